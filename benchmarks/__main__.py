@@ -1,6 +1,6 @@
 """`python -m benchmarks NAME`: a speed beside its reference."""
 
-from tercel.cli.shared import AsJson, command_line, run_app, told
+from tercel.cli.shared import AsJson, command_line, reported, run_app
 
 app = command_line("benchmarks", "Measure a speed against its reference, both in this process.")
 
@@ -96,7 +96,7 @@ def bench_desk(as_json: AsJson = False) -> None:
 
 
 def _bench(module: str, as_json: bool) -> None:
-    with told(as_json):
+    with reported(as_json):
         from benchmarks import run_bench
 
         run_bench(module, as_json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.cli.shared import AsJson, command_line, listed_seeds, run_app, told
+from tercel.cli.shared import AsJson, command_line, listed_seeds, reported, run_app
 from tercel.core.errors import ConfigError
 
 app = command_line("replications", "Published studies, done again: our figures beside theirs.")
@@ -41,7 +41,7 @@ def cheridito_weiss(
     as_json: AsJson = False,
 ) -> None:
     """Cheridito and Weiss (2025): selling with market and limit orders in six simulated tasks."""
-    with told(as_json, "what is finished is kept; the same command goes on"):
+    with reported(as_json, "what is finished is kept; the same command goes on"):
         judged = listed_seeds(seeds)
         from replications.cheridito_weiss.command import replicate
 
@@ -60,7 +60,7 @@ def almgren_chriss(
     as_json: AsJson = False,
 ) -> None:
     """Almgren and Chriss (2000): the worked numbers, and the efficient frontier by an agent's risk aversion."""
-    with told(as_json):
+    with reported(as_json):
         from replications.almgren_chriss import command
 
         command.run(train, episodes, listed_seeds(seeds), out, as_json)
@@ -75,7 +75,7 @@ def deep_hedging(
     as_json: AsJson = False,
 ) -> None:
     """Buehler et al. (2019) in small: expected shortfall of an option under costs, against the closed-form delta."""
-    with told(as_json):
+    with reported(as_json):
         from replications.deep_hedging import command
 
         command.run(train, episodes, listed_seeds(seeds), out, as_json)
@@ -95,7 +95,7 @@ def nevmyvaka(
     as_json: AsJson = False,
 ) -> None:
     """Nevmyvaka, Feng and Kearns (2006): time and inventory, then market variables, against submit and leave."""
-    with told(as_json, "tables that are finished are kept; the same command goes on"):
+    with reported(as_json, "tables that are finished are kept; the same command goes on"):
         chosen, days = listed_seeds(seeds), recorded(lake, symbol)
         from replications.nevmyvaka import command
 
@@ -115,7 +115,7 @@ def ning(
     as_json: AsJson = False,
 ) -> None:
     """Ning, Lin and Jaimungal (2018): double DQN over TWAP, at the mid as published, and by taking on later days."""
-    with told(as_json):
+    with reported(as_json):
         chosen, days = listed_seeds(seeds), recorded(lake, symbol)
         from replications.ning import command
 

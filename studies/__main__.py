@@ -16,8 +16,8 @@ from tercel.cli.shared import (
     command_line,
     listed_dates,
     page_folder,
+    reported,
     run_app,
-    told,
 )
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
@@ -49,7 +49,7 @@ def event_study(
     as_json: AsJson = False,
 ) -> None:
     """What size on show really does: large limit orders beside matched usual ones, and a placebo."""
-    with told(as_json):
+    with reported(as_json):
         check_folder(out)
         from studies.tape import event_study_command as command
 
@@ -67,7 +67,7 @@ def metaorders(
     as_json: AsJson = False,
 ) -> None:
     """Impact of metaorders proxied from public trades: Y and delta, with intervals over days."""
-    with told(as_json):
+    with reported(as_json):
         from studies.tape import metaorders_command as command
 
         command.run(symbol, _days(lake, symbol, date, leave_out, venue), seed=seed, as_json=as_json)
@@ -89,7 +89,7 @@ def replenishment(
     as_json: AsJson = False,
 ) -> None:
     """How long until lots that a market order took are added again, on the days a market was calibrated on."""
-    with told(as_json):
+    with reported(as_json):
         from studies.tape import replenishment_command as command
 
         command.run(preset, lake, as_json)
@@ -105,7 +105,7 @@ def ingredients(
     as_json: AsJson = False,
 ) -> None:
     """What each part of the queue-reactive law is worth: fills in markets calibrated without it."""
-    with told(as_json):
+    with reported(as_json):
         from studies.tape import ingredients_command
 
         ingredients_command.run(lake, symbol, listed_dates(dates), days, seed, as_json)
@@ -121,7 +121,7 @@ def queues(
     as_json: AsJson = False,
 ) -> None:
     """Compare the queue models of level tapes with the true queue: own passive orders' fills on one real day."""
-    with told(as_json):
+    with reported(as_json):
         check_date(date)
         from studies.tape import queues_command
 
@@ -151,7 +151,7 @@ def transfer(
     as_json: AsJson = False,
 ) -> None:
     """Train agents in several markets, judge each in all of them and on tape: what the choice of market does."""
-    with told(as_json, "what is finished is kept; the same command goes on"):
+    with reported(as_json, "what is finished is kept; the same command goes on"):
         if (tape is None) != (symbol is None):
             raise ConfigError("--tape and --symbol together", "one of the two", "give both, or neither")
         from studies.transfer.command import transfer as body
@@ -176,7 +176,7 @@ def regimes(
     as_json: AsJson = False,
 ) -> None:
     """What each named regime does to a market, against the same market without it."""
-    with told(as_json):
+    with reported(as_json):
         from studies.regimes import command
 
         command.show(market, as_json)
@@ -191,7 +191,7 @@ def worth_alpha(
     as_json: AsJson = False,
 ) -> None:
     """Measure what a forecast of known skill saves, in bps of implementation shortfall."""
-    with told(as_json):
+    with reported(as_json):
         from studies.worth import command
 
         raise typer.Exit(command.alpha(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))
@@ -206,7 +206,7 @@ def worth_posture(
     as_json: AsJson = False,
 ) -> None:
     """Measure what a posture does to the tail and the mean of cost, in calm and when the market turns."""
-    with told(as_json):
+    with reported(as_json):
         from studies.worth import command
 
         raise typer.Exit(command.posture(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))
@@ -223,7 +223,7 @@ def signals(
     as_json: AsJson = False,
 ) -> None:
     """Sentiment, order flow, daily stocks, tweets, the day that weeks begin on: what signals reach on real data."""
-    with told(as_json):
+    with reported(as_json):
         if what not in SIGNALS:
             raise UnknownNameError(f"one of {', '.join(SIGNALS)}", repr(what), offer(what, SIGNALS))
         from studies.signals import command

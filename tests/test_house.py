@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator, Sequence
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -199,3 +200,50 @@ def test_no_public_class_has_the_name_of_another() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 where.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert {name: places for name, places in where.items() if len(places) > 1} == {}
+
+
+MOST_PARAMETERS, MOST_LINES = 12, 500
+MANY_PARAMETERS = {
+    "execution/driver_kernels.py decide_mlp",
+    "execution/driver_kernels.py drive_mlp",
+    "features/bar_kernels.py flow_of_tape",
+    "market/feeds/dbn_kernels.py translate",
+    "market/feeds/itch_book_kernels.py book",
+    "market/feeds/lobster_write.py write_rows",
+    "market/flow/count.py count",
+    "market/observed/kernel.py play",
+    "market/tape/compiled.py compile_rows",
+    "market/verify_kernels.py compare",
+    "market/verify_mbp10.py compare",
+    "report/ladder.py book_around_trades",
+    "trading/session.py Session.__init__",
+    "venues/fix/client.py FixVenue.__init__",
+}
+MANY_LINES = {"venues/fix/client.py", "venues/fix/server.py"}
+"""Public functions of more parameters, and files of more lines, than are wanted: what is mended leaves the list."""
+
+
+def public_functions(source: str) -> Iterator[tuple[str, int]]:
+    """Public functions and methods of a source by name, with the number of their parameters; `self` is none."""
+
+    def inside(body: Sequence[ast.AST], above: str) -> Iterator[tuple[str, int]]:
+        for node in body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield from inside(node.body, f"{node.name}.")
+            elif isinstance(node, ast.FunctionDef) and (not node.name.startswith("_") or node.name == "__init__"):
+                one = node.args
+                names = [each.arg for each in (*one.posonlyargs, *one.args, *one.kwonlyargs)]
+                yield above + node.name, len(names) - (names[:1] in (["self"], ["cls"]))
+
+    yield from inside(ast.parse(source).body, "")
+
+
+def test_functions_have_few_parameters_and_files_few_lines() -> None:
+    """The lists of those that have more may only shrink."""
+    assert dict(public_functions("class A:\n    def f(self, a, *, b): ...\n    def _g(self): ...")) == {"A.f": 2}
+    sources = {str(path.relative_to(ROOT / "src/tercel")): path.read_text() for path in (ROOT / "src").rglob("*.py")}
+    many = {
+        f"{path} {name}" for path, text in sources.items() for name, n in public_functions(text) if n > MOST_PARAMETERS
+    }
+    assert many == MANY_PARAMETERS
+    assert {path for path, text in sources.items() if text.count("\n") > MOST_LINES} == MANY_LINES

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from replications.nevmyvaka.state import cells_of, market_state, one_price
+from replications.nevmyvaka.state import jobs_of, market_state, one_price
 from tercel import View
 from tercel.execution.intent import Intents
 from tercel.execution.strategy import Shares, hold, shares
@@ -40,7 +40,7 @@ class Swept:
     offsets : int64 (A,)
         Ticks through the own touch, or `state.MARKET`.
     cuts : float64 (I, 4, 2)
-        See `state.cells_of`; the cost of a market order depends on the units left.
+        See `state.jobs_of`; the cost of a market order depends on the units left.
     which : tuple of int
         Variables of `state.VARIABLES` that the cells are made of.
     """
@@ -55,7 +55,7 @@ class Swept:
         steps, units, _ = self.actions.shape
         level = np.clip(np.rint(view.left * units / view.qty0).astype(np.int64), 1, units) - 1
         lots = (level + 1) * view.qty0 // units
-        cell = cells_of(market_state(view, lots), self.cuts[level], self.which)
+        cell = jobs_of(market_state(view, lots), self.cuts[level], self.which)
         step = np.minimum(view.decision, steps - 1)
         return one_price(view, self.offsets[self.actions[step, level, cell]])
 

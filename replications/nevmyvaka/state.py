@@ -55,7 +55,7 @@ def market_state(view: View, lots: Ints) -> Floats:
     return np.stack([spread(view), imbalance(view), immediate(view, lots), signed_volume(view)], axis=1)
 
 
-def cells_of(values: Floats, cuts: Floats, which: Sequence[int]) -> Ints:
+def jobs_of(values: Floats, cuts: Floats, which: Sequence[int]) -> Ints:
     """Number of the market cell, int64 (n,), for the variables `which`.
 
     Parameters
@@ -64,7 +64,7 @@ def cells_of(values: Floats, cuts: Floats, which: Sequence[int]) -> Ints:
     cuts : float64 (n, 4, 2) or (4, 2)
         Where the middle and the high part begin.
 
-    >>> cells_of(np.array([[1.0, 0.0, 0.5, 9.0]]), np.tile([0.0, 5.0], (4, 1)), (0, 3)).tolist()
+    >>> jobs_of(np.array([[1.0, 0.0, 0.5, 9.0]]), np.tile([0.0, 5.0], (4, 1)), (0, 3)).tolist()
     [5]
     """
     parts = (values[..., None] > cuts).sum(axis=-1)

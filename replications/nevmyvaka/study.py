@@ -273,7 +273,7 @@ def learn(tape: Tape, setting: Setting, offsets: Ints, shares: int) -> Table:
     cuts = cuts_of(trial.seen)
     actions = {}
     for name, which in VARIANTS.items():
-        cells = np.stack([state.cells_of(trial.seen[:, i], cuts[i], which) for i in range(setting.units)], axis=1)
+        cells = np.stack([state.jobs_of(trial.seen[:, i], cuts[i], which) for i in range(setting.units)], axis=1)
         actions[name] = sweep(trial.tried, cells, state.PARTS ** len(which), setting.steps)[0]
     plan = windows(tape, setting.task, shares, judged=False, every_ns=setting.step.horizon_ns)
     limits = [int(o) for o in offsets if o != state.MARKET]

@@ -13,12 +13,12 @@ from tests.api.conftest import MARKET
 from typer.testing import CliRunner
 
 import tercel as tc
-from tercel.cli.commands.agent_evaluate import tell
+from tercel.cli.agent_evaluate import show
 from tercel.cli.root import app
 from tercel.evaluation.comparisons import Scores
-from tercel.evaluation.contest.shown import shown
 from tercel.evaluation.experiment import run_strategy
 from tercel.evaluation.market import build_market
+from tercel.evaluation.pipeline.terminal import judged_table
 from tercel.execution.strategies import build
 
 EPISODES, SEED = 24, 7
@@ -76,16 +76,16 @@ def test_rows_and_task_have_names_and_types(result: tc.Result, task: tc.Task) ->
     with pytest.raises(FrozenInstanceError):
         own.kind = "learned"  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
-        result.contest = None  # type: ignore[misc]
+        result.evaluation = None  # type: ignore[misc]
     assert len(set(result.notes)) == len(result.notes)
 
 
 def test_a_table_says_below_what_the_command_says(
     result: tc.Result, market: tc.Market, task: tc.Task, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(result.figures, Path("figures.json"), Path("page.html"))
+    show(result.figures, Path("figures.json"), Path("page.html"))
     said = " ".join(capsys.readouterr().out.split())
-    for one in shown(result.figures).sentences():
+    for one in judged_table(result.figures).sentences():
         assert one in said
         assert one in " ".join(repr(result).split())
     page = " ".join(html.unescape(result._repr_html_()).split())

@@ -19,7 +19,7 @@ from tercel.execution.observers import observer
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.view import View
-from tercel.learning.agent.training import resumed
+from tercel.learning.agent.run_folder import resumed
 from tercel.learning.checkpoint import load_checkpoint
 from tercel.testing.strategy import random_views
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import tercel as tc
 from tercel.cli import app
 from tercel.learning.agent.config import parse, read_config
-from tercel.learning.agent.training import resumed
+from tercel.learning.agent.run_folder import resumed
 
 SMALL = {
     "learner.markets": 16,

@@ -7,15 +7,15 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.cli import agent_ablate, app
-from tercel.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, said
+from tercel.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, sentences
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
 from tercel.evaluation.comparisons import ComparisonLedger
 from tercel.execution.policies.card import read_card
-from tercel.learning.ablation import judged as judging
-from tercel.learning.ablation.judged import _against, rule_contender
+from tercel.learning.ablation import evaluation as judging
+from tercel.learning.ablation.evaluation import _against, rule_candidate
 from tercel.learning.ablation.trainings import Run, refuse_others, runs_of, train_one
-from tercel.learning.ablation.variants import SHIPPED, WHOLE, variants_of, whole, with_frames
+from tercel.learning.ablation.variants import SHIPPED, WHOLE, variants_of, whole_recipe, with_frames
 from tercel.learning.agent.config import parse, preset_file, read_config
 from tercel.learning.agent.training import run_training
 from tercel.report.ablation_figures import curves, differences
@@ -54,7 +54,7 @@ def file_of(tmp_path, text, name="variants.toml"):
     return path
 
 
-def asked(tmp_path, **more):
+def request(tmp_path, **more):
     (tmp_path / "small.toml").write_text(RECIPE)
     told = {"config": tmp_path / "small.toml", "preset": None, "variants": file_of(tmp_path, VARIANTS)}
     told |= {"seeds": "1,2", "frames": None, "episodes": 16, "judged_on": "901", "workers": 1}
@@ -105,17 +105,17 @@ def test_shipped_variants_fit_the_recipe_of_one_market_and_say_what_they_are():
 )
 def test_variants_that_cannot_be_meant_are_refused_before_anything_is_trained(tmp_path, text, words):
     with pytest.raises(ConfigError, match=words):
-        ablate(asked(tmp_path, variants=file_of(tmp_path, text, "bad.toml")))
+        ablate(request(tmp_path, variants=file_of(tmp_path, text, "bad.toml")))
     assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_name_and_two_recipes_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="try 'no-rule'"):
-        ablate(asked(tmp_path, only="no-rul"))
+        ablate(request(tmp_path, only="no-rul"))
     with pytest.raises(ConfigError, match="both"):
-        ablate(asked(tmp_path, preset="default"))
+        ablate(request(tmp_path, preset="default"))
     with pytest.raises(ConfigError, match="marks"):
-        ablate(asked(tmp_path, write=file_of(tmp_path, "no marks", "page.md")))
+        ablate(request(tmp_path, write=file_of(tmp_path, "no marks", "page.md")))
 
 
 def test_fewer_frames_are_looked_at_as_often(recipe):
@@ -124,31 +124,35 @@ def test_fewer_frames_are_looked_at_as_often(recipe):
 
 
 def test_the_rule_keeps_the_parameters_of_the_recipe(recipe):
-    rule = rule_contender(recipe)
+    rule = rule_candidate(recipe)
     assert (rule.base, rule.parameters) == ("peg_behind", (("level", 0),))
     other = parse({**recipe.model_dump(), "validation": {"rule": "twap_passive"}}, "test")
-    assert rule_contender(other).mark("csco") != rule.mark("csco") != rule_contender(parse({}, "x")).mark("csco")
+    assert (
+        rule_candidate(other).fingerprint("csco")
+        != rule.fingerprint("csco")
+        != rule_candidate(parse({}, "x")).fingerprint("csco")
+    )
 
 
 def test_results_of_a_rule_with_many_parameters_have_a_name_that_a_disk_takes(recipe):
     def rule(**changes):
         told = {"actions": "override", "base": "score_rule", "parameters": changes}
-        return rule_contender(parse({**recipe.model_dump(), "policy": told}, "test"))
+        return rule_candidate(parse({**recipe.model_dump(), "policy": told}, "test"))
 
     many = rule()
     assert len(many.parameters) > 8
     name, value = many.parameters[0]
-    marks = {one.mark("csco") for one in (many, rule(), rule(**{name: value + 1e-9}))}
-    assert len(marks) == 2
-    assert all(mark.startswith("score_rule@") and len(mark) <= 100 for mark in marks)
-    assert rule_contender(recipe).mark("csco").endswith("-level-0")
+    fingerprints = {one.fingerprint("csco") for one in (many, rule(), rule(**{name: value + 1e-9}))}
+    assert len(fingerprints) == 2
+    assert all(fingerprint.startswith("score_rule@") and len(fingerprint) <= 100 for fingerprint in fingerprints)
+    assert rule_candidate(recipe).fingerprint("csco").endswith("-level-0")
 
 
 # -- trainings ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_variant_that_trains_as_the_recipe_does_shares_its_trainings(recipe, tmp_path):
-    listed = [whole(recipe), *variants_of(recipe, file_of(tmp_path, VARIANTS))]
+    listed = [whole_recipe(recipe), *variants_of(recipe, file_of(tmp_path, VARIANTS))]
     runs = runs_of(listed, (1, 2), tmp_path)
     assert runs["kept"] == runs[WHOLE] != runs["no-rule"]
     assert [run.folder.name for run in runs["no-rule"]] == ["no-rule-1", "no-rule-2"]
@@ -170,9 +174,9 @@ def test_a_training_goes_on_where_it_stopped_and_another_is_refused(recipe, tmp_
     run_training(recipe, straight, 1)
     assert read_card(run.folder / "last" / "card.json") == read_card(straight / "last" / "card.json")
     refuse_others([run])
-    with pytest.raises(ConfigError, match=r"seed = 2.*remove"):
+    with pytest.raises(ConfigError, match="seed 1 there, 2 here"):
         refuse_others([Run(recipe, 2, run.folder)])
-    with pytest.raises(ConfigError, match=r"learner\.frames = 128"):
+    with pytest.raises(ConfigError, match=r"learner\.frames 256 there, 128 here"):
         refuse_others([Run(with_frames(recipe, 128), 1, run.folder)])
 
 
@@ -193,7 +197,7 @@ def test_a_training_that_cannot_go_on_says_why(recipe, tmp_path, monkeypatch):
 def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text(f"before\n{MARKS[0]}\nNot printed yet.\n{MARKS[1]}\nafter\n")
-    ablate(asked(tmp_path, write=page))
+    ablate(request(tmp_path, write=page))
     told = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in told["rows"]] == ["the rule", "whole", "no-rule", "kept"]
     assert (told["variants"], told["compared"], told["before"], told["failed"]) == (2, 2, 3, {})
@@ -223,11 +227,11 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
         raise AssertionError("trained or judged again")
 
     monkeypatch.setattr("tercel.learning.ablation.trainings.Pool", never)
-    monkeypatch.setattr("tercel.evaluation.contest.hold.Pool", never)
-    ablate(asked(tmp_path))
+    monkeypatch.setattr("tercel.evaluation.pipeline.run.Pool", never)
+    ablate(request(tmp_path))
     assert json.loads(capsys.readouterr().out)["rows"] == told["rows"]
     with pytest.raises(ConfigError, match=r"learner\.frames.*whole-1"):
-        ablate(asked(tmp_path, frames=512))
+        ablate(request(tmp_path, frames=512))
 
 
 # -- how it is told ----------------------------------------------------------------------------------------------------
@@ -264,7 +268,7 @@ def test_the_table_orders_variants_and_says_what_failed():
     assert r"| a\|c |" in text
     assert "3 variants tried here, 8 recipes before" in text
     assert "One training seed" in text
-    assert "worse" in said(RESULT)[-1]
+    assert "worse" in sentences(RESULT)[-1]
 
 
 def test_the_same_fills_are_no_difference():
@@ -290,8 +294,8 @@ def test_pictures_name_every_variant():
 def test_the_command_hands_on_what_is_typed(monkeypatch, tmp_path):
     calls = []
 
-    def noted(asked):
-        calls.append(asked)
+    def noted(request):
+        calls.append(request)
         raise ConfigError("nothing more", "more", "stop here")
 
     monkeypatch.setattr(agent_ablate, "_recipe", noted)

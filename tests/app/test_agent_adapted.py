@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tercel.evaluation.contest.adapted import adapted, rows
+from tercel.evaluation.pipeline.adaptation import adapted, rows
 
 
 def interval(mean: float, half: float) -> dict[str, float]:

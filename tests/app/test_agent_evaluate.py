@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 import tercel as tc
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError
-from tercel.evaluation.contest.contenders import policies_of, recipes_of, variants_of
-from tercel.evaluation.contest.leaks import refuse_leaks
-from tercel.evaluation.contest.shown import shown
+from tercel.evaluation.pipeline.candidates import policies_of, recipes_of, variants_of
+from tercel.evaluation.pipeline.leaks import refuse_leaks
+from tercel.evaluation.pipeline.terminal import judged_table
 from tercel.evaluation.settings import RunSettings
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
@@ -219,15 +219,15 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
         "default against",
         "cheaper than",
         "frozen at arrival: twap_take",
-        "after the correction, is dearer",
-        "four times in five",
+        "after the correction, is",
+        "minimum detectable effect",
         "timing risk",
         "chosen there",
         "buys and",
     ):
         assert told in " ".join(page.split()), told
     found = json.loads((tmp_path / "out/evaluation.json").read_text())
-    sentences = list(shown(found).sentences())
+    sentences = list(judged_table(found).sentences())
     assert len(sentences) <= 5
     assert "default against" in sentences[1]
     assert "80 % power" in sentences[-1]
@@ -275,8 +275,8 @@ def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(tmp_pa
 
 
 def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: RunSettings) -> None:
-    def episodes(asked: int) -> int:
-        told = {"market": {"lake": one_day.lake, "symbol": "SIM"}, "validation": {"episodes": asked}}
+    def episodes(request: int) -> int:
+        told = {"market": {"lake": one_day.lake, "symbol": "SIM"}, "validation": {"episodes": request}}
         (market,) = markets_of(AgentConfig.model_validate({"name": "mine", **told}))
         return len(market.plan)
 

@@ -20,7 +20,7 @@ from tercel.learning.agent.config import AgentConfig, middle, parse, preset_file
 from tercel.learning.agent.env import env_of
 from tercel.learning.agent.learner import learner_settings, refuse_settings, risk_of, with_algo
 from tercel.learning.agent.market import both_sides, markets_of
-from tercel.learning.agent.policy import action_parameters, rule_of, rule_said
+from tercel.learning.agent.policy import action_parameters, rule_name, rule_of
 from tercel.learning.agent.report import write_page
 from tercel.learning.agent.training import run_training
 from tercel.learning.agent.validation import Validator, shortfall, standard_error
@@ -170,15 +170,15 @@ def test_middles_and_parameters():
 
 def test_the_rule_beside_a_policy_is_named_as_what_it_does():
     recipe = read_config(preset_file("default"))
-    assert rule_said(recipe) == "peg_touch"
+    assert rule_name(recipe) == "peg_touch"
     views = random_views(64, 1)
     assert np.array_equal(rule_of(recipe).decide(views), build("peg_touch").decide(views))
     plain = {"actions": "override", "base": "peg_behind"}
-    assert rule_said(small(policy=plain)) == "peg_behind"
-    assert rule_said(small(policy={**plain, "parameters": {"level": 2}})) == "peg_behind level 2"
+    assert rule_name(small(policy=plain)) == "peg_behind"
+    assert rule_name(small(policy={**plain, "parameters": {"level": 2}})) == "peg_behind level 2"
     tuned = {**plain, "base": "twap_repeg", "parameters": {"ahead": 2.2, "behind": 0.5}}
-    assert rule_said(small(policy=tuned)) == "twap_repeg ahead 2.2 behind 0.5"
-    assert rule_said(small(policy=tuned, validation={"rule": "twap_take"})) == "twap_take"
+    assert rule_name(small(policy=tuned)) == "twap_repeg ahead 2.2 behind 0.5"
+    assert rule_name(small(policy=tuned, validation={"rule": "twap_take"})) == "twap_take"
 
 
 def test_another_learner_gets_actions_that_it_can_learn():
@@ -236,9 +236,9 @@ def test_a_risk_averse_training_keeps_by_its_own_objective():
     markets = markets_of(config)
     assert risk_of(config).aversion == 0.5
     plain, averse = (Validator(markets, rule_of(config), risk) for risk in (None, risk_of(config)))
-    one, other = (v.look(build("twap_take"), 0).row for v in (plain, averse))
+    one, other = (v.check(build("twap_take"), 0).row for v in (plain, averse))
     assert one["gain"] == other["gain"] == one["merit"]
-    costs = averse.ruled[0], plain._costs(markets[0], build("twap_take"))
+    costs = averse.rule_costs[0], plain._costs(markets[0], build("twap_take"))
     rule, mine = (shortfall(c) / 1e4 * c.arrival_mid2 / 2 for c in costs)
     assert other["merit"] == pytest.approx(risk_of(config).value(rule) - risk_of(config).value(mine))
 
@@ -249,7 +249,7 @@ def test_markets_weigh_in_the_merit_as_in_the_slots():
     assert config.market.shares == (6.0, 2.0, 3.0, 1.0)
     markets = markets_of(config)
     even, weighed = (Validator(markets, rule_of(config), shares=shares) for shares in ((), config.market.shares))
-    one, other = (v.look(build("twap_take"), 0).row for v in (even, weighed))
+    one, other = (v.check(build("twap_take"), 0).row for v in (even, weighed))
     gains = [one[f"gain_{market.label}"] for market in markets]
     assert one["merit"] == one["gain"] == other["gain"] == pytest.approx(np.mean(gains))
     assert other["merit"] == pytest.approx(np.average(gains, weights=[6, 2, 3, 1]))
@@ -269,7 +269,7 @@ def test_a_cost_counts_as_much_as_its_regime_has_at_stake():
     np.testing.assert_allclose(rewards[1][:, :half], rewards[0][:, :half])
     np.testing.assert_allclose(rewards[1][:, half:], 0.25 * rewards[0][:, half:], rtol=1e-5)
     markets = markets_of(staked)
-    row = Validator(markets, rule_of(staked)).look(build("twap_take"), 0).row
+    row = Validator(markets, rule_of(staked)).check(build("twap_take"), 0).row
     gains = [row[f"gain_{market.label}"] for market in markets]
     assert row["merit"] == pytest.approx((gains[0] + 0.25 * gains[1]) / 2)
 
@@ -326,7 +326,7 @@ def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, 
     monkeypatch.setattr(agent_train, "read_config", lambda _: small())
     done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)])
     assert done.exit_code == 0, done.output
-    said = "Nothing was learned: in 6 looks none beat"
+    said = "Nothing was learned: none of 6 validation checks beat"
     assert " ".join(done.output.split()).count(said) == 1
     assert "the policy kept is that rule itself" in " ".join(done.output.split())
     assert "gain" not in done.output

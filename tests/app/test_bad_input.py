@@ -12,10 +12,10 @@ import pytest
 from tests.lobster_files import history
 from typer.testing import CliRunner, Result
 
-from tercel.cli import app, told
+from tercel.cli import app, reported
 from tercel.core.errors import ConfigError, PolicyError, TapeError
+from tercel.evaluation.array_files import reading
 from tercel.evaluation.episodes import Episodes
-from tercel.evaluation.kept import reading
 from tercel.evaluation.settings import RunSettings, load_settings
 from tercel.execution.intent import WIDTH
 from tercel.execution.policies.card import Card
@@ -91,7 +91,7 @@ def test_an_instrument_that_is_no_text_is_told(lake: Path) -> None:
 def test_a_full_disk_is_told_without_a_file_name(capsys: pytest.CaptureFixture[str]) -> None:
     import typer
 
-    with pytest.raises(typer.Exit) as stopped, told():
+    with pytest.raises(typer.Exit) as stopped, reported():
         raise OSError(28, "No space left on device")
     assert stopped.value.exit_code == 2
     assert "No space left on device" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.evaluation.contest.families import field_of, members_of
+from tercel.evaluation.pipeline.families import field_of, members_of
 from tercel.evaluation.settings import RunSettings
 from tercel.execution import policies_packaged
 from tercel.execution.policies.card import read_card

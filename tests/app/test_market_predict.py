@@ -53,7 +53,7 @@ def test_a_table_few_sentences_and_what_the_card_keeps(
     assert result.exit_code == 0, result.output
     assert "ppo-csco-santa-fe" in result.stdout
     assert "Spearman" in result.stderr
-    assert "pairs are told apart" in result.stderr
+    assert "pairs differ significantly" in result.stderr
     kept = load(file).card["prediction"]
     assert (kept["days"], kept["strategies"], set(kept["spearman"])) == (
         [DAYS[2]], 3, {"mean", "ci_low", "ci_high", "ceiling"},

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 import tercel as tc
 from tercel.cli.root import app
 from tercel.core.errors import TercelError
-from tercel.evaluation.contest.leaks import judged_days
-from tercel.evaluation.contest.places import Place, build_place
-from tercel.evaluation.contest.shown import shown
 from tercel.evaluation.market import build_market
 from tercel.evaluation.order_files import read_orders, with_orders
 from tercel.evaluation.orders import Order, placed
+from tercel.evaluation.pipeline.leaks import judged_days
+from tercel.evaluation.pipeline.scenarios import Scenario, build_scenario
+from tercel.evaluation.pipeline.terminal import judged_table
 from tercel.evaluation.settings import RunSettings
 from tercel.execution import step as kernels
 from tercel.execution.task import Task
@@ -204,9 +204,9 @@ def test_an_order_of_the_whole_day_leaves_days_to_learn_from(lake: Path) -> None
 
 
 def test_an_order_is_seen_at_arrival_as_itself(lake: Path, listed: Path) -> None:
-    places = with_orders(RunSettings(lake=str(lake), impact="square_root"), read_orders(listed))
-    assert list(places) == ["SIM tape", "TWO tape"]
-    plan = build_place(Place("SIM tape", places["SIM tape"], (1,), 1)).plan
+    scenarios = with_orders(RunSettings(lake=str(lake), impact="square_root"), read_orders(listed))
+    assert list(scenarios) == ["SIM tape", "TWO tape"]
+    plan = build_scenario(Scenario("SIM tape", scenarios["SIM tape"], (1,), 1)).plan
     assert len(plan) == 4
     assert plan.rows[:, kernels.E_HORIZON_NS].tolist() == [
         30 * MINUTE_NS,
@@ -226,7 +226,7 @@ def test_my_order_is_one_command(tmp_path: Path, lake: Path) -> None:
     assert "a difference of 1 bps needs some" in " ".join(result.stderr.split())
     assert set(found["by_market"]) == {"SIM tape", "TWO tape"}
     assert (found["task"]["side"], found["task"]["quantity"], found["task"]["horizon_s"]) == (1, 40, 1200.0)
-    assert shown(found).title == "SIM replay: buy 40 lots, 10:20 to 10:40"
+    assert judged_table(found).title == "SIM replay: buy 40 lots, 10:20 to 10:40"
 
 
 @pytest.mark.slow
@@ -281,7 +281,7 @@ def test_the_table_says_what_a_limit_left(tmp_path: Path, lake: Path) -> None:
     assert max(table["unfilled_share"]) > 0.2
     assert any("Limit" in note for note in result.figures["notes"])
     fills = result.episode(0).fills("twap_take")
-    mid = result.contest.main.costs["twap_take"].arrival_mid2[0] / 2 * Lake(lake).instrument("SIM", DAYS[0]).tick
+    mid = result.evaluation.main.costs["twap_take"].arrival_mid2[0] / 2 * Lake(lake).instrument("SIM", DAYS[0]).tick
     assert (fills.filter(~fills["unfilled"])["price"] <= mid * (1 - 30e-4) + 1e-9).all()
     assert int(fills.filter(fills["unfilled"])["lots"].sum()) > 0
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tercel.evaluation.contest.contenders import Contender
-from tercel.evaluation.contest.outside import notes_on, outside, untrained_in
+from tercel.evaluation.pipeline.candidates import Candidate
+from tercel.evaluation.pipeline.card_limits import notes_on, outside, untrained_in
 from tercel.evaluation.settings import RunSettings
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
@@ -18,10 +18,10 @@ LIMITS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def policy(folder: Path, **changes: Any) -> Contender:
+def policy(folder: Path, **changes: Any) -> Candidate:
     network, card = load_policy(folder_of("ppo-csco-santa-fe"))
     save_policy(folder, network, replace(card, **changes))  # type: ignore[arg-type]
-    return Contender("k0", str(folder))
+    return Candidate("k0", str(folder))
 
 
 @pytest.mark.parametrize(

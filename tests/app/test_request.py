@@ -23,7 +23,7 @@ Words = Annotated[list[str] | None, typer.Option("--word", help="Several.")]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Greeting:
     interrupted: ClassVar[str] = "what is in {out} is kept"
 
     name: Name
@@ -37,20 +37,20 @@ class Asked:
             raise ConfigError("a name", "nobody", "name somebody")
 
 
-HEARD: list[Asked] = []
+HEARD: list[Greeting] = []
 
 
-def greet(asked: Asked) -> None:
+def greet(asked: Greeting) -> None:
     """Say hello."""
     HEARD.append(asked)
 
 
-def list_(asked: Asked) -> int:
+def list_(asked: Greeting) -> int:
     """Count, and say by the exit code how many."""
     return asked.times
 
 
-def fail(asked: Asked) -> None:
+def fail(asked: Greeting) -> None:
     """Fail as its name says."""
     if asked.name == "stopped":
         raise KeyboardInterrupt
@@ -92,7 +92,7 @@ def test_the_function_is_given_what_was_typed(app: typer.Typer) -> None:
     assert (
         runner.invoke(app, ["greet", "Bo", "--out", "x", "--times", "3", "--word", "a", "--word", "b"]).exit_code == 0
     )
-    assert [Asked("Ada", Path("here")), Asked("Bo", Path("x"), 3, ["a", "b"])] == HEARD
+    assert [Greeting("Ada", Path("here")), Greeting("Bo", Path("x"), 3, ["a", "b"])] == HEARD
 
 
 def test_a_number_that_is_given_back_is_the_exit_code(app: typer.Typer) -> None:

@@ -17,7 +17,7 @@ from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import ALL_BASELINES
 from tercel.execution.task import Latency, Task
-from tercel.learning.agent.training import is_done
+from tercel.learning.agent.run_folder import is_done
 from tercel.learning.checkpoint import load_checkpoint
 from tercel.market.flow.preset import load
 from tercel.market.tape import Lake

@@ -5,7 +5,7 @@ import pytest
 
 from tercel.evaluation.claims import claim, settle
 from tercel.evaluation.comparisons import ComparisonLedger, Scores, compare
-from tercel.evaluation.standing import FROZEN
+from tercel.evaluation.risk_statistics import FROZEN
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.testing.strategy import random_views
 
@@ -45,7 +45,7 @@ def test_what_is_above_open_and_below_is_counted_and_named():
         "above": ["weak"], "open": ["equal"], "below": ["strong"]
     }  # fmt: skip
     assert found["verdict"]["these_markets"].startswith("cheaper than 1 of 3, dearer than 1 (strong -")
-    assert "not told apart from 1 (equal " in found["verdict"]["these_markets"]
+    assert "no significant difference from 1 (equal " in found["verdict"]["these_markets"]
     assert {(cell["against"], cell["in"]) for cell in found["worse"]} == {("strong", "a"), ("strong", "b")}
 
 
@@ -69,7 +69,7 @@ def test_one_market_is_claimed_as_it_is():
     assert row["by_market"]["a"] is cells["plain"]["a"].cell["paired"]["mine"]["weak"]
     assert row["by_regime"]["thin"] is cells["thin"]["a"].cell["paired"]["mine"]["weak"]
     assert found["verdict"] == {
-        "by_market": "cheaper than 1 of 1, dearer than none that could be told, not told apart from none"
+        "by_market": "significantly cheaper than 1 of 1 and dearer than none; no significant difference from none"
     }
 
 

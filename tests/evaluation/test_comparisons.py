@@ -6,7 +6,7 @@ from scipy import stats
 
 from tercel.evaluation.comparisons import ComparisonLedger, Resampled, Scores, compared, detectable, gains, pooled_gain
 from tercel.evaluation.judge import JudgedEntry
-from tercel.evaluation.standing import (
+from tercel.evaluation.risk_statistics import (
     adaptability_gain,
     by_side,
     deflated_gain,

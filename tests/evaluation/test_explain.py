@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from tercel.evaluation.episodes import Plan, seeded_plan
-from tercel.evaluation.explain import Seen, grouped, moves_action, moves_cost, partial_dependence, tell, watch
+from tercel.evaluation.explain.dependence import partial_dependence
+from tercel.evaluation.explain.episode_trace import chosen, trace_episodes
+from tercel.evaluation.explain.explanation import explained, from_rule
+from tercel.evaluation.explain.importance import moves_action, moves_cost
+from tercel.evaluation.explain.observed import PARTS, Seen, behind_touch, grouped, parts, places, watch
 from tercel.evaluation.explain.page import Explanation
-from tercel.evaluation.explain.seen import PARTS, behind_touch, parts, places
-from tercel.evaluation.explain.stories import chosen
-from tercel.evaluation.explain.whole import explained, from_rule
 from tercel.execution.actions import action_set
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.intent import REST0, TAKE, Intents
@@ -124,15 +125,15 @@ def test_stories_are_the_episodes(market: Source, plan: Plan, watched: tuple[See
     bps = attribute(costs, None)["is_bps"]
     picks = chosen(bps, 1)
     assert [bps[row] for _, row in picks] == [bps.min(), np.sort(bps)[(len(bps) - 1) // 2], bps.max()]
-    stories = tell(market, TASK, plan, Leaning(), seen, OBS_NAMES, picks, np.random.default_rng(4))
-    for story, (_, row) in zip(stories, picks, strict=True):
-        assert story.cost_bps == bps[row]  # the same episode, to the byte
-        assert story.fill_lots.sum() == story.lots == costs.qty[row]
-        assert story.steps[0].left == story.lots
-        assert story.steps[0].cost_bps == 0.0
-        for step, after in zip(story.steps, story.steps[1:], strict=False):
+    traces = trace_episodes(market, TASK, plan, Leaning(), seen, OBS_NAMES, picks, np.random.default_rng(4))
+    for trace, (_, row) in zip(traces, picks, strict=True):
+        assert trace.cost_bps == bps[row]  # the same episode, to the byte
+        assert trace.fill_lots.sum() == trace.lots == costs.qty[row]
+        assert trace.steps[0].left == trace.lots
+        assert trace.steps[0].cost_bps == 0.0
+        for step, after in zip(trace.steps, trace.steps[1:], strict=False):
             assert step.left - after.left == after.filled >= after.passive >= 0
-        for step in story.steps:
+        for step in trace.steps:
             assert {reason.name for reason in step.reasons} <= {"imbalance_1"}
             for reason in step.reasons:
                 heavy = reason.value > 0
@@ -170,8 +171,10 @@ def test_a_network_that_moves_a_rule_is_told_from_it(market: Source, plan: Plan,
     families = grouped(entries)
     assert "other" not in families
     assert moves_action(strategy, seen, families, rng)[0].distance.mean > 0.01
-    stories = tell(market, TASK, plan, strategy, seen, entries, chosen(attribute(costs, None)["is_bps"], 1), rng)
-    assert any(step.reasons for story in stories for step in story.steps)
+    traces = trace_episodes(
+        market, TASK, plan, strategy, seen, entries, chosen(attribute(costs, None)["is_bps"], 1), rng
+    )
+    assert any(step.reasons for trace in traces for step in trace.steps)
 
 
 def test_what_nothing_moves_is_not_ranked(market: Source, plan: Plan, watched: tuple[Seen, Costs]) -> None:
@@ -183,7 +186,7 @@ def test_what_nothing_moves_is_not_ranked(market: Source, plan: Plan, watched: t
     found = Explanation(
         policy="mine", market="csco", episodes=48, decisions=len(seen), is_bps=zero, families=nothing,
         features=nothing, family_costs={}, feature_costs={}, dependence=[],
-        stories=tell(market, TASK, plan, Leaning(), seen, OBS_NAMES, chosen(bps, 1), rng), tick=0.01, facts={},
+        traces=trace_episodes(market, TASK, plan, Leaning(), seen, OBS_NAMES, chosen(bps, 1), rng), tick=0.01, facts={},
         from_rule=zero,
     )  # fmt: skip
     assert found.lead() == "Nothing was learned: mine is the written rule itself, and no feature moves it from there."
@@ -209,7 +212,8 @@ def test_the_page_holds_it_all(market: Source, plan: Plan, watched: tuple[Seen, 
         is_bps=mean_interval(bps, costs.cluster, rng), families=moves_action(Leaning(), seen, families, rng),
         features=moves_action(Leaning(), seen, columns, rng), family_costs=cost, feature_costs={},
         dependence=[partial_dependence(Leaning(), seen, OBS_NAMES, FLOW)],
-        stories=tell(market, TASK, plan, Leaning(), seen, OBS_NAMES, chosen(bps, 1), rng), tick=0.01, facts={"seed": 5},
+        traces=trace_episodes(market, TASK, plan, Leaning(), seen, OBS_NAMES, chosen(bps, 1), rng), tick=0.01,
+        facts={"seed": 5},
     )  # fmt: skip
     page = found.html()
     assert "leaning &lt;i&gt;" in page
@@ -220,5 +224,5 @@ def test_the_page_holds_it_all(market: Source, plan: Plan, watched: tuple[Seen, 
     told = found.to_dict()
     assert set(told["dependence"]["imbalance_1"]) == {"grid", *PARTS}
     assert told["families"]["spread"]["cost_bps"]["mean"] == 0.0
-    assert [story["title"] for story in told["stories"]] == ["cheapest", "median", "dearest"]
+    assert [trace["title"] for trace in told["stories"]] == ["cheapest", "median", "dearest"]
     assert replace(found, family_costs={}).lead().endswith("above zero.")

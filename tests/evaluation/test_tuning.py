@@ -107,18 +107,18 @@ def test_candidates_side_by_side_cost_what_each_costs_alone(arena):
 def test_a_candidate_that_loses_orders_is_dear_and_counted_and_stops_nothing(arena):
     kind = TUNABLE["score_rule"]
     market = arena.source
-    cramped = lay.new_book(64, 64, 1)
-    martingale.lay_book(cramped, market.worlds_k[0].copy(), market.flow)
-    cramped = replace(arena, source=replace(market, worlds_b=cramped[None]))
+    overflowing = lay.new_book(64, 64, 1)
+    martingale.lay_book(overflowing, market.worlds_k[0].copy(), market.flow)
+    overflowing = replace(arena, source=replace(market, worlds_b=overflowing[None]))
     spread, single = kind.layout.vector(), kind.layout.vector({"behind_1": 40.0})
     plan = arena.sample(0, TRIED_ON)
-    found = try_all(cramped, plan, kind, np.stack([spread, single]))
+    found = try_all(overflowing, plan, kind, np.stack([spread, single]))
     assert found.overflowed[0] > found.overflowed[1]
     lost = found.overflowed[0] / TRIED_ON * OVERFLOWED_BPS
     assert found.bps[0] == pytest.approx(lost, abs=OVERFLOWED_BPS / 10)
-    validated = scores(cramped, plan, [kind(spread)])[0]
+    validated = scores(overflowing, plan, [kind(spread)])[0]
     assert validated.overflowed == found.overflowed[0]
-    tuned = tune(cramped, "score_rule", 3 * 24 * TRIED_ON, 1)
+    tuned = tune(overflowing, "score_rule", 3 * 24 * TRIED_ON, 1)
     assert tuned.training_overflowed > 0
     assert tuned.validation.bps <= tuned.begun_from.bps
 

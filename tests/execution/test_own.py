@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.evaluation.contest.contenders import Contender
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import BATCH, run_strategies, run_strategy
+from tercel.evaluation.pipeline.candidates import Candidate
 from tercel.execution.actions import action_set
 from tercel.execution.intent import Intent, K
 from tercel.execution.own import OwnStrategy, checked, is_own, named, strategy
@@ -142,7 +142,7 @@ def test_every_use_of_a_contender_is_of_a_copy() -> None:
             """Nothing is forgotten, on purpose."""
 
     own = Keeps()
-    one = Contender("keeps", own=checked(own))
+    one = Candidate("keeps", own=checked(own))
     views = random_views(3, 1)
     first, second = (one.strategy(None).decide(views) for _ in range(2))  # type: ignore[arg-type]
     assert np.array_equal(first, second)

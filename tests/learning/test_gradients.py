@@ -129,9 +129,9 @@ def test_the_gradient_with_a_teacher_equals_autograd():
     loss = loss + s.value * torch.nn.functional.mse_loss(value[:, 0], ret) - entropy * dist.entropy().mean()
     taught = torch.distributions.Categorical(probs=torch.tensor(r.taught[rows]))
     kl = torch.distributions.kl_divergence(taught, dist).mean()
-    (loss + learner.pull * kl).backward()
+    (loss + learner.kl_weight * kl).backward()
 
-    assert learner.pull == weight
+    assert learner.kl_weight == weight
     assert float(kl.detach()) > 0.05
     assert float(stats[5]) == pytest.approx(float(kl.detach()), rel=1e-4)
     compare(net, leaves)

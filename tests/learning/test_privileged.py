@@ -16,7 +16,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
 from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.task import Task
-from tercel.learning.agent.training import PrivilegedTeacher
+from tercel.learning.agent.teacher import PrivilegedTeacher
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.learning.native.distil import Teacher

@@ -15,7 +15,7 @@ from tercel.core.errors import ConfigError
 from tercel.learning.native.dqn import Dqn, DqnSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import train
-from tercel.learning.risk import Pricer, Risk
+from tercel.learning.risk import Risk, RiskTransform
 from tercel.testing.learner import LearnerContract
 
 HEDGE = 0.5
@@ -141,20 +141,20 @@ def test_what_it_has_cost_so_far_decides():
     train(learner, frames)
     assert tuple(learner.policy().act(np.array([[1, 0], [1, 4]], np.float32))) == best
     assert exact(risk, *best) < min(exact(risk, 0, 0), exact(risk, 1, 1)) - 0.09
-    assert learner.pricer.threshold == 5.0
+    assert learner.risk_transform.threshold == 5.0
 
 
 def test_prices_add_up():
     risk = Risk(0.7, "mean_variance")
-    plain, pricer = VectorToyVec(), Pricer(8, risk)
+    plain, risk_transform = VectorToyVec(), RiskTransform(8, risk)
     rng = np.random.default_rng(0)
     plain.reset(3)
     cost, paid = np.zeros(8), np.zeros(8)
     for _ in range(20):
-        threshold = pricer._threshold.copy()
+        threshold = risk_transform._threshold.copy()
         _, reward, done, _ = plain.step(rng.normal(size=(8, 2)).astype(np.float32))
         cost -= reward
-        paid -= pricer.pay(reward, done)
+        paid -= risk_transform.pay(reward, done)
         expected = risk.price(cost, threshold) - risk.price(np.zeros(8), threshold)
         np.testing.assert_allclose(paid, expected, atol=1e-9)
         cost[done], paid[done] = 0, 0
@@ -164,7 +164,7 @@ def test_what_was_earned_is_logged_not_what_was_paid():
     learner = Ppo(ToyVec(), PpoSettings((8,), steps=16, minibatch=64, risk_aversion=0.4), 1)
     for _ in range(4):
         row = learner.update()
-        assert row["risk_threshold"] == learner.pricer.threshold
+        assert row["risk_threshold"] == learner.risk_transform.threshold
     assert row["return_mean"] >= 0
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tercel.evaluation.claims import called
-from tercel.report import contest_figures, figures, style
+from tercel.report import evaluation_figures, figures, style
 from tercel.report.svg import Figure
 from tercel.report.tables import JudgedTable, verdict_sentence
 
@@ -15,8 +15,8 @@ WORSE = {"mean": -1.0, "ci_low": -1.5, "ci_high": -0.5, "p_adjusted": 0.001}
 def drawings(cell: dict[str, float | None]) -> list[Figure]:
     return [
         figures.paired_differences({"against pov": cell}, "the opponent", called=called),
-        contest_figures.gain_map({"pov": {"thin": cell}}, "mine", called),
-        contest_figures.gains_by_place({"csco": {"pov": cell}}, "mine", "gains", called),
+        evaluation_figures.gain_map({"pov": {"thin": cell}}, "mine", called),
+        evaluation_figures.gains_by_place({"csco": {"pov": cell}}, "mine", "gains", called),
     ]
 
 

@@ -70,7 +70,7 @@ def execution(
     >>> env.reset(seed=1)[0].shape
     (40,)
     """
-    return ExecutionEnv(**_told(market, task, actions, action_parameters, observation, reward, worlds))
+    return ExecutionEnv(**_arguments(market, task, actions, action_parameters, observation, reward, worlds))
 
 
 def execution_vector(
@@ -95,8 +95,8 @@ def execution_vector(
     market, task, actions, action_parameters, observation, reward, worlds
         As in :func:`execution`.
     """
-    told = _told(market, task, actions, action_parameters, observation, reward, worlds)
-    return ExecutionVectorEnv(num_envs, threads=threads, **told)
+    arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
+    return ExecutionVectorEnv(num_envs, threads=threads, **arguments)
 
 
 def sb3_env(
@@ -136,11 +136,11 @@ def sb3_env(
     """
     from tercel.learning.sb3 import to_sb3
 
-    told = _told(market, task, actions, action_parameters, observation, reward, worlds)
-    return to_sb3(ExecutionVec(n=n, **told), seed, shares=actions == "allocation")
+    arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
+    return to_sb3(ExecutionVec(n=n, **arguments), seed, shares=actions == "allocation")
 
 
-def _told(
+def _arguments(
     market: MarketLike,
     task: Task | None,
     actions: str,
@@ -158,13 +158,13 @@ def _told(
     config = configured(
         known(where, task or Task()), "ppo", 1, "environment", {"market.worlds": worlds} if where.preset else {}
     )
-    source, told, sampler = acting_in(config)
+    source, order, sampler = acting_in(config)
     if isinstance(observation, str) and is_own_name(observation):
         observation = located(observation, "observation")
     weights = located(reward, "reward") if isinstance(reward, str) else reward
     return {
         "source": source,
-        "task": told,
+        "task": order,
         "sampler": sampler,
         "actions": actions,
         "action_parameters": action_parameters,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.contest.cells import Judged
-from tercel.evaluation.contest.contenders import Contender
-from tercel.evaluation.contest.held import Contest
-from tercel.evaluation.contest.places import Ground, Place, build_place
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.example import book_example
+from tercel.evaluation.pipeline.candidates import Candidate
+from tercel.evaluation.pipeline.jobs import Results
+from tercel.evaluation.pipeline.results import Evaluation
+from tercel.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
 from tercel.execution.costs import attribute
 from tercel.market.simulator import layout as sim
 from tercel.report.svg import Figure
@@ -53,8 +53,8 @@ class Episode:
     side: int
     lots: int
     costs_bps: Mapping[str, Mapping[str, float]]
-    _contest: Contest = field(repr=False)
-    _place: Place = field(repr=False)
+    _contest: Evaluation = field(repr=False)
+    _scenario: Scenario = field(repr=False)
     _row: int = field(repr=False)
 
     def table(self) -> "pl.DataFrame":
@@ -78,32 +78,32 @@ class Episode:
         """
         import polars as pl
 
-        ground, contender = self._ground(), self._contender(name)
-        episodes = Episodes(ground.source, self._place.settings.task, 1, log_rows=FILLS)
-        episodes.start(self._plan(ground))
-        strategy, start = contender.strategy(ground.market), int(episodes.states[0, sim.START_NS])
+        built, candidate = self._built(), self._candidate(name)
+        episodes = Episodes(built.source, self._scenario.settings.task, 1, log_rows=FILLS)
+        episodes.start(self._plan(built))
+        strategy, start = candidate.strategy(built.market), int(episodes.states[0, sim.START_NS])
         while episodes.working.any():
             episodes.step(strategy.decide(episodes.view))
         ns, price, lots, _, _, passive, forced = episodes.fills(0).T
-        columns = {"time_s": (ns - start) / NS_PER_SECOND, "price": price * ground.source.tick, "lots": lots}
+        columns = {"time_s": (ns - start) / NS_PER_SECOND, "price": price * built.source.tick, "lots": lots}
         return pl.DataFrame(
             columns | {"passive": passive != 0, "forced": forced != 0, "unfilled": forced == sim.UNFILLED}
         )
 
     def plot(self, name: str = "") -> Figure:
         """The book through time with a strategy's fills on it; by default of the first candidate."""
-        ground, contender = self._ground(), self._contender(name)
-        market = replace(ground.market, judged=ground.source, plan=self._plan(ground))
-        settings = self._place.settings
-        return book_example(settings, market, contender.strategy(ground.market)).figure
+        built, candidate = self._built(), self._candidate(name)
+        market = replace(built.market, judged=built.source, plan=self._plan(built))
+        settings = self._scenario.settings
+        return book_example(settings, market, candidate.strategy(built.market)).figure
 
-    def _ground(self) -> Ground:
-        return build_place(self._place)
+    def _built(self) -> BuiltScenario:
+        return build_scenario(self._scenario)
 
-    def _plan(self, ground: Ground) -> Plan:
-        return ground.plan.take(slice(self._row, self._row + 1))
+    def _plan(self, built: BuiltScenario) -> Plan:
+        return built.plan.take(slice(self._row, self._row + 1))
 
-    def _contender(self, name: str) -> Contender:
+    def _candidate(self, name: str) -> Candidate:
         known = {one.key: one for one in (*self._contest.policies, *self._contest.baselines)}
         chosen = name or next(iter(known))
         if chosen not in known:
@@ -111,7 +111,7 @@ class Episode:
         return known[chosen]
 
 
-def episode_of(contest: Contest, number: int) -> Episode:
+def episode_of(evaluation: Evaluation, number: int) -> Episode:
     """The episode with that number among those that were judged.
 
     Raises
@@ -119,26 +119,28 @@ def episode_of(contest: Contest, number: int) -> Episode:
     ConfigError
         There is none.
     """
-    costs = contest.main.costs
+    costs = evaluation.main.costs
     first = next(iter(costs.values()))
     if not 0 <= number < len(first):
         raise ConfigError(f"an episode from 0 to {len(first) - 1}", f"{number}", "episodes count from 0")
     parts = {
         name: {
-            key: float(row[number]) for key, row in attribute(one, contest.twins).items() if row[number] == row[number]
+            key: float(row[number])
+            for key, row in attribute(one, evaluation.twins).items()
+            if row[number] == row[number]
         }
         for name, one in costs.items()
     }
-    judged, inside = contest.main, number
+    judged, inside = evaluation.main, number
     for one in judged.parts:
         judged, size = one, len(next(iter(one.costs.values())))
         if inside < size:
             break
         inside -= size
     row = _row_of(judged, inside)
-    return Episode(number, int(first.side[number]), int(first.qty[number]), parts, contest, judged.place, row)
+    return Episode(number, int(first.side[number]), int(first.qty[number]), parts, evaluation, judged.scenario, row)
 
 
-def _row_of(judged: Judged, number: int) -> int:
+def _row_of(judged: Results, number: int) -> int:
     """Its row in the plan: some episodes may have been left out for everybody."""
-    return number if judged.kept is None else int(judged.kept[number])
+    return number if judged.plan_rows is None else int(judged.plan_rows[number])

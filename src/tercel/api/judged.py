@@ -12,11 +12,11 @@ from tercel.api.policy import Policy
 from tercel.api.result import Result
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
-from tercel.evaluation.contest.asked import Asked, held, notes_of
-from tercel.evaluation.contest.contenders import SPARE, Contender, own_of, refuse_namesakes
-from tercel.evaluation.contest.families import Field, field_of, members_of
-from tercel.evaluation.contest.result import composed
 from tercel.evaluation.orders import Order
+from tercel.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names
+from tercel.evaluation.pipeline.families import Participants, field_of, members_of
+from tercel.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation
+from tercel.evaluation.pipeline.summary import summary_of
 from tercel.execution.own import checked, findable, installed, is_own
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
@@ -56,7 +56,7 @@ def evaluate(
         What is to be executed; orders of :func:`tercel.read_orders` fall on the tapes of the market's lake, whatever
         its symbol.
     episodes : int
-        Judged episodes; on tape at most.
+        Results episodes; on tape at most.
     seed : int
         Base seed of the episodes, from 0.
     allow_seen_days : bool
@@ -92,20 +92,20 @@ def evaluate(
     if not isinstance(task, Task | None) and not (orders and all(isinstance(one, Order) for one in orders)):
         remedy = "such as tercel.Task(share=0.1, horizon='30min')"
         raise ConfigError("a tercel.Task, or a list of tercel.Order", f"{type(task).__name__}", remedy)
-    markets = market.places(task if isinstance(task, Task) else Task(), orders)
+    markets = market.scenarios(task if isinstance(task, Task) else Task(), orders)
     listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
     baselines, typed, own = _sorted(_told_apart(listed))
-    field = field_of(typed, "", markets, own) if typed or own else Field([], [], dict.fromkeys(markets, ()), [])
-    refuse_namesakes([*field.policies, *baselines])
+    field = field_of(typed, "", markets, own) if typed or own else Participants([], [], dict.fromkeys(markets, ()), [])
+    refuse_same_names([*field.policies, *baselines])
     if not any(one.kind == "baseline" for one in baselines):
         names = ", ".join(one.key for one in field.policies)
         raise ConfigError("at least one written strategy to compare with", names, "add one, such as 'twap_take'")
-    asked = Asked(
+    request = EvaluationRequest(
         field, baselines, markets, episodes, (seed,), "", False, False, {}, here=True, allow_seen_days=allow_seen_days
     )
     with TemporaryDirectory(prefix="tercel-") as aside:
-        contest = held(asked, Path(aside if out is None else out), notes_of(asked))
-    return Result(composed(contest), contest=contest)
+        evaluation = run_evaluation(request, Path(aside if out is None else out), notes_of(request))
+    return Result(summary_of(evaluation), evaluation=evaluation)
 
 
 def _told_apart(candidates: Sequence[Any]) -> list[Any]:
@@ -120,23 +120,23 @@ def _told_apart(candidates: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _sorted(candidates: Sequence[Any]) -> tuple[list[Contender], list[str], list[Contender]]:
+def _sorted(candidates: Sequence[Any]) -> tuple[list[Candidate], list[str], list[Candidate]]:
     """Written strategies that ship, names of policies, and everything that is given as an object or is the user's."""
-    baselines, typed, own = list[Contender](), list[str](), list[Contender]()
+    baselines, typed, own = list[Candidate](), list[str](), list[Candidate]()
     for one in candidates:
         if isinstance(one, Path):
             typed.append(str(one))
         elif isinstance(one, str) and one == ALL:
-            baselines += [Contender(name) for name in ALL_BASELINES]
+            baselines += [Candidate(name) for name in ALL_BASELINES]
         elif isinstance(one, str) and one.split("+")[0] in ALL_BASELINES:
             build(one, SPARE)
-            baselines.append(Contender(one))
+            baselines.append(Candidate(one))
         elif isinstance(one, str) and is_own(one):
             own += own_of([findable(one)])
         elif isinstance(one, str):
             typed += _policies(one)
         else:
-            own.append(_contender(one))
+            own.append(_candidate(one))
     return baselines, typed, own
 
 
@@ -158,17 +158,17 @@ def _policies(name: str) -> tuple[str, ...]:
     return family or (name,)
 
 
-def _contender(one: Any) -> Contender:
+def _candidate(one: Any) -> Candidate:
     """An object of this process as a row of the tables."""
     if isinstance(one, Policy):
         policy_strategy(one.folder, one.name, one.observation)
-        return Contender(one.name, str(one.folder.resolve()), eyes=one.observation)
+        return Candidate(one.name, str(one.folder.resolve()), eyes=one.observation)
     if isinstance(one, Tuned):
-        return Contender(one.name, own=one.strategy)
+        return Candidate(one.name, own=one.strategy)
     if hasattr(one, "predict") and not hasattr(one, "decide"):
         if meant := meant_by(one):
-            return Contender(type(one).__name__, own=strategy_of(one, type(one).__name__, **meant))
+            return Candidate(type(one).__name__, own=strategy_of(one, type(one).__name__, **meant))
         remedy = "call tercel.model_strategy(model, name, actions=..., observation=...)"
         raise ConfigError("a strategy, or a model with its actions and observation", f"{type(one).__name__}", remedy)
     strategy = checked(one)
-    return Contender(strategy.name, own=strategy)
+    return Candidate(strategy.name, own=strategy)

@@ -11,8 +11,8 @@ from tercel.api.policy import Policy
 from tercel.cli.commands.agent_train import FINISHED, with_bar
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
+from tercel.evaluation.explain.explanation import explanation
 from tercel.evaluation.explain.page import Explanation
-from tercel.evaluation.explain.whole import explanation
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.tuning import TuningOutcome
 from tercel.evaluation.tuning import tune as searched
@@ -25,7 +25,8 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.learning.agent.own import eyes_of
 from tercel.learning.agent.recipe import configured, learnable
-from tercel.learning.agent.training import POLICY, claim, is_done, run_training
+from tercel.learning.agent.run_folder import POLICY, claim, is_done
+from tercel.learning.agent.training import run_training
 from tercel.learning.own_reward import Reward
 from tercel.report.terminal import say
 
@@ -98,16 +99,16 @@ def train(
     if not isinstance(seed, int) or seed < 0:
         raise ConfigError("a seed from 0", repr(seed), "such as 1")
     chosen = task or Task()
-    told, given = dict(settings or {}), dict[str, Any]()
+    values, given = dict(settings or {}), dict[str, Any]()
     for key, own in (("reward.own", reward), ("policy.observation", observation)):
         if own:
-            told[key] = findable(own) if isinstance(own, str) else name_of(own)
-            given |= {} if isinstance(own, str) else {told[key]: own}
+            values[key] = findable(own) if isinstance(own, str) else name_of(own)
+            given |= {} if isinstance(own, str) else {values[key]: own}
     if observation and observation != "v2":
-        told.setdefault("policy.stack", 1)
-    config = configured(known(market, chosen), algorithm, frames, name or algorithm, told).with_given(given)
-    kept = TemporaryDirectory(prefix="tercel-")
-    folder = Path(kept.name if out is None else out)
+        values.setdefault("policy.stack", 1)
+    config = configured(known(market, chosen), algorithm, frames, name or algorithm, values).with_given(given)
+    folder_of = TemporaryDirectory(prefix="tercel-")
+    folder = Path(folder_of.name if out is None else out)
     folder.mkdir(parents=True, exist_ok=True)
     claim(folder, config, seed)
     if is_done(folder):
@@ -115,7 +116,7 @@ def train(
     else:
         with_bar(config, folder, seed, None, []) if progress else run_training(config, folder, seed)
     eyes = eyes_of(config)
-    return Policy(folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, kept)
+    return Policy(folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, folder_of)
 
 
 def known(market: Market, task: Task) -> RunSettings:
@@ -235,6 +236,6 @@ def explain(policy: Policy | str, market: Market | None = None, *, episodes: int
     if market is not None and (market.on_tape or market != Market(preset=market.preset)):
         raise ConfigError("a preset's market as it is", f"{market}", "call load_market(name) alone")
     folder = policy.folder if isinstance(policy, Policy) else resolve_policy(policy)
-    said, eyes = (policy.name, policy.observation) if isinstance(policy, Policy) else (policy, None)
+    name, eyes = (policy.name, policy.observation) if isinstance(policy, Policy) else (policy, None)
     where = "" if market is None else market.preset
-    return explanation(folder, said, market=where, episodes=episodes, seed=seed, eyes=eyes)
+    return explanation(folder, name, market=where, episodes=episodes, seed=seed, eyes=eyes)

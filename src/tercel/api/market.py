@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError
-from tercel.evaluation.contest.asked import markets_of
 from tercel.evaluation.orders import Order
+from tercel.evaluation.pipeline.request import markets_of
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.venue import fees_of, latency_of, tape_of
 from tercel.execution.task import Latency, Task
@@ -76,12 +76,12 @@ class Market:
         if self.lake and self.regimes:
             raise ConfigError("regimes in a simulated market", f"{self.regimes} on tape", "a tape has its own")
         queue_model(self.queue)
-        self.places(Task())
+        self.scenarios(Task())
 
     @property
     def name(self) -> str:
         """As tables call it."""
-        return ", ".join(self.places(Task()))
+        return ", ".join(self.scenarios(Task()))
 
     @property
     def on_tape(self) -> bool:
@@ -96,7 +96,7 @@ class Market:
         ConfigError
             Recorded days of several symbols.
         """
-        found = self.places(task)
+        found = self.scenarios(task)
         if len(found) > 1:
             raise ConfigError("a market of one symbol", self.symbol, "replay one of them; evaluate takes several")
         return next(iter(found.values()))
@@ -113,14 +113,14 @@ class Market:
             raise ConfigError("a simulated market", self.name, "ask result.episode(i) for the lots of an order")
         return task.lots(presets.load(self.preset).volume_per_s)
 
-    def places(self, task: Task, orders: Sequence[Order] = ()) -> dict[str, RunSettings]:
+    def scenarios(self, task: Task, orders: Sequence[Order] = ()) -> dict[str, RunSettings]:
         """Each symbol with a task in it by name, as the command line has them; or the tapes of orders in the lake."""
         late = task.latency if self.latency == AT_ONCE else self.latency
         seen = task.feed_latency if self.feed_latency == AT_ONCE else self.feed_latency
-        told = replace(task, latency=late, feed_latency=seen)
+        timed = replace(task, latency=late, feed_latency=seen)
         names = [self.preset] if self.preset else []
         lake, symbol = (Path(self.lake), self.symbol) if self.lake else (None, None)
-        found = markets_of(names, lake, symbol, self.impact or None, told, self.fees, self.regimes, self.days, orders)
+        found = markets_of(names, lake, symbol, self.impact or None, timed, self.fees, self.regimes, self.days, orders)
         return {name: replace(one, queue=self.queue) for name, one in found.items()}
 
 

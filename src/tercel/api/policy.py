@@ -15,7 +15,7 @@ from tercel.execution.policies.policy import CARD, MODEL, free
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import POLICY
-from tercel.learning.own_models import kept
+from tercel.learning.own_models import save_model
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Policy:
     _kept: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
-        said = f"Policy(folder={str(self.folder)!r}, name={self.name!r})"
+        text = f"Policy(folder={str(self.folder)!r}, name={self.name!r})"
         try:
-            return f"{said}: nothing was learned, it is what its training began with" if self.card.kept_start else said
+            return f"{text}: nothing was learned, it is what its training began with" if self.card.kept_start else text
         except PolicyError:
-            return said
+            return text
 
     @property
     def card(self) -> Card:
@@ -146,11 +146,11 @@ def save_policy(
     ...     save_policy(layers, folder, "at_the_touch").card.actions
     'placement'
     """
-    told = {
+    given = {
         "actions": actions,
         "action_parameters": action_parameters or {},
         "observation": observation,
         "stack": stack,
     }
-    strategy = kept(model, Path(folder), name, told, activation, trained_on or {})
+    strategy = save_model(model, Path(folder), name, given, activation, trained_on or {})
     return Policy(Path(folder), strategy.name, None if isinstance(strategy.observation, str) else strategy.observation)

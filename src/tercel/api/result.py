@@ -15,11 +15,11 @@ from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
 from tercel.evaluation.comparisons import ComparisonLedger, Resampled, gains
-from tercel.evaluation.contest.held import LISTED, Contest
-from tercel.evaluation.contest.page import write_page
-from tercel.evaluation.contest.result import SEED
-from tercel.evaluation.contest.shown import shown
 from tercel.evaluation.orders import Order
+from tercel.evaluation.pipeline.page import write_page
+from tercel.evaluation.pipeline.results import LISTED, Evaluation
+from tercel.evaluation.pipeline.summary import SEED
+from tercel.evaluation.pipeline.terminal import judged_table
 from tercel.evaluation.result import KEYS
 from tercel.execution.task import Task
 from tercel.report import figures
@@ -77,14 +77,14 @@ class Comparison:
 
     def __str__(self) -> str:
         one, word = (self, "cheaper") if self.difference_bps >= 0 else (self.turned, "dearer")
-        said = f"{self.a} is {one.difference_bps:.2f} bps {word} than {self.b}"
+        text = f"{self.a} is {one.difference_bps:.2f} bps {word} than {self.b}"
         if one.ci_low is not None and one.ci_high is not None:
-            said += f" [{one.ci_low:.2f}, {one.ci_high:.2f}]"
+            text += f" [{one.ci_low:.2f}, {one.ci_high:.2f}]"
         if self.p_adjusted is not None:
-            said += f", adjusted p {self.p_adjusted:.2g}"
+            text += f", adjusted p {self.p_adjusted:.2g}"
         if self.detectable_bps is not None:
-            said += f"; minimum detectable effect {self.detectable_bps:.2f} bps"
-        return said
+            text += f"; minimum detectable effect {self.detectable_bps:.2f} bps"
+        return text
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(str(self))}</p>"
@@ -171,7 +171,7 @@ class Result:
         Implementation shortfall of each judged episode.
     comparisons : tuple of Comparison
         Every pair once.
-    contest : Contest, optional
+    evaluation : Evaluation, optional
         All that was run, for single episodes and the page; absent in a result that was read from JSON.
 
     See Also
@@ -191,14 +191,14 @@ class Result:
     figures: Mapping[str, Any]
     shortfall_bps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     comparisons: tuple[Comparison, ...] = ()
-    contest: Contest | None = None
+    evaluation: Evaluation | None = None
 
     def __post_init__(self) -> None:
-        """Read off the contest what is kept of it."""
-        if self.contest is None:
+        """Read off the evaluation what is kept of it."""
+        if self.evaluation is None:
             return
         object.__setattr__(self, "figures", plain(self.figures))
-        scores = self.contest.scores(self.contest.main)
+        scores = self.evaluation.scores(self.evaluation.main)
         own = {name: tuple(scores.mean(name).tolist()) for name in self.ranked}
         object.__setattr__(self, "shortfall_bps", own)
         object.__setattr__(self, "comparisons", (*self._judged(), *self._written()))
@@ -211,8 +211,8 @@ class Result:
     @cached_property
     def task(self) -> Task | tuple[Order, ...]:
         """What was to be done."""
-        told = self.figures["task"]
-        return tuple(Order(**one) for one in told[LISTED]) if LISTED in told else Task.of(told)
+        task = self.figures["task"]
+        return tuple(Order(**one) for one in task[LISTED]) if LISTED in task else Task.of(task)
 
     @property
     def episodes(self) -> int:
@@ -241,11 +241,11 @@ class Result:
         found = []
         for name in self.ranked:
             cells = self.figures["strategies"][name]
-            told = {key: cells[key] and Estimate(**cells[key]) for key in KEYS[1:]}
+            parts = {key: cells[key] and Estimate(**cells[key]) for key in KEYS[1:]}
             versus = None if name == self.best_baseline else self.compare(name, self.best_baseline)
             unfilled = self.figures["counts"][name]["unfilled_share"]
             kind, cost = self.figures["kinds"][name], Estimate(**cells["is_bps"])
-            found.append(Row(name, kind, cost, **told, unfilled_share=unfilled, vs_best=versus))
+            found.append(Row(name, kind, cost, **parts, unfilled_share=unfilled, vs_best=versus))
         return tuple(found)
 
     def table(self) -> "pl.DataFrame":
@@ -363,20 +363,20 @@ class Result:
 
     def _shown(self) -> JudgedTable:
         """The table and the sentences of the command, which compares written strategies with policies alone."""
-        table = shown(self.figures)
+        table = judged_table(self.figures)
         found = [one.detectable_bps for one in self.comparisons if one.detectable_bps is not None]
         if self.figures["paired"] or not found:
             return table
-        said = (
+        text = (
             f"Differences of two written strategies are found here with 80 % power from {min(found):.2f} to "
             f"{max(found):.2f} bps on, by the pair; their p-values are corrected together (Benjamini and Hochberg)."
         )
-        return replace(table, notes=[*table.notes, said])
+        return replace(table, notes=[*table.notes, text])
 
-    def _held(self, what: str) -> Contest:
-        if self.contest is None:
+    def _held(self, what: str) -> Evaluation:
+        if self.evaluation is None:
             raise ConfigError(f"a result of this session for {what}", "one that was read from JSON", "evaluate again")
-        return self.contest
+        return self.evaluation
 
     def _judged(self) -> list[Comparison]:
         """The command's comparisons: policies and own strategies with everything else."""
@@ -388,13 +388,13 @@ class Result:
 
     def _written(self) -> list[Comparison]:
         """Written strategies with each other, adjusted together."""
-        if self.contest is None:
+        if self.evaluation is None:
             return []
-        names = [one.key for one in self.contest.baselines]
+        names = [one.key for one in self.evaluation.baselines]
         if len(names) < 2:
             return []
         scores, ledger, rng = (
-            self.contest.scores(self.contest.main),
+            self.evaluation.scores(self.evaluation.main),
             ComparisonLedger(),
             np.random.default_rng((SEED, 1)),
         )

@@ -1,6 +1,6 @@
 """The command line: a file for every room's commands, joined in `root`."""
 
 from tercel.cli.root import app, main
-from tercel.cli.shared import told
+from tercel.cli.shared import reported
 
-__all__ = ["app", "main", "told"]
+__all__ = ["app", "main", "reported"]

@@ -2,12 +2,14 @@
 
 import typer
 
-from tercel.cli import agent_evaluate, agent_train
+from tercel.cli import agent_train
 from tercel.cli.agent_ablate import ablate
+from tercel.cli.agent_evaluate import evaluate
 from tercel.cli.agent_package import package
 from tercel.cli.agent_registry import list_, promote, register
 from tercel.cli.agent_show import convert, explain, export, show
 from tercel.cli.agent_sweep import sweep
+from tercel.cli.agent_table import table
 from tercel.cli.agent_tune import tune
 from tercel.cli.request import add
 
@@ -15,6 +17,4 @@ agent_app = typer.Typer(
     name="agent", help="Execution agents: train, tune, judge, look into, hand on.", no_args_is_help=True
 )
 agent_train.add_to(agent_app)
-add(agent_app, package, tune, sweep, ablate)
-agent_evaluate.add_to(agent_app)
-add(agent_app, list_, show, export, convert, register, promote, explain)
+add(agent_app, package, tune, sweep, ablate, evaluate, table, list_, show, export, convert, register, promote, explain)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 MARKS: Final = marks_of("agent ablate")
 RESULT: Final = "ablation.json"
 HEADINGS: Final = (
-    "variant", "says", "cost", "difference", "p", "told", "could tell", "dearest 5 %", "CPU min",
+    "variant", "idea", "cost", "difference", "p", "verdict", "detectable", "dearest 5 %", "CPU min",
 )  # fmt: skip
-LEAVES: Final = ("says", "dearest 5 %", "CPU min", "could tell", "p")
+LEAVES: Final = ("idea", "dearest 5 %", "CPU min", "detectable", "p")
 
 
 @dataclass(frozen=True)
@@ -60,29 +60,29 @@ class Ablate:
     as_json: AsJson = False
 
 
-def ablate(asked: Ablate) -> None:
+def ablate(request: Ablate) -> None:
     """Try each idea of a recipe: variants trained alike, judged against the whole on fresh episodes."""
-    only, seeds, judged_on = listed(asked.only or ""), listed_seeds(asked.seeds), listed_seeds(asked.judged_on)
-    if asked.only is not None and not only:
-        raise ConfigError("names of variants", f"--only {asked.only!r}", "leave --only out for all of them")
-    from tercel.learning.ablation.judged import judged
+    only, seeds, judged_on = listed(request.only or ""), listed_seeds(request.seeds), listed_seeds(request.judged_on)
+    if request.only is not None and not only:
+        raise ConfigError("names of variants", f"--only {request.only!r}", "leave --only out for all of them")
+    from tercel.learning.ablation.evaluation import judged
     from tercel.learning.ablation.page import write_page
     from tercel.learning.ablation.trainings import refuse_others, runs_of
-    from tercel.learning.ablation.variants import SHIPPED, variants_of, whole
+    from tercel.learning.ablation.variants import SHIPPED, variants_of, whole_recipe
     from tercel.learning.agent.guards import variants_tried
 
-    if asked.write is not None:
-        around(asked.write, MARKS)
-    file, recipe, out = asked.variants or SHIPPED, _recipe(asked), asked.out
-    every = [whole(recipe), *variants_of(recipe, file, only)]
+    if request.write is not None:
+        around(request.write, MARKS)
+    file, recipe, out = request.variants or SHIPPED, _recipe(request), request.out
+    every = [whole_recipe(recipe), *variants_of(recipe, file, only)]
     runs = runs_of(every, seeds, out)
     wanted = [run for row in runs.values() for run in row]
     refuse_others(wanted)
     out.mkdir(parents=True, exist_ok=True)
-    _train(wanted, asked.workers or os.cpu_count() or 1)
+    _train(wanted, request.workers or os.cpu_count() or 1)
     failed = _failed(every, runs)
-    kept = [one for one in every if one.name not in failed]
-    result = judged(recipe, kept, runs, judged_on, asked.episodes, out)
+    complete = [one for one in every if one.name not in failed]
+    result = judged(recipe, complete, runs, judged_on, request.episodes, out)
     result |= {
         "recipe": recipe.name,
         "variants_file": str(file),
@@ -93,36 +93,36 @@ def ablate(asked: Ablate) -> None:
         "judged_on": judged_on,
         "frames": recipe.learner.frames,
     }
-    result["said"] = " ".join(said(result))
+    result["said"] = " ".join(sentences(result))
     (out / RESULT).write_text(json_text(result) + "\n")
     page = write_page(out, result, runs)
-    if asked.write is not None:
-        replace_table(asked.write, markdown(result), MARKS)
-        say(f"written  {asked.write}")
+    if request.write is not None:
+        replace_table(request.write, markdown(result), MARKS)
+        say(f"written  {request.write}")
 
     def show() -> None:
         title = f"{recipe.name} and variants of it: implementation shortfall, bps"
-        print_table(title, HEADINGS, [list(line) for line in lines(result)], LEAVES, ["told"], ["says"])
-        for text in said(result):
+        print_table(title, HEADINGS, [list(line) for line in lines(result)], LEAVES, ["verdict"], ["idea"])
+        for text in sentences(result):
             say(text)
         say(f"report   {page}")
 
-    hand_over({**result, "out": str(out), "report": str(page)}, asked.as_json, show)
+    hand_over({**result, "out": str(out), "report": str(page)}, request.as_json, show)
 
 
-def _recipe(asked: Ablate) -> "AgentConfig":
+def _recipe(request: Ablate) -> "AgentConfig":
     """The recipe that is named, with fewer frames where they are asked for."""
     from tercel.learning.ablation.variants import with_frames
     from tercel.learning.agent.config import preset_file, preset_names, read_config
     from tercel.learning.agent.learner import refuse_settings
 
-    config, preset = asked.config, asked.preset
+    config, preset = request.config, request.preset
     if config is not None and preset is not None:
         raise ConfigError("a configuration file or --preset NAME", "both", f"presets: {', '.join(preset_names())}")
     file = config if config is not None else preset_file(preset or "one_market")
     recipe = read_config(file)
     refuse_settings(recipe, str(file))
-    return recipe if asked.frames is None else with_frames(recipe, asked.frames)
+    return recipe if request.frames is None else with_frames(recipe, request.frames)
 
 
 def _train(runs: "Sequence[Run]", workers: int) -> None:
@@ -154,7 +154,7 @@ def _failed(listed: "Sequence[Variant]", runs: "Mapping[str, Sequence[Run]]") ->
 
 def lines(result: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """A line for the rule, the recipe and each variant, the dearest of these last."""
-    from tercel.learning.ablation.judged import RULE
+    from tercel.learning.ablation.evaluation import RULE
     from tercel.learning.ablation.variants import WHOLE
 
     head = [row for row in result["rows"] if row["name"] in (RULE, WHOLE)]
@@ -172,26 +172,26 @@ def lines(result: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield name, f"Failed: {why}", *("",) * (len(HEADINGS) - 2)
 
 
-def said(result: Mapping[str, Any]) -> list[str]:
+def sentences(result: Mapping[str, Any]) -> list[str]:
     """What a reader of the table must know."""
     seeds = result["seeds"]
-    told = [
-        f"Implementation shortfall in bps with 95 % intervals; {result['episodes']:,} paired fresh episodes in "
-        f"{', '.join(result['markets'])}, base seeds {', '.join(map(str, result['judged_on']))}, the same for all; "
-        f"{result['frames']:,} decisions a training.",
-        "Difference: variant minus whole recipe; above 0 the variant is dearer: what it takes away has paid, what it "
-        f"adds has cost. Intervals draw {'training seeds and ' if len(seeds) > 1 else ''}clusters of episodes. "
-        f"Training seeds: {', '.join(map(str, seeds))}.",
+    found = [
+        f"{result['episodes']:,} paired fresh episodes in {', '.join(result['markets'])} (base seeds "
+        f"{', '.join(map(str, result['judged_on']))}); {result['frames']:,} decisions a training, training seeds "
+        f"{', '.join(map(str, seeds))}.",
+        "Costs and differences are in bps, with 95 % intervals; a difference above 0: the variant is dearer than the "
+        "whole recipe.",
+        f"Intervals draw {'training seeds and ' if len(seeds) > 1 else ''}clusters of episodes; p is adjusted for the "
+        f"{result['compared']} comparisons (Benjamini and Hochberg) and significant below 0.05.",
+        "Detectable: the minimum detectable effect (80 % power), before that correction.",
         f"{_count(result['variants'], 'variant')} tried here, {_count(result['before'], 'recipe')} before the whole "
-        f"one was kept (itself included); p after Benjamini and Hochberg over the {result['compared']} compared, "
-        "called below 0.05. Could tell: the true difference that would have been told from none four times in five, "
-        "before that correction.",
+        "one was kept (itself included).",
     ]
     if len(seeds) == 1:
-        told.append("One training seed: intervals hold for these very networks, not for the recipes.")
+        found.append("One training seed: intervals hold for these very networks, not for the recipes.")
     if result["failed"]:
-        told.append(f"Failed and not judged: {', '.join(result['failed'])}.")
-    return told
+        found.append(f"Failed and not judged: {', '.join(result['failed'])}.")
+    return found
 
 
 def _count(number: int, what: str) -> str:
@@ -200,5 +200,5 @@ def _count(number: int, what: str) -> str:
 
 def markdown(result: Mapping[str, Any]) -> str:
     """The table and what is said of it, as Markdown."""
-    table = markdown_table(HEADINGS, lines(result), ("says", "told"))
-    return "\n".join([" ".join(said(result)), "", *table]) + "\n"
+    table = markdown_table(HEADINGS, lines(result), ("idea", "verdict"))
+    return "\n".join([" ".join(sentences(result)), "", *table]) + "\n"

@@ -1,14 +1,22 @@
-"""`tercel agent evaluate`."""
+"""`tercel agent evaluate`: policies against everything written, on the same unseen episodes, with honest statistics."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli import agent_table
-from tercel.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape, with_order
-from tercel.cli.shared import AsJson, Eyes, Own, listed_dates, listed_seeds, told
+from tercel.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape
+from tercel.cli.shared import AsJson, Eyes, Own, listed_dates, listed_seeds
 from tercel.core.errors import ConfigError
+from tercel.report.terminal import hand_over, result_console, say
+
+if TYPE_CHECKING:
+    from tercel.evaluation.pipeline.request import EvaluationRequest
+
+RESULT = "evaluation.json"
+PAGE = "evaluation.html"
 
 Policies = Annotated[
     list[str] | None,
@@ -48,28 +56,32 @@ Episodes = Annotated[
 Seeds = Annotated[str, typer.Option(help="Base seeds of the judged episodes, which are split evenly.", metavar="S,...")]
 
 
-@with_order
-def evaluate(
-    policies: Policies = None,
-    strategy: Own = None,
-    observation: Eyes = None,
-    family: Family = "",
-    market: Markets = None,
-    tape: Tape = None,
-    symbol: Symbols = None,
+@dataclass(frozen=True)
+class EvaluatePolicies:
+    """What is asked of `tercel agent evaluate`."""
+
+    interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command goes on"
+
+    policies: Policies = None
+    strategy: Own = None
+    observation: Eyes = None
+    family: Family = ""
+    market: Markets = None
+    tape: Tape = None
+    symbol: Symbols = None
     date: Annotated[
         str, typer.Option(help="(--tape) Days to judge on. Default: the later third.", metavar="D[,D...]")
-    ] = "",
+    ] = ""
     allow_seen_days: Annotated[
         bool,
         typer.Option(
             "--allow-seen-days", help="(--tape) Judge policies on days that they learned from too; the table says so."
         ),
-    ] = False,
-    impact: Impact = None,
-    against: Against = "all",
-    episodes: Episodes = 1_000,
-    seeds: Seeds = "1",
+    ] = False
+    impact: Impact = None
+    against: Against = "all"
+    episodes: Episodes = 1_000
+    seeds: Seeds = "1"
     regimes: Annotated[
         str,
         typer.Option(
@@ -77,78 +89,124 @@ def evaluate(
             "in every market.",
             metavar="WHAT",
         ),
-    ] = "",
+    ] = ""
     fees: Annotated[
         str | None, typer.Option(help="Fees in price units a share, or as 1,5bps.", metavar="MAKER,TAKER")
-    ] = None,
-    order: TypedOrder = NOT_TYPED,
+    ] = None
+    order: TypedOrder = NOT_TYPED
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Other latencies, fees and order sizes too, one at a time.")
-    ] = False,
+    ] = False
     adaptation: Annotated[
         bool, typer.Option("--adaptation", help="Regimes that begin half-way through the order too.")
-    ] = False,
+    ] = False
     trained_for: Annotated[
         list[str] | None,
         typer.Option(
             help="(--adaptation) The policy trained in a regime, to measure losses against; several.",
             metavar="REGIME=POLICY",
         ),
-    ] = None,
+    ] = None
     trust: Annotated[
         bool, typer.Option("--trust", help="Unpickle .zip archives of Stable-Baselines3, which may run anything.")
-    ] = False,
+    ] = False
     ray: Annotated[
         str | None,
         typer.Option("--ray", help="Run the episodes on Ray: local, auto, or a cluster's address.", metavar="ADDRESS"),
-    ] = None,
+    ] = None
     out: Annotated[
         Path, typer.Option(help="Folder of cells, figures and page; what is finished there is not run again.")
-    ] = Path("runs/evaluate"),
-    as_json: AsJson = False,
-) -> None:
-    """Judge policies against everything written, on the same unseen episodes, with honest statistics."""
-    with told(as_json, f"what is finished is kept in {out}; the same command goes on"):
-        check_tape(tape, symbol, order)
-        if impact == "":
+    ] = Path("runs/evaluate")
+    as_json: AsJson = False
+
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together."""
+        check_tape(self.tape, self.symbol, self.order)
+        if self.impact == "":
             raise ConfigError("the name of a law", "an empty one", "leave --impact out for the default")
-        if date and order.orders is not None:
+        if self.date and self.order.orders is not None:
             raise ConfigError("orders of a list on their own days", "--date with --orders", "leave one out")
-        if date and tape is None:
+        if self.date and self.tape is None:
             raise ConfigError("--date with --tape", "--date alone", "add --tape and --symbol")
-        from tercel.cli.commands import agent_evaluate as command
-
-        code = command.evaluate(
-            policies=policies or (),
-            strategies=strategy or (),
-            observations=observation or (),
-            family=family,
-            markets=market or (),
-            lake=tape,
-            symbol=symbol,
-            dates=listed_dates(date),
-            allow_seen_days=allow_seen_days,
-            impact=impact,
-            against=against,
-            episodes=episodes,
-            seeds=listed_seeds(seeds),
-            regimes=regimes,
-            fees=fees,
-            latency_ms=order.latency,
-            order=order.said,
-            orders=order.orders,
-            sensitivity=sensitivity,
-            adaptation=adaptation,
-            trained_for=trained_for or (),
-            trust=trust,
-            ray=ray,
-            out=out,
-            as_json=as_json,
-        )
-        raise typer.Exit(code)
+        if self.trained_for and not self.adaptation:
+            remedy = "add --adaptation, or leave it out"
+            raise ConfigError("--trained-for with --adaptation", "--trained-for alone", remedy)
+        if self.order.orders is not None and (self.market or self.sensitivity or self.adaptation):
+            remedy = "leave --market, --sensitivity and --adaptation out"
+            received = f"{self.order.orders} beside other conditions"
+            raise ConfigError("orders of a list on their tapes alone", received, remedy)
+        for option, own in (("--strategy", self.strategy), ("--observation", self.observation)):
+            if self.ray is not None and own:
+                raise ConfigError(f"{option} on this machine", f"{option} {own[0]} with --ray", "leave --ray out")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Hang the commands under `tercel agent`."""
-    app.command("evaluate")(evaluate)
-    agent_table.add_to(app)
+def evaluate(request: EvaluatePolicies) -> None:
+    """Judge policies against everything written, on the same unseen episodes, with honest statistics."""
+    from tercel.evaluation.pipeline.request import notes_of, write_evaluation
+
+    out = request.out
+    prepared = _prepared(request)
+    result = write_evaluation(prepared, out, notes_of(prepared), out / RESULT, out / PAGE)
+    hand_over(result, request.as_json, lambda: show(result, out / RESULT, out / PAGE))
+
+
+def _prepared(request: EvaluatePolicies) -> "EvaluationRequest":
+    """What is asked for, every name looked up."""
+    from tercel.evaluation.order_files import read_orders, task_of
+    from tercel.evaluation.pipeline.candidates import baselines_of, own_of, refuse_same_names
+    from tercel.evaluation.pipeline.families import field_of
+    from tercel.evaluation.pipeline.request import EACH, EvaluationRequest, markets_of, specialists
+    from tercel.evaluation.venue import fees_of, latency_of, tape_of
+    from tercel.execution.own import findable
+    from tercel.execution.registry.resolve import ARCHIVE
+    from tercel.execution.task import Task
+    from tercel.learning.agent.convert import opened
+    from tercel.learning.ray.jobs import on_cluster
+    from tercel.market.simulator.terms import NO_FEES
+
+    order, seeds, dates = request.order, listed_seeds(request.seeds), listed_dates(request.date)
+    late, where = order.latency, tape_of(request.tape, request.symbol)
+    task = Task() if late is None else Task(latency=latency_of(late, "--latency", *where))
+    markets = markets_of(
+        request.market or (),
+        request.tape,
+        request.symbol,
+        request.impact,
+        task_of(task, order.values),
+        NO_FEES if request.fees is None else fees_of(request.fees),
+        "" if request.regimes == EACH else request.regimes,
+        dates,
+        orders := () if order.orders is None else read_orders(order.orders),
+    )
+    eyes = [findable(name) for name in request.observation or ()]
+    own, baselines = own_of([findable(name) for name in request.strategy or ()]), baselines_of(request.against)
+    refuse_same_names([*own, *baselines])
+    policies = [
+        opened(text, request.out) if request.trust and text.endswith(ARCHIVE) else text
+        for text in request.policies or ()
+    ]
+    prepared = EvaluationRequest(
+        field_of(policies, request.family, markets, own, eyes, alone=bool(orders)),
+        baselines,
+        markets,
+        request.episodes,
+        tuple(seeds),
+        request.regimes,
+        request.sensitivity,
+        request.adaptation,
+        specialists(request.trained_for or (), eyes),
+        None if request.ray is None else on_cluster(request.ray),
+        allow_seen_days=request.allow_seen_days,
+    )
+    if request.adaptation and next(iter(markets.values())).on_tape:
+        raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
+    return prepared
+
+
+def show(result: Mapping[str, Any], file: Path, page: Path) -> None:
+    """Print the table and where the rest is."""
+    from tercel.evaluation.pipeline.terminal import judged_table
+
+    result_console().print(judged_table(result))
+    say(f"report    {page}")
+    say(f"figures   {file}")

@@ -23,9 +23,9 @@ class Package:
     as_json: AsJson = False
 
 
-def package(asked: Package) -> None:
+def package(request: Package) -> None:
     """Write runs' policies as they are shipped: judged on fresh episodes, with figures of what they observe."""
     from tercel.learning.agent.package import package as packed
 
-    written = packed(asked.runs, asked.out, asked.episodes, asked.name)
-    hand_over(written, asked.as_json, lambda: None)
+    written = packed(request.runs, request.out, request.episodes, request.name)
+    hand_over(written, request.as_json, lambda: None)

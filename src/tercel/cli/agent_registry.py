@@ -29,30 +29,30 @@ class ListPolicies:
     as_json: AsJson = False
 
 
-def list_(asked: ListPolicies) -> None:
+def list_(request: ListPolicies) -> None:
     """List what there is: packaged policies, the registry, training runs."""
     from tercel.execution import policies_packaged
     from tercel.execution.registry import open_registry
 
-    kept = open_registry(asked.registry)
-    packaged = [_told(name, policies_packaged.folder_of(name)) for name in policies_packaged.names()]
+    store = open_registry(request.registry)
+    packaged = [_row(name, policies_packaged.folder_of(name)) for name in policies_packaged.names()]
     for row in packaged:
         row["alias"] = "default" if row["policy"] == policies_packaged.DEFAULT else ""
-    registered = [row for entry in kept.entries() for row in _registered(entry, kept)]
-    trained = [_run(folder) for folder in _folders(asked.runs)]
+    registered = [row for entry in store.entries() for row in _registered(entry, store)]
+    trained = [_run(folder) for folder in _folders(request.runs)]
 
     def show() -> None:
         _table("packaged", packaged)
         result_console().print()
-        _table(f"registry {kept.where}", registered)
+        _table(f"registry {store.where}", registered)
         result_console().print()
-        _table(f"runs in {asked.runs}", trained)
+        _table(f"runs in {request.runs}", trained)
 
-    where = {"where": kept.where, "versions": registered}
-    hand_over({"packaged": packaged, "registry": where, "runs": trained}, asked.as_json, show)
+    where = {"where": store.where, "versions": registered}
+    hand_over({"packaged": packaged, "registry": where, "runs": trained}, request.as_json, show)
 
 
-def told_score(score: Mapping[str, Any]) -> str:
+def score_text(score: Mapping[str, Any]) -> str:
     """Mean and interval in a cell."""
     if not isinstance(score.get("mean"), int | float):
         return "-"
@@ -71,15 +71,15 @@ def _run(folder: Path) -> dict[str, Any]:
 
     for inside in INSIDE:
         if (folder / inside / CARD).is_file():
-            return _told(str(folder), folder / inside)
+            return _row(str(folder), folder / inside)
     return {"policy": str(folder), "fault": "no policy yet: `tercel agent train --resume` goes on"}
 
 
-def _registered(entry: "RegistryEntry", kept: Any) -> list[dict[str, Any]]:
+def _registered(entry: "RegistryEntry", store: Any) -> list[dict[str, Any]]:
     rows = []
     for version in entry.versions:
         try:
-            row = _told(version.label, kept.folder(version))
+            row = _row(version.label, store.folder(version))
         except PolicyError as error:
             row = {"policy": version.label, "fault": str(error)}
         row["alias"] = ", ".join(alias for alias, number in entry.aliases if number == version.number)
@@ -88,7 +88,7 @@ def _registered(entry: "RegistryEntry", kept: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _told(name: str, folder: Path) -> dict[str, Any]:
+def _row(name: str, folder: Path) -> dict[str, Any]:
     from tercel.execution.policies.card import read_card
     from tercel.execution.policies.policy import CARD
 
@@ -119,7 +119,7 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
     cells = [
         (
             str(row["policy"]), str(row.get("alias", "")), str(row["learner"]), str(row["market"] or "-"),
-            str(row["actions"]), told_score(row["is_bps"]), str(row["measured"]), str(row["seed"]),
+            str(row["actions"]), score_text(row["is_bps"]), str(row["measured"]), str(row["seed"]),
             str(row["observation_hash"]),
         )
         for row in sound
@@ -144,18 +144,18 @@ class Register:
     as_json: AsJson = False
 
 
-def register(asked: Register) -> None:
+def register(request: Register) -> None:
     """Keep a policy in the registry as the next version of a name."""
     from tercel.execution.registry import open_registry, resolve_policy
 
-    folder = resolve_policy(asked.policy, asked.registry)
-    kept = open_registry(asked.registry)
-    before = {version.number for version in kept.entry(asked.name).versions}
-    version = kept.register(folder, asked.name, note=asked.note, at=_now(), by=person())
+    folder = resolve_policy(request.policy, request.registry)
+    store = open_registry(request.registry)
+    before = {version.number for version in store.entry(request.name).versions}
+    version = store.register(folder, request.name, note=request.note, at=_now(), by=person())
     new = version.number not in before
-    told = f"registered as {version.label} in" if new else f"it is {version.label} already, in"
-    found = {"registry": kept.where, "new": new, "label": version.label, **asdict(version)}
-    hand_over(found, asked.as_json, lambda: say(f"{told} {kept.where}"))
+    text = f"registered as {version.label} in" if new else f"it is {version.label} already, in"
+    found = {"registry": store.where, "new": new, "label": version.label, **asdict(version)}
+    hand_over(found, request.as_json, lambda: say(f"{text} {store.where}"))
 
 
 def _now() -> str:
@@ -177,15 +177,15 @@ class Promote:
     as_json: AsJson = False
 
 
-def promote(asked: Promote) -> None:
+def promote(request: Promote) -> None:
     """Make a registered version champion or challenger, on evidence or for a reason that is kept."""
     from tercel.execution.registry import open_registry
     from tercel.execution.registry.entries import checked_alias
     from tercel.execution.registry.evidence import proven
 
-    label, evidence, why = asked.version, asked.evidence, asked.reason.strip()
+    label, evidence, why = request.version, request.evidence, request.reason.strip()
     name, at, which = label.rpartition("@")
-    checked_alias(asked.to)
+    checked_alias(request.to)
     if not at or not which:
         raise ConfigError("a registered version", repr(label), "write NAME@VERSION; `tercel agent list` shows them")
     if evidence is None and not why:
@@ -194,13 +194,13 @@ def promote(asked: Promote) -> None:
             "neither",
             f"--evidence FILE from `tercel agent evaluate {label} --against all --json`, or --reason TEXT",
         )
-    kept = open_registry(asked.registry)
-    entry = kept.entry(name)
+    store = open_registry(request.registry)
+    entry = store.entry(name)
     version, found = entry.find(which), []
     if evidence is not None:
-        found = proven(entry, version, evidence, kept.folder(version))
+        found = proven(entry, version, evidence, store.folder(version))
         why = "; ".join(filter(None, [why, f"{evidence.name}: {', '.join(gain['told'] for gain in found)}"]))
-    made = kept.promote(name, str(version.number), asked.to, why=why, at=_now(), by=person())
+    made = store.promote(name, str(version.number), request.to, why=why, at=_now(), by=person())
     before = f" (before: {name}@{made.before})" if made.before else ""
-    told = {"registry": kept.where, "name": name, "evidence": found, **asdict(made)}
-    hand_over(told, asked.as_json, lambda: say(f"{version.label} is {asked.to} of {name}{before}: {why}"))
+    result = {"registry": store.where, "name": name, "evidence": found, **asdict(made)}
+    hand_over(result, request.as_json, lambda: say(f"{version.label} is {request.to} of {name}{before}: {why}"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.agent_registry import told_score
+from tercel.cli.agent_registry import score_text
 from tercel.cli.shared import AsJson, Eyes, Policy, Registry, Seed
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.report.tables import spelt
@@ -29,16 +29,16 @@ class Show:
     as_json: AsJson = False
 
 
-def show(asked: Show) -> None:
+def show(request: Show) -> None:
     """Show a policy's card: what it sees and does, where it comes from, how good it was, what it is not for."""
     from tercel.execution.policies.policy import load_policy
     from tercel.execution.registry import resolve_policy
 
-    folder = resolve_policy(asked.policy, asked.registry)
+    folder = resolve_policy(request.policy, request.registry)
     network, card = load_policy(folder)
     fits, limits = observation_fits(card), limits_of_use(card)
 
-    def tell() -> None:
+    def show() -> None:
         out = result_console()
         out.print(f"[bold]{card.name}[/bold]  {folder}", highlight=False, soft_wrap=True)
         for title, facts in sections(card, type(network).__name__, fits).items():
@@ -49,8 +49,8 @@ def show(asked: Show) -> None:
         for line in limits:
             out.print(f"  {line}", markup=False, soft_wrap=True)
 
-    found = {"policy": asked.policy, "folder": str(folder), **asdict(card)}
-    hand_over(found | {"limits_of_use": limits, "observation_fits": fits}, asked.as_json, tell)
+    found = {"policy": request.policy, "folder": str(folder), **asdict(card)}
+    hand_over(found | {"limits_of_use": limits, "observation_fits": fits}, request.as_json, show)
 
 
 def observation_fits(card: "Card") -> bool:
@@ -112,7 +112,7 @@ def limits_of_use(card: "Card") -> list[str]:
 def _scores(card: "Card") -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in card.scores.items():
-        found[key] = told_score(value) if isinstance(value, dict) and "mean" in value else _flat(value)
+        found[key] = score_text(value) if isinstance(value, dict) and "mean" in value else _flat(value)
     return found or {"none": "never judged"}
 
 
@@ -142,12 +142,12 @@ class Export:
     as_json: AsJson = False
 
 
-def export(asked: Export) -> None:
+def export(request: Export) -> None:
     """Write a policy as ONNX with its card, and check what was written by running it."""
-    out = asked.out
-    if asked.format_ != "onnx":
-        raise ConfigError("a format: onnx", f"--format {asked.format_}", "leave it out")
-    if out.exists() and not asked.replace:
+    out = request.out
+    if request.format_ != "onnx":
+        raise ConfigError("a format: onnx", f"--format {request.format_}", "leave it out")
+    if out.exists() and not request.replace:
         raise ConfigError("a place where nothing is yet", f"--out {out}", "name another, or add --replace")
     if out.exists() and out.is_dir() == (out.suffix == ".zip"):
         there, wanted = ("a file", "a folder") if out.suffix != ".zip" else ("a folder", "an archive")
@@ -159,10 +159,10 @@ def export(asked: Export) -> None:
 
     if out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file():
         raise ConfigError("an empty folder or that of a policy", f"--out {out}", "name another: this would be emptied")
-    found = {"policy": asked.policy, "out": str(out), "format": asked.format_}
-    found |= exported(resolve_policy(asked.policy, asked.registry), out, asked.seed)
-    told = f"written  {out}: {', '.join(found['files'])}\n{_in_words(found)}"
-    hand_over(found, asked.as_json, lambda: say(told))
+    found = {"policy": request.policy, "out": str(out), "format": request.format_}
+    found |= exported(resolve_policy(request.policy, request.registry), out, request.seed)
+    text = f"written  {out}: {', '.join(found['files'])}\n{_in_words(found)}"
+    hand_over(found, request.as_json, lambda: say(text))
 
 
 def _in_words(found: dict[str, Any]) -> str:
@@ -196,32 +196,32 @@ class Convert:
     as_json: AsJson = False
 
 
-def convert(asked: Convert) -> None:
+def convert(request: Convert) -> None:
     """Make a policy folder of your own model, once: nothing in it runs code when it is read."""
     from tercel.execution.observers import is_own_name
     from tercel.execution.own import located
     from tercel.execution.registry import resolve_policy
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.learning.agent.convert import unzipped
-    from tercel.learning.own_models import kept
+    from tercel.learning.own_models import save_model
 
-    model, folder, observation = asked.model, asked.folder, asked.observation
+    model, folder, observation = request.model, request.folder, request.observation
     watched = located(observation, "observation") if is_own_name(observation) else observation
-    told: dict[str, Any] = {"actions": asked.actions, "action_parameters": {}, "observation": watched, "stack": 1}
+    given_as: dict[str, Any] = {"actions": request.actions, "action_parameters": {}, "observation": watched, "stack": 1}
     given: Any = model
     if model.suffix == ARCHIVE:
-        if not asked.trust:
+        if not request.trust:
             resolve_policy(str(model))  # refuses
-        given = unzipped(model, asked.moments, asked.actions)
-    strategy = kept(given, folder, asked.name, told)
+        given = unzipped(model, request.moments, request.actions)
+    strategy = save_model(given, folder, request.name, given_as)
     network = type(strategy.policy).__name__
 
-    def tell() -> None:
-        say(f"written  {folder}: {strategy.name}, {network}, actions {asked.actions}, observes {observation}")
+    def show() -> None:
+        say(f"written  {folder}: {strategy.name}, {network}, actions {request.actions}, observes {observation}")
         say(f"judge it with `tercel agent evaluate {folder}`")
 
     found = {"model": str(model), "folder": str(folder), "name": strategy.name, "network": network}
-    hand_over(found, asked.as_json, tell)
+    hand_over(found, request.as_json, show)
 
 
 @dataclass(frozen=True)
@@ -238,18 +238,18 @@ class Explain:
     as_json: AsJson = False
 
 
-def explain(asked: Explain) -> None:
+def explain(request: Explain) -> None:
     """Explain a policy: which features move what it does and what it costs, and some episodes step by step."""
-    from tercel.evaluation.explain.whole import explanation
+    from tercel.evaluation.explain.explanation import explanation
     from tercel.execution.observers import same_name
     from tercel.execution.own import located
     from tercel.execution.policies.card import read_card
     from tercel.execution.policies.policy import CARD
     from tercel.execution.registry import resolve_policy
 
-    folder = resolve_policy(asked.policy, asked.registry)
-    said = read_card(folder / CARD).observation
-    eyes = next((located(one, "observation") for one in asked.observation or () if same_name(said, one)), None)
+    folder = resolve_policy(request.policy, request.registry)
+    observation = read_card(folder / CARD).observation
+    eyes = next((located(one, "observation") for one in request.observation or () if same_name(observation, one)), None)
     with progress(transient=True) as bars:
         bar = bars.add_task("watch", total=None)
 
@@ -257,18 +257,18 @@ def explain(asked: Explain) -> None:
             bars.update(bar, completed=done, total=total, description=what)
 
         found = explanation(
-            folder, asked.policy, market=asked.market, episodes=asked.episodes, seed=asked.seed, eyes=eyes,
+            folder, request.policy, market=request.market, episodes=request.episodes, seed=request.seed, eyes=eyes,
             advance=advance,
         )  # fmt: skip
     short = folder.parent.name if folder.name == "policy" else folder.name
-    page = (asked.out or Path("runs") / "explain" / short) / "explain.html"
+    page = (request.out or Path("runs") / "explain" / short) / "explain.html"
     found.report(page)
-    hand_over({**found.to_dict(), "report": str(page)}, asked.as_json, lambda: _tell_explained(found))
+    hand_over({**found.to_dict(), "report": str(page)}, request.as_json, lambda: _tell_explained(found))
     say(f"report  {page}")
 
 
 def _tell_explained(found: "Explanation") -> None:
-    from tercel.evaluation.explain.seen import PARTS
+    from tercel.evaluation.explain.observed import PARTS
 
     say(found.lead())
     if found.still:

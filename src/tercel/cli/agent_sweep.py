@@ -38,7 +38,7 @@ class SweepRequest:
     as_json: AsJson = False
 
 
-def sweep(asked: SweepRequest) -> None:
+def sweep(request: SweepRequest) -> None:
     """Search settings on validation episodes alone: trials, the best configuration, how many variants were tried."""
     from tercel.cli.commands.agent_train import stopped
     from tercel.learning.agent.config import read_config
@@ -46,19 +46,19 @@ def sweep(asked: SweepRequest) -> None:
     from tercel.learning.agent.sweep import AgentSweep, keep, refuse_other
     from tercel.learning.agent.sweep_report import write_page
 
-    config = read_config(asked.config)
-    refuse_settings(config, str(asked.config))
-    folder = asked.out or Path("runs/sweeps") / f"{config.name}-{asked.seed}"
-    refuse_other(folder, config, asked.seed, asked.resume)
-    job = AgentSweep(config, folder, asked.seed, asked.storage, resume=asked.resume)
-    keep(folder, config, asked.seed)
+    config = read_config(request.config)
+    refuse_settings(config, str(request.config))
+    folder = request.out or Path("runs/sweeps") / f"{config.name}-{request.seed}"
+    refuse_other(folder, config, request.seed, request.resume)
+    job = AgentSweep(config, folder, request.seed, request.storage, resume=request.resume)
+    keep(folder, config, request.seed)
     with stopped() as stop:
-        _run(job, asked.trials or config.sweep.trials, asked.timeout, stop)
+        _run(job, request.trials or config.sweep.trials, request.timeout, stop)
     result = job.result()
     page = write_page(job, result)
     if stop:
-        said = f"`tercel agent sweep {asked.config} --resume` goes on after {result['trials']} trials"
-        raise KeyboardInterrupt(said)
+        hint = f"`tercel agent sweep {request.config} --resume` goes on after {result['trials']} trials"
+        raise KeyboardInterrupt(hint)
 
     def show() -> None:
         best = result["best"]
@@ -69,7 +69,7 @@ def sweep(asked: SweepRequest) -> None:
             say(f"config   {result['config']} ({result['variants']} variants tried)")
         say(f"report   {page}")
 
-    hand_over({**result, "folder": str(folder), "report": str(page)}, asked.as_json, show)
+    hand_over({**result, "folder": str(folder), "report": str(page)}, request.as_json, show)
 
 
 def _run(job: "AgentSweep", wanted: int, timeout: float | None, stop: list[bool]) -> None:

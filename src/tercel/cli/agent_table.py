@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.request import add
 from tercel.cli.shared import AsJson, listed_seeds
 from tercel.report.markdown import around, marks_of, replace_table
 from tercel.report.terminal import hand_over, json_text, print_table, say
@@ -57,34 +56,36 @@ class TableRequest:
     as_json: AsJson = False
 
 
-def table(asked: TableRequest) -> None:
+def table(request: TableRequest) -> None:
     """Print the big table: all strategies in all markets and regimes, with intervals."""
-    seeds, out = listed_seeds(asked.seeds), asked.out
-    from tercel.evaluation.contest.big_table import everyone, places_of, regimes_of, result_of
-    from tercel.evaluation.contest.contenders import baselines_of
-    from tercel.evaluation.contest.families import Field, field_of
-    from tercel.evaluation.contest.hold import hold
-    from tercel.evaluation.contest.places import PLAIN
-    from tercel.evaluation.contest.table_page import heads, lines
-    from tercel.learning.ray.contest import on_cluster
+    seeds, out = listed_seeds(request.seeds), request.out
+    from tercel.evaluation.pipeline.candidates import baselines_of
+    from tercel.evaluation.pipeline.families import Participants, field_of
+    from tercel.evaluation.pipeline.run import run_jobs
+    from tercel.evaluation.pipeline.scenarios import PLAIN
+    from tercel.evaluation.pipeline.table import everyone, regimes_of, result_of, scenarios_of
+    from tercel.evaluation.pipeline.table_markdown import heads, lines
+    from tercel.learning.ray.jobs import on_cluster
 
-    if asked.write is not None:
-        around(asked.write, MARKS)
-    elsewhere = None if asked.ray is None else on_cluster(asked.ray)
-    baselines = baselines_of(asked.against)
-    places = places_of(asked.market or (), regimes_of(asked.regimes), asked.episodes, tuple(seeds))
-    held_in = {market: place.settings for market, place in places[PLAIN].items()}
-    empty = Field([], [], dict.fromkeys(held_in, ()), [])
-    field = field_of(asked.policies, asked.family, held_in) if asked.policies else empty
+    if request.write is not None:
+        around(request.write, MARKS)
+    elsewhere = None if request.ray is None else on_cluster(request.ray)
+    baselines = baselines_of(request.against)
+    scenarios = scenarios_of(request.market or (), regimes_of(request.regimes), request.episodes, tuple(seeds))
+    held_in = {market: scenario.settings for market, scenario in scenarios[PLAIN].items()}
+    empty = Participants([], [], dict.fromkeys(held_in, ()), [])
+    field = field_of(request.policies, request.family, held_in) if request.policies else empty
     out.mkdir(parents=True, exist_ok=True)
     work = [
-        (place, everyone(field, baselines, market), False) for row in places.values() for market, place in row.items()
+        (scenario, everyone(field, baselines, market), False)
+        for row in scenarios.values()
+        for market, scenario in row.items()
     ]
-    hold(work, out, "the big table", elsewhere)
-    result = result_of(places, field, baselines, out) | {"episodes": asked.episodes, "seeds": seeds}
+    run_jobs(work, out, "the big table", elsewhere)
+    result = result_of(scenarios, field, baselines, out) | {"episodes": request.episodes, "seeds": seeds}
     (out / "table.json").write_text(json_text(result) + "\n")
-    if asked.write is not None:
-        _write(asked.write, result)
+    if request.write is not None:
+        _write(request.write, result)
 
     def show() -> None:
         for regime in result["cells"]:
@@ -94,12 +95,12 @@ def table(asked: TableRequest) -> None:
             for verdict in found["verdict"].values():
                 say(f"{name}: {verdict}")
 
-    hand_over(result, asked.as_json, show)
+    hand_over(result, request.as_json, show)
 
 
 def _write(path: Path, result: Mapping[str, Any]) -> None:
-    from tercel.evaluation.contest.claim_words import gains_figure
-    from tercel.evaluation.contest.table_page import IMAGE, markdown
+    from tercel.evaluation.pipeline.claim_text import gains_figure
+    from tercel.evaluation.pipeline.table_markdown import IMAGE, markdown
 
     replace_table(path, markdown(result), MARKS)
     say(f"written  {path}")
@@ -107,8 +108,3 @@ def _write(path: Path, result: Mapping[str, Any]) -> None:
         folder = path.parent / IMAGE
         folder.mkdir(exist_ok=True)
         say(f"written  {gains_figure(result, name).save(folder)}")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Hang the command under `tercel agent`."""
-    add(app, table)

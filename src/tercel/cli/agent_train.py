@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tercel.cli.shared import AsJson, Seed, told
+from tercel.cli.shared import AsJson, Seed, reported
 
 
 def train(
@@ -33,7 +33,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train an agent: from a configuration to a policy with its card."""
-    with told(as_json, "what is trained so far is kept; --resume RUN goes on"):
+    with reported(as_json, "what is trained so far is kept; --resume RUN goes on"):
         from tercel.cli.commands.agent_train import train as body
 
         source = ctx.get_parameter_source("seed")

@@ -44,17 +44,17 @@ class Tune:
     as_json: AsJson = False
 
 
-def tune(asked: Tune) -> None:
+def tune(request: Tune) -> None:
     """Tune written strategies on training episodes; name the best on validation episodes: the baseline."""
-    if (asked.tape is None) != (asked.symbol is None):
+    if (request.tape is None) != (request.symbol is None):
         raise ConfigError("--tape and --symbol together", "one of the two", "give both, or neither")
     from tercel.evaluation.tuning_tasks import finals, rank, read_results, result_of, tune_all, write_json
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
     from tercel.market.flow.preset import DEFAULT
 
-    names, settings = _names(asked.strategies or ()), _settings(asked)
-    label = asked.symbol or Path(asked.market or DEFAULT).stem
-    out = asked.out or Path("runs/tuned") / f"{label}-{asked.seed}.json"
+    names, settings = _names(request.strategies or ()), _settings(request)
+    label = request.symbol or Path(request.market or DEFAULT).stem
+    out = request.out or Path("runs/tuned") / f"{label}-{request.seed}.json"
     if out.exists():
         raise ConfigError("a new file", f"{out} exists", "name another --out")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -77,17 +77,17 @@ def tune(asked: Tune) -> None:
         say(f"the baseline: {result['best']}, the best on validation episodes that chose nothing else")
         say(f"values    {out}")
 
-    hand_over({**result, "out": str(out)}, asked.as_json, show)
+    hand_over({**result, "out": str(out)}, request.as_json, show)
 
 
-def _names(asked: Sequence[str]) -> list[str]:
+def _names(request: Sequence[str]) -> list[str]:
     """Strategies to tune, all of them if none is named."""
     from tercel.execution.strategies import TUNABLE
 
-    for name in asked:
+    for name in request:
         if name not in TUNABLE:
             raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", repr(name), _instead(name))
-    return list(dict.fromkeys(asked)) or list(TUNABLE)
+    return list(dict.fromkeys(request)) or list(TUNABLE)
 
 
 def _instead(name: str) -> str:
@@ -100,7 +100,7 @@ def _instead(name: str) -> str:
     return offer(name, TUNABLE)
 
 
-def _settings(asked: Tune) -> "TuningSettings":
+def _settings(request: Tune) -> "TuningSettings":
     """What decides the result."""
     from tercel.evaluation.settings import RunSettings
     from tercel.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
@@ -108,27 +108,27 @@ def _settings(asked: Tune) -> "TuningSettings":
     from tercel.market.flow.preset import DEFAULT, load
     from tercel.market.impact.propagator import TAPE_LAWS
 
-    if asked.tape is not None:
-        if asked.market is not None:
+    if request.tape is not None:
+        if request.market is not None:
             raise ConfigError("--market or --tape", "both", "give one")
-        if asked.impact not in TAPE_LAWS:
+        if request.impact not in TAPE_LAWS:
             expected = f"an impact law on tape: {', '.join(TAPE_LAWS)}"
-            raise ConfigError(expected, f"--impact {asked.impact}", "such as --impact square_root")
+            raise ConfigError(expected, f"--impact {request.impact}", "such as --impact square_root")
         run = RunSettings(
-            lake=str(asked.tape.resolve()),
-            symbol=asked.symbol or "",
-            impact=asked.impact,
-            seed=asked.seed,
+            lake=str(request.tape.resolve()),
+            symbol=request.symbol or "",
+            impact=request.impact,
+            seed=request.seed,
             task=Task(),
             quick=True,  # a pilot of 64 episodes and a small bank, which tuning does not start from, will do
         )
     else:
-        market = asked.market or DEFAULT
+        market = request.market or DEFAULT
         load(market)
         if market.endswith(".json"):
             market = str(Path(market).resolve())
-        run = RunSettings(market=market, seed=asked.seed, task=Task(), quick=True)
-    return TuningSettings(run, asked.episodes, asked.validation or VALIDATION_EPISODES, asked.seed)
+        run = RunSettings(market=market, seed=request.seed, task=Task(), quick=True)
+    return TuningSettings(run, request.episodes, request.validation or VALIDATION_EPISODES, request.seed)
 
 
 def _lost(one: dict[str, Any]) -> str:
@@ -138,8 +138,8 @@ def _lost(one: dict[str, Any]) -> str:
     counts = [(one.get("training_overflowed", 0), one.get("training_episodes", 0), "training")]
     held_out = [(one[kind], kind) for kind in ("validation", "final") if kind in one]
     counts += [(score.get("overflowed", 0), score["episodes"], kind) for score, kind in held_out]
-    told = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
-    return f"orders lost for want of room in {told} episodes, {OVERFLOWED_BPS:g} bps dearer each" if told else ""
+    counted = ", ".join(f"{lost:,} of {of:,} {kind}" for lost, of, kind in counts if lost)
+    return f"capacity overflow in {counted} episodes, {OVERFLOWED_BPS:g} bps dearer each" if counted else ""
 
 
 def _cells(name: str, one: dict[str, Any]) -> tuple[str, ...]:

@@ -68,19 +68,19 @@ class ConfigCheck:
     as_json: AsJson = False
 
 
-def check(asked: ConfigCheck) -> None:
+def check(request: ConfigCheck) -> None:
     """Say which kind of file it is, and read it as its command does; exit 2 with file and row or key of an error."""
-    kind, remedy = asked.kind, f"name its kind: --kind {'|'.join(KINDS)}"
+    kind, remedy = request.kind, f"name its kind: --kind {'|'.join(KINDS)}"
     mend = "name a file that can be read, and mend the row that is named"
     if kind and kind not in KINDS:
         raise UnknownNameError(f"one of {', '.join(KINDS)}", f"--kind {kind}", offer(kind, list(KINDS)))
-    kind = kind or kind_of(read_toml(asked.file, mend, "a file"))
+    kind = kind or kind_of(read_toml(request.file, mend, "a file"))
     if not kind:
-        raise ConfigError("keys of one kind of file", f"{asked.file}: none that is known", remedy)
+        raise ConfigError("keys of one kind of file", f"{request.file}: none that is known", remedy)
     about, _, reader = KINDS[kind]
-    _named(reader)(str(asked.file) if kind == "map" else asked.file)
-    found = {"file": str(asked.file), "kind": kind, "about": about}
-    hand_over(found, asked.as_json, lambda: typer.echo(f"{asked.file}: {about} ({kind}), as it should be"))
+    _named(reader)(str(request.file) if kind == "map" else request.file)
+    found = {"file": str(request.file), "kind": kind, "about": about}
+    hand_over(found, request.as_json, lambda: typer.echo(f"{request.file}: {about} ({kind}), as it should be"))
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ class Schema:
     as_json: AsJson = False
 
 
-def schema(asked: Schema) -> None:
+def schema(request: Schema) -> None:
     """Write the JSON schema of every kind of file; a first line `#:schema schemas/desk.schema.json` tells an editor."""
-    asked.out.mkdir(parents=True, exist_ok=True)
-    files = {kind: asked.out / f"{kind}.schema.json" for kind in KINDS}
+    request.out.mkdir(parents=True, exist_ok=True)
+    files = {kind: request.out / f"{kind}.schema.json" for kind in KINDS}
     for kind, found in schemas().items():
         files[kind].write_text(json_text(found) + "\n", encoding="utf-8")
     written = {kind: str(path) for kind, path in files.items()}
-    hand_over({"schemas": written}, asked.as_json, lambda: say("\n".join(written.values())))
+    hand_over({"schemas": written}, request.as_json, lambda: say("\n".join(written.values())))
 
 
 add(config_app, check, schema)

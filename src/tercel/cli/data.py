@@ -29,18 +29,18 @@ class ListDays:
     as_json: AsJson = False
 
 
-def list_(asked: ListDays) -> None:
+def list_(request: ListDays) -> None:
     """List what a lake holds."""
-    if not asked.lake.is_dir():
+    if not request.lake.is_dir():
         received, remedy = (
-            f"{asked.lake}, which is none",
-            f"run: tercel data import lobster PATHS... --lake {asked.lake}",
+            f"{request.lake}, which is none",
+            f"run: tercel data import lobster PATHS... --lake {request.lake}",
         )
         raise FeedError("a lake folder", received, remedy)
     from tercel.market.tape import Lake as Store
 
-    days = [asdict(day) for day in Store(asked.lake).list()]
-    hand_over({"lake": asked.lake, "days": days}, asked.as_json, lambda: print_days(days))
+    days = [asdict(day) for day in Store(request.lake).list()]
+    hand_over({"lake": request.lake, "days": days}, request.as_json, lambda: print_days(days))
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,19 @@ class Verify(Dated):
     as_json: AsJson = False
 
 
-def verify(asked: Verify) -> int:
+def verify(request: Verify) -> int:
     """Replay a day and count what is odd; with --against, exit 1 when a row of the file is left unexplained."""
     from tercel.market.tape import Lake as Store
     from tercel.market.verify import verify_alone
     from tercel.market.verify_truths import truth_for
 
-    instrument, events = Store(asked.lake).check(asked.symbol, asked.date, asked.venue)
-    if asked.against is None:
+    instrument, events = Store(request.lake).check(request.symbol, request.date, request.venue)
+    if request.against is None:
         found, explained = {**verify_alone(events), **_at_import(instrument)}, True
     else:
-        found = truth_for(instrument)(instrument, events, asked.against)
+        found = truth_for(instrument)(instrument, events, request.against)
         explained = bool(found["explained"])
-    hand_over(found, asked.as_json, lambda: _print_verdict(instrument, found, explained))
+    hand_over(found, request.as_json, lambda: _print_verdict(instrument, found, explained))
     return 0 if explained else 1
 
 

@@ -54,11 +54,11 @@ class Lobster(Dated):
     as_json: AsJson = False
 
 
-def lobster(asked: Lobster) -> None:
+def lobster(request: Lobster) -> None:
     """Import LOBSTER days: messages with an orderbook file of any number of levels, or messages alone."""
     from tercel.market.feeds import LobsterFeed
 
-    _import(LobsterFeed, asked, asked.paths, asked.lake)
+    _import(LobsterFeed, request, request.paths, request.lake)
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,11 @@ class Dbn(Dated):
     as_json: AsJson = False
 
 
-def dbn(asked: Dbn) -> None:
+def dbn(request: Dbn) -> None:
     """Import Databento order-by-order days, every instrument in the files."""
     from tercel.market.feeds import DbnFeed
 
-    _import(DbnFeed, asked, asked.paths, asked.lake)
+    _import(DbnFeed, request, request.paths, request.lake)
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ class Binance(Dated):
     as_json: AsJson = False
 
 
-def binance(asked: Binance) -> None:
+def binance(request: Binance) -> None:
     """Import Binance captures of depth diffs, trades and snapshots: spot, USD-M and COIN-M futures."""
     from tercel.market.feeds import BinanceFeed
 
-    _import(lambda: BinanceFeed(asked.lot), asked, asked.paths, asked.lake)
+    _import(lambda: BinanceFeed(request.lot), request, request.paths, request.lake)
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,11 @@ class Bitstamp(Dated):
     as_json: AsJson = False
 
 
-def bitstamp(asked: Bitstamp) -> None:
+def bitstamp(request: Bitstamp) -> None:
     """Import Bitstamp captures of order events, trades and snapshots (order_book?group=2)."""
     from tercel.market.feeds import BitstampFeed
 
-    _import(lambda: BitstampFeed(asked.lot), asked, asked.paths, asked.lake)
+    _import(lambda: BitstampFeed(request.lot), request, request.paths, request.lake)
 
 
 @dataclass(frozen=True)
@@ -157,26 +157,26 @@ class Csv(Dated):
     as_json: AsJson = False
 
 
-def csv(asked: Csv) -> None:
+def csv(request: Csv) -> None:
     """Import quotes, trades, levels or order events from columns that a map names, cleaned by the field's rules."""
     from tercel.market.feeds.csv_feed import CsvFeed
     from tercel.market.feeds.csv_map import map_text, parse_map, shipped
 
-    if not asked.map:
+    if not request.map:
         raise ConfigError("a map", "none", f"add --map NAME ({', '.join(shipped())}) or --map FILE.toml")
-    if asked.show_map:
-        text = map_text(asked.map)
-        parse_map(text, asked.map)
+    if request.show_map:
+        text = map_text(request.map)
+        parse_map(text, request.map)
 
         def show() -> None:
             result_console().print(text, markup=False, highlight=False, soft_wrap=True)
 
-        hand_over({"map": asked.map, "toml": text}, asked.as_json, show)
+        hand_over({"map": request.map, "toml": text}, request.as_json, show)
         return
-    if asked.lake is None or not asked.paths:
-        missing = "--lake DIR" if asked.lake is None else "PATHS"
+    if request.lake is None or not request.paths:
+        missing = "--lake DIR" if request.lake is None else "PATHS"
         raise ConfigError("files to import and a lake to put them in", f"no {missing}", f"add {missing}")
-    _import(lambda: CsvFeed(asked.map), asked, asked.paths, asked.lake)
+    _import(lambda: CsvFeed(request.map), request, request.paths, request.lake)
 
 
 @dataclass(frozen=True)
@@ -203,45 +203,45 @@ class ImportItch(Dated):
     as_json: AsJson = False
 
 
-def itch(asked: ImportItch) -> None:
+def itch(request: ImportItch) -> None:
     """Import NASDAQ TotalView-ITCH 5.0 files: all symbols in one pass, or some."""
-    if asked.check:
-        _check(asked)
+    if request.check:
+        _check(request)
         return
-    if asked.lake is None:
+    if request.lake is None:
         raise ConfigError("--lake DIR, a folder to import into", "none", "give --lake, or --check to import nothing")
     from tercel.market.feeds.itch import ItchFeed
     from tercel.market.feeds.port import FeedOptions
     from tercel.market.tape import Lake as Store
 
-    target = Store(asked.lake)
-    no_lake_as_source(asked.paths, target)
-    feed = ItchFeed(asked.allow_cut, progress=_progress())
-    with feed.days(asked.paths, FeedOptions(asked.symbol, asked.date, asked.tick)) as days:
+    target = Store(request.lake)
+    no_lake_as_source(request.paths, target)
+    feed = ItchFeed(request.allow_cut, progress=_progress())
+    with feed.days(request.paths, FeedOptions(request.symbol, request.date, request.tick)) as days:
         for counts in feed.files:
             _say_counts(counts)
         if not days:
             say("no symbol has an order or a trade: nothing was imported")
-        rows = import_days(days, target, asked.replace)
+        rows = import_days(days, target, request.replace)
     found = {"lake": target.root, "days": rows, "files": [asdict(counts) for counts in feed.files]}
-    hand_over(found, asked.as_json, lambda: print_days(rows))
+    hand_over(found, request.as_json, lambda: print_days(rows))
 
 
 # -- days into a lake -------------------------------------------------------------------------------------------------
 
 
 def _import(
-    feed: "Callable[[], Feed]", asked: Lobster | Dbn | Binance | Bitstamp | Csv, paths: Sequence[Path], root: Path
+    feed: "Callable[[], Feed]", request: Lobster | Dbn | Binance | Bitstamp | Csv, paths: Sequence[Path], root: Path
 ) -> None:
     """Import the days that a feed finds; says on stderr what happens, on stdout what was done."""
     from tercel.market.feeds import FeedOptions
     from tercel.market.tape import Lake as Store
 
-    lake, options = Store(root), FeedOptions(asked.symbol, asked.date, asked.tick)
+    lake, options = Store(root), FeedOptions(request.symbol, request.date, request.tick)
     no_lake_as_source(paths, lake)
     with feed().days(paths, options) as days:
-        rows = import_days(days, lake, asked.replace)
-    hand_over({"lake": lake.root, "days": rows}, asked.as_json, lambda: print_days(rows))
+        rows = import_days(days, lake, request.replace)
+    hand_over({"lake": lake.root, "days": rows}, request.as_json, lambda: print_days(rows))
 
 
 def import_days(days: "Sequence[FeedDay]", lake: "Store", replace: bool) -> list[dict[str, Any]]:
@@ -331,20 +331,20 @@ def _say_counts(counts: "FileCounts") -> None:
         say(f"warning: the file ends inside a message; its last {counts.cut_bytes} bytes were left out")
 
 
-def _check(asked: ImportItch) -> None:
+def _check(request: ImportItch) -> None:
     """The books of files, and nothing written."""
     from tercel.market.feeds.itch_book import check_file, totals
     from tercel.market.feeds.members import members
 
     results: list[dict[str, Any]] = []
-    with members(asked.paths) as found:
+    with members(request.paths) as found:
         for member in found:
-            counts, symbols = check_file(member, tuple(listed(asked.symbol or "")), asked.allow_cut, _progress())
+            counts, symbols = check_file(member, tuple(listed(request.symbol or "")), request.allow_cut, _progress())
             _say_counts(counts)
             results.append({**asdict(counts), "totals": totals(symbols), "symbols": [asdict(one) for one in symbols]})
-            if not asked.as_json:
+            if not request.as_json:
                 _print_check(counts, symbols)
-    hand_over({"files": results}, asked.as_json, lambda: None)
+    hand_over({"files": results}, request.as_json, lambda: None)
 
 
 def _print_check(counts: "FileCounts", symbols: "list[SymbolCheck]") -> None:

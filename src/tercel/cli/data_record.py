@@ -54,7 +54,7 @@ class RecordItch(Dated):
     as_json: AsJson = False
 
 
-def itch(asked: RecordItch) -> None:
+def itch(request: RecordItch) -> None:
     """Record ITCH over MoldUDP64: gaps are asked for again, what is accepted survives a kill, tapes come at the end."""
     from zoneinfo import ZoneInfo
 
@@ -62,19 +62,19 @@ def itch(asked: RecordItch) -> None:
     from tercel.venues.moldudp import Link, MoldCapture, PacketOutcome, Receiver, open_socket
 
     today = datetime.now(ZoneInfo(TIMEZONE)).date().isoformat()
-    path = asked.capture or asked.lake / "captures" / f"itch-{asked.date or today}-{asked.port}.itch"
-    link = Link(asked.port, asked.group, asked.host, _address(asked.request), asked.silence, asked.patience)
+    path = request.capture or request.lake / "captures" / f"itch-{request.date or today}-{request.port}.itch"
+    link = Link(request.port, request.group, request.host, _address(request.request), request.silence, request.patience)
     open_socket(link).close()  # an address that cannot be had leaves no capture behind
-    if asked.resume:
+    if request.resume:
         capture = MoldCapture.resume(path)
         say(f"going on after message {capture.messages:,} of {path}")
     else:
-        capture = MoldCapture.start(path, {"session": None, "date": asked.date or today})
-    date = asked.date or str(capture.note.get("date", today))
+        capture = MoldCapture.start(path, {"session": None, "date": request.date or today})
+    date = request.date or str(capture.note.get("date", today))
     receiver = Receiver(link, capture, WallClock())
-    say(f"listening on {asked.group or asked.host}:{asked.port}; accepted messages go to {path}")
+    say(f"listening on {request.group or request.host}:{request.port}; accepted messages go to {path}")
     try:
-        outcome = receiver.run(Until(asked.seconds).stopping)
+        outcome = receiver.run(Until(request.seconds).stopping)
     finally:
         capture.close()
     found: dict[str, Any] = {"outcome": str(outcome), "capture": path, "session": capture.note["session"]}
@@ -82,7 +82,7 @@ def itch(asked: RecordItch) -> None:
     if outcome is PacketOutcome.STOPPED:
         say(f"stopped after message {capture.messages:,}; --resume goes on")
     if capture.messages:
-        found |= _imported(path, date, asked)
+        found |= _imported(path, date, request)
 
     def show() -> None:
         days = found.get("days", ())
@@ -90,18 +90,18 @@ def itch(asked: RecordItch) -> None:
         rows += [[f"{day['symbol']} {day['date']}", f"{day['rows']:,} {day['outcome']}"] for day in days]
         print_table("recording", ["what", "value"], rows)
 
-    hand_over(found, asked.as_json, show)
+    hand_over(found, request.as_json, show)
 
 
-def _imported(path: Path, date: str, asked: RecordItch) -> dict[str, Any]:
+def _imported(path: Path, date: str, request: RecordItch) -> dict[str, Any]:
     """The tapes of a capture, in the lake; a resumed recording replaces what the part before it gave."""
     from tercel.market.feeds.itch import ItchFeed
     from tercel.market.feeds.port import FeedOptions
     from tercel.market.tape import Lake as Store
 
     feed = ItchFeed()
-    with feed.days([path], FeedOptions(asked.symbol, date)) as days:
-        rows = import_days(days, Store(asked.lake), asked.replace or asked.resume)
+    with feed.days([path], FeedOptions(request.symbol, date)) as days:
+        rows = import_days(days, Store(request.lake), request.replace or request.resume)
     return {"days": rows, "files": [asdict(counts) for counts in feed.files]}
 
 
@@ -141,33 +141,35 @@ class _Senses(Until):
         return time.time_ns()
 
 
-def crypto(asked: Crypto) -> None:
+def crypto(request: Crypto) -> None:
     """Record order books and trades: raw captures as they come, at the end a tape. A kill loses nothing accepted."""
-    if asked.duration is not None and not 0 < asked.duration < math.inf:
-        raise ConfigError("a duration above zero", f"--duration {asked.duration}", "give seconds, or leave it out")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", asked.symbol):  # it names a folder
-        raise ConfigError("a symbol as the venue writes it", f"--symbol {asked.symbol}", "such as BTCUSDT or btcusd")
+    if request.duration is not None and not 0 < request.duration < math.inf:
+        raise ConfigError("a duration above zero", f"--duration {request.duration}", "give seconds, or leave it out")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", request.symbol):  # it names a folder
+        raise ConfigError("a symbol as the venue writes it", f"--symbol {request.symbol}", "such as BTCUSDT or btcusd")
     from tercel.market.feeds.streams import stream_of
     from tercel.venues.recorder import CaptureWriter, Recorder
     from tercel.venues.recorder.live import websocket_client
 
-    stream = stream_of(asked.venue, asked.symbol, asked.market, asked.url, asked.snapshot_url)
+    stream = stream_of(request.venue, request.symbol, request.market, request.url, request.snapshot_url)
     websocket_client()
-    folder = asked.captures or asked.lake / "captures" / f"{asked.venue}-{asked.market}-{asked.symbol.upper()}"
+    folder = (
+        request.captures or request.lake / "captures" / f"{request.venue}-{request.market}-{request.symbol.upper()}"
+    )
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    senses = _Senses(asked.duration)
+    senses = _Senses(request.duration)
     with CaptureWriter(folder, senses.now_ns()) as writer:
-        say(f"recording {asked.venue} {asked.symbol} into {writer.path}; Ctrl-C stops")
+        say(f"recording {request.venue} {request.symbol} into {writer.path}; Ctrl-C stops")
         recorded = Recorder(stream, writer, senses, say).run()
     if writer.lines == 0:
         for place in made:
             place.rmdir()
         reason = f"none in {recorded.connections} connections" if recorded.connections else "no connection"
         raise VenueError(
-            f"messages of {asked.symbol} from {stream.url}", reason, "check the address, symbol and network"
+            f"messages of {request.symbol} from {stream.url}", reason, "check the address, symbol and network"
         )
     counts = {**stream.seen.as_dict(), **asdict(recorded), "lines": writer.lines, "clock_back": writer.clock_back}
-    days = _tape(asked, folder)
+    days = _tape(request, folder)
 
     def show() -> None:
         print_table("recorded", ("what", "count"), [(name, f"{count:,}") for name, count in counts.items()])
@@ -175,18 +177,18 @@ def crypto(asked: Crypto) -> None:
             rows = [(day["venue"], day["symbol"], day["date"], f"{day['rows']:,}", day["outcome"]) for day in days]
             print_table("days", ("venue", "symbol", "date", "events", "outcome"), rows)
 
-    hand_over({"captures": folder, "lake": asked.lake, **counts, "days": days}, asked.as_json, show)
+    hand_over({"captures": folder, "lake": request.lake, **counts, "days": days}, request.as_json, show)
 
 
-def _tape(asked: Crypto, folder: Path) -> list[dict[str, Any]]:
+def _tape(request: Crypto, folder: Path) -> list[dict[str, Any]]:
     """Days of tape from all captures of the folder; none, with a word why, where they hold no book yet."""
     from tercel.market.feeds import BinanceFeed, BitstampFeed, FeedOptions
     from tercel.market.tape import Lake as Store
 
-    lake = Store(asked.lake)
+    lake = Store(request.lake)
     days: list[dict[str, Any]] = []
     try:
-        with (BinanceFeed() if asked.venue == "binance" else BitstampFeed()).days([folder], FeedOptions()) as found:
+        with (BinanceFeed() if request.venue == "binance" else BitstampFeed()).days([folder], FeedOptions()) as found:
             for day in found:
                 imported = day.read()
                 outcome = lake.write(imported.instrument, imported.events, replace=True)
@@ -195,7 +197,7 @@ def _tape(asked: Crypto, folder: Path) -> list[dict[str, Any]]:
                 days.append({**asdict(imported.instrument), "outcome": outcome})
     except FeedError as error:
         say(f"no tape yet: {error}")
-        say(f"the captures are kept in {folder}; import them later with: tercel data import {asked.venue} {folder}")
+        say(f"the captures are kept in {folder}; import them later with: tercel data import {request.venue} {folder}")
     return days
 
 

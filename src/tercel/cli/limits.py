@@ -30,24 +30,24 @@ class LimitsCheck:
     as_json: AsJson = False
 
 
-def check(asked: LimitsCheck) -> None:
+def check(request: LimitsCheck) -> None:
     """Print the limits as they are understood; exit 2 where the file cannot be obeyed to the letter."""
     from tercel.limits import read
     from tercel.limits.file import understood
 
-    said = understood(read(asked.file))
+    limits = understood(read(request.file))
 
     def show() -> None:
-        scopes = {"desk": said["desk"]}
+        scopes = {"desk": limits["desk"]}
         for room in ("instruments", "agents"):
             scopes |= {
-                f"{room[:-1]} {'(any other)' if name == '*' else name}": each for name, each in said[room].items()
+                f"{room[:-1]} {'(any other)' if name == '*' else name}": each for name, each in limits[room].items()
             }
         keys = dict.fromkeys(key for each in scopes.values() for key in each)
         rows = [[key, *(_shown(each.get(key)) for each in scopes.values())] for key in keys]
-        print_table(said["source"], ("limit", *scopes), rows)
+        print_table(limits["source"], ("limit", *scopes), rows)
 
-    hand_over(said, asked.as_json, show)
+    hand_over(limits, request.as_json, show)
 
 
 def _shown(value: Any) -> str:
@@ -68,14 +68,14 @@ class Stress:
     as_json: AsJson = False
 
 
-def stress(asked: Stress) -> int:
+def stress(request: Stress) -> int:
     """Storm the gate with random actions beside an auditor that recomputes every limit; exit 1 on any breach."""
     from tercel.limits.stress import PLANTS, Storm
 
-    if asked.plant and asked.plant not in PLANTS:
-        raise UnknownNameError(f"one of {', '.join(PLANTS)}", f"--plant {asked.plant}", "name one of these")
-    storm, began = Storm(asked.seed, perf_counter_ns, plant=asked.plant), perf_counter()
-    _weather(storm, asked.actions)
+    if request.plant and request.plant not in PLANTS:
+        raise UnknownNameError(f"one of {', '.join(PLANTS)}", f"--plant {request.plant}", "name one of these")
+    storm, began = Storm(request.seed, perf_counter_ns, plant=request.plant), perf_counter()
+    _weather(storm, request.actions)
     tally = storm.tally
     times = sorted(tally.check_ns)
     found = {
@@ -84,7 +84,7 @@ def stress(asked: Stress) -> int:
         "denials_by_code": dict(tally.denials.most_common()),
         "breaches_by_limit": dict(tally.breaches.most_common()),
         "alarms_by_code": dict(tally.alarms.most_common()),
-        "seed": asked.seed,
+        "seed": request.seed,
         "sent": tally.sent,
         "checks": len(times),
         "check_us": {
@@ -92,7 +92,7 @@ def stress(asked: Stress) -> int:
         },
         "seconds": round(perf_counter() - began, 3),
     }
-    hand_over(found, asked.as_json, lambda: _print_storm(found))
+    hand_over(found, request.as_json, lambda: _print_storm(found))
     return 1 if found["breaches"] else 0
 
 

@@ -71,10 +71,10 @@ class Calibrate:
     as_json: AsJson = False
 
 
-def calibrate(asked: Calibrate) -> None:
+def calibrate(request: Calibrate) -> None:
     """Calibrate a market from days of tape, or from a stretch of one."""
-    check_date(asked.stamp or None)
-    dates, held_out, out = listed_dates(asked.dates), listed_dates(asked.held_out), asked.out
+    check_date(request.stamp or None)
+    dates, held_out, out = listed_dates(request.dates), listed_dates(request.held_out), request.out
     from tercel.market.flow.make import make
     from tercel.market.score.calibrated import calibrated
     from tercel.market.score.card import keep, score
@@ -85,27 +85,27 @@ def calibrate(asked: Calibrate) -> None:
     began = time.perf_counter()
     if out.suffix != ".json" or out.is_dir() or not out.parent.is_dir():  # refused before minutes of work
         raise ConfigError("a file to write (.json) in a folder that exists", f"--out {out}", "name another --out")
-    symbol, venue, levels, windowed = asked.symbol, asked.venue, asked.levels, bool(asked.start or asked.end)
-    name, stamp = asked.name or out.stem, asked.stamp or datetime.now().date().isoformat()
-    days = read_days(asked.lake, symbol, dates, asked.start, asked.end, venue, levels)
+    symbol, venue, levels, windowed = request.symbol, request.venue, request.levels, bool(request.start or request.end)
+    name, stamp = request.name or out.stem, request.stamp or datetime.now().date().isoformat()
+    days = read_days(request.lake, symbol, dates, request.start, request.end, venue, levels)
     labels = ", ".join(day.label for day in days)
-    say(f"{labels} read; fitting {asked.model}, about a minute for a few days")
+    say(f"{labels} read; fitting {request.model}, about a minute for a few days")
     halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones
-    if asked.model == "santa_fe" and not (windowed or levels) and (held_out or halves):
+    if request.model == "santa_fe" and not (windowed or levels) and (held_out or halves):
         made = make(
-            asked.lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp, lot_shares=asked.lot,
+            request.lake, symbol, days=dates, held_out=held_out, name=name, out=out, date=stamp, lot_shares=request.lot,
             venue=venue or None,
         )  # fmt: skip
-        show_fit(made, out, asked.as_json)
+        show_fit(made, out, request.as_json)
         return
     if both := ", ".join(sorted(set(dates) & set(held_out))):
         raise ConfigError("days either calibrated on or held out", f"{both} in both", "name each day once")
-    made = calibrated(asked.model, days, name=name, stamp=stamp, windowed=windowed, lot=asked.lot, tell=say)
+    made = calibrated(request.model, days, name=name, stamp=stamp, windowed=windowed, lot=request.lot, tell=say)
     if levels:
         made = made.model_copy(update={"card": {**made.card, "levels_read": levels}})
     scores = None
     if held_out:
-        drawn = ScoreDraw(made, read_days(asked.lake, symbol, held_out, venue=venue, levels=levels), days)
+        drawn = ScoreDraw(made, read_days(request.lake, symbol, held_out, venue=venue, levels=levels), days)
         made = keep(made, drawn.tape, score(drawn, classifier=False))
         scores = made.card["scores"]
         made = made.model_copy(update={"card": {**made.card, "held_out_days": held_out}})
@@ -118,11 +118,11 @@ def calibrate(asked: Calibrate) -> None:
             floor = scores["floor_mean_l1"]
             say(f"mean L1 {scores['mean_l1']:.3f} on the days held out (real against real: {floor:.3f})")
         say(f"written  {out}")
-        say(f"score it on days that it has not seen: tercel market score {out} --lake {asked.lake} --date ...")
+        say(f"score it on days that it has not seen: tercel market score {out} --lake {request.lake} --date ...")
 
     found = {"name": made.name, "model": made.model, "out": out, "calibrated_on": dates}
     found |= {"window_s": made.card.get("window_s"), "seconds": seconds, "scores": scores}
-    hand_over(found, asked.as_json, show)
+    hand_over(found, request.as_json, show)
 
 
 def show_fit(preset: "Preset", path: Path, as_json: bool) -> None:
@@ -161,27 +161,27 @@ class Simulate:
     as_json: AsJson = False
 
 
-def simulate(asked: Simulate) -> None:
+def simulate(request: Simulate) -> None:
     """Write simulated days into a lake, as tape like any other."""
-    check_date(asked.first)
+    check_date(request.first)
     from tercel.market.flow.preset import load
     from tercel.market.simulator.synthetic import LONGEST_S, law_of, synthetic, truth, working_days
     from tercel.market.tape import Lake as Store
 
-    preset, seconds = load(asked.preset), asked.seconds
+    preset, seconds = load(request.preset), request.seconds
     if not 60.0 <= seconds <= LONGEST_S:
         raise ConfigError(f"60 to {LONGEST_S:g} seconds a day", f"{seconds:g}", "simulate several days instead")
-    law, names = law_of(asked.regimes, preset, seconds)
-    lake, rows = Store(asked.out), []
-    for seed, date in enumerate(working_days(asked.first, asked.days), asked.seed):
-        instrument, events = synthetic(preset, seed, date, seconds, asked.symbol or preset.symbol, law)
-        outcome = lake.write(instrument, events, replace=asked.replace)
-        told = {} if law is None else {"regimes": truth(law, names, seed, seconds)}
+    law, names = law_of(request.regimes, preset, seconds)
+    lake, rows = Store(request.out), []
+    for seed, date in enumerate(working_days(request.first, request.days), request.seed):
+        instrument, events = synthetic(preset, seed, date, seconds, request.symbol or preset.symbol, law)
+        outcome = lake.write(instrument, events, replace=request.replace)
+        regimes = {} if law is None else {"regimes": truth(law, names, seed, seconds)}
         row = {"symbol": instrument.symbol, "date": date, "rows": events.n, "seed": seed, "outcome": outcome}
-        rows.append(row | told)
+        rows.append(row | regimes)
         say(f"{instrument.symbol} {date}: {events.n:,} events, {outcome}")
-    found = {"lake": asked.out, "preset": preset.name, "model": preset.model, "days": rows}
-    hand_over(found, asked.as_json, lambda: say(f"look at it: tercel data list --lake {asked.out}"))
+    found = {"lake": request.out, "preset": preset.name, "model": preset.model, "days": rows}
+    hand_over(found, request.as_json, lambda: say(f"look at it: tercel data list --lake {request.out}"))
 
 
 SHIPPED = (
@@ -197,7 +197,7 @@ class ListMarkets:
     as_json: AsJson = False
 
 
-def list_(asked: ListMarkets) -> None:
+def list_(request: ListMarkets) -> None:
     """List the markets that are shipped, with their scores."""
     from tercel.market.flow import preset as presets
     from tercel.market.score.card import calibrated_on
@@ -223,7 +223,7 @@ def list_(asked: ListMarkets) -> None:
         title = "presets and their scores on held-out tape"
         print_table(title, SHIPPED, cells, leaves, words=["model", "calibrated on"])
 
-    hand_over({"presets": found}, asked.as_json, show)
+    hand_over({"presets": found}, request.as_json, show)
 
 
 add(

@@ -56,39 +56,39 @@ class Arbitrage:
     as_json: AsJson = False
 
 
-def arbitrage(asked: Arbitrage) -> None:
+def arbitrage(request: Arbitrage) -> None:
     """Search for round trips that pay, and prove the best on worlds that the search never saw."""
-    tape = "" if asked.tape is None else str(asked.tape)
-    if (asked.preset is None) == (not tape) or bool(tape) != bool(asked.symbol):
-        received = f"preset {asked.preset}, --tape {tape or 'none'}, --symbol {asked.symbol or 'none'}"
+    tape = "" if request.tape is None else str(request.tape)
+    if (request.preset is None) == (not tape) or bool(tape) != bool(request.symbol):
+        received = f"preset {request.preset}, --tape {tape or 'none'}, --symbol {request.symbol or 'none'}"
         raise ConfigError("a preset, or --tape with --symbol", received, "such as tercel market arbitrage goog")
     from tercel.evaluation.trip_grounds import preset_grounds, tape_grounds
     from tercel.evaluation.trip_search import arbitrage as search
     from tercel.evaluation.venue import latency_of
     from tercel.market.flow.preset import load
 
-    if asked.preset is not None:
-        searched, proof = preset_grounds(load(asked.preset), asked.impact, asked.seed)
+    if request.preset is not None:
+        searched, proof = preset_grounds(load(request.preset), request.impact, request.seed)
     else:
-        searched, proof = tape_grounds(tape, asked.symbol, asked.impact or "none", asked.seed)
-    sizes, latencies = asked.sizes or SIZES, asked.latencies or ("0", "50")
+        searched, proof = tape_grounds(tape, request.symbol, request.impact or "none", request.seed)
+    sizes, latencies = request.sizes or SIZES, request.latencies or ("0", "50")
     began = time.process_time()
 
     def over() -> bool:
-        return asked.minutes is not None and time.process_time() - began > 60.0 * asked.minutes
+        return request.minutes is not None and time.process_time() - began > 60.0 * request.minutes
 
     found = {
         "market": searched.source.name,
         "impact": None if searched.source.impact is None else searched.source.impact.card(),
-        "seed": asked.seed,
+        "seed": request.seed,
         "sizes": sizes,
         "latencies_ms": latencies,
         **search(
             searched, proof, sizes=sizes, latencies=[latency_of(text, "--latency") for text in latencies],
-            seed=asked.seed, budget=asked.budget, pairs=asked.pairs, stop=over, progress=say,
+            seed=request.seed, budget=request.budget, pairs=request.pairs, stop=over, progress=say,
         ),
     }  # fmt: skip
-    hand_over(found, asked.as_json, lambda: show(found))
+    hand_over(found, request.as_json, lambda: show(found))
 
 
 def show(found: Mapping[str, Any]) -> None:
@@ -97,9 +97,9 @@ def show(found: Mapping[str, Any]) -> None:
     title = f"{found['market']}: the best of {found['searched']:,} round trips on {found['proof_pairs']:,} fresh pairs"
     print_table(title, HEADINGS, rows, LEAVES, words=["first leg", "second leg"])
     for size, one in found["by_size"].items():
-        told, ticks = one["profit_bps"], one["ticks_a_lot"]
+        profit, ticks = one["profit_bps"], one["ticks_a_lot"]
         lot = "nothing traded" if ticks is None else f"{ticks:.3g} ticks a lot on {one['share_traded']:.1%} of it"
-        say(f"best at {100 * float(size):g} %: {with_error(told)} bps of the order, {lot}")
+        say(f"best at {100 * float(size):g} %: {with_error(profit)} bps of the order, {lot}")
     say(f"{found['profitable']} of {len(found['proved'])} pay for certain (Holm, 5 %)")
 
 

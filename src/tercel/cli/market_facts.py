@@ -34,17 +34,17 @@ class Facts:
     as_json: AsJson = False
 
 
-def facts(asked: Facts) -> None:
+def facts(request: Facts) -> None:
     """Cont's stylised facts and those of order flow, one by one: real days beside simulated ones."""
-    dates = listed_dates(asked.date)
+    dates = listed_dates(request.date)
     from tercel.market.flow.preset import load
     from tercel.market.score.days import of_one_market, simulated
     from tercel.market.score.sample import sample
     from tercel.market.score.stretches import read_days
     from tercel.market.score.stylised import FACTS, find
 
-    days = read_days(asked.lake, asked.symbol, dates)
-    presets = [load(name) for name in asked.markets]
+    days = read_days(request.lake, request.symbol, dates)
+    presets = [load(name) for name in request.markets]
     for preset in presets:
         of_one_market(preset, days)
     real = [day.seen() for day in days]
@@ -57,16 +57,16 @@ def facts(asked: Facts) -> None:
     rows = {name: {"says": says[name], **{at: asdict(one) for at, one in row.items()}} for name, row in found.items()}
 
     def show() -> None:
-        cells = [(name, says[name], *(_told(one) for one in row.values())) for name, row in found.items()]
-        title = f"{asked.symbol}, {', '.join(dates)}: stylised facts (number, and whether it holds)"
+        cells = [(name, says[name], *(_cell(one) for one in row.values())) for name, row in found.items()]
+        title = f"{request.symbol}, {', '.join(dates)}: stylised facts (number, and whether it holds)"
         headings = ("fact", "what is asked", *columns)
         print_table(title, headings, cells, leaves=("what is asked",), words={"what is asked"})
 
-    told = {"symbol": asked.symbol, "dates": dates, "seeds": SEEDS, "facts": rows}
-    hand_over(told, asked.as_json, show)
+    result = {"symbol": request.symbol, "dates": dates, "seeds": SEEDS, "facts": rows}
+    hand_over(result, request.as_json, show)
 
 
-def _told(cell: "Finding") -> str:
+def _cell(cell: "Finding") -> str:
     if cell.mean is None:
         return "-"
     return f"{cell.mean:.2f} {'?' if cell.holds is None else 'yes' if cell.holds else 'no'}"
@@ -85,32 +85,32 @@ class FreeDays:
     as_json: AsJson = False
 
 
-def sanity(asked: FreeDays) -> int:
+def sanity(request: FreeDays) -> int:
     """Let markets run free for many days: does one run away, dry up, or lose its volatility? Exit 1 if one does."""
     from tercel.market.flow.preset import load
     from tercel.market.score.sanity import summary
     from tercel.market.studies.sanity import free_days
 
-    presets = {name: load(name) for name in asked.markets}
+    presets = {name: load(name) for name in request.markets}
     called = [preset.name for preset in presets.values()]
     if twice := sorted({name for name in called if called.count(name) > 1}):
         raise ConfigError("markets of different names", f"several of {', '.join(twice)}", "rename one in its file")
-    asked.out.mkdir(parents=True, exist_ok=True)
+    request.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, Sanity] = {}
-    seeds = range(asked.seed, asked.seed + asked.days)
+    seeds = range(request.seed, request.seed + request.days)
     for name, preset in presets.items():
-        done = free_days(name, seeds, asked.out / f"{preset.name}.jsonl")
+        done = free_days(name, seeds, request.out / f"{preset.name}.jsonl")
         found[preset.name] = summary(preset, [done[seed] for seed in seeds])
-        if not asked.as_json:
+        if not request.as_json:
             say(f"{preset.name}: {'passed' if found[preset.name].passed else 'missed'}")
 
     def show() -> None:
         cells = [_cells(preset.name, preset.model, found[preset.name]) for preset in presets.values()]
-        title = f"{asked.days} days of each market left to itself"
+        title = f"{request.days} days of each market left to itself"
         print_table(title, SANITY_HEAD, cells, leaves=LEAVES, words={"model", "verdict"})
 
-    told = {"days": asked.days, "seed": asked.seed, "markets": {name: asdict(row) for name, row in found.items()}}
-    hand_over(told, asked.as_json, show)
+    result = {"days": request.days, "seed": request.seed, "markets": {name: asdict(row) for name, row in found.items()}}
+    hand_over(result, request.as_json, show)
     return 0 if all(row.passed for row in found.values()) else 1
 
 

@@ -18,7 +18,7 @@ HEAD = ("", "tape", "floor", "simulated", "passed")
 
 
 @dataclass(frozen=True)
-class AskedFills:
+class FillsRequest:
     """What is asked of `tercel market fills`."""
 
     preset: Annotated[str, PRESET]
@@ -34,18 +34,18 @@ class AskedFills:
     as_json: AsJson = False
 
 
-def fills(asked: AskedFills) -> None:
+def fills(request: FillsRequest) -> None:
     """Do resting orders fill as on tape? Fill curves, mark-outs, returns and cancels beside simulated days."""
-    check_folder(asked.out)
-    dates = listed_dates(",".join(asked.dates))
+    check_folder(request.out)
+    dates = listed_dates(",".join(request.dates))
     from tercel.market.flow.preset import load
     from tercel.market.score.stretches import days_of
     from tercel.market.studies.fill_comparison import card, study
 
-    preset = load(asked.preset)
-    days = days_of(preset, asked.lake, dates, symbol=asked.symbol, venue=asked.venue)
-    found = study(preset, days, asked.days, asked.seed, say)
-    hand_over(card(found), asked.as_json, lambda: show(found), asked.out, "fills", lambda: page(found))
+    preset = load(request.preset)
+    days = days_of(preset, request.lake, dates, symbol=request.symbol, venue=request.venue)
+    found = study(preset, days, request.days, request.seed, say)
+    hand_over(card(found), request.as_json, lambda: show(found), request.out, "fills", lambda: page(found))
 
 
 def show(found: "Fills") -> None:
@@ -77,16 +77,16 @@ def sentences(found: "Fills") -> list[str]:
     """What was found and how to read it, five sentences at most."""
     passed = sum(gate.passed for gate in found.gates)
     lot = f"A ghost is an order of {found.scale.ghost} shares that joins the touch every 10 s and takes nothing;"
-    told = [
+    lines = [
         f"{passed} of {len(found.gates)} gates passed.",
         f"{lot} a start whose wait runs over the end of the session is left out of that wait.",
         "Intervals are over days." if found.clusters == "days" else
         "Intervals are over the half hours of one day, which is optimistic.",
-        "Floor: odd against even half hours of tape.",
+        "Floor: odd against even half hours of the tape itself.",
     ]  # fmt: skip
     if found.calibrated_on:
-        told.append(f"Calibrated on {len(found.calibrated_on)} of these days, which is kind to the preset.")
-    return told
+        lines.append(f"Calibrated on {len(found.calibrated_on)} of these days, which favours the preset.")
+    return lines
 
 
 def page(found: "Fills") -> str:
@@ -104,7 +104,7 @@ def page(found: "Fills") -> str:
     sections = [
         Section("Gates", html=plain_table(HEAD, table(found))),
         Section("Do orders fill as on tape?", figures=[fill_curves(cells, WAITS_S, symbol), by_class(cells, symbol)]),
-        Section("What fills are worth", figures=[markouts(cells, HORIZONS_S, symbol)]),
+        Section("Prices after a fill", figures=[markouts(cells, HORIZONS_S, symbol)]),
         Section("After the touch was emptied, and hidden executions", figures=[returns_and_hidden(cells, symbol)]),
         Section("Every figure", html=plain_table(HEAD[:-1], everything)),
     ]

@@ -46,16 +46,16 @@ class Impact:
     as_json: AsJson = False
 
 
-def impact(asked: Impact) -> None:
+def impact(request: Impact) -> None:
     """Measure what metaorders do to a market's price: exponents, decay, round trips, twin errors."""
-    check_folder(asked.out)
-    if asked.carry is not None:
-        _carry(asked, asked.carry)
+    check_folder(request.out)
+    if request.carry is not None:
+        _carry(request, request.carry)
         return
     from tercel.market.flow.preset import load
     from tercel.market.impact.card import impact_card
 
-    card = impact_card(load(asked.preset), pairs=asked.pairs, seed=asked.seed, impact=asked.impact)
+    card = impact_card(load(request.preset), pairs=request.pairs, seed=request.seed, impact=request.impact)
 
     def show() -> None:
         law = card["law"]["law"] if card["law"] else "no law"
@@ -64,20 +64,20 @@ def impact(asked: Impact) -> None:
         for line in lines(card):
             say(line)
 
-    hand_over(card, asked.as_json, show, asked.out, "impact", lambda: page(card, asked.out))
+    hand_over(card, request.as_json, show, request.out, "impact", lambda: page(card, request.out))
 
 
-def _carry(asked: Impact, out: Path) -> None:
+def _carry(request: Impact, out: Path) -> None:
     """Write the preset with the law that a pilot measures on its card."""
-    if asked.impact not in (None, "translation"):
-        raise ConfigError("--carry with the law translation", f"--impact {asked.impact}", "leave --impact out")
+    if request.impact not in (None, "translation"):
+        raise ConfigError("--carry with the law translation", f"--impact {request.impact}", "leave --impact out")
     if out.suffix != ".json":
         raise ConfigError("a preset file (.json) to write", f"--carry {out}", "name it NAME.json")
     from tercel.market.flow.preset import load
     from tercel.market.impact.law import ImpactLaw
     from tercel.market.impact.pilot import carrying
 
-    made = carrying(load(asked.preset), y=asked.y, seed=asked.seed)
+    made = carrying(load(request.preset), y=request.y, seed=request.seed)
     law = ImpactLaw(**made.card["impact"])
     made.save(out)
 
@@ -85,7 +85,7 @@ def _carry(asked: Impact, out: Path) -> None:
         say(f"wanted   {law.scale_ticks:.4g} ticks after a mean trade of {law.mean_trade_lots:.4g} lots")
         say(f"written  {out}")
 
-    hand_over({"name": made.name, "out": out, "impact": law.card()}, asked.as_json, show)
+    hand_over({"name": made.name, "out": out, "impact": law.card()}, request.as_json, show)
 
 
 def rows(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -99,7 +99,7 @@ def rows(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 def lines(card: Mapping[str, Any]) -> list[str]:
     """What else is measured, in sentences."""
-    told = [
+    sentences = [
         "impact at the end, 600 s: "
         + ", ".join(f"{100 * r['share']:g} % {r['ticks']:.2f} +- {r['se']:.2f} ticks" for r in card["sizes"]),
         f"standard error of a twin impact at {card['twin']['pairs']:,} pairs: {card['twin']['se_ticks']:.3g} ticks; "
@@ -109,14 +109,14 @@ def lines(card: Mapping[str, Any]) -> list[str]:
     if prior is not None and prior["ticks"]:
         low, high = (y / prior["y"] for y in prior["y_of_markets"])
         wanted = prior["ticks"]["0.1"]
-        told.append(
+        sentences.append(
             f"a prior: Y = {prior['y']:g} wants {wanted:.2f} ticks for 10 % in 600 s; "
             f"Y of 0.5 to 1.5 would want {low * wanted:.2f} to {high * wanted:.2f}"
         )
     trips = card["round_trips"]
     if trips is not None:
-        told.append(f"best round trip on the law alone: {100 * trips['best_share_of_peak']:.1f} % of size x peak")
-    return told
+        sentences.append(f"best round trip on the law alone: {100 * trips['best_share_of_peak']:.1f} % of size x peak")
+    return sentences
 
 
 def page(card: Mapping[str, Any], out: Path | None) -> str:

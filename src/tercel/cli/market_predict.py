@@ -52,57 +52,60 @@ class Predict:
     as_json: AsJson = False
 
 
-def predict(asked: Predict) -> None:
+def predict(request: Predict) -> None:
     """Ask whether simulation predicts tape: the same strategies in a market and on its held-out days."""
-    check_folder(asked.out)
-    dates, seed, impact = listed_dates(",".join(asked.date)), asked.seed, asked.impact
-    from tercel.evaluation.contest.asked import markets_of
-    from tercel.evaluation.contest.leaks import judged_days, refuse_leaks
-    from tercel.evaluation.contest.places import Place
-    from tercel.evaluation.predicted import THEIRS, contenders_of, refuse_calibrated, sides
+    check_folder(request.out)
+    dates, seed, impact = listed_dates(",".join(request.date)), request.seed, request.impact
+    from tercel.evaluation.pipeline.leaks import judged_days, refuse_leaks
+    from tercel.evaluation.pipeline.request import markets_of
+    from tercel.evaluation.pipeline.scenarios import Scenario
     from tercel.evaluation.prediction import predict as compared
+    from tercel.evaluation.prediction_runs import THEIRS, candidates_of, refuse_calibrated, sides
     from tercel.execution.task import Task
     from tercel.market.flow.preset import load
-    from tercel.market.simulator.terms import NO_FEES
 
     began = time.process_time()
-    preset = load(asked.preset)
-    file = file_to_write(asked.preset) if asked.write else None
-    contenders = contenders_of(asked.strategy or ("all",))
-    task = Task(share=asked.share)
-    settings = markets_of([asked.preset], asked.lake, asked.symbol or preset.symbol, impact, task, NO_FEES, "", dates)
-    refuse_calibrated(asked.preset, settings)
-    notes = refuse_leaks([one for one in contenders if one.learned], settings.values())
-    home, tape = (Place(name, one, (seed,), 0 if one.on_tape else asked.episodes) for name, one in settings.items())
-    held, more = sides(home, tape, preset.name, contenders, seed)
+    preset = load(request.preset)
+    file = file_to_write(request.preset) if request.write else None
+    candidates = candidates_of(request.strategy or ("all",))
+    task = Task(share=request.share)
+    settings = markets_of([request.preset], request.lake, request.symbol or preset.symbol, impact, task, dates=dates)
+    refuse_calibrated(request.preset, settings)
+    notes = refuse_leaks([one for one in candidates if one.learned], settings.values())
+    home, tape = (
+        Scenario(name, one, (seed,), 0 if one.on_tape else request.episodes) for name, one in settings.items()
+    )
+    results, more = sides(home, tape, preset.name, candidates, seed)
     found = {
         "market": preset.name,
         "symbol": settings[tape.name].symbol,
         "dates": list(judged_days(settings[tape.name]).days),
         "impact": impact,
         "task": task.to_dict(),
-        "episodes": {where: side.episodes for where, side in held.items()},
-        "days": held["tape"].resampled.clusters,
-        **compared(held["simulated"], held["tape"], held.get(THEIRS), seed),
+        "episodes": {where: side.episodes for where, side in results.items()},
+        "days": results["tape"].resampled.clusters,
+        **compared(results["simulated"], results["tape"], results.get(THEIRS), seed),
         "notes": [*notes, *more],
         "cpu_s": time.process_time() - began,
     }
     if file is not None:
-        preset.model_copy(update={"card": {**preset.card, "prediction": kept(found)}}).save(file)
+        preset.model_copy(update={"card": {**preset.card, "prediction": card_of(found)}}).save(file)
         say(f"written  {file}")
-    hand_over(found, asked.as_json, lambda: show(found), asked.out, "prediction", lambda: page(found))
+    hand_over(found, request.as_json, lambda: show(found), request.out, "prediction", lambda: page(found))
 
 
-def kept(found: Mapping[str, Any]) -> dict[str, Any]:
+def card_of(found: Mapping[str, Any]) -> dict[str, Any]:
     """What a preset's card keeps of a prediction."""
-    told = {key: found[key] for key in ("symbol", "impact", "episodes", "signs", "shares")}
+    plain = {key: found[key] for key in ("symbol", "impact", "episodes", "signs", "shares")}
     ranks = {
         key: {k: found[key][k] for k in ("mean", "ci_low", "ci_high", "ceiling")}
         for key in ("spearman", "spearman_resting")
     }
     from tercel.market.score.tape import rounded
 
-    card: dict[str, Any] = rounded({"days": found["dates"], "strategies": len(found["strategies"]), **ranks, **told}, 4)
+    card: dict[str, Any] = rounded(
+        {"days": found["dates"], "strategies": len(found["strategies"]), **ranks, **plain}, 4
+    )
     return card
 
 

@@ -36,16 +36,16 @@ class ResponseRequest:
     as_json: AsJson = False
 
 
-def response(asked: ResponseRequest) -> None:
+def response(request: ResponseRequest) -> None:
     """Measure what a market answers to styles of execution: displacement, cost by size, who comes to resting orders."""
-    check_folder(asked.out)
+    check_folder(request.out)
     from tercel.evaluation.response import measure
     from tercel.market.flow.preset import load
     from tercel.market.simulator.source import reactive
 
-    preset = load(asked.preset)
-    market = reactive(preset, seed=asked.seed, impact=asked.impact)
-    sizes, pairs, seed = asked.sizes or SIZES, asked.pairs, asked.seed
+    preset = load(request.preset)
+    market = reactive(preset, seed=request.seed, impact=request.impact)
+    sizes, pairs, seed = request.sizes or SIZES, request.pairs, request.seed
     found = {
         "preset": preset.name,
         "model": preset.model,
@@ -54,7 +54,7 @@ def response(asked: ResponseRequest) -> None:
         "seed": seed,
         **measure(market, preset.volume_per_s, sizes=sizes, pairs=pairs, seed=seed, progress=say),
     }
-    hand_over(found, asked.as_json, lambda: show(found), asked.out, "response", lambda: page(found))
+    hand_over(found, request.as_json, lambda: show(found), request.out, "response", lambda: page(found))
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
@@ -107,15 +107,15 @@ def of_hits(found: Mapping[str, Any]) -> Cells:
     """A row for each style."""
     rows = []
     for name, at in found["attraction"].items():
-        told = [with_error(one) for seconds in AFTER for one in (at[seconds], at[seconds]["takers"])]
+        cells = [with_error(one) for seconds in AFTER for one in (at[seconds], at[seconds]["takers"])]
         shares = [share for share in found["translation"][name].values() if share is not None]
-        rows.append([name, *told, percent(max(shares)) if shares else ""])
+        rows.append([name, *cells, percent(max(shares)) if shares else ""])
     return rows
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
     """What was missed, in sentences."""
-    bars, told = found["bars"], []
+    bars, sentences = found["bars"], []
     off = [
         f"{name} {percent(float(size))} at {at}"
         for name, by_size in bars["displacement"].items()
@@ -125,14 +125,14 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     ]
     cheaper = [name for name, one in bars["cost_by_size"].items() if not one["passed"]]
     share = found["filled_by_translation_share"]
-    told.append(f"off the law by more than 25 % and 2 s.e.: {', '.join(off) or 'none'}")
-    told.append(f"cheaper when larger, beyond 2 s.e.: {', '.join(cheaper) or 'none'}")
+    sentences.append(f"off the law by more than 25 % and 2 s.e.: {', '.join(off) or 'none'}")
+    sentences.append(f"cheaper when larger, beyond 2 s.e.: {', '.join(cheaper) or 'none'}")
     if share is not None:
         missed = ", more than 2 %" if bars["translation"] is False else ""
-        told.append(f"own passive lots filled by the law's own moves: {100 * share:.2f} %{missed}")
+        sentences.append(f"own passive lots filled by the law's own moves: {100 * share:.2f} %{missed}")
     joined = [f"{what} at {at} s" for at, one in bars["attraction"].items() for what in one if one[what] is False]
-    told.append(f"joining the touch draws too many: {', '.join(joined) or 'nothing'}")
-    return [*told, "all bars are met" if found["passed"] else "bars are missed"]
+    sentences.append(f"joining the touch draws too many: {', '.join(joined) or 'nothing'}")
+    return [*sentences, "all bars are met" if found["passed"] else "bars are missed"]
 
 
 def page(found: Mapping[str, Any]) -> str:

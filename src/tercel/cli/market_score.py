@@ -65,24 +65,35 @@ class ScoreRequest:
     as_json: AsJson = False
 
 
-def score(asked: ScoreRequest) -> None:
+def score(request: ScoreRequest) -> None:
     """Score a market against tape that it has not seen (a lake's, or its card's), real against real beside it."""
-    if asked.by not in ("tercel", "lob-bench"):
-        raise UnknownNameError("a judge: tercel, lob-bench", f"--by {asked.by}", "name one of them")
-    if asked.by == "lob-bench":
-        if asked.out is not None or asked.impact or asked.write:
+    if request.by not in ("tercel", "lob-bench"):
+        raise UnknownNameError("a judge: tercel, lob-bench", f"--by {request.by}", "name one of them")
+    if request.by == "lob-bench":
+        if request.out is not None or request.impact or request.write:
             raise ConfigError("--by lob-bench alone", "--out, --impact or --write", "leave them out; --json has all")
-        found = _by_lob_bench(asked, listed_dates(asked.dates))
-        hand_over(found, asked.as_json, lambda: show_lob_bench(found))
+        found = _by_lob_bench(request, listed_dates(request.dates))
+        hand_over(found, request.as_json, lambda: show_lob_bench(found))
     else:
-        card = _by_card(asked) if asked.lake is None else _by_tape(asked, asked.lake, listed_dates(asked.dates))
-        hand_over(card, asked.as_json, lambda: show(card))
+        card = (
+            _by_card(request) if request.lake is None else _by_tape(request, request.lake, listed_dates(request.dates))
+        )
+        hand_over(card, request.as_json, lambda: show(card))
 
 
-def _by_card(asked: ScoreRequest) -> dict[str, Any]:
+def _by_card(request: ScoreRequest) -> dict[str, Any]:
     """Against the tape on the preset's card."""
-    alone = (asked.symbol, asked.venue, asked.start, asked.end, asked.out, asked.impact, asked.seen, asked.write)
-    if asked.dates or any(alone):
+    alone = (
+        request.symbol,
+        request.venue,
+        request.start,
+        request.end,
+        request.out,
+        request.impact,
+        request.seen,
+        request.write,
+    )
+    if request.dates or any(alone):
         raise ConfigError(
             "--lake with the days to score on", "options about days without it",
             "name both, or neither to score against the tape on the card",
@@ -90,14 +101,14 @@ def _by_card(asked: ScoreRequest) -> dict[str, Any]:
     from tercel.market.flow.preset import load
     from tercel.market.score.card import score_by_card
 
-    return score_by_card(load(asked.preset), range(1, (asked.seeds or 3) + 1))
+    return score_by_card(load(request.preset), range(1, (request.seeds or 3) + 1))
 
 
-def _by_tape(asked: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, Any]:
+def _by_tape(request: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, Any]:
     """On days of a lake; the report and the card are written where asked."""
     if not dates:
         raise ConfigError("--date with --lake", f"--lake {lake} alone", "name the days to score on, or leave out both")
-    file = file_to_write(asked.preset) if asked.write else None
+    file = file_to_write(request.preset) if request.write else None
     from tercel.market.flow.preset import load
     from tercel.market.impact.card import impact_card
     from tercel.market.score.card import keep
@@ -105,21 +116,23 @@ def _by_tape(asked: ScoreRequest, lake: Path, dates: list[str]) -> dict[str, Any
     from tercel.market.score.realism import ScoreDraw
     from tercel.market.score.stretches import days_of, refuse_seen, train_days
 
-    preset = load(asked.preset)
-    days = days_of(preset, lake, dates, symbol=asked.symbol, venue=asked.venue, start=asked.start, end=asked.end)
-    if not asked.seen:
+    preset = load(request.preset)
+    days = days_of(
+        preset, lake, dates, symbol=request.symbol, venue=request.venue, start=request.start, end=request.end
+    )
+    if not request.seen:
         refuse_seen(preset, days)
-    drawn = ScoreDraw(preset, days, train_days(lake, preset), range(1, (asked.seeds or 3) + 1))
-    measured = impact_card(preset) if asked.impact else None
+    drawn = ScoreDraw(preset, days, train_days(lake, preset), range(1, (request.seeds or 3) + 1))
+    measured = impact_card(preset) if request.impact else None
     known = preset.card.get("scores", {}).get("impact")
-    card = scored(drawn, classifier=asked.classifier, impact=measured or known)
+    card = scored(drawn, classifier=request.classifier, impact=measured or known)
     if file is not None:
         keep(preset, drawn.tape, card).save(file)
         say(f"written  {file}")
-    if asked.out is not None:
+    if request.out is not None:
         from tercel.cli import market_report  # matplotlib and jinja2 only where a page is asked for
 
-        say(f"report   {market_report.write(asked.out, drawn, card, measured)}")
+        say(f"report   {market_report.write(request.out, drawn, card, measured)}")
     return card
 
 
@@ -136,7 +149,7 @@ def file_to_write(which: str) -> Path:
     return Path(which)
 
 
-def _by_lob_bench(asked: ScoreRequest, dates: list[str]) -> dict[str, Any]:
+def _by_lob_bench(request: ScoreRequest, dates: list[str]) -> dict[str, Any]:
     """By the benchmark's own code; without a lake, on the days of its data set in `--data`."""
     from tercel.market.flow.preset import load
     from tercel.market.score.days import of_one_market
@@ -144,22 +157,22 @@ def _by_lob_bench(asked: ScoreRequest, dates: list[str]) -> dict[str, Any]:
     from tercel.market.score.sets import data_days
     from tercel.market.score.stretches import days_of, refuse_seen
 
-    preset = load(asked.preset)
-    symbol, venue, start, end = asked.symbol, asked.venue, asked.start, asked.end
-    with lob_bench(asked.peers) as bench:
-        if asked.lake is None:
-            days = data_days((venue or preset.venue, symbol or preset.symbol), asked.data, dates, start, end)
+    preset = load(request.preset)
+    symbol, venue, start, end = request.symbol, request.venue, request.start, request.end
+    with lob_bench(request.peers) as bench:
+        if request.lake is None:
+            days = data_days((venue or preset.venue, symbol or preset.symbol), request.data, dates, start, end)
         else:
-            days = days_of(preset, asked.lake, dates, symbol=symbol, venue=venue, start=start, end=end)
+            days = days_of(preset, request.lake, dates, symbol=symbol, venue=venue, start=start, end=end)
         of_one_market(preset, days)
-        if not asked.seen:
+        if not request.seen:
             refuse_seen(preset, days)
         levels = min([MOST_LEVELS, *(day.instrument.levels or MOST_LEVELS for day in days)])
 
         def judge(real: Any, other: Any) -> dict[str, Any]:
             return distances(bench, real, other, levels)
 
-        return scored(preset, days, levels, asked.seeds or 5, asked.windows, judge)
+        return scored(preset, days, levels, request.seeds or 5, request.windows, judge)
 
 
 # -- what people see --------------------------------------------------------------------------------------------------
@@ -275,7 +288,7 @@ def prediction_rows(one: Mapping[str, Any]) -> Rows:
     return [
         [f"Spearman over {one['strategies']} strategies, of the tape's ceiling", predicted(one) or NOTHING],
         ["Spearman over those that mostly rest", predicted({"spearman": one["spearman_resting"]}) or NOTHING],
-        ["pairs told apart on tape", f"{signs['told']}{agree}"],
+        ["pairs that differ significantly on tape", f"{signs['told']}{agree}"],
         ["days of tape", str(len(one["days"]))],
     ]
 

@@ -43,37 +43,37 @@ class MarketTableRequest:
     as_json: AsJson = False
 
 
-def table(asked: MarketTableRequest) -> None:
+def table(request: MarketTableRequest) -> None:
     """Score every model on every data set: the table of docs/markets.md."""
     from tercel.market.score import sets
     from tercel.market.score.calibrated import CALIBRATORS
 
-    names, models, every = listed(asked.names), listed(asked.models), [data.name for data in sets.SETS]
+    names, models, every = listed(request.names), listed(request.models), [data.name for data in sets.SETS]
     for given, known, what in ((names, every, "data set"), (models, list(CALIBRATORS), "model")):
         for one in given:
             if one not in known:
                 raise ConfigError(f"a {what}: {', '.join(known)}", repr(one), "name those")
-    if asked.write is not None:
-        around(asked.write, MARKS)  # refused before minutes of scoring
+    if request.write is not None:
+        around(request.write, MARKS)  # refused before minutes of scoring
     rows = []
     for data in sets.SETS:
         if not names or data.name in names:
-            rows += _rows(asked, data, models or list(CALIBRATORS))
+            rows += _rows(request, data, models or list(CALIBRATORS))
     if not rows:
-        lakes = ", ".join(map(str, asked.lakes))
+        lakes = ", ".join(map(str, request.lakes))
         raise TapeError("a data set of the table in a lake", f"none in {lakes}", "import one")
-    if asked.write is not None:
-        replace_table(asked.write, markdown(rows), MARKS)
-        say(f"written  {asked.write}")
+    if request.write is not None:
+        replace_table(request.write, markdown(rows), MARKS)
+        say(f"written  {request.write}")
 
     def show() -> None:
         title = "models on tape that they have not seen"
         print_table(title, HEADINGS, [cells(row) for row in rows], LEAVES, ["model"])
 
-    hand_over({"rows": rows}, asked.as_json, show)
+    hand_over({"rows": rows}, request.as_json, show)
 
 
-def _rows(asked: MarketTableRequest, data: "DataSet", models: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(request: MarketTableRequest, data: "DataSet", models: Sequence[str]) -> list[dict[str, Any]]:
     """Every model that can be had for a data set."""
     from tercel.market.flow import preset as presets
     from tercel.market.impact.card import impact_card
@@ -81,7 +81,7 @@ def _rows(asked: MarketTableRequest, data: "DataSet", models: Sequence[str]) -> 
     from tercel.market.score.realism import ScoreDraw
     from tercel.market.score.sets import made_for, shipped_for
 
-    for lake in asked.lakes:
+    for lake in request.lakes:
         try:
             train, test = data.days(lake)
             break
@@ -96,13 +96,13 @@ def _rows(asked: MarketTableRequest, data: "DataSet", models: Sequence[str]) -> 
         try:
             shipped = shipped_for(data, model, train)
             preset = shipped or made_for(data, model, train, say)
-            drawn = ScoreDraw(preset, test, train, range(1, asked.seeds + 1))
-            measured = impact_card(preset) if asked.impact else preset.card.get("scores", {}).get("impact")
+            drawn = ScoreDraw(preset, test, train, range(1, request.seeds + 1))
+            measured = impact_card(preset) if request.impact else preset.card.get("scores", {}).get("impact")
             card = score(drawn, impact=measured, conditional=False)
         except TercelError as error:
             say(f"{data.name}, {model}: left out ({error})")
             continue
-        if asked.keep and shipped:
+        if request.keep and shipped:
             keep(shipped, drawn.tape, card).save(presets.FOLDER / f"{shipped.name}.json")
         say(f"{data.name}, {model}: {card['mean_l1']:.3f} in {time.perf_counter() - began:.0f} s")
         rows.append({"set": data.name, "about": data.about, **card})
@@ -142,11 +142,11 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
     if with_impact:
         keys = list(with_impact[0]["impact"])
         headings = ["data set", "model", *(key.replace("_", " ") for key in keys)]
-        told = [
+        impact_cells = [
             [row["set"], row["model"], *(spelt(row["impact"][key] or {"mean": None}) for key in keys)]
             for row in with_impact
         ]
-        lines += markdown_table(headings, told, headings)
+        lines += markdown_table(headings, impact_cells, headings)
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -1,9 +1,6 @@
 """The order that a command judges: its options, told once for every command that has them."""
 
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,29 +65,14 @@ class TypedOrder:
     ] = None
 
     @property
-    def said(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         """Options of one order that were given."""
         apart = ("orders", "latency")
-        told = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in apart}
-        return {name: value for name, value in told.items() if value is not None}
+        typed = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in apart}
+        return {name: value for name, value in typed.items() if value is not None}
 
 
 NOT_TYPED = TypedOrder()
-
-
-def with_order(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose `order` is typed as the options of :class:`TypedOrder`."""
-
-    @wraps(command)
-    def typed(**options: Any) -> None:
-        order = TypedOrder(**{one.name: options.pop(one.name) for one in fields(TypedOrder)})
-        command(order=order, **options)
-
-    signature, kind = inspect.signature(command), inspect.Parameter.POSITIONAL_OR_KEYWORD
-    told = [inspect.Parameter(one.name, kind, default=one.default, annotation=one.type) for one in fields(TypedOrder)]
-    listed = [each for one in signature.parameters.values() for each in (told if one.name == "order" else [one])]
-    typed.__signature__ = signature.replace(parameters=listed)  # type: ignore[attr-defined]
-    return typed
 
 
 def check_tape(tape: Path | None, symbol: str | None, order: TypedOrder) -> None:
@@ -101,7 +83,7 @@ def check_tape(tape: Path | None, symbol: str | None, order: TypedOrder) -> None
     ConfigError
     """
     if order.orders is not None:
-        beside = ["--symbol"] * (symbol is not None) + [f"--{name.replace('_', '-')}" for name in order.said]
+        beside = ["--symbol"] * (symbol is not None) + [f"--{name.replace('_', '-')}" for name in order.values]
         if tape is None:
             raise ConfigError("--orders with --tape", "--orders alone", "add --tape with the lake of their days")
         if set(beside) - {"--decisions"}:

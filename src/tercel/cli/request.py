@@ -6,18 +6,19 @@ what was typed may stand in ``__post_init__``. In Python the same request is mad
 
 import inspect
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Any
 
 import typer
 
-from tercel.cli.shared import NOTHING_HALF_DONE, told
+from tercel.cli.shared import NOTHING_HALF_DONE, reported
 
 
 def add(app: typer.Typer, *bodies: Callable[[Any], int | None]) -> None:
     """Make commands of functions of one request, in this order.
 
     A command is called as its function (``list_`` is ``list``), its help is the docstring, and its exit code what is
-    given back. Errors are told by :func:`~tercel.cli.shared.told`; what is told after Ctrl-C is the request's
+    given back. Errors are told by :func:`~tercel.cli.shared.reported`; what is told after Ctrl-C is the request's
     ``interrupted``, which may name fields in braces.
 
     >>> from dataclasses import dataclass
@@ -25,8 +26,8 @@ def add(app: typer.Typer, *bodies: Callable[[Any], int | None]) -> None:
     >>> @dataclass(frozen=True)
     ... class Twice:
     ...     number: Annotated[int, typer.Argument()]
-    >>> def double(asked: Twice) -> None:
-    ...     print(asked.number, asked.number)
+    >>> def double(request: Twice) -> None:
+    ...     print(request.number, request.number)
     >>> app = typer.Typer()
     >>> add(app, double)
     >>> app(["3"], standalone_mode=False)
@@ -38,16 +39,26 @@ def add(app: typer.Typer, *bodies: Callable[[Any], int | None]) -> None:
 
 
 def _typed(body: Callable[[Any], int | None]) -> Callable[..., None]:
-    """The function that Typer reads: its signature is the request's."""
-    (asked,) = inspect.signature(body).parameters.values()
-    request, signature = asked.annotation, inspect.signature(asked.annotation)
-    interrupted: str = getattr(request, "interrupted", NOTHING_HALF_DONE)
+    """The function that Typer reads: its signature is the request's, requests inside it spread out."""
+    (given,) = inspect.signature(body).parameters.values()
+    kind = given.annotation
+    fields = inspect.signature(kind).parameters
+    inner = {name: inspect.signature(one.annotation).parameters for name, one in fields.items() if _is_request(one)}
+    options = [each for name, one in fields.items() for each in (inner[name].values() if name in inner else [one])]
+    interrupted: str = getattr(kind, "interrupted", NOTHING_HALF_DONE)
 
-    def typed(**options: Any) -> None:
-        with told(options.get("as_json", False), interrupted.format_map(options)):
-            raise typer.Exit(body(request(**options)) or 0)
+    def typed(**values: Any) -> None:
+        with reported(values.get("as_json", False), interrupted.format_map(values)):
+            parts = {
+                name: fields[name].annotation(**{key: values.pop(key) for key in its}) for name, its in inner.items()
+            }
+            raise typer.Exit(body(kind(**values, **parts)) or 0)
 
     typed.__name__, typed.__doc__ = body.__name__, body.__doc__
-    typed.__annotations__ = {one.name: one.annotation for one in signature.parameters.values()} | {"return": None}
-    typed.__signature__ = signature  # type: ignore[attr-defined]
+    typed.__annotations__ = {name: one.annotation for name, one in fields.items()} | {"return": None}
+    typed.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return typed
+
+
+def _is_request(field: inspect.Parameter) -> bool:
+    return is_dataclass(field.annotation)

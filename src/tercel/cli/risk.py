@@ -36,25 +36,25 @@ class OfSeries:
     as_json: AsJson = False
 
 
-def volatility(asked: OfSeries) -> None:
+def volatility(request: OfSeries) -> None:
     """Rank variance forecasts by QLIKE with Diebold-Mariano; a CSV file holds date, close and if it can rv, rq, vix."""
     from tercel.risk.trials.volatility import found
 
-    _show(found(asked.data, asked.seed), asked.as_json, asked.out)
+    _show(found(request.data, request.seed), request.as_json, request.out)
 
 
-def tail(asked: OfSeries) -> None:
+def tail(request: OfSeries) -> None:
     """Put Value at Risk on trial: Kupiec, Christoffersen, Expected Shortfall; a CSV file holds date and close."""
     from tercel.risk.trials.tail import found_tail
 
-    _show(found_tail(asked.data, asked.seed), asked.as_json, asked.out)
+    _show(found_tail(request.data, request.seed), request.as_json, request.out)
 
 
-def regimes(asked: OfSeries) -> None:
+def regimes(request: OfSeries) -> None:
     """Tell two regimes of volatility apart with a filtered hidden Markov model; a CSV file holds date and close."""
     from tercel.risk.trials.tail import found_regimes
 
-    _show(found_regimes(asked.data, asked.seed), asked.as_json, asked.out)
+    _show(found_regimes(request.data, request.seed), request.as_json, request.out)
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Correlation:
     as_json: AsJson = False
 
 
-def correlation(asked: Correlation) -> None:
+def correlation(request: Correlation) -> None:
     """Judge covariance estimators by minimum-variance risk out of sample; a file holds ticker, date, close, volume."""
     from tercel.risk.trials.correlation import found
 
-    _show(found(asked.data, asked.names, asked.window, asked.seed), asked.as_json, asked.out)
+    _show(found(request.data, request.names, request.window, request.seed), request.as_json, request.out)
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ class Anomaly:
     as_json: AsJson = False
 
 
-def anomaly(asked: Anomaly) -> None:
+def anomaly(request: Anomaly) -> None:
     """Judge the anomaly score on planted liquidity withdrawals: detection, lead, false alarms."""
     from tercel.risk.trials.anomaly import found_anomaly
 
-    found = found_anomaly(asked.market, asked.days, asked.withdrawals, asked.seed, say)
-    _show(found, asked.as_json, asked.out)
+    found = found_anomaly(request.market, request.days, request.withdrawals, request.seed, say)
+    _show(found, request.as_json, request.out)
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,11 @@ class PostureRequest:
     as_json: AsJson = False
 
 
-def posture(asked: PostureRequest) -> None:
+def posture(request: PostureRequest) -> None:
     """Show the posture through a scripted stress: what changed, when and why."""
     from tercel.risk.trials.anomaly import found_posture
 
-    _show(found_posture(asked.market, asked.seed), asked.as_json, asked.out)
+    _show(found_posture(request.market, request.seed), request.as_json, request.out)
 
 
 def _show(found: "Shown", as_json: bool, out: Path | None) -> None:

@@ -94,7 +94,7 @@ def run_app(app: typer.Typer) -> None:
 
 
 @contextmanager
-def told(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> Iterator[None]:
+def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> Iterator[None]:
     """Tell a person what went wrong, without a traceback, and end with the exit code that says so.
 
     ``TERCEL_TRACEBACK=1`` lets errors through as they are. A body may say better than `on_interrupt` how to go on after

@@ -59,51 +59,51 @@ class Evaluate:
     as_json: AsJson = False
 
 
-def _settings(asked: Configured | Evaluate, what: str = "signals") -> "tuple[SignalsConfig, Path]":
+def _settings(request: Configured | Evaluate, what: str = "signals") -> "tuple[SignalsConfig, Path]":
     """The configuration that is named, and the folder of its results."""
-    if (asked.config is None) != asked.demo:
-        given = "both" if asked.demo else "neither"
+    if (request.config is None) != request.demo:
+        given = "both" if request.demo else "neither"
         raise ConfigError("a CONFIG.toml or --demo", given, "name a file (see docs/examples/signals.toml), or --demo")
     from tercel.signals.runs.config import demo, read_config
 
-    settings = demo() if asked.config is None else read_config(asked.config)
-    return settings, asked.out or RUNS / f"{what}-{settings.name}-{asked.seed}"
+    settings = demo() if request.config is None else read_config(request.config)
+    return settings, request.out or RUNS / f"{what}-{settings.name}-{request.seed}"
 
 
-def _typed(verb: str, asked: Configured | Evaluate, out: Path) -> str:
+def _typed(verb: str, request: Configured | Evaluate, out: Path) -> str:
     """A command on the same configuration, seed and folder."""
-    name = "--demo" if asked.config is None else str(asked.config)
-    return shlex.join(["tercel", "signals", verb, name, "--seed", str(asked.seed), "--out", str(out)])
+    name = "--demo" if request.config is None else str(request.config)
+    return shlex.join(["tercel", "signals", verb, name, "--seed", str(request.seed), "--out", str(out)])
 
 
 @contextmanager
-def _resumable(verb: str, asked: Configured | Evaluate, out: Path, kept: str) -> Iterator[None]:
+def _resumable(verb: str, request: Configured | Evaluate, out: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"{kept}: {_typed(verb, asked, out)}") from None
+        raise KeyboardInterrupt(f"{hint}: {_typed(verb, request, out)}") from None
 
 
-def compare(asked: Configured) -> None:
+def compare(request: Configured) -> None:
     """Measure every family of models on problems of known truth; judge what the field says of them.
 
     Goes on with what --out holds of the same comparison.
     """
-    settings, out = _settings(asked, "compare")
+    settings, out = _settings(request, "compare")
     from tercel.signals.runs.compare import compare as compared
 
-    with _resumable("compare", asked, out, "what is measured is kept; to go on"):
-        found = compared(settings, asked.seed, out)
-    hand_over(found, asked.as_json, lambda: show_comparison(found))
+    with _resumable("compare", request, out, "what is measured is kept; to go on"):
+        found = compared(settings, request.seed, out)
+    hand_over(found, request.as_json, lambda: show_comparison(found))
 
 
-def build(asked: Configured) -> None:
+def build(request: Configured) -> None:
     """Build a point-in-time panel from the configured sources: Parquet and a manifest with hashes."""
-    settings, out = _settings(asked)
+    settings, out = _settings(request)
     from tercel.signals.runs import build as panels
 
-    with _resumable("build", asked, out, "nothing was left half written; again"):
-        manifest = panels.build(settings, asked.seed, out)
+    with _resumable("build", request, out, "nothing was left half written; again"):
+        manifest = panels.build(settings, request.seed, out)
 
     def show() -> None:
         facts = {key: manifest[key] for key in ("rows", "dates", "instruments", "first", "last")}
@@ -114,25 +114,25 @@ def build(asked: Configured) -> None:
         _notes(manifest)
         say(f"panel     {out}")
 
-    hand_over({"out": out, **manifest}, asked.as_json, show)
+    hand_over({"out": out, **manifest}, request.as_json, show)
 
 
-def train(asked: Configured) -> None:
+def train(request: Configured) -> None:
     """Train every source's models walking forward, fuse them out of fold, save the model with its card."""
-    settings, out = _settings(asked)
+    settings, out = _settings(request)
     from tercel.signals.runs.train import MODEL
     from tercel.signals.runs.train import train as trained
 
-    with _resumable("train", asked, out, "nothing was left half written; again"):
-        found = trained(settings, asked.seed, out, demo=asked.demo)
+    with _resumable("train", request, out, "nothing was left half written; again"):
+        found = trained(settings, request.seed, out, demo=request.demo)
 
     def show() -> None:
         weights = [(name, f"{weight:.3f}") for name, weight in found["weights"].items()]
         print_rows("weights of the fusion", ("source:family", "weight"), weights)
         scale = found["alpha_scale"]
         hours = {"horizon, hours": scale["horizon_ns"] / 3.6e12, "half-life, hours": scale["half_life_ns"] / 3.6e12}
-        told = {"bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"], **hours}
-        print_rows("alpha", ("", "value"), [(name, f"{number:,.1f}") for name, number in told.items()])
+        facts = {"bps per unit of forecast": scale["unit_bps"], "sd of the error, bps": scale["sd_bps"], **hours}
+        print_rows("alpha", ("", "value"), [(name, f"{number:,.1f}") for name, number in facts.items()])
         if gate := found["gate"]:
             say(f"gate      {gate['kind']}, {gate['states']} states, of {', '.join(gate['columns'])}")
         cases = {name: one for name, one in found.get("alpha", {}).items() if isinstance(one, dict)}
@@ -145,9 +145,9 @@ def train(asked: Configured) -> None:
             print_rows(title, ("sources", "IC", "R²", "sd bps", "in 90 %"), rows)
         _notes(found)
         say(f"model     {out / MODEL}")
-        say(f"next      {_typed('evaluate', asked, out)}")
+        say(f"next      {_typed('evaluate', request, out)}")
 
-    hand_over(found, asked.as_json, show)
+    hand_over(found, request.as_json, show)
 
 
 FIGURES = {"r2": 3, "sd_bps": 1, "within_90": 3}
@@ -168,19 +168,19 @@ class Leak:
     as_json: AsJson = False
 
 
-def leak(asked: Leak) -> None:
+def leak(request: Leak) -> None:
     """Look for knowledge of the future in every source, with planted leaks beside them that must be caught."""
-    if asked.config is None and not asked.demo and asked.data is None:
+    if request.config is None and not request.demo and request.data is None:
         raise ConfigError("a CONFIG.toml, --demo or --data DIR", "none of them", "add one, say --demo")
-    if asked.data is not None and not asked.data.is_dir():
-        raise ConfigError("a folder of real data sets", f"nothing at {asked.data}", "check --data")
+    if request.data is not None and not request.data.is_dir():
+        raise ConfigError("a folder of real data sets", f"nothing at {request.data}", "check --data")
     from tercel.signals.runs import leak as checks
     from tercel.signals.runs.config import demo, read_config
 
-    configs = [demo()] if asked.demo else []
-    configs += [] if asked.config is None else [read_config(asked.config)]
-    configs += [] if asked.data is None else checks.configs_of(asked.data)
-    found = checks.leak(configs, asked.seed, asked.out or RUNS / f"signals-leak-{asked.seed}")
+    configs = [demo()] if request.demo else []
+    configs += [] if request.config is None else [read_config(request.config)]
+    configs += [] if request.data is None else checks.configs_of(request.data)
+    found = checks.leak(configs, request.seed, request.out or RUNS / f"signals-leak-{request.seed}")
 
     def show() -> None:
         for name in dict.fromkeys(one["panel"] for one in found["leak"]):
@@ -188,30 +188,33 @@ def leak(asked: Leak) -> None:
         say(f"note: {found['not_proven']}")
         say(f"report    {found['report']}")
 
-    hand_over(found, asked.as_json, show)
+    hand_over(found, request.as_json, show)
 
 
-def evaluate(asked: Evaluate) -> None:
+def evaluate(request: Evaluate) -> None:
     """Out-of-sample IC with intervals, calibration, what each source adds, the leak check."""
-    if f"signals evaluate {asked.config}" in MOVED:
-        typed = [*(["--data", asked.data] if asked.data is not None else []), *(["--json"] if asked.as_json else [])]
-        answer(f"signals evaluate {asked.config}", typed)
-    if asked.data is not None:
-        received, remedy = f"--data {asked.data}", "a configuration names its files: leave it out"
+    if f"signals evaluate {request.config}" in MOVED:
+        typed = [
+            *(["--data", request.data] if request.data is not None else []),
+            *(["--json"] if request.as_json else []),
+        ]
+        answer(f"signals evaluate {request.config}", typed)
+    if request.data is not None:
+        received, remedy = f"--data {request.data}", "a configuration names its files: leave it out"
         raise ConfigError("a CONFIG.toml or --demo", received, remedy)
-    settings, out = _settings(asked)
+    settings, out = _settings(request)
     from tercel.signals.evaluated import evaluate_page
     from tercel.signals.runs.train import evaluate as evaluated
 
-    with _resumable("evaluate", asked, out, "nothing was left half written; again"):
-        found = evaluated(settings, asked.seed, out, demo=asked.demo)
+    with _resumable("evaluate", request, out, "nothing was left half written; again"):
+        found = evaluated(settings, request.seed, out, demo=request.demo)
     (out / "report.html").write_text(evaluate_page(found), encoding="utf-8")
 
     def show() -> None:
         _show_evaluation(found)
         say(f"report    {out / 'report.html'}")
 
-    hand_over(found, asked.as_json, show)
+    hand_over(found, request.as_json, show)
 
 
 def _show_evaluation(found: dict[str, Any]) -> None:
@@ -224,8 +227,8 @@ def _show_evaluation(found: dict[str, Any]) -> None:
     print_rows(f"out of sample, {found['dates']} dates", ("forecast", "rank IC", "95 %", "t"), rows)
     adds = [(name, spelt(one["adds"], digits=4), one["dates"]) for name, one in found["ablation"].items()]
     if gate := found["gate"]:
-        told = spelt(gate["adds"], digits=4) if gate["adds"] else "-"
-        adds.append((f"gate: {', '.join(gate['columns'])}", told, gate["dates"]))
+        text = spelt(gate["adds"], digits=4) if gate["adds"] else "-"
+        adds.append((f"gate: {', '.join(gate['columns'])}", text, gate["dates"]))
     print_rows("what each source adds to the IC, 95 %", ("source", "adds", "dates"), adds)
     if found["unranked"]:
         say(f"the same for every name, so for the gate alone: {', '.join(found['unranked'])}")

@@ -58,8 +58,8 @@ def _print_cost(lines: Lines) -> None:
 
 
 def _mean(lines: Lines, key: str) -> float:
-    told = [line[key] for line in lines if line[key] is not None]
-    return sum(told) / len(told) if told else float("nan")
+    values = [line[key] for line in lines if line[key] is not None]
+    return sum(values) / len(values) if values else float("nan")
 
 
 def print_panel(panel: dict[str, Any]) -> None:

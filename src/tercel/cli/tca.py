@@ -53,22 +53,22 @@ class Tca:
     as_json: AsJson = False
 
 
-def tca(asked: Tca) -> None:
+def tca(request: Tca) -> None:
     """Split the cost of your own fills, and say what strategies would have cost on the same orders."""
-    check_folder(asked.out)
+    check_folder(request.out)
     from tercel.tca.report import own_costs, page
 
     costs = own_costs(
-        asked.fills, asked.lake, orders=asked.orders, venue=asked.venue, strategies=_named(asked.against),
-        agents=tuple(asked.agent or ()), impact=asked.impact, seed=asked.seed,
+        request.fills, request.lake, orders=request.orders, venue=request.venue, strategies=_named(request.against),
+        agents=tuple(request.agent or ()), impact=request.impact, seed=request.seed,
     )  # fmt: skip
-    found, title = costs.to_json(), f"What {asked.fills.name} cost"
-    hand_over(found, asked.as_json, lambda: _show(costs, found), asked.out, "tca", lambda: page(costs, title))
+    found, title = costs.to_json(), f"What {request.fills.name} cost"
+    hand_over(found, request.as_json, lambda: _show(costs, found), request.out, "tca", lambda: page(costs, title))
 
 
 def _named(against: str) -> tuple[str, ...]:
     """The written strategies of `--against`."""
-    from tercel.evaluation.contest.contenders import baselines_of
+    from tercel.evaluation.pipeline.candidates import baselines_of
     from tercel.execution.strategies import NAMES
 
     if against in (RUN, NONE):

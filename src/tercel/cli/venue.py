@@ -101,44 +101,44 @@ class Serve:
         return serve_fix(venue, port, logins, store=self.fix_store, clock=self.clock, speed=self.speed or 1.0)
 
 
-def serve(asked: Serve) -> None:
+def serve(request: Serve) -> None:
     """Serve a simulated exchange on this machine until Ctrl-C: a market that reacts, or a recorded day."""
-    if asked.tape is not None and asked.market:
+    if request.tape is not None and request.market:
         raise ConfigError("either --market or --tape", "both", "leave one out")
-    if asked.tape is None and (asked.symbol or asked.date):
+    if request.tape is None and (request.symbol or request.date):
         raise ConfigError("--symbol and --date with --tape", "no --tape", "name the lake with --tape LAKE")
-    if asked.fix_store is not None and asked.fix_port is None:
+    if request.fix_store is not None and request.fix_port is None:
         raise ConfigError("--fix-store with --fix-port", "no --fix-port", "name the port, or leave --fix-store out")
     from tercel.venues.exchange import EntryLatency, SimulatedExchange
     from tercel.venues.exchange.named import preset_markets, recorded_market
     from tercel.venues.wire import WireServer
 
-    if asked.tape is None:
-        markets = preset_markets(asked.market or (), asked.seed)
+    if request.tape is None:
+        markets = preset_markets(request.market or (), request.seed)
     else:
-        markets = recorded_market(asked.tape, asked.symbol, asked.date, asked.seed)
-    latency = EntryLatency("constant", round(asked.latency_ms * 1e6))
+        markets = recorded_market(request.tape, request.symbol, request.date, request.seed)
+    latency = EntryLatency("constant", round(request.latency_ms * 1e6))
     exchange = SimulatedExchange(markets, latency=latency, run=f"{time.time_ns() // 10**9:x}-")
     with ExitStack() as stack:
         native: WireServer | None = None
-        if asked.port is not None or asked.fix_port is None:
-            port = PORT if asked.port is None else asked.port
-            native = WireServer(exchange, HOST, port, clock=asked.clock, speed=asked.speed or 1.0)
+        if request.port is not None or request.fix_port is None:
+            port = PORT if request.port is None else request.port
+            native = WireServer(exchange, HOST, port, clock=request.clock, speed=request.speed or 1.0)
             stack.callback(native.close)
-        if asked.fix_port is not None and native is None:
-            stack.callback(asked.serve_fix(exchange, asked.fix_port).close)
+        if request.fix_port is not None and native is None:
+            stack.callback(request.serve_fix(exchange, request.fix_port).close)
         end_on_termination()
-        if native is not None and asked.fix_port is not None:
-            stack.enter_context(_gateway(asked, native, asked.fix_port))
-        _tell(asked, exchange, native)
-        if native is not None and asked.fix_port is None:
+        if native is not None and request.fix_port is not None:
+            stack.enter_context(_gateway(request, native, request.fix_port))
+        _tell(request, exchange, native)
+        if native is not None and request.fix_port is None:
             native.run()
         while True:
             time.sleep(1)
 
 
 @contextmanager
-def _gateway(asked: Serve, native: "WireServer", port: int) -> Iterator[None]:
+def _gateway(request: Serve, native: "WireServer", port: int) -> Iterator[None]:
     """FIX beside the native protocol: one more client of the native server, which runs in a thread of its own."""
     from tercel.venues.wire import RemoteVenue
 
@@ -146,16 +146,16 @@ def _gateway(asked: Serve, native: "WireServer", port: int) -> Iterator[None]:
     thread = threading.Thread(target=native.run, args=(over.is_set,), daemon=True)
     thread.start()
     try:
-        with closing(RemoteVenue(*native.address)) as venue, closing(asked.serve_fix(venue, port)):
+        with closing(RemoteVenue(*native.address)) as venue, closing(request.serve_fix(venue, port)):
             yield
     finally:
         over.set()
         thread.join(5)
 
 
-def _tell(asked: Serve, exchange: "SimulatedExchange", native: "WireServer | None") -> None:
+def _tell(request: Serve, exchange: "SimulatedExchange", native: "WireServer | None") -> None:
     """Where it is, at once: whoever started it waits for this line."""
-    port, fix_port, speed = native.address[1] if native else None, asked.fix_port, asked.speed
+    port, fix_port, speed = native.address[1] if native else None, request.fix_port, request.speed
 
     def show() -> None:
         ways = [f"{HOST}:{port}"] if native else []
@@ -172,7 +172,7 @@ def _tell(asked: Serve, exchange: "SimulatedExchange", native: "WireServer | Non
         "speed": speed or None,
         "began_ns": exchange.now_ns,
     }
-    hand_over(found, asked.as_json, show)
+    hand_over(found, request.as_json, show)
 
 
 add(venue_app, serve)

@@ -143,10 +143,10 @@ def respond(decisions: Decisions, expected: Expected, rng: np.random.Generator, 
             if count < 2:
                 continue
             partner = _partners(len(peers), count, rng)
-            asked = decisions.live[peers, t]
-            if asked.any():
-                who = peers[asked]
-                wanted.append((who, _intents(decisions, expected, t, who, peers[partner[asked]])))
+            deciding = decisions.live[peers, t]
+            if deciding.any():
+                who = peers[deciding]
+                wanted.append((who, _intents(decisions, expected, t, who, peers[partner[deciding]])))
     if not wanted:
         return Response(decisions.cluster, rows, within, np.zeros((episodes, 1)), second)
     centre = np.concatenate([intents.mean(axis=1) for _, intents in wanted]).mean(axis=0)

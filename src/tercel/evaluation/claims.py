@@ -40,7 +40,7 @@ def claim(name: str, cells: Cells, teams: Teams, ledger: ComparisonLedger, rng: 
     cells : mapping
     teams : mapping
     ledger : ComparisonLedger
-        What is pooled is entered; what was compared in a single place is in it already.
+        What is pooled is entered; what was compared in a single scenario is in it already.
     rng : numpy Generator
 
     Returns
@@ -145,20 +145,20 @@ def _parts(found: Mapping[str, Any], kinds: Sequence[str] = _KINDS) -> Iterator[
                 yield other, where, cell
 
 
-def _verdict(told: Mapping[str, Mapping[str, float]], count: int) -> str:
+def _verdict(calls: Mapping[str, Mapping[str, float]], count: int) -> str:
     """One line, with the name and the mean gain of everything that is not beaten.
 
     >>> _verdict({"above": {"a": 2.0, "b": 1.5}, "open": {"c": -0.25}, "below": {}}, 3)
-    'cheaper than 2 of 3, dearer than none that could be told, not told apart from 1 (c -0.25)'
+    'significantly cheaper than 2 of 3 and dearer than none; no significant difference from 1 (c -0.25)'
     """
 
     def named(means: Mapping[str, float], none: str) -> str:
-        told = ", ".join(
+        calls = ", ".join(
             f"{name} {round(mean, 2) + 0.0:+.2f}" for name, mean in sorted(means.items(), key=lambda item: item[1])
         )
-        return f"{len(means)} ({told})" if means else none
+        return f"{len(means)} ({calls})" if means else none
 
     return (
-        f"cheaper than {len(told['above'])} of {count}, dearer than {named(told['below'], 'none that could be told')}, "
-        f"not told apart from {named(told['open'], 'none')}"
+        f"significantly cheaper than {len(calls['above'])} of {count} and dearer than {named(calls['below'], 'none')}; "
+        f"no significant difference from {named(calls['open'], 'none')}"
     )

@@ -1,4 +1,4 @@
-"""Paired comparisons of policies with everything else, in a place or a part of it, corrected together at the end.
+"""Paired comparisons of policies with everything else, in a scenario or a part of it, corrected together at the end.
 
 Every strategy met the same episodes, so all differences are paired, and every resample takes the same clusters for
 all of them. A recipe is a policy with several training seeds: its seeds are a level of the bootstrap of their own.
@@ -29,7 +29,7 @@ Gains = dict[str, dict[str, Replicates]]
 
 RESAMPLES = 2000
 FEW = 10
-"""Episodes below which a part of a place is not compared."""
+"""Episodes below which a part of a scenario is not compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,15 +130,15 @@ def pooled_gain(
     redraw_markets: bool,
     teams: Sequence[Hashable] | None = None,
 ) -> Replicates:
-    """What a policy saves over several places, training seeds, places and episodes being levels of their own.
+    """What a policy saves over several scenarios, training seeds, scenarios and episodes being levels of their own.
 
     Parameters
     ----------
-    places : sequence of Resampled
+    scenarios : sequence of Resampled
     redraw_markets : bool
-        Whether the places are a draw from such as could have been taken, or the ones of interest.
+        Whether the scenarios are a draw from such as could have been taken, or the ones of interest.
     teams : sequence of hashable, optional
-        For each place, which training seeds make up the policy there (`stats.over_markets`); by default the same.
+        For each scenario, which training seeds make up the policy there (`stats.over_markets`); by default the same.
     """
     points = [one.points[other].mean() - one.points[policy] for one in places]
     draws = [one.draws[other].mean(axis=0) - one.draws[policy] for one in places]
@@ -189,7 +189,7 @@ class ComparisonLedger:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What was compared in a place, and from what: for pooling.
+    """What was compared in a scenario, and from what: for pooling.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def compare(
     ledger: ComparisonLedger,
     rng: np.random.Generator,
 ) -> Compared:
-    """Each policy against everything else in a place."""
+    """Each policy against everything else in a scenario."""
     resampled = Resampled.of(scores, rng)
     found = gains(resampled, policies, recipes, rng)
     cell = {
@@ -229,7 +229,7 @@ def compared(
     ledger: ComparisonLedger,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """The cell of a place or of a part of one: see :class:`Compared`; both figures None under 10 episodes."""
+    """The cell of a scenario or of a part of one: see :class:`Compared`; both figures None under 10 episodes."""
     if len(scores) < FEW:
         return {"episodes": len(scores), "is_bps": None, "paired": None}
     return compare(scores, policies, recipes, ledger, rng).cell

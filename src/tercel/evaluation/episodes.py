@@ -154,15 +154,15 @@ class Episodes:
             self.source.worlds_b, self._worlds, plan.rows, which, self._x, self._m, self._obs, self._draw,
         )  # fmt: skip
         self._cluster[which] = plan.cluster
-        self._say_guidance()
+        self._write_guidance()
 
-    def kept(self) -> tuple[NDArray[Any], ...]:
-        """A copy of everything that the markets are, for :meth:`back`: one warm-up serves many strategies."""
+    def snapshot(self) -> tuple[NDArray[Any], ...]:
+        """A copy of everything that the markets are, for :meth:`restore`: one warm-up serves many strategies."""
         return tuple(array.copy() for array in self._everything)
 
-    def back(self, kept: tuple[NDArray[Any], ...]) -> None:
-        """Put the markets back to what :meth:`kept` copied."""
-        for array, copy in zip(self._everything, kept, strict=True):
+    def restore(self, snapshot: tuple[NDArray[Any], ...]) -> None:
+        """Put the markets back to what :meth:`snapshot` copied."""
+        for array, copy in zip(self._everything, snapshot, strict=True):
             array[...] = copy
 
     @property
@@ -187,14 +187,14 @@ class Episodes:
         ConfigError
             Another number of rows.
         """
-        whole = np.arange(self.n) if which is None else which
-        said = Guidance.none(len(whole)) if guidance is None else guidance
-        if len(said) != len(whole):
-            raise ConfigError(f"guidance of {len(whole)} markets", f"{len(said)}", "give one row a market")
-        self._guidance = (self._guidance or Guidance.none(self.n)).put(whole, said)
-        self._say_guidance()
+        which_markets = np.arange(self.n) if which is None else which
+        given = Guidance.none(len(which_markets)) if guidance is None else guidance
+        if len(given) != len(which_markets):
+            raise ConfigError(f"guidance of {len(which_markets)} markets", f"{len(given)}", "give one row a market")
+        self._guidance = (self._guidance or Guidance.none(self.n)).put(which_markets, given)
+        self._write_guidance()
 
-    def _say_guidance(self) -> None:
+    def _write_guidance(self) -> None:
         """Write the guidance of each market's time into its state and into the current view."""
         if self._guidance is None:
             return
@@ -232,7 +232,7 @@ class Episodes:
             self.books, self.states, self.source.flow, self.source.tape,
             np.ascontiguousarray(intents), self.terms, self._x, self._m, self._obs, self._draw,
         )  # fmt: skip
-        self._say_guidance()
+        self._write_guidance()
 
     def fills(self, market: int) -> Ints:
         """Logged own fills of a market: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""

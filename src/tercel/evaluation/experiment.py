@@ -75,7 +75,7 @@ class _Seen:
         self.most, self.task = most, task
         self.columns: list[tuple[NDArray[np.generic], ...]] = []
 
-    def look(self, episodes: Episodes) -> None:
+    def observe(self, episodes: Episodes) -> None:
         if len(self.columns) < self.task.decisions:
             view, few = episodes.view, slice(0, self.most)
             live = episodes.working & (view.left > 0)
@@ -107,21 +107,21 @@ def run_strategies(
         episodes.start(part)
         first = number * BATCH
         episodes.states[:, sim.RUN_OUT] = run_out if isinstance(run_out, bool) else run_out[first : first + len(part)]
-        arrived = episodes.kept()
+        arrived = episodes.snapshot()
         for strategy, done in zip(strategies, parts, strict=True):
             if stop():
                 break
-            episodes.back(arrived)
+            episodes.restore(arrived)
             seen = _Seen(recording.episodes, task) if recording is not None and number == 0 else None
             while episodes.working.any():
                 if seen is not None:
-                    seen.look(episodes)
+                    seen.observe(episodes)
                 episodes.step(strategy.decide(episodes.view))
             if seen is not None and recording is not None:
                 recording.decisions.append(seen.decisions(part))
             done.append(episodes.costs())
-    whole = -(-len(plan) // BATCH)
-    return [Costs.concat(done) for done in parts if len(done) == whole]
+    batches_in_all = -(-len(plan) // BATCH)
+    return [Costs.concat(done) for done in parts if len(done) == batches_in_all]
 
 
 def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Decisions:
@@ -130,7 +130,7 @@ def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
     episodes.start(plan)
     seen = _Seen(len(plan), task)
     while episodes.working.any() and len(seen.columns) < task.decisions:
-        seen.look(episodes)
+        seen.observe(episodes)
         episodes.step(strategy.decide(episodes.view))
     return seen.decisions(plan)
 

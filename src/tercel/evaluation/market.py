@@ -114,14 +114,14 @@ def impact_in_words(market: Source) -> list[str]:
 
 def limit_in_words(settings: RunSettings) -> list[str]:
     """The limit of an order, or how many of a list have one; nothing where there is none."""
-    told, limit = "", settings.task.limit_price
+    words, limit = "", settings.task.limit_price
     if settings.orders:
         several = sum(order.limit_price is not None for order in settings.orders)
-        told = f"{several} of {len(settings.orders)} orders have one" if several else ""
+        words = f"{several} of {len(settings.orders)} orders have one" if several else ""
     elif limit is not None:
-        told = f"{limit} beyond the mid at arrival" if isinstance(limit, str) else f"{limit}"
+        words = f"{limit} beyond the mid at arrival" if isinstance(limit, str) else f"{limit}"
     left = "what it leaves unfilled is booked at the price of the next lot plus the law for the whole order"
-    return [f"Limit: {told}; {left}."] if told else []
+    return [f"Limit: {words}; {left}."] if words else []
 
 
 def _simulated(settings: RunSettings) -> JobMarket:
@@ -430,14 +430,14 @@ def _order_words(task: Task, quantities: NDArray[np.int64], lot: int, listed: in
     return f"The orders: {size} in {minutes} at that time of day, {lots}."
 
 
-def validated(asked: int, judged: int) -> int:
+def validated(requested: int, judged: int) -> int:
     """How many of the validation episodes asked for are worth their time beside so many judged orders on tape: sixteen
     for each, and 64 however few those are.
 
     >>> validated(1000, 6), validated(1000, 120), validated(32, 6)
     (96, 1000, 32)
     """
-    return min(asked, max(16 * judged, 64))
+    return min(requested, max(16 * judged, 64))
 
 
 def judged_words(name: str, judged: int) -> str:

@@ -38,14 +38,14 @@ def read_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:
     missing = [] if names is None else [name for name in needs if name not in names]
     if missing:
         raise _damaged(path, f"no column {missing[0]!r}")
-    kept = []
+    found = []
     for number, row in enumerate(rows, 1):
         try:
-            kept.append({key: float(value) for key, value in row.items()})
+            found.append({key: float(value) for key, value in row.items()})
         except (TypeError, ValueError):
             if number < len(rows):
                 raise _damaged(path, f"row {number} is no row of numbers") from None
-    return kept
+    return found
 
 
 def some_metrics(path: Path, needs: Sequence[str] = FRAMES) -> list[Metrics]:

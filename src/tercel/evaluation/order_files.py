@@ -18,7 +18,7 @@ COLUMNS = ("time", "symbol", "side", "quantity", "horizon")
 LIMITS = ("limit", "limit_price", "limit price")
 
 
-def task_of(task: Task, said: Mapping[str, Any]) -> Task:
+def task_of(task: Task, options: Mapping[str, Any]) -> Task:
     """A task with what was typed of an order in it: fields of :class:`Task`, numbers perhaps as text.
 
     Raises
@@ -29,11 +29,11 @@ def task_of(task: Task, said: Mapping[str, Any]) -> Task:
     >>> task_of(Task(), {"quantity": 500, "start": "10:30", "end": "12:30", "side": "buy"}).horizon_s
     7200.0
     """
-    changes = dict(said)
-    if said.keys() & {"share", "quantity"}:
+    changes = dict(options)
+    if options.keys() & {"share", "quantity"}:
         changes = {"share": None, "quantity": 0, **changes}
-    for name in said.keys() & {"horizon", "limit_price"}:
-        changes[name] = _number(said[name])
+    for name in options.keys() & {"horizon", "limit_price"}:
+        changes[name] = _number(options[name])
     return replace(task, **changes)
 
 

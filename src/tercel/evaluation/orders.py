@@ -96,8 +96,8 @@ class Order:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, of which ``Order(**values)`` makes it again."""
-        told = {"time": self.time, "symbol": self.symbol, "side": self.side, "quantity": self.quantity}
-        return {**told, "horizon": self.horizon_s, "limit_price": self.limit_price}
+        values = {"time": self.time, "symbol": self.symbol, "side": self.side, "quantity": self.quantity}
+        return {**values, "horizon": self.horizon_s, "limit_price": self.limit_price}
 
     def hours(self, instrument: Instrument) -> tuple[int, int]:
         """From arrival to horizon on an instrument's day, ns since 1970."""

@@ -145,11 +145,17 @@ def correlation(simulated: Side, tape: Side, names: Sequence[str], seed: int = 0
     point = float(spearman(simulated.point(names), tape.point(names)))
     drawn = spearman(simulated.draws(names), tape.draws(names))
     freedom = min(simulated.resampled.clusters, tape.resampled.clusters) - 1.0
-    told = Replicates(point, drawn, ((float(drawn.var()), freedom),)).estimate()
+    estimate = Replicates(point, drawn, ((float(drawn.var()), freedom),)).estimate()
     costs = np.concatenate([tape.scores.bps[name] for name in names]).T
     means = replace(moments_of_mean(costs, tape.scores.cluster), statistic=_same)
     halves, ceiling = split_half(means, np.random.default_rng(seed))
-    found = {"mean": point, "ci_low": told.ci_low, "ci_high": told.ci_high, "ceiling": ceiling, "halves": halves}
+    found = {
+        "mean": point,
+        "ci_low": estimate.ci_low,
+        "ci_high": estimate.ci_high,
+        "ceiling": ceiling,
+        "halves": halves,
+    }
     return {key: _within(value) for key, value in found.items()}
 
 
@@ -200,23 +206,23 @@ def _row(name: str, simulated: Side, tape: Side, ways: Mapping[str, Side]) -> di
 
 def in_words(found: Mapping[str, Any], market: str, judged: str) -> list[str]:
     """What was found, in at most five sentences."""
-    said = [_ranked(found["spearman"], f"{market} ranks {len(found['strategies'])} strategies as {judged} do")]
+    sentences = [_ranked(found["spearman"], f"{market} ranks {len(found['strategies'])} strategies as {judged} do")]
     rest = found["spearman_resting"]
     if rest["mean"] is not None:
-        said.append(_ranked(rest, f"Over the {len(rest['strategies'])} that mostly rest it is"))
+        sentences.append(_ranked(rest, f"Over the {len(rest['strategies'])} that mostly rest it is"))
     pairs = found["signs"]
     agreed = "" if pairs["agree"] is None else f", and simulation has the same sign in {pairs['agree']:.0%} of these"
-    said.append(f"{pairs['told']} of {pairs['pairs']} pairs are told apart on tape{agreed}.")
+    sentences.append(f"{pairs['told']} of {pairs['pairs']} pairs differ significantly on tape{agreed}.")
     near = found["shares"]
-    said.append(f"{near['near']} of {near['of']} have passive and late shares within {NEAR:.2f} of the tape's.")
+    sentences.append(f"{near['near']} of {near['of']} have passive and late shares within {NEAR:.2f} of the tape's.")
     other = found["bounds"].get("theirs")
     if other is not None and other["spearman"]["mean"] is not None:
         doubled = found["bounds"]["ours"]["double_share"]
-        said.append(
+        sentences.append(
             f"{doubled:.0%} of the lots were filled twice; counted as the tape's, the correlation is "
             f"{other['spearman']['mean']:.2f}."
         )
-    return said
+    return sentences
 
 
 def _ranked(row: Mapping[str, float | None], what: str) -> str:

@@ -178,24 +178,24 @@ def order_facts(task: Mapping[str, Any]) -> dict[str, object]:
     {'side': 'buys and sells alternate', 'order': '10 % of the volume expected', 'horizon': '30 min', 'decisions': '60'}
     """
     sides: dict[object, str] = {1: "buy", -1: "sell", 0: "buys and sells alternate"}
-    told: dict[str, object] = {}
+    facts: dict[str, object] = {}
     for key, value in task.items():
         if key == "side":
-            told["side"] = sides.get(value, value)
+            facts["side"] = sides.get(value, value)
         elif key in ("share", "quantity") and value:
-            told["order"] = size_in_words(task.get("share"), task.get("quantity") or 0)
+            facts["order"] = size_in_words(task.get("share"), task.get("quantity") or 0)
         elif key in ("horizon_s", "warmup_s"):
-            told[key.removesuffix("_s").replace("warmup", "warm-up")] = f"{float(str(value)) / 60:g} min"
+            facts[key.removesuffix("_s").replace("warmup", "warm-up")] = f"{float(str(value)) / 60:g} min"
         elif key == "decisions":
             clock = task.get("clock", "time")
-            told["decisions"] = (
+            facts["decisions"] = (
                 str(value) if clock == "time" else f"{value} at most, every {task['clock_step']} {clock}"
             )
         elif key == "latency" and isinstance(value, Mapping):
-            told["order latency"] = _latency(value)
+            facts["order latency"] = _latency(value)
         elif key not in ("clock", "clock_step", "grid_points", "share", "quantity") and value not in (None, ""):
-            told[key.replace("_", " ")] = value
-    return told
+            facts[key.replace("_", " ")] = value
+    return facts
 
 
 def _latency(law: Mapping[str, object]) -> str:

@@ -115,7 +115,7 @@ def measure(
     cells = _cells(source, task, shown, lots, law, pairs, seed, progress)
     found: dict[str, Any] = {
         "lots": lots,
-        "styles": {name: {size: told(cells[name, size], law) for size in lots} for name in shown},
+        "styles": {name: {size: row_of(cells[name, size], law) for size in lots} for name in shown},
         "never": {size: _never(cells["never", size], cells[IMMEDIATE, size]) for size in lots},
         **attraction(source, task, shown, lots, min(pairs, LEAST), pairs, seed),
     }
@@ -176,7 +176,7 @@ def one_batch(
     return {name: np.where(room, values, np.nan) for name, values in found.items()}
 
 
-def told(cell: ResponseCell, law: ImpactLaw | None) -> dict[str, Any]:
+def row_of(cell: ResponseCell, law: ImpactLaw | None) -> dict[str, Any]:
     """The figures of a style at one size; lots that the book could not fill move nothing, so no law counts them."""
 
     def of_law(name: str) -> float | None:

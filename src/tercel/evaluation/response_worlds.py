@@ -29,14 +29,14 @@ class Worlds:
         self.episodes = Episodes(source, task, len(plan), log_rows=LOG_ROWS, record_rows=record_rows)
         self.episodes.start(plan)
         self.episodes.states[:, sim.RECORD] = 0  # the warm-up is not read
-        self._arrived = self.episodes.kept()
+        self._arrived = self.episodes.snapshot()
         self.side: Ints = self.episodes.states[:, sim.SIDE].copy()
         self.start_ns: Ints = self.episodes.states[:, sim.START_NS].copy()
 
     def run(self, strategy: Strategy, lots: int) -> Costs:
         """Costs of an order of so many lots; the episodes stand at its end."""
         run = self.episodes
-        run.back(self._arrived)
+        run.restore(self._arrived)
         run.states[:, [sim.QUANTITY, sim.LEFT]] = lots
         run.states[:, sim.UNFILLED_TICKS] = whole_order_ticks(run.source.flow, lots)
         run.view.x[:, [c.QTY0, c.LEFT]] = lots

@@ -167,7 +167,7 @@ def load_settings(folder: Path) -> RunSettings:
         task = Task.of(raw.pop("task"))
         fees = Fees(**raw.pop("fees", {}))
         raw |= {name: tuple(raw.get(name, ())) for name in ("orders", "strategies")}
-        raw["orders"] = tuple(Order(**told) for told in raw["orders"])
+        raw["orders"] = tuple(Order(**row) for row in raw["orders"])
         return RunSettings(**raw, task=task, fees=fees)
     except OSError as error:
         raise ConfigError("the folder of a run", f"{path}: {error.strerror}", "start one without --resume") from error

@@ -56,7 +56,7 @@ class Played:
         Cash, ticks x lots.
     lots : float64 (g, n)
         Lots that were bought and sold.
-    asked : float64 (n,)
+    requested : float64 (n,)
         Lots of the order.
     unfilled : float64 (g, n)
         Lots that the market booked without filling them.
@@ -67,7 +67,7 @@ class Played:
     profit_bps: Floats
     ticks_lots: Floats
     lots: Floats
-    asked: Floats
+    requested: Floats
     unfilled: Floats
     cluster: Ints
 
@@ -88,7 +88,7 @@ def play(ground: TripGround, task: Task, trips: Floats, size: float, first: int,
     worlds.start(plan)
     where = np.tile(np.repeat(np.arange(n), 2), len(trips))
     run = Episodes(ground.source, task, len(where))
-    run.back(tuple(array[where] for array in worlds.kept()))
+    run.restore(tuple(array[where] for array in worlds.snapshot()))
     run.states[:, sim.PHASE] = sim.DONE
     side = np.tile(np.array([1, -1]), len(where) // 2)
     lots = np.maximum(np.rint(size * plan.rows[where, kernels.E_QUANTITY]), 1).astype(np.int64)
@@ -102,7 +102,7 @@ def play(ground: TripGround, task: Task, trips: Floats, size: float, first: int,
         profit_bps=both(traded["profit"] * BPS / (traded["arrival"] * lots)),
         ticks_lots=both(traded["profit"] / 2),
         lots=both(traded["lots"]),
-        asked=lots[: 2 * n : 2].astype(np.float64),
+        requested=lots[: 2 * n : 2].astype(np.float64),
         unfilled=both(traded["unfilled"]),
         cluster=plan.cluster,
     )

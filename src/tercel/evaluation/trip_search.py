@@ -44,7 +44,7 @@ SPREADS: Final = np.array([1.0, 1.5, 3.0, 1.0, 1.0, 1.0, 1.0, 1.5, 3.0, 1.0, 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Candidate:
+class TripCandidate:
     """A trip that the search found at one size and latency, and what it made there."""
 
     trip: Floats
@@ -84,12 +84,12 @@ class Search:
             return np.full(len(trips), -np.inf)
         gains = gains[:, fine]
         scores = gains.mean(axis=1) - gains.std(axis=1, ddof=1) / np.sqrt(gains.shape[1])
-        traded = played.lots[:, fine].sum(axis=1) / played.asked[fine].sum()
+        traded = played.lots[:, fine].sum(axis=1) / played.requested[fine].sum()
         scores = np.where(traded < LEAST_TRADED, _LAST * (traded - 1.0), scores)
         self.tried += zip(scores.tolist(), trips, strict=True)
         return np.asarray(scores, np.float64)
 
-    def run(self, budget: int, most: int, stop: Callable[[], bool]) -> list[Candidate]:
+    def run(self, budget: int, most: int, stop: Callable[[], bool]) -> list[TripCandidate]:
         """Search within so many trips; the best, at most `most`, the best first."""
         first = starts()
         drawn = self.rng.integers(len(first), size=FIRST)
@@ -103,19 +103,19 @@ class Search:
             for _ in range(each):
                 if stop():
                     break
-                asked = climb.ask()
-                climb.tell(asked, -self.score(asked, WORLDS))
+                requested = climb.ask()
+                climb.tell(requested, -self.score(requested, WORLDS))
             self.tried.append((np.inf, climb.mean))
         return self._again(most)
 
-    def _again(self, most: int) -> list[Candidate]:
+    def _again(self, most: int) -> list[TripCandidate]:
         """The best of all that was tried, played again side by side."""
         ranked = sorted(range(len(self.tried)), key=lambda i: -self.tried[i][0])[:AGAIN]
         trips = np.array([self.tried[i][1] for i in ranked])
         scores = self.score(trips, AGAIN_WORLDS)
         order = np.argsort(-scores, kind="stable")[:most]
         best = [i for i in order if scores[i] > -LEAST_TRADED * _LAST]
-        return [Candidate(trips[i], self.size, self.task.latency, float(scores[i])) for i in best]
+        return [TripCandidate(trips[i], self.size, self.task.latency, float(scores[i])) for i in best]
 
 
 def arbitrage(
@@ -147,7 +147,7 @@ def arbitrage(
     pairs : int
         Worlds of the proof, both signs in each.
     stop : callable
-        Asked before each generation: True ends the search early.
+        EvaluationRequest before each generation: True ends the search early.
 
     Returns
     -------
@@ -174,15 +174,15 @@ def arbitrage(
             f"{100 * size:g} %, {latency.a_ns / 1e6:g} ms: {len(search.tried)} policies, best {best.score:.2f} bps"
         )
     chosen = _in_turn(found, PROVED)
-    told = prove(proof, base, chosen, pairs)
-    progress(f"{len(told)} trips proved on {pairs} pairs")
+    proved = prove(proof, base, chosen, pairs)
+    progress(f"{len(proved)} trips proved on {pairs} pairs")
     return {
         "searched": policies,
         "trips": trips,
         "proof_pairs": pairs,
-        "proved": told,
-        "profitable": sum(one["profitable"] for one in told),
-        "by_size": by_size(told),
+        "proved": proved,
+        "profitable": sum(one["profitable"] for one in proved),
+        "by_size": by_size(proved),
     }
 
 
@@ -190,7 +190,7 @@ def _late(task: Task, latency: Latency) -> Task:
     return replace(task, latency=latency)
 
 
-def _in_turn(found: Sequence[Sequence[Candidate]], most: int) -> list[Candidate]:
+def _in_turn(found: Sequence[Sequence[TripCandidate]], most: int) -> list[TripCandidate]:
     """The best of every cell, then every second one, and so on."""
     turns = [cell[n] for n in range(most) for cell in found if n < len(cell)]
     return turns[:most]
@@ -199,9 +199,9 @@ def _in_turn(found: Sequence[Sequence[Candidate]], most: int) -> list[Candidate]
 # -- proof ------------------------------------------------------------------------------------------------------------
 
 
-def prove(ground: TripGround, task: Task, candidates: Sequence[Candidate], pairs: int) -> list[dict[str, Any]]:
+def prove(ground: TripGround, task: Task, candidates: Sequence[TripCandidate], pairs: int) -> list[dict[str, Any]]:
     """Each candidate in the same fresh worlds, in the order of the candidates."""
-    told: dict[int, dict[str, Any]] = {}
+    proved: dict[int, dict[str, Any]] = {}
     groups = {(one.size, one.latency) for one in candidates}
     for size, latency in sorted(groups, key=lambda group: (group[1].a_ns, group[0])):
         numbers = [i for i, one in enumerate(candidates) if (one.size, one.latency) == (size, latency)]
@@ -211,14 +211,14 @@ def prove(ground: TripGround, task: Task, candidates: Sequence[Candidate], pairs
             n = min(PROOF_BATCH, pairs - first)
             parts.append(play(ground, _late(task, latency), trips, size, first, n))
         for row, i in enumerate(numbers):
-            told[i] = {"size": size, "latency_ms": latency.a_ns / 1e6, **_proved(parts, row)}
-            told[i]["legs"] = candidates[i].describe()
-    adjusted = holm([told[i]["p"] for i in range(len(candidates))])
+            proved[i] = {"size": size, "latency_ms": latency.a_ns / 1e6, **_proved(parts, row)}
+            proved[i]["legs"] = candidates[i].describe()
+    adjusted = holm([proved[i]["p"] for i in range(len(candidates))])
     for i, p in enumerate(adjusted.tolist()):
-        mean = told[i]["profit_bps"]["mean"]
-        told[i]["p_adjusted"] = p
-        told[i]["profitable"] = bool(p < SURE and mean is not None and mean > 0.0)
-    return [told[i] for i in range(len(candidates))]
+        mean = proved[i]["profit_bps"]["mean"]
+        proved[i]["p_adjusted"] = p
+        proved[i]["profitable"] = bool(p < SURE and mean is not None and mean > 0.0)
+    return [proved[i] for i in range(len(candidates))]
 
 
 def _proved(parts: Sequence[Played], row: int) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def _proved(parts: Sequence[Played], row: int) -> dict[str, Any]:
         np.concatenate([getattr(part, name)[row] for part in parts])
         for name in ("profit_bps", "lots", "ticks_lots", "unfilled")
     )
-    cluster, asked = (np.concatenate([getattr(part, name) for part in parts]) for name in ("cluster", "asked"))
+    cluster, requested = (np.concatenate([getattr(part, name) for part in parts]) for name in ("cluster", "asked"))
     fine = np.isfinite(gains)
     interval, p = one_sided(gains[fine], cluster[fine])
     traded = float(lots[fine].sum())
@@ -236,7 +236,7 @@ def _proved(parts: Sequence[Played], row: int) -> dict[str, Any]:
         "p": p,
         "ticks_a_lot": float(ticks[fine].sum()) / traded if traded > 0.0 else None,
         "lots": figure(lots)["mean"],
-        "share_traded": traded / float(asked[fine].sum()) if fine.any() else None,
+        "share_traded": traded / float(requested[fine].sum()) if fine.any() else None,
         "unfilled_share": float(unfilled[fine].sum()) / traded if traded > 0.0 else None,
     }
 
@@ -244,8 +244,8 @@ def _proved(parts: Sequence[Played], row: int) -> dict[str, Any]:
 def one_sided(gains: Floats, cluster: NDArray[np.int64]) -> tuple[dict[str, float | int | None], float]:
     """Mean gain with its interval over clusters, and the p-value of no gain against a gain.
 
-    >>> told, p = one_sided(np.array([1.0, 2.0, 3.0]), np.arange(3))
-    >>> told["mean"], round(p, 4)
+    >>> proved, p = one_sided(np.array([1.0, 2.0, 3.0]), np.arange(3))
+    >>> proved["mean"], round(p, 4)
     (2.0, 0.0371)
     """
     if len(gains) < 2 or len(np.unique(cluster)) < 2:
@@ -255,19 +255,19 @@ def one_sided(gains: Floats, cluster: NDArray[np.int64]) -> tuple[dict[str, floa
     residuals = cluster_sums(gains - mean, index, count)
     se = float(np.sqrt(count / (count - 1) * np.sum(residuals**2)) / len(gains))
     half = t_quantile(0.975, count - 1) * se
-    told: dict[str, float | int | None] = {
+    proved: dict[str, float | int | None] = {
         "mean": mean, "ci_low": mean - half, "ci_high": mean + half, "se": se, "n": len(gains)
     }  # fmt: skip
     if se == 0.0:
-        return told, 1.0 if mean <= 0.0 else 0.0
+        return proved, 1.0 if mean <= 0.0 else 0.0
     both = two_sided_p(mean / se, count - 1)
-    return told, both / 2 if mean > 0.0 else 1.0 - both / 2
+    return proved, both / 2 if mean > 0.0 else 1.0 - both / 2
 
 
-def by_size(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def by_size(proved: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The best proved trip of each size: small ones may earn what makers earn, but it must not grow with size."""
     best: dict[str, Any] = {}
-    for one in told:
+    for one in proved:
         size, mean = f"{one['size']:g}", one["profit_bps"]["mean"]
         if mean is not None and (size not in best or mean > best[size]["profit_bps"]["mean"]):
             best[size] = {key: one[key] for key in ("profit_bps", "ticks_a_lot", "share_traded", "p_adjusted")}

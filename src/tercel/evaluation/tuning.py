@@ -157,12 +157,12 @@ def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[Tun
 
     Errors are those of independent episodes; clusters are the judge's business.
     """
-    told = []
+    found = []
     for costs in run_strategies(arena.source, arena.task, plan, strategies, run_out=False):
         values = _shortfalls(costs)
         error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
-        told.append(TuningScore(float(values.mean()), error, len(values), int((costs.overflow > 0).sum())))
-    return told
+        found.append(TuningScore(float(values.mean()), error, len(values), int((costs.overflow > 0).sum())))
+    return found
 
 
 def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Tried:
@@ -177,7 +177,7 @@ def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Trie
     for start in range(0, len(rows), together):
         some = rows[start : start + together]
         episodes = Episodes(arena.source, arena.task, len(some) * len(plan), run_out=False)
-        episodes.back(tuple(np.concatenate([array] * len(some)) for array in first.kept()))
+        episodes.restore(tuple(np.concatenate([array] * len(some)) for array in first.snapshot()))
         strategy = kind(np.repeat(some, len(plan), axis=0), arena.estimates)
         while episodes.working.any():
             episodes.step(strategy.decide(episodes.view))

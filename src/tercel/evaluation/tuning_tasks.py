@@ -183,13 +183,13 @@ def tune_all(settings: TuningSettings, names: list[str], plain: list[str], parts
     if not todo and not missing:
         return
     total = {name: settings.episodes or _length(name) for name in todo}
-    with progress() as told, Pool(len(todo) + 1) as pool:
-        bars = {name: told.add_task(f"tune {name}", total=total[name]) for name in todo}
+    with progress() as shown, Pool(len(todo) + 1) as pool:
+        bars = {name: shown.add_task(f"tune {name}", total=total[name]) for name in todo}
 
         def tick(_done: int) -> None:
             for name, bar in bars.items():
                 over = (parts / f"{name}.json").exists()
-                told.update(bar, completed=total[name] if over else progress_of(parts, name))
+                shown.update(bar, completed=total[name] if over else progress_of(parts, name))
 
         pool.run(_piece, [(settings, name, plain, parts) for name in [*todo, *([""] if missing else [])]], tick)
 

@@ -20,30 +20,30 @@ def variants_in(folder: Path) -> int | None:
     """Recipes tried in a sweep's folder, those before the sweep included; None where there is no sweep."""
     if not (folder / SWEEP).is_file():
         return None
-    before = _whole(_read(folder / SWEEP).get("guards"), "variants")
+    before = _count(_read(folder / SWEEP).get("guards"), "variants")
     trials = sum(path.name.isdecimal() for path in (folder / TRIALS).glob("*"))
-    return max(_whole(_read(folder / RESULT), "variants"), before - 1 + max(trials, 1))
+    return max(_count(_read(folder / RESULT), "variants"), before - 1 + max(trials, 1))
 
 
-def variants_of_trial(policy: Path, looks: int) -> int:
+def variants_of_trial(policy: Path, checks: int) -> int:
     """Recipes and looks that the policy in a sweep's folder is the best of; 1 where it is in none."""
     for folder in [policy, *policy.parents][:DEPTH]:
         found = variants_in(folder)
         if found is not None:
-            return found + max(looks, 1) - 1
+            return found + max(checks, 1) - 1
     return 1
 
 
 def _read(path: Path) -> dict[str, Any]:
     """What a file holds; nothing where it cannot be read."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _whole(told: Any, key: str) -> int:
+def _count(content: Any, key: str) -> int:
     """A count in a table, at least 1."""
-    value = told.get(key) if isinstance(told, dict) else None
+    value = content.get(key) if isinstance(content, dict) else None
     return max(value, 1) if isinstance(value, int) and not isinstance(value, bool) else 1

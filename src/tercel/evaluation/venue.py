@@ -57,12 +57,12 @@ def tape_of(lake: Path | None, symbols: str | None) -> tuple[str, str]:
 
 def in_words(fees: Fees, entry: Latency, feed: Latency) -> list[str]:
     """What a reader of the table should know of the venue; nothing where it is free and immediate."""
-    said = []
+    sentences = []
     if not fees.free:
         unit = "bps of the value" if fees.unit == "bps" else "a share"
-        said.append(f"Fees: {fees.maker:g} {unit} for resting orders, {fees.taker:g} for taking.")
-    told = [f"{name} {_law(one)}" for name, one in (("order entry", entry), ("feed", feed)) if one != Latency()]
-    return [*said, *([f"Latency: {', '.join(told)}."] if told else [])]
+        sentences.append(f"Fees: {fees.maker:g} {unit} for resting orders, {fees.taker:g} for taking.")
+    late = [f"{name} {_law(one)}" for name, one in (("order entry", entry), ("feed", feed)) if one != Latency()]
+    return [*sentences, *([f"Latency: {', '.join(late)}."] if late else [])]
 
 
 def _law(latency: Latency) -> str:

@@ -107,7 +107,7 @@ def strategy_of(
     )
 
 
-def kept(
+def save_model(
     model: Any,
     folder: Path,
     name: str,

@@ -77,7 +77,7 @@ class Risk:
         return float(self.price(costs, np.full(costs.shape, self.threshold(costs))).mean())
 
 
-class Pricer:
+class RiskTransform:
     """Turns the rewards of `n` episode slots into what the risk has them pay, step by step."""
 
     def __init__(self, n: int, risk: Risk) -> None:
@@ -112,7 +112,7 @@ class Pricer:
         self._recent = np.array(state["recent"])
 
 
-def pricer(n: int, aversion: float, measure: str, level: float) -> Pricer | None:
+def risk_transform(n: int, aversion: float, measure: str, level: float) -> RiskTransform | None:
     """For settings of a learner; None when it is indifferent to risk."""
     risk = Risk(aversion, measure, level)  # type: ignore[arg-type]  # refuses a measure that is none
-    return Pricer(n, risk) if aversion else None
+    return RiskTransform(n, risk) if aversion else None

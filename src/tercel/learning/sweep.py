@@ -130,7 +130,7 @@ class Sweep:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space, self.seed, self._optuna = dict(space), seed, optuna
-        said = json.dumps({key: [type(v).__name__, asdict(v)] for key, v in self.space.items()}, sort_keys=True)
+        space_text = json.dumps({key: [type(v).__name__, asdict(v)] for key, v in self.space.items()}, sort_keys=True)
         try:
             self.study = optuna.create_study(
                 storage=storage,
@@ -146,9 +146,9 @@ class Sweep:
         except Exception as error:  # a URL, a driver or a file: each raises its own kind
             remedy = "a URL such as sqlite:///folder/study.db"
             raise ConfigError("a storage that Optuna can use", f"{storage}: {error}"[:300], remedy) from error
-        if self.study.user_attrs.setdefault("space", said) != said:
+        if self.study.user_attrs.setdefault("space", space_text) != space_text:
             raise ConfigError("the ranges and choices of the sweep so far", f"others for {name!r}", "start another")
-        self.study.set_user_attr("space", said)
+        self.study.set_user_attr("space", space_text)
         for trial in self.study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
             self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 

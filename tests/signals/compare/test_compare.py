@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import ConfigError
-from tercel.signals.compare.cells import PROBLEMS, FittedCell, Measured, Stacked, contenders, lacking, plan, run
+from tercel.signals.compare.cells import PROBLEMS, FittedCell, Measured, Stacked, candidates, lacking, plan, run
 from tercel.signals.compare.claims import CLAIMS, Cells, Claim, judge, summary
 from tercel.signals.scores import auc
 from tercel.testing.signal_model import SignalModelConformance
@@ -86,7 +86,7 @@ def test_claims_of_families_that_were_not_run_are_absent() -> None:
 
 
 def test_every_claim_is_sourced_and_can_be_computed_from_the_plan() -> None:
-    names = tuple(n for n in contenders())
+    names = tuple(n for n in candidates())
     cells = plan(names, tuple(PROBLEMS), 100, (0.0, 0.1, 0.2, 0.4), (0, 1))
     made = [
         {

@@ -16,9 +16,10 @@ from tercel.learning.agent.learner import refuse_settings, with_algo
 from tercel.learning.agent.ray import spread, with_shards
 from tercel.learning.agent.recipe import ALGORITHMS
 from tercel.learning.agent.report import unlearned, write_page
-from tercel.learning.agent.training import FILE, claim, is_done, refuse_another, refuse_changed, resumed, run_training
+from tercel.learning.agent.run_folder import FILE, claim, is_done, refuse_another, refuse_changed, resumed
+from tercel.learning.agent.training import run_training
 from tercel.learning.port import Metrics
-from tercel.report.terminal import print_json, progress_console, say
+from tercel.report.terminal import print_json, progress, say
 
 RUNS = Path("runs/agents")
 INTERRUPTED = 130
@@ -51,16 +52,16 @@ def train(
     if workers is not None and ray is None:
         raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
     with spread(ray, workers) as on_cluster:
-        told, folder, seed_of = _told(
+        training_config, folder, seed_of = _configured(
             config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers, trust=trust
         )
         finished = is_done(folder)
-        with _held(folder, told, seed_of, begun=resume is not None), stopped() as stop:
-            result = with_bar(told, folder, seed_of, make or on_cluster, stop)
+        with _claimed(folder, training_config, seed_of, begun=resume is not None), stopped() as stop:
+            result = with_bar(training_config, folder, seed_of, make or on_cluster, stop)
             if result["done"]:
-                page = write_page(folder, told, result)
+                page = write_page(folder, training_config, result)
     if not result["done"]:
-        trusted = " --trust" if told.own_code else ""
+        trusted = " --trust" if training_config.own_code else ""
         raise KeyboardInterrupt(
             f"`tercel agent train --resume {folder}{trusted}` goes on at {result['frames']:,} decisions"
         )
@@ -72,9 +73,9 @@ def train(
     best, nothing = result["best"], unlearned(result)
     gained = (
         f"{best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
-        f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} looks)"
+        f"{best['se']:.2f} (one s.e., validation, best of {result['looks']} validation checks)"
     )
-    say(f"{told.name}: {nothing or gained}")
+    say(f"{training_config.name}: {nothing or gained}")
     say(f"policy   {result['policy']}")
     say(f"report   {page}")
     if not nothing:
@@ -82,7 +83,7 @@ def train(
     return 0
 
 
-def _told(
+def _configured(
     config: Path | None,
     preset: str | None,
     algo: str | None,
@@ -104,30 +105,30 @@ def _told(
         if not (resume / "checkpoint").exists():
             say(f"no checkpoint in {resume}: from the start")
         if on_ray and not begun[0].learner.shards:
-            said = f"{resume} was begun without: its results would change"
-            raise ConfigError("a run with learner.shards to go on with on a cluster", said, "go on without --ray")
+            received = f"{resume} was begun without: its results would change"
+            raise ConfigError("a run with learner.shards to go on with on a cluster", received, "go on without --ray")
         return begun
     if (config is None) == (preset is None):
         received = "neither" if config is None else "both"
         raise ConfigError("a configuration file or --preset NAME", received, f"presets: {', '.join(preset_names())}")
     file = preset_file(str(preset)) if config is None else config
-    told = read_config(file)
+    training_config = read_config(file)
     if algo is not None:
         if algo not in ALGORITHMS:
             raise ConfigError(f"--algo {' or '.join(ALGORITHMS)}", algo, offer(algo, ALGORITHMS))
-        told = with_algo(told, algo)
+        training_config = with_algo(training_config, algo)
     if on_ray:
-        told = with_shards(told, workers)
+        training_config = with_shards(training_config, workers)
     chosen = SEED if seed is None else seed
-    variants_tried(told)  # a sweep that is not there is refused before anything is written
-    refuse_settings(told, str(file))
-    folder = out or RUNS / f"{told.name}-{chosen}"
-    refuse_another(folder, told, chosen)
-    return told, folder, chosen
+    variants_tried(training_config)  # a sweep that is not there is refused before anything is written
+    refuse_settings(training_config, str(file))
+    folder = out or RUNS / f"{training_config.name}-{chosen}"
+    refuse_another(folder, training_config, chosen)
+    return training_config, folder, chosen
 
 
 @contextmanager
-def _held(folder: Path, told: AgentConfig, seed: int, *, begun: bool) -> Iterator[None]:
+def _claimed(folder: Path, training_config: AgentConfig, seed: int, *, begun: bool) -> Iterator[None]:
     """The run folder, claimed and kept from other trainings; given back where what was told is refused at its start.
 
     Raises
@@ -138,7 +139,7 @@ def _held(folder: Path, told: AgentConfig, seed: int, *, begun: bool) -> Iterato
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder, "training"):
         if not begun:
-            claim(folder, told, seed)
+            claim(folder, training_config, seed)
         try:
             yield
         except TercelError:
@@ -157,43 +158,40 @@ def _disclaim(folder: Path) -> None:
 @contextmanager
 def stopped() -> Iterator[list[bool]]:
     """A list that fills when Ctrl-C comes: the update under way ends and the state is kept. A second one breaks off."""
-    asked: list[bool] = []
+    requested_stops: list[bool] = []
 
     def ask(*_: object) -> None:
-        if asked:
+        if requested_stops:
             raise KeyboardInterrupt
-        asked.append(True)
+        requested_stops.append(True)
         say("stopping after this update ...")
 
     try:
         before = signal.signal(signal.SIGINT, ask)
     except ValueError:  # not in the main thread: nobody can ask
-        yield asked
+        yield requested_stops
         return
     try:
-        yield asked
+        yield requested_stops
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def with_bar(told: AgentConfig, folder: Path, seed: int, make: MakeEnv | None, stop: list[bool]) -> dict[str, Any]:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} % {task.fields[best]}"),
-    )
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=progress_console()) as progress:
-        if told.oracle.frames:
-            first = progress.add_task("train the oracle", total=told.oracle.frames, best="")
-        bar = progress.add_task(f"train {told.name} seed {seed}", total=told.learner.frames, best="")
+def with_bar(
+    training_config: AgentConfig, folder: Path, seed: int, make: MakeEnv | None, stop: list[bool]
+) -> dict[str, Any]:
+    with progress(now=True) as shown:
+        if training_config.oracle.frames:
+            first = shown.add_task("train the teacher", total=training_config.oracle.frames, now="")
+        bar = shown.add_task(f"train {training_config.name} seed {seed}", total=training_config.learner.frames, now="")
 
         def on_row(row: Metrics, best: Metrics | None) -> None:
             gain = f"best {best['gain']:+.2f} bps on the rule" if best else ""
-            progress.update(bar, completed=row["frames"], best=gain)
+            shown.update(bar, completed=row["frames"], now=gain)
 
-        def on_oracle(row: Metrics) -> None:
-            progress.update(first, completed=row["frames"])
+        def on_teacher(row: Metrics) -> None:
+            shown.update(first, completed=row["frames"])
 
-        return run_training(told, folder, seed, make=make, on_row=on_row, on_oracle=on_oracle, stop=lambda: bool(stop))
+        return run_training(
+            training_config, folder, seed, make=make, on_row=on_row, on_teacher=on_teacher, stop=lambda: bool(stop)
+        )

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from tercel.evaluation.explain.seen import Explained, Floats, Seen, parts, rows_of
+from tercel.evaluation.explain.observed import Explained, Floats, Seen, parts, rows_of
 
 POINTS: Final = 13
 _LEVELS: Final = (0.02, 0.98)

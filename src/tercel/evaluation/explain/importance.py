@@ -13,7 +13,7 @@ import numpy as np
 
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import batches
-from tercel.evaluation.explain.seen import Explained, Floats, Seen, parts, places
+from tercel.evaluation.explain.observed import Explained, Floats, Seen, parts, places
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.intent import Intents
 from tercel.execution.task import Task

@@ -10,9 +10,9 @@ import numpy as np
 
 from tercel.core.written import write_whole
 from tercel.evaluation.explain.dependence import Dependence
+from tercel.evaluation.explain.episode_trace import EpisodeStep, EpisodeTrace, Reason
 from tercel.evaluation.explain.importance import Moved
-from tercel.evaluation.explain.seen import PARTS
-from tercel.evaluation.explain.stories import EpisodeStep, Reason, Story
+from tercel.evaluation.explain.observed import PARTS
 from tercel.report.explain_figures import dependences, episode, importances
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
@@ -39,7 +39,7 @@ class Explanation:
     family_costs, feature_costs : mapping of name to Estimate
         Effect on the cost, bps.
     dependence : list of Dependence
-    stories : list of Story
+    traces : list of EpisodeTrace
     tick : float
     facts : mapping
         For the head of the page.
@@ -59,7 +59,7 @@ class Explanation:
     family_costs: Mapping[str, Estimate]
     feature_costs: Mapping[str, Estimate]
     dependence: list[Dependence]
-    stories: list[Story]
+    traces: list[EpisodeTrace]
     tick: float
     facts: Mapping[str, object]
     from_rule: Estimate | None = None
@@ -83,12 +83,14 @@ class Explanation:
     def _moving(self) -> str:
         most = self.families[0]
         share = f"{100 * most.distance.mean:.0f} %"
-        said = f"What moves {self.policy} most is {most.name}: shuffled, it sends {share} of what is left elsewhere."
+        sentence = (
+            f"What moves {self.policy} most is {most.name}: shuffled, it sends {share} of what is left elsewhere."
+        )
         paying = {name: cost for name, cost in self.family_costs.items() if cost.ci_low is not None and cost.ci_low > 0}
         if not paying:
-            return f"{said} No family of features is shown to pay here: no interval of the cost lies above zero."
+            return f"{sentence} No family of features is shown to pay here: no interval of the cost lies above zero."
         name, cost = max(paying.items(), key=lambda item: item[1].mean)
-        return f"{said} What pays most is {name}: without it an order costs {cost.mean:.2f} bps more."
+        return f"{sentence} What pays most is {name}: without it an order costs {cost.mean:.2f} bps more."
 
     def report(self, path: Path) -> Path:
         """Write the page, whole or not at all; its folder is made."""
@@ -117,8 +119,8 @@ class Explanation:
 
     def html(self) -> str:
         """The page."""
-        told = [self._told(number, story) for number, story in enumerate(self.stories)]
-        sections = told if self.still else [*self._moves(), *told]
+        sections = [self._trace_section(number, trace) for number, trace in enumerate(self.traces)]
+        sections = sections if self.still else [*self._moves(), *sections]
         return render(f"Why {self.policy} does what it does", self.lead(), sections, self.facts)
 
     def _moves(self) -> list[Section]:
@@ -150,17 +152,17 @@ class Explanation:
             f"network sees. It sends {share} of what is left elsewhere than the rule alone would.",
         ]
 
-    def _told(self, number: int, story: Story) -> Section:
-        steps = story.steps
-        title = f"Episode {story.episode}, among the {story.title}: {story.cost_bps:+.2f} bps"
-        fills = story.fill_s, story.fill_ticks, story.fill_lots, story.fill_passive
+    def _trace_section(self, number: int, trace: EpisodeTrace) -> Section:
+        steps = trace.steps
+        title = f"Episode {trace.episode}, among the {trace.title}: {trace.cost_bps:+.2f} bps"
+        fills = trace.fill_s, trace.fill_ticks, trace.fill_lots, trace.fill_passive
         figure = episode(
             [s.time_s for s in steps], [s.bid for s in steps], [s.ask for s in steps], [s.shown for s in steps],
-            [s.held for s in steps], [s.cost_bps for s in steps], story.cost_bps, fills,
-            story.side, title, f"story{number}", self.tick,
+            [s.held for s in steps], [s.cost_bps for s in steps], trace.cost_bps, fills,
+            trace.side, title, f"story{number}", self.tick,
         )  # fmt: skip
         table = plain_table(STEP_HEADINGS, [_row(step, self.tick) for step in steps], title, prose=True)
-        return Section(title, _summary(story), _details(table), [figure])
+        return Section(title, _summary(trace), _details(table), [figure])
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -177,7 +179,7 @@ class Explanation:
                 each.name: {"grid": each.grid} | {part: each.mean[:, k] for k, part in enumerate(PARTS)}
                 for each in self.dependence
             },
-            "stories": [_story(story) for story in self.stories],
+            "stories": [_trace_json(trace) for trace in self.traces],
         }
 
 
@@ -188,8 +190,8 @@ def reason_in_words(reason: Reason) -> str:
     'imbalance_1 0.71 (above 90 %): take +25 %, touch -25 %'
     """
     changes = zip(PARTS, reason.change, strict=True)
-    said = ", ".join(f"{part} {100 * by:+.0f} %" for part, by in changes if abs(by) >= 0.005)
-    return f"{reason.name} {reason.value:.2f} (above {100 * reason.rank:.0f} %): {said or 'another price'}"
+    sentence = ", ".join(f"{part} {100 * by:+.0f} %" for part, by in changes if abs(by) >= 0.005)
+    return f"{reason.name} {reason.value:.2f} (above {100 * reason.rank:.0f} %): {sentence or 'another price'}"
 
 
 def _row(step: EpisodeStep, tick: float) -> list[object]:
@@ -206,14 +208,14 @@ def _row(step: EpisodeStep, tick: float) -> list[object]:
     ]
 
 
-def _summary(story: Story) -> str:
-    lots = story.fill_lots
-    rested, forced = int(lots[story.fill_passive].sum()), int(lots[story.fill_forced].sum())
-    names = [reason.name for step in story.steps for reason in step.reasons[:1]]
+def _summary(trace: EpisodeTrace) -> str:
+    lots = trace.fill_lots
+    rested, forced = int(lots[trace.fill_passive].sum()), int(lots[trace.fill_forced].sum())
+    names = [reason.name for step in trace.steps for reason in step.reasons[:1]]
     common = max(set(names), key=names.count) if names else ""
-    led = f" What led most often: {common}, in {names.count(common)} of {len(story.steps)} decisions." if common else ""
+    led = f" What led most often: {common}, in {names.count(common)} of {len(trace.steps)} decisions." if common else ""
     return (
-        f"{'Buys' if story.side > 0 else 'Sells'} {story.lots} lots: {rested} filled resting, "
+        f"{'Buys' if trace.side > 0 else 'Sells'} {trace.lots} lots: {rested} filled resting, "
         f"{int(lots.sum()) - rested - forced} taken, {forced} sent at the horizon.{led}"
     )
 
@@ -245,16 +247,16 @@ def _measured(moved: Sequence[Moved], costs: Mapping[str, Estimate]) -> dict[str
     }
 
 
-def _story(story: Story) -> dict[str, Any]:
+def _trace_json(trace: EpisodeTrace) -> dict[str, Any]:
     steps = [
         {
             "time_s": step.time_s, "left": step.left, "bid": step.bid, "ask": step.ask, "take": step.take,
             "rest": step.rest, "wants": step.wants, "because": [reason_in_words(reason) for reason in step.reasons],
             "filled": step.filled, "passive": step.passive, "cost_bps": step.cost_bps,
         }
-        for step in story.steps
+        for step in trace.steps
     ]  # fmt: skip
     return {
-        "title": story.title, "episode": story.episode, "side": story.side, "lots": story.lots,
-        "is_bps": story.cost_bps, "forced_lots": int(np.sum(story.fill_lots[story.fill_forced])), "steps": steps,
+        "title": trace.title, "episode": trace.episode, "side": trace.side, "lots": trace.lots,
+        "is_bps": trace.cost_bps, "forced_lots": int(np.sum(trace.fill_lots[trace.fill_forced])), "steps": steps,
     }  # fmt: skip

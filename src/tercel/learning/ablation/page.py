@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.evaluation.metrics import read_metrics
-from tercel.learning.ablation.judged import RULE
+from tercel.learning.ablation.evaluation import RULE
 from tercel.learning.ablation.trainings import Run
 from tercel.learning.ablation.variants import WHOLE
-from tercel.learning.agent.training import LOOKS
+from tercel.learning.agent.run_folder import CHECKS
 from tercel.report.ablation_figures import Curve, curves, differences
 from tercel.report.page import Section, render
 
@@ -31,9 +31,9 @@ def write_page(out: Path, result: Mapping[str, Any], runs: Mapping[str, Sequence
         Section("Learning", "Looks at the greedy policy on episodes neither trained on nor judged.", figures=second),
         Section("What each variant is", facts={row["name"]: row["says"] for row in result["rows"]}),
     ]
-    told = [row for row in tried if row["called"] in ("dearer", "cheaper")]
-    lead = f"{len(tried)} variants of {result['recipe']}, {len(told)} of them told apart from it: " + (
-        ", ".join(f"{row['name']} {row['difference_bps']['mean']:+.2f} bps" for row in told) or "none"
+    called = [row for row in tried if row["called"] in ("dearer", "cheaper")]
+    lead = f"{len(tried)} variants of {result['recipe']}, {len(called)} of them significantly different: " + (
+        ", ".join(f"{row['name']} {row['difference_bps']['mean']:+.2f} bps" for row in called) or "none"
     )
     facts = {
         "markets": ", ".join(result["markets"]),
@@ -49,5 +49,5 @@ def write_page(out: Path, result: Mapping[str, Any], runs: Mapping[str, Sequence
 
 def curve_of(run: Run) -> Curve:
     """Frames and mean cost of a training's looks at its latest weights."""
-    rows = [row for row in read_metrics(run.folder / LOOKS) if not row.get("averaged")]
+    rows = [row for row in read_metrics(run.folder / CHECKS) if not row.get("averaged")]
     return np.array([row["frames"] for row in rows]), np.array([row["is_bps"] for row in rows])

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import TercelError
 from tercel.core.pool import Pool, stopping
 from tercel.core.written import write_whole
 from tercel.execution.policies.policy import CARD
 from tercel.learning.ablation.variants import WHOLE, Variant
-from tercel.learning.agent.config import AgentConfig, parse
+from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.report import write_page
-from tercel.learning.agent.training import FILE, LAST, RESULT, run_training
+from tercel.learning.agent.run_folder import LAST, RESULT, claim, refuse_another
+from tercel.learning.agent.training import run_training
 
 TRAINED: Final = "trained"
 CPU: Final = "cpu.json"
@@ -68,10 +69,10 @@ class Run:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def runs_of(variants: Sequence[Variant], seeds: Sequence[int], out: Path) -> dict[str, list[Run]]:
@@ -79,15 +80,10 @@ def runs_of(variants: Sequence[Variant], seeds: Sequence[int], out: Path) -> dic
     plain = next(one for one in variants if one.name == WHOLE)
     found: dict[str, list[Run]] = {}
     for one in variants:
-        same = _dumped(one.config, 0) | {"name": ""} == _dumped(plain.config, 0) | {"name": ""}
+        same = one.config.model_dump(exclude={"name"}) == plain.config.model_dump(exclude={"name"})
         name, config = (WHOLE, plain.config) if same else (one.name, one.config)
         found[one.name] = [Run(config, seed, out / TRAINED / f"{name}-{seed}") for seed in seeds]
     return found
-
-
-def _dumped(config: AgentConfig, seed: int) -> dict[str, Any]:
-    dumped: dict[str, Any] = json.loads(json.dumps({"seed": seed, **config.model_dump(mode="json")}))
-    return dumped
 
 
 def refuse_others(runs: Sequence[Run]) -> None:
@@ -99,31 +95,7 @@ def refuse_others(runs: Sequence[Run]) -> None:
         With the first key that differs.
     """
     for run in runs:
-        path = run.folder / FILE
-        if not path.exists():
-            continue
-        wanted, remedy = _dumped(run.config, run.seed), f"name another --out, or remove {run.folder} to train it anew"
-        try:
-            raw = json.loads(path.read_text())
-            seed = raw.pop("seed")
-            held = _dumped(parse(raw, str(path)), seed)
-        except (ValueError, KeyError, AttributeError, TercelError) as error:
-            raise ConfigError("a training's configuration", f"{path}: {error}", remedy) from None
-        if held != wanted:
-            key, one, other = _difference(held, wanted)
-            raise ConfigError(f"a new folder, or one with {key} = {other}", f"{run.folder} with {key} = {one}", remedy)
-
-
-def _difference(held: dict[str, Any], wanted: dict[str, Any], above: str = "") -> tuple[str, Any, Any]:
-    """The first key whose values differ, dotted, and both values."""
-    for key in [*held, *(key for key in wanted if key not in held)]:
-        one, other = held.get(key), wanted.get(key)
-        if one == other:
-            continue
-        if isinstance(one, dict) and isinstance(other, dict):
-            return _difference(one, other, f"{above}{key}.")
-        return above + key, one, other
-    raise AssertionError("two configurations that differ")
+        refuse_another(run.folder, run.config, run.seed)
 
 
 def train_all(runs: Sequence[Run], workers: int, tick: Callable[[int], None]) -> None:
@@ -139,17 +111,17 @@ def train_all(runs: Sequence[Run], workers: int, tick: Callable[[int], None]) ->
         return
     for run in todo:
         run.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(run.folder / FILE, json.dumps(_dumped(run.config, run.seed), indent=1) + "\n")
+        claim(run.folder, run.config, run.seed)
     jobs = [(run.config.model_dump_json(), run.folder, run.seed) for run in todo]
     with Pool(min(len(todo), workers)) as pool:
         pool.run(train_one, jobs, lambda _: tick(before + sum(run.frames for run in todo)))
 
 
-def train_one(told: str, folder: Path, seed: int) -> bool:
+def train_one(text: str, folder: Path, seed: int) -> bool:
     """Train in a worker; a training that cannot go on says why in its folder, and the others go on."""
     if stopping():
         return False
-    config = AgentConfig.model_validate_json(told)
+    config = AgentConfig.model_validate_json(text)
     began = time.process_time()
     (folder / FAILED).unlink(missing_ok=True)
     try:

@@ -22,7 +22,7 @@ from tercel.core.toml import read_toml
 from tercel.core.validated import words_of
 from tercel.execution.observers import observer
 from tercel.execution.strategies import build
-from tercel.learning.agent.config import AgentConfig, OracleSection, preset_file, read_config
+from tercel.learning.agent.config import AgentConfig, TeacherSection, preset_file, read_config
 from tercel.learning.agent.learner import learner_settings, make_learner, with_algo
 from tercel.learning.agent.policy import actions_of, rule_of
 from tercel.learning.agent.sweep import overlaid
@@ -75,7 +75,7 @@ class Variant:
     config: AgentConfig
 
 
-def whole(recipe: AgentConfig) -> Variant:
+def whole_recipe(recipe: AgentConfig) -> Variant:
     """The recipe itself."""
     return Variant(WHOLE, "The whole recipe.", {}, "last", _named(recipe, recipe, WHOLE))
 
@@ -95,12 +95,12 @@ def variants_of(recipe: AgentConfig, file: Path, only: Sequence[str] = ()) -> li
     ConfigError
         With the variant, the key and the nearest known one.
     """
-    told = read_toml(file, f"name one, such as {SHIPPED}")
-    if not told:
+    values = read_toml(file, f"name one, such as {SHIPPED}")
+    if not values:
         raise ConfigError("variants: [NAME] with says = and set.SECTION.KEY =", f"none in {file}", f"see {SHIPPED}")
     for name in only:
-        check_known(name, told, f"variants of {file}:", f"--only {name}", ConfigError)
-    return [_variant(recipe, file, name, raw) for name, raw in told.items() if not only or name in only]
+        check_known(name, values, f"variants of {file}:", f"--only {name}", ConfigError)
+    return [_variant(recipe, file, name, raw) for name, raw in values.items() if not only or name in only]
 
 
 def check_file(file: Path) -> None:
@@ -111,35 +111,35 @@ def check_file(file: Path) -> None:
 def _variant(recipe: AgentConfig, file: Path, name: str, raw: Any) -> Variant:
     where = f"{file}: variant {name}"
     if not set(name) <= set(LETTERS) or name == WHOLE or not name[0].isalnum():
-        said = f"names of variants in small letters, digits and -, other than {WHOLE!r} (the recipe itself)"
-        raise ConfigError(said, where, "such as one-interval")
+        sentence = f"names of variants in small letters, digits and -, other than {WHOLE!r} (the recipe itself)"
+        raise ConfigError(sentence, where, "such as one-interval")
     try:
-        told = VariantText.model_validate(raw)
+        values = VariantText.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         known = ["says", "set", "judge"]
         remedy = f"see {SHIPPED}" if key in known or not key else offer(key, known)
         received = ": ".join(part for part in (where, key) if part)
-        said = words_of(first) if key else f"a table is wanted, not {raw!r}"
-        raise ConfigError('says = "..." and set.SECTION.KEY = value', f"{received}: {said}", remedy) from None
-    changes = dict(_dotted(told.changes))
+        sentence = words_of(first) if key else f"a table is wanted, not {raw!r}"
+        raise ConfigError('says = "..." and set.SECTION.KEY = value', f"{received}: {sentence}", remedy) from None
+    changes = dict(_dotted(values.changes))
     for key in changes:
         section, dot, rest = key.partition(".")
         if section not in CHANGED or not dot or not rest:
-            said = f"keys of {', '.join(CHANGED)}, as in policy.stack"
-            raise ConfigError(said, f"{where}: {key}", offer(section, CHANGED))
+            sentence = f"keys of {', '.join(CHANGED)}, as in policy.stack"
+            raise ConfigError(sentence, f"{where}: {key}", offer(section, CHANGED))
     try:
         config = _named(recipe, changed(recipe, changes), name)
         check(config)
     except TercelError as error:
         raise ConfigError(error.expected, f"{where}: {error.received}", error.remedy) from None
-    return Variant(name, told.says, changes, told.judge, config)
+    return Variant(name, values.says, changes, values.judge, config)
 
 
-def _dotted(told: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _dotted(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Section and key, joined by a dot; what a key holds stays as it is."""
-    for section, value in told.items():
+    for section, value in values.items():
         if isinstance(value, dict):
             for key, one in value.items():
                 yield f"{section}.{key}", one
@@ -209,12 +209,12 @@ def check(config: AgentConfig) -> None:
     if config.reward.against not in ("", "base"):
         build(config.reward.against)
     learner_settings(config)
-    make_learner(config.model_copy(update={"oracle": OracleSection()}), _Blank(config), 0)
+    make_learner(config.model_copy(update={"oracle": TeacherSection()}), _Blank(config), 0)
     if config.start.clone:
         build(config.start.teacher)
         if config.learner.algo != "ppo":
             raise ConfigError("cloning with ppo", config.learner.algo, "set start.clone = 0")
         actions = actions_of(config)
         if actions.continuous and actions.name != "allocation":
-            said = f"start.clone with {actions.name}"
-            raise ConfigError("actions that do not start from a strategy", said, "leave start.clone out")
+            sentence = f"start.clone with {actions.name}"
+            raise ConfigError("actions that do not start from a strategy", sentence, "leave start.clone out")

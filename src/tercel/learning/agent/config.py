@@ -83,7 +83,7 @@ class MarketSection(_Section):
     """Queue model of tapes of level totals (`market.simulator.queue_models`)."""
 
     @model_validator(mode="after")
-    def _whole(self) -> "MarketSection":
+    def _consistent(self) -> "MarketSection":
         if bool(self.lake) != bool(self.symbol):
             raise ValueError("lake and symbol together")
         if not self.lake and not self.presets:
@@ -143,11 +143,11 @@ class TaskSection(_Section):
         return value
 
     @model_serializer(mode="wrap")
-    def _told(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _changed(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What was told: runs of before know neither start nor warm-up."""
-        told: dict[str, Any] = dump(self)
+        values: dict[str, Any] = dump(self)
         usual = {"start": "", "warmup_s": WARMUP_S}
-        return {key: value for key, value in told.items() if key not in usual or value != usual[key]}
+        return {key: value for key, value in values.items() if key not in usual or value != usual[key]}
 
     @property
     def task(self) -> Task:
@@ -239,10 +239,10 @@ class RewardSection(_Section):
         return self
 
     @model_serializer(mode="wrap")
-    def _told(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _changed(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What was told: runs of before know no reward of the user's."""
-        told: dict[str, Any] = dump(self)
-        return {"own": self.own} if self.own else {key: value for key, value in told.items() if key != "own"}
+        values: dict[str, Any] = dump(self)
+        return {"own": self.own} if self.own else {key: value for key, value in values.items() if key != "own"}
 
 
 class StartSection(_Section):
@@ -253,7 +253,7 @@ class StartSection(_Section):
     teacher: str = "peg_behind"
 
 
-class OracleSection(_Section):
+class TeacherSection(_Section):
     """A teacher that sees the future of its training episodes (`learning.privileged`); ppo with discrete actions."""
 
     frames: int = Field(default=0, ge=0)
@@ -307,13 +307,13 @@ class SweepSection(_Section):
 
     @field_validator("ranges", mode="before")
     @classmethod
-    def _dotted(cls, told: Any) -> Any:
-        return dict(_dots(told)) if isinstance(told, dict) else told
+    def _dotted(cls, values: Any) -> Any:
+        return dict(_dots(values)) if isinstance(values, dict) else values
 
 
-def _dots(told: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _dots(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Tables in tables as dotted keys, down to ranges."""
-    for key, value in told.items():
+    for key, value in values.items():
         if isinstance(value, dict) and not {"low", "high"} & set(value):
             yield from _dots(value, f"{above}{key}.")
         else:
@@ -330,7 +330,7 @@ class AgentConfig(_Section):
     learner: LearnerSection = LearnerSection()
     reward: RewardSection = RewardSection()
     start: StartSection = StartSection()
-    oracle: OracleSection = OracleSection()
+    oracle: TeacherSection = TeacherSection()
     validation: ValidationSection = ValidationSection()
     guards: GuardsSection = GuardsSection()
     sweep: SweepSection = SweepSection()
@@ -411,10 +411,10 @@ def read_config(path: Path) -> AgentConfig:
         guards = config.guards.model_copy(update={"sweep": str(base / config.guards.sweep)})
         config = config.model_copy(update={"guards": guards})
     for section, key in (("reward", "own"), ("policy", "observation")):
-        told = getattr(config, section)
-        where, _, what = getattr(told, key).rpartition(":")
+        options = getattr(config, section)
+        where, _, what = getattr(options, key).rpartition(":")
         if where.endswith(".py"):
-            config = config.model_copy(update={section: told.model_copy(update={key: f"{base / where}:{what}"})})
+            config = config.model_copy(update={section: options.model_copy(update={key: f"{base / where}:{what}"})})
     return config
 
 

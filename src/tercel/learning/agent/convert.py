@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy
-from tercel.learning.own_models import kept
+from tercel.learning.own_models import save_model
 
 CONVERTED = "converted"
 """Folder of archives that were opened to be judged."""
@@ -21,7 +21,7 @@ def unzipped(model: Path, moments: Path | None, actions: str) -> MlpPolicy | Onn
 def opened(archive: str, out: Path) -> str:
     """The policy folder of a trusted archive of the ordinary actions and observation, beside what is judged."""
     folder = out / CONVERTED / Path(archive).stem
-    kept(
+    save_model(
         unzipped(Path(archive), None, "placement"), folder, Path(archive).stem,
         {"actions": "placement", "action_parameters": {}, "observation": "v1", "stack": 1},
     )  # fmt: skip

@@ -23,7 +23,7 @@ def make_env(config: AgentConfig) -> MixedVec:
 
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     """The same of markets that are built already; where there is an oracle, one that knows its episodes' futures."""
-    kind, whole = (Foreseen, ForeseenVec) if config.oracle.frames else (DrawnOrdersVec, MixedVec)
+    kind, vec = (Foreseen, ForeseenVec) if config.oracle.frames else (DrawnOrdersVec, MixedVec)
     slots, reward = config.learner.markets, config.reward
     if slots < len(markets):
         raise ConfigError(f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets")
@@ -49,7 +49,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
         )
         for i, market in enumerate(markets)
     ]
-    return whole(parts, [market.label for market in markets])
+    return vec(parts, [market.label for market in markets])
 
 
 def slot_edges(slots: int, weights: Sequence[float]) -> list[int]:
@@ -72,9 +72,9 @@ def part_of(config: AgentConfig, slots: int) -> MixedVec:
 
 
 @lru_cache(maxsize=1)
-def _built(told: str) -> list[TrainingMarket]:
+def _built(text: str) -> list[TrainingMarket]:
     """Markets that all shards of a process act in."""
-    return markets_of(AgentConfig.model_validate_json(told))
+    return markets_of(AgentConfig.model_validate_json(text))
 
 
 def in_shards(config: AgentConfig) -> Any:
@@ -86,4 +86,4 @@ def in_shards(config: AgentConfig) -> Any:
 
 def unit_of(config: AgentConfig, market: TrainingMarket) -> float:
     """Ticks per lot that count as a reward of 1."""
-    return (market.spread if config.reward.unit == "spread" else 1.0) / market.stake
+    return (market.spread if config.reward.unit == "spread" else 1.0) / market.loss_weight

@@ -15,11 +15,11 @@ def variants_tried(config: AgentConfig) -> int:
     ConfigError
         A sweep that is not there, and no number either.
     """
-    told = config.guards
-    if not told.sweep:
-        return told.variants
-    found = variants_in(Path(told.sweep))
-    if found is None and told.variants == 1:
+    section = config.guards
+    if not section.sweep:
+        return section.variants
+    found = variants_in(Path(section.sweep))
+    if found is None and section.variants == 1:
         remedy = "name its folder, or say guards.variants"
-        raise ConfigError("the folder of a sweep as guards.sweep", f"{told.sweep}, without {SWEEP}", remedy)
-    return max(found or 1, told.variants)
+        raise ConfigError("the folder of a sweep as guards.sweep", f"{section.sweep}, without {SWEEP}", remedy)
+    return max(found or 1, section.variants)

@@ -39,17 +39,17 @@ def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
     ConfigError
         Values of vectors are asked for.
     """
-    told = config.learner
-    given: dict[str, Any] = dict(told.settings)
+    section = config.learner
+    given: dict[str, Any] = dict(section.settings)
     if config.reward.risk_aversion:
-        raise ConfigError("reward.risk_aversion with the native ppo", told.algo, "set it to 0, or use --algo ppo")
-    algorithm = told.algo.removeprefix(SB3)
+        raise ConfigError("reward.risk_aversion with the native ppo", section.algo, "set it to 0, or use --algo ppo")
+    algorithm = section.algo.removeprefix(SB3)
     if algorithm in VALUES and actions.continuous:
-        raise ConfigError(f"discrete actions for {told.algo}", config.policy.actions, "use actions such as sized")
+        raise ConfigError(f"discrete actions for {section.algo}", config.policy.actions, "use actions such as sized")
     own = {key: given.pop(key) for key in OWN if key in given}
     own.setdefault("network", {"net_arch": list(config.policy.hidden)})
     own.setdefault("head", "simplex" if actions.name == "allocation" else "vector")
-    return Sb3Settings(algorithm, told.frames, given, **own)
+    return Sb3Settings(algorithm, section.frames, given, **own)
 
 
 def sb3_learner(settings: Sb3Settings, env: Any, seed: int) -> Learner:
@@ -72,12 +72,12 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
         A setting that the learner does not have (the nearest are offered), or a value that it refuses; an oracle for a
         learner that it cannot teach.
     """
-    _check_oracle(config)
+    _check_teacher(config)
     if config.learner.algo.startswith(SB3):
         return sb3_settings(config, actions_of(config))
-    told, kind = config.learner, PpoSettings if config.learner.algo == "ppo" else DqnSettings
+    section, kind = config.learner, PpoSettings if config.learner.algo == "ppo" else DqnSettings
     known = sorted(field.name for field in fields(kind))
-    given = {"hidden": config.policy.hidden, "anneal_frames": told.frames, **told.settings}
+    given = {"hidden": config.policy.hidden, "anneal_frames": section.frames, **section.settings}
     if config.reward.risk_aversion:
         given["risk_aversion"] = config.reward.risk_aversion
     for name in given:
@@ -85,7 +85,7 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
             among = [*LearnerSection.model_fields, *known]
             near = " or ".join(repr(f"learner.{one}") for one in nearest(name, among, 3, 0.5))
             remedy = f"try {near}" if near else "take one of these"
-            raise ConfigError(f"settings that {told.algo} has: {', '.join(known)}", f"learner.{name}", remedy)
+            raise ConfigError(f"settings that {section.algo} has: {', '.join(known)}", f"learner.{name}", remedy)
     actions = actions_of(config)
     if kind is PpoSettings and actions.continuous:
         given.setdefault("distribution", "logistic_normal" if actions.name == "allocation" else "gaussian")
@@ -95,10 +95,12 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
     try:
         return kind(**given)
     except TypeError as error:
-        raise ConfigError(f"settings of {told.algo}", f"{given} ({error})", "correct the section [learner]") from None
+        raise ConfigError(
+            f"settings of {section.algo}", f"{given} ({error})", "correct the section [learner]"
+        ) from None
     except ConfigError as error:
-        section = _section(config, error.received.partition(" ")[0])
-        raise ConfigError(error.expected, f"{section}.{error.received}", error.remedy) from None
+        where = _section(config, error.received.partition(" ")[0])
+        raise ConfigError(error.expected, f"{where}.{error.received}", error.remedy) from None
 
 
 def _section(config: AgentConfig, name: str) -> str:
@@ -141,16 +143,16 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
 
 def teacher_of(config: AgentConfig, env: Any, settings: PpoSettings) -> Teacher | None:
     """Who teaches in `env`, still without an oracle's weights; None where nobody does."""
-    told = config.oracle
-    if not told.frames:
+    section = config.oracle
+    if not section.frames:
         return None
-    anneal = told.anneal or max(config.learner.frames // 2, 1)
-    teacher = Teacher(env, settings.hidden, told.weight, anneal)
+    anneal = section.anneal or max(config.learner.frames // 2, 1)
+    teacher = Teacher(env, settings.hidden, section.weight, anneal)
     env.foresee_until(anneal)
     return teacher
 
 
-def _check_oracle(config: AgentConfig) -> None:
+def _check_teacher(config: AgentConfig) -> None:
     """Refuse an oracle for a learner that it cannot teach."""
     if not config.oracle.frames:
         return
@@ -158,11 +160,15 @@ def _check_oracle(config: AgentConfig) -> None:
     if config.learner.algo != "ppo":
         raise ConfigError("ppo, for an oracle", f"learner.algo {config.learner.algo!r}", f"{remedy} with ppo")
     if actions_of(config).continuous:
-        said = f"policy.actions {config.policy.actions!r}"
-        raise ConfigError("discrete actions, for an oracle", said, f"{remedy} with actions such as override or sized")
+        received = f"policy.actions {config.policy.actions!r}"
+        raise ConfigError(
+            "discrete actions, for an oracle", received, f"{remedy} with actions such as override or sized"
+        )
     if config.learner.shards:
-        said = f"learner.shards {config.learner.shards}"
-        raise ConfigError("markets in one process, for an oracle", said, f"{remedy} without shards and without --ray")
+        received = f"learner.shards {config.learner.shards}"
+        raise ConfigError(
+            "markets in one process, for an oracle", received, f"{remedy} without shards and without --ray"
+        )
 
 
 def risk_of(config: AgentConfig) -> Risk:

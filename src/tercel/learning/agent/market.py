@@ -52,7 +52,7 @@ class TrainingMarket:
         Mean spread, ticks.
     facts : dict
         For the card.
-    stake : float
+    loss_weight : float
         What a cost counts here.
     """
 
@@ -65,7 +65,7 @@ class TrainingMarket:
     plan: Plan
     spread: float
     facts: dict[str, object]
-    stake: float = 1.0
+    loss_weight: float = 1.0
 
 
 def markets_of(config: AgentConfig) -> list[TrainingMarket]:
@@ -86,10 +86,10 @@ def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
     if config.on_tape:
         market = _on_tape(config)
         return market.training, market.task, market.sampler
-    told, task = config.market, config.task.task
-    preset = presets.load(told.presets[0])
-    bank = settled_bank(preset, told.worlds, impact=law_for(preset, told.impact or None) or "none")
-    source = with_chosen(bank, told.laws[0], preset, task.horizon_s / 3)
+    section, task = config.market, config.task.task
+    preset = presets.load(section.presets[0])
+    bank = settled_bank(preset, section.worlds, impact=law_for(preset, section.impact or None) or "none")
+    source = with_chosen(bank, section.laws[0], preset, task.horizon_s / 3)
     return source, task, bank_sampler(task, task.lots(preset.volume_per_s), len(source.worlds_b))
 
 
@@ -108,22 +108,22 @@ def _bank(kind: type[presets.Preset], text: str, worlds: int, seed: int, law: Im
 
 def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
     """The preset, once for each choice of regimes."""
-    preset, task, told = presets.load(name), config.task.task, config.market
-    law, quantity = law_for(preset, told.impact or None), task.lots(preset.volume_per_s)
+    preset, task, section = presets.load(name), config.task.task, config.market
+    law, quantity = law_for(preset, section.impact or None), task.lots(preset.volume_per_s)
     interval_ns = task.horizon_ns // task.decisions
     banks = [
         _bank(type(preset), preset.model_dump_json(), n, seed, law)
-        for n, seed in ((told.worlds, 0), (min(VALIDATION_WORLDS, told.worlds), BANK))
+        for n, seed in ((section.worlds, 0), (min(VALIDATION_WORLDS, section.worlds), BANK))
     ]
     episodes = config.validation.episodes
     plan = seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(banks[1].worlds_b), interval_ns)
     made = []
-    for regimes, stake in zip(told.laws, told.regime_stakes or (1.0,) * len(told.laws), strict=True):
+    for regimes, loss_weight in zip(section.laws, section.regime_stakes or (1.0,) * len(section.laws), strict=True):
         training, validation = (with_chosen(bank, regimes, preset, task.horizon_s / 3) for bank in banks)
         made.append(
             TrainingMarket(
                 preset.name,
-                preset.name if len(told.laws) == 1 else f"{preset.name} {regimes or PLAIN.name}",
+                preset.name if len(section.laws) == 1 else f"{preset.name} {regimes or PLAIN.name}",
                 task,
                 training,
                 validation,
@@ -131,7 +131,7 @@ def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
                 plan if task.side else both_sides(plan),
                 float(getattr(preset, "mean_spread_ticks", 1.0)),
                 {"market": preset.name, **({"regimes": regimes} if regimes else {})},
-                stake,
+                loss_weight,
             )
         )
     return made
@@ -139,11 +139,13 @@ def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
 
 def _on_tape(config: AgentConfig) -> TrainingMarket:
     """Days of a lake: those that every run trains on, or those that the configuration names."""
-    told, task = config.market, _longest(config)
-    impact = told.impact or "square_root"
-    if not told.train_days and not told.judge_days:
+    section, task = config.market, _longest(config)
+    impact = section.impact or "square_root"
+    if not section.train_days and not section.judge_days:
         by_clock = replace(task, start=config.task.start)
-        settings = RunSettings(lake=told.lake, symbol=told.symbol, task=by_clock, queue=told.queue, impact=impact)
+        settings = RunSettings(
+            lake=section.lake, symbol=section.symbol, task=by_clock, queue=section.queue, impact=impact
+        )
         market = build_market(settings)
         facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
         if str(facts["trained on"]).endswith(OTHER_HOURS):
@@ -151,12 +153,12 @@ def _on_tape(config: AgentConfig) -> TrainingMarket:
         episodes = validated(config.validation.episodes, len(market.plan))
         return _of_tape(config, task, market.training, market.sampler, market.estimates.spread, facts, episodes)
     train, judged = _days(config)
-    lake = Lake(told.lake)
-    days = [lake.read(told.symbol, date) for date in train]
+    lake = Lake(section.lake)
+    days = [lake.read(section.symbol, date) for date in train]
     curve = [float(lots) for lots in np.mean([curve_lots(*day) for day in days], axis=0)]
-    source, tape = replay(lake, told.symbol, train, queue=told.queue, impact=tape_law(days, impact))
+    source, tape = replay(lake, section.symbol, train, queue=section.queue, impact=tape_law(days, impact))
     plan = tape_plan(tape, task, curve, every_ns=TRAINING_STEP_NS)
-    facts = {"symbol": told.symbol, "trained on": ", ".join(train), "judged on": ", ".join(judged)}
+    facts = {"symbol": section.symbol, "trained on": ", ".join(train), "judged on": ", ".join(judged)}
     return _of_tape(config, task, source, tape_sampler(plan), 1.0, facts)
 
 
@@ -183,16 +185,18 @@ def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
     ConfigError
         Days that were not recorded, or none left to learn on.
     """
-    told = config.market
-    dates = list(Lake(told.lake).days(told.symbol))
-    unknown = sorted({*told.train_days, *told.judge_days} - set(dates))
+    section = config.market
+    dates = list(Lake(section.lake).days(section.symbol))
+    unknown = sorted({*section.train_days, *section.judge_days} - set(dates))
     if unknown:
-        raise ConfigError(f"recorded days of {told.symbol}: {dates[0]} to {dates[-1]}", unknown[0], "import that day")
-    first = min(told.judge_days, default="")
-    train = sorted(told.train_days) or [date for date in dates if not first or date < first]
+        raise ConfigError(
+            f"recorded days of {section.symbol}: {dates[0]} to {dates[-1]}", unknown[0], "import that day"
+        )
+    first = min(section.judge_days, default="")
+    train = sorted(section.train_days) or [date for date in dates if not first or date < first]
     if not train:
         raise ConfigError("days to learn on", f"all {len(dates)} kept for judging", "leave some out of judge_days")
-    return train, sorted(told.judge_days) or [date for date in dates if date not in train]
+    return train, sorted(section.judge_days) or [date for date in dates if date not in train]
 
 
 def _longest(config: AgentConfig) -> Task:

@@ -32,11 +32,11 @@ def reward_of(config: AgentConfig) -> RewardWeights | Reward:
     ConfigError
         A function that is not there.
     """
-    told = config.reward
-    if told.own:
-        rewarded: Reward = _function(config, told.own, "reward")
+    section = config.reward
+    if section.own:
+        rewarded: Reward = _function(config, section.own, "reward")
         return rewarded
-    return RewardWeights(told.execution, told.impact, told.left)
+    return RewardWeights(section.execution, section.impact, section.left)
 
 
 def functions_of(config: AgentConfig) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from tercel.execution.policies.strategy import PolicyStrategy, policy_strategy
 from tercel.execution.policies_packaged import SHARED, CalmObservations
 from tercel.execution.strategies import build
 from tercel.learning.agent.config import AgentConfig, preset_file, preset_names, read_config
-from tercel.learning.agent.training import resumed
+from tercel.learning.agent.run_folder import resumed
 from tercel.learning.agent.validation import shortfall
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
@@ -123,17 +123,17 @@ def fresh(team: Sequence[Packed], market: str, episodes: int) -> list[Costs]:
 
 def write(one: Packed, mine: dict[str, Costs], judged: dict[str, list[Costs]], out: Path) -> dict[str, Any]:
     """Write a policy with its scores, and give them: those of its first market, and of each if there are several."""
-    told = {}
+    figures = {}
     for market, costs in mine.items():
         cost = mean_interval(shortfall(costs), costs.cluster, np.random.default_rng(0))
         rivals = zip(RIVALS, judged[market][-len(RIVALS) :], strict=True)
-        told[market] = {"is_bps": cost.to_json(), **{name: float(shortfall(their).mean()) for name, their in rivals}}
+        figures[market] = {"is_bps": cost.to_json(), **{name: float(shortfall(their).mean()) for name, their in rivals}}
         say(f"{one.name} in {market}: {spelt(cost.to_json())} bps")
     first, costs = next(iter(mine.items()))
     scores: dict[str, Any] = {
         "judged": f"{len(costs)} fresh episodes of {first}, seed {JUDGED_SEED}",
-        **told[first],
-        **({"by_market": told} if len(told) > 1 else {}),
+        **figures[first],
+        **({"by_market": figures} if len(figures) > 1 else {}),
     }
     trained = {**one.card.trained_on, "command": one.command, "material": MATERIAL}
     if "--preset" not in one.command:

@@ -18,16 +18,16 @@ BASED: Final = ("levers", "override", "residual")
 
 def action_parameters(config: AgentConfig) -> dict[str, Any]:
     """Parameters of the policy's actions, whole: what is tuned for the (first) market is written out."""
-    told = config.policy
-    if told.actions not in BASED:
+    section = config.policy
+    if section.actions not in BASED:
         return {}
-    values: dict[str, float] = dict(told.parameters)
-    if told.base in TUNABLE and not config.on_tape:
-        values = {**tuned_parameters(config.market.presets[0], told.base), **values}
-    more: dict[str, Any] = {"levers": told.levers} if told.actions == "levers" and told.levers else {}
-    if told.actions == "residual" and told.dead is not None:
-        more["dead"] = told.dead
-    return {"base": told.base, "parameters": values, **more}
+    values: dict[str, float] = dict(section.parameters)
+    if section.base in TUNABLE and not config.on_tape:
+        values = {**tuned_parameters(config.market.presets[0], section.base), **values}
+    more: dict[str, Any] = {"levers": section.levers} if section.actions == "levers" and section.levers else {}
+    if section.actions == "residual" and section.dead is not None:
+        more["dead"] = section.dead
+    return {"base": section.base, "parameters": values, **more}
 
 
 def actions_of(config: AgentConfig) -> ActionSet:
@@ -37,33 +37,33 @@ def actions_of(config: AgentConfig) -> ActionSet:
 
 def rule_of(config: AgentConfig) -> Strategy:
     """The written strategy that stands beside the policy: `validation.rule`, else its base, else peg_behind."""
-    told = action_parameters(config)
-    name = config.validation.rule or told.get("base", "peg_behind")
-    return build(name, None, told["parameters"] if name == told.get("base") else None)
+    parameters = action_parameters(config)
+    name = config.validation.rule or parameters.get("base", "peg_behind")
+    return build(name, None, parameters["parameters"] if name == parameters.get("base") else None)
 
 
-def rule_said(config: AgentConfig) -> str:
+def rule_name(config: AgentConfig) -> str:
     """Name of :func:`rule_of` in messages: that of the tables, else with the parameters that it was told.
 
     >>> from tercel.learning.agent.config import parse
-    >>> [rule_said(parse({"policy": {"base": "peg_behind", "parameters": {"level": k}}}, "")) for k in (0, 2)]
+    >>> [rule_name(parse({"policy": {"base": "peg_behind", "parameters": {"level": k}}}, "")) for k in (0, 2)]
     ['peg_touch', 'peg_behind level 2']
     """
-    rule, told = rule_of(config), config.policy
+    rule, section = rule_of(config), config.policy
     if rule == Peg(level=0):
         return PegTouch.name
-    based = told.actions in BASED and config.validation.rule in ("", told.base)
-    return " ".join([rule.name, *(f"{key} {value:g}" for key, value in (told.parameters if based else {}).items())])
+    based = section.actions in BASED and config.validation.rule in ("", section.base)
+    return " ".join([rule.name, *(f"{key} {value:g}" for key, value in (section.parameters if based else {}).items())])
 
 
 def strategy_of(config: AgentConfig, policy: PolicyPort) -> PolicyStrategy:
     """A policy with the configuration's eyes and hands."""
-    told = config.policy
+    section = config.policy
     return PolicyStrategy(
         config.name,
         policy,
-        told.actions,
+        section.actions,
         action_parameters=action_parameters(config),
         observation=eyes_of(config),
-        stack=told.stack,
+        stack=section.stack,
     )

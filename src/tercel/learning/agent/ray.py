@@ -48,11 +48,13 @@ def spread(address: str | None, workers: int | None) -> Iterator[MakeEnv | None]
     with connect(address, workers) as where:
 
         def make(config: AgentConfig) -> Any:
-            told = config.learner
-            if told.algo != "ppo":
-                raise ConfigError("ppo on a cluster", told.algo, "train it without --ray")
-            env = ray_env(where, partial(part_of, config), told.markets, shards=told.shards, workers=workers, tell=say)
-            say(f"{told.shards} shards of {told.markets // told.shards} slots on {where.told()}")
+            learner = config.learner
+            if learner.algo != "ppo":
+                raise ConfigError("ppo on a cluster", learner.algo, "train it without --ray")
+            env = ray_env(
+                where, partial(part_of, config), learner.markets, shards=learner.shards, workers=workers, tell=say
+            )
+            say(f"{learner.shards} shards of {learner.markets // learner.shards} slots on {where.describe()}")
             return env
 
         yield make

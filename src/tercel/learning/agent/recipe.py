@@ -49,7 +49,7 @@ def learnable(settings: RunSettings) -> tuple[RunSettings, list[str]]:
 
 
 def configured(
-    settings: RunSettings, algorithm: str, frames: int, name: str, told: Mapping[str, Any], share: float | None = None
+    settings: RunSettings, algorithm: str, frames: int, name: str, values: Mapping[str, Any], share: float | None = None
 ) -> AgentConfig:
     """The configuration of a training.
 
@@ -62,7 +62,7 @@ def configured(
     frames : int
         Decisions that it sees.
     name : str
-    told : mapping
+    values : mapping
         Dotted keys of the configuration file.
     share : float, optional
         The order as a share of the volume, where the task has lots and the market is a tape.
@@ -97,21 +97,21 @@ def configured(
     least, each, most = LOOKED_ON
     validation = {"episodes": min(max(frames // each, least), most), "every": 0}
     raw["validation"] = {**raw.get("validation", {}), **validation}
-    for key in told:
+    for key in values:
         if key not in AgentConfig.model_fields and "." not in key:
             raise _no_section(key)
-    config = parse(changed(raw, told), "the settings")
+    config = parse(changed(raw, values), "the settings")
     return config if algorithm in RECIPES else with_algo(config, algorithm)
 
 
 def _no_section(key: str) -> ConfigError:
     """The refusal of a key without its section, with the dotted keys that may be meant."""
-    whole = {one.name: f"learner.{one.name}" for one in fields(PpoSettings)}
-    for section, told in AgentConfig.model_fields.items():
-        if isinstance(told.annotation, type) and issubclass(told.annotation, BaseModel):
-            whole |= {inner: f"{section}.{inner}" for inner in told.annotation.model_fields}
-    near = [key] if key in whole else nearest(key, whole)
-    remedy = f"try {whole[near[0]]!r}" if near else "such as 'learner.learning_rate'"
+    dotted = {one.name: f"learner.{one.name}" for one in fields(PpoSettings)}
+    for section, values in AgentConfig.model_fields.items():
+        if isinstance(values.annotation, type) and issubclass(values.annotation, BaseModel):
+            dotted |= {inner: f"{section}.{inner}" for inner in values.annotation.model_fields}
+    near = [key] if key in dotted else nearest(key, dotted)
+    remedy = f"try {dotted[near[0]]!r}" if near else "such as 'learner.learning_rate'"
     return ConfigError("dotted keys of a training's configuration", f"the settings: {key}", remedy)
 
 

@@ -28,20 +28,20 @@ def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Pat
         The metrics of the training or of its looks are damaged or gone.
     """
     path = folder / "report.html"
-    rows, looks = some_metrics(folder / "metrics.csv"), some_metrics(folder / "validation.csv")
-    path.write_text(page(config, result, rows, looks), encoding="utf-8")
+    rows, checks = some_metrics(folder / "metrics.csv"), some_metrics(folder / "validation.csv")
+    path.write_text(page(config, result, rows, checks), encoding="utf-8")
     return path
 
 
-def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], looks: Sequence[Metrics]) -> str:
+def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], checks: Sequence[Metrics]) -> str:
     """The whole page from rows of metrics and of looks."""
     best, rule = result["best"], result["rule"]
     sections = [
         Section(
             "Learning",
             f"The greedy policy beside {rule} on {config.validation.episodes} fixed episodes of each market that are "
-            f"neither trained on nor judged, each market bought and sold. {result['looks']} looks; the best is kept.",
-            figures=[learning(looks, rule), gains(looks, rule)],
+            f"neither trained on nor judged, each market bought and sold; the best of {result['looks']} is kept.",
+            figures=[learning(checks, rule), gains(checks, rule)],
         ),
         Section(
             "What it lives on",
@@ -49,12 +49,12 @@ def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], l
             "the reward. A term that falls while another rises was bought with it.",
             figures=[terms(rows, weights_of(config)), spread_of_moves(rows)],
         ),
-        Section("How it was told", facts=flat(config.model_dump())),
+        Section("Configuration", facts=flat(config.model_dump())),
     ]
     kept = unlearned(result) or (
         f"The kept policy costs {best['is_bps']:.2f} bps where {rule} costs {best['rule_bps']:.2f}: a gain of "
         f"{best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation episodes, of which it is the best "
-        f"of {result['looks']} looks: `tercel agent evaluate` judges it on others."
+        f"of {result['looks']} validation checks: `tercel agent evaluate` judges it on others."
     )
     lead = f"{result['frames']:,} decisions. {kept}"
     facts = {"seed": result["seed"], "trained on": spelt_out(result["trained_on"]), "Tercel": result["version"]}
@@ -65,16 +65,16 @@ def unlearned(result: dict[str, Any]) -> str:
     """That nothing was learned, in a sentence, where a training kept what it started from; else empty.
 
     >>> unlearned({"best": {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0}, "rule": "peg_touch", "looks": 6})
-    'Nothing was learned: in 6 looks none beat peg_touch at validation, and the policy kept is that rule itself.'
+    'Nothing was learned: none of 6 validation checks beat peg_touch, so that rule itself is kept as the policy.'
     """
     best, rule = result["best"], result["rule"]
     if best["frames"] > 0:
         return ""
     if best["is_bps"] == best["rule_bps"]:
-        said = f"in {result['looks']} looks none beat {rule} at validation, and the policy kept is that rule itself."
+        text = f"none of {result['looks']} validation checks beat {rule}, so that rule itself is kept as the policy."
     else:
-        said = f"in {result['looks']} looks none beat the first, and the policy kept is what the training began with."
-    return f"Nothing was learned: {said}"
+        text = f"none of {result['looks']} validation checks beat the first, so its start is kept as the policy."
+    return f"Nothing was learned: {text}"
 
 
 def weights_of(config: AgentConfig) -> dict[str, float]:
@@ -82,15 +82,15 @@ def weights_of(config: AgentConfig) -> dict[str, float]:
     return {name: float(getattr(config.reward, name)) for name in TERMS}
 
 
-def spelt_out(told: dict[str, Any]) -> str:
+def spelt_out(values: dict[str, Any]) -> str:
     """What was trained on, as a person writes it."""
-    return "; ".join(f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in told.items())
+    return "; ".join(f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in values.items())
 
 
-def flat(told: dict[str, Any], above: str = "") -> dict[str, object]:
+def flat(values: dict[str, Any], above: str = "") -> dict[str, object]:
     """A nested configuration as lines."""
     out: dict[str, object] = {}
-    for key, value in told.items():
+    for key, value in values.items():
         if isinstance(value, dict) and value:
             out |= flat(value, f"{above}{key}.")
         else:
@@ -102,17 +102,17 @@ def _column(rows: Sequence[Metrics], name: str) -> np.ndarray[Any, np.dtype[np.f
     return np.array([row.get(name, np.nan) for row in rows])
 
 
-def learning(looks: Sequence[Metrics], rule: str) -> Figure:
+def learning(checks: Sequence[Metrics], rule: str) -> Figure:
     """Validation cost against frames, the rule's beside it."""
 
     with sketch(3.4) as drawing:
         panel = drawing.subplots()
-        frames, cost, error = (_column(looks, name) for name in ("frames", "is_bps", "se"))
+        frames, cost, error = (_column(checks, name) for name in ("frames", "is_bps", "se"))
         panel.plot(frames / 1e3, cost, color=style.GOOD.token, linewidth=2.0, marker="o", markersize=3, label="policy")
         panel.fill_between(
             frames / 1e3, cost - 2 * error, cost + 2 * error, color=style.GOOD.token, alpha=0.15, linewidth=0
         )
-        panel.plot(frames / 1e3, _column(looks, "rule_bps"), color=style.SOFT.token, linestyle=(0, (4, 3)), label=rule)
+        panel.plot(frames / 1e3, _column(checks, "rule_bps"), color=style.SOFT.token, linestyle=(0, (4, 3)), label=rule)
         panel.set(xlabel="thousand decisions", ylabel="mean cost, bps (down: better)")
         drawing.legend(loc="outside upper right", ncols=2)
 
@@ -124,9 +124,9 @@ def learning(looks: Sequence[Metrics], rule: str) -> Figure:
     )
 
 
-def gains(looks: Sequence[Metrics], rule: str) -> Figure:
+def gains(checks: Sequence[Metrics], rule: str) -> Figure:
     """The paired gain, a line for each market; with several choices of regimes in the training, a panel for each."""
-    names = [key for key in looks[0] if key.startswith("gain_")] or ["gain"]
+    names = [key for key in checks[0] if key.startswith("gain_")] or ["gain"]
     panels: dict[str, dict[str, str]] = {}
     for name in names:
         market, _, law = name.removeprefix("gain_").partition(" ")
@@ -140,7 +140,7 @@ def gains(looks: Sequence[Metrics], rule: str) -> Figure:
         for panel, (law, row) in zip(places.flat, panels.items(), strict=False):
             for market, name in row.items():
                 panel.plot(
-                    _column(looks, "frames") / 1e3, _column(looks, name), color=colours[market].token, marker="o",
+                    _column(checks, "frames") / 1e3, _column(checks, name), color=colours[market].token, marker="o",
                     markersize=3, label=market,
                 )  # fmt: skip
             panel.axhline(0, color=style.SOFT.token, linewidth=1)

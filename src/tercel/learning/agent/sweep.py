@@ -51,16 +51,16 @@ def space_of(config: AgentConfig) -> Space:
         remedy = "write [sweep.ranges] with learner.learning_rate = { low = 1e-4, high = 1e-3, log = true } and such"
         raise ConfigError("ranges to search", f"none in {config.name!r}", remedy)
     space: dict[str, Range | Choice] = {}
-    for key, told in config.sweep.ranges.items():
+    for key, wanted in config.sweep.ranges.items():
         section, dot, name = key.partition(".")
         if section not in SEARCHED or not dot or not name:
             remedy = offer(section, SEARCHED)
             raise ConfigError(f"keys of {', '.join(SEARCHED)}, as in learner.minibatch", f"sweep.ranges: {key}", remedy)
-        if isinstance(told, RangeSection):
-            whole = isinstance(told.low, int) and isinstance(told.high, int)
-            space[key] = Range(told.low, told.high, told.log, whole)
+        if isinstance(wanted, RangeSection):
+            integer = isinstance(wanted.low, int) and isinstance(wanted.high, int)
+            space[key] = Range(wanted.low, wanted.high, wanted.log, integer)
         else:
-            space[key] = Choice(told)
+            space[key] = Choice(wanted)
     for end in (0, -1):  # names and types are refused before the first trial
         values = {k: (s.low, s.high)[end] if isinstance(s, Range) else s.values[end] for k, s in space.items()}
         learner_settings(overlaid(config, values))
@@ -96,15 +96,15 @@ class _Watch:
     turn: int
     before: list[float]
     every: int
-    looks: int = 0
+    checks: int = 0
     short: bool = False
 
     def row(self, metrics: Metrics, best: Metrics | None) -> None:
-        look = int(metrics["frames"] // self.every)
-        if best is not None and look > self.looks:
-            self.looks = look
+        check = int(metrics["frames"] // self.every)
+        if best is not None and check > self.checks:
+            self.checks = check
             value = float(np.mean([*self.before, best["gain"]]))
-            self.short = self.trial.report(LOOKS * self.turn + look, value) or self.short
+            self.short = self.trial.report(LOOKS * self.turn + check, value) or self.short
 
 
 class AgentSweep:
@@ -191,7 +191,7 @@ class AgentSweep:
     def result(self) -> dict[str, Any]:
         """What became of it; written to the folder with the best configuration."""
         rows, best = self.sweep.rows(), self.sweep.best()
-        told: dict[str, Any] = {
+        result: dict[str, Any] = {
             "name": self.config.name,
             "seed": self.seed,
             "trials": len(rows),
@@ -205,16 +205,16 @@ class AgentSweep:
         }
         if best is not None:
             values = {"gain": best.value, "se": best.facts.get("se"), "settings": best.values}
-            told["best"] = {"trial": best.number, **values}
+            result["best"] = {"trial": best.number, **values}
             guards = {"guards.variants": self.variants, "guards.sweep": str(self.folder.resolve())}
             chosen = overlaid(self.config, {**best.values, **guards}, budget=False)
             write_whole(self.folder / BEST, to_toml(chosen.model_dump(mode="json", exclude_unset=True)))
-            told["config"] = str(self.folder / BEST)
-        write_whole(self.folder / RESULT, json.dumps(told, indent=1) + "\n")
-        return told
+            result["config"] = str(self.folder / BEST)
+        write_whole(self.folder / RESULT, json.dumps(result, indent=1) + "\n")
+        return result
 
 
-def to_toml(told: dict[str, Any]) -> str:
+def to_toml(values: dict[str, Any]) -> str:
     """Plain values and one level of tables as TOML.
 
     >>> print(to_toml({"name": "a", "learner": {"rate": 1e-05, "hidden": [8, 8], "more": {"x": True}}}), end="")
@@ -225,10 +225,10 @@ def to_toml(told: dict[str, Any]) -> str:
     hidden = [8, 8]
     more = { x = true }
     """
-    plain = [f"{_key(key)} = {_toml(value)}\n" for key, value in told.items() if not isinstance(value, dict)]
+    plain = [f"{_key(key)} = {_toml(value)}\n" for key, value in values.items() if not isinstance(value, dict)]
     tables = [
         f"\n[{_key(key)}]\n" + "".join(f"{_key(k)} = {_toml(v)}\n" for k, v in value.items() if v is not None)
-        for key, value in told.items()
+        for key, value in values.items()
         if isinstance(value, dict)
     ]
     return "".join([*plain, *tables])
@@ -265,9 +265,9 @@ def _told(config: AgentConfig, seed: int) -> dict[str, Any]:
     return {"seed": seed, **config.model_dump(mode="json")}
 
 
-def _without_trials(told: dict[str, Any]) -> dict[str, Any]:
+def _without_trials(values: dict[str, Any]) -> dict[str, Any]:
     """More trials are more of the same."""
-    return {**told, "sweep": {**told.get("sweep", {}), "trials": 0}}
+    return {**values, "sweep": {**values.get("sweep", {}), "trials": 0}}
 
 
 def keep(folder: Path, config: AgentConfig, seed: int) -> None:

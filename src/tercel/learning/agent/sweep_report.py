@@ -29,7 +29,7 @@ def page(sweep: AgentSweep, result: dict[str, Any]) -> str:
         Section(
             "Trials",
             "The greedy policy's paired gain on the rule over validation episodes, which are neither trained on nor "
-            "judged; of each trial the best look. A trial that stands below the median of those before is cut short.",
+            "judged; of each trial the best check. A trial below the median of those before is cut short.",
             figures=[history(values, np.array([row.how == "complete" for row in rows]), UNIT)],
         )
     ]

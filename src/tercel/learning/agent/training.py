@@ -1,71 +1,43 @@
-"""One training of an agent: a configuration, a seed, a folder with metrics, checkpoints and at last a policy.
-
-    config.json      what was told, whole, with marks of the markets and functions that it names
-    metrics.csv      a row an update: losses, costs term by term
-    validation.csv   a row a look: the greedy policy beside the rule on episodes that are not trained on
-    checkpoint/      the learner's state: a stopped training goes on from it
-    oracle/          where a teacher is asked for: metrics.csv and checkpoint/ of its own
-    policy/          the best policy by validation, with its card
-    last/            the policy of the last look: the mean of the late ones, chosen by nothing
-    run.json         what became of it
-    report.html      the same as pictures
+"""One training of an agent: a configuration, a seed, a folder (`run_folder`), at last a policy.
 
 `run_training` needs of its environment no more than the learner does: `make_env` may be replaced by one that spreads
 the slots over machines.
 """
 
-import json
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any
 
 import numpy as np
 
 from tercel import __version__
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
-from tercel.core.source import fingerprint
 from tercel.core.written import write_whole
 from tercel.execution.observers import observer
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import CARD, save_policy
 from tercel.execution.strategies import build
-from tercel.learning.agent.config import AgentConfig, parse
+from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.env import MakeEnv, env_of, in_shards, unit_of
 from tercel.learning.agent.guards import variants_tried
 from tercel.learning.agent.learner import learner_settings, make_learner, risk_of
 from tercel.learning.agent.market import TrainingMarket, markets_of
-from tercel.learning.agent.own import eyes_of, functions_of
-from tercel.learning.agent.policy import action_parameters, rule_of, rule_said, strategy_of
-from tercel.learning.agent.validation import Look, Validator
+from tercel.learning.agent.own import eyes_of
+from tercel.learning.agent.policy import action_parameters, rule_name, rule_of, strategy_of
+from tercel.learning.agent.run_folder import CHECK_COLUMNS, CHECKS, LAST, POLICY, UPDATES_A_CHECKPOINT, write_result
+from tercel.learning.agent.teacher import teacher_state, train_teacher
+from tercel.learning.agent.validation import ValidationCheck, Validator
 from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.demonstrate import demonstrations
 from tercel.learning.metrics import MetricsLog
 from tercel.learning.mixed import MixedVec
-from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import LearningError, Metrics, State, train
-from tercel.learning.privileged import PrivilegedVec
-from tercel.market.flow import preset as presets
+from tercel.learning.native.ppo import Ppo
+from tercel.learning.port import Metrics, State, train
 from tercel.market.regimes.named import PLAIN
-from tercel.market.tape import Lake
-
-FILE: Final = "config.json"
-MADE_OF: Final = "made_of"
-"""Its key for marks of what the configuration only names."""
-RESULT: Final = "run.json"
-POLICY: Final = "policy"
-"""Folder of the best policy by validation."""
-LOOKS: Final = "validation.csv"
-LOOKED: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
-"""Columns of a look without which a run cannot go on."""
-LAST: Final = "last"
-UPDATES_A_CHECKPOINT: Final = 10
-ORACLE: Final = "oracle"
 
 
 class Average:
@@ -112,95 +84,6 @@ class Average:
         self._sums = [np.array(total, np.float64) for total in state["sums"]]
 
 
-class PrivilegedTeacher(Ppo):
-    """:class:`~tercel.learning.native.ppo.Ppo` in a :class:`~tercel.learning.privileged.PrivilegedVec`.
-
-    Its state teaches (:meth:`tercel.learning.native.distil.Teacher.restore`); a policy it does not give: nothing that
-    sees the future can be judged, packaged or traded.
-    """
-
-    name = "oracle"
-
-    def policy(self) -> NoReturn:
-        """Refused.
-
-        Raises
-        ------
-        LearningError
-            Always: nobody who trades sees the future.
-        """
-        raise LearningError(
-            "a policy that observes what can be known",
-            "an oracle's, which sees the future of its training episodes",
-            "teach a policy with it: [oracle] in `tercel agent train`",
-        )
-
-
-def oracle_of(config: AgentConfig, markets: list[TrainingMarket], seed: int) -> PrivilegedTeacher:
-    """The oracle at its start, with the policy's settings, annealed over its own frames."""
-    settings = learner_settings(config)
-    assert isinstance(settings, PpoSettings)  # the settings have refused everything else
-    settings = replace(settings, anneal_frames=config.oracle.frames)
-    return PrivilegedTeacher(PrivilegedVec(env_of(config, markets)), settings, seed)
-
-
-def train_oracle(
-    config: AgentConfig,
-    markets: list[TrainingMarket],
-    folder: Path,
-    seed: int,
-    on_row: Callable[[Metrics], None] | None = None,
-    stop: Callable[[], bool] | None = None,
-) -> bool:
-    """Train the oracle of a run, or go on training it; False when `stop` said so before it was done.
-
-    Parameters
-    ----------
-    config : AgentConfig
-    markets : list of TrainingMarket
-    folder : Path
-        The run's.
-    seed : int
-    on_row : callable, optional
-        Receives each row of its metrics.
-    stop : callable, optional
-        Asked between updates.
-    """
-    home, learner = folder / ORACLE, oracle_of(config, markets, seed)
-    state = load_checkpoint(home / "checkpoint")
-    if state is not None:
-        learner.restore(state)
-    home.mkdir(parents=True, exist_ok=True)
-    log = MetricsLog(home / "metrics.csv", frames=learner.frames)
-    env = learner.env
-    assert isinstance(env, PrivilegedVec)
-
-    def on_update(metrics: Metrics) -> None:
-        log.add({**metrics, **env.take_metrics()})
-        env.progress(learner.frames)
-        if on_row is not None:
-            on_row(log.rows[-1])
-
-    def keep(at: State) -> None:
-        save_checkpoint(home / "checkpoint", at)
-
-    return train(learner, config.oracle.frames, on_update, keep, UPDATES_A_CHECKPOINT, stop)
-
-
-def oracle_state(folder: Path) -> State:
-    """State of the run's oracle, for its teacher.
-
-    Raises
-    ------
-    ConfigError
-        If the oracle was never trained.
-    """
-    state = load_checkpoint(folder / ORACLE / "checkpoint")
-    if state is None:
-        raise ConfigError("an oracle that is trained", f"nothing in {folder / ORACLE}", "start the training elsewhere")
-    return state
-
-
 class Training:
     """A training under way; :func:`run_training` is its use.
 
@@ -240,19 +123,21 @@ class Training:
             self.average.restore(state.pop("average", self.average.state()))
             self.agent.restore(state)
         self.log = MetricsLog(folder / "metrics.csv", frames=self.agent.frames)
-        self.looks = MetricsLog(folder / LOOKS, frames=self.agent.frames if state is not None else 0, needs=LOOKED)
+        self.checks = MetricsLog(
+            folder / CHECKS, frames=self.agent.frames if state is not None else 0, needs=CHECK_COLUMNS
+        )
         self.every = config.validation.every or max(config.learner.frames // 10, 1)
         self.began = time.monotonic()
         if state is None:
             if isinstance(self.agent, Ppo) and self.agent.teacher:
-                self.agent.teacher.restore(oracle_state(folder))
+                self.agent.teacher.restore(teacher_state(folder))
             self._imitate()
-            self.look()
+            self.check()
 
     @property
     def best(self) -> Metrics | None:
         """The look at which the kept policy was taken."""
-        rows = [row for row in self.looks.rows if row["frames"] >= self._late or row["frames"] == 0]
+        rows = [row for row in self.checks.rows if row["frames"] >= self._late or row["frames"] == 0]
         return max(rows, key=lambda row: row["merit"]) if rows else None
 
     @property
@@ -262,13 +147,13 @@ class Training:
 
     def _imitate(self) -> None:
         """Clone the teacher before learning, where the configuration asks for it."""
-        told = self.config.start
-        if not told.clone:
+        start = self.config.start
+        if not start.clone:
             return
         if not isinstance(self.agent, Ppo):
             raise ConfigError("cloning with ppo", self.config.learner.algo, "set start.clone = 0")
         here = self.env if isinstance(self.env, MixedVec) else env_of(self.config, self.markets)
-        obs, actions = demonstrations(here, build(told.teacher), told.clone, self.seed)
+        obs, actions = demonstrations(here, build(start.teacher), start.clone, self.seed)
         from tercel.learning.native.clone import clone
 
         clone(self.agent, obs, actions)
@@ -280,44 +165,44 @@ class Training:
         self.log.add({**metrics, **self.env.take_metrics(), "seconds": seconds})
         if hasattr(self.env, "progress"):
             self.env.progress(self.agent.frames)
-        last = self.looks.rows[-1]["frames"] if self.looks.rows else -self.every
+        last = self.checks.rows[-1]["frames"] if self.checks.rows else -self.every
         over = self.agent.frames >= self.config.learner.frames
         if self.agent.frames - last >= self.every or over:
-            self.look()
+            self.check()
         policy = self.agent.policy() if self.agent.frames >= self._late else None
         if isinstance(policy, MlpPolicy):
             self.average.add(policy)
             if over:
-                self.look(averaged=True)
+                self.check(averaged=True)
 
-    def look(self, averaged: bool = False) -> Look:
+    def check(self, averaged: bool = False) -> ValidationCheck:
         """Judge the greedy policy, or the mean of the late ones, on the validation episodes; keep the best so far."""
         policy = self.agent.policy()
         if averaged and isinstance(policy, MlpPolicy):
             policy = self.average.policy(policy)
-        best, look = self.best, self.validator.look(strategy_of(self.config, policy), self.agent.frames)
-        look.row["averaged"] = float(averaged)
-        self.looks.add(look.row)
-        if best is None or self.best is self.looks.rows[-1]:
-            save_policy(self.folder / POLICY, policy, self.card(look))
+        best, check = self.best, self.validator.check(strategy_of(self.config, policy), self.agent.frames)
+        check.row["averaged"] = float(averaged)
+        self.checks.add(check.row)
+        if best is None or self.best is self.checks.rows[-1]:
+            save_policy(self.folder / POLICY, policy, self.card(check))
         if self.agent.frames >= self.config.learner.frames:
-            save_policy(self.folder / LAST, policy, self.card(look))
-        return look
+            save_policy(self.folder / LAST, policy, self.card(check))
+        return check
 
-    def card(self, look: Look) -> Card:
+    def card(self, check: ValidationCheck) -> Card:
         """What is said of the policy as it stands."""
-        told, task = self.config, self.markets[0].task
-        policy, watched = self.agent.policy(), observer(eyes_of(told), told.policy.stack)
+        config, task = self.config, self.markets[0].task
+        policy, watched = self.agent.policy(), observer(eyes_of(config), config.policy.stack)
         return Card(
-            name=told.name,
+            name=config.name,
             observes=watched.entries,
-            actions=told.policy.actions,
+            actions=config.policy.actions,
             n_actions=policy.n_actions,
             head=policy.head,
-            action_parameters=action_parameters(told),
+            action_parameters=action_parameters(config),
             observation=watched.name,
             stack=watched.stack,
-            limits=told.task.model_dump() | {"markets": self._names},
+            limits=config.task.model_dump() | {"markets": self._names},
             task=dict(task.to_dict()),
             trained_on=self.trained_on,
             seed=self.seed,
@@ -325,10 +210,10 @@ class Training:
             learner={
                 "name": self.agent.name,
                 **self._counted,
-                **({"reward": told.reward.own} if told.reward.own else {}),
-                **({"oracle": told.oracle.model_dump()} if told.oracle.frames else {}),
+                **({"reward": config.reward.own} if config.reward.own else {}),
+                **({"oracle": config.oracle.model_dump()} if config.oracle.frames else {}),
             },
-            scores={"validation": look.row},
+            scores={"validation": check.row},
             version=__version__,
         )
 
@@ -348,8 +233,8 @@ class Training:
     @property
     def _counted(self) -> dict[str, int]:
         """Looks so far, and with the recipes tried before as many chances to be lucky."""
-        looks = len(self.looks.rows)
-        return {"looks": looks, "variants": variants_tried(self.config) + looks - 1}
+        checks = len(self.checks.rows)
+        return {"looks": checks, "variants": variants_tried(self.config) + checks - 1}
 
     def _count(self) -> None:
         """Say in the cards of what is kept how many looks there were in the end: each was a chance to be lucky."""
@@ -357,8 +242,8 @@ class Training:
             if not path.exists():
                 continue
             card = read_card(path)
-            told = {**card.learner, **self._counted}
-            write_whole(path, replace(card, learner=told).to_json())
+            learner = {**card.learner, **self._counted}
+            write_whole(path, replace(card, learner=learner).to_json())
 
     def finish(self, done: bool) -> dict[str, Any]:
         """Write and return what became of it."""
@@ -371,155 +256,12 @@ class Training:
             "frames": self.agent.frames,
             "policy": str(self.folder / POLICY),
             "best": best,
-            "rule": rule_said(self.config),
+            "rule": rule_name(self.config),
             **self._counted,
             "trained_on": self.trained_on,
             "version": __version__,
         }
-        return _kept(self.folder, result)
-
-
-def _kept(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
-    """Write what became of a training into its folder."""
-    write_whole(folder / RESULT, json.dumps(result, indent=1) + "\n")
-    return result
-
-
-def _said(told: AgentConfig, seed: int) -> dict[str, Any]:
-    """What a run folder keeps of what was told."""
-    return {"seed": seed, **told.model_dump(mode="json"), MADE_OF: made_of(told)}
-
-
-def made_of(told: AgentConfig) -> dict[str, Any]:
-    """What a configuration names, as it is now: marks of markets and of the user's functions, the days of a lake.
-
-    Functions are marked by their compiled code, which another version of Python does not share.
-    """
-    found = dict[str, Any]()
-    if told.on_tape:
-        found["days"] = list(Lake(told.market.lake).days(told.market.symbol))
-    else:
-        found["presets"] = {name: presets.load(name).mark for name in told.market.presets}
-    if told.own_code:
-        found["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
-        found["functions"] = {name: fingerprint(function) for name, function in functions_of(told).items()}
-    return found
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """What two run folders were told differently, in words.
-
-    >>> list(differences({"task": {"share": 0.1, "side": 0}}, {"task": {"share": 0.2, "side": 0}}))
-    ['task.share 0.1 there, 0.2 here']
-    """
-    for key in dict.fromkeys([*before, *now]):
-        one, other, name = before.get(key), now.get(key), f"{above}{key}"
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            yield from differences(one, other, f"{name}.")
-        elif one != other:
-            yield f"{name} {_spelt(one)} there, {_spelt(other)} here"
-
-
-def _spelt(value: Any) -> str:
-    return "not told" if value is None else f"{value!r:.80}"
-
-
-def changed_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """What is no longer as it was when a run began, in words; what a run of before did not keep is not compared."""
-    for kind, what in (("presets", "market"), ("functions", "function")):
-        if kind == "functions" and before.get("python") != now.get("python"):
-            continue
-        for name, mark in before.get(kind, {}).items():
-            if now.get(kind, {}).get(name, mark) != mark:
-                yield f"the {what} {name} was another then"
-    if before.get("days", now.get("days")) != now.get("days"):
-        yield f"the lake held {len(before['days'])} days then, {len(now['days'])} now"
-
-
-def refuse_another(folder: Path, told: AgentConfig, seed: int) -> None:
-    """Refuse a folder of another training, or one that names what is not there; the same one is gone on with.
-
-    Raises
-    ------
-    ConfigError, UnknownNameError
-        With the first thing that is told otherwise, or is no longer what it was.
-    """
-    path, now = folder / FILE, json.loads(json.dumps(_said(told, seed)))
-    if not path.exists():
-        return
-    try:
-        before: dict[str, Any] = dict(json.loads(path.read_text()))
-    except ValueError as error:
-        raise ConfigError("a training's configuration", f"{path}: {error}", "name another folder (--out)") from None
-    made, makes = before.pop(MADE_OF, {}), now.pop(MADE_OF)
-    found = next(chain(differences(before, now), changed_since(made, makes)), None)
-    if found is not None:
-        remedy = f"name another folder (--out, out=), or go on with it as it was: tercel agent train --resume {folder}"
-        remedy += " --trust" if made.get("functions") else ""
-        raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another: {found}", remedy)
-
-
-def claim(folder: Path, told: AgentConfig, seed: int) -> None:
-    """Keep what was told in the run folder, which is there.
-
-    Raises
-    ------
-    ConfigError
-        It is that of another training.
-    """
-    refuse_another(folder, told, seed)
-    write_whole(folder / FILE, json.dumps(_said(told, seed), indent=1) + "\n")
-
-
-def resumed(folder: Path, *, trust: bool = False, seed: int | None = None) -> tuple[AgentConfig, Path, int]:
-    """The configuration of a run, its folder and its seed; `seed` is what it is thought to be.
-
-    Raises
-    ------
-    ConfigError
-        No run, one that is damaged, of another seed, whose markets or functions have changed since, or without `trust`
-        one that names functions: nothing that a folder names is run.
-    """
-    path = folder / FILE
-    try:
-        raw: dict[str, Any] = json.loads(path.read_text())
-        raw.pop(MADE_OF, None)
-        kept = int(raw.pop("seed"))
-    except OSError as error:
-        raise ConfigError("the folder of a training", f"{path}: {error.strerror}", "name one that was begun") from None
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ConfigError("a training's configuration", f"{path}: {error}", "start it again elsewhere") from None
-    if seed is not None and seed != kept:
-        remedy = f"leave --seed out, or train seed {seed} in another folder"
-        raise ConfigError(f"the seed of {folder}, which is {kept}", f"seed {seed}", remedy)
-    config = parse(raw, str(path))
-    if config.own_code and not trust:
-        received = f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run"
-        remedy = f"if it is yours: tercel agent train --resume {folder} --trust"
-        raise ConfigError("a word that the functions of the run may run", received, remedy)
-    return config, folder, kept
-
-
-def refuse_changed(folder: Path, config: AgentConfig) -> None:
-    """Refuse to go on with a run whose markets, days or functions are no longer those that it began with.
-
-    Raises
-    ------
-    ConfigError
-    """
-    before = json.loads((folder / FILE).read_text()).get(MADE_OF, {})
-    found = next(changed_since(before, made_of(config)), None)
-    if found is not None:
-        remedy = "put back what it was, or train in another folder"
-        raise ConfigError(f"what {folder} was begun with", f"another now: {found}", remedy)
-
-
-def is_done(folder: Path) -> bool:
-    """Whether the training in a folder has come to its end."""
-    try:
-        return bool(json.loads((folder / RESULT).read_text())["done"]) and (folder / POLICY / CARD).is_file()
-    except (OSError, ValueError, KeyError):
-        return False
+        return write_result(self.folder, result)
 
 
 def run_training(
@@ -529,7 +271,7 @@ def run_training(
     *,
     make: MakeEnv | None = None,
     on_row: Callable[[Metrics, Metrics | None], None] | None = None,
-    on_oracle: Callable[[Metrics], None] | None = None,
+    on_teacher: Callable[[Metrics], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
     """Train, or go on training, until the policy is there.
@@ -545,10 +287,10 @@ def run_training(
         Another :func:`make_env`.
     on_row : callable, optional
         Receives each row of metrics and the best look so far.
-    on_oracle : callable, optional
+    on_teacher : callable, optional
         Receives each row of metrics of the oracle, which is trained first where there is one.
     stop : callable, optional
-        Asked between updates; the state is kept when it says so.
+        EvaluationRequest between updates; the state is kept when it says so.
 
     Returns
     -------
@@ -558,8 +300,10 @@ def run_training(
     learner_settings(config)  # refused before anything is built
     markets = markets_of(config)
     if config.oracle.frames and load_checkpoint(folder / "checkpoint") is None:
-        if not train_oracle(config, markets, folder, seed, on_oracle, stop):
-            return _kept(folder, {"name": config.name, "seed": seed, "done": False, "frames": 0, "of": "the oracle"})
+        if not train_teacher(config, markets, folder, seed, on_teacher, stop):
+            return write_result(
+                folder, {"name": config.name, "seed": seed, "done": False, "frames": 0, "of": "the oracle"}
+            )
     training = Training(config, folder, seed, make, markets)
 
     def on_update(metrics: Metrics) -> None:

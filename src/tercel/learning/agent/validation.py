@@ -16,7 +16,7 @@ from tercel.learning.risk import Risk
 
 
 @dataclass(frozen=True)
-class Look:
+class ValidationCheck:
     """One look.
 
     Parameters
@@ -57,7 +57,7 @@ class Validator:
         self.markets, self.rule, self.risk = markets, rule, risk or Risk()
         self.units = tuple(units) or (1.0,) * len(markets)
         self.shares = tuple(shares) or (1.0,) * len(markets)
-        self.ruled = [self._costs(market, rule) for market in markets]
+        self.rule_costs = [self._costs(market, rule) for market in markets]
 
     def _costs(self, market: TrainingMarket, strategy: Strategy) -> Costs:
         """Costs of the plan's episodes, each over when its order is filled."""
@@ -70,16 +70,16 @@ class Validator:
             parts.append(episodes.costs())
         return Costs.concat(parts)
 
-    def look(self, strategy: Strategy, frames: int) -> Look:
+    def check(self, strategy: Strategy, frames: int) -> ValidationCheck:
         """What the policy costs now."""
         costs = [self._costs(market, strategy) for market in self.markets]
-        pairs = [(shortfall(rule), shortfall(mine)) for rule, mine in zip(self.ruled, costs, strict=True)]
+        pairs = [(shortfall(rule), shortfall(mine)) for rule, mine in zip(self.rule_costs, costs, strict=True)]
         gains = [float((rule - mine).mean()) for rule, mine in pairs]
         errors = [standard_error(rule - mine, one.cluster) for (rule, mine), one in zip(pairs, costs, strict=True)]
-        merits = [gain * market.stake for market, gain in zip(self.markets, gains, strict=True)]
+        merits = [gain * market.loss_weight for market, gain in zip(self.markets, gains, strict=True)]
         if self.risk.aversion:
-            told = zip(self.ruled, costs, self.units, strict=True)
-            merits = [self._valued(rule, unit) - self._valued(mine, unit) for rule, mine, unit in told]
+            rows = zip(self.rule_costs, costs, self.units, strict=True)
+            merits = [self._valued(rule, unit) - self._valued(mine, unit) for rule, mine, unit in rows]
         lots = sum(int(one.qty.sum()) for one in costs)
         row = {
             "frames": float(frames),
@@ -93,7 +93,7 @@ class Validator:
         }
         if len(gains) > 1:
             row |= {f"gain_{market.label}": gain for market, gain in zip(self.markets, gains, strict=True)}
-        return Look(row)
+        return ValidationCheck(row)
 
     def _valued(self, costs: Costs, unit: float) -> float:
         """The risk-averse objective, in the reward's units."""

@@ -22,24 +22,24 @@ class Bounds:
         For people.
     holds : callable
         Whether a finite number is among them.
-    whole : bool
+    integer : bool
         Whole numbers alone.
     """
 
     words: str
     holds: Callable[[float], bool]
-    whole: bool = False
+    integer: bool = False
 
     def admits(self, value: object) -> bool:
         """Whether `value` is one of them; True and False are no numbers."""
-        kind = Integral if self.whole else Real
+        kind = Integral if self.integer else Real
         if not isinstance(value, kind) or isinstance(value, bool):
             return False
         return math.isfinite(value) and self.holds(float(value))
 
 
-COUNT: Final = Bounds("a whole number above 0", lambda value: value >= 1, whole=True)
-FRAMES: Final = Bounds("a whole number, 0 or above", lambda value: value >= 0, whole=True)
+COUNT: Final = Bounds("a whole number above 0", lambda value: value >= 1, integer=True)
+FRAMES: Final = Bounds("a whole number, 0 or above", lambda value: value >= 0, integer=True)
 ABOVE: Final = Bounds("a number above 0", lambda value: value > 0)
 WEIGHT: Final = Bounds("a number, 0 or above", lambda value: value >= 0)
 SHARE: Final = Bounds("a number from 0 to 1", lambda value: 0 <= value <= 1)
@@ -85,8 +85,8 @@ def check_settings(settings: Any) -> None:
     try:
         Risk(settings.risk_aversion, settings.risk_measure, settings.risk_level)
     except ConfigError as error:
-        said = f"risk_aversion = {settings.risk_aversion} with risk_measure = {settings.risk_measure!r}"
-        raise ConfigError(error.expected, said, error.remedy) from None
+        received = f"risk_aversion = {settings.risk_aversion} with risk_measure = {settings.risk_measure!r}"
+        raise ConfigError(error.expected, received, error.remedy) from None
 
 
 def _refuse_unless(admitted: bool, words: str, name: str, value: object) -> None:

@@ -70,8 +70,8 @@ def gaussian_loss(
             draw[r, j] = u
             squares += u * u
         log_ratio = -0.5 * squares - constant - floats[r, 0]
-        pull = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
-        push = np.float32(-pull * share / sigma)
+        gradient = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
+        push = np.float32(-gradient * share / sigma)
         for j in range(size):
             draw[r, j] *= push
     stats[2] += constant + 0.5 * size
@@ -155,7 +155,7 @@ def dirichlet_loss(
             alpha[j] = softplus(raw[r, j] + bias[j]) + np.float32(1)
             total += alpha[j]
         log_ratio = dirichlet_logp(alpha, actions[r]) - floats[r, 0]
-        pull = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
+        gradient = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
         psi, psi1 = digamma(total), trigamma(total)
         for j in range(size):
             a = float(alpha[j])
@@ -164,5 +164,5 @@ def dirichlet_loss(
             by_logp = psi - own + math.log(actions[r, j])
             by_entropy = (total - size) * psi1 - (a - 1.0) * trigamma(a)
             slope = 1.0 / (1.0 + math.exp(-float(raw[r, j] + bias[j])))  # of softplus
-            draw[r, j] = -share * slope * (pull * by_logp + entropy_coef * by_entropy)
+            draw[r, j] = -share * slope * (gradient * by_logp + entropy_coef * by_entropy)
         stats[2] += (entropy - math.lgamma(total) + (total - size) * psi) * share

@@ -44,13 +44,13 @@ def distil_loss(
     """
     batch, size = raw.shape
     share = 1.0 / batch
-    pull = np.float32(weight * share)
+    kl_weight = np.float32(weight * share)
     for r in range(batch):
         log_softmax_row(raw[r], bias, mask[r], logp)
         apart = 0.0
         for j in range(size):
             q = taught[r, j]
-            draw[r, j] += pull * (np.exp(logp[j]) - q)
+            draw[r, j] += kl_weight * (np.exp(logp[j]) - q)
             if q > 0:
                 apart += q * (np.log(q) - logp[j])
         stats[5] += apart * share

@@ -201,7 +201,7 @@ class Dqn(NativeLearner):
         epsilon_greedy(q, self.net.head_biases[0], self.mask, s.dueling, uniform, epsilon, self.scratch, self.actions)
         obs, reward, done, _ = env.step(self.actions)
         self.returns.add(reward, done)
-        scaled = np.asarray(self.pricer.pay(reward, done) if self.pricer else reward, np.float32)
+        scaled = np.asarray(self.risk_transform.pay(reward, done) if self.risk_transform else reward, np.float32)
         if s.scale_rewards:
             scaled = self.scaler.scale(scaled, done)
         self.replay.add(self.raw, self.mask, self.actions, scaled, done)
@@ -224,7 +224,7 @@ class Dqn(NativeLearner):
         """Forward passes and loss on transitions `rows`; leaves the head's gradient in the workspace."""
         s, m, (actions, floats, mask) = self.settings, self.replay, self.mini
         gather_dqn(
-            rows, m.n, m.capacity, s.n_step, s.gamma, m.obs, m.actions, m.rewards, m.dones, m.masks,
+            rows, s.n_step, s.gamma, m.obs, m.actions, m.rewards, m.dones, m.masks,
             self.mini_raw, actions, floats, mask,
         )  # fmt: skip
         self.normaliser.apply(self.mini_raw, self.mini_x)
@@ -236,8 +236,8 @@ class Dqn(NativeLearner):
             choice, choice_bias = self.net.forward(x_later, self.choosing)[0], self.net.head_biases[0]
         raw = self.net.forward(x, self.learning)[0]
         dqn_loss(
-            raw, self.net.head_biases[0], choice, choice_bias, later, later_bias, actions, floats, mask,
-            s.dueling, self.scratch, self.learning.dout[0], stats,
+            raw, choice, later, (self.net.head_biases[0], choice_bias, later_bias), actions, floats, mask, s.dueling,
+            self.scratch, self.learning.dout[0], stats,
         )  # fmt: skip
 
     def policy(self) -> MlpPolicy:

@@ -117,13 +117,13 @@ def policy_loss(
     for r in range(batch):
         log_softmax_row(raw[r], bias, mask[r], logp)
         log_ratio = float(logp[actions[r]] - floats[r, 0])
-        pull = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
+        gradient = surrogate(log_ratio, (floats[r, 1] - mean) / spread, clip, share, stats)
         entropy = np.float32(0)
         for j in range(size):
             p = np.exp(logp[j])
             draw[r, j] = p
             entropy -= p * logp[j]
-        push = np.float32(pull * share)
+        push = np.float32(gradient * share)
         spreading = np.float32(entropy_coef * share)
         for j in range(size):
             p = draw[r, j]
@@ -145,8 +145,6 @@ def value_loss(value: Float32, bias: Float32, floats: Float32, value_coef: float
 @kernel
 def gather_dqn(
     rows: Ints,
-    n: int,
-    capacity: int,
     steps: int,
     gamma: float,
     obs: Float32,
@@ -165,7 +163,7 @@ def gather_dqn(
     discounted, and the discount of what follows, 0 when the episode ended on the way (Sutton 1988; Hessel et al. 2018).
     m[B, A] are the actions allowed in the later state.
     """
-    batch = rows.shape[0]
+    batch, capacity, n = rows.shape[0], obs.shape[0], obs.shape[1]
     decay = np.float32(gamma)
     for k in range(batch):
         t, e = rows[k] // n, rows[k] % n
@@ -208,11 +206,9 @@ def q_values(raw: Float32, bias: Float32, dueling: bool, q: Float32) -> None:
 @kernel
 def dqn_loss(
     raw: Float32,
-    bias: Float32,
     choice: Float32,
-    choice_bias: Float32,
     later: Float32,
-    later_bias: Float32,
+    biases: tuple[Float32, Float32, Float32],
     actions: Ints,
     floats: Float32,
     mask: Bools,
@@ -224,10 +220,11 @@ def dqn_loss(
     """Double-DQN loss and its gradient by the head (van Hasselt et al. 2016, eq. 4), Huber with threshold 1.
 
     `raw[B]` are the online head's outputs at states; at later states `choice[B]` chooses the action and `later[B]`, the
-    target network's, values it. `choice` is the online network's, or `later` itself for plain DQN. `q[A]` is work
-    space. `stats` += loss, mean value.
+    target network's, values it. `choice` is the online network's, or `later` itself for plain DQN; `biases` belong to
+    the three. `q[A]` is work space. `stats` += loss, mean value.
     """
     batch, size = actions.shape[0], mask.shape[1]
+    bias, choice_bias, later_bias = biases
     share = np.float32(1) / np.float32(batch)
     for r in range(batch):
         q_values(choice[r], choice_bias, dueling, q)
@@ -239,16 +236,16 @@ def dqn_loss(
         goal = floats[r, 0] + floats[r, 1] * q[best]
         q_values(raw[r], bias, dueling, q)
         error = q[actions[r]] - goal
-        pull = min(max(error, np.float32(-1)), np.float32(1)) * share
+        gradient = min(max(error, np.float32(-1)), np.float32(1)) * share
         if dueling:
-            draw[r, 0] = pull
+            draw[r, 0] = gradient
             for j in range(size):
-                draw[r, j + 1] = -pull / np.float32(size)
-            draw[r, actions[r] + 1] += pull
+                draw[r, j + 1] = -gradient / np.float32(size)
+            draw[r, actions[r] + 1] += gradient
         else:
             for j in range(size):
                 draw[r, j] = np.float32(0)
-            draw[r, actions[r]] = pull
+            draw[r, actions[r]] = gradient
         size_of = abs(error)
         stats[0] += (0.5 * error * error if size_of <= 1 else size_of - 0.5) * share
         stats[1] += q[actions[r]] * share

@@ -10,7 +10,7 @@ from tercel.learning.metrics import ReturnTracker
 from tercel.learning.native.net import Adam, Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
 from tercel.learning.port import AnyVecEnv, Masked, Metrics, Restorable, State
-from tercel.learning.risk import pricer
+from tercel.learning.risk import risk_transform
 
 
 class NativeLearner:
@@ -33,7 +33,7 @@ class NativeLearner:
         self.adam = Adam(net.params.size)
         self.normaliser = ObservationNormaliser(env.observation_size)
         self.scaler = RewardScaler(env.n, s.gamma)
-        self.pricer = pricer(env.n, s.risk_aversion, s.risk_measure, s.risk_level)
+        self.risk_transform = risk_transform(env.n, s.risk_aversion, s.risk_measure, s.risk_level)
         self.returns = ReturnTracker(env.n)
         self.raw = np.empty((env.n, env.observation_size), np.float32)
         self.x = np.empty_like(self.raw)
@@ -64,13 +64,13 @@ class NativeLearner:
 
     def _parts(self) -> dict[str, Any]:
         """What keeps a state of its own, by its name in a checkpoint; the normaliser last."""
-        return {"adam": self.adam, "scaler": self.scaler, "risk": self.pricer, "normaliser": self.normaliser}
+        return {"adam": self.adam, "scaler": self.scaler, "risk": self.risk_transform, "normaliser": self.normaliser}
 
     def _anew(self) -> None:
         """Forget the episodes that were going on: new ones begin."""
         self.scaler.returns[:] = 0.0
-        if self.pricer:
-            self.pricer.begin()
+        if self.risk_transform:
+            self.risk_transform.begin()
 
     def state(self) -> State:
         """Everything that a training goes on from."""

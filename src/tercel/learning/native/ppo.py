@@ -141,7 +141,7 @@ class Ppo(NativeLearner):
         self.law = distribution(s.distribution, *action_sizes(env))
         if teacher and not isinstance(self.law, Categorical):
             raise ConfigError("a categorical policy, for a teacher", s.distribution, "leave the teacher out")
-        self.teacher, self.pull = teacher, 0.0
+        self.teacher, self.kl_weight = teacher, 0.0
         net = Net(env.observation_size, s.hidden, (self.law.width, 1))
         net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
         self._prepare(env, seed, net, self.law.width, masked=isinstance(self.law, Categorical))
@@ -170,7 +170,7 @@ class Ppo(NativeLearner):
         s = self.settings
         rate = self._annealed(s.learning_rate, s.learning_rate_end)
         sigma = self.sigma
-        self.pull = self.teacher.weight(self.frames) if self.teacher else 0.0
+        self.kl_weight = self.teacher.weight(self.frames) if self.teacher else 0.0
         with one_thread():
             if isinstance(self.env, Rolls):
                 self.env.roll(self)
@@ -182,8 +182,8 @@ class Ppo(NativeLearner):
         row = {**self._row(), **stats, "learning_rate": rate}
         if s.distribution in ("gaussian", "logistic_normal"):
             row["sigma"] = sigma
-        if self.pricer:
-            row["risk_threshold"] = self.pricer.threshold
+        if self.risk_transform:
+            row["risk_threshold"] = self.risk_transform.threshold
         return check_finite(row, self.name)
 
     @property
@@ -199,7 +199,7 @@ class Ppo(NativeLearner):
             x, actions = r.obs[now], r.actions[now]
             self.normaliser.apply(self.raw, x)
             r.masks[now] = self.mask
-            if self.teacher and self.pull:
+            if self.teacher and self.kl_weight:
                 self.teacher.says(self.raw, self.mask, r.taught[now])
             logits, value = self.net.forward(x, self.acting)
             np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
@@ -219,8 +219,8 @@ class Ppo(NativeLearner):
         r.rewards[:] = r.earned
         for t in range(s.steps):
             self.returns.add(r.earned[t], r.dones[t])
-            if self.pricer:
-                r.rewards[t] = self.pricer.pay(r.earned[t], r.dones[t])
+            if self.risk_transform:
+                r.rewards[t] = self.risk_transform.pay(r.earned[t], r.dones[t])
             if s.scale_rewards:
                 r.rewards[t] = self.scaler.scale(r.rewards[t], r.dones[t])
         values, last = r.values, r.last
@@ -248,7 +248,7 @@ class Ppo(NativeLearner):
         stats /= count
         spread = float(np.var(r.floats[:, 2]))
         unexplained = float(np.var(r.floats[:, 1])) / (self.valuer.scale**2 if self.valuer else 1.0)
-        taught = {"teacher_kl": float(stats[5]), "teacher_weight": self.pull} if self.teacher else {}
+        taught = {"teacher_kl": float(stats[5]), "teacher_weight": self.kl_weight} if self.teacher else {}
         return {
             "policy_loss": float(stats[0]),
             "value_loss": float(stats[1]),
@@ -272,8 +272,8 @@ class Ppo(NativeLearner):
             raw = net.forward_tower(0, x, work)
             bias, draw = net.head_biases[0], work.dout[0]
             self.law.loss(raw, bias, m.actions[rows], floats, m.masks[rows], sigma, s.clip, entropy, draw, stats)
-            if self.pull:
-                distil_loss(raw, bias, m.taught[rows], m.masks[rows], self.pull, self._logp, draw, stats)
+            if self.kl_weight:
+                distil_loss(raw, bias, m.taught[rows], m.masks[rows], self.kl_weight, self._logp, draw, stats)
             net.backward_tower(0, x, work)
 
         def value() -> None:

@@ -47,7 +47,7 @@ class Cluster:
         """Nodes that live."""
         return sum(bool(node["Alive"]) for node in self.ray.nodes())
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """In words."""
         return f"{self.nodes} nodes with {self.cores} cores at {self.address}"
 
@@ -115,10 +115,10 @@ def _check_answer(address: str) -> None:
         try:
             socket.create_connection((one, int(port)), ANSWER_S).close()
         except (OSError, OverflowError) as error:
-            said = error
+            reason = error
         else:
             return
-    raise ConnectionError(f"{said}")
+    raise ConnectionError(f"{reason}")
 
 
 def _join(ray: Any, address: str, cores: int | None) -> None:
@@ -131,10 +131,10 @@ def _join(ray: Any, address: str, cores: int | None) -> None:
             _check_answer(address)
             ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
+        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ConfigError(
             "a Ray cluster that answers",
-            f"{address}: {said[0][:200]}",
+            f"{address}: {reason[0][:200]}",
             "start one with `ray start --head`, give its address, or use --ray local",
         ) from error
 

@@ -93,7 +93,7 @@ class RayCrew:
                 self.traits = cluster.ray.get(adopting, timeout=10 * patience_s)[0]
             except cluster.ray.exceptions.GetTimeoutError as error:
                 raise ConfigError(
-                    f"a cluster with {workers} free cores", f"{cluster.told()}", "fewer workers, or more nodes"
+                    f"a cluster with {workers} free cores", f"{cluster.describe()}", "fewer workers, or more nodes"
                 ) from error
 
     def _hire(self) -> Any:
@@ -126,25 +126,27 @@ class RayCrew:
         """Another worker for the shards of one that died, or the survivors."""
         ray, lost = self.cluster.ray, self._shards_of(worker)
         self.deaths += 1
-        said = f"a worker died with shards {lost}"
+        reason = f"a worker died with shards {lost}"
         new = self._hire()
         try:
             with theirs():
                 ray.get(new.adopt.remote(lost), timeout=self.patience_s)
         except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError):
             ray.kill(new)
-            self._share_out(worker, said)
+            self._share_out(worker, reason)
             return
         self.workers[worker] = new
-        self.tell(f"{said}; another took its place, with new episodes")
+        self.tell(f"{reason}; another took its place, with new episodes")
 
-    def _share_out(self, worker: int, said: str) -> None:
+    def _share_out(self, worker: int, reason: str) -> None:
         """Give a dead worker's shards to those that live."""
         ray, lost = self.cluster.ray, self._shards_of(worker)
         heirs = [i for i in range(len(self.workers)) if i != worker]
         if not heirs:
             raise LearningError(
-                "a cluster with room for one worker", f"{said}, the last one", "start a node, then go on with --resume"
+                "a cluster with room for one worker",
+                f"{reason}, the last one",
+                "start a node, then go on with --resume",
             )
         for number, shard in enumerate(lost):
             self.home[shard] = heirs[number % len(heirs)]
@@ -153,7 +155,9 @@ class RayCrew:
         for at in sorted({self.home[shard] for shard in lost}):
             with theirs():
                 ray.get(self.workers[at].adopt.remote([shard for shard in lost if self.home[shard] == at]))
-        self.tell(f"{said}; the cluster has no room for another: {len(self.workers)} workers go on, with new episodes")
+        self.tell(
+            f"{reason}; the cluster has no room for another: {len(self.workers)} workers go on, with new episodes"
+        )
 
     def cpu_seconds(self) -> list[float]:
         """That each worker has used so far."""

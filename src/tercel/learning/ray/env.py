@@ -148,8 +148,8 @@ class ShardedVec:
         for shard in again:
             slots = self._slots_of(shard)
             learner.scaler.returns[slots], learner.returns.running[slots] = 0.0, 0.0
-            if learner.pricer:
-                learner.pricer.begin(slots)
+            if learner.risk_transform:
+                learner.risk_transform.begin(slots)
         moments = learner.normaliser.moments
         for shard in range(self.crew.shards):
             part: Rolled = rolled[shard]

@@ -249,8 +249,8 @@ def algorithm_of(path: Path) -> str:
     remedy = "name what model.save(...) wrote, of one of these algorithms"
     try:
         with zipfile.ZipFile(path) as archive:
-            told = json.loads(archive.read("data"))
-        module = str(told["policy_class"]["__module__"])
+            content = json.loads(archive.read("data"))
+        module = str(content["policy_class"]["__module__"])
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise PolicyError("an archive of a Stable-Baselines3 model", f"{path}: {error}", remedy) from error
     found = next((name for start, name in _MODULES.items() if module.startswith(start)), "")

@@ -252,7 +252,7 @@ class Stacked(Classifier):
         return self.fusion_.combine(told)[0]
 
 
-def contenders() -> tuple[str, ...]:
+def candidates() -> tuple[str, ...]:
     """Names of all that can be compared: the zoo, linear experts gated by an HMM, and a stack."""
     return (*families(), GATED, STACKED)
 

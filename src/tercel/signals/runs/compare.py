@@ -8,7 +8,7 @@ from typing import Any
 from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
 from tercel.report.terminal import json_text, progress, say
-from tercel.signals.compare.cells import PROBLEMS, FittedCell, contenders, lacking, plan, run, warm
+from tercel.signals.compare.cells import PROBLEMS, FittedCell, candidates, lacking, plan, run, warm
 from tercel.signals.compare.claims import judge, summary
 from tercel.signals.compare.report import compare_page
 from tercel.signals.runs.config import CompareSection, SignalsConfig
@@ -54,9 +54,9 @@ def compare(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
 
 def _settings(section: CompareSection, seed: int) -> tuple[Settings, list[dict[str, str]]]:
     """Settings of the families that are installed, and those that are not, with the extra that brings them."""
-    asked = section.families or contenders()
+    asked = section.families or candidates()
     for family in asked:
-        if family not in contenders():
+        if family not in candidates():
             from tercel.signals.zoo import family as known
 
             known(family)

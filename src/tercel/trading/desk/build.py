@@ -169,7 +169,7 @@ def detector_of(strategy: str) -> DriftDetector | None:
     return DriftDetector(seen.mean, seen.sd, OBS_NAMES)
 
 
-def oracle_of(config: DeskConfig) -> AlphaPort | None:
+def privileged_teacher(config: DeskConfig) -> AlphaPort | None:
     """Where the desk's forecasts come from.
 
     Raises
@@ -205,7 +205,7 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
     known = known_of(config, load)
     for agent in config.agent:
         seat_of(agent, known)
-    oracle_of(config)
+    privileged_teacher(config)
     limits_of(config, beside)
 
 
@@ -287,7 +287,7 @@ def open_desk(
     try:
         news = {name: line.news for name, line in truth.items()}
         calm = {i.name: bench.calm(i.market) for i in config.instrument} if config.risk.posture == "on" else {}
-        desks.append(DeskLoop(config, session, seats, oracle_of(config), news, seed, progress, calm))
+        desks.append(DeskLoop(config, session, seats, privileged_teacher(config), news, seed, progress, calm))
     except TercelError:
         session.close()
         raise

@@ -15,10 +15,10 @@ def adapted(result: Mapping[str, Any], name: str) -> Iterator[str]:
         if not dearer or name not in dearer:
             continue
         beside = [f"{other} {spelt(dearer[other], '+')} bps" for other in cell["frozen"] if other in dearer]
-        told = f"; schedules frozen at arrival: {', '.join(beside)}" if beside else ""
+        text = f"; schedules frozen at arrival: {', '.join(beside)}" if beside else ""
         yield (
             f"{name} where {regime} begins half-way: costs {_more(cell, name)} than {cell['specialist']}, "
-            f"given as trained in it{told}."
+            f"given as trained in it{text}."
         )
 
 
@@ -35,11 +35,11 @@ def _more(cell: Mapping[str, Any], name: str) -> str:
     difference, share = cell["difference_to_specialist"][name], cell["loss_to_specialist"][name]
     less = difference["mean"] < 0
     difference, share = (turned(one) if less else one for one in (difference, share))
-    told = f"{spelt(difference)} bps"
+    text = f"{spelt(difference)} bps"
     if _is_cost(cell):
         beside = percent(share, sign="")
-        told += f" ({beside})"
-    return f"{told} {'less' if less else 'more'}"
+        text += f" ({beside})"
+    return f"{text} {'less' if less else 'more'}"
 
 
 def _is_cost(cell: Mapping[str, Any]) -> bool:

@@ -10,19 +10,18 @@ from tercel.core.errors import UnknownNameError
 from tercel.core.names import listed
 from tercel.evaluation.claims import claim, settle
 from tercel.evaluation.comparisons import Compared, ComparisonLedger, Scores, compare
-from tercel.evaluation.contest.asked import markets_of
-from tercel.evaluation.contest.cells import read_place
-from tercel.evaluation.contest.contenders import Contender
-from tercel.evaluation.contest.families import Field
-from tercel.evaluation.contest.held import challengers_in, entries_in, headliners_of, members_in
-from tercel.evaluation.contest.places import PLAIN, Place
-from tercel.evaluation.contest.result import SEED
-from tercel.evaluation.contest.room import cramped, roomy
-from tercel.evaluation.standing import SCHEDULES, ratios
+from tercel.evaluation.pipeline.candidates import Candidate
+from tercel.evaluation.pipeline.families import Participants
+from tercel.evaluation.pipeline.jobs import read_results
+from tercel.evaluation.pipeline.overflow import overflowing, without_overflowed
+from tercel.evaluation.pipeline.request import markets_of
+from tercel.evaluation.pipeline.results import challengers_in, entries_in, members_in, reported_rows_of
+from tercel.evaluation.pipeline.scenarios import PLAIN, Scenario
+from tercel.evaluation.pipeline.summary import SEED
+from tercel.evaluation.risk_statistics import SCHEDULES, ratios
 from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.named import NAMED
-from tercel.market.simulator.terms import NO_FEES
 
 
 def regimes_of(text: str) -> list[str]:
@@ -35,19 +34,19 @@ def regimes_of(text: str) -> list[str]:
     return [PLAIN, *(name for name in names if name != PLAIN)]
 
 
-def places_of(
+def scenarios_of(
     markets: Sequence[str], regimes: Sequence[str], episodes: int, seeds: tuple[int, ...]
-) -> dict[str, dict[str, Place]]:
-    """Regime -> market -> place."""
+) -> dict[str, dict[str, Scenario]]:
+    """Regime -> market -> scenario."""
     settings = {
         regime: markets_of(
-            markets or _all_markets(), None, None, None, Task(), NO_FEES, "" if regime == PLAIN else regime
+            markets or _all_markets(), None, None, None, Task(), regimes="" if regime == PLAIN else regime
         )
         for regime in regimes
     }
     return {
         regime: {
-            name: Place(name if regime == PLAIN else f"{name} {regime}", one, seeds, episodes)
+            name: Scenario(name if regime == PLAIN else f"{name} {regime}", one, seeds, episodes)
             for name, one in row.items()
         }
         for regime, row in settings.items()
@@ -59,43 +58,45 @@ def _all_markets() -> list[str]:
     return [name for name in presets.names() if presets.load(name).model != "cheridito_weiss"]
 
 
-def everyone(field: Field, baselines: Sequence[Contender], market: str) -> list[Contender]:
+def everyone(field: Participants, baselines: Sequence[Candidate], market: str) -> list[Candidate]:
     return [*field.teams[market], *baselines]
 
 
 def result_of(
-    places: Mapping[str, Mapping[str, Place]], field: Field, baselines: Sequence[Contender], out: Path
+    scenarios: Mapping[str, Mapping[str, Scenario]], field: Participants, baselines: Sequence[Candidate], out: Path
 ) -> dict[str, Any]:
     """The table's figures; comparisons are corrected over all of it."""
     ledger, rng = ComparisonLedger(), np.random.default_rng(SEED)
-    held = {
-        regime: {market: read_place(place, everyone(field, baselines, market), out) for market, place in row.items()}
-        for regime, row in places.items()
+    results = {
+        regime: {
+            market: read_results(scenario, everyone(field, baselines, market), out) for market, scenario in row.items()
+        }
+        for regime, row in scenarios.items()
     }
-    gone = cramped((judged for row in held.values() for judged in row.values()), baselines)
+    gone = overflowing((judged for row in results.values() for judged in row.values()), baselines)
     baselines = [one for one in baselines if one.key not in gone]
     left_out = list(gone.values())
     written = [one.key for one in baselines if one.kind == "baseline"]
     found: dict[str, dict[str, Compared]] = {}
     schedules: dict[str, Any] = {}
     teams: dict[str, dict[str, tuple[str, ...]]] = {}
-    headliners = headliners_of(field.policies, field.recipes)
-    for regime, row in held.items():
+    reported_rows = reported_rows_of(field.policies, field.recipes)
+    for regime, row in results.items():
         found[regime] = {}
         for market, whole in row.items():
-            judged, words = roomy(whole.without(gone))
+            judged, words = without_overflowed(whole.without(gone))
             left_out += words
             members = members_in(field.recipes, judged)
             scores, rows = Scores.of(judged.costs, members), challengers_in(field.policies, field.recipes, judged)
             found[regime][market] = compare(scores, rows, members, ledger, rng)
             if regime == PLAIN:
                 entries = entries_in(field.policies, baselines, field.recipes, judged)
-                wanted = [one for one in entries if one.name in {*headliners, *SCHEDULES}]
+                wanted = [one for one in entries if one.name in {*reported_rows, *SCHEDULES}]
                 schedules[market] = ratios(wanted, None, rng)
                 teams[market] = members
     claims = {
         name: claim(name, found, {market: row.get(name, (name,)) for market, row in teams.items()}, ledger, rng)
-        for name in headliners
+        for name in reported_rows
     }
     comparisons = ledger.adjust() if ledger.rows else 0
     for one in claims.values():
@@ -105,7 +106,7 @@ def result_of(
             regime: {market: {**one.cell, "best_baseline": _cheapest(one, written)} for market, one in row.items()}
             for regime, row in found.items()
         },
-        "policies": headliners,
+        "policies": reported_rows,
         "recipes": {recipe.key: list(recipe.members) for recipe in field.recipes},
         "baselines": [one.key for one in baselines],
         "claims": claims,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tercel.evaluation.contest.claim_words import POOLED, claimed, figure_name, gain, label, ranked
+from tercel.evaluation.pipeline.claim_text import POOLED, claimed, figure_name, gain, label, ranked
 from tercel.report.markdown import markdown_table
 from tercel.report.tables import spelt
 
@@ -13,16 +13,16 @@ IMAGE = "figures"
 
 def markdown(result: Mapping[str, Any]) -> str:
     """The whole table as Markdown: the claim, the gains, the schedules, a table for each regime."""
-    said = [_preamble(result), *_notes(result)]
+    text = [_preamble(result), *_notes(result)]
     for name in result["claims"]:
-        said += ["", f"### What {label(result, name)} saves", "", *(f"- {line}" for line in claimed(result, name))]
-        said += ["", f"![What {name} saves on every strategy]({IMAGE}/{figure_name(name)}.svg)", ""]
-        said += _gains(result, name)
-    said += _schedules(result)
+        text += ["", f"### What {label(result, name)} saves", "", *(f"- {line}" for line in claimed(result, name))]
+        text += ["", f"![What {name} saves on every strategy]({IMAGE}/{figure_name(name)}.svg)", ""]
+        text += _gains(result, name)
+    text += _schedules(result)
     for regime in result["cells"]:
         titles = heads(result, regime)
-        said += ["", f"### Shortfall, {regime}", "", *markdown_table(titles, lines(result, regime))]
-    return "\n".join(said) + "\n"
+        text += ["", f"### Shortfall, {regime}", "", *markdown_table(titles, lines(result, regime))]
+    return "\n".join(text) + "\n"
 
 
 def _preamble(result: Mapping[str, Any]) -> str:

@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 
 from tercel.evaluation.comparisons import ComparisonLedger, Resampled, Scores, detectable
-from tercel.evaluation.contest.cells import read_place
-from tercel.evaluation.contest.contenders import Contender
-from tercel.evaluation.contest.hold import hold
-from tercel.evaluation.contest.leaks import refuse_leaks
-from tercel.evaluation.contest.places import Place
 from tercel.evaluation.market import JobMarket
+from tercel.evaluation.pipeline.candidates import Candidate
+from tercel.evaluation.pipeline.jobs import read_results
+from tercel.evaluation.pipeline.leaks import refuse_leaks
+from tercel.evaluation.pipeline.run import run_jobs
+from tercel.evaluation.pipeline.scenarios import Scenario
 from tercel.evaluation.settings import RunSettings
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import build
@@ -27,7 +27,7 @@ from tercel.execution.strategy import Strategy
 from tercel.learning.ablation.trainings import Run
 from tercel.learning.ablation.variants import WHOLE, Variant
 from tercel.learning.agent.config import AgentConfig
-from tercel.learning.agent.policy import action_parameters, rule_said
+from tercel.learning.agent.policy import action_parameters, rule_name
 from tercel.stats import Replicates, intervals, moments_of_cvar, over_seeds
 
 RULE: Final = "the rule"
@@ -42,7 +42,7 @@ ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
-class AblationRule(Contender):
+class AblationRule(Candidate):
     """The written rule that a recipe stands beside, with the parameters that it has there."""
 
     base: str = ""
@@ -52,36 +52,38 @@ class AblationRule(Contender):
         """The rule, with what it may know of this market."""
         return build(self.base, market.estimates, dict(self.parameters) or None)
 
-    def mark(self, market: str) -> str:
+    def fingerprint(self, market: str) -> str:
         """Name of its results on disk; of many parameters their hash, since a file name holds 255 bytes."""
-        plain = Contender(self.base).mark(market)
+        plain = Candidate(self.base).fingerprint(market)
         spelt = plain + "".join(f"-{name}-{value:g}" for name, value in self.parameters)
         if len(spelt) <= LONGEST:
             return spelt
         return f"{plain}-{hashlib.sha256(repr(self.parameters).encode()).hexdigest()[:12]}"
 
 
-def rule_contender(recipe: AgentConfig) -> AblationRule:
+def rule_candidate(recipe: AgentConfig) -> AblationRule:
     """The written strategy that stands beside a recipe's policy; see `agent_policy.rule_of`."""
-    told = action_parameters(recipe)
-    base = recipe.validation.rule or told.get("base", "peg_behind")
-    parameters = tuple(sorted(told["parameters"].items())) if base == told.get("base") else ()
+    values = action_parameters(recipe)
+    base = recipe.validation.rule or values.get("base", "peg_behind")
+    parameters = tuple(sorted(values["parameters"].items())) if base == values.get("base") else ()
     return AblationRule(RULE, "", base, parameters)
 
 
-def places_of(recipe: AgentConfig, seeds: Sequence[int], episodes: int) -> list[Place]:
+def scenarios_of(recipe: AgentConfig, seeds: Sequence[int], episodes: int) -> list[Scenario]:
     """Where a recipe's variants are judged: its own markets and regimes, at its plain task."""
-    told, task = recipe.market, recipe.task.task
+    section, task = recipe.market, recipe.task.task
     if recipe.on_tape:
-        days, law = ",".join(told.judge_days), told.impact or "square_root"
-        tape = RunSettings(lake=told.lake, symbol=told.symbol, task=task, queue=told.queue, impact=law, judged=days)
-        return [Place(f"{told.symbol} tape", tape, tuple(seeds), episodes)]
+        days, law = ",".join(section.judge_days), section.impact or "square_root"
+        tape = RunSettings(
+            lake=section.lake, symbol=section.symbol, task=task, queue=section.queue, impact=law, judged=days
+        )
+        return [Scenario(f"{section.symbol} tape", tape, tuple(seeds), episodes)]
     found = []
-    for name in told.presets:
+    for name in section.presets:
         path = str(Path(name).resolve()) if name.endswith(".json") else name
-        for law in told.laws:
-            settings = RunSettings(market=path, task=task, regimes=law, impact=told.impact)
-            found.append(Place(f"{name} {law}".strip(), settings, tuple(seeds), episodes))
+        for law in section.laws:
+            settings = RunSettings(market=path, task=task, regimes=law, impact=section.impact)
+            found.append(Scenario(f"{name} {law}".strip(), settings, tuple(seeds), episodes))
     return found
 
 
@@ -113,19 +115,19 @@ def judged(
     dict
         `rows`: for the rule, the recipe and each variant, what :func:`_row` says.
     """
-    places, rule = places_of(recipe, seeds, episodes), rule_contender(recipe)
+    scenarios, rule = scenarios_of(recipe, seeds, episodes), rule_candidate(recipe)
     members = {
-        one.name: [Contender(f"{one.name}-{run.seed}", str(run.folder / one.judge)) for run in runs[one.name]]
+        one.name: [Candidate(f"{one.name}-{run.seed}", str(run.folder / one.judge)) for run in runs[one.name]]
         for one in variants
     }
     policies = [policy for row in members.values() for policy in row]
-    notes = refuse_leaks(policies, [place.settings for place in places])
-    hold([(place, [rule, *policies], False) for place in places], out, "judge on fresh episodes")
-    scores = _scores(places, {RULE: [rule], **members}, out)
+    notes = refuse_leaks(policies, [scenario.settings for scenario in scenarios])
+    run_jobs([(scenario, [rule, *policies], False) for scenario in scenarios], out, "judge on fresh episodes")
+    scores = _scores(scenarios, {RULE: [rule], **members}, out)
     resampled = Resampled.of(scores, np.random.default_rng(SEED))
     means = resampled.replicates(np.random.default_rng((SEED, 1)))
     ledger, alone, rows = ComparisonLedger(), ComparisonLedger(), [_row(RULE, scores, means)]
-    rows[0] |= {"says": f"The written rule, {rule_said(recipe)}.", **_against(means[RULE] - means[WHOLE], alone)}
+    rows[0] |= {"says": f"The written rule, {rule_name(recipe)}.", **_against(means[RULE] - means[WHOLE], alone)}
     for one in variants:
         row = {**_row(one.name, scores, means), "says": one.says, "changes": dict(one.changes), "judged": one.judge}
         row |= {"cpu_s": float(np.mean([run.cpu_s for run in runs[one.name]])), "frames": one.config.learner.frames}
@@ -137,16 +139,16 @@ def judged(
     compared = ledger.adjust() if ledger.rows else 0
     for row in rows:
         row["called"] = _called(row.get("difference_bps"))
-    markets = [place.name for place in places]
+    markets = [scenario.name for scenario in scenarios]
     return {"rows": rows, "compared": compared, "markets": markets, "episodes": len(scores), "notes": notes}
 
 
-def _scores(places: Sequence[Place], members: Mapping[str, Sequence[Contender]], out: Path) -> Scores:
-    """Shortfalls over the episodes of all places, a row for each training seed."""
+def _scores(scenarios: Sequence[Scenario], members: Mapping[str, Sequence[Candidate]], out: Path) -> Scores:
+    """Shortfalls over the episodes of all scenarios, a row for each training seed."""
     everyone = [one for row in members.values() for one in row]
     found, clusters, offset = [], [], 0
-    for place in places:
-        costs = read_place(place, everyone, out).costs
+    for scenario in scenarios:
+        costs = read_results(scenario, everyone, out).costs
         found.append({key: attribute(one, None)["is_bps"] for key, one in costs.items()})
         clusters.append(costs[RULE].cluster + offset)
         offset = int(clusters[-1].max()) + 1
@@ -173,9 +175,9 @@ def _against(difference: Replicates, ledger: ComparisonLedger) -> dict[str, Any]
     """The difference to the recipe, with what could have been told from none."""
     if max(abs(difference.point), float(np.abs(difference.draws).max())) < ROUNDING:
         difference = replace(difference, point=0.0, draws=np.zeros_like(difference.draws))
-    told = ledger.enter(difference)
-    told["p"] = difference.p_value()
-    return {"difference_bps": told, "detectable_bps": detectable(difference)}
+    row = ledger.enter(difference)
+    row["p"] = difference.p_value()
+    return {"difference_bps": row, "detectable_bps": detectable(difference)}
 
 
 def _beside(resampled: Resampled, name: str) -> Replicates:

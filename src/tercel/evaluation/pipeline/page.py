@@ -9,17 +9,17 @@ import numpy as np
 
 from tercel.core.written import write_whole
 from tercel.evaluation.claims import called
-from tercel.evaluation.contest import adapted as agent_adapted
-from tercel.evaluation.contest.claim_words import claimed, gains_figure
-from tercel.evaluation.contest.held import Contest
-from tercel.evaluation.contest.places import build_place
-from tercel.evaluation.contest.shown import closing, headliners, shown, verdicts
 from tercel.evaluation.example import book_example
 from tercel.evaluation.metrics import FILE as METRICS
 from tercel.evaluation.metrics import rows_so_far
+from tercel.evaluation.pipeline import adaptation
+from tercel.evaluation.pipeline.claim_text import claimed, gains_figure
+from tercel.evaluation.pipeline.results import Evaluation
+from tercel.evaluation.pipeline.scenarios import build_scenario
+from tercel.evaluation.pipeline.terminal import closing, judged_table, reported_rows, verdicts
 from tercel.evaluation.report import composition, meanings, order_facts, timing
 from tercel.execution.costs import Costs
-from tercel.report import contest_figures, figures
+from tercel.report import evaluation_figures, figures
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, spelt, verdict_sentence
 from tercel.report.terminal import say
@@ -28,32 +28,32 @@ MOST_DRAWN = 14
 """Rows of the distribution figure."""
 
 
-def write_page(path: Path, contest: Contest, result: Mapping[str, Any], footer: str) -> None:
+def write_page(path: Path, evaluation: Evaluation, result: Mapping[str, Any], footer: str) -> None:
     """Write the page, whole or not at all."""
-    costs = {one.name: one.runs for one in contest.entries}
+    costs = {one.name: one.runs for one in evaluation.entries}
     costs = {name: costs[name] for name in _ranked(result)}
-    first = headliners(result)
+    first = reported_rows(result)
     best = result["best_baseline"]
     lead = " ".join(verdict_sentence(name, result["paired"][name][best], best, called=called) for name in first)
     sections = [
-        Section("The judged table", html=replace(shown(result), notes=()).html()),
+        Section("The judged table", html=replace(judged_table(result), notes=()).html()),
         _verdicts(result, first),
         composition(costs, _known(result), best, _drawn(result, first)),
         *(_forest(result, name, number) for number, name in enumerate(first)),
-        *_by_seed(contest, result),
+        *_by_seed(evaluation, result),
         *_claims(result, first),
-        *_places(result, first),
+        *_scenarios(result, first),
         *_sensitivity(result, first),
         *_adaptation(result, first),
-        *_timing(contest, {name: costs[name] for name in _drawn(result, first)}),
-        *_book(contest, [*first[:1], best]),
-        *_learning(contest, result),
+        *_timing(evaluation, {name: costs[name] for name in _drawn(result, first)}),
+        *_book(evaluation, [*first[:1], best]),
+        *_learning(evaluation, result),
         _questions(result),
         _method(result),
     ]
     facts = {
         "market": result["market"],
-        **({} if contest.main.parts else order_facts(result["task"])),
+        **({} if evaluation.main.parts else order_facts(result["task"])),
         "episodes": f"{result['episodes']:,}",
         "episode seeds": ", ".join(map(str, result["evaluation_seeds"])),
         "best written strategy": best,
@@ -75,8 +75,8 @@ def title(result: Mapping[str, Any], first: list[str]) -> str:
 
 
 def _verdicts(result: Mapping[str, Any], first: list[str]) -> Section:
-    said = [line for name in first for line in verdicts(result, name)]
-    return Section("Verdicts", [*said, *closing(result)])
+    sentences = [line for name in first for line in verdicts(result, name)]
+    return Section("Verdicts", [*sentences, *closing(result)])
 
 
 def _drawn(result: Mapping[str, Any], first: list[str]) -> list[str]:
@@ -91,9 +91,9 @@ def _known(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: {key: cell for key, cell in rows[name].items() if cell is not None} for name in _ranked(result)}
 
 
-def _by_seed(contest: Contest, result: Mapping[str, Any]) -> Iterator[Section]:
+def _by_seed(evaluation: Evaluation, result: Mapping[str, Any]) -> Iterator[Section]:
     """What each training seed of a recipe saves."""
-    members = contest.members(contest.main)
+    members = evaluation.members(evaluation.main)
     if not members:
         return
     tables = []
@@ -104,24 +104,24 @@ def _by_seed(contest: Contest, result: Mapping[str, Any]) -> Iterator[Section]:
     yield Section("Seed by seed", html="".join(tables))
 
 
-def _timing(contest: Contest, costs: Mapping[str, Sequence[Costs]]) -> Iterator[Section]:
-    task = contest.main.place.settings.task
-    if contest.main.arrivals is not None:
-        yield timing(costs, contest.twins, np.linspace(0.0, task.horizon_s, task.grid_points))
+def _timing(evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]]) -> Iterator[Section]:
+    task = evaluation.main.scenario.settings.task
+    if evaluation.main.arrivals is not None:
+        yield timing(costs, evaluation.twins, np.linspace(0.0, task.horizon_s, task.grid_points))
 
 
-def _book(contest: Contest, names: Sequence[str]) -> Iterator[Section]:
+def _book(evaluation: Evaluation, names: Sequence[str]) -> Iterator[Section]:
     """Pictures of the first episode; one that cannot be drawn never costs the page."""
-    if contest.main.parts:
+    if evaluation.main.parts:
         return
-    ground = build_place(contest.main.place)
-    market = replace(ground.market, judged=ground.source, plan=ground.plan)
-    known = {one.key: one for one in (*contest.policies, *contest.baselines)}
-    known |= {recipe.key: known[recipe.members[0]] for recipe in contest.recipes}
+    built = build_scenario(evaluation.main.scenario)
+    market = replace(built.market, judged=built.source, plan=built.plan)
+    known = {one.key: one for one in (*evaluation.policies, *evaluation.baselines)}
+    known |= {recipe.key: known[recipe.members[0]] for recipe in evaluation.recipes}
     drawn = []
     for name in dict.fromkeys(names):
         try:
-            made = book_example(contest.main.place.settings, market, known[name].strategy(ground.market))
+            made = book_example(evaluation.main.scenario.settings, market, known[name].strategy(built.market))
             drawn.append(made.figure)
         except Exception as error:
             say(f"report    the picture of an episode is not drawn for {name}: {type(error).__name__}, {error}")
@@ -129,11 +129,11 @@ def _book(contest: Contest, names: Sequence[str]) -> Iterator[Section]:
         yield Section("The book around the trades", figures=drawn)
 
 
-def _learning(contest: Contest, result: Mapping[str, Any]) -> Iterator[Section]:
+def _learning(evaluation: Evaluation, result: Mapping[str, Any]) -> Iterator[Section]:
     """Learning curves of the policies that lie in folders of their trainings."""
-    of = {member: recipe.key for recipe in contest.recipes for member in recipe.members}
+    of = {member: recipe.key for recipe in evaluation.recipes for member in recipe.members}
     curves: dict[str, list[tuple[Any, Any]]] = {}
-    for one in contest.policies:
+    for one in evaluation.policies:
         rows = rows_so_far(Path(one.folder).parent / METRICS) if one.learned else []
         if rows:
             curve = np.array([row["frames"] for row in rows]), np.array([row["is_bps"] for row in rows])
@@ -165,7 +165,7 @@ def _claims(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
         yield Section("In every market", [line for name in first for line in claimed(result, name)], figures=drawn)
 
 
-def _places(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
+def _scenarios(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
     for key, title in (("by_market", "By market"), ("by_regime", "By regime")):
         parts = {part: cell for part, cell in result[key].items() if cell.get("paired")}
         if len(parts) > 1:
@@ -185,20 +185,20 @@ def _map(result: Mapping[str, Any], parts: Mapping[str, Any], first: list[str], 
     for number, name in enumerate(first):
         opponents = [other for other in _ranked(result) if other in result["paired"][name]]
         table = {other: {part: cell["paired"][name][other] for part, cell in parts.items()} for other in opponents}
-        drawn.append(contest_figures.gain_map(table, name, called, f"{key.replace('_', '-')}-{number}"))
-    rows = [(part, cell["episodes"], *_told(cell, result, first)) for part, cell in parts.items()]
+        drawn.append(evaluation_figures.gain_map(table, name, called, f"{key.replace('_', '-')}-{number}"))
+    rows = [(part, cell["episodes"], *_adjusted(cell, result, first)) for part, cell in parts.items()]
     heads = ("", "episodes", *(f"{name} against {result['best_baseline']}, adjusted p" for name in first))
     return Section(title, html=plain_table(heads, rows), figures=drawn)
 
 
-def _told(cell: Mapping[str, Any], result: Mapping[str, Any], first: list[str]) -> list[str]:
-    said = []
+def _adjusted(cell: Mapping[str, Any], result: Mapping[str, Any], first: list[str]) -> list[str]:
+    sentences = []
     for name in first:
         one = cell["paired"][name][result["best_baseline"]]
         adjusted = one["p_adjusted"]
         p = "" if adjusted is None else f", p {adjusted:.3g}"
-        said.append(f"{one['mean']:+.2f}{p}")
-    return said
+        sentences.append(f"{one['mean']:+.2f}{p}")
+    return sentences
 
 
 def _sensitivity(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
@@ -206,7 +206,7 @@ def _sensitivity(result: Mapping[str, Any], first: list[str]) -> Iterator[Sectio
     for number, (axis, row) in enumerate(result["sensitivity"].items()):
         names = list(next(iter(row.values()))["is_bps"])
         costs = {name: {value: cell["is_bps"][name] for value, cell in row.items()} for name in names}
-        drawn.append(contest_figures.condition_curves(costs, axis, f"sensitivity-{number}", first))
+        drawn.append(evaluation_figures.condition_curves(costs, axis, f"sensitivity-{number}", first))
     if drawn:
         yield Section("Under other conditions", figures=drawn)
 
@@ -217,9 +217,9 @@ def _adaptation(result: Mapping[str, Any], first: list[str]) -> Iterator[Section
         return
     names = list(next(iter(found.values()))["is_bps"])
     costs = {name: {regime: cell["is_bps"][name] for regime, cell in found.items()} for name in names}
-    figure = contest_figures.condition_curves(costs, "regime that begins half-way", "adaptation", first)
-    rows = list(agent_adapted.rows(result))
-    table = plain_table(agent_adapted.HEADINGS, rows) if rows else ""
+    figure = evaluation_figures.condition_curves(costs, "regime that begins half-way", "adaptation", first)
+    rows = list(adaptation.rows(result))
+    table = plain_table(adaptation.HEADINGS, rows) if rows else ""
     yield Section("A regime that begins half-way through the order", html=table, figures=[figure])
 
 
@@ -240,13 +240,13 @@ def _questions(result: Mapping[str, Any]) -> Section:
 
 
 def _method(result: Mapping[str, Any]) -> Section:
-    said = [
+    sentences = [
         "Every strategy met the same episodes; differences are paired, intervals are bootstrapped over clusters of "
         "episodes, training seeds being a level of their own.",
         f"All {result['comparisons']} comparisons on this page were corrected together after Benjamini and Hochberg.",
-        "A score is deflated by the best that as many variants without merit would have shown, after Bailey and Lopez "
-        "de Prado: SR* = sd (0.423 z(1 - 1/N) + 0.577 z(1 - 1/(N e))), SR the mean paired gain over its standard "
-        "deviation, sd that of a ratio's sampling error.",
+        "A score is deflated for the N variants tried, after Bailey and Lopez de Prado: the threshold is SR* = sd "
+        "(0.423 z(1 - 1/N) + 0.577 z(1 - 1/(N e))), SR the mean paired gain over its standard deviation, sd that of a "
+        "ratio's sampling error.",
         "The best written strategy was chosen on episodes that are not judged here.",
     ]
-    return Section("How it was judged", said, html=meanings())
+    return Section("How it was judged", sentences, html=meanings())

@@ -1,36 +1,36 @@
 """An evaluation as it is asked for: who, where, on what; held, read and written down."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.written import write_whole
-from tercel.evaluation.contest.cells import Judged, episodes_of, read_place
-from tercel.evaluation.contest.contenders import Contender, policies_of
-from tercel.evaluation.contest.families import Field, members_of
-from tercel.evaluation.contest.held import LISTED, Contest, as_one
-from tercel.evaluation.contest.hold import Elsewhere, hold
-from tercel.evaluation.contest.leaks import judged_days, refuse_leaks
-from tercel.evaluation.contest.outside import notes_on, untrained_in
-from tercel.evaluation.contest.page import write_page
-from tercel.evaluation.contest.places import PLAIN, Place, build_place, switching
-from tercel.evaluation.contest.result import composed
-from tercel.evaluation.contest.room import with_room
 from tercel.evaluation.market import judged_words, split_dates, validated
-from tercel.evaluation.needed import needed_words
 from tercel.evaluation.order_files import with_orders
 from tercel.evaluation.orders import Order
+from tercel.evaluation.pipeline.candidates import Candidate, policies_of
+from tercel.evaluation.pipeline.card_limits import notes_on, untrained_in
+from tercel.evaluation.pipeline.families import Participants, members_of
+from tercel.evaluation.pipeline.jobs import Results, episodes_of, read_results
+from tercel.evaluation.pipeline.leaks import judged_days, refuse_leaks
+from tercel.evaluation.pipeline.overflow import without_overflow
+from tercel.evaluation.pipeline.page import write_page
+from tercel.evaluation.pipeline.results import LISTED, Evaluation, as_one
+from tercel.evaluation.pipeline.run import JobRunner, run_jobs
+from tercel.evaluation.pipeline.scenarios import PLAIN, Scenario, build_scenario, switching
+from tercel.evaluation.pipeline.summary import summary_of
+from tercel.evaluation.risk_statistics import FROZEN
+from tercel.evaluation.sample_size import sample_size_words
 from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.standing import FROZEN
 from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
 from tercel.market.impact.law import LAWS
 from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.regimes.choice import chosen
 from tercel.market.regimes.named import NAMED
-from tercel.market.simulator.terms import Fees
+from tercel.market.simulator.terms import NO_FEES, Fees
 from tercel.market.tape import Lake
 from tercel.report.terminal import json_text, say
 
@@ -44,23 +44,23 @@ SHORT = (*FROZEN, "vwap_take", "vwap_passive", "peg_behind", "score_rule")
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationRequest:
     """What was typed, checked.
 
     Parameters
     ----------
-    field : Field
+    participants : Participants
         Policies, and who is judged where.
-    baselines : list of Contender
+    baselines : list of Candidate
     markets : dict of name to RunSettings
         The first is the one whose table is printed.
     episodes : int
-        In each place.
+        In each scenario.
     seeds : tuple of int
     regimes : str
         Words of `market.regimes.choice`, "each", or none.
     sensitivity, adaptation : bool
-    trained_for : dict of regime to list of Contender
+    trained_for : dict of regime to list of Candidate
         Policies trained in that regime, training seeds of one recipe.
     elsewhere : callable or None
         Runs episodes on other machines.
@@ -72,35 +72,37 @@ class Asked:
         Whether policies are judged on days that they learned from, which the notes then say.
     """
 
-    field: Field
-    baselines: list[Contender]
+    participants: Participants
+    baselines: list[Candidate]
     markets: dict[str, RunSettings]
     episodes: int
     seeds: tuple[int, ...]
-    regimes: str
-    sensitivity: bool
-    adaptation: bool
-    trained_for: dict[str, list[Contender]]
-    elsewhere: Elsewhere | None = None
+    regimes: str = ""
+    sensitivity: bool = False
+    adaptation: bool = False
+    trained_for: dict[str, list[Candidate]] = field(default_factory=dict)
+    elsewhere: JobRunner | None = None
     here: bool = False
     chosen_on: int = 1_000
     allow_seen_days: bool = False
 
-    def contenders(self, market: str) -> list[Contender]:
+    def candidates(self, market: str) -> list[Candidate]:
         """Everyone who is judged in a market, policies first."""
-        return [*self.field.teams[market], *self.baselines]
+        return [*self.participants.teams[market], *self.baselines]
 
-    def place(self, name: str, settings: RunSettings) -> Place:
+    def scenario(self, name: str, settings: RunSettings) -> Scenario:
         """Judged episodes in a market."""
-        return Place(name, settings, self.seeds, self.episodes)
+        return Scenario(name, settings, self.seeds, self.episodes)
 
 
-def judged(asked: Asked, out: Path, notes: Sequence[str], file: Path, page: Path, footer: str = "") -> dict[str, Any]:
+def write_evaluation(
+    request: EvaluationRequest, out: Path, notes: Sequence[str], file: Path, page: Path, footer: str = ""
+) -> dict[str, Any]:
     """Judge, write figures and page; what was found.
 
     Parameters
     ----------
-    asked : Asked
+    request : EvaluationRequest
     out : Path
         Folder that keeps what is finished.
     notes : sequence of str
@@ -113,17 +115,17 @@ def judged(asked: Asked, out: Path, notes: Sequence[str], file: Path, page: Path
     out.mkdir(parents=True, exist_ok=True)
     for note in notes:
         say(note)
-    contest = held(asked, out, notes)
-    for note in contest.notes[len(notes) :]:
+    evaluation = run_evaluation(request, out, notes)
+    for note in evaluation.notes[len(notes) :]:
         say(note)
-    result = composed(contest)
+    result = summary_of(evaluation)
     result["out"] = str(out)
     write_whole(file, json_text(result) + "\n")
-    write_page(page, contest, result, footer=footer or f"cells, figures and page: {out}")
+    write_page(page, evaluation, result, footer=footer or f"cells, figures and page: {out}")
     return result
 
 
-def notes_of(asked: Asked) -> list[str]:
+def notes_of(request: EvaluationRequest) -> list[str]:
     """What is to be said before anybody is judged; refuses who learned from what is judged.
 
     Raises
@@ -131,85 +133,88 @@ def notes_of(asked: Asked) -> list[str]:
     ConfigError
         With the first day that a policy has seen.
     """
-    specialists = [one for row in asked.trained_for.values() for one in row]
+    specialists = [one for row in request.trained_for.values() for one in row]
     notes = [
-        *asked.field.notes,
-        *notes_on(asked.field.teams, asked.markets),
-        *untrained_in(asked.trained_for),
+        *request.participants.notes,
+        *notes_on(request.participants.teams, request.markets),
+        *untrained_in(request.trained_for),
         *(
             f"Nothing was learned: {one.key} is what its training began with."
-            for one in asked.field.policies
+            for one in request.participants.policies
             if one.learned and one.card.kept_start
         ),
     ]
-    for name, settings in asked.markets.items():
-        everyone = [*asked.field.teams[name], *specialists]
-        notes += refuse_leaks(everyone, [settings], allowed=asked.allow_seen_days)
+    for name, settings in request.markets.items():
+        everyone = [*request.participants.teams[name], *specialists]
+        notes += refuse_leaks(everyone, [settings], allowed=request.allow_seen_days)
     return notes
 
 
-def held(asked: Asked, out: Path, notes: Sequence[str]) -> Contest:
+def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) -> Evaluation:
     """Run what is missing of everything that was asked for, and read it."""
-    build_place.cache_clear()  # a lake may have grown since
-    places = {name: asked.place(name, settings) for name, settings in asked.markets.items()}
-    first, main = next(iter(places.items()))
-    for name, place in places.items():
-        if place.settings.on_tape and not asked.here:
-            say(judged_words(name, episodes_of(place)))
-    choosers = [_chooser(asked, place) for place in (places.values() if main.settings.orders else [main])]
-    if main.settings.on_tape and not asked.here:
-        written = f"{len(asked.baselines)} written strategies"
+    build_scenario.cache_clear()  # a lake may have grown since
+    scenarios = {name: request.scenario(name, settings) for name, settings in request.markets.items()}
+    first, main = next(iter(scenarios.items()))
+    for name, scenario in scenarios.items():
+        if scenario.settings.on_tape and not request.here:
+            say(judged_words(name, episodes_of(scenario)))
+    choosers = [_chooser(request, scenario) for scenario in (scenarios.values() if main.settings.orders else [main])]
+    if main.settings.on_tape and not request.here:
+        written = f"{len(request.baselines)} written strategies"
         say(f"first {written} work {sum(one.episodes for one in choosers)} orders that are not judged, to choose")
-    choosing = [(one, asked.baselines, False) for one in choosers]
-    hold(choosing, out, "choose the best written strategy", asked.elsewhere, asked.here)
-    chosen_on = as_one([read_place(one, asked.baselines, out) for one in choosers])
-    if not asked.here:
-        say(needed_words(chosen_on.costs, _orders_a_day(list(places.values()))))
-    regimes = {name: _regimes(asked, place) for name, place in places.items()}
-    others = [(place, asked.contenders(name), False) for name, row in regimes.items() for place in row.values()]
-    everywhere = [*((place, asked.contenders(name), True) for name, place in places.items()), *others]
-    hold(everywhere, out, elsewhere=asked.elsewhere, here=asked.here)
-    contest = Contest(
-        asked.field.policies,
-        asked.baselines,
-        asked.field.recipes,
+    choosing = [(one, request.baselines, False) for one in choosers]
+    run_jobs(choosing, out, "choose the best written strategy", request.elsewhere, request.here)
+    chosen_on = as_one([read_results(one, request.baselines, out) for one in choosers])
+    if not request.here:
+        say(sample_size_words(chosen_on.costs, _orders_a_day(list(scenarios.values()))))
+    regimes = {name: _regimes(request, scenario) for name, scenario in scenarios.items()}
+    others = [(scenario, request.candidates(name), False) for name, row in regimes.items() for scenario in row.values()]
+    everywhere = [*((scenario, request.candidates(name), True) for name, scenario in scenarios.items()), *others]
+    run_jobs(everywhere, out, elsewhere=request.elsewhere, here=request.here)
+    evaluation = Evaluation(
+        request.participants.policies,
+        request.baselines,
+        request.participants.recipes,
         chosen_on,
-        {name: read_place(place, asked.contenders(name), out, recorded=True) for name, place in places.items()},
         {
-            name: {regime: read_place(place, asked.contenders(name), out) for regime, place in row.items()}
+            name: read_results(scenario, request.candidates(name), out, recorded=True)
+            for name, scenario in scenarios.items()
+        },
+        {
+            name: {regime: read_results(scenario, request.candidates(name), out) for regime, scenario in row.items()}
             for name, row in regimes.items()
         },
-        asked.seeds,
+        request.seeds,
         list(notes),
     )
-    contest = with_room(contest)
+    evaluation = without_overflow(evaluation)
     if main.settings.orders:
-        return replace(contest, markets={LISTED: as_one(list(contest.markets.values()))})
-    few = [one for one in contest.baselines if one.key in {*SHORT, contest.best}]
-    team = asked.field.teams[first]
-    return with_room(
+        return replace(evaluation, markets={LISTED: as_one(list(evaluation.markets.values()))})
+    few = [one for one in evaluation.baselines if one.key in {*SHORT, evaluation.best}]
+    team = request.participants.teams[first]
+    return without_overflow(
         replace(
-            contest,
-            sensitivity=_sensitivity(asked, main, [*team, *few], out) if asked.sensitivity else {},
-            adaptation=_adaptation(asked, main, [*team, *few], out) if asked.adaptation else {},
-            trained_for={regime: tuple(one.key for one in row) for regime, row in asked.trained_for.items()},
+            evaluation,
+            sensitivity=_sensitivity(request, main, [*team, *few], out) if request.sensitivity else {},
+            adaptation=_adaptation(request, main, [*team, *few], out) if request.adaptation else {},
+            trained_for={regime: tuple(one.key for one in row) for regime, row in request.trained_for.items()},
         )
     )
 
 
-def _orders_a_day(places: Sequence[Place]) -> float:
+def _orders_a_day(scenarios: Sequence[Scenario]) -> float:
     """Judged orders of a recorded day, of a list those of all its symbols; 0 in a simulated market."""
-    if not places[0].settings.on_tape:
+    if not scenarios[0].settings.on_tape:
         return 0.0
-    mine = places if places[0].settings.orders else places[:1]
-    days = {day for place in mine for day in judged_days(place.settings).days}
-    return round(sum(episodes_of(place) for place in mine) / len(days), 1)
+    mine = scenarios if scenarios[0].settings.orders else scenarios[:1]
+    days = {day for scenario in mine for day in judged_days(scenario.settings).days}
+    return round(sum(episodes_of(scenario) for scenario in mine) / len(days), 1)
 
 
-def _chooser(asked: Asked, place: Place) -> Place:
-    """Episodes of a place on which the best written strategy is chosen."""
-    episodes = min(max(asked.episodes, 64), asked.chosen_on)
-    return place.on_validation(validated(episodes, episodes_of(place)) if place.settings.on_tape else episodes)
+def _chooser(request: EvaluationRequest, scenario: Scenario) -> Scenario:
+    """Episodes of a scenario on which the best written strategy is chosen."""
+    episodes = min(max(request.episodes, 64), request.chosen_on)
+    return scenario.on_validation(validated(episodes, episodes_of(scenario)) if scenario.settings.on_tape else episodes)
 
 
 # -- where it is held -------------------------------------------------------------------------------------------------
@@ -221,8 +226,8 @@ def markets_of(
     symbol: str | None,
     impact: str | None,
     task: Task,
-    fees: Fees,
-    regimes: str,
+    fees: Fees = NO_FEES,
+    regimes: str = "",
     dates: Sequence[str] = (),
     orders: Sequence[Order] = (),
 ) -> dict[str, RunSettings]:
@@ -261,18 +266,18 @@ def markets_of(
     return found
 
 
-def _regimes(asked: Asked, place: Place) -> dict[str, Place]:
+def _regimes(request: EvaluationRequest, scenario: Scenario) -> dict[str, Scenario]:
     """With `--regimes each`: a market once with each named regime."""
-    if asked.regimes != EACH or place.settings.on_tape:
+    if request.regimes != EACH or scenario.settings.on_tape:
         return {}
     return {
-        name: replace(place, name=f"{place.name} {name}", settings=replace(place.settings, regimes=name))
+        name: replace(scenario, name=f"{scenario.name} {name}", settings=replace(scenario.settings, regimes=name))
         for name in NAMED
         if name != PLAIN
     }
 
 
-def specialists(typed: Sequence[str], observations: Sequence[str]) -> dict[str, list[Contender]]:
+def specialists(typed: Sequence[str], observations: Sequence[str]) -> dict[str, list[Candidate]]:
     """Policies trained in a regime, as REGIME=POLICY; several of one regime are its training seeds."""
     found: dict[str, list[str]] = {}
     for text in typed:
@@ -284,7 +289,9 @@ def specialists(typed: Sequence[str], observations: Sequence[str]) -> dict[str, 
     return {regime: policies_of(policies, observations) for regime, policies in found.items()}
 
 
-def _sensitivity(asked: Asked, main: Place, everyone: list[Contender], out: Path) -> dict[str, dict[str, Judged]]:
+def _sensitivity(
+    request: EvaluationRequest, main: Scenario, everyone: list[Candidate], out: Path
+) -> dict[str, dict[str, Results]]:
     """The first market with other latencies, fees and order sizes, one at a time."""
     settings = main.settings
 
@@ -298,25 +305,26 @@ def _sensitivity(asked: Asked, main: Place, everyone: list[Contender], out: Path
     }
     grid = {
         axis: {
-            value: Place(f"{main.name} {axis} {value}", one, main.seeds, main.episodes) for value, one in row.items()
+            value: Scenario(f"{main.name} {axis} {value}", one, main.seeds, main.episodes) for value, one in row.items()
         }
         for axis, row in axes.items()
     }
-    hold(
-        [(place, everyone, False) for row in grid.values() for place in row.values()],
+    run_jobs(
+        [(scenario, everyone, False) for row in grid.values() for scenario in row.values()],
         out,
         "other conditions",
-        asked.elsewhere,
+        request.elsewhere,
     )
     return {
-        axis: {value: read_place(place, everyone, out) for value, place in row.items()} for axis, row in grid.items()
+        axis: {value: read_results(scenario, everyone, out) for value, scenario in row.items()}
+        for axis, row in grid.items()
     }
 
 
-def _adaptation(asked: Asked, main: Place, everyone: list[Contender], out: Path) -> dict[str, Judged]:
+def _adaptation(request: EvaluationRequest, main: Scenario, everyone: list[Candidate], out: Path) -> dict[str, Results]:
     """The first market, where a regime begins half-way through the order."""
     half = main.settings.task.horizon_s / 2
-    places = {
+    scenarios = {
         regime: replace(
             main,
             name=f"{main.name} to {regime}",
@@ -325,8 +333,13 @@ def _adaptation(asked: Asked, main: Place, everyone: list[Contender], out: Path)
         for regime in NAMED
         if regime != PLAIN
     }
-    who = {regime: list(everyone) for regime in places}
-    for regime, row in asked.trained_for.items():
+    who = {regime: list(everyone) for regime in scenarios}
+    for regime, row in request.trained_for.items():
         who.get(regime, []).extend(one for one in row if one not in everyone)
-    hold([(place, who[regime], False) for regime, place in places.items()], out, "regimes that switch", asked.elsewhere)
-    return {regime: read_place(place, who[regime], out) for regime, place in places.items()}
+    run_jobs(
+        [(scenario, who[regime], False) for regime, scenario in scenarios.items()],
+        out,
+        "regimes that switch",
+        request.elsewhere,
+    )
+    return {regime: read_results(scenario, who[regime], out) for regime, scenario in scenarios.items()}

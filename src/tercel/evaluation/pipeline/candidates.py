@@ -28,7 +28,7 @@ SPARE = MarketEstimates(expected_volume=1.0, sigma=1.0, eta=1.0)
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """One row of every table.
 
     Parameters
@@ -85,19 +85,19 @@ class Contender:
     def _eyes(self) -> Any:
         return located(self.eyes, "observation") if isinstance(self.eyes, str) else self.eyes
 
-    def mark(self, market: str) -> str:
+    def fingerprint(self, market: str) -> str:
         """Name of its results on disk: changes with the weights of a policy, and with a rule's tuned parameters."""
         if self.learned:
             card = self.card
-            told = f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
+            identity = f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
             if self.eyes is not None:
-                told += f" {mark_of(self._eyes) or self.session}"
+                identity += f" {mark_of(self._eyes) or self.session}"
         elif self.own is not None:
-            told = repr(named(self.own)) if isinstance(self.own, str) else self.session
+            identity = repr(named(self.own)) if isinstance(self.own, str) else self.session
         else:
-            told = repr(build(self.key, replace(SPARE, market=market)))
+            identity = repr(build(self.key, replace(SPARE, market=market)))
         plain = "".join(letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name)
-        return f"{plain[:60]}@{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        return f"{plain[:60]}@{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Recipe:
     members: tuple[str, ...]
 
 
-def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[Contender]:
+def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[Candidate]:
     """The policies that were typed, in that order.
 
     Parameters
@@ -139,16 +139,16 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
         folder = resolve_policy(text)
         if text in ALL_BASELINES:
             raise ConfigError("a policy", f"the written strategy {text}", "name it with --against")
-        said = read_card(folder / CARD).observation
-        eyes = next((one for one in observations if is_own_name(said) and same_name(said, one)), None)
+        observation = read_card(folder / CARD).observation
+        eyes = next((one for one in observations if is_own_name(observation) and same_name(observation, one)), None)
         policy_strategy(folder, text, None if eyes is None else located(eyes, "observation"))
-        found.append(Contender(text, str(folder.resolve()), eyes=eyes))
+        found.append(Candidate(text, str(folder.resolve()), eyes=eyes))
     if len({one.folder for one in found}) != len(found):
         raise ConfigError("different policies", f"{', '.join(typed)}", "name each once")
     return found
 
 
-def own_of(named_as: Sequence[str]) -> list[Contender]:
+def own_of(named_as: Sequence[str]) -> list[Candidate]:
     """The user's strategies, by the names that they give themselves.
 
     Raises
@@ -156,26 +156,26 @@ def own_of(named_as: Sequence[str]) -> list[Contender]:
     ConfigError
         None of that name.
     """
-    return [Contender(named(text).name, own=text) for text in named_as]
+    return [Candidate(named(text).name, own=text) for text in named_as]
 
 
-def refuse_namesakes(contenders: Sequence[Contender]) -> None:
+def refuse_same_names(candidates: Sequence[Candidate]) -> None:
     """Refuse two rows of one name, and an own strategy with a name that means another.
 
     Raises
     ------
     ConfigError
     """
-    names = [one.key for one in contenders]
+    names = [one.key for one in candidates]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ConfigError("strategies with different names", f"{twice!r} twice", "rename one, or leave one out")
-    taken = next((one.key for one in contenders if one.own is not None and one.key in ALL_BASELINES), None)
+    taken = next((one.key for one in candidates if one.own is not None and one.key in ALL_BASELINES), None)
     if taken is not None:
         raise ConfigError("an own strategy with a name of its own", f"{taken!r}, which ships", "rename it")
 
 
-def baselines_of(against: str) -> list[Contender]:
+def baselines_of(against: str) -> list[Candidate]:
     """The written strategies to compare with: names separated by commas, or all.
 
     Raises
@@ -189,13 +189,13 @@ def baselines_of(against: str) -> list[Contender]:
     listed = list(dict.fromkeys(one for name in names for one in (ALL_BASELINES if name == ALL else (name,))))
     for name in listed:
         build(name, SPARE)
-    found = [Contender(name) for name in listed]
+    found = [Candidate(name) for name in listed]
     if not any(one.kind == "baseline" for one in found):
         raise ConfigError("a written strategy besides random", f"--against {against}", "such as --against all")
     return found
 
 
-def recipes_of(policies: Sequence[Contender]) -> list[Recipe]:
+def recipes_of(policies: Sequence[Candidate]) -> list[Recipe]:
     """Policies of one name, training and decoder, two or more of different training seeds."""
     groups: dict[str, list[tuple[int, str]]] = {}
     names: dict[str, str] = {}
@@ -220,7 +220,7 @@ def free_name(name: str, members: int, taken: Collection[str]) -> str:
     return name if name not in {*taken, *ALL_BASELINES} else f"{name} ({members} seeds)"
 
 
-def variants_of(policy: Contender) -> int:
+def variants_of(policy: Candidate) -> int:
     """How many variants were tried before this one was kept, as its card, its run's folder or its sweep says.
 
     A policy that a sweep's trial kept, or that was trained with what a sweep found (`guards.sweep` in the `config.json`
@@ -229,30 +229,30 @@ def variants_of(policy: Contender) -> int:
     if not policy.learned:
         return 1
     card = policy.card
-    looks = card.learner.get("looks", 1)
-    looks = looks if isinstance(looks, int) else 1
-    said: list[Any] = [place.get("variants") for place in (card.trained_on, card.learner, card.scores)]
+    checks = card.learner.get("looks", 1)
+    checks = checks if isinstance(checks, int) else 1
+    counts: list[Any] = [part.get("variants") for part in (card.trained_on, card.learner, card.scores)]
     for folder in (Path(policy.folder), Path(policy.folder).parent):
         for file in sorted(folder.glob("*.json")):
             try:
-                told = json.loads(file.read_text())
+                content = json.loads(file.read_text())
             except (OSError, ValueError):
                 continue
-            said.append(told.get("variants") if isinstance(told, dict) else None)
-            said.append(_swept(told, looks))
-    said.append(variants_of_trial(Path(policy.folder).resolve(), looks))
-    return max([1, *(one for one in said if isinstance(one, int) and not isinstance(one, bool))])
+            counts.append(content.get("variants") if isinstance(content, dict) else None)
+            counts.append(_swept(content, checks))
+    counts.append(variants_of_trial(Path(policy.folder).resolve(), checks))
+    return max([1, *(one for one in counts if isinstance(one, int) and not isinstance(one, bool))])
 
 
-def _swept(told: Any, looks: int) -> int | None:
+def _swept(content: Any, checks: int) -> int | None:
     """What a training's configuration says of the sweep behind it: recipes and looks."""
-    guards = told.get("guards") if isinstance(told, dict) else None
+    guards = content.get("guards") if isinstance(content, dict) else None
     sweep = guards.get("sweep") if isinstance(guards, dict) else None
     found = variants_in(Path(sweep)) if isinstance(sweep, str) and sweep else None
-    return None if found is None else found + looks - 1
+    return None if found is None else found + checks - 1
 
 
-def told(policy: Contender) -> dict[str, Any]:
+def policy_record(policy: Candidate) -> dict[str, Any]:
     """What was judged, for the record."""
     card = policy.card
     return {

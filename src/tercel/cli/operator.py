@@ -27,11 +27,11 @@ class Console:
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")] = 8321
 
 
-def console(asked: Console) -> None:
+def console(request: Console) -> None:
     """Serve the page where people watch and overrule a desk; loopback only, with a password."""
     from tercel.cli.commands import console as command
 
-    command.console(asked.desk, asked.port)
+    command.console(request.desk, request.port)
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Kill:
     as_json: AsJson = False
 
 
-def kill(asked: Kill) -> None:
+def kill(request: Kill) -> None:
     """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
-    if asked.every and asked.agent:
+    if request.every and request.agent:
         raise ConfigError("--all or --agent", "both", "leave one of the two out")
     from tercel.cli.commands import console as command
 
-    command.kill(asked.desk, asked.agent or [], asked.reason, asked.as_json)
+    command.kill(request.desk, request.agent or [], request.reason, request.as_json)
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Rearm:
     as_json: AsJson = False
 
 
-def rearm(asked: Rearm) -> None:
+def rearm(request: Rearm) -> None:
     """Let a killed desk trade again; a person's word, with a reason."""
     from tercel.cli.commands import console as command
 
-    command.rearm(asked.desk, asked.agent or [], asked.reason, asked.as_json)
+    command.rearm(request.desk, request.agent or [], request.reason, request.as_json)

@@ -123,8 +123,8 @@ def by_side(scores: Scores, side: NDArray[np.int8]) -> dict[str, dict[str, float
     """Strategy -> mean shortfall of buys and of sells, bps."""
     return {
         name: {
-            told: float(scores.mean(name)[side == sign].mean())
-            for told, sign in (("buy", 1), ("sell", -1))
+            word: float(scores.mean(name)[side == sign].mean())
+            for word, sign in (("buy", 1), ("sell", -1))
             if (side == sign).any()
         }
         for name in scores.bps

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.contest.contenders import Contender
-from tercel.evaluation.contest.places import Place
 from tercel.evaluation.episodes import Plan
 from tercel.evaluation.market import OTHER_HOURS, TRAINING_SHARE, cut_of, judged_hours, split_dates
+from tercel.evaluation.pipeline.candidates import Candidate
+from tercel.evaluation.pipeline.scenarios import Scenario
 from tercel.evaluation.settings import RunSettings
 from tercel.execution import step as kernels
 from tercel.market.flow import preset as presets
@@ -109,20 +109,20 @@ class JudgedDays:
         return f"{self.symbol}, {self.days[0]}" + (f" to {self.days[-1]}" if len(self.days) > 1 else "")
 
 
-def seen_by(policy: Contender) -> list[SeenDays]:
+def seen_by(policy: Candidate) -> list[SeenDays]:
     """Recorded days that a policy learned from, as far as its card says."""
-    told = policy.card.trained_on
-    symbol = str(told.get("symbol", ""))
+    trained_on = policy.card.trained_on
+    symbol = str(trained_on.get("symbol", ""))
     found = [
         SeenDays(
             symbol, first, last, inf, TRAINING_SHARE if _PART in text else 1.0, f"was trained on {text}", _apart(text)
         )
-        for key, value in told.items()
+        for key, value in trained_on.items()
         if key.startswith(("trained", "days", "train"))
         for text in _texts(value)
         for first, last in _spans(text)
     ]
-    for name in _texts(told.get("market", "")) + _texts(told.get("markets", "")):
+    for name in _texts(trained_on.get("market", "")) + _texts(trained_on.get("markets", "")):
         found += calibrated_on(name)
     return found
 
@@ -169,14 +169,14 @@ def calibrated_on(name: str) -> list[SeenDays]:
 
 
 def refuse_leaks(
-    policies: Sequence[Contender], places: Iterable[RunSettings], *, allowed: bool | None = None
+    policies: Sequence[Candidate], scenarios: Iterable[RunSettings], *, allowed: bool | None = None
 ) -> list[str]:
     """Refuse policies that learned from judged days or hours; what was checked, in words.
 
     Parameters
     ----------
-    policies : sequence of Contender
-    places : iterable of RunSettings
+    policies : sequence of Candidate
+    scenarios : iterable of RunSettings
         Where they are judged.
     allowed : bool, optional
         True: such policies are named in a note that begins with `SEEN`, and judged. None: whoever asks has no way to
@@ -187,10 +187,10 @@ def refuse_leaks(
     ConfigError
         With the first day that a policy has seen.
     """
-    return [note for one in places if one.on_tape for note in _checked(policies, judged_days(one), allowed)]
+    return [note for one in scenarios if one.on_tape for note in _checked(policies, judged_days(one), allowed)]
 
 
-def _checked(policies: Sequence[Contender], judged: JudgedDays, allowed: bool | None) -> Iterator[str]:
+def _checked(policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | None) -> Iterator[str]:
     earlier, known = list[str](), list[str]()
     hours = "hours" if judged.after_s else "days"
     for policy in policies:
@@ -208,17 +208,17 @@ def _checked(policies: Sequence[Contender], judged: JudgedDays, allowed: bool | 
             f"{SEEN}: {'; '.join(dict.fromkeys(known))}; judged all the same: {judged}. What such a policy saves "
             "here is no evidence of what it saves on other days."
         )
-    said = f"Leaks: no {'other ' * bool(known)}policy learned from the judged {hours} ({judged})"
+    sentence = f"Leaks: no {'other ' * bool(known)}policy learned from the judged {hours} ({judged})"
     if earlier:
-        said += f", but from earlier hours of that day: {'; '.join(dict.fromkeys(earlier))}"
+        sentence += f", but from earlier hours of that day: {'; '.join(dict.fromkeys(earlier))}"
     unknown = [policy.key for policy in policies if not days_are_known(policy)]
-    yield said + (f". What {', '.join(unknown)} learned from is not known." if unknown else ".")
+    yield sentence + (f". What {', '.join(unknown)} learned from is not known." if unknown else ".")
 
 
-def days_are_known(policy: Contender) -> bool:
+def days_are_known(policy: Candidate) -> bool:
     """Whether a card says which days a policy learned from, if any: it names days, or markets that are known here."""
-    told = policy.card.trained_on
-    names = _texts(told.get("market", "")) + _texts(told.get("markets", ""))
+    trained_on = policy.card.trained_on
+    names = _texts(trained_on.get("market", "")) + _texts(trained_on.get("markets", ""))
     return bool(seen_by(policy)) or any(_loaded(name) is not None for name in names)
 
 
@@ -239,7 +239,7 @@ def judged_days(settings: RunSettings) -> JudgedDays:
     return JudgedDays(symbol, tuple(judged), after_s, session_s, opening_s)
 
 
-def refuse_trained_seeds(place: Place, plan: Plan) -> None:
+def refuse_trained_seeds(scenario: Scenario, plan: Plan) -> None:
     """Training and tuning draw from negative seeds alone; judged episodes must not.
 
     Raises
@@ -248,6 +248,6 @@ def refuse_trained_seeds(place: Place, plan: Plan) -> None:
         A judged episode with such a seed.
     """
     seeds = plan.rows[:, kernels.E_SEED]
-    if not place.validation and (seeds < 0).any():
+    if not scenario.validation and (seeds < 0).any():
         received = f"{int(seeds.min())} among the judged ones"
         raise ConfigError("seeds of judged episodes from 0", received, "negative seeds belong to training")

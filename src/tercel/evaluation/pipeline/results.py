@@ -1,4 +1,4 @@
-"""Everything that a contest left, read from disk: who was judged where, and the rows that are compared."""
+"""Everything that an evaluation left, read from disk: who was judged where, and the rows that are compared."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.comparisons import Compared, ComparisonLedger, Scores, compare
-from tercel.evaluation.contest.cells import Judged
-from tercel.evaluation.contest.contenders import Contender, Recipe
 from tercel.evaluation.judge import JudgedEntry
+from tercel.evaluation.pipeline.candidates import Candidate, Recipe
+from tercel.evaluation.pipeline.jobs import Results
 from tercel.evaluation.windows import BLOCK_NS
 from tercel.execution.costs import Costs
 
@@ -23,27 +23,27 @@ LISTED = "orders"
 DAY_NS = 86_400 * NS_PER_SECOND
 
 
-def members_in(recipes: Sequence[Recipe], judged: Judged) -> dict[str, tuple[str, ...]]:
-    """Recipe -> its policies in a place; those that have none there are left out."""
+def members_in(recipes: Sequence[Recipe], judged: Results) -> dict[str, tuple[str, ...]]:
+    """Recipe -> its policies in a scenario; those that have none there are left out."""
     found = {one.key: tuple(member for member in one.members if member in judged.costs) for one in recipes}
     return {key: members for key, members in found.items() if members}
 
 
-def challengers_in(policies: Sequence[Contender], recipes: Sequence[Recipe], judged: Judged) -> list[str]:
-    """Rows of a place that are compared: recipes, then policies."""
+def challengers_in(policies: Sequence[Candidate], recipes: Sequence[Recipe], judged: Results) -> list[str]:
+    """Rows of a scenario that are compared: recipes, then policies."""
     return [*members_in(recipes, judged), *(one.key for one in policies if one.key in judged.costs)]
 
 
-def headliners_of(policies: Sequence[Contender], recipes: Sequence[Recipe]) -> list[str]:
+def reported_rows_of(policies: Sequence[Candidate], recipes: Sequence[Recipe]) -> list[str]:
     """Rows that verdicts are told of: recipes, and policies that belong to none."""
     inside = {member for recipe in recipes for member in recipe.members}
     return [*(one.key for one in recipes), *(one.key for one in policies if one.key not in inside)]
 
 
 def entries_in(
-    policies: Sequence[Contender], baselines: Sequence[Contender], recipes: Sequence[Recipe], judged: Judged
+    policies: Sequence[Candidate], baselines: Sequence[Candidate], recipes: Sequence[Recipe], judged: Results
 ) -> list[JudgedEntry]:
-    """Rows of a place for the judge: recipes, policies, written strategies."""
+    """Rows of a scenario for the judge: recipes, policies, written strategies."""
     single = [
         JudgedEntry(one.key, one.kind, (judged.costs[one.key],), _responses(judged, [one.key]))
         for one in [*policies, *baselines]
@@ -56,73 +56,73 @@ def entries_in(
     return [*joined, *single]
 
 
-def twins_of(judged: Judged) -> NDArray[np.int64] | None:
-    """Mids of a place without own orders; None where nothing answers, or where they were not recorded."""
+def twins_of(judged: Results) -> NDArray[np.int64] | None:
+    """Mids of a scenario without own orders; None where nothing answers, or where they were not recorded."""
     arrivals = judged.arrivals
-    return arrivals.mid2_grid if arrivals is not None and judged.place.answers else None
+    return arrivals.mid2_grid if arrivals is not None and judged.scenario.answers else None
 
 
-def course_of(judged: Judged) -> NDArray[np.int64]:
-    """Mids of a place's episodes without own orders, at both ends: int64 (n, 2), half ticks."""
+def course_of(judged: Results) -> NDArray[np.int64]:
+    """Mids of a scenario's episodes without own orders, at both ends: int64 (n, 2), half ticks."""
     return np.concatenate(
         [one.arrivals.mid2_grid[:, [0, -1]] for one in judged.parts or (judged,) if one.arrivals is not None]
     )
 
 
-def as_one(places: Sequence[Judged]) -> Judged:
-    """Several places with the same contenders as one: every order counts alike, days are clusters where there are two.
+def as_one(scenarios: Sequence[Results]) -> Results:
+    """Several scenarios with the same candidates as one: every order counts alike; days are clusters if several.
 
-    Where they are several, what is told of single places (courses of mids, decisions) is left out.
+    Where they are several, what is told of single scenarios (courses of mids, decisions) is left out.
     """
-    if len(places) == 1 and not places[0].place.settings.orders:
-        return places[0]
-    costs = {key: Costs.concat([one.costs[key] for one in places]) for key in places[0].costs}
+    if len(scenarios) == 1 and not scenarios[0].scenario.settings.orders:
+        return scenarios[0]
+    costs = {key: Costs.concat([one.costs[key] for one in scenarios]) for key in scenarios[0].costs}
     half_hours = next(iter(costs.values())).cluster
     days = half_hours * BLOCK_NS // DAY_NS
-    if not places[0].place.validation and len(np.unique(days)) > 1:
+    if not scenarios[0].scenario.validation and len(np.unique(days)) > 1:
         costs = {key: replace(one, cluster=days) for key, one in costs.items()}
-    bounds = [one.hindsight_bps for one in places if one.hindsight_bps is not None]
-    bound = np.concatenate(bounds) if len(bounds) == len(places) else None
-    if len(places) == 1:
-        return replace(places[0], costs=costs)
-    seen = [one.guard for one in places if one.guard is not None]
+    bounds = [one.hindsight_bps for one in scenarios if one.hindsight_bps is not None]
+    bound = np.concatenate(bounds) if len(bounds) == len(scenarios) else None
+    if len(scenarios) == 1:
+        return replace(scenarios[0], costs=costs)
+    seen = [one.guard for one in scenarios if one.guard is not None]
     guard = reduce(add, seen) if seen else None
-    return Judged(places[0].place, costs, {}, None, guard, bound, tuple(places))
+    return Results(scenarios[0].scenario, costs, {}, None, guard, bound, tuple(scenarios))
 
 
 @dataclass(frozen=True, eq=False)
-class Contest:
+class Evaluation:
     """Everything that was run, read from disk.
 
     Parameters
     ----------
-    policies, baselines : sequence of Contender
+    policies, baselines : sequence of Candidate
     recipes : sequence of Recipe
-    validation : Judged
+    validation : Results
         The written strategies on the episodes on which the best one is chosen.
-    markets : mapping of name to Judged
+    markets : mapping of name to Results
         The main one first, whose table is printed.
-    regimes : mapping of market to regime to Judged
+    regimes : mapping of market to regime to Results
         Each market in each named regime by itself, if that was asked for.
     seeds : tuple of int
         Base seeds of the episodes.
     notes : list of str
-    sensitivity : mapping of axis to value to Judged
-    adaptation : mapping of regime to Judged
+    sensitivity : mapping of axis to value to Results
+    adaptation : mapping of regime to Results
     trained_for : mapping of regime to tuple of key
         Policies trained in it.
     """
 
-    policies: Sequence[Contender]
-    baselines: Sequence[Contender]
+    policies: Sequence[Candidate]
+    baselines: Sequence[Candidate]
     recipes: Sequence[Recipe]
-    validation: Judged
-    markets: Mapping[str, Judged]
-    regimes: Mapping[str, Mapping[str, Judged]]
+    validation: Results
+    markets: Mapping[str, Results]
+    regimes: Mapping[str, Mapping[str, Results]]
     seeds: tuple[int, ...]
     notes: list[str]
-    sensitivity: Mapping[str, Mapping[str, Judged]] = field(default_factory=dict)
-    adaptation: Mapping[str, Judged] = field(default_factory=dict)
+    sensitivity: Mapping[str, Mapping[str, Results]] = field(default_factory=dict)
+    adaptation: Mapping[str, Results] = field(default_factory=dict)
     trained_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
@@ -132,16 +132,16 @@ class Contest:
         means = {name: mean for name, mean in self.scores(self.validation).means().items() if name in written}
         return min(means, key=lambda name: means[name])
 
-    def members(self, judged: Judged) -> dict[str, tuple[str, ...]]:
-        """Recipe -> its policies in a place."""
+    def members(self, judged: Results) -> dict[str, tuple[str, ...]]:
+        """Recipe -> its policies in a scenario."""
         return members_in(self.recipes, judged)
 
-    def challengers(self, judged: Judged) -> list[str]:
-        """Rows of a place that are compared: recipes, then policies."""
+    def challengers(self, judged: Results) -> list[str]:
+        """Rows of a scenario that are compared: recipes, then policies."""
         return challengers_in(self.policies, self.recipes, judged)
 
     @property
-    def places(self) -> Iterator[Judged]:
+    def scenarios(self) -> Iterator[Results]:
         """Everywhere that anybody was judged."""
         yield self.validation
         yield from self.markets.values()
@@ -149,8 +149,8 @@ class Contest:
             yield from row.values()
         yield from self.adaptation.values()
 
-    def without(self, gone: Collection[str], notes: Sequence[str] = ()) -> "Contest":
-        """The same contest without some written strategies.
+    def without(self, gone: Collection[str], notes: Sequence[str] = ()) -> "Evaluation":
+        """The same evaluation without some written strategies.
 
         Raises
         ------
@@ -166,10 +166,10 @@ class Contest:
             notes=[*self.notes, *notes],
         ).changed(lambda judged: judged.without(gone))
 
-    def changed(self, change: Callable[[Judged], Judged]) -> "Contest":
-        """The same contest with every place changed."""
+    def changed(self, change: Callable[[Results], Results]) -> "Evaluation":
+        """The same evaluation with every scenario changed."""
 
-        def each(row: Mapping[str, Judged]) -> dict[str, Judged]:
+        def each(row: Mapping[str, Results]) -> dict[str, Results]:
             return {name: change(judged) for name, judged in row.items()}
 
         return replace(
@@ -182,38 +182,38 @@ class Contest:
         )
 
     @property
-    def headliners(self) -> list[str]:
+    def reported_rows(self) -> list[str]:
         """Rows that verdicts are told of: recipes, and policies that belong to none."""
-        return headliners_of(self.policies, self.recipes)
+        return reported_rows_of(self.policies, self.recipes)
 
     @property
-    def main(self) -> Judged:
+    def main(self) -> Results:
         """The first market."""
         return next(iter(self.markets.values()))
 
     @property
     def twins(self) -> NDArray[np.int64] | None:
-        """Mids of the main place without own orders; None where nothing answers."""
+        """Mids of the main scenario without own orders; None where nothing answers."""
         return twins_of(self.main)
 
     @cached_property
     def entries(self) -> list[JudgedEntry]:
-        """Rows of the main place for the judge."""
+        """Rows of the main scenario for the judge."""
         return self.entries_in(self.main)
 
-    def entries_in(self, judged: Judged) -> list[JudgedEntry]:
-        """Rows of a place for the judge."""
+    def entries_in(self, judged: Results) -> list[JudgedEntry]:
+        """Rows of a scenario for the judge."""
         return entries_in(self.policies, self.baselines, self.recipes, judged)
 
-    def scores(self, judged: Judged) -> Scores:
-        """Shortfalls in a place, recipes included where their members are."""
+    def scores(self, judged: Results) -> Scores:
+        """Shortfalls in a scenario, recipes included where their members are."""
         return Scores.of(judged.costs, self.members(judged))
 
-    def compare(self, judged: Judged, ledger: ComparisonLedger, rng: np.random.Generator) -> Compared:
-        """Everyone against everyone else in a place."""
+    def compare(self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator) -> Compared:
+        """Everyone against everyone else in a scenario."""
         return compare(self.scores(judged), self.challengers(judged), self.members(judged), ledger, rng)
 
 
-def _responses(judged: Judged, members: Sequence[str]) -> tuple[Any, ...]:
+def _responses(judged: Results, members: Sequence[str]) -> tuple[Any, ...]:
     found = [judged.responses[name] for name in members if name in judged.responses]
     return tuple(found) if len(found) == len(members) else ()

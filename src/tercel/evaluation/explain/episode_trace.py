@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.explain.seen import Explained, Floats, Seen, Singles, behind_touch, parts, places, rows_of
+from tercel.evaluation.explain.observed import Explained, Floats, Seen, Singles, behind_touch, parts, places, rows_of
 from tercel.execution import intent as i
 from tercel.execution.costs import BPS
 from tercel.execution.intent import Intents
@@ -68,9 +68,11 @@ class EpisodeStep:
     @property
     def wants(self) -> str:
         """The intent in words."""
-        said = [f"take {self.take}"] if self.take else []
-        said += [f"show {lots} at touch{-ticks:+d}" if ticks else f"show {lots} at touch" for ticks, lots in self.rest]
-        return ", ".join(said + ([f"hold {self.held}"] if self.held > 0 else []))
+        wanted = [f"take {self.take}"] if self.take else []
+        wanted += [
+            f"show {lots} at touch{-ticks:+d}" if ticks else f"show {lots} at touch" for ticks, lots in self.rest
+        ]
+        return ", ".join(wanted + ([f"hold {self.held}"] if self.held > 0 else []))
 
     @property
     def shown(self) -> int:
@@ -84,7 +86,7 @@ class EpisodeStep:
 
 
 @dataclass(frozen=True, eq=False)
-class Story:
+class EpisodeTrace:
     """One episode.
 
     Parameters
@@ -125,7 +127,7 @@ def chosen(cost_bps: Floats, each: int) -> list[tuple[str, int]]:
     return [(title, row) for title, rows in picks for row in rows]
 
 
-def tell(
+def trace_episodes(
     source: Source,
     task: Task,
     plan: Plan,
@@ -134,7 +136,7 @@ def tell(
     names: Sequence[str],
     picks: Sequence[tuple[str, int]],
     rng: np.random.Generator,
-) -> list[Story]:
+) -> list[EpisodeTrace]:
     """Run the episodes `picks` (title, row of the plan) again, with every step kept."""
     rows = np.array([row for _, row in picks], np.int64)
     episodes = Episodes(source, task, len(rows), log_rows=LOG_ROWS)
@@ -152,20 +154,20 @@ def tell(
             moments[market].append((rows_of(view, one), obs[one], intents[one].copy(), now))
         episodes.step(intents)
     costs = episodes.costs()
-    told = []
+    found = []
     for market, (title, row) in enumerate(picks):
         fills = episodes.fills(market).copy()
         reasons = [why(strategy, view, obs, background, ranks, names) for view, obs, _, _ in moments[market]]
         order = int(costs.side[market]), int(costs.qty[market]), int(costs.arrival_mid2[market])
         steps = _steps(moments[market], reasons, fills, order, int(start[market]))
         cost = float(costs.shortfall[market] / costs.denominator[market] * BPS)
-        told.append(
-            Story(
+        found.append(
+            EpisodeTrace(
                 title, row, order[0], order[1], cost, steps, (fills[:, 0] - start[market]) / NS_PER_SECOND,
                 fills[:, 1], fills[:, 2], fills[:, 5] != 0, fills[:, 6] != 0,
             )
         )  # fmt: skip
-    return told
+    return found
 
 
 def why(

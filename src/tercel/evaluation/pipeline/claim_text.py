@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tercel.evaluation.claims import called
-from tercel.report import contest_figures
+from tercel.report import evaluation_figures
 from tercel.report.svg import Figure
 from tercel.report.tables import spelt
 
@@ -29,11 +29,11 @@ def claimed(result: Mapping[str, Any], name: str) -> Iterator[str]:
             next(iter(row["by_market"].values())) if key == "by_market" else row[key]
             for row in found["against"].values()
         ]
-        told = [cell["power"] for cell in cells if cell["power"] is not None]
-        if told:
+        powers = [cell["power"] for cell in cells if cell["power"] is not None]
+        if powers:
             yield (
-                f"{name}, {where}: true gains of {min(told):.2f} bps (the strategy most like it) to {max(told):.2f} "
-                "(the least like it) would have been told from zero four times in five."
+                f"{name}, {where}: the minimum detectable effect is {min(powers):.2f} to {max(powers):.2f} bps, by the "
+                "opponent (80 % power)."
             )
     for kind, words in (("by_market", "market"), ("by_regime", "regime")):
         if kind not in found["lowest"] or (kind == "by_market" and len(found["markets"]) < 2):
@@ -46,11 +46,11 @@ def claimed(result: Mapping[str, Any], name: str) -> Iterator[str]:
     lost: dict[str, list[str]] = {}
     for cell in found["worse"]:
         lost.setdefault(cell["in"], []).append(f"{cell['against']} {spelt(cell, '+')}")
-    for where, told_there in lost.items():
-        yield f"{name}, after the correction, is dearer in {where} than {', '.join(told_there)}."
+    for where, there in lost.items():
+        yield f"{name}, after the correction, is dearer in {where} than {', '.join(there)}."
     if not lost:
         parts = "market, regime or market in a regime" if found["lowest"].get("by_regime") else "market"
-        yield f"{name}, after the correction, is dearer than nothing that could be told in any {parts}."
+        yield f"{name}, after the correction, is significantly dearer than no strategy in any {parts}."
 
 
 def label(result: Mapping[str, Any], name: str) -> str:
@@ -91,4 +91,4 @@ def gains_figure(result: Mapping[str, Any], name: str) -> Figure:
     }
     if len(panels) > 1:
         panels = {POOLED: {other: row["these_markets"] for other, row in against.items()}, **panels}
-    return contest_figures.gains_by_place(panels, label(result, name), figure_name(name), called)
+    return evaluation_figures.gains_by_place(panels, label(result, name), figure_name(name), called)

@@ -8,7 +8,7 @@ from tercel.execution.costs import Costs, attribute
 from tercel.stats.power import needed
 
 
-def needed_words(costs: Mapping[str, Costs], orders_a_day: float = 0.0) -> str:
+def sample_size_words(costs: Mapping[str, Costs], orders_a_day: float = 0.0) -> str:
     """How many episodes a difference of 1 bps needs, by costs on others; on tape how many days too.
 
     Parameters

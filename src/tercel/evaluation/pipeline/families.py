@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tercel.core.errors import TercelError, UnknownNameError
-from tercel.evaluation.contest.contenders import Contender, Recipe, free_name, policies_of, recipes_of
+from tercel.evaluation.pipeline.candidates import Candidate, Recipe, free_name, policies_of, recipes_of
 from tercel.evaluation.settings import RunSettings
 from tercel.execution.policies.card import Card
 from tercel.execution.policies_packaged import ALL, family, names
@@ -18,22 +18,22 @@ from tercel.market.flow import preset as presets
 
 
 @dataclass(frozen=True)
-class Field:
+class Participants:
     """Who takes part, and where.
 
     Parameters
     ----------
-    policies : list of Contender
+    policies : list of Candidate
     recipes : list of Recipe
         Rows of several policies: families, and what else differs in its training seed alone.
-    teams : mapping of market to tuple of Contender
+    teams : mapping of market to tuple of Candidate
         The policies that are judged in each.
     notes : list of str
     """
 
-    policies: list[Contender]
+    policies: list[Candidate]
     recipes: list[Recipe]
-    teams: Mapping[str, tuple[Contender, ...]]
+    teams: Mapping[str, tuple[Candidate, ...]]
     notes: list[str]
 
 
@@ -62,12 +62,12 @@ def field_of(
     typed: Sequence[str],
     name: str,
     markets: Mapping[str, RunSettings],
-    mine: Sequence[Contender] = (),
+    mine: Sequence[Candidate] = (),
     observations: Sequence[str] = (),
     *,
     alone: bool = False,
-) -> Field:
-    """Who takes part in a contest in these markets.
+) -> Participants:
+    """Who takes part in an evaluation in these markets.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def field_of(
     name : str
         If not empty, all that were typed are one family of this name.
     markets : mapping of name to RunSettings
-    mine : sequence of Contender
+    mine : sequence of Candidate
         Strategies of the user; they take part everywhere.
     observations : sequence of str
         Functions of the user's that policies may observe with.
@@ -100,15 +100,15 @@ def field_of(
     teams = {market: set(free) for market in markets}
     taken = {one.key for one in found} | {one.key for one in recipes}
     for family_name, members in families.items():
-        own, said = _teams(family_name, members, markets)
+        own, sentences = _teams(family_name, members, markets)
         for market, team in own.items():
             teams[market] |= set(team)
         playing = [one.key for one in members if any(one in team for team in own.values())]
         key = free_name(family_name, len(playing), taken)
         taken.add(key)
         recipes.append(Recipe(key, tuple(playing)))
-        notes += said
-    return Field(
+        notes += sentences
+    return Participants(
         [one for one in found if any(one in team for team in teams.values())],
         recipes,
         {market: tuple(one for one in found if one in team) for market, team in teams.items()},
@@ -122,17 +122,17 @@ def _plain(word: str) -> str:
 
 def homes(card: Card) -> tuple[str, ...]:
     """Markets that a policy is made for, as its card says."""
-    told = card.limits.get("markets") or card.trained_on.get("markets") or card.trained_on.get("market") or ()
-    return (told,) if isinstance(told, str) else tuple(str(one) for one in told)
+    markets_named = card.limits.get("markets") or card.trained_on.get("markets") or card.trained_on.get("market") or ()
+    return (markets_named,) if isinstance(markets_named, str) else tuple(str(one) for one in markets_named)
 
 
 def _teams(
-    name: str, members: Sequence[Contender], markets: Mapping[str, RunSettings]
-) -> tuple[dict[str, list[Contender]], list[str]]:
+    name: str, members: Sequence[Candidate], markets: Mapping[str, RunSettings]
+) -> tuple[dict[str, list[Candidate]], list[str]]:
     """Market -> the members that play there; what is to be said of it."""
     where = {one.key: homes(one.card) for one in members}
 
-    def made_for(names: Collection[str]) -> list[Contender]:
+    def made_for(names: Collection[str]) -> list[Candidate]:
         here = [one for one in members if set(where[one.key]) & set(names)]
         fewest = min((len(where[one.key]) for one in here), default=0)
         return [one for one in here if len(where[one.key]) == fewest]

@@ -6,13 +6,13 @@ from typing import Any
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
-from tercel.evaluation.contest.cells import Judged
-from tercel.evaluation.contest.contenders import ALL, Contender, baselines_of, policies_of
-from tercel.evaluation.contest.families import members_of
-from tercel.evaluation.contest.leaks import calibrated_on, judged_days
-from tercel.evaluation.contest.places import Ground, Place, build_place
-from tercel.evaluation.contest.room import cramped, roomy
 from tercel.evaluation.experiment import BATCH, run_strategies
+from tercel.evaluation.pipeline.candidates import ALL, Candidate, baselines_of, policies_of
+from tercel.evaluation.pipeline.families import members_of
+from tercel.evaluation.pipeline.jobs import Results
+from tercel.evaluation.pipeline.leaks import calibrated_on, judged_days
+from tercel.evaluation.pipeline.overflow import overflowing, without_overflowed
+from tercel.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
 from tercel.evaluation.prediction import LEAST, Side
 from tercel.evaluation.settings import RunSettings
 from tercel.execution.strategies import ALL_BASELINES
@@ -23,7 +23,7 @@ from tercel.report.terminal import progress
 THEIRS = "theirs"
 
 
-def contenders_of(words: Sequence[str]) -> list[Contender]:
+def candidates_of(words: Sequence[str]) -> list[Candidate]:
     """Written strategies and policies by name, each once, in the order typed.
 
     Raises
@@ -62,46 +62,48 @@ def refuse_calibrated(which: str, settings: Mapping[str, RunSettings]) -> None:
 
 
 def sides(
-    home: Place, tape: Place, market: str, contenders: Sequence[Contender], seed: int
+    home: Scenario, tape: Scenario, market: str, candidates: Sequence[Candidate], seed: int
 ) -> tuple[dict[str, Side], list[str]]:
     """Costs at home, on tape, and on tape with the other bound where it has one; and what was left out, in words.
 
-    Rules have the numbers tuned in `market` in both places: what is asked is how the very same strategy fares.
+    Rules have the numbers tuned in `market` in both scenarios: what is asked is how the very same strategy fares.
     """
-    known = build_place(tape)
+    known = build_scenario(tape)
     estimates = replace(known.market.estimates, market=market)
     recorded = replace(known, market=replace(known.market, estimates=estimates))
-    grounds = {"simulated": (home, build_place(home)), "tape": (tape, recorded)}
+    grounds = {"simulated": (home, build_scenario(home)), "tape": (tape, recorded)}
     if not recorded.source.worlds_k[:, QUEUE].any():
         grounds[THEIRS] = (tape, replace(recorded, source=theirs(recorded.source)))
-    judged = held(grounds, contenders)
-    gone = cramped(judged.values(), [one for one in contenders if not one.learned])
+    judged = run_candidates(grounds, candidates)
+    gone = overflowing(judged.values(), [one for one in candidates if not one.learned])
     found, notes = {}, list(gone.values())
     for where, one in judged.items():
-        kept, said = roomy(one.without(gone))
-        found[where] = Side(kept.costs, seed)
-        notes += said
+        complete, notes_here = without_overflowed(one.without(gone))
+        found[where] = Side(complete.costs, seed)
+        notes += notes_here
     learned = f"Schedules know volume and volatility from {known.market.facts['trained on']}."
     return found, [*notes, learned, *known.market.notes[1:]]
 
 
-def held(grounds: Mapping[str, tuple[Place, Ground]], contenders: Sequence[Contender]) -> dict[str, Judged]:
-    """Every strategy on the episodes of every place, with a bar."""
-    found: dict[str, Judged] = {}
-    with progress() as told:
+def run_candidates(
+    grounds: Mapping[str, tuple[Scenario, BuiltScenario]], candidates: Sequence[Candidate]
+) -> dict[str, Results]:
+    """Every strategy on the episodes of every scenario, with a bar."""
+    found: dict[str, Results] = {}
+    with progress() as progress_bars:
         bars = {
-            where: told.add_task(where, total=-(-len(ground.plan) // BATCH) * len(contenders))
-            for where, (_, ground) in grounds.items()
+            where: progress_bars.add_task(where, total=-(-len(built.plan) // BATCH) * len(candidates))
+            for where, (_, built) in grounds.items()
         }
-        for where, (place, ground) in grounds.items():
+        for where, (scenario, built) in grounds.items():
 
             def tick(bar: Any = bars[where]) -> bool:
-                told.advance(bar)
+                progress_bars.advance(bar)
                 return False
 
-            made = [one.strategy(ground.market) for one in contenders]
-            costs = run_strategies(ground.source, place.settings.task, ground.plan, made, tick, run_out=False)
+            made = [one.strategy(built.market) for one in candidates]
+            costs = run_strategies(built.source, scenario.settings.task, built.plan, made, tick, run_out=False)
             for one in costs:
                 one.check()
-            found[where] = Judged(place, dict(zip((one.key for one in contenders), costs, strict=True)), {})
+            found[where] = Results(scenario, dict(zip((one.key for one in candidates), costs, strict=True)), {})
     return found

@@ -1,4 +1,4 @@
-"""The cells of a contest: some episodes of a place through all contenders, kept on disk and never run twice."""
+"""The jobs of an evaluation: some episodes of a scenario through all candidates, kept on disk and never run twice."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,68 +10,68 @@ from numpy.typing import NDArray
 
 from tercel.core.pool import stopping
 from tercel.evaluation.adaptability import Response, respond
+from tercel.evaluation.array_files import reading, write_arrays
 from tercel.evaluation.arrivals import Arrivals, run_arrivals
-from tercel.evaluation.contest.contenders import Contender
-from tercel.evaluation.contest.guarded import watch, watched
-from tercel.evaluation.contest.leaks import refuse_trained_seeds
-from tercel.evaluation.contest.places import Place, build_place
 from tercel.evaluation.experiment import BATCH, Recording, run_strategies
 from tercel.evaluation.guards import Guard
 from tercel.evaluation.hindsight import hindsight
-from tercel.evaluation.kept import reading, write_arrays
+from tercel.evaluation.pipeline.candidates import Candidate
+from tercel.evaluation.pipeline.fill_checks import check_fills, checked_fills
+from tercel.evaluation.pipeline.leaks import refuse_trained_seeds
+from tercel.evaluation.pipeline.scenarios import Scenario, build_scenario
 from tercel.execution.costs import Costs
 from tercel.execution.strategy import Strategy
 
 RECORDED = 200
-"""Episodes of a place whose decisions are recorded, for adaptability."""
+"""Episodes of a scenario whose decisions are recorded, for adaptability."""
 TWINS = "twins"
 HINDSIGHT = "hindsight"
-CELLS = "cells"
-LEAN = 512
-"""Episodes of a place from which on only a quarter of the pairs runs to its horizon, for displacement; the others end
-with their order."""
+JOBS = "cells"
+THINNED_FROM = 512
+"""Episodes of a scenario from which on only a quarter of the pairs runs to its horizon, for displacement; the others
+end with their order."""
 SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A piece of work: episodes `first` to `first + BATCH` of a place, through some contenders.
+class Job:
+    """A piece of work: episodes `first` to `first + BATCH` of a scenario, through some candidates.
 
     Parameters
     ----------
-    place : Place
+    scenario : Scenario
     first : int
-    contenders : tuple of Contender
+    candidates : tuple of Candidate
     recorded : bool
-        Whether everything is wanted: twins, the whole course of mids (:func:`run_to_the_end`), and in the first cell
+        Whether everything is wanted: twins, the whole course of mids (:func:`run_to_the_end`), and in the first job
         decisions and fills. Otherwise costs alone, and an episode ends with its order.
     """
 
-    place: Place
+    scenario: Scenario
     first: int
-    contenders: tuple[Contender, ...]
+    candidates: tuple[Candidate, ...]
     recorded: bool
 
     def folder(self, out: Path) -> Path:
         """Where its results lie."""
-        return _folder(self.place, self.recorded, out)
+        return _folder(self.scenario, self.recorded, out)
 
     @property
     def known(self) -> tuple[str, ...]:
-        """What is told of the episodes themselves, besides the contenders' costs."""
+        """What is told of the episodes themselves, besides the candidates' costs."""
         return (TWINS, HINDSIGHT) if self.recorded else ()
 
 
-def cells_of(place: Place, contenders: Sequence[Contender], recorded: bool) -> list[Cell]:
-    """The work of a place."""
-    return [Cell(place, first, tuple(contenders), recorded) for first in range(0, episodes_of(place), BATCH)]
+def jobs_of(scenario: Scenario, candidates: Sequence[Candidate], recorded: bool) -> list[Job]:
+    """The work of a scenario."""
+    return [Job(scenario, first, tuple(candidates), recorded) for first in range(0, episodes_of(scenario), BATCH)]
 
 
-def episodes_of(place: Place) -> int:
-    """How many episodes a place has; on tape it is built to know."""
-    if place.settings.orders and not place.validation:
-        return len(place.settings.orders)
-    return len(build_place(place).plan) if place.settings.on_tape else place.episodes
+def episodes_of(scenario: Scenario) -> int:
+    """How many episodes a scenario has; on tape it is built to know."""
+    if scenario.settings.orders and not scenario.validation:
+        return len(scenario.settings.orders)
+    return len(build_scenario(scenario).plan) if scenario.settings.on_tape else scenario.episodes
 
 
 def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
@@ -83,75 +83,75 @@ def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
     >>> bool((chosen[::2] == chosen[1::2]).all()), 40 < int(chosen.sum()) < 90, bool(run_to_the_end(0, 10, 100).all())
     (True, True, True)
     """
-    if episodes < LEAN:
+    if episodes < THINNED_FROM:
         return np.ones(n, np.bool_)
     drawn = np.random.default_rng(7).random((first + n + 1) // 2) < SHARE
     chosen: NDArray[np.bool_] = np.repeat(drawn, 2)[first : first + n]
     return chosen
 
 
-def is_done(cell: Cell, out: Path) -> bool:
-    """Whether nothing of a cell is left to do."""
-    folder, market = cell.folder(out), cell.place.market
-    marks = [one.mark(market) for one in cell.contenders]
-    needed = [_file(folder, name, cell.first) for name in (*cell.known, *marks)]
-    if cell.recorded and cell.first == 0:
-        needed += [folder / name / "guard.npz" for name in marks]
+def is_done(job: Job, out: Path) -> bool:
+    """Whether nothing of a job is left to do."""
+    folder, market = job.folder(out), job.scenario.market
+    fingerprints = [one.fingerprint(market) for one in job.candidates]
+    needed = [_file(folder, name, job.first) for name in (*job.known, *fingerprints)]
+    if job.recorded and job.first == 0:
+        needed += [folder / name / "guard.npz" for name in fingerprints]
     return all(path.exists() for path in needed)
 
 
-def is_kept(cell: Cell, contender: Contender, out: Path) -> bool:
-    """Whether a contender's costs in a cell are on disk."""
-    return _file(cell.folder(out), contender.mark(cell.place.market), cell.first).exists()
+def is_stored(job: Job, candidate: Candidate, out: Path) -> bool:
+    """Whether a candidate's costs in a job are on disk."""
+    return _file(job.folder(out), candidate.fingerprint(job.scenario.market), job.first).exists()
 
 
-def keep(cell: Cell, contender: Contender, costs: Costs, out: Path) -> None:
-    """Keep a contender's costs in a cell, run elsewhere."""
-    _write_run(_file(cell.folder(out), contender.mark(cell.place.market), cell.first), costs, None)
+def store(job: Job, candidate: Candidate, costs: Costs, out: Path) -> None:
+    """Keep a candidate's costs in a job, run elsewhere."""
+    _write_run(_file(job.folder(out), candidate.fingerprint(job.scenario.market), job.first), costs, None)
 
 
-def run_cell(cell: Cell, out: Path) -> bool:
-    """Run what is missing of a cell, in a worker."""
-    ground = build_place(cell.place)
-    folder = cell.folder(out)
-    plan = ground.plan.take(slice(cell.first, cell.first + BATCH))
-    task = cell.place.settings.task
-    refuse_trained_seeds(cell.place, plan)
+def run_job(job: Job, out: Path) -> bool:
+    """Run what is missing of a job, in a worker."""
+    built = build_scenario(job.scenario)
+    folder = job.folder(out)
+    plan = built.plan.take(slice(job.first, job.first + BATCH))
+    task = job.scenario.settings.task
+    refuse_trained_seeds(job.scenario, plan)
     if stopping():
         return False
-    if cell.recorded and not _file(folder, TWINS, cell.first).exists():
-        _write(_file(folder, TWINS, cell.first), "twins", run_arrivals(ground.source, task, plan))
-    if cell.recorded and not _file(folder, HINDSIGHT, cell.first).exists():
-        write_arrays(_file(folder, HINDSIGHT, cell.first), {"bps": hindsight(ground.source, task, plan)})
+    if job.recorded and not _file(folder, TWINS, job.first).exists():
+        _write(_file(folder, TWINS, job.first), "twins", run_arrivals(built.source, task, plan))
+    if job.recorded and not _file(folder, HINDSIGHT, job.first).exists():
+        write_arrays(_file(folder, HINDSIGHT, job.first), {"bps": hindsight(built.source, task, plan)})
     missing: list[tuple[str, Strategy]] = []
-    for one in cell.contenders:
-        name = one.mark(cell.place.market)
-        if not _file(folder, name, cell.first).exists():
-            missing.append((name, one.strategy(ground.market)))
-    record = RECORDED if cell.recorded and cell.first == 0 else 0
+    for one in job.candidates:
+        name = one.fingerprint(job.scenario.market)
+        if not _file(folder, name, job.first).exists():
+            missing.append((name, one.strategy(built.market)))
+    record = RECORDED if job.recorded and job.first == 0 else 0
     recording = Recording(record) if record else None
-    run_out = run_to_the_end(cell.first, len(plan), len(ground.plan)) & cell.recorded
-    done = run_strategies(ground.source, task, plan, [one for _, one in missing], stopping, recording, run_out)
+    run_out = run_to_the_end(job.first, len(plan), len(built.plan)) & job.recorded
+    done = run_strategies(built.source, task, plan, [one for _, one in missing], stopping, recording, run_out)
     for (name, strategy), costs in zip(missing, done, strict=False):
         costs.check()
         response = None
         if recording is not None:
             response = respond(recording.decisions.pop(0), strategy.expected, np.random.default_rng((7, 7)))
-        _write_run(_file(folder, name, cell.first), costs, response)
+        _write_run(_file(folder, name, job.first), costs, response)
     if record:
-        for one in cell.contenders:
+        for one in job.candidates:
             if not stopping():
-                watch(ground, cell.place, one, folder)
+                check_fills(built, job.scenario, one, folder)
     return not stopping()
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """What is on disk of a place.
+class Results:
+    """What is on disk of a scenario.
 
     Parameters
     ----------
-    place : Place
+    scenario : Scenario
     costs : dict of key to Costs
     responses : dict of key to Response
         Where decisions were recorded.
@@ -161,53 +161,53 @@ class Judged:
         What was seen of the fills.
     hindsight_bps : float64 (n,) or None
         What each order would cost somebody who knew the path beforehand.
-    parts : tuple of Judged
-        The places that this one joins, in order; `place` is the first.
-    kept : intp (n,) or None
-        Rows of the place's plan, where some were left out.
+    parts : tuple of Results
+        The scenarios that this one joins, in order; `scenario` is the first.
+    plan_rows : intp (n,) or None
+        Rows of the scenario's plan, where some were left out.
     """
 
-    place: Place
+    scenario: Scenario
     costs: dict[str, Costs]
     responses: dict[str, Response]
     arrivals: Arrivals | None = None
     guard: Guard | None = None
     hindsight_bps: NDArray[np.float64] | None = None
-    parts: tuple["Judged", ...] = ()
-    kept: NDArray[np.intp] | None = None
+    parts: tuple["Results", ...] = ()
+    plan_rows: NDArray[np.intp] | None = None
 
-    def without(self, gone: Collection[str]) -> "Judged":
-        """The same place without some contenders."""
+    def without(self, gone: Collection[str]) -> "Results":
+        """The same scenario without some candidates."""
         costs = {key: one for key, one in self.costs.items() if key not in gone}
         responses = {key: one for key, one in self.responses.items() if key not in gone}
         return replace(self, costs=costs, responses=responses)
 
-    def select(self, rows: NDArray[np.bool_]) -> "Judged":
-        """The same place with some of its episodes; `responses` are of all that were recorded."""
-        kept = np.flatnonzero(rows)
+    def select(self, rows: NDArray[np.bool_]) -> "Results":
+        """The same scenario with some of its episodes; `responses` are of all that were recorded."""
+        plan_rows = np.flatnonzero(rows)
         return replace(
             self,
-            kept=kept if self.kept is None else self.kept[kept],
+            plan_rows=plan_rows if self.plan_rows is None else self.plan_rows[plan_rows],
             costs={key: one.select(rows) for key, one in self.costs.items()},
             arrivals=None if self.arrivals is None else self.arrivals.select(rows),
             hindsight_bps=None if self.hindsight_bps is None else self.hindsight_bps[rows],
         )
 
 
-def read_place(place: Place, contenders: Sequence[Contender], out: Path, recorded: bool = False) -> Judged:
-    """Everything that the cells of a place left; where not everything was recorded, costs without their course in time.
+def read_results(scenario: Scenario, candidates: Sequence[Candidate], out: Path, recorded: bool = False) -> Results:
+    """What the jobs of a scenario left; where not everything was recorded, costs without their course in time.
 
     Raises
     ------
     ConfigError
         A file is damaged.
     """
-    folder, market = _folder(place, recorded, out), place.market
-    firsts = range(0, episodes_of(place), BATCH)
+    folder, market = _folder(scenario, recorded, out), scenario.market
+    firsts = range(0, episodes_of(scenario), BATCH)
     costs: dict[str, Costs] = {}
     responses: dict[str, Response] = {}
-    for one in contenders:
-        name, parts = one.mark(market), []
+    for one in candidates:
+        name, parts = one.fingerprint(market), []
         for first in firsts:
             with reading(_file(folder, name, first)) as data:
                 costs_here: Costs = _object(Costs, "costs", data)
@@ -216,19 +216,19 @@ def read_place(place: Place, contenders: Sequence[Contender], out: Path, recorde
                     responses[one.key] = _object(Response, "response", data)
         costs[one.key] = Costs.concat(parts)
     if not recorded:
-        return Judged(place, costs, responses)
+        return Results(scenario, costs, responses)
     twins, bound = [], []
     for first in firsts:
         with reading(_file(folder, TWINS, first)) as data:
             twins.append(_object(Arrivals, "twins", data))
         with reading(_file(folder, HINDSIGHT, first)) as data:
             bound.append(np.asarray(data["bps"]))
-    seen = watched(place, contenders, folder)
-    return Judged(place, costs, responses, Arrivals.concat(twins), seen, np.concatenate(bound))
+    seen = checked_fills(scenario, candidates, folder)
+    return Results(scenario, costs, responses, Arrivals.concat(twins), seen, np.concatenate(bound))
 
 
-def _folder(place: Place, recorded: bool, out: Path) -> Path:
-    return out / CELLS / f"{place.id}{'' if recorded else '-costs'}"
+def _folder(scenario: Scenario, recorded: bool, out: Path) -> Path:
+    return out / JOBS / f"{scenario.id}{'' if recorded else '-costs'}"
 
 
 def _file(folder: Path, name: str, first: int) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tercel.evaluation.contest.contenders import Contender
+from tercel.evaluation.pipeline.candidates import Candidate
 from tercel.evaluation.settings import RunSettings
 from tercel.execution.task import Task
 
@@ -13,32 +13,32 @@ SLACK: Final = 1e-9
 SIDES: Final = {1: "buys", -1: "sells", 0: "buys and sells"}
 
 
-def outside(policy: Contender, settings: RunSettings, market: str) -> str:
+def outside(policy: Candidate, settings: RunSettings, market: str) -> str:
     """How a policy is used outside its card's limits in a market; empty where it is not, or where the card has none.
 
     Parameters
     ----------
-    policy : Contender
+    policy : Candidate
     settings : RunSettings
         Of the judged episodes.
     market : str
-        Name of the place.
+        Name of the scenario.
     """
-    said = list(_said(policy.card.limits, settings.task, market))
-    return f"{policy.key} is used outside its limits: {'; '.join(said)}" if said else ""
+    differences = list(_differences(policy.card.limits, settings.task, market))
+    return f"{policy.key} is used outside its limits: {'; '.join(differences)}" if differences else ""
 
 
-def notes_on(teams: Mapping[str, Sequence[Contender]], markets: Mapping[str, RunSettings]) -> list[str]:
+def notes_on(teams: Mapping[str, Sequence[Candidate]], markets: Mapping[str, RunSettings]) -> list[str]:
     """A note for each policy that is judged outside its limits in any of the markets, what is the same said once."""
     found = (outside(one, settings, name) for name, settings in markets.items() for one in teams[name])
     return list(dict.fromkeys(note for note in found if note))
 
 
-def untrained_in(specialists: Mapping[str, Sequence[Contender]]) -> list[str]:
+def untrained_in(specialists: Mapping[str, Sequence[Candidate]]) -> list[str]:
     """A note for each policy that was given as trained in a regime which its card does not name."""
     return [
         f"{one.key} was given as trained in {regime}, but its card does not say so: "
-        f"{f'regimes {said}' if (said := ', '.join(_regimes(one.card.trained_on))) else 'it names no regime'}"
+        f"{f'regimes {named}' if (named := ', '.join(_regimes(one.card.trained_on))) else 'it names no regime'}"
         for regime, row in specialists.items()
         for one in row
         if regime not in _regimes(one.card.trained_on)
@@ -46,12 +46,12 @@ def untrained_in(specialists: Mapping[str, Sequence[Contender]]) -> list[str]:
 
 
 def _regimes(trained_on: Mapping[str, Any]) -> list[str]:
-    told = trained_on.get("regimes", ())
-    parts: Iterable[object] = told.split(",") if isinstance(told, str) else told if isinstance(told, list) else ()
+    value = trained_on.get("regimes", ())
+    parts: Iterable[object] = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else ()
     return [str(part).strip() for part in parts]
 
 
-def _said(limits: Mapping[str, Any], task: Task, market: str) -> Iterator[str]:
+def _differences(limits: Mapping[str, Any], task: Task, market: str) -> Iterator[str]:
     here = {
         "decision_s": ("decisions every", task.horizon_s / task.decisions if task.clock == "time" else None, "s"),
         "horizon_s": ("a horizon of", task.horizon_s, "s"),
@@ -75,9 +75,9 @@ def _said(limits: Mapping[str, Any], task: Task, market: str) -> Iterator[str]:
         yield f"{', '.join(map(str, names))} there, {market} here"
 
 
-def _span(told: Any, scale: float) -> tuple[float, float] | None:
+def _span(value: Any, scale: float) -> tuple[float, float] | None:
     """A number, or [lowest, highest]; None for what says nothing."""
-    ends = told if isinstance(told, list | tuple) and len(told) == 2 else (told, told)
+    ends = value if isinstance(value, list | tuple) and len(value) == 2 else (value, value)
     if any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
         return None
     return scale * ends[0], scale * ends[1]

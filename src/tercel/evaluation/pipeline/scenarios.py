@@ -1,4 +1,4 @@
-"""Where a contest is held: a market with its regimes, fees and latency, and the episodes that are judged there."""
+"""Where an evaluation is held: a market with its regimes, fees and latency, and the episodes that are judged there."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ FORMAT = 2
 
 
 @dataclass(frozen=True)
-class Place:
+class Scenario:
     """A market and its judged episodes; the same in every process.
 
     Parameters
@@ -50,10 +50,10 @@ class Place:
     @property
     def id(self) -> str:
         """Folder of its results."""
-        told = {**self.settings.to_dict(), "seed": list(self.seeds), "episodes": self.episodes}
-        told |= {"validation": self.validation, "version": __version__, "format": FORMAT}
+        identity = {**self.settings.to_dict(), "seed": list(self.seeds), "episodes": self.episodes}
+        identity |= {"validation": self.validation, "version": __version__, "format": FORMAT}
         plain = "".join(letter if letter.isalnum() else "-" for letter in self.name)
-        return f"{plain[:40]}@{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]}"
+        return f"{plain[:40]}@{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
 
     @property
     def market(self) -> str:
@@ -65,15 +65,15 @@ class Place:
         """Whether own trades move prices here, so that there are twins."""
         return self.settings.answers
 
-    def on_validation(self, episodes: int) -> "Place":
+    def on_validation(self, episodes: int) -> "Scenario":
         """The same market on episodes of its own, to choose on."""
         settings = self.settings
-        return Place(f"{self.name} validation", settings, (VALIDATION_SEED,), episodes, validation=True)
+        return Scenario(f"{self.name} validation", settings, (VALIDATION_SEED,), episodes, validation=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
-    """A built place."""
+class BuiltScenario:
+    """A built scenario."""
 
     market: JobMarket
     source: Source
@@ -81,31 +81,31 @@ class Ground:
 
 
 @lru_cache(maxsize=2)
-def build_place(place: Place) -> Ground:
-    """The market and the plan of a place."""
-    settings = replace(place.settings, episodes=1, seed=max(place.seeds[0], 0))
+def build_scenario(scenario: Scenario) -> BuiltScenario:
+    """The market and the plan of a scenario."""
+    settings = replace(scenario.settings, episodes=1, seed=max(scenario.seeds[0], 0))
     market = build_market(settings)
     if settings.on_tape:
-        return _on_tape(place, market)
+        return _on_tape(scenario, market)
     quantity = int(market.plan.rows[0, kernels.E_QUANTITY])
-    parts = np.array_split(np.arange(place.episodes), len(place.seeds))
+    parts = np.array_split(np.arange(scenario.episodes), len(scenario.seeds))
     plans = [
         seeded_plan(settings.task, quantity, seed, 0, len(part))
-        for seed, part in zip(place.seeds, parts, strict=True)
+        for seed, part in zip(scenario.seeds, parts, strict=True)
         if len(part)
     ]
     rows = np.concatenate([plan.rows for plan in plans])
-    return Ground(market, market.judged, Plan(rows, np.arange(len(rows), dtype=np.int64)))
+    return BuiltScenario(market, market.judged, Plan(rows, np.arange(len(rows), dtype=np.int64)))
 
 
-def _on_tape(place: Place, market: JobMarket) -> Ground:
-    if place.validation:
-        drawn = market.sampler(-1 - VALIDATION_SEED, 0, max(place.episodes, 1))
-        return Ground(market, market.training, drawn)
+def _on_tape(scenario: Scenario, market: JobMarket) -> BuiltScenario:
+    if scenario.validation:
+        drawn = market.sampler(-1 - VALIDATION_SEED, 0, max(scenario.episodes, 1))
+        return BuiltScenario(market, market.training, drawn)
     plan = market.plan
-    if place.episodes and len(plan) > place.episodes and not place.settings.orders:
-        plan = thinned(plan, place.episodes)
-    return Ground(market, market.judged, plan)
+    if scenario.episodes and len(plan) > scenario.episodes and not scenario.settings.orders:
+        plan = thinned(plan, scenario.episodes)
+    return BuiltScenario(market, market.judged, plan)
 
 
 def switching(folder: Path, regime: str, at_s: float) -> str:

@@ -8,10 +8,10 @@ import numpy as np
 from tercel.core.errors import PolicyError
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.explain.dependence import partial_dependence
+from tercel.evaluation.explain.episode_trace import chosen, trace_episodes
 from tercel.evaluation.explain.importance import away_from, moves_action, moves_cost
+from tercel.evaluation.explain.observed import Explained, Seen, grouped, watch
 from tercel.evaluation.explain.page import Explanation
-from tercel.evaluation.explain.seen import Explained, Seen, grouped, watch
-from tercel.evaluation.explain.stories import chosen, tell
 from tercel.execution.actions import action_set
 from tercel.execution.costs import attribute
 from tercel.execution.observers import Eyes
@@ -72,12 +72,12 @@ def explanation(
     curves = [partial_dependence(strategy, few, names, names.index(name)) for name in top]
     advance(next(steps), total, "tell episodes")
     cost = attribute(costs, None)["is_bps"]
-    stories = tell(source, task, plan, strategy, some, names, chosen(cost, min(EACH, episodes // 3)), rng)
+    traces = trace_episodes(source, task, plan, strategy, some, names, chosen(cost, min(EACH, episodes // 3)), rng)
     beside = from_rule(strategy, card, some, rng)
     return Explanation(
         policy=strategy.name, market=preset.name, episodes=episodes, decisions=len(seen),
         is_bps=mean_interval(cost, costs.cluster, rng), families=moves_action(strategy, some, families, rng),
-        features=moved, family_costs=family_costs, feature_costs=feature_costs, dependence=curves, stories=stories,
+        features=moved, family_costs=family_costs, feature_costs=feature_costs, dependence=curves, traces=traces,
         tick=preset.tick,
         facts={"policy": policy, "market": preset.name, "episodes": episodes, "seed": seed, "decisions": len(seen)},
         from_rule=beside, kept_start=card.kept_start,
@@ -123,8 +123,8 @@ def task_of(card: Card) -> Task:
     try:
         for name in ("latency", "feed_latency"):
             if name in known:
-                told = dict(known[name])
-                known[name] = Latency(**{**told, "values_ns": tuple(told.get("values_ns", ()))})
+                values = dict(known[name])
+                known[name] = Latency(**{**values, "values_ns": tuple(values.get("values_ns", ()))})
         return Task(**known)
     except (TypeError, ValueError) as error:
         raise PolicyError("a card with a task", str(error), "save the policy again") from error

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tercel.evaluation.claims import called
-from tercel.evaluation.contest.adapted import adapted
-from tercel.evaluation.contest.claim_words import POOLED_WORDS, claimed
-from tercel.evaluation.contest.leaks import SEEN
+from tercel.evaluation.pipeline.adaptation import adapted
+from tercel.evaluation.pipeline.claim_text import POOLED_WORDS, claimed
+from tercel.evaluation.pipeline.leaks import SEEN
 from tercel.execution.task import SIDES, Task, size_in_words
 from tercel.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sentence
 
@@ -14,7 +14,7 @@ MOST_VERDICTS = 3
 """Rows whose verdict is printed; a page has all."""
 
 
-def shown(result: Mapping[str, Any]) -> JudgedTable:
+def judged_table(result: Mapping[str, Any]) -> JudgedTable:
     """The table, training seeds of one recipe as one row, and what a desk would say of it."""
     ranked = sorted(result["strategies"], key=lambda name: result["strategies"][name]["is_bps"]["mean"])
     inside = {member for members in result["recipes"].values() for member in members}
@@ -26,7 +26,7 @@ def shown(result: Mapping[str, Any]) -> JudgedTable:
     for name, row in rows.items():
         shares = {key: result["counts"][name].get(key, 0.0) for key in RARE}
         row |= {key: {"mean": share, "ci_low": None, "ci_high": None} for key, share in shares.items()}
-    first = headliners(result)
+    first = reported_rows(result)
     learned = [name for name, kind in result["kinds"].items() if kind == "learned"]
     return JudgedTable(
         strategies=rows,
@@ -35,19 +35,19 @@ def shown(result: Mapping[str, Any]) -> JudgedTable:
         episodes=result["episodes"],
         clusters=result["clusters"],
         cluster=result["cluster"],
-        notes=list(spoken(result)),
-        title=headed(result),
+        notes=list(sentences(result)),
+        title=title_of(result),
         learned=learned,
         called=called,
     )
 
 
-def headed(result: Mapping[str, Any]) -> str:
+def title_of(result: Mapping[str, Any]) -> str:
     """The market, and the order where it has a time of its own.
 
     >>> order = Task(side="buy", quantity=5000, start="10:30")
-    >>> headed({"market": "GOOG tape", "task": order.to_dict()}), headed({"market": "csco", "task": Task().to_dict()})
-    ('GOOG tape: buy 5,000 lots, 10:30 to 11:00', 'csco')
+    >>> title_of({"market": "GOOG tape", "task": order.to_dict()})
+    'GOOG tape: buy 5,000 lots, 10:30 to 11:00'
     """
     if not result["task"].get("start"):
         return f"{result['market']}"
@@ -57,9 +57,9 @@ def headed(result: Mapping[str, Any]) -> str:
     return f"{result['market']}: {side} {size}, {task.hours}"
 
 
-def spoken(result: Mapping[str, Any]) -> Iterator[str]:
+def sentences(result: Mapping[str, Any]) -> Iterator[str]:
     """What a desk would say below the table; verdicts come before it."""
-    best, first = result["best_baseline"], headliners(result)
+    best, first = result["best_baseline"], reported_rows(result)
     yield from (note for note in result["notes"] if note.startswith(SEEN))
     if len(result["by_market"]) > 1:
         for name in first[:MOST_VERDICTS]:
@@ -67,13 +67,13 @@ def spoken(result: Mapping[str, Any]) -> Iterator[str]:
     least = [found for name in first if (found := result["power"][name].get(best)) is not None]
     if least:
         yield (
-            f"{best} is the best written strategy on {result['validation']['episodes']:,} other episodes; a true "
-            f"difference of {max(least):.2f} bps on it is found here with 80 % power; all {result['comparisons']:,} "
+            f"{best} is the best written strategy on {result['validation']['episodes']:,} other episodes; the minimum "
+            f"detectable effect against it is {max(least):.2f} bps (80 % power); all {result['comparisons']:,} "
             "comparisons are corrected together (Benjamini and Hochberg)."
         )
 
 
-def headliners(result: Mapping[str, Any]) -> list[str]:
+def reported_rows(result: Mapping[str, Any]) -> list[str]:
     """Rows that verdicts are told of: recipes, and policies that belong to none."""
     inside = {member for members in result["recipes"].values() for member in members}
     return [name for name in result["paired"] if name not in inside]
@@ -85,10 +85,7 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
     yield from claimed(result, name)
     least = result["power"][name].get(best)
     if least is not None:
-        yield (
-            f"{name} in {result['market']}: a true gain of {least:.2f} bps on {best} would have been told from zero "
-            "four times in five."
-        )
+        yield (f"{name} in {result['market']}: minimum detectable effect against {best} {least:.2f} bps (80 % power).")
     yield from _worst(result, name, best)
     for market, found in result["bars"].items():
         yield from _bars(market, found[name], name)
@@ -98,9 +95,8 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
     deflated = result["deflated"].get(name)
     if deflated is not None and deflated["variants"] > 1:
         yield (
-            f"{name}: {deflated['variants']} variants tried; probability {deflated['probability']:.3f} that its gain a "
-            f"unit of risk, {deflated['ratio']:.3f}, exceeds the best of as many without merit, "
-            f"{deflated['best_of_none']:.3f}."
+            f"{name}, deflated ({deflated['variants']} variants): gain a unit of risk {deflated['ratio']:.3f}, "
+            f"threshold {deflated['best_of_none']:.3f}, probability of a true gain {deflated['probability']:.3f}."
         )
     if name in result["iqm"]:
         middle = spelt(result["iqm"][name], "+")
@@ -112,7 +108,7 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
 
 
 def _worst(result: Mapping[str, Any], name: str, best: str) -> Iterator[str]:
-    """In which parts and places it gains least."""
+    """In which parts and scenarios it gains least."""
     for key, words in (("by_regime", "regimes"), ("by_market", "markets"), ("by_liquidity", "thirds of liquidity")):
         parts: dict[str, Any] = {}
         if key == "by_liquidity":
@@ -134,13 +130,13 @@ def _worst(result: Mapping[str, Any], name: str, best: str) -> Iterator[str]:
 def _bars(market: str, found: Mapping[str, Any], name: str) -> Iterator[str]:
     """Ratios to the schedules with their denominators, the difference of risk, and that of adaptability."""
     for key, words in (("is_bps", "shortfall"), ("impact_bps", "impact")):
-        told = [
+        ratios = [
             f"{spelt(cell)} of {other}'s {spelt(cell['denominator'])} bps"
             for other, cell in found.get(key, {}).items()
             if cell is not None
         ]
-        if told:
-            yield f"{name} in {market}: {words} {', '.join(told)}."
+        if ratios:
+            yield f"{name} in {market}: {words} {', '.join(ratios)}."
     risks = [
         f"{spelt(cell, '+')} bps against {other} ({_RISK[verdict(cell)]})"
         for other, cell in found.get("timing_risk_bps", {}).items()
@@ -152,7 +148,7 @@ def _bars(market: str, found: Mapping[str, Any], name: str) -> Iterator[str]:
             yield f"{name} in {market}: adaptability {spelt(cell, '+')} over {other}'s."
 
 
-_RISK = {"worse": "lower", "better": "higher", "open": "not told apart"}
+_RISK = {"worse": "lower", "better": "higher", "open": "no significant difference"}
 """A difference of risks below zero is the lower risk."""
 
 

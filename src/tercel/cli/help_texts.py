@@ -8,9 +8,9 @@ import typer
 
 def add_help(app: typer.Typer) -> None:
     """Give every command of a tree its example and its panel."""
-    told = tomllib.loads((files("tercel.cli") / "help.toml").read_text(encoding="utf-8"))
-    panel = {words: name for name, commands in told["panels"].items() for words in commands}
-    _add(app, "", panel, told["examples"])
+    texts = tomllib.loads((files("tercel.cli") / "help.toml").read_text(encoding="utf-8"))
+    panel = {words: name for name, commands in texts["panels"].items() for words in commands}
+    _add(app, "", panel, texts["examples"])
 
 
 def _add(app: typer.Typer, above: str, panel: dict[str, str], examples: dict[str, str]) -> None:
