@@ -22,6 +22,9 @@ from tercel.core.announced import PlainCompiler
 class Translated(JITCodeLibrary):
     """A function's intermediate code, to be linked into others; it has no machine code of its own."""
 
+    attributes: tuple[str, ...] = ()
+    """Of LLVM, for the functions in it."""
+
     def finalize(self) -> None:
         """Nothing is optimised and nothing emitted."""
         self._raise_if_finalized()
@@ -43,6 +46,8 @@ class Translated(JITCodeLibrary):
             for function in self._final_module.functions:
                 if not function.is_declaration and function.linkage == ll.Linkage.external:
                     function.linkage = "linkonce_odr"
+                    for attribute in self.attributes:
+                        function.add_function_attribute(attribute)
             self._shared_module = self._final_module
         return self._shared_module
 
@@ -58,7 +63,7 @@ class Translated(JITCodeLibrary):
         return module
 
 
-class Whole(JITCodeLibrary):
+class Linked(JITCodeLibrary):
     """The code of a kernel that Python calls, with all that it calls."""
 
     def finalize(self) -> None:
@@ -166,27 +171,42 @@ class KernelCompiler(Compiler):
 class TranslatingCompiler(KernelCompiler):
     """Numba's pipeline for a kernel that kernels call: no wrapper, no machine code."""
 
+    attributes: tuple[str, ...] = ()
+
     def compile_extra(self, func: Any) -> Any:
         """Compile into a library that is only linked."""
         self.state.flags.no_compile = True
         self.state.flags = _shared(self.state.flags)
         self.state.library = Translated(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library.attributes = self.attributes
         return super().compile_extra(func)
 
 
-class WholeCompiler(KernelCompiler, PlainCompiler):
+class RareCompiler(TranslatingCompiler):
+    """... for a kernel that is seldom reached: where it is called, it is not inlined."""
+
+    attributes = ("noinline", "cold")
+
+
+class InlinedCompiler(TranslatingCompiler):
+    """... for a small kernel of hot loops: it is inlined wherever it is called."""
+
+    attributes = ("alwaysinline",)
+
+
+class LinkingCompiler(KernelCompiler, PlainCompiler):
     """Numba's pipeline for a kernel that Python calls."""
 
     def compile_extra(self, func: Any) -> Any:
         """Compile with all that is called."""
         self.state.flags = _shared(self.state.flags)
-        self.state.library = Whole(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library = Linked(self.state.targetctx.codegen(), func.__qualname__)
         self.state.library.enable_object_caching()
         return super().compile_extra(func)
 
 
-def as_callee(whole: Any, part: Any) -> None:
-    """Let kernels that call `whole` link `part`, the same function merely translated."""
+def as_callee(entry: Any, part: Any) -> None:
+    """Let kernels that call `entry` link `part`, the same function merely translated."""
 
     def add_overload(result: Any) -> None:
         # the translated function has no address: its descriptor stands for it
@@ -198,5 +218,5 @@ def as_callee(whole: Any, part: Any) -> None:
         return part.overloads[tuple(kinds)].fndesc
 
     part.add_overload = add_overload
-    whole.get_call_template = part.get_call_template
-    whole.get_overload = get_overload
+    entry.get_call_template = part.get_call_template
+    entry.get_overload = get_overload
