@@ -125,6 +125,9 @@ def prune(root: Path, keep: int = _KEPT) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+# Numba asks the terminal about colours for every candidate that it tries, whether an error is shown or not
+os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
+
 _folder: Path | None = None
 _held = -1
 if JIT:

@@ -287,11 +287,16 @@ def insert(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
 @rare_kernel
 def _move_up(b: Packed, side: int, price: int, arrival: int, qty: int) -> None:
     """Lots with arrival number `arrival` left the level: own orders behind them move up."""
-    orders = fixed(b, lay.ORDERS)
+    orders, unseen = fixed(b, lay.ORDERS), b[lay.OWN_RESTING]
     for i in range(fixed(b, lay.OWN)):
         o = lay.HEADER + (orders + i) * lay.ORDER
-        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.ARR] > arrival and b[o + lay.SIDE] == side:
+        if b[o + lay.QTY] == 0:
+            continue
+        if b[o + lay.PRICE] == price and b[o + lay.ARR] > arrival and b[o + lay.SIDE] == side:
             b[fixed(b, lay.AT_LEDGER) + i * lay.LEDGER + lay.AHEAD] -= qty
+        unseen -= 1
+        if unseen == 0:
+            return
 
 
 @inlined_kernel
