@@ -7,7 +7,7 @@ app = command_line("benchmarks", "Measure a speed against its reference, both in
 
 @app.command("book")
 def bench_book(as_json: AsJson = False) -> None:
-    """Order book: messages per second against the reference book."""
+    """Order book: messages per second against the reference book and a twin in C++."""
     _bench("book", as_json)
 
 

@@ -1,20 +1,22 @@
-"""``benchmarks book``: messages per second of the compiled book, beside the plain Python one.
+"""``benchmarks book``: messages per second of the compiled book, beside one in plain Python and one in C++.
 
 One seeded stream of a million messages (46.8 % adds, 3.2 % partial cancels, 43.7 % deletes, 6.4 % executions), prices
 within some 110 ticks of a mean-reverting centre, 64-bit hashed ids, about three thousand live orders. Both books read
-the touch (best prices and their lots) after every message and add it up, so that equal books have equal sums.
+the touch (best prices and their lots) after every message and add it up, so that equal books have equal sums. A twin in
+C++ runs the whole stream too where it can be had (`benchmarks.book_cpp`). Times are the process's own, taken in turns;
+the shortest counts.
 """
 
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measured
+from benchmarks.book_cpp import check_twin, cpp_twin
 from benchmarks.reference_book import ReferenceBook
 from tercel import TercelError
 from tercel.core.vocabulary import BUY, SELL
@@ -27,9 +29,10 @@ REACH = 110
 ADDS, CANCELS, DELETES = 0.468, 0.032, 0.437  # executions are the rest; shares as in facts/performance.md, section 1
 WHOLE_EXECUTIONS = 0.486  # so that as many orders leave as come
 ORDERS, WIDTH = 8_192, 1_024
+MIDDLE = 10_000
 
 
-def bench(messages: int = 1_000_000, prefix: int = 150_000, repeats: int = 5) -> list[dict[str, Any]]:
+def bench(messages: int = 1_000_000, prefix: int = 150_000, repeats: int = 10) -> list[dict[str, Any]]:
     """Measure the book.
 
     Parameters
@@ -37,25 +40,35 @@ def bench(messages: int = 1_000_000, prefix: int = 150_000, repeats: int = 5) ->
     messages, prefix : int
         Messages in the stream, and how many of the first of them the reference gets (it needs ten times as long).
     repeats : int
-        Medians of so many runs, each from an empty book; the two books take turns.
+        The shortest of so many runs counts, each from an empty book; the books take turns.
 
     Raises
     ------
     TercelError
-        When the two books do not end the prefix with the same sums, or an order found no room.
+        When the books do not end the prefix with the same sums, or an order found no room.
 
-    >>> [row["name"] for row in bench(messages=2_000, prefix=500, repeats=1)]
+    >>> [row["name"] for row in bench(messages=2_000, prefix=500, repeats=1)][:1]
     ['book.events_per_s']
     """
     stream = make_stream(messages, seed=1)
     prefix = min(prefix, messages)
     check_agreement(stream, prefix)
-    ours, theirs = [], []
-    for _ in range(repeats):
-        ours.append(_seconds(lambda: apply(Book(ORDERS, WIDTH, own=0), stream, messages)))
-        theirs.append(_seconds(lambda: apply(ReferenceBook(), stream, prefix)))
-    value, reference_value = messages / median(ours), prefix / median(theirs)
-    return [measured("book.events_per_s", value, "messages/s", "ReferenceBook (plain Python)", reference_value)]
+    twin = cpp_twin(ORDERS, WIDTH, MIDDLE)
+    runs: list[tuple[int, Callable[[], object]]] = [
+        (messages, lambda: apply(Book(ORDERS, WIDTH, own=0), stream, messages)),
+        (prefix, lambda: apply(ReferenceBook(), stream, prefix)),
+    ]
+    if twin is not None:
+        check_twin(twin, stream)
+        runs.append((messages, lambda: twin(stream)))
+    seconds = [[_seconds(work) for _, work in runs] for _ in range(repeats)]
+    ours, *theirs = (count / min(each) for (count, _), each in zip(runs, zip(*seconds, strict=True), strict=True))
+    references = ("ReferenceBook (plain Python)", "the same book in C++ (-O3)")
+    names = ("book.events_per_s", "book.share_of_cpp")
+    return [
+        measured(name, ours, "messages/s", reference, rate)
+        for name, reference, rate in zip(names, references, theirs, strict=False)
+    ]
 
 
 def apply(book: Book | ReferenceBook, stream: Events, stop: int) -> Book | ReferenceBook:
@@ -76,9 +89,9 @@ def check_agreement(stream: Events, prefix: int) -> None:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    start = perf_counter()
+    start = process_time()
     work()
-    return perf_counter() - start
+    return process_time() - start
 
 
 def hashed(counter: int) -> int:
@@ -141,11 +154,11 @@ def make_stream(messages: int, seed: int) -> Events:
     steps = rng.normal(0.0, 0.3, messages).tolist()
     crowd = _Crowd()
     rows: list[tuple[int, int, int, int, int]] = []
-    centre, middle = 0.0, 10_000
+    centre = 0.0
     for i in range(messages):
         centre += steps[i] - 0.0005 * centre
         centre = max(-50.0, min(50.0, centre))
-        row = _message(crowd, draws[i], middle + round(centre), distances[i], i + 1)
+        row = _message(crowd, draws[i], MIDDLE + round(centre), distances[i], i + 1)
         rows.append(row)
     stream = Events.empty(messages)
     columns: tuple[NDArray[Any], ...] = (stream.kind, stream.order_id, stream.side, stream.price_ticks, stream.qty_lots)

@@ -9,8 +9,9 @@ from tercel.core.errors import TapeError
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.market.book import Book
 from tercel.market.book import layout as lay
+from tercel.market.book.id_map import Ids, find
 from tercel.market.book.ladder import lots_at
-from tercel.market.book.tape_kernels import apply_one, find
+from tercel.market.book.tape_kernels import apply_one
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
 from tercel.market.tape.schema import (
@@ -26,7 +27,7 @@ from tercel.market.tape.schema import (
 
 @kernel
 def _rows(
-    b: Packed, keys: Longs, slots: Packed, key_of: Longs,
+    b: Packed, ids: Ids, key_of: Longs,
     kind: Bytes, order_id: Longs, side: NDArray[np.int8], price: Packed, qty: Packed,
     source: Longs, out_kind: Bytes, out_side: NDArray[np.int8], out_price: Packed, out_qty: Packed,
 ) -> int:  # fmt: skip
@@ -36,16 +37,16 @@ def _rows(
         what, s, p = kind[i], side[i], price[i]
         touches = what <= EXECUTE or what == MODIFY
         old_side, old_price, before_old = 0, 0, 0
-        at = find(keys, slots, order_id[i]) if touches and order_id[i] != 0 else -1
+        at = find(ids, order_id[i]) if touches and order_id[i] != 0 else -1
         if at >= 0:  # what is known of an order counts, not what the row says of it
-            o = lay.HEADER + slots[at] * lay.ORDER
+            o = lay.HEADER + ids[at].slot * lay.ORDER
             old_side, old_price = b[o + lay.SIDE], b[o + lay.PRICE]
             before_old = lots_at(b, old_side, old_price)
             s = s if what == ADD else old_side
             p = p if what == ADD or what == MODIFY else old_price
         on_level = (touches or what == ROLL_IN) and s != 0
         before = lots_at(b, s, p) if on_level else 0
-        apply_one(b, keys, slots, key_of, what, order_id[i], side[i], price[i], qty[i])
+        apply_one(b, ids, key_of, what, order_id[i], side[i], price[i], qty[i])
         if what == EXECUTE:
             source[n], out_kind[n], out_side[n], out_price[n], out_qty[n] = i, TRADE, s, p, qty[i]
             n += 1
@@ -85,7 +86,7 @@ def to_levels(instrument: Instrument, events: Events, orders: int = 1 << 17) -> 
     source, kind = np.zeros(room, np.int64), np.zeros(room, np.uint8)
     side, price, qty = np.zeros(room, np.int8), np.zeros(room, np.int32), np.zeros(room, np.int32)
     n = _rows(
-        book.state, book._keys, book._slots, book._key_of,
+        book.state, book._ids, book._key_of,
         events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots,
         source, kind, side, price, qty,
     )  # fmt: skip

@@ -127,7 +127,7 @@ def test_kernels_compile_once_and_only_entries_are_kept(tmp_path: Path) -> None:
 
 def test_numbas_own_way_gives_the_same_in_a_cache_of_its_own(tmp_path: Path) -> None:
     cache, own = tmp_path / "cache", {"TERCEL_LINK": "0"}
-    use = USE + "; import sys; print('tercel.core.whole' in sys.modules)"
+    use = USE + "; import sys; print('tercel.core.linking' in sys.modules)"
     assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["compiling", "10", str(jit.LINK)]
     said = run(tmp_path, use, TERCEL_CACHE=str(cache), **own)
     assert said == (["compiling", "10", "False"] if jit.LINK else ["10", "False"])

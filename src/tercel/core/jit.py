@@ -4,7 +4,7 @@ A kernel is a module-level function of arrays and scalars, decorated with :func:
 not notice a change in a function that is called from another file, so the cache folder is named after a hash of every
 source file of the package: any edit starts a fresh one. ``TERCEL_JIT=0`` runs the same source interpreted.
 
-Kernels are linked in a way of our own (`core.whole`), which leans on parts of Numba that are not public.
+Kernels are linked in a way of our own (`core.linking`), which leans on parts of Numba that are not public.
 ``TERCEL_LINK=0`` compiles them by Numba's own pipeline, as any Numba does whose parts are not known: slower to compile
 and to run, the same results.
 """
@@ -40,7 +40,7 @@ Bytes = NDArray[np.uint8] | NDArray[np.int8]
 
 JIT = os.environ.get("TERCEL_JIT", "1") != "0"
 LINKED = ("0.66", "0.67", "0.68")
-"""Versions of Numba that :mod:`tercel.core.whole` is known to work with."""
+"""Versions of Numba that :mod:`tercel.core.linking` is known to work with."""
 LINK = os.environ.get("TERCEL_LINK", "1") != "0" and ".".join(version("numba").split(".")[:2]) in LINKED
 """Whether kernels are linked in our way."""
 
@@ -124,6 +124,9 @@ def prune(root: Path, keep: int = _KEPT) -> None:
         with suppress(OSError), locked(folder / _USED, wait=False):
             shutil.rmtree(folder, ignore_errors=True)
 
+
+# Numba asks the terminal about colours for every candidate that it tries, whether an error is shown or not
+os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 
 _folder: Path | None = None
 _held = -1
@@ -234,7 +237,7 @@ def kernel(function: F) -> F:
     arguments cost two thirds of the time of small kernels (measured: 267 of them in the book's loop, 3 x slower).
     Computed indices count from the front: one below 0 is out of bounds, and bounds are not checked.
 
-    A kernel called by kernels becomes part of them (`core.whole`); only the one that Python calls is optimised, and
+    A kernel called by kernels becomes part of them (`core.linking`); only the one that Python calls is optimised, and
     cached with all that it calls.
 
     >>> @kernel
@@ -243,16 +246,32 @@ def kernel(function: F) -> F:
     >>> double(21)
     42
     """
+    return _linked(function, "TranslatingCompiler")
+
+
+def rare_kernel(function: F) -> F:
+    """As :func:`kernel`, for what a hot kernel seldom reaches: it is called there, never inlined."""
+    return _linked(function, "RareCompiler")
+
+
+def inlined_kernel(function: F) -> F:
+    """As :func:`kernel`, for a few lines in the middle of hot loops: it is inlined wherever a kernel calls it."""
+    return _linked(function, "InlinedCompiler")
+
+
+def _linked(function: F, translating: str) -> Any:
+    """A kernel that is linked in our way; `translating` names the compiler for those that call it."""
     if not JIT:
         return function
     if not LINK:
         return _by_numba(function, _nrt=False)
-    from tercel.core.whole import TranslatingCompiler, WholeCompiler, as_callee
+    from tercel.core import linking
 
-    whole = _compiled(function, _kept_in(function), _nrt=False, pipeline_class=WholeCompiler)
-    part = _compiled(function, _nrt=False, no_cpython_wrapper=True, pipeline_class=TranslatingCompiler)
-    as_callee(whole, part)
-    return whole
+    entry = _compiled(function, _kept_in(function), _nrt=False, pipeline_class=linking.LinkingCompiler)
+    compiler = getattr(linking, translating)
+    part = _compiled(function, _nrt=False, no_cpython_wrapper=True, pipeline_class=compiler)
+    linking.as_callee(entry, part)
+    return entry
 
 
 def allocating_kernel(function: F) -> F:

@@ -16,6 +16,7 @@ from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.features.microstructure import imbalance, public_depth
 from tercel.market.book import layout as lay
+from tercel.market.book.id_map import Ids
 from tercel.market.book.ladder import in_window, level_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, MESSAGE_END, OPENING, REDUCE, TRADE_HIDDEN
@@ -65,7 +66,7 @@ def read_levels(b: Packed, levels: int, seen: Longs) -> None:
 
 @kernel
 def flow_of_tape(
-    b: Packed, keys: Longs, slots: Packed, key_of: Longs,
+    b: Packed, ids: Ids, key_of: Longs,
     ns: Longs, kind: Bytes, order_id: Longs, side: Bytes, price: Packed, qty: Packed, flags: Bytes,
     levels: int, state: Longs, flow: Longs, seen: Longs, before: Longs,
 ) -> int:  # fmt: skip
@@ -77,7 +78,7 @@ def flow_of_tape(
     started = False
     for i in range(ns.shape[0]):
         what = kind[i]
-        apply_one(b, keys, slots, key_of, what, order_id[i], side[i], price[i], qty[i])
+        apply_one(b, ids, key_of, what, order_id[i], side[i], price[i], qty[i])
         opening = flags[i] & OPENING != 0
         if what == EXECUTE or what == TRADE_HIDDEN:
             trades += 1

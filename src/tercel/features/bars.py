@@ -17,6 +17,7 @@ import numpy as np
 from tercel.core.errors import DataError
 from tercel.core.jit import Floats, Longs
 from tercel.features import bar_kernels as k
+from tercel.market.book.id_map import new_ids
 from tercel.market.book.layout import OVERFLOW, new_book
 from tercel.market.tape.events import Events
 
@@ -68,11 +69,11 @@ def flow_of(events: Events, levels: int = 5) -> Flow:
     orders = ORDERS
     while True:
         b = new_book(orders, WIDTH)
-        keys, slots = np.zeros(4 * orders, np.int64), np.full(4 * orders, -1, np.int32)
+        ids = new_ids(orders)
         state = np.zeros((events.n, 7 + 2 * levels), np.int64)
         flow = np.zeros((events.n, levels), np.int64)
         n = k.flow_of_tape(
-            b, keys, slots, np.zeros(orders, np.int64), events.exch_ns, events.kind, events.order_id, events.side,
+            b, ids, np.zeros(orders, np.int64), events.exch_ns, events.kind, events.order_id, events.side,
             events.price_ticks, events.qty_lots, events.flags, levels, state, flow,
             np.zeros(4 * levels, np.int64), np.zeros(4 * levels, np.int64),
         )  # fmt: skip

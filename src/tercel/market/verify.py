@@ -23,6 +23,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market import verify_kernels as v
 from tercel.market import verify_survey as survey
 from tercel.market.book import Book
+from tercel.market.book.id_map import Ids
 from tercel.market.feeds.lobster_csv import read_orderbook
 from tercel.market.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
 from tercel.market.feeds.lobster_tick import UNITS_PER_DOLLAR
@@ -54,10 +55,10 @@ def verify_alone(events: Events) -> dict[str, Any]:
     """
     report = np.zeros(len(survey.COUNTS), np.int64)
 
-    def replay(b: Packed, keys: Longs, slots: Packed, key_of: Longs) -> None:
+    def replay(b: Packed, ids: Ids, key_of: Longs) -> None:
         report[:] = 0
         e = events
-        survey.survey(b, keys, slots, key_of, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, report)
+        survey.survey(b, ids, key_of, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, report)
 
     book = in_room(replay)
     found = survey.findings(events, report, int(survey.resting_lots(book.state)))
@@ -107,12 +108,12 @@ def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> d
     v.wanted_levels(book, unit, bool(instrument.extra.get("orderbook_on_tick", True)), empty, want)
     report, matched = np.zeros(v.REPORT, np.int64), np.zeros(levels, np.int64)
 
-    def compare(b: Packed, keys: Longs, slots: Packed, key_of: Longs) -> None:
+    def compare(b: Packed, ids: Ids, key_of: Longs) -> None:
         report[:] = matched[:] = 0
         report[v.BAD_ROW] = -1
         e = events
         v.compare(
-            b, keys, slots, key_of, e.seq, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags,
+            b, ids, key_of, e.seq, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags,
             want, empty, np.zeros((2, 2, 2, levels + 8), np.int32), np.ones(levels, np.uint8), matched, report,
         )  # fmt: skip
 
@@ -168,7 +169,7 @@ def in_room(run: Callable[[Packed, Longs, Packed, Longs], None]) -> Book:
     orders = ORDERS
     while True:
         book = Book(orders=orders, own=0)
-        run(book.state, book._keys, book._slots, book._key_of)
+        run(book.state, book._ids, book._key_of)
         if book.overflow == 0:
             return book
         orders *= 4

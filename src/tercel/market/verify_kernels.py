@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.market.book.id_map import Ids
 from tercel.market.book.ladder import best, in_window, level_at, lots_at
 from tercel.market.book.layout import FAR_ASK, FAR_BID, HEADER, LEVELS_ASK, LEVELS_BID, LOTS, NEXT, ORDER, PRICE, QTY
 from tercel.market.book.tape_kernels import apply_one
@@ -115,8 +116,7 @@ def _touch_equal(b: Packed, want: Packed) -> bool:
 @kernel
 def compare(
     b: Packed,
-    keys: Longs,
-    slots: Packed,
+    ids: Ids,
     key_of: Longs,
     seq: Longs,
     kind: Bytes,
@@ -163,7 +163,7 @@ def compare(
                     gone = removed if removed_side == side[j] else 0
                     legal &= _legal_in(kept[h, 0], report[KEPT + h], levels, gone, side[j], price[j])
             held = lots_at(b, side[j], price[j]) if REDUCE <= kind[j] <= EXECUTE else 0
-            apply_one(b, keys, slots, key_of, kind[j], order_id[j], side[j], price[j], qty[j])
+            apply_one(b, ids, key_of, kind[j], order_id[j], side[j], price[j], qty[j])
             if held > 0 and lots_at(b, side[j], price[j]) == 0:
                 removed, removed_side = price[j], side[j]
         i = stop + 1

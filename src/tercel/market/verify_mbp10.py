@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
 from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.market.book.id_map import Ids
 from tercel.market.book.ladder import head_at, in_window
 from tercel.market.book.layout import FAR_ASK, FAR_BID, HEADER, NEXT, ORDER, PRICE
 from tercel.market.book.tape_kernels import apply_one
@@ -87,7 +88,7 @@ def same_levels(b: Packed, want: Longs, got: Packed, work: Longs) -> bool:
 
 @kernel
 def compare(
-    b: Packed, keys: Longs, slots: Packed, key_of: Longs,
+    b: Packed, ids: Ids, key_of: Longs,
     ns: Longs, kind: Bytes, order_id: Longs, side: Signs, price: Packed, qty: Packed,
     times: Longs, want: Longs, got: Packed, work: Longs, report: Longs,
 ) -> None:  # fmt: skip
@@ -95,11 +96,11 @@ def compare(
     at = 0
     for row in range(times.shape[0]):
         while at < ns.shape[0] and ns[at] < times[row]:
-            apply_one(b, keys, slots, key_of, kind[at], order_id[at], side[at], price[at], qty[at])
+            apply_one(b, ids, key_of, kind[at], order_id[at], side[at], price[at], qty[at])
             at += 1
         same = same_levels(b, want[row], got, work)
         while not same and at < ns.shape[0] and ns[at] <= times[row]:
-            apply_one(b, keys, slots, key_of, kind[at], order_id[at], side[at], price[at], qty[at])
+            apply_one(b, ids, key_of, kind[at], order_id[at], side[at], price[at], qty[at])
             at += 1
             same = same_levels(b, want[row], got, work)
         if same:
@@ -134,12 +135,12 @@ def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> dict[str
         raise FeedError(f"rows of {instrument.symbol} on {instrument.date}", f"none in {path}", "give that day's file")
     report = np.zeros(REPORT, np.int64)
 
-    def run(b: Packed, keys: Longs, slots: Packed, key_of: Longs) -> None:
+    def run(b: Packed, ids: Ids, key_of: Longs) -> None:
         report[:] = 0
         report[BAD_ROW] = -1
         e = events
         compare(
-            b, keys, slots, key_of, e.exch_ns, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots,
+            b, ids, key_of, e.exch_ns, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots,
             times, want, np.zeros((2, LEVELS), np.int32), np.zeros(5, np.int64), report,
         )  # fmt: skip
 

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.market.book.id_map import Ids, find
 from tercel.market.book.ladder import best, lots_at
 from tercel.market.book.layout import HEADER, HIGH, ORDER, PRICE, QTY, SIDE
-from tercel.market.book.tape_kernels import apply_one, find
+from tercel.market.book.tape_kernels import apply_one
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
 
@@ -65,7 +66,7 @@ def _see_print(b: Packed, kind: int, side: int, price: int, lots: int, trading: 
 
 @kernel
 def survey(
-    b: Packed, keys: Longs, slots: Packed, key_of: Longs,
+    b: Packed, ids: Ids, key_of: Longs,
     kind: Bytes, order_id: Longs, side: Signs, price: Packed, qty: Packed, flags: Bytes, report: Longs,
 ) -> None:  # fmt: skip
     """Replay every row and count; see `COUNTS`."""
@@ -87,9 +88,9 @@ def survey(
         )
         old_side, old_price, old_lots = 0, 0, 0
         if (what == schema.ADD or what == schema.MODIFY) and order_id[i] != 0:
-            at = find(keys, slots, order_id[i])
+            at = find(ids, order_id[i])
             if at >= 0:  # the order leaves where it was
-                o = HEADER + slots[at] * ORDER
+                o = HEADER + ids[at].slot * ORDER
                 old_side, old_price = b[o + SIDE], b[o + PRICE]
                 old_lots = lots_at(b, old_side, old_price)
                 s = old_side if what == schema.MODIFY else s
@@ -97,7 +98,7 @@ def survey(
         if what == schema.LEVEL_SET:
             report[GONE] += qty[i] == 0 and before == 0
             report[REPEATS] += qty[i] == before and before > 0
-        apply_one(b, keys, slots, key_of, what, order_id[i], side[i], p, qty[i])
+        apply_one(b, ids, key_of, what, order_id[i], side[i], p, qty[i])
         if on_level and s != 0:
             change = lots_at(b, s, p) - before
             running += change

@@ -7,7 +7,7 @@ from tests.market.book.conformance import Columns
 from tercel.core.vocabulary import BUY
 from tercel.market.book import layout as lay
 from tercel.market.book.book import Book
-from tercel.market.book.tape_kernels import home_of
+from tercel.market.book.id_map import home_of
 from tercel.market.tape.schema import ADD, DELETE
 
 
@@ -35,14 +35,14 @@ def test_a_million_random_ids_leave_nothing_behind() -> None:
     np.random.default_rng(4).shuffle(ids)
     live = 200
     book = Book(orders=256, width=16, own=0)
-    before = (book.state.nbytes, book._keys.nbytes, book._slots.nbytes)
+    before = (book.state.nbytes, book._ids.nbytes)
     tape = adds_and_deletes(ids, live)
     book.apply(tape, 0, len(ids))
-    assert int((book._slots >= 0).sum()) == len(book.orders()) == live
+    assert int((book._ids["slot"] >= 0).sum()) == len(book.orders()) == live
     book.apply(tape, len(ids))
     assert (book.overflow, book.unknown_ids, book.duplicate_ids) == (0, 0, 0)
-    assert int((book._slots >= 0).sum()) == len(book.orders()) == 0
-    assert (book.state.nbytes, book._keys.nbytes, book._slots.nbytes) == before
+    assert int((book._ids["slot"] >= 0).sum()) == len(book.orders()) == 0
+    assert (book.state.nbytes, book._ids.nbytes) == before
     assert book.state[lay.HIGH] <= live + 1
     assert book.state[lay.LIVE] == 0
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book import tape_kernels as tape
+from tercel.market.book.id_map import find, new_ids
 from tercel.market.book.ladder import insert_own, lots_at, reduce
 from tercel.market.tape.schema import DELETE, EXECUTE, REDUCE
 
@@ -63,9 +64,7 @@ class Book:
 
     def __init__(self, orders: int = 65536, width: int = 4096, own: int = 32) -> None:
         self.state = lay.new_book(orders, width, own)
-        capacity = 1 << (2 * orders - 1).bit_length()
-        self._keys = np.zeros(capacity, np.int64)
-        self._slots = np.full(capacity, -1, np.int32)
+        self._ids = new_ids(orders)
         self._key_of = np.zeros(orders, np.int64)
         self._touch = np.zeros(4, np.int64)
         self._fills = np.zeros((256, 4), np.int64)
@@ -76,7 +75,7 @@ class Book:
         """Apply tape rows `[start, stop)` in one compiled loop."""
         stop = len(events.kind) if stop is None else stop
         tape.apply_rows(
-            self.state, self._keys, self._slots, self._key_of,
+            self.state, self._ids, self._key_of,
             events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots,
             start, stop, self._touch,
         )  # fmt: skip
@@ -85,35 +84,35 @@ class Book:
         """Apply tape rows; best bid and ask after each, int32 (n, 2), NO_BID and NO_ASK where a side is empty."""
         found = np.zeros((len(events.kind), 2), np.int32)
         tape.quotes_after(
-            self.state, self._keys, self._slots, self._key_of,
+            self.state, self._ids, self._key_of,
             events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots, found,
         )  # fmt: skip
         return found
 
     def add(self, order_id: int, side: int, price: int, qty: int) -> bool:
         """Rest a new order; False when there was no room (counted in `overflow`)."""
-        return tape.add_id(self.state, self._keys, self._slots, self._key_of, order_id, side, price, qty) >= 0
+        return tape.add_id(self.state, self._ids, self._key_of, order_id, side, price, qty) >= 0
 
     def reduce(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
         """Take lots from an order, which keeps its place. Returns the lots taken.
 
         `side` and `price` find the anonymous lots where the id is unknown.
         """
-        return int(tape.reduce_any(self.state, self._keys, self._slots, REDUCE, order_id, side, price, qty))
+        return int(tape.reduce_any(self.state, self._ids, REDUCE, order_id, side, price, qty))
 
     def delete(self, order_id: int, qty: int = 0, side: int = 0, price: int = 0) -> int:
         """Withdraw an order whole (`qty` serves only where its id is unknown). Returns the lots taken."""
         known = self._find(order_id) >= 0
         lots = WHOLE if known else qty
-        return int(tape.reduce_any(self.state, self._keys, self._slots, DELETE, order_id, side, price, lots))
+        return int(tape.reduce_any(self.state, self._ids, DELETE, order_id, side, price, lots))
 
     def execute(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
         """The named order trades `qty` lots. Returns the lots taken."""
-        return int(tape.reduce_any(self.state, self._keys, self._slots, EXECUTE, order_id, side, price, qty))
+        return int(tape.reduce_any(self.state, self._ids, EXECUTE, order_id, side, price, qty))
 
     def modify(self, order_id: int, price: int, qty: int) -> bool:
         """New price and lots; keeps the place only for fewer lots at the same price. False for an unknown id."""
-        return bool(tape.modify_id(self.state, self._keys, self._slots, self._key_of, order_id, price, qty))
+        return bool(tape.modify_id(self.state, self._ids, self._key_of, order_id, price, qty))
 
     def replace(self, old_id: int, new_id: int, price: int, qty: int) -> bool:
         """Withdraw `old_id` and rest `new_id` on its side, behind all others. False for an unknown id."""
@@ -128,15 +127,15 @@ class Book:
 
     def clear(self) -> None:
         """Empty the book of public orders."""
-        tape.clear(self.state, self._slots)
+        tape.clear(self.state, self._ids)
 
     def level_set(self, side: int, price: int, qty: int) -> None:
         """(L2 feeds) The level's total becomes `qty`."""
-        tape.set_level(self.state, self._keys, self._slots, self._key_of, side, price, qty)
+        tape.set_level(self.state, self._ids, self._key_of, side, price, qty)
 
     def roll_out(self, side: int, price: int) -> None:
         """The level left the feed's window: its orders are forgotten."""
-        tape.drop_level(self.state, self._keys, self._slots, self._key_of, side, price)
+        tape.drop_level(self.state, self._ids, self._key_of, side, price)
 
     def roll_in(self, side: int, price: int, qty: int) -> None:
         """A level came into the feed's window: one anonymous block."""
@@ -156,7 +155,7 @@ class Book:
         fills: list[BookFill] = []
         left = qty
         while left > 0:
-            n = tape.match_into(self.state, self._keys, self._slots, self._key_of, side, limit, left, self._fills)
+            n = tape.match_into(self.state, self._ids, self._key_of, side, limit, left, self._fills)
             for _, resting, at, lots in self._fills[:n].tolist():
                 fills.append(BookFill(resting, at, lots))
                 left -= lots
@@ -253,11 +252,11 @@ class Book:
         return rows[order]
 
     def _find(self, order_id: int) -> int:
-        return int(tape.find(self._keys, self._slots, order_id)) if order_id != 0 else -1
+        return int(find(self._ids, order_id)) if order_id != 0 else -1
 
     def _slot(self, order_id: int) -> int:
         at = self._find(order_id)
-        return int(self._slots[at]) if at >= 0 else -1
+        return int(self._ids["slot"][at]) if at >= 0 else -1
 
     # -- counters -----------------------------------------------------------------------------------------------------
 

@@ -5,25 +5,26 @@ beyond it lie in an unsorted far list and come back, in arrival order, when the 
 orders is kept incrementally: whoever removes lots from a level that holds own lots corrects the own orders behind.
 """
 
-from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.jit import Longs, Packed, inlined_kernel, kernel, rare_kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 
 
-@kernel
+@inlined_kernel
 def level_at(b: Packed, side: int, price: int) -> int:
     """Offset of the ring record for a price inside the side's window."""
-    ring = b[lay.AT_LEVELS] if side > 0 else b[lay.AT_LEVELS] + b[lay.WIDTH] * lay.LEVEL
-    return ring + (price & (b[lay.WIDTH] - 1)) * lay.LEVEL
+    ring = fixed(b, lay.AT_LEVELS) if side > 0 else fixed(b, lay.AT_LEVELS) + fixed(b, lay.WIDTH) * lay.LEVEL
+    return ring + (price & (fixed(b, lay.WIDTH) - 1)) * lay.LEVEL
 
 
-@kernel
+@inlined_kernel
 def in_window(b: Packed, side: int, price: int) -> bool:
     lo = b[lay.LO_BID] if side > 0 else b[lay.LO_ASK]
-    return lo <= price < lo + b[lay.WIDTH]
+    return lo <= price < lo + fixed(b, lay.WIDTH)
 
 
-@kernel
+@inlined_kernel
 def best(b: Packed, side: int) -> int:
     """Best price of a side, own orders included; NO_BID / NO_ASK when empty."""
     return b[lay.BEST_BID] if side > 0 else b[lay.BEST_ASK]
@@ -37,7 +38,7 @@ def changes(b: Packed, side: int) -> int:
 
 @kernel
 def is_own(b: Packed, slot: int) -> bool:
-    return b[lay.ORDERS] <= slot < b[lay.ORDERS] + b[lay.OWN]
+    return fixed(b, lay.ORDERS) <= slot < fixed(b, lay.ORDERS) + fixed(b, lay.OWN)
 
 
 @kernel
@@ -45,8 +46,8 @@ def public_lots_at(b: Packed, side: int, price: int) -> int:
     """Lots of others at a price, wherever they lie."""
     total = lots_at(b, side, price)
     if b[lay.OWN_RESTING] > 0:
-        for i in range(b[lay.OWN]):
-            o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+        for i in range(fixed(b, lay.OWN)):
+            o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
             if b[o + lay.PRICE] == price and b[o + lay.SIDE] == side:
                 total -= b[o + lay.QTY]
     return total
@@ -70,13 +71,13 @@ def lots_at(b: Packed, side: int, price: int) -> int:
 # -- slots ------------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined_kernel
 def allocate(b: Packed) -> int:
     """A free public slot, or -1 and one more overflow."""
     slot = b[lay.FREE]
     if slot >= 0:
         b[lay.FREE] = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
-    elif b[lay.HIGH] < b[lay.ORDERS]:
+    elif b[lay.HIGH] < fixed(b, lay.ORDERS):
         slot = b[lay.HIGH]
         b[lay.HIGH] += 1
     else:
@@ -86,7 +87,7 @@ def allocate(b: Packed) -> int:
     return slot
 
 
-@kernel
+@inlined_kernel
 def release(b: Packed, slot: int) -> None:
     """Give a public slot back; its order must be out of the book."""
     b[lay.HEADER + slot * lay.ORDER + lay.NEXT] = b[lay.FREE]
@@ -97,7 +98,7 @@ def release(b: Packed, slot: int) -> None:
 # -- linking ----------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@rare_kernel
 def _link_far(b: Packed, slot: int, side: int) -> None:
     head = lay.FAR_BID if side > 0 else lay.FAR_ASK
     o = lay.HEADER + slot * lay.ORDER
@@ -109,7 +110,7 @@ def _link_far(b: Packed, slot: int, side: int) -> None:
     b[head] = slot
 
 
-@kernel
+@rare_kernel
 def unlink_far(b: Packed, slot: int, side: int) -> None:
     o = lay.HEADER + slot * lay.ORDER
     prev, nxt = b[o + lay.PREV], b[o + lay.NEXT]
@@ -157,19 +158,13 @@ def link_after(b: Packed, lv: int, slot: int, after: int) -> None:
         b[lay.HEADER + nxt * lay.ORDER + lay.PREV] = slot
 
 
-@kernel
+@inlined_kernel
 def unlink(b: Packed, lv: int, slot: int) -> None:
     """Take a slot out of a level's queue; lots are the caller's to count."""
     o = lay.HEADER + slot * lay.ORDER
     prev, nxt = b[o + lay.PREV], b[o + lay.NEXT]
-    if prev >= 0:
-        b[lay.HEADER + prev * lay.ORDER + lay.NEXT] = nxt
-    else:
-        b[lv + lay.HEAD] = nxt
-    if nxt >= 0:
-        b[lay.HEADER + nxt * lay.ORDER + lay.PREV] = prev
-    else:
-        b[lv + lay.TAIL] = prev
+    b[lay.HEADER + prev * lay.ORDER + lay.NEXT if prev >= 0 else lv + lay.HEAD] = nxt
+    b[lay.HEADER + nxt * lay.ORDER + lay.PREV if nxt >= 0 else lv + lay.TAIL] = prev
 
 
 # -- the window -------------------------------------------------------------------------------------------------------
@@ -193,10 +188,10 @@ def _evict(b: Packed, side: int, price: int) -> None:
     b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] -= 1
 
 
-@kernel
+@rare_kernel
 def recentre(b: Packed, side: int, price: int) -> None:
     """Move a side's window so that `price`, its best, has three quarters of the window behind it."""
-    width = b[lay.WIDTH]
+    width = fixed(b, lay.WIDTH)
     at = lay.LO_BID if side > 0 else lay.LO_ASK
     old = b[at]
     lo = price - 3 * width // 4 if side > 0 else price - width // 4
@@ -218,21 +213,21 @@ def recentre(b: Packed, side: int, price: int) -> None:
         slot = nxt
 
 
-@kernel
+@rare_kernel
 def refind_best(b: Packed, side: int, price: int) -> None:
     """After the best level at `price` emptied: the next one, from the ring or from the far list."""
     at = lay.BEST_BID if side > 0 else lay.BEST_ASK
     none = NO_BID if side > 0 else NO_ASK
     if b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] > 0:
-        ring = b[lay.AT_LEVELS] if side > 0 else b[lay.AT_LEVELS] + b[lay.WIDTH] * lay.LEVEL
-        mask = b[lay.WIDTH] - 1
+        ring = fixed(b, lay.AT_LEVELS) if side > 0 else fixed(b, lay.AT_LEVELS) + fixed(b, lay.WIDTH) * lay.LEVEL
+        mask = fixed(b, lay.WIDTH) - 1
         p = price - side
         while b[ring + (p & mask) * lay.LEVEL + lay.LOTS] == 0:
             p -= side
         b[at] = p
         lo = b[lay.LO_BID] if side > 0 else b[lay.LO_ASK]
-        room = p - lo if side > 0 else lo + b[lay.WIDTH] - 1 - p
-        if room < b[lay.WIDTH] // 4:
+        room = p - lo if side > 0 else lo + fixed(b, lay.WIDTH) - 1 - p
+        if room < fixed(b, lay.WIDTH) // 4:
             recentre(b, side, p)
         return
     far = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
@@ -250,7 +245,7 @@ def refind_best(b: Packed, side: int, price: int) -> None:
     b[at] = p
 
 
-@kernel
+@rare_kernel
 def _place_outside(b: Packed, side: int, price: int) -> bool:
     """A price outside the window: move the window if it is the new best (True), else it belongs to the far list."""
     if (price - best(b, side)) * side > 0:
@@ -262,7 +257,7 @@ def _place_outside(b: Packed, side: int, price: int) -> bool:
 # -- orders -----------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined_kernel
 def insert(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
     """Rest `qty` lots at the tail of a price level under a slot that is not in use."""
     o = lay.HEADER + slot * lay.ORDER
@@ -280,31 +275,31 @@ def insert(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
     tail = b[lv + lay.TAIL]
     b[o + lay.PREV] = tail
     b[o + lay.NEXT] = -1
-    if tail >= 0:
-        b[lay.HEADER + tail * lay.ORDER + lay.NEXT] = slot
-    else:
-        b[lv + lay.HEAD] = slot
-        b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] += 1
-        if side > 0:
-            if price > b[lay.BEST_BID]:
-                b[lay.BEST_BID] = price
-        elif price < b[lay.BEST_ASK]:
-            b[lay.BEST_ASK] = price
+    b[lay.HEADER + tail * lay.ORDER + lay.NEXT if tail >= 0 else lv + lay.HEAD] = slot
+    b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] += 1 if tail < 0 else 0
+    at = lay.BEST_BID if side > 0 else lay.BEST_ASK
+    if (price - b[at]) * side > 0:
+        b[at] = price
     b[lv + lay.TAIL] = slot
     b[lv + lay.LOTS] += qty
 
 
-@kernel
+@rare_kernel
 def _move_up(b: Packed, side: int, price: int, arrival: int, qty: int) -> None:
     """Lots with arrival number `arrival` left the level: own orders behind them move up."""
-    orders = b[lay.ORDERS]
-    for i in range(b[lay.OWN]):
+    orders, unseen = fixed(b, lay.ORDERS), b[lay.OWN_RESTING]
+    for i in range(fixed(b, lay.OWN)):
         o = lay.HEADER + (orders + i) * lay.ORDER
-        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.ARR] > arrival and b[o + lay.SIDE] == side:
-            b[b[lay.AT_LEDGER] + i * lay.LEDGER + lay.AHEAD] -= qty
+        if b[o + lay.QTY] == 0:
+            continue
+        if b[o + lay.PRICE] == price and b[o + lay.ARR] > arrival and b[o + lay.SIDE] == side:
+            b[fixed(b, lay.AT_LEDGER) + i * lay.LEDGER + lay.AHEAD] -= qty
+        unseen -= 1
+        if unseen == 0:
+            return
 
 
-@kernel
+@inlined_kernel
 def reduce(b: Packed, slot: int, qty: int) -> int:
     """Take `qty` lots (at most what is there) from an order; at zero it leaves the book. Returns the lots taken.
 
@@ -316,33 +311,48 @@ def reduce(b: Packed, slot: int, qty: int) -> int:
     if qty <= 0:
         return 0
     side, price = b[o + lay.SIDE], b[o + lay.PRICE]
-    own = is_own(b, slot)
     b[lay.CHANGES if side > 0 else lay.CHANGES + 1] += 1
     b[o + lay.QTY] = have - qty
     if b[o + lay.FLAGS] & lay.FAR:
-        if b[lay.OWN_RESTING] > 0:
-            _move_up(b, side, price, b[o + lay.ARR], qty)
-        if qty == have:
-            unlink_far(b, slot, side)
-            if own:
-                b[lay.OWN_RESTING] -= 1
+        _reduce_far(b, slot, qty)
         return qty
     lv = level_at(b, side, price)
-    b[lv + lay.LOTS] -= qty
+    lots = b[lv + lay.LOTS] - qty
+    b[lv + lay.LOTS] = lots
     if b[lv + lay.OWN_LOTS] > 0:
-        _move_up(b, side, price, b[o + lay.ARR], qty)
-        if own:
-            b[lv + lay.OWN_LOTS] -= qty
+        _reduce_among_own(b, lv, slot, qty)
     if qty < have:
         return qty
-    if own:
-        b[lay.OWN_RESTING] -= 1
     unlink(b, lv, slot)
-    if b[lv + lay.LOTS] == 0:
+    if lots == 0:
         b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] -= 1
         if price == best(b, side):
             refind_best(b, side, price)
     return qty
+
+
+@rare_kernel
+def _reduce_far(b: Packed, slot: int, qty: int) -> None:
+    """The part of `reduce` for an order in the far list."""
+    o = lay.HEADER + slot * lay.ORDER
+    side = b[o + lay.SIDE]
+    if b[lay.OWN_RESTING] > 0:
+        _move_up(b, side, b[o + lay.PRICE], b[o + lay.ARR], qty)
+    if b[o + lay.QTY] == 0:
+        unlink_far(b, slot, side)
+        if is_own(b, slot):
+            b[lay.OWN_RESTING] -= 1
+
+
+@rare_kernel
+def _reduce_among_own(b: Packed, lv: int, slot: int, qty: int) -> None:
+    """The part of `reduce` for a level with own orders."""
+    o = lay.HEADER + slot * lay.ORDER
+    _move_up(b, b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.ARR], qty)
+    if is_own(b, slot):
+        b[lv + lay.OWN_LOTS] -= qty
+        if b[o + lay.QTY] == 0:
+            b[lay.OWN_RESTING] -= 1
 
 
 @kernel
@@ -357,14 +367,14 @@ def head_at(b: Packed, side: int, price: int) -> int:
 @kernel
 def insert_own(b: Packed, own: int, side: int, price: int, qty: int, outside_feed: bool) -> None:
     """Rest own order `own` at the tail of its level. `outside_feed`: the feed does not show what rests there."""
-    led = b[lay.AT_LEDGER] + own * lay.LEDGER
+    led = fixed(b, lay.AT_LEDGER) + own * lay.LEDGER
     b[led + lay.AHEAD] = lots_at(b, side, price)
     b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
     if outside_feed:
         b[led + lay.AHEAD] += lay.AHEAD_UNKNOWN_LOTS
         b[led + lay.AHEAD_STATE] = lay.AHEAD_FROZEN
     b[lay.ARRIVAL] += 1  # stays free for the piece of a block that may roll in right before it
-    insert(b, b[lay.ORDERS] + own, side, price, qty)
+    insert(b, fixed(b, lay.ORDERS) + own, side, price, qty)
     b[lay.OWN_RESTING] += 1
     if in_window(b, side, price):
         b[level_at(b, side, price) + lay.OWN_LOTS] += qty

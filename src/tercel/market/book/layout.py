@@ -22,6 +22,8 @@ WIDTH: Final = 1  # price levels in the ring of one side, a power of two
 OWN: Final = 2  # own order slots
 AT_LEVELS: Final = 3  # offset of the bid ring; the ask ring follows it
 AT_LEDGER: Final = 4  # offset of the own ledger
+GEOMETRY: Final = range(AT_LEDGER + 1)
+"""Words that a book is made with and that nobody changes: kernels read them with `core.memory.fixed`."""
 BEST_BID: Final = 5  # best prices, own orders included
 BEST_ASK: Final = 6
 LO_BID: Final = 7  # lowest price of each ring's window
@@ -115,7 +117,8 @@ def new_book(orders: int, width: int, own: int = 0, *, background: bool = False)
     at_ledger = at_levels + 2 * width * LEVEL
     length = at_ledger + own * LEDGER
     book = np.zeros(length * (2 if background else 1), dtype=np.int32)
-    book[[ORDERS, WIDTH, OWN, AT_LEVELS, AT_LEDGER]] = orders, width, own, at_levels, at_ledger
+    for start in (0, length) if background else (0,):
+        book[start : start + len(GEOMETRY)] = orders, width, own, at_levels, at_ledger
     book[BACKGROUND] = length if background else 0
     book[BEST_BID], book[BEST_ASK] = NO_BID, NO_ASK
     book[[FAR_BID, FAR_ASK, FREE]] = -1

@@ -1,16 +1,16 @@
 """The book fed from a tape: 64-bit order ids on top of the ladder, one compiled loop over event columns.
 
-The id map is open addressing with linear probing and backward-shift deletion: no tombstones, so it never grows. It
-lies in two arrays: `keys` int64[capacity] and `slots` int32[capacity] (-1 empty), a power of two at least twice the
-order capacity; `key_of` int64[orders] gives a slot's id back.
+`ids` is the map from ids to slots (`id_map`), `key_of` int64[orders] gives a slot's id back.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.jit import Bytes, Longs, Packed, inlined_kernel, kernel, rare_kernel
+from tercel.core.memory import fixed, prefetch
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
+from tercel.market.book.id_map import Ids, find, forget, home_of, place_of
 from tercel.market.book.ladder import (
     allocate,
     best,
@@ -26,64 +26,23 @@ from tercel.market.book.ladder import (
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.tape import schema
 
-
-@kernel
-def home_of(key: int, mask: int) -> int:
-    """Where an id would like to live: Fibonacci hashing of the folded id, so that no pattern of ids clusters."""
-    h = (key ^ (key >> 29)) * -7046029254386353131  # 2^64 / golden ratio, as a signed number
-    return (h >> 40) & mask
+AHEAD = 4
+"""Messages ahead of which the map's entry is fetched."""
 
 
-@kernel
-def place_of(keys: Longs, slots: Packed, key: int) -> int:
-    """Position of an id in the map, or of the empty place (`slots` -1) where it would go."""
-    mask = keys.shape[0] - 1
-    at = home_of(key, mask)
-    while slots[at] >= 0 and keys[at] != key:
-        at = (at + 1) & mask
-    return at
-
-
-@kernel
-def find(keys: Longs, slots: Packed, key: int) -> int:
-    """Position of an id in the map, or -1."""
-    at = place_of(keys, slots, key)
-    return at if slots[at] >= 0 else -1
-
-
-@kernel
-def forget(keys: Longs, slots: Packed, at: int) -> None:
-    """Remove the entry at a position and close the gap (Knuth, vol. 3, algorithm 6.4 R)."""
-    mask = keys.shape[0] - 1
-    gap = at
-    nxt = at
-    while True:
-        nxt = (nxt + 1) & mask
-        if slots[nxt] < 0:
-            break
-        home = home_of(keys[nxt], mask)
-        # stays if its home lies cyclically in (gap, nxt]
-        if ((nxt - home) & mask) < ((nxt - gap) & mask):
-            continue
-        keys[gap] = keys[nxt]
-        slots[gap] = slots[nxt]
-        gap = nxt
-    slots[gap] = -1
-
-
-@kernel
-def add_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, side: int, price: int, qty: int) -> int:
+@inlined_kernel
+def add_id(b: Packed, ids: Ids, key_of: Longs, key: int, side: int, price: int, qty: int) -> int:
     """A new order under an exchange id (0: anonymous); a live duplicate is a feed glitch: the old order goes first.
 
     Returns its slot, -1 when there was no room or there are no lots.
     """
     if qty <= 0:
         return -1
-    at = place_of(keys, slots, key)
-    if slots[at] >= 0:
+    at = place_of(ids, key)
+    if ids[at].slot >= 0:
         b[lay.DUPLICATE_IDS] += 1
-        take_id(b, keys, slots, at, 1 << 30)
-        at = place_of(keys, slots, key)
+        take_id(b, ids, at, 1 << 30)
+        at = place_of(ids, key)
     slot = allocate(b)
     if slot >= 0:
         if b[lay.OWN_RESTING] > 0:
@@ -93,23 +52,23 @@ def add_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, side:
             b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
         else:
             key_of[slot] = key
-            keys[at] = key
-            slots[at] = slot
+            ids[at].key = key
+            ids[at].slot = slot
     return slot
 
 
-@kernel
-def take_id(b: Packed, keys: Longs, slots: Packed, at: int, qty: int) -> int:
+@inlined_kernel
+def take_id(b: Packed, ids: Ids, at: int, qty: int) -> int:
     """Take lots from the order at a map position; at zero the id and the slot are given back."""
-    slot = slots[at]
+    slot = ids[at].slot
     taken = reduce(b, slot, qty)
     if b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
-        forget(keys, slots, at)
+        forget(ids, at)
         release(b, slot)
     return taken
 
 
-@kernel
+@rare_kernel
 def take_unknown(b: Packed, side: int, price: int, qty: int, from_front: bool) -> int:
     """A message about an unknown id: anonymous lots of its level first, what is more is counted."""
     taken = reduce_anonymous(b, side, price, qty, from_front, False) if side != 0 else 0
@@ -120,7 +79,7 @@ def take_unknown(b: Packed, side: int, price: int, qty: int, from_front: bool) -
 
 
 @kernel
-def forget_level_ids(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side: int, price: int) -> None:
+def forget_level_ids(b: Packed, ids: Ids, key_of: Longs, side: int, price: int) -> None:
     """Drop the ids of a level's known orders from the map, before the level is forgotten."""
     inside = in_window(b, side, price)
     if inside:
@@ -133,17 +92,17 @@ def forget_level_ids(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side:
             b[o + lay.PRICE] == price
             and not is_own(b, slot)
             and not (b[o + lay.FLAGS] & lay.ANONYMOUS)
-            and slot < b[lay.ORDERS]
+            and slot < fixed(b, lay.ORDERS)
         ):
-            at = find(keys, slots, key_of[slot])
-            if at >= 0 and slots[at] == slot:
-                forget(keys, slots, at)
+            at = find(ids, key_of[slot])
+            if at >= 0 and ids[at].slot == slot:
+                forget(ids, at)
         slot = b[o + lay.NEXT]
 
 
 @kernel
-def drop_level(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side: int, price: int) -> None:
-    forget_level_ids(b, keys, slots, key_of, side, price)
+def drop_level(b: Packed, ids: Ids, key_of: Longs, side: int, price: int) -> None:
+    forget_level_ids(b, ids, key_of, side, price)
     roll_out(b, side, price, False)
 
 
@@ -161,7 +120,7 @@ def block_in(b: Packed, side: int, price: int, qty: int) -> int:
 
 
 @kernel
-def set_level(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side: int, price: int, qty: int) -> None:
+def set_level(b: Packed, ids: Ids, key_of: Longs, side: int, price: int, qty: int) -> None:
     """(L2) The level's public total becomes `qty`: more is anonymous, less goes from anonymous, then newest."""
     have = public_lots_at(b, side, price)
     if have == 0:
@@ -173,7 +132,7 @@ def set_level(b: Packed, keys: Longs, slots: Packed, key_of: Longs, side: int, p
         less -= reduce_anonymous(b, side, price, less, False, False)
         while less > 0:
             slot = _last_at(b, side, price, False)
-            less -= take_id(b, keys, slots, find(keys, slots, key_of[slot]), less)
+            less -= take_id(b, ids, find(ids, key_of[slot]), less)
 
 
 @kernel
@@ -197,62 +156,61 @@ def _last_at(b: Packed, side: int, price: int, own_too: bool) -> int:
     """Last order in the queue of a price: of all, or of those with a public slot; -1 none."""
     if in_window(b, side, price):
         slot = b[level_at(b, side, price) + lay.TAIL]
-        while slot >= 0 and slot >= b[lay.ORDERS] and not own_too:
+        while slot >= 0 and slot >= fixed(b, lay.ORDERS) and not own_too:
             slot = b[lay.HEADER + slot * lay.ORDER + lay.PREV]
         return slot
     found, arrival = -1, -1
     slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
     while slot >= 0:
         o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.PRICE] == price and b[o + lay.ARR] > arrival and (own_too or slot < b[lay.ORDERS]):
+        if b[o + lay.PRICE] == price and b[o + lay.ARR] > arrival and (own_too or slot < fixed(b, lay.ORDERS)):
             found, arrival = slot, b[o + lay.ARR]
         slot = b[o + lay.NEXT]
     return found
 
 
 @kernel
-def modify_id(b: Packed, keys: Longs, slots: Packed, key_of: Longs, key: int, price: int, qty: int) -> bool:
+def modify_id(b: Packed, ids: Ids, key_of: Longs, key: int, price: int, qty: int) -> bool:
     """New price and lots for an order: fewer lots at the same price keep its place, anything else loses it."""
-    at = find(keys, slots, key)
+    at = find(ids, key)
     if at < 0:
         b[lay.UNKNOWN_IDS] += 1
         b[lay.UNKNOWN_LOTS] += qty
         return False
-    o = lay.HEADER + slots[at] * lay.ORDER
+    o = lay.HEADER + ids[at].slot * lay.ORDER
     side = b[o + lay.SIDE]
     if price == b[o + lay.PRICE] and qty < b[o + lay.QTY]:
-        take_id(b, keys, slots, at, b[o + lay.QTY] - qty)
+        take_id(b, ids, at, b[o + lay.QTY] - qty)
         return True
-    take_id(b, keys, slots, at, b[o + lay.QTY])
+    take_id(b, ids, at, b[o + lay.QTY])
     if qty > 0:
-        add_id(b, keys, slots, key_of, key, side, price, qty)
+        add_id(b, ids, key_of, key, side, price, qty)
     return True
 
 
 @kernel
-def clear(b: Packed, slots: Packed) -> None:
+def clear(b: Packed, ids: Ids) -> None:
     """Forget every public order."""
     for slot in range(b[lay.HIGH]):
         o = lay.HEADER + slot * lay.ORDER
         if b[o + lay.QTY] > 0:
             reduce(b, slot, b[o + lay.QTY])
             release(b, slot)
-    for i in range(b[lay.OWN]):
-        piece = b[lay.ORDERS] + b[lay.OWN] + i
+    for i in range(fixed(b, lay.OWN)):
+        piece = fixed(b, lay.ORDERS) + fixed(b, lay.OWN) + i
         reduce(b, piece, b[lay.HEADER + piece * lay.ORDER + lay.QTY])
-    for i in range(b[lay.OWN]):
-        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+    for i in range(fixed(b, lay.OWN)):
+        o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
         if b[o + lay.QTY] > 0:
             settle_frozen(b, b[o + lay.SIDE], b[o + lay.PRICE])
-    for at in range(slots.shape[0]):
-        slots[at] = -1
+    for at in range(ids.shape[0]):
+        ids[at].slot = -1
 
 
-@kernel
+@rare_kernel
 def apply_one(
     b: Packed,
-    keys: Longs,
-    slots: Packed,
+    ids: Ids,
     key_of: Longs,
     kind: int,
     key: int,
@@ -262,30 +220,29 @@ def apply_one(
 ) -> None:
     """One tape row; kinds that do not touch the book pass."""
     if kind == schema.ADD:
-        add_id(b, keys, slots, key_of, key, side, price, qty)
+        add_id(b, ids, key_of, key, side, price, qty)
     elif kind == schema.REDUCE or kind == schema.DELETE or kind == schema.EXECUTE:
-        at = find(keys, slots, key) if key != 0 else -1
+        at = find(ids, key) if key != 0 else -1
         if at >= 0:
-            take_id(b, keys, slots, at, 1 << 30 if kind == schema.DELETE else qty)
+            take_id(b, ids, at, 1 << 30 if kind == schema.DELETE else qty)
         else:
             take_unknown(b, side, price, qty, kind == schema.EXECUTE)
     elif kind == schema.ROLL_OUT:
-        drop_level(b, keys, slots, key_of, side, price)
+        drop_level(b, ids, key_of, side, price)
     elif kind == schema.ROLL_IN:
         block_in(b, side, price, qty)
     elif kind == schema.MODIFY:
-        modify_id(b, keys, slots, key_of, key, price, qty)
+        modify_id(b, ids, key_of, key, price, qty)
     elif kind == schema.LEVEL_SET:
-        set_level(b, keys, slots, key_of, side, price, qty)
+        set_level(b, ids, key_of, side, price, qty)
     elif kind == schema.CLEAR:
-        clear(b, slots)
+        clear(b, ids)
 
 
 @kernel
 def apply_rows(
     b: Packed,
-    keys: Longs,
-    slots: Packed,
+    ids: Ids,
     key_of: Longs,
     kind: Bytes,
     order_id: Longs,
@@ -302,25 +259,29 @@ def apply_rows(
     and their lots over all rows, rows.
     """
     checksum = touch[2]
+    mask = ids.shape[0] - 1
+    last = fixed(b, lay.WIDTH) - 1
+    bids, asks = level_at(b, 1, 0), level_at(b, -1, 0)
     for i in range(start, stop):
-        what, key = kind[i], order_id[i]
+        prefetch(ids, home_of(order_id[min(i + AHEAD, stop - 1)], mask))
+        what, key, lots = kind[i], order_id[i], qty[i]
         # the frequent kinds here: one call less on the way to the book
         at = (
-            find(keys, slots, key)
+            find(ids, key)
             if (what == schema.DELETE or what == schema.EXECUTE or what == schema.REDUCE) and key != 0
             else -1
         )
         if at >= 0:
-            take_id(b, keys, slots, at, 1 << 30 if what == schema.DELETE else qty[i])
+            take_id(b, ids, at, 1 << 30 if what == schema.DELETE else lots)
         elif what == schema.ADD:
-            add_id(b, keys, slots, key_of, key, side[i], price[i], qty[i])
+            add_id(b, ids, key_of, key, side[i], price[i], lots)
         else:
-            apply_one(b, keys, slots, key_of, what, key, side[i], price[i], qty[i])
+            apply_one(b, ids, key_of, what, key, side[i], price[i], qty[i])
         bid, ask = int(b[lay.BEST_BID]), int(b[lay.BEST_ASK])
         if bid >= ask:
             touch[0 if bid > ask else 1] += 1
-        bid_lots = int(b[level_at(b, 1, bid) + lay.LOTS]) if bid != NO_BID else 0
-        ask_lots = int(b[level_at(b, -1, ask) + lay.LOTS]) if ask != NO_ASK else 0
+        bid_lots = int(b[bids + (bid & last) * lay.LEVEL + lay.LOTS]) if bid != NO_BID else 0
+        ask_lots = int(b[asks + (ask & last) * lay.LEVEL + lay.LOTS]) if ask != NO_ASK else 0
         checksum += bid * 3 + ask * 5 + bid_lots * 7 + ask_lots * 11
     touch[2] = checksum
     touch[3] += stop - start
@@ -329,8 +290,7 @@ def apply_rows(
 @kernel
 def quotes_after(
     b: Packed,
-    keys: Longs,
-    slots: Packed,
+    ids: Ids,
     key_of: Longs,
     kind: Bytes,
     order_id: Longs,
@@ -341,15 +301,14 @@ def quotes_after(
 ) -> None:
     """Apply tape rows; `quotes` int32[n, 2] takes the best bid and ask after each."""
     for i in range(kind.shape[0]):
-        apply_one(b, keys, slots, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
+        apply_one(b, ids, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
         quotes[i, 0], quotes[i, 1] = b[lay.BEST_BID], b[lay.BEST_ASK]
 
 
 @kernel
 def match_into(
     b: Packed,
-    keys: Longs,
-    slots: Packed,
+    ids: Ids,
     key_of: Longs,
     side: int,
     limit: int,
@@ -372,16 +331,16 @@ def match_into(
         fills[n, 0] = slot
         fills[n, 2] = price
         if is_own(b, slot):
-            fills[n, 1] = -1 - (slot - b[lay.ORDERS])
+            fills[n, 1] = -1 - (slot - fixed(b, lay.ORDERS))
             taken = reduce(b, slot, left)
-        elif b[o + lay.FLAGS] & lay.ANONYMOUS or slot >= b[lay.ORDERS]:
+        elif b[o + lay.FLAGS] & lay.ANONYMOUS or slot >= fixed(b, lay.ORDERS):
             fills[n, 1] = 0
             taken = reduce(b, slot, left)
-            if b[o + lay.QTY] == 0 and slot < b[lay.ORDERS]:
+            if b[o + lay.QTY] == 0 and slot < fixed(b, lay.ORDERS):
                 release(b, slot)
         else:
             fills[n, 1] = key_of[slot]
-            taken = take_id(b, keys, slots, find(keys, slots, key_of[slot]), left)
+            taken = take_id(b, ids, find(ids, key_of[slot]), left)
         fills[n, 3] = taken
         left -= taken
         n += 1
@@ -409,8 +368,7 @@ def best_levels(b: Packed, side: int, prices: Packed, lots: Packed) -> int:
 @kernel
 def reduce_any(
     b: Packed,
-    keys: Longs,
-    slots: Packed,
+    ids: Ids,
     kind: int,
     key: int,
     side: int,
@@ -418,7 +376,7 @@ def reduce_any(
     qty: int,
 ) -> int:
     """As a tape row of kind REDUCE, DELETE or EXECUTE; returns the lots taken."""
-    at = find(keys, slots, key) if key != 0 else -1
+    at = find(ids, key) if key != 0 else -1
     if at >= 0:
-        return take_id(b, keys, slots, at, qty)
+        return take_id(b, ids, at, qty)
     return take_unknown(b, side, price, qty, kind == schema.EXECUTE)

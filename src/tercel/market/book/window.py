@@ -5,7 +5,8 @@ that comes in is one anonymous block (`roll_in`), split around own orders that s
 ahead were frozen meanwhile.
 """
 
-from tercel.core.jit import Packed, kernel
+from tercel.core.jit import Packed, kernel, rare_kernel
+from tercel.core.memory import fixed
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import (
     best,
@@ -34,18 +35,18 @@ def _forget_slot(b: Packed, slot: int, keep_slots: bool) -> None:
         unlink(b, lv, slot)
     else:
         unlink_far(b, slot, side)
-    if not keep_slots and slot < b[lay.ORDERS]:
+    if not keep_slots and slot < fixed(b, lay.ORDERS):
         release(b, slot)
 
 
-@kernel
+@rare_kernel
 def settle_frozen(b: Packed, side: int, price: int) -> None:
     """The feed shows a price again with nothing old resting there: frozen own orders have only own lots ahead."""
     if in_window(b, side, price) and b[level_at(b, side, price) + lay.OWN_LOTS] == 0:
         return
-    for i in range(b[lay.OWN]):
-        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
-        led = b[lay.AT_LEDGER] + i * lay.LEDGER
+    for i in range(fixed(b, lay.OWN)):
+        o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
+        led = fixed(b, lay.AT_LEDGER) + i * lay.LEDGER
         if (
             b[o + lay.QTY] > 0
             and b[o + lay.PRICE] == price
@@ -53,8 +54,8 @@ def settle_frozen(b: Packed, side: int, price: int) -> None:
             and b[led + lay.AHEAD_STATE] == lay.AHEAD_FROZEN
         ):
             ahead = 0
-            for j in range(b[lay.OWN]):
-                q = lay.HEADER + (b[lay.ORDERS] + j) * lay.ORDER
+            for j in range(fixed(b, lay.OWN)):
+                q = lay.HEADER + (fixed(b, lay.ORDERS) + j) * lay.ORDER
                 if (
                     b[q + lay.QTY] > 0
                     and b[q + lay.PRICE] == price
@@ -89,10 +90,10 @@ def roll_out(b: Packed, side: int, price: int, keep_slots: bool) -> None:
             if b[lay.HEADER + slot * lay.ORDER + lay.PRICE] == price and not is_own(b, slot):
                 _forget_slot(b, slot, keep_slots)
             slot = nxt
-    for i in range(b[lay.OWN]):
-        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+    for i in range(fixed(b, lay.OWN)):
+        o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
         if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side:
-            b[b[lay.AT_LEDGER] + i * lay.LEDGER + lay.AHEAD_STATE] = lay.AHEAD_FROZEN
+            b[fixed(b, lay.AT_LEDGER) + i * lay.LEDGER + lay.AHEAD_STATE] = lay.AHEAD_FROZEN
 
 
 @kernel
@@ -139,8 +140,8 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
         found = _next_own(b, side, price, last)
         if found < 0:
             break
-        o = lay.HEADER + (b[lay.ORDERS] + found) * lay.ORDER
-        led = b[lay.AT_LEDGER] + found * lay.LEDGER
+        o = lay.HEADER + (fixed(b, lay.ORDERS) + found) * lay.ORDER
+        led = fixed(b, lay.AT_LEDGER) + found * lay.LEDGER
         if b[led + lay.AHEAD_STATE] == lay.AHEAD_FROZEN:
             front = min(max(b[led + lay.AHEAD] - own_ahead - placed, 0), qty - placed)
             if front > 0:
@@ -165,8 +166,8 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
 def _next_own(b: Packed, side: int, price: int, after: int) -> int:
     """The own order at a price with the smallest arrival number above `after`, -1 none."""
     found, arrival = -1, -1
-    for i in range(b[lay.OWN]):
-        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+    for i in range(fixed(b, lay.OWN)):
+        o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
         if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side and b[o + lay.ARR] > after:
             if found < 0 or b[o + lay.ARR] < arrival:
                 found, arrival = i, b[o + lay.ARR]
@@ -176,8 +177,8 @@ def _next_own(b: Packed, side: int, price: int, after: int) -> int:
 @kernel
 def _free_piece(b: Packed) -> int:
     """A slot for a piece of a split block, -1 when all are in use."""
-    first = b[lay.ORDERS] + b[lay.OWN]
-    for slot in range(first, first + b[lay.OWN]):
+    first = fixed(b, lay.ORDERS) + fixed(b, lay.OWN)
+    for slot in range(first, first + fixed(b, lay.OWN)):
         if b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
             return slot
     return -1
@@ -205,7 +206,7 @@ def block_at(b: Packed, side: int, price: int, from_front: bool) -> int:
 
 @kernel
 def _release_empty_block(b: Packed, slot: int, keep_slots: bool) -> None:
-    if not keep_slots and slot < b[lay.ORDERS] and b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
+    if not keep_slots and slot < fixed(b, lay.ORDERS) and b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
         release(b, slot)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
+from tercel.market.book.id_map import new_ids
 from tercel.market.feeds import dbn_kernels as k
 from tercel.market.feeds.port import Imported
 from tercel.market.tape import schema
@@ -234,7 +235,7 @@ def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIE
         orders.make_room(int(state[k.LIVE]), stop - start, state)
         rows = int(
             k.translate(
-                words, ends, start, stop, unit, day, orders.keys, orders.slots, orders.kept, orders.free,
+                words, ends, start, stop, unit, day, orders.ids, orders.kept, orders.free,
                 out, now, state, report,
             )
         )  # fmt: skip
@@ -248,8 +249,7 @@ class _Orders:
     """The resting orders of a translation, in arrays that grow between calls of the kernel."""
 
     def __init__(self) -> None:
-        self.keys = np.zeros(2, np.int64)
-        self.slots = np.full(2, -1, np.int32)
+        self.ids = new_ids(1)
         self.kept = np.zeros((1, k.KEPT), np.int64)
         self.free = np.zeros(1, np.int32)
 
@@ -258,8 +258,8 @@ class _Orders:
         if live + more <= have and have > 1:
             return
         want = 1 << (2 * (live + more) - 1).bit_length()
-        keys, slots = np.zeros(2 * want, np.int64), np.full(2 * want, -1, np.int32)
-        k.grow_map(self.keys, self.slots, keys, slots)
+        ids = new_ids(want)
+        k.grow_map(self.ids, ids)
         kept, free = np.zeros((want, k.KEPT), np.int64), np.zeros(want, np.int32)
         kept[:have] = self.kept
         used = have if have > 1 else 0
@@ -267,7 +267,7 @@ class _Orders:
         left = int(state[k.FREE])
         free[: len(fresh)], free[len(fresh) : len(fresh) + left] = fresh, self.free[:left]
         state[k.FREE] = len(fresh) + left
-        self.keys, self.slots, self.kept, self.free = keys, slots, kept, free
+        self.ids, self.kept, self.free = ids, kept, free
 
 
 def _opening_ns(words: k.Words, date: str) -> int:

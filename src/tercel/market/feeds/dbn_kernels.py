@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
-from tercel.market.book.tape_kernels import find, forget, place_of
+from tercel.market.book.id_map import Ids, find, forget, place_of
 from tercel.market.tape import schema
 
 Words = NDArray[np.int64]
@@ -88,12 +88,12 @@ def record_offsets(data: Bytes, start: int, offsets: Longs) -> int:
 
 
 @kernel
-def grow_map(keys: Longs, slots: Packed, new_keys: Longs, new_slots: Packed) -> None:
+def grow_map(ids: Ids, larger: Ids) -> None:
     """Put every id of one map into a larger, empty one."""
-    for i in range(slots.shape[0]):
-        if slots[i] >= 0:
-            at = place_of(new_keys, new_slots, keys[i])
-            new_keys[at], new_slots[at] = keys[i], slots[i]
+    for i in range(ids.shape[0]):
+        if ids[i].slot >= 0:
+            at = place_of(larger, ids[i].key)
+            larger[at].key, larger[at].slot = ids[i].key, ids[i].slot
 
 
 @kernel
@@ -182,13 +182,13 @@ def read_record(
 
 
 @kernel
-def cleared(slots: Packed, free: Packed, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
+def cleared(ids: Ids, free: Packed, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
     """`R`: the book is empty; a row says so unless it never was anything else."""
     report[CLEARED] += 1
     if state[ROWS] > 0 or at > 0:
         at = put(out, at, state, now, schema.CLEAR, 0, 0, 0, 0, 0)
-    for i in range(slots.shape[0]):
-        slots[i] = -1
+    for i in range(ids.shape[0]):
+        ids[i].slot = -1
     for i in range(free.shape[0]):
         free[i] = free.shape[0] - 1 - i
     state[LIVE], state[FREE] = 0, free.shape[0]
@@ -210,7 +210,7 @@ def traded(words: Words, p: int, end: int, out: Longs, at: int, state: Longs, no
 
 @kernel
 def filled(
-    words: Words, p: int, end: int, keys: Longs, slots: Packed, kept: Longs,
+    words: Words, p: int, end: int, ids: Ids, kept: Longs,
     out: Longs, at: int, state: Longs, now: Longs, report: Longs,
 ) -> int:  # fmt: skip
     """`F`: the execution of a resting order as far as the book shows it, the rest as hidden."""
@@ -218,10 +218,10 @@ def filled(
     if own == 0 or own == state[AGGRESSOR]:
         report[OWN_FILLS] += own != 0
         return at
-    found = find(keys, slots, key)
+    found = find(ids, key)
     lots = 0
     if found >= 0 and changes_later(words, p, end, key):
-        slot = slots[found]
+        slot = ids[found].slot
         lots = min(size, kept[slot, LOTS])
         if lots > 0:
             kept[slot, LOTS] -= lots
@@ -238,19 +238,19 @@ def filled(
 
 @kernel
 def changed(
-    keys: Longs, slots: Packed, kept: Longs, free: Packed, out: Longs, at: int, state: Longs, now: Longs, report: Longs
+    ids: Ids, kept: Longs, free: Packed, out: Longs, at: int, state: Longs, now: Longs, report: Longs
 ) -> int:
     """`A`, `C` or `M`: what is more than the fills before it, as withdrawal, reduction or new order."""
     action, key, own, left, ticks, mark = now[ACTION], now[KEY], now[OWN], now[LEFT], now[TICKS], now[MARK]
-    found = find(keys, slots, key)
+    found = find(ids, key)
     if found < 0:
         report[UNKNOWN] += action != A
         if action == C:
             if ticks > 0 and own != 0:  # told as it came, so that a replay of the tape counts it too
                 at = put(out, at, state, now, schema.DELETE, key, own, ticks, left, mark)
             return at
-        return _rests(keys, slots, kept, free, found, key, own, ticks, left, out, at, state, now, report)
-    slot = slots[found]
+        return _rests(ids, kept, free, found, key, own, ticks, left, out, at, state, now, report)
+    slot = ids[found].slot
     had, done, was = kept[slot, LOTS], kept[slot, DONE], kept[slot, AT]
     own = kept[slot, SIDE]
     kept[slot, DONE] = 0
@@ -266,9 +266,9 @@ def changed(
         if had > 0:
             at = put(out, at, state, now, schema.DELETE, key, own, was, had, 0)
         if left > 0:
-            at = _rests(keys, slots, kept, free, found, key, own, ticks, left, out, at, state, now, report)
+            at = _rests(ids, kept, free, found, key, own, ticks, left, out, at, state, now, report)
     if left == 0:
-        forget(keys, slots, found)
+        forget(ids, found)
         free[state[FREE]] = slot
         state[FREE] += 1
         state[LIVE] -= 1
@@ -277,7 +277,7 @@ def changed(
 
 @kernel
 def _rests(
-    keys: Longs, slots: Packed, kept: Longs, free: Packed, found: int, key: int, side: int, ticks: int, lots: int,
+    ids: Ids, kept: Longs, free: Packed, found: int, key: int, side: int, ticks: int, lots: int,
     out: Longs, at: int, state: Longs, now: Longs, report: Longs,
 ) -> int:  # fmt: skip
     """An order comes to rest at the end of its level, in its old slot or in a new one; one of no lots does not."""
@@ -286,9 +286,9 @@ def _rests(
     if found < 0:
         state[FREE] -= 1
         state[LIVE] += 1
-        found = place_of(keys, slots, key)
-        keys[found], slots[found] = key, free[state[FREE]]
-    slot = slots[found]
+        found = place_of(ids, key)
+        ids[found].key, ids[found].slot = key, free[state[FREE]]
+    slot = ids[found].slot
     kept[slot, AT], kept[slot, LOTS], kept[slot, SIDE], kept[slot, DONE] = ticks, lots, side, 0
     report[OFF] += (now[MARK] & schema.OFF_TICK) != 0
     return put(out, at, state, now, schema.ADD, key, side, ticks, lots, now[MARK])
@@ -297,12 +297,12 @@ def _rests(
 @kernel
 def translate(
     words: Words, ends: Bytes, start: int, stop: int, unit: int, day: Longs,
-    keys: Longs, slots: Packed, kept: Longs, free: Packed, out: Longs, now: Longs, state: Longs, report: Longs,
+    ids: Ids, kept: Longs, free: Packed, out: Longs, now: Longs, state: Longs, report: Longs,
 ) -> int:  # fmt: skip
     """Records `[start, stop)`, whole events, to rows of the tape from place 0 on; returns how many rows.
 
     `ends` uint8[n] marks the last record of each event; `day` int64[3] is the first and the last nanosecond and the
-    stamp of an opening snapshot; `keys`, `slots`, `kept` int64[orders, 4] and `free` hold the resting orders; `out`
+    stamp of an opening snapshot; `ids`, `kept` int64[orders, 4] and `free` hold the resting orders; `out`
     int64[rows, 9] has room for two rows a record. Stops at the first record that makes no sense, which `report` names.
     """
     at, begin = 0, start
@@ -324,13 +324,13 @@ def translate(
                 continue
             action = now[ACTION]
             if action == R:
-                at = cleared(slots, free, out, at, state, now, report)
+                at = cleared(ids, free, out, at, state, now, report)
             elif action == T:
                 at = traded(words, p, end, out, at, state, now, report)
             elif action == F:
-                at = filled(words, p, end, keys, slots, kept, out, at, state, now, report)
+                at = filled(words, p, end, ids, kept, out, at, state, now, report)
             else:
-                at = changed(keys, slots, kept, free, out, at, state, now, report)
+                at = changed(ids, kept, free, out, at, state, now, report)
         if at > first:
             out[at - 1, 8] |= schema.MESSAGE_END
             state[OPEN] &= opening

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.market.book.id_map import Ids
 from tercel.market.book.tape_kernels import apply_one, best_levels
 from tercel.market.feeds.lobster_day import with_rolls
 from tercel.market.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
@@ -30,7 +31,7 @@ def is_message(kind: int) -> bool:
 
 @kernel
 def write_rows(
-    b: Packed, keys: Longs, slots: Packed, key_of: Longs, seq: Longs, kind: Bytes, order_id: Longs, side: Signs,
+    b: Packed, ids: Ids, key_of: Longs, seq: Longs, kind: Bytes, order_id: Longs, side: Signs,
     price: Packed, qty: Packed, flags: Bytes, row: Longs, book: Packed, prices: Packed, lots: Packed,
 ) -> int:  # fmt: skip
     """Play a tape; keep the rows (`row`) that change the levels shown, and hidden trades, with the book after each.
@@ -40,7 +41,7 @@ def write_rows(
     """
     n, pending, levels = 0, -1, prices.shape[0]
     for i in range(kind.shape[0]):
-        apply_one(b, keys, slots, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
+        apply_one(b, ids, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
         if is_message(kind[i]) and (flags[i] & OPENING) == 0:
             pending = i
         if pending < 0 or (i + 1 < kind.shape[0] and seq[i + 1] == seq[i] and not is_message(kind[i + 1])):
@@ -85,10 +86,10 @@ def as_lobster(instrument: Instrument, events: Events, levels: int) -> tuple[NDA
     row, book = np.zeros(events.n + 1, np.int64), np.zeros((events.n + 1, 4 * levels), np.int32)
     prices, lots, found = np.zeros(levels, np.int32), np.zeros(levels, np.int32), np.zeros(1, np.int64)
 
-    def play(b: Packed, keys: Longs, slots: Packed, key_of: Longs) -> None:
+    def play(b: Packed, ids: Ids, key_of: Longs) -> None:
         e = events
         found[0] = write_rows(
-            b, keys, slots, key_of, e.seq, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, row, book,
+            b, ids, key_of, e.seq, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, row, book,
             prices, lots,
         )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Own orders among the public's: who is hit first and by how much, and where the feed no longer shows them."""
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, in_window, level_at
@@ -20,14 +21,20 @@ def first_own(b: Packed, side: int, price: int, through: bool) -> int:
         return -1
     found = -1
     found_at = 0
-    for i in range(b[lay.OWN]):
-        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
-        if b[o + lay.QTY] == 0 or b[o + lay.SIDE] != side:
+    unseen = b[lay.OWN_RESTING]
+    for i in range(fixed(b, lay.OWN)):
+        if unseen == 0:
+            break
+        o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
+        if b[o + lay.QTY] == 0:
+            continue
+        unseen -= 1
+        if b[o + lay.SIDE] != side:
             continue
         better = (b[o + lay.PRICE] - price) * side
         if better < 0:
             continue
-        if better == 0 and not through and b[b[lay.AT_LEDGER] + i * lay.LEDGER + lay.AHEAD] > 0:
+        if better == 0 and not through and b[fixed(b, lay.AT_LEDGER) + i * lay.LEDGER + lay.AHEAD] > 0:
             continue
         gain = (b[o + lay.PRICE] - found_at) * side
         if found >= 0:

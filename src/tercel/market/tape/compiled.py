@@ -14,7 +14,8 @@ from tercel.core.errors import CapacityError, TapeError
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
-from tercel.market.book.tape_kernels import add_id, block_in, clear, drop_level, find, modify_id, take_id, take_unknown
+from tercel.market.book.id_map import Ids, find, new_ids
+from tercel.market.book.tape_kernels import add_id, block_in, clear, drop_level, modify_id, take_id, take_unknown
 from tercel.market.tape import schema
 from tercel.market.tape.compiled_levels import compile_levels
 from tercel.market.tape.compiled_rows import ROW, emit
@@ -29,28 +30,28 @@ WIDTH = 1024
 
 @kernel
 def compile_modify(
-    b: Packed, keys: Longs, slots: Packed, key_of: Longs, out: Longs, at: int, ns: int, key: int, price: int, qty: int
+    b: Packed, ids: Ids, key_of: Longs, out: Longs, at: int, ns: int, key: int, price: int, qty: int
 ) -> int:
     """A MODIFY becomes a reduction in place, or a withdrawal and a new order at the end of the queue."""
-    where = find(keys, slots, key)
+    where = find(ids, key)
     if where < 0:
         return at
-    slot = slots[where]
+    slot = ids[where].slot
     o = lay.HEADER + slot * lay.ORDER
     side, old_price, old_qty = b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY]
-    modify_id(b, keys, slots, key_of, key, price, qty)
+    modify_id(b, ids, key_of, key, price, qty)
     if price == old_price and qty < old_qty:
         return emit(out, at, ns, schema.REDUCE, slot, side, price, old_qty - qty)
     at = emit(out, at, ns, schema.DELETE, slot, side, old_price, WHOLE)
-    where = find(keys, slots, key)
+    where = find(ids, key)
     if where >= 0:
-        at = emit(out, at, ns, schema.ADD, slots[where], side, price, qty)
+        at = emit(out, at, ns, schema.ADD, ids[where].slot, side, price, qty)
     return at
 
 
 @kernel
 def compile_rows(
-    b: Packed, keys: Longs, slots: Packed, key_of: Longs,
+    b: Packed, ids: Ids, key_of: Longs,
     ns: Longs, kind: Bytes, order_id: Longs, side: Bytes, price: Packed, qty: Packed,
     start: int, stop: int, out: Longs, at: int,
 ) -> int:  # fmt: skip
@@ -58,33 +59,33 @@ def compile_rows(
     for i in range(start, stop):
         what, key = kind[i], order_id[i]
         if what == schema.ADD:
-            where = find(keys, slots, key)
+            where = find(ids, key)
             if where >= 0 and qty[i] > 0:
-                at = emit(out, at, ns[i], schema.DELETE, slots[where], side[i], price[i], WHOLE)
-            slot = add_id(b, keys, slots, key_of, key, side[i], price[i], qty[i])
+                at = emit(out, at, ns[i], schema.DELETE, ids[where].slot, side[i], price[i], WHOLE)
+            slot = add_id(b, ids, key_of, key, side[i], price[i], qty[i])
             if slot >= 0:  # lots without an id are an anonymous block
                 at = emit(out, at, ns[i], schema.ADD if key != 0 else schema.ROLL_IN, slot, side[i], price[i], qty[i])
         elif what == schema.REDUCE or what == schema.DELETE or what == schema.EXECUTE:
-            where = find(keys, slots, key) if key != 0 else -1
+            where = find(ids, key) if key != 0 else -1
             if where >= 0:
                 lots = WHOLE if what == schema.DELETE else qty[i]
-                at = emit(out, at, ns[i], what, slots[where], side[i], price[i], lots)
-                take_id(b, keys, slots, where, lots)
+                at = emit(out, at, ns[i], what, ids[where].slot, side[i], price[i], lots)
+                take_id(b, ids, where, lots)
             else:
                 at = emit(out, at, ns[i], what, -1, side[i], price[i], qty[i])
                 take_unknown(b, side[i], price[i], qty[i], what == schema.EXECUTE)
         elif what == schema.ROLL_OUT:
-            drop_level(b, keys, slots, key_of, side[i], price[i])
+            drop_level(b, ids, key_of, side[i], price[i])
             at = emit(out, at, ns[i], what, -1, side[i], price[i], qty[i])
         elif what == schema.ROLL_IN:
             slot = block_in(b, side[i], price[i], qty[i])
             if slot >= 0:
                 at = emit(out, at, ns[i], what, slot, side[i], price[i], qty[i])
         elif what == schema.MODIFY:
-            at = compile_modify(b, keys, slots, key_of, out, at, ns[i], key, price[i], qty[i])
+            at = compile_modify(b, ids, key_of, out, at, ns[i], key, price[i], qty[i])
         elif what == schema.CLEAR or what == schema.STATUS or what == schema.TRADE_HIDDEN:
             if what == schema.CLEAR:
-                clear(b, slots)
+                clear(b, ids)
             at = emit(out, at, ns[i], what, -1, side[i], price[i], qty[i])
         elif what == schema.LEVEL_SET:
             return -1 - i
@@ -156,8 +157,7 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
         When more orders rest at once than a replay book can hold.
     """
     b = lay.new_book(MOST_ORDERS, WIDTH)
-    keys = np.zeros(4 * MOST_ORDERS, np.int64)
-    slots = np.full(4 * MOST_ORDERS, -1, np.int32)
+    ids = new_ids(MOST_ORDERS)
     key_of = np.zeros(MOST_ORDERS, np.int64)
     out = np.zeros((2 * events.n, ROW), np.int64)
     at = 0
@@ -171,7 +171,7 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
             )
         else:
             at = compile_rows(
-                b, keys, slots, key_of, events.exch_ns, events.kind, events.order_id, events.side, events.price_ticks,
+                b, ids, key_of, events.exch_ns, events.kind, events.order_id, events.side, events.price_ticks,
                 events.qty_lots, start, stop, out, at,
             )  # fmt: skip
         if at < 0:

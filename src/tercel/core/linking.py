@@ -14,13 +14,17 @@ from numba.core import ir, sigutils, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, Flags
 from numba.core.compiler_machinery import LoweringPass, register_pass
-from numba.core.typed_passes import AnnotateTypes
+from numba.core.typed_passes import AnnotateTypes, NopythonRewrites
+from numba.core.untyped_passes import InlineClosureLikes, WithLifting
 
 from tercel.core.announced import PlainCompiler
 
 
 class Translated(JITCodeLibrary):
     """A function's intermediate code, to be linked into others; it has no machine code of its own."""
+
+    attributes: tuple[str, ...] = ()
+    """Of LLVM, for the functions in it."""
 
     def finalize(self) -> None:
         """Nothing is optimised and nothing emitted."""
@@ -43,6 +47,8 @@ class Translated(JITCodeLibrary):
             for function in self._final_module.functions:
                 if not function.is_declaration and function.linkage == ll.Linkage.external:
                     function.linkage = "linkonce_odr"
+                    for attribute in self.attributes:
+                        function.add_function_attribute(attribute)
             self._shared_module = self._final_module
         return self._shared_module
 
@@ -58,7 +64,7 @@ class Translated(JITCodeLibrary):
         return module
 
 
-class Whole(JITCodeLibrary):
+class Linked(JITCodeLibrary):
     """The code of a kernel that Python calls, with all that it calls."""
 
     def finalize(self) -> None:
@@ -151,13 +157,18 @@ class FromFront(LoweringPass):
         return True
 
 
+NOT_NEEDED = (InlineClosureLikes, WithLifting, NopythonRewrites)
+"""Passes for closures, contexts and expressions of whole arrays: a fifteenth of the time to compile."""
+
+
 class KernelCompiler(Compiler):
     """Numba's pipeline for kernels."""
 
     def define_pipelines(self) -> list[Any]:
-        """With indices from the front."""
+        """With indices from the front, without passes for what no kernel has."""
         pipelines: list[Any] = super().define_pipelines()
         for pipeline in pipelines:
+            pipeline.passes = [each for each in pipeline.passes if each[0] not in NOT_NEEDED]
             pipeline.add_pass_after(FromFront, AnnotateTypes)
             pipeline.finalize()
         return pipelines
@@ -166,27 +177,42 @@ class KernelCompiler(Compiler):
 class TranslatingCompiler(KernelCompiler):
     """Numba's pipeline for a kernel that kernels call: no wrapper, no machine code."""
 
+    attributes: tuple[str, ...] = ()
+
     def compile_extra(self, func: Any) -> Any:
         """Compile into a library that is only linked."""
         self.state.flags.no_compile = True
         self.state.flags = _shared(self.state.flags)
         self.state.library = Translated(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library.attributes = self.attributes
         return super().compile_extra(func)
 
 
-class WholeCompiler(KernelCompiler, PlainCompiler):
+class RareCompiler(TranslatingCompiler):
+    """... for a kernel that is seldom reached: where it is called, it is not inlined."""
+
+    attributes = ("noinline", "cold")
+
+
+class InlinedCompiler(TranslatingCompiler):
+    """... for a small kernel of hot loops: it is inlined wherever it is called."""
+
+    attributes = ("alwaysinline",)
+
+
+class LinkingCompiler(KernelCompiler, PlainCompiler):
     """Numba's pipeline for a kernel that Python calls."""
 
     def compile_extra(self, func: Any) -> Any:
         """Compile with all that is called."""
         self.state.flags = _shared(self.state.flags)
-        self.state.library = Whole(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library = Linked(self.state.targetctx.codegen(), func.__qualname__)
         self.state.library.enable_object_caching()
         return super().compile_extra(func)
 
 
-def as_callee(whole: Any, part: Any) -> None:
-    """Let kernels that call `whole` link `part`, the same function merely translated."""
+def as_callee(entry: Any, part: Any) -> None:
+    """Let kernels that call `entry` link `part`, the same function merely translated."""
 
     def add_overload(result: Any) -> None:
         # the translated function has no address: its descriptor stands for it
@@ -198,5 +224,5 @@ def as_callee(whole: Any, part: Any) -> None:
         return part.overloads[tuple(kinds)].fndesc
 
     part.add_overload = add_overload
-    whole.get_call_template = part.get_call_template
-    whole.get_overload = get_overload
+    entry.get_call_template = part.get_call_template
+    entry.get_overload = get_overload
