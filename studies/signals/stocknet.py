@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.signals.metrics import accuracy, clustered, correlation, mcc
-from tercel.signals.extras import needed
+from tercel.core.extras import needed
 from tercel.signals.scores import single_class
 from tercel.signals.sources.sentiment import word_score
 from tercel.signals.sources.stocknet import Cutoff, StockNet, assigned

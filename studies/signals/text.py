@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from studies.signals.metrics import accuracy, macro_f1
 from studies.signals.words import Dictionary, near_duplicates
 from tercel.core.errors import DataError
-from tercel.signals.extras import needed
+from tercel.core.extras import needed
 from tercel.signals.sources.sentiment import Embed, Labelled, SentimentHead, read_phrasebank
 
 Labels = NDArray[np.int64]

@@ -10,7 +10,6 @@ and to run, the same results.
 """
 
 # mypy: disable-error-code="no-untyped-call, attr-defined, call-overload, no-any-return"
-import fcntl
 import gc
 import hashlib
 import os
@@ -102,13 +101,15 @@ def writable_folder(root: Path, name: str) -> Path | None:
 def hold(folder: Path) -> int:
     """Note that a cache is used now, and keep it from being pruned for as long as this process lives.
 
-    Returns the descriptor that holds it; -1 where no lock can be had.
+    Returns the descriptor that holds it; -1 where no lock can be had, as on Windows.
     """
     try:
+        import fcntl  # a lock that several hold, which `filelock` does not know
+
         file = os.open(folder / _USED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         os.utime(file)
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except (ImportError, OSError):
         return -1
     return file
 

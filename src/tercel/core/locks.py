@@ -1,11 +1,12 @@
-"""One process at a time: a lock file that the kernel frees when its holder dies, however it dies."""
+"""One process at a time: a lock file that the system frees when its holder dies, however it dies."""
 
-import fcntl
-import os
+import errno
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
+
+from filelock import FileLock, Timeout
 
 from tercel.core.errors import ConfigError
 
@@ -15,7 +16,7 @@ LOCK: Final = ".lock"
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive `flock` on `path` for as long as the block lasts.
+    """Hold an exclusive lock on `path` for as long as the block lasts.
 
     Parameters
     ----------
@@ -31,11 +32,15 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     OSError
         The file cannot be used.
     """
-    file = _open(path, wait)
+    lock = FileLock(path, timeout=-1 if wait else 0, poll_interval=0.01)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise BlockingIOError(errno.EWOULDBLOCK, "held by another", str(path)) from error
     try:
         yield
     finally:
-        os.close(file)
+        lock.release()
 
 
 @contextmanager
@@ -54,24 +59,3 @@ def alone(folder: Path, what: str) -> Iterator[None]:
             remedy = "wait for it, or name another --out"
             raise ConfigError(f"one {what} at a time in a folder", f"{folder}, where one goes on", remedy) from error
         yield
-
-
-def _open(path: Path, wait: bool) -> int:
-    """The locked file's descriptor."""
-    while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if _same(file, path):
-                return file
-        except OSError:
-            os.close(file)
-            raise
-        os.close(file)  # removed while it was waited for: a lock on it would exclude nobody
-
-
-def _same(file: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file), path.stat())
-    except FileNotFoundError:
-        return False

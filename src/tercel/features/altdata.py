@@ -6,12 +6,12 @@ crop move them too.
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import DataError
+from tercel.core.extras import needed
 from tercel.core.jit import Floats
 
 SIDE = 512
@@ -28,10 +28,7 @@ def read_scene(path: Path, side: int = SIDE) -> Floats:
     DataError
         When the file is missing, no picture, or flat.
     """
-    try:
-        pictures = import_module("PIL.Image")
-    except ModuleNotFoundError as error:
-        raise ConfigError("the extra [signals]", f"no module {error.name}", "pip install 'tercel[signals]'") from error
+    pictures = needed("PIL.Image")
     try:
         with pictures.open(path) as picture:
             grey = picture.convert("L")

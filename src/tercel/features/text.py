@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from importlib import import_module
 from typing import Any
 
-from tercel.core.errors import ConfigError
+from tercel.core.extras import needed
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'&-]*")
@@ -38,8 +37,4 @@ def vectorizer(**options: Any) -> Any:
     ConfigError
         Without scikit-learn.
     """
-    try:
-        library = import_module("sklearn.feature_extraction.text")
-    except ModuleNotFoundError as error:
-        raise ConfigError("the extra [signals]", f"no module {error.name}", "pip install 'tercel[signals]'") from error
-    return library.TfidfVectorizer(**options)
+    return needed("sklearn.feature_extraction.text").TfidfVectorizer(**options)

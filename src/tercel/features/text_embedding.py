@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import DataError
+from tercel.core.extras import needed
 from tercel.core.jit import cache_root
 
 Singles = NDArray[np.float32]
@@ -151,11 +152,7 @@ def packaged_model() -> Path:
     ConfigError
         When the extra is not installed.
     """
-    try:
-        found: Path = import_module(PACKAGE).get_model_path()
-    except ModuleNotFoundError as error:
-        raise ConfigError("the extra [text]", f"no module {error.name}", "pip install 'tercel[text]'") from error
-    return Path(found)
+    return Path(needed(PACKAGE, "text").get_model_path())
 
 
 def available() -> bool:
@@ -191,9 +188,6 @@ def _load(folder: Path) -> Any:
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        library = import_module("sentence_transformers")
-    except ModuleNotFoundError as error:
-        raise ConfigError("the extra [text]", f"no module {error.name}", "pip install 'tercel[text]'") from error
+    library = needed("sentence_transformers", "text")
     import_module("transformers.utils.logging").disable_progress_bar()  # progress is told by `tick`
     return library.SentenceTransformer(str(folder), device="cpu")

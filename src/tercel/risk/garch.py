@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import DataError
+from tercel.core.extras import needed
 
 LEAST_DAYS = 250
 """Days below which a GARCH fit says nothing."""
@@ -51,15 +52,11 @@ def fit_garch(returns: Floats, asymmetric: bool) -> GarchFit:
         raise DataError(f"at least {LEAST_DAYS} days for a GARCH fit", f"{len(returns)}", "begin the test later")
     if not np.isfinite(returns).all() or returns.std() < 1e-12:
         raise DataError("finite returns that move", "NaN or a constant", "mend the series")
-    try:
-        from arch import arch_model
-    except ImportError:
-        raise ConfigError("the extra [risk]", "no module arch", "pip install 'tercel[risk]'") from None
+    arch_model = needed("arch", "risk").arch_model
     model = arch_model(_PER_CENT * returns, mean="Constant", vol="GARCH", p=1, o=int(asymmetric), q=1, rescale=False)
     found = model.fit(disp="off", show_warning=False).params
     gamma = float(found["gamma[1]"]) if asymmetric else 0.0
-    words = (float(found[key]) for key in ("mu", "omega", "alpha[1]"))
-    mu, omega, alpha = words
+    mu, omega, alpha = (float(found[key]) for key in ("mu", "omega", "alpha[1]"))
     start = float(np.mean((_PER_CENT * returns[:75] - mu) ** 2))
     return GarchFit(mu, omega, alpha, gamma, float(found["beta[1]"]), max(start, 1e-8))
 

@@ -6,11 +6,13 @@ probability of day t never changes when later days are added. A switch with hyst
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats
-from tercel.core.errors import ConfigError, DataError
+from tercel.core.errors import DataError
+from tercel.stats.hidden_markov import filtered, gaussian_hmm, likeliest
 
 YEAR = 252
 LEAST_DAYS = 500
@@ -36,22 +38,10 @@ class TwoStates:
 
     def filtered(self, returns: Floats) -> Floats:
         """Probability of the turbulent state after each day, given that day and those before it, float64[n]."""
-        z = (returns[:, None] - self.means) / self.sds
-        density = np.exp(-0.5 * z**2) / self.sds
-        p = float(self.start[1])
-        out = np.empty(len(returns))
-        calm_stay, storm_stay = self.stay.tolist()
-        for t, (calm, storm) in enumerate(density.tolist()):
-            if t:
-                p = p * storm_stay + (1 - p) * (1 - calm_stay)
-            total = p * storm + (1 - p) * calm
-            if total > 0:  # a move beyond both densities: the wider one it must be
-                p = p * storm / total
-            else:
-                p = 1.0
-            p = min(max(p, 1e-12), 1 - 1e-12)
-            out[t] = p
-        return out
+        density = -0.5 * ((returns[:, None] - self.means) / self.sds) ** 2 - np.log(self.sds)
+        calm, turbulent = self.stay
+        transitions = np.array([[calm, 1.0 - calm], [1.0 - turbulent, turbulent]])
+        return np.clip(filtered(density, self.start, transitions)[:, 1], 1e-12, 1 - 1e-12)
 
 
 def fit_two_states(returns: Floats, seed: int = 0, restarts: int = 3) -> TwoStates:
@@ -68,26 +58,18 @@ def fit_two_states(returns: Floats, seed: int = 0, restarts: int = 3) -> TwoStat
         raise DataError(f"at least {LEAST_DAYS} days for two regimes", f"{len(returns)}", "begin the test later")
     if not np.isfinite(returns).all() or returns.std() < 1e-12:
         raise DataError("finite returns that move", "NaN or a constant", "mend the series")
-    try:
-        from hmmlearn.hmm import GaussianHMM
-    except ImportError:
-        raise ConfigError("the extra [risk]", "no module hmmlearn", "pip install 'tercel[risk]'") from None
     x = 100.0 * returns[:, None]  # near 1, where the library's floors for variances do no harm
-    best, likeliest = None, -math.inf
-    sd = float(x.std())
-    for restart in range(restarts):
-        model = GaussianHMM(
-            2, "diag", n_iter=100, tol=1e-3, random_state=seed + restart, init_params="s", params="stmc"
-        )
+    kind, sd = gaussian_hmm("risk"), float(x.std())
+
+    def begun(restart: int) -> Any:
+        model = kind(2, "diag", n_iter=100, tol=1e-3, random_state=seed + restart, init_params="s", params="stmc")
         spread = 1.5 + 0.5 * restart
         model.means_ = np.zeros((2, 1))
         model.covars_ = np.array([[(sd / spread) ** 2], [(sd * spread) ** 2]])
         model.transmat_ = np.array([[0.98, 0.02], [0.04, 0.96]])
-        model.fit(x)
-        score = float(model.score(x))
-        if score > likeliest:
-            best, likeliest = model, score
-    assert best is not None
+        return model
+
+    best = likeliest(map(begun, range(restarts)), x)
     sds = np.sqrt(best.covars_.reshape(2)) / 100.0
     order = np.argsort(sds)
     stay = np.diag(best.transmat_)[order]

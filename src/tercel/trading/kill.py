@@ -11,16 +11,16 @@ It is written whole beside itself, made durable, then renamed, under a lock: whe
 is the state before or the state after. The history only grows, so that no two states have the same signature.
 """
 
-import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, OrderError
+from tercel.core.locks import locked
 
 LATCH: Final = "kill.json"
 """Its file in a desk's folder."""
@@ -150,12 +150,9 @@ class KillLatch:
         self.killed("")
         return state
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> AbstractContextManager[None]:
         """Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder."""
-        with self.path.with_name(self.path.name + ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self.path.with_name(self.path.name + ".lock"))
 
     def _read(self) -> KillState:
         try:

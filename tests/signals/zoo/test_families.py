@@ -185,7 +185,7 @@ def test_nearest_name_is_offered() -> None:
 
 
 def test_absent_library_names_the_extra() -> None:
-    card = FamilyCard("x", "", ("no_such_library",), {"classify": lambda seed, steps: None})
+    card = FamilyCard("x", "", ("no_such_library",), {"classify": "linear.Logistic"})
     assert absent(card) == "no_such_library"
     with pytest.raises(ConfigError, match=r"tercel\[signals\]"):
         card.make("classify")

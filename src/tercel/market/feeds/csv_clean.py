@@ -23,22 +23,22 @@ exchanges of the map      one exchange only (P3)
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
-from tercel.market.feeds import csv_kernels as k
+from tercel.market.feeds.csv_kernels import outliers
 from tercel.market.feeds.csv_map import CleanMap
-from tercel.market.feeds.csv_read import CsvQuotes, Trades
+from tercel.market.feeds.csv_read import NS, RECEIVED, ROW, TIMES
 
 GRAIN_TICKS: Final = 5.0
-Some = TypeVar("Some", CsvQuotes, Trades)
+_BID, _ASK = pl.col("bid_1"), pl.col("ask_1")
 
 
 @dataclass
 class CleanReport:
-    """Rows that each rule took, by name, in the order in which they were told."""
+    """Rows that each rule took, by name, in the order in which they were reported."""
 
     taken: dict[str, int] = field(default_factory=dict)
 
@@ -47,105 +47,97 @@ class CleanReport:
         self.taken[rule] = self.taken.get(rule, 0) + rows
 
 
-def merge_exchanges(quotes: CsvQuotes, keep: bool) -> CsvQuotes:
-    """The best over all exchanges after each quote of one."""
-    if quotes.n == 0:
-        return quotes
-    out = np.zeros((quotes.n, 4))
-    held = np.zeros((int(quotes.exchange.max()) + 1, 4))
-    bid, bid_size, ask, ask_size = (x[:, 0] for x in (quotes.bid, quotes.bid_size, quotes.ask, quotes.ask_size))
-    k.consolidate(quotes.exchange, bid, bid_size, ask, ask_size, keep, held, out)
-    bid, bid_size, ask, ask_size = (out[:, i : i + 1].copy() for i in range(4))
-    none = np.zeros(quotes.n, np.int64)
-    return CsvQuotes(quotes.ns, quotes.received, quotes.row, bid, bid_size, ask, ask_size, none)
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows in order of time and number."""
+    return rows.sort(NS, ROW, maintain_order=True)
+
+
+def merge_exchanges(quotes: pl.DataFrame, keep: bool) -> pl.DataFrame:
+    """The best over all exchanges after each quote of one.
+
+    A side without a price is left as its exchange last said (`keep`) or taken away.
+    """
+    quotes = quotes.sort(NS, maintain_order=True)
+    best = []
+    for side, better in (("bid", pl.max_horizontal), ("ask", pl.min_horizontal)):
+        prices, sizes = [], []
+        for exchange in quotes["exchange"].unique(maintain_order=True):
+            stated = (pl.col("exchange") == exchange) & ((pl.col(f"{side}_1") > 0) | (not keep))
+            price, size = (pl.when(stated).then(pl.col(f"{side}{what}_1")).forward_fill() for what in ("", "_size"))
+            prices.append(pl.when(price > 0).then(price))
+            sizes.append(size)
+        touch = better(*prices)
+        at_touch = [pl.when(price == touch).then(size) for price, size in zip(prices, sizes, strict=True)]
+        best += [touch.fill_null(0.0).alias(f"{side}_1"), pl.sum_horizontal(at_touch).alias(f"{side}_size_1")]
+    return quotes.with_columns(best) if quotes.height else quotes
 
 
 def clean_quotes(
-    q: CsvQuotes, rules: CleanMap, open_ns: int, close_ns: int, tick: float, report: CleanReport
-) -> CsvQuotes:
+    q: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, tick: float, report: CleanReport
+) -> pl.DataFrame:
     """Quotes by the rules; see the module."""
     if rules.zero:
-        good = (q.bid[:, 0] > 0) & (q.ask[:, 0] > 0) & (q.bid_size[:, 0] > 0) & (q.ask_size[:, 0] > 0)
+        good = pl.all_horizontal(pl.col("bid_1", "ask_1", "bid_size_1", "ask_size_1") > 0)
         q = _kept(q, good, "quotes with a zero", report)
-    opening: CsvQuotes | None = None
+    opening = q.clear()
     if rules.session and close_ns:
-        before = np.flatnonzero(q.ns < open_ns)
-        opening = q.take(before[-1:])
-        q = _kept(q, (q.ns >= open_ns) & (q.ns <= close_ns), "quotes outside the session", report)
+        opening = q.filter(pl.col(NS) < open_ns).tail(1)
+        q = _kept(q, pl.col(NS).is_between(open_ns, close_ns), "quotes outside the session", report)
     if rules.negative_spread:
-        q = _kept(q, q.ask[:, 0] >= q.bid[:, 0], "quotes of negative spread", report)
-    if rules.wide_spread > 0 and q.n:
-        spread = q.ask[:, 0] - q.bid[:, 0]
-        q = _kept(q, spread <= rules.wide_spread * max(float(np.median(spread)), tick), "quotes of wide spread", report)
+        q = _kept(q, _ASK >= _BID, "quotes of negative spread", report)
+    if rules.wide_spread > 0 and q.height:
+        widest = rules.wide_spread * pl.max_horizontal((_ASK - _BID).median(), tick)
+        q = _kept(q, widest >= _ASK - _BID, "quotes of wide spread", report)
     if rules.merge != "off":
-        before_n = q.n
-        q = _merged_quotes(q, rules.merge)
-        report.tell("quotes merged into others of their stamp", before_n - q.n)
-    if rules.outliers > 0 and q.n:
-        out = np.zeros(q.n, np.uint8)
-        mid = np.ascontiguousarray(q.bid[:, 0] + q.ask[:, 0]) / 2
-        k.outliers(mid, rules.window, rules.outliers, GRAIN_TICKS * tick, np.zeros(rules.window + 1), out)
-        q = _kept(q, out == 0, "quotes that are outliers", report)
-    if opening is not None and opening.n and q.n and q.ns[0] > open_ns and _sound(opening):
-        opening.ns[:] = opening.received[:] = open_ns
-        q = CsvQuotes.joined([opening, q])
+        merged = _merged_quotes(q, rules.merge)
+        report.tell("quotes merged into others of their stamp", q.height - merged.height)
+        q = merged
+    if rules.outliers > 0 and q.height:
+        out = np.zeros(q.height, np.uint8)
+        mid = q.select((_BID + _ASK) / 2).to_series().to_numpy()
+        outliers(mid, rules.window, rules.outliers, GRAIN_TICKS * tick, np.zeros(rules.window + 1), out)
+        q = _kept(q, pl.lit(pl.Series(out == 0)), "quotes that are outliers", report)
+    opening = opening.filter((_BID > 0) & (_BID < _ASK))
+    if opening.height and q.height and q[NS][0] > open_ns:
+        at = pl.lit(open_ns, pl.Int64)
+        q = in_order(pl.concat([opening.with_columns(at.alias(NS), at.alias(RECEIVED)), q]))
     return q
 
 
-def _sound(opening: CsvQuotes) -> bool:
-    return bool(0 < opening.bid[0, 0] < opening.ask[0, 0])
-
-
-def clean_trades(t: Trades, rules: CleanMap, open_ns: int, close_ns: int, report: CleanReport) -> Trades:
+def clean_trades(t: pl.DataFrame, rules: CleanMap, open_ns: int, close_ns: int, report: CleanReport) -> pl.DataFrame:
     """Trades by the rules that need no quotes; auction prints are kept where they fall."""
     if rules.zero:
-        t = _kept(t, (t.price > 0) & (t.size > 0), "trades with a zero", report)
+        t = _kept(t, (pl.col("price") > 0) & (pl.col("size") > 0), "trades with a zero", report)
     if rules.session and close_ns:
-        inside = ((t.ns >= open_ns) & (t.ns <= close_ns)) | t.cross
+        inside = pl.col(NS).is_between(open_ns, close_ns) | pl.col("cross")
         t = _kept(t, inside, "trades outside the session", report)
     if rules.merge == "median":
-        before = t.n
-        t = _merged_trades(t)
-        report.tell("trades merged into others of their stamp", before - t.n)
+        merged = _merged_trades(t)
+        report.tell("trades merged into others of their stamp", t.height - merged.height)
+        t = merged
     return t
 
 
-def _kept(rows: Some, good: NDArray[np.bool_], rule: str, report: CleanReport) -> Some:
-    report.tell(rule, int(rows.n - good.sum()))
-    return rows.take(good)
+def _kept(rows: pl.DataFrame, good: pl.Expr, rule: str, report: CleanReport) -> pl.DataFrame:
+    kept = rows.filter(good)
+    report.tell(rule, rows.height - kept.height)
+    return kept
 
 
-def _stamps(ns: NDArray[np.int64], apart: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-    """First index of each run of equal times (rows that stand `apart` are runs of their own), and the end."""
-    new = np.append(True, ns[1:] != ns[:-1])
-    if apart is not None:
-        new |= apart | np.append(False, apart[:-1])
-    return np.append(np.flatnonzero(new), len(ns))
+def _merged_quotes(q: pl.DataFrame, how: str) -> pl.DataFrame:
+    """One quote of each time: the last, or the median of the prices and of the sizes of one level."""
+    median = how == "median" and "bid_2" not in q.columns
+    sides = pl.col("^(bid|ask)_.*$")
+    values = sides.median() if median else sides.last()
+    return q.group_by(NS, maintain_order=True).agg(pl.col(RECEIVED, ROW, "exchange").last(), values).select(q.columns)
 
 
-def _merged_quotes(q: CsvQuotes, how: str) -> CsvQuotes:
-    if q.n == 0:
-        return q
-    runs = _stamps(q.ns)
-    last = runs[1:] - 1
-    merged = q.take(last)
-    if how == "median" and q.bid.shape[1] == 1:
-        for i in np.flatnonzero(np.diff(runs) > 1):
-            run = slice(runs[i], runs[i + 1])
-            for name in ("bid", "bid_size", "ask", "ask_size"):
-                getattr(merged, name)[i, 0] = np.median(getattr(q, name)[run, 0])
-    return merged
-
-
-def _merged_trades(t: Trades) -> Trades:
-    if t.n == 0:
-        return t
-    runs = _stamps(t.ns, t.cross)
-    merged = t.take(runs[1:] - 1)
-    for i in np.flatnonzero(np.diff(runs) > 1):
-        run = slice(runs[i], runs[i + 1])
-        merged.price[i] = np.median(t.price[run])
-        merged.size[i] = t.size[run].sum()
-        signs = t.sign[run]
-        merged.sign[i] = signs[0] if (signs == signs[0]).all() else 0
-    return merged
+def _merged_trades(t: pl.DataFrame) -> pl.DataFrame:
+    """One print of each time, auction prints apart: the median price of all the lots."""
+    cross = pl.col("cross")
+    new = (pl.col(NS) != pl.col(NS).shift()) | cross | cross.shift()
+    one = pl.when(pl.col("sign").n_unique() == 1).then(pl.col("sign").first()).otherwise(0)
+    merged = t.group_by(new.fill_null(True).cum_sum().alias("run"), maintain_order=True).agg(
+        pl.col(*TIMES, "cross").last(), pl.col("price").median(), pl.col("size").sum(), one.alias("sign")
+    )
+    return merged.select(t.columns)

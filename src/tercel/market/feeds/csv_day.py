@@ -12,27 +12,26 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds import csv_kernels as k
-from tercel.market.feeds.csv_clean import CleanReport, clean_quotes, clean_trades, merge_exchanges
+from tercel.market.feeds.csv_clean import CleanReport, clean_quotes, clean_trades, in_order, merge_exchanges
 from tercel.market.feeds.csv_map import CsvMap, FileMap
 from tercel.market.feeds.csv_read import (
-    NO_DIRECT,
-    NO_QUOTES,
-    NO_TRADES,
     NS,
-    CsvQuotes,
-    CsvRows,
-    Direct,
+    RECEIVED,
+    ROW,
+    TIMES,
     Text,
-    Trades,
+    divided,
     levels_of,
     orders_of,
     quotes_of,
     read_text,
+    side_columns,
     trades_of,
 )
 from tercel.market.feeds.members import Member
@@ -85,13 +84,11 @@ class CsvDay:
         one, rules = self.map.instrument, self.map.clean
         tick = one.tick if self.tick is None else self.tick
         open_ns, close_ns = self._session()
-        quotes, trades, direct = NO_QUOTES, NO_TRADES, NO_DIRECT
-        if items[CsvQuotes]:
-            quotes = clean_quotes(CsvQuotes.joined(items[CsvQuotes]), rules, open_ns, close_ns, tick, report)
-        if items[Trades]:
-            trades = clean_trades(Trades.joined(items[Trades]), rules, open_ns, close_ns, report)
-        if items[Direct]:
-            direct = Direct.joined(items[Direct])
+        quotes, trades, direct = (in_order(pl.concat(items[what])) if items[what] else NONE[what] for what in NONE)
+        if items["quote"]:
+            quotes = clean_quotes(quotes, rules, open_ns, close_ns, tick, report)
+        if items["trade"]:
+            trades = clean_trades(trades, rules, open_ns, close_ns, report)
         events, extra = tape_of(quotes, trades, direct, tick, one.lot, rules.trade_outliers, report)
         if events.n == 0:
             received = f"none left of {', '.join(self.source)}: {report.taken}"
@@ -103,7 +100,7 @@ class CsvDay:
             timezone=one.timezone, source=self.source, session_open_ns=open_ns, session_close_ns=close_ns,
             rows=events.n, off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)), extra=extra,
         )  # fmt: skip
-        rows = quotes.n + trades.n + direct.n
+        rows = quotes.height + trades.height + direct.height
         return Imported(instrument, events, tuple(self._warnings(report, back, rows)))
 
     def _session(self) -> tuple[int, int]:
@@ -114,24 +111,21 @@ class CsvDay:
         noon = (start + next_midnight_ns(self.date, one.timezone)) // 2  # clocks change at night
         return tuple(clock_s(c) * NS_PER_SECOND + noon - 12 * 3600 * NS_PER_SECOND for c in one.session)  # type: ignore[return-value]
 
-    def _gather(self, report: CleanReport) -> tuple[dict[type[CsvRows], list[Any]], int]:
+    def _gather(self, report: CleanReport) -> tuple[dict[str, list[pl.DataFrame]], int]:
         """Rows of all files by what they are, numbered by file (trades before quotes at one time), and clocks back."""
-        import polars as pl
-
-        items: dict[type[CsvRows], list[Any]] = {CsvQuotes: [], Trades: [], Direct: []}
+        items: dict[str, list[pl.DataFrame]] = {what: [] for what in NONE}
         back = 0
         zone = self.map.instrument.timezone
         start, stop = midnight_ns(self.date, zone), next_midnight_ns(self.date, zone)
         for number, (member, file) in enumerate(self.parts):
             text = read_text(member, file, zone, self.date, self.symbol)
             text = Text(text.frame.filter(pl.col(NS).is_between(start, stop, closed="left")), text.where)
-            back += int(np.count_nonzero(np.diff(text.longs(NS)) < 0))
+            back += int((text.frame[NS].diff() < 0).sum())
             rank = number if file.quote is None else number + len(self.parts)
             for role in file.roles:
                 mine = text.of(file.rows.column, getattr(file.rows, role)) if file.rows.column else text
-                rows = _rows_of(role, mine, file, report)
-                rows.row[:] += rank << 40
-                items[type(rows)].append(rows)
+                rows = _rows_of(role, mine, file, report).with_columns(pl.col(ROW) + (rank << 40))
+                items[role if role in NONE else "direct"].append(rows)
         return items, back
 
     def _warnings(self, report: CleanReport, back: int, items: int) -> list[str]:
@@ -145,122 +139,138 @@ class CsvDay:
         return found
 
 
-def _rows_of(role: str, text: Text, file: FileMap, report: CleanReport) -> CsvRows:
+def _rows_of(role: str, text: Text, file: FileMap, report: CleanReport) -> pl.DataFrame:
     """What the rows of one kind say."""
+    scale, tell = file.price_scale, report.tell
     if role == "quote" and (q := file.quote) is not None:
-        quotes, keep = quotes_of(text, q, file.price_scale, report.tell), q.zero_side == "keep"
+        quotes, keep = quotes_of(text, q, scale, tell), q.zero_side == "keep"
         if q.levels == 1 and (keep or (q.exchange and len(q.exchanges) != 1)):
-            quotes = merge_exchanges(quotes.take(np.argsort(quotes.ns, kind="stable")), keep)
-        report.tell("quotes read", text.n)
+            quotes = merge_exchanges(quotes, keep)
+        tell("quotes read", text.frame.height)
         return quotes
     if role == "trade" and file.trade is not None:
-        report.tell("trades read", text.n)
-        return trades_of(text, file.trade, file.price_scale, report.tell)
+        tell("trades read", text.frame.height)
+        return trades_of(text, file.trade, scale, tell)
     if role == "level" and file.level is not None:
-        report.tell("level updates read", text.n)
-        return levels_of(text, file.level, file.price_scale)
+        tell("level updates read", text.frame.height)
+        return levels_of(text, file.level, scale)
     assert file.order is not None
-    report.tell("order events read", text.n)
-    return orders_of(text, file.order, file.price_scale)
+    tell("order events read", text.frame.height)
+    return orders_of(text, file.order, scale)
+
+
+_COLUMNS: Final = {
+    "quote": (*TIMES, *(name for (name,) in side_columns(1))),
+    "trade": (*TIMES, "price", "size", "sign", "cross"),
+    "direct": (*TIMES, "side", "kind", "order_id", "price", "size"),
+}
+_TYPES: Final[dict[str, Any]] = {"cross": pl.Boolean} | dict.fromkeys(
+    (*TIMES, "sign", "side", "kind", "order_id"), pl.Int64
+)
+NONE: Final = {
+    sort: pl.DataFrame(schema={name: _TYPES.get(name, pl.Float64) for name in names})
+    for sort, names in _COLUMNS.items()
+}
+"""Rows of each sort, of which there are none."""
 
 
 def tape_of(
-    q: CsvQuotes, t: Trades, d: Direct, tick: float, lot: int, check: bool, report: CleanReport
+    q: pl.DataFrame, t: pl.DataFrame, d: pl.DataFrame, tick: float, lot: int, check: bool, report: CleanReport
 ) -> tuple[Events, dict[str, Any]]:
     """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
     q, shown, off = _levels(q, tick, lot, report)
-    parts = (q, t, d)
-    ns, row = (np.concatenate([getattr(p, name) for p in parts]) for name in ("ns", "row"))
-    order = np.lexsort((row, ns))
-    what = np.repeat(np.arange(3, dtype=np.uint8), [p.n for p in parts])[order]
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    quote_at, print_at, direct_at = np.split(place, [q.n, q.n + t.n])
-    sign, far, count = t.sign.copy(), np.zeros(t.n, np.uint8), np.zeros(4, np.int64)
-    at = np.concatenate([np.arange(p.n) for p in parts])[order]
-    k.sign_prints(what, at, shown[0], shown[2], t.price / tick, sign, t.cross.astype(np.uint8), far, check, count)
-    names = ("by feed", "by quotes", "by ticks", "unsigned")
-    signed = {"signed": dict(zip(names, count.tolist(), strict=True))} if t.n else {}
-    if check and t.n:
-        report.tell("trades beyond the quotes", int(far.sum()))
-        t, sign, print_at = t.take(far == 0), sign[far == 0], print_at[far == 0]
-    first = min((int(p[0]) for p in (quote_at, print_at, direct_at) if len(p)), default=0)
-    opens = q.n > 0 and int(quote_at[0]) == first
+    touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
+    sorts = (q.select(TIMES).with_columns(**{name: pl.Series(values) for name, values in touch.items()}), t, d)
+    items = in_order(pl.concat([f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)], how="diagonal"))
+    items = items.with_row_index("seq").with_columns(pl.col("seq").cast(pl.Int64), pl.col(*touch).forward_fill())
+    quotes, prints, direct = (items.filter(what=i) for i in range(3))
+    prints, signed = _signed(prints.with_columns(price=divided(pl.col("price"), tick)), check, report)
+    first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
+    opens = quotes.height > 0 and quotes["seq"][0] == first
     bid, bid_lots, ask, ask_lots = shown
-    news = k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64))
-    made = np.empty((news, 6), np.int64)
+    changes = k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64))
+    made = np.empty((changes, 6), np.int64)
     k.changes(bid, bid_lots, ask, ask_lots, off, opens, made)
-    j, kind, side, ticks, lots, flags = made.T
-    cross = np.where(t.cross, schema.CROSS, schema.TRADE)
-    tables = [
-        _table(quote_at[j], q.ns[j], q.received[j], kind, 0, side, ticks, lots, flags),
-        _table(
-            print_at, t.ns, t.received, cross, 0, np.where(t.cross, 0, -sign),
-            *_units(t.price / tick, -sign, t.size, lot, t.row),
-        ),
-        _table(
-            direct_at, d.ns, d.received, d.kind, d.order_id, d.side, *_units(d.price / tick, d.side, d.size, lot, d.row)
-        ),
-    ]  # fmt: skip
-    table = np.concatenate(tables)
-    table = table[np.argsort(table[:, SEQ], kind="stable")]
-    events, place = Events.from_table(table), table[:, SEQ]
-    new = np.append(True, place[1:] != place[:-1])[: events.n]
-    opening = bool(opens and events.n and place[0] == first)  # message 0
-    events.seq[:] = np.cumsum(new) - opening
-    events.flags[np.append(new[1:], True)[: events.n]] |= schema.MESSAGE_END
-    same = q.n - len(np.unique(j)) - (opens and not opening)
-    return events, {"quotes_without_change": same} | signed
+    columns = dict(zip(("kind", "side", "price_ticks", "qty_lots", "flags"), made.T[1:], strict=True))
+    kind = pl.when("cross").then(schema.CROSS).otherwise(schema.TRADE)
+    parts = (
+        quotes[made[:, 0]].with_columns(order_id=0, **{name: pl.Series(values) for name, values in columns.items()}),
+        _in_lots(prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), lot),
+        _in_lots(direct.with_columns(price=divided(pl.col("price"), tick)), lot),
+    )
+    longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
+    names = {NS: "exch_ns", RECEIVED: "recv_ns"}
+    table = pl.concat([part.rename(names).select(longs) for part in parts]).sort("seq", maintain_order=True)
+    opening = bool(opens and table.height and table["seq"][0] == first)  # message 0
+    place = pl.col("seq")
+    ends = place.ne_missing(place.shift(-1)).cast(pl.Int64) * schema.MESSAGE_END
+    table = table.with_columns(seq=place.rle_id().cast(pl.Int64) + (not opening), flags=pl.col("flags") + ends)
+    same = q.height - len(np.unique(made[:, 0])) - (opens and not opening)
+    return Events.from_columns(table.to_dict()), {"quotes_without_change": same} | signed
 
 
-SEQ: Final = 2
-"""Column of a table: the place of an item among all, then the number of its message."""
+def _signed(t: pl.DataFrame, check: bool, report: CleanReport) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Prints with their signs, and how many were signed how: those that lie beyond the quotes are left out.
 
-
-def _table(place: NDArray[np.int64], ns: Any, received: Any, *columns: Any) -> NDArray[np.int64]:
-    """Columns of a tape, one number or one a row, as int64 (n, 9)."""
-    return np.stack(np.broadcast_arrays(ns, received, place, *columns), axis=1).astype(np.int64)
+    Against the mid, at the mid by the last other price (Lee & Ready 1991, without a lag); far beyond: by more than the
+    spread (rule T4). Auction prints have no sign, and are no last price.
+    """
+    if t.height == 0:
+        return t, {}
+    bid, ask, price, sign = (pl.col(name) for name in ("touch_bid", "touch_ask", "price", "sign"))
+    if check:
+        far = (bid > 0) & (ask > bid) & ((price > 2 * ask - bid) | (price < 2 * bid - ask)) & ~pl.col("cross")
+        kept = t.filter(~far.fill_null(False))
+        report.tell("trades beyond the quotes", t.height - kept.height)
+        t = kept
+    plain = t.filter(~pl.col("cross"))
+    was = price.shift()
+    by_tick = pl.when((was > 0) & (price != was)).then((price - was).sign()).forward_fill().fill_null(0.0)
+    by_quote = pl.when((bid > 0) & (ask > 0)).then((2 * price - ask - bid).sign()).fill_null(0.0)
+    how = pl.when(sign != 0).then(0).when(by_quote != 0).then(1).when(by_tick != 0).then(2).otherwise(3)
+    found = pl.when(sign != 0).then(sign).when(by_quote != 0).then(by_quote).otherwise(by_tick).cast(pl.Int64)
+    plain = plain.with_columns(how.alias("how"), found.alias("sign"))
+    counts = np.bincount(plain["how"].to_numpy(), minlength=4).tolist()
+    names = ("by feed", "by quotes", "by ticks", "unsigned")
+    both = pl.concat([plain.drop("how"), t.filter("cross").with_columns(sign=0)], how="vertical_relaxed")
+    return both.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
 
 
 def _levels(
-    q: CsvQuotes, tick: float, lot: int, report: CleanReport
-) -> tuple[CsvQuotes, list[NDArray[np.int32]], NDArray[np.uint8]]:
+    q: pl.DataFrame, tick: float, lot: int, report: CleanReport
+) -> tuple[pl.DataFrame, list[NDArray[np.int32]], NDArray[np.uint8]]:
     """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
-    shown = [np.zeros(q.bid.shape, np.int32) for _ in range(4)]
-    off, bad = np.zeros(q.n, np.uint8), np.zeros(q.n, np.uint8)
-    k.to_levels(q.bid, q.bid_size, 1, tick, lot, shown[0], shown[1], off, bad)
-    k.to_levels(q.ask, q.ask_size, -1, tick, lot, shown[2], shown[3], off, bad)
+    sides = side_columns(sum(name.startswith("bid_size_") for name in q.columns))
+    bid, bid_size, ask, ask_size = (np.ascontiguousarray(q.select(names).to_numpy()) for names in sides)
+    shown = [np.zeros(bid.shape, np.int32) for _ in range(4)]
+    off, bad = np.zeros(q.height, np.uint8), np.zeros(q.height, np.uint8)
+    k.to_levels(bid, bid_size, 1, tick, lot, shown[0], shown[1], off, bad)
+    k.to_levels(ask, ask_size, -1, tick, lot, shown[2], shown[3], off, bad)
     if not bad.any():
         return q, shown, off
     report.tell("quotes whose levels are out of order", int(bad.sum()))
     good = bad == 0
-    return q.take(good), [x[good] for x in shown], off[good]
+    return q.filter(good), [x[good] for x in shown], off[good]
 
 
-def _units(
-    exact: NDArray[np.float64], side: NDArray[np.int64], size: NDArray[np.float64], lot: int, row: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]:
-    """Ticks, lots and flags of rows."""
-    ticks, off = _ticks(exact, side)
-    return ticks, _lots(size, lot, row), off * np.uint8(schema.OFF_TICK)
+def _in_lots(rows: pl.DataFrame, lot: int) -> pl.DataFrame:
+    """Rows whose `price`, in ticks, and `size` become columns of the tape.
 
-
-def _ticks(exact: NDArray[np.float64], side: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Prices in ticks; off the tick: away from the touch (bids down, asks up), to the nearest without a side."""
-    near = np.rint(exact)
-    off = np.abs(exact - near) > 1e-4
-    away = np.where(side > 0, np.floor(exact), np.where(side < 0, np.ceil(exact), near))
-    at = np.where(off, np.maximum(away, 1), near)
-    if at.size and at.max() >= 1 << 30:
-        raise FeedError("prices below 2**30 ticks", f"{exact.max():g} ticks", "give a larger tick")
-    return at.astype(np.int32), off.astype(np.uint8)
-
-
-def _lots(size: NDArray[np.float64], lot: int, row: NDArray[np.int64]) -> NDArray[np.int32]:
-    lots = np.where(size > 0, np.maximum(np.floor(size / lot + 0.5), 1), 0)
-    bad = (lots >= 1 << 30) | (size < 0)
-    if bad.any():
-        at = int(np.argmax(bad))
-        received = f"{size[at]:g} in row {row[at] & ((1 << 40) - 1)}"
+    Prices off the tick go away from the touch (bids down, asks up), to the nearest without a side.
+    """
+    exact, side, size = pl.col("price"), pl.col("side"), pl.col("size")
+    off = (exact - exact.round()).abs() > 1e-4
+    away = pl.when(side > 0).then(exact.floor()).when(side < 0).then(exact.ceil()).otherwise(exact.round())
+    lots = pl.when(size > 0).then(pl.max_horizontal((divided(size, lot) + 0.5).floor(), 1)).otherwise(0)
+    rows = rows.with_columns(
+        price_ticks=pl.when(off).then(pl.max_horizontal(away, 1)).otherwise(exact.round()),
+        qty_lots=lots,
+        flags=off.cast(pl.Int64) * schema.OFF_TICK,
+    )
+    most = 1 << 30
+    for bad in rows.filter(pl.col("price_ticks") >= most).head(1).iter_rows(named=True):
+        raise FeedError("prices below 2**30 ticks", f"{bad['price']:g} ticks", "give a larger tick")
+    for bad in rows.filter((pl.col("qty_lots") >= most) | (size < 0)).head(1).iter_rows(named=True):
+        received = f"{bad['size']:g} in row {bad[ROW] & ((1 << 40) - 1)}"
         raise FeedError("a size of 0 to 2**30 lots", received, "raise `lot` in the map, or correct the row")
-    return lots.astype(np.int32)
+    return rows

@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
+import polars as pl
 
 from tercel.core.errors import FeedError
 from tercel.market.feeds.csv_day import CsvDay
 from tercel.market.feeds.csv_map import CsvMap, FileMap, load_map
-from tercel.market.feeds.csv_read import NS, read_text
+from tercel.market.feeds.csv_read import NS, read_text, stripped
 from tercel.market.feeds.members import Member, members
 from tercel.market.feeds.port import FeedOptions
-from tercel.market.tape.instrument import midnight_ns
 
 
 class CsvFeed:
@@ -100,27 +99,13 @@ class CsvFeed:
             raise FeedError("to know the symbol", member.where, remedy)
         zone = self.map.instrument.timezone
         text = read_text(member, file, zone, date, None)
-        if text.n == 0:
+        if text.frame.height == 0:
             raise FeedError("a row", f"none in {member.where}", "download it again, or leave it out")
-        symbols = [symbol] if symbol is not None else sorted({str(s) for s in text.words(file.symbol)} - {""})
-        days = [date] if date is not None else _dates(text.longs(NS), zone)
-        if len(symbols) == 1:
-            return [(self._cased(symbols[0]), day) for day in days]
-        words = text.words(file.symbol)
-        return [(self._cased(s), day) for s in symbols for day in _dates(text.longs(NS)[words == s], zone)]
+        local = pl.from_epoch(NS, "ns").dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+        named = pl.lit(symbol) if symbol is not None else stripped(file.symbol)
+        day = pl.lit(date) if date is not None else local.dt.strftime("%Y-%m-%d")
+        pairs = text.frame.select(symbol=named, day=day).unique().filter(pl.col("symbol") != "").sort("symbol", "day")
+        return [(self._cased(one), on) for one, on in pairs.rows()]
 
     def _cased(self, symbol: str) -> str:
         return symbol.upper() if self.map.instrument.uppercase else symbol
-
-
-def _dates(ns: np.ndarray[tuple[int], np.dtype[np.int64]], zone: str) -> list[str]:
-    """Local days that some times fall on.
-
-    >>> _dates(np.array([0]), "UTC")
-    ['1970-01-01']
-    """
-    import polars as pl
-
-    local = pl.Series(ns).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.date()
-    days = [d.isoformat() for d in local.unique().sort().to_list()]
-    return [day for day in days if midnight_ns(day, zone) >= 0]

@@ -1,42 +1,9 @@
-"""The compiled half of the column-map feed: one best over exchanges, outliers, signs, and snapshots as level rows."""
-
-from typing import Final
+"""The compiled half of the column-map feed: outliers, and snapshots as level rows."""
 
 import numpy as np
 
 from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
 from tercel.market.tape.schema import LEVEL_SET, OFF_TICK, OPENING, ROLL_IN, ROLL_OUT
-
-QUOTE: Final = 0
-PRINT: Final = 1
-
-
-@kernel
-def consolidate(exchange: Longs, bid: Floats, bid_size: Floats, ask: Floats, ask_size: Floats, keep: bool,
-                held: Floats, out: Floats) -> None:  # fmt: skip
-    """Quotes of single exchanges to the best over all after each row.
-
-    `held` float64[exchanges, 4] (bid, its size, ask, its size) keeps what each last said; a side without a price is
-    left as it was (`keep`) or taken away. `out` float64[n, 4]: best bid, size of all at it, best ask, size at it.
-    """
-    n = held.shape[0]
-    for i in range(bid.shape[0]):
-        mine = held[exchange[i]]
-        if bid[i] > 0 or not keep:
-            mine[0], mine[1] = bid[i], bid_size[i]
-        if ask[i] > 0 or not keep:
-            mine[2], mine[3] = ask[i], ask_size[i]
-        out[i] = 0.0
-        for e in range(n):
-            q = held[e]
-            if q[0] > out[i, 0]:
-                out[i, 0], out[i, 1] = q[0], q[1]
-            elif q[0] == out[i, 0] and q[0] > 0:
-                out[i, 1] += q[1]
-            if q[2] > 0 and (out[i, 2] == 0 or q[2] < out[i, 2]):
-                out[i, 2], out[i, 3] = q[2], q[3]
-            elif q[2] == out[i, 2] and q[2] > 0:
-                out[i, 3] += q[3]
 
 
 @kernel
@@ -66,41 +33,6 @@ def outliers(x: Floats, window: int, limit: float, grain: float, work: Floats, o
         for j in range(m):
             spread += abs(work[j] - median)
         out[i] = 1 if abs(x[i] - median) > limit * spread / m + grain else 0
-
-
-@kernel
-def sign_prints(what: Bytes, at: Longs, bid: Packed, ask: Packed, price: Floats, sign: Longs, cross: Bytes,
-                far: Bytes, check: bool, count: Longs) -> None:  # fmt: skip
-    """Sign the prints that nobody signed, in tape order: against the mid, at the mid by the last other price.
-
-    (Lee & Ready 1991, without a lag.) With `check` prints beyond the quotes by more than the spread are marked `far`
-    (rule T4). `count` int64[4]: said by the feed, by the quotes, by ticks, by nobody.
-    """
-    b, a = 0, 0
-    last, tick = 0.0, 0
-    for i in range(what.shape[0]):
-        j = at[i]
-        if what[i] == QUOTE:
-            b, a = bid[j, 0], ask[j, 0]
-            continue
-        if what[i] != PRINT or cross[j] != 0:
-            continue
-        p = price[j]
-        if check and b > 0 and a > b and (p > 2 * a - b or p < 2 * b - a):
-            far[j] = 1
-            continue
-        if last > 0 and p != last:
-            tick = 1 if p > last else -1
-        last = p
-        if sign[j] != 0:
-            count[0] += 1
-            continue
-        if b > 0 and a > 0 and 2 * p != a + b:
-            sign[j] = 1 if 2 * p > a + b else -1
-            count[1] += 1
-        else:
-            sign[j] = tick
-            count[2 if tick != 0 else 3] += 1
 
 
 @kernel

@@ -21,6 +21,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
@@ -28,7 +29,7 @@ from tercel.signals.fusion import Fusion, stack
 from tercel.signals.gate import GatedClassifier
 from tercel.signals.scores import auc, brier, ece
 from tercel.signals.zoo import absent, families, family
-from tercel.signals.zoo.base import Classifier, sigmoid
+from tercel.signals.zoo.base import Classifier
 from tercel.signals.zoo.regimes import HmmRegimes
 
 STEPS = 16
@@ -90,7 +91,7 @@ class Problem:
             raise ConfigError("a share of flipped labels from 0 to below 0.5", f"{noise:g}", "0.5 is pure noise")
         rng = np.random.default_rng([seed, sum(map(ord, self.name))])
         X, odds, state = self.law(rows + test_rows, rng)
-        chance = sigmoid(odds)
+        chance = expit(odds)
         up = (rng.random(rows + test_rows) < chance).astype(np.int64)
         flipped = np.random.default_rng([seed, 77]).random(rows) < noise
         train = np.where(flipped, 1 - up[:rows], up[:rows])

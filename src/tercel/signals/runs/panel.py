@@ -294,7 +294,7 @@ def walked(data: Dataset, names: tuple[str, ...], train: TrainSection, seed: int
 def regressors(asked: tuple[str, ...]) -> tuple[str, ...]:
     """Families that forecast numbers and are installed: those asked for, or all tabular ones."""
     found = asked or tuple(name for name in families() if not family(name).sequence)
-    return tuple(n for n in found if n in families() and "regress" in family(n).makers and absent(family(n)) is None)
+    return tuple(n for n in found if n in families() and "regress" in family(n).models and absent(family(n)) is None)
 
 
 def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:

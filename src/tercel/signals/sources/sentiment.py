@@ -19,9 +19,9 @@ import numpy as np
 
 from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import DataError
+from tercel.core.extras import needed
 from tercel.features.text import masked, vectorizer, words
 from tercel.features.text_embedding import available
-from tercel.signals.extras import needed
 from tercel.signals.scores import single_class
 from tercel.signals.sources.port import SourceAbsentError
 

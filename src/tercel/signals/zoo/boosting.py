@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats
 from tercel.signals.zoo.base import Classifier, Estimator, Regressor
-from tercel.signals.zoo.port import FamilyCard, seeded
 
 _FIXED: Final[dict[str, Any]] = {
     "n_jobs": 1,
@@ -81,7 +80,3 @@ class BoostingRegressor(_Boosting, Regressor):
 
     def _value(self, X: Floats) -> Any:
         return self.booster_.predict(X, num_threads=1)
-
-
-_MAKERS = seeded(BoostingClassifier, BoostingRegressor)
-CARDS = (FamilyCard("boosting", "gradient boosting, LightGBM", ("lightgbm", "sklearn"), _MAKERS),)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Float32, Floats, Ints
 from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor
-from tercel.signals.zoo.port import FamilyCard, seeded
 
 
 def _settings(model: Any) -> dict[str, Any]:
@@ -120,6 +119,3 @@ class ForestRegressor(_Forest, Regressor):
 
     def _value(self, X: Floats) -> Floats:
         return self._mean(X)
-
-
-CARDS = (FamilyCard("forest", "random forest, 150 trees", ("sklearn",), seeded(ForestClassifier, ForestRegressor)),)

@@ -1,4 +1,4 @@
-"""Linear models in NumPy alone: ridge regression and logistic regression by Newton's method.
+"""Linear models: ridge regression and logistic regression by Newton's method.
 
 Columns are standardised with the training's weighted mean and deviation; the penalty acts on the standardised
 coefficients, never on the intercept.
@@ -7,10 +7,10 @@ coefficients, never on the intercept.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Classifier, Regressor, scale_of, sigmoid
-from tercel.signals.zoo.port import FamilyCard
+from tercel.signals.zoo.base import Classifier, Regressor, scale_of
 
 
 @dataclass(eq=False, repr=False)
@@ -72,7 +72,7 @@ class Logistic(Classifier):
         self.n_iter_ = 0
         for _ in range(self.max_iter):
             self.n_iter_ += 1
-            chance = sigmoid(Z @ beta)
+            chance = expit(Z @ beta)
             slope = Z.T @ (weights * (up - chance)) - penalty * beta
             curvature = (Z * (weights * np.maximum(chance * (1 - chance), 1e-9))[:, None]).T @ Z + np.diag(penalty)
             step = np.linalg.solve(curvature, slope)
@@ -89,8 +89,4 @@ class Logistic(Classifier):
         return self._finite(features @ self.coef_ + self.intercept_)
 
     def _chance(self, X: Floats) -> Floats:
-        return sigmoid(X @ self.coef_ + self.intercept_)
-
-
-_MAKERS = {"classify": lambda seed, steps: Logistic(), "regress": lambda seed, steps: Ridge()}
-CARDS = (FamilyCard("linear", "ridge and logistic regression, NumPy alone", (), _MAKERS),)
+        return np.asarray(expit(X @ self.coef_ + self.intercept_))

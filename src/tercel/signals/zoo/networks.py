@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor, scale_of, sigmoid
-from tercel.signals.zoo.port import FamilyCard
+from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor, scale_of
 
 
 def _folded(X: Floats, steps: int) -> Floats:
@@ -101,7 +101,7 @@ class LstmClassifier(_Network, Classifier):
         self._learn(X, up, weights, True)
 
     def _chance(self, X: Floats) -> Floats:
-        return sigmoid(self._out(X))
+        return np.asarray(expit(self._out(X)))
 
 
 class LstmRegressor(_Network, Regressor):
@@ -129,17 +129,3 @@ class TransformerRegressor(LstmRegressor):
     """A small Transformer for a number; parameters as :class:`LstmClassifier`."""
 
     body = "transformer"
-
-
-def _makers(classifier: Any, regressor: Any) -> dict[str, Any]:
-    return {
-        "classify": lambda seed, steps: classifier(steps=steps, random_state=seed),
-        "regress": lambda seed, steps: regressor(steps=steps, random_state=seed),
-    }
-
-
-_LSTM, _TRANSFORMER = _makers(LstmClassifier, LstmRegressor), _makers(TransformerClassifier, TransformerRegressor)
-CARDS = (
-    FamilyCard("lstm", "LSTM, one layer of 24", ("torch",), _LSTM, sequence=True),
-    FamilyCard("transformer", "Transformer, one layer of 24, four heads", ("torch",), _TRANSFORMER, sequence=True),
-)

@@ -1,15 +1,14 @@
-"""The port of the zoo: a card per family, found by looking at the files of this folder.
+"""The port of the zoo: one table of families, each with the classes that make its models.
 
-To add a family: one file here with ``CARDS``, and a test class that inherits
-:class:`tercel.testing.signal_model.SignalModelConformance`. Nothing else changes.
+To add a family: a file here, a row of `FAMILIES`, and a test class that inherits
+:class:`tercel.testing.signal_model.SignalModelConformance`.
 """
 
 import importlib
 import importlib.util
-import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from tercel.core.errors import ConfigError
@@ -29,10 +28,11 @@ class FamilyCard:
     about : str
         One line.
     needs : tuple of str
-        Modules it imports when it learns; empty for NumPy alone.
-    makers : mapping of task to callable
-        ``maker(seed=..., steps=..., **settings)`` -> an unfitted model; `steps` is the length of a sequence laid out
-        flat, oldest first, which tabular families do not care for.
+        Modules that it imports.
+    models : mapping of task to str
+        ``file.Class`` of its model.
+    settings : mapping
+        Parameters that set it apart from other families of the same classes.
     sequence : bool
         Whether it reads the order of the steps.
     """
@@ -40,11 +40,12 @@ class FamilyCard:
     name: str
     about: str
     needs: tuple[str, ...]
-    makers: Mapping[str, Callable[..., Any]]
+    models: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
     sequence: bool = False
 
     def make(self, task: Task, seed: int = 0, steps: int = 1, **settings: Any) -> Any:
-        """An unfitted model of this family.
+        """An unfitted model of this family; `steps` is the length of a sequence laid out flat, oldest first.
 
         Raises
         ------
@@ -53,41 +54,53 @@ class FamilyCard:
         """
         if (lacking := absent(self)) is not None:
             raise ConfigError("the extra [signals]", f"no module {lacking}", "pip install 'tercel[signals]'")
-        if task not in self.makers:
-            raise ConfigError(f"a task of {self.name}: {', '.join(self.makers)}", repr(task), "take another family")
-        model = self.makers[task](seed=seed, steps=steps)
-        known = model.get_params(deep=False)
+        if task not in self.models:
+            raise ConfigError(f"a task of {self.name}: {', '.join(self.models)}", repr(task), "take another family")
+        file, _, kind = self.models[task].partition(".")
+        made = getattr(importlib.import_module(f"tercel.signals.zoo.{file}"), kind)
+        known = inspect.signature(made).parameters
         for key in settings:
             check_known(key, known, f"settings of {self.name}:")
-        return model.set_params(**settings)
+        given = {"random_state": seed, "steps": steps}
+        return made(**{key: value for key, value in given.items() if key in known} | {**self.settings, **settings})
 
 
-def seeded(classifier: Callable[..., Any], regressor: Callable[..., Any], **more: Any) -> dict[str, Any]:
-    """Makers of a family whose models take a seed, and the same parameters beside it."""
-    return {
-        "classify": lambda seed, steps: classifier(**more, random_state=seed),
-        "regress": lambda seed, steps: regressor(**more, random_state=seed),
-    }
+def _both(file: str, stem: str) -> dict[str, str]:
+    return {"classify": f"{file}.{stem}Classifier", "regress": f"{file}.{stem}Regressor"}
 
 
-_NO_FAMILIES: Final = ("base", "port", "torch_nets")
-
-
-@cache
-def _cards() -> dict[str, FamilyCard]:
-    package = importlib.import_module("tercel.signals.zoo")
-    found: dict[str, FamilyCard] = {}
-    for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda m: m.name):
-        if module.name not in _NO_FAMILIES:
-            for card in importlib.import_module(f"{package.__name__}.{module.name}").CARDS:
-                found[card.name] = card
-    order = ("linear", "forest", "boosting", "svm_linear", "svm_rbf", "hmm", "clusters", "lstm", "transformer")
-    return dict(sorted(found.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 99, item[0])))
+_SVM: Final = _both("svm", "Svm")
+_REGIMES: Final = {"classify": "regimes.RegimeClassifier"}
+FAMILIES: Final = {
+    card.name: card
+    for card in (
+        FamilyCard(
+            "linear", "ridge and logistic regression", ("sklearn",),
+            {"classify": "linear.Logistic", "regress": "linear.Ridge"},
+        ),
+        FamilyCard("forest", "random forest, 150 trees", ("sklearn",), _both("forest", "Forest")),
+        FamilyCard("boosting", "gradient boosting, LightGBM", ("lightgbm", "sklearn"), _both("boosting", "Boosting")),
+        FamilyCard(
+            "svm_linear", "linear support vector machine", ("sklearn",), _SVM,
+            {"kernel": "linear", "C": 0.1, "subsample": None},
+        ),
+        FamilyCard("svm_rbf", "support vector machine, Gaussian kernel, at most 5,000 rows", ("sklearn",), _SVM),
+        FamilyCard(
+            "hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn"), _REGIMES, {"regimes": "hmm"}
+        ),
+        FamilyCard("clusters", "mixture of two Gaussians", ("sklearn",), _REGIMES, {"regimes": "clusters"}),
+        FamilyCard("lstm", "LSTM, one layer of 24", ("torch", "sklearn"), _both("networks", "Lstm"), sequence=True),
+        FamilyCard(
+            "transformer", "Transformer, one layer of 24, four heads", ("torch", "sklearn"),
+            _both("networks", "Transformer"), sequence=True,
+        ),
+    )
+}  # fmt: skip
 
 
 def families() -> tuple[str, ...]:
     """Names of all families, installed or not."""
-    return tuple(_cards())
+    return tuple(FAMILIES)
 
 
 def family(name: str) -> FamilyCard:
@@ -98,14 +111,10 @@ def family(name: str) -> FamilyCard:
     UnknownNameError
         No such family; the nearest name is offered.
     """
-    cards = _cards()
-    check_known(name, cards, said=f"family {name!r}")
-    return cards[name]
+    check_known(name, FAMILIES, said=f"family {name!r}")
+    return FAMILIES[name]
 
 
 def absent(card: FamilyCard) -> str | None:
     """The first library of `card` that is not installed, None when all are."""
-    for name in card.needs:
-        if importlib.util.find_spec(name) is None:
-            return name
-    return None
+    return next((name for name in card.needs if importlib.util.find_spec(name) is None), None)

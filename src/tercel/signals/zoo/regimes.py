@@ -1,7 +1,6 @@
-"""Regimes: a Gaussian hidden Markov model and a mixture of Gaussians. They tell which state the market is in.
+"""Regimes: a Gaussian hidden Markov model and a mixture of Gaussians estimate which state the market is in.
 
-Only *filtered* probabilities are given: the state at row t from rows up to t (Hamilton, 1989). Smoothed ones, which
-hmmlearn's own ``predict_proba`` gives, look into the future and are never used. Rows are moments, oldest first.
+Probabilities are filtered (:mod:`tercel.stats.hidden_markov`). Rows are moments, oldest first.
 """
 
 import warnings
@@ -14,9 +13,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats
 from tercel.signals.zoo.base import Classifier, Estimator, FitError, scale_of
-from tercel.signals.zoo.port import FamilyCard
-
-_FLOOR = 1e-300
+from tercel.stats.hidden_markov import filtered, gaussian_hmm, likeliest
 
 
 class _States(Estimator):
@@ -29,7 +26,7 @@ class _States(Estimator):
 
     def _standardised(self, X: Any) -> Floats:
         """Rows to learn from, each column of mean 0 and deviation 1, float64 (n, F)."""
-        features, weights = self._begin(X, None)
+        features, _, weights = self._begin(X, np.zeros(len(X)), None, numeric=True)
         if len(features) < 5 * self.states:
             text = f"{len(features)} sample(s) for {self.states} states"
             raise FitError(f"at least {5 * self.states} samples", text, "take a longer history or fewer states")
@@ -75,7 +72,14 @@ class HmmRegimes(_States):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the states from rows in time order, `X` float (n, F)."""
-        best = self._likeliest(self._standardised(X))
+        rows, kind, seed = self._standardised(X), gaussian_hmm("signals"), self.random_state * 1000
+        best = likeliest(
+            (
+                kind(self.states, "diag", n_iter=self.n_iter, tol=1e-3, random_state=seed + i)
+                for i in range(self.n_init)
+            ),
+            rows,
+        )
         order = np.argsort(best.covars_[:, 0, 0] if best.covars_.ndim == 3 else best.covars_[:, 0])
         variances = np.array([np.diag(c) if c.ndim == 2 else c for c in best.covars_])
         self.start_ = _stationary(best.transmat_[np.ix_(order, order)])
@@ -84,29 +88,6 @@ class HmmRegimes(_States):
         self.n_features_in_ = len(self.mean_)
         return self
 
-    def _likeliest(self, Z: Floats) -> Any:
-        import logging
-
-        from hmmlearn.hmm import GaussianHMM
-
-        logging.getLogger("hmmlearn").setLevel(logging.ERROR)  # says of every start that EM ended by its last step
-        best, level = None, -np.inf
-        for start in range(self.n_init):
-            model = GaussianHMM(
-                self.states, "diag", n_iter=self.n_iter, tol=1e-3, random_state=self.random_state * 1000 + start
-            )
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                model.fit(Z)
-                likelihood = model.score(Z)
-            if np.isfinite(likelihood) and likelihood > level:
-                best, level = model, likelihood
-        if best is None:
-            raise FitError(
-                "a likelihood that EM can climb", "none from any start", "scale the features or take more rows"
-            )
-        return best
-
     def _log_density(self, X: Any) -> Floats:
         """Log density of each row in each state, (n, S)."""
         apart = self._apart(X)
@@ -114,15 +95,7 @@ class HmmRegimes(_States):
 
     def predict_proba(self, X: Any) -> Floats:
         """Filtered probabilities, float64 (n, S): row t knows rows 0..t alone; before row 0 the stationary ones."""
-        density = self._log_density(X)
-        likelihood = np.exp(density - density.max(axis=1, keepdims=True))
-        out = np.empty_like(likelihood)
-        prior = self.start_
-        for t, row in enumerate(likelihood):
-            joint = prior * row
-            out[t] = joint / max(joint.sum(), _FLOOR) if joint.sum() > _FLOOR else prior
-            prior = out[t] @ self.transitions_
-        return self._finite(out)
+        return self._finite(filtered(self._log_density(X), self.start_, self.transitions_))
 
 
 def _stationary(transitions: Floats) -> Floats:
@@ -224,13 +197,3 @@ class RegimeClassifier(Classifier):
 
     def _chance(self, X: Floats) -> Floats:
         return np.asarray(self.gate_.predict_proba(X) @ self.up_)
-
-
-def _maker(kind: str) -> dict[str, Any]:
-    return {"classify": lambda seed, steps: RegimeClassifier(kind, random_state=seed)}
-
-
-CARDS = (
-    FamilyCard("hmm", "hidden Markov model, two states, filtered", ("hmmlearn", "sklearn"), _maker("hmm")),
-    FamilyCard("clusters", "mixture of two Gaussians", ("sklearn",), _maker("clusters")),
-)

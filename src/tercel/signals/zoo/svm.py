@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from tercel.core.arrays import Floats
-from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor, platt, scale_of, sigmoid
-from tercel.signals.zoo.port import FamilyCard, seeded
+from tercel.signals.zoo.base import Classifier, Estimator, FitError, Regressor, platt, scale_of
 
 _FOLDS = 3
 
@@ -118,7 +118,7 @@ class SvmClassifier(_Machine, Classifier):
 
     def _chance(self, X: Floats) -> Floats:
         Z = (X - self.mean_) / self.deviation_
-        return sigmoid(self.slope_ * self._decision(Z) + self.offset_)
+        return np.asarray(expit(self.slope_ * self._decision(Z) + self.offset_))
 
 
 class SvmRegressor(_Machine, Regressor):
@@ -140,11 +140,3 @@ class SvmRegressor(_Machine, Regressor):
     def _value(self, X: Floats) -> Floats:
         Z = (X - self.mean_) / self.deviation_
         return np.asarray(self._decision(Z) * self.spread_ + self.centre_)
-
-
-_LINEAR = seeded(SvmClassifier, SvmRegressor, kernel="linear", C=0.1, subsample=None)
-_RBF = seeded(SvmClassifier, SvmRegressor, kernel="rbf", C=1.0, subsample=5000)
-CARDS = (
-    FamilyCard("svm_linear", "linear support vector machine", ("sklearn",), _LINEAR),
-    FamilyCard("svm_rbf", "support vector machine, Gaussian kernel, at most 5,000 rows", ("sklearn",), _RBF),
-)

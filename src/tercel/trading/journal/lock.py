@@ -1,14 +1,16 @@
-"""One session a journal: a lock file that the kernel frees when its holder dies, however it dies."""
+"""One session a journal: a lock file that the system frees when its holder dies, however it dies."""
 
-import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
+
+import filelock
 
 from tercel.core.errors import JournalError
 
 
 class FileLock:
-    """An exclusive `flock` on a file that says who holds it.
+    """An exclusive lock on a file that says who holds it.
 
     Parameters
     ----------
@@ -24,26 +26,26 @@ class FileLock:
     """
 
     def __init__(self, path: Path, holder: str) -> None:
+        self._lock = filelock.FileLock(path, timeout=0, thread_local=False)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._lock.acquire()
+        except filelock.Timeout as error:
+            by = ""
+            with suppress(OSError):  # where locks forbid reading too
+                by = path.read_text(encoding="utf-8", errors="replace").strip()
+            raise JournalError(
+                f"one session on the journal beside {path}",
+                f"it is held by {by or 'somebody'}",
+                "stop that session first",
+            ) from error
         except OSError as error:
             raise JournalError(
                 f"a lock at {path}", error.strerror or str(error), "check the path and its rights"
             ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            by = os.read(self._file, 500).decode(errors="replace").strip() or "somebody"
-            os.close(self._file)
-            raise JournalError(
-                f"one session on the journal beside {path}", f"it is held by {by}", "stop that session first"
-            ) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"process {os.getpid()}{f' ({holder})' if holder else ''}\n".encode(), 0)
+        with suppress(OSError):
+            path.write_text(f"process {os.getpid()}{f' ({holder})' if holder else ''}\n", encoding="utf-8")
 
     def release(self) -> None:
         """Let another have it."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._lock.release(force=True)

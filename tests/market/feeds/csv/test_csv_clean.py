@@ -15,7 +15,7 @@ from tercel.market.feeds import csv_kernels as k
 from tercel.market.feeds.csv_clean import CleanReport, clean_quotes, clean_trades
 from tercel.market.feeds.csv_feed import CsvFeed
 from tercel.market.feeds.csv_map import CleanMap, map_text, parse_map
-from tercel.market.feeds.csv_read import CsvQuotes, Trades
+from tercel.market.feeds.csv_read import NS, RECEIVED, ROW
 from tercel.market.feeds.port import FeedOptions
 from tercel.market.tape import schema
 from tercel.testing.feed import read_all
@@ -34,11 +34,14 @@ def test_outliers_are_those_of_the_definition(values, window):
         assert bool(out[i]) == bool(far)
 
 
+def frame(ns, **columns):
+    return pl.DataFrame({NS: ns, RECEIVED: ns, ROW: range(len(ns))} | columns)
+
+
 def quotes(rows):
-    ns, bid, ask = (np.array(c) for c in zip(*rows, strict=True))
-    ones = np.ones((len(rows), 1))
-    columns = (ones * bid[:, None], ones * (bid[:, None] > 0), ones * ask[:, None], ones * (ask[:, None] > 0))
-    return CsvQuotes(ns, ns, np.arange(len(rows)), *columns, np.zeros(len(rows), np.int64))
+    ns, bid, ask = zip(*rows, strict=True)
+    sizes = {f"{side}_size_1": [float(price > 0) for price in of] for side, of in (("bid", bid), ("ask", ask))}
+    return frame(ns, exchange=[""] * len(ns), bid_1=bid, ask_1=ask, **sizes)
 
 
 def test_each_rule_takes_its_rows_and_says_so():
@@ -51,27 +54,28 @@ def test_each_rule_takes_its_rows_and_says_so():
         "quotes with a zero": 1, "quotes outside the session": 2, "quotes of negative spread": 1,
         "quotes of wide spread": 1, "quotes merged into others of their stamp": 2, "quotes that are outliers": 1,
     }  # fmt: skip
-    assert kept.n == 19
-    assert kept.ask[kept.ns == 110] == 10.04  # the last of its stamp
+    assert kept.height == 19
+    assert kept.filter(pl.col(NS) == 110)["ask_1"].to_list() == [10.04]  # the last of its stamp
     off = CleanMap(zero=False, session=False, negative_spread=False, wide_spread=0, outliers=0)
-    assert clean_quotes(quotes(rows), off, 100, 200, 0.01, CleanReport()).n == len(rows)
+    assert clean_quotes(quotes(rows), off, 100, 200, 0.01, CleanReport()).height == len(rows)
 
 
 def test_the_last_quote_before_the_session_opens_it():
     kept = clean_quotes(
         quotes([(50, 9.0, 9.02), (60, 10.0, 10.02), (150, 10.0, 10.03)]), CleanMap(), 100, 200, 0.01, CleanReport()
     )
-    assert kept.ns.tolist() == [100, 150]
-    assert kept.bid[0, 0] == 10.0
+    assert kept[NS].to_list() == [100, 150]
+    assert kept["bid_1"][0] == 10.0
 
 
 def test_trades_of_one_stamp_merge_but_auction_prints_stand_alone():
-    ns = np.array([1, 1, 1, 2, 2])
-    price, size = np.array([10.0, 10.2, 10.4, 11.0, 11.0]), np.array([1.0, 2, 3, 4, 5])
-    trades = Trades(ns, ns, np.arange(5), price, size, np.zeros(5, np.int64), np.array([0, 0, 0, 1, 0], bool))
+    trades = frame(
+        [1, 1, 1, 2, 2], price=[10.0, 10.2, 10.4, 11.0, 11.0], size=[1.0, 2, 3, 4, 5], sign=[0] * 5,
+        cross=[False, False, False, True, False],
+    )  # fmt: skip
     report = CleanReport()
     merged = clean_trades(trades, CleanMap(merge="median"), 0, 0, report)
-    assert (merged.price.tolist(), merged.size.tolist()) == ([10.2, 11.0, 11.0], [6.0, 4.0, 5.0])
+    assert (merged["price"].to_list(), merged["size"].to_list()) == ([10.2, 11.0, 11.0], [6.0, 4.0, 5.0])
     assert report.taken["trades merged into others of their stamp"] == 2
 
 
