@@ -75,7 +75,10 @@ def submit(
     name: Annotated[str, typer.Option("--id", help="A new id for it.", metavar="ID")],
     strategy: Annotated[str, typer.Option(help="What works it (default: the agent's own).", metavar="NAME")] = "",
     horizon_s: Annotated[float, typer.Option(help="Seconds from acceptance to its horizon.", min=1.0, max=1e7)] = 600.0,
-    decisions: Annotated[int, typer.Option(help="Decisions within it.", min=1, max=10**6)] = 20,
+    decisions: Annotated[
+        int | None,
+        typer.Option(help="Decisions within it (default: as often as the desk's).", min=1, max=10**6, metavar="N"),
+    ] = None,
     limit_price: Annotated[
         str | None,
         typer.Option(help="It never trades beyond: a price, or 25bps beyond the mid at arrival.", metavar="PRICE"),
@@ -95,9 +98,9 @@ def submit(
         body |= {
             "side": 1 if side == "buy" else -1,
             "horizon_ns": round(horizon_s * 1e9),
-            "decisions": decisions,
             "agent": agent,
         }
+        body |= {} if decisions is None else {"decisions": decisions}
         body |= {"strategy": strategy} if strategy else {}
         command.ask(desk, "submit", body, reason, wait, as_json)
 

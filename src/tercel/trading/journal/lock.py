@@ -3,8 +3,12 @@
 import fcntl
 import os
 from pathlib import Path
+from typing import Final
 
 from tercel.core.errors import JournalError
+
+LOCK: Final = "desk.lock"
+"""Of a desk's folder: held by the process that runs it."""
 
 
 class FileLock:
