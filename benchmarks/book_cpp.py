@@ -25,7 +25,7 @@ Twin = Callable[[Events], int]
 
 
 def cpp_twin(orders: int, width: int, middle: int) -> Twin | None:
-    """The compiled twin for so many orders and `width` prices around `middle`; None, and a word why, where there is none."""
+    """The compiled twin for so many orders and `width` prices around `middle`; None, and why, where there is none."""
     source = Path(os.environ.get("TERCEL_PEERS", Path(__file__).parents[2] / "shared" / "peers")) / "cpp" / "book.cpp"
     compiler = shutil.which("g++")
     if compiler is None or not source.is_file():

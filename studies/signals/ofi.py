@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from studies.signals.metrics import clustered, r2
 from tercel.core.errors import DataError
+from tercel.core.extras import needed
 from tercel.features.bars import Flow, bar_names, bars, clock, flow_of, past_clip
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
-from tercel.core.extras import needed
 from tercel.signals.scores import auc, single_class
 from tercel.signals.sources.microstructure import SECOND, session
 from tercel.stats import Estimate

@@ -1,6 +1,8 @@
 """Strategies of the user: held against the shipped ones byte for byte; memory, read-only views, where they lie."""
 
+import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +128,62 @@ def test_a_memory_without_a_reset_is_refused_with_its_attributes() -> None:
     assert checked(PegBehind()).decide(random_views(3, 1)).shape[0] == 3
 
 
+class Tally:
+    """An object of a user's own: with a `repr` that says nothing of what is in it."""
+
+    __slots__ = ("calls", "owner")
+
+    def __init__(self) -> None:
+        self.calls, self.owner = [0], self
+
+    def __repr__(self) -> str:
+        return "Tally()"
+
+    def add(self, view: View) -> Intent:
+        self.calls[0] += 1
+        return Intent(take=self.calls[0])
+
+
+def test_a_memory_in_an_object_is_found_wherever_it_is_held() -> None:
+    tally = Tally()
+
+    class Holds(OwnStrategy):
+        def __init__(self) -> None:
+            self.parts = {"tally": [Tally()]}
+
+        def decide(self, view: View) -> Intent:
+            return self.parts["tally"][0].add(view)
+
+    def encloses(view: View) -> Intent:
+        return tally.add(view)
+
+    class Quotes(OwnStrategy):
+        def __init__(self) -> None:
+            self.rule, self.log = partial(tally.add), logging.getLogger("quotes")
+
+        def decide(self, view: View) -> Intent:
+            self.log.debug("a logger keeps what it was asked")
+            return self.rule(view) if tally.calls[0] < 100 else Intent()
+
+    for own, name in ((Holds(), "parts"), (encloses, "tally"), (Quotes(), "rule")):
+        with pytest.raises(ConfigError, match=f"received {name} changed in decide"):
+            checked(own).decide(random_views(3, 1))
+    tally.calls[0] = 100
+    assert checked(Quotes()).decide(random_views(3, 1)).shape[0] == 3
+
+
+def test_a_variable_that_a_function_rebinds_is_a_memory() -> None:
+    calls = 0
+
+    def counts(view: View) -> Intent:
+        nonlocal calls
+        calls += 1
+        return Intent(take=calls)
+
+    with pytest.raises(ConfigError, match="calls changed"):
+        checked(counts).decide(random_views(3, 1))
+
+
 def test_a_model_that_is_given_a_view_is_told_how_it_is_wrapped() -> None:
     class Network:
         def __call__(self, obs: np.ndarray) -> np.ndarray:
@@ -151,7 +209,16 @@ def test_every_use_of_a_contender_is_of_a_copy() -> None:
 
 def test_what_is_kept_of_a_view_is_not_overwritten_and_cannot_be_written() -> None:
     seen: list[View] = []
-    keeps = checked(strategy(lambda view: seen.append(view) or Intent()))
+
+    class Keeps(OwnStrategy):
+        def reset(self, mask: np.ndarray) -> None:
+            """No answer hangs on what is kept."""
+
+        def decide(self, view: View) -> Intent:
+            seen.append(view)
+            return Intent()
+
+    keeps = checked(Keeps())
     view = view_of(left=[30, 20])
     keeps.decide(view)
     view.x[:] = 0

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tercel.cli.commands.trade_report import page
 from tercel.cli.machine import WallClock, person
-from tercel.core.errors import ConfigError, OrderError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError, OrderError
+from tercel.core.names import check_known
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
 from tercel.execution.task import SIDES, seconds_of
 from tercel.trading.desk.config import described
 from tercel.trading.desk.outcome import DeskOutcome, outcome
 from tercel.trading.desk.running import Running
-from tercel.trading.parents import ParentOrder, ParentRequest
+from tercel.trading.parents import ParentOrder
 from tercel.trading.session import Session
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Desk:
 
         Returns
         -------
-        Parent
+        ParentOrder
             As it stands: `id`, `status`, `lots`, `filled`, `left`, `reason`; :meth:`parent` has it later.
 
         Raises
@@ -181,23 +181,21 @@ class Desk:
         OrderError, UnknownNameError
             An order that makes no sense, a used id, a killed agent, somebody or something that is not there.
         """
-        session, seat = self._session(), self._running.desk.seats[self._agent(agent)]
+        session = self._session()
         number = SIDES.get(side, 0) if isinstance(side, str) else side
         if number not in (1, -1):
             raise OrderError("buy or sell", repr(side), "such as submit('AAA', 'buy', 100, agent=...)")
-        seconds = seconds_of(horizon)
-        order = ParentRequest(
-            id=name or f"py{session.mark}{session.number}.{len(session.ledger.parents) + 1}",
-            instrument=instrument,
-            side=number,
-            lots=lots,
-            horizon_ns=round(seconds * NS_PER_SECOND),
-            decisions=decisions or max(round(seconds / self.config.desk.decision_s), 1),
-            strategy=strategy or seat.shown,
-            agent=agent,
-            limit_price=limit_price,
-        )
-        return session.accept(order, None if strategy else seat.at(instrument)[0])
+        body: dict[str, Any] = {
+            "id": name or f"py{session.mark}{session.number}.{len(session.ledger.parents) + 1}",
+            "instrument": instrument,
+            "side": number,
+            "lots": lots,
+            "horizon_ns": round(seconds_of(horizon) * NS_PER_SECOND),
+            "strategy": strategy,
+            "agent": agent,
+            "limit_price": limit_price,
+        }
+        return session.accept(session.request(body if decisions is None else body | {"decisions": decisions}))
 
     def amend(
         self,
@@ -366,8 +364,7 @@ class Desk:
 
     def _agent(self, name: str) -> str:
         seats = self._running.desk.seats
-        if name not in seats:
-            raise UnknownNameError(f"an agent of the desk: {', '.join(seats)}", repr(name), offer(name, seats))
+        check_known(name, seats, "an agent of the desk:")
         return name
 
     def _why(self, reason: str) -> str:

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError
+from tercel.trading.journal.database import DATABASE, ELSEWHERE
+from tercel.trading.journal.lock import LOCK
 
 ROOT: Final = Path("desks")
-JOURNAL: Final = "journal.db"
-ELSEWHERE: Final = "journal.url"
-"""Holds the URL of a journal that is not in the folder (PostgreSQL)."""
-LOCK: Final = "desk.lock"
 PROC_LOCKS: Final = Path("/proc/locks")
 
 
@@ -40,7 +38,7 @@ def find_desk(given: Path | None) -> Path:
         given = Path(os.environ["TERCEL_DESK"])
     if given is not None:
         if not _is_desk(given):
-            raise ConfigError(f"a desk folder with a {JOURNAL}", str(given), "run `tercel trade run` there first")
+            raise ConfigError(f"a desk folder with a {DATABASE}", str(given), "run `tercel trade run` there first")
         return given
     known = [path for path in ROOT.glob("*") if _is_desk(path)]
     if not known:
@@ -51,7 +49,7 @@ def find_desk(given: Path | None) -> Path:
 
 
 def _is_desk(folder: Path) -> bool:
-    return (folder / JOURNAL).is_file() or (folder / ELSEWHERE).is_file()
+    return (folder / DATABASE).is_file() or (folder / ELSEWHERE).is_file()
 
 
 def holder(folder: Path) -> str | None:

@@ -87,7 +87,10 @@ class Submit:
     horizon_s: Annotated[
         float, typer.Option(help="Seconds from acceptance to its horizon.", min=1.0, max=1e7)
     ] = 600.0  # fmt: skip
-    decisions: Annotated[int, typer.Option(help="Decisions within it.", min=1, max=10**6)] = 20
+    decisions: Annotated[
+        int | None,
+        typer.Option(help="Decisions within it (default: as often as the desk's).", min=1, max=10**6, metavar="N"),
+    ] = None
     limit_price: Annotated[
         str | None,
         typer.Option(help="It never trades beyond: a price, or 25bps beyond the mid at arrival.", metavar="PRICE"),
@@ -111,9 +114,9 @@ def submit(request: Submit) -> None:
         **limit_of(request.limit_price),
         "side": 1 if request.side == "buy" else -1,
         "horizon_ns": round(request.horizon_s * 1e9),
-        "decisions": request.decisions,
         "agent": request.agent,
     }
+    body |= {} if request.decisions is None else {"decisions": request.decisions}
     _ask(request, "submit", body | ({"strategy": request.strategy} if request.strategy else {}))
 
 

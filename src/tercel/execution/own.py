@@ -10,8 +10,12 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
 import uuid
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final, overload
@@ -30,6 +34,7 @@ GROUP: Final = "tercel.strategies"
 """Entry point group of strategies in other packages: name -> ``module:Name``."""
 WATCHED: Final = 64
 """Decisions in which an instance without `reset` is watched for a memory."""
+INSTALLED: Final = sysconfig.get_paths()["purelib"]
 UNCOPIED: Final = (TypeError, ValueError, AttributeError, RuntimeError, RecursionError)
 """What copying an object says that cannot be copied."""
 
@@ -164,9 +169,9 @@ class Checked(Strategy):
         return made
 
     def _state(self) -> dict[str, object]:
-        """Attributes of what decides, as bytes that change when they do; by identity where none can be made."""
+        """Attributes of what decides, and variables that it encloses, as they are now (:func:`_snapshot`)."""
         own = self._own.function if isinstance(self._own, FunctionStrategy) else self._own
-        return {name: _bytes(value) for name, value in getattr(own, "__dict__", {}).items()}
+        return {name: _snapshot(value) for name, value in _parts(own, every=True).items()}
 
     def _refuse_memory(self, before: dict[str, object]) -> None:
         now = self._state()
@@ -204,10 +209,56 @@ class Checked(Strategy):
         return settle(rows, view)
 
 
-def _bytes(value: object) -> object:
+def _snapshot(value: Any, around: tuple[int, ...] = ()) -> object:
+    """What a value holds, equal to a later snapshot where nothing in it changed.
+
+    Arrays by their bytes; containers, functions and objects of a user's own classes by their parts; the rest by `repr`.
+    """
+    if id(value) in around:
+        return "around"
+    around = (*around, id(value))
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
-    return repr(value)
+    if isinstance(value, Mapping):
+        return [(repr(key), _snapshot(one, around)) for key, one in value.items()]
+    if isinstance(value, list | tuple | deque):
+        return [_snapshot(one, around) for one in value]
+    parts = _parts(value)
+    return {name: _snapshot(one, around) for name, one in parts.items()} if parts else repr(value)
+
+
+def _parts(value: Any, every: bool = False) -> dict[str, Any]:
+    """Attributes, slots and enclosed variables of a function or of an object of a user's class, or with `every` of any.
+
+    Objects of libraries keep caches of their own, and are not looked into.
+    """
+    if inspect.isclass(value) or inspect.ismodule(value):
+        return {}
+    if inspect.ismethod(value):
+        return {"__self__": value.__self__}
+    if isinstance(value, partial):
+        return {"func": value.func, "args": value.args, "keywords": value.keywords}
+    enclosed: dict[str, Any] = {}
+    if inspect.isfunction(value):
+        for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+            with suppress(ValueError):  # a variable that is not bound yet
+                enclosed[name] = cell.cell_contents
+    elif not every and not _is_users(type(value)):
+        return {}
+    slots = [name for kind in type(value).__mro__ for name in _listed(getattr(kind, "__slots__", ()))]
+    held = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    return {**enclosed, **held, **getattr(value, "__dict__", {})}
+
+
+def _listed(names: str | Iterable[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _is_users(kind: type) -> bool:
+    """Whether a class is neither of Python's own library nor of an installed package."""
+    root = kind.__module__.partition(".")[0]
+    file = getattr(sys.modules.get(root), "__file__", None) or ""
+    return root not in sys.stdlib_module_names and not Path(file).is_relative_to(INSTALLED) and root != "tercel"
 
 
 def checked(own: Any, mark: str = "") -> Strategy:

@@ -8,7 +8,7 @@ A session that finds an earlier one's entries in its journal recovers first (`tr
 work are then paused until somebody resumes them, or go on at once with `resume`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError
@@ -57,8 +57,8 @@ class Session:
         the latch is looked at in every step.
     on_operator : callable
         Given operator commands that are not for parents; True when it has obeyed.
-    own : callable
-        The name of an agent's own strategy, for orders of people that name none; raises for who is no agent.
+    request : callable
+        Makes a parent order from what a person asked for, with the desk's defaults for what was left out.
     holder : str
         Who runs it, for people.
     run_out : bool
@@ -90,13 +90,13 @@ class Session:
         heartbeat_ns: int = HEARTBEAT_NS,
         watch_s: float = 0.0,
         on_operator: Callable[[Entry], bool] = lambda entry: False,
-        own: Callable[[str], str] = lambda agent: "",
+        request: Callable[[Mapping[str, Any]], ParentRequest] = lambda body: ParentRequest(**body),
         holder: str = "",
         run_out: bool = False,
         mark: str = "",
     ) -> None:
         self.venue, self.journal, self.limits, self.mark = venue, journal, limits, mark
-        self._heartbeat_ns, self._on_operator, self._own = heartbeat_ns, on_operator, own
+        self._heartbeat_ns, self._on_operator, self.request = heartbeat_ns, on_operator, request
         self._backlog: list[VenueEvent] = []
         self._beats, self._named, self._asked_ns, self._beat_ns = 0, 0, 0, 0
         self.ledger = refold(journal, limits)
@@ -333,8 +333,7 @@ class Session:
         number, reason = int(entry.body["id"]), f"{entry.body['by']}: {entry.body['reason']}"
         try:
             if said == "submit":
-                own = self._own(str(body["agent"]))
-                self.accept(ParentRequest(**{**body, "strategy": body.get("strategy") or own}), operator=number)
+                self.accept(self.request(body), operator=number)
             elif said in ("pause", "resume", "cancel"):
                 getattr(self, said)(str(body["parent"]), reason, number)
             elif said == "amend":

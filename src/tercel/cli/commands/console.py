@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from tercel.cli.commands.trade_look import waiting
-from tercel.cli.desks import JOURNAL, LOCK, find_desk, holder
+from tercel.cli.desks import find_desk, holder
 from tercel.cli.machine import person
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry
 from tercel.report.terminal import print_json, say
 from tercel.trading.journal import kinds
+from tercel.trading.journal.database import DATABASE
+from tercel.trading.journal.lock import LOCK
 from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.kill import ALL, LATCH, KillLatch
 from tercel.trading.ledger import Ledger
@@ -32,7 +34,7 @@ class FolderDesk:
     def stands(self) -> tuple[str, int]:
         """Which journal this is, and the number of its last entry."""
         with closing(JournalReader(self.folder)) as reader:
-            file = (self.folder / JOURNAL).stat()
+            file = (self.folder / DATABASE).stat()
             return f"{file.st_dev}:{file.st_ino}", reader.last
 
     def running(self) -> str | None:

@@ -33,7 +33,7 @@ from tercel.trading import crashpoints
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import post
 from tercel.trading.journal.store import SqlJournal
-from tercel.trading.kill import KillLatch
+from tercel.trading.kill import LATCH, KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.trading.parents import ParentRequest, ParentStatus
 from tercel.trading.session import Session
@@ -146,7 +146,7 @@ def _trade(folder: Path, point: str, waits: bool = False) -> None:
     crashpoints.arm(point)
     began = time.perf_counter()
     venue = _connected(folder)
-    journal, latch = SqlJournal(folder), KillLatch(folder / "kill.json")
+    journal, latch = SqlJournal(folder), KillLatch(folder / LATCH)
     session = _session(venue, journal, latch, list(venue.listings()))
     ready = 1000 * (time.perf_counter() - began)
     if waits:
@@ -261,7 +261,7 @@ def _put(file: Path, said: Any) -> None:
 def rehearse(source: Source, seed: int) -> tuple[Counter[str], Counter[str]]:
     """Play once in this process: how often each point is passed in trading, and in a recovery from mid-trade."""
     with TemporaryDirectory(prefix="tercel-crash-") as folder:
-        latch = KillLatch(Path(folder) / "kill.json")
+        latch = KillLatch(Path(folder) / LATCH)
         passed = crashpoints.counting()
         exchange, journal = Witness(source, seed), SqlJournal(folder)
         session = _session(exchange, journal, latch, list(exchange.listings()))

@@ -237,9 +237,7 @@ def filled(
 
 
 @kernel
-def changed(
-    ids: Ids, kept: Longs, free: Packed, out: Longs, at: int, state: Longs, now: Longs, report: Longs
-) -> int:
+def changed(ids: Ids, kept: Longs, free: Packed, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
     """`A`, `C` or `M`: what is more than the fills before it, as withdrawal, reduction or new order."""
     action, key, own, left, ticks, mark = now[ACTION], now[KEY], now[OWN], now[LEFT], now[TICKS], now[MARK]
     found = find(ids, key)

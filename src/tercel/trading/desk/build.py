@@ -31,6 +31,7 @@ from tercel.trading.desk.drift import DriftDetector
 from tercel.trading.desk.loop import AlphaPort, DeskLoop
 from tercel.trading.desk.planted import Planted, Scene, planted
 from tercel.trading.desk.seat import Seat
+from tercel.trading.parents import ParentRequest
 from tercel.trading.session import Session
 from tercel.trading.stopping import Latch
 from tercel.trading.strategies import Strategies
@@ -273,16 +274,21 @@ def open_desk(
     known = known_of(config, lambda name: bench.market(name)[0])
     seats = [seat_of(agent, known) for agent in config.agent]
 
-    def own(agent: str) -> str:
+    def request(body: Mapping[str, Any]) -> ParentRequest:
+        """What a person asked for; by default the agent's own strategy, and as many decisions as the desk's parents."""
+        agent = str(body["agent"])
         check_known(agent, [seat.name for seat in seats], "an agent of the desk:")
-        return next(seat.shown for seat in seats if seat.name == agent)
+        own = next(seat.shown for seat in seats if seat.name == agent)
+        every_ns = config.desk.decision_s * NS_PER_SECOND
+        decisions = body["decisions"] if "decisions" in body else max(round(body["horizon_ns"] / every_ns), 1)
+        return ParentRequest(**{**body, "strategy": body.get("strategy") or own, "decisions": decisions})
 
     killed = None if latch is None else latch.killed
     gate = LimitGate(limits_of(config, beside), venue.listings(), [seat.name for seat in seats], killed)
     desks: list[DeskLoop] = []
     session = Session(
         venue, journal, gate, bench.strategies(config), latch=latch, seed=seed, warmup_s=config.desk.warmup_s,
-        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), own=own, **session_words,
+        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), request=request, **session_words,
     )  # fmt: skip
     try:
         news = {name: line.news for name, line in truth.items()}

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 DATABASE: Final = "journal.db"
-ELSEWHERE = "journal.url"
+ELSEWHERE: Final = "journal.url"
+"""Holds the URL of a journal that is not in the folder (PostgreSQL)."""
 BUSY_MS: Final = 1000
 """How long a write waits for another process's; the inbox's writers need a millisecond."""
 

@@ -3,10 +3,14 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import filelock
 
 from tercel.core.errors import JournalError
+
+LOCK: Final = "desk.lock"
+"""Of a desk's folder: held by the process that runs it."""
 
 
 class FileLock:

@@ -30,7 +30,7 @@ from tercel.trading.journal.database import (
     sqlalchemy,
     told,
 )
-from tercel.trading.journal.lock import FileLock
+from tercel.trading.journal.lock import LOCK, FileLock
 from tercel.trading.journal.reader import rows_of
 
 MARK_EVERY = 256
@@ -61,7 +61,7 @@ class SqlJournal:
     def __init__(self, where: str | Path, holder: str = "", acknowledge: str = "") -> None:
         self._place, self._tables, self._sa = JournalPlace(where), Tables(), sqlalchemy()
         self._mutex, self._broken, self._changed = RLock(), "", -1
-        self._lock = FileLock(self._place.file.parent / "desk.lock", holder) if self._place.file else None
+        self._lock = FileLock(self._place.file.parent / LOCK, holder) if self._place.file else None
         try:
             self._connect(holder)
             self._check(acknowledge)
