@@ -4,11 +4,12 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from tests.evaluation.plain_runs import run_alone
 
 from tercel.evaluation import experiment, guards
 from tercel.evaluation.arrivals import run_arrivals, terciles
 from tercel.evaluation.episodes import seeded_plan
-from tercel.evaluation.experiment import Recording, batches, run_recorded, run_strategies, run_strategy, run_twins
+from tercel.evaluation.experiment import Recording, batches, run_recorded, run_strategies, run_twins
 from tercel.evaluation.guards import Guard, guard
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Latency, Task
@@ -36,7 +37,7 @@ def same(one, other):
 
 def test_one_warm_up_for_many_strategies_changes_no_byte(market, strategies, monkeypatch):
     plan = seeded_plan(TASK, 40, 5, 0, 13)
-    alone = [run_strategy(market, TASK, plan, one) for one in strategies]
+    alone = [run_alone(market, TASK, plan, one) for one in strategies]
     assert all(map(same, run_strategies(market, TASK, plan, strategies), alone))
     monkeypatch.setattr(experiment, "BATCH", 5)
     monkeypatch.setattr(experiment, "batches", lambda p: batches(p, 5))

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import TercelError
 from tercel.execution import columns as c
 from tercel.execution.view import View
-from tercel.stats import Estimate, Moments, cluster_index, cluster_sums, intervals
+from tercel.stats import Moments, cluster_index, cluster_sums
 
 Floats = NDArray[np.float64]
 Expected = Callable[[View], Floats]
@@ -159,32 +159,6 @@ def respond(decisions: Decisions, expected: Expected, rng: np.random.Generator, 
         first[who] += away.mean(axis=1)
         second[who] += (away**2).sum(axis=2).mean(axis=1)
     return Response(decisions.cluster, rows, within, first, second)
-
-
-def adaptability(
-    decisions: Decisions,
-    expected: Expected,
-    rng: np.random.Generator,
-    *,
-    redraws: int = REDRAWS,
-    resamples: int = 2000,
-    level: float = 0.95,
-) -> Estimate:
-    """A of one strategy, with an interval clustered by episode cluster; 0 when its decisions never vary.
-
-    Raises
-    ------
-    TercelError
-        When there are too few episodes of either side to draw markets from.
-    """
-    response = respond(decisions, expected, rng, redraws)
-    if not response.rows.any():
-        raise TercelError(
-            "at least 3 episodes of a side, with lots left",
-            f"{len(decisions.cluster)} episodes",
-            "judge more episodes: markets are drawn from the others",
-        )
-    return intervals(response.moments(), rng, resamples=resamples, level=level)[0]
 
 
 def _partners(count: int, redraws: int, rng: np.random.Generator) -> NDArray[np.intp]:

@@ -38,18 +38,9 @@ def without_orders(plan: Plan) -> Plan:
     return Plan(rows, plan.cluster)
 
 
-def run_strategy(source: Source, task: Task, plan: Plan, strategy: Strategy, progress: Progress | None = None) -> Costs:
+def run_strategy(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Costs:
     """Costs of a strategy over all episodes of a plan, in the plan's order."""
-    parts = []
-    for part in batches(plan):
-        episodes = Episodes(source, task, len(part))
-        episodes.start(part)
-        while episodes.working.any():
-            episodes.step(strategy.decide(episodes.view))
-        parts.append(episodes.costs())
-        if progress is not None:
-            progress(len(part))
-    return Costs.concat(parts)
+    return run_strategies(source, task, plan, [strategy])[0]
 
 
 @dataclass(eq=False)

@@ -1,9 +1,10 @@
 """What a judged run found, and its JSON: one object, floats never rounded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from tercel.report.terminal import plain
 from tercel.stats import Estimate
 
 KEYS = (
@@ -100,30 +101,4 @@ class JudgedRun:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, ready for `json.dumps`; an absent key of a strategy is null."""
-        return {
-            "strategies": {
-                name: {key: cell and cell.to_json() for key, cell in row.items()}
-                for name, row in self.strategies.items()
-            },
-            "kinds": dict(self.kinds),
-            "best_baseline": self.best_baseline,
-            "paired_vs_best_baseline": {name: cell.to_json() for name, cell in self.paired_vs_best_baseline.items()},
-            "paired": {
-                name: {other: cell.to_json() for other, cell in row.items()} for name, row in self.paired.items()
-            },
-            "paired_by_seed": {
-                name: {other: [cell.to_json() for cell in cells] for other, cells in row.items()}
-                for name, row in self.paired_by_seed.items()
-            },
-            "counts": {name: dict(row) for name, row in self.counts.items()},
-            "episodes": self.episodes,
-            "clusters": self.clusters,
-            "seeds": list(self.seeds),
-            "market": self.market,
-            "task": dict(self.task),
-            "notes": list(self.notes),
-            "level": self.level,
-            "resamples": self.resamples,
-            "cluster": self.cluster,
-            "out": self.out,
-        }
+        return {one.name: plain(getattr(self, one.name)) for one in fields(self)}

@@ -227,7 +227,7 @@ def _proved(parts: Sequence[Played], row: int) -> dict[str, Any]:
         np.concatenate([getattr(part, name)[row] for part in parts])
         for name in ("profit_bps", "lots", "ticks_lots", "unfilled")
     )
-    cluster, requested = (np.concatenate([getattr(part, name) for part in parts]) for name in ("cluster", "asked"))
+    cluster, requested = (np.concatenate([getattr(part, name) for part in parts]) for name in ("cluster", "requested"))
     fine = np.isfinite(gains)
     interval, p = one_sided(gains[fine], cluster[fine])
     traded = float(lots[fine].sum())

@@ -23,39 +23,6 @@ LISTED = "orders"
 DAY_NS = 86_400 * NS_PER_SECOND
 
 
-def members_in(recipes: Sequence[Recipe], judged: Results) -> dict[str, tuple[str, ...]]:
-    """Recipe -> its policies in a scenario; those that have none there are left out."""
-    found = {one.key: tuple(member for member in one.members if member in judged.costs) for one in recipes}
-    return {key: members for key, members in found.items() if members}
-
-
-def challengers_in(policies: Sequence[Candidate], recipes: Sequence[Recipe], judged: Results) -> list[str]:
-    """Rows of a scenario that are compared: recipes, then policies."""
-    return [*members_in(recipes, judged), *(one.key for one in policies if one.key in judged.costs)]
-
-
-def reported_rows_of(policies: Sequence[Candidate], recipes: Sequence[Recipe]) -> list[str]:
-    """Rows that verdicts are told of: recipes, and policies that belong to none."""
-    inside = {member for recipe in recipes for member in recipe.members}
-    return [*(one.key for one in recipes), *(one.key for one in policies if one.key not in inside)]
-
-
-def entries_in(
-    policies: Sequence[Candidate], baselines: Sequence[Candidate], recipes: Sequence[Recipe], judged: Results
-) -> list[JudgedEntry]:
-    """Rows of a scenario for the judge: recipes, policies, written strategies."""
-    single = [
-        JudgedEntry(one.key, one.kind, (judged.costs[one.key],), _responses(judged, [one.key]))
-        for one in [*policies, *baselines]
-        if one.key in judged.costs
-    ]
-    joined = [
-        JudgedEntry(key, "learned", tuple(judged.costs[m] for m in members), _responses(judged, members))
-        for key, members in members_in(recipes, judged).items()
-    ]
-    return [*joined, *single]
-
-
 def twins_of(judged: Results) -> NDArray[np.int64] | None:
     """Mids of a scenario without own orders; None where nothing answers, or where they were not recorded."""
     arrivals = judged.arrivals
@@ -133,12 +100,17 @@ class Evaluation:
         return min(means, key=lambda name: means[name])
 
     def members(self, judged: Results) -> dict[str, tuple[str, ...]]:
-        """Recipe -> its policies in a scenario."""
-        return members_in(self.recipes, judged)
+        """Recipe -> its policies in a scenario; those that have none there are left out."""
+        found = {one.key: tuple(member for member in one.members if member in judged.costs) for one in self.recipes}
+        return {key: members for key, members in found.items() if members}
+
+    def teams(self, name: str) -> dict[str, tuple[str, ...]]:
+        """Market -> the policies behind a row there."""
+        return {market: self.members(judged).get(name, (name,)) for market, judged in self.markets.items()}
 
     def challengers(self, judged: Results) -> list[str]:
         """Rows of a scenario that are compared: recipes, then policies."""
-        return challengers_in(self.policies, self.recipes, judged)
+        return [*self.members(judged), *(one.key for one in self.policies if one.key in judged.costs)]
 
     @property
     def scenarios(self) -> Iterator[Results]:
@@ -184,7 +156,8 @@ class Evaluation:
     @property
     def reported_rows(self) -> list[str]:
         """Rows that verdicts are told of: recipes, and policies that belong to none."""
-        return reported_rows_of(self.policies, self.recipes)
+        inside = {member for recipe in self.recipes for member in recipe.members}
+        return [*(one.key for one in self.recipes), *(one.key for one in self.policies if one.key not in inside)]
 
     @property
     def main(self) -> Results:
@@ -202,8 +175,17 @@ class Evaluation:
         return self.entries_in(self.main)
 
     def entries_in(self, judged: Results) -> list[JudgedEntry]:
-        """Rows of a scenario for the judge."""
-        return entries_in(self.policies, self.baselines, self.recipes, judged)
+        """Rows of a scenario for the judge: recipes, policies, written strategies."""
+        single = [
+            JudgedEntry(one.key, one.kind, (judged.costs[one.key],), _responses(judged, [one.key]))
+            for one in [*self.policies, *self.baselines]
+            if one.key in judged.costs
+        ]
+        joined = [
+            JudgedEntry(key, "learned", tuple(judged.costs[m] for m in members), _responses(judged, members))
+            for key, members in self.members(judged).items()
+        ]
+        return [*joined, *single]
 
     def scores(self, judged: Results) -> Scores:
         """Shortfalls in a scenario, recipes included where their members are."""

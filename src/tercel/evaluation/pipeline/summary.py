@@ -58,7 +58,7 @@ def summary_of(evaluation: Evaluation) -> dict[str, Any]:
     scenarios = _scenarios(evaluation, first, ledger, rng)
     judged = _judged(evaluation, first.gains, rng)
     best, challengers = evaluation.best, evaluation.challengers(main)
-    claims = {name: claim(name, scenarios, _teams(evaluation, name), ledger, rng) for name in evaluation.reported_rows}
+    claims = {name: claim(name, scenarios, evaluation.teams(name), ledger, rng) for name in evaluation.reported_rows}
     result: dict[str, Any] = {
         **judged.to_json(),
         "paired": first.cell["paired"],
@@ -139,11 +139,6 @@ def _venue(evaluation: Evaluation) -> list[str]:
 
 
 # -- parts and scenarios ----------------------------------------------------------------------------------------------
-
-
-def _teams(evaluation: Evaluation, name: str) -> dict[str, tuple[str, ...]]:
-    """Market -> the policies behind a row there."""
-    return {market: evaluation.members(judged).get(name, (name,)) for market, judged in evaluation.markets.items()}
 
 
 def _scenarios(
@@ -261,7 +256,7 @@ def _iqm(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, Any]:
     tables = {market: evaluation.scores(judged) for market, judged in evaluation.markets.items()}
     found = {}
     for recipe in evaluation.recipes:
-        teams = _teams(evaluation, recipe.key)
+        teams = evaluation.teams(recipe.key)
         by_market = [
             [float((there.mean(evaluation.best) - there.mean(member)).mean()) for member in teams[market]]
             for market, there in tables.items()

@@ -9,13 +9,13 @@ import numpy as np
 from tercel.core.errors import UnknownNameError
 from tercel.core.names import listed
 from tercel.evaluation.claims import claim, settle
-from tercel.evaluation.comparisons import Compared, ComparisonLedger, Scores, compare
+from tercel.evaluation.comparisons import Compared, ComparisonLedger
 from tercel.evaluation.pipeline.candidates import Candidate
 from tercel.evaluation.pipeline.families import Participants
 from tercel.evaluation.pipeline.jobs import read_results
-from tercel.evaluation.pipeline.overflow import overflowing, without_overflowed
+from tercel.evaluation.pipeline.overflow import without_overflow
 from tercel.evaluation.pipeline.request import markets_of
-from tercel.evaluation.pipeline.results import challengers_in, entries_in, members_in, reported_rows_of
+from tercel.evaluation.pipeline.results import Evaluation
 from tercel.evaluation.pipeline.scenarios import PLAIN, Scenario
 from tercel.evaluation.pipeline.summary import SEED
 from tercel.evaluation.risk_statistics import SCHEDULES, ratios
@@ -73,46 +73,37 @@ def result_of(
         }
         for regime, row in scenarios.items()
     }
-    gone = overflowing((judged for row in results.values() for judged in row.values()), baselines)
-    baselines = [one for one in baselines if one.key not in gone]
-    left_out = list(gone.values())
-    written = [one.key for one in baselines if one.kind == "baseline"]
-    found: dict[str, dict[str, Compared]] = {}
-    schedules: dict[str, Any] = {}
-    teams: dict[str, dict[str, tuple[str, ...]]] = {}
-    reported_rows = reported_rows_of(field.policies, field.recipes)
-    for regime, row in results.items():
-        found[regime] = {}
-        for market, whole in row.items():
-            judged, words = without_overflowed(whole.without(gone))
-            left_out += words
-            members = members_in(field.recipes, judged)
-            scores, rows = Scores.of(judged.costs, members), challengers_in(field.policies, field.recipes, judged)
-            found[regime][market] = compare(scores, rows, members, ledger, rng)
-            if regime == PLAIN:
-                entries = entries_in(field.policies, baselines, field.recipes, judged)
-                wanted = [one for one in entries if one.name in {*reported_rows, *SCHEDULES}]
-                schedules[market] = ratios(wanted, None, rng)
-                teams[market] = members
-    claims = {
-        name: claim(name, found, {market: row.get(name, (name,)) for market, row in teams.items()}, ledger, rng)
-        for name in reported_rows
-    }
+    plain = results.pop(PLAIN)
+    regimes = {market: {regime: row[market] for regime, row in results.items()} for market in plain}
+    main = next(iter(plain.values()))
+    evaluation = Evaluation(field.policies, baselines, field.recipes, main, plain, regimes, (), list(field.notes))
+    evaluation = without_overflow(evaluation)
+    found, schedules = dict[str, dict[str, Compared]](), dict[str, Any]()
+    names = evaluation.reported_rows
+    for market, judged in evaluation.markets.items():
+        found.setdefault(PLAIN, {})[market] = evaluation.compare(judged, ledger, rng)
+        wanted = [one for one in evaluation.entries_in(judged) if one.name in {*names, *SCHEDULES}]
+        schedules[market] = ratios(wanted, None, rng)
+    for regime in results:
+        row = {market: evaluation.regimes[market][regime] for market in plain}
+        found[regime] = {market: evaluation.compare(judged, ledger, rng) for market, judged in row.items()}
+    claims = {name: claim(name, found, evaluation.teams(name), ledger, rng) for name in names}
     comparisons = ledger.adjust() if ledger.rows else 0
     for one in claims.values():
         settle(one)
+    written = [one.key for one in evaluation.baselines if one.kind == "baseline"]
     return {
         "cells": {
             regime: {market: {**one.cell, "best_baseline": _cheapest(one, written)} for market, one in row.items()}
             for regime, row in found.items()
         },
-        "policies": reported_rows,
+        "policies": names,
         "recipes": {recipe.key: list(recipe.members) for recipe in field.recipes},
-        "baselines": [one.key for one in baselines],
+        "baselines": [one.key for one in evaluation.baselines],
         "claims": claims,
         "schedules": schedules,
         "comparisons": comparisons,
-        "notes": [*field.notes, *left_out],
+        "notes": list(dict.fromkeys(evaluation.notes)),
     }
 
 

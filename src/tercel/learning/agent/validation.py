@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tercel.core.arrays import Floats, Ints
-from tercel.evaluation.episodes import Episodes
-from tercel.evaluation.experiment import batches
+from tercel.evaluation.experiment import run_strategies
 from tercel.execution.costs import BPS, Costs, attribute
 from tercel.execution.strategy import Strategy
 from tercel.learning.agent.market import TrainingMarket
@@ -61,14 +60,7 @@ class Validator:
 
     def _costs(self, market: TrainingMarket, strategy: Strategy) -> Costs:
         """Costs of the plan's episodes, each over when its order is filled."""
-        parts = []
-        for part in batches(market.plan):
-            episodes = Episodes(market.validation, market.task, len(part), run_out=False)
-            episodes.start(part)
-            while episodes.working.any():
-                episodes.step(strategy.decide(episodes.view))
-            parts.append(episodes.costs())
-        return Costs.concat(parts)
+        return run_strategies(market.validation, market.task, market.plan, [strategy], run_out=False)[0]
 
     def check(self, strategy: Strategy, frames: int) -> ValidationCheck:
         """What the policy costs now."""
