@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tercel.core.errors import ConfigError
-from tercel.core.names import offer
+from tercel.core.names import check_known
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.example import book_example
@@ -53,7 +53,7 @@ class Episode:
     side: int
     lots: int
     costs_bps: Mapping[str, Mapping[str, float]]
-    _contest: Evaluation = field(repr=False)
+    _evaluation: Evaluation = field(repr=False)
     _scenario: Scenario = field(repr=False)
     _row: int = field(repr=False)
 
@@ -104,10 +104,9 @@ class Episode:
         return built.plan.take(slice(self._row, self._row + 1))
 
     def _candidate(self, name: str) -> Candidate:
-        known = {one.key: one for one in (*self._contest.policies, *self._contest.baselines)}
+        known = {one.key: one for one in (*self._evaluation.policies, *self._evaluation.baselines)}
         chosen = name or next(iter(known))
-        if chosen not in known:
-            raise ConfigError(f"one of {', '.join(known)}", repr(chosen), offer(chosen, known))
+        check_known(chosen, known, error=ConfigError)
         return known[chosen]
 
 

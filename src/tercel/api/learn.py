@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.cli.commands.agent_train import FINISHED, with_bar
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 from tercel.evaluation.explain.explanation import explanation
 from tercel.evaluation.explain.page import Explanation
 from tercel.evaluation.settings import RunSettings
@@ -202,8 +202,7 @@ def tune(rule: str, market: Market, task: Task | None = None, *, episodes: int =
     >>> found.name, set(found.parameters) == set(found.table()["parameter"])
     ('popv_tuned_here', True)
     """
-    if rule not in TUNABLE:
-        raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", repr(rule), offer(rule, TUNABLE))
+    check_known(rule, TUNABLE, "a strategy to tune:")
     run = replace(market.settings(task or Task()), seed=seed, quick=True)  # tuning starts from no bank of worlds
     return Tuned(rule, searched(arena_of(TuningSettings(run, episodes, seed=seed)), rule, episodes or None, seed))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
-from tercel.core.names import offer
+from tercel.core.names import check_known
 from tercel.evaluation.comparisons import ComparisonLedger, Resampled, gains
 from tercel.evaluation.orders import Order
 from tercel.evaluation.pipeline.page import write_page
@@ -280,8 +280,7 @@ class Result:
             A name that was not judged, or the same twice.
         """
         for name in (a, b):
-            if name not in self.ranked:
-                raise ConfigError(f"one of {', '.join(self.ranked)}", repr(name), offer(name, self.ranked))
+            check_known(name, self.ranked, error=ConfigError)
         if a == b:
             raise ConfigError("two strategies", f"{a!r} twice", "name another")
         for one in self.comparisons:
@@ -305,7 +304,7 @@ class Result:
         ConfigError
             No such episode, or a result that was read from JSON: the strategies are not in it.
         """
-        return episode_of(self._held("single episodes"), number)
+        return episode_of(self._live("single episodes"), number)
 
     def report(self, path: str | Path) -> Path:
         """Write the page of ``tercel agent evaluate``: one HTML file that fetches nothing.
@@ -317,7 +316,7 @@ class Result:
         """
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_page(file, self._held("the page"), self.figures, footer="made by tercel.evaluate")
+        write_page(file, self._live("the page"), self.figures, footer="made by tercel.evaluate")
         return file
 
     def to_json(self) -> dict[str, Any]:
@@ -353,15 +352,15 @@ class Result:
         from rich.console import Console
 
         text = StringIO()
-        Console(file=text, width=100).print(self._shown())
+        Console(file=text, width=100).print(self._judged_table())
         return text.getvalue().rstrip()
 
     def _repr_html_(self) -> str:
-        table = self._shown()
+        table = self._judged_table()
         notes = list(dict.fromkeys((*table.notes, *self.figures["notes"])))  # the page has all that can be said
         return f'<div class="tercel">{STYLE}{replace(table, notes=notes).html()}</div>'
 
-    def _shown(self) -> JudgedTable:
+    def _judged_table(self) -> JudgedTable:
         """The table and the sentences of the command, which compares written strategies with policies alone."""
         table = judged_table(self.figures)
         found = [one.detectable_bps for one in self.comparisons if one.detectable_bps is not None]
@@ -373,7 +372,7 @@ class Result:
         )
         return replace(table, notes=[*table.notes, text])
 
-    def _held(self, what: str) -> Evaluation:
+    def _live(self, what: str) -> Evaluation:
         if self.evaluation is None:
             raise ConfigError(f"a result of this session for {what}", "one that was read from JSON", "evaluate again")
         return self.evaluation

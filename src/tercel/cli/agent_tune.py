@@ -104,22 +104,17 @@ def _settings(request: Tune) -> "TuningSettings":
     """What decides the result."""
     from tercel.evaluation.settings import RunSettings
     from tercel.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
-    from tercel.execution.task import Task
+    from tercel.evaluation.venue import law_of
     from tercel.market.flow.preset import DEFAULT, load
-    from tercel.market.impact.propagator import TAPE_LAWS
 
     if request.tape is not None:
         if request.market is not None:
             raise ConfigError("--market or --tape", "both", "give one")
-        if request.impact not in TAPE_LAWS:
-            expected = f"an impact law on tape: {', '.join(TAPE_LAWS)}"
-            raise ConfigError(expected, f"--impact {request.impact}", "such as --impact square_root")
         run = RunSettings(
             lake=str(request.tape.resolve()),
             symbol=request.symbol or "",
-            impact=request.impact,
+            impact=law_of(request.impact, on_tape=True),
             seed=request.seed,
-            task=Task(),
             quick=True,  # a pilot of 64 episodes and a small bank, which tuning does not start from, will do
         )
     else:
@@ -127,7 +122,7 @@ def _settings(request: Tune) -> "TuningSettings":
         load(market)
         if market.endswith(".json"):
             market = str(Path(market).resolve())
-        run = RunSettings(market=market, seed=request.seed, task=Task(), quick=True)
+        run = RunSettings(market=market, seed=request.seed, quick=True)
     return TuningSettings(run, request.episodes, request.validation or VALIDATION_EPISODES, request.seed)
 
 

@@ -10,8 +10,8 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 from tercel.core.schema import schema_of
 from tercel.core.toml import read_toml
 from tercel.report.terminal import hand_over, json_text, say
@@ -72,8 +72,8 @@ def check(request: ConfigCheck) -> None:
     """Say which kind of file it is, and read it as its command does; exit 2 with file and row or key of an error."""
     kind, remedy = request.kind, f"name its kind: --kind {'|'.join(KINDS)}"
     mend = "name a file that can be read, and mend the row that is named"
-    if kind and kind not in KINDS:
-        raise UnknownNameError(f"one of {', '.join(KINDS)}", f"--kind {kind}", offer(kind, list(KINDS)))
+    if kind:
+        check_known(kind, KINDS, said=f"--kind {kind}")
     kind = kind or kind_of(read_toml(request.file, mend, "a file"))
     if not kind:
         raise ConfigError("keys of one kind of file", f"{request.file}: none that is known", remedy)

@@ -37,21 +37,31 @@ SHOWN = 25
 
 
 @dataclass(frozen=True)
-class Lobster(Dated):
+class FeedImport(Dated):
+    """What is asked of every `tercel data import`."""
+
+    paths: Captures
+    lake: Lake
+    symbol: Annotated[str | None, typer.Option(help="One symbol (default: all).", metavar="SYM")] = None
+    date: UtcDate = None
+    tick: ExactTick = None
+    replace: Replace = False
+    as_json: AsJson = False
+
+
+@dataclass(frozen=True)
+class Lobster(FeedImport):
     """What is asked of `tercel data import lobster`."""
 
     paths: Annotated[
         list[Path],
         typer.Argument(help="Message and orderbook CSVs, zip, zst or tar files of them, or folders.", metavar="PATHS"),
     ]
-    lake: Lake
     symbol: Annotated[str | None, typer.Option(help="Default: read from the file names.", metavar="SYM")] = None
     date: FileDate = None
     tick: Annotated[
         float | None, typer.Option(help="Tick size in dollars (default: inferred from the prices).", metavar="T")
     ] = None
-    replace: Replace = False
-    as_json: AsJson = False
 
 
 def lobster(request: Lobster) -> None:
@@ -62,7 +72,7 @@ def lobster(request: Lobster) -> None:
 
 
 @dataclass(frozen=True)
-class Dbn(Dated):
+class Dbn(FeedImport):
     """What is asked of `tercel data import dbn`."""
 
     paths: Annotated[
@@ -71,17 +81,13 @@ class Dbn(Dated):
             help="Databento MBO files: .dbn, .dbn.zst, .csv, archives of them, or folders.", metavar="PATHS"
         ),
     ]
-    lake: Lake
     symbol: Annotated[str | None, typer.Option(help="One symbol or instrument id (default: all).", metavar="SYM")] = (
         None
     )
-    date: UtcDate = None
     tick: Annotated[
         float | None,
         typer.Option(help="Tick size (default: from a definition file, else inferred).", metavar="T"),
     ] = None
-    replace: Replace = False
-    as_json: AsJson = False
 
 
 def dbn(request: Dbn) -> None:
@@ -92,17 +98,10 @@ def dbn(request: Dbn) -> None:
 
 
 @dataclass(frozen=True)
-class Binance(Dated):
+class Binance(FeedImport):
     """What is asked of `tercel data import binance`."""
 
-    paths: Captures
-    lake: Lake
-    symbol: Annotated[str | None, typer.Option(help="One symbol (default: all).", metavar="SYM")] = None
-    date: UtcDate = None
-    tick: ExactTick = None
     lot: Annotated[str | None, typer.Option(help="Lot size (default: inferred, exactly).", metavar="L")] = None
-    replace: Replace = False
-    as_json: AsJson = False
 
 
 def binance(request: Binance) -> None:
@@ -113,19 +112,13 @@ def binance(request: Binance) -> None:
 
 
 @dataclass(frozen=True)
-class Bitstamp(Dated):
+class Bitstamp(FeedImport):
     """What is asked of `tercel data import bitstamp`."""
 
-    paths: Captures
-    lake: Lake
     symbol: Annotated[str | None, typer.Option(help="One pair, as BTCUSD (default: all).", metavar="SYM")] = None
-    date: UtcDate = None
-    tick: ExactTick = None
     lot: Annotated[
         str | None, typer.Option(help="Lot size (default: the smallest power of ten that fits).", metavar="L")
     ] = None
-    replace: Replace = False
-    as_json: AsJson = False
 
 
 def bitstamp(request: Bitstamp) -> None:
@@ -230,9 +223,7 @@ def itch(request: ImportItch) -> None:
 # -- days into a lake -------------------------------------------------------------------------------------------------
 
 
-def _import(
-    feed: "Callable[[], Feed]", request: Lobster | Dbn | Binance | Bitstamp | Csv, paths: Sequence[Path], root: Path
-) -> None:
+def _import(feed: "Callable[[], Feed]", request: FeedImport | Csv, paths: Sequence[Path], root: Path) -> None:
     """Import the days that a feed finds; says on stderr what happens, on stdout what was done."""
     from tercel.market.feeds import FeedOptions
     from tercel.market.tape import Lake as Store

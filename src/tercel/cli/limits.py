@@ -9,7 +9,7 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed
-from tercel.core.errors import UnknownNameError
+from tercel.core.names import check_known
 from tercel.report.terminal import hand_over, print_table, progress, result_console, say
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def stress(request: Stress) -> int:
     """Storm the gate with random actions beside an auditor that recomputes every limit; exit 1 on any breach."""
     from tercel.limits.stress import PLANTS, Storm
 
-    if request.plant and request.plant not in PLANTS:
-        raise UnknownNameError(f"one of {', '.join(PLANTS)}", f"--plant {request.plant}", "name one of these")
+    if request.plant:
+        check_known(request.plant, PLANTS, said=f"--plant {request.plant}")
     storm, began = Storm(request.seed, perf_counter_ns, plant=request.plant), perf_counter()
     _weather(storm, request.actions)
     tally = storm.tally

@@ -11,7 +11,7 @@ import typer
 from tercel.cli.market_score import passed, predicted
 from tercel.cli.shared import AsJson, Write
 from tercel.core.errors import ConfigError, TapeError, TercelError
-from tercel.core.names import listed
+from tercel.core.names import check_known, listed
 from tercel.report.markdown import around, markdown_table, marks_of, replace_table
 from tercel.report.tables import fixed, spelt
 from tercel.report.terminal import hand_over, print_table, say
@@ -51,8 +51,7 @@ def table(request: MarketTableRequest) -> None:
     names, models, every = listed(request.names), listed(request.models), [data.name for data in sets.SETS]
     for given, known, what in ((names, every, "data set"), (models, list(CALIBRATORS), "model")):
         for one in given:
-            if one not in known:
-                raise ConfigError(f"a {what}: {', '.join(known)}", repr(one), "name those")
+            check_known(one, known, f"a {what}:", error=ConfigError)
     if request.write is not None:
         around(request.write, MARKS)  # refused before minutes of scoring
     rows = []

@@ -4,11 +4,16 @@ import math
 from pathlib import Path
 
 from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 from tercel.execution.task import Latency
+from tercel.market.impact.law import LAWS
+from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.simulator.terms import Fees, receive_delays
 from tercel.market.tape import Lake
 
 MOST_MS = 60_000.0
+TAPE_LAW = "square_root"
+"""Law of impact on a tape, if none is named."""
 TAPE = "tape"
 
 
@@ -48,6 +53,19 @@ def latency_of(text: str, option: str, lake: str = "", symbol: str = "") -> Late
         raise ConfigError(f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds", f"{option} {text}", remedy)
     low, *high = (round(ms * 1e6) for ms in bounds)
     return Latency("uniform", low, high[0]) if high else Latency("constant", low)
+
+
+def law_of(name: str | None, on_tape: bool) -> str:
+    """A law of impact by name; of a preset "" is what it carries, of a tape what :data:`TAPE_LAW` says.
+
+    >>> law_of(None, True), law_of("none", False)
+    ('square_root', 'none')
+    """
+    if name is None:
+        return TAPE_LAW if on_tape else ""
+    laws, where = (TAPE_LAWS, "a tape") if on_tape else (LAWS, "a preset's market")
+    check_known(name, laws, f"an impact law of {where}:", f"--impact {name}", ConfigError)
+    return name
 
 
 def tape_of(lake: Path | None, symbols: str | None) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 from tercel.learning.port import State
 
 Measure = Literal["cvar", "mean_variance"]
@@ -52,8 +53,7 @@ class Risk:
     level: float = 0.9
 
     def __post_init__(self) -> None:
-        if self.measure not in MEASURES:
-            raise ConfigError(f"a risk measure among {', '.join(MEASURES)}", f"{self.measure!r}", "name one of these")
+        check_known(self.measure, MEASURES, "a risk measure among", error=ConfigError)
         most = 1.0 if self.measure == "cvar" else np.inf
         if not 0.0 <= self.aversion <= most or not np.isfinite(self.aversion):
             raise ConfigError(f"a risk aversion from 0 to {most}", f"{self.aversion}", "0 is indifferent to risk")

@@ -28,7 +28,7 @@ from tercel.evaluation.pipeline.families import Participants
 from tercel.evaluation.pipeline.leaks import refuse_leaks
 from tercel.evaluation.pipeline.request import EvaluationRequest, notes_of, write_evaluation
 from tercel.evaluation.settings import EPISODES, FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
-from tercel.evaluation.venue import fees_of, latency_of
+from tercel.evaluation.venue import fees_of, latency_of, law_of
 from tercel.evaluation.venue import in_words as venue_words
 from tercel.execution.own import findable
 from tercel.learning.agent.config import AgentConfig
@@ -36,8 +36,6 @@ from tercel.learning.agent.recipe import configured, learnable
 from tercel.learning.agent.run_folder import POLICY, claim, is_done
 from tercel.learning.agent.training import run_training
 from tercel.market.flow.preset import DEFAULT, load
-from tercel.market.impact.law import LAWS
-from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.regimes.choice import chosen
 from tercel.market.simulator.queue_models import queue_model
 from tercel.market.simulator.terms import NO_FEES
@@ -56,7 +54,6 @@ CHECKED_ON: Final = 250
 CHOSEN_ON: Final = 500
 """Episodes at most on which the best written strategy is chosen."""
 QUICK_WORLDS: Final = 8
-TAPE_IMPACT: Final = "square_root"
 RUNS = Path("runs")
 DEFAULT_SEED = 1
 RESULT = "result.json"
@@ -167,10 +164,7 @@ def _applied(request: RunRequest, settings: RunSettings) -> RunSettings:
         queue_model(request.queue)
         if not settings.on_tape:
             raise ConfigError("--queue with --tape", "--queue alone", "a simulated market has a queue of its own")
-    laws = TAPE_LAWS if settings.on_tape else tuple(LAWS)
-    if request.impact is not None and request.impact not in laws:
-        market = "a tape" if settings.on_tape else "a preset's market"
-        raise ConfigError(f"an impact law of {market}: {', '.join(laws)}", f"--impact {request.impact}", "name one")
+    law = law_of(request.impact, settings.on_tape)
     strategies = _own(request)
     if strategies:
         learned = [Candidate(name) for name in (SHIPPED, *LEARNERS)]
@@ -195,7 +189,7 @@ def _applied(request: RunRequest, settings: RunSettings) -> RunSettings:
         regimes=regimes,
         queue=request.queue or settings.queue,
         strategies=strategies or settings.strategies,
-        impact=request.impact or (TAPE_IMPACT if settings.on_tape else ""),
+        impact=law,
         fees=NO_FEES if request.fees is None else fees_of(request.fees),
     )
 

@@ -24,10 +24,9 @@ from tercel.evaluation.pipeline.summary import summary_of
 from tercel.evaluation.risk_statistics import FROZEN
 from tercel.evaluation.sample_size import sample_size_words
 from tercel.evaluation.settings import RunSettings
+from tercel.evaluation.venue import law_of
 from tercel.execution.task import Latency, Task
 from tercel.market.flow import preset as presets
-from tercel.market.impact.law import LAWS
-from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.regimes.choice import chosen
 from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.terms import NO_FEES, Fees
@@ -244,18 +243,14 @@ def markets_of(
         preset = presets.load(name)
         if regimes:
             chosen(regimes, preset)
-        law = impact if lake is None else None
-        if law is not None and law not in LAWS:
-            raise ConfigError(f"an impact law of a preset's market: {', '.join(LAWS)}", f"--impact {law}", "name one")
+        law = law_of(impact if lake is None else None, on_tape=False)
         path = str(Path(name).resolve()) if name.endswith(".json") else name
-        found[preset.name] = RunSettings(market=path, task=task, fees=fees, regimes=regimes, impact=law or "")
+        found[preset.name] = RunSettings(market=path, task=task, fees=fees, regimes=regimes, impact=law)
     symbols = [part.strip() for part in (symbol or "").split(",") if part.strip()]
     if lake is not None and (symbols or orders):
         if regimes and not listed:
             raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
-        law = impact or "square_root"
-        if law not in TAPE_LAWS:
-            raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"--impact {law}", "name one")
+        law = law_of(impact or None, on_tape=True)
         tape = RunSettings(
             lake=str(lake.resolve()), symbol=symbol or "", task=task, fees=fees, impact=law, judged=",".join(dates)
         )

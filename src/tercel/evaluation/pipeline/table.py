@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.errors import UnknownNameError
-from tercel.core.names import listed
+from tercel.core.names import check_known, listed
 from tercel.evaluation.claims import claim, settle
 from tercel.evaluation.comparisons import Compared, ComparisonLedger
 from tercel.evaluation.pipeline.candidates import Candidate
@@ -29,8 +28,7 @@ def regimes_of(text: str) -> list[str]:
         return list(NAMED)
     names = [] if text == "none" else listed(text)
     for name in names:
-        if name not in NAMED:
-            raise UnknownNameError(f"regimes among {', '.join(NAMED)}, all or none", repr(name), "separate with commas")
+        check_known(name, NAMED, "all, none, or regimes among")
     return [PLAIN, *(name for name in names if name != PLAIN)]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Float32, Floats
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
 from tercel.execution.policies.mlp import Head
 from tercel.learning.native import continuous as c
 from tercel.learning.native.kernels import policy_loss, sample_actions
@@ -211,8 +212,7 @@ def distribution(name: str, n_actions: int, action_size: int) -> Distribution:
     ConfigError
         If the environment takes the other kind of actions.
     """
-    if name not in NAMES:
-        raise UnknownNameError(f"a distribution among {', '.join(NAMES)}", f"{name!r}", "name one of these")
+    check_known(name, NAMES, "a distribution among")
     takes, wants = "vectors" if action_size else "numbers", "numbers" if name == "categorical" else "vectors"
     if takes != wants:
         raise ConfigError(
