@@ -37,11 +37,11 @@ def told(**more):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"learner": {"algo": "dqn"}, "policy": {"actions": "sized"}}, "ppo, for an oracle"),
-        ({"learner": {"algo": "sb3_ppo"}}, "ppo, for an oracle"),
-        ({"policy": {"actions": "levers"}}, "discrete actions, for an oracle"),
-        ({"policy": {"actions": "allocation"}}, "discrete actions, for an oracle"),
-        ({"learner": {"shards": 2}}, "one process, for an oracle"),
+        ({"learner": {"algo": "dqn"}, "policy": {"actions": "sized"}}, "ppo, for a teacher"),
+        ({"learner": {"algo": "sb3_ppo"}}, "ppo, for a teacher"),
+        ({"policy": {"actions": "levers"}}, "discrete actions, for a teacher"),
+        ({"policy": {"actions": "allocation"}}, "discrete actions, for a teacher"),
+        ({"learner": {"shards": 2}}, "one process, for a teacher"),
     ],
 )
 def test_what_an_oracle_cannot_teach_is_refused(tmp_path, more, words):

@@ -114,7 +114,7 @@ def test_a_teacher_can_be_searched_for():
     assert space == {"oracle.frames": Choice((0, 64)), "oracle.weight": Choice((0.3, 1.0))}
     assert overlaid(parse(told, "test"), {"oracle.frames": 64}).oracle.frames == 64
     told["policy"]["actions"] = "levers"
-    with pytest.raises(ConfigError, match="discrete actions, for an oracle"):
+    with pytest.raises(ConfigError, match="discrete actions, for a teacher"):
         space_of(parse(told, "test"))
 
 

@@ -14,7 +14,7 @@ from tercel.execution.actions import action_set
 from tercel.execution.strategies import build
 from tercel.execution.strategy import shares
 from tercel.execution.task import Task
-from tercel.learning.demonstrate import demonstrations, said_as
+from tercel.learning.demonstrate import as_actions, demonstrations
 from tercel.learning.envs import ExecutionVec
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.learning.ranges import Ranges
@@ -152,7 +152,7 @@ def test_demonstrations_say_what_the_rule_does(market):
     assert 3 in actions
     assert set(actions.tolist()) <= {0, 3}  # what stands one tick behind already may as well be held
     view = random_views(50, 1)
-    said = said_as(action_set("allocation"), view, build("twap_passive"))
+    said = as_actions(action_set("allocation"), view, build("twap_passive"))
     open_and_left = view.tradable & (view.left > 0)
     decoded = action_set("allocation").decode(said[open_and_left], _rows(view, open_and_left))
     wanted = build("twap_passive").decide(_rows(view, open_and_left))
@@ -160,7 +160,7 @@ def test_demonstrations_say_what_the_rule_does(market):
         shares(decoded, _rows(view, open_and_left)), shares(wanted, _rows(view, open_and_left)), atol=1e-5
     )
     with pytest.raises(ConfigError, match="leave start"):
-        said_as(action_set("residual"), view, build("peg_behind"))
+        as_actions(action_set("residual"), view, build("peg_behind"))
 
 
 def _rows(view, which):

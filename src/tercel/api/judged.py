@@ -94,7 +94,7 @@ def evaluate(
         raise ConfigError("a tercel.Task, or a list of tercel.Order", f"{type(task).__name__}", remedy)
     markets = market.scenarios(task if isinstance(task, Task) else Task(), orders)
     listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
-    baselines, typed, own = _sorted(_told_apart(listed))
+    baselines, typed, own = _sorted(_renamed(listed))
     field = field_of(typed, "", markets, own) if typed or own else Participants([], [], dict.fromkeys(markets, ()), [])
     refuse_same_names([*field.policies, *baselines])
     if not any(one.kind == "baseline" for one in baselines):
@@ -108,7 +108,7 @@ def evaluate(
     return Result(summary_of(evaluation), evaluation=evaluation)
 
 
-def _told_apart(candidates: Sequence[Any]) -> list[Any]:
+def _renamed(candidates: Sequence[Any]) -> list[Any]:
     """The candidates; policies of folders that share a name on their cards are called by their folders as well."""
     names = [one if isinstance(one, str) else getattr(one, "name", "") for one in candidates]
     names += ALL_BASELINES if ALL in names else ()

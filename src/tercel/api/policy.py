@@ -38,7 +38,7 @@ class Policy:
     folder: Path
     name: str
     observation: Eyes | None = field(default=None, repr=False)
-    _kept: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
+    _folder_guard: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         text = f"Policy(folder={str(self.folder)!r}, name={self.name!r})"
@@ -55,7 +55,7 @@ class Policy:
     @property
     def temporary(self) -> bool:
         """Whether its folder goes with it."""
-        return self._kept is not None
+        return self._folder_guard is not None
 
     def save(self, folder: str | Path) -> "Policy":
         """Copy it into a folder, which is made; returns the policy there.

@@ -263,11 +263,11 @@ def explain(request: Explain) -> None:
     short = folder.parent.name if folder.name == "policy" else folder.name
     page = (request.out or Path("runs") / "explain" / short) / "explain.html"
     found.report(page)
-    hand_over({**found.to_dict(), "report": str(page)}, request.as_json, lambda: _tell_explained(found))
+    hand_over({**found.to_dict(), "report": str(page)}, request.as_json, lambda: _show_explained(found))
     say(f"report  {page}")
 
 
-def _tell_explained(found: "Explanation") -> None:
+def _show_explained(found: "Explanation") -> None:
     from tercel.evaluation.explain.observed import PARTS
 
     say(found.lead())

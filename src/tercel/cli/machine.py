@@ -24,13 +24,13 @@ class Until(WallClock):
 
     def __init__(self, seconds: float | None) -> None:
         self._end = None if seconds is None else time.monotonic() + seconds
-        self._told: list[int] = []
+        self._signals: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda got, _: self._told.append(got))
+            signal.signal(number, lambda got, _: self._signals.append(got))
 
     def stopping(self) -> bool:
         """Whether to stop."""
-        return bool(self._told) or (self._end is not None and time.monotonic() >= self._end)
+        return bool(self._signals) or (self._end is not None and time.monotonic() >= self._end)
 
 
 def end_on_termination() -> None:

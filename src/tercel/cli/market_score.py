@@ -208,7 +208,7 @@ def show(card: dict[str, Any]) -> None:
     facts = [
         ["classifier AUC, simulated against real", cell(card["classifier_auc"])],
         ["classifier AUC, real against real", cell(card["classifier_auc_real"])],
-        *([f"impact: {name}", told] for name, told in impact_rows(card)),
+        *([f"impact: {name}", text] for name, text in impact_rows(card)),
         ["the bars apply (default model, two hours each)", "yes" if card["judged"] else "no"],
     ]
     print_table("and", ["", "value"], facts)

@@ -85,8 +85,8 @@ def run_app(app: typer.Typer) -> None:
     except SystemExit as stop:
         usage = getattr(stop.__context__, "format_message", None)  # what was typed makes no sense: told on stderr
         if usage is not None and "--json" in sys.argv[1:]:
-            told_as = {"expected": "a command as its --help says", "received": usage(), "remedy": "see --help"}
-            print_json({"error": {"kind": "UsageError", **told_as}})
+            parts = {"expected": "a command as its --help says", "received": usage(), "remedy": "see --help"}
+            print_json({"error": {"kind": "UsageError", **parts}})
         raise
     except KeyboardInterrupt:
         say("\nstopped")

@@ -130,7 +130,7 @@ def serve(request: Serve) -> None:
         end_on_termination()
         if native is not None and request.fix_port is not None:
             stack.enter_context(_gateway(request, native, request.fix_port))
-        _tell(request, exchange, native)
+        _announce(request, exchange, native)
         if native is not None and request.fix_port is None:
             native.run()
         while True:
@@ -153,7 +153,7 @@ def _gateway(request: Serve, native: "WireServer", port: int) -> Iterator[None]:
         thread.join(5)
 
 
-def _tell(request: Serve, exchange: "SimulatedExchange", native: "WireServer | None") -> None:
+def _announce(request: Serve, exchange: "SimulatedExchange", native: "WireServer | None") -> None:
     """Where it is, at once: whoever started it waits for this line."""
     port, fix_port, speed = native.address[1] if native else None, request.fix_port, request.speed
 

@@ -24,7 +24,7 @@ def nearest_actions(actions: ActionSet, view: View, wanted: Shares) -> Ints:
     return nearest
 
 
-def said_as(actions: ActionSet, view: View, strategy: Strategy) -> Ints | Float32:
+def as_actions(actions: ActionSet, view: View, strategy: Strategy) -> Ints | Float32:
     """What `strategy` does in a view as actions of a set.
 
     Raises
@@ -56,7 +56,7 @@ def demonstrations(env: MixedVec, strategy: Strategy, decisions: int, seed: int)
     done: list[NDArray[Any]] = []
     while len(seen) * env.n < decisions:
         views = [part.episodes.view for part in env.parts]
-        actions = np.concatenate([said_as(env.actions, view, strategy) for view in views])
+        actions = np.concatenate([as_actions(env.actions, view, strategy) for view in views])
         seen.append(obs.copy())
         done.append(actions)
         obs = env.step(actions)[0]

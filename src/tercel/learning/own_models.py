@@ -27,7 +27,7 @@ def meant_by(model: Any) -> dict[str, Any]:
 
     Empty where it has none.
     """
-    return dict(getattr(_asked(model, "vec"), "meant", {}))
+    return dict(getattr(_called(model, "vec"), "meant", {}))
 
 
 def policy_from(
@@ -68,7 +68,7 @@ def policy_from(
     elif hasattr(model, "observation_space") and hasattr(model, "predict"):
         from tercel.learning.sb3.export import policy_of, trained
 
-        policy = policy_of(trained(model, bool(_asked(model, "shares"))))
+        policy = policy_of(trained(model, bool(_called(model, "shares"))))
     elif hasattr(model, "forward") and hasattr(model, "state_dict"):
         from tercel.learning.sb3.export import copied, onnx_of
 
@@ -111,11 +111,11 @@ def save_model(
     model: Any,
     folder: Path,
     name: str,
-    told: Mapping[str, Any],
+    meaning: Mapping[str, Any],
     activation: Activation = "tanh",
     trained_on: Mapping[str, Any] = MappingProxyType({}),
 ) -> PolicyStrategy:
-    """A model of the user's in a policy folder; `told` says what its numbers mean, unless an environment of ours does.
+    """A model of the user's in a policy folder; `meaning` says what its numbers mean, unless its environment does.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def save_model(
         As :func:`strategy_of`; or a folder that holds other files.
     """
     strategy = strategy_of(
-        model, name or free(folder).resolve().name, activation=activation, **(meant_by(model) or dict(told))
+        model, name or free(folder).resolve().name, activation=activation, **(meant_by(model) or dict(meaning))
     )
     watched, policy = observer(strategy.observation, strategy.stack), strategy.policy
     assert isinstance(policy, MlpPolicy | OnnxPolicy)
@@ -135,7 +135,7 @@ def save_model(
     return strategy
 
 
-def _asked(model: Any, what: str) -> Any:
+def _called(model: Any, what: str) -> Any:
     """An attribute of the environment that a model has; None where there is none."""
     env = getattr(model, "get_env", lambda: None)()
     try:

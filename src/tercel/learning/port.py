@@ -104,7 +104,7 @@ class Restorable(Protocol):
 
 @runtime_checkable
 class Foresees(Protocol):
-    """A :class:`VecEnv` that can tell what lies ahead: for an oracle that teaches, never for a policy that leaves."""
+    """A :class:`VecEnv` that can tell what lies ahead: for a teacher, never for a policy that leaves."""
 
     n: int
     observation_size: int

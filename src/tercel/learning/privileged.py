@@ -1,4 +1,4 @@
-"""What only an oracle sees: the future of an episode's market, as it would be without own orders.
+"""What only a privileged teacher sees: the future of an episode's market, as it would be without own orders.
 
 Every training episode is first run through by a twin that trades nothing, from the same seed and number to the horizon.
 What the twin sees at its decisions is kept, and at decision d of the episode itself the following is told of it, with
@@ -128,7 +128,7 @@ def _slog(x: Floats) -> Floats:
 
 
 class ForeseenVec(MixedVec):
-    """A :class:`MixedVec` of :class:`Foreseen`: to whoever acts in it the same, to whoever asks an oracle's source."""
+    """A :class:`MixedVec` of :class:`Foreseen`: to whoever acts in it the same, to whoever asks a teacher's source."""
 
     foresight_size = len(FORESIGHT)
     parts: tuple[Foreseen, ...]

@@ -100,7 +100,7 @@ def kill(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -
     """Latch the kill switch of a desk, and say it to its journal where that can be written."""
     folder = _stopped(desk)
     state = KillLatch(folder / LATCH).kill(reason, person(), time.time_ns(), agents)
-    _tell(folder, "kill", {"agents": list(agents)}, reason)
+    _post(folder, "kill", {"agents": list(agents)}, reason)
     if unknown := _strangers(folder, agents):
         known = f"agents of the desk: {', '.join(sorted(_agents(folder)))}"
         received = f"{', '.join(unknown)} (latched, in case it comes)"
@@ -116,7 +116,7 @@ def rearm(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) 
     killed = latch.state().killed
     whom = tuple(agents) or (() if ALL in killed or not killed else tuple(killed))
     state = latch.rearm(reason, person(), time.time_ns(), whom)
-    _tell(folder, "rearm", {"agents": list(agents)}, reason)
+    _post(folder, "rearm", {"agents": list(agents)}, reason)
     waits = _waiting(folder)
     _answer(folder, f"armed again: {folder}" + (f"; {waits}" if waits else ""), dict(state.killed), as_json)
 
@@ -152,7 +152,7 @@ def _stopped(desk: Path | None) -> Path:
     return find_desk(desk)
 
 
-def _tell(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
+def _post(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
     """The latch holds already: a journal that cannot take the word is no reason to fail."""
     try:
         post(folder, command, body, person(), reason, time.time_ns())

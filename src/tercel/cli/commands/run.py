@@ -132,7 +132,7 @@ def _list(request: RunRequest) -> None:
         remedy = f"leave {beside} out"
         raise ConfigError("a list of orders without what a run of agents has", f"--orders with {beside}", remedy)
     say("orders of a list are worked by written strategies; for agents: tercel agent evaluate POLICY --orders")
-    asked = EvaluatePolicies(
+    evaluation = EvaluatePolicies(
         strategy=request.strategy,
         tape=request.tape,
         impact=request.impact,
@@ -143,7 +143,7 @@ def _list(request: RunRequest) -> None:
         out=request.out or _fresh(),
         as_json=request.as_json,
     )
-    evaluate(asked)
+    evaluate(evaluation)
 
 
 def _fresh() -> Path:

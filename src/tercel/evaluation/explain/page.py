@@ -127,7 +127,7 @@ class Explanation:
         return [
             Section(
                 "What moves it",
-                self._told_of_rule(
+                self._with_rule_note(
                     "Families of features first, because features that say the same share their importance."
                 ),
                 figures=[
@@ -142,7 +142,7 @@ class Explanation:
             ),
         ]
 
-    def _told_of_rule(self, text: str) -> list[str]:
+    def _with_rule_note(self, text: str) -> list[str]:
         if self.from_rule is None:
             return [text]
         share = f"{100 * self.from_rule.mean:.0f} %"

@@ -95,7 +95,7 @@ class MarketSection(_Section):
         if self.regime_weights and len(self.regime_weights) != len(self.laws):
             raise ValueError(f"a weight for each of the {len(self.laws)} regimes, not {len(self.regime_weights)}")
         if self.regime_stakes and len(self.regime_stakes) != len(self.laws):
-            raise ValueError(f"a stake for each of the {len(self.laws)} regimes, not {len(self.regime_stakes)}")
+            raise ValueError(f"a loss weight for each of the {len(self.laws)} regimes, not {len(self.regime_stakes)}")
         both = sorted(set(self.train_days) & set(self.judge_days))
         if both:
             raise ValueError(f"days that are trained on or judged, not both: {both[0]}")

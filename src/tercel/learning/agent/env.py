@@ -22,7 +22,7 @@ def make_env(config: AgentConfig) -> MixedVec:
 
 
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
-    """The same of markets that are built already; where there is an oracle, one that knows its episodes' futures."""
+    """The same of markets that are built already; with a privileged teacher, one that knows its episodes' futures."""
     kind, vec = (Foreseen, ForeseenVec) if config.oracle.frames else (DrawnOrdersVec, MixedVec)
     slots, reward = config.learner.markets, config.reward
     if slots < len(markets):

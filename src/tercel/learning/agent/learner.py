@@ -69,7 +69,7 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
     Raises
     ------
     ConfigError
-        A setting that the learner does not have (the nearest are offered), or a value that it refuses; an oracle for a
+        A setting that the learner does not have (the nearest are offered), or a value that it refuses; a teacher for a
         learner that it cannot teach.
     """
     _check_teacher(config)
@@ -142,7 +142,7 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
 
 
 def teacher_of(config: AgentConfig, env: Any, settings: PpoSettings) -> Teacher | None:
-    """Who teaches in `env`, still without an oracle's weights; None where nobody does."""
+    """Who teaches in `env`, still without a privileged teacher's weights; None where nobody does."""
     section = config.oracle
     if not section.frames:
         return None
@@ -153,21 +153,23 @@ def teacher_of(config: AgentConfig, env: Any, settings: PpoSettings) -> Teacher 
 
 
 def _check_teacher(config: AgentConfig) -> None:
-    """Refuse an oracle for a learner that it cannot teach."""
+    """Refuse a privileged teacher for a learner that it cannot teach."""
     if not config.oracle.frames:
         return
     remedy = "set oracle.frames = 0, or train"
     if config.learner.algo != "ppo":
-        raise ConfigError("ppo, for an oracle", f"learner.algo {config.learner.algo!r}", f"{remedy} with ppo")
+        raise ConfigError(
+            "ppo, for a privileged teacher", f"learner.algo {config.learner.algo!r}", f"{remedy} with ppo"
+        )
     if actions_of(config).continuous:
         received = f"policy.actions {config.policy.actions!r}"
         raise ConfigError(
-            "discrete actions, for an oracle", received, f"{remedy} with actions such as override or sized"
+            "discrete actions, for a teacher", received, f"{remedy} with actions such as override or sized"
         )
     if config.learner.shards:
         received = f"learner.shards {config.learner.shards}"
         raise ConfigError(
-            "markets in one process, for an oracle", received, f"{remedy} without shards and without --ray"
+            "markets in one process, for a teacher", received, f"{remedy} without shards and without --ray"
         )
 
 

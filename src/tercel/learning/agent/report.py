@@ -51,12 +51,12 @@ def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], c
         ),
         Section("Configuration", facts=flat(config.model_dump())),
     ]
-    kept = unlearned(result) or (
+    outcome = unlearned(result) or (
         f"The kept policy costs {best['is_bps']:.2f} bps where {rule} costs {best['rule_bps']:.2f}: a gain of "
         f"{best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation episodes, of which it is the best "
         f"of {result['looks']} validation checks: `tercel agent evaluate` judges it on others."
     )
-    lead = f"{result['frames']:,} decisions. {kept}"
+    lead = f"{result['frames']:,} decisions. {outcome}"
     facts = {"seed": result["seed"], "trained on": spelt_out(result["trained_on"]), "Tercel": result["version"]}
     return render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
 

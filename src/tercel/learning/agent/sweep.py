@@ -257,11 +257,11 @@ def refuse_other(folder: Path, config: AgentConfig, seed: int, resume: bool) -> 
         return
     if not resume:
         raise ConfigError("a new folder", f"{folder} holds a sweep", "go on with it: --resume; or name another --out")
-    if _without_trials(json.loads(path.read_text())) != _without_trials(_told(config, seed)):
+    if _without_trials(json.loads(path.read_text())) != _without_trials(_record(config, seed)):
         raise ConfigError("the configuration and the seed of the sweep", f"others than {path}", "name another --out")
 
 
-def _told(config: AgentConfig, seed: int) -> dict[str, Any]:
+def _record(config: AgentConfig, seed: int) -> dict[str, Any]:
     return {"seed": seed, **config.model_dump(mode="json")}
 
 
@@ -273,4 +273,4 @@ def _without_trials(values: dict[str, Any]) -> dict[str, Any]:
 def keep(folder: Path, config: AgentConfig, seed: int) -> None:
     """Write down what a sweep was told."""
     parse(config.model_dump(mode="json"), SWEEP)
-    write_whole(folder / SWEEP, json.dumps(_told(config, seed), indent=1) + "\n")
+    write_whole(folder / SWEEP, json.dumps(_record(config, seed), indent=1) + "\n")

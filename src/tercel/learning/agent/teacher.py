@@ -37,13 +37,13 @@ class PrivilegedTeacher(Ppo):
         """
         raise LearningError(
             "a policy that observes what can be known",
-            "an oracle's, which sees the future of its training episodes",
+            "a privileged teacher's, which sees the future of its training episodes",
             "teach a policy with it: [oracle] in `tercel agent train`",
         )
 
 
 def privileged_teacher(config: AgentConfig, markets: list[TrainingMarket], seed: int) -> PrivilegedTeacher:
-    """The oracle at its start, with the policy's settings, annealed over its own frames."""
+    """The teacher at its start, with the policy's settings, annealed over its own frames."""
     settings = learner_settings(config)
     assert isinstance(settings, PpoSettings)  # the settings have refused everything else
     settings = replace(settings, anneal_frames=config.oracle.frames)
@@ -58,7 +58,7 @@ def train_teacher(
     on_row: Callable[[Metrics], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> bool:
-    """Train the oracle of a run, or go on training it; False when `stop` said so before it was done.
+    """Train the teacher of a run, or go on training it; False when `stop` said so before it was done.
 
     Parameters
     ----------
@@ -94,14 +94,16 @@ def train_teacher(
 
 
 def teacher_state(folder: Path) -> State:
-    """State of the run's oracle, for its teacher.
+    """State of the run's trained teacher, for its distillation.
 
     Raises
     ------
     ConfigError
-        If the oracle was never trained.
+        If the teacher was never trained.
     """
     state = load_checkpoint(folder / TEACHER / "checkpoint")
     if state is None:
-        raise ConfigError("an oracle that is trained", f"nothing in {folder / TEACHER}", "start the training elsewhere")
+        raise ConfigError(
+            "a privileged teacher that is trained", f"nothing in {folder / TEACHER}", "start the training elsewhere"
+        )
     return state

@@ -288,7 +288,7 @@ def run_training(
     on_row : callable, optional
         Receives each row of metrics and the best look so far.
     on_teacher : callable, optional
-        Receives each row of metrics of the oracle, which is trained first where there is one.
+        Receives each row of metrics of the teacher, which is trained first where there is one.
     stop : callable, optional
         EvaluationRequest between updates; the state is kept when it says so.
 
@@ -302,7 +302,7 @@ def run_training(
     if config.oracle.frames and load_checkpoint(folder / "checkpoint") is None:
         if not train_teacher(config, markets, folder, seed, on_teacher, stop):
             return write_result(
-                folder, {"name": config.name, "seed": seed, "done": False, "frames": 0, "of": "the oracle"}
+                folder, {"name": config.name, "seed": seed, "done": False, "frames": 0, "of": "the teacher"}
             )
     training = Training(config, folder, seed, make, markets)
 

@@ -24,7 +24,7 @@ class ValidationCheck:
         ``frames``; ``is_bps`` of the policy and of the rule (``rule_bps``), means over markets; ``gain`` of the policy
         in bps, paired, and its standard error ``se``; ``passive``, ``forced``: shares of the lots; ``merit``, by which
         the best is kept: the gain, or with an aversion to risk what the risk-averse objective gains, in the reward's
-        units, markets weighing as their slots and stakes do; with several markets ``gain_NAME`` of each.
+        units, markets weighing as their slots and loss weights do; with several markets ``gain_NAME`` of each.
     """
 
     row: Metrics

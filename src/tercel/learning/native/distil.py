@@ -57,7 +57,7 @@ def distil_loss(
 
 
 class Teacher:
-    """What an oracle would do where the learner is; its weights do not change.
+    """What a privileged teacher would do where the learner is; its weights do not change.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ class Teacher:
 
     def __init__(self, env: object, hidden: tuple[int, ...], weight: float, anneal: int) -> None:
         if not isinstance(env, Foresees):
-            remedy = "train without an oracle, or where the markets are in this process"
-            raise ConfigError("an environment with foresight, for an oracle", type(env).__name__, remedy)
+            remedy = "train without a privileged teacher, or where the markets are in this process"
+            raise ConfigError("an environment with foresight, for a privileged teacher", type(env).__name__, remedy)
         if not (np.isfinite(weight) and weight >= 0 and anneal >= 1):
             remedy = "such as 1.0, annealed over half of the training"
             raise ConfigError("a weight >= 0 that falls over 1 frame or more", f"{weight} over {anneal}", remedy)
@@ -106,6 +106,6 @@ class Teacher:
         return {"params": self.net.params.copy(), "normaliser": self.normaliser.state()}
 
     def restore(self, state: State) -> None:
-        """Become the oracle that `state` is of: an :class:`Oracle`'s, or this one's own."""
+        """Become the teacher that `state` is of: an :class:`PrivilegedTeacher`'s, or this one's own."""
         self.net.load(state["params"])
         self.normaliser.restore(state["normaliser"])
