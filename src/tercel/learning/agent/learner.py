@@ -158,9 +158,7 @@ def _check_teacher(config: AgentConfig) -> None:
         return
     remedy = "set oracle.frames = 0, or train"
     if config.learner.algo != "ppo":
-        raise ConfigError(
-            "ppo, for a privileged teacher", f"learner.algo {config.learner.algo!r}", f"{remedy} with ppo"
-        )
+        raise ConfigError("ppo, for a teacher", f"learner.algo {config.learner.algo!r}", f"{remedy} with ppo")
     if actions_of(config).continuous:
         received = f"policy.actions {config.policy.actions!r}"
         raise ConfigError(

@@ -103,7 +103,5 @@ def teacher_state(folder: Path) -> State:
     """
     state = load_checkpoint(folder / TEACHER / "checkpoint")
     if state is None:
-        raise ConfigError(
-            "a privileged teacher that is trained", f"nothing in {folder / TEACHER}", "start the training elsewhere"
-        )
+        raise ConfigError("a trained teacher", f"nothing in {folder / TEACHER}", "start the training elsewhere")
     return state
