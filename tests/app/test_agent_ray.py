@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.waiting import until
 
+from tercel.cli.agent_train import Train
 from tercel.cli.commands.agent_train import train
 from tercel.core.errors import ConfigError
 from tercel.evaluation.metrics import read_metrics
@@ -68,13 +69,13 @@ def test_a_driver_killed_in_training_goes_on_to_the_same_policy(tmp_path):
 
 def test_what_cannot_go_on_a_cluster_is_refused(tmp_path):
     (tmp_path / "whole.toml").write_text(TOLD.replace("shards = 2, ", "").replace("4096", "128"))
-    told = {"config": tmp_path / "whole.toml", "preset": None, "algo": None, "seed": 1, "as_json": True}
+    told = {"config": tmp_path / "whole.toml", "as_json": True}
     with pytest.raises(ConfigError, match="--workers alone"):
-        train(**told, out=tmp_path / "a", resume=None, workers=2)
-    assert train(**told, out=tmp_path / "b", resume=None) == 0
+        train(Train(**told, out=tmp_path / "a", workers=2))
+    train(Train(**told, out=tmp_path / "b"))
     pytest.importorskip("ray", reason="needs the extra [scale]")
     with pytest.raises(ConfigError, match="ray start"):
-        train(**told, out=tmp_path / "c", resume=None, ray="127.0.0.1:1")
+        train(Train(**told, out=tmp_path / "c", ray="127.0.0.1:1"))
     assert not (tmp_path / "c").exists()
     for words, more, workers in (("1 to 2 workers", {"shards": 2}, 3), ("divisor of 8", {"shards": 3}, None)):
         told = parse({**SMALL, "learner": {**SMALL["learner"], **more}}, "test")

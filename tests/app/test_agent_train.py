@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.cli import app
+from tercel.cli.agent_train import Train
 from tercel.cli.commands import agent_train
 from tercel.cli.commands.agent_train import train
 from tercel.core.errors import ConfigError, UnknownNameError
@@ -391,10 +392,9 @@ def test_orders_that_make_no_sense_leave_nothing(tmp_path, monkeypatch, argument
     monkeypatch.chdir(tmp_path)
     from pathlib import Path
 
-    plain = {"config": None, "preset": None, "algo": None, "seed": 1, "out": None, "resume": None, "as_json": True}
     paths = {key: Path(value) if key in ("config", "resume") else value for key, value in arguments.items()}
     with pytest.raises(ConfigError):
-        train(**{**plain, **paths})
+        train(Train(**paths, as_json=True))
     assert not list(tmp_path.iterdir())
 
 

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tercel.cli.agent_train import Train
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.locks import LOCK, alone
-from tercel.core.names import offer
+from tercel.core.names import check_known
 from tercel.learning.agent.config import AgentConfig, preset_file, preset_names, read_config
 from tercel.learning.agent.env import MakeEnv
 from tercel.learning.agent.guards import variants_tried
@@ -28,35 +29,20 @@ SEED = 1
 """Of a training that is told none."""
 
 
-def train(
-    *,
-    config: Path | None,
-    preset: str | None,
-    algo: str | None,
-    seed: int | None,
-    out: Path | None,
-    resume: Path | None,
-    as_json: bool,
-    ray: str | None = None,
-    workers: int | None = None,
-    trust: bool = False,
-    make: MakeEnv | None = None,
-) -> int:
-    """Train and tell; the exit code.
+def train(request: Train, make: MakeEnv | None = None) -> None:
+    """Train and say what came of it.
 
     Raises
     ------
     ConfigError
-        Nothing or too much is told, or a folder that holds another run.
+        Nothing or too much is given, or a folder that holds another run.
     """
-    if workers is not None and ray is None:
+    if request.workers is not None and request.ray is None:
         raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
-    with spread(ray, workers) as on_cluster:
-        training_config, folder, seed_of = _configured(
-            config, preset, algo, seed, out, resume, on_ray=ray is not None, workers=workers, trust=trust
-        )
+    with spread(request.ray, request.workers) as on_cluster:
+        training_config, folder, seed_of = _configured(request)
         finished = is_done(folder)
-        with _claimed(folder, training_config, seed_of, begun=resume is not None), stopped() as stop:
+        with _claimed(folder, training_config, seed_of, begun=request.resume is not None), stopped() as stop:
             result = with_bar(training_config, folder, seed_of, make or on_cluster, stop)
             if result["done"]:
                 page = write_page(folder, training_config, result)
@@ -67,9 +53,9 @@ def train(
         )
     if finished:
         say(FINISHED.format(folder))
-    if as_json:
+    if request.as_json:
         print_json({**result, "folder": str(folder), "report": str(page)})
-        return 0
+        return
     best, nothing = result["best"], unlearned(result)
     gained = (
         f"{best['is_bps']:.2f} bps, {result['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
@@ -80,31 +66,20 @@ def train(
     say(f"report   {page}")
     if not nothing:
         say(f"judge it with `tercel agent evaluate {folder}`")
-    return 0
 
 
-def _configured(
-    config: Path | None,
-    preset: str | None,
-    algo: str | None,
-    seed: int | None,
-    out: Path | None,
-    resume: Path | None,
-    *,
-    on_ray: bool = False,
-    workers: int | None = None,
-    trust: bool = False,
-) -> tuple[AgentConfig, Path, int]:
+def _configured(request: Train) -> tuple[AgentConfig, Path, int]:
     """The configuration, the run folder and the seed."""
+    config, preset, resume = request.config, request.preset, request.resume
     if resume is not None:
-        if config is not None or preset is not None or out is not None or algo is not None:
+        if any(one is not None for one in (config, preset, request.out, request.algo)):
             raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
-        begun = resumed(resume, trust=trust, seed=seed)
+        begun = resumed(resume, trust=request.trust, seed=request.typed_seed)
         refuse_settings(begun[0], str(resume / FILE))
         refuse_changed(resume, begun[0])
         if not (resume / "checkpoint").exists():
             say(f"no checkpoint in {resume}: from the start")
-        if on_ray and not begun[0].learner.shards:
+        if request.ray is not None and not begun[0].learner.shards:
             received = f"{resume} was begun without: its results would change"
             raise ConfigError("a run with learner.shards to go on with on a cluster", received, "go on without --ray")
         return begun
@@ -113,16 +88,15 @@ def _configured(
         raise ConfigError("a configuration file or --preset NAME", received, f"presets: {', '.join(preset_names())}")
     file = preset_file(str(preset)) if config is None else config
     training_config = read_config(file)
-    if algo is not None:
-        if algo not in ALGORITHMS:
-            raise ConfigError(f"--algo {' or '.join(ALGORITHMS)}", algo, offer(algo, ALGORITHMS))
-        training_config = with_algo(training_config, algo)
-    if on_ray:
-        training_config = with_shards(training_config, workers)
-    chosen = SEED if seed is None else seed
+    if request.algo is not None:
+        check_known(request.algo, ALGORITHMS, "--algo", error=ConfigError)
+        training_config = with_algo(training_config, request.algo)
+    if request.ray is not None:
+        training_config = with_shards(training_config, request.workers)
+    chosen = SEED if request.typed_seed is None else request.seed
     variants_tried(training_config)  # a sweep that is not there is refused before anything is written
     refuse_settings(training_config, str(file))
-    folder = out or RUNS / f"{training_config.name}-{chosen}"
+    folder = request.out or RUNS / f"{training_config.name}-{chosen}"
     refuse_another(folder, training_config, chosen)
     return training_config, folder, chosen
 
