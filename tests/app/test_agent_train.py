@@ -402,7 +402,7 @@ def test_a_refused_training_gives_its_folder_back_and_one_begun_does_not(tmp_pat
     path, out = tmp_path / "c.toml", tmp_path / "out"
     words = ["agent", "train", str(path), "--out", str(out)]
     for right, wrong, said in (
-        ("frames =", "frmes =", "try 'frames'"),
+        ("frames =", "frmes =", "try 'learner.frames'"),
         ("worlds =", 'presets = ["cisco"], worlds =', "csco"),
     ):
         path.write_text(SIZED.replace(right, wrong))

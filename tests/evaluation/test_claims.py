@@ -44,7 +44,7 @@ def test_what_is_above_open_and_below_is_counted_and_named():
     assert {word: list(names) for word, names in told.items()} == {
         "above": ["weak"], "open": ["equal"], "below": ["strong"]
     }  # fmt: skip
-    assert found["verdict"]["these_markets"].startswith("cheaper than 1 of 3, dearer than 1 (strong -")
+    assert found["verdict"]["these_markets"].startswith("significantly cheaper than 1 of 3 and dearer than 1 (strong -")
     assert "no significant difference from 1 (equal " in found["verdict"]["these_markets"]
     assert {(cell["against"], cell["in"]) for cell in found["worse"]} == {("strong", "a"), ("strong", "b")}
 

@@ -42,7 +42,7 @@ def test_cheapest_first_and_unknown_last() -> None:
 
 def test_what_is_not_available_is_a_dash_and_said() -> None:
     text = printed(judged(impact=None), 140)
-    assert "Impact is not told apart here" in text
+    assert "Impact is not separated here" in text
     assert "impact " not in text.splitlines()[1]
     assert "\N{EN DASH}" in text
 

@@ -152,13 +152,12 @@ def _verdict(calls: Mapping[str, Mapping[str, float]], count: int) -> str:
     'significantly cheaper than 2 of 3 and dearer than none; no significant difference from 1 (c -0.25)'
     """
 
-    def named(means: Mapping[str, float], none: str) -> str:
-        calls = ", ".join(
-            f"{name} {round(mean, 2) + 0.0:+.2f}" for name, mean in sorted(means.items(), key=lambda item: item[1])
-        )
-        return f"{len(means)} ({calls})" if means else none
+    def named(means: Mapping[str, float]) -> str:
+        ranked = sorted(means.items(), key=lambda item: item[1])
+        text = ", ".join(f"{name} {round(mean, 2) + 0.0:+.2f}" for name, mean in ranked)
+        return f"{len(means)} ({text})" if means else "none"
 
     return (
-        f"significantly cheaper than {len(calls['above'])} of {count} and dearer than {named(calls['below'], 'none')}; "
-        f"no significant difference from {named(calls['open'], 'none')}"
+        f"significantly cheaper than {len(calls['above'])} of {count} and dearer than {named(calls['below'])}; "
+        f"no significant difference from {named(calls['open'])}"
     )

@@ -42,7 +42,7 @@ def differences(rows: Sequence[Mapping[str, Any]], name: str = "differences") ->
         name,
         f"What each variant costs more than the whole recipe, bps. {told}.",
         "Bars: 95 % intervals over training seeds and episodes. Red: dearer, green: cheaper after the correction for "
-        "all variants; grey: not told apart.",
+        "all variants; grey: no significant difference.",
     )
 
 

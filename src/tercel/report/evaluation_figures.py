@@ -12,7 +12,7 @@ MOST_PANELS = 5
 """Places beside one another."""
 
 
-CALLED = "Green: better, red: worse, grey: not told apart, after the correction for all comparisons."
+CALLED = "Green: better, red: worse, grey: no significant difference, after the correction for all comparisons."
 """What the colours of comparisons mean."""
 
 

@@ -185,7 +185,7 @@ def paired_differences(
         "better", "worse" or "open" after the correction of all comparisons; by the interval alone if not given.
     """
     colours = {"better": style.GOOD, "worse": style.BAD, "open": style.SOFT}
-    grey = "it holds zero" if called is None else "not told apart, after the correction for all comparisons"
+    grey = "it holds zero" if called is None else "no significant difference, after the correction for all comparisons"
 
     with sketch(0.8 + 0.4 * max(1, len(paired))) as drawing:
         panel = drawing.subplots()

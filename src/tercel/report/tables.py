@@ -147,7 +147,7 @@ class JudgedTable:
         if self.clusters < FEW_CLUSTERS:
             yield f"Only {self.clusters} clusters, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
         if all(_number(row.get("impact_bps", {})) is None for row in self.strategies.values()):
-            yield "Impact is not told apart here: walking past the touch counts as spread, what prices did as timing."
+            yield "Impact is not separated here: walking past the touch counts as spread, what prices did as timing."
         for policy, interval in self.paired_vs_best_baseline.items():
             yield verdict_sentence(policy, interval, self.best_baseline, self.digits, self.called)
         yield from self.notes
@@ -318,7 +318,7 @@ def verdict(interval: Interval) -> str:
 CORRECTED = {
     "better": "cheaper, after the correction for all comparisons.",
     "worse": "dearer, after the correction for all comparisons.",
-    "open": "not told apart, after the correction for all comparisons.",
+    "open": "no significant difference, after the correction for all comparisons.",
 }
 
 

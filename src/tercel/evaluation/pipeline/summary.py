@@ -124,7 +124,7 @@ def _judged(evaluation: Evaluation, found: Gains, rng: np.random.Generator) -> J
         best=evaluation.best,
     )
     if main.parts:
-        apart = "Orders of a list differ: impact is not shown by itself; what own volume moved is in timing_bps."
+        apart = "Orders of a list differ: impact is not separated; what own volume moved is in timing_bps."
         notes = [note for note in judged.notes if not note.startswith(REPLAY_NOTE)]
         judged = replace(judged, notes=(*notes, apart))
     paired = {name: {other: gain.estimate() for other, gain in row.items()} for name, row in found.items()}

@@ -24,7 +24,7 @@ def drawings(cell: dict[str, float | None]) -> list[Figure]:
 def test_a_figure_colours_what_is_called(cell: dict[str, float | None], colours: set[str]) -> None:
     for figure in drawings(cell):
         assert {colour for colour in (style.GOOD.css, style.BAD.css) if colour in figure.svg} == colours
-        assert "not told apart, after the correction" in figure.caption
+        assert "no significant difference, after the correction" in figure.caption
 
 
 def test_the_judged_table_colours_and_says_what_is_called() -> None:
@@ -32,6 +32,6 @@ def test_the_judged_table_colours_and_says_what_is_called() -> None:
     table = JudgedTable(costs, "pov", {"ppo": UNCALLED}, episodes=64, clusters=64, called=called)
     assert 'class="open"' in table.html()
     assert 'class="better"' not in table.html()
-    assert "not told apart, after the correction" in table.html()
+    assert "no significant difference, after the correction" in table.html()
     assert "cheaper, after the correction" in verdict_sentence("ppo", BETTER, "pov", called=called)
     assert "excludes zero" in verdict_sentence("ppo", BETTER, "pov")
