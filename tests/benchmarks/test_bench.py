@@ -105,22 +105,18 @@ def test_the_dbn_bench_gives_its_row() -> None:
     assert [row["name"] for row in dbn.bench(records=2_000)] == ["dbn to tape"]
 
 
-def test_the_twin_of_the_book_in_cpp_reads_the_same_touches(
-    shared_peers: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_twin_in_cpp_reads_the_same_touches(shared_peers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERCEL_PEERS", str(shared_peers))
     stream = book.make_stream(2_000, seed=3)
     twin = book_cpp.cpp_twin(book.ORDERS, book.WIDTH, book.MIDDLE)
     if twin is None:
         pytest.skip("no g++")
     book_cpp.check_twin(twin, stream)
-    with pytest.raises(TercelError, match="adds up"):
+    with pytest.raises(TercelError, match="twin with sum"):
         book_cpp.check_twin(lambda head: twin(head) + 1, stream)
 
 
-def test_without_a_compiler_the_twin_is_left_out(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_compiler_no_twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(book_cpp.shutil, "which", lambda name: None)
     assert [row["name"] for row in book.bench(messages=500, prefix=200, repeats=1)] == ["book.events_per_s"]
     assert "g++" in capsys.readouterr().err
