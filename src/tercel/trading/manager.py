@@ -1,6 +1,6 @@
 """The manager of parent orders: accepts, pauses, amends, cancels them; each has an executor that may be replaced.
 
-What cannot be relied on is replaced, and that is journaled: a strategy that raises or says NaN by the fallback, an
+What cannot be relied on is replaced, and that is journaled: a strategy that raises or answers NaN by the fallback, an
 executor whose orders' fate was unknown for a while by a new one that goes on with what is left.
 """
 
@@ -30,10 +30,10 @@ from tercel.trading.strategies import Strategies
 
 
 class Watcher(Protocol):
-    """Who is told what happens in a session."""
+    """Who is notified of what happens in a session."""
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """What the venue said, after followers and executors heard it."""
+        """What the venue reported, after followers and executors processed it."""
         ...
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
@@ -158,7 +158,7 @@ class ParentOrderManager:
         given = self._given.get(parent.id) if parent.strategy == order.strategy else None
         left_ns = max(parent.ends_ns - self._now, 1)
         decisions = max(1, round(order.decisions * min(1.0, left_ns / parent.horizon_ns)))
-        asked = replace(order, limit_price=parent.limit_price)
+        requested = replace(order, limit_price=parent.limit_price)
         what_is_left = Assignment(
             parent.id,
             order.agent,
@@ -166,7 +166,7 @@ class ParentOrderManager:
             order.side,
             parent.left,
             self._now,
-            asked.task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=self._warmup_s),
+            requested.task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=self._warmup_s),
             self._seed,
             [each.id for each in ledger.parents].index(parent.id),
             self._run_out,
@@ -236,13 +236,13 @@ class ParentOrderManager:
         if horizon_ns is not None and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now):
             raise OrderError("a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead")
         wanted = None if limit_price == NO_LIMIT else limit_price
-        asked = replace(
+        requested = replace(
             parent.order, lots=lots or parent.lots, horizon_ns=horizon_ns or parent.horizon_ns, limit_price=wanted
         )  # refuses nonsense
         given = (("lots", lots), ("horizon_ns", horizon_ns))
         words: dict[str, Any] = {name: value for name, value in given if value is not None}
         if limit_price is not None:
-            words |= {"limit_price": wanted, "limit": self._limit(parent, asked)}
+            words |= {"limit_price": wanted, "limit": self._limit(parent, requested)}
         self.say(parent, "amended", operator, reason=reason, **words)
         if lots is not None:
             with self.gateway.lock:
@@ -256,13 +256,13 @@ class ParentOrderManager:
         elif lots is not None:
             self._send(executor, executor.amend(lots - executor.order.filled_before))
 
-    def _limit(self, parent: ParentOrder, asked: ParentRequest) -> int:
-        """Another limit price of a parent in ticks; before its arrival 0, as the arrival says what it is."""
-        tick = self._follow(asked.instrument).listing.tick
-        return limit_at(asked.task(), asked.side, tick, parent.arrival_mid2) if parent.arrival_ns else 0
+    def _limit(self, parent: ParentOrder, requested: ParentRequest) -> int:
+        """Another limit price of a parent in ticks; before its arrival 0, as the arrival fixes it."""
+        tick = self._follow(requested.instrument).listing.tick
+        return limit_at(requested.task(), requested.side, tick, parent.arrival_mid2) if parent.arrival_ns else 0
 
     def guide(self, instrument: str, alpha: Alpha | None, posture: Posture | None) -> None:
-        """What signals and risk say of an instrument, from the next decision of its executors on."""
+        """Guidance of signals and risk for an instrument, from the next decision of its executors on."""
         self._guidance[instrument] = alpha, posture
         for executor in self:
             if executor.order.instrument == instrument:
@@ -281,7 +281,7 @@ class ParentOrderManager:
     # -- executors, which are not trusted ---------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Let every executor hear what the venue said; market data reaches those in its instrument alone."""
+        """Let every executor process what the venue reported; market data reaches those in its instrument alone."""
         moved = {event.instrument for event in events if isinstance(event, MarketRows)}
         all_moved = all(isinstance(event, MarketRows) for event in events)
         for executor in self:
@@ -292,7 +292,7 @@ class ParentOrderManager:
             watcher.on_events(events)
 
     def on_time(self, now_ns: int) -> None:
-        """Everything up to a time was heard: let executors arrive, decide, close."""
+        """Everything up to a time was processed: let executors arrive, decide, close."""
         for executor in self:
             if executor.due_ns <= now_ns:
                 self._try(executor, partial(executor.on_time, now_ns))
@@ -341,7 +341,7 @@ class ParentOrderManager:
         self.take_off(executor, text)
 
     def _send(self, executor: ParentExecutor, commands: Sequence[Command], decision: Sequence[Entry] = ()) -> None:
-        """Through the gateway; what was denied is told the executor, whose answer goes the same way."""
+        """Through the gateway; the executor is notified of what was denied, and its answer goes the same way."""
         for _ in range(100):
             if not commands and not decision:
                 return

@@ -51,7 +51,7 @@ class Running:
     acknowledge : str
         Why a damaged journal is gone on with.
     progress : callable, optional
-        Told after every round how many are over.
+        Called after every round with the number of rounds that are over.
 
     Raises
     ------

@@ -29,7 +29,7 @@ from tercel.venues.fix import engine, market, translate
 from tercel.venues.fix import words as w
 from tercel.venues.fix.translate import PLAIN, Fields, PriceScale
 
-_KEPT: Final = 4096
+_REMEMBERED: Final = 4096
 """Commands that are remembered by number, to know what a session reject refuses."""
 _NEVER_REPEATED: Final = (
     *(w.NEW_ORDER, w.REPLACE, w.CANCEL, w.STATUS, w.MASS_STATUS, w.MASS_CANCEL),
@@ -39,7 +39,7 @@ _RECEIVED: Final = "received"
 """File with the number of the last message that the caller has certainly seen; empty before the first logon."""
 _NUMBER_BYTES: Final = 8
 _WAIT_S: Final = 0.1
-"""How long a step waits for a word while the link is down."""
+"""How long a step waits for a message while the link is down."""
 _ANEW: Final = (
     "begin a new session: give the desk a folder of its own with --desk (in Python: reset=True). A simulated exchange"
     " that ends forgets its sessions, its orders and its time"
@@ -86,7 +86,7 @@ class FixVenue:
         FixVenue begins a new session.
     password : str
     reset : bool
-        Begin a new session although a store holds one. What the venue kept for us is lost.
+        Begin a new session although a store holds one. What the venue stored for us is lost.
     follow : bool
         Wait for a stepped venue's clock, which another counterparty moves.
     seen : iterable of str
@@ -234,7 +234,7 @@ class FixVenue:
             if self._reset and not self._logons:
                 message.setField(w.RESET_SEQ_NUM, "Y")
         elif engine.header(message, w.MSG_TYPE) == w.LOGOUT and (text := engine.field(message, w.TEXT)):
-            self._why = text  # the engine hangs up by itself, and says why to the other side alone
+            self._why = text  # the engine hangs up by itself, and gives the reason to the other side alone
 
     def admin_in(self, message: Any, peer: str) -> None:
         """Why a logon was refused; what the session could not read."""
@@ -250,10 +250,10 @@ class FixVenue:
         if engine.header(message, w.POSS_DUP) == "Y" and self._is_over(kind, message):
             raise self._fix.DoNotSend()
         self._sent[number] = getattr(self._sending, "command", None)
-        self._sent.pop(number - _KEPT, None)
+        self._sent.pop(number - _REMEMBERED, None)
 
     def _is_over(self, kind: str, message: Any) -> bool:
-        """Whether a message that is asked for again must not be repeated; whoever waits for its answer is told."""
+        """Whether a message that is asked for again must not be repeated; whoever waits for its answer is notified."""
         if kind == w.MARKET_DATA_REQUEST:
             return engine.field(message, w.MD_REQ_ID) not in self._requests
         if kind not in _NEVER_REPEATED:
@@ -267,80 +267,80 @@ class FixVenue:
 
     # -- what comes in: the engine's thread ---------------------------------------------------------------------------
     def app_in(self, message: Any, peer: str) -> None:
-        """Translate and queue. Reports that are told again before we know what is listed wait for the list."""
+        """Translate and queue. Reports that are repeated before we know what is listed wait for the list."""
         number, kind = int(engine.header(message, w.SEQ_NUM) or 0), engine.header(message, w.MSG_TYPE)
-        said = engine.read(message, kind)
-        said[w.POSS_DUP] = engine.header(message, w.POSS_DUP)
+        tags = engine.read(message, kind)
+        tags[w.POSS_DUP] = engine.header(message, w.POSS_DUP)
         text = message.toString() if kind in (w.SNAPSHOT, w.INCREMENT, w.SECURITY_LIST) else ""
         if kind == w.EXECUTION_REPORT and not self._scales:
-            self._unread.append((number, said))
+            self._unread.append((number, tags))
             return
         if kind == w.SECURITY_LIST:
-            with suppress(ValueError, KeyError):  # told below
+            with suppress(ValueError, KeyError):  # reported below
                 self._shapes = market.shapes_in(text)
                 self._scales = translate.scales({one.instrument: one for one in market.listings_in(text)})
             for earlier, report in self._unread:
                 self._queue_up(earlier, w.EXECUTION_REPORT, report, "")
             self._unread.clear()
-        self._queue_up(number, kind, said, text)
+        self._queue_up(number, kind, tags, text)
 
-    def _queue_up(self, number: int, kind: str, said: dict[int, str], text: str) -> None:
+    def _queue_up(self, number: int, kind: str, tags: dict[int, str], text: str) -> None:
         try:
-            for item in self._translated(kind, said, text):
+            for item in self._translated(kind, tags, text):
                 self._queue.put((number, item))
         except (TercelError, ValueError, KeyError) as error:
-            trouble = VenueError(f"a message {kind} that can be read", f"{error} in {said}"[:300], "tell the venue")
+            trouble = VenueError(f"a message {kind} that can be read", f"{error} in {tags}"[:300], "tell the venue")
             self._queue.put((number, _Trouble(trouble)))
 
-    def _translated(self, kind: str, said: dict[int, str], text: str) -> list[o.VenueEvent | _Stepped | _Trouble]:
+    def _translated(self, kind: str, tags: dict[int, str], text: str) -> list[o.VenueEvent | _Stepped | _Trouble]:
         if kind == w.EXECUTION_REPORT:
-            report = self._report(said)
-            if said.get(w.POSS_DUP) == "Y" and report.exec_id in self._seen:
-                return []  # an answer to a StatusRequest may tell a trade again; that is no duplicate
+            report = self._report(tags)
+            if tags.get(w.POSS_DUP) == "Y" and report.exec_id in self._seen:
+                return []  # an answer to a StatusRequest may repeat a trade; that is no duplicate
             self._seen.add(report.exec_id)
             return [report]
         if kind == w.CANCEL_REJECT:
-            return [translate.cancel_reject_in(said)]
+            return [translate.cancel_reject_in(tags)]
         if kind in (w.SNAPSHOT, w.INCREMENT):
-            return self._market(kind, said, text)
+            return self._market(kind, tags, text)
         if kind == w.STEPPED_TO:
-            return [_Stepped(said[w.STEP_ID], int(said[w.EXACT_NS]))]
+            return [_Stepped(tags[w.STEP_ID], int(tags[w.EXACT_NS]))]
         if kind == w.SECURITY_LIST:
             listings = tuple(market.listings_in(text))
-            return [_Stepped(said[w.SECURITY_REQ_ID], int(said[w.EXACT_NS]), listings, said[w.STEPPED] == "Y")]
+            return [_Stepped(tags[w.SECURITY_REQ_ID], int(tags[w.EXACT_NS]), listings, tags[w.STEPPED] == "Y")]
         if kind == w.MASS_CANCEL_REPORT:
-            if said[w.MASS_CANCEL_RESPONSE] != "0":
+            if tags[w.MASS_CANCEL_RESPONSE] != "0":
                 return []
-            names = said.get(w.CL_ORD_ID, ""), "", said.get(w.FOR_ACCOUNT, "")
-            return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(said[w.EXACT_NS]), said.get(w.TEXT, ""))]
+            names = tags.get(w.CL_ORD_ID, ""), "", tags.get(w.FOR_ACCOUNT, "")
+            return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(tags[w.EXACT_NS]), tags.get(w.TEXT, ""))]
         if kind == w.MARKET_DATA_REJECT:
-            return [_Trouble(VenueError("market data", said.get(w.TEXT, "none"), "subscribe to what is listed"))]
+            return [_Trouble(VenueError("market data", tags.get(w.TEXT, "none"), "subscribe to what is listed"))]
         if kind == w.BUSINESS_REJECT:
-            self._refused(said.get(w.REF_SEQ_NUM, ""), said.get(w.TEXT, ""))
+            self._refused(tags.get(w.REF_SEQ_NUM, ""), tags.get(w.TEXT, ""))
         return []
 
-    def _report(self, said: dict[int, str]) -> o.Report:
-        if said.get(w.EXEC_TYPE) == "8" and said.get(w.ORDER_ID) == w.NO_NAME:
+    def _report(self, tags: dict[int, str]) -> o.Report:
+        if tags.get(w.EXEC_TYPE) == "8" and tags.get(w.ORDER_ID) == w.NO_NAME:
             try:
-                return translate.report_in(said, self._scales)
+                return translate.report_in(tags, self._scales)
             except translate.RefusedError:  # the server echoes a price or quantity that nobody can read
-                said = {tag: value for tag, value in said.items() if tag not in (w.PRICE, w.ORDER_QTY)}
-        return translate.report_in(said, self._scales)
+                tags = {tag: value for tag, value in tags.items() if tag not in (w.PRICE, w.ORDER_QTY)}
+        return translate.report_in(tags, self._scales)
 
-    def _market(self, kind: str, said: dict[int, str], text: str) -> list[o.VenueEvent | _Stepped | _Trouble]:
+    def _market(self, kind: str, tags: dict[int, str], text: str) -> list[o.VenueEvent | _Stepped | _Trouble]:
         """A change of a book, once all of its messages are here."""
-        if said[w.MD_REQ_ID] not in self._requests:
+        if tags[w.MD_REQ_ID] not in self._requests:
             return []
-        instrument, parts = self._requests[said[w.MD_REQ_ID]]
+        instrument, parts = self._requests[tags[w.MD_REQ_ID]]
         parts.append(market.market_in(kind, text, self._scales[instrument]))
-        if said.get(w.CONTINUES) == "Y":
+        if tags.get(w.CONTINUES) == "Y":
             return []
         rows = np.concatenate(parts)
         parts.clear()
         return [o.MarketRows(instrument, rows, kind == w.SNAPSHOT)]
 
     def _refused(self, number: str, text: str) -> None:
-        """A message of ours was refused by the session or as a whole: say so in the way of its kind."""
+        """A message of ours was refused by the session or as a whole: answer in the way of its kind."""
         command = self._sent.get(int(number or 0))
         item: o.VenueEvent | _Trouble
         if isinstance(command, o.NewOrder):
@@ -371,7 +371,7 @@ class FixVenue:
         self._queue.put((0, item))
 
     # -- what goes out: the caller's thread ---------------------------------------------------------------------------
-    def _say(self, kind: str, fields: Fields, command: o.Command | None = None) -> None:
+    def _send(self, kind: str, fields: Fields, command: o.Command | None = None) -> None:
         if not self._up:
             raise VenueError(f"a link to {self._where}", f"none: {self._why or 'it is down'}", "wait until it is up")
         self._sending.command = command
@@ -402,7 +402,7 @@ class FixVenue:
 
     def _list(self) -> tuple[o.Listing, ...]:
         name, early = self._name(), list[o.VenueEvent]()
-        self._say(w.SECURITY_LIST_REQUEST, [(w.SECURITY_REQ_ID, name), (w.SECURITY_LIST_TYPE, "4")])
+        self._send(w.SECURITY_LIST_REQUEST, [(w.SECURITY_REQ_ID, name), (w.SECURITY_LIST_TYPE, "4")])
         answer = self._await(name, self._timeout_s, early)
         if answer is None:
             raise VenueError(f"the instruments of {self._where}", "a broken link", "try again")
@@ -411,11 +411,11 @@ class FixVenue:
 
     def _ask_market(self, instrument: str) -> None:
         name = self._name()
-        self._requests = {key: kept for key, kept in self._requests.items() if kept[0] != instrument}
+        self._requests = {key: one for key, one in self._requests.items() if one[0] != instrument}
         self._requests[name] = (instrument, [])
         fields: Fields = [(w.MD_REQ_ID, name), (w.SUBSCRIPTION, "1"), (w.MARKET_DEPTH, "0"), (w.NO_ENTRY_TYPES, "2")]
         fields += [(w.ENTRY_TYPE, "0"), (w.ENTRY_TYPE, "1"), (w.NO_RELATED_SYM, "1"), (w.SYMBOL, instrument)]
-        self._say(w.MARKET_DATA_REQUEST, fields)
+        self._send(w.MARKET_DATA_REQUEST, fields)
 
     # -- the port -----------------------------------------------------------------------------------------------------
     @property
@@ -425,7 +425,7 @@ class FixVenue:
 
     @property
     def now_ns(self) -> int:
-        """The venue's time when it last spoke."""
+        """The venue's time at its last message."""
         return self._now_ns
 
     @property
@@ -443,7 +443,7 @@ class FixVenue:
         Raises
         ------
         VenueError
-            When the venue does not say.
+            When the venue does not report it.
         """
         return self._shape(instrument)[0]
 
@@ -453,7 +453,7 @@ class FixVenue:
         Raises
         ------
         VenueError
-            When the venue does not say.
+            When the venue does not report it.
         """
         return self._shape(instrument)[1]
 
@@ -487,7 +487,7 @@ class FixVenue:
             For names that FIX cannot carry.
         """
         kind, fields = translate.command_out(command, self._scales.get(getattr(command, "instrument", ""), PLAIN))
-        self._say(kind, fields, command)
+        self._send(kind, fields, command)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """See `Venue.step`. While the link is down, what came is returned after a short wait.
@@ -495,7 +495,7 @@ class FixVenue:
         Raises
         ------
         VenueError
-            When the venue refuses to step, says what cannot be read, is silent for `patience_s`, or has been away for
+            When the venue refuses to step, sends what cannot be read, is silent for `patience_s`, or has been away for
             `outage_s`.
         """
         self._write_received(self._returned)
@@ -526,7 +526,7 @@ class FixVenue:
         name = self._name()
         fields = [(w.UNTIL_NS, str(until_ns)), (w.STEP_ID, name)]
         try:
-            self._say(w.STEP, [*fields, (w.WAIT_ONLY, "Y")] if self._follow else fields)
+            self._send(w.STEP, [*fields, (w.WAIT_ONLY, "Y")] if self._follow else fields)
         except VenueError:
             self._drain(events, 0.1)
             return

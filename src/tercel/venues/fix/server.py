@@ -1,8 +1,8 @@
-"""A FIX 4.4 acceptor in front of any venue. One thread owns the venue; the engine's threads only queue words for it.
+"""A FIX 4.4 acceptor in front of any venue. One thread owns the venue; the engine's threads only queue messages for it.
 
-A *stepped* server moves the venue's clock when the one counterparty that may (the first to send U1) says so. One that
-runs freely lets time pass by an injected clock, `speed` times as fast. In both, U2 answers U1 when its time has come
-or words for its sender went out before.
+A *stepped* server moves the venue's clock when the one counterparty that may (the first to send U1) asks for it. One
+that runs freely lets time pass by an injected clock, `speed` times as fast. In both, U2 answers U1 when its time has
+come or reports for its sender went out before.
 """
 
 import socket
@@ -206,7 +206,7 @@ class FixServer:
             raise self._fix.RejectLogon(f"wrong password for {peer}")
 
     def app_out(self, message: Any, peer: str) -> None:
-        """Of what is asked for again, words on orders are repeated, and market data of this connection."""
+        """Of what is asked for again, reports on orders are repeated, and market data of this connection."""
         if engine.header(message, w.POSS_DUP) != "Y":
             return
         kind = engine.header(message, w.MSG_TYPE)
@@ -220,16 +220,16 @@ class FixServer:
         kind = engine.header(message, w.MSG_TYPE)
         if kind not in (*_ORDERS, w.MARKET_DATA_REQUEST, w.SECURITY_LIST_REQUEST, w.STEP):
             raise self._fix.UnsupportedMessageType()
-        said = engine.read(message, kind)
-        for tag, value in said.items():
+        tags = engine.read(message, kind)
+        for tag, value in tags.items():
             if not value.isprintable():  # control characters, or bytes that are no UTF-8
                 raise self._fix.IncorrectTagValue(tag)
-        said[w.SEQ_NUM] = engine.header(message, w.SEQ_NUM)
+        tags[w.SEQ_NUM] = engine.header(message, w.SEQ_NUM)
         if kind == w.NEW_ORDER:
-            said[w.POSS_RESEND] = engine.header(message, w.POSS_RESEND)
+            tags[w.POSS_RESEND] = engine.header(message, w.POSS_RESEND)
         elif kind == w.MARKET_DATA_REQUEST:
-            said[w.SYMBOL] = "\x01".join(engine.symbols(message))
-        self._inbox.put((peer, kind, said))
+            tags[w.SYMBOL] = "\x01".join(engine.symbols(message))
+        self._inbox.put((peer, kind, tags))
 
     # -- the venue's thread -------------------------------------------------------------------------------------------
     def _serve(self) -> None:
@@ -245,7 +245,7 @@ class FixServer:
     def _turn(self) -> bool:
         """Take what is queued, then let time pass; False at the end."""
         try:
-            peer, kind, said = self._inbox.get(timeout=_POLL_S if self._clock else None)
+            peer, kind, tags = self._inbox.get(timeout=_POLL_S if self._clock else None)
         except Empty:
             self._flow()
             return True
@@ -257,18 +257,18 @@ class FixServer:
         elif kind == _DOWN:
             self._leave(party)
         elif kind in _ORDERS:
-            self._command(party, kind, said)
+            self._command(party, kind, tags)
         elif kind == w.STEP:
-            self._step(party, said)
+            self._step(party, tags)
         elif kind == w.MARKET_DATA_REQUEST:
-            self._subscribe(party, said)
+            self._subscribe(party, tags)
         else:
-            self._list(party, said)
+            self._list(party, tags)
         if self._clock and self._inbox.empty():
             self._flow()
         return True
 
-    def _say(self, party: Counterparty, kind: str, text: str, owed: bool = True) -> None:
+    def _send(self, party: Counterparty, kind: str, text: str, owed: bool = True) -> None:
         party.owed |= owed
         self._outlets[party.login.comp_id].say(kind, text)
 
@@ -288,11 +288,11 @@ class FixServer:
         name = f"{party.prefix}gone-{number}-{account}"
         self.venue.send(o.MassCancel(name, account, "", self.venue.now_ns))
 
-    def _command(self, party: Counterparty, kind: str, said: dict[int, str]) -> None:
-        """Hand a command to the venue, or say why not."""
+    def _command(self, party: Counterparty, kind: str, tags: dict[int, str]) -> None:
+        """Hand a command to the venue, or refuse it with a reason."""
         try:
-            command = translate.command_in(kind, said, self._scales, self.venue.now_ns)
-            if isinstance(command, o.NewOrder) and said.get(w.POSS_RESEND) == "Y" and command.cl_ord_id in party.names:
+            command = translate.command_in(kind, tags, self._scales, self.venue.now_ns)
+            if isinstance(command, o.NewOrder) and tags.get(w.POSS_RESEND) == "Y" and command.cl_ord_id in party.names:
                 command = o.StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
             for one in self._accounts_of(party, command):
                 self._claim(party, one.account)
@@ -300,12 +300,12 @@ class FixServer:
                 inward = party.inward(one)
                 self.venue.send(replace(inward, sent_ns=self.venue.now_ns) if self._clock else inward)
         except RefusedError as refused:
-            self._refuse(party, kind, said, refused)
+            self._refuse(party, kind, tags, refused)
         except TercelError as error:
-            self._refuse(party, kind, said, RefusedError(error.expected, error.received))
+            self._refuse(party, kind, tags, RefusedError(error.expected, error.received))
         else:
             if isinstance(command, o.MassCancel):
-                self._mass_report(party, said, "")
+                self._mass_report(party, tags, "")
 
     def _accounts_of(self, party: Counterparty, command: o.Command) -> list[o.Command]:
         """A command for every account that it means."""
@@ -326,66 +326,66 @@ class FixServer:
 
     def _note(self, party: Counterparty, command: o.Command) -> None:
         if isinstance(command, o.CancelOrder | o.ReplaceOrder):
-            party.asked[command.cl_ord_id] = isinstance(command, o.ReplaceOrder)
+            party.requested[command.cl_ord_id] = isinstance(command, o.ReplaceOrder)
         if isinstance(command, o.NewOrder):
             party.names.add(command.cl_ord_id)
 
-    def _refuse(self, party: Counterparty, kind: str, said: dict[int, str], refused: RefusedError) -> None:
+    def _refuse(self, party: Counterparty, kind: str, tags: dict[int, str], refused: RefusedError) -> None:
         """A command that does not reach the venue is answered in the way of its kind."""
-        now, name = self.venue.now_ns, said.get(w.CL_ORD_ID, "")
+        now, name = self.venue.now_ns, tags.get(w.CL_ORD_ID, "")
         if kind == w.MASS_CANCEL:
-            self._mass_report(party, said, refused.text)
+            self._mass_report(party, tags, refused.text)
         elif kind in (w.CANCEL, w.REPLACE):
-            account = said.get(w.ACCOUNT, party.login.comp_id)
-            original = said.get(w.ORIG_CL_ORD_ID, "")
+            account = tags.get(w.ACCOUNT, party.login.comp_id)
+            original = tags.get(w.ORIG_CL_ORD_ID, "")
             word = o.CancelReject(name, original, account, o.OrdStatus.REJECTED, now, refused.text)
             body = engine.body(translate.cancel_reject_out(word, kind == w.REPLACE))
-            self._say(party, w.CANCEL_REJECT, body)
+            self._send(party, w.CANCEL_REJECT, body)
         elif kind == w.NEW_ORDER:
             exec_id = f"R{self._outlets[party.login.comp_id].next_number}"
-            fields = translate.order_refusal(said, refused, exec_id, now)
-            self._say(party, w.EXECUTION_REPORT, engine.body(fields))
+            fields = translate.order_refusal(tags, refused, exec_id, now)
+            self._send(party, w.EXECUTION_REPORT, engine.body(fields))
         else:
-            self._business_reject(party, kind, said, refused.text)
+            self._business_reject(party, kind, tags, refused.text)
 
-    def _business_reject(self, party: Counterparty, kind: str, said: dict[int, str], text: str) -> None:
-        fields = [(w.REF_SEQ_NUM, said[w.SEQ_NUM]), (w.REF_MSG_TYPE, kind), (w.REJECT_REASON, "0")]
-        self._say(party, w.BUSINESS_REJECT, engine.body([*fields, (w.TEXT, translate.line(text))]))
+    def _business_reject(self, party: Counterparty, kind: str, tags: dict[int, str], text: str) -> None:
+        fields = [(w.REF_SEQ_NUM, tags[w.SEQ_NUM]), (w.REF_MSG_TYPE, kind), (w.REJECT_REASON, "0")]
+        self._send(party, w.BUSINESS_REJECT, engine.body([*fields, (w.TEXT, translate.line(text))]))
 
-    def _mass_report(self, party: Counterparty, said: dict[int, str], refused: str) -> None:
-        asked = said.get(w.MASS_CANCEL_TYPE, "7")
+    def _mass_report(self, party: Counterparty, tags: dict[int, str], refused: str) -> None:
+        scope = tags.get(w.MASS_CANCEL_TYPE, "7")
         fields = [
-            *((w.ORDER_ID, w.NO_NAME), (w.CL_ORD_ID, said.get(w.CL_ORD_ID, w.NO_NAME)), (w.MASS_CANCEL_TYPE, asked)),
-            *((w.MASS_CANCEL_RESPONSE, "0" if refused else asked), (w.EXACT_NS, str(self.venue.now_ns))),
-            (w.FOR_ACCOUNT, said.get(w.FOR_ACCOUNT, party.login.comp_id)),
+            *((w.ORDER_ID, w.NO_NAME), (w.CL_ORD_ID, tags.get(w.CL_ORD_ID, w.NO_NAME)), (w.MASS_CANCEL_TYPE, scope)),
+            *((w.MASS_CANCEL_RESPONSE, "0" if refused else scope), (w.EXACT_NS, str(self.venue.now_ns))),
+            (w.FOR_ACCOUNT, tags.get(w.FOR_ACCOUNT, party.login.comp_id)),
         ]
         if refused:
             fields += [(w.MASS_CANCEL_REASON, "99"), (w.TEXT, translate.line(refused))]
-        self._say(party, w.MASS_CANCEL_REPORT, engine.body(fields), owed=bool(refused))
+        self._send(party, w.MASS_CANCEL_REPORT, engine.body(fields), owed=bool(refused))
 
-    def _list(self, party: Counterparty, said: dict[int, str]) -> None:
-        request = said[w.SECURITY_REQ_ID]
+    def _list(self, party: Counterparty, tags: dict[int, str]) -> None:
+        request = tags[w.SECURITY_REQ_ID]
         party.live.add(request)
         listings, venue = self.venue.listings(), self.venue
         shapes = {}
-        if hasattr(venue, "width") and hasattr(venue, "feed_levels"):  # a simulated exchange says how deep its book is
+        if hasattr(venue, "width") and hasattr(venue, "feed_levels"):  # a simulated exchange knows how deep its book is
             names = [one.instrument for one in listings]
             shapes = {name: (int(venue.width(name)), int(venue.feed_levels(name))) for name in names}
         listed = market.listings_out(listings, request, self._clock is None, venue.now_ns, shapes)
-        self._say(party, w.SECURITY_LIST, listed, owed=False)
+        self._send(party, w.SECURITY_LIST, listed, owed=False)
 
-    def _subscribe(self, party: Counterparty, said: dict[int, str]) -> None:
-        request, wanted = said[w.MD_REQ_ID], said[w.SYMBOL].split("\x01")
-        if said[w.SUBSCRIPTION] == "2":
-            for kept in (party.wanted, party.followed):
-                for instrument in [one for one in wanted if one in kept]:
-                    del kept[instrument]
+    def _subscribe(self, party: Counterparty, tags: dict[int, str]) -> None:
+        request, wanted = tags[w.MD_REQ_ID], tags[w.SYMBOL].split("\x01")
+        if tags[w.SUBSCRIPTION] == "2":
+            for instruments in (party.wanted, party.followed):
+                for instrument in [one for one in wanted if one in instruments]:
+                    del instruments[instrument]
             return
         unknown = [one for one in wanted if one not in self._scales]
         if unknown:
             text = f"expected instruments that are listed here; received 55={unknown[0]}"
             fields = [(w.MD_REQ_ID, request), (w.MD_REJ_REASON, "0"), (w.TEXT, translate.line(text))]
-            self._say(party, w.MARKET_DATA_REJECT, engine.body(fields))
+            self._send(party, w.MARKET_DATA_REJECT, engine.body(fields))
             return
         party.live.add(request)
         for instrument in wanted:
@@ -393,21 +393,21 @@ class FixServer:
             party.wanted[instrument] = request
             self.venue.subscribe(instrument)
 
-    def _step(self, party: Counterparty, said: dict[int, str]) -> None:
+    def _step(self, party: Counterparty, tags: dict[int, str]) -> None:
         """Move the clock for its sender, or note that it waits."""
         name = party.login.comp_id
         try:
-            until_ns = int(said[w.UNTIL_NS])
+            until_ns = int(tags[w.UNTIL_NS])
         except ValueError:
-            self._business_reject(party, w.STEP, said, f"expected nanoseconds; received {said[w.UNTIL_NS][:40]}")
+            self._business_reject(party, w.STEP, tags, f"expected nanoseconds; received {tags[w.UNTIL_NS][:40]}")
             return
-        moves = self._clock is None and said.get(w.WAIT_ONLY) != "Y"
+        moves = self._clock is None and tags.get(w.WAIT_ONLY) != "Y"
         if moves and self._stepper not in ("", name):
             text = f"the clock is moved by {self._stepper}; wait for it (follow=True)"
-            self._business_reject(party, w.STEP, said, text)
+            self._business_reject(party, w.STEP, tags, text)
             return
         party.live.discard(party.stepped)  # an answer may be lost in a gap: it is repeated until the next question
-        party.stepped = said[w.STEP_ID]
+        party.stepped = tags[w.STEP_ID]
         party.live.add(party.stepped)
         party.waits = (party.stepped, until_ns)
         if moves:
@@ -439,31 +439,31 @@ class FixServer:
             return
         (name, _), party.waits = party.waits, None
         fields = [(w.EXACT_NS, str(self.venue.now_ns)), (w.STEP_ID, name)]
-        self._say(party, w.STEPPED_TO, engine.body(fields), owed=False)
+        self._send(party, w.STEPPED_TO, engine.body(fields), owed=False)
         party.owed = False
 
-    # -- what the venue says ------------------------------------------------------------------------------------------
+    # -- what the venue reports ----------------------------------------------------------------------------------------
     def _pass_on(self, events: Iterable[o.VenueEvent]) -> None:
         for event in events:
             if isinstance(event, o.MarketRows):
-                self._tell_market(event)
+                self._send_market(event)
             elif isinstance(event, o.Report | o.CancelReject):
                 owner = self._owner.get(event.account)
                 if owner is not None:
-                    self._tell(self._parties[owner], event)
+                    self._report(self._parties[owner], event)
 
-    def _tell(self, party: Counterparty, event: o.Report | o.CancelReject) -> None:
-        """A word on its own orders; kept for the counterparty while it is away."""
-        of_replace = party.asked.pop(event.cl_ord_id.removeprefix(party.prefix), False)
+    def _report(self, party: Counterparty, event: o.Report | o.CancelReject) -> None:
+        """A report on its own orders; kept for the counterparty while it is away."""
+        of_replace = party.requested.pop(event.cl_ord_id.removeprefix(party.prefix), False)
         if isinstance(event, o.CancelReject):
             fields = translate.cancel_reject_out(party.outward(event), of_replace)
-            self._say(party, w.CANCEL_REJECT, engine.body(fields))
+            self._send(party, w.CANCEL_REJECT, engine.body(fields))
             return
         scale = self._scales.get(event.instrument, PLAIN)
         average = round(party.average(event) * scale.tick, 9)
-        self._say(party, w.EXECUTION_REPORT, engine.body(translate.report_out(party.outward(event), scale, average)))
+        self._send(party, w.EXECUTION_REPORT, engine.body(translate.report_out(party.outward(event), scale, average)))
 
-    def _tell_market(self, change: o.MarketRows) -> None:
+    def _send_market(self, change: o.MarketRows) -> None:
         """A change of a book goes to all that follow it; a snapshot to those that wait for one."""
         instrument, scale = change.instrument, self._scales[change.instrument]
         for party in self._parties.values():
@@ -472,7 +472,7 @@ class FixServer:
             elif change.snapshot or instrument not in party.followed:
                 continue
             for kind, text in market.market_out(change, party.followed[instrument], scale):
-                self._say(party, kind, text)
+                self._send(party, kind, text)
 
 
 def serve_fix(
