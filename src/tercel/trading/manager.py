@@ -7,7 +7,7 @@ executor whose orders' fate was unknown for a while by a new one that goes on wi
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from tercel.trading.journal import kinds
 from tercel.trading.parents import NEW_SESSION, NO_LIMIT, ParentOrder, ParentRequest, ParentStatus, accepted, entry_of
 from tercel.trading.stopping import Stopper, cancels
 from tercel.trading.strategies import Strategies
+
+FALLBACK: Final = "twap_passive"
+"""The strategy that takes over from one that failed."""
 
 
 class Watcher(Protocol):
@@ -62,9 +65,7 @@ class ParentOrderManager:
         The follower of an instrument.
     name : callable
         Makes a cl_ord_id that was never used.
-    fallback : str
-        The strategy that takes over from one that failed.
-    seed, warmup_s, run_out
+    seed, warmup_s
         Of executors.
     """
 
@@ -76,14 +77,11 @@ class ParentOrderManager:
         follow: Callable[[str], Follower],
         name: Callable[[], str],
         *,
-        fallback: str,
         seed: int,
         warmup_s: float,
-        run_out: bool,
     ) -> None:
         self.gateway, self.stopper, self._strategies, self._follow = gateway, stopper, strategies, follow
-        self._name, self._fallback, self._seed = name, fallback, seed
-        self._warmup_s, self._run_out = warmup_s, run_out
+        self._name, self._seed, self._warmup_s = name, seed, warmup_s
         self.executors: dict[str, ParentExecutor] = {}
         self.finished: dict[str, ParentExecutor] = {}
         """Executors of parents that are over, for their costs."""
@@ -169,10 +167,9 @@ class ParentOrderManager:
             requested.task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=self._warmup_s),
             self._seed,
             [each.id for each in ledger.parents].index(parent.id),
-            self._run_out,
-            ledger.next_child(parent.id),
-            parent.limit,
-            parent.filled,
+            first_child=ledger.next_child(parent.id),
+            limit=parent.limit,
+            filled_before=parent.filled,
         )
         strategy = given or self._strategies(parent.strategy, order.instrument)
         executor = ParentExecutor(what_is_left, self._follow(order.instrument), strategy)
@@ -334,10 +331,10 @@ class ParentOrderManager:
         order, text = executor.order, f"{type(error).__name__}: {error}"
         self.alert("strategy_failed", text, order.instrument, order.account, order.parent)
         parent = self.gateway.ledger.parents.must(order.parent)
-        if parent.strategy == self._fallback and parent.status == ParentStatus.WORKING:
+        if parent.strategy == FALLBACK and parent.status == ParentStatus.WORKING:
             self.say(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
         elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
-            self.say(parent, "fallback", strategy=self._fallback, reason=text)
+            self.say(parent, "fallback", strategy=FALLBACK, reason=text)
         self.take_off(executor, text)
 
     def _send(self, executor: ParentExecutor, commands: Sequence[Command], decision: Sequence[Entry] = ()) -> None:

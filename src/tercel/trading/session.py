@@ -9,6 +9,7 @@ work are then paused until somebody resumes them, or go on at once with `resume`
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError
@@ -25,9 +26,41 @@ from tercel.trading.recovery import RecoveryLine, reconcile, refold, resend
 from tercel.trading.stopping import AGAIN_NS, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
 
-HEARTBEAT_NS: Final = 60 * NS_PER_SECOND
 FIRST_S: Final = 60.0
 """Seconds that the first decision of a parent may take before people are notified."""
+
+
+@dataclass(frozen=True)
+class SessionTerms:
+    """How a session runs.
+
+    Parameters
+    ----------
+    resume : bool
+        Parents of an earlier session go on at once.
+    seed : int
+        Of the strategies' draws.
+    warmup_s : float
+        Of the market before a parent's arrival, for its long volatility.
+    heartbeat_ns : int
+        Venue time between two heartbeats in the journal.
+    watch_s : float
+        Seconds between two looks of a thread at the latch, so that a kill works while a strategy hangs; 0: no thread,
+        the latch is looked at in every step.
+    holder : str
+        Who runs it, for people.
+    mark : str
+        Stands in the names that this session makes. Who shares accounts at a venue with others gives each session
+        another: a venue takes a name once.
+    """
+
+    resume: bool = False
+    seed: int = 0
+    warmup_s: float = 900.0
+    heartbeat_ns: int = 60 * NS_PER_SECOND
+    watch_s: float = 0.0
+    holder: str = ""
+    mark: str = ""
 
 
 class Session:
@@ -42,30 +75,13 @@ class Session:
         A fresh `limits.LimitGate`: it is given everything that the journal holds.
     strategies : Strategies
         Makes a strategy by name.
+    terms : SessionTerms
     latch : Latch
         The kill latch; the same that `limits` asks.
-    fallback : str
-        The strategy that takes over from one that fails.
-    resume : bool
-        Parents of an earlier session go on at once.
-    seed : int
-        Of the strategies' draws.
-    warmup_s, heartbeat_ns
-        What counts as long volatility before arrival; venue time between two heartbeats.
-    watch_s : float
-        Seconds between two looks of a thread at the latch, so that a kill works while a strategy hangs; 0: no thread,
-        the latch is looked at in every step.
     on_operator : callable
         Given operator commands that are not for parents; True when it has obeyed.
     request : callable
         Makes a parent order from what a person asked for, with the desk's defaults for what was left out.
-    holder : str
-        Who runs it, for people.
-    run_out : bool
-        Workers that are filled early still decide to their horizon, as the batch can.
-    mark : str
-        Stands in the names that this session makes. Who shares accounts at a venue with others gives each session
-        another: a venue takes a name once.
 
     Raises
     ------
@@ -81,54 +97,34 @@ class Session:
         journal: Journal,
         limits: LimitsPort,
         strategies: Strategies,
+        terms: SessionTerms = SessionTerms(),
         *,
         latch: Latch | None = None,
-        fallback: str = "twap_passive",
-        resume: bool = False,
-        seed: int = 0,
-        warmup_s: float = 900.0,
-        heartbeat_ns: int = HEARTBEAT_NS,
-        watch_s: float = 0.0,
         on_operator: Callable[[Entry], bool] = lambda entry: False,
         request: Callable[[Mapping[str, Any]], ParentRequest] = lambda body: ParentRequest(**body),
-        holder: str = "",
-        run_out: bool = False,
-        mark: str = "",
     ) -> None:
-        self.venue, self.journal, self.limits, self.mark = venue, journal, limits, mark
-        self._heartbeat_ns, self._on_operator, self.request = heartbeat_ns, on_operator, request
+        self.venue, self.journal, self.limits, self.mark = venue, journal, limits, terms.mark
+        self._heartbeat_ns, self._on_operator, self.request = terms.heartbeat_ns, on_operator, request
         self._backlog: list[VenueEvent] = []
         self._beats, self._named, self._requested_ns, self._beat_ns = 0, 0, 0, 0
         self.ledger = refold(journal, limits)
         self.gateway = OrderGateway(venue, journal, limits, self.ledger)
         self.number = self.ledger.next_session
-        self.recovered = self._begin(resume, holder)
+        self.recovered = self._begin(terms.resume, terms.holder)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
         self.stopper = Stopper(self.gateway, latch, self._name)
-        self.manager = ParentOrderManager(
-            self.gateway,
-            self.stopper,
-            strategies,
-            self.follow,
-            self._name,
-            fallback=fallback,
-            seed=seed,
-            warmup_s=warmup_s,
-            run_out=run_out,
+        self.manager = manager = ParentOrderManager(
+            self.gateway, self.stopper, strategies, self.follow, self._name, seed=terms.seed, warmup_s=terms.warmup_s
         )
-        self.accept, self.guide = self.manager.accept, self.manager.guide
-        self.pause, self.resume, self.cancel, self.amend = (
-            self.manager.pause,
-            self.manager.resume,
-            self.manager.cancel,
-            self.manager.amend,
-        )
+        self.accept, self.guide = manager.accept, manager.guide
+        self.pause, self.resume, self.cancel, self.amend = manager.pause, manager.resume, manager.cancel, manager.amend
         self._look()
         self._go_on()
-        self._watch = Watch(self._look, self._pump, lambda: self._beats, watch_s, self._stands) if watch_s > 0 else None
-        if self._watch is not None:
+        self._watch: Watch | None = None
+        if terms.watch_s > 0:
+            self._watch = Watch(self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands)
             self._watch.start()
 
     # -- beginning and end ---------------------------------------------------------------------------------------

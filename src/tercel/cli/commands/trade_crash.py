@@ -36,7 +36,7 @@ from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.trading.parents import ParentRequest, ParentStatus
-from tercel.trading.session import Session
+from tercel.trading.session import Session, SessionTerms
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue, WireServer
 
@@ -160,8 +160,8 @@ def _trade(folder: Path, point: str, waits: bool = False) -> None:
 def _session(venue: Any, journal: Any, latch: KillLatch, listings: list[Listing]) -> Session:
     gate = LimitGate(read(default_file()), listings, AGENTS, killed=latch.killed)
     return Session(
-        venue, journal, gate, lambda name, _: build(name), latch=latch, resume=True, warmup_s=30.0,
-        heartbeat_ns=10 * SECOND, seed=1,
+        venue, journal, gate, lambda name, _: build(name),
+        SessionTerms(resume=True, warmup_s=30.0, heartbeat_ns=10 * SECOND, seed=1), latch=latch,
     )  # fmt: skip
 
 

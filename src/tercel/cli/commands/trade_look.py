@@ -414,7 +414,7 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
     from tercel.trading.desk.build import strategy_of
     from tercel.trading.journal.store import SqlJournal
     from tercel.trading.kill import LATCH, KillLatch
-    from tercel.trading.session import Session
+    from tercel.trading.session import Session, SessionTerms
     from tercel.venues.address import connect, mark_of
 
     agents = sorted({parent.order.agent for parent in _ledger(folder).parents})
@@ -423,9 +423,8 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
         link = connect(where, agents, folder / "fix")
         latch = KillLatch(folder / LATCH)
         gate = LimitGate(read(default_file()), link.listings(), agents, latch.killed)
-        session = Session(
-            link, journal, gate, lambda name, instrument: strategy_of(name, None), latch=latch, mark=mark_of(where)
-        )
+        terms = SessionTerms(mark=mark_of(where))
+        session = Session(link, journal, gate, lambda name, _: strategy_of(name, None), terms, latch=latch)
         lines = [asdict(line) for line in session.recovered]
         result = _agreement(folder, lines, session.ledger, asked=True)
         session.close()

@@ -1,7 +1,7 @@
 """From a desk's file to a desk: its markets, its session, its agents, its signals."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ from tercel.trading.desk.loop import AlphaPort, DeskLoop
 from tercel.trading.desk.planted import Planted, Scene, planted
 from tercel.trading.desk.slot import AgentSlot
 from tercel.trading.parents import ParentRequest
-from tercel.trading.session import Session
+from tercel.trading.session import Session, SessionTerms
 from tercel.trading.stopping import Latch
 from tercel.trading.strategies import Strategies
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
@@ -231,7 +231,7 @@ def open_desk(
     latch: Latch | None = None,
     beside: Path | None = None,
     progress: Callable[[int], None] | None = None,
-    **session_words: Any,
+    terms: SessionTerms | None = None,
 ) -> Opened:
     """A desk over a venue and a journal.
 
@@ -254,8 +254,8 @@ def open_desk(
         Folder that relative files of the configuration lie in.
     progress : callable, optional
         Called after every round with the number of rounds that are over.
-    session_words
-        Handed on to `Session`.
+    terms : SessionTerms, optional
+        Its seed and warm-up are the desk's.
 
     Raises
     ------
@@ -286,9 +286,10 @@ def open_desk(
     killed = None if latch is None else latch.killed
     gate = LimitGate(limits_of(config, beside), venue.listings(), [slot.name for slot in slots], killed)
     desks: list[DeskLoop] = []
+    terms = replace(terms or SessionTerms(), seed=seed, warmup_s=config.desk.warmup_s)
     session = Session(
-        venue, journal, gate, bench.strategies(config), latch=latch, seed=seed, warmup_s=config.desk.warmup_s,
-        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), request=request, **session_words,
+        venue, journal, gate, bench.strategies(config), terms, latch=latch,
+        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), request=request,
     )  # fmt: skip
     try:
         news = {name: line.news for name, line in truth.items()}

@@ -24,7 +24,7 @@ from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch
-from tercel.trading.session import Session
+from tercel.trading.session import Session, SessionTerms
 from tercel.trading.tca.recorder import TcaRecorder
 from tercel.venues.address import SIMULATED, address, connect, mark_of
 
@@ -109,7 +109,7 @@ class Running:
             truth = planted(config, seed) if config.desk.venue == SIMULATED else None
             self.opened: Opened = open_desk(
                 config, self._journal, seed, bench, venue, truth, self.latch, beside, progress,
-                watch_s=WATCH_S, holder=holder, mark=mark_of(config.desk.venue),
+                SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark_of(config.desk.venue)),
             )  # fmt: skip
         except BaseException:
             self._alerts.stop()
