@@ -20,9 +20,9 @@ from tercel.core.ports import Entry, Journal
 from tercel.execution.observation import OBS_SIZE
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import pack
+from tercel.trading.journal.codec import entry_out
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.store import SqlJournal
-from tercel.trading.journal.words import entry_out
 
 
 def bench(appends: int = 1_000) -> list[dict[str, Any]]:

@@ -32,10 +32,10 @@ from tercel.report import terminal as output
 from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.desk.running import check_latch
 from tercel.trading.journal import kinds
+from tercel.trading.journal.codec import entry_out
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.journal.store import SqlJournal
-from tercel.trading.journal.words import entry_out
 from tercel.trading.ledger import Ledger
 
 runner = CliRunner()

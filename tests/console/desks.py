@@ -6,7 +6,7 @@ from typing import Any
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
-from tercel.trading.journal.words import entry_denied, entry_in, entry_out
+from tercel.trading.journal.codec import entry_denied, entry_in, entry_out
 
 S = 1_000_000_000
 

@@ -1,4 +1,4 @@
-"""A storm breaks no limit; a gate that is wrong by one is found out."""
+"""A stress breaks no limit; a gate that is wrong by one is found out."""
 
 from dataclasses import replace
 from itertools import count
@@ -9,16 +9,16 @@ import pytest
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
 from tercel.limits import Denial, LimitGate, checks, gate
 from tercel.limits.state import LimitQuery, OpenOrder
-from tercel.limits.stress import PLANTS, Storm, planted
+from tercel.limits.stress import PLANTS, StressTest, planted
 
 
-def storm(seed: int, **words: Any) -> Storm:
-    return Storm(seed, count().__next__, **words)
+def stress(seed: int, **words: Any) -> StressTest:
+    return StressTest(seed, count().__next__, **words)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_limit_breaks(seed: int) -> None:
-    one = storm(seed)
+    one = stress(seed)
     tally = one.run(20_000)
     assert tally.breaches.total() == 0, tally.breaches
     assert one.gate.fault == ""
@@ -26,7 +26,7 @@ def test_no_limit_breaks(seed: int) -> None:
 
 
 def test_every_kind_of_refusal_is_met() -> None:
-    tally = storm(7).run(60_000)
+    tally = stress(7).run(60_000)
     wanted = {"KILLED", "STOPPED", "BAD_QUANTITY", "UNKNOWN_INSTRUMENT", "UNKNOWN_AGENT", "UNKNOWN_PARENT", "HOURS"}
     wanted |= {"NOT_THE_PARENTS", "DUPLICATE", "DUPLICATE_ID", "ORDER_LOTS", "ORDER_VALUE", "COLLAR", "OWN_CROSS"}
     wanted |= {"BAD_REFERENCE", "STALE_REFERENCE", "STALE_MARK", "CHILDREN", "POSITION", "GROSS", "MESSAGES"}
@@ -34,8 +34,8 @@ def test_every_kind_of_refusal_is_met() -> None:
     assert tally.alarms["OVERFILL"] > 0
 
 
-def test_a_seed_is_a_storm() -> None:
-    one, two, other = storm(1).run(5000), storm(1).run(5000), storm(2).run(5000)
+def test_a_seed_is_a_stress_test() -> None:
+    one, two, other = stress(1).run(5000), stress(1).run(5000), stress(2).run(5000)
     assert (one.denials, one.sent) == (two.denials, two.sent)
     assert (one.denials, one.sent) != (other.denials, other.sent)
 
@@ -45,13 +45,13 @@ EASY = ["order_lots", "long_lots", "short_lots", "messages", "collar_bps", "orde
 
 @pytest.mark.parametrize("name", EASY)
 def test_a_limit_that_is_off_by_a_step_is_found(name: str) -> None:
-    assert storm(1, plant=name).run(40_000).breaches.total() > 0
+    assert stress(1, plant=name).run(40_000).breaches.total() > 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(PLANTS) - set(EASY)))
 def test_a_rare_limit_that_is_off_by_a_step_is_found(name: str) -> None:
-    one = storm(1, plant=name)
+    one = stress(1, plant=name)
     for _ in range(20):
         if one.run(25_000).breaches:
             return
@@ -59,7 +59,7 @@ def test_a_rare_limit_that_is_off_by_a_step_is_found(name: str) -> None:
 
 
 def test_what_is_planted_is_there() -> None:
-    limits = storm(1).limits
+    limits = stress(1).limits
     for name, step in PLANTS.items():
         wrong = planted(limits, name)
         for mine, true in ((wrong.desk, limits.desk), (wrong.agents["*"], limits.agents["*"])):
@@ -96,7 +96,7 @@ class TrustsReplaces(LimitGate):
         if isinstance(command, ReplaceOrder):
             order = self.orders[command.cl_ord_id]
             order.lots = command.lots
-            order.asked.clear()
+            order.requested.clear()
             self.settle(order)
 
 
@@ -120,7 +120,7 @@ class ForgetsQuotes(LimitGate):
     "wrong", [ForgetsUntilAcknowledged, FreesWhatIsFilled, TrustsReplaces, BooksTwice, ForgetsQuotes]
 )
 def test_a_gate_that_counts_wrongly_is_found(wrong: type[LimitGate]) -> None:
-    one = storm(1, make=wrong)
+    one = stress(1, make=wrong)
     for _ in range(8):
         if one.run(10_000).breaches or one.gate.fault:
             return
@@ -136,7 +136,7 @@ def test_a_check_that_is_left_out_is_found(check: Any) -> None:
         made.checks = tuple(each for each in made.checks if each is not check)
         return made
 
-    one = storm(1, make=blind)
+    one = stress(1, make=blind)
     for _ in range(6):
         if one.run(10_000).breaches or one.gate.fault or one.tally.denials["CHECK_FAILED"]:
             return
@@ -157,4 +157,4 @@ def test_one_child_lot_too_many_is_found() -> None:
         made.checks = tuple(_late_by_one if each is checks.check_children else each for each in made.checks)
         return made
 
-    assert storm(1, make=wrong).run(40_000).breaches["CHILDREN"] > 0
+    assert stress(1, make=wrong).run(40_000).breaches["CHILDREN"] > 0

@@ -24,22 +24,22 @@ class One:
     lots: int
     price: int | None
     names: list[str]
-    asked: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    requested: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     taken: int = 0
     turns: int = 0
     cum: int = 0
-    said: int = 0
-    heard: bool = False
+    reported: int = 0
+    accepted: bool = False
     dead: bool = False
 
     def most(self) -> int:
-        return max([self.lots] + [lots for _, lots, _ in self.asked.values()])
+        return max([self.lots] + [lots for _, lots, _ in self.requested.values()])
 
     def open(self) -> int:
-        return max(0, max(0 if self.dead else self.most(), self.said) - self.cum)
+        return max(0, max(0 if self.dead else self.most(), self.reported) - self.cum)
 
     def prices(self) -> list[int | None]:
-        return [] if self.dead else [self.price] + [price for _, _, price in self.asked.values()]
+        return [] if self.dead else [self.price] + [price for _, _, price in self.requested.values()]
 
 
 class Twin:
@@ -67,16 +67,16 @@ class Twin:
                 one = self.named(orders, words[0].orig)
                 assert one is not None
                 one.turns += 1
-                one.asked[words[0].cl_ord_id] = (one.turns, words[0].lots, words[0].price)
+                one.requested[words[0].cl_ord_id] = (one.turns, words[0].lots, words[0].price)
                 one.names.append(words[0].cl_ord_id)
             elif what == "unsent":
                 one = self.named(orders, words[0].cl_ord_id)
-                if one is not None and one.asked.pop(words[0].cl_ord_id, None) is None:
+                if one is not None and one.requested.pop(words[0].cl_ord_id, None) is None:
                     one.dead = one.dead or isinstance(words[0], NewOrder)
             elif what == "reject":
                 one = self.named(orders, words[0].cl_ord_id)
                 if one is not None:
-                    one.asked.pop(words[0].cl_ord_id, None)
+                    one.requested.pop(words[0].cl_ord_id, None)
             elif what == "report":
                 fills += self.hear(words[0], orders, seen, stopped)
             elif what == "stop":
@@ -102,13 +102,13 @@ class Twin:
                 yield (r.account, r.instrument, r.side, r.last_lots, r.last_price)
             return
         if r.status is OrdStatus.REJECTED:
-            if one.asked.pop(r.cl_ord_id, None) is None and not one.heard:
+            if one.requested.pop(r.cl_ord_id, None) is None and not one.accepted:
                 one.dead = True
             return
-        one.heard = True
+        one.accepted = True
         still = one.open()
-        if r.exec_type is ExecType.REPLACED and r.cl_ord_id in one.asked:
-            turn, lots, price = one.asked.pop(r.cl_ord_id)
+        if r.exec_type is ExecType.REPLACED and r.cl_ord_id in one.requested:
+            turn, lots, price = one.requested.pop(r.cl_ord_id)
             if turn > one.taken:
                 one.taken, one.price, one.lots = turn, price, max(lots, r.lots, r.cum)
         if fresh:
@@ -117,8 +117,8 @@ class Twin:
             if r.last_lots > still:
                 stopped.add(one.new.account)
             yield fill
-        one.said = max(one.said, r.cum)
-        if one.said > one.most():
+        one.reported = max(one.reported, r.cum)
+        if one.reported > one.most():
             stopped.add(one.new.account)
         one.dead = one.dead or r.status in TERMINAL
 
@@ -214,7 +214,7 @@ class Twin:
                 return codes | {"UNKNOWN_ORDER"}
             if one.new.parent != c.parent:
                 return codes | {"NOT_THE_PARENTS"}
-            extra = max(0, c.lots - max(one.most(), one.said, one.cum))
+            extra = max(0, c.lots - max(one.most(), one.reported, one.cum))
         at, mine = self.limits.of_instrument(name), self.limits.of_agent(agent)
         assert at is not None
         assert mine is not None

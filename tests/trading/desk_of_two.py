@@ -9,7 +9,7 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.parents import ParentRequest
-from tercel.trading.session import Session
+from tercel.trading.session import Session, SessionTerms
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
 S = 10**9
@@ -67,7 +67,8 @@ def session_of(exchange, journal=None, strategies=by_name, limits=WIDE, killed=N
     listings = list(exchange.listings())
     gate = LimitGate(parse(limits), listings, ["ann", "bob"], killed=killed)
     journal = MemoryJournal() if journal is None else journal
-    session = Session(exchange, journal, gate, strategies, warmup_s=60.0, **options)
+    ports = {name: options.pop(name) for name in ("latch", "on_operator", "request") if name in options}
+    session = Session(exchange, journal, gate, strategies, SessionTerms(warmup_s=60.0, **options), **ports)
     for listing in listings:
         session.follow(listing.instrument)
     session.run_until(exchange.now_ns + warm_s * S)

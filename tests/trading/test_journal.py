@@ -30,10 +30,10 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.testing.journal import JournalConformance, all_of, entries
 from tercel.trading.journal import kinds
+from tercel.trading.journal.codec import command_of, message_of, to_json
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.journal.store import SqlJournal
-from tercel.trading.journal.words import command_of, to_json, word_of
 
 SERVER = os.environ.get("TERCEL_POSTGRES_URL", "")
 
@@ -118,11 +118,11 @@ def test_every_message_comes_back():
     for command in COMMANDS:
         assert command_of(json.loads(json.dumps(to_json(command)))) == command
     for word in WORDS:
-        assert word_of(json.loads(json.dumps(to_json(word)))) == word
+        assert message_of(json.loads(json.dumps(to_json(word)))) == word
     with pytest.raises(JournalError):
         command_of({"what": "new", "side": 1})
     with pytest.raises(JournalError):
-        word_of({"what": "haiku"})
+        message_of({"what": "haiku"})
 
 
 def test_every_kind_is_documented():

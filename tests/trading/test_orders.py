@@ -25,8 +25,8 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.trading import parents as p
 from tercel.trading.journal import kinds
+from tercel.trading.journal.codec import entry_in, entry_out
 from tercel.trading.journal.memory import MemoryJournal
-from tercel.trading.journal.words import entry_in, entry_out
 from tercel.trading.ledger import Ledger
 from tercel.trading.order import TRANSITIONS, Code
 from tercel.trading.orders import Orders

@@ -7,8 +7,8 @@ from tercel.core.errors import OrderError, VenueError
 from tercel.core.orders import MassCancel, NewOrder, OrdStatus, StatusRequest, Tif
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
+from tercel.trading.journal.codec import entry_out
 from tercel.trading.journal.memory import MemoryJournal
-from tercel.trading.journal.words import entry_out
 from tercel.trading.ledger import Ledger
 from tercel.trading.recovery import refold
 

@@ -25,10 +25,10 @@ from tercel.trading.children import Assignment
 from tercel.trading.executor import ParentExecutor
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import unpack
+from tercel.trading.journal.codec import entry_out
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import post
 from tercel.trading.journal.store import SqlJournal
-from tercel.trading.journal.words import entry_out
 from tercel.trading.kill import KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.venues.wire import RemoteVenue, WireServer
@@ -299,7 +299,7 @@ def test_commands_from_other_processes_are_obeyed_once(tmp_path):
     refused = [body for body in bodies(session.journal, kinds.ALERT) if body["code"] == "operator_refused"]
     assert [body["operator"] for body in refused] == [4, 5]
     assert all(body["text"].endswith(str(TercelError(*(body[part] for part in PARTS)))) for body in refused)
-    assert session.ledger.asked == {}
+    assert session.ledger.requested == {}
     session.close()
 
 
@@ -332,7 +332,7 @@ def test_a_command_that_was_taken_and_not_obeyed_is_obeyed_by_the_next_session()
     journal.append([Entry(kinds.OPERATOR, session.now_ns, body=body)])
     again = session_of(exchange, journal, warm_s=0)
     assert again.ledger.parents.must("p1").status == "cancelled"
-    assert again.ledger.asked == {}
+    assert again.ledger.requested == {}
 
 
 # -- strategies that fail ---------------------------------------------------------------------------------------------

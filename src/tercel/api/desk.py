@@ -76,11 +76,11 @@ class Desk:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         file = None if config is None else Path(config)
-        told = dict(settings or {})
-        told |= {key: value for key, value in (("desk.seed", seed), ("desk.venue", venue)) if value is not None}
-        self.config, text = described(file, told)
-        self._kept = TemporaryDirectory(prefix="tercel-desk-")
-        self.folder = Path(self._kept.name if folder is None else folder)
+        changes = dict(settings or {})
+        changes |= {key: value for key, value in (("desk.seed", seed), ("desk.venue", venue)) if value is not None}
+        self.config, text = described(file, changes)
+        self._temporary = TemporaryDirectory(prefix="tercel-desk-")
+        self.folder = Path(self._temporary.name if folder is None else folder)
         self._running = Running(
             self.config,
             self.folder,
@@ -349,9 +349,11 @@ class Desk:
         self.close()
 
     def __repr__(self) -> str:
-        told, many = self.config.desk, len(self._running.session.ledger.parents)
+        changes, many = self.config.desk, len(self._running.session.ledger.parents)
         state = "closed" if self._closed else "open"
-        return f"<Desk {told.name}, {state}: {self.rounds} of {told.rounds} rounds, {many} parents, {self.folder}>"
+        return (
+            f"<Desk {changes.name}, {state}: {self.rounds} of {changes.rounds} rounds, {many} parents, {self.folder}>"
+        )
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>{self.parents()._repr_html_()}"
@@ -363,8 +365,8 @@ class Desk:
         return self._running.session
 
     def _agent(self, name: str) -> str:
-        seats = self._running.desk.seats
-        check_known(name, seats, "an agent of the desk:")
+        slots = self._running.desk.slots
+        check_known(name, slots, "an agent of the desk:")
         return name
 
     def _why(self, reason: str) -> str:

@@ -53,7 +53,7 @@ def _is_desk(folder: Path) -> bool:
 
 
 def holder(folder: Path) -> str | None:
-    """Who runs a desk, without touching its lock; "" when nobody does, None where that is not told here.
+    """Who runs a desk, without touching its lock; "" when nobody does, None where that cannot be known here.
 
     The system may not say who holds a lock, and a journal on a server is held there.
     """

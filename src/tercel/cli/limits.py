@@ -1,4 +1,4 @@
-"""`tercel limits ...`: say how a limit file is understood, storm the gate."""
+"""`tercel limits ...`: show how a limit file is read, stress the gate."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from tercel.core.names import check_known
 from tercel.report.terminal import hand_over, print_table, progress, result_console, say
 
 if TYPE_CHECKING:
-    from tercel.limits.stress import Storm
+    from tercel.limits.stress import StressTest
 
 limits_app = typer.Typer(
     name="limits", help="Hard pre-trade limits: check a file, stress the gate.", no_args_is_help=True
@@ -69,14 +69,14 @@ class Stress:
 
 
 def stress(request: Stress) -> int:
-    """Storm the gate with random actions beside an auditor that recomputes every limit; exit 1 on any breach."""
-    from tercel.limits.stress import PLANTS, Storm
+    """Stress the gate with random actions beside an auditor that recomputes every limit; exit 1 on any breach."""
+    from tercel.limits.stress import PLANTS, StressTest
 
     if request.plant:
         check_known(request.plant, PLANTS, said=f"--plant {request.plant}")
-    storm, began = Storm(request.seed, perf_counter_ns, plant=request.plant), perf_counter()
-    _weather(storm, request.actions)
-    tally = storm.tally
+    test, began = StressTest(request.seed, perf_counter_ns, plant=request.plant), perf_counter()
+    _run(test, request.actions)
+    tally = test.tally
     times = sorted(tally.check_ns)
     found = {
         "actions": tally.actions,
@@ -92,35 +92,35 @@ def stress(request: Stress) -> int:
         },
         "seconds": round(perf_counter() - began, 3),
     }
-    hand_over(found, request.as_json, lambda: _print_storm(found))
+    hand_over(found, request.as_json, lambda: _print_stress(found))
     return 1 if found["breaches"] else 0
 
 
-def _weather(storm: "Storm", actions: int) -> None:
-    """Run the storm, with a bar on stderr when a person watches."""
+def _run(test: "StressTest", actions: int) -> None:
+    """Run the stress test, with a bar on stderr when a person watches."""
     left = actions
     try:
-        say(f"storming the gate with {actions:,} actions; Ctrl-C says how far it came")
+        say(f"stressing the gate with {actions:,} actions; Ctrl-C prints how far it came")
         with progress(counted=True, transient=True) as bar:
             task = bar.add_task("actions", total=actions)
             while left:
                 step = min(CHUNK, left)
-                storm.run(step)
+                test.run(step)
                 left -= step
                 bar.update(task, advance=step)
     except KeyboardInterrupt:
-        done, broken = storm.tally.actions, storm.tally.breaches.total()
+        done, broken = test.tally.actions, test.tally.breaches.total()
         raise KeyboardInterrupt(f"{done:,} of {actions:,} actions were done, {broken:,} breaches among them") from None
-    if storm.gate.fault:
-        storm.tally.breaches["COUNTS_BROKEN"] += 1
-        say(f"the gate's counts broke: {storm.gate.fault}")
+    if test.gate.fault:
+        test.tally.breaches["COUNTS_BROKEN"] += 1
+        say(f"the gate's counts broke: {test.gate.fault}")
 
 
-def _print_storm(found: dict[str, Any]) -> None:
+def _print_stress(found: dict[str, Any]) -> None:
     rows = [(key, f"{found[key]:,}") for key in ("actions", "checks", "sent", "breaches")]
     for room, label in (("breaches_by_limit", "broken"), ("denials_by_code", "denied"), ("alarms_by_code", "alarm")):
         rows += [(f"  {label}: {code}", f"{count:,}") for code, count in found[room].items()]
-    print_table("the gate in a storm", ("what", "count"), rows)
+    print_table("the gate under stress", ("what", "count"), rows)
     console, us = result_console(), found["check_us"]
     if us["p50"] is not None:
         console.print(

@@ -19,7 +19,7 @@ class WatchedDesk(Protocol):
         ...
 
     def running(self) -> str | None:
-        """Who runs the desk now; "" when nobody does, None when that cannot be told."""
+        """Who runs the desk now; "" when nobody does, None when that cannot be known."""
         ...
 
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:

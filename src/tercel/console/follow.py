@@ -1,4 +1,4 @@
-"""Follows a desk's journal in a thread of its own: the state of the page, its metrics, the time of the last word."""
+"""Follows a desk's journal in a thread of its own: the state of the page, its metrics, the time of the last entry."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -41,7 +41,7 @@ class JournalFollower:
         self._turns.stop(5)
 
     def catch_up(self) -> None:
-        """Read everything new. A journal that cannot be read is said on the page, and tried again."""
+        """Read everything new. A journal that cannot be read is named on the page, and tried again."""
         try:
             journal, last = self._desk.stands()
             if self._journal not in ("", journal) or last < self._state.seq:

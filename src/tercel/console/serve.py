@@ -1,4 +1,4 @@
-"""Runs the console on loopback until it is told to stop."""
+"""Runs the console on loopback until it is stopped."""
 
 import socket
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def bind(port: int, host: str = LOOPBACK) -> socket.socket:
-    """A listening socket, so that a port in use is said before anything starts; port 0 takes a free one.
+    """A listening socket, so that a port in use is reported before anything starts; port 0 takes a free one.
 
     Raises
     ------

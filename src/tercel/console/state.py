@@ -38,7 +38,7 @@ class Agent:
     drifting: bool = False
     fallback: str = ""
     seat: dict[str, Any] = field(default_factory=dict)
-    """What its last `seat` entry said: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
+    """Its last `seat` entry: challenger, trials, mean_bps, low_bps, high_bps, verdict."""
     costs: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
 
     def shown(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class DeskState:
         self.share_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self.cost_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self._costs: dict[str, Mapping[str, Any]] = {}
-        """What parents cost, as it was told first."""
+        """What parents cost, as first journaled."""
         self._decided: dict[str, int] = {}
         """Entry of each parent's last decision."""
         self.ledger = Ledger()
@@ -170,7 +170,7 @@ class DeskState:
 
     def _session(self, seq: int, entry: Entry) -> None:
         self.session = dict(entry.body)
-        self.kills = {}  # a session that finds the latch fallen says so again
+        self.kills = {}  # a session that finds the latch fallen journals it again
 
     def _parent(self, seq: int, entry: Entry) -> None:
         event, body, agent = entry.body.get("event"), entry.body, self._agent(entry.agent)
@@ -181,8 +181,8 @@ class DeskState:
 
     def _decision(self, seq: int, entry: Entry) -> None:
         self._decided[entry.parent] = seq
-        said = {"seq": seq, "ns": entry.ns, "parent": entry.parent, "agent": entry.agent, "n": entry.body.get("n")}
-        self.decisions.append(said | {"commands": len(entry.body.get("commands") or ())})
+        row = {"seq": seq, "ns": entry.ns, "parent": entry.parent, "agent": entry.agent, "n": entry.body.get("n")}
+        self.decisions.append(row | {"commands": len(entry.body.get("commands") or ())})
 
     def _order_out(self, seq: int, entry: Entry) -> None:
         if entry.agent:
@@ -203,15 +203,15 @@ class DeskState:
         self.markets[entry.instrument] = dict(entry.body) | {"ns": entry.ns}
 
     def _feedback(self, seq: int, entry: Entry) -> None:
-        """The analysis says the same, before it or after; a session without a desk has the analysis alone."""
+        """The analysis has the same, before it or after; a session without a desk has the analysis alone."""
         if entry.parent in self._costs:
             return
         cost = known(entry.body)
         self._costs[entry.parent] = cost
         self._agent(entry.agent).costs.append(cost)
         if cost.get("is_bps") is not None:
-            told = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
-            self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **told})
+            figures = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
+            self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **figures})
 
     _tca = _feedback
 
@@ -238,9 +238,9 @@ class DeskState:
         self.heartbeat = dict(entry.body) | {"ns": entry.ns}
 
     def _alert(self, seq: int, entry: Entry) -> None:
-        said = {key: entry.body.get(key, "") for key in ("severity", "code", "text")}
-        self.severities[str(said["severity"])] += 1
-        self.alerts.append(said | {"seq": seq, "ns": entry.ns, "agent": entry.agent, "instrument": entry.instrument})
+        row = {key: entry.body.get(key, "") for key in ("severity", "code", "text")}
+        self.severities[str(row["severity"])] += 1
+        self.alerts.append(row | {"seq": seq, "ns": entry.ns, "agent": entry.agent, "instrument": entry.instrument})
 
     def _kill(self, seq: int, entry: Entry) -> None:
         self.kills[entry.agent or str(entry.body.get("scope", ""))] = dict(entry.body) | {"ns": entry.ns}
@@ -251,11 +251,11 @@ class DeskState:
         self._operator(seq, entry)
 
     def _operator(self, seq: int, entry: Entry) -> None:
-        self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, **said_by(entry)})
+        self.operator.append({"seq": seq, "ns": entry.ns, "kind": entry.kind, **operator_text(entry)})
 
 
-def said_by(entry: Entry) -> dict[str, str]:
-    """An operator's, kill, re-arm or promotion entry in words: {"by", "what", "reason"}."""
+def operator_text(entry: Entry) -> dict[str, str]:
+    """An operator's, kill, re-arm or promotion entry as text: {"by", "what", "reason"}."""
     body = entry.body
     about = body.get("body")
     if entry.kind == kinds.KILL:

@@ -97,8 +97,8 @@ def create_app(desk: WatchedDesk, door: Doorkeeper, follower: JournalFollower) -
     async def login(request: Request, password: Annotated[str, Form()] = "") -> Response:
         entered = door.enter(password)
         if entered is None:
-            said = "That is not the password, or there were too many tries: wait a minute."
-            return HTMLResponse(page_file("login.html").replace("{{ said }}", said), status_code=401)
+            answer = "That is not the password, or there were too many tries: wait a minute."
+            return HTMLResponse(page_file("login.html").replace("{{ said }}", answer), status_code=401)
         response = RedirectResponse("/", status_code=303)
         response.set_cookie(COOKIE, entered, httponly=True, samesite="strict")
         return response
@@ -138,9 +138,9 @@ def create_app(desk: WatchedDesk, door: Doorkeeper, follower: JournalFollower) -
             return Response(status_code=401)
 
         async def events() -> AsyncIterator[str]:
-            told: dict[str, str] = {}
+            sent: dict[str, str] = {}
             while not await request.is_disconnected() and door.visit(secret(request)) is not None:
-                changed, told = changes(follower.shown(), told)
+                changed, sent = changes(follower.shown(), sent)
                 yield f"data: {changed}\n\n"
                 await asyncio.sleep(EVERY_S)
 
@@ -160,22 +160,22 @@ def create_app(desk: WatchedDesk, door: Doorkeeper, follower: JournalFollower) -
         if not door.may_change(secret(request), request.headers.get("x-csrf")):
             return JSONResponse({"said": "log in again"}, status_code=403)
         try:
-            said = _act(desk, verb, target.strip(), " ".join(reason.split()))
+            answer = _act(desk, verb, target.strip(), " ".join(reason.split()))
         except TercelError as error:
             return JSONResponse({"said": str(error)}, status_code=409)
-        return JSONResponse({"said": said})
+        return JSONResponse({"said": answer})
 
     return app
 
 
-def changes(state: Mapping[str, Any], told: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """What changed of a state since it was last told, as a JSON object, and what is told now, part by part.
+def changes(state: Mapping[str, Any], sent: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """What changed of a state since it was last sent, as a JSON object, and what is sent now, part by part.
 
     >>> changes({"seq": 2, "desk": "d"}, {"seq": "1", "desk": '"d"'})[0]
     '{"seq": 2}'
     """
     now = {key: json.dumps(_finite(value)) for key, value in state.items()}
-    parts = (f"{json.dumps(key)}: {text}" for key, text in now.items() if told.get(key) != text)
+    parts = (f"{json.dumps(key)}: {text}" for key, text in now.items() if sent.get(key) != text)
     return "{" + ", ".join(parts) + "}", now
 
 

@@ -127,7 +127,7 @@ class Driver:
         return int(self.state[sim.DUE_NS]) if self.state[sim.PHASE] == sim.WORKING else FOREVER_NS
 
     def on_event(self, row: Ints, last: bool = False) -> Commands | None:
-        """Apply one row of the market or of the venue's word on own orders.
+        """Apply one row of the market or of the venue's report on own orders.
 
         A decision that fell due before the row's time is taken first. One that falls due with it waits for what else
         happens at that time: until a later row, :meth:`decide_due`, or a row with `last`.
@@ -233,8 +233,10 @@ class Driver:
                 )
             answer = np.asarray(self.strategy.decide(self.view))
             if answer.dtype.kind != "i":
-                said = "NaN" if answer.dtype.kind == "f" and np.isnan(answer).any() else f"{answer.dtype}"
-                raise PolicyError(f"an intent of whole numbers from {self.strategy.name}", said, "correct the strategy")
+                received = "NaN" if answer.dtype.kind == "f" and np.isnan(answer).any() else f"{answer.dtype}"
+                raise PolicyError(
+                    f"an intent of whole numbers from {self.strategy.name}", received, "correct the strategy"
+                )
             wanted[:] = answer[0]
             at = self._serve(wanted, kernels.ANSWER, 0, now_ns, -1 - at)
         return at

@@ -121,7 +121,7 @@ def own_fault(b: Packed, k: Longs, kind: int, who: int, how: int, price: int, lo
 
 @kernel
 def ends_command(b: Packed, kind: int, who: int, how: int, requested: int, lots: int) -> bool:
-    """Whether an own row is the last word on a command: it rests, is dead, or its last lots trade on arrival.
+    """Whether an own row is the last report on a command: it rests, is dead, or its last lots trade on arrival.
 
     Lots of a resting order that die unasked (the venue's own cancel) answer no command.
     """
@@ -133,7 +133,7 @@ def ends_command(b: Packed, kind: int, who: int, how: int, requested: int, lots:
 
 @kernel
 def apply_own(b: Packed, k: Longs, row: Longs) -> int:
-    """A venue's word on an own order; lots that waited for it are sent."""
+    """A report of the venue on an own order; lots that waited for it are sent."""
     kind, who, how, price, lots = row[sim.R_KIND], row[sim.R_WHO], row[sim.R_SIDE], row[sim.R_PRICE], row[sim.R_LOTS]
     fault = own_fault(b, k, kind, who, how, price, lots)
     if fault != FINE:

@@ -89,11 +89,11 @@ class Guidance:
         ConfigError
             Another number of postures than of alphas.
         """
-        said = [None] * len(alphas) if postures is None else list(postures)
-        if len(said) != len(alphas):
-            raise ConfigError(f"{len(alphas)} postures, one a market", f"{len(said)}", "give None where there is none")
+        given = [None] * len(alphas) if postures is None else list(postures)
+        if len(given) != len(alphas):
+            raise ConfigError(f"{len(alphas)} postures, one a market", f"{len(given)}", "give None where there is none")
         out = cls.none(len(alphas))
-        for i, (alpha, posture) in enumerate(zip(alphas, said, strict=True)):
+        for i, (alpha, posture) in enumerate(zip(alphas, given, strict=True)):
             if alpha is not None:
                 out.expected_bps[i], out.sd_bps[i] = alpha.expected_bps, alpha.sd_bps
                 out.at_ns[i], out.horizon_ns[i], out.half_life_ns[i] = alpha.at_ns, alpha.horizon_ns, alpha.half_life_ns

@@ -184,7 +184,7 @@ class Checked(Strategy):
     def _rows(self, view: View) -> Intents:
         before = self._state() if self._watched else None
         try:
-            said = self._own.decide(view.read_only())
+            answer = self._own.decide(view.read_only())
         except (TypeError, ValueError, AttributeError) as error:
             what = getattr(self._own, "function", None)
             if what is None or (inspect.isroutine(what) and "View" not in str(error)):
@@ -195,15 +195,15 @@ class Checked(Strategy):
         if before is not None:
             self._watched -= 1
             self._refuse_memory(before)
-        if isinstance(said, Intent):
+        if isinstance(answer, Intent):
             try:
-                rows = said.rows(view)
+                rows = answer.rows(view)
             except ConfigError as error:
                 raise ConfigError(f"{error.expected} from {self.name}", error.received, error.remedy) from error
         else:
-            rows = np.array(said)
+            rows = np.array(answer)
             if rows.dtype != np.int32 or rows.shape != (view.n, WIDTH):
-                received = f"{type(said).__name__}" + (f" {rows.dtype} {rows.shape}" if rows.ndim else "")
+                received = f"{type(answer).__name__}" + (f" {rows.dtype} {rows.shape}" if rows.ndim else "")
                 wanted = f"an Intent from {self.name}, or int32 of shape ({view.n}, {WIDTH})"
                 raise ConfigError(wanted, received, "such as return tercel.Intent(take=view.left // 2)")
         return settle(rows, view)

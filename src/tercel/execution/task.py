@@ -328,7 +328,7 @@ class Task:
         """What of the order is not as it is by itself: side, size, time and limit, as the command line has them."""
         plain, size = Task(), f"--quantity {self.quantity}" if self.share is None else f"--share {self.share:g}"
         side = next(name for name, number in SIDES.items() if number == self.side)
-        told = {
+        given = {
             f"--side {side}": self.side == plain.side,
             size: self.share == plain.share,
             f"--start {self.start}": not self.start,
@@ -336,7 +336,7 @@ class Task:
             f"--decisions {self.decisions}": self.decisions == plain.decisions,
             f"--limit-price {self.limit_price}": self.limit_price is None,
         }
-        return [words for words, usual in told.items() if not usual]
+        return [words for words, usual in given.items() if not usual]
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON and policy cards; what came later and is not used is left out."""
@@ -352,15 +352,15 @@ class Task:
         return out
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> "Task":
+    def of(cls, given: Mapping[str, Any]) -> "Task":
         """The task whose :meth:`to_dict` was written down.
 
         >>> Task.of(Task(side=1, quantity=70).to_dict()) == Task(side=1, quantity=70)
         True
         """
-        late = {name: told[name] for name in ("latency", "feed_latency") if name in told}
+        late = {name: given[name] for name in ("latency", "feed_latency") if name in given}
         laws = {name: Latency(**{**one, "values_ns": tuple(one.get("values_ns", ()))}) for name, one in late.items()}
-        return cls(**{**told, **laws})
+        return cls(**{**given, **laws})
 
     @property
     def id(self) -> str:

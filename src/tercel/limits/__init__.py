@@ -1,6 +1,6 @@
 """Hard pre-trade limits. Imports `core` alone; nothing that learns can touch it.
 
-`LimitGate` (gate.py) says yes or no to a command and counts what left; `checks.py` holds each question it asks,
+`LimitGate` (gate.py) allows or denies a command and counts what left; `checks.py` holds each question it asks,
 `state.py` what it counts, `file.py` the limits as a person writes them, `stress.py` and `audit.py` try to break it.
 """
 

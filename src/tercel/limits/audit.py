@@ -26,24 +26,24 @@ class AuditedChild:
     side: int
     lots: int
     price: int | None
-    asked: dict[str, tuple[int, int, int | None]] = field(default_factory=dict)
+    requested: dict[str, tuple[int, int, int | None]] = field(default_factory=dict)
     replaces: int = 0
     taken: int = 0
     cum: int = 0
-    said: int = 0
-    heard: bool = False
+    reported: int = 0
+    accepted: bool = False
     dead: bool = False
 
     @property
     def open(self) -> int:
         """Lots that it may still fill."""
-        most = 0 if self.dead else max([self.lots, *(lots for _, lots, _ in self.asked.values())])
-        return max(0, max(most, self.said) - self.cum)
+        most = 0 if self.dead else max([self.lots, *(lots for _, lots, _ in self.requested.values())])
+        return max(0, max(most, self.reported) - self.cum)
 
     @property
     def prices(self) -> list[int | None]:
         """Prices at which it may rest."""
-        return [] if self.dead else [self.price, *(price for _, _, price in self.asked.values())]
+        return [] if self.dead else [self.price, *(price for _, _, price in self.requested.values())]
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Mark:
 
 
 class Auditor:
-    """Recomputes every limit from what left and what was said.
+    """Recomputes every limit from what left and what was reported.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Auditor:
     def _scopes(self) -> list[tuple[str, str]]:
         return [("", ""), *((agent, "") for agent in self.agents), *(("", name) for name in self.unit)]
 
-    # -- what is heard --------------------------------------------------------------------------------------------
+    # -- what is reported --------------------------------------------------------------------------------------------
 
     def marked(self, instrument: str, bid: int | None, ask: int | None, ns: int) -> None:
         """The touch changed."""
@@ -126,21 +126,21 @@ class Auditor:
         self.parents[name] = (instrument, agent, side, lots)
 
     def report(self, report: Report) -> None:
-        """The venue said something."""
+        """The venue reported something."""
         self._new_day(report.ns)
         child = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
         if child is None:
             return
         if report.status is OrdStatus.REJECTED:
-            if report.cl_ord_id in child.asked:
-                del child.asked[report.cl_ord_id]
-            elif not child.heard:
+            if report.cl_ord_id in child.requested:
+                del child.requested[report.cl_ord_id]
+            elif not child.accepted:
                 child.dead = True
             self._prune(child)
             return
-        child.heard = True
-        if report.exec_type is ExecType.REPLACED and report.cl_ord_id in child.asked:
-            number, lots, price = child.asked.pop(report.cl_ord_id)
+        child.accepted = True
+        if report.exec_type is ExecType.REPLACED and report.cl_ord_id in child.requested:
+            number, lots, price = child.requested.pop(report.cl_ord_id)
             if number > child.taken:
                 child.taken, child.price, child.lots = number, price, max(lots, report.lots, report.cum)
         if report.exec_type is ExecType.TRADE and report.exec_id not in self.executions:
@@ -154,22 +154,22 @@ class Auditor:
             self.fills[child.agent, child.instrument] = lots + signed, cash - paid
         if report.status in _OVER:
             child.dead = True
-        child.said = max(child.said, report.cum)
-        if child.said > max([child.lots, *(lots for _, lots, _ in child.asked.values())]):
+        child.reported = max(child.reported, report.cum)
+        if child.reported > max([child.lots, *(lots for _, lots, _ in child.requested.values())]):
             self.stopped.add(child.agent)
         self._prune(child)
 
     def cancel_reject(self, reject: CancelReject) -> None:
         """A cancel or replace was refused."""
         child = self.orders.get(reject.cl_ord_id)
-        if child is not None and child.asked.pop(reject.cl_ord_id, None) is not None:
+        if child is not None and child.requested.pop(reject.cl_ord_id, None) is not None:
             self._prune(child)
 
     def unsent(self, command: Command) -> None:
         """It did not leave after all."""
         child = self.orders.get(command.cl_ord_id)
         if isinstance(command, ReplaceOrder) and child is not None:
-            child.asked.pop(command.cl_ord_id, None)
+            child.requested.pop(command.cl_ord_id, None)
         elif isinstance(command, NewOrder) and child is not None:
             child.dead = True
         if child is not None:
@@ -224,7 +224,7 @@ class Auditor:
         else:
             child = self.orders[command.orig]
             child.replaces += 1
-            child.asked[command.cl_ord_id] = (child.replaces, command.lots, command.price)
+            child.requested[command.cl_ord_id] = (child.replaces, command.lots, command.price)
         if child not in self.open:
             self.open.append(child)
         self.orders[command.cl_ord_id] = child

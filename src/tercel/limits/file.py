@@ -1,6 +1,6 @@
 """Limits as a person writes them: a TOML file of three kinds of section, read to the letter or not at all.
 
-``[desk]``, ``[instruments.NAME]`` and ``[agents.NAME]``; a section named ``"*"`` says what holds where a name has no
+``[desk]``, ``[instruments.NAME]`` and ``[agents.NAME]``; a section named ``"*"`` holds where a name has no
 line of its own. `default.toml` beside this file explains every key.
 """
 
@@ -234,7 +234,7 @@ def read(path: Path) -> Limits:
     Raises
     ------
     LimitsError
-        When it is absent or says anything that cannot be obeyed to the letter: nothing of it is in force then.
+        When it is absent or holds anything that cannot be applied to the letter: nothing of it is in force then.
     """
     try:
         raw = path.read_bytes()
@@ -260,37 +260,37 @@ def parse(text: str, source: str = "limits") -> Limits:
     (5000, 500)
     """
     try:
-        said = tomllib.loads(text, parse_float=Decimal)
+        data = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, ArithmeticError, RecursionError) as error:  # of numbers and nestings that no reader takes too
         raise LimitsError("a TOML file", f"{source}: {error}", "mend the line") from None
-    _refuse_desks(said, source)
+    _refuse_desks(data, source)
     sections = ("desk", "instruments", "agents")
-    for name in said:
+    for name in data:
         if name not in sections:
             raise _unknown(name, sections, f"section {name}", source)
     for name in sections:
-        if not isinstance(said.get(name), dict) or not said[name]:
+        if not isinstance(data.get(name), dict) or not data[name]:
             example = f"[{name}]" if name == "desk" else f'[{name}."*"]'
-            received = f"none in {source}" if name not in said else f"{_shown(said[name])} in {source}"
+            received = f"none in {source}" if name not in data else f"{_shown(data[name])} in {source}"
             raise LimitsError(
                 f"a section {example} of limits", received, "`tercel limits show-default` prints an example"
             )
     return Limits(
-        _section(DeskLimits, said["desk"], {}, _Place(source, "desk")),
-        _sections(InstrumentLimits, said["instruments"], "instruments", source),
-        _sections(AgentLimits, said["agents"], "agents", source),
+        _section(DeskLimits, data["desk"], {}, _Place(source, "desk")),
+        _sections(InstrumentLimits, data["instruments"], "instruments", source),
+        _sections(AgentLimits, data["agents"], "agents", source),
         source,
         hashlib.sha256(text.encode()).hexdigest(),
     )
 
 
-def _refuse_desks(said: dict[str, Any], source: str) -> None:
-    """A desk's file has a section [desk] too: say which of the two this is."""
-    desk = said.get("desk")
-    lists = any(isinstance(said.get(name), list) for name in ("agent", "instrument"))
+def _refuse_desks(data: dict[str, Any], source: str) -> None:
+    """A desk's file has a section [desk] too: name which of the two this is."""
+    desk = data.get("desk")
+    lists = any(isinstance(data.get(name), list) for name in ("agent", "instrument"))
     if not (lists or (isinstance(desk, dict) and not desk.keys().isdisjoint(("rounds", "round_s", "decision_s")))):
         return
-    limits = said.get("limits")
+    limits = data.get("limits")
     named = limits.get("file") if isinstance(limits, dict) else None
     remedy = f"check {named}, the limit file that it names" if named else _NO_FILE
     raise LimitsError("a limit file", f"{source}: this is a desk's file; its limits are named in [limits] file", remedy)
@@ -299,27 +299,27 @@ def _refuse_desks(said: dict[str, Any], source: str) -> None:
 _NO_FILE: Final = "it names none and trades under the packaged limits, which `tercel limits show-default` prints"
 
 
-def _sections(kind: type[_Kind], said: dict[str, Any], room: str, source: str) -> dict[str, _Kind]:
-    """The limits of each name; what a name does not say is taken from `"*"`."""
+def _sections(kind: type[_Kind], data: dict[str, Any], room: str, source: str) -> dict[str, _Kind]:
+    """The limits of each name; what a name leaves out is taken from `"*"`."""
     found: dict[str, _Kind] = {}
-    for name, section in said.items():
+    for name, section in data.items():
         if not isinstance(section, dict):
             raise _Place(source, room, name).refuse(f"a section [{room}.NAME]", _shown(section), f"give [{room}] names")
-    for name, section in said.items():
-        found[name] = _section(kind, section, said.get(ANY, {}), _Place(source, f'{room}."{name}"'))
+    for name, section in data.items():
+        found[name] = _section(kind, section, data.get(ANY, {}), _Place(source, f'{room}."{name}"'))
     return found
 
 
-def _section(kind: type[_Kind], said: dict[str, Any], otherwise: dict[str, Any], place: _Place) -> _Kind:
+def _section(kind: type[_Kind], data: dict[str, Any], otherwise: dict[str, Any], place: _Place) -> _Kind:
     keys = _KEYS[kind]
-    for key in said:
+    for key in data:
         if key not in keys:
             raise _unknown(key, tuple(keys), f"key {key} of [{place.section}]", place.source)
-    missing = [key for key in keys if key not in said and key not in otherwise]
+    missing = [key for key in keys if key not in data and key not in otherwise]
     if missing:
         raise place.refuse(f"a limit {missing[0]}", "none", "what is not limited is refused: say how much is allowed")
     values = {
-        name: reader(said[key] if key in said else otherwise[key], _Place(place.source, place.section, key))
+        name: reader(data[key] if key in data else otherwise[key], _Place(place.source, place.section, key))
         for key, (name, reader) in keys.items()
     }
     return kind(**values)

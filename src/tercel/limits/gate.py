@@ -5,7 +5,7 @@
     gate.mark("CSCO", bid, ask, ns)                      # at every change of the touch
     denial = gate.check(command, now_ns)                 # changes nothing
     if denial is None: journal; gate.sent(command); venue.send(command)
-    alarm = gate.report(report)                          # every word of the venue, in the order in which it comes
+    alarm = gate.report(report)                          # every report of the venue, in the order in which it comes
 
 It fails closed: what is missing, unknown or raises an exception is a denial. Cancels and questions always pass. The
 counts are a fold over what was sent and reported, so that a restart folds the journal again. One thread owns a gate.
@@ -49,7 +49,7 @@ from tercel.limits.state import (
 )
 
 CHECKS: Final[tuple[Check, ...]] = (
-    checks.check_killed,  # a person said stop
+    checks.check_killed,  # a person stopped it
     checks.check_form,  # numbers are numbers
     checks.check_known,  # the instrument and the agent have limits
     checks.check_parent,  # somebody asked for it
@@ -67,7 +67,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     checks.check_messages,  # not too often
     checks.check_loss,  # not after too much was lost
 )
-"""The order of checks. The first that refuses is told; a person's own come after them."""
+"""The order of checks. The first that refuses is reported; a person's own come after them."""
 
 _ALWAYS: Final = (CancelOrder, StatusRequest, MassCancel)
 
@@ -83,7 +83,7 @@ class LimitGate(LimitCounts):
     agents : iterable of str
         Its agents, as `account` names them. One without limits is unknown to the gate.
     killed : callable
-        Says of an agent why it is killed, or None.
+        Returns why an agent is killed, or None.
     more : sequence of Check
         Own checks, asked after all others (`tercel.testing.limits` holds a kit for them).
 
@@ -104,8 +104,8 @@ class LimitGate(LimitCounts):
         super().__init__(limits.desk)
         self.limits, self.killed = limits, killed
         self.checks: tuple[Check, ...] = (*CHECKS, *more)
-        self._asked = LimitQuery()
-        self._asked.gate = self
+        self._query = LimitQuery()
+        self._query.gate = self
         for agent in agents:
             if (of_agent := limits.of_agent(agent)) is not None:
                 self.agents[agent] = AgentState(agent, of_agent)
@@ -119,37 +119,37 @@ class LimitGate(LimitCounts):
     # -- the question ---------------------------------------------------------------------------------------------
 
     def check(self, command: Command, now_ns: int) -> Denial | None:
-        """May it leave now? The first check that refuses says why; None: it may. Counts nothing."""
+        """May it leave now? The first check that refuses gives the reason; None: it may. Counts nothing."""
         try:
             kind = type(command)
             if kind is not NewOrder and kind is not ReplaceOrder:
                 return None if kind in _ALWAYS else Denial("UNKNOWN_COMMAND", f"kind={kind.__name__}")
-            asked = self._ask(command, now_ns)  # type: ignore[arg-type]
+            query = self._ask(command, now_ns)  # type: ignore[arg-type]
             for check in self.checks:
-                if (denial := check(asked)) is not None:
+                if (denial := check(query)) is not None:
                     return denial
         except Exception as error:
             return Denial("CHECK_FAILED", f"{type(error).__name__}: {error}")
         return None
 
     def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> LimitQuery:
-        asked = self._asked
-        asked.command, asked.now_ns = command, now_ns
-        asked.side, asked.price = command.side, command.price
-        asked.lots = asked.extra = lots = command.lots
-        asked.parent = self.parents.get(command.parent)  # type: ignore[assignment]
-        asked.holding = holding = self.holdings.get((command.account, command.instrument))  # type: ignore[assignment]
+        query = self._query
+        query.command, query.now_ns = command, now_ns
+        query.side, query.price = command.side, command.price
+        query.lots = query.extra = lots = command.lots
+        query.parent = self.parents.get(command.parent)  # type: ignore[assignment]
+        query.holding = holding = self.holdings.get((command.account, command.instrument))  # type: ignore[assignment]
         if holding is not None:
-            asked.agent, asked.instrument = holding.agent, holding.instrument
-        asked.order = None
+            query.agent, query.instrument = holding.agent, holding.instrument
+        query.order = None
         if isinstance(command, ReplaceOrder):
-            asked.order = order = self.orders.get(command.orig)
+            query.order = order = self.orders.get(command.orig)
             if order is not None and type(lots) is int:
-                most = max(order.most, order.said, order.cum)
-                asked.extra = lots - most if lots > most else 0
-        return asked
+                most = max(order.most, order.reported, order.cum)
+                query.extra = lots - most if lots > most else 0
+        return query
 
-    # -- what people and the market say ---------------------------------------------------------------------------
+    # -- people and the market ---------------------------------------------------------------------------
 
     def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
         """A parent order was given to an agent: its children may come to so many lots.
@@ -158,7 +158,7 @@ class LimitGate(LimitCounts):
         ------
         OrderError
             For an agent or instrument without limits, for lots and sides that are none, for a name given before to
-            something else. To be told the same again changes nothing.
+            something else. The same mark again changes nothing.
         """
         holding = self.holdings.get((agent, instrument))
         if holding is None:
@@ -207,7 +207,7 @@ class LimitGate(LimitCounts):
         self.agents[agent].stopped = reason
 
     def resume(self, agent: str) -> None:
-        """A person has looked at it: the agent may go on."""
+        """A person has cleared it: the agent may go on."""
         self.agents[agent].stopped = ""
 
     # -- what left, and what became of it -------------------------------------------------------------------------
@@ -224,7 +224,7 @@ class LimitGate(LimitCounts):
             self._fold(self._drop_replace, command.cl_ord_id)
 
     def report(self, report: Report) -> Alarm | None:
-        """Count a word of the venue. What makes no sense is booked as far as it can be, and told."""
+        """Count a report of the venue. What makes no sense is booked as far as it can be, and reported."""
         alarm: Alarm | None = self._fold(self._report, report)
         return alarm
 
@@ -255,7 +255,7 @@ class LimitGate(LimitCounts):
             else:
                 order = self.orders[command.orig]
                 order.turns += 1
-                order.asked[command.cl_ord_id] = (order.turns, command.lots, price)
+                order.requested[command.cl_ord_id] = (order.turns, command.lots, price)
             self.orders[command.cl_ord_id] = order
             self.settle(order)
             self.count_message(holding.agent, (holding.instrument,), ns)
@@ -282,7 +282,7 @@ class LimitGate(LimitCounts):
 
     def _drop_replace(self, name: str) -> None:
         order = self.orders.get(name)
-        if order is not None and order.asked.pop(name, None) is not None:
+        if order is not None and order.requested.pop(name, None) is not None:
             self.settle(order)
 
     def _report(self, report: Report) -> Alarm | None:
@@ -293,28 +293,30 @@ class LimitGate(LimitCounts):
             return self._strange(report)
         alarm = None
         if report.status is OrdStatus.REJECTED:
-            if order.asked.pop(report.cl_ord_id, None) is None:
-                if order.heard:
+            if order.requested.pop(report.cl_ord_id, None) is None:
+                if order.accepted:
                     return Alarm("CONTRADICTION", f"order={report.cl_ord_id} was accepted and is now rejected")
                 order.live = False
             self.settle(order)
             return None
-        order.heard = True
+        order.accepted = True
         if report.exec_type is ExecType.REPLACED:
             self._replaced(order, report)
         if report.status in TERMINAL:
             order.live = False
         if report.exec_type is ExecType.TRADE:
             alarm = self._filled(order, report)
-        order.said = max(order.said, report.cum)
-        if order.said > order.most:
-            alarm = alarm or self._stop(order.holding.agent, "OVERFILL", f"cum={order.said} lots={order.most}", report)
+        order.reported = max(order.reported, report.cum)
+        if order.reported > order.most:
+            alarm = alarm or self._stop(
+                order.holding.agent, "OVERFILL", f"cum={order.reported} lots={order.most}", report
+            )
         self.settle(order)
         return alarm
 
     def _replaced(self, order: OpenOrder, report: Report) -> None:
         """The venue took a replace. One that is older than another already taken changes nothing."""
-        turn, lots, price = order.asked.pop(report.cl_ord_id, (0, 0, 0))
+        turn, lots, price = order.requested.pop(report.cl_ord_id, (0, 0, 0))
         if turn > order.taken:
             order.taken, order.price = turn, price
             order.lots = max(lots, report.lots, report.cum)
@@ -339,7 +341,7 @@ class LimitGate(LimitCounts):
         return None
 
     def _strange(self, report: Report) -> Alarm | None:
-        """A word on an order that never left here. A fill is a fill all the same: it is booked, and its agent stops."""
+        """A report on an order that never left here. A fill is booked all the same, and its agent stops."""
         holding = self.holdings.get((report.account, report.instrument))
         if holding is None:
             return Alarm("FOREIGN", f"account={report.account} instrument={report.instrument} order={report.cl_ord_id}")
@@ -376,7 +378,7 @@ class LimitGate(LimitCounts):
 
 
 def _unit(listing: Listing) -> int:
-    """What half a tick of a lot is worth, in `MONEY`: so that money needs no fraction."""
+    """The value of half a tick of a lot, in `MONEY`: so that money needs no fraction."""
     unit = Fraction(repr(listing.tick)) * listing.lot * MONEY / 2
     if unit.denominator != 1 or unit <= 0:
         raise LimitsError(

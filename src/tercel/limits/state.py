@@ -1,8 +1,8 @@
 """What the gate counts: orders from the moment they leave, positions from fills, money from marks. All in integers.
 
-An order keeps lots *reserved* until the venue has said, in words that cannot mean anything else, that they are gone:
-the most that a replace on its way could make of it, and every lot that the venue says is filled but whose fill has not
-come yet. A report that is old, doubled or about nobody's order frees nothing.
+An order keeps lots *reserved* until the venue has reported, beyond doubt, that they are gone: the most that a replace
+on its way could make of it, and every lot that the venue reports as filled but whose fill has not come yet. A report
+that is old, doubled or about nobody's order frees nothing.
 """
 
 from collections import OrderedDict, deque
@@ -97,7 +97,7 @@ class Scope:
 
 
 class AgentState(Scope):
-    """One agent; `stopped` says why it may send nothing new ("" otherwise)."""
+    """One agent; `stopped` is why it may send nothing new ("" otherwise)."""
 
     __slots__ = ("limits", "stopped")
 
@@ -161,7 +161,7 @@ class Holding:
 
 
 class ParentLimit:
-    """A parent order as the gate was told; `used` is what its children filled and may still fill."""
+    """A parent order as it was announced to the gate; `used` is what its children filled and may still fill."""
 
     __slots__ = ("holding", "lots", "name", "side", "used")
 
@@ -173,29 +173,29 @@ class ParentLimit:
 class OpenOrder:
     """A child order under every name it ever had.
 
-    `lots` and `price` are the last accepted, `asked` what replaces on their way would make of them (by name: turn,
-    lots, price), `taken` the last turn that the venue took. `said` is the most lots that the venue called filled, `cum`
-    those whose fills came, `open` the lots kept reserved. `heard`: it cannot be called rejected any more.
+    `lots` and `price` are the last accepted, `requested` what replaces on their way would make of them (by name: turn,
+    lots, price), `taken` the last turn that the venue took. `reported` is the most lots that the venue called filled,
+    `cum` those whose fills came, `open` the lots that stay reserved. `accepted`: it cannot be rejected any more.
     """
 
     __slots__ = (
-        *("asked", "cum", "heard", "holding", "live", "lots", "open", "parent", "price", "quoted", "said", "side"),
-        *("taken", "turns"),
+        *("accepted", "cum", "holding", "live", "lots", "open", "parent", "price", "quoted", "reported"),
+        *("requested", "side", "taken", "turns"),
     )
 
     def __init__(self, holding: Holding, parent: ParentLimit, side: int, lots: int, price: int) -> None:
         self.holding, self.parent, self.side, self.lots, self.price = holding, parent, side, lots, price
-        self.asked: dict[str, tuple[int, int, int]] = {}
-        self.cum = self.said = self.open = self.turns = self.taken = 0
-        self.live, self.heard = True, False
+        self.requested: dict[str, tuple[int, int, int]] = {}
+        self.cum = self.reported = self.open = self.turns = self.taken = 0
+        self.live, self.accepted = True, False
         self.quoted: tuple[int, ...] = ()
 
     @property
     def most(self) -> int:
         """Lots that it may come to in total."""
-        if not self.asked:
+        if not self.requested:
             return self.lots
-        return max(self.lots, *(lots for _, lots, _ in self.asked.values()))
+        return max(self.lots, *(lots for _, lots, _ in self.requested.values()))
 
 
 class LimitQuery:
@@ -277,7 +277,7 @@ class LimitCounts:
     def settle(self, order: OpenOrder) -> None:
         """Reserve what may still fill of an order, no more and no less, and quote the prices at which it may rest."""
         most = order.most if order.live else 0
-        still = max(most, order.said) - order.cum
+        still = max(most, order.reported) - order.cum
         still = max(still, 0)
         if still != order.open:
             order.parent.used += still - order.open
@@ -285,7 +285,11 @@ class LimitCounts:
             order.open = still
         quoted: tuple[int, ...] = ()
         if order.live:
-            quoted = (order.price, *(price for _, _, price in order.asked.values())) if order.asked else (order.price,)
+            quoted = (
+                (order.price, *(price for _, _, price in order.requested.values()))
+                if order.requested
+                else (order.price,)
+            )
         if quoted != order.quoted:
             at = order.holding.instrument
             quotes = at.buy_quotes if order.side > 0 else at.sell_quotes
@@ -335,7 +339,7 @@ class LimitCounts:
             self.held.pop(at.name, None)
 
     def revalue(self, at: InstrumentState, mid2: int) -> None:
-        """A new mid: what is held and what might be is worth something else."""
+        """A new mid: what is held and what might be has another value."""
         moved = (mid2 - at.mid2) * at.unit
         at.mid2 = mid2
         for holding in at.exposed:

@@ -1,8 +1,8 @@
-"""A storm of random commands, reports and marks against the gate, with an auditor beside it.
+"""A stress test of the gate by random commands, reports and marks, with an auditor beside it.
 
-Several agents on several instruments, under limits so tight that all of them bind. The storm aims at them: it asks for
+Several agents on several instruments, under limits so tight that all of them bind. The test aims at them: it asks for
 exactly the lots that are left and one more, for prices on the collar and beyond it, at the last ns of a window and
-the first after it. Its venue is slow and careless: reports come late, twice and out of order, now and then it fills
+the first after it. Its venue injects faults: reports come late, twice and out of order, now and then it fills
 more than it was given. What the venue really filled is held against the limits too.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tercel.core.orders import CancelOrder, CancelReject, Command, Listing, NewOrder, ReplaceOrder, Tif
 from tercel.limits.audit import Auditor
-from tercel.limits.careless import CarelessOrder, CarelessVenue
+from tercel.limits.faults import FaultInjectingVenue, VenueOrder
 from tercel.limits.file import DAY_NS, MONEY, MS, Limits, parse
 from tercel.limits.gate import LimitGate
 
@@ -79,7 +79,7 @@ def planted(limits: Limits, name: str) -> Limits:
 
 @dataclass(slots=True)
 class StressTally:
-    """What a storm has come to.
+    """What a stress test has come to.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class StressTally:
     check_ns: list[int] = field(default_factory=list)
 
 
-class Storm:
+class StressTest:
     """Random actions against a gate and its auditor.
 
     Parameters
@@ -125,12 +125,12 @@ class Storm:
         plant: str = "",
     ) -> None:
         self.rng, self.timer = random.Random(seed), timer
-        self.limits = parse(TIGHT, "the storm's limits")
+        self.limits = parse(TIGHT, "the limits of the stress test")
         given = planted(self.limits, plant) if plant else self.limits
         self.killed: dict[str, str] = {}
         self.gate = make(given, LISTINGS, AGENTS, self.killed.get)
         self.auditor = Auditor(self.limits, LISTINGS, AGENTS)
-        self.venue = CarelessVenue(self.rng)
+        self.venue = FaultInjectingVenue(self.rng)
         self.tally = StressTally()
         self.now, self._names = DAY_NS // 4, 0
         self.parents: dict[tuple[str, str], str] = {}
@@ -220,7 +220,7 @@ class Storm:
             if not self._leave(CancelOrder(self._name(), *words)):
                 self.tally.breaches["CANCEL_REFUSED"] += 1
 
-    def _some_open(self) -> CarelessOrder | None:
+    def _some_open(self) -> VenueOrder | None:
         live = self.venue.live
         if not live:
             return None

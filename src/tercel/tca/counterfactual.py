@@ -134,7 +134,7 @@ def counterfactual(
     seed : int
         Of draws and resamples.
     progress : callable, optional
-        Told how many parents were worked.
+        Called with the number of parents worked.
 
     Returns
     -------

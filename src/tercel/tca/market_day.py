@@ -92,8 +92,8 @@ def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
     quotes = Book(max(len(np.unique(events.order_id)), FEWEST), own=0).quotes(events)
     whole = (events.flags & MESSAGE_END) != 0
     bid, ask = quotes[whole, 0].astype(np.int64), quotes[whole, 1].astype(np.int64)
-    told = (bid > 0) & (ask < NO_ASK) & (bid <= ask)
-    if not told.any():
+    quoted = (bid > 0) & (ask < NO_ASK) & (bid <= ask)
+    if not quoted.any():
         raise TapeError(f"a day of {about.symbol} with quotes", f"{about.date} without any", "import the day again")
     opening, close = about.session_open_ns or int(ns[0]), about.session_close_ns or int(ns[-1])
     status = np.flatnonzero(events.kind == STATUS)
@@ -103,8 +103,8 @@ def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
     return MarketDay(
         about,
         ns[whole],
-        bid * told,
-        ask * told,
+        bid * quoted,
+        ask * quoted,
         np.stack([ns[status], ends], axis=1)[off].astype(np.int64).reshape(-1, 2),
         ns[prints].astype(np.int64),
         events.price_ticks[prints].astype(np.int64),

@@ -62,7 +62,7 @@ class OwnCosts:
         """
         summed, money = self._summed, self.analysis.money()
         scale = lcm(*(value.denominator for value in money.values()))
-        odd = {name: _told(fills, NAMED[name]) for name, fills in self.analysis.odd.items() if fills}
+        odd = {name: _described(fills, NAMED[name]) for name, fills in self.analysis.odd.items() if fills}
         found = {
             "fills": self.analysis.fills,
             "total": summed["total"] | _whole(self.analysis.parents),
@@ -87,12 +87,12 @@ class OwnCosts:
         """At most five, as a desk would say them."""
         left = self.analysis.left_orders
         more = [f"{len(left):,} orders have no quotes"] if left else []
-        said = sentences(self.rows, self.analysis.money(), more)
+        lines = sentences(self.rows, self.analysis.money(), more)
         if counts := in_words(self.analysis.odd):
-            said.append(f"Fills to look at: {'; '.join(counts)}.")
+            lines.append(f"Fills to look at: {'; '.join(counts)}.")
         if self.counterfactual is not None:
-            said.append(verdicts(self.counterfactual))
-        return said
+            lines.append(verdicts(self.counterfactual))
+        return lines
 
 
 def own_costs(
@@ -139,8 +139,8 @@ def own_costs(
     if not lake.is_dir():
         remedy = f"name another --lake, or make it: tercel data import lobster PATHS... --lake {lake}"
         raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
-    held, asked = Lake(lake), {} if orders is None else read_orders(orders)
-    found = analyse(read_fills(fills), asked, held, venue, str(fills))
+    held, requested = Lake(lake), {} if orders is None else read_orders(orders)
+    found = analyse(read_fills(fills), requested, held, venue, str(fills))
     if not makers:
         return OwnCosts(found)
     return OwnCosts(found, counterfactual(found.parents, held, makers, impact=impact, seed=seed))
@@ -180,17 +180,17 @@ def clock(ns: int, zone: ZoneInfo) -> str:
 
 def verdicts(found: Counterfactual) -> str:
     """The counterfactual in one sentence."""
-    told = {word: [n for n, one in found.strategies.items() if one.verdict == word] for word in ("cheaper", "dearer")}
+    shown = {word: [n for n, one in found.strategies.items() if one.verdict == word] for word in ("cheaper", "dearer")}
     best, first = next(iter(found.strategies.items()))
-    open_ = len(found.strategies) - sum(map(len, told.values()))
+    open_ = len(found.strategies) - sum(map(len, shown.values()))
     left = ", ".join(f"{len(names):,} {WHY_NOT[why]}" for why, names in found.left_out.items())
     beside = "; under 20 clusters the intervals are too narrow" if found.clusters < FEW_CLUSTERS else ""
     beside += "; strategies knew the day's own volume where the lake has no earlier day" if found.hindsight else ""
     again = f"{found.parents:,} parents worked again{f' ({left})' if left else ''}"
     return (
         f"On {again}, {best} would have cost {first.cost_bps:.2f} bps where yours cost {found.own_bps:.2f} (saves "
-        f"{spelt(first.saves.to_json(), '+')}); of {len(found.strategies)} strategies {len(told['cheaper'])} are "
-        f"cheaper, {len(told['dearer'])} dearer, {open_} not told apart{beside}."
+        f"{spelt(first.saves.to_json(), '+')}); of {len(found.strategies)} strategies {len(shown['cheaper'])} are "
+        f"cheaper, {len(shown['dearer'])} dearer, {open_} not told apart{beside}."
     )
 
 
@@ -202,7 +202,7 @@ def _whole(parents: Sequence[OwnParent]) -> dict[str, Any]:
     return {"money": {name: float(value) for name, value in money.items()}}
 
 
-def _told(fills: Sequence[Any], meaning: str) -> dict[str, Any]:
+def _described(fills: Sequence[Any], meaning: str) -> dict[str, Any]:
     return {
         "fills": len(fills),
         "quantity": sum(fill.quantity for fill in fills),
@@ -269,10 +269,10 @@ def page(costs: OwnCosts, title: str) -> str:
         ),
     ]
     if found["odd_fills"]:
-        told = [[row["meaning"], row["fills"], row["quantity"], row["value"]] for row in found["odd_fills"].values()]
-        sections.append(Section("Fills to look at", html=plain_table(["fills", "fills", "quantity", "value"], told)))
-    said = found["sentences"]
-    return render(title, said[0], [Section("In short", said[1:]), *sections])
+        shown = [[row["meaning"], row["fills"], row["quantity"], row["value"]] for row in found["odd_fills"].values()]
+        sections.append(Section("Fills to look at", html=plain_table(["fills", "fills", "quantity", "value"], shown)))
+    lines = found["sentences"]
+    return render(title, lines[0], [Section("In short", lines[1:]), *sections])
 
 
 def _sums(found: Mapping[str, Any]) -> str:
@@ -280,7 +280,7 @@ def _sums(found: Mapping[str, Any]) -> str:
     sums = {**{name or "no agent": row for name, row in found["agents"].items()}, "all": found["total"]}
     counts, parts, spans = ("parents", "filled", "unfilled", "refused"), ("is", *PARTS), found["total"]["markouts_bps"]
     money = ("fills", "opportunity", "refusal", "whole")
-    told = [
+    shown = [
         [name, *(row[key] for key in counts), *(f"{row['money'][key]:,.2f}" for key in money)]
         for name, row in sums.items()
     ]
@@ -290,7 +290,7 @@ def _sums(found: Mapping[str, Any]) -> str:
     return "".join(
         _lean(["agent", *headings], rows, caption)
         for headings, rows, caption in (
-            ([*counts, *money], told, "Lots, and what they cost in money"),
+            ([*counts, *money], shown, "Lots, and what they cost in money"),
             ([*parts, *against], costs, "What the fills cost in parts and against benchmarks, bps"),
             ([f"+{span}" for span in spans], marks, "The mid after fills, in the order's favour, bps"),
         )

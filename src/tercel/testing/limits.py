@@ -13,7 +13,7 @@ from itertools import count
 
 from tercel.core.orders import CancelOrder, MassCancel, StatusRequest
 from tercel.limits import Check, Denial, LimitGate, LimitQuery
-from tercel.limits.stress import AGENTS, LISTINGS, Storm
+from tercel.limits.stress import AGENTS, LISTINGS, StressTest
 
 
 class LimitConformance:
@@ -26,10 +26,10 @@ class LimitConformance:
         """The check under test."""
         raise NotImplementedError
 
-    def storm(self, seed: int, *around: Check) -> Storm:
-        """A storm against a gate that has the check."""
+    def stress(self, seed: int, *around: Check) -> StressTest:
+        """A stress test of a gate that has the check."""
         more = around or (self.check(),)
-        return Storm(seed, count().__next__, make=partial(LimitGate, more=more))
+        return StressTest(seed, count().__next__, make=partial(LimitGate, more=more))
 
     def test_gives_a_denial_or_nothing(self) -> None:
         check, given = self.check(), []
@@ -39,8 +39,8 @@ class LimitConformance:
             return given[-1]
 
         for seed in self.seeds:
-            self.storm(seed, kept).run(self.actions)
-        assert given, "the storm asked nothing of it"
+            self.stress(seed, kept).run(self.actions)
+        assert given, "the stress test asked nothing of it"
         for denial in given:
             assert denial is None or isinstance(denial, Denial)
             assert denial is None or (denial.code and denial.code == denial.code.upper() and denial.text)
@@ -62,26 +62,26 @@ class LimitConformance:
             return first
 
         for seed in self.seeds:
-            tally = self.storm(seed, twice).run(self.actions)
+            tally = self.stress(seed, twice).run(self.actions)
             assert not tally.denials["CHECK_FAILED"], "it fails or changes what it is asked about"
 
     def test_never_fails(self) -> None:
         for seed in self.seeds:
-            assert not self.storm(seed).run(self.actions).denials["CHECK_FAILED"]
+            assert not self.stress(seed).run(self.actions).denials["CHECK_FAILED"]
 
     def test_breaks_no_other_limit(self) -> None:
         for seed in self.seeds:
-            storm = self.storm(seed)
-            assert not storm.run(self.actions).breaches
-            assert not storm.gate.fault
+            stress = self.stress(seed)
+            assert not stress.run(self.actions).breaches
+            assert not stress.gate.fault
 
     def test_never_holds_a_cancel(self) -> None:
-        storm = self.storm(0)
-        storm.run(500)
+        stress = self.stress(0)
+        stress.run(500)
         agent, name = AGENTS[0], LISTINGS[0].instrument
         for command in (
             CancelOrder("c1", "o1", name, 1, agent, 0),
             StatusRequest("s1", agent, 0),
             MassCancel("m1", "", "", 0),
         ):
-            assert storm.gate.check(command, storm.now) is None
+            assert stress.gate.check(command, stress.now) is None

@@ -60,7 +60,7 @@ class AlertSender:
     webhook : str
         An http(s) URL, or "" for the log alone.
     after : int
-        Entries up to this number were told before.
+        Entries up to this number were sent before.
     send : callable
         How the webhook is called; raises OSError when it did not take the alert.
 
@@ -114,9 +114,9 @@ def alert_of(seq: int, entry: Entry) -> dict[str, Any]:
     """An entry as an alert: {"seq", "ns", "severity", "code", "text", "agent", "instrument"}."""
     body = entry.body
     if entry.kind == kinds.ALERT:
-        said = {key: str(body.get(key, "")) for key in ("severity", "code", "text")}
+        summary = {key: str(body.get(key, "")) for key in ("severity", "code", "text")}
     else:
         event = str(body.get("event", entry.kind))
         text = f"{event}: {body.get('scope', '')} by {body.get('by', '')}: {body.get('reason', '')}"
-        said = {"severity": "critical", "code": entry.kind.upper(), "text": text}
-    return {"seq": seq, "ns": entry.ns, **said, "agent": entry.agent, "instrument": entry.instrument}
+        summary = {"severity": "critical", "code": entry.kind.upper(), "text": text}
+    return {"seq": seq, "ns": entry.ns, **summary, "agent": entry.agent, "instrument": entry.instrument}

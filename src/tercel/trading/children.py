@@ -1,4 +1,4 @@
-"""A parent order and its children at the venue: their names, and driver commands in the venue's words."""
+"""A parent order and its children at the venue: their names, and driver commands as messages to a venue."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -106,9 +106,9 @@ class Children:
         self.cancels: dict[str, tuple[Child, int]] = {}
         """Cancels not yet answered, by name: of which order, for how many lots."""
 
-    def meant_by(self, said: Report) -> Child | None:
+    def meant_by(self, report: Report) -> Child | None:
         """The child that a report is about; None where it is somebody else's."""
-        return self.by_name.get(said.orig) or self.by_name.get(said.cl_ord_id)
+        return self.by_name.get(report.orig) or self.by_name.get(report.cl_ord_id)
 
     def renamed(self, child: Child, name: str) -> None:
         """A replace was accepted: this is what the venue calls it now."""

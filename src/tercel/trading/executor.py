@@ -2,13 +2,13 @@
 
 Venue events become driver rows and driver commands become orders:
 
-- market data rows of everybody else's orders are public rows; the ADD row of an own order says that it rests;
-- a fill is the report's; what its aggressor met (mid, touch) was kept from the book just before the first lot;
+- market data rows of everybody else's orders are public rows; the ADD row of an own order shows that it rests;
+- a fill is the report's; what its aggressor met (mid, touch) was recorded from the book just before the first lot;
 - cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
 - lots of the forced order that found nobody are booked at the worst price seen, as the batch does.
 
 An executor lives on venue time: `on_events` whatever came, then `on_time` once everything up to a time has been seen (a
-step of a stepped venue that brought no word on own orders).
+step of a stepped venue that brought no report on own orders).
 
 One that can no longer be relied on (its strategy raised or returned nonsense, its way to the venue was down, its
 session is new) is *taken off*: its manager cancels its children, and once the venue has ended every one of them a new
@@ -83,13 +83,13 @@ class ParentExecutor:
         self._marks = np.zeros((MARKS, kernels.MARK_WORDS), np.int64)
         self._rows = np.zeros((0, sim.RECORD_WORDS), np.int64)
         self._recorded: list[Ints] = []
-        self._heard: set[str] = set()
-        self._paused = self._cancelled = self._told = False
+        self._exec_ids: set[str] = set()
+        self._paused = self._cancelled = self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
         self.began: tuple[NDArray[np.int32], Ints] | None = None
         """Book and state at arrival: with what `take_recorded` gives they replay the session."""
         self.seen = 0
-        """Decisions that :meth:`decision` has told."""
+        """Decisions that :meth:`decision` has returned."""
         self.off = ""
         """Why it was taken off; "" while it works."""
 
@@ -189,9 +189,9 @@ class ParentExecutor:
         if not np.isfinite(view.obs).all():
             raise PolicyError("an observation of numbers", "NaN or infinity in it", "see its features in the journal")
         arrays: dict[str, Any] = {"x": view.x, "m": view.m, "obs": view.obs, "rows": self.take_recorded()}
-        if self.began is not None and not self._told:
+        if self.began is not None and not self._began_journaled:
             arrays["book"], arrays["state"] = self.began
-            self._told = True
+            self._began_journaled = True
         alpha, posture = self._guidance
         body: dict[str, Any] = {
             "n": self.seen - 1,
@@ -217,7 +217,7 @@ class ParentExecutor:
     # -- what happens to it -------------------------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> list[Command]:
-        """What a venue said, in order; commands to send.
+        """What a venue reported, in order; commands to send.
 
         Raises
         ------
@@ -273,7 +273,7 @@ class ParentExecutor:
         return commands
 
     def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
-        """What signals and risk say, seen from the next decision on."""
+        """Guidance of signals and risk, seen from the next decision on."""
         self._guidance = alpha, posture
         if self.arrived and not self.done and not self.off:
             self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
@@ -364,7 +364,7 @@ class ParentExecutor:
         if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self._cancelled:
             self.driver.end()
 
-    # -- the venue's words --------------------------------------------------------------------------------------------
+    # -- the venue's reports -------------------------------------------------------------------------------------------
 
     def _on_rows(self, rows: Ints, commands: list[Command]) -> None:
         driver = self.driver
@@ -394,7 +394,7 @@ class ParentExecutor:
             self._children.at[own].marks[bool(passive)].append((mid2, touch2))
 
     def _feed(self, row: Ints, commands: list[Command]) -> None:
-        """One row of the driver's own words; decisions that fell due before it are taken first."""
+        """One row of the driver's own record; decisions that fell due before it are taken first."""
         if self._cancelled or self._paused:
             commands += self._children.commands(self.driver.apply_alone(row))  # no decision may be taken on the way
         else:
@@ -405,40 +405,39 @@ class ParentExecutor:
         mid2, touch2 = met or (0, 0)
         return np.array([max(ns, self._now), kind, child.own, how, price, lots, mid2, touch2], np.int64)
 
-    def _on_report(self, said: Report, commands: list[Command]) -> None:
-        child = self._children.meant_by(said)
-        if child is None or said.exec_id in self._heard or said.exec_type is ExecType.STATUS:
+    def _on_report(self, report: Report, commands: list[Command]) -> None:
+        child = self._children.meant_by(report)
+        if child is None or report.exec_id in self._exec_ids or report.exec_type is ExecType.STATUS:
             return
-        self._heard.add(said.exec_id)
-        if said.exec_type is ExecType.NEW:
-            child.number = int(said.order_id.partition(".")[0])
+        self._exec_ids.add(report.exec_id)
+        if report.exec_type is ExecType.NEW:
+            child.number = int(report.order_id.partition(".")[0])
             self._who_of[child.number] = child.own
             self._group[kernels.G_NS] = -1  # another aggressor, though it may have the number of one before
-        elif said.exec_type is ExecType.TRADE:
-            self._filled(child, said, commands)
-        elif said.exec_type is ExecType.REPLACED:
-            self._children.renamed(child, said.cl_ord_id)
-            self._cancel_over(said.cl_ord_id, self._open(child) - said.leaves, said.ns, commands)
-        elif said.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
+        elif report.exec_type is ExecType.TRADE:
+            self._filled(child, report, commands)
+        elif report.exec_type is ExecType.REPLACED:
+            self._children.renamed(child, report.cl_ord_id)
+            self._cancel_over(report.cl_ord_id, self._open(child) - report.leaves, report.ns, commands)
+        elif report.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
             if child.forced:
-                self._found_nobody(child, said.ns, commands)
-            elif said.cl_ord_id in self._children.cancels:
-                self._cancel_over(said.cl_ord_id, self._open(child), said.ns, commands)
+                self._found_nobody(child, report.ns, commands)
+            elif report.cl_ord_id in self._children.cancels:
+                self._cancel_over(report.cl_ord_id, self._open(child), report.ns, commands)
             else:
-                self._dead(child, 0, 0, said.ns, commands)
-        if said.leaves == 0:
+                self._dead(child, 0, 0, report.ns, commands)
+        if report.leaves == 0:
             self._forget(child)
 
-    def _filled(self, child: Child, said: Report, commands: list[Command]) -> None:
-        k, marks = self.driver.state, child.marks[said.passive]
+    def _filled(self, child: Child, report: Report, commands: list[Command]) -> None:
+        k, marks = self.driver.state, child.marks[report.passive]
         touch2 = 2 * int(k[sim.PUBLIC_ASK if self.order.side > 0 else sim.PUBLIC_BID])
         met = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
-        child.cum += said.last_lots
-        child.worst, child.mid2 = said.last_price, met[0]
-        how = (1 if said.passive else 0) + (2 if child.forced else 0)
-        row = self._row(
-            said.ns, sim.OWN_FILL, child, how, said.last_price, said.last_lots, met[0], 0 if said.passive else met[1]
-        )  # fmt: skip
+        child.cum += report.last_lots
+        child.worst, child.mid2 = report.last_price, met[0]
+        how = (1 if report.passive else 0) + (2 if child.forced else 0)
+        touch2 = 0 if report.passive else met[1]
+        row = self._row(report.ns, sim.OWN_FILL, child, how, report.last_price, report.last_lots, met[0], touch2)
         self._feed(row, commands)
 
     def _found_nobody(self, child: Child, ns: int, commands: list[Command]) -> None:
@@ -455,9 +454,9 @@ class ParentExecutor:
         self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
         mark_unfilled(k, worst, lots, paid)
 
-    def _on_reject(self, said: CancelReject, commands: list[Command]) -> None:
-        if said.cl_ord_id in self._children.cancels:
-            self._cancel_over(said.cl_ord_id, 0, said.ns, commands)
+    def _on_reject(self, reject: CancelReject, commands: list[Command]) -> None:
+        if reject.cl_ord_id in self._children.cancels:
+            self._cancel_over(reject.cl_ord_id, 0, reject.ns, commands)
 
     def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
         """A cancel, or a replace that stands for one, was answered."""

@@ -1,4 +1,4 @@
-"""Market data into rows of a driver: a whole array at once, own orders told apart, aggressors kept in mind."""
+"""Market data into rows of a driver: a whole array at once, own orders marked, aggressors remembered."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ from tercel.market.simulator.crossing import outside_feed
 from tercel.market.simulator.replay import touch_from_book
 from tercel.market.tape.schema import ADD, EXECUTE, ROLL_IN, STATUS
 
-# -- what is kept between rows: int64 words ---------------------------------------------------------------------------
+# -- state between rows: int64 fields ---------------------------------------------------------------------------
 G_NS = 0  # rows of one time, side and aggressor are one aggressor
 G_SIDE = 1
 G_WHO = 2
@@ -29,14 +29,14 @@ GROUP_WORDS = 8
 MARK_WORDS = 4
 """An own fill that a report will name: own order, passive, mid2, touch2."""
 
-# -- a history of tallies: rows of ns, the six words of SEEN, whether trading was halted ------------------------------
+# -- a history of tallies: rows of ns, the six fields of SEEN, whether trading was halted ------------------------------
 H_NS = 0
 H_HALTED = 7
 HISTORY_WORDS = 8
-H_COUNT = 0  # the first row's first word counts what was written
+H_COUNT = 0  # the first row's first field counts what was written
 
 
-# -- what is heard: see `hear` ----------------------------------------------------------------------------------------
+# -- what is applied: see `hear` ---------------------------------------------------------------------------------------
 FOLLOW = 0
 PUBLIC = 1
 LOAD = 2
@@ -54,7 +54,7 @@ def hear(
     what: int, b: Packed, k: Longs, rows: Longs, at: int,
     who_of: Longs, group: Longs, marks: Longs, out: Longs, history: Longs,
 ) -> int:  # fmt: skip
-    """What followers and workers hear, behind one compiled entry, since all of it needs the whole book.
+    """What followers and executors process, behind one compiled entry, since all of it needs the whole book.
 
     FOLLOW, PUBLIC, LOAD, KEEP: as `follow`, `follow_public`, `load`, `keep_tallies`; ROW: `rows[0]` is a driver's row.
     """
@@ -88,7 +88,7 @@ def slot_of(b: Packed, row: Longs) -> int:
 
 @kernel
 def public_row(b: Packed, k: Longs, row: Longs, ours: bool, out: Longs) -> None:
-    """A market-data row in the words of the record; time never goes back."""
+    """A market-data row in the fields of the record; time never goes back."""
     out[sim.R_NS] = max(row[M_NS], k[sim.NOW])
     out[sim.R_KIND] = row[M_KIND]
     out[sim.R_WHO] = slot_of(b, row)
@@ -122,7 +122,7 @@ def load(b: Packed, k: Longs, rows: Longs) -> int:
 
 @kernel
 def follow_public(b: Packed, k: Longs, rows: Longs, out: Longs, history: Longs) -> int:
-    """Apply rows to a book without own orders, tallies kept by time: 0, or minus why row `history[0, 1]` fails."""
+    """Apply rows to a book without own orders, tallies stored by time: 0, or minus why row `history[0, 1]` fails."""
     for i in range(rows.shape[0]):
         unknown = k[sim.MID2] == 0
         public_row(b, k, rows[i], False, out)
@@ -218,7 +218,7 @@ def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Long
                 mark(group, marks, own, 1)
         if own >= 0:
             if row[M_KIND] != ADD or b[b[lay.AT_LEDGER] + own * lay.LEDGER + lay.STATE] != lay.IN_FLIGHT:
-                continue  # what leaves an own order is told by its report; one shown again rests already
+                continue  # what leaves an own order follows from its report; one shown again rests already
             side, price = row[M_SIDE], row[M_PRICE]
             hidden = outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0
             public_row(b, k, row, False, line)

@@ -1,7 +1,7 @@
 """A follower of one instrument: its public book and tallies, as the simulator keeps them, from market data alone.
 
-Orders of every account are public here. A parent order arrives by copying what the follower holds; tallies are kept by
-time, so that the first observation shows the flow of the last interval before arrival, whenever that is.
+Orders of every account are public here. A parent order arrives by copying what the follower holds; tallies are stored
+by time, so that the first observation shows the flow of the last interval before arrival, whenever that is.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 
 WIDTH: Final = 256
 HISTORY: Final = 1 << 15
-"""Moments that are kept: an interval before an arrival reaches no further back."""
+"""Moments that are stored: an interval before an arrival reaches no further back."""
 
 
 class Follower:
@@ -36,7 +36,7 @@ class Follower:
     feed_levels : int
         Levels that the feed behind the market shows, 0: all of them.
     history : int
-        Moments of tallies kept.
+        Moments of tallies stored.
 
     Raises
     ------
@@ -96,13 +96,13 @@ class Follower:
         if event.snapshot:
             self._begin(event.rows)
         elif self.ready and len(event.rows):
-            fault = self._hear(kernels.PUBLIC, event.rows)
+            fault = self._apply(kernels.PUBLIC, event.rows)
             if fault < 0:
                 self.ready = False
                 row = event.rows[self._history[0, 1]].tolist()
                 raise TapeError(REASONS[-fault], f"row {row} of {self.instrument}", "subscribe to it anew")
 
-    def _hear(self, what: int, rows: Ints) -> int:
+    def _apply(self, what: int, rows: Ints) -> int:
         return kernels.hear(
             what, self.book, self.state, rows, 0,
             kernels.NO_WHO, kernels.NO_GROUP, kernels.NO_MARKS, self._row, self._history,
@@ -111,7 +111,7 @@ class Follower:
     def _begin(self, rows: Ints) -> None:
         tallies = self.state[sim.EVENTS : sim.EVENTS + 6].copy() if self.now_ns else None
         self._lay()
-        understood = self._hear(kernels.LOAD, rows)
+        understood = self._apply(kernels.LOAD, rows)
         if understood < len(rows):
             row = rows[understood].tolist()
             raise TapeError(
@@ -124,28 +124,28 @@ class Follower:
         else:  # what happened in the gap is not known: tallies go on from where they stood
             tallies[sim.MID2 - sim.EVENTS] = self.state[sim.MID2]
             self.state[sim.EVENTS : sim.EVENTS + 6] = tallies
-        self._hear(kernels.KEEP, rows)
+        self._apply(kernels.KEEP, rows)
         self.ready = True
 
     def tallies(self, at_ns: int) -> Ints:
-        """The words EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2 as they stood after `at_ns`: int64 (6,).
+        """The fields EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2 as they stood after `at_ns`: int64 (6,).
 
-        In a halt those at its end; of the oldest moment kept, where that is later.
+        In a halt those at its end; of the oldest moment stored, where that is later.
         """
         count, room = int(self._history[0, 0]), len(self._history) - 1
-        kept = np.arange(max(count - room, 0), count) % room + 1
-        found = max(int(np.searchsorted(self._history[kept, 0], at_ns, "right")) - 1, 0)
-        while found + 1 < len(kept) and self._history[kept[found], kernels.H_HALTED]:
+        stored = np.arange(max(count - room, 0), count) % room + 1
+        found = max(int(np.searchsorted(self._history[stored, 0], at_ns, "right")) - 1, 0)
+        while found + 1 < len(stored) and self._history[stored[found], kernels.H_HALTED]:
             found += 1
-        return self._history[kept[found], 1 : kernels.H_HALTED].copy()
+        return self._history[stored[found], 1 : kernels.H_HALTED].copy()
 
     def mids(self, since_ns: int) -> tuple[Ints, Ints]:
-        """Times and mids (half ticks) from the last moment up to `since_ns` on, as far back as moments are kept."""
+        """Times and mids (half ticks) from the last moment up to `since_ns` on, as far back as moments are stored."""
         count, room = int(self._history[0, 0]), len(self._history) - 1
-        kept = self._history[np.arange(max(count - room, 0), count) % room + 1]
-        first = max(int(np.searchsorted(kept[:, 0], since_ns, "right")) - 1, 0)
-        changed = np.flatnonzero(np.diff(kept[first:, 6], prepend=-1))
-        return kept[first + changed, 0], kept[first + changed, 6]
+        stored = self._history[np.arange(max(count - room, 0), count) % room + 1]
+        first = max(int(np.searchsorted(stored[:, 0], since_ns, "right")) - 1, 0)
+        changed = np.flatnonzero(np.diff(stored[first:, 6], prepend=-1))
+        return stored[first + changed, 0], stored[first + changed, 6]
 
     def arrival(self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int]) -> tuple[
         NDArray[np.int32], Ints

@@ -19,7 +19,7 @@ from tercel.core.orders import CancelReject, Command, LinkStatus, NewOrder, Repl
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.trading import crashpoints
 from tercel.trading.journal import kinds
-from tercel.trading.journal.words import OrderWord, entry_denied, entry_in, entry_out
+from tercel.trading.journal.codec import OrderMessage, entry_denied, entry_in, entry_out
 from tercel.trading.ledger import Ledger
 from tercel.trading.order import ALARMING, Notice
 
@@ -39,7 +39,7 @@ class Denied(Protocol):
 
 
 class LimitsPort(Protocol):
-    """What the gateway asks and tells: `limits.LimitGate`."""
+    """What the gateway requests and reports: `limits.LimitGate`."""
 
     def check(self, command: Command, now_ns: int) -> Denied | None:
         """May it leave now? Counts nothing."""
@@ -54,7 +54,7 @@ class LimitsPort(Protocol):
         ...
 
     def report(self, report: Report) -> Any:
-        """A word of the venue; something with `code` and `text` when it makes no sense."""
+        """A message from the venue; something with `code` and `text` when it makes no sense."""
         ...
 
     def cancel_reject(self, reject: CancelReject) -> None:
@@ -104,7 +104,7 @@ class SendOutcome:
 
 
 class OrderGateway:
-    """The way out, and the way in of what the venue says.
+    """The way out to a venue, and the way in for its reports.
 
     Parameters
     ----------
@@ -118,12 +118,12 @@ class OrderGateway:
     def __init__(self, venue: Venue, journal: Journal, limits: LimitsPort, ledger: Ledger) -> None:
         self.venue, self.journal, self.limits, self.ledger = venue, journal, limits, ledger
         self.lock = RLock()
-        """Held around every word to and from venue and journal; a strategy never runs under it."""
+        """Held around every message to and from venue and journal; a strategy never runs under it."""
         self.shut: Refusal | None = None
-        """Why nothing new may leave, whatever limits say."""
-        self._heard: list[OrderWord] = []
+        """Why nothing new may leave, whatever limits allow."""
+        self._received: list[OrderMessage] = []
         self.notices: list[Notice] = []
-        """What was worth saying since somebody last took it."""
+        """Notices since they were last taken."""
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Journal entries, then fold them.
@@ -179,8 +179,8 @@ class OrderGateway:
             self._send(outcome)
         return outcome
 
-    def _parent_of(self, word: Command | OrderWord) -> str:
-        names = [getattr(word, "cl_ord_id", ""), getattr(word, "orig", "")]
+    def _parent_of(self, message: Command | OrderMessage) -> str:
+        names = [getattr(message, "cl_ord_id", ""), getattr(message, "orig", "")]
         return next((order.parent for name in names if (order := self.ledger.orders.get(name)) is not None), "")
 
     def _denial(self, command: Command, now_ns: int) -> Denied | None:
@@ -208,47 +208,49 @@ class OrderGateway:
             self.write([Entry(kinds.ALERT, about.ns, about.instrument, about.agent, about.parent, about.order, body)])
 
     def receive(self, events: Sequence[VenueEvent]) -> None:
-        """Journal and fold the venue's words on orders; market data passes by.
+        """Journal and fold the venue's reports on orders; market data passes by.
 
         Raises
         ------
         JournalError
-            They were not written. They are kept and written with the next ones; a session that ends before will have
+            They were not written. They are stored and written with the next ones; a session that ends before will have
             them asked for by the next.
         """
         with self.lock:
-            self._heard += [event for event in events if isinstance(event, Report | CancelReject | LinkStatus)]
-            if not (words := list(self._heard)):
+            self._received += [event for event in events if isinstance(event, Report | CancelReject | LinkStatus)]
+            if not (messages := list(self._received)):
                 return
             crashpoints.at("gateway.heard")
-            if any(isinstance(word, Report) and word.last_lots for word in words):
+            if any(isinstance(message, Report) and message.last_lots for message in messages):
                 crashpoints.at("gateway.heard.fill")
-            self.write(self._entries_in(words))
-            self._heard.clear()
-            if any(isinstance(word, Report) and word.last_lots for word in words):
+            self.write(self._entries_in(messages))
+            self._received.clear()
+            if any(isinstance(message, Report) and message.last_lots for message in messages):
                 crashpoints.at("gateway.booked.fill")
-            self._alarm(self._count(words))
+            self._alarm(self._count(messages))
 
-    def _entries_in(self, words: Sequence[OrderWord]) -> list[Entry]:
+    def _entries_in(self, messages: Sequence[OrderMessage]) -> list[Entry]:
         entries = []
-        for word in words:
-            entries.append(entry_in(word, self._parent_of(word)))
-            if isinstance(word, LinkStatus) and not word.up:
-                body = {"severity": "critical", "code": kinds.LINK_DOWN, "text": word.text or "the way is down"}
-                entries.append(Entry(kinds.ALERT, word.ns, body=body))
+        for message in messages:
+            entries.append(entry_in(message, self._parent_of(message)))
+            if isinstance(message, LinkStatus) and not message.up:
+                body = {"severity": "critical", "code": kinds.LINK_DOWN, "text": message.text or "the way is down"}
+                entries.append(Entry(kinds.ALERT, message.ns, body=body))
         return entries
 
-    def _count(self, words: Sequence[OrderWord]) -> list[Entry]:
-        """Tell limits; what they find odd becomes alerts."""
+    def _count(self, messages: Sequence[OrderMessage]) -> list[Entry]:
+        """Report to limits; what they find odd becomes alerts."""
         alerts = []
-        for word in words:
-            if isinstance(word, CancelReject):
-                self.limits.cancel_reject(word)
-            elif not isinstance(word, Report) or self.ledger.orders.says_nothing(word):
+        for message in messages:
+            if isinstance(message, CancelReject):
+                self.limits.cancel_reject(message)
+            elif not isinstance(message, Report) or self.ledger.orders.changes_nothing(message):
                 continue
-            elif (alarm := self.limits.report(word)) is not None:
+            elif (alarm := self.limits.report(message)) is not None:
                 body = {"severity": "critical", "code": str(alarm.code), "text": str(alarm.text)}
-                alerts.append(Entry(kinds.ALERT, word.ns, word.instrument, word.account, "", word.cl_ord_id, body))
+                alerts.append(
+                    Entry(kinds.ALERT, message.ns, message.instrument, message.account, "", message.cl_ord_id, body)
+                )
         return alerts
 
     def _alarm(self, alerts: list[Entry]) -> None:

@@ -1,4 +1,4 @@
-"""The kill latch: a small file that says who may send nothing new. It works while everything else hangs.
+"""The kill latch: a small file that names who may send nothing new. It works while everything else hangs.
 
     latch = KillLatch(desk_folder / "kill.json")
     gate = LimitGate(limits, listings, agents, killed=latch.killed)      # asked before every order
@@ -31,7 +31,7 @@ _Signature = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class KillState:
-    """What the latch says.
+    """The state of the latch.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class KillLatch:
         return self._stuck or self._state.why(agent)
 
     def state(self) -> KillState:
-        """What the file says now."""
+        """What the file holds now."""
         return self._read()
 
     def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
@@ -156,8 +156,8 @@ class KillLatch:
 
     def _read(self) -> KillState:
         try:
-            said = json.loads(self.path.read_bytes())
-            killed, history = said["killed"], said["history"]
+            stored = json.loads(self.path.read_bytes())
+            killed, history = stored["killed"], stored["history"]
             if not all(type(each) is str and each for pair in killed.items() for each in pair):
                 raise TypeError("killed is no list of reasons")
             if not all(type(each) is dict for each in history):
@@ -168,8 +168,8 @@ class KillLatch:
         except OSError as error:
             return KillState({}, (), f"{self.path} cannot be read ({error.strerror}): killed until it is re-armed")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            told = f"{self.path} makes no sense ({type(error).__name__}: {error}): killed until it is re-armed"
-            return KillState({}, (), told)
+            text = f"{self.path} makes no sense ({type(error).__name__}: {error}): killed until it is re-armed"
+            return KillState({}, (), text)
         return KillState(killed, tuple(history))
 
     def _write(self, state: KillState) -> None:
@@ -188,9 +188,9 @@ class KillLatch:
 
 
 def _say_why(reason: str, by: str) -> None:
-    for what, said in (("a reason", reason), ("the name of who does it", by)):
-        if not isinstance(said, str) or not said.strip():
-            raise ConfigError(what, repr(said), "say it: it goes into the record")
+    for what, text in (("a reason", reason), ("the name of who does it", by)):
+        if not isinstance(text, str) or not text.strip():
+            raise ConfigError(what, repr(text), "say it: it goes into the record")
 
 
 def _keep(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Everything that a journal says of orders, positions and parents: one fold, for sessions, recovery and consoles.
+"""The state of orders, positions and parents: one fold, for sessions, recovery and consoles.
 
 ledger = Ledger.of(journal)
 ledger.positions.of("ann", "AMZN").lots
@@ -29,10 +29,10 @@ class Ledger:
     def __init__(self) -> None:
         self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
         self.last, self.acknowledged = 0, 0
-        self.asked: dict[int, Entry] = {}
+        self.requested: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
-        """Executions by parent, each once, in the order they were heard."""
+        """Executions by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
         """The highest number of a child's name, by parent."""
 
@@ -69,9 +69,9 @@ class Ledger:
         if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
             self.acknowledged += 1
         elif entry.kind == kinds.OPERATOR and "id" in body:
-            self.asked[int(body["id"])] = entry
+            self.requested[int(body["id"])] = entry
         elif entry.kind in (kinds.PARENT, kinds.ALERT) and "operator" in body:
-            self.asked.pop(int(body["operator"]), None)
+            self.requested.pop(int(body["operator"]), None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
             self._refusals(entry)
             stem, _, number = entry.order.rpartition(".")
@@ -79,7 +79,7 @@ class Ledger:
                 self.children[stem] = max(self.children.get(stem, 0), int(number))
 
     def _refusals(self, entry: Entry) -> None:
-        """What limits kept back of a parent's lots, until another of its orders leaves."""
+        """What limits denied of a parent's lots, until another of its orders leaves."""
         if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
             self.parents.sent(entry.parent, entry.ns)
         elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":

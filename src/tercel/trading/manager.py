@@ -1,13 +1,13 @@
 """The manager of parent orders: accepts, pauses, amends, cancels them; each has an executor that may be replaced.
 
-What cannot be relied on is replaced, and that is journaled: a strategy that raises or says NaN by the fallback, an
+What cannot be relied on is replaced, and that is journaled: a strategy that raises or answers NaN by the fallback, an
 executor whose orders' fate was unknown for a while by a new one that goes on with what is left.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,15 @@ from tercel.trading.parents import NEW_SESSION, NO_LIMIT, ParentOrder, ParentReq
 from tercel.trading.stopping import Stopper, cancels
 from tercel.trading.strategies import Strategies
 
+FALLBACK: Final = "twap_passive"
+"""The strategy that takes over from one that failed."""
+
 
 class Watcher(Protocol):
-    """Who is told what happens in a session."""
+    """Who is notified of what happens in a session."""
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """What the venue said, after followers and executors heard it."""
+        """What the venue reported, after followers and executors processed it."""
         ...
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
@@ -62,9 +65,7 @@ class ParentOrderManager:
         The follower of an instrument.
     name : callable
         Makes a cl_ord_id that was never used.
-    fallback : str
-        The strategy that takes over from one that failed.
-    seed, warmup_s, run_out
+    seed, warmup_s
         Of executors.
     """
 
@@ -76,14 +77,11 @@ class ParentOrderManager:
         follow: Callable[[str], Follower],
         name: Callable[[], str],
         *,
-        fallback: str,
         seed: int,
         warmup_s: float,
-        run_out: bool,
     ) -> None:
         self.gateway, self.stopper, self._strategies, self._follow = gateway, stopper, strategies, follow
-        self._name, self._fallback, self._seed = name, fallback, seed
-        self._warmup_s, self._run_out = warmup_s, run_out
+        self._name, self._seed, self._warmup_s = name, seed, warmup_s
         self.executors: dict[str, ParentExecutor] = {}
         self.finished: dict[str, ParentExecutor] = {}
         """Executors of parents that are over, for their costs."""
@@ -158,7 +156,7 @@ class ParentOrderManager:
         given = self._given.get(parent.id) if parent.strategy == order.strategy else None
         left_ns = max(parent.ends_ns - self._now, 1)
         decisions = max(1, round(order.decisions * min(1.0, left_ns / parent.horizon_ns)))
-        asked = replace(order, limit_price=parent.limit_price)
+        requested = replace(order, limit_price=parent.limit_price)
         what_is_left = Assignment(
             parent.id,
             order.agent,
@@ -166,13 +164,12 @@ class ParentOrderManager:
             order.side,
             parent.left,
             self._now,
-            asked.task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=self._warmup_s),
+            requested.task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=self._warmup_s),
             self._seed,
             [each.id for each in ledger.parents].index(parent.id),
-            self._run_out,
-            ledger.next_child(parent.id),
-            parent.limit,
-            parent.filled,
+            first_child=ledger.next_child(parent.id),
+            limit=parent.limit,
+            filled_before=parent.filled,
         )
         strategy = given or self._strategies(parent.strategy, order.instrument)
         executor = ParentExecutor(what_is_left, self._follow(order.instrument), strategy)
@@ -236,13 +233,13 @@ class ParentOrderManager:
         if horizon_ns is not None and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now):
             raise OrderError("a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead")
         wanted = None if limit_price == NO_LIMIT else limit_price
-        asked = replace(
+        requested = replace(
             parent.order, lots=lots or parent.lots, horizon_ns=horizon_ns or parent.horizon_ns, limit_price=wanted
         )  # refuses nonsense
         given = (("lots", lots), ("horizon_ns", horizon_ns))
         words: dict[str, Any] = {name: value for name, value in given if value is not None}
         if limit_price is not None:
-            words |= {"limit_price": wanted, "limit": self._limit(parent, asked)}
+            words |= {"limit_price": wanted, "limit": self._limit(parent, requested)}
         self.say(parent, "amended", operator, reason=reason, **words)
         if lots is not None:
             with self.gateway.lock:
@@ -256,13 +253,13 @@ class ParentOrderManager:
         elif lots is not None:
             self._send(executor, executor.amend(lots - executor.order.filled_before))
 
-    def _limit(self, parent: ParentOrder, asked: ParentRequest) -> int:
-        """Another limit price of a parent in ticks; before its arrival 0, as the arrival says what it is."""
-        tick = self._follow(asked.instrument).listing.tick
-        return limit_at(asked.task(), asked.side, tick, parent.arrival_mid2) if parent.arrival_ns else 0
+    def _limit(self, parent: ParentOrder, requested: ParentRequest) -> int:
+        """Another limit price of a parent in ticks; before its arrival 0, as the arrival fixes it."""
+        tick = self._follow(requested.instrument).listing.tick
+        return limit_at(requested.task(), requested.side, tick, parent.arrival_mid2) if parent.arrival_ns else 0
 
     def guide(self, instrument: str, alpha: Alpha | None, posture: Posture | None) -> None:
-        """What signals and risk say of an instrument, from the next decision of its executors on."""
+        """Guidance of signals and risk for an instrument, from the next decision of its executors on."""
         self._guidance[instrument] = alpha, posture
         for executor in self:
             if executor.order.instrument == instrument:
@@ -281,7 +278,7 @@ class ParentOrderManager:
     # -- executors, which are not trusted ---------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Let every executor hear what the venue said; market data reaches those in its instrument alone."""
+        """Let every executor process what the venue reported; market data reaches those in its instrument alone."""
         moved = {event.instrument for event in events if isinstance(event, MarketRows)}
         all_moved = all(isinstance(event, MarketRows) for event in events)
         for executor in self:
@@ -292,7 +289,7 @@ class ParentOrderManager:
             watcher.on_events(events)
 
     def on_time(self, now_ns: int) -> None:
-        """Everything up to a time was heard: let executors arrive, decide, close."""
+        """Everything up to a time was processed: let executors arrive, decide, close."""
         for executor in self:
             if executor.due_ns <= now_ns:
                 self._try(executor, partial(executor.on_time, now_ns))
@@ -334,14 +331,14 @@ class ParentOrderManager:
         order, text = executor.order, f"{type(error).__name__}: {error}"
         self.alert("strategy_failed", text, order.instrument, order.account, order.parent)
         parent = self.gateway.ledger.parents.must(order.parent)
-        if parent.strategy == self._fallback and parent.status == ParentStatus.WORKING:
+        if parent.strategy == FALLBACK and parent.status == ParentStatus.WORKING:
             self.say(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
         elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
-            self.say(parent, "fallback", strategy=self._fallback, reason=text)
+            self.say(parent, "fallback", strategy=FALLBACK, reason=text)
         self.take_off(executor, text)
 
     def _send(self, executor: ParentExecutor, commands: Sequence[Command], decision: Sequence[Entry] = ()) -> None:
-        """Through the gateway; what was denied is told the executor, whose answer goes the same way."""
+        """Through the gateway; the executor is notified of what was denied, and its answer goes the same way."""
         for _ in range(100):
             if not commands and not decision:
                 return

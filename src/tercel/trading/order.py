@@ -1,10 +1,10 @@
 """The life of a child order: a pure step from one state to the next.
 
-No end is ever inferred: an order ends by the venue's word alone, and until then its lots count as open. An order whose
-fate is not known is UNKNOWN, by name.
+No end is ever inferred: an order ends by a report of the venue alone, and until then its lots count as open. An order
+whose fate is not known is UNKNOWN, by name.
 
-`ChildOrder.base` is what the venue has said; a cancel or replace on its way shows in `ChildOrder.status` until it is
-answered.
+`ChildOrder.base` is what the venue has reported; a cancel or replace on its way shows in `ChildOrder.status` until it
+is answered.
 """
 
 from collections.abc import Mapping
@@ -41,27 +41,27 @@ TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
     S.UNKNOWN: {**_LIVE_ROW, X.TRADE: S.UNKNOWN},
     **{end: _row(*[end] * 6) for end in (S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED)},
 }
-"""Base state after a report, but for two words of the venue: an order whose report says FILLED is FILLED, and one that
-was filled lives on when a later REPLACED leaves lots open. NEW stands for PARTIALLY_FILLED where lots are booked. A
-fill of an UNKNOWN order may be old news: it stays UNKNOWN until the venue says how it stands."""
+"""Base state after a report, but for two reports of the venue: an order whose report says FILLED is FILLED, and one
+that was filled lives on when a later REPLACED leaves lots open. NEW stands for PARTIALLY_FILLED where lots are booked.
+A fill of an UNKNOWN order may be old: it stays UNKNOWN until the venue reports its state."""
 _ENDS: Final = {X.CANCELED: S.CANCELED, X.REJECTED: S.REJECTED, X.EXPIRED: S.EXPIRED}
 
 
 class Code(StrEnum):
-    """What is worth saying about a report."""
+    """A notice about a report."""
 
     UNKNOWN_ORDER = "unknown_order"
-    """A word on an order that was never sent: kept aside."""
+    """A report on an order that was never sent: set aside."""
     EXEC_CHANGED = "exec_changed"
     """An execution came again with other content: not booked."""
     OVERFILL = "overfill"
     """More was filled than ordered: booked."""
     LATE_FILL = "late_fill"
-    """A fill beyond what the venue had said when it ended the order: booked."""
+    """A fill beyond what the venue had reported when it ended the order: booked."""
     UNSOLICITED = "unsolicited_cancel"
     """The venue cancelled what nobody asked it to cancel."""
     CONFLICT = "conflict"
-    """The venue says what cannot follow from what it said before."""
+    """The venue reports what cannot follow from its earlier reports."""
     GAP = "missing_executions"
     """The venue counts more filled lots than it has reported."""
     REJECTED = "rejected"
@@ -76,7 +76,7 @@ ALARMING: Final = frozenset({Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFIL
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something worth saying."""
+    """Something to report."""
 
     code: Code
     order: str
@@ -101,11 +101,11 @@ class ChildOrder:
     root, name : str
         Its first cl_ord_id, which never changes, and its latest that the venue has accepted.
     order_id : str
-        The venue's name, "" until it is told.
+        The venue's name, "" until it is reported.
     instrument, account, parent, side, lots, price, tif
         As ordered, and as replaced since.
     base : OrdStatus
-        What the venue has said, without what is on its way.
+        What the venue has reported, without what is on its way.
     pending : tuple of Pending
         Cancels and replaces without an answer.
     cum, paid : int
@@ -113,9 +113,9 @@ class ChildOrder:
     venue_cum : int
         Filled lots as the venue counts them; above `cum` while executions are missing.
     acked : bool
-        The venue has said that it has the order.
+        The venue has acknowledged the order.
     sent_ns, last_ns, replaced_ns : int
-        When it was sent, when the venue last spoke of it, and when it last changed its size or price.
+        When it was sent, when the venue last reported it, and when it last changed its size or price.
     text : str
         The venue's reason.
     """
@@ -160,7 +160,7 @@ class ChildOrder:
 
     @property
     def open_lots(self) -> int:
-        """Lots that may still fill, or have filled and are not yet told."""
+        """Lots that may still fill, or have filled and are not yet reported."""
         if self.done:
             return max(self.venue_cum - self.cum, 0)
         return max(self.lots, *(pending.lots for pending in self.pending), self.venue_cum, 0) - self.cum
@@ -182,7 +182,7 @@ def opened(command: NewOrder) -> ChildOrder:
     )
 
 
-def asked(order: ChildOrder, command: CancelOrder | ReplaceOrder) -> ChildOrder:
+def requested(order: ChildOrder, command: CancelOrder | ReplaceOrder) -> ChildOrder:
     """The order with a cancel or replace on its way."""
     if isinstance(command, ReplaceOrder):
         pending = Pending(command.cl_ord_id, command.lots, command.price)
@@ -229,7 +229,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
 
 
 def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
-    """What a report says that it should not, seen from the order before it."""
+    """What of a report contradicts the order, seen from the order before it."""
     kind, root, notices = report.exec_type, order.root, []
     cum = order.cum + report.last_lots
     if kind == X.TRADE and order.done and cum > order.venue_cum:
@@ -293,7 +293,7 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
 def refused(order: ChildOrder, word: CancelReject) -> tuple[ChildOrder, list[Notice]]:
     """The order after a cancel or replace was refused.
 
-    When the venue says that the order has ended and no report has, it is UNKNOWN: what ended it is still to come.
+    When the venue reports that the order has ended and no report has, it is UNKNOWN: what ended it is still to come.
     """
     left = tuple(pending for pending in order.pending if pending.cl_ord_id != word.cl_ord_id)
     order = replace(order, pending=left, last_ns=max(order.last_ns, word.ns))

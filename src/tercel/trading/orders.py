@@ -15,8 +15,8 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
-from tercel.trading.journal.words import command_of, word_of
-from tercel.trading.order import ChildOrder, Code, Notice, Pending, S, X, asked, lost, opened, refused, reported
+from tercel.trading.journal.codec import command_of, message_of
+from tercel.trading.order import ChildOrder, Code, Notice, Pending, S, X, lost, opened, refused, reported, requested
 from tercel.trading.positions import Fill
 
 
@@ -36,7 +36,7 @@ class Orders:
         self.fills: list[Fill] = []
         """Every execution booked, in the order of booking."""
         self.quarantined: list[Report | CancelReject] = []
-        """Words on orders that were never sent."""
+        """Reports on orders that were never sent."""
         self.session = 0
         """Number of the session that wrote last."""
 
@@ -54,7 +54,7 @@ class Orders:
         """Whether an execution was booked already."""
         return (report.account, report.exec_id) in self._executions
 
-    def says_nothing(self, report: Report) -> bool:
+    def changes_nothing(self, report: Report) -> bool:
         """Whether it answers a question about a name that nothing has."""
         named = report.cl_ord_id in self._root or report.orig in self._root
         return not named and report.exec_type == X.STATUS and not (report.cum or report.leaves)
@@ -76,7 +76,7 @@ class Orders:
     def apply(self, entry: Entry) -> list[Notice]:
         """Take one entry of the journal."""
         if entry.kind == kinds.REPORT_IN:
-            return self._told(entry)
+            return self._report_in(entry)
         if entry.kind == kinds.ORDER_OUT:
             self._sent(command_of(entry.body))
         elif entry.kind == kinds.SESSION:
@@ -113,19 +113,19 @@ class Orders:
             if (order := self.get(command.orig)) is not None:
                 self._root[command.cl_ord_id] = order.root
                 if not order.done:
-                    self._put(asked(order, command))
+                    self._put(requested(order, command))
         elif isinstance(command, MassCancel):
             for order in self.live(command.account or None, None, command.instrument):
                 if not order.done:
                     self._put(replace(order, pending=(*order.pending, Pending(command.cl_ord_id))))
 
-    def _told(self, entry: Entry) -> list[Notice]:
-        word = word_of(entry.body)
+    def _report_in(self, entry: Entry) -> list[Notice]:
+        word = message_of(entry.body)
         if isinstance(word, LinkStatus):
             return []
         order = self._meant(word)
         if order is None:
-            if isinstance(word, Report) and self.says_nothing(word):
+            if isinstance(word, Report) and self.changes_nothing(word):
                 return []
             self.quarantined.append(word)
             return [Notice(Code.UNKNOWN_ORDER, word.cl_ord_id, f"{word}")]

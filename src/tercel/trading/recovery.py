@@ -5,7 +5,7 @@
 3. Ask the venue for executions that were missed; each is booked once.
 4. Cancel whatever of ours still stands there, known here or not: no order works for nobody.
 5. Ask what became of each order; ask again until the venue has ended every one.
-6. Write down, order by order, what was thought, what the venue said, and by which evidence they agree now.
+6. Write down, order by order, the state in the ledger, the venue's report, and by which evidence they agree now.
 
 Nothing is inferred: an order that the venue does not answer for stays UNKNOWN, and the session does not begin.
 """
@@ -20,7 +20,7 @@ from tercel.core.ports import Entry, Journal
 from tercel.trading import crashpoints
 from tercel.trading.gateway import LimitsPort, OrderGateway
 from tercel.trading.journal import kinds
-from tercel.trading.journal.words import command_of, word_of
+from tercel.trading.journal.codec import command_of, message_of
 from tercel.trading.ledger import FOLDED, Ledger
 from tercel.trading.order import ChildOrder
 from tercel.trading.stopping import cancels, questions
@@ -31,7 +31,7 @@ FIRST_WAIT_NS: Final = 1_000_000
 LONGEST_WAIT_NS: Final = 1_000_000_000
 AGAIN: Final = "start again when it answers; one that began anew never will: give the desk a new folder then"
 BEHIND_NS: Final = 60_000_000_000
-"""So much may a venue's clock lie behind its last word."""
+"""So much may a venue's clock lie behind its last report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,9 @@ def _count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
     elif entry.kind == kinds.ORDER_OUT:
         limits.sent(command_of(body))
     elif entry.kind == kinds.REPORT_IN:
-        word = word_of(body)
+        word = message_of(body)
         if isinstance(word, Report):
-            if not ledger.orders.says_nothing(word):
+            if not ledger.orders.changes_nothing(word):
                 limits.report(word)
         elif isinstance(word, CancelReject):
             limits.cancel_reject(word)
@@ -106,13 +106,13 @@ def _count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
 
 
 def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
-    """Take executions that the venue has and the journal has not, where it can say them again; their exec_ids."""
-    said = getattr(gateway.venue, "executions", None)
-    if said is None:
+    """Take executions that the venue has and the journal has not, where it can repeat them; their exec_ids."""
+    executions = getattr(gateway.venue, "executions", None)
+    if executions is None:
         return []
     found = []
     for account in accounts:
-        missing = [report for report in said(account) if not gateway.ledger.orders.knows(report)]
+        missing = [report for report in executions(account) if not gateway.ledger.orders.knows(report)]
         gateway.receive(missing)
         found += [report.exec_id for report in missing]
     return found
@@ -144,7 +144,7 @@ def reconcile(
     Raises
     ------
     VenueError
-        When the venue does not answer for all of them, or its time lies before its last word on them: it began anew.
+        When the venue does not answer for all of them, or its time lies before its last report on them: it began anew.
     """
     orders = gateway.ledger.orders
     last_ns, now = max((order.last_ns for order in orders), default=0), gateway.venue.now_ns
@@ -193,7 +193,7 @@ def _cancels(gateway: OrderGateway, name: Callable[[], str]) -> list[Command]:
 
 
 def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None:
-    """Hear what the venue has to say within a time.
+    """Take what the venue reports within a time.
 
     A fence is a question about a name that nothing has: once it is answered, everything that was sent before it has
     been obeyed, also by orders that nobody here remembers.

@@ -16,12 +16,13 @@ from tercel.trading.journal.blobs import unpack
 def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
     """The decision with a sequence number: {"title", "sentences", "tables": {name: {what: value}}}; None where none is.
 
-    The sentences say what the strategy was told, what it wanted and what became of it; the tables hold what it saw.
+    The sentences name the guidance that the strategy had, what it wanted and what became of it; the tables hold what it
+    saw.
     """
     entry = next((entry for number, entry in journal.read(seq - 1) if number == seq), None)
     if entry is None or entry.kind != kinds.DECISION:
         return None
-    sentences = [*_stood(entry), *_told(entry), _wanted(entry), *_became(journal, seq, entry)]
+    sentences = [*_market(entry), *_guidance(entry), _wanted(entry), *_became(journal, seq, entry)]
     title = f"Decision {entry.body.get('n')} of {entry.agent} on {entry.instrument}, parent {entry.parent}"
     if entry.body.get("strategy"):
         title += f", by {entry.body['strategy']}"
@@ -105,10 +106,10 @@ def _side(side: int) -> str:
     return "buy" if side > 0 else "sell"
 
 
-# -- what it was told and wanted --------------------------------------------------------------------------------------
+# -- guidance and intent -----------------------------------------------------------------------------------------------
 
 
-def _stood(entry: Entry) -> list[str]:
+def _market(entry: Entry) -> list[str]:
     """Where the order and the market stood."""
     arrays = unpack(entry.blob)
     if "x" not in arrays or "m" not in arrays:
@@ -125,13 +126,15 @@ def _stood(entry: Entry) -> list[str]:
     return [order, f"The market stood at {shown[0]} / {shown[1]}; since arrival the mid is {way}."]
 
 
-def _told(entry: Entry) -> list[str]:
+def _guidance(entry: Entry) -> list[str]:
     alpha, posture = entry.body.get("alpha"), entry.body.get("posture")
-    said = "No forecast was in force."
+    forecast = "No forecast was in force."
     if alpha:
         over = f"over {alpha['horizon_ns'] / 60e9:g} min"
         sources = ", ".join(alpha["sources"]) or "nothing"
-        said = f"Signals expected {alpha['expected_bps']:+.1f} bps (sd {alpha['sd_bps']:.1f}) {over}, from {sources}."
+        forecast = (
+            f"Signals expected {alpha['expected_bps']:+.1f} bps (sd {alpha['sd_bps']:.1f}) {over}, from {sources}."
+        )
     risk = "No posture was in force."
     if posture:
         why = "; ".join(posture.get("reasons", ())) or "nothing unusual"
@@ -139,7 +142,7 @@ def _told(entry: Entry) -> list[str]:
             f"Risk allowed {100 * posture['max_participation']:.0f} % of the volume at urgency "
             f"{posture['urgency']:.2f} and size {posture['size_multiplier']:.2f}: {why}."
         )
-    return [said, risk]
+    return [forecast, risk]
 
 
 def _wanted(entry: Entry) -> str:
@@ -163,20 +166,20 @@ def _became(journal: Journal, seq: int, entry: Entry) -> list[str]:
     names = set(entry.body.get("commands", ()))
     if not names:
         return ["Its orders already stood as it wanted them: no command was needed."]
-    said = []
+    sentences = []
     for _, other in journal.read(seq, (kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN)):
         if other.order not in names or other.parent != entry.parent:
             continue
         body = other.body
         if other.kind == kinds.ORDER_OUT:
-            said.append(f"Sent {other.order}: {_command(body)}.")
+            sentences.append(f"Sent {other.order}: {_command(body)}.")
         elif other.kind == kinds.DENIED:
-            said.append(f"Denied {other.order}: {body.get('code')} {body.get('text')}.")
+            sentences.append(f"Denied {other.order}: {body.get('code')} {body.get('text')}.")
         elif body.get("what") == "report":
-            said.append(f"The venue on {other.order}, {(other.ns - entry.ns) / 1e9:.3f} s later: {_report(body)}.")
+            sentences.append(f"The venue on {other.order}, {(other.ns - entry.ns) / 1e9:.3f} s later: {_report(body)}.")
         else:
-            said.append(f"The venue refused {other.order}: {body.get('text') or 'no reason given'}.")
-    return said
+            sentences.append(f"The venue refused {other.order}: {body.get('text') or 'no reason given'}.")
+    return sentences
 
 
 def _command(body: Mapping[str, Any]) -> str:

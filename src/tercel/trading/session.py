@@ -9,6 +9,7 @@ work are then paused until somebody resumes them, or go on at once with `resume`
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError
@@ -25,9 +26,41 @@ from tercel.trading.recovery import RecoveryLine, reconcile, refold, resend
 from tercel.trading.stopping import AGAIN_NS, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
 
-HEARTBEAT_NS: Final = 60 * NS_PER_SECOND
 FIRST_S: Final = 60.0
-"""Seconds that the first decision of a parent may take before people are told."""
+"""Seconds that the first decision of a parent may take before people are notified."""
+
+
+@dataclass(frozen=True)
+class SessionTerms:
+    """How a session runs.
+
+    Parameters
+    ----------
+    resume : bool
+        Parents of an earlier session go on at once.
+    seed : int
+        Of the strategies' draws.
+    warmup_s : float
+        Of the market before a parent's arrival, for its long volatility.
+    heartbeat_ns : int
+        Venue time between two heartbeats in the journal.
+    watch_s : float
+        Seconds between two looks of a thread at the latch, so that a kill works while a strategy hangs; 0: no thread,
+        the latch is looked at in every step.
+    holder : str
+        Who runs it, for people.
+    mark : str
+        Stands in the names that this session makes. Who shares accounts at a venue with others gives each session
+        another: a venue takes a name once.
+    """
+
+    resume: bool = False
+    seed: int = 0
+    warmup_s: float = 900.0
+    heartbeat_ns: int = 60 * NS_PER_SECOND
+    watch_s: float = 0.0
+    holder: str = ""
+    mark: str = ""
 
 
 class Session:
@@ -39,38 +72,21 @@ class Session:
     journal : Journal
         Held by this session alone.
     limits : LimitsPort
-        A fresh `limits.LimitGate`: it is told everything that the journal holds.
+        A fresh `limits.LimitGate`: it is given everything that the journal holds.
     strategies : Strategies
         Makes a strategy by name.
+    terms : SessionTerms
     latch : Latch
         The kill latch; the same that `limits` asks.
-    fallback : str
-        The strategy that takes over from one that fails.
-    resume : bool
-        Parents of an earlier session go on at once.
-    seed : int
-        Of the strategies' draws.
-    warmup_s, heartbeat_ns
-        What counts as long volatility before arrival; venue time between two heartbeats.
-    watch_s : float
-        Seconds between two looks of a thread at the latch, so that a kill works while a strategy hangs; 0: no thread,
-        the latch is looked at in every step.
     on_operator : callable
         Given operator commands that are not for parents; True when it has obeyed.
     request : callable
         Makes a parent order from what a person asked for, with the desk's defaults for what was left out.
-    holder : str
-        Who runs it, for people.
-    run_out : bool
-        Workers that are filled early still decide to their horizon, as the batch can.
-    mark : str
-        Stands in the names that this session makes. Who shares accounts at a venue with others gives each session
-        another: a venue takes a name once.
 
     Raises
     ------
     VenueError
-        The venue does not say what became of an earlier session's orders.
+        The venue does not report what became of an earlier session's orders.
     JournalError
         The journal cannot be written.
     """
@@ -81,54 +97,34 @@ class Session:
         journal: Journal,
         limits: LimitsPort,
         strategies: Strategies,
+        terms: SessionTerms = SessionTerms(),
         *,
         latch: Latch | None = None,
-        fallback: str = "twap_passive",
-        resume: bool = False,
-        seed: int = 0,
-        warmup_s: float = 900.0,
-        heartbeat_ns: int = HEARTBEAT_NS,
-        watch_s: float = 0.0,
         on_operator: Callable[[Entry], bool] = lambda entry: False,
         request: Callable[[Mapping[str, Any]], ParentRequest] = lambda body: ParentRequest(**body),
-        holder: str = "",
-        run_out: bool = False,
-        mark: str = "",
     ) -> None:
-        self.venue, self.journal, self.limits, self.mark = venue, journal, limits, mark
-        self._heartbeat_ns, self._on_operator, self.request = heartbeat_ns, on_operator, request
+        self.venue, self.journal, self.limits, self.mark = venue, journal, limits, terms.mark
+        self._heartbeat_ns, self._on_operator, self.request = terms.heartbeat_ns, on_operator, request
         self._backlog: list[VenueEvent] = []
-        self._beats, self._named, self._asked_ns, self._beat_ns = 0, 0, 0, 0
+        self._beats, self._named, self._requested_ns, self._beat_ns = 0, 0, 0, 0
         self.ledger = refold(journal, limits)
         self.gateway = OrderGateway(venue, journal, limits, self.ledger)
         self.number = self.ledger.next_session
-        self.recovered = self._begin(resume, holder)
+        self.recovered = self._begin(terms.resume, terms.holder)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
         self.stopper = Stopper(self.gateway, latch, self._name)
-        self.manager = ParentOrderManager(
-            self.gateway,
-            self.stopper,
-            strategies,
-            self.follow,
-            self._name,
-            fallback=fallback,
-            seed=seed,
-            warmup_s=warmup_s,
-            run_out=run_out,
+        self.manager = manager = ParentOrderManager(
+            self.gateway, self.stopper, strategies, self.follow, self._name, seed=terms.seed, warmup_s=terms.warmup_s
         )
-        self.accept, self.guide = self.manager.accept, self.manager.guide
-        self.pause, self.resume, self.cancel, self.amend = (
-            self.manager.pause,
-            self.manager.resume,
-            self.manager.cancel,
-            self.manager.amend,
-        )
+        self.accept, self.guide = manager.accept, manager.guide
+        self.pause, self.resume, self.cancel, self.amend = manager.pause, manager.resume, manager.cancel, manager.amend
         self._look()
         self._go_on()
-        self._watch = Watch(self._look, self._pump, lambda: self._beats, watch_s, self._stands) if watch_s > 0 else None
-        if self._watch is not None:
+        self._watch: Watch | None = None
+        if terms.watch_s > 0:
+            self._watch = Watch(self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands)
             self._watch.start()
 
     # -- beginning and end ---------------------------------------------------------------------------------------
@@ -150,7 +146,7 @@ class Session:
             elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
                 self.manager.work(parent)
         self.manager.expire(begins=True)
-        for entry in list(self.ledger.asked.values()):
+        for entry in list(self.ledger.requested.values()):
             self._obey(entry)
 
     def close(self) -> None:
@@ -185,9 +181,9 @@ class Session:
 
     def _follower(self, listing: Listing) -> Follower:
         words: dict[str, Any] = {}
-        for word in ("width", "feed_levels"):  # a simulated exchange says how deep its book is
-            if (said := getattr(self.venue, word, None)) is not None:
-                words[word] = said(listing.instrument)
+        for word in ("width", "feed_levels"):  # a simulated exchange knows how deep its book is
+            if (answer := getattr(self.venue, word, None)) is not None:
+                words[word] = answer(listing.instrument)
         return Follower(listing, **words)
 
     def _touch(self, instrument: str) -> tuple[int | None, int | None]:
@@ -202,7 +198,7 @@ class Session:
         return self.venue.now_ns
 
     def step(self, until_ns: int) -> list[VenueEvent]:
-        """Let time pass up to `until_ns`, a decision, or a word on own orders; do what follows from it.
+        """Let time pass up to `until_ns`, a decision, or a report on own orders; do what follows from it.
 
         Raises
         ------
@@ -228,7 +224,7 @@ class Session:
         return events
 
     def _hear(self, until_ns: int) -> None:
-        """What the venue says goes to the journal at once, and waits for the session's own thread."""
+        """What the venue reports goes to the journal at once, and waits for the session's own thread."""
         events = self.venue.step(until_ns)
         self._backlog += events
         self.gateway.receive(events)
@@ -285,8 +281,8 @@ class Session:
             failure, self._watch.failure = self._watch.failure, None
             self.manager.alert("kill_watch_failed", str(failure))
         now = self.venue.now_ns
-        if now - self._asked_ns >= AGAIN_NS and self.gateway.shut is None:
-            self._asked_ns = now
+        if now - self._requested_ns >= AGAIN_NS and self.gateway.shut is None:
+            self._requested_ns = now
             if accounts := {order.account for order in self.ledger.orders.unknown() if order.cum < order.venue_cum}:
                 resend(self.gateway, sorted(accounts))
             again = [
@@ -328,29 +324,29 @@ class Session:
             self._obey(entry)
 
     def _obey(self, entry: Entry) -> None:
-        """Do what a person asked; what cannot be done is said."""
-        said, body = entry.body["command"], entry.body["body"]
+        """Do what a person asked; what cannot be done is alerted."""
+        command, body = entry.body["command"], entry.body["body"]
         number, reason = int(entry.body["id"]), f"{entry.body['by']}: {entry.body['reason']}"
         try:
-            if said == "submit":
+            if command == "submit":
                 self.accept(self.request(body), operator=number)
-            elif said in ("pause", "resume", "cancel"):
-                getattr(self, said)(str(body["parent"]), reason, number)
-            elif said == "amend":
+            elif command in ("pause", "resume", "cancel"):
+                getattr(self, command)(str(body["parent"]), reason, number)
+            elif command == "amend":
                 words = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
                 self.amend(str(body["parent"]), reason, **words, operator=number)
-            elif said in ("kill", "rearm"):
+            elif command in ("kill", "rearm"):
                 pass  # the latch was obeyed before; the entry says who asked
             elif not self._on_operator(entry):
                 known = "submit, pause, resume, cancel, amend"
-                raise UnknownNameError("a command that this session knows", repr(said), f"one of {known}")
-            self.ledger.asked.pop(number, None)
+                raise UnknownNameError("a command that this session knows", repr(command), f"one of {known}")
+            self.ledger.requested.pop(number, None)
         except JournalError:
             raise
         except (TercelError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             parent = str(body.get("parent", "")) if isinstance(body, dict) else ""
             parts = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
-            self.manager.alert("operator_refused", f"{said}: {error}", parent=parent, operator=number, **parts)
+            self.manager.alert("operator_refused", f"{command}: {error}", parent=parent, operator=number, **parts)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
@@ -359,7 +355,7 @@ class Session:
         self.stopper.look(sorted({parent.order.agent for parent in list(self.ledger.parents)}))
 
     def _stands(self, seconds: float) -> bool:
-        """Say at whose decision the loop stands still; the first one may take long, as kernels are compiled for it."""
+        """Alert at whose decision the loop stands still; the first one may take long: kernels are compiled."""
         parent, executor = self.ledger.parents.get(self.manager.trying), self.manager.executors.get(self.manager.trying)
         if parent is None or executor is None or (executor.seen == 0 and seconds < FIRST_S):
             return False
@@ -369,7 +365,7 @@ class Session:
         return True
 
     def _pump(self) -> bool:
-        """Let the venue speak while the session's own loop stands still and a kill is not confirmed."""
+        """Let the venue step while the session's own loop stands still and a kill is not confirmed."""
         if not self.stopper.open:
             return False
         with self.gateway.lock:

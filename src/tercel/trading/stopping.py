@@ -1,7 +1,7 @@
 """Stopping: what happens in a session when the kill latch falls, and the thread that sees to it when all else hangs.
 
 The latch refuses what is new by itself (limits ask it before every order). Here what stands at the venue is cancelled,
-and cancelled again, until the venue has said of every order that it is over; only then is a kill *confirmed*.
+and cancelled again, until the venue has reported of every order that it is over; only then is a kill *confirmed*.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,9 +17,9 @@ from tercel.trading.journal import kinds
 from tercel.trading.order import S
 
 STILL_S: Final = 3.0
-"""Seconds without a turn of the session's loop after which people are told."""
+"""Seconds without a turn of the session's loop after which people are notified."""
 AGAIN_NS: Final = 1_000_000_000
-"""Venue time after which what was not answered is said again."""
+"""Venue time after which what was not answered is sent again."""
 
 
 class Latch(Protocol):
@@ -48,7 +48,7 @@ class Stopper:
 
     def __init__(self, gateway: OrderGateway, latch: Latch | None, name: Callable[[], str]) -> None:
         self._gateway, self._latch, self._name = gateway, latch, name
-        self._asked_ns: dict[str, int] = {}
+        self._requested_ns: dict[str, int] = {}
         self.killed: dict[str, str] = {}
         """Reason by agent."""
         self.open: set[str] = set()
@@ -75,7 +75,7 @@ class Stopper:
         now = self._gateway.venue.now_ns
         body = {"event": "latched", "scope": agent, "by": self._by(), "reason": why, "open": self._lots(agent)}
         crashpoints.at("kill.latched")
-        self._asked_ns[agent] = now
+        self._requested_ns[agent] = now
         self._gateway.submit([self._mass(agent)], before=[Entry(kinds.KILL, now, agent=agent, body=body)])
 
     def _rearmed(self, agent: str) -> None:
@@ -97,7 +97,7 @@ class Stopper:
         return sum(order.open_lots for order in self._gateway.ledger.orders.live(agent))
 
     def follow_up(self) -> None:
-        """Confirm what is over; say again what was not answered in time."""
+        """Confirm what is over; send again what was not answered in time."""
         with self._gateway.lock:
             now = self._gateway.venue.now_ns
             for agent in sorted(self.open):
@@ -106,8 +106,8 @@ class Stopper:
                     body = {"event": "confirmed", "scope": agent, "by": "", "reason": self.killed[agent], "open": 0}
                     self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body)])
                     self.open.discard(agent)
-                elif now - self._asked_ns[agent] >= AGAIN_NS:
-                    self._asked_ns[agent] = now
+                elif now - self._requested_ns[agent] >= AGAIN_NS:
+                    self._requested_ns[agent] = now
                     self._gateway.submit([self._mass(agent), *questions(self._gateway)])
 
 
@@ -135,13 +135,13 @@ class Watch(Turns):
     look : callable
         Look at the latch.
     pump : callable
-        Let the venue speak once; False when nothing is open any more.
+        Let the venue step once; False when nothing is open any more.
     beats : callable
         A number that grows while the session's loop turns; 0 before its first turn.
     every_s : float
         Seconds between two looks.
     still : callable
-        Told the seconds, once the loop has stood still for `STILL_S`; until it says True, it is told again.
+        Called with the seconds, once the loop has stood still for `STILL_S`, again until it returns True.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Watch(Turns):
     ) -> None:
         super().__init__("tercel-kill-watch", every_s, self._watch)
         self._look, self._pump, self._beats, self._seen = look, pump, beats, -1
-        self._still, self._stood_s, self._told = still, 0.0, False
+        self._still, self._stood_s, self._reported = still, 0.0, False
         self.failure: TercelError | None = None
         """What kept it from looking: journal or venue are gone. It goes on trying."""
 
@@ -172,6 +172,6 @@ class Watch(Turns):
         """Add up how long the loop has stood still, in looks: what stops this thread too is not counted."""
         self._stood_s = self._stood_s + self.every_s if still else 0.0
         if self._stood_s < STILL_S:
-            self._told = False
-        elif not self._told:
-            self._told = self._still(self._stood_s)
+            self._reported = False
+        elif not self._reported:
+            self._reported = self._still(self._stood_s)

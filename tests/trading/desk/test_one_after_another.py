@@ -5,6 +5,7 @@ from tercel.trading.desk.config import parse_config
 from tercel.trading.desk.planted import planted
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
+from tercel.trading.session import SessionTerms
 
 SMALL = """
 [desk]
@@ -30,7 +31,7 @@ def test_a_mark_keeps_the_names_of_two_desks_apart() -> None:
     names, rejected = [], []
     for mark in ("a-", "b-", "b-"):  # the last desk has forgotten to take a mark of its own
         journal = MemoryJournal(chained=False)
-        open_desk(config, journal, 1, tools, exchange, mark=mark).desk.run()
+        open_desk(config, journal, 1, tools, exchange, terms=SessionTerms(mark=mark)).desk.run()
         names.append({entry.order for _, entry in journal.read(0, (kinds.ORDER_OUT,))})
         said = [entry.body for _, entry in journal.read(0, (kinds.REPORT_IN,))]
         rejected.append(sum(body.get("status") == "rejected" for body in said))

@@ -13,8 +13,8 @@ from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import MarketRows
 from tercel.market.flow.preset import load
 from tercel.market.tape.schema import EXECUTE, REDUCE
-from tercel.trading.desk.allocation import Hedge, HedgeRule, split
-from tercel.trading.desk.build import known_of, out_of_card, seat_of, strategy_of
+from tercel.trading.desk.allocation import MultiplicativeWeights, WeightsRule, split
+from tercel.trading.desk.build import known_of, out_of_card, slot_of, strategy_of
 from tercel.trading.desk.challenge import Evidence, paper_rows
 from tercel.trading.desk.config import demo_config, demo_text, parse_config
 from tercel.trading.desk.demand import demand
@@ -28,8 +28,8 @@ class TestHedge:
     @settings(max_examples=50, deadline=None)
     @given(st.lists(st.lists(st.floats(-50, 50) | st.just(math.nan), min_size=3, max_size=3), max_size=30))
     def test_shares_sum_to_one_and_keep_their_floor(self, costs: list[list[float]]) -> None:
-        rule = HedgeRule()
-        hedge = Hedge(["a", "b", "c"], rule)
+        rule = WeightsRule()
+        hedge = MultiplicativeWeights(["a", "b", "c"], rule)
         for row in costs:
             hedge.update(dict(zip("abc", row, strict=True)))
         assert sum(hedge.shares.values()) == pytest.approx(1)
@@ -38,8 +38,8 @@ class TestHedge:
     def test_regret_against_the_best_stays_below_the_bound_of_theory(self) -> None:
         # Freund & Schapire (1997): loss <= best + ln N / rate + rate T / 8, for losses in [0, 1], without sharing round
         rng = np.random.default_rng(0)
-        rule = HedgeRule(rate=0.3, share=0.0, floor=0.0, range_bps=1.0)
-        hedge, total, experts = Hedge(list("abcd"), rule), 0.0, np.zeros(4)
+        rule = WeightsRule(rate=0.3, share=0.0, floor=0.0, range_bps=1.0)
+        hedge, total, experts = MultiplicativeWeights(list("abcd"), rule), 0.0, np.zeros(4)
         for _ in range(400):
             losses = rng.random(4) * np.array([0.5, 0.8, 1.0, 1.0])
             losses -= losses.min()  # as the rule measures them: against the round's best
@@ -49,7 +49,7 @@ class TestHedge:
         assert total - experts.min() <= math.log(4) / 0.3 + 0.3 * 400 / 8
 
     def test_an_agent_comes_back_after_a_change(self) -> None:
-        hedge = Hedge(["a", "b"], HedgeRule())
+        hedge = MultiplicativeWeights(["a", "b"], WeightsRule())
         for _ in range(50):
             hedge.update({"a": 0.0, "b": 15.0})
         assert hedge.shares["a"] > 0.9
@@ -60,7 +60,7 @@ class TestHedge:
         assert rounds <= 7
 
     def test_a_drifting_agent_loses_share_and_gets_it_back(self) -> None:
-        hedge = Hedge(["a", "b"], HedgeRule(drift_penalty=0.5))
+        hedge = MultiplicativeWeights(["a", "b"], WeightsRule(drift_penalty=0.5))
         hedge.penalise("a", True)
         assert hedge.shares["a"] < 0.4
         hedge.penalise("a", False)
@@ -68,7 +68,7 @@ class TestHedge:
 
     def test_no_agents_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="at least one agent"):
-            Hedge([], HedgeRule())
+            MultiplicativeWeights([], WeightsRule())
 
 
 @settings(max_examples=100, deadline=None)
@@ -271,20 +271,20 @@ class TestSeat:
         text = text.replace("twap_take", "pov").replace('"peg_behind"', '"almgren_chriss"\nchallenger = "pov"')
         config = parse_config(text, "desk.toml")
         known = known_of(config, load)
-        seats = {agent.name: seat_of(agent, known) for agent in config.agent}
-        for seat, champion, rival in (("schedule", "pov", ""), ("peg", "almgren_chriss", "pov")):
+        slots = {agent.name: slot_of(agent, known) for agent in config.agent}
+        for slot, champion, rival in (("schedule", "pov", ""), ("peg", "almgren_chriss", "pov")):
             for name, figures in known.items():
                 wanted = [strategy_of(f"{each}+alpha+posture", figures) if each else None for each in (champion, rival)]
-                assert [repr(made) for made in seats[seat].at(name)] == [repr(each) for each in wanted]
-            assert repr(seats[seat].at("AAA")) != repr(seats[seat].at("BBB"))
+                assert [repr(made) for made in slots[slot].at(name)] == [repr(each) for each in wanted]
+            assert repr(slots[slot].at("AAA")) != repr(slots[slot].at("BBB"))
 
     def test_a_promotion_holds_in_every_instrument(self) -> None:
         config = parse_config(demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-santa-fe"'), "desk.toml")
         known = known_of(config, load)
-        seat = seat_of(config.agent[0], known)
-        before = {name: seat.at(name) for name in known}
-        seat.promote()
-        assert {name: seat.at(name) for name in known} == {name: (b, a) for name, (a, b) in before.items()}
+        slot = slot_of(config.agent[0], known)
+        before = {name: slot.at(name) for name in known}
+        slot.promote()
+        assert {name: slot.at(name) for name in known} == {name: (b, a) for name, (a, b) in before.items()}
 
 
 def test_the_demos_file_shows_every_default_as_it_is() -> None:

@@ -136,12 +136,12 @@ def _experiments(config: DeskConfig, folder: Path, request: Request) -> tuple[li
     arrows_of: list[DeskRun] = []
     freezes_of: list[DeskRun] = []
     if request.ablate:
-        kept = folder / "ablation.jsonl"
-        arrows_of = run_variants(arrows(simulated), range(seed, seed + request.ablate), kept, "with and without arrows")
+        file = folder / "ablation.jsonl"
+        arrows_of = run_variants(arrows(simulated), range(seed, seed + request.ablate), file, "with and without arrows")
     if request.freeze:
-        kept = folder / "frozen.jsonl"
+        file = folder / "frozen.jsonl"
         freezes_of = run_variants(
-            freezes(simulated), range(seed, seed + request.freeze), kept, "desk and frozen agents"
+            freezes(simulated), range(seed, seed + request.freeze), file, "desk and frozen agents"
         )
     return arrows_of, freezes_of
 

@@ -36,7 +36,7 @@ from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.trading.parents import ParentRequest, ParentStatus
-from tercel.trading.session import Session
+from tercel.trading.session import Session, SessionTerms
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.wire import RemoteVenue, WireServer
 
@@ -160,8 +160,8 @@ def _trade(folder: Path, point: str, waits: bool = False) -> None:
 def _session(venue: Any, journal: Any, latch: KillLatch, listings: list[Listing]) -> Session:
     gate = LimitGate(read(default_file()), listings, AGENTS, killed=latch.killed)
     return Session(
-        venue, journal, gate, lambda name, _: build(name), latch=latch, resume=True, warmup_s=30.0,
-        heartbeat_ns=10 * SECOND, seed=1,
+        venue, journal, gate, lambda name, _: build(name),
+        SessionTerms(resume=True, warmup_s=30.0, heartbeat_ns=10 * SECOND, seed=1), latch=latch,
     )  # fmt: skip
 
 
@@ -175,31 +175,31 @@ def play(session: Session, latch: KillLatch, tell: Callable[[str, dict[str, Any]
         if session.ledger.parents.get(id_) is None:
             session.accept(ParentRequest(id_, name, side, LOTS, HORIZON_S * SECOND, 15, strategy, agent))
     began = session.ledger.parents.must("p1").accepted_ns
-    told: set[str] = set()
+    done: set[str] = set()
     while not all(parent.over for parent in session.ledger.parents):
         session.step(session.now_ns + SECOND)
-        _interfere(session, latch, tell, told, (session.now_ns - began) // SECOND)
+        _interfere(session, latch, tell, done, (session.now_ns - began) // SECOND)
     for _ in range(5):
         session.step(session.now_ns + SECOND // 10)
 
 
-def _interfere(session: Session, latch: KillLatch, tell: Any, told: set[str], second: int) -> None:
+def _interfere(session: Session, latch: KillLatch, tell: Any, done: set[str], second: int) -> None:
     """p1 is paused at 20 s and resumed at 25; bob is killed at 45 s and re-armed at 50."""
     p1, p2 = (session.ledger.parents.must(id_) for id_ in ("p1", "p2"))
 
     def once(what: str, body: dict[str, Any]) -> None:
-        if f"{what} {body}" not in told:
-            told.add(f"{what} {body}")
+        if f"{what} {body}" not in done:
+            done.add(f"{what} {body}")
             tell(what, body)
 
     if 20 <= second < 25 and p1.status == ParentStatus.WORKING:
         once("pause", {"parent": "p1"})
     if second >= 25 and p1.status == ParentStatus.PAUSED:
         once("resume", {"parent": "p1"})
-    said = latch.state().history
-    if second >= 45 and not said:
+    history = latch.state().history
+    if second >= 45 and not history:
         latch.kill("the play says so", "crash test", 0, ["bob"])
-    if second >= 50 and len(said) == 1:
+    if second >= 50 and len(history) == 1:
         latch.rearm("the play says so", "crash test", 0, ["bob"])
     if second >= 51 and p2.status == ParentStatus.PAUSED:
         once("resume", {"parent": "p2"})
@@ -251,8 +251,8 @@ def _connected(folder: Path) -> RemoteVenue:
             time.sleep(0.01)
 
 
-def _put(file: Path, said: Any) -> None:
-    write_whole(file, json.dumps(said))
+def _put(file: Path, record: Any) -> None:
+    write_whole(file, json.dumps(record))
 
 
 # -- the table --------------------------------------------------------------------------------------------------------
@@ -348,7 +348,7 @@ def _judge(point: str, killed: int, folder: Path, probe: dict[str, Any], faults:
         fills=len(theirs),
         lost=len(set(theirs) - set(ours)),
         doubled=sum(n - 1 for n in ours.values()) + len(set(ours) - set(theirs)),
-        orphans=sum(len(names) for said in (probe, truth) for names in said.get("open", {}).values()),
+        orphans=sum(len(names) for record in (probe, truth) for names in record.get("open", {}).values()),
         twice=len(truth["twice"]),
         faults=tuple(faults),
         ready_ms=json.loads(ready.read_text())["ms"] if ready.exists() else float("nan"),

@@ -1,4 +1,4 @@
-"""Bodies of the commands that look at a desk's journal, and of those that leave word for the desk that writes it."""
+"""Bodies of the commands that look at a desk's journal, and of those that post commands to the desk that writes it."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,8 +67,8 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     shown = _without_idle(shown, ("reason", "refused", *named.values()))
     _table(f"parents of {folder}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
     result_console().print()
-    told = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
-    _table("orders" if every else "open orders", told, ("parent", "agent", "instrument"))
+    shown = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
+    _table("orders" if every else "open orders", shown, ("parent", "agent", "instrument"))
     if holder(folder) == "":
         say(f"nobody runs {folder}")
 
@@ -141,17 +141,17 @@ def replay(desk: Path | None, parent: str | None, at_s: float | None, seq: int |
                 wanted = f"a decision of {parent or 'any parent'}"
                 raise ConfigError(wanted, f"none in {folder} by then", "`tercel trade orders` names the parents")
             seq = found
-        told = explain(reader, seq)
-    if told is None:
+        shown = explain(reader, seq)
+    if shown is None:
         raise ConfigError("the number of a decision", f"{seq}", "the console and `trade replay --parent` name some")
     if as_json:
-        print_json({"seq": seq, **told})
+        print_json({"seq": seq, **shown})
         return
     out = result_console()
-    out.print(f"[bold]{told['title']}[/bold] (entry {seq})")
-    for sentence in told["sentences"]:
+    out.print(f"[bold]{shown['title']}[/bold] (entry {seq})")
+    for sentence in shown["sentences"]:
         out.print(sentence)
-    for name, values in told["tables"].items():
+    for name, values in shown["tables"].items():
         _table(name, [{"what": key, "value": value} for key, value in values.items()], wraps=("value",), digits=2)
 
 
@@ -185,19 +185,19 @@ def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[
     leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", LIMIT, "unfilled", "side")
     _table(f"parents{more}; a mark-out is positive in the order's favour", parents, leaves)
     result_console().print()
-    said = "95 % of Student's t over parents as if independent: those of one time share a market."
-    for sentence in (*sentences(rows), said):
+    note = "95 % of Student's t over parents as if independent: those of one time share a market."
+    for sentence in (*sentences(rows), note):
         result_console().print(sentence, soft_wrap=True, markup=False)
 
 
 def _agents(summed: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row for each agent, and one for all."""
-    told = summed["agents"] | {"all": summed["total"]}
+    shown = summed["agents"] | {"all": summed["total"]}
     rows = [
         {"agent": name, **{key: of[key] for key in ("parents", "filled", "unfilled", "refused")}, "is": of["is_bps"],
          "95% of is": _between(of.get("ci_low"), of.get("ci_high")), "forced": of["forced_bps"],
          "vwap": of["vwap_bps"], "rested": _percent(of["passive_share"])}
-        for name, of in told.items()
+        for name, of in shown.items()
     ]  # fmt: skip
     return _without_idle(rows, ("unfilled", "refused"))
 
@@ -234,21 +234,21 @@ def _tca_page(folder: Path, found: Sequence[Entry], rows: Sequence[dict[str, Any
     counts = {"side": "side", "limit": LIMIT} | {key: key for key in ("quantity", "filled", "unfilled", "refused")}
     keys = counts | {f"{key}_bps": f"{key}, bps" for key in ("is", "opportunity", "vwap", "twap")}
     keys |= {"participation": "participation", "passive_share": "rested"}
-    told = [[(row | {"side": SIDES.get(row["side"])}).get(key) for key in ("parent", "agent", *keys)] for row in rows]
+    shown = [[(row | {"side": SIDES.get(row["side"])}).get(key) for key in ("parent", "agent", *keys)] for row in rows]
     paths = []
     for number, entry in enumerate(found[:40]):
         arrays, side = unpack(entry.blob), entry.body["side"]
         paths.append(path_with_fills(entry.parent, side, arrays["fills"], arrays["mids"], f"path{number}"))
-    said, agents = sentences(rows), _agents(summed)
+    note, agents = sentences(rows), _agents(summed)
     of_agents = [list(row.values()) for row in agents]
     sections = [
         Section("Agents", "Means by what was filled, bps.", plain_table(list(agents[0]), of_agents)),
-        *([Section("In short", said[1:])] if said[1:] else []),
+        *([Section("In short", note[1:])] if note[1:] else []),
         Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
-        Section("All parents", html=plain_table(["parent", "agent", *keys.values()], told)),
+        Section("All parents", html=plain_table(["parent", "agent", *keys.values()], shown)),
         Section("Parent by parent", "The first forty." if len(found) > 40 else "", figures=paths),
     ]
-    return render(f"Cost analysis of {folder.name}", said[0], sections)
+    return render(f"Cost analysis of {folder.name}", note[0], sections)
 
 
 def limit_of(typed: str | None) -> dict[str, float | str]:
@@ -274,7 +274,7 @@ def limit_of(typed: str | None) -> dict[str, float | str]:
 
 
 def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, wait_s: float, as_json: bool) -> None:
-    """Leave word for a running desk (submit, pause, resume, cancel, amend, promote) and wait for its answer.
+    """Post a command to a running desk (submit, pause, resume, cancel, amend, promote) and wait for its answer.
 
     Ends with 1 when no answer came in `wait_s` seconds; with 0 seconds nothing is waited for, and the session to come
     may take it.
@@ -299,10 +299,10 @@ def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, w
         number = post(folder, command, body, person(), reason or command, time.time_ns())
         found = _await(folder, reader, before, number, wait_s)
     if found is not None and found.kind == kinds.ALERT:
-        told = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
-        if not all(told):
-            told = [f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`"]
-        raise OrderError(*told)
+        shown = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
+        if not all(shown):
+            shown = [f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`"]
+        raise OrderError(*shown)
     event = None if found is None else str(found.body.get("event", found.kind))
     if as_json:
         print_json({"desk": str(folder), "command": command, "number": number, "answer": event})
@@ -348,7 +348,7 @@ def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
 
 
 def reconcile(desk: Path | None, venue: str | None, as_json: bool) -> None:
-    """Compare every order with the venue's word; without a venue, say what the journal knows and what it does not.
+    """Compare every order with the venue's report; without a venue, say what the journal knows and what it does not.
 
     Ends with 1 when the fate of an order is unknown or a sum does not agree.
     """
@@ -370,7 +370,7 @@ def reconcile(desk: Path | None, venue: str | None, as_json: bool) -> None:
 
 
 def _agreement(folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: bool) -> dict[str, Any]:
-    """What was compared with the venue's word, and which orders of the ledger still wait for one."""
+    """What was compared with the venue's report, and which orders of the ledger still wait for one."""
     unknown = {order.root: order for order in ledger.orders.unknown()}
     return {
         "desk": str(folder),
@@ -414,7 +414,7 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
     from tercel.trading.desk.build import strategy_of
     from tercel.trading.journal.store import SqlJournal
     from tercel.trading.kill import LATCH, KillLatch
-    from tercel.trading.session import Session
+    from tercel.trading.session import Session, SessionTerms
     from tercel.venues.address import connect, mark_of
 
     agents = sorted({parent.order.agent for parent in _ledger(folder).parents})
@@ -423,9 +423,8 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
         link = connect(where, agents, folder / "fix")
         latch = KillLatch(folder / LATCH)
         gate = LimitGate(read(default_file()), link.listings(), agents, latch.killed)
-        session = Session(
-            link, journal, gate, lambda name, instrument: strategy_of(name, None), latch=latch, mark=mark_of(where)
-        )
+        terms = SessionTerms(mark=mark_of(where))
+        session = Session(link, journal, gate, lambda name, _: strategy_of(name, None), terms, latch=latch)
         lines = [asdict(line) for line in session.recovered]
         result = _agreement(folder, lines, session.ledger, asked=True)
         session.close()
@@ -441,13 +440,13 @@ def _table(
     wraps: Sequence[str] = (),
     digits: int = 1,
 ) -> None:
-    kept = list(rows)
-    if not kept:
+    listed = list(rows)
+    if not listed:
         result_console().print(f"{title}: none", markup=False)
         return
-    keys = list(kept[0])
-    words = [key for key in keys if key == "side" or not any(_numeric(row[key]) for row in kept)]
-    cells = [[_shown(key, row[key], digits) for key in keys] for row in kept]
+    keys = list(listed[0])
+    words = [key for key in keys if key == "side" or not any(_numeric(row[key]) for row in listed)]
+    cells = [[_shown(key, row[key], digits) for key in keys] for row in listed]
     print_table(title, keys, cells, leaves, words, wraps)
 
 

@@ -57,10 +57,10 @@ def page(config: DeskConfig, opened: Opened, result: dict[str, Any], folder: Pat
         rows = [[row[key] for key in keys] for row in result["open_parents"]]
         sections.append(Section("Open when the desk stopped", html=plain_table(list(keys.values()), rows)))
     sections.append(Section("Alerts", html=plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)))
-    told = result["parents_bps"]["mean"]
+    cost = result["parents_bps"]["mean"]
     lead = f"The program cost {result['cost_bps']:.2f} bps from the mids at which it came in, waiting included."
-    if told is not None:
-        lead += f" Its {len(parents)} parent orders cost {told:.2f} bps from their own arrival, weighted by lots."
+    if cost is not None:
+        lead += f" Its {len(parents)} parent orders cost {cost:.2f} bps from their own arrival, weighted by lots."
     facts = {
         "seed": result["seed"],
         "rounds": config.desk.rounds,

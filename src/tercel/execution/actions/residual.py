@@ -90,10 +90,10 @@ def decode_residual(
         for j in range(i.WIDTH):
             out[row, j] = base[row, j]
         left = x[row, c.LEFT]
-        said = False
+        moved = False
         for j in range(SIZE):
-            said = said or actions[row, j] != 0.0
-        if not is_tradable(m[row]) or left <= 0 or not said:
+            moved = moved or actions[row, j] != 0.0
+        if not is_tradable(m[row]) or left <= 0 or not moved:
             continue
         taken = int(base[row, i.TAKE])
         rest = left - taken

@@ -154,8 +154,8 @@ def read_card(path: Path) -> Card:
 
 def _wrong(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Fields of another type than a card's, each with what was expected and what is there."""
-    told = {f.name: data[f.name] for f in fields(Card) if f.name in data}
-    for name, value in told.items():
+    given = {f.name: data[f.name] for f in fields(Card) if f.name in data}
+    for name, value in given.items():
         if name in TEXTS and not isinstance(value, str):
             yield name, "a text", value
         elif name == "head" and value not in HEADS:
@@ -168,15 +168,15 @@ def _wrong(data: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         elif name in TABLES and not isinstance(value, dict):
             yield name, "a table of names and values", value
     for table, key in MARKETS:
-        value = told.get(table, {}).get(key)
+        value = given.get(table, {}).get(key)
         if not (value is None or isinstance(value, str) or _is_texts(value)):
             yield f"{table}.{key}", "a market, or a list of markets", value
     for key in OF_A_TASK:
-        value = told.get("task", {}).get(key, 0)
+        value = given.get("task", {}).get(key, 0)
         if not (_is_number(value) or (key == "share" and value is None)):  # None: an order of a quantity
             yield f"task.{key}", "a number", value
     for name in FINITE:
-        for key, value in _leaves(told.get(name, {}), name):
+        for key, value in _leaves(given.get(name, {}), name):
             if isinstance(value, float) and not math.isfinite(value):
                 yield key, "a finite number", value
 

@@ -50,9 +50,11 @@ def save_policy(folder: Path, policy: MlpPolicy | OnnxPolicy, card: Card) -> Car
     PolicyError
         If the card speaks of other sizes than the policy has.
     """
-    sizes, said = (policy.observation_size, policy.n_actions), (len(card.observes), card.n_actions)
-    if sizes != said:
-        raise PolicyError(f"a card of a policy with (inputs, actions) {sizes}", f"{said}", "name every observed entry")
+    sizes, declared = (policy.observation_size, policy.n_actions), (len(card.observes), card.n_actions)
+    if sizes != declared:
+        raise PolicyError(
+            f"a card of a policy with (inputs, actions) {sizes}", f"{declared}", "name every observed entry"
+        )
     data = to_onnx(policy) if isinstance(policy, MlpPolicy) else policy.data
     card = replace(
         card,

@@ -144,9 +144,11 @@ def policy_strategy(folder: Path, shown_as: str = "", eyes: Eyes | None = None) 
     UnknownNameError, ConfigError
         An observation, a stack or a set of actions that this version does not have.
     """
-    said = read_card(folder / CARD)
-    observation = _given(folder, said.observation, eyes) if is_own_name(said.observation) else said.observation
-    policy, card = load_policy(folder, observer(observation, said.stack).entries)
+    declared = read_card(folder / CARD)
+    observation = (
+        _given(folder, declared.observation, eyes) if is_own_name(declared.observation) else declared.observation
+    )
+    policy, card = load_policy(folder, observer(observation, declared.stack).entries)
     return PolicyStrategy(
         shown_as or card.name,
         policy,
@@ -157,14 +159,14 @@ def policy_strategy(folder: Path, shown_as: str = "", eyes: Eyes | None = None) 
     )
 
 
-def _given(folder: Path, said: str, eyes: Eyes | None) -> Eyes:
+def _given(folder: Path, declared: str, eyes: Eyes | None) -> Eyes:
     """The observation that a card names, if it was given."""
-    if eyes is None or not same_name(said, name_of(eyes)):
+    if eyes is None or not same_name(declared, name_of(eyes)):
         given = "none was given" if eyes is None else f"{name_of(eyes)} was given"
-        remedy = f"give it if it is yours: tercel.load_policy(folder, observation={said.partition(':')[2]}), or"
+        remedy = f"give it if it is yours: tercel.load_policy(folder, observation={declared.partition(':')[2]}), or"
         raise PolicyError(
-            f"the function {said} that the policy observes with",
+            f"the function {declared} that the policy observes with",
             f"{folder / CARD} names it, {given}, and nothing that a folder names is run",
-            f"{remedy} --observation {said}",
+            f"{remedy} --observation {declared}",
         )
     return eyes

@@ -21,10 +21,10 @@ class Gain:
     ci_high: float
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """In words.
 
-        >>> Gain("twap_take", 1.5, 0.25, 2.75).told
+        >>> Gain("twap_take", 1.5, 0.25, 2.75).text
         '+1.50 [+0.25, +2.75] bps over twap_take'
         """
         return f"{self.mean:+.2f} [{self.ci_low:+.2f}, {self.ci_high:+.2f}] bps over {self.over}"
@@ -56,10 +56,10 @@ def judged_as(evaluation: Mapping[str, Any], version: Version, names: Collection
     PolicyError
         When it did not.
     """
-    told = evaluation.get("policies")
-    told = told if isinstance(told, dict) else {}
+    policies = evaluation.get("policies")
+    policies = policies if isinstance(policies, dict) else {}
     judged = [str(name) for name in evaluation["paired_vs_best_baseline"]]
-    hashes = {name: facts.get("weights_sha256") for name, facts in told.items() if isinstance(facts, dict)}
+    hashes = {name: facts.get("weights_sha256") for name, facts in policies.items() if isinstance(facts, dict)}
     by_weights = [name for name in judged if hashes.get(name) == version.weights_sha256]
     by_name = [name for name in judged if name in names and not hashes.get(name)]
     if not (by_weights or by_name):
@@ -115,7 +115,7 @@ def proven(entry: RegistryEntry, version: Version, evidence: Path, folder: Path)
         if gain.ci_low <= 0:
             raise ConfigError(
                 "a paired gain whose interval lies above 0",
-                f"{gain.told} in {evidence}",
+                f"{gain.text} in {evidence}",
                 "train a better one, judge more episodes, or promote it for a --reason and no evidence",
             )
-    return [{**asdict(gain), "told": gain.told} for gain in found]
+    return [{**asdict(gain), "told": gain.text} for gain in found]

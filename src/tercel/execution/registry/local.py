@@ -98,8 +98,8 @@ class LocalRegistry:
             number, aliases = entry.find(which).number, dict(entry.aliases)
             made = Promotion(alias, number, aliases.get(alias, 0), why, at, by)
             aliases[alias] = number
-            kept = tuple(sorted(aliases.items()))
-            index[name] = replace(entry, aliases=kept, promotions=(*entry.promotions, made))
+            stored = tuple(sorted(aliases.items()))
+            index[name] = replace(entry, aliases=stored, promotions=(*entry.promotions, made))
             self._write(index)
         return made
 

@@ -59,7 +59,7 @@ class MlflowRegistry:
             remedy = "pip install 'tercel[mlflow]', or keep a registry in a folder"
             raise ConfigError("MLflow for a registry by URL", "none installed", remedy) from error
         self._where, self._uri = where, uri
-        self._client: Any = self._asked(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
+        self._client: Any = self._call(lambda: MlflowClient(tracking_uri=uri, registry_uri=uri))
 
     @property
     def where(self) -> str:
@@ -72,7 +72,7 @@ class MlflowRegistry:
         found: list[RegistryEntry] = []
         token = None
         while True:
-            page = self._asked(lambda token=token: self._client.search_registered_models(page_token=token))
+            page = self._call(lambda token=token: self._client.search_registered_models(page_token=token))
             found += [self._entry(model) for model in page]
             token = page.token
             if not token:
@@ -100,7 +100,7 @@ class MlflowRegistry:
             "by": by, "source": str(folder.resolve()), "note": note,
         }  # fmt: skip
         tags = {PREFIX + key: value for key, value in words.items()}
-        made = self._asked(lambda: self._log(folder, name, tags))
+        made = self._call(lambda: self._log(folder, name, tags))
         return Version(name, int(made.version), **words)
 
     def promote(self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = "") -> Promotion:
@@ -111,12 +111,12 @@ class MlflowRegistry:
         number = str(version.number)
 
         def point() -> None:
-            told = {"why": why, "at": at, "by": by, "before": str(before)}
-            for key, value in told.items():
+            about = {"why": why, "at": at, "by": by, "before": str(before)}
+            for key, value in about.items():
                 self._client.set_model_version_tag(name, number, f"{PREFIX}{alias}.{key}", value)
             self._client.set_registered_model_alias(name, alias, number)
 
-        self._asked(point)
+        self._call(point)
         return Promotion(alias, version.number, before, why, at, by)
 
     def folder(self, version: Version) -> Path:
@@ -127,26 +127,26 @@ class MlflowRegistry:
         PolicyError
             When they are not those that were registered.
         """
-        kept = cache_root() / "policies" / version.weights_sha256[:16] / version.label
-        if not kept.is_dir():
-            self._fetch(version, kept)
-        _, card = load_policy(kept)
+        cached = cache_root() / "policies" / version.weights_sha256[:16] / version.label
+        if not cached.is_dir():
+            self._fetch(version, cached)
+        _, card = load_policy(cached)
         if card.weights_sha256 != version.weights_sha256:
-            shutil.rmtree(kept, ignore_errors=True)
+            shutil.rmtree(cached, ignore_errors=True)
             raise PolicyError(
                 f"{version.label} with weights {version.weights_sha256[:16]}",
                 f"{card.weights_sha256[:16]} from {self.where}",
                 "register the policy again",
             )
-        return kept
+        return cached
 
-    def _fetch(self, version: Version, kept: Path) -> None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as aside:
-            stored = self._asked(lambda: self._client.get_model_version(version.name, str(version.number)))
+    def _fetch(self, version: Version, cached: Path) -> None:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cached.parent) as aside:
+            stored = self._call(lambda: self._client.get_model_version(version.name, str(version.number)))
             run_id = stored.run_id
-            self._asked(lambda: self._client.download_artifacts(run_id, FILES, aside))
-            Path(aside, FILES).rename(kept)
+            self._call(lambda: self._client.download_artifacts(run_id, FILES, aside))
+            Path(aside, FILES).rename(cached)
 
     def _log(self, folder: Path, name: str, tags: dict[str, str]) -> Any:
         client = self._client
@@ -166,11 +166,11 @@ class MlflowRegistry:
         return None if head or not file else str(Path(file + ".files").resolve())
 
     def _model(self, name: str) -> Any:
-        found = self._asked(lambda: self._client.search_registered_models(f"name = '{name}'"))
+        found = self._call(lambda: self._client.search_registered_models(f"name = '{name}'"))
         return next(iter(found), None)
 
     def _entry(self, model: Any) -> RegistryEntry:
-        stored = self._asked(lambda: list(self._client.search_model_versions(f"name = '{model.name}'")))
+        stored = self._call(lambda: list(self._client.search_model_versions(f"name = '{model.name}'")))
         versions, promotions = [], []
         aliases = {alias: int(number) for alias, number in model.aliases.items()}
         for one in sorted(stored, key=lambda one: int(one.version)):
@@ -188,10 +188,10 @@ class MlflowRegistry:
                 for alias in ("challenger", "champion") if f"{alias}.why" in tags
             ]  # fmt: skip
         ours = {version.number for version in versions}
-        kept = tuple(sorted((alias, number) for alias, number in aliases.items() if number in ours))
-        return RegistryEntry(model.name, tuple(versions), kept, tuple(sorted(promotions, key=lambda made: made.at)))
+        cached = tuple(sorted((alias, number) for alias, number in aliases.items() if number in ours))
+        return RegistryEntry(model.name, tuple(versions), cached, tuple(sorted(promotions, key=lambda made: made.at)))
 
-    def _asked(self, ask: Any) -> Any:
+    def _call(self, ask: Any) -> Any:
         """What the server answers."""
         from mlflow.exceptions import MlflowException
 

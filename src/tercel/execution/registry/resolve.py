@@ -65,11 +65,11 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
         raise PolicyError(f"a policy folder with {CARD}", received, remedy)
     base, at, which = name.rpartition("@")
     if at:
-        kept = open_registry(registry)
-        entry = kept.entry(base)
+        opened = open_registry(registry)
+        entry = opened.entry(base)
         if not entry.versions:
-            raise _unknown(base, [e.name for e in kept.entries()], f"policies registered in {kept.where}")
-        return kept.folder(entry.find(which))
+            raise _unknown(base, [e.name for e in opened.entries()], f"policies registered in {opened.where}")
+        return opened.folder(entry.find(which))
     packaged = policies_packaged.shipped(name)
     if packaged in policies_packaged.names():
         return policies_packaged.folder_of(packaged)
@@ -92,11 +92,11 @@ def pinned(text: str, registry: str | Path | None = None) -> str:
 
 def choices(registry: str | Path | None = None) -> list[str]:
     """Every policy that can be named without a path, families included."""
-    kept = open_registry(registry).entries()
+    opened = open_registry(registry).entries()
     packaged = policies_packaged.names()
     stems = dict.fromkeys(policies_packaged.stem(one) for one in packaged)
     families = [word for stem in stems if stem not in packaged for word in (stem, f"{stem}{policies_packaged.ALL}")]
-    return [*packaged, *families, *(name for entry in kept for name in _labels(entry))]
+    return [*packaged, *families, *(name for entry in opened for name in _labels(entry))]
 
 
 def _labels(entry: RegistryEntry) -> list[str]:

@@ -198,7 +198,7 @@ def keep_participation(intents: Intents, view: View) -> None:
     allowed = np.floor(np.where(capped, p / np.where(capped, 1 - p, 1.0), 0.0) * view.v_seen + 1e-9).astype(np.int64)
     on_the_way = np.maximum(view.live - view.rest.sum(axis=1) - view.outside_lots, 0)
     room = np.where(capped, np.maximum(allowed - view.done - on_the_way, 0), view.left)
-    kept = np.where(intents[:, it.OUTSIDE] == it.KEEP, view.outside_lots, 0)
-    drop = capped & (kept > np.maximum(room - intents[:, it.TAKE], 0))
+    resting = np.where(intents[:, it.OUTSIDE] == it.KEEP, view.outside_lots, 0)
+    drop = capped & (resting > np.maximum(room - intents[:, it.TAKE], 0))
     intents[drop, it.OUTSIDE] = it.CANCEL
-    it.clip(intents, np.maximum(room - np.where(drop, 0, kept), 0))
+    it.clip(intents, np.maximum(room - np.where(drop, 0, resting), 0))

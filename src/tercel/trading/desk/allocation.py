@@ -1,8 +1,9 @@
 """How a desk's flow is shared out over its agents: expert aggregation on realised cost.
 
-Hedge (Freund & Schapire 1997) with a fixed share (Herbster & Warmuth 1998): every agent trades a slice of every order,
-so every round tells what each of them costs on the same market. Weights fall exponentially with cost; a small share is
-handed round each time, so that an agent that was poor before a change of regime can come back.
+Multiplicative weights (Hedge, Freund & Schapire 1997) with a fixed share (Herbster & Warmuth 1998): every agent trades
+a slice of every order, so every round measures what each of them costs on the same market. Weights fall exponentially
+with cost; a small share is redistributed each time, so that an agent that was poor before a change of regime can come
+back.
 """
 
 import math
@@ -13,7 +14,7 @@ from tercel.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class HedgeRule:
+class WeightsRule:
     """Parameters of the aggregation.
 
     Parameters
@@ -47,17 +48,17 @@ class HedgeRule:
             )
 
 
-class Hedge:
+class MultiplicativeWeights:
     """Weights of a desk's agents on one instrument.
 
-    >>> hedge = Hedge(["good", "poor"], HedgeRule())
+    >>> weights = MultiplicativeWeights(["good", "poor"], WeightsRule())
     >>> for _ in range(10):
-    ...     hedge.update({"good": 2.0, "poor": 12.0})
-    >>> hedge.shares["good"] > 0.9
+    ...     weights.update({"good": 2.0, "poor": 12.0})
+    >>> weights.shares["good"] > 0.9
     True
     """
 
-    def __init__(self, agents: Sequence[str], rule: HedgeRule) -> None:
+    def __init__(self, agents: Sequence[str], rule: WeightsRule) -> None:
         if not agents:
             raise ConfigError("at least one agent", "none", "add an [[agent]] to the desk's file")
         self._rule = rule

@@ -1,7 +1,7 @@
 """From a desk's file to a desk: its markets, its session, its agents, its signals."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,9 +30,9 @@ from tercel.trading.desk.config import AgentSection, DeskConfig
 from tercel.trading.desk.drift import DriftDetector
 from tercel.trading.desk.loop import AlphaPort, DeskLoop
 from tercel.trading.desk.planted import Planted, Scene, planted
-from tercel.trading.desk.seat import Seat
+from tercel.trading.desk.slot import AgentSlot
 from tercel.trading.parents import ParentRequest
-from tercel.trading.session import Session
+from tercel.trading.session import Session, SessionTerms
 from tercel.trading.stopping import Latch
 from tercel.trading.strategies import Strategies
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
@@ -149,7 +149,7 @@ def full_name(agent: AgentSection, strategy: str) -> str:
     return pinned(strategy) + ("+alpha" if agent.alpha else "") + ("+posture" if agent.posture else "")
 
 
-def seat_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> Seat:
+def slot_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> AgentSlot:
     """An agent from its section; `known` is what is known of each instrument's market."""
     name, rival = full_name(agent, agent.strategy), full_name(agent, agent.challenger) if agent.challenger else ""
     made = {
@@ -157,9 +157,9 @@ def seat_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> Seat:
         for market in dict.fromkeys(known.values())
     }
     first = next(iter(known.values()))
-    seat = Seat(agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy))
-    seat.elsewhere = {instrument: made[market] for instrument, market in known.items() if market != first}
-    return seat
+    slot = AgentSlot(agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy))
+    slot.elsewhere = {instrument: made[market] for instrument, market in known.items() if market != first}
+    return slot
 
 
 def detector_of(strategy: str) -> DriftDetector | None:
@@ -170,7 +170,7 @@ def detector_of(strategy: str) -> DriftDetector | None:
     return DriftDetector(seen.mean, seen.sd, OBS_NAMES)
 
 
-def privileged_teacher(config: DeskConfig) -> AlphaPort | None:
+def alpha_model_of(config: DeskConfig) -> AlphaPort | None:
     """Where the desk's forecasts come from.
 
     Raises
@@ -205,8 +205,8 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
     """
     known = known_of(config, load)
     for agent in config.agent:
-        seat_of(agent, known)
-    privileged_teacher(config)
+        slot_of(agent, known)
+    alpha_model_of(config)
     limits_of(config, beside)
 
 
@@ -231,7 +231,7 @@ def open_desk(
     latch: Latch | None = None,
     beside: Path | None = None,
     progress: Callable[[int], None] | None = None,
-    **session_words: Any,
+    terms: SessionTerms | None = None,
 ) -> Opened:
     """A desk over a venue and a journal.
 
@@ -253,9 +253,9 @@ def open_desk(
     beside : Path, optional
         Folder that relative files of the configuration lie in.
     progress : callable, optional
-        Told after every round how many are over.
-    session_words
-        Handed on to `Session`.
+        Called after every round with the number of rounds that are over.
+    terms : SessionTerms, optional
+        Its seed and warm-up are the desk's.
 
     Raises
     ------
@@ -272,28 +272,29 @@ def open_desk(
         if instrument.name not in listed:
             raise ConfigError(f"an instrument of {venue.name}: {', '.join(sorted(listed))}", instrument.name, "mend it")
     known = known_of(config, lambda name: bench.market(name)[0])
-    seats = [seat_of(agent, known) for agent in config.agent]
+    slots = [slot_of(agent, known) for agent in config.agent]
 
     def request(body: Mapping[str, Any]) -> ParentRequest:
         """What a person asked for; by default the agent's own strategy, and as many decisions as the desk's parents."""
         agent = str(body["agent"])
-        check_known(agent, [seat.name for seat in seats], "an agent of the desk:")
-        own = next(seat.shown for seat in seats if seat.name == agent)
+        check_known(agent, [slot.name for slot in slots], "an agent of the desk:")
+        own = next(slot.shown for slot in slots if slot.name == agent)
         every_ns = config.desk.decision_s * NS_PER_SECOND
         decisions = body["decisions"] if "decisions" in body else max(round(body["horizon_ns"] / every_ns), 1)
         return ParentRequest(**{**body, "strategy": body.get("strategy") or own, "decisions": decisions})
 
     killed = None if latch is None else latch.killed
-    gate = LimitGate(limits_of(config, beside), venue.listings(), [seat.name for seat in seats], killed)
+    gate = LimitGate(limits_of(config, beside), venue.listings(), [slot.name for slot in slots], killed)
     desks: list[DeskLoop] = []
+    terms = replace(terms or SessionTerms(), seed=seed, warmup_s=config.desk.warmup_s)
     session = Session(
-        venue, journal, gate, bench.strategies(config), latch=latch, seed=seed, warmup_s=config.desk.warmup_s,
-        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), request=request, **session_words,
+        venue, journal, gate, bench.strategies(config), terms, latch=latch,
+        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), request=request,
     )  # fmt: skip
     try:
         news = {name: line.news for name, line in truth.items()}
         calm = {i.name: bench.calm(i.market) for i in config.instrument} if config.risk.posture == "on" else {}
-        desks.append(DeskLoop(config, session, seats, privileged_teacher(config), news, seed, progress, calm))
+        desks.append(DeskLoop(config, session, slots, alpha_model_of(config), news, seed, progress, calm))
     except TercelError:
         session.close()
         raise

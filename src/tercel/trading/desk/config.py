@@ -1,4 +1,4 @@
-"""What a desk is told: one TOML file, read whole or refused.
+"""The configuration of a desk: one TOML file, read whole or refused.
 
 [desk]        name, seed, rounds, round_s, decision_s, pace, speed
 [[instrument]] name, market; [[instrument.change]] what is planted: at_round, depth, activity, buy_share
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from tercel.core.toml import changed, parse_toml, read_toml
 from tercel.core.validated import validated
-from tercel.trading.desk.allocation import HedgeRule
+from tercel.trading.desk.allocation import WeightsRule
 from tercel.trading.desk.sizing import SizingRule
 
 CLOSING_S: Final = 5.0
@@ -127,7 +127,7 @@ class LoopSection(_Section):
     """What trading really cost, and what is made of it."""
 
     feedback: bool = True
-    hedge: HedgeRule = HedgeRule()
+    hedge: WeightsRule = WeightsRule()
     sizing: SizingRule = SizingRule()
 
 
@@ -184,7 +184,7 @@ def read_config(path: Path) -> DeskConfig:
     return validated(DeskConfig, found, str(path), "a desk")
 
 
-def described(path: Path | None, told: Mapping[str, Any]) -> tuple[DeskConfig, str]:
+def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DeskConfig, str]:
     """The desk of a file, of the packaged one where there is none, with other values for dotted keys; and its text.
 
     Raises
@@ -194,8 +194,8 @@ def described(path: Path | None, told: Mapping[str, Any]) -> tuple[DeskConfig, s
     """
     raw = parse_toml(demo_text(), DEMO, HELP) if path is None else read_toml(path, HELP, "a desk file")
     text = demo_text() if path is None else path.read_text(encoding="utf-8")
-    config = validated(DeskConfig, changed(raw, told), DEMO if path is None else str(path), "a desk")
-    return config, "".join(f"# changed: {key} = {value!r}\n" for key, value in told.items()) + text
+    config = validated(DeskConfig, changed(raw, settings), DEMO if path is None else str(path), "a desk")
+    return config, "".join(f"# changed: {key} = {value!r}\n" for key, value in settings.items()) + text
 
 
 def demo_config() -> DeskConfig:

@@ -28,7 +28,7 @@ class DriftRule:
     entries : int
         Entries that must be far for the agent to count as drifting.
     least : int
-        Decisions before anything is said.
+        Decisions before drift is reported.
     """
 
     delta: float = 0.002

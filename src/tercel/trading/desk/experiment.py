@@ -29,7 +29,7 @@ class DeskRun:
     variant : str
     seed : int
     cost_bps : float
-        Of everything that was asked for, bps of its arrival worth.
+        Of everything that was asked for, bps of its arrival value.
     cost_path : tuple of float
         The same after every round.
     shares : mapping of agent to tuple of float
@@ -77,7 +77,7 @@ def run_variant(variant: str, config: DeskConfig, seed: int) -> DeskRun:
     journal = MemoryJournal(chained=False)
     opened = open_desk(config, journal, seed, _bench())
     opened.desk.run()
-    steps: dict[str, dict[int, list[float]]] = {name: {} for name in opened.desk.seats}
+    steps: dict[str, dict[int, list[float]]] = {name: {} for name in opened.desk.slots}
     for ns, _, shares in opened.desk.share_path:
         for name, share in shares.items():
             steps[name].setdefault(ns, []).append(share)

@@ -1,4 +1,4 @@
-"""Pictures of a desk's run: who got the flow, what it cost, what risk allowed, what each arrow of the loop is worth."""
+"""Pictures of a desk's run: who got the flow, what it cost, what risk allowed, the value of each arrow of the loop."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -47,9 +47,9 @@ def share_of_flow(path: Sequence[tuple[int, str, Mapping[str, float]]], name: st
         panels[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
     last = path[-1][2] if path else {}
-    told = ", ".join(f"{agent} {100 * share:.0f} %" for agent, share in last.items())
+    text = ", ".join(f"{agent} {100 * share:.0f} %" for agent, share in last.items())
     return drawn(
-        name, f"Share of the flow of each agent after every round. At the end: {told}.",
+        name, f"Share of the flow of each agent after every round. At the end: {text}.",
         "Expert aggregation on realised cost: what an agent's slice cost in a round moves its share of the next.",
         (WIDE, 3.0), draw,
     )  # fmt: skip
@@ -63,7 +63,7 @@ def cost_through_rounds(
     Parameters
     ----------
     costs : mapping of desk to (runs, rounds)
-        Bps of the arrival worth.
+        Bps of the arrival value.
     at_round : float, optional
         When something planted begins.
     """
@@ -116,9 +116,9 @@ def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str 
         panels[0].legend(frameon=False, ncols=3, loc="lower right")
         panels[-1].set_xlabel("venue time, minutes")
 
-    told = "; ".join(f"{of}: {', '.join(posture.reasons)}" for _, of, posture in path if posture.reasons)
+    text = "; ".join(f"{of}: {', '.join(posture.reasons)}" for _, of, posture in path if posture.reasons)
     return drawn(
-        name, f"Posture of each instrument through time. {told[:600]}",
+        name, f"Posture of each instrument through time. {text[:600]}",
         "1 is what the task asks for; lower size and caps are restraint, higher urgency is haste.",
         (WIDE, 0.8 + 1.7 * max(1, len(instruments))), draw,
     )  # fmt: skip

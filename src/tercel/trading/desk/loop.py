@@ -1,11 +1,12 @@
 """The running loop: signals -> posture -> sized parent orders -> agents -> limits -> venue -> cost -> next sizing.
 
-    desk = Desk(config, session, seats, oracle, news, seed=1)
+    desk = DeskLoop(config, session, slots, alpha_model, news, seed=1)
     desk.run()
 
 A round is: what came in is added to each instrument's program; the forecast and the posture are taken; sizing says how
 much is worked now; the flow is shared out over the agents; each works its slice to the end of the round; what it cost
-comes back as feedback. Second by second the senses are fed, the posture follows, and drift and challengers are watched.
+comes back as feedback. Second by second the monitors are fed, the posture follows, and drift and challengers are
+watched.
 """
 
 import math
@@ -24,15 +25,15 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.risk.anomaly import Calm
 from tercel.risk.posture import PosturePolicy
-from tercel.trading.desk.allocation import Hedge, split
+from tercel.trading.desk.allocation import MultiplicativeWeights, split
 from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
 from tercel.trading.desk.config import CLOSING_S, DeskConfig
 from tercel.trading.desk.demand import Demand, demand
+from tercel.trading.desk.monitor import MarketMonitor, seconds_between
 from tercel.trading.desk.posture import desk_rules, stance
 from tercel.trading.desk.program import Program
-from tercel.trading.desk.seat import Seat
-from tercel.trading.desk.senses import MarketMonitor, seconds_between
 from tercel.trading.desk.sizing import Sizing
+from tercel.trading.desk.slot import AgentSlot
 from tercel.trading.executor import ParentExecutor
 from tercel.trading.journal import kinds
 from tercel.trading.parents import ParentOrder, ParentRequest, ParentStatus
@@ -57,9 +58,9 @@ class _Line:
     """What the desk knows of one instrument."""
 
     program: Program
-    senses: MarketMonitor
+    monitor: MarketMonitor
     sizing: Sizing
-    hedge: Hedge
+    weights: MultiplicativeWeights
     policy: PosturePolicy | None
     news: NDArray[np.float64] | None
     alpha: Alpha | None = None
@@ -77,15 +78,15 @@ class DeskLoop:
     config : DeskConfig
     session : Session
         What trades for it; operators' commands that are not for parents go to :meth:`on_operator`.
-    seats : sequence of Seat
-    oracle : AlphaPort or None
+    slots : sequence of AgentSlot
+    alpha_model : AlphaPort or None
         None: no forecasts.
     news : mapping of instrument to float64 (rounds,) or None
         Score known at the start of each round, where there is one.
     seed : int
         Of what comes in.
     progress : callable, optional
-        Told after every round how many are over.
+        Called after every round with the number of rounds that are over.
     calm : mapping of instrument to Calm, optional
         What is ordinary in its market; without it the warm-up is taken for that.
     """
@@ -94,15 +95,15 @@ class DeskLoop:
         self,
         config: DeskConfig,
         session: Session,
-        seats: Sequence[Seat],
-        oracle: AlphaPort | None,
+        slots: Sequence[AgentSlot],
+        alpha_model: AlphaPort | None,
         news: Mapping[str, NDArray[np.float64] | None],
         seed: int,
         progress: Callable[[int], None] | None = None,
         calm: Mapping[str, Calm] | None = None,
     ) -> None:
-        self.config, self.session, self.oracle = config, session, oracle
-        self.seats = {seat.name: seat for seat in seats}
+        self.config, self.session, self.alpha_model = config, session, alpha_model
+        self.slots = {slot.name: slot for slot in slots}
         self._calm = calm or {}
         self._progress = progress or (lambda _round: None)
         names = [instrument.name for instrument in config.instrument]
@@ -116,7 +117,7 @@ class DeskLoop:
         self._own: set[int] = set()
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
         self._expected: dict[str, tuple[float, float | None, str]] = {}
-        self._said: dict[str, dict[str, Any]] = {}
+        self._journaled: dict[str, dict[str, Any]] = {}
         self._next_ns = 0
         """When the next round begins, once the market was watched."""
         self.posture_changes = 0
@@ -131,7 +132,7 @@ class DeskLoop:
         session.manager.watchers.append(self)
 
     def _book_earlier(self) -> None:
-        """What parents of earlier sessions cost: as it was told, or told now that the market is seen again."""
+        """What parents of earlier sessions cost: as journaled, or computed now that the market is seen again."""
         self.results = [_result(entry) for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))]
         booked = {row["id"] for row in self.results}
         for parent in list(self.session.ledger.parents):
@@ -142,13 +143,13 @@ class DeskLoop:
         loop, on = self.config.loop, self.config.risk.posture == "on"
         return _Line(
             program=Program(side),
-            senses=MarketMonitor(
+            monitor=MarketMonitor(
                 self.session.follow(name),
                 self._calm.get(name),
                 warm_s=int(min(600, max(self.config.desk.warmup_s - 60, CALM_S))),
             ),
             sizing=Sizing(loop.sizing),
-            hedge=Hedge(list(self.seats), loop.hedge),
+            weights=MultiplicativeWeights(list(self.slots), loop.hedge),
             policy=PosturePolicy(name, desk_rules()) if on else None,
             news=news.get(name),
         )
@@ -167,7 +168,7 @@ class DeskLoop:
 
     def begin(self) -> None:
         """What comes before the first round."""
-        self._say_seats()
+        self._journal_slots()
         self.warm_up()
         self._book_earlier()
         self._next_ns = self.session.now_ns
@@ -192,7 +193,7 @@ class DeskLoop:
         self._pass_time(self._next_ns)
 
     def cost_bps(self) -> float:
-        """Cost of everything that was asked for, bps of its arrival worth over all instruments."""
+        """Cost of everything that was asked for, bps of its arrival value over all instruments."""
         worth = sum(line.program.asked2 for line in self._lines.values())
         cost = sum(
             line.program.cost_bps(self.session.follow(name).mid2) * line.program.asked2
@@ -216,7 +217,9 @@ class DeskLoop:
 
     def shares(self) -> dict[str, float]:
         """Share of the flow of each agent, on average over the instruments."""
-        return {name: float(np.mean([line.hedge.shares[name] for line in self._lines.values()])) for name in self.seats}
+        return {
+            name: float(np.mean([line.weights.shares[name] for line in self._lines.values()])) for name in self.slots
+        }
 
     def _begin_round(self, number: int, at_ns: int) -> None:
         last = number == self.config.desk.rounds - 1
@@ -241,11 +244,11 @@ class DeskLoop:
 
     def _forecast(self, name: str, line: _Line, number: int, at_ns: int) -> None:
         line.alpha = None
-        if self.oracle is None:
+        if self.alpha_model is None:
             return
-        features = line.senses.features(None if line.news is None else float(line.news[number]))
+        features = line.monitor.features(None if line.news is None else float(line.news[number]))
         try:
-            line.alpha = self.oracle.alpha(features, name, at_ns)
+            line.alpha = self.alpha_model.alpha(features, name, at_ns)
         except DataError as error:
             self.alert("warning", "NO_FORECAST", str(error), name)
             return
@@ -256,7 +259,7 @@ class DeskLoop:
         """Ask risk; True where the answer is another one than before."""
         if line.policy is None:
             return False
-        posture = line.policy.update(line.senses.risk(), at_ns)
+        posture = line.policy.update(line.monitor.risk(), at_ns)
         before, line.posture = line.posture, posture
         if before is not None and stance(before) == stance(posture):
             return False
@@ -267,12 +270,12 @@ class DeskLoop:
         return True
 
     def _share_out(self, name: str, line: _Line, lots: int, number: int) -> None:
-        shares = self._alive(line.hedge.shares)
+        shares = self._alive(line.weights.shares)
         horizon_s = self.config.desk.round_s - CLOSING_S
         for agent, part in split(lots, shares).items():
             if not part:
                 continue
-            seat = self.seats[agent]
+            slot = self.slots[agent]
             order = ParentRequest(
                 id=f"{self._prefix}{name}-{number:03d}-{agent}",
                 instrument=name,
@@ -280,14 +283,14 @@ class DeskLoop:
                 lots=part,
                 horizon_ns=round(horizon_s * NS_PER_SECOND),
                 decisions=max(round(horizon_s / self.config.desk.decision_s), 1),
-                strategy=seat.shown,
+                strategy=slot.shown,
                 agent=agent,
             )
             alpha = line.alpha.expected_bps if line.alpha is not None else None
-            told = "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
-            self._expected[order.id] = (line.sizing.expected_bps, alpha, told)
+            reasons = "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
+            self._expected[order.id] = (line.sizing.expected_bps, alpha, reasons)
             try:
-                self.session.accept(order, seat.at(name)[0])
+                self.session.accept(order, slot.at(name)[0])
             except OrderError as error:
                 self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
 
@@ -302,7 +305,7 @@ class DeskLoop:
         for second in seconds_between(self.session.now_ns, until_ns):
             self.session.run_until(second)
             for name, line in self._lines.items():
-                line.senses.second(second)
+                line.monitor.second(second)
                 if self._take_posture(name, line, second):
                     self.session.guide(name, line.alpha, line.posture)
             for _, _, challenge in self._challenges.values():
@@ -318,21 +321,21 @@ class DeskLoop:
                 moved = 1e4 * (self.session.follow(name).mid2 / line.begun_mid2 - 1.0)
                 line.sizing.learn_move(line.alpha.expected_bps, moved)
             if self.config.loop.feedback and costs:
-                line.hedge.update(costs)
-                body = {"shares": line.hedge.shares, "why": f"cost of the round, bps: {_rounded(costs)}"}
+                line.weights.update(costs)
+                body = {"shares": line.weights.shares, "why": f"cost of the round, bps: {_rounded(costs)}"}
                 self._note([Entry(kinds.SHARE, now, name, body=body)])
-            self.share_path.append((now, name, line.hedge.shares))
-        for seat in self.seats.values():
-            self._watch_drift(seat)
-        self._say_seats()
+            self.share_path.append((now, name, line.weights.shares))
+        for slot in self.slots.values():
+            self._watch_drift(slot)
+        self._journal_slots()
 
-    # -- what the session tells ---------------------------------------------------------------------------------------
+    # -- notifications of the session ----------------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Feed senses and challenges."""
+        """Feed monitors and challenges."""
         for event in events:
             if isinstance(event, MarketRows) and event.instrument in self._lines:
-                self._lines[event.instrument].senses.on_market(event)
+                self._lines[event.instrument].monitor.on_market(event)
                 waiting = [c for _, instrument, c in self._challenges.values() if instrument == event.instrument]
                 if waiting and not event.snapshot:
                     rows = paper_rows(event, self._own)
@@ -343,28 +346,28 @@ class DeskLoop:
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
         """Begin the order on paper, where its agent has a challenger."""
-        seat = self.seats.get(order.agent)
-        champion, challenger = seat.at(order.instrument) if seat is not None else (None, None)
+        slot = self.slots.get(order.agent)
+        champion, challenger = slot.at(order.instrument) if slot is not None else (None, None)
         if champion is not None and challenger is not None:
             trial = Challenge(book, state, champion, challenger)
             self._challenges[order.id] = (order.agent, order.instrument, trial)
 
     def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
         """Watch the observation drift."""
-        seat = self.seats.get(order.agent)
-        if seat is not None and seat.drift is not None:
-            seat.drift.update(observation)
+        slot = self.slots.get(order.agent)
+        if slot is not None and slot.drift is not None:
+            slot.drift.update(observation)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
-        """Book what it cost; of the desk's own parents tell sizing and shares."""
+        """Book what it cost; sizing and shares learn from the desk's own parents."""
         order, cost = parent.order, self._cost(parent)
-        expected, alpha, told = self._expected.get(order.id, (None, None, ""))
+        expected, alpha, reasons = self._expected.get(order.id, (None, None, ""))
         if expected is not None:
             self._book(parent, cost)
             self._learn(order, cost, expected)
         listing = self.session.listings[order.instrument]
         body = cost.words(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
-        body |= {"alpha_bps": alpha, "posture": told, "expected_bps": expected}
+        body |= {"alpha_bps": alpha, "posture": reasons, "expected_bps": expected}
         entry = Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)
         self._note([entry])
         self.results.append(_result(entry))
@@ -410,64 +413,64 @@ class DeskLoop:
 
     def _promote(self, entry: Entry) -> None:
         agent = str(entry.body.get("body", {}).get("agent", ""))
-        seat = self.seats.get(agent)
-        if seat is None or seat.challenger is None:
+        slot = self.slots.get(agent)
+        if slot is None or slot.challenger is None:
             raise OrderError("an agent with a challenger", agent or "none named", "see `tercel trade orders`")
-        evidence, before = Evidence.of(seat.gains_bps), seat.shown
-        seat.promote()
+        evidence, before = Evidence.of(slot.gains_bps), slot.shown
+        slot.promote()
         body = {
             "champion": before,
-            "challenger": seat.shown,
+            "challenger": slot.shown,
             "by": entry.body.get("by"),
             "reason": entry.body.get("reason"),
             "operator": entry.body.get("id"),
         }
         body["evidence"] = str(evidence)
         self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body)])
-        self._say_seats()
+        self._journal_slots()
 
-    def _say_seats(self) -> None:
-        """Journal who sits where, with the evidence on challengers; what was said before is not said again."""
-        told = {name: seat.told() for name, seat in self.seats.items()}
-        new = {name: body for name, body in told.items() if body != self._said.get(name)}
-        self._said = told
+    def _journal_slots(self) -> None:
+        """Journal each agent's strategy and the evidence on its challenger, where they changed."""
+        bodies = {name: slot.body() for name, slot in self.slots.items()}
+        new = {name: body for name, body in bodies.items() if body != self._journaled.get(name)}
+        self._journaled = bodies
         self._note([Entry(kinds.SEAT, self.session.now_ns, agent=name, body=body) for name, body in new.items()])
 
     def _note(self, entries: Sequence[Entry]) -> None:
         self.session.gateway.write(entries)
 
     def alert(self, severity: str, code: str, text: str, instrument: str = "", agent: str = "") -> None:
-        """Tell people."""
+        """Journal an alert for people."""
         body = {"severity": severity, "code": code, "text": text}
         self._note([Entry(kinds.ALERT, self.session.now_ns, instrument, agent, body=body)])
 
     def _settle_challenges(self) -> None:
         for parent in [parent for parent, (_, _, challenge) in self._challenges.items() if challenge.done]:
             agent, _, challenge = self._challenges.pop(parent)
-            self.seats[agent].gains_bps.append(challenge.gain_bps)
+            self.slots[agent].gains_bps.append(challenge.gain_bps)
 
-    def _watch_drift(self, seat: Seat) -> None:
-        if seat.drift is None or seat.drift.drifting == seat.drifting:
+    def _watch_drift(self, slot: AgentSlot) -> None:
+        if slot.drift is None or slot.drift.drifting == slot.drifting:
             return
-        seat.drifting = seat.drift.drifting
+        slot.drifting = slot.drift.drifting
         for line in self._lines.values():
-            line.hedge.penalise(seat.name, seat.drifting and self.config.loop.feedback)
-        far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in sorted(seat.drift.far.items())[:4])
-        text = f"observations have left the card: {far}" if seat.drifting else "observations are back at the card"
-        body = {"state": "drifting" if seat.drifting else "normal", "statistic": seat.drift.score, "text": text}
-        self._note([Entry(kinds.DRIFT, self.session.now_ns, agent=seat.name, body=body)])
-        self.alert("warning" if seat.drifting else "info", "DRIFT", f"{seat.name}: {text}", agent=seat.name)
+            line.weights.penalise(slot.name, slot.drifting and self.config.loop.feedback)
+        far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in sorted(slot.drift.far.items())[:4])
+        text = f"observations have left the card: {far}" if slot.drifting else "observations are back at the card"
+        body = {"state": "drifting" if slot.drifting else "normal", "statistic": slot.drift.score, "text": text}
+        self._note([Entry(kinds.DRIFT, self.session.now_ns, agent=slot.name, body=body)])
+        self.alert("warning" if slot.drifting else "info", "DRIFT", f"{slot.name}: {text}", agent=slot.name)
 
 
 def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
-    """A message's own words: what an entry says beside it is left out."""
+    """A message's own fields: those that its entry holds too are left out."""
     beside = ("instrument", "agent", "parent", "at_ns")
     words = {key: value for key, value in asdict(message).items() if key not in beside}
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in words.items()}
 
 
 def _result(entry: Entry) -> dict[str, Any]:
-    """A parent's row, from its feedback; journals from before they were told lack some figures."""
+    """A parent's row, from its feedback; older journals lack some figures."""
     row = {"status": None, "alpha_bps": None, "posture": None, **entry.body}
     row.pop("expected_bps", None)
     return {"id": entry.parent, "instrument": entry.instrument, "agent": entry.agent, **row}

@@ -65,7 +65,7 @@ class ParentOutcome:
     ----------
     id, instrument, agent : str
     status : str or None
-        done, expired or cancelled; None in journals from before it was told, as are others below.
+        done, expired or cancelled; None in older journals, as are others below.
     side, quantity, filled, unfilled, refused : int
         Lots; `unfilled` found nobody, limits or the venue `refused`.
     is_bps, opportunity_bps, refusal_bps : float or None
@@ -179,18 +179,18 @@ def outcome(opened: Opened, folder: Path) -> DeskOutcome:
         )
         checked = JournalCheck(journal.last, _consistent(journal, opened))
     shares = desk.shares()
-    costs = {name: by_filled([row for row in desk.results if row["agent"] == name]) for name in desk.seats}
+    costs = {name: by_filled([row for row in desk.results if row["agent"] == name]) for name in desk.slots}
     agents = {
         name: AgentOutcome(
             share=shares[name],
             is_bps=costs[name][0],
             half_bps=costs[name][1],
-            drift=seat.drift.score if seat.drift is not None else None,
-            drifting=seat.drifting,
-            strategy=seat.shown,
-            challenger=str(Evidence.of(seat.gains_bps)) if seat.challenger is not None else None,
+            drift=slot.drift.score if slot.drift is not None else None,
+            drifting=slot.drifting,
+            strategy=slot.shown,
+            challenger=str(Evidence.of(slot.gains_bps)) if slot.challenger is not None else None,
         )
-        for name, seat in desk.seats.items()
+        for name, slot in desk.slots.items()
     }
     return DeskOutcome(
         desk=str(folder),

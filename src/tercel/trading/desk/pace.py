@@ -7,7 +7,7 @@ from tercel.core.orders import VenueEvent
 from tercel.core.ports import Clock, Venue
 
 LONGEST_NS = 100_000_000
-"""Longest sleep at once, so that Ctrl-C and the kill watch are heard."""
+"""Longest sleep at once, so that Ctrl-C and the kill watch are noticed."""
 
 
 class PacedVenue:

@@ -43,7 +43,7 @@ class Planted:
         In order of time.
     news : float64 (rounds,), or None
         Score known at the start of each round: unit variance, correlated with the drift as the configuration says. None
-        where no drift is planted: there is nothing that it could tell of.
+        where no drift is planted: there is nothing that it could predict.
     """
 
     scenes: tuple[Scene, ...]

@@ -37,7 +37,7 @@ class Program:
         self.cost2 = 0
         """Cost of the filled lots, half-ticks x lots."""
         self.asked2 = 0
-        """Worth of everything asked for at its arrival mid, half-ticks x lots."""
+        """Value of everything asked for at its arrival mid, half-ticks x lots."""
         self._open: deque[_Open] = deque()
 
     def ask(self, lots: int, mid2: int) -> None:
@@ -75,6 +75,6 @@ class Program:
                 self._open.popleft()
 
     def cost_bps(self, mid2: int) -> float:
-        """Cost of the whole program, bps of its arrival worth; what is open is marked at `mid2`."""
+        """Cost of the whole program, bps of its arrival value; what is open is marked at `mid2`."""
         waiting = sum(self.side * (mid2 - order.mid2) * order.lots for order in self._open)
         return 1e4 * (self.cost2 + waiting) / self.asked2 if self.asked2 else 0.0

@@ -5,6 +5,7 @@ with Running(config, folder, text=text, holder="ann") as running:
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -24,7 +25,7 @@ from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch
-from tercel.trading.session import Session
+from tercel.trading.session import Session, SessionTerms
 from tercel.trading.tca.recorder import TcaRecorder
 from tercel.venues.address import SIMULATED, address, connect, mark_of
 
@@ -51,7 +52,7 @@ class Running:
     acknowledge : str
         Why a damaged journal is gone on with.
     progress : callable, optional
-        Told after every round how many are over.
+        Called after every round with the number of rounds that are over.
 
     Raises
     ------
@@ -76,45 +77,31 @@ class Running:
         folder.mkdir(parents=True, exist_ok=True)
         if config.desk.journal:
             keep_elsewhere(folder, config.desk.journal)
-        self.folder, self._over = folder, False
-        self._journal = SqlJournal(folder, holder, acknowledge)
-        try:
-            self._open(config, text, holder, clock, beside, progress)
-        except BaseException:
-            self._journal.close()
-            raise
-
-    def _open(
-        self,
-        config: DeskConfig,
-        text: str,
-        holder: str,
-        clock: Clock,
-        beside: Path | None,
-        progress: Callable[[int], None] | None,
-    ) -> None:
-        if self._journal.last and config.desk.venue == SIMULATED:
-            wanted = "a new folder for a desk on the simulated exchange, which ends with its desk"
-            remedy = "name another with --desk, or leave it out"
-            raise JournalError(wanted, f"{self.folder}, where another has run", remedy)
-        (self.folder / CONFIG).write_text(text, encoding="utf-8")
-        self.latch = KillLatch(self.folder / LATCH)
-        check_latch(self._journal, self.latch.path)
-        bench, seed = Workbench(), config.desk.seed
-        _compile(config, bench)
-        venue = _venue(config, bench, self.folder, clock)
-        self._alerts = AlertSender(JournalReader(self.folder), config.alerts.webhook, after=self._journal.last)
-        self._alerts.start()
-        try:
+        self.folder = folder
+        with ExitStack() as opened:
+            journal = SqlJournal(folder, holder, acknowledge)
+            opened.callback(journal.close)
+            if journal.last and config.desk.venue == SIMULATED:
+                wanted = "a new folder for a desk on the simulated exchange, which ends with its desk"
+                remedy = "name another with --desk, or leave it out"
+                raise JournalError(wanted, f"{folder}, where another has run", remedy)
+            (folder / CONFIG).write_text(text, encoding="utf-8")
+            self.latch = KillLatch(folder / LATCH)
+            check_latch(journal, self.latch.path)
+            bench, seed = Workbench(), config.desk.seed
+            _compile(config, bench)
+            venue = _venue(config, bench, folder, clock)
+            alerts = AlertSender(JournalReader(folder), config.alerts.webhook, after=journal.last)
+            alerts.start()
+            opened.callback(alerts.stop)
             truth = planted(config, seed) if config.desk.venue == SIMULATED else None
+            terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark_of(config.desk.venue))
             self.opened: Opened = open_desk(
-                config, self._journal, seed, bench, venue, truth, self.latch, beside, progress,
-                watch_s=WATCH_S, holder=holder, mark=mark_of(config.desk.venue),
-            )  # fmt: skip
-        except BaseException:
-            self._alerts.stop()
-            raise
-        self._recorder = TcaRecorder(self.session)
+                config, journal, seed, bench, venue, truth, self.latch, beside, progress, terms
+            )
+            opened.callback(self.session.close)
+            opened.callback(_end, TcaRecorder(self.session))
+            self._open = opened.pop_all()
 
     @property
     def desk(self) -> DeskLoop:
@@ -128,16 +115,7 @@ class Running:
 
     def close(self) -> None:
         """Write the last analyses, let go of venue and journal; once."""
-        if self._over:
-            return
-        self._over = True
-        try:
-            self._recorder.close()
-        except JournalError as error:
-            say(f"the last analyses are lost: {error}")
-        self.session.close()
-        self._alerts.stop()
-        self._journal.close()
+        self._open.close()
 
     def __enter__(self) -> "Running":
         return self
@@ -146,6 +124,13 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _end(recorder: TcaRecorder) -> None:
+    try:
+        recorder.close()
+    except JournalError as error:
+        say(f"the last analyses are lost: {error}")
 
 
 def refuse(config: DeskConfig, beside: Path | None) -> None:

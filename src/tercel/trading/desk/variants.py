@@ -1,4 +1,4 @@
-"""Variants of a desk over seeds, side by side in worker processes; what is finished is kept and not run again."""
+"""Variants of a desk over seeds, side by side in worker processes; what is finished is stored and not run again."""
 
 import json
 from collections.abc import Mapping
@@ -16,39 +16,39 @@ def _task(variant: str, config: dict[str, Any], seed: int) -> DeskRun:
     return run_variant(variant, DeskConfig.model_validate(config), seed)
 
 
-def run_variants(variants: Mapping[str, DeskConfig], seeds: range, kept: Path, what: str) -> list[DeskRun]:
+def run_variants(variants: Mapping[str, DeskConfig], seeds: range, path: Path, what: str) -> list[DeskRun]:
     """Every variant on every seed, in order.
 
     Parameters
     ----------
     variants : mapping of name to DeskConfig
     seeds : range
-    kept : Path
+    path : Path
         File of what is finished, a JSON line each; a later call with the same desks goes on from there.
     what : str
         Shown beside the progress bar.
     """
     keys = {name: sha256(config.model_dump_json().encode()).hexdigest()[:16] for name, config in variants.items()}
-    done = _read(kept, keys)
+    done = _read(path, keys)
     missing = [(name, seed) for seed in seeds for name in variants if (name, seed) not in done]
     for run in as_they_end(
         _task, [(name, variants[name].model_dump(), seed) for name, seed in missing], what, len(done)
     ):
         done[run.variant, run.seed] = run
-        _keep(kept, keys[run.variant], run)
+        _keep(path, keys[run.variant], run)
     return [done[name, seed] for seed in seeds for name in variants]
 
 
-def _keep(kept: Path, key: str, run: DeskRun) -> None:
-    with kept.open("a", encoding="utf-8") as file:
+def _keep(path: Path, key: str, run: DeskRun) -> None:
+    with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"key": key, **asdict(run)}) + "\n")
 
 
-def _read(kept: Path, keys: Mapping[str, str]) -> dict[tuple[str, int], DeskRun]:
+def _read(path: Path, keys: Mapping[str, str]) -> dict[tuple[str, int], DeskRun]:
     found: dict[tuple[str, int], DeskRun] = {}
-    if not kept.is_file():
+    if not path.is_file():
         return found
-    for line in kept.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         try:
             row = json.loads(line)
         except json.JSONDecodeError:

@@ -146,27 +146,27 @@ class Tables:
 
 
 @contextmanager
-def told(place: JournalPlace, doing: str) -> Iterator[None]:
-    """Turn whatever a database says into a JournalError."""
+def journal_errors(place: JournalPlace, doing: str) -> Iterator[None]:
+    """Turn any error of a database into a JournalError."""
     sa = sqlalchemy()
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise JournalError(f"to be able to {doing} {place}", said, remedy_of(said)) from error
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise JournalError(f"to be able to {doing} {place}", reason, remedy_of(reason)) from error
     except OSError as error:
         raise JournalError(
             f"to be able to {doing} {place}", error.strerror or str(error), "check the path, its rights and the disk"
         ) from error
 
 
-def remedy_of(said: str) -> str:
+def remedy_of(reason: str) -> str:
     """What a person can do about a database's complaint."""
-    if "locked" in said:
+    if "locked" in reason:
         return "find the process that holds a transaction open on it (fuser), then try again"
-    if "full" in said or "I/O" in said:
+    if "full" in reason or "I/O" in reason:
         return "check the space left on its disk, then start again: the session reconciles with the venue"
-    if "malformed" in said or "not a database" in said:
+    if "malformed" in reason or "not a database" in reason:
         return "open it with an acknowledgement: sound entries are kept, the damaged file is set aside"
     return "check the path, its rights and that the server runs, then start again"
 

@@ -10,7 +10,7 @@ SESSION: Final = "session"
 """A session began: {"session": number from 1, "venue", "holder", "resume": bool}. Whatever order was open before is
 UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
 PARENT: Final = "parent"
-"""A word on a parent order, {"event": ...} with
+"""An event of a parent order, {"event": ...} with
 accepted {"side", "lots", "horizon_ns", "decisions", "strategy"} and, where there is one, {"limit_price"} as asked for;
 arrived {"mid2"} and {"limit"}, ticks; paused, resumed, cancelling, cancelled, refused {"reason"}; done {"filled",
 "left", "refused"} and, where lots are left, {"reason"}; expired {"filled", "left", "refused", "reason"}; amended
@@ -21,9 +21,9 @@ The blob holds x, m, obs and the market rows since the parent's last decision (`
 ORDER_OUT: Final = "order_out"
 """A command that may leave: {"what": "new" | "cancel" | "replace" | "status" | "mass_cancel", fields of it}."""
 DENIED: Final = "denied"
-"""A command that limits or the session kept back: {"command": as order_out, "code", "text"}."""
+"""A command that limits or the session denied: {"command": as order_out, "code", "text"}."""
 REPORT_IN: Final = "report_in"
-"""A word of the venue: {"what": "report" | "cancel_reject" | "link", fields of it}."""
+"""A message from the venue: {"what": "report" | "cancel_reject" | "link", fields of it}."""
 MARKET: Final = "market"
 """The market as marked: {"bid", "ask"}; None where a side is empty."""
 ALPHA: Final = "alpha"
@@ -32,16 +32,16 @@ POSTURE: Final = "posture"
 """{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}."""
 FEEDBACK: Final = "feedback"
 """What a finished parent cost: `trading.tca.shortfall.Shortfall.words`, {"status"} it ended with, {"expected_bps"} and,
-as its agent was told, {"alpha_bps", "posture"}."""
+as its agent saw them, {"alpha_bps", "posture"}."""
 TCA: Final = "tca"
 """The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`, {"limit"} in ticks (None: none). The
 blob holds its fills, (f, 7), and the path of the mid, (m, 2) of ns and half ticks."""
 SHARE: Final = "share"
 """Flow shared out anew: {"shares": {agent: share}, "why"}."""
 DRIFT: Final = "drift"
-"""A detector's word on an agent: {"state", "statistic", "text"}."""
+"""A detector's result for an agent: {"state", "statistic", "text"}."""
 SEAT: Final = "seat"
-"""Who works for an agent, said anew when it changes: {"strategy", "challenger" ("": none), "trials", "mean_bps",
+"""Who works for an agent, journaled when it changes: {"strategy", "challenger" ("": none), "trials", "mean_bps",
 "low_bps", "high_bps" (what the challenger saved on paper; None: not known), "verdict", "state": "champion alone" |
 "challenged" | "drifting"}."""
 OPERATOR: Final = "operator"
@@ -57,7 +57,7 @@ command, has {"operator": its number, "expected", "received", "remedy"}."""
 HEARTBEAT: Final = "heartbeat"
 """{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used}."""
 RECONCILED: Final = "reconciled"
-"""An order against the venue's word: {"ours", "venue", "action", "evidence"}."""
+"""An order against the venue's report: {"ours", "venue", "action", "evidence"}."""
 PROMOTED: Final = "promoted"
 """A person put a strategy in another's place: {"champion", "challenger", "by", "reason"}."""
 

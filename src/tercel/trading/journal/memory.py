@@ -29,12 +29,12 @@ class MemoryJournal:
         """See `core.ports.Journal`."""
         if self._closed:
             raise JournalError("an open journal", "one that was closed", "open it again")
-        head, kept = self.head, []
+        head, stored = self.head, []
         for seq, entry in enumerate(entries, self.last + 1):
             row = row_of(entry, seq, head) if self._chained else None
             head = head if row is None else row.hash
-            kept.append(entry if row is None else entry_of(row))
-        self._entries += kept
+            stored.append(entry if row is None else entry_of(row))
+        self._entries += stored
         self.head = head
         return self.last
 

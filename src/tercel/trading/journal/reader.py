@@ -1,4 +1,4 @@
-"""Reading a journal beside the session that writes it, and leaving word for that session.
+"""Reading a journal beside the session that writes it, and posting commands to that session.
 
 journal = JournalReader("desk")
 for seq, entry in journal.read(after=seen): ...
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
 from tercel.trading.journal.chain import ChainRow, entry_of
-from tercel.trading.journal.database import JournalPlace, Tables, sqlalchemy, told
+from tercel.trading.journal.database import JournalPlace, Tables, journal_errors, sqlalchemy
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -58,7 +58,7 @@ class JournalReader:
         if self._place.file is not None and not self._place.file.is_file():
             raise JournalError(f"a journal at {self._place}", "no such file", "name the folder of a desk that has run")
         self._engine = self._place.engine(read_only=True)
-        with told(self._place, "read"):
+        with journal_errors(self._place, "read"):
             self._connection = self._engine.connect()
             self.last  # noqa: B018  fails here and now when this is no journal
 
@@ -66,12 +66,12 @@ class JournalReader:
     def last(self) -> int:
         """Sequence number of the last entry, 0 when there is none."""
         sa = sqlalchemy()
-        with told(self._place, "read"), self._connection.begin():
+        with journal_errors(self._place, "read"), self._connection.begin():
             return int(self._connection.execute(sa.select(sa.func.max(self._tables.journal.c.seq))).scalar() or 0)
 
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
         """See `core.ports.Journal`."""
-        with told(self._place, "read"):
+        with journal_errors(self._place, "read"):
             for row in rows_of(self._connection, self._tables.journal, after, kinds):
                 yield row.seq, entry_of(row)
 
@@ -93,7 +93,7 @@ def _inbox(where: str | Path) -> Iterator[tuple[Connection, Table]]:
         raise JournalError(f"a journal at {place}", "no such file", "name the folder of a desk that has run")
     engine = place.engine()
     try:
-        with told(place, "write"), engine.begin() as connection:
+        with journal_errors(place, "write"), engine.begin() as connection:
             yield connection, Tables().inbox
     finally:
         engine.dispose()

@@ -25,10 +25,10 @@ from tercel.trading.journal.database import (
     Tables,
     identity,
     is_transient,
+    journal_errors,
     log_of,
     remedy_of,
     sqlalchemy,
-    told,
 )
 from tercel.trading.journal.lock import LOCK, FileLock
 from tercel.trading.journal.reader import rows_of
@@ -73,7 +73,7 @@ class SqlJournal:
 
     def _connect(self, holder: str) -> None:
         self._engine = self._place.engine()
-        with told(self._place, "open"):
+        with journal_errors(self._place, "open"):
             self._connection = self._engine.connect()
             if self._place.file is None:
                 self._lock_server(holder)
@@ -125,8 +125,8 @@ class SqlJournal:
                 rows.append(row)
         except self._sa.exc.DatabaseError as error:
             if is_transient(error) or self._place.file is None:
-                said = str(error.orig)
-                raise JournalError(f"to be able to open {self._place}", said, remedy_of(said)) from error
+                text = str(error.orig)
+                raise JournalError(f"to be able to open {self._place}", text, remedy_of(text)) from error
             self._connection.rollback()
             return rows, f"the file does not read: {error.orig}"
         seq, mark = self._marked()
@@ -153,7 +153,7 @@ class SqlJournal:
         if self._place.file is None:
             journal, damaged = self._tables.journal, self._tables.damaged
             beyond = journal.c.seq > self.last
-            with told(self._place, "write"), self._connection.begin():
+            with journal_errors(self._place, "write"), self._connection.begin():
                 chosen = self._sa.select(journal).where(beyond)
                 self._connection.execute(damaged.insert().from_select(list(damaged.c.keys()), chosen))
                 self._connection.execute(journal.delete().where(beyond))
@@ -162,7 +162,7 @@ class SqlJournal:
         self._connection.close()
         self._engine.dispose()
         n = 1 + sum(1 for _ in file.parent.glob(f"{file.name}.damaged-*"))
-        with told(self._place, "set aside"):
+        with journal_errors(self._place, "set aside"):
             for suffix in ("-wal", "-shm", ""):
                 part = file.with_name(file.name + suffix)
                 if part.exists():
@@ -230,14 +230,14 @@ class SqlJournal:
             )
 
     def _fail(self, error: Exception) -> None:
-        said = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).strip().splitlines()[0]
+        text = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).strip().splitlines()[0]
         if not is_transient(error):
-            self._broken = said
-        raise JournalError(f"to be able to write {self._place}", said, remedy_of(said)) from error
+            self._broken = text
+        raise JournalError(f"to be able to write {self._place}", text, remedy_of(text)) from error
 
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
         """See `core.ports.Journal`."""
-        with self._mutex, told(self._place, "read"), self._engine.connect() as connection:
+        with self._mutex, journal_errors(self._place, "read"), self._engine.connect() as connection:
             for row in rows_of(connection, self._tables.journal, after, kinds):
                 yield row.seq, entry_of(row)
 
@@ -258,23 +258,23 @@ class SqlJournal:
             if not self._inbox_changed():
                 return []
             inbox, entries, ids = self._tables.inbox, [], []
-            with told(self._place, "read"), self._connection.begin():
+            with journal_errors(self._place, "read"), self._connection.begin():
                 waiting = self._sa.select(inbox).where(inbox.c.taken == 0).order_by(inbox.c.id)
                 for id_, kind, body, by, reason, wall_ns, _ in self._connection.execute(waiting).all():
-                    said = {"id": id_, "command": kind, "body": json.loads(body)}
-                    said |= {"by": by, "reason": reason, "wall_ns": wall_ns}
-                    parent = str(said["body"].get("parent", "")) if isinstance(said["body"], dict) else ""
-                    entries.append(Entry(kinds_of.OPERATOR, ns, parent=parent, body=said))
+                    posted = {"id": id_, "command": kind, "body": json.loads(body)}
+                    posted |= {"by": by, "reason": reason, "wall_ns": wall_ns}
+                    parent = str(posted["body"].get("parent", "")) if isinstance(posted["body"], dict) else ""
+                    entries.append(Entry(kinds_of.OPERATOR, ns, parent=parent, body=posted))
                     ids.append(id_)
             if entries:
                 self._write(self._rows(entries), ids)
             return entries
 
     def _inbox_changed(self) -> bool:
-        """SQLite says in microseconds whether another connection has written since."""
+        """SQLite answers within microseconds whether another connection has written since."""
         if self._place.file is None:
             return True
-        with told(self._place, "read"):
+        with journal_errors(self._place, "read"):
             raw: Any = self._connection.connection.driver_connection
             version = int(raw.execute("PRAGMA data_version").fetchone()[0])
         changed, self._changed = version != self._changed, version

@@ -53,24 +53,24 @@ def path_with_fills(parent: str, side: int, fills: Ints, mids: Ints, name: str, 
 
 def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmarks") -> Figure:
     """Slippage of every parent against each benchmark that is known: a dot each, the mean as a line."""
-    told = {key: word for key, word in BENCHMARKS.items() if any(cost.get(key) is not None for cost in costs)}
+    shown = {key: word for key, word in BENCHMARKS.items() if any(cost.get(key) is not None for cost in costs)}
     every = -(-len(costs) // DOTS)
 
     def draw(drawing: "Drawing") -> None:
         panel = drawing.subplots()
         panel.axvline(0, color=style.INK.token, linewidth=1)
-        for row, (key, _) in enumerate(told.items()):
+        for row, (key, _) in enumerate(shown.items()):
             values = np.array([cost[key] for cost in costs[::every] if cost.get(key) is not None], np.float64)
             mean, _ = by_filled(costs, key)
             shift = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(len(values))
             panel.scatter(values, row + shift, 14, color=style.SERIES[row].token, alpha=0.6, linewidths=0)
             if mean is not None:
                 panel.plot([mean] * 2, [row - 0.35, row + 0.35], color=style.INK.token, linewidth=2)
-        panel.set_yticks(range(len(told)), [f"against {word}" for word in told.values()])
+        panel.set_yticks(range(len(shown)), [f"against {word}" for word in shown.values()])
         panel.set_xlabel("bps, positive costs")
 
     return drawn(
-        name, f"Slippage of {len(costs)} parents against {', '.join(told.values())}.",
+        name, f"Slippage of {len(costs)} parents against {', '.join(shown.values())}.",
         f"A dot is a parent{f', one of {every} is drawn' if every > 1 else ''}; the bar is the mean of all by what was "
         "filled.", (WIDE, 2.4), draw,
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Transaction cost analysis of one parent order, from its fills and the market around them.
 
-Conventions: a cost is positive; bps of the arrival value of the lots it is told of (`trading.tca.shortfall`); the
+Conventions: a cost is positive; bps of the arrival value of the lots it refers to (`trading.tca.shortfall`); the
 arrival price is the mid when the parent was accepted; market VWAP includes own fills once, TWAP is the time-weighted
 mid; a mark-out is the move of the mid after a fill, positive where it went in the order's favour.
 """
@@ -233,13 +233,13 @@ def fill_rows(fills: Sequence[Fill]) -> Ints:
 
 
 def without_market(cost: ParentCost) -> ParentCost:
-    """The analysis of a parent that nobody watched the market of all the while: what fills say alone.
+    """The analysis of a parent that nobody watched the market of all the while: what fills show alone.
 
     Shortfall, opportunity and refusals need no more; the parts of the shortfall, benchmarks and mark-outs are NaN.
     """
-    told = ("spread", "walk", "timing", "forced")
-    unknown = [f"{name}_bps" for name in (*told, "vwap", "twap")] + ["participation"]
-    sums = {name: total for name, total in cost.sums.items() if name not in told}
+    split = ("spread", "walk", "timing", "forced")
+    unknown = [f"{name}_bps" for name in (*split, "vwap", "twap")] + ["participation"]
+    sums = {name: total for name, total in cost.sums.items() if name not in split}
     marks = dict.fromkeys(cost.markouts_bps, math.nan)
     words: dict[str, Any] = dict.fromkeys(unknown, math.nan)
     return replace(cost, **words, sums=sums, markouts_bps=marks)

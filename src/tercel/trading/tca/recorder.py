@@ -136,8 +136,8 @@ class TcaRecorder:
         try:
             cost = measure(without_own(facts), WAITED_S)
         except DataError as error:
-            said = {"severity": "warning", "code": "NO_TCA", "text": str(error)}
-            self._note(Entry(kinds.ALERT, *head, body=said))
+            alert = {"severity": "warning", "code": "NO_TCA", "text": str(error)}
+            self._note(Entry(kinds.ALERT, *head, body=alert))
             return
         words = asdict(cost if follower.began_ns <= parent.arrival_ns else without_market(cost))
         body: dict[str, Any] = {key: known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}

@@ -7,7 +7,7 @@ With side s, fills (p, q), arrival mid m0, mid at the end m1:
     refusal     = s (m1 - m0) x lots that limits or the venue refused
     whole       = fills + opportunity + refusal, exactly
 
-All four are integers, half ticks x lots. Each is told in bps of the arrival value of *its own* lots, and means over
+All four are integers, half ticks x lots. Each is given in bps of the arrival value of *its own* lots, and means over
 parents weigh by that value: lots that never traded neither cost nor dilute what did.
 """
 
@@ -107,9 +107,9 @@ class Shortfall:
     def words(self, unit: float) -> dict[str, Any]:
         """The figures of a journal's body: null where there is none; `unit` is the money of a half tick x lot."""
         names = ("is_bps", "opportunity_bps", "refusal_bps")
-        told = {name: known(getattr(self, name)) for name in names}
+        figures = {name: known(getattr(self, name)) for name in names}
         counts = {name: getattr(self, name) for name in ("side", "quantity", "filled", "unfilled", "refused")}
-        return {**counts, **told, "notional": self.arrival_mid2 * self.filled * unit}
+        return {**counts, **figures, "notional": self.arrival_mid2 * self.filled * unit}
 
 
 def known(value: Any) -> Any:
@@ -124,7 +124,7 @@ def known(value: Any) -> Any:
 
 
 def weight(row: Mapping[str, Any]) -> float:
-    """What a parent weighs in a mean: the arrival value of its fills; journals from before it was told have lots."""
+    """What a parent weighs in a mean: the arrival value of its fills; older journals have lots."""
     return float(row.get("notional", row.get("filled", row.get("quantity", 1))))
 
 
@@ -139,6 +139,6 @@ def by_filled(
     >>> by_filled([{"is_bps": 10.0, "notional": 3.0}, {"is_bps": 2.0, "notional": 1.0}, {"is_bps": None}])
     (8.0, None)
     """
-    told = [(float(row[key]), weight(row)) for row in rows if row.get(key) is not None]
-    told = [(value, share) for value, share in told if math.isfinite(value) and share > 0]
-    return weighted_interval([value for value, _ in told], [share for _, share in told], least=least)
+    figures = [(float(row[key]), weight(row)) for row in rows if row.get(key) is not None]
+    figures = [(value, share) for value, share in figures if math.isfinite(value) and share > 0]
+    return weighted_interval([value for value, _ in figures], [share for _, share in figures], least=least)

@@ -12,7 +12,7 @@ OF_FILLS = (
     "is_bps", "spread_bps", "walk_bps", "timing_bps", "forced_bps", "fees_bps", "vwap_bps", "twap_bps", "close_bps",
     "passive_share",
 )  # fmt: skip
-"""Told of what was filled, and weighted by it."""
+"""Given for what was filled, and weighted by it."""
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -76,16 +76,16 @@ def sentences(
     several = "1 parent" if len(rows) == 1 else f"{len(rows):,} parents"
     filled = f"{several}: {total['filled']:,} lots worth {total['notional']:,.0f} filled"
     if mean is None:
-        said = [f"{filled}, nothing to tell a cost of."]
+        lines = [f"{filled}, nothing to tell a cost of."]
     else:
         within = "" if half is None else f" ± {half:.2f}"
         paid = f", {float(money['fills']):,.2f} in money" if money is not None else ""
-        said = [f"{filled} cost {mean:.2f}{within} bps against arrival{paid}."]
-        told = {name: total[f"{name}_bps"] for name in PARTS if total[f"{name}_bps"] or name != "forced"}
-        parts = ", ".join(f"{name} {value:.2f}" for name, value in told.items() if value is not None)
+        lines = [f"{filled} cost {mean:.2f}{within} bps against arrival{paid}."]
+        split = {name: total[f"{name}_bps"] for name in PARTS if total[f"{name}_bps"] or name != "forced"}
+        parts = ", ".join(f"{name} {value:.2f}" for name, value in split.items() if value is not None)
         beside = {word: total[f"{name}_bps"] for name, word in BENCHMARKS.items()}
         against = ", ".join(f"{word} {value:.2f}" for word, value in beside.items() if value is not None)
-        said += [f"In parts, bps: {parts}{f'; against {against}' if against else ''}."] if parts else []
+        lines += [f"In parts, bps: {parts}{f'; against {against}' if against else ''}."] if parts else []
     why = {"unfilled": ("found nobody", "opportunity"), "refused": ("were refused", "refusal")}
     lost = [
         f"{total[key]:,} lots {what}" + (f", which came to {float(money[part]):,.2f}" if money is not None else "")
@@ -93,7 +93,7 @@ def sentences(
         if total[key]
     ]
     lost += more
-    return said + ([f"{'; '.join(lost)}."] if lost else [])
+    return lines + ([f"{'; '.join(lost)}."] if lost else [])
 
 
 def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

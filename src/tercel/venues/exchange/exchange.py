@@ -2,7 +2,7 @@
 
 Time passes only in `step`. At equal times the market's own events come first, then commands, one at a time: a step ends
 after each, and after the moment in which a client order traded, so that whoever sent it can answer at once. A step that
-returns no word on client orders has seen everything up to its end.
+returns no report on client orders has seen everything up to its end.
 """
 
 import heapq
@@ -127,7 +127,7 @@ class SimulatedExchange:
         return self._markets.snapshot(self._find(instrument))
 
     def executions(self, account: str, after: str = "") -> list[o.Report]:
-        """Trades of an account after execution `after` ("": all), word for word as they were first reported.
+        """Trades of an account after execution `after` ("": all), exactly as they were first reported.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class SimulatedExchange:
     # -- accounts -----------------------------------------------------------------------------------------------------
 
     def login(self, account: str, *, cancel_on_disconnect: bool = False) -> None:
-        """Say what becomes of an account's orders when it leaves; an account that trades need not log in."""
+        """Set what becomes of an account's orders when it leaves; an account that trades need not log in."""
         self._account(account).cancel_on_disconnect = cancel_on_disconnect
 
     def disconnect(self, account: str) -> None:
@@ -201,7 +201,7 @@ class SimulatedExchange:
     # -- time ---------------------------------------------------------------------------------------------------------
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
-        """Let time pass up to `until_ns`, or to the end of the first moment with a word on client orders."""
+        """Let time pass up to `until_ns`, or to the end of the first moment with a report on client orders."""
         events, self._outbox = self._outbox, []
         self._show_books(events)
         if any(not isinstance(event, o.MarketRows) for event in events):
@@ -250,13 +250,13 @@ class SimulatedExchange:
         rows, words = self._markets.published(market, aggressor)
         shown, spoke = 0, False
         for word in words:
-            told = self._told(market, word)
-            if told is None:
+            report = self._report_of(market, word)
+            if report is None:
                 continue
             upto = int(word[sim.RECORD_WORDS])
             self._show(market, rows[shown:upto], events)
             shown, spoke = upto, True
-            events.append(told)
+            events.append(report)
         self._show(market, rows[shown:], events)
         return spoke
 
@@ -264,24 +264,24 @@ class SimulatedExchange:
         if len(rows) and market in self._subscribed:
             events.append(o.MarketRows(self._markets.names[market], rows))
 
-    def _told(self, market: int, word: Ints) -> o.Report | None:
+    def _report_of(self, market: int, word: Ints) -> o.Report | None:
         """The report of a fill, or of the dropped rest of an order that takes."""
         if word[sim.R_KIND] == sim.OWN_REST:
             return None
         order = self._orders.placed.get((market, int(word[sim.R_WHO])))
         if order is None or not order.open:
-            return None  # a cancel: whoever asked for it is told by name
+            return None  # a cancel: whoever requested it is notified by name
         ns, lots = int(word[sim.R_NS]), int(word[sim.R_LOTS])
         if word[sim.R_KIND] == sim.OWN_FILL:
             passive = bool(word[sim.R_SIDE] & 1)
             order.fill(lots)
             last = lots, int(word[sim.R_PRICE])
-            told = self._orders.report(order, o.ExecType.TRADE, ns, last=last, passive=passive)
+            report = self._orders.report(order, o.ExecType.TRADE, ns, last=last, passive=passive)
         else:
             order.end(o.OrdStatus.EXPIRED)
-            told = self._orders.report(order, o.ExecType.EXPIRED, ns, text="nothing more to take")
+            report = self._orders.report(order, o.ExecType.EXPIRED, ns, text="nothing more to take")
         self._orders.forget_place(order)
-        return told
+        return report
 
     # -- commands that arrive -----------------------------------------------------------------------------------------
 
@@ -332,7 +332,7 @@ class SimulatedExchange:
         self._publish(order.market, events, order.number)
 
     def _resting(self, command: o.CancelOrder | o.ReplaceOrder, events: list[o.VenueEvent]) -> ClientOrder | None:
-        """The open order that a command means; if there is none, that is said."""
+        """The open order that a command means; if there is none, that is reported."""
         order = self._orders.named.get((command.account, command.orig))
         text, status = "", o.OrdStatus.REJECTED
         if order is None:
@@ -347,7 +347,7 @@ class SimulatedExchange:
         return None
 
     def _take_back(self, order: ClientOrder, lots: int, events: list[o.VenueEvent]) -> None:
-        """Lots leave the book; the market sees it, and nobody is told yet."""
+        """Lots leave the book; the market sees it, and nobody is notified yet."""
         leaves, order.leaves = order.leaves, 0
         self._markets.enter_cancel(order.market, order.place, lots)
         self._publish(order.market, events)
@@ -397,14 +397,14 @@ class SimulatedExchange:
             self._match(order, events)
 
     def _enter_status(self, command: o.StatusRequest, events: list[o.VenueEvent]) -> None:
-        """Of one order, or of all that the account ever had: its trades again, word for word, and how it stands."""
+        """Of one order, or of all that the account ever had: its trades again, exactly, and its state."""
         name, account = command.cl_ord_id, command.account
         if name:
             found = self._orders.named.get((account, name))
-            asked = [] if found is None else [found]
+            matching = [] if found is None else [found]
         else:
-            asked = self._orders.of_account.get(account, [])
-        for order in asked:
+            matching = self._orders.of_account.get(account, [])
+        for order in matching:
             events += order.trades
             events.append(self._orders.report(order, o.ExecType.STATUS, self._now, orig=name))
         travelling = [
@@ -414,8 +414,8 @@ class SimulatedExchange:
             if isinstance(sent, o.NewOrder) and sent.account == account and name in ("", sent.cl_ord_id)
         ]
         for new in travelling:
-            said = "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
-            events.append(self._orders.refused(new, self._now, *said))
-        if name and not asked and not travelling:
+            answer = "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
+            events.append(self._orders.refused(new, self._now, *answer))
+        if name and not matching and not travelling:
             nobody = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self._now)
             events.append(self._orders.refused(nobody, self._now, "unknown order", o.ExecType.STATUS))

@@ -1,4 +1,4 @@
-"""What the exchange shows of its markets: a record's rows as market data and as words on client orders.
+"""What the exchange shows of its markets: a record's rows as market data and as reports on client orders.
 
 Client orders are the "own" orders of the batch, whoever's they are.
 """
@@ -10,7 +10,7 @@ from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_OUT
 
 WORDS = sim.RECORD_WORDS + 1
-"""A word on a client order: its record row, and how many public rows come before it."""
+"""A report on a client order: its record row, and how many public rows come before it."""
 
 
 @kernel
@@ -89,7 +89,7 @@ def show(row: Longs, ns: int, kind: int, who: int, side: int, price: int, lots: 
 
 @kernel
 def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words: Longs, counts: Longs) -> None:
-    """Record rows from number `since` on as market data and words on client orders.
+    """Record rows from number `since` on as market data and reports on client orders.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words:
     for r in range(since, k[sim.RECORD]):
         c = k[sim.RECORD_AT] + (r % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
         kind, who, lots = k[c + sim.R_KIND], k[c + sim.R_WHO], k[c + sim.R_LOTS]
-        if kind == sim.REGIME_IS:  # nobody is told
+        if kind == sim.REGIME_IS:  # nobody is notified
             continue
         client = kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD
         public = not client

@@ -75,7 +75,7 @@ class MarketSpec:
     seed, index, world : int
         As an episode's: which random streams, which of the prepared worlds it starts from.
     volume_per_s : float
-        Lots traded in a second on average, for the listing; 0: not said.
+        Lots traded in a second on average, for the listing; 0: not known.
     began_ns : int
         When trading is on offer; 0: as soon as the world stands.
     first_row, last_row : int
@@ -158,7 +158,7 @@ class Markets:
         self._rows = np.zeros((RECORD_ROWS, MARKET_WORDS), np.int64)
         self._words = np.zeros((RECORD_ROWS, kernels.WORDS), np.int64)
         self._counts = np.zeros(2, np.int64)
-        self._asked = np.zeros(together.WORDS, np.int64)
+        self._arguments = np.zeros(together.WORDS, np.int64)
         self._begin()
 
     def _lay(self, parts: Sequence[NDArray[S]], column: int) -> NDArray[S]:
@@ -180,7 +180,7 @@ class Markets:
         return next(iter(tapes.values())) if len(tapes) == 1 else np.concatenate(list(tapes.values()))
 
     def _begin(self) -> None:
-        """Run to the moment that all have reached; from here on client orders matter and rows are kept."""
+        """Run to the moment that all have reached; from here on client orders matter and rows are stored."""
         self.began_ns = max(*(spec.began_ns for spec in self.specs), *(int(k[sim.NOW]) for k in self.states), 0)
         while self.pass_time(self.began_ns):
             for i in range(len(self.names)):
@@ -202,9 +202,9 @@ class Markets:
         self._operate(together.CANCEL, market, place, lots)
 
     def _operate(self, what: int, *words: int) -> int:
-        self._asked[: len(words)] = words
+        self._arguments[: len(words)] = words
         return together.operate(
-            what, self._books, self._states, self._flows, self._tape, self._at, self._asked, together.NO_OUT
+            what, self._books, self._states, self._flows, self._tape, self._at, self._arguments, together.NO_OUT
         )
 
     def free_place(self, market: int) -> int:
@@ -224,7 +224,7 @@ class Markets:
             impose(self.states[market], regime.factors)
 
     def published(self, market: int, aggressor: int = -1) -> tuple[Ints, Ints]:
-        """New market data, int64 (n, MARKET_WORDS), and words on client orders, int64 (m, WORDS).
+        """New market data, int64 (n, MARKET_WORDS), and reports on client orders, int64 (m, WORDS).
 
         Raises
         ------

@@ -74,7 +74,7 @@ class OrderBooks:
     trades: dict[str, list[Report]] = field(default_factory=dict)
     spoken: set[tuple[str, str]] = field(default_factory=set)
     _numbers: dict[str, int] = field(default_factory=dict)
-    _kept: int = 0
+    _count: int = 0
 
     def taken(self, account: str, name: str) -> bool:
         """Whether this account has used this name; from now on it has."""
@@ -86,8 +86,8 @@ class OrderBooks:
 
     def keep(self, order: ClientOrder) -> None:
         """A new order."""
-        self._kept += 1
-        order.serial = self._kept
+        self._count += 1
+        order.serial = self._count
         self.named[order.new.account, order.cl_ord_id] = order
         self.placed[order.market, order.place] = order
         self.of_account.setdefault(order.new.account, []).append(order)
@@ -112,9 +112,9 @@ class OrderBooks:
         self, order: ClientOrder, kind: ExecType, ns: int, *, name: str = "", orig: str = "",
         last: tuple[int, int] = (0, 0), passive: bool = False, text: str = "",
     ) -> Report:  # fmt: skip
-        """What is said of an order now; trades are kept to be said again."""
+        """The report of an order now; trades are stored to be repeated."""
         new = order.new
-        said = Report(
+        report = Report(
             exec_id=self.exec_id(new.instrument),
             exec_type=kind,
             status=order.status,
@@ -135,15 +135,15 @@ class OrderBooks:
             text=text,
         )
         if kind is ExecType.TRADE:
-            self.trades.setdefault(new.account, []).append(said)
-            order.trades.append(said)
-        return said
+            self.trades.setdefault(new.account, []).append(report)
+            order.trades.append(report)
+        return report
 
     def refused(
         self, new: NewOrder, ns: int, text: str, kind: ExecType = ExecType.REJECTED,
         status: OrdStatus = OrdStatus.REJECTED,
     ) -> Report:  # fmt: skip
-        """What is said of an order that was not taken, or is not here yet: it has no venue's name."""
+        """The report of an order that was not taken, or is not here yet: it has no venue's name."""
         return Report(
             exec_id=self.exec_id(new.instrument or "-"), exec_type=kind, status=status,
             cl_ord_id=new.cl_ord_id, orig="", order_id="", account=new.account, instrument=new.instrument,

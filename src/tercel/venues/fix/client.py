@@ -15,22 +15,18 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, local
 from typing import Any, Final, Self
 
-import numpy as np
-
 from tercel.core import orders as o
-from tercel.core.errors import TercelError, VenueError
+from tercel.core.errors import VenueError
 from tercel.venues.fix import engine, market, translate
 from tercel.venues.fix import words as w
-from tercel.venues.fix.translate import PLAIN, Fields, PriceScale
+from tercel.venues.fix.inbound import Inbound, Item, Stepped, Trouble
+from tercel.venues.fix.translate import PLAIN, Fields
 
-_KEPT: Final = 4096
-"""Commands that are remembered by number, to know what a session reject refuses."""
 _NEVER_REPEATED: Final = (
     *(w.NEW_ORDER, w.REPLACE, w.CANCEL, w.STATUS, w.MASS_STATUS, w.MASS_CANCEL),
     *(w.STEP, w.SECURITY_LIST_REQUEST),
@@ -38,29 +34,13 @@ _NEVER_REPEATED: Final = (
 _RECEIVED: Final = "received"
 """File with the number of the last message that the caller has certainly seen; empty before the first logon."""
 _NUMBER_BYTES: Final = 8
+_HEARTBEAT_S: Final = 10
 _WAIT_S: Final = 0.1
-"""How long a step waits for a word while the link is down."""
+"""How long a step waits for a message while the link is down."""
 _ANEW: Final = (
     "begin a new session: give the desk a folder of its own with --desk (in Python: reset=True). A simulated exchange"
     " that ends forgets its sessions, its orders and its time"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Stepped:
-    """The answer to a U1, or the list of instruments: what a call waits for."""
-
-    name: str
-    ns: int = 0
-    listings: tuple[o.Listing, ...] = ()
-    stepped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Trouble:
-    """Something that a call must raise."""
-
-    error: TercelError
 
 
 def holds_session(store: Path) -> bool:
@@ -86,12 +66,11 @@ class FixVenue:
         FixVenue begins a new session.
     password : str
     reset : bool
-        Begin a new session although a store holds one. What the venue kept for us is lost.
+        Begin a new session although a store holds one. What the venue stored for us is lost.
     follow : bool
         Wait for a stepped venue's clock, which another counterparty moves.
     seen : iterable of str
         Execution ids that are known already (from a journal): a report that is repeated under one is left out.
-    heartbeat_s : int
     timeout_s : float
         How long to wait for the logon and for answers that take no time.
     patience_s : float
@@ -119,7 +98,6 @@ class FixVenue:
         reset: bool = False,
         follow: bool = False,
         seen: Iterable[str] = (),
-        heartbeat_s: int = 10,
         timeout_s: float = 5.0,
         patience_s: float = 300.0,
         outage_s: float = 20.0,
@@ -129,17 +107,12 @@ class FixVenue:
         self._where = f"{host}:{port} as {comp_id} to {venue_id}"
         self._host, self._port, self._password, self._follow = host, port, password, follow
         self._timeout_s, self._patience_s, self._reset = timeout_s, patience_s, reset or store is None
-        self._queue: SimpleQueue[tuple[int, o.VenueEvent | _Stepped | _Trouble]] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[int, Item]] = SimpleQueue()
         self._outage_s, self._waited_s, self._lost = outage_s, 0.0, ""
         self._settled, self._gone = Event(), Event()
         self._up, self._logons, self._hang_ups, self._why = False, 0, 0, ""
-        self._scales: dict[str, PriceScale] = {}
-        self._shapes: dict[str, market.Shape] = {}
-        self._unread: list[tuple[int, dict[int, str]]] = []
-        self._seen = set(seen)
-        self._requests: dict[str, tuple[str, list[Any]]] = {}
+        self._inbound = Inbound(seen)
         self._subscribed: list[str] = []
-        self._sent: dict[int, o.Command | None] = {}
         self._sending = local()
         self._now_ns, self._stepped = 0, False
         self._taken, self._returned = 0, 0
@@ -150,7 +123,7 @@ class FixVenue:
         folder = Path(self._temporary.name) if self._temporary else Path(str(store))
         folder.mkdir(parents=True, exist_ok=True)
         self._received = os.open(folder / _RECEIVED, os.O_RDWR | os.O_CREAT, 0o600)
-        common = {"SocketConnectHost": host, "SocketConnectPort": port, "HeartBtInt": heartbeat_s}
+        common = {"SocketConnectHost": host, "SocketConnectPort": port, "HeartBtInt": _HEARTBEAT_S}
         key = engine.SessionKey(comp_id, venue_id)
         made = engine.settings("initiator", common, [key], folder)
         self._application = engine.application(self)
@@ -234,7 +207,7 @@ class FixVenue:
             if self._reset and not self._logons:
                 message.setField(w.RESET_SEQ_NUM, "Y")
         elif engine.header(message, w.MSG_TYPE) == w.LOGOUT and (text := engine.field(message, w.TEXT)):
-            self._why = text  # the engine hangs up by itself, and says why to the other side alone
+            self._why = text  # the engine hangs up by itself, and gives the reason to the other side alone
 
     def admin_in(self, message: Any, peer: str) -> None:
         """Why a logon was refused; what the session could not read."""
@@ -242,24 +215,24 @@ class FixVenue:
         if kind == w.LOGOUT:
             self._why = engine.field(message, w.TEXT)
         elif kind == w.REJECT:
-            self._refused(engine.field(message, w.REF_SEQ_NUM), engine.field(message, w.TEXT))
+            number, text = engine.field(message, w.REF_SEQ_NUM), engine.field(message, w.TEXT)
+            self._queue.put((0, self._inbound.refusal(number, text, self._now_ns)))
 
     def app_out(self, message: Any, peer: str) -> None:
         """Remember what goes out by its number; repeat nothing."""
         kind, number = engine.header(message, w.MSG_TYPE), int(engine.header(message, w.SEQ_NUM))
         if engine.header(message, w.POSS_DUP) == "Y" and self._is_over(kind, message):
             raise self._fix.DoNotSend()
-        self._sent[number] = getattr(self._sending, "command", None)
-        self._sent.pop(number - _KEPT, None)
+        self._inbound.remember(number, getattr(self._sending, "command", None))
 
     def _is_over(self, kind: str, message: Any) -> bool:
-        """Whether a message that is asked for again must not be repeated; whoever waits for its answer is told."""
+        """Whether a message that is asked for again must not be repeated; whoever waits for its answer is notified."""
         if kind == w.MARKET_DATA_REQUEST:
-            return engine.field(message, w.MD_REQ_ID) not in self._requests
+            return engine.field(message, w.MD_REQ_ID) not in self._inbound.requests
         if kind not in _NEVER_REPEATED:
             return False
         if kind == w.STEP:
-            self._queue.put((0, _Stepped(engine.field(message, w.STEP_ID), self._now_ns)))
+            self._queue.put((0, Stepped(engine.field(message, w.STEP_ID), self._now_ns)))
         elif name := engine.field(message, w.CL_ORD_ID):
             text = f"{name} did not reach the venue and is not repeated; ask what stands"
             self._queue.put((0, o.LinkStatus(self._up, self._now_ns, text)))
@@ -267,111 +240,16 @@ class FixVenue:
 
     # -- what comes in: the engine's thread ---------------------------------------------------------------------------
     def app_in(self, message: Any, peer: str) -> None:
-        """Translate and queue. Reports that are told again before we know what is listed wait for the list."""
+        """Translate and queue."""
         number, kind = int(engine.header(message, w.SEQ_NUM) or 0), engine.header(message, w.MSG_TYPE)
-        said = engine.read(message, kind)
-        said[w.POSS_DUP] = engine.header(message, w.POSS_DUP)
+        tags = engine.read(message, kind)
+        tags[w.POSS_DUP] = engine.header(message, w.POSS_DUP)
         text = message.toString() if kind in (w.SNAPSHOT, w.INCREMENT, w.SECURITY_LIST) else ""
-        if kind == w.EXECUTION_REPORT and not self._scales:
-            self._unread.append((number, said))
-            return
-        if kind == w.SECURITY_LIST:
-            with suppress(ValueError, KeyError):  # told below
-                self._shapes = market.shapes_in(text)
-                self._scales = translate.scales({one.instrument: one for one in market.listings_in(text)})
-            for earlier, report in self._unread:
-                self._queue_up(earlier, w.EXECUTION_REPORT, report, "")
-            self._unread.clear()
-        self._queue_up(number, kind, said, text)
-
-    def _queue_up(self, number: int, kind: str, said: dict[int, str], text: str) -> None:
-        try:
-            for item in self._translated(kind, said, text):
-                self._queue.put((number, item))
-        except (TercelError, ValueError, KeyError) as error:
-            trouble = VenueError(f"a message {kind} that can be read", f"{error} in {said}"[:300], "tell the venue")
-            self._queue.put((number, _Trouble(trouble)))
-
-    def _translated(self, kind: str, said: dict[int, str], text: str) -> list[o.VenueEvent | _Stepped | _Trouble]:
-        if kind == w.EXECUTION_REPORT:
-            report = self._report(said)
-            if said.get(w.POSS_DUP) == "Y" and report.exec_id in self._seen:
-                return []  # an answer to a StatusRequest may tell a trade again; that is no duplicate
-            self._seen.add(report.exec_id)
-            return [report]
-        if kind == w.CANCEL_REJECT:
-            return [translate.cancel_reject_in(said)]
-        if kind in (w.SNAPSHOT, w.INCREMENT):
-            return self._market(kind, said, text)
-        if kind == w.STEPPED_TO:
-            return [_Stepped(said[w.STEP_ID], int(said[w.EXACT_NS]))]
-        if kind == w.SECURITY_LIST:
-            listings = tuple(market.listings_in(text))
-            return [_Stepped(said[w.SECURITY_REQ_ID], int(said[w.EXACT_NS]), listings, said[w.STEPPED] == "Y")]
-        if kind == w.MASS_CANCEL_REPORT:
-            if said[w.MASS_CANCEL_RESPONSE] != "0":
-                return []
-            names = said.get(w.CL_ORD_ID, ""), "", said.get(w.FOR_ACCOUNT, "")
-            return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(said[w.EXACT_NS]), said.get(w.TEXT, ""))]
-        if kind == w.MARKET_DATA_REJECT:
-            return [_Trouble(VenueError("market data", said.get(w.TEXT, "none"), "subscribe to what is listed"))]
-        if kind == w.BUSINESS_REJECT:
-            self._refused(said.get(w.REF_SEQ_NUM, ""), said.get(w.TEXT, ""))
-        return []
-
-    def _report(self, said: dict[int, str]) -> o.Report:
-        if said.get(w.EXEC_TYPE) == "8" and said.get(w.ORDER_ID) == w.NO_NAME:
-            try:
-                return translate.report_in(said, self._scales)
-            except translate.RefusedError:  # the server echoes a price or quantity that nobody can read
-                said = {tag: value for tag, value in said.items() if tag not in (w.PRICE, w.ORDER_QTY)}
-        return translate.report_in(said, self._scales)
-
-    def _market(self, kind: str, said: dict[int, str], text: str) -> list[o.VenueEvent | _Stepped | _Trouble]:
-        """A change of a book, once all of its messages are here."""
-        if said[w.MD_REQ_ID] not in self._requests:
-            return []
-        instrument, parts = self._requests[said[w.MD_REQ_ID]]
-        parts.append(market.market_in(kind, text, self._scales[instrument]))
-        if said.get(w.CONTINUES) == "Y":
-            return []
-        rows = np.concatenate(parts)
-        parts.clear()
-        return [o.MarketRows(instrument, rows, kind == w.SNAPSHOT)]
-
-    def _refused(self, number: str, text: str) -> None:
-        """A message of ours was refused by the session or as a whole: say so in the way of its kind."""
-        command = self._sent.get(int(number or 0))
-        item: o.VenueEvent | _Trouble
-        if isinstance(command, o.NewOrder):
-            item = o.Report(
-                exec_id=f"S{number}",
-                exec_type=o.ExecType.REJECTED,
-                status=o.OrdStatus.REJECTED,
-                cl_ord_id=command.cl_ord_id,
-                orig="",
-                order_id="",
-                account=command.account,
-                instrument=command.instrument,
-                side=command.side,
-                lots=command.lots,
-                price=command.price,
-                last_lots=0,
-                last_price=0,
-                cum=0,
-                leaves=0,
-                ns=self._now_ns,
-                text=text,
-            )
-        elif isinstance(command, o.CancelOrder | o.ReplaceOrder):
-            names = command.cl_ord_id, command.orig, command.account
-            item = o.CancelReject(*names, o.OrdStatus.REJECTED, self._now_ns, text)
-        else:
-            item = _Trouble(VenueError("a message that the venue takes", text, "see what was asked of it"))
-        self._queue.put((0, item))
+        for item in self._inbound.read(number, kind, tags, text, self._now_ns):
+            self._queue.put(item)
 
     # -- what goes out: the caller's thread ---------------------------------------------------------------------------
-    def _say(self, kind: str, fields: Fields, command: o.Command | None = None) -> None:
+    def _send(self, kind: str, fields: Fields, command: o.Command | None = None) -> None:
         if not self._up:
             raise VenueError(f"a link to {self._where}", f"none: {self._why or 'it is down'}", "wait until it is up")
         self._sending.command = command
@@ -382,7 +260,7 @@ class FixVenue:
         """A name for a request that no other of this session has."""
         return str(self._outlet.next_number)
 
-    def _await(self, name: str, seconds: float, events: list[o.VenueEvent]) -> _Stepped | None:
+    def _await(self, name: str, seconds: float, events: list[o.VenueEvent]) -> Stepped | None:
         """Collect events until a request is answered; None when the link went down first."""
         while True:
             try:
@@ -390,9 +268,9 @@ class FixVenue:
             except Empty:
                 raise VenueError(f"an answer from {self._where} within {seconds:g} s", "none", "see its log") from None
             self._taken = max(self._taken, number)
-            if isinstance(item, _Trouble):
+            if isinstance(item, Trouble):
                 raise item.error
-            if isinstance(item, _Stepped):
+            if isinstance(item, Stepped):
                 if item.name == name:
                     return item
                 continue
@@ -402,7 +280,7 @@ class FixVenue:
 
     def _list(self) -> tuple[o.Listing, ...]:
         name, early = self._name(), list[o.VenueEvent]()
-        self._say(w.SECURITY_LIST_REQUEST, [(w.SECURITY_REQ_ID, name), (w.SECURITY_LIST_TYPE, "4")])
+        self._send(w.SECURITY_LIST_REQUEST, [(w.SECURITY_REQ_ID, name), (w.SECURITY_LIST_TYPE, "4")])
         answer = self._await(name, self._timeout_s, early)
         if answer is None:
             raise VenueError(f"the instruments of {self._where}", "a broken link", "try again")
@@ -411,11 +289,10 @@ class FixVenue:
 
     def _ask_market(self, instrument: str) -> None:
         name = self._name()
-        self._requests = {key: kept for key, kept in self._requests.items() if kept[0] != instrument}
-        self._requests[name] = (instrument, [])
+        self._inbound.expect(name, instrument)
         fields: Fields = [(w.MD_REQ_ID, name), (w.SUBSCRIPTION, "1"), (w.MARKET_DEPTH, "0"), (w.NO_ENTRY_TYPES, "2")]
         fields += [(w.ENTRY_TYPE, "0"), (w.ENTRY_TYPE, "1"), (w.NO_RELATED_SYM, "1"), (w.SYMBOL, instrument)]
-        self._say(w.MARKET_DATA_REQUEST, fields)
+        self._send(w.MARKET_DATA_REQUEST, fields)
 
     # -- the port -----------------------------------------------------------------------------------------------------
     @property
@@ -425,7 +302,7 @@ class FixVenue:
 
     @property
     def now_ns(self) -> int:
-        """The venue's time when it last spoke."""
+        """The venue's time at its last message."""
         return self._now_ns
 
     @property
@@ -443,7 +320,7 @@ class FixVenue:
         Raises
         ------
         VenueError
-            When the venue does not say.
+            When the venue does not report it.
         """
         return self._shape(instrument)[0]
 
@@ -453,14 +330,14 @@ class FixVenue:
         Raises
         ------
         VenueError
-            When the venue does not say.
+            When the venue does not report it.
         """
         return self._shape(instrument)[1]
 
     def _shape(self, instrument: str) -> market.Shape:
-        if instrument not in self._shapes:
+        if instrument not in self._inbound.shapes:
             raise VenueError("a book whose width the venue tells", instrument, "choose a width")
-        return self._shapes[instrument]
+        return self._inbound.shapes[instrument]
 
     def subscribe(self, instrument: str) -> None:
         """Ask for market data; asked again by itself whenever the link comes back.
@@ -470,8 +347,10 @@ class FixVenue:
         VenueError
             For an instrument that is not listed, or when the link is down.
         """
-        if instrument not in self._scales:
-            raise VenueError("an instrument that is listed", instrument, "choose one of " + ", ".join(self._scales))
+        if instrument not in self._inbound.scales:
+            raise VenueError(
+                "an instrument that is listed", instrument, "choose one of " + ", ".join(self._inbound.scales)
+            )
         self._ask_market(instrument)
         if instrument not in self._subscribed:
             self._subscribed.append(instrument)
@@ -486,8 +365,10 @@ class FixVenue:
         OrderError
             For names that FIX cannot carry.
         """
-        kind, fields = translate.command_out(command, self._scales.get(getattr(command, "instrument", ""), PLAIN))
-        self._say(kind, fields, command)
+        kind, fields = translate.command_out(
+            command, self._inbound.scales.get(getattr(command, "instrument", ""), PLAIN)
+        )
+        self._send(kind, fields, command)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """See `Venue.step`. While the link is down, what came is returned after a short wait.
@@ -495,7 +376,7 @@ class FixVenue:
         Raises
         ------
         VenueError
-            When the venue refuses to step, says what cannot be read, is silent for `patience_s`, or has been away for
+            When the venue refuses to step, sends what cannot be read, is silent for `patience_s`, or has been away for
             `outage_s`.
         """
         self._write_received(self._returned)
@@ -526,7 +407,7 @@ class FixVenue:
         name = self._name()
         fields = [(w.UNTIL_NS, str(until_ns)), (w.STEP_ID, name)]
         try:
-            self._say(w.STEP, [*fields, (w.WAIT_ONLY, "Y")] if self._follow else fields)
+            self._send(w.STEP, [*fields, (w.WAIT_ONLY, "Y")] if self._follow else fields)
         except VenueError:
             self._drain(events, 0.1)
             return
@@ -562,9 +443,9 @@ class FixVenue:
                 return
             wait = 0.0
             self._taken = max(self._taken, number)
-            if isinstance(item, _Trouble):
+            if isinstance(item, Trouble):
                 raise item.error
-            if not isinstance(item, _Stepped):
+            if not isinstance(item, Stepped):
                 events.append(item)
 
     def _write_received(self, number: int) -> None:

@@ -45,8 +45,8 @@ class Counterparty:
     stepped: str = ""
     """Name of its last U1."""
     owed: bool = False
-    """Words went out since the last U2: the next U1 is answered at once."""
-    asked: dict[str, bool] = field(default_factory=dict)
+    """Reports went out since the last U2: the next U1 is answered at once."""
+    requested: dict[str, bool] = field(default_factory=dict)
     """Cancels and replaces on their way; True: a replace."""
     names: set[str] = field(default_factory=set)
     """Orders that came, to know a possible repetition (97=Y)."""
@@ -69,7 +69,7 @@ class Counterparty:
         self.live.clear()
 
     def inward(self, command: Command) -> Command:
-        """A command as the venue hears it: with an account, under names that are nobody else's."""
+        """A command as the venue receives it: with an account, under names that are nobody else's."""
         account, prefix = command.account or self.login.comp_id, self.prefix
         if isinstance(command, StatusRequest):
             return replace(command, account=account, cl_ord_id=command.cl_ord_id and prefix + command.cl_ord_id)
@@ -79,7 +79,7 @@ class Counterparty:
         return replace(command, account=account, **named)  # type: ignore[arg-type]
 
     def outward(self, word: Word) -> Word:
-        """A word of the venue under the counterparty's own names."""
+        """A message from the venue under the counterparty's own names."""
         own = self.prefix
         return replace(
             word,
@@ -91,7 +91,7 @@ class Counterparty:
     def average(self, report: Report) -> Decimal:
         """Mean price in ticks of what an order traded, this report included."""
         lots, cash = self.traded.get(report.order_id, (0, Decimal(0)))
-        if report.last_lots and report.cum == lots + report.last_lots:  # a trade told again is not counted again
+        if report.last_lots and report.cum == lots + report.last_lots:  # a repeated trade is not counted again
             lots, cash = lots + report.last_lots, cash + report.last_lots * report.last_price
             self.traded[report.order_id] = (lots, cash)
         if report.status in TERMINAL:

@@ -1,4 +1,4 @@
-"""QuickFIX as the engine of both sides: its settings, its dictionary with our words in it, its callbacks.
+"""QuickFIX as the engine of both sides: its settings, its dictionary with our tags in it, its callbacks.
 
 The engine owns sequence numbers, stores, heartbeats, resends and the checks of FIX 4.4; everything else here is text.
 It is loaded when a session is made, for it is an extra.
@@ -53,7 +53,7 @@ _OWN_MESSAGES: Final = {
 
 
 def quickfix() -> Any:
-    """The QuickFIX package. It takes Ctrl-C for itself as it is loaded; whoever heard it before hears it again.
+    """The QuickFIX package. It takes Ctrl-C for itself as it is loaded; whoever handled it before handles it again.
 
     Raises
     ------
@@ -62,13 +62,13 @@ def quickfix() -> Any:
     """
     if (found := sys.modules.get("quickfix")) is not None:
         return found
-    hears = signal.getsignal(signal.SIGINT)
+    handler = signal.getsignal(signal.SIGINT)
     try:
         found = import_module("quickfix")
     except ImportError:
         raise ConfigError("the extra [fix]", "no module quickfix", "pip install 'tercel[fix]'") from None
-    if hears is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, hears)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, handler)
     return found
 
 
@@ -117,7 +117,7 @@ class SessionKey:
     target: str
 
     def engine_id(self) -> Any:
-        """The engine's word for it."""
+        """The engine's name for it."""
         return quickfix().SessionID(BEGIN, self.sender, self.target)
 
 
@@ -167,7 +167,7 @@ _COMMON: Final = MappingProxyType(
 
 
 class Hooks(Protocol):
-    """What the engine tells. It calls from its own threads and waits: answers must be quick, and must not block."""
+    """The callbacks of the engine. It calls from its own threads and waits: they must be quick, and never block."""
 
     def link_up(self, peer: str) -> None:
         """A session with this counterparty is logged on."""
@@ -193,19 +193,19 @@ def _peer(session_id: Any) -> str:
 
 
 def application(hooks: Hooks) -> Any:
-    """The engine's application that tells `hooks`. The base class is known at run time alone, hence `type`."""
+    """The engine's application that calls `hooks`. The base class is known at run time alone, hence `type`."""
 
-    def told(method: Callable[[Any, str], None]) -> Callable[[Any, Any, Any], None]:
+    def callback(method: Callable[[Any, str], None]) -> Callable[[Any, Any, Any], None]:
         return lambda _self, message, session_id: method(message, _peer(session_id))
 
     members = {
         "onCreate": lambda _self, _session_id: None,
         "onLogon": lambda _self, session_id: hooks.link_up(_peer(session_id)),
         "onLogout": lambda _self, session_id: hooks.link_down(_peer(session_id)),
-        "toAdmin": told(hooks.admin_out),
-        "fromAdmin": told(hooks.admin_in),
-        "toApp": told(hooks.app_out),
-        "fromApp": told(hooks.app_in),
+        "toAdmin": callback(hooks.admin_out),
+        "fromAdmin": callback(hooks.admin_in),
+        "toApp": callback(hooks.app_out),
+        "fromApp": callback(hooks.app_in),
     }
     return type("Application", (quickfix().Application,), members)()
 

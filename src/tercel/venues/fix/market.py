@@ -2,7 +2,7 @@
 
 One row is one entry of W (snapshot) or X (increment): 269 side, 278 the order (37 in W, which has no 278), 270 price,
 271 the row's own quantity, 279 what is done to the entry; the kind of the row, its time to the nanosecond and the
-aggressor are said in tags of our own. A body is text with its fields in order, because groups are.
+aggressor are in tags of our own. A body is text with its fields in order, because groups are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,14 +72,14 @@ def market_in(kind: str, text: str, scale: PriceScale) -> Row:
     name = "37" if kind == w.SNAPSHOT else "278"
     prices: dict[str, int] = {}
     for n, part in enumerate(parts):
-        said = dict(field.split("=", 1) for field in f"{first}={part}".split("\x01")[:11] if "=" in field)
-        price = said["270"]
+        tags = dict(field.split("=", 1) for field in f"{first}={part}".split("\x01")[:11] if "=" in field)
+        price = tags["270"]
         if price not in prices:
             prices[price] = scale.ticks(price)
-        rows[n, o.M_NS], rows[n, o.M_KIND], rows[n, o.M_ID] = int(said[_NS]), int(said[_KIND]), int(said[name])
-        rows[n, o.M_SIDE] = BUY if said["269"] == "0" else SELL if said["269"] == "1" else 0
-        rows[n, o.M_PRICE], rows[n, o.M_LOTS] = prices[price], scale.lots(said["271"])
-        rows[n, o.M_AGGRESSOR] = int(said.get(_AGGRESSOR, "-1"))
+        rows[n, o.M_NS], rows[n, o.M_KIND], rows[n, o.M_ID] = int(tags[_NS]), int(tags[_KIND]), int(tags[name])
+        rows[n, o.M_SIDE] = BUY if tags["269"] == "0" else SELL if tags["269"] == "1" else 0
+        rows[n, o.M_PRICE], rows[n, o.M_LOTS] = prices[price], scale.lots(tags["271"])
+        rows[n, o.M_AGGRESSOR] = int(tags.get(_AGGRESSOR, "-1"))
     return rows
 
 
@@ -126,13 +126,13 @@ def listings_in(text: str) -> list[o.Listing]:
     ValueError, KeyError
         For entries that cannot be read.
     """
-    return [_listing(said) for said in _entries(text)]
+    return [_listing(tags) for tags in _entries(text)]
 
 
 def shapes_in(text: str) -> dict[str, Shape]:
-    """Width and levels of the instruments of a security list that say them."""
-    said = [one for one in _entries(text) if w.BOOK_WIDTH in one]
-    return {one[w.SYMBOL]: (int(one[w.BOOK_WIDTH]), int(one[w.FEED_LEVELS])) for one in said}
+    """Width and levels of the instruments of a security list that have them."""
+    shown = [one for one in _entries(text) if w.BOOK_WIDTH in one]
+    return {one[w.SYMBOL]: (int(one[w.BOOK_WIDTH]), int(one[w.FEED_LEVELS])) for one in shown}
 
 
 def _entries(text: str) -> Iterator[dict[int, str]]:
@@ -147,16 +147,16 @@ def _pairs(text: str) -> Iterator[tuple[int, str]]:
             yield int(tag), value
 
 
-def _listing(said: Mapping[int, str]) -> o.Listing:
-    maker, taker, maker_rate, taker_rate = (int(part) for part in said.get(w.VENUE_FEES, "0,0,0,0").split(","))
+def _listing(tags: Mapping[int, str]) -> o.Listing:
+    maker, taker, maker_rate, taker_rate = (int(part) for part in tags.get(w.VENUE_FEES, "0,0,0,0").split(","))
     return o.Listing(
-        instrument=said[w.SYMBOL],
-        tick=float(said[w.TICK]),
-        lot=int(said[w.LOT]),
-        volume_per_s=float(said[w.VOLUME_PER_S]),
-        dense_ids=int(said[w.DENSE_IDS]),
-        began_ns=int(said[w.BEGAN_NS]),
-        answers=said[w.ANSWERS] == "Y",
+        instrument=tags[w.SYMBOL],
+        tick=float(tags[w.TICK]),
+        lot=int(tags[w.LOT]),
+        volume_per_s=float(tags[w.VOLUME_PER_S]),
+        dense_ids=int(tags[w.DENSE_IDS]),
+        began_ns=int(tags[w.BEGAN_NS]),
+        answers=tags[w.ANSWERS] == "Y",
         maker_fee=maker,
         taker_fee=taker,
         maker_rate=maker_rate,

@@ -1,8 +1,8 @@
-"""A FIX 4.4 acceptor in front of any venue. One thread owns the venue; the engine's threads only queue words for it.
+"""A FIX 4.4 acceptor in front of any venue. One thread owns the venue; the engine's threads only queue messages for it.
 
-A *stepped* server moves the venue's clock when the one counterparty that may (the first to send U1) says so. One that
-runs freely lets time pass by an injected clock, `speed` times as fast. In both, U2 answers U1 when its time has come
-or words for its sender went out before.
+A *stepped* server moves the venue's clock when the one counterparty that may (the first to send U1) asks for it. One
+that runs freely lets time pass by an injected clock, `speed` times as fast. In both, U2 answers U1 when its time has
+come or reports for its sender went out before.
 """
 
 import socket
@@ -10,23 +10,20 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, Final, Self
 
-from tercel.core import orders as o
-from tercel.core.errors import ConfigError, TercelError, VenueError
+from tercel.core.errors import ConfigError, VenueError
 from tercel.core.ports import Clock, Venue
-from tercel.venues.fix import engine, market, translate
+from tercel.venues.fix import engine
 from tercel.venues.fix import words as w
 from tercel.venues.fix.desk import Counterparty, Login
-from tercel.venues.fix.translate import PLAIN, RefusedError
+from tercel.venues.fix.service import DOWN, ORDERS, UP, VenueService
 
 LOOPBACK: Final = ("127.0.0.1",)
-_ORDERS: Final = (w.NEW_ORDER, w.REPLACE, w.CANCEL, w.STATUS, w.MASS_STATUS, w.MASS_CANCEL)
-_UP, _DOWN, _STOP = "up", "down", "stop"
+_STOP: Final = "stop"
 _POLL_S = 0.001
 """How often a clock that runs freely is looked at."""
 
@@ -49,14 +46,11 @@ class FixServer:
             raise ConfigError("logins with a name each", str([one.comp_id for one in logins]), "name each login once")
         if not speed > 0:
             raise ConfigError("a speed above 0", str(speed), "choose how many seconds pass in one")
-        self.venue, self.port, self.comp_id, self._clock, self._speed = venue, port, comp_id, clock, speed
+        self.venue, self.port, self.comp_id, self._clock = venue, port, comp_id, clock
         self._temporary = tempfile.TemporaryDirectory(prefix="tercel-fix-") if store is None else None
         folder = Path(self._temporary.name) if self._temporary else Path(str(store))
         folder.mkdir(parents=True, exist_ok=True)
         self._parties = {login.comp_id: Counterparty(login) for login in logins}
-        self._owner = {name: name for name in self._parties}
-        self._scales = translate.scales({one.instrument: one for one in venue.listings()})
-        self._stepper = ""
         self._inbox: SimpleQueue[tuple[str, str, Any]] = SimpleQueue()
         self._linked: set[str] = set()
         self._stopped, self._ended = Event(), Event()
@@ -73,7 +67,7 @@ class FixServer:
         self._outlets = {name: engine.Outlet(key, dictionary) for name, key in keys.items()}
         self._thread = Thread(target=self._serve, name=f"fix-venue-{port}", daemon=True)
         self._engine = Thread(target=self._run_engine, name=f"fix-engine-{port}", daemon=True)
-        self._began = (0, 0)
+        self._service = VenueService(venue, self._parties, self._outlets, clock, speed)
 
     # -- life ---------------------------------------------------------------------------------------------------------
     def start(self) -> Self:
@@ -89,7 +83,7 @@ class FixServer:
         except (OSError, OverflowError) as error:
             self._forget()
             raise VenueError(f"port {self.port} free to listen on", f"{error}", "choose another --fix-port") from None
-        self._began = (self._clock.now_ns() if self._clock else 0, self.venue.now_ns)
+        self._service.begin()
         self._thread.start()
         return self
 
@@ -183,12 +177,12 @@ class FixServer:
     def link_up(self, peer: str) -> None:
         """A counterparty logged on."""
         self._linked.add(peer)
-        self._inbox.put((peer, _UP, None))
+        self._inbox.put((peer, UP, None))
 
     def link_down(self, peer: str) -> None:
         """A counterparty is gone."""
         self._linked.discard(peer)
-        self._inbox.put((peer, _DOWN, None))
+        self._inbox.put((peer, DOWN, None))
 
     def admin_out(self, message: Any, peer: str) -> None:
         """Nothing to add."""
@@ -206,7 +200,7 @@ class FixServer:
             raise self._fix.RejectLogon(f"wrong password for {peer}")
 
     def app_out(self, message: Any, peer: str) -> None:
-        """Of what is asked for again, words on orders are repeated, and market data of this connection."""
+        """Of what is asked for again, reports on orders are repeated, and market data of this connection."""
         if engine.header(message, w.POSS_DUP) != "Y":
             return
         kind = engine.header(message, w.MSG_TYPE)
@@ -218,18 +212,18 @@ class FixServer:
     def app_in(self, message: Any, peer: str) -> None:
         """Queue what came."""
         kind = engine.header(message, w.MSG_TYPE)
-        if kind not in (*_ORDERS, w.MARKET_DATA_REQUEST, w.SECURITY_LIST_REQUEST, w.STEP):
+        if kind not in (*ORDERS, w.MARKET_DATA_REQUEST, w.SECURITY_LIST_REQUEST, w.STEP):
             raise self._fix.UnsupportedMessageType()
-        said = engine.read(message, kind)
-        for tag, value in said.items():
+        tags = engine.read(message, kind)
+        for tag, value in tags.items():
             if not value.isprintable():  # control characters, or bytes that are no UTF-8
                 raise self._fix.IncorrectTagValue(tag)
-        said[w.SEQ_NUM] = engine.header(message, w.SEQ_NUM)
+        tags[w.SEQ_NUM] = engine.header(message, w.SEQ_NUM)
         if kind == w.NEW_ORDER:
-            said[w.POSS_RESEND] = engine.header(message, w.POSS_RESEND)
+            tags[w.POSS_RESEND] = engine.header(message, w.POSS_RESEND)
         elif kind == w.MARKET_DATA_REQUEST:
-            said[w.SYMBOL] = "\x01".join(engine.symbols(message))
-        self._inbox.put((peer, kind, said))
+            tags[w.SYMBOL] = "\x01".join(engine.symbols(message))
+        self._inbox.put((peer, kind, tags))
 
     # -- the venue's thread -------------------------------------------------------------------------------------------
     def _serve(self) -> None:
@@ -245,234 +239,16 @@ class FixServer:
     def _turn(self) -> bool:
         """Take what is queued, then let time pass; False at the end."""
         try:
-            peer, kind, said = self._inbox.get(timeout=_POLL_S if self._clock else None)
+            peer, kind, tags = self._inbox.get(timeout=_POLL_S if self._clock else None)
         except Empty:
-            self._flow()
+            self._service.flow()
             return True
         if kind == _STOP:
             return False
-        party = self._parties[peer]
-        if kind == _UP:
-            party.up = True
-        elif kind == _DOWN:
-            self._leave(party)
-        elif kind in _ORDERS:
-            self._command(party, kind, said)
-        elif kind == w.STEP:
-            self._step(party, said)
-        elif kind == w.MARKET_DATA_REQUEST:
-            self._subscribe(party, said)
-        else:
-            self._list(party, said)
+        self._service.take(peer, kind, tags)
         if self._clock and self._inbox.empty():
-            self._flow()
+            self._service.flow()
         return True
-
-    def _say(self, party: Counterparty, kind: str, text: str, owed: bool = True) -> None:
-        party.owed |= owed
-        self._outlets[party.login.comp_id].say(kind, text)
-
-    def _leave(self, party: Counterparty) -> None:
-        """A counterparty is gone: forget what it waited for, and cancel its orders if it wished so."""
-        if not party.up:
-            return
-        party.hang_up()
-        if self._stepper == party.login.comp_id:
-            self._stepper = ""
-        if party.login.cancel_on_disconnect:
-            for account in sorted(party.accounts):
-                self._cancel_all(party, account)
-
-    def _cancel_all(self, party: Counterparty, account: str) -> None:
-        number = self._outlets[party.login.comp_id].next_number
-        name = f"{party.prefix}gone-{number}-{account}"
-        self.venue.send(o.MassCancel(name, account, "", self.venue.now_ns))
-
-    def _command(self, party: Counterparty, kind: str, said: dict[int, str]) -> None:
-        """Hand a command to the venue, or say why not."""
-        try:
-            command = translate.command_in(kind, said, self._scales, self.venue.now_ns)
-            if isinstance(command, o.NewOrder) and said.get(w.POSS_RESEND) == "Y" and command.cl_ord_id in party.names:
-                command = o.StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
-            for one in self._accounts_of(party, command):
-                self._claim(party, one.account)
-                self._note(party, one)
-                inward = party.inward(one)
-                self.venue.send(replace(inward, sent_ns=self.venue.now_ns) if self._clock else inward)
-        except RefusedError as refused:
-            self._refuse(party, kind, said, refused)
-        except TercelError as error:
-            self._refuse(party, kind, said, RefusedError(error.expected, error.received))
-        else:
-            if isinstance(command, o.MassCancel):
-                self._mass_report(party, said, "")
-
-    def _accounts_of(self, party: Counterparty, command: o.Command) -> list[o.Command]:
-        """A command for every account that it means."""
-        if command.account or not isinstance(command, o.MassCancel | o.StatusRequest):
-            return [command]
-        if isinstance(command, o.StatusRequest) and command.cl_ord_id:
-            return [command]
-        return [replace(command, account=account) for account in sorted(party.accounts)]
-
-    def _claim(self, party: Counterparty, account: str) -> None:
-        """An account belongs to the login that named it first."""
-        if not account:
-            return
-        owner = self._owner.setdefault(account, party.login.comp_id)
-        if owner != party.login.comp_id:
-            raise RefusedError("an account of this login", f"1={account}, of another", w.UNKNOWN_ACCOUNT)
-        party.accounts.add(account)
-
-    def _note(self, party: Counterparty, command: o.Command) -> None:
-        if isinstance(command, o.CancelOrder | o.ReplaceOrder):
-            party.asked[command.cl_ord_id] = isinstance(command, o.ReplaceOrder)
-        if isinstance(command, o.NewOrder):
-            party.names.add(command.cl_ord_id)
-
-    def _refuse(self, party: Counterparty, kind: str, said: dict[int, str], refused: RefusedError) -> None:
-        """A command that does not reach the venue is answered in the way of its kind."""
-        now, name = self.venue.now_ns, said.get(w.CL_ORD_ID, "")
-        if kind == w.MASS_CANCEL:
-            self._mass_report(party, said, refused.text)
-        elif kind in (w.CANCEL, w.REPLACE):
-            account = said.get(w.ACCOUNT, party.login.comp_id)
-            original = said.get(w.ORIG_CL_ORD_ID, "")
-            word = o.CancelReject(name, original, account, o.OrdStatus.REJECTED, now, refused.text)
-            body = engine.body(translate.cancel_reject_out(word, kind == w.REPLACE))
-            self._say(party, w.CANCEL_REJECT, body)
-        elif kind == w.NEW_ORDER:
-            exec_id = f"R{self._outlets[party.login.comp_id].next_number}"
-            fields = translate.order_refusal(said, refused, exec_id, now)
-            self._say(party, w.EXECUTION_REPORT, engine.body(fields))
-        else:
-            self._business_reject(party, kind, said, refused.text)
-
-    def _business_reject(self, party: Counterparty, kind: str, said: dict[int, str], text: str) -> None:
-        fields = [(w.REF_SEQ_NUM, said[w.SEQ_NUM]), (w.REF_MSG_TYPE, kind), (w.REJECT_REASON, "0")]
-        self._say(party, w.BUSINESS_REJECT, engine.body([*fields, (w.TEXT, translate.line(text))]))
-
-    def _mass_report(self, party: Counterparty, said: dict[int, str], refused: str) -> None:
-        asked = said.get(w.MASS_CANCEL_TYPE, "7")
-        fields = [
-            *((w.ORDER_ID, w.NO_NAME), (w.CL_ORD_ID, said.get(w.CL_ORD_ID, w.NO_NAME)), (w.MASS_CANCEL_TYPE, asked)),
-            *((w.MASS_CANCEL_RESPONSE, "0" if refused else asked), (w.EXACT_NS, str(self.venue.now_ns))),
-            (w.FOR_ACCOUNT, said.get(w.FOR_ACCOUNT, party.login.comp_id)),
-        ]
-        if refused:
-            fields += [(w.MASS_CANCEL_REASON, "99"), (w.TEXT, translate.line(refused))]
-        self._say(party, w.MASS_CANCEL_REPORT, engine.body(fields), owed=bool(refused))
-
-    def _list(self, party: Counterparty, said: dict[int, str]) -> None:
-        request = said[w.SECURITY_REQ_ID]
-        party.live.add(request)
-        listings, venue = self.venue.listings(), self.venue
-        shapes = {}
-        if hasattr(venue, "width") and hasattr(venue, "feed_levels"):  # a simulated exchange says how deep its book is
-            names = [one.instrument for one in listings]
-            shapes = {name: (int(venue.width(name)), int(venue.feed_levels(name))) for name in names}
-        listed = market.listings_out(listings, request, self._clock is None, venue.now_ns, shapes)
-        self._say(party, w.SECURITY_LIST, listed, owed=False)
-
-    def _subscribe(self, party: Counterparty, said: dict[int, str]) -> None:
-        request, wanted = said[w.MD_REQ_ID], said[w.SYMBOL].split("\x01")
-        if said[w.SUBSCRIPTION] == "2":
-            for kept in (party.wanted, party.followed):
-                for instrument in [one for one in wanted if one in kept]:
-                    del kept[instrument]
-            return
-        unknown = [one for one in wanted if one not in self._scales]
-        if unknown:
-            text = f"expected instruments that are listed here; received 55={unknown[0]}"
-            fields = [(w.MD_REQ_ID, request), (w.MD_REJ_REASON, "0"), (w.TEXT, translate.line(text))]
-            self._say(party, w.MARKET_DATA_REJECT, engine.body(fields))
-            return
-        party.live.add(request)
-        for instrument in wanted:
-            party.followed.pop(instrument, None)
-            party.wanted[instrument] = request
-            self.venue.subscribe(instrument)
-
-    def _step(self, party: Counterparty, said: dict[int, str]) -> None:
-        """Move the clock for its sender, or note that it waits."""
-        name = party.login.comp_id
-        try:
-            until_ns = int(said[w.UNTIL_NS])
-        except ValueError:
-            self._business_reject(party, w.STEP, said, f"expected nanoseconds; received {said[w.UNTIL_NS][:40]}")
-            return
-        moves = self._clock is None and said.get(w.WAIT_ONLY) != "Y"
-        if moves and self._stepper not in ("", name):
-            text = f"the clock is moved by {self._stepper}; wait for it (follow=True)"
-            self._business_reject(party, w.STEP, said, text)
-            return
-        party.live.discard(party.stepped)  # an answer may be lost in a gap: it is repeated until the next question
-        party.stepped = said[w.STEP_ID]
-        party.live.add(party.stepped)
-        party.waits = (party.stepped, until_ns)
-        if moves:
-            self._stepper = name
-            if not party.owed:
-                self._pass_on(self.venue.step(until_ns))
-            self._answer(party)
-        self._answer_waiting()
-
-    def _flow(self) -> None:
-        """Let a free clock's time pass."""
-        if self._clock is None:
-            return
-        until_ns = self._began[1] + int((self._clock.now_ns() - self._began[0]) * self._speed)
-        while self.venue.now_ns < until_ns:
-            before, events = self.venue.now_ns, self.venue.step(until_ns)
-            self._pass_on(events)
-            if not events and self.venue.now_ns <= before:
-                break
-        self._answer_waiting()
-
-    def _answer_waiting(self) -> None:
-        for party in self._parties.values():
-            if party.waits and (party.owed or self.venue.now_ns >= party.waits[1]):
-                self._answer(party)
-
-    def _answer(self, party: Counterparty) -> None:
-        if party.waits is None:
-            return
-        (name, _), party.waits = party.waits, None
-        fields = [(w.EXACT_NS, str(self.venue.now_ns)), (w.STEP_ID, name)]
-        self._say(party, w.STEPPED_TO, engine.body(fields), owed=False)
-        party.owed = False
-
-    # -- what the venue says ------------------------------------------------------------------------------------------
-    def _pass_on(self, events: Iterable[o.VenueEvent]) -> None:
-        for event in events:
-            if isinstance(event, o.MarketRows):
-                self._tell_market(event)
-            elif isinstance(event, o.Report | o.CancelReject):
-                owner = self._owner.get(event.account)
-                if owner is not None:
-                    self._tell(self._parties[owner], event)
-
-    def _tell(self, party: Counterparty, event: o.Report | o.CancelReject) -> None:
-        """A word on its own orders; kept for the counterparty while it is away."""
-        of_replace = party.asked.pop(event.cl_ord_id.removeprefix(party.prefix), False)
-        if isinstance(event, o.CancelReject):
-            fields = translate.cancel_reject_out(party.outward(event), of_replace)
-            self._say(party, w.CANCEL_REJECT, engine.body(fields))
-            return
-        scale = self._scales.get(event.instrument, PLAIN)
-        average = round(party.average(event) * scale.tick, 9)
-        self._say(party, w.EXECUTION_REPORT, engine.body(translate.report_out(party.outward(event), scale, average)))
-
-    def _tell_market(self, change: o.MarketRows) -> None:
-        """A change of a book goes to all that follow it; a snapshot to those that wait for one."""
-        instrument, scale = change.instrument, self._scales[change.instrument]
-        for party in self._parties.values():
-            if change.snapshot and instrument in party.wanted:
-                party.followed[instrument] = party.wanted.pop(instrument)
-            elif change.snapshot or instrument not in party.followed:
-                continue
-            for kind, text in market.market_out(change, party.followed[instrument], scale):
-                self._say(party, kind, text)
 
 
 def serve_fix(

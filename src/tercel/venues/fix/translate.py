@@ -1,4 +1,4 @@
-"""Commands and words on them as FIX fields, and back: pure functions, exact in both directions.
+"""Commands and reports on them as FIX fields, and back: pure functions, exact in both directions.
 
 A message is a list of (tag, value) on its way out, and a mapping of tags to values on its way in. FIX carries decimal
 prices and numbers of shares; a :class:`PriceScale` turns ticks and lots into them without rounding.
@@ -15,13 +15,13 @@ from tercel.core.vocabulary import BUY, NO_ASK, SELL
 from tercel.venues.fix import words as w
 
 Fields = list[tuple[int, str]]
-Words = Mapping[int, str]
+Tags = Mapping[int, str]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RefusedError(OrderError):
-    """A message that cannot be obeyed; `reason` is the value of 103 that says why."""
+    """A message that cannot be obeyed; `reason` is the value of 103 of the reason."""
 
     def __init__(self, expected: str, received: str, reason: str = w.OTHER) -> None:
         super().__init__(expected, received, "correct the message and send it under a new name")
@@ -181,13 +181,13 @@ def command_out(command: o.Command, scale: PriceScale = PLAIN) -> tuple[str, Fie
 def _status_out(command: o.StatusRequest) -> tuple[str, Fields]:
     account, exact = (w.ACCOUNT, named(command.account)), (w.EXACT_NS, str(command.sent_ns))
     if not command.cl_ord_id:
-        asked = [(w.MASS_STATUS_ID, f"all-{command.sent_ns}"), (w.MASS_STATUS_TYPE, "7")]
-        return w.MASS_STATUS, _present([*asked, account, exact])
+        scope = [(w.MASS_STATUS_ID, f"all-{command.sent_ns}"), (w.MASS_STATUS_TYPE, "7")]
+        return w.MASS_STATUS, _present([*scope, account, exact])
     which = [(w.CL_ORD_ID, named(command.cl_ord_id)), (w.SYMBOL, w.NO_SYMBOL), (w.SIDE, w.NO_SIDE_CODE)]
     return w.STATUS, _present([*which, account, exact])
 
 
-def command_in(kind: str, said: Words, known: Mapping[str, PriceScale], now_ns: int) -> o.Command:
+def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: int) -> o.Command:
     """The command that a message is. Where it names no exact time, `now_ns` is when it was sent.
 
     Raises
@@ -195,48 +195,48 @@ def command_in(kind: str, said: Words, known: Mapping[str, PriceScale], now_ns: 
     RefusedError
         When a field is missing, off the tick, of no instrument in `known` or not dealt in here.
     """
-    sent_ns = _whole(said, w.EXACT_NS, now_ns)
-    account = said.get(w.ACCOUNT, "")
+    sent_ns = _whole(tags, w.EXACT_NS, now_ns)
+    account = tags.get(w.ACCOUNT, "")
     if kind == w.STATUS:
-        return o.StatusRequest(_need(said, w.CL_ORD_ID), account, sent_ns)
+        return o.StatusRequest(_need(tags, w.CL_ORD_ID), account, sent_ns)
     if kind == w.MASS_STATUS:
-        if said.get(w.MASS_STATUS_TYPE) != "7":
-            raise RefusedError("585=7, all orders", f"585={said.get(w.MASS_STATUS_TYPE, '')}", w.UNSUPPORTED)
+        if tags.get(w.MASS_STATUS_TYPE) != "7":
+            raise RefusedError("585=7, all orders", f"585={tags.get(w.MASS_STATUS_TYPE, '')}", w.UNSUPPORTED)
         return o.StatusRequest("", account, sent_ns)
-    name = _need(said, w.CL_ORD_ID)
+    name = _need(tags, w.CL_ORD_ID)
     if kind == w.MASS_CANCEL:
-        return o.MassCancel(name, said.get(w.FOR_ACCOUNT, ""), _mass_instrument(said, known), sent_ns)
-    instrument = _instrument(said, known)
-    side = {w.BUY_CODE: BUY, w.SELL_CODE: SELL}.get(_need(said, w.SIDE))
+        return o.MassCancel(name, tags.get(w.FOR_ACCOUNT, ""), _mass_instrument(tags, known), sent_ns)
+    instrument = _instrument(tags, known)
+    side = {w.BUY_CODE: BUY, w.SELL_CODE: SELL}.get(_need(tags, w.SIDE))
     if side is None:
-        raise RefusedError("54=1 or 54=2", f"54={said[w.SIDE]}", w.UNSUPPORTED)
+        raise RefusedError("54=1 or 54=2", f"54={tags[w.SIDE]}", w.UNSUPPORTED)
     if kind == w.CANCEL:
-        return o.CancelOrder(name, _need(said, w.ORIG_CL_ORD_ID), instrument, side, account, sent_ns)
-    scale, parent = known[instrument], said.get(w.PARENT, "")
-    lots = scale.lots(_need(said, w.ORDER_QTY, w.INCORRECT_QUANTITY))
+        return o.CancelOrder(name, _need(tags, w.ORIG_CL_ORD_ID), instrument, side, account, sent_ns)
+    scale, parent = known[instrument], tags.get(w.PARENT, "")
+    lots = scale.lots(_need(tags, w.ORDER_QTY, w.INCORRECT_QUANTITY))
     if lots == 0:
-        raise RefusedError("a quantity above zero", f"38={said[w.ORDER_QTY]}", w.INCORRECT_QUANTITY)
-    price = _price(said, scale)
+        raise RefusedError("a quantity above zero", f"38={tags[w.ORDER_QTY]}", w.INCORRECT_QUANTITY)
+    price = _price(tags, scale)
     if kind == w.REPLACE:
         if price is None:
             raise RefusedError("40=2 in a replace", "40=1", w.UNSUPPORTED)
-        orig = _need(said, w.ORIG_CL_ORD_ID)
+        orig = _need(tags, w.ORIG_CL_ORD_ID)
         return o.ReplaceOrder(name, orig, instrument, side, lots, price, account, parent, sent_ns)
-    tif = w.TIFS.get(said.get(w.TIME_IN_FORCE, w.TIF_CODES[o.Tif.DAY]))
+    tif = w.TIFS.get(tags.get(w.TIME_IN_FORCE, w.TIF_CODES[o.Tif.DAY]))
     if tif is None:
-        raise RefusedError("59=0 or 59=3", f"59={said[w.TIME_IN_FORCE]}", w.UNSUPPORTED)
+        raise RefusedError("59=0 or 59=3", f"59={tags[w.TIME_IN_FORCE]}", w.UNSUPPORTED)
     return o.NewOrder(name, instrument, side, lots, price, tif, account, parent, sent_ns)
 
 
-def _need(said: Words, tag: int, reason: str = w.OTHER) -> str:
-    value = said.get(tag, "")
+def _need(tags: Tags, tag: int, reason: str = w.OTHER) -> str:
+    value = tags.get(tag, "")
     if not value:
         raise RefusedError(f"tag {tag}", "none", reason)
     return value
 
 
-def _whole(said: Words, tag: int, default: int) -> int:
-    text = said.get(tag, "")
+def _whole(tags: Tags, tag: int, default: int) -> int:
+    text = tags.get(tag, "")
     if not text:
         return default
     try:
@@ -248,32 +248,32 @@ def _whole(said: Words, tag: int, default: int) -> int:
     return value
 
 
-def _instrument(said: Words, known: Mapping[str, PriceScale]) -> str:
-    instrument = _need(said, w.SYMBOL, w.UNKNOWN_SYMBOL)
+def _instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
+    instrument = _need(tags, w.SYMBOL, w.UNKNOWN_SYMBOL)
     if instrument not in known:
         raise RefusedError("an instrument that is listed here", f"55={instrument[:40]}", w.UNKNOWN_SYMBOL)
     return instrument
 
 
-def _mass_instrument(said: Words, known: Mapping[str, PriceScale]) -> str:
-    asked = _need(said, w.MASS_CANCEL_TYPE)
-    if asked == "1":
-        return _instrument(said, known)
-    if asked != "7":
-        raise RefusedError("530=1 or 530=7", f"530={asked}", w.UNSUPPORTED)
+def _mass_instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
+    scope = _need(tags, w.MASS_CANCEL_TYPE)
+    if scope == "1":
+        return _instrument(tags, known)
+    if scope != "7":
+        raise RefusedError("530=1 or 530=7", f"530={scope}", w.UNSUPPORTED)
     return ""
 
 
-def _price(said: Words, scale: PriceScale) -> int | None:
-    kind = _need(said, w.ORD_TYPE)
+def _price(tags: Tags, scale: PriceScale) -> int | None:
+    kind = _need(tags, w.ORD_TYPE)
     if kind == w.MARKET:
         return None
     if kind != w.LIMIT:
         raise RefusedError("40=1 or 40=2", f"40={kind}", w.UNSUPPORTED)
-    return scale.ticks(_need(said, w.PRICE))
+    return scale.ticks(_need(tags, w.PRICE))
 
 
-# -- words on commands ------------------------------------------------------------------------------------------------
+# -- reports on commands -----------------------------------------------------------------------------------------------
 def report_out(report: o.Report, scale: PriceScale = PLAIN, average: Decimal = Decimal(0)) -> Fields:
     """Fields of an execution report; `average` is the mean price of what is filled so far."""
     reason = ""
@@ -307,7 +307,7 @@ def report_out(report: o.Report, scale: PriceScale = PLAIN, average: Decimal = D
     return _present(fields)
 
 
-def report_in(said: Words, known: Mapping[str, PriceScale]) -> o.Report:
+def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
     """The report that an execution report is.
 
     Raises
@@ -315,40 +315,40 @@ def report_in(said: Words, known: Mapping[str, PriceScale]) -> o.Report:
     RefusedError
         For codes, prices or numbers that it cannot have meant.
     """
-    symbol = said.get(w.SYMBOL, "")
+    symbol = tags.get(w.SYMBOL, "")
     instrument = "" if symbol == w.NO_SYMBOL else symbol
     scale = known.get(instrument, PLAIN)
-    kind, status = w.EXECS.get(said.get(w.EXEC_TYPE, "")), w.STATUSES.get(said.get(w.ORD_STATUS, ""))
+    kind, status = w.EXECS.get(tags.get(w.EXEC_TYPE, "")), w.STATUSES.get(tags.get(w.ORD_STATUS, ""))
     if kind is None or status is None:
         raise RefusedError(
-            "150 and 39 that are known here", f"150={said.get(w.EXEC_TYPE)}, 39={said.get(w.ORD_STATUS)}"
+            "150 and 39 that are known here", f"150={tags.get(w.EXEC_TYPE)}, 39={tags.get(w.ORD_STATUS)}"
         )
-    if status is o.OrdStatus.REJECTED and said.get(w.ORD_REJ_REASON) == w.UNKNOWN_ORDER:
+    if status is o.OrdStatus.REJECTED and tags.get(w.ORD_REJ_REASON) == w.UNKNOWN_ORDER:
         status = o.OrdStatus.UNKNOWN
     return o.Report(
-        exec_id=_name(said, w.EXEC_ID),
+        exec_id=_name(tags, w.EXEC_ID),
         exec_type=kind,
         status=status,
-        cl_ord_id=said.get(w.CL_ORD_ID, ""),
-        orig=said.get(w.ORIG_CL_ORD_ID, ""),
-        order_id=_name(said, w.ORDER_ID),
-        account=said.get(w.ACCOUNT, ""),
+        cl_ord_id=tags.get(w.CL_ORD_ID, ""),
+        orig=tags.get(w.ORIG_CL_ORD_ID, ""),
+        order_id=_name(tags, w.ORDER_ID),
+        account=tags.get(w.ACCOUNT, ""),
         instrument=instrument,
-        side={w.BUY_CODE: BUY, w.SELL_CODE: SELL}.get(said.get(w.SIDE, ""), 0),
-        lots=scale.lots(said.get(w.ORDER_QTY, "0")),
-        price=scale.ticks(said[w.PRICE]) if w.PRICE in said else None,
-        last_lots=scale.lots(said.get(w.LAST_QTY, "0")),
-        last_price=scale.ticks(said.get(w.LAST_PX, "0")),
-        cum=scale.lots(said.get(w.CUM_QTY, "0")),
-        leaves=scale.lots(said.get(w.LEAVES_QTY, "0")),
-        ns=_whole(said, w.EXACT_NS, 0),
-        passive=said.get(w.LIQUIDITY) == "1",
-        text=said.get(w.TEXT, ""),
+        side={w.BUY_CODE: BUY, w.SELL_CODE: SELL}.get(tags.get(w.SIDE, ""), 0),
+        lots=scale.lots(tags.get(w.ORDER_QTY, "0")),
+        price=scale.ticks(tags[w.PRICE]) if w.PRICE in tags else None,
+        last_lots=scale.lots(tags.get(w.LAST_QTY, "0")),
+        last_price=scale.ticks(tags.get(w.LAST_PX, "0")),
+        cum=scale.lots(tags.get(w.CUM_QTY, "0")),
+        leaves=scale.lots(tags.get(w.LEAVES_QTY, "0")),
+        ns=_whole(tags, w.EXACT_NS, 0),
+        passive=tags.get(w.LIQUIDITY) == "1",
+        text=tags.get(w.TEXT, ""),
     )
 
 
-def _name(said: Words, tag: int) -> str:
-    value = said.get(tag, "")
+def _name(tags: Tags, tag: int) -> str:
+    value = tags.get(tag, "")
     return "" if value == w.NO_NAME else value
 
 
@@ -374,7 +374,7 @@ def cancel_reject_out(reject: o.CancelReject, of_replace: bool) -> Fields:
     )
 
 
-def cancel_reject_in(said: Words) -> o.CancelReject:
+def cancel_reject_in(tags: Tags) -> o.CancelReject:
     """The cancel reject that a message is.
 
     Raises
@@ -382,17 +382,17 @@ def cancel_reject_in(said: Words) -> o.CancelReject:
     RefusedError
         For a status that is none.
     """
-    status = w.STATUSES.get(said.get(w.ORD_STATUS, ""))
+    status = w.STATUSES.get(tags.get(w.ORD_STATUS, ""))
     if status is None:
-        raise RefusedError("39 that is known here", f"39={said.get(w.ORD_STATUS)}")
-    if status is o.OrdStatus.REJECTED and said.get(w.CXL_REJ_REASON) == w.NOT_KNOWN:
+        raise RefusedError("39 that is known here", f"39={tags.get(w.ORD_STATUS)}")
+    if status is o.OrdStatus.REJECTED and tags.get(w.CXL_REJ_REASON) == w.NOT_KNOWN:
         status = o.OrdStatus.UNKNOWN
-    names = _name(said, w.CL_ORD_ID), _name(said, w.ORIG_CL_ORD_ID)
-    return o.CancelReject(*names, said.get(w.ACCOUNT, ""), status, _whole(said, w.EXACT_NS, 0), said.get(w.TEXT, ""))
+    names = _name(tags, w.CL_ORD_ID), _name(tags, w.ORIG_CL_ORD_ID)
+    return o.CancelReject(*names, tags.get(w.ACCOUNT, ""), status, _whole(tags, w.EXACT_NS, 0), tags.get(w.TEXT, ""))
 
 
-def order_refusal(said: Words, refused: RefusedError, exec_id: str, ns: int) -> Fields:
-    """Fields of the report that refuses a new order before the venue saw it, in the order's own words."""
+def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> Fields:
+    """Fields of the report that refuses a new order before the venue saw it, with the order's own fields."""
     echoed = (w.CL_ORD_ID, w.ACCOUNT, w.ORDER_QTY, w.ORD_TYPE, w.PRICE)
     return _present(
         [
@@ -401,9 +401,9 @@ def order_refusal(said: Words, refused: RefusedError, exec_id: str, ns: int) -> 
             (w.EXEC_TYPE, w.EXEC_CODES[o.ExecType.REJECTED]),
             (w.ORD_STATUS, w.STATUS_CODES[o.OrdStatus.REJECTED]),
             (w.ORD_REJ_REASON, refused.reason),
-            *((tag, said.get(tag, "")) for tag in echoed),
-            (w.SYMBOL, said.get(w.SYMBOL, w.NO_SYMBOL)),
-            (w.SIDE, said.get(w.SIDE, w.NO_SIDE_CODE)),
+            *((tag, tags.get(tag, "")) for tag in echoed),
+            (w.SYMBOL, tags.get(w.SYMBOL, w.NO_SYMBOL)),
+            (w.SIDE, tags.get(w.SIDE, w.NO_SIDE_CODE)),
             (w.CUM_QTY, "0"),
             (w.LEAVES_QTY, "0"),
             (w.AVG_PX, "0"),

@@ -1,7 +1,7 @@
-"""The words that both sides of a session know: tags, message types, codes, and what is said where FIX 4.4 is silent.
+"""What both sides of a session know: tags, message types, codes, and what stands where FIX 4.4 is silent.
 
 Numbers below 5000 are FIX 4.4's own. Those from 20001 on are agreed between the two sides: FIX times end at
-microseconds, its market data knows no kinds of rows, and it has no word for a clock that is moved by hand.
+microseconds, its market data knows no kinds of rows, and it has no message for a clock that is moved by hand.
 """
 
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ PARENT: Final = 20002
 FOR_ACCOUNT: Final = 20003
 """The account of a mass cancel, which has none in FIX 4.4."""
 ROW_KIND: Final = 20004
-"""What a row of market data says: a kind of the tape."""
+"""The kind of a row of market data, as on the tape."""
 AGGRESSOR: Final = 20005
 """The client order that took; absent: nobody's client did."""
 CONTINUES: Final = 20006
@@ -96,7 +96,7 @@ DENSE_IDS: Final = 20013
 BEGAN_NS: Final = 20014
 ANSWERS: Final = 20015
 BOOK_WIDTH: Final = 20017
-"""Prices of the ring of the venue's book, where it says."""
+"""Prices of the ring of the venue's book, where it is known."""
 FEED_LEVELS: Final = 20018
 """Levels that the feed behind an instrument shows; 0: all of them."""
 VENUE_FEES: Final = 20019
@@ -140,7 +140,7 @@ STATUS_CODES: Final[Mapping[OrdStatus, str]] = MappingProxyType(
         OrdStatus.CANCELED: "4",
         OrdStatus.REJECTED: "8",
         OrdStatus.EXPIRED: "C",
-        OrdStatus.UNKNOWN: "8",  # told from REJECTED by the reason: 103=5 or 102=1, unknown order
+        OrdStatus.UNKNOWN: "8",  # distinguished from REJECTED by the reason: 103=5 or 102=1, unknown order
     }
 )
 STATUSES: Final[Mapping[str, OrdStatus]] = MappingProxyType(
@@ -164,7 +164,7 @@ TIFS: Final[Mapping[str, Tif]] = MappingProxyType({code: tif for tif, code in TI
 BUY_CODE: Final = "1"
 SELL_CODE: Final = "2"
 NO_SIDE_CODE: Final = "7"
-"""Undisclosed: what must have a side, and has none to tell."""
+"""Undisclosed: what must have a side, and has none."""
 MARKET: Final = "1"
 LIMIT: Final = "2"
 NO_SYMBOL: Final = "[N/A]"

@@ -1,4 +1,4 @@
-"""Sockets: packets in, requests out, accepted messages into a capture, until the session ends or someone says stop."""
+"""Sockets: packets in, requests out, accepted messages into a capture, until the session ends or someone stops it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Link:
 
 
 def open_socket(link: Link) -> socket.socket:
-    """A socket that hears the link.
+    """A socket that receives the link.
 
     Raises
     ------
@@ -106,7 +106,7 @@ class Receiver:
         self._heard_ns = self._moved_ns = self._synced_ns = clock.now_ns()
 
     def run(self, stopping: Callable[[], bool]) -> PacketOutcome:
-        """Record until the session ends or `stopping` says so.
+        """Record until the session ends or `stopping` is true.
 
         Raises
         ------
@@ -175,12 +175,12 @@ class Receiver:
 
     def _lose_patience(self, now: int) -> None:
         s, link = self.sequencer, self.link
-        kept = f"the {self.capture.messages:,} messages before are in {self.capture.path}: go on with --resume"
+        remedy = f"the {self.capture.messages:,} messages before are in {self.capture.path}: go on with --resume"
         if s.missing and now - self._moved_ns > link.patience_s * NS_PER_SECOND:
             who = f"{link.rewinder[0]}:{link.rewinder[1]}" if link.rewinder else "anyone, since no --request is given"
             received = f"no message {s.expected:,} (of {s.last_known:,}) in {link.patience_s:g} s from {who}"
-            raise VenueError("messages without a gap", received, kept)
+            raise VenueError("messages without a gap", received, remedy)
         if now - self._heard_ns > link.silence_s * NS_PER_SECOND:
             foreign = f", {s.counts.foreign:,} of other sessions" if s.counts.foreign else ""
             received = f"none for {link.silence_s:g} s after {s.counts.packets:,}{foreign}"
-            raise VenueError(f"packets on port {link.port}", received, kept)
+            raise VenueError(f"packets on port {link.port}", received, remedy)

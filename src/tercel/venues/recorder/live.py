@@ -132,10 +132,10 @@ class Recorder:
     def __init__(
         self, stream: Stream, writer: CaptureWriter, senses: Senses, tell: Callable[[str], None] | None = None
     ) -> None:
-        self._stream, self._writer, self._senses = stream, writer, senses
+        self._stream, self._writer, self._reader = stream, writer, senses
         self._tell = tell or (lambda _: None)
         self._answers: SimpleQueue[str | Exception] = SimpleQueue()
-        self._told: SimpleQueue[str | Exception] = SimpleQueue()
+        self._details: SimpleQueue[str | Exception] = SimpleQueue()
         """The answer about tick and lot."""
         self._asking = False
         self._again_ns = 0
@@ -143,7 +143,7 @@ class Recorder:
         self.recorded = Recorded()
 
     def run(self) -> Recorded:
-        """Record until the senses say stop.
+        """Record until the signals say stop.
 
         Raises
         ------
@@ -152,9 +152,9 @@ class Recorder:
         """
         connect, errors = websocket_client()
         if self._stream.information_url:
-            _ask_aside(self._stream.information_url, self._told)
+            _ask_aside(self._stream.information_url, self._details)
         broken: tuple[type[Exception], ...] = (OSError, TimeoutError, *errors)
-        while not self._senses.stopping():
+        while not self._reader.stopping():
             try:
                 with connect(self._stream.url, max_size=LARGEST_MESSAGE, open_timeout=HTTP_S) as socket:
                     self.recorded.connections += 1
@@ -164,7 +164,7 @@ class Recorder:
                     self._listen(socket)
             except broken as error:
                 self.recorded.failures += 1
-                if not self._senses.stopping():
+                if not self._reader.stopping():
                     self._tell(f"the connection ended ({error or type(error).__name__}); connecting again")
                     self._rest()
         return self.recorded
@@ -173,13 +173,13 @@ class Recorder:
         """Pause before the next connection, in short steps so that a stop is heard."""
         left = self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE_NS)
-        while left > 0 and not self._senses.stopping():
+        while left > 0 and not self._reader.stopping():
             step = min(left, NS_PER_SECOND // 10)
-            self._senses.sleep_ns(step)
+            self._reader.sleep_ns(step)
             left -= step
 
     def _listen(self, socket: Any) -> None:
-        while not self._senses.stopping():
+        while not self._reader.stopping():
             self._snapshots()
             self._information()
             try:
@@ -188,11 +188,11 @@ class Recorder:
                 continue
             text = message if isinstance(message, str) else message.decode("utf-8", errors="replace")
             self._pause = FIRST_PAUSE_NS
-            now = self._senses.now_ns()
-            if self._kept(text):
+            now = self._reader.now_ns()
+            if self._recorded(text):
                 self._writer.append(now, text.replace("\n", " "))
 
-    def _kept(self, text: str) -> bool:
+    def _recorded(self, text: str) -> bool:
         """Whether the stream wants a message kept; what it cannot read is kept too, for the importer to name."""
         try:
             return self._stream.take(text)
@@ -201,7 +201,7 @@ class Recorder:
 
     def _snapshots(self) -> None:
         """Ask for a snapshot when one is due; write those that came."""
-        now = self._senses.now_ns()
+        now = self._reader.now_ns()
         if self._stream.wants_snapshot and not self._asking and now >= self._again_ns:
             self._stream.wants_snapshot = False
             self._asking = True
@@ -229,13 +229,13 @@ class Recorder:
     def _information(self) -> None:
         """Write what the exchange says of tick and lot, once; without it the importer infers them."""
         try:
-            answer = self._told.get_nowait()
+            answer = self._details.get_nowait()
         except Empty:
             return
         try:
             if isinstance(answer, Exception):
                 raise answer
-            self._writer.append(self._senses.now_ns(), self._stream.information(answer))
+            self._writer.append(self._reader.now_ns(), self._stream.information(answer))
         except (OSError, URLError, HTTPException, ValueError) as error:
             self._tell(f"no tick and lot from {self._stream.information_url} ({error}): they will be inferred")
 

@@ -35,7 +35,7 @@ class RemoteVenue:
     name: str
     """In journals and tables."""
     now_ns: int
-    """The exchange's time, as last heard."""
+    """The exchange's time, as last reported."""
     stepped: bool
     """Whether its clock moves only when a client asks."""
 
@@ -129,8 +129,8 @@ class RemoteVenue:
             self._frames = self._reader.feed(data)
         return self._frames.pop(0)
 
-    def _wait_for(self, said: str) -> dict[str, Any]:
-        """Read until an answer; events on the way are kept."""
+    def _wait_for(self, answer: str) -> dict[str, Any]:
+        """Read until an answer; events on the way are stored."""
         while True:
             kind, body = self._frame()
             if kind == frames.ROWS:
@@ -141,7 +141,7 @@ class RemoteVenue:
                 raise VenueError(*(str(part) for part in fields["parts"]))
             if fields.get("said") == "now":
                 self.now_ns = int(fields["now"])
-            if fields.get("said") == said:
+            if fields.get("said") == answer:
                 return fields
             if "is" in fields:
                 self._events.append(frames.message_of(fields, commands=False))
@@ -187,7 +187,8 @@ class RemoteVenue:
         self._send(frames.pack_message(command))
 
     def step(self, until_ns: int) -> list[VenueEvent]:
-        """Let the exchange's time pass up to `until_ns`, or wait until it has; returns early with a word on own orders.
+        """Let the exchange's time pass up to `until_ns`, or wait until it has; returns early with a report on own
+        orders.
 
         A link that breaks is an event; the next step without a link raises.
 
@@ -216,7 +217,7 @@ class RemoteVenue:
         return events
 
     def executions(self, account: str, after: str = "") -> list[Report]:
-        """Trades of an account after execution `after` ("": all), word for word as they were first reported.
+        """Trades of an account after execution `after` ("": all), exactly as they were first reported.
 
         Raises
         ------

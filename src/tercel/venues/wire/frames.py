@@ -138,7 +138,7 @@ class FrameReader:
 
 
 def fields_of(body: bytes) -> Fields:
-    """What a JSON frame says.
+    """The content of a JSON frame.
 
     Raises
     ------

@@ -88,12 +88,12 @@ class WireServer:
         return self._host, int(self._listener.getsockname()[1])
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> None:
-        """Serve until `stop()` says so (it is asked between two looks at the sockets)."""
+        """Serve until `stop()` is true (it is asked between two looks at the sockets)."""
         while not stop():
             self.poll(TICK_S if self._clock else 0.1)
 
     def poll(self, timeout_s: float) -> None:
-        """Hear who has something to say, at most `timeout_s` later; let time pass if it passes by itself."""
+        """Read what peers have sent, at most `timeout_s` later; let time pass if it passes by itself."""
         for key, events in self._selector.select(timeout_s):
             if key.data is None:
                 self._accept()
@@ -249,7 +249,7 @@ class WireServer:
         self._tell(client, {"said": "now", "now": self._exchange.now_ns})
 
     def _run_to(self, target_ns: int) -> None:
-        """Free-running: everything up to the clock's time, told at once."""
+        """Free-running: everything up to the clock's time, reported at once."""
         for client in self._clients:
             client.waiting += self._books(client)
         while True:

@@ -1,4 +1,4 @@
-"""An agent's place at the desk: its champion, its challenger, and what is known of both."""
+"""An agent of the desk: its champion, its challenger, and what is known of both."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from tercel.trading.desk.drift import DriftDetector
 
 
 @dataclass
-class Seat:
+class AgentSlot:
     """An agent of the desk.
 
     Parameters
@@ -60,7 +60,7 @@ class Seat:
         self.elsewhere = {name: (rival, best) for name, (best, rival) in self.elsewhere.items() if rival is not None}
         self.gains_bps, self.drift, self.drifting = [], None, False
 
-    def told(self) -> dict[str, Any]:
+    def body(self) -> dict[str, Any]:
         """The body of a `seat` entry (see `trading.journal.kinds`)."""
         evidence = Evidence.of(self.gains_bps)
         state = "drifting" if self.drifting else "challenged" if self.challenger is not None else "champion alone"

@@ -1,6 +1,6 @@
-"""A venue for storms: slow, careless and sometimes wrong, and it knows what really happened.
+"""A venue that injects faults: slow, unreliable and sometimes wrong, and it knows what really happened.
 
-Commands reach it in the order in which they were sent; its words come back late, twice and out of order.
+Commands reach it in the order in which they were sent; its reports come back late, twice and out of order.
 """
 
 import random
@@ -23,8 +23,8 @@ Word = Report | CancelReject
 
 
 @dataclass(slots=True, eq=False)
-class CarelessOrder:
-    """An order as it really stands."""
+class VenueOrder:
+    """An order as it really is."""
 
     name: str
     agent: str
@@ -36,8 +36,8 @@ class CarelessOrder:
     cum: int = 0
 
 
-class CarelessVenue:
-    """Takes commands, fills at random, and lets its words lie about.
+class FaultInjectingVenue:
+    """Takes commands, fills at random, and delivers its reports late.
 
     `filled` and `children` are the lots that it really filled, by agent and instrument and by parent; `overfilled`
     those of them that nobody had ordered, by instrument and by parent.
@@ -47,7 +47,7 @@ class CarelessVenue:
         self.rng = rng
         self.wire: deque[Command] = deque()
         self.words: list[Word] = []
-        self.live: dict[str, CarelessOrder] = {}
+        self.live: dict[str, VenueOrder] = {}
         self.filled: dict[tuple[str, str], int] = defaultdict(int)
         self.children: dict[str, int] = defaultdict(int)
         self.overfilled: dict[str, int] = defaultdict(int)
@@ -57,7 +57,7 @@ class CarelessVenue:
         """A command is on its way."""
         self.wire.append(command)
 
-    def act(self, now_ns: int) -> CarelessOrder | None:
+    def act(self, now_ns: int) -> VenueOrder | None:
         """Do one thing; the order that traded, if one did."""
         if self.wire and (self.rng.random() < 0.6 or not self.live):
             return self._take(self.wire.popleft(), now_ns)
@@ -72,13 +72,13 @@ class CarelessVenue:
         return None
 
     def hear(self) -> Word | None:
-        """The next word that arrives: mostly the oldest, sometimes any, and now and then it comes again."""
+        """The next report that arrives: mostly the oldest, sometimes any, and now and then it comes again."""
         if not self.words:
             return None
         at = 0 if self.rng.random() < 0.6 else self.rng.randrange(len(self.words))
         return self.words[at] if self.rng.random() < 0.08 else self.words.pop(at)
 
-    def _take(self, command: Command, now_ns: int) -> CarelessOrder | None:
+    def _take(self, command: Command, now_ns: int) -> VenueOrder | None:
         if isinstance(command, NewOrder):
             return self._new(command, now_ns)
         order = self.live.get(command.orig) if isinstance(command, CancelOrder | ReplaceOrder) else None
@@ -97,9 +97,9 @@ class CarelessVenue:
                 self._say(order, ExecType.REPLACED, self._status(order), now_ns, orig=command.orig)
         return None
 
-    def _new(self, command: NewOrder, now_ns: int) -> CarelessOrder | None:
+    def _new(self, command: NewOrder, now_ns: int) -> VenueOrder | None:
         c = command
-        order = CarelessOrder(c.cl_ord_id, c.account, c.instrument, c.parent, c.side, c.lots, c.price)
+        order = VenueOrder(c.cl_ord_id, c.account, c.instrument, c.parent, c.side, c.lots, c.price)
         if self.rng.random() < 0.05:
             self._say(order, ExecType.REJECTED, OrdStatus.REJECTED, now_ns)
             return None
@@ -112,7 +112,7 @@ class CarelessVenue:
             self._end(order, now_ns, ExecType.EXPIRED)
         return traded
 
-    def _fill(self, order: CarelessOrder, now_ns: int) -> CarelessOrder:
+    def _fill(self, order: VenueOrder, now_ns: int) -> VenueOrder:
         still = order.lots - order.cum
         lots = still if self.rng.random() < 0.3 else self.rng.randint(1, still)
         if self.rng.random() < 0.001:
@@ -128,18 +128,18 @@ class CarelessVenue:
         self._say(order, ExecType.TRADE, self._status(order), now_ns, lots=lots)
         return order
 
-    def _end(self, order: CarelessOrder, now_ns: int, kind: ExecType, name: str = "") -> None:
+    def _end(self, order: VenueOrder, now_ns: int, kind: ExecType, name: str = "") -> None:
         del self.live[order.name]
         self._say(order, kind, OrdStatus(kind.value), now_ns, name=name, orig=order.name if name else "")
 
-    def _status(self, order: CarelessOrder) -> OrdStatus:
+    def _status(self, order: VenueOrder) -> OrdStatus:
         if order.cum >= order.lots:
             return OrdStatus.FILLED
         return OrdStatus.PARTIALLY_FILLED if order.cum else OrdStatus.NEW
 
     def _say(
         self,
-        order: CarelessOrder,
+        order: VenueOrder,
         kind: ExecType,
         status: OrdStatus,
         now_ns: int,

@@ -1,4 +1,5 @@
-"""What a desk senses of one instrument, second by second: the state of risk, and the features that alpha is made from.
+"""What a desk measures of one instrument, second by second: the state of risk, and the features that alpha is made
+from.
 
 Both are read from the follower of the instrument's market data, the very arrays that agents observe.
 """
@@ -23,12 +24,12 @@ NAMES: Final = (*FLOW, "imbalance", "microprice_bps", "news")
 
 
 class MarketMonitor:
-    """One instrument's senses.
+    """Monitors the market of one instrument.
 
     Parameters
     ----------
     follower : Follower
-        Of its market data; whoever owns it feeds it before these senses.
+        Of its market data; whoever owns it feeds it before this monitor.
     calm : Calm, optional
         What is ordinary in its market; without it the first `warm_s` seconds are taken for that.
     warm_s : int

@@ -1,4 +1,4 @@
-"""Messages as JSON values and back: what a journal keeps of what was said to a venue and by it."""
+"""Messages to and from a venue as JSON values and back: how a journal stores them."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -34,10 +34,10 @@ _NAMES: Final = {kind: name for name, kind in {**_COMMANDS, **_WORDS}.items()}
 _FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
 _ENUMS: Final[dict[str, type[Any]]] = {"tif": Tif, "status": OrdStatus, "exec_type": ExecType}
 
-OrderWord = Report | CancelReject | LinkStatus
+OrderMessage = Report | CancelReject | LinkStatus
 
 
-def to_json(message: Command | OrderWord) -> dict[str, Any]:
+def to_json(message: Command | OrderMessage) -> dict[str, Any]:
     """A message as a mapping of JSON values.
 
     >>> to_json(CancelReject("c2", "c1", "a", OrdStatus.FILLED, 5))["status"]
@@ -77,16 +77,16 @@ def command_of(body: Mapping[str, Any]) -> Command:
     return command
 
 
-def word_of(body: Mapping[str, Any]) -> OrderWord:
-    """The venue's word of a `report_in` body.
+def message_of(body: Mapping[str, Any]) -> OrderMessage:
+    """The venue's message of a `report_in` body.
 
     Raises
     ------
     JournalError
         For a body that is none.
     """
-    word: OrderWord = _from_json(body, _WORDS)
-    return word
+    message: OrderMessage = _from_json(body, _WORDS)
+    return message
 
 
 def entry_out(command: Command, parent: str = "") -> Entry:
@@ -98,13 +98,14 @@ def entry_out(command: Command, parent: str = "") -> Entry:
 
 
 def entry_denied(command: Command, code: str, text: str, parent: str = "") -> Entry:
-    """The entry of a command that was kept back."""
+    """The entry of a command that was denied."""
     out = entry_out(command, parent)
     body = {"command": out.body, "code": code, "text": text}
     return Entry(kinds.DENIED, out.ns, out.instrument, out.agent, out.parent, out.order, body)
 
 
-def entry_in(word: OrderWord, parent: str = "") -> Entry:
-    """The entry of a venue's word."""
-    instrument, account = getattr(word, "instrument", ""), getattr(word, "account", "")
-    return Entry(kinds.REPORT_IN, word.ns, instrument, account, parent, getattr(word, "cl_ord_id", ""), to_json(word))
+def entry_in(message: OrderMessage, parent: str = "") -> Entry:
+    """The entry of a message from the venue."""
+    instrument, account = getattr(message, "instrument", ""), getattr(message, "account", "")
+    order = getattr(message, "cl_ord_id", "")
+    return Entry(kinds.REPORT_IN, message.ns, instrument, account, parent, order, to_json(message))
