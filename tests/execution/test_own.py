@@ -190,7 +190,7 @@ def test_a_model_that_is_given_a_view_is_told_how_it_is_wrapped() -> None:
             return np.asarray(obs, np.float32) @ np.zeros((40, 8))
 
     for model in (Network(), lambda obs: np.tanh(obs) + 1.0):
-        with pytest.raises(ConfigError, match=r"takes a View.*model_strategy"):
+        with pytest.raises(ConfigError, match=r"to a View.*model_strategy"):
             checked(model).decide(random_views(3, 1))
 
 
@@ -294,6 +294,82 @@ def test_strategies_are_found_in_a_file_and_in_a_module(tmp_path: Path, monkeypa
         named(f"{file}:half_no")
     with pytest.raises(ConfigError, match="decide"):
         named(f"{file}:number")
+
+
+FAILING = """
+import numpy as np
+import tercel as tc
+
+def ifs(view):
+    if view.time_left_ns * 2 > view.horizon_ns:
+        return tc.Intent(take=1)
+    return tc.Intent()
+
+def typed(view):
+    return tc.Intent(take=view.time_lft_ns)
+
+def divided(view):
+    return tc.Intent(take=1 // 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "line", "remedy"),
+    [
+        ("ifs", "ValueError", 6, "numpy.where"),
+        ("typed", "AttributeError", 11, "try 'time_left_ns'"),
+        ("divided", "ZeroDivisionError", 14, "correct it there"),
+    ],
+)
+def test_an_error_of_own_code_says_its_line_and_what_to_do(
+    tmp_path: Path, what: str, error: str, line: int, remedy: str
+) -> None:
+    file = tmp_path / "failing.py"
+    file.write_text(FAILING)
+    with pytest.raises(ConfigError) as refused:
+        named(f"{file}:{what}").decide(view_of(left=[3, 4]))
+    assert what in refused.value.expected
+    assert refused.value.received.startswith(error)
+    assert refused.value.received.endswith(f"failing.py:{line}")
+    assert remedy in refused.value.remedy
+
+
+def test_a_file_that_python_cannot_run_says_where(tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    for text, received in (
+        ("import nowhere_at_all\n", r"nowhere_at_all.* at .*broken.py:1"),
+        ("def f(:\n", "SyntaxError"),
+    ):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match=received):
+            named(f"{file}:f")
+
+
+def test_a_mark_changes_with_all_that_the_code_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pack").mkdir()
+    parts = {
+        "mine.py": "import own_part\nfrom pack import inner\nwhere = 'settings_of_mine.json'\n" + SOURCE,
+        "own_part.py": "from pack.deep import FRAC\n",
+        "pack/__init__.py": "",
+        "pack/inner.py": "from . import beside\n",
+        "pack/beside.py": "x = 1\n",
+        "pack/deep.py": "FRAC = 1\n",
+        "settings_of_mine.json": "{}",
+    }
+    for name, text in parts.items():
+        (tmp_path / name).write_text(text)
+    name, seen = f"{tmp_path / 'mine.py'}:half_now", set()
+    assert repr(named(name)) == repr(named(name))
+    seen.add(repr(named(name)))
+    for part, text in parts.items():
+        (tmp_path / part).write_text(text + " ")
+        mark = repr(named(name))
+        assert mark not in seen, part
+        seen.add(mark)
+    (tmp_path / "unrelated.py").write_text("")
+    assert repr(named(name)) in seen
+    for module in ("own_part", "pack", "pack.inner", "pack.beside", "pack.deep"):
+        sys.modules.pop(module)
 
 
 @pytest.mark.parametrize("name", ["nowhere_at_all:Mine", "nowhere.py:Mine", ":Mine", "mine:"])

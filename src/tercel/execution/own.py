@@ -5,12 +5,10 @@ in the entry point group ``tercel.strategies`` of an installed package. Code tha
 """
 
 import copy
-import hashlib
 import importlib
 import importlib.util
 import inspect
 import sys
-import sysconfig
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -23,10 +21,11 @@ from typing import Any, Final, overload
 import numpy as np
 
 from tercel.core.arrays import Bools
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import ConfigError, TercelError, UnknownNameError
 from tercel.core.names import offer
 from tercel.execution.intent import WIDTH, Intent, Intents
 from tercel.execution.observers import FROM_FILE
+from tercel.execution.own_code import is_installed, mark_of, place_of, searched
 from tercel.execution.strategy import Shares, Strategy, settle, shares
 from tercel.execution.view import View
 
@@ -34,7 +33,6 @@ GROUP: Final = "tercel.strategies"
 """Entry point group of strategies in other packages: name -> ``module:Name``."""
 WATCHED: Final = 64
 """Decisions in which an instance without `reset` is watched for a memory."""
-INSTALLED: Final = sysconfig.get_paths()["purelib"]
 UNCOPIED: Final = (TypeError, ValueError, AttributeError, RuntimeError, RecursionError)
 """What copying an object says that cannot be copied."""
 
@@ -185,13 +183,11 @@ class Checked(Strategy):
         before = self._state() if self._watched else None
         try:
             answer = self._own.decide(view.read_only())
-        except (TypeError, ValueError, AttributeError) as error:
-            what = getattr(self._own, "function", None)
-            if what is None or (inspect.isroutine(what) and "View" not in str(error)):
-                raise
-            remedy = "a model of an observation is wrapped: tercel.model_strategy(model, name, actions=, observation=)"
-            received = f"{type(error).__name__} from {self.name}: {error}"[:300]
-            raise ConfigError("a strategy that takes a View", received, remedy) from error
+        except TercelError:
+            raise
+        except Exception as error:
+            received = f"{_said(error)}{place_of(error)}"
+            raise ConfigError(f"an answer of {self.name} to a View", received, _remedy(error)) from error
         if before is not None:
             self._watched -= 1
             self._refuse_memory(before)
@@ -207,6 +203,22 @@ class Checked(Strategy):
                 wanted = f"an Intent from {self.name}, or int32 of shape ({view.n}, {WIDTH})"
                 raise ConfigError(wanted, received, "such as return tercel.Intent(take=view.left // 2)")
         return settle(rows, view)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
+
+
+def _remedy(error: Exception) -> str:
+    """What a user's code that failed in `decide` most likely wants."""
+    if "truth value of an array" in str(error):
+        return "a view has a row a market: numpy.where(condition, this, that) in place of if"
+    name = getattr(error, "name", None)
+    if isinstance(error, AttributeError) and isinstance(error.obj, View) and isinstance(name, str):
+        return offer(name, [one for one in dir(View) if not one.startswith("_")], "a field of tercel.View")
+    if isinstance(error, TypeError | AttributeError) and "View" in str(error):
+        return "a model of an observation is wrapped: tercel.model_strategy(model, name, actions=, observation=)"
+    return "correct it there; docs/library.md lists the fields of a View"
 
 
 def _snapshot(value: Any, around: tuple[int, ...] = ()) -> object:
@@ -258,7 +270,7 @@ def _is_users(kind: type) -> bool:
     """Whether a class is neither of Python's own library nor of an installed package."""
     root = kind.__module__.partition(".")[0]
     file = getattr(sys.modules.get(root), "__file__", None) or ""
-    return root not in sys.stdlib_module_names and not Path(file).is_relative_to(INSTALLED) and root != "tercel"
+    return root not in sys.stdlib_module_names and root != "tercel" and not (file and is_installed(file))
 
 
 def checked(own: Any, mark: str = "") -> Strategy:
@@ -325,14 +337,14 @@ def named(name: str) -> Strategy:
         except (ImportError, AttributeError) as error:
             received = f"{point.value}: {error}"
             raise ConfigError(f"the strategy {name!r} of an installed package", received, "install it again") from error
-        return _called(checked(found, mark_of(found)), name)
+        return _called(checked(found, mark_of(_code(found))), name)
     if ":" not in name:
         known = list(installed())
         listed = f"an installed package's ({', '.join(known) or 'none is there'})"
         remedy = offer(name, known, "such as my_module:HalfNow")
         raise UnknownNameError(f"module:Name, path/file.py:Name, or {listed}", repr(name), remedy)
     found = located(name, "strategy")
-    return checked(found, mark_of(found))
+    return checked(found, mark_of(_code(found)))
 
 
 def located(name: str, what: str) -> Any:
@@ -349,9 +361,16 @@ def located(name: str, what: str) -> Any:
     module = _file(Path(where)) if where.endswith(".py") else _module(where)
     found = getattr(module, inside, None)
     if found is None:
-        public = [one for one in vars(module) if not one.startswith("_")]
-        raise ConfigError(f"a {what} of {where}", f"no {inside} in it", offer(inside, public))
+        public = [
+            one for one, value in vars(module).items() if getattr(_code(value), "__module__", "") == module.__name__
+        ]
+        listed = f" ({', '.join(public)})" if public else ""
+        raise ConfigError(f"a {what} of {where}{listed}", f"no {inside} in it", offer(inside, public, "name one in it"))
     return found
+
+
+def _code(found: Any) -> Any:
+    return found.function if isinstance(found, FunctionStrategy) else found
 
 
 def _called(one: Strategy, name: str) -> Strategy:
@@ -361,32 +380,20 @@ def _called(one: Strategy, name: str) -> Strategy:
     return one
 
 
-def mark_of(found: Any) -> str:
-    """A hash of the file that a strategy is written in; empty where it has none."""
-    code = found.function if isinstance(found, FunctionStrategy) else found
-    code = code if inspect.isclass(code) or inspect.isfunction(code) else type(code)
-    try:
-        file = inspect.getsourcefile(code)
-    except TypeError:
-        file = None
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file and Path(file).is_file() else ""
-
-
 def _module(name: str) -> Any:
     """A module that can be imported, or one of the working folder."""
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
     try:
-        return importlib.import_module(name)
+        with searched(Path.cwd()):
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         remedy = "run where it lies, install its package, or give path/file.py:Name"
         raise ConfigError(f"a module {name!r}", str(error), remedy) from error
-    finally:
-        sys.path.remove(here)
+    except Exception as error:
+        raise _cannot_run(f"a module {name!r}", error) from error
 
 
 def _file(path: Path) -> Any:
-    """The module in a file, read anew."""
+    """The module in a file, read anew; it may import what lies beside it."""
     if not path.is_file():
         raise ConfigError("a Python file", f"{path}: no such file", "name it as path/file.py:Name")
     spec = importlib.util.spec_from_file_location(FROM_FILE + path.stem, path)
@@ -394,5 +401,15 @@ def _file(path: Path) -> Any:
         raise ConfigError("a Python file", str(path), "name it as path/file.py:Name")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        with searched(path.resolve().parent):
+            spec.loader.exec_module(module)
+    except Exception as error:
+        raise _cannot_run(str(path), error) from error
     return module
+
+
+def _cannot_run(what: str, error: Exception) -> TercelError:
+    if isinstance(error, TercelError):
+        return error
+    return ConfigError(f"{what} that Python can run", f"{_said(error)}{place_of(error)}", "correct it there")

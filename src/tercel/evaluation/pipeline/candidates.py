@@ -14,7 +14,8 @@ from tercel.evaluation.judge import Kind
 from tercel.evaluation.market import JobMarket
 from tercel.evaluation.variants import variants_in, variants_of_trial
 from tercel.execution.observers import is_own_name, same_name
-from tercel.execution.own import Checked, located, mark_of, named
+from tercel.execution.own import Checked, located, named
+from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy

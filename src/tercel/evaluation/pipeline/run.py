@@ -7,7 +7,7 @@ from tercel.core.pool import Pool
 from tercel.evaluation.pipeline.candidates import Candidate
 from tercel.evaluation.pipeline.jobs import Job, is_done, jobs_of, run_job
 from tercel.evaluation.pipeline.scenarios import Scenario
-from tercel.report.terminal import progress
+from tercel.report.terminal import progress, say
 
 JobRunner = Callable[[Sequence[Job], Path], None]
 """Runs what is missing of some jobs and keeps it in a folder."""
@@ -38,6 +38,7 @@ def run_jobs(
     if elsewhere is not None:
         elsewhere([job for job in jobs if not is_done(job, out)], out)
     todo: list[tuple[Job, Path]] = [(job, out) for job in jobs if not is_done(job, out)]
+    _report_reuse([job for job in jobs if (job, out) not in todo], out)
     if not todo:
         return
     if here:
@@ -48,3 +49,10 @@ def run_jobs(
         before = len(jobs) - len(todo)
         bar = judged_table.add_task(what, total=len(jobs), completed=before)
         pool.run(run_job, todo, lambda done: judged_table.update(bar, completed=before + done))
+
+
+def _report_reuse(stored: Sequence[Job], out: Path) -> None:
+    """Say whose own code was not run: what it reads beside its modules and the files that it names is not known."""
+    own = dict.fromkeys(one.key for job in stored for one in job.candidates if isinstance(one.own, str))
+    if own:
+        say(f"results of {', '.join(own)} that are stored in {out} are used again; another --out runs them anew")

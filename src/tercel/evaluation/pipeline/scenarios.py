@@ -15,6 +15,7 @@ from tercel.evaluation.settings import RunSettings
 from tercel.execution import step as kernels
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import Source
+from tercel.market.tape import Lake
 
 VALIDATION_SEED = -1_900_000_000
 """Of the episodes on which the best written strategy is chosen: no training, pilot or judged seed."""
@@ -39,6 +40,8 @@ class Scenario:
         In all; on tape at most, 0: every window.
     validation : bool
         Whether these are the episodes on which a baseline is chosen: on tape, windows of the training days.
+    content : tuple of str
+        Hashes of the recorded days and files that the settings name, as they were when this was made.
     """
 
     name: str
@@ -46,12 +49,18 @@ class Scenario:
     seeds: tuple[int, ...]
     episodes: int
     validation: bool = False
+    content: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take down what the named days and files hold."""
+        object.__setattr__(self, "content", self.content or _content(self.settings))
 
     @property
     def id(self) -> str:
         """Folder of its results."""
         identity = {**self.settings.to_dict(), "seed": list(self.seeds), "episodes": self.episodes}
         identity |= {"validation": self.validation, "version": __version__, "format": FORMAT}
+        identity |= {"content": self.content} if self.content else {}
         plain = "".join(letter if letter.isalnum() else "-" for letter in self.name)
         return f"{plain[:40]}@{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
 
@@ -69,6 +78,15 @@ class Scenario:
         """The same market on episodes of its own, to choose on."""
         settings = self.settings
         return Scenario(f"{self.name} validation", settings, (VALIDATION_SEED,), episodes, validation=True)
+
+
+def _content(settings: RunSettings) -> tuple[str, ...]:
+    """Hashes of the days of a lake, and of the files of a market and of regimes."""
+    if settings.on_tape:
+        days = Lake(settings.lake).list()
+        return tuple(f"{day.venue} {day.date} {day.content_hash}" for day in days if day.symbol == settings.symbol)
+    files = [Path(name) for name in (settings.market, settings.regimes) if name]
+    return tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file())
 
 
 @dataclass(frozen=True, eq=False)
