@@ -63,6 +63,32 @@ def made() -> Iterator[tuple[str, str]]:
         yield f"notebooks/{path.stem}.md", notebook.markdown(json.loads(path.read_text(encoding="utf-8")), path.name)
     yield "reference/commands.md", commands()
     yield "reference/files.md", schemas()
+    yield "reference/view.md", view()
+
+
+def view() -> str:
+    """The fields of a `View`."""
+    from tercel.execution.view import fields
+
+    page = [
+        "# The fields of a View",
+        "",
+        "What a strategy sees at a decision, in n markets at once. Every field is an array",
+    ]
+    page += [
+        "with a row a market: int64 (n,) where nothing else is said; prices in ticks, mids in half ticks, sizes in"
+    ]
+    page += [
+        "lots, times in ns. `touch` and `far` are prices, so `anchor=view.touch` rests at the best price of the own side.",
+        "",
+    ]
+    page += [
+        "| field | what it is |",
+        "|---|---|",
+        *(f"| `{name}` | {cell(text)} |" for name, text in fields().items()),
+        "",
+    ]
+    return "\n".join(page)
 
 
 def commands() -> str:

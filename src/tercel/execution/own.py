@@ -218,7 +218,7 @@ def _remedy(error: Exception) -> str:
         return offer(name, [one for one in dir(View) if not one.startswith("_")], "a field of tercel.View")
     if isinstance(error, TypeError | AttributeError) and "View" in str(error):
         return "a model of an observation is wrapped: tercel.model_strategy(model, name, actions=, observation=)"
-    return "correct it there; docs/library.md lists the fields of a View"
+    return "correct it there; tercel.View has its fields"
 
 
 def _snapshot(value: Any, around: tuple[int, ...] = ()) -> object:

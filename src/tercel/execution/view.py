@@ -1,7 +1,7 @@
 """What a strategy sees at a decision, for a batch of markets at once."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self, overload
 
 import numpy as np
 
@@ -21,7 +21,13 @@ class _Order:
         self.at: Any = slice(first, first + count) if count else first
         self.__doc__ = doc
 
-    def __get__(self, view: "View", kind: type | None = None) -> Ints:
+    @overload
+    def __get__(self, view: None, kind: type | None = None) -> Self: ...
+    @overload
+    def __get__(self, view: "View", kind: type | None = None) -> Ints: ...
+    def __get__(self, view: "View | None", kind: type | None = None) -> Ints | Self:
+        if view is None:
+            return self
         columns: Ints = getattr(view, self.array)
         return columns[:, self.at]
 
@@ -38,7 +44,13 @@ class _Scaled:
     def __init__(self, at: int, parts: float, doc: str) -> None:
         self.at, self.parts, self.__doc__ = at, parts, doc
 
-    def __get__(self, view: "View", kind: type | None = None) -> Floats:
+    @overload
+    def __get__(self, view: None, kind: type | None = None) -> Self: ...
+    @overload
+    def __get__(self, view: "View", kind: type | None = None) -> Floats: ...
+    def __get__(self, view: "View | None", kind: type | None = None) -> Floats | Self:
+        if view is None:
+            return self
         return view.x[:, self.at] / self.parts
 
 
@@ -181,3 +193,17 @@ class View:
         """True where the market is open and both sides are quoted: elsewhere every strategy holds."""
         quoted: Bools = (np.abs(self.touch) < NO_ASK) & (np.abs(self.far) < NO_ASK)
         return quoted & ~self.halted
+
+
+def fields() -> dict[str, str]:
+    """What a view has, by name: what each says.
+
+    >>> fields()["far"]
+    'Best public price on the far side, ticks.'
+    """
+    given = {
+        "obs": "float32 (n, D) the same, scaled for networks.",
+        "draw": "float64 (n,) one uniform number in [0, 1) a decision.",
+    }
+    named = {name: str(one.__doc__) for name, one in vars(View).items() if isinstance(one, _Order | _Scaled | property)}
+    return {name: " ".join(text.split()) for name, text in (named | given).items()}
