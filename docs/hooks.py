@@ -16,6 +16,15 @@ import notebook  # noqa: E402 - beside this file
 
 PROJECT: Final = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 SHIM: Final = "https://unpkg.com/iframe-worker/shim"
+VIEW: Final = """# The fields of a View
+
+What a strategy sees at a decision, in n markets at once. Every field is an array with a row a market: int64 (n,) where
+nothing else is said; prices in ticks, mids in half ticks, sizes in lots, times in ns. `touch` and `far` are prices: with
+`anchor=view.touch` the first lots of `rest` stand at the best price of the own side.
+
+| field | what it is |
+|---|---|
+"""
 OUTSIDE: Final = {f"](../{name})": f"]({page})" for name, page in PROJECT.items()}
 
 
@@ -70,25 +79,8 @@ def view() -> str:
     """The fields of a `View`."""
     from tercel.execution.view import fields
 
-    page = [
-        "# The fields of a View",
-        "",
-        "What a strategy sees at a decision, in n markets at once. Every field is an array",
-    ]
-    page += [
-        "with a row a market: int64 (n,) where nothing else is said; prices in ticks, mids in half ticks, sizes in"
-    ]
-    page += [
-        "lots, times in ns. `touch` and `far` are prices, so `anchor=view.touch` rests at the best price of the own side.",
-        "",
-    ]
-    page += [
-        "| field | what it is |",
-        "|---|---|",
-        *(f"| `{name}` | {cell(text)} |" for name, text in fields().items()),
-        "",
-    ]
-    return "\n".join(page)
+    rows = [f"| `{name}` | {cell(text)} |" for name, text in fields().items()]
+    return VIEW + "\n".join(rows) + "\n"
 
 
 def commands() -> str:
