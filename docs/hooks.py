@@ -19,8 +19,8 @@ SHIM: Final = "https://unpkg.com/iframe-worker/shim"
 VIEW: Final = """# The fields of a View
 
 What a strategy sees at a decision, in n markets at once. Every field is an array with a row a market: int64 (n,) where
-nothing else is said; prices in ticks, mids in half ticks, sizes in lots, times in ns. `touch` and `far` are prices: with
-`anchor=view.touch` the first lots of `rest` stand at the best price of the own side.
+nothing else is said; prices in ticks, mids in half ticks, sizes in lots, times in ns. `touch` and `far` are prices:
+with `anchor=view.touch` the first lots of `rest` stand at the best price of the own side.
 
 | field | what it is |
 |---|---|
