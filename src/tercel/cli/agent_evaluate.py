@@ -186,7 +186,7 @@ def _prepared(request: EvaluatePolicies) -> "EvaluationRequest":
         for text in request.policies or ()
     ]
     prepared = EvaluationRequest(
-        field_of(policies, request.family, markets, own, eyes, alone=bool(orders)),
+        field_of(policies, request.family, markets, own, eyes, alone=bool(orders) or request.against != "all"),
         baselines,
         markets,
         request.episodes,

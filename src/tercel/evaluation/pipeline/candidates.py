@@ -134,7 +134,8 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
         One that does not exist or cannot be run.
     """
     if not typed:
-        raise ConfigError("a policy to judge", "none", "name its folder, or default for the one that ships")
+        remedy = "name its folder, default for the one that ships, --strategy FILE:NAME, or --against NAME,... alone"
+        raise ConfigError("a policy or a strategy to judge", "none", remedy)
     found = []
     for text in typed:
         folder = resolve_policy(text)
