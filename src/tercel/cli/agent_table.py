@@ -60,7 +60,7 @@ def table(request: TableRequest) -> None:
     """Print the big table: all strategies in all markets and regimes, with intervals."""
     seeds, out = listed_seeds(request.seeds), request.out
     from tercel.evaluation.pipeline.candidates import baselines_of
-    from tercel.evaluation.pipeline.families import Participants, field_of
+    from tercel.evaluation.pipeline.families import field_of
     from tercel.evaluation.pipeline.run import run_jobs
     from tercel.evaluation.pipeline.scenarios import PLAIN
     from tercel.evaluation.pipeline.table import regimes_of, result_of, scenarios_of
@@ -73,8 +73,7 @@ def table(request: TableRequest) -> None:
     baselines = baselines_of(request.against)
     scenarios = scenarios_of(request.market or (), regimes_of(request.regimes), request.episodes, tuple(seeds))
     settings = {market: scenario.settings for market, scenario in scenarios[PLAIN].items()}
-    empty = Participants([], [], dict.fromkeys(settings, ()), [])
-    field = field_of(request.policies, request.family, settings) if request.policies else empty
+    field = field_of(request.policies or (), request.family if request.policies else "", settings, alone=True)
     out.mkdir(parents=True, exist_ok=True)
     work = {
         (regime, market): (scenario, [*field.teams[market], *baselines], False)
