@@ -329,7 +329,7 @@ def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, 
     assert done.exit_code == 0, done.output
     said = "Nothing was learned: none of 6 validation checks beat"
     assert " ".join(done.output.split()).count(said) == 1
-    assert "the policy kept is that rule itself" in " ".join(done.output.split())
+    assert "that rule itself is kept as the policy" in " ".join(done.output.split())
     assert "gain" not in done.output
     assert "agent evaluate" not in done.output
     page = (out / "report.html").read_text()

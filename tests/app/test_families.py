@@ -150,7 +150,7 @@ def test_runs_are_packaged_together_and_judged_as_one(tmp_path: Path) -> None:
         assert found["pooled"][key]["mine"]["twap_take"] == row[key]
         told = claim["told"][key]
         assert sorted(name for names in told.values() for name in names) == ["peg_behind", "twap_take", "vwap_passive"]
-        assert claim["verdict"][key].startswith(f"cheaper than {len(told['above'])} of 3")
+        assert claim["verdict"][key].startswith(f"significantly cheaper than {len(told['above'])} of 3")
     assert len(row["by_regime"]) == 6
     assert len(row["by_market_and_regime"]) == 12
     calm = [row["by_market_and_regime"][f"{market} calm"]["mean"] for market in claim["markets"]]

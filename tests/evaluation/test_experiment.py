@@ -54,6 +54,7 @@ def test_costs_do_not_depend_on_the_batch(market, monkeypatch, name):
     plan = seeded_plan(task, 40, 5, 0, 13)
     strategy = build(name, ESTIMATES)
     whole = run_strategy(market, task, plan, strategy)
+    monkeypatch.setattr(experiment, "BATCH", 3)
     monkeypatch.setattr(experiment, "batches", lambda p: batches(p, 3))
     parts = run_strategy(market, task, plan, strategy)
     for field in whole.__dataclass_fields__:
@@ -74,6 +75,7 @@ def test_twins_are_identical_whatever_is_to_be_done(market, monkeypatch):
     twins = run_twins(market, TASK, plan)
     other = seeded_plan(TASK, 4000, 5, 0, 10)
     other.rows[:, 2] *= -1
+    monkeypatch.setattr(experiment, "BATCH", 4)
     monkeypatch.setattr(experiment, "batches", lambda p: batches(p, 4))
     assert run_twins(market, TASK, other).tobytes() == twins.tobytes()
     costs = run_strategy(market, TASK, plan, build("immediate", ESTIMATES))

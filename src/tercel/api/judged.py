@@ -14,7 +14,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
 from tercel.evaluation.orders import Order
 from tercel.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names
-from tercel.evaluation.pipeline.families import Participants, field_of, members_of
+from tercel.evaluation.pipeline.families import field_of, members_of
 from tercel.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation
 from tercel.evaluation.pipeline.summary import summary_of
 from tercel.execution.own import checked, findable, installed, is_own
@@ -95,13 +95,13 @@ def evaluate(
     markets = market.scenarios(task if isinstance(task, Task) else Task(), orders)
     listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
     baselines, typed, own = _sorted(_renamed(listed))
-    field = field_of(typed, "", markets, own) if typed or own else Participants([], [], dict.fromkeys(markets, ()), [])
+    field = field_of(typed, "", markets, own, alone=True)
     refuse_same_names([*field.policies, *baselines])
     if not any(one.kind == "baseline" for one in baselines):
         names = ", ".join(one.key for one in field.policies)
         raise ConfigError("at least one written strategy to compare with", names, "add one, such as 'twap_take'")
     request = EvaluationRequest(
-        field, baselines, markets, episodes, (seed,), "", False, False, {}, here=True, allow_seen_days=allow_seen_days
+        field, baselines, markets, episodes, (seed,), here=True, allow_seen_days=allow_seen_days
     )
     with TemporaryDirectory(prefix="tercel-") as aside:
         evaluation = run_evaluation(request, Path(aside if out is None else out), notes_of(request))

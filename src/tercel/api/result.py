@@ -14,6 +14,7 @@ import numpy as np
 from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
+from tercel.evaluation.claims import called
 from tercel.evaluation.comparisons import ComparisonLedger, Resampled, gains
 from tercel.evaluation.orders import Order
 from tercel.evaluation.pipeline.page import write_page
@@ -70,6 +71,12 @@ class Comparison:
     detectable_bps: float | None
 
     @property
+    def significant(self) -> bool:
+        """Whether the interval excludes zero and the adjusted p-value is below 0.05."""
+        cell = {"ci_low": self.ci_low, "ci_high": self.ci_high, "p_adjusted": self.p_adjusted}
+        return called(cell) != "open"
+
+    @property
     def turned(self) -> "Comparison":
         """The same seen from `b`."""
         low, high = (None if end is None else -end for end in (self.ci_high, self.ci_low))
@@ -81,7 +88,7 @@ class Comparison:
         if one.ci_low is not None and one.ci_high is not None:
             text += f" [{one.ci_low:.2f}, {one.ci_high:.2f}]"
         if self.p_adjusted is not None:
-            text += f", adjusted p {self.p_adjusted:.2g}"
+            text += f", adjusted p {self.p_adjusted:.2g}" + ("" if self.significant else ", not significant")
         if self.detectable_bps is not None:
             text += f"; minimum detectable effect {self.detectable_bps:.2f} bps"
         return text

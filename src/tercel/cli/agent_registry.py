@@ -100,14 +100,9 @@ def _row(name: str, folder: Path) -> dict[str, Any]:
         "policy": name,
         "folder": str(folder),
         "learner": card.learner.get("name", card.name),
-        "market": card.market,
-        "actions": card.actions,
-        "seed": card.seed,
-        "frames": card.frames,
+        **{key: getattr(card, key) for key in ("market", "actions", "seed", "frames")},
         "is_bps": card.score,
-        "measured": card.measured,
-        "observation_hash": card.observation_hash,
-        "weights_sha256": card.weights_sha256,
+        **{key: getattr(card, key) for key in ("measured", "observation_hash", "weights_sha256")},
     }
 
 

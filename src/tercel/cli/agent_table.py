@@ -60,10 +60,10 @@ def table(request: TableRequest) -> None:
     """Print the big table: all strategies in all markets and regimes, with intervals."""
     seeds, out = listed_seeds(request.seeds), request.out
     from tercel.evaluation.pipeline.candidates import baselines_of
-    from tercel.evaluation.pipeline.families import Participants, field_of
+    from tercel.evaluation.pipeline.families import field_of
     from tercel.evaluation.pipeline.run import run_jobs
     from tercel.evaluation.pipeline.scenarios import PLAIN
-    from tercel.evaluation.pipeline.table import everyone, regimes_of, result_of, scenarios_of
+    from tercel.evaluation.pipeline.table import regimes_of, result_of, scenarios_of
     from tercel.evaluation.pipeline.table_markdown import heads, lines
     from tercel.learning.ray.jobs import on_cluster
 
@@ -72,17 +72,16 @@ def table(request: TableRequest) -> None:
     elsewhere = None if request.ray is None else on_cluster(request.ray)
     baselines = baselines_of(request.against)
     scenarios = scenarios_of(request.market or (), regimes_of(request.regimes), request.episodes, tuple(seeds))
-    held_in = {market: scenario.settings for market, scenario in scenarios[PLAIN].items()}
-    empty = Participants([], [], dict.fromkeys(held_in, ()), [])
-    field = field_of(request.policies, request.family, held_in) if request.policies else empty
+    settings = {market: scenario.settings for market, scenario in scenarios[PLAIN].items()}
+    field = field_of(request.policies or (), request.family if request.policies else "", settings, alone=True)
     out.mkdir(parents=True, exist_ok=True)
-    work = [
-        (scenario, everyone(field, baselines, market), False)
-        for row in scenarios.values()
+    work = {
+        (regime, market): (scenario, [*field.teams[market], *baselines], False)
+        for regime, row in scenarios.items()
         for market, scenario in row.items()
-    ]
-    run_jobs(work, out, "the big table", elsewhere)
-    result = result_of(scenarios, field, baselines, out) | {"episodes": request.episodes, "seeds": seeds}
+    }
+    result = result_of(run_jobs(work, out, "the big table", elsewhere), field, baselines)
+    result |= {"episodes": request.episodes, "seeds": seeds}
     (out / "table.json").write_text(json_text(result) + "\n")
     if request.write is not None:
         _write(request.write, result)

@@ -23,11 +23,15 @@ Teams = Mapping[str, Sequence[str]]
 
 
 def called(cell: Mapping[str, Any]) -> str:
-    """ "better", "worse" or "open", after the correction."""
-    adjusted = cell.get("p_adjusted")
-    if adjusted is None or adjusted >= FALSE_SHARE:
+    """ "better", "worse" or "open", after the correction; open as well where the interval holds zero.
+
+    >>> called({"mean": -23.6, "ci_low": -43.4, "ci_high": 0.8, "p_adjusted": 0.03})
+    'open'
+    """
+    adjusted, low, high = cell.get("p_adjusted"), cell.get("ci_low"), cell.get("ci_high")
+    if adjusted is None or adjusted >= FALSE_SHARE or low is None or high is None:
         return "open"
-    return "better" if cell["mean"] > 0 else "worse"
+    return "better" if low > 0 else "worse" if high < 0 else "open"
 
 
 def claim(name: str, cells: Cells, teams: Teams, ledger: ComparisonLedger, rng: np.random.Generator) -> dict[str, Any]:

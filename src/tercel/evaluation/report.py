@@ -1,7 +1,7 @@
 """Sections of the page of a judged run: what it cost, when it traded, the book around the fills, how it learned."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -64,20 +64,8 @@ class BookExample:
     @cached_property
     def figure(self) -> Figure:
         """The price ladder through time with own fills on it."""
-        return book_around_trades(
-            time_s=self.time_s,
-            price_ticks=self.price_ticks,
-            lots=self.lots,
-            fill_time_s=self.fill_time_s,
-            fill_price_ticks=self.fill_price_ticks,
-            fill_lots=self.fill_lots,
-            fill_passive=self.fill_passive,
-            side=self.side,
-            best_bid_ticks=self.best_bid_ticks,
-            best_ask_ticks=self.best_ask_ticks,
-            tick=self.tick,
-            title=f"{self.strategy}, {'buying' if self.side > 0 else 'selling'}",
-        )
+        given = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "strategy"}
+        return book_around_trades(**given, title=f"{self.strategy}, {'buying' if self.side > 0 else 'selling'}")
 
 
 def left_to_do(costs: Costs) -> Floats:

@@ -256,16 +256,8 @@ def _swept(content: Any, checks: int) -> int | None:
 
 def policy_record(policy: Candidate) -> dict[str, Any]:
     """What was judged, for the record."""
-    card = policy.card
-    return {
-        "folder": policy.folder,
-        "name": card.name,
-        "weights_sha256": card.weights_sha256,
-        "seed": card.seed,
-        "frames": card.frames,
-        "trained_on": card.trained_on,
-        "variants": variants_of(policy),
-    }
+    card, keys = policy.card, ("name", "weights_sha256", "seed", "frames", "trained_on")
+    return {"folder": policy.folder, **{key: getattr(card, key) for key in keys}, "variants": variants_of(policy)}
 
 
 def _market_of(card: Card) -> str:

@@ -13,7 +13,7 @@ from tercel.evaluation.orders import Order
 from tercel.evaluation.pipeline.candidates import Candidate, policies_of
 from tercel.evaluation.pipeline.card_limits import notes_on, untrained_in
 from tercel.evaluation.pipeline.families import Participants, members_of
-from tercel.evaluation.pipeline.jobs import Results, episodes_of, read_results
+from tercel.evaluation.pipeline.jobs import Results, episodes_of
 from tercel.evaluation.pipeline.leaks import judged_days, refuse_leaks
 from tercel.evaluation.pipeline.overflow import without_overflow
 from tercel.evaluation.pipeline.page import write_page
@@ -161,28 +161,23 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
     if main.settings.on_tape and not request.here:
         written = f"{len(request.baselines)} written strategies"
         say(f"first {written} work {sum(one.episodes for one in choosers)} orders that are not judged, to choose")
-    choosing = [(one, request.baselines, False) for one in choosers]
-    run_jobs(choosing, out, "choose the best written strategy", request.elsewhere, request.here)
-    chosen_on = as_one([read_results(one, request.baselines, out) for one in choosers])
+    choosing = {one.name: (one, request.baselines, False) for one in choosers}
+    chosen = run_jobs(choosing, out, "choose the best written strategy", request.elsewhere, request.here)
+    chosen_on = as_one(list(chosen.values()))
     if not request.here:
         say(sample_size_words(chosen_on.costs, _orders_a_day(list(scenarios.values()))))
     regimes = {name: _regimes(request, scenario) for name, scenario in scenarios.items()}
-    others = [(scenario, request.candidates(name), False) for name, row in regimes.items() for scenario in row.values()]
-    everywhere = [*((scenario, request.candidates(name), True) for name, scenario in scenarios.items()), *others]
-    run_jobs(everywhere, out, elsewhere=request.elsewhere, here=request.here)
+    work = {(name, ""): (scenario, request.candidates(name), True) for name, scenario in scenarios.items()}
+    for name, row in regimes.items():
+        work |= {(name, regime): (scenario, request.candidates(name), False) for regime, scenario in row.items()}
+    found = run_jobs(work, out, elsewhere=request.elsewhere, here=request.here)
     evaluation = Evaluation(
         request.participants.policies,
         request.baselines,
         request.participants.recipes,
         chosen_on,
-        {
-            name: read_results(scenario, request.candidates(name), out, recorded=True)
-            for name, scenario in scenarios.items()
-        },
-        {
-            name: {regime: read_results(scenario, request.candidates(name), out) for regime, scenario in row.items()}
-            for name, row in regimes.items()
-        },
+        {name: found[name, ""] for name in scenarios},
+        {name: {regime: found[name, regime] for regime in row} for name, row in regimes.items()},
         request.seeds,
         list(notes),
     )
@@ -298,22 +293,13 @@ def _sensitivity(
         "fees, bps": {f"{m:g}/{t:g}": replace(settings, fees=Fees(m, t, "bps")) for m, t in FEES},
         "share of volume": {f"{share:g}": task(share=share, quantity=0) for share in SHARES},
     }
-    grid = {
-        axis: {
-            value: Scenario(f"{main.name} {axis} {value}", one, main.seeds, main.episodes) for value, one in row.items()
-        }
+    work = {
+        (axis, value): (Scenario(f"{main.name} {axis} {value}", one, main.seeds, main.episodes), everyone, False)
         for axis, row in axes.items()
+        for value, one in row.items()
     }
-    run_jobs(
-        [(scenario, everyone, False) for row in grid.values() for scenario in row.values()],
-        out,
-        "other conditions",
-        request.elsewhere,
-    )
-    return {
-        axis: {value: read_results(scenario, everyone, out) for value, scenario in row.items()}
-        for axis, row in grid.items()
-    }
+    found = run_jobs(work, out, "other conditions", request.elsewhere)
+    return {axis: {value: found[axis, value] for value in row} for axis, row in axes.items()}
 
 
 def _adaptation(request: EvaluationRequest, main: Scenario, everyone: list[Candidate], out: Path) -> dict[str, Results]:
@@ -331,10 +317,5 @@ def _adaptation(request: EvaluationRequest, main: Scenario, everyone: list[Candi
     who = {regime: list(everyone) for regime in scenarios}
     for regime, row in request.trained_for.items():
         who.get(regime, []).extend(one for one in row if one not in everyone)
-    run_jobs(
-        [(scenario, who[regime], False) for regime, scenario in scenarios.items()],
-        out,
-        "regimes that switch",
-        request.elsewhere,
-    )
-    return {regime: read_results(scenario, who[regime], out) for regime, scenario in scenarios.items()}
+    work = {regime: (scenario, who[regime], False) for regime, scenario in scenarios.items()}
+    return run_jobs(work, out, "regimes that switch", request.elsewhere)

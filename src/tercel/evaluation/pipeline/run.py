@@ -1,30 +1,34 @@
-"""Hold an evaluation: every job that is missing, side by side, stopped politely and gone on with."""
+"""Run what is missing of an evaluation, side by side, stopped politely and gone on with; and read what is there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from tercel.core.pool import Pool
 from tercel.evaluation.pipeline.candidates import Candidate
-from tercel.evaluation.pipeline.jobs import Job, is_done, jobs_of, run_job
+from tercel.evaluation.pipeline.jobs import Job, Results, is_done, jobs_of, read_results, run_job
 from tercel.evaluation.pipeline.scenarios import Scenario
 from tercel.report.terminal import progress, say
 
 JobRunner = Callable[[Sequence[Job], Path], None]
 """Runs what is missing of some jobs and keeps it in a folder."""
+Work = tuple[Scenario, Sequence[Candidate], bool]
+"""A scenario, who is judged in it, and whether everything is recorded (:class:`Job`)."""
+Key = TypeVar("Key")
 
 
 def run_jobs(
-    work: Sequence[tuple[Scenario, Sequence[Candidate], bool]],
+    work: Mapping[Key, Work],
     out: Path,
     what: str = "judge on unseen episodes",
     elsewhere: JobRunner | None = None,
     here: bool = False,
-) -> None:
-    """Run what is missing: in processes of this machine, or on a cluster.
+) -> dict[Key, Results]:
+    """Run what is missing, in processes of this machine or on a cluster, and read it all.
 
     Parameters
     ----------
-    work : sequence of (scenario, candidates, recorded)
+    work : mapping of key to Work
     out : Path
         Folder of the evaluation; jobs lie in `jobs` in it.
     what : str
@@ -34,25 +38,26 @@ def run_jobs(
     here : bool
         In this process, one job after the other, without a bar: for strategies that are objects of it.
     """
-    jobs = [job for scenario, candidates, recorded in work for job in jobs_of(scenario, candidates, recorded)]
+    jobs = [job for its in work.values() for job in jobs_of(*its)]
+    _report_reuse([job for job in jobs if is_done(job, out)], out)
     if elsewhere is not None:
         elsewhere([job for job in jobs if not is_done(job, out)], out)
     todo: list[tuple[Job, Path]] = [(job, out) for job in jobs if not is_done(job, out)]
-    _report_reuse([job for job in jobs if (job, out) not in todo], out)
-    if not todo:
-        return
     if here:
         for job, _ in todo:
             run_job(job, out)
-        return
-    with progress(counted=True) as judged_table, Pool(len(todo)) as pool:
-        before = len(jobs) - len(todo)
-        bar = judged_table.add_task(what, total=len(jobs), completed=before)
-        pool.run(run_job, todo, lambda done: judged_table.update(bar, completed=before + done))
+    elif todo:
+        with progress(counted=True) as shown, Pool(len(todo)) as pool:
+            before = len(jobs) - len(todo)
+            bar = shown.add_task(what, total=len(jobs), completed=before)
+            pool.run(run_job, todo, lambda done: shown.update(bar, completed=before + done))
+    return {
+        key: read_results(scenario, candidates, out, recorded) for key, (scenario, candidates, recorded) in work.items()
+    }
 
 
 def _report_reuse(stored: Sequence[Job], out: Path) -> None:
-    """Say whose own code was not run: what it reads beside its modules and the files that it names is not known."""
+    """Say whose own code is not run again: what it reads beside its modules and the files it names is not known."""
     own = dict.fromkeys(one.key for job in stored for one in job.candidates if isinstance(one.own, str))
     if own:
         say(f"results of {', '.join(own)} that are stored in {out} are used again; another --out runs them anew")

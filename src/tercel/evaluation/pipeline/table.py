@@ -1,7 +1,6 @@
 """The big table: every strategy in every market and regime, comparisons corrected over all of it."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from tercel.evaluation.claims import claim, settle
 from tercel.evaluation.comparisons import Compared, ComparisonLedger
 from tercel.evaluation.pipeline.candidates import Candidate
 from tercel.evaluation.pipeline.families import Participants
-from tercel.evaluation.pipeline.jobs import read_results
+from tercel.evaluation.pipeline.jobs import Results
 from tercel.evaluation.pipeline.overflow import without_overflow
 from tercel.evaluation.pipeline.request import markets_of
 from tercel.evaluation.pipeline.results import Evaluation
@@ -56,23 +55,16 @@ def _all_markets() -> list[str]:
     return [name for name in presets.names() if presets.load(name).model != "cheridito_weiss"]
 
 
-def everyone(field: Participants, baselines: Sequence[Candidate], market: str) -> list[Candidate]:
-    return [*field.teams[market], *baselines]
-
-
 def result_of(
-    scenarios: Mapping[str, Mapping[str, Scenario]], field: Participants, baselines: Sequence[Candidate], out: Path
+    results: Mapping[tuple[str, str], Results], field: Participants, baselines: Sequence[Candidate]
 ) -> dict[str, Any]:
-    """The table's figures; comparisons are corrected over all of it."""
+    """The table's figures from results by regime and market; comparisons are corrected over all of it."""
     ledger, rng = ComparisonLedger(), np.random.default_rng(SEED)
-    results = {
-        regime: {
-            market: read_results(scenario, everyone(field, baselines, market), out) for market, scenario in row.items()
-        }
-        for regime, row in scenarios.items()
-    }
-    plain = results.pop(PLAIN)
-    regimes = {market: {regime: row[market] for regime, row in results.items()} for market in plain}
+    by_regime = dict[str, dict[str, Results]]()
+    for (regime, market), judged in results.items():
+        by_regime.setdefault(regime, {})[market] = judged
+    plain = by_regime.pop(PLAIN)
+    regimes = {market: {regime: row[market] for regime, row in by_regime.items()} for market in plain}
     main = next(iter(plain.values()))
     evaluation = Evaluation(field.policies, baselines, field.recipes, main, plain, regimes, (), list(field.notes))
     evaluation = without_overflow(evaluation)
@@ -82,7 +74,7 @@ def result_of(
         found.setdefault(PLAIN, {})[market] = evaluation.compare(judged, ledger, rng)
         wanted = [one for one in evaluation.entries_in(judged) if one.name in {*names, *SCHEDULES}]
         schedules[market] = ratios(wanted, None, rng)
-    for regime in results:
+    for regime in by_regime:
         row = {market: evaluation.regimes[market][regime] for market in plain}
         found[regime] = {market: evaluation.compare(judged, ledger, rng) for market, judged in row.items()}
     claims = {name: claim(name, found, evaluation.teams(name), ledger, rng) for name in names}

@@ -16,7 +16,7 @@ import numpy as np
 from tercel.evaluation.comparisons import ComparisonLedger, Resampled, Scores, detectable
 from tercel.evaluation.market import JobMarket
 from tercel.evaluation.pipeline.candidates import Candidate
-from tercel.evaluation.pipeline.jobs import read_results
+from tercel.evaluation.pipeline.jobs import Results
 from tercel.evaluation.pipeline.leaks import refuse_leaks
 from tercel.evaluation.pipeline.run import run_jobs
 from tercel.evaluation.pipeline.scenarios import Scenario
@@ -122,8 +122,9 @@ def judged(
     }
     policies = [policy for row in members.values() for policy in row]
     notes = refuse_leaks(policies, [scenario.settings for scenario in scenarios])
-    run_jobs([(scenario, [rule, *policies], False) for scenario in scenarios], out, "judge on fresh episodes")
-    scores = _scores(scenarios, {RULE: [rule], **members}, out)
+    work = {scenario.name: (scenario, [rule, *policies], False) for scenario in scenarios}
+    results = run_jobs(work, out, "judge on fresh episodes")
+    scores = _scores(list(results.values()), {RULE: [rule], **members})
     resampled = Resampled.of(scores, np.random.default_rng(SEED))
     means = resampled.replicates(np.random.default_rng((SEED, 1)))
     ledger, alone, rows = ComparisonLedger(), ComparisonLedger(), [_row(RULE, scores, means)]
@@ -139,16 +140,13 @@ def judged(
     compared = ledger.adjust() if ledger.rows else 0
     for row in rows:
         row["called"] = _called(row.get("difference_bps"))
-    markets = [scenario.name for scenario in scenarios]
-    return {"rows": rows, "compared": compared, "markets": markets, "episodes": len(scores), "notes": notes}
+    return {"rows": rows, "compared": compared, "markets": list(work), "episodes": len(scores), "notes": notes}
 
 
-def _scores(scenarios: Sequence[Scenario], members: Mapping[str, Sequence[Candidate]], out: Path) -> Scores:
+def _scores(results: Sequence[Results], members: Mapping[str, Sequence[Candidate]]) -> Scores:
     """Shortfalls over the episodes of all scenarios, a row for each training seed."""
-    everyone = [one for row in members.values() for one in row]
     found, clusters, offset = [], [], 0
-    for scenario in scenarios:
-        costs = read_results(scenario, everyone, out).costs
+    for costs in (one.costs for one in results):
         found.append({key: attribute(one, None)["is_bps"] for key, one in costs.items()})
         clusters.append(costs[RULE].cluster + offset)
         offset = int(clusters[-1].max()) + 1
