@@ -40,6 +40,22 @@ if JIT:
 
         return types.void(array, types.intp), hint
 
+    def record_at(dtype: Any) -> Any:
+        """A function of an array and a place: the record of `dtype` that lies there, in the array itself."""
+        from numba import from_dtype
+
+        record = from_dtype(dtype)
+
+        @intrinsic
+        def at(typing, array, place):
+            def lies(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                there = _address(context, builder, signature.args[0], *args)
+                return builder.bitcast(there, context.get_value_type(record))
+
+            return record(array, types.intp), lies
+
+        return at
+
 else:
 
     def fixed(array: Any, at: int) -> Any:
@@ -48,3 +64,7 @@ else:
 
     def prefetch(array: Any, at: int) -> None:
         """Nothing, interpreted."""
+
+    def record_at(dtype: Any) -> Any:
+        """A function of an array and a place: the record of `dtype` that lies there, in the array itself."""
+        return lambda array, place: array[place : place + dtype.itemsize // array.itemsize].view(dtype)[0]

@@ -10,6 +10,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import insert
+from tercel.market.book.records import order_at
 from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.levels import POWER, QUEUE, tell
@@ -66,7 +67,7 @@ def load_orders(b: Packed, orders: Longs) -> None:
         b[lay.ARRIVAL] = orders[n, 4]
         insert(b, slot, orders[n, 1], orders[n, 2], orders[n, 3])
         if orders[n, 5] != 0:
-            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+            order_at(b, slot).marks |= lay.ANONYMOUS
 
 
 def world_of(

@@ -15,6 +15,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
+from tercel.market.book.records import ledger_at, own_order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import free_if_over, own_dead, public_add
 from tercel.market.simulator.engine import advance, next_public, public_event
@@ -218,15 +219,15 @@ def pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unti
 @kernel
 def enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
     """A client's order arrives under ledger place `own`."""
-    led = b[lay.AT_LEDGER] + own * lay.LEDGER
-    b[led + lay.STATE] = lay.IN_FLIGHT
-    b[led + lay.OPEN] = lots
-    b[led + lay.PENDING_CANCEL] = 0
-    b[led + lay.AHEAD] = 0
-    b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
-    b[led + lay.OWN_PRICE] = price
-    b[led + lay.OWN_SIDE] = side
-    b[led + lay.SENT] = k[sim.OWN_SEQUENCE]
+    led = ledger_at(b, own)
+    led.state = lay.IN_FLIGHT
+    led.open = lots
+    led.pending_cancel = 0
+    led.ahead = 0
+    led.ahead_state = lay.AHEAD_KNOWN
+    led.price = price
+    led.side = side
+    led.sent = k[sim.OWN_SEQUENCE]
     k[sim.OWN_SEQUENCE] += 1
     arrive_new(b, k, flow, own, price, lots, sim.IMMEDIATE if immediate else 0)
     free_if_over(b, own)
@@ -236,5 +237,5 @@ def enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int
 @kernel
 def enter_cancel(b: Packed, k: Longs, own: int, lots: int) -> None:
     """A client takes lots of a resting order back; it keeps its place."""
-    own_dead(b, k, own, min(lots, b[lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER + lay.QTY]), 0)
+    own_dead(b, k, own, min(lots, own_order_at(b, own).qty), 0)
     k[sim.ATTENTION] = 0
