@@ -1,11 +1,24 @@
 """What kernels tell the compiler about memory: words that never change, and what will be read soon."""
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, import-untyped"
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tercel.core.jit import JIT
+from tercel.core.jit import JIT, Packed
 
-if JIT:
+if TYPE_CHECKING or not JIT:
+
+    def fixed(array: Packed, at: int) -> int:
+        """The word `array[at]`, which nobody changes while a kernel runs."""
+        return int(array[at])
+
+    def prefetch(array: Any, at: int) -> None:
+        """Have the processor fetch the cache line of `array[at]`: interpreted, nothing."""
+
+    def record_at(dtype: Any) -> Any:
+        """A function of an array and a place: the record of `dtype` that lies there, in the array itself."""
+        return lambda array, place: array[place : place + dtype.itemsize // array.itemsize].view(dtype)[0]
+
+else:
     from llvmlite import ir
     from numba.core import types
     from numba.core.cgutils import get_or_insert_function
@@ -55,16 +68,3 @@ if JIT:
             return record(array, types.intp), lies
 
         return at
-
-else:
-
-    def fixed(array: Any, at: int) -> Any:
-        """The word `array[at]`."""
-        return array[at]
-
-    def prefetch(array: Any, at: int) -> None:
-        """Nothing, interpreted."""
-
-    def record_at(dtype: Any) -> Any:
-        """A function of an array and a place: the record of `dtype` that lies there, in the array itself."""
-        return lambda array, place: array[place : place + dtype.itemsize // array.itemsize].view(dtype)[0]

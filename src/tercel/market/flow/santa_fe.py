@@ -23,7 +23,7 @@ from tercel.market.book.ladder import allocate, best, head_at, is_own
 from tercel.market.book.records import order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, public_add, public_take
-from tercel.market.simulator.reals import real
+from tercel.market.simulator.float_bits import real
 from tercel.market.tape.schema import DELETE, EXECUTE
 
 # -- parameters: one float64 array ------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ from tercel.market.book.window import settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write
 from tercel.market.simulator.crossing import first_own, hit_own, meet
+from tercel.market.simulator.float_bits import put_real, real
 from tercel.market.simulator.queue_models import share_ahead
-from tercel.market.simulator.reals import put_real, real
 from tercel.market.tape.schema import LEVEL_SET, TRADE
 
 # -- memory of a replay market (in the words of the flow model) -------------------------------------------------------

@@ -15,6 +15,7 @@ counted in its rate.
 """
 
 import math
+from typing import Any
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
@@ -25,7 +26,7 @@ from tercel.market.flow.cheridito_weiss import layout as cw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
-from tercel.market.simulator.reals import real
+from tercel.market.simulator.float_bits import real
 from tercel.market.tape.schema import DELETE, REDUCE
 
 
@@ -99,7 +100,7 @@ def _mend(b: Packed, k: Longs, flow: Floats, bid: int, ask: int) -> None:
 
 
 @kernel
-def _seen(b: Packed, flow: Floats, lv: int) -> int:
+def _seen(b: Packed, flow: Floats, lv: Any) -> int:
     """Lots of a level that its cancel rate counts."""
     if flow[cw.PLAIN] != 0.0:
         return int(lv.lots - lv.own_lots)

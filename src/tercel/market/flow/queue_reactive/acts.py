@@ -17,7 +17,7 @@ from tercel.market.flow.queue_reactive.withdrawals import withdraw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add
-from tercel.market.simulator.reals import real
+from tercel.market.simulator.float_bits import real
 
 
 @kernel

@@ -37,7 +37,7 @@ from tercel.market.flow.queue_reactive.hidden_acts import hidden, hidden_alone
 from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, remember, see
 from tercel.market.flow.queue_reactive.withdrawals import cancel, stand, withdraw
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.reals import put_real, real
+from tercel.market.simulator.float_bits import put_real, real
 
 
 @kernel

@@ -7,6 +7,7 @@ The markets of an exchange lie one behind the other in one book array, one state
 and one tape; `at` says where.
 """
 
+from enum import IntEnum
 from typing import Final
 
 import numpy as np
@@ -23,17 +24,31 @@ from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.seconds import measure, run_seconds
 from tercel.market.tape.schema import CLEAR, ROLL_OUT
 
-# -- what is asked: the words `w` that go with it, and what comes back ------------------------------------------------
-RUN = 0  # one market to its next decision: as `advance`
-LAY = 1  # a public order is laid: side, price, lots; -1 where there is no slot
-PASS = 2  # all markets up to a time: until; the bits WORD and FULL
-NEW = 3  # a client's order arrives: market, ledger place, side, price, lots, immediate
-CANCEL = 4  # a client takes lots back: market, ledger place, lots
-MEASURE = 5  # one second into out[0]: first record row, mid2 before
-SECONDS = 6  # len(out) seconds at the rates out[:, :3]; the second that was too many, -1 if none
-FREE_RUN = 7  # one market up to a time or until fewer than so many rows of its record are free: until, margin
-WATCH = 9  # one market at out[:]'s times: first, step (`watch`)
-PROGRAM = 8  # own market orders at the times in `at`, out[:, :] on a grid of times: first, step (`program`)
+
+class Question(IntEnum):
+    """What the compiled entry is asked, and the words `w` that go with it."""
+
+    RUN = 0
+    """One market to its next decision: as `advance`."""
+    LAY = 1
+    """A public order is laid: side, price, lots; -1 where there is no slot."""
+    PASS = 2
+    """All markets up to a time: until; the bits WORD and FULL."""
+    NEW = 3
+    """A client's order arrives: market, ledger place, side, price, lots, immediate."""
+    CANCEL = 4
+    """A client takes lots back: market, ledger place, lots."""
+    MEASURE = 5
+    """One second into out[0]: first record row, mid2 before."""
+    SECONDS = 6
+    """len(out) seconds at the rates out[:, :3]; the second that was too many, -1 if none."""
+    FREE_RUN = 7
+    """One market up to a time or until fewer than so many rows of its record are free: until, margin."""
+    PROGRAM = 8
+    """Own market orders at the times in `at`, out[:, :] on a grid of times: first, step."""
+    WATCH = 9
+    """One market at out[:]'s times: first, step."""
+
 
 SCRATCH: Final = 8
 WORDS: Final = SCRATCH + 16
@@ -53,53 +68,48 @@ FULL = 2  # a record must be handed out first
 NOWHERE: Final = np.zeros((0, AT_WORDS), np.int64)
 """`at` of a market that stands alone."""
 NO_OUT: Final = np.zeros((0, 8))
+NO_FLOW: Final = np.zeros(0)
+NO_TAPE: Final = np.zeros((0, sim.TAPE_WORDS), np.int64)
 
 
 @kernel
-def operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, w: Longs, out: Floats) -> int:
-    """Answer one of the questions above.
+def _operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, w: Longs, out: Floats) -> int:
+    """Answer a `Question`.
 
-    Parameters
-    ----------
-    b, k, flow, tape
-        Of one market; of all of them for PASS, NEW and CANCEL, with `at` saying where each lies.
-    w : int64 (WORDS,)
-        The words of the question.
-    out : float64 (n, 8)
-        (MEASURE, SECONDS) Seconds, see `market.simulator.seconds`. (PROGRAM) See `program`.
+    `b`, `k`, `flow`, `tape` are of one market; for PASS, NEW and CANCEL of all, with `at` saying where each lies.
     """
-    if what == RUN:
+    if what == Question.RUN:
         return advance(b, k, flow, tape)
-    if what == PASS:
-        return pass_time(b, k, flow, tape, at, w[0])
-    if what == LAY:
+    if what == Question.PASS:
+        return _pass_time(b, k, flow, tape, at, w[0])
+    if what == Question.LAY:
         slot = allocate(b)
         if slot < 0:
             return -1
         public_add(b, k, slot, w[0], w[1], w[2])
         return int(slot)
-    if what == MEASURE:
+    if what == Question.MEASURE:
         measure(b, k, w[0], w[1], w, SCRATCH, out[0])
         return 0
-    if what == SECONDS:
+    if what == Question.SECONDS:
         return run_seconds(b, k, flow, tape, w, SCRATCH, out)
-    if what == FREE_RUN:
-        return run_free(b, k, flow, tape, w[0], w[1])
-    if what == WATCH:
-        return watch(b, k, flow, tape, w[0], w[1], out)
-    if what == PROGRAM:
-        return program(b, k, flow, tape, at, w[0], w[1], out)
+    if what == Question.FREE_RUN:
+        return _run_free(b, k, flow, tape, w[0], w[1])
+    if what == Question.WATCH:
+        return _watch(b, k, flow, tape, w[0], w[1], out)
+    if what == Question.PROGRAM:
+        return _program(b, k, flow, tape, at, w[0], w[1], out)
     i = w[0]
     book, state = b[at[i, BOOK] : at[i, BOOK_END]], k[at[i, STATE] : at[i, STATE_END]]
-    if what == NEW:
-        enter_new(book, state, flow[at[i, FLOW] : at[i, FLOW_END]], w[1], w[2], w[3], w[4], w[5] != 0)
+    if what == Question.NEW:
+        _enter_new(book, state, flow[at[i, FLOW] : at[i, FLOW_END]], w[1], w[2], w[3], w[4], w[5] != 0)
     else:
-        enter_cancel(book, state, w[1], w[2])
+        _enter_cancel(book, state, w[1], w[2])
     return 0
 
 
 @kernel
-def run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin: int) -> int:
+def _run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin: int) -> int:
     """Let a market move on its own up to `until`; 1 when it stopped because its record is nearly full."""
     while next_public(k) < until:
         if k[sim.RECORD] + margin > k[sim.RECORD_ROWS]:
@@ -111,7 +121,7 @@ def run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin:
 
 
 @kernel
-def watch(b: Packed, k: Longs, flow: Floats, tape: Longs, first: int, step: int, out: Floats) -> int:
+def _watch(b: Packed, k: Longs, flow: Floats, tape: Longs, first: int, step: int, out: Floats) -> int:
     """Let a market move on its own and look at it on a grid of times.
 
     Parameters
@@ -138,7 +148,7 @@ def watch(b: Packed, k: Longs, flow: Floats, tape: Longs, first: int, step: int,
 
 
 @kernel
-def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first: int, step: int, out: Floats) -> int:
+def _program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first: int, step: int, out: Floats) -> int:
     """Own market orders at given times, and what the market looked like on a grid of times.
 
     Parameters
@@ -169,13 +179,13 @@ def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first
             side = 1 if lots > 0 else -1
             k[sim.SIDE] = side
             k[sim.LEFT] = abs(lots)
-            enter_new(b, k, flow, 0, side, side * FARTHEST, abs(lots), True)
+            _enter_new(b, k, flow, 0, side, side * FARTHEST, abs(lots), True)
             i += 1
     return 0
 
 
 @kernel
-def forgot(b: Packed, k: Longs) -> bool:
+def _forgot(b: Packed, k: Longs) -> bool:
     """Whether the market's last row took orders away by level or moved them, with client orders about that stay."""
     if b[lay.OWN_RESTING] == 0 or k[sim.RECORD] == 0:
         return False
@@ -185,7 +195,7 @@ def forgot(b: Packed, k: Longs) -> bool:
 
 
 @kernel
-def pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, until: int) -> int:
+def _pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, until: int) -> int:
     """Let all markets run, in order of time, up to and with `until` or to the end of the first moment with a WORD."""
     stop = until
     why = 0
@@ -207,7 +217,7 @@ def pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unti
             k[sim.ATTENTION] = 0
             why = WORD
             stop = when
-        if k[sim.RECORD] - at[first, DRAINED] >= k[sim.RECORD_ROWS] // 2 or forgot(b, k):
+        if k[sim.RECORD] - at[first, DRAINED] >= k[sim.RECORD_ROWS] // 2 or _forgot(b, k):
             why |= FULL
             stop = when
             break
@@ -217,7 +227,7 @@ def pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unti
 
 
 @kernel
-def enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
+def _enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
     """A client's order arrives under ledger place `own`."""
     led = ledger_at(b, own)
     led.state = lay.IN_FLIGHT
@@ -235,7 +245,89 @@ def enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int
 
 
 @kernel
-def enter_cancel(b: Packed, k: Longs, own: int, lots: int) -> None:
+def _enter_cancel(b: Packed, k: Longs, own: int, lots: int) -> None:
     """A client takes lots of a resting order back; it keeps its place."""
     own_dead(b, k, own, min(lots, own_order_at(b, own).qty), 0)
     k[sim.ATTENTION] = 0
+
+
+# -- what Python calls ------------------------------------------------------------------------------------------------
+
+
+def alone(b: Packed, k: Longs, flow: Floats, tape: Longs = NO_TAPE) -> Longs:
+    """`at` of one market whose clients' orders are entered: int64 (1, AT_WORDS)."""
+    at = np.zeros((1, AT_WORDS), np.int64)
+    at[0, [BOOK_END, STATE_END, FLOW_END, TAPE_END]] = len(b), len(k), len(flow), len(tape)
+    return at
+
+
+def _ask(
+    what: Question,
+    b: Packed,
+    k: Longs,
+    flow: Floats,
+    tape: Longs,
+    *words: int,
+    at: Longs = NOWHERE,
+    out: Floats = NO_OUT,
+) -> int:
+    w = np.zeros(WORDS, np.int64)
+    w[: len(words)] = words
+    return int(_operate(int(what), b, k, flow, tape, at, w, out))
+
+
+def run(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
+    """One market to its next decision: why it stopped (`engine.advance`)."""
+    return _ask(Question.RUN, b, k, flow, tape)
+
+
+def run_recorded(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin: int) -> int:
+    """One market on its own up to `until`; 1 when fewer than `margin` rows of its record were free first."""
+    return _ask(Question.FREE_RUN, b, k, flow, tape, until, margin)
+
+
+def lay_order(b: Packed, k: Longs, flow: Floats, tape: Longs, side: int, price: int, lots: int) -> int:
+    """Lay a public order: its slot, -1 where there is none."""
+    return _ask(Question.LAY, b, k, flow, tape, side, price, lots)
+
+
+def pass_time(b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, until: int) -> int:
+    """All markets in order of time up to and with `until`, or to a moment with a WORD: the bits WORD and FULL."""
+    return _ask(Question.PASS, b, k, flow, tape, until, at=at)
+
+
+def enter_new(
+    b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, side: int, price: int, lots: int,
+    immediate: bool,
+) -> None:  # fmt: skip
+    """A client's order arrives under a free place of market `market`'s ledger."""
+    _ask(Question.NEW, b, k, flow, NO_TAPE, market, place, side, price, lots, int(immediate), at=at)
+
+
+def enter_cancel(b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, lots: int) -> None:
+    """A client takes lots of a resting order back."""
+    _ask(Question.CANCEL, b, k, flow, NO_TAPE, market, place, lots, at=at)
+
+
+def measure_second(b: Packed, k: Longs, since: int, mid2_before: int, out: Floats) -> None:
+    """One second into `out` float64 (1, 8): rows of the record from number `since` on are counted."""
+    _ask(Question.MEASURE, b, k, NO_FLOW, NO_TAPE, since, mid2_before, out=out)
+
+
+def measure_seconds(b: Packed, k: Longs, flow: Floats, out: Floats) -> int:
+    """len(out) seconds at the rates `out[:, :3]`: the one that was too many for book or record, -1 if none was."""
+    return _ask(Question.SECONDS, b, k, flow, NO_TAPE, out=out)
+
+
+def watch(b: Packed, k: Longs, flow: Floats, first: int, step: int, out: Floats) -> None:
+    """A market on its own, seen on a grid of times from `first`, `step` ns apart, into `out` float64 (m, 8).
+
+    Mid in ticks; spread in ticks, -1 while a side is empty; lots traded, events, orders that found no slot, all since
+    the market began.
+    """
+    _ask(Question.WATCH, b, k, flow, NO_TAPE, first, step, out=out)
+
+
+def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first: int, step: int, out: Floats) -> None:
+    """Own market orders at given times, and what the market looked like on a grid of times (`_program`)."""
+    _ask(Question.PROGRAM, b, k, flow, tape, first, step, at=orders, out=out)
