@@ -21,7 +21,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import Preset, load
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.days import simulated_day
 from tercel.market.simulator.source import NO_TAPE, OWN_ORDERS, first_world, run_free
 from tercel.market.tape import Instrument
@@ -47,24 +47,12 @@ class Running:
     k: NDArray[np.int64] = field(init=False)
     flow: NDArray[np.float64] = field(init=False)
     at: NDArray[np.int64] = field(init=False)
-    words: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         self.b, k, self.flow = first_world(self.preset, seed=1)
         run_free(self.b, k, self.flow, NO_TAPE, int(SETTLE_S * NS_PER_SECOND))
         self.k = sim.extend(k, 0, ROWS)
-        self.words = np.zeros(together.WORDS, np.int64)
-        self.at = np.zeros((1, together.AT_WORDS), np.int64)
-        self.at[0, together.BOOK_END] = len(self.b)
-        self.at[0, together.STATE_END] = len(self.k)
-        self.at[0, together.FLOW_END] = len(self.flow)
-
-    def operate(self, what: int, *words: int) -> int:
-        """Ask the compiled entry."""
-        self.words[: len(words)] = words
-        return together.operate(
-            what, self.b, self.k, self.flow, NO_TAPE, self.at, self.words, together.NO_OUT
-        )  # fmt: skip
+        self.at = lockstep.alone(self.b, self.k, self.flow)
 
     def lay_own(self) -> None:
         """Own orders on both sides, wherever a place of the ledger is free."""
@@ -72,7 +60,8 @@ class Running:
         for place in np.flatnonzero(states[: 2 * OWN] == lay.FREE_SLOT):
             side = 1 if place < OWN else -1
             touch = int(self.k[sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK])
-            self.operate(together.NEW, 0, int(place), side, touch - side * (int(place) % OWN), OWN_LOTS, 0)
+            price = touch - side * (int(place) % OWN)
+            lockstep.enter_new(self.b, self.k, self.flow, self.at, 0, int(place), side, price, OWN_LOTS, False)
 
     def run(self, minutes: int) -> tuple[int, float, int]:
         """Public messages, seconds of CPU, and the fewest own orders in the book when a minute began."""
@@ -80,12 +69,13 @@ class Running:
         for _ in range(minutes):
             self.lay_own()
             fewest = min(fewest, int(self.b[lay.OWN_RESTING]))
+            margin = 2 * int(self.b[lay.ORDERS]) + 64
             until = int(self.k[sim.NOW]) + STEP_S * NS_PER_SECOND
             start = process_time()
             full = 1
             while full:
                 self.k[sim.RECORD] = 0
-                full = self.operate(together.FREE_RUN, until, 2 * int(self.b[lay.ORDERS]) + 64)
+                full = lockstep.run_recorded(self.b, self.k, self.flow, NO_TAPE, until, margin)
             seconds += process_time() - start
         return int(self.k[sim.EVENTS]) - before, seconds, fewest
 

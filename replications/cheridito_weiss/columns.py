@@ -7,10 +7,12 @@ include its own orders, as published.
 from typing import Final
 
 from tercel.core.jit import Floats, Longs, Packed, Singles, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution.reconcile import standing
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, in_window, level_at
+from tercel.market.book.ladder import best, in_window
+from tercel.market.book.records import ledger_at, level_at
 from tercel.market.flow.cheridito_weiss import layout as cw
 from tercel.market.simulator import layout as sim
 
@@ -66,7 +68,7 @@ def lots_from(b: Packed, side: int, price: int, out: Floats, at: int) -> float:
     total = 0.0
     for j in range(RUNGS):
         p = price - side * j
-        out[at + j] = b[level_at(b, side, p) + lay.LOTS] if in_window(b, side, p) else 0
+        out[at + j] = level_at(b, side, p).lots if in_window(b, side, p) else 0
         total += out[at + j]
     return total
 
@@ -80,7 +82,7 @@ def damped(b: Packed, side: int, near: int, own: bool) -> float:
         if not in_window(b, side, p):
             break
         lv = level_at(b, side, p)
-        total += weight * (b[lv + lay.LOTS] if own else b[lv + lay.LOTS] - b[lv + lay.OWN_LOTS])
+        total += weight * (lv.lots if own else lv.lots - lv.own_lots)
         weight *= DAMPING
     return total
 
@@ -103,7 +105,7 @@ def look(b: Packed, k: Longs, seen: Longs, c: Floats) -> None:
     c[QUANTITY] = k[sim.QUANTITY]
     c[BID] = bid
     c[ASK] = ask
-    c[BID_LOTS] = b[level_at(b, 1, bid) + lay.LOTS] if best(b, 1) != NO_BID else 0
+    c[BID_LOTS] = level_at(b, 1, bid).lots if best(b, 1) != NO_BID else 0
     c[BID_DRIFT] = bid - seen[5]
     c[MID_DRIFT] = 0.5 * (mid2 - seen[6])
     others = k[sim.PUBLIC_ASK] if k[sim.PUBLIC_ASK] != NO_ASK else ask
@@ -130,12 +132,12 @@ def _own(b: Packed, k: Longs, bid: int, ask: int, c: Floats) -> None:
     c[OWN_DEEPER] = 0.0
     c[UNPLACED] = k[sim.LEFT]
     c[AHEAD] = -1.0
-    for i in range(b[lay.OWN]):
+    for i in range(fixed(b, lay.OWN)):
         lots = standing(b, i)
         if lots == 0:
             continue
-        led = b[lay.AT_LEDGER] + i * lay.LEDGER
-        price = b[led + lay.OWN_PRICE]
+        led = ledger_at(b, i)
+        price = led.price
         c[UNPLACED] -= lots
         if 0 <= price - ask < RUNGS:
             c[OWN_ASK + price - ask] += lots
@@ -143,8 +145,8 @@ def _own(b: Packed, k: Longs, bid: int, ask: int, c: Floats) -> None:
             c[OWN_DEEPER] += lots
         if 0 <= price - bid - 1 < RUNGS:
             c[OWN_BID + price - bid - 1] += lots
-        if price == ask and (c[AHEAD] < 0.0 or b[led + lay.AHEAD] < c[AHEAD]):
-            c[AHEAD] = b[led + lay.AHEAD]
+        if price == ask and (c[AHEAD] < 0.0 or led.ahead < c[AHEAD]):
+            c[AHEAD] = led.ahead
 
 
 @kernel

@@ -113,17 +113,15 @@ def published(market: str, cancels: str = "own", facts: dict[str, Any] | None = 
 
 def measured(preset: CheriditoWeissPreset, episodes: int = 4000, seed: int = 2507) -> dict[str, Any]:
     """Volume, depth, spread and volatility within the 150 s after the warm-up, over episodes of nobody's orders."""
-    from tercel.market.simulator import together
-    from tercel.market.simulator.source import NO_TAPE, first_world
+    from tercel.market.simulator import lockstep
+    from tercel.market.simulator.source import first_world
 
     b0, k0, flow = first_world(preset, 0)
-    words = np.zeros(together.WORDS, np.int64)
     seen, depth = np.zeros((episodes, 11, 8)), np.zeros((episodes, 5))
     for i in range(episodes):
         b, k = b0.copy(), k0.copy()
         seed_stream(k, sim.FLOW_RNG, seed, i, 1)
-        words[:2] = 15 * NS_PER_SECOND, 15 * NS_PER_SECOND
-        together.operate(together.WATCH, b, k, flow, NO_TAPE, together.NOWHERE, words, seen[i])
+        lockstep.watch(b, k, flow, 15 * NS_PER_SECOND, 15 * NS_PER_SECOND, seen[i])
         depth[i] = (_depth(b, 1) + _depth(b, -1)) / 2
     mids, spreads, volumes = seen[:, :, 0], seen[:, :, 1], seen[:, :, 2]
     per_s = float((volumes[:, -1] - volumes[:, 0]).mean() / 150.0)

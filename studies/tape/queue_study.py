@@ -16,7 +16,7 @@ from tercel.core.errors import TapeError
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.source import Source
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, Instrument
@@ -124,21 +124,20 @@ class _Replay:
         self.k[sim.CURSOR_END], self.k[sim.ATTENTIVE] = len(self.tape), 1
         self.k[sim.LEFT] = 1 << 60
         self.k[sim.FLOW_NS] = self.tape[0, sim.T_NS] if len(self.tape) else FOREVER_NS
-        self.words = np.zeros(together.WORDS, np.int64)
-        self.at = np.array([[0, len(self.b), 0, len(self.k), 0, len(self.flow), 0, len(self.tape), 0]], np.int64)
+        self.at = lockstep.alone(self.b, self.k, self.flow)
 
     def until(self, ns: int) -> bool:
         """Run to a time or to the next own fill; whether it came to that time."""
         self.k[sim.DUE_NS] = ns
-        why = together.operate(
-            together.RUN, self.b, self.k, self.flow, self.tape, together.NOWHERE, self.words, together.NO_OUT
-        )
-        return why != sim.ACKNOWLEDGED
+        return lockstep.run(self.b, self.k, self.flow, self.tape) != sim.ACKNOWLEDGED
 
-    def order(self, what: int, *said: int) -> None:
-        """A word to the market: `together.NEW` or `together.CANCEL`."""
-        self.words[: 1 + len(said)] = (0, *said)
-        together.operate(what, self.b, self.k, self.flow, self.tape, self.at, self.words, together.NO_OUT)
+    def send(self, own: int, side: int, price: int, lots: int) -> None:
+        """A limit order."""
+        lockstep.enter_new(self.b, self.k, self.flow, self.at, 0, own, side, price, lots, False)
+
+    def cancel(self, own: int, lots: int) -> None:
+        """Take lots of an order back."""
+        lockstep.enter_cancel(self.b, self.k, self.flow, self.at, 0, own, lots)
 
     def open_lots(self, own: int) -> int:
         """Lots of an own order that are not dead."""
@@ -167,7 +166,7 @@ def run_orders(source: Source, places: NDArray[np.int64], wait_ns: int, lots: in
         while not replay.until(now):
             pass
         for own, side in enumerate((1, -1)):
-            replay.order(together.NEW, own, side, touch[own], lots, 0)
+            replay.send(own, side, touch[own], lots)
         filled = [float("inf"), float("inf")]
         over = False
         while not over:
@@ -178,7 +177,7 @@ def run_orders(source: Source, places: NDArray[np.int64], wait_ns: int, lots: in
         for own, side in enumerate((1, -1)):
             rows.append((now, side, touch[own], filled[own]))
             if replay.open_lots(own) > 0:
-                replay.order(together.CANCEL, own, lots)
+                replay.cancel(own, lots)
     ns, sides, price, filled_s = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Orders(
         np.array(ns, np.int64), np.array(sides, np.int64), np.array(price, np.int64), np.array(filled_s, float)

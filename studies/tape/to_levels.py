@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from tercel.core.errors import TapeError
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.market.book import Book
-from tercel.market.book import layout as lay
 from tercel.market.book.id_map import Ids, find
 from tercel.market.book.ladder import lots_at
+from tercel.market.book.records import order_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
@@ -39,8 +39,8 @@ def _rows(
         old_side, old_price, before_old = 0, 0, 0
         at = find(ids, order_id[i]) if touches and order_id[i] != 0 else -1
         if at >= 0:  # what is known of an order counts, not what the row says of it
-            o = lay.HEADER + ids[at].slot * lay.ORDER
-            old_side, old_price = b[o + lay.SIDE], b[o + lay.PRICE]
+            o = order_at(b, ids[at].slot)
+            old_side, old_price = o.side, o.price
             before_old = lots_at(b, old_side, old_price)
             s = s if what == ADD else old_side
             p = p if what == ADD or what == MODIFY else old_price

@@ -1,11 +1,24 @@
 """What kernels tell the compiler about memory: words that never change, and what will be read soon."""
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, import-untyped"
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tercel.core.jit import JIT
+from tercel.core.jit import JIT, Packed
 
-if JIT:
+if TYPE_CHECKING or not JIT:
+
+    def fixed(array: Packed, at: int) -> int:
+        """The word `array[at]`, which nobody changes while a kernel runs."""
+        return int(array[at])
+
+    def prefetch(array: Any, at: int) -> None:
+        """Have the processor fetch the cache line of `array[at]`: interpreted, nothing."""
+
+    def record_at(dtype: Any) -> Any:
+        """A function of an array and a place: the record of `dtype` that lies there, in the array itself."""
+        return lambda array, place: array[place : place + dtype.itemsize // array.itemsize].view(dtype)[0]
+
+else:
     from llvmlite import ir
     from numba.core import types
     from numba.core.cgutils import get_or_insert_function
@@ -40,11 +53,18 @@ if JIT:
 
         return types.void(array, types.intp), hint
 
-else:
+    def record_at(dtype: Any) -> Any:
+        """A function of an array and a place: the record of `dtype` that lies there, in the array itself."""
+        from numba import from_dtype
 
-    def fixed(array: Any, at: int) -> Any:
-        """The word `array[at]`."""
-        return array[at]
+        record = from_dtype(dtype)
 
-    def prefetch(array: Any, at: int) -> None:
-        """Nothing, interpreted."""
+        @intrinsic
+        def at(typing, array, place):
+            def lies(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                there = _address(context, builder, signature.args[0], *args)
+                return builder.bitcast(there, context.get_value_type(record))
+
+            return record(array, types.intp), lies
+
+        return at

@@ -5,6 +5,7 @@ it astray. Layouts of rows are those of the record (`market.simulator.layout`).
 """
 
 from tercel.core.jit import Floats, Longs, Packed, Singles, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution.actions.kernels import decode_placement_row
 from tercel.execution.policies.mlp import mlp_forward
@@ -12,6 +13,7 @@ from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.execution.step import end, observe_and_draw, schedule
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, is_own
+from tercel.market.book.records import ledger_at, order_at
 from tercel.market.book.window import settle_frozen
 from tercel.market.flow.martingale import walk_to
 from tercel.market.impact.translate import shift_public
@@ -74,10 +76,10 @@ CLOSED = 2  # the horizon: the forced order was sent
 @kernel
 def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int) -> int:
     """Whether a public row fits the book."""
-    slots = b[lay.ORDERS]
+    slots = fixed(b, lay.ORDERS)
     qty = 0
-    if 0 <= who < slots + 2 * b[lay.OWN] and not is_own(b, who):
-        qty = b[lay.HEADER + who * lay.ORDER + lay.QTY]
+    if 0 <= who < slots + 2 * fixed(b, lay.OWN) and not is_own(b, who):
+        qty = order_at(b, who).qty
     elif who != -1 or kind == ADD:
         return BAD_SLOT
     if kind == ADD:
@@ -100,16 +102,16 @@ def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int
 @kernel
 def own_fault(b: Packed, k: Longs, kind: int, who: int, how: int, price: int, lots: int) -> int:
     """Whether the venue can have said this of an own order."""
-    if who < 0 or who >= b[lay.OWN]:
+    if who < 0 or who >= fixed(b, lay.OWN):
         return BAD_OWN
-    led = b[lay.AT_LEDGER] + who * lay.LEDGER
-    if b[led + lay.STATE] == lay.FREE_SLOT or lots < 0 or lots > b[led + lay.OPEN]:
+    led = ledger_at(b, who)
+    if led.state == lay.FREE_SLOT or lots < 0 or lots > led.open:
         return BAD_OWN
-    if kind == sim.OWN_DENIED and b[led + lay.STATE] != lay.IN_FLIGHT:
+    if kind == sim.OWN_DENIED and led.state != lay.IN_FLIGHT:
         return BAD_OWN
-    if kind == sim.OWN_REST and b[led + lay.STATE] != lay.IN_FLIGHT:
+    if kind == sim.OWN_REST and led.state != lay.IN_FLIGHT:
         return BAD_OWN
-    if kind == sim.OWN_DEAD and price > b[led + lay.PENDING_CANCEL]:
+    if kind == sim.OWN_DEAD and price > led.pending_cancel:
         return BAD_OWN
     if (
         ends_command(b, kind, who, how, price, lots)
@@ -125,10 +127,10 @@ def ends_command(b: Packed, kind: int, who: int, how: int, requested: int, lots:
 
     Lots of a resting order that die unasked (the venue's own cancel) answer no command.
     """
-    led = b[lay.AT_LEDGER] + who * lay.LEDGER
+    led = ledger_at(b, who)
     if kind == sim.OWN_DEAD:
-        return requested > 0 or b[led + lay.STATE] == lay.IN_FLIGHT
-    return kind == sim.OWN_REST or (how & 1 == 0 and lots == b[led + lay.OPEN])
+        return requested > 0 or led.state == lay.IN_FLIGHT
+    return kind == sim.OWN_REST or (how & 1 == 0 and lots == led.open)
 
 
 @kernel

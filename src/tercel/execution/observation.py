@@ -22,12 +22,14 @@ order's side: a policy sees buying and selling alike.
 import math
 
 from tercel.core.jit import Longs, Packed, Singles, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
 from tercel.features.microstructure import imbalance, public_depth, signed_log
 from tercel.market.book import layout as lay
+from tercel.market.book.records import ledger_at
 from tercel.market.simulator import layout as sim
 
 OBS_PRIVATE = 15
@@ -74,13 +76,13 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
     for j in range(it.K):
         x[c.REST0 + j] = 0
         x[c.AHEAD0 + j] = -1
-    for i in range(b[lay.OWN]):
-        led = b[lay.AT_LEDGER] + i * _LEDGER
+    for i in range(fixed(b, lay.OWN)):
+        led = ledger_at(b, i)
         lots = standing(b, i)
         if lots == 0:
             continue
         rung = rung_of(b, i, side, anchor, 1)
-        if b[led + lay.STATE] == lay.IN_FLIGHT:
+        if led.state == lay.IN_FLIGHT:
             x[c.INFLIGHT] += lots
         room -= lots
         if rung < 0:
@@ -88,8 +90,8 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
                 x[c.OUTSIDE_LOTS] += lots
             continue
         x[c.REST0 + rung] += lots
-        if b[led + lay.STATE] == lay.RESTING and (x[c.AHEAD0 + rung] < 0 or b[led + lay.AHEAD] < x[c.AHEAD0 + rung]):
-            x[c.AHEAD0 + rung] = b[led + lay.AHEAD]
+        if led.state == lay.RESTING and (x[c.AHEAD0 + rung] < 0 or led.ahead < x[c.AHEAD0 + rung]):
+            x[c.AHEAD0 + rung] = led.ahead
     # lots that wait for an acknowledgement are wanted where they will stand, as far as the order has lots for them
     for j in range(it.K):
         waiting = min(k[sim.WAITING_REST + j], room)

@@ -20,14 +20,13 @@ from tercel.execution.observation import OBS_SIZE
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 
 WAIT: Final = 0
 DECIDE: Final = 1
 OVER: Final = 2
 
 _NO_FLOW = np.zeros(0)
-_NO_WORDS = np.zeros(together.WORDS, np.int64)
 _NO_COMMANDS = np.zeros((0, kernels.COMMAND_WORDS), np.int64)
 
 
@@ -117,9 +116,7 @@ class PaperTrial:
         """To what falls due, as `execution.step.run`: waiting lots are sent as acknowledgements come in."""
         k = self._state
         while True:
-            why = together.operate(
-                together.RUN, self._book, k, _NO_FLOW, rows, together.NOWHERE, _NO_WORDS, together.NO_OUT
-            )
+            why = lockstep.run(self._book, k, _NO_FLOW, rows)
             if why != sim.ACKNOWLEDGED:
                 k[sim.DUE_EVENTS] = k[sim.DUE_VOLUME] = FOREVER_NS
                 return why

@@ -8,9 +8,11 @@ acknowledgements come in, so own lots not known dead never exceed what is left o
 from typing import Final
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import intent as it
 from tercel.market.book import layout as lay
+from tercel.market.book.records import ledger_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import send_cancel, send_new
 
@@ -24,15 +26,15 @@ FARTHEST: Final = NO_ASK // 2
 def open_lots(b: Packed) -> int:
     """Own lots not known dead: in flight, resting, cancel pending."""
     total = 0
-    for i in range(b[lay.OWN]):
-        total += b[b[lay.AT_LEDGER] + i * _LEDGER + lay.OPEN]
+    for i in range(fixed(b, lay.OWN)):
+        total += ledger_at(b, i).open
     return total
 
 
 @kernel
 def is_take(b: Packed, own: int) -> bool:
     """Whether an own order takes and never rests: it stands on no price, and no cancel can reach it in time."""
-    price = b[b[lay.AT_LEDGER] + own * _LEDGER + lay.OWN_PRICE]
+    price = ledger_at(b, own).price
     return price == NO_BID or price == NO_ASK
 
 
@@ -41,7 +43,7 @@ def rung_of(b: Packed, own: int, side: int, anchor: int, step: int) -> int:
     """The rung an own order stands on, -1 off the ladder."""
     if is_take(b, own):
         return -1
-    away = (anchor - b[b[lay.AT_LEDGER] + own * _LEDGER + lay.OWN_PRICE]) * side
+    away = (anchor - ledger_at(b, own).price) * side
     if away < 0 or away % step != 0 or away // step >= it.K:
         return -1
     return away // step
@@ -50,10 +52,10 @@ def rung_of(b: Packed, own: int, side: int, anchor: int, step: int) -> int:
 @kernel
 def standing(b: Packed, own: int) -> int:
     """Lots of an own order that are meant to live: open and in no pending cancel."""
-    led = b[lay.AT_LEDGER] + own * _LEDGER
-    if b[led + lay.STATE] == lay.FREE_SLOT:
+    led = ledger_at(b, own)
+    if led.state == lay.FREE_SLOT:
         return 0
-    return max(b[led + lay.OPEN] - b[led + lay.PENDING_CANCEL], 0)
+    return max(led.open - led.pending_cancel, 0)
 
 
 @kernel
@@ -61,11 +63,11 @@ def shrink(b: Packed, k: Longs, side: int, anchor: int, step: int, rung: int, ex
     """Cancel `excess` lots of a rung, newest orders first."""
     while excess > 0:
         newest, sent = -1, -1
-        for i in range(b[lay.OWN]):
+        for i in range(fixed(b, lay.OWN)):
             if standing(b, i) > 0 and rung_of(b, i, side, anchor, step) == rung:
-                if b[b[lay.AT_LEDGER] + i * _LEDGER + lay.SENT] > sent:
+                if ledger_at(b, i).sent > sent:
                     newest = i
-                    sent = b[b[lay.AT_LEDGER] + i * _LEDGER + lay.SENT]
+                    sent = ledger_at(b, i).sent
         if newest < 0:
             return
         lots = min(excess, standing(b, newest))
@@ -140,7 +142,7 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
     if k[sim.LIMIT] != 0:
         keep_limit(k)
     anchor, step = k[sim.WAITING_ANCHOR], k[sim.WAITING_STEP]
-    for i in range(b[lay.OWN]):
+    for i in range(fixed(b, lay.OWN)):
         lots = standing(b, i)
         if lots == 0:
             continue
@@ -159,7 +161,7 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
 @kernel
 def force(b: Packed, k: Longs) -> None:
     """The horizon: cancel everything, then take what is left, as acknowledgements and the parent's limit allow."""
-    for i in range(b[lay.OWN]):
+    for i in range(fixed(b, lay.OWN)):
         lots = standing(b, i)
         if lots > 0 and not is_take(b, i):
             send_cancel(b, k, i, lots)

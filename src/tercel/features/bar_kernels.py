@@ -15,9 +15,9 @@ import math
 from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.features.microstructure import imbalance, public_depth
-from tercel.market.book import layout as lay
 from tercel.market.book.id_map import Ids
-from tercel.market.book.ladder import in_window, level_at
+from tercel.market.book.ladder import in_window
+from tercel.market.book.records import level_at, side_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, MESSAGE_END, OPENING, REDUCE, TRADE_HIDDEN
 
@@ -36,7 +36,7 @@ def level_prices(b: Packed, side: int, touch: int, out: Longs, at: int, levels: 
     price, n = touch, 0
     while n < levels and in_window(b, side, price):
         lv = level_at(b, side, price)
-        if b[lv + lay.LOTS] > b[lv + lay.OWN_LOTS]:
+        if lv.lots > lv.own_lots:
             out[at + n] = price
             n += 1
         price -= side
@@ -57,7 +57,7 @@ def side_flow(side: int, price: int, lots: int, price_before: int, lots_before: 
 @kernel
 def read_levels(b: Packed, levels: int, seen: Longs) -> None:
     """Prices and lots of both sides into `seen`: L bid prices, L bid lots, L ask prices, L ask lots."""
-    bid, ask = b[lay.BEST_BID], b[lay.BEST_ASK]
+    bid, ask = side_at(b, 1).best, side_at(b, -1).best
     level_prices(b, 1, bid, seen, 0, levels)
     public_depth(b, 1, bid, seen, levels, levels)
     level_prices(b, -1, ask, seen, 2 * levels, levels)
@@ -90,7 +90,7 @@ def flow_of_tape(
         if flags[i] & MESSAGE_END == 0:
             continue
         read_levels(b, levels, seen)
-        state[n, NS], state[n, BID], state[n, ASK] = ns[i], b[lay.BEST_BID], b[lay.BEST_ASK]
+        state[n, NS], state[n, BID], state[n, ASK] = ns[i], side_at(b, 1).best, side_at(b, -1).best
         state[n, SIGNED], state[n, TRADED], state[n, TRADES], state[n, COUNT] = signed, traded, trades, events
         for m in range(levels):
             state[n, LOTS0 + m] = seen[levels + m]

@@ -164,7 +164,7 @@ def _orderbook_of(found: list[Member], instrument: Instrument) -> Member:
     return mine[0]
 
 
-def in_room(run: Callable[[Packed, Longs, Packed, Longs], None]) -> Book:
+def in_room(run: Callable[[Packed, Ids, Longs], None]) -> Book:
     """Run on the arrays of an empty book that has room for all orders; returns the book."""
     orders = ORDERS
     while True:

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book.id_map import Ids
-from tercel.market.book.ladder import best, in_window, level_at, lots_at
-from tercel.market.book.layout import FAR_ASK, FAR_BID, HEADER, LEVELS_ASK, LEVELS_BID, LOTS, NEXT, ORDER, PRICE, QTY
+from tercel.market.book.ladder import best, in_window, lots_at
+from tercel.market.book.records import level_at, order_at, side_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID, MOST
 from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROLL_IN, ROLL_OUT
@@ -26,29 +26,29 @@ def read_book(b: Packed, side: int, prices: Packed, lots: Packed) -> int:
     """All occupied levels of a side of the book, best first, as many as fit; returns how many."""
     n = 0
     most = prices.shape[0]
-    left = b[LEVELS_BID] if side > 0 else b[LEVELS_ASK]
+    left = side_at(b, side).levels
     price = best(b, side)
     while left > 0 and n < most and in_window(b, side, price):
-        total = b[level_at(b, side, price) + LOTS]
+        total = level_at(b, side, price).lots
         if total > 0:
             prices[n], lots[n] = price, total
             n += 1
             left -= 1
         price -= side
-    slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+    slot = side_at(b, side).far
     while slot >= 0:
-        o = HEADER + slot * ORDER
+        o = order_at(b, slot)
         k = 0
-        while k < n and (prices[k] - b[o + PRICE]) * side > 0:
+        while k < n and (prices[k] - o.price) * side > 0:
             k += 1
-        if k < n and prices[k] == b[o + PRICE]:
-            lots[k] += b[o + QTY]
+        if k < n and prices[k] == o.price:
+            lots[k] += o.qty
         elif k < most:
             n = min(n + 1, most)
             for j in range(n - 1, k, -1):
                 prices[j], lots[j] = prices[j - 1], lots[j - 1]
-            prices[k], lots[k] = b[o + PRICE], b[o + QTY]
-        slot = b[o + NEXT]
+            prices[k], lots[k] = o.price, o.qty
+        slot = o.next
     return n
 
 

@@ -17,7 +17,7 @@ from tercel.core.errors import FeedError
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.market.book.id_map import Ids
 from tercel.market.book.ladder import head_at, in_window
-from tercel.market.book.layout import FAR_ASK, FAR_BID, HEADER, NEXT, ORDER, PRICE
+from tercel.market.book.records import order_at, side_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.feeds.dbn_kernels import NO_PRICE
 from tercel.market.feeds.dbn_records import csv_numbers, csv_prices, csv_times, is_csv, metadata_of, read_csv
@@ -59,12 +59,12 @@ def orders_at(b: Packed, side: int, price: int) -> int:
         slot = head_at(b, side, price)
         while slot >= 0:
             n += 1
-            slot = b[HEADER + slot * ORDER + NEXT]
+            slot = order_at(b, slot).next
         return n
-    slot = b[FAR_BID] if side > 0 else b[FAR_ASK]
+    slot = side_at(b, side).far
     while slot >= 0:
-        n += b[HEADER + slot * ORDER + PRICE] == price
-        slot = b[HEADER + slot * ORDER + NEXT]
+        n += order_at(b, slot).price == price
+        slot = order_at(b, slot).next
     return n
 
 

@@ -9,7 +9,8 @@ from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book.id_map import Ids, find
 from tercel.market.book.ladder import best, lots_at
-from tercel.market.book.layout import HEADER, HIGH, ORDER, PRICE, QTY, SIDE
+from tercel.market.book.layout import HIGH
+from tercel.market.book.records import order_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
@@ -90,8 +91,8 @@ def survey(
         if (what == schema.ADD or what == schema.MODIFY) and order_id[i] != 0:
             at = find(ids, order_id[i])
             if at >= 0:  # the order leaves where it was
-                o = HEADER + ids[at].slot * ORDER
-                old_side, old_price = b[o + SIDE], b[o + PRICE]
+                o = order_at(b, ids[at].slot)
+                old_side, old_price = o.side, o.price
                 old_lots = lots_at(b, old_side, old_price)
                 s = old_side if what == schema.MODIFY else s
         before = lots_at(b, s, p) if on_level and s != 0 else 0
@@ -123,7 +124,7 @@ def resting_lots(b: Packed) -> int:
     """Lots of all orders in a book, whatever its levels say."""
     total = 0
     for slot in range(b[HIGH]):
-        total += b[HEADER + slot * ORDER + QTY]
+        total += order_at(b, slot).qty
     return total
 
 

@@ -8,12 +8,12 @@ import numpy as np
 from tercel.core.jit import Longs, Packed
 from tercel.core.orders import M_KIND, MarketRows
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, MOVE, TRADES
-from tercel.market.simulator.together import WORDS
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 from tercel.risk.anomaly import Calm, StreamingAnomaly
 from tercel.risk.posture import RiskState
-from tercel.risk.seconds import Second, measure
+from tercel.risk.seconds import Second
 
 
 class Followed(Protocol):
@@ -42,7 +42,6 @@ class SecondReader:
     def __init__(self) -> None:
         self.counts = np.zeros(COLUMNS)
         self._mid2 = 0
-        self._words = np.zeros(WORDS, np.int64)
         self._out = np.zeros((1, COLUMNS))
 
     def on_market(self, event: MarketRows) -> None:
@@ -58,7 +57,7 @@ class SecondReader:
         """The second that ends now: depth and touch as the market stands, counts and move since the last call."""
         k = market.state
         mid2 = int(k[sim.MID2])
-        measure(market.book, k, int(k[sim.RECORD]), self._mid2 or mid2, self._words, self._out)
+        lockstep.measure_second(market.book, k, int(k[sim.RECORD]), self._mid2 or mid2, self._out)
         out = self._out[0]
         for column in (ADDS, TRADES, CANCELS):
             out[column] = self.counts[column]

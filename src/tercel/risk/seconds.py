@@ -9,13 +9,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from tercel.core.errors import CapacityError
-from tercel.core.jit import Floats, Longs, Packed
+from tercel.core.jit import Floats
 from tercel.core.seeds import seed_stream
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.seconds import COLUMNS
-from tercel.market.simulator.source import NO_TAPE, Source
-from tercel.market.simulator.together import WORDS
+from tercel.market.simulator.source import Source
 
 RECORD_ROWS: Final = 1 << 14
 """Rows of a record that is read every second: more than any preset sends in one."""
@@ -49,15 +48,6 @@ class Second(NamedTuple):
     move_ticks: float
 
 
-def measure(b: Packed, k: Longs, since: int, mid2_before: int, words: Longs, out: Floats) -> None:
-    """One second into `out`, float64 (1, 8): rows of the record from number `since` on are counted.
-
-    `words` is room to work in, int64 (:data:`WORDS`,).
-    """
-    words[0], words[1] = since, mid2_before
-    together.operate(together.MEASURE, b, k, _NO_FLOW, NO_TAPE, together.NOWHERE, words, out)
-
-
 def simulate(source: Source, rates: Floats, seed: int, index: int = 0, world: int = 0) -> Floats:
     """Seconds of a reactive market whose rates change as it runs.
 
@@ -82,9 +72,9 @@ def simulate(source: Source, rates: Floats, seed: int, index: int = 0, world: in
     """
     b, k = source.worlds_b[world].copy(), sim.extend(source.worlds_k[world], 0, RECORD_ROWS)
     seed_stream(k, sim.FLOW_RNG, seed, index, 0)
-    out, words = np.zeros((len(rates), COLUMNS)), np.zeros(WORDS, np.int64)
+    out = np.zeros((len(rates), COLUMNS))
     out[:, :3] = rates
-    full = together.operate(together.SECONDS, b, k, source.flow, NO_TAPE, together.NOWHERE, words, out)
+    full = lockstep.measure_seconds(b, k, source.flow, out)
     if full >= 0:
         raise CapacityError("room for the orders of every second", f"too many in second {full}", "scale rates less")
     return out

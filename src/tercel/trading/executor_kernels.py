@@ -5,11 +5,13 @@ from typing import Final
 import numpy as np
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution.driver_kernels import FINE, apply_row
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, insert, public_lots_at
+from tercel.market.book.records import ledger_at, order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.crossing import outside_feed
 from tercel.market.simulator.replay import touch_from_book
@@ -79,11 +81,11 @@ def apply_heard(b: Packed, k: Longs, row: Longs) -> int:
 def slot_of(b: Packed, row: Longs) -> int:
     """The book's slot for a public id: pieces of split blocks lie behind this book's own orders."""
     who = row[M_ID]
-    if who < b[lay.ORDERS]:
+    if who < fixed(b, lay.ORDERS):
         return int(who)
-    piece = who + b[lay.OWN]
-    known = piece < b[lay.ORDERS] + 2 * b[lay.OWN]
-    return int(piece) if known and b[lay.HEADER + piece * lay.ORDER + lay.QTY] >= row[M_LOTS] else -1
+    piece = who + fixed(b, lay.OWN)
+    known = piece < fixed(b, lay.ORDERS) + 2 * fixed(b, lay.OWN)
+    return int(piece) if known and order_at(b, piece).qty >= row[M_LOTS] else -1
 
 
 @kernel
@@ -108,14 +110,14 @@ def load(b: Packed, k: Longs, rows: Longs) -> int:
         if kind == STATUS:
             k[sim.HALTED] = 0 if rows[i, M_PRICE] == 1 else 1
             continue
-        slot = who if who < b[lay.ORDERS] else who + b[lay.OWN]
-        if slot < 0 or slot >= b[lay.ORDERS] + 2 * b[lay.OWN] or rows[i, M_LOTS] <= 0:
+        slot = who if who < fixed(b, lay.ORDERS) else who + fixed(b, lay.OWN)
+        if slot < 0 or slot >= fixed(b, lay.ORDERS) + 2 * fixed(b, lay.OWN) or rows[i, M_LOTS] <= 0:
             return i
-        if b[lay.HEADER + slot * lay.ORDER + lay.QTY] != 0 or (kind != ADD and kind != ROLL_IN):
+        if order_at(b, slot).qty != 0 or (kind != ADD and kind != ROLL_IN):
             return i
         insert(b, slot, rows[i, M_SIDE], rows[i, M_PRICE], rows[i, M_LOTS])
         if kind == ROLL_IN:
-            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+            order_at(b, slot).marks |= lay.ANONYMOUS
     touch_from_book(b, k)
     return int(rows.shape[0])
 
@@ -217,7 +219,7 @@ def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Long
             if own >= 0:
                 mark(group, marks, own, 1)
         if own >= 0:
-            if row[M_KIND] != ADD or b[b[lay.AT_LEDGER] + own * lay.LEDGER + lay.STATE] != lay.IN_FLIGHT:
+            if row[M_KIND] != ADD or ledger_at(b, own).state != lay.IN_FLIGHT:
                 continue  # what leaves an own order follows from its report; one shown again rests already
             side, price = row[M_SIDE], row[M_PRICE]
             hidden = outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0

@@ -14,8 +14,8 @@ from tercel.market.impact.law import ImpactLaw, exponentials, of_card, with_impa
 from tercel.market.impact.metaorder import SHIFT, displacement, paired, program, run
 from tercel.market.impact.pilot import mean_trade, pilot_law, weights_law
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
-from tercel.market.simulator.reals import real
+from tercel.market.simulator import lockstep
+from tercel.market.simulator.float_bits import real
 from tercel.market.simulator.source import NO_TAPE, Source, blank_state, reactive, run_free
 
 LAW = ImpactLaw("translation", mean_trade_lots=4.0, trades=100.0, sigma_ticks=20.0, td_s=300.0)
@@ -29,13 +29,9 @@ def csco() -> Source:
 def still(law: ImpactLaw, index: int = 0) -> Source:
     """A deep book in which nothing moves by itself; `index` draws how ticks are rounded."""
     b, k = lay.new_book(256, 256, 32), blank_state(sim.SANTA_FE)
-    words = np.zeros(together.WORDS, np.int64)
     for side in (1, -1):
         for n in range(1, 100):
-            words[:3] = side, 1000 - side * n, 10
-            together.operate(
-                together.LAY, b, k, np.zeros(sim.FLOW_HEAD), NO_TAPE, together.NOWHERE, words, np.zeros((0, 8))
-            )
+            lockstep.lay_order(b, k, np.zeros(sim.FLOW_HEAD), NO_TAPE, side, 1000 - side * n, 10)
     source = Source("still", sim.SANTA_FE, np.zeros(sim.FLOW_HEAD), NO_TAPE, b[None], k[None], 0.01, 1)
     return with_impact(source, law)
 
@@ -109,12 +105,9 @@ def test_passive_fills_count_with_the_side_of_the_own_order(csco: Source) -> Non
     """A resting own buy order that is hit raises the price."""
     source = with_impact(csco, LAW)
     b, k = source.worlds_b[0].copy(), source.worlds_k[0].copy()
-    words = np.zeros(together.WORDS, np.int64)
-    at = np.zeros((1, together.AT_WORDS), np.int64)
-    at[0, 1::2] = len(b), len(k), len(source.flow), 0
-    words[:6] = 0, 0, 1, int(k[sim.PUBLIC_BID]), 30, 0
     k[sim.SIDE] = 1
-    together.operate(together.NEW, b, k, source.flow, source.tape, at, words, together.NO_OUT)
+    at = lockstep.alone(b, k, source.flow)
+    lockstep.enter_new(b, k, source.flow, at, 0, 0, 1, int(k[sim.PUBLIC_BID]), 30, False)
     run_free(b, k, source.flow, source.tape, int(k[sim.NOW]) + 600 * NS_PER_SECOND)
     assert k[sim.PASSIVE_LOTS] > 0
     assert real(k, sim.KERNEL) > 0.0
@@ -140,9 +133,7 @@ def test_under_weights_others_sell_more_while_we_buy(csco: Source) -> None:
             k[sim.FLOW_RNG] ^= index
             before = int(k[sim.SOLD] - k[sim.BOUGHT])
             orders = program(60, 120.0, 4.0, int(k[sim.NOW]))
-            words = np.zeros(together.WORDS, np.int64)
-            out = np.zeros((0, 8))
-            together.operate(together.PROGRAM, b, k, source.flow, source.tape, orders, words, out)
+            lockstep.program(b, k, source.flow, source.tape, orders, 0, 0, lockstep.NO_OUT)
             lots += int(k[sim.SOLD] - k[sim.BOUGHT]) - before
             assert (real(k, sim.BIAS) > 0.0) == (source is loud)
             assert k[sim.SHIFT] == 0

@@ -14,7 +14,7 @@ from tercel.market.regimes.law import RegimeChain, RegimeScript, Season, packed,
 from tercel.market.regimes.named import NAMED, Phase, Regime, steady
 from tercel.market.regimes.truth import in_force, path
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.reals import real
+from tercel.market.simulator.float_bits import real
 from tercel.market.simulator.source import NO_TAPE, Source, martingale_market
 
 S = NS_PER_SECOND

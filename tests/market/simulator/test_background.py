@@ -17,7 +17,7 @@ from tercel.execution.view import View
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, of_card, with_impact
-from tercel.market.simulator import background, together
+from tercel.market.simulator import background, lockstep
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.source import NO_TAPE, Source, reactive
@@ -104,17 +104,13 @@ def test_whatever_we_do_the_background_is_the_twin(name: str, seed: int) -> None
 
 
 def _enter(b: Book, k: State, source: Source, side: int, price: int, lots: int, place: int, now: bool) -> None:
-    words, at = np.zeros(together.WORDS, np.int64), np.zeros((1, together.AT_WORDS), np.int64)
-    at[0, [together.BOOK_END, together.STATE_END, together.FLOW_END]] = len(b), len(k), len(source.flow)
-    words[:6] = 0, place, side, price, lots, int(now)
     k[sim.SIDE], k[sim.LEFT], k[sim.QUANTITY] = side, 10**9, 10**9
-    together.operate(together.NEW, b, k, source.flow, NO_TAPE, at, words, together.NO_OUT)
+    at = lockstep.alone(b, k, source.flow)
+    lockstep.enter_new(b, k, source.flow, at, 0, place, side, price, lots, now)
 
 
 def _until(b: Book, k: State, source: Source, ns: int) -> None:
-    words = np.zeros(together.WORDS, np.int64)
-    words[:2] = ns, -(10**9)
-    together.operate(together.FREE_RUN, b, k, source.flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT)
+    lockstep.run_recorded(b, k, source.flow, NO_TAPE, ns, -(10**9))
 
 
 @pytest.mark.parametrize("name", MODELS)

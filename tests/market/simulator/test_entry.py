@@ -13,7 +13,7 @@ from tercel.market.book.ladder import public_lots_at
 from tercel.market.impact.kernel import impact_event
 from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.entry import arrive_new
 from tercel.market.simulator.source import NO_TAPE, blank_state, reactive
 
@@ -126,10 +126,8 @@ def test_nor_at_the_lowest_prices(bid: int) -> None:
     source = with_impact(reactive(made(1), worlds=1, seed=3, settle_s=1.0), law)
     b, k = lay.new_book(256, 256, 32), blank_state(sim.REPLAY)
     k = sim.extend(k, 0)
-    words = np.zeros(together.WORDS, np.int64)
     for side, first in ((1, bid), (-1, bid + 1)):
-        words[:3] = side, first, LOTS
-        together.operate(together.LAY, b, k, source.flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT)
+        lockstep.lay_order(b, k, source.flow, NO_TAPE, side, first, LOTS)
     k[[sim.IMPACT, sim.LEFT]] = 1, 10_000
     send(b, k, 0, -1, 0)
     assert k[sim.LEFT] < 10_000

@@ -18,11 +18,11 @@ from tercel.market.book.ladder import (
     in_window,
     insert,
     is_own,
-    level_at,
     public_lots_at,
     reduce,
     release,
 )
+from tercel.market.book.records import level_at, order_at, own_order_at, side_at
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.tape import schema
 
@@ -49,7 +49,7 @@ def add_id(b: Packed, ids: Ids, key_of: Longs, key: int, side: int, price: int, 
             settle_frozen(b, side, price)
         insert(b, slot, side, price, qty)
         if key == 0:
-            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+            order_at(b, slot).marks |= lay.ANONYMOUS
         else:
             key_of[slot] = key
             ids[at].key = key
@@ -62,7 +62,7 @@ def take_id(b: Packed, ids: Ids, at: int, qty: int) -> int:
     """Take lots from the order at a map position; at zero the id and the slot are given back."""
     slot = ids[at].slot
     taken = reduce(b, slot, qty)
-    if b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
+    if order_at(b, slot).qty == 0:
         forget(ids, at)
         release(b, slot)
     return taken
@@ -85,19 +85,14 @@ def forget_level_ids(b: Packed, ids: Ids, key_of: Longs, side: int, price: int) 
     if inside:
         slot = head_at(b, side, price)
     else:
-        slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
+        slot = side_at(b, side).far
     while slot >= 0:
-        o = lay.HEADER + slot * lay.ORDER
-        if (
-            b[o + lay.PRICE] == price
-            and not is_own(b, slot)
-            and not (b[o + lay.FLAGS] & lay.ANONYMOUS)
-            and slot < fixed(b, lay.ORDERS)
-        ):
+        o = order_at(b, slot)
+        if o.price == price and not is_own(b, slot) and not (o.marks & lay.ANONYMOUS) and slot < fixed(b, lay.ORDERS):
             at = find(ids, key_of[slot])
             if at >= 0 and ids[at].slot == slot:
                 forget(ids, at)
-        slot = b[o + lay.NEXT]
+        slot = o.next
 
 
 @kernel
@@ -114,7 +109,7 @@ def block_in(b: Packed, side: int, price: int, qty: int) -> int:
     slot = allocate(b)
     if slot >= 0:
         roll_in(b, slot, side, price, qty)
-        if b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0 or b[lay.HEADER + slot * lay.ORDER + lay.PRICE] != price:
+        if order_at(b, slot).qty == 0 or order_at(b, slot).price != price:
             release(b, slot)
     return slot
 
@@ -139,33 +134,33 @@ def set_level(b: Packed, ids: Ids, key_of: Longs, side: int, price: int, qty: in
 def _grow_tail(b: Packed, side: int, price: int, qty: int) -> None:
     """More anonymous lots at the end of a level's queue: in the block that stands there, or in a new one."""
     slot = _last_at(b, side, price, True)
-    o = lay.HEADER + slot * lay.ORDER
-    if b[o + lay.FLAGS] & lay.ANONYMOUS:
-        b[o + lay.QTY] += qty
+    o = order_at(b, slot)
+    if o.marks & lay.ANONYMOUS:
+        o.qty += qty
         if in_window(b, side, price):
-            b[level_at(b, side, price) + lay.LOTS] += qty
+            level_at(b, side, price).lots += qty
     else:
         slot = allocate(b)
         if slot >= 0:
             insert(b, slot, side, price, qty)
-            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+            order_at(b, slot).marks |= lay.ANONYMOUS
 
 
 @kernel
 def _last_at(b: Packed, side: int, price: int, own_too: bool) -> int:
     """Last order in the queue of a price: of all, or of those with a public slot; -1 none."""
     if in_window(b, side, price):
-        slot = b[level_at(b, side, price) + lay.TAIL]
+        slot = level_at(b, side, price).tail
         while slot >= 0 and slot >= fixed(b, lay.ORDERS) and not own_too:
-            slot = b[lay.HEADER + slot * lay.ORDER + lay.PREV]
+            slot = order_at(b, slot).prev
         return slot
     found, arrival = -1, -1
-    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
+    slot = side_at(b, side).far
     while slot >= 0:
-        o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.PRICE] == price and b[o + lay.ARR] > arrival and (own_too or slot < fixed(b, lay.ORDERS)):
-            found, arrival = slot, b[o + lay.ARR]
-        slot = b[o + lay.NEXT]
+        o = order_at(b, slot)
+        if o.price == price and o.arrival > arrival and (own_too or slot < fixed(b, lay.ORDERS)):
+            found, arrival = slot, o.arrival
+        slot = o.next
     return found
 
 
@@ -177,12 +172,12 @@ def modify_id(b: Packed, ids: Ids, key_of: Longs, key: int, price: int, qty: int
         b[lay.UNKNOWN_IDS] += 1
         b[lay.UNKNOWN_LOTS] += qty
         return False
-    o = lay.HEADER + ids[at].slot * lay.ORDER
-    side = b[o + lay.SIDE]
-    if price == b[o + lay.PRICE] and qty < b[o + lay.QTY]:
-        take_id(b, ids, at, b[o + lay.QTY] - qty)
+    o = order_at(b, ids[at].slot)
+    side = o.side
+    if price == o.price and qty < o.qty:
+        take_id(b, ids, at, o.qty - qty)
         return True
-    take_id(b, ids, at, b[o + lay.QTY])
+    take_id(b, ids, at, o.qty)
     if qty > 0:
         add_id(b, ids, key_of, key, side, price, qty)
     return True
@@ -192,17 +187,17 @@ def modify_id(b: Packed, ids: Ids, key_of: Longs, key: int, price: int, qty: int
 def clear(b: Packed, ids: Ids) -> None:
     """Forget every public order."""
     for slot in range(b[lay.HIGH]):
-        o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.QTY] > 0:
-            reduce(b, slot, b[o + lay.QTY])
+        o = order_at(b, slot)
+        if o.qty > 0:
+            reduce(b, slot, o.qty)
             release(b, slot)
     for i in range(fixed(b, lay.OWN)):
         piece = fixed(b, lay.ORDERS) + fixed(b, lay.OWN) + i
-        reduce(b, piece, b[lay.HEADER + piece * lay.ORDER + lay.QTY])
+        reduce(b, piece, order_at(b, piece).qty)
     for i in range(fixed(b, lay.OWN)):
-        o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
-        if b[o + lay.QTY] > 0:
-            settle_frozen(b, b[o + lay.SIDE], b[o + lay.PRICE])
+        o = own_order_at(b, i)
+        if o.qty > 0:
+            settle_frozen(b, o.side, o.price)
     for at in range(ids.shape[0]):
         ids[at].slot = -1
 
@@ -260,8 +255,6 @@ def apply_rows(
     """
     checksum = touch[2]
     mask = ids.shape[0] - 1
-    last = fixed(b, lay.WIDTH) - 1
-    bids, asks = level_at(b, 1, 0), level_at(b, -1, 0)
     for i in range(start, stop):
         prefetch(ids, home_of(order_id[min(i + AHEAD, stop - 1)], mask))
         what, key, lots = kind[i], order_id[i], qty[i]
@@ -277,11 +270,11 @@ def apply_rows(
             add_id(b, ids, key_of, key, side[i], price[i], lots)
         else:
             apply_one(b, ids, key_of, what, key, side[i], price[i], qty[i])
-        bid, ask = int(b[lay.BEST_BID]), int(b[lay.BEST_ASK])
+        bid, ask = int(side_at(b, 1).best), int(side_at(b, -1).best)
         if bid >= ask:
             touch[0 if bid > ask else 1] += 1
-        bid_lots = int(b[bids + (bid & last) * lay.LEVEL + lay.LOTS]) if bid != NO_BID else 0
-        ask_lots = int(b[asks + (ask & last) * lay.LEVEL + lay.LOTS]) if ask != NO_ASK else 0
+        # where a side is empty, all its levels are: what is read is 0
+        bid_lots, ask_lots = int(level_at(b, 1, bid).lots), int(level_at(b, -1, ask).lots)
         checksum += bid * 3 + ask * 5 + bid_lots * 7 + ask_lots * 11
     touch[2] = checksum
     touch[3] += stop - start
@@ -302,7 +295,7 @@ def quotes_after(
     """Apply tape rows; `quotes` int32[n, 2] takes the best bid and ask after each."""
     for i in range(kind.shape[0]):
         apply_one(b, ids, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
-        quotes[i, 0], quotes[i, 1] = b[lay.BEST_BID], b[lay.BEST_ASK]
+        quotes[i, 0], quotes[i, 1] = side_at(b, 1).best, side_at(b, -1).best
 
 
 @kernel
@@ -327,16 +320,16 @@ def match_into(
         if price == NO_BID or price == NO_ASK or (price - limit) * side > 0:
             break
         slot = head_at(b, -side, price)
-        o = lay.HEADER + slot * lay.ORDER
+        o = order_at(b, slot)
         fills[n, 0] = slot
         fills[n, 2] = price
         if is_own(b, slot):
             fills[n, 1] = -1 - (slot - fixed(b, lay.ORDERS))
             taken = reduce(b, slot, left)
-        elif b[o + lay.FLAGS] & lay.ANONYMOUS or slot >= fixed(b, lay.ORDERS):
+        elif o.marks & lay.ANONYMOUS or slot >= fixed(b, lay.ORDERS):
             fills[n, 1] = 0
             taken = reduce(b, slot, left)
-            if b[o + lay.QTY] == 0 and slot < fixed(b, lay.ORDERS):
+            if o.qty == 0 and slot < fixed(b, lay.ORDERS):
                 release(b, slot)
         else:
             fills[n, 1] = key_of[slot]
@@ -356,7 +349,7 @@ def best_levels(b: Packed, side: int, prices: Packed, lots: Packed) -> int:
     if price == NO_BID or price == NO_ASK:
         return 0
     while n < wanted and in_window(b, side, price):
-        total = b[level_at(b, side, price) + lay.LOTS]
+        total = level_at(b, side, price).lots
         if total > 0:
             prices[n] = price
             lots[n] = total

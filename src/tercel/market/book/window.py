@@ -13,25 +13,25 @@ from tercel.market.book.ladder import (
     in_window,
     insert,
     is_own,
-    level_at,
     reduce,
     refind_best,
     release,
     unlink,
     unlink_far,
 )
+from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, side_at
 
 
 @kernel
 def _forget_slot(b: Packed, slot: int, keep_slots: bool) -> None:
     """Take one public order out of the book without telling anyone behind it."""
-    o = lay.HEADER + slot * lay.ORDER
-    lv_known = not (b[o + lay.FLAGS] & lay.FAR)
-    side, price, qty = b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY]
-    b[o + lay.QTY] = 0
+    o = order_at(b, slot)
+    lv_known = not (o.marks & lay.FAR)
+    side, price, qty = o.side, o.price, o.qty
+    o.qty = 0
     if lv_known:
         lv = level_at(b, side, price)
-        b[lv + lay.LOTS] -= qty
+        lv.lots -= qty
         unlink(b, lv, slot)
     else:
         unlink_far(b, slot, side)
@@ -42,29 +42,19 @@ def _forget_slot(b: Packed, slot: int, keep_slots: bool) -> None:
 @rare_kernel
 def settle_frozen(b: Packed, side: int, price: int) -> None:
     """The feed shows a price again with nothing old resting there: frozen own orders have only own lots ahead."""
-    if in_window(b, side, price) and b[level_at(b, side, price) + lay.OWN_LOTS] == 0:
+    if in_window(b, side, price) and level_at(b, side, price).own_lots == 0:
         return
     for i in range(fixed(b, lay.OWN)):
-        o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
-        led = fixed(b, lay.AT_LEDGER) + i * lay.LEDGER
-        if (
-            b[o + lay.QTY] > 0
-            and b[o + lay.PRICE] == price
-            and b[o + lay.SIDE] == side
-            and b[led + lay.AHEAD_STATE] == lay.AHEAD_FROZEN
-        ):
+        o = own_order_at(b, i)
+        led = ledger_at(b, i)
+        if o.qty > 0 and o.price == price and o.side == side and led.ahead_state == lay.AHEAD_FROZEN:
             ahead = 0
             for j in range(fixed(b, lay.OWN)):
-                q = lay.HEADER + (fixed(b, lay.ORDERS) + j) * lay.ORDER
-                if (
-                    b[q + lay.QTY] > 0
-                    and b[q + lay.PRICE] == price
-                    and b[q + lay.SIDE] == side
-                    and b[q + lay.ARR] < b[o + lay.ARR]
-                ):
-                    ahead += b[q + lay.QTY]
-            b[led + lay.AHEAD] = ahead
-            b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
+                q = own_order_at(b, j)
+                if q.qty > 0 and q.price == price and q.side == side and q.arrival < o.arrival:
+                    ahead += q.qty
+            led.ahead = ahead
+            led.ahead_state = lay.AHEAD_KNOWN
 
 
 @kernel
@@ -72,55 +62,55 @@ def roll_out(b: Packed, side: int, price: int, keep_slots: bool) -> None:
     """Forget the public orders of a level; own orders there stay, their lots ahead frozen."""
     if in_window(b, side, price):
         lv = level_at(b, side, price)
-        slot = b[lv + lay.HEAD]
-        was = b[lv + lay.LOTS]
+        slot = lv.head
+        was = lv.lots
         while slot >= 0:
-            nxt = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+            nxt = order_at(b, slot).next
             if not is_own(b, slot):
                 _forget_slot(b, slot, keep_slots)
             slot = nxt
-        if was > 0 and b[lv + lay.LOTS] == 0:
-            b[lay.LEVELS_BID if side > 0 else lay.LEVELS_ASK] -= 1
+        if was > 0 and lv.lots == 0:
+            side_at(b, side).levels -= 1
             if price == best(b, side):
                 refind_best(b, side, price)
     else:
-        slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
+        slot = side_at(b, side).far
         while slot >= 0:
-            nxt = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
-            if b[lay.HEADER + slot * lay.ORDER + lay.PRICE] == price and not is_own(b, slot):
+            nxt = order_at(b, slot).next
+            if order_at(b, slot).price == price and not is_own(b, slot):
                 _forget_slot(b, slot, keep_slots)
             slot = nxt
     for i in range(fixed(b, lay.OWN)):
-        o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
-        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side:
-            b[fixed(b, lay.AT_LEDGER) + i * lay.LEDGER + lay.AHEAD_STATE] = lay.AHEAD_FROZEN
+        o = own_order_at(b, i)
+        if o.qty > 0 and o.price == price and o.side == side:
+            ledger_at(b, i).ahead_state = lay.AHEAD_FROZEN
 
 
 @kernel
 def _insert_block(b: Packed, slot: int, side: int, price: int, qty: int, arrival: int) -> None:
     """An anonymous block placed by arrival number among the orders of its price."""
     insert(b, slot, side, price, qty)
-    o = lay.HEADER + slot * lay.ORDER
-    b[o + lay.FLAGS] |= lay.ANONYMOUS
-    b[o + lay.ARR] = arrival
-    if b[o + lay.FLAGS] & lay.FAR:
+    o = order_at(b, slot)
+    o.marks |= lay.ANONYMOUS
+    o.arrival = arrival
+    if o.marks & lay.FAR:
         return
     lv = level_at(b, side, price)
-    while b[o + lay.PREV] >= 0 and b[lay.HEADER + b[o + lay.PREV] * lay.ORDER + lay.ARR] > arrival:
+    while o.prev >= 0 and order_at(b, o.prev).arrival > arrival:
         # swap with the order in front
-        prev = b[o + lay.PREV]
-        p = lay.HEADER + prev * lay.ORDER
-        before, nxt = b[p + lay.PREV], b[o + lay.NEXT]
+        prev = o.prev
+        p = order_at(b, prev)
+        before, nxt = p.prev, o.next
         if before >= 0:
-            b[lay.HEADER + before * lay.ORDER + lay.NEXT] = slot
+            order_at(b, before).next = slot
         else:
-            b[lv + lay.HEAD] = slot
+            lv.head = slot
         if nxt >= 0:
-            b[lay.HEADER + nxt * lay.ORDER + lay.PREV] = prev
+            order_at(b, nxt).prev = prev
         else:
-            b[lv + lay.TAIL] = prev
-        b[o + lay.PREV], b[o + lay.NEXT] = before, prev
-        b[p + lay.PREV], b[p + lay.NEXT] = slot, nxt
+            lv.tail = prev
+        o.prev, o.next = before, prev
+        p.prev, p.next = slot, nxt
 
 
 @kernel
@@ -132,7 +122,7 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
     """
     if b[lay.OWN_RESTING] == 0:
         insert(b, slot, side, price, qty)
-        b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+        order_at(b, slot).marks |= lay.ANONYMOUS
         return
     placed, own_ahead = 0, 0
     last = -1
@@ -140,26 +130,26 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
         found = _next_own(b, side, price, last)
         if found < 0:
             break
-        o = lay.HEADER + (fixed(b, lay.ORDERS) + found) * lay.ORDER
-        led = fixed(b, lay.AT_LEDGER) + found * lay.LEDGER
-        if b[led + lay.AHEAD_STATE] == lay.AHEAD_FROZEN:
-            front = min(max(b[led + lay.AHEAD] - own_ahead - placed, 0), qty - placed)
+        o = own_order_at(b, found)
+        led = ledger_at(b, found)
+        if led.ahead_state == lay.AHEAD_FROZEN:
+            front = min(max(led.ahead - own_ahead - placed, 0), qty - placed)
             if front > 0:
                 piece = _free_piece(b)
                 if piece < 0:  # no room to split: all that is left stands in front
                     b[lay.OVERFLOW] += 1
                     piece, front = slot, qty - placed
-                _insert_block(b, piece, side, price, front, b[o + lay.ARR] - 1)
+                _insert_block(b, piece, side, price, front, o.arrival - 1)
                 placed += front
-            b[led + lay.AHEAD] = placed + own_ahead
-            b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
+            led.ahead = placed + own_ahead
+            led.ahead_state = lay.AHEAD_KNOWN
         else:
-            b[led + lay.AHEAD] += placed
-        own_ahead += b[o + lay.QTY]
-        last = b[o + lay.ARR]
+            led.ahead += placed
+        own_ahead += o.qty
+        last = o.arrival
     if qty > placed:
         insert(b, slot, side, price, qty - placed)
-        b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+        order_at(b, slot).marks |= lay.ANONYMOUS
 
 
 @kernel
@@ -167,10 +157,10 @@ def _next_own(b: Packed, side: int, price: int, after: int) -> int:
     """The own order at a price with the smallest arrival number above `after`, -1 none."""
     found, arrival = -1, -1
     for i in range(fixed(b, lay.OWN)):
-        o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
-        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side and b[o + lay.ARR] > after:
-            if found < 0 or b[o + lay.ARR] < arrival:
-                found, arrival = i, b[o + lay.ARR]
+        o = own_order_at(b, i)
+        if o.qty > 0 and o.price == price and o.side == side and o.arrival > after:
+            if found < 0 or o.arrival < arrival:
+                found, arrival = i, o.arrival
     return found
 
 
@@ -179,7 +169,7 @@ def _free_piece(b: Packed) -> int:
     """A slot for a piece of a split block, -1 when all are in use."""
     first = fixed(b, lay.ORDERS) + fixed(b, lay.OWN)
     for slot in range(first, first + fixed(b, lay.OWN)):
-        if b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
+        if order_at(b, slot).qty == 0:
             return slot
     return -1
 
@@ -189,24 +179,24 @@ def block_at(b: Packed, side: int, price: int, from_front: bool) -> int:
     """First (or last) anonymous block in the queue of a price, -1 none."""
     if in_window(b, side, price):
         lv = level_at(b, side, price)
-        slot = b[lv + lay.HEAD] if from_front else b[lv + lay.TAIL]
-        while slot >= 0 and not (b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] & lay.ANONYMOUS):
-            slot = b[lay.HEADER + slot * lay.ORDER + (lay.NEXT if from_front else lay.PREV)]
+        slot = lv.head if from_front else lv.tail
+        while slot >= 0 and not (order_at(b, slot).marks & lay.ANONYMOUS):
+            slot = order_at(b, slot).next if from_front else order_at(b, slot).prev
         return slot
     found, arrival = -1, -1
-    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
+    slot = side_at(b, side).far
     while slot >= 0:
-        o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.PRICE] == price and b[o + lay.FLAGS] & lay.ANONYMOUS:
-            if found < 0 or (b[o + lay.ARR] < arrival) == from_front:
-                found, arrival = slot, b[o + lay.ARR]
-        slot = b[o + lay.NEXT]
+        o = order_at(b, slot)
+        if o.price == price and o.marks & lay.ANONYMOUS:
+            if found < 0 or (o.arrival < arrival) == from_front:
+                found, arrival = slot, o.arrival
+        slot = o.next
     return found
 
 
 @kernel
 def _release_empty_block(b: Packed, slot: int, keep_slots: bool) -> None:
-    if not keep_slots and slot < fixed(b, lay.ORDERS) and b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
+    if not keep_slots and slot < fixed(b, lay.ORDERS) and order_at(b, slot).qty == 0:
         release(b, slot)
 
 

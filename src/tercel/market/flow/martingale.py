@@ -11,6 +11,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
+from tercel.market.book.records import order_at
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take, write
@@ -29,9 +30,9 @@ LEVELS = 4  # levels a side
 def lay_book(b: Packed, k: Longs, flow: Floats) -> None:
     """Take all public orders away and lay the fixed shape around the walk's mid."""
     for slot in range(b[lay.HIGH]):
-        o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.QTY] > 0:
-            public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
+        o = order_at(b, slot)
+        if o.qty > 0:
+            public_take(b, k, slot, o.qty, DELETE, False)
     centre = k[sim.REFILLED]
     k[sim.AGGRESSOR_MID2] = k[sim.MID2]
     for distance in range(1, int(flow[LEVELS]) + 1):

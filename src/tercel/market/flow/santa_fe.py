@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, best, head_at, is_own
+from tercel.market.book.records import order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, public_add, public_take
-from tercel.market.simulator.reals import real
+from tercel.market.simulator.float_bits import real
 from tercel.market.tape.schema import DELETE, EXECUTE
 
 # -- parameters: one float64 array ------------------------------------------------------------------------------------
@@ -166,7 +168,7 @@ def market_order(b: Packed, k: Longs, side: int, lots: int) -> None:
             break
         slot = head_at(b, -side, far)
         if is_own(b, slot):
-            lots -= fill_own_head(b, k, slot - b[lay.ORDERS], lots)
+            lots -= fill_own_head(b, k, slot - fixed(b, lay.ORDERS), lots)
         else:
             lots -= public_take(b, k, slot, lots, EXECUTE, False)
 
@@ -175,17 +177,17 @@ def market_order(b: Packed, k: Longs, side: int, lots: int) -> None:
 def cancel_proposal(b: Packed, k: Longs, flow: Floats, x: float) -> None:
     """Proposal: the order in slot int(x) dies if the rest of x says so."""
     slot = int(x)
-    o = lay.HEADER + slot * lay.ORDER
-    if slot >= b[lay.HIGH] or b[o + lay.QTY] == 0:
+    o = order_at(b, slot)
+    if slot >= b[lay.HIGH] or o.qty == 0:
         return
-    side = b[o + lay.SIDE]
+    side = o.side
     levels = int(flow[DISTANCES])
     far = best(b, -side)
     i = levels - 1
     if far != NO_BID and far != NO_ASK:
-        i = min(max((far - b[o + lay.PRICE]) * side - 1, 0), levels - 1)
+        i = min(max((far - o.price) * side - 1, 0), levels - 1)
     if x - slot < flow[TABLES + 2 * levels + i]:
-        public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
+        public_take(b, k, slot, o.qty, DELETE, False)
 
 
 @kernel

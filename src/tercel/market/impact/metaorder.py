@@ -11,7 +11,7 @@ from tercel.core.jit import Floats, Longs
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.source import Source
 
 COLUMNS = 2
@@ -28,7 +28,7 @@ def program(lots: float, length_s: float, child_lots: float, start_ns: int) -> L
     if child_lots <= 0.0:
         raise ConfigError("children of some lots", f"{child_lots}", "use the mean trade")
     n = max(int(np.ceil(abs(lots) / child_lots - 1e-9)), 1)
-    orders = np.zeros((n, together.AT_WORDS), np.int64)
+    orders = np.zeros((n, lockstep.AT_WORDS), np.int64)
     orders[:, 0] = start_ns + np.round((np.arange(n) + 0.5) * length_s / n * NS_PER_SECOND)
     orders[:, 1] = np.diff(np.round(np.linspace(0.0, lots, n + 1)))
     return np.asarray(orders[orders[:, 1] != 0])
@@ -42,10 +42,8 @@ def run(source: Source, orders: Longs, seed: int, index: int, step_s: float, poi
     seed_stream(k, sim.FLOW_RNG, seed, index, 1)
     orders = orders.copy()
     orders[:, 0] += k[sim.NOW]
-    words = np.zeros(together.WORDS, np.int64)
-    words[:2] = k[sim.NOW], round(step_s * NS_PER_SECOND)
     out = np.zeros((points, COLUMNS))
-    together.operate(together.PROGRAM, b, k, source.flow, source.tape, orders, words, out)
+    lockstep.program(b, k, source.flow, source.tape, orders, k[sim.NOW], round(step_s * NS_PER_SECOND), out)
     return out
 
 

@@ -7,9 +7,11 @@ the queues stay. The record has the trades, then one row SHIFTED, which whoever 
 """
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import in_window, insert_own, is_own, level_at, link_after, lots_at, reduce, unlink
+from tercel.market.book.ladder import in_window, insert_own, is_own, link_after, lots_at, reduce, unlink
+from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, ring_level, side_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_take, write
 from tercel.market.simulator.crossing import fill_crossed, first_own, outside_feed
@@ -37,7 +39,7 @@ def trade_crossed(b: Packed, k: Longs, ticks: int) -> None:
         if touch == NO_BID or touch == NO_ASK or first_own(b, -side, touch + ticks, True) < 0:
             return
         slot = first_public(b, side, touch)
-        lots = b[lay.HEADER + slot * lay.ORDER + lay.QTY]
+        lots = order_at(b, slot).qty
         left = fill_crossed(b, k, side, touch + ticks, lots)
         k[sim.TRANSLATED_LOTS] += lots - left
         public_take(b, k, slot, lots - left, REDUCE if left > 0 else DELETE, False)
@@ -48,17 +50,17 @@ def trade_crossed(b: Packed, k: Longs, ticks: int) -> None:
 def first_public(b: Packed, side: int, price: int) -> int:
     """The public order with priority at a price that has one."""
     if in_window(b, side, price):
-        slot = b[level_at(b, side, price) + lay.HEAD]
+        slot = level_at(b, side, price).head
         while is_own(b, slot):
-            slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+            slot = order_at(b, slot).next
         return slot
     found, arrival = -1, -1
-    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
+    slot = side_at(b, side).far
     while slot >= 0:
-        o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.PRICE] == price and not is_own(b, slot) and (found < 0 or b[o + lay.ARR] < arrival):
-            found, arrival = slot, b[o + lay.ARR]
-        slot = b[o + lay.NEXT]
+        o = order_at(b, slot)
+        if o.price == price and not is_own(b, slot) and (found < 0 or o.arrival < arrival):
+            found, arrival = slot, o.arrival
+        slot = o.next
     return found
 
 
@@ -73,7 +75,7 @@ def shift_public(b: Packed, k: Longs, ticks: int) -> None:
     if own_rests:
         take_own_out(b)
     # arrival numbers below `room` are for own orders that public lots come behind
-    room = 2 * b[lay.OWN] + 2 if own_rests else 0
+    room = 2 * fixed(b, lay.OWN) + 2 if own_rests else 0
     for side in (1, -1):
         shift_side(b, side, ticks, room)
     b[lay.ARRIVAL] += room
@@ -91,57 +93,57 @@ def shift_public(b: Packed, k: Longs, ticks: int) -> None:
 @kernel
 def take_own_out(b: Packed) -> None:
     """Unlink own orders; their lots wait in PREV, which means nothing outside a queue (0: it did not rest)."""
-    for i in range(b[lay.OWN]):
-        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
-        lots = b[o + lay.QTY]
+    for i in range(fixed(b, lay.OWN)):
+        o = own_order_at(b, i)
+        lots = o.qty
         if lots > 0:
-            reduce(b, b[lay.ORDERS] + i, lots)
-        b[o + lay.PREV] = lots
+            reduce(b, fixed(b, lay.ORDERS) + i, lots)
+        o.prev = lots
 
 
 @kernel
 def shift_side(b: Packed, side: int, ticks: int, room: int) -> None:
     """Move one side, its window with it; arrival numbers grow by `room`."""
-    width = b[lay.WIDTH]
-    ring = b[lay.AT_LEVELS] if side > 0 else b[lay.AT_LEVELS] + width * lay.LEVEL
+    width = fixed(b, lay.WIDTH)
     for n in range(width):
-        move_queue(b, b[ring + n * lay.LEVEL + lay.HEAD], ticks, room)
-    move_queue(b, b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK], ticks, room)
-    rotate(b, ring, width, ticks & (width - 1))
-    at = lay.BEST_BID if side > 0 else lay.BEST_ASK
-    if b[at] != NO_BID and b[at] != NO_ASK:
-        b[at] += ticks
-    at = lay.LO_BID if side > 0 else lay.LO_ASK
-    if b[at] != lay.NO_WINDOW:
-        b[at] += ticks
+        move_queue(b, ring_level(b, side, n).head, ticks, room)
+    move_queue(b, side_at(b, side).far, ticks, room)
+    rotate(b, side, width, ticks & (width - 1))
+    mine = side_at(b, side)
+    if mine.best != NO_BID and mine.best != NO_ASK:
+        mine.best += ticks
+    if mine.lo != lay.NO_WINDOW:
+        mine.lo += ticks
 
 
 @kernel
 def move_queue(b: Packed, slot: int, ticks: int, room: int) -> None:
     """New prices and arrival numbers along a linked list."""
     while slot >= 0:
-        o = lay.HEADER + slot * lay.ORDER
-        b[o + lay.PRICE] += ticks
-        b[o + lay.ARR] += room
-        slot = b[o + lay.NEXT]
+        o = order_at(b, slot)
+        o.price += ticks
+        o.arrival += room
+        slot = o.next
 
 
 @kernel
-def rotate(b: Packed, ring: int, width: int, by: int) -> None:
+def rotate(b: Packed, side: int, width: int, by: int) -> None:
     """Level record n goes to (n + by) modulo width: all reversed, then each part."""
     if by != 0:
-        reverse(b, ring, 0, width - 1)
-        reverse(b, ring, 0, by - 1)
-        reverse(b, ring, by, width - 1)
+        reverse(b, side, 0, width - 1)
+        reverse(b, side, 0, by - 1)
+        reverse(b, side, by, width - 1)
 
 
 @kernel
-def reverse(b: Packed, ring: int, first: int, last: int) -> None:
+def reverse(b: Packed, side: int, first: int, last: int) -> None:
     """Level records `first` to `last` in opposite order."""
     while first < last:
-        one, other = ring + first * lay.LEVEL, ring + last * lay.LEVEL
-        for word in range(lay.LEVEL):
-            b[one + word], b[other + word] = b[other + word], b[one + word]
+        one, other = ring_level(b, side, first), ring_level(b, side, last)
+        one.head, other.head = other.head, one.head
+        one.tail, other.tail = other.tail, one.tail
+        one.lots, other.lots = other.lots, one.lots
+        one.own_lots, other.own_lots = other.own_lots, one.own_lots
         first += 1
         last -= 1
 
@@ -152,10 +154,10 @@ def put_own_back(b: Packed, k: Longs, ticks: int) -> None:
     placed = 0
     while True:
         found = -1
-        for i in range(b[lay.OWN]):
-            o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
-            waits = b[o + lay.QTY] == 0 and b[o + lay.PREV] > 0
-            if waits and (found < 0 or b[o + lay.ARR] < b[lay.HEADER + (b[lay.ORDERS] + found) * lay.ORDER + lay.ARR]):
+        for i in range(fixed(b, lay.OWN)):
+            o = own_order_at(b, i)
+            waits = o.qty == 0 and o.prev > 0
+            if waits and (found < 0 or o.arrival < own_order_at(b, found).arrival):
                 found = i
         if found < 0:
             return
@@ -166,17 +168,17 @@ def put_own_back(b: Packed, k: Longs, ticks: int) -> None:
 @kernel
 def put_back(b: Packed, k: Longs, own: int, ticks: int, placed: int) -> None:
     """One own order; those that come before it at its price rest already, `placed` own orders in all."""
-    slot = b[lay.ORDERS] + own
-    o = lay.HEADER + slot * lay.ORDER
-    side, price, lots = b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.PREV]
+    slot = fixed(b, lay.ORDERS) + own
+    o = order_at(b, slot)
+    side, price, lots = o.side, o.price, o.prev
     public_behind = ticks * side > 0
     all_lots, own_before = lots_at(b, side, price), own_lots_at(b, side, price)
     hidden = all_lots == own_before and outside_feed(b, k, side, price)
     insert_own(b, own, side, price, lots, hidden)
     if public_behind:
-        b[b[lay.AT_LEDGER] + own * lay.LEDGER + lay.AHEAD] = own_before
-        b[o + lay.ARR] = 2 * placed + 1
-        if not (b[o + lay.FLAGS] & lay.FAR):
+        ledger_at(b, own).ahead = own_before
+        o.arrival = 2 * placed + 1
+        if not (o.marks & lay.FAR):
             bring_forward(b, slot)
 
 
@@ -184,25 +186,25 @@ def put_back(b: Packed, k: Longs, own: int, ticks: int, placed: int) -> None:
 def own_lots_at(b: Packed, side: int, price: int) -> int:
     """Lots of own orders that rest at a price."""
     total = 0
-    for i in range(b[lay.OWN]):
-        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
-        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side:
-            total += b[o + lay.QTY]
+    for i in range(fixed(b, lay.OWN)):
+        o = own_order_at(b, i)
+        if o.qty > 0 and o.price == price and o.side == side:
+            total += o.qty
     return total
 
 
 @kernel
 def bring_forward(b: Packed, slot: int) -> None:
     """The last of a level goes to where its arrival number belongs."""
-    o = lay.HEADER + slot * lay.ORDER
-    lv = level_at(b, b[o + lay.SIDE], b[o + lay.PRICE])
+    o = order_at(b, slot)
+    lv = level_at(b, o.side, o.price)
     unlink(b, lv, slot)
-    after = b[lv + lay.HEAD]
-    if after < 0 or b[lay.HEADER + after * lay.ORDER + lay.ARR] > b[o + lay.ARR]:
+    after = lv.head
+    if after < 0 or order_at(b, after).arrival > o.arrival:
         after = -1
     else:
-        nxt = b[lay.HEADER + after * lay.ORDER + lay.NEXT]
-        while nxt >= 0 and b[lay.HEADER + nxt * lay.ORDER + lay.ARR] < b[o + lay.ARR]:
+        nxt = order_at(b, after).next
+        while nxt >= 0 and order_at(b, nxt).arrival < o.arrival:
             after = nxt
-            nxt = b[lay.HEADER + after * lay.ORDER + lay.NEXT]
+            nxt = order_at(b, after).next
     link_after(b, lv, slot, after)

@@ -17,7 +17,7 @@ from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import write
-from tercel.market.simulator.reals import put_real, real
+from tercel.market.simulator.float_bits import put_real, real
 
 # -- the head of a law, from flow[REGIMES_AT] on -----------------------------------------------------------------------
 STATES = 0

@@ -5,9 +5,11 @@ byte-identical to the simulator's.
 """
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, in_window, insert, insert_own, is_own, level_at, reduce, release
+from tercel.market.book.ladder import best, in_window, insert, insert_own, is_own, reduce, release
+from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, side_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.terms import charge
 from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN
@@ -47,7 +49,7 @@ def public_best(b: Packed, side: int) -> int:
         return price
     while in_window(b, side, price):
         lv = level_at(b, side, price)
-        if b[lv + lay.LOTS] > b[lv + lay.OWN_LOTS]:
+        if lv.lots > lv.own_lots:
             return price
         price -= side
     return far_public_best(b, side)
@@ -57,12 +59,12 @@ def public_best(b: Packed, side: int) -> int:
 def far_public_best(b: Packed, side: int) -> int:
     """Best public price beyond the window (own orders may hold the window away from the public book)."""
     found = NO_BID if side > 0 else NO_ASK
-    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
+    slot = side_at(b, side).far
     while slot >= 0:
-        o = lay.HEADER + slot * lay.ORDER
-        if not is_own(b, slot) and (b[o + lay.PRICE] - found) * side > 0:
-            found = b[o + lay.PRICE]
-        slot = b[o + lay.NEXT]
+        o = order_at(b, slot)
+        if not is_own(b, slot) and (o.price - found) * side > 0:
+            found = o.price
+        slot = o.next
     return found
 
 
@@ -98,7 +100,7 @@ def owns_slots(k: Longs) -> bool:
 def owe(b: Packed, k: Longs, slot: int) -> None:
     """Own orders took lots of a public order, which its owner still has in the background: they come back."""
     if k[sim.APART] == sim.PARTED:
-        b[b[lay.BACKGROUND] + lay.HEADER + slot * lay.ORDER + lay.TOLD] = lay.UNDATED
+        order_at(b[fixed(b, lay.BACKGROUND) :], slot).told = lay.UNDATED
         k[sim.RESTORE_NS] = k[sim.NOW]
 
 
@@ -121,8 +123,8 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
     Volume and flow count public aggressors only, volume none of what trades while trading is not on (an auction). The
     slot is given back where the flow does not own it.
     """
-    o = lay.HEADER + slot * lay.ORDER
-    side, price = b[o + lay.SIDE], b[o + lay.PRICE]
+    o = order_at(b, slot)
+    side, price = o.side, o.price
     touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
     taken = reduce(b, slot, qty)
     if not own_aggressor:
@@ -131,7 +133,7 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
             k[sim.OFI] -= side * taken
         if kind == EXECUTE and k[sim.HALTED] == 0:
             k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
-    if b[o + lay.QTY] == 0 and owns_slots(k):
+    if o.qty == 0 and owns_slots(k):
         release(b, slot)
     if own_aggressor:
         owe(b, k, slot)
@@ -165,28 +167,28 @@ def waits(k: Longs) -> bool:
 @kernel
 def free_if_over(b: Packed, own: int) -> None:
     """An own order without open lots or a cancel on its way gives its ledger place back."""
-    led = b[lay.AT_LEDGER] + own * _LEDGER
-    if b[led + lay.OPEN] == 0 and b[led + lay.PENDING_CANCEL] == 0:
-        b[led + lay.STATE] = lay.FREE_SLOT
+    led = ledger_at(b, own)
+    if led.open == 0 and led.pending_cancel == 0:
+        led.state = lay.FREE_SLOT
 
 
 @kernel
 def own_rest(b: Packed, k: Longs, own: int, price: int, lots: int, outside_feed: bool) -> None:
     """An own order comes to rest."""
-    led = b[lay.AT_LEDGER] + own * _LEDGER
-    insert_own(b, own, b[led + lay.OWN_SIDE], price, lots, outside_feed)
-    b[led + lay.STATE] = lay.RESTING
-    write(k, sim.OWN_REST, own, b[led + lay.OWN_SIDE], price, lots, 1 if outside_feed else 0, 0)
+    led = ledger_at(b, own)
+    insert_own(b, own, led.side, price, lots, outside_feed)
+    led.state = lay.RESTING
+    write(k, sim.OWN_REST, own, led.side, price, lots, 1 if outside_feed else 0, 0)
 
 
 @kernel
 def own_dead(b: Packed, k: Longs, own: int, lots: int, requested: int) -> None:
     """Own lots are acknowledged dead; `requested` is what the cancel had asked for (0: no cancel)."""
-    led = b[lay.AT_LEDGER] + own * _LEDGER
-    if b[led + lay.STATE] == lay.RESTING:
-        reduce(b, b[lay.ORDERS] + own, lots)
-    b[led + lay.OPEN] -= lots
-    b[led + lay.PENDING_CANCEL] -= requested
+    led = ledger_at(b, own)
+    if led.state == lay.RESTING:
+        reduce(b, fixed(b, lay.ORDERS) + own, lots)
+    led.open -= lots
+    led.pending_cancel -= requested
     write(k, sim.OWN_DEAD, own, 0, requested, lots, 0, 0)
     free_if_over(b, own)
     if waits(k):
@@ -255,13 +257,13 @@ def own_fill(
     forced: bool,
 ) -> None:
     """Own lots trade: the account, the costs in half-ticks x lots, the grid, the log."""
-    led = b[lay.AT_LEDGER] + own * _LEDGER
+    led = ledger_at(b, own)
     if k[sim.IMPACT] != sim.NO_IMPACT:
-        k[sim.PENDING] += b[led + lay.OWN_SIDE] * lots
+        k[sim.PENDING] += led.side * lots
         k[sim.IMPACT_NS] = k[sim.NOW]
-    if b[led + lay.STATE] == lay.RESTING:
-        reduce(b, b[lay.ORDERS] + own, lots)
-    b[led + lay.OPEN] -= lots
+    if led.state == lay.RESTING:
+        reduce(b, fixed(b, lay.ORDERS) + own, lots)
+    led.open -= lots
     k[sim.LEFT] -= lots
     write(k, sim.OWN_FILL, own, (1 if passive else 0) + (2 if forced else 0), price, lots, mid2, touch2)
     free_if_over(b, own)
@@ -273,7 +275,7 @@ def own_fill(
 @kernel
 def fill_own_head(b: Packed, k: Longs, own: int, lots: int) -> int:
     """A public aggressor (see AGGRESSOR_MID2) trades with resting own order `own`. Returns the lots."""
-    o = lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER
-    lots = min(lots, b[o + lay.QTY])
-    own_fill(b, k, own, b[o + lay.PRICE], lots, k[sim.AGGRESSOR_MID2], 0, True, False)
+    o = own_order_at(b, own)
+    lots = min(lots, o.qty)
+    own_fill(b, k, own, o.price, lots, k[sim.AGGRESSOR_MID2], 0, True, False)
     return lots

@@ -12,9 +12,11 @@ order is in their way. What own volume does to the price is the law's business a
 """
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.seeds import mix
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
+from tercel.market.book.records import order_at
 from tercel.market.impact import words
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_add, public_take, write
@@ -30,9 +32,9 @@ _AGAIN_MS = 1000
 @kernel
 def part(b: Packed, k: Longs) -> None:
     """The public gets a book of its own: a copy of what stands, before any order of ours does."""
-    behind = b[lay.BACKGROUND]
-    for j in range(behind):
-        b[behind + j] = b[j]
+    length = fixed(b, lay.BACKGROUND)
+    for j in range(length):
+        b[length + j] = b[j]
     for j in range(sim.TALLIES):
         k[sim.BACKGROUND + j] = k[sim.EVENTS + j]
     k[sim.MIRROR_ROW] = 0
@@ -65,8 +67,8 @@ def leave_background(b: Packed, k: Longs) -> None:
     """... has happened: the book on show follows it, row by row."""
     k[sim.APART] = sim.PARTED
     swap(k)
-    behind = b[lay.BACKGROUND]
-    b[lay.OVERFLOW] = b[behind + lay.OVERFLOW]
+    background = b[fixed(b, lay.BACKGROUND) :]
+    b[lay.OVERFLOW] = background[lay.OVERFLOW]
     k[sim.AGGRESSOR_MID2] = k[sim.MID2]
     if k[sim.MIRROR_ROW] > sim.MIRROR_ROWS:
         lay_anew(b, k)
@@ -76,11 +78,11 @@ def leave_background(b: Packed, k: Longs) -> None:
         slot, side, lots = k[at + sim.R_WHO], k[at + sim.R_SIDE], k[at + sim.R_LOTS]
         price = k[at + sim.R_PRICE] + k[sim.SHIFT]
         if k[at + sim.R_KIND] == ADD:
-            b[behind + lay.HEADER + slot * lay.ORDER + lay.TOLD] = 0
+            order_at(background, slot).told = 0
             arrives(b, k, slot, side, price, lots)
         elif k[at + sim.R_KIND] == TRADE_HIDDEN:
             write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
-        elif b[lay.HEADER + slot * lay.ORDER + lay.QTY] > 0:
+        elif order_at(b, slot).qty > 0:
             replay_row(b, k, k[at + sim.R_KIND], slot, side, price, lots)
         elif k[at + sim.R_KIND] == EXECUTE and b[lay.OWN_RESTING] > 0:  # all of it is ours, nobody sees it leave
             meet(k, -side)
@@ -100,25 +102,25 @@ def arrives(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) ->
 @kernel
 def lay_anew(b: Packed, k: Longs) -> None:
     """An event of more rows than there is room for: every public order leaves the book on show and joins it again."""
-    behind = b[lay.BACKGROUND]
-    for slot in range(b[lay.ORDERS]):
-        o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.QTY] > 0:
-            public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
+    background = b[fixed(b, lay.BACKGROUND) :]
+    for slot in range(fixed(b, lay.ORDERS)):
+        o = order_at(b, slot)
+        if o.qty > 0:
+            public_take(b, k, slot, o.qty, DELETE, False)
     after = -1
     while True:
         found = -1
-        for slot in range(b[behind + lay.HIGH]):
-            o = behind + lay.HEADER + slot * lay.ORDER
-            if b[o + lay.QTY] > 0 and b[o + lay.ARR] > after:
-                if found < 0 or b[o + lay.ARR] < b[behind + lay.HEADER + found * lay.ORDER + lay.ARR]:
+        for slot in range(background[lay.HIGH]):
+            o = order_at(background, slot)
+            if o.qty > 0 and o.arrival > after:
+                if found < 0 or o.arrival < order_at(background, found).arrival:
                     found = slot
         if found < 0:
             return
-        o = behind + lay.HEADER + found * lay.ORDER
-        after = b[o + lay.ARR]
-        b[o + lay.TOLD] = 0
-        arrives(b, k, found, b[o + lay.SIDE], b[o + lay.PRICE] + k[sim.SHIFT], b[o + lay.QTY])
+        o = order_at(background, found)
+        after = o.arrival
+        o.told = 0
+        arrives(b, k, found, o.side, o.price + k[sim.SHIFT], o.qty)
 
 
 # -- what own orders took comes back ----------------------------------------------------------------------------------
@@ -127,23 +129,23 @@ def lay_anew(b: Packed, k: Longs) -> None:
 @kernel
 def restore_event(b: Packed, k: Longs, flow: Floats) -> None:
     """Lots taken get a date; those whose date has come are put back."""
-    behind = b[lay.BACKGROUND]
+    background = b[fixed(b, lay.BACKGROUND) :]
     now = k[sim.NOW] // _MS
     first = FOREVER_NS
-    for slot in range(b[behind + lay.HIGH]):
-        o = behind + lay.HEADER + slot * lay.ORDER
-        when = b[o + lay.TOLD]
+    for slot in range(background[lay.HIGH]):
+        o = order_at(background, slot)
+        when = o.told
         if when == 0:
             continue
-        if b[o + lay.QTY] <= b[lay.HEADER + slot * lay.ORDER + lay.QTY]:
-            b[o + lay.TOLD] = 0
+        if o.qty <= order_at(b, slot).qty:
+            o.told = 0
             continue
         if when == lay.UNDATED:
             wait = delay_ms(k, flow, slot)
             when = now + wait if wait > 0 else 0
         elif when <= now:
             when = 0 if put_back(b, k, slot) else now + _AGAIN_MS
-        b[o + lay.TOLD] = when
+        o.told = when
         if when > 0:
             first = min(first, when * _MS)
     k[sim.RESTORE_NS] = first
@@ -167,12 +169,12 @@ def delay_ms(k: Longs, flow: Floats, slot: int) -> int:
 @kernel
 def put_back(b: Packed, k: Longs, slot: int) -> bool:
     """What an order lacks joins its price again, with what it still has, at the end of the queue."""
-    o = b[lay.BACKGROUND] + lay.HEADER + slot * lay.ORDER
-    side, price = b[o + lay.SIDE], b[o + lay.PRICE] + k[sim.SHIFT]
+    o = order_at(b[fixed(b, lay.BACKGROUND) :], slot)
+    side, price = o.side, o.price + k[sim.SHIFT]
     if b[lay.OWN_RESTING] > 0 and first_own(b, -side, price, True) >= 0:
         return False
-    left = b[lay.HEADER + slot * lay.ORDER + lay.QTY]
+    left = order_at(b, slot).qty
     if left > 0:
         public_take(b, k, slot, left, DELETE, False)
-    public_add(b, k, slot, side, price, b[o + lay.QTY])
+    public_add(b, k, slot, side, price, o.qty)
     return True

@@ -4,7 +4,8 @@ from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import best, in_window, level_at
+from tercel.market.book.ladder import best, in_window
+from tercel.market.book.records import ledger_at, level_at, own_order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head
 
@@ -17,7 +18,7 @@ def first_own(b: Packed, side: int, price: int, through: bool) -> int:
     unless `through` says that the public order would cross it.
     """
     near = best(b, side)
-    if (near - price) * side < 0 or (near == price and b[level_at(b, side, near) + lay.OWN_LOTS] == 0):
+    if (near - price) * side < 0 or (near == price and level_at(b, side, near).own_lots == 0):
         return -1
     found = -1
     found_at = 0
@@ -25,24 +26,24 @@ def first_own(b: Packed, side: int, price: int, through: bool) -> int:
     for i in range(fixed(b, lay.OWN)):
         if unseen == 0:
             break
-        o = lay.HEADER + (fixed(b, lay.ORDERS) + i) * lay.ORDER
-        if b[o + lay.QTY] == 0:
+        o = own_order_at(b, i)
+        if o.qty == 0:
             continue
         unseen -= 1
-        if b[o + lay.SIDE] != side:
+        if o.side != side:
             continue
-        better = (b[o + lay.PRICE] - price) * side
+        better = (o.price - price) * side
         if better < 0:
             continue
-        if better == 0 and not through and b[fixed(b, lay.AT_LEDGER) + i * lay.LEDGER + lay.AHEAD] > 0:
+        if better == 0 and not through and ledger_at(b, i).ahead > 0:
             continue
-        gain = (b[o + lay.PRICE] - found_at) * side
+        gain = (o.price - found_at) * side
         if found >= 0:
-            p = lay.HEADER + (b[lay.ORDERS] + found) * lay.ORDER
-            if gain < 0 or (gain == 0 and b[o + lay.ARR] > b[p + lay.ARR]):
+            p = own_order_at(b, found)
+            if gain < 0 or (gain == 0 and o.arrival > p.arrival):
                 continue
         found = i
-        found_at = b[o + lay.PRICE]
+        found_at = o.price
     return found
 
 
@@ -68,7 +69,7 @@ def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
         own = first_own(b, side, price, False)
         if own < 0:
             break
-        if k[sim.THEIRS] != 0 and b[lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER + lay.PRICE] == price:
+        if k[sim.THEIRS] != 0 and own_order_at(b, own).price == price:
             break  # better prices came first: all that is left stands here
         done += fill_own_head(b, k, own, lots - done)
     if k[sim.MODEL] == sim.REPLAY:
@@ -109,7 +110,7 @@ def outside_feed(b: Packed, k: Longs, side: int, price: int) -> bool:
         return False
     while in_window(b, side, at):
         lv = level_at(b, side, at)
-        if b[lv + lay.LOTS] > b[lv + lay.OWN_LOTS]:
+        if lv.lots > lv.own_lots:
             seen += 1
             if (price - at) * side >= 0:
                 return False

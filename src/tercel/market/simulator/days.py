@@ -9,7 +9,7 @@ from tercel.market.flow.preset import Preset
 from tercel.market.observed import Observed, observe
 from tercel.market.regimes.kernel import begin_regimes, with_law
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.source import NO_TAPE, first_world, too_small
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.schema import ADD, MESSAGE_END, OPENING
@@ -74,13 +74,11 @@ def run_recorded(
     margin = 2 * int(b[lay.ORDERS]) + 64  # what one event can write
     wide = sim.extend(k, 0, CHUNK + margin)
     record = wide[wide[sim.RECORD_AT] : wide[sim.LOG_AT]].reshape(-1, sim.RECORD_WORDS)
-    words = np.zeros(together.WORDS, np.int64)
-    words[:2] = until_ns, margin
     chunks = [_NO_ROWS]
     full = 1
     while full:
         wide[sim.RECORD] = 0
-        full = together.operate(together.FREE_RUN, b, wide, flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT)
+        full = lockstep.run_recorded(b, wide, flow, NO_TAPE, until_ns, margin)
         chunks.append(record[: wide[sim.RECORD]].copy())
     wide[[sim.RECORD, sim.RECORD_AT, sim.RECORD_ROWS, sim.LOG_AT]] = 0
     k[:] = wide[: sim.GRID]

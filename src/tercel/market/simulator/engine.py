@@ -4,6 +4,7 @@ At equal times the flow comes first, then commands, then the decision: a decisio
 """
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
 from tercel.market.flow.cheridito_weiss.kernel import cheridito_weiss_event
@@ -57,7 +58,7 @@ def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
         restore_event(b, k, flow)
     elif k[sim.APART] == sim.PARTED:
         enter_background(k)
-        _flow_event(b[b[lay.BACKGROUND] :], k, flow, tape)
+        _flow_event(b[fixed(b, lay.BACKGROUND) :], k, flow, tape)
         leave_background(b, k)
     else:
         _flow_event(b, k, flow, tape)

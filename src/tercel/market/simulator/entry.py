@@ -5,9 +5,11 @@ ledger place is kept until its last lot is known dead and no cancel for it is on
 """
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, head_at, is_own, public_lots_at
+from tercel.market.book.records import ledger_at, own_order_at
 from tercel.market.impact.kernel import impact_event, ticks_owed
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import (
@@ -58,8 +60,8 @@ def push(k: Longs, what: int, who: int, price: int, lots: int, how: int) -> bool
 def send_new(b: Packed, k: Longs, price: int, lots: int, how: int) -> bool:
     """Send a new own order. False when the ledger or the ring is full (counted): nothing was sent."""
     own = -1
-    for i in range(b[lay.OWN]):
-        if b[b[lay.AT_LEDGER] + i * _LEDGER + lay.STATE] == lay.FREE_SLOT:
+    for i in range(fixed(b, lay.OWN)):
+        if ledger_at(b, i).state == lay.FREE_SLOT:
             own = i
             break
     if own < 0:
@@ -67,15 +69,15 @@ def send_new(b: Packed, k: Longs, price: int, lots: int, how: int) -> bool:
         return False
     if not push(k, sim.NEW, own, price, lots, how):
         return False
-    led = b[lay.AT_LEDGER] + own * _LEDGER
-    b[led + lay.STATE] = lay.IN_FLIGHT
-    b[led + lay.OPEN] = lots
-    b[led + lay.PENDING_CANCEL] = 0
-    b[led + lay.AHEAD] = 0
-    b[led + lay.AHEAD_STATE] = lay.AHEAD_KNOWN
-    b[led + lay.OWN_PRICE] = price if how & sim.IMMEDIATE == 0 else k[sim.SIDE] * NO_ASK  # stands on no price
-    b[led + lay.OWN_SIDE] = k[sim.SIDE]
-    b[led + lay.SENT] = k[sim.OWN_SEQUENCE]
+    led = ledger_at(b, own)
+    led.state = lay.IN_FLIGHT
+    led.open = lots
+    led.pending_cancel = 0
+    led.ahead = 0
+    led.ahead_state = lay.AHEAD_KNOWN
+    led.price = price if how & sim.IMMEDIATE == 0 else k[sim.SIDE] * NO_ASK  # stands on no price
+    led.side = k[sim.SIDE]
+    led.sent = k[sim.OWN_SEQUENCE]
     k[sim.OWN_SEQUENCE] += 1
     return True
 
@@ -85,7 +87,7 @@ def send_cancel(b: Packed, k: Longs, own: int, lots: int) -> bool:
     """Send a cancel for some lots of an own order (all of them: the order)."""
     if not push(k, sim.CANCEL, own, 0, lots, 0):
         return False
-    b[b[lay.AT_LEDGER] + own * _LEDGER + lay.PENDING_CANCEL] += lots
+    ledger_at(b, own).pending_cancel += lots
     return True
 
 
@@ -143,7 +145,7 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     """
     if k[sim.APART] == sim.WILL_PART:
         part(b, k)
-    side = b[b[lay.AT_LEDGER] + own * _LEDGER + lay.OWN_SIDE]
+    side = ledger_at(b, own).side
     forced = how & sim.FORCED != 0
     banded = how & (sim.FORCED | sim.IMMEDIATE) != 0 or k[sim.APART] == sim.PARTED
     reference2, stopped = reference(k), False
@@ -175,7 +177,7 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
             break
         if is_own(b, slot):
             k[sim.AGGRESSOR_MID2] = mid2
-            taken = fill_own_head(b, k, slot - b[lay.ORDERS], most)
+            taken = fill_own_head(b, k, slot - fixed(b, lay.ORDERS), most)
         else:
             taken = public_take(b, k, slot, most, EXECUTE, True)
         own_fill(b, k, own, far, taken, mid2, touch2, False, forced)
@@ -205,6 +207,6 @@ def arrive(b: Packed, k: Longs, flow: Floats) -> None:
     if k[c + sim.WHAT] == sim.NEW:
         arrive_new(b, k, flow, who, k[c + sim.AT_PRICE], lots, k[c + sim.HOW])
     else:
-        resting = b[lay.HEADER + (b[lay.ORDERS] + who) * lay.ORDER + lay.QTY]
+        resting = own_order_at(b, who).qty
         own_dead(b, k, who, min(lots, resting), lots)
     free_if_over(b, who)

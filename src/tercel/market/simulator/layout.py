@@ -116,7 +116,7 @@ SIZE_MULTIPLIER: Final = ALPHA + 6  # millionths
 GUIDANCE: Final = 8  # words
 MILLION: Final = 1_000_000
 
-# -- memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`reals`) -----------------------------
+# -- memory of the flow model: FLOW_WORDS words of its own, floats as their bits (`float_bits`) --
 FLOW_MEMORY: Final = ALPHA + GUIDANCE
 FLOW_WORDS: Final = 160
 SESSION_NS: Final = FLOW_MEMORY  # (all models) when the session opened, so that NOW - SESSION_NS is the time of day

@@ -18,15 +18,17 @@ import math
 from typing import Final
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import in_window, insert, is_own, level_at, public_lots_at, reduce, unlink
+from tercel.market.book.ladder import in_window, insert, is_own, public_lots_at, reduce, unlink
+from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, side_at
 from tercel.market.book.window import settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write
 from tercel.market.simulator.crossing import first_own, hit_own, meet
+from tercel.market.simulator.float_bits import put_real, real
 from tercel.market.simulator.queue_models import share_ahead
-from tercel.market.simulator.reals import put_real, real
 from tercel.market.tape.schema import LEVEL_SET, TRADE
 
 # -- memory of a replay market (in the words of the flow model) -------------------------------------------------------
@@ -44,20 +46,20 @@ ALL: Final = 1 << 30
 def first_at(b: Packed, side: int, price: int) -> int:
     """First slot to look at for the orders of a price (`next_at` goes on), -1 none."""
     if in_window(b, side, price):
-        return b[level_at(b, side, price) + lay.HEAD]
-    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
-    while slot >= 0 and b[lay.HEADER + slot * lay.ORDER + lay.PRICE] != price:
-        slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+        return level_at(b, side, price).head
+    slot = side_at(b, side).far
+    while slot >= 0 and order_at(b, slot).price != price:
+        slot = order_at(b, slot).next
     return slot
 
 
 @kernel
 def next_at(b: Packed, slot: int) -> int:
     """The next order at the same price, in whatever order they are kept."""
-    price = b[lay.HEADER + slot * lay.ORDER + lay.PRICE]
-    slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
-    while slot >= 0 and b[lay.HEADER + slot * lay.ORDER + lay.PRICE] != price:
-        slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+    price = order_at(b, slot).price
+    slot = order_at(b, slot).next
+    while slot >= 0 and order_at(b, slot).price != price:
+        slot = order_at(b, slot).next
     return slot
 
 
@@ -67,10 +69,10 @@ def block_between(b: Packed, side: int, price: int, low: int, high: int, printed
     found, arrival = -1, high
     slot = first_at(b, side, price)
     while slot >= 0:
-        o = lay.HEADER + slot * lay.ORDER
-        if not is_own(b, slot) and ((b[o + lay.FLAGS] & lay.PRINTED) != 0) == printed:
-            if low < b[o + lay.ARR] < arrival:
-                found, arrival = slot, b[o + lay.ARR]
+        o = order_at(b, slot)
+        if not is_own(b, slot) and ((o.marks & lay.PRINTED) != 0) == printed:
+            if low < o.arrival < arrival:
+                found, arrival = slot, o.arrival
         slot = next_at(b, slot)
     return found
 
@@ -79,11 +81,11 @@ def block_between(b: Packed, side: int, price: int, low: int, high: int, printed
 def next_own(b: Packed, side: int, price: int, after: int) -> int:
     """The own order of a price with the smallest arrival number above `after`, -1 none."""
     found, arrival = -1, ALL
-    for i in range(b[lay.OWN]):
-        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
-        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side:
-            if after < b[o + lay.ARR] < arrival:
-                found, arrival = i, b[o + lay.ARR]
+    for i in range(fixed(b, lay.OWN)):
+        o = own_order_at(b, i)
+        if o.qty > 0 and o.price == price and o.side == side:
+            if after < o.arrival < arrival:
+                found, arrival = i, o.arrival
     return found
 
 
@@ -108,8 +110,8 @@ def last_at(b: Packed, side: int, price: int) -> int:
     found, arrival = -1, -1
     slot = first_at(b, side, price)
     while slot >= 0:
-        if b[lay.HEADER + slot * lay.ORDER + lay.ARR] > arrival:
-            found, arrival = slot, b[lay.HEADER + slot * lay.ORDER + lay.ARR]
+        if order_at(b, slot).arrival > arrival:
+            found, arrival = slot, order_at(b, slot).arrival
         slot = next_at(b, slot)
     return found
 
@@ -117,28 +119,28 @@ def last_at(b: Packed, side: int, price: int) -> int:
 @kernel
 def join_pieces(b: Packed) -> None:
     """Pieces with no own order in front of them any more become part of what stands in front."""
-    first = b[lay.ORDERS] + b[lay.OWN]
-    for piece in range(first, first + b[lay.OWN]):
-        o = lay.HEADER + piece * lay.ORDER
-        before = b[o + lay.PREV]
-        if b[o + lay.QTY] == 0 or b[o + lay.FLAGS] & (lay.FAR | lay.PRINTED) or before < 0 or is_own(b, before):
+    first = fixed(b, lay.ORDERS) + fixed(b, lay.OWN)
+    for piece in range(first, first + fixed(b, lay.OWN)):
+        o = order_at(b, piece)
+        before = o.prev
+        if o.qty == 0 or o.marks & (lay.FAR | lay.PRINTED) or before < 0 or is_own(b, before):
             continue
-        if b[lay.HEADER + before * lay.ORDER + lay.FLAGS] & lay.PRINTED:
+        if order_at(b, before).marks & lay.PRINTED:
             continue
-        b[lay.HEADER + before * lay.ORDER + lay.QTY] += b[o + lay.QTY]
-        b[o + lay.QTY] = 0
-        unlink(b, level_at(b, b[o + lay.SIDE], b[o + lay.PRICE]), piece)
+        order_at(b, before).qty += o.qty
+        o.qty = 0
+        unlink(b, level_at(b, o.side, o.price), piece)
 
 
 @kernel
 def free_slot(b: Packed, slot: int) -> int:
     """The level's own slot if it is empty, else a free piece, else -1."""
-    if slot >= 0 and b[lay.HEADER + slot * lay.ORDER + lay.QTY] == 0:
+    if slot >= 0 and order_at(b, slot).qty == 0:
         return slot
-    first = b[lay.ORDERS] + b[lay.OWN]
+    first = fixed(b, lay.ORDERS) + fixed(b, lay.OWN)
     for attempt in range(2):
-        for piece in range(first, first + b[lay.OWN]):
-            if b[lay.HEADER + piece * lay.ORDER + lay.QTY] == 0:
+        for piece in range(first, first + fixed(b, lay.OWN)):
+            if order_at(b, piece).qty == 0:
                 return piece
         if attempt == 0:
             join_pieces(b)
@@ -151,16 +153,16 @@ def put_behind(b: Packed, slot: int, side: int, price: int, lots: int, flags: in
     """Anonymous lots at the end of a queue: in the block that stands there, or in a new one."""
     last = last_at(b, side, price)
     if last >= 0 and not is_own(b, last):
-        o = lay.HEADER + last * lay.ORDER
-        if (b[o + lay.FLAGS] & lay.PRINTED) == flags:
-            b[o + lay.QTY] += lots
+        o = order_at(b, last)
+        if (o.marks & lay.PRINTED) == flags:
+            o.qty += lots
             if in_window(b, side, price):
-                b[level_at(b, side, price) + lay.LOTS] += lots
+                level_at(b, side, price).lots += lots
             return
     place = free_slot(b, slot if flags == 0 else -1)
     if place >= 0:  # else the lots are missing, as if they were taken: counted
         insert(b, place, side, price, lots)
-        b[lay.HEADER + place * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS | flags
+        order_at(b, place).marks |= lay.ANONYMOUS | flags
 
 
 # -- prints -----------------------------------------------------------------------------------------------------------
@@ -169,7 +171,7 @@ def put_behind(b: Packed, slot: int, side: int, price: int, lots: int, flags: in
 @kernel
 def taken_lots(b: Packed, slot: int, side: int, price: int) -> int:
     """Lots that the tape counts on a level but own orders took."""
-    return max(b[lay.HEADER + slot * lay.ORDER + lay.TOLD] - public_lots_at(b, side, price), 0)
+    return max(order_at(b, slot).told - public_lots_at(b, side, price), 0)
 
 
 @kernel
@@ -179,7 +181,7 @@ def advance_queue(b: Packed, slot: int, side: int, price: int, lots: int) -> Non
     The total stays until the tape takes it back; until then printed lots stand at the end, where they hold up nobody.
     """
     gone = min(taken_lots(b, slot, side, price), lots)
-    b[lay.HEADER + slot * lay.ORDER + lay.TOLD] -= gone
+    order_at(b, slot).told -= gone
     moved = take_between(b, side, price, -1, ALL, lots - gone, False)
     if moved > 0:
         put_behind(b, slot, side, price, moved, lay.PRINTED)
@@ -188,8 +190,8 @@ def advance_queue(b: Packed, slot: int, side: int, price: int, lots: int) -> Non
 @kernel
 def lots_before(b: Packed, side: int, price: int, own: int) -> int:
     """Lots ahead of an own order, ALL where nobody knows."""
-    led = b[lay.AT_LEDGER] + own * lay.LEDGER
-    return b[led + lay.AHEAD] if b[led + lay.AHEAD_STATE] == lay.AHEAD_KNOWN else ALL
+    led = ledger_at(b, own)
+    return led.ahead if led.ahead_state == lay.AHEAD_KNOWN else ALL
 
 
 @kernel
@@ -254,26 +256,26 @@ def cancel_lots(b: Packed, k: Longs, side: int, price: int, taken: int, drop: in
         own = next_own(b, side, price, last)
         if own < 0:
             break
-        o = lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER
-        led = b[lay.AT_LEDGER] + own * lay.LEDGER
-        front = b[led + lay.AHEAD] - own_lots + done  # public lots ahead, as they were
+        o = own_order_at(b, own)
+        led = ledger_at(b, own)
+        front = led.ahead - own_lots + done  # public lots ahead, as they were
         back = stands - front
         at = CARRY + 2 * own if own < CARRIED else -1
-        want = whole_ahead(k, taken + front, back, drop + gone, at, b[led + lay.SENT]) - gone
+        want = whole_ahead(k, taken + front, back, drop + gone, at, led.sent) - gone
         want = max(want, drop - back, done)
         want = min(want, done + front - before, drop)
-        take_between(b, side, price, last, b[o + lay.ARR], want - done, False)
-        own_lots += b[o + lay.QTY]
-        done, before, last = want, front, b[o + lay.ARR]
+        take_between(b, side, price, last, o.arrival, want - done, False)
+        own_lots += o.qty
+        done, before, last = want, front, o.arrival
     take_between(b, side, price, last, ALL, drop - done, False)
 
 
 @kernel
 def alone(b: Packed, side: int, price: int) -> bool:
     """Whether nothing stands at a price but the block in its level's own slot, if that: the usual case, and quick."""
-    for slot in range(b[lay.ORDERS], b[lay.ORDERS] + 2 * b[lay.OWN]):
-        o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.QTY] > 0 and b[o + lay.PRICE] == price and b[o + lay.SIDE] == side:
+    for slot in range(fixed(b, lay.ORDERS), fixed(b, lay.ORDERS) + 2 * fixed(b, lay.OWN)):
+        o = order_at(b, slot)
+        if o.qty > 0 and o.price == price and o.side == side:
             return False
     return True
 
@@ -281,8 +283,8 @@ def alone(b: Packed, side: int, price: int) -> bool:
 @kernel
 def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, total: int) -> None:
     """A new total for a level that is one block."""
-    o = lay.HEADER + slot * lay.ORDER
-    stands = b[o + lay.QTY]
+    o = order_at(b, slot)
+    stands = o.qty
     if total <= told:
         drop, gone = told - total, 0
         if total == 0:
@@ -297,11 +299,11 @@ def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, 
         rise -= hit_own(b, k, side, price, rise)
     if rise > 0 and stands == 0:
         insert(b, slot, side, price, rise)
-        b[o + lay.FLAGS] |= lay.ANONYMOUS
+        o.marks |= lay.ANONYMOUS
     elif rise > 0:
-        b[o + lay.QTY] += rise
-        if not b[o + lay.FLAGS] & lay.FAR:
-            b[level_at(b, side, price) + lay.LOTS] += rise
+        o.qty += rise
+        if not o.marks & lay.FAR:
+            level_at(b, side, price).lots += rise
 
 
 @kernel
@@ -309,13 +311,12 @@ def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int)
     """The tape says a level's total."""
     k[sim.EVENTS] += 1
     write(k, LEVEL_SET, slot, side, price, total, 0, 0)
-    at = lay.HEADER + slot * lay.ORDER + lay.TOLD
-    told = b[at]
+    told = order_at(b, slot).told
     touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
     none = touch == NO_BID or touch == NO_ASK
     if none or (price - touch) * side > 0 or price == touch:
         k[sim.OFI] += side * (total - told)
-    b[at] = total
+    order_at(b, slot).told = total
     if alone(b, side, price):
         set_block(b, k, slot, side, price, told, total)
         settle(b, k, side, price)
@@ -345,11 +346,11 @@ def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int)
 def tell(b: Packed, slot: int, lots: int) -> None:
     """Keep what the tape says of the level of a slot."""
     if slot >= 0:
-        b[lay.HEADER + slot * lay.ORDER + lay.TOLD] = lots
+        order_at(b, slot).told = lots
 
 
 @kernel
 def untell(b: Packed) -> None:
     """The tape forgets all levels."""
-    for slot in range(b[lay.ORDERS]):
-        b[lay.HEADER + slot * lay.ORDER + lay.TOLD] = 0
+    for slot in range(fixed(b, lay.ORDERS)):
+        order_at(b, slot).told = 0

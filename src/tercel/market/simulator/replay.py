@@ -5,9 +5,11 @@ no id is looked up here, and an order that the agent emptied keeps its slot unti
 """
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import is_own, reduce, release
+from tercel.market.book.records import order_at, side_at
 from tercel.market.book.window import reduce_anonymous, roll_in, roll_out, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade, owns_slots, public_add, public_take, settle, write
@@ -47,15 +49,15 @@ def empty_public(b: Packed, k: Longs) -> None:
 
     Own orders stay, with only own lots ahead.
     """
-    for slot in range(b[lay.ORDERS] + 2 * b[lay.OWN]):
-        o = lay.HEADER + slot * lay.ORDER
-        if b[o + lay.QTY] == 0:
+    for slot in range(fixed(b, lay.ORDERS) + 2 * fixed(b, lay.OWN)):
+        o = order_at(b, slot)
+        if o.qty == 0:
             continue
         if is_own(b, slot):
-            settle_frozen(b, b[o + lay.SIDE], b[o + lay.PRICE])
+            settle_frozen(b, o.side, o.price)
         else:
-            reduce(b, slot, b[o + lay.QTY])
-            if owns_slots(k) and slot < b[lay.ORDERS]:
+            reduce(b, slot, o.qty)
+            if owns_slots(k) and slot < fixed(b, lay.ORDERS):
                 release(b, slot)
     k[sim.EVENTS] += 1
     k[sim.PUBLIC_BID] = NO_BID
@@ -123,8 +125,8 @@ def replay_event(b: Packed, k: Longs, tape: Longs) -> None:
 @kernel
 def touch_from_book(b: Packed, k: Longs) -> None:
     """Set the public touches and the mid from a book that was loaded rather than played."""
-    k[sim.PUBLIC_BID] = b[lay.BEST_BID]
-    k[sim.PUBLIC_ASK] = b[lay.BEST_ASK]
+    k[sim.PUBLIC_BID] = side_at(b, 1).best
+    k[sim.PUBLIC_ASK] = side_at(b, -1).best
     if k[sim.PUBLIC_BID] != NO_BID:
         k[sim.LAST_BID] = k[sim.PUBLIC_BID]
     if k[sim.PUBLIC_ASK] != NO_ASK:

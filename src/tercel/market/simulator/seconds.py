@@ -8,7 +8,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_depth
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import advance
-from tercel.market.simulator.reals import put_real
+from tercel.market.simulator.float_bits import put_real
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 LEVELS: Final = 5

@@ -17,15 +17,14 @@ from tercel.market.flow import martingale
 from tercel.market.flow.preset import Preset
 from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.terms import NO_FEES, Fees
 
 OWN_ORDERS = 64
 """Own orders that can be alive at once: what keeps its places in many queues while prices wander needs this many."""
 
 
-NO_TAPE = np.zeros((0, sim.TAPE_WORDS), np.int64)
-_NO_WORDS = np.zeros(together.WORDS, np.int64)
+NO_TAPE = lockstep.NO_TAPE
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def run_free(
 ) -> None:
     """Let a market run on its own until a time."""
     k[sim.DUE_NS] = until_ns
-    together.operate(together.RUN, b, k, flow, tape, together.NOWHERE, _NO_WORDS, together.NO_OUT)
+    lockstep.run(b, k, flow, tape)
 
 
 def first_world(
@@ -213,10 +212,8 @@ def settled_bank(
 
 def _lay_first_book(b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], preset: Preset) -> None:
     """The preset's first orders come to rest."""
-    words = np.zeros(together.WORDS, np.int64)
-    for order in preset.first_orders():
-        words[:3] = order
-        if together.operate(together.LAY, b, k, flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT) < 0:
+    for side, price, lots in preset.first_orders():
+        if lockstep.lay_order(b, k, flow, NO_TAPE, side, price, lots) < 0:
             raise too_small(preset)
 
 

@@ -10,11 +10,12 @@ from tercel.core.errors import ConfigError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import insert
+from tercel.market.book.records import order_at
 from tercel.market.impact.law import ImpactLaw, with_impact
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.float_bits import put_real
 from tercel.market.simulator.levels import POWER, QUEUE, tell
 from tercel.market.simulator.queue_models import DEFAULT, queue_model
-from tercel.market.simulator.reals import put_real
 from tercel.market.simulator.replay import touch_from_book
 from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state
 from tercel.market.tape.checkpoints import compiled
@@ -66,7 +67,7 @@ def load_orders(b: Packed, orders: Longs) -> None:
         b[lay.ARRIVAL] = orders[n, 4]
         insert(b, slot, orders[n, 1], orders[n, 2], orders[n, 3])
         if orders[n, 5] != 0:
-            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+            order_at(b, slot).marks |= lay.ANONYMOUS
 
 
 def world_of(

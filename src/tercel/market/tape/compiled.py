@@ -15,6 +15,7 @@ from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.id_map import Ids, find, new_ids
+from tercel.market.book.records import order_at
 from tercel.market.book.tape_kernels import add_id, block_in, clear, drop_level, modify_id, take_id, take_unknown
 from tercel.market.tape import schema
 from tercel.market.tape.compiled_levels import compile_levels
@@ -37,8 +38,8 @@ def compile_modify(
     if where < 0:
         return at
     slot = ids[where].slot
-    o = lay.HEADER + slot * lay.ORDER
-    side, old_price, old_qty = b[o + lay.SIDE], b[o + lay.PRICE], b[o + lay.QTY]
+    o = order_at(b, slot)
+    side, old_price, old_qty = o.side, o.price, o.qty
     modify_id(b, ids, key_of, key, price, qty)
     if price == old_price and qty < old_qty:
         return emit(out, at, ns, schema.REDUCE, slot, side, price, old_qty - qty)

@@ -2,7 +2,8 @@
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, in_window, insert, level_at, reduce, release
+from tercel.market.book.ladder import allocate, in_window, insert, reduce, release
+from tercel.market.book.records import level_at, order_at, side_at
 from tercel.market.tape.compiled_rows import emit
 from tercel.market.tape.schema import CLEAR, CROSS, LEVEL_SET, ROLL_IN, ROLL_OUT, STATUS, TRADE, TRADE_HIDDEN
 
@@ -13,10 +14,10 @@ WHOLE = 1 << 30
 def block_of(b: Packed, side: int, price: int) -> int:
     """Slot of the one block at a price, -1 where there is none."""
     if in_window(b, side, price):
-        return b[level_at(b, side, price) + lay.HEAD]
-    slot = b[lay.FAR_BID] if side > 0 else b[lay.FAR_ASK]
-    while slot >= 0 and b[lay.HEADER + slot * lay.ORDER + lay.PRICE] != price:
-        slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+        return level_at(b, side, price).head
+    slot = side_at(b, side).far
+    while slot >= 0 and order_at(b, slot).price != price:
+        slot = order_at(b, slot).next
     return slot
 
 
@@ -54,12 +55,12 @@ def compile_levels(
                     continue
                 insert(b, slot, side[i], price[i], qty[i])
                 at = emit(out, at, ns[i], what, slot, side[i], price[i], qty[i])
-            b[lay.HEADER + slot * lay.ORDER + lay.FLAGS] |= lay.ANONYMOUS
+            order_at(b, slot).marks |= lay.ANONYMOUS
         elif what == TRADE or what == TRADE_HIDDEN or what == STATUS:
             at = emit(out, at, ns[i], what, slot if what == TRADE else -1, side[i], price[i], qty[i])
         elif what == CLEAR:
             for one in range(b[lay.HIGH]):
-                if b[lay.HEADER + one * lay.ORDER + lay.QTY] > 0:
+                if order_at(b, one).qty > 0:
                     reduce(b, one, WHOLE)
                     release(b, one)
             at = emit(out, at, ns[i], what, -1, 0, 0, 0)

@@ -15,7 +15,7 @@ from tercel.core.errors import ConfigError, UnknownNameError, VenueError
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.terms import entry_delay
 from tercel.venues.exchange.market import EntryLatency, Markets, MarketSpec
 from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
@@ -213,12 +213,12 @@ class SimulatedExchange:
             target = min(until, arrival, regime_ns)
             why = self._markets.pass_time(target)
             self._now = int(self._markets.states[0][sim.NOW])
-            if self._hand_out(events) or why & together.WORD:
-                while why & together.FULL:  # the moment goes on
+            if self._hand_out(events) or why & lockstep.WORD:
+                while why & lockstep.FULL:  # the moment goes on
                     why = self._markets.pass_time(self._now)
                     self._hand_out(events)
                 return events
-            if why & together.FULL:
+            if why & lockstep.FULL:
                 continue
             if regime_ns <= self._now:
                 self._markets.change(regime, self._regimes[regime].pop(0))

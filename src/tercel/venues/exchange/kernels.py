@@ -4,8 +4,10 @@ Client orders are the "own" orders of the batch, whoever's they are.
 """
 
 from tercel.core.jit import Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE
 from tercel.market.book import layout as lay
+from tercel.market.book.records import ledger_at, own_order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_OUT
 
@@ -19,9 +21,9 @@ def stood(b: Packed, k: Longs, r: int, own: int, aggressor: int) -> int:
 
     The order that is arriving rests when all is done, if at all; of the others it may have taken lots since.
     """
-    if b[lay.ORDERS] + own == aggressor:
+    if fixed(b, lay.ORDERS) + own == aggressor:
         return 0
-    lots = int(b[lay.HEADER + (b[lay.ORDERS] + own) * lay.ORDER + lay.QTY])
+    lots = int(own_order_at(b, own).qty)
     for later in range(r + 1, k[sim.RECORD]):
         c = k[sim.RECORD_AT] + (later % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
         if k[c + sim.R_KIND] == sim.OWN_FILL and k[c + sim.R_WHO] == own and k[c + sim.R_SIDE] & 1 != 0:
@@ -35,7 +37,7 @@ def taker(b: Packed, k: Longs, r: int, aggressor: int) -> int:
     if aggressor < 0 or r + 1 >= k[sim.RECORD]:
         return -1
     c = k[sim.RECORD_AT] + ((r + 1) % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
-    takes = k[c + sim.R_KIND] == sim.OWN_FILL and b[lay.ORDERS] + k[c + sim.R_WHO] == aggressor
+    takes = k[c + sim.R_KIND] == sim.OWN_FILL and fixed(b, lay.ORDERS) + k[c + sim.R_WHO] == aggressor
     return aggressor if takes and k[c + sim.R_SIDE] & 1 == 0 else -1
 
 
@@ -45,17 +47,17 @@ def show_again(b: Packed, k: Longs, r: int, aggressor: int, ns: int, side: int, 
     last = -1
     while True:
         found, arrival = -1, -1
-        for i in range(int(b[lay.OWN])):
-            o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
-            there = side == 0 or (b[o + lay.SIDE] == side and b[o + lay.PRICE] == price)
-            if there and b[o + lay.ARR] > last and (found < 0 or b[o + lay.ARR] < arrival):
+        for i in range(int(fixed(b, lay.OWN))):
+            o = own_order_at(b, i)
+            there = side == 0 or (o.side == side and o.price == price)
+            if there and o.arrival > last and (found < 0 or o.arrival < arrival):
                 if stood(b, k, r, i, aggressor) > 0:
-                    found, arrival = i, b[o + lay.ARR]
+                    found, arrival = i, o.arrival
         if found < 0:
             return n
-        o = lay.HEADER + (b[lay.ORDERS] + found) * lay.ORDER
+        o = own_order_at(b, found)
         lots = stood(b, k, r, found, aggressor)
-        show(rows[n], ns, ADD, b[lay.ORDERS] + found, b[o + lay.SIDE], b[o + lay.PRICE], lots, -1)
+        show(rows[n], ns, ADD, fixed(b, lay.ORDERS) + found, o.side, o.price, lots, -1)
         last = arrival
         n += 1
 
@@ -66,11 +68,11 @@ def stay(b: Packed, k: Longs, r: int, aggressor: int, ns: int, rows: Longs, n: i
 
     Whoever owns one knows that it stayed, and passes over these rows.
     """
-    for i in range(int(b[lay.OWN])):
-        o = lay.HEADER + (b[lay.ORDERS] + i) * lay.ORDER
+    for i in range(int(fixed(b, lay.OWN))):
+        o = own_order_at(b, i)
         lots = stood(b, k, r, i, aggressor)
         if lots > 0:
-            show(rows[n], ns, DELETE, b[lay.ORDERS] + i, b[o + lay.SIDE], b[o + lay.PRICE], lots, -1)
+            show(rows[n], ns, DELETE, fixed(b, lay.ORDERS) + i, o.side, o.price, lots, -1)
             n += 1
     return show_again(b, k, r, aggressor, ns, 0, 0, rows, n)
 
@@ -113,16 +115,16 @@ def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words:
         public = not client
         side, price, shown = k[c + sim.R_SIDE], k[c + sim.R_PRICE], kind
         if client:
-            o = lay.HEADER + (b[lay.ORDERS] + who) * lay.ORDER
-            side = b[b[lay.AT_LEDGER] + who * lay.LEDGER + lay.OWN_SIDE]
+            o = own_order_at(b, who)
+            side = ledger_at(b, who).side
             if kind == sim.OWN_REST:
                 public, shown = True, ADD
             elif kind == sim.OWN_FILL:
                 public, shown = k[c + sim.R_SIDE] & 1 != 0, EXECUTE
             elif aggressor < 0 and lots > 0:  # not the dropped rest of an order that is arriving
-                public, shown, price = True, (REDUCE if b[o + lay.QTY] > 0 else DELETE), b[o + lay.PRICE]
+                public, shown, price = True, (REDUCE if o.qty > 0 else DELETE), o.price
         if public:
-            number = b[lay.ORDERS] + who if client else who
+            number = fixed(b, lay.ORDERS) + who if client else who
             by = taker(b, k, r, aggressor) if shown == EXECUTE else -1
             show(rows[n], k[c + sim.R_NS], shown, number, side, price, lots, by)
             n += 1

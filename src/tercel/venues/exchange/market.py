@@ -16,7 +16,7 @@ from tercel.market.book import layout as lay
 from tercel.market.regimes.factors import Factors, impose
 from tercel.market.regimes.kernel import begin_regimes
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.source import Source
 from tercel.market.tape.schema import ADD, ROLL_IN, STATUS
 from tercel.venues.exchange import kernels
@@ -148,17 +148,16 @@ class Markets:
         self.names = list(specs)
         self.specs = [specs[name] for name in self.names]
         worlds = [_world(spec) for spec in self.specs]
-        self._at = np.zeros((len(worlds), together.AT_WORDS), np.int64)
-        self._books = self._lay([b for b, _ in worlds], together.BOOK)
-        self._states = self._lay([k for _, k in worlds], together.STATE)
-        self._flows = self._lay([spec.source.flow for spec in self.specs], together.FLOW)
+        self._at = np.zeros((len(worlds), lockstep.AT_WORDS), np.int64)
+        self._books = self._lay([b for b, _ in worlds], lockstep.BOOK)
+        self._states = self._lay([k for _, k in worlds], lockstep.STATE)
+        self._flows = self._lay([spec.source.flow for spec in self.specs], lockstep.FLOW)
         self._tape = self._lay_tapes()
-        self.books = [self._books[a:z] for a, z in self._at[:, [together.BOOK, together.BOOK_END]].tolist()]
-        self.states = [self._states[a:z] for a, z in self._at[:, [together.STATE, together.STATE_END]].tolist()]
+        self.books = [self._books[a:z] for a, z in self._at[:, [lockstep.BOOK, lockstep.BOOK_END]].tolist()]
+        self.states = [self._states[a:z] for a, z in self._at[:, [lockstep.STATE, lockstep.STATE_END]].tolist()]
         self._rows = np.zeros((RECORD_ROWS, MARKET_WORDS), np.int64)
         self._words = np.zeros((RECORD_ROWS, kernels.WORDS), np.int64)
         self._counts = np.zeros(2, np.int64)
-        self._arguments = np.zeros(together.WORDS, np.int64)
         self._begin()
 
     def _lay(self, parts: Sequence[NDArray[S]], column: int) -> NDArray[S]:
@@ -176,7 +175,7 @@ class Markets:
             start += len(tape)
         for i, spec in enumerate(self.specs):
             first = starts[id(spec.source.tape)]
-            self._at[i, [together.TAPE, together.TAPE_END]] = first, first + len(spec.source.tape)
+            self._at[i, [lockstep.TAPE, lockstep.TAPE_END]] = first, first + len(spec.source.tape)
         return next(iter(tapes.values())) if len(tapes) == 1 else np.concatenate(list(tapes.values()))
 
     def _begin(self) -> None:
@@ -184,28 +183,24 @@ class Markets:
         self.began_ns = max(*(spec.began_ns for spec in self.specs), *(int(k[sim.NOW]) for k in self.states), 0)
         while self.pass_time(self.began_ns):
             for i in range(len(self.names)):
-                self._at[i, together.DRAINED] = self.states[i][sim.RECORD]
+                self._at[i, lockstep.DRAINED] = self.states[i][sim.RECORD]
         for i, k in enumerate(self.states):
-            k[sim.RECORD] = self._at[i, together.DRAINED] = 0
+            k[sim.RECORD] = self._at[i, lockstep.DRAINED] = 0
             k[sim.ATTENTIVE] = 1
 
     def pass_time(self, until_ns: int) -> int:
-        """Let the markets run: the bits WORD and FULL of `together.pass_time`."""
-        return self._operate(together.PASS, until_ns)
+        """Let the markets run: the bits WORD and FULL of `lockstep.pass_time`."""
+        return lockstep.pass_time(self._books, self._states, self._flows, self._tape, self._at, until_ns)
 
     def enter_new(self, market: int, place: int, side: int, price: int, lots: int, immediate: bool) -> None:
         """A client's order arrives under a free ledger place."""
-        self._operate(together.NEW, market, place, side, price, lots, int(immediate))
+        lockstep.enter_new(
+            self._books, self._states, self._flows, self._at, market, place, side, price, lots, immediate
+        )
 
     def enter_cancel(self, market: int, place: int, lots: int) -> None:
         """A client takes lots of a resting order back; it keeps its place."""
-        self._operate(together.CANCEL, market, place, lots)
-
-    def _operate(self, what: int, *words: int) -> int:
-        self._arguments[: len(words)] = words
-        return together.operate(
-            what, self._books, self._states, self._flows, self._tape, self._at, self._arguments, together.NO_OUT
-        )
+        lockstep.enter_cancel(self._books, self._states, self._flows, self._at, market, place, lots)
 
     def free_place(self, market: int) -> int:
         """A ledger place for a new client order, -1 when all are taken."""
@@ -217,7 +212,7 @@ class Markets:
 
     def change(self, market: int, regime: RegimeChange) -> None:
         """Another regime, from the next event on."""
-        first, end = self._at[market, [together.FLOW, together.FLOW_END]]
+        first, end = self._at[market, [lockstep.FLOW, lockstep.FLOW_END]]
         if regime.flow is not None:
             self._flows[first:end] = regime.flow
         if regime.factors is not None:
@@ -231,14 +226,14 @@ class Markets:
         CapacityError
             When one moment wrote more than the record keeps.
         """
-        k, since = self.states[market], int(self._at[market, together.DRAINED])
+        k, since = self.states[market], int(self._at[market, lockstep.DRAINED])
         if k[sim.RECORD] == since:
             return self._rows[:0], self._words[:0]
         if k[sim.RECORD] - since > RECORD_ROWS:
             raise CapacityError(
                 f"at most {RECORD_ROWS} rows in a moment", f"{k[sim.RECORD] - since}", "raise RECORD_ROWS"
             )
-        self._at[market, together.DRAINED] = k[sim.RECORD]
+        self._at[market, lockstep.DRAINED] = k[sim.RECORD]
         kernels.publish(self.books[market], k, since, aggressor, self._rows, self._words, self._counts)
         return self._rows[: self._counts[0]].copy(), self._words[: self._counts[1]].copy()
 

@@ -18,7 +18,7 @@ from tercel.execution.task import Task
 from tercel.market.flow import load
 from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.source import NO_TAPE, first_world, reactive
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
@@ -50,12 +50,11 @@ def reference_mids(preset: CheriditoWeissPreset, episodes: int, seconds: float) 
 def house_mids(preset: CheriditoWeissPreset, episodes: int, seconds: float) -> NDArray[np.float64]:
     """The same of the engine's market."""
     b0, k0, flow = first_world(preset, 0)
-    words, out, rows = np.zeros(together.WORDS, np.int64), np.zeros((1, 8)), []
+    out, rows = np.zeros((1, 8)), []
     for i in range(episodes):
         b, k = b0.copy(), k0.copy()
         seed_stream(k, sim.FLOW_RNG, 7, i, 1)
-        words[:2] = round(seconds * NS_PER_SECOND), 1
-        together.operate(together.WATCH, b, k, flow, NO_TAPE, together.NOWHERE, words, out)
+        lockstep.watch(b, k, flow, round(seconds * NS_PER_SECOND), 1, out)
         touch = sum(lots_at_best(b, side) for side in (1, -1))
         rows.append((out[0, 0], out[0, 1], out[0, 2], touch))
     return np.array(rows)
@@ -127,9 +126,7 @@ def recorded(preset: CheriditoWeissPreset, seconds: float, seed: int = 3) -> NDA
     b, k0, flow = first_world(preset, 0)
     k = sim.extend(k0, 0, 8192)
     seed_stream(k, sim.FLOW_RNG, seed, 0, 1)
-    words = np.zeros(together.WORDS, np.int64)
-    words[0] = round(seconds * NS_PER_SECOND)
-    together.operate(together.FREE_RUN, b, k, flow, NO_TAPE, together.NOWHERE, words, together.NO_OUT)
+    lockstep.run_recorded(b, k, flow, NO_TAPE, round(seconds * NS_PER_SECOND), 0)
     rows, at = int(k[sim.RECORD]), int(k[sim.RECORD_AT])
     return k[at : at + rows * sim.RECORD_WORDS].reshape(rows, sim.RECORD_WORDS)
 

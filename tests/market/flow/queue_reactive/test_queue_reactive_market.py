@@ -12,9 +12,9 @@ from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.acts import scan
 from tercel.market.flow.queue_reactive.withdrawals import readiness, stand
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator import together
+from tercel.market.simulator import lockstep
 from tercel.market.simulator.days import run_recorded, standing
-from tercel.market.simulator.reals import real
+from tercel.market.simulator.float_bits import real
 from tercel.market.simulator.source import NO_TAPE, first_world, run_free
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
 
@@ -122,11 +122,7 @@ def test_a_market_in_pieces_is_the_market_in_one() -> None:
 
 def own_order(b: np.ndarray, k: np.ndarray, flow: np.ndarray, side: int, price: int, lots: int, now: int) -> None:
     """An own order arrives."""
-    words = np.zeros(together.WORDS, np.int64)
-    words[:6] = 0, 0, side, price, lots, now
-    at = np.zeros((1, together.AT_WORDS), np.int64)
-    at[0, [together.BOOK_END, together.STATE_END, together.FLOW_END]] = len(b), len(k), len(flow)
-    together.operate(together.NEW, b, k, flow, NO_TAPE, at, words, together.NO_OUT)
+    lockstep.enter_new(b, k, flow, lockstep.alone(b, k, flow), 0, 0, side, price, lots, bool(now))
 
 
 def test_an_own_order_that_nobody_sees_changes_nothing() -> None:

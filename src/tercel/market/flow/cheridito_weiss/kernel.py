@@ -15,17 +15,18 @@ counted in its rate.
 """
 
 import math
+from typing import Any
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
-from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, head_at, in_window, is_own, level_at, lots_at
+from tercel.market.book.ladder import allocate, best, head_at, in_window, is_own, lots_at
+from tercel.market.book.records import level_at, order_at
 from tercel.market.flow.cheridito_weiss import layout as cw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
-from tercel.market.simulator.reals import real
+from tercel.market.simulator.float_bits import real
 from tercel.market.tape.schema import DELETE, REDUCE
 
 
@@ -99,11 +100,11 @@ def _mend(b: Packed, k: Longs, flow: Floats, bid: int, ask: int) -> None:
 
 
 @kernel
-def _seen(b: Packed, flow: Floats, lv: int) -> int:
+def _seen(b: Packed, flow: Floats, lv: Any) -> int:
     """Lots of a level that its cancel rate counts."""
     if flow[cw.PLAIN] != 0.0:
-        return int(b[lv + lay.LOTS] - b[lv + lay.OWN_LOTS])
-    return int(b[lv + lay.LOTS])
+        return int(lv.lots - lv.own_lots)
+    return int(lv.lots)
 
 
 @kernel
@@ -120,7 +121,7 @@ def weigh(b: Packed, flow: Floats, side: int, near: int, spread: int) -> tuple[f
         lv = level_at(b, side, price)
         if spread + j <= levels:
             cancel += flow[rate_at + j] * _seen(b, flow, lv)
-        heavy += weight * b[lv + lay.LOTS]
+        heavy += weight * lv.lots
         weight *= flow[cw.DAMPING]
     return cancel, heavy
 
@@ -189,12 +190,12 @@ def _cut(b: Packed, k: Longs, flow: Floats, side: int, u: float, lots: int) -> N
 @kernel
 def _cut_newest(b: Packed, k: Longs, side: int, price: int, lots: int) -> None:
     """Lots of the noise trader's own orders at a price go, the newest order first."""
-    slot = b[level_at(b, side, price) + lay.TAIL]
+    slot = level_at(b, side, price).tail
     while slot >= 0 and lots > 0:
-        o = lay.HEADER + slot * lay.ORDER
-        before = b[o + lay.PREV]
+        o = order_at(b, slot)
+        before = o.prev
         if not is_own(b, slot) and is_noise(k, slot):
-            have = b[o + lay.QTY]
+            have = o.qty
             lots -= public_take(b, k, slot, min(lots, have), DELETE if lots >= have else REDUCE, False)
         slot = before
 
@@ -205,14 +206,14 @@ def _cut_any(b: Packed, k: Longs, side: int, price: int, public: int, lots: int)
     which = int(uniform(k, sim.FLOW_RNG) * public)
     slot = head_at(b, side, price)
     while slot >= 0:
-        o = lay.HEADER + slot * lay.ORDER
+        o = order_at(b, slot)
         if not is_own(b, slot):
-            have = b[o + lay.QTY]
+            have = o.qty
             if which < have:
                 public_take(b, k, slot, min(lots, have), DELETE if lots >= have else REDUCE, False)
                 return
             which -= have
-        slot = b[o + lay.NEXT]
+        slot = o.next
 
 
 @kernel

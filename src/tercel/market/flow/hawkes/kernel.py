@@ -17,12 +17,13 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, best, in_window, level_at
+from tercel.market.book.ladder import allocate, best, in_window
+from tercel.market.book.records import level_at, order_at
 from tercel.market.flow.hawkes import layout as at
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
-from tercel.market.simulator.reals import put_real, real
+from tercel.market.simulator.float_bits import put_real, real
 from tercel.market.tape.schema import DELETE
 
 TRIES = 256
@@ -64,7 +65,7 @@ def touch(b: Packed, k: Longs, side: int) -> int:
 def _at_touch(b: Packed, side: int) -> int:
     """Lots at the best price of a side; 0 where it is empty."""
     price = best(b, side)
-    return 0 if price == NO_BID or price == NO_ASK else b[level_at(b, side, price) + lay.LOTS]
+    return 0 if price == NO_BID or price == NO_ASK else level_at(b, side, price).lots
 
 
 @kernel
@@ -79,8 +80,8 @@ def _resting(b: Packed, flow: Floats, side: int) -> float:
         if not in_window(b, side, price):
             break
         lv = level_at(b, side, price)
-        if b[lv + lay.LOTS] > 0:
-            total += b[lv + lay.LOTS] * flow[at.THETA + away]
+        if lv.lots > 0:
+            total += lv.lots * flow[at.THETA + away]
             level += 1
             if level == at.DEPTH_LEVELS:
                 break
@@ -195,7 +196,7 @@ def _edge(b: Packed, flow: Floats, side: int) -> int:
         price -= side
         if not in_window(b, side, price):
             break
-        if b[level_at(b, side, price) + lay.LOTS] > 0:
+        if level_at(b, side, price).lots > 0:
             level += 1
             if level == levels:
                 return away
@@ -242,17 +243,17 @@ def _cancel_best(b: Packed, k: Longs, side: int) -> bool:
     price = best(b, side)
     if price == NO_BID or price == NO_ASK:
         return False
-    head = b[level_at(b, side, price) + lay.HEAD]
+    head = level_at(b, side, price).head
     count, slot = 0, head
     while slot >= 0:
         count += 1
-        slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
+        slot = order_at(b, slot).next
     left = int(uniform(k, sim.FLOW_RNG) * count)
     slot = head
     while left > 0:
         left -= 1
-        slot = b[lay.HEADER + slot * lay.ORDER + lay.NEXT]
-    public_take(b, k, slot, b[lay.HEADER + slot * lay.ORDER + lay.QTY], DELETE, False)
+        slot = order_at(b, slot).next
+    public_take(b, k, slot, order_at(b, slot).qty, DELETE, False)
     return True
 
 
@@ -269,12 +270,12 @@ def _cancel_deeper(b: Packed, k: Longs, flow: Floats, side: int) -> bool:
     for _ in range(TRIES):
         x = uniform(k, sim.FLOW_RNG) * b[lay.HIGH]
         slot = int(x)
-        o = lay.HEADER + slot * lay.ORDER
-        away = min((price - b[o + lay.PRICE]) * side, at.REACH - 1)
-        if b[o + lay.QTY] == 0 or b[o + lay.SIDE] != side or away <= 0:
+        o = order_at(b, slot)
+        away = min((price - o.price) * side, at.REACH - 1)
+        if o.qty == 0 or o.side != side or away <= 0:
             continue
         if (x - slot) * flow[at.THETA_MAX] < flow[at.THETA + away]:
-            public_take(b, k, slot, b[o + lay.QTY], DELETE, False)
+            public_take(b, k, slot, o.qty, DELETE, False)
             if away <= edge:
                 return True
     return False

@@ -5,23 +5,25 @@ public orders alone: own orders stand in another (`market.simulator.background`)
 """
 
 from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.memory import fixed
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, best, changes
+from tercel.market.book.records import level_at, order_at, side_at
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.memory import class_of, follows, haste, since_fell, touch
 from tercel.market.flow.queue_reactive.withdrawals import withdraw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add
-from tercel.market.simulator.reals import real
+from tercel.market.simulator.float_bits import real
 
 
 @kernel
 def reach(b: Packed, flow: Floats) -> int:
     """Ticks behind the best within which levels are looked at and kept."""
-    return min(int(flow[q.WINDOW]), b[lay.WIDTH] // 4)
+    return min(int(flow[q.WINDOW]), fixed(b, lay.WIDTH) // 4)
 
 
 @kernel
@@ -32,12 +34,10 @@ def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     price = touch(k, side)
     found = 0
     if price != NO_BID and price != NO_ASK:
-        ring = b[lay.AT_LEVELS] if side > 0 else b[lay.AT_LEVELS] + b[lay.WIDTH] * lay.LEVEL
-        mask = b[lay.WIDTH] - 1
-        edge = b[lay.LO_BID] if side > 0 else b[lay.LO_ASK] + b[lay.WIDTH] - 1
+        edge = side_at(b, side).lo + (0 if side > 0 else fixed(b, lay.WIDTH) - 1)
         left = min(reach(b, flow), (price - edge) * side)
         while left >= 0:
-            lots = b[ring + (price & mask) * lay.LEVEL + lay.LOTS]
+            lots = level_at(b, side, price).lots
             if lots > 0:
                 k[at + found] = price
                 k[at + q.LEVELS + found] = lots
@@ -258,16 +258,16 @@ def take(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 @kernel
 def purge(b: Packed, k: Longs, flow: Floats) -> None:
     """A random order goes if nobody sees it: behind the levels of a limited feed, or far off in a crowded book."""
-    crowded = b[lay.LIVE] * 2 >= b[lay.ORDERS]
+    crowded = b[lay.LIVE] * 2 >= fixed(b, lay.ORDERS)
     if flow[q.LIMITED] == 0.0 and not crowded:
         return
     slot = int(uniform(k, sim.FLOW_RNG) * b[lay.HIGH])
-    o = lay.HEADER + slot * lay.ORDER
-    if b[o + lay.QTY] == 0:
+    o = order_at(b, slot)
+    if o.qty == 0:
         return
-    side = b[o + lay.SIDE]
+    side = o.side
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     found = k[at + 2 * q.LEVELS]
-    behind = (k[at + found - 1] - b[o + lay.PRICE]) * side
+    behind = (k[at + found - 1] - o.price) * side
     if found == q.LEVELS and behind > (2.0 * flow[q.WINDOW] if flow[q.LIMITED] == 0.0 else 0.0):
         withdraw(b, k, slot)

@@ -16,7 +16,7 @@ from tercel.market.flow.queue_reactive.preset import start_memory
 from tercel.market.flow.queue_reactive.queues import Queues, queues
 from tercel.market.observed import Observed
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.reals import real
+from tercel.market.simulator.float_bits import real
 
 LONG_NS: Final = 10**12
 """Ago: what has not happened yet."""

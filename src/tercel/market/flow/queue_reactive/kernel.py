@@ -30,13 +30,14 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
+from tercel.market.book.records import order_at
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.acts import limit, purge, refill, repair, take, wants
 from tercel.market.flow.queue_reactive.hidden_acts import hidden, hidden_alone
 from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, remember, see
 from tercel.market.flow.queue_reactive.withdrawals import cancel, stand, withdraw
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.reals import put_real, real
+from tercel.market.simulator.float_bits import put_real, real
 
 
 @kernel
@@ -81,9 +82,9 @@ def _lay(b: Packed, k: Longs, flow: Floats, now: int, side: int, after: int) -> 
     """The event is an order that a thin side wants."""
     slot = refill(b, k, flow, side, after)
     if slot >= 0:
-        o = lay.HEADER + slot * lay.ORDER
+        o = order_at(b, slot)
         mid2 = k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK]
-        remember(k, now, q.LIMIT_DEEPER, side, b[o + lay.PRICE], b[o + lay.QTY], mid2)
+        remember(k, now, q.LIMIT_DEEPER, side, o.price, o.qty, mid2)
 
 
 @kernel
@@ -99,7 +100,7 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
     else:
         slot = cancel(b, k, flow, kind, side)
         if slot >= 0:
-            price, lots = b[lay.HEADER + slot * lay.ORDER + lay.PRICE], b[lay.HEADER + slot * lay.ORDER + lay.QTY]
+            price, lots = order_at(b, slot).price, order_at(b, slot).qty
             withdraw(b, k, slot)
     if lots == 0:
         k[q.VOID] += 1

@@ -11,7 +11,7 @@ from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.reals import put_real, real
+from tercel.market.simulator.float_bits import put_real, real
 
 
 @kernel

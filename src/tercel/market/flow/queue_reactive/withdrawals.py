@@ -7,12 +7,13 @@ The age of an order is counted in limit orders that came after it, on both sides
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import uniform
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import changes, level_at
+from tercel.market.book.ladder import changes
+from tercel.market.book.records import level_at, order_at
 from tercel.market.flow.queue_reactive import words as q
 from tercel.market.flow.queue_reactive.memory import class_of, quarters, touch
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_take
-from tercel.market.simulator.reals import put_real, real
+from tercel.market.simulator.float_bits import put_real, real
 from tercel.market.tape.schema import DELETE
 
 
@@ -26,10 +27,10 @@ def cancel(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
 def _leaver(b: Packed, k: Longs, flow: Floats, side: int) -> int:
     """Slot of the order at the best that its owner withdraws; -1: none rests there."""
     u = uniform(k, sim.FLOW_RNG) * stand(b, k, flow, side)
-    slot = int(b[level_at(b, side, touch(k, side)) + lay.HEAD])
+    slot = int(level_at(b, side, touch(k, side)).head)
     while slot >= 0:
         u -= _leaves(b, flow, slot)
-        after = int(b[lay.HEADER + slot * lay.ORDER + lay.NEXT])
+        after = int(order_at(b, slot).next)
         if u < 0.0 or after < 0:
             break
         slot = after
@@ -51,24 +52,24 @@ def stand(b: Packed, k: Longs, flow: Floats, side: int) -> float:
 def readiness(b: Packed, flow: Floats, side: int, price: int) -> tuple[int, float]:
     """Orders of a best price, and the sum of the weights with which they are withdrawn."""
     total, count, age = 0.0, 0, 0
-    slot = b[level_at(b, side, price) + lay.TAIL]
+    slot = level_at(b, side, price).tail
     while slot >= 0:  # from the youngest on, so that classes of age only rise
-        o = lay.HEADER + slot * lay.ORDER
-        came = b[lay.ARRIVAL] - b[o + lay.ARR] - 1
+        o = order_at(b, slot)
+        came = b[lay.ARRIVAL] - o.arrival - 1
         while age < q.LIFE - 1 and flow[q.LIFE_EDGES + age] <= came:
             age += 1
-        total += _weight(flow, age, b[o + lay.QTY])
+        total += _weight(flow, age, o.qty)
         count += 1
-        slot = b[o + lay.PREV]
+        slot = o.prev
     return count, total
 
 
 @kernel
 def _leaves(b: Packed, flow: Floats, slot: int) -> float:
     """Weight with which an order is withdrawn, by its age and its size."""
-    o = lay.HEADER + slot * lay.ORDER
-    age = class_of(flow, q.LIFE_EDGES, q.LIFE - 1, b[lay.ARRIVAL] - b[o + lay.ARR] - 1)
-    return _weight(flow, age, b[o + lay.QTY])
+    o = order_at(b, slot)
+    age = class_of(flow, q.LIFE_EDGES, q.LIFE - 1, b[lay.ARRIVAL] - o.arrival - 1)
+    return _weight(flow, age, o.qty)
 
 
 @kernel
@@ -90,8 +91,8 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
         while i >= oldest:
             word = k[q.RING + at * q.RING_SIZE + (i & (q.RING_SIZE - 1))]
             slot = word & 0xFFFFFF
-            o = lay.HEADER + slot * lay.ORDER
-            if b[o + lay.QTY] > 0 and b[o + lay.ARR] == word >> 24 and b[o + lay.PRICE] != near:
+            o = order_at(b, slot)
+            if o.qty > 0 and o.arrival == word >> 24 and o.price != near:
                 if rank == 0 and _goes(b, k, flow, slot):
                     return int(slot)
                 rank = max(rank - 1, 0)
@@ -101,8 +102,8 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
         last = k[scanned + k[scanned + 2 * q.LEVELS] - 1]
         for _ in range(8):
             slot = int(uniform(k, sim.FLOW_RNG) * b[lay.HIGH])
-            o = lay.HEADER + slot * lay.ORDER
-            if b[o + lay.QTY] > 0 and b[o + lay.SIDE] == side and (last - b[o + lay.PRICE]) * side > 0:
+            o = order_at(b, slot)
+            if o.qty > 0 and o.side == side and (last - o.price) * side > 0:
                 return slot
     slot = -1
     w1, w2 = _hazard(k, flow, side, 1), _hazard(k, flow, side, 2)
@@ -117,15 +118,15 @@ def _deeper_order(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 @kernel
 def _goes(b: Packed, k: Longs, flow: Floats, slot: int) -> bool:
     """Whether an order behind the best that was picked is cancelled: large ones stay longer than small ones."""
-    c = class_of(flow, q.STAY_EDGES, q.STAY_CLASSES - 1, b[lay.HEADER + slot * lay.ORDER + lay.QTY])
+    c = class_of(flow, q.STAY_EDGES, q.STAY_CLASSES - 1, order_at(b, slot).qty)
     return uniform(k, sim.FLOW_RNG) < flow[q.STAYS + c] * _lone(b, flow, slot)
 
 
 @kernel
 def _lone(b: Packed, flow: Floats, slot: int) -> float:
     """At most 1: how readily an order behind the best goes, alone at its price or not."""
-    o = lay.HEADER + slot * lay.ORDER
-    return flow[q.LONE if b[o + lay.PREV] < 0 and b[o + lay.NEXT] < 0 else q.LONE + 1]
+    o = order_at(b, slot)
+    return flow[q.LONE if o.prev < 0 and o.next < 0 else q.LONE + 1]
 
 
 @kernel
@@ -161,17 +162,17 @@ def _any_order(b: Packed, k: Longs, side: int, price: int) -> int:
 @kernel
 def _nth_order(b: Packed, side: int, price: int, n: int) -> int:
     """Slot of the n-th order from the tail of a level's queue; -1 - (orders there) when it has fewer."""
-    slot = b[level_at(b, side, price) + lay.TAIL]
+    slot = level_at(b, side, price).tail
     seen = 0
     while slot >= 0:
         if seen == n:
             return int(slot)
         seen += 1
-        slot = b[lay.HEADER + slot * lay.ORDER + lay.PREV]
+        slot = order_at(b, slot).prev
     return -1 - seen
 
 
 @kernel
 def withdraw(b: Packed, k: Longs, slot: int) -> None:
     """An order leaves the book."""
-    public_take(b, k, slot, b[lay.HEADER + slot * lay.ORDER + lay.QTY], DELETE, False)
+    public_take(b, k, slot, order_at(b, slot).qty, DELETE, False)

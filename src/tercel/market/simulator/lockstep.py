@@ -1,0 +1,333 @@
+"""What Python asks of markets, behind one compiled entry, and several markets in one time.
+
+Whatever moves a market needs the whole engine: flow, book, accounts, order entry. Each kernel that Python calls is
+optimised with all that it calls, so every further entry would cost that tree again; here it is paid for once.
+
+The markets of an exchange lie one behind the other in one book array, one state array, one array of flow parameters
+and one tape; `at` says where.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
+from tercel.market.book import layout as lay
+from tercel.market.book.ladder import allocate
+from tercel.market.book.records import ledger_at, own_order_at
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import free_if_over, own_dead, public_add
+from tercel.market.simulator.engine import advance, next_public, public_event
+from tercel.market.simulator.entry import arrive_new
+from tercel.market.simulator.seconds import measure, run_seconds
+from tercel.market.tape.schema import CLEAR, ROLL_OUT
+
+
+class Question(IntEnum):
+    """What the compiled entry is asked, and the words `w` that go with it."""
+
+    RUN = 0
+    """One market to its next decision: as `advance`."""
+    LAY = 1
+    """A public order is laid: side, price, lots; -1 where there is no slot."""
+    PASS = 2
+    """All markets up to a time: until; the bits WORD and FULL."""
+    NEW = 3
+    """A client's order arrives: market, ledger place, side, price, lots, immediate."""
+    CANCEL = 4
+    """A client takes lots back: market, ledger place, lots."""
+    MEASURE = 5
+    """One second into out[0]: first record row, mid2 before."""
+    SECONDS = 6
+    """len(out) seconds at the rates out[:, :3]; the second that was too many, -1 if none."""
+    FREE_RUN = 7
+    """One market up to a time or until fewer than so many rows of its record are free: until, margin."""
+    PROGRAM = 8
+    """Own market orders at the times in `at`, out[:, :] on a grid of times: first, step."""
+    WATCH = 9
+    """One market at out[:]'s times: first, step."""
+
+
+SCRATCH: Final = 8
+WORDS: Final = SCRATCH + 16
+"""Length of `w`: words of a question, and room to work in."""
+
+# -- where a market lies: columns of `at`, int64 (n, AT_WORDS) ---------------------------------------------------------
+BOOK, BOOK_END, STATE, STATE_END, FLOW, FLOW_END, TAPE, TAPE_END, DRAINED, AT_WORDS = range(10)
+"""`DRAINED`: rows of its record that were handed out."""
+
+FARTHEST = 1 << 28
+"""A limit price that no book reaches."""
+
+# -- why time stopped: bits -------------------------------------------------------------------------------------------
+WORD = 1  # client orders traded, or a halt began or ended
+FULL = 2  # a record must be handed out first
+
+NOWHERE: Final = np.zeros((0, AT_WORDS), np.int64)
+"""`at` of a market that stands alone."""
+NO_OUT: Final = np.zeros((0, 8))
+NO_FLOW: Final = np.zeros(0)
+NO_TAPE: Final = np.zeros((0, sim.TAPE_WORDS), np.int64)
+
+
+@kernel
+def _operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, w: Longs, out: Floats) -> int:
+    """Answer a `Question`.
+
+    `b`, `k`, `flow`, `tape` are of one market; for PASS, NEW and CANCEL of all, with `at` saying where each lies.
+    """
+    if what == Question.RUN:
+        return advance(b, k, flow, tape)
+    if what == Question.PASS:
+        return _pass_time(b, k, flow, tape, at, w[0])
+    if what == Question.LAY:
+        slot = allocate(b)
+        if slot < 0:
+            return -1
+        public_add(b, k, slot, w[0], w[1], w[2])
+        return int(slot)
+    if what == Question.MEASURE:
+        measure(b, k, w[0], w[1], w, SCRATCH, out[0])
+        return 0
+    if what == Question.SECONDS:
+        return run_seconds(b, k, flow, tape, w, SCRATCH, out)
+    if what == Question.FREE_RUN:
+        return _run_free(b, k, flow, tape, w[0], w[1])
+    if what == Question.WATCH:
+        return _watch(b, k, flow, tape, w[0], w[1], out)
+    if what == Question.PROGRAM:
+        return _program(b, k, flow, tape, at, w[0], w[1], out)
+    i = w[0]
+    book, state = b[at[i, BOOK] : at[i, BOOK_END]], k[at[i, STATE] : at[i, STATE_END]]
+    if what == Question.NEW:
+        _enter_new(book, state, flow[at[i, FLOW] : at[i, FLOW_END]], w[1], w[2], w[3], w[4], w[5] != 0)
+    else:
+        _enter_cancel(book, state, w[1], w[2])
+    return 0
+
+
+@kernel
+def _run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin: int) -> int:
+    """Let a market move on its own up to `until`; 1 when it stopped because its record is nearly full."""
+    while next_public(k) < until:
+        if k[sim.RECORD] + margin > k[sim.RECORD_ROWS]:
+            return 1
+        k[sim.NOW] = next_public(k)
+        public_event(b, k, flow, tape)
+    k[sim.NOW] = max(k[sim.NOW], until)
+    return 0
+
+
+@kernel
+def _watch(b: Packed, k: Longs, flow: Floats, tape: Longs, first: int, step: int, out: Floats) -> int:
+    """Let a market move on its own and look at it on a grid of times.
+
+    Parameters
+    ----------
+    first, step : int
+        Of the grid, ns.
+    out : float64 (m, 8)
+        Out: mid in ticks; spread in ticks, -1 while a side is empty; lots traded, events, orders that found no slot,
+        all since the market began.
+    """
+    for t in range(out.shape[0]):
+        until = first + t * step
+        while next_public(k) <= until:
+            k[sim.NOW] = next_public(k)
+            public_event(b, k, flow, tape)
+        k[sim.NOW] = until
+        two_sided = k[sim.PUBLIC_BID] != NO_BID and k[sim.PUBLIC_ASK] != NO_ASK
+        out[t, 0] = 0.5 * k[sim.MID2]
+        out[t, 1] = k[sim.PUBLIC_ASK] - k[sim.PUBLIC_BID] if two_sided else -1
+        out[t, 2] = k[sim.BOUGHT] + k[sim.SOLD]
+        out[t, 3] = k[sim.EVENTS]
+        out[t, 4] = b[lay.OVERFLOW]
+    return 0
+
+
+@kernel
+def _program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first: int, step: int, out: Floats) -> int:
+    """Own market orders at given times, and what the market looked like on a grid of times.
+
+    Parameters
+    ----------
+    orders : int64 (n, AT_WORDS)
+        Time in ns, and lots (buying positive), by time; the other words are not read. Lots that find no other side
+        are dropped.
+    first, step : int
+        Of the grid, ns. At equal times the grid comes before our orders.
+    out : float64 (m, 8)
+        Out: mid, and how far the book was translated, ticks.
+    """
+    i, s = 0, 0
+    while i < orders.shape[0] or s < out.shape[0]:
+        order_ns = orders[i, 0] if i < orders.shape[0] else FOREVER_NS
+        grid_ns = first + s * step if s < out.shape[0] else FOREVER_NS
+        until = min(order_ns, grid_ns)
+        while next_public(k) <= until and next_public(k) < FOREVER_NS:
+            k[sim.NOW] = next_public(k)
+            public_event(b, k, flow, tape)
+        k[sim.NOW] = until
+        if grid_ns <= order_ns:
+            out[s, 0] = 0.5 * k[sim.MID2]
+            out[s, 1] = k[sim.SHIFT]
+            s += 1
+        else:
+            lots = orders[i, 1]
+            side = 1 if lots > 0 else -1
+            k[sim.SIDE] = side
+            k[sim.LEFT] = abs(lots)
+            _enter_new(b, k, flow, 0, side, side * FARTHEST, abs(lots), True)
+            i += 1
+    return 0
+
+
+@kernel
+def _forgot(b: Packed, k: Longs) -> bool:
+    """Whether the market's last row took orders away by level or moved them, with client orders about that stay."""
+    if b[lay.OWN_RESTING] == 0 or k[sim.RECORD] == 0:
+        return False
+    last = k[sim.RECORD_AT] + ((k[sim.RECORD] - 1) % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
+    kind = k[last + sim.R_KIND]
+    return bool(kind == ROLL_OUT or kind == CLEAR or kind == sim.SHIFTED)
+
+
+@kernel
+def _pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, until: int) -> int:
+    """Let all markets run, in order of time, up to and with `until` or to the end of the first moment with a WORD."""
+    stop = until
+    why = 0
+    while True:
+        first, when = -1, FOREVER_NS
+        for i in range(at.shape[0]):
+            ns = next_public(ks[at[i, STATE] : at[i, STATE_END]])
+            if ns < when:
+                first, when = i, ns
+        if first < 0 or when > stop:
+            break
+        b, k = bs[at[first, BOOK] : at[first, BOOK_END]], ks[at[first, STATE] : at[first, STATE_END]]
+        halted = k[sim.HALTED]
+        k[sim.NOW] = when
+        public_event(
+            b, k, flows[at[first, FLOW] : at[first, FLOW_END]], tape[at[first, TAPE] : at[first, TAPE_END]]
+        )  # fmt: skip
+        if k[sim.ATTENTION] != 0 or k[sim.HALTED] != halted:
+            k[sim.ATTENTION] = 0
+            why = WORD
+            stop = when
+        if k[sim.RECORD] - at[first, DRAINED] >= k[sim.RECORD_ROWS] // 2 or _forgot(b, k):
+            why |= FULL
+            stop = when
+            break
+    for i in range(at.shape[0]):
+        ks[at[i, STATE] + sim.NOW] = max(ks[at[i, STATE] + sim.NOW], stop)
+    return why
+
+
+@kernel
+def _enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
+    """A client's order arrives under ledger place `own`."""
+    led = ledger_at(b, own)
+    led.state = lay.IN_FLIGHT
+    led.open = lots
+    led.pending_cancel = 0
+    led.ahead = 0
+    led.ahead_state = lay.AHEAD_KNOWN
+    led.price = price
+    led.side = side
+    led.sent = k[sim.OWN_SEQUENCE]
+    k[sim.OWN_SEQUENCE] += 1
+    arrive_new(b, k, flow, own, price, lots, sim.IMMEDIATE if immediate else 0)
+    free_if_over(b, own)
+    k[sim.ATTENTION] = 0
+
+
+@kernel
+def _enter_cancel(b: Packed, k: Longs, own: int, lots: int) -> None:
+    """A client takes lots of a resting order back; it keeps its place."""
+    own_dead(b, k, own, min(lots, own_order_at(b, own).qty), 0)
+    k[sim.ATTENTION] = 0
+
+
+# -- what Python calls ------------------------------------------------------------------------------------------------
+
+
+def alone(b: Packed, k: Longs, flow: Floats, tape: Longs = NO_TAPE) -> Longs:
+    """`at` of one market whose clients' orders are entered: int64 (1, AT_WORDS)."""
+    at = np.zeros((1, AT_WORDS), np.int64)
+    at[0, [BOOK_END, STATE_END, FLOW_END, TAPE_END]] = len(b), len(k), len(flow), len(tape)
+    return at
+
+
+def _ask(
+    what: Question,
+    b: Packed,
+    k: Longs,
+    flow: Floats,
+    tape: Longs,
+    *words: int,
+    at: Longs = NOWHERE,
+    out: Floats = NO_OUT,
+) -> int:
+    w = np.zeros(WORDS, np.int64)
+    w[: len(words)] = words
+    return int(_operate(int(what), b, k, flow, tape, at, w, out))
+
+
+def run(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
+    """One market to its next decision: why it stopped (`engine.advance`)."""
+    return _ask(Question.RUN, b, k, flow, tape)
+
+
+def run_recorded(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin: int) -> int:
+    """One market on its own up to `until`; 1 when fewer than `margin` rows of its record were free first."""
+    return _ask(Question.FREE_RUN, b, k, flow, tape, until, margin)
+
+
+def lay_order(b: Packed, k: Longs, flow: Floats, tape: Longs, side: int, price: int, lots: int) -> int:
+    """Lay a public order: its slot, -1 where there is none."""
+    return _ask(Question.LAY, b, k, flow, tape, side, price, lots)
+
+
+def pass_time(b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, until: int) -> int:
+    """All markets in order of time up to and with `until`, or to a moment with a WORD: the bits WORD and FULL."""
+    return _ask(Question.PASS, b, k, flow, tape, until, at=at)
+
+
+def enter_new(
+    b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, side: int, price: int, lots: int,
+    immediate: bool,
+) -> None:  # fmt: skip
+    """A client's order arrives under a free place of market `market`'s ledger."""
+    _ask(Question.NEW, b, k, flow, NO_TAPE, market, place, side, price, lots, int(immediate), at=at)
+
+
+def enter_cancel(b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, lots: int) -> None:
+    """A client takes lots of a resting order back."""
+    _ask(Question.CANCEL, b, k, flow, NO_TAPE, market, place, lots, at=at)
+
+
+def measure_second(b: Packed, k: Longs, since: int, mid2_before: int, out: Floats) -> None:
+    """One second into `out` float64 (1, 8): rows of the record from number `since` on are counted."""
+    _ask(Question.MEASURE, b, k, NO_FLOW, NO_TAPE, since, mid2_before, out=out)
+
+
+def measure_seconds(b: Packed, k: Longs, flow: Floats, out: Floats) -> int:
+    """len(out) seconds at the rates `out[:, :3]`: the one that was too many for book or record, -1 if none was."""
+    return _ask(Question.SECONDS, b, k, flow, NO_TAPE, out=out)
+
+
+def watch(b: Packed, k: Longs, flow: Floats, first: int, step: int, out: Floats) -> None:
+    """A market on its own, seen on a grid of times from `first`, `step` ns apart, into `out` float64 (m, 8).
+
+    Mid in ticks; spread in ticks, -1 while a side is empty; lots traded, events, orders that found no slot, all since
+    the market began.
+    """
+    _ask(Question.WATCH, b, k, flow, NO_TAPE, first, step, out=out)
+
+
+def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first: int, step: int, out: Floats) -> None:
+    """Own market orders at given times, and what the market looked like on a grid of times (`_program`)."""
+    _ask(Question.PROGRAM, b, k, flow, tape, first, step, at=orders, out=out)
