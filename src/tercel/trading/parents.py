@@ -111,7 +111,7 @@ class ParentRequest:
         self.task()
 
     def task(self, **words: Any) -> Task:
-        """What a worker of it is asked, by default all of it.
+        """The task of its executor, by default all of it.
 
         Raises
         ------

@@ -330,8 +330,8 @@ class Session:
         try:
             if command == "submit":
                 self.accept(self.request(body), operator=number)
-            elif command in ("pause", "resume", "cancel"):
-                getattr(self, command)(str(body["parent"]), reason, number)
+            elif command in (acts := {"pause": self.pause, "resume": self.resume, "cancel": self.cancel}):
+                acts[command](str(body["parent"]), reason, number)
             elif command == "amend":
                 words = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
                 self.amend(str(body["parent"]), reason, **words, operator=number)
