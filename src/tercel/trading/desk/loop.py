@@ -194,12 +194,12 @@ class DeskLoop:
 
     def cost_bps(self) -> float:
         """Cost of everything that was asked for, bps of its arrival value over all instruments."""
-        worth = sum(line.program.asked2 for line in self._lines.values())
+        value = sum(line.program.asked2 for line in self._lines.values())
         cost = sum(
             line.program.cost_bps(self.session.follow(name).mid2) * line.program.asked2
             for name, line in self._lines.items()
         )
-        return cost / worth if worth else 0.0
+        return cost / value if value else 0.0
 
     def open_parents(self) -> list[dict[str, Any]]:
         """Parents that are not over: what is left of each, how much of it may still fill at the venue, and why."""
@@ -366,7 +366,7 @@ class DeskLoop:
             self._book(parent, cost)
             self._learn(order, cost, expected)
         listing = self.session.listings[order.instrument]
-        body = cost.words(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
+        body = cost.to_dict(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
         body |= {"alpha_bps": alpha, "posture": reasons, "expected_bps": expected}
         entry = Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)
         self._note([entry])
@@ -465,8 +465,8 @@ class DeskLoop:
 def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
     """A message's own fields: those that its entry holds too are left out."""
     beside = ("instrument", "agent", "parent", "at_ns")
-    words = {key: value for key, value in asdict(message).items() if key not in beside}
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in words.items()}
+    fields = {key: value for key, value in asdict(message).items() if key not in beside}
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()}
 
 
 def _result(entry: Entry) -> dict[str, Any]:

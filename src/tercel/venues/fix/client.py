@@ -253,7 +253,7 @@ class FixVenue:
         if not self._up:
             raise VenueError(f"a link to {self._where}", f"none: {self._why or 'it is down'}", "wait until it is up")
         self._sending.command = command
-        if not self._outlet.say(kind, engine.body(fields)):
+        if not self._outlet.send(kind, engine.body(fields)):
             raise VenueError(f"a link to {self._where}", "one that broke just now", "wait until it is up")
 
     def _name(self) -> str:

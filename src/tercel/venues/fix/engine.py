@@ -265,7 +265,7 @@ class Outlet:
         if self.session is None:
             raise VenueError("a session of the engine", f"none from {key.sender} to {key.target}", "report this")
 
-    def say(self, kind: str, text: str) -> bool:
+    def send(self, kind: str, text: str) -> bool:
         """Send a message; False where the link is down (it is stored, and numbered, all the same)."""
         whole = f"8={BEGIN}\x019=0\x0135={kind}\x01{text}10=000\x01"
         return bool(self.session.send(self._fix.Message(whole, self._grammar, False)))
@@ -273,7 +273,7 @@ class Outlet:
     def log_out(self) -> None:
         """Begin to log out. The engine would do so at its next tick; the answer to a test request wakes it."""
         self.session.logout()
-        self.say(w.TEST_REQUEST, f"{w.TEST_ID}=LOGOUT\x01")
+        self.send(w.TEST_REQUEST, f"{w.TEST_ID}=LOGOUT\x01")
 
     @property
     def expected_number(self) -> int:

@@ -67,7 +67,7 @@ class VenueService:
 
     def _send(self, party: Counterparty, kind: str, text: str, owed: bool = True) -> None:
         party.owed |= owed
-        self._outlets[party.login.comp_id].say(kind, text)
+        self._outlets[party.login.comp_id].send(kind, text)
 
     def _leave(self, party: Counterparty) -> None:
         """A counterparty is gone: forget what it waited for, and cancel its orders if it wished so."""
@@ -135,8 +135,8 @@ class VenueService:
         elif kind in (w.CANCEL, w.REPLACE):
             account = tags.get(w.ACCOUNT, party.login.comp_id)
             original = tags.get(w.ORIG_CL_ORD_ID, "")
-            word = o.CancelReject(name, original, account, o.OrdStatus.REJECTED, now, refused.text)
-            body = engine.body(translate.cancel_reject_out(word, kind == w.REPLACE))
+            reject = o.CancelReject(name, original, account, o.OrdStatus.REJECTED, now, refused.text)
+            body = engine.body(translate.cancel_reject_out(reject, kind == w.REPLACE))
             self._send(party, w.CANCEL_REJECT, body)
         elif kind == w.NEW_ORDER:
             exec_id = f"R{self._outlets[party.login.comp_id].next_number}"
