@@ -224,7 +224,11 @@ class DeskLoop:
     def _begin_round(self, number: int, at_ns: int) -> None:
         last = number == self.config.desk.rounds - 1
         for order in self._orders[number]:
-            self._lines[order.instrument].program.ask(order.lots, self.session.follow(order.instrument).mid2)
+            if mid2 := self.session.follow(order.instrument).mid2:
+                self._lines[order.instrument].program.ask(order.lots, mid2)
+            else:
+                self._orders[number + 1].append(order)
+                self.alert("warning", "NO_MARKET", "no two-sided market: its order waits a round", order.instrument)
         for name, line in self._lines.items():
             line.begun_mid2 = self.session.follow(name).mid2
             self._forecast(name, line, number, at_ns)
