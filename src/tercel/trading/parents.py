@@ -197,6 +197,13 @@ class ParentOrder:
         """Nothing will happen to it any more."""
         return self.status in OVER
 
+    @property
+    def row(self) -> dict[str, Any]:
+        """As it stands, for tables: plain values without its id."""
+        about = {"instrument": self.order.instrument, "agent": self.order.agent, "side": self.order.side}
+        lots = {"lots": self.lots, "filled": self.filled, "left": self.left, "refused": self.refused}
+        return about | lots | {"status": str(self.status), "strategy": self.strategy, "reason": self.reason}
+
 
 _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = {
     "paused": (frozenset({ParentStatus.WORKING}), ParentStatus.PAUSED),

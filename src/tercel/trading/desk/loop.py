@@ -36,7 +36,7 @@ from tercel.trading.desk.sizing import Sizing
 from tercel.trading.desk.slot import AgentSlot
 from tercel.trading.executor import ParentExecutor
 from tercel.trading.journal import kinds
-from tercel.trading.parents import ParentOrder, ParentRequest, ParentStatus
+from tercel.trading.parents import ParentOrder, ParentRequest
 from tercel.trading.session import Session
 from tercel.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.trading.tca.shortfall import Shortfall
@@ -200,20 +200,6 @@ class DeskLoop:
             for name, line in self._lines.items()
         )
         return cost / value if value else 0.0
-
-    def open_parents(self) -> list[dict[str, Any]]:
-        """Parents that are not over: what is left of each, how much of it may still fill at the venue, and why."""
-        ledger = self.session.ledger
-        return [
-            {
-                "id": parent.id, "instrument": parent.order.instrument, "agent": parent.order.agent,
-                "side": parent.order.side, "quantity": parent.lots, "left": parent.left,
-                "at_venue": ledger.open_of(parent.id), "status": str(parent.status),
-                "reason": _why_open(parent, self.session.now_ns),
-            }
-            for parent in ledger.parents
-            if not parent.over
-        ]  # fmt: skip
 
     def shares(self) -> dict[str, float]:
         """Share of the flow of each agent, on average over the instruments."""
@@ -478,13 +464,6 @@ def _result(entry: Entry) -> dict[str, Any]:
     row = {"status": None, "alpha_bps": None, "posture": None, **entry.body}
     row.pop("expected_bps", None)
     return {"id": entry.parent, "instrument": entry.instrument, "agent": entry.agent, **row}
-
-
-def _why_open(parent: ParentOrder, now_ns: int) -> str:
-    if parent.status == ParentStatus.WORKING:
-        later = (parent.ends_ns - now_ns) / NS_PER_SECOND
-        return f"its horizon comes {later:,.0f} s later" if later > 0 else "its last orders have no answer yet"
-    return f"{parent.status}: {parent.reason}"
 
 
 def _rounded(costs: Mapping[str, float]) -> str:
