@@ -250,7 +250,7 @@ class VenueService:
                     self._report(self._parties[owner], event)
 
     def _report(self, party: Counterparty, event: o.Report | o.CancelReject) -> None:
-        """A report on its own orders; kept for the counterparty while it is away."""
+        """A report on its own orders; the engine stores it for a counterparty that is away."""
         of_replace = party.requested.pop(event.cl_ord_id.removeprefix(party.prefix), False)
         if isinstance(event, o.CancelReject):
             fields = translate.cancel_reject_out(party.outward(event), of_replace)

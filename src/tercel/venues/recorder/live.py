@@ -143,7 +143,7 @@ class Recorder:
         self.recorded = Recorded()
 
     def run(self) -> Recorded:
-        """Record until the signals say stop.
+        """Record until the clock reports that a person stopped it.
 
         Raises
         ------
@@ -170,7 +170,7 @@ class Recorder:
         return self.recorded
 
     def _rest(self) -> None:
-        """Pause before the next connection, in short steps so that a stop is heard."""
+        """Pause before the next connection, in short steps so that a stop is noticed."""
         left = self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE_NS)
         while left > 0 and not self._clock.stopping():
@@ -193,7 +193,7 @@ class Recorder:
                 self._writer.append(now, text.replace("\n", " "))
 
     def _recorded(self, text: str) -> bool:
-        """Whether the stream wants a message kept; what it cannot read is kept too, for the importer to name."""
+        """Whether the stream wants a message stored; what it cannot read is stored too, for the importer to name."""
         try:
             return self._stream.take(text)
         except (ValueError, KeyError, TypeError):
@@ -227,7 +227,7 @@ class Recorder:
             self._again_ns = now + NS_PER_SECOND
 
     def _information(self) -> None:
-        """Write what the exchange says of tick and lot, once; without it the importer infers them."""
+        """Write the exchange's tick and lot, once; without it the importer infers them."""
         try:
             answer = self._details.get_nowait()
         except Empty:
@@ -249,7 +249,7 @@ def _ask(url: str, answers: SimpleQueue[str | Exception]) -> None:
     try:
         with urlopen(Request(url, headers={"User-Agent": "tercel"}), timeout=HTTP_S) as answer:
             answers.put(answer.read().decode())
-    except Exception as error:  # told by the recorder, which asks again
+    except Exception as error:  # reported by the recorder, which asks again
         answers.put(error)
 
 
