@@ -86,19 +86,19 @@ def _parent(source: Source, index: int) -> float:
     follower = Follower(exchange.listings()[0], width=exchange.width("X"))
     exchange.subscribe("X")
     order = Assignment("P", "me", "X", 1, 200, exchange.now_ns + TASK.warmup_ns, TASK, 1, index)
-    worker = ParentExecutor(order, follower, build("twap_passive"))
+    executor = ParentExecutor(order, follower, build("twap_passive"))
     start = 0.0
-    while not worker.done:
-        start = start or (perf_counter() if worker.arrived else 0.0)
-        due = worker.due_ns
+    while not executor.done:
+        start = start or (perf_counter() if executor.arrived else 0.0)
+        due = executor.due_ns
         until = due if due < FOREVER_NS else exchange.now_ns
         events = exchange.step(until)
         for event in events:
             if isinstance(event, MarketRows):
                 follower.on_market(event)
-        commands = worker.on_events(events)
+        commands = executor.on_events(events)
         if all(isinstance(event, MarketRows) for event in events) and exchange.now_ns >= until:
-            commands += worker.on_time(exchange.now_ns)
+            commands += executor.on_time(exchange.now_ns)
         for command in commands:
             exchange.send(command)
     return perf_counter() - start

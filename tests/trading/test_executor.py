@@ -1,4 +1,4 @@
-"""The parity contract: a worker over the exchange is the batch, fill for fill and sum for sum."""
+"""The parity contract: an executor over the exchange is the batch, fill for fill and sum for sum."""
 
 import random
 import threading
@@ -61,7 +61,7 @@ def own_word(events: list[VenueEvent]) -> bool:
 
 def work(
     exchange: SimulatedExchange | RemoteVenue,
-    workers: list[ParentExecutor],
+    executors: list[ParentExecutor],
     followers: list[Follower],
     most: int = 200_000,
 ) -> None:
@@ -70,7 +70,7 @@ def work(
         exchange.subscribe(follower.instrument)
     ended = 0
     for _ in range(200_000):
-        due = min(worker.due_ns for worker in workers)
+        due = min(executor.due_ns for executor in executors)
         until = due if due < FOREVER_NS else exchange.now_ns + 10**9
         events = exchange.step(until)
         for event in events:
@@ -78,14 +78,14 @@ def work(
                 for follower in followers:
                     if follower.instrument == event.instrument:
                         follower.on_market(event)
-        for worker in workers:
-            for command in worker.on_events(events):
+        for executor in executors:
+            for command in executor.on_events(events):
                 exchange.send(command)
         if not own_word(events) and exchange.now_ns >= until:
-            for worker in workers:
-                for command in worker.on_time(exchange.now_ns):
+            for executor in executors:
+                for command in executor.on_time(exchange.now_ns):
                     exchange.send(command)
-        ended = ended + 1 if all(worker.done for worker in workers) else 0
+        ended = ended + 1 if all(executor.done for executor in executors) else 0
         if ended:
             return
     raise AssertionError("it does not end")
@@ -120,10 +120,10 @@ def over(
         "P", "me", "X", int(row[step.E_SIDE]), int(row[step.E_QUANTITY]), start_ns, task,
         int(row[step.E_SEED]), int(row[step.E_INDEX]), run_out=run_out,
     )  # fmt: skip
-    worker = ParentExecutor(order, follower, strategy)
-    work(exchange, [worker], [follower])
-    worker.driver.check()
-    return worker.costs(), worker.fills()
+    executor = ParentExecutor(order, follower, strategy)
+    work(exchange, [executor], [follower])
+    executor.driver.check()
+    return executor.costs(), executor.fills()
 
 
 def assert_same(one: tuple[Costs, np.ndarray], other: tuple[Costs, np.ndarray]) -> None:
@@ -140,7 +140,7 @@ def csco() -> Source:
 
 @pytest.mark.parametrize("latency", LATENCIES, ids=lambda law: f"{law.kind}-{law.a_ns}")
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_a_worker_is_the_batch_in_a_reactive_market(csco: Source, name: str, latency: Latency) -> None:
+def test_an_executor_is_the_batch_in_a_reactive_market(csco: Source, name: str, latency: Latency) -> None:
     task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=latency, grid_points=7)
     for index, run_out in ((0, False), (1, True)):
         plan = seeded_plan(task, 220, 7, index, 1)
@@ -153,7 +153,7 @@ def test_a_worker_is_the_batch_in_a_reactive_market(csco: Source, name: str, lat
 
 
 @pytest.mark.parametrize("name", ["twap_passive", "random", "mlp"])
-def test_a_worker_is_the_batch_in_a_market_that_own_trades_translate(csco: Source, name: str) -> None:
+def test_an_executor_is_the_batch_in_a_market_that_own_trades_translate(csco: Source, name: str) -> None:
     loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0))
     task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
     for index, run_out in ((0, False), (1, True)):
@@ -186,7 +186,7 @@ def within(fills: np.ndarray, side: int, limit: int) -> np.ndarray:
 
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("name", [*STRATEGIES, "immediate"])
-def test_a_worker_is_the_batch_under_a_limit_price(csco: Source, name: str, limit: str) -> None:
+def test_an_executor_is_the_batch_under_a_limit_price(csco: Source, name: str, limit: str) -> None:
     """Every sum and every fill, those that nobody sold among them; a limit far away changes nothing."""
     free = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
     task = replace(free, limit_price=limit)
@@ -224,7 +224,7 @@ def test_a_limit_price_holds_where_own_trades_translate_the_market(csco: Source,
     assert got[0].unfilled_lots[0] == wanted[0].unfilled_lots[0] > 0
 
 
-def test_a_worker_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
+def test_an_executor_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
     """Regimes are the venue's secret, fees are in its listing: over a socket too."""
     chain = RegimeChain(("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0)))
     source = replace(with_regimes(csco, chain), fees=Fees(-0.0013, 0.0031))
@@ -248,7 +248,7 @@ def test_a_worker_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
 
 
 @pytest.mark.parametrize("limit", [None, "-5bps"])
-def test_a_worker_is_the_batch_over_a_socket(csco: Source, limit: str | None) -> None:
+def test_an_executor_is_the_batch_over_a_socket(csco: Source, limit: str | None) -> None:
     task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7, limit_price=limit)
     plan = seeded_plan(task, 220, 7, 0, 1)
     exchange = SimulatedExchange(
@@ -299,7 +299,7 @@ def tape_episode(source: Source, task: Task, side: int, lots: int, start_ns: int
 @pytest.mark.parametrize("limit", [None, "0bps", "200bps"])
 @pytest.mark.parametrize("levels", [0, 2])
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_a_worker_is_the_batch_on_a_tape(name: str, levels: int, limit: str | None) -> None:
+def test_an_executor_is_the_batch_on_a_tape(name: str, levels: int, limit: str | None) -> None:
     """Tapes with halts, several rows a moment, hidden trades, and a window that forgets levels."""
     latency = LATENCIES[1 if levels else 2]
     task = Task(horizon_s=120.0, decisions=24, warmup_s=30.0, latency=latency, grid_points=5, limit_price=limit)
@@ -320,7 +320,7 @@ def test_a_worker_is_the_batch_on_a_tape(name: str, levels: int, limit: str | No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("levels", [1, 5])
-def test_a_worker_is_the_batch_on_a_recorded_day(levels: int, shared_data: Path, tmp_path: Path) -> None:
+def test_an_executor_is_the_batch_on_a_recorded_day(levels: int, shared_data: Path, tmp_path: Path) -> None:
     """Three windows of one real day that shows few levels."""
     files = sorted(shared_data.rglob(f"*AMZN_2012-06-21_{levels}.zip"))
     if not files:

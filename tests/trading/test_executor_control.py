@@ -1,4 +1,4 @@
-"""A worker in hands: paused, called off, amended, denied, guided, two at a time; what it recorded replays."""
+"""An executor in hands: paused, called off, amended, denied, guided, two at a time; what it recorded replays."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def csco() -> Source:
 
 
 class Floor:
-    """An exchange, a follower of its one instrument, and workers; commands pass a gate that tests can close."""
+    """An exchange, a follower of its one instrument, and executors; commands pass a gate that tests can close."""
 
     def __init__(self, source: Source, seed: int = 3) -> None:
         latency = EntryLatency("constant", 5_000_000)
@@ -38,7 +38,7 @@ class Floor:
         self.exchange.subscribe("X")
         (snapshot,) = self.exchange.step(self.exchange.now_ns)
         self.follower.on_market(snapshot)
-        self.workers: list[ParentExecutor] = []
+        self.executors: list[ParentExecutor] = []
         self.sent: list[object] = []
         self.reports: list[Report] = []
         self.denies = False
@@ -47,33 +47,33 @@ class Floor:
         self, name: str, *, side: int = 1, quantity: int = 200, after_s: int = 60, account: str = "me"
     ) -> ParentExecutor:
         order = Assignment(name, account, "X", side, quantity, self.exchange.now_ns + after_s * S, TASK)
-        self.workers.append(ParentExecutor(order, self.follower, build("twap_passive")))
-        return self.workers[-1]
+        self.executors.append(ParentExecutor(order, self.follower, build("twap_passive")))
+        return self.executors[-1]
 
-    def send(self, worker: ParentExecutor, commands: list) -> None:
+    def send(self, executor: ParentExecutor, commands: list) -> None:
         while commands:
             command = commands.pop(0)
             self.sent.append(command)
             if self.denies and isinstance(command, NewOrder):
-                commands += worker.on_denied(command)
+                commands += executor.on_denied(command)
             else:
                 self.exchange.send(command)
 
     def run(self, seconds: float) -> None:
         until = self.exchange.now_ns + round(seconds * S)
         while True:
-            due = min([until, *(worker.due_ns for worker in self.workers)])
+            due = min([until, *(executor.due_ns for executor in self.executors)])
             events = self.exchange.step(due)
             for event in events:
                 if isinstance(event, MarketRows):
                     self.follower.on_market(event)
-            for worker in self.workers:
-                self.send(worker, worker.on_events(events))
+            for executor in self.executors:
+                self.send(executor, executor.on_events(events))
             self.reports += [event for event in events if isinstance(event, Report)]
             if all(isinstance(event, MarketRows) for event in events):
-                for worker in self.workers:
-                    self.send(worker, worker.on_time(self.exchange.now_ns))
-                if self.exchange.now_ns >= until and all(worker.due_ns > until for worker in self.workers):
+                for executor in self.executors:
+                    self.send(executor, executor.on_time(self.exchange.now_ns))
+                if self.exchange.now_ns >= until and all(executor.due_ns > until for executor in self.executors):
                     return
 
     def traded(self, parent: str) -> int:
@@ -83,134 +83,134 @@ class Floor:
 
 def test_a_paused_order_takes_everything_back_and_goes_on_when_resumed(csco: Source) -> None:
     floor = Floor(csco)
-    worker = floor.hire("P")
+    executor = floor.hire("P")
     floor.run(90)
-    assert worker.open > 0
-    floor.send(worker, worker.pause())
+    assert executor.open > 0
+    floor.send(executor, executor.pause())
     floor.run(1)
-    assert (worker.open, worker.paused) == (0, True)
-    filled, sent = worker.filled, len(floor.sent)
+    assert (executor.open, executor.paused) == (0, True)
+    filled, sent = executor.filled, len(floor.sent)
     floor.run(60)
-    assert (worker.filled, len(floor.sent)) == (filled, sent)
-    worker.resume()
+    assert (executor.filled, len(floor.sent)) == (filled, sent)
+    executor.resume()
     floor.run(260)
-    assert worker.done
-    assert worker.filled == floor.traded("P") == 200
+    assert executor.done
+    assert executor.filled == floor.traded("P") == 200
 
 
 @pytest.mark.parametrize("paused", [True, False])
 def test_a_cancelled_order_ends_with_what_it_has(csco: Source, paused: bool) -> None:
     floor = Floor(csco)
-    worker = floor.hire("P")
+    executor = floor.hire("P")
     floor.run(100)
-    floor.send(worker, worker.pause() if paused else worker.cancel())
+    floor.send(executor, executor.pause() if paused else executor.cancel())
     floor.run(300)
-    assert worker.done
-    assert worker.cancelled
-    assert 0 < worker.filled == floor.traded("P") < 200
-    assert worker.open == 0
-    assert worker.due_ns == FOREVER_NS
-    assert worker.costs().forced_lots[0] == 0
+    assert executor.done
+    assert executor.cancelled
+    assert 0 < executor.filled == floor.traded("P") < 200
+    assert executor.open == 0
+    assert executor.due_ns == FOREVER_NS
+    assert executor.costs().forced_lots[0] == 0
 
 
 def test_a_cancel_before_arrival_sends_nothing(csco: Source) -> None:
     floor = Floor(csco)
-    worker = floor.hire("P")
+    executor = floor.hire("P")
     floor.run(10)
-    assert worker.cancel() == []
+    assert executor.cancel() == []
     floor.run(100)
-    assert worker.done
-    assert not worker.arrived
+    assert executor.done
+    assert not executor.arrived
     assert floor.sent == []
     with pytest.raises(OrderError, match="arrived"):
-        worker.costs()
+        executor.costs()
 
 
 @pytest.mark.parametrize("quantity", [90, 350])
 def test_an_amended_order_fills_its_new_quantity(csco: Source, quantity: int) -> None:
     floor = Floor(csco)
-    worker = floor.hire("P")
+    executor = floor.hire("P")
     floor.run(100)
-    floor.send(worker, worker.amend(quantity))
+    floor.send(executor, executor.amend(quantity))
     floor.run(320)
-    assert worker.done
-    assert worker.filled == floor.traded("P") == quantity
+    assert executor.done
+    assert executor.filled == floor.traded("P") == quantity
     with pytest.raises(OrderError, match="filled"):
-        worker.amend(quantity)
+        executor.amend(quantity)
 
 
 def test_what_the_gate_denies_is_no_lot_at_work(csco: Source) -> None:
     floor = Floor(csco)
-    worker = floor.hire("P")
+    executor = floor.hire("P")
     floor.denies = True
     floor.run(120)
     assert floor.sent
-    assert (worker.open, worker.filled) == (0, 0)
+    assert (executor.open, executor.filled) == (0, 0)
     floor.denies = False
     floor.run(300)
-    assert worker.done
-    assert worker.filled == 200
+    assert executor.done
+    assert executor.filled == 200
 
 
 def test_an_order_denied_to_its_end_is_booked_as_unfilled(csco: Source) -> None:
     floor = Floor(csco)
-    worker = floor.hire("P")
+    executor = floor.hire("P")
     floor.denies = True
     floor.run(400)
-    assert worker.done
-    assert worker.costs().unfilled_lots[0] == 200
-    assert worker.filled == 0
+    assert executor.done
+    assert executor.costs().unfilled_lots[0] == 200
+    assert executor.filled == 0
 
 
 def test_a_mass_cancel_by_somebody_else_is_understood(csco: Source) -> None:
     floor = Floor(csco)
-    worker = floor.hire("P")
+    executor = floor.hire("P")
     floor.run(90)
     floor.exchange.send(MassCancel("kill", "me", "", 0))
     floor.run(0.5)
-    assert worker.open == 0
+    assert executor.open == 0
     floor.run(300)
-    assert worker.filled == 200
+    assert executor.filled == 200
 
 
 def test_reports_heard_twice_count_once(csco: Source) -> None:
     floor = Floor(csco)
-    worker = floor.hire("P")
+    executor = floor.hire("P")
     floor.run(200)
-    filled = worker.filled
+    filled = executor.filled
     assert filled > 0
-    assert worker.on_events(floor.reports) == []
-    assert worker.filled == filled
+    assert executor.on_events(floor.reports) == []
+    assert executor.filled == filled
 
 
 def test_guidance_is_seen_by_the_next_decision(csco: Source) -> None:
     floor = Floor(csco)
-    worker = floor.hire("P")
+    executor = floor.hire("P")
     floor.run(70)
     now = floor.exchange.now_ns
-    worker.guide(Alpha("X", now, 600 * S, 4.0, 1.0, 10**15), None, now)
+    executor.guide(Alpha("X", now, 600 * S, 4.0, 1.0, 10**15), None, now)
     floor.run(20)
-    assert worker.view.x[0, c.ALPHA] > 0
-    assert worker.last_intent.shape == (10,)
+    assert executor.view.x[0, c.ALPHA] > 0
+    assert executor.last_intent.shape == (10,)
 
 
-def test_two_workers_on_both_sides_and_accounts_fill_and_the_record_replays(csco: Source) -> None:
+def test_two_executors_on_both_sides_and_accounts_fill_and_the_record_replays(csco: Source) -> None:
     floor = Floor(csco)
     buys = floor.hire("B", side=1, quantity=250, account="one")
     sells = floor.hire("S", side=-1, quantity=250, account="two", after_s=75)
     floor.run(420)
-    for worker in (buys, sells):
-        assert worker.done
-        worker.driver.check()
-        assert worker.filled == floor.traded(worker.order.parent) == 250
-        assert worker.began is not None
-        again = Driver(*worker.began, build("twap_passive"))
-        again.run(worker.take_recorded())
+    for executor in (buys, sells):
+        assert executor.done
+        executor.driver.check()
+        assert executor.filled == floor.traded(executor.order.parent) == 250
+        assert executor.began is not None
+        again = Driver(*executor.began, build("twap_passive"))
+        again.run(executor.take_recorded())
         np.testing.assert_array_equal(
-            again.state[sim.SPREAD : sim.STEP_CASH], worker.driver.state[sim.SPREAD : sim.STEP_CASH]
+            again.state[sim.SPREAD : sim.STEP_CASH], executor.driver.state[sim.SPREAD : sim.STEP_CASH]
         )
-        np.testing.assert_array_equal(again.book, worker.driver.book)
-        assert len(worker.take_recorded()) == 0
+        np.testing.assert_array_equal(again.book, executor.driver.book)
+        assert len(executor.take_recorded()) == 0
 
 
 def test_a_gap_in_market_data_is_noticed_and_a_snapshot_mends_it(csco: Source) -> None:

@@ -58,7 +58,10 @@ def test_the_console_weighs_by_what_was_filled() -> None:
     bodies = [Shortfall(1, 100, 100, 0, 2000, 2000, 100 * 2002, 0), Shortfall(1, MOST, 0, MOST, 2000, 2010, 0, 0)]
     for seq, (name, cost) in enumerate(zip(("a", "b"), bodies, strict=True)):
         for number, body in enumerate(
-            ({"event": "accepted", "side": 1, "lots": cost.quantity, "horizon_ns": S, "strategy": "x"}, cost.words(1.0))
+            (
+                {"event": "accepted", "side": 1, "lots": cost.quantity, "horizon_ns": S, "strategy": "x"},
+                cost.to_dict(1.0),
+            )
         ):
             kind = kinds.FEEDBACK if number else kinds.PARENT
             state.apply(2 * seq + number, entry_of(kind, name, body))

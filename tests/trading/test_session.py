@@ -57,7 +57,7 @@ def check(session):
 
 @pytest.mark.parametrize("limit", [None, "-2bps"])
 @pytest.mark.parametrize("strategy", ["twap_passive", "peg_behind", "twap_take"])
-def test_a_session_trades_as_a_bare_worker_does(strategy, limit):
+def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
     session = session_of(exchange_of(seed=5), seed=9)
     began = session.now_ns
     session.accept(replace(asked(strategy=strategy), limit_price=limit))
@@ -67,21 +67,21 @@ def test_a_session_trades_as_a_bare_worker_does(strategy, limit):
     bare = session_of(exchange_of(seed=5))
     exchange, follower = bare.venue, bare.follow("X")
     task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, limit_price=limit)
-    worker = ParentExecutor(Assignment("p1", "ann", "X", 1, 200, began, task, 9, 0), follower, build(strategy))
-    while not worker.done:
-        due = min(worker.due_ns, exchange.now_ns + S)
+    executor = ParentExecutor(Assignment("p1", "ann", "X", 1, 200, began, task, 9, 0), follower, build(strategy))
+    while not executor.done:
+        due = min(executor.due_ns, exchange.now_ns + S)
         events = exchange.step(due)
         for event in events:
             if isinstance(event, MarketRows):
                 follower.on_market(event)
-        for command in worker.on_events(events):
+        for command in executor.on_events(events):
             exchange.send(command)
         if exchange.now_ns >= due and all(isinstance(event, MarketRows) for event in events):
-            for command in worker.on_time(exchange.now_ns):
+            for command in executor.on_time(exchange.now_ns):
                 exchange.send(command)
-    np.testing.assert_array_equal(mine.fills(), worker.fills())
+    np.testing.assert_array_equal(mine.fills(), executor.fills())
     for field in fields(Costs):
-        np.testing.assert_array_equal(getattr(mine.costs(), field.name), getattr(worker.costs(), field.name))
+        np.testing.assert_array_equal(getattr(mine.costs(), field.name), getattr(executor.costs(), field.name))
     check(session)
     assert session.ledger.parents.must("p1").filled + mine.costs().unfilled_lots[0] == 200
 
@@ -97,7 +97,7 @@ def sends(path):
     )
 
 
-def test_nothing_but_the_door_sends_to_a_venue():
+def test_nothing_but_the_gateway_sends_to_a_venue():
     root = Path(tercel.__file__).parent
     found = {str(path.relative_to(root)) for path in root.rglob("*.py") if sends(path)}
     aside = ("venues/", "testing/", "limits/stress")  # venues themselves, kits

@@ -267,16 +267,7 @@ class Desk:
 
     def parents(self) -> "pl.DataFrame":
         """parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason: a row each."""
-        return _frame(
-            [
-                {
-                    "parent": one.id, "instrument": one.order.instrument, "agent": one.order.agent,
-                    "side": one.order.side, "lots": one.lots, "filled": one.filled, "left": one.left,
-                    "refused": one.refused, "status": str(one.status), "strategy": one.strategy, "reason": one.reason,
-                }
-                for one in self._running.session.ledger.parents
-            ]
-        )  # fmt: skip
+        return _frame([{"parent": one.id, **one.row} for one in self._running.session.ledger.parents])
 
     def fills(self) -> "pl.DataFrame":
         """parent, instrument, agent, side, lots, price (money), time_s (of the venue), passive: a row each."""

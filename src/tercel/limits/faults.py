@@ -19,7 +19,7 @@ from tercel.core.orders import (
     Tif,
 )
 
-Word = Report | CancelReject
+Message = Report | CancelReject
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +46,7 @@ class FaultInjectingVenue:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.wire: deque[Command] = deque()
-        self.words: list[Word] = []
+        self.messages: list[Message] = []
         self.live: dict[str, VenueOrder] = {}
         self.filled: dict[tuple[str, str], int] = defaultdict(int)
         self.children: dict[str, int] = defaultdict(int)
@@ -71,12 +71,12 @@ class FaultInjectingVenue:
             self._end(order, now_ns, ExecType.CANCELED if chance < 0.4 else ExecType.EXPIRED)
         return None
 
-    def hear(self) -> Word | None:
+    def deliver(self) -> Message | None:
         """The next report that arrives: mostly the oldest, sometimes any, and now and then it comes again."""
-        if not self.words:
+        if not self.messages:
             return None
-        at = 0 if self.rng.random() < 0.6 else self.rng.randrange(len(self.words))
-        return self.words[at] if self.rng.random() < 0.08 else self.words.pop(at)
+        at = 0 if self.rng.random() < 0.6 else self.rng.randrange(len(self.messages))
+        return self.messages[at] if self.rng.random() < 0.08 else self.messages.pop(at)
 
     def _take(self, command: Command, now_ns: int) -> VenueOrder | None:
         if isinstance(command, NewOrder):
@@ -94,17 +94,17 @@ class FaultInjectingVenue:
                 del self.live[order.name]
                 order.name, order.lots, order.price = command.cl_ord_id, command.lots, command.price
                 self.live[order.name] = order
-                self._say(order, ExecType.REPLACED, self._status(order), now_ns, orig=command.orig)
+                self._report(order, ExecType.REPLACED, self._status(order), now_ns, orig=command.orig)
         return None
 
     def _new(self, command: NewOrder, now_ns: int) -> VenueOrder | None:
         c = command
         order = VenueOrder(c.cl_ord_id, c.account, c.instrument, c.parent, c.side, c.lots, c.price)
         if self.rng.random() < 0.05:
-            self._say(order, ExecType.REJECTED, OrdStatus.REJECTED, now_ns)
+            self._report(order, ExecType.REJECTED, OrdStatus.REJECTED, now_ns)
             return None
         self.live[order.name] = order
-        self._say(order, ExecType.NEW, OrdStatus.NEW, now_ns)
+        self._report(order, ExecType.NEW, OrdStatus.NEW, now_ns)
         if c.tif is not Tif.IOC and c.price is not None:
             return None
         traded = self._fill(order, now_ns) if self.rng.random() < 0.7 else None
@@ -125,19 +125,19 @@ class FaultInjectingVenue:
         self._executions += 1
         if order.cum >= order.lots:
             del self.live[order.name]
-        self._say(order, ExecType.TRADE, self._status(order), now_ns, lots=lots)
+        self._report(order, ExecType.TRADE, self._status(order), now_ns, lots=lots)
         return order
 
     def _end(self, order: VenueOrder, now_ns: int, kind: ExecType, name: str = "") -> None:
         del self.live[order.name]
-        self._say(order, kind, OrdStatus(kind.value), now_ns, name=name, orig=order.name if name else "")
+        self._report(order, kind, OrdStatus(kind.value), now_ns, name=name, orig=order.name if name else "")
 
     def _status(self, order: VenueOrder) -> OrdStatus:
         if order.cum >= order.lots:
             return OrdStatus.FILLED
         return OrdStatus.PARTIALLY_FILLED if order.cum else OrdStatus.NEW
 
-    def _say(
+    def _report(
         self,
         order: VenueOrder,
         kind: ExecType,
@@ -150,7 +150,7 @@ class FaultInjectingVenue:
     ) -> None:
         price = (order.price or 1000 * (2 if order.instrument != "A" else 1)) if lots else 0
         leaves = 0 if kind in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED) else order.lots - order.cum
-        self.words.append(
+        self.messages.append(
             Report(
                 exec_id=f"e{self._executions}" if lots else "",
                 exec_type=kind,
@@ -172,4 +172,4 @@ class FaultInjectingVenue:
         )
 
     def _refuse(self, command: CancelOrder | ReplaceOrder, status: OrdStatus, now_ns: int) -> None:
-        self.words.append(CancelReject(command.cl_ord_id, command.orig, command.account, status, now_ns))
+        self.messages.append(CancelReject(command.cl_ord_id, command.orig, command.account, status, now_ns))

@@ -232,12 +232,12 @@ class LimitGate(LimitCounts):
         """A cancel or replace was refused: what a replace asked for is off. Frees nothing else."""
         self._fold(self._drop_replace, reject.cl_ord_id)
 
-    def _fold(self, change: Callable[..., Any], *words: Any) -> Any:
+    def _fold(self, change: Callable[..., Any], *arguments: Any) -> Any:
         """Change the counts; if that fails they are wrong, and nothing new leaves any more."""
         try:
-            return change(*words)
+            return change(*arguments)
         except Exception as error:
-            self.fault = self.fault or f"{type(error).__name__}: {error} at {words[0]!r}"
+            self.fault = self.fault or f"{type(error).__name__}: {error} at {arguments[0]!r}"
             return Alarm("COUNTS_BROKEN", self.fault)
 
     def _sent(self, command: Command, ns: int) -> None:

@@ -139,7 +139,7 @@ class StressTest:
         self.mute: dict[str, int] = dict.fromkeys(START, 0)
         self.recent: deque[NewOrder] = deque(maxlen=4)
         self.names: deque[str] = deque(maxlen=200)
-        self._acts = (self._new, self._replace, self._cancel, self._venue, self._hear, self._mark, self._people)
+        self._acts = (self._new, self._replace, self._cancel, self._venue, self._receive, self._mark, self._people)
         self._odds = (0.38, 0.50, 0.54, 0.75, 0.915, 0.985, 1.0)
         for name in START:
             self._quote(name)
@@ -210,14 +210,14 @@ class StressTest:
         if self.rng.random() < 0.3 and type(lots) is int:
             lots += order.lots
         orig = self.rng.choice(self.names) if self.names and self.rng.random() < 0.05 else order.name
-        words = (orig, order.instrument, order.side, lots, price, order.agent, order.parent, self.now)
-        self._leave(ReplaceOrder(self._name(), *words))
+        fields = (orig, order.instrument, order.side, lots, price, order.agent, order.parent, self.now)
+        self._leave(ReplaceOrder(self._name(), *fields))
 
     def _cancel(self) -> None:
         order = self._some_open()
         if order is not None:
-            words = (order.name, order.instrument, order.side, order.agent, self.now)
-            if not self._leave(CancelOrder(self._name(), *words)):
+            fields = (order.name, order.instrument, order.side, order.agent, self.now)
+            if not self._leave(CancelOrder(self._name(), *fields)):
                 self.tally.breaches["CANCEL_REFUSED"] += 1
 
     def _some_open(self) -> VenueOrder | None:
@@ -322,14 +322,14 @@ class StressTest:
         if self.venue.children[traded.parent] > self.most[traded.parent] + extra[traded.parent]:
             self.tally.breaches["REALLY_FILLED"] += 1
 
-    def _hear(self) -> None:
-        word = self.venue.hear()
-        if isinstance(word, CancelReject):
-            self.gate.cancel_reject(word)
-            self.auditor.cancel_reject(word)
-        elif word is not None:
-            alarm = self.gate.report(word)
-            self.auditor.report(word)
+    def _receive(self) -> None:
+        message = self.venue.deliver()
+        if isinstance(message, CancelReject):
+            self.gate.cancel_reject(message)
+            self.auditor.cancel_reject(message)
+        elif message is not None:
+            alarm = self.gate.report(message)
+            self.auditor.report(message)
             if alarm is not None:
                 self.tally.alarms[alarm.code] += 1
 

@@ -178,7 +178,7 @@ class ParentOrderManager:
 
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Cancel a parent's children and take no decision until it is resumed."""
-        self.say(self.gateway.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
+        self.journal(self.gateway.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
         if (executor := self.executors.get(id_)) is not None and not executor.off:
             self._send(executor, executor.pause())
 
@@ -194,7 +194,7 @@ class ParentOrderManager:
         self._must_live(parent.order.agent)
         if parent.ends_ns <= self._now:
             raise OrderError("a parent with time left", f"{id_}, whose horizon has passed", "amend its horizon first")
-        self.say(parent, "resumed", operator, reason=reason)
+        self.journal(parent, "resumed", operator, reason=reason)
         executor = self.executors.get(id_)
         if executor is None:
             self.work(self.gateway.ledger.parents.must(id_))
@@ -204,10 +204,10 @@ class ParentOrderManager:
     def cancel(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Call a parent off; it is cancelled once no child is open."""
         parent = self.gateway.ledger.parents.may(id_, "cancelling")
-        self.say(parent, "cancelling", operator, reason=reason)
+        self.journal(parent, "cancelling", operator, reason=reason)
         executor = self.executors.get(id_)
         if executor is None:
-            self.say(self.gateway.ledger.parents.must(id_), "cancelled", reason=reason)
+            self.journal(self.gateway.ledger.parents.must(id_), "cancelled", reason=reason)
         elif not executor.off:
             self._send(executor, executor.cancel())
 
@@ -237,10 +237,10 @@ class ParentOrderManager:
             parent.order, lots=lots or parent.lots, horizon_ns=horizon_ns or parent.horizon_ns, limit_price=wanted
         )  # refuses nonsense
         given = (("lots", lots), ("horizon_ns", horizon_ns))
-        words: dict[str, Any] = {name: value for name, value in given if value is not None}
+        fields: dict[str, Any] = {name: value for name, value in given if value is not None}
         if limit_price is not None:
-            words |= {"limit_price": wanted, "limit": self._limit(parent, requested)}
-        self.say(parent, "amended", operator, reason=reason, **words)
+            fields |= {"limit_price": wanted, "limit": self._limit(parent, requested)}
+        self.journal(parent, "amended", operator, reason=reason, **fields)
         if lots is not None:
             with self.gateway.lock:
                 self.gateway.limits.amend(id_, lots)
@@ -248,7 +248,7 @@ class ParentOrderManager:
         if executor is None or executor.off:
             return
         over = lots is not None and (lots <= parent.filled or executor.done)
-        if over or words.keys() & {"horizon_ns", "limit"}:
+        if over or fields.keys() & {"horizon_ns", "limit"}:
             self.take_off(executor, f"amended: {reason}")
         elif lots is not None:
             self._send(executor, executor.amend(lots - executor.order.filled_before))
@@ -265,9 +265,9 @@ class ParentOrderManager:
             if executor.order.instrument == instrument:
                 executor.guide(alpha, posture, self._now)
 
-    def say(self, parent: ParentOrder, event: str, operator: int | None = None, **words: Any) -> None:
+    def journal(self, parent: ParentOrder, event: str, operator: int | None = None, **fields: Any) -> None:
         """Journal an event of a parent."""
-        entry = entry_of(parent.id, event, self._now, parent.order.instrument, parent.order.agent, **words)
+        entry = entry_of(parent.id, event, self._now, parent.order.instrument, parent.order.agent, **fields)
         self.gateway.write([entry if operator is None else marked(entry, operator)])
 
     def alert(self, code: str, text: str, instrument: str = "", agent: str = "", parent: str = "", **more: Any) -> None:
@@ -321,7 +321,9 @@ class ParentOrderManager:
         parent, driver = self.gateway.ledger.parents.must(executor.id), executor.driver
         if parent.arrival_ns == 0:
             limit = int(driver.state[sim.LIMIT])
-            self.say(parent, "arrived", mid2=int(driver.state[sim.ARRIVAL_MID2]), **({"limit": limit} if limit else {}))
+            self.journal(
+                parent, "arrived", mid2=int(driver.state[sim.ARRIVAL_MID2]), **({"limit": limit} if limit else {})
+            )
             for watcher in self.watchers:
                 watcher.on_arrival(parent.order, driver.book, driver.state)
 
@@ -332,9 +334,9 @@ class ParentOrderManager:
         self.alert("strategy_failed", text, order.instrument, order.account, order.parent)
         parent = self.gateway.ledger.parents.must(order.parent)
         if parent.strategy == FALLBACK and parent.status == ParentStatus.WORKING:
-            self.say(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
+            self.journal(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
         elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
-            self.say(parent, "fallback", strategy=FALLBACK, reason=text)
+            self.journal(parent, "fallback", strategy=FALLBACK, reason=text)
         self.take_off(executor, text)
 
     def _send(self, executor: ParentExecutor, commands: Sequence[Command], decision: Sequence[Entry] = ()) -> None:
@@ -387,13 +389,13 @@ class ParentOrderManager:
         for parent in list(self.gateway.ledger.parents):
             if not parent.over and parent.id not in self.executors and parent.ends_ns <= self._now:
                 self._expired(parent, begins and parent.reason == NEW_SESSION)
-                self._tell_over(parent.id, None)
+                self._notify_over(parent.id, None)
 
     def _tidy_one(self, parent: ParentOrder, executor: ParentExecutor) -> None:
         """A executor that is off or done, with no order at the venue."""
         called_off = executor.off or executor.cancelled or parent.status == ParentStatus.PAUSED
         if parent.status == ParentStatus.CANCELLING:
-            self.say(parent, "cancelled", reason=parent.reason)
+            self.journal(parent, "cancelled", reason=parent.reason)
         elif parent.left == 0:
             self._done(parent)
         elif not executor.off and (called_off or (parent.refused and self._killed(parent.order.agent))):
@@ -406,9 +408,9 @@ class ParentOrderManager:
             self.work(parent)
         if self.gateway.ledger.parents.must(parent.id).over:
             self.finished[parent.id] = self.executors.pop(parent.id)
-            self._tell_over(parent.id, executor)
+            self._notify_over(parent.id, executor)
 
-    def _tell_over(self, id_: str, executor: ParentExecutor | None) -> None:
+    def _notify_over(self, id_: str, executor: ParentExecutor | None) -> None:
         for watcher in self.watchers:
             watcher.on_over(self.gateway.ledger.parents.must(id_), executor)
 
@@ -433,8 +435,8 @@ class ParentOrderManager:
         self._warn(parent.id, "expired")
 
     def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
-        words: dict[str, Any] = {"reason": reason} if reason else {}
-        self.say(parent, event, filled=parent.filled, left=parent.left, refused=parent.refused, **words)
+        fields: dict[str, Any] = {"reason": reason} if reason else {}
+        self.journal(parent, event, filled=parent.filled, left=parent.left, refused=parent.refused, **fields)
 
     def _warn(self, id_: str, code: str) -> None:
         parent = self.gateway.ledger.parents.must(id_)

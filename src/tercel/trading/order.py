@@ -290,15 +290,15 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
     return (_standing(order, S.NEW) if order.base == S.PENDING_NEW else order), []
 
 
-def refused(order: ChildOrder, word: CancelReject) -> tuple[ChildOrder, list[Notice]]:
+def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[Notice]]:
     """The order after a cancel or replace was refused.
 
     When the venue reports that the order has ended and no report has, it is UNKNOWN: what ended it is still to come.
     """
-    left = tuple(pending for pending in order.pending if pending.cl_ord_id != word.cl_ord_id)
-    order = replace(order, pending=left, last_ns=max(order.last_ns, word.ns))
-    notices = [Notice(Code.CANCEL_REJECTED, order.root, word.text)]
-    if word.status in TERMINAL and not order.done:
-        notices.append(Notice(Code.UNKNOWN, order.root, f"the venue calls it {word.status} and has not said why"))
+    left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
+    order = replace(order, pending=left, last_ns=max(order.last_ns, reject.ns))
+    notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]
+    if reject.status in TERMINAL and not order.done:
+        notices.append(Notice(Code.UNKNOWN, order.root, f"the venue calls it {reject.status} and has not said why"))
         order = lost(order)
     return order, notices

@@ -120,26 +120,26 @@ class Orders:
                     self._put(replace(order, pending=(*order.pending, Pending(command.cl_ord_id))))
 
     def _report_in(self, entry: Entry) -> list[Notice]:
-        word = message_of(entry.body)
-        if isinstance(word, LinkStatus):
+        message = message_of(entry.body)
+        if isinstance(message, LinkStatus):
             return []
-        order = self._meant(word)
+        order = self._meant(message)
         if order is None:
-            if isinstance(word, Report) and self.changes_nothing(word):
+            if isinstance(message, Report) and self.changes_nothing(message):
                 return []
-            self.quarantined.append(word)
-            return [Notice(Code.UNKNOWN_ORDER, word.cl_ord_id, f"{word}")]
-        if isinstance(word, CancelReject):
-            order, notices = refused(order, word)
+            self.quarantined.append(message)
+            return [Notice(Code.UNKNOWN_ORDER, message.cl_ord_id, f"{message}")]
+        if isinstance(message, CancelReject):
+            order, notices = refused(order, message)
             self._put(order)
             return notices
-        return self._seen(order, word) or self._report(order, word)
+        return self._seen(order, message) or self._report(order, message)
 
-    def _meant(self, word: Report | CancelReject) -> ChildOrder | None:
-        names = [word.cl_ord_id, word.orig]
+    def _meant(self, message: Report | CancelReject) -> ChildOrder | None:
+        names = [message.cl_ord_id, message.orig]
         root = next((self._root[name] for name in names if name in self._root), None)
-        if root is None and isinstance(word, Report) and word.order_id:
-            root = self._by_id.get((word.instrument, word.order_id))
+        if root is None and isinstance(message, Report) and message.order_id:
+            root = self._by_id.get((message.instrument, message.order_id))
         return None if root is None else self._orders[root]
 
     def _seen(self, order: ChildOrder, report: Report) -> list[Notice]:

@@ -111,7 +111,7 @@ class ParentRequest:
         self.task()
 
     def task(self, **words: Any) -> Task:
-        """What a worker of it is asked, by default all of it.
+        """The task of its executor, by default all of it.
 
         Raises
         ------
@@ -196,6 +196,13 @@ class ParentOrder:
     def over(self) -> bool:
         """Nothing will happen to it any more."""
         return self.status in OVER
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """As it stands, for tables: plain values without its id."""
+        about = {"instrument": self.order.instrument, "agent": self.order.agent, "side": self.order.side}
+        lots = {"lots": self.lots, "filled": self.filled, "left": self.left, "refused": self.refused}
+        return about | lots | {"status": str(self.status), "strategy": self.strategy, "reason": self.reason}
 
 
 _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = {

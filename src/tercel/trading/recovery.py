@@ -95,12 +95,12 @@ def _count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
     elif entry.kind == kinds.ORDER_OUT:
         limits.sent(command_of(body))
     elif entry.kind == kinds.REPORT_IN:
-        word = message_of(body)
-        if isinstance(word, Report):
-            if not ledger.orders.changes_nothing(word):
-                limits.report(word)
-        elif isinstance(word, CancelReject):
-            limits.cancel_reject(word)
+        message = message_of(body)
+        if isinstance(message, Report):
+            if not ledger.orders.changes_nothing(message):
+                limits.report(message)
+        elif isinstance(message, CancelReject):
+            limits.cancel_reject(message)
     elif entry.kind == kinds.MARKET:
         limits.mark(entry.instrument, body["bid"], body["ask"], entry.ns)
 

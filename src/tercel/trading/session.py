@@ -140,9 +140,9 @@ class Session:
         """Parents and operators' commands that an earlier session left."""
         for parent in list(self.ledger.parents):
             if parent.status == ParentStatus.CANCELLING:
-                self.manager.say(parent, "cancelled", reason=parent.reason)
+                self.manager.journal(parent, "cancelled", reason=parent.reason)
             elif not parent.over and parent.left == 0:
-                self.manager.say(parent, "done", filled=parent.filled, left=0, refused=0)
+                self.manager.journal(parent, "done", filled=parent.filled, left=0, refused=0)
             elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
                 self.manager.work(parent)
         self.manager.expire(begins=True)
@@ -180,11 +180,11 @@ class Session:
         return self.followers[instrument]
 
     def _follower(self, listing: Listing) -> Follower:
-        words: dict[str, Any] = {}
-        for word in ("width", "feed_levels"):  # a simulated exchange knows how deep its book is
-            if (answer := getattr(self.venue, word, None)) is not None:
-                words[word] = answer(listing.instrument)
-        return Follower(listing, **words)
+        shape: dict[str, Any] = {}
+        for name in ("width", "feed_levels"):  # a simulated exchange knows how deep its book is
+            if (answer := getattr(self.venue, name, None)) is not None:
+                shape[name] = answer(listing.instrument)
+        return Follower(listing, **shape)
 
     def _touch(self, instrument: str) -> tuple[int | None, int | None]:
         bid, ask = self.followers[instrument].touch
@@ -213,7 +213,7 @@ class Session:
         until = min(until_ns, max(self.manager.due_ns, self.venue.now_ns))
         with self.gateway.lock:
             crashpoints.at("session.step")
-            self._hear(until)
+            self._receive(until)
             events, self._backlog = self._backlog, []
         crashpoints.at("session.received")
         self._digest(events)
@@ -223,7 +223,7 @@ class Session:
         self._look_after()
         return events
 
-    def _hear(self, until_ns: int) -> None:
+    def _receive(self, until_ns: int) -> None:
         """What the venue reports goes to the journal at once, and waits for the session's own thread."""
         events = self.venue.step(until_ns)
         self._backlog += events
@@ -330,11 +330,11 @@ class Session:
         try:
             if command == "submit":
                 self.accept(self.request(body), operator=number)
-            elif command in ("pause", "resume", "cancel"):
-                getattr(self, command)(str(body["parent"]), reason, number)
+            elif command in (acts := {"pause": self.pause, "resume": self.resume, "cancel": self.cancel}):
+                acts[command](str(body["parent"]), reason, number)
             elif command == "amend":
-                words = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
-                self.amend(str(body["parent"]), reason, **words, operator=number)
+                changes = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
+                self.amend(str(body["parent"]), reason, **changes, operator=number)
             elif command in ("kill", "rearm"):
                 pass  # the latch was obeyed before; the entry says who asked
             elif not self._on_operator(entry):
@@ -369,6 +369,6 @@ class Session:
         if not self.stopper.open:
             return False
         with self.gateway.lock:
-            self._hear(self.venue.now_ns + 10_000_000)
+            self._receive(self.venue.now_ns + 10_000_000)
             self.stopper.follow_up()
         return bool(self.stopper.open)

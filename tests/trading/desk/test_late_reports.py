@@ -10,6 +10,7 @@ from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.trading.desk.build import Opened, Workbench, open_desk
 from tercel.trading.desk.config import parse_config
 from tercel.trading.desk.planted import planted
+from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 
 
@@ -57,6 +58,14 @@ def test_what_is_asked_for_is_worked_once(tools: Workbench, late_s: float, strat
     assert sum(parent.filled for parent in session.ledger.parents) == asked - program.open
     if late_s == 0:
         assert program.open == 0
+
+
+def test_an_order_waits_for_its_market(tools: Workbench) -> None:
+    opened = desk_of(tools, 320.0)
+    opened.desk.run()
+    codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
+    assert codes.count("NO_MARKET") == 1 + 2
+    assert opened.desk._lines["AAA"].program.asked2 > 0
 
 
 def test_lots_that_a_person_adds_are_part_of_the_program(tools: Workbench) -> None:

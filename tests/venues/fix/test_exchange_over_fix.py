@@ -1,4 +1,4 @@
-"""The simulated exchange behind FIX: it keeps to the port, and a worker over it is the batch, fill for fill."""
+"""The simulated exchange behind FIX: it keeps to the port, and an executor over it is the batch, fill for fill."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ class TestOverFix(VenueConformance):
         ("mlp", Latency(), None),
     ],
 )
-def test_a_worker_over_fix_is_the_batch(csco, serve, connect, name, latency, limit):
+def test_an_executor_over_fix_is_the_batch(csco, serve, connect, name, latency, limit):
     words = {"latency": latency, "grid_points": 7, "limit_price": limit}
     task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, **words)
     plan = seeded_plan(task, 220, 7, 0, 1)

@@ -20,7 +20,7 @@ from tercel.core.orders import (
     StatusRequest,
     Tif,
 )
-from tercel.venues.fix import words as w
+from tercel.venues.fix import tags as t
 from tercel.venues.fix.market import ENTRIES_EACH, listings_in, listings_out, market_in, market_out
 from tercel.venues.fix.translate import (
     PriceScale,
@@ -39,7 +39,7 @@ TICKS = [0.01, 0.005, 1.0, 0.25, 1e-05, 2.5, 0.1, 1 / 3]
 KNOWN = {f"I{n}": PriceScale(tick, lot) for n, tick in enumerate(TICKS) for lot in (1, 100)}
 
 names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=20).filter(
-    lambda name: name not in (w.NO_NAME, w.NO_SYMBOL) and name.isprintable()
+    lambda name: name not in (t.NO_NAME, t.NO_SYMBOL) and name.isprintable()
 )
 instruments = st.sampled_from(sorted(KNOWN))
 sides = st.sampled_from([1, -1])
@@ -78,7 +78,7 @@ def test_commands_come_back_as_they_left(command):
     kind, fields = command_out(command, KNOWN.get(getattr(command, "instrument", ""), PriceScale()))
     assert all(value and "\x01" not in value for _, value in fields)
     assert len({tag for tag, _ in fields}) == len(fields)
-    assert {tag for tag, _ in fields} <= set(w.READ[kind])
+    assert {tag for tag, _ in fields} <= set(t.READ[kind])
     assert command_in(kind, dict(fields), KNOWN, now_ns=-1) == command
 
 
@@ -86,7 +86,7 @@ def test_commands_come_back_as_they_left(command):
 def test_reports_come_back_as_they_left(report):
     fields = report_out(report, KNOWN.get(report.instrument, PriceScale()))
     assert all(value and "\x01" not in value for _, value in fields)
-    assert {tag for tag, _ in fields} <= {*w.READ[w.EXECUTION_REPORT], w.AVG_PX, w.TRANSACT_TIME}
+    assert {tag for tag, _ in fields} <= {*t.READ[t.EXECUTION_REPORT], t.AVG_PX, t.TRANSACT_TIME}
     assert report_in(dict(fields), KNOWN) == report
 
 
@@ -103,8 +103,8 @@ def test_market_rows_come_back_as_they_left_however_many(rows, snapshot, instrum
         [market_in(kind, f"35={kind}\x01{body}10=1\x01", KNOWN[instrument]) for kind, body in messages]
     )
     np.testing.assert_array_equal(back, change.rows)
-    assert [f"\x01{w.CONTINUES}=Y" in body for _, body in messages] == [True] * (len(messages) - 1) + [False]
-    assert {kind for kind, _ in messages} == {w.SNAPSHOT if snapshot else w.INCREMENT}
+    assert [f"\x01{t.CONTINUES}=Y" in body for _, body in messages] == [True] * (len(messages) - 1) + [False]
+    assert {kind for kind, _ in messages} == {t.SNAPSHOT if snapshot else t.INCREMENT}
 
 
 @given(
@@ -167,23 +167,23 @@ def _order(**changed):
 def test_what_cannot_be_meant_is_refused_with_its_reason(changed, reason, text):
     said = _order(**changed)
     with pytest.raises(RefusedError) as refused:
-        command_in(w.NEW_ORDER, said, {"I0": PriceScale(0.01, 100)}, 7)
+        command_in(t.NEW_ORDER, said, {"I0": PriceScale(0.01, 100)}, 7)
     assert refused.value.reason == reason
     assert text in str(refused.value)
     fields = dict(order_refusal(said, refused.value, "x1", 9))
-    assert fields[w.EXEC_TYPE] == fields[w.ORD_STATUS] == "8"
-    assert fields[w.ORD_REJ_REASON] == reason
-    assert fields[w.CL_ORD_ID if said.get(11) else w.ORDER_ID]
-    assert fields[w.TEXT]
+    assert fields[t.EXEC_TYPE] == fields[t.ORD_STATUS] == "8"
+    assert fields[t.ORD_REJ_REASON] == reason
+    assert fields[t.CL_ORD_ID if said.get(11) else t.ORDER_ID]
+    assert fields[t.TEXT]
 
 
 def test_an_order_without_an_exact_time_was_sent_when_it_came():
-    assert command_in(w.NEW_ORDER, _order(), {"I0": PriceScale(0.01, 100)}, 77).sent_ns == 77
+    assert command_in(t.NEW_ORDER, _order(), {"I0": PriceScale(0.01, 100)}, 77).sent_ns == 77
 
 
 def test_a_replace_without_a_price_is_refused():
     with pytest.raises(RefusedError, match="40=2"):
-        command_in(w.REPLACE, _order(t40="1") | {41: "z"}, {"I0": PriceScale(0.01, 100)}, 0)
+        command_in(t.REPLACE, _order(t40="1") | {41: "z"}, {"I0": PriceScale(0.01, 100)}, 0)
 
 
 @pytest.mark.parametrize("name", ["a\x01b", "line\nfeed", "\x00"])

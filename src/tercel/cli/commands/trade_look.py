@@ -40,22 +40,13 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     folder = find_desk(desk)
     ledger = _ledger(folder)
     parents = [
-        {
-            "id": parent.id, "instrument": parent.order.instrument, "agent": parent.order.agent,
-            "side": parent.order.side, "lots": parent.lots, "filled": parent.filled, "left": parent.left,
-            "refused": parent.refused, "status": str(parent.status), "strategy": parent.strategy,
-            "reason": parent.reason, "limit_price": parent.limit_price, "limit": parent.limit or None,
-        }
+        {"id": parent.id, **parent.row, "limit_price": parent.limit_price, "limit": parent.limit or None}
         for parent in ledger.parents
-    ]  # fmt: skip
+    ]
     children = [
-        {
-            "order": order.name, "parent": order.parent, "instrument": order.instrument, "agent": order.account,
-            "side": order.side, "lots": order.lots, "filled": order.cum, "price": order.price,
-            "status": str(order.status),
-        }
+        {"order": order.name, "parent": order.parent, **_child(order)}
         for order in (list(ledger.orders) if every else ledger.orders.live())
-    ]  # fmt: skip
+    ]
     if as_json:
         print_json({"desk": str(folder), "parents": parents, "orders": children})
         return
@@ -378,16 +369,16 @@ def _agreement(folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: 
         "checked": len(rows),
         "differ": sum(row["action"] != "agreed" for row in rows),
         "orders": rows,
-        "unknown": [_standing(order) for order in unknown.values()],
-        "open": [_standing(order) for order in ledger.orders.live() if order.root not in unknown],
+        "unknown": [{"order": order.root, **_child(order)} for order in unknown.values()],
+        "open": [{"order": order.root, **_child(order)} for order in ledger.orders.live() if order.root not in unknown],
         "faults": ledger.faults(),
     }
 
 
-def _standing(order: ChildOrder) -> dict[str, Any]:
+def _child(order: ChildOrder) -> dict[str, Any]:
     return {
-        "order": order.root, "instrument": order.instrument, "agent": order.account, "side": order.side,
-        "lots": order.lots, "filled": order.cum, "price": order.price, "status": str(order.status),
+        "instrument": order.instrument, "agent": order.account, "side": order.side, "lots": order.lots,
+        "filled": order.cum, "price": order.price, "status": str(order.status),
     }  # fmt: skip
 
 

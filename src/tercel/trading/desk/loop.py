@@ -36,7 +36,7 @@ from tercel.trading.desk.sizing import Sizing
 from tercel.trading.desk.slot import AgentSlot
 from tercel.trading.executor import ParentExecutor
 from tercel.trading.journal import kinds
-from tercel.trading.parents import ParentOrder, ParentRequest, ParentStatus
+from tercel.trading.parents import ParentOrder, ParentRequest
 from tercel.trading.session import Session
 from tercel.trading.tca.measure import fees_of, fill_rows, shortfall
 from tercel.trading.tca.shortfall import Shortfall
@@ -194,26 +194,12 @@ class DeskLoop:
 
     def cost_bps(self) -> float:
         """Cost of everything that was asked for, bps of its arrival value over all instruments."""
-        worth = sum(line.program.asked2 for line in self._lines.values())
+        value = sum(line.program.asked2 for line in self._lines.values())
         cost = sum(
             line.program.cost_bps(self.session.follow(name).mid2) * line.program.asked2
             for name, line in self._lines.items()
         )
-        return cost / worth if worth else 0.0
-
-    def open_parents(self) -> list[dict[str, Any]]:
-        """Parents that are not over: what is left of each, how much of it may still fill at the venue, and why."""
-        ledger = self.session.ledger
-        return [
-            {
-                "id": parent.id, "instrument": parent.order.instrument, "agent": parent.order.agent,
-                "side": parent.order.side, "quantity": parent.lots, "left": parent.left,
-                "at_venue": ledger.open_of(parent.id), "status": str(parent.status),
-                "reason": _why_open(parent, self.session.now_ns),
-            }
-            for parent in ledger.parents
-            if not parent.over
-        ]  # fmt: skip
+        return cost / value if value else 0.0
 
     def shares(self) -> dict[str, float]:
         """Share of the flow of each agent, on average over the instruments."""
@@ -224,7 +210,11 @@ class DeskLoop:
     def _begin_round(self, number: int, at_ns: int) -> None:
         last = number == self.config.desk.rounds - 1
         for order in self._orders[number]:
-            self._lines[order.instrument].program.ask(order.lots, self.session.follow(order.instrument).mid2)
+            if mid2 := self.session.follow(order.instrument).mid2:
+                self._lines[order.instrument].program.ask(order.lots, mid2)
+            else:
+                self._orders[number + 1].append(order)
+                self.alert("warning", "NO_MARKET", "no two-sided market: its order waits a round", order.instrument)
         for name, line in self._lines.items():
             line.begun_mid2 = self.session.follow(name).mid2
             self._forecast(name, line, number, at_ns)
@@ -366,7 +356,7 @@ class DeskLoop:
             self._book(parent, cost)
             self._learn(order, cost, expected)
         listing = self.session.listings[order.instrument]
-        body = cost.words(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
+        body = cost.to_dict(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
         body |= {"alpha_bps": alpha, "posture": reasons, "expected_bps": expected}
         entry = Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)
         self._note([entry])
@@ -465,8 +455,8 @@ class DeskLoop:
 def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
     """A message's own fields: those that its entry holds too are left out."""
     beside = ("instrument", "agent", "parent", "at_ns")
-    words = {key: value for key, value in asdict(message).items() if key not in beside}
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in words.items()}
+    fields = {key: value for key, value in asdict(message).items() if key not in beside}
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()}
 
 
 def _result(entry: Entry) -> dict[str, Any]:
@@ -474,13 +464,6 @@ def _result(entry: Entry) -> dict[str, Any]:
     row = {"status": None, "alpha_bps": None, "posture": None, **entry.body}
     row.pop("expected_bps", None)
     return {"id": entry.parent, "instrument": entry.instrument, "agent": entry.agent, **row}
-
-
-def _why_open(parent: ParentOrder, now_ns: int) -> str:
-    if parent.status == ParentStatus.WORKING:
-        later = (parent.ends_ns - now_ns) / NS_PER_SECOND
-        return f"its horizon comes {later:,.0f} s later" if later > 0 else "its last orders have no answer yet"
-    return f"{parent.status}: {parent.reason}"
 
 
 def _rounded(costs: Mapping[str, float]) -> str:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.ports import Journal
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.trading.desk.build import Opened
 from tercel.trading.desk.challenge import Evidence
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.ledger import Ledger
+from tercel.trading.parents import ParentOrder, ParentStatus
+from tercel.trading.session import Session
 from tercel.trading.tca.shortfall import by_filled
 
 
@@ -171,7 +174,7 @@ class DeskOutcome:
 
 def outcome(opened: Opened, folder: Path) -> DeskOutcome:
     """What a desk came to so far, from itself and from its journal."""
-    desk = opened.desk
+    desk, ledger = opened.desk, opened.session.ledger
     with closing(JournalReader(folder)) as journal:
         denials = Counter(str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,)))
         fills = len(
@@ -198,13 +201,27 @@ def outcome(opened: Opened, folder: Path) -> DeskOutcome:
         cost_bps=desk.cost_bps(),
         parents_bps=Mean(*by_filled(desk.results)),
         parents=tuple(ParentOutcome(**row) for row in desk.results),
-        open_parents=tuple(OpenParent(**row) for row in desk.open_parents()),
+        open_parents=tuple(_open(parent, opened.session) for parent in ledger.parents if not parent.over),
         agents=agents,
         denials=dict(denials),
         posture_changes=desk.posture_changes,
         fills=fills,
         journal=checked,
     )
+
+
+def _open(parent: ParentOrder, session: Session) -> OpenParent:
+    row, at_venue = parent.row, session.ledger.open_of(parent.id)
+    about = {name: row[name] for name in ("instrument", "agent", "side", "left", "status")}
+    reason = _why_open(parent, session.now_ns)
+    return OpenParent(parent.id, **about, quantity=parent.lots, at_venue=at_venue, reason=reason)
+
+
+def _why_open(parent: ParentOrder, now_ns: int) -> str:
+    if parent.status == ParentStatus.WORKING:
+        later = (parent.ends_ns - now_ns) / NS_PER_SECOND
+        return f"its horizon comes {later:,.0f} s later" if later > 0 else "its last orders have no answer yet"
+    return f"{parent.status}: {parent.reason}"
 
 
 def _consistent(journal: Journal, opened: Opened) -> bool:

@@ -116,7 +116,7 @@ class Tables:
         )
 
         def entries(name: str, **first: Any) -> Table:
-            words = [sa.Column(word, text, nullable=False) for word in ("instrument", "agent", "parent", "ord", "body")]
+            names = [sa.Column(name, text, nullable=False) for name in ("instrument", "agent", "parent", "ord", "body")]
             table: Table = sa.Table(
                 name,
                 self.metadata,
@@ -126,7 +126,7 @@ class Tables:
                 ),
                 sa.Column("kind", text, nullable=False),
                 sa.Column("ns", number, nullable=False),
-                *words,
+                *names,
                 sa.Column("blob", sa.LargeBinary, nullable=False),
                 sa.Column("hash", text, nullable=False),
             )
@@ -138,7 +138,7 @@ class Tables:
             "inbox",
             self.metadata,
             sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-            *(sa.Column(word, text, nullable=False) for word in ("kind", "body", "by", "reason")),
+            *(sa.Column(name, text, nullable=False) for name in ("kind", "body", "by", "reason")),
             sa.Column("wall_ns", number, nullable=False),
             sa.Column("taken", number, nullable=False, default=0),
             sqlite_autoincrement=True,

@@ -31,8 +31,8 @@ ALPHA: Final = "alpha"
 POSTURE: Final = "posture"
 """{"urgency", "max_participation", "styles", "size_multiplier", "reasons"}."""
 FEEDBACK: Final = "feedback"
-"""What a finished parent cost: `trading.tca.shortfall.Shortfall.words`, {"status"} it ended with, {"expected_bps"} and,
-as its agent saw them, {"alpha_bps", "posture"}."""
+"""What a finished parent cost: `trading.tca.shortfall.Shortfall.to_dict`, {"status"} it ended with, {"expected_bps"}
+and, as its agent saw them, {"alpha_bps", "posture"}."""
 TCA: Final = "tca"
 """The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`, {"limit"} in ticks (None: none). The
 blob holds its fills, (f, 7), and the path of the mid, (m, 2) of ns and half ticks."""

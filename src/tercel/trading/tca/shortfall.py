@@ -104,7 +104,7 @@ class Shortfall:
     def _bps(self, cost: int, lots: int) -> float:
         return BPS * cost / (self.arrival_mid2 * lots) if lots and self.arrival_mid2 else math.nan
 
-    def words(self, unit: float) -> dict[str, Any]:
+    def to_dict(self, unit: float) -> dict[str, Any]:
         """The figures of a journal's body: null where there is none; `unit` is the money of a half tick x lot."""
         names = ("is_bps", "opportunity_bps", "refusal_bps")
         figures = {name: known(getattr(self, name)) for name in names}

@@ -247,13 +247,13 @@ class SimulatedExchange:
 
     def _publish(self, market: int, events: list[o.VenueEvent], aggressor: int = -1) -> bool:
         """New rows and reports of a market, in order. True when there was a report."""
-        rows, words = self._markets.published(market, aggressor)
+        rows, records = self._markets.published(market, aggressor)
         shown, spoke = 0, False
-        for word in words:
-            report = self._report_of(market, word)
+        for record in records:
+            report = self._report_of(market, record)
             if report is None:
                 continue
-            upto = int(word[sim.RECORD_WORDS])
+            upto = int(record[sim.RECORD_WORDS])
             self._show(market, rows[shown:upto], events)
             shown, spoke = upto, True
             events.append(report)
@@ -264,18 +264,18 @@ class SimulatedExchange:
         if len(rows) and market in self._subscribed:
             events.append(o.MarketRows(self._markets.names[market], rows))
 
-    def _report_of(self, market: int, word: Ints) -> o.Report | None:
+    def _report_of(self, market: int, record: Ints) -> o.Report | None:
         """The report of a fill, or of the dropped rest of an order that takes."""
-        if word[sim.R_KIND] == sim.OWN_REST:
+        if record[sim.R_KIND] == sim.OWN_REST:
             return None
-        order = self._orders.placed.get((market, int(word[sim.R_WHO])))
+        order = self._orders.placed.get((market, int(record[sim.R_WHO])))
         if order is None or not order.open:
             return None  # a cancel: whoever requested it is notified by name
-        ns, lots = int(word[sim.R_NS]), int(word[sim.R_LOTS])
-        if word[sim.R_KIND] == sim.OWN_FILL:
-            passive = bool(word[sim.R_SIDE] & 1)
+        ns, lots = int(record[sim.R_NS]), int(record[sim.R_LOTS])
+        if record[sim.R_KIND] == sim.OWN_FILL:
+            passive = bool(record[sim.R_SIDE] & 1)
             order.fill(lots)
-            last = lots, int(word[sim.R_PRICE])
+            last = lots, int(record[sim.R_PRICE])
             report = self._orders.report(order, o.ExecType.TRADE, ns, last=last, passive=passive)
         else:
             order.end(o.OrdStatus.EXPIRED)

@@ -102,7 +102,7 @@ def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words:
     words : int64 (w, WORDS)
         Out: rows on client orders, and after how many of `rows` each comes.
     counts : int64 (2,)
-        Out: rows, words.
+        Out: market data, reports.
     """
     n = 0
     m = 0

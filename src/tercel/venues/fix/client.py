@@ -23,13 +23,13 @@ from typing import Any, Final, Self
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.venues.fix import engine, market, translate
-from tercel.venues.fix import words as w
+from tercel.venues.fix import tags as t
 from tercel.venues.fix.inbound import Inbound, Item, Stepped, Trouble
 from tercel.venues.fix.translate import PLAIN, Fields
 
 _NEVER_REPEATED: Final = (
-    *(w.NEW_ORDER, w.REPLACE, w.CANCEL, w.STATUS, w.MASS_STATUS, w.MASS_CANCEL),
-    *(w.STEP, w.SECURITY_LIST_REQUEST),
+    *(t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL),
+    *(t.STEP, t.SECURITY_LIST_REQUEST),
 )
 _RECEIVED: Final = "received"
 """File with the number of the last message that the caller has certainly seen; empty before the first logon."""
@@ -201,39 +201,39 @@ class FixVenue:
 
     def admin_out(self, message: Any, peer: str) -> None:
         """Complete the logon."""
-        if engine.header(message, w.MSG_TYPE) == w.LOGON:
+        if engine.header(message, t.MSG_TYPE) == t.LOGON:
             if self._password:
-                message.setField(w.PASSWORD, self._password)
+                message.setField(t.PASSWORD, self._password)
             if self._reset and not self._logons:
-                message.setField(w.RESET_SEQ_NUM, "Y")
-        elif engine.header(message, w.MSG_TYPE) == w.LOGOUT and (text := engine.field(message, w.TEXT)):
+                message.setField(t.RESET_SEQ_NUM, "Y")
+        elif engine.header(message, t.MSG_TYPE) == t.LOGOUT and (text := engine.field(message, t.TEXT)):
             self._why = text  # the engine hangs up by itself, and gives the reason to the other side alone
 
     def admin_in(self, message: Any, peer: str) -> None:
         """Why a logon was refused; what the session could not read."""
-        kind = engine.header(message, w.MSG_TYPE)
-        if kind == w.LOGOUT:
-            self._why = engine.field(message, w.TEXT)
-        elif kind == w.REJECT:
-            number, text = engine.field(message, w.REF_SEQ_NUM), engine.field(message, w.TEXT)
+        kind = engine.header(message, t.MSG_TYPE)
+        if kind == t.LOGOUT:
+            self._why = engine.field(message, t.TEXT)
+        elif kind == t.REJECT:
+            number, text = engine.field(message, t.REF_SEQ_NUM), engine.field(message, t.TEXT)
             self._queue.put((0, self._inbound.refusal(number, text, self._now_ns)))
 
     def app_out(self, message: Any, peer: str) -> None:
         """Remember what goes out by its number; repeat nothing."""
-        kind, number = engine.header(message, w.MSG_TYPE), int(engine.header(message, w.SEQ_NUM))
-        if engine.header(message, w.POSS_DUP) == "Y" and self._is_over(kind, message):
+        kind, number = engine.header(message, t.MSG_TYPE), int(engine.header(message, t.SEQ_NUM))
+        if engine.header(message, t.POSS_DUP) == "Y" and self._is_over(kind, message):
             raise self._fix.DoNotSend()
         self._inbound.remember(number, getattr(self._sending, "command", None))
 
     def _is_over(self, kind: str, message: Any) -> bool:
         """Whether a message that is asked for again must not be repeated; whoever waits for its answer is notified."""
-        if kind == w.MARKET_DATA_REQUEST:
-            return engine.field(message, w.MD_REQ_ID) not in self._inbound.requests
+        if kind == t.MARKET_DATA_REQUEST:
+            return engine.field(message, t.MD_REQ_ID) not in self._inbound.requests
         if kind not in _NEVER_REPEATED:
             return False
-        if kind == w.STEP:
-            self._queue.put((0, Stepped(engine.field(message, w.STEP_ID), self._now_ns)))
-        elif name := engine.field(message, w.CL_ORD_ID):
+        if kind == t.STEP:
+            self._queue.put((0, Stepped(engine.field(message, t.STEP_ID), self._now_ns)))
+        elif name := engine.field(message, t.CL_ORD_ID):
             text = f"{name} did not reach the venue and is not repeated; ask what stands"
             self._queue.put((0, o.LinkStatus(self._up, self._now_ns, text)))
         return True
@@ -241,10 +241,10 @@ class FixVenue:
     # -- what comes in: the engine's thread ---------------------------------------------------------------------------
     def app_in(self, message: Any, peer: str) -> None:
         """Translate and queue."""
-        number, kind = int(engine.header(message, w.SEQ_NUM) or 0), engine.header(message, w.MSG_TYPE)
+        number, kind = int(engine.header(message, t.SEQ_NUM) or 0), engine.header(message, t.MSG_TYPE)
         tags = engine.read(message, kind)
-        tags[w.POSS_DUP] = engine.header(message, w.POSS_DUP)
-        text = message.toString() if kind in (w.SNAPSHOT, w.INCREMENT, w.SECURITY_LIST) else ""
+        tags[t.POSS_DUP] = engine.header(message, t.POSS_DUP)
+        text = message.toString() if kind in (t.SNAPSHOT, t.INCREMENT, t.SECURITY_LIST) else ""
         for item in self._inbound.read(number, kind, tags, text, self._now_ns):
             self._queue.put(item)
 
@@ -253,7 +253,7 @@ class FixVenue:
         if not self._up:
             raise VenueError(f"a link to {self._where}", f"none: {self._why or 'it is down'}", "wait until it is up")
         self._sending.command = command
-        if not self._outlet.say(kind, engine.body(fields)):
+        if not self._outlet.send(kind, engine.body(fields)):
             raise VenueError(f"a link to {self._where}", "one that broke just now", "wait until it is up")
 
     def _name(self) -> str:
@@ -280,7 +280,7 @@ class FixVenue:
 
     def _list(self) -> tuple[o.Listing, ...]:
         name, early = self._name(), list[o.VenueEvent]()
-        self._send(w.SECURITY_LIST_REQUEST, [(w.SECURITY_REQ_ID, name), (w.SECURITY_LIST_TYPE, "4")])
+        self._send(t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")])
         answer = self._await(name, self._timeout_s, early)
         if answer is None:
             raise VenueError(f"the instruments of {self._where}", "a broken link", "try again")
@@ -290,9 +290,9 @@ class FixVenue:
     def _ask_market(self, instrument: str) -> None:
         name = self._name()
         self._inbound.expect(name, instrument)
-        fields: Fields = [(w.MD_REQ_ID, name), (w.SUBSCRIPTION, "1"), (w.MARKET_DEPTH, "0"), (w.NO_ENTRY_TYPES, "2")]
-        fields += [(w.ENTRY_TYPE, "0"), (w.ENTRY_TYPE, "1"), (w.NO_RELATED_SYM, "1"), (w.SYMBOL, instrument)]
-        self._send(w.MARKET_DATA_REQUEST, fields)
+        fields: Fields = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, "0"), (t.NO_ENTRY_TYPES, "2")]
+        fields += [(t.ENTRY_TYPE, "0"), (t.ENTRY_TYPE, "1"), (t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)]
+        self._send(t.MARKET_DATA_REQUEST, fields)
 
     # -- the port -----------------------------------------------------------------------------------------------------
     @property
@@ -405,9 +405,9 @@ class FixVenue:
             return
         self._waited_s = 0.0
         name = self._name()
-        fields = [(w.UNTIL_NS, str(until_ns)), (w.STEP_ID, name)]
+        fields = [(t.UNTIL_NS, str(until_ns)), (t.STEP_ID, name)]
         try:
-            self._send(w.STEP, [*fields, (w.WAIT_ONLY, "Y")] if self._follow else fields)
+            self._send(t.STEP, [*fields, (t.WAIT_ONLY, "Y")] if self._follow else fields)
         except VenueError:
             self._drain(events, 0.1)
             return

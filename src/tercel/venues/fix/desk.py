@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from tercel.core.orders import TERMINAL, CancelReject, Command, Report, StatusRequest
 
-Word = TypeVar("Word", Report, CancelReject)
+Message = TypeVar("Message", Report, CancelReject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,14 @@ class Counterparty:
             named["orig"] = prefix + command.orig
         return replace(command, account=account, **named)  # type: ignore[arg-type]
 
-    def outward(self, word: Word) -> Word:
+    def outward(self, message: Message) -> Message:
         """A message from the venue under the counterparty's own names."""
         own = self.prefix
         return replace(
-            word,
-            cl_ord_id=word.cl_ord_id.removeprefix(own),
-            orig=word.orig.removeprefix(own),
-            text=word.text.replace(own, ""),
+            message,
+            cl_ord_id=message.cl_ord_id.removeprefix(own),
+            orig=message.orig.removeprefix(own),
+            text=message.text.replace(own, ""),
         )
 
     def average(self, report: Report) -> Decimal:

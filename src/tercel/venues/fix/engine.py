@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from tercel.core.errors import ConfigError, VenueError
-from tercel.venues.fix import words as w
+from tercel.venues.fix import tags as t
 from tercel.venues.fix.translate import Fields
 
 BEGIN: Final = "FIX.4.4"
@@ -24,21 +24,21 @@ DICTIONARY: Final = "FIX44-tercel.xml"
 """Name of the dictionary that is written into a store."""
 
 _OWN_FIELDS: Final = {
-    "ExactNs": w.EXACT_NS,
-    "RowKind": w.ROW_KIND,
-    "AggressorID": w.AGGRESSOR,
-    "ListedTick": w.TICK,
-    "ListedLot": w.LOT,
-    "VolumePerSecond": w.VOLUME_PER_S,
-    "DenseIds": w.DENSE_IDS,
-    "BeganNs": w.BEGAN_NS,
-    "Answers": w.ANSWERS,
-    "BookWidth": w.BOOK_WIDTH,
-    "FeedLevels": w.FEED_LEVELS,
-    "VenueFees": w.VENUE_FEES,
-    "UntilNs": w.UNTIL_NS,
-    "StepID": w.STEP_ID,
-    "WaitOnly": w.WAIT_ONLY,
+    "ExactNs": t.EXACT_NS,
+    "RowKind": t.ROW_KIND,
+    "AggressorID": t.AGGRESSOR,
+    "ListedTick": t.TICK,
+    "ListedLot": t.LOT,
+    "VolumePerSecond": t.VOLUME_PER_S,
+    "DenseIds": t.DENSE_IDS,
+    "BeganNs": t.BEGAN_NS,
+    "Answers": t.ANSWERS,
+    "BookWidth": t.BOOK_WIDTH,
+    "FeedLevels": t.FEED_LEVELS,
+    "VenueFees": t.VENUE_FEES,
+    "UntilNs": t.UNTIL_NS,
+    "StepID": t.STEP_ID,
+    "WaitOnly": t.WAIT_ONLY,
 }
 """Fields that the dictionary must know: those of groups, which end at an unknown tag, and of own messages."""
 _ENTRY_FIELDS: Final = ("ExactNs", "RowKind", "AggressorID")
@@ -47,8 +47,8 @@ _LISTED_FIELDS: Final = (
     *("VenueFees", "BookWidth", "FeedLevels"),
 )
 _OWN_MESSAGES: Final = {
-    w.STEP: ("StepUntil", (("UntilNs", "Y"), ("StepID", "Y"), ("WaitOnly", "N"))),
-    w.STEPPED_TO: ("SteppedTo", (("ExactNs", "Y"), ("StepID", "Y"))),
+    t.STEP: ("StepUntil", (("UntilNs", "Y"), ("StepID", "Y"), ("WaitOnly", "N"))),
+    t.STEPPED_TO: ("SteppedTo", (("ExactNs", "Y"), ("StepID", "Y"))),
 }
 
 
@@ -222,17 +222,17 @@ def field(message: Any, tag: int) -> str:
 
 
 def read(message: Any, kind: str) -> dict[int, str]:
-    """The fields of a message that are looked at (`words.READ`)."""
-    return {tag: message.getField(tag) for tag in w.READ.get(kind, ()) if message.isSetField(tag)}
+    """The fields of a message that are looked at (`tags.READ`)."""
+    return {tag: message.getField(tag) for tag in t.READ.get(kind, ()) if message.isSetField(tag)}
 
 
 def symbols(message: Any) -> list[str]:
     """The instruments that a market data request names."""
     fix, found = quickfix(), []
-    for n in range(message.groupCount(w.NO_RELATED_SYM)):
-        group = fix.Group(w.NO_RELATED_SYM, w.SYMBOL)
+    for n in range(message.groupCount(t.NO_RELATED_SYM)):
+        group = fix.Group(t.NO_RELATED_SYM, t.SYMBOL)
         message.getGroup(n + 1, group)
-        found.append(str(group.getField(w.SYMBOL)))
+        found.append(str(group.getField(t.SYMBOL)))
     return found
 
 
@@ -246,8 +246,8 @@ def logon(sender: str, target: str, number: int) -> bytes:
     fix = quickfix()
     message = fix.Message()
     head = message.getHeader()
-    names = (w.SENDER, sender), (w.TARGET, target)
-    for tag, value in ((8, BEGIN), (w.MSG_TYPE, w.LOGON), *names, (w.SEQ_NUM, str(number))):
+    names = (t.SENDER, sender), (t.TARGET, target)
+    for tag, value in ((8, BEGIN), (t.MSG_TYPE, t.LOGON), *names, (t.SEQ_NUM, str(number))):
         head.setField(tag, value)
     head.setField(fix.SendingTime())
     for tag, value in ((98, "0"), (108, "30")):
@@ -265,7 +265,7 @@ class Outlet:
         if self.session is None:
             raise VenueError("a session of the engine", f"none from {key.sender} to {key.target}", "report this")
 
-    def say(self, kind: str, text: str) -> bool:
+    def send(self, kind: str, text: str) -> bool:
         """Send a message; False where the link is down (it is stored, and numbered, all the same)."""
         whole = f"8={BEGIN}\x019=0\x0135={kind}\x01{text}10=000\x01"
         return bool(self.session.send(self._fix.Message(whole, self._grammar, False)))
@@ -273,7 +273,7 @@ class Outlet:
     def log_out(self) -> None:
         """Begin to log out. The engine would do so at its next tick; the answer to a test request wakes it."""
         self.session.logout()
-        self.say(w.TEST_REQUEST, f"{w.TEST_ID}=LOGOUT\x01")
+        self.send(t.TEST_REQUEST, f"{t.TEST_ID}=LOGOUT\x01")
 
     @property
     def expected_number(self) -> int:

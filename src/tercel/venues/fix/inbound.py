@@ -10,7 +10,7 @@ import numpy as np
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
 from tercel.venues.fix import market, translate
-from tercel.venues.fix import words as w
+from tercel.venues.fix import tags as t
 from tercel.venues.fix.translate import PriceScale
 
 _REMEMBERED: Final = 4096
@@ -67,18 +67,18 @@ class Inbound:
 
     def read(self, number: int, kind: str, tags: dict[int, str], text: str, now_ns: int) -> list[tuple[int, Item]]:
         """What a message means, with its number. Reports that are repeated before the list has come wait for it."""
-        if kind == w.EXECUTION_REPORT and not self.scales:
+        if kind == t.EXECUTION_REPORT and not self.scales:
             self._unread.append((number, tags))
             return []
         items: list[tuple[int, Item]] = []
-        if kind == w.SECURITY_LIST:
+        if kind == t.SECURITY_LIST:
             with suppress(ValueError, KeyError):  # reported below
                 self.shapes = market.shapes_in(text)
                 self.scales = translate.scales({one.instrument: one for one in market.listings_in(text)})
             for earlier, report in self._unread:
-                items += self._items(earlier, w.EXECUTION_REPORT, report, "", now_ns)
+                items += self._items(earlier, t.EXECUTION_REPORT, report, "", now_ns)
             self._unread.clear()
-        return items + self._items(0 if kind == w.BUSINESS_REJECT else number, kind, tags, text, now_ns)
+        return items + self._items(0 if kind == t.BUSINESS_REJECT else number, kind, tags, text, now_ns)
 
     def _items(self, number: int, kind: str, tags: dict[int, str], text: str, now_ns: int) -> list[tuple[int, Item]]:
         try:
@@ -88,51 +88,51 @@ class Inbound:
             return [(number, Trouble(trouble))]
 
     def _translated(self, kind: str, tags: dict[int, str], text: str, now_ns: int) -> list[Item]:
-        if kind == w.EXECUTION_REPORT:
+        if kind == t.EXECUTION_REPORT:
             report = self._report(tags)
-            if tags.get(w.POSS_DUP) == "Y" and report.exec_id in self._seen:
+            if tags.get(t.POSS_DUP) == "Y" and report.exec_id in self._seen:
                 return []  # an answer to a StatusRequest may repeat a trade; that is no duplicate
             self._seen.add(report.exec_id)
             return [report]
-        if kind == w.CANCEL_REJECT:
+        if kind == t.CANCEL_REJECT:
             return [translate.cancel_reject_in(tags)]
-        if kind in (w.SNAPSHOT, w.INCREMENT):
+        if kind in (t.SNAPSHOT, t.INCREMENT):
             return self._market(kind, tags, text)
-        if kind == w.STEPPED_TO:
-            return [Stepped(tags[w.STEP_ID], int(tags[w.EXACT_NS]))]
-        if kind == w.SECURITY_LIST:
+        if kind == t.STEPPED_TO:
+            return [Stepped(tags[t.STEP_ID], int(tags[t.EXACT_NS]))]
+        if kind == t.SECURITY_LIST:
             listings = tuple(market.listings_in(text))
-            return [Stepped(tags[w.SECURITY_REQ_ID], int(tags[w.EXACT_NS]), listings, tags[w.STEPPED] == "Y")]
-        if kind == w.MASS_CANCEL_REPORT:
-            if tags[w.MASS_CANCEL_RESPONSE] != "0":
+            return [Stepped(tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y")]
+        if kind == t.MASS_CANCEL_REPORT:
+            if tags[t.MASS_CANCEL_RESPONSE] != "0":
                 return []
-            names = tags.get(w.CL_ORD_ID, ""), "", tags.get(w.FOR_ACCOUNT, "")
-            return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(tags[w.EXACT_NS]), tags.get(w.TEXT, ""))]
-        if kind == w.MARKET_DATA_REJECT:
-            return [Trouble(VenueError("market data", tags.get(w.TEXT, "none"), "subscribe to what is listed"))]
-        if kind == w.BUSINESS_REJECT:
-            return [self.refusal(tags.get(w.REF_SEQ_NUM, ""), tags.get(w.TEXT, ""), now_ns)]
+            names = tags.get(t.CL_ORD_ID, ""), "", tags.get(t.FOR_ACCOUNT, "")
+            return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(tags[t.EXACT_NS]), tags.get(t.TEXT, ""))]
+        if kind == t.MARKET_DATA_REJECT:
+            return [Trouble(VenueError("market data", tags.get(t.TEXT, "none"), "subscribe to what is listed"))]
+        if kind == t.BUSINESS_REJECT:
+            return [self.refusal(tags.get(t.REF_SEQ_NUM, ""), tags.get(t.TEXT, ""), now_ns)]
         return []
 
     def _report(self, tags: dict[int, str]) -> o.Report:
-        if tags.get(w.EXEC_TYPE) == "8" and tags.get(w.ORDER_ID) == w.NO_NAME:
+        if tags.get(t.EXEC_TYPE) == "8" and tags.get(t.ORDER_ID) == t.NO_NAME:
             try:
                 return translate.report_in(tags, self.scales)
             except translate.RefusedError:  # the server echoes a price or quantity that nobody can read
-                tags = {tag: value for tag, value in tags.items() if tag not in (w.PRICE, w.ORDER_QTY)}
+                tags = {tag: value for tag, value in tags.items() if tag not in (t.PRICE, t.ORDER_QTY)}
         return translate.report_in(tags, self.scales)
 
     def _market(self, kind: str, tags: dict[int, str], text: str) -> list[Item]:
         """A change of a book, once all of its messages are here."""
-        if tags[w.MD_REQ_ID] not in self.requests:
+        if tags[t.MD_REQ_ID] not in self.requests:
             return []
-        instrument, parts = self.requests[tags[w.MD_REQ_ID]]
+        instrument, parts = self.requests[tags[t.MD_REQ_ID]]
         parts.append(market.market_in(kind, text, self.scales[instrument]))
-        if tags.get(w.CONTINUES) == "Y":
+        if tags.get(t.CONTINUES) == "Y":
             return []
         rows = np.concatenate(parts)
         parts.clear()
-        return [o.MarketRows(instrument, rows, kind == w.SNAPSHOT)]
+        return [o.MarketRows(instrument, rows, kind == t.SNAPSHOT)]
 
     def refusal(self, number: str, text: str, now_ns: int) -> Item:
         """The answer to a message of ours that was refused by the session or as a whole, in the way of its kind."""

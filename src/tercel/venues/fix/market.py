@@ -14,7 +14,7 @@ from tercel.core import orders as o
 from tercel.core.arrays import Ints
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.tape import schema
-from tercel.venues.fix import words as w
+from tercel.venues.fix import tags as t
 from tercel.venues.fix.translate import PriceScale, named
 
 ENTRIES_EACH = 250
@@ -30,16 +30,16 @@ Row = Ints
 
 def market_out(change: o.MarketRows, request: str, scale: PriceScale) -> Iterator[tuple[str, str]]:
     """Message type and body of each message that carries a change to whoever asked for it under `request`."""
-    kind = w.SNAPSHOT if change.snapshot else w.INCREMENT
+    kind = t.SNAPSHOT if change.snapshot else t.INCREMENT
     rows = change.rows.tolist()
-    head = f"{w.MD_REQ_ID}={request}{w.SOH}"
+    head = f"{t.MD_REQ_ID}={request}{t.SOH}"
     if change.snapshot:
-        head += f"{w.SYMBOL}={named(change.instrument)}{w.SOH}"
+        head += f"{t.SYMBOL}={named(change.instrument)}{t.SOH}"
     for start in range(0, max(len(rows), 1), ENTRIES_EACH):
         part = rows[start : start + ENTRIES_EACH]
-        more = f"{w.CONTINUES}=Y{w.SOH}" if start + ENTRIES_EACH < len(rows) else ""
+        more = f"{t.CONTINUES}=Y{t.SOH}" if start + ENTRIES_EACH < len(rows) else ""
         entries = "".join(_entry(row, scale, change.snapshot) for row in part)
-        yield kind, f"{head}{more}{w.NO_ENTRIES}={len(part)}{w.SOH}{entries}"
+        yield kind, f"{head}{more}{t.NO_ENTRIES}={len(part)}{t.SOH}{entries}"
 
 
 def _entry(row: Sequence[int], scale: PriceScale, snapshot: bool) -> str:
@@ -54,8 +54,8 @@ def _entry(row: Sequence[int], scale: PriceScale, snapshot: bool) -> str:
             f"279={_ACTIONS.get(kind, _CHANGED)}\x01{text}278={row[o.M_ID]}\x01"
             f"270={scale.price(row[o.M_PRICE])}\x01271={scale.quantity(row[o.M_LOTS])}\x01"
         )
-    text += f"{w.EXACT_NS}={row[o.M_NS]}\x01{w.ROW_KIND}={kind}\x01"
-    return text if row[o.M_AGGRESSOR] < 0 else f"{text}{w.AGGRESSOR}={row[o.M_AGGRESSOR]}\x01"
+    text += f"{t.EXACT_NS}={row[o.M_NS]}\x01{t.ROW_KIND}={kind}\x01"
+    return text if row[o.M_AGGRESSOR] < 0 else f"{text}{t.AGGRESSOR}={row[o.M_AGGRESSOR]}\x01"
 
 
 def market_in(kind: str, text: str, scale: PriceScale) -> Row:
@@ -66,10 +66,10 @@ def market_in(kind: str, text: str, scale: PriceScale) -> Row:
     RefusedError, ValueError, KeyError
         For entries that cannot be read.
     """
-    first = "269" if kind == w.SNAPSHOT else "279"
+    first = "269" if kind == t.SNAPSHOT else "279"
     parts = text.split(f"\x01{first}=")[1:]
     rows = np.empty((len(parts), o.MARKET_WORDS), np.int64)
-    name = "37" if kind == w.SNAPSHOT else "278"
+    name = "37" if kind == t.SNAPSHOT else "278"
     prices: dict[str, int] = {}
     for n, part in enumerate(parts):
         tags = dict(field.split("=", 1) for field in f"{first}={part}".split("\x01")[:11] if "=" in field)
@@ -83,7 +83,7 @@ def market_in(kind: str, text: str, scale: PriceScale) -> Row:
     return rows
 
 
-_NS, _KIND, _AGGRESSOR = str(w.EXACT_NS), str(w.ROW_KIND), str(w.AGGRESSOR)
+_NS, _KIND, _AGGRESSOR = str(t.EXACT_NS), str(t.ROW_KIND), str(t.AGGRESSOR)
 
 
 Shape = tuple[int, int]
@@ -98,10 +98,10 @@ def listings_out(
     shapes: Mapping[str, Shape] = MappingProxyType({}),
 ) -> str:
     """Body of a security list, with the venue's time and whose its clock is."""
-    head = f"{w.SECURITY_REQ_ID}={request}\x01{w.SECURITY_RESPONSE_ID}={request}\x01{w.SECURITY_RESULT}=0\x01"
-    head += f"{w.EXACT_NS}={now_ns}\x01{w.STEPPED}={_YES_NO[stepped]}\x01"
+    head = f"{t.SECURITY_REQ_ID}={request}\x01{t.SECURITY_RESPONSE_ID}={request}\x01{t.SECURITY_RESULT}=0\x01"
+    head += f"{t.EXACT_NS}={now_ns}\x01{t.STEPPED}={_YES_NO[stepped]}\x01"
     entries = "".join(_listed(one, shapes.get(one.instrument)) for one in listings)
-    return f"{head}{w.NO_RELATED_SYM}={len(listings)}\x01{entries}"
+    return f"{head}{t.NO_RELATED_SYM}={len(listings)}\x01{entries}"
 
 
 _YES_NO = {True: "Y", False: "N"}
@@ -109,13 +109,13 @@ _YES_NO = {True: "Y", False: "N"}
 
 def _listed(one: o.Listing, shape: Shape | None) -> str:
     text = (
-        f"{w.SYMBOL}={named(one.instrument)}\x01{w.TICK}={one.tick!r}\x01{w.LOT}={one.lot}\x01"
-        f"{w.VOLUME_PER_S}={one.volume_per_s!r}\x01{w.DENSE_IDS}={one.dense_ids}\x01{w.BEGAN_NS}={one.began_ns}\x01"
-        f"{w.ANSWERS}={_YES_NO[one.answers]}\x01"
+        f"{t.SYMBOL}={named(one.instrument)}\x01{t.TICK}={one.tick!r}\x01{t.LOT}={one.lot}\x01"
+        f"{t.VOLUME_PER_S}={one.volume_per_s!r}\x01{t.DENSE_IDS}={one.dense_ids}\x01{t.BEGAN_NS}={one.began_ns}\x01"
+        f"{t.ANSWERS}={_YES_NO[one.answers]}\x01"
     )
     if any(one.fees):
-        text += f"{w.VENUE_FEES}={','.join(map(str, one.fees))}\x01"
-    return text if shape is None else f"{text}{w.BOOK_WIDTH}={shape[0]}\x01{w.FEED_LEVELS}={shape[1]}\x01"
+        text += f"{t.VENUE_FEES}={','.join(map(str, one.fees))}\x01"
+    return text if shape is None else f"{text}{t.BOOK_WIDTH}={shape[0]}\x01{t.FEED_LEVELS}={shape[1]}\x01"
 
 
 def listings_in(text: str) -> list[o.Listing]:
@@ -131,8 +131,8 @@ def listings_in(text: str) -> list[o.Listing]:
 
 def shapes_in(text: str) -> dict[str, Shape]:
     """Width and levels of the instruments of a security list that have them."""
-    shown = [one for one in _entries(text) if w.BOOK_WIDTH in one]
-    return {one[w.SYMBOL]: (int(one[w.BOOK_WIDTH]), int(one[w.FEED_LEVELS])) for one in shown}
+    shown = [one for one in _entries(text) if t.BOOK_WIDTH in one]
+    return {one[t.SYMBOL]: (int(one[t.BOOK_WIDTH]), int(one[t.FEED_LEVELS])) for one in shown}
 
 
 def _entries(text: str) -> Iterator[dict[int, str]]:
@@ -148,15 +148,15 @@ def _pairs(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _listing(tags: Mapping[int, str]) -> o.Listing:
-    maker, taker, maker_rate, taker_rate = (int(part) for part in tags.get(w.VENUE_FEES, "0,0,0,0").split(","))
+    maker, taker, maker_rate, taker_rate = (int(part) for part in tags.get(t.VENUE_FEES, "0,0,0,0").split(","))
     return o.Listing(
-        instrument=tags[w.SYMBOL],
-        tick=float(tags[w.TICK]),
-        lot=int(tags[w.LOT]),
-        volume_per_s=float(tags[w.VOLUME_PER_S]),
-        dense_ids=int(tags[w.DENSE_IDS]),
-        began_ns=int(tags[w.BEGAN_NS]),
-        answers=tags[w.ANSWERS] == "Y",
+        instrument=tags[t.SYMBOL],
+        tick=float(tags[t.TICK]),
+        lot=int(tags[t.LOT]),
+        volume_per_s=float(tags[t.VOLUME_PER_S]),
+        dense_ids=int(tags[t.DENSE_IDS]),
+        began_ns=int(tags[t.BEGAN_NS]),
+        answers=tags[t.ANSWERS] == "Y",
         maker_fee=maker,
         taker_fee=taker,
         maker_rate=maker_rate,

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.ports import Clock, Venue
 from tercel.venues.fix import engine
-from tercel.venues.fix import words as w
+from tercel.venues.fix import tags as t
 from tercel.venues.fix.desk import Counterparty, Login
 from tercel.venues.fix.service import DOWN, ORDERS, UP, VenueService
 
@@ -189,40 +189,40 @@ class FixServer:
 
     def admin_in(self, message: Any, peer: str) -> None:
         """Ask for the password."""
-        if engine.header(message, w.MSG_TYPE) != w.LOGON:
+        if engine.header(message, t.MSG_TYPE) != t.LOGON:
             return
         if self._closing:
             if self._may_stop:
                 self._acceptor.stop(True)
             raise self._fix.RejectLogon("the venue is closing")
         wanted = self._parties[peer].login.password
-        if wanted and engine.field(message, w.PASSWORD) != wanted:
+        if wanted and engine.field(message, t.PASSWORD) != wanted:
             raise self._fix.RejectLogon(f"wrong password for {peer}")
 
     def app_out(self, message: Any, peer: str) -> None:
         """Of what is asked for again, reports on orders are repeated, and market data of this connection."""
-        if engine.header(message, w.POSS_DUP) != "Y":
+        if engine.header(message, t.POSS_DUP) != "Y":
             return
-        kind = engine.header(message, w.MSG_TYPE)
-        about = {w.SNAPSHOT: w.MD_REQ_ID, w.INCREMENT: w.MD_REQ_ID, w.STEPPED_TO: w.STEP_ID}.get(kind)
-        about = w.SECURITY_REQ_ID if kind == w.SECURITY_LIST else about
+        kind = engine.header(message, t.MSG_TYPE)
+        about = {t.SNAPSHOT: t.MD_REQ_ID, t.INCREMENT: t.MD_REQ_ID, t.STEPPED_TO: t.STEP_ID}.get(kind)
+        about = t.SECURITY_REQ_ID if kind == t.SECURITY_LIST else about
         if about and engine.field(message, about) not in self._parties[peer].live:
             raise self._fix.DoNotSend()
 
     def app_in(self, message: Any, peer: str) -> None:
         """Queue what came."""
-        kind = engine.header(message, w.MSG_TYPE)
-        if kind not in (*ORDERS, w.MARKET_DATA_REQUEST, w.SECURITY_LIST_REQUEST, w.STEP):
+        kind = engine.header(message, t.MSG_TYPE)
+        if kind not in (*ORDERS, t.MARKET_DATA_REQUEST, t.SECURITY_LIST_REQUEST, t.STEP):
             raise self._fix.UnsupportedMessageType()
         tags = engine.read(message, kind)
         for tag, value in tags.items():
             if not value.isprintable():  # control characters, or bytes that are no UTF-8
                 raise self._fix.IncorrectTagValue(tag)
-        tags[w.SEQ_NUM] = engine.header(message, w.SEQ_NUM)
-        if kind == w.NEW_ORDER:
-            tags[w.POSS_RESEND] = engine.header(message, w.POSS_RESEND)
-        elif kind == w.MARKET_DATA_REQUEST:
-            tags[w.SYMBOL] = "\x01".join(engine.symbols(message))
+        tags[t.SEQ_NUM] = engine.header(message, t.SEQ_NUM)
+        if kind == t.NEW_ORDER:
+            tags[t.POSS_RESEND] = engine.header(message, t.POSS_RESEND)
+        elif kind == t.MARKET_DATA_REQUEST:
+            tags[t.SYMBOL] = "\x01".join(engine.symbols(message))
         self._inbox.put((peer, kind, tags))
 
     # -- the venue's thread -------------------------------------------------------------------------------------------

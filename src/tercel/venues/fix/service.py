@@ -8,11 +8,11 @@ from tercel.core import orders as o
 from tercel.core.errors import TercelError
 from tercel.core.ports import Clock, Venue
 from tercel.venues.fix import engine, market, translate
-from tercel.venues.fix import words as w
+from tercel.venues.fix import tags as t
 from tercel.venues.fix.desk import Counterparty
 from tercel.venues.fix.translate import PLAIN, RefusedError
 
-ORDERS: Final = (w.NEW_ORDER, w.REPLACE, w.CANCEL, w.STATUS, w.MASS_STATUS, w.MASS_CANCEL)
+ORDERS: Final = (t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL)
 UP, DOWN = "up", "down"
 
 
@@ -58,16 +58,16 @@ class VenueService:
             self._leave(party)
         elif kind in ORDERS:
             self._command(party, kind, tags)
-        elif kind == w.STEP:
+        elif kind == t.STEP:
             self._step(party, tags)
-        elif kind == w.MARKET_DATA_REQUEST:
+        elif kind == t.MARKET_DATA_REQUEST:
             self._subscribe(party, tags)
         else:
             self._list(party, tags)
 
     def _send(self, party: Counterparty, kind: str, text: str, owed: bool = True) -> None:
         party.owed |= owed
-        self._outlets[party.login.comp_id].say(kind, text)
+        self._outlets[party.login.comp_id].send(kind, text)
 
     def _leave(self, party: Counterparty) -> None:
         """A counterparty is gone: forget what it waited for, and cancel its orders if it wished so."""
@@ -89,7 +89,7 @@ class VenueService:
         """Hand a command to the venue, or refuse it with a reason."""
         try:
             command = translate.command_in(kind, tags, self._scales, self.venue.now_ns)
-            if isinstance(command, o.NewOrder) and tags.get(w.POSS_RESEND) == "Y" and command.cl_ord_id in party.names:
+            if isinstance(command, o.NewOrder) and tags.get(t.POSS_RESEND) == "Y" and command.cl_ord_id in party.names:
                 command = o.StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
             for one in self._accounts_of(party, command):
                 self._claim(party, one.account)
@@ -118,7 +118,7 @@ class VenueService:
             return
         owner = self._owner.setdefault(account, party.login.comp_id)
         if owner != party.login.comp_id:
-            raise RefusedError("an account of this login", f"1={account}, of another", w.UNKNOWN_ACCOUNT)
+            raise RefusedError("an account of this login", f"1={account}, of another", t.UNKNOWN_ACCOUNT)
         party.accounts.add(account)
 
     def _note(self, party: Counterparty, command: o.Command) -> None:
@@ -129,39 +129,39 @@ class VenueService:
 
     def _refuse(self, party: Counterparty, kind: str, tags: dict[int, str], refused: RefusedError) -> None:
         """A command that does not reach the venue is answered in the way of its kind."""
-        now, name = self.venue.now_ns, tags.get(w.CL_ORD_ID, "")
-        if kind == w.MASS_CANCEL:
+        now, name = self.venue.now_ns, tags.get(t.CL_ORD_ID, "")
+        if kind == t.MASS_CANCEL:
             self._mass_report(party, tags, refused.text)
-        elif kind in (w.CANCEL, w.REPLACE):
-            account = tags.get(w.ACCOUNT, party.login.comp_id)
-            original = tags.get(w.ORIG_CL_ORD_ID, "")
-            word = o.CancelReject(name, original, account, o.OrdStatus.REJECTED, now, refused.text)
-            body = engine.body(translate.cancel_reject_out(word, kind == w.REPLACE))
-            self._send(party, w.CANCEL_REJECT, body)
-        elif kind == w.NEW_ORDER:
+        elif kind in (t.CANCEL, t.REPLACE):
+            account = tags.get(t.ACCOUNT, party.login.comp_id)
+            original = tags.get(t.ORIG_CL_ORD_ID, "")
+            reject = o.CancelReject(name, original, account, o.OrdStatus.REJECTED, now, refused.text)
+            body = engine.body(translate.cancel_reject_out(reject, kind == t.REPLACE))
+            self._send(party, t.CANCEL_REJECT, body)
+        elif kind == t.NEW_ORDER:
             exec_id = f"R{self._outlets[party.login.comp_id].next_number}"
             fields = translate.order_refusal(tags, refused, exec_id, now)
-            self._send(party, w.EXECUTION_REPORT, engine.body(fields))
+            self._send(party, t.EXECUTION_REPORT, engine.body(fields))
         else:
             self._business_reject(party, kind, tags, refused.text)
 
     def _business_reject(self, party: Counterparty, kind: str, tags: dict[int, str], text: str) -> None:
-        fields = [(w.REF_SEQ_NUM, tags[w.SEQ_NUM]), (w.REF_MSG_TYPE, kind), (w.REJECT_REASON, "0")]
-        self._send(party, w.BUSINESS_REJECT, engine.body([*fields, (w.TEXT, translate.line(text))]))
+        fields = [(t.REF_SEQ_NUM, tags[t.SEQ_NUM]), (t.REF_MSG_TYPE, kind), (t.REJECT_REASON, "0")]
+        self._send(party, t.BUSINESS_REJECT, engine.body([*fields, (t.TEXT, translate.line(text))]))
 
     def _mass_report(self, party: Counterparty, tags: dict[int, str], refused: str) -> None:
-        scope = tags.get(w.MASS_CANCEL_TYPE, "7")
+        scope = tags.get(t.MASS_CANCEL_TYPE, "7")
         fields = [
-            *((w.ORDER_ID, w.NO_NAME), (w.CL_ORD_ID, tags.get(w.CL_ORD_ID, w.NO_NAME)), (w.MASS_CANCEL_TYPE, scope)),
-            *((w.MASS_CANCEL_RESPONSE, "0" if refused else scope), (w.EXACT_NS, str(self.venue.now_ns))),
-            (w.FOR_ACCOUNT, tags.get(w.FOR_ACCOUNT, party.login.comp_id)),
+            *((t.ORDER_ID, t.NO_NAME), (t.CL_ORD_ID, tags.get(t.CL_ORD_ID, t.NO_NAME)), (t.MASS_CANCEL_TYPE, scope)),
+            *((t.MASS_CANCEL_RESPONSE, "0" if refused else scope), (t.EXACT_NS, str(self.venue.now_ns))),
+            (t.FOR_ACCOUNT, tags.get(t.FOR_ACCOUNT, party.login.comp_id)),
         ]
         if refused:
-            fields += [(w.MASS_CANCEL_REASON, "99"), (w.TEXT, translate.line(refused))]
-        self._send(party, w.MASS_CANCEL_REPORT, engine.body(fields), owed=bool(refused))
+            fields += [(t.MASS_CANCEL_REASON, "99"), (t.TEXT, translate.line(refused))]
+        self._send(party, t.MASS_CANCEL_REPORT, engine.body(fields), owed=bool(refused))
 
     def _list(self, party: Counterparty, tags: dict[int, str]) -> None:
-        request = tags[w.SECURITY_REQ_ID]
+        request = tags[t.SECURITY_REQ_ID]
         party.live.add(request)
         listings, venue = self.venue.listings(), self.venue
         shapes = {}
@@ -169,11 +169,11 @@ class VenueService:
             names = [one.instrument for one in listings]
             shapes = {name: (int(venue.width(name)), int(venue.feed_levels(name))) for name in names}
         listed = market.listings_out(listings, request, self._clock is None, venue.now_ns, shapes)
-        self._send(party, w.SECURITY_LIST, listed, owed=False)
+        self._send(party, t.SECURITY_LIST, listed, owed=False)
 
     def _subscribe(self, party: Counterparty, tags: dict[int, str]) -> None:
-        request, wanted = tags[w.MD_REQ_ID], tags[w.SYMBOL].split("\x01")
-        if tags[w.SUBSCRIPTION] == "2":
+        request, wanted = tags[t.MD_REQ_ID], tags[t.SYMBOL].split("\x01")
+        if tags[t.SUBSCRIPTION] == "2":
             for instruments in (party.wanted, party.followed):
                 for instrument in [one for one in wanted if one in instruments]:
                     del instruments[instrument]
@@ -181,8 +181,8 @@ class VenueService:
         unknown = [one for one in wanted if one not in self._scales]
         if unknown:
             text = f"expected instruments that are listed here; received 55={unknown[0]}"
-            fields = [(w.MD_REQ_ID, request), (w.MD_REJ_REASON, "0"), (w.TEXT, translate.line(text))]
-            self._send(party, w.MARKET_DATA_REJECT, engine.body(fields))
+            fields = [(t.MD_REQ_ID, request), (t.MD_REJ_REASON, "0"), (t.TEXT, translate.line(text))]
+            self._send(party, t.MARKET_DATA_REJECT, engine.body(fields))
             return
         party.live.add(request)
         for instrument in wanted:
@@ -194,17 +194,17 @@ class VenueService:
         """Move the clock for its sender, or note that it waits."""
         name = party.login.comp_id
         try:
-            until_ns = int(tags[w.UNTIL_NS])
+            until_ns = int(tags[t.UNTIL_NS])
         except ValueError:
-            self._business_reject(party, w.STEP, tags, f"expected nanoseconds; received {tags[w.UNTIL_NS][:40]}")
+            self._business_reject(party, t.STEP, tags, f"expected nanoseconds; received {tags[t.UNTIL_NS][:40]}")
             return
-        moves = self._clock is None and tags.get(w.WAIT_ONLY) != "Y"
+        moves = self._clock is None and tags.get(t.WAIT_ONLY) != "Y"
         if moves and self._stepper not in ("", name):
             text = f"the clock is moved by {self._stepper}; wait for it (follow=True)"
-            self._business_reject(party, w.STEP, tags, text)
+            self._business_reject(party, t.STEP, tags, text)
             return
         party.live.discard(party.stepped)  # an answer may be lost in a gap: it is repeated until the next question
-        party.stepped = tags[w.STEP_ID]
+        party.stepped = tags[t.STEP_ID]
         party.live.add(party.stepped)
         party.waits = (party.stepped, until_ns)
         if moves:
@@ -235,8 +235,8 @@ class VenueService:
         if party.waits is None:
             return
         (name, _), party.waits = party.waits, None
-        fields = [(w.EXACT_NS, str(self.venue.now_ns)), (w.STEP_ID, name)]
-        self._send(party, w.STEPPED_TO, engine.body(fields), owed=False)
+        fields = [(t.EXACT_NS, str(self.venue.now_ns)), (t.STEP_ID, name)]
+        self._send(party, t.STEPPED_TO, engine.body(fields), owed=False)
         party.owed = False
 
     # -- what the venue reports ----------------------------------------------------------------------------------------
@@ -250,15 +250,15 @@ class VenueService:
                     self._report(self._parties[owner], event)
 
     def _report(self, party: Counterparty, event: o.Report | o.CancelReject) -> None:
-        """A report on its own orders; kept for the counterparty while it is away."""
+        """A report on its own orders; the engine stores it for a counterparty that is away."""
         of_replace = party.requested.pop(event.cl_ord_id.removeprefix(party.prefix), False)
         if isinstance(event, o.CancelReject):
             fields = translate.cancel_reject_out(party.outward(event), of_replace)
-            self._send(party, w.CANCEL_REJECT, engine.body(fields))
+            self._send(party, t.CANCEL_REJECT, engine.body(fields))
             return
         scale = self._scales.get(event.instrument, PLAIN)
         average = round(party.average(event) * scale.tick, 9)
-        self._send(party, w.EXECUTION_REPORT, engine.body(translate.report_out(party.outward(event), scale, average)))
+        self._send(party, t.EXECUTION_REPORT, engine.body(translate.report_out(party.outward(event), scale, average)))
 
     def _send_market(self, change: o.MarketRows) -> None:
         """A change of a book goes to all that follow it; a snapshot to those that wait for one."""

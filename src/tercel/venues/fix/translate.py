@@ -12,7 +12,7 @@ from functools import lru_cache
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
 from tercel.core.vocabulary import BUY, NO_ASK, SELL
-from tercel.venues.fix import words as w
+from tercel.venues.fix import tags as t
 
 Fields = list[tuple[int, str]]
 Tags = Mapping[int, str]
@@ -23,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class RefusedError(OrderError):
     """A message that cannot be obeyed; `reason` is the value of 103 of the reason."""
 
-    def __init__(self, expected: str, received: str, reason: str = w.OTHER) -> None:
+    def __init__(self, expected: str, received: str, reason: str = t.OTHER) -> None:
         super().__init__(expected, received, "correct the message and send it under a new name")
         self.reason = reason
 
@@ -87,9 +87,9 @@ class PriceScale:
         try:
             whole, rest = divmod(Decimal(text), self.lot)
         except (InvalidOperation, ValueError):
-            raise RefusedError("a quantity", f"38={text[:40]}", w.INCORRECT_QUANTITY) from None
+            raise RefusedError("a quantity", f"38={text[:40]}", t.INCORRECT_QUANTITY) from None
         if rest or not 0 <= whole < 2**31:
-            raise RefusedError(f"a quantity in whole lots of {self.lot}", f"38={text[:40]}", w.INCORRECT_QUANTITY)
+            raise RefusedError(f"a quantity in whole lots of {self.lot}", f"38={text[:40]}", t.INCORRECT_QUANTITY)
         return int(whole)
 
 
@@ -136,15 +136,15 @@ def line(text: str) -> str:
 
 
 def _side(side: int) -> str:
-    return w.BUY_CODE if side == BUY else w.SELL_CODE if side == SELL else w.NO_SIDE_CODE
+    return t.BUY_CODE if side == BUY else t.SELL_CODE if side == SELL else t.NO_SIDE_CODE
 
 
 def _times(ns: int) -> Fields:
-    return [(w.TRANSACT_TIME, utc_time(ns)), (w.EXACT_NS, str(ns))]
+    return [(t.TRANSACT_TIME, utc_time(ns)), (t.EXACT_NS, str(ns))]
 
 
 def _priced(price: int | None, scale: PriceScale) -> Fields:
-    return [(w.ORD_TYPE, w.MARKET)] if price is None else [(w.ORD_TYPE, w.LIMIT), (w.PRICE, scale.price(price))]
+    return [(t.ORD_TYPE, t.MARKET)] if price is None else [(t.ORD_TYPE, t.LIMIT), (t.PRICE, scale.price(price))]
 
 
 def _present(fields: Fields) -> Fields:
@@ -163,28 +163,28 @@ def command_out(command: o.Command, scale: PriceScale = PLAIN) -> tuple[str, Fie
     """
     if isinstance(command, o.StatusRequest):
         return _status_out(command)
-    fields: Fields = [(w.CL_ORD_ID, named(command.cl_ord_id))]
+    fields: Fields = [(t.CL_ORD_ID, named(command.cl_ord_id))]
     if isinstance(command, o.MassCancel):
-        fields += [(w.MASS_CANCEL_TYPE, "1" if command.instrument else "7"), (w.SYMBOL, named(command.instrument))]
-        return w.MASS_CANCEL, _present([*fields, (w.FOR_ACCOUNT, named(command.account)), *_times(command.sent_ns)])
-    fields += [(w.ACCOUNT, named(command.account)), (w.SYMBOL, named(command.instrument))]
-    fields += [(w.SIDE, _side(command.side)), *_times(command.sent_ns)]
+        fields += [(t.MASS_CANCEL_TYPE, "1" if command.instrument else "7"), (t.SYMBOL, named(command.instrument))]
+        return t.MASS_CANCEL, _present([*fields, (t.FOR_ACCOUNT, named(command.account)), *_times(command.sent_ns)])
+    fields += [(t.ACCOUNT, named(command.account)), (t.SYMBOL, named(command.instrument))]
+    fields += [(t.SIDE, _side(command.side)), *_times(command.sent_ns)]
     if isinstance(command, o.CancelOrder):
-        return w.CANCEL, _present([*fields, (w.ORIG_CL_ORD_ID, named(command.orig))])
-    fields += [(w.ORDER_QTY, scale.quantity(command.lots)), *_priced(command.price, scale)]
-    fields += [(w.PARENT, named(command.parent))]
+        return t.CANCEL, _present([*fields, (t.ORIG_CL_ORD_ID, named(command.orig))])
+    fields += [(t.ORDER_QTY, scale.quantity(command.lots)), *_priced(command.price, scale)]
+    fields += [(t.PARENT, named(command.parent))]
     if isinstance(command, o.ReplaceOrder):
-        return w.REPLACE, _present([*fields, (w.ORIG_CL_ORD_ID, named(command.orig))])
-    return w.NEW_ORDER, _present([*fields, (w.TIME_IN_FORCE, w.TIF_CODES[command.tif])])
+        return t.REPLACE, _present([*fields, (t.ORIG_CL_ORD_ID, named(command.orig))])
+    return t.NEW_ORDER, _present([*fields, (t.TIME_IN_FORCE, t.TIF_CODES[command.tif])])
 
 
 def _status_out(command: o.StatusRequest) -> tuple[str, Fields]:
-    account, exact = (w.ACCOUNT, named(command.account)), (w.EXACT_NS, str(command.sent_ns))
+    account, exact = (t.ACCOUNT, named(command.account)), (t.EXACT_NS, str(command.sent_ns))
     if not command.cl_ord_id:
-        scope = [(w.MASS_STATUS_ID, f"all-{command.sent_ns}"), (w.MASS_STATUS_TYPE, "7")]
-        return w.MASS_STATUS, _present([*scope, account, exact])
-    which = [(w.CL_ORD_ID, named(command.cl_ord_id)), (w.SYMBOL, w.NO_SYMBOL), (w.SIDE, w.NO_SIDE_CODE)]
-    return w.STATUS, _present([*which, account, exact])
+        scope = [(t.MASS_STATUS_ID, f"all-{command.sent_ns}"), (t.MASS_STATUS_TYPE, "7")]
+        return t.MASS_STATUS, _present([*scope, account, exact])
+    which = [(t.CL_ORD_ID, named(command.cl_ord_id)), (t.SYMBOL, t.NO_SYMBOL), (t.SIDE, t.NO_SIDE_CODE)]
+    return t.STATUS, _present([*which, account, exact])
 
 
 def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: int) -> o.Command:
@@ -195,40 +195,40 @@ def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: i
     RefusedError
         When a field is missing, off the tick, of no instrument in `known` or not dealt in here.
     """
-    sent_ns = _whole(tags, w.EXACT_NS, now_ns)
-    account = tags.get(w.ACCOUNT, "")
-    if kind == w.STATUS:
-        return o.StatusRequest(_need(tags, w.CL_ORD_ID), account, sent_ns)
-    if kind == w.MASS_STATUS:
-        if tags.get(w.MASS_STATUS_TYPE) != "7":
-            raise RefusedError("585=7, all orders", f"585={tags.get(w.MASS_STATUS_TYPE, '')}", w.UNSUPPORTED)
+    sent_ns = _whole(tags, t.EXACT_NS, now_ns)
+    account = tags.get(t.ACCOUNT, "")
+    if kind == t.STATUS:
+        return o.StatusRequest(_need(tags, t.CL_ORD_ID), account, sent_ns)
+    if kind == t.MASS_STATUS:
+        if tags.get(t.MASS_STATUS_TYPE) != "7":
+            raise RefusedError("585=7, all orders", f"585={tags.get(t.MASS_STATUS_TYPE, '')}", t.UNSUPPORTED)
         return o.StatusRequest("", account, sent_ns)
-    name = _need(tags, w.CL_ORD_ID)
-    if kind == w.MASS_CANCEL:
-        return o.MassCancel(name, tags.get(w.FOR_ACCOUNT, ""), _mass_instrument(tags, known), sent_ns)
+    name = _need(tags, t.CL_ORD_ID)
+    if kind == t.MASS_CANCEL:
+        return o.MassCancel(name, tags.get(t.FOR_ACCOUNT, ""), _mass_instrument(tags, known), sent_ns)
     instrument = _instrument(tags, known)
-    side = {w.BUY_CODE: BUY, w.SELL_CODE: SELL}.get(_need(tags, w.SIDE))
+    side = {t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(_need(tags, t.SIDE))
     if side is None:
-        raise RefusedError("54=1 or 54=2", f"54={tags[w.SIDE]}", w.UNSUPPORTED)
-    if kind == w.CANCEL:
-        return o.CancelOrder(name, _need(tags, w.ORIG_CL_ORD_ID), instrument, side, account, sent_ns)
-    scale, parent = known[instrument], tags.get(w.PARENT, "")
-    lots = scale.lots(_need(tags, w.ORDER_QTY, w.INCORRECT_QUANTITY))
+        raise RefusedError("54=1 or 54=2", f"54={tags[t.SIDE]}", t.UNSUPPORTED)
+    if kind == t.CANCEL:
+        return o.CancelOrder(name, _need(tags, t.ORIG_CL_ORD_ID), instrument, side, account, sent_ns)
+    scale, parent = known[instrument], tags.get(t.PARENT, "")
+    lots = scale.lots(_need(tags, t.ORDER_QTY, t.INCORRECT_QUANTITY))
     if lots == 0:
-        raise RefusedError("a quantity above zero", f"38={tags[w.ORDER_QTY]}", w.INCORRECT_QUANTITY)
+        raise RefusedError("a quantity above zero", f"38={tags[t.ORDER_QTY]}", t.INCORRECT_QUANTITY)
     price = _price(tags, scale)
-    if kind == w.REPLACE:
+    if kind == t.REPLACE:
         if price is None:
-            raise RefusedError("40=2 in a replace", "40=1", w.UNSUPPORTED)
-        orig = _need(tags, w.ORIG_CL_ORD_ID)
+            raise RefusedError("40=2 in a replace", "40=1", t.UNSUPPORTED)
+        orig = _need(tags, t.ORIG_CL_ORD_ID)
         return o.ReplaceOrder(name, orig, instrument, side, lots, price, account, parent, sent_ns)
-    tif = w.TIFS.get(tags.get(w.TIME_IN_FORCE, w.TIF_CODES[o.Tif.DAY]))
+    tif = t.TIFS.get(tags.get(t.TIME_IN_FORCE, t.TIF_CODES[o.Tif.DAY]))
     if tif is None:
-        raise RefusedError("59=0 or 59=3", f"59={tags[w.TIME_IN_FORCE]}", w.UNSUPPORTED)
+        raise RefusedError("59=0 or 59=3", f"59={tags[t.TIME_IN_FORCE]}", t.UNSUPPORTED)
     return o.NewOrder(name, instrument, side, lots, price, tif, account, parent, sent_ns)
 
 
-def _need(tags: Tags, tag: int, reason: str = w.OTHER) -> str:
+def _need(tags: Tags, tag: int, reason: str = t.OTHER) -> str:
     value = tags.get(tag, "")
     if not value:
         raise RefusedError(f"tag {tag}", "none", reason)
@@ -249,28 +249,28 @@ def _whole(tags: Tags, tag: int, default: int) -> int:
 
 
 def _instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
-    instrument = _need(tags, w.SYMBOL, w.UNKNOWN_SYMBOL)
+    instrument = _need(tags, t.SYMBOL, t.UNKNOWN_SYMBOL)
     if instrument not in known:
-        raise RefusedError("an instrument that is listed here", f"55={instrument[:40]}", w.UNKNOWN_SYMBOL)
+        raise RefusedError("an instrument that is listed here", f"55={instrument[:40]}", t.UNKNOWN_SYMBOL)
     return instrument
 
 
 def _mass_instrument(tags: Tags, known: Mapping[str, PriceScale]) -> str:
-    scope = _need(tags, w.MASS_CANCEL_TYPE)
+    scope = _need(tags, t.MASS_CANCEL_TYPE)
     if scope == "1":
         return _instrument(tags, known)
     if scope != "7":
-        raise RefusedError("530=1 or 530=7", f"530={scope}", w.UNSUPPORTED)
+        raise RefusedError("530=1 or 530=7", f"530={scope}", t.UNSUPPORTED)
     return ""
 
 
 def _price(tags: Tags, scale: PriceScale) -> int | None:
-    kind = _need(tags, w.ORD_TYPE)
-    if kind == w.MARKET:
+    kind = _need(tags, t.ORD_TYPE)
+    if kind == t.MARKET:
         return None
-    if kind != w.LIMIT:
-        raise RefusedError("40=1 or 40=2", f"40={kind}", w.UNSUPPORTED)
-    return scale.ticks(_need(tags, w.PRICE))
+    if kind != t.LIMIT:
+        raise RefusedError("40=1 or 40=2", f"40={kind}", t.UNSUPPORTED)
+    return scale.ticks(_need(tags, t.PRICE))
 
 
 # -- reports on commands -----------------------------------------------------------------------------------------------
@@ -278,32 +278,32 @@ def report_out(report: o.Report, scale: PriceScale = PLAIN, average: Decimal = D
     """Fields of an execution report; `average` is the mean price of what is filled so far."""
     reason = ""
     if report.status is o.OrdStatus.UNKNOWN:
-        reason = w.UNKNOWN_ORDER
+        reason = t.UNKNOWN_ORDER
     elif report.status is o.OrdStatus.REJECTED:
-        reason = w.DUPLICATE_ORDER if report.text.startswith("duplicate") else w.OTHER
+        reason = t.DUPLICATE_ORDER if report.text.startswith("duplicate") else t.OTHER
     fields: Fields = [
-        (w.ORDER_ID, report.order_id or w.NO_NAME),
-        (w.EXEC_ID, report.exec_id or w.NO_NAME),
-        (w.EXEC_TYPE, w.EXEC_CODES[report.exec_type]),
-        (w.ORD_STATUS, w.STATUS_CODES[report.status]),
-        (w.ORD_REJ_REASON, reason),
-        (w.CL_ORD_ID, report.cl_ord_id),
-        (w.ORIG_CL_ORD_ID, report.orig),
-        (w.ACCOUNT, report.account),
-        (w.SYMBOL, report.instrument or w.NO_SYMBOL),
-        (w.SIDE, _side(report.side)),
-        (w.ORDER_QTY, scale.quantity(report.lots)),
+        (t.ORDER_ID, report.order_id or t.NO_NAME),
+        (t.EXEC_ID, report.exec_id or t.NO_NAME),
+        (t.EXEC_TYPE, t.EXEC_CODES[report.exec_type]),
+        (t.ORD_STATUS, t.STATUS_CODES[report.status]),
+        (t.ORD_REJ_REASON, reason),
+        (t.CL_ORD_ID, report.cl_ord_id),
+        (t.ORIG_CL_ORD_ID, report.orig),
+        (t.ACCOUNT, report.account),
+        (t.SYMBOL, report.instrument or t.NO_SYMBOL),
+        (t.SIDE, _side(report.side)),
+        (t.ORDER_QTY, scale.quantity(report.lots)),
         *_priced(report.price, scale),
-        (w.CUM_QTY, scale.quantity(report.cum)),
-        (w.LEAVES_QTY, scale.quantity(report.leaves)),
-        (w.AVG_PX, format(average, "f")),
+        (t.CUM_QTY, scale.quantity(report.cum)),
+        (t.LEAVES_QTY, scale.quantity(report.leaves)),
+        (t.AVG_PX, format(average, "f")),
         *_times(report.ns),
-        (w.TEXT, line(report.text)),
+        (t.TEXT, line(report.text)),
     ]
     if report.last_lots or report.last_price:
-        fields += [(w.LAST_QTY, scale.quantity(report.last_lots)), (w.LAST_PX, scale.price(report.last_price))]
+        fields += [(t.LAST_QTY, scale.quantity(report.last_lots)), (t.LAST_PX, scale.price(report.last_price))]
     if report.last_lots or report.passive:
-        fields.append((w.LIQUIDITY, "1" if report.passive else "2"))
+        fields.append((t.LIQUIDITY, "1" if report.passive else "2"))
     return _present(fields)
 
 
@@ -315,61 +315,61 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
     RefusedError
         For codes, prices or numbers that it cannot have meant.
     """
-    symbol = tags.get(w.SYMBOL, "")
-    instrument = "" if symbol == w.NO_SYMBOL else symbol
+    symbol = tags.get(t.SYMBOL, "")
+    instrument = "" if symbol == t.NO_SYMBOL else symbol
     scale = known.get(instrument, PLAIN)
-    kind, status = w.EXECS.get(tags.get(w.EXEC_TYPE, "")), w.STATUSES.get(tags.get(w.ORD_STATUS, ""))
+    kind, status = t.EXECS.get(tags.get(t.EXEC_TYPE, "")), t.STATUSES.get(tags.get(t.ORD_STATUS, ""))
     if kind is None or status is None:
         raise RefusedError(
-            "150 and 39 that are known here", f"150={tags.get(w.EXEC_TYPE)}, 39={tags.get(w.ORD_STATUS)}"
+            "150 and 39 that are known here", f"150={tags.get(t.EXEC_TYPE)}, 39={tags.get(t.ORD_STATUS)}"
         )
-    if status is o.OrdStatus.REJECTED and tags.get(w.ORD_REJ_REASON) == w.UNKNOWN_ORDER:
+    if status is o.OrdStatus.REJECTED and tags.get(t.ORD_REJ_REASON) == t.UNKNOWN_ORDER:
         status = o.OrdStatus.UNKNOWN
     return o.Report(
-        exec_id=_name(tags, w.EXEC_ID),
+        exec_id=_name(tags, t.EXEC_ID),
         exec_type=kind,
         status=status,
-        cl_ord_id=tags.get(w.CL_ORD_ID, ""),
-        orig=tags.get(w.ORIG_CL_ORD_ID, ""),
-        order_id=_name(tags, w.ORDER_ID),
-        account=tags.get(w.ACCOUNT, ""),
+        cl_ord_id=tags.get(t.CL_ORD_ID, ""),
+        orig=tags.get(t.ORIG_CL_ORD_ID, ""),
+        order_id=_name(tags, t.ORDER_ID),
+        account=tags.get(t.ACCOUNT, ""),
         instrument=instrument,
-        side={w.BUY_CODE: BUY, w.SELL_CODE: SELL}.get(tags.get(w.SIDE, ""), 0),
-        lots=scale.lots(tags.get(w.ORDER_QTY, "0")),
-        price=scale.ticks(tags[w.PRICE]) if w.PRICE in tags else None,
-        last_lots=scale.lots(tags.get(w.LAST_QTY, "0")),
-        last_price=scale.ticks(tags.get(w.LAST_PX, "0")),
-        cum=scale.lots(tags.get(w.CUM_QTY, "0")),
-        leaves=scale.lots(tags.get(w.LEAVES_QTY, "0")),
-        ns=_whole(tags, w.EXACT_NS, 0),
-        passive=tags.get(w.LIQUIDITY) == "1",
-        text=tags.get(w.TEXT, ""),
+        side={t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(tags.get(t.SIDE, ""), 0),
+        lots=scale.lots(tags.get(t.ORDER_QTY, "0")),
+        price=scale.ticks(tags[t.PRICE]) if t.PRICE in tags else None,
+        last_lots=scale.lots(tags.get(t.LAST_QTY, "0")),
+        last_price=scale.ticks(tags.get(t.LAST_PX, "0")),
+        cum=scale.lots(tags.get(t.CUM_QTY, "0")),
+        leaves=scale.lots(tags.get(t.LEAVES_QTY, "0")),
+        ns=_whole(tags, t.EXACT_NS, 0),
+        passive=tags.get(t.LIQUIDITY) == "1",
+        text=tags.get(t.TEXT, ""),
     )
 
 
 def _name(tags: Tags, tag: int) -> str:
     value = tags.get(tag, "")
-    return "" if value == w.NO_NAME else value
+    return "" if value == t.NO_NAME else value
 
 
 def cancel_reject_out(reject: o.CancelReject, of_replace: bool) -> Fields:
     """Fields of a cancel reject; the message itself does not know which of the two commands it answers."""
-    reason = w.OTHER
+    reason = t.OTHER
     if reject.status is o.OrdStatus.UNKNOWN:
-        reason = w.NOT_KNOWN
+        reason = t.NOT_KNOWN
     elif reject.status in o.TERMINAL and reject.status is not o.OrdStatus.REJECTED:
-        reason = w.TOO_LATE
+        reason = t.TOO_LATE
     return _present(
         [
-            (w.ORDER_ID, w.NO_NAME),
-            (w.CL_ORD_ID, reject.cl_ord_id or w.NO_NAME),
-            (w.ORIG_CL_ORD_ID, reject.orig or w.NO_NAME),
-            (w.ORD_STATUS, w.STATUS_CODES[reject.status]),
-            (w.CXL_REJ_RESPONSE_TO, "2" if of_replace else "1"),
-            (w.CXL_REJ_REASON, reason),
-            (w.ACCOUNT, reject.account),
+            (t.ORDER_ID, t.NO_NAME),
+            (t.CL_ORD_ID, reject.cl_ord_id or t.NO_NAME),
+            (t.ORIG_CL_ORD_ID, reject.orig or t.NO_NAME),
+            (t.ORD_STATUS, t.STATUS_CODES[reject.status]),
+            (t.CXL_REJ_RESPONSE_TO, "2" if of_replace else "1"),
+            (t.CXL_REJ_REASON, reason),
+            (t.ACCOUNT, reject.account),
             *_times(reject.ns),
-            (w.TEXT, line(reject.text)),
+            (t.TEXT, line(reject.text)),
         ]
     )
 
@@ -382,32 +382,32 @@ def cancel_reject_in(tags: Tags) -> o.CancelReject:
     RefusedError
         For a status that is none.
     """
-    status = w.STATUSES.get(tags.get(w.ORD_STATUS, ""))
+    status = t.STATUSES.get(tags.get(t.ORD_STATUS, ""))
     if status is None:
-        raise RefusedError("39 that is known here", f"39={tags.get(w.ORD_STATUS)}")
-    if status is o.OrdStatus.REJECTED and tags.get(w.CXL_REJ_REASON) == w.NOT_KNOWN:
+        raise RefusedError("39 that is known here", f"39={tags.get(t.ORD_STATUS)}")
+    if status is o.OrdStatus.REJECTED and tags.get(t.CXL_REJ_REASON) == t.NOT_KNOWN:
         status = o.OrdStatus.UNKNOWN
-    names = _name(tags, w.CL_ORD_ID), _name(tags, w.ORIG_CL_ORD_ID)
-    return o.CancelReject(*names, tags.get(w.ACCOUNT, ""), status, _whole(tags, w.EXACT_NS, 0), tags.get(w.TEXT, ""))
+    names = _name(tags, t.CL_ORD_ID), _name(tags, t.ORIG_CL_ORD_ID)
+    return o.CancelReject(*names, tags.get(t.ACCOUNT, ""), status, _whole(tags, t.EXACT_NS, 0), tags.get(t.TEXT, ""))
 
 
 def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> Fields:
     """Fields of the report that refuses a new order before the venue saw it, with the order's own fields."""
-    echoed = (w.CL_ORD_ID, w.ACCOUNT, w.ORDER_QTY, w.ORD_TYPE, w.PRICE)
+    echoed = (t.CL_ORD_ID, t.ACCOUNT, t.ORDER_QTY, t.ORD_TYPE, t.PRICE)
     return _present(
         [
-            (w.ORDER_ID, w.NO_NAME),
-            (w.EXEC_ID, exec_id),
-            (w.EXEC_TYPE, w.EXEC_CODES[o.ExecType.REJECTED]),
-            (w.ORD_STATUS, w.STATUS_CODES[o.OrdStatus.REJECTED]),
-            (w.ORD_REJ_REASON, refused.reason),
+            (t.ORDER_ID, t.NO_NAME),
+            (t.EXEC_ID, exec_id),
+            (t.EXEC_TYPE, t.EXEC_CODES[o.ExecType.REJECTED]),
+            (t.ORD_STATUS, t.STATUS_CODES[o.OrdStatus.REJECTED]),
+            (t.ORD_REJ_REASON, refused.reason),
             *((tag, tags.get(tag, "")) for tag in echoed),
-            (w.SYMBOL, tags.get(w.SYMBOL, w.NO_SYMBOL)),
-            (w.SIDE, tags.get(w.SIDE, w.NO_SIDE_CODE)),
-            (w.CUM_QTY, "0"),
-            (w.LEAVES_QTY, "0"),
-            (w.AVG_PX, "0"),
+            (t.SYMBOL, tags.get(t.SYMBOL, t.NO_SYMBOL)),
+            (t.SIDE, tags.get(t.SIDE, t.NO_SIDE_CODE)),
+            (t.CUM_QTY, "0"),
+            (t.LEAVES_QTY, "0"),
+            (t.AVG_PX, "0"),
             *_times(ns),
-            (w.TEXT, line(refused.text)),
+            (t.TEXT, line(refused.text)),
         ]
     )

@@ -93,7 +93,7 @@ class Receiver:
     link : Link
         Where from.
     capture : MoldCapture
-        Where to; its session and number of messages say where to go on.
+        Where to; its session and number of messages are where to go on from.
     clock : Clock
         For waiting times.
     """

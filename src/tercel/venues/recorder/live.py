@@ -90,8 +90,8 @@ HTTP_S: Final = 10.0
 LARGEST_MESSAGE: Final = 1 << 26
 
 
-class Senses(Protocol):
-    """What the recorder sees of time and of the person who stops it; `app` gives the real ones."""
+class RecorderClock(Protocol):
+    """The recorder's time, and whether a person has stopped it; `cli` gives the real one."""
 
     def now_ns(self) -> int:
         """Local time, ns since 1970."""
@@ -123,17 +123,17 @@ class Recorder:
         What to record.
     writer : CaptureWriter
         Where it goes.
-    senses : Senses
+    clock : Senses
         Time and the wish to stop.
-    tell : callable, optional
-        Is told in words when a connection ends.
+    notify : callable, optional
+        Called with a sentence when a connection ends.
     """
 
     def __init__(
-        self, stream: Stream, writer: CaptureWriter, senses: Senses, tell: Callable[[str], None] | None = None
+        self, stream: Stream, writer: CaptureWriter, clock: RecorderClock, notify: Callable[[str], None] | None = None
     ) -> None:
-        self._stream, self._writer, self._reader = stream, writer, senses
-        self._tell = tell or (lambda _: None)
+        self._stream, self._writer, self._clock = stream, writer, clock
+        self._notify = notify or (lambda _: None)
         self._answers: SimpleQueue[str | Exception] = SimpleQueue()
         self._details: SimpleQueue[str | Exception] = SimpleQueue()
         """The answer about tick and lot."""
@@ -143,7 +143,7 @@ class Recorder:
         self.recorded = Recorded()
 
     def run(self) -> Recorded:
-        """Record until the signals say stop.
+        """Record until the clock reports that a person stopped it.
 
         Raises
         ------
@@ -154,32 +154,32 @@ class Recorder:
         if self._stream.information_url:
             _ask_aside(self._stream.information_url, self._details)
         broken: tuple[type[Exception], ...] = (OSError, TimeoutError, *errors)
-        while not self._reader.stopping():
+        while not self._clock.stopping():
             try:
                 with connect(self._stream.url, max_size=LARGEST_MESSAGE, open_timeout=HTTP_S) as socket:
                     self.recorded.connections += 1
                     self._stream.connected()
-                    for words in self._stream.subscriptions:
-                        socket.send(words)
+                    for message in self._stream.subscriptions:
+                        socket.send(message)
                     self._listen(socket)
             except broken as error:
                 self.recorded.failures += 1
-                if not self._reader.stopping():
-                    self._tell(f"the connection ended ({error or type(error).__name__}); connecting again")
+                if not self._clock.stopping():
+                    self._notify(f"the connection ended ({error or type(error).__name__}); connecting again")
                     self._rest()
         return self.recorded
 
     def _rest(self) -> None:
-        """Pause before the next connection, in short steps so that a stop is heard."""
+        """Pause before the next connection, in short steps so that a stop is noticed."""
         left = self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE_NS)
-        while left > 0 and not self._reader.stopping():
+        while left > 0 and not self._clock.stopping():
             step = min(left, NS_PER_SECOND // 10)
-            self._reader.sleep_ns(step)
+            self._clock.sleep_ns(step)
             left -= step
 
     def _listen(self, socket: Any) -> None:
-        while not self._reader.stopping():
+        while not self._clock.stopping():
             self._snapshots()
             self._information()
             try:
@@ -188,12 +188,12 @@ class Recorder:
                 continue
             text = message if isinstance(message, str) else message.decode("utf-8", errors="replace")
             self._pause = FIRST_PAUSE_NS
-            now = self._reader.now_ns()
+            now = self._clock.now_ns()
             if self._recorded(text):
                 self._writer.append(now, text.replace("\n", " "))
 
     def _recorded(self, text: str) -> bool:
-        """Whether the stream wants a message kept; what it cannot read is kept too, for the importer to name."""
+        """Whether the stream wants a message stored; what it cannot read is stored too, for the importer to name."""
         try:
             return self._stream.take(text)
         except (ValueError, KeyError, TypeError):
@@ -201,7 +201,7 @@ class Recorder:
 
     def _snapshots(self) -> None:
         """Ask for a snapshot when one is due; write those that came."""
-        now = self._reader.now_ns()
+        now = self._clock.now_ns()
         if self._stream.wants_snapshot and not self._asking and now >= self._again_ns:
             self._stream.wants_snapshot = False
             self._asking = True
@@ -219,7 +219,7 @@ class Recorder:
             self.recorded.failed_snapshots += 1
             self._stream.wants_snapshot = True
             self._again_ns = now + NS_PER_SECOND
-            self._tell(f"no snapshot from {self._stream.snapshot_url} ({error}); asking again")
+            self._notify(f"no snapshot from {self._stream.snapshot_url} ({error}); asking again")
             return
         self.recorded.snapshots += 1
         self._writer.append(now, line)
@@ -227,7 +227,7 @@ class Recorder:
             self._again_ns = now + NS_PER_SECOND
 
     def _information(self) -> None:
-        """Write what the exchange says of tick and lot, once; without it the importer infers them."""
+        """Write the exchange's tick and lot, once; without it the importer infers them."""
         try:
             answer = self._details.get_nowait()
         except Empty:
@@ -235,9 +235,9 @@ class Recorder:
         try:
             if isinstance(answer, Exception):
                 raise answer
-            self._writer.append(self._reader.now_ns(), self._stream.information(answer))
+            self._writer.append(self._clock.now_ns(), self._stream.information(answer))
         except (OSError, URLError, HTTPException, ValueError) as error:
-            self._tell(f"no tick and lot from {self._stream.information_url} ({error}): they will be inferred")
+            self._notify(f"no tick and lot from {self._stream.information_url} ({error}): they will be inferred")
 
 
 def _ask_aside(url: str, answers: SimpleQueue[str | Exception]) -> None:
@@ -249,7 +249,7 @@ def _ask(url: str, answers: SimpleQueue[str | Exception]) -> None:
     try:
         with urlopen(Request(url, headers={"User-Agent": "tercel"}), timeout=HTTP_S) as answer:
             answers.put(answer.read().decode())
-    except Exception as error:  # told by the recorder, which asks again
+    except Exception as error:  # reported by the recorder, which asks again
         answers.put(error)
 
 

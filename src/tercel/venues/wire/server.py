@@ -101,7 +101,7 @@ class WireServer:
             if events & selectors.EVENT_WRITE:
                 self._flush(key.data)
             if events & selectors.EVENT_READ:
-                self._hear(key.data)
+                self._receive(key.data)
         if self._clock is not None:
             self._run_to(self._zero[1] + int((self._clock.now_ns() - self._zero[0]) * self._speed))
         for client in [client for client in self._clients if client.gone]:
@@ -129,7 +129,7 @@ class WireServer:
         self._clients.append(client)
         self._selector.register(found, selectors.EVENT_READ, client)
 
-    def _hear(self, client: _Client) -> None:
+    def _receive(self, client: _Client) -> None:
         try:
             data = client.socket.recv(CHUNK)
         except BlockingIOError:
@@ -148,7 +148,7 @@ class WireServer:
                     raise VenueError("JSON from a client", "market data", "connect with `RemoteVenue`")
                 self._answer(client, frames.fields_of(body))
         except TercelError as error:
-            self._tell(client, {"said": "error", "parts": [error.expected, error.received, error.remedy]})
+            self._send(client, {"said": "error", "parts": [error.expected, error.received, error.remedy]})
         self._flush(client)
         client.gone |= lost  # nobody knows where its next frame begins
 
@@ -160,7 +160,7 @@ class WireServer:
             if client.cancel_on_disconnect:
                 self._exchange.disconnect(account)
 
-    def _tell(self, client: _Client, body: dict[str, Any]) -> None:
+    def _send(self, client: _Client, body: dict[str, Any]) -> None:
         client.out += frames.pack(body)
 
     def _flush(self, client: _Client) -> None:
@@ -198,7 +198,7 @@ class WireServer:
         elif what == "executions":
             self._claim(client, str(body.get("account")))
             trades = self._exchange.executions(str(body.get("account")), str(body.get("after", "")))
-            self._tell(client, {"said": "executions", "count": len(trades)})
+            self._send(client, {"said": "executions", "count": len(trades)})
             for trade in trades:
                 client.out += frames.pack_event(trade)
         else:
@@ -229,7 +229,7 @@ class WireServer:
             "feed_levels": [self._exchange.feed_levels(name) for name in names],
             "listings": len(names),
         }
-        self._tell(client, hello)
+        self._send(client, hello)
         for listing in self._exchange.listings():
             client.out += frames.pack_message(listing)
 
@@ -246,7 +246,7 @@ class WireServer:
         for event in client.waiting:
             client.out += frames.pack_event(event)
         client.waiting.clear()
-        self._tell(client, {"said": "now", "now": self._exchange.now_ns})
+        self._send(client, {"said": "now", "now": self._exchange.now_ns})
 
     def _run_to(self, target_ns: int) -> None:
         """Free-running: everything up to the clock's time, reported at once."""
@@ -262,7 +262,7 @@ class WireServer:
             for event in client.waiting:
                 client.out += frames.pack_event(event)
             client.waiting.clear()
-            self._tell(client, {"said": "now", "now": self._exchange.now_ns})
+            self._send(client, {"said": "now", "now": self._exchange.now_ns})
             self._flush(client)
 
     def _books(self, client: _Client) -> list[VenueEvent]:
