@@ -426,8 +426,10 @@ def _order_words(task: Task, quantities: NDArray[np.int64], lot: int, listed: in
     size, minutes = size_in_words(task.share, task.quantity), _minutes(task)
     if task.share is None:
         return f"The orders: {size} of {unit} in {minutes}."
-    lots = f"{quantities.min():,} to {quantities.max():,} lots of {unit}"
-    return f"The orders: {size} in {minutes} at that time of day, {lots}."
+    least, most = quantities.min(), quantities.max()
+    if least == most:
+        return f"The orders: {size} in {minutes}, {least:,} lots of {unit} at any time of day."
+    return f"The orders: {size} in {minutes} at that time of day, {least:,} to {most:,} lots of {unit}."
 
 
 def validated(requested: int, judged: int) -> int:

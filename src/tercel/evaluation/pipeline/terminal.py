@@ -10,6 +10,8 @@ from tercel.evaluation.pipeline.leaks import SEEN
 from tercel.execution.task import SIDES, Task, size_in_words
 from tercel.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sentence
 
+ORDER = "The order"
+"""How the note begins that says how large the orders are."""
 MOST_VERDICTS = 3
 """Rows whose verdict is printed; a page has all."""
 
@@ -60,7 +62,7 @@ def title_of(result: Mapping[str, Any]) -> str:
 def sentences(result: Mapping[str, Any]) -> Iterator[str]:
     """What a desk would say below the table; verdicts come before it."""
     best, first = result["best_baseline"], reported_rows(result)
-    yield from (note for note in result["notes"] if note.startswith(SEEN))
+    yield from (note for note in result["notes"] if note.startswith((SEEN, ORDER)))
     if len(result["by_market"]) > 1:
         for name in first[:MOST_VERDICTS]:
             yield from list(claimed(result, name))[:1]
