@@ -368,14 +368,16 @@ def test_cloning_several_markets_and_paired_rewards_run(tmp_path):
 def test_the_command_trains_and_tells(tmp_path):
     path, out = tmp_path / "c.toml", tmp_path / "out"
     path.write_text(SIZED)
-    done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out), "--json"])
+    done = CliRunner().invoke(app, ["agent", "train", str(path), "--seed", "3", "--out", str(out), "--json"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["folder"] == str(out)
     assert (out / "report.html").read_text().count("<svg") == 4
     again = CliRunner().invoke(app, ["agent", "train", str(path), "--seed", "2", "--out", str(out)])
     assert again.exit_code == 2
-    assert CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--json"]).exit_code == 0
+    assert CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--json"]).exit_code == 0, "its own seed"
+    other = CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--seed", "1"])
+    assert other.exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-import click
 import typer
-from click.core import ParameterSource
 
-from tercel.cli.shared import AsJson, Seed
+from tercel.cli.shared import AsJson
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,10 @@ class Train:
     algo: Annotated[
         str | None, typer.Option(help="Another learner: ppo, dqn, or sb3_ppo and its like.", metavar="ALGO")
     ] = None
-    seed: Seed = 1
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of everything that is drawn (default: 1).", min=0, max=2**31 - 1, metavar="S"),
+    ] = None
     out: Annotated[Path | None, typer.Option(help="Run folder; runs/agents/NAME-SEED if not given.", metavar="DIR")] = (
         None
     )
@@ -38,13 +39,6 @@ class Train:
         bool, typer.Option("--trust", help="(--resume) Run the own reward and observation that the run's folder names.")
     ] = False
     as_json: AsJson = False
-
-    @property
-    def typed_seed(self) -> int | None:
-        """The seed, if one was given: a run that is gone on with knows its own."""
-        context = click.get_current_context(silent=True)
-        default = context is not None and context.get_parameter_source("seed") is ParameterSource.DEFAULT
-        return None if default else self.seed
 
 
 def train(request: Train) -> None:

@@ -74,7 +74,7 @@ def _configured(request: Train) -> tuple[AgentConfig, Path, int]:
     if resume is not None:
         if any(one is not None for one in (config, preset, request.out, request.algo)):
             raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
-        begun = resumed(resume, trust=request.trust, seed=request.typed_seed)
+        begun = resumed(resume, trust=request.trust, seed=request.seed)
         refuse_settings(begun[0], str(resume / FILE))
         refuse_changed(resume, begun[0])
         if not (resume / "checkpoint").exists():
@@ -93,7 +93,7 @@ def _configured(request: Train) -> tuple[AgentConfig, Path, int]:
         training_config = with_algo(training_config, request.algo)
     if request.ray is not None:
         training_config = with_shards(training_config, request.workers)
-    chosen = SEED if request.typed_seed is None else request.seed
+    chosen = SEED if request.seed is None else request.seed
     variants_tried(training_config)  # a sweep that is not there is refused before anything is written
     refuse_settings(training_config, str(file))
     folder = request.out or RUNS / f"{training_config.name}-{chosen}"
