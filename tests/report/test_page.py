@@ -37,7 +37,12 @@ def every_figure() -> list[Figure]:
         figures.learning_curves({"ppo": [(time, time**0.5), (time, time**0.4)], "dqn": [(time, time)]}, {"pov": 9.0}),
         figures.impact_paths(time, {"ppo": time / 900, "pov": time / 1800, "random": time}),
         ladder.book_around_trades(
-            time, np.arange(100, 106), depth, [60, 90], [102, 103], [3, 4], [True, False], -1, np.full(13, 102.0)
+            time,
+            np.arange(100, 106),
+            depth,
+            ladder.OwnFills([60, 90], [102, 103], [3, 4], [True, False]),
+            -1,
+            np.full(13, 102.0),
         ),
     ]
 

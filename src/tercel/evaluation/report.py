@@ -12,7 +12,7 @@ from tercel.evaluation.result import MEANINGS
 from tercel.execution.costs import BPS, Costs, attribute, displacement
 from tercel.execution.task import size_in_words
 from tercel.report import figures
-from tercel.report.ladder import book_around_trades
+from tercel.report.ladder import OwnFills, book_around_trades
 from tercel.report.page import Section
 from tercel.report.svg import Figure
 from tercel.report.tables import COLUMNS, Interval, plain_table
@@ -64,8 +64,11 @@ class BookExample:
     @cached_property
     def figure(self) -> Figure:
         """The price ladder through time with own fills on it."""
-        given = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "strategy"}
-        return book_around_trades(**given, title=f"{self.strategy}, {'buying' if self.side > 0 else 'selling'}")
+        own = OwnFills(self.fill_time_s, self.fill_price_ticks, self.fill_lots, self.fill_passive)
+        names = (one.name for one in fields(self) if one.name != "strategy" and not one.name.startswith("fill_"))
+        given = {name: getattr(self, name) for name in names}
+        title = f"{self.strategy}, {'buying' if self.side > 0 else 'selling'}"
+        return book_around_trades(own=own, **given, title=title)
 
 
 def left_to_do(costs: Costs) -> Floats:

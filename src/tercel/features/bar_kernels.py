@@ -12,13 +12,14 @@ is no flow. At the first level the sum over messages is what agents observe (`ma
 
 import math
 
-from tercel.core.jit import Bytes, Floats, Longs, Packed, kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.features.microstructure import imbalance, public_depth
 from tercel.market.book.id_map import Ids
 from tercel.market.book.ladder import in_window
 from tercel.market.book.records import level_at, side_at
 from tercel.market.book.tape_kernels import apply_one
+from tercel.market.tape.events import Columns
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, MESSAGE_END, OPENING, REDUCE, TRADE_HIDDEN
 
 # columns of the state after each message, int64
@@ -66,9 +67,8 @@ def read_levels(b: Packed, levels: int, seen: Longs) -> None:
 
 @kernel
 def flow_of_tape(
-    b: Packed, ids: Ids, key_of: Longs,
-    ns: Longs, kind: Bytes, order_id: Longs, side: Bytes, price: Packed, qty: Packed, flags: Bytes,
-    levels: int, state: Longs, flow: Longs, seen: Longs, before: Longs,
+    b: Packed, ids: Ids, key_of: Longs, tape: Columns, levels: int, state: Longs, flow: Longs, seen: Longs,
+    before: Longs,
 ) -> int:  # fmt: skip
     """Play a tape from an empty book; per message its flow int64 (n, L) and state int64 (n, 7 + 2 L). Returns how many.
 
@@ -76,10 +76,11 @@ def flow_of_tape(
     """
     n, signed, traded, trades, events = 0, 0, 0, 0, 0
     started = False
-    for i in range(ns.shape[0]):
+    kind, side, qty = tape.kind, tape.side, tape.qty_lots
+    for i in range(kind.shape[0]):
         what = kind[i]
-        apply_one(b, ids, key_of, what, order_id[i], side[i], price[i], qty[i])
-        opening = flags[i] & OPENING != 0
+        apply_one(b, ids, key_of, what, tape.order_id[i], side[i], tape.price_ticks[i], qty[i])
+        opening = tape.flags[i] & OPENING != 0
         if what == EXECUTE or what == TRADE_HIDDEN:
             trades += 1
             if what == EXECUTE:
@@ -87,10 +88,10 @@ def flow_of_tape(
                 signed -= side[i] * qty[i]
         if what == ADD or what == REDUCE or what == DELETE or what == EXECUTE or what == CLEAR:
             events += 1
-        if flags[i] & MESSAGE_END == 0:
+        if tape.flags[i] & MESSAGE_END == 0:
             continue
         read_levels(b, levels, seen)
-        state[n, NS], state[n, BID], state[n, ASK] = ns[i], side_at(b, 1).best, side_at(b, -1).best
+        state[n, NS], state[n, BID], state[n, ASK] = tape.exch_ns[i], side_at(b, 1).best, side_at(b, -1).best
         state[n, SIGNED], state[n, TRADED], state[n, TRADES], state[n, COUNT] = signed, traded, trades, events
         for m in range(levels):
             state[n, LOTS0 + m] = seen[levels + m]

@@ -73,8 +73,7 @@ def flow_of(events: Events, levels: int = 5) -> Flow:
         state = np.zeros((events.n, 7 + 2 * levels), np.int64)
         flow = np.zeros((events.n, levels), np.int64)
         n = k.flow_of_tape(
-            b, ids, np.zeros(orders, np.int64), events.exch_ns, events.kind, events.order_id, events.side,
-            events.price_ticks, events.qty_lots, events.flags, levels, state, flow,
+            b, ids, np.zeros(orders, np.int64), events.columns(), levels, state, flow,
             np.zeros(4 * levels, np.int64), np.zeros(4 * levels, np.int64),
         )  # fmt: skip
         if b[OVERFLOW] == 0:

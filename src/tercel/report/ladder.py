@@ -1,6 +1,6 @@
 """The book around the trades: a price ladder through time, with own fills where they happened."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,14 +13,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+class OwnFills(NamedTuple):
+    """Own fills, arrays of shape (F,): `passive` where the own order rested (True) or took."""
+
+    time_s: ArrayLike
+    price_ticks: ArrayLike
+    lots: ArrayLike
+    passive: ArrayLike
+
+
 def book_around_trades(
     time_s: ArrayLike,
     price_ticks: ArrayLike,
     lots: ArrayLike,
-    fill_time_s: ArrayLike,
-    fill_price_ticks: ArrayLike,
-    fill_lots: ArrayLike,
-    fill_passive: ArrayLike,
+    own: OwnFills,
     side: int,
     best_bid_ticks: ArrayLike | None = None,
     best_ask_ticks: ArrayLike | None = None,
@@ -38,10 +44,7 @@ def book_around_trades(
         The ladder's prices, consecutive and rising, in ticks.
     lots : array of shape (T, P)
         Lots displayed at that time and price: positive where they bid, negative where they ask, 0 where none are.
-    fill_time_s, fill_price_ticks, fill_lots : arrays of shape (F,)
-        Own fills.
-    fill_passive : bool array of shape (F,)
-        Whether the own order rested (True) or took.
+    own : OwnFills
     side : int
         +1 when the order buys, -1 when it sells.
     best_bid_ticks, best_ask_ticks : arrays of shape (T,), optional
@@ -51,8 +54,8 @@ def book_around_trades(
     """
     time, prices = np.asarray(time_s, dtype=np.float64), np.asarray(price_ticks, dtype=np.float64)
     depth = np.asarray(lots, dtype=np.float64)
-    fills = [np.asarray(a, dtype=np.float64) for a in (fill_time_s, fill_price_ticks, fill_lots)]
-    passive = np.asarray(fill_passive, dtype=bool)
+    fills = [np.asarray(each, dtype=np.float64) for each in own[:3]]
+    passive = np.asarray(own.passive, dtype=bool)
 
     with sketch(4.0) as drawing:
         panel = drawing.subplots()

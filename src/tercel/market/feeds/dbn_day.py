@@ -223,7 +223,7 @@ def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIE
     head = flags_of(words)[:1] & k.SNAPSHOT
     state[k.OPEN], state[k.SEQ] = 1, -1 if np.any(head) else 0
     day = np.array([midnight_ns(date, TIMEZONE), next_midnight_ns(date, TIMEZONE), _opening_ns(words, date)])
-    orders = _Orders()
+    orders = k.Resting(new_ids(1), np.zeros((1, k.KEPT), np.int64), np.zeros(1, np.int32))
     parts: list[Events] = []
     ends = event_ends(words)
     words = words.view()
@@ -232,42 +232,30 @@ def translate(words: k.Words, unit: int, date: str, where: str, piece: int = PIE
     out = np.empty((2 * max((stop - start for start, stop in runs), default=0), len(schema.COLUMNS)), np.int64)
     now = np.zeros(k.NOW, np.int64)
     for start, stop in runs:
-        orders.make_room(int(state[k.LIVE]), stop - start, state)
-        rows = int(
-            k.translate(
-                words, ends, start, stop, unit, day, orders.ids, orders.kept, orders.free,
-                out, now, state, report,
-            )
-        )  # fmt: skip
+        orders = _with_room(orders, stop - start, state)
+        rows = int(k.translate(words, ends, start, stop, unit, day, orders, out, now, state, report))
         if report[k.CODE]:
             raise _error(report, words, where)
         parts.append(Events.from_table(out[:rows]))
     return Events.joined(parts), report
 
 
-class _Orders:
-    """The resting orders of a translation, in arrays that grow between calls of the kernel."""
-
-    def __init__(self) -> None:
-        self.ids = new_ids(1)
-        self.kept = np.zeros((1, k.KEPT), np.int64)
-        self.free = np.zeros(1, np.int32)
-
-    def make_room(self, live: int, more: int, state: NDArray[np.int64]) -> None:
-        have = len(self.kept)
-        if live + more <= have and have > 1:
-            return
-        want = 1 << (2 * (live + more) - 1).bit_length()
-        ids = new_ids(want)
-        k.grow_map(self.ids, ids)
-        kept, free = np.zeros((want, k.KEPT), np.int64), np.zeros(want, np.int32)
-        kept[:have] = self.kept
-        used = have if have > 1 else 0
-        fresh = np.arange(want - 1, used - 1, -1, dtype=np.int32)
-        left = int(state[k.FREE])
-        free[: len(fresh)], free[len(fresh) : len(fresh) + left] = fresh, self.free[:left]
-        state[k.FREE] = len(fresh) + left
-        self.ids, self.kept, self.free = ids, kept, free
+def _with_room(orders: k.Resting, more: int, state: NDArray[np.int64]) -> k.Resting:
+    """The resting orders, in larger arrays where `more` may find no room."""
+    have, need = len(orders.kept), int(state[k.LIVE]) + more
+    if need <= have and have > 1:
+        return orders
+    want = 1 << (2 * need - 1).bit_length()
+    ids = new_ids(want)
+    k.grow_map(orders.ids, ids)
+    kept, free = np.zeros((want, k.KEPT), np.int64), np.zeros(want, np.int32)
+    kept[:have] = orders.kept
+    used = have if have > 1 else 0
+    fresh = np.arange(want - 1, used - 1, -1, dtype=np.int32)
+    left = int(state[k.FREE])
+    free[: len(fresh)], free[len(fresh) : len(fresh) + left] = fresh, orders.free[:left]
+    state[k.FREE] = len(fresh) + left
+    return k.Resting(ids, kept, free)
 
 
 def _opening_ns(words: k.Words, date: str) -> int:

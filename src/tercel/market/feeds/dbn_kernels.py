@@ -11,7 +11,7 @@ an execution is one row and no withdrawal. After each event the book is what `A`
   aggressor met them. A `T` without side and without fills is a hidden execution.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,15 @@ MOST: Final = 2**30
 AT, LOTS, SIDE, DONE = range(4)
 """Ticks; lots; side; lots executed since its last `C` or `M`."""
 KEPT: Final = 4
+
+
+class Resting(NamedTuple):
+    """The resting orders: an id map, what is kept of each, int64[orders, 4], and free slots."""
+
+    ids: Ids
+    kept: Longs
+    free: Packed
+
 
 # Slots of the state that goes from one call to the next.
 CLOCK, SEQ, ROWS, LIVE, FREE, OPEN, AGGRESSOR = range(7)
@@ -182,8 +191,9 @@ def read_record(
 
 
 @kernel
-def cleared(ids: Ids, free: Packed, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
+def cleared(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
     """`R`: the book is empty; a row says so unless it never was anything else."""
+    ids, free = orders.ids, orders.free
     report[CLEARED] += 1
     if state[ROWS] > 0 or at > 0:
         at = put(out, at, state, now, schema.CLEAR, 0, 0, 0, 0, 0)
@@ -210,10 +220,10 @@ def traded(words: Words, p: int, end: int, out: Longs, at: int, state: Longs, no
 
 @kernel
 def filled(
-    words: Words, p: int, end: int, ids: Ids, kept: Longs,
-    out: Longs, at: int, state: Longs, now: Longs, report: Longs,
-) -> int:  # fmt: skip
+    words: Words, p: int, end: int, orders: Resting, out: Longs, at: int, state: Longs, now: Longs, report: Longs
+) -> int:
     """`F`: the execution of a resting order as far as the book shows it, the rest as hidden."""
+    ids, kept = orders.ids, orders.kept
     key, own, size = now[KEY], now[OWN], now[LEFT]
     if own == 0 or own == state[AGGRESSOR]:
         report[OWN_FILLS] += own != 0
@@ -237,8 +247,9 @@ def filled(
 
 
 @kernel
-def changed(ids: Ids, kept: Longs, free: Packed, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
+def changed(orders: Resting, out: Longs, at: int, state: Longs, now: Longs, report: Longs) -> int:
     """`A`, `C` or `M`: what is more than the fills before it, as withdrawal, reduction or new order."""
+    ids, kept, free = orders
     action, key, own, left, ticks, mark = now[ACTION], now[KEY], now[OWN], now[LEFT], now[TICKS], now[MARK]
     found = find(ids, key)
     if found < 0:
@@ -247,7 +258,7 @@ def changed(ids: Ids, kept: Longs, free: Packed, out: Longs, at: int, state: Lon
             if ticks > 0 and own != 0:  # told as it came, so that a replay of the tape counts it too
                 at = put(out, at, state, now, schema.DELETE, key, own, ticks, left, mark)
             return at
-        return _rests(ids, kept, free, found, key, own, ticks, left, out, at, state, now, report)
+        return _rests(orders, found, own, ticks, left, out, at, state, now, report)
     slot = ids[found].slot
     had, done, was = kept[slot, LOTS], kept[slot, DONE], kept[slot, AT]
     own = kept[slot, SIDE]
@@ -264,7 +275,7 @@ def changed(ids: Ids, kept: Longs, free: Packed, out: Longs, at: int, state: Lon
         if had > 0:
             at = put(out, at, state, now, schema.DELETE, key, own, was, had, 0)
         if left > 0:
-            at = _rests(ids, kept, free, found, key, own, ticks, left, out, at, state, now, report)
+            at = _rests(orders, found, own, ticks, left, out, at, state, now, report)
     if left == 0:
         forget(ids, found)
         free[state[FREE]] = slot
@@ -275,10 +286,12 @@ def changed(ids: Ids, kept: Longs, free: Packed, out: Longs, at: int, state: Lon
 
 @kernel
 def _rests(
-    ids: Ids, kept: Longs, free: Packed, found: int, key: int, side: int, ticks: int, lots: int,
-    out: Longs, at: int, state: Longs, now: Longs, report: Longs,
+    orders: Resting, found: int, side: int, ticks: int, lots: int, out: Longs, at: int, state: Longs, now: Longs,
+    report: Longs,
 ) -> int:  # fmt: skip
     """An order comes to rest at the end of its level, in its old slot or in a new one; one of no lots does not."""
+    ids, kept, free = orders
+    key = now[KEY]
     if lots == 0:
         return at
     if found < 0:
@@ -294,14 +307,14 @@ def _rests(
 
 @kernel
 def translate(
-    words: Words, ends: Bytes, start: int, stop: int, unit: int, day: Longs,
-    ids: Ids, kept: Longs, free: Packed, out: Longs, now: Longs, state: Longs, report: Longs,
+    words: Words, ends: Bytes, start: int, stop: int, unit: int, day: Longs, orders: Resting, out: Longs, now: Longs,
+    state: Longs, report: Longs,
 ) -> int:  # fmt: skip
     """Records `[start, stop)`, whole events, to rows of the tape from place 0 on; returns how many rows.
 
     `ends` uint8[n] marks the last record of each event; `day` int64[3] is the first and the last nanosecond and the
-    stamp of an opening snapshot; `ids`, `kept` int64[orders, 4] and `free` hold the resting orders; `out`
-    int64[rows, 9] has room for two rows a record. Stops at the first record that makes no sense, which `report` names.
+    stamp of an opening snapshot; `out` int64[rows, 9] has room for two rows a record. Stops at the first record that
+    makes no sense, which `report` names.
     """
     at, begin = 0, start
     while begin < stop:
@@ -322,13 +335,13 @@ def translate(
                 continue
             action = now[ACTION]
             if action == R:
-                at = cleared(ids, free, out, at, state, now, report)
+                at = cleared(orders, out, at, state, now, report)
             elif action == T:
                 at = traded(words, p, end, out, at, state, now, report)
             elif action == F:
-                at = filled(words, p, end, ids, kept, out, at, state, now, report)
+                at = filled(words, p, end, orders, out, at, state, now, report)
             else:
-                at = changed(ids, kept, free, out, at, state, now, report)
+                at = changed(orders, out, at, state, now, report)
         if at > first:
             out[at - 1, 8] |= schema.MESSAGE_END
             state[OPEN] &= opening

@@ -67,8 +67,8 @@ class ItchBooks:
     def take(self, data: NDArray[np.uint8], start: int, store: ItchStore) -> int:
         """Apply whole messages."""
         while True:
-            arrays = (self.sides, self.rungs, self.levels, self.per)
-            start = int(k.book(data, start, len(data), *store.head(), *arrays))
+            books = k.Books(self.sides, self.rungs, self.levels, self.per)
+            start = int(k.book(data, start, len(data), *store.head(), books))
             if store.w[f.STOP] != f.NEED_LEVELS:
                 return start
             if store.w[f.HIGH_LEVEL] + 1 >= len(self.levels):

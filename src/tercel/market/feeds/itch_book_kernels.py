@@ -7,6 +7,8 @@ moves to the end of the pool with twice the room.
 """
 
 # mypy: disable-error-code="return-value, arg-type"
+from typing import NamedTuple
+
 import numpy as np
 
 from tercel.core.jit import Bytes, Longs, Packed, kernel
@@ -53,6 +55,15 @@ LINEAR = 24
 MOST = 1 << 30
 
 
+class Books(NamedTuple):
+    """The books of all symbols: stretches of rungs, rungs, levels, sums."""
+
+    sides: Packed
+    rungs: Packed
+    levels: Packed
+    per: Longs
+
+
 @kernel
 def rung_of(sides: Packed, rungs: Packed, place: int, price: int) -> int:
     """Index of the rung at a price, or -1 - the index where it would go."""
@@ -80,8 +91,9 @@ def rung_of(sides: Packed, rungs: Packed, place: int, price: int) -> int:
 
 
 @kernel
-def make_level(w: Longs, sides: Packed, rungs: Packed, levels: Packed, place: int, at: int, price: int) -> int:
+def make_level(w: Longs, books: Books, place: int, at: int, price: int) -> int:
     """A new, empty level with a rung at index `at` of its stretch, which may have to move; returns the level."""
+    sides, rungs, levels, _ = books
     base, n = sides[place, S_BASE], sides[place, S_N]
     if n == sides[place, S_CAP]:
         room = max(2 * n, FIRST_LEVELS)
@@ -110,8 +122,9 @@ def make_level(w: Longs, sides: Packed, rungs: Packed, levels: Packed, place: in
 
 
 @kernel
-def drop_level(w: Longs, sides: Packed, rungs: Packed, levels: Packed, place: int, level: int, price: int) -> None:
+def drop_level(w: Longs, books: Books, place: int, level: int, price: int) -> None:
     """Give an empty level back and close the gap in its ladder."""
+    sides, rungs, levels, _ = books
     levels[level, L_HEAD] = w[f.FREE_LEVEL]
     w[f.FREE_LEVEL] = level
     last = sides[place, S_BASE] + sides[place, S_N] - 1
@@ -123,11 +136,9 @@ def drop_level(w: Longs, sides: Packed, rungs: Packed, levels: Packed, place: in
 
 
 @kernel
-def enter(
-    w: Longs, table: Longs, orders: Packed, sides: Packed, rungs: Packed, levels: Packed, per: Longs,
-    ref: int, place: int, shares: int, price: int,
-) -> None:  # fmt: skip
+def enter(w: Longs, table: Longs, orders: Packed, books: Books, ref: int, place: int, shares: int, price: int) -> None:
     """A new order at the end of its queue; one without shares is refused, one without a price only remembered."""
+    sides, rungs, levels, per = books
     if shares == 0 or shares >= MOST:
         odd(w, f.NO_SHARES if shares == 0 else f.CUT_SHARES)
         return
@@ -136,7 +147,7 @@ def enter(
         odd(w, f.DUPLICATE_REF)
         slot = table[where, 1]
         per[orders[slot, f.O_PLACE] >> 1, P_WITHDRAWN] += orders[slot, f.O_SHARES]
-        unlink(w, orders, sides, rungs, levels, slot, orders[slot, f.O_SHARES])
+        unlink(w, orders, books, slot, orders[slot, f.O_SHARES])
     else:
         slot = allocate(w, orders)
         table[where, 0], table[where, 1] = ref, slot
@@ -147,7 +158,7 @@ def enter(
         odd(w, f.NO_PRICE)
         return
     at = rung_of(sides, rungs, place, price)
-    level = rungs[at, R_LEVEL] if at >= 0 else make_level(w, sides, rungs, levels, place, -1 - at, price)
+    level = rungs[at, R_LEVEL] if at >= 0 else make_level(w, books, place, -1 - at, price)
     tail = levels[level, L_TAIL]
     orders[slot, f.O_PREV], orders[slot, f.O_LEVEL] = tail, level
     if tail >= 0:
@@ -159,8 +170,9 @@ def enter(
 
 
 @kernel
-def unlink(w: Longs, orders: Packed, sides: Packed, rungs: Packed, levels: Packed, slot: int, shares: int) -> None:
+def unlink(w: Longs, orders: Packed, books: Books, slot: int, shares: int) -> None:
     """Take an order with so many shares left out of its queue, and the level with it when it was the last."""
+    levels = books.levels
     price, place = orders[slot, f.O_PRICE] & U32, orders[slot, f.O_PLACE]
     if price == 0:
         return
@@ -176,14 +188,13 @@ def unlink(w: Longs, orders: Packed, sides: Packed, rungs: Packed, levels: Packe
         levels[level, L_TAIL] = before
     levels[level, L_SHARES] -= shares
     if levels[level, L_HEAD] < 0:
-        drop_level(w, sides, rungs, levels, place, level, price)
+        drop_level(w, books, place, level, price)
 
 
 @kernel
-def look_at_levels(
-    b: Bytes, start: int, n: int, w: Longs, orders: Packed, sides: Packed, rungs: Packed, levels: Packed, per: Longs
-) -> None:
+def look_at_levels(b: Bytes, start: int, n: int, w: Longs, orders: Packed, books: Books) -> None:
     """As `look_ahead`, for the neighbours in the queue, and for the sums, levels and best rungs of the symbols."""
+    sides, rungs, levels, per = books
     at = start
     seen = 0
     for k in range(n):
@@ -209,16 +220,17 @@ def look_at_levels(
 @kernel
 def book(
     b: Bytes, start: int, stop: int, w: Longs, lengths: Longs, names: Longs, picks: Longs, wanted: Bytes,
-    table: Longs, orders: Packed, sides: Packed, rungs: Packed, levels: Packed, per: Longs,
+    table: Longs, orders: Packed, books: Books,
 ) -> int:  # fmt: skip
     """Apply whole messages of `b[start:stop]`; returns where it stopped, why in `w[STOP]`."""
+    sides, rungs, levels, per = books
     i = start
     far = table.shape[0] >= f.FAR
     ahead = 0
     while True:
         if far and ahead <= 0:
             ahead = look_ahead(b, i, stop, w, table, orders)
-            look_at_levels(b, i, ahead, w, orders, sides, rungs, levels, per)
+            look_at_levels(b, i, ahead, w, orders, books)
         ahead -= 1
         if w[f.LIVE] + 1 >= orders.shape[0]:
             w[f.STOP] = f.NEED_ORDERS
@@ -244,9 +256,9 @@ def book(
                 odd(w, f.ODD_FIELD)
                 continue
             place, ref, shares = 2 * locate + (letter == 83), be8(b, m + 11), be4(b, m + 20)
-            enter(w, table, orders, sides, rungs, levels, per, ref, place, shares, be4(b, m + 32))
+            enter(w, table, orders, books, ref, place, shares, be4(b, m + 32))
         elif y == f.EXECUTED or y == f.EXECUTED_AT or y == f.CANCELLED or y == f.DELETED or y == f.REPLACED:
-            change(b, m, y, locate, w, table, orders, sides, rungs, levels, per)
+            change(b, m, y, locate, w, table, orders, books)
         elif y == f.ACTION:
             state = b[m + 19]
             per[locate, P_STATUS] = 1 if state == 84 else 2 if state == 81 else 3
@@ -272,11 +284,9 @@ def book(
 
 
 @kernel
-def change(
-    b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, orders: Packed, sides: Packed, rungs: Packed,
-    levels: Packed, per: Longs,
-) -> None:  # fmt: skip
+def change(b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, orders: Packed, books: Books) -> None:
     """What happens to an order that is in a book."""
+    sides, levels, per = books.sides, books.levels, books.per
     where = place_of(table, be8(b, m + 11))
     slot = table[where, 1]
     if slot < 0 or orders[slot, f.O_PLACE] >> 1 != locate:
@@ -285,11 +295,11 @@ def change(
     left, place = orders[slot, f.O_SHARES], orders[slot, f.O_PLACE]
     if y == f.DELETED or y == f.REPLACED:
         per[locate, P_WITHDRAWN] += left
-        unlink(w, orders, sides, rungs, levels, slot, left)
+        unlink(w, orders, books, slot, left)
         forget(table, where)
         release(w, orders, slot)
         if y == f.REPLACED:
-            enter(w, table, orders, sides, rungs, levels, per, be8(b, m + 19), place, be4(b, m + 27), be4(b, m + 31))
+            enter(w, table, orders, books, be8(b, m + 19), place, be4(b, m + 27), be4(b, m + 31))
         return
     taken = be4(b, m + 19)
     if taken == 0:
@@ -307,7 +317,7 @@ def change(
             per[locate, P_OFF_BEST] += (sides[place, S_BEST] & U32) != price
             per[locate, P_OFF_HEAD] += orders[slot, f.O_PREV] >= 0
     if taken == left:
-        unlink(w, orders, sides, rungs, levels, slot, left)
+        unlink(w, orders, books, slot, left)
         forget(table, where)
         release(w, orders, slot)
         return

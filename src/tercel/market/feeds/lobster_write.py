@@ -6,13 +6,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book.id_map import Ids
 from tercel.market.book.tape_kernels import apply_one, best_levels
 from tercel.market.feeds.lobster_day import with_rolls
 from tercel.market.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
 from tercel.market.feeds.lobster_tick import UNITS_PER_DOLLAR
-from tercel.market.tape.events import Events
+from tercel.market.tape.events import Columns, Events
 from tercel.market.tape.instrument import Instrument
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, MESSAGE_END, OPENING, REDUCE, TRADE_HIDDEN
 from tercel.market.verify import in_room
@@ -20,7 +20,6 @@ from tercel.market.verify import in_room
 NS, TYPE, ID, SIZE, PRICE, DIRECTION = range(6)
 """Columns of a message: time (ns, as on the tape), LOBSTER's type, order id, shares, dollars x 10,000, +1 buy."""
 FIELDS: Final = 6
-Signs = NDArray[np.int8]
 
 
 @kernel
@@ -31,18 +30,18 @@ def is_message(kind: int) -> bool:
 
 @kernel
 def write_rows(
-    b: Packed, ids: Ids, key_of: Longs, seq: Longs, kind: Bytes, order_id: Longs, side: Signs,
-    price: Packed, qty: Packed, flags: Bytes, row: Longs, book: Packed, prices: Packed, lots: Packed,
-) -> int:  # fmt: skip
+    b: Packed, ids: Ids, key_of: Longs, tape: Columns, row: Longs, book: Packed, prices: Packed, lots: Packed
+) -> int:
     """Play a tape; keep the rows (`row`) that change the levels shown, and hidden trades, with the book after each.
 
     `book` int32[n, 4 L]: ask price, ask lots, bid price, bid lots of each level, 0 lots where there is none. Levels
     that roll in or out with a message belong to it. Returns how many rows were kept.
     """
     n, pending, levels = 0, -1, prices.shape[0]
+    kind, seq, side, price, qty = tape.kind, tape.seq, tape.side, tape.price_ticks, tape.qty_lots
     for i in range(kind.shape[0]):
-        apply_one(b, ids, key_of, kind[i], order_id[i], side[i], price[i], qty[i])
-        if is_message(kind[i]) and (flags[i] & OPENING) == 0:
+        apply_one(b, ids, key_of, kind[i], tape.order_id[i], side[i], price[i], qty[i])
+        if is_message(kind[i]) and (tape.flags[i] & OPENING) == 0:
             pending = i
         if pending < 0 or (i + 1 < kind.shape[0] and seq[i + 1] == seq[i] and not is_message(kind[i + 1])):
             continue
@@ -87,11 +86,7 @@ def as_lobster(instrument: Instrument, events: Events, levels: int) -> tuple[NDA
     prices, lots, found = np.zeros(levels, np.int32), np.zeros(levels, np.int32), np.zeros(1, np.int64)
 
     def play(b: Packed, ids: Ids, key_of: Longs) -> None:
-        e = events
-        found[0] = write_rows(
-            b, ids, key_of, e.seq, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, row, book,
-            prices, lots,
-        )  # fmt: skip
+        found[0] = write_rows(b, ids, key_of, events.columns(), row, book, prices, lots)
 
     in_room(play)
     kept = row[: found[0]]

@@ -109,20 +109,16 @@ def census(events: Events, open_ns: int, close_ns: int, skip_ns: int = 900 * NS_
     base, width = _window(events)
     _, dense = np.unique(events.order_id, return_inverse=True)
     seconds = int((close_ns - open_ns - skip_ns) // NS_PER_SECOND)
-    distance, removed, whole = np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_)
-    market = np.full(n, -1, np.int32)
-    sums = np.zeros(c.SUMS)
-    lots_time = np.zeros(c.REACH + 1)
-    per_level = np.zeros((2, c.LEVELS))
-    mid2 = np.zeros(seconds + 1, np.int64)
-    rows = (events.exch_ns, kind, dense.astype(np.int64), events.order_id)
-    level, known = np.zeros((2, width, 4), np.int64), np.zeros((int(dense.max()) + 1, 4), np.int64)
-    c.count(
-        *rows, events.side, events.price_ticks, events.qty_lots, open_ns + skip_ns, close_ns, base,
-        level, known, distance, removed, whole, market, sums, lots_time, per_level, mid2,
-        np.zeros(c.STATE, np.int64), np.zeros(2, np.int64),
+    marks = c.Marks(
+        np.zeros(n, np.int32), np.zeros(n, np.int64), np.zeros(n, np.bool_), np.full(n, -1, np.int32)
     )  # fmt: skip
-    return _collect(events, open_ns, close_ns, distance, removed, whole, market, sums, lots_time, per_level, mid2)
+    over = c.Integrals(
+        np.zeros(c.SUMS), np.zeros(c.REACH + 1), np.zeros((2, c.LEVELS)), np.zeros(seconds + 1, np.int64)
+    )  # fmt: skip
+    sizes = ((2, width, 4), (int(dense.max()) + 1, 4), c.STATE, 2)
+    book = c.CompactBook(*(np.zeros(size, np.int64) for size in sizes))
+    c.count(events.columns(), dense.astype(np.int64), open_ns + skip_ns, close_ns, base, book, marks, over)
+    return _collect(events, open_ns, close_ns, marks, over)
 
 
 def _window(events: Events) -> tuple[int, int]:
@@ -134,20 +130,10 @@ def _window(events: Events) -> tuple[int, int]:
     return low - 1, high - low + 3
 
 
-def _collect(
-    events: Events,
-    open_ns: int,
-    close_ns: int,
-    distance: NDArray[np.int32],
-    removed: NDArray[np.int64],
-    whole: NDArray[np.bool_],
-    market: NDArray[np.int32],
-    sums: NDArray[np.float64],
-    lots_time: NDArray[np.float64],
-    per_level: NDArray[np.float64],
-    mid2: NDArray[np.int64],
-) -> Census:
+def _collect(events: Events, open_ns: int, close_ns: int, marks: c.Marks, over: c.Integrals) -> Census:
     """Per-row marks of the kernel, counted."""
+    distance, removed, whole, market = marks
+    sums, lots_time, per_level, mid2 = over
     kind, qty = events.kind, events.qty_lots.astype(np.int64)
     added = (kind == ADD) & (distance > 0)
     gone = ((kind == REDUCE) | (kind == DELETE)) & (distance > 0)

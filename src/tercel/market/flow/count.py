@@ -4,11 +4,15 @@ Book: ``level[side, price, column]``, side 0 bid and 1 ask, a dense array of pri
 (``known[order, column]``) until their level rolls out of the feed's window (the level's epoch goes on).
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from tercel.core.jit import kernel
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.tape import schema
+from tercel.market.tape.events import Columns
 
 REACH: Final = 1024
 """Distances (ticks from the opposite best) that are told apart; what rests farther is one tail."""
@@ -25,16 +29,43 @@ BID, ASK, HALTED, MARKETS, EXEC_NS, EXEC_SIDE, STATE = range(7)
 """Entries of the running state: price indices of the touch, halted, market orders so far, last execution."""
 
 
+class CompactBook(NamedTuple):
+    """Levels int64[2, prices, 4], known orders int64[orders, 4], running state int64[STATE], known orders a side
+    int64[2]; zeros at the start."""
+
+    level: Longs
+    known: Longs
+    state: Longs
+    totals: Longs
+
+
+class Marks(NamedTuple):
+    """Of each row: distance of a placement or cancel, lots and whether all of an order that was cancelled, number of
+    the market order (-1 none)."""
+
+    distance: Packed
+    removed: Longs
+    whole: NDArray[np.bool_]
+    market: Packed
+
+
+class Integrals(NamedTuple):
+    """Sums float64[SUMS], lots by distance float64[REACH + 1], depth and offset float64[2, LEVELS], and bid + ask at
+    each full second."""
+
+    sums: Floats
+    lots_time: Floats
+    per_level: Floats
+    mid2: Longs
+
+
 @kernel
 def count(
-    t: Any, kind: Any, dense: Any, order_id: Any, side: Any, price: Any, qty: Any, start: int, stop: int, base: int,
-    level: Any, known: Any, distance: Any, removed: Any, whole: Any, market: Any, sums: Any, lots_time: Any,
-    per_level: Any, mid2: Any, state: Any, totals: Any,
-) -> None:  # fmt: skip
-    """Replay the rows; mark placements and cancels with their distance, executions with their market order.
-
-    `state` int64[STATE] and `totals` int64[2] (known orders bid, ask) come in as zeros.
-    """
+    tape: Columns, dense: Longs, start: int, stop: int, base: int, book: CompactBook, marks: Marks, over: Integrals
+) -> None:
+    """Replay the rows; mark placements and cancels with their distance, executions with their market order."""
+    level, state, totals = book.level, book.state, book.totals
+    t, side, price, mid2 = tape.exch_ns, tape.side, tape.price_ticks, over.mid2
     width = level.shape[1]
     state[BID], state[ASK], state[EXEC_NS] = 0, width - 1, -1
     last_ns, grid = start, start
@@ -48,9 +79,9 @@ def count(
         until = min(t[r], stop)
         if until > last_ns:
             if two_sided and not state[HALTED]:
-                _integrate(level, bid, ask, (until - last_ns) * 1e-9, totals, sums, lots_time, per_level)
+                _integrate(level, bid, ask, (until - last_ns) * 1e-9, totals, over)
             last_ns = until
-        what, p = kind[r], price[r] - base
+        what, p = tape.kind[r], price[r] - base
         if what == schema.STATUS:
             state[HALTED] = price[r] != 1
         elif what == schema.CLEAR:
@@ -64,14 +95,13 @@ def count(
         ):
             continue
         elif p <= 0 or p >= width - 1:
-            sums[FAR] += 1
+            over.sums[FAR] += 1
         else:
             s = 0 if side[r] == BUY else 1
             reach = (ask - p) if s == 0 else (p - bid)
             counted = two_sided and not state[HALTED] and start <= t[r] and t[r] < stop
-            order = dense[r] if order_id[r] != 0 else -1
-            _row(r, what, t[r], s, p, qty[r], order, reach, counted, state, totals, level, known, distance,
-                 removed, whole, market, sums)  # fmt: skip
+            order = dense[r] if tape.order_id[r] != 0 else -1
+            _row(r, what, t[r], s, p, tape.qty_lots[r], order, reach, counted, book, marks, over.sums)
             state[BID] = _best(level, 0, max(bid, p) if s == 0 else bid)
             state[ASK] = _best(level, 1, min(ask, p) if s == 1 else ask)
     while grid <= stop:
@@ -82,15 +112,16 @@ def count(
 
 @kernel
 def _row(
-    r: int, what: int, now: int, s: int, p: int, qty: int, order: int, reach: int, counted: bool, state: Any,
-    totals: Any, level: Any, known: Any, distance: Any, removed: Any, whole: Any, market: Any, sums: Any,
+    r: int, what: int, now: int, s: int, p: int, qty: int, order: int, reach: int, counted: bool, book: CompactBook,
+    marks: Marks, sums: Floats,
 ) -> None:  # fmt: skip
     """Let one row change the book and leave its mark."""
+    level, known, state, totals = book
     if what == schema.ADD:
         if now == state[EXEC_NS] and s != state[EXEC_SIDE]:
             sums[REMAINDERS] += counted
         elif counted and reach > 0:
-            distance[r] = reach
+            marks.distance[r] = reach
         _rest(level, known, order, s, p, qty, totals)
     elif what == schema.ROLL_IN:
         _rest(level, known, -1, s, p, qty, totals)
@@ -100,7 +131,7 @@ def _row(
         if counted:
             if now != state[EXEC_NS] or s != state[EXEC_SIDE] or state[MARKETS] == 0:
                 state[MARKETS] += 1
-            market[r] = state[MARKETS] - 1
+            marks.market[r] = state[MARKETS] - 1
         state[EXEC_NS], state[EXEC_SIDE] = now, s
         sums[UNKNOWN] += _take(level, known, order, s, p, qty, totals) < 0
     elif what == schema.MODIFY and order >= 0 and known[order, LEFT] > 0:
@@ -110,9 +141,9 @@ def _row(
         gone = _take(level, known, order, s, p, qty, totals)
         sums[UNKNOWN] += gone < 0
         if counted and gone > 0 and reach > 0:
-            distance[r], removed[r] = reach, gone
+            marks.distance[r], marks.removed[r] = reach, gone
             # Some feeds (LOBSTER 2003) have no delete: a reduction to nothing is one.
-            whole[r] = what == schema.DELETE or (order >= 0 and known[order, LEFT] == 0)
+            marks.whole[r] = what == schema.DELETE or (order >= 0 and known[order, LEFT] == 0)
 
 
 @kernel
@@ -129,10 +160,9 @@ def _best(level: Any, s: int, start: int) -> int:
 
 
 @kernel
-def _integrate(
-    level: Any, bid: int, ask: int, dt: float, totals: Any, sums: Any, lots_time: Any, per_level: Any
-) -> None:
+def _integrate(level: Longs, bid: int, ask: int, dt: float, totals: Longs, over: Integrals) -> None:
     """Add `dt` seconds of the standing book to the integrals."""
+    sums, lots_time, per_level = over.sums, over.lots_time, over.per_level
     width = level.shape[1]
     sums[SECONDS] += dt
     sums[SPREAD] += dt * (ask - bid)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError, TapeError
-from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.id_map import Ids, find, new_ids
@@ -20,7 +20,7 @@ from tercel.market.book.tape_kernels import add_id, block_in, clear, drop_level,
 from tercel.market.tape import schema
 from tercel.market.tape.compiled_levels import compile_levels
 from tercel.market.tape.compiled_rows import ROW, emit
-from tercel.market.tape.events import Events
+from tercel.market.tape.events import Columns, Events
 from tercel.market.tape.instrument import Instrument
 
 WHOLE = 1 << 30
@@ -51,14 +51,11 @@ def compile_modify(
 
 
 @kernel
-def compile_rows(
-    b: Packed, ids: Ids, key_of: Longs,
-    ns: Longs, kind: Bytes, order_id: Longs, side: Bytes, price: Packed, qty: Packed,
-    start: int, stop: int, out: Longs, at: int,
-) -> int:  # fmt: skip
+def compile_rows(b: Packed, ids: Ids, key_of: Longs, tape: Columns, start: int, stop: int, out: Longs, at: int) -> int:
     """Compile tape rows `[start, stop)` behind `out[:at]`; returns the new length, or -1 - row for an L2 row."""
+    ns, side, price, qty = tape.exch_ns, tape.side, tape.price_ticks, tape.qty_lots
     for i in range(start, stop):
-        what, key = kind[i], order_id[i]
+        what, key = tape.kind[i], tape.order_id[i]
         if what == schema.ADD:
             where = find(ids, key)
             if where >= 0 and qty[i] > 0:
@@ -161,20 +158,15 @@ def compile_day(instrument: Instrument, events: Events) -> CompiledDay:
     ids = new_ids(MOST_ORDERS)
     key_of = np.zeros(MOST_ORDERS, np.int64)
     out = np.zeros((2 * events.n, ROW), np.int64)
-    at = 0
+    at, tape = 0, events.columns()
     marks = [Checkpoint(int(events.exch_ns[0]) - 1 if events.n else 0, 0, False, 0, 0, 0, np.zeros((0, 6), np.int64))]
     status = np.flatnonzero(events.kind == schema.STATUS)
     by_level = bool(np.any(events.kind == schema.LEVEL_SET))
     for start, stop, ns in _quarters(events):
         if by_level:
-            at = compile_levels(
-                b, events.exch_ns, events.kind, events.side, events.price_ticks, events.qty_lots, start, stop, out, at
-            )
+            at = compile_levels(b, tape, start, stop, out, at)
         else:
-            at = compile_rows(
-                b, ids, key_of, events.exch_ns, events.kind, events.order_id, events.side, events.price_ticks,
-                events.qty_lots, start, stop, out, at,
-            )  # fmt: skip
+            at = compile_rows(b, ids, key_of, tape, start, stop, out, at)
         if at < 0:
             raise TapeError(
                 "a tape of single orders or of level totals",

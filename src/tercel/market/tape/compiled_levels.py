@@ -1,10 +1,11 @@
 """A tape of level totals compiled for replay: every level has a slot for as long as the tape shows it."""
 
-from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, in_window, insert, reduce, release
 from tercel.market.book.records import level_at, order_at, side_at
 from tercel.market.tape.compiled_rows import emit
+from tercel.market.tape.events import Columns
 from tercel.market.tape.schema import CLEAR, CROSS, LEVEL_SET, ROLL_IN, ROLL_OUT, STATUS, TRADE, TRADE_HIDDEN
 
 WHOLE = 1 << 30
@@ -22,21 +23,11 @@ def block_of(b: Packed, side: int, price: int) -> int:
 
 
 @kernel
-def compile_levels(
-    b: Packed,
-    ns: Longs,
-    kind: Bytes,
-    side: Bytes,
-    price: Packed,
-    qty: Packed,
-    start: int,
-    stop: int,
-    out: Longs,
-    at: int,
-) -> int:
+def compile_levels(b: Packed, tape: Columns, start: int, stop: int, out: Longs, at: int) -> int:
     """Compile rows `[start, stop)` behind `out[:at]`; returns the new length, -1 - row for a row of single orders."""
+    ns, side, price, qty = tape.exch_ns, tape.side, tape.price_ticks, tape.qty_lots
     for i in range(start, stop):
-        what = kind[i]
+        what = tape.kind[i]
         slot = block_of(b, side[i], price[i]) if side[i] != 0 else -1
         if what == LEVEL_SET or what == ROLL_IN or what == ROLL_OUT:
             if what == ROLL_OUT or qty[i] == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,20 @@ from tercel.market.tape import schema
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+class Columns(NamedTuple):
+    """The nine columns as a kernel takes them: in the order and of the dtypes of ``schema.COLUMNS``."""
+
+    exch_ns: NDArray[Any]
+    recv_ns: NDArray[Any]
+    seq: NDArray[Any]
+    kind: NDArray[Any]
+    order_id: NDArray[Any]
+    side: NDArray[Any]
+    price_ticks: NDArray[Any]
+    qty_lots: NDArray[Any]
+    flags: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +85,9 @@ class Events:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def columns(self) -> tuple[NDArray[Any], ...]:
-        """The nine arrays in the order of ``schema.COLUMNS`` (what kernels take as ``*events.columns()``)."""
-        return tuple(getattr(self, name) for name, _ in schema.COLUMNS)
+    def columns(self) -> Columns:
+        """The nine arrays, as kernels take them."""
+        return Columns(*(getattr(self, name) for name, _ in schema.COLUMNS))
 
     def slice(self, start: int, stop: int | None = None) -> Events:
         """Rows `start` to `stop` (excluded) as views."""
