@@ -16,7 +16,7 @@ import numpy as np
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import mix
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.market.impact import words
+from tercel.market.impact import layout
 from tercel.market.impact.translate import translate
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real, real
@@ -38,12 +38,12 @@ def impact_event(b: Packed, k: Longs, flow: Floats) -> None:
         return
     begin_law(k)
     phi, moving = decayed(k, flow, p, 1e-9 * (k[sim.NOW] - k[sim.LAW_NS]))
-    k[sim.IMPACT_NS] = k[sim.NOW] + int(flow[p + words.STEP_S] * NS_PER_SECOND)
+    k[sim.IMPACT_NS] = k[sim.NOW] + int(flow[p + layout.STEP_S] * NS_PER_SECOND)
     if k[sim.PENDING] != 0:
         phi += fold_in(k, flow, p)
         moving += abs(phi)
-    if int(flow[p + words.LAW]) == sim.WEIGHTS:
-        put_real(k, sim.BIAS, min(max(flow[p + words.SCALE] * phi, -_MOST_BIAS), _MOST_BIAS))
+    if int(flow[p + layout.LAW]) == sim.WEIGHTS:
+        put_real(k, sim.BIAS, min(max(flow[p + layout.SCALE] * phi, -_MOST_BIAS), _MOST_BIAS))
     else:
         pay(b, k, target(phi, flow, p))
     k[sim.LAW_NS] = k[sim.NOW]
@@ -55,8 +55,8 @@ def impact_event(b: Packed, k: Longs, flow: Floats) -> None:
 def target(phi: float, flow: Floats, p: int) -> float:
     """Where the law wants the price, ticks above where it would be without us."""
     if abs(phi) < 1.0:
-        return flow[p + words.SCALE] * phi
-    size = flow[p + words.SCALE] * abs(phi) ** flow[p + words.EXPONENT]
+        return flow[p + layout.SCALE] * phi
+    size = flow[p + layout.SCALE] * abs(phi) ** flow[p + layout.EXPONENT]
     return size if phi > 0.0 else -size
 
 
@@ -68,21 +68,21 @@ def ticks_owed(k: Longs, flow: Floats, side: int) -> tuple[int, int]:
     How far the kernel has decayed since the law last looked, a second at most, is left out.
     """
     p = int(flow[sim.IMPACT_AT]) if flow.shape[0] > sim.IMPACT_AT else 0
-    if p == 0 or int(flow[p + words.LAW]) != sim.TRANSLATION or flow[p + words.SCALE] <= 0.0:
+    if p == 0 or int(flow[p + layout.LAW]) != sim.TRANSLATION or flow[p + layout.SCALE] <= 0.0:
         return 0, _ALL
     begin_law(k)
-    n = int(flow[p + words.COMPONENTS])
-    phi = k[sim.PENDING] / flow[p + words.MEAN_TRADE]
+    n = int(flow[p + layout.COMPONENTS])
+    phi = k[sim.PENDING] / flow[p + layout.MEAN_TRADE]
     for j in range(n):
-        phi += flow[p + words.HEAD + n + j] * real(k, sim.KERNEL + j)
+        phi += flow[p + layout.HEAD + n + j] * real(k, sim.KERNEL + j)
     # as `pay` rounds: up from one tick and a little above the threshold, down from a little below it
     first = k[sim.SHIFT] - real(k, sim.ROUNDING) + (1.0 + 0.5 * _MOST if side > 0 else -0.5 * _MOST)
     owed = max(math.floor((target(phi, flow, p) - first) * side) + 1, 0)
     goal = first + side * owed
-    wanted = abs(goal) / flow[p + words.SCALE]
+    wanted = abs(goal) / flow[p + layout.SCALE]
     if wanted > 1.0:
-        wanted **= 1.0 / flow[p + words.EXPONENT]
-    lots = ((wanted if goal > 0.0 else -wanted) - phi) * side * flow[p + words.MEAN_TRADE]
+        wanted **= 1.0 / flow[p + layout.EXPONENT]
+    lots = ((wanted if goal > 0.0 else -wanted) - phi) * side * flow[p + layout.MEAN_TRADE]
     return owed, (min(max(math.ceil(lots), 1), _ALL) if lots < _ALL else _ALL)
 
 
@@ -98,32 +98,32 @@ def begin_law(k: Longs) -> None:
 def whole_order_ticks(flow: Floats, lots: int) -> int:
     """Ticks by which the law moves the price for an order of `lots` taken at once, rounded up; 0 without a law."""
     p = int(flow[sim.IMPACT_AT]) if flow.shape[0] > sim.IMPACT_AT else 0
-    if p == 0 or int(flow[p + words.LAW]) != sim.TRANSLATION:
+    if p == 0 or int(flow[p + layout.LAW]) != sim.TRANSLATION:
         return 0
-    return math.ceil(target(lots / flow[p + words.MEAN_TRADE], flow, p))
+    return math.ceil(target(lots / flow[p + layout.MEAN_TRADE], flow, p))
 
 
 @kernel
 def decayed(k: Longs, flow: Floats, p: int, dt_s: float) -> tuple[float, float]:
     """Let the kernel's components decay; Phi, and how much of it will still move."""
-    n = int(flow[p + words.COMPONENTS])
+    n = int(flow[p + layout.COMPONENTS])
     phi, moving = 0.0, 0.0
     for j in range(n):
-        rate = flow[p + words.HEAD + j]
+        rate = flow[p + layout.HEAD + j]
         z = real(k, sim.KERNEL + j) * math.exp(-rate * dt_s)
         put_real(k, sim.KERNEL + j, z)
-        phi += flow[p + words.HEAD + n + j] * z
+        phi += flow[p + layout.HEAD + n + j] * z
         if rate > 0.0:
-            moving += flow[p + words.HEAD + n + j] * abs(z)
+            moving += flow[p + layout.HEAD + n + j] * abs(z)
     return phi, moving
 
 
 @kernel
 def fold_in(k: Longs, flow: Floats, p: int) -> float:
     """Own lots that traded since the last event join the kernel; how many mean trades they were, buying positive."""
-    q = k[sim.PENDING] / flow[p + words.MEAN_TRADE]
+    q = k[sim.PENDING] / flow[p + layout.MEAN_TRADE]
     k[sim.PENDING] = 0
-    for j in range(int(flow[p + words.COMPONENTS])):
+    for j in range(int(flow[p + layout.COMPONENTS])):
         put_real(k, sim.KERNEL + j, real(k, sim.KERNEL + j) + q)
     return q
 

@@ -19,7 +19,7 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
 from tercel.market.book import layout as lay
-from tercel.market.impact import words
+from tercel.market.impact import layout
 from tercel.market.simulator import layout as sim
 
 if TYPE_CHECKING:
@@ -143,11 +143,12 @@ class ImpactLaw:
     def packed(self) -> Floats:
         """The words that `market.impact.kernel` reads."""
         rates, weights = self.kernel()
-        head = np.zeros(words.HEAD)
-        head[words.LAW] = LAWS[self.law]
-        head[words.SCALE] = self.scale_ticks if self.law == "translation" else self.strength
-        head[words.EXPONENT], head[words.MEAN_TRADE] = self.exponent, self.mean_trade_lots
-        head[words.STEP_S], head[words.COMPONENTS], head[words.DELAYS] = STEP_S, len(rates), len(self.replenishment_s)
+        head = np.zeros(layout.HEAD)
+        head[layout.LAW] = LAWS[self.law]
+        head[layout.SCALE] = self.scale_ticks if self.law == "translation" else self.strength
+        head[layout.EXPONENT], head[layout.MEAN_TRADE] = self.exponent, self.mean_trade_lots
+        head[layout.STEP_S], head[layout.COMPONENTS] = STEP_S, len(rates)
+        head[layout.DELAYS] = len(self.replenishment_s)
         return np.concatenate((head, rates, weights, self.replenishment_s))
 
     def card(self) -> dict[str, Any]:
@@ -209,8 +210,8 @@ def with_impact(source: "Source", law: ImpactLaw | None) -> "Source":
     states[:, sim.APART] = sim.WILL_PART if apart else sim.TOGETHER
     if law is not None:
         packed = law.packed()
-        if packed[words.COMPONENTS] > sim.KERNEL_WORDS:
-            raise ConfigError(f"at most {sim.KERNEL_WORDS} exponentials", f"{packed[words.COMPONENTS]}", "use fewer")
+        if packed[layout.COMPONENTS] > sim.KERNEL_WORDS:
+            raise ConfigError(f"at most {sim.KERNEL_WORDS} exponentials", f"{packed[layout.COMPONENTS]}", "use fewer")
         flow = np.concatenate((flow, packed))
         flow[sim.IMPACT_AT] = len(flow) - len(packed)
         states[:, sim.IMPACT] = LAWS[law.law]

@@ -17,7 +17,7 @@ from tercel.core.seeds import mix
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.book import layout as lay
 from tercel.market.book.records import order_at
-from tercel.market.impact import words
+from tercel.market.impact import layout
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_add, public_take, write
 from tercel.market.simulator.crossing import fill_traded, first_own, meet
@@ -158,11 +158,11 @@ def delay_ms(k: Longs, flow: Floats, slot: int) -> int:
     0: for as long as their order lives, as in replay.
     """
     p = int(flow[sim.IMPACT_AT])
-    delays = int(flow[p + words.DELAYS]) if p > 0 else 0
+    delays = int(flow[p + layout.DELAYS]) if p > 0 else 0
     if delays == 0:
         return 0
     drawn = int(mix(k[sim.FLOW_RNG] ^ (k[sim.NOW] + (slot << 48))) >> 11) % delays
-    at = p + words.HEAD + 2 * int(flow[p + words.COMPONENTS])
+    at = p + layout.HEAD + 2 * int(flow[p + layout.COMPONENTS])
     return max(int(flow[at + drawn] * 1000.0), 1)
 
 

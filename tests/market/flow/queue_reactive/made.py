@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
 from tercel.market.flow.queue_reactive.tables import LAYOUT, WEIGHTS
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tercel.market.flow.queue_reactive import edges as at
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 
 S = 10**9
 

@@ -10,7 +10,7 @@ from tests.market.flow.queue_reactive.made import made
 from tercel.core.errors import ConfigError
 from tercel.market.flow import load, names
 from tercel.market.flow.preset import FOLDER
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.calibrate import calibrate
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.queue_reactive.rake import expect, rake

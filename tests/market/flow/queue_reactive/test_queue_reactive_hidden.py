@@ -9,11 +9,11 @@ from tests.market.flow.queue_reactive.made import made
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
 from tercel.market.flow.queue_reactive.extract import day_of, gone, look, of_side
 from tercel.market.flow.queue_reactive.hidden import WITH_NS, again
-from tercel.market.flow.queue_reactive.hidden_acts import hidden, hidden_alone
+from tercel.market.flow.queue_reactive.hidden_events import hidden, hidden_alone
 from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
 from tercel.market.flow.queue_reactive.tables import LAYOUT
 from tercel.market.observed import Observed, observe

@@ -13,7 +13,7 @@ from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.kernel import choose
 from tercel.market.flow.queue_reactive.memory import next_wait, see
 from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset, start_memory

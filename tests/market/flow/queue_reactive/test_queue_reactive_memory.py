@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.market.flow.queue_reactive.made import made
 
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import (
     dropped,
     follows,

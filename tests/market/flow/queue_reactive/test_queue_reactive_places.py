@@ -12,10 +12,10 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.seeds import seed_stream
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
+from tercel.market.flow.queue_reactive import empirical
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive import memory as kernels
-from tercel.market.flow.queue_reactive import pools
-from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.acts import deeper_price, inside_price, scan
+from tercel.market.flow.queue_reactive.events import deeper_price, inside_price, scan
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of, dropped, gone, hastes, look, since_fell
 from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset, start_memory
 from tercel.market.flow.queue_reactive.tables import LAYOUT
@@ -260,7 +260,7 @@ def test_a_tape_is_read_as_the_flow_remembers_it_and_its_places_come_back(
     which = np.flatnonzero(inside)
     cells = kernel_says["haste"][which], fell[which, own], kernel_says["follows"][which, other], room
     count = np.bincount(np.ravel_multi_index(cells, SHAPE), minlength=len(LAWS))
-    found = pools.sizes_and_places([day], [seen], law)["inside"].reshape(-1, q.INSIDE_POINTS)
+    found = empirical.sizes_and_places([day], [seen], law)["inside"].reshape(-1, q.INSIDE_POINTS)
     truth = law["inside"].reshape(-1, q.INSIDE_POINTS)
     clear = (count >= 50) & (np.arange(len(LAWS)) % q.ROOMS > 0)  # in the first room both ends are one price
     assert clear.sum() > 10

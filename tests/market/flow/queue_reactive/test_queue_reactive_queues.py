@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.cancels import leaving
 from tercel.market.flow.queue_reactive.edges import lifetimes, returns
 from tercel.market.flow.queue_reactive.extract import day_of

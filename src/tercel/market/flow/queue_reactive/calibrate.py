@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import one_market, power_of_two, walking_slope
-from tercel.market.flow.queue_reactive import cancels, hidden, pools
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import cancels, empirical, hidden
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import displacements, edges
 from tercel.market.flow.queue_reactive.extract import WAIT_CELL, ExtractedDay, FlowState, day_of, look
 from tercel.market.flow.queue_reactive.minutes import minutes_of
@@ -166,8 +166,8 @@ def estimate(
     _, scalars, tables, seen = best
     law["turned"] = np.ones(q.SPREADS * q.KINDS)
     law |= dict(zip(WEIGHTS, tables, strict=True))
-    law |= pools.waits(days, seen, law["wait_edges"])
-    law |= pools.sizes_and_places(days, seen, law)
+    law |= empirical.waits(days, seen, law["wait_edges"])
+    law |= empirical.sizes_and_places(days, seen, law)
     law |= repeats(days, seen)
     law |= cancels.cancelled(days)
     law |= hidden.laws(days, seen, law["spread_edges"], lot / instrument.lot)
@@ -200,7 +200,7 @@ def _scalars(days: Sequence[ExtractedDay], session_ns: int) -> dict[str, float]:
         "limited": float(limited),
         "by_imbalance": 0.0,
         "beyond": 0.0 if limited else cancels.beyond(days),
-        "live_mean": pools.live_mean(days),
+        "live_mean": empirical.live_mean(days),
         "deep_power": 4.0,
         "leaves_mean": 0.0,
         "hidden_again": hidden.again(days),
@@ -292,7 +292,7 @@ def _preset(
     date: str,
     lot: int,
 ) -> QueueReactivePreset:
-    depth, offset = pools.mean_book(days)
+    depth, offset = empirical.mean_book(days)
     markets = np.concatenate([d.lots[d.o.kind == q.MARKET] for d in days])
     seconds = sum(d.o.seconds for d in days)
     mid2 = [d.o.mid2[d.o.mid2 != 0] for d in days]
@@ -310,7 +310,7 @@ def _preset(
         level_offset_ticks=_plain(offset),
         mean_spread_ticks=float(spread.mean()),
         sd60_ticks=float(np.sqrt(np.mean(sd60**2))) if len(sd60) else 0.0,
-        volume_curve=_plain(pools.volume_curve(days, scalars["session_ns"])),
+        volume_curve=_plain(empirical.volume_curve(days, scalars["session_ns"])),
         eta_ticks_per_lot=walking_slope(depth, offset),
         orders=max(1024, power_of_two(8.0 * scalars["live_mean"])),
         width=max(256, power_of_two(4.0 * scalars["window"])),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.calibrate import to_lots
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import class_of, haste, remember, retreat, see, wait_row
 from tercel.market.flow.queue_reactive.preset import start_memory
 from tercel.market.flow.queue_reactive.queues import Queues, queues
@@ -159,7 +159,7 @@ def dropped(day: ExtractedDay, seen: FlowState) -> NDArray[np.int64]:
 
 
 def _touched(day: ExtractedDay, seen: FlowState) -> NDArray[np.int64]:
-    """As `words.TOUCHED`, int64[2, n, 2]: by market orders and by cancels, of the bid and of the ask."""
+    """As `layout.TOUCHED`, int64[2, n, 2]: by market orders and by cancels, of the bid and of the ask."""
     frame = (day.o.side * np.where(seen.event % 2 == 0, 1, -1))[:, None]
     same, opposite = np.divmod(seen.cells[:, [EMPTIED_CELL, VACATED_CELL]].T.astype(np.int64)[..., None], q.TOUCHED)
     return np.where(frame == np.array([1, -1]), same, opposite)

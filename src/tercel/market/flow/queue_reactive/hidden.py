@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.market.flow.calibrate import to_lots
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.flow.queue_reactive.empirical import points
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, FlowState, dropped, gone, of_side
-from tercel.market.flow.queue_reactive.pools import points
 
 WITH_NS: Final = 10_000_000
 """An execution belongs to the market order that comes within so long after it."""

@@ -31,9 +31,9 @@ from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.records import order_at
-from tercel.market.flow.queue_reactive import words as q
-from tercel.market.flow.queue_reactive.acts import limit, purge, refill, repair, take, wants
-from tercel.market.flow.queue_reactive.hidden_acts import hidden, hidden_alone
+from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.flow.queue_reactive.events import limit, purge, refill, repair, take, wants
+from tercel.market.flow.queue_reactive.hidden_events import hidden, hidden_alone
 from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, remember, see
 from tercel.market.flow.queue_reactive.withdrawals import cancel, stand, withdraw
 from tercel.market.simulator import layout as sim

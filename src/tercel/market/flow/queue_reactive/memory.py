@@ -9,7 +9,7 @@ from tercel.core.exponential import exp
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real, real
 
@@ -136,7 +136,7 @@ def young(k: Longs, flow: Floats, now: int, side: int) -> int:
 
 @kernel
 def left(k: Longs, flow: Floats, now: int, side: int, what: int) -> int:
-    """How long ago a side's touch was EMPTIED or VACATED, and whether its price is back: see `words.TOUCHED`."""
+    """How long ago a side's touch was EMPTIED or VACATED, and whether its price is back: see `layout.TOUCHED`."""
     at = 0 if side > 0 else 1
     age = class_of(flow, q.SINCE_EDGES, q.SINCE, now - k[what + 2 + at])
     if age == q.SINCE:
@@ -147,7 +147,7 @@ def left(k: Longs, flow: Floats, now: int, side: int, what: int) -> int:
 
 @kernel
 def _of_side(k: Longs, cell: int, side: int) -> int:
-    """What a cell of EMPTIES, in the frame of the previous event, says of a side: see `words.TOUCHED`."""
+    """What a cell of EMPTIES, in the frame of the previous event, says of a side: see `layout.TOUCHED`."""
     return cell // q.TOUCHED if side == k[q.P_SIDE] else cell % q.TOUCHED
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay
 from tercel.market.flow.queue_reactive.latent import latent
 

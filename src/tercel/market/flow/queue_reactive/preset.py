@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tercel.core.seeds import mix
 from tercel.market.flow.preset import Positive, Preset, Rate
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.tables import LAYOUT, misfit, pack
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real
@@ -62,7 +62,7 @@ class QueueReactivePreset(Preset):
     version : int
         Of the tables' layout; a file of another one is refused.
     law : mapping of name to tuple of float
-        Flat tables, see `tables.LAYOUT` and :mod:`words` for their shapes.
+        Flat tables, see `tables.LAYOUT` and :mod:`layout` for their shapes.
     scalars : mapping of name to float
         See `tables.SCALARS`.
     minutes : tuple of (activity, market factor, day)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Floats, Longs, kernel
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.observed import Observed
 
 _PREV, _NEXT, _LEFT, _AT, _BORN, _LINKS = range(6)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import kernel
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 
 
 @kernel

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import CapacityError
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of
 from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
 from tercel.market.simulator.days import observed_day

@@ -9,7 +9,7 @@ from tercel.core.seeds import uniform
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import changes
 from tercel.market.book.records import level_at, order_at
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import class_of, quarters, touch
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_take

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import cuts, pad
 from tercel.market.flow.queue_reactive.extract import (
     WAIT_CELL,
@@ -120,7 +120,7 @@ def _places(days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[s
 
 
 def _inside(days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[str, Table]) -> Table:
-    """Ticks into the spread from its nearer end, by haste, how either side fell back, and the room (`words.INSIDE`).
+    """Ticks into the spread from its nearer end, by haste, how either side fell back, and the room (`layout.INSIDE`).
 
     Where orders are few, a cell takes those of a wider one: of any haste, then of any own side, then of any other.
     """

@@ -6,7 +6,7 @@ and begin with 1 - HIDDEN_AGAIN of the rate that the tape has.
 
 from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.seeds import uniform
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import dropped, gone, touch
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade

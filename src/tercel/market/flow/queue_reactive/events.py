@@ -1,6 +1,6 @@
 """What the queue-reactive flow does to the book: it looks at the best levels, places, takes, and refills.
 
-Whose order is cancelled is the matter of `withdrawals`; what trades unseen, that of `hidden_acts`. The book holds
+Whose order is cancelled is the matter of `withdrawals`; what trades unseen, that of `hidden_events`. The book holds
 public orders alone: own orders stand in another (`market.simulator.background`).
 """
 
@@ -11,7 +11,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate, best, changes
 from tercel.market.book.records import level_at, order_at, side_at
-from tercel.market.flow.queue_reactive import words as q
+from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import class_of, follows, haste, since_fell, touch
 from tercel.market.flow.queue_reactive.withdrawals import withdraw
 from tercel.market.flow.santa_fe import market_order
