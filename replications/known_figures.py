@@ -54,10 +54,10 @@ def frontier(
         right.set_ylabel("thousand shares left")
         right.legend(loc="upper right")
 
-    told = ", ".join(label for label in trajectories)
+    parts = ", ".join(label for label in trajectories)
     return drawn(
         name,
-        f"Efficient frontier of the Almgren-Chriss example, the agent's schedules on it; trajectories for {told}.",
+        f"Efficient frontier of the Almgren-Chriss example, the agent's schedules on it; trajectories for {parts}.",
         f"Lines: closed form. Dots: the agent's schedules, {len(agents)} training seeds, one network each for all risk "
         "aversions.",
         (WIDE, 3.6),
@@ -100,12 +100,12 @@ def hedges(
         right.set_ylabel("risk-averse price")
         right.legend(loc="upper left")
 
-    told = "; ".join(
+    text = "; ".join(
         f"{key}: {np.asarray(value)[0]:.3f} to {np.asarray(value)[-1]:.3f}" for key, value in prices.items()
     )
     return drawn(
         name,
-        f"Left: units held by the price of the underlying, closed form and network. Right: risk-averse prices, {told}.",
+        f"Left: units held by the price of the underlying, closed form and network. Right: risk-averse prices, {text}.",
         "Left: lines are the closed form, dots the network, one for each training seed. Right: expected shortfall of "
         "the hedged option, lower is better.",
         (WIDE, 3.6),

@@ -45,11 +45,11 @@ def savings(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any]
         panel.set_ylabel("% of cost saved on submit and leave")
         panel.legend(loc="best")
 
-    told = "; ".join(f"{key}: {ours[kinds[0][0]]['mean']:.0f} and {ours[kinds[1][0]]['mean']:.0f} %"
+    summary = "; ".join(f"{key}: {ours[kinds[0][0]]['mean']:.0f} and {ours[kinds[1][0]]['mean']:.0f} %"
                      for key, ours in found.items())  # fmt: skip
     return drawn(
         name,
-        f"Cost saved on submit and leave by a swept table, private state and with market variables: {told}.",
+        f"Cost saved on submit and leave by a swept table, private state and with market variables: {summary}.",
         "Dots: ours, with 95 % intervals over half hours. Band: published for time and inventory; dashed: the least "
         "published with market variables.",
         (WIDE, 3.4),
@@ -79,10 +79,10 @@ def gains(found: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any], 
         panel.set_yticks(at, list(found))
         panel.set_xlabel("gain over TWAP, bps")
 
-    told = "; ".join(f"{key}: {ours['gain_bps']['mean']:.1f}" for key, ours in found.items())
+    summary = "; ".join(f"{key}: {ours['gain_bps']['mean']:.1f}" for key, ours in found.items())
     return drawn(
         name,
-        f"Gain of a double DQN over TWAP, bps, by how it is judged: {told}.",
+        f"Gain of a double DQN over TWAP, bps, by how it is judged: {summary}.",
         "Dots: ours, with 95 % intervals over days and training seeds. Band: published, nine symbols.",
         (WIDE, 3.2),
         draw,

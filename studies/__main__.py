@@ -192,7 +192,7 @@ def worth_alpha(
 ) -> None:
     """Measure what a forecast of known skill saves, in bps of implementation shortfall."""
     with reported(as_json):
-        from studies.worth import command
+        from studies.value import command
 
         raise typer.Exit(command.alpha(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))
 
@@ -207,7 +207,7 @@ def worth_posture(
 ) -> None:
     """Measure what a posture does to the tail and the mean of cost, in calm and when the market turns."""
     with reported(as_json):
-        from studies.worth import command
+        from studies.value import command
 
         raise typer.Exit(command.posture(market=market, episodes=episodes, seed=seed, out=out, as_json=as_json))
 

@@ -74,11 +74,11 @@ def judge_task(name: str, folder: str, seeds: list[int], episodes: int, scratch:
 
 def _counter(word: str, of: int) -> Any:
     """Says how many are done, once each."""
-    told = [0]
+    printed = [0]
 
     def tick(done: int) -> None:
-        if done > told[0]:
-            told[0] = done
+        if done > printed[0]:
+            printed[0] = done
             say(f"{word}: {done} of {of}")
 
     return tick

@@ -102,11 +102,11 @@ def keep_rules(
 ) -> None:
     """Write tuned rules with their validated rewards; policies are residuals of the best one, or of none."""
     best = max(found, key=lambda kind: found[kind][1])
-    told = {kind: {"validated": value, "parameters": _named(rule)} for kind, (rule, value) in found.items()}
+    by_kind = {kind: {"validated": value, "parameters": _named(rule)} for kind, (rule, value) in found.items()}
     write_whole(
         rules_path(folder, cell),
         (
-            json.dumps({"best": best, "base": best if residual else None, "rules": told, **about}, indent=1) + "\n"
+            json.dumps({"best": best, "base": best if residual else None, "rules": by_kind, **about}, indent=1) + "\n"
         ).encode(),
     )
 
@@ -131,12 +131,12 @@ def read_rules(folder: Path, cell: Cell) -> tuple[dict[str, rules.Tuned], str, s
     """
     path = rules_path(folder, cell)
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(path.read_text(encoding="utf-8"))
         found = {
             kind: rules.Tuned(kind, np.array([rule["parameters"].get(name, rules.NEVER) for name in rules.NAMES]))
-            for kind, rule in said["rules"].items()
+            for kind, rule in stored["rules"].items()
         }
-        best, base = said["best"], said["base"]
+        best, base = stored["best"], stored["base"]
         return found, found[best].kind, None if base is None else found[base].kind
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PolicyError(

@@ -156,7 +156,7 @@ def _print(rows: Sequence[dict[str, Any]], known: dict[str, Any], exponents: dic
     cells = []
     for row in rows:
         rules, gain = row["rules"], row["paired_vs_best_rule"]
-        told = (rules[name]["mean"] if name in rules else None for name in RULES)
+        shown = (rules[name]["mean"] if name in rules else None for name in RULES)
         cells.append(
             (
                 f"{1e4 * row['cost']:g}",
@@ -164,7 +164,7 @@ def _print(rows: Sequence[dict[str, Any]], known: dict[str, Any], exponents: dic
                 f"{rules[row['best_rule']]['mean']:.3f}",
                 row["best_rule"],
                 f"{gain['mean']:+.4f} [{gain['ci_low']:+.4f}, {gain['ci_high']:+.4f}]",
-                *("-" if price is None else f"{price:.3f}" for price in told),
+                *("-" if price is None else f"{price:.3f}" for price in shown),
             )
         )
     title = f"expected shortfall ({100 * dh.ALPHA:g} %) of the hedged option: what must be asked for it"

@@ -40,8 +40,8 @@ def run(
     figure = savings(found, PUBLISHED, f"{STUDY}_{symbol.lower()}").save(out)
     spans = dict(zip(("trained_on", "judged_on"), tape.spans, strict=True))
     if as_json:
-        told = {"study": STUDY, "symbol": symbol, "shares": tables[0].shares, **spans, "seeds": seeds}
-        print_json({**told, "published": PUBLISHED, "ours": found, "figure": str(figure)})
+        about = {"study": STUDY, "symbol": symbol, "shares": tables[0].shares, **spans, "seeds": seeds}
+        print_json({**about, "published": PUBLISHED, "ours": found, "figure": str(figure)})
     else:
         _print(symbol, tables[0].shares, spans, found)
     say(f"figure  {figure}")
@@ -122,10 +122,10 @@ def _print(symbol: str, shares: int, spans: Mapping[str, str], found: Mapping[st
         *(
             (
                 setting,
-                _told(ours["private_over_submit_and_leave_percent"]),
-                _told(ours["over_private_percent"]["spread, cost, volume"]),
-                _told(ours["over_private_percent"]["imbalance"]),
-                _told(ours["all_over_submit_and_leave_percent"]),
+                _cell(ours["private_over_submit_and_leave_percent"]),
+                _cell(ours["over_private_percent"]["spread, cost, volume"]),
+                _cell(ours["over_private_percent"]["imbalance"]),
+                _cell(ours["all_over_submit_and_leave_percent"]),
             )
             for setting, ours in found.items()
         ),
@@ -135,7 +135,7 @@ def _print(symbol: str, shares: int, spans: Mapping[str, str], found: Mapping[st
     print_table("cost saved, % [95 % over half hours]", heads, rows, leaves)
 
 
-def _told(part: Mapping[str, float | None]) -> str:
+def _cell(part: Mapping[str, float | None]) -> str:
     if part["ci_low"] is None:
         return f"{part['mean']:.1f}"
     return f"{part['mean']:.1f} [{part['ci_low']:.1f}, {part['ci_high']:.1f}]"

@@ -48,7 +48,7 @@ def path_of(folder: Path, symbol: str, setting: Setting) -> Path:
 def keep(folder: Path, kept: Kept) -> None:
     """Write a table, whole or not at all."""
     table = kept.table
-    told = {
+    raw = {
         "study": "nevmyvaka",
         "symbol": kept.symbol,
         "shares": kept.shares,
@@ -62,7 +62,7 @@ def keep(folder: Path, kept: Kept) -> None:
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path_of(folder, kept.symbol, table.setting), json.dumps(told, indent=1) + "\n")
+    write_whole(path_of(folder, kept.symbol, table.setting), json.dumps(raw, indent=1) + "\n")
 
 
 def kept(folder: Path, symbol: str, setting: Setting) -> Kept:
@@ -87,15 +87,15 @@ def kept(folder: Path, symbol: str, setting: Setting) -> Kept:
         raise PolicyError("a learned table", f"{path}: {error}", "learn it again with --train") from error
 
 
-def _read(told: dict[str, Any], setting: Setting) -> Kept:
-    offsets = np.array(told["offsets"], np.int64)
+def _read(raw: dict[str, Any], setting: Setting) -> Kept:
+    offsets = np.array(raw["offsets"], np.int64)
     actions = {}
     for name, which in VARIANTS.items():
-        digits = [[_DIGITS.index(digit) for digit in step] for step in told["actions"][name]]
+        digits = [[_DIGITS.index(digit) for digit in step] for step in raw["actions"][name]]
         actions[name] = np.array(digits, np.int8).reshape(setting.steps, setting.units, 3 ** len(which))
         if actions[name].max() >= len(offsets):
             raise ValueError(f"an action beyond {len(offsets)}")
-    cuts = np.array(told["cuts"], np.float64).reshape(setting.units, 4, 2)
-    table = Table(setting, int(told["leave"]), cuts, actions)
-    days = tuple(str(day) for day in told["trained_on"])
-    return Kept(table, str(told["symbol"]), int(told["shares"]), days, bool(told["cut"]), offsets)
+    cuts = np.array(raw["cuts"], np.float64).reshape(setting.units, 4, 2)
+    table = Table(setting, int(raw["leave"]), cuts, actions)
+    days = tuple(str(day) for day in raw["trained_on"])
+    return Kept(table, str(raw["symbol"]), int(raw["shares"]), days, bool(raw["cut"]), offsets)

@@ -42,8 +42,8 @@ def run(lake: Path, symbol: str, train: bool, shares: int, seeds: Sequence[int],
     figure = gains(found, PUBLISHED, f"{STUDY}_{symbol.lower()}").save(out)
     spans = dict(zip(("trained_on", "judged_on"), tape.spans, strict=True))
     if as_json:
-        told = {"study": STUDY, "symbol": symbol, "shares": origin.shares, **spans, "seeds": seeds}
-        print_json({**told, "published": PUBLISHED, "ours": found, "figure": str(figure)})
+        about = {"study": STUDY, "symbol": symbol, "shares": origin.shares, **spans, "seeds": seeds}
+        print_json({**about, "published": PUBLISHED, "ours": found, "figure": str(figure)})
     else:
         _print(symbol, found)
         say(f"learned on {spans['trained_on']}, judged on {spans['judged_on']}, {origin.shares:,} shares")
@@ -131,7 +131,7 @@ def _print(symbol: str, found: dict[str, Any]) -> None:
     ]
     for name, one in found.items():
         part = one["gain_bps"]
-        told = "-" if part["ci_low"] is None else f"[{part['ci_low']:.1f}, {part['ci_high']:.1f}]"
-        rows.append((name, str(one["orders"]), str(one["days"]), f"{part['mean']:.2f}", told, f"{one['p_gain']:.3f}"))
+        span = "-" if part["ci_low"] is None else f"[{part['ci_low']:.1f}, {part['ci_high']:.1f}]"
+        rows.append((name, str(one["orders"]), str(one["days"]), f"{part['mean']:.2f}", span, f"{one['p_gain']:.3f}"))
     heads = ("how", "orders", "days", "gain, bps", "95 %", "P(gain > 0)")
     print_table(f"{symbol}: double DQN over TWAP (a fill at the mid is no execution)", heads, rows)

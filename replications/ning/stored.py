@@ -57,10 +57,10 @@ def kept(folder: Path, symbol: str) -> tuple[Origin, dict[str, list[MlpPolicy]]]
         There are none, or none of ours.
     """
     try:
-        told = json.loads((folder / f"{symbol}.json").read_text(encoding="utf-8"))
+        raw = json.loads((folder / f"{symbol}.json").read_text(encoding="utf-8"))
         origin = Origin(
-            str(told["symbol"]), int(told["shares"]), tuple(map(str, told["days"])), float(told["sd_bps"]),
-            (int(told["walks"][0]), int(told["walks"][1])),
+            str(raw["symbol"]), int(raw["shares"]), tuple(map(str, raw["days"])), float(raw["sd_bps"]),
+            (int(raw["walks"][0]), int(raw["walks"][1])),
         )  # fmt: skip
         files = {kind: [folder / f"{symbol}-{kind}-{seed}.onnx" for seed in SEEDS] for kind in KINDS}
         loaded = {kind: [from_onnx(path.read_bytes()) for path in paths] for kind, paths in files.items()}

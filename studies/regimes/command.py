@@ -58,5 +58,5 @@ def _plain(value: Any) -> Any:
 
 def _cell(one: Effect, key: str, form: str) -> str:
     value: Any = getattr(one, key)
-    told = key not in ("lowest_depth", "depth_after", "deepest", "back") or one.passes
-    return form.format(value) if told and math.isfinite(value) else ""
+    shown = key not in ("lowest_depth", "depth_after", "deepest", "back") or one.passes
+    return form.format(value) if shown and math.isfinite(value) else ""

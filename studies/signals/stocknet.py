@@ -132,14 +132,14 @@ def _guesses(data: StockNet, targets: pl.DataFrame) -> list[tuple[str, Labels, f
     found = [("majority of train", everyone, accuracy(y[validation], np.full(len(validation), usual)))]
     price = _past_moves(data, targets)
     found.append(("price, logistic", *_logistic(price, y, train, validation, test)))
-    for cutoff, told in (("close", "to 16:00 of d - 1"), ("open", "to 09:30 of d")):
+    for cutoff, until in (("close", "to 16:00 of d - 1"), ("open", "to 09:30 of d")):
         texts = _texts(data, targets, "close" if cutoff == "close" else "open")
         vectors = needed("sklearn.feature_extraction.text").TfidfVectorizer(
             min_df=5, sublinear_tf=True, token_pattern=r"\S+", max_features=50_000
         )
         vectors.fit([texts[i] for i in train])
         x = vectors.transform(texts)
-        found.append((f"tweets {told}, TF-IDF", *_logistic(x, y, train, validation, test)))
+        found.append((f"tweets {until}, TF-IDF", *_logistic(x, y, train, validation, test)))
     return found
 
 

@@ -128,9 +128,9 @@ def lead(study: Study) -> str:
     if not cell:
         return "Too few large orders joined the touch to say anything."
     mean, low, high = (cell[key] for key in ("after_over_placebo", "ci_low", "ci_high"))
-    told = (
+    text = (
         f"In the minute after an order of {FACTORS[0]} usual sizes joined, opposite market orders came {mean:.2f} times"
     )
-    return f"{told} as often as after usual ones, after / placebo, 95 % [{low:.2f}, {high:.2f}]" + (
+    return f"{text} as often as after usual ones, after / placebo, 95 % [{low:.2f}, {high:.2f}]" + (
         "." if cell["tells"] else ": this tape cannot tell."
     )

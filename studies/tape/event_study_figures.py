@@ -32,7 +32,7 @@ def by_horizon(effects: Effects, symbol: str, name: str = "attraction") -> Figur
         _factors(panels[0][0])
         drawing.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
-    told = "; ".join(
+    summary = "; ".join(
         f"{kind} {seconds} s {cell['after_over_placebo']:.2f}"
         for kind, factors in effects.items()
         for seconds, cell in factors["3"]["opposite_orders"].items()
@@ -41,7 +41,7 @@ def by_horizon(effects: Effects, symbol: str, name: str = "attraction") -> Figur
     return drawn(
         name,
         f"{symbol}: market orders that would hit a large order's side, after / placebo, orders of at least 3 usual "
-        f"sizes: {told}.",
+        f"sizes: {summary}.",
         "Filled: after / placebo with its 95 % interval. Hollow: the placebo, windows that ended 10 s before the order "
         "came. Cells with under 20 orders are left out; what leaves the picture is cut.",
         (WIDE, 5.6),
@@ -135,10 +135,10 @@ def drift_and_slope(
             left.legend(loc="upper left")
         _slopes(right, slopes)
 
-    told = ", ".join(f"{seconds} s {row['mean']:.2f}" for seconds, row in slopes.items())
+    summary = ", ".join(f"{seconds} s {row['mean']:.2f}" for seconds, row in slopes.items())
     return drawn(
         name,
-        f"{symbol}: drift of the mid after large orders, and extra opposite lots for each lot shown: {told}.",
+        f"{symbol}: drift of the mid after large orders, and extra opposite lots for each lot shown: {summary}.",
         "Left: orders of at least 3 usual sizes less their controls, the placebo not taken off. Right: within cells of "
         "like moments; hollow: the placebo. Bars are 95 % intervals.",
         (WIDE, 3.0),

@@ -30,15 +30,15 @@ WITHOUT: Final = {WHOLE: (), **{part: (part,) for part in PARTS}}
 def run(lake: Path, symbol: str, dates: Sequence[str], days: int, seed: int, as_json: bool) -> None:
     """Print a row for the tape, for the whole law, and for the law without each part."""
     found = dict(studies(lake, symbol, dates, days, seed))
-    told = {TAPE: {name: cell.real for name, cell in found[WHOLE].figures.items() if name in FIGURES}}
-    told |= {
+    rows = {TAPE: {name: cell.real for name, cell in found[WHOLE].figures.items() if name in FIGURES}}
+    rows |= {
         name: {key: cell.simulated for key, cell in one.figures.items() if key in FIGURES}
         for name, one in found.items()
     }
     passed = {name: sum(gate.passed for gate in one.gates) for name, one in found.items()}
     if as_json:
         print_json({"symbol": symbol, "days": list(dates), "simulated_days": days, "seed": seed} | {
-            "rows": told, "gates_passed": passed, "gates": len(found[WHOLE].gates),
+            "rows": rows, "gates_passed": passed, "gates": len(found[WHOLE].gates),
         })  # fmt: skip
         return
     cells = [
@@ -47,7 +47,7 @@ def run(lake: Path, symbol: str, dates: Sequence[str], days: int, seed: int, as_
             *(f"{row[key]:.3f}" for key in FIGURES),
             f"{passed.get(name, '')}",
         ]
-        for name, row in told.items()
+        for name, row in rows.items()
     ]
     title = f"{symbol}, {', '.join(dates)}: fills of resting orders, {days} simulated days a market"
     print_table(title, ("market", *FIGURES.values(), "gates"), cells, words={"market"})

@@ -16,9 +16,9 @@ def run(lake: Path, symbol: str, date: str, wait_s: float, lots: int, as_json: b
     instrument, events = Lake(lake).read(symbol, date)
     orders, rows = compare_queues(instrument, events, wait_s=wait_s, lots=lots)
     if as_json:
-        told = [{k: _number(v) for k, v in asdict(row).items()} for row in rows]
+        cells = [{k: _number(v) for k, v in asdict(row).items()} for row in rows]
         about = {"symbol": instrument.symbol, "date": instrument.date, "wait_s": wait_s, "lots": lots, "orders": orders}
-        print_json({**about, "rows": told})
+        print_json({**about, "rows": cells})
         return
     title = f"{symbol} {date}: {orders:,} passive orders of {lots} at the touch, {wait_s:g} s each"
     print_table(title, HEADINGS, [_cells(row) for row in rows])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studies.worth.alpha import drifting, forecasts, is_bps, model_gain, plant, worth
+from studies.value.alpha import drifting, forecasts, is_bps, model_gain, plant, value_of
 from tercel.core.errors import ConfigError
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, Parameters
@@ -82,7 +82,7 @@ def test_model_of_a_plain_schedule_gains_nothing(drifted) -> None:  # type: igno
 
 
 def test_the_table(drifted) -> None:  # type: ignore[no-untyped-def]
-    rows = worth(drifted, [build("twap_take+alpha")], [0.0, 0.5, 1.0], seed=1, resamples=200)
+    rows = value_of(drifted, [build("twap_take+alpha")], [0.0, 0.5, 1.0], seed=1, resamples=200)
     assert [(r.rho, r.calibrated) for r in rows] == [(0.0, False), (0.5, True), (0.5, False), (1.0, False)]
     for row in rows:
         assert row.gain_bps.ci_low is not None

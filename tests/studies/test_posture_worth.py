@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from studies.worth.posture import (
+from studies.value.posture import (
     DESIGNS,
     Run,
     Watch,
@@ -13,7 +13,7 @@ from studies.worth.posture import (
     run_watched,
     usual,
 )
-from studies.worth.stress import Turn, measure
+from studies.value.stress import Turn, measure
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution.strategies import build

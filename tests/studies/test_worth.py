@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.worth import command as worth
+from studies.value import command as worth
 from tercel.core.errors import UnknownNameError
 
 

@@ -29,18 +29,18 @@ def differences(rows: Sequence[Mapping[str, Any]], name: str = "differences") ->
         panel = drawing.subplots()
         panel.axvline(0, color=style.SOFT.token, linewidth=1)
         for at, row in enumerate(ordered):
-            told, colour = row["difference_bps"], colours.get(row["called"], style.SOFT.token)
-            if told["ci_low"] is not None:
-                panel.hlines(at, told["ci_low"], told["ci_high"], color=colour, linewidth=2.2)
-            panel.plot([told["mean"]], [at], "o", markersize=5, color=colour)
+            summary, colour = row["difference_bps"], colours.get(row["called"], style.SOFT.token)
+            if summary["ci_low"] is not None:
+                panel.hlines(at, summary["ci_low"], summary["ci_high"], color=colour, linewidth=2.2)
+            panel.plot([summary["mean"]], [at], "o", markersize=5, color=colour)
         name_rows(panel, [row["name"] for row in ordered], (0.5, 0.5))
         panel.set_xlabel("costs more than the whole recipe, bps (right: dearer)")
 
-    told = "; ".join(f"{row['name']} {row['difference_bps']['mean']:+.2f}" for row in ordered)
+    summary = "; ".join(f"{row['name']} {row['difference_bps']['mean']:+.2f}" for row in ordered)
     return finished(
         drawing,
         name,
-        f"What each variant costs more than the whole recipe, bps. {told}.",
+        f"What each variant costs more than the whole recipe, bps. {summary}.",
         "Bars: 95 % intervals over training seeds and episodes. Red: dearer, green: cheaper after the correction for "
         "all variants; grey: no significant difference.",
     )

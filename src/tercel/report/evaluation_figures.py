@@ -57,14 +57,14 @@ def gain_map(
         for spine in panel.spines.values():
             spine.set_visible(False)
 
-    told = "; ".join(
+    summary = "; ".join(
         f"{opponent}: " + ", ".join(f"{place} {_number(row[place].get('mean')):+.2f}" for place in places)
         for opponent, row in gains.items()
     )
     return finished(
         drawing,
         name,
-        f"What {policy} saves against each strategy in each place, {unit}. {told}.",
+        f"What {policy} saves against each strategy in each place, {unit}. {summary}.",
         f"Numbers: {unit} that {policy} is cheaper. {CALLED}",
     )
 
@@ -103,14 +103,14 @@ def gains_by_place(
             name_rows(panel, opponents)
         drawing.supxlabel(f"bps that {policy} saves on the strategy", fontsize=9.5, color=style.SOFT.token)
 
-    told = "; ".join(
+    summary = "; ".join(
         f"{place}: " + ", ".join(f"{other} {_number(cell.get('mean')):+.2f}" for other, cell in row.items())
         for place, row in gains.items()
     )
     return finished(
         drawing,
         name,
-        f"What {policy} saves on each strategy, bps. {told}.",
+        f"What {policy} saves on each strategy, bps. {summary}.",
         f"Dots: mean savings over the same episodes; bars: 95 % intervals. {CALLED}",
     )
 
@@ -146,14 +146,14 @@ def condition_curves(
         if costs:
             drawing.legend(loc="outside right upper")
 
-    told = "; ".join(
+    summary = "; ".join(
         f"{key}: " + ", ".join(f"{one} {_number(row[one].get('mean')):.2f}" for one in conditions)
         for key, row in costs.items()
     )
     return finished(
         drawing,
         name,
-        f"Mean shortfall in bps by {axis}. {told}.",
+        f"Mean shortfall in bps by {axis}. {summary}.",
         "Lines: means over the same episodes; bars: 95 % intervals.",
     )
 

@@ -42,7 +42,7 @@ def importances(action: Mapping[str, Interval], cost: Mapping[str, Interval], na
         left.set_xlabel("% of what is left goes elsewhere")
         right.set_xlabel("bps dearer without it")
 
-    told = "; ".join(
+    parts = "; ".join(
         f"{key}: {100 * (row['mean'] or 0):.1f} %"
         + (f", {cost[key]['mean']:+.2f} bps" if key in cost and cost[key]["mean"] is not None else "")
         for key, row in action.items()
@@ -50,7 +50,7 @@ def importances(action: Mapping[str, Interval], cost: Mapping[str, Interval], na
     return finished(
         drawing,
         name,
-        f"Permutation importance. Shuffling a feature moves so much of what is left, and costs so much more. {told}.",
+        f"Permutation importance. Shuffling a feature moves so much of what is left, and costs so much more. {parts}.",
         "Left: where the lots go when the feature is shuffled among decisions. Right: what it costs to act on it "
         "shuffled among episodes of the same moment. Dots: means; lines: 95 % intervals, clustered by episode.",
     )
@@ -78,7 +78,7 @@ def dependences(curves: Sequence[tuple[str, ArrayLike, ArrayLike]], name: str = 
         drawing.legend(handles, labels, loc="outside upper right", ncols=4)
         drawing.supylabel("% of what is left", fontsize=9.5, color=style.SOFT.token)
 
-    told = "; ".join(
+    parts = "; ".join(
         f"{feature}: take from {100 * np.asarray(mean)[0, 0]:.0f} % to {100 * np.asarray(mean)[-1, 0]:.0f} %, "
         f"show at the touch from {100 * np.asarray(mean)[0, 1]:.0f} % to {100 * np.asarray(mean)[-1, 1]:.0f} %"
         for feature, _, mean in curves
@@ -86,7 +86,7 @@ def dependences(curves: Sequence[tuple[str, ArrayLike, ArrayLike]], name: str = 
     return finished(
         drawing,
         name,
-        f"Partial dependence of what the policy does on single features, from small to large values. {told}.",
+        f"Partial dependence of what the policy does on single features, from small to large values. {parts}.",
         "Each feature set to a value in all decisions, the others as they were seen: mean share of what is left that "
         "is taken, shown at the touch or behind it, held. Points are quantiles from 2 to 98 %.",
     )

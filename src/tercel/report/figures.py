@@ -86,12 +86,14 @@ def cost_distributions(costs: Mapping[str, ArrayLike], name: str = "costs", unit
         name_rows(panel, list(values))
         panel.set(xlim=(low - edge, high + edge), xlabel=f"implementation shortfall, {unit} (right: dearer)")
 
-    told = "; ".join(f"{key}: mean {value.mean():.2f}, median {np.median(value):.2f}" for key, value in values.items())
+    summary = "; ".join(
+        f"{key}: mean {value.mean():.2f}, median {np.median(value):.2f}" for key, value in values.items()
+    )
     outside = float(np.mean((everything < low) | (everything > high)))
     return finished(
         drawing,
         name,
-        f"Distribution of implementation shortfall per episode in {unit}, one row per strategy. {told}.",
+        f"Distribution of implementation shortfall per episode in {unit}, one row per strategy. {summary}.",
         f"Shape: density over episodes; bar: the middle half; line in it: median; ring: mean. "
         f"The outermost {100 * outside:.1f} % of episodes lie beyond the edges.",
     )
@@ -152,7 +154,7 @@ def decomposition(strategies: Mapping[str, Mapping[str, Interval]], name: str = 
         panel.set_xlabel("bps of the order's value at arrival")
         drawing.legend(loc="outside upper left", ncols=6, handlelength=1.1, columnspacing=1.4)
 
-    told = "; ".join(
+    summary = "; ".join(
         f"{key}: shortfall {_mean(row, 'is_bps') or 0.0:.2f} = "
         + " + ".join(f"{part.removesuffix('_bps')} {_mean(row, part) or 0.0:.2f}" for part in parts)
         for key, row in strategies.items()
@@ -161,7 +163,7 @@ def decomposition(strategies: Mapping[str, Mapping[str, Interval]], name: str = 
     return finished(
         drawing,
         name,
-        f"Mean cost in basis points, split into its parts, one bar per strategy. {told}.",
+        f"Mean cost in basis points, split into its parts, one bar per strategy. {summary}.",
         "Bars left of zero were earned, right of it paid; they add up to the dot exactly." + missing,
     )
 
@@ -196,14 +198,14 @@ def paired_differences(
         name_rows(panel, list(paired))
         panel.set_xlabel(f"{unit} cheaper than {baseline} (right: better)")
 
-    told = "; ".join(
+    summary = "; ".join(
         f"{key}: {_text(row.get('mean'))} from {_text(row.get('ci_low'))} to {_text(row.get('ci_high'))}"
         for key, row in paired.items()
     )
     return finished(
         drawing,
         name,
-        f"Paired difference to {baseline} with 95 % intervals, positive is better. {told}.",
+        f"Paired difference to {baseline} with 95 % intervals, positive is better. {summary}.",
         f"Dot: mean over paired episodes; line: 95 % interval. Green: better, red: worse, grey: {grey}.",
     )
 
@@ -252,11 +254,13 @@ def learning_curves(
         if curves:
             drawing.legend(loc="outside upper right", ncols=max(1, len(curves)))
 
-    told = ", ".join(f"{key} over {len(pairs)} seed{'s' if len(pairs) != 1 else ''}" for key, pairs in curves.items())
+    summary = ", ".join(
+        f"{key} over {len(pairs)} seed{'s' if len(pairs) != 1 else ''}" for key, pairs in curves.items()
+    )
     return finished(
         drawing,
         name,
-        f"Learning curves: {told}.",
+        f"Learning curves: {summary}.",
         "Thin: one training seed; thick: their mean. Dashed: what baselines cost on the same market."
         if baselines
         else "Thin: one training seed; thick: their mean.",
@@ -289,11 +293,11 @@ def impact_paths(time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], n
         if paths:
             drawing.legend(loc="outside right upper")
 
-    told = ", ".join(f"{key} {path[-1]:.2f}" for key, path in paths.items() if path.size)
+    summary = ", ".join(f"{key} {path[-1]:.2f}" for key, path in paths.items() if path.size)
     return finished(
         drawing,
         name,
-        f"Mean displacement of the mid by own trading through time. At the end, in basis points: {told}.",
+        f"Mean displacement of the mid by own trading through time. At the end, in basis points: {summary}.",
         "The same market run with and without the order: mean difference of the two mids, against the trader.",
     )
 

@@ -33,20 +33,20 @@ def fill_curves(cells: Cells, waits_s: Sequence[int], symbol: str, name: str = "
         _columns(left, curve, [str(wait) for wait in waits_s])
         left.set(xlabel="seconds waited", ylabel="share filled", ylim=(0.0, 1.0))
         left.legend(loc="upper left")
-        _rows(right, {words: cells[part] for part, words in PARTS.items()})
+        _rows(right, {title: cells[part] for part, title in PARTS.items()})
         right.set(xlabel="share, 300 s", xlim=(0.0, 1.0))
 
-    told = ", ".join(
+    summary = ", ".join(
         f"{w} s {_text(c['real'])} and {_text(c['simulated'])}" for w, c in zip(waits_s, curve, strict=True)
     )
-    return finished(drawing, name, f"{symbol}: share of resting orders filled, tape and simulated: {told}.", TOLD)
+    return finished(drawing, name, f"{symbol}: share of resting orders filled, tape and simulated: {summary}.", TOLD)
 
 
 def by_class(cells: Cells, symbol: str, wait_s: int = 300, name: str = "classes") -> Figure:
     """Fills by place in the queue, width of the touch, distance behind it and size."""
     start = f"filled_{wait_s}s_"
     named = {key.removeprefix(start).replace("_", " "): c for key, c in cells.items() if key.startswith(start)}
-    kept = {words: cell for words, cell in named.items() if cell["real"] is not None or cell["simulated"] is not None}
+    kept = {title: cell for title, cell in named.items() if cell["real"] is not None or cell["simulated"] is not None}
 
     with sketch(4.2) as drawing:
         panel = drawing.subplots(1, 1)
@@ -54,9 +54,9 @@ def by_class(cells: Cells, symbol: str, wait_s: int = 300, name: str = "classes"
         panel.set(xlabel=f"share filled in {wait_s} s", xlim=(0.0, 1.0))
         panel.legend(loc="lower left")
 
-    told = ", ".join(f"{words} {_text(c['real'])} and {_text(c['simulated'])}" for words, c in kept.items())
+    summary = ", ".join(f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in kept.items())
     caption = f"Place: quartiles of the tape's queue. Spread, behind: ticks. Size: parts of the usual queue. {TOLD}"
-    return finished(drawing, name, f"{symbol}: share filled by class, tape and simulated: {told}.", caption)
+    return finished(drawing, name, f"{symbol}: share filled by class, tape and simulated: {summary}.", caption)
 
 
 def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str, name: str = "markouts") -> Figure:
@@ -64,18 +64,18 @@ def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str, name: str = "
     shown = {"markout": "from the fill price", "market_markout": "all market orders, from the mid before"}
 
     with sketch(3.0) as drawing:
-        for panel, (what, words) in zip(drawing.subplots(1, 2), shown.items(), strict=True):
-            panel.set_title(words)
+        for panel, (what, title) in zip(drawing.subplots(1, 2), shown.items(), strict=True):
+            panel.set_title(title)
             panel.axhline(0.0, color=style.SOFT.token, linewidth=0.9)
             _columns(panel, [cells[f"{what}_{h}s_ticks"] for h in horizons_s], [str(h) for h in horizons_s])
             panel.set(xlabel="seconds after the trade", ylabel="ticks, passive side")
         drawing.axes[0].legend()
 
-    told = ", ".join(
+    summary = ", ".join(
         f"{h} s {_text(cells[f'markout_{h}s_ticks']['real'])} and {_text(cells[f'markout_{h}s_ticks']['simulated'])}"
         for h in horizons_s
     )
-    return finished(drawing, name, f"{symbol}: mark-outs after fills in ticks, tape and simulated: {told}.", TOLD)
+    return finished(drawing, name, f"{symbol}: mark-outs after fills in ticks, tape and simulated: {summary}.", TOLD)
 
 
 def returns_and_hidden(cells: Cells, symbol: str, name: str = "returns") -> Figure:
@@ -97,11 +97,11 @@ def returns_and_hidden(cells: Cells, symbol: str, name: str = "returns") -> Figu
         right.set(xlabel="width of the touch, ticks", ylabel="hidden share of executions", ylim=(0.0, 1.0))
         right.legend(loc="upper left")
 
-    told = ", ".join(f"{words} {_text(c['real'])} and {_text(c['simulated'])}" for words, c in back.items())
+    summary = ", ".join(f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in back.items())
     return finished(
         drawing,
         name,
-        f"{symbol}: best quote again at the old price after the touch was emptied, tape and simulated: {told}.",
+        f"{symbol}: best quote again at the old price after the touch was emptied, tape and simulated: {summary}.",
         TOLD,
     )
 
@@ -109,14 +109,14 @@ def returns_and_hidden(cells: Cells, symbol: str, name: str = "returns") -> Figu
 def _columns(panel: "Axes", cells: Sequence[Cell], ticks: Sequence[str]) -> None:
     """Tape and simulated side by side at each tick."""
     for shift, label, value, around in _series(cells):
-        panel.errorbar(np.arange(len(ticks)) + shift, value, yerr=around, label=label, **_look(label))
+        panel.errorbar(np.arange(len(ticks)) + shift, value, yerr=around, label=label, **_marker(label))
     panel.set_xticks(range(len(ticks)), list(ticks))
 
 
 def _rows(panel: "Axes", cells: Cells) -> None:
     """Tape and simulated, a row for each name."""
     for shift, label, value, around in _series(list(cells.values())):
-        panel.errorbar(value, np.arange(len(cells)) + shift, xerr=around, label=label, **_look(label))
+        panel.errorbar(value, np.arange(len(cells)) + shift, xerr=around, label=label, **_marker(label))
     panel.set_yticks(range(len(cells)), list(cells))
     panel.invert_yaxis()
 
@@ -131,7 +131,7 @@ def _series(cells: Sequence[Cell]) -> Iterator[tuple[float, str, Floats, Floats]
         yield shift, label, value, np.maximum(np.stack((value - low, high - value)), 0.0)
 
 
-def _look(label: str) -> dict[str, Any]:
+def _marker(label: str) -> dict[str, Any]:
     colour = style.INK.token if label == "tape" else style.SERIES[0].token
     return {"fmt": "o", "color": colour, "markersize": 4.5, "mfc": colour if label == "tape" else "none"}
 

@@ -32,11 +32,11 @@ def metaorder_paths(paths: Mapping[str, Curve], length_s: float, name: str = "me
         panel.set(xlabel="minutes since arrival", ylabel="impact, ticks")
         drawing.legend(loc="outside right upper")
 
-    told = ", ".join(f"{key} {max(path['ticks']):.2f}" for key, path in paths.items())
+    summary = ", ".join(f"{key} {max(path['ticks']):.2f}" for key, path in paths.items())
     return finished(
         drawing,
         name,
-        f"Impact of metaorders of several sizes through time, largest values in ticks: {told}.",
+        f"Impact of metaorders of several sizes through time, largest values in ticks: {summary}.",
         "Shares of the public volume, executed evenly up to the line. Bands are one standard error.",
     )
 
@@ -69,11 +69,11 @@ def impact_by_size(
             panel.set_xlabel(label)
         left.set_ylabel("impact, ticks")
 
-    told = ", ".join(f"{100 * r['share']:g} %: {r['ticks']:.2f}" for r in sizes)
+    summary = ", ".join(f"{100 * r['share']:g} %: {r['ticks']:.2f}" for r in sizes)
     return finished(
         drawing,
         name,
-        f"Impact at the end of a metaorder against its size and against its length. In ticks: {told}.",
+        f"Impact at the end of a metaorder against its size and against its length. In ticks: {summary}.",
         "Dashed: a square root through the last point. Left: one length. Right: one participation.",
     )
 
@@ -97,10 +97,10 @@ def decay_and_response(
         right.set(xlabel="public trades later", ylabel="response, ticks")
         right.set_ylim(bottom=0)
 
-    told = ", ".join(f"{key}: {row['mean']:.2f}" for key, row in decay.items() if row["mean"] is not None)
+    summary = ", ".join(f"{key}: {row['mean']:.2f}" for key, row in decay.items() if row["mean"] is not None)
     return finished(
         drawing,
         name,
-        f"Level of the impact at multiples of the length of the execution, relative to its end: {told}.",
+        f"Level of the impact at multiples of the length of the execution, relative to its end: {summary}.",
         "Left: decay with 95 % intervals. Right: mean signed move of the mid after a public trade.",
     )

@@ -36,8 +36,8 @@ def costs(rows: Rows, symbol: str, name: str = "predicted-costs") -> Figure:
         right.set(xlim=(0, len(rows) * 1.35), xlabel="rank in simulation, 1 the cheapest", ylabel="rank on tape")
         _legend(drawing, left)
 
-    told = ", ".join(f"{one} {row['simulated_bps']:.1f} / {row['tape_bps']:.1f}" for one, row in rows.items())
-    alt = f"{symbol}: cost in simulation and on tape, bps: {told}."
+    summary = ", ".join(f"{one} {row['simulated_bps']:.1f} / {row['tape_bps']:.1f}" for one, row in rows.items())
+    alt = f"{symbol}: cost in simulation and on tape, bps: {summary}."
     return finished(drawing, name, alt, "Bars are 95 % intervals. On the line both are the same.")
 
 
@@ -47,8 +47,8 @@ def shares(rows: Rows, symbol: str, name: str = "predicted-shares") -> Figure:
 
     with sketch(3.6) as drawing:
         panels = drawing.subplots(1, 2)
-        for panel, (key, words) in zip(panels, keys.items(), strict=True):
-            panel.set_title(words)
+        for panel, (key, title) in zip(panels, keys.items(), strict=True):
+            panel.set_title(title)
             for row in rows.values():
                 at = row[key]["simulated"], row[key]["tape"]
                 panel.plot(*at, "o", color=COLOURS[row["resting"]], markersize=4.5, label=WORDS[row["resting"]])
@@ -56,19 +56,19 @@ def shares(rows: Rows, symbol: str, name: str = "predicted-shares") -> Figure:
             panel.set(xlabel="share, simulated", ylabel="share on tape")
         _legend(drawing, panels[0])
 
-    told = ", ".join(
+    summary = ", ".join(
         f"{one} {row['passive_share']['simulated']:.2f} / {row['passive_share']['tape']:.2f}"
         for one, row in rows.items()
     )
-    alt = f"{symbol}: share filled while resting, simulated and on tape: {told}."
+    alt = f"{symbol}: share filled while resting, simulated and on tape: {summary}."
     return finished(drawing, name, alt, "Each point is a strategy. On the line both are the same.")
 
 
 def _cross(panel: "Axes", row: Mapping[str, Any], x: float, y: float) -> None:
     """A strategy's point with its intervals."""
-    colour, told = COLOURS[row["resting"]], row["interval_bps"]
+    colour, summary = COLOURS[row["resting"]], row["interval_bps"]
     for key, line in (("simulated", panel.hlines), ("tape", panel.vlines)):
-        cell = told[key]
+        cell = summary[key]
         if cell["ci_low"] is not None:
             line(y if key == "simulated" else x, cell["ci_low"], cell["ci_high"], color=colour, linewidth=1.0)
     panel.plot([x], [y], "o", color=colour, markersize=4.5, label=WORDS[row["resting"]])

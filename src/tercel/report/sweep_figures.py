@@ -114,5 +114,5 @@ def importance(shares: Mapping[str, float], name: str = "importance") -> Figure:
         panel.grid(axis="y", visible=False)
         panel.set_xlabel("importance, %")
 
-    told = ", ".join(f"{key} {share:.0%}" for key, share in reversed(ordered))
-    return finished(drawing, name, f"Importance of settings: {told}.", "")
+    summary = ", ".join(f"{key} {share:.0%}" for key, share in reversed(ordered))
+    return finished(drawing, name, f"Importance of settings: {summary}.", "")

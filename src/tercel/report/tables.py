@@ -250,11 +250,11 @@ class JudgedTable:
         gain = f"paired gain over {html.escape(self.best_baseline)}, bps; positive is better"
         heads.insert(self._versus_at, f'<th scope="col" title="{gain}">vs best</th>')
         rows = "".join(self._html_row(name) for name in self.names)
-        told = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
+        shown_mean = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
         return (
             '<div class="scroll" tabindex="0" role="region" aria-label="Judged table"><table class="judged">'
             f'<thead><tr><th scope="col">strategy</th><th scope="col" class="plot">cost, to scale</th>{"".join(heads)}'
-            f'</tr></thead><tbody>{rows}</tbody></table></div><ul class="notes">{told}</ul>'
+            f'</tr></thead><tbody>{rows}</tbody></table></div><ul class="notes">{shown_mean}</ul>'
         )
 
     def _html_row(self, name: str) -> str:
@@ -334,14 +334,14 @@ def verdict_sentence(
     >>> verdict_sentence("ppo", {"mean": 1.0, "ci_low": -0.2, "ci_high": 2.2}, "twap_passive")
     'ppo against twap_passive: +1.00 [-0.20, +2.20] bps: the interval holds zero, so nothing is shown either way.'
     """
-    said = {
+    sentence_of = {
         "better": "cheaper, and the interval excludes zero.",
         "worse": "dearer, and the interval excludes zero.",
         "open": "the interval holds zero, so nothing is shown either way.",
     }[verdict(interval)]
     if called is not None:
-        said = CORRECTED[called(interval)]
-    return f"{policy} against {baseline}: {_with_interval(interval, digits, signed=True)} bps: {said}"
+        sentence_of = CORRECTED[called(interval)]
+    return f"{policy} against {baseline}: {_with_interval(interval, digits, signed=True)} bps: {sentence_of}"
 
 
 def plain_table(
@@ -397,10 +397,10 @@ def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
 
 def _with_interval(interval: Interval, digits: int, signed: bool = False) -> str:
     mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
-    told = fixed(mean, digits, signed)
+    shown_mean = fixed(mean, digits, signed)
     if not (_known(low) and _known(high)):
-        return told
-    return f"{told} [{fixed(low, digits, signed)}, {fixed(high, digits, signed)}]"
+        return shown_mean
+    return f"{shown_mean} [{fixed(low, digits, signed)}, {fixed(high, digits, signed)}]"
 
 
 def spelt(interval: Interval, sign: str = "", digits: int = 2) -> str:
@@ -414,7 +414,7 @@ def spelt(interval: Interval, sign: str = "", digits: int = 2) -> str:
 
 def _html_interval(interval: Interval, digits: int, signed: bool = False, unit: str = "") -> str:
     mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
-    told = fixed(mean, digits, signed) + (unit if _known(mean) else "")
+    shown_mean = fixed(mean, digits, signed) + (unit if _known(mean) else "")
     if not (_known(low) and _known(high)):
-        return told
-    return f'{told}<span class="ci">{fixed(low, digits, signed)} … {fixed(high, digits, signed)}</span>'
+        return shown_mean
+    return f'{shown_mean}<span class="ci">{fixed(low, digits, signed)} … {fixed(high, digits, signed)}</span>'

@@ -27,9 +27,9 @@ def bars(name: str, title: str, values: Mapping[str, float], unit: str, bar: flo
         panel.margins(x=0.12)
         panel.set_xlabel(unit)
 
-    told = ", ".join(f"{key} {values[key]:.4g}" for key in order)
+    summary = ", ".join(f"{key} {values[key]:.4g}" for key in order)
     caption = "Lower is better." + (f" Dashed: {bar:g}." if bar is not None else "")
-    return finished(drawing, name, f"{title}: {told}.", caption)
+    return finished(drawing, name, f"{title}: {summary}.", caption)
 
 
 def through_time(
@@ -68,9 +68,9 @@ def tails(days: Sequence[date], returns: Floats, var: Mapping[str, Floats]) -> F
             panel.margins(x=0)
         drawing.supylabel("daily return, %", fontsize=9.5, color=style.SOFT.token)
 
-    told = "; ".join(f"{key} {int((returns < -level).sum())} hits" for key, level in var.items())
+    summary = "; ".join(f"{key} {int((returns < -level).sum())} hits" for key, level in var.items())
     caption = "Line: minus VaR; crosses: days beyond it. A model that waits for its window has its hits in clusters."
-    return finished(drawing, "tails", f"Daily returns against 99 % VaR. {told}.", caption)
+    return finished(drawing, "tails", f"Daily returns against 99 % VaR. {summary}.", caption)
 
 
 def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: Bools) -> Figure:
@@ -88,8 +88,8 @@ def regimes(days: Sequence[date], returns: Floats, probability: Floats, state: B
         above.set_ylabel("daily return, %")
         below.set_ylabel("probability")
 
-    told = f"turbulent on {100 * float(state.mean()):.0f} % of {len(state)} days"
-    return finished(drawing, "regimes", f"Daily returns and the filtered regime: {told}.", "Shaded: turbulent.")
+    summary = f"turbulent on {100 * float(state.mean()):.0f} % of {len(state)} days"
+    return finished(drawing, "regimes", f"Daily returns and the filtered regime: {summary}.", "Shaded: turbulent.")
 
 
 def withdrawal(seconds: Floats, depth: Floats, score: Floats, marks: Mapping[str, int], alarm: int | None) -> Figure:
@@ -112,8 +112,8 @@ def withdrawal(seconds: Floats, depth: Floats, score: Floats, marks: Mapping[str
         below.set(ylabel="score / alarm", xlabel="minute of the day")
         drawing.legend(loc="outside upper right", ncols=4)
 
-    said = "no alarm" if alarm is None else f"alarm {alarm - marks['onset']} s after the onset"
-    alt = f"One planted withdrawal: depth and score; {said}."
+    outcome = "no alarm" if alarm is None else f"alarm {alarm - marks['onset']} s after the onset"
+    alt = f"One planted withdrawal: depth and score; {outcome}."
     return finished(drawing, "withdrawal", alt, "Depth: mean of the last ten seconds.")
 
 
@@ -126,11 +126,11 @@ def histogram(name: str, title: str, values: Floats, unit: str) -> Figure:
         panel.axvline(0, color=style.BAD.token, linewidth=1.2)
         panel.set(xlabel=unit, ylabel="withdrawals")
 
-    told = f"median {np.median(values):.0f}, {len(values)} of them" if len(values) else "none"
-    return finished(drawing, name, f"{title}: {told}.", "Right of zero: the alarm came before the trough.")
+    summary = f"median {np.median(values):.0f}, {len(values)} of them" if len(values) else "none"
+    return finished(drawing, name, f"{title}: {summary}.", "Right of zero: the alarm came before the trough.")
 
 
-def posture(seconds: Floats, inputs: Mapping[str, Floats], words: Mapping[str, Floats]) -> Figure:
+def posture(seconds: Floats, inputs: Mapping[str, Floats], series: Mapping[str, Floats]) -> Figure:
     """What was measured, and under it what the posture made of it."""
 
     with sketch(1.5 * (len(inputs) + 1)) as drawing:
@@ -139,10 +139,10 @@ def posture(seconds: Floats, inputs: Mapping[str, Floats], words: Mapping[str, F
             panel.plot(seconds / 60, values, color=colour.token)
             panel.set_title(key)
             panel.margins(x=0)
-        for (key, values), colour in zip(words.items(), style.SERIES, strict=False):
+        for (key, values), colour in zip(series.items(), style.SERIES, strict=False):
             panels[-1].step(seconds / 60, values, where="post", color=colour.token, label=key)
         panels[-1].set(title="posture", ylim=(-0.05, 1.05), xlabel="minute")
-        panels[-1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(words))
+        panels[-1].legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(series))
 
-    told = "; ".join(f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in words.items())
-    return finished(drawing, "posture", f"A stress and the posture that answers it: {told}.", "")
+    summary = "; ".join(f"{key} from {np.nanmin(v):.2g} to {np.nanmax(v):.2g}" for key, v in series.items())
+    return finished(drawing, "posture", f"A stress and the posture that answers it: {summary}.", "")

@@ -70,8 +70,8 @@ def read_panel(path: Path) -> ReturnPanel:
     try:
         frame = pl.read_csv(path, try_parse_dates=True) if path.suffix == ".csv" else pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:
-        told = str(error).splitlines()[0]
-        raise DataError("a Parquet or CSV file", f"{path}: {told}", "write it again") from error
+        reason = str(error).splitlines()[0]
+        raise DataError("a Parquet or CSV file", f"{path}: {reason}", "write it again") from error
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise DataError(f"columns {', '.join(COLUMNS)}", f"none named {missing[0]} in {path}", "add it")

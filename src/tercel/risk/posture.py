@@ -227,18 +227,18 @@ class PosturePolicy:
         if state is not None and state.instrument != self.instrument:
             raise ConfigError(f"the state of {self.instrument}", f"that of {state.instrument}", "one policy each")
         self._last_ns = at_ns
-        said: list[str] = []
+        changes: list[str] = []
         broken = self._broken(state, at_ns)
-        reasons = self._caution(broken, at_ns, said)
+        reasons = self._caution(broken, at_ns, changes)
         if state is not None and not broken:
-            self._move(state, at_ns, said)
-        self.changed = tuple(said)
+            self._move(state, at_ns, changes)
+        self.changed = tuple(changes)
         if reasons:
             return self._posture(at_ns, [self.config.cautious], reasons)
         assert state is not None
         active = [rule for rule in self.config.rules if rule.name in self._since]
-        told = tuple(self._why(rule, state, at_ns) for rule in active)
-        return self._posture(at_ns, [self.config.calm, *(rule.asks for rule in active)], told)
+        reason = tuple(self._why(rule, state, at_ns) for rule in active)
+        return self._posture(at_ns, [self.config.calm, *(rule.asks for rule in active)], reason)
 
     def _broken(self, state: RiskState | None, at_ns: int) -> list[str]:
         """What makes the state useless, in words; empty where nothing does."""
@@ -250,21 +250,21 @@ class PosturePolicy:
         if age < 0:
             return [f"the state is from the future: {-age / 1e9:.3g} s ahead of the clock"]
         found = []
-        for name, told in NAMES.items():
+        for name, reason in NAMES.items():
             value = getattr(state, name)
             if value is None and name in self.config.required:
-                found.append(f"{told} is missing")
+                found.append(f"{reason} is missing")
             elif value is not None and not math.isfinite(value):
-                found.append(f"{told} is no number ({value})")
+                found.append(f"{reason} is no number ({value})")
             elif value is not None and name != "anomaly" and (value < 0 or (name == "regime" and value > 1)):
-                found.append(f"{told} cannot be {value:g}")
+                found.append(f"{reason} cannot be {value:g}")
         return found
 
-    def _caution(self, broken: list[str], at_ns: int, said: list[str]) -> tuple[str, ...]:
+    def _caution(self, broken: list[str], at_ns: int, changes: list[str]) -> tuple[str, ...]:
         """Reasons for the cautious posture, empty where there is none."""
         if broken:
             if self._broken_ns is None:
-                said.append("cautious: " + "; ".join(broken))
+                changes.append("cautious: " + "; ".join(broken))
             self._broken_ns = at_ns
             return tuple(f"cautious: {one}" for one in broken)
         if self._broken_ns is None:
@@ -273,10 +273,10 @@ class PosturePolicy:
         if whole < self.config.dwell_ns:
             return (f"cautious: inputs whole for {whole / 1e9:.1f} s of {self.config.dwell_ns / 1e9:g} s",)
         self._broken_ns = None
-        said.append(f"caution over: inputs whole for {whole / 1e9:.1f} s")
+        changes.append(f"caution over: inputs whole for {whole / 1e9:.1f} s")
         return ()
 
-    def _move(self, state: RiskState, at_ns: int, said: list[str]) -> None:
+    def _move(self, state: RiskState, at_ns: int, changes: list[str]) -> None:
         """Bring rules into force and lift them."""
         for rule in self.config.rules:
             value = getattr(state, rule.watches)
@@ -284,24 +284,24 @@ class PosturePolicy:
             if value is None:
                 if since is not None and at_ns - since >= self.config.dwell_ns:
                     del self._since[rule.name]
-                    said.append(f"lifted {rule.name}: nobody measures it any more")
+                    changes.append(f"lifted {rule.name}: nobody measures it any more")
             elif since is None and rule.enters(value):
                 self._since[rule.name] = at_ns
-                said.append(f"in force: {self._why(rule, state, at_ns)}")
+                changes.append(f"in force: {self._why(rule, state, at_ns)}")
             elif since is not None and rule.leaves(value) and at_ns - since >= self.config.dwell_ns:
                 del self._since[rule.name]
                 beyond = "below" if rule.on_high else "above"
-                said.append(f"lifted {rule.name}: {NAMES[rule.watches]} is {value:.2f}, {beyond} {rule.leave:g}")
+                changes.append(f"lifted {rule.name}: {NAMES[rule.watches]} is {value:.2f}, {beyond} {rule.leave:g}")
 
     def _why(self, rule: PostureRule, state: RiskState, at_ns: int) -> str:
         value = getattr(state, rule.watches)
-        told = f"{rule.name}: {NAMES[rule.watches]} is " + ("not measured" if value is None else f"{value:.2f}")
+        reason = f"{rule.name}: {NAMES[rule.watches]} is " + ("not measured" if value is None else f"{value:.2f}")
         if value is not None and rule.enters(value):
-            return f"{told}, at or {'above' if rule.on_high else 'below'} {rule.enter:g}"
+            return f"{reason}, at or {'above' if rule.on_high else 'below'} {rule.enter:g}"
         if value is None or rule.leaves(value):
             held = (at_ns - self._since[rule.name]) / 1e9
-            return f"{told}, held for {held:.0f} s of {self.config.dwell_ns / 1e9:g} s"
-        return f"{told}, not yet {'below' if rule.on_high else 'above'} {rule.leave:g}"
+            return f"{reason}, held for {held:.0f} s of {self.config.dwell_ns / 1e9:g} s"
+        return f"{reason}, not yet {'below' if rule.on_high else 'above'} {rule.leave:g}"
 
     def _posture(self, at_ns: int, stances: list[Stance], reasons: tuple[str, ...]) -> Posture:
         styles = ANY_STYLE

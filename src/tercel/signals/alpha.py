@@ -182,12 +182,12 @@ def to_alpha(
     DataError
         When a forecast is infinite or the fused one is no number.
     """
-    told = np.asarray(forecasts, dtype=np.float64).reshape(1, -1)
-    value, sd = fusion.combine(told)
+    given = np.asarray(forecasts, dtype=np.float64).reshape(1, -1)
+    value, sd = fusion.combine(given)
     if not (math.isfinite(value[0]) and math.isfinite(sd[0])):
         raise DataError("a forecast that is a number", f"{value[0]} with sd {sd[0]}", "train the fusion again")
-    heard = zip(fusion.sources, fusion.weights, told[0], strict=True)
-    sources = tuple(name for name, weight, one in heard if weight > 0 and not np.isnan(one))
+    used = zip(fusion.sources, fusion.weights, given[0], strict=True)
+    sources = tuple(name for name, weight, one in used if weight > 0 and not np.isnan(one))
     return Alpha(
         instrument, at_ns, horizon_ns, float(value[0]) * unit_bps, float(sd[0]) * unit_bps, half_life_ns, sources
     )

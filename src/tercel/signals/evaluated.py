@@ -52,7 +52,7 @@ def exchanged(data: Dataset, level: float, seed: int) -> Floats:
 
 def out_of_sample(
     data: Dataset,
-    told: Floats,
+    forecasts: Floats,
     columns: tuple[str, ...],
     folds: Sequence[Fold],
     gate: FusionGate | None,
@@ -78,27 +78,27 @@ def out_of_sample(
     """
     tested = np.sort(np.concatenate([test for _, test in folds[1:] or folds]))
     part, rng = data.rows(tested), np.random.default_rng([seed, 9])
-    value, sd, even = (a[tested] for a in fused(data, told, columns, folds, shrink=shrink))
-    scores = {"fusion": value, "equal weights": even, **{n: told[tested, k] for k, n in enumerate(columns)}}
-    found = None if gate is None else _gate(data, told, columns, folds, gate, shrink)
+    value, sd, even = (a[tested] for a in fused(data, forecasts, columns, folds, shrink=shrink))
+    scores = {"fusion": value, "equal weights": even, **{n: forecasts[tested, k] for k, n in enumerate(columns)}}
+    found = None if gate is None else _gate(data, forecasts, columns, folds, gate, shrink)
     if found is not None:
         scores = {"fusion": value, "fusion, gated": found[0][tested], **scores}
     return {
         "rows": len(tested), "dates": len(np.unique(part.time_ns)),
         "ic": {name: _ic(score, part, rng) for name, score in scores.items()},
         "calibration": _calibration(value, sd, part, rng),
-        "ablation": _ablation(data, told, columns, folds, tested, shrink, rng),
+        "ablation": _ablation(data, forecasts, columns, folds, tested, shrink, rng),
         "gate": None if gate is None or found is None else _gate_adds(value, found, tested, part, gate, rng),
         "unranked": [name for name in data.sources if name not in data.ranking],
     }  # fmt: skip
 
 
 def _gate(
-    data: Dataset, told: Floats, columns: tuple[str, ...], folds: Sequence[Fold], gate: FusionGate, shrink: float
+    data: Dataset, forecasts: Floats, columns: tuple[str, ...], folds: Sequence[Fold], gate: FusionGate, shrink: float
 ) -> tuple[Floats, Floats]:
     """The gated fusion (n,) and the states' chances (n, S); the plain fusion stands where there was no gate yet."""
-    plain_value = fused(data, told, columns, folds, shrink=shrink)[0]
-    value, _, chance = gated(data, told, columns, folds, gate, shrink=shrink)
+    plain_value = fused(data, forecasts, columns, folds, shrink=shrink)[0]
+    value, _, chance = gated(data, forecasts, columns, folds, gate, shrink=shrink)
     return np.where(np.isnan(value), plain_value, value), chance
 
 
@@ -112,12 +112,12 @@ def _gate_adds(
     plain_ic = rank_ic_by_date(value[ready], part.outcome[ready], dates[ready])
     gated_ic = rank_ic_by_date(found[0][tested][ready], part.outcome[ready], dates[ready])
     share = np.nanmean(found[1][tested], axis=0).tolist() if ready.any() else []
-    told = {"columns": gate.columns, "share_of_states": share}
-    return {**told, **(_difference(gated_ic, plain_ic, rng) or {"adds": None, "dates": 0})}
+    forecasts = {"columns": gate.columns, "share_of_states": share}
+    return {**forecasts, **(_difference(gated_ic, plain_ic, rng) or {"adds": None, "dates": 0})}
 
 
-def _where(said: Bools, ic: Floats) -> Floats:
-    return np.where(said, np.nan_to_num(ic), np.nan)
+def _where(compared: Bools, ic: Floats) -> Floats:
+    return np.where(compared, np.nan_to_num(ic), np.nan)
 
 
 def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> dict[str, Any] | None:
@@ -154,24 +154,24 @@ def _calibration(value: Floats, sd: Floats, part: Dataset, rng: np.random.Genera
 
 
 def _ablation(
-    data: Dataset, told: Floats, columns: tuple[str, ...], folds: Sequence[Fold], tested: NDArray[np.intp],
+    data: Dataset, forecasts: Floats, columns: tuple[str, ...], folds: Sequence[Fold], tested: NDArray[np.intp],
     shrink: float, rng: np.random.Generator,
 ) -> dict[str, Any]:  # fmt: skip
     """What each source adds: IC of the fusion less that of a fusion without it, over the dates when it forecast."""
     part = data.rows(tested)
-    whole = rank_ic_by_date(fused(data, told, columns, folds, shrink=shrink)[0][tested], part.outcome, part.dates)
+    whole = rank_ic_by_date(fused(data, forecasts, columns, folds, shrink=shrink)[0][tested], part.outcome, part.dates)
     found: dict[str, Any] = {}
     for source in data.ranking:
         mine = np.array([name.rsplit(":", 1)[0] == source for name in columns])
         if mine.all():
             continue
         keep = np.flatnonzero(~mine)
-        less = fused(data, told[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
+        less = fused(data, forecasts[:, keep], [columns[k] for k in keep], folds, shrink=shrink)[0][tested]
         gone = rank_ic_by_date(less, part.outcome, part.dates)
-        heard = np.bincount(part.dates, ~np.isnan(told[tested][:, mine]).all(axis=1)) > 0
+        present = np.bincount(part.dates, ~np.isnan(forecasts[tested][:, mine]).all(axis=1)) > 0
         # a fusion that says nothing, or the same of all, has no skill
-        said = heard & (np.isfinite(whole) | np.isfinite(gone))
-        one = _difference(_where(said, whole), _where(said, gone), rng)
+        compared = present & (np.isfinite(whole) | np.isfinite(gone))
+        one = _difference(_where(compared, whole), _where(compared, gone), rng)
         if one is not None:
             found[source] = one
     return found
@@ -237,5 +237,5 @@ def interval_figure(name: str, label: str, rows: dict[str, Any]) -> Figure:
         panel.grid(axis="y", visible=False)
         panel.set_xlabel(f"{label}, 95 % interval")
 
-    told = "; ".join(f"{key} {row['mean']:.4f}" for key, row in shown.items())
-    return finished(drawing, name, f"{label}: {told}.", "Dots: means over dates.")
+    forecasts = "; ".join(f"{key} {row['mean']:.4f}" for key, row in shown.items())
+    return finished(drawing, name, f"{label}: {forecasts}.", "Dots: means over dates.")

@@ -68,20 +68,20 @@ class Fusion:
         DataError
             For another number of columns, or an infinite forecast.
         """
-        told = np.asarray(forecasts, dtype=np.float64)
-        if told.ndim != 2 or told.shape[1] != len(self.sources):
-            text = f"shape {told.shape} for {', '.join(self.sources)}"
+        given = np.asarray(forecasts, dtype=np.float64)
+        if given.ndim != 2 or given.shape[1] != len(self.sources):
+            text = f"shape {given.shape} for {', '.join(self.sources)}"
             raise DataError("one column of forecasts per source", text, "give NaN for a source that is missing")
-        if np.isinf(told).any():
+        if np.isinf(given).any():
             raise DataError("finite forecasts", "an infinite one", "look at the model that made it")
-        here = ~np.isnan(told)
-        says = np.where(here, self.slope * (told - self.centre), 0.0)
+        here = ~np.isnan(given)
+        scaled = np.where(here, self.slope * (given - self.centre), 0.0)
         masks, which = np.unique(here, axis=0, return_inverse=True)
-        value, sd = np.empty(len(told)), np.empty(len(told))
+        value, sd = np.empty(len(given)), np.empty(len(given))
         for number, mask in enumerate(masks):
             rows = np.asarray(which).ravel() == number
             weights, deviation = self.without(mask)
-            value[rows] = self.base + says[rows] @ weights
+            value[rows] = self.base + scaled[rows] @ weights
             sd[rows] = deviation
         return value, sd
 
@@ -161,18 +161,18 @@ def stack(
     DataError
         Fewer than 30 rows, targets that are not finite or do not vary, or no source that ever says anything.
     """
-    told, target, rows = _checked(out_of_fold, y, sources, shrink, row_weights)
+    given, target, rows = _checked(out_of_fold, y, sources, shrink, row_weights)
     base = float(rows @ target)
     spread = float(np.sqrt(rows @ (target - base) ** 2))
     if not spread > 0:
         raise DataError("targets that vary", f"{len(target)} times {base:g}", "take a longer history")
-    here = ~np.isnan(told)
-    centre, slope = _calibrated(told, here, target - base, rows)
-    says = np.where(here, slope * (told - centre), 0.0)
-    gram, common = (says * rows[:, None]).T @ says, says.T @ (rows * (target - base))
+    here = ~np.isnan(given)
+    centre, slope = _calibrated(given, here, target - base, rows)
+    scaled = np.where(here, slope * (given - centre), 0.0)
+    gram, common = (scaled * rows[:, None]).T @ scaled, scaled.T @ (rows * (target - base))
     even = _even(gram, common) if towards is None else np.asarray(towards, np.float64)
     weights = _nonnegative(gram, common, even, shrink)
-    error = target - base - says @ weights
+    error = target - base - scaled @ weights
     deviation = float(np.sqrt(max(float(rows @ error**2), 1e-12 * spread**2)))
     tail = float(_weighted_quantile(np.abs(error) / deviation, rows, 0.9))
     return Fusion(tuple(sources), centre, slope, weights, gram, common, base, spread, tail)
@@ -181,36 +181,36 @@ def stack(
 def _checked(
     out_of_fold: ArrayLike, y: ArrayLike, sources: Sequence[str], shrink: float, row_weights: ArrayLike | None
 ) -> tuple[Floats, Floats, Floats]:
-    told, target = np.asarray(out_of_fold, np.float64), np.asarray(y, np.float64)
-    if told.ndim != 2 or told.shape != (len(target), len(sources)) or len(set(sources)) != len(sources):
-        text = f"forecasts of shape {told.shape}, {len(target)} targets, sources {', '.join(sources)}"
+    given, target = np.asarray(out_of_fold, np.float64), np.asarray(y, np.float64)
+    if given.ndim != 2 or given.shape != (len(target), len(sources)) or len(set(sources)) != len(sources):
+        text = f"forecasts of shape {given.shape}, {len(target)} targets, sources {', '.join(sources)}"
         raise DataError("one forecast per row and source, sources named once", text, "line them up")
     if len(target) < LEAST_ROWS:
         raise DataError(f"at least {LEAST_ROWS} out-of-fold rows", str(len(target)), "take a longer history")
-    if not np.isfinite(target).all() or np.isinf(told).any():
+    if not np.isfinite(target).all() or np.isinf(given).any():
         raise DataError("finite targets and forecasts", "others", "drop rows without a label")
     if not 0.0 <= shrink <= 1.0:
         raise DataError("a shrinkage from 0 to 1", f"{shrink:g}", "0 trusts the sample, 1 is equal weights")
     rows = np.ones(len(target)) if row_weights is None else np.asarray(row_weights, np.float64)
     if rows.shape != target.shape or not np.isfinite(rows).all() or (rows < 0).any() or not rows.sum() > 0:
         raise DataError("one weight per row, none negative, not all zero", f"shape {rows.shape}", "mend the weights")
-    silent = [name for name, column in zip(sources, told.T, strict=True) if np.isnan(column).all()]
+    silent = [name for name, column in zip(sources, given.T, strict=True) if np.isnan(column).all()]
     if len(silent) == len(sources):
         raise DataError("a source that says something", f"nothing from {', '.join(silent)}", "check the panel")
-    return told, target, rows / rows.sum()
+    return given, target, rows / rows.sum()
 
 
-def _calibrated(told: Floats, here: Bools, target: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def _calibrated(given: Floats, here: Bools, target: Floats, rows: Floats) -> tuple[Floats, Floats]:
     """Centre and slope of each source over the rows that have it: least squares, never negative, at most 2."""
-    centre, slope = np.zeros(told.shape[1]), np.zeros(told.shape[1])
-    for k in range(told.shape[1]):
+    centre, slope = np.zeros(given.shape[1]), np.zeros(given.shape[1])
+    for k in range(given.shape[1]):
         seen = here[:, k]
         share = rows[seen]
         if seen.sum() < LEAST_ROWS or not share.sum() > 0:
             continue
         share = share / share.sum()
-        centre[k] = share @ told[seen, k]
-        moved = told[seen, k] - centre[k]
+        centre[k] = share @ given[seen, k]
+        moved = given[seen, k] - centre[k]
         variance = float(share @ moved**2)
         if variance > 0:
             slope[k] = np.clip(float(share @ (moved * target[seen])) / variance, 0.0, 2.0)
@@ -219,8 +219,8 @@ def _calibrated(told: Floats, here: Bools, target: Floats, rows: Floats) -> tupl
 
 def _even(gram: Floats, common: Floats) -> Floats:
     """Equal weights of the sources that say anything, scaled to the least squared error."""
-    heard = np.diag(gram) > 0
-    ones = heard.astype(np.float64)
+    active = np.diag(gram) > 0
+    ones = active.astype(np.float64)
     power = float(ones @ gram @ ones)
     return ones * (max(float(ones @ common), 0.0) / power) if power > 0 else ones
 
@@ -229,8 +229,8 @@ def _nonnegative(gram: Floats, common: Floats, even: Floats, shrink: float, roun
     """Weights >= 0 that minimise the squared error plus a pull to `even`, by coordinate descent (convex)."""
     if shrink >= 1.0:
         return even
-    pull = shrink / (1.0 - shrink) * float(np.mean(np.diag(gram)))
-    matrix, target = gram + pull * np.eye(len(even)), common + pull * even
+    penalty = shrink / (1.0 - shrink) * float(np.mean(np.diag(gram)))
+    matrix, target = gram + penalty * np.eye(len(even)), common + penalty * even
     weights = even.copy()
     for _ in range(rounds):
         before = weights.copy()

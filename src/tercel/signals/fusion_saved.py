@@ -115,7 +115,7 @@ def load_gate(folder: Path, card: Mapping[str, Any]) -> TrainedGate | None:
 
 def forecast(fusion: Fusion, models: list[BaseModel], features: Mapping[str, ArrayLike]) -> tuple[Floats, Floats]:
     """Value and standard deviation (n,) from columns by name; a column that is not there is missing."""
-    return fusion.combine(told_by(models, features))
+    return fusion.combine(forecasts_of(models, features))
 
 
 def alphas(
@@ -133,30 +133,30 @@ def alphas(
     DataError
         When columns and instruments do not match, or a forecast is no number.
     """
-    told = told_by(models, features)
-    if len(told) != len(instruments):
-        raise DataError("a row per instrument", f"{len(told)} rows, {len(instruments)} instruments", "line them up")
-    value, sd = fusion.combine(told)
+    by_model = forecasts_of(models, features)
+    if len(by_model) != len(instruments):
+        raise DataError("a row per instrument", f"{len(by_model)} rows, {len(instruments)} instruments", "line them up")
+    value, sd = fusion.combine(by_model)
     found = []
     for row, instrument in enumerate(instruments):
-        heard = [m.source for k, m in enumerate(models) if fusion.weights[k] > 0 and not np.isnan(told[row, k])]
+        sources = [m.source for k, m in enumerate(models) if fusion.weights[k] > 0 and not np.isnan(by_model[row, k])]
         found.append(
             Alpha(
                 instrument, at_ns, scale.horizon_ns, scale.unit_bps * float(value[row] - fusion.base),
-                scale.sd_bps * float(sd[row]) / scale.full_sd, scale.half_life_ns, tuple(dict.fromkeys(heard)),
+                scale.sd_bps * float(sd[row]) / scale.full_sd, scale.half_life_ns, tuple(dict.fromkeys(sources)),
             )
         )  # fmt: skip
     return found
 
 
-def told_by(models: list[BaseModel], features: Mapping[str, ArrayLike]) -> Floats:
+def forecasts_of(models: list[BaseModel], features: Mapping[str, ArrayLike]) -> Floats:
     """What each base model says, float64 (n, K), from columns by name."""
     rows = max((np.size(column) for column in features.values()), default=0)
-    told, gap = np.full((rows, len(models)), np.nan), np.full(rows, np.nan)
+    by_model, gap = np.full((rows, len(models)), np.nan), np.full(rows, np.nan)
     for k, model in enumerate(models):
         x = np.stack([np.asarray(features.get(name, gap), np.float64) for name in model.names], axis=1)
-        told[:, k] = model.predict(x)
-    return told
+        by_model[:, k] = model.predict(x)
+    return by_model
 
 
 def _part(folder: Path, raw: Mapping[str, Any]) -> BaseModel:

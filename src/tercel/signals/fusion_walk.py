@@ -91,8 +91,8 @@ def fit_base(
     """
     columns = np.array(data.sources[source])
     x = data.x[rows][:, columns]
-    heard = ~np.isnan(x).all(axis=1)
-    x, y = x[heard], data.y[rows][heard]
+    present = ~np.isnan(x).all(axis=1)
+    x, y = x[present], data.y[rows][present]
     if len(x) < LEAST_ROWS:
         text = f"{len(x)} in {len(rows)} rows"
         raise DataError(f"at least {LEAST_ROWS} rows in which {source} says something", text, "take a longer history")
@@ -121,7 +121,7 @@ def out_of_fold(
     A source that has too little to learn from before a block is missing in that block.
     """
     names = base_names(data, families)
-    told = np.full((data.n, len(names)), np.nan)
+    forecasts = np.full((data.n, len(names)), np.nan)
     dates = data.dates
     for train, test in folds:
         rows = thinned(train, dates, most_rows)
@@ -132,21 +132,21 @@ def out_of_fold(
                 model = fit_base(data, source, one, rows, seed, settings)
             except DataError:
                 continue
-            told[test, k] = model.predict(data.x[test][:, np.array(data.sources[source])])
-    if np.isnan(told).all():
+            forecasts[test, k] = model.predict(data.x[test][:, np.array(data.sources[source])])
+    if np.isnan(forecasts).all():
         raise DataError("a source that can be learned from", "none in any block", "check the panel")
-    return told
+    return forecasts
 
 
-def mean_of_said(told: Floats) -> Floats:
+def mean_of_said(forecasts: Floats) -> Floats:
     """Mean over the sources that say something, NaN where none does."""
-    heard = ~np.isnan(told)
-    total = np.where(heard, told, 0.0).sum(axis=1)
-    return np.where(heard.any(axis=1), total / np.maximum(heard.sum(axis=1), 1), np.nan)
+    present = ~np.isnan(forecasts)
+    total = np.where(present, forecasts, 0.0).sum(axis=1)
+    return np.where(present.any(axis=1), total / np.maximum(present.sum(axis=1), 1), np.nan)
 
 
 def fused(
-    data: Dataset, told: Floats, names: Sequence[str], folds: Sequence[Fold], *, shrink: float = 0.5
+    data: Dataset, forecasts: Floats, names: Sequence[str], folds: Sequence[Fold], *, shrink: float = 0.5
 ) -> tuple[Floats, Floats, Floats]:
     """Fused forecast, its standard deviation, and equal weights beside them, float64 (n,) each; NaN in no test block.
 
@@ -156,13 +156,13 @@ def fused(
     value, sd, even = (np.full(data.n, np.nan) for _ in range(3))
     seen = np.zeros(data.n, dtype=bool)
     for train, test in folds:
-        known = seen & (data.end_ns <= data.time_ns[test].min()) & ~np.isnan(told).all(axis=1)
-        even[test] = mean_of_said(told[test])
+        known = seen & (data.end_ns <= data.time_ns[test].min()) & ~np.isnan(forecasts).all(axis=1)
+        even[test] = mean_of_said(forecasts[test])
         if known.sum() < LEAST_ROWS:
             value[test], sd[test] = even[test], data.y[train].std()
         else:
-            fusion = stack(told[known], data.y[known], names, shrink=shrink)
-            value[test], sd[test] = fusion.combine(told[test])
+            fusion = stack(forecasts[known], data.y[known], names, shrink=shrink)
+            value[test], sd[test] = fusion.combine(forecasts[test])
         seen[test] = True
     return value, sd, even
 
@@ -170,7 +170,7 @@ def fused(
 def final(
     data: Dataset,
     families: Sequence[str],
-    told: Floats,
+    forecasts: Floats,
     *,
     seed: int = 0,
     shrink: float = 0.5,
@@ -179,8 +179,8 @@ def final(
 ) -> tuple[Fusion, list[BaseModel]]:
     """What is saved: base models on all rows, weighed by all out-of-fold forecasts."""
     names = base_names(data, families)
-    tested = ~np.isnan(told).all(axis=1)
-    fusion = stack(told[tested], data.y[tested], names, shrink=shrink)
+    tested = ~np.isnan(forecasts).all(axis=1)
+    fusion = stack(forecasts[tested], data.y[tested], names, shrink=shrink)
     rows = thinned(np.arange(data.n), data.dates, most_rows)
     models = []
     for name in names:

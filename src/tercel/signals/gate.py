@@ -52,9 +52,9 @@ class GatedFusion:
         if chance.ndim != 2 or chance.shape[1] != len(self.parts) or not np.isfinite(chance).all():
             text = f"shape {chance.shape} for {len(self.parts)} states"
             raise DataError("a finite probability per row and state", text, "filter the regimes first")
-        told = [part.combine(forecasts) for part in self.parts]
-        values = np.stack([value for value, _ in told], axis=1)
-        deviations = np.stack([sd for _, sd in told], axis=1)
+        predicted = [part.combine(forecasts) for part in self.parts]
+        values = np.stack([value for value, _ in predicted], axis=1)
+        deviations = np.stack([sd for _, sd in predicted], axis=1)
         mean = (chance * values).sum(axis=1)
         second = (chance * (deviations**2 + values**2)).sum(axis=1)
         return mean, np.sqrt(np.maximum(second - mean**2, 0.0))
@@ -131,8 +131,8 @@ class GatedClassifier(Classifier):
 
     def _chance(self, X: Floats) -> Floats:
         chance = self.gate_.predict_proba(self._gate(X))
-        told = np.stack([expert.predict_proba(X)[:, 1] for expert in self.experts_], axis=1)
-        return np.asarray((chance * told).sum(axis=1))
+        predicted = np.stack([expert.predict_proba(X)[:, 1] for expert in self.experts_], axis=1)
+        return np.asarray((chance * predicted).sum(axis=1))
 
 
 LEAST_DATES = 60
@@ -206,7 +206,13 @@ class TrainedGate:
 
 
 def gated(
-    data: Dataset, told: Floats, names: Sequence[str], folds: Sequence[Fold], gate: FusionGate, *, shrink: float = 0.5
+    data: Dataset,
+    predicted: Floats,
+    names: Sequence[str],
+    folds: Sequence[Fold],
+    gate: FusionGate,
+    *,
+    shrink: float = 0.5,
 ) -> tuple[Floats, Floats, Floats]:
     """Fused forecast, its standard deviation, float64 (n,), and the states' chances (n, S).
 
@@ -219,7 +225,7 @@ def gated(
     seen = np.zeros(data.n, dtype=bool)
     for _, test in folds:
         begin = int(data.time_ns[test].min())
-        known = seen & (data.end_ns <= begin) & ~np.isnan(told).all(axis=1)
+        known = seen & (data.end_ns <= begin) & ~np.isnan(predicted).all(axis=1)
         at, last = int(dates[test].min()), int(dates[test].max())
         past = values[:at]
         seen[test] = True
@@ -228,15 +234,17 @@ def gated(
         try:
             regimes, usual = _fitted(gate, past)
             states = _chances(regimes, values[: last + 1], usual)
-            fusion = stack_by_state(told[known], data.y[known], states[dates[known]], names, shrink=shrink)
+            fusion = stack_by_state(predicted[known], data.y[known], states[dates[known]], names, shrink=shrink)
         except DataError:  # states that cannot be told apart yet
             continue
         chance[test] = states[dates[test]]
-        value[test], sd[test] = fusion.combine(told[test], chance[test])
+        value[test], sd[test] = fusion.combine(predicted[test], chance[test])
     return value, sd, chance
 
 
-def trained(data: Dataset, told: Floats, names: Sequence[str], gate: FusionGate, *, shrink: float = 0.5) -> TrainedGate:
+def trained(
+    data: Dataset, predicted: Floats, names: Sequence[str], gate: FusionGate, *, shrink: float = 0.5
+) -> TrainedGate:
     """The gate on all dates and all out-of-fold forecasts, to be saved.
 
     Raises
@@ -244,14 +252,16 @@ def trained(data: Dataset, told: Floats, names: Sequence[str], gate: FusionGate,
     DataError
         When fewer than 60 dates know the gate's columns.
     """
-    values, rows = gate.by_date(data), ~np.isnan(told).all(axis=1)
+    values, rows = gate.by_date(data), ~np.isnan(predicted).all(axis=1)
     count = int(np.isfinite(values).all(axis=1).sum())
     if count < LEAST_DATES:
         what = f"{count} of {len(values)} that know {', '.join(gate.columns)}"
         raise DataError(f"at least {LEAST_DATES} dates for a gate", what, "take a longer panel, or leave the gate out")
     regimes, usual = _fitted(gate, values)
     states = _chances(regimes, values, usual)[data.dates[rows]]
-    return TrainedGate(gate, regimes, stack_by_state(told[rows], data.y[rows], states, names, shrink=shrink), usual)
+    return TrainedGate(
+        gate, regimes, stack_by_state(predicted[rows], data.y[rows], states, names, shrink=shrink), usual
+    )
 
 
 def _fitted(gate: FusionGate, past: Floats) -> tuple[Any, Floats]:

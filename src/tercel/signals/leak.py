@@ -165,8 +165,8 @@ def judged(
         return "leak", tuple(reasons)
     if too_good or collapses:
         return "suspect", tuple(reasons)
-    told = f"IC {ic.mean:+.4f} (t {ic.t:.1f}) with the next bar, {late.mean:+.4f} with the one after"
-    return "clean", (told,)
+    summary = f"IC {ic.mean:+.4f} (t {ic.t:.1f}) with the next bar, {late.mean:+.4f} with the one after"
+    return "clean", (summary,)
 
 
 def _matrices(prices: pl.DataFrame, panel: Panel) -> tuple[list[Floats], Floats]:
@@ -229,9 +229,9 @@ def profile_figure(reports: dict[str, LeakReport], name: str = "leak") -> Figure
             panel.set(title=f"{title}: {report.verdict}", xlabel="bar, periods from the known time")
         panels[0].set_ylabel("rank IC with the bar's return")
 
-    told = "; ".join(f"{title}: {report.verdict}, IC {report.ic.mean:+.3f}" for title, report in reports.items())
+    summary = "; ".join(f"{title}: {report.verdict}, IC {report.ic.mean:+.3f}" for title, report in reports.items())
     caption = (
         "Right of the dotted line lies what had not happened when the source says it knew. Honest skill fades over "
         "several bars; a leak stands in one."
     )
-    return finished(drawing, name, f"Rank IC of a source with returns around its known time. {told}.", caption)
+    return finished(drawing, name, f"Rank IC of a source with returns around its known time. {summary}.", caption)

@@ -207,10 +207,10 @@ class ItchFeed:
             if pick not in stocks:
                 raise _no_symbol(pick, store, member)
         opened, closed = int(store.w[f.OPEN_NS]), int(store.w[f.CLOSE_NS])
-        said = 0 <= opened < closed
-        session = (opened, closed) if said else SESSION_NS
+        stated = 0 <= opened < closed
+        session = (opened, closed) if stated else SESSION_NS
         return [
-            ItchDay(symbol_of(s), date, (member.name,), venue, s, locate, options.tick, session, said, staging)
+            ItchDay(symbol_of(s), date, (member.name,), venue, s, locate, options.tick, session, stated, staging)
             for s, locate in stocks.items()
         ]
 
@@ -228,8 +228,8 @@ def named_files(found: Sequence[Member], date: str | None) -> list[tuple[Member,
         raise FeedError("ITCH 5.0 files", found[0].where, "give files as NASDAQ publishes them, or a capture")
     named: list[tuple[Member, str, str]] = []
     for member in files:
-        said, venue = date_and_venue(member.name)
-        day = date or said
+        stated, venue = date_and_venue(member.name)
+        day = date or stated
         if day is None:
             remedy = "give --date YYYY-MM-DD, or rename the file"
             raise FeedError("a name that says the day, like 01302019.NASDAQ_ITCH50", member.where, remedy)

@@ -105,9 +105,9 @@ class ItchBooks:
         return sorted(found, key=lambda s: s.symbol)
 
     def _symbol(self, name: str, locate: int, resting: int, orders: int) -> SymbolCheck:
-        said = dict(zip(k.SUMS, self.per[locate].tolist(), strict=False))
+        sums = dict(zip(k.SUMS, self.per[locate].tolist(), strict=False))
         bid, ask = self._best(2 * locate), self._best(2 * locate + 1)
-        return SymbolCheck(symbol=name, resting=resting, orders=orders, bid=bid, ask=ask, **said)
+        return SymbolCheck(symbol=name, resting=resting, orders=orders, bid=bid, ask=ask, **sums)
 
     def _best(self, place: int) -> float:
         if self.sides[place, k.S_N] == 0:

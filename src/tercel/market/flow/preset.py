@@ -118,8 +118,8 @@ class Preset(BaseModel):
     @property
     def mark(self) -> str:
         """16 hex digits that change when its market does something else, and not when its card has new scores."""
-        told = self.model_dump_json(exclude={"card"}) + json.dumps(self.card.get("impact"), sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        text = self.model_dump_json(exclude={"card"}) + json.dumps(self.card.get("impact"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def code(self) -> int:

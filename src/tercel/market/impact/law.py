@@ -153,10 +153,10 @@ class ImpactLaw:
 
     def card(self) -> dict[str, Any]:
         """As it stands on a preset's card."""
-        said = {**dataclasses.asdict(self), "replenishment_s": list(self.replenishment_s)}
+        stated = {**dataclasses.asdict(self), "replenishment_s": list(self.replenishment_s)}
         if not self.explicit:
-            del said["explicit"]
-        return said
+            del stated["explicit"]
+        return stated
 
 
 def of_card(card: dict[str, Any]) -> ImpactLaw | None:
@@ -167,16 +167,16 @@ def of_card(card: dict[str, Any]) -> ImpactLaw | None:
     ConfigError
         For an entry that is no law.
     """
-    said = card.get("impact")
-    if said is None:
+    stated = card.get("impact")
+    if stated is None:
         return None
     try:
-        explicit = tuple((float(rate), float(weight)) for rate, weight in said.get("explicit", ()))
-        delays = tuple(float(delay) for delay in said.get("replenishment_s", ()))
-        return ImpactLaw(**{**said, "explicit": explicit, "replenishment_s": delays})
+        explicit = tuple((float(rate), float(weight)) for rate, weight in stated.get("explicit", ()))
+        delays = tuple(float(delay) for delay in stated.get("replenishment_s", ()))
+        return ImpactLaw(**{**stated, "explicit": explicit, "replenishment_s": delays})
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(
-            "an impact law of this version on the card", f"{said}", "calibrate again with `tercel market calibrate`"
+            "an impact law of this version on the card", f"{stated}", "calibrate again with `tercel market calibrate`"
         ) from error
 
 

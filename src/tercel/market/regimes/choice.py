@@ -113,20 +113,20 @@ def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
         A file that cannot be read or says no law.
     """
     raw = read_toml(path, "name one that is right", "a file of regimes")
-    told = validated(RegimesFile, raw, str(path), "a file of regimes")
-    own = {name: Regime(name, tuple(_phase(one) for one in phases)) for name, phases in told.regime.items()}
-    if told.chain is not None and told.script:
+    file = validated(RegimesFile, raw, str(path), "a file of regimes")
+    own = {name: Regime(name, tuple(_phase(one) for one in phases)) for name, phases in file.regime.items()}
+    if file.chain is not None and file.script:
         raise ConfigError("a chain or a script", f"{path} with both", "leave one out")
     law: Law | None = None
-    if told.chain is not None:
-        law = RegimeChain(tuple(told.chain.states), told.chain.rates, told.chain.first, own)
-    elif told.script:
-        law = RegimeScript([(entry.at_s, entry.regime) for entry in told.script], told.since, own)
+    if file.chain is not None:
+        law = RegimeChain(tuple(file.chain.states), file.chain.rates, file.chain.first, own)
+    elif file.script:
+        law = RegimeScript([(entry.at_s, entry.regime) for entry in file.script], file.since, own)
     season = None
-    if told.season is True:
-        season = Season.of(preset, told.arrival_s)
-    elif told.season:
-        season = Season(tuple(told.season), arrival_s=told.arrival_s)
+    if file.season is True:
+        season = Season.of(preset, file.arrival_s)
+    elif file.season:
+        season = Season(tuple(file.season), arrival_s=file.arrival_s)
     if law is None and season is None:
         raise ConfigError("a chain, a script or a season", f"{path} with none", "see market.regimes.choice")
     return law, season

@@ -39,7 +39,7 @@ def score(
         "conditional", "classifier_auc", "classifier_auc_real", "impact", "prediction", "seeds", "notes".
     """
     simulated, real = classifier_scores(drawn) if classifier else (None, None)
-    found = _told(drawn.preset, drawn.tape, drawn.made, impact)
+    found = _described(drawn.preset, drawn.tape, drawn.made, impact)
     given = conditional_table(drawn) if conditional else {}
     return found | {"conditional": given, "classifier_auc": simulated, "classifier_auc_real": real}
 
@@ -53,7 +53,7 @@ def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
         The card carries no tape.
     """
     tape = Tape.of_card(preset)
-    found = _told(preset, tape, Simulated.like(tape, preset, seeds), preset.card.get("scores", {}).get("impact"))
+    found = _described(preset, tape, Simulated.like(tape, preset, seeds), preset.card.get("scores", {}).get("impact"))
     return found | {"notes": [*found["notes"], BY_CARD]}
 
 
@@ -63,7 +63,7 @@ BY_CARD: Final = (
 )
 
 
-def _told(preset: Preset, tape: Tape, made: Simulated, impact: Mapping[str, Any] | None) -> dict[str, Any]:
+def _described(preset: Preset, tape: Tape, made: Simulated, impact: Mapping[str, Any] | None) -> dict[str, Any]:
     """A score without what needs the days."""
     return {
         "model": preset.model,

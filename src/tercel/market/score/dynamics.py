@@ -115,9 +115,9 @@ def spreads(stretches: Floats) -> dict[str, float]:
     found = {}
     totals = np.stack([part.sum(axis=0) for part in parts])[:, None]
     for figure in FIGURES:
-        told = by_day(figure, totals, COLUMNS)
-        told = told[np.isfinite(told)]
-        found[figure.name] = float(told.std(ddof=1)) if len(told) > 1 else np.nan
+        by_days = by_day(figure, totals, COLUMNS)
+        by_days = by_days[np.isfinite(by_days)]
+        found[figure.name] = float(by_days.std(ddof=1)) if len(by_days) > 1 else np.nan
     return found
 
 

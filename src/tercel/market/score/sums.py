@@ -99,8 +99,8 @@ def estimates(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]
     """Every figure with its interval over clusters."""
     found, _ = clusters(sums)
     moments = Moments(found, np.ones(len(found)), lambda means: _all(figures, means, columns))
-    told = intervals(moments, np.random.default_rng(seed), resamples=RESAMPLES)
-    return {figure.name: one for figure, one in zip(figures, told, strict=True)}
+    spans = intervals(moments, np.random.default_rng(seed), resamples=RESAMPLES)
+    return {figure.name: one for figure, one in zip(figures, spans, strict=True)}
 
 
 def values(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:

@@ -99,7 +99,7 @@ class Tape:
 
     def to_card(self) -> dict[str, Any]:
         """Its entry in a preset's card: figures of five digits, bins exact."""
-        told = rounded(
+        figures = rounded(
             {
                 name: getattr(self, name)
                 for name in ("interleaved_floor_mean_l1", "floors", "gates", "gates_train", "dynamics")
@@ -110,7 +110,7 @@ class Tape:
             "stretches": [asdict(one) for one in self.stretches],
             "clock_ns": self.clock_ns,
             "hours": list(self.hours),
-            **told,
+            **figures,
             "notes": list(self.notes),
             "references": [one.to_json() for one in self.references],
             "odd": None if self.odd is None else self.odd.to_json(),
@@ -178,11 +178,11 @@ def _floats(given: Mapping[str, float | None]) -> dict[str, float]:
 def _notes(labels: Sequence[str], test: Sequence[Observed], floors: bool) -> list[str]:
     """What a reader of the score has to know about its days."""
     seen = list(zip(labels, (o.counts for o in test), strict=True))
-    said = [f"{label}: {n['halts']} halts, left out" for label, n in seen if n["halts"]]
-    said += [f"{label}: the book was cleared {n['clears']} times, each a gap" for label, n in seen if n["clears"]]
+    lines = [f"{label}: {n['halts']} halts, left out" for label, n in seen if n["halts"]]
+    lines += [f"{label}: the book was cleared {n['clears']} times, each a gap" for label, n in seen if n["clears"]]
     if not floors:
-        said.append("no day of its calibration is in the lake: no floors")
+        lines.append("no day of its calibration is in the lake: no floors")
     window = max(o.window for o in test)
     if window:
-        said.append(f"the feed shows {window} levels: the simulated market is read through as many")
-    return said
+        lines.append(f"the feed shows {window} levels: the simulated market is read through as many")
+    return lines

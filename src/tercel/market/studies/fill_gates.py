@@ -70,19 +70,19 @@ def compare(
     seed : int
         Of the bootstrap.
     """
-    asked = figures()
-    columns = sorted({name for figure in asked for name in figure.columns})
+    wanted = figures()
+    columns = sorted({name for figure in wanted for name in figure.columns})
     tape, made = table(real, columns), table(simulated, columns)
-    told, other = (estimates(asked, sums, columns, seed) for sums in (tape, made))
-    floor, plain = interleaved(asked, tape, columns), values(asked, made, columns)
+    tape_at, other = (estimates(wanted, sums, columns, seed) for sums in (tape, made))
+    floor, plain = interleaved(wanted, tape, columns), values(wanted, made, columns)
     cells = {
         name: GateCell(
-            told[name].mean, told[name].ci_low, told[name].ci_high, floor[name], plain[name], other[name].ci_low,
-            other[name].ci_high,
+            tape_at[name].mean, tape_at[name].ci_low, tape_at[name].ci_high, floor[name], plain[name],
+            other[name].ci_low, other[name].ci_high,
         )
         for name in floor
     }  # fmt: skip
-    hidden = by_day(next(f for f in asked if f.name == "hidden_rows"), tape, columns)
+    hidden = by_day(next(f for f in wanted if f.name == "hidden_rows"), tape, columns)
     return cells, gates(cells, hidden), clusters(tape)[1]
 
 

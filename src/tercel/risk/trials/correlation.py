@@ -26,14 +26,14 @@ def found(data: Path | None, names: int, window: int, seed: int) -> Shown:
         names, window = min(names, 100), min(window, 252)
         truth = synthetic.factor_covariance(names, seed)
         returns = synthetic.factor_returns(truth, window + 1008, seed + 1)
-        first, told = window, f"synthetic factor market, {names} names"
+        first, what = window, f"synthetic factor market, {names} names"
         least = math.sqrt(252 / float(np.ones(names) @ np.linalg.solve(truth, np.ones(names))))
         notes += [synthetic.NOTE, f"With the true covariance the portfolio's volatility is {100 * least:.2f} %."]
     else:
         panel = read_panel(data)
         drawn = panel.draw(min(names, len(panel.names)), seed)
         returns, first = drawn.returns, max(drawn.since(FIRST), window)
-        told = f"{len(drawn.names)} of {len(panel.names)} names, {drawn.days[first]} to {drawn.days[-1]}"
+        what = f"{len(drawn.names)} of {len(panel.names)} names, {drawn.days[first]} to {drawn.days[-1]}"
         notes += [
             f"{len(panel.left_out)} names left out: "
             + "; ".join(f"{name} ({why})" for name, why in sorted(panel.left_out.items())[:4])
@@ -47,7 +47,7 @@ def found(data: Path | None, names: int, window: int, seed: int) -> Shown:
         (v.name, fixed(100 * v.volatility), fixed(v.t, 1, True), fixed(v.leverage, 1), fixed(v.turnover, 2))
         for v in verdicts
     ]
-    title = f"{told}, window {window} days, rebuilt every {REBUILD}"
+    title = f"{what}, window {window} days, rebuilt every {REBUILD}"
     headings = ("estimator", "risk, % a year", "t vs linear", "leverage", "half-turns")
     notes.append(
         "Unconstrained minimum-variance portfolios out of sample, no costs. t: Newey-West, of squared daily returns "

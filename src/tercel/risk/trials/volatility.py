@@ -39,9 +39,9 @@ def found(data: Path | None, seed: int) -> Shown:
     spy, index = read_spy(data), read_sp500(data)
     first, start, realised = spy.since(SPY_FIRST), index.since(INDEX_FIRST), spy.column("rv")
     parts = [_part(spy, first, "realised variance, 5 minutes", realised, ("GARCH", "log-HAR"), _fitting(spy))]
-    for told, target in (("squared returns", "r2"), ("range + overnight²", "proxy")):
+    for what, target in (("squared returns", "r2"), ("range + overnight²", "proxy")):
         proxy = index.returns**2 if target == "r2" else index.column(target)
-        parts.append(_part(index, start, told, proxy, ("GARCH", "GJR"), daily_models(target)))
+        parts.append(_part(index, start, what, proxy, ("GARCH", "GJR"), daily_models(target)))
     return _shown(parts, [], False)
 
 
@@ -68,7 +68,7 @@ def _fitting(series: DailySeries) -> list[VolatilityModel]:
 def _part(
     series: DailySeries,
     first: int,
-    told: str,
+    what: str,
     proxy: Any,
     references: Sequence[str],
     models: Sequence[VolatilityModel],
@@ -76,7 +76,7 @@ def _part(
     ranked = rank(models, series, first, proxy, references, LAGS)
     return {
         "series": series.name,
-        "proxy": told,
+        "proxy": what,
         "first": series.days[first],
         "last": series.days[-1],
         "days": len(series) - first,

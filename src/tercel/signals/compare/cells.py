@@ -249,8 +249,8 @@ class Stacked(Classifier):
         return super().put_back(kept)
 
     def _chance(self, X: Floats) -> Floats:
-        told = np.stack([model.predict_proba(X)[:, 1] for model in self.models_], axis=1)
-        return self.fusion_.combine(told)[0]
+        forecasts = np.stack([model.predict_proba(X)[:, 1] for model in self.models_], axis=1)
+        return self.fusion_.combine(forecasts)[0]
 
 
 def candidates() -> tuple[str, ...]:
@@ -320,8 +320,8 @@ def _state_accuracy(cell: FittedCell, problem: Problem, sample: TrainTest) -> fl
     if cell.family != "hmm" or sample.state_test is None:
         return None
     gate = HmmRegimes(random_state=cell.seed).fit(sample.X[:, list(problem.gate)])
-    told: NDArray[np.intp] = gate.predict(sample.X_test[:, list(problem.gate)])
-    hits = [np.mean(told[sample.state_test == s] == s) for s in (0, 1)]
+    forecasts: NDArray[np.intp] = gate.predict(sample.X_test[:, list(problem.gate)])
+    hits = [np.mean(forecasts[sample.state_test == s] == s) for s in (0, 1)]
     return float(np.mean(hits))
 
 

@@ -300,8 +300,8 @@ def summary(rows: Sequence[Mapping[str, Any]], base_rows: int) -> list[dict[str,
             continue
         line: dict[str, Any] = {"problem": problem, "family": family, "seeds": len(plain)}
         for key in keys:
-            told = [cell[key] for cell in plain if cell[key] is not None]
-            line[key] = float(np.mean(told)) if told else None
+            known = [cell[key] for cell in plain if cell[key] is not None]
+            line[key] = float(np.mean(known)) if known else None
         noisy = sorted({cell["noise"] for cell in cells if cell["rows"] == base_rows})
         line["share_by_noise"] = {
             f"{noise:g}": float(np.mean([c["share"] for c in cells if c["noise"] == noise and c["rows"] == base_rows]))

@@ -123,8 +123,8 @@ def share_figure(table: Sequence[dict[str, Any]]) -> Figure:
         panel.set_xlabel("share of the oracle's skill")
         drawing.legend(loc="outside right upper")
 
-    told = "; ".join(f"{line['family']} on {line['problem']} {line['share']:.2f}" for line in table)
-    return finished(drawing, "share", f"Share of the oracle's skill. {told}.", "Right is better; 1 is the oracle.")
+    summary = "; ".join(f"{line['family']} on {line['problem']} {line['share']:.2f}" for line in table)
+    return finished(drawing, "share", f"Share of the oracle's skill. {summary}.", "Right is better; 1 is the oracle.")
 
 
 def cost_figure(table: Sequence[dict[str, Any]]) -> Figure:
@@ -144,8 +144,8 @@ def cost_figure(table: Sequence[dict[str, Any]]) -> Figure:
         panel.set_xscale("log")
         panel.set(xlabel="seconds to fit", ylabel="mean share of the oracle's skill")
 
-    told = "; ".join(f"{family}: {seconds:.3f} s, {share:.2f}" for family, (seconds, share) in points.items())
-    return finished(drawing, "cost", f"Time to fit against skill. {told}.", "Up and left is better.")
+    summary = "; ".join(f"{family}: {seconds:.3f} s, {share:.2f}" for family, (seconds, share) in points.items())
+    return finished(drawing, "cost", f"Time to fit against skill. {summary}.", "Up and left is better.")
 
 
 def noise_figure(table: Sequence[dict[str, Any]]) -> Figure:
@@ -163,11 +163,11 @@ def noise_figure(table: Sequence[dict[str, Any]]) -> Figure:
         if lines:
             drawing.legend(loc="outside right upper")
 
-    told = "; ".join(
+    summary = "; ".join(
         f"{line['family']} " + ", ".join(f"{float(k):.0%} {v:.2f}" for k, v in line["share_by_noise"].items())
         for line in lines
     )
-    return finished(drawing, "noise", f"Skill on `mixed` under label noise. {told}.", "Flatter is more robust.")
+    return finished(drawing, "noise", f"Skill on `mixed` under label noise. {summary}.", "Flatter is more robust.")
 
 
 def claims_figure(verdicts: Sequence[Verdict]) -> Figure:
@@ -190,5 +190,7 @@ def claims_figure(verdicts: Sequence[Verdict]) -> Figure:
         panel.grid(axis="y", visible=False)
         panel.set_xlabel("refuted        confirmed")
 
-    told = "; ".join(f"{v.family}, {v.text}: {v.verdict}" for v in verdicts)
-    return finished(drawing, "claims", f"Verdicts. {told}.", "Each row has a scale of its own; numbers in the table.")
+    summary = "; ".join(f"{v.family}, {v.text}: {v.verdict}" for v in verdicts)
+    return finished(
+        drawing, "claims", f"Verdicts. {summary}.", "Each row has a scale of its own; numbers in the table."
+    )

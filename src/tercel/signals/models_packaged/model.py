@@ -104,14 +104,14 @@ class AlphaModel:
             if value is not None and not math.isfinite(value):
                 text = f"{value} in {name} of {instrument} at {at_ns}"
                 raise DataError("features that are numbers, or None", text, "send None where a fact is missing")
-        told = [self._heard(source, features) for source in self.sources.values()]
+        forecasts = [self._forecast(source, features) for source in self.sources.values()]
         return to_alpha(
-            self.fusion, told, instrument=instrument, at_ns=at_ns, horizon_ns=self.horizon_ns,
+            self.fusion, forecasts, instrument=instrument, at_ns=at_ns, horizon_ns=self.horizon_ns,
             half_life_ns=self.half_life_ns,
         )  # fmt: skip
 
     @staticmethod
-    def _heard(source: SourceModel, features: Mapping[str, float | None]) -> float:
+    def _forecast(source: SourceModel, features: Mapping[str, float | None]) -> float:
         values = [features.get(name) for name in source.features]
         return math.nan if None in values else source.forecast(np.array(values, dtype=np.float64))
 

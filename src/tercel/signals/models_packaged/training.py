@@ -204,23 +204,23 @@ def _out_of_fold(train: Material) -> Floats:
     return out
 
 
-def _told(models: dict[str, SourceModel], X: Floats) -> Floats:
+def _forecasts(models: dict[str, SourceModel], X: Floats) -> Floats:
     columns = [np.clip(X[:, _columns(n)], m.low, m.high) @ m.coef + m.intercept for n, m in models.items()]
     return np.stack(columns, axis=1)
 
 
 def _fused(models: dict[str, SourceModel], fusion: Fusion, X: Floats) -> Floats:
-    return fusion.combine(_told(models, X))[0]
+    return fusion.combine(_forecasts(models, X))[0]
 
 
 def judged(models: dict[str, SourceModel], fusion: Fusion, test: Material, seed: int) -> dict[str, Any]:
     """Out-of-sample figures, whole and without each source: IC with interval over markets, R², coverage of 90 %."""
     rng = np.random.default_rng([seed, 41])
-    told, y = _told(models, test.X), test.moves[:, -1]
+    forecasts, y = _forecasts(models, test.X), test.moves[:, -1]
     found: dict[str, Any] = {"rounds": len(y), "move_sd_bps": float(y.std())}
     cases = {"all": (), **{f"without {name}": (name,) for name in models}}
     for case, gone in cases.items():
-        holed = told.copy()
+        holed = forecasts.copy()
         holed[:, [list(models).index(name) for name in gone]] = np.nan
         value, sd = fusion.combine(holed)
         error = y - value

@@ -85,15 +85,15 @@ def joined_all(data: Dataset, config: SignalsConfig) -> Dataset:
         except SourceAbsentError as error:
             _absent(found, one, error)
             continue
-        heard = int((~np.isnan(more.x[:, list(more.sources[source.name])]).all(axis=1)).sum())
-        if heard >= LEAST_ROWS:
+        present = int((~np.isnan(more.x[:, list(more.sources[source.name])]).all(axis=1)).sum())
+        if present >= LEAST_ROWS:
             data = more
             continue
-        text = f"{heard} of {data.n} rows of which source {source.name} says something"
+        text = f"{present} of {data.n} rows of which source {source.name} says something"
         if one.required:
             remedy = "check its names, its times and max_age_days, or leave out `required`"
             raise DataError(f"at least {LEAST_ROWS} rows with a source", text, remedy)
-        warnings.append(f"source {source.name} is left out: it says something of {heard} of {data.n} rows")
+        warnings.append(f"source {source.name} is left out: it says something of {present} of {data.n} rows")
     return replace(data, warnings=(*data.warnings, *found.warnings, *warnings))
 
 
@@ -197,16 +197,16 @@ def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:
         "warnings": list(data.warnings),
         "files": {PANEL: file_hash(out / PANEL)},
     }
-    told = json.loads(json_text(manifest))
-    write_whole(out / MANIFEST, json.dumps(told, indent=1) + "\n")
-    manifest_read: dict[str, Any] = told
+    known = json.loads(json_text(manifest))
+    write_whole(out / MANIFEST, json.dumps(known, indent=1) + "\n")
+    manifest_read: dict[str, Any] = known
     return manifest_read
 
 
 def rows_of(config: SignalsConfig) -> dict[str, Any]:
     """What decides a panel's rows and columns, as plain values."""
-    told = {"panel": config.panel, "source": config.source}
-    plain_values: dict[str, Any] = json.loads(json_text(told))
+    known = {"panel": config.panel, "source": config.source}
+    plain_values: dict[str, Any] = json.loads(json_text(known))
     return plain_values
 
 

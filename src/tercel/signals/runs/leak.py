@@ -46,9 +46,9 @@ def leaks_of(config: SignalsConfig, seed: int, planted: bool) -> list[dict[str, 
 
 
 def _lines(config: SignalsConfig, reports: dict[str, LeakReport], unjudged: dict[str, str]) -> list[dict[str, Any]]:
-    told = [{**report.to_json(), "source": name, "panel": config.name} for name, report in reports.items()]
+    lines = [{**report.to_json(), "source": name, "panel": config.name} for name, report in reports.items()]
     empty = dict.fromkeys(("column", "ic", "ic_one_period_later", "instant", "median_delay_s"))
-    return told + [
+    return lines + [
         {"source": name, "panel": config.name, "verdict": "not judged", "reasons": [why], "profile": {}, **empty}
         for name, why in unjudged.items()
     ]

@@ -209,8 +209,8 @@ def costs(data: Dataset, name: str, train: TrainSection, folds: list[Fold], seed
         except DataError:
             continue
         x = data.x[test][:, np.array(data.sources[source])]
-        told = meter(partial(fitted.value.predict, x))
-        fit_s, row_us = fit_s + fitted.seconds, row_us + 1e6 * told.seconds / len(test)
+        forecasts = meter(partial(fitted.value.predict, x))
+        fit_s, row_us = fit_s + fitted.seconds, row_us + 1e6 * forecasts.seconds / len(test)
         peak = max(peak, fitted.peak_mib or 0.0)
     return {"fit_s": fit_s, "fit_rows": len(rows), "peak_mib": peak, "row_us": row_us}
 
@@ -232,9 +232,11 @@ def noise(
         if kept is None:
             say(f"panel: {name}, {level:.0%} of labels exchanged")
             dirty = replace(data, y=exchanged(data, level, seed))
-            told = out_of_fold(dirty, (name,), folds, seed=seed, most_rows=train.most_rows, settings=train.settings)
+            forecasts = out_of_fold(
+                dirty, (name,), folds, seed=seed, most_rows=train.most_rows, settings=train.settings
+            )
             ic = rank_ic(
-                mean_of_said(told)[tested], part.outcome, part.dates, np.random.default_rng([seed, 6]), block=BLOCK
+                mean_of_said(forecasts)[tested], part.outcome, part.dates, np.random.default_rng([seed, 6]), block=BLOCK
             )
             kept = json.loads(json_text(ic.to_json()))
             file.write_text(json_text({"about": about, "ic": kept}) + "\n", encoding="utf-8")
@@ -287,8 +289,10 @@ def walked(data: Dataset, names: tuple[str, ...], train: TrainSection, seed: int
         def tick(now: str) -> None:
             bar.update(task, advance=1, now=now)
 
-        told = out_of_fold(data, names, folds, seed=seed, most_rows=train.most_rows, settings=train.settings, tick=tick)
-    return told, time.process_time() - start
+        forecasts = out_of_fold(
+            data, names, folds, seed=seed, most_rows=train.most_rows, settings=train.settings, tick=tick
+        )
+    return forecasts, time.process_time() - start
 
 
 def regressors(asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -306,14 +310,14 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
     out.mkdir(parents=True, exist_ok=True)
     columns, seconds = [], {}
     for name in names:
-        told, taken = _kept(data, name, config.train, seed, out)
-        columns.append(told)
+        forecasts, taken = _kept(data, name, config.train, seed, out)
+        columns.append(forecasts)
         seconds[name] = taken
     # source by source, as base names are
     sources = len(data.ranking)
-    told = np.stack([column[:, s] for s in range(sources) for column in columns], axis=1)
+    forecasts = np.stack([column[:, s] for s in range(sources) for column in columns], axis=1)
     folds = folds_of(data, config.train)
-    value, _, even = fused(data, told, base_names(data, names), folds, shrink=config.train.shrink)
+    value, _, even = fused(data, forecasts, base_names(data, names), folds, shrink=config.train.shrink)
     tested = np.sort(np.concatenate([test for _, test in folds]))
     part, rng = data.rows(tested), np.random.default_rng([seed, 5])
     table: list[dict[str, Any]] = []
@@ -327,7 +331,7 @@ def compare_on_panel(config: SignalsConfig, seed: int, out: Path) -> dict[str, A
         right = calibration(mean, part, np.random.default_rng([seed, 7]))
         dirty = noise(data, name, config, folds, seed, out) if config.compare.panel_noise else {}
         add(name, mean, {"all_fits_s": seconds[name], **spent, **right, "noise": dirty})
-    if told.shape[1] > 1:
+    if forecasts.shape[1] > 1:
         add("fusion", value[tested])
         add("equal weights", even[tested])
     for rule, (column, sign) in RULES.items():
@@ -346,10 +350,10 @@ def _kept(data: Dataset, name: str, train: TrainSection, seed: int, out: Path) -
                     return kept["told"], float(kept["seconds"])
         except (ValueError, KeyError, OSError):
             pass
-    told, seconds = walked(data, (name,), train, seed, f"panel: {name}")
+    forecasts, seconds = walked(data, (name,), train, seed, f"panel: {name}")
     with beside(file) as part:
-        np.savez(part, told=told, seconds=seconds, about=np.array(about))
-    return told, seconds
+        np.savez(part, told=forecasts, seconds=seconds, about=np.array(about))
+    return forecasts, seconds
 
 
 def yearly(data: Dataset, first_year: int) -> list[Fold]:
@@ -369,5 +373,10 @@ def scored(forecast: Floats, data: Dataset, rng: np.random.Generator) -> dict[st
         warning = f"an IC of {ic.mean:.3f} is above {CEILING}: look for a leak before believing it"
     slow = smoothed(forecast, data.dates, data.instrument)
     books = [long_short(f, data.outcome, data.dates, data.instrument, cost_bps=COST_BPS) for f in (forecast, slow)]
-    told = {"ic": ic.to_json(), "portfolio": books[0].to_json(), "smoothed": books[1].to_json(), "warning": warning}
-    return dict(plain(told))
+    forecasts = {
+        "ic": ic.to_json(),
+        "portfolio": books[0].to_json(),
+        "smoothed": books[1].to_json(),
+        "warning": warning,
+    }
+    return dict(plain(forecasts))

@@ -73,13 +73,13 @@ def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, 
     data, manifest = panel_in(config, seed, out)
     if gate is not None:
         gate.by_date(data)
-    told, seconds = walked(data, names, config.train, seed, "train")
+    forecasts, seconds = walked(data, names, config.train, seed, "train")
     columns = base_names(data, names)
     fusion, models = final(
-        data, names, told, seed=seed, shrink=config.train.shrink, most_rows=config.train.most_rows,
+        data, names, forecasts, seed=seed, shrink=config.train.shrink, most_rows=config.train.most_rows,
         settings=config.train.settings,
     )  # fmt: skip
-    value = fused(data, told, columns, folds_of(data, config.train), shrink=config.train.shrink)[0]
+    value = fused(data, forecasts, columns, folds_of(data, config.train), shrink=config.train.shrink)[0]
     scale = scale_of(data, value, fusion.without(np.ones(len(columns), dtype=bool))[1])
     about = {
         "alpha": asdict(scale),
@@ -88,12 +88,12 @@ def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, 
         "panel": manifest["files"],
         "train": config.train.model_dump(),
     }
-    gate_trained = None if gate is None else trained(data, told, columns, gate, shrink=config.train.shrink)
+    gate_trained = None if gate is None else trained(data, forecasts, columns, gate, shrink=config.train.shrink)
     card = fusion_saved.save(out / MODEL, fusion, models, json.loads(json_text(about)), gate_trained)
     with beside(out / FORECASTS) as part:
-        np.savez(part, told=told, columns=np.array(columns))
+        np.savez(part, told=forecasts, columns=np.array(columns))
     result = {
-        "out": out, "rows": data.n, "tested": int((~np.isnan(told).all(axis=1)).sum()), "seconds": seconds,
+        "out": out, "rows": data.n, "tested": int((~np.isnan(forecasts).all(axis=1)).sum()), "seconds": seconds,
         "weights": dict(zip(columns, (fusion.weights * fusion.slope).tolist(), strict=True)),
         "alpha_scale": asdict(scale), "parts": [part["file"] for part in card["parts"]],
         "gate": card["gate"], "note": data.note, "warnings": data.warnings,
@@ -118,16 +118,16 @@ def evaluate(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[st
     data, _ = panel_in(config, seed, out)
     try:
         with np.load(out / FORECASTS) as kept:
-            told, columns = kept["told"], tuple(str(name) for name in kept["columns"])
+            forecasts, columns = kept["told"], tuple(str(name) for name in kept["columns"])
     except (OSError, KeyError, ValueError):
         raise ConfigError("a folder that was trained in", f"{out}", "run: tercel signals train") from None
-    if told.shape[0] != data.n:
-        raise ConfigError("forecasts of this panel", f"{told.shape[0]} rows for {data.n}", "train again")
+    if forecasts.shape[0] != data.n:
+        raise ConfigError("forecasts of this panel", f"{forecasts.shape[0]} rows for {data.n}", "train again")
     folds = folds_of(data, config.train)
     gate, shrink = gate_of(config, seed), config.train.shrink
     result = {
         "out": out,
-        **out_of_sample(data, told, columns, folds, gate, shrink=shrink, seed=seed),
+        **out_of_sample(data, forecasts, columns, folds, gate, shrink=shrink, seed=seed),
         "leak": leaks_of(config, seed, planted=demo),
         "note": data.note,
         "warnings": data.warnings,

@@ -66,12 +66,12 @@ def read_phrasebank(folder: Path, agreement: int = 50) -> Labelled:
         if not line.strip():
             continue
         text, mark, label = line.rpartition("@")
-        told = label.strip().lower()
-        if not mark or told not in LABELS or not text.strip():
+        stated = label.strip().lower()
+        if not mark or stated not in LABELS or not text.strip():
             received = f"{line[:60]!r} in {path}, row {row}"
             raise DataError(f"a line 'sentence@label', label {', '.join(LABELS)}", received, "mend the line")
         texts.append(text.strip())
-        labels.append(LABELS[told])
+        labels.append(LABELS[stated])
     found = np.array(labels, np.int64)
     if len(np.unique(found)) < 2:
         raise single_class(", ".join({str(one) for one in labels}) or "none", len(labels))

@@ -53,8 +53,8 @@ class _Forest(_Nodes):
             parts["threshold_"].append(np.where(leaf, np.inf, tree.threshold))
             parts["left_"].append(np.where(leaf, here, root + tree.children_left))
             parts["right_"].append(np.where(leaf, here, root + tree.children_right))
-            told = tree.value[:, 0, :]
-            parts["value_"].append(told[:, -1] / told.sum(axis=1) if told.shape[1] > 1 else told[:, 0])
+            values = tree.value[:, 0, :]
+            parts["value_"].append(values[:, -1] / values.sum(axis=1) if values.shape[1] > 1 else values[:, 0])
         for name, part in parts.items():
             setattr(self, name, np.concatenate(part))
 

@@ -97,17 +97,17 @@ class SvmClassifier(_Machine, Classifier):
         self.mean_, self.deviation_ = scale_of(X, weights)
         Z = (X - self.mean_) / self.deviation_
         gamma = _gamma(Z)
-        decision, told = np.zeros(len(Z)), np.zeros(len(Z), bool)
+        decision, known = np.zeros(len(Z)), np.zeros(len(Z), bool)
         for fold in np.array_split(np.arange(len(Z)), _FOLDS):
             rest = np.setdiff1d(np.arange(len(Z)), fold)
             if len(np.unique(up[rest][weights[rest] > 0])) == 2:
                 machine = _machine(self, False, _gamma(Z[rest])).fit(Z[rest], up[rest], weights[rest])
                 decision[fold] = machine.decision_function(Z[fold])
-                told[fold] = True
+                known[fold] = True
         self._hold(_machine(self, False, gamma).fit(Z, up, weights), gamma)
-        if not told.any():
-            decision, told = self._decision(Z), np.ones(len(Z), bool)
-        slope, self.offset_ = platt(decision[told], up[told], weights[told])
+        if not known.any():
+            decision, known = self._decision(Z), np.ones(len(Z), bool)
+        slope, self.offset_ = platt(decision[known], up[known], weights[known])
         # too few rows to calibrate can turn the sign; the machine's own order is then kept
         self.slope_ = max(slope, 1e-3)
 

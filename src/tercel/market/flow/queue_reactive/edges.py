@@ -88,10 +88,10 @@ def split(values: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], mo
         return np.zeros(0)
     starts = np.unique(values)
     starts = starts[np.unique(np.linspace(0, len(starts) - 1, VALUES).astype(np.int64))]
-    told = _told(np.searchsorted(starts, values, side="right") - 1, labels, len(starts))
-    best, came = told[0], []
+    gain = _gain(np.searchsorted(starts, values, side="right") - 1, labels, len(starts))
+    best, came = gain[0], []
     for _ in range(most):
-        reached = best[:, None] + told
+        reached = best[:, None] + gain
         if not reached[:, -1].max() > best[-1]:
             break
         came.append(reached.argmax(axis=0))
@@ -103,7 +103,7 @@ def split(values: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], mo
     return np.array(found[::-1])
 
 
-def _told(at: NDArray[np.int64], labels: NDArray[np.integer[Any]], many: int) -> NDArray[np.float64]:
+def _gain(at: NDArray[np.int64], labels: NDArray[np.integer[Any]], many: int) -> NDArray[np.float64]:
     """Log likelihood of the labels of one class, float64[many + 1, many + 1], that goes from a value to before another.
 
     `at` int64[n]: which of the `many` values; -inf: too few events.
@@ -114,9 +114,9 @@ def _told(at: NDArray[np.int64], labels: NDArray[np.integer[Any]], many: int) ->
     inside = total[None, :, :] - total[:, None, :]
     size = inside.sum(axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        told = np.where(inside > 0, inside * np.log(inside / size[..., None]), 0.0).sum(axis=2)
-    told[size < min(LEAST, size.max())] = -np.inf
-    return np.asarray(told)
+        gain = np.where(inside > 0, inside * np.log(inside / size[..., None]), 0.0).sum(axis=2)
+    gain[size < min(LEAST, size.max())] = -np.inf
+    return np.asarray(gain)
 
 
 def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> NDArray[np.float64]:

@@ -122,8 +122,8 @@ def pilots(preset: QueueReactivePreset, seconds: float, seeds: Sequence[int]) ->
 
 def loss_of(target: Mapping[str, float], got: Mapping[str, float]) -> float:
     """Weighted sum of squared log ratios."""
-    told = {key: w for key, w in LOSS.items() if target[key] > UNTOLD}
-    loss = sum(w * np.log(max(got[key], UNTOLD) / target[key]) ** 2 for key, w in told.items())
+    terms = {key: w for key, w in LOSS.items() if target[key] > UNTOLD}
+    loss = sum(w * np.log(max(got[key], UNTOLD) / target[key]) ** 2 for key, w in terms.items())
     for n in range(q.LEVELS):
         loss += DEPTH_LOSS * np.log(max(got[f"depth{n}"], 1e-9) / max(target[f"depth{n}"], 1e-9)) ** 2
     return float(loss)

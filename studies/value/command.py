@@ -1,4 +1,4 @@
-"""`python -m studies worth`: what a forecast and a posture are worth in bps."""
+"""`python -m studies worth`: the value of a forecast and of a posture in bps."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from studies.worth.alpha import Drifted, model_gain, plant
-from studies.worth.alpha import worth as worth_of_alpha
-from studies.worth.posture import DESIGNS, Watch, figures, onset_of, run_watched, usual
-from studies.worth.report import (
+from studies.value.alpha import Drifted, model_gain, plant, value_of
+from studies.value.posture import DESIGNS, Watch, figures, onset_of, run_watched, usual
+from studies.value.report import (
     ALPHA_HEADINGS,
     POSTURE_LINE,
     alpha_cells,
@@ -20,7 +19,7 @@ from studies.worth.report import (
     posture_line,
     posture_page,
 )
-from studies.worth.stress import Turn, measure
+from studies.value.stress import Turn, measure
 from tercel import Task
 from tercel.core.written import write_whole
 from tercel.evaluation.episodes import seeded_plan
@@ -74,7 +73,7 @@ def alpha(
         return model_gain(strategy, on, forecast, known)
 
     takers = ("almgren_chriss_alpha", "cartea_jaimungal", "twap_take+alpha")
-    rows = worth_of_alpha(
+    rows = value_of(
         drifted,
         [named(name, estimates) for name in strategies],
         rhos,
@@ -130,8 +129,8 @@ def posture(
         turned = [dataclasses.asdict(effect) for effect in effects]
         print_json({**facts, "turn": turned, "rows": [dataclasses.asdict(row) for row in rows]})
     else:
-        for after, told in ((False, "calm"), (True, "the market turns in mid-order")):
-            title = f"{market}, {told}: {episodes} paired episodes, bps"
+        for after, when in ((False, "calm"), (True, "the market turns in mid-order")):
+            title = f"{market}, {when}: {episodes} paired episodes, bps"
             cells = [posture_line(row) for row in rows if row.stressed == after]
             result_console().print(_table(title, POSTURE_LINE, cells, {"strategy", "posture"}))
     return 0

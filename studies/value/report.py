@@ -1,10 +1,10 @@
-"""Pages about what forecasts and postures are worth: the tables as figures, one file each that fetches nothing."""
+"""Pages about the value of forecasts and postures: the tables as figures, one file each that fetches nothing."""
 
 from collections.abc import Mapping, Sequence
 
-from studies.worth.alpha import Drifted, Worth
-from studies.worth.posture import Figures
-from studies.worth.stress import Effect
+from studies.value.alpha import AlphaValue, Drifted
+from studies.value.posture import Figures
+from studies.value.stress import Effect
 from tercel.report.figures import paired_differences
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table
@@ -29,7 +29,7 @@ def share_text(cell: Estimate) -> str:
     return f"{100 * cell.mean:.0f} [{100 * (cell.ci_low or 0.0):.0f}, {100 * (cell.ci_high or 0.0):.0f}]"
 
 
-def alpha_cells(rows: Sequence[Worth]) -> list[tuple[str, ...]]:
+def alpha_cells(rows: Sequence[AlphaValue]) -> list[tuple[str, ...]]:
     """Lines of the forecasts' table: strategy, cost, rho, read, gain, model."""
     return [
         (
@@ -83,7 +83,7 @@ def posture_cells(rows: Sequence[Figures]) -> list[tuple[str, ...]]:
     ]
 
 
-def alpha_page(drifted: Drifted, rows: Sequence[Worth], facts: Mapping[str, object], footer: str) -> str:
+def alpha_page(drifted: Drifted, rows: Sequence[AlphaValue], facts: Mapping[str, object], footer: str) -> str:
     """The page of the forecasts' worth, as one string of HTML."""
     gains = {
         f"{row.strategy}, rho {row.rho:g}{', discounted' * row.calibrated}": row.gain_bps.to_json() for row in rows

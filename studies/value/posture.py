@@ -1,4 +1,4 @@
-"""What a posture is worth: tail and mean cost with and without it, in calm and when the market turns in mid-order.
+"""The value of a posture: tail and mean cost with and without it, in calm and when the market turns in mid-order.
 
 Every episode is run four times with the same seed: calm or turned, posture or none. The posture's inputs are measured
 from each market's public view alone and against what is usual in calm training episodes: lots on five levels a side,
@@ -13,8 +13,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.worth.alpha import is_bps
-from studies.worth.stress import Turn
+from studies.value.alpha import is_bps
+from studies.value.stress import Turn
 from tercel import Task, View
 from tercel.core.messages import Posture, Style
 from tercel.evaluation.episodes import Episodes, Plan
@@ -149,7 +149,7 @@ def run_watched(
     watch : callable, optional
         Makes the postures of a batch of n markets.
     """
-    parts, asked, decided = [], 0, 0
+    parts, acted, decided = [], 0, 0
     for part in plan_batches(plan):
         episodes = Episodes(source, task, len(part))
         episodes.start(part)
@@ -159,15 +159,15 @@ def run_watched(
             if turn is not None and decision == at:
                 turn.befall(episodes)
             if watching is not None:
-                said = watching.look(episodes.view, episodes.states[:, sim.NOW])
+                postures = watching.look(episodes.view, episodes.states[:, sim.NOW])
                 live = episodes.working & (episodes.view.left > 0)
-                asked += sum(bool(posture.reasons) for posture, on in zip(said, live, strict=True) if on)
+                acted += sum(bool(posture.reasons) for posture, on in zip(postures, live, strict=True) if on)
                 decided += int(live.sum())
-                episodes.guide(Guidance.of([None] * len(said), said))
+                episodes.guide(Guidance.of([None] * len(postures), postures))
             episodes.step(strategy.decide(episodes.view))
             decision += 1
         parts.append(episodes.costs())
-    return Run(Costs.concat(parts), asked / max(decided, 1))
+    return Run(Costs.concat(parts), acted / max(decided, 1))
 
 
 BATCH = 100

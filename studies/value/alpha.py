@@ -1,4 +1,4 @@
-"""What a forecast of known strength is worth to an execution strategy, in bps of its shortfall.
+"""The value of a forecast of known strength to an execution strategy, in bps of its shortfall.
 
 A drift is planted in a market that answers: from arrival on, buyers come more often than sellers in a third of the
 episodes, less often in another, and as ever in the rest. How far that moves the mid by the horizon is measured on
@@ -93,8 +93,8 @@ class Drifted:
         for group in GROUPS:
             rows = np.flatnonzero(self.group == group)
             for part in np.array_split(rows, max(-(-len(rows) // 256), 1)):
-                said = None if forecast_bps is None else forecast_bps[part]
-                parts.append(self._run(strategy, group, part, said))
+                bps = None if forecast_bps is None else forecast_bps[part]
+                parts.append(self._run(strategy, group, part, bps))
                 order.append(part)
         return Costs.concat(parts).select(np.argsort(np.concatenate(order)))
 
@@ -164,7 +164,7 @@ def forecasts(truth: Floats, rho: float, rng: np.random.Generator) -> Floats:
 
 
 @dataclass(frozen=True)
-class Worth:
+class AlphaValue:
     """One line of the table.
 
     Parameters
@@ -216,14 +216,14 @@ def _model_cost(strategy: Strategy, drifted: Drifted, forecast_bps: Floats | Non
     m[:, c.TOUCH], m[:, c.FAR] = (mid2 - side) // 2, (mid2 + side) // 2
     m[:, c.MID2] = m[:, c.ARRIVAL_MID2] = mid2
     m[:, c.FAR1 : c.FAR1 + c.LEVELS] = round(tau / (2 * p.eta))
-    said = Guidance.none(n)
+    bps = Guidance.none(n)
     if forecast_bps is not None:
-        said = constant_drift(forecast_bps, np.zeros(n, np.int64), task)
+        bps = constant_drift(forecast_bps, np.zeros(n, np.int64), task)
     total = np.zeros(n)
     for decision in range(task.decisions):
         now = task.horizon_ns * decision // task.decisions
         x[:, c.DECISION], x[:, c.TIME_LEFT_NS] = decision, task.horizon_ns - now
-        x[:, c.ALPHA : c.ALPHA + WORDS] = said.words(now)
+        x[:, c.ALPHA : c.ALPHA + WORDS] = bps.words(now)
         x[:, c.ALPHA] *= side
         lots = strategy.decide(View(x, m, np.zeros((n, 0), np.float32), np.zeros(n)))[:, TAKE].astype(np.int64)
         moved = side * drifted.truth_bps * decision / task.decisions
@@ -234,7 +234,7 @@ def _model_cost(strategy: Strategy, drifted: Drifted, forecast_bps: Floats | Non
     return np.asarray(total / quantity, np.float64)
 
 
-def worth(
+def value_of(
     drifted: Drifted,
     strategies: Sequence[Strategy],
     rhos: Sequence[float],
@@ -243,7 +243,7 @@ def worth(
     models: dict[str, Model] | None = None,
     resamples: int = 2000,
     progress: Callable[[str], None] | None = None,
-) -> list[Worth]:
+) -> list[AlphaValue]:
     """Gain of each strategy at each skill, for both readers; at rho 0 the calibrated one acts on nothing."""
     rows = []
     for strategy in strategies:
@@ -258,7 +258,7 @@ def worth(
                 estimate = _interval(gain, seed, resamples)
                 model = (models or {}).get(strategy.name)
                 expected = None if model is None else model(strategy, drifted, read)
-                rows.append(Worth(strategy.name, rho, calibrated, estimate, float(plain.mean()), expected))
+                rows.append(AlphaValue(strategy.name, rho, calibrated, estimate, float(plain.mean()), expected))
                 if progress is not None:
                     progress(strategy.name)
     return rows

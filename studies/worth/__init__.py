@@ -1,1 +1,0 @@
-"""What a forecast and a posture are worth in bps of implementation shortfall."""
