@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.report.tables import spelt
-from tercel.report.terminal import json_text, print_json, print_rows, progress_console, say
+from tercel.report.terminal import json_text, plain, print_json, print_rows, progress_console, say
 from tercel.signals.runs.config import CompareSection, PanelSection, SignalsConfig, TrainSection
 
 LM = Path("filings-10k-sentiment-2022") / "LM_MasterDictionary_1993-2021.csv"
@@ -54,7 +54,7 @@ def text(data: Path, seed: int, out: Path) -> dict[str, Any]:
             there = known if known.exists() else None
             folder = data / "financial-phrasebank"
             study_of = text_study(folder, level, embed=embed, dictionary=there, seed=seed, tick=tick)
-            studies.append(study_of.to_json())
+            studies.append(plain(study_of))
     return {"studies": studies}
 
 
@@ -72,7 +72,7 @@ def ofi(data: Path, seed: int, out: Path) -> dict[str, Any]:
         with LobsterFeed().days([file], FeedOptions()) as days:
             for day in days:
                 imported = day.read()
-                found.append(flow_study(imported.instrument, imported.events, seed=seed).to_json())
+                found.append(plain(flow_study(imported.instrument, imported.events, seed=seed)))
     return {"studies": found}
 
 

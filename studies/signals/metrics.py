@@ -1,4 +1,4 @@
-"""Plain scores of the studies: R², accuracy, F1, MCC, and any of them with an interval over clusters. NumPy only."""
+"""Accuracy, correlation, MCC, and any score with an interval over clusters."""
 
 from collections.abc import Callable
 
@@ -17,31 +17,9 @@ def correlation(first: ArrayLike, second: ArrayLike) -> float:
     return float(a @ b) / scale if scale > 0 else float("nan")
 
 
-def r2(truth: ArrayLike, guess: ArrayLike, *, against_zero: bool = False) -> float:
-    """1 - squared error over squared deviation from the mean (or from zero: the honest baseline of returns)."""
-    y, f = np.asarray(truth, np.float64), np.asarray(guess, np.float64)
-    centre = 0.0 if against_zero else y.mean()
-    total = float(((y - centre) ** 2).sum())
-    return 1.0 - float(((y - f) ** 2).sum()) / total if total > 0 else float("nan")
-
-
 def accuracy(truth: ArrayLike, guess: ArrayLike) -> float:
     """Share that is right."""
     return float(np.mean(np.asarray(truth) == np.asarray(guess)))
-
-
-def macro_f1(truth: ArrayLike, guess: ArrayLike) -> float:
-    """Mean over the classes of truth of the harmonic mean of precision and recall; 0 for a class never guessed.
-
-    >>> macro_f1([0, 0, 1], [0, 1, 1]).__round__(4)
-    0.6667
-    """
-    y, f = np.asarray(truth), np.asarray(guess)
-    scores = []
-    for label in np.unique(y):
-        hit = float(np.sum((y == label) & (f == label)))
-        scores.append(2 * hit / float(np.sum(y == label) + np.sum(f == label)))
-    return float(np.mean(scores))
 
 
 def mcc(truth: ArrayLike, guess: ArrayLike) -> float:

@@ -12,12 +12,11 @@ after. The AUC is above chance; the moves are a fraction of the spread, so that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.signals.metrics import clustered, r2
+from studies.signals.metrics import clustered
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
 from tercel.features.bars import Flow, bar_names, bars, clock, flow_of, past_clip
@@ -81,11 +80,6 @@ class FlowStudy:
     spread_ticks: float
     move_ticks: float
     note: str = PROFIT
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures by name."""
-        figures = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {**figures, "auc": self.auc.to_json() if self.auc else None}
 
 
 def flow_study(instrument: Instrument, events: Events, *, seed: int = 0, forecast: bool = True) -> FlowStudy:
@@ -153,7 +147,7 @@ def ridge(x: Floats, y: Floats, penalty: float = RIDGE) -> tuple[Floats, float]:
 
 def _fitted(x: Floats, y: Floats, penalty: float = 0.0) -> float:
     slope, start = ridge(x, y, max(penalty, 1e-12))
-    return r2(y, x @ slope + start)
+    return float(needed("sklearn.metrics").r2_score(y, x @ slope + start))
 
 
 def _inside(x: Floats, y: Floats) -> tuple[float, float]:
@@ -164,7 +158,7 @@ def _next(now: tuple[Floats, Floats], later: tuple[Floats, Floats]) -> tuple[flo
     out = []
     for columns, penalty in ((1, 1e-12), (now[0].shape[1], RIDGE)):
         slope, start = ridge(now[0][:, :columns], now[1], penalty)
-        out.append(r2(later[1], later[0][:, :columns] @ slope + start))
+        out.append(float(needed("sklearn.metrics").r2_score(later[1], later[0][:, :columns] @ slope + start)))
     return out[0], out[1]
 
 

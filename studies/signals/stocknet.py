@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from studies.signals.metrics import accuracy, clustered, correlation, mcc
 from tercel.core.extras import needed
+from tercel.report.terminal import plain
 from tercel.signals.scores import single_class
 from tercel.signals.sources.sentiment import word_score
 from tercel.signals.sources.stocknet import Cutoff, StockNet, assigned
@@ -41,13 +42,6 @@ class DirectionRow:
     validation_accuracy: float
     accuracy: Estimate
     mcc: Estimate
-
-    def to_json(self) -> dict[str, Any]:
-        """The row by name."""
-        return {
-            "model": self.model, "validation_accuracy": self.validation_accuracy,
-            "accuracy": self.accuracy.to_json(), "mcc": self.mcc.to_json(),
-        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +76,7 @@ class StockNetStudy:
         """The study by name."""
         return {
             "counts": self.counts, "published": PUBLISHED, "test_days": self.test_days,
-            "rows": [row.to_json() for row in self.rows], "scored_days": self.scored_days,
+            "rows": plain(self.rows), "scored_days": self.scored_days,
             "word_score": {str(lag): value for lag, value in self.correlation.items()},
             "word_score_10_tweets": {str(lag): value for lag, value in self.busy.items()},
             "tone": None if self.tone is None else {str(lag): value for lag, value in self.tone.items()},

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.signals.metrics import accuracy, macro_f1
+from studies.signals.metrics import accuracy
 from studies.signals.words import Dictionary, near_duplicates
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
@@ -34,10 +33,6 @@ class TextRow:
     accuracy: float
     sd: float
     macro_f1: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The row by name."""
-        return {"model": self.model, "accuracy": self.accuracy, "sd": self.sd, "macro_f1": self.macro_f1}
 
 
 @dataclass(frozen=True)
@@ -65,11 +60,6 @@ class TextStudy:
             if one.model == model:
                 return one
         raise DataError(f"a model among {', '.join(one.model for one in self.rows)}", model, "name one of them")
-
-    def to_json(self) -> dict[str, Any]:
-        """The study by name."""
-        kept = {"agreement": self.agreement, "sentences": self.sentences, "groups": self.groups}
-        return {**kept, "rows": [row.to_json() for row in self.rows], "notes": list(self.notes)}
 
 
 def text_study(
@@ -162,4 +152,5 @@ def _scored(name: str, data: Labelled, folds: list[tuple[Labels, Labels]], guess
     for train, test in folds:
         out[test] = guess(list(texts[train]), truth[train], list(texts[test]))
         by_fold.append(accuracy(truth[test], out[test]))
-    return TextRow(name, accuracy(truth, out), float(np.std(by_fold, ddof=1)), macro_f1(truth, out))
+    f1 = float(needed("sklearn.metrics").f1_score(truth, out, average="macro"))
+    return TextRow(name, accuracy(truth, out), float(np.std(by_fold, ddof=1)), f1)

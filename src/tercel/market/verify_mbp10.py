@@ -7,10 +7,12 @@ of one time is thus checked as well, except that a trade and the change of its o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
@@ -20,7 +22,7 @@ from tercel.market.book.ladder import head_at, in_window
 from tercel.market.book.records import order_at, side_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.feeds.dbn_kernels import NO_PRICE
-from tercel.market.feeds.dbn_records import csv_numbers, csv_prices, csv_times, is_csv, metadata_of, read_csv
+from tercel.market.feeds.dbn_records import csv_number, csv_price, csv_time, is_csv, metadata_of, read_csv
 from tercel.market.feeds.members import Member, members
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
@@ -189,20 +191,23 @@ def _csv(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int
     names = [
         f"{side}_{what}_{level:02d}" for level in range(LEVELS) for side in ("bid", "ask") for what in ("px", "sz")
     ]
-    frame = read_csv(member, ("ts_event", *names))
-    if "symbol" in frame.columns:
-        frame = frame.filter((frame["symbol"] == symbol) | (frame["symbol"] == ""))
-    where = member.where
-    levels = np.full((frame.height, 2, 3, LEVELS), -1, np.int64)
-    for level in range(LEVELS):
-        for h, side in enumerate(("bid", "ask")):
-            levels[:, h, PX, level] = csv_prices(frame, f"{side}_px_{level:02d}", where)
-            levels[:, h, SZ, level] = csv_numbers(frame, f"{side}_sz_{level:02d}", where)
-            count = f"{side}_ct_{level:02d}"
-            if count in frame.columns and (frame[count] != "").any():
-                filled = frame.with_columns(frame[count].replace("", "0"))
-                levels[:, h, CT, level] = csv_numbers(filled, count, where)
-    return csv_times(frame, "ts_event", where), levels
+    text = read_csv(member, ("ts_event", *names))
+    if "symbol" in text.frame.columns:
+        text = replace(text, frame=text.frame.filter(pl.col("symbol").fill_null("").is_in([symbol, ""])))
+    columns = {"ts_event": csv_time(text, "ts_event")}
+    columns |= {name: csv_price(text, name) if "_px_" in name else csv_number(name) for name in names}
+    for name in (name.replace("_sz_", "_ct_") for name in names if "_sz_" in name):
+        if name in text.frame.columns and text.frame[name].is_not_null().any():
+            text = replace(text, frame=text.frame.with_columns(pl.col(name).fill_null("0")))
+            columns[name] = csv_number(name)
+    typed = text.typed(columns, [])
+    levels = np.full((typed.height, 2, 3, LEVELS), -1, np.int64)
+    for h, side in enumerate(("bid", "ask")):
+        for what, short in ((PX, "px"), (SZ, "sz"), (CT, "ct")):
+            for level in range(LEVELS):
+                if (name := f"{side}_{short}_{level:02d}") in columns:
+                    levels[:, h, what, level] = typed[name].to_numpy()
+    return typed["ts_event"].to_numpy().astype(np.int64), levels
 
 
 def _dbn(member: Member, symbol: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

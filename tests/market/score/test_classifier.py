@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tercel.market.flow.preset import Preset
-from tercel.market.score.classifier import FEATURES, WINDOW, auc, features, told_apart
+from tercel.market.score.classifier import FEATURES, WINDOW, auc, classifier_auc, features
 from tercel.market.score.conditional import ConditionalReference, Conditioned, given_spread, given_time
 from tercel.market.score.days import Day, simulated
 from tercel.market.score.distance import Bins, l1
@@ -42,15 +42,15 @@ def test_features_by_brute_force(days: list[Day]) -> None:
 def test_a_market_is_not_told_from_itself_and_another_is(truth: Preset, days: list[Day]) -> None:
     pytest.importorskip("sklearn")
     seen = days[0].seen()
-    own = told_apart(seen, simulated(truth, 9, seen))
+    own = classifier_auc(seen, simulated(truth, 9, seen))
     other = truth.model_copy(update={"market_sizes": tuple(3 * s for s in truth.market_sizes)})
-    far = told_apart(seen, simulated(other, 9, seen))
+    far = classifier_auc(seen, simulated(other, 9, seen))
     assert own is not None
     assert far is not None
     assert own < 0.62
     assert far > own + 0.1
     short = Day(days[0].instrument, days[0].events, 900.0, 1050.0).seen()
-    assert told_apart(short, short) is None
+    assert classifier_auc(short, short) is None
 
 
 def test_conditional_distances_by_hand() -> None:

@@ -10,17 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, FeedError
 from tercel.market.feeds import dbn_kernels as k
+from tercel.market.feeds.csv_read import ROW, Text, TypedColumn, stripped
 from tercel.market.feeds.members import Member
-
-if TYPE_CHECKING:
-    import polars as pl
 
 MAGIC: Final = b"DBN"
 RECORD: Final = 8 * k.RECORD_WORDS
@@ -174,69 +173,54 @@ def symbols_of(metadata: Any) -> dict[tuple[int, str], str]:
 # -- CSV ------------------------------------------------------------------------------------------------------------
 
 
-def read_csv(member: Member, wanted: tuple[str, ...]) -> pl.DataFrame:
-    """A Databento CSV file as strings.
+def read_csv(member: Member, wanted: tuple[str, ...]) -> Text:
+    """A Databento CSV file as text, with the numbers of its rows.
 
     Raises
     ------
     FeedError
         When it cannot be read or lacks a column.
     """
-    import polars as pl
-
     try:
-        frame = pl.read_csv(BytesIO(member.content()), infer_schema=False).fill_null("")
+        frame = pl.read_csv(BytesIO(member.content()), infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise FeedError("a CSV file", f"{member.where}: {error}", "download it again") from error
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
         received = f"no {', '.join(missing)} in {member.where}"
         raise FeedError(f"a Databento CSV file with the columns {', '.join(wanted[:8])}...", received, "check the file")
-    return frame
+    return Text(frame.with_row_index(ROW, 2), member.where)
 
 
-def csv_times(frame: pl.DataFrame, name: str, where: str) -> NDArray[np.int64]:
+def csv_time(text: Text, name: str) -> TypedColumn:
     """A column of ISO stamps or integers as ns since 1970."""
-    import polars as pl
-
-    text = pl.col(name)
-    if frame.height and "T" in str(frame[name][0]):
-        column = frame.select(text.str.to_datetime("%+", time_unit="ns", time_zone="UTC", strict=False))
-        return _whole(column[name].dt.epoch("ns"), name, where)
-    return _whole(frame[name].cast(pl.Int64, strict=False), name, where)
+    if text.frame.height and "T" in str(text.frame[name][0]):
+        stamps = stripped(name).str.to_datetime("%+", time_unit="ns", time_zone="UTC", strict=False)
+        return TypedColumn(name, stripped(name), stamps.dt.epoch("ns"), "a time")
+    return csv_number(name)
 
 
-def csv_prices(frame: pl.DataFrame, name: str, where: str) -> NDArray[np.int64]:
-    """A column of decimal prices, or of integers in 1e-9, as integers in 1e-9; exact, no float in between."""
-    import polars as pl
-
-    text = frame[name].fill_null("")
-    parts = text.str.splitn(".", 2).struct.unnest()
-    pretty = bool(parts["field_1"].is_not_null().any())
-    whole = parts["field_0"].replace("", None).cast(pl.Int64, strict=False)
-    bad = (text != "") & whole.is_null()
-    if bool(bad.any()):
-        row = int(bad.arg_max() or 0)
-        raise FeedError("prices", f"{name} {text[row]!r} in row {row + 2} of {where}", "download the file again")
-    if not pretty:
-        return whole.fill_null(k.NO_PRICE).to_numpy()
-    part = parts["field_1"].fill_null("").str.slice(0, 9).str.pad_end(9, "0").cast(pl.Int64, strict=False)
-    sign = pl.Series([-1 if t.startswith("-") else 1 for t in text]) if bool(text.str.starts_with("-").any()) else 1
-    return (whole * NANOS + part * sign).fill_null(k.NO_PRICE).to_numpy()
-
-
-def csv_numbers(frame: pl.DataFrame, name: str, where: str) -> NDArray[np.int64]:
+def csv_number(name: str) -> TypedColumn:
     """A column of whole numbers."""
-    import polars as pl
-
-    return _whole(frame[name].cast(pl.Int64, strict=False), name, where)
+    return TypedColumn(name, stripped(name), stripped(name).cast(pl.Int64, strict=False), "a whole number")
 
 
-def _whole(column: pl.Series, name: str, where: str) -> NDArray[np.int64]:
-    if column.null_count():
-        row = int(column.is_null().arg_max() or 0)
-        raise FeedError("numbers and times", f"no {name} in row {row + 2} of {where}", "download the file again")
-    return column.to_numpy()
+def csv_price(text: Text, name: str) -> TypedColumn:
+    """A column of decimal prices, or of integers in 1e-9, as integers in 1e-9; exact, no float in between."""
+    shown = stripped(name)
+    whole, part = (shown.str.splitn(".", 2).struct.field(f"field_{i}") for i in range(2))
+    made = whole.cast(pl.Int64, strict=False)
+    if text.frame.select(part.is_not_null().any()).item():
+        billionths = part.fill_null("").str.slice(0, 9).str.pad_end(9, "0").cast(pl.Int64, strict=False)
+        made = made * NANOS + billionths * pl.when(shown.str.starts_with("-")).then(-1).otherwise(1)
+    return TypedColumn(name, shown, pl.when(shown == "").then(k.NO_PRICE).otherwise(made), "a price")
+
+
+def csv_letter(name: str) -> TypedColumn:
+    """A column of single letters as their codes."""
+    code = stripped(name).str.encode("hex").str.to_integer(base=16, strict=False)
+    made = pl.when(stripped(name).str.len_bytes() == 1).then(code)
+    return TypedColumn(name, stripped(name), made, "one letter, as in the schema mbo,")
 
 
 def read_csv_records(member: Member) -> Records:
@@ -247,32 +231,22 @@ def read_csv_records(member: Member) -> Records:
     FeedError
         When it cannot be read, lacks a column, or is of another schema.
     """
-    frame = read_csv(member, MBO_COLUMNS)
-    where, n = member.where, frame.height
-    letters = {}
-    for name in ("action", "side"):
-        column = frame[name].to_list()
-        short = next((row for row, text in enumerate(column) if len(text) != 1 or ord(text) > 127), None)
-        if short is not None:
-            received = f"{name} {column[short]!r} in row {short + 2} of {where}"
-            raise FeedError("one letter", received, "give a CSV file of the schema mbo")
-        letters[name] = np.frombuffer("".join(column).encode(), np.uint8).astype(np.int64)
-    strange = np.flatnonzero(csv_numbers(frame, "rtype", where) != k.MBO)
-    if len(strange):
-        received = f"rtype {frame['rtype'][int(strange[0])]} in row {int(strange[0]) + 2} of {where}"
+    text = read_csv(member, MBO_COLUMNS)
+    numbers = ("rtype", "publisher_id", "instrument_id", "size", "flags", "sequence", "order_id")
+    columns = {name: csv_number(name) for name in numbers} | {name: csv_letter(name) for name in ("action", "side")}
+    columns |= {name: csv_time(text, name) for name in ("ts_event", "ts_recv")} | {"price": csv_price(text, "price")}
+    typed = text.typed(columns, [])
+    for row in typed.with_row_index("row", 2).filter(pl.col("rtype") != k.MBO).head(1).iter_rows(named=True):
+        received = f"rtype {row['rtype']} in row {row['row']} of {text.where}"
         remedy = "import files of the schema mbo; mbp-10 files are for `tercel data verify --against`"
         raise FeedError(f"order-by-order records (rtype {k.MBO})", received, remedy)
-    words = np.zeros((n, k.RECORD_WORDS), np.int64)
-    publisher, instrument = (csv_numbers(frame, name, where) for name in ("publisher_id", "instrument_id"))
-    size, flags, sequence = (csv_numbers(frame, name, where) for name in ("size", "flags", "sequence"))
-    words[:, k.HEAD] = RECORD // 4 | k.MBO << 8 | publisher << 16 | instrument << 32
-    words[:, k.TS_EVENT] = csv_times(frame, "ts_event", where)
-    words[:, k.ORDER_ID] = csv_numbers(frame, "order_id", where)
-    words[:, k.PRICE] = csv_prices(frame, "price", where)
-    words[:, k.BODY] = size | flags << 32 | letters["action"] << 48 | letters["side"] << 56
-    words[:, k.TS_RECV] = csv_times(frame, "ts_recv", where)
-    words[:, k.TAIL] = sequence << 32
-    named = frame["symbol"].to_list() if "symbol" in frame.columns else []
-    symbols = {(number, ""): text for number, text in zip(instrument.tolist(), named, strict=False) if text}
-    first = int(publisher[0]) if n else 0
-    return Records(words, PUBLISHERS.get(first, f"PUB{first}"), symbols, 0, where)
+    at = {name: typed[name].to_numpy().astype(np.int64) for name in columns}
+    words = np.zeros((typed.height, k.RECORD_WORDS), np.int64)
+    words[:, k.HEAD] = RECORD // 4 | k.MBO << 8 | at["publisher_id"] << 16 | at["instrument_id"] << 32
+    words[:, k.BODY] = at["size"] | at["flags"] << 32 | at["action"] << 48 | at["side"] << 56
+    words[:, k.TS_EVENT], words[:, k.TS_RECV], words[:, k.PRICE] = at["ts_event"], at["ts_recv"], at["price"]
+    words[:, k.ORDER_ID], words[:, k.TAIL] = at["order_id"], at["sequence"] << 32
+    named = text.frame["symbol"].fill_null("").to_list() if "symbol" in text.frame.columns else []
+    symbols = {(number, ""): name for number, name in zip(at["instrument_id"].tolist(), named, strict=False) if name}
+    first = int(at["publisher_id"][0]) if typed.height else 0
+    return Records(words, PUBLISHERS.get(first, f"PUB{first}"), symbols, 0, text.where)

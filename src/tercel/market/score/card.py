@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tercel.market.flow.preset import Preset
-from tercel.market.score.classifier import told_apart
+from tercel.market.score.classifier import classifier_auc
 from tercel.market.score.conditional import ConditionalReference
 from tercel.market.score.realism import ScoreDraw, Simulated, realism
 from tercel.market.score.tape import Tape, mean_of, rounded
@@ -100,11 +100,13 @@ def calibrated_on(preset: Preset) -> list[str]:
 def classifier_scores(drawn: ScoreDraw) -> tuple[float | None, float | None]:
     """Mean AUC of simulated against real, and of real train days against real test days."""
     simulated = [
-        told_apart(seen, sims[i % len(sims)], drawn.clock_ns)
+        classifier_auc(seen, sims[i % len(sims)], drawn.clock_ns)
         for i, (seen, sims) in enumerate(zip(drawn.test_seen, drawn.sim_seen, strict=True))
     ]
     train = drawn.train_seen
-    real = [told_apart(seen, train[i % len(train)], drawn.clock_ns) for i, seen in enumerate(drawn.test_seen) if train]
+    real = [
+        classifier_auc(seen, train[i % len(train)], drawn.clock_ns) for i, seen in enumerate(drawn.test_seen) if train
+    ]
     return mean_of(simulated), mean_of(real)
 
 

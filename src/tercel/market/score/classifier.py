@@ -1,4 +1,4 @@
-"""Can a classifier tell windows of two tapes apart? Gradient boosting on fixed features of 50 events.
+"""How well a classifier separates windows of two tapes: gradient boosting on fixed features of 50 events.
 
 Both tapes are cut into windows of 50 events; the first 60 % of each tape's windows train the classifier and the rest
 test it, so that no window is near one it was trained on. The area under the ROC curve is 0.5 where the tapes cannot be
@@ -17,6 +17,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import KINDS, LIMIT_DEEPER, NAMES
 from tercel.market.score.sample import ZERO_WAIT_S
+from tercel.stats.ranks import ranks
 
 WINDOW: Final = 50
 TRAIN_SHARE: Final = 0.6
@@ -111,14 +112,12 @@ def auc(positive: Floats, negative: Floats) -> float:
     >>> auc(np.array([0.9, 0.4]), np.array([0.1, 0.4]))
     0.875
     """
-    both = np.concatenate((positive, negative))
-    _, inverse, counts = np.unique(both, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2.0)[inverse]
+    rank = ranks(np.concatenate((positive, negative)))
     n, m = len(positive), len(negative)
     return float((rank[:n].sum() - n * (n + 1) / 2.0) / (n * m))
 
 
-def told_apart(
+def classifier_auc(
     real: Observed | Sequence[Observed], other: Observed | Sequence[Observed], clock_ns: int = 1
 ) -> float | None:
     """AUC of the classifier on windows that it was not trained near; None for too few windows.
