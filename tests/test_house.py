@@ -206,16 +206,6 @@ MOST_PARAMETERS, MOST_LINES = 12, 500
 MANY_PARAMETERS = {
     "execution/driver_kernels.py decide_mlp",
     "execution/driver_kernels.py drive_mlp",
-    "features/bar_kernels.py flow_of_tape",
-    "market/feeds/dbn_kernels.py translate",
-    "market/feeds/itch_book_kernels.py book",
-    "market/feeds/lobster_write.py write_rows",
-    "market/flow/count.py count",
-    "market/observed/kernel.py play",
-    "market/tape/compiled.py compile_rows",
-    "market/verify_kernels.py compare",
-    "market/verify_mbp10.py compare",
-    "report/ladder.py book_around_trades",
 }
 MANY_LINES: set[str] = set()
 """Public functions of more parameters, and files of more lines, than are wanted: what is mended leaves the list."""

@@ -111,11 +111,8 @@ def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> d
     def compare(b: Packed, ids: Ids, key_of: Longs) -> None:
         report[:] = matched[:] = 0
         report[v.BAD_ROW] = -1
-        e = events
-        v.compare(
-            b, ids, key_of, e.seq, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags,
-            want, empty, np.zeros((2, 2, 2, levels + 8), np.int32), np.ones(levels, np.uint8), matched, report,
-        )  # fmt: skip
+        work, level_ok = np.zeros((2, 2, 2, levels + 8), np.int32), np.ones(levels, np.uint8)
+        v.compare(b, ids, key_of, events.columns(), want, empty, work, level_ok, matched, report)
 
     in_room(compare)
     return _result(rows, levels, unit, report, matched)

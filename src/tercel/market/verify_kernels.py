@@ -1,8 +1,5 @@
 """The compiled half of `verify`: the shared book replays a tape and is compared with an orderbook file row by row."""
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tercel.core.jit import Bytes, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book.id_map import Ids
@@ -10,9 +7,8 @@ from tercel.market.book.ladder import best, in_window, lots_at
 from tercel.market.book.records import level_at, order_at, side_at
 from tercel.market.book.tape_kernels import apply_one
 from tercel.market.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID, MOST
+from tercel.market.tape.events import Columns
 from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROLL_IN, ROLL_OUT
-
-Signs = NDArray[np.int8]
 
 BY_MESSAGE, BY_ROLL_IN, UNEXPLAINED, OPENING_MATCHES, BAD_ROW, BAD_LEVEL, BAD_SIDE, WANTED = range(8)
 GOT, ILLEGAL, MESSAGES, KEPT, REPORT = 9, 11, 12, 13, 15
@@ -118,13 +114,7 @@ def compare(
     b: Packed,
     ids: Ids,
     key_of: Longs,
-    seq: Longs,
-    kind: Bytes,
-    order_id: Longs,
-    side: Signs,
-    price: Packed,
-    qty: Packed,
-    flags: Bytes,
+    tape: Columns,
     want: Packed,
     empty: Longs,
     work: Packed,
@@ -137,6 +127,7 @@ def compare(
     `empty` int64[2] are the prices of no bid and no ask; `matched` int64[L] counts equal levels from the second row;
     `work` int32[2, 2, 2, L + 8] and `level_ok` uint8[L] are scratch.
     """
+    _, _, seq, kind, order_id, side, price, qty, flags = tape
     got, kept = work[0], work[1]
     levels = matched.shape[0]
     i = 0

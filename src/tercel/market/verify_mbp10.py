@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
-from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book.id_map import Ids
 from tercel.market.book.ladder import head_at, in_window
 from tercel.market.book.records import order_at, side_at
@@ -24,12 +24,10 @@ from tercel.market.book.tape_kernels import apply_one
 from tercel.market.feeds.dbn_kernels import NO_PRICE
 from tercel.market.feeds.dbn_records import csv_number, csv_price, csv_time, is_csv, metadata_of, read_csv
 from tercel.market.feeds.members import Member, members
-from tercel.market.tape.events import Events
+from tercel.market.tape.events import Columns, Events
 from tercel.market.tape.instrument import Instrument
 from tercel.market.verify import in_room
 from tercel.market.verify_kernels import read_book
-
-Signs = NDArray[np.int8]
 
 LEVELS: Final = 10
 PX, SZ, CT = 0, 1, 2
@@ -90,11 +88,11 @@ def same_levels(b: Packed, want: Longs, got: Packed, work: Longs) -> bool:
 
 @kernel
 def compare(
-    b: Packed, ids: Ids, key_of: Longs,
-    ns: Longs, kind: Bytes, order_id: Longs, side: Signs, price: Packed, qty: Packed,
-    times: Longs, want: Longs, got: Packed, work: Longs, report: Longs,
+    b: Packed, ids: Ids, key_of: Longs, tape: Columns, times: Longs, want: Longs, got: Packed, work: Longs,
+    report: Longs,
 ) -> None:  # fmt: skip
     """Replay a tape and look for each row of `want` int64[rows, 2, 3, L] among the states of its time."""
+    ns, _, _, kind, order_id, side, price, qty, _ = tape
     at = 0
     for row in range(times.shape[0]):
         while at < ns.shape[0] and ns[at] < times[row]:
@@ -140,11 +138,8 @@ def verify_mbp10(instrument: Instrument, events: Events, path: Path) -> dict[str
     def run(b: Packed, ids: Ids, key_of: Longs) -> None:
         report[:] = 0
         report[BAD_ROW] = -1
-        e = events
-        compare(
-            b, ids, key_of, e.exch_ns, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots,
-            times, want, np.zeros((2, LEVELS), np.int32), np.zeros(5, np.int64), report,
-        )  # fmt: skip
+        got, work = np.zeros((2, LEVELS), np.int32), np.zeros(5, np.int64)
+        compare(b, ids, key_of, events.columns(), times, want, got, work, report)
 
     in_room(run)
     matched = int(report[MATCHED])

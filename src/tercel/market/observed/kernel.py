@@ -5,12 +5,13 @@ short and a stub quote costs nothing. The book: ``level[side, rank, column]``, s
 a dense number until their level leaves the feed's window (the level's epoch goes on).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from tercel.core.jit import kernel
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 from tercel.market.observed import kinds
 from tercel.market.tape import schema
+from tercel.market.tape.events import Columns
 
 LOTS, ANON, EPOCH, PRINTED, COLUMNS = range(5)
 """Of a level: all lots, lots of nobody known, times it left the window, (L2) lots traded since it was last set."""
@@ -25,11 +26,20 @@ the last execution and its row, the last CLEAR, occupied levels a side; then cou
 clears, events outside the window of levels, hidden lots, rows of hidden executions written."""
 
 
+class Tables(NamedTuple):
+    """Levels int64[2, ranks, COLUMNS], known orders int64[orders, FIELDS], the running state, and the rows written."""
+
+    level: Any
+    known: Any
+    state: Any
+    wide: Any
+    book: Any
+
+
 @kernel
 def play(
-    t: Any, seq: Any, kind: Any, dense: Any, order_id: Any, side: Any, rank: Any, price: Any, qty: Any, flags: Any,
-    prices: Any, start: int, stop: int, window: int, level: Any, known: Any, state: Any, wide: Any, book: Any,
-    grid2: Any, hidden: Any,
+    tape: Columns, dense: Any, rank: Any, prices: Any, start: int, stop: int, window: int, tables: Tables, grid2: Any,
+    hidden: Any,
 ) -> None:  # fmt: skip
     """Replay the rows and write events, the book before each, hidden executions, and the touch at every full second.
 
@@ -37,6 +47,8 @@ def play(
     prices, ask prices, bid lots, ask lots. `grid2` int64[seconds + 1, 2]: bid + ask and ask - bid, the last values
     where a side is missing. `hidden` int64[hidden executions, 5]: ns, price, lots, best bid, best ask.
     """
+    t, _, seq, kind, order_id, side, price, qty, flags = tape
+    level, state = tables.level, tables.state
     n, none = t.shape[0], prices.shape[0]
     state[BID], state[ASK], state[EXEC_NS], state[EXEC_ROW] = -1, none, -1, -1
     state[CLEAR_NS], state[CLEAR_SEQ] = -1, -1
@@ -53,8 +65,7 @@ def play(
                 end += 1
             for growing in range(2):
                 for i in range(r, end):
-                    _set(i, growing == 1, t, seq, side, rank, price, qty, flags, prices, start, stop, window, level,
-                         known, state, wide, book)  # fmt: skip
+                    _set(i, growing == 1, tape, rank, prices, start, stop, window, tables)
             r = end
             continue
         if what == schema.STATUS:
@@ -71,8 +82,7 @@ def play(
             s = 0 if side[r] == BUY else 1
             order = dense[r] if order_id[r] != 0 else -1
             open_now = start <= t[r] and t[r] < stop and not _snapshot(r, t, seq, flags, state)
-            _row(what, t[r], s, rank[r], qty[r], order, order_id[r], open_now, prices, window, level, known, state,
-                 wide, book)  # fmt: skip
+            _row(what, t[r], s, rank[r], qty[r], order, order_id[r], open_now, prices, window, tables)
         r += 1
     while grid <= stop:
         _second(state, prices, grid2, k)
@@ -110,12 +120,13 @@ def _snapshot(r: int, t: Any, seq: Any, flags: Any, state: Any) -> bool:
 @kernel
 def _row(
     what: int, now: int, s: int, p: int, qty: int, order: int, order_id: int, open_now: bool, prices: Any, window: int,
-    level: Any, known: Any, state: Any, wide: Any, book: Any,
+    tables: Tables,
 ) -> None:  # fmt: skip
     """An order-level row, or a print."""
+    level, known, state = tables.level, tables.known, tables.state
     if what == schema.ADD:
         remainder = now == state[EXEC_NS] and s != state[EXEC_SIDE]
-        _limit(now, s, p, qty, order_id, remainder, open_now, prices, window, level, state, wide, book)
+        _limit(now, s, p, qty, order_id, remainder, open_now, prices, window, tables)
         _rest(level, known, state, order, s, p, qty)
     elif what == schema.ROLL_IN:
         _rest(level, known, state, -1, s, p, qty)
@@ -125,7 +136,7 @@ def _row(
         level[s, p, ANON] = 0
         level[s, p, EPOCH] += 1
     elif what == schema.EXECUTE or what == schema.TRADE:
-        _market(now, s, p, qty, order_id, open_now, prices, level, state, wide, book)
+        _market(now, s, p, qty, order_id, open_now, prices, tables)
         if what == schema.EXECUTE:
             state[UNKNOWN] += _take(level, known, state, order, s, p, qty) < 0
         else:
@@ -135,26 +146,27 @@ def _row(
         if what == schema.REDUCE or not _alive(level, known, order, s, p):
             gone = min(qty, gone)
         if gone > 0:
-            _cancel(now, s, p, gone, order_id, open_now, prices, window, level, state, wide, book)
+            _cancel(now, s, p, gone, order_id, open_now, prices, window, tables)
         state[UNKNOWN] += _take(level, known, state, order, s, p, gone) < 0
     elif what == schema.MODIFY and order >= 0 and _alive(level, known, order, known[order, SIDE], known[order, RANK]):
         s, old, left = known[order, SIDE], known[order, RANK], known[order, LEFT]
         stays = p == old and qty < left
         gone = left - qty if stays else left
-        _cancel(now, s, old, gone, order_id, open_now, prices, window, level, state, wide, book)
+        _cancel(now, s, old, gone, order_id, open_now, prices, window, tables)
         _take(level, known, state, order, s, old, gone)
         if not stays and qty > 0:
             remainder = now == state[EXEC_NS] and s != state[EXEC_SIDE]
-            _limit(now, s, p, qty, order_id, remainder, open_now, prices, window, level, state, wide, book)
+            _limit(now, s, p, qty, order_id, remainder, open_now, prices, window, tables)
             _rest(level, known, state, order, s, p, qty)
 
 
 @kernel
 def _set(
-    i: int, growing: bool, t: Any, seq: Any, side: Any, rank: Any, price: Any, qty: Any, flags: Any, prices: Any,
-    start: int, stop: int, window: int, level: Any, known: Any, state: Any, wide: Any, book: Any,
-) -> None:  # fmt: skip
+    i: int, growing: bool, tape: Columns, rank: Any, prices: Any, start: int, stop: int, window: int, tables: Tables
+) -> None:
     """(L2) A level's new total: more than what trades left of it is a limit order, less is a cancel."""
+    t, _, seq, _, _, side, _, qty, flags = tape
+    level, state = tables.level, tables.state
     s, p = 0 if side[i] == BUY else 1, rank[i]
     have = level[s, p, LOTS]
     if (qty[i] > have) != growing or (qty[i] == have and level[s, p, PRINTED] == 0):
@@ -167,9 +179,9 @@ def _set(
         _change(level, state, s, p, -traded)
     more = qty[i] - level[s, p, LOTS]
     if more > 0:
-        _limit(now, s, p, more, 0, False, open_now, prices, window, level, state, wide, book)
+        _limit(now, s, p, more, 0, False, open_now, prices, window, tables)
     elif more < 0:
-        _cancel(now, s, p, -more, 0, open_now, prices, window, level, state, wide, book)
+        _cancel(now, s, p, -more, 0, open_now, prices, window, tables)
     if more != 0:
         _change(level, state, s, p, more)
     level[s, p, ANON] = level[s, p, LOTS]
@@ -203,8 +215,9 @@ def _shown(level: Any, state: Any, s: int, p: int, window: int) -> bool:
 @kernel
 def _limit(
     now: int, s: int, p: int, qty: int, order_id: int, remainder: bool, open_now: bool, prices: Any, window: int,
-    level: Any, state: Any, wide: Any, book: Any,
+    tables: Tables,
 ) -> None:  # fmt: skip
+    level, state = tables.level, tables.state
     if not open_now or not _quoted(state, prices):
         return
     distance = prices[state[ASK]] - prices[p] if s == 0 else prices[p] - prices[state[BID]]
@@ -217,14 +230,14 @@ def _limit(
     what = kinds.LIMIT_AT_BEST
     if p != best:
         what = kinds.LIMIT_IN_SPREAD if (p > best) == (s == 0) else kinds.LIMIT_DEEPER
-    _write(now, what, 1 - 2 * s, prices[p], distance, qty, order_id, remainder, prices, level, state, wide, book)
+    _write(now, what, 1 - 2 * s, prices[p], distance, qty, order_id, remainder, prices, tables)
 
 
 @kernel
 def _cancel(
-    now: int, s: int, p: int, gone: int, order_id: int, open_now: bool, prices: Any, window: int, level: Any,
-    state: Any, wide: Any, book: Any,
-) -> None:  # fmt: skip
+    now: int, s: int, p: int, gone: int, order_id: int, open_now: bool, prices: Any, window: int, tables: Tables
+) -> None:
+    level, state = tables.level, tables.state
     if not open_now or not _quoted(state, prices):
         return
     if not _shown(level, state, s, p, window):
@@ -232,15 +245,13 @@ def _cancel(
         return
     distance = prices[state[ASK]] - prices[p] if s == 0 else prices[p] - prices[state[BID]]
     what = kinds.CANCEL_AT_BEST if p == state[BID + s] else kinds.CANCEL_DEEPER
-    _write(now, what, 1 - 2 * s, prices[p], distance, gone, order_id, False, prices, level, state, wide, book)
+    _write(now, what, 1 - 2 * s, prices[p], distance, gone, order_id, False, prices, tables)
 
 
 @kernel
-def _market(
-    now: int, s: int, p: int, qty: int, order_id: int, open_now: bool, prices: Any, level: Any, state: Any, wide: Any,
-    book: Any,
-) -> None:  # fmt: skip
+def _market(now: int, s: int, p: int, qty: int, order_id: int, open_now: bool, prices: Any, tables: Tables) -> None:
     """An execution against side `s`: of the market order before it when stamp and side are the same."""
+    state, wide = tables.state, tables.wide
     same = now == state[EXEC_NS] and s == state[EXEC_SIDE]
     state[EXEC_NS], state[EXEC_SIDE] = now, s
     if same and state[EXEC_ROW] >= 0:
@@ -249,15 +260,16 @@ def _market(
     state[EXEC_ROW] = -1
     if open_now and _quoted(state, prices):
         state[EXEC_ROW] = state[ROWS]
-        _write(now, kinds.MARKET, 2 * s - 1, prices[p], 0, qty, order_id, False, prices, level, state, wide, book)
+        _write(now, kinds.MARKET, 2 * s - 1, prices[p], 0, qty, order_id, False, prices, tables)
 
 
 @kernel
 def _write(
     now: int, what: int, side: int, price: int, distance: int, lots: int, order_id: int, remainder: bool, prices: Any,
-    level: Any, state: Any, wide: Any, book: Any,
+    tables: Tables,
 ) -> None:  # fmt: skip
     """One event and the levels that stand."""
+    level, _, state, wide, book = tables
     row = state[ROWS]
     state[ROWS] += 1
     wide[row, 0], wide[row, 1], wide[row, 2], wide[row, 3] = now, what, side, price

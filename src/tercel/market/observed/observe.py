@@ -168,11 +168,10 @@ def observe(
     hidden = np.zeros((int(np.count_nonzero(kind == TRADE_HIDDEN)), 5), np.int64)
     state = np.zeros(k.STATE, np.int64)
     shown = instrument.levels if window is None else window
+    level, known = np.zeros((2, len(prices), k.COLUMNS), np.int64), np.zeros((len(ids), k.FIELDS), np.int64)
     play(
-        events.exch_ns, events.seq, kind, dense.astype(np.int64), events.order_id, events.side, rank.astype(np.int64),
-        events.price_ticks, events.qty_lots, events.flags, prices.astype(np.int64), start, stop, shown,
-        np.zeros((2, len(prices), k.COLUMNS), np.int64), np.zeros((len(ids), k.FIELDS), np.int64), state, wide, book,
-        grid2, hidden,
+        events.columns(), dense.astype(np.int64), rank.astype(np.int64), prices.astype(np.int64), start, stop, shown,
+        k.Tables(level, known, state, wide, book), grid2, hidden,
     )  # fmt: skip
     kept = hidden[: state[k.HIDDEN_ROWS]]
     return _collected(wide, book, grid2, kept, state, start, stop, opening, instrument.lot, shown)
