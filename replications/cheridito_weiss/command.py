@@ -20,7 +20,7 @@ HEADINGS: Final = [
 def replicate(
     *, again: bool, episodes: int, seeds: Sequence[int], out: Path, quick: bool, figures: Path | None, as_json: bool
 ) -> int:
-    """Tune and learn if told to, judge, print."""
+    """Tune and learn if requested, judge, print."""
     folder = learned.SHIPPED
     if again:
         folder = out

@@ -21,7 +21,7 @@ from tercel.execution.policies.onnx_file import from_onnx, to_onnx
 
 Floats = NDArray[np.float64]
 SHIPPED: Final = Path(__file__).parent / "policies"
-"""What a replication is judged with unless it is told to train."""
+"""What a replication is judged with unless it is to train."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,7 @@ STEP: Final = YEARS / DAYS
 ALPHA: Final = 0.5
 """Of the expected shortfall: the mean of the worse half."""
 COSTS: Final = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
-"""Proportional costs; one network is told which."""
+"""Proportional costs, an input of the one network."""
 OBSERVES: Final = ("time_left", "moneyness", "standard_moneyness", "cost")
 CLIP: Final = 5.0
 AVERSIONS: Final = tuple(np.geomspace(0.01, 100.0, 25).tolist())
@@ -188,5 +188,5 @@ def observe(day: int, spot: Floats, cost: float) -> Float32:
 
 
 def cost_level(cost: float) -> float:
-    """A cost as the network is told it: its cube root, as wide as the band is; 1 for the largest of `COSTS`."""
+    """A cost as the network's input: its cube root, as wide as the band is; 1 for the largest of `COSTS`."""
     return float(np.cbrt(cost / COSTS[-1]))

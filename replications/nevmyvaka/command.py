@@ -1,4 +1,4 @@
-"""`python -m replications nevmyvaka`: learn if told to, judge on later days, print beside the published figures."""
+"""`python -m replications nevmyvaka`: learn if requested, judge on later days, print beside the published figures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -22,7 +22,7 @@ FIGURES: Final = {
     "fano": "Fano",
     "hidden_rows": "hidden",
 }
-"""Figures of the study of fills that are told, and what they are called."""
+"""Figures of the study of fills that are reported, and their names."""
 WHOLE, TAPE = "the whole law", "tape"
 WITHOUT: Final = {WHOLE: (), **{part: (part,) for part in PARTS}}
 

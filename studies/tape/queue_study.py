@@ -1,4 +1,4 @@
-"""What a queue model is worth: the same own orders on a tape of orders, and on the level totals that it shows.
+"""The value of a queue model: the same own orders on a tape of orders, and on the level totals that it shows.
 
 A passive order is put at the best price of each side at regular times and waits for so long. On the tape of orders its
 place in the queue is known exactly; on the totals each queue model guesses it (`simulator.levels`). "Touch fills" is

@@ -1,4 +1,4 @@
-"""``python -m studies queues``: what each queue model of level tapes is worth beside the true queue."""
+"""``python -m studies queues``: the queue models of level tapes beside the true queue."""
 
 import math
 from dataclasses import asdict

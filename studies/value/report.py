@@ -84,7 +84,7 @@ def posture_cells(rows: Sequence[Figures]) -> list[tuple[str, ...]]:
 
 
 def alpha_page(drifted: Drifted, rows: Sequence[AlphaValue], facts: Mapping[str, object], footer: str) -> str:
-    """The page of the forecasts' worth, as one string of HTML."""
+    """The page of the forecasts' value, as one string of HTML."""
     gains = {
         f"{row.strategy}, rho {row.rho:g}{', discounted' * row.calibrated}": row.gain_bps.to_json() for row in rows
     }
@@ -100,7 +100,7 @@ def alpha_page(drifted: Drifted, rows: Sequence[AlphaValue], facts: Mapping[str,
 
 
 def posture_page(effects: Sequence[Effect], rows: Sequence[Figures], facts: Mapping[str, object], footer: str) -> str:
-    """The page of the postures' worth, as one string of HTML."""
+    """The page of the postures' value, as one string of HTML."""
     sections = []
     for stressed, title in ((True, "Tail cut when the market turns"), (False, "Tail cut in calm")):
         cuts = {

@@ -104,7 +104,7 @@ def _axis(found: list[Any], log: bool) -> tuple[list[float], list[tuple[float, s
 
 
 def importance(shares: Mapping[str, float], name: str = "importance") -> Figure:
-    """Bars of how much each setting tells good trials from the rest."""
+    """Bars of how well each setting separates good trials from the rest."""
     ordered = sorted(shares.items(), key=lambda item: item[1])
 
     with sketch(0.9 + 0.3 * len(ordered)) as drawing:

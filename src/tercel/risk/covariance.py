@@ -1,4 +1,4 @@
-"""Covariance matrices of many names from few days, and the minimum-variance portfolio that shows what they are worth.
+"""Covariance matrices of many names from few days, and the minimum-variance portfolio that compares them.
 
 The sample covariance spreads its eigenvalues too far; a minimum-variance portfolio then bets on the smallest. Ledoit
 and Wolf pull them together: to one level with one weight (2004), or each by its own (2020, analytical). Volatilities

@@ -23,7 +23,7 @@ from tercel.stats.ranks import spearman
 
 @dataclass(frozen=True, eq=False)
 class Decay:
-    """How a forecast's worth comes over time.
+    """How the value of a forecast comes over time.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _half_life(horizons: Ints, slope: Floats, precision: Floats) -> int:
 
 @dataclass(frozen=True)
 class AlphaScale:
-    """What one unit of a fused forecast is worth, in bps, out of fold.
+    """Value of one unit of a fused forecast, in bps, out of fold.
 
     Parameters
     ----------

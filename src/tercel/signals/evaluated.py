@@ -137,7 +137,7 @@ def _ic(score: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, flo
 
 
 def _calibration(value: Floats, sd: Floats, part: Dataset, rng: np.random.Generator) -> dict[str, Any]:
-    """Slope of what came on what was said (1 is right), and how often it came within the told deviation.
+    """Slope of outcomes on forecasts (1 is right), and how often it came within the stated deviation.
 
     Labels are ranks, uniform by construction: .577 of them lie within one standard deviation, .950 within 1.645.
     """

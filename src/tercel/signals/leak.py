@@ -1,4 +1,4 @@
-"""Does a source know what it cannot know? Three looks at its facts beside the prices that followed.
+"""The leak check: whether a source knows the future, by three comparisons of its facts with later prices.
 
 *Too good*: the rank IC with the next bar's return lies above a ceiling that nothing honest reaches on such a panel
 (0.04 on daily stocks), and not by chance.

@@ -17,7 +17,7 @@ from tercel.stats import clustered_se, mean_interval
 from tercel.stats.ranks import ranks, spearman
 
 FEWEST = 5
-"""Instruments below which a cross-section has no rank correlation worth averaging."""
+"""Instruments below which a cross-section has no rank correlation."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a score is worth that is the best of many tried: the deflated Sharpe ratio, for paired gains.
+"""The deflated Sharpe ratio for paired gains: a score corrected for being the best of many tried.
 
 The Sharpe ratio of a policy is that of its paired gains over independent clusters, SR = mean / sd. The best of N
 variants without any merit is expected to show (Bailey and Lopez de Prado 2014, "The deflated Sharpe ratio", J.

@@ -1,4 +1,4 @@
-"""Binance messages of one market, told apart and put into words: depth diffs, snapshots, trades, best quotes.
+"""Binance messages of one market, decoded by kind: depth diffs, snapshots, trades, best quotes.
 
 Spot, USD-M and COIN-M futures say the same things with other fields: diffs of futures carry `pu` (the last id of the
 diff before) and `T` (time of the match); COIN-M messages name their pair (`ps`).

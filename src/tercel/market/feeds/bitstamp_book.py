@@ -77,7 +77,7 @@ class BitstampCounts:
     """Changes to more than before: the order loses its place."""
     fills_without_trade: int = 0
     trades_unknown_order: int = 0
-    """Trades of resting orders that are not in the book: told as hidden executions."""
+    """Trades of resting orders that are not in the book, reported as hidden executions."""
     takers: int = 0
     ghosts: int = 0
     snapshots_agree: int = 0
@@ -207,7 +207,7 @@ class L3:
             self.take(schema.DELETE, number, self.orders[number].amount)
 
     def trade(self, trade: OrderTrade) -> None:
-        """A trade: the execution of its resting order, unless a change has told it already."""
+        """A trade: the execution of its resting order, unless a change has reported it already."""
         number = trade.resting
         self.heard[number] += trade.amount
         untold = self.heard[number] - self.told[number]

@@ -41,7 +41,7 @@ from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns, next_midnight_ns
 
 MOST_BACKWARDS: Final = 0.01
-"""Share of rows whose clock may go back before it is worth a warning."""
+"""Share of rows whose clock may go back before a warning."""
 
 
 @dataclass(frozen=True)

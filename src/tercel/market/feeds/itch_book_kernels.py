@@ -48,7 +48,7 @@ or locked, while it trades, and while it does not; shares printed against hidden
 """
 (P_ADDED, P_EXECUTED, P_WITHDRAWN, P_MESSAGES, P_OFF_BEST, P_OFF_HEAD) = range(6)
 (P_CROSSED, P_LOCKED, P_CROSSED_OFF, P_LOCKED_OFF, P_HIDDEN, P_CROSS, P_BROKEN, P_STATUS) = range(6, 14)
-"""The last: 0 not told (taken as trading), 1 trading, 2 quoting only, 3 halted."""
+"""The last: 0 not reported (taken as trading), 1 trading, 2 quoting only, 3 halted."""
 PER = 16
 LINEAR = 24
 """Levels looked at one by one from the best before the search halves."""

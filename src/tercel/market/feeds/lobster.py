@@ -83,7 +83,7 @@ def _named(member: Member, options: FeedOptions) -> Named | None:
 
 
 def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[Named]:
-    """CSV files of other names, their role told by the number of columns: six or seven are messages."""
+    """CSV files of other names, their role known by the number of columns: six or seven are messages."""
     others = [m for m in found if _NAME.fullmatch(m.name) is None and Path(m.name).suffix.lower() == ".csv"]
     if not others:
         return []

@@ -31,7 +31,7 @@ HIDDEN_SIDE_MASKED_FROM: Final = "2014-07-14"
 MOST_ILLEGAL: Final = 0.01
 """Share of rows that may be unexplained before the two files count as not belonging together."""
 MOST_CROSSED: Final = 0.01
-"""Share of rows that may leave the book of messages alone crossed before it is worth a warning."""
+"""Share of rows that may leave the book of messages alone crossed before a warning."""
 _KINDS: Final = np.array(
     [0, schema.ADD, schema.REDUCE, schema.DELETE, schema.EXECUTE, schema.TRADE_HIDDEN, schema.CROSS, schema.STATUS]
 )
@@ -41,7 +41,7 @@ _INVERSE_OF_EXECUTE: Final = schema.ADD
 
 
 def _alone(events: Events) -> list[str]:
-    """What messages without their orderbook file are worth: those of a level-limited file forget and then cross."""
+    """Whether messages without their orderbook file suffice: those of a level-limited file forget and then cross."""
     book = Book()
     book.apply(events)
     if book.crossed <= MOST_CROSSED * events.n:

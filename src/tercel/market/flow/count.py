@@ -15,7 +15,7 @@ from tercel.market.tape import schema
 from tercel.market.tape.events import Columns
 
 REACH: Final = 1024
-"""Distances (ticks from the opposite best) that are told apart; what rests farther is one tail."""
+"""Distances (ticks from the opposite best) that are counted apart; what rests farther is one tail."""
 LEVELS: Final = 5
 """Occupied levels a side whose depth is averaged."""
 

@@ -1,4 +1,4 @@
-"""What a regime does to a flow: factors on its rates, and to which side it leans."""
+"""What a regime does to a flow: factors on its rates, and the drift of its market orders."""
 
 import math
 from dataclasses import dataclass, fields

@@ -52,7 +52,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Finding:
-    """A fact's number over stretches: mean, standard error (None for one), whether it holds (None: not told)."""
+    """A fact's number over stretches: mean, standard error (None for one), whether it holds (None: not known)."""
 
     mean: float | None
     se: float | None

@@ -22,7 +22,7 @@ WAITS_S: Final = (10, 30, 100, 300, 900)
 PART_S: Final = 300
 """The wait whose fills are taken apart."""
 SHOWN_S: Final = (30, 300)
-"""Waits that are told by place, spread, size and distance."""
+"""Waits that are reported by place, spread, size and distance."""
 SPREADS: Final = {"1": (1, 1), "2": (2, 2), "3-4": (3, 4), "5-8": (5, 8), "9-16": (9, 16), "17+": (17, 1 << 30)}
 """Classes of the touch's width, ticks."""
 ROUND_SHARES: Final = 100
@@ -102,7 +102,7 @@ def add_fills(tally: ReplayTally, scale: FillScale) -> Floats:
 
 
 def _add_shown(tally: ReplayTally, name: str, ns: Longs, filled: Floats, among: Bools) -> None:
-    """Fills of some ghosts at the waits that are told by class."""
+    """Fills of some ghosts at the waits that are reported by class."""
     for wait in SHOWN_S:
         tally.share(f"filled_{wait}s_{name}", ns, filled <= wait, _in_time(tally.day, among, wait))
 

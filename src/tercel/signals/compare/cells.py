@@ -172,7 +172,7 @@ class Measured(Generic[T]):
 
 
 class Meter(Protocol):
-    """Measures an action; clocks and memory belong to whoever runs the comparison."""
+    """Measures an action; clocks and memory are the caller's."""
 
     def __call__(self, action: Callable[[], T], memory: bool = False) -> Measured[T]:
         """Do it and measure; memory where asked for."""

@@ -1,4 +1,4 @@
-"""What `tercel signals` is told: one TOML file, read whole or refused.
+"""Configuration of `tercel signals`: one TOML file, read whole or refused.
 
 [panel]     kind, path, horizon, lag, every, first, ...: what rows are and what their label is
 [[source]]  kind, path, name, required, max_age_days and what the kind takes: what is known of them

@@ -19,7 +19,7 @@ from tercel.signals.sources.port import FrameSource, SignalSource, SourceAbsentE
 from tercel.signals.sources.synthetic import planted_leak
 
 YEARS = 2
-"""Of daily prices that a check looks at: a cross-section a day is slow to rank."""
+"""Days of daily prices that a check reads: a cross-section a day is slow to rank."""
 STRENGTHS = {"synthetic": 0.3, "files": 0.2}
 FALSE, TRUE = "planted, false time", "planted, true time"
 ICS = ("ic", "ic_one_period_later")

@@ -21,7 +21,7 @@ ROUNDS = 12
 FEW = 20.0
 """Expected events below which a spread class takes the factors of the one below it."""
 THETA_EDGES = (1, 2, 3, 4, 5, 7, 10, 15, 22, 33, 50, 80, 130)
-"""Least distances of the classes in which cancel rates are told apart."""
+"""Least distances of the classes of cancel rates."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class HawkesFactors:
 
 
 def edges(values: NDArray[np.int64], weights: NDArray[np.float64], classes: int) -> NDArray[np.int64]:
-    """Least values of classes 1, 2, ...: weighted quantiles, each its own value; the upper tail is told apart finely.
+    """Least values of classes 1, 2, ...: weighted quantiles, each its own value; the upper tail has finer classes.
 
     >>> edges(np.array([1, 2, 3, 4, 5]), np.ones(5), 3).tolist()
     [2, 4]

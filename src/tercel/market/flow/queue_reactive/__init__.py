@@ -1,1 +1,1 @@
-"""The queue-reactive flow: events weigh what the book looks like."""
+"""The queue-reactive flow: rates of events depend on the state of the book."""

@@ -18,7 +18,7 @@ AGES_AT: Final = (0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.96, 0.985)
 """Shares of the withdrawals at whose ages a class begins; ages are counted in limit orders that came since."""
 SIZES_AT: Final = (0.4, 0.8, 0.95)
 PRIOR: Final = 20.0
-"""Withdrawals at the mean rate that every class leans on."""
+"""Withdrawals at the mean rate that every class is shrunk to."""
 FEW: Final = 200
 """Withdrawals below which a tape says nothing of ages."""
 POWERS: Final = (1.0, 2.0, 4.0)

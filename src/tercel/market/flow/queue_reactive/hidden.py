@@ -18,7 +18,7 @@ SOON_NS: Final = 1_000_000_000
 """Executions of a side within so long belong to one burst."""
 FEW: Final = 20
 PRIOR: Final = 5.0
-"""Occasions at the wider law's rate that a cell leans on."""
+"""Occasions at the wider law's rate that a cell is shrunk to."""
 
 
 def laws(
@@ -100,7 +100,7 @@ def _then(day: ExtractedDay, state: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _rate(hidden: NDArray[np.float64], met: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Executions over occasions; thin cells lean on their spread, thin spreads on all."""
+    """Executions over occasions; thin cells are shrunk to their spread, thin spreads to all."""
     over_all = hidden.sum() / max(met.sum(), 1.0)
     by_spread = (hidden.sum(axis=0) + PRIOR * over_all) / (met.sum(axis=0) + PRIOR)
     return np.asarray((hidden + PRIOR * by_spread) / (met + PRIOR))

@@ -1,4 +1,4 @@
-"""Executions of what nobody sees, as the queue-reactive flow sends them: the book stays as it is.
+"""Hidden executions of the queue-reactive flow: the book stays as it is.
 
 They come in bursts at one price: each is followed by another with the chance HIDDEN_AGAIN, so that bursts are geometric
 and begin with 1 - HIDDEN_AGAIN of the rate that the tape has.
@@ -14,7 +14,7 @@ from tercel.market.simulator.account import hidden_trade
 
 @kernel
 def hidden(k: Longs, flow: Floats, side: int) -> None:
-    """Executions of what nobody sees on a side, on the way of a market order that takes from it."""
+    """Hidden executions on a side, on the way of a market order that takes from it."""
     mean = flow[q.HIDDEN + gone(k, side) * q.SPREADS + k[q.I_STATE] // q.TOUCHES]
     bursts = int(mean * (1.0 - flow[q.HIDDEN_AGAIN]) + uniform(k, sim.FLOW_RNG))
     _bursts(k, flow, side, bursts)
@@ -22,7 +22,7 @@ def hidden(k: Longs, flow: Floats, side: int) -> None:
 
 @kernel
 def hidden_alone(k: Longs, flow: Floats) -> None:
-    """Executions of what nobody sees that no market order follows, on one of the sides; asked before each event."""
+    """Hidden executions that no market order follows, on one of the sides; asked before each event."""
     at = q.HIDDEN + q.STATES_OF_TOUCH * q.SPREADS + k[q.I_STATE] // q.TOUCHES
     bid = flow[at + gone(k, 1) * q.SPREADS] * (1.0 - flow[q.HIDDEN_AGAIN])
     ask = flow[at + gone(k, -1) * q.SPREADS] * (1.0 - flow[q.HIDDEN_AGAIN])

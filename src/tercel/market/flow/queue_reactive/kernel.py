@@ -112,7 +112,7 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
 
 @kernel
 def _drift(k: Longs, flow: Floats) -> None:
-    """Step of an Ornstein-Uhlenbeck lean that comes from outside, a few times a second."""
+    """Step of an Ornstein-Uhlenbeck drift that comes from outside, a few times a second."""
     elapsed = k[sim.FLOW_NS] - k[q.DRIFT_SEEN]
     if elapsed < NS_PER_SECOND // 4:
         return
@@ -198,7 +198,7 @@ def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float,
 
 @kernel
 def leans(k: Longs) -> tuple[float, float, float, float, float, float, float]:
-    """What leans on the weights: regime in force, impact of own trades, drift; all 1, and 0, where nothing does.
+    """Factors on the weights: regime in force, impact of own trades, drift; all 1, and 0, where nothing does.
 
     Factors of limit orders, of market orders on the side of the frame and on the opposite one, of cancels; of what
     moves the mid with that side by the drift, and against it; the regime's lean to that side.

@@ -56,7 +56,7 @@ def tallied(days: Sequence[ExtractedDay], spread_edges: Sequence[float]) -> NDAr
 
 
 def mixes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares of the kinds of events by class of the spread, float64[SPREADS, KINDS]; thin classes lean on all.
+    """Shares of the kinds of events by class of the spread, float64[SPREADS, KINDS]; thin classes are shrunk to all.
 
     >>> mixes(np.zeros((q.SPREADS, q.KINDS)))[0].round(3).tolist()
     [0.167, 0.167, 0.167, 0.167, 0.167, 0.167]
