@@ -64,7 +64,7 @@ def filtered(log_density: Floats, start: Floats, transitions: Floats) -> Floats:
     transitions : float64 (S, S)
         From state (row) to state (column).
 
-    >>> filtered(np.log([[0.2, 0.6], [0.5, 0.5]]), np.array([0.5, 0.5]), np.eye(2)).tolist()
+    >>> filtered(np.log([[0.2, 0.6], [0.5, 0.5]]), np.array([0.5, 0.5]), np.eye(2)).round(6).tolist()
     [[0.25, 0.75], [0.25, 0.75]]
     """
     likelihood = np.exp(log_density - log_density.max(axis=1, keepdims=True))
