@@ -26,7 +26,7 @@ the last execution and its row, the last CLEAR, occupied levels a side; then cou
 clears, events outside the window of levels, hidden lots, rows of hidden executions written."""
 
 
-class Tables(NamedTuple):
+class Tally(NamedTuple):
     """Levels int64[2, ranks, COLUMNS], known orders int64[orders, FIELDS], the running state, and the rows written."""
 
     level: Any
@@ -38,7 +38,7 @@ class Tables(NamedTuple):
 
 @kernel
 def play(
-    tape: Columns, dense: Any, rank: Any, prices: Any, start: int, stop: int, window: int, tables: Tables, grid2: Any,
+    tape: Columns, dense: Any, rank: Any, prices: Any, start: int, stop: int, window: int, tables: Tally, grid2: Any,
     hidden: Any,
 ) -> None:  # fmt: skip
     """Replay the rows and write events, the book before each, hidden executions, and the touch at every full second.
@@ -120,7 +120,7 @@ def _snapshot(r: int, t: Any, seq: Any, flags: Any, state: Any) -> bool:
 @kernel
 def _row(
     what: int, now: int, s: int, p: int, qty: int, order: int, order_id: int, open_now: bool, prices: Any, window: int,
-    tables: Tables,
+    tables: Tally,
 ) -> None:  # fmt: skip
     """An order-level row, or a print."""
     level, known, state = tables.level, tables.known, tables.state
@@ -162,7 +162,7 @@ def _row(
 
 @kernel
 def _set(
-    i: int, growing: bool, tape: Columns, rank: Any, prices: Any, start: int, stop: int, window: int, tables: Tables
+    i: int, growing: bool, tape: Columns, rank: Any, prices: Any, start: int, stop: int, window: int, tables: Tally
 ) -> None:
     """(L2) A level's new total: more than what trades left of it is a limit order, less is a cancel."""
     t, _, seq, _, _, side, _, qty, flags = tape
@@ -215,7 +215,7 @@ def _shown(level: Any, state: Any, s: int, p: int, window: int) -> bool:
 @kernel
 def _limit(
     now: int, s: int, p: int, qty: int, order_id: int, remainder: bool, open_now: bool, prices: Any, window: int,
-    tables: Tables,
+    tables: Tally,
 ) -> None:  # fmt: skip
     level, state = tables.level, tables.state
     if not open_now or not _quoted(state, prices):
@@ -235,7 +235,7 @@ def _limit(
 
 @kernel
 def _cancel(
-    now: int, s: int, p: int, gone: int, order_id: int, open_now: bool, prices: Any, window: int, tables: Tables
+    now: int, s: int, p: int, gone: int, order_id: int, open_now: bool, prices: Any, window: int, tables: Tally
 ) -> None:
     level, state = tables.level, tables.state
     if not open_now or not _quoted(state, prices):
@@ -249,7 +249,7 @@ def _cancel(
 
 
 @kernel
-def _market(now: int, s: int, p: int, qty: int, order_id: int, open_now: bool, prices: Any, tables: Tables) -> None:
+def _market(now: int, s: int, p: int, qty: int, order_id: int, open_now: bool, prices: Any, tables: Tally) -> None:
     """An execution against side `s`: of the market order before it when stamp and side are the same."""
     state, wide = tables.state, tables.wide
     same = now == state[EXEC_NS] and s == state[EXEC_SIDE]
@@ -266,7 +266,7 @@ def _market(now: int, s: int, p: int, qty: int, order_id: int, open_now: bool, p
 @kernel
 def _write(
     now: int, what: int, side: int, price: int, distance: int, lots: int, order_id: int, remainder: bool, prices: Any,
-    tables: Tables,
+    tables: Tally,
 ) -> None:  # fmt: skip
     """One event and the levels that stand."""
     level, _, state, wide, book = tables

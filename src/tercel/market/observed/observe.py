@@ -171,7 +171,7 @@ def observe(
     level, known = np.zeros((2, len(prices), k.COLUMNS), np.int64), np.zeros((len(ids), k.FIELDS), np.int64)
     play(
         events.columns(), dense.astype(np.int64), rank.astype(np.int64), prices.astype(np.int64), start, stop, shown,
-        k.Tables(level, known, state, wide, book), grid2, hidden,
+        k.Tally(level, known, state, wide, book), grid2, hidden,
     )  # fmt: skip
     kept = hidden[: state[k.HIDDEN_ROWS]]
     return _collected(wide, book, grid2, kept, state, start, stop, opening, instrument.lot, shown)
