@@ -164,7 +164,7 @@ def rows(
             theirs = [name.strip() for name in next(reader, [])]
             known = [*needed, *(name for spellings in optional for name in spellings)]
             header = _renamed(path, theirs, known, called)
-            _refuse_missing(path, header, needed, optional, called, usual)
+            _refuse_missing(path, theirs, header, needed, optional, called, usual)
             wanted = [names for names in optional if names[0] not in called]
             _refuse_unknown(path, header, wanted, known, others)
             for cells in reader:
@@ -209,6 +209,7 @@ def _renamed(path: Path, theirs: Sequence[str], known: Sequence[str], called: Ma
 
 def _refuse_missing(
     path: Path,
+    theirs: Sequence[str],
     header: Sequence[str],
     needed: Sequence[str],
     optional: Sequence[Sequence[str]],
@@ -224,7 +225,7 @@ def _refuse_missing(
     more = [f"{ours} may be {' or '.join(names[1:])} too" for ours, names in alike.items() if len(names) > 1]
     remedy = "; ".join([f"say what they are: {options}", *more])
     if missing:
-        received = f"{', '.join(header) or 'an empty file'} in {path}"
+        received = f"{', '.join(theirs) or 'an empty file'} in {path}"
         raise DataError(
             f"the columns {', '.join(needed)}", received, remedy if alike else "name the columns in the first row"
         )
