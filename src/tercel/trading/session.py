@@ -347,8 +347,8 @@ class Session:
         except (TercelError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             parent = str(body.get("parent", "")) if isinstance(body, dict) else ""
             parts = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
-            about = {"severity": "info", "operator": number, **parts}
-            self.manager.alert("operator_refused", f"{command}: {error}", parent=parent, **about)
+            about: dict[str, Any] = {"severity": "info", "operator": number, **parts}
+            self.manager.alert("operator_refused", f"{command}: {error}", "", "", parent, **about)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
