@@ -117,8 +117,9 @@ def kill(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -
         done = f"killed: {', '.join(whom)}" if whom else "nothing was killed"
         remedy = f"{offer(strangers[0], known, 'kill one of them')}, or --all"
         raise ConfigError(f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy)
-    named = ", ".join(whom) if whom else "every agent"
-    _answer(folder, f"killed: {named} of {folder}; `tercel rearm --reason ...` releases it", dict(state.killed), as_json)
+    named = ", ".join(whom) or "every agent"
+    text = f"killed: {named} of {folder}; `tercel rearm --reason ...` releases it"
+    _answer(folder, text, dict(state.killed), as_json)
 
 
 def rearm(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -> None:
