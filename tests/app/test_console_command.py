@@ -83,9 +83,17 @@ def test_a_kill_of_nobody_is_said(desk: Path) -> None:
     journal = SqlJournal(desk, "test")
     journal.append([Entry(kinds.SEAT, 0, agent=name, body={}) for name in ("peg", "ppo")])
     journal.close()
-    refused(tercel("kill", "--desk", desk, "--agent", "pge", "--reason", "x"), "agents of the desk: peg, ppo", "pge")
-    assert json.loads((desk / "kill.json").read_text())["killed"] == {"pge": "x"}
-    assert tercel("kill", "--desk", desk, "--agent", "peg", "--reason", "x").exit_code == 0
+    words = ("kill", "--desk", desk, "--reason", "x", "--agent")
+    refused(tercel(*words, "pegg"), "agents of the desk: peg, ppo", "pegg; nothing was killed", "try 'peg', or --all")
+    assert not (desk / "kill.json").exists()
+    refused(tercel(*words, "pegg", "--agent", "ppo"), "pegg; killed: ppo")
+    assert json.loads((desk / "kill.json").read_text())["killed"] == {"ppo": "x"}
+    assert tercel(*words, "peg").exit_code == 0
+
+
+def test_a_kill_without_a_reason_says_that_nothing_was_done(desk: Path) -> None:
+    refused(tercel("kill", "--desk", desk), "a reason", "nothing was killed", "--reason")
+    assert not (desk / "kill.json").exists()
 
 
 def test_kill_and_rearm_say_what_is_killed(desk: Path) -> None:

@@ -1,8 +1,10 @@
 """`tercel tca`: the table, the object, the page, and what is refused."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -109,3 +111,42 @@ def test_bad_input_ends_with_two_and_names_file_and_row(lake: Path, tmp_path: Pa
     assert "the folder of a lake" in " ".join(tercel(good, "--lake", tmp_path / "nolake").output.split())
     for words in (("--against", "nobody"), ("--agent", "nobody"), ("--impact", "heavy")):
         assert tercel(good, "--lake", lake, *words).exit_code == 2
+
+
+def test_a_brokers_file_is_typed_in_and_what_is_not_read_is_named(
+    lake: Path, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The file of a broker costs what ours costs, through --column and through --map; a wrong zone is told first."""
+    ours = [line.split(",") for line in files[0].read_text().splitlines()[1:]]
+    rows = []
+    for ns, symbol, _, quantity, price, parent, agent, fee in ours:
+        moment = datetime.fromtimestamp(int(ns) / S, ZoneInfo("America/New_York"))
+        rows.append([f"{moment:%m/%d/%Y %H:%M:%S}", symbol, "1", quantity, price, parent, agent, fee, "XSIM"])
+    broker = tmp_path / "broker.csv"
+    header = "TransactTime,Ticker,Side,LastQty,LastPx,ClOrdID,Agent,Commission,ExecBroker"
+    broker.write_text("\n".join([header, *(",".join(row) for row in rows)]) + "\n")
+    words = ("--orders", files[1], "--lake", lake, "--against", "none", "--json")
+    bare = tercel(broker, *words)
+    assert bare.exit_code == 2
+    offered = json.loads(bare.stdout)["error"]["remedy"]
+    typed = [word for word in offered.split() if word.startswith(("--column", "time=", "symbol=")) or "=" in word]
+    assert len(typed) == 12
+    found = tercel(broker, *words, *typed, "--tz", "America/New_York")
+    assert found.exit_code == 0, found.output
+    expected, got = json.loads(tercel(files[0], *words).stdout), json.loads(found.stdout)
+    assert got["exact"] == expected["exact"]
+    assert got["parents"] == expected["parents"]
+    assert got["columns_not_read"] == ["ExecBroker"]
+    assert "warning: columns that were not read: ExecBroker" in found.stderr
+    rows_of_map = "\n".join(f'{a} = "{b}"' for a, _, b in (word.partition("=") for word in typed[1::2]))
+    (tmp_path / "broker.toml").write_text(f'timezone = "America/New_York"\n[columns]\n{rows_of_map}\n')
+    assert json.loads(tercel(broker, *words, "--map", tmp_path / "broker.toml").stdout) == got
+    wrong = tercel(broker, "--lake", lake, "--against", "none", *typed, "--tz", "America/Chicago", "--out", tmp_path)
+    assert wrong.stderr.startswith("warning: the clock of the fills looks wrong by 1 hour: ")
+    assert "1 hour earlier" in wrong.stderr
+    page = (tmp_path / "tca.html").read_text()
+    assert page.index("Look at this first") < page.index("In short")
+
+
+def test_help_names_no_file_that_a_wheel_lacks() -> None:
+    assert "docs/" not in tercel("--help").output

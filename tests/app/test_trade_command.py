@@ -315,8 +315,8 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
         "peg",
         "--id",
         "mine",
-        "--horizon-s",
-        "60",
+        "--horizon",
+        "1min",
         "--decisions",
         "3",
     )
@@ -336,16 +336,33 @@ def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
     assert (late.exit_code, json.loads(late.stdout)["answer"]) == (1, None)
     done("trade", "run", config, "--desk", desk)
     reader = JournalReader(desk)
-    events = [e.body["event"] for _, e in reader.read(0, (kinds.PARENT,)) if e.parent == "mine"]
+    told = [e.body for _, e in reader.read(0, (kinds.PARENT,)) if e.parent == "mine"]
+    assert [body["horizon_ns"] for body in told if "horizon_ns" in body][:2] == [60 * 10**9, 90 * 10**9]
+    events = [body["event"] for body in told]
     assert events[:4] == ["accepted", "paused", "resumed", "amended"]
     (promoted,) = [e.body for _, e in reader.read(0, (kinds.PROMOTED,))]
     assert promoted["challenger"] == "twap_passive+alpha+posture"
-    alerts = [e.body["text"] for _, e in reader.read(0, (kinds.ALERT,)) if e.body["code"] == "operator_refused"]
-    assert any("nobody" in text for text in alerts)
+    alerts = [e.body for _, e in reader.read(0, (kinds.ALERT,)) if e.body["code"] == "operator_refused"]
+    assert any("nobody" in body["text"] for body in alerts)
+    assert {body["severity"] for body in alerts} == {"info"}
 
 
 ORDER = ("submit", "AAA", "buy", 1, "--agent", "peg", "--id", "late")
 WORDS = [ORDER, ("amend", "AAA-000-peg", "--lots", 9), ("cancel", "AAA-000-peg"), ("promote", "peg", "--reason", "x")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--horizon", "soon"), "30min, 2h or 90s"),
+        (("--horizon", "0.5"), "from a second"),
+        (("--horizon", "15min", "--horizon-s", "900"), "--horizon or --horizon-s"),
+    ],
+)
+def test_a_horizon_that_is_none_is_refused(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    SqlJournal(tmp_path, "test").close()
+    refused(tercel("trade", *ORDER, *words, "--desk", tmp_path, "--wait", 0), said)
+    refused(tercel("trade", "amend", "late", *words, "--desk", tmp_path, "--wait", 0), said)
 
 
 def _waiting(desk: Path) -> int:
@@ -367,9 +384,12 @@ def test_a_desk_that_has_ended_is_told_nothing(desk: Path, words: tuple[object, 
 
 @TELLS
 def test_orders_of_a_desk_that_nobody_runs_say_so(desk: Path, tmp_path: Path) -> None:
-    assert f"nobody runs {desk}" in tercel("trade", "orders", "--desk", desk).stderr.replace("\n", "")
+    said = " ".join(tercel("trade", "orders", "--desk", desk).stdout.split())
+    assert said.startswith(f"parents of {desk}; nobody runs this desk") or "nobody runs this desk" in said[:400]
+    assert done("trade", "orders", "--desk", desk)["running"] is False
     held = SqlJournal(tmp_path, "ann")
-    assert "nobody runs" not in tercel("trade", "orders", "--desk", tmp_path).stderr
+    assert "nobody runs" not in tercel("trade", "orders", "--desk", tmp_path).stdout
+    assert done("trade", "orders", "--desk", tmp_path)["running"] is True
     held.close()
 
 
@@ -621,6 +641,7 @@ def test_a_running_desk_answers(folder: Path) -> None:
         known = {parent["id"] for parent in done("trade", "orders", "--desk", desk)["parents"]}
         submitted = ("trade", "submit", "AAA", *order, "--id")
         refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "received 'ZZZ'", "to go on use one of AAA")
+        refused(tercel("trade", "submit", "aaa", *order, "--id", "other"), "received 'aaa'", "try 'AAA'")
         refused(tercel(*submitted, "other", "--agent", "nobody"), "an agent of the desk: peg, taker", "nobody")
         refused(tercel(*submitted, "other", "--strategy", "nothing"), "nothing")
         refused(tercel(*submitted, "mine"), "a new id", "mine")

@@ -39,9 +39,11 @@ def page(desk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("console")
     with console(desk, folder / "console.out") as address, chromium(folder) as browser:
         browser.get(address)
+        browser.find_element("id", "name").send_keys("ann")
         browser.find_element("id", "password").send_keys("not the password")
         browser.find_element("css selector", "button").click()
         until(lambda: "not the password" in text(browser, ".said"), what="a refusal")
+        browser.find_element("id", "name").send_keys("ann")
         browser.find_element("id", "password").send_keys(PASSWORD)
         browser.find_element("css selector", "button").click()
         until(lambda: "peg_behind" in text(browser, "#agents"), what="the page")
@@ -131,9 +133,11 @@ def test_a_person_watches_pauses_and_asks_why(desk: Path, page: Any) -> None:
     until(lambda: len(page.find_elements("css selector", "#decisions button")) > 3, what="decisions on the page")
     parent = a_live_parent(desk)
     press(page, f"tr[data-id='{parent}'] .acts button")
+    say_why(page, "news are due")
     until(lambda: events(desk, parent)[-1] == "paused", what="a pause")
     until(lambda: "paused" in text(page, f"tr[data-id='{parent}']"), what="paused, shown")
     press(page, f"tr[data-id='{parent}'] .acts button")
+    say_why(page, "no news")
     until(lambda: events(desk, parent)[-1] == "resumed", what="going on")
     press(page, "#decisions button")
     until(lambda: page.find_element("id", "why").is_displayed(), what="an explanation")
@@ -164,6 +168,7 @@ def test_a_kill_from_the_page_and_the_way_back(desk: Path, page: Any) -> None:
     until(lambda: not page.find_element("id", "killed").is_displayed(), what="the banner gone")
     if events(desk, parent)[-1] == "paused":
         press(page, f"tr[data-id='{parent}'] .acts button")
+        say_why(page, "it may go on")
         until(lambda: events(desk, parent)[-1] in ("resumed", "done", "expired"), what="going on")
     at = JournalReader(desk).last
     sent = ("new", "replace")
@@ -184,7 +189,7 @@ def test_a_promotion_from_the_page(desk: Path, page: Any) -> None:
     until(lambda: bool(entries(desk, kinds.PROMOTED)), what="a promotion")
     (_, entry), *_ = entries(desk, kinds.PROMOTED)
     assert entry.body["challenger"] == "packaged:dqn-csco-santa-fe+alpha+posture"
-    assert entry.body["by"] == "console"
+    assert entry.body["by"] == "ann (console)"
     until(
         lambda: "dqn-csco-santa-fe" in text(page, "tr[data-id=ppo] th"),
         what="on the page",

@@ -40,6 +40,7 @@ def page(desk: ListedDesk, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     thread.start()
     with chromium(tmp_path_factory.mktemp("browser")) as browser:
         browser.get(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        browser.find_element("id", "name").send_keys("ann")
         browser.find_element("id", "password").send_keys(PASSWORD)
         browser.find_element("css selector", "button").click()
         until(lambda: "KILLED" not in browser.title and "ppo" in browser.find_element("id", "agents").text)
@@ -79,7 +80,7 @@ def test_every_cell_can_be_brought_into_sight(page: Any, width: int) -> None:
 def test_what_can_be_done_to_a_parent_is_in_sight(page: Any, width: int) -> None:
     with window(page, width):
         buttons = page.execute_script(EDGES)
-    assert [name for name, _ in buttons] == ["Pause", "Cancel…", "Why?"]
+    assert [name for name, _ in buttons] == ["Pause…", "Cancel…", "Why?"]
     assert max(edge for _, edge in buttons) <= width
 
 
@@ -97,12 +98,15 @@ def test_a_decision_says_why(page: Any) -> None:
 def test_a_parent_is_paused_and_cancelled(page: Any, desk: ListedDesk) -> None:
     pause, cancel = page.find_elements("css selector", "tr[data-id=p1] td .acts button")
     pause.click()
-    until(lambda: desk.posted[-1:] == [("pause", {"parent": "p1"}, "console", "pause")])
+    assert not page.find_element("id", "ask-yes").is_enabled()
+    page.find_element("id", "ask-reason").send_keys("news are due")
+    page.find_element("id", "ask-yes").click()
+    until(lambda: desk.posted[-1:] == [("pause", {"parent": "p1"}, "ann (console)", "news are due")])
     _, cancel = page.find_elements("css selector", "tr[data-id=p1] td .acts button")
     cancel.click()
     page.find_element("id", "ask-reason").send_keys("not wanted any more")
     page.find_element("id", "ask-yes").click()
-    until(lambda: desk.posted[-1] == ("cancel", {"parent": "p1"}, "console", "not wanted any more"))
+    until(lambda: desk.posted[-1] == ("cancel", {"parent": "p1"}, "ann (console)", "not wanted any more"))
 
 
 def test_the_kill_switch_asks_for_confirmation_and_a_reason(page: Any, desk: ListedDesk, tmp_path: Path) -> None:

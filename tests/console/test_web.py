@@ -11,9 +11,11 @@ from tests.console.desks import ListedDesk, a_session
 
 from tercel.console.follow import JournalFollower
 from tercel.console.login import Doorkeeper
-from tercel.console.state import DeskState
+from tercel.console.state import DeskState, operator_text
 from tercel.console.web import create_app
 from tercel.core.errors import ConfigError
+from tercel.core.ports import Entry
+from tercel.trading.journal import kinds
 
 PASSWORD = "eight or more"
 
@@ -38,7 +40,7 @@ def client(desk: ListedDesk) -> Iterator[TestClient]:
 
 
 def enter(client: TestClient) -> str:
-    assert client.post("/login", data={"password": PASSWORD}).status_code == 303
+    assert client.post("/login", data={"password": PASSWORD, "name": " Ann  Lee "}).status_code == 303
     return client.get("/").text.split('name="csrf" content="')[1].split('"')[0]
 
 
@@ -81,7 +83,7 @@ def test_kill_and_rearm_ask_for_a_reason(client: TestClient, desk: ListedDesk) -
     assert client.post("/act/kill", data={"target": "all", "reason": "  "}, headers=headers).status_code == 409
     assert desk.latch is None
     assert client.post("/act/kill", data={"target": "all", "reason": "test"}, headers=headers).status_code == 200
-    assert desk.latch == {"scope": "all", "by": "console", "reason": "test"}
+    assert desk.latch == {"scope": "all", "by": "Ann Lee (console)", "reason": "test"}
     assert client.get("/state").json()["latch"]["reason"] == "test"
     assert client.post("/act/rearm", data={"reason": "over"}, headers=headers).status_code == 200
     assert desk.latch is None
@@ -90,16 +92,35 @@ def test_kill_and_rearm_ask_for_a_reason(client: TestClient, desk: ListedDesk) -
 def test_words_for_the_desk_go_to_its_inbox(client: TestClient, desk: ListedDesk) -> None:
     headers = {"x-csrf": enter(client)}
     for verb in ("pause", "resume", "cancel"):
-        assert client.post(f"/act/{verb}", data={"target": "p1"}, headers=headers).status_code == 200
+        bare = client.post(f"/act/{verb}", data={"target": "p1", "reason": " "}, headers=headers)
+        assert bare.status_code == 409
+        assert "a reason" in bare.json()["said"]
+        said = {"target": "p1", "reason": f"{verb} it"}
+        assert client.post(f"/act/{verb}", data=said, headers=headers).status_code == 200
     assert client.post("/act/promote", data={"target": "ppo", "reason": "better"}, headers=headers).status_code == 200
-    assert client.post("/act/pause", data={}, headers=headers).status_code == 409
-    assert client.post("/act/drop", data={"target": "p1"}, headers=headers).status_code == 409
+    assert client.post("/act/pause", data={"reason": "x"}, headers=headers).status_code == 409
+    assert client.post("/act/drop", data={"target": "p1", "reason": "x"}, headers=headers).status_code == 409
     assert [(command, body) for command, body, _, _ in desk.posted] == [
         ("pause", {"parent": "p1"}),
         ("resume", {"parent": "p1"}),
         ("cancel", {"parent": "p1"}),
         ("promote", {"agent": "ppo"}),
     ]
+    assert [reason for *_, reason in desk.posted] == ["pause it", "resume it", "cancel it", "better"]
+    assert {by for *_, by, _ in desk.posted} == {"Ann Lee (console)"}
+
+
+def test_who_gives_no_name_is_the_console(client: TestClient, desk: ListedDesk) -> None:
+    client.post("/login", data={"password": PASSWORD})
+    headers = {"x-csrf": client.get("/").text.split('name="csrf" content="')[1].split('"')[0]}
+    client.post("/act/kill", data={"target": "ppo", "reason": "test"}, headers=headers)
+    assert desk.latch == {"scope": "ppo", "by": "console", "reason": "test"}
+
+
+@pytest.mark.parametrize(("agents", "shown"), [([], "all agents"), (["peg", "ppo"], "agents peg, ppo")])
+def test_a_kill_of_all_does_not_name_an_empty_list(agents: list[str], shown: str) -> None:
+    body = {"command": "kill", "body": {"agents": agents}, "by": "ann", "reason": "x"}
+    assert operator_text(Entry(kinds.OPERATOR, 1, body=body))["what"] == f"asked for: kill {shown}"
 
 
 def test_state_is_the_fold_of_the_journal(client: TestClient) -> None:

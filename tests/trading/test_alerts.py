@@ -43,10 +43,11 @@ def test_a_webhook_gets_every_alert() -> None:
     sender.start()
     journal.append([alert("one"), Entry(kinds.HEARTBEAT, 6), alert("two")])
     journal.append([Entry(kinds.KILL, 7, body={"event": "latched", "scope": "all", "by": "ann", "reason": "test"})])
-    until(lambda: len(got) >= 3, what="three alerts")
+    journal.append([Entry(kinds.KILL, 8, body={"event": "confirmed", "scope": "all", "by": "", "reason": "test"})])
+    until(lambda: len(got) >= 4, what="four alerts")
     sender.stop()
     server.shutdown()
-    assert [body["text"] for body in got] == ["one", "two", "latched: all by ann: test"]
+    assert [body["text"] for body in got] == ["one", "two", "latched: all by ann: test", "confirmed: all: test"]
     assert got[-1]["severity"] == "critical"
 
 

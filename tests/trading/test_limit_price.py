@@ -50,7 +50,7 @@ def test_nothing_trades_beyond_it_and_what_is_left_is_told(strategy, side):
     assert parent.limit == arrived["limit"]
     filled = held(session, parent.limit)
     assert (parent.status, filled < 2000) == ("done", True)
-    assert f"{2000 - filled:,} of 2,000 lots found nobody within the limit of {parent.limit:,} ticks" in parent.reason
+    assert f"{2000 - filled:,} of 2,000 lots unfilled within the limit of {parent.limit:,} ticks" in parent.reason
     [analysis] = bodies(session.journal, kinds.TCA)
     assert (analysis["limit"], analysis["filled"], analysis["unfilled"]) == (parent.limit, filled, 2000 - filled)
     assert Ledger.of(session.journal).parents.must("p1") == parent

@@ -151,13 +151,13 @@ def test_nothing_is_quoted_in_a_halt_or_a_night(lake: Lake, day: MarketDay, tmp_
     assert found.parents[0].cost.filled == 100 // about.lot
 
 
-@pytest.mark.parametrize(("column", "meant"), [("prnt", "parent"), ("fees", "fee"), ("vnue", "venue")])
+@pytest.mark.parametrize(("column", "meant"), [("prnt", "parent"), ("fe", "fee"), ("vnue", "venue")])
 def test_a_misspelt_column_is_refused_and_any_other_passed_over(tmp_path: Path, column: str, meant: str) -> None:
     path, row = tmp_path / "fills.csv", "2012-06-21T10:30:00Z,A,buy,1,5,7"
     path.write_text(f"time,symbol,side,quantity,price,{column}\n{row}\n")
     with pytest.raises(DataError, match=rf"(?s){column!r} in the first row of .*fills\.csv.*try {meant!r}"):
         read_fills(path)
-    for other in ("asset", "event", "order_id", "exchange", "currency", ""):
+    for other in ("asset", "event", "exchange", "currency", ""):
         path.write_text(f"time,symbol,side,quantity,price,{other}\n{row}\n")
         assert read_fills(path)[0].parent == ""
     path.write_text(f"time,symbol,side,quantity,price,parent id,parents\n{row},8\n")

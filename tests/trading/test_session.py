@@ -297,7 +297,7 @@ def test_commands_from_other_processes_are_obeyed_once(tmp_path):
     parent = session.ledger.parents.must("q1")
     assert (parent.status, parent.lots) == ("paused", 300)
     refused = [body for body in bodies(session.journal, kinds.ALERT) if body["code"] == "operator_refused"]
-    assert [body["operator"] for body in refused] == [4, 5]
+    assert [(body["operator"], body["severity"]) for body in refused] == [(4, "info"), (5, "info")]
     assert all(body["text"].endswith(str(TercelError(*(body[part] for part in PARTS)))) for body in refused)
     assert session.ledger.requested == {}
     session.close()

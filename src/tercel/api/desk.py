@@ -300,7 +300,7 @@ class Desk:
 
     def costs(self) -> "pl.DataFrame":
         """Parents that are over, a row each: parent, instrument, agent, side, lots, filled, unfilled, refused,
-        shortfall_bps (of the fills, against the mid at arrival), opportunity_bps (of what found nobody), status."""
+        shortfall_bps (of the fills, against the mid at arrival), opportunity_bps (of unfilled lots), status."""
         rows = [
             {
                 "parent": one.id, "instrument": one.instrument, "agent": one.agent, "side": one.side,

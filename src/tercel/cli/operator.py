@@ -38,7 +38,7 @@ def console(request: Console) -> None:
 class Kill:
     """What is asked of `tercel kill`."""
 
-    reason: Reason
+    reason: Reason = ""
     agent: Agents = None
     every: Annotated[bool, typer.Option("--all", help="Every agent (the default without --agent).")] = False
     desk: Desk = None

@@ -8,7 +8,7 @@ import typer
 
 from tercel.cli.shared import AsJson, Lake, Seed
 from tercel.report.tables import NOTHING, fixed, spelt
-from tercel.report.terminal import check_folder, hand_over, print_table, result_console
+from tercel.report.terminal import check_folder, hand_over, print_table, result_console, say
 
 if TYPE_CHECKING:
     from tercel.tca.counterfactual import Counterfactual
@@ -25,12 +25,27 @@ LEAVES = ("+1s", "+10s", "+300s", "+1800s", "+60s", "end", "start", "close", "tw
 class Tca:
     """What is asked of `tercel tca`."""
 
-    fills: Annotated[Path, typer.Argument(help="CSV: time, symbol, side, quantity, price (docs/tca.md).")]
+    fills: Annotated[
+        Path, typer.Argument(help="CSV, a row a fill: time, symbol, side, quantity, price; perhaps parent, agent, fee.")
+    ]
     lake: Lake
     orders: Annotated[
         Path | None,
         typer.Option(help="CSV of the parents: parent, symbol, side, quantity, start, end.", metavar="FILE"),
     ] = None
+    map: Annotated[
+        Path | None,
+        typer.Option(help="What the columns are called: timezone = ... and [columns] parent = ...", metavar="MAP.toml"),
+    ] = None
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="One column, such as parent=ClOrdID; may be repeated; fee= leaves one out.", metavar="OURS=THEIRS"
+        ),
+    ] = None
+    tz: Annotated[
+        str, typer.Option(help="Zone of times that do not say theirs, such as America/New_York.", metavar="ZONE")
+    ] = ""
     venue: Annotated[str, typer.Option(help="Whose tape, where several have a symbol.", metavar="VENUE")] = ""
     against: Annotated[
         str,
@@ -56,12 +71,16 @@ class Tca:
 def tca(request: Tca) -> None:
     """Split the cost of your own fills, and say what strategies would have cost on the same orders."""
     check_folder(request.out)
+    from tercel.tca.files import fills_map
     from tercel.tca.report import own_costs, page
 
     costs = own_costs(
-        request.fills, request.lake, orders=request.orders, venue=request.venue, strategies=_named(request.against),
-        agents=tuple(request.agent or ()), impact=request.impact, seed=request.seed,
+        request.fills, request.lake, orders=request.orders,
+        map=fills_map(request.map, request.column or (), request.tz), venue=request.venue,
+        strategies=_named(request.against), agents=tuple(request.agent or ()), impact=request.impact, seed=request.seed,
     )  # fmt: skip
+    for warning in costs.warnings:
+        say(f"warning: {warning}")
     found, title = costs.to_json(), f"What {request.fills.name} cost"
     hand_over(found, request.as_json, lambda: _show(costs, found), request.out, "tca", lambda: page(costs, title))
 

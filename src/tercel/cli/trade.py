@@ -26,6 +26,13 @@ Wait = Annotated[
 ]
 
 
+HorizonS = Annotated[
+    float | None, typer.Option(help="The same in seconds.", min=1.0, max=1e7, metavar="S", hidden=True)
+]
+HORIZON_NS = 600 * 10**9
+LONGEST_S = 1e7
+
+
 @dataclass(frozen=True)
 class RunDesk:
     """What is asked of `tercel trade run`."""
@@ -84,9 +91,11 @@ class Submit:
     agent: Annotated[str, typer.Option(help="Who works it.", metavar="A")]
     name: Annotated[str, typer.Option("--id", help="A new id for it.", metavar="ID")]
     strategy: Annotated[str, typer.Option(help="What works it (default: the agent's own).", metavar="NAME")] = ""
-    horizon_s: Annotated[
-        float, typer.Option(help="Seconds from acceptance to its horizon.", min=1.0, max=1e7)
-    ] = 600.0  # fmt: skip
+    horizon: Annotated[
+        str | None,
+        typer.Option(help="From acceptance to its horizon: 15min, 2h, 90s (default: 10min).", metavar="SPAN"),
+    ] = None
+    horizon_s: HorizonS = None
     decisions: Annotated[
         int | None,
         typer.Option(help="Decisions within it (default: as often as the desk's).", min=1, max=10**6, metavar="N"),
@@ -113,7 +122,7 @@ def submit(request: Submit) -> None:
         "lots": request.lots,
         **limit_of(request.limit_price),
         "side": 1 if request.side == "buy" else -1,
-        "horizon_ns": round(request.horizon_s * 1e9),
+        "horizon_ns": _horizon_ns(request) or HORIZON_NS,
         "agent": request.agent,
     }
     body |= {} if request.decisions is None else {"decisions": request.decisions}
@@ -166,9 +175,10 @@ class Amend:
 
     parent: Parent
     lots: Annotated[int | None, typer.Option(help="The new total, filled lots included.", min=1, metavar="N")] = None
-    horizon_s: Annotated[
-        float | None, typer.Option(help="The new horizon, seconds from its acceptance.", min=1.0, max=1e7, metavar="S")
+    horizon: Annotated[
+        str | None, typer.Option(help="The new horizon, from its acceptance: 15min, 2h, 90s.", metavar="SPAN")
     ] = None
+    horizon_s: HorizonS = None
     limit_price: Annotated[
         str | None,
         typer.Option(help="Another limit: a price, 25bps beyond the mid at arrival, or none.", metavar="PRICE"),
@@ -181,14 +191,14 @@ class Amend:
 
 def amend(request: Amend) -> None:
     """Change a parent's lots, its horizon or its limit price."""
-    lots, horizon_s = request.lots, request.horizon_s
-    if lots is None and horizon_s is None and request.limit_price is None:
-        raise ConfigError("--lots, --horizon-s or --limit-price", "none of them", "say what is to change")
+    lots, horizon_ns = request.lots, _horizon_ns(request)
+    if lots is None and horizon_ns is None and request.limit_price is None:
+        raise ConfigError("--lots, --horizon or --limit-price", "none of them", "say what is to change")
     from tercel.cli.commands.trade_look import limit_of
 
     body: dict[str, object] = {"parent": request.parent}
     body |= {"lots": lots} if lots is not None else {}
-    body |= {"horizon_ns": round(horizon_s * 1e9)} if horizon_s is not None else {}
+    body |= {"horizon_ns": horizon_ns} if horizon_ns is not None else {}
     _ask(request, "amend", body | limit_of(request.limit_price))
 
 
@@ -206,6 +216,24 @@ class PromoteChallenger:
 def promote(request: PromoteChallenger) -> None:
     """Put an agent's challenger in its champion's place, from the next parent on; done again, it is undone."""
     _ask(request, "promote", {"agent": request.agent})
+
+
+def _horizon_ns(request: Submit | Amend) -> int | None:
+    """The horizon that was typed, with a unit or in seconds; None where none was."""
+    from tercel.execution.task import seconds_of
+
+    if request.horizon is not None and request.horizon_s is not None:
+        raise ConfigError("--horizon or --horizon-s", "both", "leave one of the two out")
+    if request.horizon is None:
+        return None if request.horizon_s is None else round(request.horizon_s * 1e9)
+    try:
+        seconds = float(request.horizon)
+    except ValueError:
+        seconds = seconds_of(request.horizon)
+    if not 1.0 <= seconds <= LONGEST_S:
+        received = f"--horizon {request.horizon}"
+        raise ConfigError(f"a horizon from a second to {LONGEST_S:,.0f} seconds", received, "write it as 15min")
+    return round(seconds * 1e9)
 
 
 def _ask(request: Submit | Pause | Amend | PromoteChallenger, command: str, body: dict[str, object]) -> None:

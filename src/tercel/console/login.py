@@ -15,10 +15,11 @@ LIFE_S = 12 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A person who is logged in: the token that every change must repeat, and until when."""
+    """A person who is logged in: the token that every change must repeat, until when, and the name that was given."""
 
     csrf: str
     until_s: float
+    by: str
 
 
 class Doorkeeper:
@@ -40,7 +41,7 @@ class Doorkeeper:
         self._visits: dict[str, Visit] = {}
         self._failed: list[float] = []
 
-    def enter(self, password: str) -> str | None:
+    def enter(self, password: str, name: str = "") -> str | None:
         """A new session's secret, or None where the password is wrong or too many tries failed."""
         now = self._now_s()
         self._failed = [when for when in self._failed if now - when < WINDOW_S]
@@ -50,7 +51,9 @@ class Doorkeeper:
             self._failed.append(now)
             return None
         secret = secrets.token_urlsafe(32)
-        self._visits[secret] = Visit(secrets.token_urlsafe(32), now + LIFE_S)
+        self._visits[secret] = Visit(
+            secrets.token_urlsafe(32), now + LIFE_S, f"{name} (console)" if name else "console"
+        )
         return secret
 
     def visit(self, secret: str | None) -> Visit | None:

@@ -266,9 +266,16 @@ def operator_text(entry: Entry) -> dict[str, str]:
     elif entry.kind == kinds.PROMOTED:
         what = f"promoted {body.get('challenger')} over {body.get('champion')} of {entry.agent}"
     else:
-        words = (f"{key} {value}" for key, value in about.items()) if isinstance(about, Mapping) else ()
+        words = (_asked(key, value) for key, value in about.items()) if isinstance(about, Mapping) else ()
         what = " ".join(["asked for:", str(body.get("command")), *words])
     return {"by": str(body.get("by") or ""), "what": what, "reason": str(body.get("reason") or "")}
+
+
+def _asked(key: str, value: Any) -> str:
+    """A word of what was asked for; no agents named are all of them."""
+    if not isinstance(value, list | tuple):
+        return f"{key} {value}"
+    return f"{key} {', '.join(map(str, value))}" if value else f"all {key}"
 
 
 def highest(limits: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -36,6 +36,8 @@ HEADERS: Final = {
 }
 PARENT_VERBS: Final = ("pause", "resume", "cancel")
 EVERY_S: Final = 0.5
+LONGEST: Final = 80
+"""Letters of a person's name."""
 LAST: Final = 2**62
 """No journal has so many entries."""
 
@@ -94,8 +96,10 @@ def create_app(desk: WatchedDesk, door: Doorkeeper, follower: JournalFollower) -
         return HTMLResponse(page_file("login.html").replace("{{ said }}", ""))
 
     @app.post("/login")
-    async def login(request: Request, password: Annotated[str, Form()] = "") -> Response:
-        entered = door.enter(password)
+    async def login(
+        request: Request, password: Annotated[str, Form()] = "", name: Annotated[str, Form()] = ""
+    ) -> Response:
+        entered = door.enter(password, " ".join(name.split())[:LONGEST])
         if entered is None:
             answer = "That is not the password, or there were too many tries: wait a minute."
             return HTMLResponse(page_file("login.html").replace("{{ said }}", answer), status_code=401)
@@ -157,10 +161,11 @@ def create_app(desk: WatchedDesk, door: Doorkeeper, follower: JournalFollower) -
     def act(
         request: Request, verb: str, target: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = ""
     ) -> Any:
-        if not door.may_change(secret(request), request.headers.get("x-csrf")):
+        visit = door.visit(secret(request))
+        if visit is None or not door.may_change(secret(request), request.headers.get("x-csrf")):
             return JSONResponse({"said": "log in again"}, status_code=403)
         try:
-            answer = _act(desk, verb, target.strip(), " ".join(reason.split()))
+            answer = _act(desk, verb, target.strip(), visit.by, " ".join(reason.split()))
         except TercelError as error:
             return JSONResponse({"said": str(error)}, status_code=409)
         return JSONResponse({"said": answer})
@@ -179,37 +184,31 @@ def changes(state: Mapping[str, Any], sent: Mapping[str, str]) -> tuple[str, dic
     return "{" + ", ".join(parts) + "}", now
 
 
-def _act(desk: WatchedDesk, verb: str, target: str, reason: str) -> str:
-    """Do what a person asked for; what was done, in a sentence.
+def _act(desk: WatchedDesk, verb: str, target: str, by: str, reason: str) -> str:
+    """Do what a person asked for, with a name and a reason; what was done, in a sentence.
 
     Raises
     ------
     ConfigError
         For an unknown verb, no target or no reason.
     """
-    if verb == "kill":
-        _needs_reason(reason)
-        desk.kill(target or "all", "console", reason)
-        return f"killed: {target or 'all'}"
-    if verb == "rearm":
-        _needs_reason(reason)
-        desk.rearm("console", reason)
-        return "armed again"
-    if verb == "promote":
-        _needs_reason(reason)
-        desk.post("promote", {"agent": target}, "console", reason)
-        return f"asked for: promote the challenger of {target}"
-    if verb not in PARENT_VERBS:
+    if verb not in ("kill", "rearm", "promote", *PARENT_VERBS):
         raise ConfigError(f"one of kill, rearm, promote, {', '.join(PARENT_VERBS)}", repr(verb), "use the page")
-    if not target:
-        raise ConfigError("the name of a parent order", "none", "choose one")
-    desk.post(verb, {"parent": target}, "console", reason or verb)
-    return f"asked for: {verb} {target}"
-
-
-def _needs_reason(reason: str) -> None:
     if not reason:
         raise ConfigError("a reason", "none", "say why: it is journaled")
+    if verb == "kill":
+        desk.kill(target or "all", by, reason)
+        return f"killed: {target or 'all'}"
+    if verb == "rearm":
+        desk.rearm(by, reason)
+        return "armed again"
+    if verb == "promote":
+        desk.post("promote", {"agent": target}, by, reason)
+        return f"asked for: promote the challenger of {target}"
+    if not target:
+        raise ConfigError("the name of a parent order", "none", "choose one")
+    desk.post(verb, {"parent": target}, by, reason)
+    return f"asked for: {verb} {target}"
 
 
 def _finite(value: Any) -> Any:

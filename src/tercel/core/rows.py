@@ -3,10 +3,11 @@
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from tercel.core.errors import DataError
@@ -15,34 +16,69 @@ from tercel.core.vocabulary import BUY, NS_PER_SECOND, SELL
 
 SIDES: Final = {
     **dict.fromkeys(("buy", "b", "1", "+1", "bot", "bought"), BUY),
-    **dict.fromkeys(("sell", "s", "-1", "sld", "sold", "ss", "sell short"), SELL),
+    **dict.fromkeys(("sell", "s", "-1", "2", "5", "6", "sld", "sold", "ss", "sell short"), SELL),
 }
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s*(Z|[+-]\d\d:?\d\d)")
+"""Words of people, and FIX's: 1 buy, 2 sell, 5 sell short, 6 sell short exempt."""
+_CLOCK = r"(\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s*"
+_ZONE = r"(Z|[+-]\d\d:?\d\d)?"
+_STAMPS: Final = (
+    (re.compile(rf"(\d{{4}}-\d\d-\d\d)[T ]{_CLOCK}{_ZONE}"), "%Y-%m-%d", False),
+    (re.compile(rf"(\d{{2}}/\d\d/\d{{4}}) {_CLOCK}{_ZONE}"), "%m/%d/%Y", False),
+    (re.compile(rf"(\d{{8}})-{_CLOCK}{_ZONE}"), "%Y%m%d", True),
+)
+"""How times are written, how their dates are, and whether no zone means UTC, as in FIX."""
+_UNIX = re.compile(r"(\d+)(?:\.(\d{1,9}))?")
+_UNITS: Final = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (2**62, 1))
+"""Numbers below each are in so many nanoseconds: seconds, milliseconds, microseconds, nanoseconds since 1970."""
+_FIRST_S: Final = 10**8
+"""Seconds since 1970 from which a number is a time."""
 SLIP: Final = 0.75
 """Similarity from which a column is a slip of the pen for one that is missing."""
-_NS: Final = (10**15, 2**62)
-"""Whole numbers are nanoseconds since 1970 between these."""
 
 
-def parse_time(text: str) -> int:
-    """Nanoseconds since 1970-01-01 UTC of an ISO time with its zone, or of whole nanoseconds.
+def parse_time(text: str, zone: tzinfo | None = None) -> int:
+    """Nanoseconds since 1970-01-01 UTC of a time as files have it.
+
+    Parameters
+    ----------
+    text : str
+        ISO, ``06/21/2012 10:00:00`` (the month first), FIX's ``20120621-14:00:00.123``, or a number since 1970, in
+        seconds, milli-, micro- or nanoseconds by its size.
+    zone : tzinfo or None
+        Of times that do not say theirs; FIX's are UTC without it.
 
     >>> parse_time("1970-01-02T00:00:00.5Z"), parse_time("1970-01-01 20:00:01-04:00")
     (86400500000000, 86401000000000)
+    >>> {parse_time("20120621-14:00:00.123"), parse_time("1340287200.123"), parse_time("1340287200123")}
+    {1340287200123000000}
 
     Raises
     ------
     ValueError
-        Anything else; a time without its zone among them.
+        Anything else; without `zone` a time that needs it.
     """
-    if text.isdecimal() and _NS[0] <= int(text) < _NS[1]:
-        return int(text)
-    match = _STAMP.fullmatch(text)
-    if match is None:
-        raise ValueError(text)
-    date, clock, part, zone = match.groups()
-    moment = datetime.fromisoformat(f"{date}T{clock}{'+00:00' if zone == 'Z' else zone}")
-    return int(moment.timestamp()) * NS_PER_SECOND + int((part or "0").ljust(9, "0"))
+    if (number := _UNIX.fullmatch(text)) is not None:
+        return _since_1970(int(number[1]), number[2] or "")
+    for pattern, date_format, in_utc in _STAMPS:
+        if (match := pattern.fullmatch(text)) is None:
+            continue
+        date, clock, part, offset = match.groups()
+        offset = "+00:00" if offset == "Z" or (offset is None and in_utc) else offset
+        moment = datetime.strptime(f"{date} {clock}{offset or ''}", f"{date_format} %H:%M:%S{'%z' if offset else ''}")
+        if moment.tzinfo is None:
+            if zone is None:
+                raise ValueError(text)
+            moment = moment.replace(tzinfo=zone)
+        return int(moment.timestamp()) * NS_PER_SECOND + int((part or "0").ljust(9, "0"))
+    raise ValueError(text)
+
+
+def _since_1970(whole: int, part: str) -> int:
+    unit = next((unit for below, unit in _UNITS if whole < below), 0)
+    ns = whole * unit + Fraction(int(part or "0") * unit, 10 ** len(part))
+    if not unit or whole < _FIRST_S or ns.denominator != 1:
+        raise ValueError(f"{whole}.{part}")
+    return int(ns)
 
 
 class FileRow:
@@ -91,7 +127,12 @@ def fraction(text: str) -> Fraction:
 
 
 def rows(
-    path: Path, needed: Sequence[str], optional: Sequence[Sequence[str]] = (), others: bool = False
+    path: Path,
+    needed: Sequence[str],
+    optional: Sequence[Sequence[str]] = (),
+    others: bool = False,
+    called: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    usual: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows as plain words by the header's names in small letters, with their line; commas or semicolons between them.
 
@@ -103,7 +144,12 @@ def rows(
     optional : sequence of sequences of str
         Columns that may be, each with its spellings.
     others : bool
-        Whether further columns may stand beside them; one that is spelt almost like a missing one may not.
+        Whether further columns may stand beside them, under their names as they are; one that is spelt almost like a
+        missing one may not.
+    called : mapping of str to sequence of str
+        What columns are called here, ours to theirs: the first that the file has; "" leaves one out.
+    usual : mapping of str to sequence of str
+        What the field calls a column, as :func:`plain_name`: such a one is refused where ours is missing.
 
     Raises
     ------
@@ -115,13 +161,12 @@ def rows(
             semicolons = file.readline().count(";") >= len(needed) - 1
             file.seek(0)
             reader = csv.reader(file, delimiter=";" if semicolons else ",")
-            header = [name.strip().lower() for name in next(reader, [])]
-            missing = [name for name in needed if name not in header]
-            if missing:
-                told = ", ".join(header) or "an empty file"
-                remedy = "name the columns in the first row"
-                raise DataError(f"the columns {', '.join(needed)}", f"{told} in {path}", remedy)
-            _refuse_unknown(path, header, needed, optional, others)
+            theirs = [name.strip() for name in next(reader, [])]
+            known = [*needed, *(name for spellings in optional for name in spellings)]
+            header = _renamed(path, theirs, known, called)
+            _refuse_missing(path, theirs, header, needed, optional, called, usual)
+            wanted = [names for names in optional if names[0] not in called]
+            _refuse_unknown(path, header, wanted, known, others)
             for cells in reader:
                 if not any(cell.strip() for cell in cells):
                     continue
@@ -133,10 +178,74 @@ def rows(
         raise DataError("a text file of values separated by commas", f"{path}: {error}", "export it as CSV") from error
 
 
-def _refuse_unknown(
-    path: Path, header: Sequence[str], needed: Sequence[str], optional: Sequence[Sequence[str]], others: bool
+def plain_name(name: str) -> str:
+    """A column's name in small letters and digits alone.
+
+    >>> plain_name("Cl_Ord ID")
+    'clordid'
+    """
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _renamed(path: Path, theirs: Sequence[str], known: Sequence[str], called: Mapping[str, Sequence[str]]) -> list[str]:
+    """Our names of a header's columns; those that we do not know as they are."""
+    low = [name.lower() for name in theirs]
+    header = [small if small in known else name for small, name in zip(low, theirs, strict=True)]
+    for ours, names in called.items():
+        if ours not in known:
+            continue
+        places = [low.index(name.strip().lower()) for name in names if name.strip().lower() in low]
+        if not places and any(names) and ours not in header:
+            received = f"no {' or '.join(names)} in the first row of {path}: {', '.join(theirs)}"
+            raise DataError(f"the column that is called {ours}", received, "correct --column or --map")
+        if places or not any(names):
+            header = [f"{name} (left out)" if name == ours else name for name in header]
+        if places:
+            header[places[0]] = ours
+    if twice := [name for name in dict.fromkeys(header) if name and header.count(name) > 1]:
+        raise DataError("columns of different names", f"{', '.join(twice)} twice in {path}", "rename one of them")
+    return header
+
+
+def _refuse_missing(
+    path: Path,
+    theirs: Sequence[str],
+    header: Sequence[str],
+    needed: Sequence[str],
+    optional: Sequence[Sequence[str]],
+    called: Mapping[str, Sequence[str]],
+    usual: Mapping[str, Sequence[str]],
 ) -> None:
-    known = [*needed, *(name for spellings in optional for name in spellings)]
+    """Columns that are needed, and those that seem to be there under a name of the field's."""
+    missing = [name for name in needed if name not in header]
+    absent = missing + [names[0] for names in optional if not set(names) & set(header) and names[0] not in called]
+    alike = {ours: [name for name in header if plain_name(name) in usual.get(ours, ())] for ours in absent}
+    alike = {ours: names for ours, names in alike.items() if names}
+    options = " ".join(f"--column {ours}={names[0]}" for ours, names in alike.items())
+    more = [f"{ours} may be {' or '.join(names[1:])} too" for ours, names in alike.items() if len(names) > 1]
+    remedy = "; ".join([f"say what they are: {options}", *more])
+    if missing:
+        received = f"{', '.join(theirs) or 'an empty file'} in {path}"
+        raise DataError(
+            f"the columns {', '.join(needed)}", received, remedy if alike else "name the columns in the first row"
+        )
+    if alike:
+        received = ", ".join(f"{' and '.join(names)}, perhaps {ours}" for ours, names in alike.items())
+        without = " ".join(f"--column {ours}=" for ours in alike)
+        raise DataError(
+            f"every column under a name that is known: {', '.join(alike)}",
+            f"{received}, in the first row of {path}",
+            f"{remedy}; or go on without: {without}",
+        )
+
+
+def _refuse_unknown(
+    path: Path,
+    header: Sequence[str],
+    optional: Sequence[Sequence[str]],
+    known: Sequence[str],
+    others: bool,
+) -> None:
     absent = [name for spellings in optional if not set(spellings) & set(header) for name in spellings]
     for name in header:
         if name and (not others or (name not in known and nearest(name, absent, like=SLIP))):

@@ -84,7 +84,7 @@ class Counterfactual:
     own_bps : float
         What these parents cost: fills and opportunity, without fees and refused lots.
     own_unfilled : int
-        Of their lots, those that found nobody.
+        Of their lots, those unfilled.
     strategies : mapping of name to Against
         Cheapest first.
     parents, clusters : int

@@ -1,18 +1,164 @@
 """Files of somebody's own executions: fills, and the orders that they belong to.
 
 `fills.csv` has the columns time, symbol, side, quantity, price, and may have parent, venue, agent, fee. `orders.csv`
-has parent, symbol, side, quantity, start, end, and may have limit, refused. Other columns are passed over, but for one
-that is spelt almost like a missing one. Prices and fees are read as decimals, whole: nothing is rounded here.
+has parent, symbol, side, quantity, start, end, and may have limit, refused. A :class:`FillsMap` says what else they are
+called. Other columns are passed over and named, but for one that seems to be a missing one under another name: that is
+refused. Prices and fees are read as decimals, whole: nothing is rounded here.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, Final, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tercel.core.errors import DataError
+from pydantic import model_validator
+
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.names import check_known
 from tercel.core.rows import FileRow, fraction, parse_time, rows
+from tercel.core.toml import read_toml
+from tercel.core.validated import validated
+from tercel.market.feeds.csv_map import MapTable, Words
 
 _PARENT = ("parent", "parent id", "parent_id", "parentid")
+FILLS: Final = ("time", "symbol", "side", "quantity", "price")
+MAY_FILLS: Final = (_PARENT, ("venue",), ("agent",), ("fee",))
+ORDERS: Final = ("symbol", "side", "quantity", "start", "end")
+MAY_ORDERS: Final = (_PARENT, ("limit",), ("refused",))
+_TIME: Final = (
+    "a time as 2012-06-21T10:30:00.123-04:00, 06/21/2012 10:30:00 (month first), 20120621-14:30:00.123 (FIX, UTC) or "
+    "seconds (ms, us, ns) since 1970"
+)
+_USUAL_BOTH: Final = {
+    "symbol": ("ticker", "sym", "instrument", "security", "securityid", "ric", "product", "contract", "stock"),
+    "side": ("buysell", "bs", "direction", "action", "ordside", "orderside", "verb"),
+    "parent": (
+        "orderid", "clordid", "clientorderid", "parentorderid", "parentorder", "parentclordid", "order", "ordid",
+        "rootorderid", "orderref", "ordernumber", "orderno",
+    ),
+}  # fmt: skip
+USUAL_FILLS: Final = _USUAL_BOTH | {
+    "time": (
+        "transacttime", "timestamp", "datetime", "ts", "exectime", "executiontime", "tradetime", "filltime",
+        "transactiontime", "timeutc", "utctime", "timens", "timems",
+    ),
+    "quantity": (
+        "lastqty", "lastshares", "qty", "shares", "size", "volume", "fillqty", "filledqty", "execqty", "tradeqty",
+        "lots", "contracts", "amount", "execquantity", "fillquantity", "tradequantity", "lastquantity",
+    ),
+    "price": ("lastpx", "px", "fillprice", "execprice", "executionprice", "tradeprice", "lastprice", "fillpx"),
+    "fee": ("fees", "commission", "commissions", "comm", "charges", "totalfees", "totalfee", "brokerage", "execfee"),
+}  # fmt: skip
+"""What the field calls columns of fills, as `core.rows.plain_name`."""
+USUAL_ORDERS: Final = _USUAL_BOTH | {
+    "quantity": ("orderqty", "qty", "shares", "size", "ordqty", "orderquantity", "lots", "contracts"),
+    "start": ("starttime", "effectivetime", "arrival", "arrivaltime", "transacttime", "begin", "begintime"),
+    "end": ("endtime", "expiretime", "finish", "finishtime", "stop", "stoptime", "until"),
+    "limit": ("limitprice", "limitpx", "price", "px", "lmt"),
+    "refused": ("rejected", "rejectedqty", "refusedqty", "rejects"),
+}
+"""The same of orders."""
+
+
+class FillColumns(MapTable):
+    """What columns are called in the files; the first of several that a file has, "" leaves one out."""
+
+    time: Words = ()
+    symbol: Words = ()
+    side: Words = ()
+    quantity: Words = ()
+    price: Words = ()
+    parent: Words = ()
+    venue: Words = ()
+    agent: Words = ()
+    fee: Words = ()
+    start: Words = ()
+    end: Words = ()
+    limit: Words = ()
+    refused: Words = ()
+
+
+class FillsMap(MapTable):
+    """How files of fills and orders are to be read.
+
+    Parameters
+    ----------
+    columns : FillColumns
+        Ours to theirs, ``{"parent": "ClOrdID"}``.
+    timezone : str
+        IANA zone of times that do not say theirs; "": such times are refused.
+
+    >>> FillsMap(columns={"fee": "commission"}, timezone="America/New_York").called["fee"]
+    ('commission',)
+    """
+
+    columns: FillColumns = FillColumns()
+    timezone: str = ""
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        try:
+            self.zone  # noqa: B018
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("an IANA time zone, such as America/New_York") from error
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Of times that do not say theirs."""
+        return ZoneInfo(self.timezone) if self.timezone else None
+
+    @property
+    def called(self) -> dict[str, tuple[str, ...]]:
+        """Our names of columns to theirs."""
+        return {name: words for name, words in self.columns if words}
+
+
+AS_NAMED: Final = FillsMap()
+"""Columns under their names here, and times with their zones."""
+
+
+def fills_map(file: Path | None = None, columns: Sequence[str] = (), timezone: str = "") -> FillsMap:
+    """A map from its file and what was typed, which goes first.
+
+    Parameters
+    ----------
+    file : Path or None
+        TOML: ``timezone = "America/New_York"`` and a table ``[columns]`` with rows such as ``parent = "ClOrdID"``.
+    columns : sequence of str
+        ``"parent=ClOrdID"``; one of ours may come several times.
+    timezone : str
+
+    Raises
+    ------
+    ConfigError
+        Unknown columns or zones, text without "=".
+
+    >>> fills_map(columns=["quantity=LastQty", "quantity=OrderQty"]).called
+    {'quantity': ('LastQty', 'OrderQty')}
+    """
+    found = FillsMap() if file is None else validated(
+        FillsMap, read_toml(file, "name a file of TOML with [columns]", "a map of fills"), str(file), "a map of fills"
+    )  # fmt: skip
+    typed: dict[str, list[str]] = {}
+    for text in columns:
+        ours, equals, theirs = text.partition("=")
+        if not equals:
+            raise ConfigError("a column as OURS=THEIRS", f"--column {text}", "such as --column parent=ClOrdID")
+        check_known(ours.strip(), FillColumns.model_fields, "a column of", f"--column {text}", ConfigError)
+        typed.setdefault(ours.strip(), []).append(theirs.strip())
+    raw = {"columns": found.called | typed, "timezone": timezone or found.timezone}
+    return validated(FillsMap, raw, f"--tz {timezone}" if timezone else "--column", "a map of fills")
+
+
+def columns_not_read(path: Path, called: Mapping[str, Sequence[str]], orders: bool = False) -> list[str]:
+    """Columns of a file of fills, or of orders, that nothing is read from."""
+    needed, may_be = (ORDERS, MAY_ORDERS) if orders else (FILLS, MAY_FILLS)
+    known = {*needed, *(name for names in may_be for name in names)}
+    first: dict[str, str] = next((cells for _, cells in rows(path, needed, may_be, others=True, called=called)), {})
+    return [name for name in first if name and name not in known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +207,8 @@ class FileOrder:
     refused: int
 
 
-def read_fills(path: Path) -> list[FileFill]:
-    """The fills of a file, in its order.
+def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
+    """The fills of a file, in its order; a map says what its columns are called, and the zone of its times.
 
     Raises
     ------
@@ -70,13 +216,12 @@ def read_fills(path: Path) -> list[FileFill]:
         A column is missing or misspelt, or a row says something that cannot be; file and row are named.
     """
     found = []
-    may_be = _PARENT, ("venue",), ("agent",), ("fee",)
-    for row, cells in rows(path, ("time", "symbol", "side", "quantity", "price"), may_be, others=True):
+    for row, cells in rows(path, FILLS, MAY_FILLS, others=True, called=map.called, usual=USUAL_FILLS):
         at = FileRow(path, row, cells)
         found.append(
             FileFill(
                 row,
-                at.read("time", parse_time, "a time as 2012-06-21T10:30:00.123-04:00, or whole nanoseconds since 1970"),
+                _time(at, "time", map.zone),
                 at.word("symbol"),
                 at.side(),
                 at.whole("quantity", 1),
@@ -92,8 +237,22 @@ def read_fills(path: Path) -> list[FileFill]:
     return found
 
 
-def read_orders(path: Path) -> dict[str, FileOrder]:
-    """The parent orders of a file, by id.
+def _time(at: FileRow, name: str, zone: ZoneInfo | None) -> Any:
+    """A time of a row; one that lacks its zone says so."""
+    try:
+        return parse_time(at.cells[name], zone)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        parse_time(at.cells[name], ZoneInfo("UTC"))
+    except (ValueError, OverflowError):
+        return at.read(name, parse_time, _TIME)
+    remedy = "say whose clock it is, such as --tz America/New_York (timezone in a map), or write the zone: -04:00"
+    raise at.wrong("a time with its zone", f"{name} {at.cells[name]!r}", remedy)
+
+
+def read_orders(path: Path, map: FillsMap = AS_NAMED) -> dict[str, FileOrder]:
+    """The parent orders of a file, by id; a map as in :func:`read_fills`.
 
     Raises
     ------
@@ -101,14 +260,12 @@ def read_orders(path: Path) -> dict[str, FileOrder]:
         As :func:`read_fills`; an id that comes twice; an end before its start.
     """
     found: dict[str, FileOrder] = {}
-    may_be = _PARENT, ("limit",), ("refused",)
-    for row, cells in rows(path, ("symbol", "side", "quantity", "start", "end"), may_be, others=True):
+    for row, cells in rows(path, ORDERS, MAY_ORDERS, others=True, called=map.called, usual=USUAL_ORDERS):
         at = FileRow(path, row, cells)
         name = next((cells[one] for one in _PARENT if cells.get(one)), "")
-        stamp = "a time as 2012-06-21T10:30:00-04:00, or whole nanoseconds since 1970"
         order = FileOrder(
             row, name, at.word("symbol"), at.side(), at.whole("quantity", 1),
-            at.read("start", parse_time, stamp), at.read("end", parse_time, stamp),
+            _time(at, "start", map.zone), _time(at, "end", map.zone),
             at.positive("limit") if cells.get("limit") else None,
             at.whole("refused", 0) if cells.get("refused") else 0,
         )  # fmt: skip

@@ -69,6 +69,20 @@ class MarketDay:
         row = int(np.searchsorted(self.ns, ns, side=side)) - 1
         return (int(self.bid[row]), int(self.ask[row])) if row >= 0 else (0, 0)
 
+    def fits(self, ns: Ints, price: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether prices (ticks) lie within the best quotes just before and after their times; shape of both."""
+        inside = (ns >= self.open_ns) & (ns <= self.close_ns)
+        for since, until in self.halts:
+            inside &= (ns < since) | (ns >= until)
+        row = np.maximum(np.searchsorted(self.ns, ns, side="left") - 1, 0)
+        then = np.maximum(np.searchsorted(self.ns, ns, side="right") - 1, 0)
+        quoted = inside & (ns > self.ns[0]) & (self.bid[row] > 0)
+        one_sided = self.bid[then] == 0
+        lowest = np.minimum(self.bid[row], np.where(one_sided, self.bid[row], self.bid[then]))
+        highest = np.maximum(self.ask[row], np.where(one_sided, self.ask[row], self.ask[then]))
+        found: NDArray[np.bool_] = quoted & (lowest <= price) & (price <= highest)
+        return found
+
     @cached_property
     def mids(self) -> tuple[Ints, Ints]:
         """Times and mids (half ticks) of the session, a row where it changes; it stays where a side is empty."""
@@ -146,6 +160,11 @@ class Calendar:
             venues = ", ".join(one.venue for one in found)
             raise DataError(f"one tape of {symbol} on {found[0].date}", f"several: {venues}", "name it with --venue")
         return next(iter(named or found), None)
+
+    def meant(self, symbol: str) -> str:
+        """The symbol that is spelt so but for small letters and capitals, "" where there is none."""
+        folded = symbol.casefold()
+        return next((name for name in self._days if name.casefold() == folded), "")
 
     def earlier(self, day: Instrument) -> Sequence[Instrument]:
         """Days of the same tape before a day, latest last."""

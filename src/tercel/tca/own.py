@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.tape import Instrument, Lake
 from tercel.tca.files import FileFill, FileOrder
 from tercel.tca.market_day import Calendar, MarketDay, read_day
 from tercel.trading.tca.measure import ParentCost, ParentFacts, measure, without_own
 
+NS_PER_HOUR = 3600 * NS_PER_SECOND
 Ints = NDArray[np.int64]
 Odd = dict[str, list[FileFill]]
 NAMED = {
@@ -44,6 +46,13 @@ FAR_OFF = 5
 KEPT_ROWS = 20
 FINEST = 10**6
 FEES = 10**4
+HOURS = (0, *(sign * hours for hours in range(1, 15) for sign in (1, -1)))
+"""Shifts of a clock that are tried, the nearest first."""
+MANY_OFF = 0.2
+"""Share of fills off the market from which their clock is doubted."""
+MOST_FIT = 0.8
+"""Share of fills that lie in the market under a shift that is believed."""
+NAMED_PARENTS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +115,12 @@ class Analysis:
         By the keys of `NAMED`.
     left_orders : list of FileOrder
         Orders without fills that the lake has no quotes for.
+    left_parents : list of str
+        Parents whose fills are all left out.
+    fits : mapping of int to int
+        Fills that lie within the market's quotes where their clock is moved by so many hours (`HOURS`).
+    meant : mapping of str to str
+        Symbols that the lake has in other letters, small or capital.
     agents : bool
         Whether the file names agents.
     """
@@ -114,7 +129,16 @@ class Analysis:
     fills: int
     odd: Mapping[str, list[FileFill]]
     left_orders: list[FileOrder] = field(default_factory=list)
+    left_parents: list[str] = field(default_factory=list)
+    fits: Mapping[int, int] = field(default_factory=dict)
+    meant: Mapping[str, str] = field(default_factory=dict)
     agents: bool = False
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is to be known before any figure: a clock that looks wrong, parents and symbols that are left out."""
+        found = [text for text in (_clock(self), _left(self)) if text]
+        return found + [f"no symbol {name} in the lake: try {meant}" for name, meant in self.meant.items()]
 
     def money(self) -> dict[str, Fraction]:
         """The parts of all parents and their whole in money, exactly."""
@@ -136,6 +160,11 @@ class _Group:
     order: FileOrder | None
     quantity: int = 0
     """Shares asked for on this day; 0: what was filled."""
+
+    @property
+    def called(self) -> str:
+        """As the file of fills calls it, "" without fills."""
+        return (self.fills[0].parent or self.name) if self.fills else ""
 
 
 def analyse(
@@ -166,17 +195,64 @@ def analyse(
     by_day: dict[tuple[str, str, str], list[_Group]] = defaultdict(list)
     for group in groups:
         by_day[group.day.key].append(group)
-    parents = []
+    parents: list[OwnParent] = []
+    measured: set[str] = set()
+    fits: Counter[int] = Counter()
     for mine in by_day.values():
         day = read_day(lake, mine[0].day)
+        fits.update(_fits(day, [fill for group in mine for fill in group.fills]))
         grain = _grain(day.instrument, mine)
         found = [(group, _measured(group, day, grain, odd)) for group in mine]
         parents += [one for _, one in found if one is not None]
+        measured |= {group.called for group, one in found if one is not None and len(one.fills)}
         left_orders += [group.order for group, one in found if one is None and group.order is not None]
+    symbols = {fill.symbol: calendar.meant(fill.symbol) for fill in odd["no_tape"]}
+    meant = {symbol: known for symbol, known in symbols.items() if known not in ("", symbol)}
+    named = {group.called for group in groups if group.fills} | {fill.parent for fill in odd["no_tape"] if fill.parent}
+    left = sorted(named - measured)
+    analysis = Analysis(
+        parents, len(fills), odd, left_orders, left, fits, meant, agents=any(fill.agent for fill in fills)
+    )
     if not parents:
-        raise _nothing(fills, odd, lake, name)
+        raise _nothing(fills, analysis, lake, name)
     parents.sort(key=lambda one: (one.cost.start_ns, one.cost.instrument, one.cost.parent))
-    return Analysis(parents, len(fills), odd, left_orders, any(fill.agent for fill in fills))
+    return analysis
+
+
+def _fits(day: MarketDay, fills: Sequence[FileFill]) -> dict[int, int]:
+    """How many fills lie in the market, under every shift of their clock."""
+    ns = np.array([fill.ns for fill in fills], np.int64)
+    tick = Fraction(str(day.instrument.tick))
+    price = np.array([float(fill.price / tick) for fill in fills])
+    return {hours: int(day.fits(ns + hours * NS_PER_HOUR, price).sum()) for hours in HOURS}
+
+
+def _clock(found: Analysis) -> str:
+    """Whether fills lie off the market as a whole, and which clock they would fit; "" where they do not."""
+    with_tape = found.fills - len(found.odd["no_tape"])
+    off = with_tape - found.fits.get(0, 0)
+    if off < MANY_OFF * with_tape or not off:
+        return ""
+    outside = f"{off:,} of {with_tape:,} fills lie off the market or outside its session at their times"
+    best = max(HOURS, key=lambda hours: found.fits[hours])
+    if not best or found.fits[best] < MOST_FIT * with_tape:
+        return f"{outside}; no shift of the clock by whole hours mends that: check prices, symbols and times"
+    way = "later" if best > 0 else "earlier"
+    hours = f"{abs(best)} hour{'' if abs(best) == 1 else 's'}"
+    return (
+        f"the clock of the fills looks wrong by {hours}: {outside}, and {found.fits[best]:,} would lie in the market "
+        f"{hours} {way}; correct the zone of their times (--tz, or the zone in the file) before you read a figure"
+    )
+
+
+def _left(found: Analysis) -> str:
+    left = found.left_parents
+    if not left:
+        return ""
+    more = f" and {len(left) - NAMED_PARENTS:,} more" if len(left) > NAMED_PARENTS else ""
+    named = f"{', '.join(left[:NAMED_PARENTS])}{more}"
+    what = "parent is" if len(left) == 1 else "parents are"
+    return f"{len(left):,} {what} left out, as none of the fills can be measured: {named}"
 
 
 def in_words(odd: Mapping[str, Sequence[FileFill]]) -> list[str]:
@@ -188,14 +264,17 @@ def in_words(odd: Mapping[str, Sequence[FileFill]]) -> list[str]:
     return [f"{len(rows):,} {re.split('[:;]', NAMED[name])[0]}" for name, rows in odd.items() if rows]
 
 
-def _nothing(fills: Sequence[FileFill], odd: Odd, lake: Lake, name: str) -> DataError:
+def _nothing(fills: Sequence[FileFill], found: Analysis, lake: Lake, name: str) -> DataError:
     """Why there is nothing to analyse."""
+    odd = found.odd
     if not odd["no_tape"]:
         received = f"{', '.join(in_words(odd))}, from row {fills[0].row} of {name} on"
-        return DataError("fills that can be held against their tape", received, "correct the file")
+        return DataError("fills that can be held against their tape", received, _clock(found) or "correct the file")
     first = odd["no_tape"][0]
     received = f"{', '.join(in_words(odd))}; the first is {first.symbol} in row {first.row} of {name}"
     remedy = "`tercel data list` names what it has; import those days (`tercel data import`), or name another --lake"
+    if found.meant:
+        remedy = f"try {', '.join(found.meant.values())}: letters are told apart, small and capital"
     return DataError(f"fills on days that {lake.root} has", received, remedy)
 
 

@@ -23,7 +23,7 @@ from tercel.report.svg import Figure
 from tercel.report.tables import NOTHING, fixed, plain_table, spelt
 from tercel.stats.clusters import FEW_CLUSTERS
 from tercel.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
-from tercel.tca.files import read_fills, read_orders
+from tercel.tca.files import AS_NAMED, FillsMap, columns_not_read, read_fills, read_orders
 from tercel.tca.own import KEPT_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
 from tercel.trading.tca.shortfall import known
 from tercel.trading.tca.summary import PARTS, sentences, summary
@@ -40,15 +40,24 @@ class OwnCosts:
     ----------
     analysis : Analysis
     counterfactual : Counterfactual or None
+    not_read : tuple of str
+        Columns of the files that nothing was read from.
     """
 
     analysis: Analysis
     counterfactual: Counterfactual | None = None
+    not_read: tuple[str, ...] = ()
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Every parent as plain values (:func:`row_of`)."""
         return [row_of(one) for one in self.analysis.parents]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is to be known before any figure, and the columns that were not read."""
+        unread = [f"columns that were not read: {', '.join(self.not_read)}"] if self.not_read else []
+        return self.analysis.warnings + unread
 
     @cached_property
     def _summed(self) -> dict[str, Any]:
@@ -76,6 +85,9 @@ class OwnCosts:
                 if self.analysis.agents
             },
             "odd_fills": odd,
+            "left_parents": list(self.analysis.left_parents),
+            "columns_not_read": list(self.not_read),
+            "warnings": self.warnings,
             "left_orders": [order.parent for order in self.analysis.left_orders],
             "counterfactual": _against(self.counterfactual),
             "parents": self.rows,
@@ -100,6 +112,7 @@ def own_costs(
     lake: Path,
     *,
     orders: Path | None = None,
+    map: FillsMap = AS_NAMED,
     venue: str = "",
     strategies: Sequence[str] = NAMES,
     agents: Sequence[str] = (),
@@ -112,6 +125,8 @@ def own_costs(
     ----------
     fills, orders : Path
         CSV files, see `docs/tca.md`.
+    map : FillsMap
+        What their columns are called, and the zone of their times.
     lake : Path
         The tapes that they are held against.
     venue : str
@@ -139,11 +154,12 @@ def own_costs(
     if not lake.is_dir():
         remedy = f"name another --lake, or make it: tercel data import lobster PATHS... --lake {lake}"
         raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
-    held, requested = Lake(lake), {} if orders is None else read_orders(orders)
-    found = analyse(read_fills(fills), requested, held, venue, str(fills))
-    if not makers:
-        return OwnCosts(found)
-    return OwnCosts(found, counterfactual(found.parents, held, makers, impact=impact, seed=seed))
+    held, requested = Lake(lake), {} if orders is None else read_orders(orders, map)
+    found = analyse(read_fills(fills, map), requested, held, venue, str(fills))
+    unread = columns_not_read(fills, map.called)
+    unread += [] if orders is None else columns_not_read(orders, map.called, orders=True)
+    again = counterfactual(found.parents, held, makers, impact=impact, seed=seed) if makers else None
+    return OwnCosts(found, again, tuple(dict.fromkeys(unread)))
 
 
 def _policy(strategy: Strategy, known: MarketEstimates) -> Strategy:
@@ -272,7 +288,8 @@ def page(costs: OwnCosts, title: str) -> str:
         shown = [[row["meaning"], row["fills"], row["quantity"], row["value"]] for row in found["odd_fills"].values()]
         sections.append(Section("Fills to look at", html=plain_table(["fills", "fills", "quantity", "value"], shown)))
     lines = found["sentences"]
-    return render(title, lines[0], [Section("In short", lines[1:]), *sections])
+    first = [Section("Look at this first", found["warnings"])] if found["warnings"] else []
+    return render(title, lines[0], [*first, Section("In short", lines[1:]), *sections])
 
 
 def _sums(found: Mapping[str, Any]) -> str:

@@ -117,6 +117,7 @@ def alert_of(seq: int, entry: Entry) -> dict[str, Any]:
         summary = {key: str(body.get(key, "")) for key in ("severity", "code", "text")}
     else:
         event = str(body.get("event", entry.kind))
-        text = f"{event}: {body.get('scope', '')} by {body.get('by', '')}: {body.get('reason', '')}"
+        by = f" by {body['by']}" if body.get("by") else ""
+        text = f"{event}: {body.get('scope', '')}{by}: {body.get('reason', '')}"
         summary = {"severity": "critical", "code": entry.kind.upper(), "text": text}
     return {"seq": seq, "ns": entry.ns, **summary, "agent": entry.agent, "instrument": entry.instrument}

@@ -271,7 +271,7 @@ class ParentOrderManager:
         self.gateway.write([entry if operator is None else marked(entry, operator)])
 
     def alert(self, code: str, text: str, instrument: str = "", agent: str = "", parent: str = "", **more: Any) -> None:
-        """Journal that something is wrong."""
+        """Journal that something is wrong; critical, unless `more` has another severity."""
         body = {"severity": "critical", "code": code, "text": text, **more}
         self.gateway.write([Entry(kinds.ALERT, self._now, instrument, agent, parent, body=body)])
 
@@ -417,7 +417,7 @@ class ParentOrderManager:
     def _done(self, parent: ParentOrder) -> None:
         """Its horizon is over; what was refused of it is nobody's execution, and somebody has to know."""
         within = f" within the limit of {parent.limit:,} ticks" if parent.limit else ""
-        what = f"refused ({parent.denied_why})" if parent.refused else f"found nobody{within}"
+        what = f"refused ({parent.denied_why})" if parent.refused else f"unfilled{within}"
         lots = parent.refused or parent.left
         self._end(parent, "done", f"{lots:,} of {parent.lots:,} lots {what}" if lots else "")
         if parent.refused:

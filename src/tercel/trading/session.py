@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError
+from tercel.core.names import offer
 from tercel.core.orders import LinkStatus, Listing, MarketRows, VenueEvent
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
@@ -172,8 +173,8 @@ class Session:
             For an instrument that the venue does not list.
         """
         if instrument not in self.listings:
-            known = ", ".join(self.listings)
-            raise OrderError("an instrument that the venue lists", repr(instrument), f"use one of {known}")
+            remedy = offer(instrument, self.listings, f"use one of {', '.join(self.listings)}")
+            raise OrderError("an instrument that the venue lists", repr(instrument), remedy)
         if instrument not in self.followers:
             self.followers[instrument] = self._follower(self.listings[instrument])
             self.venue.subscribe(instrument)
@@ -324,7 +325,7 @@ class Session:
             self._obey(entry)
 
     def _obey(self, entry: Entry) -> None:
-        """Do what a person asked; what cannot be done is alerted."""
+        """Do what a person asked; what cannot be done is answered by an alert that is no alarm."""
         command, body = entry.body["command"], entry.body["body"]
         number, reason = int(entry.body["id"]), f"{entry.body['by']}: {entry.body['reason']}"
         try:
@@ -346,7 +347,8 @@ class Session:
         except (TercelError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             parent = str(body.get("parent", "")) if isinstance(body, dict) else ""
             parts = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
-            self.manager.alert("operator_refused", f"{command}: {error}", parent=parent, operator=number, **parts)
+            about: dict[str, Any] = {"severity": "info", "operator": number, **parts}
+            self.manager.alert("operator_refused", f"{command}: {error}", "", "", parent, **about)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 

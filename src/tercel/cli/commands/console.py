@@ -12,6 +12,7 @@ from tercel.cli.commands.trade_look import waiting
 from tercel.cli.desks import find_desk, holder
 from tercel.cli.machine import person
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.names import offer
 from tercel.core.ports import Entry
 from tercel.report.terminal import print_json, say
 from tercel.trading.journal import kinds
@@ -97,16 +98,28 @@ def console(desk: Path | None, port: int) -> None:
 
 
 def kill(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -> None:
-    """Latch the kill switch of a desk, and say it to its journal where that can be written."""
+    """Latch the kill switch of a desk, and say it to its journal where that can be written.
+
+    Agents that the desk is known not to have are refused once those that it has are latched.
+    """
+    if not reason.strip():
+        received = "none; nothing was killed"
+        raise ConfigError("a reason", received, 'add --reason "prices look wrong", or your own: it is journaled')
     folder = _stopped(desk)
-    state = KillLatch(folder / LATCH).kill(reason, person(), time.time_ns(), agents)
-    _post(folder, "kill", {"agents": list(agents)}, reason)
-    if unknown := _strangers(folder, agents):
-        known = f"agents of the desk: {', '.join(sorted(_agents(folder)))}"
-        received = f"{', '.join(unknown)} (latched, in case it comes)"
-        raise ConfigError(known, received, "kill one of them, or --all")
-    whom = ", ".join(agents) if agents else "every agent"
-    _answer(folder, f"killed: {whom} of {folder}; `tercel rearm --reason ...` releases it", dict(state.killed), as_json)
+    strangers = _strangers(folder, agents)
+    whom = [agent for agent in agents if agent not in strangers]
+    latch = KillLatch(folder / LATCH)
+    if whom or not strangers:
+        state = latch.kill(reason, person(), time.time_ns(), whom)
+        _post(folder, "kill", {"agents": whom}, reason)
+    if strangers:
+        known = sorted(_agents(folder))
+        done = f"killed: {', '.join(whom)}" if whom else "nothing was killed"
+        remedy = f"{offer(strangers[0], known, 'kill one of them')}, or --all"
+        raise ConfigError(f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy)
+    named = ", ".join(whom) or "every agent"
+    text = f"killed: {named} of {folder}; `tercel rearm --reason ...` releases it"
+    _answer(folder, text, dict(state.killed), as_json)
 
 
 def rearm(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -> None:

@@ -171,7 +171,7 @@ def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
     left, refused = (sum(row[key] for row in result["parents"]) for key in ("unfilled", "refused"))
     out.print(
         f"{len(result['parents'])} parents: {parents} bps by what was filled, each from its own arrival; {left} lots "
-        f"found nobody, {refused} were refused. One run is mostly luck: "
+        f"unfilled, {refused} refused. One run is mostly luck: "
         "--ablate and --freeze run many.",
         soft_wrap=True,
     )

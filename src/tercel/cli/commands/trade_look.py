@@ -38,6 +38,7 @@ def _ledger(folder: Path) -> Ledger:
 def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     """Parents, and their children that are open (or all of them)."""
     folder = find_desk(desk)
+    running = None if (who := holder(folder)) is None else who != ""
     ledger = _ledger(folder)
     parents = [
         {"id": parent.id, **parent.row, "limit_price": parent.limit_price, "limit": parent.limit or None}
@@ -48,7 +49,7 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
         for order in (list(ledger.orders) if every else ledger.orders.live())
     ]
     if as_json:
-        print_json({"desk": str(folder), "parents": parents, "orders": children})
+        print_json({"desk": str(folder), "running": running, "parents": parents, "orders": children})
         return
     named = {"limit_price": "limit asked", "limit": LIMIT}
     shown = [
@@ -56,12 +57,12 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
         for parent in parents
     ]
     shown = _without_idle(shown, ("reason", "refused", *named.values()))
-    _table(f"parents of {folder}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
+    ended = "; nobody runs this desk, these are the last states in its journal" if running is False else ""
+    _table(f"parents of {folder}{ended}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
     result_console().print()
     shown = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
-    _table("orders" if every else "open orders", shown, ("parent", "agent", "instrument"))
-    if holder(folder) == "":
-        say(f"nobody runs {folder}")
+    last = " when the desk ended" if running is False and not every else ""
+    _table("orders" if every else f"open orders{last}", shown, ("parent", "agent", "instrument"))
 
 
 def _short(strategy: str) -> str:

@@ -140,7 +140,7 @@ function chart(id, who, data, range) {
   const axis = { stroke: css("--soft"), grid: { stroke: css("--rule"), width: 1 }, ticks: { stroke: css("--rule") }, font: "12px system-ui, sans-serif" };
   const lines = who.map((n) => ({ label: n, stroke: css(colour(n)), width: 2, spanGaps: true, value: (_, v) => num(v, 2), points: { size: 5 } }));
   charts[id] = { key, plot: new uPlot({
-    ...size, scales: { x: { time: false }, y: range ? { range } : {} }, cursor: { drag: { x: false } },
+    ...size, scales: { x: { time: false, range: (_, low, high) => none(low) || low < high ? [low, high] : [low - 60, low + 60] }, y: range ? { range } : {} }, cursor: { drag: { x: false } },
     axes: [{ ...axis, space: 80, values: (_, v) => v.map((x) => clock(x * 1e9)) }, { ...axis, size: 52, values: (_, v) => v.map((y) => minus(String(y))) }],
     series: [{ label: "venue time", value: (_, v) => none(v) ? "–" : clock(v * 1e9) }, ...lines],
   }, data, box) };
@@ -196,7 +196,7 @@ function drawSummary(s) {
   const m = s.summary, top = s.limits[0], a = m.alerts;
   const tiles = [
     ["shortfall, bps", interval(m.is_bps, m.half_bps), "cost of the fills of parents that are over, by what was filled, 95 % interval; positive is a cost"],
-    ["not filled", [`${count(m.unfilled)} lots, `, el("span", `${count(m.refused)} refused`, m.refused ? "bad" : "")], "lots of parents that are over: found nobody, and refused by limits or the venue"],
+    ["not filled", [`${count(m.unfilled)} lots, `, el("span", `${count(m.refused)} refused`, m.refused ? "bad" : "")], "lots of parents that are over: unfilled, and refused by limits or the venue"],
     ["parents", `${count(m.live)} at work, ${count(m.over)} over`],
     ["fills", `${count(m.fills)} · ${count(m.lots)} lots`],
     ["open orders", m.unknown ? [`${count(m.open)}, `, el("span", `${count(m.unknown)} unknown`, "bad")] : count(m.open)],
@@ -251,8 +251,9 @@ function drawParents(s) {
     const shown = p.status, behind = p.live && p.progress < p.schedule - 0.25, acts = el("span", null, "acts");
     const whose = [p.instrument, p.agent].filter((w) => !p.parent.includes(w)).join(", ");
     if (p.live && shown !== "cancelling") {
-      acts.append(shown === "paused" ? button("Resume", `pause ${p.parent}`, () => act("resume", p.parent, "resume")) : button("Pause", `pause ${p.parent}`, () => act("pause", p.parent, "pause")),
-        button("Cancel…", `cancel ${p.parent}`, () => ask(`Cancel ${p.parent}`, "What is open is cancelled; what is filled stays.", "Cancel the parent", [[p.parent, p.parent]], (_, r) => act("cancel", p.parent, r))));
+      const asks = (verb, shown, text, yes, key) => button(`${shown}…`, `${key} ${p.parent}`, () => ask(`${shown} ${p.parent}`, text, yes, [[p.parent, p.parent]], (_, r) => act(verb, p.parent, r)));
+      acts.append(shown === "paused" ? asks("resume", "Resume", "It is worked again.", "Resume", "pause") : asks("pause", "Pause", "What is open is cancelled; it waits until it is resumed.", "Pause", "pause"),
+        asks("cancel", "Cancel", "What is open is cancelled; what is filled stays.", "Cancel the parent", "cancel"));
     }
     const side = p.side > 0 ? "buy" : "sell", said = `${pct(p.progress)} filled, an even schedule has ${pct(p.schedule)}`;
     return { id: p.parent, cls: p.live ? "" : "over", cells: [[p.parent, ...(whose ? [el("div", whose, "ci")] : [])], [acts, " ", p.last_decision ? whyButton(p.last_decision, `why ${p.parent}`) : ""], [el("span", side, side), ...limitOf(p)], `${count(p.filled)} / ${count(p.lots)}`,

@@ -70,7 +70,7 @@ class ParentOutcome:
     status : str or None
         done, expired or cancelled; None in older journals, as are others below.
     side, quantity, filled, unfilled, refused : int
-        Lots; `unfilled` found nobody, limits or the venue `refused`.
+        Lots; `unfilled` were left at the end, limits or the venue `refused`.
     is_bps, opportunity_bps, refusal_bps : float or None
         Cost of the filled, of the unfilled and of the refused lots against the mid at arrival, bps of their own value;
         None where there are none.

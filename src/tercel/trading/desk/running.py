@@ -82,8 +82,11 @@ class Running:
             journal = SqlJournal(folder, holder, acknowledge)
             opened.callback(journal.close)
             if journal.last and config.desk.venue == SIMULATED:
-                wanted = "a new folder for a desk on the simulated exchange, which ends with its desk"
-                remedy = "name another with --desk, or leave it out"
+                wanted = "a new folder: the simulated exchange ends with its desk, and no session follows in it"
+                remedy = (
+                    "name another with --desk, or leave it out; what is to go on after a crash needs a venue "
+                    'that outlives it: `tercel venue serve`, and venue = "wire://..." or "fix://..."'
+                )
                 raise JournalError(wanted, f"{folder}, where another has run", remedy)
             (folder / CONFIG).write_text(text, encoding="utf-8")
             self.latch = KillLatch(folder / LATCH)

@@ -94,7 +94,7 @@ class ParentCost:
         Cost of the fills in bps of what they were worth at arrival: the sum of the five that follow.
     spread_bps, walk_bps, timing_bps, forced_bps, fees_bps : float
     opportunity_bps, refusal_bps : float
-        What the market did to the lots that found nobody, and to those that were refused, in bps of their own value.
+        What the market did to the unfilled lots, and to those that were refused, in bps of their own value.
     vwap_bps, twap_bps, close_bps : float
         The average fill against the market's, against the time-weighted mid and against the closing mid.
     participation, passive_share : float

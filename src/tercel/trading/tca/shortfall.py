@@ -3,7 +3,7 @@
 With side s, fills (p, q), arrival mid m0, mid at the end m1:
 
     fills       = sum s (p - m0) q + fees
-    opportunity = s (m1 - m0) x lots that found nobody
+    opportunity = s (m1 - m0) x unfilled lots
     refusal     = s (m1 - m0) x lots that limits or the venue refused
     whole       = fills + opportunity + refusal, exactly
 
@@ -58,7 +58,7 @@ class Shortfall:
 
     @property
     def unfilled(self) -> int:
-        """Lots that found nobody, refused ones apart."""
+        """Unfilled lots, refused ones apart."""
         return self.quantity - self.filled - self.refused
 
     @property
@@ -68,7 +68,7 @@ class Shortfall:
 
     @property
     def opportunity(self) -> int:
-        """What the market did to the lots that found nobody."""
+        """What the market did to the unfilled lots."""
         return self.side * (self.end_mid2 - self.arrival_mid2) * self.unfilled
 
     @property
@@ -88,7 +88,7 @@ class Shortfall:
 
     @property
     def opportunity_bps(self) -> float:
-        """The same of the lots that found nobody; NaN where there are none."""
+        """The same of the unfilled lots; NaN where there are none."""
         return self._bps(self.opportunity, self.unfilled)
 
     @property

@@ -69,7 +69,7 @@ def sentences(
     ...     print(sentence)
     2 parents: 8 lots worth 1,200 filled cost 2.00 bps against arrival.
     In parts, bps: spread 2.00, timing 0.00.
-    2 lots found nobody.
+    2 lots unfilled.
     """
     total = _means(rows)
     mean, half = by_filled(rows)
@@ -86,7 +86,7 @@ def sentences(
         beside = {word: total[f"{name}_bps"] for name, word in BENCHMARKS.items()}
         against = ", ".join(f"{word} {value:.2f}" for word, value in beside.items() if value is not None)
         lines += [f"In parts, bps: {parts}{f'; against {against}' if against else ''}."] if parts else []
-    why = {"unfilled": ("found nobody", "opportunity"), "refused": ("were refused", "refusal")}
+    why = {"unfilled": ("unfilled", "opportunity"), "refused": ("refused", "refusal")}
     lost = [
         f"{total[key]:,} lots {what}" + (f", which came to {float(money[part]):,.2f}" if money is not None else "")
         for key, (what, part) in why.items()
