@@ -84,6 +84,17 @@ def test_what_can_be_done_to_a_parent_is_in_sight(page: Any, width: int) -> None
     assert max(edge for _, edge in buttons) <= width
 
 
+def test_a_chart_of_one_point_shows_its_time_and_not_the_whole_day(page: Any) -> None:
+    page.execute_script("""const box = document.createElement("div"); box.id = "one"; document.body.append(box);
+        chart("one", ["ppo"], [[34200], [0.5]], [0, 1]);""")
+    until(
+        lambda: (
+            page.execute_script("const { min, max } = charts.one.plot.scales.x; return [min, max];") == [34140, 34260]
+        )
+    )
+    page.execute_script("charts.one.plot.destroy(); delete charts.one; document.getElementById('one').remove();")
+
+
 def test_what_an_alert_says_is_text_and_never_markup(page: Any) -> None:
     assert "<b>spread</b> far" in page.find_element("id", "alerts").text
 

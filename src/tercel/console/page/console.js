@@ -140,7 +140,7 @@ function chart(id, who, data, range) {
   const axis = { stroke: css("--soft"), grid: { stroke: css("--rule"), width: 1 }, ticks: { stroke: css("--rule") }, font: "12px system-ui, sans-serif" };
   const lines = who.map((n) => ({ label: n, stroke: css(colour(n)), width: 2, spanGaps: true, value: (_, v) => num(v, 2), points: { size: 5 } }));
   charts[id] = { key, plot: new uPlot({
-    ...size, scales: { x: { time: false, range: (_, low, high) => none(low) || low < high ? [low, high] : [low - 60, low + 60] }, y: range ? { range } : {} }, cursor: { drag: { x: false } },
+    ...size, scales: { x: { time: false, range: (u, low, high) => u.data[0].length === 1 ? [u.data[0][0] - 60, u.data[0][0] + 60] : [low, high] }, y: range ? { range } : {} }, cursor: { drag: { x: false } },
     axes: [{ ...axis, space: 80, values: (_, v) => v.map((x) => clock(x * 1e9)) }, { ...axis, size: 52, values: (_, v) => v.map((y) => minus(String(y))) }],
     series: [{ label: "venue time", value: (_, v) => none(v) ? "–" : clock(v * 1e9) }, ...lines],
   }, data, box) };
