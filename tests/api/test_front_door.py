@@ -52,13 +52,18 @@ def _told(name: str, what: object) -> bool:
 def test_arrays_that_a_user_is_given_cannot_be_written_to() -> None:
     given = list[tc.View]()
 
-    @tc.strategy
-    def still(view: tc.View) -> tc.Intent:
-        given.append(view)
-        return tc.Intent()
+    class Still(tc.Strategy):
+        name = "still"
+
+        def reset(self, mask: object) -> None:
+            """What it keeps is for this test alone."""
+
+        def decide(self, view: tc.View) -> tc.Intent:
+            given.append(view)
+            return tc.Intent()
 
     task = tc.Task(horizon="1min", decisions=2)
-    tc.evaluate([still, "twap_take"], tc.load_market("csco-santa-fe"), task, episodes=2)
+    tc.evaluate([Still(), "twap_take"], tc.load_market("csco-santa-fe"), task, episodes=2)
     assert given
     for name in ("x", "m", "obs", "draw", "left", "rest", "own_depth"):
         with pytest.raises(ValueError, match="read-only"):
