@@ -242,7 +242,7 @@ DRIFT_UP: Final = DRIFT_SEEN + 2
 DRIFT_DOWN: Final = DRIFT_SEEN + 3
 TRADE_MOVED: Final = DRIFT_SEEN + 4  # whether the last market order moved the mid
 TOUCH_MEAN: Final = DRIFT_SEEN + 5  # reals (bid, ask): means of the best prices, ticks
-# of each side (bid, ask), as long as `lay.CHANGES_BID` of the book is what it was then: SCAN, and who stands at the best
+# of each side (bid, ask), as long as `lay.CHANGES_BID` of the book is what it was: SCAN, and who stands at the best
 SCANNED: Final = DRIFT_SEEN + 7
 STOOD: Final = SCANNED + 2
 STOOD_ARRIVAL: Final = SCANNED + 4  # ... and `lay.ARRIVAL`, by which they age
