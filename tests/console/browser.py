@@ -3,11 +3,12 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 
 @contextmanager
@@ -85,6 +86,13 @@ def window(page: Any, width: int) -> Iterator[None]:
 
 
 def cut_cells(page: Any, width: int) -> list[str]:
-    """Cells of tables that nobody can bring into sight in a window of some pixels."""
-    with window(page, width):
-        return list(page.execute_script(CUT))
+    """Cells of tables that nobody can bring into sight in a window of some pixels, once its charts have its size."""
+    cut: list[str] = []
+
+    def nothing_is() -> bool:
+        cut[:] = page.execute_script(CUT)
+        return not cut
+
+    with window(page, width), suppress(AssertionError):
+        until(nothing_is, seconds=10)
+    return cut

@@ -35,7 +35,9 @@ class Tca:
     ] = None
     map: Annotated[
         Path | None,
-        typer.Option(help="What the columns are called: timezone = ... and [columns] parent = ...", metavar="MAP.toml"),
+        typer.Option(
+            help="What the columns are called: timezone = ... and \\[columns] parent = ...", metavar="MAP.toml"
+        ),
     ] = None
     column: Annotated[
         list[str] | None,

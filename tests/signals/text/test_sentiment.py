@@ -1,5 +1,6 @@
 """PhraseBank's files and the sentiment head on small texts."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,6 @@ def test_a_study_says_what_it_could_not_run(tmp_path: Path) -> None:
     assert [row.model for row in found.rows] == ["majority", "tfidf"]
     assert found.notes == (NO_DICTIONARY, NO_EMBEDDING)
     assert found.row("tfidf").accuracy > found.row("majority").accuracy
-    assert found.to_json()["rows"][0]["model"] == "majority"
+    assert asdict(found)["rows"][0]["model"] == "majority"
     with pytest.raises(DataError, match="a model among majority, tfidf"):
         found.row("other")
