@@ -39,10 +39,13 @@ def run_jobs(
         In this process, one job after the other, without a bar: for strategies that are objects of it.
     """
     jobs = [job for its in work.values() for job in jobs_of(*its)]
-    _report_reuse([job for job in jobs if is_done(job, out)], out)
+    done = {job: is_done(job, out) for job in jobs}
+    _report_reuse([job for job in jobs if done[job]], out)
+    missing = [job for job in jobs if not done[job]]
     if elsewhere is not None:
-        elsewhere([job for job in jobs if not is_done(job, out)], out)
-    todo: list[tuple[Job, Path]] = [(job, out) for job in jobs if not is_done(job, out)]
+        elsewhere(missing, out)
+        missing = [job for job in missing if not is_done(job, out)]
+    todo: list[tuple[Job, Path]] = [(job, out) for job in missing]
     if here:
         for job, _ in todo:
             run_job(job, out)
