@@ -9,6 +9,7 @@ from tercel.execution.reconcile import open_lots
 from tercel.execution.step import observe_and_draw
 from tercel.market.impact.kernel import whole_order_ticks
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import state_at
 
 # -- a leg: int64 columns ---------------------------------------------------------------------------------------------
 L_SIDE = 0
@@ -22,43 +23,45 @@ LEG_WORDS = 5
 @kernel
 def clear_account(k: Longs) -> None:
     """Costs, lots, log and grid of the order before are forgotten; its own volume under the law of impact is not."""
-    k[sim.SPREAD] = k[sim.WALK] = k[sim.TIMING] = 0
-    k[sim.FORCED_SPREAD] = k[sim.FORCED_WALK] = k[sim.FORCED_TIMING] = 0
-    k[sim.PASSIVE_LOTS] = k[sim.FORCED_LOTS] = k[sim.UNFILLED_LOTS] = k[sim.UNFILLED_PAID] = 0
-    k[sim.FILL_ROWS] = k[sim.STEP_CASH] = k[sim.DOUBLE_LOTS] = 0
-    k[sim.CROSSED_LOTS] = k[sim.TRANSLATED_LOTS] = k[sim.WORST_PAID] = k[sim.LIMIT] = 0
-    k[sim.FEES] = k[sim.FEES_REST] = 0
-    k[sim.GRID_NEXT] = 0
-    for j in range(3 * k[sim.GRID_POINTS]):
+    s = state_at(k)
+    s.spread = s.walk = s.timing = 0
+    s.forced_spread = s.forced_walk = s.forced_timing = 0
+    s.passive_lots = s.forced_lots = s.unfilled_lots = s.unfilled_paid = 0
+    s.fill_rows = s.step_cash = s.double_lots = 0
+    s.crossed_lots = s.translated_lots = s.worst_paid = s.limit = 0
+    s.fees = s.fees_rest = 0
+    s.grid_next = 0
+    for j in range(3 * s.grid_points):
         k[sim.GRID + j] = 0
 
 
 @kernel
 def begin_leg(b: Packed, k: Longs, flow: Floats, leg: Longs) -> bool:
     """An order begins now, in the world as it stands; False, and nothing is changed, while own lots are alive."""
+    s = state_at(k)
     if open_lots(b) != 0:
         return False
     clear_account(k)
-    k[sim.SIDE] = leg[L_SIDE]
-    k[sim.QUANTITY] = k[sim.LEFT] = leg[L_QUANTITY]
-    k[sim.UNFILLED_TICKS] = whole_order_ticks(flow, leg[L_QUANTITY])
-    k[sim.START_NS] = k[sim.NOW]
-    k[sim.HORIZON_NS] = max(leg[L_UNTIL_NS] - k[sim.NOW], 1)
-    k[sim.DECISIONS] = leg[L_DECISIONS]
-    k[sim.DECISION] = 0
-    k[sim.RUN_OUT] = leg[L_RUN_OUT]
-    k[sim.ARRIVAL_MID2] = k[sim.DECISION_MID2] = k[sim.MID2]
+    s.side = leg[L_SIDE]
+    s.quantity = s.left = leg[L_QUANTITY]
+    s.unfilled_ticks = whole_order_ticks(flow, leg[L_QUANTITY])
+    s.start_ns = s.now
+    s.horizon_ns = max(leg[L_UNTIL_NS] - s.now, 1)
+    s.decisions = leg[L_DECISIONS]
+    s.decision = 0
+    s.run_out = leg[L_RUN_OUT]
+    s.arrival_mid2 = s.decision_mid2 = s.mid2
     for j in range(5):
         k[sim.ARRIVED + j] = k[sim.EVENTS + j]
     for j in range(sim.PAST_WORDS):
         k[sim.PAST + j] = 0
-    k[sim.WAITING_TAKE] = 0
+    s.waiting_take = 0
     for j in range(sim.RUNGS):
         k[sim.WAITING_REST + j] = 0
-    k[sim.DUE_NS] = k[sim.NOW]
-    k[sim.DUE_EVENTS] = k[sim.DUE_VOLUME] = FOREVER_NS
-    k[sim.DUE_HELD] = k[sim.ATTENTION] = 0
-    k[sim.PHASE] = sim.WORKING
+    s.due_ns = s.now
+    s.due_events = s.due_volume = FOREVER_NS
+    s.due_held = s.attention = 0
+    s.phase = sim.WORKING
     return True
 
 

@@ -31,11 +31,10 @@ from tercel.features.microstructure import imbalance, public_depth, signed_log
 from tercel.market.book import layout as lay
 from tercel.market.book.records import ledger_at
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import state_at
 
 OBS_PRIVATE = 15
 OBS_SIZE = 40
-
-_LEDGER = lay.LEDGER
 
 
 OBS_NAMES = (
@@ -56,23 +55,24 @@ OBS_NAMES = (
 @kernel
 def observe_private(b: Packed, k: Longs, x: Longs) -> None:
     """The private row: the order, time left, own orders on the default ladder at the public touch."""
-    side = k[sim.SIDE]
-    touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    s = state_at(k)
+    side = s.side
+    touch = s.public_bid if side > 0 else s.public_ask
     anchor = touch + side
     x[c.SIDE] = side
-    x[c.QTY0] = k[sim.QUANTITY]
-    x[c.LEFT] = k[sim.LEFT]
-    x[c.DECISION] = k[sim.DECISION]
-    x[c.DECISIONS] = k[sim.DECISIONS]
-    x[c.TIME_LEFT_NS] = max(k[sim.START_NS] + k[sim.HORIZON_NS] - k[sim.NOW], 0)
-    x[c.HORIZON_NS] = k[sim.HORIZON_NS]
+    x[c.QTY0] = s.quantity
+    x[c.LEFT] = s.left
+    x[c.DECISION] = s.decision
+    x[c.DECISIONS] = s.decisions
+    x[c.TIME_LEFT_NS] = max(s.start_ns + s.horizon_ns - s.now, 0)
+    x[c.HORIZON_NS] = s.horizon_ns
     x[c.LIVE] = open_lots(b)
-    x[c.ALPHA] = side * k[sim.ALPHA]
+    x[c.ALPHA] = side * s.alpha
     for j in range(1, c.PX - c.ALPHA):
         x[c.ALPHA + j] = k[sim.ALPHA + j]
     x[c.OUTSIDE_LOTS] = 0
     x[c.INFLIGHT] = 0
-    room = k[sim.LEFT]
+    room = s.left
     for j in range(it.K):
         x[c.REST0 + j] = 0
         x[c.AHEAD0 + j] = -1
@@ -96,7 +96,7 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
     for j in range(it.K):
         waiting = min(k[sim.WAITING_REST + j], room)
         if waiting > 0:
-            away = (anchor - k[sim.WAITING_ANCHOR]) * side + k[sim.WAITING_STEP] * j
+            away = (anchor - s.waiting_anchor) * side + s.waiting_step * j
             if 0 <= away < it.K:
                 x[c.REST0 + away] += waiting
                 room -= waiting
@@ -105,38 +105,39 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
 @kernel
 def observe_market(b: Packed, k: Longs, m: Longs) -> None:
     """The market row, own orders left out, and the start of the next interval."""
-    side = k[sim.SIDE]
-    m[c.TOUCH] = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
-    m[c.FAR] = k[sim.PUBLIC_ASK] if side > 0 else k[sim.PUBLIC_BID]
-    m[c.MID2] = k[sim.MID2]
-    m[c.ARRIVAL_MID2] = k[sim.ARRIVAL_MID2]
+    s = state_at(k)
+    side = s.side
+    m[c.TOUCH] = s.public_bid if side > 0 else s.public_ask
+    m[c.FAR] = s.public_ask if side > 0 else s.public_bid
+    m[c.MID2] = s.mid2
+    m[c.ARRIVAL_MID2] = s.arrival_mid2
     public_depth(b, side, m[c.TOUCH], m, c.OWN1, c.LEVELS)
     public_depth(b, -side, m[c.FAR], m, c.FAR1, c.LEVELS)
-    bought = k[sim.BOUGHT] - k[sim.SEEN + 1]
-    sold = k[sim.SOLD] - k[sim.SEEN + 2]
-    m[c.V_SEEN] = k[sim.BOUGHT] + k[sim.SOLD] - k[sim.ARRIVED + 1] - k[sim.ARRIVED + 2]
+    bought = s.bought - s.seen_bought
+    sold = s.sold - s.seen_sold
+    m[c.V_SEEN] = s.bought + s.sold - s.arrived_bought - s.arrived_sold
     m[c.V_SAME] = bought if side > 0 else sold
     m[c.V_AGAINST] = sold if side > 0 else bought
-    m[c.OFI] = side * (k[sim.OFI] - k[sim.SEEN + 3])
-    m[c.RV] = k[sim.VARIANCE] - k[sim.SEEN + 4]
-    m[c.EVENTS] = k[sim.EVENTS] - k[sim.SEEN]
-    m[c.HALTED] = k[sim.HALTED]
-    interval = max(k[sim.HORIZON_NS] // max(k[sim.DECISIONS], 1), 1)
-    passed = (k[sim.NOW] - k[sim.BEGAN_NS]) // interval
-    m[c.RV_LONG] = k[sim.VARIANCE] // max(passed, 1)
-    m[c.DRIFT] = side * (k[sim.MID2] - k[sim.SEEN + 5])
+    m[c.OFI] = side * (s.ofi - s.seen_ofi)
+    m[c.RV] = s.variance - s.seen_variance
+    m[c.EVENTS] = s.events - s.seen_events
+    m[c.HALTED] = s.halted
+    interval = max(s.horizon_ns // max(s.decisions, 1), 1)
+    passed = (s.now - s.began_ns) // interval
+    m[c.RV_LONG] = s.variance // max(passed, 1)
+    m[c.DRIFT] = side * (s.mid2 - s.seen_mid2)
     for j in range(sim.PAST_WORDS):
         m[c.PAST0 + j] = k[sim.PAST + j]
     for j in range(sim.PAST_WORDS - 1, sim.PAST_FEATURES - 1, -1):
         k[sim.PAST + j] = k[sim.PAST + j - sim.PAST_FEATURES]
     k[sim.PAST], k[sim.PAST + 1], k[sim.PAST + 2] = m[c.V_SAME], m[c.V_AGAINST], m[c.OFI]
     k[sim.PAST + 3], k[sim.PAST + 4], k[sim.PAST + 5] = m[c.RV], m[c.EVENTS], m[c.DRIFT]
-    k[sim.SEEN] = k[sim.EVENTS]
-    k[sim.SEEN + 1] = k[sim.BOUGHT]
-    k[sim.SEEN + 2] = k[sim.SOLD]
-    k[sim.SEEN + 3] = k[sim.OFI]
-    k[sim.SEEN + 4] = k[sim.VARIANCE]
-    k[sim.SEEN + 5] = k[sim.MID2]
+    s.seen_events = s.events
+    s.seen_bought = s.bought
+    s.seen_sold = s.sold
+    s.seen_ofi = s.ofi
+    s.seen_variance = s.variance
+    s.seen_mid2 = s.mid2
 
 
 @kernel
@@ -184,8 +185,9 @@ def encode(x: Longs, m: Longs, o: Singles) -> None:
 @kernel
 def observe(b: Packed, k: Longs, x: Longs, m: Longs, o: Singles) -> None:
     """Both integer rows and the float row of one market, once a decision: the next interval starts here."""
+    s = state_at(k)
     observe_private(b, k, x)
     observe_market(b, k, m)
     encode(x, m, o)
-    k[sim.DECISION_MID2] = k[sim.MID2]
-    k[sim.STEP_CASH] = 0
+    s.decision_mid2 = s.mid2
+    s.step_cash = 0

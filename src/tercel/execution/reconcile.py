@@ -15,8 +15,7 @@ from tercel.market.book import layout as lay
 from tercel.market.book.records import ledger_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import send_cancel, send_new
-
-_LEDGER = lay.LEDGER
+from tercel.market.simulator.records import state_at
 
 FARTHEST: Final = NO_ASK // 2
 """Prices lie below it on both sides of 0; int32 anchors and steps reach further."""
@@ -79,17 +78,18 @@ def shrink(b: Packed, k: Longs, side: int, anchor: int, step: int, rung: int, ex
 @kernel
 def send_waiting(b: Packed, k: Longs) -> None:
     """Send what waits, the take first and then the rungs from the best price, as far as the parent's lots allow."""
-    room = k[sim.LEFT] - open_lots(b)
-    lots = min(k[sim.WAITING_TAKE], room)
+    s = state_at(k)
+    room = s.left - open_lots(b)
+    lots = min(s.waiting_take, room)
     if lots > 0:
-        how = sim.IMMEDIATE | (sim.FORCED if k[sim.PHASE] == sim.CLOSING else 0)
-        if send_new(b, k, k[sim.WAITING_LIMIT], lots, how):
-            k[sim.WAITING_TAKE] -= lots
+        how = sim.IMMEDIATE | (sim.FORCED if s.phase == sim.CLOSING else 0)
+        if send_new(b, k, s.waiting_limit, lots, how):
+            s.waiting_take -= lots
             room -= lots
     for j in range(it.K):
         lots = min(k[sim.WAITING_REST + j], room)
         if lots > 0:
-            price = k[sim.WAITING_ANCHOR] - k[sim.SIDE] * k[sim.WAITING_STEP] * j
+            price = s.waiting_anchor - s.side * s.waiting_step * j
             if send_new(b, k, price, lots, 0):
                 k[sim.WAITING_REST + j] -= lots
                 room -= lots
@@ -102,12 +102,13 @@ def keep_limit(k: Longs) -> None:
     A take goes no further. Lots on rungs beyond the limit are wanted on the first rung within it; where there is none,
     at the limit itself.
     """
-    side, limit = k[sim.SIDE], k[sim.LIMIT]
-    if (k[sim.WAITING_LIMIT] - limit) * side > 0:
-        k[sim.WAITING_LIMIT] = limit
+    s = state_at(k)
+    side, limit = s.side, s.limit
+    if (s.waiting_limit - limit) * side > 0:
+        s.waiting_limit = limit
     beyond, first = 0, it.K
     for j in range(it.K - 1, -1, -1):
-        if (k[sim.WAITING_ANCHOR] - side * k[sim.WAITING_STEP] * j - limit) * side <= 0:
+        if (s.waiting_anchor - side * s.waiting_step * j - limit) * side <= 0:
             first = j
         else:
             beyond += k[sim.WAITING_REST + j]
@@ -115,7 +116,7 @@ def keep_limit(k: Longs) -> None:
     if beyond == 0:
         return
     if first == it.K:
-        first, k[sim.WAITING_ANCHOR], k[sim.WAITING_STEP] = 0, limit, FARTHEST
+        first, s.waiting_anchor, s.waiting_step = 0, limit, FARTHEST
     k[sim.WAITING_REST + first] += beyond
 
 
@@ -131,17 +132,18 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
         See `execution.intent`; a step below 1 counts as 1, rungs beyond any price are held back.
         The parent's limit holds whatever it says (`keep_limit`).
     """
-    side, step = k[sim.SIDE], max(intent[it.STEP], 1)
-    k[sim.WAITING_TAKE] = min(max(intent[it.TAKE], 0), k[sim.LEFT])
-    k[sim.WAITING_LIMIT] = intent[it.TAKE_LIMIT]
-    k[sim.WAITING_ANCHOR] = intent[it.ANCHOR]
-    k[sim.WAITING_STEP] = step
+    s = state_at(k)
+    side, step = s.side, max(intent[it.STEP], 1)
+    s.waiting_take = min(max(intent[it.TAKE], 0), s.left)
+    s.waiting_limit = intent[it.TAKE_LIMIT]
+    s.waiting_anchor = intent[it.ANCHOR]
+    s.waiting_step = step
     for j in range(it.K):
         price = intent[it.ANCHOR] - side * step * j
         k[sim.WAITING_REST + j] = max(intent[it.REST0 + j], 0) if -FARTHEST < price < FARTHEST else 0
-    if k[sim.LIMIT] != 0:
+    if s.limit != 0:
         keep_limit(k)
-    anchor, step = k[sim.WAITING_ANCHOR], k[sim.WAITING_STEP]
+    anchor, step = s.waiting_anchor, s.waiting_step
     for i in range(fixed(b, lay.OWN)):
         lots = standing(b, i)
         if lots == 0:
@@ -161,12 +163,13 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
 @kernel
 def force(b: Packed, k: Longs) -> None:
     """The horizon: cancel everything, then take what is left, as acknowledgements and the parent's limit allow."""
+    s = state_at(k)
     for i in range(fixed(b, lay.OWN)):
         lots = standing(b, i)
         if lots > 0 and not is_take(b, i):
             send_cancel(b, k, i, lots)
     for j in range(it.K):
         k[sim.WAITING_REST + j] = 0
-    k[sim.WAITING_TAKE] = k[sim.LEFT]
-    k[sim.WAITING_LIMIT] = k[sim.LIMIT] if k[sim.LIMIT] != 0 else k[sim.SIDE] * it.MARKET_LIMIT
+    s.waiting_take = s.left
+    s.waiting_limit = s.limit if s.limit != 0 else s.side * it.MARKET_LIMIT
     send_waiting(b, k)

@@ -17,6 +17,7 @@ from tercel.market.simulator.account import book_fill, mark_unfilled
 from tercel.market.simulator.background import part
 from tercel.market.simulator.engine import advance, mark_grid
 from tercel.market.simulator.entry import ladder_end, next_arrival
+from tercel.market.simulator.records import state_at
 
 # -- an episode's orders: int64 columns -------------------------------------------------------------------------------
 E_SEED = 0
@@ -41,24 +42,22 @@ lots."""
 @kernel
 def schedule(k: Longs) -> None:
     """When the next decision, or the horizon, falls due."""
-    horizon = k[sim.START_NS] + k[sim.HORIZON_NS]
-    if k[sim.CLOCK_EVENTS] == 0 and k[sim.CLOCK_VOLUME] == 0:
+    s = state_at(k)
+    horizon = s.start_ns + s.horizon_ns
+    if s.clock_events == 0 and s.clock_volume == 0:
         # decisions that fell due in a halt are left out, so that a decision's number tells its time
-        while (
-            k[sim.DECISION] < k[sim.DECISIONS]
-            and k[sim.START_NS] + k[sim.DECISION] * k[sim.HORIZON_NS] // k[sim.DECISIONS] < k[sim.NOW]
-        ):
-            k[sim.DECISION] += 1
-    if k[sim.DECISION] >= k[sim.DECISIONS]:
-        k[sim.DUE_NS] = horizon
-    elif k[sim.CLOCK_EVENTS] > 0:
-        k[sim.DUE_EVENTS] = k[sim.EVENTS] + k[sim.CLOCK_EVENTS]
-        k[sim.DUE_NS] = horizon
-    elif k[sim.CLOCK_VOLUME] > 0:
-        k[sim.DUE_VOLUME] = k[sim.BOUGHT] + k[sim.SOLD] + k[sim.CLOCK_VOLUME]
-        k[sim.DUE_NS] = horizon
+        while s.decision < s.decisions and s.start_ns + s.decision * s.horizon_ns // s.decisions < s.now:
+            s.decision += 1
+    if s.decision >= s.decisions:
+        s.due_ns = horizon
+    elif s.clock_events > 0:
+        s.due_events = s.events + s.clock_events
+        s.due_ns = horizon
+    elif s.clock_volume > 0:
+        s.due_volume = s.bought + s.sold + s.clock_volume
+        s.due_ns = horizon
     else:
-        k[sim.DUE_NS] = k[sim.START_NS] + k[sim.DECISION] * k[sim.HORIZON_NS] // k[sim.DECISIONS]
+        s.due_ns = s.start_ns + s.decision * s.horizon_ns // s.decisions
 
 
 @kernel
@@ -66,11 +65,12 @@ def run(
     b: Packed, k: Longs, flow: Floats, tape: Longs,
 ) -> int:  # fmt: skip
     """Advance to the next decision, sending waiting lots as acknowledgements come in."""
+    s = state_at(k)
     while True:
         why = advance(b, k, flow, tape)
         if why != sim.ACKNOWLEDGED:
-            k[sim.DUE_EVENTS] = FOREVER_NS
-            k[sim.DUE_VOLUME] = FOREVER_NS
+            s.due_events = FOREVER_NS
+            s.due_volume = FOREVER_NS
             return why
         send_waiting(b, k)
 
@@ -78,15 +78,16 @@ def run(
 @kernel
 def end(k: Longs) -> None:
     """Trading is over. What is left could not be sent: it is booked like what the book cannot fill, and counted."""
-    if k[sim.LEFT] > 0:
-        last = k[sim.LAST_ASK] if k[sim.SIDE] > 0 else k[sim.LAST_BID]
-        worst = ladder_end(k, k[sim.SIDE], last)
-        lots, k[sim.LEFT] = k[sim.LEFT], 0
-        price, paid = worst + k[sim.SIDE] * k[sim.UNFILLED_TICKS], k[sim.WORST_PAID]
-        book_fill(k, price, lots, k[sim.MID2], 2 * worst, False, True)
+    s = state_at(k)
+    if s.left > 0:
+        last = s.last_ask if s.side > 0 else s.last_bid
+        worst = ladder_end(k, s.side, last)
+        lots, s.left = s.left, 0
+        price, paid = worst + s.side * s.unfilled_ticks, s.worst_paid
+        book_fill(k, price, lots, s.mid2, 2 * worst, False, True)
         mark_unfilled(k, price, lots, paid)
     mark_grid(k, FOREVER_NS)
-    k[sim.PHASE] = sim.DONE
+    s.phase = sim.DONE
 
 
 @kernel
@@ -94,11 +95,12 @@ def close(
     b: Packed, k: Longs, flow: Floats, tape: Longs,
 ) -> None:  # fmt: skip
     """The horizon: whatever is left is taken at any price; nobody hides cost by not trading."""
-    if k[sim.LEFT] > 0:
-        k[sim.PHASE] = sim.CLOSING
+    s = state_at(k)
+    if s.left > 0:
+        s.phase = sim.CLOSING
         force(b, k)
-        while k[sim.LEFT] > 0 and next_arrival(k) < FOREVER_NS:
-            k[sim.DUE_NS] = max(next_arrival(k), k[sim.NOW])
+        while s.left > 0 and next_arrival(k) < FOREVER_NS:
+            s.due_ns = max(next_arrival(k), s.now)
             why = run(b, k, flow, tape)
             if why == sim.NO_MORE:
                 break
@@ -126,6 +128,7 @@ def begin(
     A world has no room for the grid, the record and the log that a market keeps behind it: these begin as zeros. The
     warm-up runs in two parts, so that the first observation shows the flow of the last interval before arrival.
     """
+    s = state_at(k)
     world = episode[E_WORLD]
     room = worlds_b[world, lay.BACKGROUND] if worlds_b[world, lay.BACKGROUND] > 0 else b.shape[0]
     for j in range(room):
@@ -135,59 +138,59 @@ def begin(
     for j in range(worlds_k.shape[1], k.shape[0]):
         k[j] = 0
     if episode[E_HORIZON_NS] > 0:
-        k[sim.HORIZON_NS] = episode[E_HORIZON_NS]
+        s.horizon_ns = episode[E_HORIZON_NS]
     seed_stream(k, sim.FLOW_RNG, episode[E_SEED], episode[E_INDEX], 1)
     seed_stream(k, sim.ENTRY_RNG, episode[E_SEED], episode[E_INDEX], 2)
     seed_stream(k, sim.DRAW_RNG, episode[E_SEED], episode[E_INDEX], 3)
-    start = k[sim.NOW] + episode[E_WARMUP_NS]
-    if k[sim.MODEL] == sim.REPLAY:
+    start = s.now + episode[E_WARMUP_NS]
+    if s.model == sim.REPLAY:
         start = episode[E_START_NS]
-        k[sim.CURSOR] = episode[E_CURSOR]
-        k[sim.CURSOR_END] = episode[E_CURSOR_END]
-        k[sim.FLOW_NS] = FOREVER_NS
-        if k[sim.CURSOR] < k[sim.CURSOR_END]:
-            k[sim.FLOW_NS] = tape[k[sim.CURSOR], sim.T_NS]
+        s.cursor = episode[E_CURSOR]
+        s.cursor_end = episode[E_CURSOR_END]
+        s.flow_ns = FOREVER_NS
+        if s.cursor < s.cursor_end:
+            s.flow_ns = tape[s.cursor, sim.T_NS]
     seed_stream(k, sim.FEED_RNG, episode[E_SEED], episode[E_INDEX], 5)
-    k[sim.FEED_AT_NS] = -1
+    s.feed_at_ns = -1
     begin_regimes(k, flow, episode[E_SEED], episode[E_INDEX], start)
-    k[sim.BEGAN_NS] = start - episode[E_WARMUP_NS]
-    k[sim.START_NS] = start
-    k[sim.SIDE] = episode[E_SIDE]
-    k[sim.DUE_EVENTS] = FOREVER_NS
-    k[sim.DUE_VOLUME] = FOREVER_NS
-    k[sim.GRID_NEXT] = 0
-    points = k[sim.GRID_POINTS]
-    k[sim.GRID_POINTS] = 0
-    interval = k[sim.HORIZON_NS] // max(k[sim.DECISIONS], 1)
-    k[sim.DUE_NS] = k[sim.BEGAN_NS]
+    s.began_ns = start - episode[E_WARMUP_NS]
+    s.start_ns = start
+    s.side = episode[E_SIDE]
+    s.due_events = FOREVER_NS
+    s.due_volume = FOREVER_NS
+    s.grid_next = 0
+    points = s.grid_points
+    s.grid_points = 0
+    interval = s.horizon_ns // max(s.decisions, 1)
+    s.due_ns = s.began_ns
     run(b, k, flow, tape)
-    k[sim.VARIANCE] = 0  # long volatility is that of the warm-up and the episode, however long the world ran before
-    k[sim.DUE_NS] = max(start - interval, k[sim.BEGAN_NS])
+    s.variance = 0  # long volatility is that of the warm-up and the episode, however long the world ran before
+    s.due_ns = max(start - interval, s.began_ns)
     run(b, k, flow, tape)
-    k[sim.SEEN] = k[sim.EVENTS]
-    k[sim.SEEN + 1] = k[sim.BOUGHT]
-    k[sim.SEEN + 2] = k[sim.SOLD]
-    k[sim.SEEN + 3] = k[sim.OFI]
-    k[sim.SEEN + 4] = k[sim.VARIANCE]
-    k[sim.SEEN + 5] = k[sim.MID2]
-    k[sim.DUE_NS] = start
+    s.seen_events = s.events
+    s.seen_bought = s.bought
+    s.seen_sold = s.sold
+    s.seen_ofi = s.ofi
+    s.seen_variance = s.variance
+    s.seen_mid2 = s.mid2
+    s.due_ns = start
     run(b, k, flow, tape)
     for j in range(5):
         k[sim.ARRIVED + j] = k[sim.EVENTS + j]
     # an arrival in a halt waits for its end: the clock starts when the first decision can be taken
-    k[sim.START_NS] = max(k[sim.NOW], k[sim.START_NS])
-    k[sim.GRID_POINTS] = points
-    k[sim.ARRIVAL_MID2] = k[sim.MID2]
-    k[sim.DECISION_MID2] = k[sim.MID2]
-    k[sim.QUANTITY] = episode[E_QUANTITY]
-    k[sim.LEFT] = episode[E_QUANTITY]
-    k[sim.UNFILLED_TICKS] = whole_order_ticks(flow, episode[E_QUANTITY])
-    k[sim.WORST_PAID] = 0
-    k[sim.LIMIT] = limit_of(episode, k[sim.MID2])
-    if k[sim.APART] == sim.WILL_PART:
+    s.start_ns = max(s.now, s.start_ns)
+    s.grid_points = points
+    s.arrival_mid2 = s.mid2
+    s.decision_mid2 = s.mid2
+    s.quantity = episode[E_QUANTITY]
+    s.left = episode[E_QUANTITY]
+    s.unfilled_ticks = whole_order_ticks(flow, episode[E_QUANTITY])
+    s.worst_paid = 0
+    s.limit = limit_of(episode, s.mid2)
+    if s.apart == sim.WILL_PART:
         part(b, k)
-    k[sim.DECISION] = 0
-    k[sim.PHASE] = sim.WORKING
+    s.decision = 0
+    s.phase = sim.WORKING
 
 
 @kernel
@@ -196,21 +199,22 @@ def act(
     intent: Packed, terms: Longs,
 ) -> None:  # fmt: skip
     """One decision of one market: reconcile, advance to the next decision or through the horizon, reward terms."""
-    mid2, forced_before = k[sim.MID2], k[sim.FORCED_LOTS]
-    if k[sim.LEFT] > 0:
+    s = state_at(k)
+    mid2, forced_before = s.mid2, s.forced_lots
+    if s.left > 0:
         reconcile(b, k, intent)
-    k[sim.DECISION] += 1
-    if k[sim.LEFT] > 0 or k[sim.RUN_OUT] != 0:
+    s.decision += 1
+    if s.left > 0 or s.run_out != 0:
         schedule(k)
         why = run(b, k, flow, tape)
-        over = k[sim.NOW] >= k[sim.START_NS] + k[sim.HORIZON_NS] or why == sim.NO_MORE
+        over = s.now >= s.start_ns + s.horizon_ns or why == sim.NO_MORE
         if over:
             close(b, k, flow, tape)
-    if k[sim.LEFT] == 0 and k[sim.RUN_OUT] == 0:
-        k[sim.PHASE] = sim.DONE
-    terms[0] = k[sim.STEP_CASH]
-    terms[1] = k[sim.SIDE] * (k[sim.MID2] - mid2) * k[sim.LEFT]
-    terms[2] = k[sim.FORCED_LOTS] - forced_before
+    if s.left == 0 and s.run_out == 0:
+        s.phase = sim.DONE
+    terms[0] = s.step_cash
+    terms[1] = s.side * (s.mid2 - mid2) * s.left
+    terms[2] = s.forced_lots - forced_before
 
 
 @kernel

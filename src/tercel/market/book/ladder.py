@@ -357,6 +357,17 @@ def _reduce_among_own(b: Packed, lv: Any, slot: int, qty: int) -> None:
 
 
 @kernel
+def first_at(b: Packed, side: int, price: int) -> int:
+    """First slot of the list that orders of a price stand in which is of that price, -1 none."""
+    if in_window(b, side, price):
+        return level_at(b, side, price).head
+    slot = side_at(b, side).far
+    while slot >= 0 and order_at(b, slot).price != price:
+        slot = order_at(b, slot).next
+    return slot
+
+
+@kernel
 def head_at(b: Packed, side: int, price: int) -> int:
     """First order in the queue of a price inside the window, -1 none."""
     return level_at(b, side, price).head

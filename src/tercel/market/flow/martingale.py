@@ -16,6 +16,7 @@ from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take, write
 from tercel.market.simulator.crossing import fill_crossed
+from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import DELETE
 
 # -- parameters: one float64 array ------------------------------------------------------------------------------------
@@ -29,12 +30,13 @@ LEVELS = 4  # levels a side
 @kernel
 def lay_book(b: Packed, k: Longs, flow: Floats) -> None:
     """Take all public orders away and lay the fixed shape around the walk's mid."""
+    s = state_at(k)
     for slot in range(b[lay.HIGH]):
         o = order_at(b, slot)
         if o.qty > 0:
             public_take(b, k, slot, o.qty, DELETE, False)
-    centre = k[sim.REFILLED]
-    k[sim.AGGRESSOR_MID2] = k[sim.MID2]
+    centre = s.refilled
+    s.aggressor_mid2 = s.mid2
     for distance in range(1, int(flow[LEVELS]) + 1):
         for side in (1, -1):
             price = centre - side * distance
@@ -48,22 +50,24 @@ def lay_book(b: Packed, k: Longs, flow: Floats) -> None:
 @kernel
 def walk_to(k: Longs, centre: int) -> None:
     """The walk's mid moves one tick, to `centre`."""
-    k[sim.REFILLED] = centre
-    k[sim.MID2] = 2 * centre
-    k[sim.VARIANCE] += 4
+    s = state_at(k)
+    s.refilled = centre
+    s.mid2 = 2 * centre
+    s.variance += 4
     write(k, sim.WALKED, 0, 0, centre, 0, 0, 0)
 
 
 @kernel
 def martingale_event(b: Packed, k: Longs, flow: Floats) -> None:
     """A move of the walk or a trade, and when the next event comes."""
+    s = state_at(k)
     total = flow[JUMP_RATE] + flow[TRADE_RATE]
     u = uniform(k, sim.FLOW_RNG) * total
     up = uniform(k, sim.FLOW_RNG) < 0.5
     if u < flow[JUMP_RATE]:
-        walk_to(k, k[sim.REFILLED] + (1 if up else -1))
+        walk_to(k, s.refilled + (1 if up else -1))
     else:
         lots = 1 + int(uniform(k, sim.FLOW_RNG) * flow[TRADE_LOTS])
         market_order(b, k, 1 if up else -1, lots)
     lay_book(b, k, flow)
-    k[sim.FLOW_NS] += 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / total)
+    s.flow_ns += 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / total)

@@ -23,7 +23,7 @@ from tercel.market.book.ladder import allocate, best, head_at, is_own
 from tercel.market.book.records import order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, public_add, public_take
-from tercel.market.simulator.float_bits import real
+from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import DELETE, EXECUTE
 
 # -- parameters: one float64 array ------------------------------------------------------------------------------------
@@ -96,13 +96,14 @@ def _size(k: Longs, flow: Floats, table: int) -> int:
 @kernel
 def rates(k: Longs, flow: Floats) -> tuple[float, float, float]:
     """Rates of limit orders and market orders, and the largest of cancels, in the regime that is in force."""
+    s = state_at(k)
     limit, market, cancel = flow[LIMIT_TOTAL], flow[MARKET_RATE], flow[CANCEL_MAX]
-    if k[sim.REGIME] != 0:
-        pace = real(k, sim.PACE_FACTOR)
-        limit = limit * real(k, sim.LIMIT_FACTOR) * pace
-        market = market * real(k, sim.MARKET_FACTOR) * pace
-        cancel = cancel * real(k, sim.CANCEL_FACTOR) * pace
-    if k[sim.IMPACT] == sim.WEIGHTS:
+    if s.regime != 0:
+        pace = s.pace_factor
+        limit = limit * s.limit_factor * pace
+        market = market * s.market_factor * pace
+        cancel = cancel * s.cancel_factor * pace
+    if s.impact == sim.WEIGHTS:
         buys, sells = _leaning(k, flow[BUY_SHARE])
         market = market * (buys + sells)
     return limit, market, cancel
@@ -111,7 +112,7 @@ def rates(k: Longs, flow: Floats) -> tuple[float, float, float]:
 @kernel
 def _leaning(k: Longs, buys: float) -> tuple[float, float]:
     """Shares of market orders that buy and that sell under the bias of our own trades: those against it come more."""
-    bias = real(k, sim.BIAS)
+    bias = state_at(k).bias
     return buys * math.exp(max(-bias, 0.0)), (1.0 - buys) * math.exp(max(bias, 0.0))
 
 
@@ -120,12 +121,13 @@ def _wait(b: Packed, k: Longs, flow: Floats) -> None:
     """Draw when the next proposal comes: Exp(total rate), at least 1 ns."""
     limit, market, cancel = rates(k, flow)
     rate = 2.0 * (limit + market) + cancel * b[lay.HIGH]
-    k[sim.FLOW_NS] += 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / rate)
+    state_at(k).flow_ns += 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / rate)
 
 
 @kernel
 def limit_price(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> int:
     """Where a limit order goes: `u`, uniform on [0, 1), picks its distance from the opposite best."""
+    s = state_at(k)
     levels = int(flow[DISTANCES])
     x = u * levels
     i = int(x)
@@ -133,17 +135,18 @@ def limit_price(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> int:
         i = int(flow[TABLES + levels + i])
     far = best(b, -side)
     if far == NO_BID or far == NO_ASK:
-        far = k[sim.LAST_ASK] if side > 0 else k[sim.LAST_BID]
+        far = s.last_ask if side > 0 else s.last_bid
     return int(far - side * (i + 1))
 
 
 @kernel
 def buyers(k: Longs, flow: Floats) -> float:
     """Share of market orders that buy, in the regime that is in force and under the bias of our own trades."""
+    s = state_at(k)
     buys = flow[BUY_SHARE]
-    if k[sim.REGIME] != 0:
-        buys += 0.5 * real(k, sim.LEAN)
-    if k[sim.IMPACT] == sim.WEIGHTS:
+    if s.regime != 0:
+        buys += 0.5 * s.lean
+    if s.impact == sim.WEIGHTS:
         more, less = _leaning(k, buys)
         buys = more / (more + less)
     return buys
@@ -161,7 +164,8 @@ def _limit(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> None:
 @kernel
 def market_order(b: Packed, k: Longs, side: int, lots: int) -> None:
     """A public aggressor walks the other side, own orders in it, until its lots are done or nothing is left."""
-    k[sim.AGGRESSOR_MID2] = k[sim.MID2]
+    s = state_at(k)
+    s.aggressor_mid2 = s.mid2
     while lots > 0:
         far = best(b, -side)
         if far == NO_BID or far == NO_ASK:

@@ -20,6 +20,7 @@ from tercel.market.impact import layout
 from tercel.market.impact.translate import translate
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real, real
+from tercel.market.simulator.records import state_at
 
 _MOST = 0.1
 """Ticks beyond the threshold before a shift is turned back: the book does not chatter about it."""
@@ -32,23 +33,24 @@ _ALL = 1 << 40
 @kernel
 def impact_event(b: Packed, k: Longs, flow: Floats) -> None:
     """Own lots have just traded, or it is time to see how far the kernel has decayed; when it is next."""
+    s = state_at(k)
     p = int(flow[sim.IMPACT_AT])
     if p == 0:
-        k[sim.IMPACT_NS] = FOREVER_NS
+        s.impact_ns = FOREVER_NS
         return
     begin_law(k)
-    phi, moving = decayed(k, flow, p, 1e-9 * (k[sim.NOW] - k[sim.LAW_NS]))
-    k[sim.IMPACT_NS] = k[sim.NOW] + int(flow[p + layout.STEP_S] * NS_PER_SECOND)
-    if k[sim.PENDING] != 0:
+    phi, moving = decayed(k, flow, p, 1e-9 * (s.now - s.law_ns))
+    s.impact_ns = s.now + int(flow[p + layout.STEP_S] * NS_PER_SECOND)
+    if s.pending != 0:
         phi += fold_in(k, flow, p)
         moving += abs(phi)
     if int(flow[p + layout.LAW]) == sim.WEIGHTS:
-        put_real(k, sim.BIAS, min(max(flow[p + layout.SCALE] * phi, -_MOST_BIAS), _MOST_BIAS))
+        s.bias = min(max(flow[p + layout.SCALE] * phi, -_MOST_BIAS), _MOST_BIAS)
     else:
         pay(b, k, target(phi, flow, p))
-    k[sim.LAW_NS] = k[sim.NOW]
-    if moving < _LITTLE and k[sim.IMPACT_NS] > k[sim.NOW]:
-        k[sim.IMPACT_NS] = FOREVER_NS
+    s.law_ns = s.now
+    if moving < _LITTLE and s.impact_ns > s.now:
+        s.impact_ns = FOREVER_NS
 
 
 @kernel
@@ -67,16 +69,17 @@ def ticks_owed(k: Longs, flow: Floats, side: int) -> tuple[int, int]:
 
     How far the kernel has decayed since the law last looked, a second at most, is left out.
     """
+    s = state_at(k)
     p = int(flow[sim.IMPACT_AT]) if flow.shape[0] > sim.IMPACT_AT else 0
     if p == 0 or int(flow[p + layout.LAW]) != sim.TRANSLATION or flow[p + layout.SCALE] <= 0.0:
         return 0, _ALL
     begin_law(k)
     n = int(flow[p + layout.COMPONENTS])
-    phi = k[sim.PENDING] / flow[p + layout.MEAN_TRADE]
+    phi = s.pending / flow[p + layout.MEAN_TRADE]
     for j in range(n):
         phi += flow[p + layout.HEAD + n + j] * real(k, sim.KERNEL + j)
     # as `pay` rounds: up from one tick and a little above the threshold, down from a little below it
-    first = k[sim.SHIFT] - real(k, sim.ROUNDING) + (1.0 + 0.5 * _MOST if side > 0 else -0.5 * _MOST)
+    first = s.shift - s.rounding + (1.0 + 0.5 * _MOST if side > 0 else -0.5 * _MOST)
     owed = max(math.floor((target(phi, flow, p) - first) * side) + 1, 0)
     goal = first + side * owed
     wanted = abs(goal) / flow[p + layout.SCALE]
@@ -89,9 +92,10 @@ def ticks_owed(k: Longs, flow: Floats, side: int) -> tuple[int, int]:
 @kernel
 def begin_law(k: Longs) -> None:
     """Before the first own lots: where this world rounds up."""
-    if real(k, sim.ROUNDING) == 0.0:
-        put_real(k, sim.ROUNDING, rounding(k))
-        k[sim.LAW_NS] = k[sim.NOW]
+    s = state_at(k)
+    if s.rounding == 0.0:
+        s.rounding = rounding(k)
+        s.law_ns = s.now
 
 
 @kernel
@@ -121,8 +125,9 @@ def decayed(k: Longs, flow: Floats, p: int, dt_s: float) -> tuple[float, float]:
 @kernel
 def fold_in(k: Longs, flow: Floats, p: int) -> float:
     """Own lots that traded since the last event join the kernel; how many mean trades they were, buying positive."""
-    q = k[sim.PENDING] / flow[p + layout.MEAN_TRADE]
-    k[sim.PENDING] = 0
+    s = state_at(k)
+    q = s.pending / flow[p + layout.MEAN_TRADE]
+    s.pending = 0
     for j in range(int(flow[p + layout.COMPONENTS])):
         put_real(k, sim.KERNEL + j, real(k, sim.KERNEL + j) + q)
     return q
@@ -131,18 +136,19 @@ def fold_in(k: Longs, flow: Floats, p: int) -> float:
 @kernel
 def pay(b: Packed, k: Longs, wanted: float) -> None:
     """Move the book one tick if where the law wants it has come a tick away from where it is; more follow at once."""
-    gap = wanted + real(k, sim.ROUNDING) - k[sim.SHIFT]
+    s = state_at(k)
+    gap = wanted + s.rounding - s.shift
     ticks = 0
     if gap >= 1.0 + 0.5 * _MOST:
         ticks = 1
     elif gap < -0.5 * _MOST:
         ticks = -1
-    if ticks == 0 or k[sim.HALTED] != 0:
+    if ticks == 0 or s.halted != 0:
         return
-    if k[sim.LAST_BID] == NO_BID or k[sim.LAST_ASK] == NO_ASK or k[sim.LAST_BID] + ticks < 2:
+    if s.last_bid == NO_BID or s.last_ask == NO_ASK or s.last_bid + ticks < 2:
         return
     translate(b, k, ticks)
-    k[sim.IMPACT_NS] = k[sim.NOW]
+    s.impact_ns = s.now
 
 
 @kernel

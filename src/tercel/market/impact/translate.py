@@ -15,6 +15,7 @@ from tercel.market.book.records import ledger_at, level_at, order_at, own_order_
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_take, write
 from tercel.market.simulator.crossing import fill_crossed, first_own, outside_feed
+from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import DELETE, REDUCE
 
 
@@ -32,16 +33,17 @@ def translate(b: Packed, k: Longs, ticks: int) -> None:
 @kernel
 def trade_crossed(b: Packed, k: Longs, ticks: int) -> None:
     """Public orders that would reach or cross an own order trade with it, best first; all met the mid of before."""
+    s = state_at(k)
     side = 1 if ticks > 0 else -1
-    k[sim.AGGRESSOR_MID2] = k[sim.MID2]
+    s.aggressor_mid2 = s.mid2
     while b[lay.OWN_RESTING] > 0:
-        touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+        touch = s.public_bid if side > 0 else s.public_ask
         if touch == NO_BID or touch == NO_ASK or first_own(b, -side, touch + ticks, True) < 0:
             return
         slot = first_public(b, side, touch)
         lots = order_at(b, slot).qty
         left = fill_crossed(b, k, side, touch + ticks, lots)
-        k[sim.TRANSLATED_LOTS] += lots - left
+        s.translated_lots += lots - left
         public_take(b, k, slot, lots - left, REDUCE if left > 0 else DELETE, False)
         owe(b, k, slot)
 
@@ -70,6 +72,7 @@ def first_public(b: Packed, side: int, price: int) -> int:
 @kernel
 def shift_public(b: Packed, k: Longs, ticks: int) -> None:
     """Move every public order by `ticks`; touches, mid and its squared moves follow. Nothing trades."""
+    s = state_at(k)
     write(k, sim.SHIFTED, -1, 0, ticks, 0, 0, 0)
     own_rests = b[lay.OWN_RESTING] > 0
     if own_rests:
@@ -84,10 +87,10 @@ def shift_public(b: Packed, k: Longs, ticks: int) -> None:
     for at in (sim.PUBLIC_BID, sim.PUBLIC_ASK, sim.LAST_BID, sim.LAST_ASK):
         if k[at] != NO_BID and k[at] != NO_ASK:
             k[at] += ticks
-    if k[sim.MID2] != 0:
-        k[sim.MID2] += 2 * ticks
-        k[sim.VARIANCE] += 4 * ticks * ticks
-    k[sim.SHIFT] += ticks
+    if s.mid2 != 0:
+        s.mid2 += 2 * ticks
+        s.variance += 4 * ticks * ticks
+    s.shift += ticks
 
 
 @kernel

@@ -17,7 +17,8 @@ from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import write
-from tercel.market.simulator.float_bits import put_real, real
+from tercel.market.simulator.float_bits import put_real
+from tercel.market.simulator.records import state_at
 
 # -- the head of a law, from flow[REGIMES_AT] on -----------------------------------------------------------------------
 STATES = 0
@@ -83,18 +84,20 @@ def _pick(k: Longs, flow: Floats, first: int, n: int, total: float) -> int:
 
 @kernel
 def _enter_phase(k: Longs, flow: Floats, at: int, phase: int) -> None:
-    k[sim.REGIME_PHASE] = phase
+    s = state_at(k)
+    s.regime_phase = phase
     lasts = flow[at + HEAD + int(flow[at + STATES]) + 1 + phase * PHASE_WORDS]
-    k[sim.PHASE_NS] = k[sim.NOW] + int(lasts) if lasts > 0.0 else FOREVER_NS
+    s.phase_ns = s.now + int(lasts) if lasts > 0.0 else FOREVER_NS
 
 
 @kernel
 def _enter(k: Longs, flow: Floats, at: int, state: int) -> None:
     """A state begins now; when it ends."""
+    s = state_at(k)
     n = int(flow[at + STATES])
-    k[sim.REGIME] = state + 1
+    s.regime = state + 1
     _enter_phase(k, flow, at, int(flow[at + HEAD + state]))
-    k[sim.CHANGE_NS] = FOREVER_NS
+    s.change_ns = FOREVER_NS
     if flow[at + LAW] == CHAIN:
         rates = _table(flow, at) + n + state * n
         total = 0.0
@@ -102,64 +105,70 @@ def _enter(k: Longs, flow: Floats, at: int, state: int) -> None:
             total += flow[rates + i]
         if total > 0.0:
             wait = -math.log(1.0 - uniform(k, sim.REGIME_RNG)) * SECOND / total
-            k[sim.CHANGE_NS] = k[sim.NOW] + 1 + int(wait) if wait < 1e18 else FOREVER_NS
+            s.change_ns = s.now + 1 + int(wait) if wait < 1e18 else FOREVER_NS
 
 
 @kernel
 def _read_script(k: Longs, flow: Floats, at: int, base: int) -> int:
     """The state that the script wants by now, -1 for no change; CHANGE_NS is left at its next entry."""
+    s = state_at(k)
     script, wanted = _table(flow, at), -1
-    while k[sim.ENTRY] < flow[at + ENTRIES] and base + int(flow[script + 2 * k[sim.ENTRY]]) <= k[sim.NOW]:
-        wanted = int(flow[script + 2 * k[sim.ENTRY] + 1])
-        k[sim.ENTRY] += 1
+    while s.entry < flow[at + ENTRIES] and base + int(flow[script + 2 * s.entry]) <= s.now:
+        wanted = int(flow[script + 2 * s.entry + 1])
+        s.entry += 1
     return wanted
 
 
 @kernel
 def _base(k: Longs, flow: Floats, at: int) -> int:
-    return int(k[sim.START_NS] if flow[at + FROM] == ARRIVAL else k[sim.SESSION_NS])
+    s = state_at(k)
+    return int(s.start_ns if flow[at + FROM] == ARRIVAL else s.session_ns)
 
 
 @kernel
 def _next_entry(k: Longs, flow: Floats, at: int) -> None:
+    s = state_at(k)
     if flow[at + LAW] == SCRIPT:
-        k[sim.CHANGE_NS] = FOREVER_NS
-        if k[sim.ENTRY] < flow[at + ENTRIES]:
-            k[sim.CHANGE_NS] = _base(k, flow, at) + int(flow[_table(flow, at) + 2 * k[sim.ENTRY]])
+        s.change_ns = FOREVER_NS
+        if s.entry < flow[at + ENTRIES]:
+            s.change_ns = _base(k, flow, at) + int(flow[_table(flow, at) + 2 * s.entry])
 
 
 @kernel
 def _enter_season(k: Longs, flow: Floats, at: int) -> None:
     """The factor of the time of day, and when it changes."""
+    s = state_at(k)
     steps, step_ns = int(flow[at + SEASON_STEPS]), int(flow[at + SEASON_STEP_NS])
-    k[sim.SEASON_NS] = FOREVER_NS
+    s.season_ns = FOREVER_NS
     if steps == 0:
-        put_real(k, sim.SEASON, 1.0)
+        s.season = 1.0
         return
-    step = min(max((k[sim.NOW] - k[sim.SESSION_NS]) // step_ns, 0), steps - 1)
-    put_real(k, sim.SEASON, flow[_season(flow, at) + step])
+    step = min(max((s.now - s.session_ns) // step_ns, 0), steps - 1)
+    s.season = flow[_season(flow, at) + step]
     if step + 1 < steps:
-        k[sim.SEASON_NS] = k[sim.SESSION_NS] + (step + 1) * step_ns
+        s.season_ns = s.session_ns + (step + 1) * step_ns
 
 
 @kernel
 def _apply(k: Longs, flow: Floats, at: int, before: float) -> None:
     """Write the factors in force; the event that waits comes sooner or later with the pace (`before`: the old one)."""
-    row = at + HEAD + int(flow[at + STATES]) + 1 + k[sim.REGIME_PHASE] * PHASE_WORDS
+    s = state_at(k)
+    row = at + HEAD + int(flow[at + STATES]) + 1 + s.regime_phase * PHASE_WORDS
     for j in range(3):
         put_real(k, sim.LIMIT_FACTOR + j, flow[row + 1 + j])
-    pace = flow[row + 4] * real(k, sim.SEASON)
-    put_real(k, sim.PACE_FACTOR, pace)
-    put_real(k, sim.LEAN, flow[row + 5])
-    if pace != before and k[sim.NOW] < k[sim.FLOW_NS] < FOREVER_NS:
-        k[sim.FLOW_NS] = k[sim.NOW] + int((k[sim.FLOW_NS] - k[sim.NOW]) * (before / pace))
-    k[sim.REGIME_NS] = min(k[sim.CHANGE_NS], k[sim.PHASE_NS], k[sim.SEASON_NS])
+    pace = flow[row + 4] * s.season
+    s.pace_factor = pace
+    s.lean = flow[row + 5]
+    if pace != before and s.now < s.flow_ns < FOREVER_NS:
+        s.flow_ns = s.now + int((s.flow_ns - s.now) * (before / pace))
+    s.regime_ns = min(s.change_ns, s.phase_ns, s.season_ns)
 
 
 @kernel
 def _say(k: Longs, flow: Floats, at: int) -> None:
-    phase = k[sim.REGIME_PHASE] - int(flow[at + HEAD + k[sim.REGIME] - 1])
-    write(k, sim.REGIME_IS, -1, 0, k[sim.REGIME], phase, 0, 0)
+    s = state_at(k)
+    phase = s.regime_phase - int(flow[at + HEAD + s.regime - 1])
+    write(k, sim.REGIME_IS, -1, 0, s.regime, phase, 0, 0)
 
 
 @kernel
@@ -169,6 +178,7 @@ def begin_regimes(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int
     The chain starts in a state drawn from its first law, the script in its first state. Scripts and seasons count from
     the arrival or from the session. The stream is the law's own, so that a market without regimes stays as it was.
     """
+    s = state_at(k)
     at = law_of(flow)
     if at == 0:
         return
@@ -177,16 +187,16 @@ def begin_regimes(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int
     if flow[at + SEASON_STEPS] > 0 and start != AS_IT_IS:
         if start == DRAWN:
             day = flow[at + SEASON_STEPS] * flow[at + SEASON_STEP_NS]
-            start = uniform(k, sim.REGIME_RNG) * max(day - k[sim.HORIZON_NS], 0.0)
-        k[sim.SESSION_NS] = arrival_ns - int(start)
-    k[sim.START_NS] = arrival_ns
-    k[sim.ENTRY] = 0
+            start = uniform(k, sim.REGIME_RNG) * max(day - s.horizon_ns, 0.0)
+        s.session_ns = arrival_ns - int(start)
+    s.start_ns = arrival_ns
+    s.entry = 0
     state = 0
     if flow[at + LAW] == CHAIN:
         state = _pick(k, flow, _table(flow, at), n, 1.0)
     else:
         state = max(_read_script(k, flow, at, _base(k, flow, at)), 0)
-    before = real(k, sim.PACE_FACTOR) if k[sim.REGIME] != 0 else 1.0
+    before = s.pace_factor if s.regime != 0 else 1.0
     _enter(k, flow, at, state)
     _next_entry(k, flow, at)
     _enter_season(k, flow, at)
@@ -197,13 +207,14 @@ def begin_regimes(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int
 @kernel
 def regime_event(k: Longs, flow: Floats) -> None:
     """Regime, phase or season change at REGIME_NS; when something changes next."""
+    s = state_at(k)
     at = law_of(flow)
-    before = real(k, sim.PACE_FACTOR)
-    regime, phase = k[sim.REGIME], k[sim.REGIME_PHASE]
-    if k[sim.CHANGE_NS] <= k[sim.NOW]:
+    before = s.pace_factor
+    regime, phase = s.regime, s.regime_phase
+    if s.change_ns <= s.now:
         n = int(flow[at + STATES])
         if flow[at + LAW] == CHAIN:
-            rates = _table(flow, at) + n + (k[sim.REGIME] - 1) * n
+            rates = _table(flow, at) + n + (s.regime - 1) * n
             total = 0.0
             for i in range(n):
                 total += flow[rates + i]
@@ -213,10 +224,10 @@ def regime_event(k: Longs, flow: Floats) -> None:
             if wanted >= 0:
                 _enter(k, flow, at, wanted)
             _next_entry(k, flow, at)
-    elif k[sim.PHASE_NS] <= k[sim.NOW]:
-        _enter_phase(k, flow, at, k[sim.REGIME_PHASE] + 1)
-    if k[sim.SEASON_NS] <= k[sim.NOW]:
+    elif s.phase_ns <= s.now:
+        _enter_phase(k, flow, at, s.regime_phase + 1)
+    if s.season_ns <= s.now:
         _enter_season(k, flow, at)
     _apply(k, flow, at, before)
-    if k[sim.REGIME] != regime or k[sim.REGIME_PHASE] != phase:
+    if s.regime != regime or s.regime_phase != phase:
         _say(k, flow, at)

@@ -12,21 +12,23 @@ from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.regimes.kernel import begin_regimes, regime_event
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import state_at
 from tercel.market.simulator.source import Source
 
 
 @kernel
 def _play(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int, end_ns: int, out: Longs) -> int:
     """Rows (ns, regime, phase) of `out` from NOW to `end_ns`; how many there are, also beyond what `out` holds."""
+    s = state_at(k)
     begin_regimes(k, flow, seed, index, arrival_ns)
     n = 0
     while True:
         if n < out.shape[0]:
-            out[n, 0], out[n, 1], out[n, 2] = k[sim.NOW], k[sim.REGIME], k[sim.REGIME_PHASE]
+            out[n, 0], out[n, 1], out[n, 2] = s.now, s.regime, s.regime_phase
         n += 1
-        if k[sim.REGIME_NS] >= end_ns:
+        if s.regime_ns >= end_ns:
             return n
-        k[sim.NOW] = k[sim.REGIME_NS]
+        s.now = s.regime_ns
         regime_event(k, flow)
 
 

@@ -11,31 +11,31 @@ from tercel.market.book import layout as lay
 from tercel.market.book.ladder import best, in_window, insert, insert_own, is_own, reduce, release
 from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, side_at
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import fill_at, row_at, state_at
 from tercel.market.simulator.terms import charge
 from tercel.market.tape.schema import ADD, EXECUTE, TRADE_HIDDEN
-
-_LEDGER = lay.LEDGER
 
 
 @kernel
 def write(k: Longs, kind: int, who: int, side: int, price: int, lots: int, mid2: int, touch2: int) -> None:
     """Append a row to the record, if there is one."""
-    rows = k[sim.RECORD_ROWS]
+    s = state_at(k)
+    rows = s.record_rows
     if rows == 0:
         return
-    row = k[sim.RECORD]
+    row = s.record
     if row >= rows:
         row %= rows
-    at = k[sim.RECORD_AT] + row * sim.RECORD_WORDS
-    k[at + sim.R_NS] = k[sim.NOW]
-    k[at + sim.R_KIND] = kind
-    k[at + sim.R_WHO] = who
-    k[at + sim.R_SIDE] = side
-    k[at + sim.R_PRICE] = price
-    k[at + sim.R_LOTS] = lots
-    k[at + sim.R_MID2] = mid2
-    k[at + sim.R_TOUCH2] = touch2
-    k[sim.RECORD] += 1
+    r = row_at(k, s.record_at + row * sim.RECORD_WORDS)
+    r.ns = s.now
+    r.kind = kind
+    r.who = who
+    r.side = side
+    r.price = price
+    r.lots = lots
+    r.mid2 = mid2
+    r.touch2 = touch2
+    s.record += 1
 
 
 # -- the public touch -------------------------------------------------------------------------------------------------
@@ -71,6 +71,7 @@ def far_public_best(b: Packed, side: int) -> int:
 @kernel
 def settle(b: Packed, k: Longs, side: int, price: int) -> None:
     """After a public change at `price`: refresh the public touch, the mid and its squared moves."""
+    s = state_at(k)
     at = sim.PUBLIC_BID if side > 0 else sim.PUBLIC_ASK
     if (price - k[at]) * side < 0:
         return
@@ -78,13 +79,13 @@ def settle(b: Packed, k: Longs, side: int, price: int) -> None:
     if k[at] == NO_BID or k[at] == NO_ASK:
         return
     k[sim.LAST_BID if side > 0 else sim.LAST_ASK] = k[at]
-    bid, ask = k[sim.PUBLIC_BID], k[sim.PUBLIC_ASK]
-    if k[sim.MODEL] == sim.MARTINGALE or bid == NO_BID or ask == NO_ASK:
+    bid, ask = s.public_bid, s.public_ask
+    if s.model == sim.MARTINGALE or bid == NO_BID or ask == NO_ASK:
         return
     mid2 = bid + ask
-    if mid2 != k[sim.MID2]:
-        k[sim.VARIANCE] += (mid2 - k[sim.MID2]) ** 2
-        k[sim.MID2] = mid2
+    if mid2 != s.mid2:
+        s.variance += (mid2 - s.mid2) ** 2
+        s.mid2 = mid2
 
 
 # -- public rows ------------------------------------------------------------------------------------------------------
@@ -93,24 +94,27 @@ def settle(b: Packed, k: Longs, side: int, price: int) -> None:
 @kernel
 def owns_slots(k: Longs) -> bool:
     """Whether this book hands out the slots of public orders: not where a tape or the background book does."""
-    return k[sim.MODEL] != sim.REPLAY and k[sim.APART] != sim.PARTED
+    s = state_at(k)
+    return s.model != sim.REPLAY and s.apart != sim.PARTED
 
 
 @kernel
 def owe(b: Packed, k: Longs, slot: int) -> None:
     """Own orders took lots of a public order, which its owner still has in the background: they come back."""
-    if k[sim.APART] == sim.PARTED:
+    s = state_at(k)
+    if s.apart == sim.PARTED:
         order_at(b[fixed(b, lay.BACKGROUND) :], slot).told = lay.UNDATED
-        k[sim.RESTORE_NS] = k[sim.NOW]
+        s.restore_ns = s.now
 
 
 @kernel
 def public_add(b: Packed, k: Longs, slot: int, side: int, price: int, qty: int) -> None:
     """A public order comes to rest."""
-    k[sim.EVENTS] += 1
-    touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    s = state_at(k)
+    s.events += 1
+    touch = s.public_bid if side > 0 else s.public_ask
     if (price - touch) * side >= 0:
-        k[sim.OFI] += side * qty
+        s.ofi += side * qty
     insert(b, slot, side, price, qty)
     write(k, ADD, slot, side, price, qty, 0, 0)
     settle(b, k, side, price)
@@ -123,15 +127,16 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
     Volume and flow count public aggressors only, volume none of what trades while trading is not on (an auction). The
     slot is given back where the flow does not own it.
     """
+    s = state_at(k)
     o = order_at(b, slot)
     side, price = o.side, o.price
-    touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    touch = s.public_bid if side > 0 else s.public_ask
     taken = reduce(b, slot, qty)
     if not own_aggressor:
-        k[sim.EVENTS] += 1
+        s.events += 1
         if price == touch:
-            k[sim.OFI] -= side * taken
-        if kind == EXECUTE and k[sim.HALTED] == 0:
+            s.ofi -= side * taken
+        if kind == EXECUTE and s.halted == 0:
             k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
     if o.qty == 0 and owns_slots(k):
         release(b, slot)
@@ -146,7 +151,7 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
 @kernel
 def hidden_trade(k: Longs, side: int, price: int, lots: int) -> None:
     """A hidden order was executed: the book stays as it is, the lots are counted."""
-    k[sim.HIDDEN_LOTS] += lots
+    state_at(k).hidden_lots += lots
     write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
 
 
@@ -156,7 +161,7 @@ def hidden_trade(k: Longs, side: int, price: int, lots: int) -> None:
 @kernel
 def waits(k: Longs) -> bool:
     """Whether new own lots wait for others to be acknowledged dead."""
-    if k[sim.WAITING_TAKE] > 0:
+    if state_at(k).waiting_take > 0:
         return True
     for j in range(sim.RUNGS):  # noqa: SIM110 - kernels have no generators
         if k[sim.WAITING_REST + j] > 0:
@@ -192,44 +197,45 @@ def own_dead(b: Packed, k: Longs, own: int, lots: int, requested: int) -> None:
     write(k, sim.OWN_DEAD, own, 0, requested, lots, 0, 0)
     free_if_over(b, own)
     if waits(k):
-        k[sim.ATTENTION] = 1
+        state_at(k).attention = 1
 
 
 @kernel
 def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool) -> None:
     """Add a fill to the costs (half-ticks x lots), its fee too, to the grid and the log."""
-    side = k[sim.SIDE]
-    if k[sim.WORST_PAID] == 0 or (price - k[sim.WORST_PAID]) * side > 0:
-        k[sim.WORST_PAID] = price
+    s = state_at(k)
+    side = s.side
+    if s.worst_paid == 0 or (price - s.worst_paid) * side > 0:
+        s.worst_paid = price
     price2 = 2 * price
-    if k[sim.AT_MID] != 0:
+    if s.at_mid != 0:
         price2 = touch2 = mid2
     elif passive:
         touch2 = price2
     shift = 3 if forced else 0
     k[sim.SPREAD + shift] += side * (touch2 - mid2) * lots
     k[sim.WALK + shift] += side * (price2 - touch2) * lots
-    k[sim.TIMING + shift] += side * (mid2 - k[sim.ARRIVAL_MID2]) * lots
-    k[sim.STEP_CASH] += side * (price2 - k[sim.DECISION_MID2]) * lots + charge(k, price2, lots, passive)
-    points = k[sim.GRID_POINTS]
+    k[sim.TIMING + shift] += side * (mid2 - s.arrival_mid2) * lots
+    s.step_cash += side * (price2 - s.decision_mid2) * lots + charge(k, price2, lots, passive)
+    points = s.grid_points
     if points > 0:
-        g = (k[sim.NOW] - k[sim.START_NS]) * (points - 1) // k[sim.HORIZON_NS]
+        g = (s.now - s.start_ns) * (points - 1) // s.horizon_ns
         g = min(max(g, 0), points - 1)
         k[sim.GRID + (2 if forced else 1) * points + g] += lots
     if passive:
-        k[sim.PASSIVE_LOTS] += lots
+        s.passive_lots += lots
     if forced:
-        k[sim.FORCED_LOTS] += lots
-    if k[sim.FILL_ROWS] < k[sim.LOG_ROWS]:
-        at = k[sim.LOG_AT] + k[sim.FILL_ROWS] * sim.FILL_WORDS
-        k[at] = k[sim.NOW]
-        k[at + 1] = price
-        k[at + 2] = lots
-        k[at + 3] = mid2
-        k[at + 4] = touch2
-        k[at + 5] = 1 if passive else 0
-        k[at + 6] = 1 if forced else 0
-    k[sim.FILL_ROWS] += 1
+        s.forced_lots += lots
+    if s.fill_rows < s.log_rows:
+        fill = fill_at(k, s.fill_rows)
+        fill.ns = s.now
+        fill.price = price
+        fill.lots = lots
+        fill.mid2 = mid2
+        fill.touch2 = touch2
+        fill.passive = 1 if passive else 0
+        fill.forced = 1 if forced else 0
+    s.fill_rows += 1
 
 
 @kernel
@@ -237,11 +243,12 @@ def mark_unfilled(k: Longs, price: int, lots: int, paid: int) -> None:
     """Nobody sold the lots that were booked last: they and their price are counted, and the log says so. The worst that
     the order has paid is still what it was, `paid`: what else is left is booked as if it were one piece with these.
     """
-    k[sim.WORST_PAID] = paid
-    k[sim.UNFILLED_LOTS] += lots
-    k[sim.UNFILLED_PAID] += k[sim.SIDE] * (2 * price - k[sim.ARRIVAL_MID2]) * lots
-    if k[sim.FILL_ROWS] <= k[sim.LOG_ROWS]:
-        k[k[sim.LOG_AT] + k[sim.FILL_ROWS] * sim.FILL_WORDS - 1] = sim.UNFILLED
+    s = state_at(k)
+    s.worst_paid = paid
+    s.unfilled_lots += lots
+    s.unfilled_paid += s.side * (2 * price - s.arrival_mid2) * lots
+    if s.fill_rows <= s.log_rows:
+        fill_at(k, s.fill_rows - 1).forced = sim.UNFILLED
 
 
 @kernel
@@ -257,18 +264,19 @@ def own_fill(
     forced: bool,
 ) -> None:
     """Own lots trade: the account, the costs in half-ticks x lots, the grid, the log."""
+    s = state_at(k)
     led = ledger_at(b, own)
-    if k[sim.IMPACT] != sim.NO_IMPACT:
-        k[sim.PENDING] += led.side * lots
-        k[sim.IMPACT_NS] = k[sim.NOW]
+    if s.impact != sim.NO_IMPACT:
+        s.pending += led.side * lots
+        s.impact_ns = s.now
     if led.state == lay.RESTING:
         reduce(b, fixed(b, lay.ORDERS) + own, lots)
     led.open -= lots
-    k[sim.LEFT] -= lots
+    s.left -= lots
     write(k, sim.OWN_FILL, own, (1 if passive else 0) + (2 if forced else 0), price, lots, mid2, touch2)
     free_if_over(b, own)
-    if k[sim.ATTENTIVE] != 0:
-        k[sim.ATTENTION] = 1
+    if s.attentive != 0:
+        s.attention = 1
     book_fill(k, price, lots, mid2, touch2, passive, forced)
 
 
@@ -277,5 +285,5 @@ def fill_own_head(b: Packed, k: Longs, own: int, lots: int) -> int:
     """A public aggressor (see AGGRESSOR_MID2) trades with resting own order `own`. Returns the lots."""
     o = own_order_at(b, own)
     lots = min(lots, o.qty)
-    own_fill(b, k, own, o.price, lots, k[sim.AGGRESSOR_MID2], 0, True, False)
+    own_fill(b, k, own, o.price, lots, state_at(k).aggressor_mid2, 0, True, False)
     return lots

@@ -21,6 +21,7 @@ from tercel.market.impact import layout
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import owe, public_add, public_take, write
 from tercel.market.simulator.crossing import fill_traded, first_own, meet
+from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import replay_row
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, TRADE_HIDDEN
 
@@ -32,59 +33,63 @@ _AGAIN_MS = 1000
 @kernel
 def part(b: Packed, k: Longs) -> None:
     """The public gets a book of its own: a copy of what stands, before any order of ours does."""
+    s = state_at(k)
     length = fixed(b, lay.BACKGROUND)
     for j in range(length):
         b[length + j] = b[j]
     for j in range(sim.TALLIES):
         k[sim.BACKGROUND + j] = k[sim.EVENTS + j]
-    k[sim.MIRROR_ROW] = 0
-    k[sim.MIRROR_AT] = sim.MIRROR
-    k[sim.MIRROR_ROOM] = sim.MIRROR_ROWS
-    k[sim.RESTORE_NS] = FOREVER_NS
-    k[sim.APART] = sim.PARTED
+    s.mirror_row = 0
+    s.mirror_at = sim.MIRROR
+    s.mirror_room = sim.MIRROR_ROWS
+    s.restore_ns = FOREVER_NS
+    s.apart = sim.PARTED
 
 
 @kernel
 def swap(k: Longs) -> None:
     """The background's tallies and record in the place of those on show, or back."""
+    s = state_at(k)
     for j in range(sim.TALLIES):
         k[sim.EVENTS + j], k[sim.BACKGROUND + j] = k[sim.BACKGROUND + j], k[sim.EVENTS + j]
-    k[sim.RECORD], k[sim.MIRROR_ROW] = k[sim.MIRROR_ROW], k[sim.RECORD]
-    k[sim.RECORD_AT], k[sim.MIRROR_AT] = k[sim.MIRROR_AT], k[sim.RECORD_AT]
-    k[sim.RECORD_ROWS], k[sim.MIRROR_ROOM] = k[sim.MIRROR_ROOM], k[sim.RECORD_ROWS]
+    s.record, s.mirror_row = s.mirror_row, s.record
+    s.record_at, s.mirror_at = s.mirror_at, s.record_at
+    s.record_rows, s.mirror_room = s.mirror_room, s.record_rows
 
 
 @kernel
 def enter_background(k: Longs) -> None:
     """The flow's next event happens in the background."""
-    k[sim.MIRROR_ROW] = 0
+    s = state_at(k)
+    s.mirror_row = 0
     swap(k)
-    k[sim.APART] = sim.WILL_PART
+    s.apart = sim.WILL_PART
 
 
 @kernel
 def leave_background(b: Packed, k: Longs) -> None:
     """... has happened: the book on show follows it, row by row."""
-    k[sim.APART] = sim.PARTED
+    s = state_at(k)
+    s.apart = sim.PARTED
     swap(k)
     background = b[fixed(b, lay.BACKGROUND) :]
     b[lay.OVERFLOW] = background[lay.OVERFLOW]
-    k[sim.AGGRESSOR_MID2] = k[sim.MID2]
-    if k[sim.MIRROR_ROW] > sim.MIRROR_ROWS:
+    s.aggressor_mid2 = s.mid2
+    if s.mirror_row > sim.MIRROR_ROWS:
         lay_anew(b, k)
         return
-    for row in range(k[sim.MIRROR_ROW]):
-        at = sim.MIRROR + row * sim.RECORD_WORDS
-        slot, side, lots = k[at + sim.R_WHO], k[at + sim.R_SIDE], k[at + sim.R_LOTS]
-        price = k[at + sim.R_PRICE] + k[sim.SHIFT]
-        if k[at + sim.R_KIND] == ADD:
+    for row in range(s.mirror_row):
+        r = row_at(k, sim.MIRROR + row * sim.RECORD_WORDS)
+        slot, side, lots = r.who, r.side, r.lots
+        price = r.price + s.shift
+        if r.kind == ADD:
             order_at(background, slot).told = 0
             arrives(b, k, slot, side, price, lots)
-        elif k[at + sim.R_KIND] == TRADE_HIDDEN:
+        elif r.kind == TRADE_HIDDEN:
             write(k, TRADE_HIDDEN, 0, side, price, lots, 0, 0)
         elif order_at(b, slot).qty > 0:
-            replay_row(b, k, k[at + sim.R_KIND], slot, side, price, lots)
-        elif k[at + sim.R_KIND] == EXECUTE and b[lay.OWN_RESTING] > 0:  # all of it is ours, nobody sees it leave
+            replay_row(b, k, r.kind, slot, side, price, lots)
+        elif r.kind == EXECUTE and b[lay.OWN_RESTING] > 0:  # all of it is ours, nobody sees it leave
             meet(k, -side)
             fill_traded(b, k, side, price, lots)
 
@@ -92,10 +97,11 @@ def leave_background(b: Packed, k: Longs) -> None:
 @kernel
 def arrives(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) -> None:
     """A public limit order; what own orders in its way take of it comes back like all that they take."""
-    before = k[sim.PASSIVE_LOTS]
+    s = state_at(k)
+    before = s.passive_lots
     replay_row(b, k, ADD, slot, side, price, lots)
-    if k[sim.PASSIVE_LOTS] > before:
-        k[sim.CROSSED_LOTS] += k[sim.PASSIVE_LOTS] - before
+    if s.passive_lots > before:
+        s.crossed_lots += s.passive_lots - before
         owe(b, k, slot)
 
 
@@ -120,7 +126,7 @@ def lay_anew(b: Packed, k: Longs) -> None:
         o = order_at(background, found)
         after = o.arrival
         o.told = 0
-        arrives(b, k, found, o.side, o.price + k[sim.SHIFT], o.qty)
+        arrives(b, k, found, o.side, o.price + state_at(k).shift, o.qty)
 
 
 # -- what own orders took comes back ----------------------------------------------------------------------------------
@@ -129,8 +135,9 @@ def lay_anew(b: Packed, k: Longs) -> None:
 @kernel
 def restore_event(b: Packed, k: Longs, flow: Floats) -> None:
     """Lots taken get a date; those whose date has come are put back."""
+    s = state_at(k)
     background = b[fixed(b, lay.BACKGROUND) :]
-    now = k[sim.NOW] // _MS
+    now = s.now // _MS
     first = FOREVER_NS
     for slot in range(background[lay.HIGH]):
         o = order_at(background, slot)
@@ -148,7 +155,7 @@ def restore_event(b: Packed, k: Longs, flow: Floats) -> None:
         o.told = when
         if when > 0:
             first = min(first, when * _MS)
-    k[sim.RESTORE_NS] = first
+    s.restore_ns = first
 
 
 @kernel
@@ -161,7 +168,7 @@ def delay_ms(k: Longs, flow: Floats, slot: int) -> int:
     delays = int(flow[p + layout.DELAYS]) if p > 0 else 0
     if delays == 0:
         return 0
-    drawn = int(mix(k[sim.FLOW_RNG] ^ (k[sim.NOW] + (slot << 48))) >> 11) % delays
+    drawn = int(mix(k[sim.FLOW_RNG] ^ (state_at(k).now + (slot << 48))) >> 11) % delays
     at = p + layout.HEAD + 2 * int(flow[p + layout.COMPONENTS])
     return max(int(flow[at + drawn] * 1000.0), 1)
 
@@ -170,7 +177,7 @@ def delay_ms(k: Longs, flow: Floats, slot: int) -> int:
 def put_back(b: Packed, k: Longs, slot: int) -> bool:
     """What an order lacks joins its price again, with what it still has, at the end of the queue."""
     o = order_at(b[fixed(b, lay.BACKGROUND) :], slot)
-    side, price = o.side, o.price + k[sim.SHIFT]
+    side, price = o.side, o.price + state_at(k).shift
     if b[lay.OWN_RESTING] > 0 and first_own(b, -side, price, True) >= 0:
         return False
     left = order_at(b, slot).qty

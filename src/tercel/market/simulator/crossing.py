@@ -8,6 +8,7 @@ from tercel.market.book.ladder import best, in_window
 from tercel.market.book.records import ledger_at, level_at, own_order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head
+from tercel.market.simulator.records import state_at
 
 
 @kernel
@@ -64,44 +65,47 @@ def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
 
     Returns the lots that own orders traded. Where `THEIRS` is set, those at the trade's own price trade nothing.
     """
+    s = state_at(k)
     done = 0
     while done < lots and b[lay.OWN_RESTING] > 0:
         own = first_own(b, side, price, False)
         if own < 0:
             break
-        if k[sim.THEIRS] != 0 and own_order_at(b, own).price == price:
+        if s.theirs != 0 and own_order_at(b, own).price == price:
             break  # better prices came first: all that is left stands here
         done += fill_own_head(b, k, own, lots - done)
-    if k[sim.MODEL] == sim.REPLAY:
-        k[sim.DOUBLE_LOTS] += done
+    if s.model == sim.REPLAY:
+        s.double_lots += done
     return done
 
 
 @kernel
 def meet(k: Longs, side: int) -> None:
     """Keep the mid that an aggressor of `side` meets: rows of one time and side are one aggressor."""
-    if k[sim.AGGRESSOR_SIDE] != side or k[sim.AGGRESSOR_NS] != k[sim.NOW]:
-        k[sim.AGGRESSOR_SIDE] = side
-        k[sim.AGGRESSOR_NS] = k[sim.NOW]
-        k[sim.AGGRESSOR_MID2] = k[sim.MID2]
+    s = state_at(k)
+    if s.aggressor_side != side or s.aggressor_ns != s.now:
+        s.aggressor_side = side
+        s.aggressor_ns = s.now
+        s.aggressor_mid2 = s.mid2
 
 
 @kernel
 def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
     """What comes to rest on tape trades with the own orders that it crosses. Returns the lots, filled twice."""
+    s = state_at(k)
     if first_own(b, -side, price, True) < 0:
         return 0
     meet(k, side)
     done = lots - fill_crossed(b, k, side, price, lots)
-    if k[sim.MODEL] == sim.REPLAY:
-        k[sim.DOUBLE_LOTS] += done
+    if s.model == sim.REPLAY:
+        s.double_lots += done
     return done
 
 
 @kernel
 def outside_feed(b: Packed, k: Longs, side: int, price: int) -> bool:
     """Whether a price lies beyond the levels that the feed shows."""
-    limit = k[sim.FEED_LEVELS]
+    limit = state_at(k).feed_levels
     if limit == 0:
         return False
     seen = 0

@@ -24,10 +24,9 @@ from tercel.market.simulator.account import (
 )
 from tercel.market.simulator.background import part
 from tercel.market.simulator.crossing import outside_feed
+from tercel.market.simulator.records import command_at, state_at
 from tercel.market.simulator.terms import entry_delay, feed_delay
 from tercel.market.tape.schema import EXECUTE
-
-_LEDGER = lay.LEDGER
 
 BAND_PERCENT = 5
 """Nobody aggresses farther than so many percent from the reference price: the band of US rules for listed stocks above
@@ -38,47 +37,55 @@ three dollars (Limit Up-Limit Down plan, tier 1), which keeps stub quotes out. L
 @kernel
 def push(k: Longs, what: int, who: int, price: int, lots: int, how: int) -> bool:
     """Send a command; False (and counted) when the ring is full."""
-    tail = k[sim.COMMAND_TAIL]
-    if tail - k[sim.COMMAND_HEAD] >= sim.COMMAND_SLOTS:
-        k[sim.COMMAND_OVERFLOW] += 1
+    s = state_at(k)
+    tail = s.command_tail
+    if tail - s.command_head >= sim.COMMAND_SLOTS:
+        s.command_overflow += 1
         return False
-    at = max(k[sim.NOW] + feed_delay(k) + entry_delay(k), k[sim.COMMAND_LAST_NS])
-    k[sim.COMMAND_LAST_NS] = at
-    c = sim.COMMANDS + (tail % sim.COMMAND_SLOTS) * sim.COMMAND
-    k[c + sim.AT_NS] = at
-    k[c + sim.WHAT] = what
-    k[c + sim.WHO] = who
-    k[c + sim.AT_PRICE] = price
-    k[c + sim.HOW_MANY] = lots
-    k[c + sim.HOW] = how
-    k[sim.COMMAND_TAIL] = tail + 1
+    at = max(s.now + feed_delay(k) + entry_delay(k), s.command_last_ns)
+    s.command_last_ns = at
+    c = command_at(k, tail)
+    c.ns = at
+    c.what = what
+    c.who = who
+    c.price = price
+    c.lots = lots
+    c.how = how
+    s.command_tail = tail + 1
     write(k, sim.OWN_SENT, who, what, price, lots, how, at)
     return True
 
 
 @kernel
+def note_sent(b: Packed, k: Longs, own: int, side: int, price: int, lots: int) -> None:
+    """Own order `own` begins in the ledger: it is on its way."""
+    s, led = state_at(k), ledger_at(b, own)
+    led.state = lay.IN_FLIGHT
+    led.open = lots
+    led.pending_cancel = 0
+    led.ahead = 0
+    led.ahead_state = lay.AHEAD_KNOWN
+    led.price = price
+    led.side = side
+    led.sent = s.own_sequence
+    s.own_sequence += 1
+
+
+@kernel
 def send_new(b: Packed, k: Longs, price: int, lots: int, how: int) -> bool:
     """Send a new own order. False when the ledger or the ring is full (counted): nothing was sent."""
+    s = state_at(k)
     own = -1
     for i in range(fixed(b, lay.OWN)):
         if ledger_at(b, i).state == lay.FREE_SLOT:
             own = i
             break
     if own < 0:
-        k[sim.OWN_OVERFLOW] += 1
+        s.own_overflow += 1
         return False
     if not push(k, sim.NEW, own, price, lots, how):
         return False
-    led = ledger_at(b, own)
-    led.state = lay.IN_FLIGHT
-    led.open = lots
-    led.pending_cancel = 0
-    led.ahead = 0
-    led.ahead_state = lay.AHEAD_KNOWN
-    led.price = price if how & sim.IMMEDIATE == 0 else k[sim.SIDE] * NO_ASK  # stands on no price
-    led.side = k[sim.SIDE]
-    led.sent = k[sim.OWN_SEQUENCE]
-    k[sim.OWN_SEQUENCE] += 1
+    note_sent(b, k, own, s.side, price if how & sim.IMMEDIATE == 0 else s.side * NO_ASK, lots)  # stands on no price
     return True
 
 
@@ -94,9 +101,10 @@ def send_cancel(b: Packed, k: Longs, own: int, lots: int) -> bool:
 @kernel
 def next_arrival(k: Longs) -> int:
     """When the next command arrives, FOREVER_NS if none is on its way."""
-    if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL]:
+    s = state_at(k)
+    if s.command_head == s.command_tail:
         return FOREVER_NS
-    return k[sim.COMMANDS + (k[sim.COMMAND_HEAD] % sim.COMMAND_SLOTS) * sim.COMMAND + sim.AT_NS]
+    return command_at(k, s.command_head).ns
 
 
 @kernel
@@ -105,9 +113,10 @@ def reference(k: Longs) -> int:
 
     0, which draws none: there never was a mid.
     """
-    if k[sim.APART] == sim.PARTED:
-        return int(k[sim.BACKGROUND + sim.MID2 - sim.EVENTS] + 2 * k[sim.SHIFT])
-    return int(k[sim.MID2])
+    s = state_at(k)
+    if s.apart == sim.PARTED:
+        return int(k[sim.BACKGROUND + sim.MID2 - sim.EVENTS] + 2 * s.shift)
+    return int(s.mid2)
 
 
 @kernel
@@ -116,9 +125,10 @@ def ladder_end(k: Longs, side: int, last: int) -> int:
     has paid before, so that sweeping the book first does not cheapen what is left; within the band, so that a stub is
     no price.
     """
+    s = state_at(k)
     worst = last
-    if k[sim.WORST_PAID] != 0 and (k[sim.WORST_PAID] - worst) * side > 0:
-        worst = k[sim.WORST_PAID]
+    if s.worst_paid != 0 and (s.worst_paid - worst) * side > 0:
+        worst = s.worst_paid
     if reference(k) == 0:
         return worst
     farthest2 = reference(k) * (100 + side * BAND_PERCENT) // 100
@@ -143,15 +153,16 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     price does not allow and what would lock if it rested is cancelled. On an exchange with several accounts the other
     side may hold another account's order, which stays where it is: both fill at its price.
     """
-    if k[sim.APART] == sim.WILL_PART:
+    s = state_at(k)
+    if s.apart == sim.WILL_PART:
         part(b, k)
     side = ledger_at(b, own).side
     forced = how & sim.FORCED != 0
-    banded = how & (sim.FORCED | sim.IMMEDIATE) != 0 or k[sim.APART] == sim.PARTED
+    banded = how & (sim.FORCED | sim.IMMEDIATE) != 0 or s.apart == sim.PARTED
     reference2, stopped = reference(k), False
     far = best(b, -side)
-    last_known = k[sim.LAST_ASK] if side > 0 else k[sim.LAST_BID]
-    mid2, touch2 = k[sim.MID2], 2 * (far if far != NO_BID and far != NO_ASK else last_known)
+    last_known = s.last_ask if side > 0 else s.last_bid
+    mid2, touch2 = s.mid2, 2 * (far if far != NO_BID and far != NO_ASK else last_known)
     left = lots
     worst = last_known
     while left > 0:
@@ -167,7 +178,7 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
             if how & (sim.FORCED | sim.IMMEDIATE) != 0:
                 worst = far  # where the next lot stood
                 break
-            if k[sim.IMPACT_NS] > k[sim.NOW] and (owed == 0 or k[sim.LAW_NS] == k[sim.NOW]):
+            if s.impact_ns > s.now and (owed == 0 or s.law_ns == s.now):
                 stopped = (best(b, -side) - price) * side <= 0
                 break
             impact_event(b, k, flow)
@@ -176,7 +187,7 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
         if stopped:
             break
         if is_own(b, slot):
-            k[sim.AGGRESSOR_MID2] = mid2
+            s.aggressor_mid2 = mid2
             taken = fill_own_head(b, k, slot - fixed(b, lay.ORDERS), most)
         else:
             taken = public_take(b, k, slot, most, EXECUTE, True)
@@ -187,11 +198,11 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
         return
     if forced:
         worst = ladder_end(k, side, worst)
-        price, paid = worst + side * k[sim.UNFILLED_TICKS], k[sim.WORST_PAID]
+        price, paid = worst + side * s.unfilled_ticks, s.worst_paid
         own_fill(b, k, own, price, left, mid2, 2 * worst, False, True)
         mark_unfilled(k, price, left, paid)
-        if k[sim.IMPACT] != sim.NO_IMPACT:
-            k[sim.PENDING] -= side * left  # nobody sold them: they move nothing
+        if s.impact != sim.NO_IMPACT:
+            s.pending -= side * left  # nobody sold them: they move nothing
     elif how & sim.IMMEDIATE != 0 or stopped:
         own_dead(b, k, own, left, 0)
     else:
@@ -201,11 +212,12 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
 @kernel
 def arrive(b: Packed, k: Longs, flow: Floats) -> None:
     """The next command reaches the market."""
-    c = sim.COMMANDS + (k[sim.COMMAND_HEAD] % sim.COMMAND_SLOTS) * sim.COMMAND
-    k[sim.COMMAND_HEAD] += 1
-    who, lots = k[c + sim.WHO], k[c + sim.HOW_MANY]
-    if k[c + sim.WHAT] == sim.NEW:
-        arrive_new(b, k, flow, who, k[c + sim.AT_PRICE], lots, k[c + sim.HOW])
+    s = state_at(k)
+    c = command_at(k, s.command_head)
+    s.command_head += 1
+    who, lots = c.who, c.lots
+    if c.what == sim.NEW:
+        arrive_new(b, k, flow, who, c.price, lots, c.how)
     else:
         resting = own_order_at(b, who).qty
         own_dead(b, k, who, min(lots, resting), lots)

@@ -21,14 +21,15 @@ from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import in_window, insert, is_own, public_lots_at, reduce, unlink
-from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at, side_at
+from tercel.market.book.ladder import first_at, in_window, insert, is_own, public_lots_at, reduce, unlink
+from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at
 from tercel.market.book.window import settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write
 from tercel.market.simulator.crossing import first_own, hit_own, meet
 from tercel.market.simulator.float_bits import put_real, real
 from tercel.market.simulator.queue_models import share_ahead
+from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import LEVEL_SET, TRADE
 
 # -- memory of a replay market (in the words of the flow model) -------------------------------------------------------
@@ -40,17 +41,6 @@ ALL: Final = 1 << 30
 
 
 # -- what stands at a price -------------------------------------------------------------------------------------------
-
-
-@kernel
-def first_at(b: Packed, side: int, price: int) -> int:
-    """First slot to look at for the orders of a price (`next_at` goes on), -1 none."""
-    if in_window(b, side, price):
-        return level_at(b, side, price).head
-    slot = side_at(b, side).far
-    while slot >= 0 and order_at(b, slot).price != price:
-        slot = order_at(b, slot).next
-    return slot
 
 
 @kernel
@@ -197,8 +187,9 @@ def lots_before(b: Packed, side: int, price: int, own: int) -> int:
 @kernel
 def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) -> None:
     """The tape trades `lots` of `side`'s resting orders at `price`."""
-    k[sim.EVENTS] += 1
-    on = k[sim.HALTED] == 0  # an auction's prints are none of ours
+    s = state_at(k)
+    s.events += 1
+    on = s.halted == 0  # an auction's prints are none of ours
     if side != 0 and on:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += lots
     write(k, TRADE, slot, side, price, lots, 0, 0)
@@ -209,7 +200,7 @@ def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) 
         own = first_own(b, side, price, False)
         if own >= 0:
             done = fill_own_head(b, k, own, left)
-            k[sim.DOUBLE_LOTS] += done
+            s.double_lots += done
         else:
             own = next_own(b, side, price, -1)
             done = min(left, lots_before(b, side, price, own)) if own >= 0 else left
@@ -309,13 +300,14 @@ def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, 
 @kernel
 def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int) -> None:
     """The tape says a level's total."""
-    k[sim.EVENTS] += 1
+    s = state_at(k)
+    s.events += 1
     write(k, LEVEL_SET, slot, side, price, total, 0, 0)
     told = order_at(b, slot).told
-    touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    touch = s.public_bid if side > 0 else s.public_ask
     none = touch == NO_BID or touch == NO_ASK
     if none or (price - touch) * side > 0 or price == touch:
-        k[sim.OFI] += side * (total - told)
+        s.ofi += side * (total - told)
     order_at(b, slot).told = total
     if alone(b, side, price):
         set_block(b, k, slot, side, price, told, total)

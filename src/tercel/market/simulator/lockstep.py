@@ -16,11 +16,12 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import allocate
-from tercel.market.book.records import ledger_at, own_order_at
+from tercel.market.book.records import own_order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import free_if_over, own_dead, public_add
 from tercel.market.simulator.engine import advance, next_public, public_event
-from tercel.market.simulator.entry import arrive_new
+from tercel.market.simulator.entry import arrive_new, note_sent
+from tercel.market.simulator.records import recorded_at, state_at
 from tercel.market.simulator.seconds import measure, run_seconds
 from tercel.market.tape.schema import CLEAR, ROLL_OUT
 
@@ -111,12 +112,13 @@ def _operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Long
 @kernel
 def _run_free(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin: int) -> int:
     """Let a market move on its own up to `until`; 1 when it stopped because its record is nearly full."""
+    s = state_at(k)
     while next_public(k) < until:
-        if k[sim.RECORD] + margin > k[sim.RECORD_ROWS]:
+        if s.record + margin > s.record_rows:
             return 1
-        k[sim.NOW] = next_public(k)
+        s.now = next_public(k)
         public_event(b, k, flow, tape)
-    k[sim.NOW] = max(k[sim.NOW], until)
+    s.now = max(s.now, until)
     return 0
 
 
@@ -132,17 +134,18 @@ def _watch(b: Packed, k: Longs, flow: Floats, tape: Longs, first: int, step: int
         Out: mid in ticks; spread in ticks, -1 while a side is empty; lots traded, events, orders that found no slot,
         all since the market began.
     """
+    s = state_at(k)
     for t in range(out.shape[0]):
         until = first + t * step
         while next_public(k) <= until:
-            k[sim.NOW] = next_public(k)
+            s.now = next_public(k)
             public_event(b, k, flow, tape)
-        k[sim.NOW] = until
-        two_sided = k[sim.PUBLIC_BID] != NO_BID and k[sim.PUBLIC_ASK] != NO_ASK
-        out[t, 0] = 0.5 * k[sim.MID2]
-        out[t, 1] = k[sim.PUBLIC_ASK] - k[sim.PUBLIC_BID] if two_sided else -1
-        out[t, 2] = k[sim.BOUGHT] + k[sim.SOLD]
-        out[t, 3] = k[sim.EVENTS]
+        s.now = until
+        two_sided = s.public_bid != NO_BID and s.public_ask != NO_ASK
+        out[t, 0] = 0.5 * s.mid2
+        out[t, 1] = s.public_ask - s.public_bid if two_sided else -1
+        out[t, 2] = s.bought + s.sold
+        out[t, 3] = s.events
         out[t, 4] = b[lay.OVERFLOW]
     return 0
 
@@ -161,24 +164,25 @@ def _program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, firs
     out : float64 (m, 8)
         Out: mid, and how far the book was translated, ticks.
     """
+    state = state_at(k)
     i, s = 0, 0
     while i < orders.shape[0] or s < out.shape[0]:
         order_ns = orders[i, 0] if i < orders.shape[0] else FOREVER_NS
         grid_ns = first + s * step if s < out.shape[0] else FOREVER_NS
         until = min(order_ns, grid_ns)
         while next_public(k) <= until and next_public(k) < FOREVER_NS:
-            k[sim.NOW] = next_public(k)
+            state.now = next_public(k)
             public_event(b, k, flow, tape)
-        k[sim.NOW] = until
+        state.now = until
         if grid_ns <= order_ns:
-            out[s, 0] = 0.5 * k[sim.MID2]
-            out[s, 1] = k[sim.SHIFT]
+            out[s, 0] = 0.5 * state.mid2
+            out[s, 1] = state.shift
             s += 1
         else:
             lots = orders[i, 1]
             side = 1 if lots > 0 else -1
-            k[sim.SIDE] = side
-            k[sim.LEFT] = abs(lots)
+            state.side = side
+            state.left = abs(lots)
             _enter_new(b, k, flow, 0, side, side * FARTHEST, abs(lots), True)
             i += 1
     return 0
@@ -187,10 +191,10 @@ def _program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, firs
 @kernel
 def _forgot(b: Packed, k: Longs) -> bool:
     """Whether the market's last row took orders away by level or moved them, with client orders about that stay."""
-    if b[lay.OWN_RESTING] == 0 or k[sim.RECORD] == 0:
+    s = state_at(k)
+    if b[lay.OWN_RESTING] == 0 or s.record == 0:
         return False
-    last = k[sim.RECORD_AT] + ((k[sim.RECORD] - 1) % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
-    kind = k[last + sim.R_KIND]
+    kind = recorded_at(k, s.record - 1).kind
     return bool(kind == ROLL_OUT or kind == CLEAR or kind == sim.SHIFTED)
 
 
@@ -229,26 +233,17 @@ def _pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unt
 @kernel
 def _enter_new(b: Packed, k: Longs, flow: Floats, own: int, side: int, price: int, lots: int, immediate: bool) -> None:
     """A client's order arrives under ledger place `own`."""
-    led = ledger_at(b, own)
-    led.state = lay.IN_FLIGHT
-    led.open = lots
-    led.pending_cancel = 0
-    led.ahead = 0
-    led.ahead_state = lay.AHEAD_KNOWN
-    led.price = price
-    led.side = side
-    led.sent = k[sim.OWN_SEQUENCE]
-    k[sim.OWN_SEQUENCE] += 1
+    note_sent(b, k, own, side, price, lots)
     arrive_new(b, k, flow, own, price, lots, sim.IMMEDIATE if immediate else 0)
     free_if_over(b, own)
-    k[sim.ATTENTION] = 0
+    state_at(k).attention = 0
 
 
 @kernel
 def _enter_cancel(b: Packed, k: Longs, own: int, lots: int) -> None:
     """A client takes lots of a resting order back; it keeps its place."""
     own_dead(b, k, own, min(lots, own_order_at(b, own).qty), 0)
-    k[sim.ATTENTION] = 0
+    state_at(k).attention = 0
 
 
 # -- what Python calls ------------------------------------------------------------------------------------------------

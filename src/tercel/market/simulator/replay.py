@@ -15,18 +15,20 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade, owns_slots, public_add, public_take, settle, write
 from tercel.market.simulator.crossing import fill_traded, hit_own, meet
 from tercel.market.simulator.levels import QUEUE, level_row, print_row, tell, untell
+from tercel.market.simulator.records import state_at
 from tercel.market.tape import schema
 
 
 @kernel
 def take_block(b: Packed, k: Longs, side: int, price: int, lots: int, kind: int) -> None:
     """A cancel or execution of an order nobody knows: its level's anonymous lots lose it."""
-    k[sim.EVENTS] += 1
-    touch = k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK]
+    s = state_at(k)
+    s.events += 1
+    touch = s.public_bid if side > 0 else s.public_ask
     taken = reduce_anonymous(b, side, price, lots, kind == schema.EXECUTE, True)
     if price == touch:
-        k[sim.OFI] -= side * taken
-    if kind == schema.EXECUTE and k[sim.HALTED] == 0:
+        s.ofi -= side * taken
+    if kind == schema.EXECUTE and s.halted == 0:
         k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
     write(k, kind, -1, side, price, taken, 0, 0)
     settle(b, k, side, price)
@@ -49,6 +51,7 @@ def empty_public(b: Packed, k: Longs) -> None:
 
     Own orders stay, with only own lots ahead.
     """
+    s = state_at(k)
     for slot in range(fixed(b, lay.ORDERS) + 2 * fixed(b, lay.OWN)):
         o = order_at(b, slot)
         if o.qty == 0:
@@ -59,15 +62,16 @@ def empty_public(b: Packed, k: Longs) -> None:
             reduce(b, slot, o.qty)
             if owns_slots(k) and slot < fixed(b, lay.ORDERS):
                 release(b, slot)
-    k[sim.EVENTS] += 1
-    k[sim.PUBLIC_BID] = NO_BID
-    k[sim.PUBLIC_ASK] = NO_ASK
+    s.events += 1
+    s.public_bid = NO_BID
+    s.public_ask = NO_ASK
     write(k, schema.CLEAR, -1, 0, 0, 0, 0, 0)
 
 
 @kernel
 def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots: int) -> None:
     """One tape row meets the book with the agent's orders in it."""
+    s = state_at(k)
     if kind == schema.ADD:
         if b[lay.OWN_RESTING] > 0:
             lots -= hit_own(b, k, side, price, lots)
@@ -76,7 +80,7 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
         if lots > 0:
             public_add(b, k, slot, side, price, lots)
     elif kind == schema.EXECUTE:
-        if b[lay.OWN_RESTING] > 0 and k[sim.HALTED] == 0:  # an auction's executions are none of ours
+        if b[lay.OWN_RESTING] > 0 and s.halted == 0:  # an auction's executions are none of ours
             meet(k, -side)
             fill_traded(b, k, side, price, lots)
         if slot >= 0:
@@ -96,7 +100,7 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
             lots -= hit_own(b, k, side, price, lots)
         roll(b, k, kind, slot, side, price, lots)
     elif kind == schema.STATUS:
-        k[sim.HALTED] = 0 if price == 1 else 1
+        s.halted = 0 if price == 1 else 1
         write(k, kind, 0, 0, price, 0, 0, 0)
     elif kind == schema.LEVEL_SET:
         level_row(b, k, slot, side, price, lots)
@@ -113,23 +117,25 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
 @kernel
 def replay_event(b: Packed, k: Longs, tape: Longs) -> None:
     """The tape's next row, and when the one after it comes. Prices stand where impact has moved the book."""
-    i = k[sim.CURSOR]
+    s = state_at(k)
+    i = s.cursor
     kind, price = tape[i, sim.T_KIND], tape[i, sim.T_PRICE]
     if kind != schema.STATUS:
-        price += k[sim.SHIFT]
+        price += s.shift
     replay_row(b, k, kind, tape[i, sim.T_SLOT], tape[i, sim.T_SIDE], price, tape[i, sim.T_LOTS])
-    k[sim.CURSOR] = i + 1
-    k[sim.FLOW_NS] = tape[i + 1, sim.T_NS] if i + 1 < k[sim.CURSOR_END] else FOREVER_NS
+    s.cursor = i + 1
+    s.flow_ns = tape[i + 1, sim.T_NS] if i + 1 < s.cursor_end else FOREVER_NS
 
 
 @kernel
 def touch_from_book(b: Packed, k: Longs) -> None:
     """Set the public touches and the mid from a book that was loaded rather than played."""
-    k[sim.PUBLIC_BID] = side_at(b, 1).best
-    k[sim.PUBLIC_ASK] = side_at(b, -1).best
-    if k[sim.PUBLIC_BID] != NO_BID:
-        k[sim.LAST_BID] = k[sim.PUBLIC_BID]
-    if k[sim.PUBLIC_ASK] != NO_ASK:
-        k[sim.LAST_ASK] = k[sim.PUBLIC_ASK]
-    if k[sim.PUBLIC_BID] != NO_BID and k[sim.PUBLIC_ASK] != NO_ASK:
-        k[sim.MID2] = k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK]
+    s = state_at(k)
+    s.public_bid = side_at(b, 1).best
+    s.public_ask = side_at(b, -1).best
+    if s.public_bid != NO_BID:
+        s.last_bid = s.public_bid
+    if s.public_ask != NO_ASK:
+        s.last_ask = s.public_ask
+    if s.public_bid != NO_BID and s.public_ask != NO_ASK:
+        s.mid2 = s.public_bid + s.public_ask

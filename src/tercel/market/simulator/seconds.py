@@ -9,6 +9,7 @@ from tercel.market.book.ladder import public_depth
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import advance
 from tercel.market.simulator.float_bits import put_real
+from tercel.market.simulator.records import recorded_at, state_at
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 LEVELS: Final = 5
@@ -23,7 +24,8 @@ def measure(b: Packed, k: Longs, since: int, mid2_before: int, scratch: Longs, f
 
     Ten words of `scratch` from `free` on are overwritten.
     """
-    bid, ask = k[sim.PUBLIC_BID], k[sim.PUBLIC_ASK]
+    s = state_at(k)
+    bid, ask = s.public_bid, s.public_ask
     public_depth(b, 1, bid, scratch, free, LEVELS)
     public_depth(b, -1, ask, scratch, free + LEVELS, LEVELS)
     own, far = 0.0, 0.0
@@ -31,14 +33,13 @@ def measure(b: Packed, k: Longs, since: int, mid2_before: int, scratch: Longs, f
         own += scratch[free + level]
         far += scratch[free + LEVELS + level]
     two_sided = bid != NO_BID and ask != NO_ASK
-    out[SPREAD] = ask - bid if two_sided else k[sim.LAST_ASK] - k[sim.LAST_BID]
+    out[SPREAD] = ask - bid if two_sided else s.last_ask - s.last_bid
     out[OWN5], out[FAR5] = own, far
     out[IMBALANCE] = (own - far) / (own + far) if own + far > 0 else 0.0
-    out[MOVE] = 0.5 * (k[sim.MID2] - mid2_before)
+    out[MOVE] = 0.5 * (s.mid2 - mid2_before)
     out[CANCELS], out[TRADES], out[ADDS] = 0.0, 0.0, 0.0
-    rows = k[sim.RECORD_ROWS]
-    for n in range(since, k[sim.RECORD]):
-        kind = k[k[sim.RECORD_AT] + (n % rows) * sim.RECORD_WORDS + sim.R_KIND]
+    for n in range(since, s.record):
+        kind = recorded_at(k, n).kind
         if kind == DELETE or kind == REDUCE:
             out[CANCELS] += 1.0
         elif kind == EXECUTE:
@@ -55,21 +56,22 @@ def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Longs, scratch: Longs, 
 
     Returns the second that brought more than the book or the record holds, -1 when none did.
     """
-    start = k[sim.NOW]
+    s = state_at(k)
+    start = s.now
     imposed = len(out) > 0 and out[0, 0] >= 0.0
     if imposed:
-        k[sim.REGIME] = 1
-        put_real(k, sim.PACE_FACTOR, 1.0)
-        put_real(k, sim.LEAN, 0.0)
+        s.regime = 1
+        s.pace_factor = 1.0
+        s.lean = 0.0
     for t in range(len(out)):
         for j in range(3 if imposed else 0):
             put_real(k, sim.LIMIT_FACTOR + j, out[t, j])
-        since, mid2 = k[sim.RECORD], k[sim.MID2]
-        k[sim.DUE_NS] = start + (t + 1) * NS_PER_SECOND
+        since, mid2 = s.record, s.mid2
+        s.due_ns = start + (t + 1) * NS_PER_SECOND
         advance(b, k, flow, tape)
-        if b[lay.OVERFLOW] > 0 or k[sim.RECORD] - since > k[sim.RECORD_ROWS]:
+        if b[lay.OVERFLOW] > 0 or s.record - since > s.record_rows:
             return t
         measure(b, k, since, mid2, scratch, free, out[t])
     if imposed:
-        k[sim.REGIME] = 0
+        s.regime = 0
     return -1

@@ -22,6 +22,7 @@ from tercel.core.errors import ConfigError, DataError
 from tercel.core.jit import Longs, kernel
 from tercel.core.seeds import uniform
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import state_at
 from tercel.market.tape import Events
 
 UNITS = ("share", "bps")
@@ -85,13 +86,14 @@ NO_FEES = Fees()
 @kernel
 def charge(k: Longs, price2: int, lots: int, passive: bool) -> int:
     """Charge a fill at `price2` half-ticks; the whole half-ticks x lots that this adds to FEES."""
-    fee, rate = (k[sim.MAKER_FEE], k[sim.MAKER_RATE]) if passive else (k[sim.TAKER_FEE], k[sim.TAKER_RATE])
+    s = state_at(k)
+    fee, rate = (s.maker_fee, s.maker_rate) if passive else (s.taker_fee, s.taker_rate)
     if fee == 0 and rate == 0:
         return 0
-    rest = k[sim.FEES_REST] + (fee + price2 * rate) * lots
+    rest = s.fees_rest + (fee + price2 * rate) * lots
     whole = (rest + sim.FEE_UNIT // 2) // sim.FEE_UNIT
-    k[sim.FEES_REST] = rest - whole * sim.FEE_UNIT
-    k[sim.FEES] += whole
+    s.fees_rest = rest - whole * sim.FEE_UNIT
+    s.fees += whole
     return int(whole)
 
 
@@ -111,22 +113,24 @@ def drawn(k: Longs, kind: int, a: int, b: int, table: int, rng: int) -> int:
 @kernel
 def entry_delay(k: Longs) -> int:
     """Order-entry latency of the next command, ns."""
+    s = state_at(k)
     return drawn(
-        k, k[sim.LATENCY_KIND], k[sim.LATENCY_A], k[sim.LATENCY_B], sim.ENTRY_TABLE, sim.ENTRY_RNG
+        k, s.latency_kind, s.latency_a, s.latency_b, sim.ENTRY_TABLE, sim.ENTRY_RNG
     )  # fmt: skip
 
 
 @kernel
 def feed_delay(k: Longs) -> int:
     """How late what is decided now was seen, ns: one draw a moment."""
-    if k[sim.FEED_KIND] == sim.CONSTANT:
-        return k[sim.FEED_A]
-    if k[sim.FEED_AT_NS] != k[sim.NOW]:
-        k[sim.FEED_AT_NS] = k[sim.NOW]
-        k[sim.FEED_DRAWN] = drawn(
-            k, k[sim.FEED_KIND], k[sim.FEED_A], k[sim.FEED_B], sim.FEED_TABLE, sim.FEED_RNG
+    s = state_at(k)
+    if s.feed_kind == sim.CONSTANT:
+        return s.feed_a
+    if s.feed_at_ns != s.now:
+        s.feed_at_ns = s.now
+        s.feed_drawn = drawn(
+            k, s.feed_kind, s.feed_a, s.feed_b, sim.FEED_TABLE, sim.FEED_RNG
         )  # fmt: skip
-    return k[sim.FEED_DRAWN]
+    return s.feed_drawn
 
 
 def receive_delays(events: Events) -> tuple[int, ...]:

@@ -2,8 +2,8 @@
 
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.market.book import layout as lay
-from tercel.market.book.ladder import allocate, in_window, insert, reduce, release
-from tercel.market.book.records import level_at, order_at, side_at
+from tercel.market.book.ladder import allocate, first_at, insert, reduce, release
+from tercel.market.book.records import order_at
 from tercel.market.tape.compiled_rows import emit
 from tercel.market.tape.events import Columns
 from tercel.market.tape.schema import CLEAR, CROSS, LEVEL_SET, ROLL_IN, ROLL_OUT, STATUS, TRADE, TRADE_HIDDEN
@@ -12,23 +12,12 @@ WHOLE = 1 << 30
 
 
 @kernel
-def block_of(b: Packed, side: int, price: int) -> int:
-    """Slot of the one block at a price, -1 where there is none."""
-    if in_window(b, side, price):
-        return level_at(b, side, price).head
-    slot = side_at(b, side).far
-    while slot >= 0 and order_at(b, slot).price != price:
-        slot = order_at(b, slot).next
-    return slot
-
-
-@kernel
 def compile_levels(b: Packed, tape: Columns, start: int, stop: int, out: Longs, at: int) -> int:
     """Compile rows `[start, stop)` behind `out[:at]`; returns the new length, -1 - row for a row of single orders."""
     ns, side, price, qty = tape.exch_ns, tape.side, tape.price_ticks, tape.qty_lots
     for i in range(start, stop):
         what = tape.kind[i]
-        slot = block_of(b, side[i], price[i]) if side[i] != 0 else -1
+        slot = first_at(b, side[i], price[i]) if side[i] != 0 else -1
         if what == LEVEL_SET or what == ROLL_IN or what == ROLL_OUT:
             if what == ROLL_OUT or qty[i] == 0:
                 if slot >= 0:  # what was never shown may be taken away: crypto feeds do

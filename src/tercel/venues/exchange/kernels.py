@@ -9,6 +9,7 @@ from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE,
 from tercel.market.book import layout as lay
 from tercel.market.book.records import ledger_at, own_order_at
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import recorded_at, row_at, state_at
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_OUT
 
 WORDS = sim.RECORD_WORDS + 1
@@ -24,21 +25,21 @@ def stood(b: Packed, k: Longs, r: int, own: int, aggressor: int) -> int:
     if fixed(b, lay.ORDERS) + own == aggressor:
         return 0
     lots = int(own_order_at(b, own).qty)
-    for later in range(r + 1, k[sim.RECORD]):
-        c = k[sim.RECORD_AT] + (later % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
-        if k[c + sim.R_KIND] == sim.OWN_FILL and k[c + sim.R_WHO] == own and k[c + sim.R_SIDE] & 1 != 0:
-            lots += k[c + sim.R_LOTS]
+    for later in range(r + 1, state_at(k).record):
+        c = recorded_at(k, later)
+        if c.kind == sim.OWN_FILL and c.who == own and c.side & 1 != 0:
+            lots += c.lots
     return lots
 
 
 @kernel
 def taker(b: Packed, k: Longs, r: int, aggressor: int) -> int:
     """Who takes what row `r` executes: the order that is arriving if its own fill comes next; -1: one of the public."""
-    if aggressor < 0 or r + 1 >= k[sim.RECORD]:
+    if aggressor < 0 or r + 1 >= state_at(k).record:
         return -1
-    c = k[sim.RECORD_AT] + ((r + 1) % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
-    takes = k[c + sim.R_KIND] == sim.OWN_FILL and fixed(b, lay.ORDERS) + k[c + sim.R_WHO] == aggressor
-    return aggressor if takes and k[c + sim.R_SIDE] & 1 == 0 else -1
+    c = recorded_at(k, r + 1)
+    takes = c.kind == sim.OWN_FILL and fixed(b, lay.ORDERS) + c.who == aggressor
+    return aggressor if takes and c.side & 1 == 0 else -1
 
 
 @kernel
@@ -106,35 +107,36 @@ def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words:
     """
     n = 0
     m = 0
-    for r in range(since, k[sim.RECORD]):
-        c = k[sim.RECORD_AT] + (r % k[sim.RECORD_ROWS]) * sim.RECORD_WORDS
-        kind, who, lots = k[c + sim.R_KIND], k[c + sim.R_WHO], k[c + sim.R_LOTS]
+    for r in range(since, state_at(k).record):
+        c = recorded_at(k, r)
+        kind, who, lots = c.kind, c.who, c.lots
         if kind == sim.REGIME_IS:  # nobody is notified
             continue
         client = kind == sim.OWN_REST or kind == sim.OWN_FILL or kind == sim.OWN_DEAD
         public = not client
-        side, price, shown = k[c + sim.R_SIDE], k[c + sim.R_PRICE], kind
+        side, price, shown = c.side, c.price, kind
         if client:
             o = own_order_at(b, who)
             side = ledger_at(b, who).side
             if kind == sim.OWN_REST:
                 public, shown = True, ADD
             elif kind == sim.OWN_FILL:
-                public, shown = k[c + sim.R_SIDE] & 1 != 0, EXECUTE
+                public, shown = c.side & 1 != 0, EXECUTE
             elif aggressor < 0 and lots > 0:  # not the dropped rest of an order that is arriving
                 public, shown, price = True, (REDUCE if o.qty > 0 else DELETE), o.price
         if public:
             number = fixed(b, lay.ORDERS) + who if client else who
             by = taker(b, k, r, aggressor) if shown == EXECUTE else -1
-            show(rows[n], k[c + sim.R_NS], shown, number, side, price, lots, by)
+            show(rows[n], c.ns, shown, number, side, price, lots, by)
             n += 1
         if shown == ROLL_OUT or shown == CLEAR:
-            n = show_again(b, k, r, aggressor, k[c + sim.R_NS], side, price, rows, n)
+            n = show_again(b, k, r, aggressor, c.ns, side, price, rows, n)
         if shown == sim.SHIFTED:
-            n = stay(b, k, r, aggressor, k[c + sim.R_NS], rows, n)
+            n = stay(b, k, r, aggressor, c.ns, rows, n)
         if client:
-            for j in range(sim.RECORD_WORDS):
-                words[m, j] = k[c + j]
+            said = row_at(words[m], 0)
+            said.ns, said.kind, said.who, said.side = c.ns, c.kind, c.who, c.side
+            said.price, said.lots, said.mid2, said.touch2 = c.price, c.lots, c.mid2, c.touch2
             words[m, sim.RECORD_WORDS] = n
             m += 1
     counts[0] = n

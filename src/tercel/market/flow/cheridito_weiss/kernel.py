@@ -26,7 +26,7 @@ from tercel.market.flow.cheridito_weiss import layout as cw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
-from tercel.market.simulator.float_bits import real
+from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import DELETE, REDUCE
 
 
@@ -38,26 +38,27 @@ def cheridito_weiss_event(b: Packed, k: Longs, flow: Floats) -> None:
     else:
         _strategic(b, k, flow)
         k[cw.STRATEGIC_AT] += int(flow[cw.STRATEGIC_NS])
-    k[sim.FLOW_NS] = min(k[cw.NOISE_NS], k[cw.STRATEGIC_AT])
+    state_at(k).flow_ns = min(k[cw.NOISE_NS], k[cw.STRATEGIC_AT])
 
 
 @kernel
 def _noise(b: Packed, k: Longs, flow: Floats) -> None:
+    s = state_at(k)
     bid, ask = best(b, 1), best(b, -1)
     if bid == NO_BID or ask == NO_ASK:
         _mend(b, k, flow, bid, ask)
-        k[cw.NOISE_NS] = k[sim.NOW] + cw.RETRY_NS
+        k[cw.NOISE_NS] = s.now + cw.RETRY_NS
         return
     limit, sells, buys, pace = flow[cw.LIMIT_TOTAL], flow[cw.MARKET_RATE], flow[cw.MARKET_RATE], 1.0
-    if k[sim.REGIME] != 0:
-        pace = real(k, sim.CANCEL_FACTOR) * real(k, sim.PACE_FACTOR)
-        market = real(k, sim.MARKET_FACTOR) * real(k, sim.PACE_FACTOR)
-        limit *= real(k, sim.LIMIT_FACTOR) * real(k, sim.PACE_FACTOR)
-        sells *= market * (1.0 - real(k, sim.LEAN))
-        buys *= market * (1.0 + real(k, sim.LEAN))
-    if k[sim.IMPACT] == sim.WEIGHTS:
-        sells *= math.exp(max(real(k, sim.BIAS), 0.0))
-        buys *= math.exp(max(-real(k, sim.BIAS), 0.0))
+    if s.regime != 0:
+        pace = s.cancel_factor * s.pace_factor
+        market = s.market_factor * s.pace_factor
+        limit *= s.limit_factor * s.pace_factor
+        sells *= market * (1.0 - s.lean)
+        buys *= market * (1.0 + s.lean)
+    if s.impact == sim.WEIGHTS:
+        sells *= math.exp(max(s.bias, 0.0))
+        buys *= math.exp(max(-s.bias, 0.0))
     withdrawn_bid, heavy_bid = weigh(b, flow, 1, bid, ask - bid)
     withdrawn_ask, heavy_ask = weigh(b, flow, -1, ask, ask - bid)
     up = down = 1.0
@@ -69,7 +70,7 @@ def _noise(b: Packed, k: Longs, flow: Floats) -> None:
     buys *= up
     cut_bid, cut_ask = withdrawn_bid * down * pace, withdrawn_ask * up * pace
     total = sells + buys + limit * (up + down) + cut_bid + cut_ask
-    k[cw.NOISE_NS] = k[sim.NOW] + 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / total)
+    k[cw.NOISE_NS] = s.now + 1 + int(-math.log(1.0 - uniform(k, sim.FLOW_RNG)) * 1e9 / total)
     u = uniform(k, sim.FLOW_RNG) * total
     lots = _size(k, flow)
     if u < sells + buys:

@@ -24,6 +24,7 @@ from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add, public_take
 from tercel.market.simulator.float_bits import put_real, real
+from tercel.market.simulator.records import state_at
 from tercel.market.tape.schema import DELETE
 
 TRIES = 256
@@ -51,10 +52,11 @@ def imbalance_class(own: int, other: int) -> int:
 @kernel
 def touch(b: Packed, k: Longs, side: int) -> int:
     """Best price of a side; while it is empty, the last one it had, kept clear of the other side."""
+    s = state_at(k)
     price = best(b, side)
     if price != NO_BID and price != NO_ASK:
         return price
-    price = k[sim.LAST_BID] if side > 0 else k[sim.LAST_ASK]
+    price = s.last_bid if side > 0 else s.last_ask
     far = best(b, -side)
     if far != NO_BID and far != NO_ASK and (price - far) * side >= 0:
         price = far - side
@@ -116,18 +118,19 @@ def _look(b: Packed, k: Longs, flow: Floats) -> None:
 @kernel
 def _venue(k: Longs, s: int, i: int) -> float:
     """Factor of the regime in force and of own impact on an event type."""
+    state = state_at(k)
     factor = 1.0
-    if k[sim.REGIME] != 0:
-        factor = real(k, sim.PACE_FACTOR)
-        lean = real(k, sim.LEAN)
+    if state.regime != 0:
+        factor = state.pace_factor
+        lean = state.lean
         if i == at.MARKET:
-            factor *= real(k, sim.MARKET_FACTOR) * (1.0 + lean if s == 0 else 1.0 - lean)
+            factor *= state.market_factor * (1.0 + lean if s == 0 else 1.0 - lean)
         elif i == at.CANCEL_BEST or i == at.CANCEL_DEEPER:
-            factor *= real(k, sim.CANCEL_FACTOR)
+            factor *= state.cancel_factor
         else:
-            factor *= real(k, sim.LIMIT_FACTOR)
-    if i == at.MARKET and k[sim.IMPACT] == sim.WEIGHTS:
-        bias = real(k, sim.BIAS)
+            factor *= state.limit_factor
+    if i == at.MARKET and state.impact == sim.WEIGHTS:
+        bias = state.bias
         factor *= math.exp(max(bias, 0.0)) if s == 1 else math.exp(max(-bias, 0.0))
     return factor
 
@@ -135,8 +138,9 @@ def _venue(k: Longs, s: int, i: int) -> float:
 @kernel
 def _rates(b: Packed, k: Longs, flow: Floats) -> float:
     """Write the rates of all event types as the book stands now; gives their sum."""
+    state = state_at(k)
     _look(b, k, flow)
-    when = int((k[sim.NOW] - k[sim.SESSION_NS]) * 1e-9 / flow[at.SEASON_S])
+    when = int((state.now - state.session_ns) * 1e-9 / flow[at.SEASON_S])
     season = flow[at.SEASON + min(max(when, 0), at.SEASONS - 1)]
     total = 0.0
     for s in range(2):
@@ -156,8 +160,9 @@ def _rates(b: Packed, k: Longs, flow: Floats) -> float:
 @kernel
 def _fade(k: Longs, flow: Floats) -> None:
     """Bring the excitation to now."""
-    wait = (k[sim.NOW] - k[at.SINCE_NS]) * 1e-9
-    k[at.SINCE_NS] = k[sim.NOW]
+    s = state_at(k)
+    wait = (s.now - k[at.SINCE_NS]) * 1e-9
+    k[at.SINCE_NS] = s.now
     for d in range(at.DECAYS):
         fade = math.exp(-flow[at.BETA + d] * wait)
         for word in range(2 * at.KINDS):
@@ -337,6 +342,7 @@ def _happen(b: Packed, k: Longs, flow: Floats, total: float) -> None:
 @kernel
 def hawkes_event(b: Packed, k: Longs, flow: Floats) -> None:
     """One proposal of the flow at time FLOW_NS, and when the next one comes."""
+    s = state_at(k)
     _fade(k, flow)
     bound = real(k, at.BOUND)
     total = _rates(b, k, flow)
@@ -348,4 +354,4 @@ def hawkes_event(b: Packed, k: Longs, flow: Floats) -> None:
     if wait >= flow[at.REFRESH_S]:
         wait, total = flow[at.REFRESH_S], 0.0
     put_real(k, at.BOUND, total)
-    k[sim.FLOW_NS] = k[sim.NOW] + 1 + int(wait * 1e9)
+    s.flow_ns = s.now + 1 + int(wait * 1e9)

@@ -17,7 +17,7 @@ from tercel.market.flow.queue_reactive.withdrawals import withdraw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add
-from tercel.market.simulator.float_bits import real
+from tercel.market.simulator.records import state_at
 
 
 @kernel
@@ -66,9 +66,10 @@ def wants(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 @kernel
 def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> int:
     """An order behind the `after`-th level (-1: a first one), by the laws of gaps and of deep lots; its slot or -1."""
+    s = state_at(k)
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     if after < 0:
-        price = k[sim.LAST_BID] if side > 0 else k[sim.LAST_ASK]
+        price = s.last_bid if side > 0 else s.last_ask
         other = best(b, -side)
         if other != NO_BID and other != NO_ASK and (other - price) * side <= 0:
             price = other - side
@@ -82,8 +83,8 @@ def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> int:
     if slot >= 0:
         k[q.REFILLS] += 1
         lots = int(flow[q.DEEP_LOTS + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
-        if k[sim.REGIME] != 0:  # what comes into view has lived under the same rates
-            lots = max(int(lots * real(k, sim.LIMIT_FACTOR) / real(k, sim.CANCEL_FACTOR) + 0.5), 1)
+        if s.regime != 0:  # what comes into view has lived under the same rates
+            lots = max(int(lots * s.limit_factor / s.cancel_factor + 0.5), 1)
         public_add(b, k, slot, side, price, lots)
     return int(slot)
 

@@ -10,6 +10,7 @@ from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import dropped, gone, touch
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade
+from tercel.market.simulator.records import state_at
 
 
 @kernel
@@ -48,7 +49,8 @@ def _bursts(k: Longs, flow: Floats, side: int, bursts: int) -> None:
 @kernel
 def _price(k: Longs, flow: Floats, side: int) -> int:
     """Where hidden lots rest: a share of the spread away from their side, at most half of it, whole ticks."""
+    s = state_at(k)
     law = dropped(k, side) * q.SPREADS + k[q.I_STATE] // q.TOUCHES
     i = int(uniform(k, sim.FLOW_RNG) * q.HIDDEN_POINTS)
-    away = flow[q.HIDDEN_AT + law * q.HIDDEN_POINTS + i] * (k[sim.PUBLIC_ASK] - k[sim.PUBLIC_BID])
+    away = flow[q.HIDDEN_AT + law * q.HIDDEN_POINTS + i] * (s.public_ask - s.public_bid)
     return int(touch(k, side) + side * int(away + 0.5))

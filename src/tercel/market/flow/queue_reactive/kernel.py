@@ -38,12 +38,14 @@ from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, rem
 from tercel.market.flow.queue_reactive.withdrawals import cancel, stand, withdraw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real, real
+from tercel.market.simulator.records import state_at
 
 
 @kernel
 def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     """One event of the flow at time FLOW_NS, and when the next one comes."""
-    now = k[sim.FLOW_NS]
+    s = state_at(k)
+    now = s.flow_ns
     if now >= k[q.MINUTE_END]:
         next_minute(k, flow, now)
     after_bid, after_ask = wants(b, k, flow, 1), wants(b, k, flow, -1)
@@ -74,21 +76,23 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
         event = choose(k, flow, ask - bid, b[lay.LIVE])
         side = k[q.P_SIDE] if event & 1 == 0 else -k[q.P_SIDE]
         _act(b, k, flow, now, event >> 1, side)
-    k[sim.FLOW_NS] = now + next_wait(k, flow, k[sim.PUBLIC_ASK] - k[sim.PUBLIC_BID])
+    s.flow_ns = now + next_wait(k, flow, s.public_ask - s.public_bid)
 
 
 @kernel
 def _lay(b: Packed, k: Longs, flow: Floats, now: int, side: int, after: int) -> None:
     """The event is an order that a thin side wants."""
+    s = state_at(k)
     slot = refill(b, k, flow, side, after)
     if slot >= 0:
         o = order_at(b, slot)
-        mid2 = k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK]
+        mid2 = s.public_bid + s.public_ask
         remember(k, now, q.LIMIT_DEEPER, side, o.price, o.qty, mid2)
 
 
 @kernel
 def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> None:
+    s = state_at(k)
     lots, price = 0, 0
     if kind == q.MARKET:
         hidden(k, flow, -side)
@@ -105,18 +109,19 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
     if lots == 0:
         k[q.VOID] += 1
         return
-    if k[sim.PUBLIC_BID] == NO_BID or k[sim.PUBLIC_ASK] == NO_ASK:
+    if s.public_bid == NO_BID or s.public_ask == NO_ASK:
         repair(b, k, flow)
-    remember(k, now, kind, side, price, lots, k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK])
+    remember(k, now, kind, side, price, lots, s.public_bid + s.public_ask)
 
 
 @kernel
 def _drift(k: Longs, flow: Floats) -> None:
     """Step of an Ornstein-Uhlenbeck drift that comes from outside, a few times a second."""
-    elapsed = k[sim.FLOW_NS] - k[q.DRIFT_SEEN]
+    s = state_at(k)
+    elapsed = s.flow_ns - k[q.DRIFT_SEEN]
     if elapsed < NS_PER_SECOND // 4:
         return
-    k[q.DRIFT_SEEN] = k[sim.FLOW_NS]
+    k[q.DRIFT_SEEN] = s.flow_ns
     keep = exp(-elapsed / flow[q.DRIFT_NS])
     noise = 0.0  # a sum of uniforms is normal enough for a lean
     for _ in range(4):
@@ -131,6 +136,7 @@ def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
 
     Nothing here branches on what is drawn: an event is chosen by counting, and a factor that is not in force is 1.
     """
+    s = state_at(k)
     flip = 0 if k[q.P_SIDE] > 0 else 1
     near, far, deep_near, deep_far = offsets(k, flow, flip, live)
     markets = real(k, q.MARKETS)
@@ -141,7 +147,7 @@ def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
     w6, w7 = product(k, flow, 6) * near, product(k, flow, 7) * far
     w8, w9 = product(k, flow, 8) * deep_near, product(k, flow, 9) * deep_far
     w10, w11 = product(k, flow, 10) * markets, product(k, flow, 11) * markets
-    if k[sim.REGIME] != 0 or k[sim.IMPACT] == sim.WEIGHTS or flow[q.DRIFT_SD] > 0.0:
+    if s.regime != 0 or s.impact == sim.WEIGHTS or flow[q.DRIFT_SD] > 0.0:
         plain = w0 + w1 + w2 + w3 + w4 + w5 + w6 + w7 + w8 + w9 + w10 + w11
         limit, market, market2, cancel, up, down, lean = leans(k)
         w0, w1 = w0 * (limit * (1.0 + lean) * up), w1 * (limit * (1.0 - lean) * down)
@@ -203,15 +209,16 @@ def leans(k: Longs) -> tuple[float, float, float, float, float, float, float]:
     Factors of limit orders, of market orders on the side of the frame and on the opposite one, of cancels; of what
     moves the mid with that side by the drift, and against it; the regime's lean to that side.
     """
+    s = state_at(k)
     side = float(k[q.P_SIDE])
     limit = market = cancel = up = down = 1.0
     lean = 0.0
-    if k[sim.REGIME] != 0:
-        limit, market, cancel = real(k, sim.LIMIT_FACTOR), real(k, sim.MARKET_FACTOR), real(k, sim.CANCEL_FACTOR)
-        lean = side * real(k, sim.LEAN)
+    if s.regime != 0:
+        limit, market, cancel = s.limit_factor, s.market_factor, s.cancel_factor
+        lean = side * s.lean
     same, opposite = market * (1.0 + lean), market * (1.0 - lean)
-    if k[sim.IMPACT] == sim.WEIGHTS:
-        bias = real(k, sim.BIAS)
+    if s.impact == sim.WEIGHTS:
+        bias = s.bias
         same *= exp(abs(bias)) if side * bias < 0.0 else 1.0
         opposite *= exp(abs(bias)) if side * bias > 0.0 else 1.0
     drift = real(k, q.DRIFT)

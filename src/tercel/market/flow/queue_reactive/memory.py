@@ -12,6 +12,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real, real
+from tercel.market.simulator.records import state_at
 
 
 @kernel
@@ -36,7 +37,8 @@ def touch_class(flow: Floats, same: int, opposite: int) -> int:
 @kernel
 def touch(k: Longs, side: int) -> int:
     """The best public price of a side, NO_BID or NO_ASK."""
-    return int(k[sim.PUBLIC_BID] if side > 0 else k[sim.PUBLIC_ASK])
+    s = state_at(k)
+    return int(s.public_bid if side > 0 else s.public_ask)
 
 
 @kernel
@@ -268,6 +270,7 @@ def _empty(k: Longs, now: int, side: int, what: int, cell: int) -> None:
 @kernel
 def next_minute(k: Longs, flow: Floats, now: int) -> None:
     """The activity of the minute that begins: the next of its block, or the first of a block drawn anew."""
+    s = state_at(k)
     minutes = int(flow[q.MINUTES])
     if k[q.BLOCK_LEFT] <= 0 or k[q.AT_MINUTE] + 1 >= minutes:
         starts = max(minutes - q.BLOCK + 1, 1)
@@ -278,19 +281,20 @@ def next_minute(k: Longs, flow: Floats, now: int) -> None:
     k[q.BLOCK_LEFT] -= 1
     row = q.MINUTE_TABLE + k[q.AT_MINUTE] * q.MINUTE
     session = int(flow[q.SESSION])
-    time_of_day = (now - k[sim.SESSION_NS]) % session
+    time_of_day = (now - s.session_ns) % session
     season = flow[q.SEASON + min(int(time_of_day * q.SEASONS / session), q.SEASONS - 1)]
     activity = season * flow[row]
     k[q.ACTIVITY] = class_of(flow, q.ACTIVITY_EDGES, q.ACTIVITIES - 1, activity)
     put_real(k, q.PACE, min(max(activity / flow[q.ACTIVITY_MEAN + k[q.ACTIVITY]], 0.25), 4.0))
     put_real(k, q.MARKETS, flow[row + 1])
     k[q.DAY] = int(flow[row + 2])
-    k[q.MINUTE_END] = now - (now - k[sim.SESSION_NS]) % (60 * NS_PER_SECOND) + 60 * NS_PER_SECOND
+    k[q.MINUTE_END] = now - (now - s.session_ns) % (60 * NS_PER_SECOND) + 60 * NS_PER_SECOND
 
 
 @kernel
 def next_wait(k: Longs, flow: Floats, spread: int) -> int:
     """Draw the class of the wait to the next event and the wait itself, ns."""
+    s = state_at(k)
     law = q.WAIT_LAW + wait_row(k, flow, spread, k[q.ACTIVITY]) * q.WAITS
     u = uniform(k, sim.FLOW_RNG)
     i = class_of(flow, law, q.WAITS - 1, u)
@@ -301,7 +305,7 @@ def next_wait(k: Longs, flow: Floats, spread: int) -> int:
     wait = flow[at] + (x - j) * (flow[at + 1] - flow[at])
     if wait >= flow[q.SHORT_NS]:
         wait *= flow[q.CLOCK] / real(k, q.PACE)
-    if k[sim.REGIME] != 0:
-        wait /= max(real(k, sim.PACE_FACTOR) * real(k, q.RATE), 1e-6)
+    if s.regime != 0:
+        wait /= max(s.pace_factor * real(k, q.RATE), 1e-6)
     step = flow[q.RESOLUTION]
     return int(math.floor(wait / step + 0.5) * step)

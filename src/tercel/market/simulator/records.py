@@ -1,0 +1,94 @@
+"""The words of a market's state, and the rows that lie in it, by name: `state_at(k).now` is a word of the array itself.
+
+Kernels say names; Python says places (`layout`), since NumPy takes microseconds to find a field of a record.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tercel.core.jit import Longs, inlined_kernel
+from tercel.core.memory import record_at
+from tercel.market.simulator import layout as sim
+
+_WORDS = (
+    *("now", "flow_ns", "due_ns", "due_events", "due_volume", "due_held", "halted", "model", "attention", "cursor"),
+    *("cursor_end", "feed_levels", "attentive", "record"),
+    *("events", "bought", "sold", "ofi", "variance", "mid2", "public_bid", "public_ask", "last_bid", "last_ask"),
+    *("refilled", "double_lots"),
+    *("side", "quantity", "left", "start_ns", "horizon_ns", "decision", "decisions", "phase", "arrival_mid2"),
+    *("own_sequence", "waiting_take", "waiting_limit", "waiting_anchor", "waiting_step", "own_overflow"),
+    *("latency_kind", "latency_a", "latency_b", "at_mid"),
+    *("spread", "walk", "timing", "forced_spread", "forced_walk", "forced_timing"),
+    *("passive_lots", "forced_lots", "unfilled_lots", "fill_rows", "step_cash", "decision_mid2", "clock_events"),
+    *("command_head", "command_tail", "command_last_ns", "command_overflow", "clock_volume", "run_out", "began_ns"),
+    *("record_at", "record_rows", "log_at", "log_rows", "aggressor_mid2", "aggressor_side", "aggressor_ns"),
+    *("theirs", "limit", "grid_next", "grid_points"),
+    *("alpha", "alpha_sd", "half_life_ns", "urgency", "max_participation", "styles", "size_multiplier"),
+    *("session_ns", "regime_ns", "regime", "change_ns", "phase_ns", "season_ns", "regime_phase", "entry"),
+    *("impact_ns", "impact", "shift", "pending", "law_ns"),
+    *("maker_fee", "taker_fee", "maker_rate", "taker_rate", "fees", "fees_rest", "hidden_lots"),
+    *("feed_kind", "feed_a", "feed_b", "feed_at_ns", "feed_drawn"),
+    *("apart", "restore_ns", "mirror_row", "mirror_at", "mirror_room", "translated_lots", "crossed_lots"),
+    *("worst_paid", "unfilled_ticks", "unfilled_paid"),
+)
+_REALS = ("limit_factor", "market_factor", "cancel_factor", "pace_factor", "lean", "season", "bias", "rounding")
+_TALLIES = ("events", "bought", "sold", "ofi", "variance", "mid2")
+
+
+def record_of(places: dict[str, int], words: int, reals: tuple[str, ...] = ()) -> Any:
+    """A record of so many words of 64 bits with names for some: where each lies, and which are floats."""
+    formats = [np.float64 if name in reals else np.int64 for name in places]
+    offsets = [8 * place for place in places.values()]
+    fields = {"names": list(places), "formats": formats, "offsets": offsets, "itemsize": 8 * words}
+    return np.dtype((np.record, fields))  # type: ignore[call-overload]
+
+
+def _row(*names: str) -> Any:
+    return record_of({name: place for place, name in enumerate(names)}, len(names))
+
+
+STATE = record_of(
+    {name: getattr(sim, name.upper()) for name in (*_WORDS, *_REALS)}
+    | {f"seen_{name}": sim.SEEN + i for i, name in enumerate(_TALLIES)}
+    | {f"arrived_{name}": sim.ARRIVED + i for i, name in enumerate(_TALLIES[:5])},
+    sim.GRID,
+    _REALS,
+)
+"""Tables, streams, rings and the memory of a flow have no name in it."""
+ROW = _row("ns", "kind", "who", "side", "price", "lots", "mid2", "touch2")
+COMMAND = _row("ns", "what", "who", "price", "lots", "how")
+FILL = _row("ns", "price", "lots", "mid2", "touch2", "passive", "forced")
+
+_state, _record, _command, _fill = record_at(STATE), record_at(ROW), record_at(COMMAND), record_at(FILL)
+
+
+@inlined_kernel
+def state_at(k: Longs) -> Any:
+    """The words of a market."""
+    return _state(k, 0)
+
+
+@inlined_kernel
+def row_at(rows: Longs, at: int) -> Any:
+    """The row of a record whose first word is `rows[at]`."""
+    return _record(rows, at)
+
+
+@inlined_kernel
+def recorded_at(k: Longs, n: int) -> Any:
+    """Row number `n` of the market's record, which wraps."""
+    s = state_at(k)
+    return _record(k, s.record_at + n % s.record_rows * sim.RECORD_WORDS)
+
+
+@inlined_kernel
+def command_at(k: Longs, n: int) -> Any:
+    """Command number `n` in the ring."""
+    return _command(k, sim.COMMANDS + n % sim.COMMAND_SLOTS * sim.COMMAND)
+
+
+@inlined_kernel
+def fill_at(k: Longs, n: int) -> Any:
+    """Row `n` of the log of own fills."""
+    return _fill(k, state_at(k).log_at + n * sim.FILL_WORDS)
