@@ -4,6 +4,8 @@ What a row may do is checked before anything changes, so that a record with a ga
 it astray. Layouts of rows are those of the record (`market.simulator.layout`).
 """
 
+from enum import IntEnum
+
 from tercel.core.jit import Floats, Longs, Packed, Singles, kernel
 from tercel.core.memory import fixed
 from tercel.core.vocabulary import FOREVER_NS
@@ -29,6 +31,7 @@ from tercel.market.simulator.account import (
     write,
 )
 from tercel.market.simulator.engine import decision_is_due, mark_grid
+from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import empty_public, roll, take_block
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
 
@@ -55,17 +58,27 @@ IS_COMMAND = 7  # no fault: a recorded command, to be compared with the driver's
 FARTHEST_SHIFT = 1 << 20
 """Ticks by which no book is translated at once."""
 
-# -- what Python asks (see `serve`) ------------------------------------------------------------------------------------
-LOOK = 0
-ANSWER = 1
-COLLECT = 2
-WITHDRAW = 3
-SKIP = 4
-OBSERVE = 5
-OBEY = 6
-SEND_WAITING = 7
-CLOSE = 8
-END = 9
+
+class Request(IntEnum):
+    """What Python asks of one market's decisions."""
+
+    LOOK = 0
+    """To the next decision due by `now`."""
+    ANSWER = 1
+    """The intent is reconciled, then LOOK."""
+    COLLECT = 2
+    """Commands since ring position `since`."""
+    WITHDRAW = 3
+    """The intent is reconciled, what was sent is collected; no decision is taken."""
+    SKIP = 4
+    """Decisions due by `now` pass with the intent, what was sent is collected."""
+    OBSERVE = 5
+    """This and the rest: one step each, nothing is collected."""
+    OBEY = 6
+    SEND_WAITING = 7
+    CLOSE = 8
+    END = 9
+
 
 # -- what falls due ---------------------------------------------------------------------------------------------------
 NOTHING = 0
@@ -96,12 +109,13 @@ def public_fault(b: Packed, k: Longs, kind: int, who: int, price: int, lots: int
         return FINE
     if kind == sim.SHIFTED:
         return FINE if 0 < abs(price) < FARTHEST_SHIFT else BAD_PRICE
-    return FINE if kind == sim.WALKED and k[sim.MODEL] == sim.MARTINGALE else BAD_KIND
+    return FINE if kind == sim.WALKED and state_at(k).model == sim.MARTINGALE else BAD_KIND
 
 
 @kernel
 def own_fault(b: Packed, k: Longs, kind: int, who: int, how: int, price: int, lots: int) -> int:
     """Whether the venue can have said this of an own order."""
+    s = state_at(k)
     if who < 0 or who >= fixed(b, lay.OWN):
         return BAD_OWN
     led = ledger_at(b, who)
@@ -115,7 +129,7 @@ def own_fault(b: Packed, k: Longs, kind: int, who: int, how: int, price: int, lo
         return BAD_OWN
     if (
         ends_command(b, kind, who, how, price, lots)
-        and k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL]
+        and s.command_head == s.command_tail
     ):  # fmt: skip
         return UNSENT
     return FINE
@@ -136,55 +150,57 @@ def ends_command(b: Packed, kind: int, who: int, how: int, requested: int, lots:
 @kernel
 def apply_own(b: Packed, k: Longs, row: Longs) -> int:
     """A report of the venue on an own order; lots that waited for it are sent."""
-    kind, who, how, price, lots = row[sim.R_KIND], row[sim.R_WHO], row[sim.R_SIDE], row[sim.R_PRICE], row[sim.R_LOTS]
+    s = state_at(k)
+    r = row_at(row, 0)
+    kind, who, how, price, lots = r.kind, r.who, r.side, r.price, r.lots
     fault = own_fault(b, k, kind, who, how, price, lots)
     if fault != FINE:
         return fault
     arrives = kind != sim.OWN_FILL or how & 1 == 0
-    mark_grid(k, row[sim.R_NS] + (1 if arrives else 0))
-    k[sim.NOW] = row[sim.R_NS]
+    mark_grid(k, r.ns + (1 if arrives else 0))
+    s.now = r.ns
     if ends_command(b, kind, who, how, price, lots):
-        k[sim.COMMAND_HEAD] += 1
+        s.command_head += 1
     if kind == sim.OWN_REST:
-        own_rest(b, k, who, price, lots, row[sim.R_MID2] != 0)
+        own_rest(b, k, who, price, lots, r.mid2 != 0)
     elif kind == sim.OWN_FILL:
-        own_fill(
-            b, k, who, price, lots, row[sim.R_MID2], row[sim.R_TOUCH2], how & 1 != 0, how & 2 != 0
-        )  # fmt: skip
+        own_fill(b, k, who, price, lots, r.mid2, r.touch2, how & 1 != 0, how & 2 != 0)
     else:
         if kind == sim.OWN_DENIED:
-            k[sim.WAITING_TAKE] = 0
+            s.waiting_take = 0
             for j in range(sim.RUNGS):
                 k[sim.WAITING_REST + j] = 0
         own_dead(b, k, who, lots, price)
-    if k[sim.ATTENTION] != 0:
-        k[sim.ATTENTION] = 0
+    if s.attention != 0:
+        s.attention = 0
         send_waiting(b, k)
-    if k[sim.PHASE] == sim.CLOSING and k[sim.LEFT] == 0:
+    if s.phase == sim.CLOSING and s.left == 0:
         mark_grid(k, FOREVER_NS)
-        k[sim.PHASE] = sim.DONE
+        s.phase = sim.DONE
     return FINE
 
 
 @kernel
 def guide(k: Longs, row: Longs) -> None:
     """New guidance, seen from the next decision on."""
-    mark_grid(k, row[sim.R_NS])
-    k[sim.NOW] = row[sim.R_NS]
-    k[sim.ALPHA] = row[sim.R_WHO]
-    k[sim.ALPHA_SD] = row[sim.R_SIDE]
-    k[sim.HALF_LIFE_NS] = row[sim.R_PRICE]
-    k[sim.URGENCY] = row[sim.R_LOTS]
-    k[sim.MAX_PARTICIPATION] = row[sim.R_MID2]
-    k[sim.STYLES] = row[sim.R_TOUCH2] >> 32
-    k[sim.SIZE_MULTIPLIER] = row[sim.R_TOUCH2] & 0xFFFFFFFF
+    s, r = state_at(k), row_at(row, 0)
+    mark_grid(k, r.ns)
+    s.now = r.ns
+    s.alpha = r.who
+    s.alpha_sd = r.side
+    s.half_life_ns = r.price
+    s.urgency = r.lots
+    s.max_participation = r.mid2
+    s.styles = r.touch2 >> 32
+    s.size_multiplier = r.touch2 & 0xFFFFFFFF
 
 
 @kernel
 def apply_row(b: Packed, k: Longs, row: Longs) -> int:
     """One recorded row meets the market. Returns FINE, or why nothing was done."""
-    kind, who, side, price, lots = row[sim.R_KIND], row[sim.R_WHO], row[sim.R_SIDE], row[sim.R_PRICE], row[sim.R_LOTS]
-    if row[sim.R_NS] < k[sim.NOW]:
+    s, r = state_at(k), row_at(row, 0)
+    kind, who, side, price, lots = r.kind, r.who, r.side, r.price, r.lots
+    if r.ns < s.now:
         return BACKWARDS
     if kind == sim.OWN_SENT:
         return IS_COMMAND
@@ -194,16 +210,16 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
         guide(k, row)
         return FINE
     if kind == sim.REGIME_IS:  # known to the simulated venue alone: no observation tells of it
-        mark_grid(k, row[sim.R_NS])
-        k[sim.NOW] = row[sim.R_NS]
+        mark_grid(k, r.ns)
+        s.now = r.ns
         write(k, kind, who, side, price, lots, 0, 0)
         return FINE
     fault = public_fault(b, k, kind, who, price, lots)
     if fault != FINE:
         return fault
-    ours = kind == EXECUTE and row[sim.R_TOUCH2] != 0
-    mark_grid(k, row[sim.R_NS] + (1 if ours else 0))
-    k[sim.NOW] = row[sim.R_NS]
+    ours = kind == EXECUTE and r.touch2 != 0
+    mark_grid(k, r.ns + (1 if ours else 0))
+    s.now = r.ns
     if kind == ADD:
         if b[lay.OWN_RESTING] > 0:
             settle_frozen(b, side, price)
@@ -224,40 +240,41 @@ def apply_row(b: Packed, k: Longs, row: Longs) -> int:
     elif kind == sim.SHIFTED:
         shift_public(b, k, price)
     elif kind == STATUS:
-        k[sim.HALTED] = 0 if price == 1 else 1
-        if k[sim.HALTED] == 0 and k[sim.DUE_HELD] != 0:  # taken late, at the end of the halt
-            k[sim.DUE_HELD] = 0
-            k[sim.DUE_NS] = k[sim.NOW]
+        s.halted = 0 if price == 1 else 1
+        if s.halted == 0 and s.due_held != 0:  # taken late, at the end of the halt
+            s.due_held = 0
+            s.due_ns = s.now
         write(k, kind, who, side, price, lots, 0, 0)
     else:
         hidden_trade(k, side, price, lots)
     if decision_is_due(k):
-        k[sim.DUE_NS] = k[sim.NOW]
+        s.due_ns = s.now
     return FINE
 
 
 @kernel
 def fall_due(b: Packed, k: Longs, now: int) -> int:
     """What falls due once everything up to `now` has been seen: NOTHING, DECIDE or CLOSED."""
-    due = max(k[sim.DUE_NS], k[sim.NOW])
-    if k[sim.PHASE] != sim.WORKING or due > now:
+    s = state_at(k)
+    due = max(s.due_ns, s.now)
+    if s.phase != sim.WORKING or due > now:
         return NOTHING
     mark_grid(k, due + 1)
-    k[sim.NOW] = due
-    if k[sim.HALTED] != 0:
-        k[sim.DUE_HELD] = 1
-        k[sim.DUE_NS] = FOREVER_NS
+    s.now = due
+    if s.halted != 0:
+        s.due_held = 1
+        s.due_ns = FOREVER_NS
         return NOTHING
-    k[sim.DUE_EVENTS] = FOREVER_NS
-    k[sim.DUE_VOLUME] = FOREVER_NS
-    over = k[sim.NOW] >= k[sim.START_NS] + k[sim.HORIZON_NS]
-    if over and k[sim.LEFT] > 0:
-        k[sim.PHASE] = sim.CLOSING
+    s.due_events = FOREVER_NS
+    s.due_volume = FOREVER_NS
+    over = s.now >= s.start_ns + s.horizon_ns
+    if over and s.left > 0:
+        s.phase = sim.CLOSING
         force(b, k)
         return CLOSED
-    if over or (k[sim.LEFT] == 0 and k[sim.RUN_OUT] == 0):
+    if over or (s.left == 0 and s.run_out == 0):
         mark_grid(k, FOREVER_NS if over else 0)
-        k[sim.PHASE] = sim.DONE
+        s.phase = sim.DONE
         return NOTHING
     return DECIDE
 
@@ -265,18 +282,20 @@ def fall_due(b: Packed, k: Longs, now: int) -> int:
 @kernel
 def answer(b: Packed, k: Longs, intent: Packed) -> None:
     """Reconcile with what is wanted; the clock runs to the next decision."""
-    if k[sim.LEFT] > 0:
+    s = state_at(k)
+    if s.left > 0:
         reconcile(b, k, intent)
-    k[sim.DECISION] += 1
+    s.decision += 1
     schedule(k)
 
 
 @kernel
 def collect(k: Longs, since: int, out: Longs, at: int) -> int:
     """Copy the commands sent since ring position `since` to rows `at` and on; returns the row after the last."""
-    for n in range(since, k[sim.COMMAND_TAIL]):
+    s = state_at(k)
+    for n in range(since, s.command_tail):
         c = sim.COMMANDS + (n % sim.COMMAND_SLOTS) * sim.COMMAND
-        out[at, C_NS] = k[sim.NOW]
+        out[at, C_NS] = s.now
         for word in range(sim.WHAT, sim.COMMAND):
             out[at, word] = k[c + word]
         at += 1
@@ -284,18 +303,14 @@ def collect(k: Longs, since: int, out: Longs, at: int) -> int:
 
 
 @kernel
-def serve(
+def _serve(
     b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, out: Longs, intent: Packed,
     what: int, since: int, now: int, at: int,
 ) -> int:  # fmt: skip
-    """What Python asks of one market's decisions, behind one compiled entry.
+    """Serve a `Request`, behind one compiled entry.
 
     Parameters
     ----------
-    what : int
-        LOOK: to the next decision due by `now`. ANSWER: with `intent`, then LOOK. COLLECT: commands since ring
-        position `since`. WITHDRAW: reconcile with `intent`, and collect. SKIP: let decisions due by `now` pass with
-        `intent`, and collect. OBSERVE, OBEY, SEND_WAITING, CLOSE, END: one step each, nothing collected.
     x, m, o, draw
         Out: what is observed.
     out, at
@@ -305,42 +320,51 @@ def serve(
     -------
     The row after the last command; for LOOK and ANSWER minus one minus that when a decision is due and observed.
     """
-    if what == OBSERVE:
+    s = state_at(k)
+    if what == Request.OBSERVE:
         observe_and_draw(b, k, x, m, o, draw, 0)
         return at
-    if what == SEND_WAITING:
+    if what == Request.SEND_WAITING:
         send_waiting(b, k)
         return at
-    if what == CLOSE:
-        k[sim.PHASE] = sim.CLOSING
+    if what == Request.CLOSE:
+        s.phase = sim.CLOSING
         force(b, k)
         return at
-    if what == END:
+    if what == Request.END:
         end(k)
         return at
-    if what != COLLECT:
-        since = k[sim.COMMAND_TAIL]
-    if what == WITHDRAW:
+    if what != Request.COLLECT:
+        since = s.command_tail
+    if what == Request.WITHDRAW:
         reconcile(b, k, intent)
-    skips = what == SKIP
-    answers = what == ANSWER or what == OBEY
+    skips = what == Request.SKIP
+    answers = what == Request.ANSWER or what == Request.OBEY
     while True:
         if answers:
             answer(b, k, intent)
-        if what == OBEY:
+        if what == Request.OBEY:
             return at
         answers = skips
         if not skips:
             at = collect(k, since, out, at)
-            if what == COLLECT or what == WITHDRAW:
+            if what == Request.COLLECT or what == Request.WITHDRAW:
                 return at
-            since = k[sim.COMMAND_TAIL]
+            since = s.command_tail
         why = fall_due(b, k, now)
         if why == DECIDE and not skips:
             observe_and_draw(b, k, x, m, o, draw, 0)
             return -1 - at
         if why != DECIDE:
             return collect(k, since, out, at)
+
+
+def serve(
+    b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, out: Longs, intent: Packed,
+    what: Request, since: int = 0, now: int = 0, at: int = 0,
+) -> int:  # fmt: skip
+    """Serve a request: see `_serve`."""
+    return _serve(b, k, x, m, o, draw, out, intent, int(what), since, now, at)
 
 
 @kernel
@@ -353,7 +377,7 @@ def decide_mlp(
     Observe, network, action, intent, commands. Returns the row of `out` after the last command.
     """
     while True:
-        since = k[sim.COMMAND_TAIL]
+        since = state_at(k).command_tail
         why = fall_due(b, k, now)
         if why == DECIDE:
             observe_and_draw(b, k, x, m, o, draw, 0)
@@ -375,11 +399,12 @@ def drive_mlp(
     x: Longs, m: Longs, o: Singles, draw: Floats, intent: Packed, out: Longs, row: Longs, last: bool,
 ) -> int:  # fmt: skip
     """A row and the decisions around it. Returns the number of commands, or minus why the row was refused."""
-    ns = row[sim.R_NS]
+    s = state_at(k)
+    ns = row_at(row, 0).ns
     n = 0
-    if ns > k[sim.DUE_NS]:
+    if ns > s.due_ns:
         n = decide_mlp(b, k, w, net, scratch, values, x, m, o, draw, intent, out, ns - 1, n)
-    since = k[sim.COMMAND_TAIL]
+    since = s.command_tail
     fault = apply_row(b, k, row)
     if fault != FINE:
         return -fault

@@ -372,10 +372,7 @@ class ParentExecutor:
             self._rows = np.zeros((2 * len(rows), sim.RECORD_WORDS), np.int64)
         at, n = 0, len(rows)
         while at < n:
-            at = kernels.hear(
-                kernels.FOLLOW, driver.book, driver.state, rows, at,
-                self._who_of, self._group, self._marks, self._rows, kernels.NO_HISTORY,
-            )  # fmt: skip
+            at = kernels.follow(driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, self._rows)
             self._keep_marks()
             if self._group[kernels.G_FAULT]:
                 raise TapeError(

@@ -1,5 +1,6 @@
 """Market data into rows of a driver: a whole array at once, own orders marked, aggressors remembered."""
 
+from enum import IntEnum
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from tercel.market.book.ladder import best, insert, public_lots_at
 from tercel.market.book.records import ledger_at, order_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.crossing import outside_feed
+from tercel.market.simulator.records import row_at, state_at
 from tercel.market.simulator.replay import touch_from_book
 from tercel.market.tape.schema import ADD, EXECUTE, ROLL_IN, STATUS
 
@@ -38,12 +40,16 @@ HISTORY_WORDS = 8
 H_COUNT = 0  # the first row's first field counts what was written
 
 
-# -- what is applied: see `hear` ---------------------------------------------------------------------------------------
-FOLLOW = 0
-PUBLIC = 1
-LOAD = 2
-KEEP = 3
-ROW = 4
+class Heard(IntEnum):
+    """What followers and executors hear: see the functions below."""
+
+    FOLLOW = 0
+    PUBLIC = 1
+    LOAD = 2
+    KEEP = 3
+    ROW = 4
+
+
 NO_WHO: Final = np.zeros(0, np.int64)
 NO_GROUP: Final = np.zeros(GROUP_WORDS, np.int64)
 NO_MARKS: Final = np.zeros((0, MARK_WORDS), np.int64)
@@ -52,29 +58,21 @@ NO_ROWS: Final = np.zeros((0, 8), np.int64)
 
 
 @kernel
-def hear(
+def _hear(
     what: int, b: Packed, k: Longs, rows: Longs, at: int,
     who_of: Longs, group: Longs, marks: Longs, out: Longs, history: Longs,
 ) -> int:  # fmt: skip
-    """What followers and executors process, behind one compiled entry, since all of it needs the whole book.
-
-    FOLLOW, PUBLIC, LOAD, KEEP: as `follow`, `follow_public`, `load`, `keep_tallies`; ROW: `rows[0]` is a driver's row.
-    """
-    if what == FOLLOW:
-        return follow(b, k, rows, at, who_of, group, marks, out)
-    if what == PUBLIC:
-        return follow_public(b, k, rows, out[0], history)
-    if what == LOAD:
-        return load(b, k, rows)
-    if what == KEEP:
-        keep_tallies(k, history)
+    """All that is heard, behind one compiled entry, since all of it needs the whole book."""
+    if what == Heard.FOLLOW:
+        return _follow(b, k, rows, at, who_of, group, marks, out)
+    if what == Heard.PUBLIC:
+        return _follow_public(b, k, rows, out[0], history)
+    if what == Heard.LOAD:
+        return _load(b, k, rows)
+    if what == Heard.KEEP:
+        _keep_tallies(k, history)
         return 0
     return apply_row(b, k, rows[0])
-
-
-def apply_heard(b: Packed, k: Longs, row: Longs) -> int:
-    """As `driver_kernels.apply_row`, by the kernel that is compiled anyway."""
-    return hear(ROW, b, k, row.reshape(1, -1), 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY)
 
 
 @kernel
@@ -91,24 +89,26 @@ def slot_of(b: Packed, row: Longs) -> int:
 @kernel
 def public_row(b: Packed, k: Longs, row: Longs, ours: bool, out: Longs) -> None:
     """A market-data row in the fields of the record; time never goes back."""
-    out[sim.R_NS] = max(row[M_NS], k[sim.NOW])
-    out[sim.R_KIND] = row[M_KIND]
-    out[sim.R_WHO] = slot_of(b, row)
-    out[sim.R_SIDE] = row[M_SIDE]
-    out[sim.R_PRICE] = row[M_PRICE]
-    out[sim.R_LOTS] = row[M_LOTS]
-    out[sim.R_MID2] = 0
-    out[sim.R_TOUCH2] = 1 if ours else 0
+    r = row_at(out, 0)
+    r.ns = max(row[M_NS], state_at(k).now)
+    r.kind = row[M_KIND]
+    r.who = slot_of(b, row)
+    r.side = row[M_SIDE]
+    r.price = row[M_PRICE]
+    r.lots = row[M_LOTS]
+    r.mid2 = 0
+    r.touch2 = 1 if ours else 0
 
 
 @kernel
-def load(b: Packed, k: Longs, rows: Longs) -> int:
+def _load(b: Packed, k: Longs, rows: Longs) -> int:
     """Lay an empty book from a snapshot. Returns the rows that were understood."""
+    s = state_at(k)
     for i in range(rows.shape[0]):
         kind, who = rows[i, M_KIND], rows[i, M_ID]
-        k[sim.NOW] = max(k[sim.NOW], rows[i, M_NS])
+        s.now = max(s.now, rows[i, M_NS])
         if kind == STATUS:
-            k[sim.HALTED] = 0 if rows[i, M_PRICE] == 1 else 1
+            s.halted = 0 if rows[i, M_PRICE] == 1 else 1
             continue
         slot = who if who < fixed(b, lay.ORDERS) else who + fixed(b, lay.OWN)
         if slot < 0 or slot >= fixed(b, lay.ORDERS) + 2 * fixed(b, lay.OWN) or rows[i, M_LOTS] <= 0:
@@ -123,49 +123,52 @@ def load(b: Packed, k: Longs, rows: Longs) -> int:
 
 
 @kernel
-def follow_public(b: Packed, k: Longs, rows: Longs, out: Longs, history: Longs) -> int:
+def _follow_public(b: Packed, k: Longs, rows: Longs, out: Longs, history: Longs) -> int:
     """Apply rows to a book without own orders, tallies stored by time: 0, or minus why row `history[0, 1]` fails."""
+    s = state_at(k)
     for i in range(rows.shape[0]):
-        unknown = k[sim.MID2] == 0
+        unknown = s.mid2 == 0
         public_row(b, k, rows[i], False, out)
         fault = apply_row(b, k, out)
         if fault != FINE:
             history[0, 1] = i
             return -fault
-        if unknown and k[sim.MID2] != 0:
-            k[sim.VARIANCE] = 0  # the first mid is no move
-        keep_tallies(k, history)
+        if unknown and s.mid2 != 0:
+            s.variance = 0  # the first mid is no move
+        _keep_tallies(k, history)
     return 0
 
 
 @kernel
-def keep_tallies(k: Longs, history: Longs) -> None:
+def _keep_tallies(k: Longs, history: Longs) -> None:
     """Write how the tallies stand now; the last row of a moment stays."""
+    s = state_at(k)
     room = history.shape[0] - 1
     n = history[0, H_COUNT]
-    if n == 0 or history[1 + (n - 1) % room, H_NS] != k[sim.NOW]:
+    if n == 0 or history[1 + (n - 1) % room, H_NS] != s.now:
         n += 1
         history[0, H_COUNT] = n
     at = 1 + (n - 1) % room
-    history[at, H_NS] = k[sim.NOW]
+    history[at, H_NS] = s.now
     for j in range(6):
         history[at, 1 + j] = k[sim.EVENTS + j]
-    history[at, H_HALTED] = k[sim.HALTED]
+    history[at, H_HALTED] = s.halted
 
 
 @kernel
 def meet_aggressor(b: Packed, k: Longs, row: Longs, ns: int, group: Longs) -> None:
     """Keep mid and touch that an aggressor meets, as they were before its first lot."""
+    s = state_at(k)
     side, who = row[M_SIDE], row[M_AGGRESSOR]
     if group[G_NS] == ns and group[G_SIDE] == side and group[G_WHO] == who:
         return
     far = best(b, side)
     if far == NO_BID or far == NO_ASK:
-        far = k[sim.LAST_BID] if side > 0 else k[sim.LAST_ASK]
+        far = s.last_bid if side > 0 else s.last_ask
     group[G_NS] = ns
     group[G_SIDE] = side
     group[G_WHO] = who
-    group[G_MID2] = k[sim.MID2]
+    group[G_MID2] = s.mid2
     group[G_TOUCH2] = 2 * far
 
 
@@ -187,7 +190,7 @@ def own_of(who_of: Longs, who: int) -> int:
 
 
 @kernel
-def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Longs, marks: Longs, out: Longs) -> int:
+def _follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Longs, marks: Longs, out: Longs) -> int:
     """Apply rows from `at` on to a driver's market, up to a row before which a decision falls due.
 
     Parameters
@@ -203,11 +206,12 @@ def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Long
     -------
     The next row; on a fault (`group[G_FAULT]`) the one that does not fit.
     """
+    s = state_at(k)
     group[G_MARKS] = group[G_ROWS] = group[G_FAULT] = 0
     for i in range(at, rows.shape[0]):
         row, line = rows[i], out[group[G_ROWS]]
-        ns = max(row[M_NS], k[sim.NOW])
-        if (k[sim.PHASE] == sim.WORKING and ns > max(k[sim.DUE_NS], k[sim.NOW])) or group[G_MARKS] == marks.shape[0]:
+        ns = max(row[M_NS], s.now)
+        if (s.phase == sim.WORKING and ns > max(s.due_ns, s.now)) or group[G_MARKS] == marks.shape[0]:
             return i
         own, ours = own_of(who_of, row[M_ID]), False
         if row[M_KIND] == EXECUTE and row[M_LOTS] > 0:
@@ -224,9 +228,10 @@ def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Long
             side, price = row[M_SIDE], row[M_PRICE]
             hidden = outside_feed(b, k, side, price) and public_lots_at(b, side, price) == 0
             public_row(b, k, row, False, line)
-            line[sim.R_KIND] = sim.OWN_REST
-            line[sim.R_WHO] = own
-            line[sim.R_MID2] = 1 if hidden else 0
+            r = row_at(line, 0)
+            r.kind = sim.OWN_REST
+            r.who = own
+            r.mid2 = 1 if hidden else 0
         else:
             public_row(b, k, row, ours, line)
         fault = apply_row(b, k, line)
@@ -235,3 +240,31 @@ def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Long
             return i
         group[G_ROWS] += 1
     return int(rows.shape[0])
+
+
+# -- what Python calls ------------------------------------------------------------------------------------------------
+
+
+def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Longs, marks: Longs, out: Longs) -> int:
+    """Apply rows to a driver's market: see `_follow`."""
+    return _hear(int(Heard.FOLLOW), b, k, rows, at, who_of, group, marks, out, NO_HISTORY)
+
+
+def follow_public(b: Packed, k: Longs, rows: Longs, out: Longs, history: Longs) -> int:
+    """Apply rows to a book without own orders: see `_follow_public`; `out` int64 (1, RECORD_WORDS) is overwritten."""
+    return _hear(int(Heard.PUBLIC), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, out, history)
+
+
+def load(b: Packed, k: Longs, rows: Longs) -> int:
+    """Lay an empty book from a snapshot. Returns the rows that were understood."""
+    return _hear(int(Heard.LOAD), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY)
+
+
+def keep_tallies(b: Packed, k: Longs, history: Longs) -> None:
+    """Write how the tallies stand now."""
+    _hear(int(Heard.KEEP), b, k, NO_ROWS, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, history)
+
+
+def apply_heard(b: Packed, k: Longs, row: Longs) -> int:
+    """As `driver_kernels.apply_row`, by the kernel that is compiled anyway."""
+    return _hear(int(Heard.ROW), b, k, row.reshape(1, -1), 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY)

@@ -96,22 +96,16 @@ class Follower:
         if event.snapshot:
             self._begin(event.rows)
         elif self.ready and len(event.rows):
-            fault = self._apply(kernels.PUBLIC, event.rows)
+            fault = kernels.follow_public(self.book, self.state, event.rows, self._row, self._history)
             if fault < 0:
                 self.ready = False
                 row = event.rows[self._history[0, 1]].tolist()
                 raise TapeError(REASONS[-fault], f"row {row} of {self.instrument}", "subscribe to it anew")
 
-    def _apply(self, what: int, rows: Ints) -> int:
-        return kernels.hear(
-            what, self.book, self.state, rows, 0,
-            kernels.NO_WHO, kernels.NO_GROUP, kernels.NO_MARKS, self._row, self._history,
-        )  # fmt: skip
-
     def _begin(self, rows: Ints) -> None:
         tallies = self.state[sim.EVENTS : sim.EVENTS + 6].copy() if self.now_ns else None
         self._lay()
-        understood = self._apply(kernels.LOAD, rows)
+        understood = kernels.load(self.book, self.state, rows)
         if understood < len(rows):
             row = rows[understood].tolist()
             raise TapeError(
@@ -124,7 +118,7 @@ class Follower:
         else:  # what happened in the gap is not known: tallies go on from where they stood
             tallies[sim.MID2 - sim.EVENTS] = self.state[sim.MID2]
             self.state[sim.EVENTS : sim.EVENTS + 6] = tallies
-        self._apply(kernels.KEEP, rows)
+        kernels.keep_tallies(self.book, self.state, self._history)
         self.ready = True
 
     def tallies(self, at_ns: int) -> Ints:
