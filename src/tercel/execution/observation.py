@@ -103,6 +103,13 @@ def observe_private(b: Packed, k: Longs, x: Longs) -> None:
 
 
 @kernel
+def begin_interval(k: Longs) -> None:
+    """Keep the tallies as they stand: what the next observation counts from."""
+    for j in range(sim.SEEN_WORDS):
+        k[sim.SEEN + j] = k[sim.EVENTS + j]
+
+
+@kernel
 def observe_market(b: Packed, k: Longs, m: Longs) -> None:
     """The market row, own orders left out, and the start of the next interval."""
     s = state_at(k)
@@ -132,12 +139,7 @@ def observe_market(b: Packed, k: Longs, m: Longs) -> None:
         k[sim.PAST + j] = k[sim.PAST + j - sim.PAST_FEATURES]
     k[sim.PAST], k[sim.PAST + 1], k[sim.PAST + 2] = m[c.V_SAME], m[c.V_AGAINST], m[c.OFI]
     k[sim.PAST + 3], k[sim.PAST + 4], k[sim.PAST + 5] = m[c.RV], m[c.EVENTS], m[c.DRIFT]
-    s.seen_events = s.events
-    s.seen_bought = s.bought
-    s.seen_sold = s.sold
-    s.seen_ofi = s.ofi
-    s.seen_variance = s.variance
-    s.seen_mid2 = s.mid2
+    begin_interval(k)
 
 
 @kernel

@@ -7,7 +7,7 @@ many, and (fed from a record instead of a flow) the live driver.
 from tercel.core.jit import Floats, Longs, Packed, Singles, kernel, parallel_kernel, prange
 from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
-from tercel.execution.observation import observe
+from tercel.execution.observation import begin_interval, observe
 from tercel.execution.reconcile import force, reconcile, send_waiting
 from tercel.market.book import layout as lay
 from tercel.market.impact.kernel import whole_order_ticks
@@ -167,12 +167,7 @@ def begin(
     s.variance = 0  # long volatility is that of the warm-up and the episode, however long the world ran before
     s.due_ns = max(start - interval, s.began_ns)
     run(b, k, flow, tape)
-    s.seen_events = s.events
-    s.seen_bought = s.bought
-    s.seen_sold = s.sold
-    s.seen_ofi = s.ofi
-    s.seen_variance = s.variance
-    s.seen_mid2 = s.mid2
+    begin_interval(k)
     s.due_ns = start
     run(b, k, flow, tape)
     for j in range(5):
@@ -246,7 +241,7 @@ def act_at(
     intents: Packed, terms: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, i: int,
 ) -> None:  # fmt: skip
     """One decision of market `i`, and what it observes then; nothing where no episode goes on."""
-    if ks[i, sim.PHASE] == sim.WORKING:
+    if state_at(ks[i]).phase == sim.WORKING:
         act(bs[i], ks[i], flow, tape, intents[i], terms[i])
         observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
     else:

@@ -38,6 +38,7 @@ from tercel.learning.own_reward import Reward, Step, rewards_of
 from tercel.learning.port import State
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import state_at
 from tercel.market.simulator.source import Source, reactive
 
 COSTS = ("execution", "impact", "left")
@@ -94,7 +95,8 @@ def settle_rewards(
         if done[i] != 0:
             for j in range(3):
                 sums[j, i] = 0.0
-        per_lot = 1.0 / (2.0 * ks[i, sim.QUANTITY])
+        s = state_at(ks[i])
+        per_lot = 1.0 / (2.0 * s.quantity)
         costs[0, i] = terms[i, 0] * per_lot
         costs[1, i] = terms[i, 1] * per_lot
         costs[2, i] = terms[i, 2] * 2.0 * per_lot
@@ -104,7 +106,7 @@ def settle_rewards(
             reward -= weights[j] * costs[j, i]
         rewards[i] = reward
         done[i] = 0
-        if ks[i, sim.PHASE] == sim.DONE:
+        if s.phase == sim.DONE:
             done[i] = 1
             which[ended] = i
             ended += 1

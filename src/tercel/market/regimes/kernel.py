@@ -17,7 +17,6 @@ from tercel.core.seeds import seed_stream, uniform
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import write
-from tercel.market.simulator.float_bits import put_real
 from tercel.market.simulator.records import state_at
 
 # -- the head of a law, from flow[REGIMES_AT] on -----------------------------------------------------------------------
@@ -154,8 +153,7 @@ def _apply(k: Longs, flow: Floats, at: int, before: float) -> None:
     """Write the factors in force; the event that waits comes sooner or later with the pace (`before`: the old one)."""
     s = state_at(k)
     row = at + HEAD + int(flow[at + STATES]) + 1 + s.regime_phase * PHASE_WORDS
-    for j in range(3):
-        put_real(k, sim.LIMIT_FACTOR + j, flow[row + 1 + j])
+    s.limit_factor, s.market_factor, s.cancel_factor = flow[row + 1], flow[row + 2], flow[row + 3]
     pace = flow[row + 4] * s.season
     s.pace_factor = pace
     s.lean = flow[row + 5]

@@ -115,7 +115,7 @@ def reference(k: Longs) -> int:
     """
     s = state_at(k)
     if s.apart == sim.PARTED:
-        return int(k[sim.BACKGROUND + sim.MID2 - sim.EVENTS] + 2 * s.shift)
+        return int(s.background_mid2 + 2 * s.shift)
     return int(s.mid2)
 
 

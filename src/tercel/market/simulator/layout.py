@@ -45,7 +45,8 @@ REFILLED: Final = 30  # (martingale) the walk's mid, ticks
 DOUBLE_LOTS: Final = 31  # (replay, rule 6) lots filled on tape and here
 
 # -- tallies as they stood at the previous observation -----------------------------------------------------------------
-SEEN: Final = 32  # six words: EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2
+SEEN: Final = 32  # SEEN_WORDS words: EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2
+SEEN_WORDS: Final = 6
 ARRIVED: Final = 38  # five words: the same without MID2, at arrival
 
 # -- the parent order and the own account ------------------------------------------------------------------------------

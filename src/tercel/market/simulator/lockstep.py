@@ -212,21 +212,23 @@ def _pass_time(bs: Packed, ks: Longs, flows: Floats, tape: Longs, at: Longs, unt
         if first < 0 or when > stop:
             break
         b, k = bs[at[first, BOOK] : at[first, BOOK_END]], ks[at[first, STATE] : at[first, STATE_END]]
-        halted = k[sim.HALTED]
-        k[sim.NOW] = when
+        s = state_at(k)
+        halted = s.halted
+        s.now = when
         public_event(
             b, k, flows[at[first, FLOW] : at[first, FLOW_END]], tape[at[first, TAPE] : at[first, TAPE_END]]
         )  # fmt: skip
-        if k[sim.ATTENTION] != 0 or k[sim.HALTED] != halted:
-            k[sim.ATTENTION] = 0
+        if s.attention != 0 or s.halted != halted:
+            s.attention = 0
             why = WORD
             stop = when
-        if k[sim.RECORD] - at[first, DRAINED] >= k[sim.RECORD_ROWS] // 2 or _forgot(b, k):
+        if s.record - at[first, DRAINED] >= s.record_rows // 2 or _forgot(b, k):
             why |= FULL
             stop = when
             break
     for i in range(at.shape[0]):
-        ks[at[i, STATE] + sim.NOW] = max(ks[at[i, STATE] + sim.NOW], stop)
+        s = state_at(ks[at[i, STATE] :])
+        s.now = max(s.now, stop)
     return why
 
 

@@ -51,7 +51,8 @@ def _row(*names: str) -> Any:
 STATE = record_of(
     {name: getattr(sim, name.upper()) for name in (*_WORDS, *_REALS)}
     | {f"seen_{name}": sim.SEEN + i for i, name in enumerate(_TALLIES)}
-    | {f"arrived_{name}": sim.ARRIVED + i for i, name in enumerate(_TALLIES[:5])},
+    | {f"arrived_{name}": sim.ARRIVED + i for i, name in enumerate(_TALLIES[:5])}
+    | {"background_mid2": sim.BACKGROUND + sim.MID2 - sim.EVENTS},
     sim.GRID,
     _REALS,
 )

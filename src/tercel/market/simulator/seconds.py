@@ -6,9 +6,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import public_depth
-from tercel.market.simulator import layout as sim
 from tercel.market.simulator.engine import advance
-from tercel.market.simulator.float_bits import put_real
 from tercel.market.simulator.records import recorded_at, state_at
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
@@ -64,8 +62,8 @@ def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Longs, scratch: Longs, 
         s.pace_factor = 1.0
         s.lean = 0.0
     for t in range(len(out)):
-        for j in range(3 if imposed else 0):
-            put_real(k, sim.LIMIT_FACTOR + j, out[t, j])
+        if imposed:
+            s.limit_factor, s.market_factor, s.cancel_factor = out[t, 0], out[t, 1], out[t, 2]
         since, mid2 = s.record, s.mid2
         s.due_ns = start + (t + 1) * NS_PER_SECOND
         advance(b, k, flow, tape)

@@ -13,6 +13,7 @@ from tercel.market.book.ladder import allocate, best, changes
 from tercel.market.book.records import level_at, order_at, side_at
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import class_of, follows, haste, since_fell, touch
+from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.flow.queue_reactive.withdrawals import withdraw
 from tercel.market.flow.santa_fe import market_order
 from tercel.market.simulator import layout as sim
@@ -66,14 +67,14 @@ def wants(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 @kernel
 def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> int:
     """An order behind the `after`-th level (-1: a first one), by the laws of gaps and of deep lots; its slot or -1."""
-    s = state_at(k)
+    s, m = state_at(k), memory_at(k)
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     if after < 0:
         price = s.last_bid if side > 0 else s.last_ask
         other = best(b, -side)
         if other != NO_BID and other != NO_ASK and (other - price) * side <= 0:
             price = other - side
-        k[q.REPAIRS] += 1
+        m.repairs += 1
     else:
         last = k[at + after]
         room = reach(b, flow) - (k[at] - last) * side  # at most to the edge of the window, where `scan` still sees it
@@ -81,7 +82,7 @@ def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> int:
         price = max(last - side * max(min(gap, room), 1), 1)
     slot = allocate(b)
     if slot >= 0:
-        k[q.REFILLS] += 1
+        m.refills += 1
         lots = int(flow[q.DEEP_LOTS + int(uniform(k, sim.FLOW_RNG) * q.GAP_POINTS)])
         if s.regime != 0:  # what comes into view has lived under the same rates
             lots = max(int(lots * s.limit_factor / s.cancel_factor + 0.5), 1)
@@ -101,21 +102,20 @@ def repair(b: Packed, k: Longs, flow: Floats) -> None:
 @kernel
 def draw_size(k: Longs, flow: Floats, kind: int) -> int:
     """Lots of a new limit order, from the day that this minute is of."""
-    row = q.SIZE + (k[q.DAY] * 3 + kind) * q.SIZE_POINTS
+    row = q.SIZE + (memory_at(k).day * 3 + kind) * q.SIZE_POINTS
     return int(flow[row + int(uniform(k, sim.FLOW_RNG) * q.SIZE_POINTS)])
 
 
 @kernel
 def _limit_lots(k: Longs, flow: Floats, kind: int, side: int) -> int:
     """Lots: those of the previous event, of the side's last cancelled order, or fresh ones. Negative: see `_limit`."""
-    if k[q.LAST_LOTS] > 0:
-        same = 0 if k[q.P_SIDE] == side else 1
-        c = class_of(flow, q.REPEAT_EDGES, q.STAY_CLASSES - 1, k[q.LAST_LOTS])
-        chance = (
-            flow[q.REPEAT_SIZE + (k[q.P_KIND] * 3 + kind) * 2 + same] * flow[q.REPEAT_BY + kind * q.STAY_CLASSES + c]
-        )
+    m = memory_at(k)
+    if m.last_lots > 0:
+        same = 0 if m.p_side == side else 1
+        c = class_of(flow, q.REPEAT_EDGES, q.STAY_CLASSES - 1, m.last_lots)
+        chance = flow[q.REPEAT_SIZE + (m.p_kind * 3 + kind) * 2 + same] * flow[q.REPEAT_BY + kind * q.STAY_CLASSES + c]
         if uniform(k, sim.FLOW_RNG) < chance:
-            return int(k[q.LAST_LOTS])
+            return int(m.last_lots)
     gone = k[q.GONE_LOTS + (0 if side > 0 else 1)]
     if gone > 0 and uniform(k, sim.FLOW_RNG) < flow[q.REPOST_SIZE + kind]:
         return -int(gone)
@@ -154,8 +154,9 @@ def _among_levels(k: Longs, flow: Floats, side: int, near: int) -> int:
 @kernel
 def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
     """A price in the spread: by haste, how long ago the own touch fell back, how the other one did, and the room."""
-    now, gap = k[q.SEEN_NS], (far - near) * side
-    law = haste(k[q.I_RUNS], k[q.I_TRADE]) * q.FELL + since_fell(k, flow, now, side)
+    m = memory_at(k)
+    now, gap = m.seen_ns, (far - near) * side
+    law = haste(m.i_runs, m.i_trade) * q.FELL + since_fell(k, flow, now, side)
     law = law * q.FOLLOWS + follows(k, flow, now, -side)
     law = law * q.ROOMS + class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, gap) // 2
     better = int(flow[q.INSIDE + law * q.INSIDE_POINTS + int(uniform(k, sim.FLOW_RNG) * q.INSIDE_POINTS)])
@@ -194,6 +195,7 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
 
     Its price is left in memory as LAST_PRICE.
     """
+    m = memory_at(k)
     near, far = touch(k, side), touch(k, -side)
     lots = _limit_lots(k, flow, kind, side)
     price = near
@@ -203,9 +205,9 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
             again = k[q.GONE_PRICE + (0 if side > 0 else 1)]
             if uniform(k, sim.FLOW_RNG) < flow[q.REPOST_PRICE + kind] and _fits(kind, side, again, near, far):
                 price = again
-        elif lots == k[q.LAST_LOTS] and k[q.LAST_SIDE] == side:
-            again = k[q.LAST_PRICE]
-            share = flow[q.REPEAT_PRICE + k[q.P_KIND] * 3 + kind]
+        elif lots == m.last_lots and m.last_side == side:
+            again = m.last_price
+            share = flow[q.REPEAT_PRICE + m.p_kind * 3 + kind]
             if uniform(k, sim.FLOW_RNG) < share and _fits(kind, side, again, near, far):
                 price = again
         if price == NO_BID:
@@ -220,7 +222,7 @@ def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
     k[q.RING + at * q.RING_SIZE + newest] = (b[lay.ARRIVAL] << 24) | slot
     k[q.RING_AT + at] += 1
     public_add(b, k, slot, side, price, lots)
-    k[q.LAST_PRICE] = price
+    m.last_price = price
     return lots
 
 

@@ -14,9 +14,9 @@ from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import class_of, haste, remember, retreat, see, wait_row
 from tercel.market.flow.queue_reactive.preset import start_memory
 from tercel.market.flow.queue_reactive.queues import Queues, queues
+from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.observed import Observed
 from tercel.market.simulator import layout as sim
-from tercel.market.simulator.float_bits import real
 
 LONG_NS: Final = 10**12
 """Ago: what has not happened yet."""
@@ -203,25 +203,26 @@ def _look(
     bid_lots: Longs, ask_lots: Longs, queue: Longs, wait: Longs, activity: Longs, cells: Packed, event: Longs,
     moves: Floats, before: Longs, waits: Longs,
 ) -> None:  # fmt: skip
+    m = memory_at(k)
     n = ns.shape[0]
     for i in range(n):
-        k[q.WAIT] = class_of(flow, q.WAIT_EDGES, q.WAITS - 1, wait[i])
-        waits[i] = k[q.WAIT]
+        m.wait = class_of(flow, q.WAIT_EDGES, q.WAITS - 1, wait[i])
+        waits[i] = m.wait
         k[q.BEHIND], k[q.BEHIND + 1] = abs(bid[i, 0] - bid[i, 1]), abs(ask[i, 1] - ask[i, 0])
         see(k, flow, ns[i], bid[i, 0], ask[i, 0], bid_lots[i, 0], ask_lots[i, 0], queue[i, 0], queue[i, 1])
         for t in range(ACTIVITY_CELL):
             cells[i, t] = k[q.I_STATE + t]
         cells[i, ACTIVITY_CELL] = activity[i]
-        frame = k[q.P_SIDE]
+        frame = m.p_side
         event[i] = 2 * kind[i] + (0 if side[i] == frame else 1)
-        moves[i, 0] = frame * (k[q.MID] - real(k, q.MEAN_SLOW))
-        moves[i, 1] = frame * (k[q.MID] - real(k, q.MEAN_FAST))
+        moves[i, 0] = frame * (m.mid - m.mean_slow)
+        moves[i, 1] = frame * (m.mid - m.mean_fast)
         moves[i, 2], moves[i, 3] = retreat(k, 1), retreat(k, -1)
         at = 0 if side[i] > 0 else 1
-        before[i, 0] = k[q.P_KIND]
-        before[i, 1] = k[q.LAST_LOTS]
-        before[i, 2] = k[q.LAST_PRICE]
-        before[i, 3] = k[q.LAST_SIDE]
+        before[i, 0] = m.p_kind
+        before[i, 1] = m.last_lots
+        before[i, 2] = m.last_price
+        before[i, 3] = m.last_side
         before[i, 4] = k[q.GONE_PRICE + at]
         before[i, 5] = k[q.GONE_LOTS + at]
         j = min(i + 1, n - 1)

@@ -8,6 +8,7 @@ from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.seeds import uniform
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.memory import dropped, gone, touch
+from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import hidden_trade
 from tercel.market.simulator.records import state_at
@@ -16,7 +17,7 @@ from tercel.market.simulator.records import state_at
 @kernel
 def hidden(k: Longs, flow: Floats, side: int) -> None:
     """Hidden executions on a side, on the way of a market order that takes from it."""
-    mean = flow[q.HIDDEN + gone(k, side) * q.SPREADS + k[q.I_STATE] // q.TOUCHES]
+    mean = flow[q.HIDDEN + gone(k, side) * q.SPREADS + memory_at(k).i_state // q.TOUCHES]
     bursts = int(mean * (1.0 - flow[q.HIDDEN_AGAIN]) + uniform(k, sim.FLOW_RNG))
     _bursts(k, flow, side, bursts)
 
@@ -24,7 +25,7 @@ def hidden(k: Longs, flow: Floats, side: int) -> None:
 @kernel
 def hidden_alone(k: Longs, flow: Floats) -> None:
     """Hidden executions that no market order follows, on one of the sides; asked before each event."""
-    at = q.HIDDEN + q.STATES_OF_TOUCH * q.SPREADS + k[q.I_STATE] // q.TOUCHES
+    at = q.HIDDEN + q.STATES_OF_TOUCH * q.SPREADS + memory_at(k).i_state // q.TOUCHES
     bid = flow[at + gone(k, 1) * q.SPREADS] * (1.0 - flow[q.HIDDEN_AGAIN])
     ask = flow[at + gone(k, -1) * q.SPREADS] * (1.0 - flow[q.HIDDEN_AGAIN])
     bursts = int(bid + ask + uniform(k, sim.FLOW_RNG))
@@ -50,7 +51,7 @@ def _bursts(k: Longs, flow: Floats, side: int, bursts: int) -> None:
 def _price(k: Longs, flow: Floats, side: int) -> int:
     """Where hidden lots rest: a share of the spread away from their side, at most half of it, whole ticks."""
     s = state_at(k)
-    law = dropped(k, side) * q.SPREADS + k[q.I_STATE] // q.TOUCHES
+    law = dropped(k, side) * q.SPREADS + memory_at(k).i_state // q.TOUCHES
     i = int(uniform(k, sim.FLOW_RNG) * q.HIDDEN_POINTS)
     away = flow[q.HIDDEN_AT + law * q.HIDDEN_POINTS + i] * (s.public_ask - s.public_bid)
     return int(touch(k, side) + side * int(away + 0.5))

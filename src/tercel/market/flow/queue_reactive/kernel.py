@@ -35,6 +35,7 @@ from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.events import limit, purge, refill, repair, take, wants
 from tercel.market.flow.queue_reactive.hidden_events import hidden, hidden_alone
 from tercel.market.flow.queue_reactive.memory import next_minute, next_wait, remember, see
+from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.flow.queue_reactive.withdrawals import cancel, stand, withdraw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real, real
@@ -44,15 +45,15 @@ from tercel.market.simulator.records import state_at
 @kernel
 def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     """One event of the flow at time FLOW_NS, and when the next one comes."""
-    s = state_at(k)
+    s, m = state_at(k), memory_at(k)
     now = s.flow_ns
-    if now >= k[q.MINUTE_END]:
+    if now >= m.minute_end:
         next_minute(k, flow, now)
     after_bid, after_ask = wants(b, k, flow, 1), wants(b, k, flow, -1)
     if after_bid == -1 or after_ask == -1:
         repair(b, k, flow)
         after_bid, after_ask = wants(b, k, flow, 1), wants(b, k, flow, -1)
-    if k[q.N_EVENTS] & 3 == 0:
+    if m.n_events & 3 == 0:
         purge(b, k, flow)
     bid, ask = k[q.SCAN], k[q.SCAN + q.SCAN_SIDE]
     ready_bid, ready_ask = stand(b, k, flow, 1), stand(b, k, flow, -1)
@@ -65,8 +66,8 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     see(k, flow, now, bid, ask, k[q.SCAN + q.LEVELS], k[q.SCAN + q.SCAN_SIDE + q.LEVELS], bids, asks)
     if flow[q.DRIFT_SD] > 0.0:
         _drift(k, flow)
-    k[q.N_EVENTS] += 1
-    k[q.SPREAD_SUM] += ask - bid
+    m.n_events += 1
+    m.spread_sum += ask - bid
     if after_bid >= 0:
         _lay(b, k, flow, now, 1, after_bid)
     elif after_ask >= 0:
@@ -74,7 +75,7 @@ def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
     else:
         hidden_alone(k, flow)
         event = choose(k, flow, ask - bid, b[lay.LIVE])
-        side = k[q.P_SIDE] if event & 1 == 0 else -k[q.P_SIDE]
+        side = m.p_side if event & 1 == 0 else -m.p_side
         _act(b, k, flow, now, event >> 1, side)
     s.flow_ns = now + next_wait(k, flow, s.public_ask - s.public_bid)
 
@@ -92,22 +93,22 @@ def _lay(b: Packed, k: Longs, flow: Floats, now: int, side: int, after: int) -> 
 
 @kernel
 def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> None:
-    s = state_at(k)
+    s, m = state_at(k), memory_at(k)
     lots, price = 0, 0
     if kind == q.MARKET:
         hidden(k, flow, -side)
         lots = take(b, k, flow, side)
-        k[q.N_MARKET] += 1
+        m.n_market += 1
     elif kind <= q.LIMIT_DEEPER:
         lots = limit(b, k, flow, kind, side)
-        price = k[q.LAST_PRICE]
+        price = m.last_price
     else:
         slot = cancel(b, k, flow, kind, side)
         if slot >= 0:
             price, lots = order_at(b, slot).price, order_at(b, slot).qty
             withdraw(b, k, slot)
     if lots == 0:
-        k[q.VOID] += 1
+        m.void += 1
         return
     if s.public_bid == NO_BID or s.public_ask == NO_ASK:
         repair(b, k, flow)
@@ -117,17 +118,17 @@ def _act(b: Packed, k: Longs, flow: Floats, now: int, kind: int, side: int) -> N
 @kernel
 def _drift(k: Longs, flow: Floats) -> None:
     """Step of an Ornstein-Uhlenbeck drift that comes from outside, a few times a second."""
-    s = state_at(k)
-    elapsed = s.flow_ns - k[q.DRIFT_SEEN]
+    s, m = state_at(k), memory_at(k)
+    elapsed = s.flow_ns - m.drift_seen
     if elapsed < NS_PER_SECOND // 4:
         return
-    k[q.DRIFT_SEEN] = s.flow_ns
+    m.drift_seen = s.flow_ns
     keep = exp(-elapsed / flow[q.DRIFT_NS])
     noise = 0.0  # a sum of uniforms is normal enough for a lean
     for _ in range(4):
         noise += uniform(k, sim.FLOW_RNG) - 0.5
     sd = flow[q.DRIFT_SD] * math.sqrt(1.0 - keep * keep) * math.sqrt(3.0)
-    put_real(k, q.DRIFT, real(k, q.DRIFT) * keep + sd * noise)
+    m.drift = m.drift * keep + sd * noise
 
 
 @kernel
@@ -136,10 +137,10 @@ def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
 
     Nothing here branches on what is drawn: an event is chosen by counting, and a factor that is not in force is 1.
     """
-    s = state_at(k)
-    flip = 0 if k[q.P_SIDE] > 0 else 1
+    s, m = state_at(k), memory_at(k)
+    flip = 0 if m.p_side > 0 else 1
     near, far, deep_near, deep_far = offsets(k, flow, flip, live)
-    markets = real(k, q.MARKETS)
+    markets = m.markets
     inside = 1.0 if spread > 1 else 0.0
     w0, w1 = product(k, flow, 0) * inside, product(k, flow, 1) * inside
     w2, w3 = product(k, flow, 2), product(k, flow, 3)
@@ -155,7 +156,7 @@ def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
         w6, w7 = w6 * (cancel * (1.0 - lean) * down), w7 * (cancel * (1.0 + lean) * up)
         w8, w9 = w8 * cancel, w9 * cancel
         w10, w11 = w10 * (market * up), w11 * (market2 * down)
-        put_real(k, q.RATE, (w0 + w1 + w2 + w3 + w4 + w5 + w6 + w7 + w8 + w9 + w10 + w11) / plain)
+        m.rate = (w0 + w1 + w2 + w3 + w4 + w5 + w6 + w7 + w8 + w9 + w10 + w11) / plain
     w1 += w0
     w2 += w1
     w3 += w2
@@ -176,14 +177,15 @@ def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
 @kernel
 def product(k: Longs, flow: Floats, e: int) -> float:
     """The weight of event `e` by its cells alone."""
-    w = flow[q.W_STATE + k[q.I_STATE] * q.EVENTS + e] * flow[q.W_BEFORE + k[q.I_BEFORE] * q.EVENTS + e]
-    w *= flow[q.W_BEFORE2 + k[q.I_BEFORE2] * q.EVENTS + e] * flow[q.W_PLACE + k[q.I_PLACE] * q.EVENTS + e]
-    w *= flow[q.W_EMPTIED + k[q.I_EMPTIED] * q.EVENTS + e] * flow[q.W_VACATED + k[q.I_VACATED] * q.EVENTS + e]
-    w *= flow[q.W_BEST + (k[q.I_FRESH] * q.ALONE + k[q.I_ALONE]) * q.EVENTS + e]
-    w *= flow[q.W_SIGNED + (k[q.I_RUNS] * q.SIGNS + k[q.I_SIGNS]) * q.EVENTS + e]
-    w *= flow[q.W_RETREAT + k[q.I_RETREAT] * q.EVENTS + e]
-    w *= flow[q.W_BEHIND + k[q.I_BEHIND] * q.EVENTS + e]
-    return w * flow[q.W_TRADED + (k[q.I_TRADE] * q.ACTIVITIES + k[q.ACTIVITY]) * q.EVENTS + e]
+    m = memory_at(k)
+    w = flow[q.W_STATE + m.i_state * q.EVENTS + e] * flow[q.W_BEFORE + m.i_before * q.EVENTS + e]
+    w *= flow[q.W_BEFORE2 + m.i_before2 * q.EVENTS + e] * flow[q.W_PLACE + m.i_place * q.EVENTS + e]
+    w *= flow[q.W_EMPTIED + m.i_emptied * q.EVENTS + e] * flow[q.W_VACATED + m.i_vacated * q.EVENTS + e]
+    w *= flow[q.W_BEST + (m.i_fresh * q.ALONE + m.i_alone) * q.EVENTS + e]
+    w *= flow[q.W_SIGNED + (m.i_runs * q.SIGNS + m.i_signs) * q.EVENTS + e]
+    w *= flow[q.W_RETREAT + m.i_retreat * q.EVENTS + e]
+    w *= flow[q.W_BEHIND + m.i_behind * q.EVENTS + e]
+    return w * flow[q.W_TRADED + (m.i_trade * q.ACTIVITIES + m.activity) * q.EVENTS + e]
 
 
 @kernel
@@ -209,8 +211,8 @@ def leans(k: Longs) -> tuple[float, float, float, float, float, float, float]:
     Factors of limit orders, of market orders on the side of the frame and on the opposite one, of cancels; of what
     moves the mid with that side by the drift, and against it; the regime's lean to that side.
     """
-    s = state_at(k)
-    side = float(k[q.P_SIDE])
+    s, m = state_at(k), memory_at(k)
+    side = float(m.p_side)
     limit = market = cancel = up = down = 1.0
     lean = 0.0
     if s.regime != 0:
@@ -221,13 +223,13 @@ def leans(k: Longs) -> tuple[float, float, float, float, float, float, float]:
         bias = s.bias
         same *= exp(abs(bias)) if side * bias < 0.0 else 1.0
         opposite *= exp(abs(bias)) if side * bias > 0.0 else 1.0
-    drift = real(k, q.DRIFT)
+    drift = m.drift
     if drift != 0.0:
-        if k[q.DRIFT_OF] != k[q.DRIFT]:
-            k[q.DRIFT_OF] = k[q.DRIFT]
-            put_real(k, q.DRIFT_UP, exp(drift))
-            put_real(k, q.DRIFT_DOWN, exp(-drift))
-        up, down = real(k, q.DRIFT_UP), real(k, q.DRIFT_DOWN)
+        if m.drift_of != m.drift:
+            m.drift_of = m.drift
+            m.drift_up = exp(drift)
+            m.drift_down = exp(-drift)
+        up, down = m.drift_up, m.drift_down
         if side < 0.0:
             up, down = down, up
     return limit, same, opposite, cancel, up, down, lean

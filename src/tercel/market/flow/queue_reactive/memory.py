@@ -10,6 +10,7 @@ from tercel.core.jit import Floats, Longs, kernel
 from tercel.core.seeds import uniform
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.flow.queue_reactive.records import memory_at
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.float_bits import put_real, real
 from tercel.market.simulator.records import state_at
@@ -59,42 +60,44 @@ def see(
 
     `bids`, `asks`: orders at the best prices, at most AT_BEST of them counted.
     """
-    side = k[q.P_SIDE]
+    m = memory_at(k)
+    side = m.p_side
     mid2 = bid + ask
     _age(k, flow, now)
-    if mid2 != k[q.MID]:  # also where others than the flow moved it
-        k[q.MOVE] = 1 if mid2 > k[q.MID] else -1
-        k[q.MID] = mid2
+    if mid2 != m.mid:  # also where others than the flow moved it
+        m.move = 1 if mid2 > m.mid else -1
+        m.mid = mid2
     spread = class_of(flow, q.SPREAD_EDGES, q.SPREADS - 1, ask - bid)
     same, opposite = (bid_lots, ask_lots) if side > 0 else (ask_lots, bid_lots)
-    k[q.I_STATE] = spread * q.TOUCHES + touch_class(flow, same, opposite)
-    k[q.I_BEFORE] = k[q.P_KIND] * q.WAITS + k[q.WAIT]
-    k[q.I_BEFORE2] = (k[q.P_KIND] * q.PREVIOUS + k[q.P2_KIND]) * 2 + (0 if k[q.P2_SIDE] == side else 1)
-    place = class_of(flow, q.SLOW_EDGES, q.SLOW - 1, side * (mid2 - real(k, q.MEAN_SLOW))) * q.FAST
-    place += class_of(flow, q.FAST_EDGES, q.FAST - 1, side * (mid2 - real(k, q.MEAN_FAST)))
-    k[q.I_PLACE] = place * q.MOVES + (0 if k[q.MOVE] * side >= 0 else 1)
+    m.i_state = spread * q.TOUCHES + touch_class(flow, same, opposite)
+    m.i_before = m.p_kind * q.WAITS + m.wait
+    m.i_before2 = (m.p_kind * q.PREVIOUS + m.p2_kind) * 2 + (0 if m.p2_side == side else 1)
+    place = class_of(flow, q.SLOW_EDGES, q.SLOW - 1, side * (mid2 - m.mean_slow)) * q.FAST
+    place += class_of(flow, q.FAST_EDGES, q.FAST - 1, side * (mid2 - m.mean_fast))
+    m.i_place = place * q.MOVES + (0 if m.move * side >= 0 else 1)
     narrow = class_of(flow, q.NARROW_EDGES, q.NARROWS - 1, ask - bid)
-    trade = class_of(flow, q.FLOW_EDGES, q.FLOWS - 1, side * real(k, q.SIGN_FLOW)) * q.AGES
-    trade += class_of(flow, q.AGE_EDGES, q.AGES - 1, now - k[q.TRADE_NS])
-    trade = trade * 2 + (0 if k[q.TRADE_SIGN] * side >= 0 else 1)
-    k[q.I_TRADE] = (trade * 2 + k[q.TRADE_MOVED]) * q.NARROWS + narrow
+    trade = class_of(flow, q.FLOW_EDGES, q.FLOWS - 1, side * m.sign_flow) * q.AGES
+    trade += class_of(flow, q.AGE_EDGES, q.AGES - 1, now - m.trade_ns)
+    trade = trade * 2 + (0 if m.trade_sign * side >= 0 else 1)
+    m.i_trade = (trade * 2 + m.trade_moved) * q.NARROWS + narrow
     k[q.TOUCH], k[q.TOUCH + 1] = bid, ask
     own, other = (bids, asks) if side > 0 else (asks, bids)
-    k[q.I_ALONE] = (min(max(own, 1), q.AT_BEST) - 1) * q.AT_BEST + min(max(other, 1), q.AT_BEST) - 1
+    m.i_alone = (min(max(own, 1), q.AT_BEST) - 1) * q.AT_BEST + min(max(other, 1), q.AT_BEST) - 1
     _recall(k, flow, now, side, narrow)
 
 
 @kernel
 def _age(k: Longs, flow: Floats, now: int) -> None:
     """Time has passed: means move towards what stood, market orders are forgotten."""
-    elapsed = now - k[q.SEEN_NS]
+    m = memory_at(k)
+    elapsed = now - m.seen_ns
     if elapsed <= 0:
         return
-    k[q.SEEN_NS] = now
+    m.seen_ns = now
     keep = exp(-elapsed / flow[q.RUN_NS])
-    slow, fast = real(k, q.MEAN_SLOW), real(k, q.MEAN_FAST)
-    put_real(k, q.MEAN_SLOW, slow + (k[q.MID] - slow) * (1.0 - exp(-elapsed / flow[q.SLOW_NS])))
-    put_real(k, q.MEAN_FAST, fast + (k[q.MID] - fast) * (1.0 - exp(-elapsed / flow[q.FAST_NS])))
+    slow, fast = m.mean_slow, m.mean_fast
+    m.mean_slow = slow + (m.mid - slow) * (1.0 - exp(-elapsed / flow[q.SLOW_NS]))
+    m.mean_fast = fast + (m.mid - fast) * (1.0 - exp(-elapsed / flow[q.FAST_NS]))
     for at in range(2):
         put_real(k, q.RUN + at, real(k, q.RUN + at) * keep)
         mean = real(k, q.TOUCH_MEAN + at)
@@ -104,19 +107,20 @@ def _age(k: Longs, flow: Floats, now: int) -> None:
 @kernel
 def _recall(k: Longs, flow: Floats, now: int, side: int, narrow: int) -> None:
     """The classes of what was seen before: touches emptied, where they stood, their age, market orders."""
-    k[q.I_EMPTIED] = left(k, flow, now, side, q.EMPTIED) * q.TOUCHED + left(k, flow, now, -side, q.EMPTIED)
-    k[q.I_VACATED] = left(k, flow, now, side, q.VACATED) * q.TOUCHED + left(k, flow, now, -side, q.VACATED)
-    k[q.I_FRESH] = young(k, flow, now, side) * (q.YOUNG + 1) + young(k, flow, now, -side)
+    m = memory_at(k)
+    m.i_emptied = left(k, flow, now, side, q.EMPTIED) * q.TOUCHED + left(k, flow, now, -side, q.EMPTIED)
+    m.i_vacated = left(k, flow, now, side, q.VACATED) * q.TOUCHED + left(k, flow, now, -side, q.VACATED)
+    m.i_fresh = young(k, flow, now, side) * (q.YOUNG + 1) + young(k, flow, now, -side)
     at = 0 if side > 0 else 1
     runs = class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, q.RUN + at)) * q.RUNS
     runs += class_of(flow, q.RUN_EDGES, q.RUNS - 1, real(k, q.RUN + 1 - at))
-    k[q.I_RUNS] = runs * q.NARROWS + narrow
-    k[q.I_BEHIND] = class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, k[q.BEHIND + at]) * q.GAPS
-    k[q.I_BEHIND] += class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, k[q.BEHIND + 1 - at])
+    m.i_runs = runs * q.NARROWS + narrow
+    m.i_behind = class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, k[q.BEHIND + at]) * q.GAPS
+    m.i_behind += class_of(flow, q.BEHIND_EDGES, q.GAPS - 1, k[q.BEHIND + 1 - at])
     both = class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, side)) * q.RETREATS
     both += class_of(flow, q.RETREAT_EDGES, q.RETREATS - 1, retreat(k, -side))
-    k[q.I_RETREAT] = both * q.NARROWS + narrow
-    k[q.I_SIGNS] = class_of(flow, q.SIGN_EDGES, q.SIGNS - 1, side * real(k, q.SLOW_SIGNS))
+    m.i_retreat = both * q.NARROWS + narrow
+    m.i_signs = class_of(flow, q.SIGN_EDGES, q.SIGNS - 1, side * m.slow_signs)
 
 
 @kernel
@@ -150,14 +154,15 @@ def left(k: Longs, flow: Floats, now: int, side: int, what: int) -> int:
 @kernel
 def _of_side(k: Longs, cell: int, side: int) -> int:
     """What a cell of EMPTIES, in the frame of the previous event, says of a side: see `layout.TOUCHED`."""
-    return cell // q.TOUCHED if side == k[q.P_SIDE] else cell % q.TOUCHED
+    return cell // q.TOUCHED if side == memory_at(k).p_side else cell % q.TOUCHED
 
 
 @kernel
 def dropped(k: Longs, side: int) -> int:
     """1 + class of the ticks by which a side's best price stands behind one that is gone; 0: none is."""
+    m = memory_at(k)
     found = 0
-    for cell in (k[q.I_EMPTIED], k[q.I_VACATED]):
+    for cell in (m.i_emptied, m.i_vacated):
         own = _of_side(k, cell, side)
         if 0 < own <= q.GONE:
             found = max(found, 1 + (own - 1) % q.DROPS)
@@ -167,9 +172,10 @@ def dropped(k: Longs, side: int) -> int:
 @kernel
 def gone(k: Longs, side: int) -> int:
     """Whether a side's best price is gone and not yet back: 1 by a market order, 2 by a cancel, 0 neither."""
-    if 0 < _of_side(k, k[q.I_EMPTIED], side) <= q.GONE:
+    m = memory_at(k)
+    if 0 < _of_side(k, m.i_emptied, side) <= q.GONE:
         return 1
-    return 2 if 0 < _of_side(k, k[q.I_VACATED], side) <= q.GONE else 0
+    return 2 if 0 < _of_side(k, m.i_vacated, side) <= q.GONE else 0
 
 
 @kernel
@@ -213,46 +219,48 @@ def recency(k: Longs, flow: Floats, now: int) -> int:
 @kernel
 def wait_row(k: Longs, flow: Floats, spread: int, activity: int) -> int:
     """Row of the law of waits that the next wait is drawn from, right after an event."""
+    m = memory_at(k)
     width = class_of(flow, q.WIDTH_EDGES, q.WIDTHS - 1, spread)
-    row = ((k[q.P_KIND] * q.WAITS + k[q.WAIT]) * q.ACTIVITIES + activity) * q.WIDTHS + width
-    return row * q.SINCE + recency(k, flow, k[q.SEEN_NS])
+    row = ((m.p_kind * q.WAITS + m.wait) * q.ACTIVITIES + activity) * q.WIDTHS + width
+    return row * q.SINCE + recency(k, flow, m.seen_ns)
 
 
 @kernel
 def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mid2: int) -> None:
     """An event of the flow happened: `price` and `lots` of its order, `mid2` shown after it."""
-    moved = mid2 != k[q.MID]
+    m = memory_at(k)
+    moved = mid2 != m.mid
     if moved:
-        k[q.MOVE] = 1 if mid2 > k[q.MID] else -1
+        m.move = 1 if mid2 > m.mid else -1
         if kind == q.MARKET:  # what trades do to the price stays: the means go along
-            put_real(k, q.MEAN_SLOW, real(k, q.MEAN_SLOW) + mid2 - k[q.MID])
-            put_real(k, q.MEAN_FAST, real(k, q.MEAN_FAST) + mid2 - k[q.MID])
-        k[q.MID] = mid2
-    k[q.P2_KIND] = k[q.P_KIND]
-    k[q.P2_SIDE] = k[q.P_SIDE]
-    k[q.P_KIND] = kind
+            m.mean_slow = m.mean_slow + mid2 - m.mid
+            m.mean_fast = m.mean_fast + mid2 - m.mid
+        m.mid = mid2
+    m.p2_kind = m.p_kind
+    m.p2_side = m.p_side
+    m.p_kind = kind
     at = 0 if side > 0 else 1
     if moved and kind == q.CANCEL_AT_BEST:
-        k[q.P_KIND] = q.CANCEL_MOVED
-        _empty(k, now, side, q.VACATED, k[q.I_VACATED])
+        m.p_kind = q.CANCEL_MOVED
+        _empty(k, now, side, q.VACATED, m.i_vacated)
     if kind == q.MARKET:
         if moved:
-            k[q.P_KIND] = q.MARKET_MOVED
-            _empty(k, now, -side, q.EMPTIED, k[q.I_EMPTIED])
-        put_real(k, q.SIGN_FLOW, 0.5 * real(k, q.SIGN_FLOW) + 0.5 * side)
-        put_real(k, q.SLOW_SIGNS, 0.92 * real(k, q.SLOW_SIGNS) + 0.08 * side)
-        k[q.TRADE_NS], k[q.TRADE_MOVED] = now, 1 if moved else 0
+            m.p_kind = q.MARKET_MOVED
+            _empty(k, now, -side, q.EMPTIED, m.i_emptied)
+        m.sign_flow = 0.5 * m.sign_flow + 0.5 * side
+        m.slow_signs = 0.92 * m.slow_signs + 0.08 * side
+        m.trade_ns, m.trade_moved = now, 1 if moved else 0
         put_real(k, q.RUN + at, real(k, q.RUN + at) + 1.0)
-        k[q.TRADE_SIGN] = side
-    k[q.P_SIDE] = side
+        m.trade_sign = side
+    m.p_side = side
     if kind == q.LIMIT_IN_SPREAD:
         k[q.MADE + at], k[q.MADE_NS + at] = price, now
-    k[q.LAST_LOTS] = lots
+    m.last_lots = lots
     if kind != q.MARKET:
-        k[q.LAST_SIDE] = side
-        k[q.LAST_PRICE] = price
+        m.last_side = side
+        m.last_price = price
     else:
-        k[q.LAST_SIDE] = 0
+        m.last_side = 0
     if kind == q.CANCEL_AT_BEST or kind == q.CANCEL_DEEPER:
         k[q.GONE_PRICE + at] = price
         k[q.GONE_LOTS + at] = lots
@@ -270,42 +278,42 @@ def _empty(k: Longs, now: int, side: int, what: int, cell: int) -> None:
 @kernel
 def next_minute(k: Longs, flow: Floats, now: int) -> None:
     """The activity of the minute that begins: the next of its block, or the first of a block drawn anew."""
-    s = state_at(k)
+    s, m = state_at(k), memory_at(k)
     minutes = int(flow[q.MINUTES])
-    if k[q.BLOCK_LEFT] <= 0 or k[q.AT_MINUTE] + 1 >= minutes:
+    if m.block_left <= 0 or m.at_minute + 1 >= minutes:
         starts = max(minutes - q.BLOCK + 1, 1)
-        k[q.AT_MINUTE] = int(uniform(k, sim.FLOW_RNG) * starts)
-        k[q.BLOCK_LEFT] = q.BLOCK
+        m.at_minute = int(uniform(k, sim.FLOW_RNG) * starts)
+        m.block_left = q.BLOCK
     else:
-        k[q.AT_MINUTE] += 1
-    k[q.BLOCK_LEFT] -= 1
-    row = q.MINUTE_TABLE + k[q.AT_MINUTE] * q.MINUTE
+        m.at_minute += 1
+    m.block_left -= 1
+    row = q.MINUTE_TABLE + m.at_minute * q.MINUTE
     session = int(flow[q.SESSION])
     time_of_day = (now - s.session_ns) % session
     season = flow[q.SEASON + min(int(time_of_day * q.SEASONS / session), q.SEASONS - 1)]
     activity = season * flow[row]
-    k[q.ACTIVITY] = class_of(flow, q.ACTIVITY_EDGES, q.ACTIVITIES - 1, activity)
-    put_real(k, q.PACE, min(max(activity / flow[q.ACTIVITY_MEAN + k[q.ACTIVITY]], 0.25), 4.0))
-    put_real(k, q.MARKETS, flow[row + 1])
-    k[q.DAY] = int(flow[row + 2])
-    k[q.MINUTE_END] = now - (now - s.session_ns) % (60 * NS_PER_SECOND) + 60 * NS_PER_SECOND
+    m.activity = class_of(flow, q.ACTIVITY_EDGES, q.ACTIVITIES - 1, activity)
+    m.pace = min(max(activity / flow[q.ACTIVITY_MEAN + m.activity], 0.25), 4.0)
+    m.markets = flow[row + 1]
+    m.day = int(flow[row + 2])
+    m.minute_end = now - (now - s.session_ns) % (60 * NS_PER_SECOND) + 60 * NS_PER_SECOND
 
 
 @kernel
 def next_wait(k: Longs, flow: Floats, spread: int) -> int:
     """Draw the class of the wait to the next event and the wait itself, ns."""
-    s = state_at(k)
-    law = q.WAIT_LAW + wait_row(k, flow, spread, k[q.ACTIVITY]) * q.WAITS
+    s, m = state_at(k), memory_at(k)
+    law = q.WAIT_LAW + wait_row(k, flow, spread, m.activity) * q.WAITS
     u = uniform(k, sim.FLOW_RNG)
     i = class_of(flow, law, q.WAITS - 1, u)
-    k[q.WAIT] = i
+    m.wait = i
     x = uniform(k, sim.FLOW_RNG) * (q.WAIT_POINTS - 1)
     j = int(x)
     at = q.WAIT_NS + i * q.WAIT_POINTS + j
     wait = flow[at] + (x - j) * (flow[at + 1] - flow[at])
     if wait >= flow[q.SHORT_NS]:
-        wait *= flow[q.CLOCK] / real(k, q.PACE)
+        wait *= flow[q.CLOCK] / m.pace
     if s.regime != 0:
-        wait /= max(s.pace_factor * real(k, q.RATE), 1e-6)
+        wait /= max(s.pace_factor * m.rate, 1e-6)
     step = flow[q.RESOLUTION]
     return int(math.floor(wait / step + 0.5) * step)

@@ -1,0 +1,29 @@
+"""The words of the queue-reactive flow's memory by name: `memory_at(k).mid` is a word of the market's state."""
+
+from typing import Any
+
+from tercel.core.jit import Longs, inlined_kernel
+from tercel.core.memory import record_at
+from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.simulator.records import record_of
+
+_WORDS = (
+    *("p_kind", "p_side", "p2_kind", "p2_side", "wait", "seen_ns", "trade_ns", "trade_sign", "trade_moved", "move"),
+    *("mid", "minute_end", "at_minute", "block_left", "activity", "day", "last_side", "last_price", "last_lots"),
+    *("i_state", "i_before", "i_before2", "i_place", "i_trade", "i_emptied", "i_vacated", "i_fresh", "i_signs"),
+    *("i_alone", "i_runs", "i_behind", "i_retreat", "n_events", "n_market", "spread_sum", "refills", "repairs", "void"),
+    "drift_seen",
+)
+_REALS = (
+    *("mean_slow", "mean_fast", "sign_flow", "slow_signs", "pace", "markets", "rate"),
+    *("drift", "drift_of", "drift_up", "drift_down"),
+)
+MEMORY = record_of({name: getattr(q, name.upper()) for name in (*_WORDS, *_REALS)}, q.FLOW_MEMORY + q.USED, _REALS)
+
+_memory = record_at(MEMORY)
+
+
+@inlined_kernel
+def memory_at(k: Longs) -> Any:
+    """What the flow of a market remembers, but for its tables."""
+    return _memory(k, 0)
