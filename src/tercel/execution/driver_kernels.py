@@ -303,14 +303,16 @@ def collect(k: Longs, since: int, out: Longs, at: int) -> int:
 
 
 @kernel
-def _serve(
+def serve(
     b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, out: Longs, intent: Packed,
     what: int, since: int, now: int, at: int,
 ) -> int:  # fmt: skip
-    """Serve a `Request`, behind one compiled entry.
+    """What Python asks of one market's decisions, behind one compiled entry.
 
     Parameters
     ----------
+    what : int
+        The value of a `Request`.
     x, m, o, draw
         Out: what is observed.
     out, at
@@ -357,14 +359,6 @@ def _serve(
             return -1 - at
         if why != DECIDE:
             return collect(k, since, out, at)
-
-
-def serve(
-    b: Packed, k: Longs, x: Longs, m: Longs, o: Singles, draw: Floats, out: Longs, intent: Packed,
-    what: Request, since: int = 0, now: int = 0, at: int = 0,
-) -> int:  # fmt: skip
-    """Serve a request: see `_serve`."""
-    return _serve(b, k, x, m, o, draw, out, intent, int(what), since, now, at)
 
 
 @kernel

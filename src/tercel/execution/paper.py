@@ -136,4 +136,4 @@ class PaperTrial:
 
     def _serve(self, what: Request) -> None:
         seen = self._x, self._m, self._obs, self._draw
-        serve(self._book, self._state, *seen, _NO_COMMANDS, self._intent, what)
+        serve(self._book, self._state, *seen, _NO_COMMANDS, self._intent, what.value, 0, 0, 0)

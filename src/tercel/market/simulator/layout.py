@@ -1,7 +1,7 @@
 """Where everything lies in a market's int64 array: clock, random streams, tallies, own account, commands, grid.
 
 A market is two packed arrays: its book (int32, `tercel.market.book.layout`) and this one (int64). A batch stacks them
-with a leading axis; copying row i of both copies world i.
+with a leading axis; copying row i of both copies world i. Kernels read and write the words by name (`records`).
 """
 
 from typing import Final
