@@ -41,7 +41,7 @@ def record_of(places: dict[str, int], words: int, reals: tuple[str, ...] = ()) -
     formats = [np.float64 if name in reals else np.int64 for name in places]
     offsets = [8 * place for place in places.values()]
     fields = {"names": list(places), "formats": formats, "offsets": offsets, "itemsize": 8 * words}
-    return np.dtype((np.record, fields))  # type: ignore[call-overload]
+    return np.dtype((np.record, fields))
 
 
 def _row(*names: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 from tercel.core.jit import Longs, inlined_kernel
 from tercel.core.memory import record_at
 from tercel.market.flow.queue_reactive import layout as q
+from tercel.market.simulator import layout as sim
 from tercel.market.simulator.records import record_of
 
 _WORDS = (
@@ -18,7 +19,7 @@ _REALS = (
     *("mean_slow", "mean_fast", "sign_flow", "slow_signs", "pace", "markets", "rate"),
     *("drift", "drift_of", "drift_up", "drift_down"),
 )
-MEMORY = record_of({name: getattr(q, name.upper()) for name in (*_WORDS, *_REALS)}, q.FLOW_MEMORY + q.USED, _REALS)
+MEMORY = record_of({name: getattr(q, name.upper()) for name in (*_WORDS, *_REALS)}, sim.FLOW_MEMORY + q.USED, _REALS)
 
 _memory = record_at(MEMORY)
 
