@@ -17,7 +17,7 @@ from tercel.core.errors import CapacityError, PolicyError, TapeError
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import columns as c
 from tercel.execution import driver_kernels as kernels
-from tercel.execution.driver_kernels import Request
+from tercel.execution.driver_kernels import DriverRequest
 from tercel.execution.intent import WIDTH, empty
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.policies.mlp import MlpPolicy
@@ -165,15 +165,15 @@ class Driver:
 
     def skip_due(self, now_ns: int) -> Commands:
         """Let the decisions due by `now_ns` pass with nothing wanted: own orders are taken back."""
-        return self._out[: self._serve(empty(1)[0], Request.SKIP.value, 0, now_ns, 0)]
+        return self._out[: self._serve(empty(1)[0], DriverRequest.SKIP.value, 0, now_ns, 0)]
 
     def withdraw(self) -> Commands:
         """Take every own order back; no decision is taken."""
-        return self._out[: self._serve(empty(1)[0], Request.WITHDRAW.value, 0, 0, 0)]
+        return self._out[: self._serve(empty(1)[0], DriverRequest.WITHDRAW.value, 0, 0, 0)]
 
     def end(self) -> None:
         """Trading is over for this order: what is left is booked at the last known far touch, and counted."""
-        self._serve(self._intent[0], Request.END.value, 0, 0, 0)
+        self._serve(self._intent[0], DriverRequest.END.value, 0, 0, 0)
 
     def apply_alone(self, row: Ints) -> Commands:
         """Apply one row without taking any decision; what waited for it is sent.
@@ -187,7 +187,7 @@ class Driver:
         fault = self._apply(self.book, self.state, row)
         if fault != kernels.FINE:
             raise TapeError(REASONS[fault], f"row {row.tolist()}", "reconcile with the venue")
-        return self._out[: self._serve(self._intent[0], Request.COLLECT.value, since, 0, 0)]
+        return self._out[: self._serve(self._intent[0], DriverRequest.COLLECT.value, since, 0, 0)]
 
     def run(self, rows: Iterable[Ints]) -> Commands:
         """Feed a whole record; all commands, int64 (n, 6)."""
@@ -215,7 +215,7 @@ class Driver:
         fault = self._apply(book, k, row)
         if fault != kernels.FINE:
             return self._refuse(fault, row)
-        n = self._serve(self._intent[0], Request.COLLECT.value, since, 0, n)
+        n = self._serve(self._intent[0], DriverRequest.COLLECT.value, since, 0, n)
         n = self._decide(ns if last else ns - 1, n)
         return self._out[:n] if n else None
 
@@ -226,7 +226,7 @@ class Driver:
         if self.state[sim.PHASE] != sim.WORKING or self.state[sim.DUE_NS] > now_ns:
             return at
         wanted = self._intent[0]
-        at = self._serve(wanted, Request.LOOK.value, 0, now_ns, at)
+        at = self._serve(wanted, DriverRequest.LOOK.value, 0, now_ns, at)
         while at < 0:
             if not np.isfinite(self._obs).all():
                 raise PolicyError(
@@ -239,7 +239,7 @@ class Driver:
                     f"an intent of whole numbers from {self.strategy.name}", received, "correct the strategy"
                 )
             wanted[:] = answer[0]
-            at = self._serve(wanted, Request.ANSWER.value, 0, now_ns, -1 - at)
+            at = self._serve(wanted, DriverRequest.ANSWER.value, 0, now_ns, -1 - at)
         return at
 
     def _refuse(self, fault: int, row: Ints) -> Commands | None:

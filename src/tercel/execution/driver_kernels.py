@@ -59,7 +59,7 @@ FARTHEST_SHIFT = 1 << 20
 """Ticks by which no book is translated at once."""
 
 
-class Request(IntEnum):
+class DriverRequest(IntEnum):
     """What Python asks of one market's decisions."""
 
     LOOK = 0
@@ -312,7 +312,7 @@ def serve(
     Parameters
     ----------
     what : int
-        The value of a `Request`.
+        The value of a `DriverRequest`.
     x, m, o, draw
         Out: what is observed.
     out, at
@@ -323,34 +323,34 @@ def serve(
     The row after the last command; for LOOK and ANSWER minus one minus that when a decision is due and observed.
     """
     s = state_at(k)
-    if what == Request.OBSERVE:
+    if what == DriverRequest.OBSERVE:
         observe_and_draw(b, k, x, m, o, draw, 0)
         return at
-    if what == Request.SEND_WAITING:
+    if what == DriverRequest.SEND_WAITING:
         send_waiting(b, k)
         return at
-    if what == Request.CLOSE:
+    if what == DriverRequest.CLOSE:
         s.phase = sim.CLOSING
         force(b, k)
         return at
-    if what == Request.END:
+    if what == DriverRequest.END:
         end(k)
         return at
-    if what != Request.COLLECT:
+    if what != DriverRequest.COLLECT:
         since = s.command_tail
-    if what == Request.WITHDRAW:
+    if what == DriverRequest.WITHDRAW:
         reconcile(b, k, intent)
-    skips = what == Request.SKIP
-    answers = what == Request.ANSWER or what == Request.OBEY
+    skips = what == DriverRequest.SKIP
+    answers = what == DriverRequest.ANSWER or what == DriverRequest.OBEY
     while True:
         if answers:
             answer(b, k, intent)
-        if what == Request.OBEY:
+        if what == DriverRequest.OBEY:
             return at
         answers = skips
         if not skips:
             at = collect(k, since, out, at)
-            if what == Request.COLLECT or what == Request.WITHDRAW:
+            if what == DriverRequest.COLLECT or what == DriverRequest.WITHDRAW:
                 return at
             since = s.command_tail
         why = fall_due(b, k, now)

@@ -14,7 +14,7 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import FOREVER_NS
 from tercel.execution import columns as c
-from tercel.execution.driver_kernels import COMMAND_WORDS, Request, serve
+from tercel.execution.driver_kernels import COMMAND_WORDS, DriverRequest, serve
 from tercel.execution.intent import WIDTH
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.strategy import Strategy
@@ -86,9 +86,9 @@ class PaperTrial:
         k[[sim.CURSOR, sim.CURSOR_END]] = 0, len(rows)
         k[sim.FLOW_NS] = rows[0, sim.T_NS] if len(rows) else FOREVER_NS
         while self._ahead(rows) == DECIDE:
-            self._serve(Request.OBSERVE)
+            self._serve(DriverRequest.OBSERVE)
             self._intent = np.ascontiguousarray(self._strategy.decide(self._view)[0])
-            self._serve(Request.OBEY)
+            self._serve(DriverRequest.OBEY)
 
     def _ahead(self, rows: Ints) -> int:
         """Through what has been seen: WAIT, DECIDE or OVER."""
@@ -120,20 +120,20 @@ class PaperTrial:
             if why != sim.ACKNOWLEDGED:
                 k[sim.DUE_EVENTS] = k[sim.DUE_VOLUME] = FOREVER_NS
                 return why
-            self._serve(Request.SEND_WAITING)
+            self._serve(DriverRequest.SEND_WAITING)
 
     def _close(self, rows: Ints) -> None:
         """The horizon, as `execution.step.close`: whatever is left is taken at any price."""
         k = self._state
-        self._serve(Request.CLOSE)
+        self._serve(DriverRequest.CLOSE)
         while k[sim.LEFT] and k[sim.COMMAND_HEAD] != k[sim.COMMAND_TAIL]:
             first = sim.COMMANDS + int(k[sim.COMMAND_HEAD]) % sim.COMMAND_SLOTS * sim.COMMAND
             k[sim.DUE_NS] = max(k[first + sim.AT_NS], k[sim.NOW])
             if self._advance(rows) == sim.NO_MORE:
                 break
-            self._serve(Request.SEND_WAITING)
-        self._serve(Request.END)
+            self._serve(DriverRequest.SEND_WAITING)
+        self._serve(DriverRequest.END)
 
-    def _serve(self, what: Request) -> None:
+    def _serve(self, what: DriverRequest) -> None:
         seen = self._x, self._m, self._obs, self._draw
         serve(self._book, self._state, *seen, _NO_COMMANDS, self._intent, what.value, 0, 0, 0)

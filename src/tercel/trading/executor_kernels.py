@@ -40,8 +40,8 @@ HISTORY_WORDS = 8
 H_COUNT = 0  # the first row's first field counts what was written
 
 
-class Heard(IntEnum):
-    """What followers and executors hear: see the functions below."""
+class FollowerRequest(IntEnum):
+    """What followers and executors ask: see the functions at the end."""
 
     FOLLOW = 0
     PUBLIC = 1
@@ -58,18 +58,18 @@ NO_ROWS: Final = np.zeros((0, 8), np.int64)
 
 
 @kernel
-def _hear(
+def _serve(
     what: int, b: Packed, k: Longs, rows: Longs, at: int,
     who_of: Longs, group: Longs, marks: Longs, out: Longs, history: Longs,
 ) -> int:  # fmt: skip
-    """All that is heard, behind one compiled entry, since all of it needs the whole book."""
-    if what == Heard.FOLLOW:
+    """Serve a `FollowerRequest`, behind one compiled entry, since all of it needs the whole book."""
+    if what == FollowerRequest.FOLLOW:
         return _follow(b, k, rows, at, who_of, group, marks, out)
-    if what == Heard.PUBLIC:
+    if what == FollowerRequest.PUBLIC:
         return _follow_public(b, k, rows, out[0], history)
-    if what == Heard.LOAD:
+    if what == FollowerRequest.LOAD:
         return _load(b, k, rows)
-    if what == Heard.KEEP:
+    if what == FollowerRequest.KEEP:
         _keep_tallies(k, history)
         return 0
     return apply_row(b, k, rows[0])
@@ -247,24 +247,26 @@ def _follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Lon
 
 def follow(b: Packed, k: Longs, rows: Longs, at: int, who_of: Longs, group: Longs, marks: Longs, out: Longs) -> int:
     """Apply rows to a driver's market: see `_follow`."""
-    return _hear(int(Heard.FOLLOW), b, k, rows, at, who_of, group, marks, out, NO_HISTORY)
+    return _serve(int(FollowerRequest.FOLLOW), b, k, rows, at, who_of, group, marks, out, NO_HISTORY)
 
 
 def follow_public(b: Packed, k: Longs, rows: Longs, out: Longs, history: Longs) -> int:
     """Apply rows to a book without own orders: see `_follow_public`; `out` int64 (1, RECORD_WORDS) is overwritten."""
-    return _hear(int(Heard.PUBLIC), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, out, history)
+    return _serve(int(FollowerRequest.PUBLIC), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, out, history)
 
 
 def load(b: Packed, k: Longs, rows: Longs) -> int:
     """Lay an empty book from a snapshot. Returns the rows that were understood."""
-    return _hear(int(Heard.LOAD), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY)
+    return _serve(int(FollowerRequest.LOAD), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY)
 
 
 def keep_tallies(b: Packed, k: Longs, history: Longs) -> None:
     """Write how the tallies stand now."""
-    _hear(int(Heard.KEEP), b, k, NO_ROWS, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, history)
+    _serve(int(FollowerRequest.KEEP), b, k, NO_ROWS, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, history)
 
 
 def apply_heard(b: Packed, k: Longs, row: Longs) -> int:
     """As `driver_kernels.apply_row`, by the kernel that is compiled anyway."""
-    return _hear(int(Heard.ROW), b, k, row.reshape(1, -1), 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY)
+    return _serve(
+        int(FollowerRequest.ROW), b, k, row.reshape(1, -1), 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY
+    )
