@@ -105,6 +105,18 @@ def test_any_result_can_be_shown(costs: dict[str, float | None], width: int) -> 
     ElementTree.fromstring(f"<div>{table.html()}</div>")
 
 
+def test_gains_over_named_opponents_are_listed_with_their_verdicts() -> None:
+    row = {"twap_passive": interval(0.5), "submit_and_leave": interval(0.1), "broken": interval(-1.5)}
+    table = replace(judged(), paired={"ppo": row})
+    for width in (80, 120):
+        lines = [line.split() for line in printed(table, width).splitlines()]
+        assert ["ppo", "twap_passive", "*", "+0.50", "[+0.20,", "+0.80]", "cheaper"] in lines
+        assert ["ppo", "submit_and_leave", "+0.10", "[-0.20,", "+0.40]", "no", "significant", "difference"] in lines
+        assert ["ppo", "broken", "-1.50", "[-1.80,", "-1.20]", "dearer"] in lines
+    assert "<td>-1.50 [-1.80, -1.20]</td><td>dearer</td>" in table.html()
+    assert "after the correction" not in printed(judged(), 120)
+
+
 def test_html_holds_every_key_and_escapes_names() -> None:
     strategies = {"<b>": {column.key: interval(0.25) for column in COLUMNS}}
     markup = JudgedTable(strategies, "<b>", {}, 1, 30).html()

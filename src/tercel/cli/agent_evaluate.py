@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape
-from tercel.cli.shared import AsJson, Eyes, Own, listed_dates, listed_seeds
+from tercel.cli.order import NOT_TYPED, TypedOrder, check_tape
+from tercel.cli.shared import AsJson, Eyes, Own, Symbols, listed_dates, listed_seeds
 from tercel.core.errors import ConfigError
 from tercel.report.terminal import hand_over, result_console, say
 

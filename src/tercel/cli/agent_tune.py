@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.shared import AsJson, Seed
+from tercel.cli.shared import AsJson, Seed, TapesSymbol
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import nearest, offer
 from tercel.report.terminal import hand_over, print_table, say
@@ -31,7 +31,7 @@ class Tune:
     ] = None
     market: Annotated[str | None, typer.Option(help="Preset market, by name or file.", metavar="NAME")] = None
     tape: Annotated[Path | None, typer.Option(help="Tune on the training days of this lake.", metavar="LAKE")] = None
-    symbol: Annotated[str | None, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")] = None
+    symbol: TapesSymbol = None
     impact: Annotated[str, typer.Option(help="Impact on the tape: square_root, propagator or none.", metavar="LAW")] = (
         "square_root"
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.market_response import SIZES, Sizes
-from tercel.cli.shared import PRESET, AsJson, Seed
+from tercel.cli.shared import IN_LAKE, PRESET, TAPES, AsJson, Seed
 from tercel.core.errors import ConfigError
 from tercel.report.terminal import hand_over, percent, print_table, say, with_error
 
@@ -52,7 +52,7 @@ class Arbitrage:
     tape: Annotated[
         Path | None, typer.Option(help="Search on this lake's days instead of a preset.", metavar="LAKE")
     ] = None
-    symbol: Annotated[str, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")] = ""
+    symbol: Annotated[str, TAPES, IN_LAKE] = ""
     as_json: AsJson = False
 
 

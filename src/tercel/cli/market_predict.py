@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tercel.cli.market_score import file_to_write
-from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, listed_dates, page_folder
+from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, listed_dates, page_folder, share_of
 from tercel.report.tables import NOTHING, plain_table, spelt
 from tercel.report.terminal import check_folder, hand_over, print_table, say
 
@@ -40,7 +40,12 @@ class Predict:
     ] = 1_000
     seed: Seed = 1
     share: Annotated[
-        float, typer.Option(help="The order, as a share of the volume expected in half an hour.", metavar="X")
+        float,
+        typer.Option(
+            help="The order, as a share of the volume expected in half an hour: 0.1 or 10%.",
+            metavar="X",
+            parser=share_of,
+        ),
     ] = 0.1
     impact: Annotated[
         str, typer.Option(help="Law of impact on tape: square_root, propagator, none.", metavar="LAW")

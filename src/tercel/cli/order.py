@@ -6,11 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tercel.cli.shared import share_of
 from tercel.core.errors import ConfigError
-
-Symbols = Annotated[
-    str | None, typer.Option(help="Symbol on the tape (with --tape); several with commas.", metavar="SYM[,SYM...]")
-]
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,11 @@ class TypedOrder:
     side: Annotated[str | None, typer.Option(help="buy, sell or both (default).", metavar="SIDE")] = None
     share: Annotated[
         float | None,
-        typer.Option(help="The order, as a share of the volume expected in its time (default: 0.1).", metavar="X"),
+        typer.Option(
+            help="The order, as a share of the volume expected in its time: 0.1 (default) or 10%.",
+            metavar="X",
+            parser=share_of,
+        ),
     ] = None
     quantity: Annotated[
         int | None, typer.Option(help="The order in lots, in the place of a share; of US equities shares.", metavar="N")

@@ -7,11 +7,13 @@ what was typed may stand in ``__post_init__``. In Python the same request is mad
 import inspect
 from collections.abc import Callable
 from dataclasses import is_dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import typer
 
-from tercel.cli.shared import NOTHING_HALF_DONE, reported
+from tercel.cli.shared import IN_LAKE, NOTHING_HALF_DONE, reported
+from tercel.core.names import listed
 
 
 def add(app: typer.Typer, *bodies: Callable[[Any], int | None]) -> None:
@@ -49,6 +51,8 @@ def _typed(body: Callable[[Any], int | None]) -> Callable[..., None]:
 
     def typed(**values: Any) -> None:
         with reported(values.get("as_json", False), interrupted.format_map(values)):
+            if values.get("symbol") and IN_LAKE in get_args(fields["symbol"].annotation):
+                values["symbol"] = _in_lake(values["symbol"], values.get("tape") or values.get("lake"))
             parts = {
                 name: fields[name].annotation(**{key: values.pop(key) for key in its}) for name, its in inner.items()
             }
@@ -58,6 +62,15 @@ def _typed(body: Callable[[Any], int | None]) -> Callable[..., None]:
     typed.__annotations__ = {name: one.annotation for name, one in fields.items()} | {"return": None}
     typed.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return typed
+
+
+def _in_lake(symbols: str, lake: Path | None) -> str:
+    """Symbols with commas between them, spelt as the lake spells them."""
+    if lake is None:
+        return symbols
+    from tercel.market.tape import Lake
+
+    return ",".join(Lake(lake).spelt(one) for one in listed(symbols))
 
 
 def _is_request(field: inspect.Parameter) -> bool:

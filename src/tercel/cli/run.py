@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from tercel.cli.order import NOT_TYPED, Symbols, TypedOrder, check_tape
-from tercel.cli.shared import AsJson, Own, Seed
+from tercel.cli.order import NOT_TYPED, TypedOrder, check_tape
+from tercel.cli.shared import AsJson, Own, Seed, Symbols
 from tercel.core.errors import ConfigError
 
 

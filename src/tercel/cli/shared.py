@@ -51,14 +51,36 @@ Registry = Annotated[
         metavar="DIR|URL",
     ),
 ]
-Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM")]
-PresetsSymbol = Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM")]
+IN_LAKE = "spelt as the lake has it"
+"""Marks options whose symbols the lake holds: their letters may be small or capital."""
+TAPES = typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")
+TapesSymbol = Annotated[str | None, TAPES, IN_LAKE]
+Symbol = Annotated[str, typer.Option(help="Symbol on the tape.", metavar="SYM"), IN_LAKE]
+PresetsSymbol = Annotated[str, typer.Option(help="Symbol on the tape. Default: the preset's.", metavar="SYM"), IN_LAKE]
+Symbols = Annotated[
+    str | None,
+    typer.Option(help="Symbol on the tape (with --tape); several with commas.", metavar="SYM[,SYM...]"),
+    IN_LAKE,
+]
 Venue = Annotated[str, typer.Option(help="Venue on the tape, where several have the symbol.", metavar="VENUE")]
 Write = Annotated[Path | None, typer.Option(help="Markdown file whose table is replaced.", metavar="FILE.md")]
 From = Annotated[str, typer.Option("--from", help="Begin at this local time of the exchange.", metavar="HH:MM")]
 To = Annotated[str, typer.Option("--to", help="End at this local time of the exchange.", metavar="HH:MM")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a day that the lake holds with other content.")]
 PRESET = typer.Argument(help="Preset market, by name or as a .json file (`tercel market list`).", metavar="PRESET")
+
+
+def share_of(typed: object) -> float:
+    """A share as a number or in per cent.
+
+    >>> share_of("0.02"), share_of("2%"), share_of("2.5 %")
+    (0.02, 0.02, 0.025)
+    """
+    text = str(typed)
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no share: write 0.02 or 2%") from None
 
 
 def page_folder(name: str) -> Any:

@@ -12,7 +12,7 @@ import typer
 
 from tercel.cli.machine import WallClock, end_on_termination
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson, Seed
+from tercel.cli.shared import AsJson, Seed, TapesSymbol
 from tercel.core.errors import ConfigError
 from tercel.report.terminal import hand_over, say
 
@@ -46,7 +46,7 @@ class Serve:
     tape: Annotated[
         Path | None, typer.Option(help="Replay a day of this lake instead of a preset.", metavar="LAKE")
     ] = None
-    symbol: Annotated[str | None, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")] = None
+    symbol: TapesSymbol = None
     date: Annotated[str | None, typer.Option(help="Day of the tape (default: its last).", metavar="YYYY-MM-DD")] = None
     port: Annotated[
         int | None,

@@ -130,7 +130,6 @@ def rows(
     path: Path,
     needed: Sequence[str],
     optional: Sequence[Sequence[str]] = (),
-    others: bool = False,
     called: Mapping[str, Sequence[str]] = MappingProxyType({}),
     usual: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Iterator[tuple[int, dict[str, str]]]:
@@ -142,10 +141,8 @@ def rows(
     needed : sequence of str
         Columns that have to be there.
     optional : sequence of sequences of str
-        Columns that may be, each with its spellings.
-    others : bool
-        Whether further columns may stand beside them, under their names as they are; one that is spelt almost like a
-        missing one may not.
+        Columns that may be, each with its spellings. Further columns may stand beside them, under their names as they
+        are; one that is spelt almost like a missing one may not.
     called : mapping of str to sequence of str
         What columns are called here, ours to theirs: the first that the file has; "" leaves one out.
     usual : mapping of str to sequence of str
@@ -154,7 +151,7 @@ def rows(
     Raises
     ------
     DataError
-        A column of `needed` is missing, one is not known, a row has other columns than the header, no text.
+        A column of `needed` is missing, one seems misspelt, a row has other columns than the header, no text.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -166,7 +163,7 @@ def rows(
             header = _renamed(path, theirs, known, called)
             _refuse_missing(path, theirs, header, needed, optional, called, usual)
             wanted = [names for names in optional if names[0] not in called]
-            _refuse_unknown(path, header, wanted, known, others)
+            _refuse_misspelt(path, header, wanted, known)
             for cells in reader:
                 if not any(cell.strip() for cell in cells):
                     continue
@@ -239,14 +236,20 @@ def _refuse_missing(
         )
 
 
-def _refuse_unknown(
-    path: Path,
-    header: Sequence[str],
-    optional: Sequence[Sequence[str]],
-    known: Sequence[str],
-    others: bool,
+def unread(cells: Mapping[str, str], needed: Sequence[str], optional: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of a row that nothing is read from.
+
+    >>> unread({"time": "10:30", "note": "", "limit_price": ""}, ["time"], [["limit", "limit_price"]])
+    ['note']
+    """
+    known = {*needed, *(name for spellings in optional for name in spellings)}
+    return [name for name in cells if name and name not in known]
+
+
+def _refuse_misspelt(
+    path: Path, header: Sequence[str], optional: Sequence[Sequence[str]], known: Sequence[str]
 ) -> None:
     absent = [name for spellings in optional if not set(spellings) & set(header) for name in spellings]
     for name in header:
-        if name and (not others or (name not in known and nearest(name, absent, like=SLIP))):
+        if name and name not in known and nearest(name, absent, like=SLIP):
             check_known(name, known, "the columns", f"{name!r} in the first row of {path}", DataError)

@@ -8,11 +8,12 @@ from statistics import median
 from typing import Any
 
 from tercel.core.errors import DataError, TercelError
-from tercel.core.rows import FileRow, rows
+from tercel.core.rows import FileRow, rows, unread
 from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.settings import RunSettings
 from tercel.execution.task import Task
 from tercel.market.tape import Lake
+from tercel.report.terminal import say
 
 COLUMNS = ("time", "symbol", "side", "quantity", "horizon")
 LIMITS = ("limit", "limit_price", "limit price")
@@ -60,7 +61,8 @@ def read_orders(path: str | Path) -> list[Order]:
     Raises
     ------
     DataError
-        A column is missing or unknown, or a row is no order; file and row are named.
+        A column is missing or misspelt, or a row is no order; file and row are named. Other columns are passed over,
+        and a line on stderr names them.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -71,6 +73,8 @@ def read_orders(path: str | Path) -> list[Order]:
     """
     file, found = Path(path), []
     for number, cells in rows(file, COLUMNS, (LIMITS,)):
+        if not found and (others := unread(cells, COLUMNS, (LIMITS,))):
+            say(f"warning: columns of {file} that were not read: {', '.join(others)}")
         at = FileRow(file, number, cells)
         limit = next((cells[name] for name in LIMITS if cells.get(name)), None)
         time, symbol, horizon = (at.word(name) for name in ("time", "symbol", "horizon"))

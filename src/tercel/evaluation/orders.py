@@ -123,9 +123,10 @@ def placed(orders: Sequence[Order], lake: Lake) -> list[Order]:
     """
     if not orders:
         raise ConfigError("at least one order", "none", "name time, symbol, side, quantity and horizon of each")
-    found, about = [], cache(lake.instrument)
+    found, about, spelt = [], cache(lake.instrument), cache(lake.spelt)
     days = cache(lambda symbol: tuple(lake.days(symbol)))
     for order in orders:
+        order = replace(order, symbol=spelt(order.symbol), horizon=order.horizon_s)  # noqa: PLW2901
         try:
             dates = (order.date,) if order.date else days(order.symbol)
             fits = [date for date in dates if order.fits(about(order.symbol, date))]

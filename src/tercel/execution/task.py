@@ -231,7 +231,7 @@ class Task:
                 self.share is not None and not _is_share(self.share),
                 "share",
                 "in (0, 1] of the expected volume",
-                "such as 0.1",
+                "such as 0.1 for 10 %",
             ),
             (not NANOSECOND <= self.horizon_s <= LONGEST_S, "horizon_s", "from 1 ns to 10 million s", "such as 1800"),
             (not _is_count(self.decisions, 1), "decisions", "a whole number, at least 1", "such as 60"),

@@ -91,6 +91,8 @@ class JudgedTable:
     called : callable, optional
         "better", "worse" or "open" of a paired difference after the correction of all comparisons; by its interval
         alone if not given.
+    paired : mapping of policy to opponent to {"mean", "ci_low", "ci_high"}
+        Gains that are listed one by one below; none by default.
     """
 
     strategies: Mapping[str, Mapping[str, Interval]]
@@ -103,6 +105,7 @@ class JudgedTable:
     title: str = ""
     learned: Collection[str] = ()
     called: Callable[[Interval], str] | None = None
+    paired: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
 
     def _is_learned(self, name: str) -> bool:
         return name in self.learned or style.is_learned(name)
@@ -153,6 +156,8 @@ class JudgedTable:
         yield from self.notes
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
         from rich.text import Text
 
         yield self.table(options.max_width)
@@ -162,6 +167,13 @@ class JudgedTable:
             missing.append("vs best")
         if missing:
             yield Text(told_missing(missing), style="dim")
+        if self.paired:
+            listed = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+            for place, heading in enumerate(PAIRED):
+                listed.add_column(heading, justify="right" if place == PAIRED.index("gain, bps") else "left")
+            for row in self._paired_rows():
+                listed.add_row(*map(Text, row))
+            yield listed
         for number, sentence in enumerate(self.sentences()):
             yield Text(sentence, style="" if number else "dim")
 
@@ -236,6 +248,14 @@ class JudgedTable:
             return _with_interval(interval, self.digits)
         return fixed(_number(interval), 2 if column.key == "adaptability" else self.digits)
 
+    def _paired_rows(self) -> list[list[str]]:
+        """A row of `PAIRED` for each policy and opponent."""
+        return [
+            [name, self._label(other), _with_interval(one, self.digits, True), CALLED[(self.called or verdict)(one)]]
+            for name, row in self.paired.items()
+            for other, one in row.items()
+        ]
+
     def _versus(self, name: str) -> str:
         interval = self.paired_vs_best_baseline.get(name)
         return "" if interval is None else _with_interval(interval, self.digits, signed=True)
@@ -254,7 +274,8 @@ class JudgedTable:
         return (
             '<div class="scroll" tabindex="0" role="region" aria-label="Judged table"><table class="judged">'
             f'<thead><tr><th scope="col">strategy</th><th scope="col" class="plot">cost, to scale</th>{"".join(heads)}'
-            f'</tr></thead><tbody>{rows}</tbody></table></div><ul class="notes">{shown_mean}</ul>'
+            f"</tr></thead><tbody>{rows}</tbody></table></div>"
+            f'{plain_table(PAIRED, self._paired_rows()) if self.paired else ""}<ul class="notes">{shown_mean}</ul>'
         )
 
     def _html_row(self, name: str) -> str:
@@ -315,11 +336,8 @@ def verdict(interval: Interval) -> str:
     return "worse" if _known(high) and high < 0 else "open"
 
 
-CORRECTED = {
-    "better": "cheaper, after the correction for all comparisons.",
-    "worse": "dearer, after the correction for all comparisons.",
-    "open": "no significant difference, after the correction for all comparisons.",
-}
+CALLED = {"better": "cheaper", "worse": "dearer", "open": "no significant difference"}
+PAIRED = ("strategy", "against", "gain, bps", "after the correction")
 
 
 def verdict_sentence(
@@ -340,7 +358,7 @@ def verdict_sentence(
         "open": "the interval holds zero, so nothing is shown either way.",
     }[verdict(interval)]
     if called is not None:
-        sentence_of = CORRECTED[called(interval)]
+        sentence_of = f"{CALLED[called(interval)]}, after the correction for all comparisons."
     return f"{policy} against {baseline}: {_with_interval(interval, digits, signed=True)} bps: {sentence_of}"
 
 

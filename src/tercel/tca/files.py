@@ -17,7 +17,7 @@ from pydantic import model_validator
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
-from tercel.core.rows import FileRow, fraction, parse_time, rows
+from tercel.core.rows import FileRow, fraction, parse_time, rows, unread
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 from tercel.market.feeds.csv_map import MapTable, Words
@@ -156,9 +156,7 @@ def fills_map(file: Path | None = None, columns: Sequence[str] = (), timezone: s
 def columns_not_read(path: Path, called: Mapping[str, Sequence[str]], orders: bool = False) -> list[str]:
     """Columns of a file of fills, or of orders, that nothing is read from."""
     needed, may_be = (ORDERS, MAY_ORDERS) if orders else (FILLS, MAY_FILLS)
-    known = {*needed, *(name for names in may_be for name in names)}
-    first: dict[str, str] = next((cells for _, cells in rows(path, needed, may_be, others=True, called=called)), {})
-    return [name for name in first if name and name not in known]
+    return next((unread(cells, needed, may_be) for _, cells in rows(path, needed, may_be, called=called)), [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +214,7 @@ def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
         A column is missing or misspelt, or a row says something that cannot be; file and row are named.
     """
     found = []
-    for row, cells in rows(path, FILLS, MAY_FILLS, others=True, called=map.called, usual=USUAL_FILLS):
+    for row, cells in rows(path, FILLS, MAY_FILLS, called=map.called, usual=USUAL_FILLS):
         at = FileRow(path, row, cells)
         found.append(
             FileFill(
@@ -260,7 +258,7 @@ def read_orders(path: Path, map: FillsMap = AS_NAMED) -> dict[str, FileOrder]:
         As :func:`read_fills`; an id that comes twice; an end before its start.
     """
     found: dict[str, FileOrder] = {}
-    for row, cells in rows(path, ORDERS, MAY_ORDERS, others=True, called=map.called, usual=USUAL_ORDERS):
+    for row, cells in rows(path, ORDERS, MAY_ORDERS, called=map.called, usual=USUAL_ORDERS):
         at = FileRow(path, row, cells)
         name = next((cells[one] for one in _PARENT if cells.get(one)), "")
         order = FileOrder(

@@ -14,6 +14,8 @@ ORDER = "The order"
 """How the note begins that says how large the orders are."""
 MOST_VERDICTS = 3
 """Rows whose verdict is printed; a page has all."""
+MOST_OPPONENTS = 5
+"""Written strategies up to which the gain over each is printed."""
 
 
 def judged_table(result: Mapping[str, Any]) -> JudgedTable:
@@ -30,6 +32,8 @@ def judged_table(result: Mapping[str, Any]) -> JudgedTable:
         row |= {key: {"mean": share, "ci_low": None, "ci_high": None} for key, share in shares.items()}
     first = reported_rows(result)
     learned = [name for name, kind in result["kinds"].items() if kind == "learned"]
+    written = [name for name in ranked if result["kinds"][name] in ("baseline", "random")]
+    listed = first[:MOST_VERDICTS] if 1 < len(written) <= MOST_OPPONENTS else []
     return JudgedTable(
         strategies=rows,
         best_baseline=result["best_baseline"],
@@ -41,6 +45,7 @@ def judged_table(result: Mapping[str, Any]) -> JudgedTable:
         title=title_of(result),
         learned=learned,
         called=called,
+        paired={name: {other: result["paired"][name][other] for other in written} for name in listed},
     )
 
 
@@ -70,8 +75,9 @@ def sentences(result: Mapping[str, Any]) -> Iterator[str]:
     if least:
         yield (
             f"{best} is the best written strategy on {result['validation']['episodes']:,} other episodes; the minimum "
-            f"detectable effect against it is {max(least):.2f} bps (80 % power); all {result['comparisons']:,} "
-            "comparisons are corrected together (Benjamini and Hochberg)."
+            f"detectable effect against it is {max(least):.2f} bps (80 % power). Corrected together (Benjamini and "
+            f"Hochberg): {result['comparisons']:,} comparisons, of every policy with every other strategy, over all "
+            "episodes and by regime, market and liquidity."
         )
 
 

@@ -242,6 +242,19 @@ class Lake:
             raise self._unknown_symbol(symbol)
         return dates
 
+    def spelt(self, symbol: str) -> str:
+        """A symbol as the lake spells it, where that differs in small and capital letters alone; any other as it is.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     (Path(folder) / "venue=NASDAQ" / "symbol=IBM").mkdir(parents=True)
+        ...     Lake(folder).spelt("ibm"), Lake(folder).spelt("amzn")
+        ('IBM', 'amzn')
+        """
+        held = {path.name.removeprefix("symbol=") for path in self.root.glob("venue=*/symbol=*")}
+        alike = [one for one in held if one.casefold() == symbol.casefold()]
+        return alike[0] if len(alike) == 1 else symbol
+
     def find(self, symbol: str, date: str, venue: str | None = None) -> Path:
         """Folder of a day that exists.
 
