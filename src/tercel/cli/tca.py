@@ -8,7 +8,7 @@ import typer
 
 from tercel.cli.shared import AsJson, Lake, Seed
 from tercel.report.tables import NOTHING, fixed, spelt
-from tercel.report.terminal import check_folder, hand_over, print_table, result_console, say
+from tercel.report.terminal import check_folder, hand_over, print_table, progress, result_console, say
 
 if TYPE_CHECKING:
     from tercel.tca.counterfactual import Counterfactual
@@ -76,11 +76,14 @@ def tca(request: Tca) -> None:
     from tercel.tca.files import fills_map
     from tercel.tca.report import own_costs, page
 
-    costs = own_costs(
-        request.fills, request.lake, orders=request.orders,
-        map=fills_map(request.map, request.column or (), request.tz), venue=request.venue,
-        strategies=_named(request.against), agents=tuple(request.agent or ()), impact=request.impact, seed=request.seed,
-    )  # fmt: skip
+    with progress(counted=True, transient=True) as bar:
+        task = bar.add_task("work the parents again", total=None)
+        costs = own_costs(
+            request.fills, request.lake, orders=request.orders,
+            map=fills_map(request.map, request.column or (), request.tz), venue=request.venue,
+            strategies=_named(request.against), agents=tuple(request.agent or ()), impact=request.impact,
+            seed=request.seed, progress=lambda done, of: bar.update(task, completed=done, total=of),
+        )  # fmt: skip
     for warning in costs.warnings:
         say(f"warning: {warning}")
     found, title = costs.to_json(), f"What {request.fills.name} cost"

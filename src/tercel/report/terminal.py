@@ -42,7 +42,7 @@ def progress_console() -> "Console":
 def progress(counted: bool = False, transient: bool = False, now: bool = False) -> "Progress":
     """Bars on stderr with the time that is left: how many of how many where `counted`, a share of 100 otherwise.
 
-    What is `transient` is gone at the end; with `now` a task has a field of that name behind its bar.
+    What is `transient` is gone at the end, and shown on a terminal alone; with `now` a task has a field of that name behind its bar.
     """
     from rich.progress import (
         BarColumn,
@@ -56,7 +56,10 @@ def progress(counted: bool = False, transient: bool = False, now: bool = False) 
     done = MofNCompleteColumn() if counted else TaskProgressColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), done, TimeRemainingColumn())
     last = (TextColumn("{task.fields[now]}"),) if now else ()
-    return Progress(*columns, *last, console=progress_console(), transient=transient)
+    console = progress_console()
+    return Progress(
+        *columns, *last, console=console, transient=transient, disable=transient and not console.is_terminal
+    )
 
 
 def result_console() -> "Console":

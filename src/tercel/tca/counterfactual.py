@@ -119,7 +119,7 @@ def counterfactual(
     impact: str = "square_root",
     seed: int = 1,
     resamples: int = 2000,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Counterfactual | None:
     """Work parents again with strategies.
 
@@ -134,7 +134,7 @@ def counterfactual(
     seed : int
         Of draws and resamples.
     progress : callable, optional
-        Called with the number of parents worked.
+        Called with how many parents were worked so far, and of how many.
 
     Returns
     -------
@@ -152,6 +152,7 @@ def counterfactual(
             groups[one.day.key, (one.cost.end_ns - one.cost.start_ns).bit_length()].append(one)
     runs = _Runs(lake, makers, impact, seed, {id(one): number for number, one in enumerate(parents)})
     worked: list[OwnParent] = []
+    done, total = 0, sum(map(len, groups.values()))
     found: dict[str, list[Costs]] = {name: [] for name in makers}
     for _, mine in sorted(groups.items()):
         fits = [one for one in mine if one.cost.end_ns <= runs.day(one.day).last_ns]
@@ -160,7 +161,8 @@ def counterfactual(
             found[name].append(costs)
         worked += fits
         if progress is not None:
-            progress(len(mine))
+            done += len(mine)
+            progress(done, total)
     if not worked:
         return None
     theirs = {name: _bps(worked, Costs.concat([part.totals() for part in parts])) for name, parts in found.items()}

@@ -1,6 +1,6 @@
 """What a file of fills came to, for people and for programs: one object, a few sentences, a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -118,6 +118,7 @@ def own_costs(
     agents: Sequence[str] = (),
     impact: str = "square_root",
     seed: int = 1,
+    progress: Callable[[int, int], object] | None = None,
 ) -> OwnCosts:
     """What the executions of a file cost, and what strategies would have cost on the same parents.
 
@@ -139,6 +140,8 @@ def own_costs(
         What strategies' own trades do to the tape's prices: "none", "square_root", "propagator".
     seed : int
         Of draws and resamples.
+    progress : callable, optional
+        Called with how many parents were worked again so far, and of how many.
 
     Raises
     ------
@@ -158,7 +161,7 @@ def own_costs(
     found = analyse(read_fills(fills, map), requested, held, venue, str(fills))
     unread = columns_not_read(fills, map.called)
     unread += [] if orders is None else columns_not_read(orders, map.called, orders=True)
-    again = counterfactual(found.parents, held, makers, impact=impact, seed=seed) if makers else None
+    again = counterfactual(found.parents, held, makers, impact=impact, seed=seed, progress=progress) if makers else None
     return OwnCosts(found, again, tuple(dict.fromkeys(unread)))
 
 

@@ -287,6 +287,14 @@ def test_a_bad_book_row_is_named(tmp_path: Path, change: tuple[int, int], said: 
     assert "row 4" in error.value.received
 
 
+def test_messages_without_their_book_say_what_is_missing(tmp_path: Path) -> None:
+    rows = [GOOD, "34202.0,3,77,5,999900,-1", "34203.0,4,78,5,999900,-1"]
+    (warning,) = read([write(tmp_path, rows)]).warnings
+    assert "no orderbook file" in warning
+    assert "2 of 3 rows" in warning
+    assert read([write(tmp_path, [GOOD])]).warnings == ()
+
+
 def test_a_book_may_cross_while_trading_is_halted(tmp_path: Path) -> None:
     rows = [GOOD, "34201.0,7,0,0,-1,-1", "34202.0,1,8,5,999900,-1", "34203.0,3,8,5,999900,-1", "34203.0,7,0,0,1,-1"]
     path = write(tmp_path, rows)

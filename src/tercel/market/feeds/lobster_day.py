@@ -40,12 +40,18 @@ _INVERSE: Final = {schema.ADD: schema.REDUCE, schema.REDUCE: schema.ADD, schema.
 _INVERSE_OF_EXECUTE: Final = schema.ADD
 
 
-def _alone(events: Events) -> list[str]:
-    """Whether messages without their orderbook file suffice: those of a level-limited file forget and then cross."""
+def _alone(events: Events, where: str) -> list[str]:
+    """What messages without their orderbook file lack: orders of before; those of some levels forget and then cross."""
     book = Book()
     book.apply(events)
+    later = np.isin(events.kind, (schema.REDUCE, schema.DELETE, schema.EXECUTE))
+    older = int((later & ~np.isin(events.order_id, events.order_id[events.kind == schema.ADD])).sum())
+    missing = [
+        f"no orderbook file for {where}: {older:,} of {events.n:,} rows concern orders that stood before its first row, "
+        "and the book lacks them; import both files of the download together"
+    ]
     if book.crossed <= MOST_CROSSED * events.n:
-        return []
+        return missing if older else []
     return [
         f"these messages alone leave the book crossed after {book.crossed:,} of {events.n:,} rows: a file that shows "
         "only some levels needs its orderbook file beside it; nothing can be run on this day as it is"
@@ -116,7 +122,7 @@ class LobsterDay:
             book_off = int(report[k.OFF])
             warnings += self._judge(report, plain.n)
         else:
-            warnings += _alone(plain)
+            warnings += _alone(plain, self.messages.where)
         off_tick = int(np.count_nonzero(events.flags & schema.OFF_TICK))
         extra: dict[str, Any] = {"feed": "lobster", "messages": plain.n, "orderbook_on_tick": not book_off}
         midnight = midnight_ns(self.date, TIMEZONE)
