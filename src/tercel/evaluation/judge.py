@@ -13,6 +13,7 @@ the comparison against it errs to the strict side.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -81,6 +82,7 @@ def judge(
     resamples: int = 2000,
     level: float = 0.95,
     best: str | None = None,
+    paired: Mapping[str, Mapping[str, Estimate]] = MappingProxyType({}),
 ) -> JudgedRun:
     """Judge strategies on paired episodes.
 
@@ -101,6 +103,8 @@ def judge(
         Nominal coverage of the intervals.
     best : str, optional
         The best baseline, chosen elsewhere; by default that of the lowest mean on these episodes.
+    paired : mapping of policy to opponent to Estimate
+        Cost saved, as `comparisons.gains` finds it.
 
     Returns
     -------
@@ -130,15 +134,11 @@ def judge(
         written = [entry.name for entry in entries if entry.kind == "baseline"]
         best = min(written, key=lambda name: shortfall[name].point)
     challengers = [entry.name for entry in entries if entry.kind in CHALLENGERS]
-    paired = {
-        name: {other: (shortfall[other] - shortfall[name]).estimate(level) for other in shortfall if other != name}
-        for name in challengers
-    }
     return JudgedRun(
         strategies=strategies,
         kinds={entry.name: entry.kind for entry in entries},
         best_baseline=best,
-        paired_vs_best_baseline={name: paired[name][best] for name in challengers},
+        paired_vs_best_baseline={name: row[best] for name, row in paired.items()},
         paired=paired,
         paired_by_seed={name: _seed_by_seed(name, by_run, shortfall, level) for name in challengers},
         counts={entry.name: _counts(entry) for entry in entries},

@@ -8,6 +8,7 @@ import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,9 +39,7 @@ def mark_of(code: Any) -> str:
         return ""
     digest = hashlib.sha256()
     for one in sorted(_written_in(Path(file).resolve())):
-        read = one.stat()
-        what = f"{read.st_size} {read.st_mtime_ns}".encode() if read.st_size > LARGE else one.read_bytes()
-        digest.update(hashlib.sha256(what).digest())
+        digest.update(_read(one, *_written(one))[0])
     return digest.hexdigest()[:16]
 
 
@@ -52,14 +51,31 @@ def _written_in(file: Path) -> set[Path]:
         if one in found or (is_installed(str(one)) and one != file):
             continue
         found.add(one)
-        if one.suffix == ".py":
-            with suppress(SyntaxError, ValueError):
-                todo += _named_in(ast.parse(one.read_bytes()), one.parent)
+        names = _read(one, *_written(one))[1]
+        places = [place / name for name in names for place in (one.parent, Path.cwd())]
+        todo += [place.resolve() for place in places if place.is_file()]
     return found
 
 
-def _named_in(code: ast.AST, folder: Path) -> list[Path]:
-    """Modules and files that a piece of code names, where they lie in its folder or in the working folder."""
+def _written(file: Path) -> tuple[int, int]:
+    """Size of a file, and when it was written, ns."""
+    read = file.stat()
+    return read.st_size, read.st_mtime_ns
+
+
+@lru_cache(maxsize=1024)
+def _read(file: Path, size: int, written_ns: int) -> tuple[bytes, tuple[str, ...]]:
+    """The hash of a file as it was written then, and names in its code that may be modules or files."""
+    what = f"{size} {written_ns}".encode() if size > LARGE else file.read_bytes()
+    names: tuple[str, ...] = ()
+    if file.suffix == ".py":
+        with suppress(SyntaxError, ValueError):
+            names = _named_in(ast.parse(what))
+    return hashlib.sha256(what).digest(), names
+
+
+def _named_in(code: ast.AST) -> tuple[str, ...]:
+    """Modules and files that a piece of code names."""
     names: list[str] = []
     for node in ast.walk(code):
         if isinstance(node, ast.Import):
@@ -71,8 +87,7 @@ def _named_in(code: ast.AST, folder: Path) -> list[Path]:
             names += [f"{up}{one}{end}" for one in (within, *inside) if one for end in SOURCES]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < LONGEST_NAME:
             names.append(node.value)
-    places = [place / name for name in dict.fromkeys(names) if "\0" not in name for place in (folder, Path.cwd())]
-    return [place.resolve() for place in places if place.is_file()]
+    return tuple(name for name in dict.fromkeys(names) if "\0" not in name)
 
 
 def place_of(error: BaseException) -> str:

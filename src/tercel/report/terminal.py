@@ -42,7 +42,8 @@ def progress_console() -> "Console":
 def progress(counted: bool = False, transient: bool = False, now: bool = False) -> "Progress":
     """Bars on stderr with the time that is left: how many of how many where `counted`, a share of 100 otherwise.
 
-    What is `transient` is gone at the end, and shown on a terminal alone; with `now` a task has a field of that name behind its bar.
+    What is `transient` is gone at the end, and shown on a terminal alone; with `now` a task has a field of that name
+    behind its bar.
     """
     from rich.progress import (
         BarColumn,

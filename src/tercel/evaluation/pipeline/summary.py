@@ -98,7 +98,7 @@ def summary_of(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _judged(evaluation: Evaluation, found: Gains, rng: np.random.Generator) -> JudgedRun:
-    """The table, with the gains of the ledger in the place of the judge's own."""
+    """The table."""
     main, built = evaluation.main, build_scenario(evaluation.main.scenario)
     settings, market, cluster = main.scenario.settings, built.market.name, built.market.cluster
     parts = [one.scenario.settings for one in main.parts or (main,)]
@@ -122,15 +122,13 @@ def _judged(evaluation: Evaluation, found: Gains, rng: np.random.Generator) -> J
         cluster=cluster,
         notes=[*notes, *evaluation.notes],
         best=evaluation.best,
+        paired={name: {other: gain.estimate() for other, gain in row.items()} for name, row in found.items()},
     )
     if main.parts:
         apart = "Orders of a list differ: impact is not separated; what own volume moved is in timing_bps."
         notes = [note for note in judged.notes if not note.startswith(REPLAY_NOTE)]
         judged = replace(judged, notes=(*notes, apart))
-    paired = {name: {other: gain.estimate() for other, gain in row.items()} for name, row in found.items()}
-    return replace(
-        judged, paired=paired, paired_vs_best_baseline={name: row[evaluation.best] for name, row in paired.items()}
-    )
+    return judged
 
 
 def _venue(evaluation: Evaluation) -> list[str]:

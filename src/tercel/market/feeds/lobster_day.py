@@ -47,8 +47,8 @@ def _alone(events: Events, where: str) -> list[str]:
     later = np.isin(events.kind, (schema.REDUCE, schema.DELETE, schema.EXECUTE))
     older = int((later & ~np.isin(events.order_id, events.order_id[events.kind == schema.ADD])).sum())
     missing = [
-        f"no orderbook file for {where}: {older:,} of {events.n:,} rows concern orders that stood before its first row, "
-        "and the book lacks them; import both files of the download together"
+        f"no orderbook file for {where}: {older:,} of {events.n:,} rows concern orders that stood before its first row "
+        "and are missing; import both files of the download together"
     ]
     if book.crossed <= MOST_CROSSED * events.n:
         return missing if older else []
