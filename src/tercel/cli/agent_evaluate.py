@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.order import NOT_TYPED, TypedOrder, check_tape
+from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
 from tercel.cli.shared import AsJson, Eyes, Own, Symbols, listed_dates, listed_seeds
 from tercel.core.errors import ConfigError
 from tercel.report.terminal import hand_over, result_console, say
@@ -41,14 +41,6 @@ Markets = Annotated[
     ),
 ]
 Tape = Annotated[Path | None, typer.Option(help="Judge on the later days of this lake.", metavar="LAKE")]
-Impact = Annotated[
-    str | None,
-    typer.Option(
-        help="Law of impact: of a tape square_root (default), propagator, none; of presets none, translation, weights "
-        "(default: what they carry).",
-        metavar="LAW",
-    ),
-]
 Against = Annotated[str, typer.Option(help="Written strategies to compare with, or all.", metavar="all|NAME,...")]
 Episodes = Annotated[
     int, typer.Option(help="Judged episodes in each market; on tape at most.", min=2, max=1_000_000, metavar="N")
@@ -90,9 +82,7 @@ class EvaluatePolicies:
             metavar="WHAT",
         ),
     ] = ""
-    fees: Annotated[
-        str | None, typer.Option(help="Fees in price units a share, or as 1,5bps.", metavar="MAKER,TAKER")
-    ] = None
+    fees: Fees = None
     order: TypedOrder = NOT_TYPED
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Other latencies, fees and order sizes too, one at a time.")

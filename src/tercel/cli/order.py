@@ -9,6 +9,19 @@ import typer
 from tercel.cli.shared import share_of
 from tercel.core.errors import ConfigError
 
+Impact = Annotated[
+    str | None,
+    typer.Option(
+        help="Law of impact: of a tape square_root (default), propagator, none; of presets none, translation, weights "
+        "(default: what they carry).",
+        metavar="LAW",
+    ),
+]
+Fees = Annotated[
+    str | None,
+    typer.Option(help="Fees in price units a share, or as 1,5bps; below 0: a rebate.", metavar="MAKER,TAKER"),
+]
+
 
 @dataclass(frozen=True)
 class TypedOrder:

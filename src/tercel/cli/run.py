@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from tercel.cli.order import NOT_TYPED, TypedOrder, check_tape
+from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
 from tercel.cli.shared import AsJson, Own, Seed, Symbols
 from tercel.core.errors import ConfigError
 
@@ -47,10 +47,7 @@ class RunRequest:
             metavar="WHAT",
         ),
     ] = None
-    fees: Annotated[
-        str | None,
-        typer.Option(help="Fees in price units a share, or as 1,5bps; below 0: a rebate.", metavar="MAKER,TAKER"),
-    ] = None
+    fees: Fees = None
     order: TypedOrder = NOT_TYPED
     feed_latency_ms: Annotated[
         str | None, typer.Option(help="How late the market is seen: X, A,B or tape.", metavar="X")
@@ -63,14 +60,7 @@ class RunRequest:
             metavar="NAME",
         ),
     ] = None
-    impact: Annotated[
-        str | None,
-        typer.Option(
-            help="What own trades do to prices: of a preset none, translation, weights (default: what it carries); "
-            "of a tape square_root (default), propagator, none.",
-            metavar="LAW",
-        ),
-    ] = None
+    impact: Impact = None
     strategy: Own = None
     as_json: AsJson = False
 

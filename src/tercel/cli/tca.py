@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.shared import AsJson, Lake, Seed
-from tercel.report.tables import NOTHING, fixed, spelt
+from tercel.report.tables import NOTHING, fixed, spelt, without_idle
 from tercel.report.terminal import check_folder, hand_over, print_table, progress, result_console, say
 
 if TYPE_CHECKING:
@@ -129,14 +129,10 @@ def _table(title: str, rows: list[dict[str, Any]], first: str) -> None:
         words = {"side": "buy" if row.get("side", 0) > 0 else "sell"}
         cells = [str(row[first]), *(_cell(words.get(key, row.get(key))) for key in plain)]
         cells += [f"{row['money']['fills']:,.2f}", *(fixed(row[f"{key}_bps"], 1) for key in bps)]
-        shown.append([*cells, *(fixed(row["markouts_bps"][span], 1) for span in spans)])
-    keep = [
-        place
-        for place, name in enumerate(headings)
-        if name not in ("limit", "unfilled", "refused", "forced")
-        or any(row[place] not in (NOTHING, "0", "0.0") for row in shown)
-    ]
-    print_table(title, [headings[place] for place in keep], [[row[place] for place in keep] for row in shown], LEAVES)
+        cells += [fixed(row["markouts_bps"][span], 1) for span in spans]
+        shown.append(dict(zip(headings, cells, strict=True)))
+    shown = without_idle(shown, ("limit", "unfilled", "refused", "forced"))
+    print_table(title, list(shown[0]), [list(row.values()) for row in shown], LEAVES)
 
 
 def _cell(value: Any) -> str:

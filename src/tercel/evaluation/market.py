@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.names import listed
 from tercel.core.vocabulary import BUY, FOREVER_NS
 from tercel.evaluation import venue
 from tercel.evaluation.episodes import Plan, seeded_plan
@@ -245,15 +246,15 @@ def split_dates(lake: Lake, symbol: str, judged: str = "") -> tuple[list[str], l
     if not judged:
         first = max(int(len(dates) * TRAINING_SHARE), 1)
         return dates[:first], dates[first:] if len(dates) > 1 else dates
-    listed = sorted({part.strip() for part in judged.split(",") if part.strip()})
-    for date in listed:
+    wanted = sorted(set(listed(judged)))
+    for date in wanted:
         if date not in dates:
             raise ConfigError(f"days of {symbol} in the lake: {', '.join(dates)}", date, "name some of those")
-    train = [date for date in dates if listed and date < listed[0]]
+    train = [date for date in dates if wanted and date < wanted[0]]
     if not train:
         remedy = "judge on later days: schedules learn their volume curve from days before"
         raise ConfigError(f"a day of {symbol} before the judged ones", f"none before {judged}", remedy)
-    return train, listed
+    return train, wanted
 
 
 def session_of(instrument: Instrument, events: Events) -> tuple[int, int]:
@@ -367,7 +368,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         "30-minute block" if blocks else "day",
         (
             f"Trained on {seen}, judged on {unseen}.",
-            _order_words(task, quantities, instrument.lot, listed=len(settings.orders)),
+            _order_words(task, quantities, instrument.lot, of_list=len(settings.orders)),
             *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
             *_hidden_words(judged),
             *((f"The tape shows level totals: places in queues are guessed by the model {queue}.",) if guessed else ()),
@@ -418,11 +419,11 @@ def _at_any_time(task: Task) -> Task:
     return replace(task, start="", limit_price=None if price else task.limit_price)
 
 
-def _order_words(task: Task, quantities: NDArray[np.int64], lot: int, listed: int) -> str:
+def _order_words(task: Task, quantities: NDArray[np.int64], lot: int, of_list: int) -> str:
     """How large the orders of a tape's windows are."""
     unit = "1 share" if lot == 1 else f"{lot} shares"
-    if listed:
-        return f"The orders: {listed} of a list, {quantities.min():,} to {quantities.max():,} lots of {unit}."
+    if of_list:
+        return f"The orders: {of_list} of a list, {quantities.min():,} to {quantities.max():,} lots of {unit}."
     size, minutes = size_in_words(task.share, task.quantity), _minutes(task)
     if task.share is None:
         return f"The orders: {size} of {unit} in {minutes}."

@@ -8,7 +8,7 @@ import html
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tercel.report import style
 
@@ -23,6 +23,8 @@ FEW_CLUSTERS = 20
 """Below this many clusters bootstrap intervals are known to be too narrow (Cameron, Gelbach and Miller 2008)."""
 
 NOTHING = "\N{EN DASH}"
+IDLE = (None, "", 0, "0", "0.0", "0.00", NOTHING)
+"""Cells that say nothing."""
 
 
 MUCH = 0.001
@@ -380,6 +382,16 @@ def plain_table(
         f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption or "Table", quote=True)}">'
         f"<table{kind}>{named}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def without_idle(rows: Sequence[Mapping[str, Any]], columns: Collection[str]) -> list[dict[str, Any]]:
+    """Rows by heading, without those of some columns that say nothing in any of them.
+
+    >>> without_idle([{"parent": "a", "refused": 0, "limit": 5.0}], ("refused", "limit"))
+    [{'parent': 'a', 'limit': 5.0}]
+    """
+    idle = {key for key in columns if all(row.get(key) in IDLE for row in rows)}
+    return [{key: value for key, value in row.items() if key not in idle} for row in rows]
 
 
 def _shown(value: object) -> str:

@@ -20,7 +20,7 @@ from tercel.market.impact.propagator import TAPE_LAWS
 from tercel.market.tape import Lake
 from tercel.report.page import Section, render
 from tercel.report.svg import Figure
-from tercel.report.tables import NOTHING, fixed, plain_table, spelt
+from tercel.report.tables import fixed, plain_table, spelt, without_idle
 from tercel.stats.clusters import FEW_CLUSTERS
 from tercel.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
 from tercel.tca.files import AS_NAMED, FillsMap, columns_not_read, read_fills, read_orders
@@ -265,7 +265,7 @@ COLUMNS = (
 )  # fmt: skip
 """Of a parent, on the page; `tca.json` has the rest."""
 MOST_ROWS = 500
-IDLE = ("limit", "unfilled", "refused", "opportunity", "refusal", "forced")
+LEAVES = ("limit", "unfilled", "refused", "opportunity", "refusal", "forced")
 """Columns that leave a page where they say nothing."""
 
 
@@ -318,13 +318,9 @@ def _sums(found: Mapping[str, Any]) -> str:
 
 
 def _lean(headings: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "") -> str:
-    """A table without the columns of `IDLE` that say nothing in any row."""
-    keep = [
-        place
-        for place, name in enumerate(headings)
-        if name not in IDLE or any(row[place] not in (None, 0, "0.00", NOTHING) for row in rows)
-    ]
-    return plain_table([headings[place] for place in keep], [[row[place] for place in keep] for row in rows], caption)
+    """A table without the columns of `LEAVES` that say nothing in any row."""
+    shown = without_idle([dict(zip(headings, row, strict=True)) for row in rows], LEAVES)
+    return plain_table(list(shown[0]), [list(row.values()) for row in shown], caption)
 
 
 def _path(one: OwnParent, name: str) -> Figure:

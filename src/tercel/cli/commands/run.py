@@ -11,6 +11,7 @@ from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate, show
 from tercel.cli.run import RunRequest
 from tercel.core.errors import ConfigError
 from tercel.core.locks import alone
+from tercel.core.names import listed
 from tercel.core.pool import Pool, stopping
 from tercel.evaluation.market import JobMarket, build_market, preset_of, split_dates
 from tercel.evaluation.metrics import FILE as METRICS
@@ -74,7 +75,7 @@ def run(request: RunRequest) -> None:
     if request.order.orders is not None:
         _list(request)
         return
-    symbols = [part.strip() for part in (request.symbol or "").split(",") if part.strip()]
+    symbols = listed(request.symbol or "")
     if len(symbols) < 2:
         result = _run(request, *_settings(request))
         if request.as_json:
@@ -178,7 +179,7 @@ def _applied(request: RunRequest, settings: RunSettings) -> RunSettings:
         task = replace(task, latency=latency_of(late, "--latency", *where))
     if request.feed_latency_ms is not None:
         task = replace(task, feed_latency=latency_of(request.feed_latency_ms, "--feed-latency-ms", *where))
-    regimes = ",".join(_findable_as(word.strip(), ".toml") for word in (request.regimes or "").split(",") if word)
+    regimes = ",".join(_findable_as(word, ".toml") for word in listed(request.regimes or ""))
     if request.regimes and not regimes:
         raise ConfigError("names of regimes, or a script", f"--regimes {request.regimes!r}", "such as calm,volatile")
     if regimes:

@@ -12,6 +12,7 @@ from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
 from tercel.execution.task import Task
+from tercel.report.tables import without_idle
 from tercel.report.terminal import print_json, print_table, result_console, say
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader, post, withdraw
@@ -56,7 +57,7 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
         {named.get(key, key): value for key, value in (parent | {"strategy": _short(str(parent["strategy"]))}).items()}
         for parent in parents
     ]
-    shown = _without_idle(shown, ("reason", "refused", *named.values()))
+    shown = without_idle(shown, ("reason", "refused", *named.values()))
     ended = "; nobody runs this desk, these are the last states in its journal" if running is False else ""
     _table(f"parents of {folder}{ended}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
     result_console().print()
@@ -173,7 +174,7 @@ def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[
     _table(title, _agents(summed), ("vwap", "rested", "forced"))
     result_console().print()
     more = f", the first {SHOWN} of {len(rows):,}" if len(rows) > SHOWN else ""
-    parents = _without_idle([_tca_row(row) for row in rows[:SHOWN]], ("unfilled", "refused", LIMIT))
+    parents = without_idle([_tca_row(row) for row in rows[:SHOWN]], ("unfilled", "refused", LIMIT))
     leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", LIMIT, "unfilled", "side")
     _table(f"parents{more}; a mark-out is positive in the order's favour", parents, leaves)
     result_console().print()
@@ -191,13 +192,7 @@ def _agents(summed: Mapping[str, Any]) -> list[dict[str, Any]]:
          "vwap": of["vwap_bps"], "rested": _percent(of["passive_share"])}
         for name, of in shown.items()
     ]  # fmt: skip
-    return _without_idle(rows, ("unfilled", "refused"))
-
-
-def _without_idle(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows without those of some columns that say nothing in any of them."""
-    idle = {key for key in columns if not any(row[key] for row in rows)}
-    return [{key: value for key, value in row.items() if key not in idle} for row in rows]
+    return without_idle(rows, ("unfilled", "refused"))
 
 
 def _between(low: float | None, high: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from tercel.core.errors import ConfigError
+from tercel.core.names import listed
 from tercel.evaluation.judge import Kind
 from tercel.evaluation.market import JobMarket
 from tercel.evaluation.variants import variants_in, variants_of_trial
@@ -187,11 +188,11 @@ def baselines_of(against: str) -> list[Candidate]:
     ConfigError
         None that could be the best written one.
     """
-    names = [part.strip() for part in against.split(",") if part.strip()]
-    listed = list(dict.fromkeys(one for name in names for one in (ALL_BASELINES if name == ALL else (name,))))
-    for name in listed:
+    typed = (one for name in listed(against) for one in (ALL_BASELINES if name == ALL else (name,)))
+    names = list(dict.fromkeys(typed))
+    for name in names:
         build(name, SPARE)
-    found = [Candidate(name) for name in listed]
+    found = [Candidate(name) for name in names]
     if not any(one.kind == "baseline" for one in found):
         raise ConfigError("a written strategy besides random", f"--against {against}", "such as --against all")
     return found

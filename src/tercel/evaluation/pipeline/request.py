@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import listed
 from tercel.core.written import write_whole
 from tercel.evaluation.market import judged_words, split_dates, validated
 from tercel.evaluation.order_files import with_orders
@@ -228,22 +229,22 @@ def markets_of(
     """Settings of every market that was named, by name, and of the tapes of symbols or orders; nothing is begun with
     words that mean nothing.
     """
-    listed = [part.strip() for name in names for part in name.split(",") if part.strip()]
-    if not listed and lake is None:
-        listed = [presets.DEFAULT]
+    wanted = listed(",".join(names))
+    if not wanted and lake is None:
+        wanted = [presets.DEFAULT]
     if orders and lake is None:
-        raise ConfigError("a lake to judge orders on", ", ".join(listed), "replay one (--tape)")
+        raise ConfigError("a lake to judge orders on", ", ".join(wanted), "replay one (--tape)")
     found: dict[str, RunSettings] = {}
-    for name in listed:
+    for name in wanted:
         preset = presets.load(name)
         if regimes:
             chosen(regimes, preset)
         law = law_of(impact if lake is None else None, on_tape=False)
         path = str(Path(name).resolve()) if name.endswith(".json") else name
         found[preset.name] = RunSettings(market=path, task=task, fees=fees, regimes=regimes, impact=law)
-    symbols = [part.strip() for part in (symbol or "").split(",") if part.strip()]
+    symbols = listed(symbol or "")
     if lake is not None and (symbols or orders):
-        if regimes and not listed:
+        if regimes and not wanted:
             raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
         law = law_of(impact or None, on_tape=True)
         tape = RunSettings(

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError
-from tercel.core.names import nearest
+from tercel.core.names import listed, nearest
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds import itch_format as f
 from tercel.market.feeds import itch_kernels as k
@@ -191,7 +191,7 @@ class ItchFeed:
             yield sorted(days, key=lambda day: (day.symbol, day.date))
 
     def _of_file(self, member: Member, date: str, venue: str, options: FeedOptions, stack: ExitStack) -> list[ItchDay]:
-        picks = tuple(p.strip() for p in (options.symbol or "").split(",") if p.strip())
+        picks = tuple(listed(options.symbol or ""))
         for pick in picks:
             if not (len(pick) <= 8 and pick.isascii()):
                 raise FeedError("symbols of at most 8 letters", repr(pick), "write --symbol AAPL,MSFT")

@@ -29,6 +29,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import listed
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 from tercel.market.flow.preset import Preset, load
@@ -159,7 +160,7 @@ def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None
     """
     law: Law | None = None
     season: Season | None = None
-    for word in filter(None, (part.strip() for part in words.split(","))):
+    for word in listed(words):
         if word == SEASON:
             new: tuple[Law | None, Season | None] = None, Season.of(preset)
         elif word == CHAIN:
