@@ -10,8 +10,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tercel.cli.order import NOT_TYPED, TypedOrder
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson
+from tercel.cli.shared import AsJson, Lake, Symbols
 from tercel.core.errors import ConfigError
 
 runner = CliRunner()
@@ -121,3 +122,39 @@ def test_what_typer_refuses_exits_with_2(app: typer.Typer) -> None:
 def test_ctrl_c_is_told_in_the_words_of_the_request(app: typer.Typer) -> None:
     result = runner.invoke(app, ["fail", "stopped", "-o", "a{b}"])
     assert (result.exit_code, result.stderr) == (130, "\nstopped: what is in a{b} is kept\n")
+
+
+@dataclass(frozen=True)
+class Look:
+    lake: Lake
+    symbol: Symbols = None
+    order: TypedOrder = NOT_TYPED
+
+
+LOOKS: list[Look] = []
+
+
+def look(asked: Look) -> None:
+    """Look at a lake."""
+    LOOKS.append(asked)
+
+
+@pytest.mark.parametrize(("typed", "read"), [("ibm,GOOG", "IBM,GOOG"), ("Ibm", "IBM"), ("btc", "btc"), ("BTC", "BTC")])
+def test_symbols_are_spelt_as_the_lake_spells_them(tmp_path: Path, typed: str, read: str) -> None:
+    for symbol in ("IBM", "btc", "BTC"):
+        (tmp_path / "venue=X" / f"symbol={symbol}").mkdir(parents=True)
+    app = typer.Typer()
+    add(app, look)
+    assert runner.invoke(app, ["--lake", str(tmp_path), "--symbol", typed]).exit_code == 0
+    assert LOOKS.pop().symbol == read
+
+
+def test_a_share_may_be_in_per_cent() -> None:
+    app = typer.Typer()
+    add(app, look)
+    for typed in ("0.02", "2%", "2 %"):
+        assert runner.invoke(app, ["--lake", "x", "--share", typed]).exit_code == 0
+        assert LOOKS.pop().order.share == 0.02
+    wrong = runner.invoke(app, ["--lake", "x", "--share", "much"])
+    assert wrong.exit_code == 2
+    assert "0.02 or 2%" in wrong.output
