@@ -40,7 +40,7 @@ def replicate(
     cells = [_cells(name, row) for name, row in found.items()]
     leaves = ["published twap", "published sl", "twap", "sl", "which", "95 %"]
     title = f"Cheridito & Weiss 2025: ticks a lot over the arrival bid, {episodes:,} episodes"
-    print_table(title, HEADINGS, cells, leaves, words=["which"])
+    print_table(title, HEADINGS, cells, leaves, left=["which"])
     return 0
 
 

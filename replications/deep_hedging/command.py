@@ -168,7 +168,7 @@ def _print(rows: Sequence[dict[str, Any]], known: dict[str, Any], exponents: dic
             )
         )
     title = f"expected shortfall ({100 * dh.ALPHA:g} %) of the hedged option: what must be asked for it"
-    print_table(title, HEADINGS, cells, ("leland", "delta", "no_hedge", "band"), words={"which"})
+    print_table(title, HEADINGS, cells, ("leland", "delta", "no_hedge", "band"), left={"which"})
     network, delta = known["network"], known["delta"]
     say(
         f"without costs: network's holding {network['rms_from_delta']:.4f} (rms) from delta, correlation "

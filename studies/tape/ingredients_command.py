@@ -50,7 +50,7 @@ def run(lake: Path, symbol: str, dates: Sequence[str], days: int, seed: int, as_
         for name, row in rows.items()
     ]
     title = f"{symbol}, {', '.join(dates)}: fills of resting orders, {days} simulated days a market"
-    print_table(title, ("market", *FIGURES.values(), "gates"), cells, words={"market"})
+    print_table(title, ("market", *FIGURES.values(), "gates"), cells, left={"market"})
     say(f"gates: of {len(found[WHOLE].gates)}, as in `tercel market fills`; the days are those calibrated on")
 
 

@@ -39,5 +39,5 @@ def show(found: Metaorders) -> None:
         f"{found.symbol}, {len(found.days)} days: impact = Y sigma (Q / V)^delta [95 % over days]; "
         f"a day's sigma {found.sigma_ticks:.1f} ticks, V {found.volume_lots:,.0f} lots (means)"
     )
-    print_table(title, HEAD, rows, leaves=("metaorders", "orders each", "at 1 % of a day"), words=("shares",))
+    print_table(title, HEAD, rows, leaves=("metaorders", "orders each", "at 1 % of a day"), left=("shares",))
     say("at 1 % of a day: impact in sigma, delta free. Intervals know nothing of how many traders there are.")

@@ -88,7 +88,7 @@ def transfer(
     else:
         title = "Agents in markets that they did not learn in, bps"
         cells = [_cells(line) for line in lines]
-        print_table(title, HEADINGS, cells, leaves=LEAVES, words={"trained in", "judged in", "best written"})
+        print_table(title, HEADINGS, cells, leaves=LEAVES, left={"trained in", "judged in", "best written"})
         say(f"report  {page}")
     return 0
 

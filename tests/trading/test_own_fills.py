@@ -1,4 +1,4 @@
-"""Somebody's own fills: read, held against a tape, split exactly, and worked again by strategies."""
+"""Somebody's own fills: read, measured against a tape, split exactly, and worked again by strategies."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -393,7 +393,7 @@ def test_a_strategy_does_not_differ_from_itself(lake: Lake, name: str, impact: s
     assert again is not None
     assert again.parents == 24
     np.testing.assert_allclose(again.costs[name], again.costs[""], rtol=0, atol=1e-9)
-    assert again.strategies[name].verdict == "not told apart"
+    assert again.strategies[name].verdict == "no significant difference"
     assert abs(again.strategies[name].saves.mean) < 1e-9
     assert again.strategies["immediate"].saves.mean != 0
     assert again.own_unfilled == again.strategies[name].unfilled

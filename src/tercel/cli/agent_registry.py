@@ -120,7 +120,7 @@ def _table(title: str, rows: list[dict[str, Any]]) -> None:
         for row in sound
     ]  # fmt: skip
     if cells:
-        print_table(title, HEADINGS, cells, leaves=LEAVES, words=set(HEADINGS) - {"IS, bps", "seed"})
+        print_table(title, HEADINGS, cells, leaves=LEAVES, left=set(HEADINGS) - {"IS, bps", "seed"})
     else:
         result_console().print(f"[bold]{title}[/bold]")
     for row in rows:

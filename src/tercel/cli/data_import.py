@@ -31,7 +31,7 @@ MaybeLake = Annotated[Path | None, typer.Option(help="Folder of the tape lake.",
 FileDate = Annotated[str | None, typer.Option(help="Default: read from the file names.", metavar="YYYY-MM-DD")]
 UtcDate = Annotated[str | None, typer.Option(help="One day of UTC (default: all).", metavar="YYYY-MM-DD")]
 ExactTick = Annotated[float | None, typer.Option(help="Tick size (default: inferred, exactly).", metavar="T")]
-SAID = {"written": "written", "replaced": "replaced", "unchanged": "unchanged: the lake holds the same content"}
+OUTCOMES = {"written": "written", "replaced": "replaced", "unchanged": "unchanged: the lake holds the same content"}
 SHOWN = 25
 """Symbols in the table of `--check`, the busiest first."""
 
@@ -255,7 +255,7 @@ def _import_day(day: "FeedDay", lake: "Store", replace: bool) -> dict[str, Any]:
     instrument = lake.instrument(symbol, date, venue)
     for warning in imported.warnings:
         say(f"warning: {warning}")
-    say(f"{instrument.symbol} {instrument.date}: {instrument.rows:,} events, {SAID[outcome]}")
+    say(f"{instrument.symbol} {instrument.date}: {instrument.rows:,} events, {OUTCOMES[outcome]}")
     return {**asdict(instrument), "outcome": outcome, "warnings": list(imported.warnings)}
 
 
@@ -290,7 +290,7 @@ def print_days(days: Sequence[dict[str, Any]]) -> None:
         for day in days
     ]
     headings = ("venue", "symbol", "date", "events", "levels", "tick", "off tick", last)
-    print_table("days", headings, rows, leaves=("off tick", "levels", "tick"), words=("symbol", "date", last))
+    print_table("days", headings, rows, leaves=("off tick", "levels", "tick"), left=("symbol", "date", last))
 
 
 # -- ITCH -------------------------------------------------------------------------------------------------------------

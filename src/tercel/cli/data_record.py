@@ -133,7 +133,7 @@ class Crypto:
     as_json: AsJson = False
 
 
-class _Senses(Until):
+class _Clock(Until):
     """What a recorder knows: captures carry the time of day."""
 
     def now_ns(self) -> int:
@@ -157,10 +157,10 @@ def crypto(request: Crypto) -> None:
         request.captures or request.lake / "captures" / f"{request.venue}-{request.market}-{request.symbol.upper()}"
     )
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    senses = _Senses(request.duration)
-    with CaptureWriter(folder, senses.now_ns()) as writer:
+    clock = _Clock(request.duration)
+    with CaptureWriter(folder, clock.now_ns()) as writer:
         say(f"recording {request.venue} {request.symbol} into {writer.path}; Ctrl-C stops")
-        recorded = Recorder(stream, writer, senses, say).run()
+        recorded = Recorder(stream, writer, clock, say).run()
     if writer.lines == 0:
         for place in made:
             place.rmdir()

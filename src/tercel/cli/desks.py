@@ -62,8 +62,8 @@ def holder(folder: Path) -> str | None:
         return None
     try:
         inode = f":{lock.stat().st_ino}"
-        held = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
-        if not any("FLOCK" in words and any(word.endswith(inode) for word in words) for words in held):
+        locks = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
+        if not any("FLOCK" in fields and any(field.endswith(inode) for field in fields) for fields in locks):
             return ""
         return lock.read_text(encoding="utf-8", errors="replace").strip() or "somebody"
     except FileNotFoundError:

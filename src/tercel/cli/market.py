@@ -221,7 +221,7 @@ def list_(request: ListMarkets) -> None:
     def show() -> None:
         leaves = ["pooled", "symbol", "judged", "gates", "dynamics", "AUC", "calibrated on", "floor", "MEAN14"]
         title = "presets and their scores on held-out tape"
-        print_table(title, SHIPPED, cells, leaves, words=["model", "calibrated on"])
+        print_table(title, SHIPPED, cells, leaves, left=["model", "calibrated on"])
 
     hand_over({"presets": found}, request.as_json, show)
 

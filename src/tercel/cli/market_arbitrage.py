@@ -95,7 +95,7 @@ def show(found: Mapping[str, Any]) -> None:
     """The proved trips, the best of each size and a verdict."""
     rows = [_row(one) for one in found["proved"]]
     title = f"{found['market']}: the best of {found['searched']:,} round trips on {found['proof_pairs']:,} fresh pairs"
-    print_table(title, HEADINGS, rows, LEAVES, words=["first leg", "second leg"])
+    print_table(title, HEADINGS, rows, LEAVES, left=["first leg", "second leg"])
     for size, one in found["by_size"].items():
         profit, ticks = one["profit_bps"], one["ticks_a_lot"]
         lot = "nothing traded" if ticks is None else f"{ticks:.3g} ticks a lot on {one['share_traded']:.1%} of it"

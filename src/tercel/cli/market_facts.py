@@ -60,7 +60,7 @@ def facts(request: Facts) -> None:
         cells = [(name, says[name], *(_cell(one) for one in row.values())) for name, row in found.items()]
         title = f"{request.symbol}, {', '.join(dates)}: stylised facts (number, and whether it holds)"
         headings = ("fact", "what is asked", *columns)
-        print_table(title, headings, cells, leaves=("what is asked",), words={"what is asked"})
+        print_table(title, headings, cells, leaves=("what is asked",), left={"what is asked"})
 
     result = {"symbol": request.symbol, "dates": dates, "seeds": SEEDS, "facts": rows}
     hand_over(result, request.as_json, show)
@@ -107,7 +107,7 @@ def sanity(request: FreeDays) -> int:
     def show() -> None:
         cells = [_cells(preset.name, preset.model, found[preset.name]) for preset in presets.values()]
         title = f"{request.days} days of each market left to itself"
-        print_table(title, SANITY_HEAD, cells, leaves=LEAVES, words={"model", "verdict"})
+        print_table(title, SANITY_HEAD, cells, leaves=LEAVES, left={"model", "verdict"})
 
     result = {"days": request.days, "seed": request.seed, "markets": {name: asdict(row) for name, row in found.items()}}
     hand_over(result, request.as_json, show)

@@ -52,7 +52,7 @@ def show(found: "Fills") -> None:
     """The table of gates and what there is to say."""
     days = f"{len(found.days)} day{'s' if len(found.days) > 1 else ''} of tape"
     title = f"{found.preset} beside {found.symbol}: {days}, {found.simulated_days} simulated"
-    print_table(title, HEAD, table(found), leaves=("floor",), words=("passed",))
+    print_table(title, HEAD, table(found), leaves=("floor",), left=("passed",))
     for line in sentences(found):
         say(line)
 

@@ -15,7 +15,7 @@ from tercel.report.terminal import check_folder, hand_over, print_table, say
 Law = Annotated[
     str | None, typer.Option(help="none, translation or weights (default: what the preset carries).", metavar="LAW")
 ]
-WORDS = {
+QUESTIONS = {
     "exponent_size": "exponent of size, 600 s",
     "exponent_participation": "exponent of size, one participation",
     "exponent_time": "exponent of time, inside",
@@ -60,7 +60,7 @@ def impact(request: Impact) -> None:
     def show() -> None:
         law = card["law"]["law"] if card["law"] else "no law"
         title = f"{card['preset']}: impact of metaorders, {law}, {card['pairs']:,} pairs"
-        print_table(title, HEADINGS, list(rows(card)), words=["missed"])
+        print_table(title, HEADINGS, list(rows(card)), left=["missed"])
         for line in lines(card):
             say(line)
 
@@ -92,9 +92,9 @@ def rows(card: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """The five figures beside their bars."""
     from tercel.market.impact.card import BARS
 
-    for key, words in WORDS.items():
+    for key, question in QUESTIONS.items():
         low, high = BARS[key]
-        yield words, spelt(card[key]), f"{low:g} to {high:g}", "" if card["passed"][key] else "missed"
+        yield question, spelt(card[key]), f"{low:g} to {high:g}", "" if card["passed"][key] else "missed"
 
 
 def lines(card: Mapping[str, Any]) -> list[str]:
@@ -125,7 +125,7 @@ def page(card: Mapping[str, Any], out: Path | None) -> str:
     from tercel.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
     from tercel.report.page import Section, render
 
-    missed = [WORDS[key] for key, fine in card["passed"].items() if not fine]
+    missed = [QUESTIONS[key] for key, fine in card["passed"].items() if not fine]
     lead = "All five figures lie where markets stand." if not missed else f"Missed: {', '.join(missed)}."
     facts = {
         key: f"{value:.4g}" if isinstance(value, float) else value

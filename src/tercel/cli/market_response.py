@@ -68,8 +68,8 @@ def show(found: Mapping[str, Any]) -> None:
     """Three tables and a verdict."""
     law = found["impact"]["law"] if found["impact"] else "no law"
     leaves = ("pairs", "unfilled", "law at 2T", "at 2T")
-    print_table(f"{found['preset']}: response to styles, {law}", STYLES, of_styles(found), leaves, words=["missed"])
-    print_table("nothing done before the horizon", NEVER, of_never(found), words=["missed"])
+    print_table(f"{found['preset']}: response to styles, {law}", STYLES, of_styles(found), leaves, left=["missed"])
+    print_table("nothing done before the horizon", NEVER, of_never(found), left=["missed"])
     title = f"who comes to orders of {100 * float(found['attraction_size']):g} %, over the twin's"
     print_table(title, HITS, of_hits(found))
     for line in lines(found):

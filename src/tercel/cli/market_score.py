@@ -194,14 +194,14 @@ def show(card: dict[str, Any]) -> None:
     title = f"{card['preset']} ({card['model']}) on {', '.join(card['scored_on'])}"
     print_table(f"{title}: distance to real tape", DISTANCES, distance_rows(card))
     print_table(
-        f"gates: {passed(card['gates'], ' of ')} passed", GATES, gate_rows(card), ["calibrated on"], words=["passed"]
+        f"gates: {passed(card['gates'], ' of ')} passed", GATES, gate_rows(card), ["calibrated on"], left=["passed"]
     )
     if card["dynamics"]:
         near = [abs(r["train"] - r["real"]) <= r["bar"] for r in card["dynamics"].values() if r["train"] is not None]
         beside = f"; by the days calibrated on {sum(near)} of {len(near)}" if near else ""
         print_table(
             f"dynamics: {passed(card['dynamics'], ' of ')} passed{beside}", DYNAMICS, dynamics_rows(card),
-            ["calibrated on", "bar", "interval"], words=["passed"],
+            ["calibrated on", "bar", "interval"], left=["passed"],
         )  # fmt: skip
     if card["conditional"]:
         print_table("L1 given the spread, and given the half hour", GIVEN, given_rows(card))
@@ -221,9 +221,9 @@ def distance_rows(card: Mapping[str, Any]) -> Rows:
     from tercel.market.score.sample import CURVES
 
     columns = ("l1", "wasserstein", "floor_l1", "pooled_floor_l1")
-    rows = [[_words(name), *(cell(row[key]) for key in columns)] for name, row in card["distances"].items()]
+    rows = [[_in_words(name), *(cell(row[key]) for key in columns)] for name, row in card["distances"].items()]
     at = len(rows) - len(CURVES)
-    rows[at:at] = [[words, *(cell(card[key]) if key else "" for key in keys)] for words, keys in MEANS.items()]
+    rows[at:at] = [[name, *(cell(card[key]) if key else "" for key in keys)] for name, keys in MEANS.items()]
     return rows
 
 
@@ -231,7 +231,7 @@ def gate_rows(card: Mapping[str, Any]) -> Rows:
     """A row for each gate."""
     return [
         [
-            _words(name), cell(gate["value"], 4), cell(gate["real"], 4),
+            _in_words(name), cell(gate["value"], 4), cell(gate["real"], 4),
             cell(card["gates_train"].get(name, {}).get("real"), 4), "yes" if gate["passed"] else "NO",
         ]
         for name, gate in card["gates"].items()
@@ -242,7 +242,7 @@ def dynamics_rows(card: Mapping[str, Any]) -> Rows:
     """A row for each figure of how it moves."""
     return [
         [
-            _words(name), cell(row["value"]), cell(row["real"]), f"{cell(row['ci_low'])} to {cell(row['ci_high'])}",
+            _in_words(name), cell(row["value"]), cell(row["real"]), f"{cell(row['ci_low'])} to {cell(row['ci_high'])}",
             *(cell(row[key]) for key in ("floor", "bar", "train")), "yes" if row["passed"] else "NO",
         ]
         for name, row in card["dynamics"].items()
@@ -256,7 +256,7 @@ def given_rows(card: Mapping[str, Any]) -> Rows:
 
 def impact_rows(card: Mapping[str, Any]) -> Rows:
     """A row for each figure of impact that was measured."""
-    return [[_words(name), spelt(one, digits=3)] for name, one in card["impact"].items() if one]
+    return [[_in_words(name), spelt(one, digits=3)] for name, one in card["impact"].items() if one]
 
 
 def passed(gates: Mapping[str, Any], of: str = "/") -> str:
@@ -300,7 +300,7 @@ def cell(value: float | None, digits: int = 3) -> str:
     return f"{value:.3f}" if digits == 3 else f"{value:.{digits}g}"
 
 
-def _words(name: str) -> str:
+def _in_words(name: str) -> str:
     return name.replace("_", " ")
 
 
@@ -309,7 +309,7 @@ def show_lob_bench(found: Mapping[str, Any]) -> None:
     from tercel.market.score.lob_bench import METRICS
 
     rows = [
-        [_words(name), *(f"{value:.3f}" for key in METRICS for value in (row[key], row["real"][key]))]
+        [_in_words(name), *(f"{value:.3f}" for key in METRICS for value in (row[key], row["real"][key]))]
         for name, row in found["scores"].items()
     ]
     real, ratio = found["real"], found["ratio"]

@@ -46,11 +46,11 @@ def answer(old: str, args: Sequence[str]) -> NoReturn:
 
 
 def _answer(context: typer.Context) -> None:
-    words, above = [str(context.info_name)], context.parent
+    typed, above = [str(context.info_name)], context.parent
     while above is not None and above.parent is not None:
-        words.insert(0, str(above.info_name))
+        typed.insert(0, str(above.info_name))
         above = above.parent
-    old, args = " ".join(words), context.args
+    old, args = " ".join(typed), context.args
     if args and f"{old} {args[0]}" in MOVED:
         old, args = f"{old} {args[0]}", args[1:]
     answer(old, args)

@@ -106,7 +106,7 @@ def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:
     _table("what was filled, bps by its value; a cost is positive, a mark-out in the order's favour too", sums, "who")
     out.print()
     if costs.counterfactual is not None:
-        _show_again(costs.counterfactual)
+        _show_counterfactual(costs.counterfactual)
         out.print()
     rows = [row | {"parents": None} for row in found["parents"][:SHOWN]]
     more = f", the first {SHOWN} of {len(found['parents']):,}" if len(found["parents"]) > SHOWN else ""
@@ -126,8 +126,8 @@ def _table(title: str, rows: list[dict[str, Any]], first: str) -> None:
     headings = [first, *plain, "money", *bps, *(f"+{span}" for span in spans)]
     shown = []
     for row in rows:
-        words = {"side": "buy" if row.get("side", 0) > 0 else "sell"}
-        cells = [str(row[first]), *(_cell(words.get(key, row.get(key))) for key in plain)]
+        side = {"side": "buy" if row.get("side", 0) > 0 else "sell"}
+        cells = [str(row[first]), *(_cell(side.get(key, row.get(key))) for key in plain)]
         cells += [f"{row['money']['fills']:,.2f}", *(fixed(row[f"{key}_bps"], 1) for key in bps)]
         cells += [fixed(row["markouts_bps"][span], 1) for span in spans]
         shown.append(dict(zip(headings, cells, strict=True)))
@@ -139,7 +139,7 @@ def _cell(value: Any) -> str:
     return NOTHING if value is None else f"{value:,}" if isinstance(value, int) else f"{value}"
 
 
-def _show_again(found: "Counterfactual") -> None:
+def _show_counterfactual(found: "Counterfactual") -> None:
     rows = [["your own", f"{found.own_bps:.2f}", "", "", f"{found.own_unfilled:,}"]]
     rows += [
         [name, f"{one.cost_bps:.2f}", spelt(one.saves.to_json(), "+"), one.verdict, f"{one.unfilled:,}"]

@@ -1,6 +1,6 @@
 """Who comes to meet our resting orders: lots and takers that hit our side, over those of the twin, read off the record.
 
-Own passive fills are told apart by who made them: a public market order (one of the twin's where own orders are apart;
+Own passive fills by who made them: a public market order (one of the twin's where own orders are apart;
 else EXECUTE rows of that moment, or no other row: it took own lots alone), a public limit order that crossed them (an
 ADD row of the other side at that moment), or the law's translation, which brought the other side's orders to ours (a
 row SHIFTED against our side follows them).

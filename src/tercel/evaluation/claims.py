@@ -115,7 +115,7 @@ def settle(found: dict[str, Any]) -> None:
         views = {"by_market": {other: next(iter(row["by_market"].values())) for other, row in against.items()}}
     found["told"] = {
         key: {
-            word: {other: cell["mean"] for other, cell in row.items() if called(cell) == call} for word, call in _WORDS
+            word: {other: cell["mean"] for other, cell in row.items() if called(cell) == call} for word, call in _CALLS
         }
         for key, row in views.items()
     }
@@ -138,7 +138,7 @@ def settle(found: dict[str, Any]) -> None:
     found["verdict"] = {key: _verdict(row, len(against)) for key, row in found["told"].items()}
 
 
-_WORDS = (("above", "better"), ("open", "open"), ("below", "worse"))
+_CALLS = (("above", "better"), ("open", "open"), ("below", "worse"))
 _KINDS = ("by_market", "by_regime", "by_market_and_regime")
 
 

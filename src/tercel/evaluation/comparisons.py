@@ -122,7 +122,7 @@ def gains(
 
 
 def pooled_gain(
-    places: Sequence[Resampled],
+    scenarios: Sequence[Resampled],
     policy: str,
     other: str,
     rng: np.random.Generator,
@@ -140,14 +140,14 @@ def pooled_gain(
     teams : sequence of hashable, optional
         For each scenario, which training seeds make up the policy there (`stats.over_markets`); by default the same.
     """
-    points = [one.points[other].mean() - one.points[policy] for one in places]
-    draws = [one.draws[other].mean(axis=0) - one.draws[policy] for one in places]
-    clusters = [one.clusters for one in places]
+    points = [one.points[other].mean() - one.points[policy] for one in scenarios]
+    draws = [one.draws[other].mean(axis=0) - one.draws[policy] for one in scenarios]
+    clusters = [one.clusters for one in scenarios]
     return over_markets(points, draws, clusters, rng, redraw_markets=redraw_markets, teams=teams)
 
 
 def detectable(gain: Replicates) -> float | None:
-    """Smallest true gain that this comparison would have told from zero four times in five, bps."""
+    """Smallest true gain that this comparison would find with 80 % power, bps."""
     if gain.sources[0][1] < 1.0 or gain.error == 0.0:
         return None
     return detectable_gain(gain.error, gain.freedom())

@@ -327,7 +327,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
     if single:
         of = "learned policies" if len(single) == len(learned) else "policies judged one by one"
         notes.append(f"one training seed: intervals of {of} leave out what training varies")
-    for key, words in (
+    for key, note in (
         (
             "unfilled_share",
             "Lots that found nobody, booked at the end of the book or its next price plus the law for the whole order",
@@ -340,7 +340,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
         shares = {entry.name: _counts(entry)[key] for entry in entries}
         listed = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share > 0)
         if listed:
-            notes.append(f"{words}: {listed}.")
+            notes.append(f"{note}: {listed}.")
     shared = paired_correlation(entries)
     if shared is not None:
         notes.append(f"Costs of two written strategies in one episode correlate at {shared:.2f} (median over pairs).")
@@ -350,7 +350,7 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
 def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:
     """Median over pairs of written strategies of the correlation of their costs, episode by episode.
 
-    What pairing is worth: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
+    What pairing gains: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
     than two strategies whose costs vary, or fewer than three episodes.
     """
     costs = [entry.runs[0].shortfall / entry.runs[0].denominator for entry in entries if entry.kind == "baseline"]

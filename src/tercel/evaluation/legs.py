@@ -39,9 +39,9 @@ def begin_legs(
         Own lots of the order before are still alive.
     """
     legs = np.zeros((len(which), kernels.LEG_WORDS), np.int64)
-    words = (side, lots, until_ns, decisions, int(run_out))
-    for column, word in enumerate(words):
-        legs[:, column] = word
+    fields = (side, lots, until_ns, decisions, int(run_out))
+    for column, value in enumerate(fields):
+        legs[:, column] = value
     view = episodes.view
     refused = kernels.begin_legs(
         episodes.books,

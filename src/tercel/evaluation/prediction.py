@@ -2,7 +2,7 @@
 
 Rank correlation over strategies says whether who is cheap in simulation is cheap on tape. Its interval redraws the
 tape's days and the simulated episodes; its ceiling is what the tape says of itself: the days' ranking in one half
-against that in the other, stepped up to all days. Of pairs of strategies whose difference is told from none on tape,
+against that in the other, stepped up to all days. Of pairs of strategies whose difference is significant on tape,
 after correction for all pairs, it is counted in how many simulation has the same sign.
 """
 
@@ -111,7 +111,7 @@ def predict(simulated: Side, tape: Side, theirs: Side | None = None, seed: int =
     """
     names = sorted(tape.costs, key=lambda name: tape.means[name].point)
     resting = [name for name in names if max(simulated.passive(name), tape.passive(name)) >= RESTING]
-    places = {key: ranks(side.point(names)).tolist() for key, side in (("simulated", simulated), ("tape", tape))}
+    ranked = {key: ranks(side.point(names)).tolist() for key, side in (("simulated", simulated), ("tape", tape))}
     ways = {"ours": tape} | ({} if theirs is None else {"theirs": theirs})
     return {
         "spearman": correlation(simulated, tape, names, seed),
@@ -129,7 +129,7 @@ def predict(simulated: Side, tape: Side, theirs: Side | None = None, seed: int =
         },
         "strategies": {
             name: _row(name, simulated, tape, ways)
-            | {"rank": {key: row[number] for key, row in places.items()}, "resting": name in resting}
+            | {"rank": {key: row[number] for key, row in ranked.items()}, "resting": name in resting}
             for number, name in enumerate(names)
         },
     }

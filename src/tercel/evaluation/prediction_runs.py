@@ -23,7 +23,7 @@ from tercel.report.terminal import progress
 THEIRS = "theirs"
 
 
-def candidates_of(words: Sequence[str]) -> list[Candidate]:
+def candidates_of(names: Sequence[str]) -> list[Candidate]:
     """Written strategies and policies by name, each once, in the order typed.
 
     Raises
@@ -33,7 +33,7 @@ def candidates_of(words: Sequence[str]) -> list[Candidate]:
     UnknownNameError, PolicyError
         A name that is neither.
     """
-    typed = listed(",".join(words))
+    typed = listed(",".join(names))
     names = dict.fromkeys(
         one for word in typed for one in (ALL_BASELINES if word == ALL else members_of(word) or [word])
     )

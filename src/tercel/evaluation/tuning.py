@@ -1,4 +1,4 @@
-"""Tuning the numbers of a written strategy on training episodes, and what the result is worth on others.
+"""Tuning the numbers of a written strategy on training episodes, and the cost of the result on others.
 
 Every generation of the search (`cma`) tries its candidates on the same fresh training episodes, a row of parameters a
 market; nothing is tried twice on one episode, so nothing is learned by heart. The answer is the mean of the search's

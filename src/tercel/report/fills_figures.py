@@ -21,7 +21,7 @@ PARTS = {
     "filled_given_away": "filled, given it moved away",
     "back_given_away": "back at its price, given that",
 }
-TOLD = "Filled: tape with its 95 % interval. Hollow: simulated days with theirs."
+LEGEND = "Filled: tape with its 95 % interval. Hollow: simulated days with theirs."
 
 
 def fill_curves(cells: Cells, waits_s: Sequence[int], symbol: str, name: str = "fills") -> Figure:
@@ -39,23 +39,23 @@ def fill_curves(cells: Cells, waits_s: Sequence[int], symbol: str, name: str = "
     summary = ", ".join(
         f"{w} s {_text(c['real'])} and {_text(c['simulated'])}" for w, c in zip(waits_s, curve, strict=True)
     )
-    return finished(drawing, name, f"{symbol}: share of resting orders filled, tape and simulated: {summary}.", TOLD)
+    return finished(drawing, name, f"{symbol}: share of resting orders filled, tape and simulated: {summary}.", LEGEND)
 
 
 def by_class(cells: Cells, symbol: str, wait_s: int = 300, name: str = "classes") -> Figure:
     """Fills by place in the queue, width of the touch, distance behind it and size."""
     start = f"filled_{wait_s}s_"
     named = {key.removeprefix(start).replace("_", " "): c for key, c in cells.items() if key.startswith(start)}
-    kept = {title: cell for title, cell in named.items() if cell["real"] is not None or cell["simulated"] is not None}
+    shown = {title: cell for title, cell in named.items() if cell["real"] is not None or cell["simulated"] is not None}
 
     with sketch(4.2) as drawing:
         panel = drawing.subplots(1, 1)
-        _rows(panel, kept)
+        _rows(panel, shown)
         panel.set(xlabel=f"share filled in {wait_s} s", xlim=(0.0, 1.0))
         panel.legend(loc="lower left")
 
-    summary = ", ".join(f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in kept.items())
-    caption = f"Place: quartiles of the tape's queue. Spread, behind: ticks. Size: parts of the usual queue. {TOLD}"
+    summary = ", ".join(f"{title} {_text(c['real'])} and {_text(c['simulated'])}" for title, c in shown.items())
+    caption = f"Place: quartiles of the tape's queue. Spread, behind: ticks. Size: parts of the usual queue. {LEGEND}"
     return finished(drawing, name, f"{symbol}: share filled by class, tape and simulated: {summary}.", caption)
 
 
@@ -75,7 +75,7 @@ def markouts(cells: Cells, horizons_s: Sequence[int], symbol: str, name: str = "
         f"{h} s {_text(cells[f'markout_{h}s_ticks']['real'])} and {_text(cells[f'markout_{h}s_ticks']['simulated'])}"
         for h in horizons_s
     )
-    return finished(drawing, name, f"{symbol}: mark-outs after fills in ticks, tape and simulated: {summary}.", TOLD)
+    return finished(drawing, name, f"{symbol}: mark-outs after fills in ticks, tape and simulated: {summary}.", LEGEND)
 
 
 def returns_and_hidden(cells: Cells, symbol: str, name: str = "returns") -> Figure:
@@ -102,7 +102,7 @@ def returns_and_hidden(cells: Cells, symbol: str, name: str = "returns") -> Figu
         drawing,
         name,
         f"{symbol}: best quote again at the old price after the touch was emptied, tape and simulated: {summary}.",
-        TOLD,
+        LEGEND,
     )
 
 

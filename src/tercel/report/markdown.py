@@ -7,14 +7,13 @@ from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
 
 
-def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], words: Collection[str] = ()) -> list[str]:
-    """Lines of a table: numbers aligned right; the first column and those of `words` left.
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()) -> list[str]:
+    """Lines of a table: numbers aligned right; the first column and those in `left` on the left.
 
     >>> markdown_table(["name", "cost"], [["twap", "1.0"]])
     ['| name | cost |', '| --- | ---: |', '| twap | 1.0 |']
     """
-    left = {headings[0], *words}
-    rule = ["---" if heading in left else "---:" for heading in headings]
+    rule = ["---" if heading in {headings[0], *left} else "---:" for heading in headings]
     lines = (headings, rule, *([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows))
     return ["| " + " | ".join(line) + " |" for line in lines]
 

@@ -52,8 +52,8 @@ class Section:
         >>> Section("What it cost, in parts").anchor
         'what-it-cost-in-parts'
         """
-        words = "".join(letter if letter.isalnum() else " " for letter in self.title.lower())
-        return "-".join(words.split())
+        letters = "".join(letter if letter.isalnum() else " " for letter in self.title.lower())
+        return "-".join(letters.split())
 
 
 def render(

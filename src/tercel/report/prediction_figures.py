@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Rows = Mapping[str, Mapping[str, Any]]
 """Strategy -> `simulated_bps`, `tape_bps`, `interval_bps`, `rank`, `passive_share`, `late_share`, `resting`."""
 COLOURS = {True: style.SERIES[1].token, False: style.SERIES[0].token}
-WORDS = {True: "mostly rests, here or there", False: "mostly takes"}
+LABELS = {True: "mostly rests, here or there", False: "mostly takes"}
 
 
 def costs(rows: Rows, symbol: str, name: str = "predicted-costs") -> Figure:
@@ -51,7 +51,7 @@ def shares(rows: Rows, symbol: str, name: str = "predicted-shares") -> Figure:
             panel.set_title(title)
             for row in rows.values():
                 at = row[key]["simulated"], row[key]["tape"]
-                panel.plot(*at, "o", color=COLOURS[row["resting"]], markersize=4.5, label=WORDS[row["resting"]])
+                panel.plot(*at, "o", color=COLOURS[row["resting"]], markersize=4.5, label=LABELS[row["resting"]])
             _diagonal(panel, np.array([0.0, 1.0]))
             panel.set(xlabel="share, simulated", ylabel="share on tape")
         _legend(drawing, panels[0])
@@ -71,7 +71,7 @@ def _cross(panel: "Axes", row: Mapping[str, Any], x: float, y: float) -> None:
         cell = summary[key]
         if cell["ci_low"] is not None:
             line(y if key == "simulated" else x, cell["ci_low"], cell["ci_high"], color=colour, linewidth=1.0)
-    panel.plot([x], [y], "o", color=colour, markersize=4.5, label=WORDS[row["resting"]])
+    panel.plot([x], [y], "o", color=colour, markersize=4.5, label=LABELS[row["resting"]])
 
 
 def _diagonal(panel: "Axes", values: Any) -> None:

@@ -223,17 +223,17 @@ class JudgedTable:
             return max(len(heading), *map(len, cells)) + 3 if cells else len(heading) + 3
 
         left = width - need("strategy", [self._label(name) for name in self.names])
-        kept, versus = [], False
+        chosen, versus = [], False
         for column in sorted(self.columns, key=lambda column: rank[column.key]):
             room = need(column.heading, [self._cell(name, column) for name in self.names])
             if room <= left or column.key == "is_bps":
-                kept.append(column)
+                chosen.append(column)
                 left -= room
             if column.key == "is_bps":
                 room = need("vs best", [self._versus(name) for name in self.names])
                 versus = bool(self.paired_vs_best_baseline) and room <= left
                 left -= room * versus
-        return sorted(kept, key=COLUMNS.index), versus
+        return sorted(chosen, key=COLUMNS.index), versus
 
     def _label(self, name: str) -> str:
         return f"{name} *" if name == self.best_baseline else name
@@ -272,12 +272,12 @@ class JudgedTable:
         gain = f"paired gain over {html.escape(self.best_baseline)}, bps; positive is better"
         heads.insert(self._versus_at, f'<th scope="col" title="{gain}">vs best</th>')
         rows = "".join(self._html_row(name) for name in self.names)
-        shown_mean = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
+        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
         return (
             '<div class="scroll" tabindex="0" role="region" aria-label="Judged table"><table class="judged">'
             f'<thead><tr><th scope="col">strategy</th><th scope="col" class="plot">cost, to scale</th>{"".join(heads)}'
             f"</tr></thead><tbody>{rows}</tbody></table></div>"
-            f'{plain_table(PAIRED, self._paired_rows()) if self.paired else ""}<ul class="notes">{shown_mean}</ul>'
+            f'{plain_table(PAIRED, self._paired_rows()) if self.paired else ""}<ul class="notes">{items}</ul>'
         )
 
     def _html_row(self, name: str) -> str:

@@ -79,7 +79,7 @@ def print_table(
     headings: Sequence[str],
     rows: Sequence[Sequence[str]],
     leaves: Sequence[str] = (),
-    words: Collection[str] = (),
+    left: Collection[str] = (),
     wraps: Collection[str] = (),
 ) -> None:
     """Print a table of whole columns: what does not fit is left out and named below, and no cell is shortened.
@@ -92,10 +92,10 @@ def print_table(
         Headings that differ; each row has a cell for every one of them. The first column never leaves.
     leaves : sequence of str
         Headings, least important first: they leave in this order until the rest fits. By default from the right.
-    words : collection of str
-        Columns of words, aligned left, besides the first; all others are aligned right.
+    left : collection of str
+        Columns of text, aligned left, besides the first; all others are aligned right.
     wraps : collection of str
-        Columns of words that may take several lines.
+        Columns of text that may take several lines.
 
     Raises
     ------
@@ -106,44 +106,44 @@ def print_table(
 
     if len(set(headings)) < len(headings):
         raise ValueError(f"headings that differ: {headings}")
-    console, kept = result_console(), list(headings)
+    console, shown = result_console(), list(headings)
     everything = console.options.update(max_width=100_000)
-    leaving = [name for name in (leaves or headings[:0:-1]) if name in kept[1:]]
+    leaving = [name for name in (leaves or headings[:0:-1]) if name in shown[1:]]
     while True:
-        table = _table_of(kept, headings, rows, {*words, *wraps}, wraps)
+        table = _table_of(shown, headings, rows, {*left, *wraps}, wraps)
         least = console.measure(table, options=everything).minimum
         if least <= console.width or not leaving:
             break
-        kept.remove(leaving.pop(0))
+        shown.remove(leaving.pop(0))
     if least > console.width:  # a line that runs on can be read, a number without its end cannot
         table.width = least
     console.print(Text(title, "bold"))
     console.print(table, crop=False)
-    if left_out := [name for name in headings if name not in kept]:
+    if left_out := [name for name in headings if name not in shown]:
         console.print(Text(told_missing(left_out), "dim"), soft_wrap=True)
 
 
 _WRAPPED = 24
-"""Characters that a column keeps at least when its words take several lines."""
+"""Characters that a column keeps at least when its text takes several lines."""
 
 
 def _table_of(
-    kept: Sequence[str],
+    shown: Sequence[str],
     headings: Sequence[str],
     rows: Sequence[Sequence[str]],
-    words: Collection[str],
+    left: Collection[str],
     wraps: Collection[str],
 ) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    places = [headings.index(name) for name in kept]
-    for name, place in zip(kept, places, strict=True):
+    places = [headings.index(name) for name in shown]
+    for name, place in zip(shown, places, strict=True):
         need = max(Text(cell).cell_len for cell in (name, *(row[place] for row in rows)))
         table.add_column(
             Text(name),
-            justify="left" if place == 0 or name in words else "right",
+            justify="left" if place == 0 or name in left else "right",
             no_wrap=name not in wraps,
             overflow="fold",
             min_width=min(need, _WRAPPED) if name in wraps else need,

@@ -1,1 +1,1 @@
-"""What somebody's own fills cost, held against the tape, and what strategies would have cost on the same orders."""
+"""What somebody's own fills cost against the tape, and what strategies would have cost on the same orders."""

@@ -68,10 +68,10 @@ class Against:
 
     @property
     def verdict(self) -> str:
-        """ "cheaper", "dearer", or "not told apart"."""
+        """ "cheaper", "dearer", or "no significant difference"."""
         low, high = self.saves.ci_low, self.saves.ci_high
         if low is None or high is None or low <= 0 <= high:
-            return "not told apart"
+            return "no significant difference"
         return "cheaper" if low > 0 else "dearer"
 
 
@@ -168,13 +168,13 @@ def counterfactual(
     theirs = {name: _bps(worked, Costs.concat([part.totals() for part in parts])) for name, parts in found.items()}
     unfilled = {name: sum(int(part.unfilled_lots.sum()) for part in parts) for name, parts in found.items()}
     own = np.array([_own_bps(one) for one in worked])
-    worth = np.array([float(one.arrival_mid2 * one.worked * one.unit) for one in worked])
+    weights = np.array([float(one.arrival_mid2 * one.worked * one.unit) for one in worked])
     labels = clusters_of(worked)
-    saves = compare(own, theirs, worth, labels, np.random.default_rng(seed), resamples)
-    means = {name: float((values * worth).sum() / worth.sum()) for name, values in theirs.items()}
+    saves = compare(own, theirs, weights, labels, np.random.default_rng(seed), resamples)
+    means = {name: float((values * weights).sum() / weights.sum()) for name, values in theirs.items()}
     ranked = sorted(makers, key=lambda name: means[name])
     return Counterfactual(
-        float((own * worth).sum() / worth.sum()),
+        float((own * weights).sum() / weights.sum()),
         sum(one.cost.unfilled for one in worked),
         {name: Against(means[name], saves[name], unfilled[name]) for name in ranked},
         len(worked),
@@ -190,7 +190,7 @@ def counterfactual(
 def compare(
     own: Floats,
     costs: Mapping[str, Floats],
-    worth: Floats,
+    weights: Floats,
     labels: Ints,
     rng: np.random.Generator,
     resamples: int = 2000,
@@ -200,7 +200,7 @@ def compare(
 
     Parameters
     ----------
-    own, worth : float64 (n,)
+    own, weights : float64 (n,)
         Own costs in bps, and what each parent weighs.
     costs : mapping of name to float64 (n,)
     labels : int64 (n,)
@@ -216,7 +216,7 @@ def compare(
     index, count = cluster_index(labels)
 
     def moments(values: Floats) -> Moments:
-        sums = cluster_sums(np.stack([values * worth, worth], axis=1), index, count)
+        sums = cluster_sums(np.stack([values * weights, weights], axis=1), index, count)
         return Moments(sums, np.ones(count), lambda means: means[:, :1] / np.maximum(means[:, 1:], 1e-300))
 
     parts = {name: moments(own - values) for name, values in costs.items()}
@@ -249,7 +249,7 @@ def clusters_of(parents: Sequence[OwnParent]) -> Ints:
 
 
 class _Runs:
-    """Days laid for replay, and what strategies may know of them."""
+    """Days loaded for replay, and what strategies may know of them."""
 
     def __init__(
         self, lake: Lake, makers: Mapping[str, Maker], impact: str, seed: int, numbers: Mapping[int, int]
@@ -258,25 +258,25 @@ class _Runs:
         self._numbers = numbers
         """Of parents, by identity: what their streams are seeded with, whoever is worked beside them."""
         self.calendar, self.hindsight = Calendar(lake), False
-        self._laid: dict[tuple[str, str, str], tuple[Source, TapeDay]] = {}
+        self._loaded: dict[tuple[str, str, str], tuple[Source, TapeDay]] = {}
         self._known: dict[tuple[tuple[str, str, str], int], MarketEstimates] = {}
 
     def day(self, about: Instrument) -> TapeDay:
-        """Where a day lies."""
-        return self._lay(about)[1]
+        """Where a day's tape is in memory."""
+        return self._load(about)[1]
 
-    def _lay(self, about: Instrument) -> tuple[Source, TapeDay]:
-        if about.key not in self._laid:
+    def _load(self, about: Instrument) -> tuple[Source, TapeDay]:
+        if about.key not in self._loaded:
             law = tape_law([self.lake.read(about.symbol, about.date, about.venue)], self.impact)
             source, [day] = replay(self.lake, about.symbol, [about.date], about.venue, impact=law)
-            if len(self._laid) > 1:
-                self._laid.pop(next(iter(self._laid)))
-            self._laid[about.key] = source, day
-        return self._laid[about.key]
+            if len(self._loaded) > 1:
+                self._loaded.pop(next(iter(self._loaded)))
+            self._loaded[about.key] = source, day
+        return self._loaded[about.key]
 
     def run(self, parents: Sequence[OwnParent]) -> dict[str, Costs]:
         """Costs of every strategy on parents of one day and of much the same length."""
-        source, day = self._lay(parents[0].day)
+        source, day = self._load(parents[0].day)
         spans = np.array([one.cost.end_ns - one.cost.start_ns for one in parents], np.int64)
         task = Task(horizon_s=float(np.median(spans)) / NS_PER_SECOND)
         known = self._estimates(parents[0].day, task)
@@ -307,7 +307,7 @@ class _Runs:
         self.hindsight |= not before
         key = of.key, task.horizon_ns.bit_length()
         if key not in self._known:
-            source, day = self._lay(of)
+            source, day = self._load(of)
             session = min(day.close_ns, day.last_ns) - max(day.open_ns, int(day.world_ns[0]))
             horizon_s = min(task.horizon_s, session / NS_PER_SECOND / 3)
             short = replace(task, horizon_s=horizon_s, warmup_s=min(task.warmup_s, horizon_s))

@@ -43,7 +43,7 @@ NAMED = {
 """What is odd about fills, and what was done with them."""
 FAR_OFF = 5
 """So many times dearer or cheaper than the market, a price is a slip of its writer."""
-KEPT_ROWS = 20
+LISTED_ROWS = 20
 FINEST = 10**6
 FEES = 10**4
 HOURS = (0, *(sign * hours for hours in range(1, 15) for sign in (1, -1)))
@@ -269,12 +269,12 @@ def _nothing(fills: Sequence[FileFill], found: Analysis, lake: Lake, name: str) 
     odd = found.odd
     if not odd["no_tape"]:
         received = f"{', '.join(in_words(odd))}, from row {fills[0].row} of {name} on"
-        return DataError("fills that can be held against their tape", received, _clock(found) or "correct the file")
+        return DataError("fills that can be measured against their tape", received, _clock(found) or "correct the file")
     first = odd["no_tape"][0]
     received = f"{', '.join(in_words(odd))}; the first is {first.symbol} in row {first.row} of {name}"
     remedy = "`tercel data list` names what it has; import those days (`tercel data import`), or name another --lake"
     if found.meant:
-        remedy = f"try {', '.join(found.meant.values())}: letters are told apart, small and capital"
+        remedy = f"try {', '.join(found.meant.values())}: small and capital letters differ"
     return DataError(f"fills on days that {lake.root} has", received, remedy)
 
 
@@ -372,7 +372,7 @@ def _grain(day: Instrument, groups: Sequence[_Group]) -> int:
 
 
 def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd) -> OwnParent | None:
-    """The parent's cost; None where none of its fills can be told apart, and nothing else was asked for."""
+    """The parent's cost; None where none of its fills can be measured, and nothing else was asked for."""
     about, order = day.instrument, group.order
     tick = Fraction(str(about.tick))
     unit = tick / (2 * grain) * about.lot

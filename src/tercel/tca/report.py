@@ -24,7 +24,7 @@ from tercel.report.tables import fixed, plain_table, spelt, without_idle
 from tercel.stats.clusters import FEW_CLUSTERS
 from tercel.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
 from tercel.tca.files import AS_NAMED, FillsMap, columns_not_read, read_fills, read_orders
-from tercel.tca.own import KEPT_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
+from tercel.tca.own import LISTED_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
 from tercel.trading.tca.shortfall import known
 from tercel.trading.tca.summary import PARTS, sentences, summary
 
@@ -74,13 +74,13 @@ class OwnCosts:
         odd = {name: _described(fills, NAMED[name]) for name, fills in self.analysis.odd.items() if fills}
         found = {
             "fills": self.analysis.fills,
-            "total": summed["total"] | _whole(self.analysis.parents),
+            "total": summed["total"] | _money(self.analysis.parents),
             "exact": {
                 "unit": float(Fraction(1, scale)),
                 **{name: int(value * scale) for name, value in money.items()},
             },
             "agents": {
-                name: row | _whole([one for one in self.analysis.parents if one.cost.agent == name])
+                name: row | _money([one for one in self.analysis.parents if one.cost.agent == name])
                 for name, row in summed["agents"].items()
                 if self.analysis.agents
             },
@@ -129,7 +129,7 @@ def own_costs(
     map : FillsMap
         What their columns are called, and the zone of their times.
     lake : Path
-        The tapes that they are held against.
+        The tapes that they are compared with.
     venue : str
         Whose tape, where the lake has a symbol at several.
     strategies : sequence of str
@@ -157,11 +157,13 @@ def own_costs(
     if not lake.is_dir():
         remedy = f"name another --lake, or make it: tercel data import lobster PATHS... --lake {lake}"
         raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
-    held, requested = Lake(lake), {} if orders is None else read_orders(orders, map)
-    found = analyse(read_fills(fills, map), requested, held, venue, str(fills))
+    tapes, requested = Lake(lake), {} if orders is None else read_orders(orders, map)
+    found = analyse(read_fills(fills, map), requested, tapes, venue, str(fills))
     unread = columns_not_read(fills, map.called)
     unread += [] if orders is None else columns_not_read(orders, map.called, orders=True)
-    again = counterfactual(found.parents, held, makers, impact=impact, seed=seed, progress=progress) if makers else None
+    again = None
+    if makers:
+        again = counterfactual(found.parents, tapes, makers, impact=impact, seed=seed, progress=progress)
     return OwnCosts(found, again, tuple(dict.fromkeys(unread)))
 
 
@@ -172,11 +174,11 @@ def _policy(strategy: Strategy, known: MarketEstimates) -> Strategy:
 
 def row_of(one: OwnParent) -> dict[str, Any]:
     """A parent's analysis with its money, in price units, and its clock times."""
-    words = known(asdict(one.cost))
+    values = known(asdict(one.cost))
     zone = ZoneInfo(one.day.timezone)
     price = one.cost.average_price * float(one.unit) * 2 / one.day.lot
     return {
-        **words,
+        **values,
         "date": one.day.date,
         "venue": one.day.venue,
         "start": clock(one.cost.start_ns, zone),
@@ -209,11 +211,11 @@ def verdicts(found: Counterfactual) -> str:
     return (
         f"On {again}, {best} would have cost {first.cost_bps:.2f} bps where yours cost {found.own_bps:.2f} (saves "
         f"{spelt(first.saves.to_json(), '+')}); of {len(found.strategies)} strategies {len(shown['cheaper'])} are "
-        f"cheaper, {len(shown['dearer'])} dearer, {open_} not told apart{beside}."
+        f"cheaper, {len(shown['dearer'])} dearer, {open_} without a significant difference{beside}."
     )
 
 
-def _whole(parents: Sequence[OwnParent]) -> dict[str, Any]:
+def _money(parents: Sequence[OwnParent]) -> dict[str, Any]:
     money: dict[str, Fraction] = {}
     for one in parents:
         for name, value in one.money.items():
@@ -226,7 +228,7 @@ def _described(fills: Sequence[Any], meaning: str) -> dict[str, Any]:
         "fills": len(fills),
         "quantity": sum(fill.quantity for fill in fills),
         "value": float(sum(fill.quantity * fill.price for fill in fills)),
-        "rows": [fill.row for fill in fills[:KEPT_ROWS]],
+        "rows": [fill.row for fill in fills[:LISTED_ROWS]],
         "meaning": meaning,
     }
 
@@ -242,7 +244,7 @@ def _against(found: Counterfactual | None) -> dict[str, Any] | None:
         "impact": found.impact,
         "hindsight": found.hindsight,
         "left_out": {
-            why: {"parents": len(names), "ids": list(names[:KEPT_ROWS]), "meaning": WHY_NOT[why]}
+            why: {"parents": len(names), "ids": list(names[:LISTED_ROWS]), "meaning": WHY_NOT[why]}
             for why, names in found.left_out.items()
         },
         "strategies": {
@@ -278,12 +280,12 @@ def page(costs: OwnCosts, title: str) -> str:
     rows = found["parents"]
     sections = [
         Section("Agents and total", html=_sums(found), text="Means by what was filled, bps; a cost is positive."),
-        *([_again(costs.counterfactual, paired_differences)] if costs.counterfactual is not None else []),
+        *([_compared(costs.counterfactual, paired_differences)] if costs.counterfactual is not None else []),
         Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
         Section(
             "Parent by parent",
             f"The first {MOST_ROWS} of {len(rows):,}." if len(rows) > MOST_ROWS else "",
-            html=_lean([name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]]),
+            html=_table([name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]]),
             figures=[_path(one, f"path{number}") for number, one in enumerate(parents[:SHOWN]) if len(one.fills)],
         ),
     ]
@@ -308,7 +310,7 @@ def _sums(found: Mapping[str, Any]) -> str:
     costs = [[name, *(fixed(row[f"{key}_bps"]) for key in (*parts, *against))] for name, row in sums.items()]
     marks = [[name, *(fixed(row["markouts_bps"].get(span)) for span in spans)] for name, row in sums.items()]
     return "".join(
-        _lean(["agent", *headings], rows, caption)
+        _table(["agent", *headings], rows, caption)
         for headings, rows, caption in (
             ([*counts, *money], shown, "Lots, and what they cost in money"),
             ([*parts, *against], costs, "What the fills cost in parts and against benchmarks, bps"),
@@ -317,7 +319,7 @@ def _sums(found: Mapping[str, Any]) -> str:
     )
 
 
-def _lean(headings: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "") -> str:
+def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "") -> str:
     """A table without the columns of `LEAVES` that say nothing in any row."""
     shown = without_idle([dict(zip(headings, row, strict=True)) for row in rows], LEAVES)
     return plain_table(list(shown[0]), [list(row.values()) for row in shown], caption)
@@ -337,7 +339,7 @@ def _cells(row: Mapping[str, Any]) -> list[Any]:
     return [shown.get(name, row[name]) for name in COLUMNS]
 
 
-def _again(found: Counterfactual, drawn: Any) -> Section:
+def _compared(found: Counterfactual, drawn: Any) -> Section:
     rows = [["your own", fixed(found.own_bps), "", "", found.own_unfilled]]
     rows += [
         [name, fixed(one.cost_bps), spelt(one.saves.to_json(), "+"), one.verdict, one.unfilled]

@@ -108,11 +108,11 @@ def _traded(config: DeskConfig, text: str, folder: Path, request: Request, besid
                     say(waits)
                 running.desk.run()
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(_kept(folder)) from None
+            raise KeyboardInterrupt(_what_remains(folder)) from None
     return running.opened
 
 
-def _kept(folder: Path) -> str:
+def _what_remains(folder: Path) -> str:
     """What a desk that was stopped leaves: its journal, and what the journal says of parents that are not over."""
     try:
         with closing(JournalReader(folder)) as reader:
@@ -182,7 +182,7 @@ def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
         soft_wrap=True,
     )
     for name, cell in result.get("ablation", {}).items():
-        out.print(f"worth of {name.removesuffix('_bps'):<9} {_cell(cell)}")
+        out.print(f"value of {name.removesuffix('_bps'):<9} {_cell(cell)}")
     for name, cell in result.get("frozen", {}).get("cost_bps", {}).items():
         whose = "the desk" if name == DESK else f"{name} alone"
         out.print(f"cost of {whose}: {_cell(cell).removesuffix(HOLDS)}")
@@ -198,10 +198,8 @@ def _print_open(parents: list[dict[str, Any]]) -> None:
     keys = {"id": "parent", "instrument": "instrument", "agent": "agent", "left": "left", "at_venue": "at the venue",
             "reason": "why"}  # fmt: skip
     rows = [[f"{row[key]:,}" if isinstance(row[key], int) else row[key] for key in keys] for row in parents]
-    words = ("instrument", "agent")
-    print_table(
-        f"open when the desk stopped: {len(parents)} parents", list(keys.values()), rows, words, words, ("why",)
-    )
+    text = ("instrument", "agent")
+    print_table(f"open when the desk stopped: {len(parents)} parents", list(keys.values()), rows, text, text, ("why",))
 
 
 def _within(mean: float | None, half: float | None) -> str:

@@ -128,13 +128,13 @@ def _serve(folder: Path, source: Source, seed: int) -> None:
     exchange = Witness(source, seed)
     server = WireServer(exchange, f"unix:{folder / 'exchange'}")
 
-    def look() -> bool:
+    def is_over() -> bool:
         if (folder / "probe").exists():
             _put(folder / "probe.json", exchange.testimony())
             (folder / "probe").unlink()
         return (folder / "over").exists()
 
-    server.run(look)
+    server.run(is_over)
     _put(folder / "truth.json", exchange.testimony())
 
 
@@ -333,9 +333,9 @@ def _judge(point: str, killed: int, folder: Path, probe: dict[str, Any], faults:
     faults += [f"{order.root} is {order.status}" for order in ledger.orders.live()]
     faults += [f"a word on an unknown order: {word.cl_ord_id}" for word in ledger.orders.quarantined]
     for account, trades in truth["trades"].items():
-        held = sum(position.lots for (who, _), position in ledger.positions.all().items() if who == account)
-        if held != (lots := sum(trade[2] for trade in trades)):
-            faults.append(f"{account} holds {held} lots here, {lots} at the exchange")
+        lots_here = sum(position.lots for (who, _), position in ledger.positions.all().items() if who == account)
+        if lots_here != (lots := sum(trade[2] for trade in trades)):
+            faults.append(f"{account} holds {lots_here} lots here, {lots} at the exchange")
     for parent in ledger.parents:
         filled = sum(abs(t[2]) for trades in truth["trades"].values() for t in trades if _parent(t[1]) == parent.id)
         if parent.filled != filled or filled > parent.lots:

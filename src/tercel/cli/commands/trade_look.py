@@ -90,25 +90,24 @@ def positions(desk: Path | None, as_json: bool) -> None:
     with closing(JournalReader(folder)) as reader:
         marks = {entry.instrument: entry for _, entry in reader.read(0, (kinds.MARKET,))}
         ledger = Ledger.of(reader)
-    held = [
-        {"agent": agent, "instrument": instrument, **_held(position, marks.get(instrument))}
+    rows = [
+        {"agent": agent, "instrument": instrument, **_position(position, marks.get(instrument))}
         for (agent, instrument), position in sorted(ledger.positions.all().items())
     ]
     if as_json:
-        print_json({"desk": str(folder), "positions": held})
+        print_json({"desk": str(folder), "positions": rows})
         return
     columns = ("agent", "instrument", "lots", "average", "mark", "realised", "unrealised")
-    shown = [{key.removesuffix("_ticks"): value for key, value in row.items()} for row in held]
-    rows = [{key: row[key] for key in columns} for row in shown]
-    _table(f"positions of {folder}", rows, ("average", "mark"))
+    shown = [{key.removesuffix("_ticks"): value for key, value in row.items()} for row in rows]
+    _table(f"positions of {folder}", [{key: row[key] for key in columns} for row in shown], ("average", "mark"))
     result_console().print("average and mark in ticks, realised and unrealised in ticks x lots", style="dim")
-    times = [row["mark_ns"] for row in held if row["mark_ns"] is not None]
+    times = [row["mark_ns"] for row in rows if row["mark_ns"] is not None]
     if times:
         when = f"marks: the last mid journaled (at most one a minute), {min(times) / NS_PER_SECOND:.0f} s or later"
         result_console().print(when, style="dim")
 
 
-def _held(position: Position, market: Entry | None) -> dict[str, Any]:
+def _position(position: Position, market: Entry | None) -> dict[str, Any]:
     """A position in ticks and ticks x lots; the mark is the last mid that the journal has, None without one."""
     sides = (None, None) if market is None else (market.body["bid"], market.body["ask"])
     mid2 = None if sides[0] is None or sides[1] is None else int(sides[0]) + int(sides[1])
@@ -205,11 +204,11 @@ def _percent(share: float | None) -> str:
 
 def _tca_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a terminal; the page and `--json` have all."""
-    words = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"]}
-    words |= {"unfilled": row.get("unfilled", 0), "refused": row.get("refused", 0), LIMIT: row.get("limit")}
+    cells = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"]}
+    cells |= {"unfilled": row.get("unfilled", 0), "refused": row.get("refused", 0), LIMIT: row.get("limit")}
     parts = {key: row[f"{key}_bps"] for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")}
     marks = {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
-    return words | parts | {"rested": _percent(row["passive_share"])} | marks
+    return cells | parts | {"rested": _percent(row["passive_share"])} | marks
 
 
 def _tca_page(folder: Path, found: Sequence[Entry], rows: Sequence[dict[str, Any]], summed: Mapping[str, Any]) -> str:
@@ -432,9 +431,9 @@ def _table(
         result_console().print(f"{title}: none", markup=False)
         return
     keys = list(listed[0])
-    words = [key for key in keys if key == "side" or not any(_numeric(row[key]) for row in listed)]
+    text = [key for key in keys if key == "side" or not any(_numeric(row[key]) for row in listed)]
     cells = [[_shown(key, row[key], digits) for key in keys] for row in listed]
-    print_table(title, keys, cells, leaves, words, wraps)
+    print_table(title, keys, cells, leaves, text, wraps)
 
 
 def _numeric(value: Any) -> bool:

@@ -41,7 +41,7 @@ def page(config: DeskConfig, opened: Opened, result: dict[str, Any], folder: Pat
     if costs:
         sections.append(Section("Cost analysis", figures=[against_benchmarks(costs), markouts(costs)]))
     if "ablation" in result:
-        sections.append(Section("Worth of each arrow", ARROWS, figures=[figures.worth_of_arrows(result["ablation"])]))
+        sections.append(Section("Value of each arrow", ARROWS, figures=[figures.worth_of_arrows(result["ablation"])]))
     if freezes_of:
         sections.append(_recovery(config, result, freezes_of))
     keys = {

@@ -28,7 +28,7 @@ BACKGROUND: Final = 32
 """Decisions of other episodes that a feature is drawn from."""
 REASONS: Final = 3
 LEAST: Final = 0.01
-"""Contributions below a hundredth of what is left are not told."""
+"""Contributions below a hundredth of what is left are not listed."""
 LOG_ROWS: Final = 4096
 
 

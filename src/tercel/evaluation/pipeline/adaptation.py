@@ -64,5 +64,5 @@ def percent(cell: Mapping[str, Any], sign: str = "+") -> str:
     >>> percent({"mean": 0.1, "ci_low": None, "ci_high": None})
     '+10.0 %'
     """
-    whole = {key: None if cell[key] is None else 100 * cell[key] for key in ("mean", "ci_low", "ci_high")}
-    return f"{spelt(whole, sign, 1)} %"
+    scaled = {key: None if cell[key] is None else 100 * cell[key] for key in ("mean", "ci_low", "ci_high")}
+    return f"{spelt(scaled, sign, 1)} %"

@@ -58,14 +58,14 @@ def _differences(limits: Mapping[str, Any], task: Task, market: str) -> Iterator
         "share": ("orders of", None if task.share is None else 100 * task.share, "% of the volume"),
         "latency_ms": ("a latency of", task.latency.mean_ns / MS_NS, "ms"),
     }
-    for key, (words, value, unit) in here.items():
+    for key, (name, value, unit) in here.items():
         span = _span(limits.get(key), 100.0 if key == "share" else 1.0)
         if span is None or value is None:
             continue
         low, high = span
         if not low - SLACK * abs(low) <= value <= high + SLACK * abs(high):
             there = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-            yield f"{words} {there} {unit} there, {value:g} {unit} here"
+            yield f"{name} {there} {unit} there, {value:g} {unit} here"
     side = limits.get("side")
     if side in (1, -1) and task.side != side:
         yield f"{SIDES[side]} there, {SIDES[task.side]} here"

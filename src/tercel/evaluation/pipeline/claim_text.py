@@ -73,7 +73,7 @@ def ranked(against: Mapping[str, Any]) -> list[str]:
 
 
 def gain(cell: Mapping[str, Any]) -> str:
-    """A gain with its interval and, where it is not told from zero or is a loss, the word for that."""
+    """A gain with its interval and, where it is not significant or is a loss, the word for that."""
     return f"{spelt(cell, '+')}{CALLED[called(cell)]}"
 
 
