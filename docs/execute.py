@@ -38,11 +38,10 @@ FENCE: Final = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DO
 MARK: Final = re.compile(r"<!-- (data|needs|port|digits vary):? ?(.*?) ?-->")
 TITLE: Final = re.compile(r'title="([^"]+)"')
 COLUMNS: Final = "92"
-TURN: Final = {"cheaper", "dearer", "not", "told", "apart", "spread", "impact", "timing", "forced", "risk"} | {
-    "unfilled",
-    "adapt",
-    "twice",
-}
+TURN: Final = {
+    "cheaper", "dearer", "no", "significant", "difference", "spread", "impact", "timing", "forced", "risk", "unfilled",
+    "adapt", "twice",
+}  # fmt: skip
 """Words that come and go with the digits of a table."""
 
 

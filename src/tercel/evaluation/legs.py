@@ -71,7 +71,16 @@ def figure(values: ArrayLike) -> dict[str, float | int | None]:
     if n < 2:
         return {"mean": float(array[0]) if n else None, "ci_low": None, "ci_high": None, "se": None, "n": n}
     mean, se = float(array.mean()), float(array.std(ddof=1) / math.sqrt(n))
-    half = t_quantile(0.975, n - 1) * se
+    return with_interval(mean, se, n, n - 1)
+
+
+def with_interval(mean: float, se: float, n: int, freedom: float) -> dict[str, float | int | None]:
+    """A mean over `n` values with the 95 % interval of Student's t.
+
+    >>> with_interval(1.0, 0.0, 2, 1)
+    {'mean': 1.0, 'ci_low': 1.0, 'ci_high': 1.0, 'se': 0.0, 'n': 2}
+    """
+    half = t_quantile(0.975, freedom) * se
     return {"mean": mean, "ci_low": mean - half, "ci_high": mean + half, "se": se, "n": n}
 
 
@@ -87,5 +96,4 @@ def ratio(above: ArrayLike, below: ArrayLike) -> dict[str, float | int | None]:
         return {"mean": None, "ci_low": None, "ci_high": None, "se": None, "n": n}
     mean = float(a.sum()) / total
     se = float(np.sqrt(np.sum((a - mean * b) ** 2) * n / (n - 1)) / total)
-    half = t_quantile(0.975, n - 1) * se
-    return {"mean": mean, "ci_low": mean - half, "ci_high": mean + half, "se": se, "n": n}
+    return with_interval(mean, se, n, n - 1)

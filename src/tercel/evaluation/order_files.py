@@ -71,7 +71,7 @@ def read_orders(path: str | Path) -> list[Order]:
     ...     read_orders(file)[0].quantity
     50000
     """
-    file, found = Path(path), []
+    file, found = Path(path), list[Order]()
     for number, cells in rows(file, COLUMNS, (LIMITS,)):
         if not found and (others := unread(cells, COLUMNS, (LIMITS,))):
             say(f"warning: columns of {file} that were not read: {', '.join(others)}")

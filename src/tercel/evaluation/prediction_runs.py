@@ -23,7 +23,7 @@ from tercel.report.terminal import progress
 THEIRS = "theirs"
 
 
-def candidates_of(names: Sequence[str]) -> list[Candidate]:
+def candidates_of(typed: Sequence[str]) -> list[Candidate]:
     """Written strategies and policies by name, each once, in the order typed.
 
     Raises
@@ -33,9 +33,9 @@ def candidates_of(names: Sequence[str]) -> list[Candidate]:
     UnknownNameError, PolicyError
         A name that is neither.
     """
-    typed = listed(",".join(names))
+    words = listed(",".join(typed))
     names = dict.fromkeys(
-        one for word in typed for one in (ALL_BASELINES if word == ALL else members_of(word) or [word])
+        one for word in words for one in (ALL_BASELINES if word == ALL else members_of(word) or [word])
     )
     written = [name for name in names if name in ALL_BASELINES]
     learned = [name for name in names if name not in ALL_BASELINES]

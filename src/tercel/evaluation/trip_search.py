@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.cma import CmaEs
-from tercel.evaluation.legs import figure
+from tercel.evaluation.legs import figure, with_interval
 from tercel.evaluation.trip_market import Played, TripGround, play
 from tercel.evaluation.trips import SIZE, STEP_S, first_legs, second_legs, starts, wait_steps
 from tercel.execution.task import Latency, Task
-from tercel.stats import cluster_index, cluster_sums, holm, t_quantile, two_sided_p
+from tercel.stats import cluster_index, cluster_sums, holm, two_sided_p
 
 Floats = NDArray[np.float64]
 
@@ -254,10 +254,7 @@ def one_sided(gains: Floats, cluster: NDArray[np.int64]) -> tuple[dict[str, floa
     mean = float(gains.mean())
     residuals = cluster_sums(gains - mean, index, count)
     se = float(np.sqrt(count / (count - 1) * np.sum(residuals**2)) / len(gains))
-    half = t_quantile(0.975, count - 1) * se
-    proved: dict[str, float | int | None] = {
-        "mean": mean, "ci_low": mean - half, "ci_high": mean + half, "se": se, "n": len(gains)
-    }  # fmt: skip
+    proved = with_interval(mean, se, len(gains), count - 1)
     if se == 0.0:
         return proved, 1.0 if mean <= 0.0 else 0.0
     both = two_sided_p(mean / se, count - 1)

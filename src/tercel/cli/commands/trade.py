@@ -12,7 +12,6 @@ from tercel.cli.desks import new_desk
 from tercel.cli.machine import WallClock, end_on_termination, person
 from tercel.core.errors import ConfigError, JournalError, TercelError
 from tercel.report.terminal import print_json, print_table, progress, result_console, say
-from tercel.stats.bootstrap import Estimate
 from tercel.trading.desk.build import Opened
 from tercel.trading.desk.config import DeskConfig, demo_text, described
 from tercel.trading.desk.experiment import DESK, DeskRun, arrows, freezes, levels, mean_paths, worth
@@ -62,11 +61,11 @@ def run(request: Request) -> None:
     result = outcome(opened, folder).to_json()
     arrows_of, freezes_of = _experiments(config, folder, request)
     if arrows_of:
-        result["ablation"] = {f"{name}_bps": _plain(cell) for name, cell in worth(arrows_of).items()}
+        result["ablation"] = {f"{name}_bps": cell.to_json() for name, cell in worth(arrows_of).items()}
     if freezes_of:
         result["frozen"] = {
-            "cost_bps": {name: _plain(cell) for name, cell in levels(freezes_of).items()},
-            "desk_saves_bps": {name: _plain(cell) for name, cell in worth(freezes_of).items()},
+            "cost_bps": {name: cell.to_json() for name, cell in levels(freezes_of).items()},
+            "desk_saves_bps": {name: cell.to_json() for name, cell in worth(freezes_of).items()},
             **mean_paths(freezes_of),
         }
     (folder / REPORT).write_text(page(config, opened, result, folder, freezes_of), encoding="utf-8")
@@ -144,10 +143,6 @@ def _experiments(config: DeskConfig, folder: Path, request: Request) -> tuple[li
             freezes(simulated), range(seed, seed + request.freeze), file, "desk and frozen agents"
         )
     return arrows_of, freezes_of
-
-
-def _plain(cell: Estimate) -> dict[str, float | None]:
-    return {"mean": cell.mean, "ci_low": cell.ci_low, "ci_high": cell.ci_high}
 
 
 def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:

@@ -171,8 +171,8 @@ class Explanation:
             "market": self.market,
             "episodes": self.episodes,
             "decisions": self.decisions,
-            "is_bps": _interval(self.is_bps),
-            "from_rule": None if self.from_rule is None else _interval(self.from_rule),
+            "is_bps": self.is_bps.to_json(),
+            "from_rule": None if self.from_rule is None else self.from_rule.to_json(),
             "families": _measured(self.families, self.family_costs),
             "features": _measured(self.features, self.feature_costs),
             "dependence": {
@@ -224,24 +224,20 @@ def _details(table: str) -> str:
     return f"<details><summary>{html.escape('Step by step')}</summary>{table}</details>"
 
 
-def _interval(estimate: Estimate) -> dict[str, float | None]:
-    return {"mean": estimate.mean, "ci_low": estimate.ci_low, "ci_high": estimate.ci_high}
-
-
 def _plain(costs: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
-    return {name: _interval(estimate) for name, estimate in costs.items()}
+    return {name: estimate.to_json() for name, estimate in costs.items()}
 
 
 def _distances(moved: Sequence[Moved]) -> dict[str, dict[str, float | None]]:
-    return {each.name: _interval(each.distance) for each in moved}
+    return {each.name: each.distance.to_json() for each in moved}
 
 
 def _measured(moved: Sequence[Moved], costs: Mapping[str, Estimate]) -> dict[str, Any]:
     return {
         each.name: {
-            "action": _interval(each.distance),
+            "action": each.distance.to_json(),
             **dict(zip(PARTS, each.change, strict=True)),
-            "cost_bps": _interval(costs[each.name]) if each.name in costs else None,
+            "cost_bps": costs[each.name].to_json() if each.name in costs else None,
         }
         for each in moved
     }
