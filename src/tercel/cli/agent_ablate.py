@@ -54,7 +54,7 @@ class Ablate:
         int | None, typer.Option(help="Trainings side by side; one a core if not given.", min=1, metavar="N")
     ] = None
     out: Annotated[
-        Path, typer.Option(help="Folder of trainings and cells; what is finished there is not run again.")
+        Path, typer.Option(help="Folder of trainings and results; what is finished there is not run again.")
     ] = Path("runs/ablate")
     write: Write = None
     as_json: AsJson = False

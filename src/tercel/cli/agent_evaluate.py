@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
-from tercel.cli.shared import AsJson, Eyes, Own, Symbols, listed_dates, listed_seeds
+from tercel.cli.shared import AsJson, Eyes, Own, Ray, Symbols, listed_dates, listed_seeds
 from tercel.core.errors import ConfigError
 from tercel.report.terminal import hand_over, result_console, say
 
@@ -100,12 +100,9 @@ class EvaluatePolicies:
     trust: Annotated[
         bool, typer.Option("--trust", help="Unpickle .zip archives of Stable-Baselines3, which may run anything.")
     ] = False
-    ray: Annotated[
-        str | None,
-        typer.Option("--ray", help="Run the episodes on Ray: local, auto, or a cluster's address.", metavar="ADDRESS"),
-    ] = None
+    ray: Ray = None
     out: Annotated[
-        Path, typer.Option(help="Folder of cells, figures and page; what is finished there is not run again.")
+        Path, typer.Option(help="Folder of results, figures and page; what is finished there is not run again.")
     ] = Path("runs/evaluate")
     as_json: AsJson = False
 

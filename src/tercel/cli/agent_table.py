@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.shared import AsJson, listed_seeds
+from tercel.cli.shared import AsJson, Ray, listed_seeds
 from tercel.report.markdown import around, marks_of, replace_table
 from tercel.report.terminal import hand_over, json_text, print_table, say
 
@@ -46,11 +46,8 @@ class TableRequest:
             metavar="FILE.md",
         ),
     ] = None
-    ray: Annotated[
-        str | None,
-        typer.Option("--ray", help="Run the episodes on Ray: local, auto, or a cluster's address.", metavar="ADDRESS"),
-    ] = None
-    out: Annotated[Path, typer.Option(help="Folder of cells; what is finished there is not run again.")] = Path(
+    ray: Ray = None
+    out: Annotated[Path, typer.Option(help="Folder of results; what is finished there is not run again.")] = Path(
         "runs/evaluate"
     )
     as_json: AsJson = False

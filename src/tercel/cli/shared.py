@@ -51,6 +51,10 @@ Registry = Annotated[
         metavar="DIR|URL",
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", help="Run the episodes on Ray: local, auto, or a cluster's address.", metavar="ADDRESS"),
+]
 IN_LAKE = "spelt as the lake has it"
 """Marks options whose symbols the lake holds: their letters may be small or capital."""
 TAPES = typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")

@@ -1,4 +1,4 @@
-"""An evaluation as it is asked for: who, where, on what; held, read and written down."""
+"""An evaluation as it is asked for: who, where, on what; run, read and written down."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -121,7 +121,7 @@ def write_evaluation(
     result = summary_of(evaluation)
     result["out"] = str(out)
     write_whole(file, json_text(result) + "\n")
-    write_page(page, evaluation, result, footer=footer or f"cells, figures and page: {out}")
+    write_page(page, evaluation, result, footer=footer or f"results, figures and page: {out}")
     return result
 
 
@@ -212,7 +212,7 @@ def _chooser(request: EvaluationRequest, scenario: Scenario) -> Scenario:
     return scenario.on_validation(validated(episodes, episodes_of(scenario)) if scenario.settings.on_tape else episodes)
 
 
-# -- where it is held -------------------------------------------------------------------------------------------------
+# -- where it is run --------------------------------------------------------------------------------------------------
 
 
 def markets_of(

@@ -1,4 +1,4 @@
-"""Where an evaluation is held: a market with its regimes, fees and latency, and the episodes that are judged there."""
+"""Where an evaluation is run: a market with its regimes, fees and latency, and the episodes that are judged there."""
 
 import hashlib
 import json

@@ -199,7 +199,7 @@ def _by_market(evaluation: Evaluation, plain: Mapping[str, Compared]) -> dict[st
 
 
 def _by_market_and_regime(scenarios: Mapping[str, Mapping[str, Compared]]) -> dict[str, Any]:
-    """Market -> regime -> cell, where regimes were held by themselves."""
+    """Market -> regime -> cell, where regimes were run by themselves."""
     if len(scenarios) < 2:
         return {}
     markets = scenarios[PLAIN]
