@@ -104,8 +104,8 @@ def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
     about, events = lake.read(instrument.symbol, instrument.date, instrument.venue)
     ns = events.exch_ns
     quotes = Book(max(len(np.unique(events.order_id)), FEWEST), own=0).quotes(events)
-    ends = (events.flags & MESSAGE_END) != 0
-    bid, ask = quotes[ends, 0].astype(np.int64), quotes[ends, 1].astype(np.int64)
+    complete = (events.flags & MESSAGE_END) != 0
+    bid, ask = quotes[complete, 0].astype(np.int64), quotes[complete, 1].astype(np.int64)
     quoted = (bid > 0) & (ask < NO_ASK) & (bid <= ask)
     if not quoted.any():
         raise TapeError(f"a day of {about.symbol} with quotes", f"{about.date} without any", "import the day again")
@@ -116,7 +116,7 @@ def read_day(lake: Lake, instrument: Instrument) -> MarketDay:
     prints = np.isin(events.kind, PRINTS) & (ns >= opening) & (ns <= close)
     return MarketDay(
         about,
-        ns[ends],
+        ns[complete],
         bid * quoted,
         ask * quoted,
         np.stack([ns[status], ends], axis=1)[off].astype(np.int64).reshape(-1, 2),
