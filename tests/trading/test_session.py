@@ -15,7 +15,7 @@ from tests.waiting import DEADLINE_S, until
 import tercel
 from tercel.core.errors import JournalError, OrderError, TercelError, UnknownNameError, VenueError
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import LinkStatus, MarketRows, MassCancel, NewOrder
+from tercel.core.orders import CancelOrder, LinkStatus, MarketRows, MassCancel, NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
@@ -167,6 +167,18 @@ def test_what_limits_deny_is_journaled_and_the_parent_goes_on():
     assert "ORDER_LOTS" in " ".join(codes)
     assert session.ledger.parents.must("p1").over
     check(session)
+
+
+def test_an_order_that_was_denied_is_not_cancelled_at_the_venue():
+    session = session_of(venue := Flaky(exchange_of()), limits=WIDE.replace("order_lots = 5000", "order_lots = 8"))
+    session.accept(asked())
+    new = NewOrder("p1.a", "X", 1, 9, None, Tif.DAY, "ann", "p1", session.now_ns)
+    cancel = CancelOrder("p1.b", "p1.a", "X", 1, "ann", session.now_ns)
+    outcome = session.gateway.submit([new, cancel])
+    assert (outcome.sent, [command for command, _ in outcome.denied]) == ([], [new, cancel])
+    assert [body["code"] for body in bodies(session.journal, kinds.DENIED)] == ["ORDER_LOTS", "UNKNOWN_ORDER"]
+    assert not venue.sends
+    assert session.gateway.submit([cancel]).sent == [cancel]
 
 
 def test_stale_prices_are_no_reason_to_trade():

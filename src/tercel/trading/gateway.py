@@ -15,7 +15,16 @@ from threading import RLock
 from typing import Any, Protocol
 
 from tercel.core.errors import JournalError, VenueError
-from tercel.core.orders import CancelReject, Command, LinkStatus, NewOrder, ReplaceOrder, Report, VenueEvent
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    LinkStatus,
+    NewOrder,
+    ReplaceOrder,
+    Report,
+    VenueEvent,
+)
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.trading import crashpoints
 from tercel.trading.journal import kinds
@@ -160,7 +169,7 @@ class OrderGateway:
             now = self.venue.now_ns
             entries = list(before)
             for command in commands:
-                denial = self._denial(command, now)
+                denial = _never_left(command, outcome) or self._denial(command, now)
                 if denial is None:
                     self.limits.sent(command, now)
                     outcome.sent.append(command)
@@ -264,6 +273,14 @@ class OrderGateway:
                 alerts.append(Entry(kinds.ALERT, now, *where, notice.order, body))
         self.notices.clear()
         self.write(alerts)
+
+
+def _never_left(command: Command, outcome: SendOutcome) -> Refusal | None:
+    """Several decisions may be one batch, and a later one takes back what an earlier one was denied."""
+    if not isinstance(command, CancelOrder):
+        return None
+    denied = {one.cl_ord_id for one, _ in outcome.denied if isinstance(one, NewOrder)}
+    return Refusal("UNKNOWN_ORDER", f"orig={command.orig}, which was denied") if command.orig in denied else None
 
 
 def _kind(command: Command) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.trading.desk.test_one_after_another import SMALL
 
@@ -80,6 +81,17 @@ def test_lots_that_a_person_adds_are_part_of_the_program(tools: Workbench) -> No
     assert program.open == 0
     assert opened.desk.results[-1]["filled"] == parent.lots + 50
     assert program.asked2 == parent.lots * opened.desk._lines["AAA"].begun_mid2 + 50 * parent_mid(opened, parent.id)
+
+
+@pytest.mark.parametrize("late_s", [0.5, 4.0])
+def test_a_challenger_on_paper_goes_on_with_late_market_data(tools: Workbench, late_s: float) -> None:
+    opened = desk_of(tools, late_s, 'peg_behind"\nchallenger = "twap_passive')
+    opened.desk.run()
+    opened.session.run(opened.session.now_ns + 300 * S)
+    slot = opened.desk.slots["peg"]
+    opened.desk.wait(60 * S)
+    assert len(slot.gains_bps) == len(list(opened.session.ledger.parents)) > 0
+    assert all(np.isfinite(gain) for gain in slot.gains_bps)
 
 
 def parent_mid(opened: Opened, id_: str) -> int:

@@ -54,19 +54,19 @@ class Challenge:
     def __init__(self, book: NDArray[np.int32], state: Ints, champion: Strategy, challenger: Strategy) -> None:
         self._trials = (PaperTrial(book, state, champion), PaperTrial(book, state, challenger))
         self._waiting: list[Ints] = []
-        self._began_ns = int(state[sim.NOW])
+        self._seen_ns = int(state[sim.NOW])
 
     def on_market(self, rows: Ints) -> None:
         """Rows of :func:`paper_rows`; kept until the next :meth:`seen`."""
         self._waiting.append(rows)
 
     def seen(self, ns: int) -> None:
-        """Everything up to `ns` is known."""
+        """Everything up to `ns` is known; rows that come later than their time count when they come."""
         rows = np.concatenate(self._waiting) if self._waiting else np.zeros((0, sim.TAPE_WORDS), np.int64)
-        self._waiting = []
-        rows = rows[rows[:, sim.T_NS] >= self._began_ns]
+        rows[:, sim.T_NS] = np.maximum(rows[:, sim.T_NS], self._seen_ns)
+        self._waiting, self._seen_ns = [], max(ns, self._seen_ns)
         for trial in self._trials:
-            trial.feed(rows, ns)
+            trial.feed(rows, self._seen_ns)
 
     @property
     def done(self) -> bool:
