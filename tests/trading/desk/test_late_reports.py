@@ -6,13 +6,31 @@ import numpy as np
 import pytest
 from tests.trading.desk.test_one_after_another import SMALL
 
-from tercel.core.orders import VenueEvent
+from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.trading.desk.build import Opened, Workbench, open_desk
 from tercel.trading.desk.config import parse_config
 from tercel.trading.desk.planted import planted
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
+
+
+class LossyVenue:
+    """A venue whose market data have a gap, once its clock is past a time."""
+
+    def __init__(self, venue: Any, gap_ns: int) -> None:
+        self._venue, self._gap_ns, self._lost = venue, gap_ns, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._venue, name)
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        events = self._venue.step(until_ns)
+        if self._venue.now_ns < self._gap_ns or self._lost >= 5:
+            return events
+        kept = [event for event in events if not isinstance(event, MarketRows)]
+        self._lost += len(events) - len(kept)
+        return kept
 
 
 class LateVenue:
@@ -92,6 +110,18 @@ def test_a_challenger_on_paper_goes_on_with_late_market_data(tools: Workbench, l
     opened.desk.wait(60 * S)
     assert len(slot.gains_bps) == len(list(opened.session.ledger.parents)) > 0
     assert all(np.isfinite(gain) for gain in slot.gains_bps)
+
+
+def test_a_challenger_is_called_off_when_market_data_are_missed(tools: Workbench) -> None:
+    text = SMALL.replace('"peg_behind"', '"peg_behind"\nchallenger = "twap_passive"').replace("rounds = 1", "rounds = 3")
+    config = parse_config(text, "desk.toml")
+    exchange = tools.exchange(config, 1, planted(config, 1))
+    venue: Any = LossyVenue(exchange, exchange.now_ns + (240 + 60 + 20) * S)
+    opened = open_desk(config, MemoryJournal(chained=False), 1, tools, venue)
+    opened.desk.run()
+    codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
+    assert "missed_market_data" in codes
+    assert len(opened.desk.slots["peg"].gains_bps) == 2
 
 
 def parent_mid(opened: Opened, id_: str) -> int:

@@ -326,13 +326,21 @@ class DeskLoop:
         for event in events:
             if isinstance(event, MarketRows) and event.instrument in self._lines:
                 self._lines[event.instrument].monitor.on_market(event)
-                waiting = [c for _, instrument, c in self._challenges.values() if instrument == event.instrument]
-                if waiting and not event.snapshot:
-                    rows = paper_rows(event, self._own)
-                    for challenge in waiting:
-                        challenge.on_market(rows)
+                self._challenge(event)
             elif isinstance(event, Report) and (number := event.order_id.partition(".")[0]).isdigit():
                 self._own.add(int(number))
+
+    def _challenge(self, event: MarketRows) -> None:
+        """Feed challenges in an instrument; where market data were missed they are evidence of nothing any more."""
+        name = event.instrument
+        meant = {id_: challenge for id_, (_, where, challenge) in self._challenges.items() if where == name}
+        if event.snapshot or not self.session.follow(name).ready:
+            for id_ in meant:
+                del self._challenges[id_]
+        elif meant:
+            rows = paper_rows(event, self._own)
+            for challenge in meant.values():
+                challenge.on_market(rows)
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
         """Begin the order on paper, where its agent has a challenger."""
