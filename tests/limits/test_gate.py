@@ -314,6 +314,17 @@ def test_a_fill_of_an_order_that_never_left_is_booked_and_stops_the_agent() -> N
     assert foreign == Alarm("FOREIGN", "account=zoe instrument=A order=theirs")
 
 
+def test_an_order_that_never_arrived_frees_its_lots() -> None:
+    one = gate()
+    first = order("1", lots=5)
+    one.sent(first)
+    assert (one.holdings["x", "A"].buys, one.parents["xA+"].used) == (5, 5)
+    unknown = replace(word(first, ExecType.STATUS, OrdStatus.REJECTED, lots=0), instrument="", side=1, price=None)
+    assert one.report(replace(unknown, account="y")) == Alarm("FOREIGN", "account=y instrument= order=1")
+    assert one.report(unknown) is None
+    assert (one.holdings["x", "A"].buys, one.parents["xA+"].used) == (0, 0)
+
+
 def test_replaces_count_the_worse_of_old_and_new() -> None:
     one = gate(limits("agents", long_lots=9, order_lots=9))
     first = order("1", lots=5)

@@ -93,6 +93,8 @@ def test_an_order_that_was_journaled_and_never_sent_never_arrived():
     assert (line.ours, line.venue, line.action) == ("pending_new", "rejected", "never arrived")
     assert not any(getattr(command, "cl_ord_id", "") == "p1.77" for command in venue.sends if type(command) is NewOrder)
     assert again.ledger.next_child("p1") == 78
+    assert again.gateway.limits.parents["p1"].used == again.ledger.parents.must("p1").filled
+    assert list(journal.read(kinds=[kinds.ALERT])) == []
 
 
 def test_a_venue_that_does_not_answer_keeps_the_session_from_beginning():

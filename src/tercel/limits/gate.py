@@ -289,7 +289,8 @@ class LimitGate(LimitCounts):
         if report.ns >= self.day_ends_ns:
             self.begin_day(report.ns)
         order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
-        if order is None or self.holdings.get((report.account, report.instrument)) is not order.holding:
+        instrument = report.instrument or (order.holding.instrument.name if order else "")  # unknown orders have none
+        if order is None or self.holdings.get((report.account, instrument)) is not order.holding:
             return self._strange(report)
         alarm = None
         if report.status is OrdStatus.REJECTED:
