@@ -16,12 +16,12 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
 
 from tercel.cli import app
-from tercel.cli.commands.console import FolderDesk
-from tercel.cli.desks import holder
+from tercel.console.desk import FolderDesk
 from tercel.console.follow import JournalFollower
 from tercel.console.web import changes
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
+from tercel.trading.journal.lock import holder
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 
@@ -106,12 +106,12 @@ def test_kill_and_rearm_say_what_is_killed(desk: Path) -> None:
         "ppo": "two of them",
         "peg": "two of them",
     }
-    assert FolderDesk(desk).killed() is not None
+    assert FolderDesk(desk, time.time_ns).killed() is not None
     assert done("rearm", "--agent", "ppo", "--reason", "one is well") == {"peg": "two of them"}
     assert done("kill", "--all", "--reason", "everything") == {"peg": "two of them", "*": "everything"}
     refused(tercel("rearm", "--agent", "peg", "--reason", "no", "--desk", desk), "re-arm all")
     assert done("rearm", "--reason", "all is well") == {}
-    assert FolderDesk(desk).killed() is None
+    assert FolderDesk(desk, time.time_ns).killed() is None
     assert tercel("kill", "--desk", desk).exit_code == 2  # without a reason
     refused(tercel("kill", "--reason", " ", "--desk", desk), "a reason")
     refused(tercel("kill", "--all", "--agent", "x", "--reason", "y", "--desk", desk), "--all or --agent")
@@ -122,13 +122,17 @@ def test_a_kill_needs_no_journal_that_can_be_written(desk: Path) -> None:
     result = tercel("kill", "--all", "--reason", "the disk is odd", "--desk", desk)
     assert result.exit_code == 0, result.output
     assert "the journal does not know of it yet" in result.stderr
-    assert FolderDesk(desk).killed() == {"scope": "all", "by": getpass.getuser(), "reason": "the disk is odd"}
+    assert FolderDesk(desk, time.time_ns).killed() == {
+        "scope": "all",
+        "by": getpass.getuser(),
+        "reason": "the disk is odd",
+    }
 
 
 def test_a_kill_needs_no_journal_at_all(desk: Path) -> None:
     (desk / "journal.db").unlink()
     assert tercel("kill", "--all", "--reason", "the journal is gone", "--desk", desk).exit_code == 0
-    killed = FolderDesk(desk).killed()
+    killed = FolderDesk(desk, time.time_ns).killed()
     assert killed is not None
     assert killed["reason"] == "the journal is gone"
 
@@ -148,7 +152,7 @@ def test_who_holds_a_desk_is_told_without_touching_its_lock(desk: Path) -> None:
 
 
 def test_a_console_before_the_first_entry_and_after_the_end(desk: Path) -> None:
-    follower = JournalFollower(FolderDesk(desk), time.monotonic)
+    follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
     follower.catch_up()
     assert follower.shown()["seq"] == 0
     assert follower.shown()["fault"] == ""
@@ -168,7 +172,7 @@ def test_a_journal_that_vanishes_is_said_and_found_again(desk: Path) -> None:
     journal = SqlJournal(desk, "ann")
     journal.append([beat(S)])
     journal.close()
-    follower = JournalFollower(FolderDesk(desk), time.monotonic)
+    follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
     follower.catch_up()
     aside = desk / "aside"
     aside.mkdir()
@@ -192,7 +196,7 @@ def test_another_journal_in_its_place_begins_the_page_anew(desk: Path, tmp_path:
     journal = SqlJournal(desk, "ann")
     journal.append([Entry(kinds.DENIED, S, agent="ppo", body={"code": "COLLAR"}), beat(S), beat(S)])
     journal.close()
-    follower = JournalFollower(FolderDesk(desk), time.monotonic)
+    follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
     follower.catch_up()
     assert follower.shown()["denials"] == {"COLLAR": 1}
     desk.rename(tmp_path / "old")
@@ -230,7 +234,7 @@ def a_long_day(journal: SqlJournal, entries: int = 10_000) -> None:
 def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
     journal = SqlJournal(desk, "ann")
     a_long_day(journal)
-    follower = JournalFollower(FolderDesk(desk), time.monotonic)
+    follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
     follower.catch_up()
     whole, told = changes(follower.shown(), {})
     assert follower.shown()["seq"] == 10_000
@@ -244,7 +248,7 @@ def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
 
 
 def test_a_follower_reads_while_a_desk_writes(desk: Path) -> None:
-    journal, follower = SqlJournal(desk, "ann"), JournalFollower(FolderDesk(desk), time.monotonic)
+    journal, follower = SqlJournal(desk, "ann"), JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
     over = threading.Event()
 
     def write() -> None:

@@ -23,7 +23,6 @@ pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trad
 
 from tercel.cli import app
 from tercel.cli.commands import trade, trade_look
-from tercel.cli.desks import PROC_LOCKS
 from tercel.console.state import DeskState
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
@@ -33,6 +32,7 @@ from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.desk.running import check_latch
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import entry_out
+from tercel.trading.journal.lock import PROC_LOCKS
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.journal.store import SqlJournal

@@ -12,7 +12,7 @@ S = 1_000_000_000
 
 
 class ListedDesk:
-    """Implements `console.desk.WatchedDesk` over a list; keeps what was asked of it."""
+    """Does what `console.desk.FolderDesk` does, over a list; keeps what was asked of it."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self.name = "test desk"

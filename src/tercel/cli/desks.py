@@ -6,10 +6,8 @@ from typing import Final
 
 from tercel.core.errors import ConfigError
 from tercel.trading.journal.database import DATABASE, ELSEWHERE
-from tercel.trading.journal.lock import LOCK
 
 ROOT: Final = Path("desks")
-PROC_LOCKS: Final = Path("/proc/locks")
 
 
 def new_desk(name: str) -> Path:
@@ -50,26 +48,6 @@ def find_desk(given: Path | None) -> Path:
 
 def _is_desk(folder: Path) -> bool:
     return (folder / DATABASE).is_file() or (folder / ELSEWHERE).is_file()
-
-
-def holder(folder: Path) -> str | None:
-    """Who runs a desk, without touching its lock; "" when nobody does, None where that cannot be known here.
-
-    The system may not say who holds a lock, and a journal on a server is held there.
-    """
-    lock = folder / LOCK
-    if (folder / ELSEWHERE).is_file():
-        return None
-    try:
-        inode = f":{lock.stat().st_ino}"
-        locks = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
-        if not any("FLOCK" in fields and any(field.endswith(inode) for field in fields) for fields in locks):
-            return ""
-        return lock.read_text(encoding="utf-8", errors="replace").strip() or "somebody"
-    except FileNotFoundError:
-        return "" if PROC_LOCKS.exists() else None
-    except OSError:
-        return None
 
 
 def _numbered(name: str) -> list[Path]:

@@ -29,9 +29,9 @@ class Console:
 
 def console(request: Console) -> None:
     """Serve the page where people watch and overrule a desk; loopback only, with a password."""
-    from tercel.cli.commands import console as command
+    from tercel.cli.commands.console import console as body
 
-    command.console(request.desk, request.port)
+    body(request)
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,17 @@ class Kill:
     desk: Desk = None
     as_json: AsJson = False
 
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.every and self.agent:
+            raise ConfigError("--all or --agent", "both", "leave one of the two out")
+
 
 def kill(request: Kill) -> None:
     """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
-    if request.every and request.agent:
-        raise ConfigError("--all or --agent", "both", "leave one of the two out")
-    from tercel.cli.commands import console as command
+    from tercel.cli.commands.console import kill as body
 
-    command.kill(request.desk, request.agent or [], request.reason, request.as_json)
+    body(request)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,6 @@ class Rearm:
 
 def rearm(request: Rearm) -> None:
     """Let a killed desk trade again; a person's word, with a reason."""
-    from tercel.cli.commands import console as command
+    from tercel.cli.commands.console import rearm as body
 
-    command.rearm(request.desk, request.agent or [], request.reason, request.as_json)
+    body(request)

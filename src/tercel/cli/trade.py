@@ -1,6 +1,6 @@
 """`tercel trade ...`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -75,10 +75,8 @@ def run(request: RunDesk) -> None:
 
     if request.show_demo:
         command.show_demo()
-        return
-    values = {one.name: getattr(request, one.name) for one in fields(request) if one.name not in ("show_demo", "seeds")}
-    values |= {name: request.seeds * values[name] for name in ("ablate", "freeze")}
-    command.run(command.Request(**values))
+    else:
+        command.run(request)
 
 
 @dataclass(frozen=True)
@@ -239,7 +237,7 @@ def _horizon_ns(request: Submit | Amend) -> int | None:
 def _ask(request: Submit | Pause | Amend | PromoteChallenger, command: str, body: dict[str, object]) -> None:
     from tercel.cli.commands.trade_look import ask
 
-    ask(request.desk, command, body, request.reason, request.wait, request.as_json)
+    ask(request, command, body)
 
 
 @dataclass(frozen=True)
@@ -253,9 +251,9 @@ class ListOrders:
 
 def orders(request: ListOrders) -> None:
     """List a desk's parents and open orders."""
-    from tercel.cli.commands import trade_look as command
+    from tercel.cli.commands.trade_look import orders as body
 
-    command.orders(request.desk, request.every, request.as_json)
+    body(request)
 
 
 @dataclass(frozen=True)
@@ -268,9 +266,9 @@ class ListPositions:
 
 def positions(request: ListPositions) -> None:
     """List what a desk holds."""
-    from tercel.cli.commands import trade_look as command
+    from tercel.cli.commands.trade_look import positions as body
 
-    command.positions(request.desk, request.as_json)
+    body(request)
 
 
 @dataclass(frozen=True)
@@ -291,9 +289,9 @@ class ReplayDecision:
 
 def replay(request: ReplayDecision) -> None:
     """Show what a strategy saw, wanted and did at a decision, and why."""
-    from tercel.cli.commands import trade_look as command
+    from tercel.cli.commands.trade_look import replay as body
 
-    command.replay(request.desk, request.parent, request.at, request.entry, request.as_json)
+    body(request)
 
 
 @dataclass(frozen=True)
@@ -309,9 +307,9 @@ class Reconcile:
 
 def reconcile(request: Reconcile) -> None:
     """Compare a desk's orders with the venue's word."""
-    from tercel.cli.commands import trade_look as command
+    from tercel.cli.commands.trade_look import reconcile as body
 
-    command.reconcile(request.desk, request.venue, request.as_json)
+    body(request)
 
 
 @dataclass(frozen=True)
@@ -328,9 +326,9 @@ class DeskTca:
 
 def tca(request: DeskTca) -> None:
     """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
-    from tercel.cli.commands import trade_look as command
+    from tercel.cli.commands.trade_look import tca as body
 
-    command.tca(request.desk, request.parent, request.out, request.as_json)
+    body(request)
 
 
 @dataclass(frozen=True)
@@ -344,9 +342,9 @@ class CrashTest:
 
 def crashtest(request: CrashTest) -> int:
     """Kill a session at named points beside an exchange that lives on, start it again, and count what is wrong."""
-    from tercel.cli.commands import trade_crash as command
+    from tercel.cli.commands.trade_crash import crash_table as body
 
-    return command.crash_table(request.points, request.seed, request.as_json)
+    return body(request.points, request.seed, request.as_json)
 
 
 add(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from tercel.console.desk import WatchedDesk
+from tercel.console.desk import FolderDesk
 from tercel.console.metrics import Metrics
 from tercel.console.state import DeskState
 from tercel.core.errors import TercelError
@@ -18,12 +18,12 @@ class JournalFollower:
 
     Parameters
     ----------
-    desk : WatchedDesk
+    desk : FolderDesk
     now_s : callable
         Seconds that never go back: the page shows how long the journal has been silent.
     """
 
-    def __init__(self, desk: WatchedDesk, now_s: Callable[[], float]) -> None:
+    def __init__(self, desk: FolderDesk, now_s: Callable[[], float]) -> None:
         self._desk, self._now_s = desk, now_s
         self._state, self._metrics, self._lock = DeskState(), Metrics(), Lock()
         self._heard_s = now_s()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from tercel.console.desk import WatchedDesk
+from tercel.console.desk import FolderDesk
 from tercel.console.follow import JournalFollower
 from tercel.console.login import Doorkeeper
 from tercel.core.errors import ConfigError, TercelError
@@ -49,12 +49,12 @@ def page_file(name: str) -> str:
     return (files("tercel.console") / "page" / name).read_text(encoding="utf-8")
 
 
-def create_app(desk: WatchedDesk, door: Doorkeeper, follower: JournalFollower) -> "FastAPI":
+def create_app(desk: FolderDesk, door: Doorkeeper, follower: JournalFollower) -> "FastAPI":
     """The console of one desk.
 
     Parameters
     ----------
-    desk : WatchedDesk
+    desk : FolderDesk
         Acted on.
     door : Doorkeeper
         Who may.
@@ -184,7 +184,7 @@ def changes(state: Mapping[str, Any], sent: Mapping[str, str]) -> tuple[str, dic
     return "{" + ", ".join(parts) + "}", now
 
 
-def _act(desk: WatchedDesk, verb: str, target: str, by: str, reason: str) -> str:
+def _act(desk: FolderDesk, verb: str, target: str, by: str, reason: str) -> str:
     """Do what a person asked for, with a name and a reason; what was done, in a sentence.
 
     Raises

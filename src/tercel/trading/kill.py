@@ -83,15 +83,11 @@ class KillLatch:
             return f"{self.path} cannot be looked at ({error.strerror}): killed until it can"
         signature = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
         if signature != self._seen or self._state.damaged:
-            self._seen, self._state = signature, self._read()
+            self._seen, self._state = signature, self.state()
             self._quiet = not (self._state.damaged or self._state.killed)
         if self._quiet and not self._stuck:
             return None
         return self._stuck or self._state.why(agent)
-
-    def state(self) -> KillState:
-        """What the file holds now."""
-        return self._read()
 
     def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
         """Let nothing new leave, of some agents or (by default) of all, until a person re-arms.
@@ -129,7 +125,7 @@ class KillLatch:
 
     def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
         with self._locked():
-            old = self._read()
+            old = self.state()
             killed = {ALL: old.damaged} if old.damaged else dict(old.killed)
             if what == "kill":
                 killed |= dict.fromkeys(agents or (ALL,), reason)
@@ -140,7 +136,7 @@ class KillLatch:
                     raise OrderError("agents that are killed", received, "re-arm all, without naming agents")
                 killed = {agent: why for agent, why in killed.items() if agent not in agents}
             else:
-                killed = {}
+                agents, killed = () if ALL in killed else tuple(killed), {}
             entry = {"what": what, "agents": list(agents), "reason": reason, "by": by, "at_ns": at_ns}
             if old.damaged:
                 entry["damaged"] = old.damaged
@@ -154,7 +150,8 @@ class KillLatch:
         """Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder."""
         return locked(self.path.with_name(self.path.name + ".lock"))
 
-    def _read(self) -> KillState:
+    def state(self) -> KillState:
+        """What the file holds now."""
         try:
             stored = json.loads(self.path.read_bytes())
             killed, history = stored["killed"], stored["history"]

@@ -3,109 +3,55 @@
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from tercel.cli.commands.trade_look import waiting
-from tercel.cli.desks import find_desk, holder
+from tercel.cli.desks import find_desk
 from tercel.cli.machine import person
+from tercel.cli.operator import Console, Kill, Rearm
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.names import offer
-from tercel.core.ports import Entry
 from tercel.report.terminal import print_json, say
 from tercel.trading.journal import kinds
-from tercel.trading.journal.database import DATABASE
 from tercel.trading.journal.lock import LOCK
 from tercel.trading.journal.reader import JournalReader, post
-from tercel.trading.kill import ALL, LATCH, KillLatch
+from tercel.trading.kill import LATCH, KillLatch
 from tercel.trading.ledger import Ledger
 
 PASSWORD = "TERCEL_CONSOLE_PASSWORD"
 
 
-class FolderDesk:
-    """A desk folder as the console meets it (`console.desk.WatchedDesk`), whatever the desk's process does."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.name = folder, folder.name
-        self._latch = KillLatch(folder / LATCH)
-
-    def stands(self) -> tuple[str, int]:
-        """Which journal this is, and the number of its last entry."""
-        with closing(JournalReader(self.folder)) as reader:
-            file = (self.folder / DATABASE).stat()
-            return f"{file.st_dev}:{file.st_ino}", reader.last
-
-    def running(self) -> str | None:
-        """Who holds the journal's lock."""
-        return holder(self.folder)
-
-    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
-        """Journal entries above a sequence number."""
-        with closing(JournalReader(self.folder)) as reader:
-            yield from reader.read(after, kinds)
-
-    def post(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> int:
-        """Leave a command in the desk's inbox."""
-        return post(self.folder, command, body, by, reason, time.time_ns())
-
-    def kill(self, scope: str, by: str, reason: str) -> None:
-        """Latch the kill switch."""
-        self._latch.kill(reason, by, time.time_ns(), () if scope == "all" else (scope,))
-
-    def rearm(self, by: str, reason: str) -> None:
-        """Release everything that is latched."""
-        killed = self._latch.state().killed
-        self._latch.rearm(reason, by, time.time_ns(), () if ALL in killed or not killed else tuple(killed))
-
-    def killed(self) -> Mapping[str, Any] | None:
-        """The latch as it stands."""
-        state = self._latch.state()
-        if state.damaged:
-            return {"scope": "all", "by": "", "reason": state.damaged}
-        if not state.killed:
-            return None
-        by = next((str(done.get("by", "")) for done in reversed(state.history) if done.get("what") == "kill"), "")
-        if ALL in state.killed:
-            return {"scope": "all", "by": by, "reason": state.killed[ALL]}
-        return {"scope": ", ".join(state.killed), "by": by, "reason": "; ".join(dict.fromkeys(state.killed.values()))}
-
-    def why(self, seq: int) -> Mapping[str, Any] | None:
-        """What was seen and wanted at a decision."""
-        from tercel.trading.replay import explain
-
-        with closing(JournalReader(self.folder)) as reader:
-            return explain(reader, seq)
-
-
-def console(desk: Path | None, port: int) -> None:
+def console(request: Console) -> None:
     """Serve the page on loopback until Ctrl-C."""
+    from tercel.console.desk import FolderDesk
     from tercel.console.follow import JournalFollower
     from tercel.console.login import Doorkeeper
     from tercel.console.serve import LOOPBACK, bind, server_of
     from tercel.console.web import create_app
 
-    folder = FolderDesk(find_desk(desk))
+    folder = FolderDesk(find_desk(request.desk), time.time_ns)
     given = os.environ.get(PASSWORD)
     password = given if given is not None else secrets.token_urlsafe(9)
-    listening = bind(port)
+    listening = bind(request.port)
     app = create_app(folder, Doorkeeper(password, time.monotonic), JournalFollower(folder, time.monotonic))
     say(f"console of {folder.folder}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
     say(f"password: {password}" if given is None else f"password: as {PASSWORD} says")
     server_of(app).run(sockets=[listening])
 
 
-def kill(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -> None:
+def kill(request: Kill) -> None:
     """Latch the kill switch of a desk, and say it to its journal where that can be written.
 
     Agents that the desk is known not to have are refused once those that it has are latched.
     """
+    reason, agents = request.reason, request.agent or []
     if not reason.strip():
         received = "none; nothing was killed"
         raise ConfigError("a reason", received, 'add --reason "prices look wrong", or your own: it is journaled')
-    folder = _stopped(desk)
+    folder = _stopped(request.desk)
     strangers = _strangers(folder, agents)
     whom = [agent for agent in agents if agent not in strangers]
     latch = KillLatch(folder / LATCH)
@@ -119,19 +65,17 @@ def kill(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -
         raise ConfigError(f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy)
     named = ", ".join(whom) or "every agent"
     text = f"killed: {named} of {folder}; `tercel rearm --reason ...` releases it"
-    _answer(folder, text, dict(state.killed), as_json)
+    _answer(folder, text, dict(state.killed), request.as_json)
 
 
-def rearm(desk: Path | None, agents: Sequence[str], reason: str, as_json: bool) -> None:
+def rearm(request: Rearm) -> None:
     """Release the kill switch of a desk."""
-    folder = _stopped(desk)
-    latch = KillLatch(folder / LATCH)
-    killed = latch.state().killed
-    whom = tuple(agents) or (() if ALL in killed or not killed else tuple(killed))
-    state = latch.rearm(reason, person(), time.time_ns(), whom)
-    _post(folder, "rearm", {"agents": list(agents)}, reason)
+    folder, agents = _stopped(request.desk), request.agent or []
+    state = KillLatch(folder / LATCH).rearm(request.reason, person(), time.time_ns(), agents)
+    _post(folder, "rearm", {"agents": agents}, request.reason)
     waits = _waiting(folder)
-    _answer(folder, f"armed again: {folder}" + (f"; {waits}" if waits else ""), dict(state.killed), as_json)
+    text = f"armed again: {folder}" + (f"; {waits}" if waits else "")
+    _answer(folder, text, dict(state.killed), request.as_json)
 
 
 def _waiting(folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from tercel.cli.commands.trade_look import waiting
 from tercel.cli.commands.trade_report import page
 from tercel.cli.desks import new_desk
 from tercel.cli.machine import WallClock, end_on_termination, person
-from tercel.core.errors import ConfigError, JournalError, TercelError
+from tercel.cli.trade import RunDesk
+from tercel.core.errors import ConfigError, JournalError
 from tercel.report.terminal import print_json, print_table, progress, result_console, say
 from tercel.trading.desk.build import Opened
 from tercel.trading.desk.config import DeskConfig, demo_text, described
@@ -27,23 +27,7 @@ NAMED = 5
 HOLDS = " (holds 0)"
 
 
-@dataclass
-class Request:
-    """What `tercel trade run` was asked."""
-
-    config: Path | None
-    demo: bool
-    seed: int | None
-    rounds: int | None
-    desk: Path | None
-    venue: str | None
-    ablate: int
-    freeze: int
-    acknowledge: str
-    as_json: bool
-
-
-def run(request: Request) -> None:
+def run(request: RunDesk) -> None:
     """Run a desk; print what it came to, leave a report.
 
     Raises
@@ -81,7 +65,7 @@ def _folder(config: DeskConfig, beside: Path | None) -> Path:
     return new_desk(config.desk.name)
 
 
-def _traded(config: DeskConfig, text: str, folder: Path, request: Request, beside: Path | None) -> Opened:
+def _traded(config: DeskConfig, text: str, folder: Path, request: RunDesk, beside: Path | None) -> Opened:
     """Run the desk over its venue and journal; alerts leave while it runs."""
     end_on_termination()
     with progress(counted=True, transient=True) as bar:
@@ -127,21 +111,19 @@ def _what_remains(folder: Path) -> str:
 # -- what it came to --------------------------------------------------------------------------------------------------
 
 
-def _experiments(config: DeskConfig, folder: Path, request: Request) -> tuple[list[DeskRun], list[DeskRun]]:
+def _experiments(config: DeskConfig, folder: Path, request: RunDesk) -> tuple[list[DeskRun], list[DeskRun]]:
     simulated = config.model_copy(
         update={"desk": config.desk.model_copy(update={"venue": "simulated", "pace": "stepped"})}
     )
-    seed = config.desk.seed
+    seeds = range(config.desk.seed, config.desk.seed + request.seeds)
     arrows_of: list[DeskRun] = []
     freezes_of: list[DeskRun] = []
     if request.ablate:
         file = folder / "ablation.jsonl"
-        arrows_of = run_variants(arrows(simulated), range(seed, seed + request.ablate), file, "with and without arrows")
+        arrows_of = run_variants(arrows(simulated), seeds, file, "with and without arrows")
     if request.freeze:
         file = folder / "frozen.jsonl"
-        freezes_of = run_variants(
-            freezes(simulated), range(seed, seed + request.freeze), file, "desk and frozen agents"
-        )
+        freezes_of = run_variants(freezes(simulated), seeds, file, "desk and frozen agents")
     return arrows_of, freezes_of
 
 
@@ -219,6 +201,3 @@ def _cell(cell: dict[str, float | None]) -> str:
 def show_demo() -> None:
     """Print the packaged desk's file."""
     result_console().print(demo_text(), markup=False, highlight=False, soft_wrap=True, end="")
-
-
-__all__ = ["Request", "TercelError", "run", "show_demo"]

@@ -6,8 +6,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.desks import find_desk, holder
+from tercel.cli.desks import find_desk
 from tercel.cli.machine import person
+from tercel.cli.trade import (
+    Amend,
+    DeskTca,
+    ListOrders,
+    ListPositions,
+    Pause,
+    PromoteChallenger,
+    Reconcile,
+    ReplayDecision,
+    Submit,
+)
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
@@ -15,6 +26,7 @@ from tercel.execution.task import Task
 from tercel.report.tables import without_idle
 from tercel.report.terminal import print_json, print_table, result_console, say
 from tercel.trading.journal import kinds
+from tercel.trading.journal.lock import holder
 from tercel.trading.journal.reader import JournalReader, post, withdraw
 from tercel.trading.ledger import Ledger
 from tercel.trading.order import ChildOrder
@@ -36,9 +48,9 @@ def _ledger(folder: Path) -> Ledger:
         return Ledger.of(reader)
 
 
-def orders(desk: Path | None, every: bool, as_json: bool) -> None:
+def orders(request: ListOrders) -> None:
     """Parents, and their children that are open (or all of them)."""
-    folder = find_desk(desk)
+    folder = find_desk(request.desk)
     running = None if (who := holder(folder)) is None else who != ""
     ledger = _ledger(folder)
     parents = [
@@ -47,9 +59,9 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     ]
     children = [
         {"order": order.name, "parent": order.parent, **_child(order)}
-        for order in (list(ledger.orders) if every else ledger.orders.live())
+        for order in (list(ledger.orders) if request.every else ledger.orders.live())
     ]
-    if as_json:
+    if request.as_json:
         print_json({"desk": str(folder), "running": running, "parents": parents, "orders": children})
         return
     named = {"limit_price": "limit asked", "limit": LIMIT}
@@ -62,8 +74,8 @@ def orders(desk: Path | None, every: bool, as_json: bool) -> None:
     _table(f"parents of {folder}{ended}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
     result_console().print()
     shown = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
-    last = " when the desk ended" if running is False and not every else ""
-    _table("orders" if every else f"open orders{last}", shown, ("parent", "agent", "instrument"))
+    last = " when the desk ended" if running is False and not request.every else ""
+    _table("orders" if request.every else f"open orders{last}", shown, ("parent", "agent", "instrument"))
 
 
 def _short(strategy: str) -> str:
@@ -84,9 +96,9 @@ def waiting(folder: Path, ledger: Ledger) -> str:
     return f"{many}: {', '.join(paused)}; go on with `tercel trade resume PARENT --desk {folder}`"
 
 
-def positions(desk: Path | None, as_json: bool) -> None:
+def positions(request: ListPositions) -> None:
     """What is held, by agent and instrument, and what it is worth at the last mark."""
-    folder = find_desk(desk)
+    folder = find_desk(request.desk)
     with closing(JournalReader(folder)) as reader:
         marks = {entry.instrument: entry for _, entry in reader.read(0, (kinds.MARKET,))}
         ledger = Ledger.of(reader)
@@ -94,7 +106,7 @@ def positions(desk: Path | None, as_json: bool) -> None:
         {"agent": agent, "instrument": instrument, **_position(position, marks.get(instrument))}
         for (agent, instrument), position in sorted(ledger.positions.all().items())
     ]
-    if as_json:
+    if request.as_json:
         print_json({"desk": str(folder), "positions": rows})
         return
     columns = ("agent", "instrument", "lots", "average", "mark", "realised", "unrealised")
@@ -123,9 +135,10 @@ def _position(position: Position, market: Entry | None) -> dict[str, Any]:
     }
 
 
-def replay(desk: Path | None, parent: str | None, at_s: float | None, seq: int | None, as_json: bool) -> None:
+def replay(request: ReplayDecision) -> None:
     """What was seen, wanted and done at a decision."""
-    folder = find_desk(desk)
+    folder = find_desk(request.desk)
+    seq, parent, at_s = request.entry, request.parent, request.at
     with closing(JournalReader(folder)) as reader:
         if seq is None:
             found = decision_at(reader, parent, None if at_s is None else round(at_s * NS_PER_SECOND))
@@ -136,7 +149,7 @@ def replay(desk: Path | None, parent: str | None, at_s: float | None, seq: int |
         shown = explain(reader, seq)
     if shown is None:
         raise ConfigError("the number of a decision", f"{seq}", "the console and `trade replay --parent` name some")
-    if as_json:
+    if request.as_json:
         print_json({"seq": seq, **shown})
         return
     out = result_console()
@@ -147,9 +160,9 @@ def replay(desk: Path | None, parent: str | None, at_s: float | None, seq: int |
         _table(name, [{"what": key, "value": value} for key, value in values.items()], wraps=("value",), digits=2)
 
 
-def tca(desk: Path | None, parent: str | None, out: Path | None, as_json: bool) -> None:
+def tca(request: DeskTca) -> None:
     """The analysis of finished parents, as a table and a page with plots."""
-    folder = find_desk(desk)
+    folder, parent = find_desk(request.desk), request.parent
     with closing(JournalReader(folder)) as reader:
         found = [e for _, e in reader.read(0, (kinds.TCA,)) if parent in (None, e.parent)]
     if not found:
@@ -158,11 +171,11 @@ def tca(desk: Path | None, parent: str | None, out: Path | None, as_json: bool) 
     found.sort(key=lambda e: (e.body["start_ns"], e.instrument, e.parent))
     rows = [{"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body} for e in found]
     summed = summary(rows)
-    if as_json:
+    if request.as_json:
         print_json({"desk": str(folder), "parents": rows, **summed})
     else:
         _print_tca(folder, rows, summed)
-    page = out if out is not None else folder / "tca.html"
+    page = request.out if request.out is not None else folder / "tca.html"
     page.write_text(_tca_page(folder, found, rows, summed), encoding="utf-8")
     say(f"report: {page}")
 
@@ -259,11 +272,11 @@ def limit_of(typed: str | None) -> dict[str, float | str]:
     return {"limit_price": price}
 
 
-def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, wait_s: float, as_json: bool) -> None:
+def ask(request: Submit | Pause | Amend | PromoteChallenger, command: str, body: Mapping[str, Any]) -> None:
     """Post a command to a running desk (submit, pause, resume, cancel, amend, promote) and wait for its answer.
 
-    Ends with 1 when no answer came in `wait_s` seconds; with 0 seconds nothing is waited for, and the session to come
-    may take it.
+    Ends with 1 when no answer came in `request.wait` seconds; with 0 seconds nothing is waited for, and the session to
+    come may take it.
 
     Raises
     ------
@@ -272,7 +285,7 @@ def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, w
     """
     import typer
 
-    folder = find_desk(desk)
+    folder, wait_s = find_desk(request.desk), request.wait
     idle = holder(folder) == ""
     if idle and wait_s > 0:
         remedy = (
@@ -282,7 +295,7 @@ def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, w
         raise OrderError("a desk that runs", f"{folder}, which nobody runs; nothing was left there", remedy)
     with closing(JournalReader(folder)) as reader:
         before = reader.last
-        number = post(folder, command, body, person(), reason or command, time.time_ns())
+        number = post(folder, command, body, person(), request.reason or command, time.time_ns())
         found = _await(folder, reader, before, number, wait_s)
     if found is not None and found.kind == kinds.ALERT:
         shown = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
@@ -290,7 +303,7 @@ def ask(desk: Path | None, command: str, body: Mapping[str, Any], reason: str, w
             shown = [f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`"]
         raise OrderError(*shown)
     event = None if found is None else str(found.body.get("event", found.kind))
-    if as_json:
+    if request.as_json:
         print_json({"desk": str(folder), "command": command, "number": number, "answer": event})
     elif event is not None:
         say(f"{command} ({number}): {event}{_accepted(found)}")
@@ -333,21 +346,21 @@ def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
     return next((entry for _, entry in rows if entry.body.get("operator") == number), None)
 
 
-def reconcile(desk: Path | None, venue: str | None, as_json: bool) -> None:
+def reconcile(request: Reconcile) -> None:
     """Compare every order with the venue's report; without a venue, say what the journal knows and what it does not.
 
     Ends with 1 when the fate of an order is unknown or a sum does not agree.
     """
     import typer
 
-    folder = find_desk(desk)
-    if venue is None:
+    folder = find_desk(request.desk)
+    if request.venue is None:
         with closing(JournalReader(folder)) as reader:
             rows = [{"order": e.order, **e.body} for _, e in reader.read(0, (kinds.RECONCILED,))]
             result = _agreement(folder, rows, Ledger.of(reader), asked=False)
     else:
-        result = _reconcile_now(folder, venue)
-    if as_json:
+        result = _reconcile_now(folder, request.venue)
+    if request.as_json:
         print_json(result)
     else:
         _print_agreement(folder, result)

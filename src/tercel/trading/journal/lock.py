@@ -8,9 +8,11 @@ from typing import Final
 import filelock
 
 from tercel.core.errors import JournalError
+from tercel.trading.journal.database import ELSEWHERE
 
 LOCK: Final = "desk.lock"
 """Of a desk's folder: held by the process that runs it."""
+PROC_LOCKS: Final = Path("/proc/locks")
 
 
 class FileLock:
@@ -53,3 +55,23 @@ class FileLock:
     def release(self) -> None:
         """Let another have it."""
         self._lock.release(force=True)
+
+
+def holder(folder: Path) -> str | None:
+    """Who runs a desk, without touching its lock; "" when nobody does, None where that cannot be known here.
+
+    The system may not say who holds a lock, and a journal on a server is held there.
+    """
+    lock = folder / LOCK
+    if (folder / ELSEWHERE).is_file():
+        return None
+    try:
+        inode = f":{lock.stat().st_ino}"
+        locks = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
+        if not any("FLOCK" in fields and any(field.endswith(inode) for field in fields) for fields in locks):
+            return ""
+        return lock.read_text(encoding="utf-8", errors="replace").strip() or "somebody"
+    except FileNotFoundError:
+        return "" if PROC_LOCKS.exists() else None
+    except OSError:
+        return None
