@@ -33,6 +33,7 @@ from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
 from tercel.testing.venue import Trader, VenueConformance
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.venues.pace import Pace
 from tercel.venues.wire import RemoteVenue, WireServer, frames
 
 S = 10**9
@@ -54,8 +55,7 @@ class RealTime:
 @contextmanager
 def served(csco: Source, host: str = "127.0.0.1", speed: float = 0.0) -> Iterator[WireServer]:
     exchange = SimulatedExchange({"A": MarketSpec(csco, 1)}, latency=EntryLatency("constant", 1_000_000))
-    clock = RealTime() if speed else None
-    server = WireServer(exchange, host, 0, clock=clock, speed=speed or 1.0)
+    server = WireServer(exchange, host, 0, pace=Pace(RealTime(), speed) if speed else None)
     over = threading.Event()
     thread = threading.Thread(target=server.run, args=(over.is_set,), daemon=True)
     thread.start()

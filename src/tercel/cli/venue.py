@@ -18,6 +18,7 @@ from tercel.report.terminal import hand_over, say
 
 if TYPE_CHECKING:
     from tercel.venues.exchange import SimulatedExchange
+    from tercel.venues.pace import Pace
     from tercel.venues.wire import WireServer
 
 venue_app = typer.Typer(name="venue", help="Places to trade: serve a simulated exchange.", no_args_is_help=True)
@@ -87,9 +88,11 @@ class Serve:
     as_json: AsJson = False
 
     @property
-    def clock(self) -> WallClock | None:
+    def pace(self) -> "Pace | None":
         """What moves the exchange; nothing where clients do."""
-        return WallClock() if self.speed else None
+        from tercel.venues.pace import Pace
+
+        return Pace(WallClock(), self.speed) if self.speed else None
 
     def serve_fix(self, venue: Any, port: int) -> Any:
         """Begin to serve a venue over FIX."""
@@ -98,7 +101,7 @@ class Serve:
         except ImportError as error:
             raise ConfigError("the extra [fix]", f"no module {error.name}", "pip install 'tercel[fix]'") from None
         logins = list(self.fix_login or ["TRADER"])
-        return serve_fix(venue, port, logins, store=self.fix_store, clock=self.clock, speed=self.speed or 1.0)
+        return serve_fix(venue, port, logins, store=self.fix_store, pace=self.pace)
 
 
 def serve(request: Serve) -> None:
@@ -123,7 +126,7 @@ def serve(request: Serve) -> None:
         native: WireServer | None = None
         if request.port is not None or request.fix_port is None:
             port = PORT if request.port is None else request.port
-            native = WireServer(exchange, HOST, port, clock=request.clock, speed=request.speed or 1.0)
+            native = WireServer(exchange, HOST, port, pace=request.pace)
             stack.callback(native.close)
         if request.fix_port is not None and native is None:
             stack.callback(request.serve_fix(exchange, request.fix_port).close)

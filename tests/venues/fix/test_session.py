@@ -25,7 +25,8 @@ from tercel.core.orders import (
 from tercel.venues.address import connect as log_on
 from tercel.venues.fix.client import FixVenue, holds_session
 from tercel.venues.fix.desk import Login
-from tercel.venues.fix.server import FixServer, serve_fix
+from tercel.venues.fix.server import serve_fix
+from tercel.venues.pace import Pace
 
 T0 = 10**18
 
@@ -228,7 +229,7 @@ class _HandClock:
 class TestAClockThatRuns:
     def test_time_passes_by_the_clock_times_speed(self, serve, connect):
         clock, exchange = _HandClock(), TinyVenue()
-        serve(venue=exchange, clock=clock, speed=4.0)
+        serve(venue=exchange, pace=Pace(clock, 4.0))
         venue = connect()
         venue.send(buy("a"))
         until(lambda: exchange.sent == 1, what="the order at the exchange")
@@ -236,10 +237,6 @@ class TestAClockThatRuns:
         assert kinds(venue.step(T0 + 10**15)) == [ExecType.NEW]
         assert venue.step(T0 + 4 * WAY_NS) == []
         assert venue.now_ns == T0 + 4 * WAY_NS
-
-    def test_a_speed_of_zero_is_refused(self, fix_engine):
-        with pytest.raises(ConfigError, match="speed above 0"):
-            FixServer(TinyVenue(), 1, [Login("A")], clock=_HandClock(), speed=0.0)
 
 
 class TestLogon:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.names import check_known
-from tercel.core.ports import Journal, Venue
+from tercel.core.ports import Clock, Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import policies_packaged
 from tercel.execution.observation import OBS_NAMES
@@ -36,6 +36,7 @@ from tercel.trading.session import Session, SessionTerms
 from tercel.trading.stopping import Latch
 from tercel.trading.strategies import Strategies
 from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
+from tercel.venues.pace import Pace
 
 PACKAGED: Final = "packaged:"
 POLICY: Final = "policy:"
@@ -69,8 +70,10 @@ class Workbench:
             self._calms[name] = learn_calm(hours, false_alarms_per_day=0.0)
         return self._calms[name]
 
-    def exchange(self, config: DeskConfig, seed: int, truth: Mapping[str, Planted]) -> SimulatedExchange:
-        """The simulated exchange of a desk, with what is planted in its markets."""
+    def exchange(
+        self, config: DeskConfig, seed: int, truth: Mapping[str, Planted], clock: Clock | None = None
+    ) -> SimulatedExchange:
+        """The simulated exchange of a desk, with what is planted in its markets, at its pace by a clock."""
         specs = {}
         for number, instrument in enumerate(config.instrument):
             preset, source = self.market(instrument.market)
@@ -89,7 +92,11 @@ class Workbench:
             specs[instrument.name] = MarketSpec(
                 before.source, seed, number, before.world, volume_per_s=preset.volume_per_s, regimes=regimes
             )
-        return SimulatedExchange(specs, latency=EntryLatency("constant", round(config.desk.latency_ms * 1e6)))
+        pace = None
+        if clock is not None and config.desk.pace != "stepped":
+            pace = Pace(clock, 1.0 if config.desk.pace == "real" else config.desk.speed)
+        latency = EntryLatency("constant", round(config.desk.latency_ms * 1e6))
+        return SimulatedExchange(specs, latency=latency, pace=pace)
 
     def strategies(self, config: DeskConfig) -> Strategies:
         """Makes the strategy of a name for an instrument, as a session asks for it."""

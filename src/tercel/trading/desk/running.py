@@ -17,7 +17,6 @@ from tercel.trading.alerts import AlertSender, check_webhook
 from tercel.trading.desk.build import Opened, Workbench, check, open_desk
 from tercel.trading.desk.config import DeskConfig, read_config
 from tercel.trading.desk.loop import DeskLoop
-from tercel.trading.desk.pace import PacedVenue
 from tercel.trading.desk.planted import planted
 from tercel.trading.journal import kinds
 from tercel.trading.journal.database import keep_elsewhere
@@ -190,9 +189,5 @@ def _venue(config: DeskConfig, bench: Workbench, folder: Path, clock: Clock) -> 
     """The venue that a desk's file names, at its pace."""
     where = config.desk.venue
     if where == SIMULATED:
-        venue: Venue = bench.exchange(config, config.desk.seed, planted(config, config.desk.seed))
-        if config.desk.pace == "stepped":
-            return venue
-        paced: Venue = PacedVenue(venue, clock, 1.0 if config.desk.pace == "real" else config.desk.speed).venue
-        return paced
+        return bench.exchange(config, config.desk.seed, planted(config, config.desk.seed), clock)
     return connect(where, [agent.name for agent in config.agent], folder / "fix")

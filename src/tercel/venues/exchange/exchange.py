@@ -19,6 +19,7 @@ from tercel.market.simulator import lockstep
 from tercel.market.simulator.terms import entry_delay
 from tercel.venues.exchange.market import EntryLatency, Markets, MarketSpec
 from tercel.venues.exchange.orders import ClientOrder, OrderBooks, fault_of, price_fault
+from tercel.venues.pace import Pace
 
 NOWHERE = -1
 """The queue of commands that concern no market or several."""
@@ -48,6 +49,8 @@ class SimulatedExchange:
     run : str
         Begins the name of every execution. A journal takes an execution once: who serves several runs of an exchange to
         the same clients gives each another.
+    pace : Pace, optional
+        What steps wait for; a step may then return early, with nothing.
 
     Raises
     ------
@@ -57,7 +60,7 @@ class SimulatedExchange:
 
     def __init__(
         self, markets: Mapping[str, MarketSpec], *, latency: EntryLatency | None = None, name: str = "simulated",
-        run: str = "",
+        run: str = "", pace: Pace | None = None,
     ) -> None:  # fmt: skip
         if not markets:
             raise ConfigError("at least one market", "none", "name a preset or a tape")
@@ -75,6 +78,9 @@ class SimulatedExchange:
         self._outbox: list[o.VenueEvent] = []
         self._regimes = [list(spec.regimes) for spec in self._markets.specs]
         self._closed = False
+        self._pace = pace
+        if pace is not None:
+            pace.begin(self._now)
 
     # -- what everybody may ask ---------------------------------------------------------------------------------------
 
@@ -206,7 +212,7 @@ class SimulatedExchange:
         self._show_books(events)
         if any(not isinstance(event, o.MarketRows) for event in events):
             return events
-        until = max(until_ns, self._now)
+        until = max(until_ns if self._pace is None else self._pace.wait(until_ns), self._now)
         while True:
             arrival, queue = self._next_arrival()
             regime_ns, regime = self._next_regime()

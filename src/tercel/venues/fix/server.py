@@ -1,7 +1,7 @@
 """A FIX 4.4 acceptor in front of any venue. One thread owns the venue; the engine's threads only queue messages for it.
 
 A *stepped* server moves the venue's clock when the one counterparty that may (the first to send U1) asks for it. One
-that runs freely lets time pass by an injected clock, `speed` times as fast. In both, U2 answers U1 when its time has
+that runs freely lets time pass at a pace. In both, U2 answers U1 when its time has
 come or reports for its sender went out before.
 """
 
@@ -16,11 +16,12 @@ from threading import Event, Thread
 from typing import Any, Final, Self
 
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.ports import Clock, Venue
+from tercel.core.ports import Venue
 from tercel.venues.fix import engine
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.desk import Counterparty, Login
 from tercel.venues.fix.service import DOWN, ORDERS, UP, VenueService
+from tercel.venues.pace import Pace
 
 LOOPBACK: Final = ("127.0.0.1",)
 _STOP: Final = "stop"
@@ -38,15 +39,12 @@ class FixServer:
         logins: Sequence[Login],
         comp_id: str = "TERCEL",
         store: Path | None = None,
-        clock: Clock | None = None,
-        speed: float = 1.0,
+        pace: Pace | None = None,
         hosts: Iterable[str] = (),
     ) -> None:
         if not logins or len({login.comp_id for login in logins}) < len(logins):
             raise ConfigError("logins with a name each", str([one.comp_id for one in logins]), "name each login once")
-        if not speed > 0:
-            raise ConfigError("a speed above 0", str(speed), "choose how many seconds pass in one")
-        self.venue, self.port, self.comp_id, self._clock = venue, port, comp_id, clock
+        self.venue, self.port, self.comp_id, self._pace = venue, port, comp_id, pace
         self._temporary = tempfile.TemporaryDirectory(prefix="tercel-fix-") if store is None else None
         folder = Path(self._temporary.name) if self._temporary else Path(str(store))
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +65,7 @@ class FixServer:
         self._outlets = {name: engine.Outlet(key, dictionary) for name, key in keys.items()}
         self._thread = Thread(target=self._serve, name=f"fix-venue-{port}", daemon=True)
         self._engine = Thread(target=self._run_engine, name=f"fix-engine-{port}", daemon=True)
-        self._service = VenueService(venue, self._parties, self._outlets, clock, speed)
+        self._service = VenueService(venue, self._parties, self._outlets, pace)
 
     # -- life ---------------------------------------------------------------------------------------------------------
     def start(self) -> Self:
@@ -239,14 +237,14 @@ class FixServer:
     def _turn(self) -> bool:
         """Take what is queued, then let time pass; False at the end."""
         try:
-            peer, kind, tags = self._inbox.get(timeout=_POLL_S if self._clock else None)
+            peer, kind, tags = self._inbox.get(timeout=_POLL_S if self._pace else None)
         except Empty:
             self._service.flow()
             return True
         if kind == _STOP:
             return False
         self._service.take(peer, kind, tags)
-        if self._clock and self._inbox.empty():
+        if self._pace and self._inbox.empty():
             self._service.flow()
         return True
 
@@ -258,8 +256,7 @@ def serve_fix(
     *,
     comp_id: str = "TERCEL",
     store: Path | None = None,
-    clock: Clock | None = None,
-    speed: float = 1.0,
+    pace: Pace | None = None,
     hosts: Iterable[str] = (),
 ) -> FixServer:
     """Serve a venue over FIX 4.4 until the returned server is closed.
@@ -275,10 +272,8 @@ def serve_fix(
         The venue's own name (TargetCompID of its counterparties).
     store : Path, optional
         Folder of sequence numbers and messages. Without one, a restarted server has forgotten every session.
-    clock : Clock, optional
+    pace : Pace, optional
         Lets time pass by itself; without one, the clock is moved by the first counterparty that sends U1.
-    speed : float
-        Seconds of the venue in one of `clock`.
     hosts : iterable of str
         Addresses that are listened to beside this machine's own; who connects from elsewhere is dropped.
 
@@ -291,4 +286,4 @@ def serve_fix(
     """
     sys.setswitchinterval(min(sys.getswitchinterval(), 0.0005))  # a reply waits for the interpreter otherwise
     known = [login if isinstance(login, Login) else Login(login) for login in logins]
-    return FixServer(venue, port, known, comp_id, store, clock, speed, hosts).start()
+    return FixServer(venue, port, known, comp_id, store, pace, hosts).start()

@@ -6,11 +6,12 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError
-from tercel.core.ports import Clock, Venue
+from tercel.core.ports import Venue
 from tercel.venues.fix import engine, market, translate
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.desk import Counterparty
 from tercel.venues.fix.translate import PLAIN, RefusedError
+from tercel.venues.pace import Pace
 
 ORDERS: Final = (t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL)
 UP, DOWN = "up", "down"
@@ -25,10 +26,8 @@ class VenueService:
     parties : mapping of CompID to Counterparty
     outlets : mapping of CompID to engine.Outlet
         What is sent to a counterparty leaves here.
-    clock : Clock or None
+    pace : Pace or None
         Lets time pass by itself; None: the first counterparty that sends U1 moves the venue's clock.
-    speed : float
-        Seconds of the venue in one of `clock`.
     """
 
     def __init__(
@@ -36,18 +35,17 @@ class VenueService:
         venue: Venue,
         parties: Mapping[str, Counterparty],
         outlets: Mapping[str, engine.Outlet],
-        clock: Clock | None,
-        speed: float,
+        pace: Pace | None,
     ) -> None:
-        self.venue, self._parties, self._outlets, self._clock, self._speed = venue, parties, outlets, clock, speed
+        self.venue, self._parties, self._outlets, self._pace = venue, parties, outlets, pace
         self._owner = {name: name for name in parties}
         self._scales = translate.scales({one.instrument: one for one in venue.listings()})
         self._stepper = ""
-        self._began = (0, 0)
 
     def begin(self) -> None:
         """The venue's time passes from now on."""
-        self._began = (self._clock.now_ns() if self._clock else 0, self.venue.now_ns)
+        if self._pace is not None:
+            self._pace.begin(self.venue.now_ns)
 
     def take(self, peer: str, kind: str, tags: dict[int, str]) -> None:
         """A counterparty came, left, or sent a message of a kind."""
@@ -95,7 +93,7 @@ class VenueService:
                 self._claim(party, one.account)
                 self._note(party, one)
                 inward = party.inward(one)
-                self.venue.send(replace(inward, sent_ns=self.venue.now_ns) if self._clock else inward)
+                self.venue.send(replace(inward, sent_ns=self.venue.now_ns) if self._pace else inward)
         except RefusedError as refused:
             self._refuse(party, kind, tags, refused)
         except TercelError as error:
@@ -168,7 +166,7 @@ class VenueService:
         if hasattr(venue, "width") and hasattr(venue, "feed_levels"):  # a simulated exchange knows how deep its book is
             names = [one.instrument for one in listings]
             shapes = {name: (int(venue.width(name)), int(venue.feed_levels(name))) for name in names}
-        listed = market.listings_out(listings, request, self._clock is None, venue.now_ns, shapes)
+        listed = market.listings_out(listings, request, self._pace is None, venue.now_ns, shapes)
         self._send(party, t.SECURITY_LIST, listed, owed=False)
 
     def _subscribe(self, party: Counterparty, tags: dict[int, str]) -> None:
@@ -198,7 +196,7 @@ class VenueService:
         except ValueError:
             self._business_reject(party, t.STEP, tags, f"expected nanoseconds; received {tags[t.UNTIL_NS][:40]}")
             return
-        moves = self._clock is None and tags.get(t.WAIT_ONLY) != "Y"
+        moves = self._pace is None and tags.get(t.WAIT_ONLY) != "Y"
         if moves and self._stepper not in ("", name):
             text = f"the clock is moved by {self._stepper}; wait for it (follow=True)"
             self._business_reject(party, t.STEP, tags, text)
@@ -216,9 +214,9 @@ class VenueService:
 
     def flow(self) -> None:
         """Let a free clock's time pass."""
-        if self._clock is None:
+        if self._pace is None:
             return
-        until_ns = self._began[1] + int((self._clock.now_ns() - self._began[0]) * self._speed)
+        until_ns = self._pace.now_ns
         while self.venue.now_ns < until_ns:
             before, events = self.venue.now_ns, self.venue.step(until_ns)
             self._pass_on(events)

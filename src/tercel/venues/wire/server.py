@@ -14,8 +14,8 @@ from typing import Any
 
 from tercel.core.errors import TercelError, VenueError
 from tercel.core.orders import Command, MarketRows, MassCancel, StatusRequest, VenueEvent
-from tercel.core.ports import Clock
 from tercel.venues.exchange import SimulatedExchange
+from tercel.venues.pace import Pace
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 16
@@ -63,19 +63,17 @@ class WireServer:
     """
 
     def __init__(
-        self, exchange: SimulatedExchange, host: str = "127.0.0.1", port: int = 0, *, clock: Clock | None = None,
-        speed: float = 1.0,
-    ) -> None:  # fmt: skip
-        if clock is not None and not 0 < speed <= 1e6:
-            raise VenueError("a speed above 0 and at most a million", f"{speed}", "1 is real time")
-        self._exchange, self._clock, self._speed = exchange, clock, speed
+        self, exchange: SimulatedExchange, host: str = "127.0.0.1", port: int = 0, *, pace: Pace | None = None
+    ) -> None:
+        self._exchange, self._pace = exchange, pace
         self._listener = frames.listen(host, port)
         self._listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ, None)
         self._clients: list[_Client] = []
         self._host = host
-        self._zero = (clock.now_ns() if clock else 0, exchange.now_ns)
+        if pace is not None:
+            pace.begin(exchange.now_ns)
         for instrument in exchange.instruments:
             exchange.subscribe(instrument)
         exchange.step(exchange.now_ns)
@@ -90,7 +88,7 @@ class WireServer:
     def run(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Serve until `stop()` is true (it is asked between two looks at the sockets)."""
         while not stop():
-            self.poll(TICK_S if self._clock else 0.1)
+            self.poll(TICK_S if self._pace else 0.1)
 
     def poll(self, timeout_s: float) -> None:
         """Read what peers have sent, at most `timeout_s` later; let time pass if it passes by itself."""
@@ -102,8 +100,8 @@ class WireServer:
                 self._flush(key.data)
             if events & selectors.EVENT_READ:
                 self._receive(key.data)
-        if self._clock is not None:
-            self._run_to(self._zero[1] + int((self._clock.now_ns() - self._zero[0]) * self._speed))
+        if self._pace is not None:
+            self._run_to(self._pace.now_ns)
         for client in [client for client in self._clients if client.gone]:
             self._drop(client)
 
@@ -224,7 +222,7 @@ class WireServer:
             "said": "hello",
             "name": self._exchange.name,
             "now": self._exchange.now_ns,
-            "stepped": self._clock is None,
+            "stepped": self._pace is None,
             "widths": [self._exchange.width(name) for name in names],
             "feed_levels": [self._exchange.feed_levels(name) for name in names],
             "listings": len(names),
@@ -236,7 +234,7 @@ class WireServer:
     # -- time ---------------------------------------------------------------------------------------------------------
 
     def _step(self, client: _Client, until_ns: int) -> None:
-        if self._clock is not None:
+        if self._pace is not None:
             raise VenueError("an exchange that is stepped", "a step of one that runs freely", "wait for its time")
         if until_ns - self._exchange.now_ns > 10**16:
             raise VenueError("a step of at most 100 days", f"{until_ns} ns", "step to a nearer time")
