@@ -13,8 +13,9 @@ from tercel.trading import crashpoints
 
 SCRIPT = """
 import sys
-from tercel.cli.commands.trade_crash import crash_table
-sys.exit(crash_table({points}, {seed}, as_json=True))
+from tercel.cli.commands.trade_crash import crashtest
+from tercel.cli.trade import CrashTest
+sys.exit(crashtest(CrashTest({points}, {seed}, as_json=True)))
 """
 
 

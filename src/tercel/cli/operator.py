@@ -19,24 +19,20 @@ Agents = Annotated[list[str] | None, typer.Option("--agent", help="One agent; ma
 
 @dataclass(frozen=True)
 class Console:
-    """What is asked of `tercel console`."""
+    """Serve the page where people watch and overrule a desk; loopback only, with a password."""
 
+    body: ClassVar[str] = "tercel.cli.commands.console:console"
     interrupted: ClassVar[str] = "the desk goes on without the page"
 
     desk: Desk = None
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")] = 8321
 
 
-def console(request: Console) -> None:
-    """Serve the page where people watch and overrule a desk; loopback only, with a password."""
-    from tercel.cli.commands.console import console as body
-
-    body(request)
-
-
 @dataclass(frozen=True)
 class Kill:
-    """What is asked of `tercel kill`."""
+    """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
+
+    body: ClassVar[str] = "tercel.cli.commands.console:kill"
 
     reason: Reason = ""
     agent: Agents = None
@@ -50,25 +46,13 @@ class Kill:
             raise ConfigError("--all or --agent", "both", "leave one of the two out")
 
 
-def kill(request: Kill) -> None:
-    """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
-    from tercel.cli.commands.console import kill as body
-
-    body(request)
-
-
 @dataclass(frozen=True)
 class Rearm:
-    """What is asked of `tercel rearm`."""
+    """Let a killed desk trade again; a person's word, with a reason."""
+
+    body: ClassVar[str] = "tercel.cli.commands.console:rearm"
 
     reason: Reason
     agent: Agents = None
     desk: Desk = None
     as_json: AsJson = False
-
-
-def rearm(request: Rearm) -> None:
-    """Let a killed desk trade again; a person's word, with a reason."""
-    from tercel.cli.commands.console import rearm as body
-
-    body(request)

@@ -1,12 +1,14 @@
 """A command of one request: the fields of a frozen dataclass are its options, its function does the rest.
 
 A field is annotated as a parameter of Typer's would be, ``Annotated[int, typer.Option(help="...")] = 1``; a check of
-what was typed may stand in ``__post_init__``. In Python the same request is made and given to the same function.
+what was typed may stand in ``__post_init__``. In Python the same request is made and given to the same function. A
+request whose function lies in a module that is heavy to import names it: ``body = "package.module:function"``.
 """
 
 import inspect
 from collections.abc import Callable
 from dataclasses import is_dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,12 +18,13 @@ from tercel.cli.shared import IN_LAKE, NOTHING_HALF_DONE, reported
 from tercel.core.names import listed
 
 
-def add(app: typer.Typer, *bodies: Callable[[Any], int | None]) -> None:
-    """Make commands of functions of one request, in this order.
+def add(app: typer.Typer, *bodies: Callable[[Any], int | None] | type) -> None:
+    """Make commands of functions of one request, or of requests that name theirs, in this order.
 
-    A command is called as its function (``list_`` is ``list``), its help is the docstring, and its exit code what is
-    given back. Errors are told by :func:`~tercel.cli.shared.reported`; what is told after Ctrl-C is the request's
-    ``interrupted``, which may name fields in braces.
+    A command is called as its function (``list_`` is ``list``), its help is the docstring (of the function, or of the
+    request that names it), and its exit code what is given back. Errors are told by
+    :func:`~tercel.cli.shared.reported`; what is told after Ctrl-C is the request's ``interrupted``, which may name
+    fields in braces.
 
     >>> from dataclasses import dataclass
     >>> from typing import Annotated
@@ -37,13 +40,27 @@ def add(app: typer.Typer, *bodies: Callable[[Any], int | None]) -> None:
     0
     """
     for body in bodies:
-        app.command(body.__name__.rstrip("_").replace("_", "-"))(_typed(body))
+        if isinstance(body, type):
+            app.command(str(getattr(body, "body", "")).partition(":")[2])(_typed(_named(body), body, body.__doc__))
+        else:
+            (given,) = inspect.signature(body).parameters.values()
+            name = body.__name__.rstrip("_").replace("_", "-")
+            app.command(name)(_typed(body, given.annotation, body.__doc__))
 
 
-def _typed(body: Callable[[Any], int | None]) -> Callable[..., None]:
+def _named(kind: Any) -> Callable[[Any], int | None]:
+    """The function that a request names, imported when it is called."""
+
+    def body(request: Any) -> int | None:
+        module, _, name = kind.body.partition(":")
+        code: int | None = getattr(import_module(module), name)(request)
+        return code
+
+    return body
+
+
+def _typed(body: Callable[[Any], int | None], kind: Any, text: str | None) -> Callable[..., None]:
     """The function that Typer reads: its signature is the request's, requests inside it spread out."""
-    (given,) = inspect.signature(body).parameters.values()
-    kind = given.annotation
     fields = inspect.signature(kind).parameters
     inner = {name: inspect.signature(one.annotation).parameters for name, one in fields.items() if _is_request(one)}
     options = [each for name, one in fields.items() for each in (inner[name].values() if name in inner else [one])]
@@ -58,7 +75,7 @@ def _typed(body: Callable[[Any], int | None]) -> Callable[..., None]:
             }
             raise typer.Exit(body(kind(**values, **parts)) or 0)
 
-    typed.__name__, typed.__doc__ = body.__name__, body.__doc__
+    typed.__name__, typed.__doc__ = body.__name__, text
     typed.__annotations__ = {name: one.annotation for name, one in fields.items()} | {"return": None}
     typed.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     return typed

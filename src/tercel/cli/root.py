@@ -19,7 +19,7 @@ from tercel.cli.data import data_app
 from tercel.cli.help_texts import add_help
 from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
-from tercel.cli.operator import console, kill, rearm
+from tercel.cli.operator import Console, Kill, Rearm
 from tercel.cli.request import add
 from tercel.cli.risk import risk_app
 from tercel.cli.run import run
@@ -45,7 +45,7 @@ def _root(
         raise typer.Exit
 
 
-add(app, run, tca, console, kill, rearm)
+add(app, run, tca, Console, Kill, Rearm)
 moved.add_to(app)
 add_help(app)
 

@@ -242,38 +242,30 @@ def _ask(request: Submit | Pause | Amend | PromoteChallenger, command: str, body
 
 @dataclass(frozen=True)
 class ListOrders:
-    """What is asked of `tercel trade orders`."""
+    """List a desk's parents and open orders."""
+
+    body: ClassVar[str] = "tercel.cli.commands.trade_look:orders"
 
     desk: Desk = None
     every: Annotated[bool, typer.Option("--all", help="Orders that are over too.")] = False
     as_json: AsJson = False
 
 
-def orders(request: ListOrders) -> None:
-    """List a desk's parents and open orders."""
-    from tercel.cli.commands.trade_look import orders as body
-
-    body(request)
-
-
 @dataclass(frozen=True)
 class ListPositions:
-    """What is asked of `tercel trade positions`."""
+    """List what a desk holds."""
+
+    body: ClassVar[str] = "tercel.cli.commands.trade_look:positions"
 
     desk: Desk = None
     as_json: AsJson = False
 
 
-def positions(request: ListPositions) -> None:
-    """List what a desk holds."""
-    from tercel.cli.commands.trade_look import positions as body
-
-    body(request)
-
-
 @dataclass(frozen=True)
 class ReplayDecision:
-    """What is asked of `tercel trade replay`."""
+    """Show what a strategy saw, wanted and did at a decision, and why."""
+
+    body: ClassVar[str] = "tercel.cli.commands.trade_look:replay"
 
     parent: Annotated[str | None, typer.Option(help="Of this parent (default: any).", metavar="PARENT")] = None
     at: Annotated[
@@ -287,16 +279,11 @@ class ReplayDecision:
     as_json: AsJson = False
 
 
-def replay(request: ReplayDecision) -> None:
-    """Show what a strategy saw, wanted and did at a decision, and why."""
-    from tercel.cli.commands.trade_look import replay as body
-
-    body(request)
-
-
 @dataclass(frozen=True)
 class Reconcile:
-    """What is asked of `tercel trade reconcile`."""
+    """Compare a desk's orders with the venue's word."""
+
+    body: ClassVar[str] = "tercel.cli.commands.trade_look:reconcile"
 
     desk: Desk = None
     venue: Annotated[
@@ -305,16 +292,11 @@ class Reconcile:
     as_json: AsJson = False
 
 
-def reconcile(request: Reconcile) -> None:
-    """Compare a desk's orders with the venue's word."""
-    from tercel.cli.commands.trade_look import reconcile as body
-
-    body(request)
-
-
 @dataclass(frozen=True)
 class DeskTca:
-    """What is asked of `tercel trade tca`."""
+    """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
+
+    body: ClassVar[str] = "tercel.cli.commands.trade_look:tca"
 
     parent: Annotated[str | None, typer.Option(help="One parent (default: all).", metavar="PARENT")] = None
     out: Annotated[
@@ -324,29 +306,18 @@ class DeskTca:
     as_json: AsJson = False
 
 
-def tca(request: DeskTca) -> None:
-    """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
-    from tercel.cli.commands.trade_look import tca as body
-
-    body(request)
-
-
 @dataclass(frozen=True)
 class CrashTest:
-    """What is asked of `tercel trade crashtest`."""
+    """Kill a session at named points beside an exchange that lives on, start it again, and count what is wrong."""
+
+    body: ClassVar[str] = "tercel.cli.commands.trade_crash:crashtest"
 
     points: Annotated[int, typer.Option(help="Points at which a session is killed.", min=1, max=1000)] = 24
     seed: Seed = 1
     as_json: AsJson = False
 
 
-def crashtest(request: CrashTest) -> int:
-    """Kill a session at named points beside an exchange that lives on, start it again, and count what is wrong."""
-    from tercel.cli.commands.trade_crash import crash_table as body
-
-    return body(request.points, request.seed, request.as_json)
-
-
 add(
-    trade_app, run, submit, pause, resume, cancel, amend, promote, orders, positions, replay, reconcile, tca, crashtest
+    trade_app, run, submit, pause, resume, cancel, amend, promote,
+    ListOrders, ListPositions, ReplayDecision, Reconcile, DeskTca, CrashTest,
 )  # fmt: skip

@@ -113,7 +113,9 @@ def test_a_challenger_on_paper_goes_on_with_late_market_data(tools: Workbench, l
 
 
 def test_a_challenger_is_called_off_when_market_data_are_missed(tools: Workbench) -> None:
-    text = SMALL.replace('"peg_behind"', '"peg_behind"\nchallenger = "twap_passive"').replace("rounds = 1", "rounds = 3")
+    text = SMALL.replace('"peg_behind"', '"peg_behind"\nchallenger = "twap_passive"').replace(
+        "rounds = 1", "rounds = 3"
+    )
     config = parse_config(text, "desk.toml")
     exchange = tools.exchange(config, 1, planted(config, 1))
     venue: Any = LossyVenue(exchange, exchange.now_ns + (240 + 60 + 20) * S)

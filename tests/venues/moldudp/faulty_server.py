@@ -13,7 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.venues.moldudp.sequencer import HEAD, MOST_BYTES, end_of_session, packet, read_header
+from tercel.venues.moldudp.sequencer import END, HEAD, packet, read_header, session_of
+
+MOST_BYTES = 1_400
+"""Payload that fits an Ethernet frame with room for its headers."""
+
+
+def end_of_session(session: bytes, sequence: int) -> bytes:
+    """The packet that ends a session; `sequence` is the number after the last."""
+    return HEAD.pack(session_of(session), sequence, END)
 
 
 @dataclass(frozen=True)

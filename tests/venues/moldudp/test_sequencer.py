@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.venues.moldudp.faulty_server import packets_of
+from tests.venues.moldudp.faulty_server import end_of_session, packets_of
 
 from tercel.venues.moldudp import packet, read_header, request
-from tercel.venues.moldudp.sequencer import END, PATIENCE_NS, RETRY_NS, Sequencer, blocks_of, end_of_session
+from tercel.venues.moldudp.sequencer import END, PATIENCE_NS, RETRY_NS, Sequencer, blocks_of
 
 SESSION = b"DAY0000001"
 MESSAGES = st.lists(st.binary(min_size=1, max_size=9), min_size=1, max_size=40)

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tercel.cli.trade import CrashTest
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import CancelOrder, Command, Listing, NewOrder, ReplaceOrder
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
@@ -375,17 +376,17 @@ def crash_rows(points: int, seed: int) -> Iterator[CrashRow]:
             yield crash(point, source, seed + i, Path(folder))
 
 
-def crash_table(points: int = 24, seed: int = 1, as_json: bool = False) -> int:
+def crashtest(request: CrashTest) -> int:
     """Print the table; 0 where every row is clean, 1 otherwise."""
     from rich import box
     from rich.table import Table
 
-    rows = []
+    rows, points, seed = [], request.points, request.seed
     for row in crash_rows(points, seed):
         rows.append(row)
         say(f"{len(rows)}/{points} {row.point}: {'clean' if row.clean else 'NOT CLEAN'}")
     dirty = [row for row in rows if not row.clean]
-    if as_json:
+    if request.as_json:
         sums = {name: sum(getattr(row, name) for row in rows) for name in ("lost", "doubled", "orphans", "twice")}
         print_json(
             {"points": len(rows), "clean": len(rows) - len(dirty), **sums, "rows": [asdict(row) for row in rows]}

@@ -17,8 +17,6 @@ from tercel.core.errors import DataError
 from tercel.features.altdata import activity, bright_spots, read_scene
 from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, checked, lagged, need_columns, time_type
 
-SNOOPED = "search terms were chosen after the fact: skill on the same years is selection, not evidence"
-
 
 @dataclass(frozen=True)
 class DatedSeries:

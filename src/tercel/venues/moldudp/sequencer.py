@@ -16,8 +16,6 @@ from typing import Final, NamedTuple
 HEAD: Final = struct.Struct(">10sQH")
 HEARTBEAT: Final = 0
 END: Final = 0xFFFF
-MOST_BYTES: Final = 1_400
-"""Payload that fits an Ethernet frame with room for its headers."""
 MOST_REQUESTED: Final = 0xFFFE
 
 
@@ -47,11 +45,6 @@ def packet(session: bytes, sequence: int, messages: Sequence[bytes]) -> bytes:
     """A packet of messages; of none, a heartbeat."""
     blocks = b"".join(len(m).to_bytes(2, "big") + m for m in messages)
     return HEAD.pack(session_of(session), sequence, len(messages)) + blocks
-
-
-def end_of_session(session: bytes, sequence: int) -> bytes:
-    """The packet that ends a session; `sequence` is the number after the last."""
-    return HEAD.pack(session_of(session), sequence, END)
 
 
 def request(session: bytes, sequence: int, count: int) -> bytes:
