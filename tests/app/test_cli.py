@@ -147,6 +147,9 @@ def test_verify_ends_with_its_verdict(monkeypatch: pytest.MonkeyPatch, code: int
         def __init__(self, root: Path) -> None:
             asked.append(root)
 
+        def spelt(self, symbol: str) -> str:
+            return symbol
+
         def check(self, *key: object) -> tuple[Any, None]:
             asked.append(key)
             return SimpleNamespace(key=("NASDAQ", "IBM", "2003-01-13"), extra={}), None
