@@ -19,6 +19,7 @@ from tercel.evaluation.sampling import Sampler
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.learning.envs import COSTS, ExecutionVec, Options
+from tercel.learning.hindsight import Hindsight
 from tercel.learning.port import State
 from tercel.learning.ranges import Ranges
 from tercel.market.simulator import layout as sim
@@ -37,6 +38,9 @@ class DrawnOrdersVec(ExecutionVec):
         the gain against it.
     unit : float
         Ticks per lot that count as a reward of 1.
+    hindsight : int
+        Episodes in the pool that training draws from, whose markets' later mids rewards and the critic know
+        (`learning.hindsight`); 0: none, and episodes never come again.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class DrawnOrdersVec(ExecutionVec):
         ranges: Ranges | None = None,
         rival: Strategy | None = None,
         unit: float = 1.0,
+        hindsight: int = 0,
         **options: Unpack[Options],
     ) -> None:
         super().__init__(source, task, self._draw, n, **options)
@@ -56,6 +61,8 @@ class DrawnOrdersVec(ExecutionVec):
         self.rival, self._rival_costs = rival, np.zeros(n)
         self._twins = Episodes(source, task, n, run_out=False) if rival is not None else None
         self._gain = np.zeros(n)
+        self.pool = hindsight
+        self.hindsight: Hindsight | None = None
         self.progress(0)
 
     def progress(self, frames: int) -> None:
@@ -71,8 +78,28 @@ class DrawnOrdersVec(ExecutionVec):
                 episodes.vary(*words)
 
     def _draw(self, seed: int, first: int, n: int) -> Plan:
+        if self.hindsight is not None:
+            return self.hindsight.episodes(first, n)
         plan = self._plain(seed, first, n)
         return plan if self.ranges is None else self.now.drawn(plan, self.task, self._horizon_ns)
+
+    def reset(self, seed: int) -> Float32:
+        """As :meth:`ExecutionVec.reset`; the markets of a pool run through first."""
+        self._run_pool(int(seed))
+        return super().reset(seed)
+
+    def _run_pool(self, seed: int) -> None:
+        if not self.pool:
+            return
+
+        def make(n: int) -> Episodes:
+            episodes = Episodes(self.episodes.source, self.task, n)
+            if self.ranges is not None:
+                episodes.vary(*self.now.worlds(self.task, len(episodes.source.worlds_k)))
+            return episodes
+
+        self.hindsight = None
+        self.hindsight = Hindsight(self._draw(seed, 0, self.pool), self.task.side == 0, make, self.n, self.unit)
 
     def restart(self, which: Ints) -> Float32:
         """As :meth:`ExecutionVec.restart`; the rival executes the new episodes at once, to their ends."""
@@ -83,23 +110,36 @@ class DrawnOrdersVec(ExecutionVec):
                 twins.step(self.rival.decide(twins.view))
             k = twins.states[which]
             self._rival_costs[which] = k[:, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1) / (2 * k[:, sim.QUANTITY])
+        if self.hindsight is not None:
+            self.hindsight.begin(self.started, which)
         return super().restart(which)
+
+    def _potential(self) -> Floats | float:
+        """What a pool adds to rewards by where an episode stands."""
+        known = self.hindsight
+        return 0.0 if known is None else known.potential(self.episodes.states, self.episodes.view.decision)
 
     def advance(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
         """As :meth:`ExecutionVec.advance`, in units of `unit`, against the rival where there is one."""
+        before = self._potential()
         obs, reward, done, info = super().advance(actions)
         self._gain[:] = reward
         if self.rival is not None:
             self._gain += np.where(done, self._rival_costs, 0.0)
         self._gain /= self.unit
+        self._gain += self._potential() - before
         return obs, self._gain, done, info
 
     def state(self) -> State:
-        return {**super().state(), "at_frames": self.at_frames, "rival_costs": self._rival_costs.copy()}
+        slots = {} if self.hindsight is None else {"slots": self.hindsight.slots.copy()}
+        return {**super().state(), "at_frames": self.at_frames, "rival_costs": self._rival_costs.copy(), **slots}
 
     def restore(self, state: State) -> Float32:
         self.progress(int(state["at_frames"]))
         self._rival_costs[:] = state["rival_costs"]
+        self._run_pool(int(state["seed"]))
+        if self.hindsight is not None:
+            self.hindsight.slots[:] = state["slots"]
         return super().restore(state)
 
 
@@ -147,6 +187,11 @@ class MixedVec:
         obs, reward, done = (np.concatenate([result[j] for result in results]) for j in range(3))
         infos = [result[3] for result in results]
         return obs, reward, done, {name: np.concatenate([info[name] for info in infos]) for name in (*COSTS, "is_bps")}
+
+    def hindsight(self) -> Float32:
+        """What the critic alone sees, float32 (n, hindsight.SIZE): of parts with a pool."""
+        known = [(part.hindsight, part.episodes) for part in self.parts]
+        return np.concatenate([one.inputs(e.states, e.view.decision) for one, e in known if one is not None])
 
     def progress(self, frames: int) -> None:
         """See :meth:`DrawnOrdersVec.progress`."""

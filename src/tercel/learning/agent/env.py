@@ -10,15 +10,16 @@ from tercel.learning.agent.config import AgentConfig, LearnerSection
 from tercel.learning.agent.market import TrainingMarket, markets_of
 from tercel.learning.agent.own import eyes_of, reward_of
 from tercel.learning.agent.policy import action_parameters, rule_of
+from tercel.learning.hindsight import HindsightVec
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.learning.privileged import Foreseen, ForeseenVec
 
 MakeEnv = Callable[[AgentConfig], Any]
 
 
-def make_env(config: AgentConfig) -> MixedVec:
+def make_env(config: AgentConfig) -> MixedVec | HindsightVec:
     """Where a configuration's learner acts: its slots, split between its markets."""
-    return env_of(config, markets_of(config))
+    return learned_in(config, markets_of(config))
 
 
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
@@ -41,6 +42,7 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
             ranges=config.task.ranges,
             rival=rival,
             unit=unit_of(config, market),
+            hindsight=config.learner.hindsight,
             actions=config.policy.actions,
             weights=rewarded,
             action_parameters=action_parameters(config),
@@ -50,6 +52,12 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
         for i, market in enumerate(markets)
     ]
     return vec(parts, [market.label for market in markets])
+
+
+def learned_in(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec | HindsightVec:
+    """The same as its learner sees it: with hindsight, observations end in what the critic alone reads."""
+    env = env_of(config, markets)
+    return HindsightVec(env) if config.learner.hindsight else env
 
 
 def slot_edges(slots: int, weights: Sequence[float]) -> list[int]:

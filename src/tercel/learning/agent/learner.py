@@ -73,6 +73,7 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
         learner that it cannot teach.
     """
     _check_teacher(config)
+    _check_hindsight(config)
     if config.learner.algo.startswith(SB3):
         return sb3_settings(config, actions_of(config))
     section, kind = config.learner, PpoSettings if config.learner.algo == "ppo" else DqnSettings
@@ -169,6 +170,24 @@ def _check_teacher(config: AgentConfig) -> None:
         raise ConfigError(
             "markets in one process, for a teacher", received, f"{remedy} without shards and without --ray"
         )
+
+
+def _check_hindsight(config: AgentConfig) -> None:
+    """Refuse hindsight for a learner without a critic of its own, or for markets whose later mids are not known."""
+    section = config.learner
+    if not section.hindsight:
+        return
+    others = {
+        f"learner.algo {section.algo!r}": section.algo != "ppo",
+        f"learner.shards {section.shards}": section.shards > 0,
+        f"oracle.frames {config.oracle.frames}": config.oracle.frames > 0,
+        f"start.clone {config.start.clone}": config.start.clone > 0,
+        f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
+    }
+    for received, wrong in others.items():
+        if wrong:
+            expected = "ppo in one process, from its start, on orders of one law, for learner.hindsight"
+            raise ConfigError(expected, received, "leave it out, or set learner.hindsight = 0")
 
 
 def risk_of(config: AgentConfig) -> Risk:

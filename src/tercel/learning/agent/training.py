@@ -22,7 +22,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import CARD, save_policy
 from tercel.execution.strategies import build
 from tercel.learning.agent.config import AgentConfig
-from tercel.learning.agent.env import MakeEnv, env_of, in_shards, unit_of
+from tercel.learning.agent.env import MakeEnv, env_of, in_shards, learned_in, unit_of
 from tercel.learning.agent.guards import variants_tried
 from tercel.learning.agent.learner import learner_settings, make_learner, risk_of
 from tercel.learning.agent.market import TrainingMarket, markets_of
@@ -112,7 +112,7 @@ class Training:
         self.markets = markets_of(config) if markets is None else markets
         if make is None and config.learner.shards:
             make = in_shards
-        self.env = env_of(config, self.markets) if make is None else make(config)
+        self.env = learned_in(config, self.markets) if make is None else make(config)
         self.agent = make_learner(config, self.env, seed)
         units = [unit_of(config, market) for market in self.markets]
         shares = () if config.on_tape else config.market.shares

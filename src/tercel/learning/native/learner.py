@@ -60,7 +60,8 @@ class NativeLearner:
 
     def _policy(self, layers: list[tuple[Float32, Float32]], head: Head) -> MlpPolicy:
         """Layers of a tower beside the moments that its observations are normalised by."""
-        return MlpPolicy(tuple(layers), self.normaliser.mean.copy(), self.normaliser.scale.copy(), CLIP, "tanh", head)
+        mean, scale = (moments[: len(layers[0][0])].copy() for moments in (self.normaliser.mean, self.normaliser.scale))
+        return MlpPolicy(tuple(layers), mean, scale, CLIP, "tanh", head)
 
     def _parts(self) -> dict[str, Any]:
         """What keeps a state of its own, by its name in a checkpoint; the normaliser last."""

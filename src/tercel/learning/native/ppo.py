@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.native.blas import one_thread
@@ -110,10 +110,16 @@ class PpoSettings:
         check_settings(self)
 
 
+def _first_layer(weights: list[Float32], head_weights: list[Float32]) -> Float32:
+    """The policy tower's weights by input, [inputs, out]."""
+    return weights[0][0] if weights else head_weights[0]
+
+
 class Ppo(NativeLearner):
     """PPO on `env`: a policy tower and a value tower, actions drawn from the law that the settings name.
 
-    With a `teacher` the policy is drawn towards it as long as the teacher's weight lasts (`native.distil`).
+    With a `teacher` the policy is drawn towards it as long as the teacher's weight lasts (`native.distil`). Where the
+    environment has a `hindsight_size`, the policy's tower does not read so many of the last entries (`hindsight`).
 
     Raises
     ------
@@ -144,6 +150,8 @@ class Ppo(NativeLearner):
         self.teacher, self.kl_weight = teacher, 0.0
         net = Net(env.observation_size, s.hidden, (self.law.width, 1))
         net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
+        self.seen = env.observation_size - int(getattr(env, "hindsight_size", 0))  # the rest is for the critic alone
+        _first_layer(net.weights, net.head_weights)[self.seen :] = 0.0
         self._prepare(env, seed, net, self.law.width, masked=isinstance(self.law, Categorical))
         self._start()
         self.valuer = ValueNormaliser() if s.normalise_values else None
@@ -275,6 +283,7 @@ class Ppo(NativeLearner):
             if self.kl_weight:
                 distil_loss(raw, bias, m.taught[rows], m.masks[rows], self.kl_weight, self._logp, draw, stats)
             net.backward_tower(0, x, work)
+            _first_layer(net.dweights, net.dhead_weights)[self.seen :] = 0.0
 
         def value() -> None:
             value_loss(net.forward_tower(1, x, work), net.head_biases[1], floats, s.value, work.dout[1], stats)
@@ -289,7 +298,8 @@ class Ppo(NativeLearner):
 
     def policy(self) -> MlpPolicy:
         """The policy tower with the normalisation frozen as it is now."""
-        *hidden, (weight, bias) = self.net.tower(0)
+        (first, shift), *more = self.net.tower(0)
+        *hidden, (weight, bias) = [(first[: self.seen], shift), *more]
         return self._policy([*hidden, self.law.layer(weight, bias)], self.law.head)
 
     def _parts(self) -> dict[str, Any]:
