@@ -20,7 +20,7 @@ from tercel.execution.strategies import build
 from tercel.learning.agent.config import AgentConfig, middle, parse, preset_file, preset_names, read_config
 from tercel.learning.agent.env import env_of
 from tercel.learning.agent.learner import learner_settings, refuse_settings, risk_of, with_algo
-from tercel.learning.agent.market import both_sides, markets_of
+from tercel.learning.agent.market import markets_of
 from tercel.learning.agent.policy import action_parameters, rule_name, rule_of
 from tercel.learning.agent.report import write_page
 from tercel.learning.agent.training import run_training

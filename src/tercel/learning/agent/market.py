@@ -11,7 +11,6 @@ from tercel.evaluation.market import OTHER_HOURS, TRAINING_STEP_NS, build_market
 from tercel.evaluation.sampling import Sampler, bank_sampler
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.windows import tape_plan, tape_sampler
-from tercel.execution import step as kernels
 from tercel.execution.task import Task
 from tercel.learning.agent.config import AgentConfig, span
 from tercel.market.flow import preset as presets
@@ -93,13 +92,6 @@ def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
     return source, task, bank_sampler(task, task.lots(preset.volume_per_s), len(source.worlds_b))
 
 
-def both_sides(plan: Plan) -> Plan:
-    """Half of the plan's markets, each once bought and once sold in: what the mid does by itself cancels."""
-    rows = plan.rows.copy()
-    rows[:, kernels.E_INDEX] //= 2
-    return Plan(rows, rows[:, kernels.E_INDEX].copy())
-
-
 @lru_cache(maxsize=8)
 def _bank(kind: type[presets.Preset], text: str, worlds: int, seed: int, law: ImpactLaw | None) -> Source:
     """A settled bank, once for all trainings of a process: nothing writes into it."""
@@ -128,7 +120,7 @@ def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
                 training,
                 validation,
                 bank_sampler(task, quantity, len(training.worlds_b)),
-                plan if task.side else both_sides(plan),
+                plan,
                 float(getattr(preset, "mean_spread_ticks", 1.0)),
                 {"market": preset.name, **({"regimes": regimes} if regimes else {})},
                 loss_weight,
