@@ -198,7 +198,7 @@ def test_validation_buys_and_sells_in_every_market_on_seeds_of_its_own():
     for column in (kernels.E_INDEX, kernels.E_WORLD):
         np.testing.assert_array_equal(rows[::2, column], rows[1::2, column])
     np.testing.assert_array_equal(rows[::2, kernels.E_SIDE], -rows[1::2, kernels.E_SIDE])
-    assert len(np.unique(both_sides(plan).cluster)) <= len(plan) / 2
+    assert len(np.unique(plan.cluster)) <= len(plan) / 2
 
 
 def test_standard_errors_are_those_of_clusters():
