@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tercel.evaluation.comparisons import ComparisonLedger, Resampled, Scores, compared, detectable, gains, pooled_gain
+from tercel.evaluation.claims import called
+from tercel.evaluation.comparisons import (
+    ComparisonLedger,
+    Resampled,
+    Scores,
+    compare,
+    compared,
+    detectable,
+    gains,
+    pooled_gain,
+)
 from tercel.evaluation.judge import JudgedEntry
 from tercel.evaluation.risk_statistics import (
     adaptability_gain,
@@ -18,6 +28,7 @@ from tercel.evaluation.risk_statistics import (
     wins,
 )
 from tercel.execution.costs import Costs
+from tercel.stats import holm
 
 
 def rng(seed=0):
@@ -82,6 +93,49 @@ def test_everything_entered_is_corrected_together():
     assert [cell["p_adjusted"] for cell in rows] == pytest.approx(expected)
     assert set(rows[0]) == {"mean", "ci_low", "ci_high", "p_adjusted", "power"}
     assert compared(s.part(np.arange(5)), ["agent"], {}, ledger, rng())["paired"] is None
+
+
+def test_primary_comparisons_are_held_by_themselves_whatever_else_is_entered():
+    s, ledger, alone = scores(), ComparisonLedger(), ComparisonLedger()
+    few = compare(s, ["agent"], {}, alone, rng(), {"rule", "recipe"}).cell["paired"]["agent"]
+    for at in range(20):
+        compared(s.part(np.arange(10 * at, 10 * at + 40)), ["agent"], {}, ledger, rng())
+    many = compare(s, ["agent"], {}, ledger, rng(), {"rule", "recipe"}).cell["paired"]["agent"]
+    alone.adjust()
+    ledger.adjust()
+    for other in ("rule", "recipe"):
+        assert few[other] == many[other]
+    p = [row[1] for row in alone.primary]
+    assert [row[0]["p_adjusted"] for row in alone.primary] == pytest.approx(holm(p))
+    assert many["worse"]["p_adjusted"] != few["worse"]["p_adjusted"]
+
+
+def false_betters(tables, dear, seed):
+    """Shares of tables of eight nulls with a false "better": in the primary family, and anywhere among the nulls."""
+    generator, primary, anywhere = rng(seed), 0, 0
+    names = [f"null-{i}" for i in range(8)]
+    for _ in range(tables):
+        n, ledger = 80, ComparisonLedger()
+        common = generator.normal(scale=20.0, size=n)
+        bps = {name: (10.0 + common + generator.normal(scale=4.0, size=n))[None, :] for name in ("agent", *names)}
+        bps |= {f"dear-{i}": (60.0 + i + common + generator.normal(scale=4.0, size=n))[None, :] for i in range(dear)}
+        bps["random"] = (10.0 + common + generator.normal(scale=4.0, size=n))[None, :]
+        resampled = Resampled.of(Scores(bps, np.arange(n)), generator, 200)
+        best = names[int(generator.integers(8))]  # chosen on other episodes
+        rows = ledger.enter_all(gains(resampled, ["agent"], {}, generator), {best, "random"})["agent"]
+        ledger.adjust()
+        primary += any(called(rows[name]) == "better" for name in (best, "random"))
+        anywhere += any(called(rows[name]) == "better" for name in names)
+    return primary / tables, anywhere / tables
+
+
+@pytest.mark.parametrize("dear", [0, 15])
+def test_dear_strategies_make_no_false_winner_among_the_primary_ones(dear):
+    tables = 400
+    primary, anywhere = false_betters(tables, dear, 5)
+    assert primary <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / tables) - 0.02  # some 0.025 by one-sidedness
+    if dear:
+        assert anywhere > primary
 
 
 def test_pooling_over_places_weighs_them_alike():

@@ -1,6 +1,6 @@
 """The claim that an evaluation is made for: a policy against every strategy, over markets, training seeds and regimes.
 
-A gain is called only after the correction of all comparisons together (`comparisons.ComparisonLedger`), so what is
+A gain is called only after the correction of its comparisons (`comparisons.ComparisonLedger`), so what is
 claimed is put together first (:func:`claim`) and told afterwards (:func:`settle`). Nothing that was lost is left out:
 where the policy is dearer, in any market, regime or both, is listed by name.
 """
@@ -14,6 +14,8 @@ from tercel.evaluation.comparisons import Compared, ComparisonLedger, pooled_gai
 
 FALSE_SHARE = 0.05
 """Adjusted p-value below which a comparison is called."""
+BEST, RANDOM = "best written", "random"
+"""Opponents of the primary comparisons."""
 POOLED = {"any_markets": True, "these_markets": False}
 """Whether markets are a level of the bootstrap, in the two ways of pooling."""
 Cells = Mapping[str, Mapping[str, Compared]]
@@ -34,7 +36,14 @@ def called(cell: Mapping[str, Any]) -> str:
     return "better" if low > 0 else "worse" if high < 0 else "open"
 
 
-def claim(name: str, cells: Cells, teams: Teams, ledger: ComparisonLedger, rng: np.random.Generator) -> dict[str, Any]:
+def claim(
+    name: str,
+    cells: Cells,
+    teams: Teams,
+    ledger: ComparisonLedger,
+    rng: np.random.Generator,
+    best: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """What is claimed of a row that is judged in every market, to be told by :func:`settle`.
 
     Parameters
@@ -46,16 +55,20 @@ def claim(name: str, cells: Cells, teams: Teams, ledger: ComparisonLedger, rng: 
     ledger : ComparisonLedger
         What is pooled is entered; what was compared in a single scenario is in it already.
     rng : numpy Generator
+    best : mapping of market to str, optional
+        The written strategy that was best on validation in each; given, there are primary comparisons.
 
     Returns
     -------
     dict
-        `markets`; `training_seeds` by market; `against`: opponent -> `any_markets`, `these_markets` (pooled over
-        markets; None for one), `by_market`, `by_regime` (pooled over these markets), `by_market_and_regime`.
+        `primary`: opponent -> the `gain` and the `opponents` by market; `markets`; `training_seeds` by market;
+        `against`: opponent -> `any_markets`, `these_markets` (pooled over markets; None for one), `by_market`,
+        `by_regime` (pooled over these markets), `by_market_and_regime`.
     """
     plain = next(iter(cells.values()))
     opponents = [other for other in next(iter(plain.values())).gains[name] if _everywhere(name, other, cells)]
     return {
+        "primary": _primary(name, plain, teams, ledger, rng, best) if best else {},
         "markets": list(plain),
         "training_seeds": {market: len(team) for market, team in teams.items()},
         "against": {
@@ -83,18 +96,41 @@ def claim(name: str, cells: Cells, teams: Teams, ledger: ComparisonLedger, rng: 
     }
 
 
+def _primary(
+    name: str,
+    plain: Mapping[str, Compared],
+    teams: Teams,
+    ledger: ComparisonLedger,
+    rng: np.random.Generator,
+    best: Mapping[str, str],
+) -> dict[str, Any]:
+    """Against the best written strategy of each market and against `random`: pooled over these markets; in a single
+    one the very comparisons of its table."""
+    found = dict[str, Any]()
+    for key, others in ((BEST, [best[market] for market in plain]), (RANDOM, [RANDOM] * len(plain))):
+        if not all(other in one.gains[name] for other, one in zip(others, plain.values(), strict=True)):
+            continue
+        if len(plain) > 1:
+            cell = _pooled(name, others, plain, teams, ledger, rng, False, primary=True)
+        else:
+            cell = next(iter(plain.values())).cell["paired"][name][others[0]]
+        found[key] = {"opponents": dict(zip(plain, others, strict=True)), "gain": cell}
+    return found
+
+
 def _everywhere(name: str, other: str, cells: Cells) -> bool:
     return all(other in one.gains[name] for row in cells.values() for one in row.values())
 
 
 def _pooled(
     name: str,
-    other: str,
+    other: str | Sequence[str],
     row: Mapping[str, Compared],
     teams: Teams,
     ledger: ComparisonLedger,
     rng: np.random.Generator,
     redraw_markets: bool,
+    primary: bool = False,
 ) -> dict[str, Any]:
     gain = pooled_gain(
         [one.resampled for one in row.values()],
@@ -104,7 +140,7 @@ def _pooled(
         redraw_markets=redraw_markets,
         teams=[tuple(teams[market]) for market in row],
     )
-    return ledger.enter(gain)
+    return ledger.enter(gain, primary=primary)
 
 
 def settle(found: dict[str, Any]) -> None:

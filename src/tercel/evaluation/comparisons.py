@@ -1,10 +1,15 @@
-"""Paired comparisons of policies with everything else, in a scenario or a part of it, corrected together at the end.
+"""Paired comparisons of policies with everything else, in a scenario or a part of it, corrected at the end.
+
+A few are primary, named before anybody is judged: against the written strategy that was best on validation in each
+market, and against `random`. Holm's procedure bounds the chance of a single false one among them, however many dear
+strategies stand in the table. All others are exploratory: the share of false discoveries among them is bounded
+(Benjamini and Hochberg 1995).
 
 Every strategy met the same episodes, so all differences are paired, and every resample takes the same clusters for
 all of them. A recipe is a policy with several training seeds: its seeds are a level of the bootstrap of their own.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +21,7 @@ from tercel.stats import (
     Replicates,
     benjamini_hochberg,
     detectable_gain,
+    holm,
     moments_of_mean,
     over_markets,
     over_seeds,
@@ -124,7 +130,7 @@ def gains(
 def pooled_gain(
     scenarios: Sequence[Resampled],
     policy: str,
-    other: str,
+    other: str | Sequence[str],
     rng: np.random.Generator,
     *,
     redraw_markets: bool,
@@ -135,13 +141,16 @@ def pooled_gain(
     Parameters
     ----------
     scenarios : sequence of Resampled
+    other : str or sequence of str
+        The opponent, or that of each scenario.
     redraw_markets : bool
         Whether the scenarios are a draw from such as could have been taken, or the ones of interest.
     teams : sequence of hashable, optional
         For each scenario, which training seeds make up the policy there (`stats.over_markets`); by default the same.
     """
-    points = [one.points[other].mean() - one.points[policy] for one in scenarios]
-    draws = [one.draws[other].mean(axis=0) - one.draws[policy] for one in scenarios]
+    others = [other] * len(scenarios) if isinstance(other, str) else other
+    points = [one.points[its].mean() - one.points[policy] for one, its in zip(scenarios, others, strict=True)]
+    draws = [one.draws[its].mean(axis=0) - one.draws[policy] for one, its in zip(scenarios, others, strict=True)]
     clusters = [one.clusters for one in scenarios]
     return over_markets(points, draws, clusters, rng, redraw_markets=redraw_markets, teams=teams)
 
@@ -157,34 +166,34 @@ def detectable(gain: Replicates) -> float | None:
 class ComparisonLedger:
     """Comparisons as they are written into a result, to be corrected together once all are in.
 
-    Their p-values are those of Student's t on the bootstrap's standard error; the adjusted ones bound the share of
-    false discoveries among all comparisons of the result (Benjamini and Hochberg 1995), which stays true under the
+    Their p-values are those of Student's t on the bootstrap's standard error. Both corrections stay true under the
     positive dependence that shared episodes bring.
     """
 
     rows: list[tuple[dict[str, Any], float]] = field(default_factory=list)
+    primary: list[tuple[dict[str, Any], float]] = field(default_factory=list)
 
-    def enter(self, gain: Replicates, level: float = 0.95) -> dict[str, Any]:
+    def enter(self, gain: Replicates, level: float = 0.95, primary: bool = False) -> dict[str, Any]:
         """The comparison and its power as plain values; `p_adjusted` is filled in by :meth:`adjust`."""
         found: dict[str, Any] = {**gain.estimate(level).to_json(), "p_adjusted": None, "power": detectable(gain)}
         p = gain.p_value()
         if p is not None:
-            self.rows.append((found, p))
+            (self.primary if primary else self.rows).append((found, p))
         return found
 
-    def enter_all(self, found: Gains) -> dict[str, dict[str, dict[str, Any]]]:
-        """Policy -> opponent -> comparison."""
+    def enter_all(self, found: Gains, primary: Collection[str] = ()) -> dict[str, dict[str, dict[str, Any]]]:
+        """Policy -> opponent -> comparison; those against `primary` opponents are primary."""
         return {
-            name: {other: self.enter(gain) for other, gain in row.items()} for name, row in found.items()
-        }  # fmt: skip
+            name: {other: self.enter(gain, primary=other in primary) for other, gain in row.items()}
+            for name, row in found.items()
+        }
 
     def adjust(self) -> int:
         """Correct everything entered so far; how many comparisons that were."""
-        for (found, _), adjusted in zip(
-            self.rows, benjamini_hochberg([p for _, p in self.rows]).tolist(), strict=True
-        ):  # fmt: skip
-            found["p_adjusted"] = adjusted
-        return len(self.rows)
+        for rows, corrected in ((self.primary, holm), (self.rows, benjamini_hochberg)):
+            for (found, _), adjusted in zip(rows, corrected([p for _, p in rows]).tolist(), strict=True):
+                found["p_adjusted"] = adjusted
+        return len(self.primary) + len(self.rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,14 +219,15 @@ def compare(
     recipes: Mapping[str, Sequence[str]],
     ledger: ComparisonLedger,
     rng: np.random.Generator,
+    primary: Collection[str] = (),
 ) -> Compared:
-    """Each policy against everything else in a scenario."""
+    """Each policy against everything else in a scenario; what it says against `primary` opponents is primary."""
     resampled = Resampled.of(scores, rng)
     found = gains(resampled, policies, recipes, rng)
     cell = {
         "episodes": len(scores),
         "is_bps": {name: one.estimate().to_json() for name, one in resampled.replicates(rng).items()},
-        "paired": ledger.enter_all(found),
+        "paired": ledger.enter_all(found, primary),
     }
     return Compared(cell, resampled, found)
 

@@ -4,8 +4,23 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tercel.core.arrays import Floats, Ints
 from tercel.execution.costs import Costs, attribute
 from tercel.stats.power import needed
+
+
+def spread_of(values: Floats, cluster: Ints) -> float:
+    """Standard deviation of independent episodes whose mean would be as uncertain, float64 (n,), int64 (n,).
+
+    >>> spread_of(np.array([5.0, -3.0, -4.0, 6.0]), np.array([0, 0, 1, 1])) < np.std([5.0, -3.0, -4.0, 6.0])
+    True
+    """
+    index = np.unique(cluster, return_inverse=True)[1]
+    clusters = int(index.max()) + 1
+    if clusters < 2:
+        return float("nan")
+    away = np.bincount(index, values - values.mean())
+    return float(np.sqrt(np.square(away).sum() / len(values) * clusters / (clusters - 1)))
 
 
 def sample_size_words(costs: Mapping[str, Costs], orders_a_day: float = 0.0) -> str:
@@ -20,7 +35,8 @@ def sample_size_words(costs: Mapping[str, Costs], orders_a_day: float = 0.0) -> 
     """
     bps = {name: attribute(one, None)["is_bps"] for name, one in costs.items()}
     best = min(bps, key=lambda name: float(bps[name].mean()))
-    apart = [float(np.std(row - bps[best], ddof=1)) for name, row in bps.items() if name != best]
+    cluster = next(iter(costs.values())).cluster
+    apart = [spread_of(row - bps[best], cluster) for name, row in bps.items() if name != best]
     if not apart or not np.isfinite(apart).all():
         return "how many episodes a difference of 1 bps needs is not known: too little was tried"
     sd, tried = float(np.median(apart)), len(bps[best])
@@ -30,5 +46,6 @@ def sample_size_words(costs: Mapping[str, Costs], orders_a_day: float = 0.0) -> 
         what = f"{count:,} orders, {max(round(count / orders_a_day), 1):,} days with {orders_a_day:g} a day"
     return (
         f"a difference of 1 bps needs some {what}: paired differences of {len(bps)} written strategies have a standard "
-        f"deviation of {sd:.3g} bps on {tried} episodes that are not judged"
+        f"deviation of {sd:.3g} bps an episode on {tried} that are not judged, a buy and a sell of one market counted "
+        "together"
     )

@@ -24,7 +24,7 @@ def claimed(result: Mapping[str, Any], name: str) -> Iterator[str]:
     field = f"{len(found['markets'])} markets x {' or '.join(map(str, seeds))} training seeds"
     for key, verdict_line in found["verdict"].items():
         where = found["markets"][0] if key == "by_market" else f"{POOLED_WORDS[key]} ({field})"
-        yield f"{name}, {where}: {verdict_line}; corrected for {result['comparisons']:,} comparisons."
+        yield f"{name}, {where}: {verdict_line}; exploratory, corrected for {result['comparisons']:,} comparisons."
         cells = [
             next(iter(row["by_market"].values())) if key == "by_market" else row[key]
             for row in found["against"].values()

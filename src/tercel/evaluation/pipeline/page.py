@@ -16,7 +16,7 @@ from tercel.evaluation.pipeline import adaptation
 from tercel.evaluation.pipeline.claim_text import claimed, gains_figure
 from tercel.evaluation.pipeline.results import Evaluation
 from tercel.evaluation.pipeline.scenarios import build_scenario
-from tercel.evaluation.pipeline.terminal import closing, judged_table, reported_rows, verdicts
+from tercel.evaluation.pipeline.terminal import closing, correction, judged_table, reported_rows, verdicts
 from tercel.evaluation.report import composition, meanings, order_facts, timing
 from tercel.execution.costs import Costs
 from tercel.report import evaluation_figures, figures
@@ -243,7 +243,7 @@ def _method(result: Mapping[str, Any]) -> Section:
     sentences = [
         "Every strategy met the same episodes; differences are paired, intervals are bootstrapped over clusters of "
         "episodes, training seeds being a level of their own.",
-        f"All {result['comparisons']} comparisons on this page were corrected together after Benjamini and Hochberg.",
+        correction(result),
         "A score is deflated for the N variants tried, after Bailey and Lopez de Prado: the threshold is SR* = sd "
         "(0.423 z(1 - 1/N) + 0.577 z(1 - 1/(N e))), SR the mean paired gain over its standard deviation, sd that of a "
         "ratio's sampling error.",

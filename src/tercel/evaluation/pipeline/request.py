@@ -158,13 +158,18 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
     for name, scenario in scenarios.items():
         if scenario.settings.on_tape and not request.here:
             say(judged_words(name, episodes_of(scenario)))
-    choosers = [_chooser(request, scenario) for scenario in (scenarios.values() if main.settings.orders else [main])]
+    choosers = [_chooser(request, scenario) for scenario in scenarios.values()]
     if main.settings.on_tape and not request.here:
         written = f"{len(request.baselines)} written strategies"
         say(f"first {written} work {sum(one.episodes for one in choosers)} orders that are not judged, to choose")
     choosing = {one.name: (one, request.baselines, False) for one in choosers}
     chosen = run_jobs(choosing, out, "choose the best written strategy", request.elsewhere, request.here)
-    chosen_on = as_one(list(chosen.values()))
+    others = dict[str, Results]()
+    if main.settings.orders:
+        chosen_on = as_one(list(chosen.values()))
+    else:
+        chosen_on, *rest = chosen.values()
+        others = dict(zip(list(scenarios)[1:], rest, strict=True))
     if not request.here:
         say(sample_size_words(chosen_on.costs, _orders_a_day(list(scenarios.values()))))
     regimes = {name: _regimes(request, scenario) for name, scenario in scenarios.items()}
@@ -181,6 +186,7 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
         {name: {regime: found[name, regime] for regime in row} for name, row in regimes.items()},
         request.seeds,
         list(notes),
+        validations=others,
     )
     evaluation = without_overflow(evaluation)
     if main.settings.orders:

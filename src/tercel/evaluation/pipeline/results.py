@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.evaluation.claims import RANDOM
 from tercel.evaluation.comparisons import Compared, ComparisonLedger, Scores, compare
 from tercel.evaluation.judge import JudgedEntry
 from tercel.evaluation.pipeline.candidates import Candidate, Recipe
@@ -66,7 +67,7 @@ class Evaluation:
     policies, baselines : sequence of Candidate
     recipes : sequence of Recipe
     validation : Results
-        The written strategies on the episodes on which the best one is chosen.
+        The written strategies on the main market's episodes on which the best one is chosen.
     markets : mapping of name to Results
         The main one first, whose table is printed.
     regimes : mapping of market to regime to Results
@@ -78,6 +79,8 @@ class Evaluation:
     adaptation : mapping of regime to Results
     trained_for : mapping of regime to tuple of key
         Policies trained in it.
+    validations : mapping of market to Results
+        As `validation`, of the other markets.
     """
 
     policies: Sequence[Candidate]
@@ -91,12 +94,22 @@ class Evaluation:
     sensitivity: Mapping[str, Mapping[str, Results]] = field(default_factory=dict)
     adaptation: Mapping[str, Results] = field(default_factory=dict)
     trained_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    validations: Mapping[str, Results] = field(default_factory=dict)
 
     @cached_property
     def best(self) -> str:
-        """The best written strategy on the validation episodes: THE baseline."""
+        """The best written strategy on the validation episodes of the main market: THE baseline."""
+        return self._best_on(self.validation)
+
+    @cached_property
+    def best_of_each(self) -> dict[str, str]:
+        """Market -> the best written strategy on its validation episodes."""
+        elsewhere = {market: self._best_on(judged) for market, judged in self.validations.items()}
+        return {market: elsewhere.get(market, self.best) for market in self.markets}
+
+    def _best_on(self, validation: Results) -> str:
         written = {one.key for one in self.baselines if one.kind == "baseline"}
-        means = {name: mean for name, mean in self.scores(self.validation).means().items() if name in written}
+        means = {name: mean for name, mean in self.scores(validation).means().items() if name in written}
         return min(means, key=lambda name: means[name])
 
     def members(self, judged: Results) -> dict[str, tuple[str, ...]]:
@@ -116,6 +129,7 @@ class Evaluation:
     def scenarios(self) -> Iterator[Results]:
         """Everywhere that anybody was judged."""
         yield self.validation
+        yield from self.validations.values()
         yield from self.markets.values()
         for row in (*self.regimes.values(), *self.sensitivity.values()):
             yield from row.values()
@@ -147,6 +161,7 @@ class Evaluation:
         return replace(
             self,
             validation=change(self.validation),
+            validations=each(self.validations),
             markets=each(self.markets),
             regimes={name: each(row) for name, row in self.regimes.items()},
             sensitivity={name: each(row) for name, row in self.sensitivity.items()},
@@ -192,8 +207,9 @@ class Evaluation:
         return Scores.of(judged.costs, self.members(judged))
 
     def compare(self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator) -> Compared:
-        """Everyone against everyone else in a scenario."""
-        return compare(self.scores(judged), self.challengers(judged), self.members(judged), ledger, rng)
+        """Everyone against everyone else in a scenario; in an only market the primary comparisons are among them."""
+        primary = {self.best, RANDOM} if len(self.markets) == 1 and judged is self.main else ()
+        return compare(self.scores(judged), self.challengers(judged), self.members(judged), ledger, rng, primary)
 
 
 def _responses(judged: Results, members: Sequence[str]) -> tuple[Any, ...]:

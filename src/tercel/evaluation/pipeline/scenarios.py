@@ -113,7 +113,8 @@ def build_scenario(scenario: Scenario) -> BuiltScenario:
         if len(part)
     ]
     rows = np.concatenate([plan.rows for plan in plans])
-    return BuiltScenario(market, market.judged, Plan(rows, np.arange(len(rows), dtype=np.int64)))
+    pairs = np.unique(rows[:, [kernels.E_SEED, kernels.E_INDEX]], axis=0, return_inverse=True)[1]
+    return BuiltScenario(market, market.judged, Plan(rows, pairs.ravel().astype(np.int64)))
 
 
 def _on_tape(scenario: Scenario, market: JobMarket) -> BuiltScenario:

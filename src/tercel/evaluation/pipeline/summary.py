@@ -58,7 +58,10 @@ def summary_of(evaluation: Evaluation) -> dict[str, Any]:
     scenarios = _scenarios(evaluation, first, ledger, rng)
     judged = _judged(evaluation, first.gains, rng)
     best, challengers = evaluation.best, evaluation.challengers(main)
-    claims = {name: claim(name, scenarios, evaluation.teams(name), ledger, rng) for name in evaluation.reported_rows}
+    claims = {
+        name: claim(name, scenarios, evaluation.teams(name), ledger, rng, evaluation.best_of_each)
+        for name in evaluation.reported_rows
+    }
     result: dict[str, Any] = {
         **judged.to_json(),
         "paired": first.cell["paired"],

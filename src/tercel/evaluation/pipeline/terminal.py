@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tercel.evaluation.claims import called
+from tercel.evaluation.claims import RANDOM, called
 from tercel.evaluation.pipeline.adaptation import adapted
 from tercel.evaluation.pipeline.claim_text import POOLED_WORDS, claimed
 from tercel.evaluation.pipeline.leaks import SEEN
@@ -70,15 +70,35 @@ def sentences(result: Mapping[str, Any]) -> Iterator[str]:
     yield from (note for note in result["notes"] if note.startswith((SEEN, ORDER)))
     if len(result["by_market"]) > 1:
         for name in first[:MOST_VERDICTS]:
-            yield from list(claimed(result, name))[:1]
+            yield from primary_sentences(result, name)
     least = [found for name in first if (found := result["power"][name].get(best)) is not None]
     if least:
         yield (
             f"{best} is the best written strategy on {result['validation']['episodes']:,} other episodes; the minimum "
-            f"detectable effect against it is {max(least):.2f} bps (80 % power). Corrected together (Benjamini and "
-            f"Hochberg): {result['comparisons']:,} comparisons, of every policy with every other strategy, over all "
-            "episodes and by regime, market and liquidity."
+            f"detectable effect against it is {max(least):.2f} bps (80 % power). {correction(result)}"
         )
+
+
+def primary_sentences(result: Mapping[str, Any], name: str) -> Iterator[str]:
+    """The primary comparisons of a row that is judged in several markets."""
+    for key, found in result["claims"][name]["primary"].items():
+        opponents = found["opponents"]
+        alike = len(set(opponents.values())) == 1
+        by_market = ", ".join(f"{rule} in {market}" for market, rule in opponents.items())
+        other = next(iter(opponents.values())) if alike else f"the {key} of each market ({by_market})"
+        yield verdict_sentence(f"{name}, over these markets,", found["gain"], other, called=called)
+
+
+def correction(result: Mapping[str, Any]) -> str:
+    """How many comparisons are primary, and how the others are meant."""
+    primary = {key for claim in result["claims"].values() for key in claim["primary"]}
+    count = sum(len(claim["primary"]) for claim in result["claims"].values())
+    words = " and ".join("random" if key == RANDOM else "the best written strategy" for key in sorted(primary))
+    others = f"{result['comparisons'] - count:,}"
+    return (
+        f"Primary (Holm): {count} comparisons, with {words}. Exploratory (Benjamini and Hochberg): {others}, with "
+        "every other strategy and by regime, market and liquidity."
+    )
 
 
 def reported_rows(result: Mapping[str, Any]) -> list[str]:
