@@ -5,7 +5,8 @@
     6        hide: what is held back gains (loses) weight
 
 A take within `dead` of zero changes nothing, so that exploration around zero does not trade the order away. A
-strategy that takes more than is displayed keeps its own number; the network never raises a take beyond it.
+strategy that takes more than is displayed keeps its own number; the network never raises a take beyond it. Weights
+change by e to `scale` times the action.
 """
 
 from collections.abc import Mapping
@@ -117,6 +118,8 @@ class Residual:
     base : Strategy
     dead : float
         Takes within it change nothing, in units of the displayed far touch.
+    scale : float
+        How far an action of 1 moves the logarithm of a weight.
 
     >>> from tercel.execution.strategies.baselines import Peg
     >>> from tercel.testing.strategy import view_of
@@ -129,6 +132,7 @@ class Residual:
 
     base: Strategy
     dead: float = DEAD
+    scale: float = 1.0
     labels: ClassVar = LABELS
     continuous: ClassVar = True
 
@@ -140,7 +144,7 @@ class Residual:
         ConfigError
             Another shape, or an action that is not finite.
         """
-        actions = checked_vectors(actions, view.n, LABELS)
+        actions = checked_vectors(actions, view.n, LABELS) * ((1.0,) + PLACES * (self.scale,))
         intents = self.base.decide(view)
         lots, weights = np.zeros((2, PLACES), np.int64), np.zeros(PLACES)
         decode_residual(actions, intents, view.x, view.m, self.dead, lots, weights, intents)
@@ -180,15 +184,19 @@ def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
 
 
 def residual(parameters: Mapping[str, Any]) -> Residual:
-    """The decoder that a card's `action_parameters` describe: ``base``, ``parameters``, ``estimates``, ``dead``.
+    """The decoder that a card's `action_parameters` describe: ``base``, ``parameters``, ``estimates``, ``dead``,
+    ``scale``.
 
     Raises
     ------
     ConfigError
         A parameter that is none of these, or a band that is no number from 0.
     """
-    refuse_unknown(parameters, ("base", "parameters", "estimates", "dead"), "residual actions")
+    refuse_unknown(parameters, ("base", "parameters", "estimates", "dead", "scale"), "residual actions")
     dead = float(parameters.get("dead", DEAD))
     if not 0.0 <= dead < np.inf:
         raise ConfigError("a band of takes from 0", f"dead = {dead}", "such as 0.5")
-    return Residual(base_strategy(parameters), dead)
+    scale = float(parameters.get("scale", 1.0))
+    if not 0.0 < scale < np.inf:
+        raise ConfigError("a scale of weights above 0", f"scale = {scale}", "such as 3.0")
+    return Residual(base_strategy(parameters), dead, scale)

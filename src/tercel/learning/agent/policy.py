@@ -25,8 +25,8 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
     if section.base in TUNABLE and not config.on_tape:
         values = {**tuned_parameters(config.market.presets[0], section.base), **values}
     more: dict[str, Any] = {"levers": section.levers} if section.actions == "levers" and section.levers else {}
-    if section.actions == "residual" and section.dead is not None:
-        more["dead"] = section.dead
+    if section.actions == "residual":
+        more |= {key: value for key in ("dead", "scale") if (value := getattr(section, key)) is not None}
     return {"base": section.base, "parameters": values, **more}
 
 
