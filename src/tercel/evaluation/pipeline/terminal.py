@@ -96,8 +96,8 @@ def correction(result: Mapping[str, Any]) -> str:
     words = " and ".join("random" if key == RANDOM else "the best written strategy" for key in sorted(primary))
     others = f"{result['comparisons'] - count:,}"
     return (
-        f"Primary (Holm): {count} comparison{'s' * (count != 1)}, with {words}. Exploratory (Benjamini and Hochberg): {others}, with "
-        "every other strategy and by regime, market and liquidity."
+        f"Primary (Holm): {count} comparison{'s' * (count != 1)}, with {words}. Exploratory (Benjamini and "
+        f"Hochberg): {others}, with every other strategy and by regime, market and liquidity."
     )
 
 
