@@ -45,7 +45,7 @@ class Course:
 
 def course(source: Source, *, seed: int, episodes: int, lasts_s: float = LASTS_S) -> Course:
     """Let a market run without own orders and look at it every ten seconds."""
-    task = Task(horizon_s=lasts_s, decisions=round(lasts_s / STEP_S), warmup_s=WARMUP_S, grid_points=2)
+    task = Task(side=1, horizon_s=lasts_s, decisions=round(lasts_s / STEP_S), warmup_s=WARMUP_S, grid_points=2)
     parts = []
     for part in batches(without_orders(seeded_plan(task, 1, seed, 0, episodes))):
         markets = Episodes(source, task, len(part))

@@ -140,7 +140,7 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
     assert result["strategies"]["twap_take"]["adaptability"]["mean"] == 0
     assert result["best_baseline"] in ALL_BASELINES
     assert set(result["paired_vs_best_baseline"]) == set(LEARNED)
-    assert (result["episodes"], result["clusters"]) == (64, 64)
+    assert (result["episodes"], result["clusters"]) == (64, 32)
     assert 1000 in result["seeds"]
     assert result["market"] == "csco"
     assert result["task"]["horizon_s"] == 1800.0

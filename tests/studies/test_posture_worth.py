@@ -95,9 +95,9 @@ def test_postures_see_public_features_alone(market, ordinary) -> None:  # type: 
 
 
 def test_onsets_go_round() -> None:
-    plan = seeded_plan(TASK, 1, 0, 0, 400)
+    plan = seeded_plan(TASK, 1, 0, 0, 800)
     onset = onset_of(10, 5, 3)
-    assert [onset(plan.take(slice(at, at + 100))) for at in (0, 100, 200, 300)] == [10, 15, 20, 10]
+    assert [onset(plan.take(slice(at, at + 100))) for at in (0, 200, 400, 600)] == [10, 15, 20, 10]
 
 
 def test_figures_of_costs_that_are_known(market) -> None:  # type: ignore[no-untyped-def]

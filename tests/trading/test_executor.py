@@ -145,7 +145,7 @@ def test_an_executor_is_the_batch_in_a_reactive_market(csco: Source, name: str, 
     for index, run_out in ((0, False), (1, True)):
         plan = seeded_plan(task, 220, 7, index, 1)
         began = int(csco.worlds_k[0, sim.NOW])
-        spec = MarketSpec(csco, seed=7, index=index)
+        spec = MarketSpec(csco, seed=7, index=index // 2)
         wanted = batch(csco, task, plan, strategy_of(name), run_out)
         got = live(spec, task, plan.rows[0], began + task.warmup_ns, strategy_of(name), run_out)
         assert len(wanted[1]) > 3
@@ -161,7 +161,7 @@ def test_an_executor_is_the_batch_in_a_market_that_own_trades_translate(csco: So
         began = int(loud.worlds_k[0, sim.NOW])
         wanted = batch(loud, task, plan, strategy_of(name), run_out)
         got = live(
-            MarketSpec(loud, seed=7, index=index),
+            MarketSpec(loud, seed=7, index=index // 2),
             task,
             plan.rows[0],
             began + task.warmup_ns,
@@ -194,7 +194,7 @@ def test_an_executor_is_the_batch_under_a_limit_price(csco: Source, name: str, l
         row = seeded_plan(task, 220, 7, index, 1).rows[0]
         start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
         wanted = batch(csco, task, seeded_plan(task, 220, 7, index, 1), strategy_of(name), index == 1)
-        got = live(MarketSpec(csco, seed=7, index=index), task, row, start, strategy_of(name), index == 1)
+        got = live(MarketSpec(csco, seed=7, index=index // 2), task, row, start, strategy_of(name), index == 1)
         assert_same(got, wanted)
         side = int(row[step.E_SIDE])
         ticks = limit_at(task, side, 0.01, int(wanted[0].arrival_mid2[0]))
