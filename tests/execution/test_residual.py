@@ -113,3 +113,13 @@ def test_a_base_gets_its_parameters_and_estimates():
     np.testing.assert_array_equal(
         decode_of("vwap_take", estimates=estimates)(np.zeros((1, 7)), view), rule.decide(view)
     )
+
+
+def test_a_scale_moves_weights_further_and_takes_not():
+    view, said = random_views(40, 3), np.random.default_rng(5).normal(size=(40, 7))
+    further, before = said * np.array([1.0] + [3.0] * 6), said.copy()
+    scaled = decode_of("twap_passive", scale=3.0)(said, view)
+    np.testing.assert_array_equal(scaled, decode_of("twap_passive")(further, view))
+    np.testing.assert_array_equal(said, before)
+    with pytest.raises(ConfigError, match="scale"):
+        decode_of(scale=0.0)
