@@ -13,7 +13,7 @@ from tercel.execution.task import Task
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.env import make_env
 from tercel.learning.agent.learner import learner_settings
-from tercel.learning.hindsight import SIZE, HindsightVec, future_means, undisturbed_mids
+from tercel.learning.hindsight import SIZE, HindsightVec, future_means, undisturbed
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.ranges import Ranges
@@ -49,9 +49,9 @@ class TestHindsightVec(VecEnvContract):
 def test_mids_are_those_of_the_twins(market):
     source, sampler = market
     plan = sampler(3, 0, 6)
-    mids, ends = undisturbed_mids(Episodes(source, TASK, 6), plan)
-    assert (ends == TASK.decisions).all()
-    np.testing.assert_array_equal(mids, run_twins(source, TASK, plan))
+    paths = undisturbed(Episodes(source, TASK, 6), plan)
+    assert (paths.ends == TASK.decisions).all()
+    np.testing.assert_array_equal(paths.mids, run_twins(source, TASK, plan))
 
 
 def test_later_means_by_brute_force():
@@ -109,6 +109,7 @@ def test_pool_is_bought_and_sold_in_by_turns(market):
     assert rows[:, kernels.E_SIDE].tolist() == [1, -1] * 6
     np.testing.assert_array_equal(rows[0::2, kernels.E_INDEX], rows[1::2, kernels.E_INDEX])
     np.testing.assert_array_equal(rows[:6, kernels.E_INDEX], rows[6:, kernels.E_INDEX])
+    assert len(np.unique(rows[:, kernels.E_INDEX])) == 3, "markets of a pool differ"
 
 
 def test_policy_does_not_read_it(market):

@@ -4,23 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Ints
 from tercel.execution.costs import Costs, attribute
+from tercel.stats import clustered_se
 from tercel.stats.power import needed
-
-
-def spread_of(values: Floats, cluster: Ints) -> float:
-    """Standard deviation of independent episodes whose mean would be as uncertain, float64 (n,), int64 (n,).
-
-    >>> spread_of(np.array([5.0, -3.0, -4.0, 6.0]), np.array([0, 0, 1, 1]))
-    0.0
-    """
-    index = np.unique(cluster, return_inverse=True)[1]
-    clusters = int(index.max()) + 1
-    if clusters < 2:
-        return float("nan")
-    away = np.bincount(index, values - values.mean())
-    return float(np.sqrt(np.square(away).sum() / len(values) * clusters / (clusters - 1)))
 
 
 def sample_size_words(costs: Mapping[str, Costs], orders_a_day: float = 0.0) -> str:
@@ -36,7 +22,7 @@ def sample_size_words(costs: Mapping[str, Costs], orders_a_day: float = 0.0) -> 
     bps = {name: attribute(one, None)["is_bps"] for name, one in costs.items()}
     best = min(bps, key=lambda name: float(bps[name].mean()))
     cluster = next(iter(costs.values())).cluster
-    apart = [spread_of(row - bps[best], cluster) for name, row in bps.items() if name != best]
+    apart = [clustered_se(row - bps[best], cluster) * len(row) ** 0.5 for name, row in bps.items() if name != best]
     if not apart or not np.isfinite(apart).all():
         return "how many episodes a difference of 1 bps needs is not known: too little was tried"
     sd, tried = float(np.median(apart)), len(bps[best])

@@ -17,16 +17,16 @@ sold in by turns.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.arrays import Bools, Float32, Floats, Ints
+from tercel.core.arrays import Float32, Floats, Ints
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import without_orders
 from tercel.execution import step as kernels
 from tercel.execution.intent import empty
+from tercel.learning.appended import AppendedVec
 from tercel.market.simulator import layout as sim
 
 SPANS: Final = (1, 3, 10)
@@ -59,32 +59,33 @@ def future_means(mids: Floats, ends: Ints) -> Floats:
     return np.asarray(np.where(count > 0, sums / np.maximum(count, 1) - mids, 0.0))
 
 
-def undisturbed_mids(episodes: Episodes, plan: Plan) -> tuple[Floats, Ints]:
-    """Mids, half-ticks, of a plan's episodes without own orders at every decision and at the horizon.
+class Paths(NamedTuple):
+    """Markets of episodes without own orders, at every decision and at the horizon: a row an episode."""
 
-    Parameters
-    ----------
-    episodes : Episodes
-        Of as many markets as the plan has episodes.
-    plan : Plan
+    mids: Ints
+    """Half-ticks, int64 (m, D + 1); the last known one where a decision was left out in a halt."""
+    lots: Ints
+    """Lots that aggressors traded against the own side up to there, int64 (m, D + 1)."""
+    ends: Ints
+    """Number of each episode's decisions, int64 (m,)."""
 
-    Returns
-    -------
-    float64 (n, D + 1), int64 (n,)
-        Mids, and the number of each episode's decisions.
-    """
-    episodes.start(without_orders(plan))
-    ends = episodes.view.decisions.copy()
+
+def undisturbed(episodes: Episodes, plan: Plan, which: Ints | None = None) -> Paths:
+    """Run a plan's episodes without own orders, in the markets `which` (all of them by default)."""
+    slots = np.arange(episodes.n) if which is None else which
+    episodes.start(without_orders(plan), slots)
+    ends, hold = episodes.view.decisions[slots], empty(episodes.n)
     columns = np.arange(int(ends.max()) + 1)
-    mids = np.repeat(episodes.view.mid2[:, None].astype(np.float64), len(columns), axis=1)
-    while episodes.working.any():
-        live = np.flatnonzero(episodes.working)
-        episodes.step(empty(episodes.n))
-        over = episodes.states[live, sim.PHASE] == sim.DONE
-        at = np.where(over, ends[live], episodes.view.decision[live])
-        now = episodes.states[live, sim.MID2, None].astype(np.float64)
-        mids[live] = np.where(columns >= at[:, None], now, mids[live])  # what a halt leaves out keeps the one before
-    return mids, ends
+    mids = np.repeat(episodes.view.mid2[slots, None], len(columns), axis=1)
+    lots = np.zeros_like(mids)
+    while (live := episodes.working[slots]).any():
+        episodes.step(hold)
+        at, view = slots[live], episodes.view
+        over = episodes.states[at, sim.PHASE] == sim.DONE
+        later = columns >= np.where(over, ends[live], view.decision[at])[:, None]
+        mids[live] = np.where(later, view.mid2[at, None], mids[live])
+        lots[live] += later * view.v_against[at, None]
+    return Paths(mids, lots, ends)
 
 
 class Hindsight:
@@ -109,10 +110,10 @@ class Hindsight:
         parts = []
         for first in range(0, len(plan), 256):
             part = plan.take(slice(first, first + 256))
-            parts.append(undisturbed_mids(make(len(part)), part))
-        width = max(mids.shape[1] for mids, _ in parts)
-        wide = [np.pad(mids, ((0, 0), (0, width - mids.shape[1])), "edge") for mids, _ in parts]
-        self.mids, self.ends = np.concatenate(wide), np.concatenate([ends for _, ends in parts])
+            parts.append(undisturbed(make(len(part)), part))
+        width = max(one.mids.shape[1] for one in parts)
+        wide = [np.pad(one.mids, ((0, 0), (0, width - one.mids.shape[1])), "edge") for one in parts]
+        self.mids, self.ends = np.concatenate(wide).astype(np.float64), np.concatenate([one.ends for one in parts])
         self.means = future_means(self.mids, self.ends)
         self.slots = np.zeros(n, np.int64)
 
@@ -153,7 +154,7 @@ class Hindsight:
         return np.concatenate([alone, left[:, None] * alone], axis=1).astype(np.float32)
 
 
-class HindsightVec:
+class HindsightVec(AppendedVec):
     """An environment whose observations end in what the critic alone sees: the last `hindsight_size` entries.
 
     Parameters
@@ -165,22 +166,4 @@ class HindsightVec:
     hindsight_size = SIZE
 
     def __init__(self, env: Any) -> None:
-        self.env = env
-        self.n, self.observation_size = env.n, env.observation_size + SIZE
-        name = "n_actions" if hasattr(env, "n_actions") else "action_size"
-        setattr(self, name, getattr(env, name))
-        self.take_metrics, self.progress, self.state = env.take_metrics, env.progress, env.state
-
-    def _seen(self, obs: Float32) -> Float32:
-        return np.concatenate([obs, self.env.hindsight()], axis=1)
-
-    def reset(self, seed: int) -> Float32:
-        return self._seen(self.env.reset(seed))
-
-    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
-        """As the environment's own."""
-        obs, *rest = self.env.step(actions)
-        return (self._seen(obs), *rest)
-
-    def restore(self, state: dict[str, Any]) -> Float32:
-        return self._seen(self.env.restore(state))
+        super().__init__(env, env.hindsight, SIZE)

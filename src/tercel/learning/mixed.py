@@ -98,8 +98,10 @@ class DrawnOrdersVec(ExecutionVec):
                 episodes.vary(*self.now.worlds(self.task, len(episodes.source.worlds_k)))
             return episodes
 
-        self.hindsight = None
-        self.hindsight = Hindsight(self._draw(seed, 0, self.pool), self.task.side == 0, make, self.n, self.unit)
+        self.hindsight, turn = None, self.task.side == 0
+        each = 2 if turn else 1  # a buy and a sell of one market follow each other
+        plan = self._draw(seed, 0, each * self.pool).take(slice(None, None, each))
+        self.hindsight = Hindsight(plan, turn, make, self.n, self.unit)
 
     def restart(self, which: Ints) -> Float32:
         """As :meth:`ExecutionVec.restart`; the rival executes the new episodes at once, to their ends."""

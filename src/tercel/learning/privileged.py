@@ -22,16 +22,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.arrays import Bools, Float32, Floats, Ints
+from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.experiment import without_orders
 from tercel.evaluation.sampling import Sampler
 from tercel.execution import columns as c
-from tercel.execution.intent import empty
 from tercel.execution.task import Task
+from tercel.learning.appended import AppendedVec
+from tercel.learning.hindsight import undisturbed
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec
-from tercel.learning.port import Foresees, Masked, Restorable, State
+from tercel.learning.port import Foresees, State
 from tercel.market.simulator.source import Source
 
 SPANS: Final = (1, 3, 10)
@@ -75,18 +75,10 @@ class Foreseen(DrawnOrdersVec):
 
     def _look_ahead(self, plan: Plan, which: Ints) -> None:
         """Keep the mid at every decision of the twins, and the lots against the own side up to it."""
-        ahead, hold = self._ahead, empty(self.n)
-        ahead.start(without_orders(plan), which)
-        self._make_room(int(ahead.view.decisions[which].max()) + 1)
-        columns = np.arange(self._mids.shape[1])
-        self._mids[which], self._lots[which] = ahead.view.mid2[which, None], 0
-        while ahead.working.any():
-            live = np.flatnonzero(ahead.working)
-            ahead.step(hold)
-            view = ahead.view
-            later = columns >= view.decision[live, None]  # those left out in a halt keep the one before
-            self._mids[live] = np.where(later, view.mid2[live, None], self._mids[live])
-            self._lots[live] += later * view.v_against[live, None]
+        paths = undisturbed(self._ahead, plan, which)
+        self._make_room(paths.mids.shape[1])
+        short = ((0, 0), (0, self._mids.shape[1] - paths.mids.shape[1]))
+        self._mids[which], self._lots[which] = (np.pad(a, short, "edge") for a in (paths.mids, paths.lots))
 
     def _make_room(self, width: int) -> None:
         """Let the paths hold so many decisions: horizons may be drawn longer than the task's."""
@@ -143,7 +135,7 @@ class ForeseenVec(MixedVec):
             part.until = frames
 
 
-class PrivilegedVec:
+class PrivilegedVec(AppendedVec):
     """`env` with its foresight appended to the observation: for teachers, and for them alone.
 
     Parameters
@@ -160,35 +152,4 @@ class PrivilegedVec:
     def __init__(self, env: Any) -> None:
         if not isinstance(env, Foresees):
             raise ConfigError("an environment with foresight", type(env).__name__, "build it with ForeseenVec")
-        self.env: Any = env
-        self.n, self.n_actions = int(env.n), int(env.n_actions)
-        self._plain = int(env.observation_size)
-        self.observation_size = self._plain + env.foresight_size
-        if isinstance(env, Masked):
-            self.mask = env.mask
-        if isinstance(env, Restorable):
-            self.state, self.restore = env.state, self._restore
-
-    def reset(self, seed: int) -> Float32:
-        return self._seen(self.env.reset(seed))
-
-    def step(self, actions: Ints) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
-        """As the environment's own."""
-        obs, reward, done, info = self.env.step(actions)
-        return self._seen(obs), reward, done, info
-
-    def take_metrics(self) -> dict[str, float]:
-        """The environment's, if it has some."""
-        own: dict[str, float] = getattr(self.env, "take_metrics", dict)()
-        return own
-
-    def progress(self, frames: int) -> None:
-        """Passed on to an environment with a curriculum."""
-        if hasattr(self.env, "progress"):
-            self.env.progress(frames)
-
-    def _seen(self, obs: Float32) -> Float32:
-        return np.concatenate([obs, self.env.foresight()], axis=1)
-
-    def _restore(self, state: State) -> Float32:
-        return self._seen(self.env.restore(state))
+        super().__init__(env, env.foresight, env.foresight_size)
