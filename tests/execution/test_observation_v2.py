@@ -100,7 +100,7 @@ def test_what_is_stacked_is_what_was_seen_before():
     before = [np.zeros((6, 6), np.int64)] * 3
     while episodes.working.all():
         view = episodes.view
-        past = view.m[:, c.PAST0 :].reshape(6, 3, 6)
+        past = view.m[:, c.PAST0 : c.AGE_NS].reshape(6, 3, 6)
         np.testing.assert_array_equal(past, np.stack(before, axis=1))
         before = [view.m[:, columns].copy(), *before[:2]]
         episodes.step(build("peg_behind").decide(view))
@@ -109,7 +109,7 @@ def test_what_is_stacked_is_what_was_seen_before():
 
 def test_stacked_entries_follow_the_plain_ones():
     view = random_views(60, 4)
-    view.m[:, c.PAST0 :] = np.random.default_rng(1).integers(0, 500, (60, 18))
+    view.m[:, c.PAST0 : c.AGE_NS] = np.random.default_rng(1).integers(0, 500, (60, 18))
     one, four = observer("v2"), observer("v2", 4)
     assert four.size == one.size + 15 == len(set(four.entries))
     o = four.encode(view)

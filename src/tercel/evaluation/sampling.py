@@ -12,8 +12,8 @@ Sampler = Callable[[int, int, int], Plan]
 def bank_sampler(task: Task, quantity: int, worlds: int, warmup_ns: int | None = None) -> Sampler:
     """Training episodes from a bank of warmed books, each with a stream of its own.
 
-    They warm up for one decision interval (the first observation shows its flow). Their seeds are negative: no
-    judged episode, whatever its seed, is ever trained upon.
+    They warm up for one decision interval (the first observation shows its flow), or for `warmup_ns`. Their seeds are
+    negative: no judged episode, whatever its seed, is ever trained upon.
     """
     interval = task.horizon_ns // task.decisions if warmup_ns is None else warmup_ns
 

@@ -89,7 +89,17 @@ DRIFT: Final = RV_LONG + 1
 PAST0: Final = DRIFT + 1
 """What the decision intervals before the last one showed, `PAST_FEATURES` columns an interval, the youngest first:
 volume with and against, order flow imbalance, variance, events, drift; zeros where the order is younger."""
-MX: Final = PAST0 + PAST_WORDS
+AGE_NS: Final = PAST0 + PAST_WORDS
+"""Nanoseconds since the warm-up began, long before the arrival: what the next three columns add up over."""
+LONG_SAME: Final = AGE_NS + 1
+"""Aggressor lots on the task's side since the warm-up began, own trades excluded."""
+LONG_AGAINST: Final = AGE_NS + 2
+"""Aggressor lots against the task's side since the warm-up began."""
+LONG_OFI: Final = AGE_NS + 3
+"""Order flow imbalance since the warm-up began, lots, positive towards the task's side."""
+SEEN_AGAINST: Final = AGE_NS + 4
+"""Aggressor lots against the task's side since arrival: what resting orders could have been filled by."""
+MX: Final = AGE_NS + 5
 """Number of market columns."""
 
 # the rest of the numbered columns, and all names in order
@@ -102,7 +112,7 @@ FAR2, FAR3, FAR4, FAR5 = (FAR1 + k for k in range(1, LEVELS))
     PAST_SAME1, PAST_AGAINST1, PAST_OFI1, PAST_RV1, PAST_EVENTS1, PAST_DRIFT1,
     PAST_SAME2, PAST_AGAINST2, PAST_OFI2, PAST_RV2, PAST_EVENTS2, PAST_DRIFT2,
     PAST_SAME3, PAST_AGAINST3, PAST_OFI3, PAST_RV3, PAST_EVENTS3, PAST_DRIFT3,
-) = range(PAST0, MX)  # fmt: skip
+) = range(PAST0, AGE_NS)  # fmt: skip
 
 X_NAMES: Final = (
     *("side", "qty0", "left", "decision", "decisions", "time_left_ns", "horizon_ns"),
@@ -121,4 +131,5 @@ M_NAMES: Final = (
         for back in range(1, PAST_INTERVALS + 1)
         for what in ("same", "against", "ofi", "rv", "events", "drift")
     ),
+    *("age_ns", "long_same", "long_against", "long_ofi", "seen_against"),
 )

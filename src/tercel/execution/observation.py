@@ -135,6 +135,11 @@ def observe_market(b: Packed, k: Longs, m: Longs) -> None:
     m[c.DRIFT] = side * (s.mid2 - s.seen_mid2)
     for j in range(sim.PAST_WORDS):
         m[c.PAST0 + j] = k[sim.PAST + j]
+    m[c.AGE_NS] = s.now - s.began_ns
+    m[c.LONG_SAME] = s.bought if side > 0 else s.sold
+    m[c.LONG_AGAINST] = s.sold if side > 0 else s.bought
+    m[c.LONG_OFI] = side * s.ofi
+    m[c.SEEN_AGAINST] = s.sold - s.arrived_sold if side > 0 else s.bought - s.arrived_bought
     for j in range(sim.PAST_WORDS - 1, sim.PAST_FEATURES - 1, -1):
         k[sim.PAST + j] = k[sim.PAST + j - sim.PAST_FEATURES]
     k[sim.PAST], k[sim.PAST + 1], k[sim.PAST + 2] = m[c.V_SAME], m[c.V_AGAINST], m[c.OFI]

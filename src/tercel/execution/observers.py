@@ -13,6 +13,7 @@ from tercel.core.names import offer
 from tercel.execution import columns as c
 from tercel.execution.observation import OBS_NAMES, OBS_SIZE
 from tercel.execution.observation_v2 import MOST, OBS2_NAMES, STACKED, encode_v2_rows
+from tercel.execution.observation_v3 import SLOW_NAMES, encode_v3_rows
 from tercel.execution.view import View
 
 FROM_FILE: Final = "tercel_own_"
@@ -42,19 +43,23 @@ def _v1(view: View) -> Float32:
     return np.asarray(view.obs, np.float32)
 
 
-def _v2(stack: int) -> Observer:
-    """The second observation of so many decision intervals."""
+def _stacked(name: str, stack: int) -> Observer:
+    """The second observation, or the third, of so many decision intervals."""
     past = tuple(f"{what}_{back}_ago" for back in range(1, stack) for what in STACKED)
+    more, rows = ((), encode_v2_rows) if name == "v2" else (SLOW_NAMES, encode_v3_rows)
+    names = OBS2_NAMES + past + more
 
     def encode(view: View) -> Float32:
-        out = np.empty((view.n, len(OBS2_NAMES) + len(past)), np.float32)
-        encode_v2_rows(view.x, view.m, out)
+        out = np.empty((view.n, len(names)), np.float32)
+        rows(view.x, view.m, out)
         return out
 
-    return Observer("v2", OBS2_NAMES + past, encode, stack)
+    return Observer(name, names, encode, stack)
 
 
-OBSERVERS: Final = ("v1", "v2")
+SLOW: Final = "v3"
+"""The observation that looks back to before the arrival."""
+OBSERVERS: Final = ("v1", "v2", SLOW)
 
 
 def observer(name: str | Eyes, stack: int = 1) -> Observer:
@@ -76,15 +81,17 @@ def observer(name: str | Eyes, stack: int = 1) -> Observer:
     """
     if not isinstance(name, str):
         if stack != 1:
-            raise ConfigError(f"a stack of 1 to 1 for observation {name_of(name)}", f"{stack}", "v2 can be stacked")
+            raise ConfigError(
+                f"a stack of 1 to 1 for observation {name_of(name)}", f"{stack}", "v2 and v3 can be stacked"
+            )
         return _own(name)
     if name not in OBSERVERS:
         remedy = "pass the function itself" if is_own_name(name) else offer(name, OBSERVERS)
         raise UnknownNameError(f"one of {', '.join(OBSERVERS)}", f"observation {name!r}", remedy)
-    most = MOST if name == "v2" else 1
+    most = 1 if name == "v1" else MOST
     if not 1 <= stack <= most:
-        raise ConfigError(f"a stack of 1 to {most} for observation {name}", f"{stack}", "v2 can be stacked")
-    return Observer("v1", OBS_NAMES, _v1) if name == "v1" else _v2(stack)
+        raise ConfigError(f"a stack of 1 to {most} for observation {name}", f"{stack}", "v2 and v3 can be stacked")
+    return Observer("v1", OBS_NAMES, _v1) if name == "v1" else _stacked(name, stack)
 
 
 def is_own_name(name: str) -> bool:

@@ -186,7 +186,13 @@ class View:
     def past(self) -> Ints:
         """(n, 3, 6) the intervals before the last one, the youngest first: volume with and against, order flow
         imbalance, variance, events, drift."""
-        return self.m[:, c.PAST0 :].reshape(self.n, PAST_INTERVALS, PAST_FEATURES)
+        return self.m[:, c.PAST0 : c.AGE_NS].reshape(self.n, PAST_INTERVALS, PAST_FEATURES)
+
+    age_ns = _Market(c.AGE_NS, "Nanoseconds since the warm-up began, long before the arrival.")
+    long_same = _Market(c.LONG_SAME, "Aggressor lots on the task's side since the warm-up began.")
+    long_against = _Market(c.LONG_AGAINST, "Aggressor lots against the task's side since the warm-up began.")
+    long_ofi = _Market(c.LONG_OFI, "Order flow imbalance since the warm-up began, lots, towards the task's side.")
+    seen_against = _Market(c.SEEN_AGAINST, "Aggressor lots against the task's side since arrival.")
 
     @property
     def tradable(self) -> Bools:

@@ -61,6 +61,10 @@ _NAMED: Final = {
     "rv_long": "squared half ticks, usually",
     "events": "events",
     "drift": "half ticks moved its way",
+    "long_same": "lots taken on its side since the warm-up",
+    "long_against": "lots taken against it since the warm-up",
+    "long_ofi": "order flow imbalance since the warm-up",
+    "seen_against": "lots taken against it since arrival",
 }
 
 

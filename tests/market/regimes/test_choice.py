@@ -7,7 +7,7 @@ import pytest
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.market.flow.preset import load
-from tercel.market.regimes.choice import chosen, default_chain, with_chosen
+from tercel.market.regimes.choice import chosen, default_chain, drawn_chain, with_chosen
 from tercel.market.regimes.law import LONGEST_S, RegimeChain, RegimeScript, Season
 from tercel.market.simulator.source import reactive
 
@@ -64,6 +64,19 @@ def test_the_long_chain_stays_for_as_long_as_an_order(preset) -> None:  # type: 
     stays = dict(zip(law.states, 1 / np.array(law.rates).sum(axis=1), strict=True))
     assert stays["trending"] == pytest.approx(1800.0)
     assert stays["flash_crash"] == pytest.approx(300.0)
+
+
+def test_drawn_markets_keep_their_liquidity_and_lean_to_both_sides(preset) -> None:  # type: ignore[no-untyped-def]
+    law, season = chosen("drawn", preset)
+    assert isinstance(law, RegimeChain)
+    assert season is None
+    assert law.own == drawn_chain().own, "the same markets in every process"
+    factors = [one.phases[0].factors for one in law.regimes]
+    assert len(set(factors)) == len(factors) > 50
+    leans = [one.lean for one in factors]
+    assert min(leans) < -0.1 < 0.1 < max(leans)
+    assert 0.5 < leans.count(0.0) / len(leans) < 0.9
+    assert not any(map(sum, law.rates)), "none gives way to another"
 
 
 def test_a_file_says_regimes_of_its_own(tmp_path: Path, preset) -> None:  # type: ignore[no-untyped-def]

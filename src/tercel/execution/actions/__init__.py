@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tercel.core.names import check_known
 from tercel.execution.actions import allocation, fraction, level, levers, override, placement, residual, sized
 from tercel.execution.actions.choice import refuse_unknown
+from tercel.execution.actions.guard import guarded
 from tercel.execution.intent import Intents
 from tercel.execution.view import View
 
@@ -51,7 +52,8 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     name : str
         One of `SETS`.
     parameters : mapping, optional
-        Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none.
+        Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none. ``guard`` = [late,
+        resume] puts a guard behind any of them (`execution.actions.guard`).
 
     Raises
     ------
@@ -63,10 +65,14 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     >>> action_set("placement").size, action_set("residual", {"base": "peg_behind"}).continuous
     (8, True)
     """
+    given = dict(parameters or {})
+    thresholds = given.pop("guard", None)
     if name in _MADE:
-        made = _MADE[name](parameters or {})
-        return ActionSet(name, made.labels, made.decode, made.continuous)
-    check_known(name, SETS, said=f"actions {name!r}")
-    refuse_unknown(parameters or (), (), name)
-    plain: Any = _PLAIN[name]
-    return ActionSet(name, plain.LABELS, plain.decode, name == "allocation")
+        made = _MADE[name](given)
+        actions = ActionSet(name, made.labels, made.decode, made.continuous)
+    else:
+        check_known(name, SETS, said=f"actions {name!r}")
+        refuse_unknown(given, (), name)
+        plain: Any = _PLAIN[name]
+        actions = ActionSet(name, plain.LABELS, plain.decode, name == "allocation")
+    return actions if thresholds is None else actions._replace(decode=guarded(actions.decode, thresholds))

@@ -5,7 +5,8 @@ Schedules that rest first: `twap_repeg`, `twap_cross`, `vwap_cross`, `pov_passiv
 All of them say, as in `schedule`, how many lots should be done by now and how many by the end of the coming interval,
 and rest the difference at (or a tick behind) the own touch. They differ in the schedule and in when arrears cross:
 
-    twap_repeg    never before the horizon: arrears and slice stand at today's touch, moved along at every decision
+    twap_repeg    never before the horizon: arrears and slice stand at today's touch, moved along at every decision;
+                  it may show more the later it is
     twap_cross    what exceeds a tolerance, in slices; 0 crosses at once, many slices only at the end
     vwap_cross    the same, in step with the market's volume
     pov_passive   a fixed percentage of the volume that others trade, with the same tolerance
@@ -95,14 +96,24 @@ class _Passive(Tunable):
 
 @dataclass(frozen=True, eq=False)
 class TwapRepeg(_Passive):
-    """Arrears and the coming slices rest at the touch, wherever it goes; the horizon order takes what is left."""
+    """Arrears and the coming slices rest at the touch, wherever it goes; the horizon order takes what is left.
+
+    An order whose fills are slow shows more: with `catch_up`, so many slices more for each slice of arrears.
+
+    >>> from tercel.testing.strategy import view_of
+    >>> view = view_of(qty0=600, left=[590, 580], decision=2, decisions=60)
+    >>> TwapRepeg({"behind": -30.0, "catch_up": 5.0}).decide(view)[:, 6].tolist()
+    [70, 10]
+    """
 
     name: ClassVar[str] = "twap_repeg"
-    layout: ClassVar[Layout] = Layout("twap_repeg", _AHEAD, _SCALE)
+    layout: ClassVar[Layout] = Layout("twap_repeg", {**_AHEAD, "catch_up": 0.0}, {**_SCALE, "catch_up": 3.0})
 
     def decide(self, view: View) -> Intents:
         """Rest what is missing to the line."""
         due, target = self._line(view)
+        slow = np.maximum(self.value("catch_up"), 0.0) * np.maximum(due - view.done, 0)
+        target = np.minimum(target + np.floor(slow + 0.5).astype(np.int64), view.qty0)
         return rest_ahead(due, target, np.full(view.n, NEVER), self._behind(), view)
 
 

@@ -11,6 +11,7 @@ from tercel.evaluation.market import OTHER_HOURS, TRAINING_STEP_NS, build_market
 from tercel.evaluation.sampling import Sampler, bank_sampler
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.windows import tape_plan, tape_sampler
+from tercel.execution.observers import SLOW
 from tercel.execution.task import Task
 from tercel.learning.agent.config import AgentConfig, span
 from tercel.market.flow import preset as presets
@@ -102,13 +103,15 @@ def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
     """The preset, once for each choice of regimes."""
     preset, task, section = presets.load(name), config.task.task, config.market
     law, quantity = law_for(preset, section.impact or None), task.lots(preset.volume_per_s)
-    interval_ns = task.horizon_ns // task.decisions
+    # an observation that looks back to before the arrival needs a market that ran as long as where it will be used
+    slow = config.policy.observation == SLOW
+    warmup_ns = task.warmup_ns if slow else task.horizon_ns // task.decisions
     banks = [
         _bank(type(preset), preset.model_dump_json(), n, seed, law)
         for n, seed in ((section.worlds, 0), (min(VALIDATION_WORLDS, section.worlds), BANK))
     ]
     episodes = config.validation.episodes
-    plan = seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(banks[1].worlds_b), interval_ns)
+    plan = seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(banks[1].worlds_b), warmup_ns)
     made = []
     for regimes, loss_weight in zip(section.laws, section.regime_stakes or (1.0,) * len(section.laws), strict=True):
         training, validation = (with_chosen(bank, regimes, preset, task.horizon_s / 3) for bank in banks)
@@ -119,7 +122,7 @@ def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
                 task,
                 training,
                 validation,
-                bank_sampler(task, quantity, len(training.worlds_b)),
+                bank_sampler(task, quantity, len(training.worlds_b), warmup_ns),
                 plan,
                 float(getattr(preset, "mean_spread_ticks", 1.0)),
                 {"market": preset.name, **({"regimes": regimes} if regimes else {})},

@@ -1,4 +1,6 @@
-"""Regimes as a person names them: `chain`, `long_chain`, `season`, a named regime, or a file.
+"""Regimes as a person names them: `chain`, `long_chain`, `drawn`, `season`, a named regime, or a file.
+
+`drawn`: an episode's market has a liquidity of its own, drawn from a table, and keeps it (:func:`drawn_chain`).
 
 A file is TOML:
 
@@ -26,6 +28,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tercel.core.errors import ConfigError, UnknownNameError
@@ -35,11 +38,12 @@ from tercel.core.validated import validated
 from tercel.market.flow.preset import Preset, load
 from tercel.market.regimes.factors import Factors
 from tercel.market.regimes.law import LONGEST_S, Law, RegimeChain, RegimeScript, Season, with_regimes
-from tercel.market.regimes.named import NAMED, PLAIN, Phase, Regime
+from tercel.market.regimes.named import NAMED, PLAIN, Phase, Regime, steady
 from tercel.market.simulator.source import Source
 
 CHAIN: Final = "chain"
 LONG_CHAIN: Final = "long_chain"
+DRAWN: Final = "drawn"
 SEASON: Final = "season"
 
 _STAYS_S: Final = {
@@ -68,6 +72,29 @@ def default_chain(stays_s: Mapping[str, float] = _STAYS_S) -> RegimeChain:
         for i, stays in stays_s.items()
     ]
     return RegimeChain(tuple(stays_s), rates)
+
+
+_DRAWN_FROM: Final = {"limit": (0.5, 1.5), "market": (0.4, 1.5), "cancel": (0.7, 1.4), "pace": (0.5, 2.0)}
+"""Ranges of the factors, each drawn evenly in its logarithm."""
+_LEANS: Final = 0.25
+"""Share of the markets that lean to one side all along, by up to `_LEAN`."""
+_LEAN: Final = 0.2
+
+
+def drawn_chain(markets: int = 96) -> RegimeChain:
+    """The chain of markets whose liquidity is drawn: each episode has one of so many, and keeps it.
+
+    >>> drawn_chain().regimes[0].phases[0].factors == drawn_chain().regimes[0].phases[0].factors
+    True
+    """
+    rng = np.random.default_rng(0)
+    own = {}
+    for number in range(markets):
+        factors = {name: low * (high / low) ** rng.random() for name, (low, high) in _DRAWN_FROM.items()}
+        lean = rng.uniform(-_LEAN, _LEAN) if rng.random() < _LEANS else 0.0
+        name = f"{DRAWN}_{number}"
+        own[name] = steady(name, Factors(**factors, lean=lean))
+    return RegimeChain(tuple(own), [[0.0] * markets] * markets, [1 / markets] * markets, own)
 
 
 class _Text(BaseModel):
@@ -148,7 +175,8 @@ def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None
     Parameters
     ----------
     words : str
-        `chain`, `long_chain`, `season`, the name of a regime, a .toml file; one law at most, and a season beside it.
+        `chain`, `long_chain`, `drawn`, `season`, the name of a regime, a .toml file; one law at most, and a season
+        beside it.
     preset : Preset
         Whose season it is.
     onset_s : float
@@ -167,12 +195,14 @@ def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None
             new = default_chain(), None
         elif word == LONG_CHAIN:
             new = default_chain(_STAYS_LONG_S), None
+        elif word == DRAWN:
+            new = drawn_chain(), None
         elif word.endswith(".toml"):
             new = read(Path(word), preset)
         elif word in NAMED:
             new = RegimeScript([(onset_s if NAMED[word].passes_s else -LONGEST_S, word)]), None
         else:
-            known = ", ".join((CHAIN, LONG_CHAIN, SEASON, *NAMED))
+            known = ", ".join((CHAIN, LONG_CHAIN, DRAWN, SEASON, *NAMED))
             raise UnknownNameError(f"regimes among {known}, or a .toml file", repr(word), "separate two with a comma")
         if (law and new[0]) or (season and new[1]):
             raise ConfigError("one law of regimes and one season", words, "leave one out")

@@ -1,0 +1,94 @@
+"""Observation-v3: how the order fares, and the market before it came; the second observation stands in front."""
+
+import math
+
+import numpy as np
+
+from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.execution import columns as c
+from tercel.execution.observation_v3 import SLOW_NAMES
+from tercel.execution.observers import observer
+from tercel.execution.strategies import build
+from tercel.execution.task import Task
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.source import reactive
+from tercel.testing.strategy import random_views, view_of
+
+MINUTE = 60 * 10**9
+
+
+def slow(view):
+    return dict(zip(SLOW_NAMES, observer("v3").encode(view)[0, -len(SLOW_NAMES) :].tolist(), strict=True))
+
+
+def test_the_second_observation_stands_in_front():
+    view = random_views(80, 2)
+    for stack in (1, 4):
+        whole, front = observer("v3", stack), observer("v2", stack)
+        assert whole.entries == front.entries + SLOW_NAMES
+        o = whole.encode(view)
+        np.testing.assert_array_equal(o[:, : front.size], front.encode(view))
+        assert np.isfinite(o).all()
+
+
+def test_what_it_says_in_numbers():
+    levels = {f"{side}{k}": 20 for side in ("own", "far") for k in range(1, 6)}
+    # half of ten intervals of a minute are over, and ten more went by before the arrival
+    view = view_of(
+        qty0=100, left=60, decision=5, decisions=10, horizon_ns=10 * MINUTE, time_left_ns=5 * MINUTE,
+        age_ns=15 * MINUTE,
+        v_seen=200, seen_against=160, long_same=150, long_against=450, long_ofi=-600, **levels,
+    )  # fmt: skip
+    expected = {
+        "fill_rate": math.log((40 / 5) / (60 / 5)),
+        "fill_share": 40 / 200,
+        "flow_to_come": math.log1p(450 / 15 * 5 / 60),
+        "pace": math.log((200 / 5) / (600 / 15)),
+        "lean": -0.5,
+        "lean_since_arrival": (40 - 160) / 200,
+        "long_order_flow_imbalance": -math.log1p(600 / 15 / 20),
+    }
+    found = slow(view)
+    for name, value in expected.items():
+        assert abs(found[name] - value) < 1e-6, name
+
+
+def test_nothing_is_late_at_arrival_and_no_fill_is_the_lowest_rate():
+    assert slow(view_of(qty0=100, left=100, decision=0, decisions=10))["fill_rate"] == 0.0
+    assert slow(view_of(qty0=100, left=100, decision=1, decisions=10))["fill_rate"] == -4.0
+
+
+def test_columns_are_what_the_intervals_add_up_to():
+    """Over whole episodes: since arrival, the sums of what each decision saw of the interval before it."""
+    preset = presets.load("csco")
+    task = Task(horizon_s=300.0, decisions=10)
+    episodes = Episodes(reactive(preset, 2, settle_s=300.0), task, 6)
+    episodes.start(seeded_plan(task, task.lots(preset.volume_per_s), 5, 0, 6, 2))
+    first = episodes.view.m.copy()
+    assert (first[:, c.AGE_NS] >= round(task.warmup_s * 1e9)).all()
+    assert (first[:, c.LONG_SAME] + first[:, c.LONG_AGAINST] > 0).all()
+    seen = np.zeros((6, 3), np.int64)
+    columns = [c.V_SAME, c.V_AGAINST, c.OFI]
+    while episodes.working.all():
+        view = episodes.view
+        if view.decision[0] > 0:
+            seen += view.m[:, columns]
+        np.testing.assert_array_equal(view.seen_against, seen[:, 1])
+        since = (
+            view.m[:, [c.LONG_SAME, c.LONG_AGAINST, c.LONG_OFI]] - first[:, [c.LONG_SAME, c.LONG_AGAINST, c.LONG_OFI]]
+        )
+        np.testing.assert_array_equal(since, seen)
+        assert (view.age_ns - first[:, c.AGE_NS] == task.horizon_ns - view.time_left_ns).all()
+        episodes.step(build("twap_take").decide(view))
+    assert seen.any()
+
+
+def test_buying_and_selling_look_alike():
+    """The mirrored market gives the same entries."""
+    preset = presets.load("csco")
+    task = Task(side=0, horizon_s=300.0, decisions=10)
+    episodes = Episodes(reactive(preset, 2, settle_s=300.0), task, 4)
+    episodes.start(seeded_plan(task, 10, 5, 0, 4, 2, 30 * 10**9))
+    buy, sell = episodes.view.m[0::2], episodes.view.m[1::2]
+    np.testing.assert_array_equal(buy[:, c.LONG_SAME], sell[:, c.LONG_AGAINST])
+    np.testing.assert_array_equal(buy[:, c.LONG_OFI], -sell[:, c.LONG_OFI])
