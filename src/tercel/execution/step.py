@@ -164,7 +164,8 @@ def begin(
     interval = s.horizon_ns // max(s.decisions, 1)
     s.due_ns = s.began_ns
     run(b, k, flow, tape)
-    s.variance = 0  # long volatility is that of the warm-up and the episode, however long the world ran before
+    # long volatility and slow flow are those of the warm-up and the episode, however long the world ran before
+    s.variance = s.bought = s.sold = s.ofi = 0
     s.due_ns = max(start - interval, s.began_ns)
     run(b, k, flow, tape)
     begin_interval(k)

@@ -159,8 +159,9 @@ class Follower:
         k[sim.MAKER_FEE : sim.TAKER_RATE + 1] = self.listing.fees
         k[sim.BEGAN_NS] = began = max(start_ns - warmup_ns, self.began_ns)
         k[sim.SEEN : sim.SEEN + 6] = self.tallies(max(start_ns - interval_ns, began))
-        before = self.tallies(began)[sim.VARIANCE - sim.EVENTS]
-        k[[sim.VARIANCE, sim.SEEN + 4]] -= before
+        before = self.tallies(began)[1:5]  # long volatility and slow flow count from there
+        k[sim.BOUGHT : sim.VARIANCE + 1] -= before
+        k[sim.SEEN + 1 : sim.SEEN + 5] -= before
         k[sim.ARRIVED : sim.ARRIVED + 5] = k[sim.EVENTS : sim.EVENTS + 5]
         k[sim.NOW] = k[sim.START_NS] = max(start_ns, self.now_ns)
         k[[sim.ARRIVAL_MID2, sim.DECISION_MID2]] = k[sim.MID2]
