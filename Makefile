@@ -36,7 +36,7 @@ help: ## say what can be made (the default)
 setup: $(DEV) ## make .venv with the core, torch and every development tool
 	@echo "[set-up] ready: . $(BIN)/activate" >&2
 
-run: $(CORE) ## the main job: train PPO and DQN on the default market, judge them, print the table
+run: $(CORE) ## the main job: train up from a tuned rule on the default market, judge, print the table and a verdict
 	@$(BIN)/tercel run $(ARGS)
 
 demo: $(TRADE) ## the whole loop on the embedded default: signals, posture, agents, limits, exchange, cost feedback

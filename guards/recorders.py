@@ -59,7 +59,7 @@ GUARDS: Final = {
     "options": Guard("every option of every command", options),
     "shapes": Guard("keys and types of the object of every command that is cheap", shapes),
     "journal": Guard("the journal of `tercel trade run --demo`", _journal),
-    "run": Guard("what `tercel run --quick --seed 1` leaves", _run, ("*ppo*", "*dqn*", "result.json/notes")),
+    "run": Guard("what `tercel run --quick --seed 1` leaves", _run, ("*trained*", "result.json/notes")),
     "evaluate": Guard("what `tercel agent evaluate default --episodes 64` leaves", _evaluate),
 }
 

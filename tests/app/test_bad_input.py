@@ -146,7 +146,7 @@ def test_a_run_remembers_its_terms(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [None, {"task": None}, {"episodes": "x"}, {"episodes": 0}, {"seeds": -1}, {"seeds": True}, {"ppo_frames": 1.5}],
+    [None, {"task": None}, {"episodes": "x"}, {"episodes": 0}, {"seeds": -1}, {"seeds": True}, {"frames": 1.5}],
 )
 def test_a_damaged_run_file_is_told(tmp_path: Path, change: dict[str, Any] | None) -> None:
     settings_file(tmp_path, change)

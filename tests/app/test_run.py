@@ -24,8 +24,8 @@ from tercel.market.tape import Lake
 from tercel.testing.lake import DAYS, simulated_lake
 
 ROOT = Path(__file__).resolve().parents[2]
-LEARNED = ["default", "ppo", "dqn"]
-TRAINED = ["ppo-1000", "dqn-1000"]
+LEARNED = ["default", "trained"]
+TRAINED = ["trained-1000"]
 KEYS = {
     *("is_bps", "spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps", "timing_risk_bps"),
     *("passive_share", "adaptability"),
@@ -185,9 +185,7 @@ def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str,
 
 # -- stopped and resumed ----------------------------------------------------------------------------------------------
 
-SMALL = RunSettings(
-    market="csco-santa-fe", quick=True, seed=3, episodes=8, seeds=1, ppo_frames=65_536, dqn_frames=65_536, task=Task()
-)
+SMALL = RunSettings(market="csco-santa-fe", quick=True, seed=3, episodes=8, seeds=1, frames=65_536, task=Task())
 
 
 def prepared(folder: Path) -> Path:
@@ -196,7 +194,7 @@ def prepared(folder: Path) -> Path:
     return folder
 
 
-TRAININGS = ("ppo-3000", "dqn-3000")
+TRAININGS = ("trained-3000",)
 
 
 def metrics(folder: Path, training: str) -> list[str]:
@@ -221,7 +219,7 @@ def stop(folder: Path, how: str) -> tuple[int, str, str]:
         return all(len(states) > 2 or is_done(folder / "policies" / one) for one, states in seen.items())
 
     try:
-        until(learned, what="updates of both trainings")
+        until(learned, what="an update of the training")
         if how == "group":
             os.killpg(process.pid, signal.SIGINT)
         else:

@@ -1,5 +1,7 @@
 """Comparisons: means and signs by hand, corrections over everything, recipes as a level, parts, pools."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -27,8 +29,10 @@ from tercel.evaluation.risk_statistics import (
     tails,
     wins,
 )
+from tercel.evaluation.sample_size import sample_size
 from tercel.execution.costs import Costs
 from tercel.stats import holm
+from tercel.stats.power import needed
 
 
 def rng(seed=0):
@@ -108,6 +112,32 @@ def test_primary_comparisons_are_held_by_themselves_whatever_else_is_entered():
     p = [row[1] for row in alone.primary]
     assert [row[0]["p_adjusted"] for row in alone.primary] == pytest.approx(holm(p))
     assert many["worse"]["p_adjusted"] != few["worse"]["p_adjusted"]
+
+
+def test_training_seeds_of_a_recipe_are_exploratory():
+    ledger = ComparisonLedger()
+    cell = compare(scores(), ["recipe", "agent"], {"recipe": ["agent"]}, ledger, rng(), {"rule"}).cell
+    assert [row[0] for row in ledger.primary] == [cell["paired"]["recipe"]["rule"]]
+
+
+def test_pairs_are_counted_together_in_the_sample_that_1_bps_needs():
+    """A pair of one difference counts as one episode; a pair with one sum says nothing of the error."""
+    generator, half_ticks = rng(), 2  # of 0.5 bps
+    pairs = generator.integers(-20, 21, 400)
+    apart, alike = np.stack([100 - pairs, pairs], axis=1).ravel(), np.repeat(pairs, 2)
+    cluster = np.repeat(np.arange(400), 2)
+    rule = replace(costs(np.zeros(800)), cluster=cluster)
+    shared = replace(costs(half_ticks * (alike + 100)), cluster=cluster)
+    found = sample_size({"rule": rule, "shared": shared}, judged=1000, orders_a_day=20.0)
+    assert found is not None
+    assert found.sd_bps == pytest.approx(2**0.5 * pairs.std(), rel=0.01)
+    assert found.episodes_for_1_bps == needed(found.sd_bps)
+    assert found.detectable_bps == pytest.approx((needed(found.sd_bps) / 1000) ** 0.5, rel=0.01)
+    assert f"{round(needed(found.sd_bps) / 20.0)} days with 20 a day; 1,000 are judged" in found.words
+    assert found.to_json()["episodes_for_1_bps"] == found.episodes_for_1_bps
+    cancelled = replace(costs(half_ticks * (apart + 100)), cluster=cluster)
+    assert sample_size({"rule": rule, "cancelled": cancelled}, judged=1000) is None  # nothing varies between pairs
+    assert sample_size({"rule": rule}, judged=1000) is None
 
 
 def false_betters(tables, dear, seed):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tercel.report.tables import COLUMNS, JudgedTable, plain_table, verdict
+from tercel.report.tables import COLUMNS, JudgedTable, plain_table, verdict, verdict_sentence
 
 
 def interval(mean: float | None, half: float = 0.3) -> dict[str, float | None]:
@@ -58,8 +58,32 @@ def test_few_clusters_are_said() -> None:
 
 def test_each_policy_is_placed_in_words() -> None:
     text = " ".join(printed(judged(), 120).split())
-    assert "ppo against twap_passive: +0.50 [+0.20, +0.80] bps: cheaper" in text
-    assert "submit_and_leave against twap_passive: -0.10 [-0.40, +0.20] bps: the interval holds zero" in text
+    assert "ppo: cheaper than twap_passive (gain +0.50 [+0.20, +0.80] bps)." in text
+    assert "submit_and_leave: no significant difference to twap_passive (gain -0.10 [-0.40, +0.20] bps)." in text
+
+
+def test_what_could_have_been_found_is_said_where_nothing_was() -> None:
+    gains = {"pov": {**interval(0.1), "power": 0.43}, "random": {**interval(2.0), "power": 0.43}}
+    assert verdict_sentence("mine", gains) == (
+        "mine: no significant difference to pov (gain +0.10 [-0.20, +0.40] bps; a true gain of 0.43 would have been "
+        "detected with 80 % power), cheaper than random (gain +2.00 [+1.70, +2.30] bps)."
+    )
+
+
+def test_verdicts_come_first_and_what_the_sample_is_last() -> None:
+    table = replace(judged(), notes=("A note.",), verdicts={"ppo": {"random": interval(0.5)}}, correlation=0.5)
+    first, *_, last = table.sentences()
+    assert first.startswith("ppo: cheaper than random")
+    assert "effective sample 400 clusters (episode seed); costs of two strategies" in last
+    assert "correlate at 0.50" in last
+
+
+def test_who_is_asked_about_stands_above_the_others() -> None:
+    table = replace(judged(), first=("twap_passive", "submit_and_leave", "nobody"))
+    assert table.names == ["twap_passive", "submit_and_leave", "ppo", "broken"]
+    lines = [line.split() for line in printed(table, 100).splitlines()]
+    at = next(number for number, line in enumerate(lines) if line[:1] == ["twap_passive"])
+    assert [line[:1] for line in lines[at : at + 4]] == [["twap_passive"], ["submit_and_leave"], [], ["ppo"]]
 
 
 def test_the_page_shows_the_gain_beside_the_cost() -> None:

@@ -76,7 +76,7 @@ class RunRequest:
 
 
 def run(request: RunRequest) -> None:
-    """Train PPO and DQN on a market, judge them against every baseline on unseen episodes, print the table."""
+    """Train up from a tuned rule, judge against the agent that ships and every rule, print the table and a verdict."""
     from tercel.cli.commands import run as command
 
     command.run(request)

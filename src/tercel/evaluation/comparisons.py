@@ -181,10 +181,14 @@ class ComparisonLedger:
             (self.primary if primary else self.rows).append((found, p))
         return found
 
-    def enter_all(self, found: Gains, primary: Collection[str] = ()) -> dict[str, dict[str, dict[str, Any]]]:
-        """Policy -> opponent -> comparison; those against `primary` opponents are primary."""
+    def enter_all(
+        self, found: Gains, primary: Collection[str] = (), beside: Collection[str] = ()
+    ) -> dict[str, dict[str, dict[str, Any]]]:
+        """Policy -> opponent -> comparison; those against `primary` opponents are primary, except of `beside`."""
         return {
-            name: {other: self.enter(gain, primary=other in primary) for other, gain in row.items()}
+            name: {
+                other: self.enter(gain, primary=other in primary and name not in beside) for other, gain in row.items()
+            }
             for name, row in found.items()
         }
 
@@ -221,13 +225,15 @@ def compare(
     rng: np.random.Generator,
     primary: Collection[str] = (),
 ) -> Compared:
-    """Each policy against everything else in a scenario; what it says against `primary` opponents is primary."""
+    """Each policy against everything else in a scenario; what it says against `primary` opponents is primary, unless
+    it is a training seed of a recipe, which has a row of its own."""
     resampled = Resampled.of(scores, rng)
+    seeds = {member for members in recipes.values() for member in members}
     found = gains(resampled, policies, recipes, rng)
     cell = {
         "episodes": len(scores),
         "is_bps": {name: one.estimate().to_json() for name, one in resampled.replicates(rng).items()},
-        "paired": ledger.enter_all(found, primary),
+        "paired": ledger.enter_all(found, primary, seeds),
     }
     return Compared(cell, resampled, found)
 

@@ -148,6 +148,7 @@ def judge(
         market=market,
         task=dict(task),
         notes=(*notes, *_notes(entries, clusters, twin_mid2_grid is None)),
+        correlation=paired_correlation(entries),
         level=level,
         resamples=resamples,
         cluster=cluster,
@@ -341,9 +342,6 @@ def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> lis
         listed = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share > 0)
         if listed:
             notes.append(f"{note}: {listed}.")
-    shared = paired_correlation(entries)
-    if shared is not None:
-        notes.append(f"Costs of two written strategies in one episode correlate at {shared:.2f} (median over pairs).")
     return notes
 
 

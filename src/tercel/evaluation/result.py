@@ -77,6 +77,8 @@ class JudgedRun:
         Nominal coverage of every interval.
     resamples : int
         Bootstrap resamples.
+    correlation : float or None
+        Of the costs of two written strategies in one episode, the median over pairs.
     out : str or None
         Folder of the run.
     """
@@ -97,6 +99,7 @@ class JudgedRun:
     level: float = 0.95
     resamples: int = 2000
     cluster: str = "episode seed"
+    correlation: float | None = None
     out: str | None = field(default=None)
 
     def to_json(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ FILE = "run.json"
 QUICK_FRAMES = 16_384
 QUICK_EPISODES = 64
 EPISODES = 1_000
-SEEDS = 3
+SEEDS = 2
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class RunSettings:
     episodes : int
         Judged episodes in a simulated market (on tape every window is judged).
     seeds : int
-        Training seeds of each learner.
-    ppo_frames, dqn_frames : int
+        Training seeds.
+    frames : int
         Decisions that each training sees.
     task : Task
         What is to be done.
@@ -66,8 +66,7 @@ class RunSettings:
     seed: int = 1
     episodes: int = EPISODES
     seeds: int = SEEDS
-    ppo_frames: int = 0
-    dqn_frames: int = 0
+    frames: int = 0
     task: Task = field(default_factory=Task)
     regimes: str = ""
     fees: Fees = NO_FEES
@@ -79,7 +78,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         """Refuse counts that are none (a damaged `run.json`)."""
-        counts = {"episodes": 1, "seeds": 1, "ppo_frames": 0, "dqn_frames": 0, "seed": 0}
+        counts = {"episodes": 1, "seeds": 1, "frames": 0, "seed": 0}
         for name, least in counts.items():
             value = getattr(self, name)
             if type(value) is not int or value < least:

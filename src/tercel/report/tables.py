@@ -95,6 +95,12 @@ class JudgedTable:
         alone if not given.
     paired : mapping of policy to opponent to {"mean", "ci_low", "ci_high"}
         Gains that are listed one by one below; none by default.
+    verdicts : mapping of policy to opponent to {"mean", "ci_low", "ci_high", "power"}
+        What the first sentences tell; by default the paired differences to the best baseline.
+    correlation : float, optional
+        Of two strategies' costs in one episode, the median over pairs.
+    first : collection of str
+        Strategies that stand above the others, apart.
     """
 
     strategies: Mapping[str, Mapping[str, Interval]]
@@ -108,15 +114,18 @@ class JudgedTable:
     learned: Collection[str] = ()
     called: Callable[[Interval], str] | None = None
     paired: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    verdicts: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    correlation: float | None = None
+    first: Collection[str] = ()
 
     def _is_learned(self, name: str) -> bool:
         return name in self.learned or style.is_learned(name)
 
     @property
     def names(self) -> list[str]:
-        """Strategies, cheapest first; those without a mean last."""
+        """Strategies: those of `first`, then the rest; cheapest first, those without a mean last."""
         costs = {name: _number(row.get("is_bps", {})) for name, row in self.strategies.items()}
-        return sorted(costs, key=lambda name: (costs[name] is None, costs[name] or 0.0))
+        return sorted(costs, key=lambda name: (name not in self.first, costs[name] is None, costs[name] or 0.0))
 
     @property
     def columns(self) -> list[Column]:
@@ -144,18 +153,22 @@ class JudgedTable:
         return min(4, max(2, 1 - math.floor(math.log10(min(widths))))) if widths else 2
 
     def sentences(self) -> Iterator[str]:
-        """What has to be said under the table."""
-        yield (
-            f"bps of the order's value at arrival, mean [95 % interval]; {self.episodes:,} paired episodes, intervals "
-            f"over {self.clusters:,} clusters ({self.cluster})."
-        )
+        """What has to be said under the table: verdicts first, what the numbers are last."""
+        default = {name: {self.best_baseline: one} for name, one in self.paired_vs_best_baseline.items()}
+        for policy, gains in (self.verdicts or default).items():
+            yield verdict_sentence(policy, gains, self.digits, self.called)
+        yield from self.notes
         if self.clusters < FEW_CLUSTERS:
             yield f"Only {self.clusters} clusters, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
         if all(_number(row.get("impact_bps", {})) is None for row in self.strategies.values()):
             yield "Impact is not separated here: walking past the touch counts as spread, what prices did as timing."
-        for policy, interval in self.paired_vs_best_baseline.items():
-            yield verdict_sentence(policy, interval, self.best_baseline, self.digits, self.called)
-        yield from self.notes
+        shared = ""
+        if self.correlation is not None:
+            shared = f"; costs of two strategies in one episode correlate at {self.correlation:.2f} (median over pairs)"
+        yield (
+            f"bps of the order's value at arrival, mean [95 % interval]; {self.episodes:,} paired episodes, effective "
+            f"sample {self.clusters:,} clusters ({self.cluster}){shared}."
+        )
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         from rich.box import SIMPLE_HEAD
@@ -196,7 +209,8 @@ class JudgedTable:
             cells = [Text(self._label(name)), *(Text(self._cell(name, column)) for column in shown)]
             if versus:
                 cells.append(Text(self._versus(name), style=self._colour(name)))
-            table.add_row(*cells, style="bold" if self._is_learned(name) else None)
+            ends = name in self.first and name == [one for one in self.names if one in self.first][-1]
+            table.add_row(*cells, style="bold" if self._is_learned(name) else None, end_section=ends)
         caption = f"* best baseline ({self.best_baseline})"
         table.caption = Text(caption + "; vs best: paired gain in bps, positive is better" * versus)
         table.caption_justify = "left"
@@ -339,29 +353,33 @@ def verdict(interval: Interval) -> str:
 
 
 CALLED = {"better": "cheaper", "worse": "dearer", "open": "no significant difference"}
+_BESIDE = {"better": "cheaper than", "worse": "dearer than", "open": "no significant difference to"}
 PAIRED = ("strategy", "against", "gain, bps", "after the correction")
 
 
 def verdict_sentence(
     policy: str,
-    interval: Interval,
-    baseline: str,
+    gains: Mapping[str, Interval],
     digits: int = 2,
     called: Callable[[Interval], str] | None = None,
 ) -> str:
-    """Say plainly where a policy stands: by its interval, or as it is `called` after the correction.
+    """Say plainly where a policy stands beside others: by the intervals of its gains, or as they are `called`.
 
-    >>> verdict_sentence("ppo", {"mean": 1.0, "ci_low": -0.2, "ci_high": 2.2}, "twap_passive")
-    'ppo against twap_passive: +1.00 [-0.20, +2.20] bps: the interval holds zero, so nothing is shown either way.'
+    What could have been found is said where nothing was, and where it is known (`power`).
+
+    >>> gain = {"mean": 0.1, "ci_low": -0.2, "ci_high": 0.4, "power": 0.43}
+    >>> verdict_sentence("mine", {"pov": gain})[:70]
+    'mine: no significant difference to pov (gain +0.10 [-0.20, +0.40] bps; '
+    >>> verdict_sentence("mine", {"random": {"mean": 2.0, "ci_low": 1.0, "ci_high": 3.0}})
+    'mine: cheaper than random (gain +2.00 [+1.00, +3.00] bps).'
     """
-    sentence_of = {
-        "better": "cheaper, and the interval excludes zero.",
-        "worse": "dearer, and the interval excludes zero.",
-        "open": "the interval holds zero, so nothing is shown either way.",
-    }[verdict(interval)]
-    if called is not None:
-        sentence_of = f"{CALLED[called(interval)]}, after the correction for all comparisons."
-    return f"{policy} against {baseline}: {_with_interval(interval, digits, signed=True)} bps: {sentence_of}"
+    told = []
+    for other, gain in gains.items():
+        call, least = (called or verdict)(gain), gain.get("power")
+        power = f"; a true gain of {fixed(least, digits)} would have been detected with 80 % power"
+        power *= call == "open" and _known(least)
+        told.append(f"{_BESIDE[call]} {other} (gain {_with_interval(gain, digits, signed=True)} bps{power})")
+    return f"{policy}: {', '.join(told)}."
 
 
 def plain_table(

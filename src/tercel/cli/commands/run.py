@@ -43,18 +43,20 @@ from tercel.market.simulator.terms import NO_FEES
 from tercel.market.tape import Lake
 from tercel.report.terminal import print_json, progress, say
 
-LEARNERS: Final = ("ppo", "dqn")
+TRAINED: Final = "trained"
+"""What the trainings of a run are called."""
+RECIPE: Final = "from_rule"
+"""The shipped configuration that they begin from."""
 SHIPPED: Final = "default"
 """The packaged policy that is judged beside them."""
-PPO_FRAMES: Final = 400_000
-DQN_FRAMES: Final = 160_000
-CHECKS: Final = 2
-"""At which a training's policy is validated, besides its start."""
-CHECKED_ON: Final = 250
-"""Episodes of each look."""
+FRAMES: Final = 800_000
+CHECKED_ON: Final = 1_000
+"""Episodes of each look at a training's policy: at its start and its end."""
 CHOSEN_ON: Final = 500
 """Episodes at most on which the best written strategy is chosen."""
-QUICK_WORLDS: Final = 8
+QUICK: Final = {"validation.episodes": QUICK_EPISODES, "learner.hindsight": 64}
+QUICK_WORLDS: Final = {"market.worlds": 8}
+"""Where the market is simulated."""
 RUNS = Path("runs")
 DEFAULT_SEED = 1
 RESULT = "result.json"
@@ -168,7 +170,7 @@ def _applied(request: RunRequest, settings: RunSettings) -> RunSettings:
     law = law_of(request.impact, settings.on_tape)
     strategies = _own(request)
     if strategies:
-        learned = [Candidate(name) for name in (SHIPPED, *LEARNERS)]
+        learned = [Candidate(name) for name in (SHIPPED, TRAINED)]
         refuse_same_names([*learned, *own_of(strategies)])
     task, where, late = (
         task_of(settings.task, request.order.values),
@@ -217,12 +219,11 @@ def _settings(request: RunRequest) -> tuple[RunSettings, Path]:
         symbol=request.symbol or "",
         quick=request.quick,
         seed=request.seed,
-        ppo_frames=PPO_FRAMES,
-        dqn_frames=DQN_FRAMES,
+        frames=FRAMES,
     )
     settings = _applied(request, settings)
     if request.quick:
-        settings = replace(settings, episodes=QUICK_EPISODES, seeds=1, ppo_frames=QUICK_FRAMES, dqn_frames=QUICK_FRAMES)
+        settings = replace(settings, episodes=QUICK_EPISODES, seeds=1, frames=QUICK_FRAMES)
     return settings, folder
 
 
@@ -288,28 +289,22 @@ def _newest() -> Path:
 
 
 def trainings(settings: RunSettings, out: Path, market: JobMarket | None = None) -> list[TrainingJob]:
-    """What a run trains: every learner with every seed; an order of lots on tape wants the built market."""
+    """What a run trains: the recipe with every seed; an order of lots on tape wants the built market."""
     plain, _ = learnable(settings)
     share = None
     if market is not None and settings.on_tape and settings.task.share is None:
         share = settings.task.quantity / max(market.estimates.expected_volume, 1.0)
-    frames = {"ppo": settings.ppo_frames, "dqn": settings.dqn_frames}
-    values = {
-        "validation.episodes": QUICK_EPISODES if settings.quick else CHECKED_ON,
-        "guards.variants": 1,
-        **({"market.worlds": QUICK_WORLDS} if settings.quick and not settings.on_tape else {}),
-    }
-    made = []
-    for learner in LEARNERS:
-        validation = {"validation.every": max(frames[learner] // CHECKS, 1)}
-        config = configured(plain, learner, frames[learner], learner, values | validation, share)
-        made += [TrainingJob(config, policy_folder(out, learner, seed), seed) for seed in settings.training_seeds]
-    return made
+    values = {"validation.episodes": CHECKED_ON, "guards.variants": 1}
+    if settings.quick:
+        values |= QUICK if settings.on_tape else QUICK | QUICK_WORLDS
+    values["validation.every"] = settings.frames
+    config = configured(plain, "ppo", settings.frames, TRAINED, values, share, RECIPE)
+    return [TrainingJob(config, policy_folder(out, seed), seed) for seed in settings.training_seeds]
 
 
-def policy_folder(out: Path, learner: str, seed: int) -> Path:
+def policy_folder(out: Path, seed: int) -> Path:
     """The folder of a training, as `tercel agent train` leaves one: metrics, checkpoints, the policy."""
-    return out / "policies" / f"{learner}-{seed}"
+    return out / "policies" / f"{TRAINED}-{seed}"
 
 
 def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
@@ -356,23 +351,20 @@ def candidates(settings: RunSettings, scenario: RunSettings, name: str, out: Pat
     except ConfigError:
         notes.append(f"The policy that ships, {SHIPPED}, is left out: it learned from days that are judged here.")
         shipped = []
-    folders = {(learner, seed): policy_folder(out, learner, seed) for learner in LEARNERS for seed in seeds}
-    mine = [
-        Candidate(learner if len(seeds) == 1 else folder.name, str(folder / POLICY))
-        for (learner, _), folder in folders.items()
-    ]
+    folders = [policy_folder(out, seed) for seed in seeds]
+    mine = [Candidate(TRAINED if len(seeds) == 1 else folder.name, str(folder / POLICY)) for folder in folders]
     unknown = learnable(settings)[1]
     if unknown:
-        notes.append(f"PPO and DQN were trained without {' and '.join(unknown)}; everybody is judged with it.")
+        notes.append(f"Training knew no {' and no '.join(unknown)}; everybody is judged with it.")
     if settings.quick:
         notes.append("--quick: too few frames and episodes to judge an agent by.")
-    everyone = [*shipped, *mine, *own_of(settings.strategies)]
+    everyone = [*mine, *shipped, *own_of(settings.strategies)]
     return Participants(everyone, recipes_of(mine), {name: tuple(everyone)}, notes)
 
 
 def _judge(settings: RunSettings, out: Path) -> dict[str, Any]:
     """Judge everybody on the episodes of `tercel agent evaluate`."""
-    scenario = replace(settings, quick=False, strategies=(), seeds=1, episodes=1, ppo_frames=0, dqn_frames=0)
+    scenario = replace(settings, quick=False, strategies=(), seeds=1, episodes=1, frames=0)
     name = f"{settings.symbol} tape" if settings.on_tape else load(settings.market).name
     request = EvaluationRequest(
         candidates(settings, scenario, name, out),

@@ -16,7 +16,14 @@ from tercel.evaluation.pipeline import adaptation
 from tercel.evaluation.pipeline.claim_text import claimed, gains_figure
 from tercel.evaluation.pipeline.results import Evaluation
 from tercel.evaluation.pipeline.scenarios import build_scenario
-from tercel.evaluation.pipeline.terminal import closing, correction, judged_table, reported_rows, verdicts
+from tercel.evaluation.pipeline.terminal import (
+    closing,
+    correction,
+    judged_table,
+    reported_rows,
+    verdict_gains,
+    verdicts,
+)
 from tercel.evaluation.report import composition, meanings, order_facts, timing
 from tercel.execution.costs import Costs
 from tercel.report import evaluation_figures, figures
@@ -34,7 +41,7 @@ def write_page(path: Path, evaluation: Evaluation, result: Mapping[str, Any], fo
     costs = {name: costs[name] for name in _ranked(result)}
     first = reported_rows(result)
     best = result["best_baseline"]
-    lead = " ".join(verdict_sentence(name, result["paired"][name][best], best, called=called) for name in first)
+    lead = " ".join(verdict_sentence(name, gains, called=called) for name, gains in verdict_gains(result))
     sections = [
         Section("The judged table", html=replace(judged_table(result), notes=()).html()),
         _verdicts(result, first),
@@ -191,6 +198,12 @@ def _map(result: Mapping[str, Any], parts: Mapping[str, Any], first: list[str], 
     return Section(title, html=plain_table(heads, rows), figures=drawn)
 
 
+def _needed(result: Mapping[str, Any]) -> Iterator[str]:
+    """What was said before anybody was judged."""
+    if result["sample_size"] is not None:
+        yield f"Said before: {result['sample_size']['words']}."
+
+
 def _adjusted(cell: Mapping[str, Any], result: Mapping[str, Any], first: list[str]) -> list[str]:
     sentences = []
     for name in first:
@@ -244,6 +257,7 @@ def _method(result: Mapping[str, Any]) -> Section:
         "Every strategy met the same episodes; differences are paired, intervals are bootstrapped over clusters of "
         "episodes, training seeds being a level of their own.",
         correction(result),
+        *_needed(result),
         "A score is deflated for the N variants tried, after Bailey and Lopez de Prado: the threshold is SR* = sd "
         "(0.423 z(1 - 1/N) + 0.577 z(1 - 1/(N e))), SR the mean paired gain over its standard deviation, sd that of a "
         "ratio's sampling error.",

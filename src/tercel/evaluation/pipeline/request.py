@@ -23,7 +23,7 @@ from tercel.evaluation.pipeline.run import JobRunner, run_jobs
 from tercel.evaluation.pipeline.scenarios import PLAIN, Scenario, build_scenario, switching
 from tercel.evaluation.pipeline.summary import summary_of
 from tercel.evaluation.risk_statistics import FROZEN
-from tercel.evaluation.sample_size import sample_size_words
+from tercel.evaluation.sample_size import sample_size
 from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.venue import law_of
 from tercel.execution.task import Latency, Task
@@ -170,8 +170,10 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
     else:
         chosen_on, *rest = chosen.values()
         others = dict(zip(list(scenarios)[1:], rest, strict=True))
+    judged = sum(episodes_of(one) for one in scenarios.values()) if main.settings.orders else episodes_of(main)
+    enough = sample_size(chosen_on.costs, judged, _orders_a_day(list(scenarios.values())))
     if not request.here:
-        say(sample_size_words(chosen_on.costs, _orders_a_day(list(scenarios.values()))))
+        say("how many episodes 1 bps needs is not known: too little was tried" if enough is None else enough.words)
     regimes = {name: _regimes(request, scenario) for name, scenario in scenarios.items()}
     work = {(name, ""): (scenario, request.candidates(name), True) for name, scenario in scenarios.items()}
     for name, row in regimes.items():
@@ -187,6 +189,7 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
         request.seeds,
         list(notes),
         validations=others,
+        sample_size=enough,
     )
     evaluation = without_overflow(evaluation)
     if main.settings.orders:

@@ -16,6 +16,7 @@ from tercel.evaluation.comparisons import Compared, ComparisonLedger, Scores, co
 from tercel.evaluation.judge import JudgedEntry
 from tercel.evaluation.pipeline.candidates import Candidate, Recipe
 from tercel.evaluation.pipeline.jobs import Results
+from tercel.evaluation.sample_size import SampleSize
 from tercel.evaluation.windows import BLOCK_NS
 from tercel.execution.costs import Costs
 
@@ -81,6 +82,8 @@ class Evaluation:
         Policies trained in it.
     validations : mapping of market to Results
         As `validation`, of the other markets.
+    sample_size : SampleSize or None
+        How many episodes 1 bps needs, as it was said before any was judged.
     """
 
     policies: Sequence[Candidate]
@@ -95,6 +98,7 @@ class Evaluation:
     adaptation: Mapping[str, Results] = field(default_factory=dict)
     trained_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     validations: Mapping[str, Results] = field(default_factory=dict)
+    sample_size: SampleSize | None = None
 
     @cached_property
     def best(self) -> str:

@@ -78,6 +78,7 @@ def summary_of(evaluation: Evaluation) -> dict[str, Any]:
             "episodes": len(evaluation.scores(evaluation.validation)),
             "is_bps": evaluation.scores(evaluation.validation).means(),
         },
+        "sample_size": evaluation.sample_size and evaluation.sample_size.to_json(),
         "hindsight": _hindsight(evaluation, rng),
         "ratios": _ratios(evaluation, rng),
         "bars": _bars(evaluation, rng),

@@ -19,7 +19,8 @@ MOST_OPPONENTS = 5
 
 
 def judged_table(result: Mapping[str, Any]) -> JudgedTable:
-    """The table, training seeds of one recipe as one row, and what a desk would say of it."""
+    """The table, training seeds of one recipe as one row, and what a desk would say of it: policies, the best written
+    strategy and `random` first."""
     ranked = sorted(result["strategies"], key=lambda name: result["strategies"][name]["is_bps"]["mean"])
     inside = {member for members in result["recipes"].values() for member in members}
     rows = {
@@ -46,7 +47,23 @@ def judged_table(result: Mapping[str, Any]) -> JudgedTable:
         learned=learned,
         called=called,
         paired={name: {other: result["paired"][name][other] for other in written} for name in listed},
+        verdicts=dict(verdict_gains(result)),
+        correlation=result["correlation"],
+        first=(*first, result["best_baseline"], RANDOM),
     )
+
+
+def verdict_gains(result: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Row -> opponent -> gain, of what is said first: the primary comparisons in a single market, else the comparison
+    with the best written strategy of the first one."""
+    best, one_market = result["best_baseline"], len(result["by_market"]) == 1
+    for name in reported_rows(result)[:MOST_VERDICTS]:
+        primary = result["claims"][name]["primary"].values() if one_market else ()
+        yield (
+            name,
+            {best: result["paired"][name][best]}
+            | {other: found["gain"] for found in primary for other in found["opponents"].values()},
+        )
 
 
 def title_of(result: Mapping[str, Any]) -> str:
@@ -71,12 +88,9 @@ def sentences(result: Mapping[str, Any]) -> Iterator[str]:
     if len(result["by_market"]) > 1:
         for name in first[:MOST_VERDICTS]:
             yield from primary_sentences(result, name)
-    least = [found for name in first if (found := result["power"][name].get(best)) is not None]
-    if least:
-        yield (
-            f"{best} is the best written strategy on {result['validation']['episodes']:,} other episodes; the minimum "
-            f"detectable effect against it is {max(least):.2f} bps (80 % power). {correction(result)}"
-        )
+    if first:
+        others = f"{result['validation']['episodes']:,} other episodes"
+        yield f"{best} is the best written strategy on {others}. {correction(result)}"
 
 
 def primary_sentences(result: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -86,7 +100,7 @@ def primary_sentences(result: Mapping[str, Any], name: str) -> Iterator[str]:
         alike = len(set(opponents.values())) == 1
         by_market = ", ".join(f"{rule} in {market}" for market, rule in opponents.items())
         other = next(iter(opponents.values())) if alike else f"the {key} of each market ({by_market})"
-        yield verdict_sentence(f"{name}, over these markets,", found["gain"], other, called=called)
+        yield verdict_sentence(f"{name}, over these markets", {other: found["gain"]}, called=called)
 
 
 def correction(result: Mapping[str, Any]) -> str:
@@ -132,7 +146,7 @@ def verdicts(result: Mapping[str, Any], name: str) -> Iterator[str]:
     for key, words in POOLED_WORDS.items():
         pooled = result["pooled"].get(key, {}).get(name, {}).get(best)
         if pooled is not None:
-            yield verdict_sentence(f"{name}, {words},", pooled, best, called=called)
+            yield verdict_sentence(f"{name}, {words}", {best: pooled}, called=called)
 
 
 def _worst(result: Mapping[str, Any], name: str, best: str) -> Iterator[str]:

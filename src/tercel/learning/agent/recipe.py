@@ -1,4 +1,4 @@
-"""The shipped recipe of a learner with a market, an order and a length in it: what `tercel run` and Python train."""
+"""A shipped recipe with a market, an order and a length in it: what `tercel run` and Python train."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -49,7 +49,13 @@ def learnable(settings: RunSettings) -> tuple[RunSettings, list[str]]:
 
 
 def configured(
-    settings: RunSettings, algorithm: str, frames: int, name: str, values: Mapping[str, Any], share: float | None = None
+    settings: RunSettings,
+    algorithm: str,
+    frames: int,
+    name: str,
+    values: Mapping[str, Any],
+    share: float | None = None,
+    recipe: str = "",
 ) -> AgentConfig:
     """The configuration of a training.
 
@@ -66,6 +72,8 @@ def configured(
         Dotted keys of the configuration file.
     share : float, optional
         The order as a share of the volume, where the task has lots and the market is a tape.
+    recipe : str
+        The shipped configuration to begin from; by default that of the algorithm.
 
     Raises
     ------
@@ -76,7 +84,7 @@ def configured(
     if frames < 1:
         raise ConfigError("a training of 1 decision or more", f"{frames} frames", "such as 500_000")
     task = settings.task
-    raw = read_toml(preset_file(RECIPES.get(algorithm, "ppo")), "install Tercel again")
+    raw = read_toml(preset_file(recipe or RECIPES.get(algorithm, "ppo")), "install Tercel again")
     if settings.on_tape:
         days = [day for day in settings.judged.split(",") if day]
         raw["market"] = {"lake": settings.lake, "symbol": settings.symbol, "judge_days": days}
