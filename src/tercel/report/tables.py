@@ -368,7 +368,7 @@ def verdict_sentence(
     What could have been found is said where nothing was, and where it is known (`power`).
 
     >>> gain = {"mean": 0.1, "ci_low": -0.2, "ci_high": 0.4, "power": 0.43}
-    >>> verdict_sentence("mine", {"pov": gain})[:70]
+    >>> verdict_sentence("mine", {"pov": gain})[:71]
     'mine: no significant difference to pov (gain +0.10 [-0.20, +0.40] bps; '
     >>> verdict_sentence("mine", {"random": {"mean": 2.0, "ci_low": 1.0, "ci_high": 3.0}})
     'mine: cheaper than random (gain +2.00 [+1.00, +3.00] bps).'
