@@ -16,6 +16,7 @@ from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.score_rule import ScoreRule
+from tercel.execution.strategies.trend_switch import TrendSwitch
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategy import Strategy
@@ -105,8 +106,12 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
 }
 ALL_BASELINES: Final = (*NAMES, YARDSTICK, b.PegTouch.name, CarteaJaimungal.name, *TUNABLE)
 """Everything written that a policy is held against; those of `tercel run` first."""
-WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {"alpha": AlphaTilt, "posture": PostureCap}
-"""What `+alpha` and `+posture` behind a strategy's name do, from the inside out."""
+WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
+    "alpha": AlphaTilt,
+    "posture": PostureCap,
+    "trend": TrendSwitch,
+}
+"""What `+alpha`, `+posture` and `+trend` behind a strategy's name do, from the inside out."""
 
 
 def wrap(strategy: Strategy, wrappers: Sequence[str]) -> Strategy:

@@ -1,0 +1,50 @@
+"""``studies choices``: in each regime the best rule, and who chooses specialists without being told of it."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from studies.regimes import choices
+from tercel.report.terminal import print_json, result_console
+
+SIDES = 1.96
+"""Standard errors of a 95 % interval."""
+
+
+def show(
+    agents: Sequence[str], regimes: Sequence[str], markets: Sequence[str], *, episodes: int, seed: int, as_json: bool
+) -> None:
+    """Measure and print; see :func:`studies.regimes.choices.choices`."""
+    found = choices.choices(agents, regimes, markets, episodes=episodes, seed=seed)
+    columns = {f"{choices.BASE}+trend": "switch", "filter": "filter", "oracle": "oracle"} | {one: one for one in agents}
+    rows = []
+    for regime, costs in found.costs.items():
+        best = found.best_rule(regime)
+        less = {name: found.mean(regime, name, choices.BASE) for name in columns if name in costs}
+        rows.append((regime, best, found.mean(regime, best), found.mean(regime, choices.BASE), less))
+    if as_json:
+        names = ("regime", "best_rule", "best", choices.BASE, f"less_{choices.BASE}")
+        told = [dict(zip(names, row, strict=True)) for row in rows]
+        print_json({"markets": list(markets), "episodes": episodes, "seed": seed, "regimes": told})
+        return
+    table = Table(
+        box=None,
+        pad_edge=False,
+        title="Cost by regime, bps",
+        caption=f"Mean over {', '.join(markets)}; {episodes} episodes each, bought and sold in, seed {seed}. Best rule: "
+        f"the cheapest of {len(choices.RULES)} in hindsight. Then each less {choices.BASE}, which the switch, the filter "
+        f"and the oracle leave in a trend; ±: {SIDES} standard errors.",
+    )
+    table.add_column("regime", no_wrap=True)
+    table.add_column("best rule", no_wrap=True)
+    for head in ("cost", choices.BASE, *columns.values()):
+        table.add_column(head, justify="right", no_wrap=True)
+    for regime, best, cost, base, less in rows:
+        cells = (_cell(less.get(name)) for name in columns)
+        table.add_row(regime, best, f"{cost[0]:.2f}", f"{base[0]:.2f}", *cells)
+    result_console().print(table)
+
+
+def _cell(difference: tuple[float, float] | None) -> str:
+    """A mean and its interval; nothing where there is none."""
+    return "" if difference is None else f"{difference[0]:+.2f} ±{SIDES * difference[1]:.2f}"

@@ -1,0 +1,94 @@
+"""What the trend switch believes, and what it does with it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import ConfigError
+from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.execution.intent import REST0, TAKE
+from tercel.execution.strategies import build
+from tercel.execution.strategies.trend_switch import IMBALANCE_SD, TrendSwitch, imbalance_unit
+from tercel.execution.task import Task
+from tercel.execution.view import View
+from tercel.market.flow import preset as presets
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import reactive
+from tercel.testing.strategy import StrategyConformance, random_views, view_of
+
+BASE = build("peg_touch")
+FLOW = {
+    **{"horizon_ns": 1800 * 10**9, "age_ns": 900 * 10**9, "decisions": 60, "rv_long": 16},
+    **{"long_same": 3000, "long_against": 3000, "ofi": 100, "past_ofi1": -100, "past_ofi2": 100, "past_ofi3": -100},
+    **{f"{side}{level}": 40 for side in ("own", "far") for level in range(1, 6)},
+}
+
+
+def flowing(units: float, **values: int) -> View:
+    """A view whose imbalance since the warm-up began lies so many standard deviations off."""
+    unit = imbalance_unit(view_of(**FLOW), np.array([30.0]))[0]
+    return view_of(**{**FLOW, **values}, long_ofi=round(units * IMBALANCE_SD * unit * np.sqrt(30)))
+
+
+class TestSwitchedPeg(StrategyConformance):
+    def strategy(self) -> TrendSwitch:
+        return TrendSwitch(BASE)
+
+
+def test_the_unit_is_a_geometric_mean_of_three_sizes() -> None:
+    sizes = [1 + 6000 / 30, (1 + 40) * 4, 1 + 100]  # volume, depth times what the mid moves, root mean square
+    assert imbalance_unit(view_of(**FLOW), np.array([30.0]))[0] == pytest.approx(np.prod(sizes) ** (1 / 3))
+
+
+def test_bayes_rule_by_hand() -> None:
+    switch = TrendSwitch(BASE, prior=0.1, recent=0.0)
+    for units in (-2.0, 0.5, 3.0):
+        up, down = (0.1 * np.exp(s * 0.31 * units * np.sqrt(30) - 0.31**2 * 15) for s in (1, -1))
+        assert switch.trend(flowing(units))[0] == pytest.approx((up - down) / (up + down + 0.8), abs=0.01)
+
+
+def test_the_mid_since_arrival_tells_of_a_trend_that_began_with_the_order() -> None:
+    moved = {"decision": 30, "mid2": 2000 + 80, "age_ns": 1800 * 10**9}
+    assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **moved}))[0] > 0.5
+    assert TrendSwitch(BASE, recent=0.0).trend(view_of(**{**FLOW, **moved}))[0] == 0.0
+
+
+def test_it_takes_against_waits_with_and_else_leaves_the_rule_alone() -> None:
+    switch = TrendSwitch(BASE)
+    np.testing.assert_array_equal(switch.decide(flowing(0.0)), BASE.decide(flowing(0.0)))
+    assert switch.decide(flowing(4.0))[0, TAKE] == 40
+    assert switch.decide(flowing(-4.0))[0, [TAKE, *range(REST0, REST0 + 5)]].sum() == 0
+    late = flowing(-4.0, decision=55)
+    assert switch.decide(late)[0, REST0:].sum() == late.left[0]
+
+
+def test_a_sale_mirrors_a_purchase() -> None:
+    view = random_views(200, 3)
+    mirrored = TrendSwitch(BASE).trend(view)
+    assert (np.abs(mirrored) <= 1).all()
+    flipped = flowing(-3.0)
+    np.testing.assert_allclose(TrendSwitch(BASE).trend(flipped), -TrendSwitch(BASE).trend(flowing(3.0)), atol=1e-9)
+
+
+def test_chances_that_are_none_are_refused() -> None:
+    for wrong in ({"prior": 0.5}, {"recent": -0.1}, {"speed": 0.0}, {"last": 1.5}):
+        with pytest.raises(ConfigError):
+            TrendSwitch(BASE, **wrong)
+
+
+def test_slow_flow_is_counted_from_the_warm_up_on() -> None:
+    """The world ran before the warm-up began: what it traded then is not seen."""
+    preset = presets.load("csco-santa-fe")
+    task = Task(share=0.1, horizon_s=60, decisions=6, warmup_s=30)
+    source = reactive(preset)
+    older = source.worlds_k.copy()
+    older[:, [sim.BOUGHT, sim.OFI]] += 10**6
+    episodes = Episodes(replace(source, worlds_k=older), task, 2)
+    episodes.start(seeded_plan(task, 5, 1, 0, 2))
+    view = episodes.view
+    assert view.age_ns.tolist() == [30 * 10**9] * 2
+    assert (view.long_same[0], view.long_against[0], view.long_ofi[0]) == (
+        view.long_against[1], view.long_same[1], -view.long_ofi[1],
+    )  # fmt: skip
+    assert 0 < view.long_same[0] + view.long_against[0] < 10 * preset.volume_per_s * 30
