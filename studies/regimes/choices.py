@@ -1,7 +1,7 @@
-"""Who chooses best when the regime is not told: the best rule, the switch, a Bayes filter that knows the law, an oracle.
+"""Who chooses best when the regime is not told: rules, a switch, a Bayes filter that knows the law, an oracle.
 
-All but the rules choose between the same three specialists (`execution.strategies.trend_switch`) and differ in what they
-believe alone: the switch in what one view shows; the filter in a forward algorithm over {no trend, up, down} that
+All but the rules choose between the same three specialists (`execution.strategies.trend_switch`) and differ in what
+they believe alone: the switch in what one view shows; the filter in a forward algorithm over {no trend, up, down} that
 knows how a trend shifts the market's flow and mid, measured without own orders, and remembers what it has seen; the
 oracle in the truth. A specialist is as good as what it does with its belief, so the filter is the ceiling of beliefs.
 """

@@ -31,9 +31,9 @@ def show(
         box=None,
         pad_edge=False,
         title="Cost by regime, bps",
-        caption=f"Mean over {', '.join(markets)}; {episodes} episodes each, bought and sold in, seed {seed}. Best rule: "
-        f"the cheapest of {len(choices.RULES)} in hindsight. Then each less {choices.BASE}, which the switch, the filter "
-        f"and the oracle leave in a trend; ±: {SIDES} standard errors.",
+        caption=f"Mean over {', '.join(markets)}; {episodes} episodes each, bought and sold in, seed {seed}. "
+        f"Best rule: the cheapest of {len(choices.RULES)} in hindsight. Then each less {choices.BASE}, which switch, "
+        f"filter and oracle leave in a trend; ±: {SIDES} standard errors.",
     )
     table.add_column("regime", no_wrap=True)
     table.add_column("best rule", no_wrap=True)

@@ -12,9 +12,9 @@ before the order came, and the mid since its arrival. Three steps, all of them f
    trend shifts each interval by `speed` standard deviations; `prior` and `recent` are the chances of each side, so low
    that a market without a trend pays next to nothing.
 3. The chance of a trend against the order less that of one with it, times `gain` (what a whole horizon of trend moves,
-   in units of what taking costs more than resting), is what waiting costs. Taking begins where half of it over the time
-   left exceeds `hurry`. Waiting goes on while it saves more than the next interval's crowding costs, which grows with the
-   fourth power of the time that has passed; from `last` on the order stands at the touch.
+   in units of what taking costs more than resting), is what waiting costs. Taking begins where half of it over the
+   time left exceeds `hurry`. Waiting goes on while it saves more than the next interval's crowding costs, which grows
+   with the fourth power of the time that has passed; from `last` on the order stands at the touch.
 """
 
 from dataclasses import dataclass
@@ -75,11 +75,12 @@ class TrendSwitch(Strategy):
 
     def __post_init__(self) -> None:
         """Refuse chances that are none."""
-        chances = self.prior >= 0 and self.recent >= 0 and self.prior + self.recent < 0.5
-        if not (chances and 0 < self.speed < np.inf and min(self.gain, self.hurry) >= 0 and 0 <= self.last <= 1):
+        chances = min(self.prior, self.recent) >= 0 and self.prior + self.recent < 0.5
+        bounded = 0 < self.speed < np.inf and min(self.gain, self.hurry) >= 0 and 0 <= self.last <= 1
+        if not (chances and bounded):
             received = f"{self.prior}, {self.recent}, {self.speed}, {self.gain}, {self.hurry}, {self.last}"
             raise ConfigError(
-                "chances prior, recent >= 0 that add up to less than 0.5, speed > 0, gain and hurry >= 0, last in [0, 1]",
+                "chances prior, recent >= 0 that add up to less than 0.5, speed > 0, gain, hurry >= 0, last in [0, 1]",
                 received, "0.015, 0.005, 0.31, 17, 3.3 and 0.88 are usual",
             )  # fmt: skip
 
