@@ -6,7 +6,7 @@ knows how a trend shifts the market's flow and mid, measured without own orders,
 oracle in the truth. A specialist is as good as what it does with its belief, so the filter is the ceiling of beliefs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 
 MARKETS = ("csco", "ibm", "amzn", "goog")
 BASE = "twap_repeg"
+SWITCH = f"{BASE}+trend"
 RULES = (
     "immediate", "twap_take", "almgren_chriss", "peg_touch", "twap_repeg", "twap_cross", "pov_passive", "popv",
     "score_rule",
@@ -187,37 +188,22 @@ def choices(
     for market in markets:
         built = build_market(RunSettings(market=market, episodes=episodes, seed=seed, quick=True))
         task = RunSettings(market=market).task
-        rules = [build(name, built.estimates) for name in RULES]
-        base = rules[RULES.index(BASE)]
-        law = law_of(built.judged, task, episodes)
-        chosen: list[Strategy] = [*rules, TrendSwitch(base), Renamed(BayesSwitch(base, law=law), "filter")]
-        chosen += [Renamed(named(name, built.estimates), name) for name in agents]
+        rules = {name: build(name, built.estimates) for name in RULES}
+        base = rules[BASE]
+        switches = {SWITCH: TrendSwitch(base), "filter": BayesSwitch(base, law=law_of(built.judged, task, episodes))}
+        chosen = {**rules, **switches, **{name: named(name, built.estimates) for name in agents}}
         for regime in regimes:
             at_s, name = script_of(regime)
             source = with_regimes(built.judged, RegimeScript([(at_s, name)]))
-            onset = max(at_s, 0.0) / task.horizon_s
-            oracle = [Renamed(Oracle(base, onset=onset), "oracle")] if name == TRENDING.name else []
-            for strategy, found in _costs(source, task, built.plan, [*chosen, *oracle]).items():
+            knows = Oracle(base, onset=max(at_s, 0.0) / task.horizon_s)
+            told = {**chosen, "oracle": knows} if name == TRENDING.name else chosen
+            for strategy, found in _costs(source, task, built.plan, told).items():
                 costs[regime].setdefault(strategy, []).append(found)
     return Table({regime: {k: np.stack(v) for k, v in rows.items()} for regime, rows in costs.items()})
 
 
-@dataclass(frozen=True)
-class Renamed(Strategy):
-    """A strategy by another name."""
-
-    inner: Strategy
-    name: str
-
-    def decide(self, view: View) -> NDArray[np.int32]:
-        """As it says."""
-        return self.inner.decide(view)
-
-
-def _costs(source: Source, task: Task, plan: Plan, strategies: Sequence[Strategy]) -> dict[str, Floats]:
+def _costs(source: Source, task: Task, plan: Plan, strategies: Mapping[str, Strategy]) -> dict[str, Floats]:
     """Costs in bps by name, float64 (pairs,)."""
-    found = run_strategies(source, task, plan, strategies, run_out=False)
-    return {
-        one.name: attribute(costs, None)["is_bps"].reshape(-1, 2).mean(axis=1)
-        for one, costs in zip(strategies, found, strict=True)
-    }
+    found = run_strategies(source, task, plan, list(strategies.values()), run_out=False)
+    pairs = [attribute(costs, None)["is_bps"].reshape(-1, 2).mean(axis=1) for costs in found]
+    return dict(zip(strategies, pairs, strict=True))

@@ -16,7 +16,7 @@ def show(
 ) -> None:
     """Measure and print; see :func:`studies.regimes.choices.choices`."""
     found = choices.choices(agents, regimes, markets, episodes=episodes, seed=seed)
-    columns = {f"{choices.BASE}+trend": "switch", "filter": "filter", "oracle": "oracle"} | {one: one for one in agents}
+    columns = {choices.SWITCH: "switch", "filter": "filter", "oracle": "oracle"} | {one: one for one in agents}
     rows = []
     for regime, costs in found.costs.items():
         best = found.best_rule(regime)
