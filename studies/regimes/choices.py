@@ -118,6 +118,8 @@ def _public(view: View) -> Floats:
 class BayesSwitch(TrendSwitch):
     """The same specialists, chosen by a filter that knows the law; it remembers, so it runs one batch at a time.
 
+    Its chances are such that a plain market costs it what it costs the switch.
+
     Parameters
     ----------
     law : TrendLaw
@@ -126,9 +128,7 @@ class BayesSwitch(TrendSwitch):
     """
 
     law: TrendLaw = field(kw_only=True)
-    prior: float = 0.03
-    hurry: float = 1.0
-    hazard: float = 0.002
+    hazard: float = 0.0005
     _memory: dict[str, Floats] = field(default_factory=dict, repr=False)
 
     def trend(self, view: View) -> Floats:

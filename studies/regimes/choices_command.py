@@ -35,7 +35,7 @@ def show(
         f"Best rule: the cheapest of {len(choices.RULES)} in hindsight. Then each less {choices.BASE}, which switch, "
         f"filter and oracle leave in a trend; ±: {SIDES} standard errors.",
     )
-    table.add_column("regime", no_wrap=True)
+    table.add_column("regime")
     table.add_column("best rule", no_wrap=True)
     for head in ("cost", choices.BASE, *columns.values()):
         table.add_column(head, justify="right", no_wrap=True)
@@ -47,4 +47,4 @@ def show(
 
 def _cell(difference: tuple[float, float] | None) -> str:
     """A mean and its interval; nothing where there is none."""
-    return "" if difference is None else f"{difference[0]:+.2f} ±{SIDES * difference[1]:.2f}"
+    return "" if difference is None else f"{difference[0]:+.3g} ±{SIDES * difference[1]:.2g}"
