@@ -1,4 +1,4 @@
-"""`python -m studies transfer`: what the market that an agent learned in does to it elsewhere."""
+"""`python -m studies transfer`: the shipped recipe, trained without one market and judged in that one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,160 +6,165 @@ from pathlib import Path
 from typing import Any, Final
 
 import tercel as tc
+from tercel.core.names import check_known
+from tercel.learning.agent.config import AgentConfig, preset_file, read_config
+from tercel.learning.agent.run_folder import POLICY
+from tercel.learning.agent.training import run_training
 from tercel.report.figures import paired_differences
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, spelt
 from tercel.report.terminal import print_json, print_table, say
 
-HEADINGS = ("learner", "trained in", "judged in", "IS", "best written", "its IS", "saves", "saves on one at home")
-LEAVES = ("its IS", "best written", "saves on one at home")
+HEADINGS = ("left out", "judged in", "cost", "forced", "best written", "its cost", "saves", "could tell", "on random")
+LEAVES = ("could tell", "its cost", "forced")
 REPORT = "transfer.html"
-FRAMES: Final = {"ppo": 400_000, "dqn": 200_000}
+RECIPE: Final = "default"
+AGAINST: Final = ("twap_repeg", "peg_touch", "score_rule", "popv", "twap_cross", "twap_take", "vwap_take", "random")
 QUICK_FRAMES: Final = 16_384
-SEEDS, EPISODES = 3, 1_000
-QUICK_SEEDS, QUICK_EPISODES = 2, 64
+QUICK_EPISODES: Final = 64
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """One line of the table: where a learner was trained, where it is judged, and what that makes of it.
+    """One line of the table: an agent in a market that it never met.
 
     Parameters
     ----------
-    learner, trained_in, judged_in : str
+    left_out, judged_in : str
     is_bps : mapping
         Mean implementation shortfall over training seeds and episodes, with its interval.
+    forced_share : float
+        Share of its lots that was left to the horizon and taken there.
     best_written : str
-        The written strategy with the lowest mean on the same episodes.
+        The written strategy that was best on validation episodes of the market judged in.
     written_bps : float
         Its mean.
-    gain_bps : mapping
-        What the learned saves against it, paired; positive is better.
-    against_home_bps : mapping or None
-        What it saves against the same learner trained in the market judged in; None at home, or where none was trained.
+    gain_bps, on_random_bps : mapping
+        What the agent saves against it, and against `random`, paired; positive is better; `power` is the true gain
+        that would have been found with 80 % power.
     """
 
-    learner: str
-    trained_in: str
+    left_out: str
     judged_in: str
     is_bps: Mapping[str, float]
+    forced_share: float
     best_written: str
     written_bps: float
-    gain_bps: Mapping[str, float | None]
-    against_home_bps: Mapping[str, float | None] | None
+    gain_bps: Mapping[str, float]
+    on_random_bps: Mapping[str, float]
 
 
 def transfer(
     *,
-    train_in: Sequence[str],
-    judge_in: Sequence[str],
+    left_out: Sequence[str],
     lake: Path | None,
-    symbol: str | None,
     impact: str,
+    seeds: int,
+    frames: int,
+    episodes: int,
     quick: bool,
     seed: int,
     out: Path,
     as_json: bool,
 ) -> int:
-    """Train where `train_in` says, judge every policy in every market; see the module."""
-    places = {Path(name).stem: tc.load_market(name) for name in (*train_in, *judge_in)}
-    homes = list(dict.fromkeys(Path(name).stem for name in train_in))
-    if lake is not None and symbol is not None:
-        places[f"{symbol} tape"] = tc.replay(lake, symbol, impact=impact)
-    trained = {
-        (learner, home): [
-            _policy(places[home], learner, home, quick, 1000 * seed + number, out)
-            for number in range(QUICK_SEEDS if quick else SEEDS)
-        ]
-        for home in homes
-        for learner in FRAMES
-    }
+    """Train without each of `left_out`, judge there and on its tape; see the module."""
+    recipe = read_config(preset_file(RECIPE))
+    for name in left_out:
+        check_known(name, recipe.market.presets, said=f"market {name!r} of the recipe")
     lines = []
-    for place, market in places.items():
-        say(f"judge in {place}")
-        folder, episodes = out / "judged" / place.replace(" ", "-"), QUICK_EPISODES if quick else EPISODES
-        policies = [policy for row in trained.values() for policy in row]
-        found = tc.evaluate([*policies, "all"], market, episodes=episodes, seed=seed, out=folder)
-        lines += compare(place, list(trained), found)
+    for name in left_out or recipe.market.presets:
+        config = without(recipe, name, QUICK_FRAMES if quick else frames)
+        policies = [_policy(config, seed + number, out) for number in range(seeds)]
+        for place, market in _places(name, lake, impact).items():
+            say(f"judge {config.name} in {place}")
+            folder, most = out / "judged" / place.replace(" ", "-"), QUICK_EPISODES if quick else episodes
+            found = tc.evaluate([*policies, *AGAINST], market, episodes=most, seed=seed, out=folder)
+            lines.append(line_of(name, place, config.name, found))
     page = out / REPORT
     page.write_text(_page(lines, seed, quick), encoding="utf-8")
     if as_json:
         print_json({"seed": seed, "quick": quick, "impact": impact, "rows": [asdict(line) for line in lines]})
     else:
-        title = "Agents in markets that they did not learn in, bps"
-        cells = [_cells(line) for line in lines]
-        print_table(title, HEADINGS, cells, leaves=LEAVES, left={"trained in", "judged in", "best written"})
+        left = {"judged in", "best written"}
+        print_table("Agents in markets that they never met, bps", HEADINGS, map(_cells, lines), leaves=LEAVES, left=left)
         say(f"report  {page}")
     return 0
 
 
-def _policy(market: tc.Market, learner: str, home: str, quick: bool, seed: int, out: Path) -> str:
+def without(recipe: AgentConfig, name: str, frames: int) -> AgentConfig:
+    """The recipe in its other markets.
+
+    >>> from tercel.learning.agent.config import parse
+    >>> without(parse({"market": {"presets": ["csco", "ibm"]}}, ""), "ibm", 0).market.presets
+    ('csco',)
+    """
+    kept = [(preset, weight) for preset, weight in _weighed(recipe) if preset != name]
+    presets, weights = tuple(preset for preset, _ in kept), tuple(weight for _, weight in kept)
+    market = recipe.market.model_copy(update={"presets": presets, "weights": weights if recipe.market.weights else ()})
+    learner = recipe.learner.model_copy(update={"frames": frames or recipe.learner.frames})
+    return recipe.model_copy(update={"name": f"without_{name}", "market": market, "learner": learner})
+
+
+def _weighed(recipe: AgentConfig) -> list[tuple[str, float]]:
+    section = recipe.market
+    return list(zip(section.presets, section.weights or (1.0,) * len(section.presets), strict=True))
+
+
+def _places(name: str, lake: Path | None, impact: str) -> dict[str, tc.Market]:
+    """Where an agent that never met `name` is judged: in simulation, and on tape where the lake has its symbol."""
+    simulated = tc.load_market(name)
+    places = {name: simulated}
+    symbol = name.upper()
+    if lake is not None and len(tc.Lake(lake).days(symbol)) > 1:
+        places[f"{symbol} tape"] = tc.replay(lake, symbol, impact=impact)
+    return places
+
+
+def _policy(config: AgentConfig, seed: int, out: Path) -> str:
     """The folder of a policy; a training that has come to its end is not begun again."""
-    folder = out / "trained" / f"{learner}-{home}-{seed}"
-    frames = QUICK_FRAMES if quick else FRAMES[learner]
-    tc.train(
-        market, algorithm=learner, frames=frames, seed=seed, name=name_of(learner, home), out=folder, progress=True
+    folder = out / "trained" / f"{config.name}-{seed}"
+    if not (folder / "run.json").exists():
+        say(f"train {config.name}, seed {seed}")
+        run_training(config, folder, seed)
+    return str(folder / POLICY)
+
+
+def line_of(left_out: str, place: str, agent: str, found: tc.Result) -> Transfer:
+    """A line of the table: the primary comparisons of one evaluation."""
+    rows = found.figures["strategies"]
+    primary = found.figures["claims"][agent]["primary"]
+    best = next(iter(primary["best written"]["opponents"].values()))
+    return Transfer(
+        left_out,
+        place,
+        rows[agent]["is_bps"],
+        rows[agent]["forced_share"]["mean"],
+        best,
+        rows[best]["is_bps"]["mean"],
+        primary["best written"]["gain"],
+        primary["random"]["gain"],
     )
-    return str(folder / "policy")
-
-
-def name_of(learner: str, home: str) -> str:
-    """What the policies of a learner from a market are called."""
-    return f"{learner}-of-{home}"
-
-
-def compare(place: str, trained: Sequence[tuple[str, str]], found: tc.Result) -> list[Transfer]:
-    """Lines of the table for one judged market."""
-    rows, kinds = found.figures["strategies"], found.figures["kinds"]
-    best = min(
-        (name for name in rows if kinds[name] == "baseline"), key=lambda name: float(rows[name]["is_bps"]["mean"])
-    )
-    return [
-        Transfer(
-            learner,
-            home,
-            place,
-            rows[name_of(learner, home)]["is_bps"],
-            best,
-            rows[best]["is_bps"]["mean"],
-            _saved(found, name_of(learner, home), best),
-            _saved(found, name_of(learner, home), name_of(learner, place))
-            if home != place and (learner, place) in trained
-            else None,
-        )
-        for learner, home in trained
-    ]
-
-
-def _saved(found: tc.Result, name: str, other: str) -> dict[str, float | None]:
-    one = found.compare(name, other)
-    return {"mean": one.difference_bps, "ci_low": one.ci_low, "ci_high": one.ci_high}
 
 
 def _cells(line: Transfer) -> tuple[str, ...]:
     return (
-        line.learner,
-        line.trained_in,
+        line.left_out,
         line.judged_in,
         spelt(line.is_bps),
+        f"{line.forced_share:.1%}",
         line.best_written,
         f"{line.written_bps:.2f}",
         spelt(line.gain_bps, "+"),
-        "" if line.against_home_bps is None else spelt(line.against_home_bps, "+"),
+        f"{line.gain_bps['power']:.2f}",
+        spelt(line.on_random_bps, "+"),
     )
 
 
 def _page(lines: Sequence[Transfer], seed: int, quick: bool) -> str:
-    gains: dict[str, Any] = {
-        f"{line.learner} of {line.trained_in} in {line.judged_in}": line.gain_bps for line in lines
-    }
-    lead = (
-        "Each agent learned in one market and is judged in all of them, beside the best written strategy of the market "
-        "it is judged in."
-    )
+    gains: dict[str, Any] = {f"without {line.left_out}, in {line.judged_in}": line.gain_bps for line in lines}
+    lead = "Each agent learned in all markets but one, and is judged in that one beside the best written strategy there."
     if quick:
         lead += " --quick: too few frames and episodes to judge an agent by."
-    table = plain_table(HEADINGS, [_cells(line) for line in lines])
     figure = paired_differences(gains, "the best written strategy there")
-    section = Section("What each saves", html=table, figures=(figure,))
-    return render("Agents in markets that they did not learn in", lead, [section], {"seed": seed})
+    section = Section("What each saves", html=plain_table(HEADINGS, [*map(_cells, lines)]), figures=(figure,))
+    return render("Agents in markets that they never met", lead, [section], {"seed": seed})

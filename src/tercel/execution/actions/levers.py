@@ -6,7 +6,7 @@ The rule keeps its order of thoughts (score, take, pace, display) and the networ
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,26 +18,17 @@ from tercel.core.names import check_known
 from tercel.execution.actions.choice import refuse_unknown
 from tercel.execution.actions.residual import checked_vectors
 from tercel.execution.intent import Intents
-from tercel.execution.strategies.direction_rule import DirectionRule
-from tercel.execution.strategies.score_rule import ScoreRule
-from tercel.execution.strategies.vector import RowRule
+from tercel.execution.strategies.vector import Tunable
 from tercel.execution.view import View
 
 
-class LeverRule(NamedTuple):
-    """A rule that has levers."""
-
-    kind: type[RowRule]
-    levers: Mapping[str, float]
-    """Levers by default -> how far an action of 1 moves them."""
-
-
 _RUNGS: Final = {"improve": 2.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0}
-RULES: Final = {
-    "score_rule": LeverRule(ScoreRule, {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS}),
-    "direction_rule": LeverRule(DirectionRule, {"wait": 1.0, "gap": 1.0, "take": 1.0, **_RUNGS}),
+RULES: Final[Mapping[str, Mapping[str, float]]] = {
+    "score_rule": {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS},
+    "direction_rule": {"wait": 1.0, "gap": 1.0, "take": 1.0, **_RUNGS},
+    "twap_cross": {"tolerance": 3.0, "ahead": 1.5, "behind": 3.0, "catch_up": 10.0},
 }
-"""Rules whose levers can be moved."""
+"""Rules whose levers can be moved -> levers by default -> how far an action of 1 moves them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +37,7 @@ class Levers:
 
     Parameters
     ----------
-    rule : LeverRule
+    rule : type of Tunable
     vector : float64 (P,)
         The rule's parameters where the network says nothing.
     places : int64 (A,)
@@ -62,7 +53,7 @@ class Levers:
     True
     """
 
-    rule: LeverRule
+    rule: type[Tunable]
     vector: Floats
     places: Ints
     scales: Floats
@@ -80,7 +71,7 @@ class Levers:
         actions = checked_vectors(actions, view.n, self.labels)
         rows = np.repeat(self.vector[None, :], view.n, axis=0)
         rows[:, self.places] += actions * self.scales
-        return self.rule.kind.intents(rows, view.x, view.m)
+        return self.rule(rows).decide(view)
 
 
 def levers(parameters: Mapping[str, Any]) -> Levers:
@@ -100,12 +91,14 @@ def levers(parameters: Mapping[str, Any]) -> Levers:
     refuse_unknown(parameters, ("base", "parameters", "levers"), "levers")
     base = str(parameters.get("base", "score_rule"))
     check_known(base, RULES, "a rule with levers:")
-    rule = RULES[base]
-    moved: Mapping[str, float] = parameters.get("levers") or rule.levers
+    from tercel.execution.strategies import TUNABLE
+
+    rule: type[Tunable] = TUNABLE[base]
+    moved: Mapping[str, float] = parameters.get("levers") or RULES[base]
     for name, scale in moved.items():
-        check_known(name, rule.kind.layout.names, f"levers of {base}:")
+        check_known(name, rule.layout.names, f"levers of {base}:")
         if not (np.isfinite(scale) and scale > 0):
             raise ConfigError("scales of levers above 0", f"{name} = {scale}", "such as 1.0")
-    vector = rule.kind.layout.vector(parameters.get("parameters") or None)
-    places = np.array([rule.kind.layout.names.index(name) for name in moved], np.int64)
+    vector = rule.layout.vector(parameters.get("parameters") or None)
+    places = np.array([rule.layout.names.index(name) for name in moved], np.int64)
     return Levers(rule, vector, places, np.array(list(moved.values()), np.float64), tuple(moved))

@@ -70,6 +70,8 @@ _AHEAD = {"ahead": 0.0, "behind": -1.0}
 """Log of the slices shown; logit of the share of them that stands a tick behind the touch."""
 _CROSSING = {"tolerance": 0.0, **_AHEAD}
 """Log of the slices of arrears that do not cross yet."""
+_CATCH_UP = {"catch_up": 0.0}
+"""Slices more that are shown for each slice of arrears."""
 _SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0}
 
 
@@ -88,10 +90,12 @@ class _Passive(Tunable):
         return np.exp(self.value("ahead"))
 
     def _line(self, view: View) -> tuple[Ints, Ints]:
-        """Lots due on TWAP's line now, and `ahead` slices later."""
+        """Lots due on TWAP's line now, and `ahead` slices later, with `catch_up` slices more for each of arrears."""
         now = view.decision / view.decisions
         then = np.minimum(now + self._ahead() / view.decisions, 1.0)
-        return lots_of(now, view), lots_of(then, view)
+        due, target = lots_of(now, view), lots_of(then, view)
+        slow = np.maximum(self.value("catch_up"), 0.0) * np.maximum(due - view.done, 0)
+        return due, np.minimum(target + np.floor(slow + 0.5).astype(np.int64), view.qty0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +111,11 @@ class TwapRepeg(_Passive):
     """
 
     name: ClassVar[str] = "twap_repeg"
-    layout: ClassVar[Layout] = Layout("twap_repeg", {**_AHEAD, "catch_up": 0.0}, {**_SCALE, "catch_up": 3.0})
+    layout: ClassVar[Layout] = Layout("twap_repeg", {**_AHEAD, **_CATCH_UP}, {**_SCALE, "catch_up": 3.0})
 
     def decide(self, view: View) -> Intents:
         """Rest what is missing to the line."""
         due, target = self._line(view)
-        slow = np.maximum(self.value("catch_up"), 0.0) * np.maximum(due - view.done, 0)
-        target = np.minimum(target + np.floor(slow + 0.5).astype(np.int64), view.qty0)
         return rest_ahead(due, target, np.full(view.n, NEVER), self._behind(), view)
 
 
@@ -128,7 +130,7 @@ class TwapCross(_Passive):
     """
 
     name: ClassVar[str] = "twap_cross"
-    layout: ClassVar[Layout] = Layout("twap_cross", _CROSSING, _SCALE)
+    layout: ClassVar[Layout] = Layout("twap_cross", {**_CROSSING, **_CATCH_UP}, {**_SCALE, "catch_up": 3.0})
 
     def decide(self, view: View) -> Intents:
         """Cross what is too late, rest what is missing to the line."""
