@@ -20,7 +20,7 @@ def scores(generator, gains):
     return Scores(table, np.arange(300))
 
 
-def claimed(worlds):
+def claimed(worlds, best=None):
     """A claim of worlds: regime -> market -> strategy -> true gain."""
     generator, ledger = np.random.default_rng(0), ComparisonLedger()
     cells = {
@@ -28,7 +28,8 @@ def claimed(worlds):
         for regime, row in ((regime, row.items()) for regime, row in worlds.items())
     }
     teams = {market: [f"{market}-{seed}" for seed in range(SEEDS)] for market in next(iter(worlds.values()))}
-    found = claim("mine", cells, teams, ledger, generator)
+    found = claim("mine", cells, teams, ledger, generator, best)
+    found["primary_comparisons"] = len(ledger.primary)
     ledger.adjust()
     settle(found)
     return found, cells
@@ -47,6 +48,18 @@ def test_what_is_above_open_and_below_is_counted_and_named():
     assert found["verdict"]["these_markets"].startswith("significantly cheaper than 1 of 3 and dearer than 1 (strong -")
     assert "no significant difference from 1 (equal " in found["verdict"]["these_markets"]
     assert {(cell["against"], cell["in"]) for cell in found["worse"]} == {("strong", "a"), ("strong", "b")}
+
+
+def test_a_primary_comparison_is_made_once():
+    row = {"weak": 2.0, "strong": -2.0, "random": 3.0}
+    found, _ = claimed({"plain": {"a": row, "b": row}}, {"a": "strong", "b": "weak"})
+    against, primary = found["against"], found["primary"]
+    assert against["random"]["these_markets"] is primary["random"]["gain"]
+    assert all(against[name]["these_markets"] is not primary["best written"]["gain"] for name in row)
+    assert found["primary_comparisons"] == 2
+    found, _ = claimed({"plain": {"a": row, "b": row}}, {"a": "random", "b": "random"})
+    assert found["primary"]["best written"]["gain"] is found["primary"]["random"]["gain"]
+    assert found["primary_comparisons"] == 1
 
 
 def test_a_regime_that_loses_is_not_averaged_away():

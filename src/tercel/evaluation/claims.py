@@ -67,16 +67,14 @@ def claim(
     """
     plain = next(iter(cells.values()))
     opponents = [other for other in next(iter(plain.values())).gains[name] if _everywhere(name, other, cells)]
+    primary = _primary(name, plain, teams, ledger, rng, best) if best else {}
     return {
-        "primary": _primary(name, plain, teams, ledger, rng, best) if best else {},
+        "primary": primary,
         "markets": list(plain),
         "training_seeds": {market: len(team) for market, team in teams.items()},
         "against": {
             other: {
-                **{
-                    key: _pooled(name, other, plain, teams, ledger, rng, redraw) if len(plain) > 1 else None
-                    for key, redraw in POOLED.items()
-                },
+                **_over_markets(name, other, plain, teams, ledger, rng, primary),
                 "by_market": {market: one.cell["paired"][name][other] for market, one in plain.items()},
                 "by_regime": {
                     regime: _pooled(name, other, row, teams, ledger, rng, False)
@@ -110,12 +108,38 @@ def _primary(
     for key, others in ((BEST, [best[market] for market in plain]), (RANDOM, [RANDOM] * len(plain))):
         if not all(other in one.gains[name] for other, one in zip(others, plain.values(), strict=True)):
             continue
-        if len(plain) > 1:
+        cell = _found_in(found, others)
+        if cell is None and len(plain) > 1:
             cell = _pooled(name, others, plain, teams, ledger, rng, False, primary=True)
-        else:
+        elif cell is None:
             cell = next(iter(plain.values())).cell["paired"][name][others[0]]
         found[key] = {"opponents": dict(zip(plain, others, strict=True)), "gain": cell}
     return found
+
+
+def _found_in(primary: Mapping[str, Any], others: Sequence[str]) -> dict[str, Any] | None:
+    """The primary comparison with these opponents, market by market, if there is one."""
+    gains = [one["gain"] for one in primary.values() if list(one["opponents"].values()) == list(others)]
+    return gains[0] if gains else None
+
+
+def _over_markets(
+    name: str,
+    other: str,
+    plain: Mapping[str, Compared],
+    teams: Teams,
+    ledger: ComparisonLedger,
+    rng: np.random.Generator,
+    primary: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Pooled over markets in both ways; a primary comparison is not made, nor entered, a second time."""
+    if len(plain) == 1:
+        return dict.fromkeys(POOLED)
+    known = _found_in(primary, [other] * len(plain))
+    return {
+        key: known if known and not redraw else _pooled(name, other, plain, teams, ledger, rng, redraw)
+        for key, redraw in POOLED.items()
+    }
 
 
 def _everywhere(name: str, other: str, cells: Cells) -> bool:
