@@ -24,7 +24,7 @@ from tercel.learning.agent.market import markets_of
 from tercel.learning.agent.policy import action_parameters, rule_name, rule_of
 from tercel.learning.agent.report import write_page
 from tercel.learning.agent.training import run_training
-from tercel.learning.agent.validation import Validator, shortfall, standard_error
+from tercel.learning.agent.validation import Validator, shortfall
 from tercel.learning.checkpoint import load_checkpoint
 from tercel.testing.strategy import random_views
 
@@ -199,12 +199,6 @@ def test_validation_buys_and_sells_in_every_market_on_seeds_of_its_own():
         np.testing.assert_array_equal(rows[::2, column], rows[1::2, column])
     np.testing.assert_array_equal(rows[::2, kernels.E_SIDE], -rows[1::2, kernels.E_SIDE])
     assert len(np.unique(plan.cluster)) <= len(plan) / 2
-
-
-def test_standard_errors_are_those_of_clusters():
-    values, cluster = np.array([1.0, 2.0, 5.0, 6.0]), np.array([0, 0, 1, 1])
-    assert standard_error(values, cluster) == pytest.approx(np.sqrt(2 * 4.0**2) / 4)
-    assert standard_error(values, np.arange(4)) == pytest.approx(values.std() / 2)
 
 
 def test_days_are_trained_on_or_judged_never_both(tmp_path, monkeypatch):

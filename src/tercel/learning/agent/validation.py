@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Floats
 from tercel.evaluation.experiment import run_strategies
 from tercel.execution.costs import BPS, Costs, attribute
 from tercel.execution.strategy import Strategy
 from tercel.learning.agent.market import TrainingMarket
 from tercel.learning.port import Metrics
 from tercel.learning.risk import Risk
+from tercel.stats import clustered_se
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Validator:
         costs = [self._costs(market, strategy) for market in self.markets]
         pairs = [(shortfall(rule), shortfall(mine)) for rule, mine in zip(self.rule_costs, costs, strict=True)]
         gains = [float((rule - mine).mean()) for rule, mine in pairs]
-        errors = [standard_error(rule - mine, one.cluster) for (rule, mine), one in zip(pairs, costs, strict=True)]
+        errors = [clustered_se(rule - mine, one.cluster) for (rule, mine), one in zip(pairs, costs, strict=True)]
         merits = [gain * market.loss_weight for market, gain in zip(self.markets, gains, strict=True)]
         if self.risk.aversion:
             rows = zip(self.rule_costs, costs, self.units, strict=True)
@@ -96,10 +97,3 @@ class Validator:
 def shortfall(costs: Costs) -> Floats:
     """Implementation shortfall of each episode, bps."""
     return np.asarray(attribute(costs, None)["is_bps"], np.float64)
-
-
-def standard_error(values: Floats, cluster: Ints) -> float:
-    """Of the mean of `values`, whose clusters are independent."""
-    index = np.unique(cluster, return_inverse=True)[1]
-    away = np.bincount(index, values - values.mean())
-    return float(np.sqrt(np.square(away).sum()) / len(values))
