@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tercel import Task, View
 from tercel.core.errors import ConfigError
-from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.evaluation.episodes import Episodes, Plan, seeded_plan, streams_plan
 from tercel.evaluation.experiment import batches, without_orders
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
@@ -127,7 +127,7 @@ def plant(
     """Plant a drift and measure it on `episodes` other episodes of each outer group."""
     moves = []
     for outer in (-1, 1):
-        plan = without_orders(seeded_plan(task, quantity, pilot_seed, 0, episodes))
+        plan = without_orders(streams_plan(task, quantity, pilot_seed, 0, episodes))
         parts = [_moves(source, task, part, outer * lean) for part in batches(plan)]
         moves.append(np.concatenate(parts))
     down, up = moves

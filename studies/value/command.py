@@ -22,7 +22,7 @@ from studies.value.report import (
 from studies.value.stress import Turn, measure
 from tercel import Task
 from tercel.core.written import write_whole
-from tercel.evaluation.episodes import seeded_plan
+from tercel.evaluation.episodes import seeded_plan, streams_plan
 from tercel.evaluation.experiment import pilot
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import MarketEstimates
@@ -104,7 +104,7 @@ def posture(
 ) -> int:
     """`python -m studies worth posture`: tail and mean cost with and without one, in calm and when the market turns."""
     source, task, quantity, estimates = _market(market)
-    calm = seeded_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES)
+    calm = streams_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES)
     turn, onset, ordinary = Turn(), onset_of(), usual(source, task, calm)
     effects = measure(source, task, calm, turn, 20, (2, 6, 20, 40))
     for e in effects:
@@ -158,5 +158,5 @@ def _market(name: str) -> tuple[Source, Task, int, MarketEstimates]:
     """A preset's market, the default task, its order, and what strategies may know from training episodes."""
     preset, task = presets.load(name), Task()
     source, quantity = reactive(preset), task.lots(preset.volume_per_s)
-    known = pilot(source, task, seeded_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES))
+    known = pilot(source, task, streams_plan(task, quantity, TRAINING_SEED, 0, CALM_EPISODES))
     return source, task, quantity, known.estimates

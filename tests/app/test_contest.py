@@ -135,6 +135,9 @@ def test_a_window_that_is_bought_and_sold_in_stays_both(rows: int, most: int) ->
     assert side.sum() == 0
     assert 2 * len(np.unique(index)) == len(few)
     assert thinned(plan, rows) is plan
+    once = thinned(plan, most, once=True).rows
+    assert len(once) == len(np.unique(once[:, kernels.E_INDEX])) == min(most, rows // 2)
+    assert abs(once[:, kernels.E_SIDE].sum()) <= 1
 
 
 def test_which_rows_are_left_is_known_after_leaving_out_twice() -> None:

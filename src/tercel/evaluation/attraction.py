@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.evaluation.episodes import Episodes, streams_plan
 from tercel.evaluation.legs import ratio
 from tercel.evaluation.response_worlds import Worlds
 from tercel.evaluation.unseen import JOINS, Never
@@ -168,7 +168,7 @@ def attraction(
     for first in range(0, most, BATCH):
         if first >= worlds and _known(counted):
             break
-        plan = seeded_plan(task, 1, seed, first, min(BATCH, most - first))
+        plan = streams_plan(task, 1, seed, first, min(BATCH, most - first))
         batch = Worlds(source, task, plan, RECORD_ROWS)
         batch.run(Never(), 0)
         twins = _hits(batch)

@@ -292,3 +292,24 @@ def seeded_plan(
     rows[:, kernels.E_WARMUP_NS] = task.warmup_ns if warmup_ns is None else warmup_ns
     rows[:, kernels.E_WORLD] = (index // 2) % worlds
     return Plan(rows, market if worlds == 1 else rows[:, kernels.E_WORLD])
+
+
+def streams_plan(task: Task, quantity: int, seed: int, first: int, n: int) -> Plan:
+    """`n` episodes of as many streams, from stream `first` on, buys and sells in turn: for what meets a market without
+    an order, or takes its episodes to be independent.
+
+    >>> streams_plan(Task(), 1, 7, 2, 3).rows[:, [kernels.E_INDEX, kernels.E_SIDE]].tolist()
+    [[2, 1], [3, -1], [4, 1]]
+    """
+    index = np.arange(n)
+    return seeded_plan(task, quantity, seed, 2 * first, 2 * n).take(2 * index + index % 2)
+
+
+def sides_of(plan: Plan) -> int:
+    """2 where a plan's markets are bought and sold in, rows 2i and 2i + 1 in one; else 1.
+
+    >>> sides_of(seeded_plan(Task(), 1, 7, 0, 4)), sides_of(seeded_plan(Task(side=1), 1, 7, 0, 4))
+    (2, 1)
+    """
+    sides = plan.rows[:2, kernels.E_SIDE]
+    return 2 if len(plan) > 1 and len(plan) % 2 == 0 and sides[0] == -sides[1] else 1

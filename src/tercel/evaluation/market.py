@@ -11,7 +11,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.names import listed
 from tercel.core.vocabulary import BUY, FOREVER_NS
 from tercel.evaluation import venue
-from tercel.evaluation.episodes import Plan, seeded_plan
+from tercel.evaluation.episodes import Plan, seeded_plan, sides_of, streams_plan
 from tercel.evaluation.experiment import pilot
 from tercel.evaluation.orders import Order, placed
 from tercel.evaluation.sampling import Sampler, bank_sampler
@@ -138,7 +138,7 @@ def _simulated(settings: RunSettings) -> JobMarket:
         for source in (reactive(preset, impact=impact), settled_bank(preset, worlds, impact=impact))
     )
     episodes = 64 if settings.quick else PILOT_EPISODES
-    known = pilot(judged, task, seeded_plan(task, quantity, PILOT_SEED, 0, episodes))
+    known = pilot(judged, task, streams_plan(task, quantity, PILOT_SEED, 0, episodes))
     share, minutes = task.share or quantity / (preset.volume_per_s * task.horizon_s), _minutes(task)
     return JobMarket(
         preset.name,
@@ -364,7 +364,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         judged,
         tape_sampler(drawn),
         thinned(plan, settings.episodes) if settings.quick else plan,
-        pilot(training, task, thinned(drawn, PILOT_EPISODES)).estimates,
+        pilot(training, task, thinned(drawn, PILOT_EPISODES, once=True)).estimates,
         "30-minute block" if blocks else "day",
         (
             f"Trained on {seen}, judged on {unseen}.",
@@ -453,12 +453,15 @@ def judged_words(name: str, judged: int) -> str:
     return f"{name}: {judged} orders are judged{few}"
 
 
-def thinned(plan: Plan, most: int) -> Plan:
-    """At most so many of a plan's episodes, evenly spread; a window that is bought and sold in stays both."""
-    if len(plan) <= most:
+def thinned(plan: Plan, most: int, once: bool = False) -> Plan:
+    """At most so many of a plan's episodes, evenly spread; a window that is bought and sold in stays both, or with
+    `once` is one of the two, in turn."""
+    each = sides_of(plan)
+    once = once and each == 2
+    if len(plan) <= most and not once:
         return plan
-    sides = plan.rows[:, kernels.E_SIDE]
-    each = 2 if len(plan) > 1 and sides[0] == -sides[1] else 1
-    windows = np.linspace(0, len(plan) // each - 1, max(most // each, 1)).astype(np.int64)
-    which: NDArray[np.int64] = (each * windows[:, None] + np.arange(each)).ravel()
+    count = min(max(most if once else most // each, 1), len(plan) // each)
+    windows = np.linspace(0, len(plan) // each - 1, count).astype(np.int64)
+    kept = np.arange(count)[:, None] % 2 if once else np.arange(each)
+    which: NDArray[np.int64] = (each * windows[:, None] + kept).ravel()
     return plan.take(which)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.evaluation.attraction import attraction
-from tercel.evaluation.episodes import seeded_plan
+from tercel.evaluation.episodes import streams_plan
 from tercel.evaluation.experiment import pilot
 from tercel.evaluation.law_targets import executed, fills_of_all, target_ticks
 from tercel.evaluation.legs import figure
@@ -107,7 +107,7 @@ def measure(
     if pairs < 8 or not sizes or min(sizes) <= 0.0:
         raise ConfigError("at least 8 pairs and sizes above 0", f"{pairs}, {list(sizes)}", "such as --size 0.1")
     task = task or Task()
-    estimates = pilot(source, task, seeded_plan(task, 1, PILOT_SEED, 0, PILOT_EPISODES)).estimates
+    estimates = pilot(source, task, streams_plan(task, 1, PILOT_SEED, 0, PILOT_EPISODES)).estimates
     shown = styles(estimates)
     shown = {name: one for name, one in shown.items() if only is None or name in set(only)}
     lots = {f"{size:g}": max(round(size * volume_per_s * task.horizon_s), 1) for size in sorted(sizes)}
@@ -138,7 +138,7 @@ def _cells(
     least = min(LEAST, pairs)
     for first in range(0, pairs, BATCH):
         going = [key for key, cell in cells.items() if cell.going]
-        plan = seeded_plan(task, 1, seed, first, min(BATCH, pairs - first))
+        plan = streams_plan(task, 1, seed, first, min(BATCH, pairs - first))
         worlds = Worlds(source, task, plan)
         twin = worlds.run(Never(), 0)
         twins = twin.mid2_grid[:, -1].copy(), worlds.later()
