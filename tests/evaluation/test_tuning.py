@@ -8,6 +8,7 @@ import pytest
 from tercel.core.errors import ConfigError
 from tercel.evaluation.cma import CmaEs
 from tercel.evaluation.episodes import seeded_plan
+from tercel.evaluation.experiment import run_strategy
 from tercel.evaluation.tuning import (
     OVERFLOWED_BPS,
     TRIED_ON,
@@ -19,6 +20,7 @@ from tercel.evaluation.tuning import (
     try_all,
     tune,
 )
+from tercel.execution.costs import attribute
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.task import Task
 from tercel.market.book import layout as lay
@@ -41,6 +43,14 @@ def test_it_finds_the_minimum_of_a_sphere_an_ellipsoid_and_rosenbrocks_valley():
     assert minimise(lambda v: (lengths * v**2).sum(), np.ones(6), 300) == pytest.approx(np.zeros(6), abs=1e-3)
     valley = minimise(lambda v: 100 * (v[1] - v[0] ** 2) ** 2 + (1 - v[0]) ** 2, np.array([-1.0, 1.0]), 250)
     assert valley == pytest.approx(np.ones(2), abs=1e-3)
+
+
+def test_variances_alone_are_learned_faster_of_many_numbers():
+    """An ellipsoid along its axes, of forty numbers whose lengths differ a hundredfold."""
+    lengths = 10.0 ** np.linspace(0, 4, 40)
+    both = [minimise(lambda v: (lengths * v**2).sum(), np.ones(40), 300, diagonal=one) for one in (True, False)]
+    alone, together = ((lengths * found**2).sum() for found in both)
+    assert alone < together / 100
 
 
 def test_noise_as_large_as_the_start_is_survived():
@@ -94,6 +104,15 @@ def test_the_better_on_validation_stands(arena):
     both = [kind(found.parameters, arena.estimates), build("obizhaeva_wang")]
     assert [found.validation, found.begun_from] == scores(arena, arena.validation, both)
     assert found.validation.bps <= found.begun_from.bps
+
+
+def test_both_sides_of_a_market_are_one_in_an_error(arena):
+    strategy = build("obizhaeva_wang")
+    found = scores(arena, arena.validation, [strategy])[0]
+    costs = run_strategy(arena.source, TASK, arena.validation, strategy)
+    pairs = attribute(costs, None)["is_bps"].reshape(-1, 2).mean(axis=1)
+    assert found.se == pytest.approx(pairs.std(ddof=1) / np.sqrt(len(pairs)))
+    assert found.bps == pytest.approx(pairs.mean())
 
 
 def test_candidates_side_by_side_cost_what_each_costs_alone(arena):

@@ -21,7 +21,7 @@ from tercel.execution.own import checked, findable, installed, is_own
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import choices
-from tercel.execution.strategies import ALL_BASELINES, build
+from tercel.execution.strategies import ALL_BASELINES, WRITTEN, build
 from tercel.execution.task import Task
 from tercel.learning.own_models import meant_by, strategy_of
 
@@ -128,7 +128,7 @@ def _sorted(candidates: Sequence[Any]) -> tuple[list[Candidate], list[str], list
             typed.append(str(one))
         elif isinstance(one, str) and one == ALL:
             baselines += [Candidate(name) for name in ALL_BASELINES]
-        elif isinstance(one, str) and one.split("+")[0] in ALL_BASELINES:
+        elif isinstance(one, str) and one.split("+")[0] in WRITTEN:
             build(one, SPARE)
             baselines.append(Candidate(one))
         elif isinstance(one, str) and is_own(one):
@@ -152,7 +152,7 @@ def _policies(name: str) -> tuple[str, ...]:
         if not (family := members_of(name)):
             resolve_policy(name)
     except UnknownNameError as error:
-        known = [*ALL_BASELINES, *choices(), *installed()]
+        known = [*WRITTEN, *choices(), *installed()]
         expected = "a policy, a written strategy, or module:Name"
         raise UnknownNameError(expected, repr(name), offer(name, known, error.remedy)) from error
     return family or (name,)

@@ -27,7 +27,7 @@ class Tune:
     interrupted: ClassVar[str] = "what is finished is kept; the same command goes on"
 
     strategies: Annotated[
-        list[str] | None, typer.Argument(help="Strategies to tune; all that can be when none is named.")
+        list[str] | None, typer.Argument(help="Strategies to tune; all rules that can be when none is named.")
     ] = None
     market: Annotated[str | None, typer.Option(help="Preset market, by name or file.", metavar="NAME")] = None
     tape: Annotated[Path | None, typer.Option(help="Tune on the training days of this lake.", metavar="LAKE")] = None
@@ -81,13 +81,13 @@ def tune(request: Tune) -> None:
 
 
 def _names(request: Sequence[str]) -> list[str]:
-    """Strategies to tune, all of them if none is named."""
-    from tercel.execution.strategies import TUNABLE
+    """Strategies to tune; if none is named, all but the best response, whose search takes as long as theirs."""
+    from tercel.execution.strategies import ALL_BASELINES, TUNABLE
 
     for name in request:
         if name not in TUNABLE:
             raise UnknownNameError(f"a strategy to tune: {', '.join(TUNABLE)}", repr(name), _instead(name))
-    return list(dict.fromkeys(request)) or list(TUNABLE)
+    return list(dict.fromkeys(request)) or [name for name in ALL_BASELINES if name in TUNABLE]
 
 
 def _instead(name: str) -> str:

@@ -29,6 +29,8 @@ class CmaEs:
     rng : numpy Generator
     population : int, optional
         Candidates a generation; 4 + 3 ln d when not given.
+    diagonal : bool
+        Variances alone are learned, (d + 2) / 3 times as fast: sep-CMA-ES (Ros and Hansen 2008), for many numbers.
 
     Raises
     ------
@@ -44,7 +46,12 @@ class CmaEs:
     """
 
     def __init__(
-        self, start: ArrayLike, scale: ArrayLike, rng: np.random.Generator, population: int | None = None
+        self,
+        start: ArrayLike,
+        scale: ArrayLike,
+        rng: np.random.Generator,
+        population: int | None = None,
+        diagonal: bool = False,
     ) -> None:
         self.mean: Floats = np.array(start, np.float64)
         d = len(self.mean)
@@ -54,7 +61,7 @@ class CmaEs:
         if not fits or self.population < 4:
             received = f"start {self.mean}, scale {self.scale}, {self.population} candidates"
             raise ConfigError("a finite start, scales above 0 and 4 or more candidates", received, "such as scale 1")
-        self.rng = rng
+        self.rng, self.diagonal = rng, diagonal
         half = self.population // 2
         weights = np.log((self.population + 1) / 2) - np.log(np.arange(1, half + 1))
         self.weights: Floats = weights / weights.sum()
@@ -71,8 +78,9 @@ class CmaEs:
         self._c_s = (mu + 2) / (d + mu + 5)
         self._damp = 1 + 2 * max(0.0, math.sqrt((mu - 1) / (d + 1)) - 1) + self._c_s
         self._c_c = (4 + mu / d) / (d + 4 + 2 * mu / d)
-        self._c_1 = 2 / ((d + 1.3) ** 2 + mu)
-        self._c_mu = min(1 - self._c_1, 2 * (mu - 2 + 1 / mu) / ((d + 2) ** 2 + mu))
+        faster = (d + 2) / 3 if self.diagonal else 1.0
+        self._c_1 = min(1.0, faster * 2 / ((d + 1.3) ** 2 + mu))
+        self._c_mu = min(1 - self._c_1, faster * 2 * (mu - 2 + 1 / mu) / ((d + 2) ** 2 + mu))
         self._norm = math.sqrt(d) * (1 - 1 / (4 * d) + 1 / (21 * d**2))
 
     def _roots(self) -> tuple[Floats, Floats]:
@@ -106,4 +114,6 @@ class CmaEs:
         self.covariance = (
             forgotten * self.covariance + self._c_1 * np.outer(self._path_c, self._path_c) + self._c_mu * ranked
         )
+        if self.diagonal:
+            self.covariance = np.diag(np.diag(self.covariance))
         self.sigma = min(self.sigma * math.exp(c_s / self._damp * (length / self._norm - 1)), LONGEST)

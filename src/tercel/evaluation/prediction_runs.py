@@ -15,7 +15,7 @@ from tercel.evaluation.pipeline.overflow import overflowing, without_overflowed
 from tercel.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
 from tercel.evaluation.prediction import LEAST, Side
 from tercel.evaluation.settings import RunSettings
-from tercel.execution.strategies import ALL_BASELINES
+from tercel.execution.strategies import ALL_BASELINES, WRITTEN
 from tercel.market.simulator.levels import QUEUE
 from tercel.market.simulator.tape_source import theirs
 from tercel.report.terminal import progress
@@ -37,8 +37,8 @@ def candidates_of(typed: Sequence[str]) -> list[Candidate]:
     names = dict.fromkeys(
         one for word in words for one in (ALL_BASELINES if word == ALL else members_of(word) or [word])
     )
-    written = [name for name in names if name in ALL_BASELINES]
-    learned = [name for name in names if name not in ALL_BASELINES]
+    written = [name for name in names if name in WRITTEN]
+    learned = [name for name in names if name not in WRITTEN]
     if len(names) < LEAST:
         raise ConfigError(f"at least {LEAST} strategies to rank", ", ".join(names) or "none", "such as --strategy all")
     return [*(baselines_of(",".join(written)) if written else ()), *(policies_of(learned) if learned else ())]

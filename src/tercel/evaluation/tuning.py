@@ -15,15 +15,15 @@ import numpy as np
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats, Longs
 from tercel.evaluation.cma import CmaEs
-from tercel.evaluation.episodes import Episodes, Plan
+from tercel.evaluation.episodes import Episodes, Plan, sides_of
 from tercel.evaluation.experiment import run_strategies
 from tercel.execution.costs import Costs, attribute
-from tercel.execution.strategies import TUNABLE, MarketEstimates
-from tercel.execution.strategies.tuned import tuned_parameters
+from tercel.execution.strategies import TUNABLE, MarketEstimates, tuned_values
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.market.simulator.source import Source
+from tercel.stats import clustered_se
 
 BATCH = 256
 TRIED_ON = 32
@@ -36,6 +36,8 @@ OVERFLOWED_BPS = 1000.0
 """What an episode costs more in which own orders were too many to keep: no result with one is judged."""
 LATE = 0.3
 """The means of this last part of the search are averaged."""
+MANY = 40
+"""Numbers from which on the search learns variances alone: it has too few generations for how they go together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,12 +157,12 @@ def _shortfalls(costs: Costs) -> Floats:
 def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[TuningScore]:
     """Mean and standard error of the shortfall of strategies over a plan, whose markets warm up once for all.
 
-    Errors are those of independent episodes; clusters are the judge's business.
+    Errors are those of independent markets, both sides of each together; days are the judge's business.
     """
     found = []
     for costs in run_strategies(arena.source, arena.task, plan, strategies, run_out=False):
         values = _shortfalls(costs)
-        error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+        error = clustered_se(values, np.arange(len(values)) // sides_of(plan))
         found.append(TuningScore(float(values.mean()), error, len(values), int((costs.overflow > 0).sum())))
     return found
 
@@ -190,7 +192,7 @@ def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Trie
 def _best_start(arena: Arena, kind: type[Tunable]) -> Floats:
     """Where to begin, float64 (P,): the values at hand, or what its layout offers if that is cheaper at first sight."""
     layout = kind.layout
-    offered = [tuned_parameters(arena.estimates.market, layout.rule), *layout.starts]
+    offered = [tuned_values(layout.rule, arena.estimates.market), *layout.starts]
     rows = np.array([layout.vector(one) for one in offered])
     if len(rows) == 1:
         return np.asarray(rows[0], np.float64)
@@ -217,7 +219,7 @@ def search(
     if generations < 3:
         least = 3 * population * TRIED_ON
         raise ConfigError(f"at least {least} episodes for {layout.rule}", f"{episodes}", f"--episodes {least}")
-    tuner = CmaEs(start[free], layout.scales[free], rng, population)
+    tuner = CmaEs(start[free], layout.scales[free], rng, population, diagonal=len(free) >= MANY)
     means, values, overflowed = [], [], 0
     for generation in range(generations):
         # where noise is most of what is seen, steps would grow on luck: they are made to end
@@ -246,7 +248,7 @@ def tune(
     """Search, then validate what was found beside what was begun from."""
     kind = TUNABLE[name]
     end = search(arena, kind, episodes or episodes_for(kind), seed, progress)
-    start = {**kind.layout.generic, **tuned_parameters(arena.estimates.market, name)}
+    start = {**kind.layout.generic, **tuned_values(name, arena.estimates.market)}
     both = [kind(values, arena.estimates) for values in (end.parameters, start)]
     found, begun = scores(arena, arena.validation, both)
     better = found.bps <= begun.bps

@@ -7,7 +7,7 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.actions import placement
-from tercel.execution.strategies import ALL_BASELINES, MarketEstimates, build, eta_of_depth
+from tercel.execution.strategies import WRITTEN, MarketEstimates, build, eta_of_depth
 from tercel.execution.strategies.baselines import shares_done
 from tercel.execution.strategy import Strategy, shares
 from tercel.execution.view import View
@@ -16,7 +16,7 @@ from tercel.testing.strategy import HORIZON_NS, StrategyConformance, random_view
 ESTIMATES = MarketEstimates(1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0)
 
 
-@pytest.mark.parametrize("name", ALL_BASELINES)
+@pytest.mark.parametrize("name", WRITTEN)
 class TestWritten(StrategyConformance):
     """All of them, one after the other."""
 

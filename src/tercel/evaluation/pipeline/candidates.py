@@ -21,7 +21,7 @@ from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
-from tercel.execution.strategies import ALL_BASELINES, MarketEstimates, build
+from tercel.execution.strategies import ALL_BASELINES, WRITTEN, MarketEstimates, build
 from tercel.execution.strategy import Strategy
 
 ALL = "all"
@@ -140,7 +140,7 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
     found = []
     for text in typed:
         folder = resolve_policy(text)
-        if text in ALL_BASELINES:
+        if text in WRITTEN:
             raise ConfigError("a policy", f"the written strategy {text}", "name it with --against")
         observation = read_card(folder / CARD).observation
         eyes = next((one for one in observations if is_own_name(observation) and same_name(observation, one)), None)
@@ -173,7 +173,7 @@ def refuse_same_names(candidates: Sequence[Candidate]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ConfigError("strategies with different names", f"{twice!r} twice", "rename one, or leave one out")
-    taken = next((one.key for one in candidates if one.own is not None and one.key in ALL_BASELINES), None)
+    taken = next((one.key for one in candidates if one.own is not None and one.key in WRITTEN), None)
     if taken is not None:
         raise ConfigError("an own strategy with a name of its own", f"{taken!r}, which ships", "rename it")
 
@@ -220,7 +220,7 @@ def recipes_of(policies: Sequence[Candidate]) -> list[Recipe]:
 
 def free_name(name: str, members: int, taken: Collection[str]) -> str:
     """What a row of several policies is called: its name, with the number of policies where another row has it."""
-    return name if name not in {*taken, *ALL_BASELINES} else f"{name} ({members} seeds)"
+    return name if name not in {*taken, *WRITTEN} else f"{name} ({members} seeds)"
 
 
 def variants_of(policy: Candidate) -> int:

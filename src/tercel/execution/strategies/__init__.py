@@ -13,6 +13,7 @@ from tercel.execution.strategies import baselines as b
 from tercel.execution.strategies import tunable as t
 from tercel.execution.strategies.almgren_chriss import AlmgrenChriss, AlmgrenChrissAlpha, CarteaJaimungal, Parameters
 from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
+from tercel.execution.strategies.best_response import BestResponse
 from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.estimates import MarketEstimates, eta_of_depth
 from tercel.execution.strategies.score_rule import ScoreRule
@@ -26,10 +27,12 @@ __all__ = [
     "NAMES",
     "TUNABLE",
     "WRAPPERS",
+    "WRITTEN",
     "YARDSTICK",
     "MarketEstimates",
     "build",
     "eta_of_depth",
+    "tuned_values",
     "wrap",
 ]
 
@@ -79,18 +82,28 @@ TUNABLE: Final[dict[str, type[Tunable]]] = {
     for kind in (
         t.TwapRepeg, t.TwapCross, t.VwapCross, t.PovPassive, t.AlmgrenChrissFitted, t.ObizhaevaWang,
         t.TunablePropagator,
-        t.SubmitAndLeaveTuned, t.Popv, DirectionRule, ScoreRule,
+        t.SubmitAndLeaveTuned, t.Popv, DirectionRule, ScoreRule, BestResponse,
     )
 }  # fmt: skip
 """Strategies whose parameters `tercel agent tune` finds; in a market with tuned values `build` starts from them."""
 _NEED_ESTIMATES: Final = (t.VwapCross.name, t.PovPassive.name)
 
 
+def tuned_values(name: str, market: str) -> dict[str, float]:
+    """What is known of a tunable strategy's parameters in a market: tuned there, for it or for the rule that it begins
+    from; the others are generic.
+
+    >>> tuned_values("best_response", "csco").keys() >= tuned_values("twap_repeg", "csco").keys()
+    True
+    """
+    return {**tuned_parameters(market, TUNABLE[name].begins), **tuned_parameters(market, name)}
+
+
 def _tunable(name: str, estimates: MarketEstimates | None, parameters: Mapping[str, Any]) -> Strategy:
     """A tunable strategy: the given values over those tuned in its market over the generic ones."""
     if name in _NEED_ESTIMATES and estimates is None:
         raise _no_estimates(name)
-    known = {} if estimates is None else tuned_parameters(estimates.market, name)
+    known = {} if estimates is None else tuned_values(name, estimates.market)
     return TUNABLE[name]({**known, **parameters}, estimates)
 
 
@@ -104,8 +117,11 @@ _ALL: Final[dict[str, tuple[Callable[..., Strategy], bool]]] = {
     b.PegTouch.name: (b.PegTouch, False),
     **_GUIDED,
 }
-ALL_BASELINES: Final = (*NAMES, YARDSTICK, b.PegTouch.name, CarteaJaimungal.name, *TUNABLE)
-"""Everything written that a policy is held against; those of `tercel run` first."""
+WRITTEN: Final = (*NAMES, YARDSTICK, b.PegTouch.name, CarteaJaimungal.name, *TUNABLE)
+"""Everything written; what `tercel run` judges comes first."""
+ALL_BASELINES: Final = tuple(name for name in WRITTEN if name != BestResponse.name)
+"""The rules that a policy is held against by default. The best response is named besides: it is searched for in a
+market, and where it was not, is the rule that it begins from once more."""
 WRAPPERS: Final[Mapping[str, Callable[[Strategy], Strategy]]] = {
     "alpha": AlphaTilt,
     "posture": PostureCap,

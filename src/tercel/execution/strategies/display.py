@@ -97,6 +97,16 @@ def take(lots: float, pace: float, curve: float, x: Longs, out: Packed) -> None:
 
 
 @kernel
+def whole_grains(lots: int, stands: int, order: int, least: int) -> int:
+    """Lots of a rung on which `stands` lots stand already, of an order of so many: what changes are whole grains, and
+    a new one shows a grain, or `least` lots if that is less, or nothing."""
+    grain = order // GRAINS
+    if lots > 0 and stands > 0 and grain > 0:  # what a cancel leaves of an order is no crumb
+        return stands + int((lots - stands) / grain) * grain
+    return 0 if stands == 0 and lots < min(grain, least) else lots
+
+
+@kernel
 def show(
     logits: Floats, first: int, lean: float, cap: float, stay_front: float, stay_behind: float,
     x: Longs, m: Longs, out: Packed,
@@ -139,7 +149,6 @@ def show(
         if weight > best - FAINT:
             total += math.exp(weight - top)
     spread, put, room = 0.0, 0, budget
-    grain = x[c.QTY0] // GRAINS
     for j in range(it.K):
         weight = logits[first + j] + lean * (2 - j)
         if weight > best - FAINT:
@@ -150,12 +159,7 @@ def show(
             upto = math.floor(spread * free + 0.5)
             lots += upto - put
             put = upto
-        lots = min(lots, int(min(cap, ALL_LOTS)))
-        stands = x[c.REST0 + j]
-        if lots > 0 and stands > 0 and grain > 0:  # in whole grains: what a cancel leaves of an order is no crumb
-            lots = stands + int((lots - stands) / grain) * grain
-        elif stands == 0 and lots < min(grain, int(min(cap, ALL_LOTS)), budget // 4):
-            lots = 0  # nor a new order
-        lots = min(lots, room)
+        most = int(min(cap, ALL_LOTS))
+        lots = min(whole_grains(min(lots, most), x[c.REST0 + j], x[c.QTY0], min(most, budget // 4)), room)
         room -= lots
         out[it.REST0 + j] = lots

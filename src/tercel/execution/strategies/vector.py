@@ -107,6 +107,8 @@ class Tunable(Strategy):
     estimates: MarketEstimates | None = None
     vector: Floats = field(init=False, repr=False)
     layout: ClassVar[Layout]
+    begins: ClassVar[str] = ""
+    """Another rule whose tuned values are its own until it is tuned itself."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vector", self.layout.vector(self.parameters))
