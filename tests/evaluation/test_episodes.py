@@ -219,3 +219,17 @@ def test_a_full_record_is_refused():
         episodes.step(hold(episodes.view))
     with pytest.raises(CapacityError, match="record_rows"):
         episodes.record(0)
+
+
+def test_both_sides_of_a_market_warm_up_once_to_the_byte():
+    task = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, latency=Latency("exponential", a_ns=10**6, b_ns=10**9))
+    plan = seeded_plan(task, 50, 3, 0, 6)
+    plan.rows[3, kernels.E_QUANTITY] = 20
+    source = martingale_market()
+    together = Episodes(source, task, 6)
+    together.start(plan)
+    for i in range(6):
+        alone = Episodes(source, task, 1)
+        alone.start(plan.take(slice(i, i + 1)))
+        for one, other in zip(alone.snapshot(), together.snapshot(), strict=True):
+            assert one[0].tobytes() == other[i].tobytes()

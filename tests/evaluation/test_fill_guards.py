@@ -92,7 +92,7 @@ def test_late_orders_are_not_held_against_a_display_that_is_gone(market):
 
 def test_arrivals_are_the_twins_and_what_stood_there(market):
     plan = seeded_plan(TASK, 40, 5, 0, 9)
-    found = run_arrivals(market, TASK, plan)
+    found, _ = run_arrivals(market, TASK, plan)
     assert np.array_equal(found.mid2_grid, run_twins(market, TASK, plan))
     seen = run_recorded(market, TASK, plan, build("twap_take"))
     depth = seen.m[:, 0, 4:14].sum(axis=1)

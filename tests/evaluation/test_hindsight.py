@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from tercel.evaluation.arrivals import run_arrivals
 from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.experiment import run_strategy
-from tercel.evaluation.hindsight import LABEL, cheapest, hindsight, offers
+from tercel.evaluation.hindsight import LABEL, cheapest, offers
 from tercel.execution import columns as c
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import build
@@ -43,8 +44,10 @@ def test_nothing_that_does_not_move_the_market_costs_less():
     task = Task(horizon_s=300.0, decisions=10, warmup_s=60.0, grid_points=3)
     source = reactive(load("csco-santa-fe"), worlds=1, settle_s=600.0, impact="none")
     plan = seeded_plan(task, 40, 3, 0, 24)
-    bound = hindsight(source, task, plan)
+    bound = run_arrivals(source, task, plan)[1]
     assert bound.shape == (24,)
+    alone = [run_arrivals(source, task, plan.take(slice(i, i + 1)))[1] for i in range(24)]
+    np.testing.assert_array_equal(bound, np.concatenate(alone), "a sell sees the buy's market from its own side")
     for name in ("twap_take", "immediate", "peg_behind", "score_rule"):
         cost = attribute(run_strategy(source, task, plan, build(name)), None)["is_bps"]
         assert bound.mean() < cost.mean(), name

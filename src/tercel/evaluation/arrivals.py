@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.experiment import batches, without_orders
+from tercel.evaluation.experiment import batches, streams_of, without_orders
+from tercel.evaluation.hindsight import Moment, hindsight
+from tercel.execution import step as kernels
 from tercel.execution.intent import empty
 from tercel.execution.task import Task
 from tercel.market.simulator.source import Source
@@ -38,8 +40,8 @@ class Arrivals:
     spread: Ints
     volume: Ints
 
-    def select(self, rows: NDArray[np.bool_]) -> "Arrivals":
-        """The episodes of a mask."""
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Arrivals":
+        """The episodes of a mask, or of so many rows."""
         return Arrivals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @classmethod
@@ -48,21 +50,31 @@ class Arrivals:
         return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
 
 
-def run_arrivals(source: Source, task: Task, plan: Plan) -> Arrivals:
-    """Run the plan's episodes with nothing to execute."""
-    parts = []
-    for part in batches(plan):
+def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, NDArray[np.float64]]:
+    """Run the plan's markets with nothing to execute, each once: what they were, and the arrival shortfall of the
+    oracle in every episode, bps: float64 (n,)."""
+    first, which = streams_of(plan)
+    parts, bps, at = list[Arrivals](), np.zeros(len(plan)), 0
+    for part in batches(plan.take(first)):
         episodes = Episodes(source, task, len(part))
         episodes.start(without_orders(part))
         view = episodes.view
         depth = (view.own_depth + view.far_depth).sum(axis=1)
         spread = np.where(view.tradable, np.abs(view.far - view.touch), 0)
         volume = view.v_same + view.v_against
+        moments = [Moment.of(episodes)]
         while episodes.working.any():
             episodes.step(empty(len(part)))
+            moments.append(Moment.of(episodes))
         grid = episodes.costs().mid2_grid
         parts.append(Arrivals(grid, *(np.array(column, np.int64) for column in (depth, spread, volume))))
-    return Arrivals.concat(parts)
+        rows = np.flatnonzero((which >= at) & (which < at + len(part)))
+        side, quantity = (plan.rows[rows, column] for column in (kernels.E_SIDE, kernels.E_QUANTITY))
+        market = which[rows] - at
+        turned = side != part.rows[market, kernels.E_SIDE]
+        bps[rows] = hindsight([one.seen_by(market, turned) for one in moments], side, quantity)
+        at += len(part)
+    return Arrivals.concat(parts).select(which), bps
 
 
 def terciles(values: Ints) -> dict[str, NDArray[np.intp]]:

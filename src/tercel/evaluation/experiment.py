@@ -38,6 +38,17 @@ def without_orders(plan: Plan) -> Plan:
     return Plan(rows, plan.cluster)
 
 
+def streams_of(plan: Plan) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of a plan whose markets, without orders, are all that there are, and for each row which of them is its own.
+
+    A market that is bought and sold in is one: without orders both are the same.
+    """
+    oriented = [kernels.E_SIDE, kernels.E_QUANTITY, kernels.E_LIMIT, kernels.E_LIMIT_OF_MID]
+    markets = np.delete(plan.rows, oriented, axis=1)
+    _, first, which = np.unique(markets, axis=0, return_index=True, return_inverse=True)
+    return first, which.ravel()
+
+
 def run_strategy(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Costs:
     """Costs of a strategy over all episodes of a plan, in the plan's order."""
     return run_strategies(source, task, plan, [strategy])[0]
@@ -127,12 +138,8 @@ def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> 
 
 
 def run_twins(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:
-    """Mids of every episode without own orders on the task's time grid: int64 (n, G), half-ticks.
-
-    A market that is bought and sold in runs once: without orders both are the same.
-    """
-    oriented = [kernels.E_SIDE, kernels.E_QUANTITY, kernels.E_LIMIT, kernels.E_LIMIT_OF_MID]
-    _, first, which = np.unique(np.delete(plan.rows, oriented, axis=1), axis=0, return_index=True, return_inverse=True)
+    """Mids of every episode without own orders on the task's time grid: int64 (n, G), half-ticks."""
+    first, which = streams_of(plan)
     grids = []
     for part in batches(plan.take(first)):
         episodes = Episodes(source, task, len(part))
@@ -140,7 +147,7 @@ def run_twins(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:
         while episodes.working.any():
             episodes.step(empty(len(part)))
         grids.append(episodes.costs().mid2_grid)
-    mids: NDArray[np.int64] = np.concatenate(grids)[which.ravel()]
+    mids: NDArray[np.int64] = np.concatenate(grids)[which]
     return mids
 
 

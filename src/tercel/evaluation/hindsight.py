@@ -14,22 +14,25 @@ knapsack). What finds no chance is taken a tick beyond the worst. Own trading th
 outside of this bound: a strategy that moves a market cleverly could in principle cost less.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Bools
 from tercel.core.jit import Floats
-from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.experiment import batches, without_orders
+from tercel.evaluation.episodes import Episodes
 from tercel.execution import columns as c
-from tercel.execution import step as kernels
 from tercel.execution.costs import BPS
-from tercel.execution.intent import empty
-from tercel.execution.task import Task
-from tercel.market.simulator.source import Source
 
 LABEL = "hindsight (not attainable)"
 """How tables call it."""
 Ints = NDArray[np.int64]
+_ONE_SIDE = [c.TOUCH, *range(c.OWN1, c.OWN1 + c.LEVELS), c.V_SAME]
+_OTHER = [c.FAR, *range(c.FAR1, c.FAR1 + c.LEVELS), c.V_AGAINST]
+"""Columns of a market row that trade places where an order is on the other side."""
 
 
 def cheapest(prices: Ints, lots: Ints, quantity: Ints) -> Ints:
@@ -74,28 +77,53 @@ def offers(m: Ints, after: Ints, side: Ints) -> tuple[Ints, Ints]:
     return prices, lots
 
 
-def hindsight(source: Source, task: Task, plan: Plan) -> Floats:
-    """Arrival shortfall of the oracle in every episode of a plan, bps: float64 (n,)."""
-    found = [_of_batch(source, task, part) for part in batches(plan)]
-    return np.concatenate(found)
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What n markets show at one decision, or after the last one.
+
+    Parameters
+    ----------
+    m : int64 (n, MX)
+        Market rows.
+    working, tradable : bool (n,)
+        Whether the episode goes on, and the market is open.
+    """
+
+    m: Ints
+    working: Bools
+    tradable: Bools
+
+    @classmethod
+    def of(cls, episodes: Episodes) -> "Moment":
+        """As it is now."""
+        return cls(episodes.view.m.copy(), episodes.working, episodes.view.tradable)
+
+    def seen_by(self, market: Ints, turned: Bools) -> "Moment":
+        """The same for orders in these markets, int64 (k,), where `turned`, bool (k,), on the other side."""
+        m = self.m[market]
+        m[np.ix_(turned, _ONE_SIDE + _OTHER)] = m[np.ix_(turned, _OTHER + _ONE_SIDE)]
+        return Moment(m, self.working[market], self.tradable[market])
 
 
-def _of_batch(source: Source, task: Task, part: Plan) -> Floats:
-    episodes = Episodes(source, task, len(part))
-    episodes.start(without_orders(part))
-    side, quantity = part.rows[:, kernels.E_SIDE], part.rows[:, kernels.E_QUANTITY]
-    arrival = episodes.view.m[:, c.ARRIVAL_MID2].copy()
+def hindsight(moments: Sequence[Moment], side: Ints, quantity: Ints) -> Floats:
+    """Arrival shortfall of the oracle for n orders, bps: float64 (n,).
+
+    Parameters
+    ----------
+    moments : sequence of Moment
+        The decisions of markets without own orders, and what came after the last, as the orders' sides see them.
+    side, quantity : int64 (n,)
+    """
+    arrival = moments[0].m[:, c.ARRIVAL_MID2]
     prices: list[Ints] = []
     lots: list[Ints] = []
-    while episodes.working.any():
-        live = episodes.working & episodes.view.tradable
-        before = episodes.view.m.copy()
-        episodes.step(empty(len(part)))
-        quoted = live & episodes.view.tradable
-        cost, there = offers(before, episodes.view.m, side)
+    for before, after in pairwise(moments):
+        live = before.working & before.tradable
+        quoted = live & after.tradable
+        cost, there = offers(before.m, after.m, side)
         there[~live] = 0
         there[~quoted, -1] = 0
-        cost[~live] = side[~live, None] * before[~live, c.MID2, None] // 2  # no lots there: any price will do
+        cost[~live] = side[~live, None] * before.m[~live, c.MID2, None] // 2  # no lots there: any price will do
         cost[:, -1] = np.where(quoted, cost[:, -1], cost[:, 0])
         prices.append(cost)
         lots.append(there)

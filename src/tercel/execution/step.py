@@ -119,11 +119,11 @@ def limit_of(episode: Longs, mid2: int) -> int:
 
 
 @kernel
-def begin(
+def warm_up(
     b: Packed, k: Longs, flow: Floats, tape: Longs,
     worlds_b: Packed, worlds_k: Longs, episode: Longs,
 ) -> None:  # fmt: skip
-    """Start an episode: copy a prepared world, seed its streams, warm it up, arrive.
+    """Copy a prepared world, seed its streams and run it to the order's arrival, whichever side that is on.
 
     A world has no room for the grid, the record and the log that a market keeps behind it: these begin as zeros. The
     warm-up runs in two parts, so that the first observation shows the flow of the last interval before arrival.
@@ -155,7 +155,6 @@ def begin(
     begin_regimes(k, flow, episode[E_SEED], episode[E_INDEX], start)
     s.began_ns = start - episode[E_WARMUP_NS]
     s.start_ns = start
-    s.side = episode[E_SIDE]
     s.due_events = FOREVER_NS
     s.due_volume = FOREVER_NS
     s.grid_next = 0
@@ -178,6 +177,13 @@ def begin(
     s.grid_points = points
     s.arrival_mid2 = s.mid2
     s.decision_mid2 = s.mid2
+
+
+@kernel
+def arrive(b: Packed, k: Longs, flow: Floats, episode: Longs) -> None:
+    """The order of an episode whose market is warm."""
+    s = state_at(k)
+    s.side = episode[E_SIDE]
     s.quantity = episode[E_QUANTITY]
     s.left = episode[E_QUANTITY]
     s.unfilled_ticks = whole_order_ticks(flow, episode[E_QUANTITY])
@@ -187,6 +193,25 @@ def begin(
         part(b, k)
     s.decision = 0
     s.phase = sim.WORKING
+
+
+@kernel
+def begin(
+    b: Packed, k: Longs, flow: Floats, tape: Longs,
+    worlds_b: Packed, worlds_k: Longs, episode: Longs,
+) -> None:  # fmt: skip
+    """Start an episode: warm its market up, arrive."""
+    warm_up(b, k, flow, tape, worlds_b, worlds_k, episode)
+    arrive(b, k, flow, episode)
+
+
+@kernel
+def share_market(one: Longs, other: Longs) -> bool:
+    """Whether two episodes differ in their orders alone, such as a buy and a sell on one stream."""
+    for j in range(EPISODE_WORDS):
+        if one[j] != other[j] and j != E_SIDE and j != E_QUANTITY and j != E_LIMIT and j != E_LIMIT_OF_MID:
+            return False
+    return True
 
 
 @kernel
@@ -226,14 +251,25 @@ def begin_batch(
     worlds_b: Packed, worlds_k: Longs, episodes: Longs, which: Longs,
     x: Longs, m: Longs, o: Singles, draw: Floats,
 ) -> None:  # fmt: skip
-    """Start episodes in the markets `which` and observe them."""
-    for n in range(which.shape[0]):
-        i = which[n]
-        begin(
+    """Start episodes in the markets `which` and observe them; neighbours in one market warm up once."""
+    n = 0
+    while n < which.shape[0]:
+        i, after = which[n], n + 1
+        warm_up(
             bs[i], ks[i], flow, tape,
             worlds_b, worlds_k, episodes[n],
         )  # fmt: skip
-        observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
+        while after < which.shape[0] and share_market(episodes[n], episodes[after]):
+            for j in range(bs.shape[1]):
+                bs[which[after], j] = bs[i, j]
+            for j in range(ks.shape[1]):
+                ks[which[after], j] = ks[i, j]
+            after += 1
+        while n < after:
+            i = which[n]
+            arrive(bs[i], ks[i], flow, episodes[n])
+            observe_and_draw(bs[i], ks[i], x, m, o, draw, i)
+            n += 1
 
 
 @kernel

@@ -14,7 +14,6 @@ from tercel.evaluation.array_files import reading, write_arrays
 from tercel.evaluation.arrivals import Arrivals, run_arrivals
 from tercel.evaluation.experiment import BATCH, Recording, run_strategies
 from tercel.evaluation.guards import Guard
-from tercel.evaluation.hindsight import hindsight
 from tercel.evaluation.pipeline.candidates import Candidate
 from tercel.evaluation.pipeline.fill_checks import check_fills, checked_fills
 from tercel.evaluation.pipeline.leaks import refuse_trained_seeds
@@ -119,10 +118,10 @@ def run_job(job: Job, out: Path) -> bool:
     refuse_trained_seeds(job.scenario, plan)
     if stopping():
         return False
-    if job.recorded and not _file(folder, TWINS, job.first).exists():
-        _write(_file(folder, TWINS, job.first), "twins", run_arrivals(built.source, task, plan))
-    if job.recorded and not _file(folder, HINDSIGHT, job.first).exists():
-        write_arrays(_file(folder, HINDSIGHT, job.first), {"bps": hindsight(built.source, task, plan)})
+    if not all(_file(folder, name, job.first).exists() for name in job.known):
+        arrivals, bps = run_arrivals(built.source, task, plan)
+        _write(_file(folder, TWINS, job.first), "twins", arrivals)
+        write_arrays(_file(folder, HINDSIGHT, job.first), {"bps": bps})
     missing: list[tuple[str, Strategy]] = []
     for one in job.candidates:
         name = one.fingerprint(job.scenario.market)
