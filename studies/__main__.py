@@ -19,7 +19,7 @@ from tercel.cli.shared import (
     reported,
     run_app,
 )
-from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.errors import UnknownNameError
 from tercel.core.names import offer
 from tercel.report.terminal import check_folder
 
@@ -30,7 +30,6 @@ app = command_line("studies", "Measurements whose figures the docs print.")
 worth_app = typer.Typer(help="What an alpha or a posture is worth in bps of cost, measured.", no_args_is_help=True)
 app.add_typer(worth_app, name="worth")
 
-DEFAULT_MARKETS = ("csco", "csco-santa-fe")
 SIGNALS = ("text", "ofi", "panel", "stocknet", "phases")
 """Studies of signals on real data."""
 Dates = Annotated[str, typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]")]
@@ -130,19 +129,19 @@ def queues(
 
 @app.command()
 def transfer(
-    train_in: Annotated[
+    left_out: Annotated[
         list[str] | None,
-        typer.Option("--train", help="Market to train in; may be given several times.", metavar="NAME"),
+        typer.Option("--without", help="Market to leave out; several (default: each of the recipe).", metavar="NAME"),
     ] = None,
-    judge_in: Annotated[
-        list[str] | None,
-        typer.Option("--judge", help="Market to judge in besides those trained in; several.", metavar="NAME"),
+    tape: Annotated[
+        Path | None, typer.Option(help="Judge on this lake's days of the same symbol too.", metavar="LAKE")
     ] = None,
-    tape: Annotated[Path | None, typer.Option(help="Judge on the later days of this lake too.", metavar="LAKE")] = None,
-    symbol: Annotated[str | None, typer.Option(help="Symbol on the tape (with --tape).", metavar="SYM")] = None,
     impact: Annotated[
         str, typer.Option(help="Impact on the tape: square_root, propagator or none.", metavar="LAW")
     ] = "square_root",
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings without each market.")] = 1,
+    frames: Annotated[int, typer.Option(min=0, help="Decisions of a training (0: as many as the recipe says).")] = 0,
+    episodes: Annotated[int, typer.Option(min=2, help="Unseen episodes a market; on tape at most.")] = 1_000,
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run: proves the road, not the agents.")] = False,
     seed: Seed = 1,
     out: Annotated[
@@ -150,18 +149,17 @@ def transfer(
     ] = Path("runs/transfer"),
     as_json: AsJson = False,
 ) -> None:
-    """Train agents in several markets, judge each in all of them and on tape: what the choice of market does."""
+    """Train the shipped recipe without one market and judge it there, in simulation and on tape."""
     with reported(as_json, "what is finished is kept; the same command goes on"):
-        if (tape is None) != (symbol is None):
-            raise ConfigError("--tape and --symbol together", "one of the two", "give both, or neither")
         from studies.transfer.command import transfer as body
 
         code = body(
-            train_in=train_in or DEFAULT_MARKETS,
-            judge_in=judge_in or (),
+            left_out=left_out or (),
             lake=tape,
-            symbol=symbol,
             impact=impact,
+            seeds=seeds,
+            frames=frames,
+            episodes=episodes,
             quick=quick,
             seed=seed,
             out=out,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import tercel as tc
+from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.learning.agent.config import AgentConfig, preset_file, read_config
 from tercel.learning.agent.run_folder import POLICY
@@ -15,8 +16,8 @@ from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, spelt
 from tercel.report.terminal import print_json, print_table, say
 
-HEADINGS = ("left out", "judged in", "cost", "forced", "best written", "its cost", "saves", "could tell", "on random")
-LEAVES = ("could tell", "its cost", "forced")
+HEADINGS = ("left out", "judged in", "cost", "rested", "best written", "its cost", "saves", "could tell", "on random")
+LEAVES = ("could tell", "its cost", "rested")
 REPORT = "transfer.html"
 RECIPE: Final = "default"
 AGAINST: Final = ("twap_repeg", "peg_touch", "score_rule", "popv", "twap_cross", "twap_take", "vwap_take", "random")
@@ -33,8 +34,8 @@ class Transfer:
     left_out, judged_in : str
     is_bps : mapping
         Mean implementation shortfall over training seeds and episodes, with its interval.
-    forced_share : float
-        Share of its lots that was left to the horizon and taken there.
+    passive_share : float
+        Share of its lots that rested until they were filled.
     best_written : str
         The written strategy that was best on validation episodes of the market judged in.
     written_bps : float
@@ -47,7 +48,7 @@ class Transfer:
     left_out: str
     judged_in: str
     is_bps: Mapping[str, float]
-    forced_share: float
+    passive_share: float
     best_written: str
     written_bps: float
     gain_bps: Mapping[str, float]
@@ -71,11 +72,15 @@ def transfer(
     recipe = read_config(preset_file(RECIPE))
     for name in left_out:
         check_known(name, recipe.market.presets, said=f"market {name!r} of the recipe")
+    names = left_out or recipe.market.presets
+    places = {name: _places(name, lake, impact) for name in names}
+    if lake is not None and not any(place.endswith("tape") for these in places.values() for place in these):
+        raise ConfigError(f"a lake with two days of {', '.join(names)}", f"no days in {lake}", "name another --tape")
     lines = []
-    for name in left_out or recipe.market.presets:
+    for name in names:
         config = without(recipe, name, QUICK_FRAMES if quick else frames)
         policies = [_policy(config, seed + number, out) for number in range(seeds)]
-        for place, market in _places(name, lake, impact).items():
+        for place, market in places[name].items():
             say(f"judge {config.name} in {place}")
             folder, most = out / "judged" / place.replace(" ", "-"), QUICK_EPISODES if quick else episodes
             found = tc.evaluate([*policies, *AGAINST], market, episodes=most, seed=seed, out=folder)
@@ -86,7 +91,8 @@ def transfer(
         print_json({"seed": seed, "quick": quick, "impact": impact, "rows": [asdict(line) for line in lines]})
     else:
         left = {"judged in", "best written"}
-        print_table("Agents in markets that they never met, bps", HEADINGS, map(_cells, lines), leaves=LEAVES, left=left)
+        title = "Agents in markets that they never met, bps"
+        print_table(title, HEADINGS, [_cells(line) for line in lines], leaves=LEAVES, left=left)
         say(f"report  {page}")
     return 0
 
@@ -112,10 +118,9 @@ def _weighed(recipe: AgentConfig) -> list[tuple[str, float]]:
 
 def _places(name: str, lake: Path | None, impact: str) -> dict[str, tc.Market]:
     """Where an agent that never met `name` is judged: in simulation, and on tape where the lake has its symbol."""
-    simulated = tc.load_market(name)
-    places = {name: simulated}
+    places = {name: tc.load_market(name)}
     symbol = name.upper()
-    if lake is not None and len(tc.Lake(lake).days(symbol)) > 1:
+    if lake is not None and sum(day.symbol == symbol for day in tc.Lake(lake).list()) > 1:
         places[f"{symbol} tape"] = tc.replay(lake, symbol, impact=impact)
     return places
 
@@ -138,7 +143,7 @@ def line_of(left_out: str, place: str, agent: str, found: tc.Result) -> Transfer
         left_out,
         place,
         rows[agent]["is_bps"],
-        rows[agent]["forced_share"]["mean"],
+        rows[agent]["passive_share"]["mean"],
         best,
         rows[best]["is_bps"]["mean"],
         primary["best written"]["gain"],
@@ -151,7 +156,7 @@ def _cells(line: Transfer) -> tuple[str, ...]:
         line.left_out,
         line.judged_in,
         spelt(line.is_bps),
-        f"{line.forced_share:.1%}",
+        f"{line.passive_share:.0%}",
         line.best_written,
         f"{line.written_bps:.2f}",
         spelt(line.gain_bps, "+"),
@@ -162,7 +167,7 @@ def _cells(line: Transfer) -> tuple[str, ...]:
 
 def _page(lines: Sequence[Transfer], seed: int, quick: bool) -> str:
     gains: dict[str, Any] = {f"without {line.left_out}, in {line.judged_in}": line.gain_bps for line in lines}
-    lead = "Each agent learned in all markets but one, and is judged in that one beside the best written strategy there."
+    lead = "Each agent learned in all markets but one, and is judged there beside the best written strategy."
     if quick:
         lead += " --quick: too few frames and episodes to judge an agent by."
     figure = paired_differences(gains, "the best written strategy there")

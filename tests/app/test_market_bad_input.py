@@ -135,13 +135,13 @@ def test_tapes_without_executions_or_of_one_side_are_refused(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--judge", "csco-2030"), "csco-2030"),
-        (("--tape", "nowhere", "--symbol", "IBM"), "no days in nowhere"),
+        (("--without", "csco-2030"), "csco-2030"),
+        (("--tape", "nowhere"), "no days in nowhere"),
     ],
 )
 def test_a_transfer_is_refused_before_it_trains(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     out = tmp_path / "out"
-    refused(studied("transfer", "--train", "csco", "--quick", "--out", out, *words), said)
+    refused(studied("transfer", "--quick", "--out", out, *words), said)
     assert not out.exists()
 
 

@@ -1,4 +1,4 @@
-"""`python -m studies transfer`, as typed: every policy in every market, gains paired, nothing done twice."""
+"""`python -m studies transfer`, as typed: an agent in a market that it never met, and nothing done twice."""
 
 import json
 from pathlib import Path
@@ -7,35 +7,39 @@ import pytest
 from typer.testing import CliRunner
 
 from studies.__main__ import app
+from studies.transfer.command import without
+from tercel.learning.agent.config import preset_file, read_config
 
 
-def test_a_tape_needs_its_symbol(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["transfer", "--tape", str(tmp_path), "--out", str(tmp_path / "out")])
-    assert result.exit_code == 2
-    assert "--symbol" in result.stderr
-
-
-def test_an_unknown_market_is_named(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["transfer", "--train", "csco-1999", "--out", str(tmp_path / "out")])
+def test_a_market_that_the_recipe_does_not_know_is_named(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["transfer", "--without", "csco-1999", "--out", str(tmp_path / "out")])
     assert result.exit_code == 2
     assert "csco" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_recipe_loses_one_market_and_nothing_else() -> None:
+    recipe = read_config(preset_file("default"))
+    config = without(recipe, "ibm", 0)
+    assert "ibm" not in config.market.presets
+    assert len(config.market.presets) == len(recipe.market.presets) - 1
+    assert len(config.market.weights) in (0, len(config.market.presets))
+    same = {"name": recipe.name, "market": recipe.market}
+    assert config.model_copy(update=same) == recipe
 
 
 @pytest.mark.slow
-def test_each_agent_is_judged_everywhere(tmp_path: Path) -> None:
-    typed = ["transfer", "--train", "csco-santa-fe", "--judge", "amzn-santa-fe", "--quick", "--json"]
-    first = CliRunner().invoke(app, [*typed, "--out", str(tmp_path)])
+def test_an_agent_is_judged_where_it_never_was(tmp_path: Path) -> None:
+    typed = ["transfer", "--without", "csco", "--quick", "--json", "--out", str(tmp_path)]
+    first = CliRunner().invoke(app, typed)
     assert first.exit_code == 0, first.stderr
-    rows = json.loads(first.stdout)["rows"]
-    assert {(row["learner"], row["judged_in"]) for row in rows} == {
-        (learner, market) for learner in ("ppo", "dqn") for market in ("csco-santa-fe", "amzn-santa-fe")
-    }
-    for row in rows:
-        gain = row["written_bps"] - row["is_bps"]["mean"]
-        assert row["gain_bps"]["mean"] == pytest.approx(gain)
-        assert row["against_home_bps"] is None  # nothing was trained in amzn-santa-fe
+    (row,) = json.loads(first.stdout)["rows"]
+    assert row["left_out"] == row["judged_in"] == "csco"
+    assert row["gain_bps"]["mean"] == pytest.approx(row["written_bps"] - row["is_bps"]["mean"])
+    trained = json.loads((tmp_path / "trained" / "without_csco-1" / "config.json").read_text(encoding="utf-8"))
+    assert "csco" not in trained["market"]["presets"]
     assert (tmp_path / "transfer.html").stat().st_size > 10_000
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
-    again = CliRunner().invoke(app, [*typed, "--out", str(tmp_path)])
+    again = CliRunner().invoke(app, typed)
     assert json.loads(again.stdout) == json.loads(first.stdout)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} == stamps

@@ -53,7 +53,7 @@ def execution(
     actions : str
         A set of actions by name, with `action_parameters`.
     observation : str or callable
-        "v1", "v2", or your own function of a :class:`tercel.View` that answers numbers of shape (n, k); also as
+        "v1", "v2", "v3", or your own function of a :class:`tercel.View` that answers numbers of shape (n, k); also as
         ``module:name``.
     reward : callable, str or RewardWeights, optional
         Your own function of a :class:`tercel.Step`, also as ``module:name``, or weights of the three costs; by default

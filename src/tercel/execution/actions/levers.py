@@ -21,7 +21,6 @@ from tercel.execution.intent import Intents
 from tercel.execution.strategies.vector import Tunable
 from tercel.execution.view import View
 
-
 _RUNGS: Final = {"improve": 2.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0, "behind_3": 2.0}
 RULES: Final[Mapping[str, Mapping[str, float]]] = {
     "score_rule": {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS},
