@@ -17,7 +17,7 @@ from tercel.execution.policies.mlp import MlpPolicy
 from tercel.learning.native.blas import one_thread
 from tercel.learning.native.bounds import check_settings
 from tercel.learning.native.distil import Teacher, distil_loss
-from tercel.learning.native.distributions import Categorical, Distribution, Gaussian, distribution
+from tercel.learning.native.distributions import Categorical, Distribution, distribution
 from tercel.learning.native.kernels import gae, value_loss
 from tercel.learning.native.learner import NativeLearner
 from tercel.learning.native.net import Net
