@@ -43,7 +43,6 @@ FRAMES: Final = Bounds("a whole number, 0 or above", lambda value: value >= 0, i
 ABOVE: Final = Bounds("a number above 0", lambda value: value > 0)
 WEIGHT: Final = Bounds("a number, 0 or above", lambda value: value >= 0)
 SHARE: Final = Bounds("a number from 0 to 1", lambda value: 0 <= value <= 1)
-BELOW: Final = Bounds("a number from 0 to below 1", lambda value: 0 <= value < 1)
 LEVEL: Final = Bounds("a number between 0 and 1", lambda value: 0 < value < 1)
 ANY: Final = Bounds("a finite number", lambda value: True)
 
@@ -55,7 +54,7 @@ OF: Final[dict[str, Bounds]] = {
     "learning_rate": ABOVE, "clip": ABOVE, "max_norm": ABOVE, "sigma_start": ABOVE, "sigma_end": ABOVE,
     "learning_rate_end": WEIGHT, "entropy": WEIGHT, "entropy_end": WEIGHT, "value": WEIGHT, "target_kl": WEIGHT,
     "gamma": SHARE, "lam": SHARE, "epsilon_start": SHARE, "epsilon_end": SHARE,
-    "persistence": BELOW, "risk_aversion": WEIGHT, "risk_level": LEVEL,
+    "risk_aversion": WEIGHT, "risk_level": LEVEL,
 }  # fmt: skip
 """Setting -> its bounds; of a tuple, those of each entry."""
 

@@ -43,7 +43,7 @@ class Distribution:
         return mean
 
     def sample(
-        self, raw: Float32, bias: Float32, mask: Bools, rng: Any, sigma: float, actions: Any,
+        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
         logps: Float32,
     ) -> NDArray[Any]:  # fmt: skip
         """Draw into `actions` (a slice of a store) and `logps`; returns what the environment receives."""
@@ -88,7 +88,7 @@ class Categorical(Distribution):
         return np.asarray(np.log(np.maximum(mean, 1e-3)))
 
     def sample(
-        self, raw: Float32, bias: Float32, mask: Bools, rng: Any, sigma: float, actions: Any,
+        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
         logps: Float32,
     ) -> NDArray[Any]:  # fmt: skip
         uniform = rng.random((raw.shape[0],), np.float32)
@@ -114,7 +114,7 @@ class Gaussian(Distribution):
     head: Head = "vector"
 
     def sample(
-        self, raw: Float32, bias: Float32, mask: Bools, rng: Any, sigma: float, actions: Any,
+        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
         logps: Float32,
     ) -> NDArray[Any]:  # fmt: skip
         noise = rng.standard_normal(raw.shape, np.float32)
@@ -148,7 +148,7 @@ class LogisticNormal(Gaussian):
         return np.asarray(logs[:-1] - logs[-1])
 
     def sample(
-        self, raw: Float32, bias: Float32, mask: Bools, rng: Any, sigma: float, actions: Any,
+        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
         logps: Float32,
     ) -> NDArray[Any]:  # fmt: skip
         super().sample(raw, bias, mask, rng, sigma, actions, logps)
@@ -179,7 +179,7 @@ class Dirichlet(Distribution):
         return np.asarray(np.log(np.expm1(alpha - 1.0)))
 
     def sample(
-        self, raw: Float32, bias: Float32, mask: Bools, rng: Any, sigma: float, actions: Any,
+        self, raw: Float32, bias: Float32, mask: Bools, rng: np.random.Generator, sigma: float, actions: Any,
         logps: Float32,
     ) -> NDArray[Any]:  # fmt: skip
         alpha = np.empty(raw.shape, np.float32)

@@ -21,7 +21,6 @@ from tercel.learning.native.distributions import Categorical, Distribution, dist
 from tercel.learning.native.kernels import gae, value_loss
 from tercel.learning.native.learner import NativeLearner
 from tercel.learning.native.net import Net
-from tercel.learning.native.noise import PersistentNoise
 from tercel.learning.native.normalise import ValueNormaliser
 from tercel.learning.port import AnyVecEnv, Metrics, Rolls, action_sizes, check_env, check_finite
 
@@ -97,7 +96,6 @@ class PpoSettings:
     distribution: str = "categorical"  # or gaussian, logistic_normal, dirichlet: see native.distributions
     sigma_start: float = 1.0  # of normal laws; 1 -> 0.32: Cheridito and Weiss 2025
     sigma_end: float = 0.32
-    persistence: float = 0.0  # of a normal law's noise from decision to decision of an episode (native.noise); 0: none
     threads: int = 1  # 2: one for each tower, the same bytes; pays from hidden layers of 128 on, on idle cores
     start: tuple[float, ...] = ()  # greedy action in every state before learning; (): 0, or all alike
     normalise_observations: bool = True
@@ -149,9 +147,6 @@ class Ppo(NativeLearner):
         self.law = distribution(s.distribution, *action_sizes(env))
         if teacher and not isinstance(self.law, Categorical):
             raise ConfigError("a categorical policy, for a teacher", s.distribution, "leave the teacher out")
-        if s.persistence and not isinstance(self.law, Gaussian):
-            received = f"persistence = {s.persistence} with {s.distribution!r}"
-            raise ConfigError("a normal law, for noise that persists", received, "set persistence to 0")
         self.teacher, self.kl_weight = teacher, 0.0
         net = Net(env.observation_size, s.hidden, (self.law.width, 1))
         net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
@@ -163,7 +158,6 @@ class Ppo(NativeLearner):
         self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law, teacher is not None)
         self.shuffled = Shuffled(self.rollout)
         self._logp = np.empty(self.law.width, np.float32)
-        self.noise = PersistentNoise(self.rng, s.persistence, env.n, self.law.width) if s.persistence else None
         self._pool = ThreadPoolExecutor(1) if s.threads > 1 else None
         self._begin(env.reset(seed))
         if s.normalise_observations:
@@ -218,11 +212,9 @@ class Ppo(NativeLearner):
             logits, value = self.net.forward(x, self.acting)
             np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
             bias = self.net.head_biases[0]
-            taken = self.law.sample(logits, bias, self.mask, self.noise or self.rng, sigma, actions, r.logps[now])
+            taken = self.law.sample(logits, bias, self.mask, self.rng, sigma, actions, r.logps[now])
             obs, reward, done, _ = env.step(taken)
             r.earned[t], r.dones[t] = reward, done
-            if self.noise:
-                self.noise.renew(done)
             self._begin(obs)
             if s.normalise_observations:
                 self.normaliser.update(self.raw)
@@ -310,10 +302,5 @@ class Ppo(NativeLearner):
         *hidden, (weight, bias) = [(first[: self.seen], shift), *more]
         return self._policy([*hidden, self.law.layer(weight, bias)], self.law.head)
 
-    def _anew(self) -> None:
-        super()._anew()
-        if self.noise:
-            self.noise.renew(np.ones(self.env.n, bool))
-
     def _parts(self) -> dict[str, Any]:
-        return {"valuer": self.valuer, "teacher": self.teacher, "noise": self.noise, **super()._parts()}
+        return {"valuer": self.valuer, "teacher": self.teacher, **super()._parts()}
