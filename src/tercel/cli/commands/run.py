@@ -49,7 +49,7 @@ RECIPE: Final = "from_rule"
 """The shipped configuration that they begin from."""
 SHIPPED: Final = "default"
 """The packaged policy that is judged beside them."""
-FRAMES: Final = 800_000
+FRAMES: Final = 600_000
 CHECKED_ON: Final = 1_000
 """Episodes of each look at a training's policy: at its start and its end."""
 CHOSEN_ON: Final = 500
