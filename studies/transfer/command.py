@@ -1,4 +1,4 @@
-"""`python -m studies transfer`: the shipped recipe, trained without one market and judged in that one."""
+"""`python -m studies transfer`: the recipe `drawn`, trained without one market and judged in that one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ from tercel.report.terminal import print_json, print_table, say
 HEADINGS = ("left out", "judged in", "cost", "rested", "best written", "its cost", "saves", "could tell", "on random")
 LEAVES = ("could tell", "its cost", "rested")
 REPORT = "transfer.html"
-RECIPE: Final = "default"
+RECIPE: Final = "drawn"
 AGAINST: Final = ("twap_repeg", "peg_touch", "score_rule", "popv", "twap_cross", "twap_take", "vwap_take", "random")
 QUICK_FRAMES: Final = 16_384
 QUICK_EPISODES: Final = 64
@@ -120,8 +120,9 @@ def _places(name: str, lake: Path | None, impact: str) -> dict[str, tc.Market]:
     """Where an agent that never met `name` is judged: in simulation, and on tape where the lake has its symbol."""
     places = {name: tc.load_market(name)}
     symbol = name.upper()
-    if lake is not None and sum(day.symbol == symbol for day in tc.Lake(lake).list()) > 1:
-        places[f"{symbol} tape"] = tc.replay(lake, symbol, impact=impact)
+    dates = [day.date for day in tc.Lake(lake).list() if day.symbol == symbol] if lake is not None else []
+    if lake is not None and len(dates) > 1:  # the first quarter is for what rules may know, and for choosing the best
+        places[f"{symbol} tape"] = tc.replay(lake, symbol, days=sorted(dates)[max(len(dates) // 4, 1) :], impact=impact)
     return places
 
 

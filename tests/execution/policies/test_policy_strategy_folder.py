@@ -66,7 +66,7 @@ def test_cards_of_before_are_read_as_they_were_meant(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "error"),
     [
-        ("observation", "v3", UnknownNameError),
+        ("observation", "v9", UnknownNameError),
         ("observation", "v1", PolicyError),
         ("observation", 2, PolicyError),
         ("stack", 0, PolicyError),
