@@ -71,7 +71,8 @@ def train(
         Your own, in the place of minus the shortfall: a function of a :class:`Step`, or ``module:name``. What is kept
         is still the best by what it costs.
     observation : callable or str
-        Your own: a function of a :class:`View` that answers numbers of shape (n, k), or ``module:name``; or "v1", "v2", "v3".
+        Your own: a function of a :class:`View` that answers numbers of shape (n, k), or ``module:name``;
+        or "v1", "v2", "v3".
     settings : mapping, optional
         Dotted keys of the configuration file, such as ``{"learner.learning_rate": 1e-3}``.
     out : str or Path, optional
