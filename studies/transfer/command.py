@@ -84,7 +84,7 @@ def transfer(
             say(f"judge {config.name} in {place}")
             folder, most = out / "judged" / place.replace(" ", "-"), QUICK_EPISODES if quick else episodes
             found = tc.evaluate([*policies, *AGAINST], market, episodes=most, seed=seed, out=folder)
-            lines.append(line_of(name, place, config.name, found))
+            lines.append(line_of(name, place, policies[0] if seeds == 1 else config.name, found))
     page = out / REPORT
     page.write_text(_page(lines, seed, quick), encoding="utf-8")
     if as_json:

@@ -93,7 +93,7 @@ def test_a_table_says_below_what_the_command_says(
     for told in (said, page, " ".join(repr(written).split()), html.unescape(written._repr_html_())):
         assert "80 % power" in told
         assert "Benjamini" in told
-    assert "default against" in page
+    assert "default: " in page
     assert f"{written.compare('twap_take', 'vwap_take').detectable_bps:.2f}" in repr(written)
 
 
