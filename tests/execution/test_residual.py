@@ -10,6 +10,7 @@ from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution import intent as i
 from tercel.execution.actions import action_set
 from tercel.execution.actions import residual as r
+from tercel.execution.grains import GRAINS
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
@@ -123,3 +124,19 @@ def test_a_scale_moves_weights_further_and_takes_not():
     np.testing.assert_array_equal(said, before)
     with pytest.raises(ConfigError, match="scale"):
         decode_of(scale=0.0)
+
+
+def test_whole_grains_keep_crumbs_away():
+    """Random weights at every decision: what rests differs from what stood by whole grains, or goes, or is new."""
+    decode = decode_of("peg_touch", scale=3.0, grains=True)
+    rng = np.random.default_rng(4)
+    for seed in range(5):
+        view = random_views(300, seed)
+        intents = decode(rng.normal(size=(300, 7)), view)
+        assert (wanted(intents) <= view.left).all()
+        rests, stands = intents[:, i.REST0 :], view.rest
+        grain = (view.qty0 // GRAINS)[:, None]
+        room = (view.left - intents[:, i.TAKE])[:, None] - np.cumsum(rests, axis=1)
+        kept = (rests > 0) & (stands > 0) & (grain > 0) & (room > 0)
+        assert kept.any()
+        assert ((rests - stands)[kept] % np.broadcast_to(grain, rests.shape)[kept] == 0).all()

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
+from tercel.execution.grains import GRAINS
 from tercel.execution.strategies import ALL_BASELINES, NAMES, build, tuned_values
 from tercel.execution.strategies.best_response import LAYOUT as BEST
 from tercel.execution.strategies.best_response import BestResponse
 from tercel.execution.strategies.direction_rule import DirectionRule
-from tercel.execution.strategies.display import GRAINS
 from tercel.execution.strategies.score_rule import LAYOUT, ScoreRule
 from tercel.execution.strategies.tunable import TwapRepeg
 from tercel.execution.strategies.tuned import tuned_markets, tuned_parameters

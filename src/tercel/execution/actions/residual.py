@@ -22,6 +22,7 @@ from tercel.execution import columns as c
 from tercel.execution import intent as i
 from tercel.execution.actions.choice import refuse_unknown
 from tercel.execution.actions.kernels import is_tradable
+from tercel.execution.grains import keep_grains
 from tercel.execution.intent import Intents
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
@@ -120,6 +121,8 @@ class Residual:
         Takes within it change nothing, in units of the displayed far touch.
     scale : float
         How far an action of 1 moves the logarithm of a weight.
+    grains : bool
+        Whether what rests changes by whole grains alone (`execution.grains`), even where an action is all zeros.
 
     >>> from tercel.execution.strategies.baselines import Peg
     >>> from tercel.testing.strategy import view_of
@@ -133,6 +136,7 @@ class Residual:
     base: Strategy
     dead: float = DEAD
     scale: float = 1.0
+    grains: bool = False
     labels: ClassVar = LABELS
     continuous: ClassVar = True
 
@@ -148,6 +152,8 @@ class Residual:
         intents = self.base.decide(view)
         lots, weights = np.zeros((2, PLACES), np.int64), np.zeros(PLACES)
         decode_residual(actions, intents, view.x, view.m, self.dead, lots, weights, intents)
+        if self.grains:
+            keep_grains(view.x, intents)
         return intents
 
 
@@ -185,18 +191,18 @@ def base_strategy(parameters: Mapping[str, Any]) -> Strategy:
 
 def residual(parameters: Mapping[str, Any]) -> Residual:
     """The decoder that a card's `action_parameters` describe: ``base``, ``parameters``, ``estimates``, ``dead``,
-    ``scale``.
+    ``scale``, ``grains``.
 
     Raises
     ------
     ConfigError
         A parameter that is none of these, or a band that is no number from 0.
     """
-    refuse_unknown(parameters, ("base", "parameters", "estimates", "dead", "scale"), "residual actions")
+    refuse_unknown(parameters, ("base", "parameters", "estimates", "dead", "scale", "grains"), "residual actions")
     dead = float(parameters.get("dead", DEAD))
     if not 0.0 <= dead < np.inf:
         raise ConfigError("a band of takes from 0", f"dead = {dead}", "such as 0.5")
     scale = float(parameters.get("scale", 1.0))
     if not 0.0 < scale < np.inf:
         raise ConfigError("a scale of weights above 0", f"scale = {scale}", "such as 3.0")
-    return Residual(base_strategy(parameters), dead, scale)
+    return Residual(base_strategy(parameters), dead, scale, bool(parameters.get("grains", False)))

@@ -10,13 +10,10 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from tercel.core.jit import Longs, Packed, kernel
-from tercel.execution import columns as c
-from tercel.execution import intent as it
 from tercel.execution.actions import residual as r
+from tercel.execution.grains import keep_grains
 from tercel.execution.intent import Intents
 from tercel.execution.observation_v2 import OBS2_NAMES, OBS2_SIZE, encode_v2_rows
-from tercel.execution.strategies.display import whole_grains
 from tercel.execution.strategies.tunable import TwapRepeg
 from tercel.execution.strategies.vector import Layout, Tunable
 from tercel.execution.view import View
@@ -57,20 +54,6 @@ LAYOUT: Final = Layout(
     {**dict.fromkeys(_BASE.generic, 0.3), **{name: _scale(name) for name in _WEIGHTS}},
 )
 """The numbers of `twap_repeg`, then the rows of W: ``touch.spread`` is what the spread adds to the action `touch`."""
-
-
-@kernel
-def keep_grains(x: Longs, out: Packed) -> None:
-    """Rungs change by whole grains of the order: shares that change at every decision would leave crumbs of orders
-    standing until the book has no room."""
-    for row in range(out.shape[0]):
-        budget = max(x[row, c.LEFT], 0) - out[row, it.TAKE]
-        room = budget
-        for j in range(it.K):
-            at = it.REST0 + j
-            lots = whole_grains(out[row, at], x[row, c.REST0 + j], x[row, c.QTY0], budget // 4)
-            out[row, at] = min(lots, room)
-            room -= out[row, at]
 
 
 @dataclass(frozen=True, eq=False)

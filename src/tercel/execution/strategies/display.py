@@ -9,16 +9,15 @@ import math
 from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
 from tercel.execution import intent as it
+from tercel.execution.grains import GRAINS, whole_grains
 from tercel.features.microstructure import imbalance
 
 MOST = 30.0
 """Exponents are cut here: beyond it an amount is all, or nothing."""
 ALL_LOTS = 2.0**30
 """More lots than any order has."""
-GRAINS = 24
-"""A rung that shows lots already changes by whole multiples of the order over this, and one with less than the largest
-rung's share over this shows nothing: places would be lost, and own orders would multiply."""
 FAINT = math.log(GRAINS)
+"""A rung with less than the largest one's share over GRAINS shows nothing."""
 
 
 @kernel
@@ -94,16 +93,6 @@ def overdue(x: Longs, pace: float, curve: float) -> int:
 def take(lots: float, pace: float, curve: float, x: Longs, out: Packed) -> None:
     """Take so many lots, or what is overdue by the clock if that is more; never more than is left."""
     out[it.TAKE] = min(max(int(min(lots, ALL_LOTS)), overdue(x, pace, curve)), max(x[c.LEFT], 0))
-
-
-@kernel
-def whole_grains(lots: int, stands: int, order: int, least: int) -> int:
-    """Lots of a rung on which `stands` lots stand already, of an order of so many: what changes are whole grains, and
-    a new one shows a grain, or `least` lots if that is less, or nothing."""
-    grain = order // GRAINS
-    if lots > 0 and stands > 0 and grain > 0:  # what a cancel leaves of an order is no crumb
-        return stands + int((lots - stands) / grain) * grain
-    return 0 if stands == 0 and lots < min(grain, least) else lots
 
 
 @kernel

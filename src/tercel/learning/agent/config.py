@@ -5,7 +5,7 @@
     [market]      presets, weights, regimes, regime_weights, regime_stakes, impact; or lake, symbol,
                   train_days, judge_days, queue, impact
     [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames, warmup_s
-    [policy]      actions, base, parameters, levers, dead, scale, guard, observation, stack, hidden
+    [policy]      actions, base, parameters, levers, dead, scale, grains, guard, observation, stack, hidden
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
     [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
     [start]       clone: how many decisions of the base are imitated first
@@ -180,6 +180,8 @@ class PolicySection(_Section):
     """Of `residual`: takes within it change nothing."""
     scale: float | None = Field(default=None, gt=0)
     """Of `residual`: how far an action of 1 moves the logarithm of a weight."""
+    grains: bool | None = None
+    """Of `residual`: what rests changes by whole grains of the order alone."""
     guard: tuple[float, float] | None = None
     """Shares of the order, [late, resume]: behind by more than `late`, it is brought back to `resume` by taking."""
     observation: str = "v2"

@@ -27,7 +27,7 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
         values = {**tuned_parameters(config.market.presets[0], section.base), **values}
     more: dict[str, Any] = {"levers": section.levers} if section.actions == "levers" and section.levers else {}
     if section.actions == "residual":
-        more |= {key: value for key in ("dead", "scale") if (value := getattr(section, key)) is not None}
+        more |= {key: value for key in ("dead", "scale", "grains") if (value := getattr(section, key)) is not None}
     return {"base": section.base, "parameters": values, **more, **guard}
 
 
