@@ -9,7 +9,7 @@ import tercel as tc
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.learning.agent.config import AgentConfig, preset_file, read_config
-from tercel.learning.agent.run_folder import POLICY
+from tercel.learning.agent.run_folder import POLICY, claim, is_done
 from tercel.learning.agent.training import run_training
 from tercel.report.figures import paired_differences
 from tercel.report.page import Section, render
@@ -129,7 +129,9 @@ def _places(name: str, lake: Path | None, impact: str) -> dict[str, tc.Market]:
 def _policy(config: AgentConfig, seed: int, out: Path) -> str:
     """The folder of a policy; a training that has come to its end is not begun again."""
     folder = out / "trained" / f"{config.name}-{seed}"
-    if not (folder / "run.json").exists():
+    folder.mkdir(parents=True, exist_ok=True)
+    claim(folder, config, seed)
+    if not is_done(folder):
         say(f"train {config.name}, seed {seed}")
         run_training(config, folder, seed)
     return str(folder / POLICY)

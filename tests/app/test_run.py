@@ -185,7 +185,7 @@ def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str,
 
 # -- stopped and resumed ----------------------------------------------------------------------------------------------
 
-SMALL = RunSettings(market="csco-santa-fe", quick=True, seed=3, episodes=8, seeds=1, frames=65_536, task=Task())
+SMALL = RunSettings(market="csco-santa-fe", quick=True, seed=3, episodes=8, seeds=1, frames=262_144, task=Task())
 
 
 def prepared(folder: Path) -> Path:
