@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel import Task
-from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.evaluation.episodes import Episodes, Plan, streams_plan
 from tercel.evaluation.experiment import batches, run_strategies, without_orders
 from tercel.evaluation.market import build_market
 from tercel.evaluation.settings import RunSettings
@@ -94,11 +94,11 @@ def law_of(source: Source, task: Task, episodes: int) -> TrendLaw:
 
 
 def _courses(source: Source, regime: str, task: Task, episodes: int) -> Floats:
-    """Public imbalance and mid at each decision of orders to buy nothing, float64 (n, D, 2)."""
+    """Public imbalance and mid at each decision of orders for nothing, float64 (n, D, 2)."""
     source = with_regimes(source, RegimeScript([(-LONGEST_S, regime)]))
-    bought = seeded_plan(task, 1, LAW_SEED, 0, 2 * episodes).take(slice(0, None, 2))
+    plan = streams_plan(task, 1, LAW_SEED, 0, episodes)
     parts = []
-    for part in batches(without_orders(bought)):
+    for part in batches(without_orders(plan)):
         markets = Episodes(source, task, len(part))
         markets.start(part)
         seen = []

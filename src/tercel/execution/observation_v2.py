@@ -61,12 +61,18 @@ _HALF_HOUR_S = 1800.0
 
 
 @kernel
-def encode_v2(x: Longs, m: Longs, o: Singles) -> None:
-    """The float row of an integer pair (see the module's table)."""
+def mean_depth(m: Longs) -> float:
+    """Mean of the ten displayed levels, lots, at least 1: what lots are measured in."""
     depth = 0.0
     for n in range(2 * c.LEVELS):
         depth += m[c.OWN1 + n]
-    depth = max(depth / (2 * c.LEVELS), 1.0)
+    return max(depth / (2 * c.LEVELS), 1.0)
+
+
+@kernel
+def encode_v2(x: Longs, m: Longs, o: Singles) -> None:
+    """The float row of an integer pair (see the module's table)."""
+    depth = mean_depth(m)
     _encode_order(x, m, depth, o)
     _encode_book(x, m, depth, o)
     _encode_moves(x, m, depth, o)
@@ -148,10 +154,7 @@ def _encode_moves(x: Longs, m: Longs, depth: float, o: Singles) -> None:
 @kernel
 def encode_past(m: Longs, back: int, at: int, o: Singles) -> None:
     """Entries `at` and on: the interval `back` (from 1) before the last one."""
-    depth = 0.0
-    for n in range(2 * c.LEVELS):
-        depth += m[c.OWN1 + n]
-    depth = max(depth / (2 * c.LEVELS), 1.0)
+    depth = mean_depth(m)
     sd = math.sqrt(max(float(m[c.RV_LONG]), 1.0))
     first = c.PAST0 + (back - 1) * PAST_FEATURES
     same, against = float(m[first]), float(m[first + 1])

@@ -19,7 +19,7 @@ from typing import Final
 
 from tercel.core.jit import Longs, Singles, kernel
 from tercel.execution import columns as c
-from tercel.execution.observation_v2 import OBS2_SIZE, STACKED, encode_past, encode_v2
+from tercel.execution.observation_v2 import OBS2_SIZE, STACKED, encode_past, encode_v2, mean_depth
 from tercel.features.microstructure import imbalance, signed_log
 
 SLOW_NAMES: Final = (
@@ -42,10 +42,7 @@ def _log_ratio(over: float, under: float) -> float:
 @kernel
 def encode_slow(x: Longs, m: Longs, at: int, o: Singles) -> None:
     """Entries `at` and on: how the order fares, and the slow state of the market (see the module's table)."""
-    depth = 0.0
-    for n in range(2 * c.LEVELS):
-        depth += m[c.OWN1 + n]
-    depth = max(depth / (2 * c.LEVELS), 1.0)
+    depth = mean_depth(m)
     passed, to_come = x[c.DECISION], max(x[c.DECISIONS] - x[c.DECISION], 1)
     interval_ns = max(x[c.HORIZON_NS] / max(x[c.DECISIONS], 1), 1.0)
     intervals = max(m[c.AGE_NS] / interval_ns, 1.0)

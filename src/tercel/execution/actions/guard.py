@@ -54,7 +54,7 @@ class CatchUp:
     def applied(self, intents: Intents, view: View) -> Intents:
         """`intents`, changed in place where an order is late, int32 (n, 10)."""
         time_left = view.decisions_left / view.decisions
-        narrow = np.sqrt(np.minimum(time_left, 1.0))
+        narrow = np.sqrt(time_left)
         behind = view.left / np.maximum(view.qty0, 1) - time_left
         lots = np.floor((behind - self.resume * narrow) * view.qty0)
         lots = np.minimum(lots, view.far_depth[:, 0])

@@ -72,7 +72,7 @@ _CROSSING = {"tolerance": 0.0, **_AHEAD}
 """Log of the slices of arrears that do not cross yet."""
 _CATCH_UP = {"catch_up": 0.0}
 """Slices more that are shown for each slice of arrears."""
-_SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0}
+_SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0, "catch_up": 3.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class TwapRepeg(_Passive):
     """
 
     name: ClassVar[str] = "twap_repeg"
-    layout: ClassVar[Layout] = Layout("twap_repeg", {**_AHEAD, **_CATCH_UP}, {**_SCALE, "catch_up": 3.0})
+    layout: ClassVar[Layout] = Layout("twap_repeg", {**_AHEAD, **_CATCH_UP}, _SCALE)
 
     def decide(self, view: View) -> Intents:
         """Rest what is missing to the line."""
@@ -130,7 +130,7 @@ class TwapCross(_Passive):
     """
 
     name: ClassVar[str] = "twap_cross"
-    layout: ClassVar[Layout] = Layout("twap_cross", {**_CROSSING, **_CATCH_UP}, {**_SCALE, "catch_up": 3.0})
+    layout: ClassVar[Layout] = Layout("twap_cross", {**_CROSSING, **_CATCH_UP}, _SCALE)
 
     def decide(self, view: View) -> Intents:
         """Cross what is too late, rest what is missing to the line."""
