@@ -79,6 +79,8 @@ def test_columns_are_what_the_intervals_add_up_to():
         )
         np.testing.assert_array_equal(since, seen)
         assert (view.age_ns - first[:, c.AGE_NS] == task.horizon_ns - view.time_left_ns).all()
+        moved = view.side * (view.mid2 - view.arrival_mid2)
+        np.testing.assert_array_equal(view.long_drift - first[:, c.LONG_DRIFT], moved)
         episodes.step(build("twap_take").decide(view))
     assert seen.any()
 

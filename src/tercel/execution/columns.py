@@ -99,7 +99,9 @@ LONG_OFI: Final = AGE_NS + 3
 """Order flow imbalance since the warm-up began, lots, positive towards the task's side."""
 SEEN_AGAINST: Final = AGE_NS + 4
 """Aggressor lots against the task's side since arrival: what resting orders could have been filled by."""
-MX: Final = AGE_NS + 5
+LONG_DRIFT: Final = AGE_NS + 5
+"""Half ticks that the mid moved since the warm-up began, positive towards the task's side."""
+MX: Final = AGE_NS + 6
 """Number of market columns."""
 
 # the rest of the numbered columns, and all names in order
@@ -131,5 +133,5 @@ M_NAMES: Final = (
         for back in range(1, PAST_INTERVALS + 1)
         for what in ("same", "against", "ofi", "rv", "events", "drift")
     ),
-    *("age_ns", "long_same", "long_against", "long_ofi", "seen_against"),
+    *("age_ns", "long_same", "long_against", "long_ofi", "seen_against", "long_drift"),
 )

@@ -139,6 +139,7 @@ def observe_market(b: Packed, k: Longs, m: Longs) -> None:
     m[c.LONG_SAME] = s.bought if side > 0 else s.sold
     m[c.LONG_AGAINST] = s.sold if side > 0 else s.bought
     m[c.LONG_OFI] = side * s.ofi
+    m[c.LONG_DRIFT] = side * (s.mid2 - s.began_mid2)
     m[c.SEEN_AGAINST] = s.sold - s.arrived_sold if side > 0 else s.bought - s.arrived_bought
     for j in range(sim.PAST_WORDS - 1, sim.PAST_FEATURES - 1, -1):
         k[sim.PAST + j] = k[sim.PAST + j - sim.PAST_FEATURES]

@@ -165,6 +165,7 @@ def warm_up(
     run(b, k, flow, tape)
     # long volatility and slow flow are those of the warm-up and the episode, however long the world ran before
     s.variance = s.bought = s.sold = s.ofi = 0
+    s.began_mid2 = s.mid2
     s.due_ns = max(start - interval, s.began_ns)
     run(b, k, flow, tape)
     begin_interval(k)

@@ -192,6 +192,7 @@ class View:
     long_same = _Market(c.LONG_SAME, "Aggressor lots on the task's side since the warm-up began.")
     long_against = _Market(c.LONG_AGAINST, "Aggressor lots against the task's side since the warm-up began.")
     long_ofi = _Market(c.LONG_OFI, "Order flow imbalance since the warm-up began, lots, towards the task's side.")
+    long_drift = _Market(c.LONG_DRIFT, "Half ticks that the mid moved the task's way since the warm-up began.")
     seen_against = _Market(c.SEEN_AGAINST, "Aggressor lots against the task's side since arrival.")
 
     @property

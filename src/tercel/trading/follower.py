@@ -159,7 +159,8 @@ class Follower:
         k[sim.MAKER_FEE : sim.TAKER_RATE + 1] = self.listing.fees
         k[sim.BEGAN_NS] = began = max(start_ns - warmup_ns, self.began_ns)
         k[sim.SEEN : sim.SEEN + 6] = self.tallies(max(start_ns - interval_ns, began))
-        before = self.tallies(began)[1:5]  # long volatility and slow flow count from there
+        then = self.tallies(began)  # long volatility, slow flow and drift count from there
+        before, k[sim.BEGAN_MID2] = then[1:5], then[5]
         k[sim.BOUGHT : sim.VARIANCE + 1] -= before
         k[sim.SEEN + 1 : sim.SEEN + 5] -= before
         k[sim.ARRIVED : sim.ARRIVED + 5] = k[sim.EVENTS : sim.EVENTS + 5]

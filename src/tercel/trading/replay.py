@@ -65,6 +65,7 @@ _NAMED: Final = {
     "long_against": "lots taken against it since the warm-up",
     "long_ofi": "order flow imbalance since the warm-up",
     "seen_against": "lots taken against it since arrival",
+    "long_drift": "half ticks moved its way since the warm-up",
 }
 
 

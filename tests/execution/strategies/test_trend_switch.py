@@ -9,8 +9,9 @@ from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution.intent import REST0, TAKE
 from tercel.execution.strategies import build
-from tercel.execution.strategies.trend_switch import IMBALANCE_SD, TrendSwitch, imbalance_unit
+from tercel.execution.strategies.trend_switch import TrendSwitch
 from tercel.execution.task import Task
+from tercel.execution.trend import IMBALANCE_SD, MOVE_SD, imbalance_unit
 from tercel.execution.view import View
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
@@ -26,9 +27,10 @@ FLOW = {
 
 
 def flowing(units: float, **values: int) -> View:
-    """A view whose imbalance since the warm-up began lies so many standard deviations off."""
+    """A view whose imbalance and mid since the warm-up began lie so many standard deviations off, both."""
     unit = imbalance_unit(view_of(**FLOW), np.array([30.0]))[0]
-    return view_of(**{**FLOW, **values}, long_ofi=round(units * IMBALANCE_SD * unit * np.sqrt(30)))
+    flow, move = (round(units * sd * np.sqrt(30)) for sd in (IMBALANCE_SD * unit, MOVE_SD * np.sqrt(FLOW["rv_long"])))
+    return view_of(**{**FLOW, "long_drift": move, **values}, long_ofi=flow)
 
 
 class TestSwitchedPeg(StrategyConformance):
@@ -44,12 +46,20 @@ def test_the_unit_is_a_geometric_mean_of_three_sizes() -> None:
 def test_bayes_rule_by_hand() -> None:
     switch = TrendSwitch(BASE, prior=0.1, recent=0.0)
     for units in (-2.0, 0.5, 3.0):
-        up, down = (0.1 * np.exp(s * 0.31 * units * np.sqrt(30) - 0.31**2 * 15) for s in (1, -1))
-        assert switch.trend(flowing(units))[0] == pytest.approx((up - down) / (up + down + 0.8), abs=0.01)
+        # two that correlate by a half count as 4/3 of one
+        up, down = (0.1 * np.exp(4 / 3 * (s * 0.31 * units * np.sqrt(30) - 0.31**2 * 15)) for s in (1, -1))
+        assert switch.trend(flowing(units))[0] == pytest.approx((up - down) / (up + down + 0.8), abs=0.02)
+
+
+def test_flow_without_a_move_of_the_price_is_no_trend() -> None:
+    """On recorded days flow leans for hours and the price stays."""
+    leaning, quiet = (TrendSwitch(BASE).trend(flowing(4.0, **still))[0] for still in ({}, {"long_drift": 0}))
+    assert leaning > 0.5
+    assert quiet < 0.1
 
 
 def test_the_mid_since_arrival_tells_of_a_trend_that_began_with_the_order() -> None:
-    moved = {"decision": 30, "mid2": 2000 + 80, "age_ns": 1800 * 10**9}
+    moved = {"decision": 30, "mid2": 2000 + 100, "age_ns": 1800 * 10**9}
     assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **moved}))[0] > 0.5
     assert TrendSwitch(BASE, recent=0.0).trend(view_of(**{**FLOW, **moved}))[0] == 0.0
 

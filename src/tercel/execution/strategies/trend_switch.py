@@ -1,133 +1,34 @@
-"""`TrendSwitch`: any strategy, until slow flow says that the market trends.
-
-A market whose flow leans to one side for half an hour moves further than any schedule saves: against such a move the
-order is taken at once, with it the order waits. What tells is the order flow imbalance since the warm-up began, minutes
-before the order came, and the mid since its arrival. Three steps, all of them functions of one view:
-
-1. Both are put into units of what they do in a market without a trend. The mid's are the root of its long variance. A
-   single interval's imbalance may be sized by the volume traded, by what is displayed times what the mid moves, or by
-   its own root mean square over the last four intervals; each is off by a factor that depends on the market, and their
-   geometric mean by the least.
-2. Bayes' rule over five cases: no trend, and a trend to either side that began with the warm-up or with the order. A
-   trend shifts each interval by `speed` standard deviations; `prior` and `recent` are the chances of each side, so low
-   that a market without a trend pays next to nothing.
-3. The chance of a trend against the order less that of one with it, times `gain` (what a whole horizon of trend moves,
-   in units of what taking costs more than resting), is what waiting costs. Taking begins where half of it over the
-   time left exceeds `hurry`. Waiting goes on while it saves more than the next interval's crowding costs, which grows
-   with the fourth power of the time that has passed; from `last` on the order stands at the touch.
-"""
+"""`TrendSwitch`: any strategy, until slow flow says that the market trends (`execution.trend`)."""
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from tercel.core.arrays import Floats
-from tercel.core.errors import ConfigError
-from tercel.execution import columns as c
-from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents
-from tercel.execution.strategy import Strategy, ladder, settle
+from tercel.execution.intent import Intents
+from tercel.execution.strategy import Strategy
+from tercel.execution.trend import Trend
 from tercel.execution.view import View
-
-IMBALANCE_SD = 1.4
-"""Standard deviation of the imbalance of a market without a trend, in the units of :func:`imbalance_unit`."""
-MOVE_SD = 0.8
-"""The same of the mid, in roots of its long variance: what bounces comes back."""
-EARLY, LATE = 0.3, 10.0
-"""What the next interval's crowding costs at arrival, and at the horizon."""
-SLICES = 10
-"""An order that takes is taken in so many decisions, or by the far touch where that is more."""
 
 
 @dataclass(frozen=True)
-class TrendSwitch(Strategy):
+class TrendSwitch(Trend, Strategy):
     """`inner`'s intents, unless the market trends; exactly `inner`'s where nothing says so.
 
     Parameters
     ----------
     inner : Strategy
         Anything.
-    prior, recent : float
-        Chance of a trend to one side that began with the warm-up, and with the order.
-    speed : float
-        What a trend shifts an interval by, standard deviations.
-    gain : float
-        What a whole horizon of trend moves, in units of what taking costs more than resting.
-    hurry : float
-        What half of that over the time left has to exceed before the order is taken; above 1 it spares false alarms.
-    last : float
-        Share of the horizon from which on nothing waits.
 
     >>> from tercel.execution.strategies import build
-    >>> from tercel.testing.strategy import view_of
-    >>> flow = {"age_ns": 900 * 10**9, "rv_long": 4, "long_same": 90, "long_against": 90, "own1": 10, "far1": 10}
-    >>> view = view_of(long_ofi=[0, 400, -400], ofi=6, past_ofi1=-6, past_ofi2=6, past_ofi3=-6, **flow)
-    >>> TrendSwitch(build("peg_touch")).decide(view)[:, [TAKE, REST0 + AT_TOUCH]].tolist()
-    [[0, 100], [10, 90], [0, 0]]
+    >>> TrendSwitch(build("peg_touch")).name
+    'peg_touch+trend'
     """
 
     inner: Strategy
-    prior: float = 0.015
-    recent: float = 0.005
-    speed: float = 0.31
-    gain: float = 17.0
-    hurry: float = 3.3
-    last: float = 0.88
-
-    def __post_init__(self) -> None:
-        """Refuse chances that are none."""
-        chances = min(self.prior, self.recent) >= 0 and self.prior + self.recent < 0.5
-        bounded = 0 < self.speed < np.inf and min(self.gain, self.hurry) >= 0 and 0 <= self.last <= 1
-        if not (chances and bounded):
-            received = f"{self.prior}, {self.recent}, {self.speed}, {self.gain}, {self.hurry}, {self.last}"
-            raise ConfigError(
-                "chances prior, recent >= 0 that add up to less than 0.5, speed > 0, gain, hurry >= 0, last in [0, 1]",
-                received, "0.015, 0.005, 0.31, 17, 3.3 and 0.88 are usual",
-            )  # fmt: skip
 
     @property
     def name(self) -> str:
         """The strategy's own, with +trend."""
         return f"{self.inner.name}+trend"
 
-    def trend(self, view: View) -> Floats:
-        """Chance of a trend against the order less that of one with it, float64 (n,)."""
-        began = view.age_ns / np.maximum(view.horizon_ns / view.decisions, 1)
-        seen = view.long_ofi / (IMBALANCE_SD * imbalance_unit(view, began))
-        moved = view.side * (view.mid2 - view.arrival_mid2) / (MOVE_SD * np.sqrt(np.maximum(view.rv_long, 1)))
-        evidence = [(sign * total, n, chance) for total, n, chance in
-                    ((seen, began, self.prior), (moved, view.decision, self.recent)) for sign in (1, -1)]  # fmt: skip
-        logs = np.array([self.speed * total - self.speed**2 * n / 2 for total, n, _ in evidence])
-        top = np.maximum(logs.max(axis=0), 0.0)
-        chances = np.exp(logs - top) * np.array([chance for *_, chance in evidence])[:, None]
-        plain = (1 - 2 * (self.prior + self.recent)) * np.exp(-top)
-        against, along = chances[::2].sum(axis=0), chances[1::2].sum(axis=0)
-        return np.asarray((against - along) / (against + along + plain), np.float64)
-
     def decide(self, view: View) -> Intents:
         """The strategy's intents; all of the order in a trend against it, nothing in one with it."""
-        plain = self.inner.decide(view)
-        costs = self.gain * self.trend(view)
-        passed = np.minimum(view.decision / view.decisions, 1.0)
-        hurries = view.tradable & (costs * (1 - passed) / 2 > self.hurry)
-        waits = view.tradable & (-costs > EARLY + LATE * np.minimum(passed, self.last) ** 4)
-        lots = np.where(hurries, np.maximum(view.far_depth[:, 0], -(-view.qty0 // SLICES)), 0)
-        switched = ladder(view)
-        switched[:, TAKE] = take = np.minimum(lots, view.left)
-        switched[:, REST0 + AT_TOUCH] = np.where(waits & (passed < self.last), 0, view.left - take)
-        return np.where((hurries | waits)[:, None], settle(switched, view), plain).astype(np.int32)
-
-
-def imbalance_unit(view: View, intervals: Floats) -> Floats:
-    """Size of an interval's order flow imbalance as the view tells it, lots, float64 (n,); see the module.
-
-    Parameters
-    ----------
-    view : View
-    intervals : float64 (n,)
-        Decision intervals since the warm-up began.
-    """
-    volume = 1 + (view.long_same + view.long_against) / np.maximum(intervals, 1)
-    depth = 1 + np.hstack([view.own_depth, view.far_depth]).mean(axis=1)
-    last = view.m[:, [c.OFI, c.PAST_OFI1, c.PAST_OFI2, c.PAST_OFI3]].astype(np.float64)
-    rms = 1 + np.sqrt((last**2).mean(axis=1))
-    return np.asarray(np.cbrt(volume * depth * np.sqrt(np.maximum(view.rv_long, 1)) * rms), np.float64)
+        return self.applied(self.inner.decide(view), view)

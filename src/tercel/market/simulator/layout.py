@@ -193,6 +193,7 @@ CROSSED_LOTS: Final = MIRROR_ROW + 4  # own resting lots that arriving public li
 WORST_PAID: Final = MIRROR_ROW + 6  # worst price of the parent order so far, 0: it has traded nothing
 UNFILLED_TICKS: Final = MIRROR_ROW + 5  # what lots that the book cannot fill pay beyond the end of the ladder
 UNFILLED_PAID: Final = MIRROR_ROW + 7  # what those were booked at: sum s (2 p - arrival mid2) q, half-ticks x lots
+BEGAN_MID2: Final = MIRROR_ROW + 8  # mid when the warm-up began
 MIRROR: Final = APART + 24
 MIRROR_ROWS: Final = 128  # of one event of the flow; more: the book on show is laid anew
 

@@ -30,7 +30,7 @@ _WORDS = (
     *("maker_fee", "taker_fee", "maker_rate", "taker_rate", "fees", "fees_rest", "hidden_lots"),
     *("feed_kind", "feed_a", "feed_b", "feed_at_ns", "feed_drawn"),
     *("apart", "restore_ns", "mirror_row", "mirror_at", "mirror_room", "translated_lots", "crossed_lots"),
-    *("worst_paid", "unfilled_ticks", "unfilled_paid"),
+    *("worst_paid", "unfilled_ticks", "unfilled_paid", "began_mid2"),
 )
 _REALS = ("limit_factor", "market_factor", "cancel_factor", "pace_factor", "lean", "season", "bias", "rounding")
 _TALLIES = ("events", "bought", "sold", "ofi", "variance", "mid2")
