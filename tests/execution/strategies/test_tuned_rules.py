@@ -162,3 +162,13 @@ def test_wrong_parameters_are_named() -> None:
         ScoreRule([1.0, 2.0])
     with pytest.raises(ConfigError, match="one vector, or one a market"):
         ScoreRule(np.zeros((3, len(LAYOUT.names)))).decide(view_of(left=[1, 2]))
+
+
+def test_the_share_behind_falls_with_the_spread() -> None:
+    """Half of what is shown stands a tick behind where the spread is one tick, an eighth where it is four."""
+    view = view_of(qty0=600, left=600, decision=0, decisions=60, touch=1000, far=[1001, 1004])
+    for name in ("twap_repeg", "twap_cross"):
+        shown = build(name, None, {"ahead": float(np.log(16)), "behind": 0.0, "spread_power": 1.0}).decide(view)
+        assert shown[:, [i.REST0 + i.AT_TOUCH, i.REST0 + i.AT_TOUCH + 1]].tolist() == [[80, 80], [140, 20]]
+        plain = build(name, None, {"ahead": float(np.log(16)), "behind": 0.0}).decide(view)
+        assert plain[:, i.REST0 + i.AT_TOUCH].tolist() == [80, 80]

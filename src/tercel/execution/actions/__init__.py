@@ -15,7 +15,11 @@ from tercel.execution.actions import allocation, fraction, level, levers, overri
 from tercel.execution.actions.choice import refuse_unknown
 from tercel.execution.actions.guard import guarded
 from tercel.execution.intent import Intents
+from tercel.execution.trend import Trend
 from tercel.execution.view import View
+
+Decoder = Callable[[NDArray[Any], View], Intents]
+"""int64 (n,) actions, or float (n, A) vectors, and a view -> int32 (n, 10) intents."""
 
 
 class ActionSet(NamedTuple):
@@ -23,8 +27,7 @@ class ActionSet(NamedTuple):
 
     name: str
     labels: tuple[str, ...]
-    decode: Callable[[NDArray[Any], View], Intents]
-    """int64 (n,) actions, or float (n, A) vectors, and a view -> int32 (n, 10) intents."""
+    decode: Decoder
     continuous: bool = False
 
     @property
@@ -52,8 +55,9 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     name : str
         One of `SETS`.
     parameters : mapping, optional
-        Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none. ``guard`` = [late,
-        resume] puts a guard behind any of them (`execution.actions.guard`).
+        Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none. Behind any of them
+        ``guard`` = [late, resume] puts a guard (`execution.actions.guard`), ``trend`` = true a filter of trends
+        (`execution.trend`), the filter last.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
     (8, True)
     """
     given = dict(parameters or {})
-    thresholds = given.pop("guard", None)
+    thresholds, filtered = given.pop("guard", None), given.pop("trend", False)
     if name in _MADE:
         made = _MADE[name](given)
         actions = ActionSet(name, made.labels, made.decode, made.continuous)
@@ -75,4 +79,12 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         refuse_unknown(given, (), name)
         plain: Any = _PLAIN[name]
         actions = ActionSet(name, plain.LABELS, plain.decode, name == "allocation")
-    return actions if thresholds is None else actions._replace(decode=guarded(actions.decode, thresholds))
+    if thresholds is not None:
+        actions = actions._replace(decode=guarded(actions.decode, thresholds))
+    return actions._replace(decode=_filtered(actions.decode)) if filtered else actions
+
+
+def _filtered(decode: Decoder) -> Decoder:
+    """A decoder whose intents give way to a trend."""
+    trend = Trend()
+    return lambda actions, view: trend.applied(decode(actions, view), view)

@@ -25,7 +25,6 @@ _RUNGS: Final = {"improve": 2.0, "touch": 2.0, "behind_1": 2.0, "behind_2": 2.0,
 RULES: Final[Mapping[str, Mapping[str, float]]] = {
     "score_rule": {"threshold": 1.0, "take": 1.0, "pace": 0.5, **_RUNGS},
     "direction_rule": {"wait": 1.0, "gap": 1.0, "take": 1.0, **_RUNGS},
-    "twap_cross": {"tolerance": 3.0, "ahead": 1.5, "behind": 3.0, "catch_up": 10.0},
 }
 """Rules whose levers can be moved -> levers by default -> how far an action of 1 moves them."""
 

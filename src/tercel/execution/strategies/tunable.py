@@ -70,9 +70,10 @@ _AHEAD = {"ahead": 0.0, "behind": -1.0}
 """Log of the slices shown; logit of the share of them that stands a tick behind the touch."""
 _CROSSING = {"tolerance": 0.0, **_AHEAD}
 """Log of the slices of arrears that do not cross yet."""
-_CATCH_UP = {"catch_up": 0.0}
-"""Slices more that are shown for each slice of arrears."""
-_SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0, "catch_up": 3.0}
+_CATCH_UP = {"catch_up": 0.0, "spread_power": 0.0}
+"""Slices more that are shown for each slice of arrears; the power of the spread in ticks that divides the share behind:
+with 1 that share stands on average the same part of a spread behind, in markets of any tick."""
+_SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0, "catch_up": 3.0, "spread_power": 0.5}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,9 @@ class _Passive(Tunable):
 
     def _behind(self) -> Floats:
         return sigmoid(self.value("behind"))
+
+    def _behind_by_spread(self, view: View) -> Floats:
+        return np.asarray(self._behind() / np.maximum(view.spread, 1) ** self.value("spread_power"), np.float64)
 
     def _ahead(self) -> Floats:
         return np.exp(self.value("ahead"))
@@ -116,7 +120,7 @@ class TwapRepeg(_Passive):
     def decide(self, view: View) -> Intents:
         """Rest what is missing to the line."""
         due, target = self._line(view)
-        return rest_ahead(due, target, np.full(view.n, NEVER), self._behind(), view)
+        return rest_ahead(due, target, np.full(view.n, NEVER), self._behind_by_spread(view), view)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +139,7 @@ class TwapCross(_Passive):
     def decide(self, view: View) -> Intents:
         """Cross what is too late, rest what is missing to the line."""
         due, target = self._line(view)
-        return rest_ahead(due, target, self._tolerance(view), self._behind(), view)
+        return rest_ahead(due, target, self._tolerance(view), self._behind_by_spread(view), view)
 
 
 @dataclass(frozen=True, eq=False)
