@@ -6,6 +6,7 @@ tried. Only ranks count, so noise that all candidates of a generation share does
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -117,3 +118,16 @@ class CmaEs:
         if self.diagonal:
             self.covariance = np.diag(np.diag(self.covariance))
         self.sigma = min(self.sigma * math.exp(c_s / self._damp * (length / self._norm - 1)), LONGEST)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next generation depends on."""
+        arrays = {"mean": self.mean, "covariance": self.covariance, "path_s": self._path_s, "path_c": self._path_c}
+        numbers = {"sigma": self.sigma, "generation": self.generation, "rng": self.rng.bit_generator.state}
+        return {**{key: array.copy() for key, array in arrays.items()}, **numbers}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.mean, self.covariance = (np.array(state[key], np.float64) for key in ("mean", "covariance"))
+        self._path_s, self._path_c = (np.array(state[key], np.float64) for key in ("path_s", "path_c"))
+        self.sigma, self.generation = float(state["sigma"]), int(state["generation"])
+        self.rng.bit_generator.state = state["rng"]

@@ -5,7 +5,7 @@
     [market]      presets, weights, regimes, regime_weights, regime_stakes, impact; or lake, symbol,
                   train_days, judge_days, queue, impact
     [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames, warmup_s
-    [policy]      actions, base, parameters, levers, dead, scale, grains, guard, observation, stack, hidden
+    [policy]      actions, base, parameters, levers, dead, scale, grains, guard, trend, observation, stack, hidden
     [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
     [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
     [start]       clone: how many decisions of the base are imitated first
@@ -184,6 +184,8 @@ class PolicySection(_Section):
     """Of `residual`: what rests changes by whole grains of the order alone."""
     guard: tuple[float, float] | None = None
     """Shares of the order, [late, resume]: behind by more than `late`, it is brought back to `resume` by taking."""
+    trend: bool = False
+    """Whether a filter of trends (`execution.trend`) stands behind the policy and its guard."""
     observation: str = "v2"
     stack: int = Field(default=1, ge=1, le=MOST)
     """Decision intervals that are seen at once."""
@@ -205,8 +207,10 @@ class LearnerSection(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    algo: Literal["ppo", "dqn", "sb3_ppo", "sb3_maskable_ppo", "sb3_recurrent_ppo", "sb3_dqn", "sb3_qrdqn"] = "ppo"
-    """The native learners, or Stable-Baselines3's: see `agent_sb3`."""
+    algo: Literal["ppo", "dqn", "es", "sb3_ppo", "sb3_maskable_ppo", "sb3_recurrent_ppo", "sb3_dqn", "sb3_qrdqn"] = (
+        "ppo"
+    )
+    """The native learners (`es`: an evolution strategy), or Stable-Baselines3's: see `agent_sb3`."""
     frames: int = Field(default=1_000_000, ge=1)
     """Decisions that the training sees."""
     markets: int = Field(default=64, ge=1, le=65_536)

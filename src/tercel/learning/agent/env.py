@@ -6,6 +6,7 @@ from typing import Any
 
 from tercel.core.errors import ConfigError
 from tercel.execution.strategies import build
+from tercel.learning.agent.arena import TrainingArena
 from tercel.learning.agent.config import AgentConfig, LearnerSection
 from tercel.learning.agent.market import TrainingMarket, markets_of
 from tercel.learning.agent.own import eyes_of, reward_of
@@ -17,7 +18,7 @@ from tercel.learning.privileged import Foreseen, ForeseenVec
 MakeEnv = Callable[[AgentConfig], Any]
 
 
-def make_env(config: AgentConfig) -> MixedVec | HindsightVec:
+def make_env(config: AgentConfig) -> MixedVec | HindsightVec | TrainingArena:
     """Where a configuration's learner acts: its slots, split between its markets."""
     return learned_in(config, markets_of(config))
 
@@ -54,8 +55,11 @@ def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     return vec(parts, [market.label for market in markets])
 
 
-def learned_in(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec | HindsightVec:
-    """The same as its learner sees it: with hindsight, observations end in what the critic alone reads."""
+def learned_in(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec | HindsightVec | TrainingArena:
+    """The same as its learner sees it: with hindsight, observations end in what the critic alone reads; an evolution
+    strategy compares whole policies in an arena."""
+    if config.learner.algo == "es":
+        return TrainingArena(config, markets, [unit_of(config, market) * market.loss_weight for market in markets])
     env = env_of(config, markets)
     return HindsightVec(env) if config.learner.hindsight else env
 

@@ -17,10 +17,11 @@ from typing import Any, Final, cast
 from tercel.core.errors import ConfigError
 from tercel.core.names import nearest
 from tercel.execution.actions import ActionSet
-from tercel.learning.agent.config import AgentConfig, LearnerSection
+from tercel.learning.agent.config import AgentConfig, LearnerSection, RewardSection
 from tercel.learning.agent.policy import actions_of
 from tercel.learning.native.distil import Teacher
 from tercel.learning.native.dqn import Dqn, DqnSettings
+from tercel.learning.native.evolution import Evolution, EvolutionSettings
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import Learner
 from tercel.learning.risk import Measure, Risk
@@ -63,7 +64,15 @@ RULE_FIRST: Final = 0.6
 """Probability of the rule in every state before an `override` policy has learned; greedily it is the rule."""
 
 
-def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Settings:
+SETTINGS: Final[dict[str, type[PpoSettings] | type[DqnSettings] | type[EvolutionSettings]]] = {
+    "ppo": PpoSettings,
+    "dqn": DqnSettings,
+    "es": EvolutionSettings,
+}
+"""Native learner -> its settings."""
+
+
+def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | EvolutionSettings | Sb3Settings:
     """Settings of the learner; those that anneal do so over the whole training unless told otherwise.
 
     Raises
@@ -76,9 +85,13 @@ def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | Sb3Sett
     _check_hindsight(config)
     if config.learner.algo.startswith(SB3):
         return sb3_settings(config, actions_of(config))
-    section, kind = config.learner, PpoSettings if config.learner.algo == "ppo" else DqnSettings
+    section, kind = config.learner, SETTINGS[config.learner.algo]
     known = sorted(field.name for field in fields(kind))
-    given = {"hidden": config.policy.hidden, "anneal_frames": section.frames, **section.settings}
+    given = {"anneal_frames": section.frames, **section.settings}
+    if kind is EvolutionSettings:
+        _check_evolution(config)
+    else:
+        given.setdefault("hidden", config.policy.hidden)
     if config.reward.risk_aversion:
         given["risk_aversion"] = config.reward.risk_aversion
     for name in given:
@@ -135,6 +148,8 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
     settings = learner_settings(config)
     if isinstance(settings, Sb3Settings):
         return sb3_learner(settings, env, seed)
+    if isinstance(settings, EvolutionSettings):
+        return Evolution(env, settings, seed)
     if isinstance(settings, PpoSettings):
         return Ppo(env, settings, seed, teacher_of(config, env, settings))
     if actions_of(config).continuous:
@@ -188,6 +203,22 @@ def _check_hindsight(config: AgentConfig) -> None:
         if wrong:
             expected = "ppo in one process, from its start, on orders of one law, for learner.hindsight"
             raise ConfigError(expected, received, "leave it out, or set learner.hindsight = 0")
+
+
+def _check_evolution(config: AgentConfig) -> None:
+    """Refuse what an evolution strategy cannot do: it moves a written strategy, by the shortfall of whole episodes."""
+    reward, wants = config.reward, RewardSection(unit=config.reward.unit)
+    others = {
+        f"policy.actions {config.policy.actions!r}": config.policy.actions not in ("levers", "residual"),
+        f"a section [reward] with {reward.model_dump(exclude_defaults=True)}": reward != wants,
+        f"learner.shards {config.learner.shards}": config.learner.shards > 0,
+        f"start.clone {config.start.clone}": config.start.clone > 0,
+        f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
+    }
+    for received, wrong in others.items():
+        if wrong:
+            expected = "actions of levers or residual, the plain reward and one process, for learner.algo 'es'"
+            raise ConfigError(expected, received, "leave it out, or train with ppo")
 
 
 def risk_of(config: AgentConfig) -> Risk:

@@ -19,16 +19,18 @@ BASED: Final = ("levers", "override", "residual")
 def action_parameters(config: AgentConfig) -> dict[str, Any]:
     """Parameters of the policy's actions, whole: what is tuned for the (first) market is written out."""
     section = config.policy
-    guard: dict[str, Any] = {"guard": list(section.guard)} if section.guard else {}
+    behind: dict[str, Any] = {"guard": list(section.guard)} if section.guard else {}
+    if section.trend:
+        behind["trend"] = True
     if section.actions not in BASED:
-        return guard
+        return behind
     values: dict[str, float] = dict(section.parameters)
     if section.base in TUNABLE and not config.on_tape:
         values = {**tuned_parameters(config.market.presets[0], section.base), **values}
     more: dict[str, Any] = {"levers": section.levers} if section.actions == "levers" and section.levers else {}
     if section.actions == "residual":
         more |= {key: value for key in ("dead", "scale", "grains") if (value := getattr(section, key)) is not None}
-    return {"base": section.base, "parameters": values, **more, **guard}
+    return {"base": section.base, "parameters": values, **more, **behind}
 
 
 def actions_of(config: AgentConfig) -> ActionSet:

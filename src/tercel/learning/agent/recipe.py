@@ -18,9 +18,9 @@ from tercel.learning.sb3.settings import ALGORITHMS as SB3_ALGORITHMS
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.terms import NO_FEES
 
-RECIPES: Final = {"ppo": "one_market", "dqn": "dqn"}
+RECIPES: Final = {"ppo": "one_market", "dqn": "dqn", "es": "drawn"}
 """Learner -> the shipped configuration that its training begins from; the others begin from `ppo`."""
-ALGORITHMS: Final = ("ppo", "dqn", *(f"{SB3}{name}" for name in SB3_ALGORITHMS))
+ALGORITHMS: Final = ("ppo", "dqn", "es", *(f"{SB3}{name}" for name in SB3_ALGORITHMS))
 LOOKED_ON: Final = (64, 250, 2_000)
 """Validation episodes: at least, one for so many frames, at most."""
 
@@ -64,7 +64,7 @@ def configured(
     settings : RunSettings
         Market and order, as :func:`learnable` gives them.
     algorithm : str
-        ppo, dqn or one of Stable-Baselines3.
+        ppo, dqn, es or one of Stable-Baselines3.
     frames : int
         Decisions that it sees.
     name : str

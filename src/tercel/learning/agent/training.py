@@ -21,6 +21,7 @@ from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import CARD, save_policy
 from tercel.execution.strategies import build
+from tercel.learning.agent.arena import TrainingArena
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.env import MakeEnv, env_of, in_shards, learned_in, unit_of
 from tercel.learning.agent.guards import variants_tried
@@ -157,6 +158,7 @@ class Training:
         from tercel.learning.native.clone import clone
 
         clone(self.agent, obs, actions)
+        assert not isinstance(self.env, TrainingArena)
         self.agent._begin(self.env.reset(self.seed))
 
     def on_update(self, metrics: Metrics) -> None:
