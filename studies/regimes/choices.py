@@ -7,7 +7,7 @@ oracle in the truth. A specialist is as good as what it does with its belief, so
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from tercel.evaluation.market import build_market
 from tercel.evaluation.settings import RunSettings
 from tercel.execution.costs import attribute
 from tercel.execution.intent import empty
+from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import build
 from tercel.execution.strategies.trend_switch import TrendSwitch
@@ -42,6 +43,8 @@ LATER_S = 900.0
 PASSES_S = 600.0
 """When one that passes begins."""
 REGIMES = (*NAMED, *(f"{name}, half-way" for name, one in NAMED.items() if not one.passes_s and name != PLAIN.name))
+BEHIND = ("guard", "trend")
+"""What stands behind a policy and can be taken away."""
 LAW_SEED = 77
 BLOCK = 10
 """Intervals whose sums are taken as independent."""
@@ -183,7 +186,10 @@ def choices(
     agents: Sequence[str], regimes: Sequence[str] = REGIMES, markets: Sequence[str] = MARKETS,
     *, episodes: int, seed: int,
 ) -> Table:  # fmt: skip
-    """Run every rule, the switch, the filter, the oracle of a trend and the agents in each regime of each market."""
+    """Run every rule, the switch, the filter, the oracle of a trend and the agents in each regime of each market.
+
+    An agent behind which a guard or a filter stands is run without it too.
+    """
     costs: dict[str, dict[str, list[Floats]]] = {regime: {} for regime in regimes}
     for market in markets:
         built = build_market(RunSettings(market=market, episodes=episodes, seed=seed, quick=True))
@@ -191,7 +197,9 @@ def choices(
         rules = {name: build(name, built.estimates) for name in RULES}
         base = rules[BASE]
         switches = {SWITCH: TrendSwitch(base), "filter": BayesSwitch(base, law=law_of(built.judged, task, episodes))}
-        chosen = {**rules, **switches, **{name: named(name, built.estimates) for name in agents}}
+        chosen = {**rules, **switches}
+        for name in agents:
+            chosen |= with_and_without(named(name, built.estimates))
         for regime in regimes:
             at_s, name = script_of(regime)
             source = with_regimes(built.judged, RegimeScript([(at_s, name)]))
@@ -200,6 +208,21 @@ def choices(
             for strategy, found in _costs(source, task, built.plan, told).items():
                 costs[regime].setdefault(strategy, []).append(found)
     return Table({regime: {k: np.stack(v) for k, v in rows.items()} for regime, rows in costs.items()})
+
+
+def with_and_without(agent: Strategy) -> dict[str, Strategy]:
+    """An agent, and where a guard or a filter of trends stands behind it, the same without either, by name.
+
+    >>> list(with_and_without(build("peg_touch")))
+    ['peg_touch']
+    """
+    found = {agent.name: agent}
+    if isinstance(agent, PolicyStrategy):
+        for part in BEHIND:
+            rest = {key: value for key, value in agent.action_parameters.items() if key != part}
+            if rest != agent.action_parameters:
+                found[f"{agent.name} without {part}"] = replace(agent, action_parameters=rest)
+    return found
 
 
 def _costs(source: Source, task: Task, plan: Plan, strategies: Mapping[str, Strategy]) -> dict[str, Floats]:

@@ -16,7 +16,8 @@ def show(
 ) -> None:
     """Measure and print; see :func:`studies.regimes.choices.choices`."""
     found = choices.choices(agents, regimes, markets, episodes=episodes, seed=seed)
-    columns = {choices.SWITCH: "switch", "filter": "filter", "oracle": "oracle"} | {one: one for one in agents}
+    columns = {choices.SWITCH: "switch", "filter": "filter", "oracle": "oracle"}
+    columns |= {name: name for costs in found.costs.values() for name in costs if name.startswith(tuple(agents))}
     rows = []
     for regime, costs in found.costs.items():
         best = found.best_rule(regime)

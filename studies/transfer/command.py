@@ -16,8 +16,19 @@ from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, spelt
 from tercel.report.terminal import print_json, print_table, say
 
-HEADINGS = ("left out", "judged in", "cost", "rested", "best written", "its cost", "saves", "could tell", "on random")
-LEAVES = ("could tell", "its cost", "rested")
+HEADINGS = (
+    "left out",
+    "judged in",
+    "cost",
+    "rested",
+    "forced",
+    "best written",
+    "its cost",
+    "saves",
+    "could tell",
+    "on random",
+)
+LEAVES = ("could tell", "its cost", "rested", "forced")
 REPORT = "transfer.html"
 RECIPE: Final = "drawn"
 AGAINST: Final = ("twap_repeg", "peg_touch", "score_rule", "popv", "twap_cross", "twap_take", "vwap_take", "random")
@@ -34,8 +45,8 @@ class Transfer:
     left_out, judged_in : str
     is_bps : mapping
         Mean implementation shortfall over training seeds and episodes, with its interval.
-    passive_share : float
-        Share of its lots that rested until they were filled.
+    passive_share, forced_share : float
+        Shares of its lots that rested until they were filled, and that were left to the horizon.
     best_written : str
         The written strategy that was best on validation episodes of the market judged in.
     written_bps : float
@@ -49,6 +60,7 @@ class Transfer:
     judged_in: str
     is_bps: Mapping[str, float]
     passive_share: float
+    forced_share: float
     best_written: str
     written_bps: float
     gain_bps: Mapping[str, float]
@@ -147,6 +159,7 @@ def line_of(left_out: str, place: str, agent: str, found: tc.Result) -> Transfer
         place,
         rows[agent]["is_bps"],
         rows[agent]["passive_share"]["mean"],
+        found.figures["counts"][agent]["forced_share"],
         best,
         rows[best]["is_bps"]["mean"],
         primary["best written"]["gain"],
@@ -160,6 +173,7 @@ def _cells(line: Transfer) -> tuple[str, ...]:
         line.judged_in,
         spelt(line.is_bps),
         f"{line.passive_share:.0%}",
+        f"{line.forced_share:.1%}",
         line.best_written,
         f"{line.written_bps:.2f}",
         spelt(line.gain_bps, "+"),

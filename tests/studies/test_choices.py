@@ -5,7 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studies.regimes.choices import REGIMES, BayesSwitch, Oracle, TrendLaw, script_of
+from studies.regimes.choices import REGIMES, BayesSwitch, Oracle, TrendLaw, script_of, with_and_without
+from tercel.execution.intent import TAKE
+from tercel.execution.observers import observer
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.market.regimes.law import LONGEST_S
 from tercel.testing.strategy import view_of
@@ -55,3 +59,17 @@ def test_regimes_begin_when_they_say() -> None:
     assert (script_of("thin"), script_of("flash_crash")) == ((-LONGEST_S, "thin"), (600.0, "flash_crash"))
     assert "plain, half-way" not in REGIMES
     assert "trending, half-way" in REGIMES
+
+
+def test_what_stands_behind_a_policy_can_be_taken_away() -> None:
+    size = observer("v3").size
+    layer = np.zeros((size, 7), np.float32), np.zeros(7, np.float32)
+    policy = MlpPolicy((layer,), np.zeros(size, np.float32), np.ones(size, np.float32), head="vector")
+    parameters = {"base": "peg_touch", "guard": [0.5, 0.3], "trend": True}
+    agent = PolicyStrategy("mine", policy, "residual", action_parameters=parameters, observation="v3")
+    found = with_and_without(agent)
+    assert list(found) == ["mine", "mine without guard", "mine without trend"]
+    late = view_of(qty0=100, left=100, decision=50, decisions=60, far1=500)
+    takes = [strategy.decide(late)[0, TAKE] > 0 for strategy in found.values()]
+    assert takes == [True, False, True]
+    assert list(with_and_without(build("twap_take"))) == ["twap_take"]
