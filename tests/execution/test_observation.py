@@ -65,7 +65,8 @@ def test_buyers_and_sellers_see_the_same():
     _, _, xs, ms, os_ = seen(-1)
     keep = [i for i in range(c.PX) if i != c.SIDE]
     assert x[keep].tolist() == xs[keep].tolist()
-    priced = (c.TOUCH, c.FAR, c.MID2, c.ARRIVAL_MID2, c.PAST_DRIFT1)  # before the first look the mid was 0 here
+    # before the first look, and when the warm-up began, the mid was 0 here
+    priced = (c.TOUCH, c.FAR, c.MID2, c.ARRIVAL_MID2, c.PAST_DRIFT1, c.LONG_DRIFT)
     assert [v for i, v in enumerate(m.tolist()) if i not in priced] == [
         v for i, v in enumerate(ms.tolist()) if i not in priced
     ]
