@@ -43,8 +43,8 @@ LATER_S = 900.0
 PASSES_S = 600.0
 """When one that passes begins."""
 REGIMES = (*NAMED, *(f"{name}, half-way" for name, one in NAMED.items() if not one.passes_s and name != PLAIN.name))
-BEHIND = ("guard", "trend")
-"""What stands behind a policy and can be taken away."""
+BEHIND, WITHOUT = ("guard", "trend"), " without "
+"""What stands behind a policy and can be taken away, and how the rest is called."""
 LAW_SEED = 77
 BLOCK = 10
 """Intervals whose sums are taken as independent."""
@@ -221,7 +221,7 @@ def with_and_without(agent: Strategy) -> dict[str, Strategy]:
         for part in BEHIND:
             rest = {key: value for key, value in agent.action_parameters.items() if key != part}
             if rest != agent.action_parameters:
-                found[f"{agent.name} without {part}"] = replace(agent, action_parameters=rest)
+                found[f"{agent.name}{WITHOUT}{part}"] = replace(agent, action_parameters=rest)
     return found
 
 

@@ -17,7 +17,9 @@ def show(
     """Measure and print; see :func:`studies.regimes.choices.choices`."""
     found = choices.choices(agents, regimes, markets, episodes=episodes, seed=seed)
     columns = {choices.SWITCH: "switch", "filter": "filter", "oracle": "oracle"}
-    columns |= {name: name for costs in found.costs.values() for name in costs if name.startswith(tuple(agents))}
+    columns |= {
+        name: name for costs in found.costs.values() for name in costs if name.partition(choices.WITHOUT)[0] in agents
+    }
     rows = []
     for regime, costs in found.costs.items():
         best = found.best_rule(regime)

@@ -11,6 +11,7 @@ Stable-Baselines3 is asked for so:
 Without `network` the layers are those of `policy.hidden`.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final, cast
 
@@ -199,10 +200,8 @@ def _check_hindsight(config: AgentConfig) -> None:
         f"start.clone {config.start.clone}": config.start.clone > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
-    for received, wrong in others.items():
-        if wrong:
-            expected = "ppo in one process, from its start, on orders of one law, for learner.hindsight"
-            raise ConfigError(expected, received, "leave it out, or set learner.hindsight = 0")
+    expected = "ppo in one process, from its start, on orders of one law, for learner.hindsight"
+    _refuse_first(others, expected, "leave it out, or set learner.hindsight = 0")
 
 
 def _check_evolution(config: AgentConfig) -> None:
@@ -215,10 +214,15 @@ def _check_evolution(config: AgentConfig) -> None:
         f"start.clone {config.start.clone}": config.start.clone > 0,
         f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
     }
-    for received, wrong in others.items():
+    expected = "actions of levers or residual, the plain reward and one process, for learner.algo 'es'"
+    _refuse_first(others, expected, "leave it out, or train with ppo")
+
+
+def _refuse_first(settings: Mapping[str, bool], expected: str, remedy: str) -> None:
+    """Refuse the first setting that is wrong, if one is."""
+    for received, wrong in settings.items():
         if wrong:
-            expected = "actions of levers or residual, the plain reward and one process, for learner.algo 'es'"
-            raise ConfigError(expected, received, "leave it out, or train with ppo")
+            raise ConfigError(expected, received, remedy)
 
 
 def risk_of(config: AgentConfig) -> Risk:
