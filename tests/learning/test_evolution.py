@@ -134,7 +134,7 @@ def test_candidates_cost_what_the_judge_says_they_cost() -> None:
     assert 0 < frames <= 7 * 2 * 6 * 4
     for market, cost in zip(markets, costs, strict=True):
         np.testing.assert_array_equal(cost[0], cost[-1])
-        plan = arena._begun(market, 9, 4, 6)[1]
+        plan = arena._plan(market, 9, 4, 6)
         for number in (0, 3):
             strategy = strategy_of(config, repeated(rows[number], 6))
             found = run_strategies(market.training, market.task, plan, [strategy], run_out=False)[0]

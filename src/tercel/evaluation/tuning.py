@@ -7,7 +7,7 @@ trained nor judged on.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,25 +167,57 @@ def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[Tun
     return found
 
 
+def side_by_side(
+    markets: Callable[[int], Episodes], plan: Plan, count: int, candidates: Callable[[slice], Strategy]
+) -> Iterator[tuple[Costs, int]]:
+    """Run candidates on all episodes of a plan; the markets warm up once and are copied.
+
+    Parameters
+    ----------
+    markets : callable
+        So many markets, not begun.
+    plan : Plan
+    count : int
+        Candidates.
+    candidates : callable
+        Some of them as one strategy of a row an episode: the first one's episodes, the second one's, and so on.
+
+    Yields
+    ------
+    (Costs, int)
+        Of as many candidates as run together: their episodes in that order, and how many decisions they took.
+    """
+    first = markets(len(plan))
+    first.start(plan)
+    warm, together = first.snapshot(), max(BATCH // len(plan), 1)
+    for start in range(0, count, together):
+        some = slice(start, min(start + together, count))
+        copies = some.stop - some.start
+        episodes, decisions = markets(copies * len(plan)), 0
+        episodes.restore(tuple(np.concatenate([array] * copies) for array in warm))
+        strategy = candidates(some)
+        while episodes.working.any():
+            decisions += int(episodes.working.sum())
+            episodes.step(strategy.decide(episodes.view))
+        yield episodes.costs(), decisions
+
+
 def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Tried:
     """Try each row of parameters, float64 (rows, P), on all episodes of a plan.
 
-    The markets warm up once and are copied, so that candidates run side by side.
+    Candidates run side by side.
     """
-    first = Episodes(arena.source, arena.task, len(plan), run_out=False)
-    first.start(plan)
-    together = max(BATCH // len(plan), 1)
+
+    def markets(n: int) -> Episodes:
+        return Episodes(arena.source, arena.task, n, run_out=False)
+
+    def candidates(some: slice) -> Strategy:
+        return kind(np.repeat(rows[some], len(plan), axis=0), arena.estimates)
+
     found, lost = [], []
-    for start in range(0, len(rows), together):
-        some = rows[start : start + together]
-        episodes = Episodes(arena.source, arena.task, len(some) * len(plan), run_out=False)
-        episodes.restore(tuple(np.concatenate([array] * len(some)) for array in first.snapshot()))
-        strategy = kind(np.repeat(some, len(plan), axis=0), arena.estimates)
-        while episodes.working.any():
-            episodes.step(strategy.decide(episodes.view))
-        costs = episodes.costs()
-        found.append(_shortfalls(costs).reshape(len(some), len(plan)).mean(axis=1))
-        lost.append((costs.overflow > 0).reshape(len(some), len(plan)).sum(axis=1))
+    for costs, _ in side_by_side(markets, plan, len(rows), candidates):
+        found.append(_shortfalls(costs).reshape(-1, len(plan)).mean(axis=1))
+        lost.append((costs.overflow > 0).reshape(-1, len(plan)).sum(axis=1))
     return Tried(np.concatenate(found), np.concatenate(lost))
 
 

@@ -1,11 +1,13 @@
 """Where an evolution strategy compares candidates: on the same training episodes of every market, side by side."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from tercel.core.arrays import Float32, Floats
 from tercel.evaluation.episodes import Episodes, Plan, sides_of
+from tercel.evaluation.tuning import side_by_side
 from tercel.execution.costs import BPS, attribute
 from tercel.execution.observers import observer
 from tercel.execution.strategy import Strategy
@@ -16,8 +18,6 @@ from tercel.learning.agent.policy import actions_of, strategy_of
 from tercel.learning.native.evolution import Population
 from tercel.learning.port import Metrics
 
-TOGETHER = 256
-"""Markets that run side by side."""
 OVERFLOWED = 1_000.0
 """What an episode costs, in the reward's units, in which own orders were too many to keep."""
 
@@ -45,7 +45,8 @@ class TrainingArena:
         """What `policy` sees of the first episodes of every market, float32 (n, D)."""
         seen = []
         for market in self.markets:
-            running, plan = self._begun(market, seed, 0, episodes)
+            running, plan = self._markets(market, episodes), self._plan(market, seed, 0, episodes)
+            running.start(plan)
             strategy = strategy_of(self.config, repeated(policy, len(plan)))
             while running.working.any():
                 obs = strategy.observe(running.view)
@@ -57,7 +58,7 @@ class TrainingArena:
         """Costs of policies on the episodes from `first` on of every market, and how many decisions that took."""
         found, frames = [], 0
         for market, unit in zip(self.markets, self.units, strict=True):
-            costs, decisions = self._compared(market, unit, rows, self._begun(market, seed, first, episodes))
+            costs, decisions = self._compared(market, unit, rows, self._plan(market, seed, first, episodes))
             found.append(costs)
             frames += decisions
         return found, frames
@@ -71,15 +72,12 @@ class TrainingArena:
         """Nothing besides what the learner says."""
         return {}
 
-    def _begun(self, market: TrainingMarket, seed: int, first: int, episodes: int) -> tuple[Episodes, Plan]:
-        """Episodes that have warmed up, and their plan."""
+    def _plan(self, market: TrainingMarket, seed: int, first: int, episodes: int) -> Plan:
+        """Training episodes, with orders drawn from the configuration's ranges."""
         plan = market.sampler(seed, first, episodes)
-        running = self._markets(market, episodes)
-        if self.ranges is not None:
-            horizon_ns = self.ranges.worlds(market.task, len(market.training.worlds_k))[0]
-            plan = self.ranges.drawn(plan, market.task, horizon_ns)
-        running.start(plan)
-        return running, plan
+        if self.ranges is None:
+            return plan
+        return self.ranges.drawn(plan, market.task, self.ranges.worlds(market.task, len(market.training.worlds_k))[0])
 
     def _markets(self, market: TrainingMarket, n: int) -> Episodes:
         running = Episodes(market.training, market.task, n, run_out=False)
@@ -88,24 +86,20 @@ class TrainingArena:
         return running
 
     def _compared(
-        self, market: TrainingMarket, unit: float, rows: Sequence[Population], begun: tuple[Episodes, Plan]
+        self, market: TrainingMarket, unit: float, rows: Sequence[Population], plan: Plan
     ) -> tuple[Floats, int]:
-        """Costs of policies in one market, float64 (policies, pairs), in units: warmed up once and copied."""
-        warm, plan = begun[0].snapshot(), begun[1]
-        together, sides = max(TOGETHER // len(plan), 1), sides_of(plan)
-        found, frames = [], 0
-        for start in range(0, len(rows), together):
-            some = rows[start : start + together]
-            running = self._markets(market, len(some) * len(plan))
-            running.restore(tuple(np.concatenate([array] * len(some)) for array in warm))
-            strategy: Strategy = strategy_of(self.config, repeated(joined(some), len(plan)))
-            while running.working.any():
-                frames += int(running.working.sum())
-                running.step(strategy.decide(running.view))
-            costs = running.costs()
+        """Costs of policies in one market, float64 (policies, pairs), in units; and how many decisions that took."""
+
+        def candidates(some: slice) -> Strategy:
+            return strategy_of(self.config, repeated(joined(rows[some]), len(plan)))
+
+        sides, frames = sides_of(plan), 0
+        found = []
+        for costs, decisions in side_by_side(partial(self._markets, market), plan, len(rows), candidates):
             ticks = attribute(costs, None)["is_bps"] / BPS * costs.arrival_mid2 / 2.0
             each = ticks / unit + OVERFLOWED * (costs.overflow > 0)
-            found.append(each.reshape(len(some), -1, sides).mean(axis=2))
+            found.append(each.reshape(-1, len(plan) // sides, sides).mean(axis=2))
+            frames += decisions
         return np.concatenate(found), frames
 
 
