@@ -149,7 +149,7 @@ def transfer(
     ] = Path("runs/transfer"),
     as_json: AsJson = False,
 ) -> None:
-    """Train the recipe `drawn` without one market and judge it there, in simulation and on tape."""
+    """Train the recipe `default` without one market and judge it there, in simulation and on tape."""
     with reported(as_json, "what is finished is kept; the same command goes on"):
         from studies.transfer.command import transfer as body
 

@@ -1,4 +1,4 @@
-"""`python -m studies transfer`: the recipe `drawn`, trained without one market and judged in that one."""
+"""`python -m studies transfer`: the recipe `default`, trained without one market and judged in that one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ HEADINGS = (
 )
 LEAVES = ("could tell", "its cost", "rested", "forced")
 REPORT = "transfer.html"
-RECIPE: Final = "drawn"
+RECIPE: Final = "default"
 AGAINST: Final = ("twap_repeg", "peg_touch", "score_rule", "popv", "twap_cross", "twap_take", "vwap_take", "random")
 QUICK_FRAMES: Final = 16_384
 QUICK_EPISODES: Final = 64

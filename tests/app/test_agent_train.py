@@ -170,7 +170,7 @@ def test_middles_and_parameters():
 
 
 def test_the_rule_beside_a_policy_is_named_as_what_it_does():
-    recipe = read_config(preset_file("default"))
+    recipe = read_config(preset_file("one_market"))
     assert rule_name(recipe) == "peg_touch"
     views = random_views(64, 1)
     assert np.array_equal(rule_of(recipe).decide(views), build("peg_touch").decide(views))

@@ -31,7 +31,8 @@ def policy(folder: Path, **changes: Any) -> Candidate:
         ({"decision_s": 120.0}, Task(), "csco", "decisions every 120 s there, 30 s here"),
         ({"horizon_s": [600, 900]}, Task(), "csco", "a horizon of 600 to 900 s there, 1800 s here"),
         ({}, Task(share=0.5), "csco", "orders of 5 to 20 % of the volume there, 50 % of the volume here"),
-        ({}, Task(latency=Latency(a_ns=10_000_000)), "csco", "a latency of 0 ms there, 10 ms here"),
+        ({}, Task(latency=Latency(a_ns=31_000_000)), "csco", "a latency of 0 ms there, 31 ms here"),
+        ({}, Task(latency=Latency(a_ns=30_000_000)), "csco", ""),  # a thousandth of a decision interval
         ({"side": 1}, Task(), "csco", "buys there, buys and sells here"),
         ({}, Task(), "ibm", "csco there, ibm here"),
         ({"share": "any", "markets": []}, Task(), "ibm", ""),

@@ -17,7 +17,7 @@ from tercel.market.tape.schema import ADD, DELETE, EXECUTE, STATUS
 
 MS = 1_000_000
 BOOK = [(0, ADD, 0, 1, 99, 10), (0, ADD, 1, -1, 101, 4), (0, ADD, 2, -1, 103, 6)]
-TASK = Task(side=1, horizon_s=0.1, decisions=2, warmup_s=0.0, grid_points=3)
+TASK = Task(side=1, horizon_s=0.1, decisions=2, warmup_s=0.0, grid_points=3, latency=Latency())
 
 
 def tape(rows):
@@ -122,7 +122,7 @@ def test_a_tape_that_ends_in_a_halt_books_the_rest_as_unfilled():
 
 def test_decisions_that_fall_due_in_a_halt_are_left_out():
     """The first of them is taken when trading resumes; the next one at its own time, and time never goes back."""
-    task = Task(side=1, horizon_s=0.1, decisions=10, warmup_s=0.0, grid_points=3)
+    task = Task(side=1, horizon_s=0.1, decisions=10, warmup_s=0.0, grid_points=3, latency=Latency())
     episodes = begin([*BOOK, (15, STATUS, -1, 0, -1, 0), (55, STATUS, -1, 0, 1, 0)], 7, task)
     seen = []
     while episodes.working.any():
@@ -160,7 +160,7 @@ def test_latency_beyond_the_decision_interval():
 
 @pytest.mark.parametrize("quantity", [1, 10_000])
 def test_one_decision(quantity):
-    task = Task(side=1, horizon_s=0.1, decisions=1, warmup_s=0.0, grid_points=2)
+    task = Task(side=1, horizon_s=0.1, decisions=1, warmup_s=0.0, grid_points=2, latency=Latency())
     episodes = begin(BOOK, quantity, task)
     take(episodes, 1)
     assert not episodes.working.any()
@@ -213,7 +213,8 @@ def test_a_plan_of_another_size_is_refused():
 
 
 def test_a_full_record_is_refused():
-    episodes = Episodes(martingale_market(), Task(horizon_s=30.0, warmup_s=0.0, decisions=3), 1, record_rows=4)
+    task = Task(horizon_s=30.0, warmup_s=0.0, decisions=3, latency=Latency())
+    episodes = Episodes(martingale_market(), task, 1, record_rows=4)
     episodes.start(seeded_plan(TASK, 5, 1, 0, 1))
     while episodes.working.any():
         episodes.step(hold(episodes.view))

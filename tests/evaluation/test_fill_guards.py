@@ -16,7 +16,7 @@ from tercel.execution.task import Latency, Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 
-TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
+TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4, latency=Latency())
 ESTIMATES = MarketEstimates(expected_volume=930.0, sigma=0.45, eta=0.5, spread=2.0)
 SOME = ("immediate", "twap_passive", "pov", "peg_behind")
 

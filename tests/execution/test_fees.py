@@ -83,7 +83,7 @@ def test_a_late_feed_is_a_late_command(market: Source) -> None:
     entry = run(market, replace(TASK, latency=Latency("constant", 403 * MS)))
     for i in range(N):
         np.testing.assert_array_equal(feed.record(i), entry.record(i))
-    drawn = run(market, replace(TASK, feed_latency=Latency("uniform", 100 * MS, 900 * MS)))
+    drawn = run(market, replace(TASK, latency=Latency(), feed_latency=Latency("uniform", 100 * MS, 900 * MS)))
     sent = np.concatenate([drawn.record(i)[drawn.record(i)[:, sim.R_KIND] == sim.OWN_SENT] for i in range(N)])
     late = (sent[:, sim.R_TOUCH2] - sent[:, sim.R_NS]) / MS
     assert late.min() >= 100
@@ -101,7 +101,7 @@ def test_an_empirical_latency_reaches_the_market(market: Source) -> None:
 
 
 def test_a_task_without_the_new_terms_is_the_task_it_was() -> None:
-    plain = Task(horizon_s=600.0, decisions=20, warmup_s=120.0)
+    plain = Task(horizon_s=600.0, decisions=20, warmup_s=120.0, latency=Latency())
     assert "feed_latency" not in plain.to_dict()
     assert plain.id == "dfc705ba7b06"  # as policies' cards have it
     assert replace(plain, feed_latency=Latency("constant", 1)).id != plain.id

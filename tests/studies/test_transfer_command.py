@@ -19,7 +19,7 @@ def test_a_market_that_the_recipe_does_not_know_is_named(tmp_path: Path) -> None
 
 
 def test_the_recipe_loses_one_market_and_nothing_else() -> None:
-    recipe = read_config(preset_file("drawn"))
+    recipe = read_config(preset_file("default"))
     config = without(recipe, "ibm", 0)
     assert "ibm" not in config.market.presets
     assert len(config.market.presets) == len(recipe.market.presets) - 1

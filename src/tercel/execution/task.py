@@ -130,6 +130,10 @@ class Latency:
         return (self.a_ns + self.b_ns) / 2 if self.kind == "uniform" else float(self.a_ns + self.b_ns)
 
 
+ENTRY: Final = Latency("constant", a_ns=5_000_000)
+"""Order-entry latency where none is said: from a desk's decision to a venue in its region, some milliseconds."""
+
+
 @dataclass(frozen=True)
 class Task:
     """Execute an order within a horizon.
@@ -191,7 +195,7 @@ class Task:
     clock: str = "time"
     clock_step: int = 0
     warmup_s: float = 900.0
-    latency: Latency = Latency()
+    latency: Latency = ENTRY
     feed_latency: Latency = Latency()
     grid_points: int = 61
     quantity: int = cast(int, None)

@@ -9,6 +9,7 @@ stays: one without the other is no trend. Three steps, all of them functions of 
    single interval's imbalance may be sized by the volume traded, by what is displayed times what the mid moves, or by
    its own root mean square over the last four intervals; each is off by a factor that depends on the market, and their
    geometric mean by the least.
+   What moves further than a trend would counts no more than one: a crash is a jump, and comes back.
 2. Bayes' rule over five cases: no trend, and a trend to either side that began with the warm-up or with the order. A
    trend shifts each interval by `speed` standard deviations; `prior` and `recent` are the chances of each side, so low
    that a market without a trend pays next to nothing.
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.arrays import Floats
+from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents
@@ -57,10 +58,13 @@ class Trend:
         What half of that over the time left has to exceed before the order is taken; above 1 it spares false alarms.
     last : float
         Share of the horizon from which on nothing waits.
+    most : float
+        Standard deviations beyond what a trend would have moved where evidence is cut: further goes a jump, no trend.
 
     >>> from tercel.testing.strategy import view_of
-    >>> flow = {"age_ns": 900 * 10**9, "rv_long": 4, "long_same": 90, "long_against": 90, "own1": 10, "far1": 10}
-    >>> view = view_of(long_ofi=[0, 400, -400], ofi=6, past_ofi1=-6, past_ofi2=6, past_ofi3=-6, **flow)
+    >>> flow = {"age_ns": 3600 * 10**9, "rv_long": 4, "long_same": 90, "long_against": 90, "own1": 10, "far1": 10}
+    >>> flow |= {"ofi": 6, "past_ofi1": -6, "past_ofi2": 6, "past_ofi3": -6}
+    >>> view = view_of(long_ofi=[0, 800, -800], long_drift=[0, 60, -60], **flow)
     >>> Trend().applied(ladder(view), view)[:, [TAKE, REST0 + AT_TOUCH]].tolist()
     [[0, 0], [10, 90], [0, 0]]
     """
@@ -71,24 +75,26 @@ class Trend:
     gain: float = 17.0
     hurry: float = 3.3
     last: float = 0.88
+    most: float = 2.0
 
     def __post_init__(self) -> None:
         """Refuse chances that are none."""
         chances = min(self.prior, self.recent) >= 0 and self.prior + self.recent < 0.5
-        bounded = 0 < self.speed < np.inf and min(self.gain, self.hurry) >= 0 and 0 <= self.last <= 1
+        bounded = 0 < self.speed < np.inf and min(self.gain, self.hurry, self.most) >= 0 and 0 <= self.last <= 1
         if not (chances and bounded):
-            received = f"{self.prior}, {self.recent}, {self.speed}, {self.gain}, {self.hurry}, {self.last}"
+            received = f"{self.prior}, {self.recent}, {self.speed}, {self.gain}, {self.hurry}, {self.last}, {self.most}"
             raise ConfigError(
-                "chances prior, recent >= 0 that add up to less than 0.5, speed > 0, gain, hurry >= 0, last in [0, 1]",
-                received, "0.004, 0.0015, 0.31, 17, 3.3 and 0.88 are usual",
+                "chances prior, recent >= 0 that add up to less than 0.5, speed > 0, gain, hurry, most >= 0, last in "
+                "[0, 1]", received, "0.004, 0.0015, 0.31, 17, 3.3, 0.88 and 2 are usual",
             )  # fmt: skip
 
     def trend(self, view: View) -> Floats:
         """Chance of a trend against the order less that of one with it, float64 (n,)."""
         began = view.age_ns / np.maximum(view.horizon_ns / view.decisions, 1)
         move = MOVE_SD * np.sqrt(np.maximum(view.rv_long, 1))
-        both = view.long_ofi / (IMBALANCE_SD * imbalance_unit(view, began)) + view.long_drift / move
-        moved = view.side * (view.mid2 - view.arrival_mid2) / move
+        flow = self._cut(view.long_ofi / (IMBALANCE_SD * imbalance_unit(view, began)), began)
+        both = flow + self._cut(view.long_drift / move, began)
+        moved = self._cut(view.side * (view.mid2 - view.arrival_mid2) / move, view.decision)
         alike = 1 + CORRELATION
         evidence = [(sign * total, n, chance) for total, n, chance in
                     ((both / alike, 2 * began / alike, self.prior), (moved, view.decision, self.recent))
@@ -99,6 +105,11 @@ class Trend:
         plain = (1 - 2 * (self.prior + self.recent)) * np.exp(-top)
         against, along = chances[::2].sum(axis=0), chances[1::2].sum(axis=0)
         return np.asarray((against - along) / (against + along + plain), np.float64)
+
+    def _cut(self, total: Floats, intervals: Floats | Ints) -> Floats:
+        """A sum of standardised intervals, no further from 0 than a trend would have brought it, and `most` more."""
+        furthest = self.speed * intervals + self.most * np.sqrt(intervals)
+        return np.asarray(np.clip(total, -furthest, furthest), np.float64)
 
     def applied(self, intents: Intents, view: View) -> Intents:
         """`intents`, int32 (n, 10), changed in place: all is taken in a trend against the order; with one it waits."""

@@ -143,14 +143,14 @@ class JudgedTable:
 
     @property
     def digits(self) -> int:
-        """Digits after the point of bps: 2, more where the narrowest interval of the cost needs them."""
-        widths = [
+        """Digits after the point of bps: 2, more where half of the costs' intervals need them."""
+        widths = sorted(
             high - low
             for row in self.strategies.values()
             for low, high in [(row.get("is_bps", {}).get("ci_low"), row.get("is_bps", {}).get("ci_high"))]
             if low is not None and high is not None and high > low
-        ]
-        return min(4, max(2, 1 - math.floor(math.log10(min(widths))))) if widths else 2
+        )
+        return min(4, max(2, 1 - math.floor(math.log10(widths[len(widths) // 2])))) if widths else 2
 
     def sentences(self) -> Iterator[str]:
         """What has to be said under the table: verdicts first, what the numbers are last."""

@@ -1,5 +1,7 @@
 """Policies that come with Tercel: loadable, said to be synthetic, with figures of what they observe."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from tercel.execution.policies_packaged import (
     read_observed,
 )
 from tercel.execution.strategies import MarketEstimates
+from tercel.execution.trend import Trend
 from tercel.learning.agent.config import preset_file, read_config
 from tercel.testing.strategy import StrategyConformance, random_views
 
@@ -52,7 +55,8 @@ def test_the_default_is_what_the_recipe_trains() -> None:
     assert DEFAULT in names()
     strategy, card = packaged(DEFAULT)
     assert card.trained_on["command"].startswith("tercel agent train --preset default --seed")
-    assert (card.name, card.actions, card.observation) == ("default", "override", "v2")
+    assert (card.name, card.actions, card.observation) == ("default", "residual", "v3")
+    assert (card.action_parameters["guard"], card.action_parameters["trend"]) == ([0.7, 0.5], asdict(Trend()))
     assert card.learner["variants"] > card.learner["looks"] > 1
     assert observed(DEFAULT).entries == OBS_NAMES
     told = read_config(preset_file("default"))

@@ -58,9 +58,18 @@ def test_flow_without_a_move_of_the_price_is_no_trend() -> None:
     assert quiet < 0.1
 
 
+def test_a_jump_tells_no_more_than_the_trend_that_would_have_moved_as_far_with_luck() -> None:
+    """A crash moves the mid by tens of standard deviations: cut, it is no evidence that outweighs the prior at once."""
+    some, more = (TrendSwitch(BASE).trend(flowing(3.0, long_drift=far))[0] for far in (10**4, 10**6))
+    assert some == more
+    jump = {"decision": 4, "mid2": 2000 + 10**4, "age_ns": 900 * 10**9 + 4 * 30 * 10**9}
+    assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **jump, "long_drift": 10**4}))[0] < 0.05
+    assert TrendSwitch(BASE, most=100.0).trend(view_of(**{**FLOW, **jump, "long_drift": 10**4}))[0] > 0.9
+
+
 def test_the_mid_since_arrival_tells_of_a_trend_that_began_with_the_order() -> None:
     moved = {"decision": 30, "mid2": 2000 + 100, "age_ns": 1800 * 10**9}
-    assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **moved}))[0] > 0.5
+    assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **moved}))[0] > 0.15
     assert TrendSwitch(BASE, recent=0.0).trend(view_of(**{**FLOW, **moved}))[0] == 0.0
 
 

@@ -172,3 +172,21 @@ def test_the_share_behind_falls_with_the_spread() -> None:
         assert shown[:, [i.REST0 + i.AT_TOUCH, i.REST0 + i.AT_TOUCH + 1]].tolist() == [[80, 80], [140, 20]]
         plain = build(name, None, {"ahead": float(np.log(16)), "behind": 0.0}).decide(view)
         assert plain[:, i.REST0 + i.AT_TOUCH].tolist() == [80, 80]
+
+
+@given(st.integers(0, 2**31), st.floats(0.01, 1.0), st.floats(-2.0, 3.0))
+@settings(max_examples=40, deadline=None)
+def test_twap_repeg_stands_inside_where_a_tick_is_little_of_the_spread_and_nowhere_else(
+    seed: int, inside: float, lots: float
+) -> None:
+    """There it shows no more than the cap, and at least a grain: less would stand nowhere once grains are whole."""
+    view = random_views(60, seed)
+    base = {"ahead": 1.0, "catch_up": 3.0}
+    plain = build("twap_repeg", None, base).decide(view)
+    intents = build("twap_repeg", None, {**base, "inside": inside, "inside_lots": lots}).decide(view)
+    wide = (view.spread > 1) & (view.spread * inside >= 1) & view.tradable
+    np.testing.assert_array_equal(intents[~wide], plain[~wide])
+    shown = intents[wide, i.REST0 :]
+    assert not shown[:, 1:].any()
+    cap = np.maximum(np.exp(lots) * view.own_depth.mean(axis=1), -(-view.qty0 // GRAINS))[wide]
+    np.testing.assert_array_equal(shown[:, 0], np.minimum(plain[wide, i.REST0 :].sum(axis=1), cap.astype(np.int64)))

@@ -10,6 +10,8 @@ from tercel.execution.task import Task
 MS_NS: Final = 1e6
 SLACK: Final = 1e-9
 """Relative; numbers that differ by less are the same."""
+LATENCY_SLACK: Final = 0.001
+"""Of a decision interval; latencies that differ by less are the same to who decides so seldom."""
 SIDES: Final = {1: "buys", -1: "sells", 0: "buys and sells"}
 
 
@@ -52,8 +54,9 @@ def _regimes(trained_on: Mapping[str, Any]) -> list[str]:
 
 
 def _differences(limits: Mapping[str, Any], task: Task, market: str) -> Iterator[str]:
+    interval_s = task.horizon_s / task.decisions
     here = {
-        "decision_s": ("decisions every", task.horizon_s / task.decisions if task.clock == "time" else None, "s"),
+        "decision_s": ("decisions every", interval_s if task.clock == "time" else None, "s"),
         "horizon_s": ("a horizon of", task.horizon_s, "s"),
         "share": ("orders of", None if task.share is None else 100 * task.share, "% of the volume"),
         "latency_ms": ("a latency of", task.latency.mean_ns / MS_NS, "ms"),
@@ -63,7 +66,8 @@ def _differences(limits: Mapping[str, Any], task: Task, market: str) -> Iterator
         if span is None or value is None:
             continue
         low, high = span
-        if not low - SLACK * abs(low) <= value <= high + SLACK * abs(high):
+        slack = 1e3 * LATENCY_SLACK * interval_s if key == "latency_ms" else 0.0
+        if not low - SLACK * abs(low) - slack <= value <= high + SLACK * abs(high) + slack:
             there = f"{low:g}" if low == high else f"{low:g} to {high:g}"
             yield f"{name} {there} {unit} there, {value:g} {unit} here"
     side = limits.get("side")

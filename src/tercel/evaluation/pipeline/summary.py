@@ -387,8 +387,12 @@ def _checks(evaluation: Evaluation) -> list[str]:
         ["Fills were not looked at one by one."]
         if seen is None
         else [
-            f"Fills: {seen.takes:,} takes looked at, none at mid or better; {seen.decisions:,} decisions took at the "
-            "touch they saw, none more than the lots displayed there."
+            f"Fills: {seen.takes:,} takes looked at, none at mid or better"
+            + (
+                f"; {seen.decisions:,} decisions took at the touch they saw, none more than the lots displayed there."
+                if seen.decisions
+                else "."
+            )
         ]
     )
     sentences = [

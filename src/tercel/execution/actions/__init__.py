@@ -6,6 +6,7 @@ card keeps. A new set is named in `SETS` and in `_PLAIN` or, where it is made of
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
@@ -56,8 +57,8 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         One of `SETS`.
     parameters : mapping, optional
         Of the set, such as ``{"base": "peg_behind"}`` of `residual`; the discrete ones have none. Behind any of them
-        ``guard`` = [late, resume] puts a guard (`execution.actions.guard`), ``trend`` = true a filter of trends
-        (`execution.trend`), the filter last.
+        ``guard`` = [late, resume] puts a guard (`execution.actions.guard`), ``trend`` a filter of trends
+        (`execution.trend`; true, or its numbers by name), the filter last.
 
     Raises
     ------
@@ -81,10 +82,12 @@ def action_set(name: str, parameters: Mapping[str, Any] | None = None) -> Action
         actions = ActionSet(name, plain.LABELS, plain.decode, name == "allocation")
     if thresholds is not None:
         actions = actions._replace(decode=guarded(actions.decode, thresholds))
-    return actions._replace(decode=_filtered(actions.decode)) if filtered else actions
+    return actions._replace(decode=_filtered(actions.decode, filtered)) if filtered else actions
 
 
-def _filtered(decode: Decoder) -> Decoder:
+def _filtered(decode: Decoder, numbers: Mapping[str, float] | bool) -> Decoder:
     """A decoder whose intents give way to a trend."""
-    trend = Trend()
+    known = {} if isinstance(numbers, bool) else dict(numbers)
+    refuse_unknown(known, tuple(field.name for field in fields(Trend)), "the filter of trends")
+    trend = Trend(**known)
     return lambda actions, view: trend.applied(decode(actions, view), view)

@@ -36,14 +36,15 @@ learning in queue-reactive models"), whose edge is to wait for a large far touch
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Ints
 from tercel.core.jit import Floats
-from tercel.execution.intent import ANCHOR, AT_TOUCH, REST0, TAKE, Intents, K
+from tercel.execution.grains import GRAINS
+from tercel.execution.intent import ANCHOR, AT_TOUCH, IMPROVE, REST0, TAKE, Intents, K
 from tercel.execution.strategies.almgren_chriss import share_left
 from tercel.execution.strategies.baselines import lots_of, shares_done, take_to
 from tercel.execution.strategies.vector import Layout, Tunable, sigmoid
@@ -73,7 +74,18 @@ _CROSSING = {"tolerance": 0.0, **_AHEAD}
 _CATCH_UP = {"catch_up": 0.0, "spread_power": 0.0}
 """Slices more that are shown for each slice of arrears; the power of the spread in ticks that divides the share behind:
 with 1 that share stands on average the same part of a spread behind, in markets of any tick."""
-_SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0, "catch_up": 3.0, "spread_power": 0.5}
+_INSIDE = {"inside": 0.0, "inside_lots": 6.0}
+"""Most of the spread that is given up to stand a tick inside it, ahead of the queue: with 0.25, from four ticks on; log
+of the most that is shown there, in mean levels of the own side (a grain of the order at least)."""
+_SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0, "catch_up": 3.0, "spread_power": 0.5,
+          "inside": 0.1, "inside_lots": 1.5}  # fmt: skip
+
+
+FOR_ANY_MARKET: Final = {
+    "ahead": 2.4, "behind": 1.0, "catch_up": 10.0, "spread_power": 1.0, "inside": 0.25, "inside_lots": 0.7,
+}  # fmt: skip
+"""Values of `twap_repeg` that are good in markets of any tick and liquidity; chosen in four simulated markets and two
+symbols' recorded days."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,21 +118,31 @@ class _Passive(Tunable):
 class TwapRepeg(_Passive):
     """Arrears and the coming slices rest at the touch, wherever it goes; the horizon order takes what is left.
 
-    An order whose fills are slow shows more: with `catch_up`, so many slices more for each slice of arrears.
+    An order whose fills are slow shows more: with `catch_up`, so many slices more for each slice of arrears. Where the
+    spread is wide, it stands inside: with `inside`, where a tick is no more than that share of the spread.
 
     >>> from tercel.testing.strategy import view_of
     >>> view = view_of(qty0=600, left=[590, 580], decision=2, decisions=60)
     >>> TwapRepeg({"behind": -30.0, "catch_up": 5.0}).decide(view)[:, 6].tolist()
     [70, 10]
+    >>> wide = view_of(qty0=600, left=590, decision=2, decisions=60, touch=1000, far=[1003, 1004], own1=30)
+    >>> TwapRepeg({"behind": -30.0, "inside": 0.25, "inside_lots": 0.0}).decide(wide)[:, 5:7].tolist()
+    [[0, 20], [6, 0]]
     """
 
     name: ClassVar[str] = "twap_repeg"
-    layout: ClassVar[Layout] = Layout("twap_repeg", {**_AHEAD, **_CATCH_UP}, _SCALE)
+    layout: ClassVar[Layout] = Layout("twap_repeg", {**_AHEAD, **_CATCH_UP, **_INSIDE}, _SCALE, (FOR_ANY_MARKET,))
 
     def decide(self, view: View) -> Intents:
         """Rest what is missing to the line."""
         due, target = self._line(view)
-        return rest_ahead(due, target, np.full(view.n, NEVER), self._behind_by_spread(view), view)
+        intents = rest_ahead(due, target, np.full(view.n, NEVER), self._behind_by_spread(view), view)
+        inside = (view.spread > 1) & (view.spread * self.value("inside") >= 1)
+        most = np.maximum(np.exp(self.value("inside_lots")) * view.own_depth.mean(axis=1), -(-view.qty0 // GRAINS))
+        shown = np.minimum(np.clip(target - view.done, 0, view.left), most).astype(np.int64)
+        intents[inside, REST0:] = 0
+        intents[inside, REST0 + IMPROVE] = shown[inside]
+        return settle(intents, view)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """What a configuration says of the policy: its actions, the rule beside it, a policy with its eyes and hands."""
 
+from dataclasses import asdict
 from typing import Any, Final
 
 from tercel.execution.actions import ActionSet, action_set
@@ -9,6 +10,7 @@ from tercel.execution.strategies import TUNABLE, build
 from tercel.execution.strategies.baselines import Peg, PegTouch
 from tercel.execution.strategies.tuned import tuned_parameters
 from tercel.execution.strategy import Strategy
+from tercel.execution.trend import Trend
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.own import eyes_of
 
@@ -21,7 +23,7 @@ def action_parameters(config: AgentConfig) -> dict[str, Any]:
     section = config.policy
     behind: dict[str, Any] = {"guard": list(section.guard)} if section.guard else {}
     if section.trend:
-        behind["trend"] = True
+        behind["trend"] = asdict(Trend())
     if section.actions not in BASED:
         return behind
     values: dict[str, float] = dict(section.parameters)

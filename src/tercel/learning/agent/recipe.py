@@ -18,7 +18,7 @@ from tercel.learning.sb3.settings import ALGORITHMS as SB3_ALGORITHMS
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.terms import NO_FEES
 
-RECIPES: Final = {"ppo": "one_market", "dqn": "dqn", "es": "drawn"}
+RECIPES: Final = {"ppo": "one_market", "dqn": "dqn", "es": "default"}
 """Learner -> the shipped configuration that its training begins from; the others begin from `ppo`."""
 ALGORITHMS: Final = ("ppo", "dqn", "es", *(f"{SB3}{name}" for name in SB3_ALGORITHMS))
 LOOKED_ON: Final = (64, 250, 2_000)
