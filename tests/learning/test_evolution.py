@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from tercel.cli.root import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.evaluation.experiment import run_strategies
 from tercel.execution.costs import BPS, attribute
@@ -154,3 +156,12 @@ def test_a_training_ends_with_a_policy_that_can_be_loaded(tmp_path) -> None:
     assert policy.card.head == "vector"
     again = run_training(parse(RECIPE, ""), tmp_path / "b", 1)
     assert again["best"] == result["best"]
+
+
+def test_its_run_folder_is_judged_and_the_page_draws_its_looks(tmp_path) -> None:
+    """Its updates have no cost of their own."""
+    run_training(parse(RECIPE, ""), tmp_path / "run", 1)
+    words = ["--market", "csco-santa-fe", "--episodes", "4", "--against", "twap_take", "--out", str(tmp_path / "out")]
+    told = CliRunner().invoke(app, ["agent", "evaluate", str(tmp_path / "run" / "policy"), *words])
+    assert told.exit_code == 0, told.output
+    assert "How it learned" in (tmp_path / "out" / "evaluation.html").read_text()

@@ -11,9 +11,9 @@ stays: one without the other is no trend. Three steps, all of them functions of 
    geometric mean by the least.
    What moves further than a trend would counts no more than one: a crash is a jump, and comes back.
 2. Bayes' rule over five cases: no trend, and a trend to either side that began with the warm-up or with the order. A
-   trend shifts each interval by `speed` standard deviations; `prior` and `recent` are the chances of each side, so low
-   that a market without a trend pays next to nothing.
-3. The chance of a trend against the order less that of one with it, times `gain` (what a whole horizon of trend moves,
+   trend shifts each half minute by `speed` standard deviations, however often the order decides; `prior` and `recent`
+   are the chances of each side, so low that a market without a trend pays next to nothing.
+3. The chance of a trend against the order less that of one with it, times `gain` (what half an hour of trend moves,
    in units of what taking costs more than resting), is what waiting costs. Taking begins where half of it over the
    time left exceeds `hurry`. Waiting goes on while it saves more than the next interval's crowding costs, which grows
    with the fourth power of the time that has passed; from `last` on the order stands at the touch.
@@ -36,6 +36,10 @@ MOVE_SD = 0.8
 """The same of the mid, in roots of its long variance: what bounces comes back."""
 CORRELATION = 0.5
 """Of the two in a market without a trend."""
+INTERVAL_NS = 30 * 10**9
+"""Of the intervals that `speed` counts, however often the order decides."""
+HORIZON_NS = 1_800 * 10**9
+"""Of the whole horizon that `gain` is of: a trend moves in proportion to time."""
 EARLY, LATE = 0.3, 10.0
 """What the next interval's crowding costs at arrival, and at the horizon."""
 SLICES = 10
@@ -51,9 +55,9 @@ class Trend:
     prior, recent : float
         Chance of a trend to one side that began with the warm-up, and with the order.
     speed : float
-        What a trend shifts an interval by, standard deviations.
+        What a trend shifts 30 seconds by, standard deviations.
     gain : float
-        What a whole horizon of trend moves, in units of what taking costs more than resting.
+        What half an hour of trend moves, in units of what taking costs more than resting.
     hurry : float
         What half of that over the time left has to exceed before the order is taken; above 1 it spares false alarms.
     last : float
@@ -64,6 +68,7 @@ class Trend:
     >>> from tercel.testing.strategy import view_of
     >>> flow = {"age_ns": 3600 * 10**9, "rv_long": 4, "long_same": 90, "long_against": 90, "own1": 10, "far1": 10}
     >>> flow |= {"ofi": 6, "past_ofi1": -6, "past_ofi2": 6, "past_ofi3": -6}
+    >>> flow |= {"horizon_ns": 1800 * 10**9, "decisions": 60}
     >>> view = view_of(long_ofi=[0, 800, -800], long_drift=[0, 60, -60], **flow)
     >>> Trend().applied(ladder(view), view)[:, [TAKE, REST0 + AT_TOUCH]].tolist()
     [[0, 0], [10, 90], [0, 0]]
@@ -90,14 +95,15 @@ class Trend:
 
     def trend(self, view: View) -> Floats:
         """Chance of a trend against the order less that of one with it, float64 (n,)."""
-        began = view.age_ns / np.maximum(view.horizon_ns / view.decisions, 1)
-        move = MOVE_SD * np.sqrt(np.maximum(view.rv_long, 1))
+        began, scale = view.age_ns / INTERVAL_NS, intervals_of(view)
+        move = MOVE_SD * np.sqrt(np.maximum(view.rv_long * scale, 1))
         flow = self._cut(view.long_ofi / (IMBALANCE_SD * imbalance_unit(view, began)), began)
         both = flow + self._cut(view.long_drift / move, began)
-        moved = self._cut(view.side * (view.mid2 - view.arrival_mid2) / move, view.decision)
+        since = view.decision / scale
+        moved = self._cut(view.side * (view.mid2 - view.arrival_mid2) / move, since)
         alike = 1 + CORRELATION
         evidence = [(sign * total, n, chance) for total, n, chance in
-                    ((both / alike, 2 * began / alike, self.prior), (moved, view.decision, self.recent))
+                    ((both / alike, 2 * began / alike, self.prior), (moved, since, self.recent))
                     for sign in (1, -1)]  # fmt: skip
         logs = np.array([self.speed * total - self.speed**2 * n / 2 for total, n, _ in evidence])
         top = np.maximum(logs.max(axis=0), 0.0)
@@ -113,7 +119,7 @@ class Trend:
 
     def applied(self, intents: Intents, view: View) -> Intents:
         """`intents`, int32 (n, 10), changed in place: all is taken in a trend against the order; with one it waits."""
-        costs = self.gain * self.trend(view)
+        costs = self.gain * self.trend(view) * (view.horizon_ns / HORIZON_NS)
         passed = np.minimum(view.decision / view.decisions, 1.0)
         hurries = view.tradable & (costs * (1 - passed) / 2 > self.hurry)
         waits = view.tradable & (-costs > EARLY + LATE * np.minimum(passed, self.last) ** 4)
@@ -126,6 +132,11 @@ class Trend:
         return intents
 
 
+def intervals_of(view: View) -> Floats:
+    """Decision intervals in one of `INTERVAL_NS`, float64 (n,)."""
+    return np.asarray(INTERVAL_NS * view.decisions / np.maximum(view.horizon_ns, 1), np.float64)
+
+
 def imbalance_unit(view: View, intervals: Floats) -> Floats:
     """Size of an interval's order flow imbalance as the view tells it, lots, float64 (n,); see the module.
 
@@ -133,10 +144,11 @@ def imbalance_unit(view: View, intervals: Floats) -> Floats:
     ----------
     view : View
     intervals : float64 (n,)
-        Decision intervals since the warm-up began.
+        Of `INTERVAL_NS`, since the warm-up began.
     """
     volume = 1 + (view.long_same + view.long_against) / np.maximum(intervals, 1)
     depth = 1 + np.hstack([view.own_depth, view.far_depth]).mean(axis=1)
     last = view.m[:, [c.OFI, c.PAST_OFI1, c.PAST_OFI2, c.PAST_OFI3]].astype(np.float64)
-    rms = 1 + np.sqrt((last**2).mean(axis=1))
-    return np.asarray(np.cbrt(volume * depth * np.sqrt(np.maximum(view.rv_long, 1)) * rms), np.float64)
+    scale = intervals_of(view)
+    rms = 1 + np.sqrt((last**2).mean(axis=1) * scale)
+    return np.asarray(np.cbrt(volume * depth * np.sqrt(np.maximum(view.rv_long * scale, 1)) * rms), np.float64)

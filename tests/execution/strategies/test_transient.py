@@ -122,7 +122,7 @@ def test_they_contain_the_untuned(name, parameters, same):
 def test_arrears_wait_for_the_tolerance_and_repegged_ones_for_the_horizon():
     late = view_of(qty0=100, left=100, decision=5, decisions=10)
     assert build("twap_cross", None, {"tolerance": float(np.log(2))}).decide(late)[0, i.TAKE] == 30
-    row = build("twap_repeg", None, {"behind": -30.0}).decide(late)[0]
+    row = build("twap_repeg", None, {"ahead": 0.0, "behind": -30.0, "catch_up": 0.0}).decide(late)[0]
     assert (row[i.TAKE], row[i.REST0 + i.AT_TOUCH]) == (0, 60)
 
 

@@ -19,6 +19,7 @@ from tercel.market.simulator.source import reactive
 from tercel.testing.strategy import StrategyConformance, random_views, view_of
 
 BASE = build("peg_touch")
+OFIS = ("ofi", "past_ofi1", "past_ofi2", "past_ofi3")
 FLOW = {
     **{"horizon_ns": 1800 * 10**9, "age_ns": 900 * 10**9, "decisions": 60, "rv_long": 16},
     **{"long_same": 3000, "long_against": 3000, "ofi": 100, "past_ofi1": -100, "past_ofi2": 100, "past_ofi3": -100},
@@ -111,3 +112,16 @@ def test_slow_flow_is_counted_from_the_warm_up_on() -> None:
         view.long_against[1], view.long_same[1], -view.long_ofi[1],
     )  # fmt: skip
     assert 0 < view.long_same[0] + view.long_against[0] < 10 * preset.volume_per_s * 30
+
+
+def test_how_often_an_order_decides_tells_nothing_of_a_trend() -> None:
+    """The same half hours cut into ten times as many decisions: a tenth of the variance, flow a root of it."""
+    seldom = flowing(2.0, rv_long=1600)
+    often = {"decisions": 600, "rv_long": 160, **{name: round(FLOW[name] / np.sqrt(10)) for name in OFIS}}
+    often |= {name: int(getattr(seldom, name)[0]) for name in ("long_drift", "long_ofi")}
+    often = view_of(**{**FLOW, **often})
+    assert TrendSwitch(BASE).trend(often)[0] == pytest.approx(TrendSwitch(BASE).trend(seldom)[0], rel=0.05)
+    short = view_of(**{**FLOW, "horizon_ns": 120 * 10**9}, long_ofi=10**6)
+    assert TrendSwitch(BASE).decide(short)[0].tolist() == BASE.decide(short)[0].tolist(), (
+        "two minutes of it move little"
+    )

@@ -165,12 +165,12 @@ def test_wrong_parameters_are_named() -> None:
 
 
 def test_the_share_behind_falls_with_the_spread() -> None:
-    """Half of what is shown stands a tick behind where the spread is one tick, an eighth where it is four."""
-    view = view_of(qty0=600, left=600, decision=0, decisions=60, touch=1000, far=[1001, 1004])
+    """Half of what is shown stands a tick behind where the spread is one tick, a sixth where it is three."""
+    view = view_of(qty0=600, left=600, decision=0, decisions=60, touch=1000, far=[1001, 1003])
     for name in ("twap_repeg", "twap_cross"):
         shown = build(name, None, {"ahead": float(np.log(16)), "behind": 0.0, "spread_power": 1.0}).decide(view)
-        assert shown[:, [i.REST0 + i.AT_TOUCH, i.REST0 + i.AT_TOUCH + 1]].tolist() == [[80, 80], [140, 20]]
-        plain = build(name, None, {"ahead": float(np.log(16)), "behind": 0.0}).decide(view)
+        assert shown[:, [i.REST0 + i.AT_TOUCH, i.REST0 + i.AT_TOUCH + 1]].tolist() == [[80, 80], [133, 27]]
+        plain = build(name, None, {"ahead": float(np.log(16)), "behind": 0.0, "spread_power": 0.0}).decide(view)
         assert plain[:, i.REST0 + i.AT_TOUCH].tolist() == [80, 80]
 
 
@@ -182,7 +182,7 @@ def test_twap_repeg_stands_inside_where_a_tick_is_little_of_the_spread_and_nowhe
     """There it shows no more than the cap, and at least a grain: less would stand nowhere once grains are whole."""
     view = random_views(60, seed)
     base = {"ahead": 1.0, "catch_up": 3.0}
-    plain = build("twap_repeg", None, base).decide(view)
+    plain = build("twap_repeg", None, {**base, "inside": 0.0}).decide(view)
     intents = build("twap_repeg", None, {**base, "inside": inside, "inside_lots": lots}).decide(view)
     wide = (view.spread > 1) & (view.spread * inside >= 1) & view.tradable
     np.testing.assert_array_equal(intents[~wide], plain[~wide])

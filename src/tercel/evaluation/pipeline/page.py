@@ -11,7 +11,7 @@ from tercel.core.written import write_whole
 from tercel.evaluation.claims import called
 from tercel.evaluation.example import book_example
 from tercel.evaluation.metrics import FILE as METRICS
-from tercel.evaluation.metrics import rows_so_far
+from tercel.evaluation.metrics import LOOKS, rows_so_far
 from tercel.evaluation.pipeline import adaptation
 from tercel.evaluation.pipeline.claim_text import claimed, gains_figure
 from tercel.evaluation.pipeline.results import Evaluation
@@ -141,7 +141,10 @@ def _learning(evaluation: Evaluation, result: Mapping[str, Any]) -> Iterator[Sec
     of = {member: recipe.key for recipe in evaluation.recipes for member in recipe.members}
     curves: dict[str, list[tuple[Any, Any]]] = {}
     for one in evaluation.policies:
-        rows = rows_so_far(Path(one.folder).parent / METRICS) if one.learned else []
+        folder = Path(one.folder).parent
+        rows = rows_so_far(folder / METRICS) if one.learned else []
+        if rows and "is_bps" not in rows[0]:  # a learner that compares policies says what each is worth at its looks
+            rows = [row for row in rows_so_far(folder / LOOKS) if not row.get("averaged")]
         if rows:
             curve = np.array([row["frames"] for row in rows]), np.array([row["is_bps"] for row in rows])
             curves.setdefault(of.get(one.key, one.key), []).append(curve)

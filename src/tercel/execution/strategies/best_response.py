@@ -63,7 +63,7 @@ class BestResponse(Tunable):
     >>> from tercel.testing.strategy import view_of
     >>> view = view_of(qty0=1000, left=1000, far1=20, decision=30, decisions=60)
     >>> BestResponse().decide(view)[0, [0, 5, 6, 7, 8, 9]].tolist()
-    [0, 0, 378, 139, 0, 0]
+    [0, 0, 634, 366, 0, 0]
     >>> BestResponse({"take.bias": 1.5}).decide(view)[0, 0]
     np.int32(20)
     """

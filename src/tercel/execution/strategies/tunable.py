@@ -77,6 +77,7 @@ with 1 that share stands on average the same part of a spread behind, in markets
 _INSIDE = {"inside": 0.0, "inside_lots": 6.0}
 """Most of the spread that is given up to stand a tick inside it, ahead of the queue: with 0.25, from four ticks on; log
 of the most that is shown there, in mean levels of the own side (a grain of the order at least)."""
+_PLAIN = {**_AHEAD, **_CATCH_UP, **_INSIDE}
 _SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0, "catch_up": 3.0, "spread_power": 0.5,
           "inside": 0.1, "inside_lots": 1.5}  # fmt: skip
 
@@ -84,8 +85,8 @@ _SCALE = {"tolerance": 1.5, "ahead": 1.5, "behind": 2.0, "catch_up": 3.0, "sprea
 FOR_ANY_MARKET: Final = {
     "ahead": 2.4, "behind": 1.0, "catch_up": 10.0, "spread_power": 1.0, "inside": 0.25, "inside_lots": 0.7,
 }  # fmt: skip
-"""Values of `twap_repeg` that are good in markets of any tick and liquidity; chosen in four simulated markets and two
-symbols' recorded days."""
+"""Generic values of `twap_repeg`, good in markets of any tick and liquidity: chosen in four simulated markets and two
+symbols' recorded days. The packaged agents start from them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,15 +124,15 @@ class TwapRepeg(_Passive):
 
     >>> from tercel.testing.strategy import view_of
     >>> view = view_of(qty0=600, left=[590, 580], decision=2, decisions=60)
-    >>> TwapRepeg({"behind": -30.0, "catch_up": 5.0}).decide(view)[:, 6].tolist()
+    >>> TwapRepeg({"ahead": 0.0, "behind": -30.0, "catch_up": 5.0}).decide(view)[:, 6].tolist()
     [70, 10]
     >>> wide = view_of(qty0=600, left=590, decision=2, decisions=60, touch=1000, far=[1003, 1004], own1=30)
-    >>> TwapRepeg({"behind": -30.0, "inside": 0.25, "inside_lots": 0.0}).decide(wide)[:, 5:7].tolist()
-    [[0, 20], [6, 0]]
+    >>> TwapRepeg({"ahead": 0.0, "behind": -30.0, "inside_lots": 0.0}).decide(wide)[:, 5:7].tolist()
+    [[0, 120], [25, 0]]
     """
 
     name: ClassVar[str] = "twap_repeg"
-    layout: ClassVar[Layout] = Layout("twap_repeg", {**_AHEAD, **_CATCH_UP, **_INSIDE}, _SCALE, (FOR_ANY_MARKET,))
+    layout: ClassVar[Layout] = Layout("twap_repeg", FOR_ANY_MARKET, _SCALE, (_PLAIN,))
 
     def decide(self, view: View) -> Intents:
         """Rest what is missing to the line."""

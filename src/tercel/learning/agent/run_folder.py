@@ -21,6 +21,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError
 from tercel.core.source import fingerprint
 from tercel.core.written import write_whole
+from tercel.evaluation.metrics import LOOKS
 from tercel.execution.policies.policy import CARD
 from tercel.learning.agent.config import AgentConfig, parse
 from tercel.learning.agent.own import functions_of
@@ -33,7 +34,7 @@ MADE_OF: Final = "made_of"
 RESULT: Final = "run.json"
 POLICY: Final = "policy"
 """Folder of the best policy by validation."""
-CHECKS: Final = "validation.csv"
+CHECKS: Final = LOOKS
 CHECK_COLUMNS: Final = ("frames", "merit", "is_bps", "rule_bps", "gain", "se")
 """Columns of a look without which a run cannot go on."""
 LAST: Final = "last"
