@@ -91,9 +91,9 @@ def test_show_tells_what_the_card_says() -> None:
         assert part in printed
 
 
-def test_a_stacked_observation_fits_the_version_that_made_it() -> None:
+def test_an_observation_fits_the_version_that_made_it() -> None:
     found = told("show", "default")
-    assert (found["observation"], found["observation_fits"], len(found["observes"])) == ("v2", True, 58)
+    assert (found["observation"], found["observation_fits"], len(found["observes"])) == ("v3", True, 50)
 
 
 @pytest.mark.parametrize("name", ["x", "x.zip"])

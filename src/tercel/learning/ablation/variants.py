@@ -105,7 +105,7 @@ def variants_of(recipe: AgentConfig, file: Path, only: Sequence[str] = ()) -> li
 
 def check_file(file: Path) -> None:
     """Refuse a file of variants that could not be tried on the shipped recipe."""
-    variants_of(read_config(preset_file("default")), file)
+    variants_of(read_config(preset_file("one_market")), file)
 
 
 def _variant(recipe: AgentConfig, file: Path, name: str, raw: Any) -> Variant:
