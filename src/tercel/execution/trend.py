@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tercel.core.arrays import Floats, Ints
+from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents
@@ -112,7 +112,7 @@ class Trend:
         against, along = chances[::2].sum(axis=0), chances[1::2].sum(axis=0)
         return np.asarray((against - along) / (against + along + plain), np.float64)
 
-    def _cut(self, total: Floats, intervals: Floats | Ints) -> Floats:
+    def _cut(self, total: Floats, intervals: Floats) -> Floats:
         """A sum of standardised intervals, no further from 0 than a trend would have brought it, and `most` more."""
         furthest = self.speed * intervals + self.most * np.sqrt(intervals)
         return np.asarray(np.clip(total, -furthest, furthest), np.float64)

@@ -70,7 +70,9 @@ def test_a_jump_tells_no_more_than_the_trend_that_would_have_moved_as_far_with_l
 
 def test_the_mid_since_arrival_tells_of_a_trend_that_began_with_the_order() -> None:
     moved = {"decision": 30, "mid2": 2000 + 100, "age_ns": 1800 * 10**9}
-    assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **moved}))[0] > 0.15
+    assert TrendSwitch(BASE, most=100.0).trend(view_of(**{**FLOW, **moved}))[0] > 0.5
+    most = 0.0015 * np.exp(0.31 * (0.31 * 30 + 2 * np.sqrt(30)) - 0.31**2 * 15)  # where the evidence is cut
+    assert TrendSwitch(BASE).trend(view_of(**{**FLOW, **moved}))[0] == pytest.approx(most / (1 + most), abs=0.005)
     assert TrendSwitch(BASE, recent=0.0).trend(view_of(**{**FLOW, **moved}))[0] == 0.0
 
 
