@@ -314,6 +314,58 @@ def test_a_fill_of_an_order_that_never_left_is_booked_and_stops_the_agent() -> N
     assert foreign == Alarm("FOREIGN", "account=zoe instrument=A order=theirs")
 
 
+def test_a_bust_gives_back_position_money_and_lots() -> None:
+    one = gate()
+    first = order("1", lots=5, price=1000)
+    one.sent(first)
+    one.report(fill(first, "e1", 5, 5, 1000))
+    held, parent = one.holdings["x", "A"], one.parents["xA+"]
+    one.mark("A", 899, 901, NOON)
+    assert (held.position, held.buys, parent.used, held.agent.lost > 0) == (5, 0, 5, True)
+    busted = word(first, ExecType.BUSTED, OrdStatus.PARTIALLY_FILLED, exec_id="b", ref="e1", cum=0, leaves=5)
+    for _ in range(2):
+        assert one.report(busted) is None
+        assert (held.position, held.buys, parent.used, held.agent.lost) == (0, 5, 5, 0)
+    one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED))
+    assert (held.position, held.buys, parent.used) == (0, 0, 0)
+
+
+def test_a_correction_books_what_it_says() -> None:
+    one = gate()
+    first = order("1", lots=5, price=1000)
+    one.sent(first)
+    one.report(fill(first, "e1", 2, 2, 1000))
+    words = {"last_lots": 3, "last_price": 990, "cum": 3, "leaves": 2}
+    one.report(word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words))
+    held = one.holdings["x", "A"]
+    assert (held.position, held.buys, one.parents["xA+"].used, -held.agent.lost) == (3, 2, 5, 3 * 10 * MONEY)
+
+
+def test_a_bust_of_a_fill_that_has_not_come_waits_for_it() -> None:
+    one = gate()
+    first = order("1", lots=5)
+    one.sent(first)
+    alarm = one.report(word(first, ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e1", leaves=5))
+    assert alarm is not None
+    assert (alarm.code, alarm.stopped) == ("UNKNOWN_EXECUTION", "")
+    assert one.report(fill(first, "e1", 2, 2)) is None
+    assert (one.holdings["x", "A"].position, one.holdings["x", "A"].buys) == (0, 5)
+
+
+def test_pending_is_not_accepted_and_held_orders_keep_their_lots() -> None:
+    one = gate()
+    first, second = order("1", lots=5), order("2", lots=4)
+    one.sent(first)
+    one.sent(second)
+    one.report(word(first, ExecType.PENDING_NEW, OrdStatus.PENDING_NEW))
+    for kind in (ExecType.SUSPENDED, ExecType.STOPPED, ExecType.DONE_FOR_DAY, ExecType.CALCULATED):
+        assert one.report(word(second, kind, OrdStatus(kind))) is None
+    assert one.report(word(first, ExecType.REJECTED, OrdStatus.REJECTED)) is None
+    assert one.holdings["x", "A"].buys == 4
+    one.report(word(second, ExecType.RESTATED, OrdStatus.NEW, lots=7))
+    assert one.holdings["x", "A"].buys == 7
+
+
 def test_an_order_that_never_arrived_frees_its_lots() -> None:
     one = gate()
     first = order("1", lots=5)

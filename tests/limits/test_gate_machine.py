@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.limits.twin import Twin
 
 from tercel.core.orders import (
+    REBOOKS,
     CancelOrder,
     CancelReject,
     ExecType,
@@ -80,6 +81,7 @@ class Gate(RuleBasedStateMachine):
         self.parents: list[str] = []
         self.orders: list[NewOrder | ReplaceOrder] = []
         self.cums: dict[str, int] = {}
+        self.rebooked: list[Report] = []
         for name in NAMES:
             self.mark(name, 99, 101, 0)
         for agent in AGENTS:
@@ -217,6 +219,44 @@ class Gate(RuleBasedStateMachine):
             *(execution if traded else "", kind, status, name or o.cl_ord_id, "", "", o.account, o.instrument, o.side),
             *(total, o.price, last if traded else 0, price if traded else 0, cum, 0, self.now),
         )
+        SEEN[kind] += 1
+        self.gate.report(report)
+        self.twin.happened("report", report)
+
+    @precondition(lambda self: self.orders)
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(sorted(REBOOKS)),
+        status=st.sampled_from([*[OrdStatus.PARTIALLY_FILLED] * 4, *OrdStatus]),
+        numbers=st.tuples(st.integers(1, 6), st.integers(90, 110), st.integers(0, 8), st.integers(0, 3)),
+        late=st.sampled_from([0, 0, 0, 1, MS]),
+        again=st.integers(0, 5),
+    )
+    def rebook(
+        self,
+        data: st.DataObject,
+        kind: ExecType,
+        status: OrdStatus,
+        numbers: tuple[int, int, int, int],
+        late: int,
+        again: int,
+    ) -> None:
+        """A bust or correction: of an execution that came, of one that did not, of a correction; or one came again."""
+        last, price, cum, leaves = numbers
+        if again == 0 and self.rebooked:
+            report = data.draw(st.sampled_from(self.rebooked))
+        else:
+            o = data.draw(st.sampled_from(self.orders))
+            self.count += 1
+            names = [f"e{n}" for n in range(6)] + [f"f{n}" for n in range(self.count)] + ["r1", "r2", "r3"]
+            names += [one.exec_id for one in self.rebooked]
+            heard = [w[1].exec_id for w in self.twin.past if w[0] == "report" and w[1].exec_id]
+            report = Report(
+                *(f"r{self.count}", kind, status, o.cl_ord_id, "", "", o.account, o.instrument, o.side, o.lots),
+                *(o.price, 0 if kind is ExecType.BUSTED else last, price, cum, leaves, self.now - late),
+                ref=data.draw(st.sampled_from(heard or names)) if again else data.draw(st.sampled_from(names)),
+            )
+            self.rebooked.append(report)
         SEEN[kind] += 1
         self.gate.report(report)
         self.twin.happened("report", report)

@@ -3,12 +3,11 @@
 No running sums, no caches, money in fractions of the currency. Only the meaning of the words is the gate's.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from tercel.core.orders import TERMINAL, ExecType, Listing, NewOrder, OrdStatus, ReplaceOrder, Report
+from tercel.core.orders import REBOOKS, TERMINAL, ExecType, Listing, NewOrder, OrdStatus, ReplaceOrder, Report
 from tercel.limits import Limits
 from tercel.limits.file import DAY_NS, MONEY
 
@@ -31,6 +30,9 @@ class One:
     reported: int = 0
     accepted: bool = False
     dead: bool = False
+    filled: bool = False
+    changed: int = -BEYOND
+    recounted: int = -BEYOND
 
     def most(self) -> int:
         return max([self.lots] + [lots for _, lots, _ in self.requested.values()])
@@ -40,6 +42,30 @@ class One:
 
     def prices(self) -> list[int | None]:
         return [] if self.dead else [self.price] + [price for _, _, price in self.requested.values()]
+
+
+@dataclass
+class Trade:
+    """An execution as it was first reported."""
+
+    exec_id: str
+    one: One | None
+    agent: str
+    name: str
+    side: int
+    lots: int
+    price: int
+
+    def stands(self, changes: list[Report]) -> tuple[int, int]:
+        """Lots and price by all busts and corrections that name it, or a correction of it."""
+        names, about = {self.exec_id}, list[Report]()
+        while more := [r for r in changes if r.ref in names and r not in about]:
+            about += more
+            names |= {r.exec_id for r in more}
+        if any(r.exec_type is ExecType.BUSTED for r in about):
+            return 0, self.price
+        latest = [r for r in about if r.ns == max(r.ns for r in about)]
+        return (latest[-1].last_lots, latest[-1].last_price) if latest else (self.lots, self.price)
 
 
 class Twin:
@@ -57,8 +83,8 @@ class Twin:
     def tell(self) -> tuple[list[One], list[tuple[str, str, int, int, int]], set[str]]:
         """Orders as they stand; fills (agent, instrument, side, lots, price); agents that stopped."""
         orders: list[One] = []
-        fills: list[tuple[str, str, int, int, int]] = []
-        seen: set[str] = set()
+        trades: list[Trade] = []
+        changes: list[Report] = []
         stopped: set[str] = set()
         for what, *words in self.past:
             if what == "sent" and isinstance(words[0], NewOrder):
@@ -78,49 +104,66 @@ class Twin:
                 if one is not None:
                     one.requested.pop(words[0].cl_ord_id, None)
             elif what == "report":
-                fills += self.hear(words[0], orders, seen, stopped)
+                self.hear(words[0], orders, trades, changes, stopped)
             elif what == "stop":
                 stopped.add(words[0])
             elif what == "resume":
                 stopped.discard(words[0])
-        return orders, fills, stopped
+        return orders, [(t.agent, t.name, t.side, *t.stands(changes)) for t in trades], stopped
 
     @staticmethod
     def named(orders: list[One], name: str) -> One | None:
         return next((one for one in orders if name in one.names), None)
 
-    def hear(
-        self, r: Report, orders: list[One], seen: set[str], stopped: set[str]
-    ) -> Iterator[tuple[str, str, int, int, int]]:
+    def hear(self, r: Report, orders: list[One], trades: list[Trade], changes: list[Report], stopped: set[str]) -> None:
         one = self.named(orders, r.cl_ord_id) or self.named(orders, r.orig)
-        fill = (r.account, r.instrument, r.side if one is None else one.new.side, r.last_lots, r.last_price)
-        fresh = r.exec_type is ExecType.TRADE and r.exec_id not in seen
-        if one is None or (one.new.account, one.new.instrument) != (r.account, r.instrument):
+        if one is not None and (one.new.account, one.new.instrument) != (r.account, r.instrument):
+            one = None
+        if r.exec_type in REBOOKS:
+            if r in changes:
+                return
+            changes.append(r)
+            for each in orders:
+                each.cum = sum(t.stands(changes)[0] for t in trades if t.one is each)
+        fresh = r.exec_type is ExecType.TRADE and all(t.exec_id != r.exec_id for t in trades)
+        if one is None:
             if fresh:
-                seen.add(r.exec_id)
                 stopped.add(r.account)
-                yield (r.account, r.instrument, r.side, r.last_lots, r.last_price)
+                trades.append(Trade(r.exec_id, None, r.account, r.instrument, r.side, r.last_lots, r.last_price))
             return
-        if r.status is OrdStatus.REJECTED:
+        if r.status is OrdStatus.REJECTED and r.exec_type not in REBOOKS:
             if one.requested.pop(r.cl_ord_id, None) is None and not one.accepted:
                 one.dead = True
             return
-        one.accepted = True
+        one.accepted |= r.exec_type in REBOOKS or r.status not in (OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
         still = one.open()
         if r.exec_type is ExecType.REPLACED and r.cl_ord_id in one.requested:
             turn, lots, price = one.requested.pop(r.cl_ord_id)
             if turn > one.taken:
-                one.taken, one.price, one.lots = turn, price, max(lots, r.lots, r.cum)
+                one.taken = turn
+                if r.ns >= one.changed:
+                    one.changed, one.price, one.lots = r.ns, price, max(lots, r.lots, r.cum)
+        restated = r.exec_type is ExecType.RESTATED and r.ns >= one.changed
+        if restated:
+            one.changed, one.lots = r.ns, max(r.lots, r.cum)
+            one.price = one.price if r.price is None else r.price
+        if r.exec_type in REBOOKS and r.ns >= one.recounted:
+            one.recounted, one.reported = r.ns, r.cum
+        if (restated or r.exec_type in REBOOKS) and one.filled and r.leaves > 0 and one.cum < one.most():
+            one.dead = one.filled = False
+        filled = r.status is OrdStatus.FILLED
+        if r.status in TERMINAL and not (filled and r.ns < one.recounted):
+            one.filled = filled and (one.filled or not one.dead)
+            one.dead = True
         if fresh:
-            seen.add(r.exec_id)
-            one.cum += r.last_lots
-            if r.last_lots > still:
+            trade = Trade(r.exec_id, one, r.account, r.instrument, one.new.side, r.last_lots, r.last_price)
+            trades.append(trade)
+            one.cum += trade.stands(changes)[0]
+            if trade.stands(changes)[0] > still:
                 stopped.add(one.new.account)
-            yield fill
-        one.reported = max(one.reported, r.cum)
-        if one.reported > one.most():
+        one.reported = max(one.reported, r.cum) if r.ns >= one.recounted else one.reported
+        if one.reported > one.most() and r.ns >= one.recounted:
             stopped.add(one.new.account)
-        one.dead = one.dead or r.status in TERMINAL
 
     def lots(self, agent: str, name: str) -> tuple[int, int, int]:
         """Position, lots that open buys and sells may still fill."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from tercel.core.orders import (
+    HELD,
     TERMINAL,
     CancelOrder,
     CancelReject,
@@ -32,6 +33,10 @@ class Held:
     status: OrdStatus = OrdStatus.NEW
     cum: int = 0
     executions: list[Report] = field(default_factory=list)
+    stands: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Executions that stand: lots and price by the name of the trade."""
+    names: dict[str, list[str]] = field(default_factory=dict)
+    """Names of an execution: the trade's, and those of its corrections."""
 
     @property
     def leaves(self) -> int:
@@ -100,7 +105,7 @@ class ModelVenue:
         return words
 
     def _say(
-        self, order: Held, kind: ExecType, orig: str = "", lots: int = 0, price: int = 0, name: str = ""
+        self, order: Held, kind: ExecType, orig: str = "", lots: int = 0, price: int = 0, name: str = "", ref: str = ""
     ) -> Report:
         self.ns += 1
         self.executed += 1
@@ -121,6 +126,7 @@ class ModelVenue:
             cum=order.cum,
             leaves=order.leaves,
             ns=self.ns,
+            ref=ref,
         )
 
     def _new(self, c: NewOrder, refuse: bool) -> Report:
@@ -153,7 +159,40 @@ class ModelVenue:
         order.status = OrdStatus.FILLED if order.cum == order.lots else OrdStatus.PARTIALLY_FILLED
         report = self._say(order, ExecType.TRADE, lots=lots, price=price)
         order.executions.append(report)
+        order.stands[report.exec_id] = lots, price
+        order.names[report.exec_id] = [report.exec_id]
         return report
+
+    def bust(self, order: Held, trade: str, ref: str) -> Report:
+        """The trade never was; `ref` is one of its names."""
+        order.cum -= order.stands.pop(trade)[0]
+        return self._rebooked(order, ExecType.BUSTED, ref)
+
+    def correct(self, order: Held, trade: str, ref: str, lots: int, price: int) -> Report:
+        """The trade was another; `ref` is one of its names."""
+        order.cum += lots - order.stands[trade][0]
+        order.stands[trade] = lots, price
+        report = self._rebooked(order, ExecType.CORRECTED, ref, lots, price)
+        order.names[trade].append(report.exec_id)
+        return report
+
+    def _rebooked(self, order: Held, kind: ExecType, ref: str, lots: int = 0, price: int = 0) -> Report:
+        if order.status not in TERMINAL or order.status == OrdStatus.FILLED:
+            order.status = OrdStatus.PARTIALLY_FILLED if order.cum else OrdStatus.NEW
+            order.status = OrdStatus.FILLED if order.cum == order.lots else order.status
+        report = self._say(order, kind, lots=lots, price=price, ref=ref)
+        order.executions.append(report)
+        return report
+
+    def restate(self, order: Held, lots: int, price: int) -> Report:
+        order.lots, order.price = lots, price
+        return self._say(order, ExecType.RESTATED)
+
+    def hold(self, order: Held, kind: ExecType) -> Report:
+        """A word that ends nothing; where it has a status of its own, the order stands so."""
+        if OrdStatus(kind) in HELD:
+            order.status = OrdStatus(kind)
+        return self._say(order, kind)
 
     def cancel(self, order: Held) -> Report:
         order.status = OrdStatus.CANCELED

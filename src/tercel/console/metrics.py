@@ -36,6 +36,7 @@ class Metrics:
         self._denials = count("denials", "Commands kept back by limits", "agent", "code")
         self._fills = count("fills", "Executions", "agent", "instrument")
         self._lots = count("filled_lots", "Lots filled", "agent", "instrument")
+        self._rebooked = count("rebooked", "Executions that the venue took back or corrected", "agent", "what")
         self._rejects = count("rejects", "Orders that the venue refused", "agent")
         self._alerts = count("alerts", "Alerts", "severity", "code")
         self._cost = level("shortfall_bps", "Mean implementation shortfall of finished parents", "agent")
@@ -59,10 +60,13 @@ class Metrics:
             self._orders.labels(entry.agent, body.get("what", "")).inc()
         elif entry.kind == kinds.DENIED:
             self._denials.labels(entry.agent, body.get("code", "")).inc()
-        elif entry.kind == kinds.REPORT_IN and body.get("exec_type") == "trade":
+        elif entry.kind == kinds.REPORT_IN and body.get("exec_type") in ("trade", "busted", "corrected"):
             if body["exec_id"] in self._executions:
                 return
             self._executions.add(body["exec_id"])
+            if body["exec_type"] != "trade":
+                self._rebooked.labels(entry.agent, body["exec_type"]).inc()
+                return
             self._fills.labels(entry.agent, entry.instrument).inc()
             self._lots.labels(entry.agent, entry.instrument).inc(int(body["last_lots"]))
         elif entry.kind == kinds.REPORT_IN and body.get("exec_type") == "rejected":

@@ -71,7 +71,8 @@ class DeskState:
         self.share_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self.cost_points: deque[dict[str, Any]] = deque(maxlen=KEPT_POINTS)
         self._costs: dict[str, Mapping[str, Any]] = {}
-        """What parents cost, as first journaled."""
+        """What parents cost, as first journaled, or as last analysed after a bust or correction."""
+        self._analysed: set[str] = set()
         self._decided: dict[str, int] = {}
         """Entry of each parent's last decision."""
         self.ledger = Ledger()
@@ -81,11 +82,15 @@ class DeskState:
         """One more entry; kinds that the page does not show are passed over."""
         self.seq, self.ns = seq, max(self.ns, entry.ns)
         if entry.kind in FOLDED:
-            booked = len(self.ledger.orders.fills)
+            orders = self.ledger.orders
+            booked, rebooked = len(orders.fills), len(orders.rebooked)
             self.ledger.apply(entry)
-            for fill in self.ledger.orders.fills[booked:]:
+            for fill in orders.fills[booked:]:
                 agent = self._agent(fill.account)
                 agent.fills, agent.lots = agent.fills + 1, agent.lots + fill.lots
+            for before, now in orders.rebooked[rebooked:]:
+                agent, lots = self._agent(before.account), now.lots if now else 0
+                agent.fills, agent.lots = agent.fills - (now is None), agent.lots + lots - before.lots
         step = getattr(self, f"_{entry.kind}", None)
         if step is not None and entry.kind in kinds.KINDS:
             step(seq, entry)
@@ -213,7 +218,13 @@ class DeskState:
             figures = {"is_bps": round(float(cost["is_bps"]), 4), "weight": weight(cost)}
             self.cost_points.append({"ns": entry.ns, "agent": entry.agent, **figures})
 
-    _tca = _feedback
+    def _tca(self, seq: int, entry: Entry) -> None:
+        """A second analysis of a parent takes the place of what was said of its costs before."""
+        if entry.parent in self._analysed:
+            costs = self._agent(entry.agent).costs
+            costs.remove(self._costs.pop(entry.parent))
+        self._analysed.add(entry.parent)
+        self._feedback(seq, entry)
 
     def _share(self, seq: int, entry: Entry) -> None:
         shares = {name: round(float(share), 4) for name, share in dict(entry.body.get("shares", {})).items()}

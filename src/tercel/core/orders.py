@@ -32,10 +32,18 @@ class OrdStatus(StrEnum):
     CANCELED = "canceled"
     REJECTED = "rejected"
     EXPIRED = "expired"
+    SUSPENDED = "suspended"
+    STOPPED = "stopped"
+    """A price is guaranteed; it has not traded yet."""
+    DONE_FOR_DAY = "done_for_day"
+    CALCULATED = "calculated"
+    """Over for the day or for good: the venue reckons its fees and has not said which."""
     UNKNOWN = "unknown"
 
 
 TERMINAL: Final = frozenset({OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED})
+HELD: Final = frozenset({OrdStatus.SUSPENDED, OrdStatus.STOPPED, OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED})
+"""It lives and does not trade as others do: its lots stay reserved."""
 
 
 class ExecType(StrEnum):
@@ -50,6 +58,23 @@ class ExecType(StrEnum):
     """The rest of an immediate order died."""
     STATUS = "status"
     """The answer to a question; changes nothing."""
+    BUSTED = "busted"
+    """The execution that `Report.ref` names never was."""
+    CORRECTED = "corrected"
+    """The execution that `Report.ref` names, or an earlier correction of it, was of these lots at this price."""
+    RESTATED = "restated"
+    """The venue changed the order's size or price without being asked."""
+    PENDING_NEW = "pending_new"
+    PENDING_CANCEL = "pending_cancel"
+    PENDING_REPLACE = "pending_replace"
+    SUSPENDED = "suspended"
+    STOPPED = "stopped"
+    DONE_FOR_DAY = "done_for_day"
+    CALCULATED = "calculated"
+
+
+REBOOKS: Final = frozenset({ExecType.BUSTED, ExecType.CORRECTED})
+"""They change an execution that was reported before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +158,7 @@ class Report:
     account, instrument, side, lots, price
         As ordered; lots are the order's total, price None for a market order.
     last_lots, last_price : int
-        Of this trade; 0 otherwise.
+        Of this trade, or of the corrected one; 0 otherwise.
     cum, leaves : int
         Lots filled so far, lots open.
     ns : int
@@ -142,6 +167,8 @@ class Report:
         The order was resting when it traded.
     text : str
         Why it was refused.
+    ref : str
+        The execution that is busted or corrected, by its own `exec_id` or by that of a correction of it.
     """
 
     exec_id: str
@@ -162,6 +189,7 @@ class Report:
     ns: int
     passive: bool = False
     text: str = ""
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +239,22 @@ class LinkStatus:
     text: str = ""
 
 
-VenueEvent = Report | CancelReject | MarketRows | LinkStatus
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A message of the venue that cannot be read: what came, as it came, and why.
+
+    `cl_ord_id`, `account` and `instrument` are those that it names, "" where it names none that can be read.
+    """
+
+    raw: str
+    why: str
+    ns: int
+    cl_ord_id: str = ""
+    account: str = ""
+    instrument: str = ""
+
+
+VenueEvent = Report | CancelReject | MarketRows | LinkStatus | Unread
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from tercel.core.errors import LimitsError, OrderError
 from tercel.core.orders import (
+    REBOOKS,
     TERMINAL,
     CancelOrder,
     CancelReject,
@@ -290,7 +291,11 @@ class LimitGate(LimitCounts):
             self.begin_day(report.ns)
         order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
         instrument = report.instrument or (order.holding.instrument.name if order else "")  # unknown orders have none
-        if order is None or self.holdings.get((report.account, instrument)) is not order.holding:
+        if order is not None and self.holdings.get((report.account, instrument)) is not order.holding:
+            order = None
+        if report.exec_type in REBOOKS:
+            return self._rebooked(order, report)
+        if order is None:
             return self._strange(report)
         alarm = None
         if report.status is OrdStatus.REJECTED:
@@ -300,18 +305,37 @@ class LimitGate(LimitCounts):
                 order.live = False
             self.settle(order)
             return None
-        order.accepted = True
+        order.accepted = order.accepted or report.status not in (OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
         if report.exec_type is ExecType.REPLACED:
             self._replaced(order, report)
-        if report.status in TERMINAL:
-            order.live = False
+        elif report.exec_type is ExecType.RESTATED and report.ns >= order.changed_ns:
+            order.changed_ns, order.price = report.ns, order.price if report.price is None else report.price
+            order.lots = max(report.lots or order.lots, report.cum)
+            self._reopened(order, report)
+        self._ended(order, report)
         if report.exec_type is ExecType.TRADE:
             alarm = self._filled(order, report)
-        order.reported = max(order.reported, report.cum)
-        if order.reported > order.most:
-            alarm = alarm or self._stop(
-                order.holding.agent, "OVERFILL", f"cum={order.reported} lots={order.most}", report
-            )
+        counted = self._counted(order, report)
+        return alarm or counted
+
+    def _ended(self, order: OpenOrder, report: Report) -> None:
+        """The venue has ended it; a fill from before one was taken back ends nothing."""
+        filled = report.status is OrdStatus.FILLED
+        if report.status in TERMINAL and not (filled and report.ns < order.recounted_ns):
+            order.live, order.filled = False, filled and (order.live or order.filled)
+
+    def _reopened(self, order: OpenOrder, report: Report) -> None:
+        """It was filled, and lots of it are open again."""
+        if order.filled and report.leaves > 0 and order.cum < order.most:
+            order.live, order.filled = True, False
+
+    def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
+        """What the venue counts as filled stays reserved until its fill comes; older counts are no longer true."""
+        alarm = None
+        if report.ns >= order.recounted_ns:
+            order.reported = max(order.reported, report.cum)
+            if order.reported > order.most:
+                alarm = self._stop(order.holding.agent, "OVERFILL", f"cum={order.reported} lots={order.most}", report)
         self.settle(order)
         return alarm
 
@@ -319,27 +343,56 @@ class LimitGate(LimitCounts):
         """The venue took a replace. One that is older than another already taken changes nothing."""
         turn, lots, price = order.requested.pop(report.cl_ord_id, (0, 0, 0))
         if turn > order.taken:
-            order.taken, order.price = turn, price
-            order.lots = max(lots, report.lots, report.cum)
+            order.taken = turn
+            if report.ns >= order.changed_ns:
+                order.changed_ns, order.price = report.ns, price
+                order.lots = max(lots, report.lots, report.cum)
 
     def _filled(self, order: OpenOrder, report: Report) -> Alarm | None:
-        if report.exec_id in self.executions:
+        if self.executions.find("", report.exec_id) is not None:
             return None
         if type(report.last_lots) is not int or report.last_lots <= 0 or type(report.last_price) is not int:
             raise ValueError(f"a fill of {report.last_lots!r} lots at {report.last_price!r}")
-        if report.exec_id:
-            self.executions.add(report.exec_id)
-        lots, holding = report.last_lots, order.holding
+        holding = order.holding
+        owner = order, holding, order.side
+        one = self.executions.book("", report.exec_id, owner, report.last_lots, report.last_price)
+        lots = one.lots  # fewer, where its bust or correction came before it
         within = min(lots, order.open)
         order.cum += lots
         order.open -= within
         order.parent.used += lots - within
-        self.shift(holding, order.side, -within, lots, report.last_price)
+        self.shift(holding, order.side, -within, lots, one.price)
         if within < lots:
             return self._stop(holding.agent, "OVERFILL", f"lots={lots} open={within}", report)
         if not report.exec_id:
             return self._stop(holding.agent, "NO_EXEC_ID", f"lots={lots}", report)
         return None
+
+    def _rebooked(self, order: OpenOrder | None, report: Report) -> Alarm | None:
+        """A fill never was, or was of other lots or at another price; `order` is the one that the report names."""
+        one, alarm = self.executions.find("", report.ref), None
+        if one is None:
+            alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
+        before = (0, 0) if one is None else (one.lots, one.price)
+        if not self.executions.change("", report):
+            return None
+        if one is not None:
+            mine, holding, side = one.owner
+            self.shift(holding, side, 0, -before[0], before[1])
+            self.shift(holding, side, 0, one.lots, one.price)
+            if mine is not None:
+                mine.cum += one.lots - before[0]
+                mine.parent.used += one.lots - before[0]
+                self.settle(mine)
+        if order is None:
+            return alarm
+        order.accepted = True
+        if report.ns >= order.recounted_ns:
+            order.recounted_ns, order.reported = report.ns, report.cum
+        self._reopened(order, report)
+        self._ended(order, report)
+        counted = self._counted(order, report)
+        return alarm or counted
 
     def _strange(self, report: Report) -> Alarm | None:
         """A report on an order that never left here. A fill is booked all the same, and its agent stops."""
@@ -348,10 +401,11 @@ class LimitGate(LimitCounts):
             return Alarm("FOREIGN", f"account={report.account} instrument={report.instrument} order={report.cl_ord_id}")
         if report.exec_type is not ExecType.TRADE:
             return Alarm("UNKNOWN_ORDER", f"order={report.cl_ord_id} status={report.status}")
-        if report.exec_id in self.executions:
+        if self.executions.find("", report.exec_id) is not None:
             return None
-        self.executions.add(report.exec_id)
-        self.shift(holding, report.side, 0, report.last_lots, report.last_price)
+        owner = None, holding, report.side
+        one = self.executions.book("", report.exec_id, owner, report.last_lots, report.last_price)
+        self.shift(holding, report.side, 0, one.lots, one.price)
         return self._stop(holding.agent, "STRANGE_FILL", f"lots={report.last_lots}", report)
 
     def _stop(self, agent: AgentState, code: str, text: str, report: Report) -> Alarm:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
+from tercel.core.executions import Executions
 from tercel.core.orders import NewOrder, ReplaceOrder
 from tercel.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits
 
@@ -174,20 +175,23 @@ class OpenOrder:
     """A child order under every name it ever had.
 
     `lots` and `price` are the last accepted, `requested` what replaces on their way would make of them (by name: turn,
-    lots, price), `taken` the last turn that the venue took. `reported` is the most lots that the venue called filled,
-    `cum` those whose fills came, `open` the lots that stay reserved. `accepted`: it cannot be rejected any more.
+    lots, price), `taken` the last turn that the venue took. `reported` is the most lots that the venue called filled
+    since it last took back or corrected a fill, at `recounted_ns`; `cum` those whose fills stand, `open` the lots that
+    stay reserved. `accepted`: it cannot be rejected any more; `filled`: it ended because it was. The venue last changed
+    its size or price at `changed_ns`.
     """
 
     __slots__ = (
-        *("accepted", "cum", "holding", "live", "lots", "open", "parent", "price", "quoted", "reported"),
-        *("requested", "side", "taken", "turns"),
+        *("accepted", "changed_ns", "cum", "filled", "holding", "live", "lots", "open", "parent", "price", "quoted"),
+        *("recounted_ns", "reported", "requested", "side", "taken", "turns"),
     )
 
     def __init__(self, holding: Holding, parent: ParentLimit, side: int, lots: int, price: int) -> None:
         self.holding, self.parent, self.side, self.lots, self.price = holding, parent, side, lots, price
         self.requested: dict[str, tuple[int, int, int]] = {}
         self.cum = self.reported = self.open = self.turns = self.taken = 0
-        self.live, self.accepted = True, False
+        self.changed_ns = self.recounted_ns = NEVER_NS
+        self.live, self.accepted, self.filled = True, False, False
         self.quoted: tuple[int, ...] = ()
 
     @property
@@ -258,7 +262,8 @@ class LimitCounts:
         """Every cl_ord_id that ever left."""
         self.recent: OrderedDict[tuple[object, ...], int] = OrderedDict()
         """What was sent of late, without its name, and when."""
-        self.executions: set[str] = set()
+        self.executions: Executions[tuple[OpenOrder | None, Holding, int]] = Executions()
+        """Fills that stand, with the order (None: nobody's here), the holding and the side that they changed."""
         self.fault = ""
         """Why the counts cannot be trusted any more; nothing new leaves then."""
         self.killed: Killed | None = None

@@ -10,6 +10,7 @@ sent. When sending fails, the order is UNKNOWN: it is not sent again; the venue 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, Protocol
@@ -19,10 +20,12 @@ from tercel.core.orders import (
     CancelOrder,
     CancelReject,
     Command,
+    ExecType,
     LinkStatus,
     NewOrder,
     ReplaceOrder,
     Report,
+    Unread,
     VenueEvent,
 )
 from tercel.core.ports import Entry, Journal, Venue
@@ -30,7 +33,7 @@ from tercel.trading import crashpoints
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import OrderMessage, entry_denied, entry_in, entry_out
 from tercel.trading.ledger import Ledger
-from tercel.trading.order import ALARMING, Notice
+from tercel.trading.order import DISTURBS, SEVERITY, Notice
 
 
 class Denied(Protocol):
@@ -133,6 +136,8 @@ class OrderGateway:
         self._received: list[OrderMessage] = []
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
+        self.disturbed: dict[str, str] = {}
+        """Parents whose fills or orders the venue changed behind the back of whoever works them, and what it did."""
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Journal entries, then fold them.
@@ -219,6 +224,8 @@ class OrderGateway:
     def receive(self, events: Sequence[VenueEvent]) -> None:
         """Journal and fold the venue's reports on orders; market data passes by.
 
+        What cannot be read is journaled as it came, alerted, and answered where the venue can be told.
+
         Raises
         ------
         JournalError
@@ -226,7 +233,8 @@ class OrderGateway:
             them asked for by the next.
         """
         with self.lock:
-            self._received += [event for event in events if isinstance(event, Report | CancelReject | LinkStatus)]
+            read = [_readable(event) for event in events]
+            self._received += [one for one in read if isinstance(one, Report | CancelReject | LinkStatus | Unread)]
             if not (messages := list(self._received)):
                 return
             crashpoints.at("gateway.heard")
@@ -262,17 +270,35 @@ class OrderGateway:
                 )
         return alerts
 
+    def _disown(self, message: Report | CancelReject | Unread) -> None:
+        """Tell the venue what was set aside, where it can be told; a way that is down takes no answer."""
+        if (disown := getattr(self.venue, "disown", None)) is not None:
+            with suppress(VenueError, OSError):
+                disown(message)
+
     def _alarm(self, alerts: list[Entry]) -> None:
         """What the fold found odd becomes alerts too."""
         now = self.venue.now_ns
         for notice in self.notices:
-            if notice.code in ALARMING:
-                body = {"severity": "critical", "code": notice.code.value, "text": notice.text}
+            if notice.message is not None:
+                self._disown(notice.message)
+            if notice.code in SEVERITY:
+                body = {"severity": SEVERITY[notice.code], "code": notice.code.value, "text": notice.text}
                 order = self.ledger.orders.get(notice.order)
+                if order is not None and notice.code in DISTURBS:
+                    self.disturbed[order.parent] = f"{notice.code}: {notice.text}"
                 where = (order.instrument, order.account, order.parent) if order else ("", "", "")
                 alerts.append(Entry(kinds.ALERT, now, *where, notice.order, body))
         self.notices.clear()
         self.write(alerts)
+
+
+def _readable(event: VenueEvent) -> VenueEvent:
+    """The event; a trade of nothing, which no sum can take, is one that cannot be read."""
+    if isinstance(event, Report) and event.exec_type in (ExecType.TRADE, ExecType.CORRECTED) and event.last_lots <= 0:
+        names = event.cl_ord_id, event.account, event.instrument
+        return Unread(f"{event}", f"{event.exec_type} of {event.last_lots} lots", event.ns, *names)
+    return event
 
 
 def _never_left(command: Command, outcome: SendOutcome) -> Refusal | None:

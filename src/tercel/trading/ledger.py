@@ -32,7 +32,7 @@ class Ledger:
         self.requested: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
-        """Executions by parent, each once, in the order of their arrival."""
+        """Executions that stand by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
         """The highest number of a child's name, by parent."""
 
@@ -51,18 +51,29 @@ class Ledger:
 
     def apply(self, entry: Entry) -> list[Notice]:
         """Take one entry."""
-        booked = len(self.orders.fills)
+        booked, rebooked = len(self.orders.fills), len(self.orders.rebooked)
         notices = self.orders.apply(entry)
         for fill in self.orders.fills[booked:]:
             self.positions.book(fill)
             self.parents.fill(fill.parent, fill.lots)
             self.fills_of[fill.parent].append(fill)
+        for before, now in self.orders.rebooked[rebooked:]:
+            self._rebook(before, now)
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
             lots = int(entry.body["lots"]) - int(entry.body["cum"])
             self.parents.refuse(entry.parent, entry.ns, lots, f"the venue: {entry.body['text']}".removesuffix(": "))
         self.parents.apply(entry)
         self._note(entry)
         return notices
+
+    def _rebook(self, before: Fill, now: Fill | None) -> None:
+        """A fill was busted (None) or corrected: positions are those of the fills that stand."""
+        where = before.account, before.instrument
+        self.positions.rebook(*where, [fill for fill in self.orders.fills if (fill.account, fill.instrument) == where])
+        self.parents.fill(before.parent, (now.lots if now else 0) - before.lots)
+        fills = self.fills_of[before.parent]
+        at = fills.index(before)
+        fills[at : at + 1] = [now] if now else []
 
     def _note(self, entry: Entry) -> None:
         body = entry.body

@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Final
 
 from tercel.core.orders import (
+    HELD,
+    REBOOKS,
     TERMINAL,
     CancelOrder,
     CancelReject,
@@ -22,29 +24,38 @@ from tercel.core.orders import (
     ReplaceOrder,
     Report,
     Tif,
+    Unread,
 )
 
 S, X = OrdStatus, ExecType
 
 
-def _row(*after: OrdStatus) -> Mapping[ExecType, OrdStatus]:
-    names = (X.NEW, X.TRADE, X.CANCELED, X.REPLACED, X.REJECTED, X.EXPIRED)
-    return dict(zip(names, after, strict=True))
-
-
-_LIVE_ROW: Final = _row(S.NEW, S.PARTIALLY_FILLED, S.CANCELED, S.NEW, S.REJECTED, S.EXPIRED)
-TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
-    #                NEW         TRADE       CANCELED    REPLACED    REJECTED    EXPIRED
-    S.PENDING_NEW: _LIVE_ROW,
-    S.NEW: _LIVE_ROW,
-    S.PARTIALLY_FILLED: _LIVE_ROW,
-    S.UNKNOWN: {**_LIVE_ROW, X.TRADE: S.UNKNOWN},
-    **{end: _row(*[end] * 6) for end in (S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED)},
+_HOLDS: Final[Mapping[ExecType, OrdStatus]] = {
+    X.SUSPENDED: S.SUSPENDED,
+    X.STOPPED: S.STOPPED,
+    X.DONE_FOR_DAY: S.DONE_FOR_DAY,
+    X.CALCULATED: S.CALCULATED,
 }
-"""Base state after a report, but for two reports of the venue: an order whose report says FILLED is FILLED, and one
-that was filled lives on when a later REPLACED leaves lots open. NEW stands for PARTIALLY_FILLED where lots are booked.
-A fill of an UNKNOWN order may be old: it stays UNKNOWN until the venue reports its state."""
-_ENDS: Final = {X.CANCELED: S.CANCELED, X.REJECTED: S.REJECTED, X.EXPIRED: S.EXPIRED}
+_ENDS: Final[Mapping[ExecType, OrdStatus]] = {X.CANCELED: S.CANCELED, X.REJECTED: S.REJECTED, X.EXPIRED: S.EXPIRED}
+_LIVES: Final[Mapping[ExecType, OrdStatus]] = dict.fromkeys((X.NEW, X.TRADE, X.REPLACED, X.RESTATED, *REBOOKS), S.NEW)
+_RUNS: Final = frozenset({S.NEW, S.PARTIALLY_FILLED, *HELD})
+
+
+def _row(base: OrdStatus) -> Mapping[ExecType, OrdStatus]:
+    """What follows a base state, by report: pending ones hold it, and nothing follows an end."""
+    row: dict[ExecType, OrdStatus] = dict.fromkeys((kind for kind in X if kind != X.STATUS), base)
+    if base not in TERMINAL:
+        row |= {**_LIVES, **_ENDS, **_HOLDS}
+    return {**row, **dict.fromkeys((X.TRADE, X.RESTATED, *REBOOKS, *_HOLDS), base)} if base == S.UNKNOWN else row
+
+
+TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
+    base: _row(base) for base in S if base not in (S.PENDING_CANCEL, S.PENDING_REPLACE)
+}
+"""Base state after a report. NEW stands for PARTIALLY_FILLED where lots are booked. The report's own status has more to
+say: FILLED ends what lives, a held state holds it, and an order that was filled lives on when a later replace leaves
+lots open; it is UNKNOWN, and the venue is asked, when a bust, correction or restatement does. What comes on an UNKNOWN
+order may be old: it stays UNKNOWN until it is new, replaced, over or answered for."""
 
 
 class Code(StrEnum):
@@ -69,18 +80,38 @@ class Code(StrEnum):
     UNKNOWN = "unknown"
     """It is not known what became of the order."""
     DUPLICATE = "duplicate"
+    BUSTED = "busted"
+    """An execution never was: what was booked of it is taken back."""
+    CORRECTED = "corrected"
+    """An execution was of other lots or at another price: booked anew."""
+    UNKNOWN_EXECUTION = "unknown_execution"
+    """A bust or correction of an execution that was never reported: set aside until it is."""
+    RESTATED = "restated"
+    """The venue changed size or price without being asked."""
+    HELD = "held"
+    """The venue suspended or stopped it, or it is done for the day: its lots stay reserved."""
+    UNREADABLE = "unreadable"
+    """A message that cannot be read: set aside, and the order that it names is UNKNOWN."""
 
 
-ALARMING: Final = frozenset({Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFILL, Code.LATE_FILL, Code.CONFLICT})
+SEVERITY: Final[Mapping[Code, str]] = {
+    **dict.fromkeys((Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFILL, Code.LATE_FILL, Code.CONFLICT), "critical"),
+    **dict.fromkeys((Code.UNKNOWN_EXECUTION, Code.UNREADABLE), "critical"),
+    **dict.fromkeys((Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.HELD), "warning"),
+}
+"""Notices that become alerts."""
+DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UNREADABLE})
+"""Whoever works the order's parent no longer knows how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to report."""
+    """Something to report; `message` is what was set aside for it."""
 
     code: Code
     order: str
     text: str = ""
+    message: Report | CancelReject | Unread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +141,13 @@ class ChildOrder:
         Cancels and replaces without an answer.
     cum, paid : int
         Booked lots, and their sum of price x lots.
-    venue_cum : int
-        Filled lots as the venue counts them; above `cum` while executions are missing.
+    counted : int
+        Filled lots as the venue counts them.
     acked : bool
         The venue has acknowledged the order.
-    sent_ns, last_ns, replaced_ns : int
-        When it was sent, when the venue last reported it, and when it last changed its size or price.
+    sent_ns, last_ns, replaced_ns, recounted_ns : int
+        When it was sent, when the venue last reported it, when it last changed its size or price, and when it last
+        took back or corrected a fill: older counts are no longer true.
     text : str
         The venue's reason.
     """
@@ -135,11 +167,17 @@ class ChildOrder:
     pending: tuple[Pending, ...] = ()
     cum: int = 0
     paid: int = 0
-    venue_cum: int = 0
+    counted: int = 0
     acked: bool = False
     last_ns: int = 0
     replaced_ns: int = 0
+    recounted_ns: int = 0
     text: str = ""
+
+    @property
+    def venue_cum(self) -> int:
+        """Filled lots as far as they are known; above `cum` while executions are missing."""
+        return max(self.counted, self.cum)
 
     @property
     def done(self) -> bool:
@@ -204,6 +242,8 @@ def lost(order: ChildOrder) -> ChildOrder:
 def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
     """The order after an execution report that was not seen before; a TRADE is booked.
 
+    A bust or correction changes where the order stands; the execution itself is booked anew by `rebooked`, before.
+
     Returns
     -------
     Order
@@ -214,27 +254,35 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
         order,
         order_id=report.order_id or order.order_id,
         last_ns=max(order.last_ns, report.ns),
-        venue_cum=max(order.venue_cum, report.cum),
         acked=order.acked or report.status not in (S.REJECTED, S.PENDING_NEW, S.UNKNOWN),
         text=report.text or order.text,
     )
+    if report.ns >= order.recounted_ns:
+        anew = kind in REBOOKS
+        counted = report.cum if anew else max(order.counted, report.cum)
+        order = replace(order, counted=counted, recounted_ns=report.ns if anew else order.recounted_ns)
     if kind == X.STATUS:
         order, notices = _answered(order, report)
     else:
         notices = _oddities(before, report)
-        order = _moved(_traded(order, report) if kind == X.TRADE else order, report)
-    if order.cum < report.cum:
+        order = _moved(_traded(order, report) if kind == X.TRADE else order, report, report.ns < before.last_ns)
+    if order.cum < min(report.cum, order.venue_cum):
         notices.append(Notice(Code.GAP, order.root, f"{order.cum} lots booked, the venue counts {report.cum}"))
     return order, notices
 
 
+def rebooked(order: ChildOrder, lots: int, paid: int) -> ChildOrder:
+    """The order when so many lots more (or fewer) are booked, for so much more (or less) of price x lots."""
+    return replace(order, cum=order.cum + lots, paid=order.paid + paid)
+
+
 def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
-    """What of a report contradicts the order, seen from the order before it."""
+    """What of a report contradicts the order, or nobody asked for, seen from the order before it."""
     kind, root, notices = report.exec_type, order.root, []
-    cum = order.cum + report.last_lots
+    cum = order.cum + (report.last_lots if kind == X.TRADE else 0)
     if kind == X.TRADE and order.done and cum > order.venue_cum:
         notices.append(Notice(Code.LATE_FILL, root, f"{report.last_lots} lots after {order.base}"))
-    if kind == X.TRADE and cum > max(order.lots, *(pending.lots for pending in order.pending), 0):
+    if kind in (X.TRADE, X.CORRECTED) and cum > max(order.lots, *(pending.lots for pending in order.pending), 0):
         notices.append(Notice(Code.OVERFILL, root, f"{cum} lots of {order.lots}"))
     if order.done and _ENDS.get(kind, order.base) != order.base:
         notices.append(Notice(Code.CONFLICT, root, f"{order.base}, then {kind}"))
@@ -243,27 +291,39 @@ def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
     elif kind == X.REJECTED and not order.done:
         odd = order.cum or (order.acked and order.base != S.UNKNOWN)
         notices.append(Notice(Code.CONFLICT if odd else Code.REJECTED, root, report.text))
+    elif kind == X.RESTATED:
+        now = f"{report.lots} lots at {report.price}, before {order.lots} at {order.price}"
+        notices.append(Notice(Code.RESTATED, root, f"{now} {report.text}".rstrip()))
+    elif kind in _HOLDS:
+        notices.append(Notice(Code.HELD, root, f"{kind} {report.text}".rstrip()))
     return notices
 
 
 def _traded(order: ChildOrder, report: Report) -> ChildOrder:
     """The order with an execution booked."""
-    cum, paid = order.cum + report.last_lots, order.paid + report.last_lots * report.last_price
-    return replace(order, cum=cum, paid=paid, venue_cum=max(order.venue_cum, cum))
+    return rebooked(order, report.last_lots, report.last_lots * report.last_price)
 
 
-def _moved(order: ChildOrder, report: Report) -> ChildOrder:
-    """The order in the state that a report puts it in."""
-    base = TRANSITIONS[order.base][report.exec_type]
-    if report.exec_type == X.REPLACED:
-        reopened = order.base == S.FILLED and report.cum >= order.venue_cum and report.leaves > 0
-        base = S.NEW if reopened else base
+def _moved(order: ChildOrder, report: Report, late: bool) -> ChildOrder:
+    """The order in the state that a report puts it in; one that is `late` may end it, and frees nothing."""
+    kind, base = report.exec_type, TRANSITIONS[order.base][report.exec_type]
+    if order.base == S.FILLED and report.leaves > 0:
+        if kind in (X.REPLACED, X.RESTATED) and report.cum >= order.venue_cum:
+            base = S.NEW if kind == X.REPLACED else S.UNKNOWN
+        elif kind in REBOOKS and order.cum < order.lots:
+            base = S.UNKNOWN
+    if kind == X.REPLACED:
         left = tuple(pending for pending in order.pending if pending.cl_ord_id != report.cl_ord_id)
         order = replace(order, pending=left)
-        if base not in TERMINAL and report.ns >= order.replaced_ns:
-            name, lots, price = report.cl_ord_id, report.lots, report.price
-            order = replace(order, name=name, lots=lots, price=price, replaced_ns=report.ns)
-    if report.status == S.FILLED and base not in TERMINAL:
+    if kind in (X.REPLACED, X.RESTATED) and base not in TERMINAL and report.ns >= order.replaced_ns:
+        name = report.cl_ord_id if kind == X.REPLACED else order.name
+        price = order.price if report.price is None else report.price
+        order = replace(order, name=name, lots=report.lots or order.lots, price=price, replaced_ns=report.ns)
+    if base in _RUNS and report.status in HELD:
+        base = report.status
+    if late and base in _RUNS and order.base in _RUNS:
+        base = order.base
+    if report.status == S.FILLED and base not in TERMINAL and report.ns >= order.recounted_ns:
         base = S.FILLED
     return _standing(order, base)
 
@@ -277,7 +337,7 @@ def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
 
 def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
     """The order after the answer to a question: it settles what is UNKNOWN and contradicts nothing that has ended."""
-    if order.done or report.status in (S.UNKNOWN, S.PENDING_NEW):
+    if order.done or report.status in (S.UNKNOWN, S.PENDING_NEW) or report.ns < order.recounted_ns:
         return order, []
     if report.status == S.REJECTED and (order.acked or order.cum):
         return lost(order), [Notice(Code.CONFLICT, order.root, f"the venue no longer knows it: {report.text}")]
@@ -286,8 +346,7 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
     if order.base == S.UNKNOWN:
         known = report.cl_ord_id or order.name
         order = replace(order, name=known, lots=report.lots or order.lots, price=report.price)
-        return _standing(order, S.NEW), []
-    return (_standing(order, S.NEW) if order.base == S.PENDING_NEW else order), []
+    return _standing(order, report.status if report.status in HELD else S.NEW), []
 
 
 def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[Notice]]:

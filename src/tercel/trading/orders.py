@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tercel.core.executions import Execution, Executions
 from tercel.core.orders import (
+    REBOOKS,
     CancelOrder,
     CancelReject,
     Command,
@@ -12,11 +14,25 @@ from tercel.core.orders import (
     NewOrder,
     ReplaceOrder,
     Report,
+    Unread,
 )
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import command_of, message_of
-from tercel.trading.order import ChildOrder, Code, Notice, Pending, S, X, lost, opened, refused, reported, requested
+from tercel.trading.order import (
+    ChildOrder,
+    Code,
+    Notice,
+    Pending,
+    S,
+    X,
+    lost,
+    opened,
+    rebooked,
+    refused,
+    reported,
+    requested,
+)
 from tercel.trading.positions import Fill
 
 
@@ -33,10 +49,12 @@ class Orders:
         self._by_id: dict[tuple[str, str], str] = {}
         self._live: dict[str, None] = {}
         self._executions: dict[tuple[str, str], tuple[object, ...]] = {}
+        self._booked: Executions[Fill] = Executions()
+        self._aside: list[Report | CancelReject | Unread] = []
         self.fills: list[Fill] = []
-        """Every execution booked, in the order of booking."""
-        self.quarantined: list[Report | CancelReject] = []
-        """Reports on orders that were never sent."""
+        """Every execution that stands, in the order of booking."""
+        self.rebooked: list[tuple[Fill, Fill | None]] = []
+        """Every fill that was busted (None) or corrected after it was booked: before and after."""
         self.session = 0
         """Number of the session that wrote last."""
 
@@ -53,6 +71,12 @@ class Orders:
     def knows(self, report: Report) -> bool:
         """Whether an execution was booked already."""
         return (report.account, report.exec_id) in self._executions
+
+    @property
+    def quarantined(self) -> list[Report | CancelReject | Unread]:
+        """What is set aside: reports on orders that were never sent, busts and corrections of executions that have not
+        come (they are taken when these come), and what cannot be read."""
+        return [*self._aside, *(report for _, report in self._booked.early)]
 
     def changes_nothing(self, report: Report) -> bool:
         """Whether it answers a question about a name that nothing has."""
@@ -123,23 +147,33 @@ class Orders:
         message = message_of(entry.body)
         if isinstance(message, LinkStatus):
             return []
+        if isinstance(message, Unread):
+            return self._unread(message)
         order = self._meant(message)
         if order is None:
             if isinstance(message, Report) and self.changes_nothing(message):
                 return []
-            self.quarantined.append(message)
-            return [Notice(Code.UNKNOWN_ORDER, message.cl_ord_id, f"{message}")]
+            self._aside.append(message)
+            return [Notice(Code.UNKNOWN_ORDER, message.cl_ord_id, f"{message}", message)]
         if isinstance(message, CancelReject):
             order, notices = refused(order, message)
             self._put(order)
             return notices
         return self._seen(order, message) or self._report(order, message)
 
+    def _unread(self, message: Unread) -> list[Notice]:
+        self._aside.append(message)
+        if (order := self.get(message.cl_ord_id)) is not None:
+            self._lose([order.root], message.why)
+        return [Notice(Code.UNREADABLE, message.cl_ord_id, f"{message.why}: {message.raw}", message)]
+
     def _meant(self, message: Report | CancelReject) -> ChildOrder | None:
         names = [message.cl_ord_id, message.orig]
         root = next((self._root[name] for name in names if name in self._root), None)
-        if root is None and isinstance(message, Report) and message.order_id:
-            root = self._by_id.get((message.instrument, message.order_id))
+        if root is None and isinstance(message, Report):
+            root = self._by_id.get((message.instrument, message.order_id)) if message.order_id else None
+            if root is None and (one := self._booked.find(message.account, message.ref)) is not None:
+                root = one.owner.order
         return None if root is None else self._orders[root]
 
     def _seen(self, order: ChildOrder, report: Report) -> list[Notice]:
@@ -147,7 +181,7 @@ class Orders:
         if report.exec_type == X.STATUS or not report.exec_id:
             return []
         key = (report.account, report.exec_id)
-        core = (order.root, report.exec_type, report.side, report.last_lots, report.last_price)
+        core = (order.root, report.exec_type, report.side, report.last_lots, report.last_price, report.ref)
         before = self._executions.setdefault(key, core)
         if before is core:
             return []
@@ -156,23 +190,72 @@ class Orders:
         return [Notice(Code.EXEC_CHANGED, order.root, f"{report.exec_id}: {before} before, {core} now")]
 
     def _report(self, order: ChildOrder, report: Report) -> list[Notice]:
-        order, notices = reported(order, report)
+        told: list[Notice] = []
         if report.exec_type == X.TRADE:
-            self.fills.append(
-                Fill(
-                    exec_id=report.exec_id,
-                    order=order.root,
-                    parent=order.parent,
-                    account=order.account,
-                    instrument=order.instrument,
-                    side=order.side,
-                    lots=report.last_lots,
-                    price=report.last_price,
-                    ns=report.ns,
-                    passive=report.passive,
-                )
-            )
+            report, told = self._booking(order, report)
+        elif report.exec_type in REBOOKS:
+            order, told = self._rebooking(order, report)
+        order, notices = reported(order, report)
         if order.order_id:  # a venue may give the number of an order that is over to another
             self._by_id[order.instrument, order.order_id] = order.root
         self._put(order)
-        return notices
+        return [*told, *notices]
+
+    def _booking(self, order: ChildOrder, report: Report) -> tuple[Report, list[Notice]]:
+        """Book a trade as it stands: its bust or correction may have come before it."""
+        fill = Fill(
+            exec_id=report.exec_id,
+            order=order.root,
+            parent=order.parent,
+            account=order.account,
+            instrument=order.instrument,
+            side=order.side,
+            lots=report.last_lots,
+            price=report.last_price,
+            ns=report.ns,
+            passive=report.passive,
+        )
+        one = self._booked.book(report.account or order.account, report.exec_id, fill, fill.lots, fill.price)
+        now = _standing(one)
+        if now is not None:
+            self.fills.append(now)
+        told = [] if one.changed is None else [_told(order.root, fill, now)]
+        return replace(report, last_lots=one.lots, last_price=one.price), told
+
+    def _rebooking(self, order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
+        """Take back or correct the execution that a report names, and no other."""
+        account, root = report.account or order.account, order.root
+        one = self._booked.find(account, report.ref)
+        if one is None:
+            self._booked.change(account, report)
+            text = f"{report.exec_type} of {report.ref!r}, which was never reported: {report}"
+            return order, [Notice(Code.UNKNOWN_EXECUTION, root, text, report)]
+        if one.owner.order != root:
+            self._aside.append(report)
+            return order, [Notice(Code.CONFLICT, root, f"{report.exec_type} of {report.ref} of {one.owner.order}")]
+        before, last = _standing(one), one.changed
+        self._booked.change(account, report)
+        now = _standing(one)
+        if before is None and report.exec_type == X.CORRECTED and last is not None and report.ns >= last.ns:
+            self._aside.append(report)
+            return order, [Notice(Code.CONFLICT, root, f"correction of {report.ref}, which was busted")]
+        if before is None or before == now:
+            return order, [Notice(Code.DUPLICATE, root, f"{report.exec_type} of {report.ref}")]
+        at = self.fills.index(before)
+        self.fills[at : at + 1] = [] if now is None else [now]
+        self.rebooked.append((before, now))
+        lots, paid = (0, 0) if now is None else (now.lots, now.lots * now.price)
+        order = rebooked(order, lots - before.lots, paid - before.lots * before.price)
+        return order, [_told(root, before, now)]
+
+
+def _standing(one: Execution[Fill]) -> Fill | None:
+    """The fill as it stands; None once it is busted."""
+    return replace(one.owner, lots=one.lots, price=one.price) if one.lots else None
+
+
+def _told(root: str, before: Fill, now: Fill | None) -> Notice:
+    was = f"{before.exec_id} of {before.lots} lots at {before.price}"
+    if now is None:
+        return Notice(Code.BUSTED, root, f"{was} never was")
+    return Notice(Code.CORRECTED, root, f"{was} was {now.lots} lots at {now.price}")

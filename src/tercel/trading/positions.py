@@ -3,6 +3,7 @@
 Cash is in half-ticks x lots, as costs are (a mid lies on a half tick): a buy of q lots at p ticks costs 2 p q.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 
@@ -101,6 +102,12 @@ class Positions:
         """Add a fill."""
         key = (fill.account, fill.instrument)
         self._held[key] = self._held.get(key, Position()).after(fill.side, fill.lots, fill.price)
+
+    def rebook(self, account: str, instrument: str, fills: Iterable[Fill]) -> None:
+        """What an account holds is the fold of these fills: an average cost depends on all of them, in their order."""
+        self._held.pop((account, instrument), None)
+        for fill in fills:
+            self.book(fill)
 
     def of(self, account: str, instrument: str) -> Position:
         """What an account holds."""

@@ -153,7 +153,7 @@ def reconcile(
         wanted = f"a venue whose time has gone on since {last_ns / 1e9:.0f} s"
         raise VenueError(wanted, received, "give the desk a folder of its own with --desk")
     before = {order.root: order for order in orders.live()} if before is None else before
-    booked = len(orders.fills)
+    booked = {(fill.account, fill.exec_id) for fill in orders.fills}
     accounts = sorted({order.account for order in orders} | {parent.order.agent for parent in gateway.ledger.parents})
     crashpoints.at("recovery.begun")
     resend(gateway, accounts)
@@ -178,7 +178,7 @@ def reconcile(
         names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(fences)
         raise VenueError("the venue's word on every order", f"none on {names:.300}", AGAIN)
     crashpoints.at("recovery.agreed")
-    fills = orders.fills[booked:]
+    fills = [fill for fill in orders.fills if (fill.account, fill.exec_id) not in booked]
     lines = [
         _line(order, orders.get(root) or order, [fill.exec_id for fill in fills if fill.order == root])
         for root, order in before.items()
@@ -214,7 +214,7 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None
 
 def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> RecoveryLine:
     more = after.cum - before.cum
-    done = [f"booked {more} lots"] if more else []
+    done = [f"booked {more} lots" if more > 0 else f"took back {-more} lots"] if more else []
     if after.status != before.status or not more:
         done.append(
             {

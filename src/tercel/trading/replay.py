@@ -201,4 +201,7 @@ def _report(body: Mapping[str, Any]) -> str:
         how = "resting" if body.get("passive") else "taking"
         return f"{body.get('last_lots')} lots filled at {body.get('last_price')}, {how}"
     text = f" ({body['text']})" if body.get("text") else ""
-    return f"{body.get('exec_type')}{text}"
+    if body.get("exec_type") == "corrected":
+        return f"execution {body.get('ref')} was {body.get('last_lots')} lots at {body.get('last_price')}{text}"
+    what = f" of execution {body['ref']}" if body.get("ref") else ""
+    return f"{body.get('exec_type')}{what}{text}"

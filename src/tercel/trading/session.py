@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError
 from tercel.core.names import offer
-from tercel.core.orders import LinkStatus, Listing, MarketRows, VenueEvent
+from tercel.core.orders import LinkStatus, Listing, MarketRows, Unread, VenueEvent
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.trading import crashpoints
@@ -248,17 +248,23 @@ class Session:
                 try:
                     follower.on_market(event)
                 except TapeError as error:
-                    self._missed(event.instrument, error)
+                    self._missed(event.instrument, str(error))
                 touched[event.instrument] = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
             elif isinstance(event, LinkStatus):
                 self._link(event)
+            elif isinstance(event, Unread) and event.instrument in self.followers and not event.cl_ord_id:
+                self._missed(event.instrument, event.why)
         with self.gateway.lock:
             for instrument, ns in touched.items():
                 self.limits.mark(instrument, *self._touch(instrument), ns)
+            disturbed, self.gateway.disturbed = self.gateway.disturbed, {}
+        for parent, why in disturbed.items():
+            if (executor := self.manager.executors.get(parent)) is not None:
+                self.manager.take_off(executor, why)
         self.manager.on_events(events)
 
-    def _missed(self, instrument: str, error: TapeError) -> None:
-        self.manager.alert("missed_market_data", str(error), instrument)
+    def _missed(self, instrument: str, why: str) -> None:
+        self.manager.alert("missed_market_data", why, instrument)
         self.venue.subscribe(instrument)
         for executor in self.manager:
             if executor.order.instrument == instrument:
@@ -286,9 +292,9 @@ class Session:
             self._requested_ns = now
             if accounts := {order.account for order in self.ledger.orders.unknown() if order.cum < order.venue_cum}:
                 resend(self.gateway, sorted(accounts))
-            again = [
-                command for executor in self.manager if executor.off for command in self.manager.cancels(executor.id)
-            ]
+            nobodys = {order.parent for order in self.ledger.orders.live()} - self.manager.executors.keys()
+            left = sorted(nobodys | {executor.id for executor in self.manager if executor.off})
+            again = [command for parent in left for command in self.manager.cancels(parent)]
             if commands := [*questions(self.gateway), *again]:
                 self.gateway.submit(commands)
             self.manager.expire()

@@ -164,11 +164,11 @@ def tca(request: DeskTca) -> None:
     """The analysis of finished parents, as a table and a page with plots."""
     folder, parent = find_desk(request.desk), request.parent
     with closing(JournalReader(folder)) as reader:
-        found = [e for _, e in reader.read(0, (kinds.TCA,)) if parent in (None, e.parent)]
+        last = {e.parent: e for _, e in reader.read(0, (kinds.TCA,)) if parent in (None, e.parent)}
+    found = sorted(last.values(), key=lambda e: (e.body["start_ns"], e.instrument, e.parent))
     if not found:
         received = f"no analysis of {parent or 'any parent'} in {folder}"
         raise ConfigError("finished parents", received, "an analysis is written a minute after its parent is over")
-    found.sort(key=lambda e: (e.body["start_ns"], e.instrument, e.parent))
     rows = [{"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body} for e in found]
     summed = summary(rows)
     if request.as_json:

@@ -28,7 +28,7 @@ def page(config: DeskConfig, opened: Opened, result: dict[str, Any], folder: Pat
     ]
     headings = ["agent", "strategy", "share at the end", "cost, bps", "drift", "challenger on paper"]
     with closing(JournalReader(folder)) as journal:
-        costs = [dict(entry.body) for _, entry in journal.read(0, (kinds.TCA,))]
+        costs = [dict(entry.body) for entry in {one.parent: one for _, one in journal.read(0, (kinds.TCA,))}.values()]
         alerts = [
             [e.ns / 1e9, e.body.get("code"), e.agent, e.body.get("text")] for _, e in journal.read(0, (kinds.ALERT,))
         ]

@@ -177,9 +177,6 @@ def outcome(opened: Opened, folder: Path) -> DeskOutcome:
     desk, ledger = opened.desk, opened.session.ledger
     with closing(JournalReader(folder)) as journal:
         denials = Counter(str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,)))
-        fills = len(
-            {e.body["exec_id"] for _, e in journal.read(0, (kinds.REPORT_IN,)) if e.body.get("exec_type") == "trade"}
-        )
         checked = JournalCheck(journal.last, _consistent(journal, opened))
     shares = desk.shares()
     costs = {name: by_filled([row for row in desk.results if row["agent"] == name]) for name in desk.slots}
@@ -205,7 +202,7 @@ def outcome(opened: Opened, folder: Path) -> DeskOutcome:
         agents=agents,
         denials=dict(denials),
         posture_changes=desk.posture_changes,
-        fills=fills,
+        fills=len(ledger.orders.fills),
         journal=checked,
     )
 

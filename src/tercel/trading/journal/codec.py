@@ -18,6 +18,7 @@ from tercel.core.orders import (
     Report,
     StatusRequest,
     Tif,
+    Unread,
 )
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
@@ -29,12 +30,17 @@ _COMMANDS: Final[dict[str, type[Any]]] = {
     "status": StatusRequest,
     "mass_cancel": MassCancel,
 }
-_WORDS: Final[dict[str, type[Any]]] = {"report": Report, "cancel_reject": CancelReject, "link": LinkStatus}
+_WORDS: Final[dict[str, type[Any]]] = {
+    "report": Report,
+    "cancel_reject": CancelReject,
+    "link": LinkStatus,
+    "unread": Unread,
+}
 _NAMES: Final = {kind: name for name, kind in {**_COMMANDS, **_WORDS}.items()}
 _FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
 _ENUMS: Final[dict[str, type[Any]]] = {"tif": Tif, "status": OrdStatus, "exec_type": ExecType}
 
-OrderMessage = Report | CancelReject | LinkStatus
+OrderMessage = Report | CancelReject | LinkStatus | Unread
 
 
 def to_json(message: Command | OrderMessage) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tercel.trading.tca.measure import (
     F_LOTS,
     F_MID2,
     F_NS,
+    F_PRICE,
     F_TOUCH2,
     MARKOUTS_S,
     PRINTS,
@@ -42,6 +43,11 @@ WAITED_S = tuple(span for span in MARKOUTS_S if span <= 60)
 """Mark-outs that an analysis waits for."""
 
 
+def _sums(fills: Ints) -> tuple[int, int]:
+    """Lots of some fills, and price x lots."""
+    return int(fills[:, F_LOTS].sum()), int((fills[:, F_LOTS] * fills[:, F_PRICE]).sum())
+
+
 class TcaRecorder:
     """A watcher of a session (`trading.manager.Watcher`).
 
@@ -57,6 +63,7 @@ class TcaRecorder:
         self._live: dict[str, set[str]] = defaultdict(set)
         self._waiting: list[tuple[ParentOrder, Ints, Ints]] = []
         """Parents that are over, with the fills that an executor logged and the market's trades."""
+        self._rebooked = len(session.ledger.orders.rebooked)
         analysed = {entry.parent for _, entry in session.journal.read(kinds=(kinds.TCA,))}
         for parent in session.ledger.parents:  # what earlier sessions owe
             if parent.over and parent.id not in analysed:
@@ -71,6 +78,15 @@ class TcaRecorder:
                 for parent in self._live[event.instrument] if len(traded) else ():
                     self._trades[parent].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
         self._write(self._session.now_ns - WAITED_S[-1] * NS_PER_SECOND)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """A fill of a parent that was analysed never was, or was another: what it cost is told anew."""
+        ledger, waiting = self._session.ledger, {parent.id for parent, *_ in self._waiting}
+        new, self._rebooked = ledger.orders.rebooked[self._rebooked :], len(ledger.orders.rebooked)
+        for name in dict.fromkeys(before.parent for before, _ in new):
+            if (parent := ledger.parents.get(name)) is not None and parent.over and name not in waiting:
+                self.on_over(parent, None)
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: Ints) -> None:
         """From here on the market's trades are its benchmark."""
@@ -93,10 +109,10 @@ class TcaRecorder:
         self._write(FOREVER_NS)
 
     def _fills(self, parent: ParentOrder, logged: Ints, follower: Follower) -> Ints:
-        """The executor's log where it is whole; fills of several are priced against the mid of their time."""
-        if int(logged[:, F_LOTS].sum()) == parent.filled:
-            return logged
+        """The executor's log where it holds what stands; other fills are priced against the mid of their time."""
         fills = fill_rows(self._session.ledger.fills_of[parent.id])
+        if _sums(logged) == _sums(fills):
+            return logged
         for fill in fills:
             fill[[F_MID2, F_TOUCH2]] = follower.tallies(int(fill[F_NS]) - 1)[sim.MID2 - sim.EVENTS]
         return fills

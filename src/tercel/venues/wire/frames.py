@@ -21,7 +21,9 @@ _ROWS_HEAD = struct.Struct("<BH")
 _COMMANDS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (o.NewOrder, o.CancelOrder, o.ReplaceOrder, o.StatusRequest, o.MassCancel)
 }
-_EVENTS: dict[str, type[Any]] = {kind.__name__: kind for kind in (o.Report, o.CancelReject, o.LinkStatus, o.Listing)}
+_EVENTS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (o.Report, o.CancelReject, o.LinkStatus, o.Unread, o.Listing)
+}
 _ENUMS: dict[str, type[StrEnum]] = {"tif": o.Tif, "exec_type": o.ExecType, "status": o.OrdStatus}
 
 Fields = dict[str, Any]
@@ -33,7 +35,7 @@ def pack(body: Fields) -> bytes:
     return _HEAD.pack(len(data), JSON) + data
 
 
-def pack_message(message: o.Command | o.Report | o.CancelReject | o.LinkStatus | o.Listing) -> bytes:
+def pack_message(message: o.Command | o.Report | o.CancelReject | o.LinkStatus | o.Unread | o.Listing) -> bytes:
     """A frozen message under its class's name."""
     return pack({"is": type(message).__name__, **dataclasses.asdict(message)})
 
