@@ -127,19 +127,21 @@ def test_a_session_goes_on_through_words_that_it_cannot_use(session):
     assert session.venue.disowned[-1] == nobodys
 
 
-def test_an_order_that_a_bust_opened_again_for_nobody_is_cancelled(session):
-    """Its parent is over: whoever worked it is gone, and what works for nobody must not."""
+def test_an_order_that_a_bust_opened_again_is_asked_about_and_no_order_works_for_nobody(session):
     session.accept(asked(strategy="twap_take", lots=20, decisions=1, horizon_s=30))
     session.run(session.now_ns + 60 * S)
     assert session.ledger.parents.must("p1").over
     trade = trades(session)[-1]
-    assert session.ledger.orders.get(trade.cl_ord_id).done
     open_again = {"status": OrdStatus.PARTIALLY_FILLED, "leaves": trade.last_lots, "cum": trade.cum - trade.last_lots}
     words = {"exec_type": ExecType.BUSTED, "ref": trade.exec_id, "exec_id": "b1", "ns": session.now_ns}
     session.venue.more.append(replace(trade, **open_again, **words))
     session.step(session.now_ns)
     order = session.ledger.orders.get(trade.cl_ord_id)
-    if order.base == OrdStatus.UNKNOWN:  # it had been filled: the exchange is asked, and says that it is over
-        session.run_until(session.now_ns + 10 * S)
-        assert session.ledger.orders.get(trade.cl_ord_id).done
+    assert (order.status, order.open_lots) == ("unknown", trade.last_lots)
+    standing = replace(trade, exec_type=ExecType.STATUS, exec_id="s1", last_lots=0, last_price=0, **open_again)
+    session.venue.more.append(replace(standing, ns=session.now_ns))
+    session.run_until(session.now_ns + 2 * S)
+    session.step(session.now_ns + S)
+    cancels = [entry for _, entry in session.journal.read(kinds=(kinds.ORDER_OUT,)) if entry.body["what"] == "cancel"]
+    assert [entry.body["orig"] for entry in cancels] == [order.name]
     check(session)
