@@ -165,7 +165,8 @@ class Orders:
         self._aside.append(message)
         if (order := self.get(message.cl_ord_id)) is not None:
             self._lose([order.root], message.why)
-        return [Notice(Code.UNREADABLE, message.cl_ord_id, f"{message.why}: {message.raw}", message)]
+        raw = "".join(letter if letter.isprintable() else "|" for letter in message.raw)
+        return [Notice(Code.UNREADABLE, message.cl_ord_id, f"{message.why}: {raw}", message)]
 
     def _meant(self, message: Report | CancelReject) -> ChildOrder | None:
         names = [message.cl_ord_id, message.orig]

@@ -19,8 +19,10 @@ from tercel.core.orders import (
     Report,
     StatusRequest,
     Tif,
+    Unread,
 )
 from tercel.venues.fix import tags as t
+from tercel.venues.fix.inbound import Inbound
 from tercel.venues.fix.market import ENTRIES_EACH, listings_in, listings_out, market_in, market_out
 from tercel.venues.fix.translate import (
     PriceScale,
@@ -29,6 +31,7 @@ from tercel.venues.fix.translate import (
     cancel_reject_out,
     command_in,
     command_out,
+    disowned_out,
     order_refusal,
     report_in,
     report_out,
@@ -61,7 +64,7 @@ reports = st.builds(
     *(maybe, st.sampled_from(ExecType), st.sampled_from(OrdStatus), maybe, maybe, maybe, maybe),
     *(st.just("") | instruments, st.sampled_from([1, -1, 0]), st.integers(0, 2**31 - 1), st.none() | prices),
     *(st.integers(0, 2**31 - 1), prices, st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), times),
-    *(st.booleans(), words_of_venue),
+    *(st.booleans(), words_of_venue, maybe),
 )
 rejects = st.builds(CancelReject, maybe, maybe, maybe, st.sampled_from(OrdStatus), times, words_of_venue)
 rows = st.lists(
@@ -194,3 +197,63 @@ def test_names_that_fix_cannot_carry_are_refused_at_home(name):
 
 def test_times_end_at_microseconds():
     assert utc_time(1_600_000_000_123_456_789) == "20200913-12:26:40.123456"
+
+
+TRADE = {t.EXEC_TYPE: "F", t.ORD_STATUS: "1", t.CL_ORD_ID: "c", t.EXEC_ID: "e", t.SYMBOL: "I0", t.SIDE: "1"} | {
+    t.ORDER_QTY: "9", t.LAST_QTY: "3", t.LAST_PX: "0.05", t.CUM_QTY: "3", t.LEAVES_QTY: "6", t.ACCOUNT: "a",
+}  # fmt: skip
+
+
+def test_every_code_of_fix_44_is_known():
+    assert set(t.EXECS) == set("034567889ABCDEFGHI")
+    assert set(t.STATUSES) == set("012346789ABCE")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({t.EXEC_TYPE: "Z"}, "150=Z"),
+        ({t.ORD_STATUS: "Z"}, "39=Z"),
+        ({t.LAST_PX: "0.051"}, "0.051"),
+        ({t.LAST_PX: "a lot"}, "a lot"),
+        ({t.LAST_QTY: "3.5"}, "3.5"),
+        ({t.LAST_PX: ""}, "tag 31"),
+    ],
+)
+def test_a_report_that_cannot_be_read_is_handed_over_as_it_came(changed, told):
+    inbound = Inbound()
+    inbound.scales = {"I0": PriceScale(0.01)}
+    tags = {tag: value for tag, value in {**TRADE, **changed}.items() if value}
+    ((number, unread),) = inbound.read(7, t.EXECUTION_REPORT, tags, "", 5)
+    assert (number, unread.cl_ord_id, unread.account, unread.instrument, unread.ns) == (7, "c", "a", "I0", 5)
+    assert told in unread.why
+    assert all(f"{tag}={value}\x01" in unread.raw for tag, value in tags.items())
+    kind, fields = disowned_out(unread)
+    assert (kind, dict(fields)[t.REF_SEQ_NUM], dict(fields)[t.REF_MSG_TYPE]) == (t.BUSINESS_REJECT, "7", "8")
+
+
+def test_market_data_that_cannot_be_read_names_its_instrument():
+    inbound = Inbound()
+    inbound.expect("r1", "I0")
+    ((_, unread),) = inbound.read(7, t.INCREMENT, {t.MD_REQ_ID: "r1"}, "garbage", 5)
+    assert (type(unread), unread.instrument, unread.cl_ord_id) == (Unread, "I0", "")
+
+
+def test_a_trade_of_nobodys_order_is_answered_and_what_has_no_answer_is_not():
+    report = report_in(TRADE, {"I0": PriceScale(0.01)})
+    kind, fields = disowned_out(report, PriceScale(0.01))
+    assert kind == t.DONT_KNOW
+    assert {t.EXEC_ID: "e", t.DK_REASON: "D", t.LAST_QTY: "3", t.LAST_PX: "0.05"}.items() <= dict(fields).items()
+    assert disowned_out(CancelReject("c", "o", "a", OrdStatus.NEW, 1)) is None
+    for raw in ("", "35=j\x0134=3\x01", "35=3\x0134=3\x01", "35=8\x01"):
+        assert disowned_out(Unread(raw, "why", 1)) is None
+
+
+def test_a_question_that_is_refused_raises_nothing():
+    inbound = Inbound()
+    inbound.remember(3, StatusRequest("c", "a", 1))
+    inbound.remember(4, Unread("35=8", "why", 1))
+    ((_, unread),) = inbound.read(9, t.BUSINESS_REJECT, {t.REF_SEQ_NUM: "3", t.TEXT: "no H here"}, "", 5)
+    assert (type(unread), disowned_out(unread)) == (Unread, None)
+    ((_, status),) = inbound.read(9, t.BUSINESS_REJECT, {t.REF_SEQ_NUM: "4", t.TEXT: "no j here"}, "", 5)
+    assert status.up

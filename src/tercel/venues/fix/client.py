@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, local
@@ -24,7 +25,7 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.venues.fix import engine, market, translate
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.inbound import Inbound, Item, Stepped, Trouble
+from tercel.venues.fix.inbound import Inbound, Item, Sent, Stepped, Trouble
 from tercel.venues.fix.translate import PLAIN, Fields
 
 _NEVER_REPEATED: Final = (
@@ -200,12 +201,15 @@ class FixVenue:
                 self._settled.set()
 
     def admin_out(self, message: Any, peer: str) -> None:
-        """Complete the logon."""
+        """Complete the logon; what the engine refuses by itself is told."""
         if engine.header(message, t.MSG_TYPE) == t.LOGON:
             if self._password:
                 message.setField(t.PASSWORD, self._password)
             if self._reset and not self._logons:
                 message.setField(t.RESET_SEQ_NUM, "Y")
+        elif engine.header(message, t.MSG_TYPE) == t.REJECT:
+            why = f"the session refused message {engine.field(message, t.REF_SEQ_NUM)}: {engine.field(message, t.TEXT)}"
+            self._queue.put((0, o.Unread(message.toString(), why, self._now_ns)))
         elif engine.header(message, t.MSG_TYPE) == t.LOGOUT and (text := engine.field(message, t.TEXT)):
             self._why = text  # the engine hangs up by itself, and gives the reason to the other side alone
 
@@ -245,11 +249,12 @@ class FixVenue:
         tags = engine.read(message, kind)
         tags[t.POSS_DUP] = engine.header(message, t.POSS_DUP)
         text = message.toString() if kind in (t.SNAPSHOT, t.INCREMENT, t.SECURITY_LIST) else ""
-        for item in self._inbound.read(number, kind, tags, text, self._now_ns):
-            self._queue.put(item)
+        for of, item in self._inbound.read(number, kind, tags, text, self._now_ns):
+            whole = isinstance(item, o.Unread) and of == number
+            self._queue.put((of, replace(item, raw=message.toString()) if whole else item))
 
     # -- what goes out: the caller's thread ---------------------------------------------------------------------------
-    def _send(self, kind: str, fields: Fields, command: o.Command | None = None) -> None:
+    def _send(self, kind: str, fields: Fields, command: Sent | None = None) -> None:
         if not self._up:
             raise VenueError(f"a link to {self._where}", f"none: {self._why or 'it is down'}", "wait until it is up")
         self._sending.command = command
@@ -369,6 +374,18 @@ class FixVenue:
             command, self._inbound.scales.get(getattr(command, "instrument", ""), PLAIN)
         )
         self._send(kind, fields, command)
+
+    def disown(self, message: o.Report | o.CancelReject | o.Unread) -> None:
+        """Tell the venue of what was set aside here, where FIX has an answer: a DK, or a business reject.
+
+        Raises
+        ------
+        VenueError
+            When the link is down.
+        """
+        scale = self._inbound.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
+        if (answer := translate.disowned_out(message, scale)) is not None:
+            self._send(*answer, message)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """See `Venue.step`. While the link is down, what came is returned after a short wait.

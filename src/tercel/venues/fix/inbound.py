@@ -35,6 +35,7 @@ class Trouble:
 
 
 Item = o.VenueEvent | Stepped | Trouble
+Sent = o.Command | o.Report | o.CancelReject | o.Unread
 
 
 class Inbound:
@@ -53,10 +54,10 @@ class Inbound:
         """Requests for market data: instrument, and the parts of a change that have come."""
         self._unread: list[tuple[int, dict[int, str]]] = []
         self._seen = set(seen)
-        self._sent: dict[int, o.Command | None] = {}
+        self._sent: dict[int, Sent | None] = {}
 
-    def remember(self, number: int, command: o.Command | None) -> None:
-        """A message left under a number, with the command that it carries."""
+    def remember(self, number: int, command: Sent | None) -> None:
+        """A message left under a number, with the command that it carries, or with what it disowns."""
         self._sent[number] = command
         self._sent.pop(number - _REMEMBERED, None)
 
@@ -84,8 +85,17 @@ class Inbound:
         try:
             return [(number, item) for item in self._translated(kind, tags, text, now_ns)]
         except (TercelError, ValueError, KeyError) as error:
+            if kind not in (t.STEPPED_TO, t.SECURITY_LIST):  # a call waits for these
+                return [(number, self._not_read(number, kind, tags, error, now_ns))]
             trouble = VenueError(f"a message {kind} that can be read", f"{error} in {tags}"[:300], "tell the venue")
             return [(number, Trouble(trouble))]
+
+    def _not_read(self, number: int, kind: str, tags: dict[int, str], error: Exception, now_ns: int) -> o.Unread:
+        """What cannot be read, with the order that it names, or the instrument whose market data it is."""
+        raw = "".join(f"{tag}={value}{t.SOH}" for tag, value in {t.MSG_TYPE: kind, t.SEQ_NUM: number, **tags}.items())
+        name = tags.get(t.CL_ORD_ID) or tags.get(t.ORIG_CL_ORD_ID, "")
+        instrument = tags.get(t.SYMBOL, "") if name else self.requests.get(tags.get(t.MD_REQ_ID, ""), ("", []))[0]
+        return o.Unread(raw, f"{error}", now_ns, name, tags.get(t.ACCOUNT, ""), instrument)
 
     def _translated(self, kind: str, tags: dict[int, str], text: str, now_ns: int) -> list[Item]:
         if kind == t.EXECUTION_REPORT:
@@ -160,4 +170,8 @@ class Inbound:
         if isinstance(command, o.CancelOrder | o.ReplaceOrder):
             names = command.cl_ord_id, command.orig, command.account
             return o.CancelReject(*names, o.OrdStatus.REJECTED, now_ns, text)
+        if isinstance(command, o.StatusRequest | o.MassCancel):
+            return o.Unread(f"{command}", f"the venue does not take it: {text}", now_ns)
+        if command is not None:
+            return o.LinkStatus(True, now_ns, f"the venue does not take our answer: {text}")
         return Trouble(VenueError("a message that the venue takes", text, "see what was asked of it"))

@@ -210,6 +210,8 @@ class FixServer:
     def app_in(self, message: Any, peer: str) -> None:
         """Queue what came."""
         kind = engine.header(message, t.MSG_TYPE)
+        if kind in (t.BUSINESS_REJECT, t.DONT_KNOW):
+            return  # a counterparty that cannot use what it was told
         if kind not in (*ORDERS, t.MARKET_DATA_REQUEST, t.SECURITY_LIST_REQUEST, t.STEP):
             raise self._fix.UnsupportedMessageType()
         tags = engine.read(message, kind)

@@ -18,6 +18,7 @@ AVG_PX: Final = 6
 CL_ORD_ID: Final = 11
 CUM_QTY: Final = 14
 EXEC_ID: Final = 17
+EXEC_REF_ID: Final = 19
 LAST_PX: Final = 31
 LAST_QTY: Final = 32
 SEQ_NUM: Final = 34
@@ -41,6 +42,7 @@ POSS_RESEND: Final = 97
 CXL_REJ_REASON: Final = 102
 ORD_REJ_REASON: Final = 103
 TEST_ID: Final = 112
+DK_REASON: Final = 127
 RESET_SEQ_NUM: Final = 141
 NO_RELATED_SYM: Final = 146
 EXEC_TYPE: Final = 150
@@ -114,6 +116,7 @@ LOGON: Final = "A"
 NEW_ORDER: Final = "D"
 CANCEL: Final = "F"
 REPLACE: Final = "G"
+DONT_KNOW: Final = "Q"
 STATUS: Final = "H"
 MASS_STATUS: Final = "AF"
 MASS_CANCEL: Final = "q"
@@ -140,6 +143,10 @@ STATUS_CODES: Final[Mapping[OrdStatus, str]] = MappingProxyType(
         OrdStatus.CANCELED: "4",
         OrdStatus.REJECTED: "8",
         OrdStatus.EXPIRED: "C",
+        OrdStatus.SUSPENDED: "9",
+        OrdStatus.STOPPED: "7",
+        OrdStatus.DONE_FOR_DAY: "3",
+        OrdStatus.CALCULATED: "B",
         OrdStatus.UNKNOWN: "8",  # distinguished from REJECTED by the reason: 103=5 or 102=1, unknown order
     }
 )
@@ -155,6 +162,16 @@ EXEC_CODES: Final[Mapping[ExecType, str]] = MappingProxyType(
         ExecType.REJECTED: "8",
         ExecType.EXPIRED: "C",
         ExecType.STATUS: "I",
+        ExecType.BUSTED: "H",
+        ExecType.CORRECTED: "G",
+        ExecType.RESTATED: "D",
+        ExecType.PENDING_NEW: "A",
+        ExecType.PENDING_CANCEL: "6",
+        ExecType.PENDING_REPLACE: "E",
+        ExecType.SUSPENDED: "9",
+        ExecType.STOPPED: "7",
+        ExecType.DONE_FOR_DAY: "3",
+        ExecType.CALCULATED: "B",
     }
 )
 EXECS: Final[Mapping[str, ExecType]] = MappingProxyType({code: kind for kind, code in EXEC_CODES.items()})
@@ -183,6 +200,10 @@ TOO_LATE: Final = "0"
 """Reason of a cancel reject: the order is over."""
 NOT_KNOWN: Final = "1"
 """Reason of a cancel reject: no such order."""
+BUSINESS_OTHER: Final = "0"
+"""Reason of a business reject, in words alone."""
+NO_MATCH: Final = "D"
+"""Reason of a DK: a trade of no order that was sent here."""
 
 READ: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
     {
@@ -202,7 +223,19 @@ READ: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
         SECURITY_LIST_REQUEST: (SECURITY_REQ_ID,),
         STEP: (UNTIL_NS, STEP_ID, WAIT_ONLY),
         EXECUTION_REPORT: (
-            *(ACCOUNT, CL_ORD_ID, CUM_QTY, EXEC_ID, LAST_PX, LAST_QTY, ORDER_ID, ORDER_QTY, ORD_STATUS, ORD_TYPE),
+            *(
+                ACCOUNT,
+                CL_ORD_ID,
+                CUM_QTY,
+                EXEC_ID,
+                EXEC_REF_ID,
+                LAST_PX,
+                LAST_QTY,
+                ORDER_ID,
+                ORDER_QTY,
+                ORD_STATUS,
+                ORD_TYPE,
+            ),
             *(ORIG_CL_ORD_ID, PRICE, SIDE, SYMBOL, TEXT, ORD_REJ_REASON, EXEC_TYPE, LEAVES_QTY, LIQUIDITY, EXACT_NS),
         ),
         CANCEL_REJECT: (ACCOUNT, CL_ORD_ID, ORD_STATUS, ORIG_CL_ORD_ID, TEXT, CXL_REJ_REASON, EXACT_NS),

@@ -284,6 +284,7 @@ def report_out(report: o.Report, scale: PriceScale = PLAIN, average: Decimal = D
     fields: Fields = [
         (t.ORDER_ID, report.order_id or t.NO_NAME),
         (t.EXEC_ID, report.exec_id or t.NO_NAME),
+        (t.EXEC_REF_ID, report.ref),
         (t.EXEC_TYPE, t.EXEC_CODES[report.exec_type]),
         (t.ORD_STATUS, t.STATUS_CODES[report.status]),
         (t.ORD_REJ_REASON, reason),
@@ -325,6 +326,8 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
         )
     if status is o.OrdStatus.REJECTED and tags.get(t.ORD_REJ_REASON) == t.UNKNOWN_ORDER:
         status = o.OrdStatus.UNKNOWN
+    if kind in (o.ExecType.TRADE, o.ExecType.CORRECTED) and t.LAST_QTY in tags:
+        _need(tags, t.LAST_PX)
     return o.Report(
         exec_id=_name(tags, t.EXEC_ID),
         exec_type=kind,
@@ -344,7 +347,32 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
         ns=_whole(tags, t.EXACT_NS, 0),
         passive=tags.get(t.LIQUIDITY) == "1",
         text=tags.get(t.TEXT, ""),
+        ref=tags.get(t.EXEC_REF_ID, ""),
     )
+
+
+def disowned_out(message: o.Report | o.CancelReject | o.Unread, scale: PriceScale = PLAIN) -> tuple[str, Fields] | None:
+    """Message type and fields of the answer to what was set aside here: a DK of an execution of no order of ours, a
+    business reject of a message that cannot be read; None where FIX has no answer."""
+    if isinstance(message, o.Report) and message.last_lots:
+        names = [(t.ORDER_ID, message.order_id or t.NO_NAME), (t.EXEC_ID, message.exec_id or t.NO_NAME)]
+        what = [(t.SYMBOL, message.instrument or t.NO_SYMBOL), (t.SIDE, _side(message.side))]
+        lots = [(t.ORDER_QTY, scale.quantity(message.lots)), (t.LAST_QTY, scale.quantity(message.last_lots))]
+        return t.DONT_KNOW, [
+            *names,
+            (t.DK_REASON, t.NO_MATCH),
+            *what,
+            *lots,
+            (t.LAST_PX, scale.price(message.last_price)),
+        ]
+    if not isinstance(message, o.Unread):
+        return None
+    head = dict(field.partition("=")[::2] for field in message.raw.split(t.SOH))
+    number, kind = head.get(str(t.SEQ_NUM), ""), head.get(str(t.MSG_TYPE), "")
+    if not number or kind in ("", t.REJECT, t.BUSINESS_REJECT):
+        return None
+    reason = [(t.REJECT_REASON, t.BUSINESS_OTHER), (t.TEXT, line(message.why))]
+    return t.BUSINESS_REJECT, _present([(t.REF_SEQ_NUM, number), (t.REF_MSG_TYPE, kind), *reason])
 
 
 def _name(tags: Tags, tag: int) -> str:
