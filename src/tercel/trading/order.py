@@ -54,8 +54,8 @@ TRANSITIONS: Final[Mapping[OrdStatus, Mapping[ExecType, OrdStatus]]] = {
 }
 """Base state after a report. NEW stands for PARTIALLY_FILLED where lots are booked. The report's own status has more to
 say: FILLED ends what lives, a held state holds it, and an order that was filled lives on when a later replace leaves
-lots open; it is UNKNOWN, and the venue is asked, when a bust, correction or restatement does. What comes on an UNKNOWN
-order may be old: it stays UNKNOWN until it is new, replaced, over or answered for."""
+lots open; it is UNKNOWN, and the venue is asked, when another report says that lots of it are open. What comes on an
+UNKNOWN order may be old: it stays UNKNOWN until it is new, replaced, over or answered for."""
 
 
 class Code(StrEnum):
@@ -265,7 +265,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
         order, notices = _answered(order, report)
     else:
         notices = _oddities(before, report)
-        order = _moved(_traded(order, report) if kind == X.TRADE else order, report, report.ns < before.last_ns)
+        order = _moved(_traded(order, report) if kind == X.TRADE else order, report, before.last_ns)
     if order.cum < min(report.cum, order.venue_cum):
         notices.append(Notice(Code.GAP, order.root, f"{order.cum} lots booked, the venue counts {report.cum}"))
     return order, notices
@@ -304,13 +304,15 @@ def _traded(order: ChildOrder, report: Report) -> ChildOrder:
     return rebooked(order, report.last_lots, report.last_lots * report.last_price)
 
 
-def _moved(order: ChildOrder, report: Report, late: bool) -> ChildOrder:
-    """The order in the state that a report puts it in; one that is `late` may end it, and frees nothing."""
+def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
+    """The order in the state that a report puts it in; one from before `last_ns` may end it, and frees nothing."""
     kind, base = report.exec_type, TRANSITIONS[order.base][report.exec_type]
     if order.base == S.FILLED and report.leaves > 0:
-        if kind in (X.REPLACED, X.RESTATED) and report.cum >= order.venue_cum:
-            base = S.NEW if kind == X.REPLACED else S.UNKNOWN
-        elif kind in REBOOKS and order.cum < order.lots:
+        said = report.ns > last_ns and report.status not in TERMINAL
+        anew = kind in (X.REPLACED, X.RESTATED) and report.cum >= order.venue_cum
+        if anew and kind == X.REPLACED:
+            base = S.NEW
+        elif said or anew or (kind in REBOOKS and order.cum < order.lots):
             base = S.UNKNOWN
     if kind == X.REPLACED:
         left = tuple(pending for pending in order.pending if pending.cl_ord_id != report.cl_ord_id)
@@ -321,7 +323,7 @@ def _moved(order: ChildOrder, report: Report, late: bool) -> ChildOrder:
         order = replace(order, name=name, lots=report.lots or order.lots, price=price, replaced_ns=report.ns)
     if base in _RUNS and report.status in HELD:
         base = report.status
-    if late and base in _RUNS and order.base in _RUNS:
+    if report.ns < last_ns and base in _RUNS and order.base in _RUNS:
         base = order.base
     if report.status == S.FILLED and base not in TERMINAL and report.ns >= order.recounted_ns:
         base = S.FILLED
