@@ -307,12 +307,14 @@ def _traded(order: ChildOrder, report: Report) -> ChildOrder:
 def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
     """The order in the state that a report puts it in; one from before `last_ns` may end it, and frees nothing."""
     kind, base = report.exec_type, TRANSITIONS[order.base][report.exec_type]
-    if order.base == S.FILLED and report.leaves > 0:
-        said = report.ns > last_ns and report.status not in TERMINAL
+    if order.base == S.FILLED:
+        taken = kind in REBOOKS and order.cum < order.lots
         anew = kind in (X.REPLACED, X.RESTATED) and report.cum >= order.venue_cum
-        if anew and kind == X.REPLACED:
+        if taken and report.status in TERMINAL:
+            base = report.status
+        elif report.leaves > 0 and anew and kind == X.REPLACED:
             base = S.NEW
-        elif said or anew or (kind in REBOOKS and order.cum < order.lots):
+        elif report.leaves > 0 and (taken or anew or (report.ns > last_ns and report.status not in TERMINAL)):
             base = S.UNKNOWN
     if kind == X.REPLACED:
         left = tuple(pending for pending in order.pending if pending.cl_ord_id != report.cl_ord_id)
