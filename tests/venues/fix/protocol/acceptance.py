@@ -1,8 +1,8 @@
 """Runs the session-layer acceptance scripts of the reference engine at sessions of ours, by a clock of its own.
 
-A script's lines: `I` a message to send, `E` one that must come, `i`/`e` a connection made or closed by the script, or by
-the session; `1,` and `2,` name connections. BodyLength and CheckSum are filled in where they are not given. What comes
-must have the fields of the line, in any order; times, lengths, sums and texts (58) are not compared.
+A script's lines: `I` a message to send, `E` one that must come, `i`/`e` a connection made or closed, by the script or
+by the session; `1,` and `2,` name connections. BodyLength and CheckSum are filled in where they are not given. What
+comes must have the fields of the line, in any order; times, lengths, sums and texts (58) are not compared.
 """
 
 import re
@@ -30,11 +30,20 @@ class Line:
 
 
 class Script:
-    def __init__(self, path: Path) -> None:
-        self._lines = path.read_text(encoding="latin-1").splitlines()
+    """One script, in the version that it is written for or in another.
+
+    Parameters
+    ----------
+    path : Path
+    begin : str
+    """
+
+    def __init__(self, path: Path, begin: str = "FIX.4.4") -> None:
+        self._lines = path.read_text(encoding="latin-1").replace("8=FIX.4.4", f"8={begin}").splitlines()
         settings = SessionSettings(
             "ISLD",
             "TW44",
+            begin,
             takes=ECHOED,
             never_repeated=frozenset(),
             reset=frozenset({"disconnect"}),

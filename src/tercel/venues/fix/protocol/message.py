@@ -43,8 +43,7 @@ class Message:
     @property
     def number(self) -> int:
         """MsgSeqNum (34); -1 where it is none."""
-        text = self._first.get(34, "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+        return self.whole(34)
 
     @property
     def tags(self) -> Collection[int]:
@@ -57,6 +56,11 @@ class Message:
     def get(self, tag: int, default: str = "") -> str:
         """Value of the first field with a tag."""
         return self._first.get(tag, default)
+
+    def whole(self, tag: int, default: int = -1) -> int:
+        """Value of a field as a whole number from 0 on; `default` where it is none."""
+        text = self._first.get(tag, "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else default
 
     def says(self, tag: int) -> bool:
         """Whether a flag is Y."""

@@ -11,8 +11,10 @@ from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.venues.fix.protocol import validate as v
-from tercel.venues.fix.protocol.codec import Decoder, Garbled, decode, encode
-from tercel.venues.fix.protocol.message import Fields, Message, utc_ns, utc_text
+from tercel.venues.fix.protocol.admission import dated_wrong, fault_of, misplaced, refusal
+from tercel.venues.fix.protocol.codec import Decoder, Garbled
+from tercel.venues.fix.protocol.message import Fields, Message
+from tercel.venues.fix.protocol.outbox import Outbox
 from tercel.venues.fix.protocol.settings import Happening, Outcome, SessionEvent, SessionSettings
 from tercel.venues.fix.protocol.store import Commit, MemoryStore, Numbers, SessionStore
 
@@ -67,17 +69,14 @@ class FixSession:
         self._rules = settings.rules
         self._state = _State.DOWN
         self._decoder = Decoder(self._rules.data_fields)
-        self._kept = self._store.load()
-        self._next_out, self._next_in, self._since_ns = self._kept.next_out, self._kept.next_in, self._kept.since_ns
+        self._box = Outbox(settings, self._store)
+        self._load()
         self._queue: dict[int, Message] = {}
         self._answered: set[int] = set()
         self._gap: _Gap | None = None
         self._heartbeat_ns = settings.heartbeat_s * _S
-        self._now = self._sent_ns = self._heard_ns = self._waits_ns = self._tested_ns = 0
-        self._asked_reset = False
+        self._now = self._heard_ns = self._waits_ns = self._tested_ns = 0
         self._result = Outcome()
-        self._out: list[bytes] = []
-        self._sent: list[tuple[int, bytes]] = []
         self._was_reset = False
 
     # -- what the owner calls -----------------------------------------------------------------------------------------
@@ -94,7 +93,7 @@ class FixSession:
     @property
     def numbers(self) -> Numbers:
         """Where the session stands."""
-        return Numbers(self._next_out, self._next_in, self._since_ns)
+        return Numbers(self._box.next, self._next_in, self._since_ns)
 
     def connect(self, now_ns: int) -> Outcome:
         """There is a connection: an initiator logs on, an acceptor waits for it.
@@ -106,9 +105,8 @@ class FixSession:
         """
         if self.connected:
             raise VenueError("a session without a connection", "a second one", "close the first one")
-        self._now = now_ns
-        self._kept = kept = self._store.load()
-        self._next_out, self._next_in, self._since_ns = kept.next_out, kept.next_in, kept.since_ns
+        self._stale = True
+        self._at(now_ns)
         self._decoder = Decoder(self._rules.data_fields)
         self._queue, self._answered, self._gap = {}, set(), None
         self._heartbeat_ns, self._tested_ns = self.settings.heartbeat_s * _S, 0
@@ -117,14 +115,13 @@ class FixSession:
         if self.settings.initiates:
             if "logon" in self.settings.reset:
                 self._restart()
-            self._asked_reset = "logon" in self.settings.reset
-            self._log_on(self._asked_reset)
+            self._log_on("logon" in self.settings.reset)
             self._state = _State.ASKED
         return self._finish()
 
     def receive(self, data: bytes, now_ns: int) -> Outcome:
         """Bytes came, in whatever pieces."""
-        self._now = now_ns
+        self._at(now_ns)
         for found in self._decoder.feed(data) if self.connected else ():
             if isinstance(found, Garbled):
                 self._tell(Happening.GARBLED, found.why)
@@ -156,22 +153,23 @@ class FixSession:
             For a message that the dictionary does not have so, and for one that may not be sent late while nobody is
             logged on: nothing was numbered then.
         """
-        self._now = now_ns
+        self._at(now_ns)
         rule = self._rules.messages.get(kind)
         if rule is None or rule.admin:
             raise VenueError("a message of the application that the dictionary has", f"35={kind}", "name another type")
         if not self.up and kind in self.settings.never_repeated:
             raise VenueError("a session that is logged on", f"none, for 35={kind} that may not wait", "log on first")
-        fault = v.check(Message(self.settings.begin, self._headed(kind, fields, self._next_out)), self._rules)
+        headed = self._box.headed(kind, fields)
+        fault = v.check(Message(self.settings.begin, headed), self._rules)
         if fault is not None:
             received = f"35={kind} with field {fault.tag}: {fault.text}"
             raise VenueError("a message that the dictionary allows", received, "mend the message or the dictionary")
-        self._emit(kind, fields, quiet=not self.up, app=True)
+        self._box.emit_kept(headed, quiet=not self.up)
         return self._finish()
 
     def on_time(self, now_ns: int) -> Outcome:
         """Time passed: heartbeats, test requests, and the end of waiting."""
-        self._now = now_ns
+        self._at(now_ns)
         waited = now_ns - self._waits_ns >= self.settings.answer_s * _S
         if self._state in (_State.WAITS, _State.ASKED) and waited:
             self._refuse("no logon came in time")
@@ -183,56 +181,39 @@ class FixSession:
 
     def log_out(self, now_ns: int, text: str = "") -> Outcome:
         """Begin to log out; the connection is closed when the other side has answered, or has not in time."""
-        self._now = now_ns
+        self._at(now_ns)
         if self._state is _State.UP:
             self._leave(text)
         elif self.connected:
             self._refuse(text or "closed before the logon")
         return self._finish()
 
-    def restart(self, now_ns: int) -> Outcome:
-        """Agree with the other side, while logged on, that both sequence numbers begin at 1 again."""
-        self._now = now_ns
-        if self.up:
-            self._restart()
-            self._asked_reset = True
-            self._log_on(reset=True)
-        return self._finish()
-
     def disconnect(self, now_ns: int) -> Outcome:
         """The connection is gone."""
-        self._now = now_ns
+        self._at(now_ns)
         if self.connected:
             self._end("the connection is gone")
         return self._finish()
 
     # -- what goes out ------------------------------------------------------------------------------------------------
-    def _headed(self, kind: str, fields: Fields, number: int, sent: str = "") -> list[tuple[int, str]]:
-        names = (49, self.settings.sender), (56, self.settings.target)
-        sent = sent or utc_text(self._now, self.settings.digits)
-        return [(35, kind), *names, (34, str(number)), (52, sent), *self.settings.header, *fields]
+    def _at(self, now_ns: int) -> None:
+        self._now = self._box.now_ns = now_ns
+        if self._stale:
+            self._load()
 
-    def _emit(self, kind: str, fields: Fields, quiet: bool = False, app: bool = False) -> None:
-        """Number a message and send it; a quiet one is only kept."""
-        raw = encode(self.settings.begin, self._headed(kind, fields, self._next_out), self._rules.data_fields)
-        if app:
-            self._sent.append((self._next_out, raw))
-        self._next_out += 1
-        if not quiet:
-            self._write(raw)
-
-    def _write(self, raw: bytes) -> None:
-        self._out.append(raw)
-        self._sent_ns = self._now
+    def _load(self) -> None:
+        self._kept, self._stale = self._store.load(), False
+        kept = self._kept
+        self._box.next, self._next_in, self._since_ns = kept.next_out, kept.next_in, kept.since_ns
 
     def _log_on(self, reset: bool) -> None:
         fields = [(98, "0"), (108, str(self._heartbeat_ns // _S))]
         fields += [(141, "Y")] if reset else []
         if self.settings.next_expected:
-            fields.append((789, str(self._next_in + (self._state is _State.ASKED))))
+            fields.append((789, str(self._next_in)))
         if self.settings.logon_fields is not None:
-            fields += self.settings.logon_fields(utc_text(self._now, self.settings.digits), self._next_out)
-        self._emit("A", fields)
+            fields += self.settings.logon_fields(self._box.now_text, self._box.next)
+        self._box.emit("A", fields)
 
     def _reject(self, message: Message, fault: v.Fault) -> None:
         routes = [(back, message.get(tag)) for tag, back in _ROUTES if message.get(tag)]
@@ -242,7 +223,7 @@ class FixSession:
         reasons = self._rules.fields.get(373)
         if reasons is not None and (not reasons.values or str(fault.reason) in reasons.values):
             fields.append((373, str(fault.reason)))
-        self._emit("3", [*fields, (58, fault.text)])
+        self._box.emit("3", [*fields, (58, fault.text)])
         self._tell(Happening.REJECTED, fault.text, message)
 
     def _tell(self, what: Happening, text: str = "", message: Message | None = None) -> None:
@@ -250,13 +231,13 @@ class FixSession:
 
     def _leave(self, text: str = "") -> None:
         if self._state is not _State.LEAVING:
-            self._emit("5", [(58, text)] if text else [])
+            self._box.emit("5", [(58, text)] if text else [])
             self._state, self._waits_ns = _State.LEAVING, self._now
 
     def _refuse(self, text: str, say: bool = False) -> None:
         """A logon that comes to nothing. Who is not known is told nothing."""
         if say:
-            self._emit("5", [(58, text)])
+            self._box.emit("5", [(58, text)])
         self._tell(Happening.REFUSED, text)
         self._end(text)
 
@@ -266,31 +247,30 @@ class FixSession:
         self._result.close = True
         if logged_on:
             self._tell(Happening.DOWN, text)
-        if "disconnect" in self.settings.reset:
+        if "disconnect" in self.settings.reset and (logged_on or self.settings.initiates):
             self._restart()
 
     def _restart(self) -> None:
-        self._next_out = self._next_in = 1
+        self._box.restart()
+        self._next_in = 1
         self._since_ns = self._now
         self._queue, self._answered, self._gap = {}, set(), None
-        self._sent, self._was_reset = [], True
+        self._was_reset = True
         self._tell(Happening.RESET)
 
     def _finish(self) -> Outcome:
         """Make what happened last, then hand it out."""
         result, self._result = self._result, Outcome()
-        out, self._out = b"".join(self._out), []
-        sent, self._sent = tuple(self._sent), []
+        result.out, sent = self._box.take()
         reset, self._was_reset = self._was_reset, False
         numbers = self.numbers
         if sent or reset or result.messages or numbers != self._kept:
             try:
                 self._store.commit(Commit(numbers, sent, tuple(result.messages), reset))
             except BaseException:
-                self._state = _State.DOWN  # the next connection begins where the store stands
+                self._state, self._stale = _State.DOWN, True  # what follows begins where the store stands
                 raise
             self._kept = numbers
-        result.out = out
         return result
 
     # -- what comes in ------------------------------------------------------------------------------------------------
@@ -309,8 +289,8 @@ class FixSession:
         elif kind == "5":
             self._their_logout(message)
         else:
-            if kind == "2" and number != self._next_in and v.check(message, self._rules, True) is None:
-                self._repeat(message)  # it is answered at once: two sides that both miss messages would wait for ever
+            if kind == "2" and number != self._next_in and fault_of(message, self.settings) is None:
+                self._repeat(message)  # at once: two sides that both miss messages would wait for each other
                 self._answered.add(number)
             if number == self._next_in:
                 self._process(message)
@@ -322,95 +302,78 @@ class FixSession:
 
     def _trusted(self, message: Message) -> bool:
         """Whether a message is from where and when it should be; the other side is sent away otherwise."""
-        settings, fault = self.settings, None
-        if message.begin != settings.begin:
-            self._leave(f"BeginString must be {settings.begin}")
+        if message.begin != self.settings.begin:
+            self._leave(f"BeginString must be {self.settings.begin}")
             return False
-        names = message.get(49, settings.target) or settings.target, message.get(56, settings.sender) or settings.sender
-        if names != (settings.target, settings.sender):
-            fault = v.Fault(v.COMP_ID_PROBLEM)
-        elif self._out_of_time(message):
-            fault = v.Fault(v.SENDING_TIME_PROBLEM)
-        if fault is None:
-            return True
-        if self._state is _State.UP:
+        fault = misplaced(message, self.settings, self._now)
+        if fault is not None and self.up:
             self._reject(message, fault)
             self._next_in += message.number == self._next_in
             self._leave()
-        return False
-
-    def _out_of_time(self, message: Message) -> bool:
-        sent_ns = utc_ns(message.get(52))
-        return sent_ns is not None and abs(self._now - sent_ns) > self.settings.accuracy_s * _S
+        return fault is None
 
     def _first(self, message: Message) -> None:
         """The logon, or what came in its place."""
-        settings, number, asked = self.settings, message.number, self._state is _State.ASKED
-        if message.begin != settings.begin or (message.get(49), message.get(56)) != (settings.target, settings.sender):
-            self._refuse("BeginString, SenderCompID or TargetCompID is not this session's")
-        elif asked and message.kind in ("5", "3"):
-            self._next_in += number == self._next_in
+        asked, why = self._state is _State.ASKED, refusal(message, self.settings, self._now)
+        if why and asked and message.kind in ("5", "3"):
+            self._next_in += message.number == self._next_in
             self._refuse(f"the other side says: {message.get(58) or 'nothing'}")
-        elif message.kind != "A":
-            self._refuse("the first message is no Logon")
-        elif self._out_of_time(message) or (fault := v.check(message, self._rules, settings.user_tags)) is not None:
-            self._refuse("SendingTime is out of range" if self._out_of_time(message) else str(fault))
-        elif message.get(98, "0") != "0" or message.get(108).startswith("-"):
-            self._refuse("encryption, or a negative HeartBtInt")
-        elif not asked and settings.admit is not None and (why := settings.admit(message)):
+        elif why:
+            self._refuse(why)
+        elif not asked and self.settings.admit is not None and (why := self.settings.admit(message)):
             self._refuse(why, say=True)
         else:
             self._logged_on(message, asked)
 
     def _logged_on(self, message: Message, asked: bool) -> None:
         reset, number = message.says(141), message.number
-        if asked and reset and not self._asked_reset and (self._next_out, self._next_in) != (2, 1):
+        if asked and reset and (self._box.next, self._next_in) != (2, 1):
             return self._refuse("the other side has reset its sequence numbers, and was not asked to", say=True)
         if not asked and (reset or "logon" in self.settings.reset):
             self._restart()
         if number < self._next_in or (reset and number != 1):
             text = f"MsgSeqNum is too low: {self._next_in} is expected, {number} came"
             return self._refuse(text if not reset else "MsgSeqNum must be 1 where ResetSeqNumFlag is Y", say=True)
-        wanted = int(message.get(789, "0")) if self.settings.next_expected else 0
-        if wanted > self._next_out:
-            text = f"NextExpectedMsgSeqNum is too high: {self._next_out} is next, {wanted} is expected"
+        wanted = message.whole(789, 0) if self.settings.next_expected else 0
+        if wanted > self._box.next:
+            text = f"NextExpectedMsgSeqNum is too high: {self._box.next} is next, {wanted} is expected"
             return self._refuse(text, say=True)
-        early, last = number > self._next_in, self._next_out - 1
+        early, last = number > self._next_in, self._box.next - 1
         self._next_in += not early
         if not asked:
-            self._heartbeat_ns = int(message.get(108)) * _S
+            self._heartbeat_ns = message.whole(108) * _S
             self._log_on(reset)
-        self._state, self._asked_reset = _State.UP, False
+        self._state = _State.UP
         self._tell(Happening.UP)
         if 0 < wanted <= last:
-            self._send_again(wanted, last)
+            self._again(wanted, last)
         if early:
             self._queue[number] = message
             self._miss(number - 1, ask=not (wanted and self.settings.next_expected))
         return None
 
     def _begin_again(self, message: Message) -> None:
-        """Both sides begin at 1 while logged on: our own wish is confirmed, or the other side's is."""
-        if not self._asked_reset:
-            self._restart()
-            self._heartbeat_ns = max(0, int(message.get(108, "0") or 0)) * _S
-            self._next_in = 2
-            self._log_on(reset=True)
-        self._next_in, self._asked_reset = 2, False
+        """The other side has both begin at 1, while logged on."""
+        fault = fault_of(message, self.settings)
+        if fault is not None:
+            return self._reject(message, fault)
+        self._restart()
+        self._heartbeat_ns = message.whole(108, 0) * _S
+        self._next_in = 2
+        return self._log_on(reset=True)
 
     def _their_logout(self, message: Message) -> None:
         """It is answered even when messages are missing: the next logon shows the gap."""
         self._next_in += message.number == self._next_in
         if self._state is not _State.LEAVING:
-            self._emit("5", [])
+            self._box.emit("5", [])
         self._end(message.get(58) or "the other side logged out")
         if "logout" in self.settings.reset:
             self._restart()
 
     def _move(self, message: Message) -> None:
         """SequenceReset in reset mode: the next number is told, whatever the message's own is."""
-        fault = v.check(message, self._rules, self.settings.user_tags)
-        new = int(message.get(36)) if fault is None else 0
+        fault, new = fault_of(message, self.settings), message.whole(36)
         if fault is not None or new < self._next_in:
             self._reject(message, fault or v.Fault(v.INCORRECT_VALUE))
         else:
@@ -419,34 +382,21 @@ class FixSession:
 
     def _late(self, message: Message) -> None:
         """A number that was taken: a repetition is dropped, anything else means that the two sides disagree."""
-        if message.kind == "2":
-            return
-        if not message.says(43):
-            self._emit("5", [(58, f"MsgSeqNum is too low: {self._next_in} is expected, {message.number} came")])
+        if message.kind == "2" or not self.up:
+            self._answered.discard(message.number)
+        elif not message.says(43):
+            self._box.emit("5", [(58, f"MsgSeqNum is too low: {self._next_in} is expected, {message.number} came")])
             self._end("MsgSeqNum is too low")
-        elif fault := self._dated_wrong(message):
+        elif fault := dated_wrong(message):
             self._reject(message, fault)
             if fault.reason == v.SENDING_TIME_PROBLEM:
                 self._leave()
 
-    @staticmethod
-    def _dated_wrong(message: Message) -> v.Fault | None:
-        """What is wrong with the OrigSendingTime of a repetition."""
-        first, again = utc_ns(message.get(122)), utc_ns(message.get(52))
-        if 122 not in message:
-            return None if message.kind == "4" else v.Fault(v.MISSING_TAG, 122)
-        return v.Fault(v.SENDING_TIME_PROBLEM) if first and again and first > again else None
-
     def _process(self, message: Message) -> None:
         """The message that is next."""
-        kind, fault = message.kind, v.check(message, self._rules, self.settings.user_tags)
-        if fault is None and message.says(43):
-            fault = self._dated_wrong(message)
-        known = kind in self._rules.messages or kind in self._rules.other_types
-        if fault is None and not known:
-            fault = v.Fault(v.INVALID_TYPE)
+        kind, fault = message.kind, fault_of(message, self.settings)
         if fault is None and kind == "4":
-            if (new := int(message.get(36))) > self._next_in:
+            if (new := message.whole(36)) > self._next_in:
                 self._next_in = new
                 return
             fault = v.Fault(v.INCORRECT_VALUE, 36)
@@ -456,7 +406,7 @@ class FixSession:
             if fault.reason == v.SENDING_TIME_PROBLEM:
                 self._leave()
         elif kind == "1":
-            self._emit("0", [(112, message.get(112))])
+            self._box.emit("0", [(112, message.get(112))])
         elif kind == "2":
             if message.number not in self._answered:
                 self._repeat(message)
@@ -472,7 +422,7 @@ class FixSession:
             self._result.messages.append(message)
             return
         fields = [(45, str(message.number)), (372, kind), (380, "3"), (58, "this message type is not supported")]
-        self._emit("j", fields, app=True)
+        self._box.emit_kept(self._box.headed("j", fields))
         self._tell(Happening.REJECTED, f"35={kind} is not supported", message)
 
     # -- gaps ---------------------------------------------------------------------------------------------------------
@@ -490,9 +440,9 @@ class FixSession:
         if self.settings.on_gap == "logout":
             self._leave(f"messages {self._next_in} to {last} are missing")
             return
-        self._gap = _Gap(self._next_in, last, self._next_out, self._now)
+        self._gap = _Gap(self._next_in, last, self._box.next, self._now)
         if ask:
-            self._emit("2", [(7, str(self._next_in)), (16, "0")])
+            self._box.emit("2", [(7, str(self._next_in)), (16, "0")])
 
     def _drain(self) -> None:
         """Take the messages that were held and are next now."""
@@ -508,31 +458,12 @@ class FixSession:
             self._miss(min(self._queue) - 1)
 
     def _repeat(self, request: Message) -> None:
-        first, last = max(int(request.get(7)), 1), int(request.get(16))
-        self._send_again(first, self._next_out - 1 if not 0 < last < self._next_out else last)
+        first, last = max(request.whole(7), 1), request.whole(16)
+        self._again(first, self._box.next - 1 if not 0 < last < self._box.next else last)
 
-    def _send_again(self, first: int, last: int) -> None:
-        """Messages of the application once more, marked; gaps where there were none, or where they would be stale."""
-        kept = dict(self._store.sent(first, last)) | {n: raw for n, raw in self._sent if first <= n <= last}
-        for number, raw in sorted(kept.items()):
-            old = decode(raw, self._rules.data_fields)
-            if old.kind in self.settings.never_repeated:
-                self._tell(Happening.NOT_REPEATED, f"35={old.kind}, {number}", old)
-                continue
-            self._fill(first, number)
-            dropped = {34, 35, 43, 49, 52, 56, 122, *(tag for tag, _ in self.settings.header)}
-            rest = [(tag, value) for tag, value in old.fields if tag not in dropped]
-            fields = self._headed(old.kind, [(43, "Y"), (122, old.get(52)), *rest], number)
-            self._write(encode(self.settings.begin, fields, self._rules.data_fields))
-            first = number + 1
-        self._fill(first, last + 1)
-
-    def _fill(self, first: int, new: int) -> None:
-        """Tell that there is nothing from one number up to another."""
-        if first < new:
-            dup = (43, "Y"), (122, utc_text(self._now, self.settings.digits))
-            fields = self._headed("4", [*dup, (123, "Y"), (36, str(new))], first)
-            self._write(encode(self.settings.begin, fields, self._rules.data_fields))
+    def _again(self, first: int, last: int) -> None:
+        for number, message in self._box.again(first, last):
+            self._tell(Happening.NOT_REPEATED, f"35={message.kind}, {number}", message)
 
     # -- time ---------------------------------------------------------------------------------------------------------
     def _beat(self) -> None:
@@ -540,10 +471,10 @@ class FixSession:
         if interval and self._tested_ns and now - self._tested_ns >= interval:
             return self._end("no answer to a TestRequest")
         if interval and not self._tested_ns and now - self._heard_ns >= _QUIET * interval:
-            self._emit("1", [(112, _TEST_ID)])
+            self._box.emit("1", [(112, _TEST_ID)])
             self._tested_ns = now
-        elif interval and now - self._sent_ns >= interval:
-            self._emit("0", [])
+        elif interval and now - self._box.sent_ns >= interval:
+            self._box.emit("0", [])
         if gap is not None and now - gap.since_ns >= self.settings.answer_s * _S:
             if gap.times >= _MOST_REQUESTS:
                 return self._leave(f"messages {self._next_in} to {gap.last} never came")

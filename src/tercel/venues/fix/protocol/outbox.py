@@ -1,0 +1,106 @@
+"""What leaves a session: it is numbered, dated, kept where it may be asked for again, and repeated when it is."""
+
+from tercel.venues.fix.protocol.codec import decode, encode
+from tercel.venues.fix.protocol.message import Fields, Message, utc_text
+from tercel.venues.fix.protocol.settings import SessionSettings
+from tercel.venues.fix.protocol.store import SessionStore
+
+
+class Outbox:
+    """The way out of one session.
+
+    Parameters
+    ----------
+    settings : SessionSettings
+    store : SessionStore
+        Where messages are that were sent before; this class reads it alone.
+
+    >>> from tercel.venues.fix.protocol.store import MemoryStore
+    >>> box = Outbox(SessionSettings("DESK", "VENUE"), MemoryStore())
+    >>> box.emit("0", [])
+    >>> decode(box.take()[0]).number, box.next
+    (1, 2)
+    """
+
+    def __init__(self, settings: SessionSettings, store: SessionStore) -> None:
+        self._settings, self._store = settings, store
+        self._data_fields = settings.rules.data_fields
+        self.next = 1
+        """MsgSeqNum of the next message."""
+        self.now_ns = 0
+        """The time that messages are dated with, ns since 1970; the session moves it."""
+        self.sent_ns = 0
+        """When something last left."""
+        self._out: list[bytes] = []
+        self._kept: list[tuple[int, bytes]] = []
+
+    @property
+    def now_text(self) -> str:
+        """SendingTime."""
+        return utc_text(self.now_ns, self._settings.digits)
+
+    def headed(self, kind: str, fields: Fields, number: int = 0) -> list[tuple[int, str]]:
+        """Fields of a message with its header; without a number, the next one."""
+        names = (49, self._settings.sender), (56, self._settings.target)
+        number = number or self.next
+        return [(35, kind), *names, (34, str(number)), (52, self.now_text), *self._settings.header, *fields]
+
+    def emit(self, kind: str, fields: Fields) -> None:
+        """Send a message of the session itself, under the next number."""
+        self._write(self.headed(kind, fields))
+        self.next += 1
+
+    def emit_kept(self, headed: Fields, quiet: bool = False) -> None:
+        """Send an application message with its header, and keep it; a quiet one is only kept."""
+        raw = encode(self._settings.begin, headed, self._data_fields)
+        self._kept.append((self.next, raw))
+        self.next += 1
+        if not quiet:
+            self._out.append(raw)
+            self.sent_ns = self.now_ns
+
+    def _write(self, headed: Fields) -> None:
+        self._out.append(encode(self._settings.begin, headed, self._data_fields))
+        self.sent_ns = self.now_ns
+
+    def again(self, first: int, last: int) -> list[tuple[int, Message]]:
+        """Send messages of the application once more, marked, and fill gaps where there were none or stale ones.
+
+        Parameters
+        ----------
+        first, last : int
+
+        Returns
+        -------
+        list of (number, message)
+            Those that were not repeated, for their type never is.
+        """
+        stale = []
+        kept = dict(self._store.sent(first, last)) | {n: raw for n, raw in self._kept if first <= n <= last}
+        dropped = {34, 35, 43, 49, 52, 56, 122, *(tag for tag, _ in self._settings.header)}
+        for number, raw in sorted(kept.items()):
+            old = decode(raw, self._data_fields)
+            if old.kind in self._settings.never_repeated:
+                stale.append((number, old))
+                continue
+            self._fill(first, number)
+            rest = [(tag, value) for tag, value in old.fields if tag not in dropped]
+            self._write(self.headed(old.kind, [(43, "Y"), (122, old.get(52)), *rest], number))
+            first = number + 1
+        self._fill(first, last + 1)
+        return stale
+
+    def _fill(self, first: int, new: int) -> None:
+        """Tell that there is nothing from one number up to another."""
+        if first < new:
+            self._write(self.headed("4", [(43, "Y"), (122, self.now_text), (123, "Y"), (36, str(new))], first))
+
+    def restart(self) -> None:
+        """Begin at 1 again, and forget what was kept."""
+        self.next, self._kept = 1, []
+
+    def take(self) -> tuple[bytes, tuple[tuple[int, bytes], ...]]:
+        """What is to be written to the connection, and what is to be kept."""
+        out, kept = b"".join(self._out), tuple(self._kept)
+        self._out, self._kept = [], []
+        return out, kept
