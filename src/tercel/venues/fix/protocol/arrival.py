@@ -1,11 +1,14 @@
 """A connection that came in: which session it is, and that no session is connected twice."""
 
 from collections.abc import Mapping
+from typing import Final
 
-from tercel.venues.fix.protocol.codec import MOST_BYTES, Decoder, Garbled
+from tercel.venues.fix.protocol.codec import Decoder, Garbled
 from tercel.venues.fix.protocol.session import FixSession
 from tercel.venues.fix.protocol.settings import Happening, Outcome, SessionEvent
 
+MOST_BYTES: Final = 1 << 14
+"""Longest Logon, and whatever comes in its place."""
 SessionName = tuple[str, str, str]
 """BeginString, SenderCompID and TargetCompID of what the session sends."""
 

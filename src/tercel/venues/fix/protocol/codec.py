@@ -87,13 +87,17 @@ def encode(begin: str, fields: Fields, data_fields: Mapping[int, int] = DATA_FIE
     Raises
     ------
     VenueError
-        For a value with SOH in it that is no data field of that length: it would smuggle a field in.
+        For a value with SOH in it that is no data field of that length: it would smuggle a field in; and for one that
+        is no text.
 
     >>> encode("FIX.4.4", [(35, "0"), (34, "2")])
     b'8=FIX.4.4\\x019=10\\x0135=0\\x0134=2\\x0110=166\\x01'
     """
     text = "".join([f"{tag}={value}\x01" for tag, value in fields])
-    body = text.encode("utf-8", "surrogateescape")
+    try:
+        body = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise VenueError("values that are text", "one with half a character in it", "take it out") from None
     if text.count(SOH) != len(fields):
         _refuse_smuggled(fields, data_fields)
     whole = b"8=%b\x019=%d\x01%b" % (begin.encode("ascii"), len(body), body)
@@ -200,6 +204,8 @@ class Decoder:
         if not (tail[:3] == b"10=" and tail[6] == 1 and buffer[end - 1] == 1 and tail[3:6].isdigit()):
             sum_at = buffer.find(b"\x0110=", end - 1)
             stop = buffer.find(b"\x01", sum_at + 1) + 1 if sum_at >= 0 else 0
+            if not stop and len(buffer) - end > self._most:
+                stop = at + len(_START)
             if stop:
                 found.append(Garbled(buffer[at:stop], "BodyLength does not point at CheckSum"))
             return stop

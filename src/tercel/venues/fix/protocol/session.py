@@ -19,7 +19,6 @@ from tercel.venues.fix.protocol.settings import Happening, Outcome, SessionEvent
 from tercel.venues.fix.protocol.store import Commit, MemoryStore, Numbers, SessionStore
 
 _S: Final = 1_000_000_000
-_TEST_ID: Final = "TEST"
 _QUIET: Final = 1.2
 """A side is asked whether it is there after so many heartbeat intervals of silence."""
 _MOST_REQUESTS: Final = 3
@@ -70,12 +69,12 @@ class FixSession:
         self._state = _State.DOWN
         self._decoder = Decoder(self._rules.data_fields)
         self._box = Outbox(settings, self._store)
+        self._now = self._since_ns = self._heard_ns = self._waits_ns = self._tested_ns = self._until_ns = 0
         self._load()
         self._queue: dict[int, Message] = {}
         self._answered: set[int] = set()
         self._gap: _Gap | None = None
         self._heartbeat_ns = settings.heartbeat_s * _S
-        self._now = self._heard_ns = self._waits_ns = self._tested_ns = 0
         self._result = Outcome()
         self._was_reset = False
 
@@ -96,7 +95,7 @@ class FixSession:
         return Numbers(self._box.next, self._next_in, self._since_ns)
 
     def connect(self, now_ns: int) -> Outcome:
-        """There is a connection: an initiator logs on, an acceptor waits for it.
+        """There is a connection: an initiator logs on, an acceptor waits for it. Out of session times it is refused.
 
         Raises
         ------
@@ -111,6 +110,9 @@ class FixSession:
         self._queue, self._answered, self._gap = {}, set(), None
         self._heartbeat_ns, self._tested_ns = self.settings.heartbeat_s * _S, 0
         self._heard_ns = self._waits_ns = now_ns
+        if not self._opened():
+            self._refuse("the session is closed at this time")
+            return self._finish()
         self._state = _State.WAITS
         if self.settings.initiates:
             if "logon" in self.settings.reset:
@@ -175,6 +177,8 @@ class FixSession:
             self._refuse("no logon came in time")
         elif self._state is _State.LEAVING and waited:
             self._end("no answer to our logout")
+        elif self._state is _State.UP and self._until_ns and now_ns >= self._until_ns:
+            self._leave("the session is over for now")
         elif self._state is _State.UP:
             self._beat()
         return self._finish()
@@ -195,6 +199,18 @@ class FixSession:
             self._end("the connection is gone")
         return self._finish()
 
+    def _opened(self) -> bool:
+        """Whether this is a time for the session; the first connection of its window begins at 1."""
+        window = self.settings.times.window(self._now) if self.settings.times else (0, 0)
+        if window is None:
+            return False
+        self._until_ns = window[1]
+        if self._since_ns < max(window[0], 1):
+            if window[0] and (self._box.next, self._next_in) != (1, 1):
+                self._restart()
+            self._since_ns = self._now
+        return True
+
     # -- what goes out ------------------------------------------------------------------------------------------------
     def _at(self, now_ns: int) -> None:
         self._now = self._box.now_ns = now_ns
@@ -202,8 +218,7 @@ class FixSession:
             self._load()
 
     def _load(self) -> None:
-        self._kept, self._stale = self._store.load(), False
-        kept = self._kept
+        self._kept, self._stale = (kept := self._store.load()), False
         self._box.next, self._next_in, self._since_ns = kept.next_out, kept.next_in, kept.since_ns
 
     def _log_on(self, reset: bool) -> None:
@@ -349,7 +364,7 @@ class FixSession:
             self._again(wanted, last)
         if early:
             self._queue[number] = message
-            self._miss(number - 1, ask=not (wanted and self.settings.next_expected))
+            self._miss(number - 1, ask=not wanted)
         return None
 
     def _begin_again(self, message: Message) -> None:
@@ -438,11 +453,11 @@ class FixSession:
     def _miss(self, last: int, ask: bool = True) -> None:
         self._tell(Happening.GAP, f"{self._next_in} to {last}")
         if self.settings.on_gap == "logout":
-            self._leave(f"messages {self._next_in} to {last} are missing")
-            return
+            return self._leave(f"messages {self._next_in} to {last} are missing")
         self._gap = _Gap(self._next_in, last, self._box.next, self._now)
         if ask:
             self._box.emit("2", [(7, str(self._next_in)), (16, "0")])
+        return None
 
     def _drain(self) -> None:
         """Take the messages that were held and are next now."""
@@ -452,8 +467,7 @@ class FixSession:
             self._gap.since_ns = self._now
             if self._next_in > self._gap.last:
                 self._gap = None
-        for number in [one for one in self._queue if one < self._next_in]:
-            del self._queue[number]
+        self._queue = {number: one for number, one in self._queue.items() if number >= self._next_in}
         if self._gap is None and self._queue and self._state is _State.UP:
             self._miss(min(self._queue) - 1)
 
@@ -471,7 +485,7 @@ class FixSession:
         if interval and self._tested_ns and now - self._tested_ns >= interval:
             return self._end("no answer to a TestRequest")
         if interval and not self._tested_ns and now - self._heard_ns >= _QUIET * interval:
-            self._box.emit("1", [(112, _TEST_ID)])
+            self._box.emit("1", [(112, "TEST")])
             self._tested_ns = now
         elif interval and now - self._box.sent_ns >= interval:
             self._box.emit("0", [])

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from tercel.core.errors import ConfigError
 from tercel.venues.fix.protocol.dictionary import Dictionary, standard
 from tercel.venues.fix.protocol.message import Fields, Message
+from tercel.venues.fix.protocol.schedule import SessionTimes
 
 NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})
 """Messages that put orders into a market: when they are asked for again they are stale, and a gap is filled instead."""
@@ -54,6 +55,8 @@ class SessionSettings:
         Decimal digits of a second in SendingTime.
     user_tags : bool
         Whether tags from 5000 on that the dictionary does not know may come in.
+    times : SessionTimes, optional
+        When the session is open; it is logged out at its end, and its numbers begin at 1 with its start.
     most_queued : int
         How many messages that came too early are held.
 
@@ -79,6 +82,7 @@ class SessionSettings:
     answer_s: float = 10.0
     digits: int = 3
     user_tags: bool = False
+    times: SessionTimes | None = None
     most_queued: int = 10_000
 
     def __post_init__(self) -> None:
