@@ -1,5 +1,7 @@
 """The cases of a session's certification (S01 to S30), with the other side written by hand."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +12,11 @@ from tercel.venues.fix.protocol.arrival import Arrival, named
 from tercel.venues.fix.protocol.codec import encode
 from tercel.venues.fix.protocol.dictionary import standard
 from tercel.venues.fix.protocol.message import utc_text
+from tercel.venues.fix.protocol.quickfix_xml import read_xml
 from tercel.venues.fix.protocol.session import FixSession
 from tercel.venues.fix.protocol.settings import Happening, SessionSettings
 from tercel.venues.fix.protocol.store import MemoryStore
+from tercel.venues.fix.protocol.validate import check
 
 EACH = [(begin, initiates) for begin in ("FIX.4.2", "FIX.4.4") for initiates in (False, True)]
 each = pytest.mark.parametrize(("begin", "initiates"), EACH)
@@ -487,6 +491,63 @@ def test_what_the_dictionary_does_not_have_is_not_sent(kind: str, body: list[tup
 def test_settings_that_make_no_sense(words: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         SessionSettings(**{"sender": "A", "target": "B", "dictionary": standard("FIX.4.4"), **words})  # type: ignore[arg-type]
+
+
+def test_messages_sent_together_are_one_commit_or_none() -> None:
+    script = Script()
+    commits = []
+    script.side.store.commit = commits.append  # type: ignore[method-assign]
+    session = script.side.session
+    sent = script.side.take(session.send_all([("8", report(name)) for name in "abc"], script.now))
+    assert [one.number for one in sent] == [2, 3, 4]
+    assert [[number for number, _ in one.sent] for one in commits] == [[2, 3, 4]]
+    with pytest.raises(VenueError, match="35=8 with field 37"):
+        session.send_all([("8", report("d")), ("8", report("e")[1:])], script.now)
+    assert session.numbers.next_out == 5
+    assert len(commits) == 1
+
+
+def test_market_data_is_not_kept() -> None:
+    script = Script()
+    script.side.take(script.side.session.send("W", [(55, "X"), (268, "0")], script.now))
+    assert list(script.side.store.sent(1, 9)) == []
+    assert kinds(script.say("2", (7, "1"), (16, "0"))) == ["4"]
+
+
+def test_what_was_refused_is_in_the_commit_with_all_that_was_in_it() -> None:
+    script = Script()
+    commits = []
+    script.side.store.commit = commits.append  # type: ignore[method-assign]
+    raw = script.wire("D", *order("a"), (44, "x"))
+    script.side.take(script.side.session.receive(b"8=FIXgarbage\x01\x01" + raw, script.now))
+    events = commits[0].events
+    assert [one.what for one in events] == [Happening.GARBLED, Happening.GARBLED, Happening.REJECTED]
+    assert b"".join(one.raw for one in events) == b"8=FIXgarbage\x01\x01"
+    assert events[2].message.get(11) == "a"
+
+
+def test_a_session_by_a_venues_dictionary(shared_peers: Path) -> None:
+    """It has neither ResendRequest nor SequenceReset: a gap means logout."""
+    rules = read_xml(shared_peers / "binance" / "spot-fix-oe.xml")
+    signed = [(95, "4"), (96, "a\x01b="), (553, "key"), (25035, "1")]
+    script = Script(
+        False,
+        initiates=True,
+        dictionary=rules,
+        header=((25000, "5000"),),
+        logon_fields=lambda at, number: signed,
+        reset=frozenset({"logon"}),
+        on_gap="logout",
+        digits=6,
+    )
+    assert check(script.sent[0], rules) is None
+    assert script.sent[0].get(96) == "a\x01b="
+    script.say("A", (98, "0"), (108, "30"), (141, "Y"))
+    body = [(11, "a"), (38, "1"), (40, "1"), (54, "1"), (55, "BTCUSDT")]
+    sent = script.side.take(script.side.session.send("D", body, script.now))
+    assert sent[0].get(25000) == "5000"
+    assert kinds(script.say("2", (7, "1"), (16, "0"))) == ["3"]
+    assert kinds(script.say("0", number=9)) == ["5"]
 
 
 def test_a_second_connection_of_a_session_is_an_error() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.venues.fix.protocol.message import Message
@@ -169,6 +169,7 @@ class Dictionary:
         return message.entries(counter, block.tags) if block else []
 
 
+_SHIPPED: Final = {"FIX.4.2": "fix42.toml", "FIX.4.4": "fix44.toml"}
 _TOKEN: Final = re.compile(r"(@?\w+)(!?)(\(?)|(\))(!?)")
 
 
@@ -181,10 +182,9 @@ def standard(version: str) -> Dictionary:
     UnknownNameError
         For another version.
     """
-    names = {"FIX.4.2": "fix42.toml", "FIX.4.4": "fix44.toml"}
-    if version not in names:
-        raise UnknownNameError(f"one of {', '.join(names)}", version, "name one of them, or load a dictionary")
-    return read_toml((files(__package__) / names[version]).read_text(encoding="utf-8"), names[version])
+    if version not in _SHIPPED:
+        raise UnknownNameError(f"one of {', '.join(_SHIPPED)}", version, "name one of them, or load a dictionary")
+    return read_toml((files(__package__) / _SHIPPED[version]).read_text(encoding="utf-8"), _SHIPPED[version])
 
 
 def read_toml(text: str, name: str) -> Dictionary:
@@ -200,9 +200,20 @@ def read_toml(text: str, name: str) -> Dictionary:
     ------
     ConfigError
         When something in it is not as it must be.
+
+    >>> own = read_toml('''
+    ... base = "FIX.4.4"
+    ... fields = "20001 ExactNs int"
+    ... [components]
+    ... Entry = "+ 20001"
+    ... [messages]
+    ... U2 = "SteppedTo app 20001!"
+    ... ''', "own.toml")
+    >>> own.messages["U2"].block.required, 20001 in own.messages["W"].block.members[268].members
+    ((20001,), True)
     """
     try:
-        found = tomllib.loads(text)
+        found = _on_base(tomllib.loads(text))
         fields = dict(_field(line) for line in found["fields"].strip().split("\n"))
         components: Mapping[str, str] = found.get("components", {})
         messages = {}
@@ -226,6 +237,20 @@ def read_toml(text: str, name: str) -> Dictionary:
     if used - fields.keys():
         raise ConfigError("members that are among the fields", f"{sorted(used - fields.keys())} in {name}", "add them")
     return made
+
+
+def _on_base(found: dict[str, Any]) -> dict[str, Any]:
+    """One that names a standard's as its base has all of that; what begins with + is added to it."""
+    if "base" not in found:
+        return found
+    base = tomllib.loads((files(__package__) / _SHIPPED[found["base"]]).read_text(encoding="utf-8"))
+
+    def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        plus = {key: f"{old.get(key, '')} {text[1:]}" for key, text in new.items() if str(text).startswith("+")}
+        return {**old, **new, **plus}
+
+    parts = {part: joined(base.get(part, {}), found.get(part, {})) for part in ("components", "messages")}
+    return {**joined(base, found), **parts, "fields": base["fields"] + found.get("fields", "").lstrip("\n")}
 
 
 def _field(line: str) -> tuple[int, FieldRule]:

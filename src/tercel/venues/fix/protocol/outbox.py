@@ -1,5 +1,7 @@
 """What leaves a session: it is numbered, dated, kept where it may be asked for again, and repeated when it is."""
 
+from collections.abc import Sequence
+
 from tercel.venues.fix.protocol.codec import decode, encode
 from tercel.venues.fix.protocol.message import Fields, Message, utc_text
 from tercel.venues.fix.protocol.settings import SessionSettings
@@ -50,13 +52,15 @@ class Outbox:
         self._write(self.headed(kind, fields))
         self.next += 1
 
-    def emit_kept(self, headed: Fields, quiet: bool = False) -> None:
-        """Send an application message with its header, and keep it; a quiet one is only kept."""
-        raw = encode(self._settings.begin, headed, self._data_fields)
-        self._kept.append((self.next, raw))
-        self.next += 1
+    def emit_kept(self, messages: Sequence[Fields], quiet: bool = False) -> None:
+        """Send application messages with their headers, and keep them; quiet ones are only kept."""
+        raws = [encode(self._settings.begin, headed, self._data_fields) for headed in messages]
+        for number, (headed, raw) in enumerate(zip(messages, raws, strict=True), self.next):
+            if headed[0][1] not in self._settings.not_kept:
+                self._kept.append((number, raw))
+        self.next += len(raws)
         if not quiet:
-            self._out.append(raw)
+            self._out += raws
             self.sent_ns = self.now_ns
 
     def _write(self, headed: Fields) -> None:

@@ -6,6 +6,7 @@ It opens no socket and reads no clock. Whoever runs it calls :meth:`FixSession.c
 Source: FIX 4.4 and 4.2, volume 2, "Session Protocol"; FIX session test cases 1 to 20.
 """
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
@@ -22,8 +23,6 @@ _S: Final = 1_000_000_000
 _QUIET: Final = 1.2
 """A side is asked whether it is there after so many heartbeat intervals of silence."""
 _MOST_REQUESTS: Final = 3
-_ROUTES: Final = ((115, 128), (116, 129), (144, 145), (128, 115), (129, 116), (145, 144))
-"""Who a message was sent for, and who its answer goes to."""
 
 
 class _State(Enum):
@@ -126,7 +125,7 @@ class FixSession:
         self._at(now_ns)
         for found in self._decoder.feed(data) if self.connected else ():
             if isinstance(found, Garbled):
-                self._tell(Happening.GARBLED, found.why)
+                self._tell(Happening.GARBLED, found.why, raw=found.raw)
                 if self._state is _State.WAITS:
                     self._refuse("the first message is garbled")
             else:
@@ -138,13 +137,15 @@ class FixSession:
         return self._finish()
 
     def send(self, kind: str, fields: Fields, now_ns: int) -> Outcome:
-        """Send an application message; while no one is logged on it is numbered, kept, and sent when asked for again.
+        """Send one application message; see :meth:`send_all`."""
+        return self.send_all([(kind, fields)], now_ns)
+
+    def send_all(self, messages: Iterable[tuple[str, Fields]], now_ns: int) -> Outcome:
+        """Send application messages. While no one is logged on they are numbered, kept, and sent when asked for again.
 
         Parameters
         ----------
-        kind : str
-            MsgType.
-        fields : sequence of (tag, value)
+        messages : iterable of (MsgType, fields)
             Further fields of the header first, then the body.
         now_ns : int
             ns since 1970.
@@ -153,20 +154,24 @@ class FixSession:
         ------
         VenueError
             For a message that the dictionary does not have so, and for one that may not be sent late while nobody is
-            logged on: nothing was numbered then.
+            logged on. Nothing of all was numbered then.
         """
         self._at(now_ns)
-        rule = self._rules.messages.get(kind)
-        if rule is None or rule.admin:
-            raise VenueError("a message of the application that the dictionary has", f"35={kind}", "name another type")
-        if not self.up and kind in self.settings.never_repeated:
-            raise VenueError("a session that is logged on", f"none, for 35={kind} that may not wait", "log on first")
-        headed = self._box.headed(kind, fields)
-        fault = v.check(Message(self.settings.begin, headed), self._rules)
-        if fault is not None:
-            received = f"35={kind} with field {fault.tag}: {fault.text}"
-            raise VenueError("a message that the dictionary allows", received, "mend the message or the dictionary")
-        self._box.emit_kept(headed, quiet=not self.up)
+        ready: list[Fields] = []
+        for kind, fields in messages:
+            rule = self._rules.messages.get(kind)
+            if rule is None or rule.admin:
+                raise VenueError("an application message that the dictionary has", f"35={kind}", "name another type")
+            if not self.up and kind in self.settings.never_repeated:
+                raise VenueError(
+                    "a session that is logged on", f"none, for 35={kind} that may not wait", "log on first"
+                )
+            headed = self._box.headed(kind, fields, self._box.next + len(ready))
+            if (fault := v.check(Message(self.settings.begin, headed), self._rules)) is not None:
+                received = f"35={kind} with field {fault.tag}: {fault.text}"
+                raise VenueError("a message that the dictionary allows", received, "mend the message or the dictionary")
+            ready.append(headed)
+        self._box.emit_kept(ready, quiet=not self.up)
         return self._finish()
 
     def on_time(self, now_ns: int) -> Outcome:
@@ -231,18 +236,11 @@ class FixSession:
         self._box.emit("A", fields)
 
     def _reject(self, message: Message, fault: v.Fault) -> None:
-        routes = [(back, message.get(tag)) for tag, back in _ROUTES if message.get(tag)]
-        fields = [*routes, (45, str(max(message.number, 0)))]
-        fields += [] if fault.tag is None else [(371, str(fault.tag))]
-        fields.append((372, message.kind))
-        reasons = self._rules.fields.get(373)
-        if reasons is not None and (not reasons.values or str(fault.reason) in reasons.values):
-            fields.append((373, str(fault.reason)))
-        self._box.emit("3", [*fields, (58, fault.text)])
+        self._box.emit("3", v.reject(message, fault, self._rules))
         self._tell(Happening.REJECTED, fault.text, message)
 
-    def _tell(self, what: Happening, text: str = "", message: Message | None = None) -> None:
-        self._result.events.append(SessionEvent(what, text, message))
+    def _tell(self, what: Happening, text: str = "", message: Message | None = None, raw: bytes = b"") -> None:
+        self._result.events.append(SessionEvent(what, text, message, raw))
 
     def _leave(self, text: str = "") -> None:
         if self._state is not _State.LEAVING:
@@ -281,7 +279,7 @@ class FixSession:
         numbers = self.numbers
         if sent or reset or result.messages or numbers != self._kept:
             try:
-                self._store.commit(Commit(numbers, sent, tuple(result.messages), reset))
+                self._store.commit(Commit(numbers, sent, tuple(result.messages), tuple(result.events), reset))
             except BaseException:
                 self._state, self._stale = _State.DOWN, True  # what follows begins where the store stands
                 raise
@@ -437,7 +435,7 @@ class FixSession:
             self._result.messages.append(message)
             return
         fields = [(45, str(message.number)), (372, kind), (380, "3"), (58, "this message type is not supported")]
-        self._box.emit_kept(self._box.headed("j", fields))
+        self._box.emit_kept([self._box.headed("j", fields)])
         self._tell(Happening.REJECTED, f"35={kind} is not supported", message)
 
     # -- gaps ---------------------------------------------------------------------------------------------------------

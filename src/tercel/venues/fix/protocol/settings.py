@@ -13,6 +13,9 @@ from tercel.venues.fix.protocol.schedule import SessionTimes
 NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})
 """Messages that put orders into a market: when they are asked for again they are stale, and a gap is filled instead."""
 
+NOT_KEPT: Final = frozenset({"W", "X"})
+"""Market data: there is much of it, and another one says more."""
+
 
 @dataclass(frozen=True)
 class SessionSettings:
@@ -41,6 +44,8 @@ class SessionSettings:
         MsgTypes that the application takes; others are answered with a BusinessMessageReject. Default: all.
     never_repeated : set of str
         MsgTypes that are never sent again; a ResendRequest for them is answered by filling the gap.
+    not_kept : set of str
+        MsgTypes that are not even kept: who asks for them again has missed them.
     reset : set of {"logon", "logout", "disconnect"}
         When both sequence numbers begin at 1 again.
     next_expected : bool
@@ -75,6 +80,7 @@ class SessionSettings:
     admit: Callable[[Message], str] | None = None
     takes: frozenset[str] | None = None
     never_repeated: frozenset[str] = NEVER_REPEATED
+    not_kept: frozenset[str] = NOT_KEPT
     reset: frozenset[Literal["logon", "logout", "disconnect"]] = frozenset()
     next_expected: bool = False
     on_gap: Literal["request", "logout"] = "request"
@@ -132,11 +138,14 @@ class SessionEvent:
     what : Happening
     text : str
     message : Message, optional
+    raw : bytes
+        What was garbled.
     """
 
     what: Happening
     text: str = ""
     message: Message | None = None
+    raw: bytes = field(default=b"", repr=False)
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """What a session must not forget: its two sequence numbers, and what it sent.
 
-One call to the session makes one :class:`Commit`, with the numbers, the messages sent and the messages that came in:
-one durable write covers them all. The session hands out bytes and messages after the store has taken the commit,
-never before.
+One call to the session makes one :class:`Commit`, with the numbers, the messages sent, those that came in, and what
+else happened: one durable write covers them all. The session hands out bytes and messages after the store has taken the
+commit, never before.
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tercel.venues.fix.protocol.message import Message
+from tercel.venues.fix.protocol.settings import SessionEvent
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Commit:
         and a logon may have a password in it.
     received : tuple of Message
         What the application is about to be given.
+    events : tuple of SessionEvent
+        What else happened, rejected messages among it.
     reset : bool
         Forget all that was sent before.
     """
@@ -49,6 +52,7 @@ class Commit:
     numbers: Numbers
     sent: tuple[tuple[int, bytes], ...] = ()
     received: tuple[Message, ...] = ()
+    events: tuple[SessionEvent, ...] = ()
     reset: bool = False
 
 

@@ -43,6 +43,9 @@ REASONS: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 
+_ROUTES: Final = ((115, 128), (116, 129), (144, 145), (128, 115), (129, 116), (145, 144))
+"""Who a message was sent for, and who its answer goes to."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -63,6 +66,24 @@ class Fault:
     def text(self) -> str:
         """The reason in words."""
         return REASONS[self.reason]
+
+
+def reject(message: Message, fault: Fault, dictionary: Dictionary) -> Fields:
+    """Body of the Reject (35=3) of a message, back to whom it was sent for.
+
+    >>> from tercel.venues.fix.protocol.dictionary import standard
+    >>> order = Message("FIX.4.4", [(35, "D"), (34, "7"), (115, "FUND")])
+    >>> reject(order, Fault(MISSING_TAG, 11), standard("FIX.4.4"))[:-1]
+    [(128, 'FUND'), (45, '7'), (371, '11'), (372, 'D'), (373, '1')]
+    """
+    fields = [(back, message.get(tag)) for tag, back in _ROUTES if message.get(tag)]
+    fields.append((45, str(max(message.number, 0))))
+    fields += [] if fault.tag is None else [(371, str(fault.tag))]
+    fields.append((372, message.kind))
+    reasons = dictionary.fields.get(373)
+    if reasons is not None and not reasons.fault(str(fault.reason)):
+        fields.append((373, str(fault.reason)))
+    return [*fields, (58, fault.text)]
 
 
 class _FoundError(Exception):
