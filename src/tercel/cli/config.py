@@ -19,6 +19,7 @@ from tercel.report.terminal import hand_over, json_text, say
 config_app = typer.Typer(name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True)
 KINDS: Final = {
     "desk": ("a desk", "trading.desk.config:DeskConfig", "trading.desk.running:check_file"),
+    "gate": ("a gate", "gate.config:GateConfig", "gate.config:read_config"),
     "limits": ("hard limits", "limits.file:schema", "limits.file:read"),
     "agent": ("a training", "learning.agent.config:AgentConfig", "learning.agent.config:read_config"),
     "signals": ("signals", "signals.runs.config:SignalsConfig", "signals.runs.config:read_config"),

@@ -34,6 +34,7 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import OrderMessage, entry_denied, entry_in, entry_out
 from tercel.trading.ledger import Ledger
 from tercel.trading.order import DISTURBS, SEVERITY, Notice
+from tercel.trading.parents import ParentOrder
 
 
 class Denied(Protocol):
@@ -192,6 +193,19 @@ class OrderGateway:
             crashpoints.at("gateway.journaled")
             self._send(outcome)
         return outcome
+
+    def announce(self, parent: ParentOrder) -> None:
+        """Tell a gate before the venue of a parent order, or of its other lots.
+
+        Raises
+        ------
+        VenueError
+            The way is down; it is told again when it is up.
+        """
+        if (tell := getattr(self.venue, "announce", None)) is not None:
+            order = parent.order
+            with self.lock:
+                tell(parent.id, order.instrument, order.agent, order.side, parent.lots)
 
     def _parent_of(self, message: Command | OrderMessage) -> str:
         names = [getattr(message, "cl_ord_id", ""), getattr(message, "orig", "")]

@@ -21,6 +21,8 @@ from typing import Any, Final
 
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.locks import locked
+from tercel.core.ports import Journal
+from tercel.trading.journal import kinds
 
 LATCH: Final = "kill.json"
 """Its file in a desk's folder."""
@@ -197,3 +199,22 @@ def _keep(path: Path) -> None:
         number += 1
     if path.exists():
         aside.write_bytes(path.read_bytes() if os.access(path, os.R_OK) else b"")
+
+
+def check_latch(journal: Journal, latch: Path) -> None:
+    """A latch that was taken away re-arms nobody.
+
+    Raises
+    ------
+    ConfigError
+        When the journal ends with somebody killed and there is no latch.
+    """
+    killed: dict[str, None] = {}
+    for _, entry in journal.read(0, (kinds.KILL, kinds.REARM)):
+        if entry.kind == kinds.KILL:
+            killed[entry.agent] = None
+        else:
+            killed.pop(entry.agent, None)
+    if killed and not latch.exists():
+        remedy = f"re-arm them with a reason: tercel rearm --desk {latch.parent} --reason TEXT"
+        raise ConfigError(f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy)

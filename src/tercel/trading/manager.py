@@ -5,6 +5,7 @@ executor whose orders' fate was unknown for a while by a new one that goes on wi
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
@@ -12,7 +13,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.errors import JournalError, OrderError, TapeError
+from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import Command, MarketRows, VenueEvent
 from tercel.core.ports import Entry
@@ -138,8 +139,19 @@ class ParentOrderManager:
         if strategy is not None:
             self._given[request.id] = strategy
         parent = self.gateway.ledger.parents.must(request.id)
+        self._announce(parent)
         self.work(parent)
         return parent
+
+    def _announce(self, parent: ParentOrder) -> None:
+        with suppress(VenueError):  # the way is down: `announce_all` when it is up
+            self.gateway.announce(parent)
+
+    def announce_all(self) -> None:
+        """Tell a gate before the venue of every parent that is not over."""
+        for parent in list(self.gateway.ledger.parents):
+            if not parent.over:
+                self._announce(parent)
 
     def _killed(self, agent: str) -> str | None:
         """Why an agent is killed, asked of the latch now; None where it is not."""
@@ -244,6 +256,7 @@ class ParentOrderManager:
         if lots is not None:
             with self.gateway.lock:
                 self.gateway.limits.amend(id_, lots)
+            self._announce(self.gateway.ledger.parents.must(id_))
         executor = self.executors.get(id_)
         if executor is None or executor.off:
             return

@@ -123,6 +123,7 @@ def reconcile(
     name: Callable[[], str],
     before: dict[str, ChildOrder] | None = None,
     on_step: Callable[[], Any] = lambda: None,
+    accounts: Sequence[str] = (),
 ) -> list[RecoveryLine]:
     """Bring every order that is not over to the end that the venue gives it.
 
@@ -135,6 +136,8 @@ def reconcile(
         Orders not over, as they stood before they became UNKNOWN; by default as they stand.
     on_step : callable
         Called between two questions.
+    accounts : sequence of str
+        Whose orders are fenced off beside those of the ledger.
 
     Returns
     -------
@@ -154,7 +157,8 @@ def reconcile(
         raise VenueError(wanted, received, "give the desk a folder of its own with --desk")
     before = {order.root: order for order in orders.live()} if before is None else before
     booked = {(fill.account, fill.exec_id) for fill in orders.fills}
-    accounts = sorted({order.account for order in orders} | {parent.order.agent for parent in gateway.ledger.parents})
+    known = {order.account for order in orders} | {parent.order.agent for parent in gateway.ledger.parents}
+    accounts = sorted(known | {*accounts})
     crashpoints.at("recovery.begun")
     resend(gateway, accounts)
     crashpoints.at("recovery.resent")

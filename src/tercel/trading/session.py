@@ -9,10 +9,11 @@ work are then paused until somebody resumes them, or go on at once with `resume`
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError
+from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError, VenueError
 from tercel.core.names import offer
 from tercel.core.orders import LinkStatus, Listing, MarketRows, Unread, VenueEvent
 from tercel.core.ports import Entry, Journal, Venue
@@ -122,6 +123,7 @@ class Session:
         self.accept, self.guide = manager.accept, manager.guide
         self.pause, self.resume, self.cancel, self.amend = manager.pause, manager.resume, manager.cancel, manager.amend
         self._look()
+        manager.announce_all()
         self._go_on()
         self._watch: Watch | None = None
         if terms.watch_s > 0:
@@ -184,7 +186,8 @@ class Session:
         shape: dict[str, Any] = {}
         for name in ("width", "feed_levels"):  # a simulated exchange knows how deep its book is
             if (answer := getattr(self.venue, name, None)) is not None:
-                shape[name] = answer(listing.instrument)
+                with suppress(VenueError):
+                    shape[name] = answer(listing.instrument)
         return Follower(listing, **shape)
 
     def _touch(self, instrument: str) -> tuple[int | None, int | None]:
@@ -272,6 +275,8 @@ class Session:
 
     def _link(self, status: LinkStatus) -> None:
         self.gateway.shut = None if status.up else Refusal("LINK_DOWN", status.text or "the way to the venue is down")
+        if status.up:
+            self.manager.announce_all()
         for executor in () if status.up else self.manager:
             self.manager.take_off(executor, "the way to the venue was down")
 

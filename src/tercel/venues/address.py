@@ -1,4 +1,4 @@
-"""From an address to a venue: `wire://host:port` and `fix://[COMPID@]host:port`."""
+"""From an address to a venue: `wire://host:port`, `fix://[COMPID@]host:port` and `gate:PATH`, a gate before one."""
 
 import time
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from tercel.core.ports import Venue
 SCHEMES = ("wire", "fix")
 TRADER = "TRADER"
 SIMULATED = "simulated"
+GATE = "gate:"
 
 
 def address(where: str) -> tuple[str, str, str, int]:
@@ -21,15 +22,16 @@ def address(where: str) -> tuple[str, str, str, int]:
     ConfigError
         For what is no address.
     """
+    if where.startswith(GATE) and len(where) > len(GATE):
+        return "gate", "", where.removeprefix(GATE), 0
     try:
         parts = urlsplit(where)
         host, port = parts.hostname, parts.port
     except ValueError:
         host = port = None
     if host is None or port is None or parts.scheme not in SCHEMES:
-        raise ConfigError(
-            "simulated, wire://host:port or fix://[COMPID@]host:port", repr(where), "see `tercel venue serve --help`"
-        )
+        ways = "simulated, wire://host:port, fix://[COMPID@]host:port or gate:PATH"
+        raise ConfigError(ways, repr(where), "see `tercel venue serve --help` and `tercel gate --help`")
     return parts.scheme, parts.username or "", host, port
 
 
@@ -59,10 +61,10 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None) -> V
         Nobody answers there, or the logon is refused.
     """
     scheme, user, host, port = address(where)
-    if scheme == "wire":
+    if scheme in ("wire", "gate"):
         from tercel.venues.wire import RemoteVenue
 
-        return RemoteVenue(host, port, list(accounts))
+        return RemoteVenue(f"unix:{host}" if scheme == "gate" else host, port, list(accounts))
     from tercel.venues.fix.client import FixVenue, holds_session
 
     reset = store is not None and not holds_session(store)

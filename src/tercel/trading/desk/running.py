@@ -10,20 +10,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from tercel.core.errors import ConfigError, JournalError
-from tercel.core.ports import Clock, Journal, Venue
+from tercel.core.errors import JournalError
+from tercel.core.ports import Clock, Venue
 from tercel.report.terminal import say
 from tercel.trading.alerts import AlertSender, check_webhook
 from tercel.trading.desk.build import Opened, Workbench, check, open_desk
 from tercel.trading.desk.config import DeskConfig, read_config
 from tercel.trading.desk.loop import DeskLoop
 from tercel.trading.desk.planted import planted
-from tercel.trading.journal import kinds
 from tercel.trading.journal.database import keep_elsewhere
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
-from tercel.trading.kill import LATCH, KillLatch
+from tercel.trading.kill import LATCH, KillLatch, check_latch
 from tercel.trading.session import Session, SessionTerms
 from tercel.trading.tca.recorder import TcaRecorder
 from tercel.venues.address import SIMULATED, address, connect, mark_of
@@ -164,25 +163,6 @@ def _compile(config: DeskConfig, bench: Workbench) -> None:
     instruments = config.instrument[:1]
     short = config.model_copy(update={"desk": section, "instrument": instruments})
     open_desk(short, MemoryJournal(chained=False), config.desk.seed, bench).desk.run()
-
-
-def check_latch(journal: Journal, latch: Path) -> None:
-    """A latch that was taken away re-arms nobody.
-
-    Raises
-    ------
-    ConfigError
-        When the journal ends with somebody killed and there is no latch.
-    """
-    killed: dict[str, None] = {}
-    for _, entry in journal.read(0, (kinds.KILL, kinds.REARM)):
-        if entry.kind == kinds.KILL:
-            killed[entry.agent] = None
-        else:
-            killed.pop(entry.agent, None)
-    if killed and not latch.exists():
-        remedy = f"re-arm them with a reason: tercel rearm --desk {latch.parent} --reason TEXT"
-        raise ConfigError(f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy)
 
 
 def _venue(config: DeskConfig, bench: Workbench, folder: Path, clock: Clock) -> Venue:

@@ -1,6 +1,7 @@
-"""An exchange in another process, as a venue."""
+"""A venue in another process: an exchange, or a gate in front of one."""
 
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -13,7 +14,10 @@ CHUNK = 1 << 18
 
 
 class RemoteVenue:
-    """A :class:`~tercel.venues.wire.server.WireServer` seen from a client.
+    """A :class:`~tercel.venues.wire.hub.Hub` seen from a client.
+
+    A gate cancels the orders of whoever is silent: it is sent a beat while this side waits, and none while its caller
+    does something else than wait or send.
 
     Parameters
     ----------
@@ -46,6 +50,7 @@ class RemoteVenue:
         self._where = host, port, timeout_s
         self._accounts, self._cancels = list(accounts), cancel_on_disconnect
         self._subscribed: list[str] = []
+        self._beat_s, self._sent_s = 0.0, 0.0
         self._socket: socket.socket | None = None
         self._events: list[VenueEvent] = []
         self.now_ns = 0
@@ -59,14 +64,17 @@ class RemoteVenue:
         self._frames: list[tuple[int, bytes]] = []
         self._ask({"do": "login", "accounts": self._accounts, "cancel_on_disconnect": self._cancels})
         hello = self._wait_for("hello")
+        self._beat_s = float(hello.get("beat_s", 0.0))
+        self._limited(self._beat_s)
         self.name, self.stepped = str(hello["name"]), hello["stepped"] is True
         self.now_ns = int(hello["now"])
         self._listings: list[Listing] = [
-            frames.message_of(frames.fields_of(self._frame()[1]), commands=False) for _ in range(int(hello["listings"]))
+            frames.message_of(self._frame()[1], commands=False) for _ in range(int(hello["listings"]))
         ]
         names = [listing.instrument for listing in self._listings]
-        self._widths = dict(zip(names, hello["widths"], strict=True))
-        self._levels = dict(zip(names, hello["feed_levels"], strict=True))
+        self._shapes: dict[str, dict[str, int]] = {
+            name: dict(zip(names, hello[name], strict=True)) for name in ("width", "feed_levels") if name in hello
+        }
 
     def reconnect(self) -> None:
         """Come back after the link went down: the same accounts, the same market data, beginning with snapshots.
@@ -100,6 +108,10 @@ class RemoteVenue:
             raise VenueError("a link to the exchange", "none", "reconnect()")
         return self._socket
 
+    def _limited(self, beat_s: float) -> None:
+        """Let reads return as often as a beat is due."""
+        self._link().settimeout(min(beat_s or self._where[2], self._where[2]))
+
     def _lost(self, why: str) -> VenueError:
         self.close()
         return VenueError("a link to the exchange", why, "reconnect()")
@@ -113,38 +125,52 @@ class RemoteVenue:
             link.sendall(data)
         except OSError as error:
             raise self._lost(error.strerror or str(error)) from None
+        self._sent_s = time.monotonic()
 
     def _frame(self) -> tuple[int, bytes]:
         """The next frame; waits for it."""
+        until = time.monotonic() + self._where[2]
         while not self._frames:
-            link = self._link()
-            try:
-                data = link.recv(CHUNK)
-            except TimeoutError:
-                raise self._lost(f"no answer within {self._where[2]:g} s") from None
-            except OSError as error:
-                raise self._lost(error.strerror or str(error)) from None
-            if not data:
-                raise self._lost("the exchange closed it")
-            self._frames = self._reader.feed(data)
+            self._read()
+            if not self._frames and time.monotonic() > until:
+                raise self._lost(f"no answer within {self._where[2]:g} s")
         return self._frames.pop(0)
+
+    def _read(self, flags: int = 0) -> None:
+        """Frames that come within a beat."""
+        if self._beat_s and time.monotonic() - self._sent_s >= self._beat_s:
+            self._ask({"do": "beat"})
+        try:
+            data = self._link().recv(CHUNK, flags)
+        except (TimeoutError, BlockingIOError):
+            return
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from None
+        if not data:
+            raise self._lost("the other side closed it")
+        self._frames += self._reader.feed(data)
 
     def _wait_for(self, answer: str) -> dict[str, Any]:
         """Read until an answer; events on the way are stored."""
         while True:
-            kind, body = self._frame()
-            if kind == frames.ROWS:
-                self._events.append(frames.rows_of(body))
-                continue
+            fields = self._take(*self._frame())
+            if fields.get("said") == answer:
+                return fields
+
+    def _take(self, kind: int, body: bytes) -> frames.Fields:
+        """A frame: events are stored, an answer is given back ({}: it was none)."""
+        if kind == frames.ROWS:
+            self._events.append(frames.rows_of(body))
+        elif kind == frames.MESSAGE:
+            self._events.append(frames.message_of(body, commands=False))
+        else:
             fields = frames.fields_of(body)
             if fields.get("said") == "error":
                 raise VenueError(*(str(part) for part in fields["parts"]))
             if fields.get("said") == "now":
                 self.now_ns = int(fields["now"])
-            if fields.get("said") == answer:
-                return fields
-            if "is" in fields:
-                self._events.append(frames.message_of(fields, commands=False))
+            return fields
+        return {}
 
     # -- the venue ----------------------------------------------------------------------------------------------------
 
@@ -154,11 +180,17 @@ class RemoteVenue:
 
     def width(self, instrument: str) -> int:
         """Prices of the ring of an instrument's book at the exchange."""
-        return int(self._widths[instrument])
+        return self._shape("width", instrument)
 
     def feed_levels(self, instrument: str) -> int:
         """Levels that the feed behind an instrument shows; 0: all of them."""
-        return int(self._levels[instrument])
+        return self._shape("feed_levels", instrument)
+
+    def _shape(self, name: str, instrument: str) -> int:
+        try:
+            return int(self._shapes[name][instrument])
+        except KeyError:
+            raise VenueError(f"a venue that tells a book's {name}", f"none for {instrument}", "choose one") from None
 
     def subscribe(self, instrument: str) -> None:
         """Ask for market data: a snapshot comes with the next step, then every change.
@@ -168,10 +200,9 @@ class RemoteVenue:
         UnknownNameError, VenueError
             Not listed; the link is down.
         """
-        if instrument not in self._widths:
-            raise UnknownNameError(
-                "an instrument that is listed", f"{instrument!r}", f"use one of {', '.join(self._widths)}"
-            )
+        names = [listing.instrument for listing in self._listings]
+        if instrument not in names:
+            raise UnknownNameError("an instrument that is listed", f"{instrument!r}", f"use one of {', '.join(names)}")
         self._ask({"do": "subscribe", "instrument": instrument})
         if instrument not in self._subscribed:
             self._subscribed.append(instrument)
@@ -185,6 +216,45 @@ class RemoteVenue:
             The link is down: nothing was sent, or only part of a frame that the exchange will not read.
         """
         self._send(frames.pack_message(command))
+
+    def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
+        """Tell a gate of a parent order, or of its other lots: it lets no more of its children out than these.
+
+        An exchange needs no parents and is told none.
+
+        Raises
+        ------
+        VenueError
+            There is no link.
+        """
+        if not self._beat_s:
+            return
+        about = {"instrument": instrument, "account": account, "side": side, "lots": lots}
+        self._ask({"do": "parent", "id": parent, **about})
+
+    def fileno(self) -> int:
+        """For whoever waits for several things at a time."""
+        return self._link().fileno()
+
+    def poll(self) -> list[VenueEvent]:
+        """What has come, without waiting; a link that broke is an event.
+
+        Raises
+        ------
+        VenueError
+            There is no link.
+        """
+        self._link()
+        try:
+            self._read(socket.MSG_DONTWAIT)
+            while self._frames:
+                self._take(*self._frames.pop(0))
+        except VenueError as error:
+            if self._socket is not None:
+                raise
+            self._events.append(LinkStatus(False, self.now_ns, error.received))
+        events, self._events = self._events, []
+        return events
 
     def step(self, until_ns: int) -> list[VenueEvent]:
         """Let the exchange's time pass up to `until_ns`, or wait until it has; returns early with a report on own
@@ -226,4 +296,4 @@ class RemoteVenue:
         """
         self._ask({"do": "executions", "account": account, "after": after})
         count = int(self._wait_for("executions")["count"])
-        return [frames.message_of(frames.fields_of(self._frame()[1]), commands=False) for _ in range(count)]
+        return [frames.message_of(self._frame()[1], commands=False) for _ in range(count)]

@@ -1,10 +1,14 @@
-"""Frames: four bytes of length, one of kind, then JSON or an array of market-data rows. Nothing in them is executed."""
+"""Frames: four bytes of length, one of kind, then a request as a JSON object, a message as a JSON list, or market-data
+rows as they lie in memory. Nothing in them is executed.
+"""
 
 import dataclasses
 import json
 import socket
 import struct
+from collections.abc import Callable
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +17,7 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 
 JSON: Final = ord("J")
+MESSAGE: Final = ord("M")
 ROWS: Final = ord("R")
 LONGEST: Final = 64 << 20
 """Bytes of a frame; a peer that announces more does not speak this protocol."""
@@ -25,19 +30,30 @@ _EVENTS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (o.Report, o.CancelReject, o.LinkStatus, o.Unread, o.Listing)
 }
 _ENUMS: dict[str, type[StrEnum]] = {"tif": o.Tif, "exec_type": o.ExecType, "status": o.OrdStatus}
+_SENT = {**_COMMANDS, **_EVENTS}
+_NAMES: Final = {kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _SENT.values()}
+_VALUES: Final[dict[type[Any], Callable[[Any], tuple[Any, ...]]]] = {
+    kind: attrgetter(*names) for kind, names in _NAMES.items()
+}
+_text: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 Fields = dict[str, Any]
+Sent = o.Command | o.Report | o.CancelReject | o.LinkStatus | o.Unread | o.Listing
+
+
+def _framed(kind: int, data: bytes) -> bytes:
+    return _HEAD.pack(len(data), kind) + data
 
 
 def pack(body: Fields) -> bytes:
-    """A JSON frame."""
-    data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-    return _HEAD.pack(len(data), JSON) + data
+    """A request, or the answer to one."""
+    return _framed(JSON, _text(body).encode())
 
 
-def pack_message(message: o.Command | o.Report | o.CancelReject | o.LinkStatus | o.Unread | o.Listing) -> bytes:
-    """A frozen message under its class's name."""
-    return pack({"is": type(message).__name__, **dataclasses.asdict(message)})
+def pack_message(message: Sent) -> bytes:
+    """A frozen message: its class's name, then its values."""
+    kind = type(message)
+    return _framed(MESSAGE, _text([kind.__name__, *_VALUES[kind](message)]).encode())
 
 
 def pack_event(event: o.VenueEvent) -> bytes:
@@ -47,11 +63,11 @@ def pack_event(event: o.VenueEvent) -> bytes:
     name = event.instrument.encode()
     rows = np.ascontiguousarray(event.rows, "<i8").tobytes()
     body = _ROWS_HEAD.pack(event.snapshot, len(name)) + name + rows
-    return _HEAD.pack(len(body), ROWS) + body
+    return _framed(ROWS, body)
 
 
-def message_of(body: Fields, *, commands: bool) -> Any:
-    """The message that a JSON frame holds.
+def message_of(body: bytes, *, commands: bool) -> Any:
+    """The message that a frame holds.
 
     Raises
     ------
@@ -59,36 +75,52 @@ def message_of(body: Fields, *, commands: bool) -> Any:
         For another class, missing or foreign fields, values of another type.
     """
     known = _COMMANDS if commands else _EVENTS
-    kind = known.get(str(body.get("is")))
+    values = _json_of(body)
+    kind = known.get(values[0]) if isinstance(values, list) and values and isinstance(values[0], str) else None
     if kind is None:
-        raise _refuse(f"one of {', '.join(known)}", repr(body.get("is")))
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    given = {name: value for name, value in body.items() if name != "is"}
-    if set(given) != set(fields):
-        raise _refuse(f"the fields of {kind.__name__}", f"others: {sorted(set(given) ^ set(fields))}")
-    for name, value in given.items():
-        wanted = fields[name].type
-        if name in _ENUMS:
-            try:
-                given[name] = _ENUMS[name](value)
-            except ValueError:
-                raise _refuse(f"a {name} of {kind.__name__}", repr(value)) from None
-        elif not _fits(value, wanted):
-            raise _refuse(f"{name} of {kind.__name__} as {wanted}", repr(value))
-    return kind(**given)
+        raise _refuse(f"one of {', '.join(known)}", f"{body[:80]!r}")
+    readers = _READERS[kind]
+    if len(values) != len(readers) + 1:
+        raise _refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
+    try:
+        return kind(*[read(value) for read, value in zip(readers, values[1:], strict=True)])
+    except (ValueError, TypeError) as error:
+        raise _refuse(f"the fields of {kind.__name__}", str(error)) from None
 
 
-def _fits(value: Any, wanted: Any) -> bool:
-    """Whether a JSON value is of a field's type."""
-    if wanted is bool:
-        return isinstance(value, bool)
-    if wanted is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if wanted is int:
-        return type(value) is int and abs(value) < 2**63
-    if wanted is str:
-        return isinstance(value, str)
-    return value is None or (type(value) is int and abs(value) < 2**63)  # int | None
+def _text_of(value: Any) -> str:
+    if type(value) is str:
+        return value
+    raise ValueError(f"{value!r} for text")
+
+
+def _whole_of(value: Any) -> int:
+    if type(value) is int and abs(value) < 2**63:
+        return value
+    raise ValueError(f"{value!r} for a whole number")
+
+
+def _number_of(value: Any) -> float:
+    if type(value) in (int, float):
+        return float(value)
+    raise ValueError(f"{value!r} for a number")
+
+
+def _yes_of(value: Any) -> bool:
+    if type(value) is bool:
+        return value
+    raise ValueError(f"{value!r} for true or false")
+
+
+def _some_of(value: Any) -> int | None:
+    return None if value is None else _whole_of(value)
+
+
+_TYPES: Final[dict[Any, Callable[[Any], Any]]] = {str: _text_of, int: _whole_of, float: _number_of, bool: _yes_of}
+_READERS: Final = {
+    kind: tuple(_ENUMS.get(field.name) or _TYPES.get(field.type, _some_of) for field in dataclasses.fields(kind))
+    for kind in _SENT.values()
+}
 
 
 def rows_of(body: bytes) -> o.MarketRows:
@@ -130,7 +162,7 @@ class FrameReader:
         frames = []
         while len(self._buffer) >= _HEAD.size:
             length, kind = _HEAD.unpack_from(self._buffer)
-            if length > LONGEST or kind not in (JSON, ROWS):
+            if length > LONGEST or kind not in (JSON, MESSAGE, ROWS):
                 raise _refuse("frames of this protocol", f"a frame of kind {kind}, {length} bytes")
             if len(self._buffer) < _HEAD.size + length:
                 break
@@ -147,13 +179,17 @@ def fields_of(body: bytes) -> Fields:
     VenueError
         For anything but a JSON object.
     """
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise _refuse("a JSON object", str(error)) from None
+    fields = _json_of(body)
     if not isinstance(fields, dict):
         raise _refuse("a JSON object", type(fields).__name__)
     return fields
+
+
+def _json_of(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _refuse("JSON", str(error)) from None
 
 
 def listen(address: str, port: int) -> socket.socket:

@@ -1,0 +1,80 @@
+"""The file of a gate: where it listens, which venue it holds, whose orders pass, under which limits.
+
+[gate]   venue, accounts, limits, latch, folder, listen, silence_s, heartbeat_s
+"""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tercel.core.toml import read_toml
+from tercel.core.validated import validated
+
+_HELP: Final = "see `docs/howto/gate.md`"
+LISTEN: Final = "gate.sock"
+LONGEST_PATH: Final = 100
+"""Bytes of the path of a socket."""
+
+
+class GateSection(BaseModel):
+    """A gate. Relative paths begin at the file's own folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    venue: str
+    """`wire://host:port`; `fix://[COMPID@]host:port`."""
+    accounts: tuple[str, ...] = Field(min_length=1)
+    """Whose orders pass: the agents of the desks behind it."""
+    limits: str = ""
+    """A limits file; empty: the packaged one."""
+    folder: str = "."
+    """Its journal, its kill latch unless one is named, the numbers of its FIX session."""
+    latch: str = ""
+    """The kill latch of the desk; empty: `kill.json` in its folder."""
+    listen: str = LISTEN
+    """Socket file that sessions connect to: whoever may write to it may trade, so it is its owner's alone."""
+    silence_s: float = Field(default=5.0, gt=0, le=60)
+    """A session that sends nothing for so long is cut off, and its orders are cancelled."""
+    heartbeat_s: float = Field(default=10.0, gt=0)
+    """Between two entries of positions and usage in its journal."""
+
+    @field_validator("accounts")
+    @classmethod
+    def _once(cls, accounts: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(accounts)) != len(accounts) or not all(accounts):
+            raise ValueError(f"names that differ, not {', '.join(accounts)}")
+        return accounts
+
+
+class GateConfig(BaseModel):
+    """A whole file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gate: GateSection
+
+
+def read_config(path: Path) -> GateConfig:
+    """The gate that a file describes.
+
+    Raises
+    ------
+    ConfigError
+        With the file, the key and the nearest known one.
+    """
+    return validated(GateConfig, read_toml(path, _HELP, "a gate's file"), str(path), "a gate")
+
+
+def text_of(config: GateConfig) -> str:
+    """The file of a gate: `read_config` of it gives the same."""
+    lines = []
+    for name, value in config.gate.model_dump().items():
+        shown = repr(value) if isinstance(value, float) else _quoted(value)
+        lines.append(f"{name} = {shown}")
+    return "[gate]\n" + "\n".join(lines) + "\n"
+
+
+def _quoted(value: str | tuple[str, ...]) -> str:
+    return json.dumps(list(value) if isinstance(value, tuple) else value)

@@ -1,0 +1,132 @@
+"""From a gate's file to a gate that is open: journal, venue, limits, latch, recovery."""
+
+import ctypes
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from tercel.core.errors import VenueError
+from tercel.core.ports import Entry
+from tercel.gate.config import LONGEST_PATH, GateConfig
+from tercel.gate.server import Gate
+from tercel.gate.venue import SharedVenue
+from tercel.limits import LimitGate, default_file, read
+from tercel.trading.gateway import OrderGateway
+from tercel.trading.journal import kinds
+from tercel.trading.journal.store import SqlJournal
+from tercel.trading.kill import LATCH, KillLatch, check_latch
+from tercel.trading.recovery import reconcile, refold
+from tercel.venues.address import connect, mark_of
+
+_NOT_DUMPABLE: Final = 4
+"""prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory."""
+
+
+@contextmanager
+def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "") -> Iterator[Gate]:
+    """A gate, listening; orders of an earlier one have been brought to their end.
+
+    Parameters
+    ----------
+    config : GateConfig
+    beside : Path
+        Folder that relative paths of the file begin at.
+    holder : str
+        Who runs it, for people.
+    acknowledge : str
+        Why a damaged journal is gone on with.
+
+    Raises
+    ------
+    TercelError
+        A venue that does not answer, a journal that is held or damaged, limits that do not read.
+    """
+    section = config.gate
+    folder = beside / section.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as closing:
+        journal = SqlJournal(folder, holder, acknowledge)
+        closing.callback(journal.close)
+        latch = KillLatch(beside / section.latch if section.latch else folder / LATCH)
+        check_latch(journal, latch.path)
+        venue = SharedVenue(connect(section.venue, section.accounts, folder / "fix"))
+        closing.callback(venue.close)
+        limits_file = beside / section.limits if section.limits else default_file()
+        limits = LimitGate(read(limits_file), venue.listings(), section.accounts, latch.killed)
+        gateway = OrderGateway(venue, journal, limits, refold(journal, limits))
+        name = _names(gateway, mark_of(section.venue))
+        _begin(gateway, name, holder, section.accounts)
+        listen = _free(beside / section.listen)
+        gate = Gate(
+            gateway,
+            latch,
+            name,
+            section.accounts,
+            listen,
+            silence_s=section.silence_s,
+            heartbeat_s=section.heartbeat_s,
+        )
+        Path(listen).chmod(0o600)
+        closing.callback(gate.close)
+        yield gate
+
+
+def _names(gateway: OrderGateway, mark: str) -> Callable[[], str]:
+    stem, count = f"~g{mark}{gateway.ledger.next_session}", 0
+
+    def name() -> str:
+        nonlocal count
+        count += 1
+        return f"{stem}.{count}"
+
+    return name
+
+
+def _begin(gateway: OrderGateway, name: Callable[[], str], holder: str, accounts: tuple[str, ...]) -> None:
+    before = {order.root: order for order in gateway.ledger.orders.live()}
+    body = {"session": gateway.ledger.next_session, "venue": gateway.venue.name, "holder": holder, "resume": False}
+    gateway.write([Entry(kinds.SESSION, gateway.venue.now_ns, body=body)])
+    reconcile(gateway, name, before, accounts=accounts)
+
+
+def _free(path: Path) -> str:
+    """A socket file that nobody listens at; one that a dead gate left is removed.
+
+    Raises
+    ------
+    VenueError
+        When somebody listens there, or its name is too long for a socket.
+    """
+    where = str(path)
+    if len(os.fsencode(where)) > LONGEST_PATH:
+        raise VenueError(f"a socket file with a path of {LONGEST_PATH} bytes at most", where, "choose a shorter folder")
+    with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+        probe.connect(where)
+        raise VenueError(f"no gate at {where} yet", "one that answers", "stop it, or choose another `listen`")
+    path.unlink(missing_ok=True)
+    return where
+
+
+def hide() -> None:
+    """Let other processes of this user neither trace this one nor read its memory, where the system can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_NOT_DUMPABLE, 0, 0, 0, 0)
+
+
+def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
+    """Let a gate turn until `stop()` is true, then cancel what is open and wait for the venue a little.
+
+    Raises
+    ------
+    JournalError
+    """
+    gate.run(stop)
+    gate.leave()
+    until = time.monotonic() + seconds
+    while gate.open and time.monotonic() < until:
+        gate.turn()

@@ -1,0 +1,386 @@
+"""The gate: sessions on one side, the venue on the other, and nothing between them but limits, a journal and a latch.
+
+    session --frames--> limits, journal --> venue
+    session <--frames-- journal, limits <-- venue
+
+One thread turns; no call in it waits for a session. What leaves is durable before it leaves. A session that is silent
+or gone has its orders cancelled; a second thread (:class:`~tercel.gate.venue.Panic`) cancels what was killed when the
+first stands still.
+"""
+
+import logging
+import selectors
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, VenueError
+from tercel.core.orders import (
+    CancelReject,
+    Command,
+    ExecType,
+    LinkStatus,
+    Listing,
+    MarketRows,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    Unread,
+    VenueEvent,
+)
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.gate.venue import Panic, SharedVenue
+from tercel.gate.withdrawal import Withdrawal
+from tercel.trading.follower import Follower
+from tercel.trading.gateway import Denied, OrderGateway, Refusal
+from tercel.trading.journal import kinds
+from tercel.trading.journal.codec import entry_out, message_of
+from tercel.trading.kill import KillLatch
+from tercel.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
+from tercel.trading.recovery import resend
+from tercel.trading.stopping import AGAIN_NS, Stopper, questions
+from tercel.venues.wire import frames
+from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
+
+_log = logging.getLogger("tercel.gate")
+
+TURN_S: Final = 0.01
+"""A turn waits so long at most: that late is a kill seen."""
+_LONG_TURN_S: Final = 0.1
+HISTORY: Final = 64
+_STEP_NS: Final = 1_000_000
+
+
+class Gate(Hub):
+    """See the module.
+
+    Parameters
+    ----------
+    gateway : OrderGateway
+        Over a :class:`SharedVenue`; folded and reconciled.
+    latch : KillLatch
+        The one that the gateway's limits ask.
+    name : callable
+        Makes a cl_ord_id that was never used.
+    accounts : sequence of str
+        Whose orders pass.
+    listen : str
+        Path of the socket file.
+    silence_s, heartbeat_s : float
+        See `gate.config`.
+
+    Raises
+    ------
+    VenueError
+        When the socket is taken.
+    """
+
+    def __init__(
+        self,
+        gateway: OrderGateway,
+        latch: KillLatch,
+        name: Callable[[], str],
+        accounts: Sequence[str],
+        listen: str,
+        *,
+        silence_s: float,
+        heartbeat_s: float,
+    ) -> None:
+        venue = gateway.venue
+        assert isinstance(venue, SharedVenue)
+        super().__init__(venue, f"unix:{listen}", 0, stepped=bool(getattr(venue, "stepped", False)))
+        self.gateway, self._shared, self._name, self._accounts = gateway, venue, name, tuple(accounts)
+        self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
+        self._stopper, self._withdrawal = Stopper(gateway, latch, name), Withdrawal(gateway, name)
+        self._followers: dict[str, Follower] = {}
+        self._beats, self._count, self._beat_ns, self._asked_ns, self._fd = 0, 0, 0, 0, -1
+        self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
+        self._silent: dict[Client, tuple[int, float]] = {}
+        self._panic = Panic(venue, gateway.ledger.orders, accounts, KillLatch(latch.path).killed, lambda: self._beats)
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Turn until `stop()` is true.
+
+        Raises
+        ------
+        JournalError
+            The journal cannot be written: what was open has been cancelled.
+        """
+        self._panic.start()
+        try:
+            while not stop():
+                self.turn()
+        except JournalError as error:
+            self._give_up(error)
+            raise
+        finally:
+            self._panic.stop(1.0)
+
+    def turn(self, timeout_s: float = TURN_S) -> None:
+        """One turn: what sessions sent, what the venue reports, the latch, who is silent."""
+        self._beats += 1
+        self._watch_venue()
+        self.poll(timeout_s)
+        self._pump()
+        self._stopper.look(self._accounts)
+        self._cut_off()
+        self._look_after()
+
+    def leave(self) -> None:
+        """Nobody watches any more: cancel what is open."""
+        self._withdrawal.begin(self._accounts, "the gate closes")
+
+    @property
+    def path(self) -> str:
+        """The socket file that sessions connect to."""
+        return self.address[0].removeprefix("unix:")
+
+    @property
+    def open(self) -> int:
+        """Orders that the venue has not ended."""
+        return len(self.gateway.ledger.orders.live())
+
+    # -- sessions -----------------------------------------------------------------------------------------------------
+    def on_login(self, client: Client, account: str) -> None:
+        """See :class:`Hub`."""
+        if account not in self._accounts:
+            raise VenueError(f"one of the accounts {', '.join(self._accounts)}", repr(account), "mend `accounts`")
+        self._withdrawal.end(account)
+
+    def hello(self) -> frames.Fields:
+        """See :class:`Hub`."""
+        return {"beat_s": self._silence_s / 4}
+
+    def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
+        """See :class:`Hub`."""
+        outcome = self.gateway.submit(commands)
+        client.waiting += [event for one, why in outcome.denied if (event := self._refusal(one, why)) is not None]
+        if client.waiting:
+            self.hand_out(client)
+
+    def _refusal(self, command: Command, denied: Denied) -> VenueEvent | None:
+        """What a session is told of a command that did not pass."""
+        now, text = self._shared.now_ns, f"the gate: {denied.code}: {denied.text}"
+        if isinstance(command, NewOrder):
+            self._count += 1
+            return Report(
+                exec_id=f"{self._name()}.{self._count}",
+                exec_type=ExecType.REJECTED,
+                status=OrdStatus.REJECTED,
+                cl_ord_id=command.cl_ord_id,
+                orig="",
+                order_id="",
+                account=command.account,
+                instrument=command.instrument,
+                side=command.side,
+                lots=command.lots,
+                price=command.price,
+                last_lots=0,
+                last_price=0,
+                cum=0,
+                leaves=0,
+                ns=now,
+                text=text,
+            )
+        orig = command.orig if isinstance(command, ReplaceOrder) else getattr(command, "orig", "")
+        order = self.gateway.ledger.orders.get(orig)
+        status = order.status if order is not None else OrdStatus.REJECTED
+        return CancelReject(command.cl_ord_id, orig, command.account, status, now, text) if orig else None
+
+    def on_subscribe(self, instrument: str) -> None:
+        """See :class:`Hub`."""
+        if instrument not in self._followers:
+            listing = next((one for one in self._shared.listings() if one.instrument == instrument), None)
+            if listing is None:
+                raise VenueError("an instrument that the venue lists", repr(instrument), "choose another")
+            self._followers[instrument] = self._follower(listing)
+        self._shared.subscribe(instrument)
+
+    def _follower(self, listing: Listing) -> Follower:
+        shape: dict[str, int] = {}
+        for name in ("width", "feed_levels"):
+            with suppress(VenueError, AttributeError):
+                shape[name] = getattr(self._shared, name)(listing.instrument)
+        return Follower(listing, history=HISTORY, **shape)
+
+    def on_step(self, client: Client, until_ns: int) -> None:
+        """See :class:`Hub`."""
+        if all(isinstance(event, MarketRows) for event in client.waiting):
+            self._take_events(self._shared.step(until_ns))
+        self.hand_out(client)
+
+    def on_executions(self, account: str, after: str) -> list[Report]:
+        """Every trade of an account, bust and correction in the gate's own journal."""
+        found, seen = [], not after
+        for _, entry in self.gateway.journal.read(kinds=(kinds.REPORT_IN,)):
+            if entry.agent != account or entry.body["what"] != "report":
+                continue
+            report = message_of(entry.body)
+            assert isinstance(report, Report)
+            if seen and report.exec_type in _EXECUTIONS:
+                found.append(report)
+            seen = seen or report.exec_id == after
+        if not seen:
+            raise VenueError(f"an execution of {account}", repr(after), "ask without one for all of them")
+        return found
+
+    def on_other(self, client: Client, body: frames.Fields) -> None:
+        """A beat, or a parent order."""
+        if body.get("do") == "parent":
+            self._parent(client, body)
+        elif body.get("do") != "beat":
+            raise VenueError("login, subscribe, step, executions, parent or beat", repr(body.get("do")), CLIENT)
+
+    def _parent(self, client: Client, body: frames.Fields) -> None:
+        id_, instrument, account = (str(body.get(name)) for name in ("id", "instrument", "account"))
+        side, lots = whole(body, "side"), whole(body, "lots")
+        if account not in client.accounts:
+            raise VenueError("an account that this session holds", repr(account), "log in with it")
+        now, known = self._shared.now_ns, self.gateway.ledger.parents.get(id_)
+        if known is None:
+            request = ParentRequest(id_, instrument, side, lots, LONGEST_NS, 1, "behind the gate", account)
+            self.gateway.limits.parent(id_, instrument, account, side, lots)
+            self.gateway.write([accepted(request, now)])
+        elif (known.order.instrument, known.order.agent, known.order.side) != (instrument, account, side) or lots < 1:
+            raise OrderError("a parent as it was told before, of at least one lot", f"{id_}: {body}", "use another id")
+        elif known.lots != lots:
+            self.gateway.limits.amend(id_, lots)
+            self.gateway.write([entry_of(id_, "amended", now, instrument, account, lots=lots, reason="by its session")])
+
+    def on_gone(self, client: Client) -> None:
+        """See :class:`Hub`."""
+        if client.accounts:
+            self._withdrawal.begin(client.accounts, "its session is gone")
+
+    def _cut_off(self) -> None:
+        """Add up how long each session has been silent, in turns: what holds up the gate is nobody's silence."""
+        now = time.monotonic()
+        passed, self._turned_s = min(now - self._turned_s, _LONG_TURN_S), now
+        silent, self._silent = self._silent, {}
+        for client in self._clients:
+            heard, seconds = silent.get(client, (client.heard, 0.0))
+            seconds = seconds + passed if heard == client.heard else 0.0
+            self._silent[client] = client.heard, seconds
+            client.gone |= seconds > self._silence_s
+
+    # -- the venue ----------------------------------------------------------------------------------------------------
+    def _watch_venue(self) -> None:
+        """Wait for the venue's socket with the others; come back to it when it is gone."""
+        if self._stepped:
+            return
+        up = bool(getattr(self._shared, "up", True))
+        fd = self._shared.fileno() if up else -1
+        if fd != self._fd:
+            if self._fd >= 0:
+                with suppress(KeyError, ValueError):
+                    self._selector.unregister(self._fd)
+            if fd >= 0:
+                self._selector.register(fd, selectors.EVENT_READ, lambda _events: None)
+            self._fd = fd
+        if not up and time.monotonic() - self._back_s > 1.0 and hasattr(self._shared, "reconnect"):
+            self._back_s = time.monotonic()
+            with suppress(VenueError):
+                self._shared.reconnect()
+
+    def _pump(self) -> None:
+        """Take what the venue reports; a stepped one is stepped here when nobody else does it."""
+        if not self._stepped:
+            with suppress(VenueError):
+                self._take_events(self._shared.poll())
+        elif (self._withdrawal or self._stopper.open) and not any(client.accounts for client in self._clients):
+            self._take_events(self._shared.step(self._shared.now_ns + _STEP_NS))
+
+    def _take_events(self, events: Sequence[VenueEvent]) -> None:
+        """Journal and count what the venue reports, then hand it to those whose it is."""
+        self.gateway.receive(events)
+        for event in events:
+            if isinstance(event, MarketRows):
+                self._mark(event)
+            elif isinstance(event, LinkStatus):
+                self._link(event)
+        self.route(events, _mine)
+        told = self._shared.now_ns != self._told_ns and not self._stepped
+        self._told_ns = self._shared.now_ns
+        for client in self._clients if not self._stepped else ():
+            if client.waiting or told:
+                self.hand_out(client)
+                self.flush(client)
+
+    def _mark(self, event: MarketRows) -> None:
+        follower = self._followers.get(event.instrument)
+        if follower is None:
+            return
+        bid = ask = None
+        try:
+            follower.on_market(event)
+            bid, ask = follower.touch
+        except TapeError:
+            self._shared.subscribe(event.instrument)
+        ns = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
+        self.gateway.limits.mark(event.instrument, None if bid == NO_BID else bid, None if ask == NO_ASK else ask, ns)
+
+    def _link(self, status: LinkStatus) -> None:
+        why = status.text or "the way to the venue is down"
+        self.gateway.shut = None if status.up else Refusal("LINK_DOWN", why)
+        if status.up:
+            resend(self.gateway, self._accounts)
+            self._asked_ns = 0
+
+    # -- what is looked after in every turn ---------------------------------------------------------------------------
+    def _look_after(self) -> None:
+        now = self._shared.now_ns
+        if self._panic.sent:
+            sent, self._panic.sent = self._panic.sent, []
+            self.gateway.write([entry_out(command) for command in sent])
+        self._stopper.follow_up()
+        self._withdrawal.follow_up()
+        if now - self._asked_ns >= AGAIN_NS and self.gateway.shut is None:
+            self._asked_ns = now
+            if unknown := questions(self.gateway):
+                self.gateway.submit(unknown)
+        if now - self._beat_ns >= self._heartbeat_ns:
+            self._beat_ns = now
+            self._heartbeat(now)
+
+    def _heartbeat(self, now: int) -> None:
+        live = self.gateway.ledger.orders.live()
+        unknown = sum(order.status == OrdStatus.UNKNOWN for order in live)
+        body = {"positions": self.gateway.ledger.positions.lots(), "open": len(live), "unknown": unknown}
+        entries = [Entry(kinds.HEARTBEAT, now, body={**body, "limits": self.gateway.limits.usage()})]
+        for instrument, follower in self._followers.items():
+            bid, ask = follower.touch
+            marked = {"bid": None if bid == NO_BID else bid, "ask": None if ask == NO_ASK else ask}
+            entries.append(Entry(kinds.MARKET, now, instrument, body=marked))
+        self.gateway.write(entries)
+
+    def _give_up(self, error: JournalError) -> None:
+        """Nothing can be written any more: cancel what is open, and leave it to the venue."""
+        _log.critical("the gate cannot write its journal: %s; every order is cancelled", error)
+        for account in self._accounts:
+            self._panic.cancel(account)
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            with suppress(TercelError):
+                if self._stepped:
+                    self._shared.step(self._shared.now_ns + _STEP_NS)
+                    break
+                self._shared.poll()
+
+
+_EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.BUSTED, ExecType.CORRECTED})
+
+
+def _mine(client: Client, event: VenueEvent) -> bool:
+    if isinstance(event, MarketRows):
+        if event.instrument not in client.instruments or (event.instrument in client.fresh and not event.snapshot):
+            return False
+        client.fresh.discard(event.instrument)
+        return True
+    if isinstance(event, LinkStatus):
+        return True
+    if isinstance(event, Unread) and not event.account:
+        return not event.instrument or event.instrument in client.instruments
+    return of_account(client, event)

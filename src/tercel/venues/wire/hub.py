@@ -1,0 +1,309 @@
+"""Clients on a socket: their frames, logins and accounts, and what goes to whom. One thread, no call that waits.
+
+Who serves a venue in this way derives from :class:`Hub` and answers commands, steps and questions.
+"""
+
+import selectors
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tercel.core.errors import TercelError, VenueError
+from tercel.core.orders import Command, MarketRows, MassCancel, Report, StatusRequest, VenueEvent
+from tercel.core.ports import Venue
+from tercel.venues.wire import frames
+
+CHUNK = 1 << 16
+MOST_WAITING = 256 << 20
+"""Bytes that may wait for a client that does not read; it is dropped beyond."""
+CLIENT = "connect with `RemoteVenue`"
+
+
+@dataclass(eq=False, slots=True)
+class Client:
+    """One connection; `heard` counts what came over it."""
+
+    socket: socket.socket
+    reader: frames.FrameReader = field(default_factory=frames.FrameReader)
+    accounts: set[str] = field(default_factory=set)
+    cancel_on_disconnect: bool = False
+    instruments: set[str] = field(default_factory=set)
+    fresh: set[str] = field(default_factory=set)
+    out: bytearray = field(default_factory=bytearray)
+    waiting: list[VenueEvent] = field(default_factory=list)
+    gone: bool = False
+    heard: int = 0
+
+
+class Hub:
+    """Listen, and serve clients of a venue.
+
+    Parameters
+    ----------
+    venue : Venue
+    host : str
+        Address, or ``unix:PATH``.
+    port : int
+        0: any that is free, see `address`.
+    stepped : bool
+        Whether time passes when a client asks.
+
+    Raises
+    ------
+    VenueError
+        When the port is taken.
+    """
+
+    def __init__(self, venue: Venue, host: str, port: int, *, stepped: bool) -> None:
+        self._venue, self._host, self._stepped = venue, host, stepped
+        self._listener = frames.listen(host, port)
+        self._listener.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ, None)
+        self._clients: list[Client] = []
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where clients connect: host and port."""
+        if self._host.startswith("unix:"):
+            return self._host, 0
+        return self._host, int(self._listener.getsockname()[1])
+
+    def poll(self, timeout_s: float) -> None:
+        """Read what peers have sent, at most `timeout_s` later."""
+        for key, events in self._selector.select(timeout_s):
+            if key.data is None:
+                self._accept()
+            elif isinstance(key.data, Client):
+                if events & selectors.EVENT_WRITE:
+                    self.flush(key.data)
+                if events & selectors.EVENT_READ:
+                    self._receive(key.data)
+            else:
+                key.data(events)
+        for client in [client for client in self._clients if client.gone]:
+            self._drop(client)
+
+    def close(self) -> None:
+        """Let everybody go and stop listening; the venue is closed too."""
+        for client in list(self._clients):
+            self._drop(client)
+        self._selector.close()
+        self._listener.close()
+        if self._host.startswith("unix:"):
+            Path(self._host.removeprefix("unix:")).unlink(missing_ok=True)
+        self._venue.close()
+
+    # -- what whoever serves a venue answers --------------------------------------------------------------------------
+    def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
+        """Commands of one client, of accounts that it holds, in their order."""
+        raise NotImplementedError
+
+    def on_subscribe(self, instrument: str) -> None:
+        """Somebody wants market data; raises for an instrument that is not listed."""
+        raise NotImplementedError
+
+    def on_step(self, client: Client, until_ns: int) -> None:
+        """A client lets time pass."""
+        raise NotImplementedError
+
+    def on_executions(self, account: str, after: str) -> Sequence[Report]:
+        """Trades of an account."""
+        raise NotImplementedError
+
+    def on_login(self, client: Client, account: str) -> None:
+        """A client holds an account from now on."""
+
+    def hello(self) -> frames.Fields:
+        """What else a client is told at its login."""
+        return {}
+
+    def on_other(self, client: Client, body: frames.Fields) -> None:
+        """Anything else."""
+        raise VenueError("login, subscribe, step or executions", repr(body.get("do")), CLIENT)
+
+    def on_gone(self, client: Client) -> None:
+        """A client has left, or was dropped."""
+
+    # -- clients ------------------------------------------------------------------------------------------------------
+    def _accept(self) -> None:
+        try:
+            found, _ = self._listener.accept()
+        except OSError:
+            return
+        found.setblocking(False)
+        if found.family == socket.AF_INET:
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client = Client(found)
+        self._clients.append(client)
+        self._selector.register(found, selectors.EVENT_READ, client)
+
+    def _receive(self, client: Client) -> None:
+        try:
+            data = client.socket.recv(CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            client.gone = True
+            return
+        client.heard += 1
+        try:
+            found = client.reader.feed(data)
+        except TercelError as error:
+            self._refuse(client, error)
+            self.flush(client)
+            client.gone = True  # nobody knows where its next frame begins
+            return
+        self._take(client, found)
+        self.flush(client)
+
+    def _take(self, client: Client, found: Iterable[tuple[int, bytes]]) -> None:
+        """Answer frames in order; commands that stand together are handed over together."""
+        commands: list[Command] = []
+        for kind, body in found:
+            try:
+                if kind == frames.MESSAGE:
+                    commands += self._commands_of(client, frames.message_of(body, commands=True))
+                    continue
+                commands = self._hand_over(client, commands)
+                if kind != frames.JSON:
+                    raise VenueError("JSON from a client", "market data", CLIENT)
+                self._answer(client, frames.fields_of(body))
+            except TercelError as error:
+                self._refuse(client, error)
+        self._hand_over(client, commands)
+
+    def _hand_over(self, client: Client, commands: list[Command]) -> list[Command]:
+        if commands:
+            try:
+                self.on_commands(client, commands)
+            except VenueError as error:
+                self._refuse(client, error)
+        return []
+
+    def _commands_of(self, client: Client, command: Command) -> list[Command]:
+        self._claim(client, command.account)
+        return [replace(command, account=account) for account in _accounts_of(client, command)]
+
+    def _refuse(self, client: Client, error: TercelError) -> None:
+        self.send(client, {"said": "error", "parts": [error.expected, error.received, error.remedy]})
+
+    def _drop(self, client: Client) -> None:
+        self._selector.unregister(client.socket)
+        with suppress(OSError):
+            client.socket.close()
+        self._clients.remove(client)
+        self.on_gone(client)
+
+    def send(self, client: Client, body: frames.Fields) -> None:
+        """Queue an answer."""
+        client.out += frames.pack(body)
+
+    def flush(self, client: Client) -> None:
+        """Send what the socket takes now."""
+        try:
+            while client.out and not client.gone:
+                del client.out[: client.socket.send(client.out)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            client.gone = True
+        if len(client.out) > MOST_WAITING:
+            client.gone = True
+        if not client.gone:
+            writes = selectors.EVENT_WRITE if client.out else 0
+            self._selector.modify(client.socket, selectors.EVENT_READ | writes, client)
+
+    # -- what clients ask ---------------------------------------------------------------------------------------------
+    def _answer(self, client: Client, body: frames.Fields) -> None:
+        what = body.get("do")
+        if what == "login":
+            self._login(client, body)
+        elif what == "subscribe":
+            instrument = str(body.get("instrument"))
+            self.on_subscribe(instrument)
+            client.instruments.add(instrument)
+            client.fresh.add(instrument)
+        elif what == "step":
+            if not self._stepped:
+                raise VenueError("a venue that is stepped", "a step of one that runs freely", "wait for its time")
+            self.on_step(client, whole(body, "until"))
+        elif what == "executions":
+            account = str(body.get("account"))
+            self._claim(client, account)
+            trades = self.on_executions(account, str(body.get("after", "")))
+            self.send(client, {"said": "executions", "count": len(trades)})
+            for trade in trades:
+                client.out += frames.pack_event(trade)
+        else:
+            self.on_other(client, body)
+
+    def _claim(self, client: Client, account: str) -> None:
+        if account in client.accounts or not account:
+            return
+        if any(account in other.accounts for other in self._clients if not other.gone):
+            raise VenueError(
+                f"account {account!r} free", "another connection holds it", "close that one, or use another account"
+            )
+        self.on_login(client, account)
+        client.accounts.add(account)
+
+    def _login(self, client: Client, body: frames.Fields) -> None:
+        client.cancel_on_disconnect = body.get("cancel_on_disconnect") is True
+        accounts = body.get("accounts")
+        for account in accounts if isinstance(accounts, list) else []:
+            self._claim(client, str(account))
+        listings = self._venue.listings()
+        hello: dict[str, Any] = {"said": "hello", "name": self._venue.name, "now": self._venue.now_ns}
+        hello |= {"stepped": self._stepped, "listings": len(listings), **self.hello()}
+        for name in ("width", "feed_levels"):  # a simulated exchange knows how deep its book is
+            if (shape := getattr(self._venue, name, None)) is not None:
+                with suppress(VenueError):
+                    hello[name] = [shape(listing.instrument) for listing in listings]
+        self.send(client, hello)
+        for listing in listings:
+            client.out += frames.pack_message(listing)
+
+    # -- what happened ------------------------------------------------------------------------------------------------
+    def route(self, events: Iterable[VenueEvent], mine: Callable[[Client, VenueEvent], bool]) -> None:
+        """Let events wait for those whose they are."""
+        for event in events:
+            for client in self._clients:
+                if mine(client, event):
+                    client.waiting.append(event)
+
+    def hand_out(self, client: Client) -> None:
+        """Send what waits for a client, and the time."""
+        for event in client.waiting:
+            client.out += frames.pack_event(event)
+        client.waiting.clear()
+        self.send(client, {"said": "now", "now": self._venue.now_ns})
+
+
+def of_account(client: Client, event: VenueEvent) -> bool:
+    """Whether a report is of an account that the client holds."""
+    return not isinstance(event, MarketRows) and getattr(event, "account", "") in client.accounts
+
+
+def _accounts_of(client: Client, command: Command) -> list[str]:
+    """The accounts that a command means; without one, a mass cancel or a question about all means the client's own."""
+    of_all = isinstance(command, MassCancel) or (isinstance(command, StatusRequest) and not command.cl_ord_id)
+    return sorted(client.accounts) if of_all and not command.account else [command.account]
+
+
+def whole(body: frames.Fields, name: str) -> int:
+    """A whole number of a request.
+
+    Raises
+    ------
+    VenueError
+    """
+    value = body.get(name)
+    if type(value) is not int:
+        raise VenueError(f"{name} as a whole number", repr(value), CLIENT)
+    return value

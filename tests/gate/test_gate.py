@@ -1,0 +1,379 @@
+"""The wall: what passes it, what it denies, and what it does when a session falls silent, goes or is killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.gate.wall import (
+    Announcing,
+    Served,
+    exchange_served,
+    gate_of,
+    heard_until,
+    section,
+    session_at,
+)
+from tests.trading.desk_of_two import WIDE, S, asked, by_name
+from tests.waiting import until
+
+from tercel.core.errors import ConfigError, VenueError
+from tercel.core.orders import CancelReject, LinkStatus, NewOrder, OrdStatus, Report, Tif
+from tercel.gate.config import GateConfig, read_config, text_of
+from tercel.gate.opening import opened
+from tercel.gate.server import Gate
+from tercel.limits import LimitGate, parse
+from tercel.testing.venue import Trader, VenueConformance
+from tercel.trading.journal.memory import MemoryJournal
+from tercel.trading.journal.reader import JournalReader
+from tercel.trading.kill import KillLatch
+from tercel.trading.ledger import Ledger
+from tercel.trading.parents import accepted
+from tercel.trading.session import Session, SessionTerms
+from tercel.venues.wire import RemoteVenue, frames
+
+__all__ = ["gate_of"]
+
+
+class TestAGateIsAVenue(VenueConformance):
+    @pytest.fixture
+    def venue(self, gate_of: Served) -> Iterator[RemoteVenue]:
+        with exchange_served() as server:
+            venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
+            yield venue
+            venue.close()
+
+
+class TestAGateToAVenueThatRunsFreely(VenueConformance):
+    @pytest.fixture
+    def venue(self, gate_of: Served) -> Iterator[RemoteVenue]:
+        with exchange_served(speed=300.0) as server:
+            venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
+            yield venue
+            venue.close()
+
+
+def session_over(venue: RemoteVenue) -> Session:
+    gate = LimitGate(parse(WIDE), venue.listings(), ["ann", "bob"])
+    session = Session(venue, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=60.0))
+    session.follow("X")
+    session.run_until(venue.now_ns + 70 * S)
+    return session
+
+
+def test_a_session_behind_a_gate_trades_as_one_without(gate_of: Served) -> None:
+    def traded(venue: RemoteVenue) -> list[object]:
+        session = session_over(venue)
+        session.accept(asked(lots=120))
+        session.run()
+        fills = session.ledger.orders.fills
+        session.close()
+        return [(fill.order, fill.lots, fill.price, fill.ns) for fill in fills]
+
+    with exchange_served() as server:
+        alone = traded(RemoteVenue(*server.address, ["ann", "bob"]))
+    with exchange_served() as server:
+        gate = gate_of(server)
+        behind = traded(RemoteVenue(f"unix:{gate.path}", 0, ["ann", "bob"]))
+        assert behind == alone
+        assert len(behind) > 5
+        fills = Ledger.of(JournalReader(Path(gate.path).parent)).orders.fills
+        assert [(fill.order, fill.lots, fill.price, fill.ns) for fill in fills] == alone
+
+
+def an_order(name: str, lots: int = 5, price: int | None = None, account: str = "ann", parent: str = "") -> NewOrder:
+    return NewOrder(name, "X", 1, lots, price, Tif.DAY if price else Tif.IOC, account, parent, 0)
+
+
+def test_what_no_parent_asked_for_and_what_is_too_large_is_denied(gate_of: Served) -> None:
+    with exchange_served() as server:
+        gate = gate_of(server)
+        venue = RemoteVenue(f"unix:{gate.path}", 0, ["ann"])
+        trader = Trader(venue, "ann")
+        venue.send(an_order("a"))
+        venue.announce("p", "X", "ann", 1, 10)
+        venue.send(an_order("b", 11, parent="p"))
+        venue.send(an_order("c", 6000, parent="p"))
+        venue.send(an_order("d", 10, parent="p"))
+        trader.run(S)
+        reports = {r.cl_ord_id: r for r in trader.events if isinstance(r, Report)}
+        assert {name: reports[name].status for name in "abcd"} == {
+            **dict.fromkeys("abc", OrdStatus.REJECTED),
+            "d": OrdStatus.FILLED,
+        }
+        assert ["UNKNOWN_PARENT" in reports["a"].text, "the gate: " in reports["c"].text] == [True, True]
+        venue.send(an_order("e", account="eve"))
+        with pytest.raises(VenueError, match="one of the accounts"):
+            trader.run(S)
+        assert {order.new.cl_ord_id for order in server._exchange._orders.of_account["ann"]} == {"d"}
+
+
+def test_a_kill_denies_and_cancels_at_the_gate(gate_of: Served) -> None:
+    with exchange_served(speed=10.0) as server:
+        gate = gate_of(server)
+        venue = session_at(gate)
+        trader = Trader(venue, "ann")
+        name, _ = trader.rest()
+        KillLatch(Path(gate.path).parent / "kill.json").kill("runaway", by="ann", at_ns=1)
+        heard_until(venue, lambda heard: [e for e in heard if _ended(e, name)])
+        venue.send(an_order("late"))
+        refused = heard_until(venue, lambda heard: [e for e in heard if isinstance(e, Report)])
+        assert "runaway" in next(e.text for e in refused if isinstance(e, Report))
+
+
+def _ended(event: object, name: str) -> bool:
+    return isinstance(event, Report) and name in (event.cl_ord_id, event.orig) and event.status is OrdStatus.CANCELED
+
+
+@pytest.mark.parametrize("speed", [0.0, 10.0])
+def test_orders_of_a_session_that_is_gone_are_cancelled(gate_of: Served, speed: float) -> None:
+    with exchange_served(speed) as server:
+        gate = gate_of(server)
+        venue = session_at(gate)
+        trader = Trader(venue, "ann")
+        trader.rest()
+        venue._socket.close()
+        until(lambda: not gate.open, what="nothing open")
+        assert server._exchange._orders.open_of("ann") == []
+        alerts = [e for _, e in JournalReader(Path(gate.path).parent).read(kinds=["alert"])]
+        assert any(entry.body["code"] == "unwatched" and "gone" in entry.body["text"] for entry in alerts)
+
+
+def test_orders_of_a_session_that_is_silent_are_cancelled(gate_of: Served) -> None:
+    with exchange_served(10.0) as server:
+        gate = gate_of(server, silence_s=0.4)
+        venue = session_at(gate)
+        trader = Trader(venue, "ann")
+        trader.rest()
+        until(lambda: not gate.open, what="nothing open")
+        heard = heard_until(venue, lambda heard: [e for e in heard if isinstance(e, LinkStatus)])
+        assert any(isinstance(event, LinkStatus) and not event.up for event in heard)
+        venue.reconnect()
+        name, _ = trader.rest()
+        assert gate.gateway.ledger.orders.get(name) is not None
+
+
+def test_a_session_that_waits_is_not_silent(gate_of: Served) -> None:
+    with exchange_served(10.0) as server:
+        gate = gate_of(server, silence_s=0.4)
+        venue = session_at(gate)
+        trader = Trader(venue, "ann")
+        trader.rest()
+        trader.run(10 * S)
+        assert gate.open == 1
+
+
+def test_a_gate_that_comes_back_ends_what_it_left(tmp_path: Path) -> None:
+    with exchange_served() as server:
+        config = section(server, tmp_path / "gate")
+        for left in (1, 0):
+            with opened(config, tmp_path / "gate", "test") as gate:
+                assert gate.open == 0
+                lines = [e for _, e in gate.gateway.journal.read(kinds=["reconciled"])]
+                assert [entry.body["action"] for entry in lines] == ["cancelled"] * (1 - left)
+                parent = asked(f"p{left}", lots=100)
+                gate.gateway.limits.parent(parent.id, "X", "ann", 1, 100)
+                gate.gateway.write([accepted(parent, gate.gateway.venue.now_ns)])
+                gate.on_subscribe("X")
+                gate._take_events(gate.gateway.venue.step(gate.gateway.venue.now_ns + S))
+                bid, _ = gate._followers["X"].touch
+                gate.gateway.submit([an_order(f"o{left}", 5, bid - 3, parent=parent.id)])
+                gate._take_events(gate.gateway.venue.step(gate.gateway.venue.now_ns + S))
+                assert gate.open == 1
+
+
+def test_a_cancel_of_an_order_that_was_denied_is_refused(gate_of: Served) -> None:
+    with exchange_served() as server:
+        venue = session_at(gate_of(server))
+        trader = Trader(venue, "ann")
+        venue.send(NewOrder("far", "X", 1, 9_000, 1, Tif.DAY, "ann", "", 0))
+        trader.cancel("far")
+        trader.run(S)
+        assert any(isinstance(e, CancelReject) and e.orig == "far" for e in trader.events)
+
+
+# -- a process of its own ---------------------------------------------------------------------------------------------
+def started(folder: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tercel.cli", "gate", str(folder / "gate.toml")]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def said(process: "subprocess.Popen[str]", word: str) -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if word in line:
+            return line
+    raise AssertionError(f"ended without {word!r}: {process.wait()}")
+
+
+HOSTILE = """
+import socket, sys, struct, json
+from pathlib import Path
+path, port = sys.argv[1], int(sys.argv[2])
+
+def frame(kind, body):
+    data = json.dumps(body).encode()
+    return struct.pack("<IB", len(data), ord(kind)) + data
+
+def attempt(*sent):
+    link = socket.socket(socket.AF_UNIX); link.settimeout(5); link.connect(path)
+    link.sendall(b"".join(sent))
+    try:
+        while link.recv(1 << 16): pass
+    except OSError: pass
+    link.close()
+
+order = ["NewOrder", "h1", "X", 1, 50, None, "ioc", "ann", "", 0]
+huge = ["NewOrder", "h2", "X", 1, 4000, None, "ioc", "ann", "p", 0]
+login = frame("J", {"do": "login", "accounts": ["ann"]})
+parent = frame("J", {"do": "parent", "id": "p", "instrument": "X", "account": "ann", "side": 1, "lots": 3000})
+step = frame("J", {"do": "step", "until": 10**12})
+attempt(login, frame("M", order), step)
+attempt(login, parent, frame("M", huge), step)
+attempt(login, frame("M", ["NewOrder", "h3", "X", 1, 50, None, "ioc", "eve", "p", 0]), step)
+attempt(login, frame("J", {"do": "parent", "id": "q", "instrument": "X", "account": "bob", "side": 1, "lots": 9}), step)
+attempt(login, frame("J", {"do": "rearm"}), frame("J", {"do": "limits"}), step)
+attempt(b"\\xff" * 64); attempt(frame("R", [1])); attempt(frame("M", {"is": 1}), frame("M", []), frame("M", [[]]))
+attempt(frame("J", {"do": "executions", "account": "eve"}), frame("J", {"do": "step", "until": "x"}))
+# straight to the venue, past the gate: the accounts are held there
+link = socket.create_connection(("127.0.0.1", port)); link.settimeout(5)
+link.sendall(login + frame("M", order) + step)
+try:
+    while b"holds it" not in link.recv(1 << 16): pass
+    print("the venue: another connection holds it")
+except OSError: print("no answer")
+"""
+
+
+def test_a_hostile_session_reaches_no_wire(tmp_path: Path) -> None:
+    with exchange_served() as server:
+        folder = tmp_path / "gate"
+        config = section(server, folder)
+        (folder / "gate.toml").write_text(text_of(config))
+        gate = started(folder)
+        try:
+            said(gate, "gate:")
+            words = [sys.executable, "-c", HOSTILE, str(folder / "gate.sock"), str(server.address[1])]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            assert "another connection holds it" in done.stdout
+            honest = Announcing(f"unix:{folder}/gate.sock", 0, ["ann"])
+            Trader(honest, "ann").rest()  # the gate works on
+            honest.close()
+        finally:
+            gate.send_signal(signal.SIGTERM)
+            assert gate.wait(60) == 0
+        names = {order.new.cl_ord_id for orders in server._exchange._orders.of_account.values() for order in orders}
+        assert names == {"ann-1"}
+        denied = {e.order for _, e in JournalReader(folder).read(kinds=["denied"])}
+        assert {"h1", "h2"} <= denied
+
+
+def test_the_gate_alone_may_use_its_socket(gate_of: Served) -> None:
+    with exchange_served() as server:
+        gate = gate_of(server)
+        assert Path(gate.path).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_gate_is_refused_and_a_dead_ones_socket_is_taken(tmp_path: Path) -> None:
+    with exchange_served() as server:
+        folder = tmp_path / "gate"
+        (folder).mkdir()
+        config = section(server, folder)
+        (folder / "gate.toml").write_text(text_of(config))
+        first = started(folder)
+        said(first, "gate:")
+        second = started(folder)
+        assert second.wait(120) == 2
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        assert (folder / "gate.sock").exists()
+        third = started(folder)
+        said(third, "gate:")
+        third.send_signal(signal.SIGTERM)
+        assert third.wait(60) == 0
+        assert not (folder / "gate.sock").exists()
+
+
+# -- when the gate itself stands still --------------------------------------------------------------------------------
+def turned(gate: Gate) -> None:
+    with pytest.raises(OSError, match="too late"):
+        gate.turn()
+
+
+def test_a_kill_cancels_while_the_journal_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred orders, and a write that does not return: the other thread cancels every one."""
+    with exchange_served(speed=1.0) as server:
+        folder = tmp_path / "gate"
+        with opened(section(server, folder), folder, "test") as gate:
+            venue = gate.gateway.venue
+            gate.on_subscribe("X")
+            until(lambda: (gate._pump(), gate._followers["X"].ready)[1], what="a book")
+            bid, _ = gate._followers["X"].touch
+            gate.gateway.limits.parent("p", "X", "ann", 1, 5_000)
+            gate.gateway.submit([an_order(f"o{n}", 1, bid - 5, parent="p") for n in range(200)])
+            until(lambda: (gate._pump(), gate.open == 200)[1], what="all orders")
+            hangs, goes_on = [False], [False]
+
+            def hang(entries: object, **_: object) -> int:
+                hangs[0] = True
+                until(lambda: goes_on[0], what="the journal")
+                raise OSError("too late")
+
+            killed = KillLatch(folder / "kill.json")
+            monkeypatch.setattr(gate.gateway.journal, "append", hang)
+            gate._panic.start()
+            killed.kill("runaway", by="ann", at_ns=1)
+            loop = threading.Thread(target=turned, args=(gate,), daemon=True)
+            loop.start()
+            until(lambda: len(gate._panic.sent) == 200, what="all cancels")
+            assert hangs[0]
+            goes_on[0] = True
+            loop.join()
+            monkeypatch.undo()
+            until(lambda: (gate._pump(), not gate.open)[1], what="nothing open")
+            assert venue.now_ns
+            gate._panic.stop()
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+def test_a_gates_file_is_read_as_it_is_written(tmp_path: Path) -> None:
+    with exchange_served() as server:
+        config = section(server, tmp_path / "gate", silence_s=2.5)
+    (tmp_path / "gate.toml").write_text(text_of(config))
+    assert read_config(tmp_path / "gate.toml") == config
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("silence = 3", "silence_s"),
+        ("accounts = []", "accounts"),
+        ('accounts = ["a", "a"]', "differ"),
+        ("", "accounts"),
+    ],
+)
+def test_a_file_that_is_no_gates_is_refused(tmp_path: Path, line: str, match: str) -> None:
+    (tmp_path / "gate.toml").write_text(f'[gate]\nvenue = "wire://127.0.0.1:1"\n{line}\n')
+    with pytest.raises(ConfigError, match=match):
+        read_config(tmp_path / "gate.toml")
+
+
+def test_a_gate_before_nothing_says_so(tmp_path: Path) -> None:
+    config = GateConfig.model_validate({"gate": {"venue": "wire://127.0.0.1:1", "accounts": ["ann"]}})
+    with pytest.raises(VenueError, match="venue serve"), opened(config, tmp_path, "test"):
+        pass
+
+
+def test_frames_that_are_longer_than_any_are_refused(gate_of: Served) -> None:
+    with exchange_served() as server:
+        link = socket.socket(socket.AF_UNIX)
+        link.connect(gate_of(server).path)
+        link.sendall((2**31).to_bytes(4, "little") + b"J")
+        assert b"frames of this protocol" in link.recv(4096)
+        assert frames.LONGEST < 2**31
+        link.close()

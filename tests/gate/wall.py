@@ -1,0 +1,106 @@
+"""A gate between an exchange and its sessions."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.trading.desk_of_two import WIDE, csco
+from tests.waiting import DEADLINE_S, until
+
+from tercel.core.orders import NewOrder, ReplaceOrder, VenueEvent
+from tercel.core.ports import Venue
+from tercel.gate.config import GateConfig, GateSection
+from tercel.gate.opening import opened
+from tercel.gate.server import Gate
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.venues.pace import Pace
+from tercel.venues.wire import RemoteVenue, WireServer
+
+Served = Callable[..., Gate]
+
+
+class RealTime:
+    def now_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def sleep_ns(self, ns: int) -> None:
+        time.sleep(ns / 1e9)
+
+
+def exchange() -> SimulatedExchange:
+    return SimulatedExchange({"X": MarketSpec(csco(), 1)}, latency=EntryLatency("constant", 1_000_000))
+
+
+@contextmanager
+def turning(run: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
+    over = threading.Event()
+    thread = threading.Thread(target=run, args=(over.is_set,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def exchange_served(speed: float = 0.0, port: int = 0) -> Iterator[WireServer]:
+    server = WireServer(exchange(), "127.0.0.1", port, pace=Pace(RealTime(), speed) if speed else None)
+    with turning(server.run):
+        yield server
+    server.close()
+
+
+def section(server: WireServer, folder: Path, **changes: object) -> GateConfig:
+    folder.mkdir(exist_ok=True)
+    (folder / "limits.toml").write_text(WIDE)
+    fields: dict[str, object] = {"venue": f"wire://127.0.0.1:{server.address[1]}", "accounts": ("ann", "bob")}
+    return GateConfig(gate=GateSection(**{**fields, "limits": "limits.toml", **changes}))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def gate_of(tmp_path: Path) -> Iterator[Served]:
+    """Opens a gate in a thread, before an exchange."""
+    with ExitStack() as stack:
+
+        def serve(server: WireServer, **changes: object) -> Gate:
+            gate = stack.enter_context(opened(section(server, tmp_path / "gate", **changes), tmp_path / "gate", "test"))
+            stack.enter_context(turning(gate.run))
+            return gate
+
+        yield serve
+
+
+class Announcing(RemoteVenue):
+    """A session that tells the gate of a parent as large as it likes, for each side."""
+
+    def send(self, command: object) -> None:  # type: ignore[override]
+        if isinstance(command, NewOrder | ReplaceOrder):
+            parent = f"{command.account}{command.side}{command.instrument}"
+            command = replace(command, parent=parent)
+            if isinstance(command, NewOrder) and command.instrument == "X" and command.side in (1, -1):
+                self.announce(parent, command.instrument, command.account, command.side, 100_000)
+        super().send(command)  # type: ignore[arg-type]
+
+
+def session_at(gate: Gate, accounts: tuple[str, ...] = ("ann",)) -> Announcing:
+    return Announcing(f"unix:{gate.path}", 0, accounts)
+
+
+def heard_until(
+    venue: Venue, holds: Callable[[list[VenueEvent]], object], step_ns: int = 10_000_000
+) -> list[VenueEvent]:
+    """Step until something of what was heard holds."""
+    heard: list[VenueEvent] = []
+
+    def turn() -> object:
+        heard.extend(venue.step(venue.now_ns + 10_000_000))
+        return holds(heard)
+
+    until(turn, what="what the venue reports")
+    return heard
