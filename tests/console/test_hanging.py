@@ -85,7 +85,7 @@ def said(desk: Path, kind: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("strategy", ["sleeps", "circles"], indirect=True)
 def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: Hangs) -> None:
     venue, latch = exchange_of(), KillLatch(tmp_path / "kill.json")
-    words: dict[str, Any] = {"killed": latch.killed, "latch": latch, "watch_s": 0.05}
+    words: dict[str, Any] = {"killed": latch.killed, "latch": latch, "watch_s": 0.05, "decision_s": 3600.0}
     session = session_of(venue, SqlJournal(tmp_path, "test"), strategies=lambda name, _: strategy, **words)
     hook = listening()
     sender = AlertSender(JournalReader(tmp_path), f"http://127.0.0.1:{hook.server_port}/")

@@ -19,6 +19,7 @@ from tercel.core.orders import CancelOrder, LinkStatus, MarketRows, MassCancel, 
 from tercel.core.ports import Entry
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
+from tercel.execution.policies.onnx_file import OnnxPolicy
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.trading.children import Assignment
@@ -31,6 +32,7 @@ from tercel.trading.journal.reader import post
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import KillLatch
 from tercel.trading.ledger import Ledger
+from tercel.trading.manager import FALLBACK
 from tercel.venues.wire import RemoteVenue, WireServer
 
 
@@ -102,7 +104,7 @@ def test_nothing_but_the_gateway_sends_to_a_venue():
     found = {str(path.relative_to(root)) for path in root.rglob("*.py") if sends(path)}
     aside = ("venues/", "testing/", "limits/stress")  # venues themselves, kits
     outside = {name for name in found if not name.startswith(aside)}
-    assert outside == {"trading/gateway.py"}
+    assert outside == {"trading/gateway.py", "gate/venue.py"}  # the second passes on what the gate's gateway sends
 
 
 def test_what_leaves_is_in_the_journal_first():
@@ -530,7 +532,12 @@ def test_a_kill_works_while_a_strategy_hangs(tmp_path):
             return np.zeros((view.n, 6))
 
     session = session_of(
-        exchange_of(), killed=latch.killed, latch=latch, watch_s=0.01, strategies=lambda name, _: Hangs()
+        exchange_of(),
+        killed=latch.killed,
+        latch=latch,
+        watch_s=0.01,
+        decision_s=3600.0,
+        strategies=lambda name, _: Hangs(),
     )
     session.accept(asked())
     loop = threading.Thread(target=lambda: session.run_until(session.now_ns + 100 * S))
@@ -546,5 +553,68 @@ def test_a_kill_works_while_a_strategy_hangs(tmp_path):
     assert not loop.is_alive()
     assert truth(session.venue, "ann")[1] == 0
     assert session.ledger.parents.must("p1").status == "paused"
+    check(session)
+    session.close()
+
+
+def endless_onnx() -> bytes:
+    """A network of a few hundred bytes that never answers."""
+    from onnx import TensorProto, helper
+
+    trip = helper.make_tensor("trip", TensorProto.INT64, [], [2**62])
+    true = helper.make_tensor("true", TensorProto.BOOL, [], [True])
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["c"], ["c2"]), helper.make_node("Tanh", ["v"], ["v2"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("c", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("v", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("c2", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("v2", TensorProto.FLOAT, None),
+        ],
+    )
+    loop = helper.make_node("Loop", ["trip", "true", "x"], ["y"], body=body)
+    graph = helper.make_graph(
+        [loop],
+        "endless",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+        [trip, true],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return made.SerializeToString()
+
+
+@pytest.mark.parametrize("how", ["a network", "python"])
+def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(how: str) -> None:
+    network = OnnxPolicy(endless_onnx()) if how == "a network" else None
+
+    @dataclass(frozen=True)
+    class Endless:
+        name: str = "endless"
+
+        def decide(self, view):
+            if view.decision[0] == 3:
+                if network is not None:
+                    network.logits(np.zeros((1, 3), np.float32))
+                while True:
+                    pass
+            return build("peg_behind").decide(view)
+
+        def expected(self, view):
+            return np.zeros((view.n, 6))
+
+    def named(name, _):
+        return build(name) if name == FALLBACK else Endless()
+
+    session = session_of(exchange_of(), watch_s=0.05, decision_s=0.2, strategies=named)
+    session.accept(asked())
+    session.run()
+    parent = session.ledger.parents.must("p1")
+    assert (parent.status, parent.strategy) == ("done", FALLBACK)
+    assert any("no answer within 0.2 s" in body["text"] for body in bodies(session.journal, kinds.ALERT))
     check(session)
     session.close()

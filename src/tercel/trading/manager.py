@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.deadline import Deadline
 from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import Command, MarketRows, VenueEvent
@@ -26,7 +27,7 @@ from tercel.trading.follower import Follower
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.parents import NEW_SESSION, NO_LIMIT, ParentOrder, ParentRequest, ParentStatus, accepted, entry_of
-from tercel.trading.stopping import Stopper, cancels
+from tercel.trading.stopping import FIRST_S, Stopper, cancels
 from tercel.trading.strategies import Strategies
 
 FALLBACK: Final = "twap_passive"
@@ -89,6 +90,9 @@ class ParentOrderManager:
         self.watchers: list[Watcher] = []
         self.trying = ""
         """The parent whose executor is asked at this moment; "" between."""
+        self.deadline: Deadline | None = None
+        """Interrupts decisions that take more than `decision_s`."""
+        self.decision_s = 0.0
         self._given: dict[str, Strategy] = {}
         self._guidance: dict[str, tuple[Alpha | None, Posture | None]] = {}
 
@@ -312,7 +316,7 @@ class ParentOrderManager:
         """Let an executor act; when its strategy fails, another takes over."""
         arrived, self.trying = executor.arrived, executor.id
         try:
-            commands = act()
+            commands = self._in_time(executor, act)
             decision = executor.decision(commands, self._now)
         except TapeError as error:
             self.alert("worker_lost", str(error), executor.order.instrument, executor.order.account, executor.id)
@@ -328,6 +332,12 @@ class ParentOrderManager:
         if decision:
             for watcher in self.watchers:
                 watcher.on_decision(self.gateway.ledger.parents.must(executor.id).order, executor.view.obs[0])
+
+    def _in_time(self, executor: ParentExecutor, act: Callable[[], list[Command]]) -> list[Command]:
+        """Let it act within the time that a decision may take; the first may take long: kernels are compiled."""
+        if self.deadline is None:
+            return act()
+        return self.deadline.call(act, max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0))
 
     def _arrived(self, executor: ParentExecutor) -> None:
         """The first arrival of a parent sets its benchmark, whoever goes on with it later."""

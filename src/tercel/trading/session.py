@@ -11,8 +11,9 @@ work are then paused until somebody resumes them, or go on at once with `resume`
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from tercel.core.deadline import Deadline
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError, VenueError
 from tercel.core.names import offer
 from tercel.core.orders import LinkStatus, Listing, MarketRows, Unread, VenueEvent
@@ -25,11 +26,8 @@ from tercel.trading.journal import kinds
 from tercel.trading.manager import ParentOrderManager
 from tercel.trading.parents import ParentRequest, ParentStatus
 from tercel.trading.recovery import RecoveryLine, reconcile, refold, resend
-from tercel.trading.stopping import AGAIN_NS, Latch, Stopper, Watch, questions
+from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
-
-FIRST_S: Final = 60.0
-"""Seconds that the first decision of a parent may take before people are notified."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,8 @@ class SessionTerms:
     watch_s : float
         Seconds between two looks of a thread at the latch, so that a kill works while a strategy hangs; 0: no thread,
         the latch is looked at in every step.
+    decision_s : float
+        Seconds that a decision may take where there is such a thread: then the fallback takes over.
     holder : str
         Who runs it, for people.
     mark : str
@@ -61,6 +61,7 @@ class SessionTerms:
     warmup_s: float = 900.0
     heartbeat_ns: int = 60 * NS_PER_SECOND
     watch_s: float = 0.0
+    decision_s: float = 2.0
     holder: str = ""
     mark: str = ""
 
@@ -126,6 +127,10 @@ class Session:
         manager.announce_all()
         self._go_on()
         self._watch: Watch | None = None
+        self._deadline = Deadline() if terms.watch_s > 0 else None
+        manager.deadline, manager.decision_s = self._deadline, terms.decision_s
+        if self._deadline is not None:
+            self._deadline.start()
         if terms.watch_s > 0:
             self._watch = Watch(self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands)
             self._watch.start()
@@ -156,6 +161,8 @@ class Session:
         """Let go of venue and journal. Orders still open stay at the venue, and the next session finds them."""
         if self._watch is not None:
             self._watch.stop()
+        if self._deadline is not None:
+            self._deadline.stop()
         with self.gateway.lock:
             self.venue.close()
             self.journal.close()

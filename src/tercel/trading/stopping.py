@@ -18,6 +18,8 @@ from tercel.trading.order import S
 
 STILL_S: Final = 3.0
 """Seconds without a turn of the session's loop after which people are notified."""
+FIRST_S: Final = 60.0
+"""Seconds that the first decision of a parent may take: kernels are compiled in it."""
 AGAIN_NS: Final = 1_000_000_000
 """Venue time after which what was not answered is sent again."""
 

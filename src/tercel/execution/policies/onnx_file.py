@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Float32
+from tercel.core.deadline import stopped_by
 from tercel.core.errors import PolicyError
 from tercel.execution.policies.mlp import HEADS, Activation, Greedy, Head, MlpPolicy
 
@@ -107,14 +108,25 @@ class OnnxPolicy(Greedy):
         Raises
         ------
         PolicyError
-            When the network gives NaN.
+            When the network gives NaN or infinity.
         """
-        return self.checked(self.session.run([self.output_name], {self.input_name: np.asarray(obs, np.float32)})[0])
+        return self.checked(self.run([self.output_name], {self.input_name: np.asarray(obs, np.float32)})[0])
+
+    def run(self, names: list[str] | None, entries: dict[str, Float32]) -> Any:
+        """What the network answers; one that does not come to an end is stopped where there is a deadline."""
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        with stopped_by(lambda: setattr(options, "terminate", True)):
+            return self.session.run(names, entries, options)
 
     def checked(self, values: Float32) -> Float32:
         """`values`, unless they are no numbers."""
-        if np.isnan(values).any():
-            raise PolicyError("outputs that are numbers", "NaN from ONNX Runtime", "train or export the policy again")
+        if not np.isfinite(values).all():
+            what = "NaN" if np.isnan(values).any() else "infinity"
+            raise PolicyError(
+                "outputs that are numbers", f"{what} from ONNX Runtime", "train or export the policy again"
+            )
         return np.ascontiguousarray(values, np.float32)
 
 
@@ -203,7 +215,7 @@ class RecurrentPolicy(OnnxPolicy):
     def advance(self, obs: Float32, h: Float32, c: Float32) -> tuple[Float32, Float32, Float32]:
         """The head's values float32[n, A], and the memory for the next decision, float32[n, H] twice."""
         entries = {"observation": np.asarray(obs, np.float32), "h": h, "c": c}
-        values, h, c = self.session.run(None, entries)
+        values, h, c = self.run(None, entries)
         return np.ascontiguousarray(values, np.float32), h, c
 
     def logits(self, obs: Float32) -> Float32:

@@ -1,0 +1,124 @@
+"""A call that must end in time: a thread stops it, be it Python that loops or a library that was asked how to stop.
+
+>>> deadline = Deadline(0.01)
+>>> deadline.start()
+>>> deadline.call(lambda: 7, 60.0)
+7
+>>> def endless() -> None:
+...     while True:
+...         pass
+>>> try:
+...     deadline.call(endless, 0.02)
+... except TimeoutError as error:
+...     print(error)
+no answer within 0.02 s
+>>> deadline.stop()
+"""
+
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Lock, get_ident
+from typing import Final, TypeVar
+
+from tercel.core.turns import Turns
+
+Answer = TypeVar("Answer")
+_AGAIN_S: Final = 1.0
+"""Who swallows the first interruption is sent another."""
+
+
+class _TooLateError(BaseException):
+    """Raised in a thread by another."""
+
+
+class Deadline(Turns):
+    """Interrupts calls of one thread at a time.
+
+    Time is counted in turns of its own, so that a machine that stands still interrupts nobody.
+
+    Parameters
+    ----------
+    every_s : float
+        Seconds between two looks: a call ends that late at most.
+    """
+
+    def __init__(self, every_s: float = 0.05) -> None:
+        super().__init__("tercel-deadline", every_s, self._count)
+        self._lock = Lock()
+        self._left_s, self._thread, self._late = -1.0, 0, False
+        self._stops: list[Callable[[], object]] = []
+
+    def call(self, act: Callable[[], Answer], seconds: float) -> Answer:
+        """What `act` returns.
+
+        Raises
+        ------
+        TimeoutError
+            It had not returned after so many seconds, and was interrupted.
+        """
+        token = _CURRENT.set(self)
+        try:
+            try:
+                with self._lock:
+                    self._left_s, self._thread, self._late = seconds, get_ident(), False
+                return act()
+            finally:
+                self._disarm()
+        except _TooLateError:
+            self._disarm()
+            raise TimeoutError(f"no answer within {seconds:g} s") from None
+        except Exception:
+            if self._late:
+                raise TimeoutError(f"no answer within {seconds:g} s") from None
+            raise
+        finally:
+            _CURRENT.reset(token)
+
+    def _disarm(self) -> None:
+        while True:
+            try:
+                with self._lock:
+                    self._left_s = -1.0
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(get_ident()), None)
+            except _TooLateError:
+                continue
+            return
+
+    def _count(self) -> None:
+        with self._lock:
+            if self._left_s < 0:
+                return
+            self._left_s -= self.every_s
+            if self._left_s >= 0:
+                return
+            self._left_s, self._late = _AGAIN_S, True
+            for stop in self._stops:
+                stop()
+            if not self._stops:
+                thread = ctypes.c_ulong(self._thread)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_TooLateError))
+
+    @contextmanager
+    def _stopped_by(self, stop: Callable[[], object]) -> Iterator[None]:
+        with self._lock:
+            self._stops.append(stop)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stops.remove(stop)
+
+
+_CURRENT: Final[ContextVar[Deadline | None]] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def stopped_by(stop: Callable[[], object]) -> Iterator[None]:
+    """A call into a library that no exception reaches: where there is a deadline, `stop` is called when it is over."""
+    if (current := _CURRENT.get()) is None:
+        yield
+        return
+    with current._stopped_by(stop):
+        yield
