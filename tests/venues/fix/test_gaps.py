@@ -16,7 +16,7 @@ from tests.venues.fix.tiny import WAY_NS
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import ExecType, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, StatusRequest, Tif
-from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.client import FixVenue, Patience
 
 T0 = 10**18
 
@@ -97,7 +97,7 @@ def until(venue, fits):
 
 def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect):
     other = connect("B")
-    with FixVenue("127.0.0.1", relay.port, "A", follow=True, reset=True, patience_s=10.0) as cut:
+    with FixVenue("127.0.0.1", relay.port, "A", follow=True, reset=True, patience=Patience(step_s=10.0)) as cut:
         cut.subscribe("TINY")
         cut.send(buy("a", 6, 100))
         first = []
@@ -129,9 +129,9 @@ def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect):
 
 
 def test_a_command_that_the_venue_never_got_is_not_repeated(relay):
-    with FixVenue("127.0.0.1", relay.port, "A", patience_s=10.0) as venue:
+    with FixVenue("127.0.0.1", relay.port, "A", patience=Patience(step_s=10.0)) as venue:
         step(venue)
-        venue._outlet.session.setNextSenderMsgSeqNum(venue._outlet.next_number + 3)  # as if three messages were lost
+        venue._outlet.session.setNextSenderMsgSeqNum(venue._link.session.numbers.next_out + 3)  # as if three messages were lost
         venue.send(buy("after"))
         heard = until(venue, lambda event: isinstance(event, LinkStatus | Report))
         assert [(event.up, "after did not reach" in event.text) for event in heard] == [(True, True)]
@@ -193,8 +193,8 @@ _CLIENT = """
 import sys
 from pathlib import Path
 from tercel.core.orders import NewOrder, OrdStatus, Report, Tif
-from tercel.venues.fix.client import FixVenue
-venue = FixVenue("127.0.0.1", int(sys.argv[1]), "A", store=Path(sys.argv[2]), timeout_s=60.0)
+from tercel.venues.fix.client import FixVenue, Patience
+venue = FixVenue("127.0.0.1", int(sys.argv[1]), "A", store=Path(sys.argv[2]), patience=Patience(logon_s=60.0))
 with Path(sys.argv[3]).open("a") as journal:
     for n in range(10**6):
         venue.send(NewOrder(f"{sys.argv[4]}-{n}", "TINY", 1, 1, 90, Tif.DAY, "A", "", venue.now_ns))

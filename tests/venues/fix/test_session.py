@@ -23,7 +23,7 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.venues.address import connect as log_on
-from tercel.venues.fix.client import FixVenue, holds_session
+from tercel.venues.fix.client import FixVenue, Patience, holds_session
 from tercel.venues.fix.desk import Login
 from tercel.venues.fix.server import serve_fix
 from tercel.venues.pace import Pace
@@ -269,7 +269,7 @@ class TestLogon:
     def test_sequence_too_low(self, serve, connect, tmp_path):
         serve()
         connect(store=tmp_path / "old").close()
-        with pytest.raises(VenueError, match="MsgSeqNum too low") as refused:
+        with pytest.raises(VenueError, match="MsgSeqNum") as refused:
             connect(store=tmp_path / "new")
         assert "reset=True" in str(refused.value)
         assert "--desk" in str(refused.value)
@@ -282,7 +282,7 @@ class TestLogon:
         where = f"fix://127.0.0.1:{port}"
         for store in ("first", "second", "second"):
             with log_on(where, ["agent"], tmp_path / store) as venue:
-                venue.send(buy(f"{store}-{venue._outlet.next_number}"))
+                venue.send(buy(f"{store}-{venue._link.session.numbers.next_out}"))
                 assert ExecType.NEW in kinds(said(venue, steps=3))
         with pytest.raises(VenueError, match="MsgSeqNum"):
             log_on(where, ["agent"], tmp_path / "first")
@@ -294,7 +294,7 @@ class TestLogon:
         venue.close()
         server.close()
         serve(store=tmp_path / "other")
-        with pytest.raises(VenueError, match="MsgSeqNum too low") as refused:
+        with pytest.raises(VenueError, match="MsgSeqNum") as refused:
             connect(store=tmp_path / "mine")
         assert "CompID" not in refused.value.remedy
         assert "--desk" in refused.value.remedy
@@ -329,7 +329,7 @@ class TestLosingEachOther:
 
     def test_steps_wait_for_a_link_that_is_down_and_then_no_more(self, serve, connect):
         server = serve()
-        venue = connect(outage_s=0.35)
+        venue = connect(patience=Patience(outage_s=0.35))
         server.close()
         (event,) = venue.step(T0)
         assert not event.up
@@ -342,7 +342,7 @@ class TestLosingEachOther:
 
     def test_who_comes_back_is_waited_for_anew_the_next_time(self, serve, connect, tmp_path):
         server = serve()
-        venue = connect(outage_s=30.0, store=tmp_path / "mine")
+        venue = connect(patience=Patience(outage_s=30.0), store=tmp_path / "mine")
         said(venue)
         server.close()
         venue.step(T0)

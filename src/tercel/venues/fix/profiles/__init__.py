@@ -27,7 +27,7 @@ from tercel.venues.fix.protocol.dictionary import Dictionary
 from tercel.venues.fix.protocol.message import Fields
 from tercel.venues.fix.protocol.quickfix_xml import read_xml
 from tercel.venues.fix.protocol.schedule import SessionTimes
-from tercel.venues.fix.protocol.settings import NEVER_REPEATED, SessionSettings
+from tercel.venues.fix.protocol.settings import NEVER_REPEATED, NOT_KEPT, SessionSettings
 
 SHIPPED: Final = ("tercel", "generic-44", "generic-42", "binance", "binance-md")
 _WAY: Final = "see docs/howto/fix.md, or name one of " + ", ".join(SHIPPED)
@@ -55,7 +55,7 @@ class Terms:
 
     name: str
     profile: Profile
-    dictionary: Dictionary | None
+    dictionary: Dictionary | None = field(repr=False)
     symbols: tuple[SymbolTable, ...] = ()
     folder: Path = Path()
     notes: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Terms:
         session, times = self.profile.session, self.profile.times
         if self.dictionary is None:
             wanted = f"the dictionary of {self.name}"
-            raise ConfigError(wanted, "none", "name the XML file that the venue publishes: dictionary = \"FILE.xml\"")
+            raise ConfigError(wanted, "none", 'name the XML file that the venue publishes: dictionary = "FILE.xml"')
         for what, name in (("sender", session.sender or sender), ("target", session.target)):
             if not name:
                 raise ConfigError(f"session.{what} in {self.name}", "none", "say who talks to whom: fix://COMPID@host")
@@ -94,6 +94,7 @@ class Terms:
             header=[(int(tag), value) for tag, value in session.header.items()],
             logon_fields=self._logon(session.sender or sender),
             never_repeated=NEVER_REPEATED | _NEVER_AGAIN,
+            not_kept=NOT_KEPT | _NOT_KEPT,
             reset=resets,  # type: ignore[arg-type]
             next_expected=session.next_expected,
             on_gap=session.on_gap,
@@ -168,11 +169,10 @@ class Terms:
 
 _RAW_LENGTH, _RAW = 95, 96
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
-_NEVER_AGAIN: Final = frozenset(
-    {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL, t.STEP, t.SECURITY_LIST_REQUEST}
-    | {t.MARKET_DATA_REQUEST, "XCN", "XAK", "XLQ"}
-)
-"""What is never sent a second time: who waits for an answer asks anew."""
+_NOT_KEPT: Final = frozenset({t.STEP, t.SECURITY_LIST_REQUEST, t.MARKET_DATA_REQUEST, t.STATUS, t.MASS_STATUS, "XLQ"})
+"""Questions: whoever waits for an answer asks anew."""
+_NEVER_AGAIN: Final = _NOT_KEPT | {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.MASS_CANCEL, "XCN", "XAK"}
+"""What is never sent a second time."""
 
 
 def signer(pem: str, name: str) -> Any:
@@ -315,7 +315,9 @@ def _symbols(profile: Profile, folder: Path) -> tuple[SymbolTable, ...]:
     found = list(profile.symbol)
     if profile.symbols.file:
         path = folder / profile.symbols.file
-        found += validated(_SymbolsFile, read_toml(path, _WAY, "a file of symbols"), str(path), "a file of symbols").symbol
+        found += validated(
+            _SymbolsFile, read_toml(path, _WAY, "a file of symbols"), str(path), "a file of symbols"
+        ).symbol
     names = [one.name for one in found]
     if twice := {one for one in names if names.count(one) > 1}:
         raise ConfigError("each instrument once", f"{', '.join(sorted(twice))} twice", "take one of them out")

@@ -46,10 +46,23 @@ _HANDLED: Final = frozenset(
 )
 _OURS: Final = frozenset(
     {
-        *("filestorepath", "filelogpath", "persistmessages", "reconnectinterval", "socketnodelay", "socketreuseaddress"),
+        *(
+            "filestorepath",
+            "filelogpath",
+            "persistmessages",
+            "reconnectinterval",
+            "socketnodelay",
+            "socketreuseaddress",
+        ),
         *("screenlogshowincoming", "screenlogshowoutgoing", "screenlogshowevents", "checkcompid", "logouttimeout"),
         *("filelogbackuppath", "refreshonlogon", "validatefieldsoutoforder", "validatefieldshavevalues"),
-        *("validatelengthandchecksum", "transportdatadictionary", "appdatadictionary", "description", "sessionqualifier"),
+        *(
+            "validatelengthandchecksum",
+            "transportdatadictionary",
+            "appdatadictionary",
+            "description",
+            "sessionqualifier",
+        ),
     }
 )
 """Understood, and without effect: this engine does so always, or keeps elsewhere what they name."""
