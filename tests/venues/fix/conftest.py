@@ -73,3 +73,17 @@ def plain(port):
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def profile(tmp_path):
+    """The path of a profile that is made of a text."""
+    made = []
+
+    def make(text):
+        path = tmp_path / f"profile{len(made)}.toml"
+        path.write_text(text, encoding="utf-8")
+        made.append(path)
+        return str(path)
+
+    return make

@@ -28,7 +28,7 @@ class Relay:
         self._port, self._pairs = port, []
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = self._door.getsockname()[1]
-        self.open = True
+        self.open, self.deaf, self.lost = True, False, 0
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self):
@@ -48,7 +48,10 @@ class Relay:
                 data = b""
                 with suppress(OSError):  # reset by an end that saw the line go dead first: over, like any other
                     data = one.recv(65536)
-                    pair[one is pair[0]].sendall(data)
+                    if self.deaf and one is pair[0]:
+                        self.lost += len(data)
+                    else:
+                        pair[one is pair[0]].sendall(data)
                 if not data:
                     self._drop(pair)
                 return
@@ -64,6 +67,10 @@ class Relay:
             for one in pair:
                 with suppress(OSError):  # gone already
                     one.shutdown(socket.SHUT_RDWR)
+
+    def drain(self):
+        """Wait until something was lost."""
+        waiting.until(lambda: self.lost > 0, what="bytes that are lost")
 
     def close(self):
         self.open = False
@@ -131,11 +138,14 @@ def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect):
 def test_a_command_that_the_venue_never_got_is_not_repeated(relay):
     with FixVenue("127.0.0.1", relay.port, "A", patience=Patience(step_s=10.0)) as venue:
         step(venue)
-        venue._outlet.session.setNextSenderMsgSeqNum(venue._link.session.numbers.next_out + 3)  # as if three messages were lost
-        venue.send(buy("after"))
-        heard = until(venue, lambda event: isinstance(event, LinkStatus | Report))
-        assert [(event.up, "after did not reach" in event.text) for event in heard] == [(True, True)]
-        venue.send(StatusRequest("after", "A", T0))
+        relay.deaf = True  # what leaves from here on is lost on the way
+        venue.send(buy("lost"))
+        relay.drain()
+        relay.cut()
+        relay.deaf = False
+        heard = until(venue, lambda event: isinstance(event, LinkStatus) and "lost did not reach" in event.text)
+        assert not [event for event in heard if isinstance(event, Report)]
+        venue.send(StatusRequest("lost", "A", T0))
         (status,) = until(venue, lambda event: isinstance(event, Report))
         assert (status.exec_type, status.status) == (ExecType.STATUS, OrdStatus.UNKNOWN)
 

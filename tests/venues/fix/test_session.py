@@ -244,27 +244,37 @@ class TestLogon:
         with pytest.raises(VenueError, match=f"127.0.0.1:{port} as A to TERCEL"):
             FixVenue("127.0.0.1", port, "A")
 
-    @pytest.mark.parametrize("names", [{"comp_id": "Z"}, {"comp_id": "A", "venue_id": "OTHER"}])
-    def test_wrong_comp_ids(self, serve, connect, names):
+    @pytest.mark.parametrize("names", [("Z", "TERCEL"), ("A", "OTHER")])
+    def test_wrong_comp_ids(self, serve, connect, profile, names):
         serve()
-        who = f"as {names['comp_id']} to {names.get('venue_id', 'TERCEL')}"
-        with pytest.raises(VenueError, match=f"{who}; received a closed connection"):
-            connect(**names)
+        told = profile(f'base = "tercel"\n[session]\ntarget = "{names[1]}"')
+        with pytest.raises(VenueError, match=f"as {names[0]} to {names[1]}; received the other side closed"):
+            connect(names[0], profile=told)
 
     def test_a_name_that_is_taken_leaves_its_holder_unharmed(self, serve, connect, plain):
         serve()
         holder = connect()
         assert plain("A").logon == {}
-        with pytest.raises(VenueError, match="no session of this process"):
+        with pytest.raises(VenueError, match="no other session uses them"):
             connect()
         holder.send(buy("a"))
         assert kinds(said(holder)) == [ExecType.NEW]
 
-    def test_wrong_password(self, serve, connect):
+    def test_wrong_password(self, serve, connect, profile, monkeypatch, tmp_path):
         serve([Login("A", password="secret")])
-        with pytest.raises(VenueError, match="wrong password for A"):
-            connect(password="guess")
-        assert connect(password="secret").up
+        told = profile('base = "tercel"\n[logon]\npassword = { env = "TERCEL_TEST_PASSWORD" }')
+        monkeypatch.setenv("TERCEL_TEST_PASSWORD", "guess")
+        with pytest.raises(VenueError, match="wrong password for A") as refused:
+            connect(profile=told)
+        assert "guess" not in str(refused.value)
+        monkeypatch.setenv("TERCEL_TEST_PASSWORD", "secret")
+        venue = connect(profile=told, store=tmp_path / "store")
+        assert venue.up
+        assert "secret" not in repr(vars(venue)) + repr(vars(venue._link)) + repr(venue._terms)
+        venue.close()
+        kept = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+        assert kept
+        assert not any(b"secret" in path.read_bytes() for path in kept)
 
     def test_sequence_too_low(self, serve, connect, tmp_path):
         serve()
