@@ -8,7 +8,7 @@ import pytest
 from tests.venues.fix.plain import PlainClient
 from tests.venues.fix.tiny import TinyVenue
 
-from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.client import FixVenue, Patience
 from tercel.venues.fix.server import serve_fix
 
 
@@ -52,7 +52,7 @@ def connect(port):
     clients = []
 
     def make(comp_id="A", **options):
-        options.setdefault("patience_s", 10.0)
+        options.setdefault("patience", Patience(step_s=10.0))
         clients.append(FixVenue("127.0.0.1", port, comp_id, **options))
         return clients[-1]
 
@@ -73,3 +73,17 @@ def plain(port):
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def profile(tmp_path):
+    """The path of a profile that is made of a text."""
+    made = []
+
+    def make(text):
+        path = tmp_path / f"profile{len(made)}.toml"
+        path.write_text(text, encoding="utf-8")
+        made.append(path)
+        return str(path)
+
+    return make

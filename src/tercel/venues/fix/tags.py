@@ -105,6 +105,10 @@ VENUE_FEES: Final = 20019
 """Four numbers: what the venue charges (`core.orders.Listing`); left out where it charges nothing."""
 STEPPED: Final = 20016
 """Y: the venue's clock is moved by U1; N: it runs by itself."""
+OWN_TAGS: Final = 20021
+"""Y in a Logon: its sender knows the tags and messages of this part. Who does not say so is never sent one."""
+CANCEL_ON_DISCONNECT: Final = 20022
+"""In an initiator's Logon, Y: cancel my orders when I log out or am lost; N: leave them. Default: as its login says."""
 
 # -- message types ----------------------------------------------------------------------------------------------------
 TEST_REQUEST: Final = "1"

@@ -1,0 +1,293 @@
+"""One TCP connection that never blocks, with TLS where it is asked for: the wire below a FIX session, of either side.
+
+Whoever owns it waits with a selector for reading, and for writing while :attr:`Connection.wants_write` says so.
+"""
+
+import os
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from errno import EINPROGRESS
+from pathlib import Path
+from typing import Final, Self
+
+from tercel.core.errors import ConfigError, VenueError
+
+MOST_WAITING: Final = 64 << 20
+"""Bytes that may wait for a peer that does not read; it is dropped beyond."""
+_CHUNK: Final = 1 << 16
+_MOST_AT_ONCE: Final = 1 << 20
+"""Bytes that one call of `receive` reads, so that no peer keeps the owner from the others."""
+
+
+@dataclass(frozen=True)
+class TlsSettings:
+    """TLS of a connection.
+
+    Parameters
+    ----------
+    certificate, key : Path, optional
+        Our own, in PEM. An acceptor needs both; `key` None: it stands in the file of the certificate.
+    authorities : Path, optional
+        Certificates of those who vouch for the other side, in PEM. Default: the system's for an initiator; an acceptor
+        asks for no certificate without them, and for one with them.
+    server_name : str
+        Name that the acceptor's certificate must have; "": the host that is connected to.
+    verify : bool
+        Whether an initiator checks the acceptor's certificate. Without it anybody can be in between.
+
+    >>> TlsSettings(verify=False).client().verify_mode.name
+    'CERT_NONE'
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
+    authorities: Path | None = None
+    server_name: str = ""
+    verify: bool = True
+
+    def client(self) -> ssl.SSLContext:
+        """What an initiator connects with.
+
+        Raises
+        ------
+        ConfigError
+            For a file that is missing or no PEM.
+        """
+        return self._loaded(ssl.Purpose.SERVER_AUTH)
+
+    def server(self) -> ssl.SSLContext:
+        """What an acceptor accepts with.
+
+        Raises
+        ------
+        ConfigError
+            Without a certificate, and for a file that is missing or no PEM.
+        """
+        if self.certificate is None:
+            raise ConfigError("the acceptor's certificate", "none", "name its PEM file, and that of its key")
+        made = self._loaded(ssl.Purpose.CLIENT_AUTH)
+        if self.authorities is not None:
+            made.verify_mode = ssl.CERT_REQUIRED
+        return made
+
+    def _loaded(self, purpose: ssl.Purpose) -> ssl.SSLContext:
+        try:
+            made = ssl.create_default_context(purpose, cafile=self.authorities)
+            if self.certificate is not None:
+                made.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            files = ", ".join(str(one) for one in (self.certificate, self.key, self.authorities) if one)
+            raise ConfigError("certificates and a key in PEM", f"{error} in {files}", "mend the files") from None
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        if purpose is ssl.Purpose.SERVER_AUTH and not self.verify:
+            made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+        return made
+
+
+class Connection:
+    """A connection, perhaps one that is still being made.
+
+    Parameters
+    ----------
+    plain : socket.socket
+        It belongs to the connection from now on.
+    context : ssl.SSLContext, optional
+        Of TLS.
+    server_name : str, optional
+        Of an acceptor whose certificate is checked; None: this side is the acceptor.
+    most_waiting : int
+        Bytes that may wait for the other side to read.
+
+    >>> ours, theirs = (Connection(one) for one in socket.socketpair())
+    >>> ours.send(b"8=FIX.4.4"), theirs.receive(), theirs.receive()
+    (None, b'8=FIX.4.4', b'')
+    >>> ours.close(), theirs.receive(), theirs.why
+    (None, None, 'the other side closed the connection')
+    """
+
+    def __init__(
+        self,
+        plain: socket.socket,
+        context: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
+        plain.setblocking(False)
+        if plain.family in (socket.AF_INET, socket.AF_INET6):
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket, self._context, self._server_name = plain, context, server_name
+        self._out, self._most_waiting = bytearray(), most_waiting
+        self._connecting = self._shaking = self._blocked = self._ending = self._told = False
+        self.why = ""
+        """Why it is closed."""
+        self.closed = False
+        if context is not None:
+            self._shaking = True
+
+    @classmethod
+    def to(cls, host: str, port: int, tls: TlsSettings | None = None, most_waiting: int = MOST_WAITING) -> Self:
+        """Begin to connect. A name is looked up now; all else happens in `receive` and `flush`. What cannot be made
+        is closed, and says `why`.
+
+        Raises
+        ------
+        VenueError
+            When the name is unknown.
+        ConfigError
+            For TLS settings that cannot be used.
+        """
+        context = tls.client() if tls is not None else None
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            plain = socket.socket(family, kind, protocol)
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise VenueError(f"the address of {host}:{port}", f"{error}", "give another host or port") from None
+        made = cls(plain, context, (tls.server_name or host) if tls is not None else None, most_waiting)
+        code = plain.connect_ex(address)
+        made._connecting = code == EINPROGRESS
+        if code not in (0, EINPROGRESS):
+            made.close(f"no connection: {os.strerror(code)}")
+        return made
+
+    def fileno(self) -> int:
+        """For a selector; -1 once closed."""
+        return self._socket.fileno()
+
+    @property
+    def established(self) -> bool:
+        """Whether both sides are there, TLS agreed."""
+        return not (self.closed or self._connecting or self._shaking)
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether to call `flush` when the socket can be written to."""
+        return not self.closed and (self._connecting or self._blocked or bool(self._out and not self._shaking))
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the other side has not taken."""
+        return len(self._out)
+
+    def receive(self) -> bytes | None:
+        """What came: b"" is nothing now, None is a connection that is closed, by either side; see `why`."""
+        if not self._ready():
+            return None if self.closed else b""
+        parts, size, ended = [], 0, False
+        try:
+            while size < _MOST_AT_ONCE or self._undecoded():
+                part = self._socket.recv(_CHUNK)
+                if not part:
+                    ended = True
+                    break
+                parts.append(part)
+                size += len(part)
+                if len(part) < _CHUNK and self._context is None:
+                    break
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        except ssl.SSLWantWriteError:
+            self._blocked = True
+        except OSError as error:
+            self.close(_told(error))
+        if ended and not parts:
+            self.close("the other side closed the connection")
+        if not parts:
+            return None if self.closed else b""
+        return b"" if self._ending else b"".join(parts)
+
+    def send(self, data: bytes) -> None:
+        """Write what the socket takes now; the rest waits. Who lets too much wait is dropped."""
+        if self.closed or self._ending:
+            return
+        self._out += data
+        self.flush()
+        if len(self._out) > self._most_waiting:
+            self.close(f"the other side does not read: {len(self._out)} bytes wait for it")
+
+    def flush(self) -> None:
+        """Write what waits, as much as the socket takes."""
+        if not self._ready():
+            return
+        try:
+            while self._out:
+                with memoryview(self._out) as view:
+                    sent = self._socket.send(view[:_MOST_AT_ONCE])
+                del self._out[:sent]
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return
+        except OSError as error:
+            self.close(_told(error))
+            return
+        self._blocked = False
+        if self._ending and not self._told:
+            self._say_end()
+
+    def end(self) -> None:
+        """Write what waits, and tell the other side that no more comes. What it still says is passed over; `receive`
+        returns None once it has closed too."""
+        self._ending = True
+        self.flush()
+        if self._connecting or self._shaking:
+            self.close("closed before it was made")
+
+    def close(self, why: str = "closed here") -> None:
+        """Close now; what waits is lost."""
+        if not self.closed:
+            self.closed, self.why = True, why
+            self._out.clear()
+            self._socket.close()
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+    def _undecoded(self) -> bool:
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def _ready(self) -> bool:
+        """Whether bytes can flow: connected, and TLS agreed."""
+        if self.closed:
+            return False
+        if self._connecting:
+            try:
+                self._socket.getpeername()
+            except OSError:  # not connected yet, or never
+                if code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    self.close(_told(OSError(code, f"no connection: {os.strerror(code)}")))
+                return False
+            self._connecting = False
+        return self._shake() if self._shaking else True
+
+    def _shake(self) -> bool:
+        """Go on with TLS's handshake; whether it is done."""
+        self._blocked = False
+        try:
+            if not isinstance(self._socket, ssl.SSLSocket) and self._context is not None:
+                own = self._server_name is None
+                self._socket = self._context.wrap_socket(
+                    self._socket, server_side=own, server_hostname=self._server_name, do_handshake_on_connect=False
+                )
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._socket.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLWantWriteError:
+            self._blocked = True
+            return False
+        except (OSError, ValueError) as error:
+            self.close(f"TLS: {_told(error)}")
+            return False
+        self._shaking = False
+        return True
+
+    def _say_end(self) -> None:
+        self._told = True
+        if isinstance(self._socket, ssl.SSLSocket):
+            with suppress(OSError, ValueError):
+                self._socket.unwrap()
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+
+def _told(error: Exception) -> str:
+    """Why a socket failed, in its own words."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
