@@ -24,11 +24,12 @@ from tests.waiting import until
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import CancelReject, LinkStatus, NewOrder, OrdStatus, Report, Tif
-from tercel.gate.config import GateConfig, read_config, text_of
+from tercel.gate.config import GateConfig, read_config
 from tercel.gate.opening import opened
 from tercel.gate.server import Gate
 from tercel.limits import LimitGate, parse
 from tercel.testing.venue import Trader, VenueConformance
+from tercel.trading.desk.wall import gate_text
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.kill import KillLatch
@@ -254,7 +255,7 @@ def test_a_hostile_session_reaches_no_wire(tmp_path: Path) -> None:
     with exchange_served() as server:
         folder = tmp_path / "gate"
         config = section(server, folder)
-        (folder / "gate.toml").write_text(text_of(config))
+        (folder / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
         gate = started(folder)
         try:
             said(gate, "gate:")
@@ -284,7 +285,7 @@ def test_a_second_gate_is_refused_and_a_dead_ones_socket_is_taken(tmp_path: Path
         folder = tmp_path / "gate"
         (folder).mkdir()
         config = section(server, folder)
-        (folder / "gate.toml").write_text(text_of(config))
+        (folder / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
         first = started(folder)
         said(first, "gate:")
         second = started(folder)
@@ -344,7 +345,7 @@ def test_a_kill_cancels_while_the_journal_hangs(tmp_path: Path, monkeypatch: pyt
 def test_a_gates_file_is_read_as_it_is_written(tmp_path: Path) -> None:
     with exchange_served() as server:
         config = section(server, tmp_path / "gate", silence_s=2.5)
-    (tmp_path / "gate.toml").write_text(text_of(config))
+    (tmp_path / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
     assert read_config(tmp_path / "gate.toml") == config
 
 

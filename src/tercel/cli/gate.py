@@ -21,3 +21,6 @@ class Gate:
     acknowledge: Annotated[
         str, typer.Option(help="Go on with the sound part of a damaged journal; say why.", metavar="TEXT")
     ] = ""
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="End when standard input ends: a desk's own gate.", hidden=True)
+    ] = False

@@ -3,7 +3,6 @@
 [gate]   venue, accounts, limits, latch, folder, listen, silence_s, heartbeat_s
 """
 
-import json
 from pathlib import Path
 from typing import Final
 
@@ -65,16 +64,3 @@ def read_config(path: Path) -> GateConfig:
         With the file, the key and the nearest known one.
     """
     return validated(GateConfig, read_toml(path, _HELP, "a gate's file"), str(path), "a gate")
-
-
-def text_of(config: GateConfig) -> str:
-    """The file of a gate: `read_config` of it gives the same."""
-    lines = []
-    for name, value in config.gate.model_dump().items():
-        shown = repr(value) if isinstance(value, float) else _quoted(value)
-        lines.append(f"{name} = {shown}")
-    return "[gate]\n" + "\n".join(lines) + "\n"
-
-
-def _quoted(value: str | tuple[str, ...]) -> str:
-    return json.dumps(list(value) if isinstance(value, tuple) else value)

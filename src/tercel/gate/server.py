@@ -289,7 +289,7 @@ class Gate(Hub):
         """Take what the venue reports; a stepped one is stepped here when nobody else does it."""
         if not self._stepped:
             with suppress(VenueError):
-                self._take_events(self._shared.poll())
+                self._take_events(self._shared.take())
         elif (self._withdrawal or self._stopper.open) and not any(client.accounts for client in self._clients):
             self._take_events(self._shared.step(self._shared.now_ns + _STEP_NS))
 
@@ -367,7 +367,7 @@ class Gate(Hub):
                 if self._stepped:
                     self._shared.step(self._shared.now_ns + _STEP_NS)
                     break
-                self._shared.poll()
+                self._shared.take()
 
 
 _EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.BUSTED, ExecType.CORRECTED})

@@ -72,11 +72,10 @@ class SharedVenue:
         with self._lock:
             return self._venue.step(until_ns)
 
-    def poll(self) -> list[VenueEvent]:
+    def take(self) -> list[VenueEvent]:
         """What has come, without waiting."""
         with self._lock:
-            events: list[VenueEvent] = self._venue.poll()  # type: ignore[attr-defined]
-            return events
+            return self._venue.step(self._venue.now_ns) if self._venue.poll() else []  # type: ignore[attr-defined]
 
     def close(self) -> None:
         """See `core.ports.Venue`."""

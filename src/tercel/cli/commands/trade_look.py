@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -411,24 +411,23 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
 
     from tercel.limits import LimitGate, default_file, read
     from tercel.trading.desk.build import strategy_of
+    from tercel.trading.desk.wall import venue_at
     from tercel.trading.journal.store import SqlJournal
     from tercel.trading.kill import LATCH, KillLatch
     from tercel.trading.session import Session, SessionTerms
-    from tercel.venues.address import connect, mark_of
+    from tercel.venues.address import mark_of
 
     agents = sorted({parent.order.agent for parent in _ledger(folder).parents})
     journal = SqlJournal(folder, f"{person()} (tercel trade reconcile)")
-    try:
-        link = connect(where, agents, folder / "fix")
-        latch = KillLatch(folder / LATCH)
+    latch = KillLatch(folder / LATCH)
+    with closing(journal), ExitStack() as opened:
+        link = venue_at(where, agents, folder, None, latch.path, opened)
         gate = LimitGate(read(default_file()), link.listings(), agents, latch.killed)
         terms = SessionTerms(mark=mark_of(where))
         session = Session(link, journal, gate, lambda name, _: strategy_of(name, None), terms, latch=latch)
         lines = [asdict(line) for line in session.recovered]
         result = _agreement(folder, lines, session.ledger, asked=True)
         session.close()
-    finally:
-        journal.close()
     return result
 
 

@@ -18,14 +18,17 @@ from tercel.trading.desk.build import Opened, Workbench, check, open_desk
 from tercel.trading.desk.config import DeskConfig, read_config
 from tercel.trading.desk.loop import DeskLoop
 from tercel.trading.desk.planted import planted
-from tercel.trading.journal.database import keep_elsewhere
+from tercel.trading.desk.wall import FOLDER as GATE_FOLDER
+from tercel.trading.desk.wall import venue_at
+from tercel.trading.journal import kinds
+from tercel.trading.journal.database import DATABASE, keep_elsewhere
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch, check_latch
 from tercel.trading.session import Session, SessionTerms
 from tercel.trading.tca.recorder import TcaRecorder
-from tercel.venues.address import SIMULATED, address, connect, mark_of
+from tercel.venues.address import SIMULATED, address, mark_of
 
 CONFIG: Final = "desk.toml"
 WATCH_S: Final = 0.05
@@ -91,7 +94,7 @@ class Running:
             check_latch(journal, self.latch.path)
             bench, seed = Workbench(), config.desk.seed
             _compile(config, bench)
-            venue = _venue(config, bench, folder, clock)
+            venue = self._venue(config, bench, clock, beside, opened)
             alerts = AlertSender(JournalReader(folder), config.alerts.webhook, after=journal.last)
             alerts.start()
             opened.callback(alerts.stop)
@@ -103,6 +106,23 @@ class Running:
             opened.callback(self.session.close)
             opened.callback(_end, TcaRecorder(self.session))
             self._open = opened.pop_all()
+
+    def _venue(
+        self, config: DeskConfig, bench: Workbench, clock: Clock, beside: Path | None, opened: ExitStack
+    ) -> Venue:
+        """The venue that a desk's file names, at its pace."""
+        where, limits = config.desk.venue, config.limits.file
+        if where == SIMULATED:
+            return bench.exchange(config, config.desk.seed, planted(config, config.desk.seed), clock)
+        accounts, file = [agent.name for agent in config.agent], (beside or Path()) / limits if limits else None
+        venue = venue_at(where, accounts, self.folder, file, self.latch.path, opened)
+        if (self.folder / GATE_FOLDER / DATABASE).exists():
+            reader = JournalReader(self.folder / GATE_FOLDER)
+            last = max((seq for seq, _ in reader.read(kinds=[kinds.SESSION])), default=0)
+            alerts = AlertSender(reader, config.alerts.webhook, after=last)
+            alerts.start()
+            opened.callback(alerts.stop)
+        return venue
 
     @property
     def desk(self) -> DeskLoop:
@@ -163,11 +183,3 @@ def _compile(config: DeskConfig, bench: Workbench) -> None:
     instruments = config.instrument[:1]
     short = config.model_copy(update={"desk": section, "instrument": instruments})
     open_desk(short, MemoryJournal(chained=False), config.desk.seed, bench).desk.run()
-
-
-def _venue(config: DeskConfig, bench: Workbench, folder: Path, clock: Clock) -> Venue:
-    """The venue that a desk's file names, at its pace."""
-    where = config.desk.venue
-    if where == SIMULATED:
-        return bench.exchange(config, config.desk.seed, planted(config, config.desk.seed), clock)
-    return connect(where, [agent.name for agent in config.agent], folder / "fix")

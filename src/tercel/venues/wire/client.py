@@ -1,5 +1,6 @@
 """A venue in another process: an exchange, or a gate in front of one."""
 
+import select
 import socket
 import time
 from collections.abc import Sequence
@@ -236,16 +237,18 @@ class RemoteVenue:
         """For whoever waits for several things at a time."""
         return self._link().fileno()
 
-    def poll(self) -> list[VenueEvent]:
-        """What has come, without waiting; a link that broke is an event.
+    def poll(self, seconds: float = 0.0) -> bool:
+        """Read what has come, at most so many seconds later; whether a step has something to return.
 
         Raises
         ------
         VenueError
             There is no link.
         """
-        self._link()
+        link = self._link()
         try:
+            if seconds > 0:
+                select.select([link], [], [], seconds)
             self._read(socket.MSG_DONTWAIT)
             while self._frames:
                 self._take(*self._frames.pop(0))
@@ -253,8 +256,7 @@ class RemoteVenue:
             if self._socket is not None:
                 raise
             self._events.append(LinkStatus(False, self.now_ns, error.received))
-        events, self._events = self._events, []
-        return events
+        return bool(self._events)
 
     def step(self, until_ns: int) -> list[VenueEvent]:
         """Let the exchange's time pass up to `until_ns`, or wait until it has; returns early with a report on own

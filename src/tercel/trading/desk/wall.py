@@ -1,0 +1,140 @@
+"""A desk's own gate: a process between it and a venue, which cancels what is open when the desk is silent or gone."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, Self
+
+from tercel.core.errors import VenueError
+from tercel.core.ports import Venue
+from tercel.venues.address import GATE, address, connect
+
+FOLDER: Final = "gate"
+"""Of the gate, in the desk's folder: its file, its journal, what it said."""
+FILE: Final = "gate.toml"
+LOG: Final = "gate.log"
+_SOCKET: Final = "gate.sock"
+_LONGEST_PATH: Final = 100
+_PATIENCE_S: Final = 60.0
+
+
+def gate_text(fields: Mapping[str, object]) -> str:
+    """The file of a gate with these fields.
+
+    >>> print(gate_text({"venue": "fix://127.0.0.1:9001", "accounts": ["ann"]}), end="")
+    [gate]
+    venue = "fix://127.0.0.1:9001"
+    accounts = ["ann"]
+    """
+    return "[gate]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in fields.items())
+
+
+class OwnGate:
+    """A gate that lives as long as this process, or until `close`.
+
+    Parameters
+    ----------
+    desk : Path
+        The desk's folder; the kill latch in it is the gate's too.
+    venue : str
+        Address of the venue.
+    accounts : sequence of str
+    limits : Path or None
+        The limits file; None: the packaged one.
+    latch : Path
+        The kill latch.
+
+    Raises
+    ------
+    VenueError
+        The gate ended before it listened, with its last words.
+    """
+
+    def __init__(self, desk: Path, venue: str, accounts: Sequence[str], limits: Path | None, latch: Path) -> None:
+        self.folder = desk.resolve() / FOLDER
+        self.folder.mkdir(parents=True, exist_ok=True)
+        listen = self.folder / _SOCKET
+        self._short: tempfile.TemporaryDirectory[str] | None = None
+        if len(str(listen).encode()) > _LONGEST_PATH:
+            self._short = tempfile.TemporaryDirectory(prefix="tercel-gate-")
+            listen = Path(self._short.name) / _SOCKET
+        self._listen = listen
+        fields = {"venue": venue, "accounts": list(accounts), "latch": str(latch.resolve()), "listen": str(listen)}
+        if limits is not None:
+            fields["limits"] = str(limits.resolve())
+        (self.folder / FILE).write_text(gate_text(fields), encoding="utf-8")
+        words = [sys.executable, "-m", "tercel.cli", "gate", str(self.folder / FILE), "--with-parent"]
+        with (self.folder / LOG).open("wb") as log:
+            self._process = subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
+        try:
+            self._await()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def address(self) -> str:
+        """What a desk connects to."""
+        return f"{GATE}{self._listen}"
+
+    def _await(self) -> None:
+        """It prints a line when it listens."""
+        assert self._process.stdout is not None
+        if self._process.stdout.readline():
+            return
+        said = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").split()
+        raise VenueError("a gate that opens", " ".join(said)[-600:] or "nothing", f"see {self.folder / LOG}")
+
+    def close(self) -> None:
+        """Let it cancel what is open, and end; a second call does nothing."""
+        process = self._process
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        try:
+            process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if self._short is not None:
+            self._short.cleanup()
+            self._short = None
+
+
+def venue_at(
+    where: str, accounts: Sequence[str], desk: Path, limits: Path | None, latch: Path, opened: ExitStack
+) -> Venue:
+    """The venue at an address; one that speaks FIX is reached through a gate of the desk's own.
+
+    Parameters
+    ----------
+    where, accounts
+        See `venues.address.connect`.
+    desk : Path
+        The desk's folder.
+    limits : Path or None
+        The limits file; None: the packaged one.
+    latch : Path
+        The kill latch.
+    opened : ExitStack
+        Closes the gate.
+
+    Raises
+    ------
+    ConfigError, VenueError
+    """
+    if address(where)[0] == "fix":
+        where = opened.enter_context(OwnGate(desk, where, accounts, limits, latch)).address
+    return connect(where, accounts)
