@@ -46,8 +46,8 @@ class Ledger:
     def catch_up(self, journal: Journal) -> None:
         """Take what was written since."""
         for seq, entry in journal.read(self.last, FOLDED):
-            self.apply(entry)
             self.last = seq
+            self.apply(entry)
 
     def apply(self, entry: Entry) -> list[Notice]:
         """Take one entry."""

@@ -1,5 +1,6 @@
 """The fold of all child orders over a journal: every order by all its names, every execution booked once."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from tercel.core.orders import (
     NewOrder,
     ReplaceOrder,
     Report,
+    Tif,
     Unread,
 )
 from tercel.core.ports import Entry
@@ -57,6 +59,8 @@ class Orders:
         """Every fill that was busted (None) or corrected after it was booked: before and after."""
         self.session = 0
         """Number of the session that wrote last."""
+        self.damaged = False
+        """Entries were lost, and somebody has acknowledged it: what the venue reports of unknown orders is ours."""
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -87,11 +91,19 @@ class Orders:
         """Orders that have not settled, oldest first."""
         return [
             order
-            for order in (self._orders[root] for root in self._live)
+            for order in [self._orders[root] for root in list(self._live)]
             if (account is None or order.account == account)
             and (parent is None or order.parent == parent)
             and (not instrument or order.instrument == instrument)
         ]
+
+    def rebooked_lots(self, account: str) -> Counter[str]:
+        """Signed lots that busts and corrections added to an account's fills, by instrument."""
+        found: Counter[str] = Counter()
+        for before, now in self.rebooked:
+            if before.account == account:
+                found[before.instrument] += before.side * ((now.lots if now else 0) - before.lots)
+        return found
 
     def unknown(self) -> list[ChildOrder]:
         """Orders to ask the venue about: of unknown fate, or with executions missing."""
@@ -106,6 +118,8 @@ class Orders:
         elif entry.kind == kinds.SESSION:
             self.session = int(entry.body["session"])
             return self._lose([order.root for order in self.live()], "a new session began")
+        elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "acknowledge":
+            self.damaged = True
         elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.SEND_FAILED:
             named = (self._root.get(name, "") for name in entry.body["orders"])
             return self._lose([root for root in dict.fromkeys(named) if root], "sending failed")
@@ -150,6 +164,14 @@ class Orders:
         if isinstance(message, Unread):
             return self._unread(message)
         order = self._meant(message)
+        if (
+            order is None
+            and self.damaged
+            and isinstance(message, Report)
+            and (order := _lost_order(message)) is not None
+        ):
+            self._root[order.root] = order.root
+            self._put(order)
         if order is None:
             if isinstance(message, Report) and self.changes_nothing(message):
                 return []
@@ -248,6 +270,25 @@ class Orders:
         lots, paid = (0, 0) if now is None else (now.lots, now.lots * now.price)
         order = rebooked(order, lots - before.lots, paid - before.lots * before.price)
         return order, [_told(root, before, now)]
+
+
+def _lost_order(report: Report) -> ChildOrder | None:
+    """The order behind a report whose own entries were lost: of unknown fate, its parent the one in its name."""
+    if report.exec_type == X.STATUS or not (report.cl_ord_id and report.instrument and report.lots > 0):
+        return None
+    root, (stem, _, number) = report.cl_ord_id, report.cl_ord_id.rpartition(".")
+    command = NewOrder(
+        cl_ord_id=root,
+        instrument=report.instrument,
+        side=report.side,
+        lots=report.lots,
+        price=report.price,
+        tif=Tif.DAY,
+        account=report.account,
+        parent=stem if number.isdigit() else "",
+        sent_ns=report.ns,
+    )
+    return lost(opened(command))
 
 
 def _standing(one: Execution[Fill]) -> Fill | None:

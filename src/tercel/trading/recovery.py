@@ -10,6 +10,7 @@
 Nothing is inferred: an order that the venue does not answer for stays UNKNOWN, and the session does not begin.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -118,11 +119,36 @@ def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
     return found
 
 
+def disagreements(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
+    """Where positions here are not the sums of the venue's executions; a venue that repeats none tells nothing."""
+    executions = getattr(gateway.venue, "executions", None)
+    if executions is None:
+        return ["the venue repeats no executions"] if gateway.ledger.acknowledged else []
+    found = []
+    for account in accounts:
+        theirs: Counter[str] = Counter()
+        for report in executions(account):
+            theirs[report.instrument] += report.side * report.last_lots
+        ours = gateway.ledger.positions.lots().get(account, {})
+        taken = gateway.ledger.orders.rebooked_lots(account)
+        for instrument in sorted(theirs.keys() | ours.keys()):
+            here, there = ours.get(instrument, 0) - taken[instrument], theirs[instrument]
+            if here != there:
+                found.append(f"{account} holds {here} lots of {instrument} here and {there} at the venue")
+    return found
+
+
+def accounts_of(ledger: Ledger) -> list[str]:
+    """Accounts that have traded or were asked to."""
+    return sorted({order.account for order in ledger.orders} | {parent.order.agent for parent in ledger.parents})
+
+
 def reconcile(
     gateway: OrderGateway,
     name: Callable[[], str],
     before: dict[str, ChildOrder] | None = None,
     on_step: Callable[[], Any] = lambda: None,
+    more: Sequence[str] = (),
 ) -> list[RecoveryLine]:
     """Bring every order that is not over to the end that the venue gives it.
 
@@ -135,6 +161,8 @@ def reconcile(
         Orders not over, as they stood before they became UNKNOWN; by default as they stand.
     on_step : callable
         Called between two questions.
+    more : sequence of str
+        Accounts to ask about whatever the journal says: it may have lost them.
 
     Returns
     -------
@@ -154,7 +182,7 @@ def reconcile(
         raise VenueError(wanted, received, "give the desk a folder of its own with --desk")
     before = {order.root: order for order in orders.live()} if before is None else before
     booked = {(fill.account, fill.exec_id) for fill in orders.fills}
-    accounts = sorted({order.account for order in orders} | {parent.order.agent for parent in gateway.ledger.parents})
+    accounts = sorted({*accounts_of(gateway.ledger), *more})
     crashpoints.at("recovery.begun")
     resend(gateway, accounts)
     crashpoints.at("recovery.resent")
@@ -200,9 +228,7 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None
     """
     until = gateway.venue.now_ns + wait_ns
     for _ in range(100_000):
-        with gateway.lock:
-            events = gateway.venue.step(until)
-            gateway.receive(events)
+        events = gateway.step(until)
         for event in events:
             if isinstance(event, Report):
                 fences.pop(event.cl_ord_id, None)

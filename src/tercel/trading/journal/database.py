@@ -1,4 +1,4 @@
-"""Where a journal is, the port of what keeps its rows, and the errors of databases: SQLite by default, PostgreSQL by URL."""
+"""Where a journal is, the port of what keeps its rows, and the errors of databases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DATABASE: Final = "journal.db"
 ELSEWHERE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
 BUSY_MS: Final = 10_000
-"""How long a write waits for another process's lock; nothing leaves meanwhile. The inbox's writers need a millisecond."""
+"""How long a write waits for another process's lock: nothing leaves meanwhile. An inbox needs a millisecond."""
 PAGE: Final = 2000
 """Rows that are read at once."""
 InboxRow = tuple[int, str, str, str, str, int]

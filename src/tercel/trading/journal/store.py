@@ -81,6 +81,7 @@ class SqlJournal:
         folder = self._place.file.parent if self._place.file else None
         self.key = key or key_of(folder)
         self._mutex, self._broken, self._mark_file = RLock(), "", -1
+        self._failures: tuple[type[Exception], ...] = (*failures(self._place), OSError)
         self.ignored: list[str] = []
         """Why snapshots were passed over when it was opened."""
         self._lock = FileLock(folder / LOCK, holder) if folder else None
@@ -179,7 +180,7 @@ class SqlJournal:
             self.last, self.head = rows[-1].seq, rows[-1].hash
             if sync:
                 self._mark()
-        except (*failures(self._place), OSError) as error:
+        except self._failures as error:
             self._fail(error)
 
     def _flush(self) -> None:
@@ -187,7 +188,7 @@ class SqlJournal:
         try:
             self._rows.flush()
             self._mark()
-        except (*failures(self._place), OSError) as error:
+        except self._failures as error:
             self._fail(error)
 
     def _must_work(self) -> None:
