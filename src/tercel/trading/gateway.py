@@ -40,7 +40,7 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.trading import crashpoints
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import OrderMessage, entry_denied, entry_in, entry_out
-from tercel.trading.ledger import Ledger
+from tercel.trading.ledger import Counts, Ledger
 from tercel.trading.order import DISTURBS, SEVERITY, Notice
 
 JOURNAL_DOWN: Final = "JOURNAL_DOWN"
@@ -61,7 +61,7 @@ class Denied(Protocol):
         ...
 
 
-class LimitsPort(Protocol):
+class LimitsPort(Counts, Protocol):
     """What the gateway requests and reports: `limits.LimitGate`."""
 
     def check(self, command: Command, now_ns: int) -> Denied | None:

@@ -24,6 +24,7 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import command_of, message_of
 from tercel.trading.ledger import FOLDED, Ledger
 from tercel.trading.order import ChildOrder
+from tercel.trading.past import Past
 from tercel.trading.stopping import cancels, questions
 
 PATIENCE: Final = 40
@@ -72,10 +73,10 @@ def refold(journal: Journal, limits: LimitsPort) -> Ledger:
     OrderError
         When limits no longer know an agent or instrument that has a parent in the journal.
     """
-    ledger = Ledger()
+    ledger = Ledger(Past(journal), limits)
     for seq, entry in journal.read(kinds=[*FOLDED, kinds.MARKET]):
-        ledger.apply(entry)
         ledger.last = seq
+        ledger.apply(entry)
         _count(entry, limits, ledger)
     return ledger
 
@@ -113,7 +114,7 @@ def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
         return []
     found = []
     for account in accounts:
-        missing = [report for report in executions(account) if not gateway.ledger.orders.knows(report)]
+        missing = [report for report in executions(account) if not gateway.ledger.knows(report)]
         gateway.receive(missing)
         found += [report.exec_id for report in missing]
     return found
@@ -136,11 +137,6 @@ def disagreements(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
             if here != there:
                 found.append(f"{account} holds {here} lots of {instrument} here and {there} at the venue")
     return found
-
-
-def accounts_of(ledger: Ledger) -> list[str]:
-    """Accounts that have traded or were asked to."""
-    return sorted({order.account for order in ledger.orders} | {parent.order.agent for parent in ledger.parents})
 
 
 def reconcile(
@@ -175,14 +171,14 @@ def reconcile(
         When the venue does not answer for all of them, or its time lies before its last report on them: it began anew.
     """
     orders = gateway.ledger.orders
-    last_ns, now = max((order.last_ns for order in orders), default=0), gateway.venue.now_ns
+    last_ns, now = orders.last_ns, gateway.venue.now_ns
     if now + BEHIND_NS < last_ns:
         received = f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
         wanted = f"a venue whose time has gone on since {last_ns / 1e9:.0f} s"
         raise VenueError(wanted, received, "give the desk a folder of its own with --desk")
     before = {order.root: order for order in orders.live()} if before is None else before
     booked = {(fill.account, fill.exec_id) for fill in orders.fills}
-    accounts = sorted({*accounts_of(gateway.ledger), *more})
+    accounts = sorted({*gateway.ledger.accounts, *more})
     crashpoints.at("recovery.begun")
     resend(gateway, accounts)
     crashpoints.at("recovery.resent")

@@ -24,7 +24,7 @@ from tercel.trading.gateway import LimitsPort, OrderGateway, Refusal
 from tercel.trading.journal import kinds
 from tercel.trading.manager import ParentOrderManager
 from tercel.trading.parents import ParentRequest, ParentStatus
-from tercel.trading.recovery import RecoveryLine, accounts_of, disagreements, reconcile, refold, resend
+from tercel.trading.recovery import RecoveryLine, disagreements, reconcile, refold, resend
 from tercel.trading.stopping import AGAIN_NS, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
 
@@ -133,7 +133,7 @@ class Session:
 
     def _begin(self, resume: bool, holder: str) -> list[RecoveryLine]:
         before = {order.root: order for order in self.ledger.orders.live()}
-        seen = len(self.ledger.parents)
+        seen = self.ledger.parents.count
         body = {"session": self.number, "venue": self.venue.name, "holder": holder, "resume": resume}
         self.gateway.write([Entry(kinds.SESSION, self.venue.now_ns, body=body)])
         agents = self._agents() if self.ledger.acknowledged else []
@@ -144,7 +144,7 @@ class Session:
 
     def _agents(self) -> list[str]:
         """Everybody who may trade here: what was lost may be anybody's."""
-        return sorted({*accounts_of(self.ledger), *getattr(self.limits, "agents", ())})
+        return sorted({*self.ledger.accounts, *getattr(self.limits, "agents", ())})
 
     def _agree(self, accounts: Sequence[str]) -> None:
         """After lost entries nothing new leaves until positions are the venue's; each session looks again."""
@@ -158,7 +158,7 @@ class Session:
 
     def _go_on(self) -> None:
         """Parents and operators' commands that an earlier session left."""
-        for parent in list(self.ledger.parents):
+        for parent in self.ledger.parents.open():
             if parent.status == ParentStatus.CANCELLING:
                 self.manager.journal(parent, "cancelled", reason=parent.reason)
             elif not parent.over and parent.left == 0:
@@ -383,7 +383,7 @@ class Session:
 
     def _look(self) -> None:
         """Ask the kill latch; what killed agents have open is cancelled at once."""
-        self.stopper.look(sorted({parent.order.agent for parent in list(self.ledger.parents)}))
+        self.stopper.look(sorted(self.ledger.parents.agents))
 
     def _stands(self, seconds: float) -> bool:
         """Alert at whose decision the loop stands still; the first one may take long: kernels are compiled."""
