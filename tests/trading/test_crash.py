@@ -37,7 +37,7 @@ from tercel.report.terminal import print_json
 from tercel.trading import session
 from tercel.trading.orders import Orders
 if sys.argv[1] == "forgets to reconcile":
-    session.reconcile = lambda *words: []
+    session.reconcile = lambda *words, **more: []
 else:
     Orders.knows = lambda self, report: False
     Orders._seen = lambda self, order, report: []

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,12 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.testing.journal import JournalConformance, all_of, entries
 from tercel.trading.journal import kinds
+from tercel.trading.journal.chain import ORIGIN, ChainRow, digest
 from tercel.trading.journal.codec import command_of, message_of, to_json
+from tercel.trading.journal.keys import ChainKey, key_of
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader, post
-from tercel.trading.journal.store import SqlJournal
+from tercel.trading.journal.store import SqlJournal, verify
 
 SERVER = os.environ.get("TERCEL_POSTGRES_URL", "")
 
@@ -56,7 +59,8 @@ class TestPostgres(JournalConformance):
     def opened(self):
         import sqlalchemy as sa
 
-        from tercel.trading.journal.database import JournalPlace, Tables
+        from tercel.trading.journal.database import JournalPlace
+        from tercel.trading.journal.server import Tables
 
         engine = JournalPlace(SERVER).engine()
         Tables().metadata.drop_all(engine)
@@ -294,6 +298,21 @@ def test_a_locked_database_refuses_and_recovers(tmp_path, monkeypatch):
     assert all_of(journal) == entries(2)
 
 
+def test_an_append_waits_for_another_writer(tmp_path):
+    """A lock that goes away within the bound costs time and nothing else."""
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(1))
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, other.execute, ("ROLLBACK",))
+    release.start()
+    assert journal.append(entries(1, 1)) == 2
+    release.join()
+    other.close()
+    assert all_of(journal) == entries(2)
+    journal.close()
+
+
 @pytest.mark.parametrize("how", ["gone", "replaced", "cut"])
 def test_a_log_that_is_no_longer_there_refuses_for_good(tmp_path, how):
     journal = SqlJournal(tmp_path)
@@ -386,6 +405,144 @@ def test_a_kill_leaves_whole_batches(tmp_path):
         journal = SqlJournal(folder)
         assert all_of(journal) == entries(3 * batches)
         journal.close()
+
+
+def test_a_kill_leaves_what_waited_for_no_disk(tmp_path):
+    script = """
+        import os, signal, sys
+        from tercel.testing.journal import entries
+        from tercel.trading.journal.store import SqlJournal
+        journal = SqlJournal(sys.argv[1])
+        journal.append(entries(3))
+        journal.append(entries(4, 3), sync=False)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], check=False)
+    assert done.returncode == -9
+    journal = SqlJournal(tmp_path)
+    assert all_of(journal) == entries(7)
+    journal.close()
+
+
+def test_only_an_append_with_sync_flushes(tmp_path, monkeypatch):
+    """Each append says to SQLite whether its commit flushes the log."""
+    journal = SqlJournal(tmp_path)
+    asked = []
+    raw = journal._rows._connection
+    raw.set_trace_callback(lambda text: asked.append(text) if "synchronous" in text else None)
+    for number, sync in enumerate((True, False, False, True, True)):
+        journal.append(entries(1, number), sync=sync)
+        assert raw.execute("PRAGMA synchronous").fetchone()[0] == (2 if sync else 1)
+    assert [text for text in asked if "=" in text] == ["PRAGMA synchronous=NORMAL", "PRAGMA synchronous=FULL"]
+    raw.set_trace_callback(None)
+    flushed = []
+    monkeypatch.setattr("tercel.trading.journal.sqlite.os.fsync", flushed.append)
+    journal.append([])
+    assert flushed == []
+    journal.append(entries(1, 5), sync=False)
+    journal.append([])
+    assert len(flushed) == 1
+    journal.close()
+
+
+def test_a_lost_log_shows(tmp_path):
+    """A kill, and the write-ahead log is lost on the way to another disk: entries are missing, and it is said."""
+    script = """
+        import os, signal, sys
+        from tercel.testing.journal import entries
+        from tercel.trading.journal.store import SqlJournal
+        SqlJournal(sys.argv[1]).close()
+        journal = SqlJournal(sys.argv[1])
+        journal.append(entries(7))
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], check=False)
+    assert done.returncode == -9
+    (tmp_path / "journal.db-wal").unlink()
+    with pytest.raises(JournalError, match="entries up to 7 are missing"):
+        SqlJournal(tmp_path)
+
+
+# -- keys -------------------------------------------------------------------------------------------------------------
+
+KEY, OTHER = ChainKey(b"k" * 32), ChainKey(b"o" * 32)
+
+
+def rewritten(folder: Path) -> None:
+    """The whole chain anew, with another past, by somebody who knows all of the format and no key."""
+    connection = sqlite3.connect(folder / "journal.db")
+    rows = [ChainRow(*row) for row in connection.execute("SELECT * FROM journal ORDER BY seq")]
+    head = ORIGIN
+    for row in rows:
+        other = row._replace(body=row.body.replace('"i":3', '"i":4'), ns=row.ns + 1)
+        head = digest(head, other)
+        connection.execute("UPDATE journal SET ns=?, body=?, hash=? WHERE seq=?", (other.ns, other.body, head, row.seq))
+    connection.commit()
+    connection.close()
+    (folder / "journal.head").write_text(json.dumps({"seq": len(rows), "hash": head}))
+
+
+def test_a_past_written_anew_shows_with_a_key_alone(tmp_path):
+    for key, shows in ((None, False), (KEY, True)):
+        folder = tmp_path / str(shows)
+        journal = SqlJournal(folder, key=key)
+        journal.append(entries(6))
+        journal.close()
+        rewritten(folder)
+        if shows:
+            with pytest.raises(JournalError, match="1 to 0 are sound; then entry 1"):
+                SqlJournal(folder, key=key)
+        else:
+            SqlJournal(folder, key=key).close()
+        assert verify(folder, key).keyed == shows
+        assert verify(folder, key).fault.startswith("entry 1 ") == shows
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [(KEY, OTHER, "another key"), (KEY, None, "none"), (None, KEY, "one without a key")],
+)
+def test_a_key_that_does_not_fit_is_refused(tmp_path, first, then, expected):
+    journal = SqlJournal(tmp_path, key=first)
+    journal.append(entries(2))
+    journal.close()
+    for opening in (SqlJournal, verify):
+        with pytest.raises(ConfigError) as caught:
+            opening(tmp_path, key=then)
+        assert caught.value.received == expected
+        assert "kkkk" not in str(caught.value) + repr(first)
+    assert all_of(JournalReader(tmp_path)) == entries(2)
+    SqlJournal(tmp_path, key=first).close()
+
+
+def test_a_key_comes_from_a_file_that_nobody_else_reads(tmp_path, monkeypatch):
+    desk, secret = tmp_path / "desk", "s3cret" * 8
+    desk.mkdir()
+    for place in (tmp_path / "key", desk / "key"):
+        place.write_text(secret + "\n")
+        place.chmod(0o600)
+    read = key_of(desk, {"TERCEL_JOURNAL_KEY_FILE": str(tmp_path / "key")})
+    assert read is not None
+    assert read.mark == ChainKey(secret.encode()).mark == key_of(desk, {"TERCEL_JOURNAL_KEY": secret}).mark
+    assert key_of(desk, {}) is None
+    wrong = [
+        ({"TERCEL_JOURNAL_KEY_FILE": str(desk / "key")}, "outside"),
+        ({"TERCEL_JOURNAL_KEY_FILE": str(tmp_path / "none")}, "No such file"),
+        ({"TERCEL_JOURNAL_KEY": "short"}, "32 characters"),
+        ({"TERCEL_JOURNAL_KEY": secret, "TERCEL_JOURNAL_KEY_FILE": "x"}, "both"),
+    ]
+    for environment, text in wrong:
+        with pytest.raises(ConfigError, match=text) as caught:
+            key_of(desk, environment)
+        assert secret not in str(caught.value)
+    (tmp_path / "key").chmod(0o640)
+    with pytest.raises(ConfigError, match="mode 640"):
+        key_of(desk, {"TERCEL_JOURNAL_KEY_FILE": str(tmp_path / "key")})
+    monkeypatch.setenv("TERCEL_JOURNAL_KEY", secret)
+    SqlJournal(desk).close()
+    monkeypatch.delenv("TERCEL_JOURNAL_KEY")
+    with pytest.raises(ConfigError, match="the key of"):
+        SqlJournal(desk)
 
 
 def test_the_journal_takes_any_entry_of_json(tmp_path_factory):

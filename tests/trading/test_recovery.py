@@ -1,14 +1,17 @@
 """Recovery in one process: sessions are dropped in mid-trade, the exchange goes on, and the next one finds its way."""
 
+import sqlite3
+
 import pytest
 from tests.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
 
-from tercel.core.errors import OrderError, VenueError
+from tercel.core.errors import JournalError, OrderError, VenueError
 from tercel.core.orders import MassCancel, NewOrder, OrdStatus, StatusRequest, Tif
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import entry_out
 from tercel.trading.journal.memory import MemoryJournal
+from tercel.trading.journal.store import SqlJournal
 from tercel.trading.ledger import Ledger
 from tercel.trading.recovery import refold
 
@@ -212,3 +215,73 @@ def test_an_unknown_order_found_standing_is_cancelled_and_said():
     assert again.number > 1000
     codes = {entry.body["code"] for _, entry in cut.read(kinds=[kinds.ALERT])}
     assert "unknown_order" in codes or not again.ledger.orders.quarantined
+
+
+# -- damage that somebody has acknowledged ---------------------------------------------------------------------------
+
+
+def damaged(folder, share):
+    """Flip a bit of an entry, so far into the journal; the number of entries before it."""
+    connection = sqlite3.connect(folder / "journal.db")
+    last = connection.execute("SELECT max(seq) FROM journal").fetchone()[0]
+    seq = max(1, round(share * last))
+    connection.execute("UPDATE journal SET ns = ns + 1 WHERE seq = ?", (seq,))
+    connection.commit()
+    connection.close()
+    return seq - 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
+def test_every_execution_is_booked_after_damage_was_acknowledged(tmp_path, share):
+    journal = SqlJournal(tmp_path)
+    old = started(journal, seconds=120)
+    venue, held = old.venue, [truth(old.venue, account)[0] for account in ("ann", "bob")]
+    assert all(held)
+    journal.close()
+    damaged(tmp_path, share)
+    with pytest.raises(JournalError, match="are sound; then entry"):
+        SqlJournal(tmp_path)
+    journal = SqlJournal(tmp_path, acknowledge="a bit was flipped")
+    again = session_of(venue, journal, warm_s=0)
+    for account in ("ann", "bob"):
+        assert again.ledger.positions.of(account, "X").lots == truth(venue, account)[0]
+        assert truth(venue, account)[1] == 0
+    for parent in again.ledger.parents:
+        children = [order for order in again.ledger.orders if order.parent == parent.id]
+        assert parent.filled == sum(order.cum for order in children)
+    assert again.ledger.orders.live() == []
+    assert again.ledger.faults() == []
+    assert again.gateway.unsettled is None
+    again.close()
+
+
+def test_nobody_trades_after_damage_while_positions_differ(tmp_path):
+    """A venue that has lost an execution of ours: here are more lots than there, and nothing new leaves."""
+    journal = SqlJournal(tmp_path)
+    old = started(journal, seconds=120)
+    venue = old.venue
+    journal.close()
+    damaged(tmp_path, 0.9)
+    journal = SqlJournal(tmp_path, acknowledge="a bit was flipped")
+    known = next(report for report in venue.executions("bob"))
+    forgetful = Forgetful(venue, known.exec_id)
+    again = session_of(forgetful, journal, warm_s=0)
+    assert again.gateway.unsettled is not None
+    assert "bob holds" in again.gateway.unsettled.text
+    alerts = [entry.body["code"] for _, entry in journal.read(kinds=[kinds.ALERT])]
+    assert "UNSETTLED" in alerts
+    again.manager.resume("p1", "go on")
+    again.run_until(again.now_ns + 60 * S)
+    assert not any(isinstance(command, NewOrder) for command in forgetful.sends)
+    again.close()
+
+
+class Forgetful(Flaky):
+    """A venue that has lost one execution."""
+
+    def __init__(self, venue, exec_id):
+        super().__init__(venue)
+        self._lost = exec_id
+
+    def executions(self, account, after=""):
+        return [report for report in self._venue.executions(account, after) if report.exec_id != self._lost]

@@ -18,6 +18,7 @@ from tercel.execution.task import SIDES, seconds_of
 from tercel.trading.desk.config import described
 from tercel.trading.desk.outcome import DeskOutcome, outcome
 from tercel.trading.desk.running import Running
+from tercel.trading.ledger import Ledger
 from tercel.trading.parents import ParentOrder
 from tercel.trading.session import Session
 
@@ -186,7 +187,7 @@ class Desk:
         if number not in (1, -1):
             raise OrderError("buy or sell", repr(side), "such as submit('AAA', 'buy', 100, agent=...)")
         body: dict[str, Any] = {
-            "id": name or f"py{session.mark}{session.number}.{len(session.ledger.parents) + 1}",
+            "id": name or f"py{session.mark}{session.number}.{session.ledger.parents.count + 1}",
             "instrument": instrument,
             "side": number,
             "lots": lots,
@@ -263,11 +264,12 @@ class Desk:
         OrderError
             There is none.
         """
-        return self._running.session.ledger.parents.must(name)
+        session = self._running.session
+        return session.ledger.parents.get(name) or Ledger.of(session.journal).parents.must(name)
 
     def parents(self) -> "pl.DataFrame":
         """parent, instrument, agent, side, lots, filled, left, refused, status, strategy, reason: a row each."""
-        return _frame([{"parent": one.id, **one.row} for one in self._running.session.ledger.parents])
+        return _frame([{"parent": one.id, **one.row} for one in Ledger.of(self._running.session.journal).parents])
 
     def fills(self) -> "pl.DataFrame":
         """parent, instrument, agent, side, lots, price (money), time_s (of the venue), passive: a row each."""
@@ -279,7 +281,7 @@ class Desk:
                     "lots": one.lots, "price": one.price * session.listings[one.instrument].tick,
                     "time_s": one.ns / NS_PER_SECOND, "passive": one.passive,
                 }
-                for one in session.ledger.orders.fills
+                for one in Ledger.of(session.journal).orders.fills
             ]
         )  # fmt: skip
 
@@ -340,7 +342,7 @@ class Desk:
         self.close()
 
     def __repr__(self) -> str:
-        changes, many = self.config.desk, len(self._running.session.ledger.parents)
+        changes, many = self.config.desk, self._running.session.ledger.parents.count
         state = "closed" if self._closed else "open"
         return (
             f"<Desk {changes.name}, {state}: {self.rounds} of {changes.rounds} rounds, {many} parents, {self.folder}>"

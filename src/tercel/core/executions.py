@@ -52,6 +52,14 @@ class Executions(Generic[Owner]):
             self.early.append((account, report))
         return True
 
+    def forget(self, account: str, name: str) -> Execution[Owner] | None:
+        """Let a name go; what it named."""
+        return self._named.pop((account, name), None)
+
+    def recall(self, account: str, name: str, one: Execution[Owner]) -> None:
+        """Take a name back that was let go."""
+        self._named[account, name] = one
+
     def _call(self, one: Execution[Owner], account: str, name: str) -> None:
         """Give it a name, and what waited for that name."""
         if not name:

@@ -94,8 +94,11 @@ class Entry:
 class Journal(Protocol):
     """An append-only, durable list of entries. `tercel.testing.journal.JournalConformance` checks one."""
 
-    def append(self, entries: Sequence[Entry]) -> int:
-        """Write all of them or none; durable when it returns. The sequence number of the last.
+    def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:
+        """Write all of them or none. The sequence number of the last.
+
+        With `sync` they and all before them are on the disk when it returns. Without, they outlive this process but
+        perhaps not the machine: for what others can repeat. It may wait for another process's lock.
 
         Raises
         ------

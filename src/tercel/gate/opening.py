@@ -91,7 +91,7 @@ def _begin(gateway: OrderGateway, name: Callable[[], str], holder: str, accounts
     before = {order.root: order for order in gateway.ledger.orders.live()}
     body = {"session": gateway.ledger.next_session, "venue": gateway.venue.name, "holder": holder, "resume": False}
     gateway.write([Entry(kinds.SESSION, gateway.venue.now_ns, body=body)])
-    reconcile(gateway, name, before, accounts=accounts)
+    reconcile(gateway, name, before, more=accounts)
 
 
 def _free(path: Path) -> str:

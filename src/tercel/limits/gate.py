@@ -33,6 +33,7 @@ from tercel.core.orders import (
 )
 from tercel.limits import checks
 from tercel.limits.file import MONEY, Limits
+from tercel.limits.past import PastCounts
 from tercel.limits.state import (
     AT_ANY_PRICE,
     NEVER_NS,
@@ -43,7 +44,6 @@ from tercel.limits.state import (
     Holding,
     InstrumentState,
     Killed,
-    LimitCounts,
     LimitQuery,
     OpenOrder,
     ParentLimit,
@@ -73,7 +73,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 _ALWAYS: Final = (CancelOrder, StatusRequest, MassCancel)
 
 
-class LimitGate(LimitCounts):
+class LimitGate(PastCounts):
     """Hard limits of one desk.
 
     Parameters

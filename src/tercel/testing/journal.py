@@ -86,6 +86,18 @@ class JournalConformance:
         assert all_of(journal) == entries(4)
         assert journal.append(entries(1, 4)) == 5
 
+    def test_what_waits_for_no_disk_is_in_order_and_there_after_reopening(self, opened: Opened) -> None:
+        """Appends without sync are entries like others; nothing with sync makes what came before durable."""
+        journal = opened()
+        assert journal.append(entries(2), sync=False) == 2
+        assert journal.append(entries(1, 2)) == 3
+        assert journal.append(entries(1, 3), sync=False) == 4
+        assert journal.append([]) == 4
+        assert all_of(journal) == entries(4)
+        journal.append(entries(1, 4), sync=False)
+        journal.close()
+        assert all_of(opened()) == entries(5)
+
     def test_a_closed_journal_refuses(self, opened: Opened) -> None:
         """What was let go may belong to somebody else."""
         journal = opened()

@@ -90,6 +90,23 @@ class AlertSender:
         if not self._turns.is_alive():
             self.once()
 
+    def urgent(self, code: str, text: str) -> None:
+        """Send at once what the journal cannot tell; the session's own thread waits for the webhook, a little."""
+        if self._webhook:
+            alert = {
+                "seq": 0,
+                "ns": 0,
+                "severity": "critical",
+                "code": code,
+                "text": text,
+                "agent": "",
+                "instrument": "",
+            }
+            try:
+                self._send(self._webhook, alert)
+            except OSError as error:
+                _log.warning("webhook %s: %s", self._webhook, error)
+
     def once(self) -> None:
         """Read what is new, log it, and send what waits until the webhook refuses."""
         try:

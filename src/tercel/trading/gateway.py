@@ -6,14 +6,21 @@
         venue.send        one by one
 
 Nothing else calls `send` on a venue (a test reads the sources for it). When the journal cannot be written, nothing is
-sent. When sending fails, the order is UNKNOWN: it is not sent again; the venue is asked.
+sent but cancels: what is open at the venue is cancelled, and that is written when writing works again. When sending
+fails, the order is UNKNOWN: it is not sent again; the venue is asked.
+
+    gateway.withdraw(cancels)
+        venue.send        at once: it waits for no journal and no lock but the wire's
+        journal.append    after
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from threading import RLock
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from tercel.core.errors import JournalError, VenueError
 from tercel.core.orders import (
@@ -22,6 +29,7 @@ from tercel.core.orders import (
     Command,
     ExecType,
     LinkStatus,
+    MassCancel,
     NewOrder,
     ReplaceOrder,
     Report,
@@ -32,9 +40,12 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.trading import crashpoints
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import OrderMessage, entry_denied, entry_in, entry_out
-from tercel.trading.ledger import Ledger
+from tercel.trading.ledger import Counts, Ledger
 from tercel.trading.order import DISTURBS, SEVERITY, Notice
 from tercel.trading.parents import ParentOrder
+
+JOURNAL_DOWN: Final = "JOURNAL_DOWN"
+_log = logging.getLogger("tercel.alerts")
 
 
 class Denied(Protocol):
@@ -51,7 +62,7 @@ class Denied(Protocol):
         ...
 
 
-class LimitsPort(Protocol):
+class LimitsPort(Counts, Protocol):
     """What the gateway requests and reports: `limits.LimitGate`."""
 
     def check(self, command: Command, now_ns: int) -> Denied | None:
@@ -126,35 +137,111 @@ class OrderGateway:
     limits : LimitsPort
     ledger : Ledger
         Kept up to date with every entry that passes.
+    name : callable, optional
+        Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, venue: Venue, journal: Journal, limits: LimitsPort, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        journal: Journal,
+        limits: LimitsPort,
+        ledger: Ledger,
+        name: Callable[[], str] | None = None,
+    ) -> None:
         self.venue, self.journal, self.limits, self.ledger = venue, journal, limits, ledger
         self.lock = RLock()
         """Held around every message to and from venue and journal; a strategy never runs under it."""
+        self.wire = RLock()
+        """Held around every call of the venue, and never while the journal is written: cancels wait for it alone."""
         self.shut: Refusal | None = None
         """Why nothing new may leave, whatever limits allow."""
+        self.fallen: Refusal | None = None
+        """Why nothing new may leave until the journal can be written again."""
+        self.unsettled: Refusal | None = None
+        """Why nothing new may leave in this session: the venue has other positions."""
+        self.urgent: Callable[[str], object] = lambda text: None
+        """Given what people have to know at once and the journal cannot tell them."""
+        numbers = count(1)
+        self._name = name or (lambda: f"~{ledger.orders.session}x{next(numbers)}")
         self._received: list[OrderMessage] = []
+        self._owed: list[Entry] = []
+        """Entries of what left before it was journaled."""
+        self._withdrawn: set[str] = set()
+        """Accounts whose orders were taken back since the batch began that is on its way."""
+        self._repeats = callable(getattr(venue, "executions", None))
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
         self.disturbed: dict[str, str] = {}
         """Parents whose fills or orders the venue changed behind the back of whoever works them, and what it did."""
 
-    def write(self, entries: Sequence[Entry]) -> None:
-        """Journal entries, then fold them.
+    def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
+        """Journal entries, then fold them; `sync`: they are on the disk when it returns.
 
         Raises
         ------
         JournalError
-            Nothing of it was written for certain; nothing that depends on it may leave.
+            Nothing of it was written for certain; nothing that depends on it may leave. What is open is cancelled.
         """
-        if not entries:
-            return
         with self.lock:
-            last = self.journal.append(entries)
-            for entry in entries:
+            owed = len(self._owed)
+            whole = [*self._owed[:owed], *entries]
+            if not whole:
+                return
+            try:
+                last = self.journal.append(whole, sync=sync)
+            except JournalError as error:
+                self.fall(error)
+                raise
+            del self._owed[:owed]
+            self.fallen = None
+            for seq, entry in enumerate(whole, last - len(whole) + 1):
+                self.ledger.last = seq
                 self.notices += self.ledger.apply(entry)
-            self.ledger.last = last
+
+    def fall(self, error: JournalError) -> None:
+        """The journal cannot be written: cancel what is open, say so, let nothing new leave until it can be."""
+        if self.fallen is not None:
+            return
+        self.fallen = Refusal(JOURNAL_DOWN, str(error))
+        now = self.venue.now_ns
+        accounts = sorted({order.account for order in self.ledger.orders.live()})
+        whose = ", ".join(accounts) or "nobody"
+        text = f"the journal cannot be written: {error.received}; cancelled what is open of {whose}"
+        body = {"severity": "critical", "code": JOURNAL_DOWN, "text": text}
+        self._take_back(
+            [MassCancel(self._name(), account, "", now) for account in accounts], [Entry(kinds.ALERT, now, body=body)]
+        )
+        _log.critical("%s %s", JOURNAL_DOWN, text)
+        self.urgent(text)
+
+    def withdraw(self, cancels: Sequence[MassCancel], before: Sequence[Entry] = ()) -> None:
+        """Cancel at once, then journal `before` and the cancels: for a kill, which waits for nothing.
+
+        Raises
+        ------
+        JournalError
+            They were sent all the same.
+        """
+        self._take_back(cancels, before)
+        with self.lock:
+            for cancel in cancels:
+                self.limits.sent(cancel, cancel.sent_ns)
+            self.write([])
+
+    def _take_back(self, cancels: Sequence[MassCancel], before: Sequence[Entry]) -> None:
+        failed = []
+        with self.wire:
+            for cancel in cancels:
+                self._withdrawn.add(cancel.account)
+                crashpoints.at("gateway.send.masscancel")
+                try:
+                    self.venue.send(cancel)
+                except (VenueError, OSError) as error:
+                    failed.append(_unsent(cancel, error))
+                else:
+                    crashpoints.at("gateway.sent.masscancel")
+            self._owed += [*before, *(entry_out(cancel) for cancel in cancels), *failed]
 
     def submit(self, commands: Sequence[Command], before: Sequence[Entry] = ()) -> SendOutcome:
         """Let a batch of commands out, as far as limits let it.
@@ -173,6 +260,7 @@ class OrderGateway:
         outcome = SendOutcome()
         with self.lock:
             now = self.venue.now_ns
+            self._withdrawn.clear()
             entries = list(before)
             for command in commands:
                 denial = _never_left(command, outcome) or self._denial(command, now)
@@ -212,8 +300,8 @@ class OrderGateway:
         return next((order.parent for name in names if (order := self.ledger.orders.get(name)) is not None), "")
 
     def _denial(self, command: Command, now_ns: int) -> Denied | None:
-        if self.shut is not None and isinstance(command, NewOrder | ReplaceOrder):
-            return self.shut
+        if isinstance(command, NewOrder | ReplaceOrder) and (why := self.fallen or self.unsettled or self.shut):
+            return why
         return self.limits.check(command, now_ns)
 
     def _send(self, outcome: SendOutcome) -> None:
@@ -222,18 +310,30 @@ class OrderGateway:
         for command in waiting:
             crashpoints.at(f"gateway.send.{_kind(command)}")
             try:
-                self.venue.send(command)
+                with self.wire:
+                    if isinstance(command, NewOrder | ReplaceOrder) and command.account in self._withdrawn:
+                        raise VenueError("an account that may trade", "a kill that came in between", "it was not sent")
+                    self.venue.send(command)
             except (VenueError, OSError) as error:
                 outcome.unknown.append(command)
-                text = f"{command.cl_ord_id}: {error}"
+                self.write([_unsent(command, error)])
             else:
                 outcome.sent.append(command)
                 crashpoints.at(f"gateway.sent.{_kind(command)}")
-                continue
-            meant = [command.cl_ord_id, getattr(command, "orig", "")]
-            body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
-            about = entry_out(command)
-            self.write([Entry(kinds.ALERT, about.ns, about.instrument, about.agent, about.parent, about.order, body)])
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        """Let the venue step, and take what it reports.
+
+        Raises
+        ------
+        JournalError
+            As `receive`.
+        """
+        with self.lock:
+            with self.wire:
+                events = self.venue.step(until_ns)
+            self.receive(events)
+        return events
 
     def receive(self, events: Sequence[VenueEvent]) -> None:
         """Journal and fold the venue's reports on orders; market data passes by.
@@ -254,7 +354,7 @@ class OrderGateway:
             crashpoints.at("gateway.heard")
             if any(isinstance(message, Report) and message.last_lots for message in messages):
                 crashpoints.at("gateway.heard.fill")
-            self.write(self._entries_in(messages))
+            self.write(self._entries_in(messages), sync=not self._repeats)
             self._received.clear()
             if any(isinstance(message, Report) and message.last_lots for message in messages):
                 crashpoints.at("gateway.booked.fill")
@@ -305,6 +405,15 @@ class OrderGateway:
                 alerts.append(Entry(kinds.ALERT, now, *where, notice.order, body))
         self.notices.clear()
         self.write(alerts)
+
+
+def _unsent(command: Command, error: Exception) -> Entry:
+    """The alert of a command that may not have left: what it names is UNKNOWN."""
+    meant = [command.cl_ord_id, getattr(command, "orig", "")]
+    text = f"{command.cl_ord_id}: {error}"
+    body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
+    about = entry_out(command)
+    return Entry(kinds.ALERT, about.ns, about.instrument, about.agent, about.parent, about.order, body)
 
 
 def _readable(event: VenueEvent) -> VenueEvent:

@@ -4,17 +4,39 @@ ledger = Ledger.of(journal)
 ledger.positions.of("ann", "AMZN").lots
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
+from tercel.core.executions import Execution
+from tercel.core.orders import Report
 from tercel.core.ports import Entry, Journal
 from tercel.trading.journal import kinds
-from tercel.trading.order import Notice
+from tercel.trading.order import ChildOrder, Notice
 from tercel.trading.orders import Orders
-from tercel.trading.parents import Parents
+from tercel.trading.parents import ParentOrder, Parents
+from tercel.trading.past import KEEP_NS, Past
 from tercel.trading.positions import Fill, Positions
 
 FOLDED = (kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR)
 """Kinds that the fold reads."""
+
+
+class Counts(Protocol):
+    """Who counts beside the ledger, and lets go and takes back with it: `limits.LimitGate`."""
+
+    def retire(self, parent: str, names: Sequence[str], executions: Sequence[str]) -> None:
+        """A parent, its orders under all their names and its executions are over for good."""
+        ...
+
+    def recall(
+        self,
+        parent: ParentOrder,
+        orders: Iterable[tuple[ChildOrder, Sequence[str]]],
+        executions: Iterable[tuple[str, str, Execution[Fill]]],
+    ) -> None:
+        """A parent that was let go is asked about again."""
+        ...
 
 
 class Ledger:
@@ -22,19 +44,27 @@ class Ledger:
 
     Parameters
     ----------
-    last : int
-        Sequence number of the last entry taken.
+    past : Past, optional
+        Where what is over for good goes; without it everything stays in memory, for tables and consoles.
+    counts : Counts, optional
+        Lets go and takes back with this ledger.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, past: Past | None = None, counts: Counts | None = None) -> None:
         self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
+        self.past, self._counts = past, counts
         self.last, self.acknowledged = 0, 0
+        """Sequence number of the last entry taken, and how often damage was acknowledged."""
         self.requested: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
         """Executions that stand by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
         """The highest number of a child's name, by parent."""
+        self._began: dict[str, int] = {}
+        """The first entry of each parent in memory."""
+        self._over: deque[tuple[int, str]] = deque()
+        """Parents that are over, and until when they stay."""
 
     @classmethod
     def of(cls, journal: Journal) -> "Ledger":
@@ -46,11 +76,19 @@ class Ledger:
     def catch_up(self, journal: Journal) -> None:
         """Take what was written since."""
         for seq, entry in journal.read(self.last, FOLDED):
-            self.apply(entry)
             self.last = seq
+            self.apply(entry)
 
     def apply(self, entry: Entry) -> list[Notice]:
         """Take one entry."""
+        if self.past is not None and entry.kind in FOLDED:
+            self._recall(self.past, entry)
+        notices = self._fold(entry)
+        if self.past is not None and entry.kind in FOLDED:
+            self._let_go(self.past, entry)
+        return notices
+
+    def _fold(self, entry: Entry) -> list[Notice]:
         booked, rebooked = len(self.orders.fills), len(self.orders.rebooked)
         notices = self.orders.apply(entry)
         for fill in self.orders.fills[booked:]:
@@ -68,12 +106,84 @@ class Ledger:
 
     def _rebook(self, before: Fill, now: Fill | None) -> None:
         """A fill was busted (None) or corrected: positions are those of the fills that stand."""
-        where = before.account, before.instrument
-        self.positions.rebook(*where, [fill for fill in self.orders.fills if (fill.account, fill.instrument) == where])
+        self.positions.rebook(before, now)
         self.parents.fill(before.parent, (now.lots if now else 0) - before.lots)
         fills = self.fills_of[before.parent]
         at = fills.index(before)
         fills[at : at + 1] = [now] if now else []
+
+    def _let_go(self, past: Past, entry: Entry) -> None:
+        """What has been over for long leaves memory, at the same entry whoever folds."""
+        if entry.kind == kinds.PARENT:
+            self._began.setdefault(entry.parent, self.last)
+            if (parent := self.parents.get(entry.parent)) is not None and parent.over:
+                self._over.append((entry.ns + KEEP_NS, parent.id))
+        elif entry.kind == kinds.SESSION:  # whoever begins may owe something to what ended just before
+            self._over = deque((entry.ns + KEEP_NS, parent) for _, parent in self._over)
+        while self._over and self._over[0][0] <= entry.ns:
+            _, name = self._over.popleft()
+            if self.parents.get(name) is None:
+                continue
+            if any(not order.settled for order in self.orders.of_parent(name)):
+                self._over.append((entry.ns + KEEP_NS, name))
+                continue
+            self._retire(past, name)
+
+    def _retire(self, past: Past, name: str) -> None:
+        self.parents.retire(name)
+        past.fills += len(self.fills_of.pop(name, ()))
+        self.children.pop(name, None)
+        names, executions = self.orders.retire(name)
+        past.put(name, self._began.pop(name), self.last, executions)
+        if self._counts is not None:
+            self._counts.retire(name, names, [exec_id for _, exec_id in executions])
+
+    def _recall(self, past: Past, entry: Entry) -> None:
+        """Bring back what a report is about; the fold of its entries is what it was when it went."""
+        if entry.kind != kinds.REPORT_IN:
+            return
+        for number in past.meant(entry.body):
+            old, name = Ledger(), ""
+            for seq, each in past.entries(number, FOLDED):
+                name = name or each.parent
+                if each.parent == name or (each.parent == "" and each.kind != kinds.REPORT_IN):
+                    old.last = seq
+                    old.apply(each)
+            if self.parents.get(name) is None:
+                self._take_back(past, old.parents.must(name), old, entry.ns)
+
+    def _take_back(self, past: Past, parent: ParentOrder, old: "Ledger", ns: int) -> None:
+        name, fills = parent.id, old.fills_of[parent.id]
+        self.parents.recall(parent)
+        past.fills -= len(fills)
+        if fills:
+            self.fills_of[name] = fills
+        if name in old.children:
+            self.children[name] = old.children[name]
+        self._began[name] = past.first_of(name)
+        self.orders.recall(name, old.orders)
+        self._over.append((ns + KEEP_NS, name))
+        if self._counts is not None:
+            orders = [(order, self.orders.names_of(order.root)) for order in self.orders.of_parent(name)]
+            self._counts.recall(parent, orders, self.orders.executions_of(name))
+
+    @property
+    def fills(self) -> int:
+        """How many executions stand."""
+        return len(self.orders.fills) + (self.past.fills if self.past is not None else 0)
+
+    def used(self, parent: str) -> bool:
+        """Whether a parent of that name was ever asked for."""
+        return self.parents.get(parent) is not None or (self.past is not None and self.past.has(parent))
+
+    def knows(self, report: Report) -> bool:
+        """Whether an execution was booked already."""
+        return self.orders.knows(report) or (self.past is not None and self.past.knows(report.account, report.exec_id))
+
+    @property
+    def accounts(self) -> list[str]:
+        """Accounts that have traded or were asked to."""
+        return sorted({*self.orders.accounts, *self.parents.agents})
 
     def _note(self, entry: Entry) -> None:
         body = entry.body
@@ -122,7 +232,8 @@ class Ledger:
                 wrong.append(f"parent {parent.id}: {parent.filled} lots filled, its children {cum}")
             if parent.filled + self.open_of(parent.id) > parent.lots:
                 wrong.append(f"parent {parent.id}: more filled and open than its {parent.lots} lots")
-        for (account, name), held in self.positions.all().items():
+        whole = self.past is None or not self.past.fills
+        for (account, name), held in self.positions.all().items() if whole else ():
             fills = [f for f in self.orders.fills if (f.account, f.instrument) == (account, name)]
             if held.lots != sum(f.side * f.lots for f in fills):
                 wrong.append(f"{account} in {name}: {held.lots} lots held, not the sum of fills")

@@ -85,8 +85,6 @@ class ParentOrderManager:
         self.gateway, self.stopper, self._strategies, self._follow = gateway, stopper, strategies, follow
         self._name, self._seed, self._warmup_s = name, seed, warmup_s
         self.executors: dict[str, ParentExecutor] = {}
-        self.finished: dict[str, ParentExecutor] = {}
-        """Executors of parents that are over, for their costs."""
         self.watchers: list[Watcher] = []
         self.trying = ""
         """The parent whose executor is asked at this moment; "" between."""
@@ -130,7 +128,7 @@ class ParentOrderManager:
         UnknownNameError
             For a strategy that does not exist.
         """
-        if self.gateway.ledger.parents.get(request.id) is not None:
+        if self.gateway.ledger.used(request.id):
             raise OrderError("a new id for a new parent order", f"{request.id!r}, which was used", "choose another")
         self._follow(request.instrument)
         if strategy is None:
@@ -182,7 +180,7 @@ class ParentOrderManager:
             self._now,
             requested.task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=self._warmup_s),
             self._seed,
-            [each.id for each in ledger.parents].index(parent.id),
+            parent.number,
             first_child=ledger.next_child(parent.id),
             limit=parent.limit,
             filled_before=parent.filled,
@@ -409,8 +407,8 @@ class ParentOrderManager:
 
     def expire(self, begins: bool = False) -> None:
         """End parents whose horizon came while they had no executor; `begins`: as a session finds them."""
-        for parent in list(self.gateway.ledger.parents):
-            if not parent.over and parent.id not in self.executors and parent.ends_ns <= self._now:
+        for parent in self.gateway.ledger.parents.open():
+            if parent.id not in self.executors and parent.ends_ns <= self._now:
                 self._expired(parent, begins and parent.reason == NEW_SESSION)
                 self._notify_over(parent.id, None)
 
@@ -430,7 +428,8 @@ class ParentOrderManager:
         else:
             self.work(parent)
         if self.gateway.ledger.parents.must(parent.id).over:
-            self.finished[parent.id] = self.executors.pop(parent.id)
+            del self.executors[parent.id]
+            self._given.pop(parent.id, None)
             self._notify_over(parent.id, executor)
 
     def _notify_over(self, id_: str, executor: ParentExecutor | None) -> None:

@@ -1,5 +1,6 @@
 """The fold of all child orders over a journal: every order by all its names, every execution booked once."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from tercel.core.orders import (
     NewOrder,
     ReplaceOrder,
     Report,
+    Tif,
     Unread,
 )
 from tercel.core.ports import Entry
@@ -48,6 +50,13 @@ class Orders:
         self._root: dict[str, str] = {}
         self._by_id: dict[tuple[str, str], str] = {}
         self._live: dict[str, None] = {}
+        self._of_parent: dict[str, list[str]] = {}
+        self._names: dict[str, list[str]] = {}
+        self._reports: dict[str, list[tuple[str, str]]] = {}
+        self.accounts: dict[str, None] = {}
+        """Every account that has had an order."""
+        self.last_ns = 0
+        """When the venue last reported an order."""
         self._executions: dict[tuple[str, str], tuple[object, ...]] = {}
         self._booked: Executions[Fill] = Executions()
         self._aside: list[Report | CancelReject | Unread] = []
@@ -57,6 +66,8 @@ class Orders:
         """Every fill that was busted (None) or corrected after it was booked: before and after."""
         self.session = 0
         """Number of the session that wrote last."""
+        self.damaged = False
+        """Entries were lost, and somebody has acknowledged it: what the venue reports of unknown orders is ours."""
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -87,11 +98,74 @@ class Orders:
         """Orders that have not settled, oldest first."""
         return [
             order
-            for order in (self._orders[root] for root in self._live)
+            for order in [self._orders[root] for root in list(self._live)]
             if (account is None or order.account == account)
             and (parent is None or order.parent == parent)
             and (not instrument or order.instrument == instrument)
         ]
+
+    def rebooked_lots(self, account: str) -> Counter[str]:
+        """Signed lots that busts and corrections added to an account's fills, by instrument."""
+        found: Counter[str] = Counter()
+        for before, now in self.rebooked:
+            if before.account == account:
+                found[before.instrument] += before.side * ((now.lots if now else 0) - before.lots)
+        return found
+
+    def executions_of(self, parent: str) -> list[tuple[str, str, Execution[Fill]]]:
+        """The executions of a parent's orders as they stand, by every name: order, name, execution."""
+        found: dict[tuple[str, str], Execution[Fill]] = {}
+        for root in self._of_parent.get(parent, ()):
+            for account, name in self._reports.get(root, ()):
+                one = self._booked.find(account or self._orders[root].account, name)
+                if one is not None:
+                    found[root, name] = one
+        return [(*key, one) for key, one in found.items()]
+
+    def names_of(self, root: str) -> list[str]:
+        """Every name that an order ever had or was asked to take."""
+        return self._names[root]
+
+    def of_parent(self, parent: str) -> list[ChildOrder]:
+        """Every order of a parent that is in memory."""
+        return [self._orders[root] for root in self._of_parent.get(parent, ())]
+
+    def retire(self, parent: str) -> tuple[list[str], list[tuple[str, str]]]:
+        """Let the orders of a parent go; all their names, and accounts and names of their executions."""
+        names: list[str] = []
+        executions: dict[tuple[str, str], None] = {}
+        for root in self._of_parent.pop(parent, ()):
+            order = self._orders.pop(root)
+            names += self._names.pop(root)
+            if self._by_id.get(where := (order.instrument, order.order_id)) == root:
+                del self._by_id[where]
+            for key in self._reports.pop(root, ()):
+                del self._executions[key]
+                here = key[0] or order.account, key[1]
+                if self._booked.forget(*here) is not None:
+                    executions |= dict.fromkeys((key, here))
+        for name in names:
+            self._root.pop(name, None)
+        self.fills = [fill for fill in self.fills if fill.parent != parent]
+        return names, list(executions)
+
+    def recall(self, parent: str, old: "Orders") -> None:
+        """Take the orders of a parent back from another fold."""
+        for root in old._of_parent.get(parent, ()):
+            order = old._orders[root]
+            self._of_parent.setdefault(parent, []).append(root)
+            self._orders[root] = order
+            self._names[root] = old._names[root]
+            self._root |= dict.fromkeys(old._names[root], root)
+            if order.order_id:
+                self._by_id.setdefault((order.instrument, order.order_id), root)
+            self._reports[root] = old._reports.get(root, [])
+            for key in self._reports[root]:
+                self._executions[key] = old._executions[key]
+                here = key[0] or order.account, key[1]
+                if (one := old._booked.find(*here)) is not None:
+                    self._booked.recall(*here, one)
+        self.fills += [fill for fill in old.fills if fill.parent == parent]
 
     def unknown(self) -> list[ChildOrder]:
         """Orders to ask the venue about: of unknown fate, or with executions missing."""
@@ -106,6 +180,8 @@ class Orders:
         elif entry.kind == kinds.SESSION:
             self.session = int(entry.body["session"])
             return self._lose([order.root for order in self.live()], "a new session began")
+        elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "acknowledge":
+            self.damaged = True
         elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.SEND_FAILED:
             named = (self._root.get(name, "") for name in entry.body["orders"])
             return self._lose([root for root in dict.fromkeys(named) if root], "sending failed")
@@ -113,8 +189,19 @@ class Orders:
             return self._lose([order.root for order in self.live()], "the way to the venue went down")
         return []
 
+    def _name(self, root: str, name: str) -> None:
+        self._root[name] = root
+        self._names.setdefault(root, []).append(name)
+
+    def _open(self, order: ChildOrder) -> None:
+        self._name(order.root, order.root)
+        self._of_parent.setdefault(order.parent, []).append(order.root)
+        self.accounts.setdefault(order.account)
+        self._put(order)
+
     def _put(self, order: ChildOrder) -> None:
         self._orders[order.root] = order
+        self.last_ns = max(self.last_ns, order.last_ns)
         if order.settled:
             self._live.pop(order.root, None)
         else:
@@ -131,11 +218,10 @@ class Orders:
 
     def _sent(self, command: Command) -> None:
         if isinstance(command, NewOrder):
-            self._root[command.cl_ord_id] = command.cl_ord_id
-            self._put(opened(command))
+            self._open(opened(command))
         elif isinstance(command, CancelOrder | ReplaceOrder):
             if (order := self.get(command.orig)) is not None:
-                self._root[command.cl_ord_id] = order.root
+                self._name(order.root, command.cl_ord_id)
                 if not order.done:
                     self._put(requested(order, command))
         elif isinstance(command, MassCancel):
@@ -150,6 +236,13 @@ class Orders:
         if isinstance(message, Unread):
             return self._unread(message)
         order = self._meant(message)
+        if (
+            order is None
+            and self.damaged
+            and isinstance(message, Report)
+            and (order := _lost_order(message)) is not None
+        ):
+            self._open(order)
         if order is None:
             if isinstance(message, Report) and self.changes_nothing(message):
                 return []
@@ -185,6 +278,7 @@ class Orders:
         core = (order.root, report.exec_type, report.side, report.last_lots, report.last_price, report.ref)
         before = self._executions.setdefault(key, core)
         if before is core:
+            self._reports.setdefault(order.root, []).append(key)
             return []
         if before == core:
             return [Notice(Code.DUPLICATE, order.root, report.exec_id)]
@@ -248,6 +342,25 @@ class Orders:
         lots, paid = (0, 0) if now is None else (now.lots, now.lots * now.price)
         order = rebooked(order, lots - before.lots, paid - before.lots * before.price)
         return order, [_told(root, before, now)]
+
+
+def _lost_order(report: Report) -> ChildOrder | None:
+    """The order behind a report whose own entries were lost: of unknown fate, its parent the one in its name."""
+    if report.exec_type == X.STATUS or not (report.cl_ord_id and report.instrument and report.lots > 0):
+        return None
+    root, (stem, _, number) = report.cl_ord_id, report.cl_ord_id.rpartition(".")
+    command = NewOrder(
+        cl_ord_id=root,
+        instrument=report.instrument,
+        side=report.side,
+        lots=report.lots,
+        price=report.price,
+        tif=Tif.DAY,
+        account=report.account,
+        parent=stem if number.isdigit() else "",
+        sent_ns=report.ns,
+    )
+    return lost(opened(command))
 
 
 def _standing(one: Execution[Fill]) -> Fill | None:

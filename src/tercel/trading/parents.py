@@ -171,6 +171,7 @@ class ParentOrder:
     arrival_mid2: int = 0
     limit_price: float | str | None = None
     limit: int = 0
+    number: int = 0
 
     @property
     def id(self) -> str:
@@ -236,6 +237,23 @@ class Parents:
 
     def __init__(self) -> None:
         self._parents: dict[str, ParentOrder] = {}
+        self._open: dict[str, None] = {}
+        self.count = 0
+        """How many were ever asked for."""
+        self.agents: dict[str, None] = {}
+        """Every agent that had one."""
+
+    def open(self) -> list[ParentOrder]:
+        """Those that are not over."""
+        return [self._parents[id_] for id_ in list(self._open)]
+
+    def retire(self, id_: str) -> ParentOrder:
+        """Let one that is over go."""
+        return self._parents.pop(id_)
+
+    def recall(self, parent: ParentOrder) -> None:
+        """Take one back."""
+        self._parents[parent.id] = parent
 
     def __iter__(self) -> Iterator[ParentOrder]:
         return iter(self._parents.values())
@@ -279,7 +297,8 @@ class Parents:
         if entry.kind == kinds.PARENT:
             self._event(entry)
         elif entry.kind == kinds.SESSION and not entry.body.get("resume"):
-            for id_, parent in self._parents.items():
+            for id_ in self._open:
+                parent = self._parents[id_]
                 if parent.status == ParentStatus.WORKING:
                     self._parents[id_] = replace(parent, status=ParentStatus.PAUSED, reason=NEW_SESSION)
 
@@ -292,11 +311,17 @@ class Parents:
             status = ParentStatus.WORKING if event == "accepted" else ParentStatus.REFUSED
             self._parents[order.id] = ParentOrder(
                 order, status, order.lots, order.horizon_ns, entry.ns, order.strategy, reason=body.get("reason", ""),
-                limit_price=order.limit_price,
+                limit_price=order.limit_price, number=self.count,
             )  # fmt: skip
+            self.count += 1
+            self.agents.setdefault(order.agent)
+            if event == "accepted":
+                self._open[order.id] = None
             return
         parent = self.may(entry.parent, event)
         status = _AFTER[event][1] or parent.status
+        if status in OVER:
+            self._open.pop(parent.id, None)
         self._parents[parent.id] = replace(
             parent,
             status=status,

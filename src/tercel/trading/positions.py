@@ -3,8 +3,10 @@
 Cash is in half-ticks x lots, as costs are (a mid lies on a half tick): a buy of q lots at p ticks costs 2 p q.
 """
 
-from collections.abc import Iterable
+from array import array
 from dataclasses import dataclass, replace
+
+from tercel.trading.past import hash_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +95,32 @@ class Position:
 
 
 class Positions:
-    """Positions of accounts in instruments."""
+    """Positions of accounts in instruments, and the executions that they follow from, 24 bytes each."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, str], Position] = {}
+        self._tapes: dict[tuple[str, str], array[int]] = {}
+        """Signed lots, price and hash of every execution that stands, in the order of booking."""
 
     def book(self, fill: Fill) -> None:
         """Add a fill."""
         key = (fill.account, fill.instrument)
         self._held[key] = self._held.get(key, Position()).after(fill.side, fill.lots, fill.price)
+        self._tapes.setdefault(key, array("q")).extend((fill.side * fill.lots, fill.price, _tag(fill)))
 
-    def rebook(self, account: str, instrument: str, fills: Iterable[Fill]) -> None:
-        """What an account holds is the fold of these fills: an average cost depends on all of them, in their order."""
-        self._held.pop((account, instrument), None)
-        for fill in fills:
-            self.book(fill)
+    def rebook(self, before: Fill, now: Fill | None) -> None:
+        """A fill never was (None), or was another: an average cost depends on all of them, in their order."""
+        key, tag = (before.account, before.instrument), _tag(before)
+        tape = self._tapes[key]
+        at = next(at for at in range(len(tape) - 3, -1, -3) if tape[at + 2] == tag)
+        tape[at : at + 3] = array("q", () if now is None else (now.side * now.lots, now.price, tag))
+        if not tape:
+            del self._held[key], self._tapes[key]
+            return
+        held = Position()
+        for lots, price in zip(tape[::3], tape[1::3], strict=True):
+            held = held.after(1 if lots > 0 else -1, abs(lots), price)
+        self._held[key] = held
 
     def of(self, account: str, instrument: str) -> Position:
         """What an account holds."""
@@ -138,3 +151,7 @@ class Positions:
         for (account, instrument), held in self._held.items():
             found.setdefault(account, {})[instrument] = held.lots
         return found
+
+
+def _tag(fill: Fill) -> int:
+    return hash_of(fill.exec_id, fill.order) >> 1

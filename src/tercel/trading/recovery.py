@@ -10,6 +10,7 @@
 Nothing is inferred: an order that the venue does not answer for stays UNKNOWN, and the session does not begin.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,7 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import command_of, message_of
 from tercel.trading.ledger import FOLDED, Ledger
 from tercel.trading.order import ChildOrder
+from tercel.trading.past import Past
 from tercel.trading.stopping import cancels, questions
 
 PATIENCE: Final = 40
@@ -71,10 +73,10 @@ def refold(journal: Journal, limits: LimitsPort) -> Ledger:
     OrderError
         When limits no longer know an agent or instrument that has a parent in the journal.
     """
-    ledger = Ledger()
+    ledger = Ledger(Past(journal), limits)
     for seq, entry in journal.read(kinds=[*FOLDED, kinds.MARKET]):
-        ledger.apply(entry)
         ledger.last = seq
+        ledger.apply(entry)
         _count(entry, limits, ledger)
     return ledger
 
@@ -112,9 +114,28 @@ def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
         return []
     found = []
     for account in accounts:
-        missing = [report for report in executions(account) if not gateway.ledger.orders.knows(report)]
+        missing = [report for report in executions(account) if not gateway.ledger.knows(report)]
         gateway.receive(missing)
         found += [report.exec_id for report in missing]
+    return found
+
+
+def disagreements(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
+    """Where positions here are not the sums of the venue's executions; a venue that repeats none tells nothing."""
+    executions = getattr(gateway.venue, "executions", None)
+    if executions is None:
+        return ["the venue repeats no executions"] if gateway.ledger.acknowledged else []
+    found = []
+    for account in accounts:
+        theirs: Counter[str] = Counter()
+        for report in executions(account):
+            theirs[report.instrument] += report.side * report.last_lots
+        ours = gateway.ledger.positions.lots().get(account, {})
+        taken = gateway.ledger.orders.rebooked_lots(account)
+        for instrument in sorted(theirs.keys() | ours.keys()):
+            here, there = ours.get(instrument, 0) - taken[instrument], theirs[instrument]
+            if here != there:
+                found.append(f"{account} holds {here} lots of {instrument} here and {there} at the venue")
     return found
 
 
@@ -123,7 +144,7 @@ def reconcile(
     name: Callable[[], str],
     before: dict[str, ChildOrder] | None = None,
     on_step: Callable[[], Any] = lambda: None,
-    accounts: Sequence[str] = (),
+    more: Sequence[str] = (),
 ) -> list[RecoveryLine]:
     """Bring every order that is not over to the end that the venue gives it.
 
@@ -136,8 +157,8 @@ def reconcile(
         Orders not over, as they stood before they became UNKNOWN; by default as they stand.
     on_step : callable
         Called between two questions.
-    accounts : sequence of str
-        Whose orders are fenced off beside those of the ledger.
+    more : sequence of str
+        Accounts to ask about whatever the journal says: it may have lost them.
 
     Returns
     -------
@@ -150,15 +171,14 @@ def reconcile(
         When the venue does not answer for all of them, or its time lies before its last report on them: it began anew.
     """
     orders = gateway.ledger.orders
-    last_ns, now = max((order.last_ns for order in orders), default=0), gateway.venue.now_ns
+    last_ns, now = orders.last_ns, gateway.venue.now_ns
     if now + BEHIND_NS < last_ns:
         received = f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
         wanted = f"a venue whose time has gone on since {last_ns / 1e9:.0f} s"
         raise VenueError(wanted, received, "give the desk a folder of its own with --desk")
     before = {order.root: order for order in orders.live()} if before is None else before
     booked = {(fill.account, fill.exec_id) for fill in orders.fills}
-    known = {order.account for order in orders} | {parent.order.agent for parent in gateway.ledger.parents}
-    accounts = sorted(known | {*accounts})
+    accounts = sorted({*gateway.ledger.accounts, *more})
     crashpoints.at("recovery.begun")
     resend(gateway, accounts)
     crashpoints.at("recovery.resent")
@@ -204,9 +224,7 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None
     """
     until = gateway.venue.now_ns + wait_ns
     for _ in range(100_000):
-        with gateway.lock:
-            events = gateway.venue.step(until)
-            gateway.receive(events)
+        events = gateway.step(until)
         for event in events:
             if isinstance(event, Report):
                 fences.pop(event.cl_ord_id, None)

@@ -11,6 +11,7 @@ work are then paused until somebody resumes them, or go on at once with `resume`
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from tercel.core.deadline import Deadline
@@ -25,7 +26,7 @@ from tercel.trading.gateway import LimitsPort, OrderGateway, Refusal
 from tercel.trading.journal import kinds
 from tercel.trading.manager import ParentOrderManager
 from tercel.trading.parents import ParentRequest, ParentStatus
-from tercel.trading.recovery import RecoveryLine, reconcile, refold, resend
+from tercel.trading.recovery import RecoveryLine, disagreements, reconcile, refold, resend
 from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
 
@@ -109,10 +110,10 @@ class Session:
         self.venue, self.journal, self.limits, self.mark = venue, journal, limits, terms.mark
         self._heartbeat_ns, self._on_operator, self.request = terms.heartbeat_ns, on_operator, request
         self._backlog: list[VenueEvent] = []
-        self._beats, self._named, self._requested_ns, self._beat_ns = 0, 0, 0, 0
+        self._beats, self._named, self._requested_ns, self._beat_ns = 0, count(1), 0, 0
         self.ledger = refold(journal, limits)
-        self.gateway = OrderGateway(venue, journal, limits, self.ledger)
         self.number = self.ledger.next_session
+        self.gateway = OrderGateway(venue, journal, limits, self.ledger, self._name)
         self.recovered = self._begin(terms.resume, terms.holder)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
@@ -139,14 +140,32 @@ class Session:
 
     def _begin(self, resume: bool, holder: str) -> list[RecoveryLine]:
         before = {order.root: order for order in self.ledger.orders.live()}
-        seen = len(self.ledger.parents)
+        seen = self.ledger.parents.count
         body = {"session": self.number, "venue": self.venue.name, "holder": holder, "resume": resume}
         self.gateway.write([Entry(kinds.SESSION, self.venue.now_ns, body=body)])
-        return reconcile(self.gateway, self._name, before) if seen else []
+        agents = self._agents() if self.ledger.acknowledged else []
+        lines = reconcile(self.gateway, self._name, before, more=agents) if seen or agents else []
+        if self.ledger.acknowledged:
+            self._agree(agents)
+        return lines
+
+    def _agents(self) -> list[str]:
+        """Everybody who may trade here: what was lost may be anybody's."""
+        return sorted({*self.ledger.accounts, *getattr(self.limits, "agents", ())})
+
+    def _agree(self, accounts: Sequence[str]) -> None:
+        """After lost entries nothing new leaves until positions are the venue's; each session looks again."""
+        if not (found := disagreements(self.gateway, accounts)):
+            return
+        text = f"entries of the journal were lost, and {'; '.join(found)}"
+        if callable(getattr(self.venue, "executions", None)):
+            self.gateway.unsettled = Refusal("UNSETTLED", text)
+        body = {"severity": "critical", "code": "UNSETTLED", "text": text}
+        self.gateway.write([Entry(kinds.ALERT, self.venue.now_ns, body=body)])
 
     def _go_on(self) -> None:
         """Parents and operators' commands that an earlier session left."""
-        for parent in list(self.ledger.parents):
+        for parent in self.ledger.parents.open():
             if parent.status == ParentStatus.CANCELLING:
                 self.manager.journal(parent, "cancelled", reason=parent.reason)
             elif not parent.over and parent.left == 0:
@@ -168,8 +187,7 @@ class Session:
             self.journal.close()
 
     def _name(self) -> str:
-        self._named += 1
-        return f"~{self.mark}{self.number}.{self._named}"
+        return f"~{self.mark}{self.number}.{next(self._named)}"
 
     # -- markets -------------------------------------------------------------------------------------------------
 
@@ -236,7 +254,8 @@ class Session:
 
     def _receive(self, until_ns: int) -> None:
         """What the venue reports goes to the journal at once, and waits for the session's own thread."""
-        events = self.venue.step(until_ns)
+        with self.gateway.wire:
+            events = self.venue.step(until_ns)
         self._backlog += events
         self.gateway.receive(events)
 
@@ -333,10 +352,14 @@ class Session:
         if take is None:
             return
         with self.gateway.lock:
-            entries: list[Entry] = take(self.venue.now_ns)
+            try:
+                entries: list[Entry] = take(self.venue.now_ns)
+            except JournalError as error:
+                self.gateway.fall(error)
+                raise
             for entry in entries:
+                self.ledger.last += 1
                 self.ledger.apply(entry)
-            self.ledger.last += len(entries)
         if entries:
             crashpoints.at("session.inbox")
         for entry in entries:
@@ -372,7 +395,7 @@ class Session:
 
     def _look(self) -> None:
         """Ask the kill latch; what killed agents have open is cancelled at once."""
-        self.stopper.look(sorted({parent.order.agent for parent in list(self.ledger.parents)}))
+        self.stopper.look(sorted(self.ledger.parents.agents))
 
     def _stands(self, seconds: float) -> bool:
         """Alert at whose decision the loop stands still; the first one may take long: kernels are compiled."""

@@ -2,9 +2,11 @@
 
 The latch refuses what is new by itself (limits ask it before every order). Here what stands at the venue is cancelled,
 and cancelled again, until the venue has reported of every order that it is over; only then is a kill *confirmed*.
+The cancel leaves first and is journaled after: a disk that is full or locked holds no kill up.
 """
 
 from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import Any, Final, Protocol
 
 from tercel.core.errors import TercelError
@@ -51,41 +53,47 @@ class Stopper:
     def __init__(self, gateway: OrderGateway, latch: Latch | None, name: Callable[[], str]) -> None:
         self._gateway, self._latch, self._name = gateway, latch, name
         self._requested_ns: dict[str, int] = {}
+        self._mutex = Lock()
         self.killed: dict[str, str] = {}
         """Reason by agent."""
         self.open: set[str] = set()
         """Killed agents whose orders are not all over."""
 
     def look(self, agents: Iterable[str]) -> list[str]:
-        """Ask the latch about some agents; those killed since the last look."""
-        if self._latch is None:
-            return []
-        with self._gateway.lock:
-            new = []
-            for agent in agents:
-                why = self._latch.killed(agent)
-                if why is not None and agent not in self.killed:
-                    self._fall(agent, why)
-                    new.append(agent)
-                elif why is None and agent in self.killed:
+        """Ask the latch about some agents; those killed since the last look. Their cancels leave before all else."""
+        new = []
+        for agent in agents if self._latch is not None else ():
+            why = self._latch.killed(agent) if self._latch is not None else None
+            if why is not None and self._claim(agent, why):
+                self._fall(agent, why)
+                new.append(agent)
+            elif why is None and agent in self.killed:
+                with self._gateway.lock:
                     self._rearmed(agent)
-            return new
+        return new
+
+    def _claim(self, agent: str, why: str) -> bool:
+        """Whether nobody has seen to it before; two threads look."""
+        with self._mutex:
+            fresh = agent not in self.killed
+            if fresh:
+                self.killed[agent] = why
+                self.open.add(agent)
+        return fresh
 
     def _fall(self, agent: str, why: str) -> None:
-        self.killed[agent] = why
-        self.open.add(agent)
         now = self._gateway.venue.now_ns
         body = {"event": "latched", "scope": agent, "by": self._by(), "reason": why, "open": self._lots(agent)}
         crashpoints.at("kill.latched")
         self._requested_ns[agent] = now
-        self._gateway.submit([self._mass(agent)], before=[Entry(kinds.KILL, now, agent=agent, body=body)])
+        self._gateway.withdraw([self._mass(agent)], before=[Entry(kinds.KILL, now, agent=agent, body=body)])
 
     def _rearmed(self, agent: str) -> None:
         history = getattr(self._latch.state(), "history", ()) if self._latch else ()
         last: dict[str, Any] = history[-1] if history else {}
         body = {"scope": agent, "by": last.get("by", ""), "reason": last.get("reason", "")}
         self._gateway.write([Entry(kinds.REARM, self._gateway.venue.now_ns, agent=agent, body=body)])
-        del self.killed[agent]
+        self.killed.pop(agent, None)
         self.open.discard(agent)
 
     def _by(self) -> str:

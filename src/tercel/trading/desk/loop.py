@@ -127,14 +127,11 @@ class DeskLoop:
         """Cost of everything asked for so far, after every round, bps."""
         self.posture_path: list[tuple[int, str, Posture]] = []
         """Venue time, instrument, posture: at every change."""
-        self.results: list[dict[str, Any]] = []
-        """One row a parent: what `trade run --json` calls `parents`."""
         session.manager.watchers.append(self)
 
     def _book_earlier(self) -> None:
         """What parents of earlier sessions cost: as journaled, or computed now that the market is seen again."""
-        self.results = [_result(entry) for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))]
-        booked = {row["id"] for row in self.results}
+        booked = {entry.parent for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))}
         for parent in list(self.session.ledger.parents):
             if parent.over and parent.id not in booked:
                 self.on_over(parent, None)
@@ -201,6 +198,11 @@ class DeskLoop:
         )
         return cost / value if value else 0.0
 
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """One row a parent that is over, from the journal: what `trade run --json` calls `parents`."""
+        return [_result(entry) for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))]
+
     def shares(self) -> dict[str, float]:
         """Share of the flow of each agent, on average over the instruments."""
         return {
@@ -228,8 +230,8 @@ class DeskLoop:
         """Lots of the desk's own parents that are not over: the program books what they filled when they end."""
         return sum(
             parent.lots
-            for parent in self.session.ledger.parents
-            if not parent.over and parent.id in self._expected and parent.order.instrument == name
+            for parent in self.session.ledger.parents.open()
+            if parent.id in self._expected and parent.order.instrument == name
         )
 
     def _forecast(self, name: str, line: _Line, number: int, at_ns: int) -> None:
@@ -359,7 +361,7 @@ class DeskLoop:
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """Book what it cost; sizing and shares learn from the desk's own parents."""
         order, cost = parent.order, self._cost(parent)
-        expected, alpha, reasons = self._expected.get(order.id, (None, None, ""))
+        expected, alpha, reasons = self._expected.pop(order.id, (None, None, ""))
         if expected is not None:
             self._book(parent, cost)
             self._learn(order, cost, expected)
@@ -368,7 +370,6 @@ class DeskLoop:
         body |= {"alpha_bps": alpha, "posture": reasons, "expected_bps": expected}
         entry = Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)
         self._note([entry])
-        self.results.append(_result(entry))
 
     def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
         """Book the fills; lots that a person added to the parent are asked for at its arrival."""

@@ -178,8 +178,8 @@ def outcome(opened: Opened, folder: Path) -> DeskOutcome:
     with closing(JournalReader(folder)) as journal:
         denials = Counter(str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,)))
         checked = JournalCheck(journal.last, _consistent(journal, opened))
-    shares = desk.shares()
-    costs = {name: by_filled([row for row in desk.results if row["agent"] == name]) for name in desk.slots}
+    shares, rows = desk.shares(), desk.results
+    costs = {name: by_filled([row for row in rows if row["agent"] == name]) for name in desk.slots}
     agents = {
         name: AgentOutcome(
             share=shares[name],
@@ -196,13 +196,13 @@ def outcome(opened: Opened, folder: Path) -> DeskOutcome:
         desk=str(folder),
         seed=desk.config.desk.seed,
         cost_bps=desk.cost_bps(),
-        parents_bps=Mean(*by_filled(desk.results)),
-        parents=tuple(ParentOutcome(**row) for row in desk.results),
-        open_parents=tuple(_open(parent, opened.session) for parent in ledger.parents if not parent.over),
+        parents_bps=Mean(*by_filled(rows)),
+        parents=tuple(ParentOutcome(**row) for row in rows),
+        open_parents=tuple(_open(parent, opened.session) for parent in ledger.parents.open()),
         agents=agents,
         denials=dict(denials),
         posture_changes=desk.posture_changes,
-        fills=len(ledger.orders.fills),
+        fills=ledger.fills,
         journal=checked,
     )
 

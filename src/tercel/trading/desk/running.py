@@ -20,6 +20,7 @@ from tercel.trading.desk.loop import DeskLoop
 from tercel.trading.desk.planted import planted
 from tercel.trading.desk.wall import FOLDER as GATE_FOLDER
 from tercel.trading.desk.wall import venue_at
+from tercel.trading.gateway import JOURNAL_DOWN
 from tercel.trading.journal import kinds
 from tercel.trading.journal.database import DATABASE, keep_elsewhere
 from tercel.trading.journal.memory import MemoryJournal
@@ -103,6 +104,7 @@ class Running:
             self.opened: Opened = open_desk(
                 config, journal, seed, bench, venue, truth, self.latch, beside, progress, terms
             )
+            self.session.gateway.urgent = lambda text: alerts.urgent(JOURNAL_DOWN, text)
             opened.callback(self.session.close)
             opened.callback(_end, TcaRecorder(self.session))
             self._open = opened.pop_all()

@@ -1,14 +1,22 @@
 """The hash chain: an entry's hash covers its content and the hash before it, so a changed past shows."""
 
 import json
-from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
+from tercel.trading.journal.keys import ChainKey, digest_of
 
-ORIGIN: Final = sha256(b"tercel journal 1").hexdigest()
-"""The hash before the first entry."""
+_FIRST: Final = b"tercel journal 1"
+ORIGIN: Final = digest_of(_FIRST, None)
+"""The hash before the first entry, without a key."""
+_head_text = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_body_text = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":")).encode
+
+
+def origin(key: ChainKey | None) -> str:
+    """The hash before the first entry."""
+    return digest_of(_FIRST, key)
 
 
 class ChainRow(NamedTuple):
@@ -26,14 +34,14 @@ class ChainRow(NamedTuple):
     hash: str
 
 
-def digest(before: str, row: ChainRow) -> str:
+def digest(before: str, row: ChainRow, key: ChainKey | None = None) -> str:
     """The hash of a row's content after another's hash."""
-    head = json.dumps([before, *row[:8]], ensure_ascii=True, separators=(",", ":"))
+    head = _head_text([before, *row[:8]])
     blob = row.blob if isinstance(row.blob, bytes) else repr(row.blob).encode()  # a damaged file may hold anything
-    return sha256(head.encode() + b"\0" + blob).hexdigest()
+    return digest_of(head.encode() + b"\0" + blob, key)
 
 
-def row_of(entry: Entry, seq: int, before: str) -> ChainRow:
+def row_of(entry: Entry, seq: int, before: str, key: ChainKey | None = None) -> ChainRow:
     """An entry as the row after the one whose hash is `before`.
 
     Raises
@@ -44,7 +52,7 @@ def row_of(entry: Entry, seq: int, before: str) -> ChainRow:
     if not entry.kind:
         raise JournalError("an entry with a kind", f"{entry!r:.200}", "name its kind")
     try:
-        body = json.dumps(dict(entry.body), allow_nan=False, sort_keys=True, separators=(",", ":"))
+        body = _body_text(dict(entry.body))
     except (TypeError, ValueError) as error:
         raise JournalError(
             f"a {entry.kind} entry of JSON values", f"{error}: {dict(entry.body)!r:.200}", "write numbers, texts, lists"
@@ -52,7 +60,7 @@ def row_of(entry: Entry, seq: int, before: str) -> ChainRow:
     row = ChainRow(
         seq, entry.kind, int(entry.ns), entry.instrument, entry.agent, entry.parent, entry.order, body, entry.blob, ""
     )
-    return row._replace(hash=digest(before, row))
+    return row._replace(hash=digest(before, row, key))
 
 
 def entry_of(row: ChainRow) -> Entry:

@@ -1,24 +1,30 @@
-"""Tables, engines and errors of a journal in a database: SQLite by default, PostgreSQL by URL."""
+"""Where a journal is, the port of what keeps its rows, and the errors of databases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from tercel.core.errors import ConfigError, JournalError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, Table
+    from sqlalchemy import Engine
+
+    from tercel.trading.journal.chain import ChainRow
 
 SCHEMA: Final = 1
 DATABASE: Final = "journal.db"
 ELSEWHERE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
-BUSY_MS: Final = 1000
-"""How long a write waits for another process's; the inbox's writers need a millisecond."""
+BUSY_MS: Final = 10_000
+"""How long a write waits for another process's lock: nothing leaves meanwhile. An inbox needs a millisecond."""
+PAGE: Final = 2000
+"""Rows that are read at once."""
+InboxRow = tuple[int, str, str, str, str, int]
 
 
 def sqlalchemy() -> ModuleType:
@@ -72,14 +78,11 @@ class JournalPlace:
             return str(self.file)
         return str(sqlalchemy().engine.make_url(self.url).render_as_string(hide_password=True))
 
-    def engine(self, read_only: bool = False) -> Engine:
-        """An engine whose connections do what a journal needs."""
+    def engine(self) -> Engine:
+        """An engine for the server, whose connections do what a journal needs."""
         sa = sqlalchemy()
         try:
-            if self.file is None:
-                engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
-            else:
-                engine = _sqlite(sa, self.file, read_only)
+            engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
         except (ImportError, sa.exc.ArgumentError) as error:
             raise ConfigError(
                 f"a database for {self}", str(error), "pip install 'psycopg[binary]'; check the URL"
@@ -87,77 +90,122 @@ class JournalPlace:
         return engine  # type: ignore[no-any-return]
 
 
-def _sqlite(sa: Any, file: Path, read_only: bool) -> Any:
-    mode = "ro" if read_only else "rwc"
-    url = f"sqlite:///file:{str(file.absolute()).replace('?', '%3f').replace('#', '%23')}?mode={mode}&uri=true"
-    arguments = {"check_same_thread": False, "timeout": BUSY_MS / 1000}
-    engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=arguments)
+class StoredSnapshot(NamedTuple):
+    """A snapshot as stored: of what follows from rows up to `seq`, whose hash is `hash`; `seal` is its own."""
 
-    def prepare(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        if not read_only:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
-
-    sa.event.listen(engine, "connect", prepare)
-    return engine
+    seq: int
+    hash: str
+    version: str
+    body: bytes
+    seal: str
 
 
-class Tables:
-    """The tables of a journal."""
+class Log(Protocol):
+    """Where rows are kept: `sqlite.SqliteLog`, `server.ServerLog`."""
 
-    def __init__(self) -> None:
-        sa = sqlalchemy()
-        self.metadata = sa.MetaData()
-        text, number = sa.Text, sa.BigInteger
-        self.meta: Table = sa.Table(
-            "meta", self.metadata, sa.Column("key", text, primary_key=True), sa.Column("value", text, nullable=False)
-        )
+    def meta(self) -> dict[str, str]:
+        """Words about the journal; the tables are made where there are none."""
+        ...
 
-        def entries(name: str, **first: Any) -> Table:
-            names = [sa.Column(name, text, nullable=False) for name in ("instrument", "agent", "parent", "ord", "body")]
-            table: Table = sa.Table(
-                name,
-                self.metadata,
-                # Integer, not BigInteger: SQLite then makes it the row id
-                sa.Column(
-                    "seq", sa.Integer().with_variant(number, "postgresql"), primary_key=True, autoincrement=False
-                ),
-                sa.Column("kind", text, nullable=False),
-                sa.Column("ns", number, nullable=False),
-                *names,
-                sa.Column("blob", sa.LargeBinary, nullable=False),
-                sa.Column("hash", text, nullable=False),
-            )
-            return table
+    def words(self) -> dict[str, str]:
+        """The same, read only."""
+        ...
 
-        self.journal = entries("journal")
-        self.damaged = entries("journal_damaged")
-        self.inbox: Table = sa.Table(
-            "inbox",
-            self.metadata,
-            sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-            *(sa.Column(name, text, nullable=False) for name in ("kind", "body", "by", "reason")),
-            sa.Column("wall_ns", number, nullable=False),
-            sa.Column("taken", number, nullable=False, default=0),
-            sqlite_autoincrement=True,
-        )
+    def say(self, key: str, value: str) -> None:
+        """Keep a word about the journal."""
+        ...
+
+    def last(self) -> int:
+        """Sequence number of the last row."""
+        ...
+
+    def rows(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[ChainRow]:
+        """Rows after one number up to another, in order, of some kinds (all by default)."""
+        ...
+
+    def write(self, rows: Sequence[ChainRow], taken: Sequence[int] = (), sync: bool = True) -> None:
+        """Rows and the inbox's marks in one transaction; flushed to the disk with `sync`."""
+        ...
+
+    def flush(self) -> None:
+        """What was written without sync is on the disk when this returns."""
+        ...
+
+    def begin(self) -> None:
+        """Opening is over: from here on what is open must stay what it is."""
+        ...
+
+    def waiting(self) -> list[InboxRow]:
+        """Commands in the inbox that nobody has taken: id, kind, body, by, reason, wall_ns."""
+        ...
+
+    def post(self, words: Sequence[object]) -> int:
+        """A command into the inbox: kind, body, by, reason, wall_ns. Its number."""
+        ...
+
+    def withdraw(self, number: int) -> bool:
+        """A command out of the inbox again; False when a session has taken it."""
+        ...
+
+    def changed(self) -> bool:
+        """Whether somebody else may have written since this was last asked."""
+        ...
+
+    def keep(self, snapshot: StoredSnapshot, newest: int) -> None:
+        """A snapshot, and only the `newest` of all."""
+        ...
+
+    def snapshots(self) -> list[StoredSnapshot]:
+        """Newest first."""
+        ...
+
+    def forget(self, seq: int) -> None:
+        """Drop the snapshots from a number on."""
+        ...
+
+    def set_aside(self, last: int) -> Log:
+        """The log with the rows up to `last` alone; what is damaged is kept beside."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+def log_at(place: JournalPlace, read_only: bool = False, holder: str | None = None) -> Log:
+    """The rows at a place."""
+    from tercel.trading.journal.sqlite import SqliteLog
+
+    if place.file is not None:
+        return SqliteLog(place, read_only)
+    from tercel.trading.journal.server import ServerLog
+
+    return ServerLog(place, holder)
 
 
 @contextmanager
 def journal_errors(place: JournalPlace, doing: str) -> Iterator[None]:
     """Turn any error of a database into a JournalError."""
-    sa = sqlalchemy()
     try:
         yield
-    except sa.exc.SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    except failures(place) as error:
+        reason = reason_of(error)
         raise JournalError(f"to be able to {doing} {place}", reason, remedy_of(reason)) from error
     except OSError as error:
         raise JournalError(
             f"to be able to {doing} {place}", error.strerror or str(error), "check the path, its rights and the disk"
         ) from error
+
+
+def failures(place: JournalPlace) -> tuple[type[Exception], ...]:
+    """What a database raises."""
+    return (sqlite3.Error,) if place.file is not None else (sqlalchemy().exc.SQLAlchemyError,)
+
+
+def reason_of(error: Exception) -> str:
+    """A database's complaint in one line."""
+    text = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def remedy_of(reason: str) -> str:
@@ -173,22 +221,7 @@ def remedy_of(reason: str) -> str:
 
 def is_transient(error: BaseException | None) -> bool:
     """Nothing was written and trying again may help: another process had the lock."""
-    original = getattr(error, "orig", None)
-    return getattr(original, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
-
-
-def identity(file: Path) -> tuple[int, int]:
-    """Which file a path names now."""
-    stat = file.stat()
-    if not stat.st_mode & 0o222:
-        raise OSError(13, "made read-only", str(file))
-    return stat.st_dev, stat.st_ino
-
-
-def log_of(file: Path) -> tuple[int, int]:
-    """Which write-ahead log lies beside a SQLite file, and its bytes: while it is open, they are never fewer."""
-    stat = file.with_name(f"{file.name}-wal").stat()
-    return stat.st_ino, stat.st_size
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def keep_elsewhere(folder: Path, url: str) -> None:
@@ -196,3 +229,8 @@ def keep_elsewhere(folder: Path, url: str) -> None:
     path = folder / ELSEWHERE
     path.touch(mode=0o600)
     path.write_text(url + "\n", encoding="utf-8")
+
+
+def missing(file: Path) -> JournalError:
+    """There is no journal."""
+    return JournalError(f"a journal at {file}", "no such file", "name the folder of a desk that has run")

@@ -25,7 +25,7 @@ class MemoryJournal:
         """Sequence number of the last entry, 0 when there is none."""
         return len(self._entries)
 
-    def append(self, entries: Sequence[Entry]) -> int:
+    def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:
         """See `core.ports.Journal`."""
         if self._closed:
             raise JournalError("an open journal", "one that was closed", "open it again")

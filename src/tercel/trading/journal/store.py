@@ -1,6 +1,6 @@
 """The journal of a session, in a database: append-only, chained, durable before `append` returns.
 
-One transaction an append; SQLite in WAL mode with synchronous=FULL syncs its log at every commit. When a write
+Opening goes from the newest sound snapshot, or from the start, and reads back every entry after it. When a write
 fails for anything but another process's lock, what is on disk is unknown: the journal then refuses everything until
 it is opened anew and read back.
 """
@@ -8,39 +8,53 @@ it is opened anew and read back.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import NamedTuple
 
-from tercel.core.errors import JournalError
+from tercel.core.errors import ConfigError, JournalError
 from tercel.core.ports import Entry
 from tercel.trading import crashpoints
 from tercel.trading.journal import kinds as kinds_of
-from tercel.trading.journal.chain import ORIGIN, ChainRow, digest, entry_of, row_of
+from tercel.trading.journal.chain import ChainRow, digest, entry_of, origin, row_of
 from tercel.trading.journal.database import (
     SCHEMA,
     JournalPlace,
-    Tables,
-    identity,
+    Log,
+    StoredSnapshot,
+    failures,
     is_transient,
     journal_errors,
-    log_of,
+    log_at,
+    missing,
+    reason_of,
     remedy_of,
-    sqlalchemy,
 )
+from tercel.trading.journal.keys import ChainKey, digest_of, key_of
 from tercel.trading.journal.lock import LOCK, FileLock
-from tercel.trading.journal.reader import rows_of
 
-MARK_EVERY = 256
-"""Entries between two high-water marks."""
-ADVISORY = 0x7E2CE1
-"""PostgreSQL: the advisory lock of a database's session."""
+MARK_BYTES = 128
+NEWEST = 3
+"""Snapshots that are kept."""
+
+_log = logging.getLogger("tercel.journal")
+
+
+class Sound(NamedTuple):
+    """What of a journal is sound: entries up to `last`, whose hash is `head`, and what is wrong after ("": nothing)."""
+
+    last: int
+    head: str
+    ns: int
+    fault: str
 
 
 class SqlJournal:
-    """See `core.ports.Journal`; opening verifies the whole chain.
+    """See `core.ports.Journal`; opening verifies the chain after the newest snapshot.
 
     Parameters
     ----------
@@ -51,19 +65,28 @@ class SqlJournal:
     acknowledge : str
         A person's reason to go on with the sound prefix of a damaged journal. What is damaged is set aside, never
         deleted.
+    key : ChainKey, optional
+        Of the hashes; by default what the environment names (`keys.key_of`). A journal begun without one has none.
 
     Raises
     ------
     JournalError
         When another session holds it, it cannot be used, or it is damaged and nobody has acknowledged that.
+    ConfigError
+        For a key that does not fit it.
     """
 
-    def __init__(self, where: str | Path, holder: str = "", acknowledge: str = "") -> None:
-        self._place, self._tables, self._sa = JournalPlace(where), Tables(), sqlalchemy()
-        self._mutex, self._broken, self._changed = RLock(), "", -1
-        self._lock = FileLock(self._place.file.parent / LOCK, holder) if self._place.file else None
+    def __init__(self, where: str | Path, holder: str = "", acknowledge: str = "", key: ChainKey | None = None) -> None:
+        self._place = JournalPlace(where)
+        folder = self._place.file.parent if self._place.file else None
+        self.key = key or key_of(folder)
+        self._mutex, self._broken, self._mark_file = RLock(), "", -1
+        self._failures: tuple[type[Exception], ...] = (*failures(self._place), OSError)
+        self.ignored: list[str] = []
+        """Why snapshots were passed over when it was opened."""
+        self._lock = FileLock(folder / LOCK, holder) if folder else None
         try:
-            self._connect(holder)
+            self._rows: Log = log_at(self._place, holder=holder)
             self._check(acknowledge)
         except BaseException:
             self._release()
@@ -71,157 +94,102 @@ class SqlJournal:
 
     # -- opening -------------------------------------------------------------------------------------------------
 
-    def _connect(self, holder: str) -> None:
-        self._engine = self._place.engine()
-        with journal_errors(self._place, "open"):
-            self._connection = self._engine.connect()
-            if self._place.file is None:
-                self._lock_server(holder)
-
-    def _lock_server(self, holder: str) -> None:
-        run, text = self._connection.exec_driver_sql, self._sa.text
-        with self._connection.begin():
-            run("SET synchronous_commit = on")
-            self._connection.execute(
-                text("SELECT set_config('application_name', :n, false)"), {"n": f"tercel {os.getpid()} {holder}"[:63]}
-            )
-            if run(f"SELECT pg_try_advisory_lock({ADVISORY})").scalar():
-                return
-            by = run(
-                "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-                f" WHERE l.locktype = 'advisory' AND l.objid = {ADVISORY} AND l.granted"
-            ).scalar()
-        raise JournalError(f"one session on {self._place}", f"it is held by {by}", "stop that session first")
-
     def _check(self, acknowledge: str) -> None:
         """Make what is new, read back what is there."""
-        rows, fault = self._sound()
-        self.last, self.head = (rows[-1].seq, rows[-1].hash) if rows else (0, ORIGIN)
-        if fault and not acknowledge:
+        sound = self._sound()
+        self.last, self.head = sound.last, sound.head
+        if sound.fault and not acknowledge:
             raise JournalError(
                 f"a whole journal at {self._place}",
-                f"entries 1 to {self.last} are sound; then {fault}",
+                f"entries 1 to {self.last} are sound; then {sound.fault}",
                 "look at it, then open it with an acknowledgement: sound entries stay, the rest is set aside",
             )
-        if fault:
-            self._set_aside(rows)
-        self._file_id = identity(self._place.file) if self._place.file else None
-        self._log = (0, 0)
-        if fault:
-            body = {"command": "acknowledge", "sound": self.last, "fault": fault, "reason": acknowledge}
-            self.append([Entry(kinds_of.OPERATOR, rows[-1].ns if rows else 0, body=body)])
+        if sound.fault:
+            self._rows = self._rows.set_aside(self.last)
+            self._begin_chain(self._rows.meta())
+            self._rows.forget(self.last + 1)
+        self._rows.begin()
+        if self._place.file is not None:
+            self._mark_file = os.open(self._place.file.with_suffix(".head"), os.O_RDWR | os.O_CREAT, 0o644)
+        if sound.fault:
+            body = {"command": "acknowledge", "sound": self.last, "fault": sound.fault, "reason": acknowledge}
+            self.append([Entry(kinds_of.OPERATOR, sound.ns, body=body)])
         self._mark()
 
-    def _sound(self) -> tuple[list[ChainRow], str]:
-        """The sound prefix and what is wrong after it ("": nothing)."""
-        rows: list[ChainRow] = []
+    def _sound(self) -> Sound:
+        """How far the journal can be believed."""
         try:
-            fault = self._schema()
-            head = ORIGIN
-            for row in rows_of(self._connection, self._tables.journal) if not fault else ():
-                if row.seq != len(rows) + 1 or digest(head, row) != row.hash:
-                    return rows, f"entry {row.seq} is not what was written"
-                head = row.hash
-                rows.append(row)
-        except self._sa.exc.DatabaseError as error:
+            words = self._rows.meta()
+        except JournalError as error:
+            if self._place.file is None or is_transient(error.__cause__):
+                raise
+            return Sound(0, origin(self.key), 0, f"the file does not read: {error.received}")
+        self._begin_chain(words)
+        snapshot = self.snapshot()
+        start = Sound(0, origin(self.key), 0, "") if snapshot is None else Sound(snapshot.seq, snapshot.hash, 0, "")
+        try:
+            return follow_chain(self._rows, self.key, start, *self._marked())
+        except failures(self._place) as error:
             if is_transient(error) or self._place.file is None:
-                text = str(error.orig)
-                raise JournalError(f"to be able to open {self._place}", text, remedy_of(text)) from error
-            self._connection.rollback()
-            return rows, f"the file does not read: {error.orig}"
-        seq, mark = self._marked()
-        if not fault and (len(rows) < seq or (seq and rows[seq - 1].hash != mark)):
-            fault = f"entries up to {seq} are missing or others: the file was cut or an older one put back"
-        return rows, fault
-
-    def _schema(self) -> str:
-        """Create the tables where there are none."""
-        meta, run = self._tables.meta, self._connection.execute
-        with self._connection.begin():
-            self._tables.metadata.create_all(self._connection)
-            version = run(self._sa.select(meta.c.value).where(meta.c.key == "schema")).scalar()
-            if version is None:
-                run(self._sa.insert(meta), {"key": "schema", "value": str(SCHEMA)})
-            elif version != str(SCHEMA):
                 raise JournalError(
-                    f"a journal of schema {SCHEMA}", f"schema {version}", "use the version that wrote it"
-                )
-        return ""
+                    f"to be able to open {self._place}", reason_of(error), remedy_of(str(error))
+                ) from error
+            raise
 
-    def _set_aside(self, rows: list[ChainRow]) -> None:
-        """Go on with the sound rows; keep the damaged whole, beside them."""
-        if self._place.file is None:
-            journal, damaged = self._tables.journal, self._tables.damaged
-            beyond = journal.c.seq > self.last
-            with journal_errors(self._place, "write"), self._connection.begin():
-                chosen = self._sa.select(journal).where(beyond)
-                self._connection.execute(damaged.insert().from_select(list(damaged.c.keys()), chosen))
-                self._connection.execute(journal.delete().where(beyond))
+    def _begin_chain(self, words: dict[str, str]) -> None:
+        """Keep what kind of chain a new journal has, and refuse a key that does not fit an old one."""
+        if "schema" not in words:
+            self._rows.say("schema", str(SCHEMA))
+            if self.key is not None:
+                self._rows.say("key", self.key.mark)
             return
-        file = self._place.file
-        self._connection.close()
-        self._engine.dispose()
-        n = 1 + sum(1 for _ in file.parent.glob(f"{file.name}.damaged-*"))
-        with journal_errors(self._place, "set aside"):
-            for suffix in ("-wal", "-shm", ""):
-                part = file.with_name(file.name + suffix)
-                if part.exists():
-                    part.rename(file.with_name(f"{file.name}.damaged-{n}{suffix}"))
-            self._engine = self._place.engine()
-            self._connection = self._engine.connect()
-            self._schema()
-            with self._connection.begin():
-                if rows:
-                    self._connection.execute(self._sa.insert(self._tables.journal), [row._asdict() for row in rows])
+        if words["schema"] != str(SCHEMA):
+            raise JournalError(
+                f"a journal of schema {SCHEMA}", f"schema {words['schema']}", "use the version that wrote it"
+            )
+        check_key(self._place, words, self.key)
+        if self.key is None:
+            _log.info("%s has hashes without a key: who can write it can write its past anew", self._place)
 
     # -- the port ------------------------------------------------------------------------------------------------
 
-    def append(self, entries: Sequence[Entry]) -> int:
+    def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:
         """See `core.ports.Journal`."""
-        if not entries:
-            return self.last
         with self._mutex:
-            rows = self._rows(entries)
-            crashpoints.at("journal.append.before")
-            self._write(rows)
-            crashpoints.at("journal.append.after")
+            if entries:
+                rows = self._chained(entries)
+                crashpoints.at("journal.append.before")
+                self._write(rows, sync=sync)
+                crashpoints.at("journal.append.after")
+            elif sync:
+                self._flush()
             return self.last
 
-    def _rows(self, entries: Sequence[Entry]) -> list[ChainRow]:
+    def _chained(self, entries: Sequence[Entry]) -> list[ChainRow]:
         rows, head = [], self.head
         for seq, entry in enumerate(entries, self.last + 1):
-            rows.append(row_of(entry, seq, head))
+            rows.append(row_of(entry, seq, head, self.key))
             head = rows[-1].hash
         return rows
 
-    def _write(self, rows: list[ChainRow], taken: Sequence[int] = ()) -> None:
+    def _write(self, rows: list[ChainRow], taken: Sequence[int] = (), sync: bool = True) -> None:
         """Rows and the inbox's marks in one transaction."""
         self._must_work()
-        inbox = self._tables.inbox
         try:
-            self._look()
-            with self._connection.begin():
-                self._connection.execute(self._sa.insert(self._tables.journal), [row._asdict() for row in rows])
-                if taken:
-                    mark = inbox.update().where(inbox.c.id.in_(taken)).values(taken=rows[-1].seq)
-                    self._connection.execute(mark)
-                crashpoints.at("journal.commit.before")
-            self._look()
-        except (self._sa.exc.SQLAlchemyError, OSError) as error:
+            self._rows.write(rows, taken, sync)
+            self.last, self.head = rows[-1].seq, rows[-1].hash
+            if sync:
+                self._mark()
+        except self._failures as error:
             self._fail(error)
-        self.last, self.head = rows[-1].seq, rows[-1].hash
-        if self.last // MARK_EVERY != (rows[0].seq - 1) // MARK_EVERY:
-            self._mark()
 
-    def _look(self) -> None:
-        """The file and its log are still those that are open: what is written elsewhere nobody finds again."""
-        if self._place.file is None:
-            return
-        log = log_of(self._place.file)
-        cut = self._log[0] and (log[0] != self._log[0] or log[1] < self._log[1])
-        if cut or identity(self._place.file) != self._file_id:
-            raise OSError(2, "it was removed, cut or replaced", str(self._place))
-        self._log = log
+    def _flush(self) -> None:
+        self._must_work()
+        try:
+            self._rows.flush()
+            self._mark()
+        except self._failures as error:
+            self._fail(error)
 
     def _must_work(self) -> None:
         if self._broken:
@@ -230,15 +198,15 @@ class SqlJournal:
             )
 
     def _fail(self, error: Exception) -> None:
-        text = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).strip().splitlines()[0]
+        text = reason_of(error)
         if not is_transient(error):
             self._broken = text
         raise JournalError(f"to be able to write {self._place}", text, remedy_of(text)) from error
 
-    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
-        """See `core.ports.Journal`."""
-        with self._mutex, journal_errors(self._place, "read"), self._engine.connect() as connection:
-            for row in rows_of(connection, self._tables.journal, after, kinds):
+    def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
+        """See `core.ports.Journal`; `until` is the last number wanted."""
+        with self._mutex, journal_errors(self._place, "read"), closing(log_at(self._place, read_only=True)) as log:
+            for row in log.rows(after, kinds, until):
                 yield row.seq, entry_of(row)
 
     def take_inbox(self, ns: int) -> list[Entry]:
@@ -255,74 +223,186 @@ class SqlJournal:
             As journaled, of kind `operator`.
         """
         with self._mutex:
-            if not self._inbox_changed():
+            if not self._rows.changed():
                 return []
-            inbox, entries, ids = self._tables.inbox, [], []
-            with journal_errors(self._place, "read"), self._connection.begin():
-                waiting = self._sa.select(inbox).where(inbox.c.taken == 0).order_by(inbox.c.id)
-                for id_, kind, body, by, reason, wall_ns, _ in self._connection.execute(waiting).all():
-                    posted = {"id": id_, "command": kind, "body": json.loads(body)}
-                    posted |= {"by": by, "reason": reason, "wall_ns": wall_ns}
-                    parent = str(posted["body"].get("parent", "")) if isinstance(posted["body"], dict) else ""
-                    entries.append(Entry(kinds_of.OPERATOR, ns, parent=parent, body=posted))
-                    ids.append(id_)
+            entries, ids = [], []
+            for id_, kind, body, by, reason, wall_ns in self._rows.waiting():
+                posted = {"id": id_, "command": kind, "body": json.loads(body)}
+                posted |= {"by": by, "reason": reason, "wall_ns": wall_ns}
+                parent = str(posted["body"].get("parent", "")) if isinstance(posted["body"], dict) else ""
+                entries.append(Entry(kinds_of.OPERATOR, ns, parent=parent, body=posted))
+                ids.append(id_)
             if entries:
-                self._write(self._rows(entries), ids)
+                self._write(self._chained(entries), ids)
             return entries
-
-    def _inbox_changed(self) -> bool:
-        """SQLite answers within microseconds whether another connection has written since."""
-        if self._place.file is None:
-            return True
-        with journal_errors(self._place, "read"):
-            raw: Any = self._connection.connection.driver_connection
-            version = int(raw.execute("PRAGMA data_version").fetchone()[0])
-        changed, self._changed = version != self._changed, version
-        return changed
 
     def close(self) -> None:
         """See `core.ports.Journal`."""
         with self._mutex:
             if not self._broken:
-                self._mark()
+                self._flush()
             self._broken = self._broken or "it was closed"
             self._release()
 
     def _release(self) -> None:
-        connection, engine = getattr(self, "_connection", None), getattr(self, "_engine", None)
+        rows: Log | None = getattr(self, "_rows", None)
         try:
-            if connection is not None:
-                connection.close()
-            if engine is not None:
-                engine.dispose()
+            if rows is not None:
+                rows.close()
+            if self._mark_file >= 0:
+                os.close(self._mark_file)
+                self._mark_file = -1
         finally:
             if self._lock is not None:
                 self._lock.release()
 
+    # -- snapshots ---------------------------------------------------------------------------------------------------
+
+    def snapshot(self, version: str = "") -> StoredSnapshot | None:
+        """The newest one that is sound and belongs to these entries; of one version, where one is named."""
+        for one in self._rows.snapshots():
+            row = next(self._rows.rows(one.seq - 1, until=one.seq), None)
+            if one.seal != _seal(one, self.key):
+                why = "it was changed"
+            elif row is None or row.hash != one.hash:
+                why = "it belongs to other entries"
+            elif version and one.version != version:
+                why = "another version or other limits wrote it"
+            else:
+                return one
+            self.ignored.append(f"the snapshot of entry {one.seq} was passed over: {why}")
+        return None
+
+    def keep_snapshot(self, version: str, body: bytes) -> None:
+        """Keep what follows from all entries so far.
+
+        Raises
+        ------
+        JournalError
+            When it cannot be written; the entries are not touched.
+        """
+        with self._mutex:
+            self._must_work()
+            crashpoints.at("journal.snapshot.before")
+            one = StoredSnapshot(self.last, self.head, version, body, "")
+            self._rows.keep(one._replace(seal=_seal(one, self.key)), NEWEST)
+            crashpoints.at("journal.snapshot.after")
+
     # -- the high-water mark: a chain alone cannot tell that its end is missing ------------------------------------
 
-    def _head_file(self) -> Path:
-        assert self._place.file is not None
-        return self._place.file.with_suffix(".head")
-
     def _mark(self) -> None:
-        if self._place.file is None:
+        """The last entry on the disk, written over the mark before in one stroke."""
+        if self._mark_file < 0:
             return
-        file = self._head_file()
-        aside = file.with_suffix(".head.new")
         crashpoints.at("journal.mark.before")
-        try:
-            aside.write_text(json.dumps({"seq": self.last, "hash": self.head}))
-            crashpoints.at("journal.mark.between")
-            aside.replace(file)
-        except OSError as error:
-            self._fail(error)
+        text = json.dumps({"seq": self.last, "hash": self.head})
+        os.pwrite(self._mark_file, text.ljust(MARK_BYTES).encode(), 0)
 
     def _marked(self) -> tuple[int, str]:
-        if self._place.file is None or not self._head_file().is_file():
-            return 0, ""
-        try:
-            mark = json.loads(self._head_file().read_text())
-            return int(mark["seq"]), str(mark["hash"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0, ""  # cut while written by an operating system that died: the chain stands for itself
+        return mark_of(self._place)
+
+
+def mark_of(place: JournalPlace) -> tuple[int, str]:
+    """The number and hash of the last entry that was on the disk for certain; (0, "") where nobody knows."""
+    if place.file is None:
+        return 0, ""
+    try:
+        mark = json.loads(place.file.with_suffix(".head").read_text())
+        return int(mark["seq"]), str(mark["hash"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, ""  # cut while written by an operating system that died: the chain stands for itself
+
+
+def check_key(place: JournalPlace, words: dict[str, str], key: ChainKey | None) -> None:
+    """Refuse a key that does not fit a journal's words about itself.
+
+    Raises
+    ------
+    ConfigError
+    """
+    mark = words.get("key", "")
+    if mark and key is None:
+        raise ConfigError(f"the key of {place}", "none", "set TERCEL_JOURNAL_KEY_FILE to the file that holds it")
+    if key is not None and not mark:
+        remedy = "go on without the key if it was begun so, or begin a new folder; else somebody wrote it anew"
+        raise ConfigError(f"a journal with this key at {place}", "one without a key", remedy)
+    if key is not None and mark != key.mark:
+        raise ConfigError(f"the key of {place}", "another key", "set TERCEL_JOURNAL_KEY_FILE to the right one")
+
+
+def follow_chain(log: Log, key: ChainKey | None, start: Sound, marked: int, mark: str) -> Sound:
+    """Read every entry after `start`; the sound ones, and what is wrong after them.
+
+    Parameters
+    ----------
+    log : Log
+    key : ChainKey or None
+    start : Sound
+        Where to begin.
+    marked, mark : int, str
+        The entry that was on the disk for certain, and its hash.
+    """
+    last, head, ns, fault = start
+    seen = head if last == marked else ""
+    try:
+        for row in log.rows(last):
+            if row.seq != last + 1 or digest(head, row, key) != row.hash:
+                return Sound(last, head, ns, f"entry {row.seq} is not what was written")
+            last, head, ns = row.seq, row.hash, row.ns
+            if last == marked:
+                seen = head
+        if start.last > marked > 0:
+            seen = next((row.hash for row in log.rows(marked - 1, until=marked)), "")
+    except Exception as error:
+        if is_transient(error) or not type(error).__module__.startswith("sqlite3"):
+            raise
+        fault = f"the file does not read: {reason_of(error)}"
+    if not fault and marked and seen != mark:
+        fault = f"entries up to {marked} are missing or others: the file was cut or an older one put back"
+    return Sound(last, head, ns, fault)
+
+
+def _seal(one: StoredSnapshot, key: ChainKey | None) -> str:
+    head = json.dumps([one.seq, one.hash, one.version]).encode()
+    return digest_of(b"snapshot\0" + head + b"\0" + one.body, key)
+
+
+class Verified(NamedTuple):
+    """What a whole chain says of a journal: entries that are sound, the hash of the last, whether a key was in it."""
+
+    sound: int
+    head: str
+    keyed: bool
+    fault: str
+
+
+def verify(where: str | Path, key: ChainKey | None = None) -> Verified:
+    """Read a whole journal from its first entry, beside a session that may be writing it.
+
+    Parameters
+    ----------
+    where : str or path
+        As of `SqlJournal`.
+    key : ChainKey, optional
+        By default what the environment names.
+
+    Raises
+    ------
+    JournalError
+        When there is none.
+    ConfigError
+        For a key that does not fit it.
+
+    Returns
+    -------
+    Verified
+    """
+    place = JournalPlace(where)
+    if place.file is not None and not place.file.is_file():
+        raise missing(place.file)
+    key = key or key_of(place.file.parent if place.file else None)
+    with closing(log_at(place, read_only=True)) as log, journal_errors(place, "read"):
+        check_key(place, log.words(), key)
+        marked = mark_of(place)  # before the rows: a session that writes now moves it on
+        sound = follow_chain(log, key, Sound(0, origin(key), 0, ""), *marked)
+    return Verified(sound.last, sound.head, key is not None, sound.fault)

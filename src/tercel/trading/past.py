@@ -1,0 +1,171 @@
+"""What is over for good leaves memory and stays in the journal; what comes back to it is read from there again.
+
+A parent that has been over for `KEEP_NS` of the venue's time, with every order of it settled, is *past*: its orders,
+names, executions and the counts of the limits behind them go. What stays are two indexes of hashes, twelve bytes a
+name: of parents, by which their orders are found, as an order's name begins with its parent's; and of executions, by
+which a bust, a correction or a late double is. A report that names anything past brings its parent back, as the fold
+of its entries.
+"""
+
+from array import array
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.ports import Entry, Journal
+
+KEEP_NS: Final = 3_600_000_000_000
+"""Venue time for which a parent that is over stays: analyses have been written by then."""
+RECENT: Final = 4096
+
+
+def hash_of(*names: str) -> int:
+    """64 bits of some names."""
+    return int.from_bytes(blake2b("\0".join(names).encode(), digest_size=8).digest(), "little")
+
+
+class HashIndex:
+    """Numbers by 64-bit hashes, twelve bytes each.
+
+    >>> index = HashIndex()
+    >>> index.put(hash_of("ann", "e1"), 7)
+    >>> index.get(hash_of("ann", "e1")), index.get(hash_of("ann", "e2"))
+    (7, None)
+    """
+
+    def __init__(self) -> None:
+        self._keys = np.zeros(0, np.uint64)
+        self._values = np.zeros(0, np.int32)
+        self._recent: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys) + len(self._recent)
+
+    def put(self, key: int, value: int) -> None:
+        """Add one; a later value of a key takes the earlier one's place."""
+        self._recent[key] = value
+        if len(self._recent) >= RECENT:
+            self._merge()
+
+    def get(self, key: int) -> int | None:
+        """The value, or None."""
+        if (found := self._recent.get(key)) is not None:
+            return found
+        at = int(np.searchsorted(self._keys, np.uint64(key)))
+        return int(self._values[at]) if at < len(self._keys) and int(self._keys[at]) == key else None
+
+    def _merge(self) -> None:
+        keys = np.concatenate([np.fromiter(self._recent, np.uint64, len(self._recent)), self._keys])
+        values = np.concatenate([np.fromiter(self._recent.values(), np.int32, len(self._recent)), self._values])
+        self._keys, first = np.unique(keys, return_index=True)
+        self._values = values[first]
+        self._recent = {}
+
+    def state(self) -> dict[str, str]:
+        """As JSON values, the same however it grew."""
+        if self._recent:
+            self._merge()
+        return {"keys": text_of(self._keys), "values": text_of(self._values)}
+
+    @classmethod
+    def of(cls, state: Mapping[str, str]) -> "HashIndex":
+        """What `state` gave."""
+        index = cls()
+        index._keys = np.frombuffer(b64decode(state["keys"]), "<u8").astype(np.uint64)
+        index._values = np.frombuffer(b64decode(state["values"]), "<i4").astype(np.int32)
+        return index
+
+
+def text_of(values: NDArray[Any]) -> str:
+    """An array's bytes, low end first, as text."""
+    return b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
+
+
+class Past:
+    """The index of what left memory.
+
+    Parameters
+    ----------
+    journal : Journal
+        Where the entries are.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._parents, self._executions = HashIndex(), HashIndex()
+        self._first, self._last = array("q"), array("q")
+        self.fills = 0
+        """Executions that stand, of what is past."""
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def put(self, parent: str, first: int, last: int, executions: list[tuple[str, str]]) -> None:
+        """A parent goes: its entries lie between two numbers, and its executions have these accounts and names."""
+        number = self._parents.get(hash_of(parent))
+        if number is None:
+            number = len(self._first)
+            self._first.append(first)
+            self._last.append(last)
+            self._parents.put(hash_of(parent), number)
+        self._last[number] = last
+        for account, name in executions:
+            self._executions.put(hash_of(account, name), number)
+
+    def has(self, parent: str) -> bool:
+        """Whether a parent of that name is past."""
+        return len(self._first) > 0 and self._parents.get(hash_of(parent)) is not None
+
+    def knows(self, account: str, exec_id: str) -> bool:
+        """Whether an execution is of something past."""
+        return self._number(account, exec_id) is not None
+
+    def _number(self, account: str, exec_id: str) -> int | None:
+        return self._executions.get(hash_of(account, exec_id)) if exec_id and self._first else None
+
+    def entries(self, number: int, kinds: tuple[str, ...]) -> Iterator[tuple[int, Entry]]:
+        """The entries among which those of a parent lie."""
+        first, last = self._first[number], self._last[number]
+        for seq, entry in self._journal.read(first - 1, kinds):
+            if seq > last:
+                return
+            yield seq, entry
+
+    def meant(self, body: Mapping[str, Any]) -> list[int]:
+        """Numbers of past parents that a report's body names, by its orders' names or by executions."""
+        if not self._first:
+            return []
+        found = []
+        for key in ("cl_ord_id", "orig"):
+            stem, _, digits = str(body.get(key, "")).rpartition(".")
+            if stem and digits.isdigit():
+                found.append(self._parents.get(hash_of(stem)))
+        account = str(body.get("account", ""))
+        found += [self._number(account, str(body.get(key) or "")) for key in ("exec_id", "ref")]
+        return list(dict.fromkeys(number for number in found if number is not None))
+
+    def first_of(self, parent: str) -> int:
+        """The first entry of a past parent."""
+        number = self._parents.get(hash_of(parent))
+        return 0 if number is None else self._first[number]
+
+    def state(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "parents": self._parents.state(),
+            "executions": self._executions.state(),
+            "first": text_of(np.array(self._first, np.int64)),
+            "last": text_of(np.array(self._last, np.int64)),
+            "fills": self.fills,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take what `state` gave."""
+        self._parents, self._executions = HashIndex.of(state["parents"]), HashIndex.of(state["executions"])
+        self._first = array("q", np.frombuffer(b64decode(state["first"]), "<i8").tolist())
+        self._last = array("q", np.frombuffer(b64decode(state["last"]), "<i8").tolist())
+        self.fills = int(state["fills"])
