@@ -9,7 +9,7 @@ Nothing else calls `send` on a venue (a test reads the sources for it). When the
 sent. When sending fails, the order is UNKNOWN: it is not sent again; the venue is asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import RLock
@@ -53,6 +53,11 @@ class Denied(Protocol):
 class LimitsPort(Protocol):
     """What the gateway requests and reports: `limits.LimitGate`."""
 
+    limits: Any
+    """Those in force."""
+    hash: str
+    """Their name, which every order carries in the journal."""
+
     def check(self, command: Command, now_ns: int) -> Denied | None:
         """May it leave now? Counts nothing."""
         ...
@@ -83,6 +88,26 @@ class LimitsPort(Protocol):
 
     def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int) -> None:
         """The touch of an instrument."""
+        ...
+
+    def watch(self, now_ns: int, warnings: bool = True) -> Sequence[Any]:
+        """What was passed since it was last asked (`limits.Crossing`); whom a breach stops sends nothing new."""
+        ...
+
+    def resume(self, agent: str) -> None:
+        """A person let an agent trade again."""
+        ...
+
+    def enforce(self, limits: Any) -> None:
+        """Other limits are in force."""
+        ...
+
+    def day(self) -> dict[str, Any]:
+        """What of the day no fold can count again."""
+        ...
+
+    def restore_day(self, day: Mapping[str, Any]) -> None:
+        """What `day` said before a restart."""
         ...
 
     def usage(self) -> dict[str, Any]:
@@ -178,7 +203,7 @@ class OrderGateway:
                 if denial is None:
                     self.limits.sent(command, now)
                     outcome.sent.append(command)
-                    entries.append(entry_out(command, self._parent_of(command)))
+                    entries.append(entry_out(command, self._parent_of(command), self.limits.hash))
                 else:
                     outcome.denied.append((command, denial))
                     entries.append(entry_denied(command, denial.code, denial.text, self._parent_of(command)))

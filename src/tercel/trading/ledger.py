@@ -1,4 +1,4 @@
-"""The state of orders, positions and parents: one fold, for sessions, recovery and consoles.
+"""The state of orders, positions, parents and limits: one fold, for sessions, recovery and consoles.
 
 ledger = Ledger.of(journal)
 ledger.positions.of("ann", "AMZN").lots
@@ -8,12 +8,16 @@ from collections import defaultdict
 
 from tercel.core.ports import Entry, Journal
 from tercel.trading.journal import kinds
+from tercel.trading.limit_record import LimitRecord
 from tercel.trading.order import Notice
 from tercel.trading.orders import Orders
 from tercel.trading.parents import Parents
 from tercel.trading.positions import Fill, Positions
 
-FOLDED = (kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR)
+FOLDED = (
+    *(kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR),
+    *(kinds.LIMITS, kinds.KILL, kinds.REARM),
+)
 """Kinds that the fold reads."""
 
 
@@ -28,9 +32,12 @@ class Ledger:
 
     def __init__(self) -> None:
         self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
+        self.limits = LimitRecord()
         self.last, self.acknowledged = 0, 0
         self.requested: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
+        self.killed: dict[str, str] = {}
+        """Agents that the latch stopped, with the reason, as far as a session has seen."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
         """Executions that stand by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
@@ -77,11 +84,17 @@ class Ledger:
 
     def _note(self, entry: Entry) -> None:
         body = entry.body
+        if entry.kind == kinds.LIMITS:
+            self.limits.apply(entry)
+        elif entry.kind == kinds.KILL:
+            self.killed[entry.agent] = str(body.get("reason", ""))
+        elif entry.kind == kinds.REARM:
+            self.killed.pop(entry.agent, None)
         if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
             self.acknowledged += 1
         elif entry.kind == kinds.OPERATOR and "id" in body:
             self.requested[int(body["id"])] = entry
-        elif entry.kind in (kinds.PARENT, kinds.ALERT) and "operator" in body:
+        elif entry.kind in (kinds.PARENT, kinds.ALERT, kinds.LIMITS) and "operator" in body:
             self.requested.pop(int(body["operator"]), None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
             self._refusals(entry)

@@ -4,7 +4,7 @@ The latch refuses what is new by itself (limits ask it before every order). Here
 and cancelled again, until the venue has reported of every order that it is over; only then is a kill *confirmed*.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from tercel.core.errors import TercelError
@@ -29,6 +29,10 @@ class Latch(Protocol):
         """Why an agent may send nothing new, or None."""
         ...
 
+    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> Any:
+        """Let nothing new leave, of some agents or of all; raises OSError where that cannot be made durable."""
+        ...
+
     def state(self) -> Any:
         """With `history`, newest last."""
         ...
@@ -40,13 +44,12 @@ class Stopper:
     Parameters
     ----------
     gateway : OrderGateway
-    latch : Latch or None
-        None: nothing is ever killed.
+    latch : Latch
     name : callable
         Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, gateway: OrderGateway, latch: Latch | None, name: Callable[[], str]) -> None:
+    def __init__(self, gateway: OrderGateway, latch: Latch, name: Callable[[], str]) -> None:
         self._gateway, self._latch, self._name = gateway, latch, name
         self._requested_ns: dict[str, int] = {}
         self.killed: dict[str, str] = {}
@@ -56,8 +59,6 @@ class Stopper:
 
     def look(self, agents: Iterable[str]) -> list[str]:
         """Ask the latch about some agents; those killed since the last look."""
-        if self._latch is None:
-            return []
         with self._gateway.lock:
             new = []
             for agent in agents:
@@ -69,6 +70,12 @@ class Stopper:
                     self._rearmed(agent)
             return new
 
+    def begin(self, killed: Iterable[str]) -> None:
+        """Of those whom a journal left killed, some were re-armed while no session ran."""
+        for agent in killed:
+            if self._latch.killed(agent) is None:
+                self._rearmed(agent)
+
     def _fall(self, agent: str, why: str) -> None:
         self.killed[agent] = why
         self.open.add(agent)
@@ -79,15 +86,16 @@ class Stopper:
         self._gateway.submit([self._mass(agent)], before=[Entry(kinds.KILL, now, agent=agent, body=body)])
 
     def _rearmed(self, agent: str) -> None:
-        history = getattr(self._latch.state(), "history", ()) if self._latch else ()
+        history = self._latch.state().history
         last: dict[str, Any] = history[-1] if history else {}
         body = {"scope": agent, "by": last.get("by", ""), "reason": last.get("reason", "")}
         self._gateway.write([Entry(kinds.REARM, self._gateway.venue.now_ns, agent=agent, body=body)])
-        del self.killed[agent]
+        self._gateway.limits.resume(agent)
+        self.killed.pop(agent, None)
         self.open.discard(agent)
 
     def _by(self) -> str:
-        history = getattr(self._latch.state(), "history", ()) if self._latch else ()
+        history = self._latch.state().history
         return str(history[-1].get("by", "")) if history else ""
 
     def _mass(self, agent: str) -> MassCancel:

@@ -24,6 +24,7 @@ from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch
+from tercel.trading.ledger import Ledger
 from tercel.trading.session import Session, SessionTerms
 from tercel.trading.tca.recorder import TcaRecorder
 from tercel.venues.address import SIMULATED, address, connect, mark_of
@@ -174,13 +175,10 @@ def check_latch(journal: Journal, latch: Path) -> None:
     ConfigError
         When the journal ends with somebody killed and there is no latch.
     """
-    killed: dict[str, None] = {}
+    ledger = Ledger()
     for _, entry in journal.read(0, (kinds.KILL, kinds.REARM)):
-        if entry.kind == kinds.KILL:
-            killed[entry.agent] = None
-        else:
-            killed.pop(entry.agent, None)
-    if killed and not latch.exists():
+        ledger.apply(entry)
+    if (killed := ledger.killed) and not latch.exists():
         remedy = f"re-arm them with a reason: tercel rearm --desk {latch.parent} --reason TEXT"
         raise ConfigError(f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy)
 
