@@ -5,6 +5,7 @@ on its way could make of it, and every lot that the venue reports as filled but 
 that is old, doubled or about nobody's order frees nothing.
 """
 
+import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ from tercel.core.executions import Executions
 from tercel.core.orders import NewOrder, ReplaceOrder
 from tercel.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 
-NEVER_NS: Final = -(2**62)
-NOBODY: Final = 2**62
+NEVER_NS: Final = -sys.maxsize
+NOBODY: Final = sys.maxsize
 """No own order rests on that side: a price beyond every other."""
-AT_ANY_PRICE: Final = 2**40
+AT_ANY_PRICE: Final = NOBODY
 """Stands for the price of a market order: crosses everything."""
 
 

@@ -149,7 +149,9 @@ def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
 
 
 def _suspect(gate: "LimitGate", scope: Scope, now_ns: int) -> bool:
-    """It may have a breach: its warnings are not looked at otherwise."""
+    """It may have a breach, or one that is over: its warnings are not looked at otherwise."""
+    if scope.broken:
+        return True
     if isinstance(scope, InstrumentState) and scope.name in gate.held and now_ns > scope.good_until_ns:
         return True
     return scope.equity < scope.floor or (isinstance(scope, AgentState) and scope.repeated != "")
