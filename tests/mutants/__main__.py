@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.mutants.generate import FILES, every
-from tests.mutants.run import SURVIVED, fate_of
+from tests.mutants.run import FAST, SLOW, SURVIVED, fate_of
 
 MOST = 5
 """Mutants that may survive, each proved equivalent."""
@@ -37,16 +37,17 @@ def main(words: list[str]) -> int:
     parser.add_argument("--only", choices=FILES, action="append", help="a file; may be repeated")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="so many, evenly spread")
     parser.add_argument("--part", default="1/1", metavar="I/N", help="the I-th of N parts")
+    parser.add_argument("--fast", action="store_true", help="ask the fast tests alone")
     asked = parser.parse_args(words)
-    found = [each for each in every() if not asked.only or each[0].file in asked.only]
+    found = [each for each in every() if not asked.only or each.file in asked.only]
     part, parts = map(int, asked.part.split("/"))
     found = found[part - 1 :: parts]
     if asked.sample:
         found = found[:: max(1, len(found) // asked.sample)][: asked.sample]
     fates: Counter[str] = Counter()
     proved, survivors = equivalents(), []
-    for mutant, tree in found:
-        fate = fate_of(mutant, tree)
+    for mutant in found:
+        fate = fate_of(mutant, FAST if asked.fast else (*FAST, *SLOW))
         fates[fate.fate] += 1
         if fate.fate == SURVIVED:
             survivors.append(mutant.name)

@@ -5,7 +5,6 @@ it finds what is wrong is shown by what is planted in `tests/limits/test_stress.
 """
 
 import ast
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,18 +47,27 @@ class Mutant:
         return f"{self.file}: {self.before} -> {self.after}"
 
 
-def mutants(file: str) -> list[tuple[Mutant, ast.Module]]:
-    """Every mutant of a file, in the order of its places, with the tree to compile."""
-    tree = ast.parse((ROOM / file).read_text(encoding="utf-8"))
+def mutants(file: str) -> list[Mutant]:
+    """Every mutant of a file, in the order of its places."""
     found = []
-    for place, _ in enumerate(_places(tree)):
-        changed = copy.deepcopy(tree)
-        node, owner = list(_places(changed))[place]
-        before = _text(owner)
+    for place, (node, owner) in enumerate(list(_places(_parsed(file)))):
+        whole, before = dict(vars(node[0])), _text(owner)
         _change(node)
-        mutant = Mutant(file, node[0].lineno, place, before, _text(owner))
-        found.append((mutant, ast.fix_missing_locations(changed)))
+        found.append(Mutant(file, whole["lineno"], place, before, _text(owner)))
+        vars(node[0]).update(whole)
     return found
+
+
+def tree_of(mutant: Mutant) -> ast.Module:
+    """The changed file, to compile."""
+    tree = _parsed(mutant.file)
+    node, _ = list(_places(tree))[mutant.place]
+    _change(node)
+    return ast.fix_missing_locations(tree)
+
+
+def _parsed(file: str) -> ast.Module:
+    return ast.parse((ROOM / file).read_text(encoding="utf-8"))
 
 
 _Place = tuple[ast.AST, int]
@@ -101,7 +109,7 @@ def _walk(node: ast.AST, owner: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
 def _change(place: _Place) -> None:
     node, at = place
     if isinstance(node, ast.Compare):
-        node.ops[at] = COMPARED[type(node.ops[at])]()
+        node.ops = [COMPARED[type(op)]() if each == at else op for each, op in enumerate(node.ops)]
     elif isinstance(node, ast.BoolOp):
         node.op = BOOLS[type(node.op)]()
     elif isinstance(node, ast.BinOp | ast.AugAssign):
@@ -119,6 +127,6 @@ def _text(node: ast.AST) -> str:
     return ast.unparse(node).split("\n", 1)[0]
 
 
-def every() -> list[tuple[Mutant, ast.Module]]:
+def every() -> list[Mutant]:
     """All mutants, file after file."""
     return [each for file in FILES for each in mutants(file)]

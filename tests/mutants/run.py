@@ -15,10 +15,10 @@ from types import ModuleType
 
 import hypothesis.stateful  # noqa: F401  imported once, before any process is made
 import pytest
-from tests.mutants.generate import Mutant
+from tests.mutants.generate import Mutant, tree_of
 
 HERE = Path(__file__).parents[1]
-FAST = ("limits/test_gate.py", "limits/test_file.py")
+FAST = ("limits/test_gate.py", "limits/test_watch.py", "limits/test_change.py", "limits/test_file.py")
 SLOW = ("limits/test_gate_machine.py", "limits/test_stress.py")
 """Asked where the fast ones notice nothing."""
 LIMIT_S = 120.0
@@ -49,9 +49,9 @@ class Fate:
     seconds: float
 
 
-def fate_of(mutant: Mutant, tree: ast.Module, tests: Sequence[str] = (*FAST, *SLOW), limit_s: float = LIMIT_S) -> Fate:
+def fate_of(mutant: Mutant, tests: Sequence[str] = (*FAST, *SLOW), limit_s: float = LIMIT_S) -> Fate:
     """Let tests judge a mutant, one file after the other until one fails."""
-    began, fate = time.monotonic(), SURVIVED
+    began, fate, tree = time.monotonic(), SURVIVED, tree_of(mutant)
     for test in tests:
         fate = _judge(mutant, tree, test, limit_s)
         if fate != SURVIVED:

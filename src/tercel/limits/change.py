@@ -139,12 +139,14 @@ def within(hours: Hours, of: Hours) -> bool:
 
 
 def tightest(in_force: Limits, given: Limits) -> Limits:
-    """Of two sets of limits the tighter of each; of hours that overlap those in force. What one lacks, neither has."""
+    """Of two sets of limits the tighter of each; of hours that overlap those in force. Names of one stay."""
     rooms: dict[str, Any] = {}
     for room in _ROOMS:
         old, new = getattr(in_force, room), getattr(given, room)
         pairs = {name: (old.get(name, old.get(ANY)), new.get(name, new.get(ANY))) for name in (*old, *new)}
-        rooms[room] = {name: _tighter(*pair) for name, pair in pairs.items() if None not in pair}
+        rooms[room] = {
+            name: _tighter(then, now) if then and now else then or now for name, (then, now) in pairs.items()
+        }
     return replace(given, desk=_tighter(in_force.desk, given.desk), **rooms)
 
 
