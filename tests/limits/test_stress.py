@@ -8,7 +8,7 @@ import pytest
 
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
 from tercel.limits import Denial, LimitGate, checks, gate
-from tercel.limits.state import LimitQuery, OpenOrder
+from tercel.limits.state import NOBODY, LimitQuery, OpenOrder
 from tercel.limits.stress import PLANTS, StressTest, planted
 
 
@@ -113,7 +113,7 @@ class ForgetsQuotes(LimitGate):
 
     def settle(self, order: OpenOrder) -> None:
         super().settle(order)
-        order.holding.instrument.sell_quotes.best = 2**62
+        order.holding.instrument.sell_quotes.best = NOBODY
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_what_leaves_is_in_the_journal_first():
     real = venue.send
 
     def send(command):
-        assert entry_out(command).body in bodies(journal, kinds.ORDER_OUT)[-20:]
+        assert entry_out(command, limits=session.limits.hash).body in bodies(journal, kinds.ORDER_OUT)[-20:]
         real(command)
 
     venue.send = send

@@ -9,6 +9,7 @@ import typer
 from tercel.cli.operator import Desk
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed
+from tercel.cli.trade_limits import limits_app
 from tercel.core.errors import ConfigError
 
 trade_app = typer.Typer(
@@ -321,3 +322,4 @@ add(
     trade_app, run, submit, pause, resume, cancel, amend, promote,
     ListOrders, ListPositions, ReplayDecision, Reconcile, DeskTca, CrashTest,
 )  # fmt: skip
+trade_app.add_typer(limits_app)

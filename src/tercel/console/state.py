@@ -290,15 +290,16 @@ def _asked(key: str, value: Any) -> str:
 
 
 def highest(limits: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A heartbeat's limits as rows, those used most first.
+    """A heartbeat's limits as rows, those used most first; `warned_at` is what is used of it when people are warned.
 
     >>> highest({"desk": {"desk": {"messages": [3, 4], "daily_loss": [0, 9]}}})[0]
-    {'scope': 'desk', 'name': 'desk', 'limit': 'messages', 'used': 3, 'of': 4, 'share': 0.75}
+    {'scope': 'desk', 'name': 'desk', 'limit': 'messages', 'used': 3, 'of': 4, 'warned_at': None, 'share': 0.75}
     """
     rows = [
-        {"scope": room, "name": name, "limit": limit, "used": used, "of": most, "share": used / most if most else 1.0}
+        {"scope": room, "name": name, "limit": limit, "used": used, "of": most}
+        | {"warned_at": next(iter(level), None), "share": used / most if most else 1.0}
         for room, names in limits.items()
         for name, held in names.items()
-        for limit, (used, most) in held.items()
+        for limit, (used, most, *level) in held.items()
     ]
     return sorted(rows, key=lambda row: -row["share"])

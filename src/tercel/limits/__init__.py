@@ -1,25 +1,38 @@
 """Hard pre-trade limits. Imports `core` alone; nothing that learns can touch it.
 
 `LimitGate` (gate.py) allows or denies a command and counts what left; `checks.py` holds each question it asks,
-`state.py` what it counts, `file.py` the limits as a person writes them, `stress.py` and `audit.py` try to break it.
+`state.py` what it counts, `watch.py` what it notices by itself, `file.py` the limits as a person writes them,
+`change.py` how they change while a desk runs; `stress.py` and `audit.py` try to break it.
 """
 
+from tercel.limits.change import as_json as limits_json
+from tercel.limits.change import changed, from_json, hash_of, hash_of_json, loosened, tightest
 from tercel.limits.file import AgentLimits, DeskLimits, InstrumentLimits, Limits, default_file, parse, read
 from tercel.limits.gate import CHECKS, LimitGate
 from tercel.limits.state import Alarm, Check, Denial, LimitQuery
+from tercel.limits.watch import EVERYBODY, Crossing
 
 __all__ = [
     "CHECKS",
+    "EVERYBODY",
     "AgentLimits",
     "Alarm",
     "Check",
+    "Crossing",
     "Denial",
     "DeskLimits",
     "InstrumentLimits",
     "LimitGate",
     "LimitQuery",
     "Limits",
+    "changed",
     "default_file",
+    "from_json",
+    "hash_of",
+    "hash_of_json",
+    "limits_json",
+    "loosened",
     "parse",
     "read",
+    "tightest",
 ]

@@ -7,73 +7,23 @@ positions and messages anew and holds them against the limits. Slow on purpose; 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tercel.core.orders import CancelReject, Command, ExecType, Listing, NewOrder, OrdStatus, ReplaceOrder, Report
+from tercel.core.orders import (
+    REBOOKS,
+    CancelReject,
+    Command,
+    ExecType,
+    Listing,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+)
+from tercel.limits.audit_state import AuditedChild, AuditedTrade, Exposure, Mark
 from tercel.limits.file import DAY_NS, MONEY, Limits
 
 _OVER = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
-
-
-@dataclass(slots=True, eq=False)
-class AuditedChild:
-    """An order as the auditor knows it: what it was asked to be, under each of its names."""
-
-    agent: str
-    instrument: str
-    parent: str
-    side: int
-    lots: int
-    price: int | None
-    requested: dict[str, tuple[int, int, int | None]] = field(default_factory=dict)
-    replaces: int = 0
-    taken: int = 0
-    cum: int = 0
-    reported: int = 0
-    accepted: bool = False
-    dead: bool = False
-
-    @property
-    def open(self) -> int:
-        """Lots that it may still fill."""
-        most = 0 if self.dead else max([self.lots, *(lots for _, lots, _ in self.requested.values())])
-        return max(0, max(most, self.reported) - self.cum)
-
-    @property
-    def prices(self) -> list[int | None]:
-        """Prices at which it may rest."""
-        return [] if self.dead else [self.price, *(price for _, _, price in self.requested.values())]
-
-
-@dataclass(slots=True)
-class Exposure:
-    """Lots of one agent in one instrument."""
-
-    position: int = 0
-    buys: int = 0
-    sells: int = 0
-
-    @property
-    def worst(self) -> int:
-        """The larger of both worst cases."""
-        return max(self.position + self.buys, self.sells - self.position)
-
-
-@dataclass(slots=True)
-class Mark:
-    """The last touch of an instrument; `mid2` the last one that was a mid."""
-
-    bid: int | None = None
-    ask: int | None = None
-    ns: int | None = None
-    mid2: int = 0
-
-    def sane(self, now_ns: int, age_ns: int) -> bool:
-        """It is a reference at a time."""
-        if self.ns is None or self.bid is None or self.ask is None or not 0 < self.bid < self.ask:
-            return False
-        return abs(now_ns - self.ns) <= age_ns
 
 
 class Auditor:
@@ -96,15 +46,21 @@ class Auditor:
         self.orders: dict[str, AuditedChild] = {}
         self.open: list[AuditedChild] = []
         self.fills: dict[tuple[str, str], tuple[int, int]] = {}
+        self.trades: dict[str, AuditedTrade] = {}
+        self.changes: dict[str, list[Report]] = defaultdict(list)
+        self.changed: set[str] = set()
+        self.executed: dict[tuple[str, str, int], list[int]] = defaultdict(list)
         self.marks = {name: Mark() for name in self.unit}
         self.names: set[str] = set()
         self.contents: dict[tuple[object, ...], int] = {}
-        self.executions: set[str] = set()
         self.messages: dict[str, list[int]] = defaultdict(list)
         self.killed: set[str] = set()
         self.stopped: set[str] = set()
         self.day, self.opening = 0, dict.fromkeys(self._scopes(), 0)
-        self.clock = -(2**62)
+        self.high = dict(self.opening)
+        self.passed: set[tuple[str, str, str]] = set()
+        """What a breach was told of: scope and limit."""
+        self.clock, self.watched = -(2**62), -(2**62)
 
     def _scopes(self) -> list[tuple[str, str]]:
         return [("", ""), *((agent, "") for agent in self.agents), *(("", name) for name in self.unit)]
@@ -119,7 +75,10 @@ class Auditor:
         self._new_day(ns)
         mark.bid, mark.ask, mark.ns = bid, ask, ns
         if bid is not None and ask is not None and 0 < bid < ask:
-            mark.mid2 = bid + ask
+            mark.mid2, mark.sane_ns = bid + ask, ns
+            working = {agent for (agent, held), row in self.exposures().items() if held == instrument and row.worst}
+            for scope in (("", ""), ("", instrument), *((agent, "") for agent in working)):
+                self.high[scope] = max(self.high[scope], self.equity(*scope))
 
     def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
         """A parent was given or amended."""
@@ -130,6 +89,11 @@ class Auditor:
         self._new_day(report.ns)
         child = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
         if child is None:
+            return
+        if report.exec_type in REBOOKS:
+            if report.exec_id not in self.changed:
+                self.changed.add(report.exec_id)
+                self._rebook(child, report)
             return
         if report.status is OrdStatus.REJECTED:
             if report.cl_ord_id in child.requested:
@@ -142,22 +106,123 @@ class Auditor:
         if report.exec_type is ExecType.REPLACED and report.cl_ord_id in child.requested:
             number, lots, price = child.requested.pop(report.cl_ord_id)
             if number > child.taken:
-                child.taken, child.price, child.lots = number, price, max(lots, report.lots, report.cum)
-        if report.exec_type is ExecType.TRADE and report.exec_id not in self.executions:
-            self.executions.add(report.exec_id)
-            if report.last_lots > child.open:
-                self.stopped.add(child.agent)
-            child.cum += report.last_lots
-            lots, cash = self.fills.get((child.agent, child.instrument), (0, 0))
-            signed = child.side * report.last_lots
-            paid = signed * 2 * report.last_price * self.unit[child.instrument]
-            self.fills[child.agent, child.instrument] = lots + signed, cash - paid
-        if report.status in _OVER:
-            child.dead = True
-        child.reported = max(child.reported, report.cum)
-        if child.reported > max([child.lots, *(lots for _, lots, _ in child.requested.values())]):
+                child.taken = number
+                if report.ns >= child.changed_ns:
+                    child.changed_ns, child.price, child.lots = report.ns, price, max(lots, report.lots, report.cum)
+        if report.exec_type is ExecType.RESTATED and report.ns >= child.changed_ns:
+            child.changed_ns, child.lots = report.ns, max(report.lots, report.cum)
+            child.price = child.price if report.price is None else report.price
+            self._reopen(child, report)
+        if report.exec_type is ExecType.TRADE and report.exec_id not in self.trades:
+            self._trade(child, report)
+        self._end(child, report)
+
+    def _trade(self, child: AuditedChild, report: Report) -> None:
+        trade = self.trades[report.exec_id] = AuditedTrade(child, report.last_lots, report.last_price)
+        for change in self.changes.get(report.exec_id, ()):
+            trade.change(change)
+        if trade.lots > child.open:
             self.stopped.add(child.agent)
+        self._book(trade, 1)
+        times = self.executed[child.agent, child.instrument, child.side]
+        times.append(max([report.ns, *times[-1:]]))
+        of_agent = self.limits.of_agent(child.agent)
+        assert of_agent is not None
+        within = len(times) - bisect_right(times, times[-1] - of_agent.executions_ns)
+        if of_agent.executions and within > of_agent.executions:
+            self.stopped.add(child.agent)
+
+    def _book(self, trade: AuditedTrade, times: int) -> None:
+        """Count a fill as it stands, or (times -1) not any more."""
+        child, lots = trade.child, trade.lots * times
+        child.cum += lots
+        held, cash = self.fills.get((child.agent, child.instrument), (0, 0))
+        signed = child.side * lots
+        paid = signed * 2 * trade.price * self.unit[child.instrument]
+        self.fills[child.agent, child.instrument] = held + signed, cash - paid
+
+    def _rebook(self, child: AuditedChild, report: Report) -> None:
+        self.changes[report.ref].append(report)
+        if (trade := self.trades.get(report.ref)) is not None:
+            self._book(trade, -1)
+            trade.change(report)
+            self._book(trade, 1)
+        child.accepted = True
+        if report.ns >= child.recounted_ns:
+            child.recounted_ns, child.reported = report.ns, report.cum
+        self._reopen(child, report)
+        self._end(child, report)
+
+    def _reopen(self, child: AuditedChild, report: Report) -> None:
+        """Lots of a filled order are open again."""
+        if child.filled and report.leaves > 0 and child.cum < child.most:
+            child.dead = child.filled = False
+            if child not in self.open:
+                self.open.append(child)
+
+    def _end(self, child: AuditedChild, report: Report) -> None:
+        """What the venue says of its end, and of what it has filled."""
+        filled, young = report.status is OrdStatus.FILLED, report.ns >= child.recounted_ns
+        if report.status in _OVER and (young or not filled):
+            child.dead, child.filled = True, filled and (child.filled or not child.dead)
+        if young:
+            child.reported = max(child.reported, report.cum)
+            if child.reported > child.most:
+                self.stopped.add(child.agent)
+        if child.open and child not in self.open:
+            self.open.append(child)
         self._prune(child)
+
+    def watch(self, now_ns: int) -> None:
+        """Limits were watched: those stop whose loss, drawdown or mark has passed its limit since the last time."""
+        now_ns = max(now_ns, self.clock)
+        self.watched = now_ns if self.watched < 0 else self.watched
+        for scope in self._scopes():
+            agent, name = scope
+            of_agent, at, equity = self.limits.of_agent(agent), self.limits.of_instrument(name), self.equity(*scope)
+            limits = (of_agent if agent else at) if agent or name else self.limits.desk
+            assert limits is not None
+            self._passed((*scope, "loss"), self.opening[scope] - equity, limits.daily_loss, limits.warn)
+            self._passed((*scope, "drawdown"), self.high[scope] - equity, limits.drawdown, limits.warn)
+            if name and at is not None:
+                self._passed((*scope, "age"), self._age(name, now_ns), at.reference_age_ns, limits.warn)
+
+    def _passed(self, key: tuple[str, str, str], used: int, most: int, warn: int) -> None:
+        agent, name, limit = key
+        level = max(1, -(most * warn // -10_000))
+        if key in self.passed:
+            if used < -(level * 9 // -10):
+                self.passed.discard(key)
+        elif used > most:
+            self.passed.add(key)
+            held = {who for (who, what), (lots, _) in self.fills.items() if what == name and lots}
+            working = {who for (who, what), row in self.exposures().items() if what == name and row.worst}
+            self.stopped |= {agent} if agent else (held if limit == "age" else working) if name else set(self.agents)
+
+    def _age(self, name: str, now_ns: int) -> int:
+        at = self.limits.of_instrument(name)
+        assert at is not None
+        since = max(self.marks[name].sane_ns, self.watched)
+        if not any(lots for (_, what), (lots, _) in self.fills.items() if what == name):
+            return 0
+        if at.hours is not None:
+            start, end = at.hours
+            open_ns = (now_ns - start) % DAY_NS
+            if open_ns >= (end - start) % DAY_NS:
+                return 0
+            since = max(since, now_ns - open_ns)
+        return max(0, now_ns - since)
+
+    def resume(self, agent: str) -> None:
+        """A person let an agent go on."""
+        self.stopped.discard(agent)
+        for key in [key for key in self.executed if key[0] == agent]:
+            self.executed[key].clear()
+
+    def enforce(self, limits: Limits) -> None:
+        """Other limits hold from here on."""
+        self.limits = limits
+        self.passed.clear()
 
     def cancel_reject(self, reject: CancelReject) -> None:
         """A cancel or replace was refused."""
@@ -184,6 +249,7 @@ class Auditor:
     def left(self, command: Command, now_ns: int) -> list[str]:
         """A command left: the limits that it breaks, none of them for cancels and questions."""
         broken: list[str] = []
+        now_ns = max(now_ns, self.clock)
         if isinstance(command, NewOrder | ReplaceOrder):
             broken = self._judge(command, now_ns)
         self._new_day(now_ns)
@@ -334,6 +400,8 @@ class Auditor:
         for scope, limit in ((("", ""), self.limits.desk), ((agent, ""), of_agent), (("", name), at)):
             if self.opening[scope] - self.equity(*scope) > limit.daily_loss:
                 yield "DAILY_LOSS"
+            if self.high[scope] - self.equity(*scope) > limit.drawdown:
+                yield "DRAWDOWN"
 
     # -- sums -----------------------------------------------------------------------------------------------------
 
@@ -379,6 +447,8 @@ class Auditor:
         if ns // DAY_NS > self.day:
             self.day = ns // DAY_NS
             self.opening = {scope: self.equity(*scope) for scope in self._scopes()}
+            self.high = dict(self.opening)
+            self.passed.clear()
 
 
 Table = dict[tuple[str, str], Exposure]

@@ -217,7 +217,7 @@ def check_messages(query: LimitQuery) -> Denial | None:
 
 
 def check_loss(query: LimitQuery) -> Denial | None:
-    """The day's loss, realised and marked; unknown while a position has no fresh mark.
+    """The day's loss and drawdown, realised and marked; unknown while a position has no fresh mark.
 
     An order that can only bring its agent's position nearer to zero passes.
     """
@@ -233,8 +233,9 @@ def check_loss(query: LimitQuery) -> Denial | None:
 
 
 def _loss(scope: Scope) -> Denial:
-    lost, limit = money(scope.lost), money(scope.daily_loss)
-    return Denial("DAILY_LOSS", f"scope={scope.name} loss={lost} limit={limit}")
+    if scope.lost > scope.daily_loss:
+        return Denial("DAILY_LOSS", f"scope={scope.name} loss={money(scope.lost)} limit={money(scope.daily_loss)}")
+    return Denial("DRAWDOWN", f"scope={scope.name} drawdown={money(scope.drawn)} limit={money(scope.drawdown)}")
 
 
 def _reduces(query: LimitQuery) -> bool:

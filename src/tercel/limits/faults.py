@@ -1,6 +1,7 @@
 """A venue that injects faults: slow, unreliable and sometimes wrong, and it knows what really happened.
 
-Commands reach it in the order in which they were sent; its reports come back late, twice and out of order.
+Commands reach it in the order in which they were sent; its reports come back late, twice and out of order. It takes
+fills back, corrects them to fewer lots or another price, and restates orders to fewer lots.
 """
 
 import random
@@ -34,6 +35,17 @@ class VenueOrder:
     lots: int
     price: int | None
     cum: int = 0
+    over: OrdStatus | None = None
+
+
+@dataclass(slots=True, eq=False)
+class VenueTrade:
+    """A fill as it stands."""
+
+    exec_id: str
+    order: VenueOrder
+    lots: int
+    price: int
 
 
 class FaultInjectingVenue:
@@ -51,6 +63,8 @@ class FaultInjectingVenue:
         self.filled: dict[tuple[str, str], int] = defaultdict(int)
         self.children: dict[str, int] = defaultdict(int)
         self.overfilled: dict[str, int] = defaultdict(int)
+        self.trades: deque[VenueTrade] = deque(maxlen=60)
+        self._unsettled: dict[str, set[VenueOrder] | None] = {}
         self._executions = 0
 
     def send(self, command: Command) -> None:
@@ -69,7 +83,55 @@ class FaultInjectingVenue:
             return self._fill(order, now_ns)
         if chance < 0.42:
             self._end(order, now_ns, ExecType.CANCELED if chance < 0.4 else ExecType.EXPIRED)
+        elif chance < 0.44 and self.trades:
+            self._rebook(self.rng.choice(self.trades), now_ns)
+        elif chance < 0.46 and order.lots > order.cum + 1:
+            order.lots = self.rng.randint(order.cum + 1, order.lots)
+            self._report(order, ExecType.RESTATED, self._status(order), now_ns)
         return None
+
+    def _rebook(self, trade: VenueTrade, now_ns: int) -> None:
+        """Take a fill back, or correct it."""
+        order, bust = trade.order, self.rng.random() < 0.5
+        if not trade.lots:
+            return
+        lots = 0 if bust else self.rng.randint(1, trade.lots)
+        fewer, trade.lots = trade.lots - lots, lots
+        trade.price += 0 if bust else self.rng.randint(-2, 2)
+        order.cum -= fewer
+        self.filled[order.agent, order.instrument] -= order.side * fewer
+        self.children[order.parent] -= fewer
+        if order.over is OrdStatus.FILLED and order.cum < order.lots:
+            order.over = None
+            self.live[order.name] = order
+        self._unsettled[order.instrument] = None
+        kind, status = ExecType.BUSTED if bust else ExecType.CORRECTED, order.over or self._status(order)
+        self._executions += 1
+        self._report(order, kind, status, now_ns, lots=lots, price=trade.price, ref=trade.exec_id)
+
+    def settled(self, name: str) -> bool:
+        """No order of an instrument works that left before it could be known that a fill was taken back."""
+        if name not in self._unsettled:
+            return True
+        left = self._unsettled[name]
+        mine = {order for order in self.live.values() if order.instrument == name}
+        if left is None:
+            if any(isinstance(each, Report) and each.ref and each.instrument == name for each in self.messages):
+                return False
+            if any(getattr(each, "instrument", "") == name for each in self.wire):
+                return False
+            left = mine
+        left &= mine
+        self._unsettled[name] = left
+        return not left
+
+    def unsettled(self, name: str) -> bool:
+        """A fill of the instrument was taken back, and its positions were not within limits since."""
+        return name in self._unsettled
+
+    def forget(self, name: str) -> None:
+        """Positions of an instrument are again what its orders made of them."""
+        self._unsettled.pop(name, None)
 
     def deliver(self) -> Message | None:
         """The next report that arrives: mostly the oldest, sometimes any, and now and then it comes again."""
@@ -124,12 +186,16 @@ class FaultInjectingVenue:
         self.children[order.parent] += lots
         self._executions += 1
         if order.cum >= order.lots:
+            order.over = OrdStatus.FILLED
             del self.live[order.name]
-        self._report(order, ExecType.TRADE, self._status(order), now_ns, lots=lots)
+        price = order.price or 1000 * (2 if order.instrument != "A" else 1)
+        self.trades.append(VenueTrade(f"e{self._executions}", order, lots, price))
+        self._report(order, ExecType.TRADE, self._status(order), now_ns, lots=lots, price=price)
         return order
 
     def _end(self, order: VenueOrder, now_ns: int, kind: ExecType, name: str = "") -> None:
         del self.live[order.name]
+        order.over = OrdStatus(kind.value)
         self._report(order, kind, OrdStatus(kind.value), now_ns, name=name, orig=order.name if name else "")
 
     def _status(self, order: VenueOrder) -> OrdStatus:
@@ -145,14 +211,15 @@ class FaultInjectingVenue:
         now_ns: int,
         *,
         lots: int = 0,
+        price: int = 0,
+        ref: str = "",
         name: str = "",
         orig: str = "",
     ) -> None:
-        price = (order.price or 1000 * (2 if order.instrument != "A" else 1)) if lots else 0
-        leaves = 0 if kind in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED) else order.lots - order.cum
+        leaves = 0 if order.over or kind is ExecType.REJECTED else order.lots - order.cum
         self.messages.append(
             Report(
-                exec_id=f"e{self._executions}" if lots else "",
+                exec_id=f"e{self._executions}" if lots or ref else "",
                 exec_type=kind,
                 status=status,
                 cl_ord_id=name or order.name,
@@ -168,6 +235,7 @@ class FaultInjectingVenue:
                 cum=order.cum,
                 leaves=max(0, leaves),
                 ns=now_ns,
+                ref=ref,
             )
         )
 

@@ -20,6 +20,8 @@ MONEY: Final = 2_000_000_000
 DAY_NS: Final = 86_400 * 10**9
 MS: Final = 10**6
 ANY: Final = "*"
+WHOLE: Final = 10_000
+"""A share of one."""
 MOST: Final = 10**15
 """The largest number that is a limit: whoever writes a larger one has slipped."""
 
@@ -28,32 +30,44 @@ Hours = tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Scope:
+class ScopeLimits:
+    """What a desk, an instrument and an agent have in common. `drawdown`: from the day's highest equity.
+
+    `warn`: the share of every limit, in ten thousandths, at which people are warned.
+    """
+
     order_lots: int
     order_value: int
     gross_value: int
     messages: int
     window_ns: int
     daily_loss: int
+    drawdown: int
+    warn: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeskLimits(_Scope):
+class DeskLimits(ScopeLimits):
     """Of all agents and instruments together. Values in `MONEY`; lots and messages as they are."""
 
     duplicate_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentLimits(_Scope):
-    """Of one agent; `long_lots` and `short_lots` in each instrument."""
+class AgentLimits(ScopeLimits):
+    """Of one agent; `long_lots`, `short_lots` and `executions` (of one side within `executions_ns`) in each instrument.
+
+    `executions` 0: as many as come.
+    """
 
     long_lots: int
     short_lots: int
+    executions: int
+    executions_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InstrumentLimits(_Scope):
+class InstrumentLimits(ScopeLimits):
     """Of all agents together in one instrument."""
 
     long_lots: int
@@ -152,6 +166,14 @@ def _bps(value: Any, place: _Place) -> int:
     return bps
 
 
+def _share(value: Any, place: _Place) -> int:
+    """A share of one, in ten thousandths."""
+    known = type(value) is int or (isinstance(value, Decimal) and value.is_finite())
+    if not known or not 0 < value <= 1 or value * WHOLE != int(value * WHOLE):
+        raise place.refuse("a share above 0, at most 1, of at most 4 decimals", _shown(value), "write 0.8")
+    return int(value * WHOLE)
+
+
 def _hours(value: Any, place: _Place) -> Hours:
     if value == "always":
         return None
@@ -179,6 +201,8 @@ _SCOPE: Final[dict[str, tuple[str, _Reader]]] = {
     "messages": ("messages", _count),
     "window_ms": ("window_ns", _since),
     "daily_loss": ("daily_loss", _money),
+    "drawdown": ("drawdown", _money),
+    "warn": ("warn", _share),
 }
 _POSITION: Final[dict[str, tuple[str, _Reader]]] = {
     "long_lots": ("long_lots", _count),
@@ -186,7 +210,9 @@ _POSITION: Final[dict[str, tuple[str, _Reader]]] = {
 }
 _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
     DeskLimits: _SCOPE | {"duplicate_ms": ("duplicate_ns", _within)},
-    AgentLimits: _SCOPE | _POSITION,
+    AgentLimits: _SCOPE
+    | _POSITION
+    | {"executions": ("executions", _count), "executions_ms": ("executions_ns", _since)},
     InstrumentLimits: _SCOPE
     | _POSITION
     | {
@@ -195,6 +221,8 @@ _KEYS: Final[dict[type, dict[str, tuple[str, _Reader]]]] = {
         "hours": ("hours", _hours),
     },
 }
+_OTHERWISE: Final[dict[str, Any]] = {"warn": Decimal("0.8"), "executions": 0, "executions_ms": 60_000}
+"""What holds where a file says nothing; a drawdown that is not said is the daily loss."""
 _Kind = TypeVar("_Kind", DeskLimits, AgentLimits, InstrumentLimits)
 
 
@@ -203,14 +231,15 @@ def schema() -> dict[str, Any]:
     text, amount = {"type": "string"}, {"type": "number", "minimum": 0}
     hours = {"anyOf": [{"const": "always"}, {"type": "array", "items": text, "minItems": 2, "maxItems": 2}]}
     least: dict[_Reader, int] = {_count: 0, _since: 1, _within: 0, _bps: 1}
-    other: dict[_Reader, dict[str, Any]] = {_hours: hours, _money: amount}
+    share = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+    other: dict[_Reader, dict[str, Any]] = {_hours: hours, _money: amount, _share: share}
 
     def section(kind: type, *, whole: bool) -> dict[str, Any]:
         rows = {
             key: other.get(reader) or {"type": "integer", "minimum": least[reader]}
             for key, (_, reader) in _KEYS[kind].items()
         }
-        needed = {"required": list(rows)} if whole else {}
+        needed = {"required": [key for key in rows if key not in (*_OTHERWISE, "drawdown")]} if whole else {}
         return {"type": "object", "properties": rows, "additionalProperties": False, **needed}
 
     def each(kind: type) -> dict[str, Any]:
@@ -312,6 +341,8 @@ def _sections(kind: type[_Kind], data: dict[str, Any], room: str, source: str) -
 
 def _section(kind: type[_Kind], data: dict[str, Any], otherwise: dict[str, Any], place: _Place) -> _Kind:
     keys = _KEYS[kind]
+    loss = data.get("daily_loss", otherwise.get("daily_loss"))
+    otherwise = _OTHERWISE | ({} if loss is None else {"drawdown": loss}) | otherwise
     for key in data:
         if key not in keys:
             raise _unknown(key, tuple(keys), f"key {key} of [{place.section}]", place.source)
@@ -323,6 +354,26 @@ def _section(kind: type[_Kind], data: dict[str, Any], otherwise: dict[str, Any],
         for key, (name, reader) in keys.items()
     }
     return kind(**values)
+
+
+def value_of(kind: type[ScopeLimits], section: str, key: str, value: Any) -> tuple[str, Any]:
+    """A limit's name in Python and its value, from a key and a value as they stand in a file.
+
+    Raises
+    ------
+    LimitsError
+        For a key that the section does not have, or a value that the key cannot.
+    """
+    place = _Place("the change", section, key)
+    if key not in _KEYS[kind]:
+        raise _unknown(key, tuple(_KEYS[kind]), f"key {key} of [{section}]", place.source)
+    name, reader = _KEYS[kind][key]
+    return name, reader(value, place)
+
+
+def key_of(kind: type[ScopeLimits], name: str) -> str:
+    """The key of a file that a limit's name in Python stands for."""
+    return next(key for key, (held, _) in _KEYS[kind].items() if held == name)
 
 
 def _unknown(name: str, known: tuple[str, ...], what: str, source: str) -> LimitsError:
@@ -347,8 +398,10 @@ def understood(limits: Limits) -> dict[str, Any]:
 def _as_written(values: dict[str, Any]) -> dict[str, Any]:
     written: dict[str, Any] = {}
     for key, value in values.items():
-        if key in ("order_value", "gross_value", "daily_loss"):
+        if key in ("order_value", "gross_value", "daily_loss", "drawdown"):
             written[key] = value / MONEY
+        elif key == "warn":
+            written[key] = value / WHOLE
         elif key == "hours":
             written[key] = "always" if value is None else [_clock_of(ns) for ns in value]
         elif key.endswith("_ns"):

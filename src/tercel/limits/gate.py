@@ -6,12 +6,13 @@
     denial = gate.check(command, now_ns)                 # changes nothing
     if denial is None: journal; gate.sent(command); venue.send(command)
     alarm = gate.report(report)                          # every report of the venue, in the order in which it comes
+    for crossing in gate.watch(now_ns): ...              # warnings; breaches, whose agents are stopped from here on
 
 It fails closed: what is missing, unknown or raises an exception is a denial. Cancels and questions always pass. The
 counts are a fold over what was sent and reported, so that a restart folds the journal again. One thread owns a gate.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -31,12 +32,12 @@ from tercel.core.orders import (
     Report,
     StatusRequest,
 )
-from tercel.limits import checks
+from tercel.limits import checks, watch
+from tercel.limits.change import hash_of
 from tercel.limits.file import MONEY, Limits
 from tercel.limits.past import PastCounts
 from tercel.limits.state import (
     AT_ANY_PRICE,
-    NEVER_NS,
     AgentState,
     Alarm,
     Check,
@@ -48,6 +49,7 @@ from tercel.limits.state import (
     OpenOrder,
     ParentLimit,
 )
+from tercel.limits.watch import Crossing
 
 CHECKS: Final[tuple[Check, ...]] = (
     checks.check_killed,  # a person stopped it
@@ -103,7 +105,7 @@ class LimitGate(PastCounts):
         more: Sequence[Check] = (),
     ) -> None:
         super().__init__(limits.desk)
-        self.limits, self.killed = limits, killed
+        self.limits, self.hash, self.killed = limits, hash_of(limits), killed
         self.checks: tuple[Check, ...] = (*CHECKS, *more)
         self._query = LimitQuery()
         self._query.gate = self
@@ -116,6 +118,10 @@ class LimitGate(PastCounts):
                 at = self.instruments[name] = InstrumentState(name, of_instrument, _unit(listing))
                 for agent, state in self.agents.items():
                     self.holdings[agent, name] = Holding(at, state, self.desk, limits.desk)
+        self.holdings_of = {
+            agent: [holding for (who, _), holding in self.holdings.items() if who == agent] for agent in self.agents
+        }
+        """Every agent's holdings, in all instruments."""
 
     # -- the question ---------------------------------------------------------------------------------------------
 
@@ -135,6 +141,8 @@ class LimitGate(PastCounts):
 
     def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> LimitQuery:
         query = self._query
+        if type(now_ns) is int and now_ns < self.sent_ns:
+            now_ns = self.sent_ns  # a clock that went back opens no window again
         query.command, query.now_ns = command, now_ns
         query.side, query.price = command.side, command.price
         query.lots = query.extra = lots = command.lots
@@ -198,18 +206,66 @@ class LimitGate(PastCounts):
             self.begin_day(ns)
         at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
         at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
-        age = at.limits.reference_age_ns
-        at.good_from_ns, at.good_until_ns = (ns - age, ns + age) if at.sane else (0, NEVER_NS)
-        if at.sane and at.bid + at.ask != at.mid2:
-            self.revalue(at, at.bid + at.ask)
+        at.age()
+        if at.sane:
+            at.sane_ns = ns
+            if at.bid + at.ask != at.mid2:
+                self.revalue(at, at.bid + at.ask)
+            self.rise(at)
 
     def stop(self, agent: str, reason: str) -> None:
         """Let nothing new of an agent leave until a person resumes it."""
         self.agents[agent].stopped = reason
 
     def resume(self, agent: str) -> None:
-        """A person has cleared it: the agent may go on."""
-        self.agents[agent].stopped = ""
+        """A person has cleared it: the agent may go on, and its executions count anew. An unknown one stays so."""
+        state = self.agents.get(agent)
+        if state is None:
+            return
+        state.stopped = state.repeated = ""
+        state.broken.discard("executions")
+        for holding in self.holdings_of[agent]:
+            holding.bought.clear()
+            holding.sold.clear()
+
+    def watch(self, now_ns: int, warnings: bool = True) -> list[Crossing]:
+        """What was passed since this was last asked; ask it at every turn. A breach stops its agents, until `resume`.
+
+        Whoever asks kills them too, where there is a latch, and cancels what they have open. Without `warnings` only
+        breaches are looked for, which takes less time.
+        """
+        return watch.crossings(self, max(now_ns, self.sent_ns), warnings)
+
+    def enforce(self, limits: Limits) -> None:
+        """Other limits are in force from here on; counts stay. See `change.changed` and `change.loosened`.
+
+        Raises
+        ------
+        LimitsError
+            For limits without an agent or instrument that this gate has: nothing is changed then.
+        """
+        of_agents = {name: limits.of_agent(name) for name in self.agents}
+        of_instruments = {name: limits.of_instrument(name) for name in self.instruments}
+        missing = [name for name, of in (of_agents | of_instruments).items() if of is None]
+        if missing:
+            wanted = "limits for every agent and instrument of the gate"
+            raise LimitsError(wanted, f"none for {', '.join(missing)}", "set them as low as you like")
+        self.limits, self.hash, self.duplicate_ns = limits, hash_of(limits), limits.desk.duplicate_ns
+        self.desk.take(limits.desk, self.sent_ns)
+        for name, of_agent in of_agents.items():
+            self.agents[name].take(of_agent, self.sent_ns)  # type: ignore[arg-type]
+        for name, of_instrument in of_instruments.items():
+            self.instruments[name].take(of_instrument, self.sent_ns)  # type: ignore[arg-type]
+        for holding in self.holdings.values():
+            holding.take(limits.desk)
+
+    def day(self) -> dict[str, Any]:
+        """What of the day no fold of orders and reports can count again, for a journal: opening and highest equity."""
+        return watch.day(self)
+
+    def restore_day(self, day: Mapping[str, Any]) -> None:
+        """Take what :meth:`day` said before a restart, unless another day has begun since."""
+        watch.restore_day(self, day)
 
     # -- what left, and what became of it -------------------------------------------------------------------------
 
@@ -242,6 +298,7 @@ class LimitGate(PastCounts):
             return Alarm("COUNTS_BROKEN", self.fault)
 
     def _sent(self, command: Command, ns: int) -> None:
+        ns = max(ns, self.sent_ns)
         if ns >= self.day_ends_ns:
             self.begin_day(ns)
         if isinstance(command, NewOrder | ReplaceOrder):
@@ -362,11 +419,22 @@ class LimitGate(PastCounts):
         order.open -= within
         order.parent.used += lots - within
         self.shift(holding, order.side, -within, lots, one.price)
+        repeated = self._repeated(holding, order.side, report)
         if within < lots:
             return self._stop(holding.agent, "OVERFILL", f"lots={lots} open={within}", report)
         if not report.exec_id:
             return self._stop(holding.agent, "NO_EXEC_ID", f"lots={lots}", report)
-        return None
+        return repeated
+
+    def _repeated(self, holding: Holding, side: int, report: Report) -> Alarm | None:
+        """One more execution; one too many of a side in a window stops the agent."""
+        agent = holding.agent
+        most = agent.limits.executions
+        if not most or (many := holding.executed(side, report.ns)) <= most or agent.repeated:
+            return None
+        agent.repeated = f"{holding.instrument.name} {side:+d}"
+        text = f"instrument={holding.instrument.name} side={side:+d} executions={many} limit={most}"
+        return self._stop(agent, "EXECUTIONS", text, report)
 
     def _rebooked(self, order: OpenOrder | None, report: Report) -> Alarm | None:
         """A fill never was, or was of other lots or at another price; `order` is the one that the report names."""
@@ -414,22 +482,9 @@ class LimitGate(PastCounts):
 
     # -- for people -----------------------------------------------------------------------------------------------
 
-    def usage(self) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
-        """How much of which limit is used: ``{"desk"|"instruments"|"agents": {name: {limit: (used, limit)}}}``."""
-        scopes = {"desk": {"desk": self.desk}, "instruments": self.instruments, "agents": self.agents}
-        found: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
-        for room, states in scopes.items():
-            found[room] = {}
-            for name, scope in states.items():  # type: ignore[attr-defined]
-                rows = found[room][name] = {
-                    "gross_value": (scope.gross / MONEY, scope.gross_value / MONEY),
-                    "daily_loss": (max(0, scope.lost) / MONEY, scope.daily_loss / MONEY),
-                    "messages": (sum(ns > self.sent_ns - scope.window_ns for ns in scope.times), scope.messages),
-                }
-                if room == "instruments":
-                    rows["long_lots"] = (max(0, scope.position + scope.buys), scope.long_lots)
-                    rows["short_lots"] = (max(0, scope.sells - scope.position), scope.short_lots)
-        return found
+    def usage(self) -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
+        """Used, limit, warning level: ``{"desk"|"instruments"|"agents": {name: {limit: (used, limit, level)}}}``."""
+        return watch.usage(self)
 
 
 def _unit(listing: Listing) -> int:

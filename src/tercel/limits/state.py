@@ -5,6 +5,7 @@ on its way could make of it, and every lot that the venue reports as filled but 
 that is old, doubled or about nobody's order frees nothing.
 """
 
+import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from typing import Final, NamedTuple
 
 from tercel.core.executions import Executions
 from tercel.core.orders import NewOrder, ReplaceOrder
-from tercel.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits
+from tercel.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 
-NEVER_NS: Final = -(2**62)
-NOBODY: Final = 2**62
+NEVER_NS: Final = -sys.maxsize
+NOBODY: Final = sys.maxsize
 """No own order rests on that side: a price beyond every other."""
-AT_ANY_PRICE: Final = 2**40
+AT_ANY_PRICE: Final = NOBODY
 """Stands for the price of a market order: crosses everything."""
 
 
@@ -77,40 +78,91 @@ class Scope:
     """What is counted against the limits that every scope has: an instrument, an agent or the desk.
 
     `gross` and `equity` are money at the last mids: the worst-case positions without their signs, and cash plus
-    positions; below the `floor` more than `daily_loss` was lost since the day began. `times`: when the last messages
-    left.
+    positions. `opening` is the equity at which the day began, `high` the highest at a mark since; below the `floor`
+    more than `daily_loss` was lost since the day began, or more than `drawdown` since its highest. `times`: when the
+    last messages left. `warned` and `broken` are the limits whose warning level, or which themselves, are passed.
     """
 
-    __slots__ = ("daily_loss", "equity", "floor", "gross", "gross_value", "messages", "name", "times", "window_ns")
+    __slots__ = (
+        *("broken", "daily_loss", "drawdown", "equity", "floor", "gross", "gross_value", "high", "messages", "name"),
+        *("opening", "times", "warn", "warned", "window_ns"),
+    )
 
-    def __init__(self, name: str, limits: DeskLimits | AgentLimits | InstrumentLimits) -> None:
+    def __init__(self, name: str, limits: ScopeLimits) -> None:
         self.name = name
-        self.messages, self.window_ns = limits.messages, limits.window_ns
-        self.gross_value, self.daily_loss = limits.gross_value, limits.daily_loss
-        self.gross = self.equity = 0
-        self.floor = -limits.daily_loss
+        self.gross = self.equity = self.opening = self.high = 0
         self.times: deque[int] = deque(maxlen=limits.messages)
+        self.warned: set[str] = set()
+        self.broken: set[str] = set()
+        self.take(limits, NEVER_NS)
+
+    def take(self, limits: ScopeLimits, now_ns: int) -> None:
+        """Take limits, others than before perhaps; what was passed of the old ones is forgotten.
+
+        Only as many messages are remembered as could leave in a window. Where more may leave now, those that are not
+        remembered count as if they had left with the oldest that is.
+        """
+        messages, times = limits.messages, self.times
+        if times.maxlen != messages:
+            if len(times) == times.maxlen:
+                oldest = times[0] if times else now_ns
+                times = deque([oldest] * max(0, messages - len(times)) + list(times), messages)
+            self.times = deque(times, messages)
+        self.messages, self.window_ns = messages, limits.window_ns
+        self.gross_value, self.daily_loss, self.drawdown = limits.gross_value, limits.daily_loss, limits.drawdown
+        self.warn = limits.warn
+        self.warned.clear()
+        self.broken.clear()
+        self.sink()
 
     @property
     def lost(self) -> int:
         """Money lost since the day began; below zero: gained."""
-        return self.floor + self.daily_loss - self.equity
+        return self.opening - self.equity
+
+    @property
+    def drawn(self) -> int:
+        """Money lost since the day's highest equity."""
+        return self.high - self.equity
+
+    def begin_day(self) -> None:
+        """Another day has begun."""
+        self.opening = self.high = self.equity
+        self.warned.clear()
+        self.broken.clear()
+        self.sink()
+
+    def rise(self) -> None:
+        """The market was marked: its equity may be the highest of the day."""
+        if self.equity > self.high:
+            self.high = self.equity
+            self.sink()
+
+    def sink(self) -> None:
+        """The floor follows from the day's opening and high."""
+        self.floor = max(self.opening - self.daily_loss, self.high - self.drawdown)
 
 
 class AgentState(Scope):
-    """One agent; `stopped` is why it may send nothing new ("" otherwise)."""
+    """One agent; `stopped` is why it may send nothing new ("" otherwise), `repeated` where it executed too often."""
 
-    __slots__ = ("limits", "stopped")
+    __slots__ = ("limits", "repeated", "stopped")
 
     def __init__(self, name: str, limits: AgentLimits) -> None:
         super().__init__(name, limits)
-        self.limits, self.stopped = limits, ""
+        self.limits, self.stopped, self.repeated = limits, "", ""
+
+    def take(self, limits: AgentLimits, now_ns: int) -> None:  # type: ignore[override]
+        """See `Scope`."""
+        super().take(limits, now_ns)
+        self.limits = limits
 
 
 class InstrumentState(Scope):
     """One instrument, all agents together, and its reference: the mid in half ticks, 0 before the first.
 
-    It is one from `good_from_ns` to `good_until_ns`: the venue's clock and ours need not agree to the ns.
+    It is one from `good_from_ns` to `good_until_ns`: the venue's clock and ours need not agree to the ns. The last mark
+    that was one came at `sane_ns`.
     """
 
     __slots__ = (
@@ -127,38 +179,70 @@ class InstrumentState(Scope):
             "long_lots",
         ),
         *("marked_ns", "mid2"),
-        *("position", "sane", "sell_quotes", "sells", "short_lots", "unit"),
+        *("position", "sane", "sane_ns", "sell_quotes", "sells", "short_lots", "unit"),
     )
 
     def __init__(self, name: str, limits: InstrumentLimits, unit: int) -> None:
-        super().__init__(name, limits)
-        self.limits, self.unit = limits, unit
-        self.long_lots, self.short_lots = limits.long_lots, limits.short_lots
+        self.unit = unit
         self.position = self.buys = self.sells = self.exposure = 0
         self.bid = self.ask = self.mid2 = 0
-        self.marked_ns, self.sane = NEVER_NS, False
-        self.good_from_ns, self.good_until_ns = 0, NEVER_NS
+        self.marked_ns = self.sane_ns = NEVER_NS
+        self.sane = False
+        super().__init__(name, limits)
         self.buy_quotes, self.sell_quotes = OwnQuotes(-1), OwnQuotes(1)
         self.exposed: dict[Holding, None] = {}
         """Holdings with a worst case other than nothing."""
 
+    def take(self, limits: InstrumentLimits, now_ns: int) -> None:  # type: ignore[override]
+        """See `Scope`."""
+        super().take(limits, now_ns)
+        self.limits = limits
+        self.long_lots, self.short_lots = limits.long_lots, limits.short_lots
+        self.age()
+
+    def age(self) -> None:
+        """How long the reference is one, from the time of its mark."""
+        age = self.limits.reference_age_ns
+        self.good_from_ns, self.good_until_ns = (
+            (self.marked_ns - age, self.marked_ns + age) if self.sane else (0, NEVER_NS)
+        )
+
 
 class Holding:
-    """One agent in one instrument: lots held, lots that open orders may still buy and sell, the worst case of both."""
+    """One agent in one instrument: lots held, lots that open orders may still buy and sell, the worst case of both.
+
+    `bought` and `sold` are the times of its last executions, as many as may come in a window.
+    """
 
     __slots__ = (
-        *("agent", "buys", "exposure", "instrument", "long_lots", "order_lots", "order_value", "position", "scopes"),
-        *("sells", "short_lots"),
+        *("agent", "bought", "buys", "exposure", "instrument", "long_lots", "order_lots", "order_value", "position"),
+        *("scopes", "sells", "short_lots", "sold"),
     )
 
     def __init__(self, instrument: InstrumentState, agent: AgentState, desk: Scope, limits: DeskLimits) -> None:
         self.instrument, self.agent = instrument, agent
         self.scopes: tuple[Scope, Scope, Scope] = (agent, instrument, desk)
         self.position = self.buys = self.sells = self.exposure = 0
-        self.long_lots, self.short_lots = agent.limits.long_lots, agent.limits.short_lots
-        three = (instrument.limits, agent.limits, limits)
+        self.bought: deque[int] = deque()
+        self.sold: deque[int] = deque()
+        self.take(limits)
+
+    def take(self, limits: DeskLimits) -> None:
+        """Take the limits that agent and instrument have now, and those of the desk."""
+        agent, instrument = self.agent.limits, self.instrument.limits
+        self.long_lots, self.short_lots = agent.long_lots, agent.short_lots
+        three = (instrument, agent, limits)
         self.order_lots = min(each.order_lots for each in three)
         self.order_value = min(each.order_value for each in three)
+
+    def executed(self, side: int, ns: int) -> int:
+        """One more execution of a side; how many there were in the window that ends with it."""
+        times, limits = self.bought if side > 0 else self.sold, self.agent.limits
+        ns = max(ns, times[-1]) if times else ns
+        while times and times[0] <= ns - limits.executions_ns:
+            times.popleft()
+        times.append(ns)
+        return len(times)
 
 
 class ParentLimit:
@@ -268,7 +352,8 @@ class LimitCounts:
         """Why the counts cannot be trusted any more; nothing new leaves then."""
         self.killed: Killed | None = None
         self.day_ends_ns = DAY_NS
-        self.sent_ns = NEVER_NS
+        self.sent_ns = self.watched_ns = NEVER_NS
+        """The latest time at which something left; when somebody watched first."""
 
     def count_message(self, agent: AgentState | None, instruments: tuple[InstrumentState, ...], ns: int) -> None:
         """Something left; time never goes back here, so that no window can be cheated."""
@@ -357,11 +442,22 @@ class LimitCounts:
         self.desk.gross += gross
         self.desk.equity += equity
 
+    def rise(self, at: InstrumentState) -> None:
+        """An instrument was marked: the day's highest equity of whom it concerns."""
+        at.rise()
+        self.desk.rise()
+        for holding in at.exposed:
+            holding.agent.rise()
+
     def begin_day(self, ns: int) -> None:
         """Another day has begun: losses count from here."""
         self.day_ends_ns = (ns // DAY_NS + 1) * DAY_NS
-        for scope in (self.desk, *self.agents.values(), *self.instruments.values()):
-            scope.floor = scope.equity - scope.daily_loss
+        for scope in self.scopes():
+            scope.begin_day()
+
+    def scopes(self) -> "list[Scope]":
+        """The desk, its agents, its instruments."""
+        return [self.desk, *self.agents.values(), *self.instruments.values()]
 
 
 def money(value: int) -> str:

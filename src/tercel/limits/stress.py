@@ -3,7 +3,8 @@
 Several agents on several instruments, under limits so tight that all of them bind. The test aims at them: it asks for
 exactly the lots that are left and one more, for prices on the collar and beyond it, at the last ns of a window and
 the first after it. Its venue injects faults: reports come late, twice and out of order, now and then it fills
-more than it was given. What the venue really filled is held against the limits too.
+more than it was given, takes fills back, corrects them, restates orders. Clocks jump forth and back, people tighten
+limits and take that back, kill agents and let them go on. What the venue really filled is held against the limits too.
 """
 
 import random
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from tercel.core.orders import CancelOrder, CancelReject, Command, Listing, NewOrder, ReplaceOrder, Tif
 from tercel.limits.audit import Auditor
+from tercel.limits.change import changed
 from tercel.limits.faults import FaultInjectingVenue, VenueOrder
 from tercel.limits.file import DAY_NS, MONEY, MS, Limits, parse
 from tercel.limits.gate import LimitGate
@@ -27,7 +29,8 @@ order_value = 90_000
 gross_value = 450_000
 messages = 60
 window_ms = 400
-daily_loss = 3_000
+daily_loss = 9_000
+drawdown = 8_000
 duplicate_ms = 3
 [instruments."*"]
 order_lots = 50
@@ -37,7 +40,8 @@ long_lots = 150
 short_lots = 140
 messages = 40
 window_ms = 300
-daily_loss = 2_000
+daily_loss = 6_000
+drawdown = 5_500
 collar_bps = 150
 reference_age_ms = 900
 hours = "always"
@@ -51,7 +55,10 @@ long_lots = 70
 short_lots = 60
 messages = 25
 window_ms = 250
-daily_loss = 1_200
+daily_loss = 4_000
+drawdown = 3_500
+executions = 6
+executions_ms = 400
 [agents.b]
 short_lots = 80
 """
@@ -60,10 +67,19 @@ LISTINGS: Final = (Listing("A", 0.01, 100), Listing("B", 0.05, 10), Listing("C",
 START: Final = {"A": 1500, "B": 3000, "C": 2000}
 PLANTS: Final[dict[str, int]] = {
     **{"order_lots": 1, "long_lots": 1, "short_lots": 1, "messages": 1, "collar_bps": 1},
-    **{"order_value": 50 * MONEY, "gross_value": 500 * MONEY, "daily_loss": 50 * MONEY},
+    **{"order_value": 50 * MONEY, "gross_value": 500 * MONEY, "daily_loss": 50 * MONEY, "drawdown": 50 * MONEY},
+    "executions": 1,
     **{"duplicate_ns": -1, "window_ns": -1, "reference_age_ns": 1},
 }
 """Limits that a gate can be given too generous by a step, to see that the auditor finds it."""
+
+
+TIGHTENED: Final = (
+    *("order_lots", "order_value", "gross_value", "messages", "daily_loss", "drawdown", "long_lots", "short_lots"),
+    *("collar_bps", "executions"),
+)
+"""Limits that people tighten while it runs."""
+_MONEY: Final = ("order_value", "gross_value", "daily_loss", "drawdown")
 
 
 def planted(limits: Limits, name: str) -> Limits:
@@ -139,8 +155,11 @@ class StressTest:
         self.mute: dict[str, int] = dict.fromkeys(START, 0)
         self.recent: deque[NewOrder] = deque(maxlen=4)
         self.names: deque[str] = deque(maxlen=200)
-        self._acts = (self._new, self._replace, self._cancel, self._venue, self._receive, self._mark, self._people)
-        self._odds = (0.38, 0.50, 0.54, 0.75, 0.915, 0.985, 1.0)
+        self.given, self._plant = self.limits, plant
+        """The limits as their file had them; people tighten them and take that back."""
+        commands = (self._new, self._replace, self._cancel)
+        self._acts = (*commands, self._venue, self._receive, self._mark, self._watch, self._people)
+        self._odds = (0.36, 0.47, 0.51, 0.72, 0.885, 0.955, 0.965, 1.0)
         for name in START:
             self._quote(name)
 
@@ -185,7 +204,7 @@ class StressTest:
             self.now = max(self.now, again.sent_ns + within - rng.randint(0, 1))
             self._leave(replace(again, cl_ord_id=self._name(), sent_ns=self.now))
             return
-        if rng.random() < 0.02:
+        if rng.random() < 0.05:
             self._to_an_edge(agent, name)
         parent = self._parent(agent, name)
         side = self.auditor.parents[parent][2]
@@ -311,14 +330,20 @@ class StressTest:
         if traded is None:
             return
         filled, extra = self.venue.filled, self.venue.overfilled
-        agent, name = traded.agent, traded.instrument
-        of_agent, at = self.limits.of_agent(agent), self.limits.of_instrument(name)
-        assert of_agent is not None
+        known = self.venue.settled(traded.instrument)
+        name = traded.instrument
+        at = self.given.of_instrument(name)
         assert at is not None
-        whole = sum(filled[each, name] for each in AGENTS)
-        for held, limits in ((filled[agent, name], of_agent), (whole, at)):
-            if not -limits.short_lots - extra[name] <= held <= limits.long_lots + extra[name]:
-                self.tally.breaches["REALLY_HELD"] += 1
+        bounds = [(at.short_lots, at.long_lots, sum(filled[each, name] for each in AGENTS))]
+        for agent in AGENTS:
+            of_agent = self.given.of_agent(agent)
+            assert of_agent is not None
+            bounds.append((of_agent.short_lots, of_agent.long_lots, filled[agent, name]))
+        within = all(-short - extra[name] <= held <= long + extra[name] for short, long, held in bounds)
+        if within and known:
+            self.venue.forget(name)
+        elif known and not self.venue.unsettled(name):
+            self.tally.breaches["REALLY_HELD"] += 1
         if self.venue.children[traded.parent] > self.most[traded.parent] + extra[traded.parent]:
             self.tally.breaches["REALLY_FILLED"] += 1
 
@@ -355,19 +380,50 @@ class StressTest:
     def _people(self) -> None:
         rng, chance = self.rng, self.rng.random()
         agent, name = rng.choice(AGENTS), rng.choice("ABC")
-        if chance < 0.05:
+        if chance < 0.02:
             self.killed[agent] = "a drill"
             self.auditor.killed.add(agent)
-        elif chance < 0.55:
+        elif chance < 0.75:
             self.killed.pop(agent, None)
             self.auditor.killed.discard(agent)
             self.gate.resume(agent)
-            self.auditor.stopped.discard(agent)
-        elif chance < 0.85 and (parent := self.parents.get((agent, name))):
+            self.auditor.resume(agent)
+        elif chance < 0.92 and (parent := self.parents.get((agent, name))):
             self._give(parent, name, agent, self.auditor.parents[parent][2], rng.randint(0, 150))
-        elif chance < 0.88:
+        elif chance < 0.93:
             self.mute[name] = self.now + 2000 * MS
         elif chance < 0.96:
             self.now += rng.randint(1, 1200) * MS
+        elif chance < 0.965:
+            self.now -= rng.randint(1, 400 * MS)
+        elif chance < 0.98:
+            self._other_limits()
         else:
             self.now += rng.randint(1, DAY_NS * 2 // 3)
+
+    def _watch(self) -> None:
+        """Limits notice what was passed; whoever has to stop for it is stopped."""
+        self.gate.watch(self.now, self.rng.random() < 0.5)
+        self.auditor.watch(self.now)
+        for agent in self.auditor.stopped:
+            if not self.gate.agents[agent].stopped:
+                self.tally.breaches["NOT_STOPPED"] += 1
+
+    def _other_limits(self) -> None:
+        """A person tightens a limit, or two take back what was tightened."""
+        rng, limits = self.rng, self.limits
+        if rng.random() < 0.5:
+            limits = self.given
+        else:
+            path, scope = rng.choice(
+                [
+                    *(("desk", limits.desk), ("agents." + rng.choice(AGENTS), limits.agents["*"])),
+                    ("instruments." + rng.choice("ABC"), limits.instruments["*"]),
+                ]
+            )
+            key, value = rng.choice([(key, getattr(scope, key)) for key in TIGHTENED if hasattr(scope, key)])
+            value //= MONEY if key in _MONEY else 1
+            limits = changed(limits, {f"{path}.{key}": str(value * rng.randint(5, 10) // 10)})
+        self.limits = limits
+        self.gate.enforce(planted(limits, self._plant) if self._plant else limits)
+        self.auditor.enforce(limits)

@@ -15,7 +15,7 @@ fails, the order is UNKNOWN: it is not sent again; the venue is asked.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -65,6 +65,11 @@ class Denied(Protocol):
 class LimitsPort(Counts, Protocol):
     """What the gateway requests and reports: `limits.LimitGate`."""
 
+    limits: Any
+    """Those in force."""
+    hash: str
+    """Their name, which every order carries in the journal."""
+
     def check(self, command: Command, now_ns: int) -> Denied | None:
         """May it leave now? Counts nothing."""
         ...
@@ -95,6 +100,26 @@ class LimitsPort(Counts, Protocol):
 
     def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int) -> None:
         """The touch of an instrument."""
+        ...
+
+    def watch(self, now_ns: int, warnings: bool = True) -> Sequence[Any]:
+        """What was passed since it was last asked (`limits.Crossing`); whom a breach stops sends nothing new."""
+        ...
+
+    def resume(self, agent: str) -> None:
+        """A person let an agent trade again."""
+        ...
+
+    def enforce(self, limits: Any) -> None:
+        """Other limits are in force."""
+        ...
+
+    def day(self) -> dict[str, Any]:
+        """What of the day no fold can count again."""
+        ...
+
+    def restore_day(self, day: Mapping[str, Any]) -> None:
+        """What `day` said before a restart."""
         ...
 
     def usage(self) -> dict[str, Any]:
@@ -267,7 +292,7 @@ class OrderGateway:
                 if denial is None:
                     self.limits.sent(command, now)
                     outcome.sent.append(command)
-                    entries.append(entry_out(command, self._parent_of(command)))
+                    entries.append(entry_out(command, self._parent_of(command), self.limits.hash))
                 else:
                     outcome.denied.append((command, denial))
                     entries.append(entry_denied(command, denial.code, denial.text, self._parent_of(command)))

@@ -186,6 +186,41 @@ class KillLatch:
             os.close(folder)
 
 
+class MemoryLatch:
+    """A latch without a file, for a session in memory: it lasts as long as the session."""
+
+    def __init__(self) -> None:
+        self._state = KillState({})
+
+    def killed(self, agent: str) -> str | None:
+        """Why an agent may send nothing new, or None."""
+        return self._state.why(agent)
+
+    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+        """See `KillLatch`."""
+        _say_why(reason, by)
+        return self._change(
+            "kill", self._state.killed | dict.fromkeys(agents or (ALL,), reason), reason, by, at_ns, agents
+        )
+
+    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+        """See `KillLatch`."""
+        _say_why(reason, by)
+        left = {agent: why for agent, why in self._state.killed.items() if agents and agent not in agents}
+        return self._change("rearm", left, reason, by, at_ns, agents)
+
+    def _change(
+        self, what: str, killed: dict[str, str], reason: str, by: str, at_ns: int, agents: Sequence[str]
+    ) -> KillState:
+        entry = {"what": what, "agents": list(agents), "reason": reason, "by": by, "at_ns": at_ns}
+        self._state = KillState(killed, (*self._state.history, entry))
+        return self._state
+
+    def state(self) -> KillState:
+        """Who is killed, and its history."""
+        return self._state
+
+
 def _say_why(reason: str, by: str) -> None:
     for what, text in (("a reason", reason), ("the name of who does it", by)):
         if not isinstance(text, str) or not text.strip():

@@ -1,4 +1,4 @@
-"""The state of orders, positions and parents: one fold, for sessions, recovery and consoles.
+"""The state of orders, positions, parents and limits: one fold, for sessions, recovery and consoles.
 
 ledger = Ledger.of(journal)
 ledger.positions.of("ann", "AMZN").lots
@@ -12,13 +12,17 @@ from tercel.core.executions import Execution
 from tercel.core.orders import Report
 from tercel.core.ports import Entry, Journal
 from tercel.trading.journal import kinds
+from tercel.trading.limit_record import LimitRecord
 from tercel.trading.order import ChildOrder, Notice
 from tercel.trading.orders import Orders
 from tercel.trading.parents import ParentOrder, Parents
 from tercel.trading.past import KEEP_NS, Past
 from tercel.trading.positions import Fill, Positions
 
-FOLDED = (kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR)
+FOLDED = (
+    *(kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR),
+    *(kinds.LIMITS, kinds.KILL, kinds.REARM),
+)
 """Kinds that the fold reads."""
 
 
@@ -52,11 +56,14 @@ class Ledger:
 
     def __init__(self, past: Past | None = None, counts: Counts | None = None) -> None:
         self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
+        self.limits = LimitRecord()
         self.past, self._counts = past, counts
         self.last, self.acknowledged = 0, 0
         """Sequence number of the last entry taken, and how often damage was acknowledged."""
         self.requested: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
+        self.killed: dict[str, str] = {}
+        """Agents that the latch stopped, with the reason, as far as a session has seen."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
         """Executions that stand by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
@@ -187,11 +194,17 @@ class Ledger:
 
     def _note(self, entry: Entry) -> None:
         body = entry.body
+        if entry.kind == kinds.LIMITS:
+            self.limits.apply(entry)
+        elif entry.kind == kinds.KILL:
+            self.killed[entry.agent] = str(body.get("reason", ""))
+        elif entry.kind == kinds.REARM:
+            self.killed.pop(entry.agent, None)
         if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
             self.acknowledged += 1
         elif entry.kind == kinds.OPERATOR and "id" in body:
             self.requested[int(body["id"])] = entry
-        elif entry.kind in (kinds.PARENT, kinds.ALERT) and "operator" in body:
+        elif entry.kind in (kinds.PARENT, kinds.ALERT, kinds.LIMITS) and "operator" in body:
             self.requested.pop(int(body["operator"]), None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
             self._refusals(entry)

@@ -73,11 +73,14 @@ def refold(journal: Journal, limits: LimitsPort) -> Ledger:
     OrderError
         When limits no longer know an agent or instrument that has a parent in the journal.
     """
-    ledger = Ledger(Past(journal), limits)
-    for seq, entry in journal.read(kinds=[*FOLDED, kinds.MARKET]):
+    ledger, day = Ledger(Past(journal), limits), None
+    for seq, entry in journal.read(kinds=[*FOLDED, kinds.MARKET, kinds.HEARTBEAT]):
         ledger.last = seq
         ledger.apply(entry)
+        day = entry.body.get("day", day) if entry.kind == kinds.HEARTBEAT else day
         _count(entry, limits, ledger)
+    if day is not None:
+        limits.restore_day(day)
     return ledger
 
 
@@ -103,6 +106,8 @@ def _count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
                 limits.report(message)
         elif isinstance(message, CancelReject):
             limits.cancel_reject(message)
+    elif entry.kind == kinds.REARM:
+        limits.resume(entry.agent)
     elif entry.kind == kinds.MARKET:
         limits.mark(entry.instrument, body["bid"], body["ask"], entry.ns)
 

@@ -24,6 +24,8 @@ from tercel.trading import crashpoints
 from tercel.trading.follower import Follower
 from tercel.trading.gateway import LimitsPort, OrderGateway, Refusal
 from tercel.trading.journal import kinds
+from tercel.trading.kill import MemoryLatch
+from tercel.trading.limiting import LimitKeeper
 from tercel.trading.manager import ParentOrderManager
 from tercel.trading.parents import ParentRequest, ParentStatus
 from tercel.trading.recovery import RecoveryLine, disagreements, reconcile, refold, resend
@@ -118,12 +120,15 @@ class Session:
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
+        latch = MemoryLatch() if latch is None else latch
         self.stopper = Stopper(self.gateway, latch, self._name)
+        self.keeper = LimitKeeper(self.gateway, latch, self._look)
         self.manager = manager = ParentOrderManager(
             self.gateway, self.stopper, strategies, self.follow, self._name, seed=terms.seed, warmup_s=terms.warmup_s
         )
         self.accept, self.guide = manager.accept, manager.guide
         self.pause, self.resume, self.cancel, self.amend = manager.pause, manager.resume, manager.cancel, manager.amend
+        self._begin_limits()
         self._look()
         manager.announce_all()
         self._go_on()
@@ -162,6 +167,15 @@ class Session:
             self.gateway.unsettled = Refusal("UNSETTLED", text)
         body = {"severity": "critical", "code": "UNSETTLED", "text": text}
         self.gateway.write([Entry(kinds.ALERT, self.venue.now_ns, body=body)])
+
+    def _begin_limits(self) -> None:
+        """Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked."""
+        self.keeper.begin()
+        self.stopper.begin(list(self.ledger.killed))
+        for held in self.ledger.positions.lots().values():
+            for instrument in held:
+                if instrument in self.listings:
+                    self.follow(instrument)
 
     def _go_on(self) -> None:
         """Parents and operators' commands that an earlier session left."""
@@ -286,6 +300,7 @@ class Session:
         with self.gateway.lock:
             for instrument, ns in touched.items():
                 self.limits.mark(instrument, *self._touch(instrument), ns)
+            self.keeper.watch()
             disturbed, self.gateway.disturbed = self.gateway.disturbed, {}
         for parent, why in disturbed.items():
             if (executor := self.manager.executors.get(parent)) is not None:
@@ -338,7 +353,8 @@ class Session:
         unknown = sum(order.status == "unknown" for order in live)
         body = {"positions": self.ledger.positions.lots(), "open": len(live), "unknown": unknown}
         with self.gateway.lock:
-            entries = [Entry(kinds.HEARTBEAT, now, body={**body, "limits": self.limits.usage()})]
+            counted = {"limits": self.limits.usage(), "day": self.limits.day()}
+            entries = [Entry(kinds.HEARTBEAT, now, body={**body, **counted})]
             for instrument in self.followers:
                 bid, ask = self._touch(instrument)
                 entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask}))
@@ -377,10 +393,12 @@ class Session:
             elif command == "amend":
                 changes = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
                 self.amend(str(body["parent"]), reason, **changes, operator=number)
+            elif command == "limits":
+                self.keeper.obey(entry)
             elif command in ("kill", "rearm"):
                 pass  # the latch was obeyed before; the entry says who asked
             elif not self._on_operator(entry):
-                known = "submit, pause, resume, cancel, amend"
+                known = "submit, pause, resume, cancel, amend, limits"
                 raise UnknownNameError("a command that this session knows", repr(command), f"one of {known}")
             self.ledger.requested.pop(number, None)
         except JournalError:

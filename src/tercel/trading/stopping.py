@@ -5,7 +5,7 @@ and cancelled again, until the venue has reported of every order that it is over
 The cancel leaves first and is journaled after: a disk that is full or locked holds no kill up.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Any, Final, Protocol
 
@@ -33,6 +33,10 @@ class Latch(Protocol):
         """Why an agent may send nothing new, or None."""
         ...
 
+    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> Any:
+        """Let nothing new leave, of some agents or of all; raises OSError where that cannot be made durable."""
+        ...
+
     def state(self) -> Any:
         """With `history`, newest last."""
         ...
@@ -44,13 +48,12 @@ class Stopper:
     Parameters
     ----------
     gateway : OrderGateway
-    latch : Latch or None
-        None: nothing is ever killed.
+    latch : Latch
     name : callable
         Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, gateway: OrderGateway, latch: Latch | None, name: Callable[[], str]) -> None:
+    def __init__(self, gateway: OrderGateway, latch: Latch, name: Callable[[], str]) -> None:
         self._gateway, self._latch, self._name = gateway, latch, name
         self._requested_ns: dict[str, int] = {}
         self._mutex = Lock()
@@ -62,8 +65,8 @@ class Stopper:
     def look(self, agents: Iterable[str]) -> list[str]:
         """Ask the latch about some agents; those killed since the last look. Their cancels leave before all else."""
         new = []
-        for agent in agents if self._latch is not None else ():
-            why = self._latch.killed(agent) if self._latch is not None else None
+        for agent in agents:
+            why = self._latch.killed(agent)
             if why is not None and self._claim(agent, why):
                 self._fall(agent, why)
                 new.append(agent)
@@ -81,6 +84,12 @@ class Stopper:
                 self.open.add(agent)
         return fresh
 
+    def begin(self, killed: Iterable[str]) -> None:
+        """Of those whom a journal left killed, some were re-armed while no session ran."""
+        for agent in killed:
+            if self._latch.killed(agent) is None:
+                self._rearmed(agent)
+
     def _fall(self, agent: str, why: str) -> None:
         now = self._gateway.venue.now_ns
         body = {"event": "latched", "scope": agent, "by": self._by(), "reason": why, "open": self._lots(agent)}
@@ -89,15 +98,16 @@ class Stopper:
         self._gateway.withdraw([self._mass(agent)], before=[Entry(kinds.KILL, now, agent=agent, body=body)])
 
     def _rearmed(self, agent: str) -> None:
-        history = getattr(self._latch.state(), "history", ()) if self._latch else ()
+        history = self._latch.state().history
         last: dict[str, Any] = history[-1] if history else {}
         body = {"scope": agent, "by": last.get("by", ""), "reason": last.get("reason", "")}
         self._gateway.write([Entry(kinds.REARM, self._gateway.venue.now_ns, agent=agent, body=body)])
+        self._gateway.limits.resume(agent)
         self.killed.pop(agent, None)
         self.open.discard(agent)
 
     def _by(self) -> str:
-        history = getattr(self._latch.state(), "history", ()) if self._latch else ()
+        history = self._latch.state().history
         return str(history[-1].get("by", "")) if history else ""
 
     def _mass(self, agent: str) -> MassCancel:

@@ -4,20 +4,16 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tercel.cli.desks import find_desk
 from tercel.cli.machine import person
 from tercel.cli.trade import (
-    Amend,
     DeskTca,
     ListOrders,
     ListPositions,
-    Pause,
-    PromoteChallenger,
     Reconcile,
     ReplayDecision,
-    Submit,
 )
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
@@ -71,11 +67,11 @@ def orders(request: ListOrders) -> None:
     ]
     shown = without_idle(shown, ("reason", "refused", *named.values()))
     ended = "; nobody runs this desk, these are the last states in its journal" if running is False else ""
-    _table(f"parents of {folder}{ended}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
+    print_rows(f"parents of {folder}{ended}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
     result_console().print()
     shown = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
     last = " when the desk ended" if running is False and not request.every else ""
-    _table("orders" if request.every else f"open orders{last}", shown, ("parent", "agent", "instrument"))
+    print_rows("orders" if request.every else f"open orders{last}", shown, ("parent", "agent", "instrument"))
 
 
 def _short(strategy: str) -> str:
@@ -111,7 +107,7 @@ def positions(request: ListPositions) -> None:
         return
     columns = ("agent", "instrument", "lots", "average", "mark", "realised", "unrealised")
     shown = [{key.removesuffix("_ticks"): value for key, value in row.items()} for row in rows]
-    _table(f"positions of {folder}", [{key: row[key] for key in columns} for row in shown], ("average", "mark"))
+    print_rows(f"positions of {folder}", [{key: row[key] for key in columns} for row in shown], ("average", "mark"))
     result_console().print("average and mark in ticks, realised and unrealised in ticks x lots", style="dim")
     times = [row["mark_ns"] for row in rows if row["mark_ns"] is not None]
     if times:
@@ -157,7 +153,7 @@ def replay(request: ReplayDecision) -> None:
     for sentence in shown["sentences"]:
         out.print(sentence)
     for name, values in shown["tables"].items():
-        _table(name, [{"what": key, "value": value} for key, value in values.items()], wraps=("value",), digits=2)
+        print_rows(name, [{"what": key, "value": value} for key, value in values.items()], wraps=("value",), digits=2)
 
 
 def tca(request: DeskTca) -> None:
@@ -183,12 +179,12 @@ def tca(request: DeskTca) -> None:
 def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
     """Agents and all of them first, then the first parents, then what they came to in words."""
     title = f"costs of {folder}, means by what was filled, bps; a cost is positive"
-    _table(title, _agents(summed), ("vwap", "rested", "forced"))
+    print_rows(title, _agents(summed), ("vwap", "rested", "forced"))
     result_console().print()
     more = f", the first {SHOWN} of {len(rows):,}" if len(rows) > SHOWN else ""
     parents = without_idle([_tca_row(row) for row in rows[:SHOWN]], ("unfilled", "refused", LIMIT))
     leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", LIMIT, "unfilled", "side")
-    _table(f"parents{more}; a mark-out is positive in the order's favour", parents, leaves)
+    print_rows(f"parents{more}; a mark-out is positive in the order's favour", parents, leaves)
     result_console().print()
     note = "95 % of Student's t over parents as if independent: those of one time share a market."
     for sentence in (*sentences(rows), note):
@@ -272,7 +268,31 @@ def limit_of(typed: str | None) -> dict[str, float | str]:
     return {"limit_price": price}
 
 
-def ask(request: Submit | Pause | Amend | PromoteChallenger, command: str, body: Mapping[str, Any]) -> None:
+class Posted(Protocol):
+    """The options of every command that is posted."""
+
+    @property
+    def desk(self) -> Path | None:
+        """The desk's folder."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        ...
+
+    @property
+    def wait(self) -> float:
+        """Seconds to wait for an answer."""
+        ...
+
+    @property
+    def as_json(self) -> bool:
+        """Answer in JSON."""
+        ...
+
+
+def ask(request: Posted, command: str, body: Mapping[str, Any]) -> None:
     """Post a command to a running desk (submit, pause, resume, cancel, amend, promote) and wait for its answer.
 
     Ends with 1 when no answer came in `request.wait` seconds; with 0 seconds nothing is waited for, and the session to
@@ -316,7 +336,11 @@ def ask(request: Submit | Pause | Amend | PromoteChallenger, command: str, body:
 
 
 def _accepted(answer: Entry | None) -> str:
-    """The order that was accepted, for the end of a sentence; nothing for another answer."""
+    """The order that was accepted, or a request's number, for the end of a sentence; nothing for another answer."""
+    if answer is not None and answer.kind == kinds.LIMITS:
+        return (
+            f", request {answer.body['request']}" if answer.body["event"] == "requested" else f", {answer.body['hash']}"
+        )
     if answer is None or answer.body.get("event") != "accepted":
         return ""
     body = answer.body
@@ -341,8 +365,8 @@ def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s
 
 
 def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
-    """What the desk did of a person's command: a parent's event, a promotion, or the alert of a refusal."""
-    rows = reader.read(after, (kinds.PARENT, kinds.PROMOTED, kinds.ALERT))
+    """What the desk did of a person's command: a parent's event, a promotion, limits, or the alert of a refusal."""
+    rows = reader.read(after, (kinds.PARENT, kinds.PROMOTED, kinds.LIMITS, kinds.ALERT))
     return next((entry for _, entry in rows if entry.body.get("operator") == number), None)
 
 
@@ -393,10 +417,10 @@ def _child(order: ChildOrder) -> dict[str, Any]:
 def _print_agreement(folder: Path, result: Mapping[str, Any]) -> None:
     keys = ("order", "ours", "venue", "filled_before", "filled", "action")
     rows = [{key.replace("_", " "): row[key] for key in keys} for row in result["orders"]]
-    _table(f"reconciled orders of {folder}", rows, ("filled before", "filled"), wraps=("action",))
-    _table("orders of unknown fate", result["unknown"], ("agent", "instrument"))
+    print_rows(f"reconciled orders of {folder}", rows, ("filled before", "filled"), wraps=("action",))
+    print_rows("orders of unknown fate", result["unknown"], ("agent", "instrument"))
     if result["open"]:
-        _table("orders that the ledger holds for open", result["open"], ("agent", "instrument"))
+        print_rows("orders that the ledger holds for open", result["open"], ("agent", "instrument"))
     console = result_console()
     counts = f"{result['checked']} checked, {result['differ']} differ, {len(result['unknown'])} unknown"
     console.print(f"{counts}, {len(result['open'])} open")
@@ -409,7 +433,7 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
     from dataclasses import asdict
 
-    from tercel.limits import LimitGate, default_file, read
+    from tercel.limits import LimitGate, default_file, from_json, read
     from tercel.trading.desk.build import strategy_of
     from tercel.trading.desk.wall import venue_at
     from tercel.trading.journal.store import SqlJournal
@@ -417,12 +441,14 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
     from tercel.trading.session import Session, SessionTerms
     from tercel.venues.address import mark_of
 
-    agents = sorted({parent.order.agent for parent in _ledger(folder).parents})
+    ledger = _ledger(folder)
+    agents, in_force = sorted({parent.order.agent for parent in ledger.parents}), ledger.limits.in_force
     journal = SqlJournal(folder, f"{person()} (tercel trade reconcile)")
     latch = KillLatch(folder / LATCH)
     with closing(journal), ExitStack() as opened:
         link = venue_at(where, agents, folder, None, latch.path, opened)
-        gate = LimitGate(read(default_file()), link.listings(), agents, latch.killed)
+        limits = read(default_file()) if in_force is None else from_json(in_force)
+        gate = LimitGate(limits, link.listings(), agents, latch.killed)
         terms = SessionTerms(mark=mark_of(where))
         session = Session(link, journal, gate, lambda name, _: strategy_of(name, None), terms, latch=latch)
         lines = [asdict(line) for line in session.recovered]
@@ -431,7 +457,7 @@ def _reconcile_now(folder: Path, where: str) -> dict[str, Any]:
     return result
 
 
-def _table(
+def print_rows(
     title: str,
     rows: Iterable[Mapping[str, Any]],
     leaves: Sequence[str] = (),

@@ -24,7 +24,7 @@ const clock = (ns) => { const s = Math.floor(ns / 1e9); return `${two(Math.floor
 const span = (s) => none(s) ? "" : s >= 60 ? `${Math.floor(s / 60)} min ${two(Math.floor(s % 60))} s` : `${Math.floor(s)} s`;
 const styles = (v) => none(v) ? "–" : typeof v === "number" ? ["join", "improve", "take"].filter((_, i) => v & (1 << i)).join(", ") || "none" : String(v).toLowerCase();
 const TONES = { working: "good", paused: "warn", cancelling: "warn", refused: "bad", expired: "bad" };
-const LIMITS = { gross_value: "gross value", daily_loss: "loss of the day", messages: "message rate", long_lots: "long lots", short_lots: "short lots" };
+const LIMITS = { gross_value: "gross value", daily_loss: "loss of the day", drawdown: "drawdown of the day", executions: "executions", reference_age_ms: "age of the mark", messages: "message rate", long_lots: "long lots", short_lots: "short lots" };
 
 const short = (strategy) => { const e = el("span", strategy.replace("packaged:", "").replace("+alpha", "").replace("+posture", "")); e.title = strategy; return e; };
 
@@ -276,7 +276,7 @@ function drawPostures(s) {
 function drawLimits(s) {
   $("limits-age").textContent = s.heartbeat.ns ? `at ${clock(s.heartbeat.ns)}, used most first` : "";
   table("limits", ["<scope", "<limit", "used", "of", "<"], s.limits.map((l) => ({ cells: [l.scope === "desk" ? "desk" : l.name, LIMITS[l.limit] || l.limit, count(l.used), count(l.of),
-    [bar(l.share, null, `${pct(l.share)} used`, l.share >= 0.9 ? "full" : l.share >= 0.7 ? "late" : ""), ` ${pct(l.share)}`]] })), "No heartbeat yet.");
+    [bar(l.share, null, `${pct(l.share)} used`, l.share >= 1 ? "full" : l.used >= (l.warned_at ?? 0.8 * l.of) && l.used ? "late" : ""), ` ${pct(l.share)}`]] })), "No heartbeat yet.");
   const denied = Object.entries(s.denials).map(([code, n]) => `${code} ${count(n)}`).join(", ");
   $("denials").textContent = denied ? `Denied: ${denied}` : "Nothing was denied.";
 }

@@ -95,12 +95,14 @@ def message_of(body: Mapping[str, Any]) -> OrderMessage:
     return message
 
 
-def entry_out(command: Command, parent: str = "") -> Entry:
-    """The entry of a command that may leave."""
+def entry_out(command: Command, parent: str = "", limits: str = "") -> Entry:
+    """The entry of a command that may leave; `limits` is the hash of those that an order passed."""
     instrument = getattr(command, "instrument", "")
     parent = parent or getattr(command, "parent", "")
     account = command.account
-    return Entry(kinds.ORDER_OUT, command.sent_ns, instrument, account, parent, command.cl_ord_id, to_json(command))
+    passed = {"limits": limits} if limits and isinstance(command, NewOrder | ReplaceOrder) else {}
+    body = to_json(command) | passed
+    return Entry(kinds.ORDER_OUT, command.sent_ns, instrument, account, parent, command.cl_ord_id, body)
 
 
 def entry_denied(command: Command, code: str, text: str, parent: str = "") -> Entry:

@@ -19,7 +19,12 @@ DECISION: Final = "decision"
 """A strategy decided: {"n", "obs_hash", "alpha", "posture", "intent", "commands": [cl_ord_id], "arrays"}.
 The blob holds x, m, obs and the market rows since the parent's last decision (`trading.journal.blobs`)."""
 ORDER_OUT: Final = "order_out"
-"""A command that may leave: {"what": "new" | "cancel" | "replace" | "status" | "mass_cancel", fields of it}."""
+"""A command that may leave: {"what": "new" | "cancel" | "replace" | "status" | "mass_cancel", fields of it}; what
+may be filled also has {"limits": hash of the limits that it passed}."""
+LIMITS: Final = "limits"
+"""Limits: {"event": "in_force" | "tightened" | "loosened", "hash", "limits": all that are in force from here on
+(`limits.limits_json`)}, and, where a person changed them, {"changes": {path: value}, "by", "reason"}; loosened also
+{"asked_by", "request"}. Or {"event": "requested", "request": number, "changes", "looser": [path], "by", "reason"}."""
 DENIED: Final = "denied"
 """A command that limits or the session denied: {"command": as order_out, "code", "text"}."""
 REPORT_IN: Final = "report_in"
@@ -64,7 +69,7 @@ PROMOTED: Final = "promoted"
 
 KINDS: Final = frozenset(
     {SESSION, PARENT, DECISION, ORDER_OUT, DENIED, REPORT_IN, MARKET, ALPHA, POSTURE, FEEDBACK, TCA, SHARE, DRIFT}
-    | {SEAT, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED}
+    | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED}
 )
 
 SEND_FAILED: Final = "send_failed"

@@ -1,0 +1,92 @@
+"""Bodies of `tercel trade limits ...`."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+from tercel.cli.commands.trade_look import ask, print_rows
+from tercel.cli.desks import find_desk
+from tercel.cli.trade_limits import ApproveLimits, RequestLimits, ShowLimits, TightenLimits
+from tercel.console.state import highest
+from tercel.core.errors import ConfigError
+from tercel.report.terminal import print_json, result_console
+from tercel.trading.journal import kinds
+from tercel.trading.journal.reader import JournalReader
+from tercel.trading.limit_record import EXPIRES_NS, LimitRecord, wrong
+
+SHOWN = 16
+"""Limits that a terminal shows: those used most."""
+
+
+def show(request: ShowLimits) -> int:
+    """Limits in force, used and asked for; ends with 1 where an order left without the limits then in force."""
+    folder = find_desk(request.desk)
+    with closing(JournalReader(folder)) as reader:
+        record, used, ns = LimitRecord(), {}, 0
+        for _, entry in reader.read(0, (kinds.LIMITS, kinds.HEARTBEAT)):
+            ns = entry.ns
+            if entry.kind == kinds.LIMITS:
+                record.apply(entry)
+            else:
+                used = entry.body["limits"]
+        orders, found = wrong(reader)
+    waiting: list[dict[str, Any]] = [
+        {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
+        for number, one in record.requests.items()
+        if one.open(ns)
+    ]
+    rows = highest(used)
+    if request.as_json:
+        shown = {"hash": record.hash, "limits": record.in_force, "used": rows, "requests": waiting}
+        print_json({"desk": str(folder), **shown, "orders": orders, "wrong": found})
+    else:
+        print_rows(f"limits of {folder}, {record.hash}", [_row(row) for row in rows[:SHOWN]])
+        texts = [
+            one | {"changes": ", ".join(f"{path}={value}" for path, value in one["changes"].items())} for one in waiting
+        ]
+        print_rows(f"asked for, to be approved within {EXPIRES_NS // 10**9} s", texts)
+        result_console().print(
+            f"{orders:,} orders carry the limits that they passed; wrong: {'; '.join(found) or 'none'}"
+        )
+    return 1 if found else 0
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    name = "" if row["scope"] == "desk" else row["name"]
+    shown = {key: row[key] for key in ("limit", "used", "of", "warned_at")}
+    return {"scope": row["scope"], "name": name, **shown, "share": f"{100 * row['share']:.0f}%"}
+
+
+def tighten(request: TightenLimits) -> None:
+    """Post a command that tightens."""
+    ask(request, "limits", {"act": "tighten", "changes": changes_of(request.changes)})
+
+
+def request(request: RequestLimits) -> None:
+    """Post a request for other limits."""
+    ask(request, "limits", {"act": "request", "changes": changes_of(request.changes)})
+
+
+def approve(request: ApproveLimits) -> None:
+    """Post an approval."""
+    ask(request, "limits", {"act": "approve", "request": request.number})
+
+
+def changes_of(typed: Sequence[str]) -> dict[str, str]:
+    """Changes as a command's body has them.
+
+    Raises
+    ------
+    ConfigError
+        For what has no path, no value, or a path twice.
+
+    >>> changes_of(["desk.messages=5"])
+    {'desk.messages': '5'}
+    """
+    changes: dict[str, str] = {}
+    for each in typed:
+        path, equal, value = each.partition("=")
+        if not (path and equal and value) or path in changes:
+            raise ConfigError("a change as PATH=VALUE, each path once", repr(each), "write desk.messages=1000")
+        changes[path] = value
+    return changes

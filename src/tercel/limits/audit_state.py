@@ -1,0 +1,90 @@
+"""What the auditor remembers, as plain as can be: orders under all their names, fills, lots, marks."""
+
+from dataclasses import dataclass, field
+
+from tercel.core.orders import ExecType, Report
+
+
+@dataclass(slots=True, eq=False)
+class AuditedChild:
+    """An order as the auditor knows it: what it was asked to be, under each of its names."""
+
+    agent: str
+    instrument: str
+    parent: str
+    side: int
+    lots: int
+    price: int | None
+    requested: dict[str, tuple[int, int, int | None]] = field(default_factory=dict)
+    replaces: int = 0
+    taken: int = 0
+    cum: int = 0
+    reported: int = 0
+    accepted: bool = False
+    dead: bool = False
+    filled: bool = False
+    changed_ns: int = -(2**62)
+    recounted_ns: int = -(2**62)
+
+    @property
+    def most(self) -> int:
+        """Lots that it may come to."""
+        return max([self.lots, *(lots for _, lots, _ in self.requested.values())])
+
+    @property
+    def open(self) -> int:
+        """Lots that it may still fill."""
+        return max(0, max(0 if self.dead else self.most, self.reported) - self.cum)
+
+    @property
+    def prices(self) -> list[int | None]:
+        """Prices at which it may rest."""
+        return [] if self.dead else [self.price, *(price for _, _, price in self.requested.values())]
+
+
+@dataclass(slots=True, eq=False)
+class AuditedTrade:
+    """A fill of an order, and the latest word that took it back or corrected it."""
+
+    child: AuditedChild
+    lots: int
+    price: int
+    last: Report | None = None
+
+    def change(self, report: Report) -> None:
+        """Take a bust or a correction: the first bust stands, of corrections the latest."""
+        busted = report.exec_type is ExecType.BUSTED
+        if self.last is None or (self.lots and (busted or report.ns >= self.last.ns)):
+            self.last, self.lots = report, 0 if busted else report.last_lots
+            self.price = self.price if busted else report.last_price
+
+
+@dataclass(slots=True)
+class Exposure:
+    """Lots of one agent in one instrument."""
+
+    position: int = 0
+    buys: int = 0
+    sells: int = 0
+
+    @property
+    def worst(self) -> int:
+        """The larger of both worst cases."""
+        return max(self.position + self.buys, self.sells - self.position)
+
+
+@dataclass(slots=True)
+class Mark:
+    """The last touch of an instrument; `mid2` the last one that was a mid."""
+
+    bid: int | None = None
+    ask: int | None = None
+    ns: int | None = None
+    mid2: int = 0
+    sane_ns: int = -(2**62)
+
+    def sane(self, now_ns: int, age_ns: int) -> bool:
+        """It is a reference at a time."""
+        if self.ns is None or self.bid is None or self.ask is None or not 0 < self.bid < self.ask:
+            return False
+        return abs(now_ns - self.ns) <= age_ns

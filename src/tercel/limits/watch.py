@@ -1,0 +1,245 @@
+"""What the gate notices by itself: limits nearly used, and those that stop somebody because they were passed.
+
+A *warning* is said once, when so much of a limit is used as its section's `warn` says, and *cleared* once less than
+nine tenths of that are. A *breach* stops agents: the day's loss or drawdown past its limit (an agent's: the agent; an
+instrument's: whoever holds or works it; the desk's: all), a position whose mark has grown old (who holds it), and too
+many executions (the agent). It comes once too; another comes after the warning was cleared, on another day, under
+other limits.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from tercel.limits.file import DAY_NS, MONEY, MS, WHOLE, Hours
+from tercel.limits.state import NEVER_NS, AgentState, InstrumentState, Scope
+
+if TYPE_CHECKING:
+    from tercel.limits.gate import LimitGate
+
+CLEARED: Final = 9, 10
+"""Part of the warning level under which a warning is over."""
+EVERYBODY: Final = "*"
+"""Stands for every agent among those whom a breach stops."""
+
+
+class Crossing(NamedTuple):
+    """A limit, or its warning level, was passed, or is not any more.
+
+    Parameters
+    ----------
+    event : {"warning", "cleared", "breach"}
+    room, name : str
+        Whose limit: "desk", "agents" or "instruments", and which of them.
+    limit : str
+        As :meth:`LimitGate.usage` calls it.
+    used, of : float
+        In the units of the file.
+    agents : tuple of str
+        Whom a breach stops; `EVERYBODY` stands for all.
+    """
+
+    event: str
+    room: str
+    name: str
+    limit: str
+    used: float
+    of: float
+    agents: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """For people.
+
+        >>> Crossing("breach", "agents", "twap", "daily_loss", 12.5, 10.0, ("twap",)).text
+        'daily_loss of agent twap: 12.50 of 10.00'
+        """
+        who = "the desk" if self.room == "desk" else f"{self.room[:-1]} {self.name}"
+        used, of = (f"{value:.2f}" if isinstance(value, float) else str(value) for value in (self.used, self.of))
+        return f"{self.limit} of {who}: {used} of {of}"
+
+
+class Gauge(NamedTuple):
+    """How much of a limit is used: `used` of `most`, shown in units of `unit`; `times`: counted in a window instead."""
+
+    limit: str
+    used: int
+    most: int
+    unit: int = 1
+    times: deque[int] | None = None
+    since_ns: int = 0
+
+    def level(self, warn: int) -> int:
+        """So much used is a warning."""
+        return max(1, -(self.most * warn // -WHOLE))
+
+    def reached(self, level: int) -> bool:
+        """So much of it is used, or more."""
+        if self.times is None:
+            return self.used >= level
+        return len(self.times) >= level and self.times[-level] > self.since_ns
+
+    @property
+    def now(self) -> int:
+        """How much is used."""
+        return self.used if self.times is None else sum(ns > self.since_ns for ns in self.times)
+
+    def shown(self, value: int) -> float:
+        """A value in the units of the file."""
+        return value if self.unit == 1 else value / self.unit
+
+
+def gauges(gate: "LimitGate", room: str, scope: Scope, now_ns: int) -> Iterator[Gauge]:
+    """Everything of a scope that is used up little by little."""
+    yield Gauge("gross_value", scope.gross, scope.gross_value, MONEY)
+    yield Gauge("daily_loss", max(0, scope.lost), scope.daily_loss, MONEY)
+    yield Gauge("drawdown", max(0, scope.drawn), scope.drawdown, MONEY)
+    yield Gauge("messages", 0, scope.messages, times=scope.times, since_ns=now_ns - scope.window_ns)
+    if isinstance(scope, InstrumentState):
+        yield Gauge("long_lots", max(0, scope.position + scope.buys), scope.long_lots)
+        yield Gauge("short_lots", max(0, scope.sells - scope.position), scope.short_lots)
+        yield Gauge("reference_age_ms", _age_ns(gate, scope, now_ns), scope.limits.reference_age_ns, MS)
+    elif isinstance(scope, AgentState):
+        held = gate.holdings_of[scope.name]
+        yield Gauge("long_lots", max([0, *(h.position + h.buys for h in held)]), scope.limits.long_lots)
+        yield Gauge("short_lots", max([0, *(h.sells - h.position for h in held)]), scope.limits.short_lots)
+        if scope.limits.executions:
+            times = max((side for h in held for side in (h.bought, h.sold)), key=len, default=deque())
+            since = now_ns - scope.limits.executions_ns
+            yield Gauge("executions", 0, scope.limits.executions, times=times, since_ns=since)
+
+
+def _age_ns(gate: "LimitGate", at: InstrumentState, now_ns: int) -> int:
+    """Age of the mark of a position while the instrument may be traded; 0 without a position.
+
+    It counts from the first time that somebody watched, at the earliest, and from the opening.
+    """
+    opened_ns = opened(at.limits.hours, now_ns)
+    if at.name not in gate.held or opened_ns is None:
+        return 0
+    return max(0, now_ns - max(at.sane_ns, gate.watched_ns, opened_ns))
+
+
+def opened(hours: Hours, now_ns: int) -> int | None:
+    """When the hours began that a time lies in; None outside.
+
+    >>> opened((100, 200), 5 * DAY_NS + 130) == 5 * DAY_NS + 100, opened((100, 200), 200), opened(None, 5) == NEVER_NS
+    (True, None, True)
+    """
+    if hours is None:
+        return NEVER_NS
+    after_ns = (now_ns - hours[0]) % DAY_NS
+    return now_ns - after_ns if after_ns < (hours[1] - hours[0]) % DAY_NS else None
+
+
+def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
+    """What was passed since this was last asked, and what is not any more; those whom a breach stops are stopped."""
+    if gate.watched_ns == NEVER_NS:
+        gate.watched_ns = now_ns
+    found: list[Crossing] = []
+    for room, scope in rooms(gate):
+        if warnings or _suspect(gate, scope, now_ns):
+            for gauge in gauges(gate, room, scope, now_ns):
+                found += _warned(room, scope, gauge)
+                found += _broken(room, scope, gauge)
+    for crossing in found:
+        if crossing.event == "breach":
+            _stop(gate, crossing)
+    return found
+
+
+def _suspect(gate: "LimitGate", scope: Scope, now_ns: int) -> bool:
+    """It may have a breach, or one that is over: its warnings are not looked at otherwise."""
+    if scope.broken:
+        return True
+    if isinstance(scope, InstrumentState) and scope.name in gate.held and now_ns > scope.good_until_ns:
+        return True
+    return scope.equity < scope.floor or (isinstance(scope, AgentState) and scope.repeated != "")
+
+
+def _stop(gate: "LimitGate", breach: Crossing) -> None:
+    for agent in gate.agents.values():
+        if (agent.name in breach.agents or EVERYBODY in breach.agents) and not agent.stopped:
+            agent.stopped = breach.text
+
+
+def rooms(gate: "LimitGate") -> Iterator[tuple[str, Scope]]:
+    """Every scope with the name of its section."""
+    yield "desk", gate.desk
+    for agent in gate.agents.values():
+        yield "agents", agent
+    for instrument in gate.instruments.values():
+        yield "instruments", instrument
+
+
+def _warned(room: str, scope: Scope, gauge: Gauge) -> list[Crossing]:
+    level, limit = gauge.level(scope.warn), gauge.limit
+    if limit in scope.warned:
+        part, whole = CLEARED
+        if gauge.reached(-(level * part // -whole)):
+            return []
+        scope.warned.discard(limit)
+        scope.broken.discard(limit)
+        return [_crossing("cleared", room, scope, gauge)]
+    if not gauge.reached(level):
+        return []
+    scope.warned.add(limit)
+    return [_crossing("warning", room, scope, gauge)]
+
+
+def _crossing(event: str, room: str, scope: Scope, gauge: Gauge, agents: tuple[str, ...] = ()) -> Crossing:
+    return Crossing(event, room, scope.name, gauge.limit, gauge.shown(gauge.now), gauge.shown(gauge.most), agents)
+
+
+def _broken(room: str, scope: Scope, gauge: Gauge) -> list[Crossing]:
+    """A limit is passed and was not before; executions are counted as they come."""
+    limit = gauge.limit
+    if limit in ("daily_loss", "drawdown", "reference_age_ms"):
+        passed = gauge.used > gauge.most
+    else:
+        passed = limit == "executions" and isinstance(scope, AgentState) and scope.repeated != ""
+    if not passed or limit in scope.broken:
+        return []
+    scope.broken.add(limit)
+    return [_crossing("breach", room, scope, gauge, _stopped(scope, limit))]
+
+
+def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
+    """Whom a breach stops."""
+    if isinstance(scope, InstrumentState):
+        old = limit == "reference_age_ms"
+        return tuple(sorted({h.agent.name for h in scope.exposed if h.position or not old}))
+    return (scope.name,) if isinstance(scope, AgentState) else (EVERYBODY,)
+
+
+def usage(gate: "LimitGate") -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
+    """See :meth:`LimitGate.usage`."""
+    found: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {"desk": {}, "instruments": {}, "agents": {}}
+    for room, scope in rooms(gate):
+        found[room][scope.name] = {
+            gauge.limit: (
+                gauge.shown(gauge.now),
+                gauge.shown(gauge.most),
+                gauge.shown(gauge.level(scope.warn)),
+            )
+            for gauge in gauges(gate, room, scope, gate.sent_ns)
+        }
+    return found
+
+
+def day(gate: "LimitGate") -> dict[str, Any]:
+    """See :meth:`LimitGate.day`."""
+    scopes = [[room, scope.name, scope.opening, scope.high] for room, scope in rooms(gate)]
+    return {"ends_ns": gate.day_ends_ns, "scopes": scopes}
+
+
+def restore_day(gate: "LimitGate", day: Mapping[str, Any]) -> None:
+    """See :meth:`LimitGate.restore_day`."""
+    if day["ends_ns"] < gate.day_ends_ns:
+        return
+    gate.day_ends_ns = day["ends_ns"]
+    known = {(room, scope.name): scope for room, scope in rooms(gate)}
+    for room, name, opening, high in day["scopes"]:
+        if (scope := known.get((room, name))) is not None:
+            scope.opening, scope.high = opening, high
+            scope.sink()
