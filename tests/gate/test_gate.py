@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,15 +18,16 @@ from tests.gate.wall import (
     heard_until,
     section,
     session_at,
+    turning,
 )
 from tests.trading.desk_of_two import WIDE, S, asked, by_name
-from tests.waiting import until
+from tests.waiting import DEADLINE_S, until
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import CancelReject, LinkStatus, NewOrder, OrdStatus, Report, Tif
+from tercel.core.ports import Entry
 from tercel.gate.config import GateConfig, read_config
 from tercel.gate.opening import opened
-from tercel.gate.server import Gate
 from tercel.limits import LimitGate, parse
 from tercel.testing.venue import Trader, VenueConformance
 from tercel.trading.desk.wall import gate_text
@@ -301,44 +302,36 @@ def test_a_second_gate_is_refused_and_a_dead_ones_socket_is_taken(tmp_path: Path
 
 
 # -- when the gate itself stands still --------------------------------------------------------------------------------
-def turned(gate: Gate) -> None:
-    with pytest.raises(OSError, match="too late"):
-        gate.turn()
-
-
 def test_a_kill_cancels_while_the_journal_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two hundred orders, and a write that does not return: the other thread cancels every one."""
     with exchange_served(speed=1.0) as server:
         folder = tmp_path / "gate"
         with opened(section(server, folder), folder, "test") as gate:
-            venue = gate.gateway.venue
             gate.on_subscribe("X")
             until(lambda: (gate._pump(), gate._followers["X"].ready)[1], what="a book")
             bid, _ = gate._followers["X"].touch
             gate.gateway.limits.parent("p", "X", "ann", 1, 5_000)
             gate.gateway.submit([an_order(f"o{n}", 1, bid - 5, parent="p") for n in range(200)])
             until(lambda: (gate._pump(), gate.open == 200)[1], what="all orders")
-            hangs, goes_on = [False], [False]
+            hanging, goes_on = threading.Event(), threading.Event()
+            append = gate.gateway.journal.append
 
-            def hang(entries: object, **_: object) -> int:
-                hangs[0] = True
-                until(lambda: goes_on[0], what="the journal")
-                raise OSError("too late")
+            def hang(entries: Sequence[Entry], **how: bool) -> int:
+                hanging.set()
+                assert goes_on.wait(DEADLINE_S)
+                return append(entries, **how)
 
-            killed = KillLatch(folder / "kill.json")
             monkeypatch.setattr(gate.gateway.journal, "append", hang)
-            gate._panic.start()
-            killed.kill("runaway", by="ann", at_ns=1)
-            loop = threading.Thread(target=turned, args=(gate,), daemon=True)
-            loop.start()
-            until(lambda: len(gate._panic.sent) == 200, what="all cancels")
-            assert hangs[0]
-            goes_on[0] = True
-            loop.join()
-            monkeypatch.undo()
-            until(lambda: (gate._pump(), not gate.open)[1], what="nothing open")
-            assert venue.now_ns
-            gate._panic.stop()
+            with turning(gate.run):
+                gate._beat_ns = 0  # a heartbeat is due, and hangs
+                assert hanging.wait(DEADLINE_S)
+                KillLatch(folder / "kill.json").kill("runaway", by="ann", at_ns=1)
+                until(lambda: not server._exchange._orders.open_of("ann"), what="no order at the venue")
+                assert gate.open == 200  # nobody here has heard of it yet
+                goes_on.set()
+                until(lambda: not gate.open, what="nothing open")
+            kills = [e.body["event"] for _, e in JournalReader(folder).read(kinds=["kill"])]
+            assert sorted(kills) == ["confirmed", "confirmed", "latched", "latched"]
 
 
 # -- files ------------------------------------------------------------------------------------------------------------

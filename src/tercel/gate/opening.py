@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,6 @@ from tercel.core.errors import VenueError
 from tercel.core.ports import Entry
 from tercel.gate.config import LONGEST_PATH, GateConfig
 from tercel.gate.server import Gate
-from tercel.gate.venue import SharedVenue
 from tercel.limits import LimitGate, default_file, read
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
@@ -54,12 +54,13 @@ def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "")
         closing.callback(journal.close)
         latch = KillLatch(beside / section.latch if section.latch else folder / LATCH)
         check_latch(journal, latch.path)
-        venue = SharedVenue(connect(section.venue, section.accounts, folder / "fix"))
+        venue = connect(section.venue, section.accounts, folder / "fix")
         closing.callback(venue.close)
         limits_file = beside / section.limits if section.limits else default_file()
         limits = LimitGate(read(limits_file), venue.listings(), section.accounts, latch.killed)
-        gateway = OrderGateway(venue, journal, limits, refold(journal, limits))
-        name = _names(gateway, mark_of(section.venue))
+        ledger = refold(journal, limits)
+        name = _names(ledger.next_session, mark_of(section.venue))
+        gateway = OrderGateway(venue, journal, limits, ledger, name)
         _begin(gateway, name, holder, section.accounts)
         listen = _free(beside / section.listen)
         gate = Gate(
@@ -76,15 +77,9 @@ def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "")
         yield gate
 
 
-def _names(gateway: OrderGateway, mark: str) -> Callable[[], str]:
-    stem, count = f"~g{mark}{gateway.ledger.next_session}", 0
-
-    def name() -> str:
-        nonlocal count
-        count += 1
-        return f"{stem}.{count}"
-
-    return name
+def _names(session: int, mark: str) -> Callable[[], str]:
+    numbers = count(1)
+    return lambda: f"~g{mark}{session}.{next(numbers)}"
 
 
 def _begin(gateway: OrderGateway, name: Callable[[], str], holder: str, accounts: tuple[str, ...]) -> None:

@@ -4,11 +4,10 @@
     session <--frames-- journal, limits <-- venue
 
 One thread turns; no call in it waits for a session. What leaves is durable before it leaves. A session that is silent
-or gone has its orders cancelled; a second thread (:class:`~tercel.gate.venue.Panic`) cancels what was killed when the
-first stands still.
+or gone has its orders cancelled. A second thread looks at the kill latch too: its cancels wait for the wire alone, so
+that they leave while the first thread waits for a disk.
 """
 
-import logging
 import selectors
 import time
 from collections.abc import Callable, Sequence
@@ -31,21 +30,20 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.ports import Entry
+from tercel.core.turns import Turns
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.gate.venue import Panic, SharedVenue
 from tercel.gate.withdrawal import Withdrawal
 from tercel.trading.follower import Follower
 from tercel.trading.gateway import Denied, OrderGateway, Refusal
 from tercel.trading.journal import kinds
-from tercel.trading.journal.codec import entry_out, message_of
+from tercel.trading.journal.codec import message_of
 from tercel.trading.kill import KillLatch
+from tercel.trading.limiting import LimitKeeper
 from tercel.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.trading.recovery import resend
 from tercel.trading.stopping import AGAIN_NS, Stopper, questions
 from tercel.venues.wire import frames
 from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
-
-_log = logging.getLogger("tercel.gate")
 
 TURN_S: Final = 0.01
 """A turn waits so long at most: that late is a kill seen."""
@@ -60,7 +58,7 @@ class Gate(Hub):
     Parameters
     ----------
     gateway : OrderGateway
-        Over a :class:`SharedVenue`; folded and reconciled.
+        Folded and reconciled.
     latch : KillLatch
         The one that the gateway's limits ask.
     name : callable
@@ -89,17 +87,19 @@ class Gate(Hub):
         silence_s: float,
         heartbeat_s: float,
     ) -> None:
-        venue = gateway.venue
-        assert isinstance(venue, SharedVenue)
-        super().__init__(venue, f"unix:{listen}", 0, stepped=bool(getattr(venue, "stepped", False)))
-        self.gateway, self._shared, self._name, self._accounts = gateway, venue, name, tuple(accounts)
+        stepped = bool(getattr(gateway.venue, "stepped", False))
+        super().__init__(gateway.venue, f"unix:{listen}", 0, stepped=stepped)
+        self.gateway, self._name, self._accounts = gateway, name, tuple(accounts)
         self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
         self._stopper, self._withdrawal = Stopper(gateway, latch, name), Withdrawal(gateway, name)
         self._followers: dict[str, Follower] = {}
-        self._beats, self._count, self._beat_ns, self._asked_ns, self._fd = 0, 0, 0, 0, -1
+        self._count, self._beat_ns, self._asked_ns, self._fd = 0, 0, 0, -1
         self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
         self._silent: dict[Client, tuple[int, float]] = {}
-        self._panic = Panic(venue, gateway.ledger.orders, accounts, KillLatch(latch.path).killed, lambda: self._beats)
+        self.keeper = LimitKeeper(gateway, latch, self._look)
+        self.keeper.begin()
+        self._stopper.begin(list(gateway.ledger.killed))
+        self._watch = Turns("tercel-gate-watch", TURN_S, self._watched)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Turn until `stop()` is true.
@@ -109,23 +109,31 @@ class Gate(Hub):
         JournalError
             The journal cannot be written: what was open has been cancelled.
         """
-        self._panic.start()
+        self._watch.start()
         try:
             while not stop():
                 self.turn()
-        except JournalError as error:
-            self._give_up(error)
+        except JournalError:
+            self._give_up()
             raise
         finally:
-            self._panic.stop(1.0)
+            self._watch.stop(1.0)
+
+    def _look(self) -> None:
+        """Ask the latch; what killed accounts have open is cancelled at once."""
+        self._stopper.look(self._accounts)
+
+    def _watched(self) -> None:
+        with suppress(TercelError):  # the loop meets the same error, and tells it
+            self._look()
 
     def turn(self, timeout_s: float = TURN_S) -> None:
         """One turn: what sessions sent, what the venue reports, the latch, who is silent."""
-        self._beats += 1
         self._watch_venue()
         self.poll(timeout_s)
         self._pump()
-        self._stopper.look(self._accounts)
+        self._look()
+        self._take_inbox()
         self._cut_off()
         self._look_after()
 
@@ -163,7 +171,7 @@ class Gate(Hub):
 
     def _refusal(self, command: Command, denied: Denied) -> VenueEvent | None:
         """What a session is told of a command that did not pass."""
-        now, text = self._shared.now_ns, f"the gate: {denied.code}: {denied.text}"
+        now, text = self._venue.now_ns, f"the gate: {denied.code}: {denied.text}"
         if isinstance(command, NewOrder):
             self._count += 1
             return Report(
@@ -193,23 +201,24 @@ class Gate(Hub):
     def on_subscribe(self, instrument: str) -> None:
         """See :class:`Hub`."""
         if instrument not in self._followers:
-            listing = next((one for one in self._shared.listings() if one.instrument == instrument), None)
+            listing = next((one for one in self._venue.listings() if one.instrument == instrument), None)
             if listing is None:
                 raise VenueError("an instrument that the venue lists", repr(instrument), "choose another")
             self._followers[instrument] = self._follower(listing)
-        self._shared.subscribe(instrument)
+        with self.gateway.wire:
+            self._venue.subscribe(instrument)
 
     def _follower(self, listing: Listing) -> Follower:
         shape: dict[str, int] = {}
         for name in ("width", "feed_levels"):
             with suppress(VenueError, AttributeError):
-                shape[name] = getattr(self._shared, name)(listing.instrument)
+                shape[name] = getattr(self._venue, name)(listing.instrument)
         return Follower(listing, history=HISTORY, **shape)
 
     def on_step(self, client: Client, until_ns: int) -> None:
         """See :class:`Hub`."""
         if all(isinstance(event, MarketRows) for event in client.waiting):
-            self._take_events(self._shared.step(until_ns))
+            self._stepped_to(until_ns)
         self.hand_out(client)
 
     def on_executions(self, account: str, after: str) -> list[Report]:
@@ -239,7 +248,7 @@ class Gate(Hub):
         side, lots = whole(body, "side"), whole(body, "lots")
         if account not in client.accounts:
             raise VenueError("an account that this session holds", repr(account), "log in with it")
-        now, known = self._shared.now_ns, self.gateway.ledger.parents.get(id_)
+        now, known = self._venue.now_ns, self.gateway.ledger.parents.get(id_)
         if known is None:
             request = ParentRequest(id_, instrument, side, lots, LONGEST_NS, 1, "behind the gate", account)
             self.gateway.limits.parent(id_, instrument, account, side, lots)
@@ -271,8 +280,8 @@ class Gate(Hub):
         """Wait for the venue's socket with the others; come back to it when it is gone."""
         if self._stepped:
             return
-        up = bool(getattr(self._shared, "up", True))
-        fd = self._shared.fileno() if up else -1
+        up = bool(getattr(self._venue, "up", True))
+        fd: int = self._venue.fileno() if up else -1  # type: ignore[attr-defined]
         if fd != self._fd:
             if self._fd >= 0:
                 with suppress(KeyError, ValueError):
@@ -280,18 +289,28 @@ class Gate(Hub):
             if fd >= 0:
                 self._selector.register(fd, selectors.EVENT_READ, lambda _events: None)
             self._fd = fd
-        if not up and time.monotonic() - self._back_s > 1.0 and hasattr(self._shared, "reconnect"):
+        if not up and time.monotonic() - self._back_s > 1.0 and hasattr(self._venue, "reconnect"):
             self._back_s = time.monotonic()
             with suppress(VenueError):
-                self._shared.reconnect()
+                self._venue.reconnect()
 
     def _pump(self) -> None:
         """Take what the venue reports; a stepped one is stepped here when nobody else does it."""
         if not self._stepped:
             with suppress(VenueError):
-                self._take_events(self._shared.take())
+                self._take_events(self._reports())
         elif (self._withdrawal or self._stopper.open) and not any(client.accounts for client in self._clients):
-            self._take_events(self._shared.step(self._shared.now_ns + _STEP_NS))
+            self._stepped_to(self._venue.now_ns + _STEP_NS)
+
+    def _reports(self) -> list[VenueEvent]:
+        """What the venue has reported, without waiting."""
+        with self.gateway.wire:
+            return self._venue.step(self._venue.now_ns) if self._venue.poll() else []  # type: ignore[attr-defined]
+
+    def _stepped_to(self, until_ns: int) -> None:
+        with self.gateway.wire:
+            events = self._venue.step(until_ns)
+        self._take_events(events)
 
     def _take_events(self, events: Sequence[VenueEvent]) -> None:
         """Journal and count what the venue reports, then hand it to those whose it is."""
@@ -302,8 +321,8 @@ class Gate(Hub):
             elif isinstance(event, LinkStatus):
                 self._link(event)
         self.route(events, _mine)
-        told = self._shared.now_ns != self._told_ns and not self._stepped
-        self._told_ns = self._shared.now_ns
+        told = self._venue.now_ns != self._told_ns and not self._stepped
+        self._told_ns = self._venue.now_ns
         for client in self._clients if not self._stepped else ():
             if client.waiting or told:
                 self.hand_out(client)
@@ -318,7 +337,7 @@ class Gate(Hub):
             follower.on_market(event)
             bid, ask = follower.touch
         except TapeError:
-            self._shared.subscribe(event.instrument)
+            self._venue.subscribe(event.instrument)
         ns = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
         self.gateway.limits.mark(event.instrument, None if bid == NO_BID else bid, None if ask == NO_ASK else ask, ns)
 
@@ -329,12 +348,35 @@ class Gate(Hub):
             resend(self.gateway, self._accounts)
             self._asked_ns = 0
 
+    def _take_inbox(self) -> None:
+        """What people ask of limits; a desk's own commands are for the desk."""
+        with self.gateway.lock:
+            entries = self.gateway.journal.take_inbox(self._venue.now_ns)  # type: ignore[attr-defined]
+            for entry in entries:
+                self.gateway.ledger.last += 1
+                self.gateway.ledger.apply(entry)
+        for entry in entries:
+            self._obey(entry)
+
+    def _obey(self, entry: Entry) -> None:
+        number, command = int(entry.body["id"]), str(entry.body["command"])
+        try:
+            if command not in ("kill", "rearm", "limits"):
+                raise OrderError("kill, rearm or limits, at a gate", command, "ask the desk behind it")
+            if command == "limits":
+                self.keeper.obey(entry)
+            self.gateway.ledger.requested.pop(number, None)
+        except JournalError:
+            raise
+        except (TercelError, KeyError, TypeError, ValueError) as error:
+            body = {"severity": "info", "code": "operator_refused", "text": f"{command}: {error}", "operator": number}
+            parts = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
+            self.gateway.write([Entry(kinds.ALERT, self._venue.now_ns, body={**body, **parts})])
+
     # -- what is looked after in every turn ---------------------------------------------------------------------------
     def _look_after(self) -> None:
-        now = self._shared.now_ns
-        if self._panic.sent:
-            sent, self._panic.sent = self._panic.sent, []
-            self.gateway.write([entry_out(command) for command in sent])
+        now = self._venue.now_ns
+        self.keeper.watch()
         self._stopper.follow_up()
         self._withdrawal.follow_up()
         if now - self._asked_ns >= AGAIN_NS and self.gateway.shut is None:
@@ -349,25 +391,23 @@ class Gate(Hub):
         live = self.gateway.ledger.orders.live()
         unknown = sum(order.status == OrdStatus.UNKNOWN for order in live)
         body = {"positions": self.gateway.ledger.positions.lots(), "open": len(live), "unknown": unknown}
-        entries = [Entry(kinds.HEARTBEAT, now, body={**body, "limits": self.gateway.limits.usage()})]
+        counted = {"limits": self.gateway.limits.usage(), "day": self.gateway.limits.day()}
+        entries = [Entry(kinds.HEARTBEAT, now, body={**body, **counted})]
         for instrument, follower in self._followers.items():
             bid, ask = follower.touch
             marked = {"bid": None if bid == NO_BID else bid, "ask": None if ask == NO_ASK else ask}
             entries.append(Entry(kinds.MARKET, now, instrument, body=marked))
         self.gateway.write(entries)
 
-    def _give_up(self, error: JournalError) -> None:
-        """Nothing can be written any more: cancel what is open, and leave it to the venue."""
-        _log.critical("the gate cannot write its journal: %s; every order is cancelled", error)
-        for account in self._accounts:
-            self._panic.cancel(account)
+    def _give_up(self) -> None:
+        """What was open was cancelled when the journal failed: let the cancels leave."""
         until = time.monotonic() + 1.0
         while time.monotonic() < until:
             with suppress(TercelError):
                 if self._stepped:
-                    self._shared.step(self._shared.now_ns + _STEP_NS)
+                    self._venue.step(self._venue.now_ns + _STEP_NS)
                     break
-                self._shared.take()
+                self._reports()
 
 
 _EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.BUSTED, ExecType.CORRECTED})

@@ -34,10 +34,10 @@ class Withdrawal:
         now = self._gateway.venue.now_ns
         for account in live:
             self._since_ns[account] = now
-        self._gateway.submit(self._commands(live))
-        for account in live:
-            body = {"severity": "critical", "code": UNWATCHED, "text": f"{account}: {why}; its orders are cancelled"}
-            self._gateway.write([Entry(kinds.ALERT, now, agent=account, body=body)])
+        texts = {account: f"{account}: {why}; its orders are cancelled" for account in live}
+        bodies = {account: {"severity": "critical", "code": UNWATCHED, "text": texts[account]} for account in live}
+        alerts = [Entry(kinds.ALERT, now, agent=account, body=body) for account, body in bodies.items()]
+        self._gateway.withdraw([MassCancel(self._name(), account, "", now) for account in live], before=alerts)
 
     def end(self, account: str) -> None:
         """Somebody watches it again."""
