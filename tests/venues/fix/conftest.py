@@ -23,7 +23,7 @@ def fix_engine():
 
 
 @pytest.fixture
-def port(fix_engine):
+def port():
     """A port that is free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -47,7 +47,7 @@ def serve(port, tmp_path):
 
 
 @pytest.fixture
-def connect(port):
+def connect(port, fix_engine):
     """Log on; closed at the end."""
     clients = []
 

@@ -222,7 +222,7 @@ def test_a_killed_client_goes_on_with_its_store(serve, connect, port, tmp_path):
         waiting.until(worked, what="forty executions")
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        waiting.until(lambda: not server._linked and not server._parties["A"].up, what="a line seen to be dead")
+        waiting.until(lambda: not server.linked, what="a line seen to be dead")
     known = journal.read_text().split()
     venue = connect("A", store=tmp_path / "store")
     heard = []

@@ -203,6 +203,7 @@ class FixVenue:
     def admin_out(self, message: Any, peer: str) -> None:
         """Complete the logon; what the engine refuses by itself is told."""
         if engine.header(message, t.MSG_TYPE) == t.LOGON:
+            message.setField(t.OWN_TAGS, "Y")
             if self._password:
                 message.setField(t.PASSWORD, self._password)
             if self._reset and not self._logons:
