@@ -269,7 +269,7 @@ class TestLogon:
     def test_sequence_too_low(self, serve, connect, tmp_path):
         serve()
         connect(store=tmp_path / "old").close()
-        with pytest.raises(VenueError, match="MsgSeqNum (is )?too low") as refused:
+        with pytest.raises(VenueError, match=r"MsgSeqNum (is )?too low") as refused:
             connect(store=tmp_path / "new")
         assert "reset=True" in str(refused.value)
         assert "--desk" in str(refused.value)
@@ -294,7 +294,7 @@ class TestLogon:
         venue.close()
         server.close()
         serve(store=tmp_path / "other")
-        with pytest.raises(VenueError, match="MsgSeqNum (is )?too low") as refused:
+        with pytest.raises(VenueError, match=r"MsgSeqNum (is )?too low") as refused:
             connect(store=tmp_path / "mine")
         assert "CompID" not in refused.value.remedy
         assert "--desk" in refused.value.remedy

@@ -46,4 +46,4 @@ def none_to_report(party: Counterparty, account: str, exec_id: str, now_ns: int)
     codes = [(t.EXEC_TYPE, "I"), (t.ORD_STATUS, "8"), (t.ORD_REJ_REASON, t.UNKNOWN_ORDER), (t.TOTAL_REPORTS, "0")]
     what = [(t.ACCOUNT, account), (t.SYMBOL, t.NO_SYMBOL), (t.SIDE, t.NO_SIDE_CODE)]
     sums = [(t.CUM_QTY, "0"), (t.LEAVES_QTY, "0"), (t.AVG_PX, "0"), (t.TRANSACT_TIME, translate.utc_time(now_ns))]
-    return [*names, *codes, *what, *sums, (t.TEXT, "no orders")]
+    return [one for one in (*names, *codes, *what, *sums, (t.TEXT, "no orders")) if one[1]]

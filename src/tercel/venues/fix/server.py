@@ -26,7 +26,7 @@ from tercel.venues.fix.protocol.arrival import Arrival, SessionName, named
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.protocol.schedule import SessionTimes
 from tercel.venues.fix.protocol.session import FixSession
-from tercel.venues.fix.protocol.settings import Happening, Outcome, SessionSettings
+from tercel.venues.fix.protocol.settings import NOT_KEPT, Happening, Outcome, SessionSettings
 from tercel.venues.fix.service import TAKES, VenueService
 from tercel.venues.fix.store import SqliteStore
 from tercel.venues.pace import Pace
@@ -40,6 +40,8 @@ _TICK_S: Final = 0.1
 """How often sessions look at theirs."""
 _GOODBYE_S: Final = 2.0
 """How long a connection that is over waits for the other side to close it."""
+_NOT_KEPT: Final = NOT_KEPT | {t.STEPPED_TO, t.SECURITY_LIST, t.MARKET_DATA_REJECT}
+"""Answers that are stale on another connection."""
 _WRITE: Final = selectors.EVENT_WRITE
 _READ: Final = selectors.EVENT_READ
 
@@ -183,6 +185,7 @@ class FixServer:
             admit=admit,
             takes=TAKES,
             examine=_unreadable,
+            not_kept=_NOT_KEPT,
             user_tags=True,
             times=self._times,
         )
@@ -367,29 +370,36 @@ class FixServer:
         """Log everybody out, and give them a moment to answer."""
         if self._listener is not None:
             self._selector.unregister(self._listener)
-        now_ns = self._wall_ns()
         for link in list(self._links):
             session = link.arrival.session
-            outcome = session.log_out(now_ns, "the venue is closing") if session is not None else Outcome(close=True)
-            link.connection.send(outcome.out)
-            if outcome.close:
-                link.connection.end()
+            if session is None or not session.up:
+                self._let_go(link)
+                continue
+            link.connection.send(session.log_out(self._wall_ns(), "the venue is closing").out)
+            self._watch(link)
         until = time.monotonic() + _GOODBYE_S
         while self._links and time.monotonic() < until:
             for key, mask in self._selector.select(_TICK_S):
-                if not isinstance(key.data, _Link):
-                    continue
-                link = key.data
-                if mask & _WRITE:
-                    link.connection.flush()
-                data = link.connection.receive() if mask & _READ else b""
-                over = data is None or (bool(data) and link.arrival.receive(data or b"", self._wall_ns()).close)
-                if over or link.connection.closed:
-                    self._links.remove(link)
-                    self._selector.unregister(link)
-                    link.connection.end()
-                    link.arrival.disconnect(self._wall_ns())
-                    link.connection.close()
+                if isinstance(key.data, _Link):
+                    self._await_answer(key.data, mask)
+
+    def _await_answer(self, link: _Link, mask: int) -> None:
+        """Go on until the other side has logged out too. What it asks for now is not heard: it is told that we go."""
+        if mask & _WRITE:
+            link.connection.flush()
+        data = link.connection.receive() if mask & _READ else b""
+        over = data is None or (bool(data) and link.arrival.receive(data or b"", self._wall_ns()).close)
+        if over or link.connection.closed:
+            self._let_go(link)
+        else:
+            self._watch(link)
+
+    def _let_go(self, link: _Link) -> None:
+        self._links.remove(link)
+        self._selector.unregister(link)
+        link.connection.end()
+        link.arrival.disconnect(self._wall_ns())
+        link.connection.close()
 
 
 def _unreadable(message: Message) -> v.Fault | None:

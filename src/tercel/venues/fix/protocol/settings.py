@@ -48,7 +48,8 @@ class SessionSettings:
     never_repeated : set of str
         MsgTypes that are never sent again; a ResendRequest for them is answered by filling the gap.
     not_kept : set of str
-        MsgTypes that are not even kept: who asks for them again has missed them.
+        MsgTypes that are not kept: they are repeated on the connection that they were sent on, as far as memory goes,
+        and never on a later one.
     reset : set of {"logon", "logout", "disconnect"}
         When both sequence numbers begin at 1 again.
     next_expected : bool
