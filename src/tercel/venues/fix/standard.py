@@ -13,7 +13,7 @@ from tercel.venues.fix import translate
 from tercel.venues.fix.commands import Commands, Ready
 from tercel.venues.fix.foreign import HEADLINE, Foreign
 from tercel.venues.fix.inbound import Item, Refusals, Stepped, Trouble, raw
-from tercel.venues.fix.levels import IDS, LevelBook
+from tercel.venues.fix.level_book import IDS, LevelBook
 from tercel.venues.fix.market import Shape
 from tercel.venues.fix.memory import OrderMemory
 from tercel.venues.fix.profiles import Terms

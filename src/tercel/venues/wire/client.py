@@ -87,6 +87,15 @@ class RemoteVenue:
         """Whether there is a link."""
         return self._socket is not None
 
+    def fileno(self) -> int:
+        """For a selector: something came when it can be read from; -1 without a link."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something has come, and waits for the next step."""
+        return bool(self._frames or self._events)
+
     def close(self) -> None:
         """Leave."""
         if self._socket is not None:
