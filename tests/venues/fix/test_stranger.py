@@ -12,9 +12,9 @@ from tests.venues.fix.tiny import TinyVenue
 from tests.waiting import until
 
 from tercel.core.orders import ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
+from tercel.venues.fix.aggregated import LevelBook, LevelView
 from tercel.venues.fix.connection import TlsSettings
 from tercel.venues.fix.desk import Counterparty, Fills, Login
-from tercel.venues.fix.levels import LevelBook, LevelView
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.codec import decode
 from tercel.venues.fix.protocol.message import Message
@@ -353,10 +353,9 @@ def trade(name, lots, price, kind=ExecType.TRADE, ref=""):
     )
 )
 def test_the_mean_price_is_that_of_the_executions_that_stand(steps):
-    fills, stand, count = Fills(), {}, 0
+    fills, stand = Fills(), {}
     names = {}
-    for what, which, lots, price in steps:
-        count += 1
+    for count, (what, which, lots, price) in enumerate(steps):
         if what == "trade" or not names:
             names[f"e{count}"] = f"e{count}"
             stand[f"e{count}"] = (lots, price)

@@ -3,7 +3,7 @@
 import hmac
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from tercel.core.errors import ConfigError
 from tercel.core.orders import REBOOKS, CancelReject, Command, ExecType, Report, StatusRequest
@@ -40,6 +40,10 @@ class Login:
         Fields 554 and 553 of its Logon; "" asks for none.
     begin : str
         "FIX.4.4" or "FIX.4.2".
+    reset : set of {"logon", "logout", "disconnect"}
+        When both sequence numbers begin at 1 again, whether its Logon asks for it or not.
+    user_tags : bool
+        Whether fields from 5000 on that nobody knows are passed over; else a message with one is rejected.
     copies : tuple of str
         A drop copy: it sends no orders and gets a copy of every execution report of these accounts; ("*",): of all.
     """
@@ -49,6 +53,8 @@ class Login:
     password: str = field(default="", repr=False)
     username: str = ""
     begin: str = "FIX.4.4"
+    reset: frozenset[Literal["logon", "logout", "disconnect"]] = frozenset()
+    user_tags: bool = True
     copies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

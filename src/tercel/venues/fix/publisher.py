@@ -7,8 +7,8 @@ from tercel.core import orders as o
 from tercel.core.ports import Venue
 from tercel.venues.fix import market, translate
 from tercel.venues.fix import tags as t
+from tercel.venues.fix.aggregated import ENTRY_TYPES, LevelBook, LevelView
 from tercel.venues.fix.desk import Counterparty
-from tercel.venues.fix.levels import ENTRY_TYPES, LevelBook, LevelView
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.translate import PriceScale

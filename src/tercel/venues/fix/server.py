@@ -123,7 +123,13 @@ class FixServer:
 
     # -- life ---------------------------------------------------------------------------------------------------------
     def start(self) -> Self:
-        """Listen.
+        """Listen, and serve in a thread. Errors are those of :meth:`listen`."""
+        self.listen()
+        self._thread.start()
+        return self
+
+    def listen(self) -> None:
+        """Listen; whoever calls this calls :meth:`turn` again and again.
 
         Raises
         ------
@@ -149,8 +155,6 @@ class FixServer:
         if self._service.runs:
             self._selector.register(self.venue, _READ, self.venue)  # type: ignore[arg-type]
         self._service.begin()
-        self._thread.start()
-        return self
 
     def _open_sessions(self) -> None:
         for party in self._parties.values():
@@ -186,7 +190,8 @@ class FixServer:
             takes=TAKES,
             examine=_unreadable,
             not_kept=_NOT_KEPT,
-            user_tags=True,
+            user_tags=login.user_tags,
+            reset=login.reset,
             times=self._times,
         )
 
@@ -235,7 +240,7 @@ class FixServer:
     def _serve(self) -> None:
         try:
             while not self._stopping:
-                self._turn()
+                self.turn(self._wait_s)
             for party in self._parties.values():
                 self._service.down(party)
         except Exception as error:  # whatever a venue dies of, its counterparties must see the line go dead
@@ -246,9 +251,9 @@ class FixServer:
             link.connection.close()
         self._stopped.set()
 
-    def _turn(self) -> None:
-        """Take what has come, let time pass, send what there is to say."""
-        for key, mask in self._selector.select(self._wait_s):
+    def turn(self, wait_s: float) -> None:
+        """Take what comes within some seconds, let time pass, send what there is to say."""
+        for key, mask in self._selector.select(wait_s):
             if isinstance(key.data, _Link):
                 self._attend(key.data, mask)
             elif key.data is self._listener:

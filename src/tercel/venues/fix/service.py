@@ -50,8 +50,8 @@ class VenueService:
         self, venue: Venue, parties: Mapping[str, Counterparty], pace: Pace | None, wall_ns: Callable[[], int]
     ) -> None:
         self.venue, self._parties, self._wall_ns = venue, parties, wall_ns
-        self.runs: bool = getattr(venue, "stepped", True) is False
-        """Whether the venue's time passes without us: what it has to say is heard as it comes."""
+        self.runs: bool = getattr(venue, "stepped", True) is False and hasattr(venue, "hear")
+        """Whether the venue's time passes without us: what it has to say is heard as it comes, by its own clock."""
         self._pace = None if self.runs else pace
         self._free = self.runs or pace is not None
         self._owner = {name: name for name in parties}
@@ -256,8 +256,9 @@ class VenueService:
 
     def hear(self) -> None:
         """Pass on what a venue said whose time passes without us; it has something to say."""
-        self._pass_on(self.venue.step(self.venue.now_ns + 1))
-        self._answer_waiting()
+        if hasattr(self.venue, "hear"):
+            self._pass_on(self.venue.hear())
+            self._answer_waiting()
 
     def _answer_waiting(self) -> None:
         for party in self._parties.values():

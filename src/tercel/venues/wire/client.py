@@ -1,8 +1,8 @@
 """An exchange in another process, as a venue."""
 
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tercel.core.errors import UnknownNameError, VenueError
@@ -208,22 +208,46 @@ class RemoteVenue:
         """
         if not self._events:
             self._link()
-        spoke = any(not isinstance(event, MarketRows) for event in self._events)
-        try:
+        with self._losing():
             if self.stepped:
-                if not spoke:
+                if not self._spoke():
                     self._ask({"do": "step", "until": int(until_ns)})
                     self._wait_for("now")
             else:
-                while not spoke and self.now_ns < until_ns:
+                while not self._spoke() and self.now_ns < until_ns:
                     self._wait_for("now")
-                    spoke = any(not isinstance(event, MarketRows) for event in self._events)
+        return self._taken()
+
+    def hear(self) -> list[VenueEvent]:
+        """What an exchange that runs freely has said, up to its next word on its time. Whoever calls it knows that
+        something came (`fileno`, `waiting`); it waits for the end of that alone.
+
+        Raises
+        ------
+        VenueError
+            There is no link.
+        """
+        with self._losing():
+            self._wait_for("now")
+        return self._taken()
+
+    def _spoke(self) -> bool:
+        """Whether there is word on own orders."""
+        return any(not isinstance(event, MarketRows) for event in self._events)
+
+    def _taken(self) -> list[VenueEvent]:
+        events, self._events = self._events, []
+        return events
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """A link that breaks is an event."""
+        try:
+            yield
         except VenueError as error:
             if self._socket is not None:
                 raise
             self._events.append(LinkStatus(False, self.now_ns, error.received))
-        events, self._events = self._events, []
-        return events
 
     def executions(self, account: str, after: str = "") -> list[Report]:
         """Trades of an account after execution `after` ("": all), exactly as they were first reported.
