@@ -1,25 +1,13 @@
-"""FIX tests need the extra: they skip where it is absent, and fail when TERCEL_REQUIRE_FIX=1."""
+"""Servers, clients and counterparties that are closed at the end."""
 
-import os
 import socket
-from importlib.util import find_spec
 
 import pytest
 from tests.venues.fix.plain import PlainClient
 from tests.venues.fix.tiny import TinyVenue
 
-from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.client import FixVenue, Patience
 from tercel.venues.fix.server import serve_fix
-
-
-@pytest.fixture(scope="session")
-def fix_engine():
-    """QuickFIX is here."""
-    if find_spec("quickfix") is None:
-        message = "no module quickfix; pip install 'tercel[fix]'"
-        if os.environ.get("TERCEL_REQUIRE_FIX") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
 
 
 @pytest.fixture
@@ -47,12 +35,12 @@ def serve(port, tmp_path):
 
 
 @pytest.fixture
-def connect(port, fix_engine):
+def connect(port):
     """Log on; closed at the end."""
     clients = []
 
     def make(comp_id="A", **options):
-        options.setdefault("patience_s", 10.0)
+        options.setdefault("patience", Patience(step_s=10.0))
         clients.append(FixVenue("127.0.0.1", port, comp_id, **options))
         return clients[-1]
 
@@ -73,3 +61,17 @@ def plain(port):
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def profile(tmp_path):
+    """The path of a profile that is made of a text."""
+    made = []
+
+    def make(text):
+        path = tmp_path / f"profile{len(made)}.toml"
+        path.write_text(text, encoding="utf-8")
+        made.append(path)
+        return str(path)
+
+    return make

@@ -16,7 +16,7 @@ from tests.venues.fix.tiny import WAY_NS
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import ExecType, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, StatusRequest, Tif
-from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.client import FixVenue, Patience
 
 T0 = 10**18
 
@@ -28,7 +28,7 @@ class Relay:
         self._port, self._pairs = port, []
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = self._door.getsockname()[1]
-        self.open = True
+        self.open, self.deaf, self.lost = True, False, 0
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self):
@@ -48,7 +48,10 @@ class Relay:
                 data = b""
                 with suppress(OSError):  # reset by an end that saw the line go dead first: over, like any other
                     data = one.recv(65536)
-                    pair[one is pair[0]].sendall(data)
+                    if self.deaf and one is pair[0]:
+                        self.lost += len(data)
+                    else:
+                        pair[one is pair[0]].sendall(data)
                 if not data:
                     self._drop(pair)
                 return
@@ -64,6 +67,10 @@ class Relay:
             for one in pair:
                 with suppress(OSError):  # gone already
                     one.shutdown(socket.SHUT_RDWR)
+
+    def drain(self):
+        """Wait until something was lost."""
+        waiting.until(lambda: self.lost > 0, what="bytes that are lost")
 
     def close(self):
         self.open = False
@@ -97,7 +104,7 @@ def until(venue, fits):
 
 def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect):
     other = connect("B")
-    with FixVenue("127.0.0.1", relay.port, "A", follow=True, reset=True, patience_s=10.0) as cut:
+    with FixVenue("127.0.0.1", relay.port, "A", follow=True, reset=True, patience=Patience(step_s=10.0)) as cut:
         cut.subscribe("TINY")
         cut.send(buy("a", 6, 100))
         first = []
@@ -129,13 +136,16 @@ def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect):
 
 
 def test_a_command_that_the_venue_never_got_is_not_repeated(relay):
-    with FixVenue("127.0.0.1", relay.port, "A", patience_s=10.0) as venue:
+    with FixVenue("127.0.0.1", relay.port, "A", patience=Patience(step_s=10.0)) as venue:
         step(venue)
-        venue._outlet.session.setNextSenderMsgSeqNum(venue._outlet.next_number + 3)  # as if three messages were lost
-        venue.send(buy("after"))
-        heard = until(venue, lambda event: isinstance(event, LinkStatus | Report))
-        assert [(event.up, "after did not reach" in event.text) for event in heard] == [(True, True)]
-        venue.send(StatusRequest("after", "A", T0))
+        relay.deaf = True  # what leaves from here on is lost on the way
+        venue.send(buy("lost"))
+        relay.drain()
+        relay.cut()
+        relay.deaf = False
+        heard = until(venue, lambda event: isinstance(event, LinkStatus) and "lost did not reach" in event.text)
+        assert not [event for event in heard if isinstance(event, Report)]
+        venue.send(StatusRequest("lost", "A", T0))
         (status,) = until(venue, lambda event: isinstance(event, Report))
         assert (status.exec_type, status.status) == (ExecType.STATUS, OrdStatus.UNKNOWN)
 
@@ -196,8 +206,8 @@ _CLIENT = """
 import sys
 from pathlib import Path
 from tercel.core.orders import NewOrder, OrdStatus, Report, Tif
-from tercel.venues.fix.client import FixVenue
-venue = FixVenue("127.0.0.1", int(sys.argv[1]), "A", store=Path(sys.argv[2]), timeout_s=60.0)
+from tercel.venues.fix.client import FixVenue, Patience
+venue = FixVenue("127.0.0.1", int(sys.argv[1]), "A", store=Path(sys.argv[2]), patience=Patience(logon_s=60.0))
 with Path(sys.argv[3]).open("a") as journal:
     for n in range(10**6):
         venue.send(NewOrder(f"{sys.argv[4]}-{n}", "TINY", 1, 1, 90, Tif.DAY, "A", "", venue.now_ns))

@@ -23,7 +23,7 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.venues.address import connect as log_on
-from tercel.venues.fix.client import FixVenue, holds_session
+from tercel.venues.fix.client import FixVenue, Patience, holds_session
 from tercel.venues.fix.desk import Login
 from tercel.venues.fix.server import serve_fix
 from tercel.venues.pace import Pace
@@ -244,27 +244,37 @@ class TestLogon:
         with pytest.raises(VenueError, match=f"127.0.0.1:{port} as A to TERCEL"):
             FixVenue("127.0.0.1", port, "A")
 
-    @pytest.mark.parametrize("names", [{"comp_id": "Z"}, {"comp_id": "A", "venue_id": "OTHER"}])
-    def test_wrong_comp_ids(self, serve, connect, names):
+    @pytest.mark.parametrize("names", [("Z", "TERCEL"), ("A", "OTHER")])
+    def test_wrong_comp_ids(self, serve, connect, profile, names):
         serve()
-        who = f"as {names['comp_id']} to {names.get('venue_id', 'TERCEL')}"
-        with pytest.raises(VenueError, match=f"{who}; received a closed connection"):
-            connect(**names)
+        told = profile(f'base = "tercel"\n[session]\ntarget = "{names[1]}"')
+        with pytest.raises(VenueError, match=f"as {names[0]} to {names[1]}; received the other side closed"):
+            connect(names[0], profile=told)
 
     def test_a_name_that_is_taken_leaves_its_holder_unharmed(self, serve, connect, plain):
         serve()
         holder = connect()
         assert plain("A").logon == {}
-        with pytest.raises(VenueError, match="no session of this process"):
+        with pytest.raises(VenueError, match="no other session uses them"):
             connect()
         holder.send(buy("a"))
         assert kinds(said(holder)) == [ExecType.NEW]
 
-    def test_wrong_password(self, serve, connect):
+    def test_wrong_password(self, serve, connect, profile, monkeypatch, tmp_path):
         serve([Login("A", password="secret")])
-        with pytest.raises(VenueError, match="wrong password for A"):
-            connect(password="guess")
-        assert connect(password="secret").up
+        told = profile('base = "tercel"\n[logon]\npassword = { env = "TERCEL_TEST_PASSWORD" }')
+        monkeypatch.setenv("TERCEL_TEST_PASSWORD", "guess")
+        with pytest.raises(VenueError, match="wrong password for A") as refused:
+            connect(profile=told)
+        assert "guess" not in str(refused.value)
+        monkeypatch.setenv("TERCEL_TEST_PASSWORD", "secret")
+        venue = connect(profile=told, store=tmp_path / "store")
+        assert venue.up
+        assert "secret" not in repr(vars(venue)) + repr(vars(venue._link)) + repr(venue._terms)
+        venue.close()
+        kept = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+        assert kept
+        assert not any(b"secret" in path.read_bytes() for path in kept)
 
     def test_sequence_too_low(self, serve, connect, tmp_path):
         serve()
@@ -282,7 +292,7 @@ class TestLogon:
         where = f"fix://127.0.0.1:{port}"
         for store in ("first", "second", "second"):
             with log_on(where, ["agent"], tmp_path / store) as venue:
-                venue.send(buy(f"{store}-{venue._outlet.next_number}"))
+                venue.send(buy(f"{store}-{venue._link.session.numbers.next_out}"))
                 assert ExecType.NEW in kinds(said(venue, steps=3))
         with pytest.raises(VenueError, match="MsgSeqNum"):
             log_on(where, ["agent"], tmp_path / "first")
@@ -330,7 +340,7 @@ class TestLosingEachOther:
 
     def test_steps_wait_for_a_link_that_is_down_and_then_no_more(self, serve, connect):
         server = serve()
-        venue = connect(outage_s=0.35)
+        venue = connect(patience=Patience(outage_s=0.35))
         server.close()
         (event,) = venue.step(T0)
         assert not event.up
@@ -343,7 +353,7 @@ class TestLosingEachOther:
 
     def test_who_comes_back_is_waited_for_anew_the_next_time(self, serve, connect, tmp_path):
         server = serve()
-        venue = connect(outage_s=30.0, store=tmp_path / "mine")
+        venue = connect(patience=Patience(outage_s=30.0), store=tmp_path / "mine")
         said(venue)
         server.close()
         venue.step(T0)

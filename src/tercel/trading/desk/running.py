@@ -92,7 +92,7 @@ class Running:
             check_latch(journal, self.latch.path)
             bench, seed = Workbench(), config.desk.seed
             _compile(config, bench)
-            venue = _venue(config, bench, folder, clock)
+            venue = _venue(config, bench, folder, clock, beside)
             alerts = AlertSender(JournalReader(folder), config.alerts.webhook, after=journal.last)
             alerts.start()
             opened.callback(alerts.stop)
@@ -185,9 +185,9 @@ def check_latch(journal: Journal, latch: Path) -> None:
         raise ConfigError(f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy)
 
 
-def _venue(config: DeskConfig, bench: Workbench, folder: Path, clock: Clock) -> Venue:
+def _venue(config: DeskConfig, bench: Workbench, folder: Path, clock: Clock, beside: Path | None) -> Venue:
     """The venue that a desk's file names, at its pace."""
     where = config.desk.venue
     if where == SIMULATED:
         return bench.exchange(config, config.desk.seed, planted(config, config.desk.seed), clock)
-    return connect(where, [agent.name for agent in config.agent], folder / "fix")
+    return connect(where, [agent.name for agent in config.agent], folder / "fix", beside)

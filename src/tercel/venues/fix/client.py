@@ -1,8 +1,8 @@
-"""A venue behind a FIX 4.4 session: the initiator's side.
+"""A venue behind a FIX session: the initiator's side, on our own engine and without a thread.
 
-What the engine receives is translated in its thread and queued; :meth:`FixVenue.step` hands it over. A message counts
-as received when the caller comes back for the next step, and its number is then written down: a process that is killed
-before asks for everything after that number when it logs on again with the same store.
+Whoever holds it calls :meth:`FixVenue.step`, or :meth:`FixVenue.poll` when a selector says that its socket has something.
+A message counts as received when the caller comes back for more, and its number is then written down: a process that is
+killed before asks for everything after that number when it logs on again with the same store.
 
 No command is repeated after a gap. What the venue has not received when a link broke never reaches it; whoever sent it
 asks (StatusRequest) when the link is up again.
@@ -10,38 +10,38 @@ asks (StatusRequest) when the link is up again.
 
 import atexit
 import os
-import socket
-import sys
-import tempfile
-from collections.abc import Iterable, Sequence
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Event, local
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from tercel.core import orders as o
-from tercel.core.errors import VenueError
-from tercel.venues.fix import engine, market, translate
+from tercel.core.errors import ConfigError, VenueError
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.inbound import Inbound, Item, Sent, Stepped, Trouble
-from tercel.venues.fix.translate import PLAIN, Fields
+from tercel.venues.fix.commands import Ready
+from tercel.venues.fix.inbound import Item, OwnDialect, Stepped, Trouble, raw
+from tercel.venues.fix.link import Address, Link
+from tercel.venues.fix.market import Shape
+from tercel.venues.fix.profiles import Terms, load
+from tercel.venues.fix.protocol.message import Message
+from tercel.venues.fix.protocol.settings import Happening, SessionEvent
+from tercel.venues.fix.standard import StandardDialect
 
-_NEVER_REPEATED: Final = (
-    *(t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL),
-    *(t.STEP, t.SECURITY_LIST_REQUEST),
-)
 _RECEIVED: Final = "received"
 """File with the number of the last message that the caller has certainly seen; empty before the first logon."""
 _NUMBER_BYTES: Final = 8
-_HEARTBEAT_S: Final = 10
 _WAIT_S: Final = 0.1
 """How long a step waits for a message while the link is down."""
+_MARKET_FOLDER: Final = "market"
 _ANEW: Final = (
     "begin a new session: give the desk a folder of its own with --desk (in Python: reset=True). A simulated exchange"
     " that ends forgets its sessions, its orders and its time"
 )
+S: Final = 1_000_000_000
 
 
 def holds_session(store: Path) -> bool:
@@ -52,269 +52,300 @@ def holds_session(store: Path) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long is waited for what.
+
+    Parameters
+    ----------
+    logon_s : float
+        For the logon, and for answers that take no time.
+    step_s : float
+        For the answer to a step while the link is up.
+    outage_s : float
+        For a link that is down, all steps together, before one raises.
+    """
+
+    logon_s: float = 5.0
+    step_s: float = 300.0
+    outage_s: float = 20.0
+
+
 class FixVenue:
-    """A session with a FIX server of this package.
+    """A session with a FIX venue.
 
     Parameters
     ----------
     host, port : str, int
+        Where it listens; "" and 0: where the profile says.
     comp_id : str
-        Our name; the account of orders that name none.
-    venue_id : str
-        The venue's.
+        Our name; the account of orders that name none. "": the profile's.
+    profile : str or Terms
+        How the venue wants to be spoken to: a shipped profile, or the file of one.
     store : Path, optional
         Folder of sequence numbers and messages. With it a session goes on after a restart; without one, each
         FixVenue begins a new session.
-    password : str
     reset : bool
         Begin a new session although a store holds one. What the venue stored for us is lost.
     follow : bool
         Wait for a stepped venue's clock, which another counterparty moves.
     seen : iterable of str
         Execution ids that are known already (from a journal): a report that is repeated under one is left out.
-    timeout_s : float
-        How long to wait for the logon and for answers that take no time.
-    patience_s : float
-        How long a step may take to be answered while the link is up.
-    outage_s : float
-        How long steps wait for a link that is down, all together, before one raises.
+    patience : Patience
+    wall : callable
+        ns since 1970.
 
     Raises
     ------
     VenueError
-        When the port is closed or the logon is refused.
+        When nobody listens or the logon is refused.
     ConfigError
-        Without QuickFIX.
+        For a profile that cannot be used.
     """
 
     def __init__(
         self,
-        host: str,
-        port: int,
-        comp_id: str,
+        host: str = "",
+        port: int = 0,
+        comp_id: str = "",
         *,
-        venue_id: str = "TERCEL",
+        profile: str | Terms = "tercel",
         store: Path | None = None,
-        password: str = "",
         reset: bool = False,
         follow: bool = False,
         seen: Iterable[str] = (),
-        timeout_s: float = 5.0,
-        patience_s: float = 300.0,
-        outage_s: float = 20.0,
+        patience: Patience | None = None,
+        wall: Callable[[], int] = time.time_ns,
     ) -> None:
-        fix = self._fix = engine.quickfix()
-        sys.setswitchinterval(min(sys.getswitchinterval(), 0.0005))  # a reply waits for the interpreter otherwise
-        self._where = f"{host}:{port} as {comp_id} to {venue_id}"
-        self._host, self._port, self._password, self._follow = host, port, password, follow
-        self._timeout_s, self._patience_s, self._reset = timeout_s, patience_s, reset or store is None
-        self._queue: SimpleQueue[tuple[int, Item]] = SimpleQueue()
-        self._outage_s, self._waited_s, self._lost = outage_s, 0.0, ""
-        self._settled, self._gone = Event(), Event()
-        self._up, self._logons, self._hang_ups, self._why = False, 0, 0, ""
-        self._inbound = Inbound(seen)
+        terms = load(profile, comp_id) if isinstance(profile, str) else profile
+        for note in terms.notes:
+            warnings.warn(note, stacklevel=2)
+        self._terms, self._own, self._follow = terms, terms.profile.extension, follow
+        self._patience = patience or Patience()
+        self._queue: deque[tuple[int, Item]] = deque()
+        self._waited_s, self._lost = 0.0, ""
         self._subscribed: list[str] = []
-        self._sending = local()
         self._now_ns, self._stepped = 0, False
-        self._taken, self._returned = 0, 0
+        self._taken, self._returned, self._names = 0, 0, 0
         self._early: list[o.VenueEvent] = []
-        self._initiator: Any = None
-        self._reachable()
-        self._temporary = tempfile.TemporaryDirectory(prefix="tercel-fix-") if store is None else None
-        folder = Path(self._temporary.name) if self._temporary else Path(str(store))
-        folder.mkdir(parents=True, exist_ok=True)
-        self._received = os.open(folder / _RECEIVED, os.O_RDWR | os.O_CREAT, 0o600)
-        common = {"SocketConnectHost": host, "SocketConnectPort": port, "HeartBtInt": _HEARTBEAT_S}
-        key = engine.SessionKey(comp_id, venue_id)
-        made = engine.settings("initiator", common, [key], folder)
-        self._application = engine.application(self)
-        self._initiator = fix.SocketInitiator(self._application, fix.FileStoreFactory(made), made)
-        self._outlet = engine.Outlet(key, folder / engine.DICTIONARY)
-        self._ask_again()
-        atexit.register(self.close)
+        self._received, self._closed = -1, False
+        self._link = self._feed = Link(terms, _address(host, port, terms), comp_id, store, reset or store is None, wall)
+        self._dialect = (
+            OwnDialect(seen, self._link.now_ns) if self._own else StandardDialect(terms, seen, self._link.now_ns, store)
+        )
+        self._listings: tuple[o.Listing, ...] = ()
         try:
-            self._initiator.start()
-            self._await_logon()
+            if store is not None:
+                self._received = os.open(store / _RECEIVED, os.O_RDWR | os.O_CREAT, 0o600)
+                self._ask_again(reset)
+            self._log_on(self._link)
+            self._write_received(self._returned)
+            self._beside(comp_id, store, wall)
             self._listings = self._list()
         except BaseException:
             self.close()
             raise
+        atexit.register(self.close)
 
     # -- logon --------------------------------------------------------------------------------------------------------
-    def _reachable(self) -> None:
-        try:
-            socket.create_connection((self._host, self._port), self._timeout_s).close()
-        except OSError as error:
-            raise VenueError(
-                f"a FIX server at {self._where}", f"{error}", "start it, or give the address it listens at"
-            ) from None
-
-    def _ask_again(self) -> None:
+    def _ask_again(self, reset: bool) -> None:
         """Expect the message after the last one that the caller has seen."""
-        session = self._outlet.session
-        if self._reset:
+        if reset:
             os.ftruncate(self._received, 0)
-            session.setNextSenderMsgSeqNum(1)
-            session.setNextTargetMsgSeqNum(1)
             return
-        self._returned = int.from_bytes(os.pread(self._received, _NUMBER_BYTES, 0), "little")
-        if self._returned + 1 < session.getExpectedTargetNum():
-            session.setNextTargetMsgSeqNum(self._returned + 1)
+        self._returned = self._taken = int.from_bytes(os.pread(self._received, _NUMBER_BYTES, 0), "little")
+        if self._terms.profile.session.on_gap == "request":
+            self._link.expect(self._returned + 1)
 
-    def _await_logon(self) -> None:
-        self._settled.wait(self._timeout_s)
-        if self._logons:
-            self._write_received(self._returned)
-            return
-        received = self._why or (
-            "a closed connection without a word" if self._hang_ups else f"no logon within {self._timeout_s:g} s"
-        )
+    def _log_on(self, link: Link) -> None:
+        until = time.monotonic() + self._patience.logon_s
+        while not link.up:
+            self._pump(0.05, link)
+            if link.up:
+                break
+            if link.refusals and (link.answered or link.refusals > 1):
+                raise self._no_logon(link, link.why)
+            if time.monotonic() > until:
+                raise self._no_logon(link, link.why or f"no logon within {self._patience.logon_s:g} s")
+
+    def _no_logon(self, link: Link, received: str) -> VenueError:
+        if not link.connected_once:
+            remedy = "start it, or give the address it listens at"
+            return VenueError(f"a FIX server at {link.name}", received, remedy)
         remedy = "check both CompIDs and the password, and that no other session uses them"
         if "MsgSeqNum" in received:
             remedy = _ANEW
         elif self._returned:
             remedy = f"see whether it still runs, and start it where it does not; if it began anew, {_ANEW}"
-        raise VenueError(f"a logon at {self._where}", received, remedy)
+        return VenueError(f"a logon at {link.name}", received, remedy)
 
-    def link_up(self, peer: str) -> None:
-        """Logged on: ask for market data again."""
-        self._logons += 1
-        self._up, self._why = True, ""
-        self._settled.set()
-        if self._logons > 1:
-            self._queue.put((0, o.LinkStatus(True, self._now_ns, f"logged on at {self._where}")))
-            with suppress(VenueError):  # down again: the next logon asks
-                for instrument in self._subscribed:
-                    self._ask_market(instrument)
-
-    def link_down(self, peer: str) -> None:
-        """Logged out, cut off, or refused."""
-        self._gone.set()
-        if self._up:
-            self._up = False
-            self._lost = f"lost {self._where}" + (f": {self._why}" if self._why else "")
-            text = f"{self._lost}; waiting up to {self._outage_s:g} s for it to come back"
-            self._queue.put((0, o.LinkStatus(False, self._now_ns, text)))
-        else:
-            self._hang_ups += 1
-            if self._why or self._hang_ups > 1:
-                self._settled.set()
-
-    def admin_out(self, message: Any, peer: str) -> None:
-        """Complete the logon; what the engine refuses by itself is told."""
-        if engine.header(message, t.MSG_TYPE) == t.LOGON:
-            message.setField(t.OWN_TAGS, "Y")
-            if self._password:
-                message.setField(t.PASSWORD, self._password)
-            if self._reset and not self._logons:
-                message.setField(t.RESET_SEQ_NUM, "Y")
-        elif engine.header(message, t.MSG_TYPE) == t.REJECT:
-            why = f"the session refused message {engine.field(message, t.REF_SEQ_NUM)}: {engine.field(message, t.TEXT)}"
-            self._queue.put((0, o.Unread(message.toString(), why, self._now_ns)))
-        elif engine.header(message, t.MSG_TYPE) == t.LOGOUT and (text := engine.field(message, t.TEXT)):
-            self._why = text  # the engine hangs up by itself, and gives the reason to the other side alone
-
-    def admin_in(self, message: Any, peer: str) -> None:
-        """Why a logon was refused; what the session could not read."""
-        kind = engine.header(message, t.MSG_TYPE)
-        if kind == t.LOGOUT:
-            self._why = engine.field(message, t.TEXT)
-        elif kind == t.REJECT:
-            number, text = engine.field(message, t.REF_SEQ_NUM), engine.field(message, t.TEXT)
-            self._queue.put((0, self._inbound.refusal(number, text, self._now_ns)))
-
-    def app_out(self, message: Any, peer: str) -> None:
-        """Remember what goes out by its number; repeat nothing."""
-        kind, number = engine.header(message, t.MSG_TYPE), int(engine.header(message, t.SEQ_NUM))
-        if engine.header(message, t.POSS_DUP) == "Y" and self._is_over(kind, message):
-            raise self._fix.DoNotSend()
-        self._inbound.remember(number, getattr(self._sending, "command", None))
-
-    def _is_over(self, kind: str, message: Any) -> bool:
-        """Whether a message that is asked for again must not be repeated; whoever waits for its answer is notified."""
-        if kind == t.MARKET_DATA_REQUEST:
-            return engine.field(message, t.MD_REQ_ID) not in self._inbound.requests
-        if kind not in _NEVER_REPEATED:
-            return False
-        if kind == t.STEP:
-            self._queue.put((0, Stepped(engine.field(message, t.STEP_ID), self._now_ns)))
-        elif name := engine.field(message, t.CL_ORD_ID):
-            text = f"{name} did not reach the venue and is not repeated; ask what stands"
-            self._queue.put((0, o.LinkStatus(self._up, self._now_ns, text)))
-        return True
-
-    # -- what comes in: the engine's thread ---------------------------------------------------------------------------
-    def app_in(self, message: Any, peer: str) -> None:
-        """Translate and queue."""
-        number, kind = int(engine.header(message, t.SEQ_NUM) or 0), engine.header(message, t.MSG_TYPE)
-        tags = engine.read(message, kind)
-        tags[t.POSS_DUP] = engine.header(message, t.POSS_DUP)
-        text = message.toString() if kind in (t.SNAPSHOT, t.INCREMENT, t.SECURITY_LIST) else ""
-        for of, item in self._inbound.read(number, kind, tags, text, self._now_ns):
-            whole = isinstance(item, o.Unread) and of == number
-            self._queue.put((of, replace(item, raw=message.toString()) if whole else item))
-
-    # -- what goes out: the caller's thread ---------------------------------------------------------------------------
-    def _send(self, kind: str, fields: Fields, command: Sent | None = None) -> None:
-        if not self._up:
-            raise VenueError(f"a link to {self._where}", f"none: {self._why or 'it is down'}", "wait until it is up")
-        self._sending.command = command
-        if not self._outlet.send(kind, engine.body(fields)):
-            raise VenueError(f"a link to {self._where}", "one that broke just now", "wait until it is up")
-
-    def _name(self) -> str:
-        """A name for a request that no other of this session has."""
-        return str(self._outlet.next_number)
-
-    def _await(self, name: str, seconds: float, events: list[o.VenueEvent]) -> Stepped | None:
-        """Collect events until a request is answered; None when the link went down first."""
-        while True:
-            try:
-                number, item = self._queue.get(timeout=seconds)
-            except Empty:
-                raise VenueError(f"an answer from {self._where} within {seconds:g} s", "none", "see its log") from None
-            self._taken = max(self._taken, number)
-            if isinstance(item, Trouble):
-                raise item.error
-            if isinstance(item, Stepped):
-                if item.name == name:
-                    return item
-                continue
-            events.append(item)
-            if isinstance(item, o.LinkStatus) and not item.up:
-                return None
+    def _beside(self, comp_id: str, store: Path | None, wall: Callable[[], int]) -> None:
+        """The session of the market data, where the venue has one of its own for it."""
+        table = self._terms.profile.market
+        if table is None or not table.session:
+            return
+        name = table.session
+        near = self._terms.folder / name
+        terms = load(str(near) if near.is_file() else name, comp_id)
+        folder = None if store is None else store / _MARKET_FOLDER
+        self._feed = Link(terms, _address("", 0, terms), comp_id, folder, True, wall)
+        if isinstance(self._dialect, StandardDialect):
+            self._dialect.market_terms = terms
+        self._log_on(self._feed)
 
     def _list(self) -> tuple[o.Listing, ...]:
-        name, early = self._name(), list[o.VenueEvent]()
-        self._send(t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")])
-        answer = self._await(name, self._timeout_s, early)
+        name = self._name("L")
+        request = self._dialect.list_request(name)
+        if request is None:
+            self._now_ns = self._link.now_ns()
+            return self._dialect.listings if isinstance(self._dialect, StandardDialect) else ()
+        early: list[o.VenueEvent] = []
+        self._send([request], self._feed)
+        answer = self._await(name, self._patience.logon_s, early)
         if answer is None:
-            raise VenueError(f"the instruments of {self._where}", "a broken link", "try again")
+            raise VenueError(f"the instruments of {self._feed.name}", "a broken link", "try again")
         self._stepped, self._now_ns, self._early = answer.stepped, answer.ns, early
         return answer.listings
 
+    # -- what comes in ------------------------------------------------------------------------------------------------
+    def poll(self, seconds: float = 0.0) -> bool:
+        """Read what came, keep the session alive and bring it back; whether a step has something to return.
+
+        Parameters
+        ----------
+        seconds : float
+            How long to wait for something at most.
+        """
+        self._pump(seconds, self._link)
+        if self._feed is not self._link:
+            self._pump(0.0, self._feed)
+        return bool(self._queue or self._early)
+
+    def fileno(self) -> int:
+        """For a selector; -1 while there is no connection: poll now and then."""
+        return self._link.fileno()
+
+    def _pump(self, seconds: float, link: Link) -> None:
+        messages, events = link.poll(seconds)
+        for event in events:
+            self._happened(event, link)
+        for message in messages:
+            self._heard(message, link)
+        for instrument in self._dialect.spoilt:
+            with suppress(VenueError):  # down: the next logon asks
+                self._ask_market(instrument)
+        self._dialect.spoilt.clear()
+        again, self._dialect.again = self._dialect.again, []
+        for command in again:
+            with suppress(VenueError):  # down: whoever asked learns it from the link, and asks again
+                self.send(command)
+
+    def _heard(self, message: Message, link: Link) -> None:
+        now = self._link.now_ns() if not self._own else self._now_ns
+        if message.kind == t.REJECT and self._own:
+            found = [(0, self._dialect.refusal(message.get(t.REF_SEQ_NUM, "0"), message.get(t.TEXT), now))]
+        else:
+            found = self._dialect.read(message, now)
+        self._queue += found if link is self._link else [(0, item) for _, item in found]
+
+    def _happened(self, event: SessionEvent, link: Link) -> None:
+        """What a session tells of itself."""
+        now = self._now_ns
+        whose = "" if link is self._link else "market data: "
+        if event.what is Happening.UP and self._listings:
+            if link is self._link:
+                self._queue.append((0, o.LinkStatus(True, now, f"logged on at {link.name}")))
+            if link is self._feed:
+                for instrument in self._subscribed:
+                    with suppress(VenueError):  # down again: the next logon asks
+                        self._ask_market(instrument)
+        elif event.what is Happening.DOWN:
+            self._lost = f"{whose}lost {link.name}" + (f": {link.why}" if link.why else "")
+            if not self._closed:
+                text = f"{self._lost}; waiting up to {self._patience.outage_s:g} s for it to come back"
+                self._queue.append((0, o.LinkStatus(link is not self._link, now, text)))
+        elif event.what is Happening.RESET and link is self._link:
+            self._taken = self._returned = 0
+            self._queue = deque((0, item) for _, item in self._queue)
+        elif event.what in (Happening.REJECTED, Happening.GARBLED):
+            self._queue.append((0, self._refused(event, now)))
+        elif event.what is Happening.NOT_REPEATED and event.message is not None:
+            name = self._house_name(event.message.get(t.CL_ORD_ID))
+            text = f"{name} did not reach the venue and is not repeated; ask what stands"
+            self._queue.append((0, o.LinkStatus(link.up, now, text)))
+
+    def _refused(self, event: SessionEvent, now: int) -> o.Unread:
+        """What the session could not take, with what it names."""
+        message = event.message
+        if message is None:
+            return o.Unread(event.raw.decode("utf-8", "replace"), event.text, now)
+        why = f"the session refused message {message.number}: {event.text}"
+        name = self._house_name(message.get(t.CL_ORD_ID))
+        return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
+
+    def _house_name(self, wire: str) -> str:
+        if isinstance(self._dialect, StandardDialect) and (told := self._dialect.memory.of_wire(wire)) is not None:
+            return told.name
+        return wire
+
+    # -- what goes out ------------------------------------------------------------------------------------------------
+    def _send(self, ready: Sequence[Ready], link: Link | None = None) -> None:
+        link = link or self._link
+        number = link.send((one.kind, one.fields) for one in ready)
+        for n, one in enumerate(ready):
+            if link is self._link:
+                self._dialect.remember(number + n, one.about)
+
+    def _name(self, letter: str = "") -> str:
+        """A name for a request that no other of this session has."""
+        self._names += 1
+        return f"{letter}{self._link.session.numbers.next_out}-{self._names}"
+
+    def _await(self, name: str, seconds: float, events: list[o.VenueEvent]) -> Stepped | None:
+        """Collect events until a request is answered; None when the link went down first."""
+        until = time.monotonic() + seconds
+        while True:
+            while self._queue:
+                number, item = self._queue.popleft()
+                self._taken = max(self._taken, number)
+                if isinstance(item, Trouble):
+                    raise item.error
+                if isinstance(item, Stepped):
+                    if item.name == name:
+                        return item
+                    continue
+                events.append(item)
+                if isinstance(item, o.LinkStatus) and not item.up:
+                    return None
+            left = until - time.monotonic()
+            if left <= 0:
+                where = self._link.name
+                raise VenueError(f"an answer from {where} within {seconds:g} s", "none", "see its log")
+            if self._feed is not self._link and not self._listings:
+                self._pump(min(left, _WAIT_S), self._feed)
+                left = 0.0
+            self._pump(min(left, 1.0), self._link)
+
     def _ask_market(self, instrument: str) -> None:
-        name = self._name()
-        self._inbound.expect(name, instrument)
-        fields: Fields = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, "0"), (t.NO_ENTRY_TYPES, "2")]
-        fields += [(t.ENTRY_TYPE, "0"), (t.ENTRY_TYPE, "1"), (t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)]
-        self._send(t.MARKET_DATA_REQUEST, fields)
+        self._send([self._dialect.market_request(self._name("M"), instrument)], self._feed)
 
     # -- the port -----------------------------------------------------------------------------------------------------
     @property
     def name(self) -> str:
         """Name in journals and tables."""
-        return f"fix:{self._where}"
+        return f"fix:{self._link.name}"
 
     @property
     def now_ns(self) -> int:
-        """The venue's time at its last message."""
+        """The venue's time at its last message; at a venue that does not tell it, UTC."""
+        if not self._own:
+            self._now_ns = max(self._now_ns, self._link.now_ns())
         return self._now_ns
 
     @property
     def up(self) -> bool:
         """Whether the session is logged on."""
-        return self._up
+        return self._link.up
 
     def listings(self) -> Sequence[o.Listing]:
         """What is traded here."""
@@ -340,10 +371,10 @@ class FixVenue:
         """
         return self._shape(instrument)[1]
 
-    def _shape(self, instrument: str) -> market.Shape:
-        if instrument not in self._inbound.shapes:
+    def _shape(self, instrument: str) -> Shape:
+        if instrument not in self._dialect.shapes:
             raise VenueError("a book whose width the venue tells", instrument, "choose a width")
-        return self._inbound.shapes[instrument]
+        return self._dialect.shapes[instrument]
 
     def subscribe(self, instrument: str) -> None:
         """Ask for market data; asked again by itself whenever the link comes back.
@@ -353,10 +384,9 @@ class FixVenue:
         VenueError
             For an instrument that is not listed, or when the link is down.
         """
-        if instrument not in self._inbound.scales:
-            raise VenueError(
-                "an instrument that is listed", instrument, "choose one of " + ", ".join(self._inbound.scales)
-            )
+        if instrument not in self._dialect.scales:
+            known = ", ".join(self._dialect.scales)
+            raise VenueError("an instrument that is listed", instrument, f"choose one of {known}")
         self._ask_market(instrument)
         if instrument not in self._subscribed:
             self._subscribed.append(instrument)
@@ -369,12 +399,16 @@ class FixVenue:
         VenueError
             When the link is down: nothing was sent, and nothing will be.
         OrderError
-            For names that FIX cannot carry.
+            For what FIX, or this venue, cannot be told.
         """
-        kind, fields = translate.command_out(
-            command, self._inbound.scales.get(getattr(command, "instrument", ""), PLAIN)
-        )
-        self._send(kind, fields, command)
+        if not self.up:
+            why = self._link.why or "it is down"
+            raise VenueError(f"a link to {self._link.name}", f"none: {why}", "wait until it is up")
+        ready, note = self._dialect.commands(command)
+        if note:
+            self._queue.append((0, o.LinkStatus(True, self.now_ns, note)))
+        if ready:
+            self._send(ready)
 
     def disown(self, message: o.Report | o.CancelReject | o.Unread) -> None:
         """Tell the venue of what was set aside here, where FIX has an answer: a DK, or a business reject.
@@ -384,9 +418,8 @@ class FixVenue:
         VenueError
             When the link is down.
         """
-        scale = self._inbound.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
-        if (answer := translate.disowned_out(message, scale)) is not None:
-            self._send(*answer, message)
+        if ready := self._dialect.answers(message):
+            self._send(ready)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
         """See `Venue.step`. While the link is down, what came is returned after a short wait.
@@ -394,8 +427,8 @@ class FixVenue:
         Raises
         ------
         VenueError
-            When the venue refuses to step, sends what cannot be read, is silent for `patience_s`, or has been away for
-            `outage_s`.
+            When the venue refuses to step, sends what cannot be read and a call waits for, is silent for
+            `patience.step_s`, or has been away for `patience.outage_s`.
         """
         self._write_received(self._returned)
         events, self._early = self._early, []
@@ -404,7 +437,7 @@ class FixVenue:
         except VenueError:
             self._early = events
             raise
-        for event in events:
+        for event in events if self._own else ():
             if isinstance(event, o.Report | o.CancelReject):
                 self._now_ns = max(self._now_ns, event.ns)
             elif isinstance(event, o.MarketRows) and len(event.rows):
@@ -415,51 +448,63 @@ class FixVenue:
     def _collect(self, until_ns: int, events: list[o.VenueEvent]) -> None:
         """Append what came, and what a step brings."""
         free = self._follow or not self._stepped
-        if not self._up:
+        self.poll(0.0)
+        if not self.up:
             self._wait_for_link(events)
         elif free:
-            self._drain(events, 0.0)
-        if not self._up or (free and events):
+            self._drain(events)
+        if not self.up or (free and events):
             return
         self._waited_s = 0.0
-        name = self._name()
+        if not self._own:
+            self._wait_until(until_ns, events)
+            return
+        name = self._name("S")
         fields = [(t.UNTIL_NS, str(until_ns)), (t.STEP_ID, name)]
         try:
-            self._send(t.STEP, [*fields, (t.WAIT_ONLY, "Y")] if self._follow else fields)
+            self._send([Ready(t.STEP, [*fields, (t.WAIT_ONLY, "Y")] if self._follow else fields, None)])
         except VenueError:
-            self._drain(events, 0.1)
+            self._pump(_WAIT_S, self._link)
+            self._drain(events)
             return
-        answer = self._await(name, self._patience_s, events)
+        answer = self._await(name, self._patience.step_s, events)
         self._now_ns = max(self._now_ns, answer.ns if answer else 0)
 
+    def _wait_until(self, until_ns: int, events: list[o.VenueEvent]) -> None:
+        """Wait for a time, or for the first word before it."""
+        two = self._feed is not self._link
+        while not events and self.up and (left := (until_ns - self.now_ns) / S) > 0:
+            self._pump(min(left, 0.02 if two else 1.0), self._link)
+            if two:
+                self._pump(0.0, self._feed)
+            self._drain(events)
+
     def _wait_for_link(self, events: list[o.VenueEvent]) -> None:
-        """Take what came while the link is down, or wait a little: no more than `outage_s` in a row."""
+        """Take what came while the link is down, or wait a little: no more than `patience.outage_s` in a row."""
+        self._drain(events)
         if events:
-            self._drain(events, 0.0)
             return
-        if self._waited_s >= self._outage_s:
+        if self._waited_s >= self._patience.outage_s:
             raise self._outage()
-        self._drain(events, _WAIT_S)
+        began = time.monotonic()
+        self._pump(_WAIT_S, self._link)
+        self._drain(events)
         if not events:
-            self._waited_s += _WAIT_S
+            self._waited_s += max(time.monotonic() - began, 0.0)
 
     def _outage(self) -> VenueError:
         """Nobody came back, or somebody who knows nothing of this session."""
-        received = f"none for {self._outage_s:g} s: {self._lost or 'it is down'}"
-        if self._why and self._why not in received:
-            received += f"; it came back and was refused: {self._why}"
-        remedy = _ANEW if "MsgSeqNum" in self._why else f"start it again; if it began anew, {_ANEW}"
-        return VenueError(f"a link to {self._where}", received, remedy)
+        why = self._link.why
+        received = f"none for {self._patience.outage_s:g} s: {self._lost or 'it is down'}"
+        if why and why not in received:
+            received += f"; since then: {why}"
+        remedy = _ANEW if "MsgSeqNum" in why else f"start it again; if it began anew, {_ANEW}"
+        return VenueError(f"a link to {self._link.name}", received, remedy)
 
-    def _drain(self, events: list[o.VenueEvent], seconds: float) -> None:
-        """Take what is queued, after waiting for the first for some seconds at most."""
-        wait = seconds
-        while True:
-            try:
-                number, item = self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
-            except Empty:
-                return
-            wait = 0.0
+    def _drain(self, events: list[o.VenueEvent]) -> None:
+        """Take what is queued."""
+        while self._queue:
+            number, item = self._queue.popleft()
             self._taken = max(self._taken, number)
             if isinstance(item, Trouble):
                 raise item.error
@@ -467,25 +512,32 @@ class FixVenue:
                 events.append(item)
 
     def _write_received(self, number: int) -> None:
-        os.pwrite(self._received, number.to_bytes(_NUMBER_BYTES, "little"), 0)
+        if self._received >= 0:
+            os.pwrite(self._received, number.to_bytes(_NUMBER_BYTES, "little"), 0)
 
     def close(self) -> None:
         """Log out and let the session go; a second call does nothing."""
         atexit.unregister(self.close)
-        initiator, self._initiator = self._initiator, None
-        if initiator is None:
+        if self._closed:
             return
-        if self._up:
-            self._gone.clear()
-            self._outlet.log_out()
-            self._gone.wait(2.0)
-        initiator.stop(True)
-        os.close(self._received)
-        if self._temporary is not None:
-            self._temporary.cleanup()
+        self._closed = True
+        for link in {self._feed, self._link}:
+            with suppress(VenueError):  # a store that is gone: there is nothing left to write
+                link.log_out()
+        if self._received >= 0:
+            os.close(self._received)
+        if isinstance(self._dialect, StandardDialect):
+            self._dialect.memory.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _address(host: str, port: int, terms: Terms) -> Address:
+    session = terms.profile.session
+    if not (host or session.host) or not (port or session.port):
+        raise ConfigError(f"session.host and session.port in {terms.name}", "none", "say where it listens")
+    return Address(host or session.host, port or session.port)

@@ -1,6 +1,6 @@
-"""Messages of a FIX venue as events: what the initiator does with what comes in, in the engine's thread."""
+"""The words of a venue of this package: its messages as events, commands as messages."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +11,9 @@ from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
 from tercel.venues.fix import market, translate
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.translate import PriceScale
+from tercel.venues.fix.commands import Ready
+from tercel.venues.fix.protocol.message import Message, utc_text
+from tercel.venues.fix.translate import PLAIN, Fields, PriceScale
 
 _REMEMBERED: Final = 4096
 """Commands that are remembered by number, to know what a session reject refuses."""
@@ -38,111 +40,24 @@ Item = o.VenueEvent | Stepped | Trouble
 Sent = o.Command | o.Report | o.CancelReject | o.Unread
 
 
-class Inbound:
-    """Translates what a venue sends.
+class Refusals:
+    """What was sent under which number, and what it means when one of them is refused."""
 
-    Parameters
-    ----------
-    seen : iterable of str
-        Execution ids that are known already: a report that is repeated under one is left out.
-    """
-
-    def __init__(self, seen: Iterable[str] = ()) -> None:
-        self.scales: dict[str, PriceScale] = {}
-        self.shapes: dict[str, market.Shape] = {}
-        self.requests: dict[str, tuple[str, list[Any]]] = {}
-        """Requests for market data: instrument, and the parts of a change that have come."""
-        self._unread: list[tuple[int, dict[int, str]]] = []
-        self._seen = set(seen)
+    def __init__(self) -> None:
         self._sent: dict[int, Sent | None] = {}
+        self.spoilt: list[str] = []
+        """Instruments whose market data is to be asked for anew."""
+        self.again: list[o.Command] = []
+        """Commands that are to be said in other words: the venue does not know those of before."""
 
     def remember(self, number: int, command: Sent | None) -> None:
         """A message left under a number, with the command that it carries, or with what it disowns."""
         self._sent[number] = command
         self._sent.pop(number - _REMEMBERED, None)
 
-    def expect(self, name: str, instrument: str) -> None:
-        """Market data of an instrument comes under this request from now on."""
-        self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
-        self.requests[name] = (instrument, [])
-
-    def read(self, number: int, kind: str, tags: dict[int, str], text: str, now_ns: int) -> list[tuple[int, Item]]:
-        """What a message means, with its number. Reports that are repeated before the list has come wait for it."""
-        if kind == t.EXECUTION_REPORT and not self.scales:
-            self._unread.append((number, tags))
-            return []
-        items: list[tuple[int, Item]] = []
-        if kind == t.SECURITY_LIST:
-            with suppress(ValueError, KeyError):  # reported below
-                self.shapes = market.shapes_in(text)
-                self.scales = translate.scales({one.instrument: one for one in market.listings_in(text)})
-            for earlier, report in self._unread:
-                items += self._items(earlier, t.EXECUTION_REPORT, report, "", now_ns)
-            self._unread.clear()
-        return items + self._items(0 if kind == t.BUSINESS_REJECT else number, kind, tags, text, now_ns)
-
-    def _items(self, number: int, kind: str, tags: dict[int, str], text: str, now_ns: int) -> list[tuple[int, Item]]:
-        try:
-            return [(number, item) for item in self._translated(kind, tags, text, now_ns)]
-        except (TercelError, ValueError, KeyError) as error:
-            if kind not in (t.STEPPED_TO, t.SECURITY_LIST):  # a call waits for these
-                return [(number, self._not_read(number, kind, tags, error, now_ns))]
-            trouble = VenueError(f"a message {kind} that can be read", f"{error} in {tags}"[:300], "tell the venue")
-            return [(number, Trouble(trouble))]
-
-    def _not_read(self, number: int, kind: str, tags: dict[int, str], error: Exception, now_ns: int) -> o.Unread:
-        """What cannot be read, with the order that it names, or the instrument whose market data it is."""
-        raw = "".join(f"{tag}={value}{t.SOH}" for tag, value in {t.MSG_TYPE: kind, t.SEQ_NUM: number, **tags}.items())
-        name = tags.get(t.CL_ORD_ID) or tags.get(t.ORIG_CL_ORD_ID, "")
-        instrument = tags.get(t.SYMBOL, "") if name else self.requests.get(tags.get(t.MD_REQ_ID, ""), ("", []))[0]
-        return o.Unread(raw, f"{error}", now_ns, name, tags.get(t.ACCOUNT, ""), instrument)
-
-    def _translated(self, kind: str, tags: dict[int, str], text: str, now_ns: int) -> list[Item]:
-        if kind == t.EXECUTION_REPORT:
-            report = self._report(tags)
-            if tags.get(t.POSS_DUP) == "Y" and report.exec_id in self._seen:
-                return []  # an answer to a StatusRequest may repeat a trade; that is no duplicate
-            self._seen.add(report.exec_id)
-            return [report]
-        if kind == t.CANCEL_REJECT:
-            return [translate.cancel_reject_in(tags)]
-        if kind in (t.SNAPSHOT, t.INCREMENT):
-            return self._market(kind, tags, text)
-        if kind == t.STEPPED_TO:
-            return [Stepped(tags[t.STEP_ID], int(tags[t.EXACT_NS]))]
-        if kind == t.SECURITY_LIST:
-            listings = tuple(market.listings_in(text))
-            return [Stepped(tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y")]
-        if kind == t.MASS_CANCEL_REPORT:
-            if tags[t.MASS_CANCEL_RESPONSE] != "0":
-                return []
-            names = tags.get(t.CL_ORD_ID, ""), "", tags.get(t.FOR_ACCOUNT, "")
-            return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(tags[t.EXACT_NS]), tags.get(t.TEXT, ""))]
-        if kind == t.MARKET_DATA_REJECT:
-            return [Trouble(VenueError("market data", tags.get(t.TEXT, "none"), "subscribe to what is listed"))]
-        if kind == t.BUSINESS_REJECT:
-            return [self.refusal(tags.get(t.REF_SEQ_NUM, ""), tags.get(t.TEXT, ""), now_ns)]
-        return []
-
-    def _report(self, tags: dict[int, str]) -> o.Report:
-        if tags.get(t.EXEC_TYPE) == "8" and tags.get(t.ORDER_ID) == t.NO_NAME:
-            try:
-                return translate.report_in(tags, self.scales)
-            except translate.RefusedError:  # the server echoes a price or quantity that nobody can read
-                tags = {tag: value for tag, value in tags.items() if tag not in (t.PRICE, t.ORDER_QTY)}
-        return translate.report_in(tags, self.scales)
-
-    def _market(self, kind: str, tags: dict[int, str], text: str) -> list[Item]:
-        """A change of a book, once all of its messages are here."""
-        if tags[t.MD_REQ_ID] not in self.requests:
-            return []
-        instrument, parts = self.requests[tags[t.MD_REQ_ID]]
-        parts.append(market.market_in(kind, text, self.scales[instrument]))
-        if tags.get(t.CONTINUES) == "Y":
-            return []
-        rows = np.concatenate(parts)
-        parts.clear()
-        return [o.MarketRows(instrument, rows, kind == t.SNAPSHOT)]
+    def sent(self, number: str) -> Sent | None:
+        """What left under a number."""
+        return self._sent.get(int(number)) if number.isdigit() else None
 
     def refusal(self, number: str, text: str, now_ns: int) -> Item:
         """The answer to a message of ours that was refused by the session or as a whole, in the way of its kind."""
@@ -175,3 +90,139 @@ class Inbound:
         if command is not None:
             return o.LinkStatus(True, now_ns, f"the venue does not take our answer: {text}")
         return Trouble(VenueError("a message that the venue takes", text, "see what was asked of it"))
+
+
+class OwnDialect(Refusals):
+    """What is said to a venue of this package, and what it says.
+
+    Parameters
+    ----------
+    seen : iterable of str
+        Execution ids that are known already: a report that is repeated under one is left out.
+    clock : callable
+        ns since 1970.
+    """
+
+    def __init__(self, seen: Iterable[str], clock: Callable[[], int]) -> None:
+        super().__init__()
+        self._clock = clock
+        self.scales: dict[str, PriceScale] = {}
+        self.shapes: dict[str, market.Shape] = {}
+        self.requests: dict[str, tuple[str, list[Any]]] = {}
+        """Requests for market data: instrument, and the parts of a change that have come."""
+        self._unread: list[Message] = []
+        self._seen = set(seen)
+
+    # -- what is said -------------------------------------------------------------------------------------------------
+    def commands(self, command: o.Command) -> tuple[list[Ready], str]:
+        """Messages of a command; TransactTime is UTC, the venue's own time stands beside it."""
+        scale = self.scales.get(getattr(command, "instrument", ""), PLAIN)
+        kind, fields = translate.command_out(command, scale)
+        now = utc_text(self._clock())
+        return [Ready(kind, [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields], command)], ""
+
+    def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[Ready]:
+        """A DK, a business reject, or nothing."""
+        scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
+        answer = translate.disowned_out(message, scale)
+        return [] if answer is None else [Ready(*answer, message)]
+
+    def market_request(self, name: str, instrument: str) -> Ready:
+        """Ask for market data of an instrument under a name."""
+        self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
+        self.requests[name] = (instrument, [])
+        fields: Fields = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, "0"), (t.NO_ENTRY_TYPES, "2")]
+        fields += [(t.ENTRY_TYPE, "0"), (t.ENTRY_TYPE, "1"), (t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)]
+        return Ready(t.MARKET_DATA_REQUEST, fields, None)
+
+    def list_request(self, name: str) -> Ready:
+        """Ask for what is listed."""
+        return Ready(t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")], None)
+
+    # -- what is heard ------------------------------------------------------------------------------------------------
+    def read(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
+        """What a message means, with its number. Reports that are repeated before the list has come wait for it."""
+        if message.kind == t.EXECUTION_REPORT and not self.scales:
+            self._unread.append(message)
+            return []
+        items: list[tuple[int, Item]] = []
+        if message.kind == t.SECURITY_LIST:
+            with suppress(ValueError, KeyError):  # reported below
+                self.shapes = market.shapes_in(message)
+                self.scales = translate.scales({one.instrument: one for one in market.listings_in(message)})
+            for earlier in self._unread:
+                items += self._items(earlier, now_ns)
+            self._unread.clear()
+        return items + self._items(message, now_ns)
+
+    def _items(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
+        kind = message.kind
+        number = 0 if kind == t.BUSINESS_REJECT else message.number
+        try:
+            return [(number, item) for item in self._translated(message, now_ns)]
+        except (TercelError, ValueError, KeyError) as error:
+            if kind not in (t.STEPPED_TO, t.SECURITY_LIST):  # a call waits for these
+                return [(number, self._not_read(message, error, now_ns))]
+            trouble = VenueError(
+                f"a message {kind} that can be read", f"{error} in {raw(message)}"[:300], "tell the venue"
+            )
+            return [(number, Trouble(trouble))]
+
+    def _not_read(self, message: Message, error: Exception, now_ns: int) -> o.Unread:
+        """What cannot be read, with the order that it names, or the instrument whose market data it is."""
+        name = message.get(t.CL_ORD_ID) or message.get(t.ORIG_CL_ORD_ID)
+        instrument = message.get(t.SYMBOL) if name else self.requests.get(message.get(t.MD_REQ_ID), ("", []))[0]
+        return o.Unread(raw(message), f"{error}", now_ns, name, message.get(t.ACCOUNT), instrument)
+
+    def _translated(self, message: Message, now_ns: int) -> list[Item]:
+        kind, tags = message.kind, dict(message.fields[::-1])
+        if kind == t.EXECUTION_REPORT:
+            report = self._report(tags)
+            if tags.get(t.POSS_DUP) == "Y" and report.exec_id in self._seen:
+                return []  # an answer to a StatusRequest may repeat a trade; that is no duplicate
+            self._seen.add(report.exec_id)
+            return [report]
+        if kind == t.CANCEL_REJECT:
+            return [translate.cancel_reject_in(tags)]
+        if kind in (t.SNAPSHOT, t.INCREMENT):
+            return self._market(message)
+        if kind == t.STEPPED_TO:
+            return [Stepped(tags[t.STEP_ID], int(tags[t.EXACT_NS]))]
+        if kind == t.SECURITY_LIST:
+            listings = tuple(market.listings_in(message))
+            return [Stepped(tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y")]
+        if kind == t.MASS_CANCEL_REPORT:
+            if tags[t.MASS_CANCEL_RESPONSE] != "0":
+                return []
+            names = tags.get(t.CL_ORD_ID, ""), "", tags.get(t.FOR_ACCOUNT, "")
+            return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(tags[t.EXACT_NS]), tags.get(t.TEXT, ""))]
+        if kind == t.MARKET_DATA_REJECT:
+            return [Trouble(VenueError("market data", tags.get(t.TEXT, "none"), "subscribe to what is listed"))]
+        if kind == t.BUSINESS_REJECT:
+            return [self.refusal(tags.get(t.REF_SEQ_NUM, ""), tags.get(t.TEXT, ""), now_ns)]
+        return []
+
+    def _report(self, tags: dict[int, str]) -> o.Report:
+        if tags.get(t.EXEC_TYPE) == "8" and tags.get(t.ORDER_ID) == t.NO_NAME:
+            try:
+                return translate.report_in(tags, self.scales)
+            except translate.RefusedError:  # the server echoes a price or quantity that nobody can read
+                tags = {tag: value for tag, value in tags.items() if tag not in (t.PRICE, t.ORDER_QTY)}
+        return translate.report_in(tags, self.scales)
+
+    def _market(self, message: Message) -> list[Item]:
+        """A change of a book, once all of its messages are here."""
+        if message.get(t.MD_REQ_ID) not in self.requests:
+            return []
+        instrument, parts = self.requests[message.get(t.MD_REQ_ID)]
+        parts.append(market.market_in(message, self.scales[instrument]))
+        if message.says(t.CONTINUES):
+            return []
+        rows = np.concatenate(parts)
+        parts.clear()
+        return [o.MarketRows(instrument, rows, message.kind == t.SNAPSHOT)]
+
+
+def raw(message: Message) -> str:
+    """A message as text, without what frames it."""
+    return "".join(f"{tag}={value}{t.SOH}" for tag, value in message.fields)

@@ -6,6 +6,7 @@ aggressor are in tags of our own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -15,7 +16,7 @@ from tercel.core.arrays import Ints
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.tape import schema
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.protocol.message import Fields
+from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.translate import PriceScale, named
 
 ENTRIES_EACH = 250
@@ -60,32 +61,39 @@ def _entry(row: Sequence[int], scale: PriceScale, snapshot: bool, fields: list[t
         fields.append((t.AGGRESSOR, str(row[o.M_AGGRESSOR])))
 
 
-def market_in(kind: str, text: str, scale: PriceScale) -> Row:
-    """int64 (n, 7) rows of the entries in a W or X message, given as the engine prints it.
+def market_in(message: Message, scale: PriceScale) -> Row:
+    """int64 (n, 7) rows of the entries in a W or X message.
 
     Raises
     ------
     RefusedError, ValueError, KeyError
         For entries that cannot be read.
     """
-    first = "269" if kind == t.SNAPSHOT else "279"
-    parts = text.split(f"\x01{first}=")[1:]
+    snapshot = message.kind == t.SNAPSHOT
+    parts = _parts(message, t.ENTRY_TYPE if snapshot else t.UPDATE_ACTION)
     rows = np.empty((len(parts), o.MARKET_WORDS), np.int64)
-    name = "37" if kind == t.SNAPSHOT else "278"
+    name = t.ORDER_ID if snapshot else t.ENTRY_ID
     prices: dict[str, int] = {}
-    for n, part in enumerate(parts):
-        tags = dict(field.split("=", 1) for field in f"{first}={part}".split("\x01")[:11] if "=" in field)
-        price = tags["270"]
+    for n, tags in enumerate(parts):
+        price = tags[t.ENTRY_PX]
         if price not in prices:
             prices[price] = scale.ticks(price)
-        rows[n, o.M_NS], rows[n, o.M_KIND], rows[n, o.M_ID] = int(tags[_NS]), int(tags[_KIND]), int(tags[name])
-        rows[n, o.M_SIDE] = BUY if tags["269"] == "0" else SELL if tags["269"] == "1" else 0
-        rows[n, o.M_PRICE], rows[n, o.M_LOTS] = prices[price], scale.lots(tags["271"])
-        rows[n, o.M_AGGRESSOR] = int(tags.get(_AGGRESSOR, "-1"))
+        rows[n, o.M_NS], rows[n, o.M_KIND] = int(tags[t.EXACT_NS]), int(tags[t.ROW_KIND])
+        rows[n, o.M_ID] = int(tags[name])
+        rows[n, o.M_SIDE] = _SIDES.get(tags[t.ENTRY_TYPE], 0)
+        rows[n, o.M_PRICE], rows[n, o.M_LOTS] = prices[price], scale.lots(tags[t.ENTRY_SIZE])
+        rows[n, o.M_AGGRESSOR] = int(tags.get(t.AGGRESSOR, "-1"))
     return rows
 
 
-_NS, _KIND, _AGGRESSOR = str(t.EXACT_NS), str(t.ROW_KIND), str(t.AGGRESSOR)
+_SIDES = {"0": BUY, "1": SELL}
+
+
+def _parts(message: Message, first: int) -> list[dict[int, str]]:
+    """Entries of a message's one repeating group, which begin with a tag."""
+    fields = message.fields
+    starts = [n for n, (tag, _) in enumerate(fields) if tag == first]
+    return [dict(fields[start:stop]) for start, stop in pairwise([*starts, len(fields)])]
 
 
 Shape = tuple[int, int]
@@ -123,33 +131,21 @@ def _listed(one: o.Listing, shape: Shape | None) -> Fields:
     return fields if shape is None else [*fields, (t.BOOK_WIDTH, str(shape[0])), (t.FEED_LEVELS, str(shape[1]))]
 
 
-def listings_in(text: str) -> list[o.Listing]:
-    """The listings of a security list, given as the engine prints it.
+def listings_in(message: Message) -> list[o.Listing]:
+    """The listings of a security list.
 
     Raises
     ------
     ValueError, KeyError
         For entries that cannot be read.
     """
-    return [_listing(tags) for tags in _entries(text)]
+    return [_listing(tags) for tags in _parts(message, t.SYMBOL)]
 
 
-def shapes_in(text: str) -> dict[str, Shape]:
+def shapes_in(message: Message) -> dict[str, Shape]:
     """Width and levels of the instruments of a security list that have them."""
-    shown = [one for one in _entries(text) if t.BOOK_WIDTH in one]
+    shown = [one for one in _parts(message, t.SYMBOL) if t.BOOK_WIDTH in one]
     return {one[t.SYMBOL]: (int(one[t.BOOK_WIDTH]), int(one[t.FEED_LEVELS])) for one in shown}
-
-
-def _entries(text: str) -> Iterator[dict[int, str]]:
-    for part in text.split("\x0155=")[1:]:
-        yield dict(_pairs(f"55={part}"))
-
-
-def _pairs(text: str) -> Iterator[tuple[int, str]]:
-    for field in text.split("\x01"):
-        tag, equals, value = field.partition("=")
-        if equals:
-            yield int(tag), value
 
 
 def _listing(tags: Mapping[int, str]) -> o.Listing:

@@ -41,14 +41,14 @@ class PriceScale:
     ----------
     tick : float
         Price units of a tick; taken for the shortest decimal that reads the same.
-    lot : int
-        Shares of a lot.
+    lot : int or Decimal
+        Shares of a lot, or units of a currency.
 
     >>> PriceScale(0.01).price(1005), PriceScale(0.01).ticks("10.050"), PriceScale(0.01, 100).lots("300")
     ('10.05', 1005, 3)
     """
 
-    def __init__(self, tick: float = 1.0, lot: int = 1) -> None:
+    def __init__(self, tick: float = 1.0, lot: int | Decimal = 1) -> None:
         self.tick, self.lot = Decimal(repr(float(tick))), lot
 
     def price(self, ticks: int) -> str:
@@ -75,7 +75,8 @@ class PriceScale:
 
     def quantity(self, lots: int) -> str:
         """Lots as a number of shares."""
-        return str(lots * self.lot)
+        whole = lots * self.lot
+        return str(whole) if isinstance(whole, int) else format(whole, "f")
 
     def lots(self, text: str) -> int:
         """A number of shares as lots, zero included.

@@ -22,7 +22,7 @@ FRAMING: Final = frozenset({8, 9, 10})
 INCORRECT_VALUE, INCORRECT_FORMAT, NO_VALUE = 5, 6, 4
 _DAY: Final = r"[0-9]{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?"
-_WHOLE, _NUMBER = r"-?[0-9]{1,18}", r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_WHOLE, _NUMBER = r"-?[0-9]{1,19}", r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _FORMS: Final = {
     **dict.fromkeys(("INT", "LENGTH", "SEQNUM", "NUMINGROUP", "DAYOFMONTH"), re.compile(_WHOLE)),
     **dict.fromkeys(("FLOAT", "QTY", "PRICE", "PRICEOFFSET", "AMT", "PERCENTAGE"), re.compile(_NUMBER)),

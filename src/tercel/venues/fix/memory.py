@@ -1,0 +1,208 @@
+"""What was sent to a venue under which name: its reports may leave out what it was told, and names may not fit it.
+
+One line of JSON an order, written before the order leaves; a process that is killed reads them again.
+"""
+
+import json
+import os
+import re
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core import orders as o
+from tercel.core.errors import VenueError
+from tercel.venues.fix.profiles.model import NamesTable
+
+FILE: Final = "orders.jsonl"
+_MOST_KEPT: Final = 100_000
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(slots=True)
+class Told:
+    """An order, or a request to change one, as it was sent.
+
+    Parameters
+    ----------
+    wire, name : str
+        Its ClOrdID there and here.
+    orig : str
+        Here: the order that it changes.
+    account, instrument, side, lots, price, parent
+        As in the command; price None: a market order.
+    kind : {"new", "replace", "cancel", "mass"}
+    order_id : str
+        The venue's number, once it is known.
+    status : OrdStatus
+        As the venue last told.
+    cum : int
+        Lots filled so far, those of the orders that it replaced among them.
+    base : int
+        Lots that the orders before it had filled, where the venue cancels and makes a new one.
+    swaps : str
+        ClOrdID of the cancel in the same message, where it is such a new one.
+    """
+
+    wire: str
+    name: str
+    orig: str
+    account: str
+    instrument: str
+    side: int
+    lots: int
+    price: int | None
+    parent: str
+    kind: str
+    order_id: str = ""
+    status: o.OrdStatus = o.OrdStatus.PENDING_NEW
+    cum: int = 0
+    base: int = 0
+    swaps: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still trade."""
+        return self.kind in ("new", "replace") and self.status not in o.TERMINAL
+
+
+class OrderMemory:
+    """Orders of one session, by both of their names.
+
+    Parameters
+    ----------
+    names : NamesTable
+    folder : Path, optional
+        Where its file is; None: it lasts as long as the process.
+
+    >>> memory = OrderMemory(NamesTable(letters="[A-Z0-9]", most=12))
+    >>> told = memory.tell(o.NewOrder("p.1", "XYZ", 1, 2, 9, o.Tif.DAY, "a", "p", 0))
+    >>> memory.of_wire(told.wire).name, len(told.wire) <= 12
+    ('p.1', True)
+    """
+
+    def __init__(self, names: NamesTable, folder: Path | None = None) -> None:
+        self._fits, self.most = re.compile(f"(?:{names.letters})+"), names.most
+        self._by_wire: dict[str, Told] = {}
+        self._by_name: dict[str, Told] = {}
+        self._by_swap: dict[str, Told] = {}
+        self._mark, self._count = _base36(time.time_ns() // 1_000_000), 0
+        self._file = -1
+        if folder is not None:
+            self._read(folder / FILE)
+
+    def _read(self, path: Path) -> None:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            for line in lines:
+                self._take(line)
+            if len(lines) > 2 * _MOST_KEPT:
+                kept = [_line(told) for told in list(self._by_wire.values())[-_MOST_KEPT:]]
+                beside = path.with_suffix(".new")
+                beside.write_text("".join(kept), encoding="utf-8")
+                beside.replace(path)
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise VenueError(f"the orders of a session in {path}", f"{error.strerror}", "mend the file") from None
+
+    def _take(self, line: str) -> None:
+        """One line; a torn one is of an order that never left."""
+        try:
+            found: dict[str, Any] = json.loads(line)
+            told = Told(**found | {"status": o.OrdStatus(found["status"])})
+        except (ValueError, TypeError, KeyError):
+            return
+        self._put(told)
+
+    def _put(self, told: Told) -> None:
+        self._by_wire[told.wire] = self._by_name[told.name] = told
+        if told.swaps:
+            self._by_swap[told.swaps] = told
+
+    def cancelled_by(self, wire: str) -> Told | None:
+        """The new order of the cancel-and-new whose cancel has a ClOrdID."""
+        return self._by_swap.get(wire)
+
+    def write(self, told: Told) -> None:
+        """Put an order down as it is now."""
+        self._put(told)
+        if self._file >= 0:
+            os.write(self._file, _line(told).encode())
+
+    def wire(self, name: str) -> str:
+        """The ClOrdID of a name; a new one where the venue does not take it as it is."""
+        if (told := self._by_name.get(name)) is not None:
+            return told.wire
+        if len(name) <= self.most and self._fits.fullmatch(name) and name not in self._by_wire:
+            return name
+        self._count += 1
+        return f"T{self._mark}X{_base36(self._count)}"[-self.most :]
+
+    def tell(self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = "") -> Told:
+        """Put a command down before it is sent."""
+        name = command.cl_ord_id + suffix
+        old = self._by_name.get(getattr(command, "orig", ""))
+        told = Told(
+            self.wire(name),
+            name,
+            getattr(command, "orig", ""),
+            command.account,
+            command.instrument,
+            getattr(command, "side", 0),
+            getattr(command, "lots", old.lots if old else 0),
+            getattr(command, "price", old.price if old else None),
+            getattr(command, "parent", old.parent if old else ""),
+            {o.NewOrder: "new", o.ReplaceOrder: "replace", o.CancelOrder: "cancel"}.get(type(command), "mass"),
+            old.order_id if old else "",
+        )
+        self.write(told)
+        return told
+
+    def of_wire(self, wire: str) -> Told | None:
+        """What was sent under a ClOrdID."""
+        return self._by_wire.get(wire)
+
+    def of_name(self, name: str) -> Told | None:
+        """What was sent under a name of ours."""
+        return self._by_name.get(name)
+
+    def live(self, account: str = "", instrument: str = "") -> list[Told]:
+        """Orders that may still trade, of an account and an instrument ("": of all)."""
+        return [
+            told
+            for told in self._by_wire.values()
+            if told.live and account in ("", told.account) and instrument in ("", told.instrument)
+        ]
+
+    def learn(self, report: o.Report) -> None:
+        """Keep what a report says of an order: its number, whether it lives, what it is called now."""
+        told = self._by_name.get(report.cl_ord_id)
+        if told is not None and told.kind not in ("new", "replace"):  # a cancel's name: the order is the other
+            told = None
+        old = self._by_name.get(report.orig)
+        for one in (told, old):
+            if one is None or one.kind not in ("new", "replace"):
+                continue
+            renamed = one is old and told is not None and report.exec_type is o.ExecType.REPLACED
+            status = o.OrdStatus.CANCELED if renamed else report.status
+            if (one.order_id, one.status, one.cum) != (report.order_id or one.order_id, status, report.cum):
+                self.write(replace(one, order_id=report.order_id or one.order_id, status=status, cum=report.cum))
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def _line(told: Told) -> str:
+    return json.dumps({key: getattr(told, key) for key in Told.__slots__}, separators=(",", ":")) + "\n"
+
+
+def _base36(number: int) -> str:
+    text = ""
+    while number or not text:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+    return text

@@ -1,0 +1,217 @@
+"""Settings files of QuickFIX ([DEFAULT], [SESSION], KEY=VALUE) as profiles, read as they are."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import offer
+
+_AT: Final = {
+    "beginstring": ("version",),
+    "datadictionary": ("dictionary",),
+    "sendercompid": ("session", "sender"),
+    "targetcompid": ("session", "target"),
+    "socketconnecthost": ("session", "host"),
+    "socketconnectport": ("session", "port"),
+    "heartbtint": ("session", "heartbeat_s"),
+    "logontimeout": ("session", "answer_s"),
+    "maxlatency": ("session", "clock_tolerance_s"),
+    "timestampprecision": ("session", "digits"),
+    "sendnextexpectedmsgseqnum": ("session", "next_expected"),
+    "enablenextexpectedmsgseqnum": ("session", "next_expected"),
+    "sendersubid": ("session", "header", "50"),
+    "senderlocationid": ("session", "header", "142"),
+    "targetsubid": ("session", "header", "57"),
+    "targetlocationid": ("session", "header", "143"),
+    "starttime": ("times", "start"),
+    "endtime": ("times", "end"),
+    "timezone": ("times", "zone"),
+    "certificate_authorities_file": ("tls", "ca"),
+    "socketcafile": ("tls", "ca"),
+    "client_certificate_file": ("tls", "cert"),
+    "socketcertificatefile": ("tls", "cert"),
+    "client_certificate_key_file": ("tls", "key"),
+    "socketprivatekeyfile": ("tls", "key"),
+    "socketservername": ("tls", "server_name"),
+}
+_RESETS: Final = {"resetonlogon": "logon", "resetonlogout": "logout", "resetondisconnect": "disconnect"}
+_NUMBERS: Final = frozenset({"port", "heartbeat_s", "answer_s", "clock_tolerance_s", "digits"})
+_FLAGS: Final = frozenset({"next_expected"})
+_HANDLED: Final = frozenset(
+    {
+        *("connectiontype", "usedatadictionary", "nonstopsession", "weekdays", "startday", "endday", "uselocaltime"),
+        *("socketusessl", "checklatency", "millisecondsintimestamp", "validateuserdefinedfields"),
+    }
+)
+_OURS: Final = frozenset(
+    {
+        *(
+            "filestorepath",
+            "filelogpath",
+            "persistmessages",
+            "reconnectinterval",
+            "socketnodelay",
+            "socketreuseaddress",
+        ),
+        *("screenlogshowincoming", "screenlogshowoutgoing", "screenlogshowevents", "checkcompid", "logouttimeout"),
+        *("filelogbackuppath", "refreshonlogon", "validatefieldsoutoforder", "validatefieldshavevalues"),
+        *(
+            "validatelengthandchecksum",
+            "transportdatadictionary",
+            "appdatadictionary",
+            "description",
+            "sessionqualifier",
+        ),
+    }
+)
+"""Understood, and without effect: this engine does so always, or keeps elsewhere what they name."""
+_DAYS: Final = {
+    one: whole
+    for whole in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+    for one in (whole, whole[:2], whole[:3])
+}
+_BAD: Final = "mend the settings file"
+
+
+def read_settings(path: Path, sender: str = "") -> tuple[dict[str, Any], list[str]]:
+    """The tables of a profile from a settings file, and the keys in it that were not understood.
+
+    Parameters
+    ----------
+    path : Path
+    sender : str
+        SenderCompID of the session that is meant, where the file has several.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read, names no session of an initiator, or holds a secret; with the row.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "bytes that are no UTF-8"
+        raise ConfigError("a settings file of QuickFIX", f"{path}: {why}", "name another file") from None
+    sections = _sections(text, path)
+    session = _chosen(sections, path, sender)
+    kind = session.get("connectiontype", ("initiator", 0))
+    if kind[0].lower() != "initiator":
+        raise ConfigError("ConnectionType=initiator", f"{path}: {kind[0]} (row {kind[1]})", _BAD)
+    known = {*_AT, *_RESETS, *_HANDLED, *_OURS}
+    notes = [
+        f"{path}, row {row}: {key} is not understood ({offer(key, sorted(known), 'it has no effect')})"
+        for key, (_, row) in session.items()
+        if key not in known
+    ]
+    return _tables(session, path), notes
+
+
+Settings = dict[str, tuple[str, int]]
+
+
+def _sections(text: str, path: Path) -> list[tuple[str, Settings]]:
+    found: list[tuple[str, Settings]] = []
+    for row, whole in enumerate(text.splitlines(), 1):
+        line = whole.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            name = line.strip("[]").strip().upper()
+            if name not in ("DEFAULT", "SESSION"):
+                raise ConfigError("[DEFAULT] or [SESSION]", f"{path}: {line[:40]} (row {row})", _BAD)
+            found.append((name, {}))
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or not found:
+            raise ConfigError("a row KEY=VALUE below [DEFAULT] or [SESSION]", f"{path} (row {row})", _BAD)
+        name = key.strip().lower()
+        if "passw" in name or "secret" in name or name in ("username", "rawdata"):
+            wanted = "a settings file without secrets"
+            remedy = 'take it out, and write a profile with base = "FILE.cfg" and [logon], which names their place'
+            raise ConfigError(wanted, f"{path}: {key.strip()} (row {row}; its value is not shown)", remedy)
+        found[-1][1][name] = value.strip(), row
+    return found
+
+
+def _chosen(sections: list[tuple[str, Settings]], path: Path, sender: str) -> Settings:
+    default: Settings = {}
+    for name, one in sections:
+        if name == "DEFAULT":
+            default |= one
+    sessions = [default | one for name, one in sections if name == "SESSION"]
+    if sender:
+        sessions = [one for one in sessions if one.get("sendercompid", ("",))[0] == sender] or sessions
+    if len(sessions) != 1:
+        names = ", ".join(one.get("sendercompid", ("?",))[0] for one in sessions) or "none"
+        remedy = "name its SenderCompID in the address: fix://COMPID@host:port"
+        raise ConfigError("one [SESSION], or one that is named", f"{path}: {len(sessions)} ({names})", remedy)
+    return sessions[0]
+
+
+def _tables(session: Settings, path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, place in _AT.items():
+        if key not in session:
+            continue
+        value, row = session[key]
+        table = found
+        for name in place[:-1]:
+            table = table.setdefault(name, {})
+        table[place[-1]] = _value(place[-1], key, value, row, path)
+    resets = [reset for key, reset in _RESETS.items() if _flag(session, key, path)]
+    if resets:
+        found.setdefault("session", {})["reset"] = resets
+    if not _flag(session, "usedatadictionary", path, True):
+        found["dictionary"] = "standard"
+    if not _flag(session, "checklatency", path, True):
+        found.setdefault("session", {})["clock_tolerance_s"] = 86_400
+    if "validateuserdefinedfields" in session:
+        found.setdefault("session", {})["user_tags"] = not _flag(session, "validateuserdefinedfields", path)
+    if _flag(session, "socketusessl", path):
+        found.setdefault("tls", {})
+    _times(found, session, path)
+    return found
+
+
+def _value(name: str, key: str, value: str, row: int, path: Path) -> Any:
+    if name in _FLAGS:
+        return value.upper() in ("Y", "YES", "TRUE")
+    if name not in _NUMBERS:
+        return value
+    if not (value.isascii() and value.isdigit()):
+        raise ConfigError(f"a whole number for {key}", f"{path}: {value[:40]!r} (row {row})", _BAD)
+    return int(value)
+
+
+def _flag(session: Mapping[str, tuple[str, int]], key: str, path: Path, default: bool = False) -> bool:
+    if key not in session:
+        return default
+    value, row = session[key]
+    if value.upper() not in ("Y", "N", "YES", "NO", "TRUE", "FALSE"):
+        raise ConfigError(f"Y or N for {key}", f"{path}: {value[:40]!r} (row {row})", _BAD)
+    return value.upper() in ("Y", "YES", "TRUE")
+
+
+def _times(found: dict[str, Any], session: Settings, path: Path) -> None:
+    """Times of day; a session that never stops, or ends when it starts, has none."""
+    times = found.get("times", {})
+    stops = "start" in times and "end" in times and not _flag(session, "nonstopsession", path)
+    if not stops or (times["start"] == times["end"] and "startday" not in session):
+        found.pop("times", None)
+        return
+    if _flag(session, "uselocaltime", path) and "zone" not in times:
+        row = session["uselocaltime"][1]
+        raise ConfigError("a TimeZone beside UseLocalTime", f"{path}: none (row {row})", "name the zone: TimeZone=...")
+    if "weekdays" in session:
+        times["days"] = [_day(one, session["weekdays"][1], path) for one in session["weekdays"][0].split(",")]
+    if "startday" in session:
+        times["days"] = [_day(*session["startday"], path)]
+    if "endday" in session:
+        times["ends_on"] = _day(*session["endday"], path)
+
+
+def _day(name: str, row: int, path: Path) -> str:
+    if (found := _DAYS.get(name.strip().lower())) is None:
+        raise ConfigError("a day of the week", f"{path}: {name[:40]!r} (row {row})", _BAD)
+    return found

@@ -1,0 +1,114 @@
+"""Secrets of a session: a profile says where they are, never what they are."""
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from tercel.core.errors import ConfigError
+
+NAMES: Final = frozenset({"username", "password", "new_password", "private_key"})
+"""Keys of a profile that name a secret."""
+SECRET_TAGS: Final = frozenset({"553", "554", "925", "96", "1400", "1402", "1404"})
+"""Fields of a logon that hold one."""
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_PRIVATE: Final = 0o600
+_MOST_BYTES: Final = 16_384
+HIDDEN: Final = "***"
+
+
+class Secret(BaseModel):
+    """Where a secret is: in an environment variable, or in a file that its owner alone may read (mode 0600).
+
+    >>> Secret(env="VENUE_PASSWORD")
+    Secret(env='VENUE_PASSWORD', file='')
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    env: str = ""
+    """An environment variable."""
+    file: str = ""
+    """A file with mode 0600; a relative name counts from the profile's folder."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "Secret":
+        if bool(self.env) == bool(self.file):
+            raise ValueError('either env = "VARIABLE" or file = "PATH"')
+        return self
+
+    def read(self, what: str, folder: Path) -> str:
+        """The secret itself.
+
+        Raises
+        ------
+        ConfigError
+            When it is not there, or when others could read it.
+        """
+        if self.env:
+            if not (value := os.environ.get(self.env, "")):
+                raise ConfigError(f"{what} in the variable {self.env}", "none", f"set {self.env} before you connect")
+            return value
+        path = folder / self.file
+        try:
+            mode, size = stat.S_IMODE(path.stat().st_mode), path.stat().st_size
+            if mode & ~_PRIVATE:
+                raise ConfigError(f"{path} for its owner alone", f"mode {mode:04o}", f"chmod 600 {path}")
+            text = path.read_text(encoding="utf-8").strip() if size <= _MOST_BYTES else ""
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "bytes that are no UTF-8"
+            raise ConfigError(f"{what} in {path}", why, "name the file that holds it") from None
+        if not text:
+            raise ConfigError(f"{what} in {path}", f"{size} bytes", "write the secret there, and nothing else")
+        return text
+
+
+def refuse_written(raw: Mapping[str, Any], name: str, row: Any) -> None:
+    """Refuse a secret that stands in a file itself; what stands there is never repeated.
+
+    Parameters
+    ----------
+    raw : mapping
+        Tables of a profile.
+    name : str
+        What the file is called in errors.
+    row : callable
+        The row of keys, in words.
+    """
+
+    def walk(table: Mapping[str, Any], at: tuple[str, ...]) -> None:
+        for key, value in table.items():
+            place = (*at, str(key))
+            if str(key).lower().replace("-", "_") in NAMES or str(key) in SECRET_TAGS or "passw" in str(key).lower():
+                if not _named(value):
+                    received = f"{name}: {'.'.join(place)}{row(place)}, which holds something else (not shown)"
+                    where = 'a secret by its place: { env = "VARIABLE" } or { file = "PATH" }'
+                    raise ConfigError(
+                        where, received, "take the secret out of the file, and change it: it was in clear"
+                    )
+            elif isinstance(value, Mapping):
+                walk(value, place)
+
+    walk(raw, ())
+
+
+def _named(value: Any) -> bool:
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    env, file = value.get("env"), value.get("file")
+    return isinstance(file, str) if env is None else isinstance(env, str) and _VARIABLE.fullmatch(env) is not None
+
+
+def hidden(text: str, secrets: tuple[str, ...]) -> str:
+    """A text without the secrets that may stand in it.
+
+    >>> hidden("bad password hunter2", ("hunter2",))
+    'bad password ***'
+    """
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return text
