@@ -20,7 +20,7 @@ DOCS   := .stamps/docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix run demo test check docs format guards lock bench clean
+.PHONY: help setup fix peers run demo test check docs format guards lock bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
@@ -43,6 +43,15 @@ demo: $(TRADE) ## the whole loop on the embedded default: signals, posture, agen
 	@$(BIN)/tercel trade run --demo $(ARGS)
 
 fix: $(FIX) ## add QuickFIX, which is built from source (some five minutes): FIX 4.4 and its tests
+
+# Scripts of packages are not run: nothing of what they would unpack is used.
+peers: build/peers/.made ## install FIX engines that are not ours into build/peers, for the tests that talk to them (needs npm)
+
+build/peers/.made: Makefile
+	@echo "[set-up] installing jspurefix with npm (some 15 seconds)" >&2
+	@mkdir -p build/peers
+	@npm install --silent --no-fund --no-audit --ignore-scripts --prefix build/peers jspurefix@5.11.4
+	@touch $@
 
 # One thread for linear algebra in each of the two workers: two cores are shared by two of them.
 test: $(DEV) ## run every test, slow ones and docstring examples included

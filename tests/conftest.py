@@ -1,6 +1,7 @@
 """What all tests share: the folder of real data, and how hard Hypothesis tries."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,18 @@ def shared_data() -> Path:
 def shared_peers() -> Path:
     """Folder of other people's judges: `$TERCEL_PEERS`, else `../shared/peers`; absent as `shared_data` is."""
     return _shared("TERCEL_PEERS", "peers", "other people's judges")
+
+
+@pytest.fixture(scope="session")
+def foreign_engines() -> Path:
+    """Folder of engines in environments of their own: `$TERCEL_FOREIGN`, else build/peers, which `make peers` makes."""
+    folder = Path(os.environ.get("TERCEL_FOREIGN", ROOT / "build" / "peers"))
+    if (folder / "node_modules" / "jspurefix").is_dir() and shutil.which("node"):
+        return folder
+    message = f"no jspurefix in {folder}, or no node; run make peers"
+    if REQUIRE_DATA:
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 def _shared(variable: str, name: str, what: str) -> Path:

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -546,9 +545,6 @@ def test_two_sessions_on_one_desk_are_refused(folder: Path, config: Path) -> Non
 @contextmanager
 def _fix_exchange() -> Iterator[str]:
     """An exchange that listens for FIX in a process of its own; its address."""
-    if find_spec("quickfix") is None:
-        assert os.environ.get("TERCEL_REQUIRE_FIX") != "1", "no module quickfix; pip install 'tercel[fix]'"
-        pytest.skip("needs the extra [fix]")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

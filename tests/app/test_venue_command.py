@@ -1,7 +1,6 @@
 """`tercel venue serve`: says where it is, refuses in words, ends cleanly."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -53,9 +52,3 @@ def test_it_serves_until_it_is_told_to_end() -> None:
 )
 def test_what_makes_no_sense_is_refused(arguments: list[str], words: str, tmp_path: Path) -> None:
     assert words in refused(*arguments)
-
-
-def test_the_help_names_the_extra() -> None:
-    wide = dict(os.environ, COLUMNS="200")
-    done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=120, check=True, env=wide)
-    assert "extra [fix]" in " ".join(done.stdout.split())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -17,7 +17,9 @@ from tercel.core.errors import ConfigError
 from tercel.report.terminal import hand_over, say
 
 if TYPE_CHECKING:
+    from tercel.core.ports import Venue
     from tercel.venues.exchange import SimulatedExchange
+    from tercel.venues.fix.server import FixServer
     from tercel.venues.pace import Pace
     from tercel.venues.wire import WireServer
 
@@ -59,11 +61,20 @@ class Serve:
         ),
     ] = None
     fix_port: Annotated[
-        int | None, typer.Option(help="Port of FIX 4.4 (needs the extra \\[fix]).", min=1, max=65535, metavar="P")
+        int | None,
+        typer.Option(
+            help="Port of FIX 4.4, and of FIX 4.2 for logins that ask for it; 0: any that is free.",
+            min=0,
+            max=65535,
+            metavar="P",
+        ),
     ] = None
     fix_login: Annotated[
         list[str] | None,
-        typer.Option(help="CompID that may log on over FIX; may be given several times (TRADER).", metavar="ID"),
+        typer.Option(
+            help="CompID that may log on over FIX, ID=FIX.4.2 with that version; may be given several times (TRADER).",
+            metavar="ID",
+        ),
     ] = None
     fix_store: Annotated[
         Path | None,
@@ -94,14 +105,14 @@ class Serve:
 
         return Pace(WallClock(), self.speed) if self.speed else None
 
-    def serve_fix(self, venue: Any, port: int) -> Any:
+    def serve_fix(self, venue: "Venue", port: int) -> "FixServer":
         """Begin to serve a venue over FIX."""
-        try:
-            from tercel.venues.fix.server import serve_fix
-        except ImportError as error:
-            raise ConfigError("the extra [fix]", f"no module {error.name}", "pip install 'tercel[fix]'") from None
-        logins = list(self.fix_login or ["TRADER"])
-        return serve_fix(venue, port, logins, store=self.fix_store, pace=self.pace)
+        from tercel.venues.fix.desk import Login
+        from tercel.venues.fix.server import serve_fix
+
+        parted = [text.partition("=") for text in self.fix_login or ["TRADER"]]
+        logins = [Login(name, begin=begin or "FIX.4.4") for name, _, begin in parted]
+        return serve_fix(venue, port, logins, store=self.fix_store, pace=self.pace, host=HOST)
 
 
 def serve(request: Serve) -> None:
@@ -128,20 +139,21 @@ def serve(request: Serve) -> None:
             port = PORT if request.port is None else request.port
             native = WireServer(exchange, HOST, port, pace=request.pace)
             stack.callback(native.close)
+        fix: FixServer | None = None
         if request.fix_port is not None and native is None:
-            stack.callback(request.serve_fix(exchange, request.fix_port).close)
+            fix = stack.enter_context(request.serve_fix(exchange, request.fix_port))
         end_on_termination()
         if native is not None and request.fix_port is not None:
-            stack.enter_context(_gateway(request, native, request.fix_port))
-        _announce(request, exchange, native)
-        if native is not None and request.fix_port is None:
+            fix = stack.enter_context(gateway(request, native, request.fix_port))
+        _announce(request, exchange, native, fix)
+        if fix is None and native is not None:
             native.run()
-        while True:
-            time.sleep(1)
+        while fix is not None and not fix.wait(1.0):  # it raises what the venue died of
+            pass
 
 
 @contextmanager
-def _gateway(request: Serve, native: "WireServer", port: int) -> Iterator[None]:
+def gateway(request: Serve, native: "WireServer", port: int) -> "Iterator[FixServer]":
     """FIX beside the native protocol: one more client of the native server, which runs in a thread of its own."""
     from tercel.venues.wire import RemoteVenue
 
@@ -149,16 +161,18 @@ def _gateway(request: Serve, native: "WireServer", port: int) -> Iterator[None]:
     thread = threading.Thread(target=native.run, args=(over.is_set,), daemon=True)
     thread.start()
     try:
-        with closing(RemoteVenue(*native.address)) as venue, closing(request.serve_fix(venue, port)):
-            yield
+        with closing(RemoteVenue(*native.address)) as venue, request.serve_fix(venue, port) as fix:
+            yield fix
     finally:
         over.set()
         thread.join(5)
 
 
-def _announce(request: Serve, exchange: "SimulatedExchange", native: "WireServer | None") -> None:
+def _announce(
+    request: Serve, exchange: "SimulatedExchange", native: "WireServer | None", fix: "FixServer | None"
+) -> None:
     """Where it is, at once: whoever started it waits for this line."""
-    port, fix_port, speed = native.address[1] if native else None, request.fix_port, request.speed
+    port, fix_port, speed = native.address[1] if native else None, fix.port if fix else None, request.speed
 
     def show() -> None:
         ways = [f"{HOST}:{port}"] if native else []

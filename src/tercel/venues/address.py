@@ -1,9 +1,12 @@
-"""From an address to a venue: `wire://host:port`, `fix://[COMPID@]host:port` and `gate:PATH`, a gate before one."""
+"""From an address to a venue: `wire://host:port`, `fix://[COMPID@]host:port[?profile=NAME]`, `fix:PROFILE.toml`, and
+`gate:PATH`, a gate before one.
+"""
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Venue
@@ -14,8 +17,33 @@ SIMULATED = "simulated"
 GATE = "gate:"
 
 
-def address(where: str) -> tuple[str, str, str, int]:
-    """Scheme, user, host and port of a venue's address.
+@dataclass(frozen=True)
+class Where:
+    """An address, taken apart.
+
+    Parameters
+    ----------
+    scheme, user, host : str
+    port : int
+        0: the profile says.
+    profile : str
+        How the venue wants to be spoken to, "" where the address does not say.
+    """
+
+    scheme: str
+    user: str
+    host: str
+    port: int
+    profile: str = ""
+
+
+def address(where: str) -> Where:
+    """A venue's address, taken apart.
+
+    >>> address("fix://DESK@venue.example:9878?profile=generic-44")
+    Where(scheme='fix', user='DESK', host='venue.example', port=9878, profile='generic-44')
+    >>> address("fix:desks/venue.toml").profile
+    'desks/venue.toml'
 
     Raises
     ------
@@ -23,16 +51,33 @@ def address(where: str) -> tuple[str, str, str, int]:
         For what is no address.
     """
     if where.startswith(GATE) and len(where) > len(GATE):
-        return "gate", "", where.removeprefix(GATE), 0
+        return Where("gate", "", where.removeprefix(GATE), 0)
     try:
         parts = urlsplit(where)
-        host, port = parts.hostname, parts.port
+        host, port, said = parts.hostname or "", parts.port or 0, parse_qs(parts.query, strict_parsing=bool(parts.query))
     except ValueError:
-        host = port = None
-    if host is None or port is None or parts.scheme not in SCHEMES:
-        ways = "simulated, wire://host:port, fix://[COMPID@]host:port or gate:PATH"
-        raise ConfigError(ways, repr(where), "see `tercel venue serve --help` and `tercel gate --help`")
-    return parts.scheme, parts.username or "", host, port
+        parts, host, port, said = urlsplit(""), "", 0, {}
+    profile = said.pop("profile", [""])[-1]
+    if parts.scheme == "fix" and not parts.netloc and parts.path:
+        profile = profile or parts.path
+    elif parts.path not in ("", "/"):
+        host = ""
+    told = (host and port) or (parts.scheme == "fix" and profile and not (bool(host) ^ bool(port)))
+    if not told or said or parts.scheme not in SCHEMES or parts.password is not None:
+        raise ConfigError(
+            "simulated, wire://host:port, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml or gate:PATH",
+            "an address with a password (not shown)" if parts.password is not None else repr(where),
+            "see `tercel venue serve --help` and docs/howto/fix.md",
+        )
+    return Where(parts.scheme, parts.username or "", host, port, profile)
+
+
+def placed(where: str, near: Path | None) -> str:
+    """The address, with the file of a profile near a folder named whole: another process may stand elsewhere."""
+    profile = address(where).profile
+    if near is None or not profile or not (near / profile).is_file():
+        return where
+    return where.replace(profile, str((near / profile).resolve()))
 
 
 def mark_of(where: str) -> str:
@@ -40,7 +85,7 @@ def mark_of(where: str) -> str:
     return "" if where == SIMULATED else f"{time.time_ns() // 10**9:x}-"
 
 
-def connect(where: str, accounts: Sequence[str], store: Path | None = None) -> Venue:
+def connect(where: str, accounts: Sequence[str], store: Path | None = None, near: Path | None = None) -> Venue:
     """Connect to a venue that is served somewhere.
 
     Parameters
@@ -52,6 +97,8 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None) -> V
     store : Path, optional
         Folder in which a FIX session keeps its sequence numbers, so that it goes on after a restart. Where it holds
         none yet, a new session begins, whatever the venue remembers of an earlier one under the same name.
+    near : Path, optional
+        Folder that a profile's file is looked for in first.
 
     Raises
     ------
@@ -60,12 +107,17 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None) -> V
     VenueError
         Nobody answers there, or the logon is refused.
     """
-    scheme, user, host, port = address(where)
-    if scheme in ("wire", "gate"):
+    found = address(where)
+    if found.scheme in ("wire", "gate"):
         from tercel.venues.wire import RemoteVenue
 
-        return RemoteVenue(f"unix:{host}" if scheme == "gate" else host, port, list(accounts))
+        host = f"unix:{found.host}" if found.scheme == "gate" else found.host
+        return RemoteVenue(host, found.port, list(accounts))
     from tercel.venues.fix.client import FixVenue, holds_session
 
     reset = store is not None and not holds_session(store)
-    return FixVenue(host, port, user or TRADER, store=store, reset=reset)
+    profile = found.profile or "tercel"
+    if near is not None and (near / profile).is_file():
+        profile = str(near / profile)
+    user = found.user or (TRADER if profile == "tercel" else "")
+    return FixVenue(found.host, found.port, user, profile=profile, store=store, reset=reset)

@@ -1,8 +1,6 @@
-"""FIX tests need the extra: they skip where it is absent, and fail when TERCEL_REQUIRE_FIX=1."""
+"""Servers, clients and counterparties that are closed at the end."""
 
-import os
 import socket
-from importlib.util import find_spec
 
 import pytest
 from tests.venues.fix.plain import PlainClient
@@ -12,18 +10,8 @@ from tercel.venues.fix.client import FixVenue, Patience
 from tercel.venues.fix.server import serve_fix
 
 
-@pytest.fixture(scope="session")
-def fix_engine():
-    """QuickFIX is here."""
-    if find_spec("quickfix") is None:
-        message = "no module quickfix; pip install 'tercel[fix]'"
-        if os.environ.get("TERCEL_REQUIRE_FIX") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
-
-
 @pytest.fixture
-def port(fix_engine):
+def port():
     """A port that is free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

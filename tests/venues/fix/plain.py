@@ -32,12 +32,15 @@ def parse(raw):
 class PlainClient:
     """One connection; sequence numbers are counted here."""
 
-    def __init__(self, port, comp_id="A", target="TERCEL", logon=True, number=1, reset=True, heartbeat=30):
+    def __init__(self, port, comp_id="A", target="TERCEL", logon=True, number=1, reset=True, heartbeat=30, **said):
+        """`said`: how it differs: its version, whether it announces our tags, what else stands in its logon."""
+        self.begin = said.get("begin", "FIX.4.4")
         self.socket = socket.create_connection(("127.0.0.1", port), 5)
         self.socket.settimeout(5)
         self.comp_id, self.target, self.number, self._pending = comp_id, target, number, b""
         if logon:
-            self.say("A", [(98, 0), (108, heartbeat), *([(141, "Y")] if reset else [])])
+            own = [(20021, "Y")] if said.get("own", True) else []
+            self.say("A", [(98, 0), (108, heartbeat), *([(141, "Y")] if reset else []), *own, *said.get("extra", ())])
             self.logon = self.hear()
 
     def head(self, kind, number=None):
@@ -45,6 +48,7 @@ class PlainClient:
         return [(35, kind), (49, self.comp_id), (56, self.target), (34, number or self.number), (52, now)]
 
     def say(self, kind, fields, number=None, head=(), **frame_options):
+        frame_options.setdefault("begin", self.begin.encode())
         self.raw(frame([*self.head(kind, number), *head, *fields], **frame_options))
         if number is None:
             self.number += 1

@@ -279,7 +279,7 @@ class TestLogon:
     def test_sequence_too_low(self, serve, connect, tmp_path):
         serve()
         connect(store=tmp_path / "old").close()
-        with pytest.raises(VenueError, match="MsgSeqNum") as refused:
+        with pytest.raises(VenueError, match=r"MsgSeqNum (is )?too low") as refused:
             connect(store=tmp_path / "new")
         assert "reset=True" in str(refused.value)
         assert "--desk" in str(refused.value)
@@ -304,7 +304,7 @@ class TestLogon:
         venue.close()
         server.close()
         serve(store=tmp_path / "other")
-        with pytest.raises(VenueError, match="MsgSeqNum") as refused:
+        with pytest.raises(VenueError, match=r"MsgSeqNum (is )?too low") as refused:
             connect(store=tmp_path / "mine")
         assert "CompID" not in refused.value.remedy
         assert "--desk" in refused.value.remedy
@@ -317,8 +317,9 @@ class TestLogon:
         serve()
         with socket.create_connection(("127.0.0.1", port), 5, source_address=("127.0.0.2", 0)) as stranger:
             stranger.settimeout(5)
-            stranger.sendall(b"8=FIX.4.4\x019=5\x0135=A\x0110=000\x01")
-            assert stranger.recv(100) == b""
+            with suppress(ConnectionError):  # closed before or after the first bytes
+                stranger.sendall(b"8=FIX.4.4\x019=5\x0135=A\x0110=000\x01")
+                assert stranger.recv(100) == b""
 
     @pytest.mark.parametrize("name", ["", "a b", "x\ny", "[A]", "é"])
     def test_names_that_cannot_stand_in_a_header(self, port, name):

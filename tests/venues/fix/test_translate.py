@@ -22,8 +22,9 @@ from tercel.core.orders import (
     Unread,
 )
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.inbound import Inbound
+from tercel.venues.fix.inbound import OwnDialect
 from tercel.venues.fix.market import ENTRIES_EACH, listings_in, listings_out, market_in, market_out
+from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.translate import (
     PriceScale,
     RefusedError,
@@ -98,16 +99,22 @@ def test_cancel_rejects_come_back_as_they_left(reject, of_replace):
     assert cancel_reject_in(dict(cancel_reject_out(reject, of_replace))) == reject
 
 
+def message(kind, fields, number=0):
+    return Message("FIX.4.4", [(t.MSG_TYPE, kind), (t.SEQ_NUM, str(number)), *fields])
+
+
+def dialect():
+    return OwnDialect((), lambda: 0)
+
+
 @given(rows, st.booleans(), instruments)
 def test_market_rows_come_back_as_they_left_however_many(rows, snapshot, instrument):
     change = MarketRows(instrument, np.array(rows, np.int64).reshape(-1, 7), snapshot)
-    messages = list(market_out(change, "q", KNOWN[instrument]))
-    back = np.concatenate(
-        [market_in(kind, f"35={kind}\x01{body}10=1\x01", KNOWN[instrument]) for kind, body in messages]
-    )
+    messages = [message(kind, fields) for kind, fields in market_out(change, "q", KNOWN[instrument])]
+    back = np.concatenate([market_in(one, KNOWN[instrument]) for one in messages])
     np.testing.assert_array_equal(back, change.rows)
-    assert [f"\x01{t.CONTINUES}=Y" in body for _, body in messages] == [True] * (len(messages) - 1) + [False]
-    assert {kind for kind, _ in messages} == {t.SNAPSHOT if snapshot else t.INCREMENT}
+    assert [one.says(t.CONTINUES) for one in messages] == [True] * (len(messages) - 1) + [False]
+    assert {one.kind for one in messages} == {t.SNAPSHOT if snapshot else t.INCREMENT}
 
 
 @given(
@@ -126,7 +133,7 @@ def test_market_rows_come_back_as_they_left_however_many(rows, snapshot, instrum
     )
 )
 def test_listings_come_back_as_they_left(listings):
-    assert listings_in(f"9=1\x01{listings_out(listings, 'r', True, 5)}10=1\x01") == listings
+    assert listings_in(message("y", listings_out(listings, "r", True, 5))) == listings
 
 
 @given(st.sampled_from(TICKS), prices)
@@ -221,10 +228,10 @@ def test_every_code_of_fix_44_is_known():
     ],
 )
 def test_a_report_that_cannot_be_read_is_handed_over_as_it_came(changed, told):
-    inbound = Inbound()
+    inbound = dialect()
     inbound.scales = {"I0": PriceScale(0.01)}
     tags = {tag: value for tag, value in {**TRADE, **changed}.items() if value}
-    ((number, unread),) = inbound.read(7, t.EXECUTION_REPORT, tags, "", 5)
+    ((number, unread),) = inbound.read(message(t.EXECUTION_REPORT, tags.items(), 7), 5)
     assert (number, unread.cl_ord_id, unread.account, unread.instrument, unread.ns) == (7, "c", "a", "I0", 5)
     assert told in unread.why
     assert all(f"{tag}={value}\x01" in unread.raw for tag, value in tags.items())
@@ -233,9 +240,9 @@ def test_a_report_that_cannot_be_read_is_handed_over_as_it_came(changed, told):
 
 
 def test_market_data_that_cannot_be_read_names_its_instrument():
-    inbound = Inbound()
-    inbound.expect("r1", "I0")
-    ((_, unread),) = inbound.read(7, t.INCREMENT, {t.MD_REQ_ID: "r1"}, "garbage", 5)
+    inbound = dialect()
+    inbound.market_request("r1", "I0")
+    ((_, unread),) = inbound.read(message(t.INCREMENT, [(t.MD_REQ_ID, "r1"), (t.UPDATE_ACTION, "garbage")], 7), 5)
     assert (type(unread), unread.instrument, unread.cl_ord_id) == (Unread, "I0", "")
 
 
@@ -250,10 +257,10 @@ def test_a_trade_of_nobodys_order_is_answered_and_what_has_no_answer_is_not():
 
 
 def test_a_question_that_is_refused_raises_nothing():
-    inbound = Inbound()
+    inbound = dialect()
     inbound.remember(3, StatusRequest("c", "a", 1))
     inbound.remember(4, Unread("35=8", "why", 1))
-    ((_, unread),) = inbound.read(9, t.BUSINESS_REJECT, {t.REF_SEQ_NUM: "3", t.TEXT: "no H here"}, "", 5)
+    ((_, unread),) = inbound.read(message("j", [(t.REF_SEQ_NUM, "3"), (t.TEXT, "no H here")], 9), 5)
     assert (type(unread), disowned_out(unread)) == (Unread, None)
-    ((_, status),) = inbound.read(9, t.BUSINESS_REJECT, {t.REF_SEQ_NUM: "4", t.TEXT: "no j here"}, "", 5)
+    ((_, status),) = inbound.read(message("j", [(t.REF_SEQ_NUM, "4"), (t.TEXT, "no j here")], 9), 5)
     assert status.up

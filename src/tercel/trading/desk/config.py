@@ -64,7 +64,8 @@ class DeskSection(_Section):
     journal: str = ""
     """A postgresql:// URL; empty: a file in the desk's folder."""
     venue: str = "simulated"
-    """`simulated`, in this process; `wire://host:port`; `fix://host:port`."""
+    """`simulated`, in this process; `wire://host:port`; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`,
+    a profile or a settings file of QuickFIX."""
 
 
 class Change(_Section):

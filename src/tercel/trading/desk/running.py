@@ -117,7 +117,7 @@ class Running:
         if where == SIMULATED:
             return bench.exchange(config, config.desk.seed, planted(config, config.desk.seed), clock)
         accounts, file = [agent.name for agent in config.agent], (beside or Path()) / limits if limits else None
-        venue = venue_at(where, accounts, self.folder, file, self.latch.path, opened)
+        venue = venue_at(where, accounts, self.folder, file, self.latch.path, opened, beside)
         if (self.folder / GATE_FOLDER / DATABASE).exists():
             reader = JournalReader(self.folder / GATE_FOLDER)
             last = max((seq for seq, _ in reader.read(kinds=[kinds.SESSION])), default=0)

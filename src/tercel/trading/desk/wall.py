@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from tercel.core.errors import VenueError
 from tercel.core.ports import Venue
-from tercel.venues.address import GATE, address, connect
+from tercel.venues.address import GATE, address, connect, placed
 
 FOLDER: Final = "gate"
 """Of the gate, in the desk's folder: its file, its journal, what it said."""
@@ -114,8 +114,9 @@ class OwnGate:
 
 
 def venue_at(
-    where: str, accounts: Sequence[str], desk: Path, limits: Path | None, latch: Path, opened: ExitStack
-) -> Venue:
+    where: str, accounts: Sequence[str], desk: Path, limits: Path | None, latch: Path, opened: ExitStack,
+    near: Path | None = None,
+) -> Venue:  # fmt: skip
     """The venue at an address; one that speaks FIX is reached through a gate of the desk's own.
 
     Parameters
@@ -130,11 +131,13 @@ def venue_at(
         The kill latch.
     opened : ExitStack
         Closes the gate.
+    near : Path, optional
+        Folder that a profile's file is looked for in first.
 
     Raises
     ------
     ConfigError, VenueError
     """
-    if address(where)[0] == "fix":
-        where = opened.enter_context(OwnGate(desk, where, accounts, limits, latch)).address
+    if address(where).scheme == "fix":
+        where = opened.enter_context(OwnGate(desk, placed(where, near), accounts, limits, latch)).address
     return connect(where, accounts)

@@ -235,6 +235,10 @@ class FixVenue:
             with suppress(VenueError):  # down: the next logon asks
                 self._ask_market(instrument)
         self._dialect.spoilt.clear()
+        again, self._dialect.again = self._dialect.again, []
+        for command in again:
+            with suppress(VenueError):  # down: whoever asked learns it from the link, and asks again
+                self.send(command)
 
     def _heard(self, message: Message, link: Link) -> None:
         now = self._link.now_ns() if not self._own else self._now_ns

@@ -55,6 +55,8 @@ class Commands:
         self._orders, self._memory, self._scales, self._clock = terms.profile.orders, memory, scales, clock
         self._digits = min(terms.profile.session.digits, 6)
         self._rules = terms.dictionary.messages if terms.dictionary is not None else {}
+        self.unknown: set[str] = set()
+        """Message types that the venue said it does not know."""
 
     def messages(self, command: o.Command) -> tuple[list[Ready], str]:
         """Messages of a command, and why it has none where that is so.
@@ -154,7 +156,7 @@ class Commands:
         meant = self._memory.live(command.account, command.instrument)
         everybody = self._memory.live("", command.instrument)
         style = self._orders.mass_cancel
-        if style == "none" or len(meant) < len(everybody):
+        if style == "none" or t.MASS_CANCEL in self.unknown or len(meant) < len(everybody):
             return [self._cancel(self._one_of(command, told), command) for told in meant]
         instruments = [command.instrument] if command.instrument else [""]
         if style == "symbol" and not command.instrument:
@@ -173,10 +175,10 @@ class Commands:
         return self._memory.tell(o.CancelOrder(name, told.name, told.instrument, told.side, told.account, 0))
 
     def _status(self, command: o.StatusRequest) -> tuple[list[Ready], str]:
-        if not command.cl_ord_id and self._orders.mass_status and t.MASS_STATUS in self._rules:
+        if not command.cl_ord_id and self._orders.mass_status and t.MASS_STATUS in self._rules.keys() - self.unknown:
             scope = [(_MASS_STATUS_ID, f"all-{self._clock()}"), (t.MASS_STATUS_TYPE, "7")]
             return [self._ready(t.MASS_STATUS, [*scope, (t.ACCOUNT, command.account)], command)], ""
-        if not self._orders.status or t.STATUS not in self._rules:
+        if not self._orders.status or t.STATUS not in self._rules.keys() - self.unknown:
             what = command.cl_ord_id or "any order"
             return [], f"the venue answers no questions: {what} stands as it last said, until it says more"
         asked = [command.cl_ord_id] if command.cl_ord_id else [one.name for one in self._memory.live(command.account)]

@@ -1,12 +1,29 @@
-"""What the server keeps of one counterparty: its accounts, its subscriptions, what it waits for."""
+"""What the server keeps of one counterparty: its accounts, its orders, its subscriptions, what it waits for."""
 
+import hmac
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from tercel.core.orders import TERMINAL, CancelReject, Command, Report, StatusRequest
+from tercel.core.errors import ConfigError
+from tercel.core.orders import REBOOKS, CancelReject, Command, ExecType, Report, StatusRequest
+from tercel.venues.fix import tags as t
+from tercel.venues.fix.protocol.message import Fields, Message
 
-Message = TypeVar("Message", Report, CancelReject)
+Word = TypeVar("Word", Report, CancelReject)
+
+
+def comp_id(name: str) -> str:
+    """A name that can stand in a header.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot.
+    """
+    if not name or not name.isascii() or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise ConfigError("a CompID of letters, digits, '-', '_' and '.'", repr(name), "choose another name")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +35,69 @@ class Login:
     comp_id : str
         Its SenderCompID, and the account of orders that name none.
     cancel_on_disconnect : bool
-        Whether its orders are cancelled when it leaves or is lost.
-    password : str
-        Field 554 of its Logon; "" asks for none.
+        Whether its orders are cancelled when it leaves or is lost; a Logon may say otherwise (`tags`).
+    password, username : str
+        Fields 554 and 553 of its Logon; "" asks for none.
+    begin : str
+        "FIX.4.4" or "FIX.4.2".
+    reset : set of {"logon", "logout", "disconnect"}
+        When both sequence numbers begin at 1 again, whether its Logon asks for it or not.
+    user_tags : bool
+        Whether fields from 5000 on that nobody knows are passed over; else a message with one is rejected.
+    copies : tuple of str
+        A drop copy: it sends no orders and gets a copy of every execution report of these accounts; ("*",): of all.
     """
 
     comp_id: str
     cancel_on_disconnect: bool = False
     password: str = field(default="", repr=False)
+    username: str = ""
+    begin: str = "FIX.4.4"
+    reset: frozenset[Literal["logon", "logout", "disconnect"]] = frozenset()
+    user_tags: bool = True
+    copies: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        comp_id(self.comp_id)
+
+    def refusal(self, logon: Message) -> str:
+        """Why its Logon is not accepted, "" when it is. What it said is not repeated."""
+        for what, tag, wanted in (("user name", t.USERNAME, self.username), ("password", t.PASSWORD, self.password)):
+            if wanted and not hmac.compare_digest(logon.get(tag).encode(errors="replace"), wanted.encode()):
+                return f"wrong {what} for {self.comp_id}"
+        return ""
+
+    def sees(self, account: str) -> bool:
+        """Whether it gets copies of this account's reports."""
+        return account in self.copies or "*" in self.copies
+
+
+class Fills:
+    """Executions of one order: which are known, and their mean price."""
+
+    __slots__ = ("_names", "_of")
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[int, int]] = {}
+        self._names: dict[str, str] = {}
+
+    def take(self, report: Report) -> bool:
+        """Book a trade, a bust or a correction; False for one that is booked already."""
+        name = report.exec_id
+        if name in self._names:
+            return False
+        self._names[name] = first = self._names.get(report.ref, report.ref) if report.exec_type in REBOOKS else name
+        if report.exec_type is ExecType.BUSTED:
+            self._of.pop(first, None)
+        else:
+            self._of[first] = (report.last_lots, report.last_price)
+        return True
+
+    @property
+    def average(self) -> Decimal:
+        """Mean price in ticks; 0 without executions."""
+        lots = sum(one for one, _ in self._of.values())
+        return Decimal(sum(one * price for one, price in self._of.values())) / lots if lots else Decimal(0)
 
 
 @dataclass(slots=True)
@@ -34,24 +106,30 @@ class Counterparty:
 
     login: Login
     up: bool = False
+    own: bool = False
+    """Whether its last Logon announced our private tags."""
+    cancels: bool = False
+    """Whether its orders are cancelled when this connection ends."""
     accounts: set[str] = field(default_factory=set)
+    outbox: list[tuple[str, Fields]] = field(default_factory=list)
+    """What is to be sent to it, in order."""
     wanted: dict[str, str] = field(default_factory=dict)
-    """Instruments whose snapshot is still to come, with the request that asked."""
+    """Instruments whose snapshot is still to come, with the request that asked; of a peer with our tags."""
     followed: dict[str, str] = field(default_factory=dict)
-    live: set[str] = field(default_factory=set)
-    """Requests of this connection: what answers others is not repeated."""
     waits: tuple[str, int] | None = None
     """The U1 that is still to be answered: its name, and until when."""
-    stepped: str = ""
-    """Name of its last U1."""
     owed: bool = False
     """Reports went out since the last U2: the next U1 is answered at once."""
-    requested: dict[str, bool] = field(default_factory=dict)
-    """Cancels and replaces on their way; True: a replace."""
-    names: set[str] = field(default_factory=set)
-    """Orders that came, to know a possible repetition (97=Y)."""
-    traded: dict[str, tuple[int, Decimal]] = field(default_factory=dict)
-    """Lots and lots x ticks of each open order that traded."""
+    requested: dict[str, tuple[bool, str]] = field(default_factory=dict)
+    """Cancels and replaces on their way: whether a replace, and of which order."""
+    orders: dict[str, str] = field(default_factory=dict)
+    """Names of orders that came, with the venue's name where it has said one."""
+    asked: dict[str, dict[int, str]] = field(default_factory=dict)
+    """Orders that a status was asked of, with the fields of the question."""
+    mass_status: str = ""
+    """Name of the last question about all orders."""
+    fills: dict[str, Fills] = field(default_factory=dict)
+    """By the venue's name of the order."""
 
     def __post_init__(self) -> None:
         self.accounts.add(self.login.comp_id)
@@ -61,12 +139,18 @@ class Counterparty:
         """What stands before its names at the venue."""
         return self.login.comp_id + "/"
 
+    def greet(self, logon: Message) -> None:
+        """What its Logon asks for."""
+        self.own = logon.says(t.OWN_TAGS) and self.login.begin == "FIX.4.4"
+        asks = logon.get(t.CANCEL_ON_DISCONNECT)
+        self.cancels = asks == "Y" if asks else self.login.cancel_on_disconnect
+
     def hang_up(self) -> None:
         """Forget what ends with a connection."""
         self.up, self.waits, self.owed = False, None, False
         self.wanted.clear()
         self.followed.clear()
-        self.live.clear()
+        self.asked.clear()
 
     def inward(self, command: Command) -> Command:
         """A command as the venue receives it: with an account, under names that are nobody else's."""
@@ -78,7 +162,7 @@ class Counterparty:
             named["orig"] = prefix + command.orig
         return replace(command, account=account, **named)  # type: ignore[arg-type]
 
-    def outward(self, message: Message) -> Message:
+    def outward(self, message: Word) -> Word:
         """A message from the venue under the counterparty's own names."""
         own = self.prefix
         return replace(
@@ -88,12 +172,13 @@ class Counterparty:
             text=message.text.replace(own, ""),
         )
 
+    def book(self, report: Report) -> bool:
+        """Take note of an execution; False when it is known, and only told again."""
+        if report.exec_type is not ExecType.TRADE and report.exec_type not in REBOOKS:
+            return True
+        return self.fills.setdefault(report.order_id, Fills()).take(report)
+
     def average(self, report: Report) -> Decimal:
-        """Mean price in ticks of what an order traded, this report included."""
-        lots, cash = self.traded.get(report.order_id, (0, Decimal(0)))
-        if report.last_lots and report.cum == lots + report.last_lots:  # a repeated trade is not counted again
-            lots, cash = lots + report.last_lots, cash + report.last_lots * report.last_price
-            self.traded[report.order_id] = (lots, cash)
-        if report.status in TERMINAL:
-            self.traded.pop(report.order_id, None)
-        return cash / lots if lots else Decimal(0)
+        """Mean price in ticks of what an order traded."""
+        known = self.fills.get(report.order_id)
+        return known.average if known is not None else Decimal(0)

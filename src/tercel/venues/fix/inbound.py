@@ -45,11 +45,19 @@ class Refusals:
 
     def __init__(self) -> None:
         self._sent: dict[int, Sent | None] = {}
+        self.spoilt: list[str] = []
+        """Instruments whose market data is to be asked for anew."""
+        self.again: list[o.Command] = []
+        """Commands that are to be said in other words: the venue does not know those of before."""
 
     def remember(self, number: int, command: Sent | None) -> None:
         """A message left under a number, with the command that it carries, or with what it disowns."""
         self._sent[number] = command
         self._sent.pop(number - _REMEMBERED, None)
+
+    def sent(self, number: str) -> Sent | None:
+        """What left under a number."""
+        return self._sent.get(int(number)) if number.isdigit() else None
 
     def refusal(self, number: str, text: str, now_ns: int) -> Item:
         """The answer to a message of ours that was refused by the session or as a whole, in the way of its kind."""
@@ -100,8 +108,6 @@ class OwnDialect(Refusals):
         self._clock = clock
         self.scales: dict[str, PriceScale] = {}
         self.shapes: dict[str, market.Shape] = {}
-        self.spoilt: list[str] = []
-        """Instruments whose market data is to be asked for anew: none, for what cannot be read is an event."""
         self.requests: dict[str, tuple[str, list[Any]]] = {}
         """Requests for market data: instrument, and the parts of a change that have come."""
         self._unread: list[Message] = []

@@ -2,10 +2,11 @@
 
 One row is one entry of W (snapshot) or X (increment): 269 side, 278 the order (37 in W, which has no 278), 270 price,
 271 the row's own quantity, 279 what is done to the entry; the kind of the row, its time to the nanosecond and the
-aggressor are in tags of our own. A body is text with its fields in order, because groups are.
+aggressor are in tags of our own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -15,7 +16,7 @@ from tercel.core.arrays import Ints
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.tape import schema
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.protocol.message import Message
+from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.translate import PriceScale, named
 
 ENTRIES_EACH = 250
@@ -29,34 +30,35 @@ _CHANGED = "1"
 Row = Ints
 
 
-def market_out(change: o.MarketRows, request: str, scale: PriceScale) -> Iterator[tuple[str, str]]:
-    """Message type and body of each message that carries a change to whoever asked for it under `request`."""
+def market_out(change: o.MarketRows, request: str, scale: PriceScale) -> Iterator[tuple[str, Fields]]:
+    """Message type and fields of each message that carries a change to whoever asked for it under `request`."""
     kind = t.SNAPSHOT if change.snapshot else t.INCREMENT
     rows = change.rows.tolist()
-    head = f"{t.MD_REQ_ID}={request}{t.SOH}"
+    head = [(t.MD_REQ_ID, request)]
     if change.snapshot:
-        head += f"{t.SYMBOL}={named(change.instrument)}{t.SOH}"
+        head.append((t.SYMBOL, named(change.instrument)))
     for start in range(0, max(len(rows), 1), ENTRIES_EACH):
         part = rows[start : start + ENTRIES_EACH]
-        more = f"{t.CONTINUES}=Y{t.SOH}" if start + ENTRIES_EACH < len(rows) else ""
-        entries = "".join(_entry(row, scale, change.snapshot) for row in part)
-        yield kind, f"{head}{more}{t.NO_ENTRIES}={len(part)}{t.SOH}{entries}"
+        fields = [*head, (t.CONTINUES, "Y")] if start + ENTRIES_EACH < len(rows) else [*head]
+        fields.append((t.NO_ENTRIES, str(len(part))))
+        for row in part:
+            _entry(row, scale, change.snapshot, fields)
+        yield kind, fields
 
 
-def _entry(row: Sequence[int], scale: PriceScale, snapshot: bool) -> str:
-    """One entry, 269 first in W and 279 first in X."""
-    side, kind = row[o.M_SIDE], row[o.M_KIND]
+def _entry(row: Sequence[int], scale: PriceScale, snapshot: bool, fields: list[tuple[int, str]]) -> None:
+    """Append one entry, 269 first in W and 279 first in X."""
+    side, kind, name = row[o.M_SIDE], row[o.M_KIND], str(row[o.M_ID])
     entry_type = "0" if side == BUY else "1" if side == SELL else _NEITHER
-    text = f"269={entry_type}\x01"
+    price, size = (t.ENTRY_PX, scale.price(row[o.M_PRICE])), (t.ENTRY_SIZE, scale.quantity(row[o.M_LOTS]))
     if snapshot:
-        text += f"270={scale.price(row[o.M_PRICE])}\x01271={scale.quantity(row[o.M_LOTS])}\x0137={row[o.M_ID]}\x01"
+        fields += [(t.ENTRY_TYPE, entry_type), price, size, (t.ORDER_ID, name)]
     else:
-        text = (
-            f"279={_ACTIONS.get(kind, _CHANGED)}\x01{text}278={row[o.M_ID]}\x01"
-            f"270={scale.price(row[o.M_PRICE])}\x01271={scale.quantity(row[o.M_LOTS])}\x01"
-        )
-    text += f"{t.EXACT_NS}={row[o.M_NS]}\x01{t.ROW_KIND}={kind}\x01"
-    return text if row[o.M_AGGRESSOR] < 0 else f"{text}{t.AGGRESSOR}={row[o.M_AGGRESSOR]}\x01"
+        action = _ACTIONS.get(kind, _CHANGED)
+        fields += [(t.UPDATE_ACTION, action), (t.ENTRY_TYPE, entry_type), (t.ENTRY_ID, name), price, size]
+    fields += [(t.EXACT_NS, str(row[o.M_NS])), (t.ROW_KIND, str(kind))]
+    if row[o.M_AGGRESSOR] >= 0:
+        fields.append((t.AGGRESSOR, str(row[o.M_AGGRESSOR])))
 
 
 def market_in(message: Message, scale: PriceScale) -> Row:
@@ -91,7 +93,7 @@ def _parts(message: Message, first: int) -> list[dict[int, str]]:
     """Entries of a message's one repeating group, which begin with a tag."""
     fields = message.fields
     starts = [n for n, (tag, _) in enumerate(fields) if tag == first]
-    return [dict(fields[start:stop]) for start, stop in zip(starts, [*starts[1:], len(fields)], strict=True)]
+    return [dict(fields[start:stop]) for start, stop in pairwise([*starts, len(fields)])]
 
 
 Shape = tuple[int, int]
@@ -104,26 +106,29 @@ def listings_out(
     stepped: bool,
     now_ns: int,
     shapes: Mapping[str, Shape] = MappingProxyType({}),
-) -> str:
-    """Body of a security list, with the venue's time and whose its clock is."""
-    head = f"{t.SECURITY_REQ_ID}={request}\x01{t.SECURITY_RESPONSE_ID}={request}\x01{t.SECURITY_RESULT}=0\x01"
-    head += f"{t.EXACT_NS}={now_ns}\x01{t.STEPPED}={_YES_NO[stepped]}\x01"
-    entries = "".join(_listed(one, shapes.get(one.instrument)) for one in listings)
-    return f"{head}{t.NO_RELATED_SYM}={len(listings)}\x01{entries}"
+) -> Fields:
+    """Fields of a security list, with the venue's time and whose its clock is."""
+    head = [(t.SECURITY_REQ_ID, request), (t.SECURITY_RESPONSE_ID, request), (t.SECURITY_RESULT, "0")]
+    head += [(t.EXACT_NS, str(now_ns)), (t.STEPPED, _YES_NO[stepped]), (t.NO_RELATED_SYM, str(len(listings)))]
+    return [*head, *(one for listing in listings for one in _listed(listing, shapes.get(listing.instrument)))]
 
 
 _YES_NO = {True: "Y", False: "N"}
 
 
-def _listed(one: o.Listing, shape: Shape | None) -> str:
-    text = (
-        f"{t.SYMBOL}={named(one.instrument)}\x01{t.TICK}={one.tick!r}\x01{t.LOT}={one.lot}\x01"
-        f"{t.VOLUME_PER_S}={one.volume_per_s!r}\x01{t.DENSE_IDS}={one.dense_ids}\x01{t.BEGAN_NS}={one.began_ns}\x01"
-        f"{t.ANSWERS}={_YES_NO[one.answers]}\x01"
-    )
+def _listed(one: o.Listing, shape: Shape | None) -> Fields:
+    fields = [
+        (t.SYMBOL, named(one.instrument)),
+        (t.TICK, repr(one.tick)),
+        (t.LOT, str(one.lot)),
+        (t.VOLUME_PER_S, repr(one.volume_per_s)),
+        (t.DENSE_IDS, str(one.dense_ids)),
+        (t.BEGAN_NS, str(one.began_ns)),
+        (t.ANSWERS, _YES_NO[one.answers]),
+    ]
     if any(one.fees):
-        text += f"{t.VENUE_FEES}={','.join(map(str, one.fees))}\x01"
-    return text if shape is None else f"{text}{t.BOOK_WIDTH}={shape[0]}\x01{t.FEED_LEVELS}={shape[1]}\x01"
+        fields.append((t.VENUE_FEES, ",".join(map(str, one.fees))))
+    return fields if shape is None else [*fields, (t.BOOK_WIDTH, str(shape[0])), (t.FEED_LEVELS, str(shape[1]))]
 
 
 def listings_in(message: Message) -> list[o.Listing]:

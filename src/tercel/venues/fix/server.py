@@ -1,32 +1,86 @@
-"""A FIX 4.4 acceptor in front of any venue. One thread owns the venue; the engine's threads only queue messages for it.
+"""A FIX acceptor in front of any venue. One thread owns the venue, the sessions and their connections.
 
 A *stepped* server moves the venue's clock when the one counterparty that may (the first to send U1) asks for it. One
-that runs freely lets time pass at a pace. In both, U2 answers U1 when its time has
-come or reports for its sender went out before.
+that runs freely lets time pass at a pace. In both, U2 answers U1 when its time has come or reports for its sender went
+out before. A counterparty whose Logon does not announce our private tags (`tags`) sees FIX 4.4, or 4.2, alone.
 """
 
+import selectors
 import socket
-import sys
-import tempfile
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from tercel.core.errors import ConfigError, VenueError
+from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.core.ports import Venue
-from tercel.venues.fix import engine
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.desk import Counterparty, Login
-from tercel.venues.fix.service import DOWN, ORDERS, UP, VenueService
+from tercel.venues.fix.connection import Connection, TlsSettings
+from tercel.venues.fix.desk import Counterparty, Login, comp_id
+from tercel.venues.fix.own import own_dictionary
+from tercel.venues.fix.protocol import validate as v
+from tercel.venues.fix.protocol.arrival import Arrival, SessionName, named
+from tercel.venues.fix.protocol.message import Fields, Message
+from tercel.venues.fix.protocol.schedule import SessionTimes
+from tercel.venues.fix.protocol.session import FixSession
+from tercel.venues.fix.protocol.settings import NOT_KEPT, Happening, Outcome, SessionSettings
+from tercel.venues.fix.service import TAKES, VenueService
+from tercel.venues.fix.store import SqliteStore
 from tercel.venues.pace import Pace
 
-LOOPBACK: Final = ("127.0.0.1",)
-_STOP: Final = "stop"
-_POLL_S = 0.001
+LOOPBACK: Final = ("127.0.0.1", "::1")
+STORE: Final = "sessions.db"
+"""File of sequence numbers and messages in a server's folder."""
+_POLL_S: Final = 0.001
 """How often a clock that runs freely is looked at."""
+_TICK_S: Final = 0.1
+"""How often sessions look at theirs."""
+_GOODBYE_S: Final = 2.0
+"""How long a connection that is over waits for the other side to close it."""
+_NOT_KEPT: Final = NOT_KEPT | {t.STEPPED_TO, t.SECURITY_LIST, t.MARKET_DATA_REJECT}
+"""Answers that are stale on another connection."""
+_WRITE: Final = selectors.EVENT_WRITE
+_READ: Final = selectors.EVENT_READ
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where a server listens, and to whom.
+
+    Parameters
+    ----------
+    host : str
+        Address of this machine; "0.0.0.0" are all of them.
+    port : int
+        0: any that is free.
+    hosts : collection of str
+        Addresses that may connect, beside this machine's own.
+    tls : TlsSettings, optional
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    hosts: frozenset[str] = frozenset()
+    tls: TlsSettings | None = None
+
+
+@dataclass(eq=False)
+class _Link:
+    """One connection."""
+
+    connection: Connection
+    arrival: Arrival
+    mask: int = _READ
+    until_ns: int = 0
+    """When it is closed, whatever the other side does; 0: not yet."""
+    party: Counterparty | None = field(default=None)
+
+    def fileno(self) -> int:
+        """For a selector."""
+        return self.connection.fileno()
 
 
 class FixServer:
@@ -35,41 +89,47 @@ class FixServer:
     def __init__(
         self,
         venue: Venue,
-        port: int,
+        door: Door,
         logins: Sequence[Login],
-        comp_id: str = "TERCEL",
+        name: str = "TERCEL",
         store: Path | None = None,
         pace: Pace | None = None,
-        hosts: Iterable[str] = (),
+        times: SessionTimes | None = None,
+        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         if not logins or len({login.comp_id for login in logins}) < len(logins):
             raise ConfigError("logins with a name each", str([one.comp_id for one in logins]), "name each login once")
-        self.venue, self.port, self.comp_id, self._pace = venue, port, comp_id, pace
-        self._temporary = tempfile.TemporaryDirectory(prefix="tercel-fix-") if store is None else None
-        folder = Path(self._temporary.name) if self._temporary else Path(str(store))
-        folder.mkdir(parents=True, exist_ok=True)
+        self.venue, self.door, self.name, self.port = venue, door, comp_id(name), door.port
+        self._wall_ns = wall_ns
+        self._tls = door.tls.server() if door.tls is not None else None
         self._parties = {login.comp_id: Counterparty(login) for login in logins}
-        self._inbox: SimpleQueue[tuple[str, str, Any]] = SimpleQueue()
-        self._linked: set[str] = set()
-        self._stopped, self._ended = Event(), Event()
-        self._closing = self._may_stop = False
+        self._times, self._store = times, store
+        self._stores: list[SqliteStore] = []
+        self._session_of: dict[str, FixSession] = {}
+        self._sessions: Mapping[SessionName, FixSession] = {}
+        self._service = VenueService(venue, self._parties, pace, wall_ns)
+        self._wait_s = _POLL_S if pace is not None and not self._service.runs else _TICK_S
+        self._links: list[_Link] = []
+        self._link_of: dict[str, _Link] = {}
+        self._tick_ns = 0
+        self._listener: socket.socket | None = None
+        self._selector = selectors.DefaultSelector()
+        self._bell, self._ring = socket.socketpair()
+        self._stopped = Event()
+        self._stopping = False
         self.error: BaseException | None = None
         """What ended the service, if not :meth:`close`."""
-        fix = self._fix = engine.quickfix()
-        keys = {name: engine.SessionKey(comp_id, name) for name in self._parties}
-        common = {"SocketAcceptPort": port, "AllowedRemoteAddresses": ",".join({*hosts, *LOOPBACK})}
-        made = engine.settings("acceptor", common, list(keys.values()), folder)
-        self._application = engine.application(self)
-        self._acceptor = fix.SocketAcceptor(self._application, fix.FileStoreFactory(made), made)
-        dictionary = folder / engine.DICTIONARY
-        self._outlets = {name: engine.Outlet(key, dictionary) for name, key in keys.items()}
-        self._thread = Thread(target=self._serve, name=f"fix-venue-{port}", daemon=True)
-        self._engine = Thread(target=self._run_engine, name=f"fix-engine-{port}", daemon=True)
-        self._service = VenueService(venue, self._parties, self._outlets, pace)
+        self._thread = Thread(target=self._serve, name=f"fix-venue-{door.port}", daemon=True)
 
     # -- life ---------------------------------------------------------------------------------------------------------
     def start(self) -> Self:
-        """Listen.
+        """Listen, and serve in a thread. Errors are those of :meth:`listen`."""
+        self.listen()
+        self._thread.start()
+        return self
+
+    def listen(self) -> None:
+        """Listen; whoever calls this calls :meth:`turn` again and again.
 
         Raises
         ------
@@ -77,13 +137,63 @@ class FixServer:
             When the port is taken.
         """
         try:
-            self._listen()
+            family = socket.AF_INET6 if ":" in self.door.host else socket.AF_INET
+            self._listener = socket.create_server((self.door.host, self.door.port), family=family)
         except (OSError, OverflowError) as error:
             self._forget()
             raise VenueError(f"port {self.port} free to listen on", f"{error}", "choose another --fix-port") from None
+        self._listener.setblocking(False)
+        self.port = int(self._listener.getsockname()[1])
+        try:
+            self._open_sessions()
+        except VenueError:
+            self._forget()
+            raise
+        self._bell.setblocking(False)
+        for one in (self._listener, self._bell):
+            self._selector.register(one, _READ, one)
+        if self._service.runs:
+            self._selector.register(self.venue, _READ, self.venue)  # type: ignore[arg-type]
         self._service.begin()
-        self._thread.start()
-        return self
+
+    def _open_sessions(self) -> None:
+        for party in self._parties.values():
+            settings = self._settings(party)
+            store = None
+            if self._store is not None:
+                self._store.mkdir(parents=True, exist_ok=True)
+                key = f"{settings.begin}:{settings.sender}->{settings.target}"
+                store = SqliteStore(self._store / STORE, key, durable=False)
+                self._stores.append(store)
+            self._session_of[party.login.comp_id] = FixSession(settings, store)
+        self._sessions = named(*self._session_of.values())
+
+    def _settings(self, party: Counterparty) -> SessionSettings:
+        login = party.login
+
+        def admit(logon: Message) -> str:
+            if not (why := login.refusal(logon)):
+                party.greet(logon)
+            return why
+
+        def answer(_sent: str, _number: int) -> Fields:
+            own = [(t.OWN_TAGS, "Y")] if party.own else []
+            return [*own, (t.CANCEL_ON_DISCONNECT, "Y")] if party.own and party.cancels else own
+
+        return SessionSettings(
+            self.name,
+            login.comp_id,
+            login.begin,
+            dictionary=own_dictionary(login.begin),
+            logon_fields=answer,
+            admit=admit,
+            takes=TAKES,
+            examine=_unreadable,
+            not_kept=_NOT_KEPT,
+            user_tags=login.user_tags,
+            reset=login.reset,
+            times=self._times,
+        )
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the service has ended; False when it has not within the seconds given.
@@ -98,10 +208,16 @@ class FixServer:
             raise self.error
         return ended
 
+    @property
+    def linked(self) -> frozenset[str]:
+        """Who is logged on."""
+        return frozenset(name for name, session in self._session_of.items() if session.up)
+
     def close(self) -> None:
         """Log everybody out and stop listening. The venue stays open: it is the caller's."""
         if self._thread.is_alive():
-            self._inbox.put(("", _STOP, None))
+            with suppress(OSError):
+                self._ring.send(b".")
             self._thread.join()
         self._forget()
 
@@ -113,142 +229,190 @@ class FixServer:
 
     def _forget(self) -> None:
         self._stopped.set()
-        self._hang_up()
-        self._outlets.clear()
-        acceptor, self._acceptor = self._acceptor, None
-        if acceptor is not None:  # by name: the engine's Python layer keeps a reference for every refused logon
-            acceptor.__swig_destroy__(acceptor)
-        if self._temporary is not None:
-            self._temporary.cleanup()
+        self._selector.close()
+        for one in (self._listener, self._bell, self._ring):
+            if one is not None:
+                one.close()
+        while self._stores:
+            self._stores.pop().close()
 
-    def _hang_up(self) -> None:
-        """Log everybody out, then end the engine's thread."""
-        self._closing = True
-        if not self._engine.is_alive():
-            return
-        for name, outlet in self._outlets.items():
-            if name in self._linked:
-                outlet.log_out()
-        for _ in range(30):
-            if not self._linked:
-                break
-            self._ended.wait(0.1)
-        for outlet in self._outlets.values():
-            outlet.session.logon()  # else the knock is not even looked at
-        self._may_stop = True
-        for _ in range(20):
-            with socket.create_connection(("127.0.0.1", self.port), 5) as door, suppress(OSError):
-                door.sendall(self._knock())
-                if self._ended.wait(0.5):
-                    break
-        self._engine.join()
-
-    def _knock(self) -> bytes:
-        """A logon that is sent to ourselves: its callback runs in the engine's thread, where stopping is safe.
-
-        Called from another thread, the engine's stop() closes sockets while its own thread deletes them, and crashes.
-        """
-        name = next(iter(self._parties))
-        return engine.logon(name, self.comp_id, self._outlets[name].expected_number)
-
-    def _run_engine(self) -> None:
-        try:
-            self._acceptor.block()
-        except Exception as error:
-            self.error = self.error or VenueError(f"port {self.port} to listen on", f"{error}", "choose another port")
-        finally:
-            self._ended.set()
-
-    def _listen(self) -> None:
-        """Start the engine's thread and wait until it listens."""
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("", self.port))
-        self._engine.start()
-        while not self._ended.wait(0.01):
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), 5).close()
-                return
-        raise OSError(str(self.error))
-
-    # -- the engine's threads -----------------------------------------------------------------------------------------
-    def link_up(self, peer: str) -> None:
-        """A counterparty logged on."""
-        self._linked.add(peer)
-        self._inbox.put((peer, UP, None))
-
-    def link_down(self, peer: str) -> None:
-        """A counterparty is gone."""
-        self._linked.discard(peer)
-        self._inbox.put((peer, DOWN, None))
-
-    def admin_out(self, message: Any, peer: str) -> None:
-        """Nothing to add."""
-
-    def admin_in(self, message: Any, peer: str) -> None:
-        """Ask for the password."""
-        if engine.header(message, t.MSG_TYPE) != t.LOGON:
-            return
-        if self._closing:
-            if self._may_stop:
-                self._acceptor.stop(True)
-            raise self._fix.RejectLogon("the venue is closing")
-        wanted = self._parties[peer].login.password
-        if wanted and engine.field(message, t.PASSWORD) != wanted:
-            raise self._fix.RejectLogon(f"wrong password for {peer}")
-
-    def app_out(self, message: Any, peer: str) -> None:
-        """Of what is asked for again, reports on orders are repeated, and market data of this connection."""
-        if engine.header(message, t.POSS_DUP) != "Y":
-            return
-        kind = engine.header(message, t.MSG_TYPE)
-        about = {t.SNAPSHOT: t.MD_REQ_ID, t.INCREMENT: t.MD_REQ_ID, t.STEPPED_TO: t.STEP_ID}.get(kind)
-        about = t.SECURITY_REQ_ID if kind == t.SECURITY_LIST else about
-        if about and engine.field(message, about) not in self._parties[peer].live:
-            raise self._fix.DoNotSend()
-
-    def app_in(self, message: Any, peer: str) -> None:
-        """Queue what came."""
-        kind = engine.header(message, t.MSG_TYPE)
-        if kind in (t.BUSINESS_REJECT, t.DONT_KNOW):
-            return  # a counterparty that cannot use what it was told
-        if kind not in (*ORDERS, t.MARKET_DATA_REQUEST, t.SECURITY_LIST_REQUEST, t.STEP):
-            raise self._fix.UnsupportedMessageType()
-        tags = engine.read(message, kind)
-        for tag, value in tags.items():
-            if not value.isprintable():  # control characters, or bytes that are no UTF-8
-                raise self._fix.IncorrectTagValue(tag)
-        tags[t.SEQ_NUM] = engine.header(message, t.SEQ_NUM)
-        if kind == t.NEW_ORDER:
-            tags[t.POSS_RESEND] = engine.header(message, t.POSS_RESEND)
-        elif kind == t.MARKET_DATA_REQUEST:
-            tags[t.SYMBOL] = "\x01".join(engine.symbols(message))
-        self._inbox.put((peer, kind, tags))
-
-    # -- the venue's thread -------------------------------------------------------------------------------------------
+    # -- the thread ---------------------------------------------------------------------------------------------------
     def _serve(self) -> None:
         try:
-            while self._turn():
-                pass
+            while not self._stopping:
+                self.turn(self._wait_s)
+            for party in self._parties.values():
+                self._service.down(party)
         except Exception as error:  # whatever a venue dies of, its counterparties must see the line go dead
             self.error = error
+        with suppress(TercelError, OSError):
             self._hang_up()
-        finally:
-            self._stopped.set()
+        for link in list(self._links):
+            link.connection.close()
+        self._stopped.set()
 
-    def _turn(self) -> bool:
-        """Take what is queued, then let time pass; False at the end."""
+    def turn(self, wait_s: float) -> None:
+        """Take what comes within some seconds, let time pass, send what there is to say."""
+        for key, mask in self._selector.select(wait_s):
+            if isinstance(key.data, _Link):
+                self._attend(key.data, mask)
+            elif key.data is self._listener:
+                self._accept()
+            elif key.data is self._bell:
+                self._stopping = True
+            else:
+                self._hear()
+        self._service.flow()
+        self._say()
+        now_ns = self._wall_ns()
+        if not 0 <= now_ns - self._tick_ns < _TICK_S * 1e9:
+            self._tick_ns = now_ns
+            for link in list(self._links):
+                self._act(link, lambda one=link: one.arrival.on_time(now_ns))  # type: ignore[misc]
+                if link.until_ns and now_ns >= link.until_ns:
+                    self._drop(link)
+            self._say()
+
+    def _hear(self) -> None:
+        self._service.hear()
+        while getattr(self.venue, "waiting", False):
+            self._service.hear()
+
+    def _accept(self) -> None:
+        if self._listener is None:
+            return
         try:
-            peer, kind, tags = self._inbox.get(timeout=_POLL_S if self._pace else None)
-        except Empty:
-            self._service.flow()
-            return True
-        if kind == _STOP:
-            return False
-        self._service.take(peer, kind, tags)
-        if self._pace and self._inbox.empty():
-            self._service.flow()
-        return True
+            plain, where = self._listener.accept()
+        except OSError:
+            return
+        if str(where[0]) not in {*LOOPBACK, *self.door.hosts}:
+            plain.close()
+            return
+        link = _Link(Connection(plain, self._tls), Arrival(self._sessions, self._wall_ns()))
+        self._links.append(link)
+        self._selector.register(link, _READ, link)
+
+    def _attend(self, link: _Link, mask: int) -> None:
+        """A connection can be read from or written to."""
+        if mask & _WRITE:
+            link.connection.flush()
+        data = link.connection.receive() if mask & _READ else b""
+        if data is None or link.connection.closed:
+            self._drop(link)
+        elif data and not link.until_ns:
+            self._act(link, lambda: link.arrival.receive(data, self._wall_ns()))
+        else:
+            self._watch(link)
+
+    def _act(self, link: _Link, call: Callable[[], Outcome]) -> None:
+        """Do what a call to the session of a connection leads to."""
+        try:
+            outcome = call()
+        except TercelError:  # its store cannot be written: what is not kept was not said, nor heard
+            self._drop(link)
+            return
+        session = link.arrival.session
+        if link.party is None and session is not None:
+            link.party = self._parties[session.settings.target]
+        if outcome.out:
+            link.connection.send(outcome.out)
+        for event in outcome.events:
+            if event.what is Happening.UP and link.party is not None:
+                self._link_of[link.party.login.comp_id] = link
+                self._service.up(link.party)
+        for message in outcome.messages:
+            if link.party is not None:
+                self._service.take(link.party, message)
+        if outcome.close:
+            self._gone(link)
+            link.connection.end()
+            link.until_ns = self._wall_ns() + round(_GOODBYE_S * 1e9)
+        if link.connection.closed:
+            self._drop(link)
+        else:
+            self._watch(link)
+
+    def _say(self) -> None:
+        """Send what is in the outboxes; a session keeps it for a counterparty that is away."""
+        for name, party in self._parties.items():
+            if not party.outbox:
+                continue
+            ready, party.outbox = party.outbox, []
+            link, session = self._link_of.get(name), self._session_of[name]
+            outcome = session.send_all(ready, self._wall_ns())
+            if link is not None and outcome.out:
+                link.connection.send(outcome.out)
+                if link.connection.closed:
+                    self._drop(link)
+                else:
+                    self._watch(link)
+
+    def _watch(self, link: _Link) -> None:
+        """Wait for writing where something is left to be written."""
+        mask = _READ | (_WRITE if link.connection.wants_write else 0)
+        if mask != link.mask:
+            link.mask = mask
+            self._selector.modify(link, mask, link)
+
+    def _gone(self, link: _Link) -> None:
+        """A counterparty is not there any more."""
+        if link.party is not None and self._link_of.get(link.party.login.comp_id) is link:
+            del self._link_of[link.party.login.comp_id]
+            self._service.down(link.party)
+
+    def _drop(self, link: _Link) -> None:
+        """Forget a connection."""
+        if link not in self._links:
+            return
+        self._links.remove(link)
+        self._selector.unregister(link)
+        link.connection.close()
+        self._gone(link)
+        with suppress(TercelError):
+            link.arrival.disconnect(self._wall_ns())
+
+    def _hang_up(self) -> None:
+        """Log everybody out, and give them a moment to answer."""
+        if self._listener is not None:
+            self._selector.unregister(self._listener)
+        for link in list(self._links):
+            session = link.arrival.session
+            if session is None or not session.up:
+                self._let_go(link)
+                continue
+            link.connection.send(session.log_out(self._wall_ns(), "the venue is closing").out)
+            self._watch(link)
+        until = time.monotonic() + _GOODBYE_S
+        while self._links and time.monotonic() < until:
+            for key, mask in self._selector.select(_TICK_S):
+                if isinstance(key.data, _Link):
+                    self._await_answer(key.data, mask)
+
+    def _await_answer(self, link: _Link, mask: int) -> None:
+        """Go on until the other side has logged out too. What it asks for now is not heard: it is told that we go."""
+        if mask & _WRITE:
+            link.connection.flush()
+        data = link.connection.receive() if mask & _READ else b""
+        over = data is None or (bool(data) and link.arrival.receive(data or b"", self._wall_ns()).close)
+        if over or link.connection.closed:
+            self._let_go(link)
+        else:
+            self._watch(link)
+
+    def _let_go(self, link: _Link) -> None:
+        self._links.remove(link)
+        self._selector.unregister(link)
+        link.connection.end()
+        link.arrival.disconnect(self._wall_ns())
+        link.connection.close()
+
+
+def _unreadable(message: Message) -> v.Fault | None:
+    """A name or another field that is looked at with control characters in it, or bytes that are no UTF-8."""
+    for tag in t.READ.get(message.kind, ()):
+        if not message.get(tag).isprintable():
+            return v.Fault(v.INCORRECT_VALUE, tag)
+    return None
 
 
 def serve_fix(
@@ -260,32 +424,43 @@ def serve_fix(
     store: Path | None = None,
     pace: Pace | None = None,
     hosts: Iterable[str] = (),
+    host: str = "127.0.0.1",
+    tls: TlsSettings | None = None,
+    times: SessionTimes | None = None,
 ) -> FixServer:
-    """Serve a venue over FIX 4.4 until the returned server is closed.
+    """Serve a venue over FIX until the returned server is closed.
 
     Parameters
     ----------
     venue : Venue
         It is used by the server's thread alone from now on.
     port : int
+        0: any that is free; the server's `port` says which.
     logins : sequence of Login or str
-        Who may log on; a plain name has no password and keeps its orders when it leaves.
+        Who may log on; a plain name has FIX 4.4, no password, and keeps its orders when it leaves.
     comp_id : str
         The venue's own name (TargetCompID of its counterparties).
     store : Path, optional
         Folder of sequence numbers and messages. Without one, a restarted server has forgotten every session.
     pace : Pace, optional
-        Lets time pass by itself; without one, the clock is moved by the first counterparty that sends U1.
+        Lets time pass by itself; without one, the clock is moved by the first counterparty that sends U1. A venue that
+        runs freely itself (``stepped`` is False) needs none.
     hosts : iterable of str
         Addresses that are listened to beside this machine's own; who connects from elsewhere is dropped.
+    host : str
+        Address to listen on; "0.0.0.0": every one of this machine.
+    tls : TlsSettings, optional
+        The server's certificate and key; with `authorities`, counterparties need a certificate too.
+    times : SessionTimes, optional
+        When sessions are open; their numbers begin at 1 with each.
 
     Raises
     ------
     ConfigError
-        Without QuickFIX, without logins, for names that FIX cannot carry.
+        Without logins, for names that FIX cannot carry, for certificates that cannot be used.
     VenueError
-        When the port is taken.
+        When the port is taken, or the store cannot be used.
     """
-    sys.setswitchinterval(min(sys.getswitchinterval(), 0.0005))  # a reply waits for the interpreter otherwise
     known = [login if isinstance(login, Login) else Login(login) for login in logins]
-    return FixServer(venue, port, known, comp_id, store, pace, hosts).start()
+    door = Door(host, port, frozenset(hosts), tls)
+    return FixServer(venue, door, known, comp_id, store, pace, times).start()

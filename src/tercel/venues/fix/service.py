@@ -1,106 +1,164 @@
-"""What a FIX server does in its venue's thread: commands of counterparties to the venue, its reports back to them."""
+"""What a FIX server does with its venue: commands of counterparties to it, its reports back to them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError
 from tercel.core.ports import Venue
-from tercel.venues.fix import engine, market, translate
 from tercel.venues.fix import tags as t
+from tercel.venues.fix import translate
 from tercel.venues.fix.desk import Counterparty
+from tercel.venues.fix.dialect import plain
+from tercel.venues.fix.protocol.message import Fields, Message
+from tercel.venues.fix.publisher import Publisher
+from tercel.venues.fix.reports import none_to_report, plain_report
 from tercel.venues.fix.translate import PLAIN, RefusedError
 from tercel.venues.pace import Pace
 
 ORDERS: Final = (t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL)
-UP, DOWN = "up", "down"
+TAKES: Final = frozenset(
+    {*ORDERS, t.MARKET_DATA_REQUEST, t.SECURITY_LIST_REQUEST, t.STEP, t.BUSINESS_REJECT, t.DONT_KNOW}
+)
+"""What a server takes."""
+_IGNORED: Final = frozenset({t.REJECT, t.BUSINESS_REJECT, t.DONT_KNOW})
+"""A counterparty that cannot use what it was told."""
+_NOT_DEALT_IN: Final = (18, 99, 110, 111, 126, 168, 210, 211, 388, 389, 432)
+"""Fields that change what an order does, in ways that no venue here knows."""
+_STIR_NS: Final = 1_000_000_000
+"""Longest time that a stranger's command moves a clock that nobody else moves."""
 
 
 class VenueService:
     """The counterparties of a FIX server and its venue. One thread calls it.
 
+    What is to be sent is put into the `outbox` of its counterparty.
+
     Parameters
     ----------
     venue : Venue
     parties : mapping of CompID to Counterparty
-    outlets : mapping of CompID to engine.Outlet
-        What is sent to a counterparty leaves here.
     pace : Pace or None
-        Lets time pass by itself; None: the first counterparty that sends U1 moves the venue's clock.
+        Lets time pass by itself; None: the first counterparty that sends U1 moves the venue's clock, unless the venue's
+        time passes anyway. Where nobody does, a command of a stranger, who cannot, moves it up to its answer.
+    wall_ns : callable
+        The time of day, ns since 1970.
     """
 
     def __init__(
-        self,
-        venue: Venue,
-        parties: Mapping[str, Counterparty],
-        outlets: Mapping[str, engine.Outlet],
-        pace: Pace | None,
+        self, venue: Venue, parties: Mapping[str, Counterparty], pace: Pace | None, wall_ns: Callable[[], int]
     ) -> None:
-        self.venue, self._parties, self._outlets, self._pace = venue, parties, outlets, pace
+        self.venue, self._parties, self._wall_ns = venue, parties, wall_ns
+        self.runs: bool = getattr(venue, "stepped", True) is False and hasattr(venue, "hear")
+        """Whether the venue's time passes without us: what it has to say is heard as it comes, by its own clock."""
+        self._pace = None if self.runs else pace
+        self._free = self.runs or pace is not None
         self._owner = {name: name for name in parties}
         self._scales = translate.scales({one.instrument: one for one in venue.listings()})
+        self._publisher = Publisher(venue, parties, self._scales, self._send, not self._free)
         self._stepper = ""
+        self._began_ns, self._count = wall_ns(), 0
+        self._copies = [party for party in parties.values() if party.login.copies]
 
     def begin(self) -> None:
         """The venue's time passes from now on."""
         if self._pace is not None:
             self._pace.begin(self.venue.now_ns)
 
-    def take(self, peer: str, kind: str, tags: dict[int, str]) -> None:
-        """A counterparty came, left, or sent a message of a kind."""
-        party = self._parties[peer]
-        if kind == UP:
-            party.up = True
-        elif kind == DOWN:
-            self._leave(party)
-        elif kind in ORDERS:
-            self._command(party, kind, tags)
-        elif kind == t.STEP:
-            self._step(party, tags)
-        elif kind == t.MARKET_DATA_REQUEST:
-            self._subscribe(party, tags)
-        else:
-            self._list(party, tags)
+    # -- counterparties -----------------------------------------------------------------------------------------------
+    def up(self, party: Counterparty) -> None:
+        """A counterparty logged on."""
+        party.up = True
 
-    def _send(self, party: Counterparty, kind: str, text: str, owed: bool = True) -> None:
-        party.owed |= owed
-        self._outlets[party.login.comp_id].send(kind, text)
-
-    def _leave(self, party: Counterparty) -> None:
+    def down(self, party: Counterparty) -> None:
         """A counterparty is gone: forget what it waited for, and cancel its orders if it wished so."""
         if not party.up:
             return
         party.hang_up()
+        self._publisher.forget(party)
         if self._stepper == party.login.comp_id:
             self._stepper = ""
-        if party.login.cancel_on_disconnect:
+        if party.cancels and not party.login.copies:
             for account in sorted(party.accounts):
-                self._cancel_all(party, account)
+                name = f"{party.prefix}gone-{self._exec_id()}-{account}"
+                self.venue.send(o.MassCancel(name, account, "", self.venue.now_ns))
 
-    def _cancel_all(self, party: Counterparty, account: str) -> None:
-        number = self._outlets[party.login.comp_id].next_number
-        name = f"{party.prefix}gone-{number}-{account}"
-        self.venue.send(o.MassCancel(name, account, "", self.venue.now_ns))
+    def take(self, party: Counterparty, message: Message) -> None:
+        """A counterparty sent a message."""
+        kind = message.kind
+        if kind in _IGNORED:
+            return
+        if party.login.copies and kind in ORDERS:
+            self._business_reject(party, message, "this login gets copies, and gives no orders", t.NOT_AUTHORIZED)
+        elif kind in ORDERS:
+            self._command(party, message)
+        elif kind == t.MARKET_DATA_REQUEST:
+            self._publisher.request(party, message)
+            self._stir(party, self.venue.now_ns)
+        elif kind == t.SECURITY_LIST_REQUEST:
+            self._publisher.list(party, message)
+        elif party.own:
+            self._step(party, message)
+        else:
+            self._business_reject(party, message, "this message type is not supported", t.NOT_SUPPORTED)
 
-    def _command(self, party: Counterparty, kind: str, tags: dict[int, str]) -> None:
+    def _send(self, party: Counterparty, kind: str, fields: Fields, owed: bool = True) -> None:
+        party.owed |= owed
+        if not party.own:
+            fields = plain(kind, fields, party.login.begin, self._wall_ns())
+        party.outbox.append((kind, fields))
+
+    def _exec_id(self) -> str:
+        """A name for what is said here and not at the venue; nobody else's, after a restart too."""
+        self._count += 1
+        return f"R{self._began_ns:x}-{self._count}"
+
+    # -- commands -----------------------------------------------------------------------------------------------------
+    def _command(self, party: Counterparty, message: Message) -> None:
         """Hand a command to the venue, or refuse it with a reason."""
+        kind = message.kind
+        tags = {tag: message.get(tag) for tag in t.READ[kind] if tag in message}
         try:
+            if not party.own:
+                self._refuse_unknown(party, message)
             command = translate.command_in(kind, tags, self._scales, self.venue.now_ns)
-            if isinstance(command, o.NewOrder) and tags.get(t.POSS_RESEND) == "Y" and command.cl_ord_id in party.names:
+            if isinstance(command, o.NewOrder) and message.says(t.POSS_RESEND) and command.cl_ord_id in party.orders:
                 command = o.StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
             for one in self._accounts_of(party, command):
                 self._claim(party, one.account)
-                self._note(party, one)
+                self._note(party, one, tags)
                 inward = party.inward(one)
-                self.venue.send(replace(inward, sent_ns=self.venue.now_ns) if self._pace else inward)
+                self.venue.send(replace(inward, sent_ns=self.venue.now_ns) if self._free else inward)
         except RefusedError as refused:
-            self._refuse(party, kind, tags, refused)
+            self._refuse(party, message, tags, refused)
         except TercelError as error:
-            self._refuse(party, kind, tags, RefusedError(error.expected, error.received))
+            self._refuse(party, message, tags, RefusedError(error.expected, error.received))
         else:
             if isinstance(command, o.MassCancel):
-                self._mass_report(party, tags, "")
+                self._mass_report(party, tags, None)
+            elif kind == t.MASS_STATUS and not party.orders:
+                fields = none_to_report(party, tags.get(t.ACCOUNT, ""), self._exec_id(), self.venue.now_ns)
+                self._send(party, t.EXECUTION_REPORT, fields)
+            self._stir(party, self.venue.now_ns + _STIR_NS)
+
+    @staticmethod
+    def _refuse_unknown(party: Counterparty, message: Message) -> None:
+        """What no venue here can do is refused, not passed over; and a cancel of what is being cancelled."""
+        if message.kind in (t.NEW_ORDER, t.REPLACE):
+            for tag in _NOT_DEALT_IN:
+                if tag in message:
+                    raise RefusedError(f"an order without field {tag}", f"{tag}={message.get(tag)[:40]}", t.UNSUPPORTED)
+        if message.kind == t.REPLACE and message.get(t.TIME_IN_FORCE, "0") != "0":
+            raise RefusedError("59=0 in a replace", f"59={message.get(t.TIME_IN_FORCE)}", t.UNSUPPORTED)
+        original = message.get(t.ORIG_CL_ORD_ID)
+        if message.kind == t.CANCEL and (False, original) in party.requested.values():
+            raise RefusedError("an order that is not being cancelled", "one that is", t.ALREADY_PENDING)
+
+    def _stir(self, party: Counterparty, until_ns: int) -> None:
+        """Let a clock that nobody moves go on to the answer, for one who cannot ask for it."""
+        if not (self._free or self._stepper or party.own):
+            self._pass_on(self.venue.step(until_ns))
 
     def _accounts_of(self, party: Counterparty, command: o.Command) -> list[o.Command]:
         """A command for every account that it means."""
@@ -119,96 +177,69 @@ class VenueService:
             raise RefusedError("an account of this login", f"1={account}, of another", t.UNKNOWN_ACCOUNT)
         party.accounts.add(account)
 
-    def _note(self, party: Counterparty, command: o.Command) -> None:
+    @staticmethod
+    def _note(party: Counterparty, command: o.Command, tags: dict[int, str]) -> None:
         if isinstance(command, o.CancelOrder | o.ReplaceOrder):
-            party.requested[command.cl_ord_id] = isinstance(command, o.ReplaceOrder)
-        if isinstance(command, o.NewOrder):
-            party.names.add(command.cl_ord_id)
+            party.requested[command.cl_ord_id] = isinstance(command, o.ReplaceOrder), command.orig
+        elif isinstance(command, o.NewOrder):
+            party.orders.setdefault(command.cl_ord_id, "")
+        elif isinstance(command, o.StatusRequest) and command.cl_ord_id:
+            party.asked[command.cl_ord_id] = tags
+        elif isinstance(command, o.StatusRequest):
+            party.mass_status = tags.get(t.MASS_STATUS_ID, "")
 
-    def _refuse(self, party: Counterparty, kind: str, tags: dict[int, str], refused: RefusedError) -> None:
+    def _refuse(self, party: Counterparty, message: Message, tags: dict[int, str], refused: RefusedError) -> None:
         """A command that does not reach the venue is answered in the way of its kind."""
-        now, name = self.venue.now_ns, tags.get(t.CL_ORD_ID, "")
+        now, name, kind = self.venue.now_ns, tags.get(t.CL_ORD_ID, ""), message.kind
         if kind == t.MASS_CANCEL:
-            self._mass_report(party, tags, refused.text)
+            self._mass_report(party, tags, refused)
         elif kind in (t.CANCEL, t.REPLACE):
-            account = tags.get(t.ACCOUNT, party.login.comp_id)
-            original = tags.get(t.ORIG_CL_ORD_ID, "")
+            account, original = tags.get(t.ACCOUNT, party.login.comp_id), tags.get(t.ORIG_CL_ORD_ID, "")
             reject = o.CancelReject(name, original, account, o.OrdStatus.REJECTED, now, refused.text)
-            body = engine.body(translate.cancel_reject_out(reject, kind == t.REPLACE))
-            self._send(party, t.CANCEL_REJECT, body)
+            fields = translate.cancel_reject_out(reject, kind == t.REPLACE, party.orders.get(original, ""))
+            code = t.ALREADY_PENDING if refused.reason == t.ALREADY_PENDING else t.OTHER
+            self._send(party, t.CANCEL_REJECT, [(tag, code if tag == t.CXL_REJ_REASON else v) for tag, v in fields])
         elif kind == t.NEW_ORDER:
-            exec_id = f"R{self._outlets[party.login.comp_id].next_number}"
-            fields = translate.order_refusal(tags, refused, exec_id, now)
-            self._send(party, t.EXECUTION_REPORT, engine.body(fields))
+            fields = translate.order_refusal(tags, refused, self._exec_id(), now)
+            self._send(party, t.EXECUTION_REPORT, fields)
+            self._copy(party, tags.get(t.ACCOUNT, party.login.comp_id), fields)
         else:
-            self._business_reject(party, kind, tags, refused.text)
+            self._business_reject(party, message, refused.text)
 
-    def _business_reject(self, party: Counterparty, kind: str, tags: dict[int, str], text: str) -> None:
-        fields = [(t.REF_SEQ_NUM, tags[t.SEQ_NUM]), (t.REF_MSG_TYPE, kind), (t.REJECT_REASON, "0")]
-        self._send(party, t.BUSINESS_REJECT, engine.body([*fields, (t.TEXT, translate.line(text))]))
+    def _business_reject(
+        self, party: Counterparty, message: Message, text: str, reason: str = t.BUSINESS_OTHER
+    ) -> None:
+        fields = [(t.REF_SEQ_NUM, message.get(t.SEQ_NUM)), (t.REF_MSG_TYPE, message.kind), (t.REJECT_REASON, reason)]
+        self._send(party, t.BUSINESS_REJECT, [*fields, (t.TEXT, translate.line(text))])
 
-    def _mass_report(self, party: Counterparty, tags: dict[int, str], refused: str) -> None:
-        scope = tags.get(t.MASS_CANCEL_TYPE, "7")
+    def _mass_report(self, party: Counterparty, tags: dict[int, str], refused: RefusedError | None) -> None:
+        scope, number = tags.get(t.MASS_CANCEL_TYPE, "7"), t.NO_NAME if refused else self._exec_id()
         fields = [
-            *((t.ORDER_ID, t.NO_NAME), (t.CL_ORD_ID, tags.get(t.CL_ORD_ID, t.NO_NAME)), (t.MASS_CANCEL_TYPE, scope)),
+            *((t.ORDER_ID, number), (t.CL_ORD_ID, tags.get(t.CL_ORD_ID, t.NO_NAME)), (t.MASS_CANCEL_TYPE, scope)),
             *((t.MASS_CANCEL_RESPONSE, "0" if refused else scope), (t.EXACT_NS, str(self.venue.now_ns))),
             (t.FOR_ACCOUNT, tags.get(t.FOR_ACCOUNT, party.login.comp_id)),
         ]
         if refused:
-            fields += [(t.MASS_CANCEL_REASON, "99"), (t.TEXT, translate.line(refused))]
-        self._send(party, t.MASS_CANCEL_REPORT, engine.body(fields), owed=bool(refused))
+            codes = {t.UNKNOWN_SYMBOL: "1", t.UNSUPPORTED: "0"}
+            fields += [(t.MASS_CANCEL_REASON, codes.get(refused.reason, "99")), (t.TEXT, translate.line(refused.text))]
+        self._send(party, t.MASS_CANCEL_REPORT, fields, owed=refused is not None)
 
-    def _list(self, party: Counterparty, tags: dict[int, str]) -> None:
-        request = tags[t.SECURITY_REQ_ID]
-        party.live.add(request)
-        listings, venue = self.venue.listings(), self.venue
-        shapes = {}
-        if hasattr(venue, "width") and hasattr(venue, "feed_levels"):  # a simulated exchange knows how deep its book is
-            names = [one.instrument for one in listings]
-            shapes = {name: (int(venue.width(name)), int(venue.feed_levels(name))) for name in names}
-        listed = market.listings_out(listings, request, self._pace is None, venue.now_ns, shapes)
-        self._send(party, t.SECURITY_LIST, listed, owed=False)
-
-    def _subscribe(self, party: Counterparty, tags: dict[int, str]) -> None:
-        request, wanted = tags[t.MD_REQ_ID], tags[t.SYMBOL].split("\x01")
-        if tags[t.SUBSCRIPTION] == "2":
-            for instruments in (party.wanted, party.followed):
-                for instrument in [one for one in wanted if one in instruments]:
-                    del instruments[instrument]
-            return
-        unknown = [one for one in wanted if one not in self._scales]
-        if unknown:
-            text = f"expected instruments that are listed here; received 55={unknown[0]}"
-            fields = [(t.MD_REQ_ID, request), (t.MD_REJ_REASON, "0"), (t.TEXT, translate.line(text))]
-            self._send(party, t.MARKET_DATA_REJECT, engine.body(fields))
-            return
-        party.live.add(request)
-        for instrument in wanted:
-            party.followed.pop(instrument, None)
-            party.wanted[instrument] = request
-            self.venue.subscribe(instrument)
-
-    def _step(self, party: Counterparty, tags: dict[int, str]) -> None:
+    # -- time ---------------------------------------------------------------------------------------------------------
+    def _step(self, party: Counterparty, message: Message) -> None:
         """Move the clock for its sender, or note that it waits."""
-        name = party.login.comp_id
-        try:
-            until_ns = int(tags[t.UNTIL_NS])
-        except ValueError:
-            self._business_reject(party, t.STEP, tags, f"expected nanoseconds; received {tags[t.UNTIL_NS][:40]}")
+        name, until = party.login.comp_id, message.get(t.UNTIL_NS)
+        if not until.isdigit():  # the dictionary lets negative ones through
+            self._business_reject(party, message, f"expected nanoseconds; received {until[:40]}")
             return
-        moves = self._pace is None and tags.get(t.WAIT_ONLY) != "Y"
+        moves = not self._free and message.get(t.WAIT_ONLY) != "Y"
         if moves and self._stepper not in ("", name):
-            text = f"the clock is moved by {self._stepper}; wait for it (follow=True)"
-            self._business_reject(party, t.STEP, tags, text)
+            self._business_reject(party, message, f"the clock is moved by {self._stepper}; wait for it (follow=True)")
             return
-        party.live.discard(party.stepped)  # an answer may be lost in a gap: it is repeated until the next question
-        party.stepped = tags[t.STEP_ID]
-        party.live.add(party.stepped)
-        party.waits = (party.stepped, until_ns)
+        party.waits = (message.get(t.STEP_ID), int(until))
         if moves:
             self._stepper = name
             if not party.owed:
-                self._pass_on(self.venue.step(until_ns))
+                self._pass_on(self.venue.step(int(until)))
             self._answer(party)
         self._answer_waiting()
 
@@ -224,6 +255,12 @@ class VenueService:
                 break
         self._answer_waiting()
 
+    def hear(self) -> None:
+        """Pass on what a venue said whose time passes without us; it has something to say."""
+        if hasattr(self.venue, "hear"):
+            self._pass_on(self.venue.hear())
+            self._answer_waiting()
+
     def _answer_waiting(self) -> None:
         for party in self._parties.values():
             if party.waits and (party.owed or self.venue.now_ns >= party.waits[1]):
@@ -233,38 +270,42 @@ class VenueService:
         if party.waits is None:
             return
         (name, _), party.waits = party.waits, None
-        fields = [(t.EXACT_NS, str(self.venue.now_ns)), (t.STEP_ID, name)]
-        self._send(party, t.STEPPED_TO, engine.body(fields), owed=False)
+        self._send(party, t.STEPPED_TO, [(t.EXACT_NS, str(self.venue.now_ns)), (t.STEP_ID, name)], owed=False)
         party.owed = False
 
-    # -- what the venue reports ----------------------------------------------------------------------------------------
+    # -- what the venue reports ---------------------------------------------------------------------------------------
     def _pass_on(self, events: Iterable[o.VenueEvent]) -> None:
         for event in events:
             if isinstance(event, o.MarketRows):
-                self._send_market(event)
+                self._publisher.publish(event)
             elif isinstance(event, o.Report | o.CancelReject):
                 owner = self._owner.get(event.account)
                 if owner is not None:
                     self._report(self._parties[owner], event)
 
     def _report(self, party: Counterparty, event: o.Report | o.CancelReject) -> None:
-        """A report on its own orders; the engine stores it for a counterparty that is away."""
-        of_replace = party.requested.pop(event.cl_ord_id.removeprefix(party.prefix), False)
+        """A report on its own orders; the session keeps it for a counterparty that is away."""
         if isinstance(event, o.CancelReject):
-            fields = translate.cancel_reject_out(party.outward(event), of_replace)
-            self._send(party, t.CANCEL_REJECT, engine.body(fields))
+            event = party.outward(event)
+            of_replace, original = party.requested.pop(event.cl_ord_id, (False, event.orig))
+            order_id = party.orders.get(original, "")
+            self._send(party, t.CANCEL_REJECT, translate.cancel_reject_out(event, of_replace, order_id, party.own))
             return
-        scale = self._scales.get(event.instrument, PLAIN)
+        event = party.outward(event)
+        party.requested.pop(event.cl_ord_id, None)
+        if event.order_id:
+            party.orders[event.cl_ord_id] = event.order_id
+        new, scale = party.book(event), self._scales.get(event.instrument, PLAIN)
         average = round(party.average(event) * scale.tick, 9)
-        self._send(party, t.EXECUTION_REPORT, engine.body(translate.report_out(party.outward(event), scale, average)))
+        if party.own:
+            self._send(party, t.EXECUTION_REPORT, translate.report_out(event, scale, average))
+        elif new:  # a stranger that asks for a status is not told its trades again
+            self._send(party, t.EXECUTION_REPORT, plain_report(party, event, scale, average))
+        if new and self._copies:
+            self._copy(party, event.account, translate.report_out(event, scale, average, exact=False))
 
-    def _send_market(self, change: o.MarketRows) -> None:
-        """A change of a book goes to all that follow it; a snapshot to those that wait for one."""
-        instrument, scale = change.instrument, self._scales[change.instrument]
-        for party in self._parties.values():
-            if change.snapshot and instrument in party.wanted:
-                party.followed[instrument] = party.wanted.pop(instrument)
-            elif change.snapshot or instrument not in party.followed:
-                continue
-            for kind, text in market.market_out(change, party.followed[instrument], scale):
-                self._send(party, kind, text)
+    def _copy(self, party: Counterparty, account: str, fields: Fields) -> None:
+        """An execution report goes to every drop copy that sees its account, with the name of the login whose it is."""
+        for other in self._copies:
+            if other.login.sees(account):
+                self._send(other, t.EXECUTION_REPORT, [(t.ON_BEHALF_OF, party.login.comp_id), *fields])

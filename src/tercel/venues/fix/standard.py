@@ -13,7 +13,7 @@ from tercel.venues.fix import translate
 from tercel.venues.fix.commands import Commands, Ready
 from tercel.venues.fix.foreign import HEADLINE, Foreign
 from tercel.venues.fix.inbound import Item, Refusals, Stepped, Trouble, raw
-from tercel.venues.fix.levels import IDS, LevelBook
+from tercel.venues.fix.level_book import IDS, LevelBook
 from tercel.venues.fix.market import Shape
 from tercel.venues.fix.memory import OrderMemory
 from tercel.venues.fix.profiles import Terms
@@ -52,6 +52,7 @@ class StandardDialect(Refusals):
         self._speaks = Commands(terms, self.memory, self.scales, clock)
         self._hears = Foreign(terms, self.memory, self.scales)
         self._books: dict[str, LevelBook] = {}
+        self._numbers: dict[tuple[str, str], str] = {}
         self._listed(tuple(_symbol(one.name, str(one.tick), str(one.lot)) for one in terms.symbols))
 
     # -- what is said -------------------------------------------------------------------------------------------------
@@ -131,6 +132,9 @@ class StandardDialect(Refusals):
             why = f"market data of {instrument} refused: {message.get(t.TEXT) or message.get(t.MD_REJ_REASON)}"
             return [o.Unread(raw(message), why, now_ns, instrument=instrument)]
         if kind in (t.BUSINESS_REJECT, t.REJECT):
+            if (command := self._in_other_words(message)) is not None:
+                self.again.append(command)
+                return []
             return [self.refusal(message.get(t.REF_SEQ_NUM, "0"), _why(message), now_ns)]
         if kind == _NEWS:
             return [
@@ -139,6 +143,14 @@ class StandardDialect(Refusals):
         if kind in _QUIET:
             return []
         raise RefusedError("a message that means something here", f"35={kind}")
+
+    def _in_other_words(self, message: Message) -> o.Command | None:
+        """A request about all orders whose message the venue does not know: it is made for each of them."""
+        command, kind = self.sent(message.get(t.REF_SEQ_NUM)), message.get(t.REF_MSG_TYPE)
+        if kind not in (t.MASS_STATUS, t.MASS_CANCEL) or not isinstance(command, o.StatusRequest | o.MassCancel):
+            return None
+        self._speaks.unknown.add(kind)
+        return command
 
     def refusal(self, number: str, text: str, now_ns: int) -> Item:
         """What was refused as a whole: the order that it was about is as the venue never had it."""
@@ -157,15 +169,21 @@ class StandardDialect(Refusals):
             self._seen.add(report.exec_id)
             book = self._books.get(report.instrument)
             if book is None or report.exec_type is o.ExecType.STATUS:
-                found.append(report)
+                found.append(self._numbered(report, -1))
                 continue
             before = book.rows(book.before(report))
             number = max(book.number(report.orig), book.number(report.cl_ord_id))
             after = book.rows(book.after(report))
-            number = max(number, book.number(report.cl_ord_id))
-            named = _numbered(report, number)
+            named = self._numbered(report, max(number, book.number(report.cl_ord_id)))
             found += [one for one in (before, named, after) if one is not None]
         return found
+
+    def _numbered(self, report: o.Report, number: int) -> o.Report:
+        """A report whose order has a number in the book, and keeps it: `N.VENUE'S`."""
+        key = report.instrument, report.order_id
+        if number >= 0 and report.order_id:
+            self._numbers.setdefault(key, f"{number}.{report.order_id}")
+        return replace(report, order_id=self._numbers.get(key, report.order_id))
 
     def _market(self, message: Message, now_ns: int) -> list[Item]:
         table = self.market_terms.dictionary
@@ -190,8 +208,6 @@ class StandardDialect(Refusals):
         self.listings = tuple(listing for listing, _ in found)
         self.scales.update({listing.instrument: scale for listing, scale in found})
         self._books = {one.instrument: LevelBook(one.instrument, self.scales[one.instrument]) for one in self.listings}
-        self.spoilt: list[str] = []
-        """Instruments whose market data is to be asked for anew."""
 
     def _listings_of(self, message: Message) -> tuple[tuple[o.Listing, PriceScale], ...]:
         table, rules = self.market_terms.profile.symbols, self.market_terms.dictionary
@@ -223,11 +239,6 @@ def _symbol(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:
     scale = PriceScale(float(price), int(size) if whole else size)
     shown = float(price) if whole else float(price * size)
     return o.Listing(name, shown, int(size) if whole else 1, dense_ids=IDS), scale
-
-
-def _numbered(report: o.Report, number: int) -> o.Report:
-    """A report whose order has a number in the book: `N.VENUE'S`."""
-    return replace(report, order_id=f"{max(number, 0)}.{report.order_id}") if report.order_id else report
 
 
 def _why(message: Message) -> str:

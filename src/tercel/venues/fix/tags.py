@@ -19,6 +19,8 @@ CL_ORD_ID: Final = 11
 CUM_QTY: Final = 14
 EXEC_ID: Final = 17
 EXEC_REF_ID: Final = 19
+EXEC_TRANS_TYPE: Final = 20
+"""FIX 4.2 alone."""
 LAST_PX: Final = 31
 LAST_QTY: Final = 32
 SEQ_NUM: Final = 34
@@ -39,6 +41,7 @@ TEXT: Final = 58
 TIME_IN_FORCE: Final = 59
 TRANSACT_TIME: Final = 60
 POSS_RESEND: Final = 97
+ON_BEHALF_OF: Final = 115
 CXL_REJ_REASON: Final = 102
 ORD_REJ_REASON: Final = 103
 TEST_ID: Final = 112
@@ -50,6 +53,8 @@ LEAVES_QTY: Final = 151
 MD_REQ_ID: Final = 262
 SUBSCRIPTION: Final = 263
 MARKET_DEPTH: Final = 264
+UPDATE_TYPE: Final = 265
+AGGREGATED: Final = 266
 NO_ENTRY_TYPES: Final = 267
 NO_ENTRIES: Final = 268
 ENTRY_TYPE: Final = 269
@@ -62,16 +67,21 @@ SECURITY_REQ_ID: Final = 320
 SECURITY_RESPONSE_ID: Final = 322
 REF_MSG_TYPE: Final = 372
 REJECT_REASON: Final = 380
+TOTAL_SYMBOLS: Final = 393
 CXL_REJ_RESPONSE_TO: Final = 434
 MASS_CANCEL_TYPE: Final = 530
 MASS_CANCEL_RESPONSE: Final = 531
 MASS_CANCEL_REASON: Final = 532
+USERNAME: Final = 553
 PASSWORD: Final = 554
 SECURITY_LIST_TYPE: Final = 559
 SECURITY_RESULT: Final = 560
+ROUND_LOT: Final = 561
 MASS_STATUS_ID: Final = 584
 MASS_STATUS_TYPE: Final = 585
+STATUS_ID: Final = 790
 LIQUIDITY: Final = 851
+TOTAL_REPORTS: Final = 911
 
 # -- agreed between the two sides -------------------------------------------------------------------------------------
 EXACT_NS: Final = 20001
@@ -193,6 +203,8 @@ NO_NAME: Final = "NONE"
 """Stands where FIX demands a name and there is none."""
 
 UNKNOWN_SYMBOL: Final = "1"
+EXCEEDS_LIMIT: Final = "3"
+TOO_LATE_TO_ENTER: Final = "4"
 UNKNOWN_ORDER: Final = "5"
 DUPLICATE_ORDER: Final = "6"
 UNSUPPORTED: Final = "11"
@@ -204,8 +216,16 @@ TOO_LATE: Final = "0"
 """Reason of a cancel reject: the order is over."""
 NOT_KNOWN: Final = "1"
 """Reason of a cancel reject: no such order."""
+ALREADY_PENDING: Final = "3"
+"""Reason of a cancel reject: a cancel of it is on its way."""
+DUPLICATE_CANCEL: Final = "6"
+"""Reason of a cancel reject: its name was used before."""
 BUSINESS_OTHER: Final = "0"
 """Reason of a business reject, in words alone."""
+NOT_SUPPORTED: Final = "3"
+"""Reason of a business reject: no such message here."""
+NOT_AUTHORIZED: Final = "6"
+"""Reason of a business reject: not by this login."""
 NO_MATCH: Final = "D"
 """Reason of a DK: a trade of no order that was sent here."""
 
@@ -217,10 +237,10 @@ READ: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
         ),
         CANCEL: (ACCOUNT, CL_ORD_ID, ORIG_CL_ORD_ID, SIDE, SYMBOL, TRANSACT_TIME, EXACT_NS),
         REPLACE: (
-            *(ACCOUNT, CL_ORD_ID, ORIG_CL_ORD_ID, ORDER_QTY, ORD_TYPE, PRICE, SIDE, SYMBOL),
+            *(ACCOUNT, CL_ORD_ID, ORIG_CL_ORD_ID, ORDER_QTY, ORD_TYPE, PRICE, SIDE, SYMBOL, TIME_IN_FORCE),
             *(TRANSACT_TIME, EXACT_NS, PARENT),
         ),
-        STATUS: (ACCOUNT, CL_ORD_ID, SYMBOL, SIDE, EXACT_NS),
+        STATUS: (ACCOUNT, CL_ORD_ID, SYMBOL, SIDE, STATUS_ID, EXACT_NS),
         MASS_STATUS: (ACCOUNT, MASS_STATUS_ID, MASS_STATUS_TYPE, EXACT_NS),
         MASS_CANCEL: (CL_ORD_ID, MASS_CANCEL_TYPE, SYMBOL, TRANSACT_TIME, EXACT_NS, FOR_ACCOUNT),
         MARKET_DATA_REQUEST: (MD_REQ_ID, SUBSCRIPTION),

@@ -12,6 +12,7 @@ from functools import lru_cache
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
 from tercel.core.vocabulary import BUY, NO_ASK, SELL
+from tercel.venues.fix import reasons
 from tercel.venues.fix import tags as t
 
 Fields = list[tuple[int, str]]
@@ -275,20 +276,20 @@ def _price(tags: Tags, scale: PriceScale) -> int | None:
 
 
 # -- reports on commands -----------------------------------------------------------------------------------------------
-def report_out(report: o.Report, scale: PriceScale = PLAIN, average: Decimal = Decimal(0)) -> Fields:
-    """Fields of an execution report; `average` is the mean price of what is filled so far."""
-    reason = ""
-    if report.status is o.OrdStatus.UNKNOWN:
-        reason = t.UNKNOWN_ORDER
-    elif report.status is o.OrdStatus.REJECTED:
-        reason = t.DUPLICATE_ORDER if report.text.startswith("duplicate") else t.OTHER
+def report_out(
+    report: o.Report, scale: PriceScale = PLAIN, average: Decimal = Decimal(0), exact: bool = True
+) -> Fields:
+    """Fields of an execution report; `average` is the mean price of what is filled so far.
+
+    `exact`: the reader takes the reason "unknown order" for the status UNKNOWN (`reasons`).
+    """
     fields: Fields = [
         (t.ORDER_ID, report.order_id or t.NO_NAME),
         (t.EXEC_ID, report.exec_id or t.NO_NAME),
         (t.EXEC_REF_ID, report.ref),
         (t.EXEC_TYPE, t.EXEC_CODES[report.exec_type]),
         (t.ORD_STATUS, t.STATUS_CODES[report.status]),
-        (t.ORD_REJ_REASON, reason),
+        (t.ORD_REJ_REASON, reasons.of_order(report.status, report.text, not exact)),
         (t.CL_ORD_ID, report.cl_ord_id),
         (t.ORIG_CL_ORD_ID, report.orig),
         (t.ACCOUNT, report.account),
@@ -381,21 +382,16 @@ def _name(tags: Tags, tag: int) -> str:
     return "" if value == t.NO_NAME else value
 
 
-def cancel_reject_out(reject: o.CancelReject, of_replace: bool) -> Fields:
+def cancel_reject_out(reject: o.CancelReject, of_replace: bool, order_id: str = "", exact: bool = True) -> Fields:
     """Fields of a cancel reject; the message itself does not know which of the two commands it answers."""
-    reason = t.OTHER
-    if reject.status is o.OrdStatus.UNKNOWN:
-        reason = t.NOT_KNOWN
-    elif reject.status in o.TERMINAL and reject.status is not o.OrdStatus.REJECTED:
-        reason = t.TOO_LATE
     return _present(
         [
-            (t.ORDER_ID, t.NO_NAME),
+            (t.ORDER_ID, order_id or t.NO_NAME),
             (t.CL_ORD_ID, reject.cl_ord_id or t.NO_NAME),
             (t.ORIG_CL_ORD_ID, reject.orig or t.NO_NAME),
             (t.ORD_STATUS, t.STATUS_CODES[reject.status]),
             (t.CXL_REJ_RESPONSE_TO, "2" if of_replace else "1"),
-            (t.CXL_REJ_REASON, reason),
+            (t.CXL_REJ_REASON, reasons.of_cancel(reject.status, reject.text, not exact)),
             (t.ACCOUNT, reject.account),
             *_times(reject.ns),
             (t.TEXT, line(reject.text)),

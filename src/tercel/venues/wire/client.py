@@ -3,8 +3,8 @@
 import select
 import socket
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tercel.core.errors import UnknownNameError, VenueError
@@ -95,6 +95,15 @@ class RemoteVenue:
     def up(self) -> bool:
         """Whether there is a link."""
         return self._socket is not None
+
+    def fileno(self) -> int:
+        """For a selector: something came when it can be read from; -1 without a link."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something has come, and waits for the next step."""
+        return bool(self._frames or self._events)
 
     def close(self) -> None:
         """Leave."""
@@ -271,22 +280,46 @@ class RemoteVenue:
         """
         if not self._events:
             self._link()
-        spoke = any(not isinstance(event, MarketRows) for event in self._events)
-        try:
+        with self._losing():
             if self.stepped:
-                if not spoke:
+                if not self._spoke():
                     self._ask({"do": "step", "until": int(until_ns)})
                     self._wait_for("now")
             else:
-                while not spoke and self.now_ns < until_ns:
+                while not self._spoke() and self.now_ns < until_ns:
                     self._wait_for("now")
-                    spoke = any(not isinstance(event, MarketRows) for event in self._events)
+        return self._taken()
+
+    def hear(self) -> list[VenueEvent]:
+        """What an exchange that runs freely has said, up to its next word on its time. Whoever calls it knows that
+        something came (`fileno`, `waiting`); it waits for the end of that alone.
+
+        Raises
+        ------
+        VenueError
+            There is no link.
+        """
+        with self._losing():
+            self._wait_for("now")
+        return self._taken()
+
+    def _spoke(self) -> bool:
+        """Whether there is word on own orders."""
+        return any(not isinstance(event, MarketRows) for event in self._events)
+
+    def _taken(self) -> list[VenueEvent]:
+        events, self._events = self._events, []
+        return events
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """A link that breaks is an event."""
+        try:
+            yield
         except VenueError as error:
             if self._socket is not None:
                 raise
             self._events.append(LinkStatus(False, self.now_ns, error.received))
-        events, self._events = self._events, []
-        return events
 
     def executions(self, account: str, after: str = "") -> list[Report]:
         """Trades of an account after execution `after` ("": all), exactly as they were first reported.

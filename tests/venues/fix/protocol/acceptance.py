@@ -65,11 +65,15 @@ class Script:
         for line in self._links.values():
             assert not line.came, f"{line.came[0].fields} came and was not expected"
 
+    def connected(self, now_ns: int):
+        """A connection: what is called as an :class:`Arrival` is."""
+        return Arrival(named(self._session), now_ns)
+
     def _one(self, line: str) -> None:
         name, rest = (line[1:2], line[3:]) if line[2:3] == "," else ("1", line[1:])
         what = line[0]
         if what == "i" and rest.startswith("CONNECT"):
-            self._links[name] = Line(Arrival(named(self._session), self._now))
+            self._links[name] = Line(self.connected(self._now))
         elif what == "i":
             self._links[name].link.disconnect(self._now)
         elif what == "I":

@@ -511,7 +511,11 @@ def test_market_data_is_not_kept() -> None:
     script = Script()
     script.side.take(script.side.session.send("W", [(55, "X"), (268, "0")], script.now))
     assert list(script.side.store.sent(1, 9)) == []
-    assert kinds(script.say("2", (7, "1"), (16, "0"))) == ["4"]
+    again = script.say("2", (7, "2"), (16, "0"))
+    assert [(one.kind, one.says(43)) for one in again] == [("W", True)], "on its own connection it is repeated"
+    script.again()
+    script.say("A", (98, "0"), (108, "30"))
+    assert kinds(script.say("2", (7, "2"), (16, "2"))) == ["4"], "and on no other"
 
 
 def test_what_was_refused_is_in_the_commit_with_all_that_was_in_it() -> None:

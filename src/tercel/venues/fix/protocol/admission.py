@@ -40,6 +40,8 @@ def fault_of(message: Message, settings: SessionSettings) -> v.Fault | None:
         fault = dated_wrong(message)
     if fault is None and message.kind not in rules.messages and message.kind not in rules.other_types:
         fault = v.Fault(v.INVALID_TYPE)
+    if fault is None and settings.examine is not None:
+        fault = settings.examine(message)
     return fault
 
 

@@ -1,11 +1,15 @@
 """What leaves a session: it is numbered, dated, kept where it may be asked for again, and repeated when it is."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from tercel.venues.fix.protocol.codec import decode, encode
 from tercel.venues.fix.protocol.message import Fields, Message, utc_text
 from tercel.venues.fix.protocol.settings import SessionSettings
 from tercel.venues.fix.protocol.store import SessionStore
+
+MOST_RECENT: Final = 4096
+"""Messages of types that are not kept which can be repeated on the connection that they were sent on."""
 
 
 class Outbox:
@@ -35,6 +39,7 @@ class Outbox:
         """When something last left."""
         self._out: list[bytes] = []
         self._kept: list[tuple[int, bytes]] = []
+        self._recent: dict[int, bytes] = {}  # of this connection alone, of types that are not kept
 
     @property
     def now_text(self) -> str:
@@ -58,6 +63,10 @@ class Outbox:
         for number, (headed, raw) in enumerate(zip(messages, raws, strict=True), self.next):
             if headed[0][1] not in self._settings.not_kept:
                 self._kept.append((number, raw))
+            elif not quiet:
+                self._recent[number] = raw
+                if len(self._recent) > MOST_RECENT:
+                    del self._recent[next(iter(self._recent))]
         self.next += len(raws)
         if not quiet:
             self._out += raws
@@ -80,7 +89,8 @@ class Outbox:
             Those that were not repeated, for their type never is.
         """
         stale = []
-        kept = dict(self._store.sent(first, last)) | {n: raw for n, raw in self._kept if first <= n <= last}
+        new = [*self._recent.items(), *self._kept]
+        kept = dict(self._store.sent(first, last)) | {n: raw for n, raw in new if first <= n <= last}
         dropped = {34, 35, 43, 49, 52, 56, 122, *(tag for tag, _ in self._settings.header)}
         for number, raw in sorted(kept.items()):
             old = decode(raw, self._data_fields)
@@ -102,6 +112,11 @@ class Outbox:
     def restart(self) -> None:
         """Begin at 1 again, and forget what was kept."""
         self.next, self._kept = 1, []
+        self.forget()
+
+    def forget(self) -> None:
+        """A new connection: what was not kept of the last one is not repeated."""
+        self._recent.clear()
 
     def take(self) -> tuple[bytes, tuple[tuple[int, bytes], ...]]:
         """What is to be written to the connection, and what is to be kept."""

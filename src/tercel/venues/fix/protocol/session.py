@@ -105,6 +105,7 @@ class FixSession:
             raise VenueError("a session without a connection", "a second one", "close the first one")
         self._stale = True
         self._at(now_ns)
+        self._box.forget()
         self._decoder = Decoder(self._rules.data_fields)
         self._queue, self._answered, self._gap = {}, set(), None
         self._heartbeat_ns, self._tested_ns = self.settings.heartbeat_s * _S, 0

@@ -9,6 +9,7 @@ from tercel.core.errors import ConfigError
 from tercel.venues.fix.protocol.dictionary import Dictionary, standard
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.protocol.schedule import SessionTimes
+from tercel.venues.fix.protocol.validate import Fault
 
 NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})
 """Messages that put orders into a market: when they are asked for again they are stale, and a gap is filled instead."""
@@ -42,10 +43,13 @@ class SessionSettings:
         Why a logon is not accepted, "" when it is. The text is sent and kept.
     takes : set of str, optional
         MsgTypes that the application takes; others are answered with a BusinessMessageReject. Default: all.
+    examine : callable, optional
+        A further fault of a message that the dictionary allows, answered with a Reject; None where there is none.
     never_repeated : set of str
         MsgTypes that are never sent again; a ResendRequest for them is answered by filling the gap.
     not_kept : set of str
-        MsgTypes that are not even kept: who asks for them again has missed them.
+        MsgTypes that are not kept: they are repeated on the connection that they were sent on, as far as memory goes,
+        and never on a later one.
     reset : set of {"logon", "logout", "disconnect"}
         When both sequence numbers begin at 1 again.
     next_expected : bool
@@ -79,6 +83,7 @@ class SessionSettings:
     logon_fields: Callable[[str, int], Fields] | None = field(default=None, repr=False)
     admit: Callable[[Message], str] | None = None
     takes: frozenset[str] | None = None
+    examine: Callable[[Message], Fault | None] | None = None
     never_repeated: frozenset[str] = NEVER_REPEATED
     not_kept: frozenset[str] = NOT_KEPT
     reset: frozenset[Literal["logon", "logout", "disconnect"]] = frozenset()

@@ -36,7 +36,7 @@ class _Order:
     own: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Own:
     """An order of ours."""
 
@@ -44,7 +44,8 @@ class _Own:
     number: int
     side: int
     price: int
-    resting: int = 0
+    waiting: int = 0
+    """Lots that would rest, if the other side did not stand at their price."""
 
 
 @dataclass
@@ -100,6 +101,7 @@ class LevelBook:
                 rows += self.print(now_ns, price, lots, entry.get(AGGRESSOR_SIDE))
             elif kind in _SIDES:
                 rows += self.total(now_ns, _SIDES[kind], price, 0 if entry.get(t.UPDATE_ACTION) == DELETE else lots)
+        rows += self._arrive(now_ns)
         return o.MarketRows(self.instrument, _array(rows)) if rows else None
 
     def total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
@@ -108,7 +110,7 @@ class LevelBook:
         others = max(lots - sum(one.lots for one in orders if one.own), 0) - sum(
             one.lots for one in orders if not one.own
         )
-        rows = []
+        rows: list[tuple[int, ...]] = []
         if others > 0:
             new = _Order(self._number(), others)
             orders.append(new)
@@ -150,7 +152,6 @@ class LevelBook:
         rows = []
         mine = next((one for one in self._levels.get(at, []) if one.own == own.name), None)
         if mine is not None and mine.lots >= report.last_lots:
-            own.resting -= report.last_lots
             rows.append(self._less(report.ns, *at, mine, report.last_lots, -1, schema.EXECUTE))
             return rows
         left, far = report.last_lots, -own.side
@@ -174,9 +175,24 @@ class LevelBook:
         moved = report.price is not None and report.price != own.price
         rows = self._rest(report.ns, own, 0) if moved else []
         own.price = report.price if moved and report.price is not None else own.price
-        rows += self._rest(report.ns, own, report.leaves)
+        own.waiting = report.leaves if self._crosses(own) else 0
+        rows += self._rest(report.ns, own, report.leaves) if not own.waiting else []
         if not report.leaves:
             self._forget(own)
+        return rows
+
+    def _crosses(self, own: _Own) -> bool:
+        """Whether the other side, as far as it is shown, stands where an order would trade."""
+        prices = [price for side, price in self._levels if side == -own.side]
+        return bool(prices) and (min(prices) <= own.price if own.side == BUY else max(prices) >= own.price)
+
+    def _arrive(self, ns: int) -> list[tuple[int, ...]]:
+        """Own orders that waited for the other side to go, and rest now."""
+        rows = []
+        for own in dict.fromkeys(self._own.values()):
+            if own.waiting and not self._crosses(own):
+                lots, own.waiting = own.waiting, 0
+                rows += self._rest(ns, own, lots)
         return rows
 
     def expect(self, name: str, side: int, price: int | None) -> None:
@@ -190,11 +206,9 @@ class LevelBook:
         if mine is None:
             if not lots:
                 return []
-            own.resting = lots
             self._levels.setdefault(at, []).append(_Order(own.number, lots, own.name))
             return [(ns, schema.ADD, own.number, *at, lots, -1)]
         if lots < mine.lots:
-            own.resting = lots
             return [self._less(ns, *at, mine, mine.lots - lots, -1, schema.REDUCE)]
         if lots > mine.lots:  # more lots: behind the others
             gone = self._less(ns, *at, mine, mine.lots, -1, schema.REDUCE)

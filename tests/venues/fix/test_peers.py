@@ -1,0 +1,174 @@
+"""Our initiator at acceptors that nobody here wrote: QuickFIX in 4.2 and 4.4, jspurefix in 4.4.
+
+QuickFIX runs in the Python that has it: this one, or the one that TERCEL_QUICKFIX names. jspurefix is looked for in
+build/peers and where TERCEL_JSPUREFIX says.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from tests.waiting import until
+
+from tercel.core import orders as o
+from tercel.venues.fix.client import FixVenue, Patience
+
+HERE = Path(__file__).parent / "peers"
+ROOT = Path(__file__).resolve().parents[3]
+PROFILE = """
+base = "{base}"
+[session]
+sender = "DESK"
+target = "VENUE"
+host = "127.0.0.1"
+port = {port}
+[[symbol]]
+name = "XYZ"
+tick = 0.01
+lot = 1
+[[symbol]]
+name = "BAD"
+"""
+
+
+def absent(message):
+    if os.environ.get("TERCEL_REQUIRE_DATA") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def started(words, folder, port):
+    """A peer that says `ready` once it listens."""
+    said = (folder / "peer.log").open("w")
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True)
+    if process.stdout.readline().strip() != "ready":
+        process.kill()
+        raise AssertionError((folder / "peer.log").read_text())
+    return process
+
+
+@pytest.fixture(params=["FIX.4.2", "FIX.4.4", "jspurefix"])
+def venue(request, port, tmp_path, profile):
+    """A client that is logged on at a peer."""
+    old = request.param == "FIX.4.2"
+    if request.param == "jspurefix":
+        engine = Path(os.environ.get("TERCEL_JSPUREFIX", ROOT / "build" / "peers" / "node_modules" / "jspurefix"))
+        if shutil.which("node") is None or not engine.is_dir():
+            absent(f"no node, or no jspurefix in {engine}: `npm install jspurefix` in build/peers")
+        words = ["node", str(HERE / "jspurefix_acceptor.js"), str(engine), str(port), str(tmp_path)]
+    else:
+        python = sys.executable if find_spec("quickfix") else os.environ.get("TERCEL_QUICKFIX", "")
+        if not python:
+            absent("no QuickFIX: pip install 'tercel[fix]', or name a Python that has it in TERCEL_QUICKFIX")
+        words = [python, str(HERE / "quickfix_acceptor.script"), request.param, str(port), str(tmp_path / "peer")]
+    process = started(words, tmp_path, port)
+    told = profile(PROFILE.format(base="generic-42" if old else "generic-44", port=port))
+    try:
+        with FixVenue(profile=told, store=tmp_path / "store", patience=Patience(logon_s=20.0)) as client:
+            yield client
+    finally:
+        process.stdin.close()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def buy(name, price, lots=3, instrument="XYZ"):
+    return o.NewOrder(name, instrument, 1, lots, price, o.Tif.DAY, "acc", "p", 0)
+
+
+def heard(venue, count, kind=o.Report):
+    """Words of a kind, once there are so many."""
+    found = []
+
+    def enough():
+        found.extend(event for event in venue.step(venue.now_ns + 10**8) if isinstance(event, kind))
+        return len(found) >= count
+
+    until(enough, what=f"{count} of {kind}")
+    return found
+
+
+def test_an_order_is_placed_replaced_and_cancelled(venue):
+    venue.send(buy("p.1", 9990))
+    (new,) = heard(venue, 1)
+    assert (new.exec_type, new.status, new.cl_ord_id) == (o.ExecType.NEW, o.OrdStatus.NEW, "p.1")
+    assert (new.account, new.instrument, new.side, new.lots, new.price, new.leaves) == ("acc", "XYZ", 1, 3, 9990, 3)
+    venue.send(o.ReplaceOrder("p.2", "p.1", "XYZ", 1, 5, 9991, "acc", "p", 0))
+    (changed,) = heard(venue, 1)
+    assert (changed.exec_type, changed.cl_ord_id, changed.orig) == (o.ExecType.REPLACED, "p.2", "p.1")
+    assert (changed.lots, changed.price, changed.leaves) == (5, 9991, 5)
+    venue.send(o.CancelOrder("p.3", "p.2", "XYZ", 1, "acc", 0))
+    (over,) = heard(venue, 1)
+    assert (over.exec_type, over.cl_ord_id, over.orig, over.leaves) == (o.ExecType.CANCELED, "p.3", "p.2", 0)
+
+
+def test_fills_add_up(venue):
+    venue.send(buy("p.1", 10005))
+    new, first, last = heard(venue, 3)
+    assert new.exec_type is o.ExecType.NEW
+    assert [(one.exec_type, one.last_lots, one.last_price) for one in (first, last)] == [
+        (o.ExecType.TRADE, 1, 10000),
+        (o.ExecType.TRADE, 2, 10000),
+    ]
+    assert [(one.cum, one.leaves, one.status) for one in (first, last)] == [
+        (1, 2, o.OrdStatus.PARTIALLY_FILLED),
+        (3, 0, o.OrdStatus.FILLED),
+    ]
+    assert len({new.exec_id, first.exec_id, last.exec_id}) == 3
+
+
+def test_what_the_venue_refuses_says_why(venue):
+    venue.send(buy("p.1", 9990, instrument="BAD"))
+    (refused,) = heard(venue, 1)
+    assert (refused.exec_type, refused.status) == (o.ExecType.REJECTED, o.OrdStatus.REJECTED)
+    assert "unknown symbol (103=1)" in refused.text
+    venue.send(o.CancelOrder("p.2", "nobody", "XYZ", 1, "acc", 0))
+    (unknown,) = heard(venue, 1, o.CancelReject)
+    assert (unknown.cl_ord_id, unknown.orig, unknown.status) == ("p.2", "nobody", o.OrdStatus.UNKNOWN)
+
+
+def test_questions_are_answered(venue):
+    venue.send(buy("p.1", 10005))
+    heard(venue, 3)
+    venue.send(o.StatusRequest("p.1", "acc", 0))
+    (known,) = heard(venue, 1)
+    assert (known.exec_type, known.status, known.cum) == (o.ExecType.STATUS, o.OrdStatus.FILLED, 3)
+    venue.send(o.StatusRequest("p.9", "acc", 0))
+    (unknown,) = heard(venue, 1)
+    assert (unknown.exec_type, unknown.status, unknown.cl_ord_id) == (o.ExecType.STATUS, o.OrdStatus.UNKNOWN, "p.9")
+
+
+def test_a_mass_cancel_that_the_venue_does_not_know_is_made_for_each_order(venue):
+    for n in range(3):
+        venue.send(buy(f"p.{n}", 9990))
+    heard(venue, 3)
+    venue.send(o.MassCancel("all", "", "", 0))
+    over = heard(venue, 3)
+    assert {one.orig for one in over} == {"p.0", "p.1", "p.2"}
+    assert {one.exec_type for one in over} == {o.ExecType.CANCELED}
+
+
+def test_market_data_of_levels_is_a_book(venue):
+    venue.subscribe("XYZ")
+    (book,) = heard(venue, 1, o.MarketRows)
+    assert book.snapshot
+    shown = {(row[o.M_SIDE], row[o.M_PRICE]): row[o.M_LOTS] for row in book.rows.tolist() if row[o.M_SIDE]}
+    assert shown == {(1, 9998): 7, (1, 9999): 5, (-1, 10001): 6}
+
+
+def test_a_session_goes_on_with_its_store(venue, tmp_path):
+    venue.send(buy("p.1", 9990))
+    heard(venue, 1)
+    venue.step(venue.now_ns)
+    terms = venue._terms
+    venue.close()
+    with FixVenue(profile=terms, store=tmp_path / "store", patience=Patience(logon_s=20.0)) as again:
+        assert again._link.session.numbers.next_out > 2
+        again.send(o.CancelOrder("p.2", "p.1", "XYZ", 1, "acc", 0))
+        (over,) = heard(again, 1)
+        assert (over.exec_type, over.account, over.orig) == (o.ExecType.CANCELED, "acc", "p.1")
