@@ -141,9 +141,8 @@ class LimitGate(PastCounts):
 
     def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> LimitQuery:
         query = self._query
-        if type(now_ns) is int and now_ns < self.sent_ns:
-            now_ns = self.sent_ns  # a clock that went back opens no window again
-        query.command, query.now_ns = command, now_ns
+        query.command = command  # a clock that went back opens no window again
+        query.now_ns = max(now_ns, self.sent_ns) if type(now_ns) is int else now_ns
         query.side, query.price = command.side, command.price
         query.lots = query.extra = lots = command.lots
         query.parent = self.parents.get(command.parent)  # type: ignore[assignment]
@@ -155,7 +154,7 @@ class LimitGate(PastCounts):
             query.order = order = self.orders.get(command.orig)
             if order is not None and type(lots) is int:
                 most = max(order.most, order.reported, order.cum)
-                query.extra = lots - most if lots > most else 0
+                query.extra = max(0, lots - most)
         return query
 
     # -- people and the market ---------------------------------------------------------------------------
@@ -172,7 +171,7 @@ class LimitGate(PastCounts):
         holding = self.holdings.get((agent, instrument))
         if holding is None:
             raise OrderError("an agent and an instrument with limits", f"{agent} in {instrument}", "add their limits")
-        if type(lots) is not int or lots <= 0 or side not in (1, -1):
+        if type(lots) is not int or lots <= 0 or side not in checks.SIDES:
             raise OrderError("a parent of some lots to buy or sell", f"side {side!r}, lots {lots!r}", "mend the parent")
         known = self.parents.get(name)
         if known is None:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from tercel.core.executions import Executions
 from tercel.core.orders import NewOrder, ReplaceOrder
+from tercel.core.vocabulary import BUY
 from tercel.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 
 NEVER_NS: Final = -sys.maxsize
@@ -237,7 +238,7 @@ class Holding:
 
     def executed(self, side: int, ns: int) -> int:
         """One more execution of a side; how many there were in the window that ends with it."""
-        times, limits = self.bought if side > 0 else self.sold, self.agent.limits
+        times, limits = self.bought if side == BUY else self.sold, self.agent.limits
         ns = max(ns, times[-1]) if times else ns
         while times and times[0] <= ns - limits.executions_ns:
             times.popleft()
@@ -382,7 +383,7 @@ class LimitCounts:
             )
         if quoted != order.quoted:
             at = order.holding.instrument
-            quotes = at.buy_quotes if order.side > 0 else at.sell_quotes
+            quotes = at.buy_quotes if order.side == BUY else at.sell_quotes
             for price in quoted:
                 quotes.add(price)
             for price in order.quoted:
@@ -392,7 +393,7 @@ class LimitCounts:
     def shift(self, holding: Holding, side: int, opened: int, filled: int, price: int) -> None:
         """`opened` more lots may fill and `filled` did, at `price` ticks; worst cases and money follow."""
         at = holding.instrument
-        if side > 0:
+        if side == BUY:
             holding.buys += opened
             at.buys += opened
         else:
