@@ -77,6 +77,12 @@ def bench_gate(as_json: AsJson = False) -> None:
     _bench("gate", as_json)
 
 
+@app.command("endurance")
+def bench_endurance(as_json: AsJson = False) -> None:
+    """Endurance: memory of a desk of twenty agents over 2,000 rounds, and the restart on its journal."""
+    _bench("endurance", as_json)
+
+
 @app.command("journal")
 def bench_journal(as_json: AsJson = False) -> None:
     """Journal: microseconds of a durable append, beside one in memory."""

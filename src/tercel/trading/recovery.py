@@ -25,6 +25,7 @@ from tercel.trading.journal.codec import command_of, message_of
 from tercel.trading.ledger import FOLDED, Ledger
 from tercel.trading.order import ChildOrder
 from tercel.trading.past import Past
+from tercel.trading.snapshot import begin
 from tercel.trading.stopping import cancels, questions
 
 PATIENCE: Final = 40
@@ -66,7 +67,7 @@ class RecoveryLine:
 
 
 def refold(journal: Journal, limits: LimitsPort) -> Ledger:
-    """The fold of a whole journal, limits' counts included.
+    """The fold of a whole journal, limits' counts included: from its newest snapshot on, where it has one.
 
     Raises
     ------
@@ -74,17 +75,19 @@ def refold(journal: Journal, limits: LimitsPort) -> Ledger:
         When limits no longer know an agent or instrument that has a parent in the journal.
     """
     ledger, day = Ledger(Past(journal), limits), None
-    for seq, entry in journal.read(kinds=[*FOLDED, kinds.MARKET, kinds.HEARTBEAT]):
+    begin(journal, ledger, limits)
+    for seq, entry in journal.read(ledger.last, [*FOLDED, kinds.MARKET, kinds.HEARTBEAT]):
         ledger.last = seq
         ledger.apply(entry)
         day = entry.body.get("day", day) if entry.kind == kinds.HEARTBEAT else day
-        _count(entry, limits, ledger)
+        count(entry, limits, ledger)
     if day is not None:
         limits.restore_day(day)
     return ledger
 
 
-def _count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
+def count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
+    """Count an entry that the ledger has taken."""
     body = entry.body
     if entry.kind == kinds.PARENT and body["event"] == "accepted":
         try:

@@ -29,6 +29,7 @@ from tercel.trading.limiting import LimitKeeper
 from tercel.trading.manager import ParentOrderManager
 from tercel.trading.parents import ParentRequest, ParentStatus
 from tercel.trading.recovery import RecoveryLine, disagreements, reconcile, refold, resend
+from tercel.trading.snapshot import snapshots_of
 from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
 
@@ -113,6 +114,7 @@ class Session:
         self._heartbeat_ns, self._on_operator, self.request = terms.heartbeat_ns, on_operator, request
         self._backlog: list[VenueEvent] = []
         self._beats, self._named, self._requested_ns, self._beat_ns = 0, count(1), 0, 0
+        self._snapshots = snapshots_of(journal, limits, refold)
         self.ledger = refold(journal, limits)
         self.number = self.ledger.next_session
         self.gateway = OrderGateway(venue, journal, limits, self.ledger, self._name)
@@ -129,6 +131,8 @@ class Session:
         self.accept, self.guide = manager.accept, manager.guide
         self.pause, self.resume, self.cancel, self.amend = manager.pause, manager.resume, manager.cancel, manager.amend
         self._begin_limits()
+        for why in getattr(journal, "ignored", ()):
+            manager.alert("snapshot_ignored", why, severity="warning")
         self._look()
         manager.announce_all()
         self._go_on()
@@ -137,6 +141,8 @@ class Session:
         manager.deadline, manager.decision_s = self._deadline, terms.decision_s
         if self._deadline is not None:
             self._deadline.start()
+        if self._snapshots is not None:
+            self._snapshots.start()
         if terms.watch_s > 0:
             self._watch = Watch(self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands)
             self._watch.start()
@@ -196,6 +202,8 @@ class Session:
             self._watch.stop()
         if self._deadline is not None:
             self._deadline.stop()
+        if self._snapshots is not None:
+            self._snapshots.stop()
         with self.gateway.lock:
             self.venue.close()
             self.journal.close()
@@ -333,6 +341,9 @@ class Session:
         if self._watch is not None and self._watch.failure is not None:
             failure, self._watch.failure = self._watch.failure, None
             self.manager.alert("kill_watch_failed", str(failure))
+        if self._snapshots is not None and self._snapshots.failure is not None:
+            failed, self._snapshots.failure = self._snapshots.failure, None
+            self.manager.alert("no_snapshot", str(failed), severity="warning")
         now = self.venue.now_ns
         if now - self._requested_ns >= AGAIN_NS and self.gateway.shut is None:
             self._requested_ns = now

@@ -180,12 +180,12 @@ class SqliteLog:
                 raise
 
     def snapshots(self) -> list[StoredSnapshot]:
-        """Newest first; none where the file has no such table."""
+        """Newest first; one that cannot be read is empty."""
+        query = "SELECT seq, hash, version, CAST(body AS BLOB), seal FROM snapshot ORDER BY seq DESC"
         try:
-            found = self._connection.execute("SELECT * FROM snapshot ORDER BY seq DESC").fetchall()
-        except sqlite3.Error:
-            return []
-        return [StoredSnapshot(*row) for row in found]
+            return [StoredSnapshot(*row) for row in self._connection.execute(query)]
+        except sqlite3.Error as error:
+            return [] if "no such table" in str(error) else [StoredSnapshot(0, "", "", b"", "")]
 
     def forget(self, seq: int) -> None:
         """Drop the snapshots from a number on: they do not belong to these rows."""

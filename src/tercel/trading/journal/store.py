@@ -36,6 +36,7 @@ from tercel.trading.journal.database import (
 )
 from tercel.trading.journal.keys import ChainKey, digest_of, key_of
 from tercel.trading.journal.lock import LOCK, FileLock
+from tercel.trading.journal.reader import JournalReader
 
 MARK_BYTES = 128
 NEWEST = 3
@@ -260,21 +261,12 @@ class SqlJournal:
 
     def snapshot(self, version: str = "") -> StoredSnapshot | None:
         """The newest one that is sound and belongs to these entries; of one version, where one is named."""
-        for one in self._rows.snapshots():
-            row = next(self._rows.rows(one.seq - 1, until=one.seq), None)
-            if one.seal != _seal(one, self.key):
-                why = "it was changed"
-            elif row is None or row.hash != one.hash:
-                why = "it belongs to other entries"
-            elif version and one.version != version:
-                why = "another version or other limits wrote it"
-            else:
-                return one
-            self.ignored.append(f"the snapshot of entry {one.seq} was passed over: {why}")
-        return None
+        found, ignored = sound_snapshot(self._rows, self.key, version)
+        self.ignored = ignored or self.ignored
+        return found
 
-    def keep_snapshot(self, version: str, body: bytes) -> None:
-        """Keep what follows from all entries so far.
+    def keep_snapshot(self, seq: int, version: str, body: bytes) -> None:
+        """Keep what follows from the entries up to `seq`.
 
         Raises
         ------
@@ -284,9 +276,14 @@ class SqlJournal:
         with self._mutex:
             self._must_work()
             crashpoints.at("journal.snapshot.before")
-            one = StoredSnapshot(self.last, self.head, version, body, "")
+            hash_ = next(row.hash for row in self._rows.rows(seq - 1, until=seq))
+            one = StoredSnapshot(seq, hash_, version, body, "")
             self._rows.keep(one._replace(seal=_seal(one, self.key)), NEWEST)
             crashpoints.at("journal.snapshot.after")
+
+    def reader(self) -> SnapshotReader:
+        """Another look at the same entries and snapshots, for another thread."""
+        return SnapshotReader(self._place, self.key)
 
     # -- the high-water mark: a chain alone cannot tell that its end is missing ------------------------------------
 
@@ -365,6 +362,41 @@ def follow_chain(log: Log, key: ChainKey | None, start: Sound, marked: int, mark
 def _seal(one: StoredSnapshot, key: ChainKey | None) -> str:
     head = json.dumps([one.seq, one.hash, one.version]).encode()
     return digest_of(b"snapshot\0" + head + b"\0" + one.body, key)
+
+
+def sound_snapshot(log: Log, key: ChainKey | None, version: str = "") -> tuple[StoredSnapshot | None, list[str]]:
+    """The newest snapshot that is sound and belongs to its entries, and why others were passed over."""
+    ignored: list[str] = []
+    for one in log.snapshots():
+        row = next(log.rows(one.seq - 1, until=one.seq), None)
+        if one.seal != _seal(one, key):
+            why = "it was changed"
+        elif row is None or row.hash != one.hash:
+            why = "it belongs to other entries"
+        elif version and one.version != version:
+            why = "another version or other limits wrote it"
+        else:
+            return one, ignored
+        ignored.append(f"the snapshot of entry {one.seq} was passed over: {why}")
+    return None, ignored
+
+
+class SnapshotReader(JournalReader):
+    """A reader that finds snapshots too.
+
+    Parameters
+    ----------
+    place : JournalPlace
+    key : ChainKey or None
+    """
+
+    def __init__(self, place: JournalPlace, key: ChainKey | None) -> None:
+        super().__init__(place.file or place.url)
+        self._key = key
+
+    def snapshot(self, version: str = "") -> StoredSnapshot | None:
+        """See `SqlJournal.snapshot`."""
+        return sound_snapshot(self._log, self._key, version)[0]
 
 
 class Verified(NamedTuple):

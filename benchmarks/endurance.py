@@ -1,0 +1,96 @@
+"""``benchmarks endurance``: a desk of twenty agents for many rounds, and a restart on the journal that it leaves.
+
+Memory of the process is read after a tenth of the rounds and at the end: it must not grow with the journal. The journal
+is then opened anew in a process of its own, as a restart does, with its snapshots and without: what it takes, and how
+much memory. The reference of the restart is the fold of everything.
+"""
+
+import json
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import measured
+from tercel.trading.desk.build import Workbench, open_desk
+from tercel.trading.desk.config import DeskConfig, demo_config
+from tercel.trading.journal.store import SqlJournal
+
+SEED: Final = 1
+AGENTS: Final = 20
+GIVEN: Final = "given.json"
+STRATEGIES: Final = ("peg_behind", "twap_take", "twap_passive", "vwap_passive")
+_RESTART: Final = """
+import json, resource, sys, time
+from pathlib import Path
+from tercel.core.orders import Listing
+from tercel.limits import LimitGate, default_file, read
+from tercel.trading.journal.store import SqlJournal
+from tercel.trading.recovery import refold
+words = json.loads(Path(sys.argv[1], sys.argv[2]).read_text())
+limits = LimitGate(read(default_file()), [Listing(**one) for one in words["listings"]], words["agents"])
+start = time.perf_counter()
+journal = SqlJournal(sys.argv[1])
+ledger = refold(journal, limits)
+spent = time.perf_counter() - start
+rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([spent, rss, journal.last, ledger.fills]))
+"""
+"""A process that is nothing but a restart: what it is given is how the desk made its limits."""
+
+
+def bench(rounds: int = 2_000) -> list[dict[str, Any]]:
+    """Growth of memory over so many rounds, and the restart on their journal."""
+    with tempfile.TemporaryDirectory(prefix="tercel-bench-") as folder:
+        early, late = run(Path(folder), rounds)
+        spent, rss, entries, fills = restarted(folder)
+        with closing(sqlite3.connect(Path(folder) / "journal.db")) as connection:
+            connection.execute("DELETE FROM snapshot")
+            connection.commit()
+        slow, more, _, same = restarted(folder)
+    assert fills == same
+    return [
+        measured("endurance.rss_mb", late, "MB at the end", "after a tenth of the rounds", early, less=True),
+        measured("restart.s", spent, f"s on {entries:,} entries", "the fold of everything", slow, less=True),
+        measured("restart.rss_mb", rss, "MB at most", "the fold of everything", more, less=True),
+    ]
+
+
+def config_of(rounds: int) -> DeskConfig:
+    """The packaged desk with twenty agents, rounds of two minutes."""
+    demo = demo_config()
+    section = demo.desk.model_copy(update={"rounds": rounds, "round_s": 120.0, "decision_s": 20.0})
+    first = next(agent for agent in demo.agent if agent.strategy == STRATEGIES[0])
+    agents = [
+        first.model_copy(update={"name": f"a{n:02d}", "strategy": STRATEGIES[n % len(STRATEGIES)]})
+        for n in range(AGENTS)
+    ]
+    instruments = [one.model_copy(update={"change": []}) for one in demo.instrument]
+    return demo.model_copy(update={"desk": section, "agent": agents, "instrument": instruments})
+
+
+def run(folder: Path, rounds: int) -> tuple[float, float]:
+    """Run the desk; its memory after a tenth of the rounds and at the end, MB."""
+    journal, seen = SqlJournal(folder, "bench"), list[float]()
+    opened = open_desk(config_of(rounds), journal, SEED, Workbench(), progress=lambda _: seen.append(rss_mb()))
+    listed = [{"instrument": one.instrument, "tick": one.tick, "lot": one.lot} for one in opened.venue.listings()]
+    (folder / GIVEN).write_text(json.dumps({"listings": listed, "agents": list(opened.desk.slots)}))
+    opened.desk.run()
+    opened.session.close()
+    return seen[rounds // 10], seen[-1]
+
+
+def rss_mb() -> float:
+    """Memory of this process now, MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+def restarted(folder: str) -> tuple[float, float, int, int]:
+    """Seconds, MB, entries and executions of a restart in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", _RESTART, folder, GIVEN], capture_output=True, text=True, check=True)
+    spent, rss, entries, fills = json.loads(done.stdout)
+    return spent, rss, int(entries), int(fills)
