@@ -54,7 +54,8 @@ def address(where: str) -> Where:
         return Where("gate", "", where.removeprefix(GATE), 0)
     try:
         parts = urlsplit(where)
-        host, port, said = parts.hostname or "", parts.port or 0, parse_qs(parts.query, strict_parsing=bool(parts.query))
+        host, port = parts.hostname or "", parts.port or 0
+        said = parse_qs(parts.query, strict_parsing=bool(parts.query))
     except ValueError:
         parts, host, port, said = urlsplit(""), "", 0, {}
     profile = said.pop("profile", [""])[-1]

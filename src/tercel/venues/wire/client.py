@@ -242,10 +242,6 @@ class RemoteVenue:
         about = {"instrument": instrument, "account": account, "side": side, "lots": lots}
         self._ask({"do": "parent", "id": parent, **about})
 
-    def fileno(self) -> int:
-        """For whoever waits for several things at a time."""
-        return self._link().fileno()
-
     def poll(self, seconds: float = 0.0) -> bool:
         """Read what has come, at most so many seconds later; whether a step has something to return.
 
@@ -255,16 +251,12 @@ class RemoteVenue:
             There is no link.
         """
         link = self._link()
-        try:
+        with self._losing():
             if seconds > 0:
                 select.select([link], [], [], seconds)
             self._read(socket.MSG_DONTWAIT)
             while self._frames:
                 self._take(*self._frames.pop(0))
-        except VenueError as error:
-            if self._socket is not None:
-                raise
-            self._events.append(LinkStatus(False, self.now_ns, error.received))
         return bool(self._events)
 
     def step(self, until_ns: int) -> list[VenueEvent]:
