@@ -129,6 +129,21 @@ def submit(request: Submit) -> None:
 
 
 @dataclass(frozen=True)
+class Settle:
+    """What is asked of `tercel trade settle`."""
+
+    reason: Annotated[str, typer.Option(help="Why they differ: it is journaled with your name.", metavar="TEXT")]
+    desk: Desk = None
+    wait: Wait = WAIT_S
+    as_json: AsJson = False
+
+
+def settle(request: Settle) -> None:
+    """Say why positions differ from the venue's, so that trading goes on; what is known so is not asked again."""
+    _ask(request, "settle", {})
+
+
+@dataclass(frozen=True)
 class Pause:
     """What is asked of `tercel trade pause`."""
 
@@ -235,7 +250,7 @@ def _horizon_ns(request: Submit | Amend) -> int | None:
     return round(seconds * 1e9)
 
 
-def _ask(request: Submit | Pause | Amend | PromoteChallenger, command: str, body: dict[str, object]) -> None:
+def _ask(request: Submit | Settle | Pause | Amend | PromoteChallenger, command: str, body: dict[str, object]) -> None:
     from tercel.cli.commands.trade_look import ask
 
     ask(request, command, body)
@@ -319,7 +334,7 @@ class CrashTest:
 
 
 add(
-    trade_app, run, submit, pause, resume, cancel, amend, promote,
+    trade_app, run, submit, pause, resume, cancel, amend, promote, settle,
     ListOrders, ListPositions, ReplayDecision, Reconcile, DeskTca, CrashTest,
 )  # fmt: skip
 trade_app.add_typer(limits_app)

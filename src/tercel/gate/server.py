@@ -10,7 +10,7 @@ that they leave while the first thread waits for a disk.
 
 import selectors
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -41,6 +41,7 @@ from tercel.trading.kill import KillLatch
 from tercel.trading.limiting import LimitKeeper
 from tercel.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.trading.recovery import resend
+from tercel.trading.settlement import PositionKeeper
 from tercel.trading.stopping import AGAIN_NS, Stopper, questions
 from tercel.venues.wire import frames
 from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
@@ -98,6 +99,8 @@ class Gate(Hub):
         self._silent: dict[Client, tuple[int, float]] = {}
         self.keeper = LimitKeeper(gateway, latch, self._look)
         self.keeper.begin()
+        self.positions = PositionKeeper(gateway, lambda: self._accounts)
+        self.positions.begin()
         self._stopper.begin(list(gateway.ledger.killed))
         self._watch = Turns("tercel-gate-watch", TURN_S, self._watched)
 
@@ -236,6 +239,15 @@ class Gate(Hub):
             raise VenueError(f"an execution of {account}", repr(after), "ask without one for all of them")
         return found
 
+    def on_positions(self, account: str) -> Mapping[str, int]:
+        """What the venue tells; where it does not, the gate's own."""
+        tell = getattr(self._venue, "positions", None)
+        if callable(tell):
+            with self.gateway.wire:
+                told: Mapping[str, int] = tell(account)
+            return told
+        return self.gateway.ledger.positions.lots().get(account, {})
+
     def on_other(self, client: Client, body: frames.Fields) -> None:
         """A beat, or a parent order."""
         if body.get("do") == "parent":
@@ -346,6 +358,7 @@ class Gate(Hub):
         self.gateway.shut = None if status.up else Refusal("LINK_DOWN", why)
         if status.up:
             resend(self.gateway, self._accounts)
+            self.positions.begin()
             self._asked_ns = 0
 
     def _take_inbox(self) -> None:
@@ -361,10 +374,12 @@ class Gate(Hub):
     def _obey(self, entry: Entry) -> None:
         number, command = int(entry.body["id"]), str(entry.body["command"])
         try:
-            if command not in ("kill", "rearm", "limits"):
-                raise OrderError("kill, rearm or limits, at a gate", command, "ask the desk behind it")
+            if command not in ("kill", "rearm", "limits", "settle"):
+                raise OrderError("kill, rearm, limits or settle, at a gate", command, "ask the desk behind it")
             if command == "limits":
                 self.keeper.obey(entry)
+            elif command == "settle":
+                self.positions.settle(entry)
             self.gateway.ledger.requested.pop(number, None)
         except JournalError:
             raise
@@ -398,6 +413,7 @@ class Gate(Hub):
             marked = {"bid": None if bid == NO_BID else bid, "ask": None if ask == NO_ASK else ask}
             entries.append(Entry(kinds.MARKET, now, instrument, body=marked))
         self.gateway.write(entries)
+        self.positions.look()
 
     def _give_up(self) -> None:
         """What was open was cancelled when the journal failed: let the cancels leave."""

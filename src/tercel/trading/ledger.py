@@ -21,7 +21,7 @@ from tercel.trading.positions import Fill, Positions
 
 FOLDED = (
     *(kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR),
-    *(kinds.LIMITS, kinds.KILL, kinds.REARM),
+    *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED),
 )
 """Kinds that the fold reads."""
 
@@ -62,6 +62,8 @@ class Ledger:
         """Sequence number of the last entry taken, and how often damage was acknowledged."""
         self.requested: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
+        self.settled: dict[tuple[str, str], int] = {}
+        """Lots that the venue has beyond those here, by account and instrument, as a person has explained them."""
         self.killed: dict[str, str] = {}
         """Agents that the latch stopped, with the reason, as far as a session has seen."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
@@ -196,6 +198,8 @@ class Ledger:
         body = entry.body
         if entry.kind == kinds.LIMITS:
             self.limits.apply(entry)
+        elif entry.kind == kinds.SETTLED:
+            self.settled = {(account, instrument): lots for account, instrument, lots in body["gaps"] if lots}
         elif entry.kind == kinds.KILL:
             self.killed[entry.agent] = str(body.get("reason", ""))
         elif entry.kind == kinds.REARM:

@@ -90,13 +90,15 @@ class Code(StrEnum):
     """The venue changed size or price without being asked."""
     HELD = "held"
     """The venue suspended or stopped it, or it is done for the day: its lots stay reserved."""
+    UNALLOCATED = "unallocated"
+    """An execution of an order that nobody here sent: booked to its account, to no parent."""
     UNREADABLE = "unreadable"
     """A message that cannot be read: set aside, and the order that it names is UNKNOWN."""
 
 
 SEVERITY: Final[Mapping[Code, str]] = {
     **dict.fromkeys((Code.UNKNOWN_ORDER, Code.EXEC_CHANGED, Code.OVERFILL, Code.LATE_FILL, Code.CONFLICT), "critical"),
-    **dict.fromkeys((Code.UNKNOWN_EXECUTION, Code.UNREADABLE), "critical"),
+    **dict.fromkeys((Code.UNKNOWN_EXECUTION, Code.UNALLOCATED, Code.UNREADABLE), "critical"),
     **dict.fromkeys((Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.HELD), "warning"),
 }
 """Notices that become alerts."""

@@ -243,6 +243,10 @@ class Orders:
             and (order := _lost_order(message)) is not None
         ):
             self._open(order)
+        told: list[Notice] = []
+        if order is None and isinstance(message, Report) and (order := _strange_order(message)) is not None:
+            self._open(order)
+            told = [Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}")]
         if order is None:
             if isinstance(message, Report) and self.changes_nothing(message):
                 return []
@@ -252,7 +256,7 @@ class Orders:
             order, notices = refused(order, message)
             self._put(order)
             return notices
-        return self._seen(order, message) or self._report(order, message)
+        return [*told, *(self._seen(order, message) or self._report(order, message))]
 
     def _unread(self, message: Unread) -> list[Notice]:
         self._aside.append(message)
@@ -342,6 +346,16 @@ class Orders:
         lots, paid = (0, 0) if now is None else (now.lots, now.lots * now.price)
         order = rebooked(order, lots - before.lots, paid - before.lots * before.price)
         return order, [_told(root, before, now)]
+
+
+def _strange_order(report: Report) -> ChildOrder | None:
+    """The order behind an execution of one that was never sent here: over as far as it filled, of no parent."""
+    if report.exec_type != X.TRADE or not (report.account and report.instrument and report.exec_id):
+        return None
+    root = report.cl_ord_id or f"~venue:{report.order_id or report.exec_id}"
+    lots = max(report.lots, report.cum, report.last_lots)
+    names = report.instrument, report.side, lots, report.price, Tif.DAY, report.account
+    return replace(opened(NewOrder(root, *names, "", report.ns)), base=S.FILLED, acked=True)
 
 
 def _lost_order(report: Report) -> ChildOrder | None:

@@ -10,7 +10,6 @@
 Nothing is inferred: an order that the venue does not answer for stays UNKNOWN, and the session does not begin.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -125,25 +124,6 @@ def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
         missing = [report for report in executions(account) if not gateway.ledger.knows(report)]
         gateway.receive(missing)
         found += [report.exec_id for report in missing]
-    return found
-
-
-def disagreements(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
-    """Where positions here are not the sums of the venue's executions; a venue that repeats none tells nothing."""
-    executions = getattr(gateway.venue, "executions", None)
-    if executions is None:
-        return ["the venue repeats no executions"] if gateway.ledger.acknowledged else []
-    found = []
-    for account in accounts:
-        theirs: Counter[str] = Counter()
-        for report in executions(account):
-            theirs[report.instrument] += report.side * report.last_lots
-        ours = gateway.ledger.positions.lots().get(account, {})
-        taken = gateway.ledger.orders.rebooked_lots(account)
-        for instrument in sorted(theirs.keys() | ours.keys()):
-            here, there = ours.get(instrument, 0) - taken[instrument], theirs[instrument]
-            if here != there:
-                found.append(f"{account} holds {here} lots of {instrument} here and {there} at the venue")
     return found
 
 

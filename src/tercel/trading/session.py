@@ -28,7 +28,8 @@ from tercel.trading.kill import MemoryLatch
 from tercel.trading.limiting import LimitKeeper
 from tercel.trading.manager import ParentOrderManager
 from tercel.trading.parents import ParentRequest, ParentStatus
-from tercel.trading.recovery import RecoveryLine, disagreements, reconcile, refold, resend
+from tercel.trading.recovery import RecoveryLine, reconcile, refold, resend
+from tercel.trading.settlement import PositionKeeper
 from tercel.trading.snapshot import snapshots_of
 from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
@@ -118,6 +119,7 @@ class Session:
         self.ledger = refold(journal, limits)
         self.number = self.ledger.next_session
         self.gateway = OrderGateway(venue, journal, limits, self.ledger, self._name)
+        self.positions = PositionKeeper(self.gateway, self._agents)
         self.recovered = self._begin(terms.resume, terms.holder)
         """What became of the orders of earlier sessions."""
         self.listings = {listing.instrument: listing for listing in venue.listings()}
@@ -154,25 +156,15 @@ class Session:
         seen = self.ledger.parents.count
         body = {"session": self.number, "venue": self.venue.name, "holder": holder, "resume": resume}
         self.gateway.write([Entry(kinds.SESSION, self.venue.now_ns, body=body)])
-        agents = self._agents() if self.ledger.acknowledged else []
+        unsure = self.ledger.acknowledged or hasattr(self.venue, "fileno") or self.positions.differences()
+        agents = self._agents() if unsure else []
         lines = reconcile(self.gateway, self._name, before, more=agents) if seen or agents else []
-        if self.ledger.acknowledged:
-            self._agree(agents)
+        self.positions.begin()
         return lines
 
     def _agents(self) -> list[str]:
         """Everybody who may trade here: what was lost may be anybody's."""
         return sorted({*self.ledger.accounts, *getattr(self.limits, "agents", ())})
-
-    def _agree(self, accounts: Sequence[str]) -> None:
-        """After lost entries nothing new leaves until positions are the venue's; each session looks again."""
-        if not (found := disagreements(self.gateway, accounts)):
-            return
-        text = f"entries of the journal were lost, and {'; '.join(found)}"
-        if callable(getattr(self.venue, "executions", None)):
-            self.gateway.unsettled = Refusal("UNSETTLED", text)
-        body = {"severity": "critical", "code": "UNSETTLED", "text": text}
-        self.gateway.write([Entry(kinds.ALERT, self.venue.now_ns, body=body)])
 
     def _begin_limits(self) -> None:
         """Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked."""
@@ -326,6 +318,8 @@ class Session:
         self.gateway.shut = None if status.up else Refusal("LINK_DOWN", status.text or "the way to the venue is down")
         if status.up:
             self.manager.announce_all()
+            resend(self.gateway, self._agents())
+            self.positions.begin()
         for executor in () if status.up else self.manager:
             self.manager.take_off(executor, "the way to the venue was down")
 
@@ -371,6 +365,7 @@ class Session:
                 entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask}))
             crashpoints.at("session.heartbeat")
             self.gateway.write(entries)
+            self.positions.look()
 
     # -- people --------------------------------------------------------------------------------------------------
 
@@ -406,10 +401,12 @@ class Session:
                 self.amend(str(body["parent"]), reason, **changes, operator=number)
             elif command == "limits":
                 self.keeper.obey(entry)
+            elif command == "settle":
+                self.positions.settle(entry)
             elif command in ("kill", "rearm"):
                 pass  # the latch was obeyed before; the entry says who asked
             elif not self._on_operator(entry):
-                known = "submit, pause, resume, cancel, amend, limits"
+                known = "submit, pause, resume, cancel, amend, limits, settle"
                 raise UnknownNameError("a command that this session knows", repr(command), f"one of {known}")
             self.ledger.requested.pop(number, None)
         except JournalError:

@@ -64,12 +64,15 @@ HEARTBEAT: Final = "heartbeat"
 """{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used}."""
 RECONCILED: Final = "reconciled"
 """An order against the venue's report: {"ours", "venue", "action", "evidence"}."""
+SETTLED: Final = "settled"
+"""A person said why positions differ from the venue's: {"gaps": [[account, instrument, lots there beyond those here]],
+"by", "reason", "operator"}; these are known from there on, and no others."""
 PROMOTED: Final = "promoted"
 """A person put a strategy in another's place: {"champion", "challenger", "by", "reason"}."""
 
 KINDS: Final = frozenset(
     {SESSION, PARENT, DECISION, ORDER_OUT, DENIED, REPORT_IN, MARKET, ALPHA, POSTURE, FEEDBACK, TCA, SHARE, DRIFT}
-    | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED}
+    | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED, SETTLED}
 )
 
 SEND_FAILED: Final = "send_failed"

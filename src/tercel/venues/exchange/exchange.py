@@ -148,6 +148,10 @@ class SimulatedExchange:
                 return trades[i + 1 :]
         raise VenueError(f"an execution of account {account!r}", f"{after!r}", "ask for all with after=''")
 
+    def positions(self, account: str) -> dict[str, int]:
+        """Signed lots of an account by instrument."""
+        return dict(self._orders.positions.get(account, {}))
+
     # -- accounts -----------------------------------------------------------------------------------------------------
 
     def login(self, account: str, *, cancel_on_disconnect: bool = False) -> None:

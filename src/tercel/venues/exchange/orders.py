@@ -1,5 +1,6 @@
 """What the exchange remembers of every client order, and the reports it makes of it."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report
@@ -72,6 +73,7 @@ class OrderBooks:
     placed: dict[tuple[int, int], ClientOrder] = field(default_factory=dict)
     of_account: dict[str, list[ClientOrder]] = field(default_factory=dict)
     trades: dict[str, list[Report]] = field(default_factory=dict)
+    positions: dict[str, Counter[str]] = field(default_factory=dict)
     spoken: set[tuple[str, str]] = field(default_factory=set)
     _numbers: dict[str, int] = field(default_factory=dict)
     _count: int = 0
@@ -136,6 +138,7 @@ class OrderBooks:
         )
         if kind is ExecType.TRADE:
             self.trades.setdefault(new.account, []).append(report)
+            self.positions.setdefault(new.account, Counter())[new.instrument] += new.side * report.last_lots
             order.trades.append(report)
         return report
 

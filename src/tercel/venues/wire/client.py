@@ -324,3 +324,14 @@ class RemoteVenue:
         self._ask({"do": "executions", "account": account, "after": after})
         count = int(self._wait_for("executions")["count"])
         return [frames.message_of(self._frame()[1], commands=False) for _ in range(count)]
+
+    def positions(self, account: str) -> dict[str, int]:
+        """Signed lots of an account by instrument, as the other side has them.
+
+        Raises
+        ------
+        VenueError
+            There is no link.
+        """
+        self._ask({"do": "positions", "account": account})
+        return {str(name): int(lots) for name, lots in self._wait_for("positions")["lots"].items()}

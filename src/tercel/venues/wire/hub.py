@@ -5,7 +5,7 @@ Who serves a venue in this way derives from :class:`Hub` and answers commands, s
 
 import selectors
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -114,6 +114,10 @@ class Hub:
         """Trades of an account."""
         raise NotImplementedError
 
+    def on_positions(self, account: str) -> Mapping[str, int]:
+        """Signed lots of an account by instrument."""
+        raise NotImplementedError
+
     def on_login(self, client: Client, account: str) -> None:
         """A client holds an account from now on."""
 
@@ -123,7 +127,7 @@ class Hub:
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
         """Anything else."""
-        raise VenueError("login, subscribe, step or executions", repr(body.get("do")), CLIENT)
+        raise VenueError("login, subscribe, step, executions or positions", repr(body.get("do")), CLIENT)
 
     def on_gone(self, client: Client) -> None:
         """A client has left, or was dropped."""
@@ -240,6 +244,10 @@ class Hub:
             self.send(client, {"said": "executions", "count": len(trades)})
             for trade in trades:
                 client.out += frames.pack_event(trade)
+        elif what == "positions":
+            account = str(body.get("account"))
+            self._claim(client, account)
+            self.send(client, {"said": "positions", "lots": dict(self.on_positions(account))})
         else:
             self.on_other(client, body)
 

@@ -6,7 +6,7 @@ market data goes to everyone who subscribed. A client that vanishes leaves the e
 it asked for them to be cancelled, and whoever holds the account next can ask what became of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import Command, MarketRows, Report, VenueEvent
@@ -74,6 +74,10 @@ class WireServer(Hub):
     def on_executions(self, account: str, after: str) -> Sequence[Report]:
         """See :class:`Hub`."""
         return self._exchange.executions(account, after)
+
+    def on_positions(self, account: str) -> Mapping[str, int]:
+        """See :class:`Hub`."""
+        return self._exchange.positions(account)
 
     def on_login(self, client: Client, account: str) -> None:
         """See :class:`Hub`."""
