@@ -1,7 +1,7 @@
 """Market data by price level, in the standard's own tags: what a stranger's subscription is told.
 
-A :class:`AggregatedBook` follows the order-level rows of one instrument; a :class:`AggregatedView` is what one subscription shows
-of it, and tells the difference to what it showed before. Of a level, 278 names side and price.
+A :class:`AggregatedBook` follows the order-level rows of one instrument; an :class:`AggregatedView` is what one
+subscription shows of it, and tells the difference to what it showed before. Of a level, 278 names side and price.
 Source: FIX 4.4, volume 3, MarketDataSnapshotFullRefresh (W) and MarketDataIncrementalRefresh (X).
 """
 
