@@ -49,7 +49,11 @@ def address(where: str) -> Where:
     """
     try:
         parts = urlsplit(where)
-        host, port, said = parts.hostname or "", parts.port or 0, parse_qs(parts.query, strict_parsing=bool(parts.query))
+        host, port, said = (
+            parts.hostname or "",
+            parts.port or 0,
+            parse_qs(parts.query, strict_parsing=bool(parts.query)),
+        )
     except ValueError:
         parts, host, port, said = urlsplit(""), "", 0, {}
     profile = said.pop("profile", [""])[-1]

@@ -68,7 +68,7 @@ currency = "CHF"
         ('base = "generic-44"\n\ndictionary = "none.xml"', 3, "none.xml"),
         ('base = "generic-44"\n[[symbol]]\nname = "A"\ntick = -1', 4, "above zero"),
         ('base = "generic-44"\n[names]\nletters = "["', 3, "regular expression"),
-        ('base = 3', 1, "base"),
+        ("base = 3", 1, "base"),
     ],
 )
 def test_bad_files_are_refused_with_the_row(profile, text, row, said):
@@ -90,7 +90,9 @@ def test_other_bad_files(profile, tmp_path):
     with pytest.raises(ConfigError, match="A twice"):
         load(profile('base = "generic-44"\n[[symbol]]\nname = "A"\n[[symbol]]\nname = "A"'))
     with pytest.raises(ConfigError, match="dictionary of FIX.4.2"):
-        (tmp_path / "d.xml").write_text("<fix major='4' minor='4'><header/><messages/><trailer/><components/><fields/></fix>")
+        (tmp_path / "d.xml").write_text(
+            "<fix major='4' minor='4'><header/><messages/><trailer/><components/><fields/></fix>"
+        )
         load(profile('version = "FIX.4.2"\ndictionary = "d.xml"'))
     with pytest.raises(ConfigError, match="FIX.4.4 where extension"):
         load(profile('version = "FIX.4.2"\nextension = true'))
@@ -218,7 +220,12 @@ class TestSettingsOfQuickFix:
         assert (first.profile.version, table.sender, table.target) == ("FIX.4.2", "CLIENT1", "EXECUTOR")
         assert (table.host, table.port, table.heartbeat_s, table.reset) == ("127.0.0.1", 5001, 20, ("logon",))
         times = first.settings().times
-        assert (times.start, times.end, times.zone, times.days) == (time(12, 30), time(21, 30), "America/New_York", tuple(range(5)))
+        assert (times.start, times.end, times.zone, times.days) == (
+            time(12, 30),
+            time(21, 30),
+            "America/New_York",
+            tuple(range(5)),
+        )
         assert second.profile.times is None
         assert (second.profile.session.heartbeat_s, second.profile.session.reset) == (30, ())
         assert not first.profile.orders.mass_status, "what 4.2 has not"

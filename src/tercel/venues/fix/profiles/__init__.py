@@ -95,7 +95,7 @@ class Terms:
             logon_fields=self._logon(session.sender or sender),
             never_repeated=NEVER_REPEATED | _NEVER_AGAIN,
             not_kept=NOT_KEPT | _NOT_KEPT,
-            reset=resets, 
+            reset=resets,
             next_expected=session.next_expected,
             on_gap=session.on_gap,
             accuracy_s=session.clock_tolerance_s,
@@ -270,7 +270,7 @@ def _upon(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in above.items():
         old = found.get(key)
         inner = isinstance(value, Mapping) and isinstance(old, Mapping) and not {"env", "file"} & {*value, *old}
-        found[key] = _upon(old, value) if inner else value 
+        found[key] = _upon(old, value) if inner else value
     return found
 
 
