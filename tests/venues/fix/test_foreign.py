@@ -25,7 +25,8 @@ WHEN = "20250615-15:06:40.250"
 
 
 def dialect(profile, version="44"):
-    text = f'base = "generic-{version}"\n[session]\nsender = "A"\ntarget = "B"\n[[symbol]]\nname = "XYZ"\ntick = 0.01\nlot = 10'
+    names = f'base = "generic-{version}"\n[session]\nsender = "A"\ntarget = "B"\n'
+    text = f'{names}[[symbol]]\nname = "XYZ"\ntick = 0.01\nlot = 10'
     return StandardDialect(load(profile(text)), (), lambda: NOW, None)
 
 
@@ -129,9 +130,9 @@ class TestBooksOfLevels:
         twin = {(1, 95): 5, (-1, 101): 5}
         entries = [entry("0", 95, 5), entry("1", 101, 5)]
         follower.on_market(book.snapshot(entries, 1))
-        for n, (side, level, lots, deletes) in enumerate(changes, 2):
+        for n, (side, level, size, deletes) in enumerate(changes, 2):
             price = 90 + level if side > 0 else 101 + level
-            lots = 0 if deletes else lots
+            lots = 0 if deletes else size
             action = "2" if deletes else "1"
             rows = book.changes([entry("0" if side > 0 else "1", price, lots, action)], n)
             twin[side, price] = lots

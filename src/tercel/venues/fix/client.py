@@ -1,7 +1,7 @@
 """A venue behind a FIX session: the initiator's side, on our own engine and without a thread.
 
-Whoever holds it calls :meth:`FixVenue.step`, or :meth:`FixVenue.poll` when a selector says that its socket has something.
-A message counts as received when the caller comes back for more, and its number is then written down: a process that is
+Whoever holds it calls :meth:`FixVenue.step`, or :meth:`FixVenue.poll` when a selector says that its socket has
+something. A message counts as received when the caller comes back for more, and its number is then written down: a process that is
 killed before asks for everything after that number when it logs on again with the same store.
 
 No command is repeated after a gap. What the venue has not received when a link broke never reaches it; whoever sent it

@@ -1,7 +1,7 @@
-"""Books of level totals as books of orders: what a venue of aggregated market data shows, in rows that a session follows.
+"""Books of level totals as books of orders: aggregated market data in rows that a session follows.
 
-A venue that says W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes orders
-that nobody names, and own orders stand among them under numbers of their own: what a total holds beyond own lots is
+A venue that says W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
+orders that nobody names, and own orders stand among them under numbers of their own: what a total holds beyond own lots is
 other people's. Lots that are new go behind; lots that a print took go from the front; what else a total loses goes from
 the back, so that the queue before an own order is never taken for shorter than it is.
 """

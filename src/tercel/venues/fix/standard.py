@@ -228,7 +228,7 @@ _AGGREGATED: Final = 266
 
 
 def _symbol(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:
-    """An instrument and its scale. A lot of less than a unit is a unit here, at the price of the lot: its value is right.
+    """An instrument and its scale. A lot of less than a unit is a unit here, at the price of the lot.
 
     >>> listing, scale = _symbol("BTCUSDT", "0.01", "0.00001")
     >>> listing.tick, listing.lot, scale.price(6_000_000), scale.quantity(3)
