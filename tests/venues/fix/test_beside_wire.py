@@ -27,14 +27,24 @@ class Clock:
         raise AssertionError
 
 
+@pytest.fixture(scope="module")
+def csco():
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
+
+
 @pytest.fixture
-def beside():
+def beside(csco):
     """Both servers on one clock, which went on for a second while the first was up and the second was not."""
     clock, over = Clock(), threading.Event()
-    exchange = SimulatedExchange({"X": MarketSpec(reactive(load("csco-santa-fe"), settle_s=300.0))})
+    exchange = SimulatedExchange({"X": MarketSpec(csco)})
     native = WireServer(exchange, pace=Pace(clock))
-    venue = RemoteVenue(*_connected(native))
+    first = threading.Thread(target=native.run, args=(over.is_set,), daemon=True)
+    first.start()
+    venue = RemoteVenue(*native.address)
+    over.set()
+    first.join()
     clock.ns += 10**9
+    over.clear()
     thread = threading.Thread(target=native.run, args=(over.is_set,), daemon=True)
     thread.start()
     with closing(venue), serve_fix(venue, 0, ["A"], pace=Pace(clock)) as fix:
@@ -44,14 +54,8 @@ def beside():
     native.close()
 
 
-def _connected(native):
-    """Answer the login that is about to come, and say where."""
-    threading.Timer(0.0, lambda: [native.poll(1.0) for _ in range(3)]).start()
-    return native.address
-
-
 def order(name):
-    return [(11, name), (55, "X"), (54, 1), (60, "20200101-00:00:00"), (38, 1), (40, 2), (44, "0.01"), (59, 0)]
+    return [(11, name), (55, "X"), (54, 1), (60, "20200101-00:00:00"), (38, 100), (40, 2), (44, "0.01"), (59, 0)]
 
 
 def test_an_answer_waits_for_no_clock(beside):
@@ -60,7 +64,8 @@ def test_an_answer_waits_for_no_clock(beside):
     client = PlainClient(fix.port, "A", own=False)
     for name in ("a", "b"):
         client.say("D", order(name))
-        assert client.hear("8")[11] == name
+        said = client.hear("8")
+        assert (said[11], said[150]) == (name, "0"), said
     client.close()
 
 

@@ -14,7 +14,7 @@ from tercel.venues.fix.translate import PriceScale
 def plain_report(party: Counterparty, report: o.Report, scale: PriceScale, average: Decimal) -> Fields:
     """Fields of a report: open lots are those of the order that are not filled, and a status says what is pending."""
     live = report.status not in o.TERMINAL and report.status is not o.OrdStatus.UNKNOWN
-    if live:
+    if live and report.leaves != report.lots - report.cum:
         report = replace(report, leaves=report.lots - report.cum)
     if report.exec_type is not o.ExecType.STATUS:
         return translate.report_out(report, scale, average, exact=False)

@@ -59,6 +59,7 @@ class VenueService:
         self._publisher = Publisher(venue, parties, self._scales, self._send, not self._free)
         self._stepper = ""
         self._began_ns, self._count = wall_ns(), 0
+        self._copies = [party for party in parties.values() if party.login.copies]
 
     def begin(self) -> None:
         """The venue's time passes from now on."""
@@ -300,11 +301,11 @@ class VenueService:
             self._send(party, t.EXECUTION_REPORT, translate.report_out(event, scale, average))
         elif new:  # a stranger that asks for a status is not told its trades again
             self._send(party, t.EXECUTION_REPORT, plain_report(party, event, scale, average))
-        if new:
+        if new and self._copies:
             self._copy(party, event.account, translate.report_out(event, scale, average, exact=False))
 
     def _copy(self, party: Counterparty, account: str, fields: Fields) -> None:
         """An execution report goes to every drop copy that sees its account, with the name of the login whose it is."""
-        for other in self._parties.values():
-            if other.login.copies and other.login.sees(account):
+        for other in self._copies:
+            if other.login.sees(account):
                 self._send(other, t.EXECUTION_REPORT, [(t.ON_BEHALF_OF, party.login.comp_id), *fields])
