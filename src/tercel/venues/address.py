@@ -103,7 +103,8 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None, near
         from tercel.venues.wire import RemoteVenue
 
         return RemoteVenue(found.host, found.port, list(accounts))
-    from tercel.venues.fix.client import FixVenue, holds_session
+    from tercel.venues.fix.client import FixVenue
+    from tercel.venues.fix.received import holds_session
 
     reset = store is not None and not holds_session(store)
     profile = found.profile or "tercel"

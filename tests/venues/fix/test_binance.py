@@ -7,7 +7,7 @@ import pytest
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.venues.fix.inbound import Stepped
-from tercel.venues.fix.link import Address, Link
+from tercel.venues.fix.link import Address, FixLink
 from tercel.venues.fix.profiles import load
 from tercel.venues.fix.protocol import validate as v
 from tercel.venues.fix.protocol.codec import decode, encode
@@ -173,7 +173,7 @@ class TestWhatIsSaid:
     def test_more_messages_than_it_takes_are_refused_here(self, terms):
         few = terms.profile.limits.model_copy(update={"messages": 3})
         tight = replace(terms, profile=terms.profile.model_copy(update={"limits": few}))
-        link = Link(tight, Address("127.0.0.1", 9), "", wall=lambda: NOW)
+        link = FixLink(tight, Address("127.0.0.1", 9), "", wall=lambda: NOW)
         link._throttle(3)
         with pytest.raises(VenueError, match="at most 3 messages in 10 s"):
             link._throttle(1)

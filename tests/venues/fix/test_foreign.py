@@ -11,12 +11,13 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.trading.follower import Follower
 from tercel.venues.address import address
-from tercel.venues.fix.client import FixVenue, Patience
-from tercel.venues.fix.level_book import IDS, LevelBook
+from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.memory import OrderMemory
 from tercel.venues.fix.profiles import load
 from tercel.venues.fix.profiles.model import NamesTable
 from tercel.venues.fix.protocol.message import Message
+from tercel.venues.fix.received import Patience
+from tercel.venues.fix.shown_book import IDS, ShownBook
 from tercel.venues.fix.standard import StandardDialect
 from tercel.venues.fix.translate import PriceScale
 
@@ -125,7 +126,7 @@ class TestBooksOfLevels:
     )
     def test_a_follower_shows_the_totals_that_were_said(self, changes):
         """The twin: a dictionary of totals. Bids stand at 90 to 95, offers at 101 to 106."""
-        book = LevelBook("XYZ", PriceScale(1.0))
+        book = ShownBook("XYZ", PriceScale(1.0))
         follower = Follower(o.Listing("XYZ", 1.0, 1, dense_ids=IDS))
         twin = {(1, 95): 5, (-1, 101): 5}
         entries = [entry("0", 95, 5), entry("1", 101, 5)]
@@ -151,7 +152,7 @@ class TestBooksOfLevels:
         assert totals == {at: lots for at, lots in twin.items() if lots}
 
     def test_own_orders_stand_in_the_totals(self):
-        book = LevelBook("XYZ", PriceScale(1.0))
+        book = ShownBook("XYZ", PriceScale(1.0))
         follower = Follower(o.Listing("XYZ", 1.0, 1, dense_ids=IDS))
         follower.on_market(book.snapshot([entry("0", 95, 5), entry("1", 101, 5)], 1))
         book.expect("p.1", 1, 95)
@@ -167,7 +168,7 @@ class TestBooksOfLevels:
         assert book.after(filled) == []
 
     def test_an_order_that_crosses_rests_when_the_other_side_is_gone(self):
-        book = LevelBook("XYZ", PriceScale(1.0))
+        book = ShownBook("XYZ", PriceScale(1.0))
         book.snapshot([entry("0", 95, 5), entry("1", 101, 5)], 1)
         book.expect("p.1", 1, 101)
         assert book.after(report("p.1", o.ExecType.NEW, leaves=8, price=101)) == []

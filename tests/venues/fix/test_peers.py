@@ -16,7 +16,8 @@ import pytest
 from tests.waiting import until
 
 from tercel.core import orders as o
-from tercel.venues.fix.client import FixVenue, Patience
+from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.received import Patience
 
 HERE = Path(__file__).parent / "peers"
 PROFILE = """

@@ -127,8 +127,8 @@ class TestSecrets:
     def test_a_file_of_ones_own_is_read_and_nobody_elses(self, profile, tmp_path, monkeypatch):
         terms = load(
             profile(
-                'base = "generic-44"\n[session]\nsender = "A"\ntarget = "B"\n[logon]\nusername = { env = "TERCEL_USER" }\n'
-                'password = { file = "word" }'
+                'base = "generic-44"\n[session]\nsender = "A"\ntarget = "B"\n[logon]\n'
+                'username = { env = "TERCEL_USER" }\npassword = { file = "word" }'
             )
         )
         monkeypatch.delenv("TERCEL_USER", raising=False)

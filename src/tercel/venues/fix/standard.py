@@ -13,11 +13,11 @@ from tercel.venues.fix import translate
 from tercel.venues.fix.commands import Commands, Ready
 from tercel.venues.fix.foreign import HEADLINE, Foreign
 from tercel.venues.fix.inbound import Item, Refusals, Stepped, Trouble, raw
-from tercel.venues.fix.level_book import IDS, LevelBook
 from tercel.venues.fix.market import Shape
 from tercel.venues.fix.memory import OrderMemory
 from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.protocol.message import Message
+from tercel.venues.fix.shown_book import IDS, ShownBook
 from tercel.venues.fix.translate import PLAIN, PriceScale, RefusedError
 
 AMEND_REJECT: Final = "XAR"
@@ -51,7 +51,7 @@ class StandardDialect(Refusals):
         self.requests: dict[str, tuple[str, list[object]]] = {}
         self._speaks = Commands(terms, self.memory, self.scales, clock)
         self._hears = Foreign(terms, self.memory, self.scales)
-        self._books: dict[str, LevelBook] = {}
+        self._books: dict[str, ShownBook] = {}
         self._numbers: dict[tuple[str, str], str] = {}
         self._listed(tuple(_symbol(one.name, str(one.tick), str(one.lot)) for one in terms.symbols))
 
@@ -207,7 +207,7 @@ class StandardDialect(Refusals):
     def _listed(self, found: tuple[tuple[o.Listing, PriceScale], ...]) -> None:
         self.listings = tuple(listing for listing, _ in found)
         self.scales.update({listing.instrument: scale for listing, scale in found})
-        self._books = {one.instrument: LevelBook(one.instrument, self.scales[one.instrument]) for one in self.listings}
+        self._books = {one.instrument: ShownBook(one.instrument, self.scales[one.instrument]) for one in self.listings}
 
     def _listings_of(self, message: Message) -> tuple[tuple[o.Listing, PriceScale], ...]:
         table, rules = self.market_terms.profile.symbols, self.market_terms.dictionary

@@ -20,7 +20,7 @@ from tercel.core.validated import validated
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.connection import TlsSettings
 from tercel.venues.fix.own import own_dictionary
-from tercel.venues.fix.profiles.model import DAYS, Profile, Section, SymbolTable
+from tercel.venues.fix.profiles.model import DAYS, Profile, ProfileTable, SymbolTable
 from tercel.venues.fix.profiles.quickfix import read_settings
 from tercel.venues.fix.profiles.secrets import refuse_written
 from tercel.venues.fix.protocol.dictionary import Dictionary
@@ -294,7 +294,7 @@ def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...])
     return Terms(name, profile, dictionary, _symbols(profile, folder), folder, notes)
 
 
-class _SymbolsFile(Section):
+class _SymbolsFile(ProfileTable):
     symbol: tuple[SymbolTable, ...] = ()
 
 

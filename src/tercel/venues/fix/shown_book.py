@@ -1,9 +1,9 @@
 """Books of level totals as books of orders: aggregated market data in rows that a session follows.
 
 A venue that says W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
-orders that nobody names, and own orders stand among them under numbers of their own: what a total holds beyond own lots is
-other people's. Lots that are new go behind; lots that a print took go from the front; what else a total loses goes from
-the back, so that the queue before an own order is never taken for shorter than it is.
+orders that nobody names, and own orders stand among them under numbers of their own: what a total holds beyond own
+lots is other people's. Lots that are new go behind; lots that a print took go from the front; what else a total loses
+goes from the back, so that the queue before an own order is never taken for shorter than it is.
 """
 
 from collections import deque
@@ -49,7 +49,7 @@ class _Own:
 
 
 @dataclass
-class LevelBook:
+class ShownBook:
     """The book of one instrument.
 
     Parameters
@@ -57,7 +57,7 @@ class LevelBook:
     instrument : str
     scale : PriceScale
 
-    >>> book = LevelBook("XYZ", PriceScale(0.01))
+    >>> book = ShownBook("XYZ", PriceScale(0.01))
     >>> rows = book.total(5, 1, 1000, 7)
     >>> [row[1:6] for row in rows], [row[1:6] for row in book.total(6, 1, 1000, 4)]
     ([(1, 0, 1, 1000, 7)], [(2, 0, 1, 1000, 3)])
