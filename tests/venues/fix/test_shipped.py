@@ -4,15 +4,24 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+from tests.venues.fix.plain import PlainClient, order
 from tests.venues.fix.protocol.acceptance import Script
+from tests.venues.fix.protocol.samples import full
 from tests.venues.fix.tiny import TinyVenue
 
 from tercel.venues.fix.desk import Login
+from tercel.venues.fix.own import own_dictionary
+from tercel.venues.fix.protocol.codec import decode
 from tercel.venues.fix.protocol.settings import Outcome
-from tercel.venues.fix.server import Door, FixServer, serve_fix
+from tercel.venues.fix.protocol.validate import check
+from tercel.venues.fix.server import STORE, Door, FixServer, serve_fix
+from tercel.venues.fix.service import TAKES
+from tercel.venues.fix.store import SqliteStore
 
 INITIATOR = Path(__file__).with_name("peers") / "jspurefix_initiator.js"
 
@@ -94,3 +103,70 @@ def test_a_desk_on_a_foreign_engine(foreign_engines):
     assert said["listed"] == ["TINY"]
     assert said["book"] > 200
     assert min(said["years"]) > 2020
+
+
+@pytest.mark.parametrize("begin", ["FIX.4.2", "FIX.4.4"])
+def test_messages_with_all_that_they_may_have_are_answered(begin):
+    """Whatever the dictionary allows is answered, by a message that the dictionary allows, and the server lives."""
+    rules = own_dictionary(begin)
+    with serve_fix(TinyVenue(), 0, [Login("A", begin=begin)]) as server:
+        client = PlainClient(server.port, "A", begin=begin, own=False)
+        for kind in sorted(TAKES & rules.messages.keys()):
+            for symbol in ("TINY", "X"):
+                body = [field for field in full(kind, rules).fields if field[0] not in rules.header.members]
+                client.say(kind, [(tag, symbol if tag == 55 else value) for tag, value in body])
+            client.say("1", [(112, kind)])
+            heard = [decode(client.hear_raw(), rules.data_fields)]
+            while heard[-1].get(112) != kind:
+                heard.append(decode(client.hear_raw(), rules.data_fields))
+            assert server.error is None
+            assert all(check(one, rules) is None for one in heard), kind
+            assert len(heard) > 1 or kind in ("j", "Q", "V"), f"{kind} has no answer"
+        client.close()
+
+
+_SERVER = """
+import sys
+from pathlib import Path
+from tests.venues.fix.tiny import TinyVenue
+from tercel.venues.fix.server import serve_fix
+server = serve_fix(TinyVenue(began_ns=10**18 + int(sys.argv[2])), 0, ["A"], store=Path(sys.argv[1]))
+print(server.port, flush=True)
+server.wait()
+"""
+
+
+def test_a_killed_server_goes_on_with_its_numbers(tmp_path):
+    """Killed with orders in the air, five times: the next logon is taken, and each report comes again."""
+    number, told = 1, {}
+    for turn in range(5):
+        words = [sys.executable, "-c", _SERVER, str(tmp_path), str(turn)]
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
+        assert process.stdout is not None
+        client = PlainClient(int(process.stdout.readline()), "A", number=number, reset=turn == 0, own=False)
+        assert client.logon[35] == "A", client.logon
+        client.say("2", [(7, 1), (16, 0)])
+        for number_out, (name, kind) in sorted(told.items()):
+            again = client.hear("8")
+            assert (int(again[34]), again[11], again[17], again[43]) == (number_out, name, kind, "Y")
+        client.say("1", [(112, "done")])
+        while client.hear("0")[112] != "done":
+            pass
+        for n in range(10):
+            client.say("D", order(f"{turn}-{n}"))
+        for _ in range(4):
+            said = client.hear("8")
+            told[int(said[34])] = said[11], said[17]
+        process.kill()
+        while said := client.hear("8"):
+            told[int(said[34])] = said[11], said[17]
+        process.wait()
+        number = client.number
+        client.close()
+        last = max(told)
+        with SqliteStore(tmp_path / STORE, "FIX.4.4:TERCEL->A", durable=False) as store:
+            kept = {n: decode(raw) for n, raw in store.sent(1, 10**6)}
+        assert told.keys() <= kept.keys()
+        told = {n: (one.get(11), one.get(17)) for n, one in kept.items()}
+        assert last <= max(told)
