@@ -1,1 +1,1 @@
-"""FIX 4.4 on both sides, on QuickFIX (the extra `[fix]`): a server before any venue, a venue behind any such server."""
+"""FIX 4.2 and 4.4 on both sides: a server before any venue, and any acceptor as a venue (`profiles`)."""
