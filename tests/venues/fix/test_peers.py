@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tests.trading.desk_of_two import asked, session_of
 from tests.waiting import until
 
 from tercel.core import orders as o
@@ -178,3 +179,16 @@ def test_a_session_goes_on_with_its_store(venue, tmp_path):
         again.send(o.CancelOrder("p.2", "p.1", "XYZ", 1, "acc", 0))
         (over,) = heard(again, 1)
         assert (over.exec_type, over.account, over.orig) == (o.ExecType.CANCELED, "acc", "p.1")
+
+
+@pytest.mark.parametrize("strategy", ["twap_take", "peg_behind"])
+def test_a_session_works_an_order_there(venue, strategy):
+    """A parent of 6 lots is worked to its end by a strategy that knows no FIX, at a venue that shows totals alone."""
+    session = session_of(venue, warm_s=1)
+    session.accept(asked(lots=6, horizon_s=4, decisions=2, strategy=strategy, instrument="XYZ"))
+    session.run(session.now_ns + 20 * 10**9)
+    assert session.ledger.faults() == []
+    assert not session.ledger.orders.quarantined
+    (parent,) = session.ledger.parents
+    assert (parent.over, parent.left) == (True, 0)
+    assert session.ledger.positions.of("ann", "XYZ").lots == 6

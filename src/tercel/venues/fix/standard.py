@@ -24,6 +24,8 @@ AMEND_REJECT: Final = "XAR"
 _QUIET: Final = frozenset({"N", "XLR", "h"})
 """List status, limits, session status: nothing here follows from them."""
 _NEWS: Final = "B"
+_WIDTH: Final = 1024
+"""Prices of the ring of a book: a venue does not say how far its own reaches."""
 
 
 class StandardDialect(Refusals):
@@ -207,6 +209,7 @@ class StandardDialect(Refusals):
     def _listed(self, found: tuple[tuple[o.Listing, PriceScale], ...]) -> None:
         self.listings = tuple(listing for listing, _ in found)
         self.scales.update({listing.instrument: scale for listing, scale in found})
+        self.shapes = {listing.instrument: (_WIDTH, 0) for listing in self.listings}
         self._books = {one.instrument: ShownBook(one.instrument, self.scales[one.instrument]) for one in self.listings}
 
     def _listings_of(self, message: Message) -> tuple[tuple[o.Listing, PriceScale], ...]:
