@@ -44,6 +44,8 @@ class _Own:
     number: int
     side: int
     price: int
+    rests: bool = True
+    """Whether what does not trade at once stays."""
     waiting: int = 0
     """Lots that would rest, if the other side did not stand at their price."""
 
@@ -172,6 +174,10 @@ class ShownBook:
             self._own[report.cl_ord_id] = own
         if report.exec_type is o.ExecType.REPLACED:
             self._own[report.cl_ord_id] = own
+        if not own.rests:
+            if not report.leaves:
+                self._forget(own)
+            return []
         moved = report.price is not None and report.price != own.price
         rows = self._rest(report.ns, own, 0) if moved else []
         own.price = report.price if moved and report.price is not None else own.price
@@ -195,9 +201,9 @@ class ShownBook:
                 rows += self._rest(ns, own, lots)
         return rows
 
-    def expect(self, name: str, side: int, price: int | None) -> None:
+    def expect(self, name: str, side: int, price: int | None, rests: bool = True) -> None:
         """An order is on its way: it has a number from now on."""
-        self._own[name] = _Own(name, self._number(), side, price if price is not None else 0)
+        self._own[name] = _Own(name, self._number(), side, price or 0, rests and price is not None)
 
     def _rest(self, ns: int, own: _Own, lots: int) -> list[tuple[int, ...]]:
         """Let so many lots of an own order rest."""

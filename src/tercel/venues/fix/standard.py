@@ -8,6 +8,7 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
+from tercel.market.tape.schema import ADD
 from tercel.venues.fix import tags as t
 from tercel.venues.fix import translate
 from tercel.venues.fix.commands import Commands, Ready
@@ -61,7 +62,7 @@ class StandardDialect(Refusals):
     def commands(self, command: o.Command) -> tuple[list[Ready], str]:
         """Messages of a command, and why it has none."""
         if isinstance(command, o.NewOrder) and (book := self._books.get(command.instrument)) is not None:
-            book.expect(command.cl_ord_id, command.side, command.price)
+            book.expect(command.cl_ord_id, command.side, command.price, command.tif is not o.Tif.IOC)
         return self._speaks.messages(command)
 
     def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[Ready]:
@@ -173,10 +174,13 @@ class StandardDialect(Refusals):
             if book is None or report.exec_type is o.ExecType.STATUS:
                 found.append(self._numbered(report, -1))
                 continue
-            before = book.rows(book.before(report))
+            taken = book.before(report)
             number = max(book.number(report.orig), book.number(report.cl_ord_id))
-            after = book.rows(book.after(report))
+            moved = book.after(report)
             named = self._numbered(report, max(number, book.number(report.cl_ord_id)))
+            # what leaves the book does so while the order still has its number, what comes follows its name
+            before = book.rows([*taken, *(row for row in moved if row[o.M_KIND] != ADD)])
+            after = book.rows(row for row in moved if row[o.M_KIND] == ADD)
             found += [one for one in (before, named, after) if one is not None]
         return found
 
