@@ -114,7 +114,8 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None, near
 
         host = f"unix:{found.host}" if found.scheme == "gate" else found.host
         return RemoteVenue(host, found.port, list(accounts))
-    from tercel.venues.fix.client import FixVenue, holds_session
+    from tercel.venues.fix.client import FixVenue
+    from tercel.venues.fix.received import holds_session
 
     reset = store is not None and not holds_session(store)
     profile = found.profile or "tercel"

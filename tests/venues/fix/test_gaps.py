@@ -16,7 +16,8 @@ from tests.venues.fix.tiny import WAY_NS
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import ExecType, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, StatusRequest, Tif
-from tercel.venues.fix.client import FixVenue, Patience
+from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.received import Patience
 
 T0 = 10**18
 
@@ -206,7 +207,8 @@ _CLIENT = """
 import sys
 from pathlib import Path
 from tercel.core.orders import NewOrder, OrdStatus, Report, Tif
-from tercel.venues.fix.client import FixVenue, Patience
+from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.received import Patience
 venue = FixVenue("127.0.0.1", int(sys.argv[1]), "A", store=Path(sys.argv[2]), patience=Patience(logon_s=60.0))
 with Path(sys.argv[3]).open("a") as journal:
     for n in range(10**6):

@@ -1,24 +1,26 @@
 """Our initiator at acceptors that nobody here wrote: QuickFIX in 4.2 and 4.4, jspurefix in 4.4.
 
-QuickFIX runs in the Python that has it: this one, or the one that TERCEL_QUICKFIX names. jspurefix is looked for in
-build/peers and where TERCEL_JSPUREFIX says.
+QuickFIX runs in the Python that has it: this one, or the one that TERCEL_QUICKFIX names. jspurefix is
+where `make peers` puts it.
 """
 
 import os
-import shutil
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tests.trading.desk_of_two import asked, session_of
 from tests.waiting import until
 
 from tercel.core import orders as o
-from tercel.venues.fix.client import FixVenue, Patience
+from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.received import Patience
 
 HERE = Path(__file__).parent / "peers"
-ROOT = Path(__file__).resolve().parents[3]
 PROFILE = """
 base = "{base}"
 [session]
@@ -41,13 +43,19 @@ def absent(message):
     pytest.skip(message)
 
 
-def started(words, folder, port):
-    """A peer that says `ready` once it listens."""
-    said = (folder / "peer.log").open("w")
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True)
-    if process.stdout.readline().strip() != "ready":
-        process.kill()
-        raise AssertionError((folder / "peer.log").read_text())
+def started(words, folder, port, around):
+    """A peer that listens."""
+    said = folder / "peer.log"
+    with said.open("w") as log:
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=log, stderr=log, env=os.environ | around)
+
+    def listens():
+        assert process.poll() is None, said.read_text()
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    until(listens, what="a peer that listens")
     return process
 
 
@@ -56,16 +64,16 @@ def venue(request, port, tmp_path, profile):
     """A client that is logged on at a peer."""
     old = request.param == "FIX.4.2"
     if request.param == "jspurefix":
-        engine = Path(os.environ.get("TERCEL_JSPUREFIX", ROOT / "build" / "peers" / "node_modules" / "jspurefix"))
-        if shutil.which("node") is None or not engine.is_dir():
-            absent(f"no node, or no jspurefix in {engine}: `npm install jspurefix` in build/peers")
-        words = ["node", str(HERE / "jspurefix_acceptor.js"), str(engine), str(port), str(tmp_path)]
+        modules = request.getfixturevalue("foreign_engines") / "node_modules"
+        words = ["node", str(HERE / "jspurefix_acceptor.js"), str(port), str(tmp_path / "peer")]
+        around = {"NODE_PATH": str(modules)}
     else:
         python = sys.executable if find_spec("quickfix") else os.environ.get("TERCEL_QUICKFIX", "")
         if not python:
             absent("no QuickFIX: pip install 'tercel[fix]', or name a Python that has it in TERCEL_QUICKFIX")
+        around = {}
         words = [python, str(HERE / "quickfix_acceptor.script"), request.param, str(port), str(tmp_path / "peer")]
-    process = started(words, tmp_path, port)
+    process = started(words, tmp_path, port, around)
     told = profile(PROFILE.format(base="generic-42" if old else "generic-44", port=port))
     try:
         with FixVenue(profile=told, store=tmp_path / "store", patience=Patience(logon_s=20.0)) as client:
@@ -74,7 +82,6 @@ def venue(request, port, tmp_path, profile):
         process.stdin.close()
         process.kill()
         process.wait()
-        process.stdout.close()
 
 
 def buy(name, price, lots=3, instrument="XYZ"):
@@ -172,3 +179,16 @@ def test_a_session_goes_on_with_its_store(venue, tmp_path):
         again.send(o.CancelOrder("p.2", "p.1", "XYZ", 1, "acc", 0))
         (over,) = heard(again, 1)
         assert (over.exec_type, over.account, over.orig) == (o.ExecType.CANCELED, "acc", "p.1")
+
+
+@pytest.mark.parametrize("strategy", ["twap_take", "peg_behind"])
+def test_a_session_works_an_order_there(venue, strategy):
+    """A parent of 6 lots is worked to its end by a strategy that knows no FIX, at a venue that shows totals alone."""
+    session = session_of(venue, warm_s=1)
+    session.accept(asked(lots=6, horizon_s=4, decisions=2, strategy=strategy, instrument="XYZ"))
+    session.run(session.now_ns + 20 * 10**9)
+    assert session.ledger.faults() == []
+    assert not session.ledger.orders.quarantined
+    (parent,) = session.ledger.parents
+    assert (parent.over, parent.left) == (True, 0)
+    assert session.ledger.positions.of("ann", "XYZ").lots == 6

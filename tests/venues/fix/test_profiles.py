@@ -10,7 +10,10 @@ from tercel.venues.fix.profiles import SHIPPED, load
 from tercel.venues.fix.protocol.message import Message
 
 SECRET = "hunter2-is-my-word"
-KEY = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIIJEYWtGBrhACmb9Dvy+qa8WEf0lQOl1s4CLIAB9m89u\n-----END PRIVATE KEY-----\n"
+KEY = """-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIIJEYWtGBrhACmb9Dvy+qa8WEf0lQOl1s4CLIAB9m89u
+-----END PRIVATE KEY-----
+"""
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -21,7 +24,7 @@ def test_what_ships_can_be_read(name):
 def test_the_venues_that_ship_differ_where_their_documents_do():
     binance, tercel, old = (load(name).profile for name in ("binance", "tercel", "generic-42"))
     assert (binance.session.on_gap, binance.session.reset, binance.orders.replace) == ("logout", ("logon",), "XAK")
-    assert not (binance.orders.status or binance.orders.mass_status or binance.orders.disown)
+    assert [binance.orders.status, binance.orders.mass_status, binance.orders.disown] == [False] * 3
     assert (binance.names.most, binance.limits.messages, binance.limits.window_s) == (36, 10_000, 10)
     assert tercel.extension
     assert tercel.logon.fields == {"20021": "Y"}
@@ -80,21 +83,20 @@ def test_bad_files_are_refused_with_the_row(profile, text, row, said):
 def test_other_bad_files(profile, tmp_path):
     with pytest.raises(UnknownNameError, match="generic-44"):
         load("generic-45")
-    with pytest.raises(ConfigError, match="none.toml"):
+    with pytest.raises(ConfigError, match=r"none\.toml"):
         load(str(tmp_path / "none.toml"))
     with pytest.raises(ConfigError, match="TOML"):
         load(profile("[session"))
+    (tmp_path / "loop.toml").write_text('base = "loop.toml"')
     with pytest.raises(ConfigError, match="base that ends"):
-        (tmp_path / "loop.toml").write_text('base = "loop.toml"')
         load(str(tmp_path / "loop.toml"))
     with pytest.raises(ConfigError, match="A twice"):
         load(profile('base = "generic-44"\n[[symbol]]\nname = "A"\n[[symbol]]\nname = "A"'))
-    with pytest.raises(ConfigError, match="dictionary of FIX.4.2"):
-        (tmp_path / "d.xml").write_text(
-            "<fix major='4' minor='4'><header/><messages/><trailer/><components/><fields/></fix>"
-        )
+    xml = "<header/><messages/><trailer/><components/><fields/>"
+    (tmp_path / "d.xml").write_text(f"<fix major='4' minor='4'>{xml}</fix>")
+    with pytest.raises(ConfigError, match=r"dictionary of FIX\.4\.2"):
         load(profile('version = "FIX.4.2"\ndictionary = "d.xml"'))
-    with pytest.raises(ConfigError, match="FIX.4.4 where extension"):
+    with pytest.raises(ConfigError, match=r"FIX\.4\.4 where extension"):
         load(profile('version = "FIX.4.2"\nextension = true'))
     with pytest.raises(ConfigError, match="dictionary of"):
         load("binance").settings("ME")
@@ -125,8 +127,8 @@ class TestSecrets:
     def test_a_file_of_ones_own_is_read_and_nobody_elses(self, profile, tmp_path, monkeypatch):
         terms = load(
             profile(
-                'base = "generic-44"\n[session]\nsender = "A"\ntarget = "B"\n[logon]\nusername = { env = "TERCEL_USER" }\n'
-                'password = { file = "word" }'
+                'base = "generic-44"\n[session]\nsender = "A"\ntarget = "B"\n[logon]\n'
+                'username = { env = "TERCEL_USER" }\npassword = { file = "word" }'
             )
         )
         monkeypatch.delenv("TERCEL_USER", raising=False)

@@ -23,8 +23,9 @@ from tercel.core.orders import (
     Tif,
 )
 from tercel.venues.address import connect as log_on
-from tercel.venues.fix.client import FixVenue, Patience, holds_session
+from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.desk import Login
+from tercel.venues.fix.received import Patience, holds_session
 from tercel.venues.fix.server import serve_fix
 from tercel.venues.pace import Pace
 

@@ -1,1 +1,1 @@
-"""FIX 4.4 and 4.2 on both sides, on an engine of our own: a server before any venue, a venue behind any server."""
+"""FIX 4.2 and 4.4 on both sides: a server before any venue, and any acceptor as a venue (`profiles`)."""

@@ -1,39 +1,35 @@
 """A venue behind a FIX session: the initiator's side, on our own engine and without a thread.
 
 Whoever holds it calls :meth:`FixVenue.step`, or :meth:`FixVenue.poll` when a selector says that its socket has
-something. A message counts as received when the caller comes back for more, and its number is then written down: a process that is
-killed before asks for everything after that number when it logs on again with the same store.
+something. A message counts as received when the caller comes back for more, and its number is then written down: a
+process that is killed before asks for everything after that number when it logs on again with the same store.
 
 No command is repeated after a gap. What the venue has not received when a link broke never reaches it; whoever sent it
 asks (StatusRequest) when the link is up again.
 """
 
 import atexit
-import os
 import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from tercel.core import orders as o
-from tercel.core.errors import ConfigError, VenueError
+from tercel.core.errors import VenueError
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.commands import Ready
 from tercel.venues.fix.inbound import Item, OwnDialect, Stepped, Trouble, raw
-from tercel.venues.fix.link import Address, Link
+from tercel.venues.fix.link import FixLink, address_of
 from tercel.venues.fix.market import Shape
 from tercel.venues.fix.profiles import Terms, load
 from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.protocol.settings import Happening, SessionEvent
+from tercel.venues.fix.received import Patience, Received
 from tercel.venues.fix.standard import StandardDialect
 
-_RECEIVED: Final = "received"
-"""File with the number of the last message that the caller has certainly seen; empty before the first logon."""
-_NUMBER_BYTES: Final = 8
 _WAIT_S: Final = 0.1
 """How long a step waits for a message while the link is down."""
 _MARKET_FOLDER: Final = "market"
@@ -42,33 +38,6 @@ _ANEW: Final = (
     " that ends forgets its sessions, its orders and its time"
 )
 S: Final = 1_000_000_000
-
-
-def holds_session(store: Path) -> bool:
-    """Whether a store has the numbers of a session that once was logged on."""
-    try:
-        return (store / _RECEIVED).stat().st_size == _NUMBER_BYTES
-    except OSError:
-        return False
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long is waited for what.
-
-    Parameters
-    ----------
-    logon_s : float
-        For the logon, and for answers that take no time.
-    step_s : float
-        For the answer to a step while the link is up.
-    outage_s : float
-        For a link that is down, all steps together, before one raises.
-    """
-
-    logon_s: float = 5.0
-    step_s: float = 300.0
-    outage_s: float = 20.0
 
 
 class FixVenue:
@@ -128,18 +97,20 @@ class FixVenue:
         self._now_ns, self._stepped = 0, False
         self._taken, self._returned, self._names = 0, 0, 0
         self._early: list[o.VenueEvent] = []
-        self._received, self._closed = -1, False
-        self._link = self._feed = Link(terms, _address(host, port, terms), comp_id, store, reset or store is None, wall)
+        self._received, self._closed = Received(), False
+        self._link = self._feed = FixLink(
+            terms, address_of(host, port, terms), comp_id, store, reset or store is None, wall
+        )
         self._dialect = (
             OwnDialect(seen, self._link.now_ns) if self._own else StandardDialect(terms, seen, self._link.now_ns, store)
         )
         self._listings: tuple[o.Listing, ...] = ()
         try:
             if store is not None:
-                self._received = os.open(store / _RECEIVED, os.O_RDWR | os.O_CREAT, 0o600)
+                self._received = Received(store)
                 self._ask_again(reset)
             self._log_on(self._link)
-            self._write_received(self._returned)
+            self._received.write(self._returned)
             self._beside(comp_id, store, wall)
             self._listings = self._list()
         except BaseException:
@@ -151,13 +122,13 @@ class FixVenue:
     def _ask_again(self, reset: bool) -> None:
         """Expect the message after the last one that the caller has seen."""
         if reset:
-            os.ftruncate(self._received, 0)
+            self._received.forget()
             return
-        self._returned = self._taken = int.from_bytes(os.pread(self._received, _NUMBER_BYTES, 0), "little")
+        self._returned = self._taken = self._received.number
         if self._terms.profile.session.on_gap == "request":
             self._link.expect(self._returned + 1)
 
-    def _log_on(self, link: Link) -> None:
+    def _log_on(self, link: FixLink) -> None:
         until = time.monotonic() + self._patience.logon_s
         while not link.up:
             self._pump(0.05, link)
@@ -168,7 +139,7 @@ class FixVenue:
             if time.monotonic() > until:
                 raise self._no_logon(link, link.why or f"no logon within {self._patience.logon_s:g} s")
 
-    def _no_logon(self, link: Link, received: str) -> VenueError:
+    def _no_logon(self, link: FixLink, received: str) -> VenueError:
         if not link.connected_once:
             remedy = "start it, or give the address it listens at"
             return VenueError(f"a FIX server at {link.name}", received, remedy)
@@ -188,7 +159,7 @@ class FixVenue:
         near = self._terms.folder / name
         terms = load(str(near) if near.is_file() else name, comp_id)
         folder = None if store is None else store / _MARKET_FOLDER
-        self._feed = Link(terms, _address("", 0, terms), comp_id, folder, True, wall)
+        self._feed = FixLink(terms, address_of("", 0, terms), comp_id, folder, True, wall)
         if isinstance(self._dialect, StandardDialect):
             self._dialect.market_terms = terms
         self._log_on(self._feed)
@@ -225,7 +196,7 @@ class FixVenue:
         """For a selector; -1 while there is no connection: poll now and then."""
         return self._link.fileno()
 
-    def _pump(self, seconds: float, link: Link) -> None:
+    def _pump(self, seconds: float, link: FixLink) -> None:
         messages, events = link.poll(seconds)
         for event in events:
             self._happened(event, link)
@@ -240,7 +211,7 @@ class FixVenue:
             with suppress(VenueError):  # down: whoever asked learns it from the link, and asks again
                 self.send(command)
 
-    def _heard(self, message: Message, link: Link) -> None:
+    def _heard(self, message: Message, link: FixLink) -> None:
         now = self._link.now_ns() if not self._own else self._now_ns
         if message.kind == t.REJECT and self._own:
             found = [(0, self._dialect.refusal(message.get(t.REF_SEQ_NUM, "0"), message.get(t.TEXT), now))]
@@ -248,7 +219,7 @@ class FixVenue:
             found = self._dialect.read(message, now)
         self._queue += found if link is self._link else [(0, item) for _, item in found]
 
-    def _happened(self, event: SessionEvent, link: Link) -> None:
+    def _happened(self, event: SessionEvent, link: FixLink) -> None:
         """What a session tells of itself."""
         now = self._now_ns
         whose = "" if link is self._link else "market data: "
@@ -289,7 +260,7 @@ class FixVenue:
         return wire
 
     # -- what goes out ------------------------------------------------------------------------------------------------
-    def _send(self, ready: Sequence[Ready], link: Link | None = None) -> None:
+    def _send(self, ready: Sequence[Ready], link: FixLink | None = None) -> None:
         link = link or self._link
         number = link.send((one.kind, one.fields) for one in ready)
         for n, one in enumerate(ready):
@@ -319,8 +290,7 @@ class FixVenue:
                     return None
             left = until - time.monotonic()
             if left <= 0:
-                where = self._link.name
-                raise VenueError(f"an answer from {where} within {seconds:g} s", "none", "see its log")
+                raise VenueError(f"an answer from {self._link.name} within {seconds:g} s", "none", "see its log")
             if self._feed is not self._link and not self._listings:
                 self._pump(min(left, _WAIT_S), self._feed)
                 left = 0.0
@@ -389,9 +359,8 @@ class FixVenue:
         VenueError
             For an instrument that is not listed, or when the link is down.
         """
-        if instrument not in self._dialect.scales:
-            known = ", ".join(self._dialect.scales)
-            raise VenueError("an instrument that is listed", instrument, f"choose one of {known}")
+        if instrument not in (known := self._dialect.scales):
+            raise VenueError("an instrument that is listed", instrument, f"choose one of {', '.join(known)}")
         self._ask_market(instrument)
         if instrument not in self._subscribed:
             self._subscribed.append(instrument)
@@ -435,7 +404,7 @@ class FixVenue:
             When the venue refuses to step, sends what cannot be read and a call waits for, is silent for
             `patience.step_s`, or has been away for `patience.outage_s`.
         """
-        self._write_received(self._returned)
+        self._received.write(self._returned)
         events, self._early = self._early, []
         try:
             self._collect(until_ns, events)
@@ -499,10 +468,8 @@ class FixVenue:
 
     def _outage(self) -> VenueError:
         """Nobody came back, or somebody who knows nothing of this session."""
-        why = self._link.why
-        received = f"none for {self._patience.outage_s:g} s: {self._lost or 'it is down'}"
-        if why and why not in received:
-            received += f"; since then: {why}"
+        why, received = self._link.why, f"none for {self._patience.outage_s:g} s: {self._lost or 'it is down'}"
+        received += f"; since then: {why}" if why and why not in received else ""
         remedy = _ANEW if "MsgSeqNum" in why else f"start it again; if it began anew, {_ANEW}"
         return VenueError(f"a link to {self._link.name}", received, remedy)
 
@@ -516,10 +483,6 @@ class FixVenue:
             if not isinstance(item, Stepped):
                 events.append(item)
 
-    def _write_received(self, number: int) -> None:
-        if self._received >= 0:
-            os.pwrite(self._received, number.to_bytes(_NUMBER_BYTES, "little"), 0)
-
     def close(self) -> None:
         """Log out and let the session go; a second call does nothing."""
         atexit.unregister(self.close)
@@ -529,8 +492,7 @@ class FixVenue:
         for link in {self._feed, self._link}:
             with suppress(VenueError):  # a store that is gone: there is nothing left to write
                 link.log_out()
-        if self._received >= 0:
-            os.close(self._received)
+        self._received.close()
         if isinstance(self._dialect, StandardDialect):
             self._dialect.memory.close()
 
@@ -539,10 +501,3 @@ class FixVenue:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _address(host: str, port: int, terms: Terms) -> Address:
-    session = terms.profile.session
-    if not (host or session.host) or not (port or session.port):
-        raise ConfigError(f"session.host and session.port in {terms.name}", "none", "say where it listens")
-    return Address(host or session.host, port or session.port)

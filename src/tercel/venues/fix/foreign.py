@@ -173,8 +173,8 @@ class Foreign:
     def _halves(self, read: o.Report, wire: str, about: Told | None) -> list[o.Report]:
         """A cancel-and-new is told as the replacement that it stands for.
 
-        The cancelled half waits for the new one: together they are a replacement; when the new one is refused, the order
-        is over, and when the other half was not for us to hold, it passes.
+        The cancelled half waits for the new one: together they are a replacement; when the new one is refused, the
+        order is over, and when the other half was not for us to hold, it passes.
         """
         if about is None:
             return [read]

@@ -1,6 +1,6 @@
 """A session of an initiator on the wire: it connects, logs on, keeps itself alive and comes back, without a thread.
 
-:meth:`Link.poll` does all of it, and waits no longer than it is told. Times are those of a clock that is set when a
+:meth:`FixLink.poll` does all of it, and waits no longer than it is told. Times are those of a clock that is set when a
 connection is made and never jumps in between: a wall clock that is put back stops no heartbeat.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import VenueError
+from tercel.core.errors import ConfigError, VenueError
 from tercel.venues.fix.connection import Connection
 from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.profiles.secrets import hidden
@@ -41,7 +41,21 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
-class Link:
+def address_of(host: str, port: int, terms: Terms) -> Address:
+    """Where a session connects to: what is said, else what the profile says.
+
+    Raises
+    ------
+    ConfigError
+        When neither says it.
+    """
+    session = terms.profile.session
+    if not (host or session.host) or not (port or session.port):
+        raise ConfigError(f"session.host and session.port in {terms.name}", "none", "say where it listens")
+    return Address(host or session.host, port or session.port)
+
+
+class FixLink:
     """One session with a venue.
 
     Parameters

@@ -136,8 +136,11 @@ class OrderMemory:
             return told.wire
         if len(name) <= self.most and self._fits.fullmatch(name) and name not in self._by_wire:
             return name
-        self._count += 1
-        return f"T{self._mark}X{_base36(self._count)}"[-self.most :]
+        made = ""
+        while not made or made in self._by_wire:
+            self._count += 1
+            made = f"T{self._mark}X{_base36(self._count)}"[-self.most :]
+        return made
 
     def tell(self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = "") -> Told:
         """Put a command down before it is sent."""

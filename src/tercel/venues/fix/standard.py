@@ -8,22 +8,25 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
+from tercel.market.tape.schema import ADD
 from tercel.venues.fix import tags as t
 from tercel.venues.fix import translate
 from tercel.venues.fix.commands import Commands, Ready
 from tercel.venues.fix.foreign import HEADLINE, Foreign
 from tercel.venues.fix.inbound import Item, Refusals, Stepped, Trouble, raw
-from tercel.venues.fix.level_book import IDS, LevelBook
 from tercel.venues.fix.market import Shape
 from tercel.venues.fix.memory import OrderMemory
 from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.protocol.message import Message
+from tercel.venues.fix.shown_book import IDS, ShownBook
 from tercel.venues.fix.translate import PLAIN, PriceScale, RefusedError
 
 AMEND_REJECT: Final = "XAR"
 _QUIET: Final = frozenset({"N", "XLR", "h"})
 """List status, limits, session status: nothing here follows from them."""
 _NEWS: Final = "B"
+_WIDTH: Final = 1024
+"""Prices of the ring of a book: a venue does not say how far its own reaches."""
 
 
 class StandardDialect(Refusals):
@@ -51,7 +54,7 @@ class StandardDialect(Refusals):
         self.requests: dict[str, tuple[str, list[object]]] = {}
         self._speaks = Commands(terms, self.memory, self.scales, clock)
         self._hears = Foreign(terms, self.memory, self.scales)
-        self._books: dict[str, LevelBook] = {}
+        self._books: dict[str, ShownBook] = {}
         self._numbers: dict[tuple[str, str], str] = {}
         self._listed(tuple(_symbol(one.name, str(one.tick), str(one.lot)) for one in terms.symbols))
 
@@ -59,7 +62,7 @@ class StandardDialect(Refusals):
     def commands(self, command: o.Command) -> tuple[list[Ready], str]:
         """Messages of a command, and why it has none."""
         if isinstance(command, o.NewOrder) and (book := self._books.get(command.instrument)) is not None:
-            book.expect(command.cl_ord_id, command.side, command.price)
+            book.expect(command.cl_ord_id, command.side, command.price, command.tif is not o.Tif.IOC)
         return self._speaks.messages(command)
 
     def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[Ready]:
@@ -171,10 +174,13 @@ class StandardDialect(Refusals):
             if book is None or report.exec_type is o.ExecType.STATUS:
                 found.append(self._numbered(report, -1))
                 continue
-            before = book.rows(book.before(report))
+            taken = book.before(report)
             number = max(book.number(report.orig), book.number(report.cl_ord_id))
-            after = book.rows(book.after(report))
+            moved = book.after(report)
             named = self._numbered(report, max(number, book.number(report.cl_ord_id)))
+            # what leaves the book does so while the order still has its number, what comes follows its name
+            before = book.rows([*taken, *(row for row in moved if row[o.M_KIND] != ADD)])
+            after = book.rows(row for row in moved if row[o.M_KIND] == ADD)
             found += [one for one in (before, named, after) if one is not None]
         return found
 
@@ -207,7 +213,8 @@ class StandardDialect(Refusals):
     def _listed(self, found: tuple[tuple[o.Listing, PriceScale], ...]) -> None:
         self.listings = tuple(listing for listing, _ in found)
         self.scales.update({listing.instrument: scale for listing, scale in found})
-        self._books = {one.instrument: LevelBook(one.instrument, self.scales[one.instrument]) for one in self.listings}
+        self.shapes = {listing.instrument: (_WIDTH, 0) for listing in self.listings}
+        self._books = {one.instrument: ShownBook(one.instrument, self.scales[one.instrument]) for one in self.listings}
 
     def _listings_of(self, message: Message) -> tuple[tuple[o.Listing, PriceScale], ...]:
         table, rules = self.market_terms.profile.symbols, self.market_terms.dictionary
@@ -228,7 +235,7 @@ _AGGREGATED: Final = 266
 
 
 def _symbol(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:
-    """An instrument and its scale. A lot of less than a unit is a unit here, at the price of the lot: its value is right.
+    """An instrument and its scale. A lot of less than a unit is a unit here, at the price of the lot.
 
     >>> listing, scale = _symbol("BTCUSDT", "0.01", "0.00001")
     >>> listing.tick, listing.lot, scale.price(6_000_000), scale.quantity(3)

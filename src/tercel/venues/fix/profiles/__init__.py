@@ -1,7 +1,7 @@
 """Profiles of FIX venues: how each wants to be spoken to, as TOML files.
 
-`tercel`, `generic-44`, `generic-42`, `binance` and `binance-md` are shipped. A file of one's own names one of them as its
-`base` and says what differs; a settings file of QuickFIX is a profile too.
+`tercel`, `generic-44`, `generic-42`, `binance` and `binance-md` are shipped. A file of one's own names one of them as
+its `base` and says what differs; a settings file of QuickFIX is a profile too.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from tercel.core.validated import validated
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.connection import TlsSettings
 from tercel.venues.fix.own import own_dictionary
-from tercel.venues.fix.profiles.model import DAYS, Profile, Section, SymbolTable
+from tercel.venues.fix.profiles.model import DAYS, Profile, ProfileTable, SymbolTable
 from tercel.venues.fix.profiles.quickfix import read_settings
 from tercel.venues.fix.profiles.secrets import refuse_written
 from tercel.venues.fix.protocol.dictionary import Dictionary
@@ -267,10 +267,11 @@ def _tables(path: Path, sender: str, depth: int) -> tuple[dict[str, Any], list[s
 def _upon(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Tables of one upon those of another; a secret's place is taken whole."""
     found = dict(below)
-    for key, value in above.items():
-        old = found.get(key)
-        inner = isinstance(value, Mapping) and isinstance(old, Mapping) and not {"env", "file"} & {*value, *old}
-        found[key] = _upon(old, value) if inner else value
+    for key, new in above.items():
+        value, old = new, found.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping) and not {"env", "file"} & {*value, *old}:
+            value = _upon(old, value)
+        found[key] = value
     return found
 
 
@@ -293,7 +294,7 @@ def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...])
     return Terms(name, profile, dictionary, _symbols(profile, folder), folder, notes)
 
 
-class _SymbolsFile(Section):
+class _SymbolsFile(ProfileTable):
     symbol: tuple[SymbolTable, ...] = ()
 
 

@@ -15,7 +15,7 @@ Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday"
 DAYS: Final[tuple[Day, ...]] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-class Section(BaseModel):
+class ProfileTable(BaseModel):
     """A table of a profile."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -30,7 +30,7 @@ class Section(BaseModel):
         return value
 
 
-class SessionTable(Section):
+class SessionTable(ProfileTable):
     """[session]: the two sides and their manners."""
 
     sender: str = Field(default="", pattern=r"^[A-Za-z0-9_.:-]*$", max_length=64)
@@ -62,7 +62,7 @@ class SessionTable(Section):
     """Fields of the logon that ask the venue to cancel our orders when the link goes."""
 
 
-class TimesTable(Section):
+class TimesTable(ProfileTable):
     """[times]: when the session is open; without the table it always is."""
 
     start: str = Field(pattern=r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")
@@ -90,7 +90,7 @@ class TimesTable(Section):
         return value
 
 
-class TlsTable(Section):
+class TlsTable(ProfileTable):
     """[tls]: without the table the connection is in clear. The venue's certificate is always verified."""
 
     ca: str = ""
@@ -103,7 +103,7 @@ class TlsTable(Section):
     """The name in the venue's certificate; empty: the host."""
 
 
-class LogonTable(Section):
+class LogonTable(ProfileTable):
     """[logon]: who we are. Secrets are named by their place."""
 
     username: Secret | None = None
@@ -116,7 +116,7 @@ class LogonTable(Section):
     """Further fields, by tag."""
 
 
-class OrdersTable(Section):
+class OrdersTable(ProfileTable):
     """[orders]: what the venue knows, and how it wants it."""
 
     replace: Literal["G", "XCN", "XAK", "cancel"] = "G"
@@ -150,7 +150,7 @@ class OrdersTable(Section):
     """Further fields of D and G, by tag."""
 
 
-class NamesTable(Section):
+class NamesTable(ProfileTable):
     """[names]: what a ClOrdID may be. A name that will not do goes out as another, which is remembered."""
 
     letters: str = r"[!-~]"
@@ -167,7 +167,7 @@ class NamesTable(Section):
         return value
 
 
-class LimitsTable(Section):
+class LimitsTable(ProfileTable):
     """[limits]: how much the venue takes. More is refused here, before it is sent."""
 
     messages: int = Field(default=0, ge=0)
@@ -178,7 +178,7 @@ class LimitsTable(Section):
     logon_window_s: float = Field(default=30.0, gt=0)
 
 
-class MarketTable(Section):
+class MarketTable(ProfileTable):
     """[market]: market data; without the table there is none."""
 
     depth: int = Field(default=0, ge=0)
@@ -195,7 +195,7 @@ class MarketTable(Section):
     """A profile whose session has the market data, where the one for orders has none."""
 
 
-class SymbolsTable(Section):
+class SymbolsTable(ProfileTable):
     """[symbols]: where instruments come from."""
 
     source: Literal["list", "file"] = "file"
@@ -209,7 +209,7 @@ class SymbolsTable(Section):
     currency_tag: Tag = 15
 
 
-class SymbolTable(Section):
+class SymbolTable(ProfileTable):
     """[[symbol]]: one instrument."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -231,7 +231,7 @@ class SymbolTable(Section):
         return value
 
 
-class Profile(Section):
+class Profile(ProfileTable):
     """A profile."""
 
     version: Literal["FIX.4.2", "FIX.4.4"] = "FIX.4.4"

@@ -1,9 +1,9 @@
-"""Books of level totals as books of orders: what a venue of aggregated market data shows, in rows that a session follows.
+"""Books of level totals as books of orders: aggregated market data in rows that a session follows.
 
-A venue that says W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes orders
-that nobody names, and own orders stand among them under numbers of their own: what a total holds beyond own lots is
-other people's. Lots that are new go behind; lots that a print took go from the front; what else a total loses goes from
-the back, so that the queue before an own order is never taken for shorter than it is.
+A venue that says W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
+orders that nobody names, and own orders stand among them under numbers of their own: what a total holds beyond own
+lots is other people's. Lots that are new go behind; lots that a print took go from the front; what else a total loses
+goes from the back, so that the queue before an own order is never taken for shorter than it is.
 """
 
 from collections import deque
@@ -44,12 +44,14 @@ class _Own:
     number: int
     side: int
     price: int
+    rests: bool = True
+    """Whether what does not trade at once stays."""
     waiting: int = 0
     """Lots that would rest, if the other side did not stand at their price."""
 
 
 @dataclass
-class LevelBook:
+class ShownBook:
     """The book of one instrument.
 
     Parameters
@@ -57,7 +59,7 @@ class LevelBook:
     instrument : str
     scale : PriceScale
 
-    >>> book = LevelBook("XYZ", PriceScale(0.01))
+    >>> book = ShownBook("XYZ", PriceScale(0.01))
     >>> rows = book.total(5, 1, 1000, 7)
     >>> [row[1:6] for row in rows], [row[1:6] for row in book.total(6, 1, 1000, 4)]
     ([(1, 0, 1, 1000, 7)], [(2, 0, 1, 1000, 3)])
@@ -172,6 +174,10 @@ class LevelBook:
             self._own[report.cl_ord_id] = own
         if report.exec_type is o.ExecType.REPLACED:
             self._own[report.cl_ord_id] = own
+        if not own.rests:
+            if not report.leaves:
+                self._forget(own)
+            return []
         moved = report.price is not None and report.price != own.price
         rows = self._rest(report.ns, own, 0) if moved else []
         own.price = report.price if moved and report.price is not None else own.price
@@ -195,9 +201,9 @@ class LevelBook:
                 rows += self._rest(ns, own, lots)
         return rows
 
-    def expect(self, name: str, side: int, price: int | None) -> None:
+    def expect(self, name: str, side: int, price: int | None, rests: bool = True) -> None:
         """An order is on its way: it has a number from now on."""
-        self._own[name] = _Own(name, self._number(), side, price if price is not None else 0)
+        self._own[name] = _Own(name, self._number(), side, price or 0, rests and price is not None)
 
     def _rest(self, ns: int, own: _Own, lots: int) -> list[tuple[int, ...]]:
         """Let so many lots of an own order rest."""

@@ -1,0 +1,126 @@
+// A venue on jspurefix that knows nothing of this package. It is run as
+//     NODE_PATH=PEERS/node_modules node jspurefix_acceptor.js PORT FOLDER
+// It fills at once what crosses 100.00, rests all else, replaces, cancels, answers H and V, and refuses symbol BAD.
+require('reflect-metadata')
+const { AsciiSession } = require('jspurefix/dist/transport')
+const { SessionLauncher } = require('jspurefix/dist/runtime')
+const { EmptyLogFactory } = require('jspurefix/dist/config')
+
+const MARKET = 100
+const [port, folder] = [Number(process.argv[2]), process.argv[3]]
+const orders = new Map()
+let count = 0
+
+class Venue extends AsciiSession {
+  constructor (config) {
+    super(config)
+    this.logReceivedMsgs = false
+  }
+
+  onReady () {}
+
+  onApplicationMsg (kind, view) {
+    const said = view.toObject()
+    const known = { D: 'placed', G: 'replaced', F: 'cancelled', H: 'asked', V: 'shown' }[kind]
+    if (known) {
+      this[known](said)
+    } else {
+      const seq = said.StandardHeader.MsgSeqNum
+      this.send('j', { RefSeqNum: seq, RefMsgType: kind, BusinessRejectReason: 3, Text: `no ${kind} here` })
+    }
+  }
+
+  report (order, kind, more) {
+    const over = '248'.includes(order.status)
+    this.send('8', {
+      OrderID: order.id, ClOrdID: order.name, ExecID: `E${++count}`, ExecType: kind, OrdStatus: order.status,
+      Instrument: { Symbol: order.symbol }, Side: order.side, OrderQtyData: { OrderQty: order.qty },
+      LeavesQty: over ? 0 : order.qty - order.cum, CumQty: order.cum, AvgPx: order.cum ? MARKET : 0,
+      TransactTime: new Date(), ...more
+    })
+  }
+
+  placed (said) {
+    const order = {
+      name: said.ClOrdID, id: `V-${orders.size + 1}`, symbol: said.Instrument.Symbol, side: said.Side, cum: 0,
+      qty: said.OrderQtyData.OrderQty, price: said.Price, status: '0'
+    }
+    if (order.symbol === 'BAD') {
+      order.status = '8'
+      return this.report(order, '8', { OrdRejReason: 1, Text: 'no such thing' })
+    }
+    orders.set(order.name, order)
+    this.report(order, '0')
+    this.fill(order)
+  }
+
+  fill (order) {
+    const crosses = order.price === undefined || (order.side === '1' ? order.price >= MARKET : order.price <= MARKET)
+    for (const part of crosses ? [1, order.qty - order.cum - 1] : []) {
+      if (part > 0) {
+        order.cum += part
+        order.status = order.cum === order.qty ? '2' : '1'
+        this.report(order, 'F', { LastQty: part, LastPx: MARKET })
+      }
+    }
+  }
+
+  found (said, reply) {
+    const order = orders.get(said.OrigClOrdID)
+    if (order && !'248'.includes(order.status)) return order
+    this.send('9', {
+      OrderID: 'NONE', ClOrdID: said.ClOrdID, OrigClOrdID: said.OrigClOrdID, OrdStatus: '8', CxlRejResponseTo: reply,
+      CxlRejReason: 1, Text: 'who?'
+    })
+  }
+
+  replaced (said) {
+    const order = this.found(said, '2')
+    if (!order) return
+    Object.assign(order, { name: said.ClOrdID, qty: said.OrderQtyData.OrderQty, price: said.Price })
+    orders.set(order.name, order)
+    this.report(order, '5', { OrigClOrdID: said.OrigClOrdID })
+    this.fill(order)
+  }
+
+  cancelled (said) {
+    const order = this.found(said, '1')
+    if (!order) return
+    Object.assign(order, { name: said.ClOrdID, status: '4' })
+    this.report(order, '4', { OrigClOrdID: said.OrigClOrdID })
+  }
+
+  asked (said) {
+    const order = orders.get(said.ClOrdID)
+    if (order) return this.report(order, 'I')
+    const nobody = { name: said.ClOrdID, id: 'NONE', symbol: said.Instrument.Symbol, side: '1', qty: 0, cum: 0 }
+    this.report({ ...nobody, status: '8' }, 'I', { OrdRejReason: 5 })
+  }
+
+  shown (said) {
+    const levels = [['0', 99.98, 7], ['0', 99.99, 5], ['1', 100.01, 6]]
+    this.send('W', {
+      MDReqID: said.MDReqID, Instrument: said.InstrmtMDReqGrp.NoRelatedSym[0].Instrument,
+      MDFullGrp: {
+        NoMDEntries: levels.map(([kind, price, size]) => ({ MDEntryType: kind, MDEntryPx: price, MDEntrySize: size }))
+      }
+    })
+  }
+
+  onLogon () { return true }
+  onStopped () {}
+  onDecoded () {}
+  onEncoded () {}
+}
+
+class Launcher extends SessionLauncher {
+  makeFactory () { return { makeSession: config => new Venue(config) } }
+}
+
+new Launcher(null, {
+  application: {
+    type: 'acceptor', name: 'venue', tcp: { host: '127.0.0.1', port }, protocol: 'ascii', dictionary: 'data/FIX44.xml'
+  },
+  EncryptMethod: 0, ResetSeqNumFlag: false, HeartBtInt: 30, SenderCompId: 'VENUE', TargetCompID: 'DESK',
+  BeginString: 'FIX.4.4', store: { type: 'file', directory: folder }
+}, new EmptyLogFactory()).run().catch(error => { console.error(error); process.exit(1) })
