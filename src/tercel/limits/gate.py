@@ -397,12 +397,14 @@ class LimitGate(LimitCounts):
 
     def _replaced(self, order: OpenOrder, report: Report) -> None:
         """The venue took a replace. One that is older than another already taken changes nothing."""
-        turn, lots, price = order.requested.pop(report.cl_ord_id, (0, 0, 0))
-        if turn > order.taken:
-            order.taken = turn
-            if report.ns >= order.changed_ns:
-                order.changed_ns, order.price = report.ns, price
-                order.lots = max(lots, report.lots, report.cum)
+        requested = order.requested.pop(report.cl_ord_id, None)
+        if requested is None:
+            return
+        turn, lots, price = requested
+        order.taken, before = max(turn, order.taken), order.taken
+        if order.taken != before and report.ns >= order.changed_ns:
+            order.changed_ns, order.price = report.ns, price
+            order.lots = max(lots, report.lots, report.cum)
 
     def _filled(self, order: OpenOrder, report: Report) -> Alarm | None:
         if self.executions.find("", report.exec_id) is not None:
@@ -440,16 +442,16 @@ class LimitGate(LimitCounts):
         one, alarm = self.executions.find("", report.ref), None
         if one is None:
             alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
-        before = (0, 0) if one is None else (one.lots, one.price)
+        lots, price = (None, None) if one is None else (one.lots, one.price)
         if not self.executions.change("", report):
             return None
-        if one is not None:
+        if one is not None and lots is not None and price is not None:
             mine, holding, side = one.owner
-            self.shift(holding, side, 0, -before[0], before[1])
+            self.shift(holding, side, 0, -lots, price)
             self.shift(holding, side, 0, one.lots, one.price)
             if mine is not None:
-                mine.cum += one.lots - before[0]
-                mine.parent.used += one.lots - before[0]
+                mine.cum += one.lots - lots
+                mine.parent.used += one.lots - lots
                 self.settle(mine)
         if order is None:
             return alarm
