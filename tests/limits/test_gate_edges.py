@@ -178,6 +178,10 @@ def test_denials_have_the_figures() -> None:
     assert text(one, order("2", lots=1)) == f"MESSAGES scope=x limit=1 window_ns={1000 * MS}"
     one.mark("A", 999, None, NOON)
     assert text(one, order("2", lots=1)) == "BAD_REFERENCE instrument=A bid=999 ask=0"
+    one.mark("A", None, 1001, NOON)
+    assert text(one, order("2", lots=1)) == "BAD_REFERENCE instrument=A bid=0 ask=1001"
+    one.mark("A", 1, 2, NOON)
+    assert code(one, order("2", lots=1)) == "COLLAR"
     two = gate()
     two.parent("P", "A", "x", 1, 10)
     two.sent(order("1", lots=6, parent="P"))

@@ -208,8 +208,8 @@ class LimitGate(LimitCounts):
         at.age()
         if at.sane:
             at.sane_ns = ns
-            if at.bid + at.ask != at.mid2:
-                self.revalue(at, at.bid + at.ask)
+            if (mid2 := at.bid + at.ask) != at.mid2:
+                self.revalue(at, mid2)
             self.rise(at)
 
     def stop(self, agent: str, reason: str) -> None:
