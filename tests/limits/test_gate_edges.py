@@ -511,3 +511,16 @@ def test_a_unit_of_money() -> None:
             LimitGate(limits(), [Listing("A", nothing, 100)], ["x"])
     for tick, lot, unit in ((0.01, 100, MONEY // 2), (0.5, 2, MONEY // 2), (0.0005, 1000, MONEY // 4), (1e-9, 1, 1)):
         assert LimitGate(limits(), [Listing("A", tick, lot)], ["x"]).instruments["A"].unit == unit
+
+
+def test_cancels_count_where_they_belong() -> None:
+    one = gate()
+    for command in (
+        CancelOrder("c1", "?", "A", 1, "x", NOON),
+        CancelOrder("c2", "?", "Z", 1, "x", NOON),
+        CancelOrder("c3", "?", "B", 1, "zoe", NOON),
+        StatusRequest("s", "y", NOON),
+    ):
+        one.sent(command)
+    counts = [len(each.times) for each in (one.desk, *one.agents.values(), *one.instruments.values())]
+    assert (counts, one.fault) == ([4, 2, 1, 1, 1], "")

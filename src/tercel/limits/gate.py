@@ -32,6 +32,7 @@ from tercel.core.orders import (
     Report,
     StatusRequest,
 )
+from tercel.core.vocabulary import BUY, SELL
 from tercel.limits import checks, watch
 from tercel.limits.change import hash_of
 from tercel.limits.file import MONEY, Limits
@@ -142,7 +143,7 @@ class LimitGate(LimitCounts):
     def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> LimitQuery:
         query = self._query
         query.command = command  # a clock that went back opens no window again
-        query.now_ns = max(now_ns, self.sent_ns) if type(now_ns) is int else now_ns
+        query.now_ns = self.sent_ns if type(now_ns) is int and now_ns < self.sent_ns else now_ns
         query.side, query.price = command.side, command.price
         query.lots = query.extra = lots = command.lots
         query.parent = self.parents.get(command.parent)  # type: ignore[assignment]
@@ -171,7 +172,7 @@ class LimitGate(LimitCounts):
         holding = self.holdings.get((agent, instrument))
         if holding is None:
             raise OrderError("an agent and an instrument with limits", f"{agent} in {instrument}", "add their limits")
-        if type(lots) is not int or lots <= 0 or side not in checks.SIDES:
+        if type(lots) is not int or lots <= 0 or side not in (BUY, SELL):
             raise OrderError("a parent of some lots to buy or sell", f"side {side!r}, lots {lots!r}", "mend the parent")
         known = self.parents.get(name)
         if known is None:
@@ -218,8 +219,7 @@ class LimitGate(LimitCounts):
 
     def resume(self, agent: str) -> None:
         """A person has cleared it: the agent may go on, and its executions count anew. An unknown one stays so."""
-        state = self.agents.get(agent)
-        if state is None:
+        if (state := self.agents.get(agent)) is None:
             return
         state.stopped = state.repeated = ""
         state.broken.discard("executions")
