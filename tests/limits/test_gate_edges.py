@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.limits.test_gate import NOON, code, fill, gate, limits, order, word
 
-from tercel.core.errors import OrderError
+from tercel.core.errors import LimitsError, OrderError
 from tercel.core.orders import CancelOrder, CancelReject, ExecType, Listing, OrdStatus, ReplaceOrder, StatusRequest
 from tercel.limits import LimitGate
 from tercel.limits.file import DAY_NS, MONEY, MS
@@ -178,6 +178,10 @@ def test_denials_have_the_figures() -> None:
     assert text(one, order("2", lots=1)) == f"MESSAGES scope=x limit=1 window_ns={1000 * MS}"
     one.mark("A", 999, None, NOON)
     assert text(one, order("2", lots=1)) == "BAD_REFERENCE instrument=A bid=999 ask=0"
+    one.mark("A", None, 1001, NOON)
+    assert text(one, order("2", lots=1)) == "BAD_REFERENCE instrument=A bid=0 ask=1001"
+    one.mark("A", 1, 2, NOON)
+    assert code(one, order("2", lots=1)) == "COLLAR"
     two = gate()
     two.parent("P", "A", "x", 1, 10)
     two.sent(order("1", lots=6, parent="P"))
@@ -377,6 +381,15 @@ def test_a_refused_replace_frees_what_it_asked_for_and_nothing_else() -> None:
     assert one.holdings["x", "A"].buys == 5
 
 
+def test_what_was_sent_is_forgotten_once_it_may_be_sent_again() -> None:
+    one = gate(limits("desk", duplicate_ns=10))
+    for at in (0, 1, 10):
+        one.sent(order(f"n{at}", price=990 + at), NOON + at)
+    assert len(one.recent) == 2
+    one.sent(order("again", price=991), NOON + 11)
+    assert list(one.recent.values()) == [NOON + 10, NOON + 11]
+
+
 # -- parents --------------------------------------------------------------------------------------------------------
 
 
@@ -435,6 +448,25 @@ def test_a_fill_without_a_name_stops() -> None:
     assert (alarm.code, one.holdings["x", "A"].position) == ("NO_EXEC_ID", 2)
 
 
+def test_more_than_ordered_counts_against_the_parent() -> None:
+    one = gate()
+    first = order("1", lots=5)
+    one.sent(first)
+    one.report(fill(first, "e1", 7, 7))
+    assert one.parents["xA+"].used == 7
+    assert (one.holdings["x", "A"].buys, one.holdings["x", "A"].position) == (0, 7)
+
+
+def test_a_correction_to_the_same_lots_reopens_nothing() -> None:
+    one = gate()
+    first = order("1", side=-1, lots=5, price=1005)
+    one.sent(first)
+    one.report(fill(first, "e1", 5, 5))
+    words = {"last_lots": 5, "last_price": 1004, "cum": 5, "leaves": 1}
+    one.report(word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words))
+    assert code(one, order("2", price=1005)) == ""
+
+
 def test_what_a_bust_reopens_and_what_it_does_not() -> None:
     one = gate()
     first = order("1", lots=5)
@@ -452,6 +484,7 @@ def test_what_a_bust_reopens_and_what_it_does_not() -> None:
     assert (two.holdings["x", "A"].buys, two.holdings["x", "A"].position) == (5, 0)
     two.report(word(first, ExecType.STATUS, OrdStatus.FILLED, cum=5, ns=NOON + 5))
     assert two.holdings["x", "A"].buys == 5  # its fill has not come
+    assert code(two, to("r", 4)) == "UNKNOWN_ORDER"
     three = gate()
     three.sent(first)
     three.report(fill(first, "e1", 2, 2))
@@ -465,12 +498,29 @@ def test_a_strange_fill_is_booked_once_and_by_its_side() -> None:
     ghost = fill(order("ghost", side=-1, lots=5), "e1", 2, 2)
     for _ in range(2):
         one.report(ghost)
-    assert one.holdings["x", "A"].position == -2
+    held = one.holdings["x", "A"]
+    assert (held.position, held.buys, held.sells, held.exposure, held.agent.gross) == (-2, 0, 0, 2, 2000 * MONEY)
     alarm = one.report(word(order("ghost"), ExecType.NEW, OrdStatus.NEW))
     assert alarm is not None
     assert (alarm.code, alarm.stopped) == ("UNKNOWN_ORDER", "")
 
 
 def test_a_unit_of_money() -> None:
+    for nothing in (0.0, -0.01):
+        with pytest.raises(LimitsError):
+            LimitGate(limits(), [Listing("A", nothing, 100)], ["x"])
     for tick, lot, unit in ((0.01, 100, MONEY // 2), (0.5, 2, MONEY // 2), (0.0005, 1000, MONEY // 4), (1e-9, 1, 1)):
         assert LimitGate(limits(), [Listing("A", tick, lot)], ["x"]).instruments["A"].unit == unit
+
+
+def test_cancels_count_where_they_belong() -> None:
+    one = gate()
+    for command in (
+        CancelOrder("c1", "?", "A", 1, "x", NOON),
+        CancelOrder("c2", "?", "Z", 1, "x", NOON),
+        CancelOrder("c3", "?", "B", 1, "zoe", NOON),
+        StatusRequest("s", "y", NOON),
+    ):
+        one.sent(command)
+    counts = [len(each.times) for each in (one.desk, *one.agents.values(), *one.instruments.values())]
+    assert (counts, one.fault) == ([4, 2, 1, 1, 1], "")

@@ -20,7 +20,7 @@ from tercel.core.orders import (
     Report,
     Tif,
 )
-from tercel.limits import LimitGate, parse
+from tercel.limits import LimitGate, changed, parse
 from tercel.limits.file import DAY_NS, MONEY, MS
 
 TINY = """
@@ -41,6 +41,7 @@ short_lots = 13
 messages = 7
 window_ms = 15
 daily_loss = 40
+drawdown = 35
 collar_bps = 500
 reference_age_ms = 30
 hours = "always"
@@ -55,6 +56,9 @@ short_lots = 9
 messages = 6
 window_ms = 10
 daily_loss = 30
+drawdown = 25
+executions = 4
+executions_ms = 20
 """
 AGENTS, NAMES = ["x", "y"], ["A", "B"]
 LISTINGS = [Listing("A", 0.5, 2), Listing("B", 0.1, 10)]
@@ -294,6 +298,32 @@ class Gate(RuleBasedStateMachine):
         self.gate.amend(parent, lots)
         self.twin.happened("amend", parent, lots)
 
+    @rule(warnings=st.booleans())
+    def watch(self, warnings: bool) -> None:
+        said = [each for each in self.gate.watch(self.now, warnings) if each.event == "breach"]
+        found = {(each.name, each.limit, each.agents) for each in said}
+        found = {each for each in found if each[1] != "executions"}  # told of by the report
+        assert found == self.twin.watch(self.now)
+        SEEN["breach"] += len(found)
+
+    @rule(data=st.data(), part=st.integers(1, 6))
+    def other_limits(self, data: st.DataObject, part: int) -> None:
+        """Somebody tightens a limit, or two take back what was tightened."""
+        limits = parse(TINY)
+        if part < 6:
+            rooms = {"desk": limits.desk, "agents.x": limits.agents["*"], "instruments.A": limits.instruments["*"]}
+            room = data.draw(st.sampled_from(sorted(rooms)))
+            keys = ["order_lots", "long_lots", "short_lots", "collar_bps", "daily_loss", "drawdown", "gross_value"]
+            key = data.draw(st.sampled_from([key for key in [*keys, "executions"] if hasattr(rooms[room], key)]))
+            scale = MONEY if key in ("daily_loss", "drawdown", "gross_value") else 1
+            limits = changed(limits, {f"{room}.{key}": str(getattr(rooms[room], key) // scale * part // 6)})
+        self.gate.enforce(limits)
+        self.twin.happened("limits", limits)
+
+    @rule(ns=st.sampled_from([1, MS, 10 * MS, 30 * MS]))
+    def clock_goes_back(self, ns: int) -> None:
+        self.now -= ns
+
     @rule(ns=st.sampled_from([1, MS - 1, MS, 2 * MS, 5 * MS, 10 * MS, 10 * MS + 1, 15 * MS, 30 * MS, 30 * MS + 1]))
     def wait(self, ns: int) -> None:
         self.now += ns
@@ -318,6 +348,8 @@ class Gate(RuleBasedStateMachine):
             return
         gate, twin = self.gate, self.twin
         assert gate.fault == ""
+        assert gate.desk.high == twin.high.get("desk", 0) * MONEY
+        stopped = twin.tell()[2]
         for agent in AGENTS:
             for name in NAMES:
                 held = gate.holdings[agent, name]
@@ -325,6 +357,8 @@ class Gate(RuleBasedStateMachine):
                 assert held.exposure == twin.worst(agent, name)
             assert gate.agents[agent].gross == twin.gross([agent], NAMES) * MONEY
             assert gate.agents[agent].lost == twin.lost([agent], NAMES) * MONEY
+            assert gate.agents[agent].high == twin.high.get(agent, 0) * MONEY
+            assert (gate.agents[agent].stopped != "") == (agent in stopped)
         for name in NAMES:
             assert gate.instruments[name].gross == twin.gross(AGENTS, [name]) * MONEY
             assert gate.instruments[name].lost == twin.lost(AGENTS, [name]) * MONEY
@@ -348,5 +382,5 @@ def test_the_machine_saw_what_it_should() -> None:
     """Runs after the machine: most ways to be refused were met."""
     if not SEEN:
         pytest.skip("the machine did not run in this process")
-    wanted = {"left", "OWN_CROSS", "ORDER_LOTS", "CHILDREN", "POSITION", ExecType.TRADE}
+    wanted = {"left", "OWN_CROSS", "ORDER_LOTS", "CHILDREN", "POSITION", ExecType.TRADE, "breach"}
     assert wanted <= set(SEEN), SEEN

@@ -422,3 +422,17 @@ def test_a_time_for_people() -> None:
     one.mark("A", 990, 991, NOON)
     said = {each.limit: each.text for each in one.watch(NOON)}
     assert said["daily_loss"] == "daily_loss of the desk: 95.00 of 10.00"
+
+
+def test_a_limit_of_one_warns_at_one_and_says_so_in_whole_numbers() -> None:
+    one = gate(limits("agents", long_lots=1))
+    one.sent(order("1", lots=1))
+    assert [each.text for each in one.watch(NOON)] == ["long_lots of agent x: 1 of 1"]
+
+
+def test_usage_counts_messages_of_the_window_alone() -> None:
+    one = gate(limits("desk", window_ns=10))
+    one.sent(order("1"), NOON)
+    one.sent(order("2"), NOON + 1)
+    one.sent(order("3"), NOON + 10)
+    assert one.usage()["desk"]["desk"]["messages"] == (2, 1000, 800)

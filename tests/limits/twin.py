@@ -74,9 +74,84 @@ class Twin:
         self.unit = {each.instrument: Fraction(repr(each.tick)) * each.lot for each in listings}
         self.past: list[Happened] = []
         self.killed: set[str] = set()
+        self.first, self.high, self.broken = limits, dict[str, Fraction](), set[tuple[str, str]]()
+        self.watched: int | None = None
 
     def happened(self, *what: Any) -> None:
+        before, highest = self.day(), {name: self.equity(*of) for name, of in self.scopes().items()}
         self.past.append(what)
+        if self.day() > before:
+            self.high = highest
+            self.broken.clear()
+        if what[0] == "limits":
+            self.limits = what[1]
+            self.broken.clear()
+        if what[0] == "mark" and what[2] and what[3] and 0 < what[2] < what[3] and self.mark(what[1])[2] == what[4]:
+            for name, of in self.scopes().items():
+                if name in ("desk", what[1]) or (name in self.agents and self.worst(name, what[1])):
+                    self.high[name] = max(self.high.get(name, Fraction(0)), self.equity(*of))
+
+    def scopes(self) -> dict[str, tuple[list[str], list[str]]]:
+        """By name: whose, and in what."""
+        every = {"desk": (self.agents, list(self.unit))}
+        mine = {agent: ([agent], list(self.unit)) for agent in self.agents}
+        return every | mine | {name: (self.agents, [name]) for name in self.unit}
+
+    def limits_of(self, scope: str) -> Any:
+        if scope == "desk":
+            return self.limits.desk
+        return self.limits.of_agent(scope) if scope in self.agents else self.limits.of_instrument(scope)
+
+    def watch(self, now: int) -> set[tuple[str, str, tuple[str, ...]]]:
+        """Breaches that are new: of whom, of what, whom they stop; and they are stopped."""
+        now = max([now, *self.times()])
+        self.watched = now if self.watched is None else self.watched
+        found = set()
+        for scope, of in self.scopes().items():
+            limits = self.limits_of(scope)
+            equity = self.equity(*of)
+            used = {"daily_loss": self.lost(*of), "drawdown": self.high.get(scope, Fraction(0)) - equity}
+            most = {"daily_loss": limits.daily_loss, "drawdown": limits.drawdown}
+            whole = {limit: int(value * MONEY) for limit, value in used.items()}
+            if scope in self.unit:
+                whole["reference_age_ms"], most["reference_age_ms"] = self.age(scope, now), limits.reference_age_ns
+            for limit, value in whole.items():
+                level = max(1, -(-most[limit] * limits.warn // 10_000))
+                if (scope, limit) in self.broken:
+                    if value < -(-level * 9 // 10):
+                        self.broken.discard((scope, limit))
+                elif value > most[limit]:
+                    self.broken.add((scope, limit))
+                    found.add((scope, limit, self.stopped_by(scope, limit)))
+        for _, _, agents in found:
+            for agent in self.agents if "*" in agents else agents:
+                self.past.append(("stop", agent))
+        return found
+
+    def stopped_by(self, scope: str, limit: str) -> tuple[str, ...]:
+        if scope not in self.unit:
+            return ("*",) if scope == "desk" else (scope,)
+        if limit == "reference_age_ms":
+            return tuple(sorted(agent for agent in self.agents if self.lots(agent, scope)[0]))
+        return tuple(sorted(agent for agent in self.agents if self.worst(agent, scope)))
+
+    def age(self, name: str, now: int) -> int:
+        marks = [w[4] for w in self.past if w[0] == "mark" and w[1] == name]
+        last, good = -(2**62), -(2**62)
+        for what, *words in self.past:
+            if what == "mark" and words[0] == name and words[3] >= last:
+                last = words[3]
+                good = last if words[1] and words[2] and 0 < words[1] < words[2] else good
+        hours = self.limits.of_instrument(name).hours  # type: ignore[union-attr]
+        if not marks or not any(self.lots(agent, name)[0] for agent in self.agents):
+            return 0
+        assert self.watched is not None
+        since = max(good, self.watched)
+        if hours is not None:
+            if not hours[0] <= now % DAY_NS < hours[1]:
+                return 0
+            since = max(since, now - now % DAY_NS + hours[0])
+        return max(0, now - since)
 
     # -- the past, told again -------------------------------------------------------------------------------------
 
@@ -86,6 +161,8 @@ class Twin:
         trades: list[Trade] = []
         changes: list[Report] = []
         stopped: set[str] = set()
+        executed: dict[tuple[str, str, int], list[int]] = {}
+        limits = self.first
         for what, *words in self.past:
             if what == "sent" and isinstance(words[0], NewOrder):
                 orders.append(One(words[0], words[0].lots, words[0].price, [words[0].cl_ord_id]))
@@ -104,11 +181,25 @@ class Twin:
                 if one is not None:
                     one.requested.pop(words[0].cl_ord_id, None)
             elif what == "report":
+                known = len(trades)
                 self.hear(words[0], orders, trades, changes, stopped)
+                for trade in trades[known:]:
+                    if trade.one is not None:
+                        times = executed.setdefault((trade.agent, trade.name, trade.side), [])
+                        times.append(max([words[0].ns, *times[-1:]]))
+                        mine = limits.of_agent(trade.agent)
+                        assert mine is not None
+                        within = sum(ns > times[-1] - mine.executions_ns for ns in times)
+                        if mine.executions and within > mine.executions:
+                            stopped.add(trade.agent)
             elif what == "stop":
                 stopped.add(words[0])
             elif what == "resume":
                 stopped.discard(words[0])
+                for key in [key for key in executed if key[0] == words[0]]:
+                    del executed[key]
+            elif what == "limits":
+                limits = words[0]
         return orders, [(t.agent, t.name, t.side, *t.stands(changes)) for t in trades], stopped
 
     @staticmethod
@@ -233,6 +324,7 @@ class Twin:
 
     def verdict(self, c: NewOrder | ReplaceOrder, now: int) -> set[str]:
         """Every code that refuses."""
+        now = max([now, *self.times()])
         parents = {w[1]: w[2:5] for w in self.past if w[0] == "parent"}
         room = {w[1]: w[-1] for w in self.past if w[0] in ("parent", "amend")}
         orders, _, stopped = self.tell()
@@ -262,7 +354,8 @@ class Twin:
         assert at is not None
         assert mine is not None
         codes |= {"DUPLICATE_ID"} if any(w[0] == "sent" and w[1].cl_ord_id == c.cl_ord_id for w in self.past) else set()
-        same = [w[2] for w in self.past if w[0] == "sent" and self.says(w[1]) == self.says(c)]
+        leaving = zip((w[1] for w in self.past if w[0] == "sent"), self.times(), strict=True)
+        same = [ns for left, ns in leaving if self.says(left) == self.says(c)]
         codes |= {"DUPLICATE"} if same and now - same[-1] < desk.duplicate_ns else set()
         if at.hours and not (at.hours[0] - now % DAY_NS <= 0 < at.hours[1] - now % DAY_NS):
             codes.add("HOURS")
@@ -304,8 +397,11 @@ class Twin:
         if not ((buys if side > 0 else sells) + extra <= -position * side):
             held = {n for n in names for a in self.agents if self.lots(a, n)[0]}
             codes |= {"STALE_MARK"} if any(not self.sane(n, now) for n in held) else set()
-            for agents, instruments, limits in scopes if now // DAY_NS <= self.day() else ():
-                codes |= {"DAILY_LOSS"} if self.lost(agents, instruments) * MONEY > limits.daily_loss else set()
+            for scope in ("desk", agent, name) if now // DAY_NS <= self.day() else ():
+                limits, of = self.limits_of(scope), self.scopes()[scope]
+                codes |= {"DAILY_LOSS"} if self.lost(*of) * MONEY > limits.daily_loss else set()
+                drawn = self.high.get(scope, Fraction(0)) - self.equity(*of)
+                codes |= {"DRAWDOWN"} if drawn * MONEY > limits.drawdown else set()
         return codes
 
     @staticmethod

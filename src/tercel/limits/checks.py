@@ -4,14 +4,9 @@ They are asked in the order of `gate.CHECKS`, so that each may rely on those bef
 A limit is the most that passes.
 """
 
-from typing import Final
-
 from tercel.core.orders import NewOrder, ReplaceOrder
-from tercel.core.vocabulary import BUY, SELL
 from tercel.limits.file import DAY_NS
 from tercel.limits.state import NEVER_NS, NOBODY, Denial, InstrumentState, LimitQuery, Scope, money
-
-SIDES: Final = (BUY, SELL)
 
 
 def check_killed(query: LimitQuery) -> Denial | None:
@@ -33,7 +28,7 @@ def check_form(query: LimitQuery) -> Denial | None:
     if type(price) is not int or price <= 0:
         if price is not None or type(command) is ReplaceOrder:
             return Denial("BAD_PRICE", f"price={price!r}")
-    if type(query.side) is not int or query.side not in SIDES:
+    if type(query.side) is not int or (query.side != 1 and query.side != -1):
         return Denial("BAD_SIDE", f"side={query.side!r}")
     if type(command.cl_ord_id) is not str or not command.cl_ord_id:
         return Denial("BAD_ID", f"cl_ord_id={command.cl_ord_id!r}")
@@ -136,7 +131,7 @@ def check_collar(query: LimitQuery) -> Denial | None:
     away = 2 * price - at.mid2
     if away * 10_000 > bps * at.mid2 or away * -10_000 > bps * at.mid2:
         return Denial("COLLAR", f"instrument={at.name} price={price} mid={at.mid2 / 2:g} limit_bps={bps}")
-    query.worst_price = price if query.side == BUY else max(price, at.bid)
+    query.worst_price = price if query.side == 1 else max(price, at.bid)
     return None
 
 
@@ -151,7 +146,7 @@ def check_order_value(query: LimitQuery) -> Denial | None:
 def check_crossing(query: LimitQuery) -> Denial | None:
     """No order that could trade with another of the desk's own, whoever's it is."""
     at = query.instrument
-    if query.side == BUY:
+    if query.side == 1:
         best = at.sell_quotes.best
         if best != NOBODY and (query.price is None or query.price >= best):
             return Denial("OWN_CROSS", f"{_who(query)} price={query.price} own_sell={best}")
@@ -176,7 +171,7 @@ def check_position(query: LimitQuery) -> Denial | None:
     if not extra:
         return None
     holding, at = query.holding, query.instrument
-    if query.side == BUY:
+    if query.side == 1:
         if (worst := holding.position + holding.buys + extra) > holding.long_lots:
             return Denial("POSITION", f"{_who(query)} long={worst} limit={holding.long_lots}")
         if (worst := at.position + at.buys + extra) > at.long_lots:
@@ -192,7 +187,7 @@ def check_position(query: LimitQuery) -> Denial | None:
 def check_gross(query: LimitQuery) -> Denial | None:
     """The value of the worst-case positions, without their signs."""
     holding, at = query.holding, query.instrument
-    if query.side == BUY:
+    if query.side == 1:
         grown = holding.position + holding.buys + query.extra - holding.exposure
     else:
         grown = holding.sells - holding.position + query.extra - holding.exposure
@@ -244,7 +239,7 @@ def _loss(scope: Scope) -> Denial:
 
 def _reduces(query: LimitQuery) -> bool:
     holding = query.holding
-    if query.side == BUY:
+    if query.side == 1:
         return holding.buys + query.extra <= -holding.position
     return holding.sells + query.extra <= holding.position
 

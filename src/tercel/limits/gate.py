@@ -32,6 +32,7 @@ from tercel.core.orders import (
     Report,
     StatusRequest,
 )
+from tercel.core.vocabulary import BUY, SELL
 from tercel.limits import checks, watch
 from tercel.limits.change import hash_of
 from tercel.limits.file import MONEY, Limits
@@ -142,7 +143,7 @@ class LimitGate(PastCounts):
     def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> LimitQuery:
         query = self._query
         query.command = command  # a clock that went back opens no window again
-        query.now_ns = max(now_ns, self.sent_ns) if type(now_ns) is int else now_ns
+        query.now_ns = self.sent_ns if type(now_ns) is int and now_ns < self.sent_ns else now_ns
         query.side, query.price = command.side, command.price
         query.lots = query.extra = lots = command.lots
         query.parent = self.parents.get(command.parent)  # type: ignore[assignment]
@@ -171,7 +172,7 @@ class LimitGate(PastCounts):
         holding = self.holdings.get((agent, instrument))
         if holding is None:
             raise OrderError("an agent and an instrument with limits", f"{agent} in {instrument}", "add their limits")
-        if type(lots) is not int or lots <= 0 or side not in checks.SIDES:
+        if type(lots) is not int or lots <= 0 or side not in (BUY, SELL):
             raise OrderError("a parent of some lots to buy or sell", f"side {side!r}, lots {lots!r}", "mend the parent")
         known = self.parents.get(name)
         if known is None:
@@ -208,8 +209,8 @@ class LimitGate(PastCounts):
         at.age()
         if at.sane:
             at.sane_ns = ns
-            if at.bid + at.ask != at.mid2:
-                self.revalue(at, at.bid + at.ask)
+            if (mid2 := at.bid + at.ask) != at.mid2:
+                self.revalue(at, mid2)
             self.rise(at)
 
     def stop(self, agent: str, reason: str) -> None:
@@ -218,8 +219,7 @@ class LimitGate(PastCounts):
 
     def resume(self, agent: str) -> None:
         """A person has cleared it: the agent may go on, and its executions count anew. An unknown one stays so."""
-        state = self.agents.get(agent)
-        if state is None:
+        if (state := self.agents.get(agent)) is None:
             return
         state.stopped = state.repeated = ""
         state.broken.discard("executions")
@@ -397,12 +397,14 @@ class LimitGate(PastCounts):
 
     def _replaced(self, order: OpenOrder, report: Report) -> None:
         """The venue took a replace. One that is older than another already taken changes nothing."""
-        turn, lots, price = order.requested.pop(report.cl_ord_id, (0, 0, 0))
-        if turn > order.taken:
-            order.taken = turn
-            if report.ns >= order.changed_ns:
-                order.changed_ns, order.price = report.ns, price
-                order.lots = max(lots, report.lots, report.cum)
+        requested = order.requested.pop(report.cl_ord_id, None)
+        if requested is None:
+            return
+        turn, lots, price = requested
+        order.taken, before = max(turn, order.taken), order.taken
+        if order.taken != before and report.ns >= order.changed_ns:
+            order.changed_ns, order.price = report.ns, price
+            order.lots = max(lots, report.lots, report.cum)
 
     def _filled(self, order: OpenOrder, report: Report) -> Alarm | None:
         if self.executions.find("", report.exec_id) is not None:
@@ -440,16 +442,16 @@ class LimitGate(PastCounts):
         one, alarm = self.executions.find("", report.ref), None
         if one is None:
             alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
-        before = (0, 0) if one is None else (one.lots, one.price)
+        lots, price = (None, None) if one is None else (one.lots, one.price)
         if not self.executions.change("", report):
             return None
-        if one is not None:
+        if one is not None and lots is not None and price is not None:
             mine, holding, side = one.owner
-            self.shift(holding, side, 0, -before[0], before[1])
+            self.shift(holding, side, 0, -lots, price)
             self.shift(holding, side, 0, one.lots, one.price)
             if mine is not None:
-                mine.cum += one.lots - before[0]
-                mine.parent.used += one.lots - before[0]
+                mine.cum += one.lots - lots
+                mine.parent.used += one.lots - lots
                 self.settle(mine)
         if order is None:
             return alarm

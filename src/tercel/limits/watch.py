@@ -67,7 +67,7 @@ class Gauge(NamedTuple):
     most: int
     unit: int = 1
     times: deque[int] | None = None
-    since_ns: int = 0
+    since_ns: int = NEVER_NS
 
     def level(self, warn: int) -> int:
         """So much used is a warning."""

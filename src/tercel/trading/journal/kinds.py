@@ -61,7 +61,8 @@ ALERT: Final = "alert"
 {"orders": [cl_ord_id]} and `LINK_DOWN`: these are UNKNOWN from here on. `operator_refused`, the answer to a person's
 command, has {"operator": its number, "expected", "received", "remedy"}."""
 HEARTBEAT: Final = "heartbeat"
-"""{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used}."""
+"""{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used,
+limit and warning level, "day": opening and highest equity (`limits.LimitGate.day`)}."""
 RECONCILED: Final = "reconciled"
 """An order against the venue's report: {"ours", "venue", "action", "evidence"}."""
 SETTLED: Final = "settled"
