@@ -293,6 +293,16 @@ class Reconcile:
 
 
 @dataclass(frozen=True)
+class VerifyJournal:
+    """Read a desk's whole journal: every entry against its hash, with the key of TERCEL_JOURNAL_KEY_FILE."""
+
+    body: ClassVar[str] = "tercel.cli.commands.trade_verify:verify"
+
+    desk: Desk = None
+    as_json: AsJson = False
+
+
+@dataclass(frozen=True)
 class DeskTca:
     """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
 
@@ -319,5 +329,5 @@ class CrashTest:
 
 add(
     trade_app, run, submit, pause, resume, cancel, amend, promote,
-    ListOrders, ListPositions, ReplayDecision, Reconcile, DeskTca, CrashTest,
+    ListOrders, ListPositions, ReplayDecision, Reconcile, VerifyJournal, DeskTca, CrashTest,
 )  # fmt: skip

@@ -4,7 +4,7 @@ Children belong to a parent by name. Lots are conserved: what is filled and what
 exceeds the parent, and what is neither is left to do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, KeysView
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -246,6 +246,10 @@ class Parents:
     def open(self) -> list[ParentOrder]:
         """Those that are not over."""
         return [self._parents[id_] for id_ in list(self._open)]
+
+    def open_ids(self) -> KeysView[str]:
+        """Their names."""
+        return self._open.keys()
 
     def retire(self, id_: str) -> ParentOrder:
         """Let one that is over go."""
