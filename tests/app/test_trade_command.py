@@ -32,9 +32,9 @@ from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.desk.running import check_latch
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import entry_out
+from tercel.trading.journal.keys import ChainKey
 from tercel.trading.journal.lock import PROC_LOCKS
 from tercel.trading.journal.memory import MemoryJournal
-from tercel.trading.journal.keys import ChainKey
 from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.ledger import Ledger

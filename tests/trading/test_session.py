@@ -61,8 +61,8 @@ def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
     session = session_of(exchange_of(seed=5), seed=9)
     began = session.now_ns
     session.accept(replace(asked(strategy=strategy), limit_price=limit))
+    mine = session.manager.executors["p1"]
     session.run(began + 400 * S)
-    mine = session.manager.finished["p1"]
 
     bare = session_of(exchange_of(seed=5))
     exchange, follower = bare.venue, bare.follow("X")

@@ -385,7 +385,7 @@ class ParentOrderManager:
     def expire(self, begins: bool = False) -> None:
         """End parents whose horizon came while they had no executor; `begins`: as a session finds them."""
         parents = self.gateway.ledger.parents
-        for parent in [parents.must(id_) for id_ in parents.open_ids() if id_ not in self.executors]:
+        for parent in [parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors]:
             if parent.ends_ns <= self._now:
                 self._expired(parent, begins and parent.reason == NEW_SESSION)
                 self._notify_over(parent.id, None)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import zstandard
 
 from tercel.core import executions, orders
-from tercel.core.errors import JournalError
+from tercel.core.errors import JournalError, TercelError
 from tercel.core.ports import Entry, Journal
 from tercel.core.turns import Turns
 from tercel.limits import file as limits_file
@@ -137,20 +137,20 @@ class Snapshots(Turns):
         super().__init__("tercel-snapshots", 1.0, self.look)
         self._journal, self._blank, self._version, self._fold, self._every = journal, blank, version, fold, every
         self._last: int | None = None
-        self.failure: JournalError | None = None
+        self.failure: TercelError | None = None
         """Why the last one could not be kept."""
 
     def look(self) -> None:
-        """Keep one when it is time."""
-        if self._last is None:
-            with closing(self._journal.reader()) as reader:
-                stored = reader.snapshot(self._version)
-            self._last = 0 if stored is None else stored.seq
-        if self._journal.last - self._last >= self._every:
-            try:
+        """Keep one when it is time; what prevents that is no reason to stop trading."""
+        try:
+            if self._last is None:
+                with closing(self._journal.reader()) as reader:
+                    stored = reader.snapshot(self._version)
+                self._last = 0 if stored is None else stored.seq
+            if self._journal.last - self._last >= self._every:
                 self.keep()
-            except JournalError as error:
-                self.failure, self._last = error, self._journal.last
+        except TercelError as error:
+            self.failure, self._last = error, self._journal.last
 
     def keep(self) -> None:
         """Keep one now: the fold of a reader of its own, from the newest."""
