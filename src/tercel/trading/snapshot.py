@@ -8,6 +8,7 @@ over, and the fold goes from an older one or from the start.
 import json
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -54,9 +55,11 @@ _COUNTS: Final = Graph(
 
 def version_of(limits: LimitsPort) -> str:
     """What a snapshot must have been written by to be read here: the shapes of classes, and the same limits."""
-    words = [VERSION, _STATE.shape, _COUNTS.shape]
+    folds = (Ledger(), orders_fold.Orders(), parents.Parents(), positions.Positions(), executions.Executions[Any]())
+    words: list[Any] = [VERSION, _STATE.shape, _COUNTS.shape, [sorted(vars(fold)) for fold in (*folds, HashIndex())]]
     if isinstance(limits, LimitGate):
-        words += [repr(limits.limits), sorted(limits.agents), sorted(limits.instruments)]
+        same = replace(limits.limits, source="")
+        words += [sorted(vars(limits)), repr(same), sorted(limits.agents), sorted(limits.instruments)]
     return sha256(repr(words).encode()).hexdigest()[:32]
 
 
