@@ -24,7 +24,7 @@ AGENTS: Final = 20
 GIVEN: Final = "given.json"
 STRATEGIES: Final = ("peg_behind", "twap_take", "twap_passive", "vwap_passive")
 _RESTART: Final = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from tercel.core.orders import Listing
 from tercel.limits import LimitGate, default_file, read
@@ -36,7 +36,8 @@ start = time.perf_counter()
 journal = SqlJournal(sys.argv[1])
 ledger = refold(journal, limits)
 spent = time.perf_counter() - start
-rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+rss = int(peak.split()[1]) / 1024
 print(json.dumps([spent, rss, journal.last, ledger.fills]))
 """
 """A process that is nothing but a restart: what it is given is how the desk made its limits."""

@@ -31,6 +31,7 @@ from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.desk.running import check_latch
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import entry_out
+from tercel.trading.journal.keys import ChainKey
 from tercel.trading.journal.lock import PROC_LOCKS
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader, post
@@ -253,6 +254,27 @@ def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> No
     told = tercel("trade", "reconcile", "--desk", desk).stdout
     assert "faults: none" in told
     assert "the venue has not been asked" in told
+
+
+def test_a_whole_journal_is_verified_and_a_changed_past_named(desk: Path, tmp_path: Path) -> None:
+    found = done("trade", "verify", "--desk", desk)
+    assert (found["fault"], found["keyed"]) == ("", False)
+    assert "without a key" in tercel("trade", "verify", "--desk", desk).stdout
+    journal = SqlJournal(tmp_path / "mine", "test", key=ChainKey(b"k" * 32))
+    journal.append([Entry(kinds.SESSION, 1, body={"session": 1})])
+    journal.close()
+    refused = tercel("trade", "verify", "--desk", tmp_path / "mine")
+    assert refused.exit_code == 2
+    assert "TERCEL_JOURNAL_KEY_FILE" in refused.output
+    journal = SqlJournal(tmp_path / "open", "test")
+    journal.append([Entry(kinds.SESSION, 1, body={"session": 1})])
+    journal.close()
+    with closing(sqlite3.connect(tmp_path / "open" / "journal.db")) as connection:
+        connection.execute("UPDATE journal SET ns = 2")
+        connection.commit()
+    told = tercel("trade", "verify", "--desk", tmp_path / "open")
+    assert told.exit_code == 1
+    assert "entry 1 is not what was written" in told.stdout
 
 
 def test_cost_analysis_for_people(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,6 +180,20 @@ def test_a_snapshot_under_other_limits_is_passed_over(tmp_path):
     journal.close()
 
 
+def test_another_version_is_told_by_any_field_and_not_by_where_the_limits_lie(monkeypatch):
+    before = version_of(limits_of())
+    elsewhere = LimitGate(parse(WIDE, "other.toml"), [Listing(name, 0.01, 1, 1000) for name in "XY"], ["ann", "bob"])
+    assert version_of(elsewhere) == before
+    init = Ledger.__init__
+
+    def more(self, *words, **named):
+        init(self, *words, **named)
+        self.another = 1
+
+    monkeypatch.setattr(Ledger, "__init__", more)
+    assert version_of(limits_of()) != before
+
+
 def test_a_flipped_bit_after_the_snapshot_is_found_and_one_before_by_the_command(tmp_path):
     from tercel.trading.journal.store import verify
 

@@ -309,6 +309,16 @@ class Reconcile:
 
 
 @dataclass(frozen=True)
+class VerifyJournal:
+    """Read a desk's whole journal: every entry against its hash, with the key of TERCEL_JOURNAL_KEY_FILE."""
+
+    body: ClassVar[str] = "tercel.cli.commands.trade_verify:verify"
+
+    desk: Desk = None
+    as_json: AsJson = False
+
+
+@dataclass(frozen=True)
 class DeskTca:
     """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
 
@@ -335,6 +345,6 @@ class CrashTest:
 
 add(
     trade_app, run, submit, pause, resume, cancel, amend, promote, settle,
-    ListOrders, ListPositions, ReplayDecision, Reconcile, DeskTca, CrashTest,
+    ListOrders, ListPositions, ReplayDecision, Reconcile, VerifyJournal, DeskTca, CrashTest,
 )  # fmt: skip
 trade_app.add_typer(limits_app)

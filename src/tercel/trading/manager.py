@@ -394,7 +394,7 @@ class ParentOrderManager:
 
     def pause_killed(self) -> None:
         """Parents of killed agents wait until a person resumes them."""
-        for id_, executor in list(self.executors.items()):
+        for id_, executor in list(self.executors.items()) if self.stopper.killed else ():
             why = self.stopper.killed.get(executor.order.account)
             if why is not None and self.gateway.ledger.parents.must(id_).status == ParentStatus.WORKING:
                 self.pause(id_, f"killed: {why}")
@@ -407,8 +407,9 @@ class ParentOrderManager:
 
     def expire(self, begins: bool = False) -> None:
         """End parents whose horizon came while they had no executor; `begins`: as a session finds them."""
-        for parent in self.gateway.ledger.parents.open():
-            if parent.id not in self.executors and parent.ends_ns <= self._now:
+        parents = self.gateway.ledger.parents
+        for parent in [parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors]:
+            if parent.ends_ns <= self._now:
                 self._expired(parent, begins and parent.reason == NEW_SESSION)
                 self._notify_over(parent.id, None)
 

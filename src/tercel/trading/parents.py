@@ -237,7 +237,8 @@ class Parents:
 
     def __init__(self) -> None:
         self._parents: dict[str, ParentOrder] = {}
-        self._open: dict[str, None] = {}
+        self.open_ids: dict[str, None] = {}
+        """Names of those that are not over."""
         self.count = 0
         """How many were ever asked for."""
         self.agents: dict[str, None] = {}
@@ -245,7 +246,7 @@ class Parents:
 
     def open(self) -> list[ParentOrder]:
         """Those that are not over."""
-        return [self._parents[id_] for id_ in list(self._open)]
+        return [self._parents[id_] for id_ in list(self.open_ids)]
 
     def retire(self, id_: str) -> ParentOrder:
         """Let one that is over go."""
@@ -297,7 +298,7 @@ class Parents:
         if entry.kind == kinds.PARENT:
             self._event(entry)
         elif entry.kind == kinds.SESSION and not entry.body.get("resume"):
-            for id_ in self._open:
+            for id_ in self.open_ids:
                 parent = self._parents[id_]
                 if parent.status == ParentStatus.WORKING:
                     self._parents[id_] = replace(parent, status=ParentStatus.PAUSED, reason=NEW_SESSION)
@@ -316,12 +317,12 @@ class Parents:
             self.count += 1
             self.agents.setdefault(order.agent)
             if event == "accepted":
-                self._open[order.id] = None
+                self.open_ids[order.id] = None
             return
         parent = self.may(entry.parent, event)
         status = _AFTER[event][1] or parent.status
         if status in OVER:
-            self._open.pop(parent.id, None)
+            self.open_ids.pop(parent.id, None)
         self._parents[parent.id] = replace(
             parent,
             status=status,

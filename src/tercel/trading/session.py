@@ -341,17 +341,24 @@ class Session:
         now = self.venue.now_ns
         if now - self._requested_ns >= AGAIN_NS and self.gateway.shut is None:
             self._requested_ns = now
-            if accounts := {order.account for order in self.ledger.orders.unknown() if order.cum < order.venue_cum}:
-                resend(self.gateway, sorted(accounts))
-            nobodys = {order.parent for order in self.ledger.orders.live()} - self.manager.executors.keys()
-            left = sorted(nobodys | {executor.id for executor in self.manager if executor.off})
-            again = [command for parent in left for command in self.manager.cancels(parent)]
-            if commands := [*questions(self.gateway), *again]:
-                self.gateway.submit(commands)
+            self._ask_again()
             self.manager.expire()
         if now - self._beat_ns >= self._heartbeat_ns:
             self._beat_ns = now
             self._heartbeat()
+
+    def _ask_again(self) -> None:
+        """Ask for what is missing or unknown, and cancel what nobody works."""
+        live = self.ledger.orders.live()
+        off = {executor.id for executor in self.manager.executors.values() if executor.off}
+        if not live and not off:
+            return
+        if accounts := {order.account for order in live if order.cum < order.venue_cum}:
+            resend(self.gateway, sorted(accounts))
+        left = sorted(({order.parent for order in live} - self.manager.executors.keys()) | off)
+        again = [command for parent in left for command in self.manager.cancels(parent)]
+        if commands := [*questions(self.gateway), *again]:
+            self.gateway.submit(commands)
 
     def _heartbeat(self) -> None:
         live, now = self.ledger.orders.live(), self.venue.now_ns

@@ -8,13 +8,14 @@ over, and the fold goes from an older one or from the start.
 import json
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
 import zstandard
 
 from tercel.core import executions, orders
-from tercel.core.errors import JournalError
+from tercel.core.errors import JournalError, TercelError
 from tercel.core.ports import Entry, Journal
 from tercel.core.turns import Turns
 from tercel.limits import file as limits_file
@@ -54,9 +55,11 @@ _COUNTS: Final = Graph(
 
 def version_of(limits: LimitsPort) -> str:
     """What a snapshot must have been written by to be read here: the shapes of classes, and the same limits."""
-    words = [VERSION, _STATE.shape, _COUNTS.shape]
+    folds = (Ledger(), orders_fold.Orders(), parents.Parents(), positions.Positions(), executions.Executions[Any]())
+    words: list[Any] = [VERSION, _STATE.shape, _COUNTS.shape, [sorted(vars(fold)) for fold in (*folds, HashIndex())]]
     if isinstance(limits, LimitGate):
-        words += [repr(limits.limits), sorted(limits.agents), sorted(limits.instruments)]
+        same = replace(limits.limits, source="")
+        words += [sorted(vars(limits)), repr(same), sorted(limits.agents), sorted(limits.instruments)]
     return sha256(repr(words).encode()).hexdigest()[:32]
 
 
@@ -137,20 +140,20 @@ class Snapshots(Turns):
         super().__init__("tercel-snapshots", 1.0, self.look)
         self._journal, self._blank, self._version, self._fold, self._every = journal, blank, version, fold, every
         self._last: int | None = None
-        self.failure: JournalError | None = None
+        self.failure: TercelError | None = None
         """Why the last one could not be kept."""
 
     def look(self) -> None:
-        """Keep one when it is time."""
-        if self._last is None:
-            with closing(self._journal.reader()) as reader:
-                stored = reader.snapshot(self._version)
-            self._last = 0 if stored is None else stored.seq
-        if self._journal.last - self._last >= self._every:
-            try:
+        """Keep one when it is time; what prevents that is no reason to stop trading."""
+        try:
+            if self._last is None:
+                with closing(self._journal.reader()) as reader:
+                    stored = reader.snapshot(self._version)
+                self._last = 0 if stored is None else stored.seq
+            if self._journal.last - self._last >= self._every:
                 self.keep()
-            except JournalError as error:
-                self.failure, self._last = error, self._journal.last
+        except TercelError as error:
+            self.failure, self._last = error, self._journal.last
 
     def keep(self) -> None:
         """Keep one now: the fold of a reader of its own, from the newest."""

@@ -19,6 +19,7 @@ from tercel.trading.desk.outcome import outcome
 from tercel.trading.desk.running import Running, refuse
 from tercel.trading.desk.variants import run_variants
 from tercel.trading.journal.reader import JournalReader
+from tercel.trading.journal.store import SqlJournal
 from tercel.trading.ledger import Ledger
 
 REPORT = "report.html"
@@ -92,6 +93,10 @@ def _traded(config: DeskConfig, text: str, folder: Path, request: RunDesk, besid
                 running.desk.run()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_what_remains(folder)) from None
+    journal = running.session.journal
+    if isinstance(journal, SqlJournal):
+        key = "" if journal.key else ", hashes without a key"
+        say(f"the journal ends with entry {journal.last:,}, hash {journal.head}{key}")
     return running.opened
 
 
