@@ -1,7 +1,7 @@
 """Recovery in one process: sessions are dropped in mid-trade, the exchange goes on, and the next one finds its way."""
 
-from collections import Counter
 import sqlite3
+from collections import Counter
 
 import pytest
 from tests.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
