@@ -12,9 +12,9 @@ from tests.venues.fix.tiny import TinyVenue
 from tests.waiting import until
 
 from tercel.core.orders import ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
-from tercel.venues.fix.aggregated import LevelBook, LevelView
+from tercel.venues.fix.aggregated import AggregatedBook, AggregatedView
 from tercel.venues.fix.connection import TlsSettings
-from tercel.venues.fix.desk import Counterparty, Fills, Login
+from tercel.venues.fix.desk import Counterparty, OrderFills, Login
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.codec import decode
 from tercel.venues.fix.protocol.message import Message
@@ -353,7 +353,7 @@ def trade(name, lots, price, kind=ExecType.TRADE, ref=""):
     )
 )
 def test_the_mean_price_is_that_of_the_executions_that_stand(steps):
-    fills, stand = Fills(), {}
+    fills, stand = OrderFills(), {}
     names = {}
     for count, (what, which, lots, price) in enumerate(steps):
         if what == "trade" or not names:
@@ -380,12 +380,12 @@ def test_the_mean_price_is_that_of_the_executions_that_stand(steps):
 @settings(deadline=None)
 def test_a_view_that_is_told_changes_is_the_book(data):
     """The oracle: the levels of a venue's own snapshot, cut to the view's depth."""
-    venue, book = TinyVenue(), LevelBook()
+    venue, book = TinyVenue(), AggregatedBook()
     venue.subscribe("TINY")
     (first,) = venue.step(venue.now_ns)
     book.apply(first)
     depth = data.draw(st.sampled_from([0, 1, 2, 3]))
-    view, scale = LevelView("m", "TINY", depth, frozenset("01"), False), PriceScale(0.05, 10)
+    view, scale = AggregatedView("m", "TINY", depth, frozenset("01"), False), PriceScale(0.05, 10)
     seen = {}
 
     def told(fields, names):

@@ -1,7 +1,7 @@
 """Market data by price level, in the standard's own tags: what a stranger's subscription is told.
 
-A :class:`LevelBook` follows the order-level rows of one instrument; a :class:`LevelView` is what one subscription shows
-of it, and tells the difference to what it showed before. Of a level, 278 names side and price.
+A :class:`AggregatedBook` follows the order-level rows of one instrument; an :class:`AggregatedView` is what one
+subscription shows of it, and tells the difference to what it showed before. Of a level, 278 names side and price.
 Source: FIX 4.4, volume 3, MarketDataSnapshotFullRefresh (W) and MarketDataIncrementalRefresh (X).
 """
 
@@ -31,12 +31,12 @@ Level = tuple[int, int]
 """Side and price in ticks."""
 
 
-class LevelBook:
+class AggregatedBook:
     """The public book of one instrument by price level.
 
     >>> import numpy as np
     >>> rows = np.array([(5, schema.ADD, 1, BUY, 99, 4, -1), (5, schema.ADD, 2, BUY, 99, 3, -1)])
-    >>> book = LevelBook()
+    >>> book = AggregatedBook()
     >>> book.apply(o.MarketRows("X", rows, snapshot=True)), book.top(BUY, 1)
     (({(1, 99)}, []), [(99, 7)])
     """
@@ -131,7 +131,7 @@ class LevelBook:
 
 
 @dataclass(slots=True)
-class LevelView:
+class AggregatedView:
     """One subscription to one instrument.
 
     Parameters
@@ -154,7 +154,7 @@ class LevelView:
     whole: bool
     _shown: dict[Level, int] = field(default_factory=dict)
 
-    def snapshot(self, book: LevelBook, scale: PriceScale) -> tuple[str, Fields]:
+    def snapshot(self, book: AggregatedBook, scale: PriceScale) -> tuple[str, Fields]:
         """The W of a book now."""
         self._shown = dict(self._seen(book))
         entries = [(_SIDES[side], price, lots) for (side, price), lots in self._shown.items()]
@@ -164,7 +164,7 @@ class LevelView:
         return t.SNAPSHOT, [*head, *(one for entry in entries for one in _entry(entry, scale))]
 
     def change(
-        self, book: LevelBook, touched: set[Level], trades: list[tuple[int, int]], scale: PriceScale
+        self, book: AggregatedBook, touched: set[Level], trades: list[tuple[int, int]], scale: PriceScale
     ) -> Iterator[tuple[str, Fields]]:
         """Messages on a change: a W where whole books are asked for, else X with what is new, other or gone."""
         actions = self._actions(book, touched)
@@ -184,13 +184,13 @@ class LevelView:
                 fields += _entry(of, scale, [*named, (t.SYMBOL, self.instrument)])
             yield t.INCREMENT, fields
 
-    def _seen(self, book: LevelBook) -> Iterator[tuple[Level, int]]:
+    def _seen(self, book: AggregatedBook) -> Iterator[tuple[Level, int]]:
         for side, kind in _SIDES.items():
             if kind in self.types:
                 for price, lots in book.top(side, self.depth):
                     yield (side, price), lots
 
-    def _actions(self, book: LevelBook, touched: set[Level]) -> list[tuple[str, str, int, int]]:
+    def _actions(self, book: AggregatedBook, touched: set[Level]) -> list[tuple[str, str, int, int]]:
         shown, changes = self._shown, list[tuple[Level, int]]()
         if self.depth:
             now = dict(self._seen(book))

@@ -72,7 +72,7 @@ class Login:
         return account in self.copies or "*" in self.copies
 
 
-class Fills:
+class OrderFills:
     """Executions of one order: which are known, and their mean price."""
 
     __slots__ = ("_names", "_of")
@@ -128,7 +128,7 @@ class Counterparty:
     """Orders that a status was asked of, with the fields of the question."""
     mass_status: str = ""
     """Name of the last question about all orders."""
-    fills: dict[str, Fills] = field(default_factory=dict)
+    fills: dict[str, OrderFills] = field(default_factory=dict)
     """By the venue's name of the order."""
 
     def __post_init__(self) -> None:
@@ -176,7 +176,7 @@ class Counterparty:
         """Take note of an execution; False when it is known, and only told again."""
         if report.exec_type is not ExecType.TRADE and report.exec_type not in REBOOKS:
             return True
-        return self.fills.setdefault(report.order_id, Fills()).take(report)
+        return self.fills.setdefault(report.order_id, OrderFills()).take(report)
 
     def average(self, report: Report) -> Decimal:
         """Mean price in ticks of what an order traded."""

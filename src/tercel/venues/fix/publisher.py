@@ -7,7 +7,7 @@ from tercel.core import orders as o
 from tercel.core.ports import Venue
 from tercel.venues.fix import market, translate
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.aggregated import ENTRY_TYPES, LevelBook, LevelView
+from tercel.venues.fix.aggregated import ENTRY_TYPES, AggregatedBook, AggregatedView
 from tercel.venues.fix.desk import Counterparty
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.message import Fields, Message
@@ -28,7 +28,7 @@ class _RefusedError(Exception):
 @dataclass(slots=True)
 class _Subscription:
     party: Counterparty
-    view: LevelView
+    view: AggregatedView
     lasts: bool
     began: bool = False
 
@@ -57,7 +57,7 @@ class Publisher:
     ) -> None:
         self._venue, self._parties, self._scales, self._send = venue, parties, scales, send
         self._stepped = stepped
-        self._books: dict[str, LevelBook] = {}
+        self._books: dict[str, AggregatedBook] = {}
         self._subscribed: dict[str, list[_Subscription]] = {}
 
     # -- requests -----------------------------------------------------------------------------------------------------
@@ -120,13 +120,13 @@ class Publisher:
             raise _RefusedError("8", "269 of 0, 1 or 2", f"269={','.join(sorted(types - ENTRY_TYPES))}")
         whole = message.get(t.UPDATE_TYPE, "0" if what == "0" else "1") == "0"
         for instrument in self._symbols(party, message):
-            view = LevelView(request, instrument, depth, types, whole)
+            view = AggregatedView(request, instrument, depth, types, whole)
             self._begin(instrument, _Subscription(party, view, lasts=what == "1"))
 
     def _begin(self, instrument: str, subscription: _Subscription) -> None:
         book = self._books.get(instrument)
         if book is None:
-            book = self._books[instrument] = LevelBook()
+            book = self._books[instrument] = AggregatedBook()
             self._venue.subscribe(instrument)
         self._subscribed.setdefault(instrument, []).append(subscription)
         if book.ready:
