@@ -14,7 +14,7 @@ from tests.waiting import until
 from tercel.core.orders import ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.venues.fix.aggregated import AggregatedBook, AggregatedView
 from tercel.venues.fix.connection import TlsSettings
-from tercel.venues.fix.desk import Counterparty, OrderFills, Login
+from tercel.venues.fix.desk import Counterparty, Login, OrderFills
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.codec import decode
 from tercel.venues.fix.protocol.message import Message
