@@ -17,7 +17,7 @@ LONGEST_PATH: Final = 100
 """Bytes of the path of a socket."""
 
 
-class GateSection(BaseModel):
+class GateTerms(BaseModel):
     """A gate. Relative paths begin at the file's own folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -52,7 +52,7 @@ class GateConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    gate: GateSection
+    gate: GateTerms
 
 
 def read_config(path: Path) -> GateConfig:
