@@ -255,7 +255,7 @@ class FixVenue:
         return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
 
     def _house_name(self, wire: str) -> str:
-        if isinstance(self._dialect, StandardDialect) and (told := self._dialect.memory.of_wire(wire)) is not None:
+        if isinstance(self._dialect, StandardDialect) and (told := self._dialect.memory.by_wire.get(wire)) is not None:
             return told.name
         return wire
 
