@@ -231,7 +231,8 @@ class Foreign:
 
     def unread(self, message: Message, error: TercelError | Exception, now_ns: int) -> o.Unread:
         """What cannot be read, as it came, with the order that it names."""
-        told = self._memory.by_wire.get(message.get(t.CL_ORD_ID)) or self._memory.by_wire.get(message.get(t.ORIG_CL_ORD_ID))
+        sent = self._memory.by_wire
+        told = sent.get(message.get(t.CL_ORD_ID)) or sent.get(message.get(t.ORIG_CL_ORD_ID))
         name = told.name if told else message.get(t.CL_ORD_ID)
         account = told.account if told else message.get(t.ACCOUNT)
         return o.Unread(raw(message), f"{error}", now_ns, name, account, message.get(t.SYMBOL))
