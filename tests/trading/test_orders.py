@@ -370,9 +370,28 @@ def test_what_should_not_happen_is_said(orders, entries, code):
 
 
 def test_a_word_on_an_unknown_order_is_kept_aside(orders):
-    orders.apply(fill("t9", 3, 3, cl_ord_id="9-9", order_id="77"))
+    orders.apply(told(exec_id="n9", cl_ord_id="9-9", order_id="77"))
     assert len(orders.quarantined) == 1
+
+
+def test_an_execution_of_an_unknown_order_is_booked_to_no_parent(orders):
+    notices = orders.apply(fill("t9", 3, 3, cl_ord_id="9-9", order_id="77"))
+    assert Code.UNALLOCATED in codes(notices)
+    assert [(one.exec_id, one.lots, one.parent, one.account) for one in orders.fills] == [("t9", 3, "", "a")]
+    assert codes(orders.apply(fill("t9", 3, 3, cl_ord_id="9-9", order_id="77"))) == [Code.DUPLICATE]
+    bust = {"exec_type": X.BUSTED, "status": S.CANCELED, "ref": "t9", "cum": 0, "leaves": 0}
+    assert Code.BUSTED in codes(orders.apply(told(exec_id="b9", cl_ord_id="9-9", order_id="77", **bust)))
     assert orders.fills == []
+    assert orders.live() == [orders.get("1-1")]
+
+
+def test_an_ack_while_a_replacement_may_be_on_its_way_leaves_it_unknown(orders):
+    orders.apply(entry_out(ReplaceOrder("1-2", "1-1", "X", 1, 15, 101, "a", "p", 2)))
+    orders.apply(Entry(kinds.SESSION, 0, body={"session": 2}))
+    orders.apply(told(exec_id="n"))
+    assert (orders.get("1-1").status, orders.get("1-1").open_lots) == (S.UNKNOWN, 15)
+    orders.apply(told(exec_type=X.STATUS))
+    assert (orders.get("1-1").status, orders.get("1-1").open_lots) == (S.NEW, 10)
 
 
 def test_an_order_that_may_not_have_left_is_unknown_until_the_venue_says(orders):

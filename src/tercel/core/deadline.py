@@ -29,6 +29,10 @@ _AGAIN_S: Final = 1.0
 """Who swallows the first interruption is sent another."""
 
 
+_SWALLOWED: Final = 100
+"""Milliseconds after which an interruption that has not come was swallowed."""
+
+
 class _TooLateError(BaseException):
     """Raised in a thread by another."""
 
@@ -47,7 +51,7 @@ class Deadline(Turns):
     def __init__(self, every_s: float = 0.05) -> None:
         super().__init__("tercel-deadline", every_s, self._count)
         self._lock = Lock()
-        self._left_s, self._thread, self._late = -1.0, 0, False
+        self._left_s, self._thread, self._late, self._owed = -1.0, 0, False, False
         self._stops: list[Callable[[], object]] = []
 
     def call(self, act: Callable[[], Answer], seconds: float) -> Answer:
@@ -67,6 +71,7 @@ class Deadline(Turns):
             finally:
                 self._disarm()
         except _TooLateError:
+            self._owed = False
             self._disarm()
             raise TimeoutError(f"no answer within {seconds:g} s") from None
         except Exception:
@@ -77,14 +82,19 @@ class Deadline(Turns):
             _CURRENT.reset(token)
 
     def _disarm(self) -> None:
-        while True:
-            try:
-                with self._lock:
-                    self._left_s = -1.0
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(get_ident()), None)
-            except _TooLateError:
-                continue
-            return
+        """From here on no interruption comes; one that is on its way is waited for, unless the call swallowed it.
+
+        Taking it back would leave CPython 3.11 with a request that it never forgets.
+        """
+        try:
+            with self._lock:
+                self._left_s, owed = -1.0, self._owed
+            for _ in range(_SWALLOWED if owed else 0):
+                self._over.wait(0.001)
+        except _TooLateError:
+            with self._lock:
+                self._left_s = -1.0
+        self._owed = False
 
     def _count(self) -> None:
         with self._lock:
@@ -97,6 +107,7 @@ class Deadline(Turns):
             for stop in self._stops:
                 stop()
             if not self._stops:
+                self._owed = True
                 thread = ctypes.c_ulong(self._thread)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_TooLateError))
 

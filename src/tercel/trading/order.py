@@ -309,6 +309,8 @@ def _traded(order: ChildOrder, report: Report) -> ChildOrder:
 def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
     """The order in the state that a report puts it in; one from before `last_ns` may end it, and frees nothing."""
     kind, base = report.exec_type, TRANSITIONS[order.base][report.exec_type]
+    if order.base == S.UNKNOWN and kind == X.NEW and report.lots < order.lots:
+        base = S.UNKNOWN  # a replacement that was on its way may still be: its lots stay reserved
     if order.base == S.FILLED:
         taken = kind in REBOOKS and order.cum < order.lots
         anew = kind in (X.REPLACED, X.RESTATED) and report.cum >= order.venue_cum

@@ -355,7 +355,7 @@ def _strange_order(report: Report) -> ChildOrder | None:
     root = report.cl_ord_id or f"~venue:{report.order_id or report.exec_id}"
     lots = max(report.lots, report.cum, report.last_lots)
     names = report.instrument, report.side, lots, report.price, Tif.DAY, report.account
-    return replace(opened(NewOrder(root, *names, "", report.ns)), base=S.FILLED, acked=True)
+    return replace(opened(NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True)
 
 
 def _lost_order(report: Report) -> ChildOrder | None:
