@@ -67,6 +67,13 @@ def opened(
         gateway = OrderGateway(venue, journal, limits, ledger, name)
         _begin(gateway, name, holder, section.accounts)
         listen = _free(beside / section.listen)
+        copy = None
+        if section.drop_copy is not None:
+            from tercel.gate.copies import DropCopy, copy_session
+
+            session = copy_session(section.drop_copy.venue, folder / "copy", beside, venue.listings())
+            copy = DropCopy(session, gateway, section.accounts, section.drop_copy.seconds)
+            closing.callback(copy.close)
         gate = Gate(
             gateway,
             latch,
@@ -75,6 +82,7 @@ def opened(
             listen,
             silence_s=section.silence_s,
             heartbeat_s=section.heartbeat_s,
+            copy=copy,
         )
         Path(listen).chmod(0o600)
         closing.callback(gate.close)

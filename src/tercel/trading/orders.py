@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from tercel.core.executions import Execution, Executions
 from tercel.core.orders import (
@@ -36,6 +37,8 @@ from tercel.trading.order import (
     requested,
 )
 from tercel.trading.positions import Fill
+
+_LOSES: Final = {kinds.SEND_FAILED: "sending failed", kinds.NO_ACK: "no word from the venue"}
 
 
 class Orders:
@@ -182,9 +185,9 @@ class Orders:
             return self._lose([order.root for order in self.live()], "a new session began")
         elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "acknowledge":
             self.damaged = True
-        elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.SEND_FAILED:
+        elif entry.kind == kinds.ALERT and entry.body.get("code") in _LOSES:
             named = (self._root.get(name, "") for name in entry.body["orders"])
-            return self._lose([root for root in dict.fromkeys(named) if root], "sending failed")
+            return self._lose([root for root in dict.fromkeys(named) if root], _LOSES[entry.body["code"]])
         elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.LINK_DOWN:
             return self._lose([order.root for order in self.live()], "the way to the venue went down")
         return []

@@ -44,6 +44,8 @@ def rejected(bench: Bench) -> str:
     reasons = ["0", "1", "2", "3", "4", "6", "8"] + (["11", "13", "15"] if bench.begin == "FIX.4.4" else [])
     with Wall(bench) as wall:
         for n, reason in enumerate(reasons):
+            if n % 4 == 3:  # refusals in a row are another case
+                wall.say(wall.live(1), "4", "4")
             name = wall.order(price=990 + n)
             if n % 2:
                 wall.say(name, "A", "A")

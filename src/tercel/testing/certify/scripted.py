@@ -291,9 +291,9 @@ class ScriptedVenue:
 
     def _begin(self, message: Message) -> None:
         name = message.get(t.CL_ORD_ID)
-        said = [message.get(tag) for tag in (t.ACCOUNT, t.SYMBOL, t.SIDE)]
+        account, symbol, side = (message.get(tag) for tag in (t.ACCOUNT, t.SYMBOL, t.SIDE))
         qty, price = int(float(message.get(t.ORDER_QTY))), message.get(t.PRICE)
-        self.orders.setdefault(name, Told(f"V{len(self.orders) + 1}", *said, qty, price, [name], "A"))
+        self.orders.setdefault(name, Told(f"V{len(self.orders) + 1}", account, symbol, side, qty, price, [name], "A"))
 
     def _alive(self) -> list[Told]:
         return [told for told in {told.order_id: told for told in self.orders.values()}.values() if told.leaves]

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from tercel.core.orders import CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder, StatusRequest, Tif
 from tercel.core.ports import Entry, Venue
-from tercel.gate.config import GateConfig, GateSection
+from tercel.gate.config import DropCopySection, GateConfig, GateSection
 from tercel.gate.opening import opened
 from tercel.gate.server import Gate
 from tercel.limits.state import Holding
@@ -78,10 +78,18 @@ class Wall:
         Changes to `LIMITS`, by section.
     quiet : bool
         Do not ask for market data: limits have no reference.
+    copies : bool
+        Whether there is a drop copy, `copy`, too.
     """
 
     def __init__(
-        self, bench: Bench, accounts: Sequence[str] = ("ann",), cancels: bool = False, quiet: bool = False, **limits: Any
+        self,
+        bench: Bench,
+        accounts: Sequence[str] = ("ann",),
+        cancels: bool = False,
+        quiet: bool = False,
+        copies: bool = False,
+        **limits: Any,
     ) -> None:
         self._stack, self._accounts, self._quiet = ExitStack(), tuple(accounts), quiet
         self.folder = bench.folder / "gate"
@@ -89,6 +97,7 @@ class Wall:
         (self.folder / "limits.toml").write_text(limits_text(limits), encoding="utf-8")
         self.venue = self._stack.enter_context(ScriptedVenue(bench.begin))
         self._terms = _terms(bench.terms, self.venue.port, cancels)
+        self.copy = self._stack.enter_context(ScriptedVenue(bench.begin)) if copies else None
         self._orders, self._since = 0, 0
         self.lost: set[str] = set()
         """Names of commands that a case keeps from the venue."""
@@ -115,7 +124,14 @@ class Wall:
     def open(self) -> None:
         """Open the gate; questions of its beginning are answered by the venue itself."""
         self.venue.by_hand, self._inner = set(), ExitStack()
-        section = GateSection(venue="fix:certified", accounts=self._accounts, limits="limits.toml", silence_s=5.0)
+        names: dict[str, Any] = {"venue": "fix:certified", "accounts": self._accounts, "limits": "limits.toml"}
+        if self.copy is not None:
+            base = "generic-44" if self.copy.begin == "FIX.4.4" else "generic-42"
+            where = f"fix://{DESK}@127.0.0.1:{self.copy.port}?profile=copy.toml"
+            names["drop_copy"] = DropCopySection(venue=where)
+            text = f'base = "{base}"\n[session]\ntarget = "{VENUE}"\n'
+            (self.folder / "copy.toml").write_text(text, encoding="utf-8")
+        section = GateSection(**names)
         gate = opened(GateConfig(gate=section), self.folder, "certification", reach=self._reach)
         self.gate = self._inner.enter_context(gate)
         if not self._quiet:
