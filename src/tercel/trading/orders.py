@@ -253,6 +253,8 @@ class Orders:
         if order is None:
             if isinstance(message, Report) and self.changes_nothing(message):
                 return []
+            if isinstance(message, CancelReject) and (notices := self._mass_refused(message)):
+                return notices
             self._aside.append(message)
             return [Notice(Code.UNKNOWN_ORDER, message.cl_ord_id, f"{message}", message)]
         if isinstance(message, CancelReject):
@@ -260,6 +262,16 @@ class Orders:
             self._put(order)
             return notices
         return [*told, *(self._seen(order, message) or self._report(order, message))]
+
+    def _mass_refused(self, reject: CancelReject) -> list[Notice]:
+        """A mass cancel was refused: every order that it was about stands."""
+        told = []
+        for order in self.live(reject.account or None):
+            left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
+            if left != order.pending:
+                self._put(replace(order, pending=left))
+                told.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
+        return told
 
     def _unread(self, message: Unread) -> list[Notice]:
         self._aside.append(message)

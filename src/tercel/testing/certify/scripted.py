@@ -67,7 +67,8 @@ class ScriptedVenue:
 
     def __init__(self, begin: str) -> None:
         self.begin = begin
-        self.session = FixSession(SessionSettings(VENUE, DESK, begin=begin, user_tags=True))
+        settings = SessionSettings(VENUE, DESK, begin=begin, user_tags=True, admit=self._admit)
+        self.session, self.logons = FixSession(settings), list[Message]()
         self.heard: list[Message] = []
         """Application messages, in order; none twice."""
         self.said: list[tuple[str, Fields]] = []
@@ -124,6 +125,10 @@ class ScriptedVenue:
         now = time.time_ns()
         self._take(self.session.receive(data, now) if data else self.session.on_time(now))
         one.flush()
+
+    def _admit(self, logon: Message) -> str:
+        self.logons.append(logon)
+        return ""
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -321,6 +326,16 @@ class ScriptedVenue:
         entries = [(t.ENTRY_TYPE, "0"), (t.ENTRY_PX, bid), (t.ENTRY_SIZE, size)]
         entries += [(t.ENTRY_TYPE, "1"), (t.ENTRY_PX, ask), (t.ENTRY_SIZE, size)]
         self.say(t.SNAPSHOT, [(t.MD_REQ_ID, request), (t.SYMBOL, "XYZ"), (t.NO_ENTRIES, "2"), *entries])
+
+    def lose(self, kind: str, fields: Fields) -> None:
+        """Say a message that never arrives: it has its number, and no byte of it leaves."""
+        with self._lock:
+            self.session.send(kind, fields, time.time_ns())
+
+    def change(self, request: str, action: str, side: str, price: str, size: str = "100") -> list[tuple[int, str]]:
+        """Fields of a change (X) of one level."""
+        entry = [(t.UPDATE_ACTION, action), (t.ENTRY_TYPE, side), (t.SYMBOL, "XYZ"), (t.ENTRY_PX, price)]
+        return [(t.MD_REQ_ID, request), (t.NO_ENTRIES, "1"), *entry, (t.ENTRY_SIZE, size)]
 
     def raw(self, data: bytes) -> None:
         """Write bytes as they are."""
