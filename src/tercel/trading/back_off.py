@@ -24,6 +24,13 @@ class BackOff:
 
     def __init__(self) -> None:
         self._of: dict[tuple[str, str], tuple[int, int]] = {}
+        """Refusals in a row, and when the last one came or the last order was tried."""
+
+    def sent(self, command: Command, now_ns: int) -> None:
+        """An order leaves: where it had to wait, the next one waits as long again unless this one lives."""
+        where = command.account, getattr(command, "instrument", "")
+        if where in self._of and isinstance(command, NewOrder):
+            self._of[where] = self._of[where][0], max(self._of[where][1], now_ns)
 
     def take(self, report: Report) -> None:
         """Count a report: a refusal is one more, an order that lives ends the row."""

@@ -296,6 +296,7 @@ class OrderGateway:
                 denial = _never_left(command, outcome) or self._denial(command, now)
                 if denial is None:
                     self.limits.sent(command, now)
+                    self._back_off.sent(command, now)
                     outcome.sent.append(command)
                     entries.append(entry_out(command, self._parent_of(command), self.limits.hash))
                 else:

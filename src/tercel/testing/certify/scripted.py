@@ -17,6 +17,7 @@ from tercel.testing.certify.case import MissedError
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.connection import Connection
 from tercel.venues.fix.protocol.message import Fields, Message, utc_text
+from tercel.venues.fix.protocol.schedule import SessionTimes
 from tercel.venues.fix.protocol.session import FixSession
 from tercel.venues.fix.protocol.settings import Outcome, SessionSettings
 
@@ -25,6 +26,7 @@ OVER: Final = frozenset("248C")
 BY_HAND: Final = frozenset({t.NEW_ORDER, t.CANCEL, t.REPLACE, t.MASS_CANCEL})
 """What a case answers itself, unless it says otherwise."""
 _TURN_S: Final = 0.02
+DAY_NS: Final = 86_400 * 10**9
 PATIENCE_S: Final = 10.0
 VENUE, DESK = "VENUE", "DESK"
 
@@ -63,11 +65,13 @@ class ScriptedVenue:
     ----------
     begin : str
         "FIX.4.4" or "FIX.4.2".
+    times : SessionTimes, optional
+        When its session is open; `ahead_ns` puts its clock ahead.
     """
 
-    def __init__(self, begin: str) -> None:
-        self.begin = begin
-        settings = SessionSettings(VENUE, DESK, begin=begin, user_tags=True, admit=self._admit)
+    def __init__(self, begin: str, times: SessionTimes | None = None) -> None:
+        self.begin, self.ahead_ns = begin, 0
+        settings = SessionSettings(VENUE, DESK, begin=begin, user_tags=True, admit=self._admit, times=times)
         self.session, self.logons = FixSession(settings), list[Message]()
         self.heard: list[Message] = []
         """Application messages, in order; none twice."""
@@ -95,6 +99,10 @@ class ScriptedVenue:
                 self._connection.close()
             self._listener.close()
 
+    def now_ns(self) -> int:
+        """ns since 1970, as far ahead as it was put."""
+        return time.time_ns() + self.ahead_ns
+
     # -- the thread ---------------------------------------------------------------------------------------------------
     def _run(self) -> None:
         while not self._over:
@@ -115,14 +123,14 @@ class ScriptedVenue:
             return
         self._drop()
         self._connection = Connection(plain)
-        self._take(self.session.connect(time.time_ns()))
+        self._take(self.session.connect(self.now_ns()))
 
     def _turn(self, one: Connection) -> None:
         data = one.receive()
         if data is None:
             self._drop()
             return
-        now = time.time_ns()
+        now = self.now_ns()
         self._take(self.session.receive(data, now) if data else self.session.on_time(now))
         one.flush()
 
@@ -135,7 +143,7 @@ class ScriptedVenue:
             self._connection.close()
         self._connection = None
         if self.session.connected:
-            self._take(self.session.disconnect(time.time_ns()))
+            self._take(self.session.disconnect(self.now_ns()))
 
     def _take(self, result: Outcome) -> None:
         if self._connection is not None and result.out:
@@ -158,7 +166,7 @@ class ScriptedVenue:
         """Say a message; while nobody is logged on it waits for the resend."""
         with self._lock:
             self.said.append((kind, fields))
-            self._take(self.session.send(kind, [one for one in fields if one[1] != ""], time.time_ns()))
+            self._take(self.session.send(kind, [one for one in fields if one[1] != ""], self.now_ns()))
 
     def wait_for(self, true: Callable[[], Any], what: str) -> Any:
         """Something that comes to hold, here.
@@ -250,7 +258,7 @@ class ScriptedVenue:
         fields |= {t.LEAVES_QTY: str(more.get("leaves", told.leaves)), t.AVG_PX: f"{told.average:g}"}
         if kind in "FG":
             fields |= {t.LAST_QTY: str(more["last"]), t.LAST_PX: f"{float(more['px']):.2f}"}
-        return fields | {t.TRANSACT_TIME: utc_text(time.time_ns()), t.TEXT: str(more.get("text", ""))}
+        return fields | {t.TRANSACT_TIME: utc_text(self.now_ns()), t.TEXT: str(more.get("text", ""))}
 
     def refuse(self, request: Message, reason: str, status: str = "", **more: str) -> None:
         """Say a cancel reject (9) to a cancel or replace."""
@@ -330,7 +338,7 @@ class ScriptedVenue:
     def lose(self, kind: str, fields: Fields) -> None:
         """Say a message that never arrives: it has its number, and no byte of it leaves."""
         with self._lock:
-            self.session.send(kind, fields, time.time_ns())
+            self.session.send(kind, fields, self.now_ns())
 
     def change(self, request: str, action: str, side: str, price: str, size: str = "100") -> list[tuple[int, str]]:
         """Fields of a change (X) of one level."""

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -28,8 +29,9 @@ from tercel.trading.parents import ParentRequest, accepted
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.profiles import Terms, load
-from tercel.venues.fix.profiles.model import LogonTable, SymbolsTable, SymbolTable
+from tercel.venues.fix.profiles.model import LogonTable, SymbolsTable, SymbolTable, TimesTable
 from tercel.venues.fix.protocol.message import Message
+from tercel.venues.fix.protocol.schedule import SessionTimes
 from tercel.venues.fix.protocol.store import Numbers
 from tercel.venues.fix.received import Patience
 
@@ -43,6 +45,7 @@ LIMITS: Final[dict[str, dict[str, int]]] = {
 }
 """What a wall allows beside `_SCOPE`, unless a case says otherwise."""
 PARENT_LOTS: Final = 100_000
+_DAILY: Final = SessionTimes(datetime.min.time(), datetime.min.time())
 
 
 def limits_text(changes: dict[str, dict[str, Any]]) -> str:
@@ -80,6 +83,8 @@ class Wall:
         Do not ask for market data: limits have no reference.
     copies : bool
         Whether there is a drop copy, `copy`, too.
+    daily : bool
+        Whether sessions last a day, midnight to midnight, UTC.
     """
 
     def __init__(
@@ -89,14 +94,15 @@ class Wall:
         cancels: bool = False,
         quiet: bool = False,
         copies: bool = False,
+        daily: bool = False,
         **limits: Any,
     ) -> None:
         self._stack, self._accounts, self._quiet = ExitStack(), tuple(accounts), quiet
         self.folder = bench.folder / "gate"
         self.folder.mkdir(parents=True)
         (self.folder / "limits.toml").write_text(limits_text(limits), encoding="utf-8")
-        self.venue = self._stack.enter_context(ScriptedVenue(bench.begin))
-        self._terms = _terms(bench.terms, self.venue.port, cancels)
+        self.venue = self._stack.enter_context(ScriptedVenue(bench.begin, _DAILY if daily else None))
+        self._terms = _terms(bench.terms, self.venue.port, cancels, daily)
         self.copy = self._stack.enter_context(ScriptedVenue(bench.begin)) if copies else None
         self._orders, self._since, self._restarted = 0, 0, False
         self.lost: set[str] = set()
@@ -144,7 +150,7 @@ class Wall:
         self._since = self.gateway.journal.last
 
     def _reach(self, where: str, accounts: Sequence[str], store: Path, near: Path) -> Venue:
-        self.fix = HeldVenue(profile=self._terms, store=store, patience=Patience(logon_s=PATIENCE_S))
+        self.fix = HeldVenue(profile=self._terms, store=store, patience=Patience(logon_s=PATIENCE_S), wall=self.venue.now_ns)
         return self.fix
 
     def close(self) -> None:
@@ -250,6 +256,13 @@ class Wall:
         self.settle()
         return exec_id
 
+    def ahead(self, ns: int) -> None:
+        """Put the clock of both sides ahead, over a broken connection: it is read anew with the next one."""
+        self.venue.cut(stay_down=True)
+        self.until(lambda: not self.fix.up, "the broken link")
+        self.venue.ahead_ns += ns
+        self.venue.shut = False
+
     def turn(self) -> None:
         """One turn of the gate."""
         self.gate.turn(0.0)
@@ -294,7 +307,7 @@ class Wall:
             held, orders = self.holding(account), self.gateway.ledger.orders.live(account)
             expect(held.position, self.position(account), f"position of {account} in limits")
             ours = Counter[int]()
-            for order in orders:
+            for order in (one for one in orders if one.parent):  # what nobody here sent is reserved for nobody
                 ours[order.side] += order.open_lots
             expect((held.buys, held.sells), (ours[1], ours[-1]), f"reserved lots of {account} in limits")
 
@@ -324,7 +337,7 @@ def _known(name: str, cancels: Iterable[str]) -> bool:
     return any(name == one or name.startswith(f"{one}-") for one in cancels)
 
 
-def _terms(terms: Terms, port: int, cancels: bool) -> Terms:
+def _terms(terms: Terms, port: int, cancels: bool, daily: bool) -> Terms:
     """The profile of a case, at the scripted venue: in clear, without secrets, with one instrument."""
     if terms.profile.extension:
         terms = load("generic-44")
@@ -334,6 +347,7 @@ def _terms(terms: Terms, port: int, cancels: bool) -> Terms:
             "cancel_on_disconnect": {"20022": "Y"} if cancels else {},
         }
     )
-    plain = {"session": session, "times": None, "tls": None, "logon": LogonTable(), "symbols": SymbolsTable()}
+    times = TimesTable(start="00:00:00", end="00:00:00") if daily else None
+    plain = {"session": session, "times": times, "tls": None, "logon": LogonTable(), "symbols": SymbolsTable()}
     symbol = SymbolTable(name=XYZ, tick="0.01", lot=1)
     return replace(terms, profile=terms.profile.model_copy(update=plain), symbols=(symbol,))
