@@ -18,7 +18,7 @@ LONGEST_PATH: Final = 100
 """Bytes of the path of a socket."""
 
 
-class DropCopySection(BaseModel):
+class DropCopyTerms(BaseModel):
     """A session of the venue that hears of every execution; it is compared with the order session."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -29,7 +29,7 @@ class DropCopySection(BaseModel):
     """How long an execution of one session waits for the other's."""
 
 
-class GateSection(BaseModel):
+class GateTerms(BaseModel):
     """A gate. Relative paths begin at the file's own folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -50,7 +50,7 @@ class GateSection(BaseModel):
     """A session that sends nothing for so long is cut off, and its orders are cancelled."""
     heartbeat_s: float = Field(default=10.0, gt=0)
     """Between two entries of positions and usage in its journal."""
-    drop_copy: DropCopySection | None = None
+    drop_copy: DropCopyTerms | None = None
     """A drop copy; without the table there is none."""
 
     @field_validator("accounts")
@@ -66,7 +66,7 @@ class GateConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    gate: GateSection
+    gate: GateTerms
 
 
 def read_config(path: Path) -> GateConfig:

@@ -32,7 +32,7 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.core.turns import Turns
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.gate.withdrawal import Withdrawal
+from tercel.gate.withdrawal import OrderWithdrawal
 from tercel.trading.follower import Follower
 from tercel.trading.gateway import Denied, OrderGateway, Refusal
 from tercel.trading.journal import kinds
@@ -98,7 +98,7 @@ class Gate(Hub):
         super().__init__(gateway.venue, f"unix:{listen}", 0, stepped=stepped)
         self.gateway, self._name, self._accounts = gateway, name, tuple(accounts)
         self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
-        self._stopper, self._withdrawal = Stopper(gateway, latch, name), Withdrawal(gateway, name)
+        self._stopper, self._withdrawal = Stopper(gateway, latch, name), OrderWithdrawal(gateway, name)
         self._followers: dict[str, Follower] = {}
         self._count, self._beat_ns, self._asked_ns, self._fd = 0, 0, 0, -1
         self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from tercel.core.orders import CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder, StatusRequest, Tif
 from tercel.core.ports import Entry, Venue
-from tercel.gate.config import DropCopySection, GateConfig, GateSection
+from tercel.gate.config import DropCopyTerms, GateConfig, GateTerms
 from tercel.gate.opening import opened
 from tercel.gate.server import Gate
 from tercel.limits.state import Holding
@@ -134,10 +134,10 @@ class Wall:
         if self.copy is not None:
             base = "generic-44" if self.copy.begin == "FIX.4.4" else "generic-42"
             where = f"fix://{DESK}@127.0.0.1:{self.copy.port}?profile=copy.toml"
-            names["drop_copy"] = DropCopySection(venue=where)
+            names["drop_copy"] = DropCopyTerms(venue=where)
             text = f'base = "{base}"\n[session]\ntarget = "{VENUE}"\n'
             (self.folder / "copy.toml").write_text(text, encoding="utf-8")
-        section = GateSection(**names)
+        section = GateTerms(**names)
         gate = opened(GateConfig(gate=section), self.folder, "certification", reach=self._reach)
         self.gate = self._inner.enter_context(gate)
         if not self._quiet:

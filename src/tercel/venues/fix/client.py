@@ -94,7 +94,7 @@ class FixVenue:
         self._queue: deque[tuple[int, Item]] = deque()
         self._waited_s, self._lost = 0.0, ""
         self._subscribed: list[str] = []
-        self._now_ns, self._stepped = 0, False
+        self._now_ns, self.stepped = 0, False
         self._taken, self._returned, self._names = 0, 0, 0
         self._early: list[o.VenueEvent] = []
         self._received, self._closed = Received(), False
@@ -175,7 +175,7 @@ class FixVenue:
         answer = self._await(name, self._patience.logon_s, early)
         if answer is None:
             raise VenueError(f"the instruments of {self._feed.name}", "a broken link", "try again")
-        self._stepped, self._now_ns, self._early = answer.stepped, answer.ns, early
+        self.stepped, self._now_ns, self._early = answer.stepped and not self._follow, answer.ns, early
         return answer.listings
 
     # -- what comes in ------------------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ class FixVenue:
         return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
 
     def _house_name(self, wire: str) -> str:
-        if isinstance(self._dialect, StandardDialect) and (told := self._dialect.memory.of_wire(wire)) is not None:
+        if isinstance(self._dialect, StandardDialect) and (told := self._dialect.memory.by_wire.get(wire)) is not None:
             return told.name
         return wire
 
@@ -320,11 +320,6 @@ class FixVenue:
     def up(self) -> bool:
         """Whether the session is logged on."""
         return self._link.up
-
-    @property
-    def stepped(self) -> bool:
-        """Whether the venue's clock moves only when a client asks."""
-        return self._stepped and not self._follow
 
     def listings(self) -> Sequence[o.Listing]:
         """What is traded here."""
@@ -425,7 +420,7 @@ class FixVenue:
 
     def _collect(self, until_ns: int, events: list[o.VenueEvent]) -> None:
         """Append what came, and what a step brings."""
-        free = self._follow or not self._stepped
+        free = not self.stepped
         self.poll(0.0)
         if not self.up:
             self._wait_for_link(events)
