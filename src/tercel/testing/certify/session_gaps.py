@@ -135,7 +135,7 @@ def s14(stage: Stage) -> str:
     stage.tell(peer)
     request = asked(peer, number)
     peer.say("3", [(45, str(request.number)), (372, "2"), (58, "no such thing")])
-    stage.pass_s(_PATIENCE_S)
+    stage.pass_s(_PATIENCE_S, peer.over)
     heard = [peer.find("5", patience_s=stage.patience(_PATIENCE_S))]
     holds(bool(heard[0].get(58)), "the Logout says why")
     peer.say("5")
@@ -267,7 +267,12 @@ def s18(stage: Stage) -> str:
     return "one passed over in silence, one acted on once"
 
 
-@case("S19", "a possible resend of a known order is no second order; of an unknown one, an order", "acceptor", outside=True)
+@case(
+    "S19",
+    "a possible resend of a known order is no second order; of an unknown one, an order",
+    "acceptor",
+    outside=True,
+)
 def s19_acceptor(bench: Bench) -> str:
     """PossResend (97=Y) under numbers of their own."""
     with acceptor(bench) as stage:

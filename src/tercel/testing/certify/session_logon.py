@@ -163,7 +163,9 @@ def _again_midway(stage: Stage, peer: Peer) -> None:
     expect((answer.get(141), answer.number), ("Y", 1), "ResetSeqNumFlag and number of the answer")
 
 
-@case("S06", "numbers begin at 1 on both sides with ResetSeqNumFlag, at a logon and in between", "acceptor", outside=True)
+@case(
+    "S06", "numbers begin at 1 on both sides with ResetSeqNumFlag, at a logon and in between", "acceptor", outside=True
+)
 def s06_acceptor(bench: Bench) -> str:
     """141=Y at the logon, then mid-session."""
     with acceptor(bench) as stage:
@@ -264,7 +266,7 @@ def s08(stage: Stage) -> str:
     peer.sync()
     stage.pass_s(interval * 1.4)
     peer.find("1", patience_s=stage.patience(interval))
-    stage.pass_s(interval * 1.4)
+    stage.pass_s(interval * 1.4, peer.over)
     peer.end(stage.patience(interval))
     if isinstance(stage, InitiatorStage):
         holds(any("TestRequest" in text for text in stage.told(Happening.DOWN)), "the link says why it went down")

@@ -99,10 +99,10 @@ class Stage(ABC):
         """The time, ns since 1970."""
         return self.clock.ns
 
-    def pass_s(self, seconds: float) -> None:
-        """Let time pass."""
+    def pass_s(self, seconds: float, over: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass, until something is over."""
         until = self.clock.ns + round(seconds * S)
-        while self.clock.ns < until:
+        while self.clock.ns < until and not over():
             self.clock.ns = min(until, self.clock.ns + round(_STEP_S * S))
             self.turn()
 
@@ -192,7 +192,7 @@ class AcceptorStage(Stage):
 
     def _noted(self, command: o.Command) -> None:
         if isinstance(command, o.NewOrder):
-            self.effects.append(command.cl_ord_id)
+            self.effects.append(command.cl_ord_id.partition("/")[2])
         self._take(command)
 
     def kept(self) -> tuple[Path | None, str]:

@@ -288,6 +288,11 @@ class Peer:
             if self.ended or time.monotonic() > until:
                 raise MissedError(f"not enough: {found}")
 
+    def over(self) -> bool:
+        """Whether the other side has closed the connection, or said that it will."""
+        self.look()
+        return self.ended or any(one.kind == "5" for one in self.heard)
+
     def end(self, patience_s: float = PATIENCE_S) -> list[Heard]:
         """Wait until the other side closes; what it said before.
 
@@ -305,7 +310,8 @@ class Peer:
         return said
 
     def close(self) -> None:
-        """Drop the connection, and let the other side see it."""
+        """Read what is there, drop the connection, and let the other side see it."""
+        self.look()
         with suppress(OSError):
             self.socket.close()
         for _ in range(3):
