@@ -109,7 +109,7 @@ class Gate(Hub):
         self.positions = PositionKeeper(gateway, lambda: self._accounts)
         self.positions.begin()
         self._stopper.begin(list(gateway.ledger.killed))
-        self._watch = Turns("tercel-gate-watch", TURN_S, self._watched)
+        self.watch = Turns("tercel-gate-watch", TURN_S, self._watched)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Turn until `stop()` is true.
@@ -119,7 +119,7 @@ class Gate(Hub):
         JournalError
             The journal cannot be written: what was open has been cancelled.
         """
-        self._watch.start()
+        self.watch.start()
         try:
             while not stop():
                 self.turn()
@@ -127,7 +127,7 @@ class Gate(Hub):
             self._give_up()
             raise
         finally:
-            self._watch.stop(1.0)
+            self.watch.stop(1.0)
 
     def _look(self) -> None:
         """Ask the latch; what killed accounts have open is cancelled at once."""

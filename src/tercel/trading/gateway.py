@@ -47,6 +47,8 @@ from tercel.trading.parents import ParentOrder
 
 JOURNAL_DOWN: Final = "JOURNAL_DOWN"
 BACK_OFF: Final = "BACK_OFF"
+_STOPS_ONLY: Final = frozenset({"STRANGE_FILL", "EXECUTIONS"})
+"""Alarms that stop an agent and do not kill it here: the one until positions agree, the other is a breach of limits."""
 _log = logging.getLogger("tercel.alerts")
 
 
@@ -413,7 +415,7 @@ class OrderGateway:
                 continue
             self._back_off.take(message)
             if (alarm := self.limits.report(message)) is not None:
-                if alarm.stopped:
+                if alarm.stopped and alarm.code not in _STOPS_ONLY:
                     self.stopped.setdefault(alarm.stopped, f"{alarm.code}: {alarm.text}")
                 body = {"severity": "critical", "code": str(alarm.code), "text": str(alarm.text)}
                 alerts.append(

@@ -255,8 +255,20 @@ def drop_copy(bench: Bench) -> str:
             exec_id = wall.venue.exec_id()
             if account != "missing":
                 wall.say(name, "F", "1", exec_id=exec_id, last=4, px=10)
-            changed = {"price": {"px": 9.9}, "quantity": {"last": 5}, "side": {"_54": "2"}, "account": {"_1": "eve"}}
-            words = {"last": 4, "px": 10, "qty": 10, "exec_id": exec_id, "_1": account, **changed.get(account, {})}
+            changed: dict[str, dict[str, object]] = {
+                "price": {"px": 9.9},
+                "quantity": {"last": 5},
+                "side": {"_54": "2"},
+                "account": {"_1": "eve"},
+            }
+            words: dict[str, object] = {
+                "last": 4,
+                "px": 10,
+                "qty": 10,
+                "exec_id": exec_id,
+                "_1": account,
+                **changed.get(account, {}),
+            }
             if account != "extra":
                 wall.copy.report(name, "F", "1", **words)
                 wall.copy.say(*wall.copy.said[-1])

@@ -17,7 +17,7 @@ def external_order(bench: Bench) -> str:
         expect((wall.position(), wall.holding().position), (4, 4), "position")
         holds("unallocated" in wall.alerts(), "an alert says so")
         expect(wall.state("by-hand-7").parent, "", "its parent")
-        expect([one.code for _, one in wall.submit(wall.new()).denied], ["KILLED"], "denial of the next order")
+        expect([one.code for _, one in wall.submit(wall.new()).denied], ["STOPPED"], "denial of the next order")
         expect(wall.venue.of_kind(t.CANCEL, t.REPLACE), [], "requests about it")
         return "4 booked, unallocated, alerted, stopped"
 
@@ -126,5 +126,3 @@ def market_data(bench: Bench) -> str:
         holds("unreadable" in wall.alerts(), f"an alert of the refusal: {wall.alerts()}")
         expect(wall.submit(wall.new(2, 995)).sent, [], "orders after a refusal")
         return "1000/1001, 995/997 asked anew, denied when old, refused"
-
-

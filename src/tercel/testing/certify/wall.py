@@ -138,7 +138,7 @@ class Wall:
             text = f'base = "{base}"\n[session]\ntarget = "{VENUE}"\n'
             (self.folder / "copy.toml").write_text(text, encoding="utf-8")
         section = GateTerms(**names)
-        gate = opened(GateConfig(gate=section), self.folder, "certification", reach=self._reach)
+        gate = opened(GateConfig(gate=section), self.folder, "certification", reach=self.reach)
         self.gate = self._inner.enter_context(gate)
         if not self._quiet:
             self.gate.on_subscribe(XYZ)
@@ -149,8 +149,10 @@ class Wall:
         self.venue.by_hand = set(BY_HAND)
         self._since = self.gateway.journal.last
 
-    def _reach(self, where: str, accounts: Sequence[str], store: Path, near: Path) -> Venue:
-        self.fix = HeldVenue(profile=self._terms, store=store, patience=Patience(logon_s=PATIENCE_S), wall=self.venue.now_ns)
+    def reach(self, where: str, accounts: Sequence[str], store: Path, near: Path) -> Venue:
+        self.fix = HeldVenue(
+            profile=self._terms, store=store, patience=Patience(logon_s=PATIENCE_S), wall=self.venue.now_ns
+        )
         return self.fix
 
     def close(self) -> None:
