@@ -331,9 +331,7 @@ class ParentOrderManager:
             for watcher in self.watchers:
                 watcher.on_decision(self.gateway.ledger.parents.must(executor.id).order, executor.view.obs[0])
 
-    def _in_time(
-        self, deadline: Deadline, executor: ParentExecutor, act: Callable[[], list[Command]]
-    ) -> list[Command]:
+    def _in_time(self, deadline: Deadline, executor: ParentExecutor, act: Callable[[], list[Command]]) -> list[Command]:
         """Let it act within the time that a decision may take; the first may take long: kernels are compiled."""
         return deadline.call(act, max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0))
 

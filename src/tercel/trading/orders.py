@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from tercel.core.executions import Execution, Executions
 from tercel.core.orders import (
@@ -36,6 +37,8 @@ from tercel.trading.order import (
     requested,
 )
 from tercel.trading.positions import Fill
+
+_LOSES: Final = {kinds.SEND_FAILED: "sending failed", kinds.NO_ACK: "no word from the venue"}
 
 
 class Orders:
@@ -182,9 +185,9 @@ class Orders:
             return self._lose([order.root for order in self.live()], "a new session began")
         elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "acknowledge":
             self.damaged = True
-        elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.SEND_FAILED:
+        elif entry.kind == kinds.ALERT and entry.body.get("code") in _LOSES:
             named = (self._root.get(name, "") for name in entry.body["orders"])
-            return self._lose([root for root in dict.fromkeys(named) if root], "sending failed")
+            return self._lose([root for root in dict.fromkeys(named) if root], _LOSES[entry.body["code"]])
         elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.LINK_DOWN:
             return self._lose([order.root for order in self.live()], "the way to the venue went down")
         return []
@@ -250,6 +253,8 @@ class Orders:
         if order is None:
             if isinstance(message, Report) and self.changes_nothing(message):
                 return []
+            if isinstance(message, CancelReject) and (notices := self._mass_refused(message)):
+                return notices
             self._aside.append(message)
             return [Notice(Code.UNKNOWN_ORDER, message.cl_ord_id, f"{message}", message)]
         if isinstance(message, CancelReject):
@@ -257,6 +262,16 @@ class Orders:
             self._put(order)
             return notices
         return [*told, *(self._seen(order, message) or self._report(order, message))]
+
+    def _mass_refused(self, reject: CancelReject) -> list[Notice]:
+        """A mass cancel was refused: every order that it was about stands."""
+        told = []
+        for order in self.live(reject.account or None):
+            left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
+            if left != order.pending:
+                self._put(replace(order, pending=left))
+                told.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
+        return told
 
     def _unread(self, message: Unread) -> list[Notice]:
         self._aside.append(message)

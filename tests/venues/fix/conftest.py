@@ -4,8 +4,8 @@ import socket
 
 import pytest
 from tests.venues.fix.plain import PlainClient
-from tests.venues.fix.tiny import TinyVenue
 
+from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.received import Patience
 from tercel.venues.fix.server import serve_fix

@@ -12,10 +12,10 @@ from contextlib import suppress
 import pytest
 from tests import waiting
 from tests.venues.fix.plain import order
-from tests.venues.fix.tiny import WAY_NS
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import ExecType, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, StatusRequest, Tif
+from tercel.testing.tiny import WAY_NS
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.received import Patience
 

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 from tests.venues.fix.plain import SOH, PlainClient, frame, order, parse
-from tests.venues.fix.tiny import WAY_NS
 
 from tercel.core.orders import NewOrder, Report, Tif
+from tercel.testing.tiny import WAY_NS
 
 T0 = 10**18
 STEP = [(20007, T0 + 10 * WAY_NS), (20008, "s1")]

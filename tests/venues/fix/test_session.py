@@ -4,7 +4,6 @@ import socket
 from contextlib import suppress
 
 import pytest
-from tests.venues.fix.tiny import WAY_NS, TinyVenue
 from tests.waiting import until
 
 from tercel.core.errors import ConfigError, VenueError
@@ -22,6 +21,7 @@ from tercel.core.orders import (
     StatusRequest,
     Tif,
 )
+from tercel.testing.tiny import WAY_NS, TinyVenue
 from tercel.venues.address import connect as log_on
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.desk import Login

@@ -12,8 +12,8 @@ import pytest
 from tests.venues.fix.plain import PlainClient, order
 from tests.venues.fix.protocol.acceptance import Script
 from tests.venues.fix.protocol.samples import full
-from tests.venues.fix.tiny import TinyVenue
 
+from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix.desk import Login
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.codec import decode
@@ -128,7 +128,7 @@ def test_messages_with_all_that_they_may_have_are_answered(begin):
 _SERVER = """
 import sys
 from pathlib import Path
-from tests.venues.fix.tiny import TinyVenue
+from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix.server import serve_fix
 server = serve_fix(TinyVenue(began_ns=10**18 + int(sys.argv[2])), 0, ["A"], store=Path(sys.argv[1]))
 print(server.port, flush=True)

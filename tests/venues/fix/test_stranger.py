@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.venues.fix.certificates import authority, certificate
 from tests.venues.fix.plain import PlainClient, order, parse
-from tests.venues.fix.tiny import TinyVenue
 from tests.waiting import until
 
 from tercel.core.orders import ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
+from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix.aggregated import AggregatedBook, AggregatedView
 from tercel.venues.fix.connection import TlsSettings
 from tercel.venues.fix.desk import Counterparty, Login, OrderFills

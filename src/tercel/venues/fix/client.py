@@ -238,6 +238,10 @@ class FixVenue:
         elif event.what is Happening.RESET and link is self._link:
             self._taken = self._returned = 0
             self._queue = deque((0, item) for _, item in self._queue)
+        elif event.what is Happening.GAP and link is self._feed and not self._own:
+            for instrument in self._subscribed:  # what is missing may be market data, which nobody has to repeat
+                with suppress(VenueError):
+                    self._ask_market(instrument)
         elif event.what in (Happening.REJECTED, Happening.GARBLED):
             self._queue.append((0, self._refused(event, now)))
         elif event.what is Happening.NOT_REPEATED and event.message is not None:

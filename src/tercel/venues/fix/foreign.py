@@ -112,7 +112,7 @@ class Foreign:
             cl_ord_id="",
             orig="",
             order_id=_name(message, t.ORDER_ID),
-            account=message.get(t.ACCOUNT) or (about.account if about else ""),
+            account=message.get(t.ACCOUNT) or (about.account if about else message.get(t.ON_BEHALF_OF)),
             instrument=instrument,
             side=side,
             lots=lots,

@@ -192,6 +192,7 @@ class FixServer:
             not_kept=_NOT_KEPT,
             user_tags=login.user_tags,
             reset=login.reset,
+            next_expected=login.next_expected,
             times=self._times,
         )
 

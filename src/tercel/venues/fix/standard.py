@@ -167,7 +167,7 @@ class StandardDialect(Refusals):
     def _reports(self, message: Message, now_ns: int) -> list[Item]:
         found: list[Item] = []
         for report in self._hears.report(message, now_ns):
-            if message.says(t.POSS_DUP) and report.exec_id in self._seen:
+            if (message.says(t.POSS_DUP) or message.says(t.POSS_RESEND)) and report.exec_id in self._seen:
                 continue
             self._seen.add(report.exec_id)
             book = self._books.get(report.instrument)

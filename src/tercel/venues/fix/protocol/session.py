@@ -302,6 +302,9 @@ class FixSession:
             self._leave("MsgSeqNum (34) is missing or no number")
         elif kind == "5":
             self._their_logout(message)
+        elif kind == "3" and self._gap is not None and message.get(45) == str(self._gap.request):
+            self._next_in += number == self._next_in  # whatever its number: nothing before it comes
+            self._leave("the ResendRequest was rejected")
         else:
             if kind == "2" and number != self._next_in and fault_of(message, self.settings) is None:
                 self._repeat(message)  # at once: two sides that both miss messages would wait for each other
@@ -425,8 +428,6 @@ class FixSession:
             if message.number not in self._answered:
                 self._repeat(message)
             self._answered.discard(message.number)
-        elif kind == "3" and self._gap is not None and message.get(45) == str(self._gap.request):
-            self._leave("the ResendRequest was rejected")
         elif kind not in ("0", "A"):
             self._deliver(message)
 

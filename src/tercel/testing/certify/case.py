@@ -1,0 +1,173 @@
+"""What a certification case is, and the register of all of them.
+
+A case is a function of its :class:`Bench`; it gives back what it saw in a few words, and :func:`expect` ends it where
+something else came. It is registered under its id, once for each role of the system under test.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+from tercel.core.errors import ConfigError
+from tercel.venues.fix.link import Address
+from tercel.venues.fix.profiles import Terms
+
+Role = Literal["acceptor", "initiator"]
+_MOST_DETAIL: Final = 300
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Case:
+    """How one case ended.
+
+    Parameters
+    ----------
+    id : str
+        "S01".
+    title : str
+    role : str
+        What the system under test is in it: acceptor or initiator.
+    passed : bool
+    detail : str
+        What was seen, or what was expected and what came.
+    """
+
+    id: str
+    title: str
+    role: Role
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a case has to work with.
+
+    Parameters
+    ----------
+    terms : Terms
+        The profile in force; its version is that of the case.
+    folder : Path
+        Empty, and the case's own.
+    address : Address, optional
+        Somebody else's acceptor that is to be certified; None: the system under test is ours.
+    """
+
+    terms: Terms
+    folder: Path
+    address: Address | None = None
+
+    @property
+    def begin(self) -> str:
+        """BeginString."""
+        return self.terms.profile.version
+
+
+Body = Callable[[Bench], str]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A case that can be run.
+
+    Parameters
+    ----------
+    id, title, role
+        See :class:`Case`.
+    body : callable
+        What is done; what it gives back is the detail.
+    outside : bool
+        Whether it can be run at somebody else's acceptor, too.
+    """
+
+    id: str
+    title: str
+    role: Role
+    body: Body
+    outside: bool = False
+
+
+REGISTER: Final[dict[tuple[str, str], Planned]] = {}
+"""Every case, by id and role."""
+
+
+class MissedError(Exception):
+    """Something else came than a case expects."""
+
+
+def case(id_: str, title: str, role: Role, *, outside: bool = False) -> Callable[[Body], Body]:
+    """Register a function as a case.
+
+    Parameters
+    ----------
+    id_ : str
+        "S01".
+    title : str
+        What is shown, in a few words.
+    role : str
+        What the system under test is.
+    outside : bool
+        Whether it can be run at somebody else's acceptor, too.
+
+    Raises
+    ------
+    ConfigError
+        When there is such a case already.
+    """
+
+    def register(body: Body) -> Body:
+        if (id_, role) in REGISTER:
+            raise ConfigError("each case once in each role", f"{id_} as {role} twice", "give one of them another id")
+        REGISTER[id_, role] = Planned(id_, title, role, body, outside)
+        return body
+
+    return register
+
+
+def expect(got: T, wanted: T, what: str) -> None:
+    """End a case unless something is what it has to be.
+
+    >>> expect(2, 2, "messages")
+
+    Raises
+    ------
+    MissedError
+        When it is something else.
+    """
+    if got != wanted:
+        raise MissedError(f"{what}: expected {wanted!r}; received {got!r}")
+
+
+def holds(true: bool, what: str) -> None:
+    """End a case unless something holds.
+
+    Raises
+    ------
+    MissedError
+        When it does not.
+    """
+    if not true:
+        raise MissedError(f"not so: {what}")
+
+
+def run(planned: Planned, bench: Bench) -> Case:
+    """Run a case; whatever it raises is its failure.
+
+    >>> seen = Planned("S00", "nothing", "acceptor", lambda bench: "nothing was asked")
+    >>> from tercel.venues.fix.profiles import load
+    >>> run(seen, Bench(load("generic-44"), Path())).passed
+    True
+    """
+    try:
+        passed, detail = True, planned.body(bench)
+    except Exception as error:
+        name = "" if isinstance(error, MissedError) else f"{type(error).__name__}: "
+        passed, detail = False, name + str(error)
+    return Case(planned.id, planned.title, planned.role, passed, " ".join(detail.split())[:_MOST_DETAIL])
+
+
+def ordered(found: Iterable[Planned]) -> list[Planned]:
+    """Cases by letter (S, O, K), number and role."""
+    return sorted(found, key=lambda one: ("SOKRB".find(one.id[0]), one.id, one.role))

@@ -1,0 +1,105 @@
+"""Cases that both roles play: one script, two stages."""
+
+from collections.abc import Callable
+
+from tercel.testing.certify.case import Bench, case, expect, holds
+from tercel.testing.certify.stage import AcceptorStage, InitiatorStage, Stage
+from tercel.testing.certify.wire import Heard, Peer
+
+Script = Callable[[Stage], str]
+
+
+def both(id_: str, title: str, outside: bool = True) -> Callable[[Script], Script]:
+    """Register a script as a case of both roles; see :func:`~tercel.testing.certify.case.case`."""
+
+    def register(script: Script) -> Script:
+        def as_acceptor(bench: Bench) -> str:
+            with acceptor(bench) as stage:
+                return script(stage)
+
+        def as_initiator(bench: Bench) -> str:
+            with InitiatorStage(bench) as stage:
+                return script(stage)
+
+        case(id_, title, "acceptor", outside=outside)(as_acceptor)
+        case(id_, title, "initiator")(as_initiator)
+        return script
+
+    return register
+
+
+def acceptor(bench: Bench) -> AcceptorStage:
+    """The acceptor that is certified: ours, or somebody else's where an address is given."""
+    if bench.address is None:
+        return AcceptorStage(bench)
+    from tercel.testing.certify.outside import OutsideStage
+
+    return OutsideStage(bench)
+
+
+def covered(heard: list[Heard], first: int, last: int) -> list[Heard]:
+    """See that messages cover numbers without a hole; those of the application among them.
+
+    Raises
+    ------
+    MissedError
+        When they do not, or one is not marked.
+    """
+    due, found = first, []
+    for one in heard:
+        expect((one.number, one.again), (due, True), "MsgSeqNum and PossDupFlag of what was repeated")
+        holds(bool(one.get(122)), f"OrigSendingTime (122) in {one}")
+        if one.kind == "4":
+            expect(one.get(123), "Y", "GapFillFlag of what fills a gap")
+            due = int(one.get(36))
+        else:
+            found.append(one)
+            due += 1
+    expect(due, last + 1, "the number after what was repeated")
+    return found
+
+
+def lost(stage: Stage, count: int = 1) -> int:
+    """Messages of the peer that never arrive; the number of the first."""
+    first = stage.log.number
+    stage.log.number += count
+    return first
+
+
+def asked(peer: Peer, first: int) -> Heard:
+    """The ResendRequest that must come, from this number on.
+
+    Raises
+    ------
+    MissedError
+        When something else comes.
+    """
+    request = peer.find("2")
+    expect(int(request.get(7)), first, "BeginSeqNo of the ResendRequest")
+    return request
+
+
+def rejected(said: Heard, number: int, reason: int | None) -> None:
+    """See that a Reject is of this message, for this reason (where the version has it).
+
+    Raises
+    ------
+    MissedError
+        When it is not.
+    """
+    expect(said.kind, "3", "MsgType of the answer")
+    expect(said.get(45), str(number), "RefSeqNum of the Reject")
+    if reason is not None:
+        expect(said.get(373), str(reason), "SessionRejectReason")
+
+
+def logout(said: list[Heard]) -> Heard:
+    """The Logout that must be the last thing said.
+
+    Raises
+    ------
+    MissedError
+        When it is not.
+    """
+    expect([one.kind for one in said][-1:], ["5"], "the last message before the end of the connection")
+    return said[-1]
