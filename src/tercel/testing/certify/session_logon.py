@@ -165,9 +165,7 @@ def _again_midway(stage: Stage, peer: Peer) -> None:
     expect((answer.get(141), answer.number), ("Y", 1), "ResetSeqNumFlag and number of the answer")
 
 
-@case(
-    "S06", "ResetSeqNumFlag: numbers begin at 1 on both sides, at a logon and in between", "acceptor", outside=True
-)
+@case("S06", "ResetSeqNumFlag: numbers begin at 1 on both sides, at a logon and in between", "acceptor", outside=True)
 def s06_acceptor(bench: Bench) -> str:
     """141=Y at the logon, then mid-session."""
     with acceptor(bench) as stage:

@@ -202,5 +202,3 @@ def _next(stage: Stage, peer: Peer, name: str) -> bytes:
     raw = peer.made(kind, body)
     stage.log.number += 1
     return raw
-
-

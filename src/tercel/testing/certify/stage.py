@@ -356,7 +356,7 @@ class InitiatorStage(Stage):
         reset = reset or said.get(141) == "Y"
         body = self.logon(number, reset, int(said.get(108)), more)
         peer.say("A", body, number)
-        self.wait(lambda: self.link.up, "an initiator that is logged on")
+        self.wait(self.logged_on, "an initiator that is logged on")
         return peer
 
     def act(self, name: str) -> tuple[str, Pairs]:

@@ -163,7 +163,7 @@ class Peer:
     ) -> None:
         plain.settimeout(0.0)
         self.socket, self.begin, self.names, self.log = plain, begin, names, log
-        self._now_ns, self._turn = now_ns, turn
+        self._now_ns, self.turn = now_ns, turn
         self._bytes, self._inbox = b"", list[Heard]()
         self.heard: list[Heard] = []
         """All that ever came."""
@@ -206,7 +206,7 @@ class Peer:
             try:
                 view = view[self.socket.send(view) :]
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                self._turn()
+                self.turn()
             except OSError:  # closed there: whoever waits for an answer sees it
                 return
         if view:
@@ -215,7 +215,7 @@ class Peer:
     # -- in -----------------------------------------------------------------------------------------------------------
     def look(self) -> None:
         """Let the other side work, and take what came."""
-        self._turn()
+        self.turn()
         while not self.ended:
             try:
                 part = self.socket.recv(_CHUNK)
@@ -326,4 +326,4 @@ class Peer:
         with suppress(OSError):
             self.socket.close()
         for _ in range(3):
-            self._turn()
+            self.turn()
