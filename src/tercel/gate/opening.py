@@ -28,7 +28,9 @@ _NOT_DUMPABLE: Final = 4
 
 
 @contextmanager
-def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "") -> Iterator[Gate]:
+def opened(
+    config: GateConfig, beside: Path, holder: str, acknowledge: str = "", wall: Callable[[], int] = time.time_ns
+) -> Iterator[Gate]:
     """A gate, listening; orders of an earlier one have been brought to their end.
 
     Parameters
@@ -40,6 +42,8 @@ def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "")
         Who runs it, for people.
     acknowledge : str
         Why a damaged journal is gone on with.
+    wall : callable
+        ns since 1970.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "")
         closing.callback(journal.close)
         latch = KillLatch(beside / section.latch if section.latch else folder / LATCH)
         check_latch(journal, latch.path)
-        venue = connect(section.venue, section.accounts, folder / "fix", beside)
+        venue = connect(section.venue, section.accounts, folder / "fix", beside, section.link_s, wall)
         closing.callback(venue.close)
         limits_file = beside / section.limits if section.limits else default_file()
         limits = LimitGate(read(limits_file), venue.listings(), section.accounts, latch.killed)

@@ -46,6 +46,8 @@ class Login:
         Whether fields from 5000 on that nobody knows are passed over; else a message with one is rejected.
     copies : tuple of str
         A drop copy: it sends no orders and gets a copy of every execution report of these accounts; ("*",): of all.
+    risk : bool
+        It cancels the orders of any account (q), and gives none: for a watchdog.
     """
 
     comp_id: str
@@ -56,6 +58,7 @@ class Login:
     reset: frozenset[Literal["logon", "logout", "disconnect"]] = frozenset()
     user_tags: bool = True
     copies: tuple[str, ...] = ()
+    risk: bool = False
 
     def __post_init__(self) -> None:
         comp_id(self.comp_id)

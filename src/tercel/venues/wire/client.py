@@ -83,12 +83,16 @@ class RemoteVenue:
         Raises
         ------
         VenueError
-            Nobody answers.
+            Nobody answers, or an account is still held: there is no link.
         """
         self.close()
-        self._connect()
-        for instrument in self._subscribed:
-            self._ask({"do": "subscribe", "instrument": instrument})
+        try:
+            self._connect()
+            for instrument in self._subscribed:
+                self._ask({"do": "subscribe", "instrument": instrument})
+        except VenueError:
+            self.close()
+            raise
         self._events.append(LinkStatus(True, self.now_ns, "reconnected"))
 
     @property
