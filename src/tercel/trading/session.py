@@ -259,6 +259,14 @@ class Session:
             Nothing that depends on what failed was sent.
         """
         self._beats += 1
+        try:
+            return self._turn(until_ns)
+        except VenueError:
+            if getattr(self.venue, "up", True) or not hasattr(self.venue, "reconnect") or self._outage_s:
+                raise
+            return []  # the link broke in a call: the next step tells it
+
+    def _turn(self, until_ns: int) -> list[VenueEvent]:
         way = self._come_back()
         self._take_inbox()
         self._look()

@@ -38,8 +38,8 @@ from tercel.venues.pace import Pace
 from tercel.venues.wire import RemoteVenue, WireServer
 
 INSTRUMENTS: Final = ("X", "Y")
-AGENTS: Final = ("ann", "bob", "cat")
-STRATEGIES: Final = ("twap_passive", "random", "twap_take")
+AGENTS: Final = ("ann", "bob", "cat", "dan")
+STRATEGIES: Final = ("twap_passive", "random", "twap_passive", "twap_take")
 DESK: Final = "DESK"
 RISK: Final = "RISK"
 SPEED: Final = 4.0
@@ -154,7 +154,7 @@ class Witness(SimulatedExchange):
     def __init__(self, source: Source, seed: int, log: Path) -> None:
         markets = {name: MarketSpec(source, seed=seed + i) for i, name in enumerate(INSTRUMENTS)}
         super().__init__(markets, latency=EntryLatency("constant", LATENCY_NS))
-        self._log = log.open("a", encoding="utf-8")
+        self._log, self._told = log.open("a", encoding="utf-8"), set[str]()
 
     def send(self, command: Command) -> None:
         """Write it down, then take it."""
@@ -167,7 +167,8 @@ class Witness(SimulatedExchange):
         """See the exchange."""
         events = super().step(until_ns)
         for event in events:
-            if isinstance(event, Report) and event.order_id and event.exec_type != "status":
+            if isinstance(event, Report) and event.order_id and event.exec_id not in self._told:
+                self._told.add(event.exec_id)  # a question about an order has its trades told again
                 self._write("report", event.account, event.order_id, str(event.exec_type), event.leaves)
         return events
 
@@ -271,7 +272,7 @@ class Desk:
             elif not held:
                 n = parents.count + 1
                 side = 1 if (n + i) % 2 else -1
-                name, strategy = INSTRUMENTS[n % 2], STRATEGIES[n % 3]
+                name, strategy = INSTRUMENTS[n % 2], STRATEGIES[n % 4]
                 session.accept(ParentRequest(f"p{n}", name, side, LOTS, HORIZON_S * SECOND, SLICES, strategy, agent))
 
 

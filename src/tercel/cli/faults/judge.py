@@ -161,5 +161,5 @@ def _latched(lines: list[Any], record: Record, latch: KillLatch) -> list[str]:
         for when, kind, account, name, what, _ in lines
         if kind == "sent" and what == "NewOrder" and account == who and since + _ON_ITS_WAY_S < when < to
     ]
-    kills = sum(one["event"] == "kill" for one in latch.state().history)
+    kills = sum(one["what"] == "kill" for one in latch.state().history)
     return faults if kills == len(record.held) else [*faults, f"{kills} kills in the latch, {len(record.held)} made"]

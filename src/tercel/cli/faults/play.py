@@ -34,7 +34,9 @@ LONGEST_S: Final = 9.0
 LOCKS_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 JUMPS_S: Final = (-3600.0, 3600.0)
 _FULL: Final = 1 << 12
-_BUSY_S: Final = 15.0
+_BUSY_S: Final = 10.0
+_FEWEST: Final = 2
+"""Orders that work when something is broken, or else whatever works after `_BUSY_S`."""
 Fault = Callable[[World, random.Random], None]
 
 
@@ -63,7 +65,7 @@ def chosen(points: int, seed: int) -> list[str]:
 
 def strike(world: World, name: str, draw: random.Random) -> None:
     """Wait until orders work, and a moment more; let it happen; bring everybody back."""
-    world.wait_working(True, _BUSY_S)
+    world.wait_working(_FEWEST, _BUSY_S)
     time.sleep(draw.uniform(0.0, 0.3))
     kinds()[name](world, draw)
     world.ensure()
@@ -72,7 +74,7 @@ def strike(world: World, name: str, draw: random.Random) -> None:
 def unattended(world: World, what: str, began: float, mend: Callable[[], None], patient: bool = True) -> None:
     """Leave it until nothing works at the venue, or not (`patient`); mend it; write down how long it was."""
     if patient:
-        world.wait_working(False, LONGEST_S)
+        world.wait_working(0, LONGEST_S)
     mend()
     world.ensure()
     world.record.windows.append(Window(what, began, time.monotonic()))
@@ -194,7 +196,7 @@ def _latch(world: World, draw: random.Random) -> None:
     time.sleep(draw.uniform(0.0, 0.2))
     world.kill(*BOTH)
     unattended(world, "kill latch", fallen, lambda: None, False)
-    world.wait_working(True, _BUSY_S)
+    world.wait_working(1, _BUSY_S)
     world.record.held.append((who, fallen, time.monotonic()))
     latch.rearm("the matrix says so", "fault matrix", 0, [who])
 

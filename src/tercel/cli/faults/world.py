@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,6 @@ from tercel.cli.faults.proxy import Proxy
 from tercel.core.errors import VenueError
 from tercel.gate.watchdog import LOCK
 from tercel.market.simulator.source import Source
-from tercel.report.terminal import say
 
 _DIES_WITH_PARENT: Final = 1
 """prctl(2): PR_SET_PDEATHSIG."""
@@ -152,8 +152,8 @@ class World:
             os.dup2(log, 2)
             body()
             status = 0
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the driver reads it in the log
-            say(f"{type(error).__name__}: {error}")
+        except BaseException:  # noqa: BLE001 - whatever it is stands in the log
+            traceback.print_exc()
         finally:
             sys.stderr.flush()
             os._exit(status)
@@ -248,14 +248,11 @@ class World:
                     self._open.pop(name, None)
         return len(self._open)
 
-    def wait_working(self, some: bool, seconds: float) -> bool:
-        """Until orders work, or none; False when that does not come within some seconds."""
+    def wait_working(self, fewest: int, seconds: float) -> None:
+        """Until so many orders work, 0: until none does; or until some seconds have passed."""
         until = time.monotonic() + seconds
-        while bool(self.working()) != some:
-            if time.monotonic() > until:
-                return False
+        while (self.working() < fewest if fewest else self.working() > 0) and time.monotonic() < until:
             time.sleep(0.01)
-        return True
 
     def _await(self, done: Callable[[], bool], what: str) -> None:
         until = time.monotonic() + PATIENCE_S
