@@ -333,18 +333,21 @@ class DeskTca:
 
 
 @dataclass(frozen=True)
-class CrashTest:
-    """Kill a session at named points beside an exchange that lives on, start it again, and count what is wrong."""
+class Faults:
+    """Break what can break between a desk, its gate and a venue, go on, and count what is lost, doubled or unwatched.
 
-    body: ClassVar[str] = "tercel.cli.commands.trade_crash:crashtest"
+    Desk, gate and exchange are killed and stopped, links cut and messages garbled, disks full, journals locked.
+    """
 
-    points: Annotated[int, typer.Option(help="Points at which a session is killed.", min=1, max=1000)] = 24
+    body: ClassVar[str] = "tercel.cli.commands.trade_faults:faults"
+
+    points: Annotated[int, typer.Option(help="Faults, one after another.", min=1, max=10_000)] = 20
     seed: Seed = 1
     as_json: AsJson = False
 
 
 add(
     trade_app, run, submit, pause, resume, cancel, amend, promote, settle,
-    ListOrders, ListPositions, ReplayDecision, Reconcile, VerifyJournal, DeskTca, CrashTest,
+    ListOrders, ListPositions, ReplayDecision, Reconcile, VerifyJournal, DeskTca, Faults,
 )  # fmt: skip
 trade_app.add_typer(limits_app)

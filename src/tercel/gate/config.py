@@ -1,13 +1,14 @@
 """The file of a gate: where it listens, which venue it holds, whose orders pass, under which limits.
 
-[gate]            venue, accounts, limits, latch, folder, listen, silence_s, heartbeat_s
+[gate]            venue, accounts, limits, latch, folder, listen, silence_s, heartbeat_s, link_s
 [gate.drop_copy]  venue, seconds
+[gate.watchdog]   comp_id, profile, silence_s
 """
 
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
@@ -29,6 +30,19 @@ class DropCopyTerms(BaseModel):
     """How long an execution of one session waits for the other's."""
 
 
+class WatchdogTerms(BaseModel):
+    """[gate.watchdog]: a second process, with a login of its own at the venue that may cancel the orders of others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    comp_id: str = Field(min_length=1)
+    """Its name at the venue."""
+    profile: str = ""
+    """How the venue wants to be spoken to; empty: as the gate does."""
+    silence_s: float = Field(default=2.0, gt=0, le=60)
+    """A gate that does not answer for so long, or has no link to the venue, has its orders cancelled."""
+
+
 class GateTerms(BaseModel):
     """A gate. Relative paths begin at the file's own folder."""
 
@@ -46,12 +60,22 @@ class GateTerms(BaseModel):
     """The kill latch of the desk; empty: `kill.json` in its folder."""
     listen: str = LISTEN
     """Socket file that sessions connect to: whoever may write to it may trade, so it is its owner's alone."""
-    silence_s: float = Field(default=5.0, gt=0, le=60)
+    silence_s: float = Field(default=4.0, gt=0, le=60)
     """A session that sends nothing for so long is cut off, and its orders are cancelled."""
     heartbeat_s: float = Field(default=10.0, gt=0)
     """Between two entries of positions and usage in its journal."""
     drop_copy: DropCopyTerms | None = None
     """A drop copy; without the table there is none."""
+    link_s: int = Field(default=1, ge=1, le=60)
+    """Heartbeats (108) at a venue of this package: it notices a link that is dead after 2.2 of them, and cancels."""
+    watchdog: WatchdogTerms | None = None
+    """For a venue that does not cancel on disconnect."""
+
+    @model_validator(mode="after")
+    def _watched_over_fix(self) -> "GateTerms":
+        if self.watchdog is not None and not self.venue.startswith("fix"):
+            raise ValueError("a venue at fix://, where a watchdog is named")
+        return self
 
     @field_validator("accounts")
     @classmethod

@@ -29,7 +29,12 @@ _NOT_DUMPABLE: Final = 4
 
 @contextmanager
 def opened(
-    config: GateConfig, beside: Path, holder: str, acknowledge: str = "", reach: Callable[..., Venue] = connect
+    config: GateConfig,
+    beside: Path,
+    holder: str,
+    acknowledge: str = "",
+    reach: Callable[..., Venue] = connect,
+    wall: Callable[[], int] = time.time_ns,
 ) -> Iterator[Gate]:
     """A gate, listening; orders of an earlier one have been brought to their end.
 
@@ -44,6 +49,8 @@ def opened(
         Why a damaged journal is gone on with.
     reach : callable
         Makes the venue of its address, accounts, store and folder.
+    wall : callable
+        ns since 1970.
 
     Raises
     ------
@@ -58,7 +65,7 @@ def opened(
         closing.callback(journal.close)
         latch = KillLatch(beside / section.latch if section.latch else folder / LATCH)
         check_latch(journal, latch.path)
-        venue = reach(section.venue, section.accounts, folder / "fix", beside)
+        venue = reach(section.venue, section.accounts, folder / "fix", beside, section.link_s, wall)
         closing.callback(venue.close)
         limits_file = beside / section.limits if section.limits else default_file()
         limits = LimitGate(read(limits_file), venue.listings(), section.accounts, latch.killed)

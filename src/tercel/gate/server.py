@@ -41,7 +41,7 @@ from tercel.trading.kill import KillLatch
 from tercel.trading.limiting import LimitKeeper
 from tercel.trading.overdue import AckWatch
 from tercel.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
-from tercel.trading.recovery import resend
+from tercel.trading.recovery import catch_up
 from tercel.trading.settlement import PositionKeeper
 from tercel.trading.stopping import AGAIN_NS, Stopper, questions
 from tercel.venues.wire import frames
@@ -256,11 +256,14 @@ class Gate(Hub):
         return self.gateway.ledger.positions.lots().get(account, {})
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
-        """A beat, or a parent order."""
-        if body.get("do") == "parent":
+        """A beat, a parent order, or the question of a watchdog."""
+        what = body.get("do")
+        if what == "parent":
             self._parent(client, body)
-        elif body.get("do") != "beat":
-            raise VenueError("login, subscribe, step, executions, parent or beat", repr(body.get("do")), CLIENT)
+        elif what == "alive":
+            self.send(client, {"said": "alive", "up": bool(getattr(self._venue, "up", True))})
+        elif what != "beat":
+            raise VenueError("login, subscribe, step, executions, parent, alive or beat", repr(what), CLIENT)
 
     def _parent(self, client: Client, body: frames.Fields) -> None:
         id_, instrument, account = (str(body.get(name)) for name in ("id", "instrument", "account"))
@@ -366,7 +369,7 @@ class Gate(Hub):
         why = status.text or "the way to the venue is down"
         self.gateway.shut = None if status.up else Refusal("LINK_DOWN", why)
         if status.up:
-            resend(self.gateway, self._accounts)
+            catch_up(self.gateway, self._accounts)
             self.positions.begin()
             self._asked_ns = 0
 

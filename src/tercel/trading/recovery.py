@@ -127,6 +127,13 @@ def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
     return found
 
 
+def catch_up(gateway: OrderGateway, accounts: Sequence[str]) -> None:
+    """After an outage: take the executions that were missed, and ask what became of every order that was open."""
+    resend(gateway, accounts)
+    now = gateway.venue.now_ns
+    gateway.submit([StatusRequest(order.root, order.account, now) for order in gateway.ledger.orders.live()])
+
+
 def reconcile(
     gateway: OrderGateway,
     name: Callable[[], str],

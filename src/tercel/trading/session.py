@@ -8,11 +8,12 @@ A session that finds an earlier one's entries in its journal recovers first (`tr
 work are then paused until somebody resumes them, or go on at once with `resume`.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from tercel.core.deadline import Deadline
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError, VenueError
@@ -29,11 +30,17 @@ from tercel.trading.limiting import LimitKeeper
 from tercel.trading.manager import ParentOrderManager
 from tercel.trading.overdue import AckWatch
 from tercel.trading.parents import ParentRequest, ParentStatus
-from tercel.trading.recovery import RecoveryLine, reconcile, refold, resend
+from tercel.trading.recovery import RecoveryLine, catch_up, reconcile, refold, resend
 from tercel.trading.settlement import PositionKeeper
 from tercel.trading.snapshot import snapshots_of
 from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
+
+
+OUTAGE_S: Final = 60.0
+"""Seconds that a session tries to reach again what it is connected to."""
+AWAY_S: Final = 0.05
+"""Seconds between two attempts."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ class Session:
         self.venue, self.journal, self.limits, self.mark = venue, journal, limits, terms.mark
         self._heartbeat_ns, self._on_operator, self.request = terms.heartbeat_ns, on_operator, request
         self._backlog: list[VenueEvent] = []
+        self._outage_s = 0.0
         self._beats, self._named, self._requested_ns, self._beat_ns = 0, count(1), 0, 0
         self._snapshots = snapshots_of(journal, limits, refold)
         self.ledger = refold(journal, limits)
@@ -244,16 +252,29 @@ class Session:
     def step(self, until_ns: int) -> list[VenueEvent]:
         """Let time pass up to `until_ns`, a decision, or a report on own orders; do what follows from it.
 
+        While nobody answers at the other end of a link, a step waits a moment, and no time passes.
+
         Raises
         ------
         JournalError, VenueError
             Nothing that depends on what failed was sent.
         """
         self._beats += 1
-        self._come_back()
+        try:
+            return self._turn(until_ns)
+        except VenueError:
+            if getattr(self.venue, "up", True) or not hasattr(self.venue, "reconnect") or self._outage_s:
+                raise
+            return []  # the link broke in a call: the next step tells it
+
+    def _turn(self, until_ns: int) -> list[VenueEvent]:
+        way = self._come_back()
         self._take_inbox()
         self._look()
         self.manager.pause_killed()
+        if not way:
+            time.sleep(AWAY_S)
+            return []
         until = min(until_ns, max(self.manager.due_ns, self.venue.now_ns))
         with self.gateway.lock:
             crashpoints.at("session.step")
@@ -319,17 +340,33 @@ class Session:
         self.gateway.shut = None if status.up else Refusal("LINK_DOWN", status.text or "the way to the venue is down")
         if status.up:
             self.manager.announce_all()
-            resend(self.gateway, self._agents())
+            catch_up(self.gateway, self._agents())
             self.positions.begin()
         for executor in () if status.up else self.manager:
             self.manager.take_off(executor, "the way to the venue was down")
 
-    def _come_back(self) -> None:
-        """Reconnect, where the way is down and the venue can be reached anew; then take what was missed."""
+    def _come_back(self) -> bool:
+        """Reconnect, where the way is down and the venue can be reached anew; whether there is a way.
+
+        Raises
+        ------
+        VenueError
+            Nobody has answered for `OUTAGE_S`.
+        """
         reconnect = getattr(self.venue, "reconnect", None)
-        if self.gateway.shut is not None and reconnect is not None:
-            with self.gateway.lock:
+        if self.gateway.shut is None or reconnect is None or getattr(self.venue, "up", False):
+            self._outage_s = 0.0
+            return True
+        now = time.monotonic()
+        self._outage_s = self._outage_s or now
+        with self.gateway.lock:
+            try:
                 reconnect()
+            except VenueError:
+                if now - self._outage_s > OUTAGE_S:
+                    raise
+                return False
+        return True
 
     def _look_after(self) -> None:
         self.stopper.follow_up()

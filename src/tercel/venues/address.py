@@ -3,7 +3,7 @@
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -86,7 +86,10 @@ def mark_of(where: str) -> str:
     return "" if where == SIMULATED else f"{time.time_ns() // 10**9:x}-"
 
 
-def connect(where: str, accounts: Sequence[str], store: Path | None = None, near: Path | None = None) -> Venue:
+def connect(
+    where: str, accounts: Sequence[str], store: Path | None = None, near: Path | None = None,
+    link_s: int | None = None, wall: Callable[[], int] = time.time_ns,
+) -> Venue:  # fmt: skip
     """Connect to a venue that is served somewhere.
 
     Parameters
@@ -100,6 +103,10 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None, near
         none yet, a new session begins, whatever the venue remembers of an earlier one under the same name.
     near : Path, optional
         Folder that a profile's file is looked for in first.
+    link_s : int, optional
+        Seconds between the heartbeats of a FIX session with a venue of this package; None: as the profile says.
+    wall : callable
+        ns since 1970, of a FIX session.
 
     Raises
     ------
@@ -115,6 +122,7 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None, near
         host = f"unix:{found.host}" if found.scheme == "gate" else found.host
         return RemoteVenue(host, found.port, list(accounts))
     from tercel.venues.fix.client import FixVenue
+    from tercel.venues.fix.profiles import load
     from tercel.venues.fix.received import holds_session
 
     reset = store is not None and not holds_session(store)
@@ -122,4 +130,7 @@ def connect(where: str, accounts: Sequence[str], store: Path | None = None, near
     if near is not None and (near / profile).is_file():
         profile = str(near / profile)
     user = found.user or (TRADER if profile == "tercel" else "")
-    return FixVenue(found.host, found.port, user, profile=profile, store=store, reset=reset)
+    terms = load(profile, user)
+    if link_s is not None and terms.profile.extension:
+        terms = terms.beating(link_s)
+    return FixVenue(found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall)

@@ -10,6 +10,7 @@ from tercel.cli.gate import OpenGate
 from tercel.cli.machine import Until, person
 from tercel.gate.config import read_config
 from tercel.gate.opening import hide, opened, serve
+from tercel.gate.watchdog import beside_gate, watch
 from tercel.report.terminal import say
 
 
@@ -22,7 +23,13 @@ def gate(request: OpenGate) -> None:
         return until.stopping() or (request.with_parent and _ended())
 
     hide()
-    with opened(config, beside, person(), request.acknowledge) as gate:
+    if request.watchdog:
+        watch(config, beside, stopping, say)
+        return
+    with (
+        opened(config, beside, person(), request.acknowledge) as gate,
+        beside_gate(request.config.resolve(), config, lambda: not gate.open),
+    ):
         accounts = ", ".join(config.gate.accounts)
         say(f'a gate to {gate.gateway.venue.name} for {accounts}: venue = "gate:{gate.path}"')
         if request.with_parent:

@@ -149,7 +149,7 @@ class Wall:
         self.venue.by_hand = set(BY_HAND)
         self._since = self.gateway.journal.last
 
-    def reach(self, where: str, accounts: Sequence[str], store: Path, near: Path) -> Venue:
+    def reach(self, where: str, accounts: Sequence[str], store: Path, *_: object) -> Venue:
         self.fix = HeldVenue(
             profile=self._terms, store=store, patience=Patience(logon_s=PATIENCE_S), wall=self.venue.now_ns
         )

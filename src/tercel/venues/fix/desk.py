@@ -48,6 +48,8 @@ class Login:
         A drop copy: it sends no orders and gets a copy of every execution report of these accounts; ("*",): of all.
     next_expected : bool
         Whether Logons say NextExpectedMsgSeqNum (789), and what is missing is repeated without being asked for.
+    risk : bool
+        It cancels the orders of any account (q), and gives none: for a watchdog.
     """
 
     comp_id: str
@@ -59,6 +61,7 @@ class Login:
     user_tags: bool = True
     copies: tuple[str, ...] = ()
     next_expected: bool = False
+    risk: bool = False
 
     def __post_init__(self) -> None:
         comp_id(self.comp_id)

@@ -91,6 +91,8 @@ class VenueService:
             return
         if party.login.copies and kind in ORDERS:
             self._business_reject(party, message, "this login gets copies, and gives no orders", t.NOT_AUTHORIZED)
+        elif party.login.risk and kind in ORDERS and kind != t.MASS_CANCEL:
+            self._business_reject(party, message, "this login cancels for others, and gives no orders", t.NOT_AUTHORIZED)
         elif kind in ORDERS:
             self._command(party, message)
         elif kind == t.MARKET_DATA_REQUEST:
@@ -126,7 +128,8 @@ class VenueService:
             if isinstance(command, o.NewOrder) and message.says(t.POSS_RESEND) and command.cl_ord_id in party.orders:
                 command = o.StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
             for one in self._accounts_of(party, command):
-                self._claim(party, one.account)
+                if not party.login.risk:
+                    self._claim(party, one.account)
                 self._note(party, one, tags)
                 inward = party.inward(one)
                 self.venue.send(replace(inward, sent_ns=self.venue.now_ns) if self._free else inward)

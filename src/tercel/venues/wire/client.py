@@ -83,12 +83,18 @@ class RemoteVenue:
         Raises
         ------
         VenueError
-            Nobody answers.
+            Nobody answers, or an account is still held: there is no link.
         """
         self.close()
-        self._connect()
-        for instrument in self._subscribed:
-            self._ask({"do": "subscribe", "instrument": instrument})
+        waiting = list(self._events)
+        try:
+            self._connect()
+            for instrument in self._subscribed:
+                self._ask({"do": "subscribe", "instrument": instrument})
+        except VenueError:
+            self.close()
+            self._events = waiting
+            raise
         self._events.append(LinkStatus(True, self.now_ns, "reconnected"))
 
     @property
@@ -123,7 +129,9 @@ class RemoteVenue:
         self._link().settimeout(min(beat_s or self._where[2], self._where[2]))
 
     def _lost(self, why: str) -> VenueError:
+        """The link broke: the next step tells it, whichever call noticed."""
         self.close()
+        self._events.append(LinkStatus(False, self.now_ns, why))
         return VenueError("a link to the exchange", why, "reconnect()")
 
     def _ask(self, body: dict[str, Any]) -> None:
@@ -308,10 +316,9 @@ class RemoteVenue:
         """A link that breaks is an event."""
         try:
             yield
-        except VenueError as error:
-            if self._socket is not None:
+        except VenueError:
+            if self._socket is not None or not self._events:
                 raise
-            self._events.append(LinkStatus(False, self.now_ns, error.received))
 
     def executions(self, account: str, after: str = "") -> list[Report]:
         """Trades of an account after execution `after` ("": all), exactly as they were first reported.

@@ -125,6 +125,11 @@ class Terms:
         found = [one.read(name, self.folder) for name, one in self._named() if one is not logon.private_key]
         return replace(self, secrets=tuple(found))
 
+    def beating(self, seconds: int) -> "Terms":
+        """The same with another time between heartbeats."""
+        session = self.profile.session.model_copy(update={"heartbeat_s": seconds})
+        return replace(self, profile=self.profile.model_copy(update={"session": session}))
+
     def _named(self) -> list[tuple[str, Any]]:
         logon = self.profile.logon
         pairs = ("username", logon.username), ("password", logon.password), ("private_key", logon.private_key)
