@@ -1,7 +1,7 @@
 """ITCH 5.0: messages per second from the bytes of a file, decoded for all symbols, and with the books of all symbols.
 
 The file is made here: simulated days of the packaged presets, each under several symbols, merged by time, written with
-all message types (`benchmarks/itch_write.py`). The reference decodes the first messages of the same bytes in the same
+all message types (`tercel.market.feeds.itch_write`). The reference decodes the first messages of the same bytes in the same
 process: the `itchfeed` package where it is installed, else this package's reader in plain Python.
 
 Rates, each on one core: `parse`, every message checked and decoded and the rows of all symbols written in file
@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks import measured
 from benchmarks.itch_plain import messages
-from benchmarks.itch_write import itch_pieces
+from tercel.market.feeds.itch_write import itch_pieces
 from tercel import TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds import FeedOptions

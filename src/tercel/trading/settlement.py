@@ -119,7 +119,7 @@ class PositionKeeper:
             self._alert("critical", DIFFER, text)
 
     def _resume(self) -> None:
-        """Agents that stopped at executions which nobody here asked for go on: these are booked, and nothing differs."""
+        """Agents that stopped at executions which nobody asked for go on: these are booked, and nothing differs."""
         gateway = self._gateway
         agents = getattr(gateway.limits, "agents", {})
         for name, agent in agents.items():

@@ -14,10 +14,10 @@ from tests.market.feeds.itch.test_itch_write import simulated
 from tests.venues.moldudp.faulty_server import Faults, FaultyServer, split_file
 from tests.waiting import DEADLINE_S, until
 
-from benchmarks.itch_write import write_itch
 from tercel.core.errors import VenueError
 from tercel.market.feeds import FeedOptions
 from tercel.market.feeds.itch import ItchFeed
+from tercel.market.feeds.itch_write import write_itch
 from tercel.market.tape import Lake
 from tercel.testing.feed import read_all
 from tercel.venues.moldudp import Link, MoldCapture, PacketOutcome, Receiver

@@ -286,7 +286,9 @@ def desk(place: Place, ready: Callable[[], None], point: str) -> None:
 
 def believed(ledger: Ledger) -> dict[str, Any]:
     """What a ledger holds to be so, to compare two of them."""
-    positions = {who: {name: lots for name, lots in held.items() if lots} for who, held in ledger.positions.lots().items()}
+    positions = {
+        who: {name: lots for name, lots in held.items() if lots} for who, held in ledger.positions.lots().items()
+    }
     parents = {parent.id: [str(parent.status), parent.filled] for parent in ledger.parents}
     live: Sequence[str] = sorted(order.root for order in ledger.orders.live())
     return {"positions": positions, "parents": parents, "live": list(live), "last": ledger.last}

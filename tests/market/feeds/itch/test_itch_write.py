@@ -8,13 +8,13 @@ import pytest
 from tests.market.feeds.itch.twin import Twin
 
 from benchmarks.itch_plain import messages
-from benchmarks.itch_write import write_itch
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import Book
 from tercel.market.feeds import FeedOptions
 from tercel.market.feeds.itch import ItchFeed
 from tercel.market.feeds.itch_book import check_file
+from tercel.market.feeds.itch_write import write_itch
 from tercel.market.feeds.members import members
 from tercel.market.flow import load
 from tercel.market.simulator.days import simulated_day
