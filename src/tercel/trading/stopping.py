@@ -72,7 +72,8 @@ class Stopper:
                 new.append(agent)
             elif why is None and agent in self.killed:
                 with self._gateway.lock:
-                    self._rearmed(agent)
+                    if agent in self.killed:  # the other thread may have been first
+                        self._rearmed(agent)
         return new
 
     def _claim(self, agent: str, why: str) -> bool:
