@@ -31,7 +31,7 @@ def names(path):
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             found.add(node.name)
             found |= {
-                f"{node.name}.{one.name}" for one in getattr(node, "body", []) if isinstance(one, ast.FunctionDef)
+                f"{node.name}.{one.name}" for one in node.body if isinstance(one, ast.FunctionDef)
             }
     return found
 
