@@ -27,7 +27,9 @@ def fix(request: CertifyFix) -> int:
 def _show(request: CertifyFix, found: dict[str, Any]) -> None:
     whose = f"the acceptor at {request.host}:{request.port}" if request.host else "Tercel"
     rows = [(one["id"], one["role"], _ended(one), one["title"]) for one in found["cases"]]
-    print_table(f"{whose}, profile {request.profile}", ("case", "role", "result", "what"), rows, left=_TEXTS, wraps=("what",))
+    print_table(
+        f"{whose}, profile {request.profile}", ("case", "role", "result", "what"), rows, left=_TEXTS, wraps=("what",)
+    )
     console = result_console()
     console.print(f"{found['passed']} cases passed and {found['failed']} failed.")
     for one in [one for one in found["cases"] if not one["passed"]]:
