@@ -103,3 +103,24 @@ def logout(said: list[Heard]) -> Heard:
     """
     expect([one.kind for one in said][-1:], ["5"], "the last message before the end of the connection")
     return said[-1]
+
+
+def resumed(stage: Stage) -> Peer:
+    """Log on after a break in which both may have missed something; each asks for it, and has it.
+
+    Raises
+    ------
+    MissedError
+        When a number is used twice, or something is not there.
+    """
+    log = stage.log
+    log.lenient, log.missed = True, None
+    peer = stage.log_on()
+    log.lenient = False
+    stage.settle(peer)
+    if log.missed is not None:
+        first, last = log.missed
+        peer.say("2", [(7, str(first)), (16, str(last))])
+        covered([one for one in peer.sync() if one.again], first, last)
+    stage.audit(peer)
+    return peer

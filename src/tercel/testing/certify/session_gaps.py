@@ -269,7 +269,7 @@ def s18(stage: Stage) -> str:
 
 @case(
     "S19",
-    "a possible resend of a known order is no second order; of an unknown one, an order",
+    "a possible resend of a known order is no second order, of an unknown one is one",
     "acceptor",
     outside=True,
 )
@@ -303,6 +303,6 @@ def s19_initiator(bench: Bench) -> str:
         read = [item for one in stage.delivered for _, item in reader.read(one, stage.now_ns())]
         names = [item.exec_id for item in read if isinstance(item, o.Report)]
         expect(names, [first, second], "executions that the desk reads")
-        stage.effects = names
+        stage.given = names
         stage.audit(peer)
         return "two executions of three messages"

@@ -1,5 +1,7 @@
 """S01 to S08: how a session begins, and how it stays alive."""
 
+from typing import Any
+
 from tercel.testing.certify.case import Bench, case, expect, holds
 from tercel.testing.certify.plays import acceptor, both, covered, logout
 from tercel.testing.certify.stage import AcceptorStage, InitiatorStage, S, Stage
@@ -77,7 +79,7 @@ def s03_initiator(bench: Bench) -> str:
         return f"Logout and disconnect: {said.get(58)}"
 
 
-def _first_words(stage: Stage) -> dict[str, dict[str, object]]:
+def _first_words(stage: Stage) -> dict[str, dict[str, Any]]:
     """Logons that must not be taken: how each differs."""
     return {
         "another CompID": {"names": ("NOBODY", stage.names[1])},  # type: ignore[attr-defined]
@@ -87,7 +89,7 @@ def _first_words(stage: Stage) -> dict[str, dict[str, object]]:
     }
 
 
-def _first(stage: Stage, peer: Peer, how: dict[str, object]) -> None:
+def _first(stage: Stage, peer: Peer, how: dict[str, Any]) -> None:
     """Say one of them; the connection ends without a logon."""
     kind = str(how.pop("kind", "A"))
     body: Pairs = stage.logon(None, False, 0, ()) if kind == "A" else ()
@@ -95,7 +97,7 @@ def _first(stage: Stage, peer: Peer, how: dict[str, object]) -> None:
     peer.end()
 
 
-def _in_between(stage: Stage, peer: Peer, reason: int, **how: object) -> None:
+def _in_between(stage: Stage, peer: Peer, reason: int, **how: Any) -> None:
     """Mid-session: a message that is not from where or when it should be is rejected, and the session ends."""
     number = peer.say("0", (), **how)
     said = peer.find("3")
@@ -163,9 +165,7 @@ def _again_midway(stage: Stage, peer: Peer) -> None:
     expect((answer.get(141), answer.number), ("Y", 1), "ResetSeqNumFlag and number of the answer")
 
 
-@case(
-    "S06", "numbers begin at 1 on both sides with ResetSeqNumFlag, at a logon and in between", "acceptor", outside=True
-)
+@case("S06", "ResetSeqNumFlag: numbers begin at 1 on both sides, at a logon and in between", "acceptor", outside=True)
 def s06_acceptor(bench: Bench) -> str:
     """141=Y at the logon, then mid-session."""
     with acceptor(bench) as stage:
@@ -182,7 +182,7 @@ def s06_acceptor(bench: Bench) -> str:
         return "reset at the logon" + (" and in between" if _midway(bench) else "")
 
 
-@case("S06", "numbers begin at 1 on both sides with ResetSeqNumFlag, at a logon and in between", "initiator")
+@case("S06", "ResetSeqNumFlag: numbers begin at 1 on both sides, at a logon and in between", "initiator")
 def s06_initiator(bench: Bench) -> str:
     """141=Y asked for here; one that was not asked for is refused."""
     with InitiatorStage(bench) as stage:

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -54,8 +54,7 @@ class Stage(ABC):
         self.bench, self.begin, self.log = bench, bench.begin, WireLog()
         self.old = self.begin == "FIX.4.2"
         self.clock = HandClock()
-        self.effects: list[str] = []
-        """Names of what the application was given to act on: orders of an acceptor, executions of an initiator."""
+        self.given: list[str] = []
         self.named = 0
         self.peers: list[Peer] = []
         self.answer: Heard | None = None
@@ -94,7 +93,16 @@ class Stage(ABC):
     def close(self) -> None:
         """End it."""
 
+    @abstractmethod
+    def logged_on(self) -> bool:
+        """Whether the system under test holds the session to be."""
+
     # -- what all have ------------------------------------------------------------------------------------------------
+    @property
+    def effects(self) -> list[str]:
+        """Names of what the application was given to act on: orders of an acceptor, executions of an initiator."""
+        return self.given
+
     def now_ns(self) -> int:
         """The time, ns since 1970."""
         return self.clock.ns
@@ -109,6 +117,15 @@ class Stage(ABC):
     def patience(self, seconds: float) -> float:
         """How long what takes so long by its own clock may take."""
         return PATIENCE_S
+
+    def settle(self, peer: Peer) -> list[Heard]:
+        """Fill what the system under test asks for, if it does; all that it said."""
+        peer.say("1", [(112, "settled?")])
+        heard = peer.waiting(lambda found: any(one.kind == "2" or one.get(112) == "settled?" for one in found))
+        for request in [one for one in heard if one.kind == "2" and not one.again]:
+            peer.fill(int(request.get(7)), self.log.number)
+            heard += peer.sync()
+        return heard
 
     def name(self) -> str:
         """One that nothing else has."""
@@ -181,6 +198,8 @@ class AcceptorStage(Stage):
         self._take, self.venue.send = self.venue.send, self._noted  # type: ignore[method-assign]
         self._times, self._login = times, login or Login(NAMES[1], begin=self.begin)
         self.names = NAMES[1], NAMES[0]
+        self.asks_for = "TINY", "10", "4.50"
+        """Symbol, quantity and price of an order that rests."""
         self.server = self._served()
 
     def _served(self) -> FixServer:
@@ -192,7 +211,7 @@ class AcceptorStage(Stage):
 
     def _noted(self, command: o.Command) -> None:
         if isinstance(command, o.NewOrder):
-            self.effects.append(command.cl_ord_id.partition("/")[2])
+            self.given.append(command.cl_ord_id.partition("/")[2])
         self._take(command)
 
     def kept(self) -> tuple[Path | None, str]:
@@ -218,7 +237,7 @@ class AcceptorStage(Stage):
 
     def act(self, name: str) -> tuple[str, Pairs]:
         """See `Stage`: an order that rests."""
-        return "D", [(11, name), (21, "1"), *order_fields("TINY", "10", "4.50", self.now_ns())]
+        return "D", [(11, name), (21, "1"), *order_fields(*self.asks_for, self.now_ns())]
 
     def tell(self, peer: Peer, name: str = "", **how: Any) -> str:
         """See `Stage`."""
@@ -237,7 +256,7 @@ class AcceptorStage(Stage):
     def unknown_cancel(self, peer: Peer) -> Heard:
         """A cancel of an order that nobody knows; its reject."""
         name = self.name()
-        body = order_fields("TINY", "10", "4.50", self.now_ns())
+        body = order_fields(*self.asks_for, self.now_ns())
         peer.say("F", [(41, "nobody"), (11, name), *[field for field in body if field[0] not in (40, 44, 59)]])
         said = peer.hear("9")
         expect(said.get(11), name, "ClOrdID of the OrderCancelReject")
@@ -249,10 +268,9 @@ class AcceptorStage(Stage):
         if self.server.error is not None:
             raise self.server.error
 
-    def restart(self) -> None:
-        """Begin anew with the same store, as after an ordinary end."""
-        self.server.close()
-        self.server = self._served()
+    def logged_on(self) -> bool:
+        """See `Stage`."""
+        return self.names[0] in self.server.linked
 
     def close(self) -> None:
         """See `Stage`."""
@@ -302,7 +320,7 @@ class InitiatorStage(Stage):
         messages, events = self.link.poll(0.001)
         self.events += events
         self.delivered += messages
-        self.effects += [one.get(17) for one in messages if one.kind == "8"]
+        self.given += [one.get(17) for one in messages if one.kind == "8"]
 
     def accept(self) -> Peer:
         """The connection that the link makes; it has not logged on."""
@@ -338,7 +356,7 @@ class InitiatorStage(Stage):
         reset = reset or said.get(141) == "Y"
         body = self.logon(number, reset, int(said.get(108)), more)
         peer.say("A", body, number)
-        self.wait(lambda: self.link.up, "an initiator that is logged on")
+        self.wait(self.logged_on, "an initiator that is logged on")
         return peer
 
     def act(self, name: str) -> tuple[str, Pairs]:
@@ -367,14 +385,23 @@ class InitiatorStage(Stage):
         self.send(*[("j", [(45, "1"), (372, "8"), (380, "0"), (58, self.name())]) for _ in range(count)])
         return [peer.hear("j") for _ in range(count)]
 
-    def restart(self) -> None:
-        """Begin anew with the same store, as after an ordinary end."""
-        self.end_link()
-        self.begin_link()
+    def logged_on(self) -> bool:
+        """See `Stage`."""
+        return self.link.up
 
     def end_link(self) -> None:
         """The process of the initiator ends."""
         self.link.end()
+        self.drain()
+
+    def drain(self) -> None:
+        """Read what an initiator that is over still said, on connections that nobody accepted."""
+        with suppress(BlockingIOError):
+            while True:
+                last = self._listener.accept()[0]
+                peer = Peer(last, self.begin, self.names, self.log, self.now_ns, self.turn)
+                peer.end()
+                last.close()
 
     def begin_link(self, reset: bool = False) -> None:
         """Another one goes on with its store."""

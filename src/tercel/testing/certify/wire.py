@@ -99,6 +99,15 @@ class WireLog:
         self.first: dict[int, bytes] = {}
         """Messages that came for the first time, by number."""
         self.repeated: list[Heard] = []
+        self.lenient = False
+        """Whether a Logon may show that messages were missed; they are then in `missed`, first and last."""
+        self.missed: tuple[int, int] | None = None
+
+    def begin(self) -> None:
+        """A new session: both sides begin at 1."""
+        self.number = self.expects = 1
+        self.first.clear()
+        self.repeated.clear()
 
     def take(self, said: Heard) -> None:
         """Note a message, and see that its number is the one that is due.
@@ -120,6 +129,8 @@ class WireLog:
         if said.kind == "4" and said.get(123) != "Y":
             self.expects = int(said.get(36))
             return
+        if self.lenient and said.kind == "A" and said.number > self.expects:
+            self.missed, self.expects = (self.expects, said.number - 1), said.number
         expect(said.number, self.expects, f"MsgSeqNum of 35={said.kind}")
         self.first[said.number] = said.raw
         self.expects += 1
@@ -152,7 +163,7 @@ class Peer:
     ) -> None:
         plain.settimeout(0.0)
         self.socket, self.begin, self.names, self.log = plain, begin, names, log
-        self._now_ns, self._turn = now_ns, turn
+        self._now_ns, self.turn = now_ns, turn
         self._bytes, self._inbox = b"", list[Heard]()
         self.heard: list[Heard] = []
         """All that ever came."""
@@ -195,7 +206,7 @@ class Peer:
             try:
                 view = view[self.socket.send(view) :]
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                self._turn()
+                self.turn()
             except OSError:  # closed there: whoever waits for an answer sees it
                 return
         if view:
@@ -204,7 +215,7 @@ class Peer:
     # -- in -----------------------------------------------------------------------------------------------------------
     def look(self) -> None:
         """Let the other side work, and take what came."""
-        self._turn()
+        self.turn()
         while not self.ended:
             try:
                 part = self.socket.recv(_CHUNK)
@@ -315,4 +326,4 @@ class Peer:
         with suppress(OSError):
             self.socket.close()
         for _ in range(3):
-            self._turn()
+            self.turn()

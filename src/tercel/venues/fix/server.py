@@ -269,8 +269,9 @@ class FixServer:
         if not 0 <= now_ns - self._tick_ns < _TICK_S * 1e9:
             self._tick_ns = now_ns
             for link in list(self._links):
-                self._act(link, lambda one=link: one.arrival.on_time(now_ns))  # type: ignore[misc]
-                if link.until_ns and now_ns >= link.until_ns:
+                if not link.until_ns:
+                    self._act(link, lambda one=link: one.arrival.on_time(now_ns))  # type: ignore[misc]
+                elif now_ns >= link.until_ns:
                     self._drop(link)
             self._say()
 
@@ -370,6 +371,11 @@ class FixServer:
         link.connection.close()
         self._gone(link)
         with suppress(TercelError):
+            self._disconnect(link)
+
+    def _disconnect(self, link: _Link) -> None:
+        """Tell its session, unless that is over already: by now it may have another connection."""
+        if not link.until_ns:
             link.arrival.disconnect(self._wall_ns())
 
     def _hang_up(self) -> None:
@@ -378,7 +384,7 @@ class FixServer:
             self._selector.unregister(self._listener)
         for link in list(self._links):
             session = link.arrival.session
-            if session is None or not session.up:
+            if session is None or link.until_ns or not session.up:
                 self._let_go(link)
                 continue
             link.connection.send(session.log_out(self._wall_ns(), "the venue is closing").out)
@@ -404,7 +410,7 @@ class FixServer:
         self._links.remove(link)
         self._selector.unregister(link)
         link.connection.end()
-        link.arrival.disconnect(self._wall_ns())
+        self._disconnect(link)
         link.connection.close()
 
 
