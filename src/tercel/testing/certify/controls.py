@@ -5,7 +5,7 @@ Numbers are rows of `docs/controls.md`.
 
 import errno
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from tercel.core.errors import JournalError, TercelError, VenueError
@@ -248,10 +248,8 @@ def kill(bench: Bench) -> str:
         last, seen = wall.live(), len(wall.venue.of_kind(*_CANCELS))
         with _full_disk(wall):
             latch.kill("again", "bea", wall.fix.now_ns, ("ann",))
-            try:
+            with suppress(JournalError):
                 wall.turn()
-            except JournalError:
-                pass
             wall.venue.wait_for(lambda: len(wall.venue.of_kind(*_CANCELS)) > seen, "the cancel with a full disk")
         wall.say(last, "4", "4")
         return "an agent, the desk with a hanging loop, an agent with a full disk"

@@ -5,7 +5,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -22,7 +21,6 @@ POLL_S: Final = 0.005
 """How long a look waits for something to come."""
 _CONNECT_S: Final = 5.0
 _LOTS: Final = 10
-NO_LOGON: Final = "no logon"
 
 
 def reading(plain: socket.socket | ssl.SSLSocket) -> Callable[[], None]:
@@ -57,8 +55,11 @@ class OutsideStage(AcceptorStage):
         self.outside, self._wall, self._fixed_ns = outside, wall, 0
         self.address: Address = bench.address
         session = bench.terms.profile.session
-        self.names = session.sender or NAMES[1], session.target or NAMES[0]
-        self.asks_for = order_of(bench.terms) if outside else ("TINY", "10", "4.50")
+        self.names, self.asks_for = (NAMES[1], NAMES[0]), ("TINY", "10", "4.50")
+        self.head: Pairs = ()
+        if outside:
+            self.names, self.asks_for = (session.sender or NAMES[1], session.target or NAMES[0]), order_of(bench.terms)
+            self.head = [(int(tag), value) for tag, value in session.header.items()]
 
     @property
     def effects(self) -> list[str]:
@@ -99,7 +100,7 @@ class OutsideStage(AcceptorStage):
             raise VenueError(f"an acceptor at {self.address}", f"{error}", "start it, or mend the address") from None
         who = names if names[0] else self.names
         peer = Peer(plain, self.begin, who, log or self.log, self.now_ns, reading(plain))
-        peer.head = [(int(tag), value) for tag, value in self.bench.terms.profile.session.header.items()]
+        peer.head = self.head
         self.peers.append(peer)
         return peer
 
@@ -122,13 +123,15 @@ class OutsideStage(AcceptorStage):
                 peer.say("A", self.logon(number, reset, heartbeat, more), number)
             finally:
                 self._fixed_ns = 0
-            with suppress(MissedError):
+            try:
                 self.answer = peer.hear()
+            except MissedError:
+                if not peer.ended or time.monotonic() > until:
+                    raise
+            else:
                 if self.answer.kind == "A":
                     return peer
                 raise VenueError("an answer to the Logon", f"{self.answer} {self.answer.get(58)}", "mend the profile")
-            if not peer.ended or time.monotonic() > until:
-                raise MissedError(NO_LOGON)
             self.log.number -= number is None
             peer.socket.close()
 

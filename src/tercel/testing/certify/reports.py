@@ -1,6 +1,7 @@
 """O20 to O31: what the venue takes back, repeats, contradicts or does not say, and links that break."""
 
 import time
+from typing import Any, Final
 
 from tercel.core.orders import MassCancel, StatusRequest
 from tercel.testing.certify.case import Bench, case, expect, holds
@@ -255,20 +256,8 @@ def drop_copy(bench: Bench) -> str:
             exec_id = wall.venue.exec_id()
             if account != "missing":
                 wall.say(name, "F", "1", exec_id=exec_id, last=4, px=10)
-            changed: dict[str, dict[str, object]] = {
-                "price": {"px": 9.9},
-                "quantity": {"last": 5},
-                "side": {"_54": "2"},
-                "account": {"_1": "eve"},
-            }
-            words: dict[str, object] = {
-                "last": 4,
-                "px": 10,
-                "qty": 10,
-                "exec_id": exec_id,
-                "_1": account,
-                **changed.get(account, {}),
-            }
+            words: dict[str, Any] = {"last": 4, "px": 10, "qty": 10, "exec_id": exec_id, "_1": account}
+            words |= _CHANGED.get(account, {})
             if account != "extra":
                 wall.copy.report(name, "F", "1", **words)
                 wall.copy.say(*wall.copy.said[-1])
@@ -280,6 +269,14 @@ def drop_copy(bench: Bench) -> str:
         wall.settle()
         expect([wall.position(one) for one in accounts], [4] * len(accounts), "positions: each execution once")
         return "6 of 6, none twice"
+
+
+_CHANGED: Final[dict[str, dict[str, Any]]] = {
+    "price": {"px": 9.9},
+    "quantity": {"last": 5},
+    "side": {"_54": "2"},
+    "account": {"_1": "eve"},
+}
 
 
 def _breaks(wall: Wall) -> list[str]:

@@ -73,7 +73,7 @@ def s27(stage: Stage) -> str:
         peer = stage.log_on()
         stage.speak(peer)
         peer.sync()
-        stage.clock.ns = _at(day, 16, 59) + 50 * S  # so late that no TestRequest stays unanswered
+        stage.clock.ns = _at(day, 16, 59) + 55 * S  # so late that no TestRequest stays unanswered
         _end_of_day(stage, peer)
         if answers:
             peer.say("5")
@@ -120,6 +120,7 @@ def s28(stage: Stage) -> str:
     _opened_anew(stage)
     stage.clock.ns = _at(6, 16, 59)
     stage.audit(peer := stage.log_on())
+    stage.clock.ns = _at(6, 16, 59) + 55 * S
     _end_of_day(stage, peer)
     peer.say("5")
     peer.end()

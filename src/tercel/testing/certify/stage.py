@@ -9,7 +9,7 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -392,6 +392,16 @@ class InitiatorStage(Stage):
     def end_link(self) -> None:
         """The process of the initiator ends."""
         self.link.end()
+        self.drain()
+
+    def drain(self) -> None:
+        """Read what an initiator that is over still said, on connections that nobody accepted."""
+        with suppress(BlockingIOError):
+            while True:
+                last = self._listener.accept()[0]
+                peer = Peer(last, self.begin, self.names, self.log, self.now_ns, self.turn)
+                peer.end()
+                last.close()
 
     def begin_link(self, reset: bool = False) -> None:
         """Another one goes on with its store."""

@@ -1,10 +1,15 @@
 """O32 to O38: what others do on the account, names, days, refusals in a row, and market data."""
 
+from typing import Final
+
 from tercel.testing.certify.case import Bench, case, expect, holds
 from tercel.testing.certify.scripted import DAY_NS
 from tercel.testing.certify.wall import XYZ, Wall
 from tercel.trading.back_off import FIRST_NS, FREE
 from tercel.venues.fix import tags as t
+
+EXEMPT: Final = {"O37": "lists and baskets (E, K) are not offered: an order is one child of one parent"}
+"""Cases that nobody can pass here, and why."""
 
 
 @case("O32", "an order on the account that nobody here sent", "initiator")

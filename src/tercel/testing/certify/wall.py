@@ -21,6 +21,7 @@ from tercel.gate.server import Gate
 from tercel.limits.state import Holding
 from tercel.testing.certify.case import Bench, MissedError, expect, holds
 from tercel.testing.certify.scripted import BY_HAND, DESK, PATIENCE_S, VENUE, ScriptedVenue
+from tercel.testing.certify.terms import initiator_terms
 from tercel.trading.gateway import SendOutcome
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import command_of
@@ -29,7 +30,7 @@ from tercel.trading.parents import ParentRequest, accepted
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.profiles import Terms, load
-from tercel.venues.fix.profiles.model import LogonTable, SymbolsTable, SymbolTable, TimesTable
+from tercel.venues.fix.profiles.model import MarketTable, SymbolsTable, SymbolTable, TimesTable
 from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.protocol.schedule import SessionTimes
 from tercel.venues.fix.protocol.store import Numbers
@@ -340,16 +341,12 @@ def _known(name: str, cancels: Iterable[str]) -> bool:
 
 
 def _terms(terms: Terms, port: int, cancels: bool, daily: bool) -> Terms:
-    """The profile of a case, at the scripted venue: in clear, without secrets, with one instrument."""
+    """The profile of a case, at the scripted venue."""
     if terms.profile.extension:
         terms = load("generic-44")
-    session = terms.profile.session.model_copy(
-        update={
-            **{"sender": DESK, "target": VENUE, "host": "127.0.0.1", "port": port, "heartbeat_s": 30},
-            "cancel_on_disconnect": {"20022": "Y"} if cancels else {},
-        }
-    )
     times = TimesTable(start="00:00:00", end="00:00:00") if daily else None
-    plain = {"session": session, "times": times, "tls": None, "logon": LogonTable(), "symbols": SymbolsTable()}
+    wish = {"20022": "Y"} if cancels else {}
+    made = initiator_terms(terms, port=port, heartbeat_s=30, cancel_on_disconnect=wish, times=times)
     symbol = SymbolTable(name=XYZ, tick="0.01", lot=1)
-    return replace(terms, profile=terms.profile.model_copy(update=plain), symbols=(symbol,))
+    plain = {"times": times, "symbols": SymbolsTable(), "market": MarketTable()}
+    return replace(made, profile=made.profile.model_copy(update=plain), symbols=(symbol,))
