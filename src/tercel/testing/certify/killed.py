@@ -61,7 +61,6 @@ class KilledAcceptor(OutsideStage):
     def __init__(self, bench: Bench) -> None:
         self.words = "acceptor", str(bench.folder), bench.begin
         super().__init__(replace(bench, address=self._begun()), outside=False)
-        self.heartbeat_s = 30
 
     def _begun(self) -> Address:
         self.process = _start(*self.words)

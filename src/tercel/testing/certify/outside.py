@@ -21,6 +21,7 @@ POLL_S: Final = 0.005
 """How long a look waits for something to come."""
 _CONNECT_S: Final = 5.0
 _LOTS: Final = 10
+_QUICK_S: Final = 5
 
 
 def reading(plain: socket.socket | ssl.SSLSocket) -> Callable[[], None]:
@@ -46,8 +47,6 @@ class OutsideStage(AcceptorStage):
         ns since 1970.
     """
 
-    heartbeat_s = 2
-
     def __init__(self, bench: Bench, outside: bool = True, wall: Callable[[], int] = time.time_ns) -> None:
         Stage.__init__(self, bench)
         if bench.address is None:
@@ -58,6 +57,7 @@ class OutsideStage(AcceptorStage):
         self.names, self.asks_for = (NAMES[1], NAMES[0]), ("TINY", "10", "4.50")
         self.head: Pairs = ()
         if outside:
+            self.prefix = f"C{wall() // 1000:x}-"
             self.names, self.asks_for = (session.sender or NAMES[1], session.target or NAMES[0]), order_of(bench.terms)
             self.head = [(int(tag), value) for tag, value in session.header.items()]
 
@@ -77,6 +77,11 @@ class OutsideStage(AcceptorStage):
 
     def pass_s(self, seconds: float, over: Callable[[], bool] = lambda: False) -> None:
         """See `Stage`: time passes by itself; whoever expects something waits for it."""
+
+    @property
+    def quick_s(self) -> int:
+        """See `Stage`: it passes by the time of day."""
+        return _QUICK_S
 
     def patience(self, seconds: float) -> float:
         """See `Stage`."""
@@ -100,7 +105,7 @@ class OutsideStage(AcceptorStage):
             raise VenueError(f"an acceptor at {self.address}", f"{error}", "start it, or mend the address") from None
         who = names if names[0] else self.names
         peer = Peer(plain, self.begin, who, log or self.log, self.now_ns, reading(plain))
-        peer.head = self.head
+        peer.head, peer.rounds = self.head, 2
         self.peers.append(peer)
         return peer
 

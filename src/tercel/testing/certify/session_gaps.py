@@ -127,7 +127,7 @@ def s13(stage: Stage) -> str:
     return "seven messages over two gaps and a break, in order, once each"
 
 
-@both("S14", "a ResendRequest that is rejected ends the session, not in a loop")
+@both("S14", "a ResendRequest that is rejected ends the session, not in a loop", outside=False)
 def s14(stage: Stage) -> str:
     """The peer does not give what it is asked for."""
     peer = stage.log_on(reset=stage.outside)
@@ -158,6 +158,7 @@ def s15(stage: Stage) -> str:
     last = stage.log.expects - 1
     number, name = lost(stage), stage.name()
     peer.say("2", [(7, str(first.number)), (16, str(last))])
+    peer.say("1", [(112, "both")])
     asks = peer.waiting(lambda heard: any(one.kind == "2" for one in heard) and len(heard) >= 3)
     found = covered([one for one in asks if one.again], first.number, last)
     expect(len(found), 2, "messages that came again")

@@ -254,7 +254,7 @@ def _expected(stage: Stage, peer: Peer, first: Heard, due: int, last: int) -> st
 @both("S08", "silence is met with heartbeats and a TestRequest; no answer ends the connection")
 def s08(stage: Stage) -> str:
     """The peer is silent, answers once, and then no more."""
-    interval = stage.heartbeat_s
+    interval = stage.quick_s
     peer = stage.log_on(reset=stage.outside, heartbeat=interval)
     peer.sync()
     stage.pass_s(interval + 1)

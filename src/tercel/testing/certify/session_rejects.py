@@ -21,12 +21,11 @@ def _refused(stage: Stage, peer: Peer, number: int, reason: int) -> None:
 def s20(stage: Stage) -> str:
     """PossDupFlag with a wrong 122, and with none."""
     peer = stage.log_on(reset=stage.outside)
-    number = lost(stage)
-    peer.say("0", (), number, head=[(43, "Y")])
-    _refused(stage, peer, number, _MISSING)
-    number = lost(stage)
-    peer.again("0", number, (), first_ns=stage.now_ns() + 60 * S)
-    _refused(stage, peer, number, _TIME)
+    for number in (1,) if stage.outside else (1, lost(stage)):  # one that was taken, one that is next
+        peer.say("0", (), number, head=[(43, "Y")])
+        _refused(stage, peer, number, _MISSING)
+    peer.again("0", 1, (), first_ns=stage.now_ns() + 60 * S)
+    _refused(stage, peer, 1, _TIME)
     peer.find("5")
     peer.say("5")
     peer.end()

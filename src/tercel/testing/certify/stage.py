@@ -49,6 +49,8 @@ class Stage(ABC):
 
     heartbeat_s = 30
     outside = False
+    prefix = "C"
+    """Of names."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.begin, self.log = bench, bench.begin, WireLog()
@@ -114,6 +116,11 @@ class Stage(ABC):
             self.clock.ns = min(until, self.clock.ns + round(_STEP_S * S))
             self.turn()
 
+    @property
+    def quick_s(self) -> int:
+        """A heartbeat interval that is waited for."""
+        return self.heartbeat_s
+
     def patience(self, seconds: float) -> float:
         """How long what takes so long by its own clock may take."""
         return PATIENCE_S
@@ -130,7 +137,7 @@ class Stage(ABC):
     def name(self) -> str:
         """One that nothing else has."""
         self.named += 1
-        return f"C{self.named}"
+        return f"{self.prefix}{self.named}"
 
     def wait(self, true: Callable[[], bool], what: str) -> None:
         """Let the system under test work until something holds.

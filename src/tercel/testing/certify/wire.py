@@ -170,6 +170,8 @@ class Peer:
         self._syncs, self.ended = 0, False
         self.strict = True
         """Whether the numbers that come are held against the log."""
+        self.rounds = 1
+        """How often it is asked whether it is there; twice where its application works beside its session."""
         self.head: Pairs = ()
         """Further fields of every header."""
 
@@ -270,10 +272,12 @@ class Peer:
 
     def sync(self) -> list[Heard]:
         """Ask whether the other side is there; all that it said before its answer."""
-        self._syncs += 1
-        name = f"sync{self._syncs}"
-        self.say("1", [(112, name)])
-        return self.until_beat(name)
+        heard = []
+        for _ in range(self.rounds):
+            self._syncs += 1
+            self.say("1", [(112, f"sync{self._syncs}")])
+            heard += self.until_beat(f"sync{self._syncs}")
+        return heard
 
     def until_beat(self, name: str) -> list[Heard]:
         """All that came before the Heartbeat that answers a TestRequest."""
