@@ -289,7 +289,7 @@ def believed(ledger: Ledger) -> dict[str, Any]:
     positions = {who: {name: lots for name, lots in held.items() if lots} for who, held in ledger.positions.lots().items()}
     parents = {parent.id: [str(parent.status), parent.filled] for parent in ledger.parents}
     live: Sequence[str] = sorted(order.root for order in ledger.orders.live())
-    return {"positions": positions, "parents": parents, "live": list(live), "last": ledger.last}
+    return {"positions": positions, "parents": parents, "live": list(live)}
 
 
 def written(file: Path) -> Callable[[], None]:
