@@ -35,7 +35,6 @@ from tercel.trading.snapshot import snapshots_of
 from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
 
-
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""
 AWAY_S: Final = 0.05

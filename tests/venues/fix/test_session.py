@@ -2,9 +2,10 @@
 
 import socket
 from contextlib import suppress
+from functools import partial
 
 import pytest
-from tests.venues.fix.tiny import WAY_NS, TinyVenue
+from tests.venues.fix.tiny import STAYS, WAY_NS, TinyVenue
 from tests.waiting import until
 
 from tercel.core.errors import ConfigError, VenueError
@@ -376,8 +377,9 @@ class TestLosingEachOther:
             server.wait(5)
 
     @pytest.mark.parametrize("cancels", [False, True])
-    def test_orders_of_who_leaves(self, serve, connect, tmp_path, cancels):
-        server = serve([Login("A", cancel_on_disconnect=cancels)])
+    def test_orders_of_who_leaves(self, serve, connect, tmp_path, cancels, profile):
+        server = serve([Login("A", cancel_on_disconnect=True)])
+        connect = partial(connect, profile="tercel" if cancels else profile(STAYS))
         venue = connect(store=tmp_path / "a")
         venue.send(buy("a"))
         venue.send(buy("b", account="agent"))

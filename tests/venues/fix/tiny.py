@@ -21,6 +21,8 @@ from tercel.core.orders import (
 from tercel.market.tape import schema
 
 WAY_NS = 1_000
+STAYS = 'base = "tercel"\n[session]\ncancel_on_disconnect = { 20022 = "N" }\n'
+"""Profile of a counterparty whose orders stay when it leaves."""
 
 
 @dataclass

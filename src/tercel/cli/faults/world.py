@@ -152,7 +152,7 @@ class World:
             os.dup2(log, 2)
             body()
             status = 0
-        except BaseException:  # noqa: BLE001 - whatever it is stands in the log
+        except BaseException:
             traceback.print_exc()
         finally:
             sys.stderr.flush()
