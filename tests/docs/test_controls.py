@@ -30,9 +30,7 @@ def names(path):
         found |= {target.id for target in targets if isinstance(target, ast.Name)}
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             found.add(node.name)
-            found |= {
-                f"{node.name}.{one.name}" for one in node.body if isinstance(one, ast.FunctionDef)
-            }
+            found |= {f"{node.name}.{one.name}" for one in node.body if isinstance(one, ast.FunctionDef)}
     return found
 
 

@@ -39,7 +39,7 @@ class WatchdogTerms(BaseModel):
     """Its name at the venue."""
     profile: str = ""
     """How the venue wants to be spoken to; empty: as the gate does."""
-    silence_s: float = Field(default=2.0, gt=0, le=60)
+    silence_s: float = Field(default=1.0, gt=0, le=60)
     """A gate that does not answer for so long, or has no link to the venue, has its orders cancelled."""
 
 

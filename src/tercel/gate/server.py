@@ -322,7 +322,8 @@ class Gate(Hub):
             with suppress(VenueError):
                 self._take_events(self._reports())
         elif (self._withdrawal or self._stopper.open) and not any(client.accounts for client in self._clients):
-            self._stepped_to(self._venue.now_ns + _STEP_NS)
+            with suppress(VenueError):
+                self._stepped_to(self._venue.now_ns + _STEP_NS)
 
     def _reports(self) -> list[VenueEvent]:
         """What the venue has reported, without waiting."""

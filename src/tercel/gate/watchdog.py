@@ -18,8 +18,9 @@ from typing import Final, Protocol
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import MassCancel, VenueEvent
-from tercel.gate.config import GateConfig
-from tercel.venues.address import address, connect
+from tercel.gate.config import GateConfig, WatchdogSection
+from tercel.venues.address import Where, address, connect
+from tercel.venues.fix.profiles import load
 from tercel.venues.wire import frames
 
 LOCK: Final = "watchdog.lock"
@@ -173,8 +174,7 @@ def watch(config: GateConfig, beside: Path, stop: Callable[[], bool], say: Calla
     section, found = config.gate, address(config.gate.venue)
     assert section.watchdog is not None
     watchdog = section.watchdog
-    profile = watchdog.profile or found.profile
-    where = f"fix://{watchdog.comp_id}@{found.host}:{found.port}" + (f"?profile={profile}" if profile else "")
+    where = _own_way(found, watchdog, beside)
     with _alone(beside / section.folder / LOCK) as alone:
         if alone:
             Watchdog(
@@ -182,6 +182,16 @@ def watch(config: GateConfig, beside: Path, stop: Callable[[], bool], say: Calla
                 lambda: connect(where, section.accounts, None, beside),  # type: ignore[arg-type, return-value]
                 watchdog.silence_s, say,
             ).watch(stop)  # fmt: skip
+
+
+def _own_way(found: Where, watchdog: WatchdogSection, beside: Path) -> str:
+    """Address of the venue for the watchdog: where its profile says, else where the gate goes."""
+    place, profile = f"{found.host}:{found.port}", watchdog.profile or found.profile
+    if watchdog.profile:
+        near = beside / watchdog.profile
+        session = load(str(near) if near.is_file() else watchdog.profile, watchdog.comp_id).profile.session
+        place = f"{session.host or found.host}:{session.port or found.port}"
+    return f"fix://{watchdog.comp_id}@{place}" + (f"?profile={profile}" if profile else "")
 
 
 @contextmanager

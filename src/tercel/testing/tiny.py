@@ -30,6 +30,8 @@ from tercel.market.tape import schema
 WAY_NS: Final = 1_000
 """From whoever sends a command to the venue."""
 _OVER: Final = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED)
+STAYS: Final = 'base = "tercel"\n[session]\ncancel_on_disconnect = { 20022 = "N" }\n'
+"""Profile of a counterparty whose orders stay when it leaves."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ from tests.venues.fix.plain import order
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import ExecType, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, StatusRequest, Tif
-from tercel.testing.tiny import WAY_NS
+from tercel.testing.tiny import STAYS, WAY_NS
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.received import Patience
 
@@ -103,9 +103,11 @@ def until(venue, fits):
     raise AssertionError(events)
 
 
-def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect):
-    other = connect("B")
-    with FixVenue("127.0.0.1", relay.port, "A", follow=True, reset=True, patience=Patience(step_s=10.0)) as cut:
+def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect, profile):
+    other, stays = connect("B"), profile(STAYS)
+    with FixVenue(
+        "127.0.0.1", relay.port, "A", profile=stays, follow=True, reset=True, patience=Patience(step_s=10.0)
+    ) as cut:
         cut.subscribe("TINY")
         cut.send(buy("a", 6, 100))
         first = []

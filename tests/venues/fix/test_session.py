@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from tests.waiting import until
@@ -21,7 +22,7 @@ from tercel.core.orders import (
     StatusRequest,
     Tif,
 )
-from tercel.testing.tiny import WAY_NS, TinyVenue
+from tercel.testing.tiny import STAYS, WAY_NS, TinyVenue
 from tercel.venues.address import connect as log_on
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.desk import Login
@@ -376,8 +377,9 @@ class TestLosingEachOther:
             server.wait(5)
 
     @pytest.mark.parametrize("cancels", [False, True])
-    def test_orders_of_who_leaves(self, serve, connect, tmp_path, cancels):
-        server = serve([Login("A", cancel_on_disconnect=cancels)])
+    def test_orders_of_who_leaves(self, serve, connect, tmp_path, cancels, profile):
+        server = serve([Login("A", cancel_on_disconnect=True)])
+        connect = partial(connect, profile="tercel" if cancels else profile(STAYS))
         venue = connect(store=tmp_path / "a")
         venue.send(buy("a"))
         venue.send(buy("b", account="agent"))

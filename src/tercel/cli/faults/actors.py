@@ -167,7 +167,9 @@ class Witness(SimulatedExchange):
         """See the exchange."""
         events = super().step(until_ns)
         for event in events:
-            if isinstance(event, Report) and event.order_id and event.exec_id not in self._told:
+            if not isinstance(event, Report) or not event.order_id or event.exec_type == "status":
+                continue
+            if event.exec_id not in self._told:
                 self._told.add(event.exec_id)  # a question about an order has its trades told again
                 self._write("report", event.account, event.order_id, str(event.exec_type), event.leaves)
         return events
@@ -291,7 +293,7 @@ def believed(ledger: Ledger) -> dict[str, Any]:
     }
     parents = {parent.id: [str(parent.status), parent.filled] for parent in ledger.parents}
     live: Sequence[str] = sorted(order.root for order in ledger.orders.live())
-    return {"positions": positions, "parents": parents, "live": list(live), "last": ledger.last}
+    return {"positions": positions, "parents": parents, "live": list(live)}
 
 
 def written(file: Path) -> Callable[[], None]:

@@ -34,7 +34,7 @@ LONGEST_S: Final = 9.0
 LOCKS_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 JUMPS_S: Final = (-3600.0, 3600.0)
 _FULL: Final = 1 << 12
-_BUSY_S: Final = 10.0
+_BUSY_S: Final = 5.0
 _FEWEST: Final = 2
 """Orders that work when something is broken, or else whatever works after `_BUSY_S`."""
 Fault = Callable[[World, random.Random], None]

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 SHUT: Final = ("cut", "reset", "hole", "stall")
-"""The link is dead: closed; reset; open but nothing passes, and reset in the end; the same, but what waits passes then."""
+"""The link is dead: closed; reset; open with nothing that passes, then reset; the same, but what waits passes then."""
 LIMPS: Final = ("slow", "chop")
 """The link is bad: the gate gets a few bytes at a time; both sides get their bytes in pieces of any size."""
 ONCE: Final = ("garble", "drop", "double", "swap")

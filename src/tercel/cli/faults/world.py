@@ -127,7 +127,7 @@ class World:
             When, s; `ready` is 0 where it died before.
         """
         ready = time.monotonic() if self._start(name, point) else 0.0
-        until = time.monotonic() + PATIENCE_S / 6
+        until = time.monotonic() + PATIENCE_S / 15
         while self.alive(name) and time.monotonic() < until:
             time.sleep(0.005)
         died = time.monotonic()

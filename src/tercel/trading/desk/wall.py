@@ -11,7 +11,8 @@ from typing import Final, Self
 
 from tercel.core.errors import VenueError
 from tercel.core.ports import Venue
-from tercel.venues.address import GATE, address, connect, placed
+from tercel.venues.address import address, connect, placed
+from tercel.venues.wire import RemoteVenue
 
 FOLDER: Final = "gate"
 """Of the gate, in the desk's folder: its file, its journal, what it said."""
@@ -68,16 +69,36 @@ class OwnGate:
         if limits is not None:
             fields["limits"] = str(limits.resolve())
         (self.folder / FILE).write_text(gate_text(fields), encoding="utf-8")
-        words = [sys.executable, "-m", "tercel.cli", "gate", str(self.folder / FILE), "--with-parent"]
-        with (self.folder / LOG).open("wb") as log:
-            self._process = subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
-            )
+        (self.folder / LOG).unlink(missing_ok=True)
+        self._process = self._started()
         try:
             self._await()
         except BaseException:
             self.close()
             raise
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-m", "tercel.cli", "gate", str(self.folder / FILE), "--with-parent"]
+        with (self.folder / LOG).open("ab") as log:
+            return subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
+
+    def revive(self) -> None:
+        """Start it again where it has died: it ends at the venue what it left open, and goes on with its journal.
+
+        Raises
+        ------
+        VenueError
+            It ended before it listened.
+        """
+        if self._process.poll() is None:
+            return
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process = self._started()
+        self._await()
 
     def __enter__(self) -> Self:
         return self
@@ -86,9 +107,9 @@ class OwnGate:
         self.close()
 
     @property
-    def address(self) -> str:
-        """What a desk connects to."""
-        return f"{GATE}{self._listen}"
+    def listen(self) -> Path:
+        """The socket that a desk connects to."""
+        return self._listen
 
     def _await(self) -> None:
         """It prints a line when it listens."""
@@ -112,6 +133,25 @@ class OwnGate:
         if self._short is not None:
             self._short.cleanup()
             self._short = None
+
+
+class GatedVenue(RemoteVenue):
+    """A venue behind a gate of the desk's own, which is started again when it has died.
+
+    Parameters
+    ----------
+    gate : OwnGate
+    accounts : sequence of str
+    """
+
+    def __init__(self, gate: OwnGate, accounts: Sequence[str]) -> None:
+        self._gate = gate
+        super().__init__(f"unix:{gate.listen}", 0, accounts)
+
+    def reconnect(self) -> None:
+        """See `RemoteVenue`."""
+        self._gate.revive()
+        super().reconnect()
 
 
 def venue_at(
@@ -140,5 +180,5 @@ def venue_at(
     ConfigError, VenueError
     """
     if address(where).scheme == "fix":
-        where = opened.enter_context(OwnGate(desk, placed(where, near), accounts, limits, latch)).address
+        return GatedVenue(opened.enter_context(OwnGate(desk, placed(where, near), accounts, limits, latch)), accounts)
     return connect(where, accounts)

@@ -92,9 +92,7 @@ class VenueService:
         if party.login.copies and kind in ORDERS:
             self._business_reject(party, message, "this login gets copies, and gives no orders", t.NOT_AUTHORIZED)
         elif party.login.risk and kind in ORDERS and kind != t.MASS_CANCEL:
-            self._business_reject(
-                party, message, "this login cancels for others, and gives no orders", t.NOT_AUTHORIZED
-            )
+            self._business_reject(party, message, "this login cancels, and gives no orders", t.NOT_AUTHORIZED)
         elif kind in ORDERS:
             self._command(party, message)
         elif kind == t.MARKET_DATA_REQUEST:

@@ -178,7 +178,10 @@ class FixSession:
     def on_time(self, now_ns: int) -> Outcome:
         """Time passed: heartbeats, test requests, and the end of waiting."""
         self._at(now_ns)
-        waited = now_ns - self._waits_ns >= self.settings.answer_s * _S
+        longest = self.settings.answer_s * _S
+        if self._state is _State.LEAVING and self._heartbeat_ns:
+            longest = min(longest, 2 * self._heartbeat_ns)
+        waited = now_ns - self._waits_ns >= longest
         if self._state in (_State.WAITS, _State.ASKED) and waited:
             self._refuse("no logon came in time")
         elif self._state is _State.LEAVING and waited:

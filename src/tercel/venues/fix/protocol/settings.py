@@ -59,7 +59,7 @@ class SessionSettings:
     accuracy_s : float
         How far SendingTime may be from the time here, s.
     answer_s : float
-        How long a logon, a logout or a ResendRequest waits for its answer, s.
+        How long a logon, a logout or a ResendRequest waits for its answer, s; a logout no longer than two heartbeats.
     digits : int
         Decimal digits of a second in SendingTime.
     user_tags : bool
