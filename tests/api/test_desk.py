@@ -166,7 +166,9 @@ def test_a_configuration_is_changed_by_keys_and_refused_as_a_file_is(file: Path,
         assert desk.outcome.seed == 9
 
 
-def test_without_the_extra_the_error_says_what_to_install(file: Path) -> None:
+def test_without_the_extra_a_journal_on_a_server_says_what_to_install(file: Path) -> None:
+    text = file.read_text().replace("[desk]", '[desk]\njournal = "postgresql://nobody@127.0.0.1:1/none"', 1)
+    file.write_text(text)
     code = (
         "import sys; sys.modules['sqlalchemy'] = None\n"
         "import tercel as tc\n"
