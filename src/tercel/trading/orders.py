@@ -67,6 +67,8 @@ class Orders:
         """Every execution that stands, in the order of booking."""
         self.rebooked: list[tuple[Fill, Fill | None]] = []
         """Every fill that was busted (None) or corrected after it was booked: before and after."""
+        self._fences: set[str] = set()
+        """Cancels of names that nothing has: their refusal says that all before them was obeyed."""
         self.session = 0
         """Number of the session that wrote last."""
         self.damaged = False
@@ -227,6 +229,8 @@ class Orders:
                 self._name(order.root, command.cl_ord_id)
                 if not order.done:
                     self._put(requested(order, command))
+            else:
+                self._fences.add(command.cl_ord_id)
         elif isinstance(command, MassCancel):
             for order in self.live(command.account or None, None, command.instrument):
                 if not order.done:
@@ -252,6 +256,9 @@ class Orders:
             told = [Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}")]
         if order is None:
             if isinstance(message, Report) and self.changes_nothing(message):
+                return []
+            if isinstance(message, CancelReject) and message.cl_ord_id in self._fences:
+                self._fences.discard(message.cl_ord_id)
                 return []
             if isinstance(message, CancelReject) and (notices := self._mass_refused(message)):
                 return notices

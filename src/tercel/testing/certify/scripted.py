@@ -32,7 +32,7 @@ VENUE, DESK = "VENUE", "DESK"
 
 
 @dataclass
-class Told:
+class ScriptedOrder:
     """An order as the script has told it; quantities as on the wire, the price in units of the currency."""
 
     order_id: str
@@ -76,7 +76,7 @@ class ScriptedVenue:
         self.heard: list[Message] = []
         """Application messages, in order; none twice."""
         self.said: list[tuple[str, Fields]] = []
-        self.orders: dict[str, Told] = {}
+        self.orders: dict[str, ScriptedOrder] = {}
         """By every name."""
         self.by_hand: set[str] = set(BY_HAND)
         self.quote: tuple[str, str] | None = ("9.99", "10.01")
@@ -218,17 +218,17 @@ class ScriptedVenue:
             self.say(t.EXECUTION_REPORT, list(fields.items()))
             return exec_id
 
-    def _order(self, name: str, orig: str) -> Told:
+    def _order(self, name: str, orig: str) -> ScriptedOrder:
         if name not in self.orders:
             old = self.orders.get(orig)
             if old is None:
-                old = Told(f"V{len(self.orders) + 1}", "", "XYZ", "1", 0, "", [])
+                old = ScriptedOrder(f"V{len(self.orders) + 1}", "", "XYZ", "1", 0, "", [])
             self.orders[name] = old
             old.names.append(name)
         return self.orders[name]
 
     @staticmethod
-    def _book(told: Told, kind: str, exec_id: str, more: dict[str, Any]) -> None:
+    def _book(told: ScriptedOrder, kind: str, exec_id: str, more: dict[str, Any]) -> None:
         last, price = int(more.get("last", 0)), float(more.get("px", 0))
         ref = str(more.get("ref", ""))
         told.qty, told.price = int(more.get("qty", told.qty)), str(more.get("price", told.price))
@@ -242,7 +242,7 @@ class ScriptedVenue:
             told.fills[ref] = last, price
         told.cum = int(more.get("cum", told.cum))
 
-    def _fields(self, told: Told, name: str, kind: str, exec_id: str, more: dict[str, Any]) -> dict[int, str]:
+    def _fields(self, told: ScriptedOrder, name: str, kind: str, exec_id: str, more: dict[str, Any]) -> dict[int, str]:
         code, trans = kind, "0"
         if self.begin == "FIX.4.2":
             trans = {"H": "1", "G": "2", "I": "3"}.get(kind, "0")
@@ -306,9 +306,11 @@ class ScriptedVenue:
         name = message.get(t.CL_ORD_ID)
         account, symbol, side = (message.get(tag) for tag in (t.ACCOUNT, t.SYMBOL, t.SIDE))
         qty, price = int(float(message.get(t.ORDER_QTY))), message.get(t.PRICE)
-        self.orders.setdefault(name, Told(f"V{len(self.orders) + 1}", account, symbol, side, qty, price, [name], "A"))
+        self.orders.setdefault(
+            name, ScriptedOrder(f"V{len(self.orders) + 1}", account, symbol, side, qty, price, [name], "A")
+        )
 
-    def _alive(self) -> list[Told]:
+    def _alive(self) -> list[ScriptedOrder]:
         return [told for told in {told.order_id: told for told in self.orders.values()}.values() if told.leaves]
 
     def _cancel(self, message: Message) -> None:

@@ -68,6 +68,10 @@ class HeldVenue(FixVenue):
         """Where the session stands."""
         return self._link.session.numbers
 
+    def name_of(self, message: Message) -> str:
+        """The name here of what a message names."""
+        return self._house_name(message.get(t.CL_ORD_ID))
+
 
 class Wall:
     """A gate at a scripted venue.
@@ -317,12 +321,12 @@ class Wall:
     def _wire(self) -> None:
         commands = [command_of(entry.body) for _, entry in self.gateway.journal.read(0, (kinds.ORDER_OUT,))]
         names = [one.cl_ord_id for one in commands if isinstance(one, NewOrder | ReplaceOrder)]
-        wired = [one.get(t.CL_ORD_ID) for one in self.venue.of_kind(t.NEW_ORDER, t.REPLACE)]
+        wired = [self.fix.name_of(one) for one in self.venue.of_kind(t.NEW_ORDER, t.REPLACE)]
         expect(wired, [name for name in names if name not in self.lost], "orders on the wire, as journaled")
         holds(len(set(wired)) == len(wired), "no ClOrdID came twice")
         cancels = {one.cl_ord_id for one in commands if isinstance(one, CancelOrder | MassCancel)}
         for message in self.venue.of_kind(t.CANCEL, t.MASS_CANCEL):
-            name = message.get(t.CL_ORD_ID)
+            name = self.fix.name_of(message)
             holds(_known(name, cancels), f"{message.kind} {name} is in the journal")
         asked = sum(isinstance(one, StatusRequest) for one in commands)
         holds(len(self.venue.of_kind(t.STATUS, t.MASS_STATUS)) <= asked, "every question is in the journal")

@@ -90,7 +90,7 @@ class FixVenue:
         for note in terms.notes:
             warnings.warn(note, stacklevel=2)
         self._terms, self._own, self._follow = terms, terms.profile.extension, follow
-        self._patience = patience or Patience()
+        self.answers_questions, self._patience = terms.profile.orders.status, patience or Patience()
         self._queue: deque[tuple[int, Item]] = deque()
         self._waited_s, self._lost = 0.0, ""
         self._subscribed: list[str] = []
@@ -227,9 +227,7 @@ class FixVenue:
             if link is self._link:
                 self._queue.append((0, o.LinkStatus(True, now, f"logged on at {link.name}")))
             if link is self._feed:
-                for instrument in self._subscribed:
-                    with suppress(VenueError):  # down again: the next logon asks
-                        self._ask_market(instrument)
+                self._dialect.spoilt += self._subscribed
         elif event.what is Happening.DOWN:
             self._lost = f"{whose}lost {link.name}" + (f": {link.why}" if link.why else "")
             if not self._closed:
@@ -239,9 +237,7 @@ class FixVenue:
             self._taken = self._returned = 0
             self._queue = deque((0, item) for _, item in self._queue)
         elif event.what is Happening.GAP and link is self._feed and not self._own:
-            for instrument in self._subscribed:  # what is missing may be market data, which nobody has to repeat
-                with suppress(VenueError):
-                    self._ask_market(instrument)
+            self._dialect.spoilt += self._subscribed  # what is missing may be market data, which nobody has to repeat
         elif event.what in (Happening.REJECTED, Happening.GARBLED):
             self._queue.append((0, self._refused(event, now)))
         elif event.what is Happening.NOT_REPEATED and event.message is not None:
