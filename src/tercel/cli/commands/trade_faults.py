@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tercel.cli.faults.judge import Verdict, judge
+from tercel.cli.faults.judge import FaultVerdict, judge
 from tercel.cli.faults.play import chosen, play
 from tercel.cli.faults.world import World
 from tercel.cli.trade import Faults
@@ -32,7 +32,7 @@ PRESET: Final = "csco-santa-fe"
 POINTS_OF_A_RUN: Final = 20
 
 
-def runs(points: int, seed: int) -> Iterator[Verdict]:
+def runs(points: int, seed: int) -> Iterator[FaultVerdict]:
     """Run after run.
 
     Raises
@@ -53,7 +53,7 @@ def runs(points: int, seed: int) -> Iterator[Verdict]:
             yield run(Path(folder), source, names[i : i + POINTS_OF_A_RUN], seed + number, number % 2 == 1)
 
 
-def run(folder: Path, source: Source, names: list[str], seed: int, watchdog: bool) -> Verdict:
+def run(folder: Path, source: Source, names: list[str], seed: int, watchdog: bool) -> FaultVerdict:
     """One run in a folder, and the verdict on it."""
     world = World(folder, source, seed, watchdog)
     try:

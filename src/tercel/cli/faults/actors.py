@@ -230,7 +230,7 @@ def gate(place: Place, wall: Wall, ready: Callable[[], None], point: str) -> Non
         serve(made, until.stopping)
 
 
-class Desk:
+class DeskActor:
     """Three agents that always have work to do, on both sides of two markets, until they are told that it is over."""
 
     def __init__(self, place: Place) -> None:
@@ -281,7 +281,7 @@ class Desk:
 def desk(place: Place, ready: Callable[[], None], point: str) -> None:
     """A session behind the gate, to its end."""
     crashpoints.arm(point)
-    made = Desk(place)
+    made = DeskActor(place)
     ready()
     made.work()
 

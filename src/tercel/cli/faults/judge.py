@@ -21,7 +21,7 @@ _ON_ITS_WAY_S: Final = 1.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FaultVerdict:
     """Of a run.
 
     Parameters
@@ -73,7 +73,7 @@ def unwatched(orders: Iterable[tuple[float, float]], windows: Iterable[Window]) 
     return max(found, default=(0.0, "")) if found and max(found)[0] > 0 else (0.0, "")
 
 
-def judge(place: Place, record: Record) -> Verdict:
+def judge(place: Place, record: Record) -> FaultVerdict:
     """Compare what everybody wrote down."""
     truth = json.loads((place.folder / TRUTH).read_text())
     lines = [json.loads(line) for line in (place.folder / LOG).read_text().splitlines()]
@@ -97,7 +97,7 @@ def judge(place: Place, record: Record) -> Verdict:
     longest, why = unwatched(orders, record.windows)
     if longest > 5.0:
         faults.append(f"an order worked for {longest:.1f} s after: {why}")
-    return Verdict(
+    return FaultVerdict(
         kills=record.kills,
         lost=lost,
         doubled=doubled,
