@@ -225,7 +225,10 @@ def gate(place: Place, wall: Wall, ready: Callable[[], None], point: str) -> Non
     file = place.gate / "gate.toml"
     config, until = read_config(file), Until(None)
     hide()
-    with opened(config, place.gate, "fault matrix", wall=wall) as made, beside_gate(file, config, lambda: not made.open):
+    with (
+        opened(config, place.gate, "fault matrix", wall=wall) as made,
+        beside_gate(file, config, lambda: not made.open),
+    ):
         ready()
         serve(made, until.stopping)
 

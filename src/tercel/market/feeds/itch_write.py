@@ -95,7 +95,7 @@ def mixed(x: int) -> int:
 
 
 @kernel
-def encode(
+def _encode(
     start: int, stop: int, ns: Longs, kind: Bytes, order_id: Longs, side: Signs, price: Longs, lots: Packed,
     flags: Bytes, locate: Longs, names: Longs, templates: Bytes, shape: Longs, words: Longs, b: Bytes,
 ) -> int:  # fmt: skip
@@ -262,7 +262,7 @@ def itch_pieces(
             break
         before = int(words[MESSAGE])
         rows = tuple(merged[name] for name in _COLUMNS)
-        size = encode(start, stop, *rows, names, templates, shape, words, out)  # type: ignore[call-arg]
+        size = _encode(start, stop, *rows, names, templates, shape, words, out)  # type: ignore[call-arg]
         if size < 0:
             row = -1 - size
             received = f"kind {int(merged['kind'][row])} in row {row} of the merged tapes"
