@@ -33,7 +33,8 @@ else:
     Withdrawal.begin = lambda self, accounts, why: None
 source = t.reactive(t.load(t.PRESET), settle_s=60.0)
 t.compile_kernels(source)
-verdict = t.run(Path(mkdtemp()), source, ["stop desk", "kill -9 desk", "desk at gateway.heard.fill", "stop desk"], 3, False)
+names = ["stop desk", "kill -9 desk", "desk at gateway.heard.fill", "stop desk"]
+verdict = t.run(Path(mkdtemp()), source, names, 3, False)
 print_json({"doubled": verdict.doubled, "unwatched_s": verdict.unwatched_s})
 """
 
