@@ -13,7 +13,7 @@ from tests.waiting import DEADLINE_S, until
 
 from tercel.core.orders import NewOrder, ReplaceOrder, VenueEvent
 from tercel.core.ports import Venue
-from tercel.gate.config import GateConfig, GateSection
+from tercel.gate.config import GateConfig, GateTerms
 from tercel.gate.opening import opened
 from tercel.gate.server import Gate
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
@@ -60,7 +60,7 @@ def section(server: WireServer, folder: Path, **changes: object) -> GateConfig:
     folder.mkdir(exist_ok=True)
     (folder / "limits.toml").write_text(WIDE)
     fields: dict[str, object] = {"venue": f"wire://127.0.0.1:{server.address[1]}", "accounts": ("ann", "bob")}
-    return GateConfig(gate=GateSection(**{**fields, "limits": "limits.toml", **changes}))  # type: ignore[arg-type]
+    return GateConfig(gate=GateTerms(**{**fields, "limits": "limits.toml", **changes}))  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -71,9 +71,12 @@ def stack(frame: FrameType | None) -> list[FrameType]:
 
 def walk_of_a_decision() -> list[tuple[str, str]]:
     """File and name of every function, in the order of the way back, the conversions, the way on."""
-    strategy, venue = build("twap_take"), exchange_of()
-    session = session_of(venue)
-    session.accept(asked(strategy="twap_take"), strategy)
+    strategy = build("twap_take")
+    for seconds in (60, 0):  # kernels are compiled by the first, which nobody follows
+        venue = exchange_of()
+        session = session_of(venue)
+        session.accept(asked(strategy="twap_take"), strategy)
+        session.run_until(session.now_ns + seconds * S)
     walk = Walk(type(strategy).decide.__code__, type(venue).send.__code__)
     sys.setprofile(walk)
     try:

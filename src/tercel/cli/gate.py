@@ -8,7 +8,7 @@ import typer
 
 
 @dataclass(frozen=True)
-class Gate:
+class OpenGate:
     """Hold a venue's session, the limits and the kill latch in a process of their own; desks trade through its socket.
 
     What leaves is checked, counted and journaled here. A desk that is silent or gone has its orders cancelled.

@@ -17,7 +17,7 @@ from tercel.cli.agent import agent_app
 from tercel.cli.certify import certify_app
 from tercel.cli.config import config_app
 from tercel.cli.data import data_app
-from tercel.cli.gate import Gate
+from tercel.cli.gate import OpenGate
 from tercel.cli.help_texts import add_help
 from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
@@ -48,7 +48,7 @@ def _root(
         raise typer.Exit
 
 
-add(app, run, tca, Gate, Console, Kill, Rearm)
+add(app, run, tca, OpenGate, Console, Kill, Rearm)
 moved.add_to(app)
 add_help(app)
 

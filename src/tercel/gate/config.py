@@ -1,6 +1,7 @@
 """The file of a gate: where it listens, which venue it holds, whose orders pass, under which limits.
 
-[gate]   venue, accounts, limits, latch, folder, listen, silence_s, heartbeat_s
+[gate]            venue, accounts, limits, latch, folder, listen, silence_s, heartbeat_s
+[gate.drop_copy]  venue, seconds
 """
 
 from pathlib import Path
@@ -17,7 +18,18 @@ LONGEST_PATH: Final = 100
 """Bytes of the path of a socket."""
 
 
-class GateSection(BaseModel):
+class DropCopyTerms(BaseModel):
+    """A session of the venue that hears of every execution; it is compared with the order session."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    venue: str
+    """`fix://COMPID@host:port?profile=NAME`, or `fix:PROFILE.toml`."""
+    seconds: float = Field(default=2.0, gt=0, le=4)
+    """How long an execution of one session waits for the other's."""
+
+
+class GateTerms(BaseModel):
     """A gate. Relative paths begin at the file's own folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -38,6 +50,8 @@ class GateSection(BaseModel):
     """A session that sends nothing for so long is cut off, and its orders are cancelled."""
     heartbeat_s: float = Field(default=10.0, gt=0)
     """Between two entries of positions and usage in its journal."""
+    drop_copy: DropCopyTerms | None = None
+    """A drop copy; without the table there is none."""
 
     @field_validator("accounts")
     @classmethod
@@ -52,7 +66,7 @@ class GateConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    gate: GateSection
+    gate: GateTerms
 
 
 def read_config(path: Path) -> GateConfig:

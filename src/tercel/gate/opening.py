@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import VenueError
-from tercel.core.ports import Entry
+from tercel.core.ports import Entry, Venue
 from tercel.gate.config import LONGEST_PATH, GateConfig
 from tercel.gate.server import Gate
 from tercel.limits import LimitGate, default_file, read
@@ -28,7 +28,9 @@ _NOT_DUMPABLE: Final = 4
 
 
 @contextmanager
-def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "") -> Iterator[Gate]:
+def opened(
+    config: GateConfig, beside: Path, holder: str, acknowledge: str = "", reach: Callable[..., Venue] = connect
+) -> Iterator[Gate]:
     """A gate, listening; orders of an earlier one have been brought to their end.
 
     Parameters
@@ -40,6 +42,8 @@ def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "")
         Who runs it, for people.
     acknowledge : str
         Why a damaged journal is gone on with.
+    reach : callable
+        Makes the venue of its address, accounts, store and folder.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "")
         closing.callback(journal.close)
         latch = KillLatch(beside / section.latch if section.latch else folder / LATCH)
         check_latch(journal, latch.path)
-        venue = connect(section.venue, section.accounts, folder / "fix", beside)
+        venue = reach(section.venue, section.accounts, folder / "fix", beside)
         closing.callback(venue.close)
         limits_file = beside / section.limits if section.limits else default_file()
         limits = LimitGate(read(limits_file), venue.listings(), section.accounts, latch.killed)
@@ -63,6 +67,13 @@ def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "")
         gateway = OrderGateway(venue, journal, limits, ledger, name)
         _begin(gateway, name, holder, section.accounts)
         listen = _free(beside / section.listen)
+        copy = None
+        if section.drop_copy is not None:
+            from tercel.gate.copies import DropCopy, copy_session
+
+            session = copy_session(section.drop_copy.venue, folder / "copy", beside, venue.listings())
+            copy = DropCopy(session, gateway, section.accounts, section.drop_copy.seconds)
+            closing.callback(copy.close)
         gate = Gate(
             gateway,
             latch,
@@ -71,6 +82,7 @@ def opened(config: GateConfig, beside: Path, holder: str, acknowledge: str = "")
             listen,
             silence_s=section.silence_s,
             heartbeat_s=section.heartbeat_s,
+            copy=copy,
         )
         Path(listen).chmod(0o600)
         closing.callback(gate.close)

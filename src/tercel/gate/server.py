@@ -12,7 +12,7 @@ import selectors
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, VenueError
 from tercel.core.orders import (
@@ -32,19 +32,23 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry
 from tercel.core.turns import Turns
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.gate.withdrawal import Withdrawal
+from tercel.gate.withdrawal import OrderWithdrawal
 from tercel.trading.follower import Follower
 from tercel.trading.gateway import Denied, OrderGateway, Refusal
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import message_of
 from tercel.trading.kill import KillLatch
 from tercel.trading.limiting import LimitKeeper
+from tercel.trading.overdue import AckWatch
 from tercel.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.trading.recovery import resend
 from tercel.trading.settlement import PositionKeeper
 from tercel.trading.stopping import AGAIN_NS, Stopper, questions
 from tercel.venues.wire import frames
 from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
+
+if TYPE_CHECKING:
+    from tercel.gate.copies import DropCopy
 
 TURN_S: Final = 0.01
 """A turn waits so long at most: that late is a kill seen."""
@@ -70,6 +74,7 @@ class Gate(Hub):
         Path of the socket file.
     silence_s, heartbeat_s : float
         See `gate.config`.
+    copy : DropCopy, optional
 
     Raises
     ------
@@ -87,22 +92,24 @@ class Gate(Hub):
         *,
         silence_s: float,
         heartbeat_s: float,
+        copy: "DropCopy | None" = None,
     ) -> None:
         stepped = bool(getattr(gateway.venue, "stepped", False))
         super().__init__(gateway.venue, f"unix:{listen}", 0, stepped=stepped)
         self.gateway, self._name, self._accounts = gateway, name, tuple(accounts)
         self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
-        self._stopper, self._withdrawal = Stopper(gateway, latch, name), Withdrawal(gateway, name)
+        self._stopper, self._withdrawal = Stopper(gateway, latch, name), OrderWithdrawal(gateway, name)
         self._followers: dict[str, Follower] = {}
         self._count, self._beat_ns, self._asked_ns, self._fd = 0, 0, 0, -1
         self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
         self._silent: dict[Client, tuple[int, float]] = {}
         self.keeper = LimitKeeper(gateway, latch, self._look)
         self.keeper.begin()
+        self.acks, self._copy = AckWatch(gateway), copy
         self.positions = PositionKeeper(gateway, lambda: self._accounts)
         self.positions.begin()
         self._stopper.begin(list(gateway.ledger.killed))
-        self._watch = Turns("tercel-gate-watch", TURN_S, self._watched)
+        self.watch = Turns("tercel-gate-watch", TURN_S, self._watched)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Turn until `stop()` is true.
@@ -112,7 +119,7 @@ class Gate(Hub):
         JournalError
             The journal cannot be written: what was open has been cancelled.
         """
-        self._watch.start()
+        self.watch.start()
         try:
             while not stop():
                 self.turn()
@@ -120,7 +127,7 @@ class Gate(Hub):
             self._give_up()
             raise
         finally:
-            self._watch.stop(1.0)
+            self.watch.stop(1.0)
 
     def _look(self) -> None:
         """Ask the latch; what killed accounts have open is cancelled at once."""
@@ -327,6 +334,8 @@ class Gate(Hub):
     def _take_events(self, events: Sequence[VenueEvent]) -> None:
         """Journal and count what the venue reports, then hand it to those whose it is."""
         self.gateway.receive(events)
+        if self._copy is not None:
+            self._copy.ours(events)
         for event in events:
             if isinstance(event, MarketRows):
                 self._mark(event)
@@ -391,11 +400,14 @@ class Gate(Hub):
     # -- what is looked after in every turn ---------------------------------------------------------------------------
     def _look_after(self) -> None:
         now = self._venue.now_ns
+        if self._copy is not None:
+            self._copy.turn()
         self.keeper.watch()
         self._stopper.follow_up()
         self._withdrawal.follow_up()
         if now - self._asked_ns >= AGAIN_NS and self.gateway.shut is None:
             self._asked_ns = now
+            self.acks.look()
             if unknown := questions(self.gateway):
                 self.gateway.submit(unknown)
         if now - self._beat_ns >= self._heartbeat_ns:

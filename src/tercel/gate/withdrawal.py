@@ -11,7 +11,7 @@ from tercel.trading.stopping import AGAIN_NS, cancels, questions
 UNWATCHED = "unwatched"
 
 
-class Withdrawal:
+class OrderWithdrawal:
     """Accounts whose session is silent or gone.
 
     Parameters

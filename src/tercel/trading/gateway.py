@@ -38,6 +38,7 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.trading import crashpoints
+from tercel.trading.back_off import BackOff
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import OrderMessage, entry_denied, entry_in, entry_out
 from tercel.trading.ledger import Counts, Ledger
@@ -45,6 +46,9 @@ from tercel.trading.order import DISTURBS, SEVERITY, Notice
 from tercel.trading.parents import ParentOrder
 
 JOURNAL_DOWN: Final = "JOURNAL_DOWN"
+BACK_OFF: Final = "BACK_OFF"
+_STOPS_ONLY: Final = frozenset({"STRANGE_FILL", "EXECUTIONS"})
+"""Alarms that stop an agent and do not kill it here: the one until positions agree, the other is a breach of limits."""
 _log = logging.getLogger("tercel.alerts")
 
 
@@ -197,6 +201,9 @@ class OrderGateway:
         self._repeats = callable(getattr(venue, "executions", None))
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
+        self.stopped: dict[str, str] = {}
+        """Agents that limits stopped over a report of the venue, and why: whoever looks after limits kills them."""
+        self._back_off = BackOff()
         self.disturbed: dict[str, str] = {}
         """Parents whose fills or orders the venue changed behind the back of whoever works them, and what it did."""
 
@@ -291,6 +298,7 @@ class OrderGateway:
                 denial = _never_left(command, outcome) or self._denial(command, now)
                 if denial is None:
                     self.limits.sent(command, now)
+                    self._back_off.sent(command, now)
                     outcome.sent.append(command)
                     entries.append(entry_out(command, self._parent_of(command), self.limits.hash))
                 else:
@@ -327,6 +335,8 @@ class OrderGateway:
     def _denial(self, command: Command, now_ns: int) -> Denied | None:
         if isinstance(command, NewOrder | ReplaceOrder) and (why := self.fallen or self.unsettled or self.shut):
             return why
+        if why_wait := self._back_off.waits(command, now_ns):
+            return Refusal(BACK_OFF, why_wait)
         return self.limits.check(command, now_ns)
 
     def _send(self, outcome: SendOutcome) -> None:
@@ -400,9 +410,13 @@ class OrderGateway:
         for message in messages:
             if isinstance(message, CancelReject):
                 self.limits.cancel_reject(message)
-            elif not isinstance(message, Report) or self.ledger.orders.changes_nothing(message):
                 continue
-            elif (alarm := self.limits.report(message)) is not None:
+            if not isinstance(message, Report) or self.ledger.orders.changes_nothing(message):
+                continue
+            self._back_off.take(message)
+            if (alarm := self.limits.report(message)) is not None:
+                if alarm.stopped and alarm.code not in _STOPS_ONLY:
+                    self.stopped.setdefault(alarm.stopped, f"{alarm.code}: {alarm.text}")
                 body = {"severity": "critical", "code": str(alarm.code), "text": str(alarm.text)}
                 alerts.append(
                     Entry(kinds.ALERT, message.ns, message.instrument, message.account, "", message.cl_ord_id, body)

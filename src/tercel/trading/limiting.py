@@ -58,12 +58,16 @@ class LimitKeeper:
             self._warned_ns = now
         with self._gateway.lock:
             found = self._gateway.limits.watch(now, warnings)
-        if not found:
+            stopped, self._gateway.stopped = self._gateway.stopped, {}
+        if not (found or stopped):
             return
         entries = []
         for crossing in found:
             if crossing.agents:
                 entries += self._kill(crossing, now)
+        for agent, why in stopped.items():
+            if self._latch.killed(agent) is None:
+                entries += self._fall(why, now, (agent,))
         self._look()
         entries += [_alert(crossing, now) for crossing in found]
         self._gateway.write(entries)
@@ -71,10 +75,13 @@ class LimitKeeper:
     def _kill(self, breach: Crossing, now: int) -> list[Entry]:
         """Let the latch fall; the alert of a latch that cannot be written, which stops everybody here."""
         agents = () if EVERYBODY in breach.agents else breach.agents
+        return self._fall(f"limit passed: {breach.text}", now, agents)
+
+    def _fall(self, why: str, now: int, agents: tuple[str, ...]) -> list[Entry]:
         try:
-            self._latch.kill(f"limit passed: {breach.text}", BY, now, agents)
+            self._latch.kill(why, BY, now, agents)
         except OSError as error:
-            body = {"severity": "critical", "code": "kill_not_durable", "text": f"{breach.text}: {error.strerror}"}
+            body = {"severity": "critical", "code": "kill_not_durable", "text": f"{why}: {error.strerror}"}
             return [Entry(kinds.ALERT, now, body=body)]
         return []
 

@@ -314,7 +314,7 @@ class ParentOrderManager:
         """Let an executor act; when its strategy fails, another takes over."""
         arrived, self.trying = executor.arrived, executor.id
         try:
-            commands = self._in_time(executor, act)
+            commands = act() if self.deadline is None else self._in_time(self.deadline, executor, act)
             decision = executor.decision(commands, self._now)
         except TapeError as error:
             self.alert("worker_lost", str(error), executor.order.instrument, executor.order.account, executor.id)
@@ -331,11 +331,9 @@ class ParentOrderManager:
             for watcher in self.watchers:
                 watcher.on_decision(self.gateway.ledger.parents.must(executor.id).order, executor.view.obs[0])
 
-    def _in_time(self, executor: ParentExecutor, act: Callable[[], list[Command]]) -> list[Command]:
+    def _in_time(self, deadline: Deadline, executor: ParentExecutor, act: Callable[[], list[Command]]) -> list[Command]:
         """Let it act within the time that a decision may take; the first may take long: kernels are compiled."""
-        if self.deadline is None:
-            return act()
-        return self.deadline.call(act, max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0))
+        return deadline.call(act, max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0))
 
     def _arrived(self, executor: ParentExecutor) -> None:
         """The first arrival of a parent sets its benchmark, whoever goes on with it later."""

@@ -358,12 +358,13 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
 def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[Notice]]:
     """The order after a cancel or replace was refused.
 
-    When the venue reports that the order has ended and no report has, it is UNKNOWN: what ended it is still to come.
+    When the venue reports that the order has ended and no report has, or that it does not know it, it is UNKNOWN: what
+    ended it is still to come.
     """
     left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
     order = replace(order, pending=left, last_ns=max(order.last_ns, reject.ns))
     notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]
-    if reject.status in TERMINAL and not order.done:
+    if (reject.status in TERMINAL or reject.status is S.UNKNOWN) and not order.done:
         notices.append(Notice(Code.UNKNOWN, order.root, f"the venue calls it {reject.status} and has not said why"))
         order = lost(order)
     return order, notices

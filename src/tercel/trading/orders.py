@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from tercel.core.executions import Execution, Executions
 from tercel.core.orders import (
@@ -37,6 +38,8 @@ from tercel.trading.order import (
 )
 from tercel.trading.positions import Fill
 
+_LOSES: Final = {kinds.SEND_FAILED: "sending failed", kinds.NO_ACK: "no word from the venue"}
+
 
 class Orders:
     """The fold of a session's orders over its journal.
@@ -64,6 +67,8 @@ class Orders:
         """Every execution that stands, in the order of booking."""
         self.rebooked: list[tuple[Fill, Fill | None]] = []
         """Every fill that was busted (None) or corrected after it was booked: before and after."""
+        self._fences: set[str] = set()
+        """Cancels of names that nothing has: their refusal says that all before them was obeyed."""
         self.session = 0
         """Number of the session that wrote last."""
         self.damaged = False
@@ -182,9 +187,9 @@ class Orders:
             return self._lose([order.root for order in self.live()], "a new session began")
         elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "acknowledge":
             self.damaged = True
-        elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.SEND_FAILED:
+        elif entry.kind == kinds.ALERT and entry.body.get("code") in _LOSES:
             named = (self._root.get(name, "") for name in entry.body["orders"])
-            return self._lose([root for root in dict.fromkeys(named) if root], "sending failed")
+            return self._lose([root for root in dict.fromkeys(named) if root], _LOSES[entry.body["code"]])
         elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.LINK_DOWN:
             return self._lose([order.root for order in self.live()], "the way to the venue went down")
         return []
@@ -224,6 +229,8 @@ class Orders:
                 self._name(order.root, command.cl_ord_id)
                 if not order.done:
                     self._put(requested(order, command))
+            else:
+                self._fences.add(command.cl_ord_id)
         elif isinstance(command, MassCancel):
             for order in self.live(command.account or None, None, command.instrument):
                 if not order.done:
@@ -250,6 +257,11 @@ class Orders:
         if order is None:
             if isinstance(message, Report) and self.changes_nothing(message):
                 return []
+            if isinstance(message, CancelReject) and message.cl_ord_id in self._fences:
+                self._fences.discard(message.cl_ord_id)
+                return []
+            if isinstance(message, CancelReject) and (notices := self._mass_refused(message)):
+                return notices
             self._aside.append(message)
             return [Notice(Code.UNKNOWN_ORDER, message.cl_ord_id, f"{message}", message)]
         if isinstance(message, CancelReject):
@@ -257,6 +269,16 @@ class Orders:
             self._put(order)
             return notices
         return [*told, *(self._seen(order, message) or self._report(order, message))]
+
+    def _mass_refused(self, reject: CancelReject) -> list[Notice]:
+        """A mass cancel was refused: every order that it was about stands."""
+        told = []
+        for order in self.live(reject.account or None):
+            left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
+            if left != order.pending:
+                self._put(replace(order, pending=left))
+                told.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
+        return told
 
     def _unread(self, message: Unread) -> list[Notice]:
         self._aside.append(message)

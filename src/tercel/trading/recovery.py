@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tercel.core.errors import OrderError, VenueError
-from tercel.core.orders import CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
+from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
 from tercel.core.ports import Entry, Journal
+from tercel.core.vocabulary import BUY
 from tercel.trading import crashpoints
 from tercel.trading.gateway import LimitsPort, OrderGateway
 from tercel.trading.journal import kinds
@@ -174,7 +175,7 @@ def reconcile(
     fences = {name(): account for account in accounts}
     gateway.submit([MassCancel(name(), account, "", now) for account in accounts])
     crashpoints.at("recovery.cancelled")
-    gateway.submit([StatusRequest(fence, account, now) for fence, account in fences.items()])
+    gateway.submit([_fence(gateway, fence, account) for fence, account in fences.items()])
     wait = FIRST_WAIT_NS
     for _ in range(PATIENCE):
         gateway.submit([*questions(gateway), *_cancels(gateway, name)])
@@ -199,6 +200,14 @@ def reconcile(
     return lines
 
 
+def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
+    """A question about a name that nothing has; where the venue answers none, a cancel of it, which it refuses."""
+    now = gateway.venue.now_ns
+    if getattr(gateway.venue, "answers_questions", True) or not (listings := gateway.venue.listings()):
+        return StatusRequest(name, account, now)
+    return CancelOrder(name, f"{name}-none", listings[0].instrument, BUY, account, now)
+
+
 def _cancels(gateway: OrderGateway, name: Callable[[], str]) -> list[Command]:
     parents = {order.parent for order in gateway.ledger.orders.live()}
     return [command for parent in sorted(parents) for command in cancels(gateway, parent, name)]
@@ -214,7 +223,7 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None
     for _ in range(100_000):
         events = gateway.step(until)
         for event in events:
-            if isinstance(event, Report):
+            if isinstance(event, Report | CancelReject):
                 fences.pop(event.cl_ord_id, None)
         spoke = any(isinstance(event, Report | CancelReject) for event in events)
         settled = not gateway.ledger.orders.live() and not fences

@@ -27,6 +27,7 @@ from tercel.trading.journal import kinds
 from tercel.trading.kill import MemoryLatch
 from tercel.trading.limiting import LimitKeeper
 from tercel.trading.manager import ParentOrderManager
+from tercel.trading.overdue import AckWatch
 from tercel.trading.parents import ParentRequest, ParentStatus
 from tercel.trading.recovery import RecoveryLine, reconcile, refold, resend
 from tercel.trading.settlement import PositionKeeper
@@ -125,7 +126,7 @@ class Session:
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
         latch = MemoryLatch() if latch is None else latch
-        self.stopper = Stopper(self.gateway, latch, self._name)
+        self.stopper, self._acks = Stopper(self.gateway, latch, self._name), AckWatch(self.gateway)
         self.keeper = LimitKeeper(self.gateway, latch, self._look)
         self.manager = manager = ParentOrderManager(
             self.gateway, self.stopper, strategies, self.follow, self._name, seed=terms.seed, warmup_s=terms.warmup_s
@@ -357,6 +358,7 @@ class Session:
             resend(self.gateway, sorted(accounts))
         left = sorted(({order.parent for order in live} - self.manager.executors.keys()) | off)
         again = [command for parent in left for command in self.manager.cancels(parent)]
+        self._acks.look()
         if commands := [*questions(self.gateway), *again]:
             self.gateway.submit(commands)
 

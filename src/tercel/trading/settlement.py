@@ -16,6 +16,8 @@ from tercel.trading.journal import kinds
 
 DIFFER: Final = "POSITIONS_DIFFER"
 AGREE: Final = "POSITIONS_AGREE"
+STRANGE: Final = "STRANGE_FILL"
+"""What limits stop an agent for when its account trades an order that never left here."""
 
 
 class PositionKeeper:
@@ -107,6 +109,7 @@ class PositionKeeper:
             if shut:
                 self._gateway.unsettled = None
                 self._alert("info", AGREE, "positions are the venue's, or settled: trading goes on")
+            self._resume()
             return
         texts = [f"{account} holds {here} lots of {name} here and {there} at the venue"
                  for (account, name), (here, there) in found.items()]  # fmt: skip
@@ -114,6 +117,16 @@ class PositionKeeper:
         if not shut or self._gateway.unsettled != Refusal(DIFFER, text):
             self._gateway.unsettled = Refusal(DIFFER, text)
             self._alert("critical", DIFFER, text)
+
+    def _resume(self) -> None:
+        """Agents that stopped at executions which nobody here asked for go on: these are booked, and nothing differs."""
+        gateway = self._gateway
+        agents = getattr(gateway.limits, "agents", {})
+        for name, agent in agents.items():
+            if agent.stopped.startswith(STRANGE) and name not in gateway.ledger.killed:
+                body = {"scope": name, "by": "positions", "reason": "what nobody asked for is booked; positions agree"}
+                gateway.write([Entry(kinds.REARM, gateway.venue.now_ns, agent=name, body=body)])
+                gateway.limits.resume(name)
 
     def _alert(self, severity: str, code: str, text: str) -> None:
         body = {"severity": severity, "code": code, "text": text}

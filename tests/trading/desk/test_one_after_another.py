@@ -34,7 +34,7 @@ def test_a_mark_keeps_the_names_of_two_desks_apart() -> None:
         open_desk(config, journal, 1, tools, exchange, terms=SessionTerms(mark=mark)).desk.run()
         names.append({entry.order for _, entry in journal.read(0, (kinds.ORDER_OUT,))})
         said = [entry.body for _, entry in journal.read(0, (kinds.REPORT_IN,))]
-        rejected.append(sum(body.get("status") == "rejected" for body in said))
+        rejected.append(sum(body.get("exec_type") == "rejected" for body in said))
     assert names[0]
     assert not names[0] & names[1]
     assert rejected[:2] == [0, 0]

@@ -6,14 +6,14 @@ import sys
 
 import typer
 
-from tercel.cli.gate import Gate
+from tercel.cli.gate import OpenGate
 from tercel.cli.machine import Until, person
 from tercel.gate.config import read_config
 from tercel.gate.opening import hide, opened, serve
 from tercel.report.terminal import say
 
 
-def gate(request: Gate) -> None:
+def gate(request: OpenGate) -> None:
     """Open a gate and serve until Ctrl-C or SIGTERM."""
     config, beside = read_config(request.config), request.config.resolve().parent
     until = Until(None)

@@ -30,7 +30,8 @@ def gate_text(fields: Mapping[str, object]) -> str:
     venue = "fix://127.0.0.1:9001"
     accounts = ["ann"]
     """
-    return "[gate]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in fields.items())
+    said = {name: value for name, value in fields.items() if value is not None}
+    return "[gate]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in said.items())
 
 
 class OwnGate:

@@ -58,8 +58,8 @@ REARM: Final = "rearm"
 """{"scope", "by", "reason"}."""
 ALERT: Final = "alert"
 """{"severity": "info" | "warning" | "critical", "code", "text"}. Codes that move orders: `SEND_FAILED` with
-{"orders": [cl_ord_id]} and `LINK_DOWN`: these are UNKNOWN from here on. `operator_refused`, the answer to a person's
-command, has {"operator": its number, "expected", "received", "remedy"}."""
+{"orders": [cl_ord_id]}, `NO_ACK` with the same and `LINK_DOWN`: these are UNKNOWN from here on. `operator_refused`,
+the answer to a person's command, has {"operator": its number, "expected", "received", "remedy"}."""
 HEARTBEAT: Final = "heartbeat"
 """{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used,
 limit and warning level, "day": opening and highest equity (`limits.LimitGate.day`)}."""
@@ -77,4 +77,5 @@ KINDS: Final = frozenset(
 )
 
 SEND_FAILED: Final = "send_failed"
+NO_ACK: Final = "no_ack"
 LINK_DOWN: Final = "link_down"

@@ -90,11 +90,11 @@ class FixVenue:
         for note in terms.notes:
             warnings.warn(note, stacklevel=2)
         self._terms, self._own, self._follow = terms, terms.profile.extension, follow
-        self._patience = patience or Patience()
+        self.answers_questions, self._patience = terms.profile.orders.status, patience or Patience()
         self._queue: deque[tuple[int, Item]] = deque()
         self._waited_s, self._lost = 0.0, ""
         self._subscribed: list[str] = []
-        self._now_ns, self._stepped = 0, False
+        self._now_ns, self.stepped = 0, False
         self._taken, self._returned, self._names = 0, 0, 0
         self._early: list[o.VenueEvent] = []
         self._received, self._closed = Received(), False
@@ -175,7 +175,7 @@ class FixVenue:
         answer = self._await(name, self._patience.logon_s, early)
         if answer is None:
             raise VenueError(f"the instruments of {self._feed.name}", "a broken link", "try again")
-        self._stepped, self._now_ns, self._early = answer.stepped, answer.ns, early
+        self.stepped, self._now_ns, self._early = answer.stepped and not self._follow, answer.ns, early
         return answer.listings
 
     # -- what comes in ------------------------------------------------------------------------------------------------
@@ -227,9 +227,7 @@ class FixVenue:
             if link is self._link:
                 self._queue.append((0, o.LinkStatus(True, now, f"logged on at {link.name}")))
             if link is self._feed:
-                for instrument in self._subscribed:
-                    with suppress(VenueError):  # down again: the next logon asks
-                        self._ask_market(instrument)
+                self._dialect.spoilt += self._subscribed
         elif event.what is Happening.DOWN:
             self._lost = f"{whose}lost {link.name}" + (f": {link.why}" if link.why else "")
             if not self._closed:
@@ -238,6 +236,8 @@ class FixVenue:
         elif event.what is Happening.RESET and link is self._link:
             self._taken = self._returned = 0
             self._queue = deque((0, item) for _, item in self._queue)
+        elif event.what is Happening.GAP and link is self._feed and not self._own:
+            self._dialect.spoilt += self._subscribed  # what is missing may be market data, which nobody has to repeat
         elif event.what in (Happening.REJECTED, Happening.GARBLED):
             self._queue.append((0, self._refused(event, now)))
         elif event.what is Happening.NOT_REPEATED and event.message is not None:
@@ -255,7 +255,7 @@ class FixVenue:
         return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
 
     def _house_name(self, wire: str) -> str:
-        if isinstance(self._dialect, StandardDialect) and (told := self._dialect.memory.of_wire(wire)) is not None:
+        if isinstance(self._dialect, StandardDialect) and (told := self._dialect.memory.by_wire.get(wire)) is not None:
             return told.name
         return wire
 
@@ -316,11 +316,6 @@ class FixVenue:
     def up(self) -> bool:
         """Whether the session is logged on."""
         return self._link.up
-
-    @property
-    def stepped(self) -> bool:
-        """Whether the venue's clock moves only when a client asks."""
-        return self._stepped and not self._follow
 
     def listings(self) -> Sequence[o.Listing]:
         """What is traded here."""
@@ -421,7 +416,7 @@ class FixVenue:
 
     def _collect(self, until_ns: int, events: list[o.VenueEvent]) -> None:
         """Append what came, and what a step brings."""
-        free = self._follow or not self._stepped
+        free = not self.stepped
         self.poll(0.0)
         if not self.up:
             self._wait_for_link(events)

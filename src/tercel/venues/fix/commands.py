@@ -117,7 +117,7 @@ class Commands:
         return self._ready(t.NEW_ORDER, [*self._head(told), *self._terms(told, command.tif)], command)
 
     def _orig(self, name: str) -> Fields:
-        old = self._memory.of_name(name)
+        old = self._memory.by_name.get(name)
         number = old.order_id if old is not None and self._orders.order_id else ""
         return [(t.ORIG_CL_ORD_ID, self._memory.wire(name)), (t.ORDER_ID, number)]
 
@@ -126,7 +126,7 @@ class Commands:
         return self._ready(t.CANCEL, [*self._head(told), *self._orig(told.orig), (t.ORDER_QTY, lots)], about)
 
     def _replace(self, command: o.ReplaceOrder) -> Ready:
-        style, old = self._orders.replace, self._memory.of_name(command.orig)
+        style, old = self._orders.replace, self._memory.by_name.get(command.orig)
         if style == "cancel":
             told = self._memory.tell(
                 o.CancelOrder(command.cl_ord_id, command.orig, command.instrument, command.side, command.account, 0)
@@ -185,7 +185,7 @@ class Commands:
         return [self._asked(name, command) for name in asked], ""
 
     def _asked(self, name: str, command: o.StatusRequest) -> Ready:
-        told = self._memory.of_name(name)
+        told = self._memory.by_name.get(name)
         side = t.NO_SIDE_CODE if told is None or not told.side else t.BUY_CODE if told.side == BUY else t.SELL_CODE
         which = [(t.CL_ORD_ID, self._memory.wire(name)), (t.ORDER_ID, told.order_id if told else "")]
         what = [(t.SYMBOL, told.instrument if told else t.NO_SYMBOL), (t.SIDE, side)]

@@ -80,7 +80,7 @@ class Foreign:
             For what it cannot have meant.
         """
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
-        told, old = self._memory.of_wire(wire), self._memory.of_wire(orig)
+        told, old = self._memory.by_wire.get(wire), self._memory.by_wire.get(orig)
         about = told if told is not None and told.kind in ("new", "replace") else old or told
         read = self._read(message, about, now_ns)
         read = replace(read, cl_ord_id=told.name if told else wire, orig=old.name if old else orig)
@@ -112,7 +112,7 @@ class Foreign:
             cl_ord_id="",
             orig="",
             order_id=_name(message, t.ORDER_ID),
-            account=message.get(t.ACCOUNT) or (about.account if about else ""),
+            account=message.get(t.ACCOUNT) or (about.account if about else message.get(t.ON_BEHALF_OF)),
             instrument=instrument,
             side=side,
             lots=lots,
@@ -178,7 +178,7 @@ class Foreign:
         """
         if about is None:
             return [read]
-        new = self._memory.cancelled_by(wire)
+        new = self._memory.by_swap.get(wire)
         if new is not None and read.exec_type is o.ExecType.CANCELED:
             new.base = read.cum
             self._memory.write(new)
@@ -203,8 +203,8 @@ class Foreign:
     def cancel_reject(self, message: Message, now_ns: int) -> o.CancelReject:
         """The refusal that a 9, or an amendment's XAR, is; where it says no status, the last one known stands."""
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
-        told = self._memory.of_wire(wire) or self._memory.cancelled_by(wire)
-        old = self._memory.of_wire(orig) or (self._memory.of_name(told.orig) if told is not None else None)
+        told = self._memory.by_wire.get(wire) or self._memory.by_swap.get(wire)
+        old = self._memory.by_wire.get(orig) or (self._memory.by_name.get(told.orig) if told is not None else None)
         text = self._text(message, t.CXL_REJ_REASON, CANCEL_REASONS)
         status = old.status if old is not None else o.OrdStatus.REJECTED
         if message.get(t.ORD_STATUS):
@@ -224,14 +224,15 @@ class Foreign:
         """The refusal of a mass cancel; None where it was accepted."""
         if message.get(t.MASS_CANCEL_RESPONSE) != "0":
             return None
-        told = self._memory.of_wire(message.get(t.CL_ORD_ID))
+        told = self._memory.by_wire.get(message.get(t.CL_ORD_ID))
         text = self._text(message, t.MASS_CANCEL_REASON, {})
         name, account = (told.name, told.account) if told else (message.get(t.CL_ORD_ID), "")
         return o.CancelReject(name, "", account, o.OrdStatus.REJECTED, now_ns, text or "mass cancel refused")
 
     def unread(self, message: Message, error: TercelError | Exception, now_ns: int) -> o.Unread:
         """What cannot be read, as it came, with the order that it names."""
-        told = self._memory.of_wire(message.get(t.CL_ORD_ID)) or self._memory.of_wire(message.get(t.ORIG_CL_ORD_ID))
+        sent = self._memory.by_wire
+        told = sent.get(message.get(t.CL_ORD_ID)) or sent.get(message.get(t.ORIG_CL_ORD_ID))
         name = told.name if told else message.get(t.CL_ORD_ID)
         account = told.account if told else message.get(t.ACCOUNT)
         return o.Unread(raw(message), f"{error}", now_ns, name, account, message.get(t.SYMBOL))

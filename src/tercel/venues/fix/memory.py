@@ -78,15 +78,18 @@ class OrderMemory:
 
     >>> memory = OrderMemory(NamesTable(letters="[A-Z0-9]", most=12))
     >>> told = memory.tell(o.NewOrder("p.1", "XYZ", 1, 2, 9, o.Tif.DAY, "a", "p", 0))
-    >>> memory.of_wire(told.wire).name, len(told.wire) <= 12
+    >>> memory.by_wire.get(told.wire).name, len(told.wire) <= 12
     ('p.1', True)
     """
 
     def __init__(self, names: NamesTable, folder: Path | None = None) -> None:
         self._fits, self.most = re.compile(f"(?:{names.letters})+"), names.most
-        self._by_wire: dict[str, Told] = {}
-        self._by_name: dict[str, Told] = {}
-        self._by_swap: dict[str, Told] = {}
+        self.by_wire: dict[str, Told] = {}
+        """What was sent, by ClOrdID."""
+        self.by_name: dict[str, Told] = {}
+        """By names of ours."""
+        self.by_swap: dict[str, Told] = {}
+        """The new order of a cancel-and-new, by the ClOrdID of the cancel."""
         self._mark, self._count = _base36(time.time_ns() // 1_000_000), 0
         self._file = -1
         if folder is not None:
@@ -98,7 +101,7 @@ class OrderMemory:
             for line in lines:
                 self._take(line)
             if len(lines) > 2 * _MOST_KEPT:
-                kept = [_line(told) for told in list(self._by_wire.values())[-_MOST_KEPT:]]
+                kept = [_line(told) for told in list(self.by_wire.values())[-_MOST_KEPT:]]
                 beside = path.with_suffix(".new")
                 beside.write_text("".join(kept), encoding="utf-8")
                 beside.replace(path)
@@ -116,13 +119,9 @@ class OrderMemory:
         self._put(told)
 
     def _put(self, told: Told) -> None:
-        self._by_wire[told.wire] = self._by_name[told.name] = told
+        self.by_wire[told.wire] = self.by_name[told.name] = told
         if told.swaps:
-            self._by_swap[told.swaps] = told
-
-    def cancelled_by(self, wire: str) -> Told | None:
-        """The new order of the cancel-and-new whose cancel has a ClOrdID."""
-        return self._by_swap.get(wire)
+            self.by_swap[told.swaps] = told
 
     def write(self, told: Told) -> None:
         """Put an order down as it is now."""
@@ -132,12 +131,12 @@ class OrderMemory:
 
     def wire(self, name: str) -> str:
         """The ClOrdID of a name; a new one where the venue does not take it as it is."""
-        if (told := self._by_name.get(name)) is not None:
+        if (told := self.by_name.get(name)) is not None:
             return told.wire
-        if len(name) <= self.most and self._fits.fullmatch(name) and name not in self._by_wire:
+        if len(name) <= self.most and self._fits.fullmatch(name) and name not in self.by_wire:
             return name
         made = ""
-        while not made or made in self._by_wire:
+        while not made or made in self.by_wire:
             self._count += 1
             made = f"T{self._mark}X{_base36(self._count)}"[-self.most :]
         return made
@@ -145,7 +144,7 @@ class OrderMemory:
     def tell(self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = "") -> Told:
         """Put a command down before it is sent."""
         name = command.cl_ord_id + suffix
-        old = self._by_name.get(getattr(command, "orig", ""))
+        old = self.by_name.get(getattr(command, "orig", ""))
         told = Told(
             self.wire(name),
             name,
@@ -162,28 +161,20 @@ class OrderMemory:
         self.write(told)
         return told
 
-    def of_wire(self, wire: str) -> Told | None:
-        """What was sent under a ClOrdID."""
-        return self._by_wire.get(wire)
-
-    def of_name(self, name: str) -> Told | None:
-        """What was sent under a name of ours."""
-        return self._by_name.get(name)
-
     def live(self, account: str = "", instrument: str = "") -> list[Told]:
         """Orders that may still trade, of an account and an instrument ("": of all)."""
         return [
             told
-            for told in self._by_wire.values()
+            for told in self.by_wire.values()
             if told.live and account in ("", told.account) and instrument in ("", told.instrument)
         ]
 
     def learn(self, report: o.Report) -> None:
         """Keep what a report says of an order: its number, whether it lives, what it is called now."""
-        told = self._by_name.get(report.cl_ord_id)
+        told = self.by_name.get(report.cl_ord_id)
         if told is not None and told.kind not in ("new", "replace"):  # a cancel's name: the order is the other
             told = None
-        old = self._by_name.get(report.orig)
+        old = self.by_name.get(report.orig)
         for one in (told, old):
             if one is None or one.kind not in ("new", "replace"):
                 continue

@@ -229,6 +229,9 @@ NOT_AUTHORIZED: Final = "6"
 NO_MATCH: Final = "D"
 """Reason of a DK: a trade of no order that was sent here."""
 
+OTHER_DK: Final = "Z"
+"""Reason of a DK, in words alone."""
+
 READ: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
     {
         NEW_ORDER: (

@@ -355,7 +355,13 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
 
 def disowned_out(message: o.Report | o.CancelReject | o.Unread, scale: PriceScale = PLAIN) -> tuple[str, Fields] | None:
     """Message type and fields of the answer to what was set aside here: a DK of an execution of no order of ours, a
-    business reject of a message that cannot be read; None where FIX has no answer."""
+    business reject of a message that cannot be read; None where FIX has no answer. A bust or correction of what was
+    never reported is disowned too."""
+    if isinstance(message, o.Report) and message.exec_type in o.REBOOKS:
+        names = [(t.ORDER_ID, message.order_id or t.NO_NAME), (t.EXEC_ID, message.exec_id or t.NO_NAME)]
+        what = [(t.DK_REASON, t.OTHER_DK), (t.SYMBOL, message.instrument or t.NO_SYMBOL), (t.SIDE, _side(message.side))]
+        text = line(f"{message.exec_type} of {message.ref or 'nothing'}, which was never reported")
+        return t.DONT_KNOW, [*names, *what, (t.ORDER_QTY, scale.quantity(message.lots)), (t.TEXT, text)]
     if isinstance(message, o.Report) and message.last_lots:
         names = [(t.ORDER_ID, message.order_id or t.NO_NAME), (t.EXEC_ID, message.exec_id or t.NO_NAME)]
         what = [(t.SYMBOL, message.instrument or t.NO_SYMBOL), (t.SIDE, _side(message.side))]

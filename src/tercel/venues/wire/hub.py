@@ -112,11 +112,13 @@ class Hub:
 
     def on_executions(self, account: str, after: str) -> Sequence[Report]:
         """Trades of an account."""
-        raise NotImplementedError
+        trades: Sequence[Report] = self._venue.executions(account, after)  # type: ignore[attr-defined]
+        return trades
 
     def on_positions(self, account: str) -> Mapping[str, int]:
         """Signed lots of an account by instrument."""
-        raise NotImplementedError
+        lots: Mapping[str, int] = self._venue.positions(account)  # type: ignore[attr-defined]
+        return lots
 
     def on_login(self, client: Client, account: str) -> None:
         """A client holds an account from now on."""

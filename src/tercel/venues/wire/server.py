@@ -6,10 +6,10 @@ market data goes to everyone who subscribed. A client that vanishes leaves the e
 it asked for them to be cancelled, and whoever holds the account next can ask what became of them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from tercel.core.errors import VenueError
-from tercel.core.orders import Command, MarketRows, Report, VenueEvent
+from tercel.core.orders import Command, MarketRows, VenueEvent
 from tercel.venues.exchange import SimulatedExchange
 from tercel.venues.pace import Pace
 from tercel.venues.wire.hub import Client, Hub, of_account
@@ -70,14 +70,6 @@ class WireServer(Hub):
     def on_subscribe(self, instrument: str) -> None:
         """See :class:`Hub`."""
         self._exchange.width(instrument)  # refuses the unknown
-
-    def on_executions(self, account: str, after: str) -> Sequence[Report]:
-        """See :class:`Hub`."""
-        return self._exchange.executions(account, after)
-
-    def on_positions(self, account: str) -> Mapping[str, int]:
-        """See :class:`Hub`."""
-        return self._exchange.positions(account)
 
     def on_login(self, client: Client, account: str) -> None:
         """See :class:`Hub`."""

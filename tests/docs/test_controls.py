@@ -1,0 +1,76 @@
+"""The table of controls: 36 rows, and every path, name, test and case in it exists."""
+
+import ast
+import importlib
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tercel.testing.certify.case import REGISTER
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "controls.md").read_text(encoding="utf-8")
+STATES = ("present", "partial", "absent")
+CASE = re.compile(r"[SOK]\d\d")
+
+
+def rows():
+    cells = [line.strip("|").split("|") for line in PAGE.splitlines() if re.match(r"\| \d+ \|", line)]
+    return {int(one[0]): [cell.strip() for cell in one[1:]] for one in cells}
+
+
+@cache
+def names(path):
+    """Every class, function, method and constant of a file, by qualified name."""
+    found = set()
+    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+        found |= {target.id for target in targets if isinstance(target, ast.Name)}
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found.add(node.name)
+            found |= {
+                f"{node.name}.{one.name}" for one in node.body if isinstance(one, ast.FunctionDef)
+            }
+    return found
+
+
+def cases():
+    for module in ("orders", "reports", "surroundings", "controls"):
+        importlib.import_module(f"tercel.testing.certify.{module}")
+    return {id_ for id_, _ in REGISTER}
+
+
+def test_there_are_36_rows_in_order():
+    assert list(rows()) == list(range(1, 37))
+
+
+@pytest.mark.parametrize("number", rows())
+def test_what_a_row_names_exists(number):
+    control, state, where, shown, missing = rows()[number]
+    assert control
+    assert state in STATES
+    assert bool(missing) == (state != "present"), "what is not present says what is missing"
+    code, proofs = re.findall(r"`([^`]+)`", where), re.findall(r"`([^`]+)`", shown)
+    assert bool(code) == bool(proofs) == (state != "absent")
+    for one in code:
+        path, _, name = one.partition("::")
+        assert path.startswith("src/tercel/")
+        assert (ROOT / path).is_file(), path
+        assert not name or name in names(path), one
+    for one in proofs:
+        if CASE.fullmatch(one):
+            assert one in cases(), one
+            continue
+        path, _, name = one.partition("::")
+        assert path.startswith("tests/")
+        assert (ROOT / path).is_file(), path
+        method = name.rpartition(".")[2]
+        assert name in names(path), one
+        assert method.startswith("test_"), one
+
+
+def test_a_name_that_is_gone_is_found():
+    assert "Gate" in names("src/tercel/gate/server.py")
+    assert "Gate.gone" not in names("src/tercel/gate/server.py")
