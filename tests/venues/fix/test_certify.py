@@ -66,7 +66,8 @@ def test_the_sessions_of_every_shipped_profile(profile):
 
 def test_what_a_document_leaves_out_is_quoted_from_it(shared_peers):
     text = (shared_peers / "binance" / "fix-api.md").read_text(encoding="utf-8")
-    for reason in set(reasons("binance", "FIX.4.4").values()):
+    ours = set(reasons("generic-44", "FIX.4.4").values())
+    for reason in set(reasons("binance", "FIX.4.4").values()) - ours:
         quote = reason.split('": "')[1].removesuffix('"')
         assert quote in text, quote
 

@@ -178,9 +178,8 @@ class FixSession:
     def on_time(self, now_ns: int) -> Outcome:
         """Time passed: heartbeats, test requests, and the end of waiting."""
         self._at(now_ns)
-        longest = self.settings.answer_s * _S
-        if self._state is _State.LEAVING and self._heartbeat_ns:
-            longest = min(longest, 2 * self._heartbeat_ns)
+        longest, beat = self.settings.answer_s * _S, self._heartbeat_ns
+        longest = min(longest, 2 * beat) if beat and self._state is _State.LEAVING else longest
         waited = now_ns - self._waits_ns >= longest
         if self._state in (_State.WAITS, _State.ASKED) and waited:
             self._refuse("no logon came in time")
