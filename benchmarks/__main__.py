@@ -77,6 +77,12 @@ def bench_gate(as_json: AsJson = False) -> None:
     _bench("gate", as_json)
 
 
+@app.command("wall")
+def bench_wall(as_json: AsJson = False) -> None:
+    """Gate: what it adds to an order's way over FIX, and how soon a kill is through."""
+    _bench("wall", as_json)
+
+
 @app.command("endurance")
 def bench_endurance(as_json: AsJson = False) -> None:
     """Endurance: memory of a desk of twenty agents over 2,000 rounds, and the restart on its journal."""

@@ -211,12 +211,12 @@ def _order(venue: Venue, name: str, odd: bool) -> NewOrder:
     return NewOrder(name, "X", 1, 1, price, Tif.IOC, "BENCH", "", venue.now_ns)
 
 
-def _one_by_one(venue: Venue, orders: int) -> list[float]:
+def _one_by_one(venue: Venue, orders: int, stem: str = "one-") -> list[float]:
     """Microseconds from an order's sending to its acknowledgement, each alone."""
     took = []
     for n in range(orders):
         start = perf_counter()
-        venue.send(_order(venue, f"one-{n}", n % 2 == 1))
+        venue.send(_order(venue, f"{stem}{n}", n % 2 == 1))
         while not any(isinstance(event, Report) for event in venue.step(venue.now_ns + SOON_NS)):
             pass
         took.append(1e6 * (perf_counter() - start))
