@@ -24,13 +24,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 from tercel.cli.commands import trade_faults as t
 from tercel.report.terminal import print_json
-from tercel.gate.withdrawal import Withdrawal
+from tercel.gate.withdrawal import OrderWithdrawal
 from tercel.trading.orders import Orders
 if sys.argv[1] == "books again what it knows":
     Orders.knows = lambda self, report: False
     Orders._seen = lambda self, order, report: []
 else:
-    Withdrawal.begin = lambda self, accounts, why: None
+    OrderWithdrawal.begin = lambda self, accounts, why: None
 source = t.reactive(t.load(t.PRESET), settle_s=60.0)
 t.compile_kernels(source)
 names = ["stop desk", "kill -9 desk", "desk at gateway.heard.fill", "stop desk"]
