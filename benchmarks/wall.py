@@ -8,6 +8,7 @@ which is measured beside it. Then orders rest, and the kill latch falls: the tim
 import multiprocessing
 import tempfile
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
@@ -67,7 +68,7 @@ class _Session(RemoteVenue):
 
     def send(self, command: Command) -> None:
         if isinstance(command, NewOrder):
-            command = NewOrder(*(getattr(command, name) for name in command.__slots__[:7]), "p", command.sent_ns)
+            command = replace(command, parent="p")
         super().send(command)
 
 
