@@ -214,7 +214,7 @@ def test_ports_and_names_are_refused_in_words(csco: Source) -> None:
         (b'\x0e\x00\x00\x00M["NewOrder",3]', "fields"),
         (frames.pack({"do": "step", "until": "soon"}), "whole number"),
         (frames.pack({"do": "step", "until": 2**62}), "100 days"),
-        (frames._HEAD.pack(200_000, frames.JSON) + b"[" * 200_000, "a JSON object"),
+        (frames._HEAD.pack(200_000, frames.JSON) + b"[" * 200_000, "recursion"),
     ],
 )
 def test_what_is_not_the_protocol_is_answered_and_harms_nobody(csco: Source, sent: bytes, said: str) -> None:

@@ -192,6 +192,23 @@ class Report:
     ref: str = ""
 
 
+def refused(
+    new: NewOrder, exec_id: str, ns: int, text: str,
+    kind: ExecType = ExecType.REJECTED, status: OrdStatus = OrdStatus.REJECTED,
+) -> Report:  # fmt: skip
+    """The report of an order that was not taken, or is not there: nothing filled, nothing open, no venue's name.
+
+    >>> new = NewOrder("c1", "X", 1, 10, 100, Tif.DAY, "ann", "p", 0)
+    >>> refused(new, "e1", 5, "too many lots").leaves
+    0
+    """
+    return Report(
+        exec_id=exec_id, exec_type=kind, status=status, cl_ord_id=new.cl_ord_id, orig="", order_id="",
+        account=new.account, instrument=new.instrument, side=new.side, lots=new.lots, price=new.price, last_lots=0,
+        last_price=0, cum=0, leaves=0, ns=ns, text=text,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class CancelReject:
     """A cancel or replace was refused: `orig` stands as `status` says."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import offer
@@ -13,6 +13,21 @@ from tercel.core.toml import row_of
 TABLES: Final = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 """Refusals of pydantic's where a section was expected."""
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class TomlTable(BaseModel):
+    """A table of a file that people write: no other keys, finite numbers, and each value of the type that it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
+        """A number is written as one: neither true nor "3"."""
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if (wanted in (int, float) and isinstance(value, bool | str)) or (wanted is bool and type(value) is not bool):
+            raise ValueError(f"a value of type {getattr(wanted, '__name__', wanted)}")
+        return value
 
 
 def validated(kind: type[Model], raw: Mapping[str, Any], name: str, reader: str) -> Model:

@@ -20,20 +20,19 @@ from tercel.core.orders import (
     Command,
     ExecType,
     LinkStatus,
-    Listing,
     MarketRows,
     NewOrder,
     OrdStatus,
-    ReplaceOrder,
     Report,
     Unread,
     VenueEvent,
+    refused,
 )
 from tercel.core.ports import Entry
 from tercel.core.turns import Turns
-from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.gate.withdrawal import OrderWithdrawal
-from tercel.trading.follower import Follower
+from tercel.trading.follower import Follower, follower_of
 from tercel.trading.gateway import Denied, OrderGateway, Refusal
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import message_of
@@ -44,6 +43,7 @@ from tercel.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.trading.recovery import catch_up
 from tercel.trading.settlement import PositionKeeper
 from tercel.trading.stopping import AGAIN_NS, Stopper, questions
+from tercel.trading.upkeep import heartbeat, not_obeyed, take_inbox
 from tercel.venues.wire import frames
 from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
 
@@ -100,7 +100,7 @@ class Gate(Hub):
         self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
         self._stopper, self._withdrawal = Stopper(gateway, latch, name), OrderWithdrawal(gateway, name)
         self._followers: dict[str, Follower] = {}
-        self._count, self._beat_ns, self._asked_ns, self._fd = 0, 0, 0, -1
+        self._beat_ns, self._asked_ns, self._fd = 0, 0, -1
         self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
         self._silent: dict[Client, tuple[int, float]] = {}
         self.keeper = LimitKeeper(gateway, latch, self._look)
@@ -183,27 +183,8 @@ class Gate(Hub):
         """What a session is told of a command that did not pass."""
         now, text = self._venue.now_ns, f"the gate: {denied.code}: {denied.text}"
         if isinstance(command, NewOrder):
-            self._count += 1
-            return Report(
-                exec_id=f"{self._name()}.{self._count}",
-                exec_type=ExecType.REJECTED,
-                status=OrdStatus.REJECTED,
-                cl_ord_id=command.cl_ord_id,
-                orig="",
-                order_id="",
-                account=command.account,
-                instrument=command.instrument,
-                side=command.side,
-                lots=command.lots,
-                price=command.price,
-                last_lots=0,
-                last_price=0,
-                cum=0,
-                leaves=0,
-                ns=now,
-                text=text,
-            )
-        orig = command.orig if isinstance(command, ReplaceOrder) else getattr(command, "orig", "")
+            return refused(command, self._name(), now, text)
+        orig = getattr(command, "orig", "")
         order = self.gateway.ledger.orders.get(orig)
         status = order.status if order is not None else OrdStatus.REJECTED
         return CancelReject(command.cl_ord_id, orig, command.account, status, now, text) if orig else None
@@ -214,16 +195,9 @@ class Gate(Hub):
             listing = next((one for one in self._venue.listings() if one.instrument == instrument), None)
             if listing is None:
                 raise VenueError("an instrument that the venue lists", repr(instrument), "choose another")
-            self._followers[instrument] = self._follower(listing)
+            self._followers[instrument] = follower_of(self._venue, listing, history=HISTORY)
         with self.gateway.wire:
             self._venue.subscribe(instrument)
-
-    def _follower(self, listing: Listing) -> Follower:
-        shape: dict[str, int] = {}
-        for name in ("width", "feed_levels"):
-            with suppress(VenueError, AttributeError):
-                shape[name] = getattr(self._venue, name)(listing.instrument)
-        return Follower(listing, history=HISTORY, **shape)
 
     def on_step(self, client: Client, until_ns: int) -> None:
         """See :class:`Hub`."""
@@ -357,14 +331,14 @@ class Gate(Hub):
         follower = self._followers.get(event.instrument)
         if follower is None:
             return
-        bid = ask = None
+        quotes: tuple[int | None, int | None] = None, None
         try:
             follower.on_market(event)
-            bid, ask = follower.touch
+            quotes = follower.quotes
         except TapeError:
-            self._venue.subscribe(event.instrument)
+            self.on_subscribe(event.instrument)
         ns = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
-        self.gateway.limits.mark(event.instrument, None if bid == NO_BID else bid, None if ask == NO_ASK else ask, ns)
+        self.gateway.limits.mark(event.instrument, *quotes, ns)
 
     def _link(self, status: LinkStatus) -> None:
         why = status.text or "the way to the venue is down"
@@ -376,12 +350,7 @@ class Gate(Hub):
 
     def _take_inbox(self) -> None:
         """What people ask of limits; a desk's own commands are for the desk."""
-        with self.gateway.lock:
-            entries = self.gateway.journal.take_inbox(self._venue.now_ns)  # type: ignore[attr-defined]
-            for entry in entries:
-                self.gateway.ledger.last += 1
-                self.gateway.ledger.apply(entry)
-        for entry in entries:
+        for entry in take_inbox(self.gateway):
             self._obey(entry)
 
     def _obey(self, entry: Entry) -> None:
@@ -397,9 +366,7 @@ class Gate(Hub):
         except JournalError:
             raise
         except (TercelError, KeyError, TypeError, ValueError) as error:
-            body = {"severity": "info", "code": "operator_refused", "text": f"{command}: {error}", "operator": number}
-            parts = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
-            self.gateway.write([Entry(kinds.ALERT, self._venue.now_ns, body={**body, **parts})])
+            self.gateway.write([not_obeyed(self.gateway, entry, error)])
 
     # -- what is looked after in every turn ---------------------------------------------------------------------------
     def _look_after(self) -> None:
@@ -416,19 +383,10 @@ class Gate(Hub):
                 self.gateway.submit(unknown)
         if now - self._beat_ns >= self._heartbeat_ns:
             self._beat_ns = now
-            self._heartbeat(now)
+            self._heartbeat()
 
-    def _heartbeat(self, now: int) -> None:
-        live = self.gateway.ledger.orders.live()
-        unknown = sum(order.status == OrdStatus.UNKNOWN for order in live)
-        body = {"positions": self.gateway.ledger.positions.lots(), "open": len(live), "unknown": unknown}
-        counted = {"limits": self.gateway.limits.usage(), "day": self.gateway.limits.day()}
-        entries = [Entry(kinds.HEARTBEAT, now, body={**body, **counted})]
-        for instrument, follower in self._followers.items():
-            bid, ask = follower.touch
-            marked = {"bid": None if bid == NO_BID else bid, "ask": None if ask == NO_ASK else ask}
-            entries.append(Entry(kinds.MARKET, now, instrument, body=marked))
-        self.gateway.write(entries)
+    def _heartbeat(self) -> None:
+        self.gateway.write(heartbeat(self.gateway, self._followers))
         self.positions.look()
 
     def _give_up(self) -> None:

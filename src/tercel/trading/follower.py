@@ -4,6 +4,7 @@ Orders of every account are public here. A parent order arrives by copying what 
 by time, so that the first observation shows the flow of the last interval before arrival, whenever that is.
 """
 
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import TapeError, VenueError
 from tercel.core.orders import Listing, MarketRows
+from tercel.core.ports import Venue
+from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution.driver import REASONS
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
@@ -79,6 +82,12 @@ class Follower:
     def touch(self) -> tuple[int, int]:
         """Best bid and ask, ticks; NO_BID, NO_ASK where there is none."""
         return int(self.state[sim.PUBLIC_BID]), int(self.state[sim.PUBLIC_ASK])
+
+    @property
+    def quotes(self) -> tuple[int | None, int | None]:
+        """Best bid and ask, ticks; None where there is none."""
+        bid, ask = self.touch
+        return None if bid == NO_BID else bid, None if ask == NO_ASK else ask
 
     @property
     def mid2(self) -> int:
@@ -167,3 +176,13 @@ class Follower:
         k[sim.NOW] = k[sim.START_NS] = max(start_ns, self.now_ns)
         k[[sim.ARRIVAL_MID2, sim.DECISION_MID2]] = k[sim.MID2]
         return self.book.copy(), k
+
+
+def follower_of(venue: Venue, listing: Listing, history: int = HISTORY) -> Follower:
+    """A follower whose book is as deep as the venue's: a simulated exchange knows how deep its book is."""
+    shape: dict[str, int] = {}
+    for name in ("width", "feed_levels"):
+        if (answer := getattr(venue, name, None)) is not None:
+            with suppress(VenueError):
+                shape[name] = answer(listing.instrument)
+    return Follower(listing, history=history, **shape)

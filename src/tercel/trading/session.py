@@ -10,7 +10,6 @@ work are then paused until somebody resumes them, or go on at once with `resume`
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
@@ -18,11 +17,11 @@ from typing import Any, Final
 from tercel.core.deadline import Deadline
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError, VenueError
 from tercel.core.names import offer
-from tercel.core.orders import LinkStatus, Listing, MarketRows, Unread, VenueEvent
+from tercel.core.orders import LinkStatus, MarketRows, Unread, VenueEvent
 from tercel.core.ports import Entry, Journal, Venue
-from tercel.core.vocabulary import FOREVER_NS, NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.trading import crashpoints
-from tercel.trading.follower import Follower
+from tercel.trading.follower import Follower, follower_of
 from tercel.trading.gateway import LimitsPort, OrderGateway, Refusal
 from tercel.trading.journal import kinds
 from tercel.trading.kill import MemoryLatch
@@ -35,6 +34,7 @@ from tercel.trading.settlement import PositionKeeper
 from tercel.trading.snapshot import snapshots_of
 from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
+from tercel.trading.upkeep import heartbeat, not_obeyed, take_inbox
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""
@@ -225,21 +225,9 @@ class Session:
             remedy = offer(instrument, self.listings, f"use one of {', '.join(self.listings)}")
             raise OrderError("an instrument that the venue lists", repr(instrument), remedy)
         if instrument not in self.followers:
-            self.followers[instrument] = self._follower(self.listings[instrument])
+            self.followers[instrument] = follower_of(self.venue, self.listings[instrument])
             self.venue.subscribe(instrument)
         return self.followers[instrument]
-
-    def _follower(self, listing: Listing) -> Follower:
-        shape: dict[str, Any] = {}
-        for name in ("width", "feed_levels"):  # a simulated exchange knows how deep its book is
-            if (answer := getattr(self.venue, name, None)) is not None:
-                with suppress(VenueError):
-                    shape[name] = answer(listing.instrument)
-        return Follower(listing, **shape)
-
-    def _touch(self, instrument: str) -> tuple[int | None, int | None]:
-        bid, ask = self.followers[instrument].touch
-        return None if bid == NO_BID else bid, None if ask == NO_ASK else ask
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -320,7 +308,7 @@ class Session:
                 self._missed(event.instrument, event.why)
         with self.gateway.lock:
             for instrument, ns in touched.items():
-                self.limits.mark(instrument, *self._touch(instrument), ns)
+                self.limits.mark(instrument, *self.followers[instrument].quotes, ns)
             self.keeper.watch()
             disturbed, self.gateway.disturbed = self.gateway.disturbed, {}
         for parent, why in disturbed.items():
@@ -399,15 +387,8 @@ class Session:
             self.gateway.submit(commands)
 
     def _heartbeat(self) -> None:
-        live, now = self.ledger.orders.live(), self.venue.now_ns
-        unknown = sum(order.status == "unknown" for order in live)
-        body = {"positions": self.ledger.positions.lots(), "open": len(live), "unknown": unknown}
         with self.gateway.lock:
-            counted = {"limits": self.limits.usage(), "day": self.limits.day()}
-            entries = [Entry(kinds.HEARTBEAT, now, body={**body, **counted})]
-            for instrument in self.followers:
-                bid, ask = self._touch(instrument)
-                entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask}))
+            entries = heartbeat(self.gateway, self.followers)
             crashpoints.at("session.heartbeat")
             self.gateway.write(entries)
             self.positions.look()
@@ -415,18 +396,7 @@ class Session:
     # -- people --------------------------------------------------------------------------------------------------
 
     def _take_inbox(self) -> None:
-        take = getattr(self.journal, "take_inbox", None)
-        if take is None:
-            return
-        with self.gateway.lock:
-            try:
-                entries: list[Entry] = take(self.venue.now_ns)
-            except JournalError as error:
-                self.gateway.fall(error)
-                raise
-            for entry in entries:
-                self.ledger.last += 1
-                self.ledger.apply(entry)
+        entries = take_inbox(self.gateway)
         if entries:
             crashpoints.at("session.inbox")
         for entry in entries:
@@ -457,10 +427,7 @@ class Session:
         except JournalError:
             raise
         except (TercelError, KeyError, TypeError, ValueError, ArithmeticError) as error:
-            parent = str(body.get("parent", "")) if isinstance(body, dict) else ""
-            parts = {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
-            about: dict[str, Any] = {"severity": "info", "operator": number, **parts}
-            self.manager.alert("operator_refused", f"{command}: {error}", "", "", parent, **about)
+            self.gateway.write([not_obeyed(self.gateway, entry, error)])
 
     # -- stopping ------------------------------------------------------------------------------------------------
 

@@ -67,6 +67,15 @@ class OutsideStage(AcceptorStage):
         reports = [one for peer in self.peers for one in peer.heard if one.kind == "8" and not one.again]
         return [one.get(11) for one in reports if one.get(150) in ("0", "A") and one.get(20) != "3"]
 
+    def had(self, names: list[str], what: str, last: int = 0) -> None:
+        """See `Stage`: reports of orders come when the venue has them, which may be after a heartbeat's answer."""
+        until = time.monotonic() + PATIENCE_S
+        while self.effects[-last:] != names and time.monotonic() < until and not all(one.ended for one in self.peers):
+            for peer in self.peers:
+                if not peer.ended:
+                    peer.look()
+        super().had(names, what, last)
+
     def kept(self) -> tuple[Path | None, str]:
         """See `Stage`: it is not for us to see."""
         return None, ""

@@ -21,7 +21,7 @@ def _again(stage: Stage, peer: Peer, number: int, name: str) -> None:
 def _acted(stage: Stage, peer: Peer, *names: str) -> None:
     """The application acted on these, in this order, and on nothing else lately."""
     peer.sync()
-    expect(stage.effects[-len(names) :], list(names), "what the application was given, in order")
+    stage.had(list(names), "what the application was given, in order", last=len(names))
 
 
 @both("S09", "of two messages the first is missing: it is asked for, the second is kept")
@@ -34,7 +34,7 @@ def s09(stage: Stage) -> str:
         said = peer.hear("5")
         peer.say("5")
         peer.end()
-        expect(stage.effects, [], "what the application was given of a session with a gap")
+        stage.had([], "what the application was given of a session with a gap")
         peer = stage.log_on()
         expect(stage.answer.get(141) if stage.answer else "", "Y", "ResetSeqNumFlag of the next Logon")
         stage.audit(peer)
@@ -142,7 +142,7 @@ def s14(stage: Stage) -> str:
     peer.end()
     requests = sum(one.kind == "2" for one in peer.heard)
     holds(requests <= 3, f"at most three ResendRequests, not {requests}")
-    expect(stage.effects, [], "what the application was given out of order")
+    stage.had([], "what the application was given out of order")
     peer = stage.log_on()
     asked(peer, number)
     peer.fill(number, stage.log.number)

@@ -49,7 +49,7 @@ def s21(stage: Stage) -> str:
     expect((said.get(45), said.get(373)), (str(number), str(_VALUE)), "RefSeqNum and reason of the Reject")
     name = stage.tell(peer)
     peer.sync()
-    expect(stage.effects, [name], "what the application was given after the reset")
+    stage.had([name], "what the application was given after the reset")
     stage.audit(peer)
     return "higher and equal taken, lower rejected with 373=5"
 
@@ -66,7 +66,7 @@ def s22(stage: Stage) -> str:
         peer.raw(raw)
         before = peer.sync()
         expect([one.kind for one in before], [], f"answers to {raw[:24]!r}")
-    expect(stage.effects, [], "what the application was given of garbled messages")
+    stage.had([], "what the application was given of garbled messages")
     if getattr(stage, "asks", True):
         number, name = stage.log.number, stage.name()
         peer.raw(peer.made(*stage.act(name), checksum=(sum(peer.made(*stage.act(name))[:-7]) + 1) % 256))
@@ -75,7 +75,7 @@ def s22(stage: Stage) -> str:
         asked(peer, number)
         peer.again(*_in_front(stage.act(name), number))
         peer.sync()
-        expect(stage.effects, [name, last], "what the application was given, in order")
+        stage.had([name, last], "what the application was given, in order")
     stage.audit(peer)
     return "three garbled messages: no answer, no number; one that was garbled was asked for and came"
 
@@ -123,7 +123,7 @@ def s23(stage: Stage) -> str:
         if reason <= _LAST_REASON[stage.begin]:
             expect(said.get(373), str(reason), f"SessionRejectReason, for {what}")
         expect(said.get(372), kind, f"RefMsgType, for {what}")
-    expect(stage.effects, [], "what the application was given of rejected messages")
+    stage.had([], "what the application was given of rejected messages")
     stage.audit(peer)
     return f"{len(found)} faults, each rejected with its reason; the session goes on"
 
@@ -163,7 +163,7 @@ def s25(stage: Stage) -> str:
     peer.say(kind, [*body, (354, str(len(data))), (355, data)])
     rejects = [one.kind for one in peer.sync() if one.kind in "35j"]
     expect(rejects, [], "rejects of a message with such a field")
-    expect(stage.effects, [name], "what the application was given")
+    stage.had([name], "what the application was given")
     stage.audit(peer)
     return "taken whole, acted on once"
 
@@ -190,7 +190,7 @@ def s26(stage: Stage) -> str:
     stage.log.number += 1
     peer.raw(whole[len(whole) // 2 :] + test)
     peer.until_beat("half")
-    expect(stage.effects, [*names, last], "what the application was given, in order")
+    stage.had([*names, last], "what the application was given, in order")
     stage.audit(peer)
     return f"{len(names) + 1} messages, each once"
 

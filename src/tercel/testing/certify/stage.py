@@ -105,6 +105,16 @@ class Stage(ABC):
         """Names of what the application was given to act on: orders of an acceptor, executions of an initiator."""
         return self.given
 
+    def had(self, names: list[str], what: str, last: int = 0) -> None:
+        """The application was given these, in order, and nothing else (or, with `last`, as its last so many).
+
+        Raises
+        ------
+        MissedError
+            When it was given others.
+        """
+        expect(self.effects[-last:], names, what)
+
     def now_ns(self) -> int:
         """The time, ns since 1970."""
         return self.clock.ns

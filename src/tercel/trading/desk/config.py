@@ -16,10 +16,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
 from tercel.core.toml import changed, parse_toml, read_toml
-from tercel.core.validated import validated
+from tercel.core.validated import TomlTable, validated
 from tercel.trading.desk.allocation import WeightsRule
 from tercel.trading.desk.sizing import SizingRule
 
@@ -34,20 +34,7 @@ EVERYBODY: Final = "all"
 """Who a kill of no agent by name stops."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
-        """A number is written as one: neither true nor "3"."""
-        wanted = cls.model_fields[str(info.field_name)].annotation
-        if (wanted in (int, float) and isinstance(value, bool | str)) or (wanted is bool and type(value) is not bool):
-            raise ValueError(f"a value of type {getattr(wanted, '__name__', wanted)}")
-        return value
-
-
-class DeskSection(_Section):
+class DeskSection(TomlTable):
     """The desk itself."""
 
     name: str = Field(default="desk", pattern=_FOLDER, max_length=64)
@@ -68,7 +55,7 @@ class DeskSection(_Section):
     a profile or a settings file of QuickFIX."""
 
 
-class Change(_Section):
+class Change(TomlTable):
     """Something planted in an instrument's market: the desk never reads it."""
 
     at_round: float = Field(ge=0)
@@ -80,7 +67,7 @@ class Change(_Section):
     """Share of market orders that buy; 0.5 is no drift."""
 
 
-class InstrumentSection(_Section):
+class InstrumentSection(TomlTable):
     """An instrument of the simulated exchange, or a listing of another venue."""
 
     name: str = Field(pattern=_NAME, max_length=16)
@@ -90,7 +77,7 @@ class InstrumentSection(_Section):
     change: tuple[Change, ...] = ()
 
 
-class AgentSection(_Section):
+class AgentSection(TomlTable):
     """An agent of the desk."""
 
     name: str = Field(pattern=_NAME, max_length=24)
@@ -101,7 +88,7 @@ class AgentSection(_Section):
     challenger: str = ""
 
 
-class DemandSection(_Section):
+class DemandSection(TomlTable):
     """The orders that come in."""
 
     side: Literal["random", "buy", "sell"] = "random"
@@ -109,7 +96,7 @@ class DemandSection(_Section):
     """Of the volume expected in a round."""
 
 
-class SignalsSection(_Section):
+class SignalsSection(TomlTable):
     """Which way."""
 
     model: str = "off"
@@ -118,13 +105,13 @@ class SignalsSection(_Section):
     """Correlation of the synthetic news score with the planted drift; where none is planted there is no score."""
 
 
-class RiskSection(_Section):
+class RiskSection(TomlTable):
     """How much and how fast."""
 
     posture: Literal["on", "off"] = "on"
 
 
-class LoopSection(_Section):
+class LoopSection(TomlTable):
     """What trading really cost, and what is made of it."""
 
     feedback: bool = True
@@ -132,20 +119,20 @@ class LoopSection(_Section):
     sizing: SizingRule = SizingRule()
 
 
-class LimitsSection(_Section):
+class LimitsSection(TomlTable):
     """Hard limits."""
 
     file: str = ""
     """A limits file; empty: the packaged one."""
 
 
-class AlertsSection(_Section):
+class AlertsSection(TomlTable):
     """Where alerts go, beside the log and the journal."""
 
     webhook: str = ""
 
 
-class DeskConfig(_Section):
+class DeskConfig(TomlTable):
     """A whole desk."""
 
     desk: DeskSection = DeskSection()

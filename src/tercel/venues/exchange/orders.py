@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report
+from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, refused
 
 FARTHEST = 2**29
 """Prices lie below it on both sides of 0."""
@@ -147,11 +147,7 @@ class OrderBooks:
         status: OrdStatus = OrdStatus.REJECTED,
     ) -> Report:  # fmt: skip
         """The report of an order that was not taken, or is not here yet: it has no venue's name."""
-        return Report(
-            exec_id=self.exec_id(new.instrument or "-"), exec_type=kind, status=status,
-            cl_ord_id=new.cl_ord_id, orig="", order_id="", account=new.account, instrument=new.instrument,
-            side=new.side, lots=new.lots, price=new.price, last_lots=0, last_price=0, cum=0, leaves=0, ns=ns, text=text,
-        )  # fmt: skip
+        return refused(new, self.exec_id(new.instrument or "-"), ns, text, kind, status)
 
 
 def fault_of(new: NewOrder, instruments: dict[str, int]) -> str:

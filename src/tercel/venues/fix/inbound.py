@@ -63,25 +63,7 @@ class Refusals:
         """The answer to a message of ours that was refused by the session or as a whole, in the way of its kind."""
         command = self._sent.get(int(number or 0))
         if isinstance(command, o.NewOrder):
-            return o.Report(
-                exec_id=f"S{number}",
-                exec_type=o.ExecType.REJECTED,
-                status=o.OrdStatus.REJECTED,
-                cl_ord_id=command.cl_ord_id,
-                orig="",
-                order_id="",
-                account=command.account,
-                instrument=command.instrument,
-                side=command.side,
-                lots=command.lots,
-                price=command.price,
-                last_lots=0,
-                last_price=0,
-                cum=0,
-                leaves=0,
-                ns=now_ns,
-                text=text,
-            )
+            return o.refused(command, f"S{number}", now_ns, text)
         if isinstance(command, o.CancelOrder | o.ReplaceOrder):
             names = command.cl_ord_id, command.orig, command.account
             return o.CancelReject(*names, o.OrdStatus.REJECTED, now_ns, text)

@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -68,12 +69,12 @@ def test_a_simulated_day_is_read_by_the_dissector_of_others(shared_peers: Path, 
     (written,) = (tmp_path / "itch").iterdir()
     assert written.name == "01022030.CSCO_ITCH50"
     whole = messages_of(written.read_bytes())
-    tmp_path.chmod(0o755)
-    for parent in list(tmp_path.parents)[:2]:
-        parent.chmod(0o755)
-    shutil.copy(shared_peers / "wireshark" / "nasdaq_itch_v5_2017.lua", tmp_path / "itch.lua")
-    capture(tmp_path / "day.pcap", whole)
-    packets = decoded(tmp_path / "day.pcap", tmp_path / "itch.lua")
+    with tempfile.TemporaryDirectory() as name:  # tmp_path lies in a folder that nobody else may enter
+        open_to_all = Path(name)
+        open_to_all.chmod(0o755)
+        shutil.copy(shared_peers / "wireshark" / "nasdaq_itch_v5_2017.lua", open_to_all / "itch.lua")
+        capture(open_to_all / "day.pcap", whole)
+        packets = decoded(open_to_all / "day.pcap", open_to_all / "itch.lua")
     columns = {name: [value for packet in packets for value in packet[n]] for n, name in enumerate(FIELDS)}
     assert not any(packet[len(FIELDS)] for packet in packets if len(packet) > len(FIELDS))
     assert columns["messagetype"] == [chr(one[0]) for one in whole]

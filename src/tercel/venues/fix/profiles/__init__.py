@@ -16,11 +16,11 @@ from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.core.schema import schema_of
 from tercel.core.toml import parse_toml, read_toml, row_of
-from tercel.core.validated import validated
+from tercel.core.validated import TomlTable, validated
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.connection import TlsSettings
 from tercel.venues.fix.own import own_dictionary
-from tercel.venues.fix.profiles.model import DAYS, Profile, ProfileTable, SymbolTable
+from tercel.venues.fix.profiles.model import DAYS, Profile, SymbolTable
 from tercel.venues.fix.profiles.quickfix import read_settings
 from tercel.venues.fix.profiles.secrets import refuse_written
 from tercel.venues.fix.protocol.dictionary import Dictionary
@@ -299,7 +299,7 @@ def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...])
     return Terms(name, profile, dictionary, _symbols(profile, folder), folder, notes)
 
 
-class _SymbolsFile(ProfileTable):
+class _SymbolsFile(TomlTable):
     symbol: tuple[SymbolTable, ...] = ()
 
 

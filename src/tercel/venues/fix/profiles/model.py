@@ -3,11 +3,12 @@
 import re
 from datetime import time
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from tercel.core.validated import TomlTable
 from tercel.venues.fix.profiles.secrets import Secret
 
 Tag = Annotated[int, Field(ge=1, le=99_999_999)]
@@ -15,22 +16,7 @@ Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday"
 DAYS: Final[tuple[Day, ...]] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-class ProfileTable(BaseModel):
-    """A table of a profile."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _as_written(cls, value: Any, info: ValidationInfo) -> Any:
-        """A number is written as one: neither true nor "3"."""
-        wanted = cls.model_fields[str(info.field_name)].annotation
-        if (wanted in (int, float) and isinstance(value, bool | str)) or (wanted is bool and type(value) is not bool):
-            raise ValueError(f"a value of type {getattr(wanted, '__name__', wanted)}")
-        return value
-
-
-class SessionTable(ProfileTable):
+class SessionTable(TomlTable):
     """[session]: the two sides and their manners."""
 
     sender: str = Field(default="", pattern=r"^[A-Za-z0-9_.:-]*$", max_length=64)
@@ -56,13 +42,13 @@ class SessionTable(ProfileTable):
     """Decimal digits of a second in times that we send."""
     user_tags: bool = True
     """Whether fields from 5000 on that the dictionary does not know may come in."""
-    header: dict[str, str] = {}
+    header: dict[str, str] = Field(default_factory=dict)
     """Further fields of every header: 50, 57, 115, 128."""
-    cancel_on_disconnect: dict[str, str] = {}
+    cancel_on_disconnect: dict[str, str] = Field(default_factory=dict)
     """Fields of the logon that ask the venue to cancel our orders when the link goes."""
 
 
-class TimesTable(ProfileTable):
+class TimesTable(TomlTable):
     """[times]: when the session is open; without the table it always is."""
 
     start: str = Field(pattern=r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")
@@ -90,7 +76,7 @@ class TimesTable(ProfileTable):
         return value
 
 
-class TlsTable(ProfileTable):
+class TlsTable(TomlTable):
     """[tls]: without the table the connection is in clear. The venue's certificate is always verified."""
 
     ca: str = ""
@@ -103,7 +89,7 @@ class TlsTable(ProfileTable):
     """The name in the venue's certificate; empty: the host."""
 
 
-class LogonTable(ProfileTable):
+class LogonTable(TomlTable):
     """[logon]: who we are. Secrets are named by their place."""
 
     username: Secret | None = None
@@ -112,11 +98,11 @@ class LogonTable(ProfileTable):
     """554."""
     private_key: Secret | None = None
     """Ed25519 key (PEM) that signs MsgType, SenderCompID, TargetCompID, MsgSeqNum and SendingTime into 95 and 96."""
-    fields: dict[str, str] = {}
+    fields: dict[str, str] = Field(default_factory=dict)
     """Further fields, by tag."""
 
 
-class OrdersTable(ProfileTable):
+class OrdersTable(TomlTable):
     """[orders]: what the venue knows, and how it wants it."""
 
     replace: Literal["G", "XCN", "XAK", "cancel"] = "G"
@@ -146,11 +132,11 @@ class OrdersTable(ProfileTable):
     """Who took: 851 (2 taker) or 1057 (Y taker)."""
     text_tags: tuple[Tag, ...] = (58,)
     """Where a refusal says why."""
-    fields: dict[str, str] = {}
+    fields: dict[str, str] = Field(default_factory=dict)
     """Further fields of D and G, by tag."""
 
 
-class NamesTable(ProfileTable):
+class NamesTable(TomlTable):
     """[names]: what a ClOrdID may be. A name that will not do goes out as another, which is remembered."""
 
     letters: str = r"[!-~]"
@@ -167,7 +153,7 @@ class NamesTable(ProfileTable):
         return value
 
 
-class LimitsTable(ProfileTable):
+class LimitsTable(TomlTable):
     """[limits]: how much the venue takes. More is refused here, before it is sent."""
 
     messages: int = Field(default=0, ge=0)
@@ -178,7 +164,7 @@ class LimitsTable(ProfileTable):
     logon_window_s: float = Field(default=30.0, gt=0)
 
 
-class MarketTable(ProfileTable):
+class MarketTable(TomlTable):
     """[market]: market data; without the table there is none."""
 
     depth: int = Field(default=0, ge=0)
@@ -195,7 +181,7 @@ class MarketTable(ProfileTable):
     """A profile whose session has the market data, where the one for orders has none."""
 
 
-class SymbolsTable(ProfileTable):
+class SymbolsTable(TomlTable):
     """[symbols]: where instruments come from."""
 
     source: Literal["list", "file"] = "file"
@@ -209,7 +195,7 @@ class SymbolsTable(ProfileTable):
     currency_tag: Tag = 15
 
 
-class SymbolTable(ProfileTable):
+class SymbolTable(TomlTable):
     """[[symbol]]: one instrument."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -231,7 +217,7 @@ class SymbolTable(ProfileTable):
         return value
 
 
-class Profile(ProfileTable):
+class Profile(TomlTable):
     """A profile."""
 
     version: Literal["FIX.4.2", "FIX.4.4"] = "FIX.4.4"
