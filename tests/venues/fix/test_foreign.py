@@ -48,6 +48,19 @@ def say(dialect, version, kind, status, **more):
 FILL = {"_32": "10", "_31": "10.00", "_14": "10", "_151": "20"}
 
 
+@pytest.mark.parametrize("version", ["42", "44"])
+def test_an_answer_about_nobodys_order_is_for_whoever_asked(profile, version):
+    """A venue need not repeat the account of an order that it does not know."""
+    hears = dialect(profile, version)
+    hears.commands(o.StatusRequest("~1", "ann", 0))
+    hears.commands(o.StatusRequest("~2", "bob", 0))
+    for name, account in (("~2", "bob"), ("~1", "ann"), ("~3", "")):
+        more = {"_11": name, "_103": "5", "_151": "0", "_20": "3" if version == "42" else "", "_17": f"E{name}"}
+        (report,) = say(hears, version, "8" if version == "42" else "I", "8", **more)
+        assert (report.exec_type, report.status) == (o.ExecType.STATUS, o.OrdStatus.UNKNOWN)
+        assert (report.cl_ord_id, report.account) == (name, account)
+
+
 @pytest.mark.parametrize(
     ("version", "kind", "status", "more", "meant", "stands"),
     [

@@ -187,7 +187,7 @@ class Commands:
     def _asked(self, name: str, command: o.StatusRequest) -> Ready:
         told = self._memory.by_name.get(name)
         side = t.NO_SIDE_CODE if told is None or not told.side else t.BUY_CODE if told.side == BUY else t.SELL_CODE
-        which = [(t.CL_ORD_ID, self._memory.wire(name)), (t.ORDER_ID, told.order_id if told else "")]
+        which = [(t.CL_ORD_ID, self._memory.ask(name, command.account)), (t.ORDER_ID, told.order_id if told else "")]
         what = [(t.SYMBOL, told.instrument if told else t.NO_SYMBOL), (t.SIDE, side)]
         account = [(t.ACCOUNT, command.account)] if self._orders.account else []
         return self._ready(t.STATUS, [*which, *what, *account], command)

@@ -112,7 +112,7 @@ class Foreign:
             cl_ord_id="",
             orig="",
             order_id=_name(message, t.ORDER_ID),
-            account=message.get(t.ACCOUNT) or (about.account if about else message.get(t.ON_BEHALF_OF)),
+            account=message.get(t.ACCOUNT) or (about.account if about else self._whose(message)),
             instrument=instrument,
             side=side,
             lots=lots,
@@ -126,6 +126,10 @@ class Foreign:
             text=self._text(message, t.ORD_REJ_REASON, REASONS),
             ref=message.get(t.EXEC_REF_ID),
         )
+
+    def _whose(self, message: Message) -> str:
+        """The account of an order that nobody here sent: whoever asked about its name."""
+        return message.get(t.ON_BEHALF_OF) or self._memory.account(message.get(t.CL_ORD_ID))
 
     def _kind(self, message: Message) -> o.ExecType:
         """ExecType, with what 4.2 says in ExecTransType."""

@@ -17,6 +17,7 @@ from tercel.venues.fix.profiles.model import NamesTable
 
 FILE: Final = "orders.jsonl"
 _MOST_KEPT: Final = 100_000
+_MOST_ASKED: Final = 10_000
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -88,6 +89,7 @@ class OrderMemory:
         """What was sent, by ClOrdID."""
         self.by_name: dict[str, Told] = {}
         """By names of ours."""
+        self._asked: dict[str, str] = {}
         self.by_swap: dict[str, Told] = {}
         """The new order of a cancel-and-new, by the ClOrdID of the cancel."""
         self._mark, self._count = _base36(time.time_ns() // 1_000_000), 0
@@ -160,6 +162,20 @@ class OrderMemory:
         )
         self.write(told)
         return told
+
+    def ask(self, name: str, account: str) -> str:
+        """The ClOrdID of a question about a name, and whose question it is: its answer may not say so."""
+        wire = self.wire(name)
+        self._asked.pop(wire, None)
+        self._asked[wire] = account
+        if len(self._asked) > _MOST_ASKED:
+            del self._asked[next(iter(self._asked))]
+        return wire
+
+    def account(self, wire: str) -> str:
+        """Whose an order, or the last question about it, is; "": nobody's here."""
+        told = self.by_wire.get(wire)
+        return told.account if told is not None else self._asked.get(wire, "")
 
     def live(self, account: str = "", instrument: str = "") -> list[Told]:
         """Orders that may still trade, of an account and an instrument ("": of all)."""
