@@ -152,6 +152,8 @@ def test_the_tightest_lets_new_names_of_a_file_in() -> None:
     both = replace(only, agents={**only.agents, "y": only.agents["x"]})
     assert set(tightest(only, both).agents) == {"x", "y"}
     assert set(tightest(both, only).agents) == {"x", "y"}
+    for met in (tightest(only, both), tightest(both, only)):
+        assert met.agents["y"] == only.agents["x"]
 
 
 def test_limits_survive_json_and_have_a_name() -> None:

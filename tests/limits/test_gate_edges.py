@@ -524,3 +524,26 @@ def test_cancels_count_where_they_belong() -> None:
         one.sent(command)
     counts = [len(each.times) for each in (one.desk, *one.agents.values(), *one.instruments.values())]
     assert (counts, one.fault) == ([4, 2, 1, 1, 1], "")
+
+
+def test_what_was_filled_before_the_first_mark_has_no_value_until_there_is_one() -> None:
+    one = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
+    strange = order("1", lots=5)
+    one.report(fill(strange, "e1", 5, 5, 1000))
+    assert one.usage()["instruments"]["A"]["gross_value"][0] == 0
+    assert one.instruments["A"].equity == -5 * 1000 * MONEY
+    one.mark("A", 999, 1001, NOON)
+    assert one.usage()["instruments"]["A"]["gross_value"][0] == 5 * 1000
+    assert one.instruments["A"].equity == 0
+
+
+def test_of_two_replacements_at_the_same_time_the_later_counts() -> None:
+    one = gate()
+    first = order("1", lots=5, price=990)
+    one.sent(first)
+    one.report(word(first, ExecType.NEW, OrdStatus.NEW, leaves=5))
+    for name, orig, price in (("2", "1", 980), ("3", "2", 970)):
+        other = ReplaceOrder(name, orig, "A", 1, 5, price, "x", "xA+", NOON)
+        one.sent(other)
+        one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id=name, orig=orig, leaves=5))
+        assert one.orders["1"].price == price

@@ -116,6 +116,23 @@ def test_executions_warn_and_one_too_many_stops_the_agent() -> None:
     assert breaches(one, NOON + 7) == []
 
 
+@pytest.mark.parametrize("warnings", [True, False])
+def test_too_many_executions_are_told_also_where_warnings_are_not_looked_for(warnings: bool) -> None:
+    one = gate(limits("agents", executions=2, executions_ns=10))
+    first = order("1", lots=9)
+    one.sent(first)
+    for number in range(3):
+        one.report(fill(first, f"e{number}", 1, number + 1))
+    assert breaches(one, NOON, warnings) == [("x", "executions", ("x",))]
+
+
+def test_nothing_is_used_at_the_beginning() -> None:
+    one = gate(limits("agents", executions=2, executions_ns=10))
+    for room in one.usage().values():
+        for scope in room.values():
+            assert {limit: used for limit, (used, _, _) in scope.items() if used} == {}
+
+
 def test_executions_count_by_side_instrument_and_window() -> None:
     one = gate(limits("agents", executions=2, executions_ns=10))
     for turn in range(6):
@@ -139,7 +156,7 @@ def test_as_many_executions_as_come_where_there_is_no_limit() -> None:
     one.sent(first)
     for number in range(50):
         assert one.report(fill(first, f"e{number}", 1, number + 1)) is None
-    assert not one.holdings["x", "A"].bought
+    assert not any(one.holdings["x", "A"].times.values())
     assert "executions" not in one.usage()["agents"]["x"]
 
 

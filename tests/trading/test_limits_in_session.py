@@ -64,7 +64,7 @@ def test_a_loss_latches_and_cancels(tmp_path, limits, limit, killed):
     assert truth(venue, "ann")[1] > 0 or session.stopper.killed
     until = session.now_ns + 300 * S
     while "ann" not in session.stopper.killed and session.now_ns < until:
-        bid, _ = session._touch("X")
+        bid, _ = session.followers["X"].quotes
         session.limits.mark("X", bid - 50, bid - 48, session.now_ns)  # the market falls by half a currency unit a share
         session.keeper.watch()
     sent = len(venue.sends)
@@ -85,7 +85,7 @@ def test_a_breach_lasts_over_a_restart_until_a_person_rearms(tmp_path):
     session = session_of(venue, limits=limits, killed=latch.killed, latch=latch)
     session.accept(asked(strategy="twap_take"))
     session.run_until(session.now_ns + 60 * S)
-    bid, _ = session._touch("X")
+    bid, _ = session.followers["X"].quotes
     session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
     session.keeper.watch()
     journal, sent = session.journal, len(venue.sends)
@@ -172,7 +172,7 @@ def test_a_latch_that_cannot_be_written_kills_all_the_same():
     session = session_of(venue, killed=latch.killed, latch=latch, limits=tight(agent="daily_loss = 10"))
     session.accept(asked(strategy="twap_take"))
     session.run_until(session.now_ns + 60 * S)
-    bid, _ = session._touch("X")
+    bid, _ = session.followers["X"].quotes
     session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
     session.keeper.watch()
     assert "ann" in session.stopper.killed
@@ -333,7 +333,7 @@ def test_a_session_without_a_latch_cancels_too():
     assert SessionTerms().holder == ""
     session.accept(asked(strategy="twap_take"))
     session.run_until(session.now_ns + 60 * S)
-    bid, _ = session._touch("X")
+    bid, _ = session.followers["X"].quotes
     session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
     session.keeper.watch()
     sent = len(venue.sends)

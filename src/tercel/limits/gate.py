@@ -224,8 +224,8 @@ class LimitGate(PastCounts):
         state.stopped = state.repeated = ""
         state.broken.discard("executions")
         for holding in self.holdings_of[agent]:
-            holding.bought.clear()
-            holding.sold.clear()
+            for times in holding.times.values():
+                times.clear()
 
     def watch(self, now_ns: int, warnings: bool = True) -> list[Crossing]:
         """What was passed since this was last asked; ask it at every turn. A breach stops its agents, until `resume`.
@@ -419,7 +419,8 @@ class LimitGate(PastCounts):
         order.cum += lots
         order.open -= within
         order.parent.used += lots - within
-        self.shift(holding, order.side, -within, lots, one.price)
+        self.reserve(holding, order.side, -within)
+        self.fill(holding, order.side, lots, one.price)
         repeated = self._repeated(holding, order.side, report)
         if within < lots:
             return self._stop(holding.agent, "OVERFILL", f"lots={lots} open={within}", report)
@@ -442,16 +443,17 @@ class LimitGate(PastCounts):
         one, alarm = self.executions.find("", report.ref), None
         if one is None:
             alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
-        lots, price = (None, None) if one is None else (one.lots, one.price)
+        before = None if one is None else (one, one.lots, one.price)
         if not self.executions.change("", report):
             return None
-        if one is not None and lots is not None and price is not None:
-            mine, holding, side = one.owner
-            self.shift(holding, side, 0, -lots, price)
-            self.shift(holding, side, 0, one.lots, one.price)
+        if before is not None:
+            now, lots, price = before
+            mine, holding, side = now.owner
+            self.fill(holding, side, -lots, price)
+            self.fill(holding, side, now.lots, now.price)
             if mine is not None:
-                mine.cum += one.lots - lots
-                mine.parent.used += one.lots - lots
+                mine.cum += now.lots - lots
+                mine.parent.used += now.lots - lots
                 self.settle(mine)
         if order is None:
             return alarm
@@ -474,7 +476,7 @@ class LimitGate(PastCounts):
             return None
         owner = None, holding, report.side
         one = self.executions.book("", report.exec_id, owner, report.last_lots, report.last_price)
-        self.shift(holding, report.side, 0, one.lots, one.price)
+        self.fill(holding, report.side, one.lots, one.price)
         return self._stop(holding.agent, "STRANGE_FILL", f"lots={report.last_lots}", report)
 
     def _stop(self, agent: AgentState, code: str, text: str, report: Report) -> Alarm:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from tercel.core.executions import Executions
 from tercel.core.orders import NewOrder, ReplaceOrder
-from tercel.core.vocabulary import BUY
+from tercel.core.vocabulary import BUY, SELL
 from tercel.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
 
 NEVER_NS: Final = -sys.maxsize
@@ -107,7 +107,7 @@ class Scope:
         if times.maxlen != messages:
             if len(times) == times.maxlen:
                 oldest = times[0] if times else now_ns
-                times = deque([oldest] * max(0, messages - len(times)) + list(times), messages)
+                times = deque([oldest] * messages + list(times), messages)
             self.times = deque(times, messages)
         self.messages, self.window_ns = messages, limits.window_ns
         self.gross_value, self.daily_loss, self.drawdown = limits.gross_value, limits.daily_loss, limits.drawdown
@@ -204,28 +204,26 @@ class InstrumentState(Scope):
     def age(self) -> None:
         """How long the reference is one, from the time of its mark."""
         age = self.limits.reference_age_ns
-        self.good_from_ns, self.good_until_ns = (
-            (self.marked_ns - age, self.marked_ns + age) if self.sane else (0, NEVER_NS)
-        )
+        self.good_from_ns = self.marked_ns - age
+        self.good_until_ns = self.marked_ns + age if self.sane else NEVER_NS
 
 
 class Holding:
     """One agent in one instrument: lots held, lots that open orders may still buy and sell, the worst case of both.
 
-    `bought` and `sold` are the times of its last executions, as many as may come in a window.
+    `times` are those of its last executions by side, as many as may come in a window.
     """
 
     __slots__ = (
-        *("agent", "bought", "buys", "exposure", "instrument", "long_lots", "order_lots", "order_value", "position"),
-        *("scopes", "sells", "short_lots", "sold"),
+        *("agent", "buys", "exposure", "instrument", "long_lots", "order_lots", "order_value", "position"),
+        *("scopes", "sells", "short_lots", "times"),
     )
 
     def __init__(self, instrument: InstrumentState, agent: AgentState, desk: Scope, limits: DeskLimits) -> None:
         self.instrument, self.agent = instrument, agent
         self.scopes: tuple[Scope, Scope, Scope] = (agent, instrument, desk)
         self.position = self.buys = self.sells = self.exposure = 0
-        self.bought: deque[int] = deque()
-        self.sold: deque[int] = deque()
+        self.times: dict[int, deque[int]] = {BUY: deque(), SELL: deque()}
         self.take(limits)
 
     def take(self, limits: DeskLimits) -> None:
@@ -238,7 +236,7 @@ class Holding:
 
     def executed(self, side: int, ns: int) -> int:
         """One more execution of a side; how many there were in the window that ends with it."""
-        times, limits = self.bought if side == BUY else self.sold, self.agent.limits
+        times, limits = self.times[side], self.agent.limits
         ns = max(ns, times[-1]) if times else ns
         while times and times[0] <= ns - limits.executions_ns:
             times.popleft()
@@ -372,7 +370,8 @@ class LimitCounts:
         still = max(still, 0)
         if still != order.open:
             order.parent.used += still - order.open
-            self.shift(order.holding, order.side, still - order.open, 0, 0)
+            self.reserve(order.holding, order.side, still - order.open)
+            self._exposed(order.holding)
             order.open = still
         quoted: tuple[int, ...] = ()
         if order.live:
@@ -390,8 +389,21 @@ class LimitCounts:
                 quotes.remove(price)
             order.quoted = quoted
 
-    def shift(self, holding: Holding, side: int, opened: int, filled: int, price: int) -> None:
-        """`opened` more lots may fill and `filled` did, at `price` ticks; worst cases and money follow."""
+    def fill(self, holding: Holding, side: int, lots: int, price: int) -> None:
+        """So many lots filled (below 0: they did not, after all) at `price` ticks; worst cases and money follow."""
+        at, signed = holding.instrument, side * lots
+        holding.position += signed
+        at.position += signed
+        made = signed * (at.mid2 - 2 * price) * at.unit
+        at.equity += made
+        holding.agent.equity += made
+        self.desk.equity += made
+        self._exposed(holding)
+        self._note_holders(at)
+
+    @staticmethod
+    def reserve(holding: Holding, side: int, opened: int) -> None:
+        """So many more lots may fill; `fill` or `_exposed` comes after it."""
         at = holding.instrument
         if side == BUY:
             holding.buys += opened
@@ -399,14 +411,10 @@ class LimitCounts:
         else:
             holding.sells += opened
             at.sells += opened
-        if filled:
-            signed = side * filled
-            holding.position += signed
-            at.position += signed
-            made = signed * (at.mid2 - 2 * price) * at.unit
-            at.equity += made
-            holding.agent.equity += made
-            self.desk.equity += made
+
+    def _exposed(self, holding: Holding) -> None:
+        """The worst case of a holding, and the money that it comes to."""
+        at = holding.instrument
         worst = max(holding.position + holding.buys, holding.sells - holding.position)
         grown = worst - holding.exposure
         if grown:
@@ -420,8 +428,6 @@ class LimitCounts:
                 at.exposed[holding] = None
             else:
                 del at.exposed[holding]
-        if filled:
-            self._note_holders(at)
 
     def _note_holders(self, at: InstrumentState) -> None:
         if any(holding.position for holding in at.exposed):

@@ -94,7 +94,7 @@ def gauges(gate: "LimitGate", room: str, scope: Scope, now_ns: int) -> Iterator[
     yield Gauge("gross_value", scope.gross, scope.gross_value, MONEY)
     yield Gauge("daily_loss", max(0, scope.lost), scope.daily_loss, MONEY)
     yield Gauge("drawdown", max(0, scope.drawn), scope.drawdown, MONEY)
-    yield Gauge("messages", 0, scope.messages, times=scope.times, since_ns=now_ns - scope.window_ns)
+    yield Gauge("messages", len(scope.times), scope.messages, times=scope.times, since_ns=now_ns - scope.window_ns)
     if isinstance(scope, InstrumentState):
         yield Gauge("long_lots", max(0, scope.position + scope.buys), scope.long_lots)
         yield Gauge("short_lots", max(0, scope.sells - scope.position), scope.short_lots)
@@ -104,9 +104,9 @@ def gauges(gate: "LimitGate", room: str, scope: Scope, now_ns: int) -> Iterator[
         yield Gauge("long_lots", max([0, *(h.position + h.buys for h in held)]), scope.limits.long_lots)
         yield Gauge("short_lots", max([0, *(h.sells - h.position for h in held)]), scope.limits.short_lots)
         if scope.limits.executions:
-            times = max((side for h in held for side in (h.bought, h.sold)), key=len, default=deque())
+            times = max((side for h in held for side in h.times.values()), key=len, default=deque())
             since = now_ns - scope.limits.executions_ns
-            yield Gauge("executions", 0, scope.limits.executions, times=times, since_ns=since)
+            yield Gauge("executions", len(times), scope.limits.executions, times=times, since_ns=since)
 
 
 def _age_ns(gate: "LimitGate", at: InstrumentState, now_ns: int) -> int:

@@ -17,7 +17,7 @@ from tercel.trading.journal import kinds
 from tercel.trading.limit_record import EXPIRES_NS, same_person
 from tercel.trading.stopping import Latch
 
-WARN_EVERY_NS: Final = 100_000_000
+WARN_EVERY_NS: Final = 5_000_000_000
 """Venue time between two looks at warning levels; breaches are looked for in every step."""
 BY: Final = "limits"
 """Who kills after a breach, in the latch's history."""
