@@ -547,3 +547,15 @@ def test_of_two_replacements_at_the_same_time_the_later_counts() -> None:
         one.sent(other)
         one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id=name, orig=orig, leaves=5))
         assert one.orders["1"].price == price
+
+
+def test_of_two_busts_at_the_same_time_the_later_says_what_is_filled() -> None:
+    one = gate()
+    first = order("1", lots=10)
+    one.sent(first)
+    one.report(fill(first, "e1", 5, 5))
+    one.report(fill(first, "e2", 5, 10))
+    for name, ref, cum in (("b1", "e1", 5), ("b2", "e2", 0)):
+        one.report(word(first, ExecType.BUSTED, OrdStatus.CANCELED, exec_id=name, ref=ref, cum=cum, ns=NOON + 5))
+    held = one.holdings["x", "A"]
+    assert (held.position, held.buys) == (0, 0), "what the venue says is filled has no lots to come"

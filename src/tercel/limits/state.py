@@ -135,9 +135,8 @@ class Scope:
 
     def rise(self) -> None:
         """The market was marked: its equity may be the highest of the day."""
-        if self.equity > self.high:
-            self.high = self.equity
-            self.sink()
+        self.high = max(self.high, self.equity)
+        self.sink()
 
     def sink(self) -> None:
         """The floor follows from the day's opening and high."""
