@@ -2,7 +2,8 @@
 
 An exchange over FIX and a gate before it are processes of their own. Orders go to their acknowledgement through the
 gate, and in turns straight to another such exchange: what is beyond that is the gate's, its durable append included,
-which is measured beside it. Then orders rest, and the kill latch falls: the time until the exchange has ended them all.
+which is measured beside it. Then the kill latch falls, while a thousand orders rest at a venue that has no mass cancel
+and while more are sent: the time until the last cancel, and until the last new order, was read off the wire there.
 """
 
 import multiprocessing
@@ -12,23 +13,26 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from benchmarks import measured
-from benchmarks.fix import _appends, _one_by_one, _serve, _Served, _share
-from tercel.core.orders import Command, NewOrder, OrdStatus, Report, Tif
+from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _share
+from tercel.core.orders import Command, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.gate.config import GateConfig
 from tercel.gate.opening import opened
+from tercel.testing.certify.scripted import ScriptedVenue
 from tercel.trading.kill import KillLatch
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.wire import RemoteVenue
 
 ORDERS = 2_000
 ROUNDS = 10
-RESTING = 200
-"""Orders that stand when the latch falls: the exchange has room for 256."""
+RESTING = 1_000
+"""Orders that stand when the latch falls, each cancelled by a message of its own."""
+MORE_S = 0.5
+"""Orders go on being sent so long after it fell."""
 WARM_NS = 60_000_000_000
 LIMITS = """
 [desk]
@@ -73,22 +77,24 @@ class _Session(RemoteVenue):
 
 
 class _Gated:
-    """A gate in a process of its own, before the exchange at a port; entered, it is a session behind it."""
+    """A gate in a process of its own, before a venue; entered, it is a session behind it."""
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, venue: str, instrument: str, folder: Path) -> None:
         (folder / "limits.toml").write_text(LIMITS)
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        self._folder, self._socket = folder, folder / "gate.sock"
-        self._process = context.Process(target=_gate, args=(port, folder, theirs), daemon=True)
+        self._folder, self._socket, self._instrument = folder, folder / "gate.sock", instrument
+        self._process = context.Process(target=_gate, args=(venue, folder, theirs), daemon=True)
 
     def __enter__(self) -> _Session:
         self._process.start()
         self._ours.recv()
         session = _Session(f"unix:{self._socket}", 0, ["BENCH"])
-        session.announce("p", "X", "BENCH", 1, 2**20)
-        session.subscribe("X")
-        session.step(session.now_ns + WARM_NS)
+        session.announce("p", self._instrument, "BENCH", 1, 2**20)
+        session.subscribe(self._instrument)
+        ahead = WARM_NS if session.stepped else SOON_NS
+        while not any(isinstance(event, MarketRows) for event in session.step(session.now_ns + ahead)):
+            pass
         return session
 
     def __exit__(self, *_: object) -> None:
@@ -96,8 +102,8 @@ class _Gated:
         self._process.join(20)
 
 
-def _gate(port: int, folder: Path, done: Connection) -> None:
-    section = {"venue": f"fix://BENCH@127.0.0.1:{port}", "accounts": ("BENCH",), "limits": "limits.toml"}
+def _gate(venue: str, folder: Path, done: Connection) -> None:
+    section = {"venue": venue, "accounts": ("BENCH",), "limits": "limits.toml"}
     config = GateConfig.model_validate({"gate": {**section, "silence_s": 60.0}})
     with opened(config, folder, "bench") as gate:
         done.send("ready")
@@ -105,46 +111,94 @@ def _gate(port: int, folder: Path, done: Connection) -> None:
 
 
 def bench(orders: int = ORDERS) -> list[dict[str, Any]]:
-    """An order's way with a gate and without, a durable append, and the time from a kill to the end of all orders."""
+    """An order's way with a gate and without, a durable append; the last cancel and the last order after a kill."""
     each, gated, straight, append = max(orders // ROUNDS, 1), list[float](), list[float](), list[float]()
     with (
         tempfile.TemporaryDirectory() as name,
         _Served(_serve) as behind,
         _Served(_serve) as other,
-        _Gated(behind, Path(name)) as session,
+        _Gated(f"fix://BENCH@127.0.0.1:{behind}", "X", Path(name)) as session,
         FixVenue("127.0.0.1", other, "BENCH") as plain,
     ):
         for n in range(ROUNDS):
             gated += _one_by_one(session, each, f"gate-{n}-")
             straight += _one_by_one(plain, each, f"plain-{n}-")
             append += _appends(each // 4)
-        kill = _killed(session, Path(name))
     lines = []
     for share in (50, 99):
         way, alone, disk = (_share(took, share) for took in (gated, straight, append))
         lines.append(measured(f"wall.ack_p{share}_us", way, "us", "without a gate", alone, less=True))
         lines.append(measured(f"wall.adds_p{share}_us", way - alone, "us", "one durable append", disk, less=True))
-    return [*lines, measured(f"wall.kill_{RESTING}_ms", kill, "ms")]
+    blocked, cancelled = _killed()
+    lines.append(measured("wall.kill_blocks_ms", blocked, "ms"))
+    return [*lines, measured(f"wall.kill_cancels_{RESTING}_ms", cancelled, "ms")]
 
 
-def _killed(session: _Session, folder: Path) -> float:
-    """Milliseconds from the fall of the latch to the end of every order at the exchange, as the session hears it."""
-    for n in range(RESTING):
-        session.send(NewOrder(f"rest-{n}", "X", 1, 1, 2, Tif.DAY, "BENCH", "p", session.now_ns))
-    standing: set[str] = set()
+# -- a kill -----------------------------------------------------------------------------------------------------------
+_PROFILE: Final = """
+base = "generic-44"
+[session]
+sender = "DESK"
+target = "VENUE"
+host = "127.0.0.1"
+port = {port}
+[orders]
+mass_cancel = "none"
+[[symbol]]
+name = "XYZ"
+tick = 0.01
+lot = 1
+currency = "USD"
+"""
 
-    def hear() -> None:
+
+def _scripted(done: Connection) -> None:
+    """A venue that acknowledges; asked, it says when it read the last order and the last cancel, s."""
+    with ScriptedVenue("FIX.4.4") as venue:
+        venue.by_hand.clear()
+        done.send(venue.port)
+        seen, last = 0, {"D": 0.0, "F": 0.0}
+        while not done.poll(0.0005):
+            heard = venue.heard[seen:]
+            seen += len(heard)
+            last.update((message.kind, perf_counter()) for message in heard if message.kind in last)
+        done.send((last["D"], last["F"], len(venue.of_kind("F"))))
+
+
+def _killed() -> tuple[float, float]:
+    """Milliseconds from the fall of the latch to the last new order and to the last cancel, as the venue read them."""
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_scripted, args=(theirs,), daemon=True)
+    process.start()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "venue.toml").write_text(_PROFILE.format(port=ours.recv()))
+        with _Gated(f"fix:{folder / 'venue.toml'}", "XYZ", folder) as session:
+            for n in range(RESTING):
+                session.send(_resting(session, f"rest-{n}"))
+            _until(session, OrdStatus.NEW, RESTING)
+            fell = perf_counter()
+            KillLatch(folder / "kill.json").kill("a bench", by="benchmarks", at_ns=1)
+            n = 0
+            while perf_counter() - fell < MORE_S:
+                session.send(_resting(session, f"more-{n}"))
+                session.step(session.now_ns)
+                n += 1
+            _until(session, OrdStatus.CANCELED, RESTING)
+            ours.send("when?")
+            order, cancel, cancels = ours.recv()
+    process.join(20)
+    return 1e3 * max(0.0, order - fell), 1e3 * (cancel - fell) if cancels >= RESTING else float(np.nan)
+
+
+def _resting(session: _Session, name: str) -> NewOrder:
+    return NewOrder(name, "XYZ", 1, 1, 900, Tif.DAY, "BENCH", "p", session.now_ns)
+
+
+def _until(session: _Session, status: OrdStatus, count: int) -> None:
+    """Hear until so many orders have a status."""
+    found, until = set[str](), time.monotonic() + 60.0
+    while len(found) < count and time.monotonic() < until:
         for event in session.step(session.now_ns + 10_000_000):
-            if isinstance(event, Report):
-                names = {event.cl_ord_id, event.orig}
-                standing.difference_update(names)
-                standing.update(names - {""} if event.status is OrdStatus.NEW else ())
-
-    until = time.monotonic() + 60.0
-    while len(standing) < RESTING and time.monotonic() < until:
-        hear()
-    began = perf_counter()
-    KillLatch(folder / "kill.json").kill("a bench", by="benchmarks", at_ns=1)
-    while standing and time.monotonic() < until:
-        hear()
-    return 1e3 * (perf_counter() - began) if not standing else float(np.nan)
+            if isinstance(event, Report) and event.status is status:
+                found.add(event.orig or event.cl_ord_id)

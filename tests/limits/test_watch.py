@@ -453,3 +453,21 @@ def test_usage_counts_messages_of_the_window_alone() -> None:
     one.sent(order("2"), NOON + 1)
     one.sent(order("3"), NOON + 10)
     assert one.usage()["desk"]["desk"]["messages"] == (2, 1000, 800)
+
+
+def test_at_the_limit_itself_nothing_is_passed_and_without_warnings_nothing_is_said() -> None:
+    one = gate(limits("desk", daily_loss=100 * MONEY))
+    held(one)
+    one.mark("A", 989, 991, NOON)
+    assert one.desk.lost == 100 * MONEY
+    assert events(one, NOON, warnings=False) == []
+    one.mark("A", 988, 991, NOON)
+    assert ("breach", "desk", "desk", "daily_loss") in events(one, NOON, warnings=False)
+
+
+def test_a_mark_of_the_very_age_is_not_old_and_without_warnings_nothing_is_said() -> None:
+    one = gate()
+    held(one)
+    assert events(one, NOON, warnings=False) == []
+    assert events(one, NOON + 1000 * MS, warnings=False) == []
+    assert ("breach", "instruments", "A", "reference_age_ms") in events(one, NOON + 1000 * MS + 1, warnings=False)
