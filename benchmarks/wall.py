@@ -85,7 +85,7 @@ class _Gated:
     def __enter__(self) -> _Session:
         self._process.start()
         self._ours.recv()
-        session = _Session(f"unix:{self._socket}", 0, ["BENCH"])
+        session = _Session(str(self._socket), ["BENCH"])
         session.announce("p", "X", "BENCH", 1, 2**20)
         session.subscribe("X")
         session.step(session.now_ns + WARM_NS)

@@ -1,4 +1,4 @@
-"""A venue in another process: an exchange, or a gate in front of one."""
+"""A venue behind the channel: what a session sees of its gate."""
 
 import select
 import socket
@@ -22,12 +22,10 @@ class RemoteVenue:
 
     Parameters
     ----------
-    host, port : str, int
-        Where it listens; ``unix:PATH`` for a file.
+    path : str
+        Socket file that it listens at.
     accounts : sequence of str
         Claimed at login; others are claimed by their first command. One connection holds an account at a time.
-    cancel_on_disconnect : bool
-        Whether the exchange cancels the accounts' orders when this connection ends, however it ends.
     timeout_s : float
         How long an answer may take.
 
@@ -44,12 +42,8 @@ class RemoteVenue:
     stepped: bool
     """Whether its clock moves only when a client asks."""
 
-    def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, accounts: Sequence[str] = (), *,
-        cancel_on_disconnect: bool = False, timeout_s: float = 30.0,
-    ) -> None:  # fmt: skip
-        self._where = host, port, timeout_s
-        self._accounts, self._cancels = list(accounts), cancel_on_disconnect
+    def __init__(self, path: str, accounts: Sequence[str] = (), *, timeout_s: float = 30.0) -> None:
+        self._path, self._accounts, self._timeout_s = path, list(accounts), timeout_s
         self._subscribed: list[str] = []
         self._beat_s, self._sent_s = 0.0, 0.0
         self._socket: socket.socket | None = None
@@ -60,10 +54,10 @@ class RemoteVenue:
     # -- the link -----------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        self._socket = frames.connect(*self._where)
+        self._socket = frames.connect(self._path, self._timeout_s)
         self._reader = frames.FrameReader()
         self._frames: list[tuple[int, bytes]] = []
-        self._ask({"do": "login", "accounts": self._accounts, "cancel_on_disconnect": self._cancels})
+        self._ask({"do": "login", "accounts": self._accounts})
         hello = self._wait_for("hello")
         self._beat_s = float(hello.get("beat_s", 0.0))
         self._limited(self._beat_s)
@@ -106,11 +100,6 @@ class RemoteVenue:
         """For a selector: something came when it can be read from; -1 without a link."""
         return -1 if self._socket is None else self._socket.fileno()
 
-    @property
-    def waiting(self) -> bool:
-        """Whether something has come, and waits for the next step."""
-        return bool(self._frames or self._events)
-
     def close(self) -> None:
         """Leave."""
         if self._socket is not None:
@@ -126,7 +115,7 @@ class RemoteVenue:
 
     def _limited(self, beat_s: float) -> None:
         """Let reads return as often as a beat is due."""
-        self._link().settimeout(min(beat_s or self._where[2], self._where[2]))
+        self._link().settimeout(min(beat_s or self._timeout_s, self._timeout_s))
 
     def _lost(self, why: str) -> VenueError:
         """The link broke: the next step tells it, whichever call noticed."""
@@ -147,11 +136,11 @@ class RemoteVenue:
 
     def _frame(self) -> tuple[int, bytes]:
         """The next frame; waits for it."""
-        until = time.monotonic() + self._where[2]
+        until = time.monotonic() + self._timeout_s
         while not self._frames:
             self._read()
             if not self._frames and time.monotonic() > until:
-                raise self._lost(f"no answer within {self._where[2]:g} s")
+                raise self._lost(f"no answer within {self._timeout_s:g} s")
         return self._frames.pop(0)
 
     def _read(self, flags: int = 0) -> None:
@@ -288,19 +277,6 @@ class RemoteVenue:
             else:
                 while not self._spoke() and self.now_ns < until_ns:
                     self._wait_for("now")
-        return self._taken()
-
-    def hear(self) -> list[VenueEvent]:
-        """What an exchange that runs freely has said, up to its next word on its time. Whoever calls it knows that
-        something came (`fileno`, `waiting`); it waits for the end of that alone.
-
-        Raises
-        ------
-        VenueError
-            There is no link.
-        """
-        with self._losing():
-            self._wait_for("now")
         return self._taken()
 
     def _spoke(self) -> bool:
