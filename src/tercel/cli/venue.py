@@ -12,7 +12,6 @@ from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed, TapesSymbol
 from tercel.core.errors import ConfigError
 from tercel.report.terminal import hand_over, say
-from tercel.venues.address import TRADER
 
 if TYPE_CHECKING:
     from tercel.venues.exchange import SimulatedExchange
@@ -86,6 +85,7 @@ class Serve:
 
     def served(self, exchange: "SimulatedExchange") -> "FixServer":
         """Begin to serve an exchange."""
+        from tercel.venues.address import TRADER
         from tercel.venues.fix.desk import Login
         from tercel.venues.fix.server import serve_fix
         from tercel.venues.pace import Pace

@@ -15,7 +15,7 @@ CHUNK = 1 << 18
 
 
 class RemoteVenue:
-    """A :class:`~tercel.venues.wire.hub.Hub` seen from a client.
+    """What is behind a :class:`~tercel.venues.wire.hub.Hub`: the venue of a gate, and the gate before it.
 
     A gate cancels the orders of whoever is silent: it is sent a beat while this side waits, and none while its caller
     does something else than wait or send.
@@ -38,7 +38,7 @@ class RemoteVenue:
     name: str
     """In journals and tables."""
     now_ns: int
-    """The exchange's time, as last reported."""
+    """The venue's time, as last reported."""
     stepped: bool
     """Whether its clock moves only when a client asks."""
 
@@ -110,7 +110,7 @@ class RemoteVenue:
 
     def _link(self) -> socket.socket:
         if self._socket is None:
-            raise VenueError("a link to the exchange", "none", "reconnect()")
+            raise VenueError("a link to the gate", "none", "reconnect()")
         return self._socket
 
     def _limited(self, beat_s: float) -> None:
@@ -121,7 +121,7 @@ class RemoteVenue:
         """The link broke: the next step tells it, whichever call noticed."""
         self.close()
         self._events.append(LinkStatus(False, self.now_ns, why))
-        return VenueError("a link to the exchange", why, "reconnect()")
+        return VenueError("a link to the gate", why, "reconnect()")
 
     def _ask(self, body: dict[str, Any]) -> None:
         self._send(frames.pack(body))
@@ -143,13 +143,17 @@ class RemoteVenue:
                 raise self._lost(f"no answer within {self._timeout_s:g} s")
         return self._frames.pop(0)
 
-    def _read(self, flags: int = 0) -> None:
-        """Frames that come within a beat."""
+    def _beat(self) -> None:
+        """Say that this side is there, where that is due."""
         if self._beat_s and time.monotonic() - self._sent_s >= self._beat_s:
             self._ask({"do": "beat"})
+
+    def _read(self) -> None:
+        """Frames that come within a beat."""
+        self._beat()
         try:
-            data = self._link().recv(CHUNK, flags)
-        except (TimeoutError, BlockingIOError):
+            data = self._link().recv(CHUNK)
+        except TimeoutError:
             return
         except OSError as error:
             raise self._lost(error.strerror or str(error)) from None
@@ -186,7 +190,7 @@ class RemoteVenue:
         return list(self._listings)
 
     def width(self, instrument: str) -> int:
-        """Prices of the ring of an instrument's book at the exchange."""
+        """Prices of the ring of an instrument's book at the venue."""
         return self._shape("width", instrument)
 
     def feed_levels(self, instrument: str) -> int:
@@ -220,14 +224,14 @@ class RemoteVenue:
         Raises
         ------
         VenueError
-            The link is down: nothing was sent, or only part of a frame that the exchange will not read.
+            The link is down: nothing was sent, or only part of a frame that the gate will not read.
         """
         self._send(frames.pack_message(command))
 
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
         """Tell a gate of a parent order, or of its other lots: it lets no more of its children out than these.
 
-        An exchange needs no parents and is told none.
+        Who asks for no beats needs no parents and is told none.
 
         Raises
         ------
@@ -249,15 +253,15 @@ class RemoteVenue:
         """
         link = self._link()
         with self._losing():
-            if seconds > 0:
-                select.select([link], [], [], seconds)
-            self._read(socket.MSG_DONTWAIT)
+            self._beat()
+            if select.select([link], [], [], seconds)[0]:
+                self._read()
             while self._frames:
                 self._take(*self._frames.pop(0))
         return bool(self._events)
 
     def step(self, until_ns: int) -> list[VenueEvent]:
-        """Let the exchange's time pass up to `until_ns`, or wait until it has; returns early with a report on own
+        """Let the venue's time pass up to `until_ns`, or wait until it has; returns early with a report on own
         orders.
 
         A link that breaks is an event; the next step without a link raises.
