@@ -172,6 +172,15 @@ def test_a_session_that_waits_is_not_silent(gate_of: Served) -> None:
         assert gate.open == 1
 
 
+def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: Served) -> None:
+    with exchange_served() as server:
+        venue = gate_of(server, link_s=1).gateway.venue
+        numbers = venue._link.session.numbers
+        before = numbers.next_out
+        until(lambda: numbers.next_out >= before + 3, what="three heartbeats")
+        assert venue.up
+
+
 def test_a_gate_that_comes_back_ends_what_it_left(tmp_path: Path) -> None:
     with exchange_served() as server:
         config = section(server, tmp_path / "gate")
