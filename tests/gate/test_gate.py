@@ -56,7 +56,7 @@ class TestAGateIsAVenue(VenueConformance):
 class TestAGateToAVenueThatRunsFreely(VenueConformance):
     @pytest.fixture
     def venue(self, gate_of: Served) -> Iterator[RemoteVenue]:
-        with exchange_served(speed=300.0) as server:
+        with exchange_served(speed=15.0) as server:
             venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
             yield venue
             venue.close()
@@ -174,11 +174,9 @@ def test_a_session_that_waits_is_not_silent(gate_of: Served) -> None:
 
 def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: Served) -> None:
     with exchange_served() as server:
-        venue = gate_of(server, link_s=1).gateway.venue
-        numbers = venue._link.session.numbers
-        before = numbers.next_out
-        until(lambda: numbers.next_out >= before + 3, what="three heartbeats")
-        assert venue.up
+        session = gate_of(server, link_s=1).gateway.venue._link.session
+        before = session.numbers.next_out
+        until(lambda: session.numbers.next_out >= before + 3, what="three heartbeats")
 
 
 def test_a_gate_that_comes_back_ends_what_it_left(tmp_path: Path) -> None:
@@ -276,7 +274,7 @@ except OSError as error: print(error)
 def test_a_hostile_session_reaches_no_wire(tmp_path: Path) -> None:
     with exchange_served() as server:
         folder = tmp_path / "gate"
-        config = section(server, folder)
+        config = section(server, folder, silence_s=4.0)
         (folder / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
         gate = started(folder)
         try:

@@ -65,8 +65,9 @@ def given(server: FixServer, account: str = "", open_alone: bool = False) -> set
 def section(server: FixServer, folder: Path, **changes: object) -> GateConfig:
     folder.mkdir(exist_ok=True)
     (folder / "limits.toml").write_text(WIDE)
-    fields: dict[str, object] = {"venue": f"fix://127.0.0.1:{server.port}", "accounts": ("ann", "bob"), "link_s": 30}
-    return GateConfig(gate=GateTerms(**{**fields, "limits": "limits.toml", **changes}))  # type: ignore[arg-type]
+    fields: dict[str, object] = {"venue": f"fix://127.0.0.1:{server.port}", "accounts": ("ann", "bob")}
+    patient: dict[str, object] = {"link_s": 30, "silence_s": 60.0}
+    return GateConfig(gate=GateTerms(**{**fields, **patient, "limits": "limits.toml", **changes}))  # type: ignore[arg-type]
 
 
 @pytest.fixture
