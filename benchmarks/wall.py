@@ -89,7 +89,7 @@ class _Gated:
     def __enter__(self) -> _Session:
         self._process.start()
         self._ours.recv()
-        session = _Session(f"unix:{self._socket}", 0, ["BENCH"])
+        session = _Session(str(self._socket), ["BENCH"])
         session.announce("p", self._instrument, "BENCH", 1, 2**20)
         session.subscribe(self._instrument)
         ahead = WARM_NS if session.stepped else SOON_NS

@@ -79,7 +79,7 @@ def test_services_have_what_they_name() -> None:
     assert scrape["static_configs"][0]["targets"] == [f"127.0.0.1:{port}"]
     desk = tomllib.loads((DEPLOY / "desk.toml").read_text())["desk"]
     exchange = services["exchange"]["command"]
-    assert desk["venue"] == f"wire://127.0.0.1:{exchange[exchange.index('--port') + 1]}"
+    assert desk["venue"] == f"fix://TRADER@127.0.0.1:{exchange[exchange.index('--port') + 1]}"
     assert float(exchange[exchange.index("--speed") + 1]) == desk["speed"]
 
 
@@ -87,8 +87,8 @@ def test_services_have_what_they_name() -> None:
 def running(tmp_path: Path) -> Iterator[int]:
     """The commands of the services as plain processes, on free ports; the console's port."""
     pytest.importorskip("fastapi")
-    ports = {"7401": free_port(), "8321": free_port()}
-    desk = (DEPLOY / "desk.toml").read_text().replace("7401", ports["7401"])
+    ports = {"9878": free_port(), "8321": free_port()}
+    desk = (DEPLOY / "desk.toml").read_text().replace("9878", ports["9878"])
     (tmp_path / "desk.toml").write_text(desk)
     here = {"/deploy/desk.toml": str(tmp_path / "desk.toml"), "/desks/live": str(tmp_path / "live"), **ports}
     processes = []

@@ -516,6 +516,11 @@ def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) ->
         ("[desk]", '[limits]\nfile = "nowhere.toml"\n[desk]', ("nowhere.toml",)),
         ("[desk]", '[alerts]\nwebhook = "ftp://x"\n[desk]', ("http(s) URL",)),
         ("[desk]\n", '[desk]\nvenue = "pigeon://x"\n', ("pigeon",)),
+        (
+            "[desk]\n",
+            '[desk]\nvenue = "wire://127.0.0.1:7401"\n',
+            ("wire://127.0.0.1:7401", "write fix://TRADER@host:port"),
+        ),
     ],
 )
 def test_a_file_that_cannot_be_obeyed_is_refused_and_leaves_nothing(
@@ -528,7 +533,7 @@ def test_a_file_that_cannot_be_obeyed_is_refused_and_leaves_nothing(
 
 
 def test_a_venue_where_nobody_answers_is_said(tmp_path: Path, config: Path) -> None:
-    venue = ("--venue", "wire://127.0.0.1:9")
+    venue = ("--venue", "fix://127.0.0.1:9")
     refused(tercel("trade", "run", config, "--desk", tmp_path / "desk", *venue), "127.0.0.1", "Connection refused")
 
 
@@ -570,7 +575,7 @@ def _fix_exchange() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    words = [*COMMAND, "venue", "serve", "--fix-port", str(port), "--speed", "5", "--json"]
+    words = [*COMMAND, "venue", "serve", "--port", str(port), "--speed", "5", "--json"]
     served = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         assert served.stdout is not None

@@ -10,7 +10,7 @@ import pytest
 from tests.waiting import DEADLINE_S
 
 from tercel.core.orders import MarketRows
-from tercel.venues.wire import RemoteVenue
+from tercel.venues.fix.client import FixVenue
 
 COMMAND = [sys.executable, "-m", "tercel.cli", "venue", "serve"]
 
@@ -29,7 +29,7 @@ def test_it_serves_until_it_is_told_to_end() -> None:
     said = json.loads(process.stdout.readline())
     try:
         assert said["stepped"]
-        venue = RemoteVenue(said["host"], said["port"], ["me"])
+        venue = FixVenue(said["host"], said["port"], "TRADER")
         venue.subscribe(said["instruments"][0])
         events = venue.step(venue.now_ns + 10**10)
         assert isinstance(events[0], MarketRows)
@@ -46,7 +46,7 @@ def test_it_serves_until_it_is_told_to_end() -> None:
     [
         (["--market", "nope"], "csco-santa-fe"),
         (["--symbol", "X"], "--tape"),
-        (["--fix-store", "DIR"], "--fix-port"),
+        (["--login", "a b"], "CompID"),
         (["--market", "csco-santa-fe", "--tape", "lake"], "either"),
     ],
 )

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from tests.gate.wall import (
     Served,
     exchange_served,
     gate_of,
+    given,
     heard_until,
     section,
     session_at,
@@ -25,7 +25,7 @@ from tests.waiting import DEADLINE_S, until
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import CancelReject, LinkStatus, NewOrder, OrdStatus, Report, Tif
-from tercel.core.ports import Entry
+from tercel.core.ports import Entry, Venue
 from tercel.gate.config import GateConfig, read_config
 from tercel.gate.opening import opened
 from tercel.limits import LimitGate, parse
@@ -37,7 +37,9 @@ from tercel.trading.kill import KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.trading.parents import accepted
 from tercel.trading.session import Session, SessionTerms
-from tercel.venues.wire import RemoteVenue, frames
+from tercel.venues.address import TRADER
+from tercel.venues.fix.client import FixVenue
+from tercel.venues.wire import RemoteVenue
 
 __all__ = ["gate_of"]
 
@@ -54,13 +56,13 @@ class TestAGateIsAVenue(VenueConformance):
 class TestAGateToAVenueThatRunsFreely(VenueConformance):
     @pytest.fixture
     def venue(self, gate_of: Served) -> Iterator[RemoteVenue]:
-        with exchange_served(speed=300.0) as server:
+        with exchange_served(speed=15.0) as server:
             venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
             yield venue
             venue.close()
 
 
-def session_over(venue: RemoteVenue) -> Session:
+def session_over(venue: Venue) -> Session:
     gate = LimitGate(parse(WIDE), venue.listings(), ["ann", "bob"])
     session = Session(venue, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=60.0))
     session.follow("X")
@@ -69,7 +71,7 @@ def session_over(venue: RemoteVenue) -> Session:
 
 
 def test_a_session_behind_a_gate_trades_as_one_without(gate_of: Served) -> None:
-    def traded(venue: RemoteVenue) -> list[object]:
+    def traded(venue: Venue) -> list[object]:
         session = session_over(venue)
         session.accept(asked(lots=120))
         session.run()
@@ -78,10 +80,10 @@ def test_a_session_behind_a_gate_trades_as_one_without(gate_of: Served) -> None:
         return [(fill.order, fill.lots, fill.price, fill.ns) for fill in fills]
 
     with exchange_served() as server:
-        alone = traded(RemoteVenue(*server.address, ["ann", "bob"]))
+        alone = traded(FixVenue("127.0.0.1", server.port, TRADER))
     with exchange_served() as server:
         gate = gate_of(server)
-        behind = traded(RemoteVenue(f"unix:{gate.path}", 0, ["ann", "bob"]))
+        behind = traded(RemoteVenue(gate.path, ["ann", "bob"]))
         assert behind == alone
         assert len(behind) > 5
         fills = Ledger.of(JournalReader(Path(gate.path).parent)).orders.fills
@@ -95,7 +97,7 @@ def an_order(name: str, lots: int = 5, price: int | None = None, account: str = 
 def test_what_no_parent_asked_for_and_what_is_too_large_is_denied(gate_of: Served) -> None:
     with exchange_served() as server:
         gate = gate_of(server)
-        venue = RemoteVenue(f"unix:{gate.path}", 0, ["ann"])
+        venue = RemoteVenue(gate.path, ["ann"])
         trader = Trader(venue, "ann")
         venue.send(an_order("a"))
         venue.announce("p", "X", "ann", 1, 10)
@@ -112,7 +114,7 @@ def test_what_no_parent_asked_for_and_what_is_too_large_is_denied(gate_of: Serve
         venue.send(an_order("e", account="eve"))
         with pytest.raises(VenueError, match="one of the accounts"):
             trader.run(S)
-        assert {order.new.cl_ord_id for order in server._exchange._orders.of_account["ann"]} == {"d"}
+        assert given(server) == {"d"}
 
 
 def test_a_kill_denies_and_cancels_at_the_gate(gate_of: Served) -> None:
@@ -141,7 +143,7 @@ def test_orders_of_a_session_that_is_gone_are_cancelled(gate_of: Served, speed: 
         trader.rest()
         venue._socket.close()
         until(lambda: not gate.open, what="nothing open")
-        assert server._exchange._orders.open_of("ann") == []
+        assert given(server, open_alone=True) == set()
         alerts = [e for _, e in JournalReader(Path(gate.path).parent).read(kinds=["alert"])]
         assert any(entry.body["code"] == "unwatched" and "gone" in entry.body["text"] for entry in alerts)
 
@@ -168,6 +170,13 @@ def test_a_session_that_waits_is_not_silent(gate_of: Served) -> None:
         trader.rest()
         trader.run(10 * S)
         assert gate.open == 1
+
+
+def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: Served) -> None:
+    with exchange_served() as server:
+        session = gate_of(server, link_s=1).gateway.venue._link.session
+        before = session.numbers.next_out
+        until(lambda: session.numbers.next_out >= before + 3, what="three heartbeats")
 
 
 def test_a_gate_that_comes_back_ends_what_it_left(tmp_path: Path) -> None:
@@ -213,8 +222,9 @@ def said(process: "subprocess.Popen[str]", word: str) -> str:
     raise AssertionError(f"ended without {word!r}: {process.wait()}")
 
 
-HOSTILE = """
+HOSTILE = r"""
 import socket, sys, struct, json
+from datetime import UTC, datetime
 from pathlib import Path
 path, port = sys.argv[1], int(sys.argv[2])
 
@@ -240,37 +250,45 @@ attempt(login, parent, frame("M", huge), step)
 attempt(login, frame("M", ["NewOrder", "h3", "X", 1, 50, None, "ioc", "eve", "p", 0]), step)
 attempt(login, frame("J", {"do": "parent", "id": "q", "instrument": "X", "account": "bob", "side": 1, "lots": 9}), step)
 attempt(login, frame("J", {"do": "rearm"}), frame("J", {"do": "limits"}), step)
-attempt(b"\\xff" * 64); attempt(frame("R", [1])); attempt(frame("M", {"is": 1}), frame("M", []), frame("M", [[]]))
+attempt(b"\xff" * 64); attempt(frame("R", [1])); attempt(frame("M", {"is": 1}), frame("M", []), frame("M", [[]]))
 attempt(frame("J", {"do": "executions", "account": "eve"}), frame("J", {"do": "step", "until": "x"}))
-# straight to the venue, past the gate: the accounts are held there
+# straight to the venue, past the gate: its login is in use there
+def fix(kind, number, *fields):
+    time = datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S")
+    head = (f"35={kind}", "49=TRADER", "56=TERCEL", f"34={number}", f"52={time}")
+    body = "".join(f"{one}\x01" for one in (*head, *fields))
+    whole = f"8=FIX.4.4\x019={len(body)}\x01{body}".encode()
+    return whole + f"10={sum(whole) % 256:03d}\x01".encode()
+
 link = socket.create_connection(("127.0.0.1", port)); link.settimeout(5)
-link.sendall(login + frame("M", order) + step)
+link.sendall(fix("A", 1, "98=0", "108=30", "141=Y"))
+link.sendall(fix("D", 2, "11=h4", "1=ann", "55=X", "54=1", "60=20200101-00:00:00", "38=50", "40=1", "59=3"))
+heard = b""
 try:
-    while b"holds it" not in link.recv(1 << 16): pass
-    print("the venue: another connection holds it")
-except OSError: print("no answer")
+    while more := link.recv(1 << 16): heard += more
+    print("logged on" if b"35=A" in heard else "no logon")
+except OSError as error: print(error)
 """
 
 
 def test_a_hostile_session_reaches_no_wire(tmp_path: Path) -> None:
     with exchange_served() as server:
         folder = tmp_path / "gate"
-        config = section(server, folder)
+        config = section(server, folder, silence_s=4.0)
         (folder / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
         gate = started(folder)
         try:
             said(gate, "gate:")
-            words = [sys.executable, "-c", HOSTILE, str(folder / "gate.sock"), str(server.address[1])]
+            words = [sys.executable, "-c", HOSTILE, str(folder / "gate.sock"), str(server.port)]
             done = subprocess.run(words, capture_output=True, text=True, check=True)
-            assert "another connection holds it" in done.stdout
-            honest = Announcing(f"unix:{folder}/gate.sock", 0, ["ann"])
+            assert done.stdout == "no logon\n"
+            honest = Announcing(str(folder / "gate.sock"), ["ann"])
             Trader(honest, "ann").rest()  # the gate works on
             honest.close()
         finally:
             gate.send_signal(signal.SIGTERM)
             assert gate.wait(60) == 0
-        names = {order.new.cl_ord_id for orders in server._exchange._orders.of_account.values() for order in orders}
-        assert names == {"ann-1"}
+        assert given(server) == {"ann-1"}
         denied = {e.order for _, e in JournalReader(folder).read(kinds=["denied"])}
         assert {"h1", "h2"} <= denied
 
@@ -326,7 +344,7 @@ def test_a_kill_cancels_while_the_journal_hangs(tmp_path: Path, monkeypatch: pyt
                 gate._beat_ns = 0  # a heartbeat is due, and hangs
                 assert hanging.wait(DEADLINE_S)
                 KillLatch(folder / "kill.json").kill("runaway", by="ann", at_ns=1)
-                until(lambda: not server._exchange._orders.open_of("ann"), what="no order at the venue")
+                until(lambda: not given(server, open_alone=True), what="no order at the venue")
                 assert gate.open == 200  # nobody here has heard of it yet
                 goes_on.set()
                 until(lambda: not gate.open, what="nothing open")
@@ -352,22 +370,12 @@ def test_a_gates_file_is_read_as_it_is_written(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_gates_is_refused(tmp_path: Path, line: str, match: str) -> None:
-    (tmp_path / "gate.toml").write_text(f'[gate]\nvenue = "wire://127.0.0.1:1"\n{line}\n')
+    (tmp_path / "gate.toml").write_text(f'[gate]\nvenue = "fix://127.0.0.1:1"\n{line}\n')
     with pytest.raises(ConfigError, match=match):
         read_config(tmp_path / "gate.toml")
 
 
 def test_a_gate_before_nothing_says_so(tmp_path: Path) -> None:
-    config = GateConfig.model_validate({"gate": {"venue": "wire://127.0.0.1:1", "accounts": ["ann"]}})
-    with pytest.raises(VenueError, match="venue serve"), opened(config, tmp_path, "test"):
+    config = GateConfig.model_validate({"gate": {"venue": "fix://127.0.0.1:1", "accounts": ["ann"]}})
+    with pytest.raises(VenueError, match="a FIX server at 127"), opened(config, tmp_path, "test"):
         pass
-
-
-def test_frames_that_are_longer_than_any_are_refused(gate_of: Served) -> None:
-    with exchange_served() as server:
-        link = socket.socket(socket.AF_UNIX)
-        link.connect(gate_of(server).path)
-        link.sendall((2**31).to_bytes(4, "little") + b"J")
-        assert b"frames of this protocol" in link.recv(4096)
-        assert frames.LONGEST < 2**31
-        link.close()

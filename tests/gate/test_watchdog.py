@@ -146,7 +146,7 @@ def _status(heard: list[object], status: str) -> bool:
 def test_a_watchdog_is_for_a_venue_over_fix(tmp_path: Path) -> None:
     file = tmp_path / "gate.toml"
     file.write_text(
-        gate_text({"venue": "wire://127.0.0.1:1", "accounts": ["ann"]}) + '[gate.watchdog]\ncomp_id = "R"\n'
+        gate_text({"venue": "gate:/elsewhere.sock", "accounts": ["ann"]}) + '[gate.watchdog]\ncomp_id = "R"\n'
     )
     with pytest.raises(ConfigError, match="fix"):
         read_config(file)

@@ -16,9 +16,11 @@ from tercel.core.ports import Venue
 from tercel.gate.config import GateConfig, GateTerms
 from tercel.gate.opening import opened
 from tercel.gate.server import Gate
+from tercel.venues.address import TRADER
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.venues.fix.server import FixServer, serve_fix
 from tercel.venues.pace import Pace
-from tercel.venues.wire import RemoteVenue, WireServer
+from tercel.venues.wire import RemoteVenue
 
 Served = Callable[..., Gate]
 
@@ -48,19 +50,24 @@ def turning(run: Callable[[Callable[[], bool]], None]) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-@contextmanager
-def exchange_served(speed: float = 0.0, port: int = 0) -> Iterator[WireServer]:
-    server = WireServer(exchange(), "127.0.0.1", port, pace=Pace(RealTime(), speed) if speed else None)
-    with turning(server.run):
-        yield server
-    server.close()
+def exchange_served(speed: float = 0.0) -> FixServer:
+    """An exchange over FIX; orders of whoever leaves stay."""
+    return serve_fix(exchange(), 0, [TRADER], pace=Pace(RealTime(), speed) if speed else None)
 
 
-def section(server: WireServer, folder: Path, **changes: object) -> GateConfig:
+def given(server: FixServer, account: str = "", open_alone: bool = False) -> set[str]:
+    """Names of the orders that reached the exchange ("": of all accounts), as who gave them named them."""
+    of_account = server.venue._orders.of_account  # type: ignore[attr-defined]
+    orders = [order for name, found in of_account.items() if account in ("", name) for order in found]
+    return {order.new.cl_ord_id.removeprefix(f"{TRADER}/") for order in orders if order.open or not open_alone}
+
+
+def section(server: FixServer, folder: Path, **changes: object) -> GateConfig:
     folder.mkdir(exist_ok=True)
     (folder / "limits.toml").write_text(WIDE)
-    fields: dict[str, object] = {"venue": f"wire://127.0.0.1:{server.address[1]}", "accounts": ("ann", "bob")}
-    return GateConfig(gate=GateTerms(**{**fields, "limits": "limits.toml", **changes}))  # type: ignore[arg-type]
+    fields: dict[str, object] = {"venue": f"fix://127.0.0.1:{server.port}", "accounts": ("ann", "bob")}
+    patient: dict[str, object] = {"link_s": 30, "silence_s": 60.0}
+    return GateConfig(gate=GateTerms(**{**fields, **patient, "limits": "limits.toml", **changes}))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -68,7 +75,7 @@ def gate_of(tmp_path: Path) -> Iterator[Served]:
     """Opens a gate in a thread, before an exchange."""
     with ExitStack() as stack:
 
-        def serve(server: WireServer, **changes: object) -> Gate:
+        def serve(server: FixServer, **changes: object) -> Gate:
             gate = stack.enter_context(opened(section(server, tmp_path / "gate", **changes), tmp_path / "gate", "test"))
             stack.enter_context(turning(gate.run))
             return gate
@@ -89,7 +96,7 @@ class Announcing(RemoteVenue):
 
 
 def session_at(gate: Gate, accounts: tuple[str, ...] = ("ann",)) -> Announcing:
-    return Announcing(f"unix:{gate.path}", 0, accounts)
+    return Announcing(gate.path, accounts)
 
 
 def heard_until(

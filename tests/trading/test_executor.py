@@ -1,7 +1,6 @@
 """The parity contract: an executor over the exchange is the batch, fill for fill and sum for sum."""
 
 import random
-import threading
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -34,7 +33,8 @@ from tercel.trading.children import Assignment, limit_at
 from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
-from tercel.venues.wire import RemoteVenue, WireServer
+from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.server import serve_fix
 
 LATENCIES = [
     Latency(),
@@ -60,7 +60,7 @@ def own_word(events: list[VenueEvent]) -> bool:
 
 
 def work(
-    exchange: SimulatedExchange | RemoteVenue,
+    exchange: SimulatedExchange | FixVenue,
     executors: list[ParentExecutor],
     followers: list[Follower],
     most: int = 200_000,
@@ -107,7 +107,7 @@ def live(
 
 
 def over(
-    exchange: SimulatedExchange | RemoteVenue,
+    exchange: SimulatedExchange | FixVenue,
     task: Task,
     row: np.ndarray,
     start_ns: int,
@@ -225,7 +225,7 @@ def test_a_limit_price_holds_where_own_trades_translate_the_market(csco: Source,
 
 
 def test_an_executor_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
-    """Regimes are the venue's secret, fees are in its listing: over a socket too."""
+    """Regimes are the venue's secret, fees are in its listing: over FIX too."""
     chain = RegimeChain(("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0)))
     source = replace(with_regimes(csco, chain), fees=Fees(-0.0013, 0.0031))
     task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
@@ -235,36 +235,9 @@ def test_an_executor_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
     assert wanted[0].fees[0] != 0
     assert_same(live(MarketSpec(source, seed=7), task, plan.rows[0], start, build("twap_passive"), True), wanted)
     law = EntryLatency("exponential", 1_000_000, 700_000_000)
-    server, ended = WireServer(SimulatedExchange({"X": MarketSpec(source, 7)}, latency=law)), threading.Event()
-    thread = threading.Thread(target=server.run, args=(ended.is_set,), daemon=True)
-    thread.start()
-    venue = RemoteVenue(*server.address, ["me"])
-    got = over(venue, task, plan.rows[0], start, build("twap_passive"), True)
-    venue.close()
-    ended.set()
-    thread.join()
-    server.close()
-    assert_same(got, wanted)
-
-
-@pytest.mark.parametrize("limit", [None, "-5bps"])
-def test_an_executor_is_the_batch_over_a_socket(csco: Source, limit: str | None) -> None:
-    task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7, limit_price=limit)
-    plan = seeded_plan(task, 220, 7, 0, 1)
-    exchange = SimulatedExchange(
-        {"X": MarketSpec(csco, 7)}, latency=EntryLatency("exponential", 1_000_000, 700_000_000)
-    )
-    server, ended = WireServer(exchange), threading.Event()
-    thread = threading.Thread(target=server.run, args=(ended.is_set,), daemon=True)
-    thread.start()
-    venue = RemoteVenue(*server.address, ["me"])
-    start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
-    got = over(venue, task, plan.rows[0], start, strategy_of("random"), False)
-    venue.close()
-    ended.set()
-    thread.join()
-    server.close()
-    assert_same(got, batch(csco, task, plan, strategy_of("random"), False))
+    exchange = SimulatedExchange({"X": MarketSpec(source, 7)}, latency=law)
+    with serve_fix(exchange, 0, ["me"]) as server, FixVenue("127.0.0.1", server.port, "me") as venue:
+        assert_same(over(venue, task, plan.rows[0], start, build("twap_passive"), True), wanted)
 
 
 def test_a_cancel_of_some_lots_leaves_as_a_replace(csco: Source) -> None:

@@ -1,7 +1,6 @@
 """Sessions over the simulated exchange: parity, people's commands, strategies that fail, venues that fail, kills."""
 
 import ast
-import contextlib
 import sqlite3
 import threading
 from dataclasses import dataclass, fields, replace
@@ -13,7 +12,7 @@ from tests.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, sessio
 from tests.waiting import DEADLINE_S, until
 
 import tercel
-from tercel.core.errors import JournalError, OrderError, TercelError, UnknownNameError, VenueError
+from tercel.core.errors import JournalError, OrderError, TercelError, UnknownNameError
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import CancelOrder, LinkStatus, MarketRows, MassCancel, NewOrder, Tif
 from tercel.core.ports import Entry
@@ -33,7 +32,6 @@ from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.trading.manager import FALLBACK
-from tercel.venues.wire import RemoteVenue, WireServer
 
 
 def bodies(journal, *wanted):
@@ -432,39 +430,6 @@ def test_a_way_that_goes_down_stops_everything_new_and_comes_back():
     session.run(session.now_ns + 400 * S)
     assert session.ledger.parents.must("p1").filled == 200
     check(session)
-
-
-def test_a_link_that_breaks_is_found_again_and_the_session_goes_on(tmp_path):
-    exchange, over = exchange_of(), threading.Event()
-    server = WireServer(exchange, f"unix:{tmp_path / 'exchange'}")
-    serving = threading.Thread(target=lambda: server.run(over.is_set))
-    serving.start()
-    try:
-        session = session_of(RemoteVenue(f"unix:{tmp_path / 'exchange'}", 0, ["ann", "bob"]), warm_s=70)
-        session.accept(asked())
-        session.run_until(session.now_ns + 40 * S)
-        session.venue._socket.shutdown(2)
-        with contextlib.suppress(VenueError):  # the account is held until the exchange has noticed
-            session.step(session.now_ns + S)
-
-        def there_again():
-            with contextlib.suppress(VenueError):
-                session.step(session.now_ns + S)
-                return session.gateway.shut is None
-            return False
-
-        until(there_again, what="the link")
-        session.run(session.now_ns + 400 * S)
-        assert session.ledger.parents.must("p1").status == "done"
-        assert session.ledger.faults() == []
-        assert session.ledger.orders.unknown() == []
-        assert session.ledger.positions.of("ann", "X").lots == truth(exchange, "ann")[0]
-        assert kinds.LINK_DOWN in {body["code"] for body in bodies(session.journal, kinds.ALERT)}
-        session.close()
-    finally:
-        over.set()
-        serving.join()
-        server.close()
 
 
 def test_missed_market_data_is_asked_for_anew():

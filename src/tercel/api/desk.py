@@ -43,7 +43,7 @@ class Desk:
     seed : int, optional
         Of everything that is drawn; the file's if not given.
     venue : str, optional
-        ``simulated``, ``wire://host:port`` or ``fix://[ID@]host:port``; the file's if not given.
+        ``simulated`` or ``fix://[ID@]host:port``; the file's if not given.
     folder : str or Path, optional
         Where the journal lies; a temporary one if not given.
     settings : mapping, optional

@@ -54,9 +54,7 @@ class RunDesk:
     desk: Annotated[
         Path | None, typer.Option(help="Folder of the desk (default: a new one under desks/).", metavar="DIR")
     ] = None
-    venue: Annotated[
-        str | None, typer.Option(help="simulated, wire://host:port or fix://[ID@]host:port.", metavar="WHERE")
-    ] = None
+    venue: Annotated[str | None, typer.Option(help="simulated or fix://[ID@]host:port.", metavar="WHERE")] = None
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Then run it without each arrow of the loop, over seeds (minutes).")
     ] = False

@@ -49,7 +49,7 @@ class GateTerms(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     venue: str
-    """`wire://host:port`; `fix://[COMPID@]host:port`."""
+    """`fix://[COMPID@]host:port[?profile=NAME]`, or `fix:PROFILE.toml`."""
     accounts: tuple[str, ...] = Field(min_length=1)
     """Whose orders pass: the agents of the desks behind it."""
     limits: str = ""

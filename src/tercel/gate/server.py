@@ -95,7 +95,7 @@ class Gate(Hub):
         copy: "DropCopy | None" = None,
     ) -> None:
         stepped = bool(getattr(gateway.venue, "stepped", False))
-        super().__init__(gateway.venue, f"unix:{listen}", 0, stepped=stepped)
+        super().__init__(gateway.venue, listen, stepped=stepped)
         self.gateway, self._name, self._accounts = gateway, name, tuple(accounts)
         self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
         self._stopper, self._withdrawal = Stopper(gateway, latch, name), OrderWithdrawal(gateway, name)
@@ -150,11 +150,6 @@ class Gate(Hub):
     def leave(self) -> None:
         """Nobody watches any more: cancel what is open."""
         self._withdrawal.begin(self._accounts, "the gate closes")
-
-    @property
-    def path(self) -> str:
-        """The socket file that sessions connect to."""
-        return self.address[0].removeprefix("unix:")
 
     @property
     def open(self) -> int:
@@ -291,13 +286,16 @@ class Gate(Hub):
                 self._venue.reconnect()
 
     def _pump(self) -> None:
-        """Take what the venue reports; a stepped one is stepped here when nobody else does it."""
+        """Take what the venue reports; a stepped one is stepped here when nobody else does it, and its link is kept."""
         if not self._stepped:
             with suppress(VenueError):
                 self._take_events(self._reports())
         elif (self._withdrawal or self._stopper.open) and not any(client.accounts for client in self._clients):
             with suppress(VenueError):
                 self._stepped_to(self._venue.now_ns + _STEP_NS)
+        elif (poll := getattr(self._venue, "poll", None)) is not None:
+            with suppress(VenueError), self.gateway.wire:
+                poll()
 
     def _reports(self) -> list[VenueEvent]:
         """What the venue has reported, without waiting."""

@@ -115,7 +115,7 @@ class Watchdog:
         """Whether the gate answers, and has a link to the venue."""
         try:
             if self._plain is None:
-                self._plain, self._link = frames.connect(f"unix:{self._gate}", 0, ASK_S), frames.FrameReader()
+                self._plain, self._link = frames.connect(self._gate, ASK_S), frames.FrameReader()
             self._plain.sendall(frames.pack({"do": "alive"}))
             return self._answer(self._plain)
         except (VenueError, OSError):

@@ -1,5 +1,5 @@
-"""From an address to a venue: `wire://host:port`, `fix://[COMPID@]host:port[?profile=NAME]`, `fix:PROFILE.toml`, and
-`gate:PATH`, a gate before one.
+"""From an address to a venue: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:PROFILE.toml`, and `gate:PATH`, a gate
+before one.
 """
 
 import time
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from tercel.core.errors import ConfigError
 from tercel.core.ports import Venue
 
-SCHEMES = ("wire", "fix")
+FIX = "fix"
 TRADER = "TRADER"
 SIMULATED = "simulated"
 GATE = "gate:"
@@ -59,16 +59,16 @@ def address(where: str) -> Where:
     except ValueError:
         parts, host, port, said = urlsplit(""), "", 0, {}
     profile = said.pop("profile", [""])[-1]
-    if parts.scheme == "fix" and not parts.netloc and parts.path:
+    if not parts.netloc and parts.path:
         profile = profile or parts.path
     elif parts.path not in ("", "/"):
         host = ""
-    told = (host and port) or (parts.scheme == "fix" and profile and not (bool(host) ^ bool(port)))
-    if not told or said or parts.scheme not in SCHEMES or parts.password is not None:
+    told = (host and port) or (profile and not (bool(host) ^ bool(port)))
+    if not told or said or parts.scheme != FIX or parts.password is not None:
         raise ConfigError(
-            "simulated, wire://host:port, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml or gate:PATH",
+            "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml or gate:PATH",
             "an address with a password (not shown)" if parts.password is not None else repr(where),
-            "see `tercel venue serve --help` and docs/howto/fix.md",
+            f"write fix://{TRADER}@host:port for `tercel venue serve`; others: docs/howto/fix.md",
         )
     return Where(parts.scheme, parts.username or "", host, port, profile)
 
@@ -116,11 +116,10 @@ def connect(
         Nobody answers there, or the logon is refused.
     """
     found = address(where)
-    if found.scheme in ("wire", "gate"):
+    if found.scheme == "gate":
         from tercel.venues.wire import RemoteVenue
 
-        host = f"unix:{found.host}" if found.scheme == "gate" else found.host
-        return RemoteVenue(host, found.port, list(accounts))
+        return RemoteVenue(found.host, list(accounts))
     from tercel.venues.fix.client import FixVenue
     from tercel.venues.fix.profiles import load
     from tercel.venues.fix.received import holds_session

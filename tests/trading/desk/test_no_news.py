@@ -1,9 +1,7 @@
 """A desk trades on a planted score nowhere but on its own simulated exchange, and on no model unless it names one."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,8 @@ from tercel.trading.desk.planted import planted
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
-from tercel.venues.wire import RemoteVenue, WireServer
+from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.server import serve_fix
 
 DESK = """
 [desk]
@@ -22,7 +21,7 @@ rounds = 2
 round_s = 60.0
 decision_s = 10.0
 warmup_s = 240.0
-venue = "wire://127.0.0.1:1"
+venue = "fix://127.0.0.1:1"
 [risk]
 posture = "off"
 [[instrument]]
@@ -41,24 +40,15 @@ def tools() -> Workbench:
 
 
 @contextmanager
-def elsewhere(tools: Workbench, how: str, folder: Path) -> Iterator[Venue]:
-    """An exchange that nothing is planted in: in this process, or behind a socket."""
+def elsewhere(tools: Workbench, how: str) -> Iterator[Venue]:
+    """An exchange that nothing is planted in: in this process, or over FIX."""
     preset, source = tools.market("csco-santa-fe")
     exchange = SimulatedExchange({"AAA": MarketSpec(source, 1, volume_per_s=preset.volume_per_s)})
     if how == "in process":
         yield exchange
         return
-    over, server = threading.Event(), WireServer(exchange, f"unix:{folder / 'x'}")
-    thread = threading.Thread(target=lambda: server.run(over.is_set))
-    thread.start()
-    venue = RemoteVenue(*server.address, ["peg"])
-    try:
+    with serve_fix(exchange, 0, ["peg"]) as server, FixVenue("127.0.0.1", server.port, "peg") as venue:
         yield venue
-    finally:
-        venue.close()
-        over.set()
-        thread.join()
-        server.close()
 
 
 def heard(text: str, tools: Workbench, venue: Venue | None = None) -> list[tuple[str, ...]]:
@@ -71,15 +61,15 @@ def heard(text: str, tools: Workbench, venue: Venue | None = None) -> list[tuple
     return [tuple(entry.body["sources"]) for _, entry in journal.read(0, (kinds.ALPHA,))]
 
 
-@pytest.mark.parametrize("how", ["in process", "socket"])
-def test_a_desk_elsewhere_that_names_no_model_has_no_alpha(tools: Workbench, tmp_path: Path, how: str) -> None:
-    with elsewhere(tools, how, tmp_path) as venue:
+@pytest.mark.parametrize("how", ["in process", "fix"])
+def test_a_desk_elsewhere_that_names_no_model_has_no_alpha(tools: Workbench, how: str) -> None:
+    with elsewhere(tools, how) as venue:
         assert heard(DESK, tools, venue) == []
 
 
-@pytest.mark.parametrize("how", ["in process", "socket"])
-def test_a_model_that_is_named_hears_no_news_elsewhere(tools: Workbench, tmp_path: Path, how: str) -> None:
-    with elsewhere(tools, how, tmp_path) as venue:
+@pytest.mark.parametrize("how", ["in process", "fix"])
+def test_a_model_that_is_named_hears_no_news_elsewhere(tools: Workbench, how: str) -> None:
+    with elsewhere(tools, how) as venue:
         found = heard(DESK + MODEL, tools, venue)
     assert len(found) == 2
     assert all("news" not in sources for sources in found)

@@ -32,6 +32,7 @@ class TestOverFix(VenueConformance):
     ("name", "latency", "limit"),
     [
         ("random", Latency("exponential", 1_000_000, 700_000_000), None),
+        ("random", Latency("exponential", 1_000_000, 700_000_000), "-5bps"),
         ("twap_passive", Latency("constant", 40_000_000), None),
         ("twap_passive", Latency("constant", 40_000_000), "-5bps"),
         ("mlp", Latency(), None),

@@ -217,7 +217,7 @@ class TestWhere:
         assert (address("fix:venue.toml").host, address("fix:/a/b.cfg").profile) == ("", "/a/b.cfg")
 
     @pytest.mark.parametrize(
-        "where", ["fix://h", "fix://h:1?speed=3", "fix:", "wire://h:1/x", "fix://a:hunter2@h:1", "x://h:1"]
+        "where", ["fix://h", "fix://h:1?speed=3", "fix:", "wire://h:1", "fix://a:hunter2@h:1", "x://h:1"]
     )
     def test_what_is_no_address(self, where):
         with pytest.raises(Exception, match="expected simulated") as refused:

@@ -31,6 +31,7 @@ from tercel.venues.fix.server import serve_fix
 from tercel.venues.pace import Pace
 
 T0 = 10**18
+LONGEST_NS = 100 * 86_400 * 10**9
 
 
 def buy(name, lots=2, price=97, side=1, tif=Tif.DAY, account="A"):
@@ -193,6 +194,14 @@ class TestOverASession:
         while second.now_ns < T0 + 9:  # until the server has heard the goodbye
             with suppress(VenueError):
                 second.step(T0 + 9)
+
+    def test_a_step_is_no_longer_than_a_hundred_days(self, serve, connect):
+        serve()
+        venue = connect()
+        with pytest.raises(VenueError, match="a step of at most 100 days"):
+            venue.step(2**62)
+        assert [venue.step(T0 + LONGEST_NS) for _ in range(2)] == [[], []]
+        assert venue.now_ns == T0 + LONGEST_NS
 
     def test_every_subscriber_gets_a_snapshot_and_then_changes(self, serve, connect):
         serve()

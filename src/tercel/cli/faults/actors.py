@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tercel.cli.faults.market import MarketServer
 from tercel.cli.machine import Until, WallClock
 from tercel.core.errors import VenueError
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, VenueEvent
@@ -35,7 +36,7 @@ from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.fix.desk import Login
 from tercel.venues.fix.server import Door, FixServer
 from tercel.venues.pace import Pace
-from tercel.venues.wire import RemoteVenue, WireServer
+from tercel.venues.wire import RemoteVenue
 
 INSTRUMENTS: Final = ("X", "Y")
 AGENTS: Final = ("ann", "bob", "cat", "dan")
@@ -77,8 +78,8 @@ class Place:
 
     @property
     def market(self) -> str:
-        """Address of the market."""
-        return f"unix:{self.folder / 'market'}"
+        """Socket file of the market."""
+        return str(self.folder / "market")
 
     @property
     def gate(self) -> Path:
@@ -190,13 +191,13 @@ class Witness(SimulatedExchange):
 def market(place: Place, source: Source) -> None:
     """Run freely until told to end; then say what is true."""
     exchange, until = Witness(source, place.seed, place.folder / LOG), Until(None)
-    WireServer(exchange, place.market, pace=Pace(WallClock(), SPEED)).run(until.stopping)
+    MarketServer(exchange, place.market, Pace(WallClock(), SPEED)).run(until.stopping)
     write_whole(place.folder / TRUTH, json.dumps(exchange.testimony()))
 
 
 def front(place: Place, wall: Wall, ready: Callable[[], None]) -> None:
     """FIX before the market. What it forgets when it dies, the market cancels."""
-    venue = _reached(lambda: RemoteVenue(place.market, 0, (), cancel_on_disconnect=True))
+    venue = _reached(lambda: RemoteVenue(place.market))
     logins = [Login(DESK), Login(RISK, risk=True)]
     server = FixServer(venue, Door(port=place.front), logins, store=place.folder / "front", wall_ns=wall)
     _reached(server.start)
@@ -238,7 +239,7 @@ class DeskActor:
 
     def __init__(self, place: Place) -> None:
         self._place, self._latch = place, KillLatch(place.desk / LATCH)
-        venue = _reached(lambda: RemoteVenue(f"unix:{place.gate / 'gate.sock'}", 0, AGENTS))
+        venue = _reached(lambda: RemoteVenue(str(place.gate / "gate.sock"), AGENTS))
         self._journal = SqlJournal(place.desk, "fault matrix")
         limits = LimitGate(read(place.gate / "limits.toml"), venue.listings(), AGENTS, killed=self._latch.killed)
         terms = SessionTerms(

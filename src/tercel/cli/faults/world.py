@@ -89,7 +89,7 @@ class World:
     def begin(self) -> None:
         """Start everybody."""
         self._spawn("market", lambda: actors.market(self.place, self._source))
-        self._await(lambda: Path(self.place.market.removeprefix("unix:")).exists(), "a market")
+        self._await(lambda: Path(self.place.market).exists(), "a market")
         proxy = Proxy(self._listener, self.place.front, self._told, self.place.seed)
         self._spawn("link", lambda: proxy.run(lambda: False))
         self.ensure()

@@ -277,7 +277,7 @@ def fails_closed(bench: Bench) -> str:
         wall.gateway.limits.checks = checks
         path, seen = wall.gate.path, len(wall.venue.heard)
         wall.close()
-        _refused(lambda: RemoteVenue(f"unix:{path}", 0, ["ann"]), "a session without a gate")
+        _refused(lambda: RemoteVenue(path, ["ann"]), "a session without a gate")
         nothing = GateConfig(gate=GateTerms(venue="fix:x", accounts=("ann",), limits="none.toml"))
         with opened_or_not(nothing, wall) as error:
             holds(error is not None, "a gate without limits does not open")

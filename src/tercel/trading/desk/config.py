@@ -51,8 +51,8 @@ class DeskSection(TomlTable):
     journal: str = ""
     """A postgresql:// URL; empty: a file in the desk's folder."""
     venue: str = "simulated"
-    """`simulated`, in this process; `wire://host:port`; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`,
-    a profile or a settings file of QuickFIX."""
+    """`simulated`, in this process; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`, a profile or a
+    settings file of QuickFIX; `gate:PATH`, a gate before one."""
 
 
 class Change(TomlTable):

@@ -87,7 +87,7 @@ class Running:
                 wanted = "a new folder: the simulated exchange ends with its desk, and no session follows in it"
                 remedy = (
                     "name another with --desk, or leave it out; what is to go on after a crash needs a venue "
-                    'that outlives it: `tercel venue serve`, and venue = "wire://..." or "fix://..."'
+                    'that outlives it: `tercel venue serve`, and venue = "fix://..."'
                 )
                 raise JournalError(wanted, f"{folder}, where another has run", remedy)
             (folder / CONFIG).write_text(text, encoding="utf-8")

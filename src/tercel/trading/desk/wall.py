@@ -146,7 +146,7 @@ class GatedVenue(RemoteVenue):
 
     def __init__(self, gate: OwnGate, accounts: Sequence[str]) -> None:
         self._gate = gate
-        super().__init__(f"unix:{gate.listen}", 0, accounts)
+        super().__init__(str(gate.listen), accounts)
 
     def reconnect(self) -> None:
         """See `RemoteVenue`."""

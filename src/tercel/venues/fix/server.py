@@ -141,7 +141,7 @@ class FixServer:
             self._listener = socket.create_server((self.door.host, self.door.port), family=family)
         except (OSError, OverflowError) as error:
             self._forget()
-            raise VenueError(f"port {self.port} free to listen on", f"{error}", "choose another --fix-port") from None
+            raise VenueError(f"port {self.port} free to listen on", f"{error}", "choose another port") from None
         self._listener.setblocking(False)
         self.port = int(self._listener.getsockname()[1])
         try:
@@ -261,8 +261,6 @@ class FixServer:
                 self._accept()
             elif key.data is self._bell:
                 self._stopping = True
-            else:
-                self._hear()
         self._service.flow()
         self._say()
         now_ns = self._wall_ns()
@@ -274,11 +272,6 @@ class FixServer:
                 elif now_ns >= link.until_ns:
                     self._drop(link)
             self._say()
-
-    def _hear(self) -> None:
-        self._service.hear()
-        while getattr(self.venue, "waiting", False):
-            self._service.hear()
 
     def _accept(self) -> None:
         if self._listener is None:

@@ -26,6 +26,8 @@ _IGNORED: Final = frozenset({t.REJECT, t.BUSINESS_REJECT, t.DONT_KNOW})
 """A counterparty that cannot use what it was told."""
 _NOT_DEALT_IN: Final = (18, 99, 110, 111, 126, 168, 210, 211, 388, 389, 432)
 """Fields that change what an order does, in ways that no venue here knows."""
+_LONGEST_STEP_NS: Final = 100 * 86_400 * 10**9
+"""Longest time that a counterparty moves the clock at once: the server's thread does nothing else meanwhile."""
 _STIR_NS: Final = 1_000_000_000
 """Longest time that a stranger's command moves a clock that nobody else moves."""
 
@@ -50,7 +52,7 @@ class VenueService:
         self, venue: Venue, parties: Mapping[str, Counterparty], pace: Pace | None, wall_ns: Callable[[], int]
     ) -> None:
         self.venue, self._parties, self._wall_ns = venue, parties, wall_ns
-        self.runs: bool = getattr(venue, "stepped", True) is False and hasattr(venue, "hear")
+        self.runs: bool = getattr(venue, "stepped", True) is False and hasattr(venue, "poll")
         """Whether the venue's time passes without us: what it has to say is heard as it comes, by its own clock."""
         self._pace = None if self.runs else pace
         self._free = self.runs or pace is not None
@@ -235,6 +237,9 @@ class VenueService:
             self._business_reject(party, message, f"expected nanoseconds; received {until[:40]}")
             return
         moves = not self._free and message.get(t.WAIT_ONLY) != "Y"
+        if moves and int(until) - self.venue.now_ns > _LONGEST_STEP_NS:
+            self._business_reject(party, message, f"expected a step of at most 100 days; received {until[:40]} ns")
+            return
         if moves and self._stepper not in ("", name):
             self._business_reject(party, message, f"the clock is moved by {self._stepper}; wait for it (follow=True)")
             return
@@ -247,7 +252,10 @@ class VenueService:
         self._answer_waiting()
 
     def flow(self) -> None:
-        """Let a free clock's time pass."""
+        """Let a free clock's time pass; hear a venue that has its own."""
+        if self.runs:
+            self._pass_on(self.venue.step(self.venue.now_ns) if self.venue.poll() else ())  # type: ignore[attr-defined]
+            self._answer_waiting()
         if self._pace is None:
             return
         until_ns = self._pace.now_ns
@@ -257,12 +265,6 @@ class VenueService:
             if not events and self.venue.now_ns <= before:
                 break
         self._answer_waiting()
-
-    def hear(self) -> None:
-        """Pass on what a venue said whose time passes without us; it has something to say."""
-        if hasattr(self.venue, "hear"):
-            self._pass_on(self.venue.hear())
-            self._answer_waiting()
 
     def _answer_waiting(self) -> None:
         for party in self._parties.values():

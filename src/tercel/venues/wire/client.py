@@ -1,4 +1,4 @@
-"""A venue in another process: an exchange, or a gate in front of one."""
+"""A venue behind the channel: what a session sees of its gate."""
 
 import select
 import socket
@@ -15,19 +15,17 @@ CHUNK = 1 << 18
 
 
 class RemoteVenue:
-    """A :class:`~tercel.venues.wire.hub.Hub` seen from a client.
+    """What is behind a :class:`~tercel.venues.wire.hub.Hub`: the venue of a gate, and the gate before it.
 
     A gate cancels the orders of whoever is silent: it is sent a beat while this side waits, and none while its caller
     does something else than wait or send.
 
     Parameters
     ----------
-    host, port : str, int
-        Where it listens; ``unix:PATH`` for a file.
+    path : str
+        Socket file that it listens at.
     accounts : sequence of str
         Claimed at login; others are claimed by their first command. One connection holds an account at a time.
-    cancel_on_disconnect : bool
-        Whether the exchange cancels the accounts' orders when this connection ends, however it ends.
     timeout_s : float
         How long an answer may take.
 
@@ -40,16 +38,12 @@ class RemoteVenue:
     name: str
     """In journals and tables."""
     now_ns: int
-    """The exchange's time, as last reported."""
+    """The venue's time, as last reported."""
     stepped: bool
     """Whether its clock moves only when a client asks."""
 
-    def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, accounts: Sequence[str] = (), *,
-        cancel_on_disconnect: bool = False, timeout_s: float = 30.0,
-    ) -> None:  # fmt: skip
-        self._where = host, port, timeout_s
-        self._accounts, self._cancels = list(accounts), cancel_on_disconnect
+    def __init__(self, path: str, accounts: Sequence[str] = (), *, timeout_s: float = 30.0) -> None:
+        self._path, self._accounts, self._timeout_s = path, list(accounts), timeout_s
         self._subscribed: list[str] = []
         self._beat_s, self._sent_s = 0.0, 0.0
         self._socket: socket.socket | None = None
@@ -60,10 +54,10 @@ class RemoteVenue:
     # -- the link -----------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        self._socket = frames.connect(*self._where)
+        self._socket = frames.connect(self._path, self._timeout_s)
         self._reader = frames.FrameReader()
         self._frames: list[tuple[int, bytes]] = []
-        self._ask({"do": "login", "accounts": self._accounts, "cancel_on_disconnect": self._cancels})
+        self._ask({"do": "login", "accounts": self._accounts})
         hello = self._wait_for("hello")
         self._beat_s = float(hello.get("beat_s", 0.0))
         self._limited(self._beat_s)
@@ -106,11 +100,6 @@ class RemoteVenue:
         """For a selector: something came when it can be read from; -1 without a link."""
         return -1 if self._socket is None else self._socket.fileno()
 
-    @property
-    def waiting(self) -> bool:
-        """Whether something has come, and waits for the next step."""
-        return bool(self._frames or self._events)
-
     def close(self) -> None:
         """Leave."""
         if self._socket is not None:
@@ -121,18 +110,18 @@ class RemoteVenue:
 
     def _link(self) -> socket.socket:
         if self._socket is None:
-            raise VenueError("a link to the exchange", "none", "reconnect()")
+            raise VenueError("a link to the gate", "none", "reconnect()")
         return self._socket
 
     def _limited(self, beat_s: float) -> None:
         """Let reads return as often as a beat is due."""
-        self._link().settimeout(min(beat_s or self._where[2], self._where[2]))
+        self._link().settimeout(min(beat_s or self._timeout_s, self._timeout_s))
 
     def _lost(self, why: str) -> VenueError:
         """The link broke: the next step tells it, whichever call noticed."""
         self.close()
         self._events.append(LinkStatus(False, self.now_ns, why))
-        return VenueError("a link to the exchange", why, "reconnect()")
+        return VenueError("a link to the gate", why, "reconnect()")
 
     def _ask(self, body: dict[str, Any]) -> None:
         self._send(frames.pack(body))
@@ -147,20 +136,24 @@ class RemoteVenue:
 
     def _frame(self) -> tuple[int, bytes]:
         """The next frame; waits for it."""
-        until = time.monotonic() + self._where[2]
+        until = time.monotonic() + self._timeout_s
         while not self._frames:
             self._read()
             if not self._frames and time.monotonic() > until:
-                raise self._lost(f"no answer within {self._where[2]:g} s")
+                raise self._lost(f"no answer within {self._timeout_s:g} s")
         return self._frames.pop(0)
 
-    def _read(self, flags: int = 0) -> None:
-        """Frames that come within a beat."""
+    def _beat(self) -> None:
+        """Say that this side is there, where that is due."""
         if self._beat_s and time.monotonic() - self._sent_s >= self._beat_s:
             self._ask({"do": "beat"})
+
+    def _read(self) -> None:
+        """Frames that come within a beat."""
+        self._beat()
         try:
-            data = self._link().recv(CHUNK, flags)
-        except (TimeoutError, BlockingIOError):
+            data = self._link().recv(CHUNK)
+        except TimeoutError:
             return
         except OSError as error:
             raise self._lost(error.strerror or str(error)) from None
@@ -197,7 +190,7 @@ class RemoteVenue:
         return list(self._listings)
 
     def width(self, instrument: str) -> int:
-        """Prices of the ring of an instrument's book at the exchange."""
+        """Prices of the ring of an instrument's book at the venue."""
         return self._shape("width", instrument)
 
     def feed_levels(self, instrument: str) -> int:
@@ -231,14 +224,14 @@ class RemoteVenue:
         Raises
         ------
         VenueError
-            The link is down: nothing was sent, or only part of a frame that the exchange will not read.
+            The link is down: nothing was sent, or only part of a frame that the gate will not read.
         """
         self._send(frames.pack_message(command))
 
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
         """Tell a gate of a parent order, or of its other lots: it lets no more of its children out than these.
 
-        An exchange needs no parents and is told none.
+        Who asks for no beats needs no parents and is told none.
 
         Raises
         ------
@@ -260,15 +253,15 @@ class RemoteVenue:
         """
         link = self._link()
         with self._losing():
-            if seconds > 0:
-                select.select([link], [], [], seconds)
-            self._read(socket.MSG_DONTWAIT)
+            self._beat()
+            if select.select([link], [], [], seconds)[0]:
+                self._read()
             while self._frames:
                 self._take(*self._frames.pop(0))
         return bool(self._events)
 
     def step(self, until_ns: int) -> list[VenueEvent]:
-        """Let the exchange's time pass up to `until_ns`, or wait until it has; returns early with a report on own
+        """Let the venue's time pass up to `until_ns`, or wait until it has; returns early with a report on own
         orders.
 
         A link that breaks is an event; the next step without a link raises.
@@ -288,19 +281,6 @@ class RemoteVenue:
             else:
                 while not self._spoke() and self.now_ns < until_ns:
                     self._wait_for("now")
-        return self._taken()
-
-    def hear(self) -> list[VenueEvent]:
-        """What an exchange that runs freely has said, up to its next word on its time. Whoever calls it knows that
-        something came (`fileno`, `waiting`); it waits for the end of that alone.
-
-        Raises
-        ------
-        VenueError
-            There is no link.
-        """
-        with self._losing():
-            self._wait_for("now")
         return self._taken()
 
     def _spoke(self) -> bool:

@@ -192,31 +192,26 @@ def _json_of(body: bytes) -> Any:
         raise _refuse("JSON", str(error)) from None
 
 
-def listen(address: str, port: int) -> socket.socket:
-    """A listening socket on `address` (or, for ``unix:PATH``, on a file) and `port` (0: any that is free).
+def listen(path: str) -> socket.socket:
+    """A listening socket on a file.
 
     Raises
     ------
     VenueError
         When it is taken or may not be used.
     """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if address.startswith("unix:"):
-            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listener.bind(address.removeprefix("unix:"))
-        else:
-            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((address, port))
+        listener.bind(path)
         listener.listen()
-    except (OSError, OverflowError) as error:
-        where = address if address.startswith("unix:") else f"{address}:{port}"
-        why = getattr(error, "strerror", None) or str(error)
-        raise VenueError(f"to listen on {where}", why, "choose another port, or stop who listens there") from None
+    except OSError as error:
+        listener.close()
+        why = error.strerror or str(error)
+        raise VenueError(f"to listen on {path}", why, "choose another file, or stop who listens there") from None
     return listener
 
 
-def connect(address: str, port: int, timeout_s: float) -> socket.socket:
+def connect(path: str, timeout_s: float) -> socket.socket:
     """A connected socket.
 
     Raises
@@ -224,17 +219,12 @@ def connect(address: str, port: int, timeout_s: float) -> socket.socket:
     VenueError
         When nobody answers.
     """
+    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    found.settimeout(timeout_s)
     try:
-        if address.startswith("unix:"):
-            found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            found.settimeout(timeout_s)
-            found.connect(address.removeprefix("unix:"))
-        else:
-            found = socket.create_connection((address, port), timeout_s)
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        found.connect(path)
     except OSError as error:
-        where = address if address.startswith("unix:") else f"{address}:{port}"
-        raise VenueError(
-            f"an exchange at {where}", error.strerror or str(error), "start one with `tercel venue serve`"
-        ) from None
+        found.close()
+        why = error.strerror or str(error)
+        raise VenueError(f"a gate at {path}", why, "start one with `tercel gate`") from None
     return found

@@ -29,7 +29,6 @@ class Client:
     socket: socket.socket
     reader: frames.FrameReader = field(default_factory=frames.FrameReader)
     accounts: set[str] = field(default_factory=set)
-    cancel_on_disconnect: bool = False
     instruments: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
     out: bytearray = field(default_factory=bytearray)
@@ -44,33 +43,24 @@ class Hub:
     Parameters
     ----------
     venue : Venue
-    host : str
-        Address, or ``unix:PATH``.
-    port : int
-        0: any that is free, see `address`.
+    path : str
+        Socket file that clients connect to.
     stepped : bool
         Whether time passes when a client asks.
 
     Raises
     ------
     VenueError
-        When the port is taken.
+        When the file is taken.
     """
 
-    def __init__(self, venue: Venue, host: str, port: int, *, stepped: bool) -> None:
-        self._venue, self._host, self._stepped = venue, host, stepped
-        self._listener = frames.listen(host, port)
+    def __init__(self, venue: Venue, path: str, *, stepped: bool) -> None:
+        self._venue, self.path, self._stepped = venue, path, stepped
+        self._listener = frames.listen(path)
         self._listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ, None)
         self._clients: list[Client] = []
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where clients connect: host and port."""
-        if self._host.startswith("unix:"):
-            return self._host, 0
-        return self._host, int(self._listener.getsockname()[1])
 
     def poll(self, timeout_s: float) -> None:
         """Read what peers have sent, at most `timeout_s` later."""
@@ -93,8 +83,7 @@ class Hub:
             self._drop(client)
         self._selector.close()
         self._listener.close()
-        if self._host.startswith("unix:"):
-            Path(self._host.removeprefix("unix:")).unlink(missing_ok=True)
+        Path(self.path).unlink(missing_ok=True)
         self._venue.close()
 
     # -- what whoever serves a venue answers --------------------------------------------------------------------------
@@ -141,8 +130,6 @@ class Hub:
         except OSError:
             return
         found.setblocking(False)
-        if found.family == socket.AF_INET:
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = Client(found)
         self._clients.append(client)
         self._selector.register(found, selectors.EVENT_READ, client)
@@ -264,7 +251,6 @@ class Hub:
         client.accounts.add(account)
 
     def _login(self, client: Client, body: frames.Fields) -> None:
-        client.cancel_on_disconnect = body.get("cancel_on_disconnect") is True
         accounts = body.get("accounts")
         for account in accounts if isinstance(accounts, list) else []:
             self._claim(client, str(account))

@@ -1,4 +1,4 @@
-"""FIX beside the native protocol, one exchange behind both, its time running by a clock."""
+"""The FIX front of the fault matrix: its exchange is in another process, and its time passes there."""
 
 import threading
 from contextlib import closing
@@ -7,12 +7,13 @@ import pytest
 from tests.venues.fix.plain import PlainClient
 from tests.waiting import until
 
+from tercel.cli.faults.market import MarketServer
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
 from tercel.venues.fix.server import serve_fix
 from tercel.venues.pace import Pace
-from tercel.venues.wire import RemoteVenue, WireServer
+from tercel.venues.wire import RemoteVenue
 
 
 class Clock:
@@ -33,34 +34,33 @@ def csco():
 
 
 @pytest.fixture
-def beside(csco):
+def front(csco, tmp_path):
     """Both servers on one clock, which went on for a second while the first was up and the second was not."""
     clock, over = Clock(), threading.Event()
-    exchange = SimulatedExchange({"X": MarketSpec(csco)})
-    native = WireServer(exchange, pace=Pace(clock))
-    first = threading.Thread(target=native.run, args=(over.is_set,), daemon=True)
+    market = MarketServer(SimulatedExchange({"X": MarketSpec(csco)}), str(tmp_path / "market"), Pace(clock))
+    first = threading.Thread(target=market.run, args=(over.is_set,), daemon=True)
     first.start()
-    venue = RemoteVenue(*native.address)
+    venue = RemoteVenue(market.path)
     over.set()
     first.join()
     clock.ns += 10**9
     over.clear()
-    thread = threading.Thread(target=native.run, args=(over.is_set,), daemon=True)
+    thread = threading.Thread(target=market.run, args=(over.is_set,), daemon=True)
     thread.start()
     with closing(venue), serve_fix(venue, 0, ["A"], pace=Pace(clock)) as fix:
-        yield clock, native, fix
+        yield clock, fix
     over.set()
     thread.join()
-    native.close()
+    market.close()
 
 
 def order(name):
     return [(11, name), (55, "X"), (54, 1), (60, "20200101-00:00:00"), (38, 100), (40, 2), (44, "0.01"), (59, 0)]
 
 
-def test_an_answer_waits_for_no_clock(beside):
+def test_an_answer_waits_for_no_clock(front):
     """The exchange answers at once; what its FIX side takes for the time of the exchange must not matter."""
-    _clock, _native, fix = beside
+    _clock, fix = front
     client = PlainClient(fix.port, "A", own=False)
     for name in ("a", "b"):
         client.say("D", order(name))
@@ -69,8 +69,8 @@ def test_an_answer_waits_for_no_clock(beside):
     client.close()
 
 
-def test_time_and_market_data_come_as_they_pass(beside):
-    clock, _native, fix = beside
+def test_time_and_market_data_come_as_they_pass(front):
+    clock, fix = front
     client = PlainClient(fix.port, "A", own=False)
     client.say("V", [(262, "m"), (263, 1), (264, 5), (265, 1), (267, 2), (269, 0), (269, 1), (146, 1), (55, "X")])
     assert client.hear()[35] == "W"
