@@ -19,6 +19,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.orders import Listing
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.commands import AMEND, CANCEL_AND_NEW, CANCEL_NAME, MODE
+from tercel.venues.fix.foreign import UNKNOWN_ORDER_TEXT
 from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.protocol import validate as v
 from tercel.venues.fix.protocol.dictionary import Dictionary
@@ -253,7 +254,9 @@ class Hosted:
         repeated = t.SYMBOL, t.ORDER_QTY, t.ORDER_ID, t.ORIG_CL_ORD_ID
         said = {tag: request.get(tag) for tag in repeated} if request is not None else {}
         values |= {t.SYMBOL: t.NO_SYMBOL, t.ORDER_QTY: "0", t.ORDER_ID: "", t.CXL_REJ_RESPONSE_TO: "1", **said}
-        values |= {_ERROR: _CODES[kind], t.TEXT: values.get(t.TEXT) or "Unknown order sent."}
+        over = values[t.CXL_REJ_REASON] in (t.TOO_LATE, t.NOT_KNOWN)  # neither is there any more
+        text = UNKNOWN_ORDER_TEXT if over else values.get(t.TEXT) or "The request is refused."
+        values |= {_ERROR: _CODES[kind], t.TEXT: text}
         return [(kind, self._fitted(kind, values.items()))]
 
     def _answered(self, name: str, cancelled: bool) -> None:
