@@ -44,13 +44,23 @@ demo: $(TRADE) ## the whole loop on the embedded default: signals, posture, agen
 
 fix: $(FIX) ## add QuickFIX, which is built from source (some five minutes): FIX 4.4 and its tests
 
-# Scripts of packages are not run: nothing of what they would unpack is used.
-peers: build/peers/.made ## install FIX engines that are not ours into build/peers, for the tests that talk to them (needs npm)
+peers: build/peers/binance/.made build/peers/.made ## install FIX engines of others into build/peers, for tests that talk to them (needs npm)
 
+# Scripts of packages are not run: nothing of what they would unpack is used.
 build/peers/.made: Makefile
 	@echo "[set-up] installing jspurefix with npm (some 15 seconds)" >&2
 	@mkdir -p build/peers
 	@npm install --silent --no-fund --no-audit --ignore-scripts --prefix build/peers jspurefix@5.11.4
+	@touch $@
+
+# Without what its package asks for and its code never imports (a formatter).
+build/peers/binance/.made: Makefile
+	@echo "[set-up] installing Binance's FIX connector (some 15 seconds)" >&2
+	@$(PYTHON) -m venv --clear build/peers/binance
+	@build/peers/binance/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
+	  "cryptography>=42,<100" simplefix==1.0.17
+	@build/peers/binance/bin/python -I -m pip --quiet --quiet --disable-pip-version-check install \
+	  --no-deps binance-fix-connector==1.2.0
 	@touch $@
 
 # One thread for linear algebra in each of the two workers: two cores are shared by two of them.

@@ -3,12 +3,14 @@
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRE_DATA = os.environ.get("TERCEL_REQUIRE_DATA") == "1"
+_FOREIGN = Path(os.environ.get("TERCEL_FOREIGN", ROOT / "build" / "peers"))
 
 # A first call compiles kernels, so no example has a deadline. CI repeats itself; a developer's run explores.
 _COMPILING = [HealthCheck.too_slow]
@@ -35,10 +37,21 @@ def shared_peers() -> Path:
 @pytest.fixture(scope="session")
 def foreign_engines() -> Path:
     """Folder of engines in environments of their own: `$TERCEL_FOREIGN`, else build/peers, which `make peers` makes."""
-    folder = Path(os.environ.get("TERCEL_FOREIGN", ROOT / "build" / "peers"))
-    if (folder / "node_modules" / "jspurefix").is_dir() and shutil.which("node"):
-        return folder
-    message = f"no jspurefix in {folder}, or no node; run make peers"
+    if (_FOREIGN / "node_modules" / "jspurefix").is_dir() and shutil.which("node"):
+        return _FOREIGN
+    return _no_engine(f"no jspurefix in {_FOREIGN}, or no node; run make peers")
+
+
+@pytest.fixture(scope="session")
+def binance_connector() -> Path:
+    """The Python that has Binance's FIX connector, among the foreign engines."""
+    python = _FOREIGN / "binance" / "bin" / "python"
+    if any(python.parent.parent.glob("lib/python3*/site-packages/binance_fix_connector")):
+        return python
+    return _no_engine(f"no binance-fix-connector in {_FOREIGN / 'binance'}; run make peers")
+
+
+def _no_engine(message: str) -> NoReturn:
     if os.environ.get("TERCEL_REQUIRE_PEERS") == "1":
         pytest.fail(message)
     pytest.skip(message)

@@ -342,7 +342,7 @@ class Gate(Hub):
         why = status.text or "the way to the venue is down"
         self.gateway.shut = None if status.up else Refusal("LINK_DOWN", why)
         if status.up:
-            catch_up(self.gateway, self._accounts)
+            catch_up(self.gateway, self._accounts, self._name)
             self.positions.begin()
             self._asked_ns = 0
 
@@ -377,7 +377,7 @@ class Gate(Hub):
         if now - self._asked_ns >= AGAIN_NS and self.gateway.shut is None:
             self._asked_ns = now
             self.acks.look()
-            if unknown := questions(self.gateway):
+            if unknown := questions(self.gateway, self._name):
                 self.gateway.submit(unknown)
         if now - self._beat_ns >= self._heartbeat_ns:
             self._beat_ns = now

@@ -53,7 +53,7 @@ class OrderWithdrawal:
                 self._since_ns[account] = now
                 again.append(account)
         if again:
-            self._gateway.submit([*self._commands(again), *questions(self._gateway)])
+            self._gateway.submit([*self._commands(again), *questions(self._gateway, self._name)])
 
     def _commands(self, accounts: list[str]) -> list[Command]:
         now, orders = self._gateway.venue.now_ns, self._gateway.ledger.orders

@@ -147,6 +147,8 @@ class ChildOrder:
         Filled lots as the venue counts them.
     acked : bool
         The venue has acknowledged the order.
+    gone : bool
+        The venue's last word on it refused a cancel: it has ended, or is not known there.
     sent_ns, last_ns, replaced_ns, recounted_ns : int
         When it was sent, when the venue last reported it, when it last changed its size or price, and when it last
         took back or corrected a fill: older counts are no longer true.
@@ -171,6 +173,7 @@ class ChildOrder:
     paid: int = 0
     counted: int = 0
     acked: bool = False
+    gone: bool = False
     last_ns: int = 0
     replaced_ns: int = 0
     recounted_ns: int = 0
@@ -257,6 +260,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
         order_id=report.order_id or order.order_id,
         last_ns=max(order.last_ns, report.ns),
         acked=order.acked or report.status not in (S.REJECTED, S.PENDING_NEW, S.UNKNOWN),
+        gone=False,
         text=report.text or order.text,
     )
     if report.ns >= order.recounted_ns:
@@ -368,5 +372,5 @@ def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[N
     notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]
     if (reject.status in TERMINAL or reject.status is S.UNKNOWN) and not order.done:
         notices.append(Notice(Code.UNKNOWN, order.root, f"the venue calls it {reject.status} and has not said why"))
-        order = lost(order)
+        order = replace(lost(order), gone=True)
     return order, notices

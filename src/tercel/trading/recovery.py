@@ -4,7 +4,8 @@
 2. A new session begins: every order not over is UNKNOWN.
 3. Ask the venue for executions that were missed; each is booked once.
 4. Cancel whatever of ours still stands there, known here or not: no order works for nobody.
-5. Ask what became of each order; ask again until the venue has ended every one.
+5. Ask what became of each order; ask again until the venue has ended every one. Where the venue answers no questions,
+   each is cancelled: the report of its end is the answer.
 6. Write down, order by order, the state in the ledger, the venue's report, and by which evidence they agree now.
 
 Nothing is inferred: an order that the venue does not answer for stays UNKNOWN, and the session does not begin.
@@ -26,13 +27,15 @@ from tercel.trading.ledger import FOLDED, Ledger
 from tercel.trading.order import ChildOrder
 from tercel.trading.past import Past
 from tercel.trading.snapshot import begin
-from tercel.trading.stopping import cancels, questions
+from tercel.trading.stopping import answers_questions, cancels, questions
 
 PATIENCE: Final = 40
 """Rounds of questions before the venue is called silent."""
 FIRST_WAIT_NS: Final = 1_000_000
 LONGEST_WAIT_NS: Final = 1_000_000_000
 AGAIN: Final = "start again when it answers; one that began anew never will: give the desk a new folder then"
+LOOK_UP: Final = "see at the venue what became of them; then give the desk a folder of its own with --desk"
+"""Where the venue answers no questions."""
 BEHIND_NS: Final = 60_000_000_000
 """So much may a venue's clock lie behind its last report."""
 
@@ -128,11 +131,13 @@ def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
     return found
 
 
-def catch_up(gateway: OrderGateway, accounts: Sequence[str]) -> None:
-    """After an outage: take the executions that were missed, and ask what became of every order that was open."""
+def catch_up(gateway: OrderGateway, accounts: Sequence[str], name: Callable[[], str]) -> None:
+    """After an outage: take the executions that were missed, and ask what became of every order that was open; where
+    the venue answers no questions, cancel those whose fate is unknown (`questions`)."""
     resend(gateway, accounts)
     now = gateway.venue.now_ns
-    gateway.submit([StatusRequest(order.root, order.account, now) for order in gateway.ledger.orders.live()])
+    asked: list[Command] = [StatusRequest(order.root, order.account, now) for order in gateway.ledger.orders.live()]
+    gateway.submit(asked if answers_questions(gateway.venue) else questions(gateway, name))
 
 
 def reconcile(
@@ -166,7 +171,7 @@ def reconcile(
     VenueError
         When the venue does not answer for all of them, or its time lies before its last report on them: it began anew.
     """
-    orders = gateway.ledger.orders
+    orders, mute = gateway.ledger.orders, not answers_questions(gateway.venue)
     last_ns, now = orders.last_ns, gateway.venue.now_ns
     if now + BEHIND_NS < last_ns:
         received = f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
@@ -185,18 +190,19 @@ def reconcile(
     gateway.submit([_fence(gateway, fence, account) for fence, account in fences.items()])
     wait = FIRST_WAIT_NS
     for _ in range(PATIENCE):
-        gateway.submit([*questions(gateway), *_cancels(gateway, name)])
+        gateway.submit([*questions(gateway, name), *_cancels(gateway, name)])
         crashpoints.at("recovery.asked")
         _listen(gateway, wait, fences)
         if any(order.done for order in orders.unknown()):
             resend(gateway, accounts)
         on_step()
-        if not orders.live() and not fences:
+        live = orders.live()
+        if not fences and (not live or (mute and all(order.gone or order.done for order in live))):
             break
         wait = min(2 * wait, LONGEST_WAIT_NS)
-    else:
+    if fences or orders.live():
         names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(fences)
-        raise VenueError("the venue's word on every order", f"none on {names:.300}", AGAIN)
+        raise VenueError("the venue's word on every order", f"none on {names:.300}", LOOK_UP if mute else AGAIN)
     crashpoints.at("recovery.agreed")
     fills = [fill for fill in orders.fills if (fill.account, fill.exec_id) not in booked]
     lines = [
@@ -210,7 +216,7 @@ def reconcile(
 def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
     """A question about a name that nothing has; where the venue answers none, a cancel of it, which it refuses."""
     now = gateway.venue.now_ns
-    if getattr(gateway.venue, "answers_questions", True) or not (listings := gateway.venue.listings()):
+    if answers_questions(gateway.venue) or not (listings := gateway.venue.listings()):
         return StatusRequest(name, account, now)
     return CancelOrder(name, f"{name}-none", listings[0].instrument, BUY, account, now)
 

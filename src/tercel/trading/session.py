@@ -327,7 +327,7 @@ class Session:
         self.gateway.shut = None if status.up else Refusal("LINK_DOWN", status.text or "the way to the venue is down")
         if status.up:
             self.manager.announce_all()
-            catch_up(self.gateway, self._agents())
+            catch_up(self.gateway, self._agents(), self._name)
             self.positions.begin()
         for executor in () if status.up else self.manager:
             self.manager.take_off(executor, "the way to the venue was down")
@@ -383,7 +383,7 @@ class Session:
         left = sorted(({order.parent for order in live} - self.manager.executors.keys()) | off)
         again = [command for parent in left for command in self.manager.cancels(parent)]
         self._acks.look()
-        if commands := [*questions(self.gateway), *again]:
+        if commands := [*questions(self.gateway, self._name), *again]:
             self.gateway.submit(commands)
 
     def _heartbeat(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from tercel.core.errors import TercelError
 from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
-from tercel.core.ports import Entry
+from tercel.core.ports import Entry, Venue
 from tercel.core.turns import Turns
 from tercel.trading import crashpoints
 from tercel.trading.gateway import OrderGateway
@@ -129,13 +129,25 @@ class Stopper:
                     self.open.discard(agent)
                 elif now - self._requested_ns[agent] >= AGAIN_NS:
                     self._requested_ns[agent] = now
-                    self._gateway.submit([self._mass(agent), *questions(self._gateway)])
+                    self._gateway.submit([self._mass(agent), *questions(self._gateway, self._name)])
 
 
-def questions(gateway: OrderGateway) -> list[Command]:
-    """A question about every order whose fate is unknown."""
-    now = gateway.venue.now_ns
-    return [StatusRequest(order.root, order.account, now) for order in gateway.ledger.orders.unknown()]
+def answers_questions(venue: Venue) -> bool:
+    """Whether a venue says where an order stands when it is asked."""
+    return bool(getattr(venue, "answers_questions", True))
+
+
+def questions(gateway: OrderGateway, name: Callable[[], str]) -> list[Command]:
+    """A question about every order whose fate is unknown. Where the venue answers none, a cancel of it: the
+    report of its end says what it had filled, and a refusal that it does not stand there."""
+    now, unknown = gateway.venue.now_ns, gateway.ledger.orders.unknown()
+    if answers_questions(gateway.venue):
+        return [StatusRequest(order.root, order.account, now) for order in unknown]
+    return [
+        CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
+        for order in unknown
+        if not (order.done or order.gone)
+    ]
 
 
 def cancels(gateway: OrderGateway, parent: str, name: Callable[[], str]) -> list[Command]:

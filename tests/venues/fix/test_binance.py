@@ -246,6 +246,8 @@ class TestWhatItSays:
         assert (unknown.cl_ord_id, unknown.orig, unknown.status, unknown.account) == (
             *("p.2", "p.1", o.OrdStatus.UNKNOWN, "agent"),
         )
+        barred = one(hears, said(terms, "9", **fields | {"_58": "This account may not place or cancel orders."}))
+        assert barred.status is o.OrdStatus.NEW, "the code alone does not say that the order is unknown"
         amend = dict(
             hears.commands(o.ReplaceOrder("p.3", "p.1", "BTCUSDT", 1, 2, 6_000_000, "agent", "p", 0))[0][0].fields
         )

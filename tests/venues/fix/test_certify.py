@@ -64,6 +64,21 @@ def test_the_sessions_of_every_shipped_profile(profile):
     assert all(one["reason"] for one in found["exempt"])
 
 
+@pytest.mark.slow
+def test_binance_by_its_own_dictionary(shared_peers, profile):
+    """Whatever the venue's words can say passes, both ways under its dictionary; what they cannot is named."""
+    told = profile(f'base = "binance"\ndictionary = "{shared_peers}/binance/spot-fix-oe.xml"')
+    found = certify(told, only=[one for one in {each.id for each in all_cases()} if one not in ("S29", "S30")])
+    assert failed(found) == []
+    lacking = {one["id"]: one["reason"] for one in found["exempt"] if "the venue's dictionary has no" in one["reason"]}
+    assert {id_: why.rpartition(" no ")[2] for id_, why in lacking.items()} == {
+        **{"S25": "data field in 35=8", "O32": "Account (1) in 35=8", "O03": "103=0", "O05": "150=3"},
+        **{"O06": "150=6", "O07": "150=6", "O18": "150=D", "O19": "150=9", "O20": "150=H", "O21": "150=G"},
+        "O29": "530=7",
+    }
+    assert {"O01", "O02", "O04", "O08", "O23", "O24", "O31", "K01", "K11"} <= {one["id"] for one in found["cases"]}
+
+
 def test_what_a_document_leaves_out_is_quoted_from_it(shared_peers):
     text = (shared_peers / "binance" / "fix-api.md").read_text(encoding="utf-8")
     ours = set(reasons("generic-44", "FIX.4.4").values())

@@ -43,6 +43,7 @@ def rejected(bench: Bench) -> str:
     """Matrix A.2; OrdRejReason (103)."""
     reasons = ["0", "1", "2", "3", "4", "6", "8"] + (["11", "13", "15"] if bench.begin == "FIX.4.4" else [])
     with Wall(bench) as wall:
+        wall.venue.needs(t.ORD_REJ_REASON, reasons[0])
         for n, reason in enumerate(reasons):
             if n % 4 == 3:  # refusals in a row are another case
                 wall.say(wall.live(1), "4", "4")

@@ -13,9 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from tercel.testing.certify.case import MissedError
+from tercel.testing.certify.case import LeftOutError, MissedError
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.connection import Connection
+from tercel.venues.fix.hosted import Hosted
+from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.protocol.message import Fields, Message, utc_text
 from tercel.venues.fix.protocol.schedule import SessionTimes
 from tercel.venues.fix.protocol.session import FixSession
@@ -67,11 +69,16 @@ class ScriptedVenue:
         "FIX.4.4" or "FIX.4.2".
     times : SessionTimes, optional
         When its session is open; `ahead_ns` puts its clock ahead.
+    terms : Terms, optional
+        The venue's own words, where it has a dictionary of its own: cases are written in the standard's, and one that
+        needs what these lack is left out.
     """
 
-    def __init__(self, begin: str, times: SessionTimes | None = None) -> None:
+    def __init__(self, begin: str, times: SessionTimes | None = None, terms: Terms | None = None) -> None:
         self.begin, self.ahead_ns = begin, 0
         settings = SessionSettings(VENUE, DESK, begin=begin, user_tags=True, admit=self._admit, times=times)
+        self._host = Hosted(terms, time.time_ns()) if terms is not None else None
+        settings = settings if self._host is None else self._host.settings(settings)
         self.session, self.logons = FixSession(settings), list[Message]()
         self.heard: list[Message] = []
         """Application messages, in order; none twice."""
@@ -148,9 +155,10 @@ class ScriptedVenue:
     def _take(self, result: Outcome) -> None:
         if self._connection is not None and result.out:
             self._connection.send(result.out)
-        for message in result.messages:
-            self.heard.append(message)
-            self._answer(message)
+        for came in result.messages:
+            for message in [came] if self._host is None else self._host.inward(came):
+                self.heard.append(message)
+                self._answer(message)
         if result.close and self._connection is not None:
             self._connection.end()
 
@@ -165,8 +173,34 @@ class ScriptedVenue:
     def say(self, kind: str, fields: Fields) -> None:
         """Say a message; while nobody is logged on it waits for the resend."""
         with self._lock:
-            self.said.append((kind, fields))
-            self._take(self.session.send(kind, [one for one in fields if one[1] != ""], self.now_ns()))
+            for said, body in self._worded(kind, [one for one in fields if one[1] != ""]):
+                self.said.append((said, body))
+                self._take(self.session.send(said, body, self.now_ns()))
+
+    def needs(self, tag: int, value: str) -> None:
+        """A case needs a value of a field.
+
+        Raises
+        ------
+        LeftOutError
+            When the venue's own dictionary does not have it.
+        """
+        if self._host is not None and self.session.settings.rules.fields[tag].fault(value):
+            raise LeftOutError(f"the venue's dictionary has no {tag}={value}")
+
+    def _worded(self, kind: str, fields: Fields) -> list[tuple[str, Fields]]:
+        """A message as the venue has it."""
+        if self._host is None:
+            return [(kind, fields)]
+        values = dict(fields)
+        if kind == t.EXECUTION_REPORT:
+            fields = [*fields, *([] if t.ORD_TYPE in values else [(t.ORD_TYPE, t.LIMIT if t.PRICE in values else "1")])]
+        for tag in {t.EXEC_TYPE, t.ORD_STATUS, t.MASS_CANCEL_TYPE} & values.keys():
+            self.needs(tag, values[tag])
+        found = self._host.outward(kind, fields)
+        if not found:
+            raise MissedError(f"35={kind} with {values} in the venue's words: there are none")
+        return found
 
     def wait_for(self, true: Callable[[], Any], what: str) -> Any:
         """Something that comes to hold, here.
@@ -193,7 +227,7 @@ class ScriptedVenue:
     def exec_id(self) -> str:
         """A name that no execution had before."""
         self._execs += 1
-        return f"E{self._execs}"
+        return f"E{self._execs}" if self._host is None else str(self._execs)
 
     def report(self, name: str, kind: str, status: str, **more: Any) -> str:
         """Say an execution report on an order, in the words of FIX 4.4; its ExecID.

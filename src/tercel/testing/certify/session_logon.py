@@ -101,7 +101,7 @@ def _in_between(stage: Stage, peer: Peer, reason: int, **how: Any) -> None:
     """Mid-session: a message that is not from where or when it should be is rejected, and the session ends."""
     number = peer.say("0", (), **how)
     said = peer.find("3")
-    expect((said.get(45), said.get(373)), (str(number), str(reason)), "RefSeqNum and reason of the Reject")
+    expect((said.get(45), said.get(373)), (str(number), stage.reason(reason)), "RefSeqNum and reason of the Reject")
     peer.find("5")
     peer.say("5")
     peer.end()

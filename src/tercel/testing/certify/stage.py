@@ -22,6 +22,8 @@ from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix import link as links
 from tercel.venues.fix.desk import Login
 from tercel.venues.fix.link import Address, FixLink
+from tercel.venues.fix.own import own_dictionary
+from tercel.venues.fix.protocol.dictionary import Dictionary
 from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.protocol.schedule import SessionTimes
 from tercel.venues.fix.protocol.settings import Happening, SessionEvent
@@ -143,6 +145,16 @@ class Stage(ABC):
             peer.fill(int(request.get(7)), self.log.number)
             heard += peer.sync()
         return heard
+
+    @property
+    def rules(self) -> Dictionary:
+        """The dictionary in force."""
+        return own_dictionary(self.begin)
+
+    def reason(self, code: int) -> str:
+        """SessionRejectReason (373) of a Reject, "" where the dictionary has it not."""
+        rule = self.rules.fields.get(373)
+        return "" if rule is None or rule.fault(str(code)) else str(code)
 
     def name(self) -> str:
         """One that nothing else has."""
@@ -310,6 +322,7 @@ class InitiatorStage(Stage):
     def __init__(self, bench: Bench, reset: bool = False, **session: Any) -> None:
         super().__init__(bench)
         self.terms = initiator_terms(bench.terms, **session)
+        self.prefix = "" if self.rules.fields[17].kind == "INT" else self.prefix
         self.heartbeat_s = self.terms.profile.session.heartbeat_s
         self.names = NAMES[0], NAMES[1]
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -322,6 +335,11 @@ class InitiatorStage(Stage):
         self.delivered: list[Message] = []
         self.events: list[SessionEvent] = []
         self.link = self._linked()
+
+    @property
+    def rules(self) -> Dictionary:
+        """See `Stage`."""
+        return self.terms.dictionary or super().rules
 
     def _linked(self) -> FixLink:
         host, port = self._listener.getsockname()
@@ -378,9 +396,10 @@ class InitiatorStage(Stage):
 
     def act(self, name: str) -> tuple[str, Pairs]:
         """See `Stage`: an execution."""
-        body = [(37, "V1"), (11, "D1"), (17, name), (150, "0"), (39, "0"), (55, "XYZ"), (54, "1"), (38, "10")]
-        body += [(151, "10"), (14, "0"), (6, "0"), (60, stamp(self.now_ns()))]
-        return "8", [*body, (20, "0")] if self.old else body
+        block = self.rules.messages["8"].block
+        body = [(37, "1"), (11, "D1"), (17, name), (150, "0"), (39, "0"), (55, "XYZ"), (54, "1"), (38, "10")]
+        body += [(151, "10"), (14, "0"), (6, "0"), (60, stamp(self.now_ns())), (20, "0"), (32, "0"), (40, "2")]
+        return "8", [one for one in body if one[0] in (block.required if one[0] in (20, 32, 40) else block.members)]
 
     def tell(self, peer: Peer, name: str = "", **how: Any) -> str:
         """See `Stage`."""
@@ -398,9 +417,12 @@ class InitiatorStage(Stage):
         return "D", [(11, name), (21, "1"), *order_fields("XYZ", "10", "4.50", self.now_ns())]
 
     def speak(self, peer: Peer, count: int = 1) -> list[Heard]:
-        """See `Stage`: words on messages that it could not read."""
-        self.send(*[("j", [(45, "1"), (372, "8"), (380, "0"), (58, self.name())]) for _ in range(count)])
-        return [peer.hear("j") for _ in range(count)]
+        """See `Stage`: words on messages that it could not read, or cancels where the venue takes none of these."""
+        kind = "j" if "j" in self.rules.messages else "F"
+        fields = [(45, "1"), (372, "8"), (380, "0")] if kind == "j" else [(41, "D1"), (55, "XYZ")]
+        named = 58 if kind == "j" else 11
+        self.send(*[(kind, [*fields, (named, self.name())]) for _ in range(count)])
+        return [peer.hear(kind) for _ in range(count)]
 
     def logged_on(self) -> bool:
         """See `Stage`."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.core.toml import parse_toml
-from tercel.testing.certify.case import REGISTER, Bench, Case, Planned, ordered, run
+from tercel.testing.certify.case import REGISTER, Bench, Case, LeftOutError, Planned, ordered, run
 from tercel.venues.fix.link import Address
 from tercel.venues.fix.profiles import SHIPPED, Terms, load
 
@@ -112,11 +112,14 @@ def certify(
         outside = {one.id for one in wanted if one.outside}
         left_out |= {one.id: INSIDE for one in wanted if one.id not in outside | left_out.keys()}
         wanted = [one for one in wanted if one.outside]
-    ended = []
+    ended, documented = [], frozenset(left_out)
     for one in wanted:
-        if one.id not in left_out:
-            ended.append(_run(one, terms, address))
-            heard(ended[-1])
+        if one.id not in documented:
+            try:
+                ended.append(_run(one, terms, address))
+                heard(ended[-1])
+            except LeftOutError as error:
+                left_out[one.id] = f"as {one.role}: {error}"
     exempt = [{"id": id_, "reason": why} for id_, why in sorted(left_out.items()) if not only or id_ in only]
     return {"cases": [asdict(one) for one in ended], **_counted(ended), "exempt": exempt}
 

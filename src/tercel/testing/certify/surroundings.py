@@ -1,6 +1,6 @@
 """O32 to O38: what others do on the account, names, days, refusals in a row, and market data."""
 
-from tercel.testing.certify.case import Bench, case, expect, holds
+from tercel.testing.certify.case import Bench, LeftOutError, case, expect, holds
 from tercel.testing.certify.scripted import DAY_NS
 from tercel.testing.certify.wall import XYZ, Wall
 from tercel.trading.back_off import FIRST_NS, FREE
@@ -11,6 +11,8 @@ from tercel.venues.fix import tags as t
 def external_order(bench: Bench) -> str:
     """Control 17, P3: its executions are booked as unallocated, it is left alone, the agent is stopped."""
     with Wall(bench) as wall:
+        if t.ACCOUNT not in wall.venue.session.settings.rules.messages[t.EXECUTION_REPORT].block.members:
+            raise LeftOutError("the venue's dictionary has no Account (1) in 35=8")
         seen = len(wall.venue.of_kind(t.CANCEL, t.REPLACE))
         wall.say("by-hand-7", "0", "0", qty=6, price="10.00", _1="ann")
         expect(wall.position(), 0, "position after its acknowledgement")

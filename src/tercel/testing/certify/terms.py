@@ -6,9 +6,30 @@ from typing import Final
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.profiles.model import SymbolTable
+from tercel.venues.fix.protocol.dictionary import Dictionary
 
 NAMES: Final = ("VENUE", "DESK")
 """CompIDs of an acceptor and of an initiator in certification."""
+
+
+_MARKET: Final = ("V", "W", "X", "Y")
+
+
+def with_market(dictionary: Dictionary) -> Dictionary:
+    """A dictionary of orders with the standard's market data, which at that venue has a session of its own.
+
+    >>> with_market(own_dictionary("FIX.4.4")) is own_dictionary("FIX.4.4")
+    True
+    """
+    if "V" in dictionary.messages:
+        return dictionary
+    standard = own_dictionary(dictionary.version)
+    messages = {kind: standard.messages[kind] for kind in _MARKET}
+    kinds = dictionary.fields[35]
+    fields = {tag: standard.fields[tag] for rule in messages.values() for tag in rule.block.tags}
+    fields |= dictionary.fields
+    fields[35] = replace(kinds, values=frozenset({*kinds.values, *_MARKET}) if kinds.values else kinds.values)
+    return replace(dictionary, messages=messages | dict(dictionary.messages), fields=fields)
 
 
 def initiator_terms(terms: Terms, **session: object) -> Terms:

@@ -21,7 +21,7 @@ from tercel.gate.server import Gate
 from tercel.limits.state import Holding
 from tercel.testing.certify.case import Bench, MissedError, expect, holds
 from tercel.testing.certify.scripted import BY_HAND, DESK, PATIENCE_S, VENUE, ScriptedVenue
-from tercel.testing.certify.terms import initiator_terms
+from tercel.testing.certify.terms import initiator_terms, with_market
 from tercel.trading.gateway import SendOutcome
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import command_of
@@ -29,6 +29,7 @@ from tercel.trading.order import ChildOrder
 from tercel.trading.parents import ParentRequest, accepted
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.profiles import Terms, load
 from tercel.venues.fix.profiles.model import MarketTable, SymbolsTable, SymbolTable, TimesTable
 from tercel.venues.fix.protocol.message import Message
@@ -106,8 +107,11 @@ class Wall:
         self.folder = bench.folder / "gate"
         self.folder.mkdir(parents=True)
         (self.folder / "limits.toml").write_text(limits_text(limits), encoding="utf-8")
-        self.venue = self._stack.enter_context(ScriptedVenue(bench.begin, _DAILY if daily else None))
-        self._terms = _terms(bench.terms, self.venue.port, cancels, daily)
+        terms = _terms(bench.terms, cancels, daily)
+        own = terms if bench.terms.dictionary not in (None, own_dictionary(bench.begin)) else None
+        self.venue = self._stack.enter_context(ScriptedVenue(bench.begin, _DAILY if daily else None, own))
+        session = terms.profile.session.model_copy(update={"port": self.venue.port})
+        self._terms = replace(terms, profile=terms.profile.model_copy(update={"session": session}))
         self.copy = self._stack.enter_context(ScriptedVenue(bench.begin)) if copies else None
         self._orders, self._since, self._restarted = 0, 0, False
         self.lost: set[str] = set()
@@ -344,13 +348,14 @@ def _known(name: str, cancels: Iterable[str]) -> bool:
     return any(name == one or name.startswith(f"{one}-") for one in cancels)
 
 
-def _terms(terms: Terms, port: int, cancels: bool, daily: bool) -> Terms:
-    """The profile of a case, at the scripted venue."""
+def _terms(terms: Terms, cancels: bool, daily: bool) -> Terms:
+    """The profile of a case."""
     if terms.profile.extension:
         terms = load("generic-44")
     times = TimesTable(start="00:00:00", end="00:00:00") if daily else None
     wish = {"20022": "Y"} if cancels else {}
-    made = initiator_terms(terms, port=port, heartbeat_s=30, cancel_on_disconnect=wish, times=times)
+    made = initiator_terms(terms, heartbeat_s=30, cancel_on_disconnect=wish, times=times)
+    dictionary = made.dictionary and with_market(made.dictionary)
     symbol = SymbolTable(name=XYZ, tick="0.01", lot=1)
     plain = {"times": times, "symbols": SymbolsTable(), "market": MarketTable()}
-    return replace(made, profile=made.profile.model_copy(update=plain), symbols=(symbol,))
+    return replace(made, profile=made.profile.model_copy(update=plain), symbols=(symbol,), dictionary=dictionary)

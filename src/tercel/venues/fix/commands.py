@@ -15,7 +15,8 @@ from tercel.venues.fix.translate import PLAIN, Fields, PriceScale, named
 
 AMEND: Final = "XAK"
 CANCEL_AND_NEW: Final = "XCN"
-_MODE, _CANCEL_NAME = 25033, 25034
+MODE, CANCEL_NAME = 25033, 25034
+"""What a cancel-and-new does when its cancel fails (1: stop), and the name of its cancel."""
 _STOP_ON_FAILURE: Final = "1"
 
 
@@ -147,7 +148,7 @@ class Commands:
         told.lots = max(told.lots - told.base, 1)
         told.swaps = self._memory.wire(f"{told.name}-C")
         self._memory.write(told)
-        mode = [(_MODE, _STOP_ON_FAILURE), (_CANCEL_NAME, told.swaps)]
+        mode = [(MODE, _STOP_ON_FAILURE), (CANCEL_NAME, told.swaps)]
         fields = [*mode, *self._orig(command.orig), *self._head(told), *self._terms(told)]
         return self._ready(CANCEL_AND_NEW, fields, command)
 

@@ -8,6 +8,8 @@ from typing import Literal, TypeVar
 from tercel.core.errors import ConfigError
 from tercel.core.orders import REBOOKS, CancelReject, Command, ExecType, Report, StatusRequest
 from tercel.venues.fix import tags as t
+from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.profiles.signing import verifier
 from tercel.venues.fix.protocol.message import Fields, Message
 
 Word = TypeVar("Word", Report, CancelReject)
@@ -50,27 +52,40 @@ class Login:
         Whether Logons say NextExpectedMsgSeqNum (789), and what is missing is repeated without being asked for.
     risk : bool
         It cancels the orders of any account (q), and gives none: for a watchdog.
+    terms : Terms, optional
+        The profile of a venue whose words its session speaks, and none but those (`hosted`).
+    public_key : str
+        Ed25519 key (PEM) that its Logon's signature (95, 96) is verified with; "" asks for none.
     """
 
     comp_id: str
     cancel_on_disconnect: bool = False
     password: str = field(default="", repr=False)
-    username: str = ""
+    username: str = field(default="", repr=False)
     begin: str = "FIX.4.4"
     reset: frozenset[Literal["logon", "logout", "disconnect"]] = frozenset()
     user_tags: bool = True
     copies: tuple[str, ...] = ()
     next_expected: bool = False
     risk: bool = False
+    terms: Terms | None = None
+    public_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         comp_id(self.comp_id)
+        if self.terms is not None and self.terms.profile.version != self.begin:
+            expected, received = f"a profile of {self.begin} for {self.comp_id}", self.terms.profile.version
+            raise ConfigError(expected, received, "name the profile's version as the login's")
+        if self.public_key:
+            verifier(self.public_key, self.comp_id)
 
     def refusal(self, logon: Message) -> str:
         """Why its Logon is not accepted, "" when it is. What it said is not repeated."""
         for what, tag, wanted in (("user name", t.USERNAME, self.username), ("password", t.PASSWORD, self.password)):
             if wanted and not hmac.compare_digest(logon.get(tag).encode(errors="replace"), wanted.encode()):
                 return f"wrong {what} for {self.comp_id}"
+        if self.public_key and not verifier(self.public_key, self.comp_id)(logon):
+            return f"wrong signature for {self.comp_id}"
         return ""
 
     def sees(self, account: str) -> bool:
@@ -147,7 +162,7 @@ class Counterparty:
 
     def greet(self, logon: Message) -> None:
         """What its Logon asks for."""
-        self.own = logon.says(t.OWN_TAGS) and self.login.begin == "FIX.4.4"
+        self.own = logon.says(t.OWN_TAGS) and self.login.begin == "FIX.4.4" and self.login.terms is None
         asks = logon.get(t.CANCEL_ON_DISCONNECT)
         self.cancels = asks == "Y" if asks else self.login.cancel_on_disconnect
 

@@ -24,7 +24,9 @@ HEADLINE: Final = 148
 _TRANS: Final = {"1": o.ExecType.BUSTED, "2": o.ExecType.CORRECTED, "3": o.ExecType.STATUS}
 _FILLS: Final = frozenset({"1", "2", "F"})
 _REPLACED_STATUS: Final = "5"
-_UNKNOWN_ORDER_CODES: Final = frozenset({"-2011", "-2013"})
+_NO_SUCH_ORDER: Final = "-2013"
+UNKNOWN_ORDER_TEXT: Final = "Unknown order sent."
+"""Binance's words: its code -2011 is of every cancel that it refuses."""
 REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "0": "broker option",
@@ -213,7 +215,8 @@ class Foreign:
         status = old.status if old is not None else o.OrdStatus.REJECTED
         if message.get(t.ORD_STATUS):
             status = self._status(message)
-        gone = message.get(t.CXL_REJ_REASON) == t.NOT_KNOWN or message.get(ERROR_CODE) in _UNKNOWN_ORDER_CODES
+        gone = message.get(t.CXL_REJ_REASON) == t.NOT_KNOWN or message.get(ERROR_CODE) == _NO_SUCH_ORDER
+        gone = gone or (ERROR_CODE in message and message.get(t.TEXT) == UNKNOWN_ORDER_TEXT)
         if gone and status is not o.OrdStatus.FILLED:
             status = o.OrdStatus.UNKNOWN
         if told is not None and told.swaps:  # the new half never came to be

@@ -9,6 +9,7 @@ from tercel.venues.fix import market, translate
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.aggregated import ENTRY_TYPES, AggregatedBook, AggregatedView
 from tercel.venues.fix.desk import Counterparty
+from tercel.venues.fix.hosted import Hosted
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.translate import PriceScale
@@ -45,6 +46,8 @@ class Publisher:
     send : callable
     stepped : bool
         Whether the venue's clock is moved by a counterparty.
+    hosted : mapping of CompID to Hosted
+        Those who speak a venue's own words.
     """
 
     def __init__(
@@ -54,9 +57,10 @@ class Publisher:
         scales: Mapping[str, PriceScale],
         send: Send,
         stepped: bool,
+        hosted: Mapping[str, Hosted],
     ) -> None:
         self._venue, self._parties, self._scales, self._send = venue, parties, scales, send
-        self._stepped = stepped
+        self._stepped, self._hosted = stepped, hosted
         self._books: dict[str, AggregatedBook] = {}
         self._subscribed: dict[str, list[_Subscription]] = {}
 
@@ -154,7 +158,9 @@ class Publisher:
         if scope not in (_ALL_LISTED, _ONE_LISTED):
             listings, result = [], "1"
         head = [(t.SECURITY_REQ_ID, request), (t.SECURITY_RESPONSE_ID, request), (t.SECURITY_RESULT, result)]
-        entries = [[(t.SYMBOL, one.instrument), (t.ROUND_LOT, str(one.lot))] for one in listings]
+        host = self._hosted.get(party.login.comp_id)
+        plain = [[(t.SYMBOL, one.instrument), (t.ROUND_LOT, str(one.lot))] for one in listings]
+        entries = plain if host is None else [host.entry(one) for one in listings]
         count = [(t.TOTAL_SYMBOLS, str(len(entries))), (t.NO_RELATED_SYM, str(len(entries)))] if entries else []
         self._send(party, t.SECURITY_LIST, [*head, *count, *(one for entry in entries for one in entry)], False)
 

@@ -169,7 +169,7 @@ class FixServer:
         self._sessions = named(*self._session_of.values())
 
     def _settings(self, party: Counterparty) -> SessionSettings:
-        login = party.login
+        login, host = party.login, self._service.hosted.get(party.login.comp_id)
 
         def admit(logon: Message) -> str:
             if not (why := login.refusal(logon)):
@@ -180,7 +180,7 @@ class FixServer:
             own = [(t.OWN_TAGS, "Y")] if party.own else []
             return [*own, (t.CANCEL_ON_DISCONNECT, "Y")] if party.own and party.cancels else own
 
-        return SessionSettings(
+        ours = SessionSettings(
             self.name,
             login.comp_id,
             login.begin,
@@ -195,6 +195,7 @@ class FixServer:
             next_expected=login.next_expected,
             times=self._times,
         )
+        return ours if host is None else host.settings(ours)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the service has ended; False when it has not within the seconds given.

@@ -11,6 +11,7 @@ from tercel.venues.fix import tags as t
 from tercel.venues.fix import translate
 from tercel.venues.fix.desk import Counterparty
 from tercel.venues.fix.dialect import plain
+from tercel.venues.fix.hosted import Hosted
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.publisher import Publisher
 from tercel.venues.fix.reports import none_to_report, plain_report
@@ -58,9 +59,12 @@ class VenueService:
         self._free = self.runs or pace is not None
         self._owner = {name: name for name in parties}
         self._scales = translate.scales({one.instrument: one for one in venue.listings()})
-        self._publisher = Publisher(venue, parties, self._scales, self._send, not self._free)
         self._stepper = ""
         self._began_ns, self._count = wall_ns(), 0
+        speak = [(name, one.login.terms) for name, one in parties.items()]
+        self.hosted = {name: Hosted(terms, self._began_ns) for name, terms in speak if terms is not None}
+        """Logins that speak a venue's own words, with those."""
+        self._publisher = Publisher(venue, parties, self._scales, self._send, not self._free, self.hosted)
         self._copies = [party for party in parties.values() if party.login.copies]
 
     def begin(self) -> None:
@@ -88,6 +92,11 @@ class VenueService:
 
     def take(self, party: Counterparty, message: Message) -> None:
         """A counterparty sent a message."""
+        host = self.hosted.get(party.login.comp_id)
+        for one in [message] if host is None else host.inward(message):
+            self._take(party, one)
+
+    def _take(self, party: Counterparty, message: Message) -> None:
         kind = message.kind
         if kind in _IGNORED:
             return
@@ -111,7 +120,8 @@ class VenueService:
         party.owed |= owed
         if not party.own:
             fields = plain(kind, fields, party.login.begin, self._wall_ns())
-        party.outbox.append((kind, fields))
+        host = self.hosted.get(party.login.comp_id)
+        party.outbox += [(kind, fields)] if host is None else host.outward(kind, fields)
 
     def _exec_id(self) -> str:
         """A name for what is said here and not at the venue; nobody else's, after a restart too."""
@@ -147,9 +157,10 @@ class VenueService:
                 self._send(party, t.EXECUTION_REPORT, fields)
             self._stir(party, self.venue.now_ns + _STIR_NS)
 
-    @staticmethod
-    def _refuse_unknown(party: Counterparty, message: Message) -> None:
+    def _refuse_unknown(self, party: Counterparty, message: Message) -> None:
         """What no venue here can do is refused, not passed over; and a cancel of what is being cancelled."""
+        if (host := self.hosted.get(party.login.comp_id)) is not None:
+            host.refuse(message)
         if message.kind in (t.NEW_ORDER, t.REPLACE):
             for tag in _NOT_DEALT_IN:
                 if tag in message:
@@ -287,6 +298,9 @@ class VenueService:
                 owner = self._owner.get(event.account)
                 if owner is not None:
                     self._report(self._parties[owner], event)
+        for name, host in self.hosted.items():
+            for message in host.due():
+                self._take(self._parties[name], message)
 
     def _report(self, party: Counterparty, event: o.Report | o.CancelReject) -> None:
         """A report on its own orders; the session keeps it for a counterparty that is away."""

@@ -41,6 +41,8 @@ class RemoteVenue:
     """The venue's time, as last reported."""
     stepped: bool
     """Whether its clock moves only when a client asks."""
+    answers_questions: bool
+    """Whether it says where an order stands when it is asked."""
 
     def __init__(self, path: str, accounts: Sequence[str] = (), *, timeout_s: float = 30.0) -> None:
         self._path, self._accounts, self._timeout_s = path, list(accounts), timeout_s
@@ -62,6 +64,7 @@ class RemoteVenue:
         self._beat_s = float(hello.get("beat_s", 0.0))
         self._limited(self._beat_s)
         self.name, self.stepped = str(hello["name"]), hello["stepped"] is True
+        self.answers_questions = hello.get("answers", True) is not False
         self.now_ns = int(hello["now"])
         self._listings: list[Listing] = [
             frames.message_of(self._frame()[1], commands=False) for _ in range(int(hello["listings"]))

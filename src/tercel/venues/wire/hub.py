@@ -257,6 +257,7 @@ class Hub:
         listings = self._venue.listings()
         hello: dict[str, Any] = {"said": "hello", "name": self._venue.name, "now": self._venue.now_ns}
         hello |= {"stepped": self._stepped, "listings": len(listings), **self.hello()}
+        hello["answers"] = bool(getattr(self._venue, "answers_questions", True))
         for name in ("width", "feed_levels"):  # a simulated exchange knows how deep its book is
             if (shape := getattr(self._venue, name, None)) is not None:
                 with suppress(VenueError):

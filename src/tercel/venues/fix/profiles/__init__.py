@@ -23,6 +23,7 @@ from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.profiles.model import DAYS, Profile, SymbolTable
 from tercel.venues.fix.profiles.quickfix import read_settings
 from tercel.venues.fix.profiles.secrets import refuse_written
+from tercel.venues.fix.profiles.signing import RAW, RAW_LENGTH, signed_text, signer
 from tercel.venues.fix.protocol.dictionary import Dictionary
 from tercel.venues.fix.protocol.message import Fields
 from tercel.venues.fix.protocol.quickfix_xml import read_xml
@@ -149,8 +150,8 @@ class Terms:
         def made(now: str, number: int) -> Fields:
             fields = dict(constant)
             if sign is not None:
-                signed = sign(t.SOH.join(("A", sender, session.target, str(number), now)))
-                fields[_RAW_LENGTH], fields[_RAW] = str(len(signed)), signed
+                signed = sign(signed_text(sender, session.target, str(number), now))
+                fields[RAW_LENGTH], fields[RAW] = str(len(signed)), signed
             return list(fields.items())
 
         return made
@@ -172,36 +173,11 @@ class Terms:
         return TlsSettings(cert, key, ca, table.server_name)
 
 
-_RAW_LENGTH, _RAW = 95, 96
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
 _NOT_KEPT: Final = frozenset({t.STEP, t.SECURITY_LIST_REQUEST, t.MARKET_DATA_REQUEST, t.STATUS, t.MASS_STATUS, "XLQ"})
 """Questions: whoever waits for an answer asks anew."""
 _NEVER_AGAIN: Final = _NOT_KEPT | {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.MASS_CANCEL, "XCN", "XAK"}
 """What is never sent a second time."""
-
-
-def signer(pem: str, name: str) -> Any:
-    """A function that signs a text with an Ed25519 key; the signature in base64.
-
-    Raises
-    ------
-    ConfigError
-        Without the package `cryptography`, or for another key.
-    """
-    from base64 import b64encode
-
-    try:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
-    except ImportError:
-        raise ConfigError("the package cryptography", "none", "pip install 'tercel[sign]'") from None
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError(f"an Ed25519 key in PEM for {name}", "something else (not shown)", "name the right file")
-    return lambda text: b64encode(key.sign(text.encode("ascii"))).decode("ascii")
 
 
 def load(name: str, sender: str = "") -> Terms:

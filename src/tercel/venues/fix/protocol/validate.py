@@ -162,7 +162,7 @@ class _Walk:
                 raise _FoundError(REPEATED_TAG, tag)
             seen.add(tag)
             if fault := rules[tag].fault(value):
-                raise _FoundError(fault, tag)
+                raise _FoundError(INVALID_TYPE if tag == 35 and fault == INCORRECT_VALUE else fault, tag)
             self._at += 1
             if (inner := members[tag]) is not None:
                 self._group(inner, tag, int(value), block)
