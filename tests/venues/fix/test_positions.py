@@ -314,7 +314,9 @@ def test_a_venue_that_cannot_say_is_asked_another_time(stranger):
 
 
 def test_a_venue_without_positions_says_so(stranger):
-    client = stranger(TinyVenue())
+    venue = TinyVenue()
+    venue.positions = None
+    client = stranger(venue)
     client.say("AN", question())
     said = told_to(client)
     assert (said[728], said[729]) == ("4", "2")
