@@ -486,6 +486,21 @@ def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(
     assert position_alerts(session) == ["POSITIONS_UNKNOWN", "POSITIONS_AGREE"]
 
 
+def test_a_kill_passes_while_a_question_hangs(trading, monkeypatch):
+    session, venue = trading
+    session.venue._patience = Patience(logon_s=3600.0)
+    wrong(monkeypatch, lambda told: [])
+    session.positions.look()
+    assert session.positions._asked == {"ann", "bob"}
+    session.accept(asked("p2", lots=50, horizon_s=1200, decisions=120, agent="bob"))
+    go_on(session, 30)
+    assert venue._orders.open_of("bob"), "it trades meanwhile"
+    session.stopper._latch.kill("runaway", "eve", session.now_ns)
+    go_on(session, 20)
+    assert (venue._orders.open_of("ann"), venue._orders.open_of("bob")) == ([], [])
+    assert session.positions._asked == {"ann", "bob"}, "nobody has answered"
+
+
 def test_a_link_that_goes_between_acknowledgement_and_report_ends_the_question(port, serve, monkeypatch):
     venue = Elsewhere(exchange_of())
     venue.moved["ann"] = 1
