@@ -47,6 +47,7 @@ class Desk extends AsciiSession {
       this.report(said)
     } else if (kind === 'AO') {
       seen.held.push([said.PosReqID, said.PosReqResult, said.TotalNumPosReports])
+      if (!said.TotalNumPosReports) this.done()
     } else if (kind === 'AP') {
       const { PosType, LongQty, ShortQty } = said.PositionQty.NoPositions[0]
       seen.held.push([said.Account, said.Instrument.Symbol, PosType, (LongQty ?? 0) - (ShortQty ?? 0)])
