@@ -4,6 +4,7 @@ Prices are ticks, quantities lots, times ns, sides +1 and -1. `cl_ord_id` is our
 `exec_id` are the venue's. `account` is the agent on whose behalf an order is sent.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -271,7 +272,35 @@ class Unread:
     instrument: str = ""
 
 
-VenueEvent = Report | CancelReject | MarketRows | LinkStatus | Unread
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a venue says of an account's positions; reports that came before it are in them, later ones are not.
+
+    Parameters
+    ----------
+    account : str
+    lots : mapping of str to int
+        Signed, by instrument; an instrument that is not there has none.
+    ns : int
+    asked : bool
+        False: it came by itself, and speaks of the instruments in `lots` alone.
+    why : str
+        Why a question has no answer.
+    never : bool
+        It has none because the venue tells nobody its positions.
+    """
+
+    account: str
+    lots: Mapping[str, int]
+    ns: int
+    asked: bool = True
+    why: str = ""
+    never: bool = False
+
+
+ClientEvent = Report | CancelReject | MarketRows | LinkStatus | Unread
+"""What is passed on to others, who hold an account or follow a market."""
+VenueEvent = ClientEvent | Holdings
 
 
 @dataclass(frozen=True, slots=True)

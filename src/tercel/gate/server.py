@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, VenueError
 from tercel.core.orders import (
     CancelReject,
+    ClientEvent,
     Command,
     ExecType,
     LinkStatus,
@@ -107,7 +108,7 @@ class Gate(Hub):
         self.keeper.begin()
         self.acks, self._copy = AckWatch(gateway), copy
         self.positions = PositionKeeper(gateway, lambda: self._accounts)
-        self.positions.begin()
+        self.positions.begin(wait=True)
         self._stopper.begin(list(gateway.ledger.killed))
         self.watch = Turns("tercel-gate-watch", TURN_S, self._watched)
 
@@ -174,7 +175,7 @@ class Gate(Hub):
         if client.waiting:
             self.hand_out(client)
 
-    def _refusal(self, command: Command, denied: Denied) -> VenueEvent | None:
+    def _refusal(self, command: Command, denied: Denied) -> ClientEvent | None:
         """What a session is told of a command that did not pass."""
         now, text = self._venue.now_ns, f"the gate: {denied.code}: {denied.text}"
         if isinstance(command, NewOrder):
@@ -217,12 +218,11 @@ class Gate(Hub):
 
     def on_positions(self, account: str) -> Mapping[str, int]:
         """What the venue tells; where it does not, the gate's own."""
-        tell = getattr(self._venue, "positions", None)
-        if callable(tell):
+        if callable(tell := getattr(self._venue, "positions", None)):
             with self.gateway.wire:
                 told: Mapping[str, int] = tell(account)
             return told
-        return self.gateway.ledger.positions.lots().get(account, {})
+        return self.positions.last_told(account)
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
         """A beat, a parent order, or the question of a watchdog."""

@@ -3,6 +3,7 @@
 It stands behind FIX servers in tests and in certification; its one instrument trades only with who sends to it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -67,6 +68,7 @@ class TinyVenue:
         self.sent = 0
         """Commands that came."""
         self._orders: dict[str, tuple[NewOrder, _Resting, OrdStatus]] = {}
+        self._held: dict[str, Counter[str]] = {}
         self._ids, self._execs = 100, 0
         self._events: list[VenueEvent] = []
         self._rows: list[tuple[int, ...]] = []
@@ -74,6 +76,10 @@ class TinyVenue:
     def listings(self) -> Sequence[Listing]:
         """See `Venue`."""
         return [self._listing]
+
+    def positions(self, account: str) -> dict[str, int]:
+        """Signed lots of an account by instrument."""
+        return dict(self._held.get(account, {}))
 
     def subscribe(self, instrument: str) -> None:
         """See `Venue`."""
@@ -202,6 +208,7 @@ class TinyVenue:
     def _filled(self, one: _Resting, order: NewOrder, lots: int, price: int, passive: bool) -> None:
         status = OrdStatus.PARTIALLY_FILLED if one.left else OrdStatus.FILLED
         self._keep(order, one, status)
+        self._held.setdefault(order.account, Counter())["TINY"] += order.side * lots
         self._report(ExecType.TRADE, one, order, status, lots=lots, price=price, passive=passive)
 
     def _take_out(self, one: _Resting, order: NewOrder, name: str) -> None:

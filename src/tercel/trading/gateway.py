@@ -15,7 +15,7 @@ fails, the order is UNKNOWN: it is not sent again; the venue is asked.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -28,7 +28,9 @@ from tercel.core.orders import (
     CancelReject,
     Command,
     ExecType,
+    Holdings,
     LinkStatus,
+    MarketRows,
     MassCancel,
     NewOrder,
     ReplaceOrder,
@@ -189,11 +191,13 @@ class OrderGateway:
         """Why nothing new may leave until the journal can be written again."""
         self.unsettled: Refusal | None = None
         """Why nothing new may leave in this session: the venue has other positions."""
+        self.told: Callable[[Holdings], object] = lambda holdings: None
+        """Given what the venue says of positions, once all that it reported before is booked and nothing later is."""
         self.urgent: Callable[[str], object] = lambda text: None
         """Given what people have to know at once and the journal cannot tell them."""
         numbers = count(1)
         self._name = name or (lambda: f"~{ledger.orders.session}x{next(numbers)}")
-        self._received: list[OrderMessage] = []
+        self._received: list[OrderMessage | Holdings] = []
         self._owed: list[Entry] = []
         """Entries of what left before it was journaled."""
         self._withdrawn: set[str] = set()
@@ -383,17 +387,23 @@ class OrderGateway:
         """
         with self.lock:
             read = [_readable(event) for event in events]
-            self._received += [one for one in read if isinstance(one, Report | CancelReject | LinkStatus | Unread)]
-            if not (messages := list(self._received)):
-                return
-            crashpoints.at("gateway.heard")
-            if any(isinstance(message, Report) and message.last_lots for message in messages):
-                crashpoints.at("gateway.heard.fill")
-            self.write(self._entries_in(messages), sync=not self._repeats)
-            self._received.clear()
-            if any(isinstance(message, Report) and message.last_lots for message in messages):
-                crashpoints.at("gateway.booked.fill")
-            self._alarm(self._count(messages))
+            self._received += [one for one in read if not isinstance(one, MarketRows)]
+            while self._received:
+                if isinstance(first := self._received[0], Holdings):
+                    del self._received[0]
+                    self.told(first)
+                else:
+                    self._book(_before_holdings(self._received))
+
+    def _book(self, messages: Sequence[OrderMessage]) -> None:
+        crashpoints.at("gateway.heard")
+        if any(isinstance(message, Report) and message.last_lots for message in messages):
+            crashpoints.at("gateway.heard.fill")
+        self.write(self._entries_in(messages), sync=not self._repeats)
+        del self._received[: len(messages)]
+        if any(isinstance(message, Report) and message.last_lots for message in messages):
+            crashpoints.at("gateway.booked.fill")
+        self._alarm(self._count(messages))
 
     def _entries_in(self, messages: Sequence[OrderMessage]) -> list[Entry]:
         entries = []
@@ -453,6 +463,15 @@ def _unsent(command: Command, error: Exception) -> Entry:
     body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
     about = entry_out(command)
     return Entry(kinds.ALERT, about.ns, about.instrument, about.agent, about.parent, about.order, body)
+
+
+def _before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderMessage]:
+    found: list[OrderMessage] = []
+    for one in received:
+        if isinstance(one, Holdings):
+            break
+        found.append(one)
+    return found
 
 
 def _readable(event: VenueEvent) -> VenueEvent:

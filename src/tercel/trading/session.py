@@ -17,7 +17,7 @@ from typing import Any, Final
 from tercel.core.deadline import Deadline
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError, VenueError
 from tercel.core.names import offer
-from tercel.core.orders import LinkStatus, MarketRows, Unread, VenueEvent
+from tercel.core.orders import Holdings, LinkStatus, MarketRows, Unread, VenueEvent
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.trading import crashpoints
@@ -167,7 +167,7 @@ class Session:
         unsure = self.ledger.acknowledged or hasattr(self.venue, "fileno") or self.positions.differences()
         agents = self._agents() if unsure else []
         lines = reconcile(self.gateway, self._name, before, more=agents) if seen or agents else []
-        self.positions.begin()
+        self.positions.begin(wait=True)
         return lines
 
     def _agents(self) -> list[str]:
@@ -279,7 +279,7 @@ class Session:
         """What the venue reports goes to the journal at once, and waits for the session's own thread."""
         with self.gateway.wire:
             events = self.venue.step(until_ns)
-        self._backlog += events
+        self._backlog += (event for event in events if not isinstance(event, Holdings))
         self.gateway.receive(events)
 
     def run_until(self, ns: int) -> None:

@@ -1,23 +1,35 @@
 """Positions that agree with the venue's, or nobody trades.
 
-A venue tells positions (`positions(account)`), or repeats its executions, or neither. Where it tells, they are compared
-when a session begins, when the way to the venue comes back, and with every heartbeat. While they differ nothing new
-leaves, until they are equal or a named person says why not: the difference is then journaled and known from there on.
+A venue tells positions when it is called (`positions(account)`), or in a message that it is asked for
+(`ask_positions(account)`, where `tells_positions`), or repeats its executions, or none of it. Where it tells, they
+are compared when a session begins, when the way to the venue comes back, and with every heartbeat. While they differ
+nothing new leaves, until they are equal or a named person says why not: the difference is then journaled and known from
+there on.
+
+Nobody waits for a message: it is compared with what is booked when its turn comes, between reports. While the answer to
+the first question of a session, or of a way that came back, is missing nothing new leaves; of a later one, what the
+venue last told stands, until two in a row are missing.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from tercel.core.errors import OrderError, VenueError
+from tercel.core.orders import Holdings
 from tercel.core.ports import Entry
 from tercel.trading.gateway import OrderGateway, Refusal
 from tercel.trading.journal import kinds
 
 DIFFER: Final = "POSITIONS_DIFFER"
+UNKNOWN: Final = "POSITIONS_UNKNOWN"
 AGREE: Final = "POSITIONS_AGREE"
 STRANGE: Final = "STRANGE_FILL"
 """What limits stop an agent for when its account trades an order that never left here."""
+_TURN_NS: Final = 10_000_000
+Found = dict[tuple[str, str], tuple[int, int]]
+"""Lots here and at the venue, by account and instrument."""
 
 
 class PositionKeeper:
@@ -32,29 +44,129 @@ class PositionKeeper:
 
     def __init__(self, gateway: OrderGateway, accounts: Callable[[], Sequence[str]]) -> None:
         self._gateway, self._accounts = gateway, accounts
-        self._before: dict[tuple[str, str], tuple[int, int]] = {}
+        self._before: Found = {}
+        self._asks = bool(getattr(gateway.venue, "tells_positions", False))
+        self._asked: set[str] = set()
+        """Accounts whose positions are still to come."""
+        self._strict = False
+        """Whether they are the first since there is a way to the venue."""
+        self._gaps: dict[tuple[str, str], int] = {}
+        """Lots at the venue less lots here, as it last told them."""
+        self._missing: dict[str, str] = {}
+        """Accounts whose last question has no answer, and why."""
+        self._missed: set[str] = set()
+        """Those of the questions before."""
+        self._alarmed = False
+        self._vouched: set[str] = set()
+        """Those without an answer that somebody has vouched for."""
+        gateway.told = self._hear
 
-    def begin(self) -> None:
-        """Compare now, when nothing can be on its way: what differs shuts."""
-        if not self._told():
-            if self._gateway.ledger.acknowledged:
-                text = "entries of the journal were lost, and the venue tells neither positions nor executions"
-                self._alert("critical", DIFFER, text)
-            return
-        self._before = found = self.differences()
-        self._judge(found)
+    def begin(self, wait: bool = False) -> None:
+        """Compare now, when nothing can be on its way: what differs shuts.
+
+        A venue that is asked in a message answers later, and nothing new leaves until then; with `wait` it is stepped
+        up to its answer, or to the word that there is none.
+        """
+        if self._asks:
+            self._strict = True
+            if self._gateway.unsettled is None:
+                self._gateway.unsettled = Refusal(UNKNOWN, "the venue has not told its positions yet")
+            self._ask()
+            while wait and self._asked:
+                venue = self._gateway.venue
+                self._gateway.step(venue.now_ns + (0 if getattr(venue, "stepped", True) else _TURN_NS))
+        elif self._told():
+            self._before = found = self.differences()
+            self._judge(found)
+        elif self._gateway.ledger.acknowledged:
+            text = "entries of the journal were lost, and the venue tells neither positions nor executions"
+            self._alert("critical", DIFFER, text)
 
     def look(self) -> None:
         """Compare while orders work: what differs twice in a row shuts, as reports may be on their way."""
+        if self._asks and not self._asked and self._gateway.shut is None:
+            self._ask()
         if not callable(getattr(self._gateway.venue, "positions", None)):
             return
         try:
             found = self.differences()
         except VenueError:  # the way is down: `begin` when it is up
             return
-        again = {where: lots for where, lots in found.items() if where in self._before}
-        self._before = found
-        self._judge(again)
+        self._judge(self._again(found))
+
+    def _again(self, found: Found) -> Found:
+        """What differs for the second time; while it is shut, all that does."""
+        before, self._before = self._before, found
+        again = {where: lots for where, lots in found.items() if where in before}
+        return again if self._gateway.unsettled is None else found
+
+    # -- positions that come in a message -----------------------------------------------------------------------------
+    def _ask(self) -> None:
+        """Ask about every account whose answer is not on its way."""
+        for account in self._accounts():
+            if account in self._asked:
+                continue
+            try:
+                with self._gateway.wire:
+                    self._gateway.venue.ask_positions(account)  # type: ignore[attr-defined]
+                self._asked.add(account)
+            except VenueError as error:
+                self._missing[account] = error.received
+        if not self._asked:
+            self._answered()
+
+    def _hear(self, told: Holdings) -> None:
+        """What the venue says, when all that it reported before is booked."""
+        if not told.asked:
+            self._hear_news(told)
+            return
+        if told.account not in self._asked:
+            return
+        self._asked.discard(told.account)
+        if told.never:
+            self._give_up(told.why)
+            return
+        self._missing.pop(told.account, None)
+        if told.why:
+            self._missing[told.account] = told.why
+        else:
+            here = self._gateway.ledger.positions.lots().get(told.account, {})
+            gaps = {(told.account, name): told.lots.get(name, 0) - here.get(name, 0) for name in {*here, *told.lots}}
+            self._gaps = {where: lots for where, lots in self._gaps.items() if where[0] != told.account}
+            self._gaps |= {where: lots for where, lots in sorted(gaps.items()) if lots}
+            self._vouched.discard(told.account)
+        if not self._asked:
+            self._answered()
+
+    def _hear_news(self, told: Holdings) -> None:
+        """A position that nobody asked for: where it is not what is known here, all are asked for."""
+        here = self._gateway.ledger.positions.lots().get(told.account, {})
+        known = {name: here.get(name, 0) + self._gaps.get((told.account, name), 0) for name in told.lots}
+        if told.account in self._accounts() and known != told.lots:
+            self.look()
+
+    def _answered(self) -> None:
+        """Every question has had its answer, or never will."""
+        strict, self._strict = self._strict, False
+        found = self.differences()
+        again = self._again(found)
+        missing = self._missing.keys() - self._vouched
+        doubtful = missing if strict or self._gateway.unsettled is not None else missing & self._missed
+        self._missed = set(self._missing)
+        self._judge(found if strict else again, {account: self._missing[account] for account in sorted(doubtful)})
+
+    def _give_up(self, why: str) -> None:
+        """The venue does not tell positions after all."""
+        self._asks, self._gateway.unsettled = False, None
+        self._asked.clear()
+        self._alert("warning", UNKNOWN, f"the venue does not tell positions ({why}): they are compared with nothing")
+        self.begin()
+
+    def last_told(self, account: str) -> Mapping[str, int]:
+        """Lots of an account at the venue: those that it last told, with what was booked since."""
+        lots = Counter(self._gateway.ledger.positions.lots().get(account, {}))
+        lots.update({name: gap for (whose, name), gap in self._gaps.items() if whose == account})
+        return lots
 
     def settle(self, entry: Entry) -> None:
         """A named person says why positions differ: so far they are known, and trading goes on.
@@ -64,8 +176,8 @@ class PositionKeeper:
         OrderError
             When nothing differs.
         """
-        found = self.differences()
-        if not found:
+        found, silent = self.differences(), self._missing.keys() - self._vouched
+        if not found and not silent:
             raise OrderError("positions that differ from the venue's", "none that do", "nothing is to be settled")
         gaps = [[account, instrument, there - here] for (account, instrument), (here, there) in found.items()]
         known = [[*where, gap] for where, gap in self._gateway.ledger.settled.items() if where not in found]
@@ -73,11 +185,12 @@ class PositionKeeper:
         body["operator"] = entry.body["id"]
         self._gateway.write([Entry(kinds.SETTLED, self._gateway.venue.now_ns, body=body)])
         self._before = {}
+        self._vouched |= silent
         self._judge({})
 
-    def differences(self) -> dict[tuple[str, str], tuple[int, int]]:
+    def differences(self) -> Found:
         """Lots here and at the venue, by account and instrument, where they differ by more than what was settled."""
-        ledger, found = self._gateway.ledger, dict[tuple[str, str], tuple[int, int]]()
+        ledger, found = self._gateway.ledger, Found()
         if not self._told():
             return found
         ours = ledger.positions.lots()
@@ -90,9 +203,12 @@ class PositionKeeper:
         return found
 
     def _told(self) -> bool:
-        return any(callable(getattr(self._gateway.venue, name, None)) for name in ("positions", "executions"))
+        tells = any(callable(getattr(self._gateway.venue, name, None)) for name in ("positions", "executions"))
+        return tells or self._asks
 
     def _theirs(self, account: str) -> Mapping[str, int]:
+        if self._asks:
+            return self.last_told(account)
         venue: Any = self._gateway.venue
         if callable(getattr(venue, "positions", None)):
             told: Mapping[str, int] = venue.positions(account)
@@ -103,20 +219,22 @@ class PositionKeeper:
         lots.update(self._gateway.ledger.orders.rebooked_lots(account))
         return lots
 
-    def _judge(self, found: Mapping[tuple[str, str], tuple[int, int]]) -> None:
-        shut = self._gateway.unsettled is not None
-        if not found:
-            if shut:
-                self._gateway.unsettled = None
+    def _judge(self, found: Found, silent: Mapping[str, str] = MappingProxyType({})) -> None:
+        shut = self._gateway.unsettled
+        if not found and not silent:
+            self._gateway.unsettled = None
+            if self._alarmed:
+                self._alarmed = False
                 self._alert("info", AGREE, "positions are the venue's, or settled: trading goes on")
             self._resume()
             return
         texts = [f"{account} holds {here} lots of {name} here and {there} at the venue"
                  for (account, name), (here, there) in found.items()]  # fmt: skip
-        text = "; ".join(texts)
-        if not shut or self._gateway.unsettled != Refusal(DIFFER, text):
-            self._gateway.unsettled = Refusal(DIFFER, text)
-            self._alert("critical", DIFFER, text)
+        texts += [f"the venue does not tell the positions of {account}: {why}" for account, why in silent.items()]
+        refusal = Refusal(DIFFER if found else UNKNOWN, "; ".join(texts))
+        if shut != refusal:
+            self._gateway.unsettled, self._alarmed = refusal, True
+            self._alert("critical", refusal.code, refusal.text)
 
     def _resume(self) -> None:
         """Agents that stopped at executions which nobody asked for go on: these are booked, and nothing differs."""

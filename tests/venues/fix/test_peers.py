@@ -28,6 +28,8 @@ sender = "DESK"
 target = "VENUE"
 host = "127.0.0.1"
 port = {port}
+[orders]
+positions = "{positions}"
 [[symbol]]
 name = "XYZ"
 tick = 0.01
@@ -74,7 +76,7 @@ def venue(request, port, tmp_path, profile):
         around = {}
         words = [python, str(HERE / "quickfix_acceptor.script"), request.param, str(port), str(tmp_path / "peer")]
     process = started(words, tmp_path, port, around)
-    told = profile(PROFILE.format(base="generic-42" if old else "generic-44", port=port))
+    told = profile(PROFILE.format(base="generic-42" if old else "generic-44", port=port, positions="" if old else "TQ"))
     try:
         with FixVenue(profile=told, store=tmp_path / "store", patience=Patience(logon_s=20.0)) as client:
             yield client
@@ -150,6 +152,21 @@ def test_questions_are_answered(venue):
     assert (unknown.exec_type, unknown.status, unknown.cl_ord_id) == (o.ExecType.STATUS, o.OrdStatus.UNKNOWN, "p.9")
 
 
+def test_positions_are_told(venue):
+    if not venue.tells_positions:
+        pytest.skip("FIX 4.2 has no RequestForPositions")
+    venue.ask_positions("acc")
+    (nothing,) = heard(venue, 1, o.Holdings)
+    assert (nothing.account, nothing.lots, nothing.why) == ("acc", {}, "")
+    venue.send(buy("p.1", 10005))
+    venue.send(o.NewOrder("p.2", "XYZ", -1, 5, 9990, o.Tif.DAY, "acc", "p", 0))
+    heard(venue, 6)
+    for account, lots in (("acc", {"XYZ": -2}), ("nobody", {})):
+        venue.ask_positions(account)
+        (held,) = heard(venue, 1, o.Holdings)
+        assert (held.account, held.lots, held.why) == (account, lots, "")
+
+
 def test_a_mass_cancel_that_the_venue_does_not_know_is_made_for_each_order(venue):
     for n in range(3):
         venue.send(buy(f"p.{n}", 9990))
@@ -194,3 +211,6 @@ def test_a_session_works_an_order_there(venue, strategy):
     (parent,) = session.ledger.parents
     assert (parent.over, parent.left) == (True, 0)
     assert session.ledger.positions.of("ann", "XYZ").lots == 6
+    session.positions.look()
+    until(lambda: session.step(session.now_ns + 10**7) is not None and not session.positions._asked, what="positions")
+    assert (session.gateway.unsettled, session.positions.differences()) == (None, {})

@@ -101,6 +101,7 @@ def test_a_desk_on_a_foreign_engine(foreign_engines):
     assert counts == {"acks": 200, "fills": 10, "cancelled": 190, "rejected": 0}, said
     assert said["other"] == []
     assert said["listed"] == ["TINY"]
+    assert said["held"] == [["held", 0, 1], ["DESK", "TINY", "TQ", 100]]
     assert said["book"] > 200
     assert min(said["years"]) > 2020
 

@@ -22,8 +22,9 @@ from tercel.core.errors import VenueError
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.commands import Ready
 from tercel.venues.fix.inbound import Item, OwnDialect, Stepped, Trouble, raw
-from tercel.venues.fix.link import FixLink, address_of
+from tercel.venues.fix.link import FixLink, address_of, no_logon, outage
 from tercel.venues.fix.market import Shape
+from tercel.venues.fix.positions import PositionQuestions
 from tercel.venues.fix.profiles import Terms, load
 from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.protocol.settings import Happening, SessionEvent
@@ -33,10 +34,6 @@ from tercel.venues.fix.standard import StandardDialect
 _WAIT_S: Final = 0.1
 """How long a step waits for a message while the link is down."""
 _MARKET_FOLDER: Final = "market"
-_ANEW: Final = (
-    "begin a new session: give the desk a folder of its own with --desk (in Python: reset=True). A simulated exchange"
-    " that ends forgets its sessions, its orders and its time"
-)
 S: Final = 1_000_000_000
 
 
@@ -105,6 +102,8 @@ class FixVenue:
             OwnDialect(seen, self._link.now_ns) if self._own else StandardDialect(terms, seen, self._link.now_ns, store)
         )
         self._listings: tuple[o.Listing, ...] = ()
+        self.tells_positions = bool(terms.profile.orders.positions)
+        self._questions = PositionQuestions(terms, self._dialect.scales)
         try:
             if store is not None:
                 self._received = Received(store)
@@ -135,20 +134,9 @@ class FixVenue:
             if link.up:
                 break
             if link.refusals and (link.answered or link.refusals > 1):
-                raise self._no_logon(link, link.why)
+                raise no_logon(link, link.why, self._returned > 0)
             if time.monotonic() > until:
-                raise self._no_logon(link, link.why or f"no logon within {self._patience.logon_s:g} s")
-
-    def _no_logon(self, link: FixLink, received: str) -> VenueError:
-        if not link.connected_once:
-            remedy = "start it, or give the address it listens at"
-            return VenueError(f"a FIX server at {link.name}", received, remedy)
-        remedy = "check both CompIDs and the password, and that no other session uses them"
-        if "MsgSeqNum" in received:
-            remedy = _ANEW
-        elif self._returned:
-            remedy = f"see whether it still runs, and start it where it does not; if it began anew, {_ANEW}"
-        return VenueError(f"a logon at {link.name}", received, remedy)
+                raise no_logon(link, link.why or f"no logon within {self._patience.logon_s:g} s", self._returned > 0)
 
     def _beside(self, comp_id: str, store: Path | None, wall: Callable[[], int]) -> None:
         """The session of the market data, where the venue has one of its own for it."""
@@ -202,6 +190,8 @@ class FixVenue:
             self._happened(event, link)
         for message in messages:
             self._heard(message, link)
+        if not messages:  # what was read late is not late
+            self._queue += ((0, one) for one in self._questions.overdue(time.monotonic(), self._link.now_ns()))
         for instrument in self._dialect.spoilt:
             with suppress(VenueError):  # down: the next logon asks
                 self._ask_market(instrument)
@@ -213,6 +203,9 @@ class FixVenue:
 
     def _heard(self, message: Message, link: FixLink) -> None:
         now = self._link.now_ns() if not self._own else self._now_ns
+        if link is self._link and (told := self._questions.read(message, now)) is not None:
+            self._queue += ((message.number, one) for one in told)
+            return
         if message.kind == t.REJECT and self._own:
             found = [(0, self._dialect.refusal(message.get(t.REF_SEQ_NUM, "0"), message.get(t.TEXT), now))]
         else:
@@ -230,6 +223,8 @@ class FixVenue:
                 self._dialect.spoilt += self._subscribed
         elif event.what is Happening.DOWN:
             self._lost = f"{whose}lost {link.name}" + (f": {link.why}" if link.why else "")
+            if link is self._link:
+                self._queue += ((0, one) for one in self._questions.forget(now))
             if not self._closed:
                 text = f"{self._lost}; waiting up to {self._patience.outage_s:g} s for it to come back"
                 self._queue.append((0, o.LinkStatus(link is not self._link, now, text)))
@@ -260,12 +255,13 @@ class FixVenue:
         return wire
 
     # -- what goes out ------------------------------------------------------------------------------------------------
-    def _send(self, ready: Sequence[Ready], link: FixLink | None = None) -> None:
+    def _send(self, ready: Sequence[Ready], link: FixLink | None = None) -> int:
         link = link or self._link
         number = link.send((one.kind, one.fields) for one in ready)
         for n, one in enumerate(ready):
             if link is self._link:
                 self._dialect.remember(number + n, one.about)
+        return number
 
     def _name(self, letter: str = "") -> str:
         """A name for a request that no other of this session has."""
@@ -379,6 +375,19 @@ class FixVenue:
         if ready:
             self._send(ready)
 
+    def ask_positions(self, account: str) -> None:
+        """Ask for an account's positions: one `Holdings` comes with a later step, or why there is none.
+
+        Raises
+        ------
+        VenueError
+            When the link is down: nothing was sent.
+        OrderError
+            For a name that FIX cannot carry.
+        """
+        until_s = time.monotonic() + self._patience.logon_s
+        self._questions.ask(self._name("P"), account, self._link.now_ns(), until_s, self._send)
+
     def disown(self, message: o.Report | o.CancelReject | o.Unread) -> None:
         """Tell the venue of what was set aside here, where FIX has an answer: a DK, or a business reject.
 
@@ -454,19 +463,12 @@ class FixVenue:
         if events:
             return
         if self._waited_s >= self._patience.outage_s:
-            raise self._outage()
+            raise outage(self._link, self._patience.outage_s, self._lost)
         began = time.monotonic()
         self._pump(_WAIT_S, self._link)
         self._drain(events)
         if not events:
             self._waited_s += max(time.monotonic() - began, 0.0)
-
-    def _outage(self) -> VenueError:
-        """Nobody came back, or somebody who knows nothing of this session."""
-        why, received = self._link.why, f"none for {self._patience.outage_s:g} s: {self._lost or 'it is down'}"
-        received += f"; since then: {why}" if why and why not in received else ""
-        remedy = _ANEW if "MsgSeqNum" in why else f"start it again; if it began anew, {_ANEW}"
-        return VenueError(f"a link to {self._link.name}", received, remedy)
 
     def _drain(self, events: list[o.VenueEvent]) -> None:
         """Take what is queued."""

@@ -131,7 +131,7 @@ class OwnDialect(Refusals):
         if message.kind == t.SECURITY_LIST:
             with suppress(ValueError, KeyError):  # reported below
                 self.shapes = market.shapes_in(message)
-                self.scales = translate.scales({one.instrument: one for one in market.listings_in(message)})
+                self.scales.update(translate.scales({one.instrument: one for one in market.listings_in(message)}))
             for earlier in self._unread:
                 items += self._items(earlier, now_ns)
             self._unread.clear()

@@ -27,6 +27,10 @@ _TICK_S: Final = 0.25
 """How often a session looks at the time while nothing comes."""
 _GOODBYE_S: Final = 2.0
 STORE: Final = "fix.db"
+_ANEW: Final = (
+    "begin a new session: give the desk a folder of its own with --desk (in Python: reset=True). A simulated exchange"
+    " that ends forgets its sessions, its orders and its time"
+)
 S: Final = 1_000_000_000
 
 
@@ -324,3 +328,23 @@ class FixLink:
         waiting = select.poll()
         waiting.register(connection, select.POLLIN | (select.POLLOUT if connection.wants_write else 0))
         waiting.poll(seconds * 1000)
+
+
+def no_logon(link: FixLink, received: str, before: bool) -> VenueError:
+    """Why a session is not logged on, and what to do; `before`: it once was, with the same store."""
+    if not link.connected_once:
+        return VenueError(f"a FIX server at {link.name}", received, "start it, or give the address it listens at")
+    remedy = "check both CompIDs and the password, and that no other session uses them"
+    if "MsgSeqNum" in received:
+        remedy = _ANEW
+    elif before:
+        remedy = f"see whether it still runs, and start it where it does not; if it began anew, {_ANEW}"
+    return VenueError(f"a logon at {link.name}", received, remedy)
+
+
+def outage(link: FixLink, seconds: float, lost: str) -> VenueError:
+    """Nobody came back, or somebody who knows nothing of this session."""
+    why, received = link.why, f"none for {seconds:g} s: {lost or 'it is down'}"
+    received += f"; since then: {why}" if why and why not in received else ""
+    remedy = _ANEW if "MsgSeqNum" in why else f"start it again; if it began anew, {_ANEW}"
+    return VenueError(f"a link to {link.name}", received, remedy)

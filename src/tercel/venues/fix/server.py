@@ -40,7 +40,7 @@ _TICK_S: Final = 0.1
 """How often sessions look at theirs."""
 _GOODBYE_S: Final = 2.0
 """How long a connection that is over waits for the other side to close it."""
-_NOT_KEPT: Final = NOT_KEPT | {t.STEPPED_TO, t.SECURITY_LIST, t.MARKET_DATA_REJECT}
+_NOT_KEPT: Final = NOT_KEPT | {t.STEPPED_TO, t.SECURITY_LIST, t.MARKET_DATA_REJECT, t.POSITIONS_ACK, t.POSITION_REPORT}
 """Answers that are stale on another connection."""
 _WRITE: Final = selectors.EVENT_WRITE
 _READ: Final = selectors.EVENT_READ

@@ -7,8 +7,8 @@ from typing import Final
 from tercel.core import orders as o
 from tercel.core.errors import TercelError
 from tercel.core.ports import Venue
+from tercel.venues.fix import positions, translate
 from tercel.venues.fix import tags as t
-from tercel.venues.fix import translate
 from tercel.venues.fix.desk import Counterparty
 from tercel.venues.fix.dialect import plain
 from tercel.venues.fix.hosted import Hosted
@@ -20,7 +20,10 @@ from tercel.venues.pace import Pace
 
 ORDERS: Final = (t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL)
 TAKES: Final = frozenset(
-    {*ORDERS, t.MARKET_DATA_REQUEST, t.SECURITY_LIST_REQUEST, t.STEP, t.BUSINESS_REJECT, t.DONT_KNOW}
+    {
+        *(*ORDERS, t.MARKET_DATA_REQUEST, t.SECURITY_LIST_REQUEST, t.POSITIONS_REQUEST),
+        *(t.STEP, t.BUSINESS_REJECT, t.DONT_KNOW),
+    }
 )
 """What a server takes."""
 _IGNORED: Final = frozenset({t.REJECT, t.BUSINESS_REJECT, t.DONT_KNOW})
@@ -111,10 +114,26 @@ class VenueService:
             self._stir(party, self.venue.now_ns)
         elif kind == t.SECURITY_LIST_REQUEST:
             self._publisher.list(party, message)
+        elif kind == t.POSITIONS_REQUEST:
+            self._positions(party, message)
         elif party.own:
             self._step(party, message)
         else:
             self._business_reject(party, message, "this message type is not supported", t.NOT_SUPPORTED)
+
+    def _positions(self, party: Counterparty, message: Message) -> None:
+        """Who gives no orders sees what it gets copies of; an account is its owner's alone."""
+        account, now = message.get(t.ACCOUNT), self._wall_ns()
+        try:
+            if not (party.login.copies or party.login.risk):
+                self._claim(party, account)
+            elif not party.login.sees(account):
+                raise RefusedError("an account whose copies it gets", f"1={account}", t.UNKNOWN_ACCOUNT)
+            told = positions.answers(message, self.venue, self._scales, self._exec_id, now)
+        except RefusedError as refused:
+            told = [positions.refusal(message, refused, self._exec_id())]
+        for kind, fields in told:
+            self._send(party, kind, fields, owed=False)
 
     def _send(self, party: Counterparty, kind: str, fields: Fields, owed: bool = True) -> None:
         party.owed |= owed

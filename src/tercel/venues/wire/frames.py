@@ -56,7 +56,7 @@ def pack_message(message: Sent) -> bytes:
     return _framed(MESSAGE, _text([kind.__name__, *_VALUES[kind](message)]).encode())
 
 
-def pack_event(event: o.VenueEvent) -> bytes:
+def pack_event(event: o.ClientEvent) -> bytes:
     """A venue's event: rows as they lie in memory (little-endian), the rest as JSON."""
     if not isinstance(event, o.MarketRows):
         return pack_message(event)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import TercelError, VenueError
-from tercel.core.orders import Command, MarketRows, MassCancel, Report, StatusRequest, VenueEvent
+from tercel.core.orders import ClientEvent, Command, Holdings, MarketRows, MassCancel, Report, StatusRequest, VenueEvent
 from tercel.core.ports import Venue
 from tercel.venues.wire import frames
 
@@ -32,7 +32,7 @@ class Client:
     instruments: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
     out: bytearray = field(default_factory=bytearray)
-    waiting: list[VenueEvent] = field(default_factory=list)
+    waiting: list[ClientEvent] = field(default_factory=list)
     gone: bool = False
     heard: int = 0
 
@@ -268,8 +268,10 @@ class Hub:
 
     # -- what happened ------------------------------------------------------------------------------------------------
     def route(self, events: Iterable[VenueEvent], mine: Callable[[Client, VenueEvent], bool]) -> None:
-        """Let events wait for those whose they are."""
+        """Let events wait for those whose they are; what was asked at this end is nobody else's."""
         for event in events:
+            if isinstance(event, Holdings):
+                continue
             for client in self._clients:
                 if mine(client, event):
                     client.waiting.append(event)

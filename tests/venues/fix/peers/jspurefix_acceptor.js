@@ -1,6 +1,6 @@
 // A venue on jspurefix that knows nothing of this package. It is run as
 //     NODE_PATH=PEERS/node_modules node jspurefix_acceptor.js PORT FOLDER
-// It fills at once what crosses 100.00, rests all else, replaces, cancels, answers H and V, and refuses symbol BAD.
+// It fills at once what crosses 100.00, rests all else, replaces, cancels, answers H, V and AN, and refuses symbol BAD.
 require('reflect-metadata')
 const { AsciiSession } = require('jspurefix/dist/transport')
 const { SessionLauncher } = require('jspurefix/dist/runtime')
@@ -21,7 +21,7 @@ class Venue extends AsciiSession {
 
   onApplicationMsg (kind, view) {
     const said = view.toObject()
-    const known = { D: 'placed', G: 'replaced', F: 'cancelled', H: 'asked', V: 'shown' }[kind]
+    const known = { D: 'placed', G: 'replaced', F: 'cancelled', H: 'asked', V: 'shown', AN: 'held' }[kind]
     if (known) {
       this[known](said)
     } else {
@@ -43,7 +43,7 @@ class Venue extends AsciiSession {
   placed (said) {
     const order = {
       name: said.ClOrdID, id: `V-${orders.size + 1}`, symbol: said.Instrument.Symbol, side: said.Side, cum: 0,
-      qty: said.OrderQtyData.OrderQty, price: said.Price, status: '0'
+      account: said.Account, qty: said.OrderQtyData.OrderQty, price: said.Price, status: '0'
     }
     if (order.symbol === 'BAD') {
       order.status = '8'
@@ -105,6 +105,30 @@ class Venue extends AsciiSession {
         NoMDEntries: levels.map(([kind, price, size]) => ({ MDEntryType: kind, MDEntryPx: price, MDEntrySize: size }))
       }
     })
+  }
+
+  held (said) {
+    const lots = new Map()
+    for (const order of new Set(orders.values())) {
+      if (order.account === said.Account && order.cum) {
+        lots.set(order.symbol, (lots.get(order.symbol) ?? 0) + (order.side === '1' ? order.cum : -order.cum))
+      }
+    }
+    const whose = {
+      PosReqID: said.PosReqID, TotalNumPosReports: lots.size, Parties: said.Parties, Account: said.Account, AccountType: 1
+    }
+    this.send('AO', { PosMaintRptID: 'R', ...whose, PosReqResult: lots.size ? 0 : 2, PosReqStatus: 0 })
+    let reports = 0
+    for (const [symbol, total] of lots) {
+      this.send('AP', {
+        PosMaintRptID: `R${++reports}`, ...whose, PosReqResult: 0, ClearingBusinessDate: said.ClearingBusinessDate,
+        Instrument: { Symbol: symbol }, SettlPrice: MARKET, SettlPriceType: 1, PriorSettlPrice: MARKET,
+        PositionQty: {
+          NoPositions: [{ PosType: 'TQ', [total > 0 ? 'LongQty' : 'ShortQty']: Math.abs(total) }]
+        },
+        PositionAmountData: { NoPosAmt: [{ PosAmtType: 'FMTM', PosAmt: 0 }] }
+      })
+    }
   }
 
   onLogon () { return true }

@@ -1,7 +1,8 @@
 // A desk on jspurefix that knows nothing of this package. It is run as
 //     NODE_PATH=PEERS/node_modules node jspurefix_initiator.js PORT COUNT SYMBOL CROSSING RESTING
 // It sends COUNT orders, every twentieth at the price CROSSING and the rest at RESTING, cancels each that rests, and
-// prints one line of JSON: how many of each execution type came, and what it could not understand.
+// prints one line of JSON: how many of each execution type came, what it holds in the end, and what it could not
+// understand.
 require('reflect-metadata')
 const { AsciiSession } = require('jspurefix/dist/transport')
 const { SessionLauncher } = require('jspurefix/dist/runtime')
@@ -9,7 +10,7 @@ const { EmptyLogFactory } = require('jspurefix/dist/config')
 
 const [port, count, symbol, crossing, resting] = process.argv.slice(2)
 const total = Number(count)
-const seen = { acks: 0, fills: 0, cancelled: 0, rejected: 0, other: [], listed: [], book: 0, years: [] }
+const seen = { acks: 0, fills: 0, cancelled: 0, rejected: 0, other: [], listed: [], book: 0, years: [], held: [] }
 
 class Desk extends AsciiSession {
   constructor (config) {
@@ -44,10 +45,24 @@ class Desk extends AsciiSession {
     } else if (kind === '8') {
       seen.years.push(new Date(said.TransactTime).getUTCFullYear())
       this.report(said)
+    } else if (kind === 'AO') {
+      seen.held.push([said.PosReqID, said.PosReqResult, said.TotalNumPosReports])
+      if (!said.TotalNumPosReports) this.done()
+    } else if (kind === 'AP') {
+      const { PosType, LongQty, ShortQty } = said.PositionQty.NoPositions[0]
+      seen.held.push([said.Account, said.Instrument.Symbol, PosType, (LongQty ?? 0) - (ShortQty ?? 0)])
+      this.done()
     } else {
       seen.other.push([kind, said.Text])
     }
-    if (seen.fills + seen.cancelled + seen.rejected === total) this.done()
+    if (kind === '8' && seen.fills + seen.cancelled + seen.rejected === total) {
+      const date = new Date()
+      this.send('AN', {
+        PosReqID: 'held', PosReqType: 0, SubscriptionRequestType: '0', Account: 'DESK', AccountType: 1,
+        Parties: { NoPartyIDs: [{ PartyID: 'DESK', PartyIDSource: 'D', PartyRole: 24 }] },
+        ClearingBusinessDate: date, TransactTime: date
+      })
+    }
   }
 
   report (said) {

@@ -174,7 +174,12 @@ class Terms:
 
 
 _LOGON_TAGS: Final = {"username": 553, "password": t.PASSWORD}
-_NOT_KEPT: Final = frozenset({t.STEP, t.SECURITY_LIST_REQUEST, t.MARKET_DATA_REQUEST, t.STATUS, t.MASS_STATUS, "XLQ"})
+_NOT_KEPT: Final = frozenset(
+    {
+        *(t.STEP, t.SECURITY_LIST_REQUEST, t.MARKET_DATA_REQUEST),
+        *(t.STATUS, t.MASS_STATUS, t.POSITIONS_REQUEST, "XLQ"),
+    }
+)
 """Questions: whoever waits for an answer asks anew."""
 _NEVER_AGAIN: Final = _NOT_KEPT | {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.MASS_CANCEL, "XCN", "XAK"}
 """What is never sent a second time."""
@@ -272,7 +277,13 @@ def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...])
     if dictionary is not None and dictionary.version != profile.version:
         received = f"one of {dictionary.version} in {name}"
         raise ConfigError(f"a dictionary of {profile.version}", received, "name another dictionary or version")
+    if profile.orders.positions and dictionary is not None and not dictionary.messages.keys() >= _POSITIONS:
+        wanted = f"a dictionary with {', '.join(sorted(_POSITIONS))}, as orders.positions of {name} asks for them"
+        raise ConfigError(wanted, f"one of {dictionary.version} without", 'positions = "", or another dictionary')
     return Terms(name, profile, dictionary, _symbols(profile, folder), folder, notes)
+
+
+_POSITIONS: Final = frozenset({t.POSITIONS_REQUEST, t.POSITIONS_ACK, t.POSITION_REPORT})
 
 
 class _SymbolsFile(TomlTable):

@@ -116,6 +116,8 @@ class OrdersTable(TomlTable):
     """Whether it answers H; else an order is asked about by what comes again."""
     mass_status: bool = False
     """Whether it answers AF."""
+    positions: str = Field(default="", pattern=r"^[A-Z]{0,3}$")
+    """PosType (703) of the lots that an account holds, where it answers AN: TQ; empty: it tells no positions."""
     mass_cancel: Literal["all", "symbol", "none"] = "none"
     """Whether it takes q, of all orders or of one instrument's; else each order is cancelled."""
     disown: bool = True
