@@ -150,6 +150,17 @@ class TestOrders:
         unknown = dict(read(client, "8"))
         assert (unknown[39], unknown[103], unknown[11], unknown[54], unknown[55]) == ("8", "5", "zz", "2", "TINY")
 
+    def test_a_change_that_is_refused_here_says_how_the_order_stands(self, stranger, begin):
+        client = stranger(begin)
+        say_order(client, "a", t38="70", t44="5.05")
+        assert [dict(read(client, "8"))[39] for _ in range(2)] == ["0", "1"]
+        for name, changed in (("b", {"t44": "4.96"}), ("c", {"t38": "15"}), ("d", {"t59": "3"})):
+            client.say("G", [(21, 1), *order(name, **changed), (41, "a")])
+            said = dict(read(client, "9"))
+            assert (said[39], said[434], said[102]) == ("1", "2", "99" if begin == "FIX.4.4" else "2")
+        client.say("G", [(21, 1), *order("e", t44="4.96"), (41, "nobody")])
+        assert dict(read(client, "9"))[39] == "8"
+
     def test_orders_are_cancelled_on_disconnect_where_that_was_agreed(self, stranger, plain, begin):
         client = stranger(begin, extra=[(20022, "Y")])
         say_order(client, "a")
@@ -278,7 +289,7 @@ class TestOther:
         assert sorted(one[35] for one in heard) == ["8", "8", "r"]
         assert {one[150] for one in heard if one[35] == "8"} == {"4"}
         (answer,) = [one for one in heard if one[35] == "r"]
-        assert (answer[531], answer[11]) == ("7", "m")
+        assert (answer[531], answer[11], answer[533]) == ("7", "m", "2")
         client.say("q", [(11, "n"), (530, 1), (55, "ZZZ"), (60, "20200101-00:00:00")])
         refused = dict(read(client, "r"))
         assert (refused[531], refused[532]) == ("0", "1")
@@ -289,22 +300,23 @@ class TestOther:
         said = dict(read(client))
         assert (said[35], said[372], said[380]) == ("j", "U1", "3")
 
-    def test_a_drop_copy_hears_of_every_execution_and_orders_nothing(self, serve, plain):
-        serve([Login("A"), Login("B"), Login("EYE", copies=("A",))])
-        eye = plain("EYE", own=False)
-        first, second = (plain(name, own=False) for name in "AB")
+    @pytest.mark.parametrize("begin", VERSIONS)
+    def test_a_drop_copy_hears_of_every_execution_and_orders_nothing(self, serve, plain, begin):
+        serve([Login("A", begin=begin), Login("B", begin=begin), Login("EYE", begin=begin, copies=("A",))])
+        eye = plain("EYE", begin=begin, own=False)
+        first, second = (plain(name, begin=begin, own=False) for name in "AB")
         for client in (first, second):
             say_order(client, "a", t44="5.05")
             assert dict(read(client, "8"))[150] == "0"
         own, copy = dict(read(first, "8")), [dict(read(eye, "8")) for _ in range(2)]
-        assert [one[150] for one in copy] == ["0", "F"]
+        assert [one[150] for one in copy] == ["0", "F" if begin == "FIX.4.4" else "2"]
         assert copy[1][17] == own[17], "the same execution has the same name"
         assert {(one[115], one[1]) for one in copy} == {("A", "A")}
         say_order(first, "z", t55="ZZZ")
         assert dict(read(eye))[103] == "1"
         say_order(eye, "mine")
         said = dict(read(eye))
-        assert (said[35], said[380]) == ("j", "6"), "nothing of B, and no order"
+        assert (said[35], said[380]) == ("j", "6" if begin == "FIX.4.4" else "0"), "nothing of B, and no order"
 
     def test_what_it_missed_comes_when_it_is_back(self, serve, plain):
         serve([Login("A"), Login("EYE", copies=("*",))])
