@@ -39,11 +39,11 @@ def everything(self, command):
 
 
 def other_sums(report, *more, **words):
-    return translate_out(replace(report, cum=report.cum + 1), *more, **words)
+    return translate_out(replace(report, cum=report.cum + bool(report.last_lots)), *more, **words)
 
 
 def other_mean(report, scale, average, *more, **words):
-    return translate_out(report, scale, average + 1, *more, **words)
+    return translate_out(report, scale, average + bool(average), *more, **words)
 
 
 def own_name(self, message):
@@ -63,7 +63,7 @@ def twice(self, party, account, fields):
 translate_out, outward, copied = translate.report_out, Counterparty.outward, VenueService._copy
 obeyed = TinyVenue._obey
 FAULTS = {
-    "CumQty is off": (translate, "report_out", other_sums, ["O01", "O02", "O06", "O17", "O29"]),
+    "CumQty is off": (translate, "report_out", other_sums, ["O01", "O02", "O07", "O13", "O16", "O28"]),
     "AvgPx is off": (translate, "report_out", other_mean, ["O02", "O07", "O20", "O21"]),
     "fills have a name of their own": (Counterparty, "outward", own_name, ["O01", "O16", "O28"]),
     "busts name no execution": (translate, "report_out", no_ref, ["O20", "O21"]),

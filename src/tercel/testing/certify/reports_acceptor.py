@@ -131,8 +131,9 @@ def broken_link(floor: Floor, trader: Trader) -> str:
     """P2 to P4 from the other side: what is missing is repeated, what never came is unknown, nothing is there twice."""
     came = trader.send()
     trader.lose()
-    (said,) = trader.back()
-    trader.same(said, "0", "0", came, cum=0)
+    told = trader.back()
+    expect(len(told), 1, "reports on an order that came")
+    trader.same(told[0], "0", "0", came, cum=0)
     trader.lose()
     lost(floor)  # an order that leaves, and never arrives
     expect(trader.back(), [], "reports on an order that never came")
@@ -142,8 +143,10 @@ def broken_link(floor: Floor, trader: Trader) -> str:
     trader.lose()
     floor.sells(60)
     floor.sells(40)
+    wanted = ("0", "0", 0), ("F", "1", 60), ("F", "2", 100)
     told = trader.back()
-    for one, (kind, status_, cum) in zip(told, (("0", "0", 0), ("F", "1", 60), ("F", "2", 100)), strict=True):
+    expect(len(told), len(wanted), "reports on an order that was filled")
+    for one, (kind, status_, cum) in zip(told, wanted, strict=True):
         trader.same(one, kind, status_, filled, cum=cum)
     trader.ask(filled, "2", cum=100, leaves=0)
     return "new, by resend; unknown; filled once, by resend"
@@ -208,11 +211,10 @@ def _left(floor: Floor, asked: str, cancels: bool) -> None:
             trader.peer.end()
         trader.lose()
         told = trader.back(more)
+        expect(len(told), int(cancels), "reports on an order whose desk left")
         if cancels:
-            (said,) = told
-            trader.same(said, "4", "4", name, leaves=0)
+            trader.same(told[0], "4", "4", name, leaves=0)
         else:
-            expect(told, [], "reports on an order that stays")
             trader.ask(name, "0", leaves=10)
     trader.quiet()
     floor.audit(trader.peer)

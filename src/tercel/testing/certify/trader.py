@@ -231,7 +231,8 @@ class Trader:
         expect([tag for tag in required if not said.get(tag)], [], "required fields that the report lacks")
         holds(exec_id not in self.execs, f"ExecID {exec_id} is new")
         self.execs.add(exec_id)
-        ticket = self.tickets.setdefault(said.get(11), Ticket(0.0)) if kind == "I" else self.tickets[said.get(11)]
+        holds(kind == "I" or said.get(11) in self.tickets, f"ClOrdID {said.get(11)} was sent")
+        ticket = self.tickets.setdefault(said.get(11), Ticket(0.0))
         if status != "8":
             expect(said.get(37), ticket.order_id or said.get(37), "OrderID")
             holds(said.get(37) != "NONE", "an order that lives has an OrderID")
