@@ -16,11 +16,12 @@ BETWEEN = "5.00"
 def new_to_fill(trader: Trader) -> str:
     """Matrix A.1. At somebody else's acceptor it rests: whom it would trade with is not ours to say."""
     name = trader.new()
-    if isinstance(trader.stage, Floor):
-        name = trader.new(100, BETWEEN)
-        trader.stage.sells(100)
-        trader.report("F", "2", name, cum=100, leaves=0)
-    return f"OrderID {trader.tickets[name].order_id}, {trader.tickets[name].cum:g} filled"
+    if not isinstance(trader.stage, Floor):
+        return f"acknowledged, OrderID {trader.tickets[name].order_id}"
+    name = trader.new(100, BETWEEN)
+    trader.stage.sells(100)
+    said = trader.report("F", "2", name, cum=100, leaves=0)
+    return f"acknowledged, 100 filled at {said.get(31)}"
 
 
 @inside("O02", "part fills: CumQty, LeavesQty and AvgPx of every report")
