@@ -38,7 +38,7 @@ STAYS: Final = 'base = "tercel"\n[session]\ncancel_on_disconnect = { 20022 = "N"
 
 
 @dataclass
-class Resting:
+class TinyOrder:
     """An order in the book or over; the public's have no `order`."""
 
     id: int
@@ -71,12 +71,12 @@ class TinyVenue:
     def __init__(self, began_ns: int = 10**18, answers: bool = True, more: Sequence[str] = ()) -> None:
         self.now_ns, self.name, self.dies = began_ns, "tiny", False
         self._listings = [Listing(one, 0.05, 10, 1.5, 0, began_ns, answers) for one in ("TINY", *more)]
-        self._book = [Resting(n, s, p, 5) for n, s, p in ((1, -1, 101), (2, -1, 102), (3, 1, 99), (4, 1, 98))]
+        self._book = [TinyOrder(n, s, p, 5) for n, s, p in ((1, -1, 101), (2, -1, 102), (3, 1, 99), (4, 1, 98))]
         self._queue: list[tuple[int, int, Command]] = []
         self._asked: list[str] = []
         self.sent = 0
         """Commands that came."""
-        self._orders: dict[str, Resting] = {}
+        self._orders: dict[str, TinyOrder] = {}
         self._used: set[str] = set()
         self._ids, self._execs = 100, 0
         self._events: list[VenueEvent] = []
@@ -127,14 +127,14 @@ class TinyVenue:
             self._show(instrument, [row for _, row in rows])
         self._rows = []
 
-    def _row(self, kind: int, one: Resting, lots: int, aggressor: int = -1) -> None:
+    def _row(self, kind: int, one: TinyOrder, lots: int, aggressor: int = -1) -> None:
         self._rows.append((one.instrument, (self.now_ns, kind, one.id, one.side, one.price, lots, aggressor)))
 
-    def _enter(self, one: Resting) -> None:
+    def _enter(self, one: TinyOrder) -> None:
         self._book.append(one)
         self._row(schema.ADD, one, one.left)
 
-    def _leave(self, one: Resting) -> None:
+    def _leave(self, one: TinyOrder) -> None:
         self._book.remove(one)
         self._row(schema.DELETE, one, one.left)
 
@@ -142,7 +142,7 @@ class TinyVenue:
         self._execs += 1
         return f"e{self._execs}"
 
-    def _report(self, kind: ExecType, one: Resting, name: str = "", orig: str = "", **more: Any) -> Report:
+    def _report(self, kind: ExecType, one: TinyOrder, name: str = "", orig: str = "", **more: Any) -> Report:
         """Say how an order stands. `more`: lots, price, passive of a trade; ref, text."""
         self._flush()
         assert one.order is not None
@@ -196,7 +196,7 @@ class TinyVenue:
             return
         self._ids += 1
         price = order.price if order.price is not None else order.side * 10**6
-        one = Resting(self._ids, order.side, price, order.lots, order, instrument=order.instrument)
+        one = TinyOrder(self._ids, order.side, price, order.lots, order, instrument=order.instrument)
         self._orders[order.cl_ord_id] = one
         self._report(ExecType.NEW, one)
         self._match(one)
@@ -206,7 +206,7 @@ class TinyVenue:
         elif one.left:
             self._enter(one)
 
-    def _match(self, one: Resting) -> None:
+    def _match(self, one: TinyOrder) -> None:
         while one.left:
             other = [it for it in self._book if (it.side, it.instrument) == (-one.side, one.instrument)]
             against = [it for it in other if (one.price - it.price) * one.side >= 0]
@@ -223,11 +223,11 @@ class TinyVenue:
             if best.order is not None:
                 self._filled(best, lots, best.price, True)
 
-    def _filled(self, one: Resting, lots: int, price: int, passive: bool) -> Report:
+    def _filled(self, one: TinyOrder, lots: int, price: int, passive: bool) -> Report:
         one.status = OrdStatus.PARTIALLY_FILLED if one.left else OrdStatus.FILLED
         return self._report(ExecType.TRADE, one, lots=lots, price=price, passive=passive)
 
-    def _take_out(self, one: Resting, name: str = "", orig: str = "", text: str = "") -> None:
+    def _take_out(self, one: TinyOrder, name: str = "", orig: str = "", text: str = "") -> None:
         self._leave(one)
         one.status = OrdStatus.CANCELED
         self._report(ExecType.CANCELED, one, name, orig, text=text)
@@ -249,7 +249,7 @@ class TinyVenue:
             names = command.cl_ord_id, command.orig, command.account
             self._events.append(CancelReject(*names, status, self.now_ns, text))
 
-    def _replace(self, command: ReplaceOrder, order: NewOrder, one: Resting) -> None:
+    def _replace(self, command: ReplaceOrder, order: NewOrder, one: TinyOrder) -> None:
         """As FIX 4.4 has it, appendix D, D.10 to D.13: no fewer lots than are filled, and then it is over."""
         self._leave(one)
         one.left, one.price = max(command.lots - one.cum, 0), command.price

@@ -1,19 +1,19 @@
 """O01 to O19 at an acceptor: the life of an order as a venue tells it. The peer plays the desk.
 
 The rows are those of FIX 4.4's appendix D (4.2: appendix D of its own). Every report is held against those before it:
-ids, the codes of its version, sums and the mean price (`trader`).
+ids, the codes of its version, sums and the mean price (`peer_desk`).
 """
 
 from tercel.core.orders import ExecType, OrdStatus
 from tercel.testing.certify.case import expect, holds
-from tercel.testing.certify.trader import Floor, Trader, anywhere, inside
+from tercel.testing.certify.peer_desk import Floor, PeerDesk, anywhere, inside
 
 BETWEEN = "5.00"
 """A price between the best bid and the best offer of TINY; five lots, 50, are offered at 5.05, and at 5.10."""
 
 
 @anywhere("O01", "a new order is acknowledged, and filled")
-def new_to_fill(trader: Trader) -> str:
+def new_to_fill(trader: PeerDesk) -> str:
     """Matrix A.1. At somebody else's acceptor it rests: whom it would trade with is not ours to say."""
     name = trader.new()
     if not isinstance(trader.stage, Floor):
@@ -25,7 +25,7 @@ def new_to_fill(trader: Trader) -> str:
 
 
 @inside("O02", "part fills: CumQty, LeavesQty and AvgPx of every report")
-def part_fills(floor: Floor, trader: Trader) -> str:
+def part_fills(floor: Floor, trader: PeerDesk) -> str:
     """Matrix A.1: two at once at two prices, two while it rests."""
     name = trader.new(120, "5.10")
     trader.report("F", "1", name, cum=50, leaves=70)
@@ -38,7 +38,7 @@ def part_fills(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O03", "what cannot be is rejected with its reason, as an order")
-def rejected(floor: Floor, trader: Trader) -> str:
+def rejected(floor: Floor, trader: PeerDesk) -> str:
     """Matrix A.2; OrdRejReason (103). Never a Reject of the session, and the next order is taken."""
     wrong: list[tuple[dict[int, str], str]] = [
         ({55: "ZZZ"}, "1"),
@@ -56,7 +56,7 @@ def rejected(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O04", "an order that trades at once is acknowledged first")
-def fill_at_once(floor: Floor, trader: Trader) -> str:
+def fill_at_once(floor: Floor, trader: PeerDesk) -> str:
     """Matrix A.1: whoever gets a fill before the acknowledgement (O04 of an initiator) is not served by us."""
     name = trader.new(50, "5.05")
     trader.report("F", "2", name, cum=50, leaves=0)
@@ -64,7 +64,7 @@ def fill_at_once(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O05", "immediate orders expire, days rest, what else there is is refused")
-def times_in_force(floor: Floor, trader: Trader) -> str:
+def times_in_force(floor: Floor, trader: PeerDesk) -> str:
     """Matrices A.1 and F. 59: 0 and 3 are offered; a venue whose day does not end has no order that expires with it."""
     part = trader.new(80, "5.05", {59: "3"})
     trader.report("F", "1", part, cum=50, leaves=30)
@@ -83,7 +83,7 @@ def times_in_force(floor: Floor, trader: Trader) -> str:
 
 
 @anywhere("O06", "a cancel is taken")
-def cancelled(trader: Trader) -> str:
+def cancelled(trader: PeerDesk) -> str:
     """Matrix B.1, with or without pending cancel before."""
     name = trader.new()
     trader.report("4", "4", trader.cancel(name), orig=name, cum=0, leaves=0)
@@ -91,7 +91,7 @@ def cancelled(trader: Trader) -> str:
 
 
 @inside("O07", "a part-filled order is cancelled; what was filled stands")
-def cancel_of_part_filled(floor: Floor, trader: Trader) -> str:
+def cancel_of_part_filled(floor: Floor, trader: PeerDesk) -> str:
     """Matrix B.1.b; and a fill that comes before the cancel (B.1.c)."""
     name = trader.new(100, BETWEEN)
     floor.sells(30)
@@ -106,7 +106,7 @@ def cancel_of_part_filled(floor: Floor, trader: Trader) -> str:
 
 
 @anywhere("O08", "too late to cancel: the order is over")
-def too_late(trader: Trader) -> str:
+def too_late(trader: PeerDesk) -> str:
     """Matrix B.1.d: 9 with 102=0, and 39 as it ended."""
     name = trader.new()
     trader.report("4", "4", trader.cancel(name), orig=name)
@@ -123,14 +123,14 @@ def too_late(trader: Trader) -> str:
 
 
 @anywhere("O09", "a cancel of an order that nobody knows is rejected")
-def cancel_unknown(trader: Trader) -> str:
+def cancel_unknown(trader: PeerDesk) -> str:
     """Matrix B.2: 102=1, 39=8."""
     trader.refused(trader.cancel("nobody"), "nobody", "1", "8")
     return "OrderCancelReject 434=1 102=1"
 
 
 @inside("O10", "a cancel while another is pending is rejected; after a pending replace it is taken")
-def cancel_while_pending(floor: Floor, trader: Trader) -> str:
+def cancel_while_pending(floor: Floor, trader: PeerDesk) -> str:
     """Matrix D.3: 102=3, and 39=6. What comes after a replace is obeyed after it."""
     name = trader.new()
     with floor.busy():
@@ -146,7 +146,7 @@ def cancel_while_pending(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O11", "a cancel or a replace under a name that was used is rejected")
-def duplicate_cancel(floor: Floor, trader: Trader) -> str:
+def duplicate_cancel(floor: Floor, trader: PeerDesk) -> str:
     """Matrix B.1.e: 102=6 (4.2 has no code for it: 2). The order stands."""
     gone, name = trader.new(), trader.new()
     request = trader.cancel(gone)
@@ -159,7 +159,7 @@ def duplicate_cancel(floor: Floor, trader: Trader) -> str:
 
 
 @anywhere("O12", "a replace is taken: more, less, another price")
-def replaced(trader: Trader) -> str:
+def replaced(trader: PeerDesk) -> str:
     """Matrix C.1.a, D.1. The price is left alone at somebody else's acceptor."""
     name = trader.new()
     lots = float(trader.stage.asks_for[1])
@@ -174,7 +174,7 @@ def replaced(trader: Trader) -> str:
 
 
 @inside("O13", "a replace of a part-filled order: to more than filled, as much, less")
-def replace_crosses_fill(floor: Floor, trader: Trader) -> str:
+def replace_crosses_fill(floor: Floor, trader: PeerDesk) -> str:
     """Matrices D.10 to D.13: what is not more than is filled leaves it filled."""
     for qty, status, total in ((80, "1", 80), (50, "2", 50), (30, "2", 50)):
         name = trader.new(100, BETWEEN)
@@ -192,7 +192,7 @@ def replace_crosses_fill(floor: Floor, trader: Trader) -> str:
 
 
 @anywhere("O14", "a replace is rejected: the order stands as it was")
-def replace_refused(trader: Trader) -> str:
+def replace_refused(trader: PeerDesk) -> str:
     """Matrix C.2; of an order that nobody knows (B.2), and of one that is over (C.1.c)."""
     trader.refused(trader.replace("nobody"), "nobody", "1", "8", "2")
     name = trader.new()
@@ -213,7 +213,7 @@ def replace_refused(trader: Trader) -> str:
 
 
 @anywhere("O15", "replaces in a row: 41 is the last one that was accepted")
-def replaces_in_a_row(trader: Trader) -> str:
+def replaces_in_a_row(trader: PeerDesk) -> str:
     """Matrix D.2: X, Y, Z, and then the cancel of Z; after one that is rejected Z is still its name."""
     lots, names = float(trader.stage.asks_for[1]), [trader.new()]
     for many in (2, 3):
@@ -230,7 +230,7 @@ def replaces_in_a_row(trader: Trader) -> str:
 
 
 @inside("O16", "a fill after a replace comes under the last name; replace and cancel at once")
-def last_name(floor: Floor, trader: Trader) -> str:
+def last_name(floor: Floor, trader: PeerDesk) -> str:
     """Matrices D.4 and E: what comes first is obeyed first."""
     name = trader.new(100, BETWEEN)
     changed = trader.replace(name, 120, BETWEEN)
@@ -250,7 +250,7 @@ def last_name(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O17", "an order is cancelled by the venue, unasked")
-def unsolicited_cancel(floor: Floor, trader: Trader) -> str:
+def unsolicited_cancel(floor: Floor, trader: PeerDesk) -> str:
     """Matrix F.1: under its own name, without 41."""
     name = trader.new(100, BETWEEN)
     floor.sells(10)
@@ -263,7 +263,7 @@ def unsolicited_cancel(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O18", "an order is restated by the venue, unasked")
-def restated(floor: Floor, trader: Trader) -> str:
+def restated(floor: Floor, trader: PeerDesk) -> str:
     """Matrix F.2: 150=D with 378."""
     name = trader.new(100, BETWEEN)
     floor.staffed.restate(floor.inside_name(name), 7)
@@ -275,7 +275,7 @@ def restated(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O19", "an order is suspended, lives again, and is stopped")
-def held(floor: Floor, trader: Trader) -> str:
+def held(floor: Floor, trader: PeerDesk) -> str:
     """Matrix F: 39=9 and 39=7; what is open stays open."""
     name = trader.new(100, BETWEEN)
     for kind, code in ((ExecType.SUSPENDED, "9"), (ExecType.STOPPED, "7")):

@@ -9,11 +9,11 @@ from datetime import time
 
 from tercel.testing.certify.case import Bench, case, expect, holds
 from tercel.testing.certify.orders_acceptor import BETWEEN
+from tercel.testing.certify.peer_desk import COPY, OTHER, Floor, PeerDesk, anywhere, inside
 from tercel.testing.certify.plays import lost
 from tercel.testing.certify.staffed import SECOND
 from tercel.testing.certify.stage import S
 from tercel.testing.certify.terms import NAMES
-from tercel.testing.certify.trader import COPY, OTHER, Floor, Trader, anywhere, inside
 from tercel.testing.certify.wire import Heard, Pairs, Peer
 from tercel.venues.fix.desk import Login
 from tercel.venues.fix.protocol.schedule import SessionTimes
@@ -29,7 +29,7 @@ def _exec_ids(floor: Floor) -> list[str]:
 
 
 @inside("O20", "busts: of a live order, of one that was filled, of one that was canceled")
-def busts(floor: Floor, trader: Trader) -> str:
+def busts(floor: Floor, trader: PeerDesk) -> str:
     """4.4: 150=H with 19; 4.2: 20=1. What is over stays over."""
     name = trader.new(100, BETWEEN)
     floor.sells(30)
@@ -53,7 +53,7 @@ def busts(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O21", "corrections of price and quantity, twice; then a bust of it")
-def corrections(floor: Floor, trader: Trader) -> str:
+def corrections(floor: Floor, trader: PeerDesk) -> str:
     """4.4: 150=G with 19; 4.2: 20=2."""
     name = trader.new(100, BETWEEN)
     floor.sells(30)
@@ -74,7 +74,7 @@ def corrections(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O22", "a DK of an execution is heard: no reject, and the execution stands")
-def disowned(floor: Floor, trader: Trader) -> str:
+def disowned(floor: Floor, trader: PeerDesk) -> str:
     """Q: whoever disputes a trade is not refused the message; what was executed is settled elsewhere."""
     name = trader.new(50, "5.05")
     fill = trader.report("F", "2", name, cum=50)
@@ -86,7 +86,7 @@ def disowned(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O23", "an execution has one name, whenever it is told; a status is no execution")
-def one_name(floor: Floor, trader: Trader) -> str:
+def one_name(floor: Floor, trader: PeerDesk) -> str:
     """17 is the same when it is asked for again (43=Y), and new for every other report."""
     name = trader.new(120, "5.10")
     first = [trader.report("F", "1", name), trader.report("F", "1", name)]
@@ -101,7 +101,7 @@ def one_name(floor: Floor, trader: Trader) -> str:
 
 
 @anywhere("O26", "the status of an order is told, also of one that nobody knows")
-def status(trader: Trader) -> str:
+def status(trader: PeerDesk) -> str:
     """35=H: 39 as it stands; of an order that nobody knows 8. At ours: part-filled, pending, over."""
     name = trader.new()
     trader.ask(name, "0")
@@ -127,7 +127,7 @@ def status(trader: Trader) -> str:
 
 
 @inside("O28", "the link breaks with an order in flight: it came, it did not, it was filled")
-def broken_link(floor: Floor, trader: Trader) -> str:
+def broken_link(floor: Floor, trader: PeerDesk) -> str:
     """P2 to P4 from the other side: what is missing is repeated, what never came is unknown, nothing is there twice."""
     came = trader.send()
     trader.lose()
@@ -153,7 +153,7 @@ def broken_link(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O29", "mass cancel: by instrument, of all, what cannot be")
-def mass_cancel(floor: Floor, trader: Trader) -> str:
+def mass_cancel(floor: Floor, trader: PeerDesk) -> str:
     """q and r: 531, 532 and 533; one report for every order, under its own name. FIX 4.2 has no q: it is refused."""
     tiny, mini = trader.new(), trader.new(more={55: SECOND})
     dated = [(60, dict(floor.act("x")[1])[60])]
@@ -164,7 +164,7 @@ def mass_cancel(floor: Floor, trader: Trader) -> str:
         trader.ask(tiny, "0")
         trader.report("4", "4", trader.cancel(tiny), orig=tiny)
         return "q is rejected, and the orders stand"
-    seller = Trader(floor, floor.join(OTHER))
+    seller = PeerDesk(floor, floor.join(OTHER))
     stays = seller.new(10, "5.00", {54: "2"})
     wrong: list[tuple[Pairs, str]] = [([(530, "1"), (55, "ZZZ")], "1"), ([(530, "3")], "0"), ([(530, "1")], "1")]
     for scope, reason in wrong:
@@ -181,7 +181,7 @@ def mass_cancel(floor: Floor, trader: Trader) -> str:
     return f"1 by instrument, 2 of all, none left; {len(wrong)} refused; another login's stands"
 
 
-def _mass(trader: Trader, scope: Pairs, response: str, reason: str = "", hit: str = "0") -> None:
+def _mass(trader: PeerDesk, scope: Pairs, response: str, reason: str = "", hit: str = "0") -> None:
     name = trader.stage.name()
     trader.peer.say("q", [(11, name), *scope, (60, dict(trader.stage.act("x")[1])[60])])
     said = trader.peer.find("r", "3", "j")
@@ -203,7 +203,7 @@ def cancel_on_disconnect(bench: Bench) -> str:
 
 def _left(floor: Floor, asked: str, cancels: bool) -> None:
     more = [(_CANCEL_ON_DISCONNECT, asked)] if asked else []
-    trader = Trader(floor, floor.log_on(more=more))
+    trader = PeerDesk(floor, floor.log_on(more=more))
     for by_logout in (False, True):
         name = trader.new()
         if by_logout:
@@ -221,7 +221,7 @@ def _left(floor: Floor, asked: str, cancels: bool) -> None:
 
 
 @inside("O31", "a drop copy: the same executions, each once, also what it missed")
-def drop_copy(floor: Floor, trader: Trader) -> str:
+def drop_copy(floor: Floor, trader: PeerDesk) -> str:
     """Control 20: ExecID, quantities and price are the desk's; 115 says whose it is; it orders nothing."""
     copy = floor.join(COPY)
     name = trader.new(120, "5.10")
@@ -269,7 +269,7 @@ def _again(floor: Floor, before: Peer) -> Peer:
 
 
 @anywhere("O33", "a ClOrdID that was used is refused")
-def duplicate_name(trader: Trader) -> str:
+def duplicate_name(trader: PeerDesk) -> str:
     """103=6, while the first is alive and when it is over; the first one stands. At ours: a request's name, too."""
     name = trader.new()
     _refused_again(trader, name)
@@ -284,12 +284,12 @@ def duplicate_name(trader: Trader) -> str:
     return "103=6: alive, over, and a cancel's"
 
 
-def _refused_again(trader: Trader, name: str) -> None:
+def _refused_again(trader: PeerDesk, name: str) -> None:
     trader.report("8", "8", trader.send(more={11: name}), reason="6")
 
 
 @inside("O34", "the day rolls: numbers begin at 1, orders stand, names are not used again", times=_DAY)
-def day_roll(floor: Floor, trader: Trader) -> str:
+def day_roll(floor: Floor, trader: PeerDesk) -> str:
     """The session's day, not the market's, which has none: what was said last night is told under new numbers."""
     name = trader.new(100, BETWEEN)
     floor.sells(40)
@@ -312,7 +312,7 @@ def day_roll(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O35", "lots, ticks and prices that cannot be are rejected, each with its reason")
-def grid(floor: Floor, trader: Trader) -> str:
+def grid(floor: Floor, trader: PeerDesk) -> str:
     """103=13 (4.2: 0) for a quantity, 99 (0) for a price; what can be is taken after as many as there are."""
     wrong = [({38: "15"}, "13"), ({38: "0"}, "13"), ({38: "0.5"}, "13"), ({38: "1e12"}, ""), ({44: "4.52"}, "99")]
     wrong += [({44: "1000000000"}, "99"), ({44: "-1000000000"}, "99")]
@@ -328,14 +328,14 @@ def grid(floor: Floor, trader: Trader) -> str:
 
 
 @inside("O38", "market data: a snapshot, changes, rejects with their reasons, the end of it")
-def market_data(floor: Floor, trader: Trader) -> str:
+def market_data(floor: Floor, trader: PeerDesk) -> str:
     """V: W, X and Y (281). What is shown is the book: entries follow the orders of others."""
     peer = trader.peer
     _ask_market(peer, "m", "1")
     book = {(one[269], one[270]): one[271] for one in _entries(peer.find("W", "Y"), 269)}
     first = {("0", "4.95"): "50", ("0", "4.90"): "50", ("1", "5.05"): "50", ("1", "5.10"): "50"}
     expect(book, first, "the snapshot")
-    seller = Trader(floor, floor.join(OTHER))
+    seller = PeerDesk(floor, floor.join(OTHER))
     name = seller.new(30, BETWEEN, {54: "2"})
     _follow(book, peer.find("X"))
     expect(book, first | {("1", BETWEEN): "30"}, "the book after an order")

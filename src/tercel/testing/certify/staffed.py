@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from tercel.core.orders import ExecType, OrdStatus, Report, VenueEvent
-from tercel.testing.tiny import Resting, TinyVenue
+from tercel.testing.tiny import TinyOrder, TinyVenue
 
 SECOND: Final = "MINI"
 """An instrument beside TINY, in whose book nobody is."""
@@ -39,7 +39,7 @@ class StaffedVenue(TinyVenue):
             self._queue = queue
         return events
 
-    def _report(self, kind: ExecType, one: Resting, name: str = "", orig: str = "", **more: object) -> Report:
+    def _report(self, kind: ExecType, one: TinyOrder, name: str = "", orig: str = "", **more: object) -> Report:
         report = super()._report(kind, one, name, orig, **more)
         if kind is ExecType.TRADE:
             self.trades.append(report)

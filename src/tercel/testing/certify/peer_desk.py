@@ -56,7 +56,7 @@ class Floor(AcceptorStage):
 
     def __init__(self, bench: Bench, times: SessionTimes | None = None, login: Login | None = None) -> None:
         self.staffed = StaffedVenue()
-        self._seller: Trader | None = None
+        self._seller: PeerDesk | None = None
         super().__init__(bench, times, login, self.staffed)
 
     def _served(self) -> FixServer:
@@ -85,7 +85,7 @@ class Floor(AcceptorStage):
     def sells(self, qty: float, price: str = "5.00") -> None:
         """Somebody else sells; it trades as soon as the venue has it."""
         if self._seller is None:
-            self._seller = Trader(self, self.join(OTHER))
+            self._seller = PeerDesk(self, self.join(OTHER))
         seller = self._seller
         seller.peer.sync()
         name = seller.send(qty, price, {54: "2"})
@@ -125,7 +125,7 @@ class Ticket:
         return sum(lots * price for lots, price in self.fills.values()) / self.cum if self.fills else 0.0
 
 
-class Trader:
+class PeerDesk:
     """Somebody who orders over a peer. Every report that it reads must add up.
 
     Parameters
@@ -316,8 +316,8 @@ class Trader:
         return said
 
 
-Anywhere = Callable[[Trader], str]
-Inside = Callable[[Floor, Trader], str]
+Anywhere = Callable[[PeerDesk], str]
+Inside = Callable[[Floor, PeerDesk], str]
 
 
 def anywhere(id_: str, title: str) -> Callable[[Anywhere], Anywhere]:
@@ -326,7 +326,7 @@ def anywhere(id_: str, title: str) -> Callable[[Anywhere], Anywhere]:
     def register(play: Anywhere) -> Anywhere:
         def body(bench: Bench) -> str:
             with Floor(bench) if bench.address is None else acceptor(bench) as stage:
-                return _ended(Trader(stage, stage.log_on(reset=stage.outside)), play)
+                return _ended(PeerDesk(stage, stage.log_on(reset=stage.outside)), play)
 
         case(id_, title, "acceptor", outside=True)(body)
         return play
@@ -340,7 +340,7 @@ def inside(id_: str, title: str, **how: Any) -> Callable[[Inside], Inside]:
     def register(play: Inside) -> Inside:
         def body(bench: Bench) -> str:
             with Floor(bench, **how) as stage:
-                return _ended(Trader(stage, stage.log_on()), lambda trader: play(stage, trader))
+                return _ended(PeerDesk(stage, stage.log_on()), lambda trader: play(stage, trader))
 
         case(id_, title, "acceptor")(body)
         return play
@@ -348,7 +348,7 @@ def inside(id_: str, title: str, **how: Any) -> Callable[[Inside], Inside]:
     return register
 
 
-def _ended(trader: Trader, play: Anywhere) -> str:
+def _ended(trader: PeerDesk, play: Anywhere) -> str:
     told = play(trader)
     trader.quiet()
     trader.stage.audit(trader.peer)
