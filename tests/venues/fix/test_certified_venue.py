@@ -1,11 +1,16 @@
 """Orders at our acceptor, case by case in every profile; and broken venues, which fail where they should."""
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tercel.core.orders import MassCancel, OrdStatus
 from tercel.testing.certify.case import Bench, run
+from tercel.testing.certify.peer_desk import Floor, PeerDesk
 from tercel.testing.certify.suite import all_cases, reasons
 from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix import reasons as codes
@@ -32,6 +37,63 @@ def test_an_order_case_at_the_acceptor(id_, profile, tmp_path):
         return
     ended = run(ORDERS[id_], Bench(terms, tmp_path))
     assert ended.passed, ended.detail
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["new", "new", "cancel", "replace", "ask", "sell", "bust"]),
+        st.integers(0, 9),
+        st.integers(1, 9).map(lambda lots: 10 * lots),
+        st.sampled_from(["4.50", "5.00", "5.05", "5.10", "5.02"]),
+    ),
+    max_size=14,
+)
+
+
+def act(floor, desk, seller, names, step):
+    what, which, qty, price = step
+    name = names[which % len(names)]
+    if what == "new":
+        names.append(desk.send(qty, price))
+    elif what == "replace":
+        names.append(desk.replace(name, qty, price))
+    elif what == "cancel":
+        desk.cancel(name)
+    elif what == "ask":
+        desk.peer.say("H", [(11, name), (55, "TINY"), (54, "1")])
+    elif what == "sell":
+        seller.send(qty, price, {54: "2"})
+        seller.peer.sync()
+    elif trades := floor.trades():
+        floor.staffed.rebook(trades[which % len(trades)])
+    floor.turn()
+
+
+@pytest.mark.parametrize("profile", ["generic-42", "generic-44"])
+@given(steps=STEPS)
+@settings(max_examples=20, deadline=None)
+def test_whatever_is_asked_for_reports_add_up(profile, steps):
+    """The desk's own sums are the oracle: of every report, and of how an order stands when a request is refused."""
+    with TemporaryDirectory() as folder, Floor(Bench(load(profile), Path(folder))) as floor:
+        desk, seller = PeerDesk(floor, floor.log_on()), PeerDesk(floor, floor.join("OTHER"))
+        names, stands = ["nobody"], {}
+        for step in steps:
+            act(floor, desk, seller, names, step)
+            for said in desk.peer.sync():
+                if said.kind == "9":
+                    known = desk.tickets.get(said.get(41))
+                    number = known.order_id if known is not None else ""
+                    assert said.get(39) == stands.get(number, "8")
+                    assert said.get(37) == (number or "NONE")
+                    desk.tickets.pop(said.get(11), None)  # no order ever had that name
+                    continue
+                ticket = desk.check(said)
+                if desk.kind(said) == "I":
+                    assert said.get(39) == stands.get(ticket.order_id, "8")
+                elif said.get(39) != "8":
+                    stands[ticket.order_id] = said.get(39)
+        desk.quiet()
+        floor.audit(desk.peer)
 
 
 def everything(self, command):

@@ -75,6 +75,10 @@ class Floor(AcceptorStage):
         """The desk's name of an order, as the venue knows it."""
         return f"{NAMES[1]}/{name}"
 
+    def trades(self) -> list[str]:
+        """The venue's names of the desk's executions that stand."""
+        return [one.exec_id for one in self.staffed.trades if one.account == NAMES[1] and one.last_lots]
+
     def join(self, name: str, more: Pairs = ()) -> Peer:
         """Another counterparty, logged on."""
         peer = self.connect((name, self.names[1]), WireLog())

@@ -23,11 +23,6 @@ _DAY = SessionTimes(time(0, 10), time(23, 50))
 _DAY_NS = 86_400 * S
 
 
-def _exec_ids(floor: Floor) -> list[str]:
-    """The venue's names of the executions of the desk's orders."""
-    return [one.exec_id for one in floor.staffed.trades if one.account == NAMES[1]]
-
-
 @inside("O20", "busts: of a live order, of one that was filled, of one that was canceled")
 def busts(floor: Floor, trader: PeerDesk) -> str:
     """4.4: 150=H with 19; 4.2: 20=1. What is over stays over."""
@@ -36,17 +31,17 @@ def busts(floor: Floor, trader: PeerDesk) -> str:
     trader.report("F", "1", name, cum=30)
     floor.sells(20)
     trader.report("F", "1", name, cum=50)
-    floor.staffed.rebook(_exec_ids(floor)[0])
+    floor.staffed.rebook(floor.trades()[0])
     trader.report("H", "1", name, cum=20, leaves=80)
     floor.sells(80)
     trader.report("F", "2", name, cum=100, leaves=0)
-    floor.staffed.rebook(_exec_ids(floor)[-1])
+    floor.staffed.rebook(floor.trades()[-1])
     trader.report("H", "4", name, cum=20, leaves=0)
     gone = trader.new(100, BETWEEN)
     floor.sells(10)
     trader.report("F", "1", gone, cum=10)
     trader.report("4", "4", trader.cancel(gone), orig=gone, cum=10)
-    floor.staffed.rebook(_exec_ids(floor)[-1])
+    floor.staffed.rebook(floor.trades()[-1])
     trader.report("H", "4", gone, cum=0, leaves=0)
     trader.ask(gone, "4", cum=0)
     return "3 busts, of a live order and of two that were over"
@@ -60,7 +55,7 @@ def corrections(floor: Floor, trader: PeerDesk) -> str:
     trader.report("F", "1", name, cum=30)
     floor.sells(10)
     trader.report("F", "1", name, cum=40)
-    (first, _) = _exec_ids(floor)
+    (first, _) = floor.trades()
     floor.staffed.rebook(first, 3, 99)
     trader.report("G", "1", name, cum=40, leaves=60)
     floor.staffed.rebook(first, 5, 98)
@@ -231,7 +226,7 @@ def drop_copy(floor: Floor, trader: PeerDesk) -> str:
     copy.ended = True
     floor.sells(10, "5.10")
     own.append(trader.report("F", "1", name, cum=110))
-    floor.staffed.rebook(_exec_ids(floor)[0])
+    floor.staffed.rebook(floor.trades()[0])
     own.append(trader.report("H", "1", name, cum=60))
     trader.report("4", "4", trader.cancel(name), orig=name)
     copy = _again(floor, copy)
