@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError, UnknownNameError, VenueError
-from tercel.core.orders import CancelOrder, CancelReject, ExecType, MarketRows, NewOrder, Report, Tif
+from tercel.core.orders import CancelOrder, CancelReject, ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.market.flow.preset import load
 from tercel.market.flow.scenario import scaled
 from tercel.market.impact.law import ImpactLaw, with_impact
@@ -167,6 +167,35 @@ def test_leaving_cancels_where_it_was_asked_for(csco: Source) -> None:
     ended = {r.cl_ord_id for r in exchange.step(exchange.now_ns + S) if isinstance(r, Report)}
     assert ended == {lost}
     assert kept not in ended
+
+
+@pytest.mark.parametrize("more", [3, 0, -1])
+def test_a_replace_of_a_part_filled_order_never_has_fewer_lots_than_are_filled(csco: Source, more: int) -> None:
+    """FIX 4.4, appendix D, D.10 to D.13."""
+    exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
+    trader = Trader(exchange, "me")
+    offer = trader.book.best(-1)
+    shown = sum(lots for side, price, lots in trader.book.orders.values() if (side, price) == (-1, offer))
+    name = trader.new(1, shown + 10, offer)
+    changed = trader.replace(name, 1, shown + more, offer)
+    said = trader.report(changed, ExecType.REPLACED)
+    left = max(more, 0)
+    assert (said.lots, said.cum, said.leaves) == (shown + left, shown, left)
+    assert said.status is (OrdStatus.PARTIALLY_FILLED if left else OrdStatus.FILLED)
+    late = trader.cancel(changed)
+    if not left:
+        assert trader.wait(CancelReject, lambda one: one.cl_ord_id == late).status is OrdStatus.FILLED
+
+
+def test_a_request_has_a_name_of_its_own(csco: Source) -> None:
+    exchange = SimulatedExchange({"A": MarketSpec(csco, 4)})
+    trader = Trader(exchange, "me")
+    name, ack = trader.rest()
+    exchange.send(CancelOrder(name, name, "A", 1, "me", exchange.now_ns))
+    reject = trader.wait(CancelReject, lambda one: one.cl_ord_id == name)
+    assert "duplicate" in reject.text
+    assert reject.status is OrdStatus.NEW
+    assert trader.report(trader.cancel(name), ExecType.CANCELED).order_id == ack.order_id
 
 
 def test_missed_trades_are_told_again_word_for_word(csco: Source) -> None:

@@ -1,16 +1,19 @@
 """The smallest venue that obeys the port: price-time priority in plain Python, every command one microsecond away.
 
-It stands behind FIX servers in tests and in certification; its one instrument trades only with who sends to it.
+It stands behind FIX servers in tests and in certification; it trades only with who sends to it.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final
 
 import numpy as np
 
 from tercel.core.orders import (
+    TERMINAL,
     CancelOrder,
     CancelReject,
     Command,
@@ -25,57 +28,65 @@ from tercel.core.orders import (
     StatusRequest,
     Tif,
     VenueEvent,
+    refused,
 )
 from tercel.market.tape import schema
 
 WAY_NS: Final = 1_000
 """From whoever sends a command to the venue."""
-_OVER: Final = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED)
 STAYS: Final = 'base = "tercel"\n[session]\ncancel_on_disconnect = { 20022 = "N" }\n'
 """Profile of a counterparty whose orders stay when it leaves."""
 
 
 @dataclass
-class _Resting:
+class TinyOrder:
+    """An order in the book or over; the public's have no `order`."""
+
     id: int
     side: int
     price: int
     left: int
     order: NewOrder | None = None
+    """As it stands: under its last name, with the lots and the price of the last change."""
     cum: int = 0
+    status: OrdStatus = OrdStatus.NEW
+    instrument: str = "TINY"
 
 
 class TinyVenue:
-    """One instrument TINY: public asks at 101 and 102, bids at 99 and 98, five lots each; nothing happens by itself.
+    """TINY has public asks at 101 and 102, bids at 99 and 98, five lots each; nothing happens by itself.
 
     Parameters
     ----------
     began_ns : int
         Its time at the beginning, ns.
     answers : bool
-        Whether its listing says that it answers.
+        Whether its listings say that it answers.
+    more : sequence of str
+        Instruments beside TINY; nobody is in their books.
 
     >>> TinyVenue().listings()[0].instrument
     'TINY'
     """
 
-    def __init__(self, began_ns: int = 10**18, answers: bool = True) -> None:
+    def __init__(self, began_ns: int = 10**18, answers: bool = True, more: Sequence[str] = ()) -> None:
         self.now_ns, self.name, self.dies = began_ns, "tiny", False
-        self._listing = Listing("TINY", 0.05, 10, 1.5, 0, began_ns, answers)
-        self._book = [_Resting(n, s, p, 5) for n, s, p in ((1, -1, 101), (2, -1, 102), (3, 1, 99), (4, 1, 98))]
+        self._listings = [Listing(one, 0.05, 10, 1.5, 0, began_ns, answers) for one in ("TINY", *more)]
+        self._book = [TinyOrder(n, s, p, 5) for n, s, p in ((1, -1, 101), (2, -1, 102), (3, 1, 99), (4, 1, 98))]
         self._queue: list[tuple[int, int, Command]] = []
         self._asked: list[str] = []
         self.sent = 0
         """Commands that came."""
-        self._orders: dict[str, tuple[NewOrder, _Resting, OrdStatus]] = {}
+        self._orders: dict[str, TinyOrder] = {}
+        self._used: set[str] = set()
         self._held: dict[str, Counter[str]] = {}
         self._ids, self._execs = 100, 0
         self._events: list[VenueEvent] = []
-        self._rows: list[tuple[int, ...]] = []
+        self._rows: list[tuple[str, tuple[int, ...]]] = []
 
     def listings(self) -> Sequence[Listing]:
         """See `Venue`."""
-        return [self._listing]
+        return self._listings
 
     def positions(self, account: str) -> dict[str, int]:
         """Signed lots of an account by instrument."""
@@ -98,10 +109,12 @@ class TinyVenue:
         if self.dies:
             raise RuntimeError("the venue died")
         self._events = []
-        if self._asked:
-            rows = [(self.now_ns, schema.ADD, one.id, one.side, one.price, one.left, -1) for one in self._book]
-            self._events += [MarketRows(name, np.array(rows, np.int64).reshape(-1, 7), True) for name in self._asked]
-            self._asked = []
+        for name in self._asked:
+            book = [one for one in self._book if one.instrument == name]
+            self._show(
+                name, [(self.now_ns, schema.ADD, one.id, one.side, one.price, one.left, -1) for one in book], True
+            )
+        self._asked = []
         if self._queue and min(self._queue)[0] <= until_ns:
             due = min(self._queue)
             self._queue.remove(due)
@@ -112,35 +125,42 @@ class TinyVenue:
         return self._events
 
     # -- inside -------------------------------------------------------------------------------------------------------
+    def _show(self, instrument: str, rows: Sequence[tuple[int, ...]], snapshot: bool = False) -> None:
+        self._events.append(MarketRows(instrument, np.array(rows, np.int64).reshape(-1, 7), snapshot))
+
     def _flush(self) -> None:
-        if self._rows:
-            self._events.append(MarketRows("TINY", np.array(self._rows, np.int64).reshape(-1, 7)))
-            self._rows = []
+        for instrument, rows in groupby(self._rows, key=itemgetter(0)):
+            self._show(instrument, [row for _, row in rows])
+        self._rows = []
 
-    def _row(self, kind: int, one: _Resting, lots: int, aggressor: int = -1) -> None:
-        self._rows.append((self.now_ns, kind, one.id, one.side, one.price, lots, aggressor))
+    def _row(self, kind: int, one: TinyOrder, lots: int, aggressor: int = -1) -> None:
+        self._rows.append((one.instrument, (self.now_ns, kind, one.id, one.side, one.price, lots, aggressor)))
 
-    def _report(
-        self,
-        kind: ExecType,
-        one: _Resting,
-        order: NewOrder,
-        status: OrdStatus,
-        orig: str = "",
-        lots: int = 0,
-        price: int = 0,
-        text: str = "",
-        passive: bool = False,
-    ) -> None:
-        self._flush()
+    def _enter(self, one: TinyOrder) -> None:
+        self._book.append(one)
+        self._row(schema.ADD, one, one.left)
+
+    def _leave(self, one: TinyOrder) -> None:
+        self._book.remove(one)
+        self._row(schema.DELETE, one, one.left)
+
+    def _exec_id(self) -> str:
         self._execs += 1
-        leaves = 0 if status in _OVER else one.left
-        self._events.append(
-            Report(
-                *(f"e{self._execs}", kind, status, order.cl_ord_id, orig, str(one.id), order.account, "TINY"),
-                *(order.side, order.lots, order.price, lots, price, one.cum, leaves, self.now_ns, passive, text),  # type: ignore[arg-type]
-            )
-        )
+        return f"e{self._execs}"
+
+    def _report(self, kind: ExecType, one: TinyOrder, name: str = "", orig: str = "", **more: Any) -> Report:
+        """Say how an order stands. `more`: lots, price, passive of a trade; ref, text."""
+        self._flush()
+        assert one.order is not None
+        order, over = one.order, one.status in TERMINAL
+        report = Report(
+            *(self._exec_id(), kind, one.status, name or order.cl_ord_id, orig, str(one.id), order.account),
+            *(order.instrument, order.side, order.lots, order.price, more.get("lots", 0), more.get("price", 0)),
+            *(one.cum, 0 if over else one.left, self.now_ns, more.get("passive", False)),
+            *(more.get("text", ""), more.get("ref", "")),
+        )  # fmt: skip
+        self._events.append(report)
+        return report
 
     def _obey(self, command: Command) -> None:
         if isinstance(command, NewOrder):
@@ -148,50 +168,54 @@ class TinyVenue:
         elif isinstance(command, StatusRequest):
             self._status(command)
         elif isinstance(command, MassCancel):
-            for name, (order, one, _) in list(self._orders.items()):
-                if order.account == command.account and order.cl_ord_id == name and one in self._book:
-                    self._take_out(one, order, command.cl_ord_id)
+            for one in [one for one in self._book if one.order is not None and one.order.account == command.account]:
+                if command.instrument in ("", one.instrument):
+                    self._take_out(one)
         else:
             self._change(command)
         self._flush()
 
     def _status(self, command: StatusRequest) -> None:
+        one = self._orders.get(command.cl_ord_id)
         if not command.cl_ord_id:
-            known = [(o, one, s) for n, (o, one, s) in self._orders.items() if o.account == command.account]
-            for order, one, status in known:
-                if one in self._book:
-                    self._report(ExecType.STATUS, one, order, status)
-        elif command.cl_ord_id in self._orders:
-            order, one, status = self._orders[command.cl_ord_id]
-            self._report(ExecType.STATUS, one, order, status)
+            for each in self._book:
+                if each.order is not None and each.order.account == command.account:
+                    self._report(ExecType.STATUS, each)
+        elif one is not None and one.order is not None and one.order.account == command.account:
+            self._report(ExecType.STATUS, one, orig=command.cl_ord_id)
         else:
             nobody = NewOrder(command.cl_ord_id, "TINY", 0, 0, None, Tif.DAY, command.account, "", 0)
-            self._report(ExecType.STATUS, _Resting(0, 0, 0, 0), nobody, OrdStatus.UNKNOWN, text="no such order")
+            said = self._exec_id(), self.now_ns, "no such order", ExecType.STATUS, OrdStatus.UNKNOWN
+            self._events.append(refused(nobody, *said))
+
+    def _taken(self, name: str) -> bool:
+        """Whether a name was used; from now on it was."""
+        known = name in self._used
+        self._used.add(name)
+        return known
 
     def _new(self, order: NewOrder) -> None:
-        self._ids += 1
-        one = _Resting(
-            self._ids, order.side, order.price if order.price is not None else order.side * 10**6, order.lots, order
-        )
-        if order.cl_ord_id in self._orders:
-            self._report(ExecType.REJECTED, one, order, OrdStatus.REJECTED, text="duplicate cl_ord_id")
+        if self._taken(order.cl_ord_id):
+            self._events.append(
+                refused(order, self._exec_id(), self.now_ns, f"duplicate cl_ord_id {order.cl_ord_id!r}")
+            )
             return
-        self._keep(order, one, OrdStatus.NEW)
-        self._report(ExecType.NEW, one, order, OrdStatus.NEW)
-        self._match(one, order)
+        self._ids += 1
+        price = order.price if order.price is not None else order.side * 10**6
+        one = TinyOrder(self._ids, order.side, price, order.lots, order, instrument=order.instrument)
+        self._orders[order.cl_ord_id] = one
+        self._report(ExecType.NEW, one)
+        self._match(one)
         if one.left and (order.price is None or order.tif is Tif.IOC):
-            self._keep(order, one, OrdStatus.EXPIRED)
-            self._report(ExecType.EXPIRED, one, order, OrdStatus.EXPIRED)
+            one.status = OrdStatus.EXPIRED
+            self._report(ExecType.EXPIRED, one)
         elif one.left:
-            self._book.append(one)
-            self._row(schema.ADD, one, one.left)
+            self._enter(one)
 
-    def _keep(self, order: NewOrder, one: _Resting, status: OrdStatus) -> None:
-        self._orders[order.cl_ord_id] = (order, one, status)
-
-    def _match(self, one: _Resting, order: NewOrder) -> None:
+    def _match(self, one: TinyOrder) -> None:
         while one.left:
-            against = [it for it in self._book if it.side == -one.side and (one.price - it.price) * one.side >= 0]
+            other = [it for it in self._book if (it.side, it.instrument) == (-one.side, one.instrument)]
+            against = [it for it in other if (one.price - it.price) * one.side >= 0]
             if not against:
                 return
             best = min(against, key=lambda it: it.price * one.side)
@@ -201,45 +225,52 @@ class TinyVenue:
             self._row(schema.EXECUTE, best, lots, one.id)
             if not best.left:
                 self._book.remove(best)
-            self._filled(one, order, lots, best.price, False)
+            self._filled(one, lots, best.price, False)
             if best.order is not None:
-                self._filled(best, best.order, lots, best.price, True)
+                self._filled(best, lots, best.price, True)
 
-    def _filled(self, one: _Resting, order: NewOrder, lots: int, price: int, passive: bool) -> None:
-        status = OrdStatus.PARTIALLY_FILLED if one.left else OrdStatus.FILLED
-        self._keep(order, one, status)
-        self._held.setdefault(order.account, Counter())["TINY"] += order.side * lots
-        self._report(ExecType.TRADE, one, order, status, lots=lots, price=price, passive=passive)
+    def _filled(self, one: TinyOrder, lots: int, price: int, passive: bool) -> Report:
+        one.status = OrdStatus.PARTIALLY_FILLED if one.left else OrdStatus.FILLED
+        self._hold(one, lots)
+        return self._report(ExecType.TRADE, one, lots=lots, price=price, passive=passive)
 
-    def _take_out(self, one: _Resting, order: NewOrder, name: str) -> None:
-        self._book.remove(one)
-        self._row(schema.DELETE, one, one.left)
-        self._keep(order, one, OrdStatus.CANCELED)
-        self._report(ExecType.CANCELED, one, replace(order, cl_ord_id=name), OrdStatus.CANCELED, orig=order.cl_ord_id)
+    def _hold(self, one: TinyOrder, lots: int) -> None:
+        """An order's account has so many lots more (of a sale: fewer)."""
+        assert one.order is not None
+        self._held.setdefault(one.order.account, Counter())[one.instrument] += one.side * lots
+
+    def _take_out(self, one: TinyOrder, name: str = "", orig: str = "", text: str = "") -> None:
+        self._leave(one)
+        one.status = OrdStatus.CANCELED
+        self._report(ExecType.CANCELED, one, name, orig, text=text)
 
     def _change(self, command: CancelOrder | ReplaceOrder) -> None:
-        order, one, status = self._orders.get(command.orig, (None, None, OrdStatus.UNKNOWN))
-        if order is None or order.account != command.account or one not in self._book:
-            text = "no such order" if order is None else "too late"
-            names = command.cl_ord_id, command.orig, command.account
-            self._flush()
-            self._events.append(CancelReject(*names, status, self.now_ns, text))
+        one, text = self._orders.get(command.orig), ""
+        order = one.order if one is not None and one.order and one.order.account == command.account else None
+        if one is None or order is None:
+            text, status = "no such order", OrdStatus.UNKNOWN
+        elif self._taken(command.cl_ord_id):
+            text, status = f"duplicate cl_ord_id {command.cl_ord_id!r}", one.status
+        elif one not in self._book:
+            text, status = "too late", one.status
         elif isinstance(command, CancelOrder):
-            self._take_out(one, order, command.cl_ord_id)
+            self._take_out(one, command.cl_ord_id, order.cl_ord_id)
         else:
             self._replace(command, order, one)
+        if text:
+            names = command.cl_ord_id, command.orig, command.account
+            self._events.append(CancelReject(*names, status, self.now_ns, text))
 
-    def _replace(self, command: ReplaceOrder, order: NewOrder, one: _Resting) -> None:
-        left = command.lots - one.cum
-        self._book.remove(one)
-        self._row(schema.DELETE, one, one.left)
-        one.left, one.price = left, command.price
-        changed = replace(order, cl_ord_id=command.cl_ord_id, lots=command.lots, price=command.price)
-        one.order = changed
-        status = OrdStatus.PARTIALLY_FILLED if one.cum else OrdStatus.NEW
-        self._keep(changed, one, status)
-        self._report(ExecType.REPLACED, one, changed, status, orig=order.cl_ord_id)
-        self._match(one, changed)
+    def _replace(self, command: ReplaceOrder, order: NewOrder, one: TinyOrder) -> None:
+        """As FIX 4.4 has it, appendix D, D.10 to D.13: no fewer lots than are filled, and then it is over."""
+        self._leave(one)
+        one.left, one.price = max(command.lots - one.cum, 0), command.price
+        lots = max(command.lots, one.cum)
+        one.order = replace(order, cl_ord_id=command.cl_ord_id, lots=lots, price=command.price)
+        self._orders[command.cl_ord_id] = one
+        if not one.left:
+            one.status = OrdStatus.FILLED
+        self._report(ExecType.REPLACED, one, orig=order.cl_ord_id)
+        self._match(one)
         if one.left:
-            self._book.append(one)
-            self._row(schema.ADD, one, one.left)
+            self._enter(one)

@@ -3,14 +3,19 @@
 import numpy as np
 import pytest
 from tests.trading.test_executor import assert_same, batch, over, strategy_of
+from tests.venues.fix.elsewhere import ANYWHERE, ELSEWHERE, failed
 
 from tercel.evaluation.episodes import seeded_plan
 from tercel.execution.task import Latency, Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
+from tercel.testing.certify.suite import certify
 from tercel.testing.venue import VenueConformance
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.venues.fix.desk import Login
+from tercel.venues.fix.link import Address
+from tercel.venues.fix.server import serve_fix
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +30,18 @@ class TestOverFix(VenueConformance):
         markets = {"A": MarketSpec(csco, 1), "B": MarketSpec(csco, 2)}
         serve(venue=SimulatedExchange(markets, latency=latency))
         return connect()
+
+
+@pytest.mark.parametrize("begin", ["FIX.4.2", "FIX.4.4"])
+def test_it_answers_orders_as_certification_has_it(csco, profile, begin):
+    """Every order case that any acceptor can be asked, at the exchange as it is served."""
+    base = "generic-42" if begin == "FIX.4.2" else "generic-44"
+    told = profile(ELSEWHERE.format(base=base, target="VENUE", symbol="A", tick="0.01", lot=csco.lot))
+    exchange = SimulatedExchange({"A": MarketSpec(csco, 1)}, latency=EntryLatency("constant", 1_000_000))
+    with serve_fix(exchange, 0, [Login("DESK", begin=begin)], comp_id="VENUE") as server:
+        found = certify(told, Address("127.0.0.1", server.port), only=ANYWHERE)
+    assert failed(found) == []
+    assert found["passed"] == len(ANYWHERE)
 
 
 @pytest.mark.slow

@@ -146,7 +146,7 @@ class TestOverASession:
         said(first, steps=5)
         first.send(MassCancel("m", "", "", T0))
         gone = said(first, steps=3)
-        assert sorted(r.orig for r in gone if r.exec_type is ExecType.CANCELED) == ["a", "b", "c"]
+        assert sorted(r.cl_ord_id for r in gone if r.exec_type is ExecType.CANCELED) == ["a", "b", "c"]
         assert kinds(gathered(second, 1)) == [ExecType.NEW]
         second.send(StatusRequest("a", "B", T0))
         while not (answers := [event for event in second.step(0) if isinstance(event, Report)]):
@@ -399,7 +399,7 @@ class TestLosingEachOther:
         events = gathered(again, 4 if cancels else 2)
         # the word after which the first never came back is told again, then what happened since
         assert (events[0].cl_ord_id, events[0].exec_type) == ("b", ExecType.NEW)
-        gone = sorted(e.orig for e in events if e.exec_type is ExecType.CANCELED)
+        gone = sorted(e.cl_ord_id for e in events if e.exec_type is ExecType.CANCELED)
         assert gone == (["a", "b"] if cancels else [])
         (status,) = [e for e in events if e.exec_type is ExecType.STATUS]
         assert status.leaves == (0 if cancels else 2)

@@ -90,7 +90,9 @@ def test_commands_come_back_as_they_left(command):
 def test_reports_come_back_as_they_left(report):
     fields = report_out(report, KNOWN.get(report.instrument, PriceScale()))
     assert all(value and "\x01" not in value for _, value in fields)
-    assert {tag for tag, _ in fields} <= {*t.READ[t.EXECUTION_REPORT], t.AVG_PX, t.TRANSACT_TIME}
+    said = {tag for tag, _ in fields}
+    assert said <= {*t.READ[t.EXECUTION_REPORT], t.AVG_PX, t.TRANSACT_TIME, t.RESTATEMENT_REASON}
+    assert (t.RESTATEMENT_REASON in said) == (report.exec_type is ExecType.RESTATED), "4.4 and 4.2 ask for it there"
     assert report_in(dict(fields), KNOWN) == report
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from tercel.testing.certify.case import Bench, case, expect, holds
-from tercel.testing.certify.stage import AcceptorStage, InitiatorStage, Stage
-from tercel.testing.certify.wire import Heard, Peer
+from tercel.testing.certify.stage import ADMIN, AcceptorStage, InitiatorStage, Stage
+from tercel.testing.certify.wire import Heard, Pairs, Peer
 
 Script = Callable[[Stage], str]
 
@@ -105,8 +105,15 @@ def logout(said: list[Heard]) -> Heard:
     return said[-1]
 
 
-def resumed(stage: Stage) -> Peer:
+def back(stage: Stage, more: Pairs = ()) -> tuple[Peer, list[Heard]]:
     """Log on after a break in which both may have missed something; each asks for it, and has it.
+
+    `more` is what the Logon says beside.
+
+    Returns
+    -------
+    Peer, list of Heard
+        What the application of the system under test said meanwhile and since, in order.
 
     Raises
     ------
@@ -115,12 +122,24 @@ def resumed(stage: Stage) -> Peer:
     """
     log = stage.log
     log.lenient, log.missed = True, None
-    peer = stage.log_on()
+    peer = stage.log_on(more=more)
     log.lenient = False
-    stage.settle(peer)
+    said = stage.settle(peer)
     if log.missed is not None:
         first, last = log.missed
         peer.say("2", [(7, str(first)), (16, str(last))])
-        covered([one for one in peer.sync() if one.again], first, last)
+        said = covered([one for one in peer.sync() if one.again], first, last) + said
+    return peer, [one for one in said if one.kind not in ADMIN]
+
+
+def resumed(stage: Stage) -> Peer:
+    """Log on after a break, as :func:`back` does; nothing was lost, and nothing had two effects.
+
+    Raises
+    ------
+    MissedError
+        When something was.
+    """
+    peer, _ = back(stage)
     stage.audit(peer)
     return peer

@@ -151,6 +151,7 @@ class Wall:
         self.gate = self._inner.enter_context(gate)
         if not self._quiet:
             self.gate.on_subscribe(XYZ)
+            self.until(lambda: self.gateway.limits.instruments[XYZ].sane, "a reference for the limits")
             self.settle()
         for account in self._accounts:
             for side in (1, -1):

@@ -245,7 +245,7 @@ class Peer:
         stop = len(head[0]) + len(head[1]) + 2 + int(head[1][2:]) + _TAIL
         return stop if stop <= len(self._bytes) else 0
 
-    def hear(self, *kinds: str, patience_s: float = PATIENCE_S) -> Heard:
+    def hear(self, *kinds: str, patience_s: float | None = None) -> Heard:
         """The next message, which must be of these kinds.
 
         Raises
@@ -253,7 +253,7 @@ class Peer:
         MissedError
             When the connection ends, or nothing or something else comes.
         """
-        until = time.monotonic() + patience_s
+        until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
         while not self._inbox:
             self.look()
             if not self._inbox and (self.ended or time.monotonic() > until):
@@ -264,7 +264,7 @@ class Peer:
             raise MissedError(f"expected 35={' or '.join(kinds)}; received {said} {said.get(58)}")
         return said
 
-    def find(self, *kinds: str, patience_s: float = PATIENCE_S) -> Heard:
+    def find(self, *kinds: str, patience_s: float | None = None) -> Heard:
         """The next message of these kinds; others are passed over."""
         while (said := self.hear(patience_s=patience_s)).kind not in kinds:
             pass

@@ -6,7 +6,16 @@ from decimal import Decimal
 from typing import Literal, TypeVar
 
 from tercel.core.errors import ConfigError
-from tercel.core.orders import REBOOKS, CancelReject, Command, ExecType, Report, StatusRequest
+from tercel.core.orders import (
+    REBOOKS,
+    TERMINAL,
+    CancelReject,
+    Command,
+    ExecType,
+    OrdStatus,
+    Report,
+    StatusRequest,
+)  # fmt: skip
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.profiles.signing import verifier
@@ -145,6 +154,8 @@ class Counterparty:
     """Cancels and replaces on their way: whether a replace, and of which order."""
     orders: dict[str, str] = field(default_factory=dict)
     """Names of orders that came, with the venue's name where it has said one."""
+    told: dict[str, Report] = field(default_factory=dict)
+    """The last word on each order, by the venue's name of it, or by the counterparty's where it has none."""
     asked: dict[str, dict[int, str]] = field(default_factory=dict)
     """Orders that a status was asked of, with the fields of the question."""
     mass_status: str = ""
@@ -193,11 +204,30 @@ class Counterparty:
             text=message.text.replace(own, ""),
         )
 
+    def stands(self, name: str) -> OrdStatus:
+        """Where an order stands: with a request on its way it is pending; REJECTED where there is none."""
+        pending = [of_replace for of_replace, original in self.requested.values() if original == name]
+        last = self.told.get(self.orders.get(name) or name)
+        if name not in self.orders or (last is not None and last.status in TERMINAL):
+            return last.status if last is not None else OrdStatus.REJECTED
+        if pending:
+            return OrdStatus.PENDING_REPLACE if pending[-1] else OrdStatus.PENDING_CANCEL
+        return last.status if last is not None else OrdStatus.PENDING_NEW
+
+    def living(self, account: str, instrument: str) -> int:
+        """Orders of an account, in an instrument ("": in any), that the venue has and that are not over."""
+        mine = [one for one in self.told.values() if one.account == account and one.leaves > 0]
+        return sum(1 for one in mine if instrument in ("", one.instrument))
+
     def book(self, report: Report) -> bool:
-        """Take note of an execution; False when it is known, and only told again."""
-        if report.exec_type is not ExecType.TRADE and report.exec_type not in REBOOKS:
-            return True
-        return self.fills.setdefault(report.order_id, OrderFills()).take(report)
+        """Take note of a report; False for an execution that is known, and only told again."""
+        if report.exec_type is ExecType.TRADE or report.exec_type in REBOOKS:
+            if not self.fills.setdefault(report.order_id, OrderFills()).take(report):
+                return False
+        self.told[report.order_id or report.cl_ord_id] = report
+        if report.order_id:
+            self.orders[report.cl_ord_id] = report.order_id
+        return True
 
     def average(self, report: Report) -> Decimal:
         """Mean price in ticks of what an order traded."""

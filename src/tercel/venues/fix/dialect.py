@@ -44,7 +44,8 @@ def _older(kind: str, fields: list[tuple[int, str]]) -> Fields:
         old = ("1" if values[t.LEAVES_QTY] != "0" else "2") if what == "F" else what
         old = values[t.ORD_STATUS] if what in _TRANSACTIONS else old
         fields = [(tag, old if tag == t.EXEC_TYPE else value) for tag, value in fields]
-        fields.insert(0, (t.EXEC_TRANS_TYPE, _TRANSACTIONS.get(what, "0")))
+        head = sum(tag in rules.header.members for tag, _ in fields)
+        fields.insert(head, (t.EXEC_TRANS_TYPE, _TRANSACTIONS.get(what, "0")))
     made = []
     for tag, value in fields:
         if tag not in block.tags and tag not in rules.header.members:

@@ -25,9 +25,8 @@ def _status(party: Counterparty, report: o.Report, live: bool, scale: PriceScale
     asked_by = report.orig or report.cl_ord_id
     question = party.asked.pop(asked_by, None)
     report = replace(report, orig="", last_lots=0, last_price=0, passive=False)
-    pending = [of_replace for of_replace, of in party.requested.values() if of == report.cl_ord_id]
-    if live and pending:
-        report = replace(report, status=o.OrdStatus.PENDING_REPLACE if pending[-1] else o.OrdStatus.PENDING_CANCEL)
+    if live:
+        report = replace(report, status=party.stands(report.cl_ord_id))
     fields = translate.report_out(report, scale, average, exact=False)
     if question is None:
         return [*fields, (t.MASS_STATUS_ID, party.mass_status)] if party.mass_status else fields

@@ -158,9 +158,12 @@ class VenueService:
             command = translate.command_in(kind, tags, self._scales, self.venue.now_ns)
             if isinstance(command, o.NewOrder) and message.says(t.POSS_RESEND) and command.cl_ord_id in party.orders:
                 command = o.StatusRequest(command.cl_ord_id, command.account, command.sent_ns)
+            hit = 0
             for one in self._accounts_of(party, command):
                 if not party.login.risk:
                     self._claim(party, one.account)
+                if isinstance(one, o.MassCancel):
+                    hit += sum(each.living(one.account, one.instrument) for each in self._parties.values())
                 self._note(party, one, tags)
                 inward = party.inward(one)
                 self.venue.send(replace(inward, sent_ns=self.venue.now_ns) if self._free else inward)
@@ -170,7 +173,7 @@ class VenueService:
             self._refuse(party, message, tags, RefusedError(error.expected, error.received))
         else:
             if isinstance(command, o.MassCancel):
-                self._mass_report(party, tags, None)
+                self._mass_report(party, tags, None, hit)
             elif kind == t.MASS_STATUS and not party.orders:
                 fields = none_to_report(party, tags.get(t.ACCOUNT, ""), self._exec_id(), self.venue.now_ns)
                 self._send(party, t.EXECUTION_REPORT, fields)
@@ -230,7 +233,7 @@ class VenueService:
             self._mass_report(party, tags, refused)
         elif kind in (t.CANCEL, t.REPLACE):
             account, original = tags.get(t.ACCOUNT, party.login.comp_id), tags.get(t.ORIG_CL_ORD_ID, "")
-            reject = o.CancelReject(name, original, account, o.OrdStatus.REJECTED, now, refused.text)
+            reject = o.CancelReject(name, original, account, party.stands(original), now, refused.text)
             fields = translate.cancel_reject_out(reject, kind == t.REPLACE, party.orders.get(original, ""))
             code = t.ALREADY_PENDING if refused.reason == t.ALREADY_PENDING else t.OTHER
             self._send(party, t.CANCEL_REJECT, [(tag, code if tag == t.CXL_REJ_REASON else v) for tag, v in fields])
@@ -247,11 +250,14 @@ class VenueService:
         fields = [(t.REF_SEQ_NUM, message.get(t.SEQ_NUM)), (t.REF_MSG_TYPE, message.kind), (t.REJECT_REASON, reason)]
         self._send(party, t.BUSINESS_REJECT, [*fields, (t.TEXT, translate.line(text))])
 
-    def _mass_report(self, party: Counterparty, tags: dict[int, str], refused: RefusedError | None) -> None:
+    def _mass_report(
+        self, party: Counterparty, tags: dict[int, str], refused: RefusedError | None, hit: int = 0
+    ) -> None:
         scope, number = tags.get(t.MASS_CANCEL_TYPE, "7"), t.NO_NAME if refused else self._exec_id()
         fields = [
             *((t.ORDER_ID, number), (t.CL_ORD_ID, tags.get(t.CL_ORD_ID, t.NO_NAME)), (t.MASS_CANCEL_TYPE, scope)),
-            *((t.MASS_CANCEL_RESPONSE, "0" if refused else scope), (t.EXACT_NS, str(self.venue.now_ns))),
+            *((t.MASS_CANCEL_RESPONSE, "0" if refused else scope), (t.MASS_CANCEL_ORDERS, str(hit))),
+            (t.EXACT_NS, str(self.venue.now_ns)),
             (t.FOR_ACCOUNT, tags.get(t.FOR_ACCOUNT, party.login.comp_id)),
         ]
         if refused:
@@ -331,8 +337,6 @@ class VenueService:
             return
         event = party.outward(event)
         party.requested.pop(event.cl_ord_id, None)
-        if event.order_id:
-            party.orders[event.cl_ord_id] = event.order_id
         new, scale = party.book(event), self._scales.get(event.instrument, PLAIN)
         average = round(party.average(event) * scale.tick, 9)
         if party.own:

@@ -66,12 +66,15 @@ MD_REJ_REASON: Final = 281
 SECURITY_REQ_ID: Final = 320
 SECURITY_RESPONSE_ID: Final = 322
 REF_MSG_TYPE: Final = 372
+RESTATEMENT_REASON: Final = 378
 REJECT_REASON: Final = 380
 TOTAL_SYMBOLS: Final = 393
 CXL_REJ_RESPONSE_TO: Final = 434
 MASS_CANCEL_TYPE: Final = 530
 MASS_CANCEL_RESPONSE: Final = 531
 MASS_CANCEL_REASON: Final = 532
+MASS_CANCEL_ORDERS: Final = 533
+"""How many orders a mass cancel reaches."""
 USERNAME: Final = 553
 PASSWORD: Final = 554
 SECURITY_LIST_TYPE: Final = 559
@@ -243,6 +246,8 @@ ALREADY_PENDING: Final = "3"
 """Reason of a cancel reject: a cancel of it is on its way."""
 DUPLICATE_CANCEL: Final = "6"
 """Reason of a cancel reject: its name was used before."""
+BROKER_OPTION: Final = "4"
+"""Reason of a restatement: the venue's own affair."""
 BUSINESS_OTHER: Final = "0"
 """Reason of a business reject, in words alone."""
 NOT_SUPPORTED: Final = "3"

@@ -290,6 +290,7 @@ def report_out(
         (t.EXEC_TYPE, t.EXEC_CODES[report.exec_type]),
         (t.ORD_STATUS, t.STATUS_CODES[report.status]),
         (t.ORD_REJ_REASON, reasons.of_order(report.status, report.text, not exact)),
+        (t.RESTATEMENT_REASON, t.BROKER_OPTION if report.exec_type is o.ExecType.RESTATED else ""),
         (t.CL_ORD_ID, report.cl_ord_id),
         (t.ORIG_CL_ORD_ID, report.orig),
         (t.ACCOUNT, report.account),

@@ -9,6 +9,7 @@ const { EmptyLogFactory } = require('jspurefix/dist/config')
 const MARKET = 100
 const [port, folder] = [Number(process.argv[2]), process.argv[3]]
 const orders = new Map()
+const used = new Set()
 let count = 0
 
 class Venue extends AsciiSession {
@@ -45,9 +46,11 @@ class Venue extends AsciiSession {
       name: said.ClOrdID, id: `V-${orders.size + 1}`, symbol: said.Instrument.Symbol, side: said.Side, cum: 0,
       account: said.Account, qty: said.OrderQtyData.OrderQty, price: said.Price, status: '0'
     }
-    if (order.symbol === 'BAD') {
-      order.status = '8'
-      return this.report(order, '8', { OrdRejReason: 1, Text: 'no such thing' })
+    const again = used.has(order.name)
+    used.add(order.name)
+    if (again || order.symbol === 'BAD') {
+      Object.assign(order, { status: '8', id: 'NONE', qty: 0 })
+      return this.report(order, '8', { OrdRejReason: again ? 6 : 1, Text: again ? 'again?' : 'no such thing' })
     }
     orders.set(order.name, order)
     this.report(order, '0')
@@ -67,10 +70,12 @@ class Venue extends AsciiSession {
 
   found (said, reply) {
     const order = orders.get(said.OrigClOrdID)
+    used.add(said.ClOrdID)
     if (order && !'248'.includes(order.status)) return order
+    const known = order || { id: 'NONE', status: '8' }
     this.send('9', {
-      OrderID: 'NONE', ClOrdID: said.ClOrdID, OrigClOrdID: said.OrigClOrdID, OrdStatus: '8', CxlRejResponseTo: reply,
-      CxlRejReason: 1, Text: 'who?'
+      OrderID: known.id, ClOrdID: said.ClOrdID, OrigClOrdID: said.OrigClOrdID, OrdStatus: known.status,
+      CxlRejResponseTo: reply, CxlRejReason: order ? 0 : 1, Text: order ? 'too late' : 'who?'
     })
   }
 
