@@ -79,7 +79,7 @@ class MarketServer(Hub):
             self.hand_out(client)
             self.flush(client)
 
-    def _books(self, client: Client) -> list[VenueEvent]:
+    def _books(self, client: Client) -> list[MarketRows]:
         """Snapshots asked for; what waits from before them is part of them."""
         fresh, client.fresh = sorted(client.fresh), set()
         client.waiting = [e for e in client.waiting if not isinstance(e, MarketRows) or e.instrument not in fresh]

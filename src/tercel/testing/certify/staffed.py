@@ -57,6 +57,7 @@ class StaffedVenue(TinyVenue):
         if lives:
             self._leave(one)
         one.cum += lots - trade.last_lots
+        self._hold(one, lots - trade.last_lots)
         self.trades[self.trades.index(trade)] = replace(trade, last_lots=lots)
         if lives:
             one.left -= lots - trade.last_lots
