@@ -22,6 +22,7 @@ from tercel.venues.fix.protocol.message import Fields, Message, utc_text
 from tercel.venues.fix.protocol.schedule import SessionTimes
 from tercel.venues.fix.protocol.session import FixSession
 from tercel.venues.fix.protocol.settings import Outcome, SessionSettings
+from tercel.venues.fix.protocol.store import Numbers
 
 OVER: Final = frozenset("248C")
 """OrdStatus of an order that has ended."""
@@ -109,6 +110,12 @@ class ScriptedVenue:
     def now_ns(self) -> int:
         """ns since 1970, as far ahead as it was put."""
         return time.time_ns() + self.ahead_ns
+
+    @property
+    def numbers(self) -> Numbers:
+        """Where its session stands, between two messages: what was heard has its answer."""
+        with self._lock:
+            return self.session.numbers
 
     # -- the thread ---------------------------------------------------------------------------------------------------
     def _run(self) -> None:

@@ -285,7 +285,7 @@ class Wall:
         self.turn()
 
     def _quiet_now(self) -> bool:
-        ours, theirs = self.fix.numbers, self.venue.session.numbers
+        ours, theirs = self.fix.numbers, self.venue.numbers
         return (ours.next_out, ours.next_in) == (theirs.next_in, theirs.next_out) and self.fix.up
 
     def until(self, true: Callable[[], Any], what: str) -> Any:
