@@ -125,7 +125,7 @@ def test_a_session_behind_it_asks_as_the_gate_does(tmp_path):
     with Wall(Bench(load("binance"), tmp_path), accounts=("ann", "bob")) as wall:
         wall.venue.by_hand = set()
         with turning(wall.gate.run):
-            venue = RemoteVenue(f"unix:{wall.gate.path}", 0, ["ann", "bob"])
+            venue = RemoteVenue(str(wall.gate.path), ["ann", "bob"])
             assert venue.answers_questions is False
             limits = LimitGate(parse(WIDE), venue.listings(), ["ann", "bob"])
             session = Session(venue, MemoryJournal(), limits, by_name, SessionTerms(warmup_s=0.0))

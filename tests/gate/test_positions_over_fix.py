@@ -48,7 +48,7 @@ def behind(tmp_path: Path) -> Iterator[tuple[Elsewhere, Gate, Session]]:
         where = f"fix://DESK@127.0.0.1:{server.port}"
         terms = GateTerms(venue=where, accounts=("ann", "bob"), limits="limits.toml", silence_s=60)
         with opened(GateConfig(gate=terms), tmp_path, "test") as gate, turning(gate.run):
-            session = session_over(RemoteVenue(f"unix:{gate.path}", 0, ["ann", "bob"]))
+            session = session_over(RemoteVenue(str(gate.path), ["ann", "bob"]))
             session.accept(asked(lots=400, horizon_s=1200, decisions=120, strategy="twap_passive"))
             go_on(session, 120)
             yield venue, gate, session

@@ -97,7 +97,7 @@ def test_an_order_lives_there_as_anywhere(client):
     )
     client.send(o.MassCancel("all", "", "TINY", 0))
     (over,) = heard(client, 1)
-    assert (over.exec_type, over.orig) == (o.ExecType.CANCELED, "p.3")
+    assert (over.exec_type, over.cl_ord_id) == (o.ExecType.CANCELED, "p.3")
     client.send(o.CancelOrder("c.1", "p.3", "TINY", 1, "acc", 0))
     (refused,) = heard(client, 1, o.CancelReject)
     assert (refused.cl_ord_id, refused.status) == ("c.1", o.OrdStatus.UNKNOWN)
