@@ -24,6 +24,11 @@ def new_desk(name: str) -> Path:
         return folder
 
 
+def named_desk() -> Path | None:
+    """The folder of `TERCEL_DESK`."""
+    return Path(name) if (name := os.environ.get("TERCEL_DESK")) else None
+
+
 def find_desk(given: Path | None) -> Path:
     """The desk folder that is meant: the one given, that of `TERCEL_DESK`, or the newest under `desks/`.
 
@@ -32,8 +37,7 @@ def find_desk(given: Path | None) -> Path:
     ConfigError
         When there is none.
     """
-    if given is None and os.environ.get("TERCEL_DESK"):
-        given = Path(os.environ["TERCEL_DESK"])
+    given = given or named_desk()
     if given is not None:
         if not _is_desk(given):
             raise ConfigError(f"a desk folder with a {DATABASE}", str(given), "run `tercel trade run` there first")

@@ -1,7 +1,7 @@
 """What the command line knows of the machine it runs on: the clock on the wall, and who sits before it."""
 
-import getpass
 import os
+import pwd
 import signal
 import threading
 import time
@@ -44,8 +44,8 @@ def end_on_termination() -> None:
 
 
 def person() -> str:
-    """Who runs this: the login name, or the number where nobody has a name for it."""
+    """Who runs this: the name of the process's user, whatever its environment says; the number where it has none."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"uid {os.getuid()}"

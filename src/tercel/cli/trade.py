@@ -52,7 +52,8 @@ class RunDesk:
         int | None, typer.Option(help="So many rounds (default: the file's).", min=1, max=10_000, metavar="N")
     ] = None
     desk: Annotated[
-        Path | None, typer.Option(help="Folder of the desk (default: a new one under desks/).", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder of the desk (default: TERCEL_DESK, or a new one under desks/).", metavar="DIR"),
     ] = None
     venue: Annotated[str | None, typer.Option(help="simulated or fix://[ID@]host:port.", metavar="WHERE")] = None
     ablate: Annotated[
@@ -130,15 +131,28 @@ def submit(request: Submit) -> None:
 class Settle:
     """What is asked of `tercel trade settle`."""
 
-    reason: Annotated[str, typer.Option(help="Why they differ: it is journaled with your name.", metavar="TEXT")]
+    reason: Annotated[str, typer.Option(help="Why: it is journaled with your name.", metavar="TEXT")]
+    order: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An order of which the venue will never speak again: it is over with what was filled, by your word. "
+            "The desk must not run. May be repeated.",
+            metavar="ORDER",
+        ),
+    ] = None
     desk: Desk = None
     wait: Wait = WAIT_S
     as_json: AsJson = False
 
 
 def settle(request: Settle) -> None:
-    """Say why positions differ from the venue's, so that trading goes on; what is known so is not asked again."""
-    _ask(request, "settle", {})
+    """Say why positions differ from the venue's, or that orders are over, so that trading goes on."""
+    if request.order:
+        from tercel.cli.commands.trade_settle import settle_orders
+
+        settle_orders(request)
+    else:
+        _ask(request, "settle", {})
 
 
 @dataclass(frozen=True)

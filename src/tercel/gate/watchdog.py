@@ -90,6 +90,7 @@ class Watchdog:
         self._plain: socket.socket | None = None
         self._venue: Canceller | None = None
         self._cancelled_s = 0.0
+        self._failed = ""
 
     def watch(self, stop: Callable[[], bool]) -> None:
         """Until `stop()`, or until the gate has been silent for `ENOUGH_S`."""
@@ -101,7 +102,12 @@ class Watchdog:
                     heard = time.monotonic()
                     self._stand_down()
                 elif began - heard > ENOUGH_S:
-                    self._say(f"no gate for {ENOUGH_S:g} s: its orders were cancelled, and nobody watches any more")
+                    did = (
+                        f"its orders were NOT cancelled: {self._failed}"
+                        if self._failed
+                        else "its orders were cancelled"
+                    )
+                    self._say(f"no gate for {ENOUGH_S:g} s: {did}; nobody watches any more")
                     return
                 elif began - heard >= self._silence_s:
                     self._cancel()
@@ -143,7 +149,8 @@ class Watchdog:
     def _cancel(self) -> None:
         try:
             if self._venue is None:
-                self._say("the gate is silent, or has no link: cancelling what is open")
+                if not self._failed:
+                    self._say("the gate is silent, or has no link: cancelling what is open")
                 self._venue, self._cancelled_s = self._log_on(), 0.0
             if time.monotonic() - self._cancelled_s >= AGAIN_S:
                 self._cancelled_s = time.monotonic()
@@ -152,8 +159,11 @@ class Watchdog:
                     self._venue.send(MassCancel(name, account, "", self._venue.now_ns))
             if self._venue.poll(0.0):
                 self._venue.step(self._venue.now_ns)
+            self._failed = ""
         except VenueError as error:
-            self._say(f"it cannot cancel: {error}")
+            if (failed := f"{error}") != self._failed:
+                self._say(f"it cannot cancel: {failed}")
+            self._failed = failed
             self._stand_down()
 
     def _stand_down(self) -> None:

@@ -49,6 +49,7 @@ from tercel.limits.state import (
     LimitQuery,
     OpenOrder,
     ParentLimit,
+    executions_by_side,
 )
 from tercel.limits.watch import Crossing
 
@@ -224,8 +225,7 @@ class LimitGate(PastCounts):
         state.stopped = state.repeated = ""
         state.broken.discard("executions")
         for holding in self.holdings_of[agent]:
-            for times in holding.times.values():
-                times.clear()
+            holding.times = executions_by_side()
 
     def watch(self, now_ns: int, warnings: bool = True) -> list[Crossing]:
         """What was passed since this was last asked; ask it at every turn. A breach stops its agents, until `resume`.
@@ -371,8 +371,7 @@ class LimitGate(PastCounts):
         self._ended(order, report)
         if report.exec_type is ExecType.TRADE:
             alarm = self._filled(order, report)
-        counted = self._counted(order, report)
-        return alarm or counted
+        return self._counted(order, report) or alarm
 
     def _ended(self, order: OpenOrder, report: Report) -> None:
         """The venue has ended it; a fill from before one was taken back ends nothing."""
@@ -414,8 +413,7 @@ class LimitGate(PastCounts):
         holding = order.holding
         owner = order, holding, order.side
         one = self.executions.book("", report.exec_id, owner, report.last_lots, report.last_price)
-        lots = one.lots  # fewer, where its bust or correction came before it
-        within = min(lots, order.open)
+        lots, within = one.lots, min(one.lots, order.open)  # fewer, where its bust or correction came before it
         order.cum += lots
         order.open -= within
         order.parent.used += lots - within
@@ -452,8 +450,8 @@ class LimitGate(PastCounts):
             self.fill(holding, side, -lots, price)
             self.fill(holding, side, now.lots, now.price)
             if mine is not None:
-                mine.cum += now.lots - lots
-                mine.parent.used += now.lots - lots
+                more = now.lots - lots
+                mine.cum, mine.parent.used = mine.cum + more, mine.parent.used + more
                 self.settle(mine)
         if order is None:
             return alarm
@@ -462,14 +460,13 @@ class LimitGate(PastCounts):
             order.recounted_ns, order.reported = report.ns, report.cum
         self._reopened(order, report)
         self._ended(order, report)
-        counted = self._counted(order, report)
-        return alarm or counted
+        return self._counted(order, report) or alarm
 
     def _strange(self, report: Report) -> Alarm | None:
         """A report on an order that never left here. A fill is booked all the same, and its agent stops."""
-        holding = self.holdings.get((report.account, report.instrument))
-        if holding is None:
-            return Alarm("FOREIGN", f"account={report.account} instrument={report.instrument} order={report.cl_ord_id}")
+        where = report.account, report.instrument
+        if (holding := self.holdings.get(where)) is None:
+            return Alarm("FOREIGN", f"account={where[0]} instrument={where[1]} order={report.cl_ord_id}")
         if report.exec_type is not ExecType.TRADE:
             return Alarm("UNKNOWN_ORDER", f"order={report.cl_ord_id} status={report.status}")
         if self.executions.find("", report.exec_id) is not None:

@@ -207,6 +207,11 @@ class InstrumentState(Scope):
         self.good_until_ns = self.marked_ns + age if self.sane else NEVER_NS
 
 
+def executions_by_side() -> dict[int, deque[int]]:
+    """No executions yet, of either side."""
+    return {BUY: deque(), SELL: deque()}
+
+
 class Holding:
     """One agent in one instrument: lots held, lots that open orders may still buy and sell, the worst case of both.
 
@@ -222,7 +227,7 @@ class Holding:
         self.instrument, self.agent = instrument, agent
         self.scopes: tuple[Scope, Scope, Scope] = (agent, instrument, desk)
         self.position = self.buys = self.sells = self.exposure = 0
-        self.times: dict[int, deque[int]] = {BUY: deque(), SELL: deque()}
+        self.times = executions_by_side()
         self.take(limits)
 
     def take(self, limits: DeskLimits) -> None:

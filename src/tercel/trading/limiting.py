@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tercel.core.errors import OrderError, UnknownNameError
+from tercel.core.names import offer
 from tercel.core.ports import Entry
 from tercel.limits import EVERYBODY, Crossing, Limits, changed, from_json, hash_of, limits_json, loosened, tightest
+from tercel.limits.file import ANY
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.limit_record import EXPIRES_NS, same_person
@@ -119,10 +121,22 @@ class LimitKeeper:
         _named(by, reason)
         before: Limits = self._gateway.limits.limits
         after = changed(before, changes)
+        self._must_be_here(changes)
         if looser := loosened(before, after):
             received = f"{', '.join(looser)}, which would allow more"
             raise OrderError("limits that get tighter", received, "request it; a second person approves it")
         return self._enforce("tightened", after, operator, changes=dict(changes), by=by, reason=reason)
+
+    def _must_be_here(self, changes: Mapping[str, str]) -> None:
+        """A limit of a name that nobody has changes nothing: it is a slip of the pen."""
+        here = self._gateway.limits.usage()
+        for path in changes:
+            room, _, rest = path.partition(".")
+            name = rest.rpartition(".")[0]
+            if room != "desk" and name != ANY and name not in here[room]:
+                known = sorted(here[room])
+                remedy = offer(name, known, f'or "{ANY}" for all')
+                raise OrderError(f"{room} of the desk: {', '.join(known)}", f"{name}; nothing was changed", remedy)
 
     def request(self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None) -> int:
         """Ask for other limits, which another person may approve within a quarter of an hour; the request's number.

@@ -33,8 +33,14 @@ PATIENCE: Final = 40
 """Rounds of questions before the venue is called silent."""
 FIRST_WAIT_NS: Final = 1_000_000
 LONGEST_WAIT_NS: Final = 1_000_000_000
-AGAIN: Final = "start again when it answers; one that began anew never will: give the desk a new folder then"
-LOOK_UP: Final = "see at the venue what became of them; then give the desk a folder of its own with --desk"
+AGAIN: Final = (
+    "start again when it answers; where it never will, ask the venue's people what became of them, and say it: "
+    "tercel trade settle --order ORDER --reason TEXT"
+)
+LOOK_UP: Final = (
+    "see at the venue what became of them, and say it: tercel trade settle --order ORDER --reason TEXT; "
+    "what was filled beside is seen when positions are compared"
+)
 """Where the venue answers no questions."""
 BEHIND_NS: Final = 60_000_000_000
 """So much may a venue's clock lie behind its last report."""

@@ -49,6 +49,20 @@ FILL = {"_32": "10", "_31": "10.00", "_14": "10", "_151": "20"}
 
 
 @pytest.mark.parametrize("version", ["42", "44"])
+@pytest.mark.parametrize("named", ["p.2", "theirs"])
+def test_an_answer_under_the_name_of_a_cancel_is_about_what_it_cancelled(profile, version, named):
+    """FIX, appendix D: once the cancel was taken the order is called by its ClOrdID; its OrderID (37) stays."""
+    hears = dialect(profile, version)
+    hears.commands(order())
+    say(hears, version, "0", "0", _20="0" if version == "42" else "")
+    hears.commands(o.CancelOrder("p.2", "p.1", "XYZ", 1, "agent", 0))
+    more = {"_11": named, "_151": "0", "_20": "3" if version == "42" else "", "_17": "E2"}
+    (report,) = say(hears, version, "4" if version == "42" else "I", "4", **more)
+    assert (report.exec_type, report.status, report.orig) == (o.ExecType.STATUS, o.OrdStatus.CANCELED, "p.1")
+    assert (report.account, report.lots, report.price) == ("agent", 3, 1000)
+
+
+@pytest.mark.parametrize("version", ["42", "44"])
 def test_an_answer_about_nobodys_order_is_for_whoever_asked(profile, version):
     """A venue need not repeat the account of an order that it does not know."""
     hears = dialect(profile, version)

@@ -5,9 +5,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from tercel.cli.commands.trade_look import waiting
 from tercel.cli.commands.trade_report import page
-from tercel.cli.desks import new_desk
+from tercel.cli.desks import named_desk, new_desk
 from tercel.cli.machine import WallClock, end_on_termination, person
 from tercel.cli.trade import RunDesk
 from tercel.core.errors import ConfigError, JournalError
@@ -41,7 +43,7 @@ def run(request: RunDesk) -> None:
     typed = {"desk.seed": request.seed, "desk.rounds": request.rounds, "desk.venue": request.venue}
     config, text = described(request.config, {key: value for key, value in typed.items() if value is not None})
     beside = request.config.parent if request.config is not None else None
-    folder = request.desk if request.desk is not None else _folder(config, beside)
+    folder = request.desk or named_desk() or _folder(config, beside)
     opened = _traded(config, text, folder, request, beside)
     result = outcome(opened, folder).to_json()
     arrows_of, freezes_of = _experiments(config, folder, request)
@@ -58,6 +60,9 @@ def run(request: RunDesk) -> None:
         print_json(result)
     else:
         _print(config, result, folder)
+    if unknown := [order.root for order in opened.desk.session.ledger.orders.unknown()]:
+        say(f"NOT known to be over: {', '.join(unknown)}; see tercel trade reconcile --desk {folder}")
+        raise typer.Exit(1)
 
 
 def _folder(config: DeskConfig, beside: Path | None) -> Path:

@@ -160,6 +160,20 @@ class OutsideStage(AcceptorStage):
         """See `Stage`: it is not ours to end. Whoever is logged on logs out."""
 
 
+def must_listen(address: Address) -> None:
+    """Knock once.
+
+    Raises
+    ------
+    VenueError
+        When nobody listens.
+    """
+    try:
+        socket.create_connection((address.host, address.port), _CONNECT_S).close()
+    except OSError as error:
+        raise VenueError(f"an acceptor at {address}", f"{error}", "start it, or mend the address") from None
+
+
 def order_of(terms: Terms) -> tuple[str, str, str]:
     """Symbol, quantity and price of an order that rests: the first symbol of the profile, at its lowest price.
 

@@ -15,6 +15,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.core.toml import parse_toml
 from tercel.testing.certify.case import REGISTER, Bench, Case, LeftOutError, Planned, ordered, run
+from tercel.testing.certify.outside import must_listen, order_of
 from tercel.venues.fix.link import Address
 from tercel.venues.fix.profiles import SHIPPED, Terms, load
 
@@ -99,7 +100,9 @@ def certify(
     Raises
     ------
     ConfigError
-        For a profile or an id that is not known.
+        For a profile or an id that is not known, and a profile without a symbol to send orders for.
+    VenueError
+        When nobody listens at the address.
     """
     terms = load(profile) if isinstance(profile, str) else profile
     planned, left_out = all_cases(), reasons(terms.name, terms.profile.version)
@@ -108,6 +111,8 @@ def certify(
         check_known(name, known, said=f"the case {name}")
     wanted = [one for one in planned if not only or one.id in only]
     if address is not None:
+        order_of(terms)
+        must_listen(address)
         wanted = [one for one in wanted if one.role == "acceptor"]
         outside = {one.id for one in wanted if one.outside}
         left_out |= {one.id: INSIDE for one in wanted if one.id not in outside | left_out.keys()}

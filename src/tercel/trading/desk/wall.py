@@ -1,6 +1,8 @@
 """A desk's own gate: a process between it and a venue, which cancels what is open when the desk is silent or gone."""
 
 import json
+import logging
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,10 @@ LOG: Final = "gate.log"
 _SOCKET: Final = "gate.sock"
 _LONGEST_PATH: Final = 100
 _PATIENCE_S: Final = 60.0
+_PARTS: Final = re.compile(r"^ +expected  (.*?)^ +received  (.*?)^ +to go on  (.*)", re.DOTALL | re.MULTILINE)
+"""An error as the command line prints it."""
+_NOT_OVER: Final = re.compile(r"^.*NOT known to be over.*$", re.MULTILINE)
+_log = logging.getLogger("tercel.alerts")
 
 
 def gate_text(fields: Mapping[str, object]) -> str:
@@ -116,8 +122,15 @@ class OwnGate:
         assert self._process.stdout is not None
         if self._process.stdout.readline():
             return
-        said = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").split()
-        raise VenueError("a gate that opens", " ".join(said)[-600:] or "nothing", f"see {self.folder / LOG}")
+        raise self._ended()
+
+    def _ended(self) -> VenueError:
+        """Why it does not listen: in its own words, where those are an error's three parts."""
+        said = (self.folder / LOG).read_text(encoding="utf-8", errors="replace")
+        if (parts := _PARTS.search(said)) is not None:
+            expected, received, remedy = (" ".join(part.split()) for part in parts.groups())
+            return VenueError(expected, f"{received} (the gate, {self.folder / LOG})", remedy)
+        return VenueError("a gate that opens", " ".join(said.split())[-600:] or "nothing", f"see {self.folder / LOG}")
 
     def close(self) -> None:
         """Let it cancel what is open, and end; a second call does nothing."""
@@ -130,6 +143,8 @@ class OwnGate:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        for line in _NOT_OVER.findall((self.folder / LOG).read_text(encoding="utf-8", errors="replace")):
+            _log.critical("GATE %s", line.strip())
         if self._short is not None:
             self._short.cleanup()
             self._short = None

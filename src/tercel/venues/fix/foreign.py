@@ -83,6 +83,8 @@ class Foreign:
         """
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
         told, old = self._memory.by_wire.get(wire), self._memory.by_wire.get(orig)
+        if old is None:  # a venue may call what was cancelled by the name of its cancel, or by its own number alone
+            old = self._memory.meant(told, _name(message, t.ORDER_ID))
         about = told if told is not None and told.kind in ("new", "replace") else old or told
         read = self._read(message, about, now_ns)
         read = replace(read, cl_ord_id=told.name if told else wire, orig=old.name if old else orig)

@@ -89,6 +89,7 @@ class OrderMemory:
         """What was sent, by ClOrdID."""
         self.by_name: dict[str, Told] = {}
         """By names of ours."""
+        self._by_number: dict[str, Told] = {}
         self._asked: dict[str, str] = {}
         self.by_swap: dict[str, Told] = {}
         """The new order of a cancel-and-new, by the ClOrdID of the cancel."""
@@ -124,6 +125,14 @@ class OrderMemory:
         self.by_wire[told.wire] = self.by_name[told.name] = told
         if told.swaps:
             self.by_swap[told.swaps] = told
+        if told.order_id and told.kind in ("new", "replace"):
+            self._by_number[told.order_id] = told
+
+    def meant(self, told: Told | None, order_id: str) -> Told | None:
+        """The order that a message is about which names a cancel of ours, or nothing but the venue's number of it."""
+        if told is not None:
+            return self.by_name.get(told.orig) if told.kind == "cancel" else None
+        return self._by_number.get(order_id)
 
     def write(self, told: Told) -> None:
         """Put an order down as it is now."""
