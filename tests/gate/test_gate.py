@@ -1,5 +1,6 @@
 """The wall: what passes it, what it denies, and what it does when a session falls silent, goes or is killed."""
 
+import grp
 import os
 import signal
 import socket
@@ -286,6 +287,17 @@ def test_the_gate_alone_may_use_its_socket(gate_of: Served) -> None:
     with exchange_served() as server:
         gate = gate_of(server)
         assert Path(gate.path).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_group_may_use_it_where_one_is_named(gate_of: Served) -> None:
+    with exchange_served() as server:
+        gate = gate_of(server, group=grp.getgrgid(os.getgid()).gr_name)
+        assert Path(gate.path).stat().st_mode & 0o777 == 0o660
+
+
+def test_a_group_that_nobody_knows_is_refused(gate_of: Served) -> None:
+    with exchange_served() as server, pytest.raises(ConfigError, match="a group that"):
+        gate_of(server, group="no such group")
 
 
 def test_a_second_gate_is_refused_and_a_dead_ones_socket_is_taken(tmp_path: Path) -> None:

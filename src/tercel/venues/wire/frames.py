@@ -4,6 +4,7 @@ rows as they lie in memory. Nothing in them is executed.
 
 import dataclasses
 import json
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -220,7 +221,11 @@ def listen(address: str, port: int) -> socket.socket:
     try:
         if address.startswith("unix:"):
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listener.bind(address.removeprefix("unix:"))
+            before = os.umask(0o177)  # it is its owner's alone from its first moment
+            try:
+                listener.bind(address.removeprefix("unix:"))
+            finally:
+                os.umask(before)
         else:
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
