@@ -322,15 +322,16 @@ def test_a_second_gate_is_refused_and_a_dead_ones_socket_is_taken(tmp_path: Path
 
 # -- when the gate itself stands still --------------------------------------------------------------------------------
 def test_a_kill_cancels_while_the_journal_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two hundred orders, and a write that does not return: the other thread cancels every one."""
+    """Two hundred orders of two, and a write that does not return: the other thread cancels every one."""
     with exchange_served(speed=1.0) as server:
         folder = tmp_path / "gate"
         with opened(section(server, folder), folder, "test") as gate:
             gate.on_subscribe("X")
             until(lambda: (gate._pump(), gate._followers["X"].ready)[1], what="a book")
             bid, _ = gate._followers["X"].touch
-            gate.gateway.limits.parent("p", "X", "ann", 1, 5_000)
-            gate.gateway.submit([an_order(f"o{n}", 1, bid - 5, parent="p") for n in range(200)])
+            for who in ("ann", "bob"):
+                gate.gateway.limits.parent(who, "X", who, 1, 5_000)
+                gate.gateway.submit([an_order(f"{who}{n}", 1, bid - 5, who, who) for n in range(100)])
             until(lambda: (gate._pump(), gate.open == 200)[1], what="all orders")
             hanging, goes_on = threading.Event(), threading.Event()
             append = gate.gateway.journal.append
@@ -345,7 +346,8 @@ def test_a_kill_cancels_while_the_journal_hangs(tmp_path: Path, monkeypatch: pyt
                 gate._beat_ns = 0  # a heartbeat is due, and hangs
                 assert hanging.wait(DEADLINE_S)
                 KillLatch(folder / "kill.json").kill("runaway", by="ann", at_ns=1)
-                until(lambda: not server._exchange._orders.open_of("ann"), what="no order at the venue")
+                open_of = server._exchange._orders.open_of
+                until(lambda: not open_of("ann") and not open_of("bob"), what="no order at the venue")
                 assert gate.open == 200  # nobody here has heard of it yet
                 goes_on.set()
                 until(lambda: not gate.open, what="nothing open")

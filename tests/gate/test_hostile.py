@@ -19,6 +19,9 @@ from tercel.venues.wire.hub import MOST_CLIENTS
 
 __all__ = ["gate_of"]
 
+ANSWER_S, TURN_S = 0.01, 0.4
+"""How long a question, and a turn, are made to take."""
+
 
 def told(link: socket.socket, *sent: bytes) -> list[object]:
     """What a gate says, up to its word that it is alive."""
@@ -94,7 +97,7 @@ def test_who_asks_much_holds_up_nobody(gate_of: Served, monkeypatch: pytest.Monk
 
         def slow(account: str, after: str) -> list[Report]:
             asked.append(account)
-            time.sleep(0.01)
+            time.sleep(ANSWER_S)
             return []
 
         monkeypatch.setattr(gate, "on_executions", slow)
@@ -113,7 +116,7 @@ def test_a_session_is_silent_whatever_another_one_does(gate_of: Served) -> None:
 
         def held_up() -> None:
             turns.append(time.monotonic())
-            time.sleep(0.4)
+            time.sleep(TURN_S)
 
         with closing(socket.socket(socket.AF_UNIX)) as link:
             link.connect(gate.path)
