@@ -1,7 +1,9 @@
 """The wall: what passes it, what it denies, and what it does when a session falls silent, goes or is killed."""
 
+import grp
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -39,7 +41,7 @@ from tercel.trading.parents import accepted
 from tercel.trading.session import Session, SessionTerms
 from tercel.venues.address import TRADER
 from tercel.venues.fix.client import FixVenue
-from tercel.venues.wire import RemoteVenue
+from tercel.venues.wire import RemoteVenue, frames
 
 __all__ = ["gate_of"]
 
@@ -299,6 +301,17 @@ def test_the_gate_alone_may_use_its_socket(gate_of: Served) -> None:
         assert Path(gate.path).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_group_may_use_it_where_one_is_named(gate_of: Served) -> None:
+    with exchange_served() as server:
+        gate = gate_of(server, group=grp.getgrgid(os.getgid()).gr_name)
+        assert Path(gate.path).stat().st_mode & 0o777 == 0o660
+
+
+def test_a_group_that_nobody_knows_is_refused(gate_of: Served) -> None:
+    with exchange_served() as server, pytest.raises(ConfigError, match="a group that"):
+        gate_of(server, group="no such group")
+
+
 def test_a_second_gate_is_refused_and_a_dead_ones_socket_is_taken(tmp_path: Path) -> None:
     with exchange_served() as server:
         folder = tmp_path / "gate"
@@ -321,15 +334,16 @@ def test_a_second_gate_is_refused_and_a_dead_ones_socket_is_taken(tmp_path: Path
 
 # -- when the gate itself stands still --------------------------------------------------------------------------------
 def test_a_kill_cancels_while_the_journal_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two hundred orders, and a write that does not return: the other thread cancels every one."""
+    """Two hundred orders of two, and a write that does not return: the other thread cancels every one."""
     with exchange_served(speed=1.0) as server:
         folder = tmp_path / "gate"
         with opened(section(server, folder), folder, "test") as gate:
             gate.on_subscribe("X")
             until(lambda: (gate._pump(), gate._followers["X"].ready)[1], what="a book")
             bid, _ = gate._followers["X"].touch
-            gate.gateway.limits.parent("p", "X", "ann", 1, 5_000)
-            gate.gateway.submit([an_order(f"o{n}", 1, bid - 5, parent="p") for n in range(200)])
+            for who in ("ann", "bob"):
+                gate.gateway.limits.parent(who, "X", who, 1, 5_000)
+                gate.gateway.submit([an_order(f"{who}{n}", 1, bid - 5, who, who) for n in range(100)])
             until(lambda: (gate._pump(), gate.open == 200)[1], what="all orders")
             hanging, goes_on = threading.Event(), threading.Event()
             append = gate.gateway.journal.append
@@ -379,3 +393,12 @@ def test_a_gate_before_nothing_says_so(tmp_path: Path) -> None:
     config = GateConfig.model_validate({"gate": {"venue": "fix://127.0.0.1:1", "accounts": ["ann"]}})
     with pytest.raises(VenueError, match="a FIX server at 127"), opened(config, tmp_path, "test"):
         pass
+
+
+def test_frames_that_are_longer_than_any_are_refused(gate_of: Served) -> None:
+    with exchange_served() as server:
+        link = socket.socket(socket.AF_UNIX)
+        link.connect(gate_of(server).path)
+        link.sendall((frames.LONGEST_ASKED + 1).to_bytes(4, "little") + b"J")
+        assert b"frames of this protocol" in link.recv(4096)
+        link.close()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,35 @@ def test_commands_are_taken_exactly_once_and_journaled(tmp_path):
 
 
 # -- damage -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "by"),
+    [
+        ("limits", "{not json", "ann"),
+        ("limits", "[" * 100_000, "ann"),
+        (b"\xff", b"\xff", b"\xff"),
+        ("x", "[1e999]", 7),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_taken_once_and_holds_nothing_up(tmp_path, kind, body, by):
+    journal = SqlJournal(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as anybody:
+        into = "INSERT INTO inbox (kind, body, by, reason, wall_ns, taken) VALUES (?, ?, ?, 'x', 'when', 0)"
+        anybody.execute(into, (kind, body, by))
+    (entry,) = journal.take_inbox(5)
+    assert (type(entry.body["body"]), len(entry.body["body"]) <= 200, entry.body["wall_ns"]) == (str, True, 0)
+    assert journal.take_inbox(6) == []
+    journal.close()
+    SqlJournal(tmp_path).close()
+
+
+def test_names_that_no_database_takes_are_spelt_out(tmp_path):
+    journal = SqlJournal(tmp_path)
+    journal.append([Entry("report_in", 1, order="ö\udcff", body={"cl_ord_id": "ö\udcff"})])
+    ((_, entry),) = journal.read()
+    assert (entry.order, entry.body["cl_ord_id"]) == (r"ö\udcff", "ö\udcff")
+    journal.close()
 
 
 def damaged(folder: Path, statement: str) -> None:

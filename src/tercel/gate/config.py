@@ -1,6 +1,6 @@
 """The file of a gate: where it listens, which venue it holds, whose orders pass, under which limits.
 
-[gate]            venue, accounts, limits, latch, folder, listen, silence_s, heartbeat_s, link_s
+[gate]            venue, accounts, limits, latch, folder, listen, group, silence_s, heartbeat_s, link_s
 [gate.drop_copy]  venue, seconds
 [gate.watchdog]   comp_id, profile, silence_s
 """
@@ -60,6 +60,8 @@ class GateTerms(BaseModel):
     """The kill latch of the desk; empty: `kill.json` in its folder."""
     listen: str = LISTEN
     """Socket file that sessions connect to: whoever may write to it may trade, so it is its owner's alone."""
+    group: str = ""
+    """A group whose members may connect too; empty: nobody else."""
     silence_s: float = Field(default=4.0, gt=0, le=60)
     """A session that sends nothing for so long is cut off, and its orders are cancelled."""
     heartbeat_s: float = Field(default=10.0, gt=0)

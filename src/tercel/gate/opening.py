@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import socket
 import sys
 import time
@@ -11,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from tercel.core.errors import VenueError
+from tercel.core.errors import ConfigError, VenueError
 from tercel.core.ports import Entry, Venue
 from tercel.gate.config import LONGEST_PATH, GateConfig
 from tercel.gate.server import Gate
@@ -91,8 +92,8 @@ def opened(
             heartbeat_s=section.heartbeat_s,
             copy=copy,
         )
-        Path(listen).chmod(0o600)
         closing.callback(gate.close)
+        _share(Path(listen), section.group)
         yield gate
 
 
@@ -124,6 +125,23 @@ def _free(path: Path) -> str:
         raise VenueError(f"no gate at {where} yet", "one that answers", "stop it, or choose another `listen`")
     path.unlink(missing_ok=True)
     return where
+
+
+def _share(listen: Path, group: str) -> None:
+    """Let the members of a group connect, where one is named.
+
+    Raises
+    ------
+    ConfigError
+        There is no such group, or this user may not give it the socket.
+    """
+    if not group:
+        return
+    try:
+        shutil.chown(listen, group=group)
+        listen.chmod(0o660)
+    except (LookupError, OSError) as error:
+        raise ConfigError("a group that this user is in", f"{group!r}: {error}", "mend `group`") from None
 
 
 def hide() -> None:

@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Final
 
 from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, VenueError
 from tercel.core.orders import (
+    CancelOrder,
     CancelReject,
     ClientEvent,
     Command,
     ExecType,
     LinkStatus,
     MarketRows,
+    MassCancel,
     NewOrder,
     OrdStatus,
     Report,
+    StatusRequest,
     Unread,
     VenueEvent,
     refused,
@@ -53,7 +56,8 @@ if TYPE_CHECKING:
 
 TURN_S: Final = 0.01
 """A turn waits so long at most: that late is a kill seen."""
-_LONG_TURN_S: Final = 0.1
+_OWN_NAMES: Final = ("~g", "~w")
+"""How names begin that gates and watchdogs give to their cancels."""
 HISTORY: Final = 64
 _STEP_NS: Final = 1_000_000
 
@@ -141,11 +145,12 @@ class Gate(Hub):
     def turn(self, timeout_s: float = TURN_S) -> None:
         """One turn: what sessions sent, what the venue reports, the latch, who is silent."""
         self._watch_venue()
+        asked_s = time.monotonic()
         self.poll(timeout_s)
+        self._cut_off(asked_s)
         self._pump()
         self._look()
         self._take_inbox()
-        self._cut_off()
         self._look_after()
 
     def leave(self) -> None:
@@ -170,10 +175,28 @@ class Gate(Hub):
 
     def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
         """See :class:`Hub`."""
-        outcome = self.gateway.submit(commands)
+        passed = list[Command]()
+        for command in commands:
+            if why := self._not_theirs(command):
+                self._refuse(client, VenueError(*why, "choose another name"))
+            else:
+                passed.append(command)
+        outcome = self.gateway.submit(passed)
         client.waiting += [event for one, why in outcome.denied if (event := self._refusal(one, why)) is not None]
         if client.waiting:
             self.hand_out(client)
+
+    def _not_theirs(self, command: Command) -> tuple[str, str] | None:
+        """What is wrong with the names of a command: those of the gate, and of orders that are another's."""
+        name, orders = command.cl_ord_id, self.gateway.ledger.orders
+        if name.startswith(_OWN_NAMES):
+            return f"names that do not begin with {' or '.join(_OWN_NAMES)}", repr(name)
+        if isinstance(command, CancelOrder | MassCancel) and orders.get(name) is not None:
+            return "a name for a cancel that no order has", repr(name)
+        about = orders.get(name if isinstance(command, StatusRequest) else getattr(command, "orig", ""))
+        if about is not None and about.account != command.account:
+            return f"an order of {command.account}", f"{about.name!r}, another's"
+        return None
 
     def _refusal(self, command: Command, denied: Denied) -> ClientEvent | None:
         """What a session is told of a command that did not pass."""
@@ -203,7 +226,7 @@ class Gate(Hub):
 
     def on_executions(self, account: str, after: str) -> list[Report]:
         """Every trade of an account, bust and correction in the gate's own journal."""
-        found, seen = [], not after
+        found, seen = list[Report](), not after
         for _, entry in self.gateway.journal.read(kinds=(kinds.REPORT_IN,)):
             if entry.agent != account or entry.body["what"] != "report":
                 continue
@@ -255,10 +278,13 @@ class Gate(Hub):
         if client.accounts:
             self._withdrawal.begin(client.accounts, "its session is gone")
 
-    def _cut_off(self) -> None:
-        """Add up how long each session has been silent, in turns: what holds up the gate is nobody's silence."""
-        now = time.monotonic()
-        passed, self._turned_s = min(now - self._turned_s, _LONG_TURN_S), now
+    def _cut_off(self, now: float) -> None:
+        """Add up how long each session has been silent: it said nothing up to `now`, when its socket was read.
+
+        What came while the gate was held up is read before: that is nobody's silence. A turn counts as half of it at
+        most, as what held up the gate may have held up the session too.
+        """
+        passed, self._turned_s = min(now - self._turned_s, self._silence_s / 2), now
         silent, self._silent = self._silent, {}
         for client in self._clients:
             heard, seconds = silent.get(client, (client.heard, 0.0))
@@ -363,7 +389,7 @@ class Gate(Hub):
             self.gateway.ledger.requested.pop(number, None)
         except JournalError:
             raise
-        except (TercelError, KeyError, TypeError, ValueError) as error:
+        except (TercelError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
             self.gateway.write([not_obeyed(self.gateway, entry, error)])
 
     # -- what is looked after in every turn ---------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from itertools import count
 from threading import RLock
 from typing import Any, Final, Protocol
 
-from tercel.core.errors import JournalError, VenueError
+from tercel.core.errors import JournalError, OrderError, VenueError
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -273,7 +273,7 @@ class OrderGateway:
                 crashpoints.at("gateway.send.masscancel")
                 try:
                     self.venue.send(cancel)
-                except (VenueError, OSError) as error:
+                except (VenueError, OrderError, OSError) as error:
                     failed.append(_unsent(cancel, error))
                 else:
                     crashpoints.at("gateway.sent.masscancel")
@@ -353,7 +353,7 @@ class OrderGateway:
                     if isinstance(command, NewOrder | ReplaceOrder) and command.account in self._withdrawn:
                         raise VenueError("an account that may trade", "a kill that came in between", "it was not sent")
                     self.venue.send(command)
-            except (VenueError, OSError) as error:
+            except (VenueError, OrderError, OSError) as error:
                 outcome.unknown.append(command)
                 self.write([_unsent(command, error)])
             else:

@@ -4,6 +4,7 @@ Every change is one entry of kind `limits` with all limits that are in force fro
 every order that leaves. `wrong` holds the orders of a journal against that.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -87,9 +88,14 @@ def _agreed(asked: LimitRequest | None, body: Mapping[str, Any]) -> bool:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Two names are one person's.
+    """Two names are one person's: written with other letters of the same look, or with what does not print.
 
-    >>> same_person("Ann ", "ann"), same_person("ann", "bob")
-    (True, False)
+    >>> same_person("Ann ", "ann"), same_person("ann", "\uff21nn\u200b"), same_person("ann", "bob")
+    (True, True, False)
     """
-    return one.strip().casefold() == other.strip().casefold()
+    return _spelt(one) == _spelt(other)
+
+
+def _spelt(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(letter for letter in plain if letter.isprintable() and not letter.isspace())

@@ -5,7 +5,7 @@ and cancelled again, until the venue has reported of every order that it is over
 The cancel leaves first and is journaled after: a disk that is full or locked holds no kill up.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any, Final, Protocol
 
@@ -64,17 +64,16 @@ class Stopper:
 
     def look(self, agents: Iterable[str]) -> list[str]:
         """Ask the latch about some agents; those killed since the last look. Their cancels leave before all else."""
-        new = []
-        for agent in agents:
-            why = self._latch.killed(agent)
-            if why is not None and self._claim(agent, why):
-                self._fall(agent, why)
-                new.append(agent)
-            elif why is None and agent in self.killed:
+        whys = {agent: self._latch.killed(agent) for agent in agents}
+        fallen = {agent: why for agent, why in whys.items() if why is not None and self._claim(agent, why)}
+        if fallen:
+            self._fall(fallen)
+        for agent, why in whys.items():
+            if why is None and agent in self.killed:
                 with self._gateway.lock:
                     if agent in self.killed:  # the other thread may have been first
                         self._rearmed(agent)
-        return new
+        return list(fallen)
 
     def _claim(self, agent: str, why: str) -> bool:
         """Whether nobody has seen to it before; two threads look."""
@@ -91,12 +90,15 @@ class Stopper:
             if self._latch.killed(agent) is None:
                 self._rearmed(agent)
 
-    def _fall(self, agent: str, why: str) -> None:
-        now = self._gateway.venue.now_ns
-        body = {"event": "latched", "scope": agent, "by": self._by(), "reason": why, "open": self._lots(agent)}
-        crashpoints.at("kill.latched")
-        self._requested_ns[agent] = now
-        self._gateway.withdraw([self._mass(agent)], before=[Entry(kinds.KILL, now, agent=agent, body=body)])
+    def _fall(self, fallen: Mapping[str, str]) -> None:
+        """The cancels of all leave together: what is written of the first may hang."""
+        now, entries = self._gateway.venue.now_ns, list[Entry]()
+        for agent, why in fallen.items():
+            body = {"event": "latched", "scope": agent, "by": self._by(), "reason": why, "open": self._lots(agent)}
+            crashpoints.at("kill.latched")
+            self._requested_ns[agent] = now
+            entries.append(Entry(kinds.KILL, now, agent=agent, body=body))
+        self._gateway.withdraw([self._mass(agent) for agent in fallen], before=entries)
 
     def _rearmed(self, agent: str) -> None:
         history = self._latch.state().history

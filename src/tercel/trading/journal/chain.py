@@ -57,10 +57,32 @@ def row_of(entry: Entry, seq: int, before: str, key: ChainKey | None = None) -> 
         raise JournalError(
             f"a {entry.kind} entry of JSON values", f"{error}: {dict(entry.body)!r:.200}", "write numbers, texts, lists"
         ) from error
-    row = ChainRow(
-        seq, entry.kind, int(entry.ns), entry.instrument, entry.agent, entry.parent, entry.order, body, entry.blob, ""
-    )
+    instrument, agent, parent, order = map(_column, (entry.instrument, entry.agent, entry.parent, entry.order))
+    row = ChainRow(seq, entry.kind, int(entry.ns), instrument, agent, parent, order, body, entry.blob, "")
     return row._replace(hash=digest(before, row, key))
+
+
+def _column(name: str) -> str:
+    """A name as a database takes it: half a character, which a venue's bytes may hold, is spelt out.
+
+    >>> _column("o-1"), _column("o\\udcff")
+    ('o-1', 'o\\\\udcff')
+    """
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def posted(text: object) -> Any:
+    """What an inbox holds as JSON; what is none, or none that a journal takes, as a text.
+
+    >>> posted('{"parent": "p"}'), posted('{"parent"'), posted("[1e999]")
+    ({'parent': 'p'}, '{"parent"', '[1e999]')
+    """
+    try:
+        found = json.loads(text)  # type: ignore[arg-type]
+        _body_text(found)
+    except (ValueError, TypeError, RecursionError):
+        return f"{text!s:.200}"
+    return found
 
 
 def entry_of(row: ChainRow) -> Entry:

@@ -20,7 +20,7 @@ from tercel.core.errors import ConfigError, JournalError
 from tercel.core.ports import Entry
 from tercel.trading import crashpoints
 from tercel.trading.journal import kinds as kinds_of
-from tercel.trading.journal.chain import ChainRow, digest, entry_of, origin, row_of
+from tercel.trading.journal.chain import ChainRow, digest, entry_of, origin, posted, row_of
 from tercel.trading.journal.database import (
     SCHEMA,
     JournalPlace,
@@ -228,10 +228,10 @@ class SqlJournal:
                 return []
             entries, ids = [], []
             for id_, kind, body, by, reason, wall_ns in self._rows.waiting():
-                posted = {"id": id_, "command": kind, "body": json.loads(body)}
-                posted |= {"by": by, "reason": reason, "wall_ns": wall_ns}
-                parent = str(posted["body"].get("parent", "")) if isinstance(posted["body"], dict) else ""
-                entries.append(Entry(kinds_of.OPERATOR, ns, parent=parent, body=posted))
+                words = {"id": id_, "command": str(kind), "body": posted(body)}
+                words |= {"by": str(by), "reason": str(reason), "wall_ns": wall_ns if type(wall_ns) is int else 0}
+                parent = str(words["body"].get("parent", "")) if isinstance(words["body"], dict) else ""
+                entries.append(Entry(kinds_of.OPERATOR, ns, parent=parent, body=words))
                 ids.append(id_)
             if entries:
                 self._write(self._chained(entries), ids)

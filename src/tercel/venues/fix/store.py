@@ -63,6 +63,7 @@ class SqliteStore:
         self.path, self.session, self.durable = path, session, durable
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # its log takes its mode when it is opened
             self._file = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
             self._file.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _TABLES)
             path.chmod(0o600)

@@ -4,6 +4,7 @@ rows as they lie in memory. Nothing in them is executed.
 
 import dataclasses
 import json
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -21,6 +22,10 @@ MESSAGE: Final = ord("M")
 ROWS: Final = ord("R")
 LONGEST: Final = 64 << 20
 """Bytes of a frame; a peer that announces more does not speak this protocol."""
+LONGEST_ASKED: Final = 1 << 20
+"""Bytes of a frame of a client: its commands are short, what it is told need not be."""
+LONGEST_NAME: Final = 200
+"""Characters of a text in a command; all of them are printable."""
 _HEAD = struct.Struct("<IB")
 _ROWS_HEAD = struct.Struct("<BH")
 _COMMANDS: dict[str, type[Any]] = {
@@ -82,10 +87,17 @@ def message_of(body: bytes, *, commands: bool) -> Any:
     readers = _READERS[kind]
     if len(values) != len(readers) + 1:
         raise _refuse(f"the {len(readers)} fields of {kind.__name__}", f"{len(values) - 1}")
+    if commands and (strange := [value for value in values if type(value) is str and not _is_name(value)]):
+        raise _refuse(f"printable names of {LONGEST_NAME} characters at most", f"{strange[0][:80]!a}")
     try:
         return kind(*[read(value) for read, value in zip(readers, values[1:], strict=True)])
     except (ValueError, TypeError) as error:
         raise _refuse(f"the fields of {kind.__name__}", str(error)) from None
+
+
+def _is_name(value: str) -> bool:
+    """A text that every venue, journal and terminal can be given."""
+    return len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def _text_of(value: Any) -> str:
@@ -145,10 +157,16 @@ def _refuse(expected: str, received: str) -> VenueError:
 
 
 class FrameReader:
-    """Bytes in, whole frames out."""
+    """Bytes in, whole frames out.
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
+    Parameters
+    ----------
+    longest : int
+        Bytes of a frame; one that announces more is refused.
+    """
+
+    def __init__(self, longest: int = LONGEST) -> None:
+        self._buffer, self._longest = bytearray(), longest
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """Frames (kind, body) that are complete now.
@@ -162,7 +180,7 @@ class FrameReader:
         frames = []
         while len(self._buffer) >= _HEAD.size:
             length, kind = _HEAD.unpack_from(self._buffer)
-            if length > LONGEST or kind not in (JSON, MESSAGE, ROWS):
+            if length > self._longest or kind not in (JSON, MESSAGE, ROWS):
                 raise _refuse("frames of this protocol", f"a frame of kind {kind}, {length} bytes")
             if len(self._buffer) < _HEAD.size + length:
                 break
@@ -202,7 +220,11 @@ def listen(path: str) -> socket.socket:
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        listener.bind(path)
+        before = os.umask(0o177)  # it is its owner's alone from its first moment
+        try:
+            listener.bind(path)
+        finally:
+            os.umask(before)
         listener.listen()
     except OSError as error:
         listener.close()

@@ -5,21 +5,28 @@ Who serves a venue in this way derives from :class:`Hub` and answers commands, s
 
 import selectors
 import socket
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from tercel.core.errors import TercelError, VenueError
+from tercel.core.errors import JournalError, TercelError, VenueError
 from tercel.core.orders import ClientEvent, Command, Holdings, MarketRows, MassCancel, Report, StatusRequest, VenueEvent
 from tercel.core.ports import Venue
 from tercel.venues.wire import frames
 
 CHUNK = 1 << 16
 MOST_WAITING = 256 << 20
-"""Bytes that may wait for a client that does not read; it is dropped beyond."""
+"""Bytes that may wait for clients that do not read; beyond, the one for which most waits is dropped."""
+_MUCH: Final = 1 << 20
 CLIENT = "connect with `RemoteVenue`"
+MOST_CLIENTS = 128
+"""Connections at a time; one more is closed at once."""
+LONGEST_TAKE_S = 0.05
+"""What a client asked is answered for so long in a row; then the others have their turn."""
 
 
 @dataclass(eq=False, slots=True)
@@ -27,12 +34,13 @@ class Client:
     """One connection; `heard` counts what came over it."""
 
     socket: socket.socket
-    reader: frames.FrameReader = field(default_factory=frames.FrameReader)
+    reader: frames.FrameReader = field(default_factory=lambda: frames.FrameReader(frames.LONGEST_ASKED))
     accounts: set[str] = field(default_factory=set)
     instruments: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
     out: bytearray = field(default_factory=bytearray)
     waiting: list[ClientEvent] = field(default_factory=list)
+    asked: deque[tuple[int, bytes]] = field(default_factory=deque)
     gone: bool = False
     heard: int = 0
 
@@ -64,7 +72,11 @@ class Hub:
 
     def poll(self, timeout_s: float) -> None:
         """Read what peers have sent, at most `timeout_s` later."""
-        for key, events in self._selector.select(timeout_s):
+        behind = [client for client in self._clients if client.asked]
+        for client in behind:
+            self._take(client)
+            self.flush(client)
+        for key, events in self._selector.select(0.0 if behind else timeout_s):
             if key.data is None:
                 self._accept()
             elif isinstance(key.data, Client):
@@ -129,12 +141,17 @@ class Hub:
             found, _ = self._listener.accept()
         except OSError:
             return
+        if len(self._clients) >= MOST_CLIENTS:
+            found.close()
+            return
         found.setblocking(False)
         client = Client(found)
         self._clients.append(client)
         self._selector.register(found, selectors.EVENT_READ, client)
 
     def _receive(self, client: Client) -> None:
+        if client.asked:  # what it asked before comes first
+            return
         try:
             data = client.socket.recv(CHUNK)
         except BlockingIOError:
@@ -146,42 +163,59 @@ class Hub:
             return
         client.heard += 1
         try:
-            found = client.reader.feed(data)
+            client.asked += client.reader.feed(data)
         except TercelError as error:
             self._refuse(client, error)
             self.flush(client)
             client.gone = True  # nobody knows where its next frame begins
             return
-        self._take(client, found)
+        self._take(client)
         self.flush(client)
 
-    def _take(self, client: Client, found: Iterable[tuple[int, bytes]]) -> None:
-        """Answer frames in order; commands that stand together are handed over together."""
-        commands: list[Command] = []
-        for kind, body in found:
+    def _take(self, client: Client) -> None:
+        """Answer frames in order, as many as there is time for; commands that stand together are handed over together.
+
+        Raises
+        ------
+        JournalError
+        """
+        client.heard += 1
+        until, commands = time.monotonic() + LONGEST_TAKE_S, list[Command]()
+        while client.asked and time.monotonic() < until and len(client.out) <= MOST_WAITING:
+            kind, body = client.asked.popleft()
             try:
                 if kind == frames.MESSAGE:
                     commands += self._commands_of(client, frames.message_of(body, commands=True))
                     continue
-                commands = self._hand_over(client, commands)
+                self._hand_over(client, commands)
                 if kind != frames.JSON:
                     raise VenueError("JSON from a client", "market data", CLIENT)
                 self._answer(client, frames.fields_of(body))
+            except JournalError:
+                raise
             except TercelError as error:
                 self._refuse(client, error)
         self._hand_over(client, commands)
 
-    def _hand_over(self, client: Client, commands: list[Command]) -> list[Command]:
-        if commands:
-            try:
-                self.on_commands(client, commands)
-            except VenueError as error:
-                self._refuse(client, error)
-        return []
+    def _hand_over(self, client: Client, commands: list[Command]) -> None:
+        """Commands are handed over once, whatever becomes of them."""
+        if not commands:
+            return
+        batch = list(commands)
+        commands.clear()
+        try:
+            self.on_commands(client, batch)
+        except JournalError:
+            raise
+        except TercelError as error:
+            self._refuse(client, error)
 
     def _commands_of(self, client: Client, command: Command) -> list[Command]:
         self._claim(client, command.account)
-        return [replace(command, account=account) for account in _accounts_of(client, command)]
+        accounts = _accounts_of(client, command)
+        if "" in accounts:
+            raise VenueError("a command of an account", f"{command.cl_ord_id[:80]!r}, of none", "name one")
+        return [replace(command, account=account) for account in accounts]
 
     def _refuse(self, client: Client, error: TercelError) -> None:
         self.send(client, {"said": "error", "parts": [error.expected, error.received, error.remedy]})
@@ -206,8 +240,8 @@ class Hub:
             pass
         except OSError:
             client.gone = True
-        if len(client.out) > MOST_WAITING:
-            client.gone = True
+        if len(client.out) > _MUCH and sum(len(one.out) for one in self._clients) > MOST_WAITING:
+            max(self._clients, key=lambda one: len(one.out)).gone = True
         if not client.gone:
             writes = selectors.EVENT_WRITE if client.out else 0
             self._selector.modify(client.socket, selectors.EVENT_READ | writes, client)
