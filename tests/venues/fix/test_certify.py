@@ -12,7 +12,7 @@ from tests.program import COMMAND
 from tests.venues.fix.elsewhere import ANYWHERE, ELSEWHERE, failed
 from tests.venues.fix.test_peers import HERE, started
 
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import ConfigError, TercelError, VenueError
 from tercel.testing.certify.case import Bench, Planned, case, run
 from tercel.testing.certify.suite import INSIDE, all_cases, at, certify, reasons
 from tercel.testing.certify.wire import Heard, MissedError, frame
@@ -174,9 +174,12 @@ class TestSomebodyElses:
 
     def test_nobody_listens(self, profile, port):
         told = profile(ELSEWHERE.format(base="generic-44", target="VENUE", symbol="TINY", tick="0.05", lot=10))
-        (one,) = certify(told, Address("127.0.0.1", port), only=["S01"])["cases"]
-        assert not one["passed"]
-        assert f"an acceptor at 127.0.0.1:{port}" in one["detail"]
+        with pytest.raises(VenueError, match=f"an acceptor at 127.0.0.1:{port}"):
+            certify(told, Address("127.0.0.1", port), only=["S01"])
+
+    def test_a_profile_without_a_symbol(self, port):
+        with pytest.raises(ConfigError, match="symbol"):
+            certify("generic-44", Address("127.0.0.1", port))
 
     @pytest.mark.parametrize("begin", ["FIX.4.2", "FIX.4.4"])
     def test_quickfix(self, begin, port, tmp_path, profile):

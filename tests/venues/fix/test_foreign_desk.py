@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.program import COMMAND
@@ -18,6 +19,35 @@ def asked(*words):
     return json.loads(done.stdout)
 
 
+@contextmanager
+def trading(folder, desk):
+    """A desk that trades; left, it was stopped by Ctrl-C."""
+    said = folder / "desk.log"
+    with said.open("a") as log:
+        running = subprocess.Popen(
+            [*COMMAND, "trade", "run", str(folder / "stranger.toml"), "--desk", str(desk)], stdout=log, stderr=log
+        )
+    try:
+        yield running, said
+    finally:
+        if running.poll() is None:
+            running.send_signal(signal.SIGINT)
+            running.wait()
+
+
+def orders_of(desk, running, said):
+    assert running.poll() is None, said.read_text()
+    if not (desk / "journal.db").exists():
+        return {}, {}
+    found = asked("trade", "orders", "--all", "--desk", str(desk))
+    return tuple({one[key]: one for one in found[room]} for room, key in (("parents", "id"), ("orders", "order")))
+
+
+def submit(desk, agent, name, horizon="10s"):
+    order = ["XYZ", "buy", str(LOTS), "--agent", agent, "--id", name, "--horizon", horizon]
+    asked("trade", "submit", *order, "--decisions", "5", "--desk", str(desk), "--wait", "60")
+
+
 def test_a_policy_and_a_schedule_work_orders_at_jspurefix(foreign_engines, port, tmp_path):
     words = ["node", str(HERE / "jspurefix_acceptor.js"), str(port), str(tmp_path / "peer")]
     peer = started(words, tmp_path, port, {"NODE_PATH": str(foreign_engines / "node_modules")})
@@ -26,35 +56,30 @@ def test_a_policy_and_a_schedule_work_orders_at_jspurefix(foreign_engines, port,
     assert "port = 9881" in told
     (tmp_path / "stranger-venue.toml").write_text(told.replace("port = 9881", f"port = {port}"))
     desk = tmp_path / "desk"
-    said = tmp_path / "desk.log"
-    with said.open("w") as log:
-        running = subprocess.Popen(
-            [*COMMAND, "trade", "run", str(tmp_path / "stranger.toml"), "--desk", str(desk)], stdout=log, stderr=log
-        )
     try:
-        until(lambda: running.poll() is not None or (desk / "journal.db").exists(), what="a desk's journal")
-        where = ["--desk", str(desk)]
-        until(
-            lambda: running.poll() is not None or asked("trade", "orders", "--all", *where)["parents"],
-            what="a desk that trades",
-        )
-        for agent in ("policy", "schedule"):
-            order = ["XYZ", "buy", str(LOTS), "--agent", agent, "--id", f"large-{agent}", "--horizon", "10s"]
-            asked("trade", "submit", *order, "--decisions", "5", *where, "--wait", "60")
+        with trading(tmp_path, desk) as one:
+            until(lambda: orders_of(desk, *one)[0], what="a desk that trades")
+            for agent in ("policy", "schedule"):
+                submit(desk, agent, f"large-{agent}")
 
-        def worked():
-            assert running.poll() in (None, 0), said.read_text()
-            parents = {one["id"]: one for one in asked("trade", "orders", "--all", *where)["parents"]}
-            return all(parents.get(f"large-{agent}", {}).get("status") == "done" for agent in ("policy", "schedule"))
+            def worked():
+                parents = orders_of(desk, *one)[0]
+                return all(parents[f"large-{agent}"]["status"] == "done" for agent in ("policy", "schedule"))
 
-        until(worked, what="both orders, worked")
-        held = {one["agent"]: one["lots"] for one in asked("trade", "positions", *where)["positions"]}
-        assert held["schedule"] >= LOTS
-        assert held["policy"] >= LOTS
+            until(worked, what="both orders, worked")
+            held = {
+                each["agent"]: each["lots"] for each in asked("trade", "positions", "--desk", str(desk))["positions"]
+            }
+            assert held["schedule"] >= LOTS
+            assert held["policy"] >= LOTS
+            submit(desk, "policy", "rests", "10min")
+            until(
+                lambda: orders_of(desk, *one)[1].get("rests.1", {}).get("status") == "new", what="an order that rests"
+            )
+        with trading(tmp_path, desk) as again:  # its orders were cancelled under names of the gate
+            until(lambda: orders_of(desk, *again)[1]["rests.1"]["status"] == "canceled", what="the fate of every order")
+            until(lambda: "go on with `tercel trade resume" in again[1].read_text(), what="parents that wait")
     finally:
-        if running.poll() is None:
-            running.send_signal(signal.SIGINT)
-            running.wait()
         peer.stdin.close()
         peer.kill()
         peer.wait()
