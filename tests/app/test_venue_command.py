@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from tests.waiting import DEADLINE_S
 
+from tercel.core.errors import VenueError
 from tercel.core.orders import MarketRows
 from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.profiles import load
+from tercel.venues.fix.received import Patience
 
 COMMAND = [sys.executable, "-m", "tercel.cli", "venue", "serve"]
 
@@ -39,6 +42,31 @@ def test_it_serves_until_it_is_told_to_end() -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE_S) == 130
+
+
+@pytest.mark.slow
+def test_who_does_not_know_the_word_is_not_let_in(tmp_path: Path) -> None:
+    word = tmp_path / "word"
+    word.write_text("swordfish\n")
+    word.chmod(0o600)
+    profile = tmp_path / "desk.toml"
+    process = subprocess.Popen(
+        [*COMMAND, "--port", "0", "--password-file", str(word), "--json"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline())
+    try:
+        with pytest.raises(VenueError, match="password"):
+            FixVenue(said["host"], said["port"], "TRADER", patience=Patience(logon_s=20.0))
+        names = f'sender = "TRADER"\ntarget = "TERCEL"\nhost = "{said["host"]}"\nport = {said["port"]}\n'
+        profile.write_text(f'base = "tercel"\n[session]\n{names}[logon]\npassword = {{ file = "word" }}\n')
+        with FixVenue(profile=load(str(profile))) as venue:
+            assert venue.listings()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(DEADLINE_S)
+    word.chmod(0o644)
+    assert "chmod 600" in refused("--port", "0", "--password-file", str(word))
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,10 @@ class Serve:
             metavar="ID",
         ),
     ] = None
+    password_file: Annotated[
+        Path | None,
+        typer.Option(help="Every login says the word in this file, which is its owner's (mode 0600).", metavar="FILE"),
+    ] = None
     store: Annotated[
         Path | None,
         typer.Option(
@@ -87,11 +91,15 @@ class Serve:
         """Begin to serve an exchange."""
         from tercel.venues.address import TRADER
         from tercel.venues.fix.desk import Login
+        from tercel.venues.fix.profiles.secrets import Secret
         from tercel.venues.fix.server import serve_fix
         from tercel.venues.pace import Pace
 
         parted = [text.partition("=") for text in self.login or [TRADER]]
-        logins = [Login(name, begin=begin or "FIX.4.4") for name, _, begin in parted]
+        word = ""
+        if self.password_file is not None:
+            word = Secret(file=str(self.password_file)).read("the password of every login", Path.cwd())
+        logins = [Login(name, begin=begin or "FIX.4.4", password=word) for name, _, begin in parted]
         pace = Pace(WallClock(), self.speed) if self.speed else None
         return serve_fix(exchange, self.port, logins, store=self.store, pace=pace, host=HOST)
 
