@@ -7,6 +7,7 @@ and while more are sent: the time until the last cancel, and until the last new 
 """
 
 import multiprocessing
+import re
 import tempfile
 import time
 from dataclasses import replace
@@ -22,6 +23,7 @@ from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _sha
 from tercel.core.orders import Command, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.gate.config import GateConfig
 from tercel.gate.opening import opened
+from tercel.limits import default_file
 from tercel.testing.certify.scripted import ScriptedVenue
 from tercel.trading.kill import KillLatch
 from tercel.venues.fix.client import FixVenue
@@ -34,37 +36,15 @@ RESTING = 1_000
 MORE_S = 0.5
 """Orders go on being sent so long after it fell."""
 WARM_NS = 60_000_000_000
-LIMITS = """
-[desk]
-order_lots = 5000
-order_value = 5_000_000
-gross_value = 50_000_000
-messages = 1_000_000
-window_ms = 1000
-daily_loss = 250_000
-duplicate_ms = 0
-[instruments."*"]
-order_lots = 5000
-order_value = 5_000_000
-gross_value = 25_000_000
-long_lots = 20_000
-short_lots = 20_000
-messages = 1_000_000
-window_ms = 1000
-daily_loss = 150_000
-collar_bps = 9_999
-reference_age_ms = 60_000
-hours = "always"
-[agents."*"]
-order_lots = 5000
-order_value = 5_000_000
-gross_value = 25_000_000
-long_lots = 20_000
-short_lots = 20_000
-messages = 1_000_000
-window_ms = 1000
-daily_loss = 100_000
-"""
+BRAKES: Final = {"messages": "1_000_000", "collar_bps": "9_999"}
+"""Packaged limits that would stop a bench, and what they are here."""
+
+
+def _limits() -> str:
+    text = default_file().read_text(encoding="utf-8")
+    for name, value in BRAKES.items():
+        text = re.sub(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.MULTILINE)
+    return text
 
 
 class _Session(RemoteVenue):
@@ -80,7 +60,7 @@ class _Gated:
     """A gate in a process of its own, before a venue; entered, it is a session behind it."""
 
     def __init__(self, venue: str, instrument: str, folder: Path) -> None:
-        (folder / "limits.toml").write_text(LIMITS)
+        (folder / "limits.toml").write_text(_limits())
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._folder, self._socket, self._instrument = folder, folder / "gate.sock", instrument

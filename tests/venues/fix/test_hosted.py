@@ -2,8 +2,8 @@
 
 import pytest
 from tests.venues.fix.certificates import authority, certificate
+from tests.venues.fix.elsewhere import heard
 from tests.venues.fix.test_binance_connector import PROFILE, key_pair
-from tests.waiting import until
 
 from tercel.core import orders as o
 from tercel.core.errors import ConfigError, VenueError
@@ -60,17 +60,6 @@ def client(serve, port, tmp_path, profile, shared_peers, monkeypatch):
     ours = texts["DESK"] + MARKET.format(feed=profile(texts["FEED"]))
     with FixVenue(profile=profile(ours), patience=Patience(logon_s=20.0)) as made:
         yield made
-
-
-def heard(venue, count, kind=o.Report):
-    found = []
-
-    def enough():
-        found.extend(event for event in venue.step(venue.now_ns + 10**8) if isinstance(event, kind))
-        return len(found) >= count
-
-    until(enough, what=f"{count} of {kind}")
-    return found
 
 
 def buy(name, lots=4, price=98):

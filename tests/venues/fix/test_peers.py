@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.trading.desk_of_two import asked, session_of
+from tests.venues.fix.elsewhere import heard
 from tests.waiting import until
 
 from tercel.core import orders as o
@@ -88,18 +89,6 @@ def venue(request, port, tmp_path, profile):
 
 def buy(name, price, lots=3, instrument="XYZ"):
     return o.NewOrder(name, instrument, 1, lots, price, o.Tif.DAY, "acc", "p", 0)
-
-
-def heard(venue, count, kind=o.Report):
-    """Words of a kind, once there are so many."""
-    found = []
-
-    def enough():
-        found.extend(event for event in venue.step(venue.now_ns + 10**8) if isinstance(event, kind))
-        return len(found) >= count
-
-    until(enough, what=f"{count} of {kind}")
-    return found
 
 
 def test_an_order_is_placed_replaced_and_cancelled(venue):
