@@ -46,21 +46,47 @@ def change(numbers, kept, unkept, reset):
     return Commit(Numbers(first + kept + unkept, numbers.next_in + 1, NOW), sent, reset=reset)
 
 
-@given(commits, st.booleans())
-@settings(deadline=None, max_examples=12)
-def test_it_holds_what_the_store_in_memory_holds(tmp_path_factory, steps, durable):
+@given(commits, st.booleans(), st.booleans())
+@settings(deadline=None, max_examples=24)
+def test_it_holds_what_the_store_in_memory_holds(tmp_path_factory, steps, durable, together):
     path, oracle = tmp_path_factory.mktemp("store") / "fix.db", MemoryStore()
-    store = SqliteStore(path, "A", durable)
+    store = SqliteStore(path, "A", durable, together)
     for kept, unkept, again in steps:
         one = change(oracle.load(), kept, unkept, reset=again and kept == 3)
         oracle.commit(one)
         store.commit(one)
         if again:
             store.close()
-            store = SqliteStore(path, "A", durable)
+            store = SqliteStore(path, "A", durable, together)
         assert store.load() == oracle.load()
         assert list(store.sent(2, 40)) == sorted(oracle.sent(2, 40))
     store.close()
+
+
+def test_the_number_of_what_came_in_is_written_with_the_answer(tmp_path):
+    """Who dies before is sent it again: after a kill the file says what an answer went out for."""
+    path = tmp_path / "fix.db"
+
+    def after_a_kill():
+        with sqlite3.connect(path) as file:
+            return Numbers(*file.execute("SELECT next_out, next_in, since_ns FROM session").fetchone())
+
+    store = SqliteStore(path, "A", durable=False, together=True)
+    store.commit(Commit(Numbers(2, 2)))  # logged on
+    store.commit(Commit(Numbers(2, 3)))
+    assert after_a_kill() == Numbers(2, 2)
+    store.commit(Commit(Numbers(3, 3), ((2, b"answer"),)))
+    assert after_a_kill() == Numbers(3, 3)
+    store.commit(Commit(Numbers(3, 4)))
+    store.commit(Commit(Numbers(3, 5)))
+    assert after_a_kill() == Numbers(3, 3)
+    store.flush()
+    assert after_a_kill() == Numbers(3, 5)
+    store.commit(Commit(Numbers(3, 6)))
+    assert store.load() == after_a_kill() == Numbers(3, 6)
+    store.commit(Commit(Numbers(3, 7)))
+    store.close()
+    assert after_a_kill() == Numbers(3, 7)
 
 
 def test_sessions_in_one_file_do_not_mix(tmp_path):

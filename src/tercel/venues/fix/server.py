@@ -104,7 +104,7 @@ class FixServer:
         self._tls = door.tls.server() if door.tls is not None else None
         self._parties = {login.comp_id: Counterparty(login) for login in logins}
         self._times, self._store = times, store
-        self._stores: list[SqliteStore] = []
+        self._stores: dict[str, SqliteStore] = {}
         self._session_of: dict[str, FixSession] = {}
         self._sessions: Mapping[SessionName, FixSession] = {}
         self._service = VenueService(venue, self._parties, pace, wall_ns)
@@ -163,8 +163,8 @@ class FixServer:
             if self._store is not None:
                 self._store.mkdir(parents=True, exist_ok=True)
                 key = f"{settings.begin}:{settings.sender}->{settings.target}"
-                store = SqliteStore(self._store / STORE, key, durable=False)
-                self._stores.append(store)
+                store = SqliteStore(self._store / STORE, key, durable=False, together=True)
+                self._stores[party.login.comp_id] = store
             self._session_of[party.login.comp_id] = FixSession(settings, store)
         self._sessions = named(*self._session_of.values())
 
@@ -236,7 +236,7 @@ class FixServer:
             if one is not None:
                 one.close()
         while self._stores:
-            self._stores.pop().close()
+            self._stores.popitem()[1].close()
 
     # -- the thread ---------------------------------------------------------------------------------------------------
     def _serve(self) -> None:
@@ -312,13 +312,8 @@ class FixServer:
             link.party = self._parties[session.settings.target]
         if outcome.out:
             link.connection.send(outcome.out)
-        for event in outcome.events:
-            if event.what is Happening.UP and link.party is not None:
-                self._link_of[link.party.login.comp_id] = link
-                self._service.up(link.party)
-        for message in outcome.messages:
-            if link.party is not None:
-                self._service.take(link.party, message)
+        if link.party is not None:
+            self._hear(link.party, link, outcome)
         if outcome.close:
             self._gone(link)
             link.connection.end()
@@ -327,6 +322,21 @@ class FixServer:
             self._drop(link)
         else:
             self._watch(link)
+
+    def _hear(self, party: Counterparty, link: _Link, outcome: Outcome) -> None:
+        """What came in; its number is kept with the answer, at once where there is none."""
+        name = party.login.comp_id
+        for event in outcome.events:
+            if event.what is Happening.UP:
+                self._link_of[name] = link
+                self._service.up(party)
+        for message in outcome.messages:
+            self._service.take(party, message)
+        if not party.outbox and name in self._stores:
+            try:
+                self._stores[name].flush()
+            except TercelError:  # it is repeated
+                self._drop(link)
 
     def _say(self) -> None:
         """Send what is in the outboxes; a session keeps it for a counterparty that is away."""

@@ -46,6 +46,9 @@ class SqliteStore:
         The file; its folder is made.
     session : str
     durable : bool
+    together : bool
+        The number of what came in waits for the commit of the answer, or for :meth:`flush`: one write instead of two.
+        Who dies between the two is sent it again.
 
     Raises
     ------
@@ -59,8 +62,10 @@ class SqliteStore:
     (3, [(2, b'8=FIX...')])
     """
 
-    def __init__(self, path: Path, session: str, durable: bool = True) -> None:
-        self.path, self.session, self.durable = path, session, durable
+    def __init__(self, path: Path, session: str, durable: bool = True, together: bool = False) -> None:
+        self.path, self.session, self.durable, self._together = path, session, durable, together
+        self._held: Commit | None = None
+        self._next_out = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)  # its log takes its mode when it is opened
@@ -89,6 +94,7 @@ class SqliteStore:
 
     def load(self) -> Numbers:
         """See `SessionStore`."""
+        self.flush()
         found = self._row("next_out, next_in, since_ns")
         return Numbers(*found) if found is not None else Numbers()
 
@@ -100,6 +106,19 @@ class SqliteStore:
         VenueError
             When it cannot be written. Nothing of it was.
         """
+        if self._together and not (change.sent or change.reset) and change.numbers.next_out == self._next_out:
+            self._held = change
+        else:
+            self._held = None
+            self._write_down(change)
+
+    def flush(self) -> None:
+        """Write what waits. Errors are those of :meth:`commit`."""
+        change, self._held = self._held, None
+        if change is not None:
+            self._write_down(change)
+
+    def _write_down(self, change: Commit) -> None:
         numbers = change.numbers
         reserves = not self.durable and (change.reset or numbers.next_out > self._reserved)
         reserved = numbers.next_out + BLOCK if reserves else self._reserved
@@ -122,7 +141,7 @@ class SqliteStore:
         finally:
             if reserves:
                 self._to_disk(False)
-        self._reserved = reserved
+        self._reserved, self._next_out = reserved, numbers.next_out
 
     def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
         """See `SessionStore`."""
@@ -135,6 +154,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Write all to the disk, and let the file go."""
+        self.flush()
         self._to_disk(True)
         self._write("boot = ?", ("closed",))
         self._file.close()

@@ -66,9 +66,11 @@ class FieldRule:
         """
         if not value:
             return NO_VALUE
+        if value in self.values:
+            return 0
         if self._form is not None and self._form.fullmatch(value) is None:
             return INCORRECT_FORMAT
-        if self.values and value not in self.values:
+        if self.values:
             if self.kind not in _MULTIPLE or not all(one in self.values for one in value.split(" ")):
                 return INCORRECT_VALUE
         return 0
