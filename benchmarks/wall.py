@@ -1,15 +1,18 @@
 """``benchmarks wall``: what a gate adds to an order's way, and how soon a kill is on the wire.
 
 An exchange over FIX and a gate before it are processes of their own. Orders go to their acknowledgement through the
-gate, and in turns straight to another such exchange: what is beyond that is the gate's, its durable append included,
-which is measured beside it. Then the kill latch falls, while a thousand orders rest at a venue that has no mass cancel
-and while more are sent: the time until the last cancel, and until the last new order, was read off the wire there.
+gate; in turns with it to another such exchange, through the same limits and the same journal in the session's own
+process: what is beyond that is what a process of its own costs; and straight to a third one, with neither: what is
+beyond that is all that stands before the wire, a durable append included, which is measured beside it. Then the kill
+latch falls, while a thousand orders rest at a venue that has no mass cancel and while more are sent: the time until the
+last cancel, and until the last new order, was read off the wire there.
 """
 
 import multiprocessing
 import re
 import tempfile
 import time
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,12 +23,14 @@ import numpy as np
 
 from benchmarks import measured
 from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _share
-from tercel.core.orders import Command, MarketRows, NewOrder, OrdStatus, Report, Tif
+from tercel.core.orders import Command, MarketRows, NewOrder, OrdStatus, Report, Tif, VenueEvent
 from tercel.gate.config import GateConfig
 from tercel.gate.opening import opened
+from tercel.gate.server import Gate
 from tercel.limits import default_file
 from tercel.testing.certify.scripted import ScriptedVenue
 from tercel.trading.kill import KillLatch
+from tercel.trading.parents import ParentRequest, accepted
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.wire import RemoteVenue
 
@@ -36,6 +41,9 @@ RESTING = 1_000
 MORE_S = 0.5
 """Orders go on being sent so long after it fell."""
 WARM_NS = 60_000_000_000
+QUOTES: Final = (990, 1010)
+"""Ticks that limits hold orders against where nobody follows the market: the collar is wide."""
+_ADDRESS: Final = "fix://BENCH@127.0.0.1:{}"
 BRAKES: Final = {"messages": "1_000_000", "collar_bps": "9_999"}
 """Packaged limits that would stop a bench, and what they are here."""
 
@@ -60,7 +68,6 @@ class _Gated:
     """A gate in a process of its own, before a venue; entered, it is a session behind it."""
 
     def __init__(self, venue: str, instrument: str, folder: Path) -> None:
-        (folder / "limits.toml").write_text(_limits())
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._folder, self._socket, self._instrument = folder, folder / "gate.sock", instrument
@@ -82,32 +89,63 @@ class _Gated:
         self._process.join(20)
 
 
-def _gate(venue: str, folder: Path, done: Connection) -> None:
+def _opened(venue: str, folder: Path) -> AbstractContextManager[Gate]:
+    (folder / "limits.toml").write_text(_limits())
     section = {"venue": venue, "accounts": ("BENCH",), "limits": "limits.toml"}
-    config = GateConfig.model_validate({"gate": {**section, "silence_s": 60.0}})
-    with opened(config, folder, "bench") as gate:
+    return opened(GateConfig.model_validate({"gate": {**section, "silence_s": 60.0}}), folder, "bench")
+
+
+def _gate(venue: str, folder: Path, done: Connection) -> None:
+    with _opened(venue, folder) as gate:
         done.send("ready")
         gate.run(done.poll)
 
 
+class _Beside:
+    """The limits and the journal of a gate, in the process of whoever trades."""
+
+    def __init__(self, gate: Gate, instrument: str) -> None:
+        self._gateway, self._venue = gate.gateway, gate.gateway.venue
+        self._gateway.limits.parent("p", instrument, "BENCH", 1, 2**20)
+        self._gateway.write([accepted(ParentRequest("p", instrument, 1, 2**20, WARM_NS, 1, "bench", "BENCH"), 1)])
+        self._venue.subscribe(instrument)
+        self._gateway.limits.mark(instrument, *QUOTES, self.now_ns)
+
+    @property
+    def now_ns(self) -> int:
+        return self._venue.now_ns
+
+    def send(self, command: Command) -> None:
+        assert isinstance(command, NewOrder)
+        denied = self._gateway.submit([replace(command, parent="p")]).denied
+        assert not denied, denied
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        events = list(self._venue.step(until_ns))
+        self._gateway.receive(events)
+        return events
+
+
 def bench(orders: int = ORDERS) -> list[dict[str, Any]]:
     """An order's way with a gate and without, a durable append; the last cancel and the last order after a kill."""
-    each, gated, straight, append = max(orders // ROUNDS, 1), list[float](), list[float](), list[float]()
-    with (
-        tempfile.TemporaryDirectory() as name,
-        _Served(_serve) as behind,
-        _Served(_serve) as other,
-        _Gated(f"fix://BENCH@127.0.0.1:{behind}", "X", Path(name)) as session,
-        FixVenue("127.0.0.1", other, "BENCH") as plain,
-    ):
+    each = max(orders // ROUNDS, 1)
+    gated, within, straight, append = list[float](), list[float](), list[float](), list[float]()
+    with ExitStack() as stack:
+        one, other = (Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2))
+        first, second, third = (stack.enter_context(_Served(_serve)) for _ in range(3))
+        session = stack.enter_context(_Gated(_ADDRESS.format(first), "X", one))
+        beside = _Beside(stack.enter_context(_opened(_ADDRESS.format(second), other)), "X")
+        plain = stack.enter_context(FixVenue("127.0.0.1", third, "BENCH"))
         for n in range(ROUNDS):
             gated += _one_by_one(session, each, f"gate-{n}-")
+            within += _one_by_one(beside, each, f"beside-{n}-")
             straight += _one_by_one(plain, each, f"plain-{n}-")
             append += _appends(each // 4)
     lines = []
     for share in (50, 99):
-        way, alone, disk = (_share(took, share) for took in (gated, straight, append))
-        lines.append(measured(f"wall.ack_p{share}_us", way, "us", "without a gate", alone, less=True))
+        way, same, alone, disk = (_share(took, share) for took in (gated, within, straight, append))
+        lines.append(measured(f"wall.ack_p{share}_us", way, "us", "limits and journal in process", same, less=True))
+        lines.append(measured(f"wall.process_adds_p{share}_us", way - same, "us"))
         lines.append(measured(f"wall.adds_p{share}_us", way - alone, "us", "one durable append", disk, less=True))
     blocked, cancelled = _killed()
     lines.append(measured("wall.kill_blocks_ms", blocked, "ms"))
