@@ -58,6 +58,7 @@ def _column(values: list[Any]) -> NDArray[Any]:
 
 def _body(entry: Mapping[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(entry["body"])
+    body.pop("code", "") if entry["kind"] == "session" else None  # of another code each time
     return {name: HOLDER.sub("PERSON (", value) if name == "holder" else value for name, value in body.items()}
 
 

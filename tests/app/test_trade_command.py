@@ -26,6 +26,7 @@ from tercel.console.state import DeskState
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
+from tercel.core.version import code_mark
 from tercel.report import terminal as output
 from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.desk.running import check_latch
@@ -220,6 +221,7 @@ def test_replay_says_why(desk: Path) -> None:
     told = done("trade", "replay", "--desk", desk, "--entry", first)
     assert told["seq"] == first
     assert any(sentence.startswith("Sent ") for sentence in told["sentences"])
+    assert told["sentences"][-1] == f"Decided by code {code_mark()}."
     assert any(sentence.startswith("The venue on ") for sentence in told["sentences"])
     by_then = done("trade", "replay", "--desk", desk, "--at", next(e.ns for s, e in reader.read() if s == first) / 1e9)
     assert by_then["seq"] >= first

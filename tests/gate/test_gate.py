@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,12 +27,14 @@ from tests.waiting import DEADLINE_S, until
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import CancelReject, LinkStatus, NewOrder, OrdStatus, Report, Tif
-from tercel.core.ports import Entry, Venue
+from tercel.core.ports import Entry, Journal, Venue
+from tercel.core.version import code_mark
 from tercel.gate.config import GateConfig, read_config
 from tercel.gate.opening import opened
 from tercel.limits import LimitGate, parse
 from tercel.testing.venue import Trader, VenueConformance
 from tercel.trading.desk.wall import gate_text
+from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.kill import KillLatch
@@ -90,6 +92,22 @@ def test_a_session_behind_a_gate_trades_as_one_without(gate_of: Served) -> None:
         assert len(behind) > 5
         fills = Ledger.of(JournalReader(Path(gate.path).parent)).orders.fills
         assert [(fill.order, fill.lots, fill.price, fill.ns) for fill in fills] == alone
+
+
+def test_a_desk_of_other_code_than_its_gates_says_so(gate_of: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(journal: Journal, kind: str) -> list[Mapping[str, object]]:
+        return [entry.body for _, entry in journal.read(kinds=(kind,))]
+
+    with exchange_served() as server:
+        gate = gate_of(server)
+        for ours, alerts in ((code_mark(), 0), ("0.1.0+of-yesterday", 1)):
+            monkeypatch.setattr("tercel.trading.session.code_mark", lambda ours=ours: ours)
+            session = session_over(RemoteVenue(gate.path, ["ann", "bob"]))
+            assert [body["code"] for body in said(session.journal, kinds.SESSION)] == [ours]
+            told = [body for body in said(session.journal, kinds.ALERT) if body["code"] == "other_code"]
+            assert [body["text"] for body in told] == [f"the gate runs {code_mark()}, this desk {ours}"] * alerts
+            session.close()
+        assert {body["code"] for body in said(JournalReader(Path(gate.path).parent), kinds.SESSION)} == {code_mark()}
 
 
 def an_order(name: str, lots: int = 5, price: int | None = None, account: str = "ann", parent: str = "") -> NewOrder:

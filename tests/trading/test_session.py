@@ -4,6 +4,7 @@ import ast
 import sqlite3
 import threading
 from dataclasses import dataclass, fields, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from tercel.core.errors import JournalError, OrderError, TercelError, UnknownNam
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import CancelOrder, LinkStatus, MarketRows, MassCancel, NewOrder, Tif
 from tercel.core.ports import Entry
+from tercel.execution import policies_packaged
 from tercel.execution.costs import Costs
 from tercel.execution.driver import Driver
 from tercel.execution.policies.onnx_file import OnnxPolicy
@@ -583,3 +585,13 @@ def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(how
     assert any("no answer within 0.2 s" in body["text"] for body in bodies(session.journal, kinds.ALERT))
     check(session)
     session.close()
+
+
+def test_a_parent_says_by_which_weights_it_is_worked():
+    policy = policies_packaged.named("ppo-csco-santa-fe+alpha+posture")
+    session = session_of(exchange_of())
+    session.accept(asked("learned"), policy)
+    session.accept(asked("written"))
+    models = {e.parent: e.body.get("model") for _, e in session.journal.read(kinds=(kinds.PARENT,)) if "side" in e.body}
+    file = Path(policies_packaged.__file__).parent / "ppo-csco-santa-fe" / "policy.onnx"
+    assert models == {"learned": sha256(file.read_bytes()).hexdigest()[:12], "written": None}

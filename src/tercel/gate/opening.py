@@ -14,6 +14,7 @@ from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.ports import Entry, Venue
+from tercel.core.version import code_mark
 from tercel.gate.config import LONGEST_PATH, GateConfig
 from tercel.gate.server import Gate
 from tercel.limits import LimitGate, default_file, read
@@ -105,6 +106,7 @@ def _names(session: int, mark: str) -> Callable[[], str]:
 def _begin(gateway: OrderGateway, name: Callable[[], str], holder: str, accounts: tuple[str, ...]) -> None:
     before = {order.root: order for order in gateway.ledger.orders.live()}
     body = {"session": gateway.ledger.next_session, "venue": gateway.venue.name, "holder": holder, "resume": False}
+    body["code"] = code_mark()
     gateway.write([Entry(kinds.SESSION, gateway.venue.now_ns, body=body)])
     reconcile(gateway, name, before, more=accounts)
 

@@ -34,6 +34,7 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry
 from tercel.core.turns import Turns
+from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.gate.withdrawal import OrderWithdrawal
 from tercel.trading.follower import Follower, follower_of
@@ -171,7 +172,7 @@ class Gate(Hub):
 
     def hello(self) -> frames.Fields:
         """See :class:`Hub`."""
-        return {"beat_s": self._silence_s / 4}
+        return {"beat_s": self._silence_s / 4, "code": code_mark()}
 
     def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
         """See :class:`Hub`."""

@@ -26,7 +26,16 @@ from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
-from tercel.trading.parents import NEW_SESSION, NO_LIMIT, ParentOrder, ParentRequest, ParentStatus, accepted, entry_of
+from tercel.trading.parents import (
+    NEW_SESSION,
+    NO_LIMIT,
+    ParentOrder,
+    ParentRequest,
+    ParentStatus,
+    accepted,
+    entry_of,
+    model_of,
+)
 from tercel.trading.stopping import FIRST_S, Stopper, cancels
 from tercel.trading.strategies import Strategies
 
@@ -131,12 +140,11 @@ class ParentOrderManager:
         if self.gateway.ledger.used(request.id):
             raise OrderError("a new id for a new parent order", f"{request.id!r}, which was used", "choose another")
         self._follow(request.instrument)
-        if strategy is None:
-            self._strategies(request.strategy, request.instrument)
+        works = strategy or self._strategies(request.strategy, request.instrument)
         self._must_live(request.agent)
         with self.gateway.lock:
             self.gateway.limits.parent(request.id, request.instrument, request.agent, request.side, request.lots)
-        entry = accepted(request, self._now)
+        entry = accepted(request, self._now, model_of(works))
         self.gateway.write([entry if operator is None else marked(entry, operator)])
         if strategy is not None:
             self._given[request.id] = strategy

@@ -19,6 +19,8 @@ MOST_LOTS: Final = 2**30
 LONGEST_NS: Final = 10**7 * NS_PER_SECOND
 MOST_DECISIONS: Final = 10**6
 LONGEST_ID: Final = 80
+MODEL: Final = 12
+"""Digits of a model's hash on an entry."""
 NO_LIMIT: Final = "none"
 """Takes a parent's limit price off."""
 NEW_SESSION: Final = "a new session began"
@@ -225,11 +227,20 @@ def entry_of(parent: str, event: str, ns: int, instrument: str = "", agent: str 
     return Entry(kinds.PARENT, ns, instrument, agent, parent, body={"event": event, **words})
 
 
-def accepted(order: ParentRequest, ns: int) -> Entry:
-    """The entry of a parent's acceptance."""
-    words = {"side": order.side, "lots": order.lots, "horizon_ns": order.horizon_ns, "decisions": order.decisions}
-    limit = {} if order.limit_price is None else {"limit_price": order.limit_price}
-    return entry_of(order.id, "accepted", ns, order.instrument, order.agent, **words, strategy=order.strategy, **limit)
+def model_of(strategy: object) -> str:
+    """Twelve hex digits of the hash of the weights that a strategy decides by; "" where it has none."""
+    while (inner := getattr(strategy, "inner", None)) is not None:
+        strategy = inner
+    return str(getattr(strategy, "weights", ""))[:MODEL]
+
+
+def accepted(order: ParentRequest, ns: int, model: str = "") -> Entry:
+    """The entry of a parent's acceptance; `model` is the hash of the weights of whoever works it."""
+    words: dict[str, Any] = {"side": order.side, "lots": order.lots, "horizon_ns": order.horizon_ns}
+    words |= {"decisions": order.decisions, "strategy": order.strategy}
+    words |= {} if order.limit_price is None else {"limit_price": order.limit_price}
+    words |= {"model": model} if model else {}
+    return entry_of(order.id, "accepted", ns, order.instrument, order.agent, **words)
 
 
 class Parents:

@@ -22,11 +22,30 @@ def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
     entry = next((entry for number, entry in journal.read(seq - 1) if number == seq), None)
     if entry is None or entry.kind != kinds.DECISION:
         return None
-    sentences = [*_market(entry), *_guidance(entry), _wanted(entry), *_became(journal, seq, entry)]
+    sentences = [
+        *_market(entry),
+        *_guidance(entry),
+        _wanted(entry),
+        *_became(journal, seq, entry),
+        _ran(journal, seq, entry),
+    ]
     title = f"Decision {entry.body.get('n')} of {entry.agent} on {entry.instrument}, parent {entry.parent}"
     if entry.body.get("strategy"):
         title += f", by {entry.body['strategy']}"
     return {"title": title, "sentences": sentences, "tables": _seen(entry)}
+
+
+def _ran(journal: Journal, seq: int, entry: Entry) -> str:
+    """What code decided, and by which weights."""
+    code = model = ""
+    for number, before in journal.read(0, (kinds.SESSION, kinds.PARENT)):
+        if number > seq:
+            break
+        if before.kind == kinds.SESSION:
+            code = str(before.body.get("code", ""))
+        elif before.parent == entry.parent:
+            model = str(before.body.get("model", model))
+    return f"Decided by code {code or 'not known'}" + (f", with weights {model}." if model else ".")
 
 
 def decision_at(journal: Journal, parent: str | None, ns: int | None) -> int | None:

@@ -19,6 +19,7 @@ from tercel.core.errors import JournalError, OrderError, TapeError, TercelError,
 from tercel.core.names import offer
 from tercel.core.orders import Holdings, LinkStatus, MarketRows, Unread, VenueEvent
 from tercel.core.ports import Entry, Journal, Venue
+from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.trading import crashpoints
 from tercel.trading.follower import Follower, follower_of
@@ -143,6 +144,8 @@ class Session:
         self._begin_limits()
         for why in getattr(journal, "ignored", ()):
             manager.alert("snapshot_ignored", why, severity="warning")
+        if (theirs := getattr(venue, "code", "")) and theirs != code_mark():
+            manager.alert("other_code", f"the gate runs {theirs}, this desk {code_mark()}", severity="warning")
         self._look()
         manager.announce_all()
         self._go_on()
@@ -163,6 +166,7 @@ class Session:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = self.ledger.parents.count
         body = {"session": self.number, "venue": self.venue.name, "holder": holder, "resume": resume}
+        body["code"] = code_mark()
         self.gateway.write([Entry(kinds.SESSION, self.venue.now_ns, body=body)])
         unsure = self.ledger.acknowledged or hasattr(self.venue, "fileno") or self.positions.differences()
         agents = self._agents() if unsure else []

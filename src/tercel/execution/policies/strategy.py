@@ -45,6 +45,8 @@ class PolicyStrategy:
         An observation of `execution.observers`, or the user's own function of a view.
     stack : int
         Decision intervals that it shows.
+    weights : str
+        SHA-256 of the policy's file, "" where it was read from none.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class PolicyStrategy:
     action_parameters: Mapping[str, Any] = field(default_factory=dict)
     observation: str | Eyes = "v1"
     stack: int = 1
+    weights: str = ""
     _actions: ActionSet = field(init=False, repr=False, compare=False)
     _observer: Observer = field(init=False, repr=False, compare=False)
 
@@ -156,6 +159,7 @@ def policy_strategy(folder: Path, shown_as: str = "", eyes: Eyes | None = None) 
         action_parameters=card.action_parameters,
         observation=observation,
         stack=card.stack,
+        weights=card.weights_sha256,
     )
 
 

@@ -7,11 +7,13 @@ cl_ord_id of the command or report, `Entry.parent` the parent's id, `Entry.agent
 from typing import Final
 
 SESSION: Final = "session"
-"""A session began: {"session": number from 1, "venue", "holder", "resume": bool}. Whatever order was open before is
+"""A session began: {"session": number from 1, "venue", "holder", "resume": bool, "code": `core.version.code_mark`, of
+all that it sends}. Whatever order was open before is
 UNKNOWN from here on, and whatever parent was working is paused unless `resume`."""
 PARENT: Final = "parent"
 """An event of a parent order, {"event": ...} with
-accepted {"side", "lots", "horizon_ns", "decisions", "strategy"} and, where there is one, {"limit_price"} as asked for;
+accepted {"side", "lots", "horizon_ns", "decisions", "strategy"} and, where there is one,
+{"limit_price"} as asked for, {"model": hash of the weights of who works it};
 arrived {"mid2"} and {"limit"}, ticks; paused, resumed, cancelling, cancelled, refused {"reason"}; done {"filled",
 "left", "refused"} and, where lots are left, {"reason"}; expired {"filled", "left", "refused", "reason"}; amended
 {"lots", "horizon_ns" and/or "limit_price" with "limit", "reason"}; fallback {"strategy", "reason"}."""

@@ -63,6 +63,7 @@ class RemoteVenue:
         hello = self._wait_for("hello")
         self._beat_s = float(hello.get("beat_s", 0.0))
         self._limited(self._beat_s)
+        self.code = str(hello.get("code", ""))
         self.name, self.stepped = str(hello["name"]), hello["stepped"] is True
         self.answers_questions = hello.get("answers", True) is not False
         self.now_ns = int(hello["now"])
