@@ -12,19 +12,18 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from benchmarks import measured
-from tercel.core.orders import NewOrder, Report, Tif
-from tercel.core.ports import Venue
+from tercel.core.orders import Command, NewOrder, Report, Tif, VenueEvent
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.source import reactive
 from tercel.report.terminal import say
@@ -205,13 +204,24 @@ def _echo(port: int, done: Connection) -> None:
 
 
 # -- through the desk's client ----------------------------------------------------------------------------------------
-def _order(venue: Venue, name: str, odd: bool) -> NewOrder:
+class _Way(Protocol):
+    """Where orders go, and what is said of them."""
+
+    @property
+    def now_ns(self) -> int: ...
+
+    def send(self, command: Command) -> None: ...
+
+    def step(self, until_ns: int) -> Sequence[VenueEvent]: ...
+
+
+def _order(venue: _Way, name: str, odd: bool) -> NewOrder:
     """An order that takes nothing and rests nowhere: the exchange's own ledger must not fill up."""
     price = 1 if odd else 2
     return NewOrder(name, "X", 1, 1, price, Tif.IOC, "BENCH", "", venue.now_ns)
 
 
-def _one_by_one(venue: Venue, orders: int, stem: str = "one-") -> list[float]:
+def _one_by_one(venue: _Way, orders: int, stem: str = "one-") -> list[float]:
     """Microseconds from an order's sending to its acknowledgement, each alone."""
     took = []
     for n in range(orders):
@@ -223,7 +233,7 @@ def _one_by_one(venue: Venue, orders: int, stem: str = "one-") -> list[float]:
     return took[orders // 10 :]
 
 
-def _bursts(venue: Venue, orders: int) -> float:
+def _bursts(venue: _Way, orders: int) -> float:
     """Orders a second that are sent and acknowledged, a hundred in the air at a time."""
     start = perf_counter()
     bursts = max(orders // BURST, 1)
