@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from tests.gate.wall import (
     Announcing,
     Served,
+    exchange,
     exchange_served,
     gate_of,
     given,
@@ -25,6 +27,8 @@ from tests.gate.wall import (
 from tests.trading.desk_of_two import WIDE, S, asked, by_name
 from tests.waiting import DEADLINE_S, until
 
+from tercel.console.metrics import Metrics
+from tercel.console.state import DeskState
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import CancelReject, LinkStatus, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry, Journal, Venue
@@ -41,8 +45,11 @@ from tercel.trading.kill import KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.trading.parents import accepted
 from tercel.trading.session import Session, SessionTerms
+from tercel.trading.upkeep import heartbeat
 from tercel.venues.address import TRADER
 from tercel.venues.fix.client import FixVenue
+from tercel.venues.fix.desk import Login
+from tercel.venues.fix.server import Door, FixServer
 from tercel.venues.wire import RemoteVenue, frames
 
 __all__ = ["gate_of"]
@@ -108,6 +115,27 @@ def test_a_desk_of_other_code_than_its_gates_says_so(gate_of: Served, monkeypatc
             assert [body["text"] for body in told] == [f"the gate runs {code_mark()}, this desk {ours}"] * alerts
             session.close()
         assert {body["code"] for body in said(JournalReader(Path(gate.path).parent), kinds.SESSION)} == {code_mark()}
+
+
+def test_a_clock_that_is_not_the_venues_is_measured_and_said_once(tmp_path: Path) -> None:
+    def wall() -> int:
+        return time.time_ns() + 60 * S
+
+    with (
+        FixServer(exchange(), Door(), [Login(TRADER)], wall_ns=wall).start() as server,
+        opened(section(server, tmp_path / "gate"), tmp_path / "gate", "test") as gate,
+    ):
+        for _ in range(3):
+            gate.gateway.write(heartbeat(gate.gateway, {}))
+        state, beats, codes = DeskState(), [], []
+        for number, entry in JournalReader(tmp_path / "gate").read():
+            state.apply(number, entry)
+            beats += [entry.body["clock_s"]] if entry.kind == kinds.HEARTBEAT else []
+            codes += [entry.body["code"]] if entry.kind == kinds.ALERT else []
+    assert len(beats) == 3
+    assert all(-60.0 <= beat < -30.0 for beat in beats), beats
+    assert codes.count("clock_offset") == 1
+    assert f"tercel_clock_offset_seconds {beats[-1]}" in Metrics().text(state, 0.0, False).decode()
 
 
 def an_order(name: str, lots: int = 5, price: int | None = None, account: str = "ann", parent: str = "") -> NewOrder:

@@ -191,6 +191,8 @@ class OrderGateway:
         """Why nothing new may leave until the journal can be written again."""
         self.unsettled: Refusal | None = None
         """Why nothing new may leave in this session: the venue has other positions."""
+        self.clock_s = 0.0
+        """How far the clock here was ahead of the venue's at the last heartbeat, s."""
         self.told: Callable[[Holdings], object] = lambda holdings: None
         """Given what the venue says of positions, once all that it reported before is booked and nothing later is."""
         self.urgent: Callable[[str], object] = lambda text: None

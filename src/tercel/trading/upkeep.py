@@ -1,7 +1,7 @@
 """What every holder of a gateway does beside trading, a session and a gate alike: heartbeats, and what people ask."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
@@ -10,14 +10,25 @@ from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.order import S
 
+CLOCK_S: Final = 0.5
+"""Seconds by which clocks here and at the venue may differ before people are told."""
+
 
 def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[Entry]:
-    """Entries of positions, open orders and usage of limits, and of each market as it is marked."""
+    """Entries of positions, open orders, usage of limits and the clock, and of each market as it is marked."""
     ledger, limits, now = gateway.ledger, gateway.limits, gateway.venue.now_ns
     live = ledger.orders.live()
     unknown = sum(order.status == S.UNKNOWN for order in live)
     body = {"positions": ledger.positions.lots(), "open": len(live), "unknown": unknown}
-    entries = [Entry(kinds.HEARTBEAT, now, body={**body, "limits": limits.usage(), "day": limits.day()})]
+    body |= {"limits": limits.usage(), "day": limits.day()}
+    entries = [Entry(kinds.HEARTBEAT, now, body=body)]
+    ahead_ns = getattr(getattr(gateway.venue, "clock", None), "ns", None)
+    if ahead_ns is not None:
+        body["clock_s"] = ahead_s = round(ahead_ns / 1e9, 3)
+        was, gateway.clock_s = gateway.clock_s, ahead_s
+        if abs(ahead_s) > CLOCK_S >= abs(was):
+            text = f"the clock here is {ahead_s:+.3f} s from the venue's; at most {CLOCK_S:g} s"
+            entries.append(Entry(kinds.ALERT, now, body={"severity": "warning", "code": "clock_offset", "text": text}))
     for instrument, follower in followers.items():
         bid, ask = follower.quotes
         entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask}))

@@ -64,7 +64,8 @@ ALERT: Final = "alert"
 the answer to a person's command, has {"operator": its number, "expected", "received", "remedy"}."""
 HEARTBEAT: Final = "heartbeat"
 """{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used,
-limit and warning level, "day": opening and highest equity (`limits.LimitGate.day`)}."""
+limit and warning level, "day": opening and highest equity (`limits.LimitGate.day`)}, and, where the venue's messages
+are dated, {"clock_s": how far the clock here is ahead}."""
 RECONCILED: Final = "reconciled"
 """An order against the venue's report: {"ours", "venue", "action", "evidence"}."""
 SETTLED: Final = "settled"

@@ -91,8 +91,7 @@ class FixVenue:
         self._queue: deque[tuple[int, Item]] = deque()
         self._waited_s, self._lost = 0.0, ""
         self._subscribed: list[str] = []
-        self._now_ns, self.stepped = 0, False
-        self._taken, self._returned, self._names = 0, 0, 0
+        self._now_ns, self.stepped, self._taken, self._returned, self._names = 0, False, 0, 0, 0
         self._early: list[o.VenueEvent] = []
         self._received, self._closed = Received(), False
         self._link = self._feed = FixLink(
@@ -108,6 +107,7 @@ class FixVenue:
             if store is not None:
                 self._received = Received(store)
                 self._ask_again(reset)
+            self.clock = self._link.session.clock
             self._log_on(self._link)
             self._received.write(self._returned)
             self._beside(comp_id, store, wall)

@@ -1,8 +1,38 @@
 """Whether a message is from where and when it should be: names, version, SendingTime and OrigSendingTime."""
 
+from collections import deque
+from typing import Final
+
 from tercel.venues.fix.protocol import validate as v
 from tercel.venues.fix.protocol.message import Message, utc_ns
 from tercel.venues.fix.protocol.settings import SessionSettings
+
+_KEPT: Final = 64
+
+
+class ClockOffset:
+    """How far the clock here is ahead of the other side's: the least that the last messages say, as time on the way
+    only adds to it.
+
+    >>> offset = ClockOffset()
+    >>> for ns in (1_700_000_000_250_000_000, 1_700_000_000_130_000_000):
+    ...     offset.see(Message("FIX.4.4", [(35, "0"), (52, "20231114-22:13:20.100")]), ns)
+    >>> offset.ns
+    30000000
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[int] = deque(maxlen=_KEPT)
+
+    def see(self, message: Message, now_ns: int) -> None:
+        """A message came."""
+        if (sent_ns := utc_ns(message.get(52))) is not None:
+            self._seen.append(now_ns - sent_ns)
+
+    @property
+    def ns(self) -> int | None:
+        """Nanoseconds; None before the first message."""
+        return min(self._seen, default=None)
 
 
 def out_of_time(message: Message, settings: SessionSettings, now_ns: int) -> bool:

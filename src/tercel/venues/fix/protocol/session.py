@@ -12,7 +12,7 @@ from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.venues.fix.protocol import validate as v
-from tercel.venues.fix.protocol.admission import dated_wrong, fault_of, misplaced, refusal
+from tercel.venues.fix.protocol.admission import ClockOffset, dated_wrong, fault_of, misplaced, refusal
 from tercel.venues.fix.protocol.codec import Decoder, Garbled
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.protocol.outbox import Outbox
@@ -67,15 +67,14 @@ class FixSession:
         self._rules = settings.rules
         self._state = _State.DOWN
         self._decoder = Decoder(self._rules.data_fields)
-        self._box = Outbox(settings, self._store)
+        self._box, self.clock = Outbox(settings, self._store), ClockOffset()
         self._now = self._since_ns = self._heard_ns = self._waits_ns = self._tested_ns = self._until_ns = 0
         self._load()
         self._queue: dict[int, Message] = {}
         self._answered: set[int] = set()
         self._gap: _Gap | None = None
         self._heartbeat_ns = settings.heartbeat_s * _S
-        self._result = Outcome()
-        self._was_reset = False
+        self._result, self._was_reset = Outcome(), False
 
     # -- what the owner calls -----------------------------------------------------------------------------------------
     @property
@@ -131,6 +130,7 @@ class FixSession:
                     self._refuse("the first message is garbled")
             else:
                 self._heard_ns, self._tested_ns = now_ns, 0
+                self.clock.see(found, now_ns)
                 self._take(found)
             if not self.connected:
                 break
