@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -37,6 +38,7 @@ from tercel.trading.journal.codec import command_of, message_of, to_json
 from tercel.trading.journal.keys import ChainKey, key_of
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader, post
+from tercel.trading.journal.sqlite import ROOM
 from tercel.trading.journal.store import SqlJournal, verify
 
 SERVER = os.environ.get("TERCEL_POSTGRES_URL", "")
@@ -341,6 +343,21 @@ def test_an_append_waits_for_another_writer(tmp_path):
     other.close()
     assert all_of(journal) == entries(2)
     journal.close()
+
+
+def test_a_log_has_room_from_the_start_and_what_is_read_back_after_a_kill_is_whole(tmp_path):
+    journal = SqlJournal(tmp_path / "desk")
+    for n in range(3):
+        journal.append(entries(2, 2 * n))
+    log = tmp_path / "desk" / "journal.db-wal"
+    assert log.stat().st_size == ROOM
+    shutil.copytree(tmp_path / "desk", tmp_path / "killed")
+    journal.close()
+    left = SqlJournal(tmp_path / "killed")
+    assert all_of(left) == entries(6)
+    left.append(entries(1, 6))
+    left.close()
+    assert all_of(JournalReader(tmp_path / "killed")) == entries(7)
 
 
 @pytest.mark.parametrize("how", ["gone", "replaced", "cut"])

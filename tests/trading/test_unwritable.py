@@ -194,7 +194,9 @@ def test_a_session_on_a_full_disk_ends_with_nothing_open(tmp_path):
         from pathlib import Path
         from tests.trading.desk_of_two import S, asked, exchange_of, session_of, truth
         from tercel.core.errors import JournalError
+        from tercel.trading.journal import sqlite
         from tercel.trading.journal.store import SqlJournal
+        sqlite.ROOM = 0
         venue = exchange_of()
         session = session_of(venue, SqlJournal(sys.argv[1]))
         session.accept(asked())

@@ -34,6 +34,8 @@ LONGEST_S: Final = 9.0
 LOCKS_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 JUMPS_S: Final = (-3600.0, 3600.0)
 _FULL: Final = 1 << 12
+_WAL_HEAD, _WAL_FRAME = 32, 24 + 4096
+"""Bytes of SQLite's write-ahead log: its head, and a page with its own."""
 _BUSY_S: Final = 5.0
 _FEWEST: Final = 2
 """Orders that work when something is broken, or else whatever works after `_BUSY_S`."""
@@ -158,7 +160,7 @@ def _locked(who: str) -> Fault:
 
 
 def _torn(who: str) -> Fault:
-    """Killed, and half a frame that never was committed stands at the end of its write-ahead log."""
+    """Killed, and half a frame that never was committed stands behind the last one of its write-ahead log."""
 
     def fault(world: World, draw: random.Random) -> None:
         began = time.monotonic()
@@ -166,7 +168,9 @@ def _torn(who: str) -> Fault:
         folder = world.place.gate if who == "gate" else world.place.desk
         log = folder / f"{DATABASE}-wal"
         if log.exists():
-            with log.open("ab") as end:
+            frames = -(-(len(log.read_bytes().rstrip(b"\0")) - _WAL_HEAD) // _WAL_FRAME)
+            with log.open("r+b") as end:
+                end.seek(_WAL_HEAD + max(frames, 0) * _WAL_FRAME)
                 end.write(os.urandom(draw.randint(10, 3000)))
         unattended(world, f"torn {who}", began, lambda: None, False)
 

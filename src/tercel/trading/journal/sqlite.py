@@ -26,6 +26,8 @@ _TABLES: Final = (
     """CREATE TABLE IF NOT EXISTS snapshot (seq INTEGER NOT NULL PRIMARY KEY, hash TEXT NOT NULL,
     version TEXT NOT NULL, body BLOB NOT NULL, seal TEXT NOT NULL)""",
 )
+ROOM: Final = 4_200_000
+"""Bytes of a log that is written over from its start again: SQLite's thousand pages, with their heads."""
 _INSERT: Final = f"INSERT INTO journal VALUES ({', '.join('?' * 10)})"
 
 
@@ -130,8 +132,23 @@ class SqliteLog:
             self._owes = False
 
     def begin(self) -> None:
-        """From here on the file must stay the one that it is."""
+        """From here on the file must stay the one that it is, and its log has room."""
+        self._make_room()
         self._file_id, self._log = _identity(self._names[0]), (0, 0)
+
+    def _make_room(self) -> None:
+        """Zeros behind the log's last frame: a commit that makes a file longer waits for the file system's journal too,
+        and takes twice as long. Where there is no room, the log grows as it is written."""
+        with suppress(OSError):
+            log = os.open(self._names[1], os.O_WRONLY)
+            size = os.fstat(log).st_size
+            try:
+                os.pwrite(log, bytes(max(ROOM - size, 0)), size)
+                os.fsync(log)
+            except OSError:
+                os.ftruncate(log, size)
+            finally:
+                os.close(log)
 
     def _look(self) -> None:
         log = os.stat(self._names[1])  # noqa: PTH116 - in every append: Path.stat takes twice as long
