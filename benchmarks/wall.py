@@ -7,7 +7,6 @@ and while more are sent: the time until the last cancel, and until the last new 
 """
 
 import multiprocessing
-import re
 import tempfile
 import time
 from dataclasses import replace
@@ -18,12 +17,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks import measured
+from benchmarks import measured, packaged_limits
 from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _share
 from tercel.core.orders import Command, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.gate.config import GateConfig
 from tercel.gate.opening import opened
-from tercel.limits import default_file
 from tercel.testing.certify.scripted import ScriptedVenue
 from tercel.trading.kill import KillLatch
 from tercel.venues.fix.client import FixVenue
@@ -40,13 +38,6 @@ BRAKES: Final = {"messages": "1_000_000", "collar_bps": "9_999"}
 """Packaged limits that would stop a bench, and what they are here."""
 
 
-def _limits() -> str:
-    text = default_file().read_text(encoding="utf-8")
-    for name, value in BRAKES.items():
-        text = re.sub(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.MULTILINE)
-    return text
-
-
 class _Session(RemoteVenue):
     """A session of a single parent."""
 
@@ -60,7 +51,7 @@ class _Gated:
     """A gate in a process of its own, before a venue; entered, it is a session behind it."""
 
     def __init__(self, venue: str, instrument: str, folder: Path) -> None:
-        (folder / "limits.toml").write_text(_limits())
+        (folder / "limits.toml").write_text(packaged_limits(BRAKES))
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
         self._folder, self._socket, self._instrument = folder, folder / "gate.sock", instrument
