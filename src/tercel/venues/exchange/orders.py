@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, refused
 from tercel.venues.exchange.record import OrderRecord
@@ -102,54 +103,26 @@ class OrderBooks:
             self.placed.pop((order.market, order.place), None)
             order.place = -1
             del self._open[order.new.account][order.serial]
-            self.record.put(order.serial, self._said(order, "", ExecType.STATUS, 0))
+            self.record.put(order.serial, said(order, "", ExecType.STATUS, 0))
 
     def open_of(self, account: str) -> list[ClientOrder]:
         """Open orders of an account ("": of all), oldest first by account."""
         accounts = [account] if account else list(self._open)
-        return [order for name in accounts for order in self._open.get(name, {}).values() if order.open]
+        return [order for name in accounts for order in self._open.get(name, {}).values()]
 
     def exec_id(self, instrument: str) -> str:
         """The next execution's name: the same run gives the same."""
         self._numbers[instrument] = number = self._numbers.get(instrument, 0) + 1
         return f"{self.prefix}{instrument}:{number}"
 
-    def report(
-        self, order: ClientOrder, kind: ExecType, ns: int, *, name: str = "", orig: str = "",
-        last: tuple[int, int] = (0, 0), passive: bool = False, text: str = "",
-    ) -> Report:  # fmt: skip
-        """The report of an order now; trades are stored to be repeated."""
-        said = self._said(order, self.exec_id(order.new.instrument), kind, ns)
-        report = replace(
-            said, cl_ord_id=name or order.cl_ord_id, orig=orig, last_lots=last[0], last_price=last[1], passive=passive,
-            text=text,
-        )  # fmt: skip
+    def report(self, order: ClientOrder, kind: ExecType, ns: int, **words: Any) -> Report:
+        """The report of an order now, with the words of :func:`said`; trades are stored to be repeated."""
+        report = said(order, self.exec_id(order.new.instrument), kind, ns, **words)
         if kind is ExecType.TRADE:
             held = self.positions.setdefault(report.account, Counter())
             held[report.instrument] += report.side * report.last_lots
             self.record.put(order.serial, report)
         return report
-
-    def _said(self, order: ClientOrder, exec_id: str, kind: ExecType, ns: int) -> Report:
-        new = order.new
-        return Report(
-            exec_id=exec_id,
-            exec_type=kind,
-            status=order.status,
-            cl_ord_id=order.cl_ord_id,
-            orig="",
-            order_id=order.order_id,
-            account=new.account,
-            instrument=new.instrument,
-            side=new.side,
-            lots=order.lots,
-            price=order.price,
-            last_lots=0,
-            last_price=0,
-            cum=order.cum,
-            leaves=order.leaves,
-            ns=ns,
-        )
 
     def states(self, account: str, name: str, ns: int) -> list[Report]:
         """Of the order of a name ("": of all that the account ever had) its trades, exactly, and its state now."""
@@ -158,7 +131,7 @@ class OrderBooks:
         for serial in filter(None, found):
             told += self.record.of_order(serial)
             order = self._open[account].get(serial)
-            state = told.pop() if order is None else self._said(order, "", ExecType.STATUS, ns)
+            state = told.pop() if order is None else said(order, "", ExecType.STATUS, ns)
             told.append(replace(state, exec_id=self.exec_id(state.instrument), ns=ns, orig=name))
         return told
 
@@ -168,6 +141,34 @@ class OrderBooks:
     ) -> Report:  # fmt: skip
         """The report of an order that was not taken, or is not here yet: it has no venue's name."""
         return refused(new, self.exec_id(new.instrument or "-"), ns, text, kind, status)
+
+
+def said(
+    order: ClientOrder, exec_id: str, kind: ExecType, ns: int, *, name: str = "", orig: str = "",
+    last: tuple[int, int] = (0, 0), passive: bool = False, text: str = "",
+) -> Report:  # fmt: skip
+    """The report of an order as it is, under a name and with the one before; `last` are lots and price of a trade."""
+    new = order.new
+    return Report(
+        exec_id=exec_id,
+        exec_type=kind,
+        status=order.status,
+        cl_ord_id=name or order.cl_ord_id,
+        orig=orig,
+        order_id=order.order_id,
+        account=new.account,
+        instrument=new.instrument,
+        side=new.side,
+        lots=order.lots,
+        price=order.price,
+        last_lots=last[0],
+        last_price=last[1],
+        cum=order.cum,
+        leaves=order.leaves,
+        ns=ns,
+        passive=passive,
+        text=text,
+    )
 
 
 def fault_of(new: NewOrder, instruments: dict[str, int]) -> str:
