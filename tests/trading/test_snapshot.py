@@ -67,6 +67,16 @@ def test_a_snapshot_and_the_rest_are_the_fold_of_everything(seed, share):
     assert canonical(after.fold(limits), limits) == canonical(whole, counts)
 
 
+def test_a_body_that_lacks_a_line_is_refused():
+    """A row that another names, what is past, the end of a part: nothing can go without a word."""
+    ledger, limits, journal = folded(story_of(7, 60).entries)
+    lines = canonical(ledger, limits).splitlines(keepends=True)
+    for at in range(len(lines)):
+        fresh = limits_of()
+        with pytest.raises((JournalError, ValueError)):
+            restored(b"".join([*lines[:at], *lines[at + 1 :]]), Ledger(ledger_of.Past(journal), fresh), fresh)
+
+
 class _Rest:
     """The fold of what comes after a snapshot."""
 

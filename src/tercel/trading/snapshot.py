@@ -6,10 +6,11 @@ over, and the fold goes from an older one or from the start.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
+from io import BytesIO
 from typing import Any, Final
 
 import zstandard
@@ -28,9 +29,10 @@ from tercel.trading.graph import Graph
 from tercel.trading.ledger import Ledger
 from tercel.trading.past import HashIndex
 
-VERSION: Final = 1
+VERSION: Final = 2
 EVERY: Final = 20_000
 """Entries between two snapshots."""
+_text: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 def _classes(*rooms: Any) -> tuple[type, ...]:
@@ -64,17 +66,24 @@ def version_of(limits: LimitsPort) -> str:
 
 
 def canonical(ledger: Ledger, limits: LimitsPort) -> bytes:
-    """A ledger and the counts of its limits as text, the same for the same state.
+    """A ledger, what is past of it and the counts of its limits as text, the same for the same state: a line for each
+    object, an empty one after each part.
 
     Raises
     ------
     JournalError
         For something in them that is not known here.
     """
-    past = None if ledger.past is None else ledger.past.state()
-    counts = _COUNTS.write(limits) if isinstance(limits, LimitGate) else None
-    whole = {"ledger": _STATE.write(ledger), "past": past, "counts": counts}
-    return json.dumps(whole, ensure_ascii=True, separators=(",", ":")).encode()
+    parts: tuple[Iterable[Any], ...] = (
+        _STATE.write(ledger),
+        (None if ledger.past is None else ledger.past.state(),),
+        _COUNTS.write(limits) if isinstance(limits, LimitGate) else (),
+    )
+    text = BytesIO()
+    for part in parts:
+        text.writelines(_text(row).encode() + b"\n" for row in part)
+        text.write(b"\n")
+    return text.getvalue()
 
 
 def restored(body: bytes, ledger: Ledger, limits: LimitsPort) -> None:
@@ -85,12 +94,19 @@ def restored(body: bytes, ledger: Ledger, limits: LimitsPort) -> None:
     JournalError
         For what `canonical` did not write.
     """
-    whole = json.loads(body)
-    _STATE.read(whole["ledger"], ledger)
-    if ledger.past is not None and whole["past"] is not None:
-        ledger.past.restore(whole["past"])
-    if isinstance(limits, LimitGate) and whole["counts"] is not None:
-        _COUNTS.read(whole["counts"], limits)
+    lines = BytesIO(body)
+    _STATE.read(_part(lines), ledger)
+    (past,) = _part(lines)
+    if ledger.past is not None and past is not None:
+        ledger.past.restore(past)
+    if isinstance(limits, LimitGate):
+        _COUNTS.read(_part(lines), limits)
+
+
+def _part(lines: BytesIO) -> Iterator[Any]:
+    """The rows up to an empty line."""
+    while (line := lines.readline()) != b"\n":
+        yield json.loads(line)
 
 
 def begin(journal: Journal, ledger: Ledger, limits: LimitsPort) -> None:
@@ -167,7 +183,7 @@ class Snapshots(Turns):
 
 def blank_of(limits: LimitsPort) -> Callable[[], LimitsPort]:
     """Makes limits as fresh as these are now."""
-    rows = _COUNTS.write(limits)
+    rows = list(_COUNTS.write(limits))
 
     def blank() -> LimitsPort:
         fresh = LimitGate.__new__(LimitGate)
