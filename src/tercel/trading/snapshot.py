@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from typing import Any, Final
 
 import zstandard
@@ -65,8 +65,8 @@ def version_of(limits: LimitsPort) -> str:
     return sha256(repr(words).encode()).hexdigest()[:32]
 
 
-def canonical(ledger: Ledger, limits: LimitsPort) -> bytes:
-    """A ledger, what is past of it and the counts of its limits as text, the same for the same state: a line for each
+def canonical(ledger: Ledger, limits: LimitsPort) -> Iterator[bytes]:
+    """A ledger, what is past of it and the counts of its limits as lines, the same for the same state: one for each
     object, an empty one after each part.
 
     Raises
@@ -79,14 +79,13 @@ def canonical(ledger: Ledger, limits: LimitsPort) -> bytes:
         (None if ledger.past is None else ledger.past.state(),),
         _COUNTS.write(limits) if isinstance(limits, LimitGate) else (),
     )
-    text = BytesIO()
     for part in parts:
-        text.writelines(_text(row).encode() + b"\n" for row in part)
-        text.write(b"\n")
-    return text.getvalue()
+        for row in part:
+            yield _text(row).encode() + b"\n"
+        yield b"\n"
 
 
-def restored(body: bytes, ledger: Ledger, limits: LimitsPort) -> None:
+def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitsPort) -> None:
     """Give a fresh ledger and fresh limits the state of a snapshot.
 
     Raises
@@ -94,7 +93,6 @@ def restored(body: bytes, ledger: Ledger, limits: LimitsPort) -> None:
     JournalError
         For what `canonical` did not write.
     """
-    lines = BytesIO(body)
     _STATE.read(_part(lines), ledger)
     (past,) = _part(lines)
     if ledger.past is not None and past is not None:
@@ -103,9 +101,9 @@ def restored(body: bytes, ledger: Ledger, limits: LimitsPort) -> None:
         _COUNTS.read(_part(lines), limits)
 
 
-def _part(lines: BytesIO) -> Iterator[Any]:
+def _part(lines: Iterator[bytes]) -> Iterator[Any]:
     """The rows up to an empty line."""
-    while (line := lines.readline()) != b"\n":
+    while (line := next(lines, b"")) != b"\n":
         yield json.loads(line)
 
 
@@ -121,7 +119,7 @@ def begin(journal: Journal, ledger: Ledger, limits: LimitsPort) -> None:
     stored = find(version_of(limits)) if find is not None else None
     if stored is not None:
         try:
-            restored(zstandard.decompress(stored.body), ledger, limits)
+            restored(BufferedReader(zstandard.ZstdDecompressor().stream_reader(stored.body)), ledger, limits)
         except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
             raise JournalError(
                 "a snapshot that reads", f"{error}", "delete the table snapshot: the fold needs none"
@@ -176,8 +174,11 @@ class Snapshots(Turns):
         limits = self._blank()
         with closing(self._journal.reader()) as reader:
             ledger = self._fold(reader, limits)
-        body = zstandard.compress(canonical(ledger, limits), 3)
-        self._journal.keep_snapshot(ledger.last, self._version, body)
+        body = BytesIO()
+        with zstandard.ZstdCompressor(level=3).stream_writer(body, closefd=False) as stream:
+            for line in canonical(ledger, limits):
+                stream.write(line)
+        self._journal.keep_snapshot(ledger.last, self._version, body.getvalue())
         self._last = ledger.last
 
 
