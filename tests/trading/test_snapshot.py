@@ -77,7 +77,7 @@ def test_a_body_that_lacks_a_line_is_refused():
     lines = lines_of(ledger, limits)
     for at in range(len(lines)):
         fresh = limits_of()
-        with pytest.raises((JournalError, ValueError)):
+        with pytest.raises((JournalError, ValueError, KeyError)):
             restored(iter([*lines[:at], *lines[at + 1 :]]), Ledger(ledger_of.Past(journal), fresh), fresh)
 
 

@@ -67,7 +67,7 @@ def version_of(limits: LimitsPort) -> str:
 
 def canonical(ledger: Ledger, limits: LimitsPort) -> Iterator[bytes]:
     """A ledger, what is past of it and the counts of its limits as lines, the same for the same state: one for each
-    object, an empty one after each part.
+    object or array, an empty one after each part.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def canonical(ledger: Ledger, limits: LimitsPort) -> Iterator[bytes]:
     """
     parts: tuple[Iterable[Any], ...] = (
         _STATE.write(ledger),
-        (None if ledger.past is None else ledger.past.state(),),
+        () if ledger.past is None else ledger.past.rows(),
         _COUNTS.write(limits) if isinstance(limits, LimitGate) else (),
     )
     for part in parts:
@@ -94,9 +94,8 @@ def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitsPort) -> None
         For what `canonical` did not write.
     """
     _STATE.read(_part(lines), ledger)
-    (past,) = _part(lines)
-    if ledger.past is not None and past is not None:
-        ledger.past.restore(past)
+    if ledger.past is not None:
+        ledger.past.restore(_part(lines))
     if isinstance(limits, LimitGate):
         _COUNTS.read(_part(lines), limits)
 
