@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from tercel.core.errors import JournalError
 
+_ARRAY: Final = "array"
+"""In the place of a class: an array of whole numbers of 64 bits has a row of its own, as it may be long."""
 _PLAIN: Final = (type(None), bool, int, float, str)
 _LISTS: Final[Mapping[type, str]] = {tuple: "t", list: "l"}
 
@@ -55,6 +57,9 @@ class Graph:
         writing.number(root)
         while writing.waiting:
             one = writing.waiting.popleft()
+            if isinstance(one, array):
+                yield [_ARRAY, b64encode(one.tobytes()).decode()]
+                continue
             names = self._names(one)
             yield [type(one).__name__, {name: writing.value(getattr(one, name)) for name in names}]
 
@@ -77,6 +82,9 @@ class Graph:
         try:
             for count, (name, words) in enumerate(rows, 1):
                 one = self._made(count - 1, name, made)
+                if name == _ARRAY:
+                    one.frombytes(b64decode(words))
+                    continue
                 for field, value in words.items():
                     object.__setattr__(one, field, self._value(value, made))
             if len(made) != count:
@@ -87,7 +95,7 @@ class Graph:
 
     def _made(self, number: int, name: str, made: dict[int, Any]) -> Any:
         if number not in made:
-            made[number] = object.__new__(self._classes[name])
+            made[number] = array("q") if name == _ARRAY else object.__new__(self._classes[name])
         return made[number]
 
     def _value(self, value: Any, made: dict[int, Any]) -> Any:
@@ -98,8 +106,6 @@ class Graph:
             return self._made(rest[0], rest[1], made)
         if kind == "e":
             return self._classes[rest[0]](rest[1])
-        if kind == "q":
-            return array("q", b64decode(rest[0]))
         items = rest[-1]
         if kind in _MAPS:
             pairs = [(self._value(key, made), self._value(each, made)) for key, each in items]
@@ -145,7 +151,7 @@ class _Writing:
             mark = "m" if kind is dict else "r" if kind is OrderedDict else "v"
             return [mark, [[self.value(key), self.value(each)] for key, each in value.items()]]
         if kind is array and value.typecode == "q":
-            return ["q", b64encode(value.tobytes()).decode()]
+            return ["o", self.number(value), _ARRAY]
         if self._graph._classes.get(kind.__name__) is not kind:
             raise JournalError("an object of a class that is known here", f"{kind.__name__}", "fold the journal")
         return (
