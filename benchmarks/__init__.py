@@ -4,10 +4,12 @@ A bench is a module here with ``bench() -> list[dict]``; each dict has the keys 
 as much about the machine as about the code; `ratio` is what counts, and above 1 always means that Tercel is better.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tercel.limits import default_file
 from tercel.report.terminal import print_json, result_console
 
 if TYPE_CHECKING:
@@ -35,6 +37,18 @@ def measured(
     if reference_value:
         ratio = reference_value / value if less else value / reference_value
     return dict(zip(KEYS, (name, value, unit, reference, reference_value, ratio), strict=True)) | about
+
+
+def packaged_limits(changes: Mapping[str, str]) -> str:
+    """The packaged limits file with other values for some keys, in every section that has them.
+
+    >>> "messages = 7 " in packaged_limits({"messages": "7"})
+    True
+    """
+    text = default_file().read_text(encoding="utf-8")
+    for name, value in changes.items():
+        text = re.sub(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.MULTILINE)
+    return text
 
 
 def run_bench(module: str, as_json: bool) -> None:

@@ -1,6 +1,8 @@
 """``benchmarks endurance``: a desk of twenty agents for many rounds, and a restart on the journal that it leaves.
 
-Memory of the process is read after a tenth of the rounds and at the end: it must not grow with the journal. The journal
+Memory of the process must not grow with the journal. It goes up and down as snapshots are kept: what counts is the most
+after every round of a twentieth, the one that ends at a tenth of the rounds and the last. Money and positions have no
+limit here, as a desk that is stopped needs no memory: it trades to the last round. The journal
 is then opened anew in a process of its own, as a restart does, with its snapshots and without: what it takes, and how
 much memory. The reference of the restart is the fold of everything.
 """
@@ -14,26 +16,30 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import measured
+from benchmarks import measured, packaged_limits
 from tercel.trading.desk.build import Workbench, open_desk
-from tercel.trading.desk.config import DeskConfig, demo_config
+from tercel.trading.desk.config import DeskConfig, LimitsSection, demo_config
 from tercel.trading.journal.store import SqlJournal
 
 SEED: Final = 1
 AGENTS: Final = 20
 GIVEN: Final = "given.json"
+LIMITS: Final = "limits.toml"
+BRAKES: Final = dict.fromkeys(("gross_value", "long_lots", "short_lots", "daily_loss", "drawdown"), "1_000_000_000_000")
+"""Packaged limits that would stop the desk, and what they are here."""
 STRATEGIES: Final = ("peg_behind", "twap_take", "twap_passive", "vwap_passive")
 _RESTART: Final = """
 import json, sys, time
 from pathlib import Path
 from tercel.core.orders import Listing
-from tercel.limits import LimitGate, default_file, read
+from tercel.limits import LimitGate, read
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.recovery import refold
-words = json.loads(Path(sys.argv[1], sys.argv[2]).read_text())
-limits = LimitGate(read(default_file()), [Listing(**one) for one in words["listings"]], words["agents"])
+folder = Path(sys.argv[1])
+words = json.loads((folder / sys.argv[2]).read_text())
+limits = LimitGate(read(folder / sys.argv[3]), [Listing(**one) for one in words["listings"]], words["agents"])
 start = time.perf_counter()
-journal = SqlJournal(sys.argv[1])
+journal = SqlJournal(folder)
 ledger = refold(journal, limits)
 spent = time.perf_counter() - start
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -74,14 +80,22 @@ def config_of(rounds: int) -> DeskConfig:
 
 
 def run(folder: Path, rounds: int) -> tuple[float, float]:
-    """Run the desk; its memory after a tenth of the rounds and at the end, MB."""
-    journal, seen = SqlJournal(folder, "bench"), list[float]()
-    opened = open_desk(config_of(rounds), journal, SEED, Workbench(), progress=lambda _: seen.append(rss_mb()))
+    """Run the desk; the most of its memory up to a tenth of the rounds and at the end, MB."""
+    (folder / LIMITS).write_text(packaged_limits(BRAKES))
+    config = config_of(rounds).model_copy(update={"limits": LimitsSection(file=LIMITS)})
+    seen = list[tuple[float, int]]()
+
+    def progress(_round: int) -> None:
+        seen.append((rss_mb(), opened.session.ledger.parents.count))
+
+    opened = open_desk(config, SqlJournal(folder, "bench"), SEED, Workbench(), beside=folder, progress=progress)
     listed = [{"instrument": one.instrument, "tick": one.tick, "lot": one.lot} for one in opened.venue.listings()]
     (folder / GIVEN).write_text(json.dumps({"listings": listed, "agents": list(opened.desk.slots)}))
     opened.desk.run()
     opened.session.close()
-    return seen[rounds // 10], seen[-1]
+    assert seen[-1][1] > seen[-2][1], "the desk trades to the last round"
+    early, late = (max(seen[end - max(rounds // 20, 1) : end])[0] for end in (rounds // 10, rounds))
+    return early, late
 
 
 def rss_mb() -> float:
@@ -92,6 +106,7 @@ def rss_mb() -> float:
 
 def restarted(folder: str) -> tuple[float, float, int, int]:
     """Seconds, MB, entries and executions of a restart in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", _RESTART, folder, GIVEN], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", _RESTART, folder, GIVEN, LIMITS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     spent, rss, entries, fills = json.loads(done.stdout)
     return spent, rss, int(entries), int(fills)

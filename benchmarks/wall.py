@@ -9,7 +9,6 @@ last cancel, and until the last new order, was read off the wire there.
 """
 
 import multiprocessing
-import re
 import tempfile
 import time
 from contextlib import AbstractContextManager, ExitStack
@@ -21,13 +20,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks import measured
+from benchmarks import measured, packaged_limits
 from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _share
 from tercel.core.orders import Command, MarketRows, NewOrder, OrdStatus, Report, Tif, VenueEvent
 from tercel.gate.config import GateConfig
 from tercel.gate.opening import opened
 from tercel.gate.server import Gate
-from tercel.limits import default_file
 from tercel.testing.certify.scripted import ScriptedVenue
 from tercel.trading.kill import KillLatch
 from tercel.trading.parents import ParentRequest, accepted
@@ -46,13 +44,6 @@ QUOTES: Final = (990, 1010)
 _ADDRESS: Final = "fix://BENCH@127.0.0.1:{}"
 BRAKES: Final = {"messages": "1_000_000", "collar_bps": "9_999"}
 """Packaged limits that would stop a bench, and what they are here."""
-
-
-def _limits() -> str:
-    text = default_file().read_text(encoding="utf-8")
-    for name, value in BRAKES.items():
-        text = re.sub(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.MULTILINE)
-    return text
 
 
 class _Session(RemoteVenue):
@@ -90,7 +81,7 @@ class _Gated:
 
 
 def _opened(venue: str, folder: Path) -> AbstractContextManager[Gate]:
-    (folder / "limits.toml").write_text(_limits())
+    (folder / "limits.toml").write_text(packaged_limits(BRAKES))
     section = {"venue": venue, "accounts": ("BENCH",), "limits": "limits.toml"}
     return opened(GateConfig.model_validate({"gate": {**section, "silence_s": 60.0}}), folder, "bench")
 

@@ -57,9 +57,13 @@ def exchange_served(speed: float = 0.0) -> FixServer:
 
 def given(server: FixServer, account: str = "", open_alone: bool = False) -> set[str]:
     """Names of the orders that reached the exchange ("": of all accounts), as who gave them named them."""
-    of_account = server.venue._orders.of_account  # type: ignore[attr-defined]
-    orders = [order for name, found in of_account.items() if account in ("", name) for order in found]
-    return {order.new.cl_ord_id.removeprefix(f"{TRADER}/") for order in orders if order.open or not open_alone}
+    orders = server.venue._orders  # type: ignore[attr-defined]
+    if open_alone:
+        names = [order.new.cl_ord_id for order in orders.open_of(account)]
+    else:
+        asked = "SELECT name FROM name WHERE serial > 0 AND ? IN (account, '')"
+        names = [name for (name,) in orders.record._rows.execute(asked, (account,))]
+    return {name.removeprefix(f"{TRADER}/") for name in names}
 
 
 def section(server: FixServer, folder: Path, **changes: object) -> GateConfig:

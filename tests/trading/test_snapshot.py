@@ -43,6 +43,10 @@ def folded(entries):
     return refold(journal, limits), limits, journal
 
 
+def lines_of(ledger, limits):
+    return list(canonical(ledger, limits))
+
+
 class Cut:
     """A journal that ends at an entry, and later does not."""
 
@@ -59,12 +63,22 @@ def test_a_snapshot_and_the_rest_are_the_fold_of_everything(seed, share):
     whole, counts, journal = folded(story.entries)
     cut = round(share * len(story.entries))
     early = limits_of()
-    body = canonical(refold(Cut(journal, cut), early), early)
+    body = lines_of(refold(Cut(journal, cut), early), early)
     again, limits = Ledger(ledger_of.Past(journal), later := limits_of()), later
-    restored(body, again, limits)
-    assert canonical(again, limits) == body
+    restored(iter(body), again, limits)
+    assert lines_of(again, limits) == body
     after = _Rest(journal, again, cut)
-    assert canonical(after.fold(limits), limits) == canonical(whole, counts)
+    assert lines_of(after.fold(limits), limits) == lines_of(whole, counts)
+
+
+def test_a_body_that_lacks_a_line_is_refused():
+    """A row that another names, what is past, the end of a part: nothing can go without a word."""
+    ledger, limits, journal = folded(story_of(7, 60).entries)
+    lines = lines_of(ledger, limits)
+    for at in range(len(lines)):
+        fresh = limits_of()
+        with pytest.raises((JournalError, ValueError, KeyError)):
+            restored(iter([*lines[:at], *lines[at + 1 :]]), Ledger(ledger_of.Past(journal), fresh), fresh)
 
 
 class _Rest:
@@ -140,7 +154,7 @@ def test_a_restart_reads_from_the_snapshot_and_comes_to_the_same(tmp_path):
     journal.read = lambda after=0, kinds=(): read.append(after) or asked(after, kinds)
     ledger = refold(journal, limits)
     assert read[0] == 200
-    assert canonical(ledger, limits) == canonical(whole, counts)
+    assert lines_of(ledger, limits) == lines_of(whole, counts)
     journal.close()
 
 
@@ -166,7 +180,7 @@ def test_a_snapshot_that_is_damaged_or_anothers_is_passed_over_and_said(tmp_path
         return
     journal, limits = SqlJournal(tmp_path), limits_of()
     ledger = refold(journal, limits)
-    assert canonical(ledger, limits) == canonical(whole, counts)
+    assert lines_of(ledger, limits) == lines_of(whole, counts)
     assert why in journal.ignored[0]
     journal.close()
 
@@ -223,6 +237,6 @@ def test_an_older_snapshot_serves_when_the_newest_is_damaged(tmp_path):
         connection.execute("UPDATE snapshot SET seal = '' WHERE seq > 100")
     connection.close()
     journal, limits = SqlJournal(tmp_path), limits_of()
-    assert canonical(refold(journal, limits), limits) == canonical(whole, counts)
+    assert lines_of(refold(journal, limits), limits) == lines_of(whole, counts)
     assert len(journal.ignored) == 1
     journal.close()

@@ -1,13 +1,14 @@
 """Objects of known classes as JSON values and back: nothing that is read here can run code or name another class.
 
-Every object is one row of a list, and stands elsewhere as its number, so that shared objects stay shared and circles
-close. The order of dictionaries is kept; sets are sorted. The same state gives the same text.
+Every object is one row, and stands elsewhere as its number and class, so that shared objects stay shared and circles
+close. Rows are made and taken one at a time: all of them together would need ten times the memory of their text. The
+order of dictionaries is kept; sets are sorted. The same state gives the same text.
 """
 
 from array import array
 from base64 import b64decode, b64encode
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from hashlib import sha256
@@ -15,6 +16,8 @@ from typing import Any, Final
 
 from tercel.core.errors import JournalError
 
+_ARRAY: Final = "array"
+"""In the place of a class: an array of whole numbers of 64 bits has a row of its own, as it may be long."""
 _PLAIN: Final = (type(None), bool, int, float, str)
 _LISTS: Final[Mapping[type, str]] = {tuple: "t", list: "l"}
 
@@ -42,7 +45,7 @@ class Graph:
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
-    def write(self, root: object) -> list[Any]:
+    def write(self, root: object) -> Iterator[Any]:
         """An object and all that it holds: a row each, itself first.
 
         Raises
@@ -52,12 +55,13 @@ class Graph:
         """
         writing = _Writing(self)
         writing.number(root)
-        rows: list[Any] = []
         while writing.waiting:
             one = writing.waiting.popleft()
+            if isinstance(one, array):
+                yield [_ARRAY, b64encode(one.tobytes()).decode()]
+                continue
             names = self._names(one)
-            rows.append([type(one).__name__, {name: writing.value(getattr(one, name)) for name in names}])
-        return rows
+            yield [type(one).__name__, {name: writing.value(getattr(one, name)) for name in names}]
 
     def _names(self, one: object) -> list[str]:
         left_out = self._left_out.get(type(one), frozenset())
@@ -65,7 +69,7 @@ class Graph:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def read(self, rows: list[Any], into: object | None = None) -> Any:
+    def read(self, rows: Iterable[Any], into: object | None = None) -> Any:
         """The object that `write` was given; `into`, where there is one, takes its fields.
 
         Raises
@@ -73,30 +77,35 @@ class Graph:
         JournalError
             For rows that are none.
         """
+        made = dict[int, Any]() if into is None else {0: into}
+        count = 0
         try:
-            made = [self._made(row[0]) for row in rows]
-            if into is not None:
-                made[0] = into
-            for one, (_, words) in zip(made, rows, strict=True):
-                for name, value in words.items():
-                    object.__setattr__(one, name, self._value(value, made))
+            for count, (name, words) in enumerate(rows, 1):
+                one = self._made(count - 1, name, made)
+                if name == _ARRAY:
+                    one.frombytes(b64decode(words))
+                    continue
+                for field, value in words.items():
+                    object.__setattr__(one, field, self._value(value, made))
+            if len(made) != count:
+                raise IndexError(f"{len(made)} objects in {count} rows")
+            return made[0]
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise JournalError("rows of objects", f"{type(error).__name__}: {error}", "fold the journal") from error
-        return made[0]
 
-    def _made(self, name: str) -> Any:
-        return object.__new__(self._classes[name])
+    def _made(self, number: int, name: str, made: dict[int, Any]) -> Any:
+        if number not in made:
+            made[number] = array("q") if name == _ARRAY else object.__new__(self._classes[name])
+        return made[number]
 
-    def _value(self, value: Any, made: list[Any]) -> Any:
+    def _value(self, value: Any, made: dict[int, Any]) -> Any:
         if not isinstance(value, list):
             return value
         kind, *rest = value
         if kind == "o":
-            return made[rest[0]]
+            return self._made(rest[0], rest[1], made)
         if kind == "e":
             return self._classes[rest[0]](rest[1])
-        if kind == "q":
-            return array("q", b64decode(rest[0]))
         items = rest[-1]
         if kind in _MAPS:
             pairs = [(self._value(key, made), self._value(each, made)) for key, each in items]
@@ -142,10 +151,12 @@ class _Writing:
             mark = "m" if kind is dict else "r" if kind is OrderedDict else "v"
             return [mark, [[self.value(key), self.value(each)] for key, each in value.items()]]
         if kind is array and value.typecode == "q":
-            return ["q", b64encode(value.tobytes()).decode()]
+            return ["o", self.number(value), _ARRAY]
         if self._graph._classes.get(kind.__name__) is not kind:
             raise JournalError("an object of a class that is known here", f"{kind.__name__}", "fold the journal")
-        return ["e", kind.__name__, value.value] if isinstance(value, Enum) else ["o", self.number(value)]
+        return (
+            ["e", kind.__name__, value.value] if isinstance(value, Enum) else ["o", self.number(value), kind.__name__]
+        )
 
 
 def _declared(kind: type) -> list[str]:

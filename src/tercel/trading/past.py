@@ -9,7 +9,7 @@ of its entries.
 
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -153,19 +153,29 @@ class Past:
         number = self._parents.get(hash_of(parent))
         return 0 if number is None else self._first[number]
 
-    def state(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "parents": self._parents.state(),
-            "executions": self._executions.state(),
-            "first": text_of(np.array(self._first, np.int64)),
-            "last": text_of(np.array(self._last, np.int64)),
-            "fills": self.fills,
-        }
+    def rows(self) -> Iterator[tuple[str, Any]]:
+        """Names and JSON values of all that it has, one after the other: together they are long."""
+        yield "fills", self.fills
+        yield "parents", self._parents.state()
+        yield "executions", self._executions.state()
+        yield "first", text_of(np.array(self._first, np.int64))
+        yield "last", text_of(np.array(self._last, np.int64))
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take what `state` gave."""
-        self._parents, self._executions = HashIndex.of(state["parents"]), HashIndex.of(state["executions"])
-        self._first = array("q", np.frombuffer(b64decode(state["first"]), "<i8").tolist())
-        self._last = array("q", np.frombuffer(b64decode(state["last"]), "<i8").tolist())
-        self.fills = int(state["fills"])
+    def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
+        """Take what `rows` gave."""
+        found = {name: _READ[name](value) for name, value in rows}
+        self.fills, self._parents, self._executions = found["fills"], found["parents"], found["executions"]
+        self._first, self._last = found["first"], found["last"]
+
+
+def _numbers(text: str) -> "array[int]":
+    return array("q", np.frombuffer(b64decode(text), "<i8").astype(np.int64).tobytes())
+
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "fills": int,
+    "parents": HashIndex.of,
+    "executions": HashIndex.of,
+    "first": _numbers,
+    "last": _numbers,
+}

@@ -6,10 +6,11 @@ over, and the fold goes from an older one or from the start.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
+from io import BufferedReader, BytesIO
 from typing import Any, Final
 
 import zstandard
@@ -28,9 +29,10 @@ from tercel.trading.graph import Graph
 from tercel.trading.ledger import Ledger
 from tercel.trading.past import HashIndex
 
-VERSION: Final = 1
+VERSION: Final = 2
 EVERY: Final = 20_000
 """Entries between two snapshots."""
+_text: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 def _classes(*rooms: Any) -> tuple[type, ...]:
@@ -63,21 +65,27 @@ def version_of(limits: LimitsPort) -> str:
     return sha256(repr(words).encode()).hexdigest()[:32]
 
 
-def canonical(ledger: Ledger, limits: LimitsPort) -> bytes:
-    """A ledger and the counts of its limits as text, the same for the same state.
+def canonical(ledger: Ledger, limits: LimitsPort) -> Iterator[bytes]:
+    """A ledger, what is past of it and the counts of its limits as lines, the same for the same state: one for each
+    object or array, an empty one after each part.
 
     Raises
     ------
     JournalError
         For something in them that is not known here.
     """
-    past = None if ledger.past is None else ledger.past.state()
-    counts = _COUNTS.write(limits) if isinstance(limits, LimitGate) else None
-    whole = {"ledger": _STATE.write(ledger), "past": past, "counts": counts}
-    return json.dumps(whole, ensure_ascii=True, separators=(",", ":")).encode()
+    parts: tuple[Iterable[Any], ...] = (
+        _STATE.write(ledger),
+        () if ledger.past is None else ledger.past.rows(),
+        _COUNTS.write(limits) if isinstance(limits, LimitGate) else (),
+    )
+    for part in parts:
+        for row in part:
+            yield _text(row).encode() + b"\n"
+        yield b"\n"
 
 
-def restored(body: bytes, ledger: Ledger, limits: LimitsPort) -> None:
+def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitsPort) -> None:
     """Give a fresh ledger and fresh limits the state of a snapshot.
 
     Raises
@@ -85,12 +93,17 @@ def restored(body: bytes, ledger: Ledger, limits: LimitsPort) -> None:
     JournalError
         For what `canonical` did not write.
     """
-    whole = json.loads(body)
-    _STATE.read(whole["ledger"], ledger)
-    if ledger.past is not None and whole["past"] is not None:
-        ledger.past.restore(whole["past"])
-    if isinstance(limits, LimitGate) and whole["counts"] is not None:
-        _COUNTS.read(whole["counts"], limits)
+    _STATE.read(_part(lines), ledger)
+    if ledger.past is not None:
+        ledger.past.restore(_part(lines))
+    if isinstance(limits, LimitGate):
+        _COUNTS.read(_part(lines), limits)
+
+
+def _part(lines: Iterator[bytes]) -> Iterator[Any]:
+    """The rows up to an empty line."""
+    while (line := next(lines, b"")) != b"\n":
+        yield json.loads(line)
 
 
 def begin(journal: Journal, ledger: Ledger, limits: LimitsPort) -> None:
@@ -105,7 +118,7 @@ def begin(journal: Journal, ledger: Ledger, limits: LimitsPort) -> None:
     stored = find(version_of(limits)) if find is not None else None
     if stored is not None:
         try:
-            restored(zstandard.decompress(stored.body), ledger, limits)
+            restored(BufferedReader(zstandard.ZstdDecompressor().stream_reader(stored.body)), ledger, limits)
         except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
             raise JournalError(
                 "a snapshot that reads", f"{error}", "delete the table snapshot: the fold needs none"
@@ -160,14 +173,17 @@ class Snapshots(Turns):
         limits = self._blank()
         with closing(self._journal.reader()) as reader:
             ledger = self._fold(reader, limits)
-        body = zstandard.compress(canonical(ledger, limits), 3)
-        self._journal.keep_snapshot(ledger.last, self._version, body)
+        body = BytesIO()
+        with zstandard.ZstdCompressor(level=3).stream_writer(body, closefd=False) as stream:
+            for line in canonical(ledger, limits):
+                stream.write(line)
+        self._journal.keep_snapshot(ledger.last, self._version, body.getvalue())
         self._last = ledger.last
 
 
 def blank_of(limits: LimitsPort) -> Callable[[], LimitsPort]:
     """Makes limits as fresh as these are now."""
-    rows = _COUNTS.write(limits)
+    rows = list(_COUNTS.write(limits))
 
     def blank() -> LimitsPort:
         fresh = LimitGate.__new__(LimitGate)

@@ -57,6 +57,10 @@ def test_what_a_desk_says_is_what_its_journal_holds(runs: list[tuple[Opened, Mem
             if entry.body.get("exec_type") == "trade":
                 fills[entry.parent][entry.body["exec_id"]] = entry.body["last_lots"]
         assert len(opened.desk.results) > ROUNDS
+        said = [(entry.ns, entry.instrument, entry.body["shares"]) for _, entry in journal.read(0, (kinds.SHARE,))]
+        assert said
+        assert len(opened.desk.share_path) == ROUNDS * len(opened.desk.config.instrument)
+        assert [one for one in opened.desk.share_path if one in said] == said
         for row in opened.desk.results:
             assert row["filled"] == sum(fills[str(row["id"])].values()) <= int(str(row["quantity"]))
         lots: dict[tuple[str, str], int] = defaultdict(int)

@@ -10,6 +10,7 @@ watched.
 """
 
 import math
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -68,6 +69,8 @@ class _Line:
     round_costs: dict[str, float] = field(default_factory=dict)
     begun_mid2: int = 0
     """The mid at the start of the round, half ticks."""
+    share_path: "array[float]" = field(default_factory=lambda: array("d"))
+    """The agents' shares after every round, one round after the other."""
 
 
 class DeskLoop:
@@ -121,8 +124,8 @@ class DeskLoop:
         self._next_ns = 0
         """When the next round begins, once the market was watched."""
         self.posture_changes = 0
-        self.share_path: list[tuple[int, str, dict[str, float]]] = []
-        """Venue time, instrument, shares: after every round."""
+        self._ends_ns = array("q")
+        """Venue time at the end of every round."""
         self.cost_path: list[float] = []
         """Cost of everything asked for so far, after every round, bps."""
         self.posture_path: list[tuple[int, str, Posture]] = []
@@ -202,6 +205,16 @@ class DeskLoop:
     def results(self) -> list[dict[str, Any]]:
         """One row a parent that is over, from the journal: what `trade run --json` calls `parents`."""
         return [_result(entry) for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))]
+
+    @property
+    def share_path(self) -> list[tuple[int, str, dict[str, float]]]:
+        """Venue time, instrument, shares: after every round."""
+        many = len(self.slots)
+        return [
+            (ns, name, dict(zip(self.slots, line.share_path[number * many : (number + 1) * many], strict=True)))
+            for number, ns in enumerate(self._ends_ns)
+            for name, line in self._lines.items()
+        ]
 
     def shares(self) -> dict[str, float]:
         """Share of the flow of each agent, on average over the instruments."""
@@ -307,6 +320,7 @@ class DeskLoop:
 
     def _end_round(self) -> None:
         now = self.session.now_ns
+        self._ends_ns.append(now)
         for name, line in self._lines.items():
             costs, line.round_costs = line.round_costs, {}
             if self.config.loop.feedback and line.alpha is not None and line.begun_mid2:
@@ -316,7 +330,7 @@ class DeskLoop:
                 line.weights.update(costs)
                 body = {"shares": line.weights.shares, "why": f"cost of the round, bps: {_rounded(costs)}"}
                 self._note([Entry(kinds.SHARE, now, name, body=body)])
-            self.share_path.append((now, name, line.weights.shares))
+            line.share_path.extend(line.weights.shares.values())
         for slot in self.slots.values():
             self._watch_drift(slot)
         self._journal_slots()

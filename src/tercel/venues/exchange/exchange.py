@@ -140,13 +140,10 @@ class SimulatedExchange:
         VenueError
             No such execution.
         """
-        trades = self._orders.trades.get(account, [])
-        if not after:
-            return list(trades)
-        for i, trade in enumerate(trades):
-            if trade.exec_id == after:
-                return trades[i + 1 :]
-        raise VenueError(f"an execution of account {account!r}", f"{after!r}", "ask for all with after=''")
+        trades = self._orders.record.trades(account, after)
+        if trades is None:
+            raise VenueError(f"an execution of account {account!r}", f"{after!r}", "ask for all with after=''")
+        return trades
 
     def positions(self, account: str) -> dict[str, int]:
         """Signed lots of an account by instrument."""
@@ -315,7 +312,7 @@ class SimulatedExchange:
     def _enter_new(self, new: o.NewOrder, events: list[o.VenueEvent]) -> None:
         fault = fault_of(new, self._number)
         place = NOWHERE
-        if not fault and self._orders.taken(new.account, new.cl_ord_id):
+        if not fault and not self._orders.record.take(new.account, new.cl_ord_id):
             fault = f"duplicate cl_ord_id {new.cl_ord_id!r}"
         if not fault:
             market = self._number[new.instrument]
@@ -343,16 +340,16 @@ class SimulatedExchange:
 
     def _resting(self, command: o.CancelOrder | o.ReplaceOrder, events: list[o.VenueEvent]) -> ClientOrder | None:
         """The open order that a command means; if there is none, that is reported."""
-        order = self._orders.named.get((command.account, command.orig))
-        text, status = "", o.OrdStatus.REJECTED
+        order = self._orders.find(command.account, command.orig)
+        status = o.OrdStatus.REJECTED if order is None else order.status
         if order is None:
             text = f"unknown order {command.orig!r}"
-        elif self._orders.taken(command.account, command.cl_ord_id):
-            text, status = f"duplicate cl_ord_id {command.cl_ord_id!r}", order.status
-        elif not order.open:
-            text, status = f"too late: the order is {order.status}", order.status
-        if not text:
+        elif not self._orders.record.take(command.account, command.cl_ord_id):
+            text = f"duplicate cl_ord_id {command.cl_ord_id!r}"
+        elif isinstance(order, ClientOrder):
             return order
+        else:
+            text = f"too late: the order is {status}"
         events.append(o.CancelReject(command.cl_ord_id, command.orig, command.account, status, self._now, text))
         return None
 
@@ -396,8 +393,8 @@ class SimulatedExchange:
         keeps_place = command.price == order.price and command.lots <= order.lots
         leaves = max(command.lots - order.cum, 0)
         self._take_back(order, order.leaves - leaves if keeps_place else order.leaves, events)
-        orig, order.cl_ord_id = order.cl_ord_id, command.cl_ord_id
-        self._orders.named[command.account, command.cl_ord_id] = order
+        orig = order.cl_ord_id
+        self._orders.call(order, command.cl_ord_id)
         order.lots, order.price, order.leaves = max(command.lots, order.cum), command.price, leaves
         if not leaves:
             order.status = o.OrdStatus.FILLED
@@ -409,14 +406,8 @@ class SimulatedExchange:
     def _enter_status(self, command: o.StatusRequest, events: list[o.VenueEvent]) -> None:
         """Of one order, or of all that the account ever had: its trades again, exactly, and its state."""
         name, account = command.cl_ord_id, command.account
-        if name:
-            found = self._orders.named.get((account, name))
-            matching = [] if found is None else [found]
-        else:
-            matching = self._orders.of_account.get(account, [])
-        for order in matching:
-            events += order.trades
-            events.append(self._orders.report(order, o.ExecType.STATUS, self._now, orig=name))
+        told = self._orders.states(account, name, self._now)
+        events += told
         travelling = [
             sent
             for queue in self._queues.values()
@@ -426,6 +417,6 @@ class SimulatedExchange:
         for new in travelling:
             answer = "not here yet", o.ExecType.STATUS, o.OrdStatus.PENDING_NEW
             events.append(self._orders.refused(new, self._now, *answer))
-        if name and not matching and not travelling:
+        if name and not told and not travelling:
             nobody = o.NewOrder(name, "", 1, 0, None, o.Tif.DAY, account, "", self._now)
             events.append(self._orders.refused(nobody, self._now, "unknown order", o.ExecType.STATUS))

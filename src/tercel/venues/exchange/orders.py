@@ -1,9 +1,11 @@
 """What the exchange remembers of every client order, and the reports it makes of it."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, refused
+from tercel.venues.exchange.record import OrderRecord
 
 FARTHEST = 2**29
 """Prices lie below it on both sides of 0."""
@@ -38,7 +40,6 @@ class ClientOrder:
     cum: int = 0
     leaves: int = 0
     status: OrdStatus = OrdStatus.NEW
-    trades: list[Report] = field(default_factory=list)
     serial: int = 0
 
     @property
@@ -65,82 +66,74 @@ class ClientOrder:
 
 @dataclass(slots=True)
 class OrderBooks:
-    """All client orders by (account, name), by ledger place, and every trade by account."""
+    """Client orders that are open, by ledger place and by account; of all others there is the record."""
 
     prefix: str = ""
     """Before the name of every execution, so that a run's are nobody else's."""
-    named: dict[tuple[str, str], ClientOrder] = field(default_factory=dict)
+    record: OrderRecord = field(default_factory=OrderRecord)
     placed: dict[tuple[int, int], ClientOrder] = field(default_factory=dict)
-    of_account: dict[str, list[ClientOrder]] = field(default_factory=dict)
-    trades: dict[str, list[Report]] = field(default_factory=dict)
     positions: dict[str, Counter[str]] = field(default_factory=dict)
-    spoken: set[tuple[str, str]] = field(default_factory=set)
+    _open: dict[str, dict[int, ClientOrder]] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
     _count: int = 0
-
-    def taken(self, account: str, name: str) -> bool:
-        """Whether this account has used this name; from now on it has."""
-        key = (account, name)
-        if key in self.spoken:
-            return True
-        self.spoken.add(key)
-        return False
 
     def keep(self, order: ClientOrder) -> None:
         """A new order."""
         self._count += 1
         order.serial = self._count
-        self.named[order.new.account, order.cl_ord_id] = order
         self.placed[order.market, order.place] = order
-        self.of_account.setdefault(order.new.account, []).append(order)
+        self._open.setdefault(order.new.account, {})[order.serial] = order
+        self.call(order, order.cl_ord_id)
+
+    def call(self, order: ClientOrder, name: str) -> None:
+        """An order has another name; it answers to those before, too."""
+        order.cl_ord_id = name
+        self.record.call(order.new.account, name, order.serial)
+
+    def find(self, account: str, name: str) -> ClientOrder | Report | None:
+        """The order that has or had a name; the last word on it where it is over."""
+        serial = self.record.serial(account, name)
+        if not serial:
+            return None
+        return self._open[account].get(serial) or self.record.of_order(serial)[-1]
 
     def forget_place(self, order: ClientOrder) -> None:
-        """An order that is over gives its ledger place back."""
+        """An order that is over gives its ledger place back, and leaves memory."""
         if order.place >= 0 and not order.open:
             self.placed.pop((order.market, order.place), None)
             order.place = -1
+            del self._open[order.new.account][order.serial]
+            self.record.put(order.serial, said(order, "", ExecType.STATUS, 0))
 
     def open_of(self, account: str) -> list[ClientOrder]:
         """Open orders of an account ("": of all), oldest first by account."""
-        accounts = [account] if account else list(self.of_account)
-        return [order for name in accounts for order in self.of_account.get(name, []) if order.open]
+        accounts = [account] if account else list(self._open)
+        return [order for name in accounts for order in self._open.get(name, {}).values()]
 
     def exec_id(self, instrument: str) -> str:
         """The next execution's name: the same run gives the same."""
         self._numbers[instrument] = number = self._numbers.get(instrument, 0) + 1
         return f"{self.prefix}{instrument}:{number}"
 
-    def report(
-        self, order: ClientOrder, kind: ExecType, ns: int, *, name: str = "", orig: str = "",
-        last: tuple[int, int] = (0, 0), passive: bool = False, text: str = "",
-    ) -> Report:  # fmt: skip
-        """The report of an order now; trades are stored to be repeated."""
-        new = order.new
-        report = Report(
-            exec_id=self.exec_id(new.instrument),
-            exec_type=kind,
-            status=order.status,
-            cl_ord_id=name or order.cl_ord_id,
-            orig=orig,
-            order_id=order.order_id,
-            account=new.account,
-            instrument=new.instrument,
-            side=new.side,
-            lots=order.lots,
-            price=order.price,
-            last_lots=last[0],
-            last_price=last[1],
-            cum=order.cum,
-            leaves=order.leaves,
-            ns=ns,
-            passive=passive,
-            text=text,
-        )
+    def report(self, order: ClientOrder, kind: ExecType, ns: int, **words: Any) -> Report:
+        """The report of an order now, with the words of :func:`said`; trades are stored to be repeated."""
+        report = said(order, self.exec_id(order.new.instrument), kind, ns, **words)
         if kind is ExecType.TRADE:
-            self.trades.setdefault(new.account, []).append(report)
-            self.positions.setdefault(new.account, Counter())[new.instrument] += new.side * report.last_lots
-            order.trades.append(report)
+            held = self.positions.setdefault(report.account, Counter())
+            held[report.instrument] += report.side * report.last_lots
+            self.record.put(order.serial, report)
         return report
+
+    def states(self, account: str, name: str, ns: int) -> list[Report]:
+        """Of the order of a name ("": of all that the account ever had) its trades, exactly, and its state now."""
+        found = [self.record.serial(account, name)] if name else self.record.serials(account)
+        told: list[Report] = []
+        for serial in filter(None, found):
+            told += self.record.of_order(serial)
+            order = self._open[account].get(serial)
+            state = told.pop() if order is None else said(order, "", ExecType.STATUS, ns)
+            told.append(replace(state, exec_id=self.exec_id(state.instrument), ns=ns, orig=name))
+        return told
 
     def refused(
         self, new: NewOrder, ns: int, text: str, kind: ExecType = ExecType.REJECTED,
@@ -148,6 +141,34 @@ class OrderBooks:
     ) -> Report:  # fmt: skip
         """The report of an order that was not taken, or is not here yet: it has no venue's name."""
         return refused(new, self.exec_id(new.instrument or "-"), ns, text, kind, status)
+
+
+def said(
+    order: ClientOrder, exec_id: str, kind: ExecType, ns: int, *, name: str = "", orig: str = "",
+    last: tuple[int, int] = (0, 0), passive: bool = False, text: str = "",
+) -> Report:  # fmt: skip
+    """The report of an order as it is, under a name and with the one before; `last` are lots and price of a trade."""
+    new = order.new
+    return Report(
+        exec_id=exec_id,
+        exec_type=kind,
+        status=order.status,
+        cl_ord_id=name or order.cl_ord_id,
+        orig=orig,
+        order_id=order.order_id,
+        account=new.account,
+        instrument=new.instrument,
+        side=new.side,
+        lots=order.lots,
+        price=order.price,
+        last_lots=last[0],
+        last_price=last[1],
+        cum=order.cum,
+        leaves=order.leaves,
+        ns=ns,
+        passive=passive,
+        text=text,
+    )
 
 
 def fault_of(new: NewOrder, instruments: dict[str, int]) -> str:

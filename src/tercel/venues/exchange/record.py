@@ -1,0 +1,91 @@
+"""What was said of client orders: their names, their trades, how they ended. It lies on disk, whatever was ever said.
+
+It is a database of SQLite without a name, a temporary file that goes with the exchange; memory has a few of its pages.
+"""
+
+import sqlite3
+import weakref
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Final
+
+from tercel.core.orders import ExecType, OrdStatus, Report
+
+_FIELDS: Final = tuple(field.name for field in fields(Report))
+_VALUES: Final = attrgetter(*_FIELDS)
+_TABLES: Final = f"""
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+CREATE TABLE name (account, name, serial, PRIMARY KEY (account, name)) WITHOUT ROWID;
+CREATE TABLE report (number INTEGER PRIMARY KEY, serial, {", ".join(_FIELDS)});
+CREATE INDEX report_of_order ON report (serial);
+CREATE INDEX report_of_account ON report (account);
+"""
+_PUT: Final = f"INSERT INTO report VALUES (NULL, ?{', ?' * len(_FIELDS)})"
+_READ: Final = f"SELECT {', '.join(_FIELDS)} FROM report"
+
+
+class OrderRecord:
+    """Names of commands by account, which of them are orders' and of which order; reports by order and by account.
+
+    >>> record = OrderRecord()
+    >>> record.take("ann", "c1"), record.take("ann", "c1"), record.take("bob", "c1")
+    (True, False, True)
+    >>> record.call("ann", "c1", 7)
+    >>> record.serial("ann", "c1"), record.serial("bob", "c1"), record.serials("ann")
+    (7, 0, [7])
+    """
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._rows.executescript(_TABLES)
+        weakref.finalize(self, self._rows.close)
+
+    def take(self, account: str, name: str) -> bool:
+        """Whether this account never used this name; from now on it has."""
+        return self._rows.execute("INSERT OR IGNORE INTO name VALUES (?, ?, 0)", (account, name)).rowcount > 0
+
+    def call(self, account: str, name: str, serial: int) -> None:
+        """An order has this name, perhaps among others."""
+        self._rows.execute("REPLACE INTO name VALUES (?, ?, ?)", (account, name, serial))
+
+    def serial(self, account: str, name: str) -> int:
+        """The order that has or had this name; 0: none."""
+        one = self._rows.execute("SELECT serial FROM name WHERE account = ? AND name = ?", (account, name)).fetchone()
+        return one[0] if one else 0
+
+    def serials(self, account: str) -> list[int]:
+        """Every order of an account, oldest first."""
+        asked = "SELECT DISTINCT serial FROM name WHERE account = ? AND serial > 0 ORDER BY serial"
+        return [serial for (serial,) in self._rows.execute(asked, (account,))]
+
+    def put(self, serial: int, report: Report) -> None:
+        """A trade of an order, or its last state."""
+        self._rows.execute(_PUT, (serial, *_VALUES(report)))
+
+    def of_order(self, serial: int) -> list[Report]:
+        """What was put of an order."""
+        return self._reports("WHERE serial = ? ORDER BY number", serial)
+
+    def trades(self, account: str, after: str = "") -> list[Report] | None:
+        """Trades of an account after execution `after` ("": all); None where there is no such."""
+        number = 0
+        if after:
+            asked = "SELECT number FROM report WHERE account = ? AND exec_type = ? AND exec_id = ?"
+            one = self._rows.execute(asked, (account, ExecType.TRADE, after)).fetchone()
+            if one is None:
+                return None
+            number = one[0]
+        return self._reports(
+            "WHERE account = ? AND number > ? AND exec_type = ? ORDER BY number", account, number, ExecType.TRADE
+        )
+
+    def _reports(self, which: str, *values: str | int) -> list[Report]:
+        return [_report(row) for row in self._rows.execute(f"{_READ} {which}", values)]
+
+
+def _report(row: tuple[Any, ...]) -> Report:
+    """SQLite has plain texts for enumerations, and 0 or 1 for what is true or not."""
+    words = dict(zip(_FIELDS, row, strict=True))
+    kind, status, passive = ExecType(words["exec_type"]), OrdStatus(words["status"]), bool(words["passive"])
+    return Report(**(words | {"exec_type": kind, "status": status, "passive": passive}))
