@@ -135,8 +135,9 @@ class Scope:
 
     def rise(self) -> None:
         """The market was marked: its equity may be the highest of the day."""
-        self.high = max(self.high, self.equity)
-        self.sink()
+        if self.equity > self.high:
+            self.high = self.equity
+            self.sink()
 
     def sink(self) -> None:
         """The floor follows from the day's opening and high."""

@@ -60,7 +60,10 @@ class Crossing(NamedTuple):
 
 
 class Gauge(NamedTuple):
-    """How much of a limit is used: `used` of `most`, shown in units of `unit`; `times`: counted in a window instead."""
+    """How much of a limit is used: `used` of `most`, shown in units of `unit`.
+
+    With `times`, oldest first, those after `since_ns` are counted instead, and `used` is their number at most.
+    """
 
     limit: str
     used: int
@@ -82,14 +85,17 @@ class Gauge(NamedTuple):
     @property
     def now(self) -> int:
         """How much is used."""
-        return self.used if self.times is None else sum(ns > self.since_ns for ns in self.times)
+        if self.times is None:
+            return self.used
+        past = (n for n, ns in enumerate(reversed(self.times)) if ns <= self.since_ns)
+        return next(past, len(self.times))
 
     def shown(self, value: int) -> float:
         """A value in the units of the file."""
         return value if self.unit == 1 else value / self.unit
 
 
-def gauges(gate: "LimitGate", room: str, scope: Scope, now_ns: int) -> Iterator[Gauge]:
+def gauges(gate: "LimitGate", scope: Scope, now_ns: int) -> Iterator[Gauge]:
     """Everything of a scope that is used up little by little."""
     yield Gauge("gross_value", scope.gross, scope.gross_value, MONEY)
     yield Gauge("daily_loss", max(0, scope.lost), scope.daily_loss, MONEY)
@@ -138,8 +144,9 @@ def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
         gate.watched_ns = now_ns
     found: list[Crossing] = []
     for room, scope in rooms(gate):
-        if warnings or _suspect(gate, scope, now_ns):
-            for gauge in gauges(gate, room, scope, now_ns):
+        suspect = _suspect(gate, scope, now_ns)
+        for gauge in gauges(gate, scope, now_ns) if warnings or suspect else ():
+            if suspect or gauge.used >= gauge.level(scope.warn) or gauge.limit in scope.warned:
                 found += _warned(room, scope, gauge)
                 found += _broken(room, scope, gauge)
     for crossing in found:
@@ -222,7 +229,7 @@ def usage(gate: "LimitGate") -> dict[str, dict[str, dict[str, tuple[float, float
                 gauge.shown(gauge.most),
                 gauge.shown(gauge.level(scope.warn)),
             )
-            for gauge in gauges(gate, room, scope, gate.sent_ns)
+            for gauge in gauges(gate, scope, gate.sent_ns)
         }
     return found
 

@@ -101,9 +101,12 @@ class Orders:
 
     def live(self, account: str | None = None, parent: str | None = None, instrument: str = "") -> list[ChildOrder]:
         """Orders that have not settled, oldest first."""
+        live = [self._orders[root] for root in list(self._live)]
+        if account is None and parent is None and not instrument:
+            return live
         return [
             order
-            for order in [self._orders[root] for root in list(self._live)]
+            for order in live
             if (account is None or order.account == account)
             and (parent is None or order.parent == parent)
             and (not instrument or order.instrument == instrument)

@@ -335,14 +335,16 @@ class DeskLoop:
     def _challenge(self, event: MarketRows) -> None:
         """Feed challenges in an instrument; where market data were missed they are evidence of nothing any more."""
         name = event.instrument
-        meant = {id_: challenge for id_, (_, where, challenge) in self._challenges.items() if where == name}
-        if event.snapshot or not self.session.follow(name).ready:
-            for id_ in meant:
+        meant = [id_ for id_, (_, where, _) in self._challenges.items() if where == name]
+        if not meant:
+            return
+        rows = paper_rows(event, self._own)
+        missed = event.snapshot or not self.session.follow(name).ready
+        for id_ in meant:
+            if missed:
                 del self._challenges[id_]
-        elif meant:
-            rows = paper_rows(event, self._own)
-            for challenge in meant.values():
-                challenge.on_market(rows)
+            else:
+                self._challenges[id_][2].on_market(rows)
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
         """Begin the order on paper, where its agent has a challenger."""
@@ -444,9 +446,10 @@ class DeskLoop:
         self._note([Entry(kinds.ALERT, self.session.now_ns, instrument, agent, body=body)])
 
     def _settle_challenges(self) -> None:
-        for parent in [parent for parent, (_, _, challenge) in self._challenges.items() if challenge.done]:
-            agent, _, challenge = self._challenges.pop(parent)
-            self.slots[agent].gains_bps.append(challenge.gain_bps)
+        for parent, (agent, _, challenge) in list(self._challenges.items()):
+            if challenge.done:
+                del self._challenges[parent]
+                self.slots[agent].gains_bps.append(challenge.gain_bps)
 
     def _watch_drift(self, slot: AgentSlot) -> None:
         if slot.drift is None or slot.drift.drifting == slot.drifting:
