@@ -299,8 +299,7 @@ class StreamingAnomaly:
         self._calm: Calm | None = None
         self._first: list[Floats] = []
         self._state = np.zeros(_STATE)
-        self._signs = np.zeros((1, N))
-        self._out = np.zeros(1)
+        self._row, self._signs, self._out = np.zeros((1, COLUMNS)), np.zeros((1, N)), np.zeros(1)
         if calm is not None:
             self._begin(calm)
 
@@ -311,18 +310,19 @@ class StreamingAnomaly:
 
     def update(self, second: Second) -> float:
         """Score over its alarm threshold after one more second; NaN where the second holds NaN, and while warming."""
-        if not all(map(math.isfinite, second)) or second[OWN5] < 0 or second[FAR5] < 0:
+        row = self._row
+        row[0] = second
+        if not math.isfinite(sum(second)) or second[OWN5] < 0 or second[FAR5] < 0:
             return math.nan
-        row = np.array(second, np.float64)
         if self._calm is None:
-            self._first.append(row)
+            self._first.append(row[0].copy())
             if len(self._first) >= self.warm_s:
                 self._begin(learn_calm([np.array(self._first)]))
                 self._first = []
             return math.nan
         calm = self._calm
         words = calm.weights, self._fast, self._slow, calm.threshold, self._signs, self._out
-        _follow(True, self._state, row.reshape(1, -1), *words)
+        _follow(True, self._state, row, *words)
         return float(self._out[0])
 
     def scores(self, seconds: Floats) -> Floats:

@@ -58,6 +58,8 @@ Ints = NDArray[np.int64]
 
 LOG_ROWS = 4096
 MARKS = 1024
+ROWS = 256
+"""Driver rows that there is room for at first."""
 
 
 class ParentExecutor:
@@ -80,12 +82,13 @@ class ParentExecutor:
         self._children = Children(order)
         self._who_of = np.full(follower.listing.dense_ids, -1, np.int64)
         self._group = np.zeros(kernels.GROUP_WORDS, np.int64)
+        self._words = self._group.data
         self._marks = np.zeros((MARKS, kernels.MARK_WORDS), np.int64)
-        self._rows = np.zeros((0, sim.RECORD_WORDS), np.int64)
-        self._recorded: list[Ints] = []
+        self._rows, self._kept = np.zeros((ROWS, sim.RECORD_WORDS), np.int64), 0
         self._exec_ids: set[str] = set()
         self._paused = self._cancelled = self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
+        self._told: list[dict[str, Any] | None] = [None, None]
         self.began: tuple[NDArray[np.int32], Ints] | None = None
         """Book and state at arrival: with what `take_recorded` gives they replay the session."""
         self.seen = 0
@@ -168,12 +171,12 @@ class ParentExecutor:
     @property
     def decisions(self) -> int:
         """Decisions taken."""
-        return int(self._driver.state[sim.DECISION]) if self._driver else 0
+        return self._driver.words[sim.DECISION] if self._driver else 0
 
     def take_recorded(self) -> Ints:
         """Driver rows since this was last asked, int64 (r, 8): with the state at arrival they replay the session."""
-        rows, self._recorded = self._recorded, []
-        return np.concatenate(rows) if rows else np.zeros((0, sim.RECORD_WORDS), np.int64)
+        rows, self._kept = self._rows[: self._kept].copy(), 0
+        return rows
 
     def decision(self, commands: Sequence[Command], now_ns: int) -> list[Entry]:
         """The entry of a decision taken since the last call; none when none was. Together they replay the session.
@@ -192,13 +195,12 @@ class ParentExecutor:
         if self.began is not None and not self._began_journaled:
             arrays["book"], arrays["state"] = self.began
             self._began_journaled = True
-        alpha, posture = self._guidance
         body: dict[str, Any] = {
             "n": self.seen - 1,
             "strategy": self.strategy.name,
             "obs_hash": sha256(view.obs.tobytes()).hexdigest()[:16],
-            "alpha": asdict(alpha) if alpha else None,
-            "posture": asdict(posture) if posture else None,
+            "alpha": self._told[0],
+            "posture": self._told[1],
             "intent": self.last_intent.tolist(),
             "commands": [command.cl_ord_id for command in commands],
             "arrays": list(arrays),
@@ -275,6 +277,7 @@ class ParentExecutor:
     def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
         """Guidance of signals and risk, seen from the next decision on."""
         self._guidance = alpha, posture
+        self._told = [asdict(one) if one else None for one in (alpha, posture)]
         if self.arrived and not self.done and not self.off:
             self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
 
@@ -318,7 +321,7 @@ class ParentExecutor:
 
     @property
     def _now(self) -> int:
-        return int(self._driver.state[sim.NOW]) if self._driver else self._follower.now_ns
+        return self._driver.words[sim.NOW] if self._driver else self._follower.now_ns
 
     def _arrive(self, now_ns: int) -> None:
         order, task = self.order, self.order.task
@@ -358,36 +361,42 @@ class ParentExecutor:
 
     def _end_if_over(self) -> None:
         """The horizon is over, every command answered, and lots are left: book them as the batch does."""
-        k = self.driver.state if self._driver else None
-        if k is None or k[sim.PHASE] != sim.CLOSING or k[sim.LEFT] == 0:
+        if self._driver is None:
+            return
+        k = self._driver.words
+        if k[sim.PHASE] != sim.CLOSING or k[sim.LEFT] == 0:
             return
         if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self._cancelled:
-            self.driver.end()
+            self._driver.end()
 
     # -- the venue's reports -------------------------------------------------------------------------------------------
 
     def _on_rows(self, rows: Ints, commands: list[Command]) -> None:
-        driver = self.driver
-        if len(self._rows) < len(rows):
-            self._rows = np.zeros((2 * len(rows), sim.RECORD_WORDS), np.int64)
-        at, n = 0, len(rows)
+        driver, group, n, at = self.driver, self._words, len(rows), 0
         while at < n:
-            at = kernels.follow(driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, self._rows)
-            self._keep_marks()
-            if self._group[kernels.G_FAULT]:
+            free = self._room(n)
+            at = kernels.follow(driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, free)
+            self._kept += group[kernels.G_ROWS]
+            if group[kernels.G_MARKS]:
+                self._keep_marks()
+            if group[kernels.G_FAULT]:
                 raise TapeError(
-                    REASONS[int(self._group[kernels.G_FAULT])],
+                    REASONS[group[kernels.G_FAULT]],
                     f"row {rows[at].tolist()} of {self.order.instrument}",
                     "subscribe to it anew",
                 )
             if at < n:
                 self._decide(max(int(rows[at, 0]), self._now) - 1, commands)
 
+    def _room(self, n: int) -> Ints:
+        """Where the next driver rows are kept, `n` at least."""
+        if len(self._rows) < self._kept + n:
+            more = np.zeros((len(self._rows) + n, sim.RECORD_WORDS), np.int64)
+            self._rows = np.concatenate([self._rows[: self._kept], more])
+        return self._rows[self._kept :]
+
     def _keep_marks(self) -> None:
-        group = self._group
-        if group[kernels.G_ROWS]:
-            self._recorded.append(self._rows[: group[kernels.G_ROWS]].copy())
-        for own, passive, mid2, touch2 in self._marks[: group[kernels.G_MARKS]].tolist():
+        for own, passive, mid2, touch2 in self._marks[: self._words[kernels.G_MARKS]].tolist():
             self._children.at[own].marks[bool(passive)].append((mid2, touch2))
 
     def _feed(self, row: Ints, commands: list[Command]) -> None:
@@ -396,7 +405,8 @@ class ParentExecutor:
             commands += self._children.commands(self.driver.apply_alone(row))  # no decision may be taken on the way
         else:
             commands += self._children.commands(self.driver.on_event(row))
-        self._recorded.append(row[None].copy())
+        self._room(1)[0] = row
+        self._kept += 1
 
     def _row(self, ns: int, kind: int, child: Child, how: int, price: int, lots: int, *met: int) -> Ints:
         mid2, touch2 = met or (0, 0)

@@ -40,7 +40,7 @@ def phi2(z: float) -> float:
 
 @kernel
 def _decisions_left(x: Longs) -> int:
-    return max(x[c.DECISIONS] - x[c.DECISION], 1)
+    return int(max(x[c.DECISIONS] - x[c.DECISION], 1))
 
 
 @kernel
@@ -52,15 +52,17 @@ def _extra_lots(x: Longs, m: Longs, row: Packed, ticks: float, terms: Floats) ->
     depth = 0
     for level in range(c.LEVELS):
         depth += m[c.FAR1 + level]
-    lots = terms[0] * ahead * (depth / c.LEVELS)
+    lots: float = terms[0] * ahead * (depth / c.LEVELS)
     take = row[it.TAKE]
+    less: float = -terms[2] * take
     if lots <= 0:
-        return round(max(lots, -terms[2] * take))
+        return round(max(lots, less))
     resting = 0
     for rung in range(it.K):
         resting += row[it.REST0 + rung]
-    bound = terms[1] * x[c.LEFT] / _decisions_left(x)
-    return round(min(lots, bound) * (take / max(resting + take, 1)))
+    bound: float = terms[1] * x[c.LEFT] / _decisions_left(x)
+    taking: float = take / max(resting + take, 1)
+    return round(min(lots, bound) * taking)
 
 
 @kernel
@@ -102,7 +104,8 @@ def pace(x: Longs) -> int:
     """Lots that the urgency of a row of the view takes now at least."""
     u = x[c.URGENCY] / 1e6
     share = u / ((1 - u) * _decisions_left(x)) if u < 1 else 1.0
-    return math.ceil(min(share, 1.0) * x[c.LEFT] - 1e-9)
+    lots: float = min(share, 1.0) * x[c.LEFT] - 1e-9
+    return math.ceil(lots)
 
 
 @kernel

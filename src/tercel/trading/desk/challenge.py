@@ -31,9 +31,8 @@ def paper_rows(event: MarketRows, own: Collection[int]) -> Ints:
     """
     rows = event.rows
     tape = rows[:, : sim.TAPE_WORDS].copy()  # the words of market data that a tape has come first, in its order
-    taken = np.flatnonzero(rows[:, M_AGGRESSOR] >= 0)
-    for row in taken[rows[taken, M_KIND] == EXECUTE].tolist():
-        if int(rows[row, M_AGGRESSOR]) in own:
+    for row, who in enumerate(rows[:, M_AGGRESSOR].tolist()):
+        if who >= 0 and who in own and rows[row, M_KIND] == EXECUTE:
             tape[row, sim.T_KIND] = REDUCE
     return tape
 

@@ -220,6 +220,7 @@ class DeskLoop:
         for name, line in self._lines.items():
             line.begun_mid2 = self.session.follow(name).mid2
             self._forecast(name, line, number, at_ns)
+            self._follow_risk(line, at_ns)
             self._take_posture(name, line, at_ns)
             self.session.guide(name, line.alpha, line.posture)
             waiting = max(line.program.open - self._at_work(name), 0)
@@ -247,11 +248,16 @@ class DeskLoop:
         body = _body(line.alpha) | {"sources": list(line.alpha.sources)}
         self._note([Entry(kinds.ALPHA, at_ns, name, body=body)])
 
+    @staticmethod
+    def _follow_risk(line: _Line, at_ns: int) -> bool:
+        """Show the policy what risk measures now; True where its posture may be another one."""
+        return line.policy is not None and (line.policy.follow(line.monitor.risk(), at_ns) or line.posture is None)
+
     def _take_posture(self, name: str, line: _Line, at_ns: int) -> bool:
-        """Ask risk; True where the answer is another one than before."""
+        """Take the policy's posture; True where it asks for something else than before."""
         if line.policy is None:
             return False
-        posture = line.policy.update(line.monitor.risk(), at_ns)
+        posture = line.policy.posture()
         before, line.posture = line.posture, posture
         if before is not None and stance(before) == stance(posture):
             return False
@@ -298,7 +304,7 @@ class DeskLoop:
             self.session.run_until(second)
             for name, line in self._lines.items():
                 line.monitor.second(second)
-                if self._take_posture(name, line, second):
+                if self._follow_risk(line, second) and self._take_posture(name, line, second):
                     self.session.guide(name, line.alpha, line.posture)
             for _, _, challenge in self._challenges.values():
                 challenge.seen(max(second, self.session.now_ns))  # a venue with a clock of its own may be ahead
