@@ -144,7 +144,7 @@ def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
         gate.watched_ns = now_ns
     found: list[Crossing] = []
     for room, scope in rooms(gate):
-        suspect = _suspect(gate, scope, now_ns)
+        suspect = scope.broken or scope.equity < scope.floor or _suspect(gate, scope, now_ns)
         for gauge in gauges(gate, scope, now_ns) if warnings or suspect else ():
             if suspect or gauge.used >= gauge.level(scope.warn) or gauge.limit in scope.warned:
                 found += _warned(room, scope, gauge)
@@ -156,12 +156,10 @@ def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
 
 
 def _suspect(gate: "LimitGate", scope: Scope, now_ns: int) -> bool:
-    """It may have a breach, or one that is over: its warnings are not looked at otherwise."""
-    if scope.broken:
-        return True
-    if isinstance(scope, InstrumentState) and scope.name in gate.held and now_ns > scope.good_until_ns:
-        return True
-    return scope.equity < scope.floor or (isinstance(scope, AgentState) and scope.repeated != "")
+    """It may have a breach of its own kind: a mark that grew old, too many executions."""
+    if isinstance(scope, InstrumentState):
+        return now_ns > scope.good_until_ns and scope.name in gate.held
+    return isinstance(scope, AgentState) and scope.repeated != ""
 
 
 def _stop(gate: "LimitGate", breach: Crossing) -> None:

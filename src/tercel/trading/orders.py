@@ -177,7 +177,7 @@ class Orders:
 
     def unknown(self) -> list[ChildOrder]:
         """Orders to ask the venue about: of unknown fate, or with executions missing."""
-        return [order for order in self.live() if order.base == S.UNKNOWN or order.cum < order.venue_cum]
+        return [order for order in self.live() if order.base is S.UNKNOWN or order.cum < order.counted]
 
     def apply(self, entry: Entry) -> list[Notice]:
         """Take one entry of the journal."""

@@ -378,7 +378,7 @@ class Session:
         off = {executor.id for executor in self.manager.executors.values() if executor.off}
         if not live and not off:
             return
-        if accounts := {order.account for order in live if order.cum < order.venue_cum}:
+        if accounts := {order.account for order in live if order.cum < order.counted}:
             resend(self.gateway, sorted(accounts))
         left = sorted(({order.parent for order in live} - self.manager.executors.keys()) | off)
         again = [command for parent in left for command in self.manager.cancels(parent)]
