@@ -81,12 +81,13 @@ class Scope:
     `gross` and `equity` are money at the last mids: the worst-case positions without their signs, and cash plus
     positions. `opening` is the equity at which the day began, `high` the highest at a mark since; below the `floor`
     more than `daily_loss` was lost since the day began, or more than `drawdown` since its highest. `times`: when the
-    last messages left. `warned` and `broken` are the limits whose warning level, or which themselves, are passed.
+    last messages left. `warned` and `broken` are the limits whose warning level, or which themselves, are passed;
+    `levels` those at which people are warned, once they are known.
     """
 
     __slots__ = (
-        *("broken", "daily_loss", "drawdown", "equity", "floor", "gross", "gross_value", "high", "messages", "name"),
-        *("opening", "times", "warn", "warned", "window_ns"),
+        *("broken", "daily_loss", "drawdown", "equity", "floor", "gross", "gross_value", "high", "levels", "messages"),
+        *("name", "opening", "times", "warn", "warned", "window_ns"),
     )
 
     def __init__(self, name: str, limits: ScopeLimits) -> None:
@@ -112,6 +113,7 @@ class Scope:
         self.messages, self.window_ns = messages, limits.window_ns
         self.gross_value, self.daily_loss, self.drawdown = limits.gross_value, limits.daily_loss, limits.drawdown
         self.warn = limits.warn
+        self.levels: tuple[int, ...] = ()
         self.warned.clear()
         self.broken.clear()
         self.sink()
