@@ -25,20 +25,13 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import OrderError, PolicyError, TapeError
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import (
-    CancelReject,
-    Command,
-    ExecType,
-    MarketRows,
-    Report,
-    VenueEvent,
-)
+from tercel.core.orders import M_NS, CancelReject, Command, ExecType, MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
-from tercel.execution.driver import REASONS, Driver
+from tercel.execution.driver import Driver
 from tercel.execution.guidance import guided_row
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategy import Strategy
@@ -49,6 +42,7 @@ from tercel.market.simulator.account import mark_unfilled
 from tercel.market.simulator.entry import ladder_end
 from tercel.trading import executor_kernels as kernels
 from tercel.trading.children import Assignment, Child, Children, limit_at
+from tercel.trading.driver_rows import DriverRows
 from tercel.trading.follower import Follower
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import pack
@@ -57,9 +51,6 @@ from tercel.trading.strategies import refuse_broken_weights
 Ints = NDArray[np.int64]
 
 LOG_ROWS = 4096
-MARKS = 1024
-ROWS = 256
-"""Driver rows that there is room for at first."""
 
 
 class ParentExecutor:
@@ -79,12 +70,10 @@ class ParentExecutor:
         refuse_broken_weights(strategy)
         self._follower = follower
         self._driver: Driver | None = None
+        self._waiting: list[Ints] = []
+        self._gap: TapeError | None = None
         self._children = Children(order)
-        self._who_of = np.full(follower.listing.dense_ids, -1, np.int64)
-        self._group = np.zeros(kernels.GROUP_WORDS, np.int64)
-        self._words = self._group.data
-        self._marks = np.zeros((MARKS, kernels.MARK_WORDS), np.int64)
-        self._rows, self._kept = np.zeros((ROWS, sim.RECORD_WORDS), np.int64), 0
+        self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
         self._exec_ids: set[str] = set()
         self._paused = self._cancelled = self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
@@ -105,7 +94,7 @@ class ParentExecutor:
 
     @property
     def driver(self) -> Driver:
-        """The driver.
+        """The driver, once it has gone through the market data that waited.
 
         Raises
         ------
@@ -114,6 +103,8 @@ class ParentExecutor:
         """
         if self._driver is None:
             raise OrderError("a parent that has arrived", f"{self.order.parent} before its start", "wait for it")
+        if self._waiting:
+            self._catch_up([])
         return self._driver
 
     @property
@@ -175,8 +166,9 @@ class ParentExecutor:
 
     def take_recorded(self) -> Ints:
         """Driver rows since this was last asked, int64 (r, 8): with the state at arrival they replay the session."""
-        rows, self._kept = self._rows[: self._kept].copy(), 0
-        return rows
+        if self._waiting:
+            self._catch_up([])
+        return self._rows.take()
 
     def decision(self, commands: Sequence[Command], now_ns: int) -> list[Entry]:
         """The entry of a decision taken since the last call; none when none was. Together they replay the session.
@@ -221,6 +213,8 @@ class ParentExecutor:
     def on_events(self, events: Sequence[VenueEvent]) -> list[Command]:
         """What a venue reported, in order; commands to send.
 
+        Market data before which no decision falls due wait: nobody is shown what follows from them before the next.
+
         Raises
         ------
         TapeError
@@ -231,13 +225,16 @@ class ParentExecutor:
             return commands
         for event in events:
             if isinstance(event, MarketRows):
-                if event.instrument == self.order.instrument and not event.snapshot:
-                    self._on_rows(event.rows, commands)
+                if event.instrument == self.order.instrument and not event.snapshot and len(event.rows):
+                    self._waiting.append(event.rows)
+                    if not self._may_wait(event.rows):
+                        self._catch_up(commands)
             elif isinstance(event, Report):
                 self._on_report(event, commands)
             elif isinstance(event, CancelReject):
                 self._on_reject(event, commands)
         self._end_if_over()
+        self._refuse_gap()
         return commands
 
     def on_time(self, now_ns: int) -> list[Command]:
@@ -252,6 +249,7 @@ class ParentExecutor:
         if self._driver is not None:
             self._decide(now_ns, commands)
             self._end_if_over()
+            self._refuse_gap()
         return commands
 
     def on_denied(self, command: Command) -> list[Command]:
@@ -295,7 +293,7 @@ class ParentExecutor:
         self._cancelled = True
         commands = self._withdraw()
         if self._driver is not None:
-            self._driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
+            self.driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
         return commands
 
     def amend(self, quantity: int) -> list[Command]:
@@ -314,14 +312,14 @@ class ParentExecutor:
         self.order = replace(self.order, quantity=quantity)
         if self._driver is None:
             return []
-        self._driver.state[[sim.QUANTITY, sim.LEFT]] += more
+        self.driver.state[[sim.QUANTITY, sim.LEFT]] += more
         return self._withdraw() if self.open > self.left else []
 
     # -- arrival and decisions ----------------------------------------------------------------------------------------
 
     @property
     def _now(self) -> int:
-        return self._driver.words[sim.NOW] if self._driver else self._follower.now_ns
+        return self.driver.words[sim.NOW] if self._driver else self._follower.now_ns
 
     def _arrive(self, now_ns: int) -> None:
         order, task = self.order, self.order.task
@@ -357,7 +355,7 @@ class ParentExecutor:
     def _withdraw(self) -> list[Command]:
         if self._driver is None or self._driver.done:
             return []
-        return self._children.commands(self._driver.withdraw())
+        return self._children.commands(self.driver.withdraw())
 
     def _end_if_over(self) -> None:
         """The horizon is over, every command answered, and lots are left: book them as the batch does."""
@@ -371,33 +369,33 @@ class ParentExecutor:
 
     # -- the venue's reports -------------------------------------------------------------------------------------------
 
+    def _may_wait(self, rows: Ints) -> bool:
+        """Whether no decision falls due before these rows: what they bring is seen at the next."""
+        due = self.due_ns
+        return self.order.task.clock == "time" and due < FOREVER_NS and bool(rows[-1, M_NS] <= due)
+
+    def _catch_up(self, commands: list[Command]) -> None:
+        """Go through the market data that wait; a gap in them is told when the venue's next word or time comes."""
+        waiting, self._waiting = self._waiting, []
+        if self._gap is not None:
+            return
+        try:
+            self._on_rows(waiting[0] if len(waiting) == 1 else np.concatenate(waiting), commands)
+        except TapeError as error:
+            self._gap = error
+
+    def _refuse_gap(self) -> None:
+        if self._gap is not None:
+            raise self._gap
+
     def _on_rows(self, rows: Ints, commands: list[Command]) -> None:
-        driver, group, n, at = self.driver, self._words, len(rows), 0
-        while at < n:
-            free = self._room(n)
-            at = kernels.follow(driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, free)
-            self._kept += group[kernels.G_ROWS]
-            if group[kernels.G_MARKS]:
-                self._keep_marks()
-            if group[kernels.G_FAULT]:
-                raise TapeError(
-                    REASONS[group[kernels.G_FAULT]],
-                    f"row {rows[at].tolist()} of {self.order.instrument}",
-                    "subscribe to it anew",
-                )
-            if at < n:
-                self._decide(max(int(rows[at, 0]), self._now) - 1, commands)
-
-    def _room(self, n: int) -> Ints:
-        """Where the next driver rows are kept, `n` at least."""
-        if len(self._rows) < self._kept + n:
-            more = np.zeros((len(self._rows) + n, sim.RECORD_WORDS), np.int64)
-            self._rows = np.concatenate([self._rows[: self._kept], more])
-        return self._rows[self._kept :]
-
-    def _keep_marks(self) -> None:
-        for own, passive, mid2, touch2 in self._marks[: self._words[kernels.G_MARKS]].tolist():
-            self._children.at[own].marks[bool(passive)].append((mid2, touch2))
+        driver, at = self.driver, 0
+        while at < len(rows):
+            at = self._rows.follow(driver, rows, at)
+            for own, passive, mid2, touch2 in self._rows.marks:
+                self._children.at[own].marks[bool(passive)].append((mid2, touch2))
+            if at < len(rows):
+                self._decide(max(int(rows[at, M_NS]), self._now) - 1, commands)
 
     def _feed(self, row: Ints, commands: list[Command]) -> None:
         """One row of the driver's own record; decisions that fell due before it are taken first."""
@@ -405,8 +403,7 @@ class ParentExecutor:
             commands += self._children.commands(self.driver.apply_alone(row))  # no decision may be taken on the way
         else:
             commands += self._children.commands(self.driver.on_event(row))
-        self._room(1)[0] = row
-        self._kept += 1
+        self._rows.keep(row)
 
     def _row(self, ns: int, kind: int, child: Child, how: int, price: int, lots: int, *met: int) -> Ints:
         mid2, touch2 = met or (0, 0)
@@ -416,11 +413,12 @@ class ParentExecutor:
         child = self._children.meant_by(report)
         if child is None or report.exec_id in self._exec_ids or report.exec_type is ExecType.STATUS:
             return
+        if self._waiting:
+            self._catch_up(commands)
         self._exec_ids.add(report.exec_id)
         if report.exec_type is ExecType.NEW:
             child.number = int(report.order_id.partition(".")[0])
-            self._who_of[child.number] = child.own
-            self._group[kernels.G_NS] = -1  # another aggressor, though it may have the number of one before
+            self._rows.name(child.number, child.own)
         elif report.exec_type is ExecType.TRADE:
             self._filled(child, report, commands)
         elif report.exec_type is ExecType.REPLACED:
@@ -482,7 +480,5 @@ class ParentExecutor:
         return int(book[book[lay.AT_LEDGER] + child.own * lay.LEDGER + lay.OPEN])
 
     def _forget(self, child: Child) -> None:
-        """The venue's number may name another order from now on."""
-        if child.number >= 0 and self._who_of[child.number] == child.own:
-            self._who_of[child.number] = -1
+        self._rows.forget(child.number, child.own)
         child.number = -1
