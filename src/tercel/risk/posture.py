@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.messages import ANY_STYLE, Posture, Style
@@ -27,8 +28,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
 """Inputs and how a reason calls them."""
 
 
-@dataclass(frozen=True, slots=True)
-class RiskState:
+class RiskState(NamedTuple):
     """What risk measures of one instrument at one moment.
 
     Parameters
@@ -208,7 +208,7 @@ class PosturePolicy:
         self.config = config or PostureConfig()
         self.changed: tuple[str, ...] = ()
         """What the last state changed, in words with figures; empty where nothing changed."""
-        self._watched = [(rule, rule.name, rule.watches) for rule in self.config.rules]
+        self._watched = [(rule, rule.name, rule.watches, rule.on_high, rule.enter) for rule in self.config.rules]
         self._since: dict[str, int] = {}
         self._broken_ns: int | None = None
         self._last_ns: int | None = None
@@ -291,16 +291,18 @@ class PosturePolicy:
 
     def _move(self, state: RiskState, at_ns: int, changes: list[str]) -> None:
         """Bring rules into force and lift them."""
-        for rule, name, watches in self._watched:
+        for rule, name, watches, high, enter in self._watched:
             value, since = getattr(state, watches), self._since.get(name)
+            if since is None and (value is None or (value < enter if high else value > enter)):
+                continue
             if value is None:
                 if since is not None and at_ns - since >= self.config.dwell_ns:
                     del self._since[rule.name]
                     changes.append(f"lifted {rule.name}: nobody measures it any more")
-            elif since is None and rule.enters(value):
+            elif since is None:
                 self._since[rule.name] = at_ns
                 changes.append(f"in force: {self._why(rule, state, at_ns)}")
-            elif since is not None and rule.leaves(value) and at_ns - since >= self.config.dwell_ns:
+            elif rule.leaves(value) and at_ns - since >= self.config.dwell_ns:
                 del self._since[rule.name]
                 beyond = "below" if rule.on_high else "above"
                 changes.append(f"lifted {rule.name}: {NAMES[rule.watches]} is {value:.2f}, {beyond} {rule.leave:g}")

@@ -380,7 +380,7 @@ class Session:
             return
         if accounts := {order.account for order in live if order.cum < order.counted}:
             resend(self.gateway, sorted(accounts))
-        left = sorted(({order.parent for order in live} - self.manager.executors.keys()) | off)
+        left = sorted({order.parent for order in live if order.parent not in self.manager.executors} | off)
         again = [command for parent in left for command in self.manager.cancels(parent)]
         self._acks.look()
         if commands := [*questions(self.gateway, self._name), *again]:
