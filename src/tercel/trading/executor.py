@@ -71,6 +71,7 @@ class ParentExecutor:
         self._follower = follower
         self._driver: Driver | None = None
         self._waiting: list[Ints] = []
+        self._by_time = order.task.clock == "time"
         self._gap: TapeError | None = None
         self._children = Children(order)
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
@@ -210,10 +211,21 @@ class ParentExecutor:
 
     # -- what happens to it -------------------------------------------------------------------------------------------
 
+    def waits(self, event: MarketRows) -> bool:
+        """Put market data of its instrument by for the next decision; False where one may fall due before them.
+
+        Nobody is shown what follows from them before that, and :meth:`on_events` need not see them again.
+        """
+        rows, due = event.rows, self.due_ns
+        if self._driver is None or self.off or event.snapshot or not len(rows):
+            return True
+        if self._gap is not None or not self._by_time or due >= FOREVER_NS or rows[-1, M_NS] > due:
+            return False
+        self._waiting.append(rows)
+        return True
+
     def on_events(self, events: Sequence[VenueEvent]) -> list[Command]:
         """What a venue reported, in order; commands to send.
-
-        Market data before which no decision falls due wait: nobody is shown what follows from them before the next.
 
         Raises
         ------
@@ -225,10 +237,9 @@ class ParentExecutor:
             return commands
         for event in events:
             if isinstance(event, MarketRows):
-                if event.instrument == self.order.instrument and not event.snapshot and len(event.rows):
+                if event.instrument == self.order.instrument and not self.waits(event):
                     self._waiting.append(event.rows)
-                    if not self._may_wait(event.rows):
-                        self._catch_up(commands)
+                    self._catch_up(commands)
             elif isinstance(event, Report):
                 self._on_report(event, commands)
             elif isinstance(event, CancelReject):
@@ -368,11 +379,6 @@ class ParentExecutor:
             self._driver.end()
 
     # -- the venue's reports -------------------------------------------------------------------------------------------
-
-    def _may_wait(self, rows: Ints) -> bool:
-        """Whether no decision falls due before these rows: what they bring is seen at the next."""
-        due = self.due_ns
-        return self.order.task.clock == "time" and due < FOREVER_NS and bool(rows[-1, M_NS] <= due)
 
     def _catch_up(self, commands: list[Command]) -> None:
         """Go through the market data that wait; a gap in them is told when the venue's next word or time comes."""

@@ -294,10 +294,11 @@ class ParentOrderManager:
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Let every executor process what the venue reported; market data reaches those in its instrument alone."""
-        moved = {event.instrument for event in events if isinstance(event, MarketRows)}
-        everybody = any(not isinstance(event, MarketRows) for event in events)
+        moved = {event.instrument: event for event in events if isinstance(event, MarketRows)}
+        alone = len(moved) == len(events)  # one update an instrument, and nothing else
         for executor in self if events else ():
-            if everybody or executor.order.instrument in moved:
+            event = moved.get(executor.order.instrument)
+            if not alone or (event is not None and not executor.waits(event)):
                 self._try(executor, executor.on_events, events)
         self.trying = ""
         for watcher in self.watchers:
