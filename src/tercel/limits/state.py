@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from tercel.core.executions import Executions
 from tercel.core.orders import NewOrder, ReplaceOrder
@@ -89,6 +89,8 @@ class Scope:
         *("broken", "daily_loss", "drawdown", "equity", "floor", "gross", "gross_value", "high", "levels", "messages"),
         *("name", "opening", "times", "warn", "warned", "window_ns"),
     )
+    room: ClassVar[str] = "desk"
+    """The section of the file that limits it."""
 
     def __init__(self, name: str, limits: ScopeLimits) -> None:
         self.name = name
@@ -150,6 +152,7 @@ class AgentState(Scope):
     """One agent; `stopped` is why it may send nothing new ("" otherwise), `repeated` where it executed too often."""
 
     __slots__ = ("limits", "repeated", "stopped")
+    room = "agents"
 
     def __init__(self, name: str, limits: AgentLimits) -> None:
         super().__init__(name, limits)
@@ -184,6 +187,7 @@ class InstrumentState(Scope):
         *("marked_ns", "mid2"),
         *("position", "sane", "sane_ns", "sell_quotes", "sells", "short_lots", "unit"),
     )
+    room = "instruments"
 
     def __init__(self, name: str, limits: InstrumentLimits, unit: int) -> None:
         self.unit = unit

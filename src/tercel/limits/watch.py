@@ -150,12 +150,12 @@ def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
     if gate.watched_ns == NEVER_NS:
         gate.watched_ns = now_ns
     found: list[Crossing] = []
-    for room, scope in rooms(gate):
+    for scope in gate.scopes():
         suspect = scope.broken or scope.equity < scope.floor or _suspect(gate, scope, now_ns)
         if suspect or (warnings and _near(gate, scope, now_ns)):
             for gauge in gauges(gate, scope, now_ns):
-                found += _warned(room, scope, gauge)
-                found += _broken(room, scope, gauge)
+                found += _warned(scope, gauge)
+                found += _broken(scope, gauge)
     for crossing in found:
         if crossing.event == "breach":
             _stop(gate, crossing)
@@ -182,16 +182,7 @@ def _stop(gate: "LimitGate", breach: Crossing) -> None:
             agent.stopped = breach.text
 
 
-def rooms(gate: "LimitGate") -> Iterator[tuple[str, Scope]]:
-    """Every scope with the name of its section."""
-    yield "desk", gate.desk
-    for agent in gate.agents.values():
-        yield "agents", agent
-    for instrument in gate.instruments.values():
-        yield "instruments", instrument
-
-
-def _warned(room: str, scope: Scope, gauge: Gauge) -> list[Crossing]:
+def _warned(scope: Scope, gauge: Gauge) -> list[Crossing]:
     level, limit = gauge.level(scope.warn), gauge.limit
     if limit in scope.warned:
         part, whole = CLEARED
@@ -199,18 +190,20 @@ def _warned(room: str, scope: Scope, gauge: Gauge) -> list[Crossing]:
             return []
         scope.warned.discard(limit)
         scope.broken.discard(limit)
-        return [_crossing("cleared", room, scope, gauge)]
+        return [_crossing("cleared", scope, gauge)]
     if gauge.used < level:
         return []
     scope.warned.add(limit)
-    return [_crossing("warning", room, scope, gauge)]
+    return [_crossing("warning", scope, gauge)]
 
 
-def _crossing(event: str, room: str, scope: Scope, gauge: Gauge, agents: tuple[str, ...] = ()) -> Crossing:
-    return Crossing(event, room, scope.name, gauge.limit, gauge.shown(gauge.used), gauge.shown(gauge.most), agents)
+def _crossing(event: str, scope: Scope, gauge: Gauge, agents: tuple[str, ...] = ()) -> Crossing:
+    return Crossing(
+        event, scope.room, scope.name, gauge.limit, gauge.shown(gauge.used), gauge.shown(gauge.most), agents
+    )
 
 
-def _broken(room: str, scope: Scope, gauge: Gauge) -> list[Crossing]:
+def _broken(scope: Scope, gauge: Gauge) -> list[Crossing]:
     """A limit is passed and was not before; executions are counted as they come."""
     limit = gauge.limit
     if limit in ("daily_loss", "drawdown", "reference_age_ms"):
@@ -220,7 +213,7 @@ def _broken(room: str, scope: Scope, gauge: Gauge) -> list[Crossing]:
     if not passed or limit in scope.broken:
         return []
     scope.broken.add(limit)
-    return [_crossing("breach", room, scope, gauge, _stopped(scope, limit))]
+    return [_crossing("breach", scope, gauge, _stopped(scope, limit))]
 
 
 def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
@@ -234,8 +227,8 @@ def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
 def usage(gate: "LimitGate") -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
     """See :meth:`LimitGate.usage`."""
     found: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {"desk": {}, "instruments": {}, "agents": {}}
-    for room, scope in rooms(gate):
-        found[room][scope.name] = {
+    for scope in gate.scopes():
+        found[scope.room][scope.name] = {
             gauge.limit: (
                 gauge.shown(gauge.used),
                 gauge.shown(gauge.most),
@@ -248,7 +241,7 @@ def usage(gate: "LimitGate") -> dict[str, dict[str, dict[str, tuple[float, float
 
 def day(gate: "LimitGate") -> dict[str, Any]:
     """See :meth:`LimitGate.day`."""
-    scopes = [[room, scope.name, scope.opening, scope.high] for room, scope in rooms(gate)]
+    scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in gate.scopes()]
     return {"ends_ns": gate.day_ends_ns, "scopes": scopes}
 
 
@@ -257,7 +250,7 @@ def restore_day(gate: "LimitGate", day: Mapping[str, Any]) -> None:
     if day["ends_ns"] < gate.day_ends_ns:
         return
     gate.day_ends_ns = day["ends_ns"]
-    known = {(room, scope.name): scope for room, scope in rooms(gate)}
+    known = {(scope.room, scope.name): scope for scope in gate.scopes()}
     for room, name, opening, high in day["scopes"]:
         if (scope := known.get((room, name))) is not None:
             scope.opening, scope.high = opening, high

@@ -65,6 +65,8 @@ class Stopper:
     def look(self, agents: Iterable[str]) -> list[str]:
         """Ask the latch about some agents; those killed since the last look. Their cancels leave before all else."""
         whys = {agent: self._latch.killed(agent) for agent in agents}
+        if not self.killed and set(whys.values()) <= {None}:
+            return []
         fallen = {agent: why for agent, why in whys.items() if why is not None and self._claim(agent, why)}
         if fallen:
             self._fall(fallen)
