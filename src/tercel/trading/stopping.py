@@ -144,7 +144,10 @@ def answers_questions(venue: Venue) -> bool:
 def questions(gateway: OrderGateway, name: Callable[[], str]) -> list[Command]:
     """A question about every order whose fate is unknown. Where the venue answers none, a cancel of it: the
     report of its end says what it had filled, and a refusal that it does not stand there."""
-    now, unknown = gateway.venue.now_ns, gateway.ledger.orders.unknown()
+    unknown = gateway.ledger.orders.unknown()
+    if not unknown:
+        return []
+    now = gateway.venue.now_ns
     if answers_questions(gateway.venue):
         return [StatusRequest(order.root, order.account, now) for order in unknown]
     return [
