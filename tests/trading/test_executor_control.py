@@ -227,6 +227,16 @@ def test_market_data_that_wait_for_a_decision_change_nothing(csco: Source) -> No
     np.testing.assert_array_equal(alone.driver.state, asked.driver.state)
 
 
+def test_no_more_than_so_many_updates_wait(csco: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, often = Floor(csco), Floor(csco)
+    alone, asked = left.hire("P"), often.hire("P")
+    left.run(330)
+    monkeypatch.setattr("tercel.trading.executor.WAITING", 2)
+    often.run(330)
+    assert left.sent == often.sent
+    np.testing.assert_array_equal(alone.take_recorded(), asked.take_recorded())
+
+
 def test_a_gap_in_market_data_that_wait_is_told_when_a_decision_falls_due(csco: Source) -> None:
     floor = Floor(csco)
     executor = floor.hire("P")

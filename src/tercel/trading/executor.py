@@ -51,6 +51,8 @@ from tercel.trading.strategies import refuse_broken_weights
 Ints = NDArray[np.int64]
 
 LOG_ROWS = 4096
+WAITING = 1024
+"""Updates of a market that wait at most."""
 
 
 class ParentExecutor:
@@ -219,7 +221,9 @@ class ParentExecutor:
         rows, due = event.rows, self.due_ns
         if self._driver is None or self.off or event.snapshot or not len(rows):
             return True
-        if self._gap is not None or not self._by_time or due >= FOREVER_NS or rows[-1, M_NS] > due:
+        if due >= FOREVER_NS or rows[-1, M_NS] > due or not self._by_time:
+            return False
+        if self._gap is not None or len(self._waiting) >= WAITING:
             return False
         self._waiting.append(rows)
         return True

@@ -7,6 +7,7 @@ aggressions are on that tape as withdrawals, so that paper orders are not filled
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from tercel.market.tape.schema import EXECUTE, REDUCE
 from tercel.stats.student import weighted_interval
 
 Ints = NDArray[np.int64]
+
+WAITING: Final = 1024
+"""Updates of a market that wait at most."""
 
 
 def paper_rows(event: MarketRows, own: Collection[int]) -> Ints:
@@ -66,9 +70,9 @@ class Challenge:
         self._waiting.append(rows)
 
     def seen(self, ns: int) -> None:
-        """Everything up to `ns` is known: both go through it as soon as one of them has something to decide."""
+        """Everything up to `ns` is known: both go through it once one has something to decide, or much has come."""
         self._seen_ns = max(ns, self._seen_ns)
-        if self._seen_ns < self._due_ns:
+        if self._seen_ns < self._due_ns and len(self._waiting) < WAITING:
             return
         rows = np.concatenate(self._waiting) if self._waiting else np.zeros((0, sim.TAPE_WORDS), np.int64)
         self._waiting = []
