@@ -9,7 +9,8 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import intent as i
 from tercel.execution.actions import action_set, allocation, fraction, level, placement
 from tercel.execution.actions.kernels import decode_placement
-from tercel.execution.strategy import hold
+from tercel.execution.strategy import hold, ladder, settle
+from tercel.execution.view import View
 from tercel.testing.strategy import random_views, view_of, wanted
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -51,14 +52,27 @@ def test_one_lot_left_is_taken_whole() -> None:
     assert lots(placement.decode(np.array([5, 6, 7]), view)) == [[1, 0, 0, 0, 0, 0]] * 3
 
 
+def plain(actions: np.ndarray, view: View) -> np.ndarray:
+    """The rules of `placement` in NumPy, action by action."""
+    intents = ladder(view)
+    for action, rung in ((1, i.IMPROVE), (2, i.AT_TOUCH), (3, i.AT_TOUCH + 1), (4, i.AT_TOUCH + 3)):
+        rows = actions == action
+        intents[rows, i.REST0 + rung] = view.left[rows]
+    slices = -(-view.left // view.decisions_left)
+    for action, quarters in ((5, 1), (6, 2), (7, 4)):
+        rows = actions == action
+        intents[rows, i.TAKE] = -(-slices[rows] * quarters // 4)
+        intents[rows, i.REST0 + i.AT_TOUCH] = view.left[rows] - intents[rows, i.TAKE]
+    intents[actions == 0] = hold(view)[actions == 0]
+    return settle(intents, view)
+
+
 @given(SEEDS)
 @settings(deadline=None)
-def test_compiled_placement_equals_the_plain_one(seed: int) -> None:
+def test_placement_equals_the_plain_rules(seed: int) -> None:
     view = random_views(64, seed)
     actions = np.random.default_rng(seed).integers(0, 8, view.n)
-    out = np.full((view.n, i.WIDTH), -7, np.int32)
-    decode_placement(actions, view.x, view.m, out)
-    np.testing.assert_array_equal(out, placement.decode(actions, view))
+    np.testing.assert_array_equal(placement.decode(actions, view), plain(actions, view))
 
 
 def test_compiled_placement_holds_on_an_action_outside_the_set() -> None:

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.execution.plain_tilt import capped, tilted
 
 from tercel.core.messages import Posture, Style
 from tercel.evaluation.episodes import Episodes, seeded_plan
@@ -9,8 +12,9 @@ from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.guidance import Guidance
 from tercel.execution.strategies import build
-from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap, pace
+from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.baselines import Immediate, Peg, SubmitAndLeave
+from tercel.execution.strategies.tilt_kernels import pace
 from tercel.execution.task import Task
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
@@ -61,6 +65,16 @@ def test_only_what_is_allowed(inner) -> None:  # type: ignore[no-untyped-def]
             assert not used[forbidden].any()
 
 
+@given(st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_rows_equal_the_plain_rules(seed: int) -> None:
+    view = random_views(64, seed)
+    for inner in INNER:
+        np.testing.assert_array_equal(PostureCap(inner).decide(view), capped(inner.decide(view), view))
+        tilt = AlphaTilt(inner, 2.0, ticks_a_rung=0.5 + seed % 5)
+        np.testing.assert_array_equal(tilt.decide(view), tilted(inner.decide(view), view, tilt))
+
+
 def test_asking_for_nothing_changes_nothing() -> None:
     for seed in range(3):
         view = random_views(200, seed)
@@ -71,7 +85,7 @@ def test_asking_for_nothing_changes_nothing() -> None:
 
 def test_pace() -> None:
     left = view_of(left=90, decision=1, decisions=10, urgency=[0, 100_000, 500_000, 750_000, 1_000_000])
-    assert pace(left).tolist() == [0, 2, 10, 30, 90]
+    assert [pace(x) for x in left.x] == [0, 2, 10, 30, 90]
 
 
 def test_lots_that_may_not_take_rest_where_they_may() -> None:

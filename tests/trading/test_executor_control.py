@@ -213,6 +213,48 @@ def test_two_executors_on_both_sides_and_accounts_fill_and_the_record_replays(cs
         assert len(executor.take_recorded()) == 0
 
 
+def test_market_data_that_wait_for_a_decision_change_nothing(csco: Source) -> None:
+    """An executor that goes through its market data every second sends and records what one does that is left alone."""
+    left, looked = Floor(csco), Floor(csco)
+    alone, asked = left.hire("P"), looked.hire("P")
+    for second in range(330):
+        left.run(1)
+        looked.run(1)
+        if asked.arrived:
+            assert asked.driver.state[sim.NOW] >= alone.order.start_ns, second
+    assert left.sent == looked.sent
+    np.testing.assert_array_equal(alone.take_recorded(), asked.take_recorded())
+    np.testing.assert_array_equal(alone.driver.state, asked.driver.state)
+
+
+def test_no_more_than_so_many_updates_wait(csco: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, often = Floor(csco), Floor(csco)
+    alone, asked = left.hire("P"), often.hire("P")
+    left.run(330)
+    monkeypatch.setattr("tercel.trading.executor.WAITING", 2)
+    often.run(330)
+    assert left.sent == often.sent
+    np.testing.assert_array_equal(alone.take_recorded(), asked.take_recorded())
+
+
+def test_a_gap_in_market_data_that_wait_is_told_when_a_decision_falls_due(csco: Source) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.run(62)
+    floor.exchange.subscribe("X")
+    snapshot = next(event for event in floor.exchange.step(floor.exchange.now_ns) if event.snapshot)
+    again = snapshot.rows[-1:].copy()  # an order that rests already
+    assert executor.waits(MarketRows("X", again))
+    executor.guide(None, None, floor.exchange.now_ns)
+    assert [type(command) for command in executor.pause()] == [CancelOrder]
+    executor.resume()
+    with pytest.raises(TapeError, match="subscribe"):
+        executor.on_time(executor.due_ns)
+    assert not executor.waits(MarketRows("X", again))
+    with pytest.raises(TapeError, match="subscribe"):
+        executor.on_events([MarketRows("X", again)])
+
+
 def test_a_gap_in_market_data_is_noticed_and_a_snapshot_mends_it(csco: Source) -> None:
     floor = Floor(csco)
     follower, events = floor.follower, []

@@ -55,6 +55,11 @@ class PaperTrial:
         return bool(self._state[sim.PHASE] == sim.DONE)
 
     @property
+    def due_ns(self) -> int:
+        """When it next decides, or its horizon comes; FOREVER_NS once it is over."""
+        return FOREVER_NS if self.done else int(self._state[sim.DUE_NS])
+
+    @property
     def left(self) -> int:
         """Lots not filled yet."""
         return int(self._state[sim.LEFT])

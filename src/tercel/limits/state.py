@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from tercel.core.executions import Executions
 from tercel.core.orders import NewOrder, ReplaceOrder
@@ -81,13 +81,16 @@ class Scope:
     `gross` and `equity` are money at the last mids: the worst-case positions without their signs, and cash plus
     positions. `opening` is the equity at which the day began, `high` the highest at a mark since; below the `floor`
     more than `daily_loss` was lost since the day began, or more than `drawdown` since its highest. `times`: when the
-    last messages left. `warned` and `broken` are the limits whose warning level, or which themselves, are passed.
+    last messages left. `warned` and `broken` are the limits whose warning level, or which themselves, are passed;
+    `levels` those at which people are warned, once they are known.
     """
 
     __slots__ = (
-        *("broken", "daily_loss", "drawdown", "equity", "floor", "gross", "gross_value", "high", "messages", "name"),
-        *("opening", "times", "warn", "warned", "window_ns"),
+        *("broken", "daily_loss", "drawdown", "equity", "floor", "gross", "gross_value", "high", "levels", "messages"),
+        *("name", "opening", "times", "warn", "warned", "window_ns"),
     )
+    room: ClassVar[str] = "desk"
+    """The section of the file that limits it."""
 
     def __init__(self, name: str, limits: ScopeLimits) -> None:
         self.name = name
@@ -112,6 +115,7 @@ class Scope:
         self.messages, self.window_ns = messages, limits.window_ns
         self.gross_value, self.daily_loss, self.drawdown = limits.gross_value, limits.daily_loss, limits.drawdown
         self.warn = limits.warn
+        self.levels: tuple[int, ...] = ()
         self.warned.clear()
         self.broken.clear()
         self.sink()
@@ -135,8 +139,9 @@ class Scope:
 
     def rise(self) -> None:
         """The market was marked: its equity may be the highest of the day."""
-        self.high = max(self.high, self.equity)
-        self.sink()
+        if self.equity > self.high:
+            self.high = self.equity
+            self.sink()
 
     def sink(self) -> None:
         """The floor follows from the day's opening and high."""
@@ -147,6 +152,7 @@ class AgentState(Scope):
     """One agent; `stopped` is why it may send nothing new ("" otherwise), `repeated` where it executed too often."""
 
     __slots__ = ("limits", "repeated", "stopped")
+    room = "agents"
 
     def __init__(self, name: str, limits: AgentLimits) -> None:
         super().__init__(name, limits)
@@ -181,6 +187,7 @@ class InstrumentState(Scope):
         *("marked_ns", "mid2"),
         *("position", "sane", "sane_ns", "sell_quotes", "sells", "short_lots", "unit"),
     )
+    room = "instruments"
 
     def __init__(self, name: str, limits: InstrumentLimits, unit: int) -> None:
         self.unit = unit

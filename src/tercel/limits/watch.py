@@ -9,6 +9,7 @@ other limits.
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from operator import ge
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tercel.limits.file import DAY_NS, MONEY, MS, WHOLE, Hours
@@ -60,53 +61,65 @@ class Crossing(NamedTuple):
 
 
 class Gauge(NamedTuple):
-    """How much of a limit is used: `used` of `most`, shown in units of `unit`; `times`: counted in a window instead."""
+    """How much of a limit is used: `used` of `most`, shown in units of `unit`."""
 
     limit: str
     used: int
     most: int
     unit: int = 1
-    times: deque[int] | None = None
-    since_ns: int = NEVER_NS
 
     def level(self, warn: int) -> int:
         """So much used is a warning."""
         return max(1, -(self.most * warn // -WHOLE))
-
-    def reached(self, level: int) -> bool:
-        """So much of it is used, or more."""
-        if self.times is None:
-            return self.used >= level
-        return len(self.times) >= level and self.times[-level] > self.since_ns
-
-    @property
-    def now(self) -> int:
-        """How much is used."""
-        return self.used if self.times is None else sum(ns > self.since_ns for ns in self.times)
 
     def shown(self, value: int) -> float:
         """A value in the units of the file."""
         return value if self.unit == 1 else value / self.unit
 
 
-def gauges(gate: "LimitGate", room: str, scope: Scope, now_ns: int) -> Iterator[Gauge]:
-    """Everything of a scope that is used up little by little."""
-    yield Gauge("gross_value", scope.gross, scope.gross_value, MONEY)
-    yield Gauge("daily_loss", max(0, scope.lost), scope.daily_loss, MONEY)
-    yield Gauge("drawdown", max(0, scope.drawn), scope.drawdown, MONEY)
-    yield Gauge("messages", len(scope.times), scope.messages, times=scope.times, since_ns=now_ns - scope.window_ns)
+def amounts(gate: "LimitGate", scope: Scope, now_ns: int) -> list[int]:
+    """How much of each limit of a scope is used, in the order of :func:`gauges`; below 0 is nothing."""
+    used = [scope.gross, scope.lost, scope.drawn, within(scope.times, now_ns - scope.window_ns)]
     if isinstance(scope, InstrumentState):
-        yield Gauge("long_lots", max(0, scope.position + scope.buys), scope.long_lots)
-        yield Gauge("short_lots", max(0, scope.sells - scope.position), scope.short_lots)
-        yield Gauge("reference_age_ms", _age_ns(gate, scope, now_ns), scope.limits.reference_age_ns, MS)
+        used += scope.position + scope.buys, scope.sells - scope.position, _age_ns(gate, scope, now_ns)
     elif isinstance(scope, AgentState):
         held = gate.holdings_of[scope.name]
-        yield Gauge("long_lots", max([0, *(h.position + h.buys for h in held)]), scope.limits.long_lots)
-        yield Gauge("short_lots", max([0, *(h.sells - h.position for h in held)]), scope.limits.short_lots)
+        used.append(max([0, *(h.position + h.buys for h in held)]))
+        used.append(max([0, *(h.sells - h.position for h in held)]))
         if scope.limits.executions:
             times = max((side for h in held for side in h.times.values()), key=len, default=deque())
-            since = now_ns - scope.limits.executions_ns
-            yield Gauge("executions", len(times), scope.limits.executions, times=times, since_ns=since)
+            used.append(within(times, now_ns - scope.limits.executions_ns))
+    return used
+
+
+def within(times: deque[int], since_ns: int) -> int:
+    """How many of some times, oldest first, come after one.
+
+    >>> within(deque([3, 5, 8]), 5), within(deque([3, 5, 8]), 2)
+    (1, 3)
+    """
+    for n, ns in enumerate(reversed(times)):
+        if ns <= since_ns:
+            return n
+    return len(times)
+
+
+def gauges(gate: "LimitGate", scope: Scope, now_ns: int) -> Iterator[Gauge]:
+    """Everything of a scope that is used up little by little."""
+    limits: list[tuple[str, int, int]] = [
+        ("gross_value", scope.gross_value, MONEY),
+        ("daily_loss", scope.daily_loss, MONEY),
+        ("drawdown", scope.drawdown, MONEY),
+        ("messages", scope.messages, 1),
+    ]
+    if isinstance(scope, InstrumentState | AgentState):
+        limits += ("long_lots", scope.limits.long_lots, 1), ("short_lots", scope.limits.short_lots, 1)
+    if isinstance(scope, InstrumentState):
+        limits.append(("reference_age_ms", scope.limits.reference_age_ns, MS))
+    elif isinstance(scope, AgentState) and scope.limits.executions:
+        limits.append(("executions", scope.limits.executions, 1))
+    for used, (limit, most, unit) in zip(amounts(gate, scope, now_ns), limits, strict=True):
+        yield Gauge(limit, max(0, used), most, unit)
 
 
 def _age_ns(gate: "LimitGate", at: InstrumentState, now_ns: int) -> int:
@@ -137,11 +150,12 @@ def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
     if gate.watched_ns == NEVER_NS:
         gate.watched_ns = now_ns
     found: list[Crossing] = []
-    for room, scope in rooms(gate):
-        if warnings or _suspect(gate, scope, now_ns):
-            for gauge in gauges(gate, room, scope, now_ns):
-                found += _warned(room, scope, gauge)
-                found += _broken(room, scope, gauge)
+    for scope in gate.scopes():
+        suspect = scope.broken or scope.equity < scope.floor or _suspect(gate, scope, now_ns)
+        if suspect or (warnings and _near(gate, scope, now_ns)):
+            for gauge in gauges(gate, scope, now_ns):
+                found += _warned(scope, gauge)
+                found += _broken(scope, gauge)
     for crossing in found:
         if crossing.event == "breach":
             _stop(gate, crossing)
@@ -149,12 +163,17 @@ def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
 
 
 def _suspect(gate: "LimitGate", scope: Scope, now_ns: int) -> bool:
-    """It may have a breach, or one that is over: its warnings are not looked at otherwise."""
-    if scope.broken:
-        return True
-    if isinstance(scope, InstrumentState) and scope.name in gate.held and now_ns > scope.good_until_ns:
-        return True
-    return scope.equity < scope.floor or (isinstance(scope, AgentState) and scope.repeated != "")
+    """It may have a breach of its own kind: a mark that grew old, too many executions."""
+    if isinstance(scope, InstrumentState):
+        return now_ns > scope.good_until_ns and scope.name in gate.held
+    return isinstance(scope, AgentState) and scope.repeated != ""
+
+
+def _near(gate: "LimitGate", scope: Scope, now_ns: int) -> bool:
+    """So much of some limit is used that people are warned, or were."""
+    if not scope.levels:
+        scope.levels = tuple(gauge.level(scope.warn) for gauge in gauges(gate, scope, now_ns))
+    return bool(scope.warned) or any(map(ge, amounts(gate, scope, now_ns), scope.levels))
 
 
 def _stop(gate: "LimitGate", breach: Crossing) -> None:
@@ -163,35 +182,28 @@ def _stop(gate: "LimitGate", breach: Crossing) -> None:
             agent.stopped = breach.text
 
 
-def rooms(gate: "LimitGate") -> Iterator[tuple[str, Scope]]:
-    """Every scope with the name of its section."""
-    yield "desk", gate.desk
-    for agent in gate.agents.values():
-        yield "agents", agent
-    for instrument in gate.instruments.values():
-        yield "instruments", instrument
-
-
-def _warned(room: str, scope: Scope, gauge: Gauge) -> list[Crossing]:
+def _warned(scope: Scope, gauge: Gauge) -> list[Crossing]:
     level, limit = gauge.level(scope.warn), gauge.limit
     if limit in scope.warned:
         part, whole = CLEARED
-        if gauge.reached(-(level * part // -whole)):
+        if gauge.used >= -(level * part // -whole):
             return []
         scope.warned.discard(limit)
         scope.broken.discard(limit)
-        return [_crossing("cleared", room, scope, gauge)]
-    if not gauge.reached(level):
+        return [_crossing("cleared", scope, gauge)]
+    if gauge.used < level:
         return []
     scope.warned.add(limit)
-    return [_crossing("warning", room, scope, gauge)]
+    return [_crossing("warning", scope, gauge)]
 
 
-def _crossing(event: str, room: str, scope: Scope, gauge: Gauge, agents: tuple[str, ...] = ()) -> Crossing:
-    return Crossing(event, room, scope.name, gauge.limit, gauge.shown(gauge.now), gauge.shown(gauge.most), agents)
+def _crossing(event: str, scope: Scope, gauge: Gauge, agents: tuple[str, ...] = ()) -> Crossing:
+    return Crossing(
+        event, scope.room, scope.name, gauge.limit, gauge.shown(gauge.used), gauge.shown(gauge.most), agents
+    )
 
 
-def _broken(room: str, scope: Scope, gauge: Gauge) -> list[Crossing]:
+def _broken(scope: Scope, gauge: Gauge) -> list[Crossing]:
     """A limit is passed and was not before; executions are counted as they come."""
     limit = gauge.limit
     if limit in ("daily_loss", "drawdown", "reference_age_ms"):
@@ -201,7 +213,7 @@ def _broken(room: str, scope: Scope, gauge: Gauge) -> list[Crossing]:
     if not passed or limit in scope.broken:
         return []
     scope.broken.add(limit)
-    return [_crossing("breach", room, scope, gauge, _stopped(scope, limit))]
+    return [_crossing("breach", scope, gauge, _stopped(scope, limit))]
 
 
 def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
@@ -215,21 +227,21 @@ def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
 def usage(gate: "LimitGate") -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
     """See :meth:`LimitGate.usage`."""
     found: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {"desk": {}, "instruments": {}, "agents": {}}
-    for room, scope in rooms(gate):
-        found[room][scope.name] = {
+    for scope in gate.scopes():
+        found[scope.room][scope.name] = {
             gauge.limit: (
-                gauge.shown(gauge.now),
+                gauge.shown(gauge.used),
                 gauge.shown(gauge.most),
                 gauge.shown(gauge.level(scope.warn)),
             )
-            for gauge in gauges(gate, room, scope, gate.sent_ns)
+            for gauge in gauges(gate, scope, gate.sent_ns)
         }
     return found
 
 
 def day(gate: "LimitGate") -> dict[str, Any]:
     """See :meth:`LimitGate.day`."""
-    scopes = [[room, scope.name, scope.opening, scope.high] for room, scope in rooms(gate)]
+    scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in gate.scopes()]
     return {"ends_ns": gate.day_ends_ns, "scopes": scopes}
 
 
@@ -238,7 +250,7 @@ def restore_day(gate: "LimitGate", day: Mapping[str, Any]) -> None:
     if day["ends_ns"] < gate.day_ends_ns:
         return
     gate.day_ends_ns = day["ends_ns"]
-    known = {(room, scope.name): scope for room, scope in rooms(gate)}
+    known = {(scope.room, scope.name): scope for scope in gate.scopes()}
     for room, name, opening, high in day["scopes"]:
         if (scope := known.get((room, name))) is not None:
             scope.opening, scope.high = opening, high

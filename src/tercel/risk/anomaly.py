@@ -11,6 +11,7 @@ calm, and signs that say the same count once. The alarm threshold is chosen on c
 """
 
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,9 @@ SHRINK = 0.2
 """Weight of the identity in the signs' correlation."""
 FLOOR = 1e-3
 """Smallest scale of a sign: one that never moved in calm is not infinitely surprising."""
+
+_ROW = struct.Struct(f"{COLUMNS}d")
+"""A second as bytes: a row is filled by it in a third of the time that NumPy takes."""
 
 # -- the state: one float64 array -------------------------------------------------------------------------------------
 _SEEN = 0  # seconds so far
@@ -299,31 +303,27 @@ class StreamingAnomaly:
         self._calm: Calm | None = None
         self._first: list[Floats] = []
         self._state = np.zeros(_STATE)
-        self._signs = np.zeros((1, N))
-        self._out = np.zeros(1)
+        self._row = np.zeros(COLUMNS)
         if calm is not None:
             self._begin(calm)
 
     def _begin(self, calm: Calm) -> None:
         self._calm = calm
         self._state = _start(calm)
-        self._fast, self._slow = _gain(calm.fast_s), _gain(calm.slow_s)
+        self._terms = calm.weights, _gain(calm.fast_s), _gain(calm.slow_s), calm.threshold, np.zeros(N)
 
     def update(self, second: Second) -> float:
         """Score over its alarm threshold after one more second; NaN where the second holds NaN, and while warming."""
-        if not all(map(math.isfinite, second)) or second[OWN5] < 0 or second[FAR5] < 0:
+        if not math.isfinite(sum(second)) or second[OWN5] < 0 or second[FAR5] < 0:
             return math.nan
-        row = np.array(second, np.float64)
         if self._calm is None:
-            self._first.append(row)
+            self._first.append(np.array(second, np.float64))
             if len(self._first) >= self.warm_s:
                 self._begin(learn_calm([np.array(self._first)]))
                 self._first = []
             return math.nan
-        calm = self._calm
-        words = calm.weights, self._fast, self._slow, calm.threshold, self._signs, self._out
-        _follow(True, self._state, row.reshape(1, -1), *words)
-        return float(self._out[0])
+        _ROW.pack_into(self._row.data, 0, *second)
+        return float(_score(self._state, self._row, *self._terms))
 
     def scores(self, seconds: Floats) -> Floats:
         """Scores of many seconds from the very beginning, float64[n]: what `update` would have said, one by one."""

@@ -5,11 +5,10 @@ from typing import Protocol
 
 import numpy as np
 
-from tercel.core.jit import Longs, Packed
+from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.core.orders import M_KIND, MarketRows
-from tercel.market.simulator import layout as sim
-from tercel.market.simulator import lockstep
-from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, MOVE, TRADES
+from tercel.market.simulator.records import state_at
+from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, LEVELS, TRADES, measure
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 from tercel.risk.anomaly import Calm, StreamingAnomaly
 from tercel.risk.posture import RiskState
@@ -30,6 +29,30 @@ class Followed(Protocol):
         ...
 
 
+@kernel
+def _count(rows: Longs, counts: Floats) -> None:
+    """Count the rows of an update by what they are."""
+    for i in range(rows.shape[0]):
+        kind = rows[i, M_KIND]
+        if kind == ADD:
+            counts[ADDS] += 1.0
+        elif kind == EXECUTE:
+            counts[TRADES] += 1.0
+        elif kind == DELETE or kind == REDUCE:
+            counts[CANCELS] += 1.0
+
+
+@kernel
+def _close(b: Packed, k: Longs, mid2_before: int, scratch: Longs, counts: Floats, out: Floats) -> int:
+    """The second that ends now into `out`, the counts begun anew; the mid, half ticks."""
+    s = state_at(k)
+    measure(b, k, s.record, mid2_before if mid2_before != 0 else s.mid2, scratch, 0, out)
+    for column in (ADDS, TRADES, CANCELS):
+        out[column] = counts[column]
+        counts[column] = 0.0
+    return int(s.mid2)
+
+
 class SecondReader:
     """Counts a followed market's rows and closes a second whenever it is asked to.
 
@@ -42,28 +65,17 @@ class SecondReader:
     def __init__(self) -> None:
         self.counts = np.zeros(COLUMNS)
         self._mid2 = 0
-        self._out = np.zeros((1, COLUMNS))
+        self._scratch, self._out = np.zeros(2 * LEVELS, np.int64), np.zeros(COLUMNS)
 
     def on_market(self, event: MarketRows) -> None:
         """Count the rows of an update; a snapshot is no flow."""
-        if event.snapshot or not len(event.rows):
-            return
-        kinds = event.rows[:, M_KIND].tolist()
-        self.counts[ADDS] += kinds.count(ADD)
-        self.counts[TRADES] += kinds.count(EXECUTE)
-        self.counts[CANCELS] += kinds.count(DELETE) + kinds.count(REDUCE)
+        if not event.snapshot:
+            _count(event.rows, self.counts)
 
     def close(self, market: Followed) -> Second:
         """The second that ends now: depth and touch as the market stands, counts and move since the last call."""
-        k = market.state
-        mid2 = int(k[sim.MID2])
-        lockstep.measure_second(market.book, k, int(k[sim.RECORD]), self._mid2 or mid2, self._out)
-        out = self._out[0]
-        for column in (ADDS, TRADES, CANCELS):
-            out[column] = self.counts[column]
-        self._mid2 = mid2
-        self.counts[:] = 0
-        return Second(*out.tolist())
+        self._mid2 = _close(market.book, market.state, self._mid2, self._scratch, self.counts, self._out)
+        return Second._make(self._out.tolist())
 
 
 class RiskMeter:
@@ -109,7 +121,7 @@ class RiskMeter:
         calm = self.score.calm
         if calm is None:
             return RiskState(self.instrument, at_ns, math.nan, math.nan, math.nan, regime, cost_ratio)
-        square = second[MOVE] ** 2
+        square = second.move_ticks**2
         lots = second.depth_own5 + second.depth_far5
         if math.isnan(self._variance):
             self._variance, self._depth = calm.variance, calm.depth

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.messages import ANY_STYLE, Posture, Style
@@ -27,8 +28,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
 """Inputs and how a reason calls them."""
 
 
-@dataclass(frozen=True, slots=True)
-class RiskState:
+class RiskState(NamedTuple):
     """What risk measures of one instrument at one moment.
 
     Parameters
@@ -207,13 +207,29 @@ class PosturePolicy:
         self.instrument = instrument
         self.config = config or PostureConfig()
         self.changed: tuple[str, ...] = ()
-        """What the last update changed, in words with figures; empty where nothing changed."""
+        """What the last state changed, in words with figures; empty where nothing changed."""
+        self._watched = [(rule, rule.name, rule.watches, rule.on_high, rule.enter) for rule in self.config.rules]
+        self._bands = [self._band(name) for name in NAMES]
         self._since: dict[str, int] = {}
         self._broken_ns: int | None = None
         self._last_ns: int | None = None
+        self._state: RiskState | None = None
+        self._caution: tuple[str, ...] = ()
+
+    def _band(self, watches: str) -> tuple[str, float, float, bool]:
+        """An input, the values between which it is whole and brings no rule into force, whether it is required."""
+        rules = [rule for rule in self.config.rules if rule.watches == watches]
+        low = max([rule.enter for rule in rules if not rule.on_high] + [-math.inf if watches == "anomaly" else 0.0])
+        high = min([rule.enter for rule in rules if rule.on_high] + [1.0 if watches == "regime" else math.inf])
+        return watches, low, high, watches in self.config.required
 
     def update(self, state: RiskState | None, at_ns: int) -> Posture:
-        """The posture now, given the newest state (None: there is none).
+        """The posture now, given the newest state (None: there is none): :meth:`follow`, then :meth:`posture`."""
+        self.follow(state, at_ns)
+        return self.posture()
+
+    def follow(self, state: RiskState | None, at_ns: int) -> bool:
+        """Take the newest state; whether a rule came into force or was lifted, or caution began or ended.
 
         Raises
         ------
@@ -226,19 +242,36 @@ class PosturePolicy:
             raise DataError(f"a moment from {self._last_ns} ns on", f"{at_ns} ns", "feed postures in the order of time")
         if state is not None and state.instrument != self.instrument:
             raise ConfigError(f"the state of {self.instrument}", f"that of {state.instrument}", "one policy each")
-        self._last_ns = at_ns
+        self._last_ns, self._state = at_ns, state
+        if state is not None and self._calm(state, at_ns):
+            self.changed = ()
+            return False
         changes: list[str] = []
         broken = self._broken(state, at_ns)
-        reasons = self._caution(broken, at_ns, changes)
+        self._caution = self._cautious(broken, at_ns, changes)
         if state is not None and not broken:
             self._move(state, at_ns, changes)
         self.changed = tuple(changes)
-        if reasons:
-            return self._posture(at_ns, [self.config.cautious], reasons)
-        assert state is not None
+        return bool(changes)
+
+    def posture(self) -> Posture:
+        """The posture at the last state."""
+        at_ns, state = self._last_ns or 0, self._state
+        if state is None or self._caution:
+            return self._posture(at_ns, [self.config.cautious], self._caution)
         active = [rule for rule in self.config.rules if rule.name in self._since]
         reason = tuple(self._why(rule, state, at_ns) for rule in active)
         return self._posture(at_ns, [self.config.calm, *(rule.asks for rule in active)], reason)
+
+    def _calm(self, state: RiskState, at_ns: int) -> bool:
+        """Whether no rule is in force, none comes into force, and the state is whole: most seconds are so."""
+        if self._since or self._broken_ns is not None or not 0 <= at_ns - state.at_ns <= self.config.stale_ns:
+            return False
+        for watches, low, high, required in self._bands:
+            value = getattr(state, watches)
+            if required if value is None else not low < value < high:
+                return False
+        return True
 
     def _broken(self, state: RiskState | None, at_ns: int) -> list[str]:
         """What makes the state useless, in words; empty where nothing does."""
@@ -252,15 +285,16 @@ class PosturePolicy:
         found = []
         for name, reason in NAMES.items():
             value = getattr(state, name)
-            if value is None and name in self.config.required:
-                found.append(f"{reason} is missing")
-            elif value is not None and not math.isfinite(value):
+            if value is None:
+                if name in self.config.required:
+                    found.append(f"{reason} is missing")
+            elif not math.isfinite(value):
                 found.append(f"{reason} is no number ({value})")
-            elif value is not None and name != "anomaly" and (value < 0 or (name == "regime" and value > 1)):
+            elif name != "anomaly" and (value < 0 or (name == "regime" and value > 1)):
                 found.append(f"{reason} cannot be {value:g}")
         return found
 
-    def _caution(self, broken: list[str], at_ns: int, changes: list[str]) -> tuple[str, ...]:
+    def _cautious(self, broken: list[str], at_ns: int, changes: list[str]) -> tuple[str, ...]:
         """Reasons for the cautious posture, empty where there is none."""
         if broken:
             if self._broken_ns is None:
@@ -278,17 +312,18 @@ class PosturePolicy:
 
     def _move(self, state: RiskState, at_ns: int, changes: list[str]) -> None:
         """Bring rules into force and lift them."""
-        for rule in self.config.rules:
-            value = getattr(state, rule.watches)
-            since = self._since.get(rule.name)
+        for rule, name, watches, high, enter in self._watched:
+            value, since = getattr(state, watches), self._since.get(name)
+            if since is None and (value is None or (value < enter if high else value > enter)):
+                continue
             if value is None:
                 if since is not None and at_ns - since >= self.config.dwell_ns:
                     del self._since[rule.name]
                     changes.append(f"lifted {rule.name}: nobody measures it any more")
-            elif since is None and rule.enters(value):
+            elif since is None:
                 self._since[rule.name] = at_ns
                 changes.append(f"in force: {self._why(rule, state, at_ns)}")
-            elif since is not None and rule.leaves(value) and at_ns - since >= self.config.dwell_ns:
+            elif rule.leaves(value) and at_ns - since >= self.config.dwell_ns:
                 del self._since[rule.name]
                 beyond = "below" if rule.on_high else "above"
                 changes.append(f"lifted {rule.name}: {NAMES[rule.watches]} is {value:.2f}, {beyond} {rule.leave:g}")

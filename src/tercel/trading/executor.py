@@ -25,20 +25,13 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import OrderError, PolicyError, TapeError
 from tercel.core.messages import Alpha, Posture
-from tercel.core.orders import (
-    CancelReject,
-    Command,
-    ExecType,
-    MarketRows,
-    Report,
-    VenueEvent,
-)
+from tercel.core.orders import M_NS, CancelReject, Command, ExecType, MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.execution.accounts import costs_of, fills_of
 from tercel.execution.costs import Costs
-from tercel.execution.driver import REASONS, Driver
+from tercel.execution.driver import Driver
 from tercel.execution.guidance import guided_row
 from tercel.execution.reconcile import open_lots
 from tercel.execution.strategy import Strategy
@@ -49,6 +42,7 @@ from tercel.market.simulator.account import mark_unfilled
 from tercel.market.simulator.entry import ladder_end
 from tercel.trading import executor_kernels as kernels
 from tercel.trading.children import Assignment, Child, Children, limit_at
+from tercel.trading.driver_rows import DriverRows
 from tercel.trading.follower import Follower
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import pack
@@ -57,7 +51,8 @@ from tercel.trading.strategies import refuse_broken_weights
 Ints = NDArray[np.int64]
 
 LOG_ROWS = 4096
-MARKS = 1024
+WAITING = 1024
+"""Updates of a market that wait at most."""
 
 
 class ParentExecutor:
@@ -77,15 +72,15 @@ class ParentExecutor:
         refuse_broken_weights(strategy)
         self._follower = follower
         self._driver: Driver | None = None
+        self._waiting: list[Ints] = []
+        self._by_time = order.task.clock == "time"
+        self._gap: TapeError | None = None
         self._children = Children(order)
-        self._who_of = np.full(follower.listing.dense_ids, -1, np.int64)
-        self._group = np.zeros(kernels.GROUP_WORDS, np.int64)
-        self._marks = np.zeros((MARKS, kernels.MARK_WORDS), np.int64)
-        self._rows = np.zeros((0, sim.RECORD_WORDS), np.int64)
-        self._recorded: list[Ints] = []
+        self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
         self._exec_ids: set[str] = set()
         self._paused = self._cancelled = self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
+        self._told: list[dict[str, Any] | None] = [None, None]
         self.began: tuple[NDArray[np.int32], Ints] | None = None
         """Book and state at arrival: with what `take_recorded` gives they replay the session."""
         self.seen = 0
@@ -102,7 +97,7 @@ class ParentExecutor:
 
     @property
     def driver(self) -> Driver:
-        """The driver.
+        """The driver, once it has gone through the market data that waited.
 
         Raises
         ------
@@ -111,6 +106,8 @@ class ParentExecutor:
         """
         if self._driver is None:
             raise OrderError("a parent that has arrived", f"{self.order.parent} before its start", "wait for it")
+        if self._waiting:
+            self._catch_up([])
         return self._driver
 
     @property
@@ -168,12 +165,13 @@ class ParentExecutor:
     @property
     def decisions(self) -> int:
         """Decisions taken."""
-        return int(self._driver.state[sim.DECISION]) if self._driver else 0
+        return self._driver.words[sim.DECISION] if self._driver else 0
 
     def take_recorded(self) -> Ints:
         """Driver rows since this was last asked, int64 (r, 8): with the state at arrival they replay the session."""
-        rows, self._recorded = self._recorded, []
-        return np.concatenate(rows) if rows else np.zeros((0, sim.RECORD_WORDS), np.int64)
+        if self._waiting:
+            self._catch_up([])
+        return self._rows.take()
 
     def decision(self, commands: Sequence[Command], now_ns: int) -> list[Entry]:
         """The entry of a decision taken since the last call; none when none was. Together they replay the session.
@@ -192,13 +190,12 @@ class ParentExecutor:
         if self.began is not None and not self._began_journaled:
             arrays["book"], arrays["state"] = self.began
             self._began_journaled = True
-        alpha, posture = self._guidance
         body: dict[str, Any] = {
             "n": self.seen - 1,
             "strategy": self.strategy.name,
             "obs_hash": sha256(view.obs.tobytes()).hexdigest()[:16],
-            "alpha": asdict(alpha) if alpha else None,
-            "posture": asdict(posture) if posture else None,
+            "alpha": self._told[0],
+            "posture": self._told[1],
             "intent": self.last_intent.tolist(),
             "commands": [command.cl_ord_id for command in commands],
             "arrays": list(arrays),
@@ -216,6 +213,21 @@ class ParentExecutor:
 
     # -- what happens to it -------------------------------------------------------------------------------------------
 
+    def waits(self, event: MarketRows) -> bool:
+        """Put market data of its instrument by for the next decision; False where one may fall due before them.
+
+        Nobody is shown what follows from them before that, and :meth:`on_events` need not see them again.
+        """
+        rows, due = event.rows, self.due_ns
+        if self._driver is None or self.off or event.snapshot or not len(rows):
+            return True
+        if due >= FOREVER_NS or rows[-1, M_NS] > due or not self._by_time:
+            return False
+        if self._gap is not None or len(self._waiting) >= WAITING:
+            return False
+        self._waiting.append(rows)
+        return True
+
     def on_events(self, events: Sequence[VenueEvent]) -> list[Command]:
         """What a venue reported, in order; commands to send.
 
@@ -229,13 +241,15 @@ class ParentExecutor:
             return commands
         for event in events:
             if isinstance(event, MarketRows):
-                if event.instrument == self.order.instrument and not event.snapshot:
-                    self._on_rows(event.rows, commands)
+                if event.instrument == self.order.instrument and not self.waits(event):
+                    self._waiting.append(event.rows)
+                    self._catch_up(commands)
             elif isinstance(event, Report):
                 self._on_report(event, commands)
             elif isinstance(event, CancelReject):
                 self._on_reject(event, commands)
         self._end_if_over()
+        self._refuse_gap()
         return commands
 
     def on_time(self, now_ns: int) -> list[Command]:
@@ -250,6 +264,7 @@ class ParentExecutor:
         if self._driver is not None:
             self._decide(now_ns, commands)
             self._end_if_over()
+            self._refuse_gap()
         return commands
 
     def on_denied(self, command: Command) -> list[Command]:
@@ -275,6 +290,7 @@ class ParentExecutor:
     def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
         """Guidance of signals and risk, seen from the next decision on."""
         self._guidance = alpha, posture
+        self._told = [asdict(one) if one else None for one in (alpha, posture)]
         if self.arrived and not self.done and not self.off:
             self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
 
@@ -292,7 +308,7 @@ class ParentExecutor:
         self._cancelled = True
         commands = self._withdraw()
         if self._driver is not None:
-            self._driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
+            self.driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
         return commands
 
     def amend(self, quantity: int) -> list[Command]:
@@ -311,14 +327,14 @@ class ParentExecutor:
         self.order = replace(self.order, quantity=quantity)
         if self._driver is None:
             return []
-        self._driver.state[[sim.QUANTITY, sim.LEFT]] += more
+        self.driver.state[[sim.QUANTITY, sim.LEFT]] += more
         return self._withdraw() if self.open > self.left else []
 
     # -- arrival and decisions ----------------------------------------------------------------------------------------
 
     @property
     def _now(self) -> int:
-        return int(self._driver.state[sim.NOW]) if self._driver else self._follower.now_ns
+        return self.driver.words[sim.NOW] if self._driver else self._follower.now_ns
 
     def _arrive(self, now_ns: int) -> None:
         order, task = self.order, self.order.task
@@ -354,41 +370,42 @@ class ParentExecutor:
     def _withdraw(self) -> list[Command]:
         if self._driver is None or self._driver.done:
             return []
-        return self._children.commands(self._driver.withdraw())
+        return self._children.commands(self.driver.withdraw())
 
     def _end_if_over(self) -> None:
         """The horizon is over, every command answered, and lots are left: book them as the batch does."""
-        k = self.driver.state if self._driver else None
-        if k is None or k[sim.PHASE] != sim.CLOSING or k[sim.LEFT] == 0:
+        if self._driver is None:
+            return
+        k = self._driver.words
+        if k[sim.PHASE] != sim.CLOSING or k[sim.LEFT] == 0:
             return
         if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self._cancelled:
-            self.driver.end()
+            self._driver.end()
 
     # -- the venue's reports -------------------------------------------------------------------------------------------
 
-    def _on_rows(self, rows: Ints, commands: list[Command]) -> None:
-        driver = self.driver
-        if len(self._rows) < len(rows):
-            self._rows = np.zeros((2 * len(rows), sim.RECORD_WORDS), np.int64)
-        at, n = 0, len(rows)
-        while at < n:
-            at = kernels.follow(driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, self._rows)
-            self._keep_marks()
-            if self._group[kernels.G_FAULT]:
-                raise TapeError(
-                    REASONS[int(self._group[kernels.G_FAULT])],
-                    f"row {rows[at].tolist()} of {self.order.instrument}",
-                    "subscribe to it anew",
-                )
-            if at < n:
-                self._decide(max(int(rows[at, 0]), self._now) - 1, commands)
+    def _catch_up(self, commands: list[Command]) -> None:
+        """Go through the market data that wait; a gap in them is told when the venue's next word or time comes."""
+        waiting, self._waiting = self._waiting, []
+        if self._gap is not None:
+            return
+        try:
+            self._on_rows(waiting[0] if len(waiting) == 1 else np.concatenate(waiting), commands)
+        except TapeError as error:
+            self._gap = error
 
-    def _keep_marks(self) -> None:
-        group = self._group
-        if group[kernels.G_ROWS]:
-            self._recorded.append(self._rows[: group[kernels.G_ROWS]].copy())
-        for own, passive, mid2, touch2 in self._marks[: group[kernels.G_MARKS]].tolist():
-            self._children.at[own].marks[bool(passive)].append((mid2, touch2))
+    def _refuse_gap(self) -> None:
+        if self._gap is not None:
+            raise self._gap
+
+    def _on_rows(self, rows: Ints, commands: list[Command]) -> None:
+        driver, at = self.driver, 0
+        while at < len(rows):
+            at = self._rows.follow(driver, rows, at)
+            for own, passive, mid2, touch2 in self._rows.marks:
+                self._children.at[own].marks[bool(passive)].append((mid2, touch2))
+            if at < len(rows):
+                self._decide(max(int(rows[at, M_NS]), self._now) - 1, commands)
 
     def _feed(self, row: Ints, commands: list[Command]) -> None:
         """One row of the driver's own record; decisions that fell due before it are taken first."""
@@ -396,7 +413,7 @@ class ParentExecutor:
             commands += self._children.commands(self.driver.apply_alone(row))  # no decision may be taken on the way
         else:
             commands += self._children.commands(self.driver.on_event(row))
-        self._recorded.append(row[None].copy())
+        self._rows.keep(row)
 
     def _row(self, ns: int, kind: int, child: Child, how: int, price: int, lots: int, *met: int) -> Ints:
         mid2, touch2 = met or (0, 0)
@@ -406,11 +423,12 @@ class ParentExecutor:
         child = self._children.meant_by(report)
         if child is None or report.exec_id in self._exec_ids or report.exec_type is ExecType.STATUS:
             return
+        if self._waiting:
+            self._catch_up(commands)
         self._exec_ids.add(report.exec_id)
         if report.exec_type is ExecType.NEW:
             child.number = int(report.order_id.partition(".")[0])
-            self._who_of[child.number] = child.own
-            self._group[kernels.G_NS] = -1  # another aggressor, though it may have the number of one before
+            self._rows.name(child.number, child.own)
         elif report.exec_type is ExecType.TRADE:
             self._filled(child, report, commands)
         elif report.exec_type is ExecType.REPLACED:
@@ -472,7 +490,5 @@ class ParentExecutor:
         return int(book[book[lay.AT_LEDGER] + child.own * lay.LEDGER + lay.OPEN])
 
     def _forget(self, child: Child) -> None:
-        """The venue's number may name another order from now on."""
-        if child.number >= 0 and self._who_of[child.number] == child.own:
-            self._who_of[child.number] = -1
+        self._rows.forget(child.number, child.own)
         child.number = -1

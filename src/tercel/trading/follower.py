@@ -71,7 +71,7 @@ class Follower:
     @property
     def now_ns(self) -> int:
         """Time of the last row."""
-        return int(self.state[sim.NOW])
+        return self.state.item(sim.NOW)
 
     @property
     def halted(self) -> bool:
@@ -81,7 +81,7 @@ class Follower:
     @property
     def touch(self) -> tuple[int, int]:
         """Best bid and ask, ticks; NO_BID, NO_ASK where there is none."""
-        return int(self.state[sim.PUBLIC_BID]), int(self.state[sim.PUBLIC_ASK])
+        return self.state.item(sim.PUBLIC_BID), self.state.item(sim.PUBLIC_ASK)
 
     @property
     def quotes(self) -> tuple[int | None, int | None]:

@@ -335,8 +335,10 @@ class OrderGateway:
                 tell(parent.id, order.instrument, order.agent, order.side, parent.lots)
 
     def _parent_of(self, message: Command | OrderMessage) -> str:
-        names = [getattr(message, "cl_ord_id", ""), getattr(message, "orig", "")]
-        return next((order.parent for name in names if (order := self.ledger.orders.get(name)) is not None), "")
+        for name in (getattr(message, "cl_ord_id", ""), getattr(message, "orig", "")):
+            if name and (order := self.ledger.orders.get(name)) is not None:
+                return order.parent
+        return ""
 
     def _denial(self, command: Command, now_ns: int) -> Denied | None:
         if isinstance(command, NewOrder | ReplaceOrder) and (why := self.fallen or self.unsettled or self.shut):
@@ -388,8 +390,7 @@ class OrderGateway:
             them asked for by the next.
         """
         with self.lock:
-            read = [_readable(event) for event in events]
-            self._received += [one for one in read if not isinstance(one, MarketRows)]
+            self._received += [_readable(event) for event in events if not isinstance(event, MarketRows)]
             while self._received:
                 if isinstance(first := self._received[0], Holdings):
                     del self._received[0]
@@ -476,7 +477,7 @@ def _before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderM
     return found
 
 
-def _readable(event: VenueEvent) -> VenueEvent:
+def _readable(event: OrderMessage | Holdings) -> OrderMessage | Holdings:
     """The event; a trade of nothing, which no sum can take, is one that cannot be read."""
     if isinstance(event, Report) and event.exec_type in (ExecType.TRADE, ExecType.CORRECTED) and event.last_lots <= 0:
         names = event.cl_ord_id, event.account, event.instrument

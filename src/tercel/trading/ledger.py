@@ -89,11 +89,13 @@ class Ledger:
             self.apply(entry)
 
     def apply(self, entry: Entry) -> list[Notice]:
-        """Take one entry."""
-        if self.past is not None and entry.kind in FOLDED:
+        """Take one entry; those of other kinds than `FOLDED` pass it by."""
+        if entry.kind not in FOLDED:
+            return []
+        if self.past is not None:
             self._recall(self.past, entry)
         notices = self._fold(entry)
-        if self.past is not None and entry.kind in FOLDED:
+        if self.past is not None:
             self._let_go(self.past, entry)
         return notices
 

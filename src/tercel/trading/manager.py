@@ -302,11 +302,12 @@ class ParentOrderManager:
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Let every executor process what the venue reported; market data reaches those in its instrument alone."""
-        moved = {event.instrument for event in events if isinstance(event, MarketRows)}
-        all_moved = all(isinstance(event, MarketRows) for event in events)
-        for executor in self:
-            if not all_moved or executor.order.instrument in moved:
-                self._try(executor, partial(executor.on_events, events))
+        moved = {event.instrument: event for event in events if isinstance(event, MarketRows)}
+        alone = len(moved) == len(events)  # one update an instrument, and nothing else
+        for executor in self if events else ():
+            event = moved.get(executor.order.instrument)
+            if not alone or (event is not None and not executor.waits(event)):
+                self._try(executor, executor.on_events, events)
         self.trying = ""
         for watcher in self.watchers:
             watcher.on_events(events)
@@ -315,14 +316,17 @@ class ParentOrderManager:
         """Everything up to a time was processed: let executors arrive, decide, close."""
         for executor in self:
             if executor.due_ns <= now_ns:
-                self._try(executor, partial(executor.on_time, now_ns))
+                self._try(executor, executor.on_time, now_ns)
         self.trying = ""
 
-    def _try(self, executor: ParentExecutor, act: Callable[[], list[Command]]) -> None:
-        """Let an executor act; when its strategy fails, another takes over."""
+    def _try(self, executor: ParentExecutor, act: Callable[[Any], list[Command]], seen: Any) -> None:
+        """Let an executor act on what was seen; when its strategy fails, another takes over."""
         arrived, self.trying = executor.arrived, executor.id
         try:
-            commands = act() if self.deadline is None else self._in_time(self.deadline, executor, act)
+            if self.deadline is None:
+                commands = act(seen)
+            else:
+                commands = self._in_time(self.deadline, executor, partial(act, seen))
             decision = executor.decision(commands, self._now)
         except TapeError as error:
             self.alert("worker_lost", str(error), executor.order.instrument, executor.order.account, executor.id)

@@ -266,7 +266,8 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
     if report.ns >= order.recounted_ns:
         anew = kind in REBOOKS
         counted = report.cum if anew else max(order.counted, report.cum)
-        order = replace(order, counted=counted, recounted_ns=report.ns if anew else order.recounted_ns)
+        if anew or counted != order.counted:
+            order = replace(order, counted=counted, recounted_ns=report.ns if anew else order.recounted_ns)
     if kind == X.STATUS:
         order, notices = _answered(order, report)
     else:
@@ -343,8 +344,9 @@ def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
 def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
     """The order in a base state: what lives tells whether it has traded, what has ended waits for no answer."""
     if base in (S.NEW, S.PARTIALLY_FILLED):
-        return replace(order, base=S.PARTIALLY_FILLED if order.cum else S.NEW)
-    return replace(order, base=base, pending=() if base in TERMINAL else order.pending)
+        base = S.PARTIALLY_FILLED if order.cum else S.NEW
+    pending = () if base in TERMINAL else order.pending
+    return order if (base, pending) == (order.base, order.pending) else replace(order, base=base, pending=pending)
 
 
 def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:

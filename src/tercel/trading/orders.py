@@ -101,9 +101,12 @@ class Orders:
 
     def live(self, account: str | None = None, parent: str | None = None, instrument: str = "") -> list[ChildOrder]:
         """Orders that have not settled, oldest first."""
+        live = [self._orders[root] for root in list(self._live)]
+        if account is None and parent is None and not instrument:
+            return live
         return [
             order
-            for order in [self._orders[root] for root in list(self._live)]
+            for order in live
             if (account is None or order.account == account)
             and (parent is None or order.parent == parent)
             and (not instrument or order.instrument == instrument)
@@ -174,7 +177,7 @@ class Orders:
 
     def unknown(self) -> list[ChildOrder]:
         """Orders to ask the venue about: of unknown fate, or with executions missing."""
-        return [order for order in self.live() if order.base == S.UNKNOWN or order.cum < order.venue_cum]
+        return [order for order in self.live() if order.base is S.UNKNOWN or order.cum < order.counted]
 
     def apply(self, entry: Entry) -> list[Notice]:
         """Take one entry of the journal."""

@@ -36,8 +36,9 @@ class AckWatch:
 
     def look(self) -> None:
         """Those that have waited too long are UNKNOWN from here on; whoever asks about these asks."""
+        live = self._gateway.ledger.orders.live()
+        waits = [order for order in live if order.base is OrdStatus.PENDING_NEW and not order.last_ns]
         now, before = self._clock(), self._since
-        waits = [order for order in self._gateway.ledger.orders.live() if _unanswered(order.base, order.last_ns)]
         self._since = {order.root: before.get(order.root, now) for order in waits}
         late = [order for order in waits if now - self._since[order.root] >= self.seconds]
         if not late:
@@ -46,7 +47,3 @@ class AckWatch:
         text = f"no word from the venue in {self.seconds:g} s on {', '.join(names):.200}: asked, and not sent again"
         body = {"severity": "critical", "code": kinds.NO_ACK, "text": text, "orders": names}
         self._gateway.write([Entry(kinds.ALERT, self._gateway.venue.now_ns, agent=late[0].account, body=body)])
-
-
-def _unanswered(base: OrdStatus, last_ns: int) -> bool:
-    return base is OrdStatus.PENDING_NEW and not last_ns

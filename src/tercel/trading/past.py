@@ -55,6 +55,8 @@ class HashIndex:
         """The value, or None."""
         if (found := self._recent.get(key)) is not None:
             return found
+        if not len(self._keys):
+            return None
         at = int(np.searchsorted(self._keys, np.uint64(key)))
         return int(self._values[at]) if at < len(self._keys) and int(self._keys[at]) == key else None
 

@@ -298,21 +298,21 @@ class Session:
 
     def _digest(self, events: Sequence[VenueEvent]) -> None:
         """Followers, marks, executors."""
-        touched: dict[str, int] = {}
+        touched: dict[str, tuple[Follower, int]] = {}
         for event in events:
             if isinstance(event, MarketRows) and (follower := self.followers.get(event.instrument)) is not None:
                 try:
                     follower.on_market(event)
                 except TapeError as error:
                     self._missed(event.instrument, str(error))
-                touched[event.instrument] = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
+                touched[event.instrument] = follower, int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
             elif isinstance(event, LinkStatus):
                 self._link(event)
             elif isinstance(event, Unread) and event.instrument in self.followers and not event.cl_ord_id:
                 self._missed(event.instrument, event.why)
         with self.gateway.lock:
-            for instrument, ns in touched.items():
-                self.limits.mark(instrument, *self.followers[instrument].quotes, ns)
+            for instrument, (follower, ns) in touched.items():
+                self.limits.mark(instrument, *follower.quotes, ns)
             self.keeper.watch()
             disturbed, self.gateway.disturbed = self.gateway.disturbed, {}
         for parent, why in disturbed.items():
@@ -344,8 +344,8 @@ class Session:
         VenueError
             Nobody has answered for `OUTAGE_S`.
         """
-        reconnect = getattr(self.venue, "reconnect", None)
-        if self.gateway.shut is None or reconnect is None or getattr(self.venue, "up", False):
+        reconnect = None if self.gateway.shut is None else getattr(self.venue, "reconnect", None)
+        if reconnect is None or getattr(self.venue, "up", False):
             self._outage_s = 0.0
             return True
         now = time.monotonic()
@@ -382,9 +382,9 @@ class Session:
         off = {executor.id for executor in self.manager.executors.values() if executor.off}
         if not live and not off:
             return
-        if accounts := {order.account for order in live if order.cum < order.venue_cum}:
+        if accounts := {order.account for order in live if order.cum < order.counted}:
             resend(self.gateway, sorted(accounts))
-        left = sorted(({order.parent for order in live} - self.manager.executors.keys()) | off)
+        left = sorted({order.parent for order in live if order.parent not in self.manager.executors} | off)
         again = [command for parent in left for command in self.manager.cancels(parent)]
         self._acks.look()
         if commands := [*questions(self.gateway, self._name), *again]:

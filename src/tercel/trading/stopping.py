@@ -65,6 +65,8 @@ class Stopper:
     def look(self, agents: Iterable[str]) -> list[str]:
         """Ask the latch about some agents; those killed since the last look. Their cancels leave before all else."""
         whys = {agent: self._latch.killed(agent) for agent in agents}
+        if not self.killed and set(whys.values()) <= {None}:
+            return []
         fallen = {agent: why for agent, why in whys.items() if why is not None and self._claim(agent, why)}
         if fallen:
             self._fall(fallen)
@@ -142,7 +144,10 @@ def answers_questions(venue: Venue) -> bool:
 def questions(gateway: OrderGateway, name: Callable[[], str]) -> list[Command]:
     """A question about every order whose fate is unknown. Where the venue answers none, a cancel of it: the
     report of its end says what it had filled, and a refusal that it does not stand there."""
-    now, unknown = gateway.venue.now_ns, gateway.ledger.orders.unknown()
+    unknown = gateway.ledger.orders.unknown()
+    if not unknown:
+        return []
+    now = gateway.venue.now_ns
     if answers_questions(gateway.venue):
         return [StatusRequest(order.root, order.account, now) for order in unknown]
     return [

@@ -1,15 +1,21 @@
 """How a row of an intent begins, compiled, and the `placement` decoder: no Python between policy and reconcile."""
 
+from typing import Final
+
 import numpy as np
 
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import columns as c
 from tercel.execution import intent as i
-from tercel.execution.actions import placement as p
 
-RUNGS = np.array(p.RUNGS)
-QUARTERS = np.array(p.QUARTERS)
+HOLD: Final = 0
+RUNGS: Final = np.array([i.IMPROVE, i.AT_TOUCH, i.AT_TOUCH + 1, i.AT_TOUCH + 3])
+"""Where actions 1 to 4 rest."""
+QUARTERS: Final = np.array([1, 2, 4])
+"""Quarters of the slice that actions 5 to 7 take."""
+FIRST_REST: Final = 1
+FIRST_TAKE: Final = FIRST_REST + len(RUNGS)
 
 
 @kernel
@@ -46,7 +52,7 @@ def begin_row(x: Longs, m: Longs, out: Packed) -> bool:
 
 @kernel
 def decode_placement(actions: Longs, x: Longs, m: Longs, out: Packed) -> None:
-    """Write the intents of `actions` (int64 (n,)) into `out` (int32 (n, 10)); equal to `placement.decode`.
+    """Write the intents of `actions` (int64 (n,)) into `out` (int32 (n, 10)).
 
     Actions are not checked here: one outside the set holds.
     """
@@ -60,13 +66,13 @@ def decode_placement_row(action: int, x: Longs, m: Longs, out: Packed) -> None:
     if not begin_row(x, m, out):
         return
     left = max(x[c.LEFT], 0)
-    if action <= p.HOLD or action >= p.FIRST_TAKE + len(QUARTERS):
+    if action <= HOLD or action >= FIRST_TAKE + len(QUARTERS):
         hold_row(x, out)
-    elif action < p.FIRST_TAKE:
-        out[i.REST0 + RUNGS[action - p.FIRST_REST]] = left
+    elif action < FIRST_TAKE:
+        out[i.REST0 + RUNGS[action - FIRST_REST]] = left
     else:
         decisions_left = max(x[c.DECISIONS] - x[c.DECISION], 1)
         slice_lots = -(-left // decisions_left)
-        take = -(-slice_lots * QUARTERS[action - p.FIRST_TAKE] // 4)
+        take = -(-slice_lots * QUARTERS[action - FIRST_TAKE] // 4)
         out[i.TAKE] = take
         out[i.REST0 + i.AT_TOUCH] = left - take

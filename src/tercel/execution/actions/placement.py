@@ -9,59 +9,37 @@ The slice is what is left over the decisions left, rounded up; improve is one ti
 
 from typing import Final
 
+import numpy as np
+
 from tercel.core.arrays import Ints
 from tercel.execution.actions.choice import checked
-from tercel.execution.intent import AT_TOUCH, IMPROVE, REST0, TAKE, Intents
-from tercel.execution.strategy import hold, ladder, settle
+from tercel.execution.actions.kernels import decode_placement
+from tercel.execution.intent import WIDTH, Intents
 from tercel.execution.view import View
 
 LABELS: Final = (
     *("hold", "rest at improve", "rest at touch", "rest at touch-1", "rest at touch-3"),
     *("take 25 % of the slice", "take 50 % of the slice", "take 100 % of the slice"),
 )
-HOLD: Final = 0
-RUNGS: Final = (IMPROVE, AT_TOUCH, AT_TOUCH + 1, AT_TOUCH + 3)
-"""Where actions 1 to 4 rest."""
-QUARTERS: Final = (1, 2, 4)
-"""Quarters of the slice that actions 5 to 7 take."""
-FIRST_REST: Final = 1
-FIRST_TAKE: Final = FIRST_REST + len(RUNGS)
-
-
-def slice_lots(view: View) -> Ints:
-    """int64 (n,): what is left over the decisions left, rounded up."""
-    lots: Ints = -(-view.left // view.decisions_left)
-    return lots
 
 
 def decode(actions: Ints, view: View) -> Intents:
     """Intents of `actions`, int64 (n,) from 0 to 7.
 
     Shares of the slice are rounded up and never exceed what is left. Where the market is not tradable every
-    action holds. `kernels.decode_placement` is the same, compiled.
+    action holds.
 
     Raises
     ------
     ConfigError
         An action outside the set, or not one a market.
 
-    >>> import numpy as np
     >>> from tercel.testing.strategy import view_of
     >>> view = view_of(side=1, qty0=100, left=90, decision=1, decisions=10, touch=500, far=502)
     >>> decode(np.array([6]), view).tolist()
     [[5, 1073741824, 501, 1, 1, 0, 85, 0, 0, 0]]
     """
     actions = checked(actions, view.n, LABELS)
-    intents = ladder(view)
-    for action, rung in enumerate(RUNGS, FIRST_REST):
-        rows = actions == action
-        intents[rows, REST0 + rung] = view.left[rows]
-    lots = slice_lots(view)
-    for action, quarters in enumerate(QUARTERS, FIRST_TAKE):
-        rows = actions == action
-        take = -(-lots[rows] * quarters // 4)
-        intents[rows, TAKE] = take
-        intents[rows, REST0 + AT_TOUCH] = view.left[rows] - take
-    rows = actions == HOLD
-    intents[rows] = hold(view)[rows]
-    return settle(intents, view)
+    intents = np.empty((view.n, WIDTH), np.int32)
+    decode_placement(actions, np.ascontiguousarray(view.x), np.ascontiguousarray(view.m), intents)
+    return intents

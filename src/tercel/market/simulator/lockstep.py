@@ -22,7 +22,7 @@ from tercel.market.simulator.account import free_if_over, own_dead, public_add
 from tercel.market.simulator.engine import advance, next_public, public_event
 from tercel.market.simulator.entry import arrive_new, note_sent
 from tercel.market.simulator.records import recorded_at, state_at
-from tercel.market.simulator.seconds import measure, run_seconds
+from tercel.market.simulator.seconds import run_seconds
 from tercel.market.tape.schema import CLEAR, ROLL_OUT
 
 
@@ -39,15 +39,13 @@ class Question(IntEnum):
     """A client's order arrives: market, ledger place, side, price, lots, immediate."""
     CANCEL = 4
     """A client takes lots back: market, ledger place, lots."""
-    MEASURE = 5
-    """One second into out[0]: first record row, mid2 before."""
-    SECONDS = 6
+    SECONDS = 5
     """len(out) seconds at the rates out[:, :3]; the second that was too many, -1 if none."""
-    FREE_RUN = 7
+    FREE_RUN = 6
     """One market up to a time or until fewer than so many rows of its record are free: until, margin."""
-    PROGRAM = 8
+    PROGRAM = 7
     """Own market orders at the times in `at`, out[:, :] on a grid of times: first, step."""
-    WATCH = 9
+    WATCH = 8
     """One market at out[:]'s times: first, step."""
 
 
@@ -89,9 +87,6 @@ def _operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Long
             return -1
         public_add(b, k, slot, w[0], w[1], w[2])
         return int(slot)
-    if what == Question.MEASURE:
-        measure(b, k, w[0], w[1], w, SCRATCH, out[0])
-        return 0
     if what == Question.SECONDS:
         return run_seconds(b, k, flow, tape, w, SCRATCH, out)
     if what == Question.FREE_RUN:
@@ -304,11 +299,6 @@ def enter_new(
 def enter_cancel(b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, lots: int) -> None:
     """A client takes lots of a resting order back."""
     _ask(Question.CANCEL, b, k, flow, NO_TAPE, market, place, lots, at=at)
-
-
-def measure_second(b: Packed, k: Longs, since: int, mid2_before: int, out: Floats) -> None:
-    """One second into `out` float64 (1, 8): rows of the record from number `since` on are counted."""
-    _ask(Question.MEASURE, b, k, NO_FLOW, NO_TAPE, since, mid2_before, out=out)
 
 
 def measure_seconds(b: Packed, k: Longs, flow: Floats, out: Floats) -> int:

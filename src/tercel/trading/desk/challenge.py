@@ -7,11 +7,12 @@ aggressions are on that tape as withdrawals, so that paper orders are not filled
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.orders import M_AGGRESSOR, M_ID, M_KIND, M_LOTS, M_NS, M_PRICE, M_SIDE, MarketRows
+from tercel.core.orders import M_AGGRESSOR, M_KIND, MarketRows
 from tercel.execution.paper import PaperTrial
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
@@ -19,6 +20,9 @@ from tercel.market.tape.schema import EXECUTE, REDUCE
 from tercel.stats.student import weighted_interval
 
 Ints = NDArray[np.int64]
+
+WAITING: Final = 1024
+"""Updates of a market that wait at most."""
 
 
 def paper_rows(event: MarketRows, own: Collection[int]) -> Ints:
@@ -30,14 +34,10 @@ def paper_rows(event: MarketRows, own: Collection[int]) -> Ints:
         The desk's order numbers at the venue.
     """
     rows = event.rows
-    tape = np.zeros((len(rows), sim.TAPE_WORDS), np.int64)
-    for to, word in ((sim.T_NS, M_NS), (sim.T_KIND, M_KIND), (sim.T_SLOT, M_ID), (sim.T_SIDE, M_SIDE)):
-        tape[:, to] = rows[:, word]
-    tape[:, sim.T_PRICE], tape[:, sim.T_LOTS] = rows[:, M_PRICE], rows[:, M_LOTS]
-    taken = (rows[:, M_KIND] == EXECUTE) & (rows[:, M_AGGRESSOR] >= 0)
-    if taken.any():
-        taken &= np.isin(rows[:, M_AGGRESSOR], np.fromiter(own, np.int64, len(own)))
-        tape[taken, sim.T_KIND] = REDUCE
+    tape = rows[:, : sim.TAPE_WORDS].copy()  # the words of market data that a tape has come first, in its order
+    for row, who in enumerate(rows[:, M_AGGRESSOR].tolist()):
+        if who >= 0 and who in own and rows[row, M_KIND] == EXECUTE:
+            tape[row, sim.T_KIND] = REDUCE
     return tape
 
 
@@ -55,23 +55,30 @@ class Challenge:
         self._trials = (PaperTrial(book, state, champion), PaperTrial(book, state, challenger))
         self._waiting: list[Ints] = []
         self._seen_ns = int(state[sim.NOW])
+        self._look()
+
+    def _look(self) -> None:
+        self.done = all(trial.done for trial in self._trials)
+        """Both are over."""
+        self._due_ns = min(trial.due_ns for trial in self._trials)
 
     def on_market(self, rows: Ints) -> None:
-        """Rows of :func:`paper_rows`; kept until the next :meth:`seen`."""
+        """Rows of :func:`paper_rows`; those that come later than their time count when they come."""
+        if len(rows) and rows[0, sim.T_NS] < self._seen_ns:
+            rows = rows.copy()
+            rows[:, sim.T_NS] = np.maximum(rows[:, sim.T_NS], self._seen_ns)
         self._waiting.append(rows)
 
     def seen(self, ns: int) -> None:
-        """Everything up to `ns` is known; rows that come later than their time count when they come."""
+        """Everything up to `ns` is known: both go through it once one has something to decide, or much has come."""
+        self._seen_ns = max(ns, self._seen_ns)
+        if self._seen_ns < self._due_ns and len(self._waiting) < WAITING:
+            return
         rows = np.concatenate(self._waiting) if self._waiting else np.zeros((0, sim.TAPE_WORDS), np.int64)
-        rows[:, sim.T_NS] = np.maximum(rows[:, sim.T_NS], self._seen_ns)
-        self._waiting, self._seen_ns = [], max(ns, self._seen_ns)
+        self._waiting = []
         for trial in self._trials:
             trial.feed(rows, self._seen_ns)
-
-    @property
-    def done(self) -> bool:
-        """Both are over."""
-        return all(trial.done for trial in self._trials)
+        self._look()
 
     @property
     def gain_bps(self) -> float:

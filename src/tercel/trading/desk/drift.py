@@ -62,7 +62,7 @@ class DriftDetector:
     def update(self, observation: NDArray[np.floating]) -> None:
         """One more observation, (D,). What is not a number counts as far: it is clipped at 10 deviations."""
         scaled = np.clip((np.asarray(observation, np.float64) - self._mean) / self._sd, -10.0, 10.0)
-        for window, value in zip(self._windows, np.nan_to_num(scaled, nan=10.0).tolist(), strict=True):
+        for window, value in zip(self._windows, np.where(np.isnan(scaled), 10.0, scaled).tolist(), strict=True):
             window.update(value)
         self._seen += 1
 

@@ -233,6 +233,7 @@ class DeskLoop:
         for name, line in self._lines.items():
             line.begun_mid2 = self.session.follow(name).mid2
             self._forecast(name, line, number, at_ns)
+            self._follow_risk(line, at_ns)
             self._take_posture(name, line, at_ns)
             self.session.guide(name, line.alpha, line.posture)
             waiting = max(line.program.open - self._at_work(name), 0)
@@ -260,11 +261,16 @@ class DeskLoop:
         body = _body(line.alpha) | {"sources": list(line.alpha.sources)}
         self._note([Entry(kinds.ALPHA, at_ns, name, body=body)])
 
+    @staticmethod
+    def _follow_risk(line: _Line, at_ns: int) -> bool:
+        """Show the policy what risk measures now; True where its posture may be another one."""
+        return line.policy is not None and (line.policy.follow(line.monitor.risk(), at_ns) or line.posture is None)
+
     def _take_posture(self, name: str, line: _Line, at_ns: int) -> bool:
-        """Ask risk; True where the answer is another one than before."""
+        """Take the policy's posture; True where it asks for something else than before."""
         if line.policy is None:
             return False
-        posture = line.policy.update(line.monitor.risk(), at_ns)
+        posture = line.policy.posture()
         before, line.posture = line.posture, posture
         if before is not None and stance(before) == stance(posture):
             return False
@@ -311,7 +317,7 @@ class DeskLoop:
             self.session.run_until(second)
             for name, line in self._lines.items():
                 line.monitor.second(second)
-                if self._take_posture(name, line, second):
+                if self._follow_risk(line, second) and self._take_posture(name, line, second):
                     self.session.guide(name, line.alpha, line.posture)
             for _, _, challenge in self._challenges.values():
                 challenge.seen(max(second, self.session.now_ns))  # a venue with a clock of its own may be ahead
@@ -349,14 +355,16 @@ class DeskLoop:
     def _challenge(self, event: MarketRows) -> None:
         """Feed challenges in an instrument; where market data were missed they are evidence of nothing any more."""
         name = event.instrument
-        meant = {id_: challenge for id_, (_, where, challenge) in self._challenges.items() if where == name}
-        if event.snapshot or not self.session.follow(name).ready:
-            for id_ in meant:
+        meant = [id_ for id_, (_, where, _) in self._challenges.items() if where == name]
+        if not meant:
+            return
+        rows = paper_rows(event, self._own)
+        missed = event.snapshot or not self.session.follow(name).ready
+        for id_ in meant:
+            if missed:
                 del self._challenges[id_]
-        elif meant:
-            rows = paper_rows(event, self._own)
-            for challenge in meant.values():
-                challenge.on_market(rows)
+            else:
+                self._challenges[id_][2].on_market(rows)
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
         """Begin the order on paper, where its agent has a challenger."""
@@ -458,9 +466,10 @@ class DeskLoop:
         self._note([Entry(kinds.ALERT, self.session.now_ns, instrument, agent, body=body)])
 
     def _settle_challenges(self) -> None:
-        for parent in [parent for parent, (_, _, challenge) in self._challenges.items() if challenge.done]:
-            agent, _, challenge = self._challenges.pop(parent)
-            self.slots[agent].gains_bps.append(challenge.gain_bps)
+        for parent, (agent, _, challenge) in list(self._challenges.items()):
+            if challenge.done:
+                del self._challenges[parent]
+                self.slots[agent].gains_bps.append(challenge.gain_bps)
 
     def _watch_drift(self, slot: AgentSlot) -> None:
         if slot.drift is None or slot.drift.drifting == slot.drifting:

@@ -48,12 +48,12 @@ class MarketMonitor:
 
     def second(self, at_ns: int) -> None:
         """One more second is over."""
-        state = self._follower.state
-        if not self._follower.ready or not state[sim.MID2]:
+        word = self._follower.state.item
+        if not self._follower.ready or not word(sim.MID2):
             return
         self._second = self._reader.close(self._follower)
         self._risk = self._meter.update(self._second, at_ns)
-        self._tallies.append((int(state[sim.OFI]), int(state[sim.BOUGHT] - state[sim.SOLD]), int(state[sim.MID2])))
+        self._tallies.append((word(sim.OFI), word(sim.BOUGHT) - word(sim.SOLD), word(sim.MID2)))
 
     def risk(self) -> RiskState | None:
         """What risk measures now; None before the first second."""

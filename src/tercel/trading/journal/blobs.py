@@ -1,14 +1,25 @@
 """Named arrays in the blob of an entry: a line of JSON, then their bytes, all compressed with zstandard."""
 
 import json
+import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
 from tercel.core.errors import JournalError
+
+
+class _Compressor(threading.local):
+    """One a thread: to make one takes longer than to use it, and two threads may not share one."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=3).compress
+
+
+_PACKED: Final = _Compressor()
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -19,7 +30,7 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     head = json.dumps([[name, array.dtype.str, array.shape] for name, array in whole.items()])
-    return zstandard.compress(b"\n".join([head.encode(), b"".join(array.tobytes() for array in whole.values())]), 3)
+    return _PACKED.compress(b"\n".join([head.encode(), b"".join(array.tobytes() for array in whole.values())]))
 
 
 def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
