@@ -5,9 +5,10 @@ ledger and fresh limits of the same shape alone; what is damaged, of another ver
 over, and the fold goes from an older one or from the start.
 """
 
+import ctypes
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from hashlib import sha256
 from io import BufferedReader, BytesIO
@@ -165,6 +166,7 @@ class Snapshots(Turns):
                 self._last = 0 if stored is None else stored.seq
             if self._journal.last - self._last >= self._every:
                 self.keep()
+                _give_back()
         except TercelError as error:
             self.failure, self._last = error, self._journal.last
 
@@ -179,6 +181,12 @@ class Snapshots(Turns):
                 stream.write(line)
         self._journal.keep_snapshot(ledger.last, self._version, body.getvalue())
         self._last = ledger.last
+
+
+def _give_back() -> None:
+    """Let the system have what glibc keeps of a thread's memory for the next time, which is long from now."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def blank_of(limits: LimitsPort) -> Callable[[], LimitsPort]:
