@@ -121,11 +121,9 @@ class DeskLoop:
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
         self._expected: dict[str, tuple[float, float | None, str]] = {}
         self._journaled: dict[str, dict[str, Any]] = {}
-        self._next_ns = 0
-        """When the next round begins, once the market was watched."""
+        self._next_ns = 0  # when the next round begins, once the market was watched
         self.posture_changes = 0
-        self._ends_ns = array("q")
-        """Venue time at the end of every round."""
+        self._ends_ns = array("q")  # of every round
         self.cost_path: list[float] = []
         """Cost of everything asked for so far, after every round, bps."""
         self.posture_path: list[tuple[int, str, Posture]] = []
