@@ -24,7 +24,7 @@ from tercel.core.orders import (
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import Source, reactive
 from tercel.testing.venue import PublicBook
-from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange, record
 
 S = 10**9
 Said = Report | CancelReject
@@ -140,10 +140,15 @@ STEPS = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(steps=STEPS, seed=st.integers(0, 50))
-def test_it_answers_as_a_book_of_everything_would(csco: Source, steps: list[tuple], seed: int) -> None:
+@given(steps=STEPS, seed=st.integers(0, 50), waiting=st.sampled_from([1, 3, 512]))
+def test_it_answers_as_a_book_of_everything_would(csco: Source, steps: list[tuple], seed: int, waiting: int) -> None:
     """Orders that are over, names that were used, trades: nothing is forgotten, and none of it stays in memory."""
-    client = Client(csco, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record, "_WAITING", waiting)
+        _answers(Client(csco, seed), steps)
+
+
+def _answers(client: Client, steps: list[tuple]) -> None:
     used: dict[str, list[str]] = {"a": [], "b": []}
     for n, (what, who, side, away, lots, which, again) in enumerate(steps):
         book, mine = client.book, used[who]

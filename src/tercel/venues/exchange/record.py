@@ -23,6 +23,8 @@ CREATE INDEX report_of_account ON report (account);
 """
 _PUT: Final = f"INSERT INTO report VALUES (NULL, ?{', ?' * len(_FIELDS)})"
 _READ: Final = f"SELECT {', '.join(_FIELDS)} FROM report"
+_WAITING: Final = 512
+"""Names, or reports, that wait to be written."""
 
 
 class OrderRecord:
@@ -39,29 +41,55 @@ class OrderRecord:
     def __init__(self) -> None:
         self._rows = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._rows.executescript(_TABLES)
+        self._names: dict[tuple[str, str], int] = {}
+        self._said: list[tuple[int, Report]] = []
         weakref.finalize(self, self._rows.close)
 
     def take(self, account: str, name: str) -> bool:
         """Whether this account never used this name; from now on it has."""
-        return self._rows.execute("INSERT OR IGNORE INTO name VALUES (?, ?, 0)", (account, name)).rowcount > 0
+        if self._find(account, name) is not None:
+            return False
+        self.call(account, name, 0)
+        return True
 
     def call(self, account: str, name: str, serial: int) -> None:
         """An order has this name, perhaps among others."""
-        self._rows.execute("REPLACE INTO name VALUES (?, ?, ?)", (account, name, serial))
+        self._names[account, name] = serial
+        if len(self._names) >= _WAITING:
+            self._write()
 
     def serial(self, account: str, name: str) -> int:
         """The order that has or had this name; 0: none."""
+        return self._find(account, name) or 0
+
+    def _find(self, account: str, name: str) -> int | None:
+        if (serial := self._names.get((account, name))) is not None:
+            return serial
         one = self._rows.execute("SELECT serial FROM name WHERE account = ? AND name = ?", (account, name)).fetchone()
-        return one[0] if one else 0
+        return one[0] if one else None
 
     def serials(self, account: str) -> list[int]:
         """Every order of an account, oldest first."""
+        self._write()
         asked = "SELECT DISTINCT serial FROM name WHERE account = ? AND serial > 0 ORDER BY serial"
         return [serial for (serial,) in self._rows.execute(asked, (account,))]
 
     def put(self, serial: int, report: Report) -> None:
         """A trade of an order, or its last state."""
-        self._rows.execute(_PUT, (serial, *_VALUES(report)))
+        self._said.append((serial, report))
+        if len(self._said) >= _WAITING:
+            self._write()
+
+    def _write(self) -> None:
+        """Names and reports that wait, in one transaction: alone, each costs ten times as much."""
+        if not (self._names or self._said):
+            return
+        names, self._names = [(*key, serial) for key, serial in self._names.items()], {}
+        rows, self._said = [(serial, *_VALUES(report)) for serial, report in self._said], []
+        self._rows.execute("BEGIN")
+        self._rows.executemany("REPLACE INTO name VALUES (?, ?, ?)", names)
+        self._rows.executemany(_PUT, rows)
+        self._rows.execute("COMMIT")
 
     def of_order(self, serial: int) -> list[Report]:
         """What was put of an order."""
@@ -69,6 +97,7 @@ class OrderRecord:
 
     def trades(self, account: str, after: str = "") -> list[Report] | None:
         """Trades of an account after execution `after` ("": all); None where there is no such."""
+        self._write()
         number = 0
         if after:
             asked = "SELECT number FROM report WHERE account = ? AND exec_type = ? AND exec_id = ?"
@@ -81,6 +110,7 @@ class OrderRecord:
         )
 
     def _reports(self, which: str, *values: str | int) -> list[Report]:
+        self._write()
         return [_report(row) for row in self._rows.execute(f"{_READ} {which}", values)]
 
 
