@@ -66,7 +66,7 @@ class Gauge(NamedTuple):
     limit: str
     used: int
     most: int
-    unit: int = 1
+    unit: int
 
     def level(self, warn: int) -> int:
         """So much used is a warning."""
