@@ -139,8 +139,8 @@ class Scope:
 
     def rise(self) -> None:
         """The market was marked: its equity may be the highest of the day."""
-        if self.equity > self.high:
-            self.high = self.equity
+        before, self.high = self.high, max(self.high, self.equity)
+        if self.high != before:
             self.sink()
 
     def sink(self) -> None:
