@@ -208,6 +208,16 @@ def test_a_drawdown_counts_from_the_highest_mark_of_the_day(room: str) -> None:
     assert one.desk.high == one.desk.opening == one.desk.equity
 
 
+def test_a_fill_draws_down_from_the_mark_before_it() -> None:
+    one = gate(limits("agents", drawdown=10 * MONEY))
+    held(one)
+    one.mark("A", 1004, 1006, NOON)  # the highest: gains 50
+    held(one, price=1006, name="2")  # ten lots, a tick over the mid
+    assert breaches(one, warnings=False) == []
+    held(one, lots=1, price=1006, name="3")
+    assert breaches(one, warnings=False) == [("x", "drawdown", ("x",))]
+
+
 def test_a_fill_makes_no_high_and_a_bust_none_either() -> None:
     one = gate(limits("agents", drawdown=10 * MONEY))
     first = held(one, price=990)  # gains 100 at once
