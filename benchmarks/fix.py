@@ -76,7 +76,7 @@ def _accepted(orders: int) -> list[dict[str, Any]]:
         plain, reference = _Plain(port), _Plain(other)
         for _ in range(ROUNDS):
             ours += plain.orders(each)
-            echo += reference.orders(each) if echoes else []
+            echo += reference.orders(each, rest=False) if echoes else []
             append += _appends(each // 10 + 1)
     kept, reference_name = _share(append, 50), ECHO if echoes else APPEND
     return [
@@ -113,16 +113,19 @@ class _Plain:
             if any(getattr(one, "kind", "") == kind and (not name or one.get(11) == name) for one in found):  # type: ignore[union-attr]
                 return
 
-    def orders(self, count: int) -> list[float]:
-        """Microseconds from an order's sending to its acknowledgement, each alone."""
+    def orders(self, count: int, rest: bool = True) -> list[float]:
+        """Microseconds from an order's sending to its acknowledgement, each alone; what rests is then cancelled."""
         took = []
         for _ in range(count):
             name = f"o{self._number}"
             fields = [(11, name), (55, "X"), (54, "1"), (60, utc_text(time.time_ns())), (38, "100"), (40, "2")]
             start = perf_counter()
-            self._say("D", [*fields, (44, "0.01"), (59, "3")])
+            self._say("D", [*fields, (44, "0.01"), (59, "0")])
             self._hear("8", name)
             took.append(1e6 * (perf_counter() - start))
+            if rest:
+                self._say("F", [(11, f"c{name}"), (41, name), *fields[1:5]])
+                self._hear("8", f"c{name}")
         return took
 
 
