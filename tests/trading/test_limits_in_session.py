@@ -220,6 +220,15 @@ def test_one_person_tightens_and_two_loosen():
     ]
 
 
+@pytest.mark.parametrize("ask", ["tighten", "request"])
+def test_a_limit_of_nobody_is_a_slip_of_the_pen(ask):
+    session = session_of(exchange_of())
+    with pytest.raises(OrderError, match="nothing was changed") as refused:
+        getattr(session.keeper, ask)({"agents.anne.order_lots": "7"}, "bob", "news")
+    assert "ann" in refused.value.remedy
+    assert [body["event"] for body in bodies(session.journal, kinds.LIMITS)] == ["in_force"]
+
+
 def test_a_request_expires():
     session = session_of(exchange_of())
     number = session.keeper.request({"desk.messages": "30000"}, "ann", "busy")

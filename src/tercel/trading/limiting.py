@@ -149,6 +149,7 @@ class LimitKeeper:
         _named(by, reason)
         before: Limits = self._gateway.limits.limits
         looser = loosened(before, changed(before, changes))
+        self._must_be_here(changes)
         with self._gateway.lock:
             number = self._gateway.ledger.last + 1
             body = {"changes": dict(changes), "by": by, "reason": reason, "request": number, "looser": looser}
