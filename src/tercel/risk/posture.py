@@ -208,7 +208,6 @@ class PosturePolicy:
         self.config = config or PostureConfig()
         self.changed: tuple[str, ...] = ()
         """What the last state changed, in words with figures; empty where nothing changed."""
-        self._watched = [(rule, rule.name, rule.watches, rule.on_high, rule.enter) for rule in self.config.rules]
         self._bands = [self._band(name) for name in NAMES]
         self._since: dict[str, int] = {}
         self._broken_ns: int | None = None
@@ -312,18 +311,16 @@ class PosturePolicy:
 
     def _move(self, state: RiskState, at_ns: int, changes: list[str]) -> None:
         """Bring rules into force and lift them."""
-        for rule, name, watches, high, enter in self._watched:
-            value, since = getattr(state, watches), self._since.get(name)
-            if since is None and (value is None or (value < enter if high else value > enter)):
-                continue
+        for rule in self.config.rules:
+            value, since = getattr(state, rule.watches), self._since.get(rule.name)
             if value is None:
                 if since is not None and at_ns - since >= self.config.dwell_ns:
                     del self._since[rule.name]
                     changes.append(f"lifted {rule.name}: nobody measures it any more")
-            elif since is None:
+            elif since is None and rule.enters(value):
                 self._since[rule.name] = at_ns
                 changes.append(f"in force: {self._why(rule, state, at_ns)}")
-            elif rule.leaves(value) and at_ns - since >= self.config.dwell_ns:
+            elif since is not None and rule.leaves(value) and at_ns - since >= self.config.dwell_ns:
                 del self._since[rule.name]
                 beyond = "below" if rule.on_high else "above"
                 changes.append(f"lifted {rule.name}: {NAMES[rule.watches]} is {value:.2f}, {beyond} {rule.leave:g}")
