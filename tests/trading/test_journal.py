@@ -360,6 +360,20 @@ def test_a_log_has_room_from_the_start_and_what_is_read_back_after_a_kill_is_who
     assert all_of(JournalReader(tmp_path / "killed")) == entries(7)
 
 
+def test_a_disk_without_room_for_the_log_is_left_as_it_was(tmp_path, monkeypatch):
+    whole = os.pwrite
+
+    def short(file, data, at):
+        return whole(file, data[:5000] if len(data) > 5000 else data, at)
+
+    monkeypatch.setattr(os, "pwrite", short)
+    journal = SqlJournal(tmp_path)
+    assert (tmp_path / "journal.db-wal").stat().st_size < 100_000
+    journal.append(entries(2))
+    assert all_of(journal) == entries(2)
+    journal.close()
+
+
 @pytest.mark.parametrize("how", ["gone", "replaced", "cut"])
 def test_a_log_that_is_no_longer_there_refuses_for_good(tmp_path, how):
     journal = SqlJournal(tmp_path)

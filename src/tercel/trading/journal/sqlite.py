@@ -142,8 +142,10 @@ class SqliteLog:
         with suppress(OSError):
             log = os.open(self._names[1], os.O_WRONLY)
             size = os.fstat(log).st_size
+            lacks = max(ROOM - size, 0)
             try:
-                os.pwrite(log, bytes(max(ROOM - size, 0)), size)
+                if os.pwrite(log, bytes(lacks), size) < lacks:  # what room there is left is others'
+                    os.ftruncate(log, size)
                 os.fsync(log)
             except OSError:
                 os.ftruncate(log, size)
