@@ -108,7 +108,8 @@ def test_a_desk_of_other_code_than_its_gates_says_so(gate_of: Served, monkeypatc
     with exchange_served() as server:
         gate = gate_of(server)
         for ours, alerts in ((code_mark(), 0), ("0.1.0+of-yesterday", 1)):
-            monkeypatch.setattr("tercel.trading.session.code_mark", lambda ours=ours: ours)
+            for room in ("session", "upkeep"):
+                monkeypatch.setattr(f"tercel.trading.{room}.code_mark", lambda ours=ours: ours)
             session = session_over(RemoteVenue(gate.path, ["ann", "bob"]))
             assert [body["code"] for body in said(session.journal, kinds.SESSION)] == [ours]
             told = [body for body in said(session.journal, kinds.ALERT) if body["code"] == "other_code"]

@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
-from tercel.core.ports import Entry, Venue
-from tercel.core.version import code_mark
+from tercel.core.ports import Venue
 from tercel.gate.config import LONGEST_PATH, GateConfig
 from tercel.gate.server import Gate
 from tercel.limits import LimitGate, default_file, read
 from tercel.trading.gateway import OrderGateway
-from tercel.trading.journal import kinds
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch, check_latch
 from tercel.trading.recovery import reconcile, refold
+from tercel.trading.upkeep import begun
 from tercel.venues.address import connect, mark_of
 
 _NOT_DUMPABLE: Final = 4
@@ -105,9 +104,7 @@ def _names(session: int, mark: str) -> Callable[[], str]:
 
 def _begin(gateway: OrderGateway, name: Callable[[], str], holder: str, accounts: tuple[str, ...]) -> None:
     before = {order.root: order for order in gateway.ledger.orders.live()}
-    body = {"session": gateway.ledger.next_session, "venue": gateway.venue.name, "holder": holder, "resume": False}
-    body["code"] = code_mark()
-    gateway.write([Entry(kinds.SESSION, gateway.venue.now_ns, body=body)])
+    gateway.write([begun(gateway, holder, resume=False)])
     reconcile(gateway, name, before, more=accounts)
 
 

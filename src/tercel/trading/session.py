@@ -24,7 +24,6 @@ from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.trading import crashpoints
 from tercel.trading.follower import Follower, follower_of
 from tercel.trading.gateway import LimitsPort, OrderGateway, Refusal
-from tercel.trading.journal import kinds
 from tercel.trading.kill import MemoryLatch
 from tercel.trading.limiting import LimitKeeper
 from tercel.trading.manager import ParentOrderManager
@@ -35,7 +34,7 @@ from tercel.trading.settlement import PositionKeeper
 from tercel.trading.snapshot import snapshots_of
 from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch, questions
 from tercel.trading.strategies import Strategies
-from tercel.trading.upkeep import heartbeat, not_obeyed, take_inbox
+from tercel.trading.upkeep import begun, heartbeat, not_obeyed, take_inbox
 
 OUTAGE_S: Final = 60.0
 """Seconds that a session tries to reach again what it is connected to."""
@@ -165,9 +164,7 @@ class Session:
     def _begin(self, resume: bool, holder: str) -> list[RecoveryLine]:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = self.ledger.parents.count
-        body = {"session": self.number, "venue": self.venue.name, "holder": holder, "resume": resume}
-        body["code"] = code_mark()
-        self.gateway.write([Entry(kinds.SESSION, self.venue.now_ns, body=body)])
+        self.gateway.write([begun(self.gateway, holder, resume)])
         unsure = self.ledger.acknowledged or hasattr(self.venue, "fileno") or self.positions.differences()
         agents = self._agents() if unsure else []
         lines = reconcile(self.gateway, self._name, before, more=agents) if seen or agents else []

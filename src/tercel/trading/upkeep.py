@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
+from tercel.core.version import code_mark
 from tercel.trading.follower import Follower
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
@@ -14,6 +15,12 @@ CLOCK_S: Final = 0.5
 """Seconds by which clocks here and at the venue may differ before people are told."""
 
 
+def begun(gateway: OrderGateway, holder: str, resume: bool) -> Entry:
+    """The entry of a session that begins now."""
+    body = {"session": gateway.ledger.next_session, "venue": gateway.venue.name, "holder": holder, "resume": resume}
+    return Entry(kinds.SESSION, gateway.venue.now_ns, body={**body, "code": code_mark()})
+
+
 def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[Entry]:
     """Entries of positions, open orders, usage of limits and the clock, and of each market as it is marked."""
     ledger, limits, now = gateway.ledger, gateway.limits, gateway.venue.now_ns
@@ -21,14 +28,13 @@ def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[
     unknown = sum(order.status == S.UNKNOWN for order in live)
     body = {"positions": ledger.positions.lots(), "open": len(live), "unknown": unknown}
     body |= {"limits": limits.usage(), "day": limits.day()}
-    entries = [Entry(kinds.HEARTBEAT, now, body=body)]
     ahead_ns = getattr(getattr(gateway.venue, "clock", None), "ns", None)
-    if ahead_ns is not None:
-        body["clock_s"] = ahead_s = round(ahead_ns / 1e9, 3)
-        was, gateway.clock_s = gateway.clock_s, ahead_s
-        if abs(ahead_s) > CLOCK_S >= abs(was):
-            text = f"the clock here is {ahead_s:+.3f} s from the venue's; at most {CLOCK_S:g} s"
-            entries.append(Entry(kinds.ALERT, now, body={"severity": "warning", "code": "clock_offset", "text": text}))
+    was, gateway.clock_s = gateway.clock_s, round((ahead_ns or 0) / 1e9, 3)
+    body |= {} if ahead_ns is None else {"clock_s": gateway.clock_s}
+    entries = [Entry(kinds.HEARTBEAT, now, body=body)]
+    if abs(gateway.clock_s) > CLOCK_S >= abs(was):
+        text = f"the clock here is {gateway.clock_s:+.3f} s from the venue's; at most {CLOCK_S:g} s"
+        entries.append(Entry(kinds.ALERT, now, body={"severity": "warning", "code": "clock_offset", "text": text}))
     for instrument, follower in followers.items():
         bid, ask = follower.quotes
         entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask}))
