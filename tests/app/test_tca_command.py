@@ -148,5 +148,34 @@ def test_a_brokers_file_is_typed_in_and_what_is_not_read_is_named(
     assert page.index("Look at this first") < page.index("In short")
 
 
+def test_a_brokers_map_is_named_and_fees_below_0_are_not_guessed(
+    lake: Path, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    header = files[0].read_text().splitlines()[0]
+    paid = tmp_path / "paid.csv"
+    paid.write_text(files[0].read_text().replace(",0.10\n", ",-0.10\n"))
+    assert header.endswith(",fee")
+    words = ("--lake", lake, "--against", "none", "--json")
+    refused = tercel(paid, *words)
+    assert refused.exit_code == 2
+    assert "--fees negative" in json.loads(refused.stdout)["error"]["remedy"]
+    costs = [json.loads(tercel(paid, *words, "--fees", sign).stdout)["exact"] for sign in ("negative", "positive")]
+    assert [found["fees"] * found["unit"] for found in costs] == [pytest.approx(0.6), pytest.approx(-0.6)]
+    flex = tmp_path / "flex.csv"
+    names = dict(
+        zip(
+            header.split(","),
+            ["DateTime", "Symbol", "Buy/Sell", "Quantity", "TradePrice", "IBOrderID", "agent", "IBCommission"],
+            strict=True,
+        )
+    )
+    flex.write_text(paid.read_text().replace(header, ",".join(names[name] for name in header.split(","))))
+    named = json.loads(tercel(flex, *words, "--map", "ib-flex").stdout)
+    assert named["exact"] == costs[0]
+    unknown = tercel(flex, *words, "--map", "ib-flx")
+    assert unknown.exit_code == 2
+    assert "ib-flex" in json.loads(unknown.stdout)["error"]["remedy"]
+
+
 def test_help_names_no_file_that_a_wheel_lacks() -> None:
     assert "docs/" not in tercel("--help").output

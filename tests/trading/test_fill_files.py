@@ -1,6 +1,7 @@
 """Brokers' files as they are: other names of columns, other clocks, and what is said of those that do not fit."""
 
 from collections.abc import Callable
+from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -53,7 +54,7 @@ def broker(tmp_path: Path) -> Path:
         "2012-06-21T10:00:00", "2012-06-21 10:00:00.0", "2012-06-21T10:00:00-0400", "2012-06-21 07:00:00-07:00",
         "06/21/2012 10:00:00", "06/21/2012 14:00:00Z", "20120621-14:00:00", "20120621-14:00:00.000",
         "20120621-10:00:00-04:00", "1340287200", "1340287200.0", "1340287200000", "1340287200000000",
-        "1340287200000000000",
+        "1340287200000000000", "20120621;100000", "20120621;10:00:00", "2012-06-21;10:00:00", "06/21/2012;100000",
     ],
 )  # fmt: skip
 def test_one_moment_is_read_from_every_writing_of_it(text: str) -> None:
@@ -126,6 +127,88 @@ def test_maps_that_cannot_be_are_refused(broker: Path, tmp_path: Path) -> None:
             build()
 
 
+# -- a broker's file by its name --------------------------------------------------------------------------------------
+
+FLEX = (
+    "ClientAccountID,CurrencyPrimary,Symbol,DateTime,Quantity,TradePrice,IBCommission,Buy/Sell,IBOrderID,LevelOfDetail"
+)
+"""Fields of the section Trades of an Activity Flex Query: "Trades", Reporting Reference of Interactive Brokers,
+https://www.ibkrguides.com/reportingreference/reportguide/tradesfq.htm; there commissions are cash amounts, netted with
+profit, and a sale's quantity is below 0 (its proceeds are quantity times price, above 0)."""
+
+
+def flex(day: MarketDay, fills: int = 60) -> str:
+    """Fills at a far touch that moved in their second, as that broker writes them: whole seconds, orders beside."""
+    rows, tick = [], Fraction(str(day.instrument.tick))
+    inside = (day.ns > day.open_ns + S) & (day.ns < day.close_ns - S) & (day.bid > 0)
+    for ns, bid, ask in zip(day.ns[inside].tolist(), day.bid[inside], day.ask[inside], strict=True):
+        bid_then, ask_then = day.before(ns // S * S)
+        if len(rows) < 2 * fills and (ask > ask_then or bid < bid_then):
+            side = 1 if ask > ask_then else -1
+            at, price = datetime.fromtimestamp(ns // S, ZONE), float((ask if side > 0 else bid) * tick)
+            row = (
+                f"U1,USD,SIM,{at:%Y%m%d;%H%M%S},{side * 100},{price},-0.35,{'BUY' if side > 0 else 'SELL'},{len(rows)}"
+            )
+            rows += [f"{row},EXECUTION", f"{row},ORDER"]
+    assert len(rows) == 2 * fills
+    return "\n".join([FLEX, *rows]) + "\n"
+
+
+def test_a_flex_query_is_read_by_its_name(lake: Lake, day: MarketDay, tmp_path: Path) -> None:
+    """Commissions are paid, not got; sells are fills; seconds are whole, and none is off the market for that."""
+    path = tmp_path / "flex.csv"
+    path.write_text(flex(day))
+    fills = read_fills(path, fills_map("ib-flex"))
+    assert len(fills) == 60
+    assert {fill.fee for fill in fills} == {Fraction("0.35")}
+    assert {(fill.side, fill.quantity) for fill in fills} == {(1, 100), (-1, 100)}
+    found = analyse(fills, {}, lake)
+    assert found.money()["fees"] == 60 * Fraction("0.35")
+    assert found.odd["off_market"] == []
+    (warning,) = found.warnings
+    assert warning.startswith("times are whole seconds")
+    finer = [FileFill(**{**_fields(fill), "ns": fill.ns + 1}) for fill in fills]
+    assert len(analyse(finer, {}, lake).odd["off_market"]) > 10
+
+
+def test_an_order_of_ones_own_names_goes_before_a_brokers(day: MarketDay, tmp_path: Path) -> None:
+    path = tmp_path / "flex.csv"
+    path.write_text(flex(day).replace("IBOrderID", "Ticket"))
+    with pytest.raises(DataError, match="--column parent="):
+        read_fills(path, fills_map("ib-flex"))
+    assert read_fills(path, fills_map("ib-flex", ["parent="]))[0].parent == ""
+    assert read_fills(path, fills_map("ib-flex", ["parent=Ticket"]))[0].parent == "0"
+    shifted = read_fills(path, fills_map("ib-flex", ["parent="], "America/Chicago"))
+    assert shifted[0].ns - read_fills(path, fills_map("ib-flex", ["parent="]))[0].ns == HOUR
+
+
+def test_fees_that_are_all_below_0_ask_for_their_sign(broker: Path) -> None:
+    """They may be costs, as brokers' cash amounts are, or rebates: a figure with the wrong sign is worse than none."""
+    words, zone = COLUMNS, "America/New_York"
+    broker.write_text(BROKER.replace(",0.20,", ",-0.20,"))
+    with pytest.raises(DataError, match="2 of 2 below 0") as caught:
+        read_fills(broker, fills_map(columns=words, timezone=zone))
+    assert "--fees negative" in caught.value.remedy
+    assert "--fees positive" in caught.value.remedy
+    paid = [fill.fee for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="negative"))]
+    assert paid == [Fraction("0.2"), Fraction("0.1"), 0]
+    got = [fill.fee for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="positive"))]
+    assert got == [-fee for fee in paid]
+    with pytest.raises(ConfigError):
+        fills_map(fees="up")
+
+
+def test_a_quantity_with_a_sign_has_that_of_its_side(day: MarketDay, tmp_path: Path) -> None:
+    path = tmp_path / "flex.csv"
+    for wrong in (",100,", ",-0.5,", ",0,"):
+        path.write_text(flex(day).replace(",-100,", wrong))
+        with pytest.raises(DataError, match="a whole quantity, at most -1"):
+            read_fills(path, fills_map("ib-flex"))
+    path.write_text(flex(day))
+    with pytest.raises(DataError, match="--map ib-flex"):
+        read_fills(path, fills_map("ib-flex").model_copy(update={"signed": False}))
+
+
 # -- clocks -----------------------------------------------------------------------------------------------------------
 
 
@@ -140,16 +223,21 @@ def spread_out(day: MarketDay, by_ns: int = 0) -> list[FileFill]:
     return found
 
 
-def test_what_fits_is_what_quotes_before_and_after_hold(day: MarketDay) -> None:
+@pytest.mark.parametrize("within_ns", [0, S - 1])
+def test_what_fits_is_what_quotes_just_before_and_through_the_second_hold(day: MarketDay, within_ns: int) -> None:
     rng = np.random.default_rng(5)
     ns = rng.integers(day.open_ns - 60 * S, day.close_ns + 60 * S, 400)
     ns[:200] = rng.choice(day.ns, 200)
     price = np.array([sum(day.before(int(one))) / 2 for one in ns]) + rng.integers(-2, 3, 400) / 2
     twin = []
     for one, paid in zip(ns.tolist(), price.tolist(), strict=True):
-        (bid, ask), (bid_after, ask_after) = day.before(one), day.after(one)
-        twin.append(bool(bid) and min(bid, bid_after or bid) <= paid <= max(ask, ask_after or ask))
-    assert day.fits(ns, price).tolist() == twin
+        moments = [one, *(int(seen) + 1 for seen in day.ns[(day.ns >= one) & (day.ns <= one + within_ns)])]
+        quotes = [(bid, ask) for bid, ask in map(day.before, moments) if bid]
+        held = bool(day.before(one)[0]) and min(q[0] for q in quotes) <= paid <= max(q[1] for q in quotes)
+        twin.append(held)
+        lowest, highest = day.span(one, within_ns)
+        assert held == (0 < lowest <= paid <= highest)
+    assert day.fits(ns, price, within_ns).tolist() == twin
     assert any(twin)
     assert not all(twin)
 

@@ -24,7 +24,7 @@ from tercel.market.simulator.tape_source import replay
 from tercel.market.tape import Events, Lake
 from tercel.market.tape.schema import COLUMNS, MESSAGE_END, STATUS
 from tercel.tca.counterfactual import compare, counterfactual
-from tercel.tca.files import FileFill, FileOrder, read_fills, read_orders
+from tercel.tca.files import FileFill, FileOrder, FillsMap, read_fills, read_orders
 from tercel.tca.market_day import MarketDay, read_day
 from tercel.tca.own import analyse
 from tercel.testing.lake import simulated_lake
@@ -71,7 +71,7 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
         "1042468200000000000,SIM,Sell,300,15.635,a,ann,-0.25,x\n\n"
         "1042468201000000000,SIM,buy,100,15.6,,,,x\n"
     )
-    first, second = read_fills(path)
+    first, second = read_fills(path, FillsMap(fees="positive"))
     assert first == FileFill(2, 1042468200 * S, "SIM", -1, 300, Fraction("15.635"), Fraction("-0.25"), "a", "", "ann")
     assert (second.row, second.side, second.fee, second.parent) == (4, 1, 0, "")
 

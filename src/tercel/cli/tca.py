@@ -34,9 +34,10 @@ class Tca:
         typer.Option(help="CSV of the parents: parent, symbol, side, quantity, start, end.", metavar="FILE"),
     ] = None
     map: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="What the columns are called: timezone = ... and \\[columns] parent = ...", metavar="MAP.toml"
+            help="What the columns are called: ib-flex, or a file with timezone = ... and \\[columns] parent = ...",
+            metavar="NAME|MAP.toml",
         ),
     ] = None
     column: Annotated[
@@ -47,6 +48,9 @@ class Tca:
     ] = None
     tz: Annotated[
         str, typer.Option(help="Zone of times that do not say theirs, such as America/New_York.", metavar="ZONE")
+    ] = ""
+    fees: Annotated[
+        str, typer.Option(help="How a fee that you paid is written: positive, negative.", metavar="SIGN")
     ] = ""
     venue: Annotated[str, typer.Option(help="Whose tape, where several have a symbol.", metavar="VENUE")] = ""
     against: Annotated[
@@ -80,7 +84,7 @@ def tca(request: Tca) -> None:
         task = bar.add_task("work the parents again", total=None)
         costs = own_costs(
             request.fills, request.lake, orders=request.orders,
-            map=fills_map(request.map, request.column or (), request.tz), venue=request.venue,
+            map=fills_map(request.map, request.column or (), request.tz, request.fees), venue=request.venue,
             strategies=_named(request.against), agents=tuple(request.agent or ()), impact=request.impact,
             seed=request.seed, progress=lambda done, of: bar.update(task, completed=done, total=of),
         )  # fmt: skip

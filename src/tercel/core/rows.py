@@ -19,12 +19,13 @@ SIDES: Final = {
     **dict.fromkeys(("sell", "s", "-1", "2", "5", "6", "sld", "sold", "ss", "sell short"), SELL),
 }
 """Words of people, and FIX's: 1 buy, 2 sell, 5 sell short, 6 sell short exempt."""
-_CLOCK = r"(\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s*"
+_CLOCK = r"(\d\d:\d\d:\d\d|\d{6})(?:[.,](\d{1,9}))?\s*"
 _ZONE = r"(Z|[+-]\d\d:?\d\d)?"
 _STAMPS: Final = (
-    (re.compile(rf"(\d{{4}}-\d\d-\d\d)[T ]{_CLOCK}{_ZONE}"), "%Y-%m-%d", False),
-    (re.compile(rf"(\d{{2}}/\d\d/\d{{4}}) {_CLOCK}{_ZONE}"), "%m/%d/%Y", False),
+    (re.compile(rf"(\d{{4}}-\d\d-\d\d)[T ;]{_CLOCK}{_ZONE}"), "%Y-%m-%d", False),
+    (re.compile(rf"(\d{{2}}/\d\d/\d{{4}})[ ;]{_CLOCK}{_ZONE}"), "%m/%d/%Y", False),
     (re.compile(rf"(\d{{8}})-{_CLOCK}{_ZONE}"), "%Y%m%d", True),
+    (re.compile(rf"(\d{{8}});{_CLOCK}{_ZONE}"), "%Y%m%d", False),
 )
 """How times are written, how their dates are, and whether no zone means UTC, as in FIX."""
 _UNIX = re.compile(r"(\d+)(?:\.(\d{1,9}))?")
@@ -42,8 +43,8 @@ def parse_time(text: str, zone: tzinfo | None = None) -> int:
     Parameters
     ----------
     text : str
-        ISO, ``06/21/2012 10:00:00`` (the month first), FIX's ``20120621-14:00:00.123``, or a number since 1970, in
-        seconds, milli-, micro- or nanoseconds by its size.
+        ISO, ``06/21/2012 10:00:00`` (the month first), FIX's ``20120621-14:00:00.123``, ``20120621;100000``, or a
+        number since 1970, in seconds, milli-, micro- or nanoseconds by its size. Clocks go without colons too.
     zone : tzinfo or None
         Of times that do not say theirs; FIX's are UTC without it.
 
@@ -64,7 +65,9 @@ def parse_time(text: str, zone: tzinfo | None = None) -> int:
             continue
         date, clock, part, offset = match.groups()
         offset = "+00:00" if offset == "Z" or (offset is None and in_utc) else offset
-        moment = datetime.strptime(f"{date} {clock}{offset or ''}", f"{date_format} %H:%M:%S{'%z' if offset else ''}")
+        moment = datetime.strptime(
+            f"{date} {clock.replace(':', '')}{offset or ''}", f"{date_format} %H%M%S{'%z' if offset else ''}"
+        )
         if moment.tzinfo is None:
             if zone is None:
                 raise ValueError(text)
@@ -106,10 +109,12 @@ class FileRow:
             raise self.wrong("a side: buy or sell", repr(self.cells["side"]), "correct the row")
         return SIDES[self.cells["side"].lower()]
 
-    def whole(self, name: str, least: int) -> int:
-        value = self.read(name, fraction, f"a {name} of shares or contracts")
+    def whole(self, name: str, least: int, sign: int = 1) -> int:
+        """A whole number, without the `sign` that it is written with."""
+        value = self.read(name, fraction, f"a {name} of shares or contracts") * sign
         if value.denominator != 1 or not least <= value < 2**40:
-            raise self.wrong(f"a whole {name}, at least {least}", repr(self.cells[name]), "correct the row")
+            bound = f"at {'least' if sign > 0 else 'most'} {sign * least}"
+            raise self.wrong(f"a whole {name}, {bound}", repr(self.cells[name]), "correct the row")
         return int(value)
 
     def positive(self, name: str) -> Fraction:
@@ -160,7 +165,7 @@ def rows(
             reader = csv.reader(file, delimiter=";" if semicolons else ",")
             theirs = [name.strip() for name in next(reader, [])]
             known = [*needed, *(name for spellings in optional for name in spellings)]
-            header = _renamed(path, theirs, known, called)
+            header = _renamed(path, theirs, needed, known, called)
             _refuse_missing(path, theirs, header, needed, optional, called, usual)
             wanted = [names for names in optional if names[0] not in called]
             _refuse_misspelt(path, header, wanted, known)
@@ -184,7 +189,9 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _renamed(path: Path, theirs: Sequence[str], known: Sequence[str], called: Mapping[str, Sequence[str]]) -> list[str]:
+def _renamed(
+    path: Path, theirs: Sequence[str], needed: Sequence[str], known: Sequence[str], called: Mapping[str, Sequence[str]]
+) -> list[str]:
     """Our names of a header's columns; those that we do not know as they are."""
     low = [name.lower() for name in theirs]
     header = [small if small in known else name for small, name in zip(low, theirs, strict=True)]
@@ -194,7 +201,8 @@ def _renamed(path: Path, theirs: Sequence[str], known: Sequence[str], called: Ma
         places = [low.index(name.strip().lower()) for name in names if name.strip().lower() in low]
         if not places and any(names) and ours not in header:
             received = f"no {' or '.join(names)} in the first row of {path}: {', '.join(theirs)}"
-            raise DataError(f"the column that is called {ours}", received, "correct --column or --map")
+            without = "" if ours in needed else f", or go on without: --column {ours}="
+            raise DataError(f"the column that is called {ours}", received, f"correct --column or --map{without}")
         if places or not any(names):
             header = [f"{name} (left out)" if name == ours else name for name in header]
         if places:

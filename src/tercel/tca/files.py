@@ -2,18 +2,19 @@
 
 `fills.csv` has the columns time, symbol, side, quantity, price, and may have parent, venue, agent, fee. `orders.csv`
 has parent, symbol, side, quantity, start, end, and may have limit, refused. A :class:`FillsMap` says what else they are
-called. Other columns are passed over and named, but for one that seems to be a missing one under another name: that is
-refused. Prices and fees are read as decimals, whole: nothing is rounded here.
+called, and how signs are meant; those of brokers are shipped by name (`MAPS`). Other columns are passed over and named,
+but for one that seems to be a missing one under another name: that is refused. Prices and fees are read as decimals,
+whole: nothing is rounded here.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import check_known
@@ -28,8 +29,8 @@ MAY_FILLS: Final = (_PARENT, ("venue",), ("agent",), ("fee",))
 ORDERS: Final = ("symbol", "side", "quantity", "start", "end")
 MAY_ORDERS: Final = (_PARENT, ("limit",), ("refused",))
 _TIME: Final = (
-    "a time as 2012-06-21T10:30:00.123-04:00, 06/21/2012 10:30:00 (month first), 20120621-14:30:00.123 (FIX, UTC) or "
-    "seconds (ms, us, ns) since 1970"
+    "a time as 2012-06-21T10:30:00.123-04:00, 06/21/2012 10:30:00 (month first), 20120621-14:30:00.123 (FIX, UTC), "
+    "20120621;103000 or seconds (ms, us, ns) since 1970"
 )
 _USUAL_BOTH: Final = {
     "symbol": ("ticker", "sym", "instrument", "security", "securityid", "ric", "product", "contract", "stock"),
@@ -89,6 +90,12 @@ class FillsMap(MapTable):
         Ours to theirs, ``{"parent": "ClOrdID"}``.
     timezone : str
         IANA zone of times that do not say theirs; "": such times are refused.
+    fees : str
+        How a fee that was paid is written: "positive", "negative"; "": positive, but refused where all are below 0.
+    signed : bool
+        Whether the quantity of a sell is written below 0.
+    only : mapping of str to sequence of str
+        Rows that are fills, by what stands in a column of theirs; a file without that column is fills alone.
 
     >>> FillsMap(columns={"fee": "commission"}, timezone="America/New_York").called["fee"]
     ('commission',)
@@ -96,6 +103,9 @@ class FillsMap(MapTable):
 
     columns: FillColumns = FillColumns()
     timezone: str = ""
+    fees: Literal["", "positive", "negative"] = ""
+    signed: bool = False
+    only: dict[str, Words] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -116,20 +126,27 @@ class FillsMap(MapTable):
         return {name: words for name, words in self.columns if words}
 
 
+MAPS: Final = ("ib-flex",)
+"""Brokers whose files are read as they are."""
 AS_NAMED: Final = FillsMap()
 """Columns under their names here, and times with their zones."""
 
 
-def fills_map(file: Path | None = None, columns: Sequence[str] = (), timezone: str = "") -> FillsMap:
+def fills_map(
+    file: Path | str | None = None, columns: Sequence[str] = (), timezone: str = "", fees: str = ""
+) -> FillsMap:
     """A map from its file and what was typed, which goes first.
 
     Parameters
     ----------
-    file : Path or None
-        TOML: ``timezone = "America/New_York"`` and a table ``[columns]`` with rows such as ``parent = "ClOrdID"``.
+    file : Path, str or None
+        A shipped map's name (`MAPS`), or TOML: ``timezone = "America/New_York"`` and a table ``[columns]`` with rows
+        such as ``parent = "ClOrdID"``.
     columns : sequence of str
         ``"parent=ClOrdID"``; one of ours may come several times.
     timezone : str
+    fees : str
+        "positive" or "negative".
 
     Raises
     ------
@@ -139,9 +156,7 @@ def fills_map(file: Path | None = None, columns: Sequence[str] = (), timezone: s
     >>> fills_map(columns=["quantity=LastQty", "quantity=OrderQty"]).called
     {'quantity': ('LastQty', 'OrderQty')}
     """
-    found = FillsMap() if file is None else validated(
-        FillsMap, read_toml(file, "name a file of TOML with [columns]", "a map of fills"), str(file), "a map of fills"
-    )  # fmt: skip
+    found = FillsMap() if file is None else _map_of(file)
     typed: dict[str, list[str]] = {}
     for text in columns:
         ours, equals, theirs = text.partition("=")
@@ -149,8 +164,17 @@ def fills_map(file: Path | None = None, columns: Sequence[str] = (), timezone: s
             raise ConfigError("a column as OURS=THEIRS", f"--column {text}", "such as --column parent=ClOrdID")
         check_known(ours.strip(), FillColumns.model_fields, "a column of", f"--column {text}", ConfigError)
         typed.setdefault(ours.strip(), []).append(theirs.strip())
-    raw = {"columns": found.called | typed, "timezone": timezone or found.timezone}
-    return validated(FillsMap, raw, f"--tz {timezone}" if timezone else "--column", "a map of fills")
+    raw = found.model_dump() | {"columns": found.called | typed}
+    raw |= {"timezone": timezone or found.timezone, "fees": fees or found.fees}
+    said = " ".join(f"--{name} {word}" for name, word in (("tz", timezone), ("fees", fees)) if word)
+    return validated(FillsMap, raw, said or "--column", "a map of fills")
+
+
+def _map_of(file: Path | str) -> FillsMap:
+    shipped = Path(__file__).with_name("maps") / f"{file}.toml"
+    path = shipped if str(file) in MAPS else Path(file)
+    remedy = f"name a file of TOML with [columns], or a broker's map: {', '.join(MAPS)}"
+    return validated(FillsMap, read_toml(path, remedy, "a map of fills"), str(file), "a map of fills")
 
 
 def columns_not_read(path: Path, called: Mapping[str, Sequence[str]], orders: bool = False) -> list[str]:
@@ -206,25 +230,30 @@ class FileOrder:
 
 
 def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
-    """The fills of a file, in its order; a map says what its columns are called, and the zone of its times.
+    """The fills of a file, in its order; a map says what its columns are called, the zone of its times, its signs.
 
     Raises
     ------
     DataError
-        A column is missing or misspelt, or a row says something that cannot be; file and row are named.
+        A column is missing or misspelt, or a row says something that cannot be; file and row are named. All fees are
+        below 0 and the map does not say what that means.
     """
     found = []
     for row, cells in rows(path, FILLS, MAY_FILLS, called=map.called, usual=USUAL_FILLS):
+        if any(cells.get(column, words[0]) not in words for column, words in map.only.items()):
+            continue
         at = FileRow(path, row, cells)
+        side = at.side()
+        fee = at.read("fee", fraction, "a fee in price units, such as 0.35") if cells.get("fee") else Fraction(0)
         found.append(
             FileFill(
                 row,
                 _time(at, "time", map.zone),
                 at.word("symbol"),
-                at.side(),
-                at.whole("quantity", 1),
+                side,
+                _quantity(at, side, map.signed),
                 at.positive("price"),
-                at.read("fee", fraction, "a fee in price units, such as 0.35") if cells.get("fee") else Fraction(0),
+                -fee if map.fees == "negative" else fee,
                 next((cells[name] for name in _PARENT if cells.get(name)), ""),
                 cells.get("venue", ""),
                 cells.get("agent", ""),
@@ -232,7 +261,20 @@ def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
         )
     if not found:
         raise DataError("a file with fills", f"{path} with a header alone", "write a row a fill")
+    paid = [fill.fee for fill in found if fill.fee]
+    if paid and not map.fees and max(paid) < 0:
+        received = f"{len(paid):,} of {len(paid):,} below 0 in {path}"
+        remedy = "--fees negative where that is what you paid (brokers' cash amounts), --fees positive for rebates"
+        raise DataError("fees whose sign is known: above 0 paid, below 0 a rebate", received, remedy)
     return found
+
+
+def _quantity(at: FileRow, side: int, signed: bool) -> int:
+    """Above 0, or with the sign of its side."""
+    if not signed and side < 0 and at.cells["quantity"].startswith("-"):
+        remedy = "name a map with signed = true where quantities of sells are below 0, such as --map ib-flex"
+        raise at.wrong("a quantity above 0", repr(at.cells["quantity"]), remedy)
+    return at.whole("quantity", 1, side if signed else 1)
 
 
 def _time(at: FileRow, name: str, zone: ZoneInfo | None) -> Any:

@@ -69,18 +69,36 @@ class MarketDay:
         row = int(np.searchsorted(self.ns, ns, side=side)) - 1
         return (int(self.bid[row]), int(self.ask[row])) if row >= 0 else (0, 0)
 
-    def fits(self, ns: Ints, price: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether prices (ticks) lie within the best quotes just before and after their times; shape of both."""
+    def span(self, ns: int, within_ns: int = 0) -> tuple[int, int]:
+        """Lowest bid and highest ask from just before `ns` until all of the next `within_ns` has happened, the moment
+        itself included; moments without quotes on both sides do not count.
+
+        (0, 0) where nothing was quoted just before.
+        """
+        if not self.before(ns)[0]:
+            return 0, 0
+        seen = slice(
+            np.searchsorted(self.ns, ns, side="left") - 1, np.searchsorted(self.ns, ns + within_ns, side="right")
+        )
+        bid, ask = self.bid[seen], self.ask[seen]
+        return int(bid[bid > 0].min()), int(ask.max())
+
+    def fits(self, ns: Ints, price: NDArray[np.float64], within_ns: int = 0) -> NDArray[np.bool_]:
+        """Whether prices (ticks) lie within `span` of their times; shape of both."""
         inside = (ns >= self.open_ns) & (ns <= self.close_ns)
         for since, until in self.halts:
             inside &= (ns < since) | (ns >= until)
-        row = np.maximum(np.searchsorted(self.ns, ns, side="left") - 1, 0)
-        then = np.maximum(np.searchsorted(self.ns, ns, side="right") - 1, 0)
-        quoted = inside & (ns > self.ns[0]) & (self.bid[row] > 0)
-        one_sided = self.bid[then] == 0
-        lowest = np.minimum(self.bid[row], np.where(one_sided, self.bid[row], self.bid[then]))
-        highest = np.maximum(self.ask[row], np.where(one_sided, self.ask[row], self.ask[then]))
-        found: NDArray[np.bool_] = quoted & (lowest <= price) & (price <= highest)
+        by_time = np.argsort(ns, kind="stable")
+        first = np.maximum(np.searchsorted(self.ns, ns[by_time], side="left") - 1, 0)
+        last = np.maximum(np.searchsorted(self.ns, ns[by_time] + within_ns, side="right"), first + 1)
+        edges = np.stack([first, last], axis=1).ravel()
+        bid = np.append(np.where(self.bid > 0, self.bid, NO_ASK), NO_ASK)
+        lowest, highest = (np.empty_like(ns) for _ in range(2))
+        lowest[by_time] = np.minimum.reduceat(bid, edges)[::2]
+        highest[by_time] = np.maximum.reduceat(np.append(self.ask, 0), edges)[::2]
+        quoted = np.empty_like(inside)
+        quoted[by_time] = self.bid[first] > 0
+        found: NDArray[np.bool_] = inside & quoted & (ns > self.ns[0]) & (lowest <= price) & (price <= highest)
         return found
 
     @cached_property

@@ -33,7 +33,8 @@ NAMED = {
     "no_order": "of a parent that the file of orders does not have",
     "outside_order": "before the start or after the end of their order",
     "several_days": "of a parent that trades on several days: one parent is made of each day",
-    "off_market": "off the market, outside the best quotes just before and after their stamp; they are in the costs",
+    "off_market": "off the market, outside the best quotes just before and after their stamp (through its second where "
+    "all are whole seconds); they are in the costs",
     "far_off": "five times the market's price or more, or a fifth of it or less: a slip; left out of the costs",
     "beyond_limit": "beyond the limit of their order; they are in the costs",
     "no_tape": "of a symbol or a day that the lake does not have; left out of the costs",
@@ -53,6 +54,10 @@ MANY_OFF = 0.2
 MOST_FIT = 0.8
 """Share of fills that lie in the market under a shift that is believed."""
 NAMED_PARENTS = 10
+COARSE = (
+    "times are whole seconds: a fill meets the quotes at the beginning of its second, so what it paid in spread, walk "
+    "and timing is less sure than their sum, and it is off the market where no quote of that second holds its price"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +128,8 @@ class Analysis:
         Symbols that the lake has in other letters, small or capital.
     agents : bool
         Whether the file names agents.
+    resolution_ns : int
+        Of its times: a second where all of them are whole seconds, else 1.
     """
 
     parents: list[OwnParent]
@@ -133,11 +140,13 @@ class Analysis:
     fits: Mapping[int, int] = field(default_factory=dict)
     meant: Mapping[str, str] = field(default_factory=dict)
     agents: bool = False
+    resolution_ns: int = 1
 
     @property
     def warnings(self) -> list[str]:
-        """What is to be known before any figure: a clock that looks wrong, parents and symbols that are left out."""
-        found = [text for text in (_clock(self), _left(self)) if text]
+        """What is to be known before any figure: a clock that is wrong or coarse, parents and symbols left out."""
+        coarse = COARSE if self.resolution_ns > 1 else ""
+        found = [text for text in (_clock(self), coarse, _left(self)) if text]
         return found + [f"no symbol {name} in the lake: try {meant}" for name, meant in self.meant.items()]
 
     def money(self) -> dict[str, Fraction]:
@@ -198,11 +207,12 @@ def analyse(
     parents: list[OwnParent] = []
     measured: set[str] = set()
     fits: Counter[int] = Counter()
+    resolution_ns = NS_PER_SECOND if all(fill.ns % NS_PER_SECOND == 0 for fill in fills) else 1
     for mine in by_day.values():
         day = read_day(lake, mine[0].day)
-        fits.update(_fits(day, [fill for group in mine for fill in group.fills]))
+        fits.update(_fits(day, [fill for group in mine for fill in group.fills], resolution_ns - 1))
         grain = _grain(day.instrument, mine)
-        found = [(group, _measured(group, day, grain, odd)) for group in mine]
+        found = [(group, _measured(group, day, grain, odd, resolution_ns - 1)) for group in mine]
         parents += [one for _, one in found if one is not None]
         measured |= {group.called for group, one in found if one is not None and len(one.fills)}
         left_orders += [group.order for group, one in found if one is None and group.order is not None]
@@ -211,7 +221,7 @@ def analyse(
     named = {group.called for group in groups if group.fills} | {fill.parent for fill in odd["no_tape"] if fill.parent}
     left = sorted(named - measured)
     analysis = Analysis(
-        parents, len(fills), odd, left_orders, left, fits, meant, agents=any(fill.agent for fill in fills)
+        parents, len(fills), odd, left_orders, left, fits, meant, any(fill.agent for fill in fills), resolution_ns
     )
     if not parents:
         raise _nothing(fills, analysis, lake, name)
@@ -219,12 +229,12 @@ def analyse(
     return analysis
 
 
-def _fits(day: MarketDay, fills: Sequence[FileFill]) -> dict[int, int]:
-    """How many fills lie in the market, under every shift of their clock."""
+def _fits(day: MarketDay, fills: Sequence[FileFill], within_ns: int) -> dict[int, int]:
+    """How many fills lie in the market up to `within_ns` after their times, under every shift of their clock."""
     ns = np.array([fill.ns for fill in fills], np.int64)
     tick = Fraction(str(day.instrument.tick))
     price = np.array([float(fill.price / tick) for fill in fills])
-    return {hours: int(day.fits(ns + hours * NS_PER_HOUR, price).sum()) for hours in HOURS}
+    return {hours: int(day.fits(ns + hours * NS_PER_HOUR, price, within_ns).sum()) for hours in HOURS}
 
 
 def _clock(found: Analysis) -> str:
@@ -371,12 +381,12 @@ def _grain(day: Instrument, groups: Sequence[_Group]) -> int:
     return finer
 
 
-def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd) -> OwnParent | None:
+def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd, within_ns: int) -> OwnParent | None:
     """The parent's cost; None where none of its fills can be measured, and nothing else was asked for."""
     about, order = day.instrument, group.order
     tick = Fraction(str(about.tick))
     unit = tick / (2 * grain) * about.lot
-    met = [(fill, row) for fill in group.fills if (row := _met(fill, day, tick, grain, odd)) is not None]
+    met = [(fill, row) for fill in group.fills if (row := _met(fill, day, tick, grain, odd, within_ns)) is not None]
     lost = sum(fill.quantity for fill in group.fills) - sum(fill.quantity for fill, _ in met)
     quantity = _lots(group.quantity - lost, about, group)
     start = order.start_ns if order is not None else (met[0][0].ns if met else 0)
@@ -420,8 +430,11 @@ def _measured(group: _Group, day: MarketDay, grain: int, odd: Odd) -> OwnParent 
     return OwnParent(cost, about, unit, grain, facts.arrival_mid2, limit, facts.fills, path)
 
 
-def _met(fill: FileFill, day: MarketDay, tick: Fraction, grain: int, odd: Odd) -> list[int] | None:
-    """A fill as the simulator logs its own, with the quotes that it met; None where there were none."""
+def _met(fill: FileFill, day: MarketDay, tick: Fraction, grain: int, odd: Odd, within_ns: int) -> list[int] | None:
+    """A fill as the simulator logs its own, with the quotes that it met; None where there were none.
+
+    It is off the market where none of the next `within_ns` holds its price.
+    """
     if not day.open_ns <= fill.ns <= day.close_ns:
         odd["outside_session"].append(fill)
         return None
@@ -433,8 +446,7 @@ def _met(fill: FileFill, day: MarketDay, tick: Fraction, grain: int, odd: Odd) -
         odd["far_off"].append(fill)
         return None
     price = int(fill.price / tick * grain)
-    bid_after, ask_after = day.after(fill.ns)
-    lowest, highest = min(bid, bid_after or bid) * grain, max(ask, ask_after or ask) * grain
+    lowest, highest = (edge * grain for edge in day.span(fill.ns, within_ns))
     if not lowest <= price <= highest:
         odd["off_market"].append(fill)
     near, far = (bid, ask) if fill.side > 0 else (ask, bid)

@@ -74,6 +74,7 @@ class OwnCosts:
         odd = {name: _described(fills, NAMED[name]) for name, fills in self.analysis.odd.items() if fills}
         found = {
             "fills": self.analysis.fills,
+            "resolution_ns": self.analysis.resolution_ns,
             "total": summed["total"] | _money(self.analysis.parents),
             "exact": {
                 "unit": float(Fraction(1, scale)),
