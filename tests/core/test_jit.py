@@ -149,12 +149,23 @@ def test_a_kernel_of_another_package_is_kept_under_a_hash_of_its_sources(tmp_pat
     assert run(tmp_path, use, TERCEL_CACHE=str(cache)) == ["compiling", "8"]
 
 
-def test_a_numba_cache_folder_is_used_and_inherited_ones_are_not_nested(tmp_path: Path) -> None:
+def test_a_numba_cache_folder_is_used(tmp_path: Path) -> None:
     cache = tmp_path / "numba"
     assert run(tmp_path, USE, NUMBA_CACHE_DIR=str(cache)) == ["compiling", "10"]
-    stale = cache / "kernels-of-other-sources"
-    assert run(tmp_path, USE, NUMBA_CACHE_DIR=str(stale)) == ["10"]
-    assert not stale.exists()
+    assert run(tmp_path, USE, NUMBA_CACHE_DIR=str(cache)) == ["10"]
+    assert list(cache.rglob("*.nbc"))
+
+
+def test_a_comment_and_another_place_keep_a_kernel_and_a_change_does_not(tmp_path: Path) -> None:
+    cache = {"TERCEL_CACHE": str(tmp_path / "cache")}
+    assert run(tmp_path, USE, **cache) == ["compiling", "10"]
+    there = tmp_path / "elsewhere"
+    there.mkdir()
+    text = textwrap.dedent(MODULE)
+    (there / "mod.py").write_text("# moved here\n" + text.replace("def outer(a, n):", "def outer(a, n):\n    # why"))
+    assert run(there, USE, **cache) == ["10"]
+    (there / "mod.py").write_text(text.replace("+= i", "+= 2 * i"))
+    assert run(there, USE, **cache) == ["compiling", "20"]
 
 
 def test_two_processes_may_compile_at_once(tmp_path: Path) -> None:
@@ -184,28 +195,22 @@ def test_a_cache_that_cannot_be_written_is_replaced(tmp_path: Path, monkeypatch:
     assert run(tmp_path, USE, **environment) == ["compiling", "10"]
 
 
-def test_old_caches_are_pruned(tmp_path: Path) -> None:
+def test_what_was_used_longest_ago_is_pruned(tmp_path: Path) -> None:
     for age in range(6):
-        folder = tmp_path / f"kernels-{age}"
-        folder.mkdir()
-        os.utime(folder, (time.time() - 100 * age,) * 2)
-    (tmp_path / "other").mkdir()
-    jit.prune(tmp_path, keep=2)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["kernels-0", "kernels-1", "other"]
+        path = tmp_path / f"kernels-{age % 2}" / f"{age}.nbc"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"0" * 10_000)
+        os.utime(path, (time.time() - 100 * age,) * 2)
+    (tmp_path / "other").write_bytes(b"0" * 10_000)
+    jit.prune(tmp_path, keep_bytes=25_000)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["0.nbc", "1.nbc", "other"]
 
 
-def test_a_cache_that_was_made_long_ago_and_is_used_now_stays(tmp_path: Path) -> None:
-    """The oldest folder is held by a living process, the next one was used last by one that has ended."""
-    for age in range(4):
-        folder = tmp_path / f"kernels-{age}"
-        folder.mkdir()
-        os.utime(folder, (time.time() - 100 - 100 * age,) * 2)
-    lives, ended = jit.hold(tmp_path / "kernels-3"), jit.hold(tmp_path / "kernels-2")
-    os.close(ended)
-    for age, name in ((1000, "kernels-3"), (0, "kernels-2")):
-        os.utime(tmp_path / name / ".used", (time.time() - age,) * 2)
-    jit.prune(tmp_path, keep=1)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["kernels-2", "kernels-3"]
-    os.close(lives)
-    jit.prune(tmp_path, keep=1)
-    assert [p.name for p in tmp_path.iterdir()] == ["kernels-2"]
+def test_a_kernel_that_is_loaded_counts_as_used(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    run(tmp_path, USE, TERCEL_CACHE=str(cache))
+    kept = list(cache.rglob("*.nbc"))
+    for path in kept:
+        os.utime(path, (0, 0))
+    run(tmp_path, USE, TERCEL_CACHE=str(cache))
+    assert all(path.stat().st_mtime > 0 for path in kept)

@@ -1,8 +1,9 @@
-"""How kernels are compiled: Numba with a disk cache keyed on the sources, or plain Python for debugging.
+"""How kernels are compiled: Numba with a disk cache keyed on what each rests on, or plain Python for debugging.
 
 A kernel is a module-level function of arrays and scalars, decorated with :func:`kernel`. Numba's own disk cache does
-not notice a change in a function that is called from another file, so the cache folder is named after a hash of every
-source file of the package: any edit starts a fresh one. ``TERCEL_JIT=0`` runs the same source interpreted.
+not notice a change in a function that is called from another file. Ours names each kernel after the statements that it
+reaches by name, in any file (`core.reached`): a change that it cannot feel keeps it. ``TERCEL_JIT=0`` runs the same
+source interpreted.
 
 Kernels are linked in a way of our own (`core.linking`), which leans on parts of Numba that are not public.
 ``TERCEL_LINK=0`` compiles them by Numba's own pipeline, as any Numba does whose parts are not known: slower to compile
@@ -12,8 +13,9 @@ and to run, the same results.
 # mypy: disable-error-code="no-untyped-call, attr-defined, call-overload, no-any-return"
 import gc
 import hashlib
+import json
 import os
-import shutil
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -26,7 +28,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.core.locks import locked
+from tercel.core.written import write_whole
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,18 +51,18 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @cache
 def source_hash(root: Path = PACKAGE) -> str:
-    """Hex digest of all Python sources of a package, by default ours, of Python's version and the way to link."""
-    digest = hashlib.sha256(f"{sys.version} {LINK}".encode())
-    for path in sorted(root.rglob("*.py")):
+    """Hex digest of all Python sources of a package, by default ours, or of one file."""
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 # -- where compiled kernels are kept ----------------------------------------------------------------------------------
 
-_PREFIX = "kernels-"
-_KEPT = 4
-_USED = ".used"
+_KEPT_BYTES = 1 << 30
+"""A whole set of kernels takes some 30 MB."""
+_KERNELS = re.compile(r"^@(?:\w+_)?kernel\b[^\n]*\ndef (\w+)", re.MULTILINE)
 
 
 def cache_root() -> Path:
@@ -71,8 +73,7 @@ def cache_root() -> Path:
     if "TERCEL_CACHE" in os.environ:
         return Path(os.environ["TERCEL_CACHE"])
     if "NUMBA_CACHE_DIR" in os.environ:
-        folder = Path(os.environ["NUMBA_CACHE_DIR"])
-        return folder.parent if folder.name.startswith(_PREFIX) else folder  # set by a parent process of ours
+        return Path(os.environ["NUMBA_CACHE_DIR"])
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tercel"
 
 
@@ -98,46 +99,66 @@ def writable_folder(root: Path, name: str) -> Path | None:
     return None
 
 
-def hold(folder: Path) -> int:
-    """Note that a cache is used now, and keep it from being pruned for as long as this process lives.
-
-    Returns the descriptor that holds it; -1 where no lock can be had, as on Windows.
-    """
-    try:
-        import fcntl  # a lock that several hold, which `filelock` does not know
-
-        file = os.open(folder / _USED, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        os.utime(file)
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (ImportError, OSError):
-        return -1
-    return file
-
-
-def prune(root: Path, keep: int = _KEPT) -> None:
-    """Remove the caches that were used longest ago, all but the newest few; never one that a living process uses."""
+def prune(root: Path, keep_bytes: int = _KEPT_BYTES) -> None:
+    """Remove what was used longest ago, until no more than so many bytes are left."""
     found = []
-    for folder in root.glob(_PREFIX + "*"):
+    for path in [*root.glob("kernels-*/**/*"), *root.glob("keys-*.json")]:
         with suppress(OSError):  # another process prunes too
-            used = folder / _USED
-            found.append(((used if used.exists() else folder).stat().st_mtime, folder))
-    for _, folder in sorted(found, reverse=True)[keep:]:
-        with suppress(OSError), locked(folder / _USED, wait=False):
-            shutil.rmtree(folder, ignore_errors=True)
+            if path.is_file():
+                about = path.stat()
+                found.append((about.st_mtime, about.st_size, path))
+    for _, size, path in sorted(found, reverse=True):
+        keep_bytes -= size
+        if keep_bytes < 0:
+            with suppress(OSError):
+                path.unlink()
 
 
 # Numba asks the terminal about colours for every candidate that it tries, whether an error is shown or not
 os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 
-_folder: Path | None = None
-_held = -1
-if JIT:
-    _folder = writable_folder(cache_root(), _PREFIX + source_hash())
-    if _folder is not None:
-        _held = hold(_folder)
-        os.environ["NUMBA_CACHE_DIR"] = str(_folder)
-        if "numba" in sys.modules:  # imported before us: its settings are already read
-            sys.modules["numba"].config.CACHE_DIR = str(_folder)
+
+@cache
+def kernels_folder() -> Path | None:
+    """Folder of the kernels of this Python, Numba and way to link; None where there is none to be had."""
+    build = hashlib.sha256(f"{sys.version} {version('numba')} {LINK}".encode()).hexdigest()[:16]
+    return writable_folder(cache_root(), f"kernels-{build}")
+
+
+def reached_key(function: Any) -> str:
+    """What a kernel rests on (`core.reached`), among the sources of its package and of ours."""
+    package, _, inside = function.__module__.partition(".")
+    file = Path(function.__code__.co_filename)
+    root = next((folder for folder in file.parents if folder.name == package), file) if inside else file
+    name = function.__qualname__.partition(".")[0]
+    module = package if root == file else function.__module__
+    if (known := _keys(package, root).get(f"{module}.{name}")) is None:
+        known = _sources(package, root).key(module, name)
+    return known
+
+
+@cache
+def _sources(package: str, root: Path) -> Any:
+    from tercel.core.reached import Sources
+
+    return Sources({"tercel": PACKAGE, package: root})
+
+
+@cache
+def _keys(package: str, root: Path) -> dict[str, str]:
+    """Keys of a package's kernels by name: read where some process made them of the same sources, else made."""
+    kept = cache_root() / f"keys-{package}-{source_hash(root)}-{source_hash()}.json"
+    with suppress(OSError, ValueError):
+        found: dict[str, str] = json.loads(kept.read_text())
+        return found
+    found, sources = {}, _sources(package, root)
+    for path in sorted(root.rglob("*.py")) if root.is_dir() else []:
+        module = ".".join([package, *path.relative_to(root).with_suffix("").parts])
+        for name in _KERNELS.findall(path.read_text(encoding="utf-8")):
+            found[f"{module}.{name}"] = sources.key(module, name)
+    with suppress(OSError):
+        write_whole(kept, json.dumps(found))
+    return found
 
 
 # -- the first compilation --------------------------------------------------------------------------------------------
@@ -157,8 +178,8 @@ def announce() -> None:
     if _announced:
         return
     _announced = True
-    if _folder is not None:
-        prune(_folder.parent)
+    if (folder := kernels_folder()) is not None:
+        prune(folder.parent)
     for listener in _listeners:
         listener()
 
@@ -210,25 +231,20 @@ def _one_signature(dispatcher: Any) -> Any:
     return dispatcher
 
 
-def _compiled(function: F, kept: Path | None = None, **options: Any) -> Any:
-    from numba import config, njit
+def _compiled(function: F, kept: bool = False, **options: Any) -> Any:
+    from numba import njit
 
-    if kept is not None:
-        config.CACHE_DIR = str(kept)
-    common = {"cache": kept is not None, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-    return _one_signature(njit(**common, **options)(function))
+    found = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+    if kept:
+        from tercel.core.kernel_cache import KernelCache
+
+        found._cache = KernelCache(function)
+    return _one_signature(found)
 
 
-def _kept_in(function: F) -> Path | None:
-    """Where a function's machine code is kept: that of another package under a hash of its sources too.
-
-    None for a function defined outside a file (a doctest, a notebook): there is nothing to key a disk cache on.
-    """
-    file, (package, inside, _) = Path(function.__code__.co_filename), function.__module__.partition(".")
-    if _folder is None or not file.is_file():
-        return None
-    root = next((folder for folder in file.parents if folder.name == package), None)
-    return _folder if package == "tercel" or not inside or root is None else _folder / source_hash(root)
+def _may_keep(function: F) -> bool:
+    """Whether its machine code is kept: not where it stands in no file (a doctest, a notebook)."""
+    return kernels_folder() is not None and Path(function.__code__.co_filename).is_file()
 
 
 def kernel(function: F) -> F:
@@ -268,7 +284,7 @@ def _linked(function: F, translating: str) -> Any:
         return _by_numba(function, _nrt=False)
     from tercel.core import linking
 
-    entry = _compiled(function, _kept_in(function), _nrt=False, pipeline_class=linking.LinkingCompiler)
+    entry = _compiled(function, _may_keep(function), _nrt=False, pipeline_class=linking.LinkingCompiler)
     compiler = getattr(linking, translating)
     part = _compiled(function, _nrt=False, no_cpython_wrapper=True, pipeline_class=compiler)
     linking.as_callee(entry, part)
@@ -297,4 +313,4 @@ def _by_numba(function: F, **options: Any) -> F:
         return function
     from tercel.core.announced import PlainCompiler
 
-    return _compiled(function, _kept_in(function), pipeline_class=PlainCompiler, **options)
+    return _compiled(function, _may_keep(function), pipeline_class=PlainCompiler, **options)

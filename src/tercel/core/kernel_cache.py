@@ -1,0 +1,58 @@
+"""Where Numba keeps a kernel of ours: in one folder, under a name that says what the kernel rests on.
+
+The same kernel has the same name in every checkout and after every change elsewhere; one that changed has another.
+"""
+
+# mypy: disable-error-code="no-untyped-call, misc, import-untyped"
+import os
+from contextlib import suppress
+from typing import Any, Self
+
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+from tercel.core.jit import kernels_folder, reached_key
+
+
+class Locator(_CacheLocator):
+    """Numba's question where a function is kept, and under which name."""
+
+    def __init__(self, function: Any) -> None:
+        """Of a function defined in a file."""
+        self._key = reached_key(function)
+
+    def get_cache_path(self) -> str:
+        """The folder of all kernels."""
+        return str(kernels_folder())
+
+    def get_source_stamp(self) -> str:
+        """What makes an entry stale; the name says it already."""
+        return self._key
+
+    def get_disambiguator(self) -> str:
+        """What sets a function apart from others of its name."""
+        return self._key
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Self:
+        """See Numba's own locators."""
+        return cls(py_func)
+
+
+class _Impl(CompileResultCacheImpl):
+    _locator_classes: Any = [Locator]  # noqa: RUF012 - as Numba has it
+
+
+class KernelCache(FunctionCache):
+    """Numba's cache of a function, in our place."""
+
+    _impl_class = _Impl
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """As Numba does; what was found is noted as used now."""
+        found = super().load_overload(sig, target_context)
+        if found is not None:
+            folder = kernels_folder()
+            for path in folder.glob(f"{self._impl.filename_base}.*") if folder is not None else ():
+                with suppress(OSError):  # another process prunes
+                    os.utime(path)
+        return found

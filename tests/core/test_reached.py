@@ -1,0 +1,163 @@
+"""What the keys of kernels are made of, held against what kernels really name when they are imported."""
+
+import ast
+import dis
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+import tercel
+from tercel.core import jit
+from tercel.core.reached import Module, Sources
+
+ROOT = Path(tercel.__file__).parent
+NUMBERS = (int, float)
+
+
+def kernels() -> list[tuple[str, str]]:
+    """Module and name of every kernel in the package."""
+    found = []
+    for path in sorted(ROOT.rglob("*.py")):
+        inside = path.relative_to(ROOT).with_suffix("").parts
+        names = re.findall(r"^@(?:\w+_)?kernel\b[^\n]*\ndef (\w+)", path.read_text(), re.MULTILINE)
+        found += [(".".join(["tercel", *inside]), name) for name in names]
+    return found
+
+
+@pytest.fixture(scope="module")
+def sources() -> Sources:
+    return Sources({"tercel": ROOT})
+
+
+def instructions(code: CodeType) -> Iterator[dis.Instruction]:
+    yield from dis.get_instructions(code)
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from instructions(one)
+
+
+def named(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Globals that a function loads, by name; of a module, the members that follow its name."""
+    module: Any = None
+    for each in instructions(function.__code__):
+        if each.opname == "LOAD_GLOBAL":
+            found = function.__globals__.get(each.argval)
+            module = found if isinstance(found, ModuleType) else None
+            if module is None:
+                yield each.argval, getattr(found, "py_func", found)
+        elif module is not None and each.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            found = getattr(module, each.argval)
+            yield f"{module.__name__}.{each.argval}", getattr(found, "py_func", found)
+            module = None
+
+
+def functions_under(function: FunctionType, seen: dict[int, FunctionType]) -> dict[int, FunctionType]:
+    """The oracle: functions of ours that a function names, and those that they name, as they are in memory."""
+    if id(function) not in seen:
+        seen[id(function)] = function
+        for _, value in named(function):
+            if isinstance(value, FunctionType) and value.__module__.startswith("tercel."):
+                functions_under(value, seen)
+    return seen
+
+
+@pytest.mark.skipif(not jit.JIT, reason="interpreted")
+def test_whatever_a_kernel_names_in_memory_is_in_its_key(sources: Sources) -> None:
+    """Each function below each kernel, and each number of theirs by the module that it was imported from."""
+    missing = []
+    for module, name in kernels():
+        function = getattr(importlib.import_module(module), name)
+        reached = sources.reached(module, name)
+        for one in functions_under(getattr(function, "py_func", function), {}).values():
+            if "<locals>" in one.__qualname__:  # made by a function that is reached, or by nobody of ours
+                continue
+            if (one.__module__, one.__name__) not in reached:
+                missing.append((module, name, one.__module__, one.__name__))
+            home = sources.module(one.__module__)
+            assert home is not None
+            for each, value in named(one):
+                origin, _, member = each.rpartition(".")
+                places = {(origin or one.__module__, member), home.imported.get(each)}
+                ours = origin in ("", "tercel") or origin.startswith("tercel.")
+                if ours and isinstance(value, NUMBERS) and not places & reached:
+                    missing.append((module, name, one.__module__, each))
+    assert not missing
+
+
+class Changed(Sources):
+    """The same sources with another number in one place."""
+
+    def __init__(self, base: Sources, module: str, name: str) -> None:
+        super().__init__({"tercel": ROOT})
+        self._modules = dict(base._modules)
+        path = ROOT.joinpath(*module.split(".")[1:])
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        tree = ast.parse(path.read_text())
+        for statement in tree.body:
+            target = (
+                statement.target if isinstance(statement, ast.AnnAssign) else getattr(statement, "targets", [None])[0]
+            )
+            if isinstance(target, ast.Name) and target.id == name:
+                assert isinstance(statement, ast.Assign | ast.AnnAssign)
+                statement.value = ast.Constant(123456789)
+        self._modules[module] = Module(module, ast.unparse(tree).encode(), path.name == "__init__.py")
+
+
+def numbers_read(sources: Sources) -> dict[str, tuple[str, str, str]]:
+    """For each file with a number that some kernel reads: such a number, and the kernel."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for kernel_module, kernel in kernels():
+        for module, name in sources.reached(kernel_module, kernel):
+            if module in found or module in ("tercel.core.jit", "tercel.core.linking"):
+                continue
+            values = [getattr(one, "value", None) for one in sources.statements((module, name))]
+            if any(isinstance(one, ast.Constant) and isinstance(one.value, NUMBERS) for one in values):
+                found[module] = (kernel_module, kernel, name)
+    return found
+
+
+def test_a_number_that_a_kernel_reads_changes_its_key_in_every_file(sources: Sources) -> None:
+    read = numbers_read(sources)
+    assert len(read) > 30
+    for module, (kernel_module, kernel, name) in read.items():
+        assert Changed(sources, module, name).key(kernel_module, kernel) != sources.key(kernel_module, kernel), module
+
+
+def test_what_no_kernel_reaches_is_in_no_key(sources: Sources) -> None:
+    for module, name in kernels():
+        assert not any(place.startswith(("tercel.console", "tercel.cli", "tercel.gate", "tercel.signals.zoo"))
+                       for place, _ in sources.reached(module, name))  # fmt: skip
+
+
+def test_members_of_modules_stars_and_blocks_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "pkg").mkdir()
+    files = {
+        "__init__": "from pkg.deep import REACHED",
+        "deep": "REACHED = 1\nUNUSED = 2\nTABLE = {}\nTABLE['a'] = 3",
+        "star": "from pkg.deep import *",
+        "used": "import pkg.deep as d\nfrom . import deep\nimport pkg.star\ntry:\n    from pkg import REACHED as R\n"
+        "except ImportError:\n    R = 0\ndef a(): return d.REACHED\ndef b(): return R\ndef c(): return d\n"
+        "def e(): return pkg.star.REACHED\ndef f():\n    from pkg.deep import REACHED\n    return REACHED\n"
+        "def g(): return deep.TABLE",
+    }
+
+    def keys(**changed: str) -> list[str]:
+        for name, text in (files | changed).items():
+            (tmp_path / "pkg" / f"{name}.py").write_text(text)
+        found = Sources({"pkg": tmp_path / "pkg"})
+        return [found.key("pkg.used", name) for name in "abcefg"]
+
+    def differ(**changed: str) -> str:
+        return "".join(name for name, one, other in zip("abcefg", keys(), keys(**changed), strict=True) if one != other)
+
+    assert differ(deep=files["deep"].replace("REACHED = 1", "REACHED = 7")) == "abcef"
+    assert differ(deep=files["deep"].replace("UNUSED = 2", "UNUSED = 7")) == "ce"  # a star takes all
+    assert differ(deep=files["deep"].replace("= 3", "= 7")) == "ceg"
+    assert differ(deep="# said\n" + files["deep"]) == ""
+    assert differ(used='"""Text."""\n' + files["used"]) == ""
+    assert differ(deep=files["deep"] + "\nprint()") == "abcefg"
