@@ -8,6 +8,8 @@ import pytest
 from tests.market.flow.queue_reactive.made import made
 
 from tercel.core.errors import ConfigError
+from tercel.market.feeds.lobster import LobsterFeed
+from tercel.market.feeds.port import FeedOptions
 from tercel.market.flow import load, names
 from tercel.market.flow.preset import FOLDER
 from tercel.market.flow.queue_reactive import layout as q
@@ -147,6 +149,17 @@ def test_calibrating_on_a_simulated_day_gives_its_market_back() -> None:
     tuned = found.card["tuned"]
     for key, room in (("rate", 0.1), ("markets", 0.15), ("spread", 0.12), ("lots", 0.15), ("sd60", 0.25)):
         assert tuned[key]["pilots"] == pytest.approx(tuned[key]["tape"], rel=room), key
+
+
+def test_tape_that_shows_the_touch_alone_is_refused(shared_data: Path) -> None:
+    paths = [shared_data / "lobster-zips-20120621" / "LOBSTER_SampleFile_AMZN_2012-06-21_1.zip"]
+    with LobsterFeed().days(paths, FeedOptions()) as found:
+        imported = next(iter(found)).read()
+    with pytest.raises(ConfigError) as refused:
+        calibrate([(imported.instrument, imported.events)], name="touch", date="2026-01-01", to_s=11_700.0)
+    assert "what stands behind the touch" in refused.value.expected
+    assert "tape of 1 level a side" in refused.value.received
+    assert "--model santa_fe" in refused.value.remedy
 
 
 def test_too_little_tape_is_refused() -> None:

@@ -93,6 +93,7 @@ def calibrate(
     first = one_market(days)
     observed = [observe(i, e, skip_s=skip_s, levels=q.LEVELS, from_s=from_s, to_s=to_s) for i, e in days]
     _enough(observed, [i for i, _ in days])
+    _deep_enough(observed, first.levels)
     lot = lot_shares or first.lot
     stretch = [day_of(o, lot / first.lot) for o in observed]
     sessions = [(i.session_open_ns, i.session_close_ns) for i, _ in days]
@@ -122,6 +123,16 @@ def _enough(observed: Sequence[Observed], instruments: Sequence[Any]) -> None:
             f"at least {MIN_EVENTS} events and {MIN_MARKET_ORDERS} market orders to calibrate on",
             f"{events} and {markets} on {', '.join(str(i.date) for i in instruments)}",
             "calibrate on more or longer days",
+        )
+
+
+def _deep_enough(observed: Sequence[Observed], levels: int) -> None:
+    """Refuse tape that shows the touch alone: what an emptied touch uncovers, and how far off, is half of the law."""
+    if not any((o.bid_px[:, 1] > 0).any() and (o.ask_px[:, 1] > 0).any() for o in observed):
+        raise ConfigError(
+            "tape that shows what stands behind the touch, to calibrate queue_reactive on",
+            f"tape of {levels or 1} level{'s' * (levels > 1)} a side, without a second one anywhere",
+            "import a feed of two or more levels, such as LOBSTER's of 5, or take --model santa_fe",
         )
 
 
