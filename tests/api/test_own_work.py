@@ -1,6 +1,7 @@
 """A user's own reward and observation in training: as functions, by name, in a configuration, never by a folder."""
 
 import json
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 import tercel as tc
 from tercel.cli import app
+from tercel.core.errors import ConfigError
 from tercel.learning.agent.config import parse, read_config
 from tercel.learning.agent.run_folder import resumed
 
@@ -155,3 +157,26 @@ def test_what_a_runs_folder_names_runs_on_a_persons_word_alone(tmp_path: Path) -
         resumed(tmp_path)
     assert not (tmp_path / "ran").exists()
     assert resumed(tmp_path, trust=True)[0].own_code == (f"{evil}:paid",)
+
+
+def lean(view: tc.View) -> tc.Intent:
+    return tc.Intent(take=view.left if view.time_left_ns < 10**9 else 0)
+
+
+def test_a_strategy_for_one_market_alone_is_refused_in_a_few_lines(market: tc.Market, task: tc.Task) -> None:
+    with pytest.raises(ConfigError, match=r"numpy\.where") as refused:
+        tc.evaluate([lean, "twap_take"], market, task, episodes=2)
+    frames = [frame.name for frame in traceback.extract_tb(refused.value.__traceback__)]
+    assert frames == [test_a_strategy_for_one_market_alone_is_refused_in_a_few_lines.__name__, "called", "lean"]
+    assert refused.value.__suppress_context__
+    assert f"{__file__}:{lean.__code__.co_firstlineno + 1}" in refused.value.received
+
+
+def test_it_is_refused_at_the_command_line_before_anything_is_begun(tmp_path: Path) -> None:
+    source = tmp_path / "trap.py"
+    source.write_text("import tercel as tc\n\ndef lean(view):\n    return tc.Intent(take=1 if view.left > 9 else 0)\n")
+    for words in (["agent", "evaluate", "--against", "twap_take"], ["run", "--quick"]):
+        ran = CliRunner().invoke(app, [*words, "--strategy", f"{source}:lean", "--out", str(tmp_path / "out")])
+        assert ran.exit_code == 2
+        assert "numpy.where" in ran.stderr
+        assert not (tmp_path / "out").exists()

@@ -16,7 +16,7 @@ from tercel.evaluation.experiment import BATCH, run_strategies, run_strategy
 from tercel.evaluation.pipeline.candidates import Candidate
 from tercel.execution.actions import action_set
 from tercel.execution.intent import Intent, K
-from tercel.execution.own import OwnStrategy, checked, is_own, named, strategy
+from tercel.execution.own import OwnStrategy, checked, is_own, named, strategy, tried
 from tercel.execution.policies.model import model_strategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold
@@ -429,3 +429,31 @@ def test_a_function_of_observations_and_a_model_act_through_their_actions() -> N
             model_strategy(wrong, "wrong").decide(view)
     with pytest.raises(ConfigError, match="callable"):
         model_strategy(3, "three")
+
+
+@strategy
+def late(view: View) -> Intent:
+    return Intent(take=view.left if view.time_left_ns < 2 * 10**9 else 0)
+
+
+@strategy
+def by_depth(view: View) -> Intent:
+    return Intent(take=view.left // view.far_depth.sum(axis=1).min() if view.far_depth.any(axis=1).all() else -1)
+
+
+@pytest.mark.parametrize(("own", "hint"), [(late, "numpy.where(condition, this, that)"), (by_depth, "maximum")])
+def test_what_one_market_lets_pass_is_refused_for_two(own: OwnStrategy, hint: str) -> None:
+    checked(own).decide(view_of(far1=10))
+    with pytest.raises(ConfigError) as refused:
+        tried(checked(own))
+    assert hint in refused.value.remedy
+
+
+def test_a_trial_leaves_no_trace() -> None:
+    own = Delayed()
+    assert tried(checked(own)).name == "Delayed"
+    assert not vars(own)
+
+
+def test_what_ships_is_not_tried() -> None:
+    assert tried(rule := build("twap_take", None)) is rule

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tercel.api.brief import brief
 from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
@@ -17,7 +18,7 @@ from tercel.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refu
 from tercel.evaluation.pipeline.families import field_of, members_of
 from tercel.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation
 from tercel.evaluation.pipeline.summary import summary_of
-from tercel.execution.own import checked, findable, installed, is_own
+from tercel.execution.own import checked, findable, installed, is_own, tried
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import choices
@@ -28,6 +29,7 @@ from tercel.learning.own_models import meant_by, strategy_of
 ALL = "all"
 
 
+@brief
 def evaluate(
     candidates: Sequence[Any] | Any,
     market: Market,
@@ -170,5 +172,5 @@ def _candidate(one: Any) -> Candidate:
             return Candidate(type(one).__name__, own=strategy_of(one, type(one).__name__, **meant))
         remedy = "call tercel.model_strategy(model, name, actions=..., observation=...)"
         raise ConfigError("a strategy, or a model with its actions and observation", f"{type(one).__name__}", remedy)
-    strategy = checked(one)
+    strategy = tried(checked(one))
     return Candidate(strategy.name, own=strategy)

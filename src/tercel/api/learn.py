@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from tercel.api.brief import brief
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.cli.commands.agent_train import FINISHED, with_bar
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+@brief
 def train(
     market: Market,
     task: Task | None = None,

@@ -10,10 +10,10 @@ import numpy as np
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
-from tercel.execution import columns as c
-from tercel.execution.observation import OBS_NAMES, OBS_SIZE
+from tercel.execution.observation import OBS_NAMES
 from tercel.execution.observation_v2 import MOST, OBS2_NAMES, STACKED, encode_v2_rows
 from tercel.execution.observation_v3 import SLOW_NAMES, encode_v3_rows
+from tercel.execution.probes import probe
 from tercel.execution.view import View
 
 FROM_FILE: Final = "tercel_own_"
@@ -135,8 +135,8 @@ def _own(function: Eyes) -> Observer:
     if not callable(function):
         remedy = "such as def eyes(view): return numpy.column_stack([view.left, view.spread])"
         raise ConfigError("the name of an observation, or a function of a view", repr(function), remedy)
-    name, probe = name_of(function), _probe()
-    size = _rows_of(function, name, probe, None).shape[1]
+    name = name_of(function)
+    size = _rows_of(function, name, probe(), None).shape[1]
     entries = tuple(getattr(function, "entries", ())) or tuple(f"{name.partition(':')[2]}_{i}" for i in range(size))
     if len(entries) != size:
         received = f"{len(entries)} entries for {size} columns"
@@ -158,17 +158,3 @@ def _rows_of(function: Eyes, name: str, view: View, size: int | None) -> Float32
         received = f"{rows[row, entry]} in column {entry} of row {row}"
         raise ConfigError(f"finite numbers from {name}", received, "look for divisions by zero, and unquoted sides")
     return rows
-
-
-def _probe() -> View:
-    """Two markets at their second decision, one buying and one selling."""
-    x, m = np.zeros((2, c.PX), np.int64), np.zeros((2, c.MX), np.int64)
-    x[:, c.SIDE] = 1, -1
-    x[:, [c.QTY0, c.LEFT, c.DECISION, c.DECISIONS]] = 100, 60, 1, 10
-    x[:, [c.TIME_LEFT_NS, c.HORIZON_NS]] = 9 * 10**9, 10**10
-    x[:, c.AHEAD0 : c.ALPHA] = -1
-    m[:, [c.MID2, c.ARRIVAL_MID2]] = 20_001
-    m[:, c.TOUCH], m[:, c.FAR] = (10_000, 10_001), (10_001, 10_000)
-    m[:, c.OWN1 : c.V_SEEN + 3] = 10
-    m[:, [c.RV, c.RV_LONG, c.EVENTS]] = 4
-    return View(x, m, np.zeros((2, OBS_SIZE), np.float32), np.full(2, 0.5))

@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import sys
 import uuid
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -26,6 +27,7 @@ from tercel.core.names import offer
 from tercel.execution.intent import WIDTH, Intent, Intents
 from tercel.execution.observers import FROM_FILE
 from tercel.execution.own_code import is_installed, mark_of, place_of, searched
+from tercel.execution.probes import whole_order
 from tercel.execution.strategy import Shares, Strategy, settle, shares
 from tercel.execution.view import View
 
@@ -295,6 +297,25 @@ def checked(own: Any, mark: str = "") -> Strategy:
     if not hasattr(own, "decide"):
         raise ConfigError("a strategy: an object with decide(view)", repr(own), "see tercel.strategy")
     return Checked(own, mark)
+
+
+def tried(one: Strategy) -> Strategy:
+    """`one`, after a copy of it, where it is a user's, has worked an order in two markets at once (`execution.probes`).
+
+    Somebody's code that takes a row a market for a number runs as long as there is one market; the trial tells at once.
+
+    Raises
+    ------
+    ConfigError
+        As in a run: code that fails, an answer that is no legal intent.
+    """
+    if isinstance(one, Checked):
+        trial = one.fresh()
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            for view in whole_order():
+                trial.decide(view)
+    return one
 
 
 def installed() -> dict[str, EntryPoint]:

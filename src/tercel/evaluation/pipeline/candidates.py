@@ -15,7 +15,7 @@ from tercel.evaluation.judge import Kind
 from tercel.evaluation.market import JobMarket
 from tercel.evaluation.variants import variants_in, variants_of_trial
 from tercel.execution.observers import is_own_name, same_name
-from tercel.execution.own import Checked, located, named
+from tercel.execution.own import Checked, located, named, tried
 from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
@@ -152,14 +152,14 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
 
 
 def own_of(named_as: Sequence[str]) -> list[Candidate]:
-    """The user's strategies, by the names that they give themselves.
+    """The user's strategies, tried on two markets, by the names that they give themselves.
 
     Raises
     ------
     ConfigError
-        None of that name.
+        None of that name, or one that does not answer for two markets at once.
     """
-    return [Candidate(named(text).name, own=text) for text in named_as]
+    return [Candidate(tried(named(text)).name, own=text) for text in named_as]
 
 
 def refuse_same_names(candidates: Sequence[Candidate]) -> None:
