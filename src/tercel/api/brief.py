@@ -9,7 +9,8 @@ from typing import ParamSpec, TypeVar
 from tercel.core.errors import TercelError
 from tercel.execution.own_code import is_installed
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def brief(function: Callable[P, R]) -> Callable[P, R]:
