@@ -88,9 +88,9 @@ def test_an_order_that_the_venue_does_not_have_stays_unknown_and_is_not_asked_ab
 
 def test_an_order_without_a_word_is_cancelled(wall):
     name = wall.order()
-    wall.gate.acks.seconds = 0.0
+    wall.gate.inquiry.acks.seconds = 0.0
     request = cancel_of(wall, name)
-    wall.gate.acks.seconds = 60.0
+    wall.gate.inquiry.acks.seconds = 60.0
     wall.say(name, "0", "0")
     wall.venue.report(request.get(t.CL_ORD_ID), "4", "4", orig=name)
     wall.until(lambda: wall.state(name).done, "the report of its end")

@@ -26,7 +26,7 @@ class Mute:
 
 def test_an_order_without_a_word_is_unknown_asked_and_not_sent_again():
     session = session_of(Mute(exchange_of()))
-    session._acks.seconds = 0.0
+    session.inquiry.acks.seconds = 0.0
     session.venue.mute = True
     session.accept(asked(strategy="peg_behind"))
     session.run_until(session.now_ns + 30 * S)

@@ -39,15 +39,14 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.gate.withdrawal import OrderWithdrawal
 from tercel.trading.follower import Follower, follower_of
 from tercel.trading.gateway import Denied, OrderGateway, Refusal
+from tercel.trading.inquiry import Inquiry
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import message_of
 from tercel.trading.kill import KillLatch
 from tercel.trading.limiting import LimitKeeper
-from tercel.trading.overdue import AckWatch
 from tercel.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
-from tercel.trading.recovery import catch_up
 from tercel.trading.settlement import PositionKeeper
-from tercel.trading.stopping import AGAIN_NS, Stopper, questions
+from tercel.trading.stopping import Stopper
 from tercel.trading.upkeep import heartbeat, not_obeyed, take_inbox
 from tercel.venues.wire import frames
 from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
@@ -106,14 +105,15 @@ class Gate(Hub):
         self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
         self._stopper, self._withdrawal = Stopper(gateway, latch, name), OrderWithdrawal(gateway, name)
         self._followers: dict[str, Follower] = {}
-        self._beat_ns, self._asked_ns, self._fd = 0, 0, -1
+        self._beat_ns, self._fd = 0, -1
         self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
         self._silent: dict[Client, tuple[int, float]] = {}
         self.keeper = LimitKeeper(gateway, latch, self._look)
         self.keeper.begin()
-        self.acks, self._copy = AckWatch(gateway), copy
+        self._copy = copy
         self.positions = PositionKeeper(gateway, lambda: self._accounts)
         self.positions.begin(wait=True)
+        self.inquiry = Inquiry(gateway, lambda: self._accounts, name, self.positions.begin)
         self._stopper.begin(list(gateway.ledger.killed))
         self.watch = Turns("tercel-gate-watch", TURN_S, self._watched)
 
@@ -366,12 +366,10 @@ class Gate(Hub):
         self.gateway.limits.mark(event.instrument, *quotes, ns)
 
     def _link(self, status: LinkStatus) -> None:
-        why = status.text or "the way to the venue is down"
+        down, why = self.gateway.shut is not None, status.text or "the way to the venue is down"
         self.gateway.shut = None if status.up else Refusal("LINK_DOWN", why)
         if status.up:
-            catch_up(self.gateway, self._accounts, self._name)
-            self.positions.begin()
-            self._asked_ns = 0
+            self.inquiry.catch_up(at_once=down)
 
     def _take_inbox(self) -> None:
         """What people ask of limits; a desk's own commands are for the desk."""
@@ -401,11 +399,7 @@ class Gate(Hub):
         self.keeper.watch()
         self._stopper.follow_up()
         self._withdrawal.follow_up()
-        if now - self._asked_ns >= AGAIN_NS and self.gateway.shut is None:
-            self._asked_ns = now
-            self.acks.look()
-            if unknown := questions(self.gateway, self._name):
-                self.gateway.submit(unknown)
+        self.inquiry.turn()
         if now - self._beat_ns >= self._heartbeat_ns:
             self._beat_ns = now
             self._heartbeat()

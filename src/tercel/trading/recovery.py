@@ -137,15 +137,6 @@ def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
     return found
 
 
-def catch_up(gateway: OrderGateway, accounts: Sequence[str], name: Callable[[], str]) -> None:
-    """After an outage: take the executions that were missed, and ask what became of every order that was open; where
-    the venue answers no questions, cancel those whose fate is unknown (`questions`)."""
-    resend(gateway, accounts)
-    now = gateway.venue.now_ns
-    asked: list[Command] = [StatusRequest(order.root, order.account, now) for order in gateway.ledger.orders.live()]
-    gateway.submit(asked if answers_questions(gateway.venue) else questions(gateway, name))
-
-
 def reconcile(
     gateway: OrderGateway,
     name: Callable[[], str],

@@ -24,15 +24,15 @@ from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.trading import crashpoints
 from tercel.trading.follower import Follower, follower_of
 from tercel.trading.gateway import LimitsPort, OrderGateway, Refusal
+from tercel.trading.inquiry import Inquiry
 from tercel.trading.kill import MemoryLatch
 from tercel.trading.limiting import LimitKeeper
 from tercel.trading.manager import ParentOrderManager
-from tercel.trading.overdue import AckWatch
 from tercel.trading.parents import ParentRequest, ParentStatus
-from tercel.trading.recovery import RecoveryLine, catch_up, reconcile, refold, resend
+from tercel.trading.recovery import RecoveryLine, reconcile, refold
 from tercel.trading.settlement import PositionKeeper
 from tercel.trading.snapshot import snapshots_of
-from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch, questions
+from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch
 from tercel.trading.strategies import Strategies
 from tercel.trading.upkeep import begun, heartbeat, not_obeyed, take_inbox
 
@@ -133,7 +133,8 @@ class Session:
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
         latch = MemoryLatch() if latch is None else latch
-        self.stopper, self._acks = Stopper(self.gateway, latch, self._name), AckWatch(self.gateway)
+        self.stopper = Stopper(self.gateway, latch, self._name)
+        self.inquiry = Inquiry(self.gateway, self._agents, self._name, self.positions.begin)
         self.keeper = LimitKeeper(self.gateway, latch, self._look)
         self.manager = manager = ParentOrderManager(
             self.gateway, self.stopper, strategies, self.follow, self._name, seed=terms.seed, warmup_s=terms.warmup_s
@@ -325,11 +326,11 @@ class Session:
                 self.manager.take_off(executor, "market data was missed")
 
     def _link(self, status: LinkStatus) -> None:
+        down = self.gateway.shut is not None
         self.gateway.shut = None if status.up else Refusal("LINK_DOWN", status.text or "the way to the venue is down")
         if status.up:
             self.manager.announce_all()
-            catch_up(self.gateway, self._agents(), self._name)
-            self.positions.begin()
+            self.inquiry.catch_up(at_once=down)
         for executor in () if status.up else self.manager:
             self.manager.take_off(executor, "the way to the venue was down")
 
@@ -367,24 +368,18 @@ class Session:
         now = self.venue.now_ns
         if now - self._requested_ns >= AGAIN_NS and self.gateway.shut is None:
             self._requested_ns = now
-            self._ask_again()
+            self._cancel_unworked()
             self.manager.expire()
+        self.inquiry.turn()
         if now - self._beat_ns >= self._heartbeat_ns:
             self._beat_ns = now
             self._heartbeat()
 
-    def _ask_again(self) -> None:
-        """Ask for what is missing or unknown, and cancel what nobody works."""
-        live = self.ledger.orders.live()
+    def _cancel_unworked(self) -> None:
+        """Cancel what nobody works."""
         off = {executor.id for executor in self.manager.executors.values() if executor.off}
-        if not live and not off:
-            return
-        if accounts := {order.account for order in live if order.cum < order.counted}:
-            resend(self.gateway, sorted(accounts))
-        left = sorted({order.parent for order in live if order.parent not in self.manager.executors} | off)
-        again = [command for parent in left for command in self.manager.cancels(parent)]
-        self._acks.look()
-        if commands := [*questions(self.gateway, self._name), *again]:
+        parents = {order.parent for order in self.ledger.orders.live()} - self.manager.executors.keys()
+        if commands := [command for parent in sorted(parents | off) for command in self.manager.cancels(parent)]:
             self.gateway.submit(commands)
 
     def _heartbeat(self) -> None:

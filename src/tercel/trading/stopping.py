@@ -16,7 +16,7 @@ from tercel.core.turns import Turns
 from tercel.trading import crashpoints
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
-from tercel.trading.order import S
+from tercel.trading.order import ChildOrder, S
 
 STILL_S: Final = 3.0
 """Seconds without a turn of the session's loop after which people are notified."""
@@ -141,10 +141,12 @@ def answers_questions(venue: Venue) -> bool:
     return bool(getattr(venue, "answers_questions", True))
 
 
-def questions(gateway: OrderGateway, name: Callable[[], str]) -> list[Command]:
-    """A question about every order whose fate is unknown. Where the venue answers none, a cancel of it: the
-    report of its end says what it had filled, and a refusal that it does not stand there."""
-    unknown = gateway.ledger.orders.unknown()
+def questions(
+    gateway: OrderGateway, name: Callable[[], str], about: Sequence[ChildOrder] | None = None
+) -> list[Command]:
+    """A question about every order whose fate is unknown, or about some of them. Where the venue answers none, a cancel
+    of it: the report of its end says what it had filled, and a refusal that it does not stand there."""
+    unknown = gateway.ledger.orders.unknown() if about is None else about
     if not unknown:
         return []
     now = gateway.venue.now_ns

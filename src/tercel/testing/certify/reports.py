@@ -135,7 +135,7 @@ def status(bench: Bench) -> str:
 def no_answer(bench: Bench) -> str:
     """P4."""
     with Wall(bench) as wall:
-        wall.gate.acks.seconds = 0.0
+        wall.gate.inquiry.acks.seconds = 0.0
         wall.venue.by_hand.add(t.STATUS)
         name = wall.order()
         asked = wall.until(lambda: wall.venue.asked(name), "a question about it")
@@ -169,7 +169,7 @@ def broken_link(bench: Bench) -> str:
         _back(wall)
         wall.until(lambda: wall.venue.asked(lost.cl_ord_id), "a question about it")
         wall.settle()
-        wall.stands(lost.cl_ord_id, "unknown", 0, 10)
+        wall.stands(lost.cl_ord_id, "rejected", 0, 0)  # its number was asked for and skipped, its name is not known
         expect(len(wall.venue.of_kind(t.NEW_ORDER)), 1, "orders at the venue")
         filled = wall.order()
         _break(wall)
@@ -178,7 +178,7 @@ def broken_link(bench: Bench) -> str:
         _back(wall)
         wall.until(lambda: wall.state(filled).status == "filled", "the fill, repeated")
         expect((wall.position(), wall.holding().position), (10, 10), "position")
-        return "new; unknown and asked; filled once"
+        return "new; skipped, asked and not known; filled once"
 
 
 def _break(wall: Wall) -> None:

@@ -123,7 +123,10 @@ class ScriptedVenue:
             with self._lock:
                 one = None if self.frozen else self._connection
                 waits = [self._listener.fileno(), *([one.fileno()] if one is not None and not one.closed else [])]
-            ready = select.select(waits, [], [], _TURN_S)[0]
+            try:
+                ready = select.select(waits, [], [], _TURN_S)[0]
+            except OSError:  # a case has cut the connection in between
+                continue
             with self._lock:
                 if self._listener.fileno() in ready:
                     self._accept()

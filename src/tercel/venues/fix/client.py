@@ -93,6 +93,7 @@ class FixVenue:
         self._subscribed: list[str] = []
         self._now_ns, self.stepped, self._taken, self._returned, self._names = 0, False, 0, 0, 0
         self._early: list[o.VenueEvent] = []
+        self._first = 0  # number of ours that this connection began with
         self._received, self._closed = Received(), False
         self._link = self._feed = FixLink(
             terms, address_of(host, port, terms), comp_id, store, reset or store is None, wall
@@ -216,6 +217,8 @@ class FixVenue:
         """What a session tells of itself."""
         now = self._now_ns
         whose = "" if link is self._link else "market data: "
+        if event.what is Happening.UP and link is self._link:
+            self._first = link.session.numbers.next_out
         if event.what is Happening.UP and self._listings:
             if link is self._link:
                 self._queue.append((0, o.LinkStatus(True, now, f"logged on at {link.name}")))
@@ -236,9 +239,9 @@ class FixVenue:
         elif event.what in (Happening.REJECTED, Happening.GARBLED):
             self._queue.append((0, self._refused(event, now)))
         elif event.what is Happening.NOT_REPEATED and event.message is not None:
-            name = self._house_name(event.message.get(t.CL_ORD_ID))
-            text = f"{name} did not reach the venue and is not repeated; ask what stands"
-            self._queue.append((0, o.LinkStatus(link.up, now, text)))
+            if name := self._dialect.skipped(event.message, event.message.number < self._first):
+                text = f"{name} did not reach the venue and is not repeated; ask what stands"
+                self._queue.append((0, o.LinkStatus(link.up, now, text)))
 
     def _refused(self, event: SessionEvent, now: int) -> o.Unread:
         """What the session could not take, with what it names."""
@@ -246,13 +249,8 @@ class FixVenue:
         if message is None:
             return o.Unread(event.raw.decode("utf-8", "replace"), event.text, now)
         why = f"the session refused message {message.number}: {event.text}"
-        name = self._house_name(message.get(t.CL_ORD_ID))
+        name = self._dialect.house_name(message.get(t.CL_ORD_ID))
         return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
-
-    def _house_name(self, wire: str) -> str:
-        if isinstance(self._dialect, StandardDialect) and (told := self._dialect.memory.by_wire.get(wire)) is not None:
-            return told.name
-        return wire
 
     # -- what goes out ------------------------------------------------------------------------------------------------
     def _send(self, ready: Sequence[Ready], link: FixLink | None = None) -> int:

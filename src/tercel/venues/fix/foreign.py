@@ -95,7 +95,7 @@ class Foreign:
         return found
 
     def _read(self, message: Message, about: Told | None, now_ns: int) -> o.Report:
-        kind, status = self._kind(message), self._status(message)
+        kind, status = self._kind(message), self._status(message, about)
         instrument = message.get(t.SYMBOL) or (about.instrument if about else "")
         instrument = "" if instrument == t.NO_SYMBOL else instrument
         scale = self._scales.get(instrument, PLAIN)
@@ -145,7 +145,7 @@ class Foreign:
             raise RefusedError("an ExecType (150) that is known here", f"150={code}")
         return found
 
-    def _status(self, message: Message) -> o.OrdStatus:
+    def _status(self, message: Message, about: Told | None) -> o.OrdStatus:
         code = message.get(t.ORD_STATUS)
         if code == _REPLACED_STATUS:  # of 4.2: as it stands after the change
             filled = any(letter in "123456789" for letter in message.get(t.CUM_QTY, "0"))
@@ -153,7 +153,10 @@ class Foreign:
         if (found := t.STATUSES.get(code)) is None:
             raise RefusedError("an OrdStatus (39) that is known here", f"39={code}")
         if found is o.OrdStatus.REJECTED and message.get(t.ORD_REJ_REASON) == t.UNKNOWN_ORDER:
-            return o.OrdStatus.UNKNOWN
+            never = (
+                about is not None and about.kind == "new" and about.skipped and about.status is o.OrdStatus.PENDING_NEW
+            )
+            return found if never else o.OrdStatus.UNKNOWN
         return found
 
     @staticmethod
@@ -216,7 +219,7 @@ class Foreign:
         text = self._text(message, t.CXL_REJ_REASON, CANCEL_REASONS)
         status = old.status if old is not None else o.OrdStatus.REJECTED
         if message.get(t.ORD_STATUS):
-            status = self._status(message)
+            status = self._status(message, old)
         gone = message.get(t.CXL_REJ_REASON) == t.NOT_KNOWN or message.get(ERROR_CODE) == _NO_SUCH_ORDER
         gone = gone or (ERROR_CODE in message and message.get(t.TEXT) == UNKNOWN_ORDER_TEXT)
         if gone and status is not o.OrdStatus.FILLED:

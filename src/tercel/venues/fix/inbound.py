@@ -55,6 +55,17 @@ class Refusals:
         self._sent[number] = command
         self._sent.pop(number - _REMEMBERED, None)
 
+    def house_name(self, wire: str) -> str:
+        """The name here of a ClOrdID."""
+        return wire
+
+    def skipped(self, message: Message, earlier: bool) -> str:
+        """The name here of a command that the venue asked for again and is not sent; "": nothing follows from it.
+
+        `earlier`: it was sent over an earlier connection, so that it cannot arrive any more.
+        """
+        return message.get(t.CL_ORD_ID)
+
     def sent(self, number: str) -> Sent | None:
         """What left under a number."""
         return self._sent.get(int(number)) if number.isdigit() else None

@@ -44,6 +44,8 @@ class Told:
         Lots that the orders before it had filled, where the venue cancels and makes a new one.
     swaps : str
         ClOrdID of the cancel in the same message, where it is such a new one.
+    skipped : bool
+        The venue asked for it again over a later connection, and was told that it does not come.
     """
 
     wire: str
@@ -61,6 +63,7 @@ class Told:
     cum: int = 0
     base: int = 0
     swaps: str = ""
+    skipped: bool = False
 
     @property
     def live(self) -> bool:
@@ -171,6 +174,20 @@ class OrderMemory:
         )
         self.write(told)
         return told
+
+    def skip(self, told: Told, never: bool) -> str:
+        """The venue asked for a command again, which is not repeated, and `never` arrives; its name here, "" where the
+        venue has reported on the order since, or none that it would cancel is left."""
+        if told.kind in ("new", "replace"):
+            open_ = told.status is o.OrdStatus.PENDING_NEW
+        elif told.kind == "cancel":
+            open_ = told.orig in self.by_name and self.by_name[told.orig].live
+        else:
+            open_ = bool(self.live(told.account, told.instrument))
+        if open_ and never:
+            told.skipped = True
+            self.write(told)
+        return told.name if open_ else ""
 
     def ask(self, name: str, account: str) -> str:
         """The ClOrdID of a question about a name, and whose question it is: its answer may not say so."""

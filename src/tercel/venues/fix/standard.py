@@ -65,6 +65,16 @@ class StandardDialect(Refusals):
             book.expect(command.cl_ord_id, command.side, command.price, command.tif is not o.Tif.IOC)
         return self._speaks.messages(command)
 
+    def house_name(self, wire: str) -> str:
+        """See `Refusals`."""
+        told = self.memory.by_wire.get(wire)
+        return told.name if told is not None else wire
+
+    def skipped(self, message: Message, earlier: bool) -> str:
+        """See `Refusals`: what the venue has reported on reached it, whatever it asks for, and questions come again."""
+        told = self.memory.by_wire.get(message.get(t.CL_ORD_ID))
+        return "" if told is None or message.kind == t.STATUS else self.memory.skip(told, earlier)
+
     def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[Ready]:
         """A DK, a business reject, or nothing."""
         scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.venues.fix.protocol.pair import START, S, Script, Side, Wire, kinds, order, report
 
 from tercel.core.errors import ConfigError, VenueError
+from tercel.venues.fix.protocol import outbox
 from tercel.venues.fix.protocol.arrival import Arrival, named
 from tercel.venues.fix.protocol.codec import encode
 from tercel.venues.fix.protocol.dictionary import standard
@@ -322,6 +323,24 @@ def test_orders_are_not_repeated_reports_are() -> None:
     assert lost == ["o", "p"]
     after = script.side.take(script.side.session.send("D", order("q"), script.now))
     assert [(one.number, one.says(43)) for one in after] == [(7, False)]
+
+
+def test_what_is_asked_for_too_often_is_repeated_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So much may leave at once as leaves in a second; what is asked for beyond waits, and leaves together."""
+    monkeypatch.setattr(outbox, "REPEATS_PER_S", 100)
+    script = Script()
+    for name in "abcdefghij":
+        script.side.take(script.side.session.send("8", report(name), script.now))
+    script.side.take(script.side.session.send("D", order("o"), script.now))
+    sent = [one for _ in range(500) for one in script.say("2", (7, "2"), (16, "0"))]
+    assert len([one for one in sent if one.kind == "8"]) == 10 * (100 // 11 + 1)
+    assert script.side.told(Happening.NOT_REPEATED) == ["35=D, 12"], "once, however often it is asked for"
+    after = script.side.take(script.side.session.send("D", order("p"), script.now))
+    assert [one.get(11) for one in after] == ["p"], "an order waits for nothing"
+    script.now += S
+    later = script.side.take(script.side.session.on_time(script.now))
+    assert [one.get(17) for one in later if one.kind == "8"] == list("abcdefghij")
+    assert script.side.take(script.side.session.on_time(script.now + S)) == []
 
 
 def test_a_report_waits_for_the_next_connection_and_an_order_does_not() -> None:

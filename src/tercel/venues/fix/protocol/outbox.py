@@ -8,6 +8,9 @@ from tercel.venues.fix.protocol.message import Fields, Message, utc_text
 from tercel.venues.fix.protocol.settings import SessionSettings
 from tercel.venues.fix.protocol.store import SessionStore
 
+REPEATS_PER_S: Final = 5_000
+"""Numbers that are repeated in a second: whoever asks for more waits, and is answered once for all of it."""
+_SECOND: Final = 1_000_000_000
 MOST_RECENT: Final = 4096
 """Messages of types that are not kept which can be repeated on the connection that they were sent on."""
 
@@ -40,6 +43,9 @@ class Outbox:
         self._out: list[bytes] = []
         self._kept: list[tuple[int, bytes]] = []
         self._recent: dict[int, bytes] = {}  # of this connection alone, of types that are not kept
+        self._stale: set[int] = set()  # told once as not repeated
+        self._asked: tuple[int, int] | None = None  # first and last number that the other side wants again
+        self._free_ns = 0  # when all that was repeated would have left at `REPEATS_PER_S`
 
     @property
     def now_text(self) -> str:
@@ -76,25 +82,43 @@ class Outbox:
         self._out.append(encode(self._settings.begin, headed, self._data_fields))
         self.sent_ns = self.now_ns
 
-    def again(self, first: int, last: int) -> list[tuple[int, Message]]:
+    def repeat(self, first: int = 0, last: int = 0) -> list[tuple[int, Message]]:
         """Send messages of the application once more, marked, and fill gaps where there were none or stale ones.
+
+        After more than a second's worth nothing is sent for a while, and what is asked for meanwhile leaves together:
+        requests that keep coming hold up nothing else.
 
         Parameters
         ----------
         first, last : int
+            What the other side asks for; 0: what it asked for before and has not been sent.
 
         Returns
         -------
         list of (number, message)
-            Those that were not repeated, for their type never is.
+            Those that were not repeated, for their type never is; each once.
         """
+        if first:
+            before = self._asked or (first, last)
+            self._asked = min(before[0], first), max(before[1], last)
+        if self._asked is None or self._free_ns > self.now_ns + _SECOND:
+            return []
+        (first, last), self._asked = self._asked, None
+        numbers = min(max(last - first + 1, 1), REPEATS_PER_S)
+        self._free_ns = max(self._free_ns, self.now_ns) + numbers * _SECOND // REPEATS_PER_S
+        return self._repeated(first, last)
+
+    def _repeated(self, first: int, last: int) -> list[tuple[int, Message]]:
         stale = []
         new = [*self._recent.items(), *self._kept]
         kept = dict(self._store.sent(first, last)) | {n: raw for n, raw in new if first <= n <= last}
         dropped = {34, 35, 43, 49, 52, 56, 122, *(tag for tag, _ in self._settings.header)}
         for number, raw in sorted(kept.items()):
+            if number in self._stale:
+                continue
             old = decode(raw, self._data_fields)
             if old.kind in self._settings.never_repeated:
+                self._stale.add(number)
                 stale.append((number, old))
                 continue
             self._fill(first, number)
@@ -112,11 +136,13 @@ class Outbox:
     def restart(self) -> None:
         """Begin at 1 again, and forget what was kept."""
         self.next, self._kept = 1, []
+        self._stale.clear()
         self.forget()
 
     def forget(self) -> None:
-        """A new connection: what was not kept of the last one is not repeated."""
+        """A new connection: what was not kept of the last one is not repeated, and nothing is asked for yet."""
         self._recent.clear()
+        self._asked, self._free_ns = None, 0
 
     def take(self) -> tuple[bytes, tuple[tuple[int, bytes], ...]]:
         """What is to be written to the connection, and what is to be kept."""

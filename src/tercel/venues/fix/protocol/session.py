@@ -37,8 +37,7 @@ class _Gap:
     """Messages that were asked for and are not all here."""
 
     def __init__(self, first: int, last: int, request: int, now_ns: int) -> None:
-        self.first, self.last, self.request, self.since_ns = first, last, request, now_ns
-        self.times = 1
+        self.first, self.last, self.request, self.since_ns, self.times = first, last, request, now_ns, 1
 
 
 class FixSession:
@@ -477,13 +476,14 @@ class FixSession:
         first, last = max(request.whole(7), 1), request.whole(16)
         self._again(first, self._box.next - 1 if not 0 < last < self._box.next else last)
 
-    def _again(self, first: int, last: int) -> None:
-        for number, message in self._box.again(first, last):
+    def _again(self, first: int = 0, last: int = 0) -> None:
+        for number, message in self._box.repeat(first, last):
             self._tell(Happening.NOT_REPEATED, f"35={message.kind}, {number}", message)
 
     # -- time ---------------------------------------------------------------------------------------------------------
     def _beat(self) -> None:
         interval, now, gap = self._heartbeat_ns, self._now, self._gap
+        self._again()
         if interval and self._tested_ns and now - self._tested_ns >= interval:
             return self._end("no answer to a TestRequest")
         if interval and not self._tested_ns and now - self._heard_ns >= _QUIET * interval:

@@ -1,0 +1,83 @@
+"""Asking the venue: what was missed while the way to it was down, and what became of orders of unknown fate.
+
+However often the link speaks up, questions leave at most once a second, and about one order less and less often while
+no answer settles it. Kills, cancels and orders wait for none of it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from tercel.core.orders import Command
+from tercel.trading.gateway import OrderGateway
+from tercel.trading.overdue import AckWatch
+from tercel.trading.recovery import resend
+from tercel.trading.stopping import AGAIN_NS, questions
+
+LONGEST_NS: Final = 32 * AGAIN_NS
+"""Venue time between two questions about one order at most: each wait is twice the one before."""
+
+
+class Inquiry:
+    """Asks, for a session or a gate.
+
+    Parameters
+    ----------
+    gateway : OrderGateway
+    accounts : callable
+        Whose executions may have been missed.
+    name : callable
+        Makes a cl_ord_id that was never used.
+    caught_up : callable
+        Called once what was missed is here.
+    """
+
+    def __init__(
+        self,
+        gateway: OrderGateway,
+        accounts: Callable[[], Sequence[str]],
+        name: Callable[[], str],
+        caught_up: Callable[[], object],
+    ) -> None:
+        self._gateway, self._accounts, self._name, self._caught_up = gateway, accounts, name, caught_up
+        self._next_ns, self._owed = 0, False
+        self._waits: dict[str, tuple[int, int]] = {}
+        """When an order is asked about again, and how long it waited before, by root."""
+        self.acks = AckWatch(gateway)
+
+    def catch_up(self, at_once: bool) -> None:
+        """A round of all questions is owed: `at_once` where the way to the venue was down, else when one is due."""
+        self._owed = True
+        self._next_ns = 0 if at_once else self._next_ns
+
+    def turn(self) -> None:
+        """Ask what is due, where there is a way."""
+        now = self._gateway.venue.now_ns
+        if now < self._next_ns or self._gateway.shut is not None:
+            return
+        owed, self._owed = self._owed, False
+        if owed:
+            self._waits.clear()
+            resend(self._gateway, self._accounts())
+        elif accounts := {order.account for order in self._gateway.ledger.orders.live() if order.cum < order.counted}:
+            resend(self._gateway, sorted(accounts))
+        self.acks.look()
+        asked = self._due(now)
+        if asked:
+            self._gateway.submit(asked)
+        if owed:
+            self._caught_up()
+        self._next_ns = now + AGAIN_NS
+
+    def _due(self, now: int) -> list[Command]:
+        """Questions about orders of unknown fate whose turn it is."""
+        unknown = self._gateway.ledger.orders.unknown()
+        before, self._waits = self._waits, {}
+        due = []
+        for order in unknown:
+            at, waited = before.get(order.root, (now, 0))
+            if now >= at:
+                due.append(order)
+                waited = min(max(2 * waited, AGAIN_NS), LONGEST_NS)
+                at = now + waited
+            self._waits[order.root] = at, waited
+        return questions(self._gateway, self._name, due)
