@@ -38,12 +38,13 @@ from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.gate.withdrawal import OrderWithdrawal
 from tercel.trading.follower import Follower, follower_of
-from tercel.trading.gateway import Denied, OrderGateway, Refusal
+from tercel.trading.gateway import OrderGateway, Refusal
 from tercel.trading.inquiry import Inquiry
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import message_of
 from tercel.trading.kill import KillLatch
 from tercel.trading.limiting import LimitKeeper
+from tercel.trading.limits_port import Denied
 from tercel.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.trading.settlement import PositionKeeper
 from tercel.trading.stopping import Stopper

@@ -1,4 +1,4 @@
-"""Waiting after refusals: no storm of orders that come back."""
+"""Waiting after refusals, and saying once what happens again and again: no storm of orders or alarms."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ FREE: Final = 5
 """Refusals in a row after which an account waits."""
 FIRST_NS: Final = 100_000_000
 LONGEST_NS: Final = 30_000_000_000
+QUIET_NS: Final = 60_000_000_000
 
 
 class BackOff:
@@ -51,3 +52,25 @@ class BackOff:
             return ""
         whose = f"{command.account} in {command.instrument}"
         return f"{many} orders of {whose} were refused in a row: it waits {wait_ns / 1e9:g} s"
+
+
+class LoudNowAndThen:
+    """How loud an alarm is that may come many times a minute: the first is critical, those that follow within a minute
+    of it are not, and the next critical one says how many they were.
+
+    >>> alarm = LoudNowAndThen()
+    >>> alarm.say("down", 0), alarm.say("down", 1), alarm.say("down", QUIET_NS)
+    (('critical', 'down'), ('info', 'down'), ('critical', 'down; 1 more since the last alarm'))
+    """
+
+    def __init__(self) -> None:
+        self._next_ns, self._more = -1, 0
+
+    def say(self, text: str, ns: int) -> tuple[str, str]:
+        """Severity and text of one that comes at a time of the venue."""
+        if ns < self._next_ns:
+            self._more += 1
+            return "info", text
+        more, self._more = self._more, 0
+        self._next_ns = ns + QUIET_NS
+        return "critical", f"{text}; {more} more since the last alarm" if more else text

@@ -15,12 +15,12 @@ fails, the order is UNKNOWN: it is not sent again; the venue is asked.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from threading import RLock
-from typing import Any, Final, Protocol
+from typing import Final
 
 from tercel.core.errors import JournalError, OrderError, VenueError
 from tercel.core.orders import (
@@ -40,10 +40,11 @@ from tercel.core.orders import (
 )
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.trading import crashpoints
-from tercel.trading.back_off import BackOff
+from tercel.trading.back_off import BackOff, LoudNowAndThen
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import OrderMessage, entry_denied, entry_in, entry_out
-from tercel.trading.ledger import Counts, Ledger
+from tercel.trading.ledger import Ledger
+from tercel.trading.limits_port import Denied, LimitsPort
 from tercel.trading.order import DISTURBS, SEVERITY, Notice
 from tercel.trading.parents import ParentOrder
 
@@ -52,85 +53,6 @@ BACK_OFF: Final = "BACK_OFF"
 _STOPS_ONLY: Final = frozenset({"STRANGE_FILL", "EXECUTIONS"})
 """Alarms that stop an agent and do not kill it here: the one until positions agree, the other is a breach of limits."""
 _log = logging.getLogger("tercel.alerts")
-
-
-class Denied(Protocol):
-    """Why a command may not leave: `limits.Denial`."""
-
-    @property
-    def code(self) -> str:
-        """One of few words."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """With numbers, for people."""
-        ...
-
-
-class LimitsPort(Counts, Protocol):
-    """What the gateway requests and reports: `limits.LimitGate`."""
-
-    limits: Any
-    """Those in force."""
-    hash: str
-    """Their name, which every order carries in the journal."""
-
-    def check(self, command: Command, now_ns: int) -> Denied | None:
-        """May it leave now? Counts nothing."""
-        ...
-
-    def sent(self, command: Command, now_ns: int | None = None) -> None:
-        """It leaves, and counts from here on."""
-        ...
-
-    def unsent(self, command: Command) -> None:
-        """It did not leave after all."""
-        ...
-
-    def report(self, report: Report) -> Any:
-        """A message from the venue; something with `code` and `text` when it makes no sense."""
-        ...
-
-    def cancel_reject(self, reject: CancelReject) -> None:
-        """A cancel or replace was refused."""
-        ...
-
-    def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
-        """A parent order was accepted."""
-        ...
-
-    def amend(self, name: str, lots: int) -> None:
-        """A parent order has other lots now."""
-        ...
-
-    def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int) -> None:
-        """The touch of an instrument."""
-        ...
-
-    def watch(self, now_ns: int, warnings: bool = True) -> Sequence[Any]:
-        """What was passed since it was last asked (`limits.Crossing`); whom a breach stops sends nothing new."""
-        ...
-
-    def resume(self, agent: str) -> None:
-        """A person let an agent trade again."""
-        ...
-
-    def enforce(self, limits: Any) -> None:
-        """Other limits are in force."""
-        ...
-
-    def day(self) -> dict[str, Any]:
-        """What of the day no fold can count again."""
-        ...
-
-    def restore_day(self, day: Mapping[str, Any]) -> None:
-        """What `day` said before a restart."""
-        ...
-
-    def usage(self) -> dict[str, Any]:
-        """How much of which limit is used."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +131,7 @@ class OrderGateway:
         """Notices since they were last taken."""
         self.stopped: dict[str, str] = {}
         """Agents that limits stopped over a report of the venue, and why: whoever looks after limits kills them."""
-        self._back_off = BackOff()
+        self._back_off, self._link_alarm = BackOff(), LoudNowAndThen()
         self.disturbed: dict[str, str] = {}
         """Parents whose fills or orders the venue changed behind the back of whoever works them, and what it did."""
 
@@ -413,7 +335,8 @@ class OrderGateway:
         for message in messages:
             entries.append(entry_in(message, self._parent_of(message)))
             if isinstance(message, LinkStatus) and not message.up:
-                body = {"severity": "critical", "code": kinds.LINK_DOWN, "text": message.text or "the way is down"}
+                severity, text = self._link_alarm.say(message.text or "the way is down", message.ns)
+                body = {"severity": severity, "code": kinds.LINK_DOWN, "text": text}
                 entries.append(Entry(kinds.ALERT, message.ns, body=body))
         return entries
 

@@ -20,10 +20,11 @@ from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, O
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import BUY
 from tercel.trading import crashpoints
-from tercel.trading.gateway import LimitsPort, OrderGateway
+from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import command_of, message_of
 from tercel.trading.ledger import FOLDED, Ledger
+from tercel.trading.limits_port import LimitsPort
 from tercel.trading.order import ChildOrder
 from tercel.trading.past import Past
 from tercel.trading.snapshot import begin

@@ -23,10 +23,11 @@ from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.trading import crashpoints
 from tercel.trading.follower import Follower, follower_of
-from tercel.trading.gateway import LimitsPort, OrderGateway, Refusal
+from tercel.trading.gateway import OrderGateway, Refusal
 from tercel.trading.inquiry import Inquiry
 from tercel.trading.kill import MemoryLatch
 from tercel.trading.limiting import LimitKeeper
+from tercel.trading.limits_port import LimitsPort
 from tercel.trading.manager import ParentOrderManager
 from tercel.trading.parents import ParentRequest, ParentStatus
 from tercel.trading.recovery import RecoveryLine, reconcile, refold

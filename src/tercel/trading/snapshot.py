@@ -25,9 +25,9 @@ from tercel.limits import state as limits_state
 from tercel.limits.gate import LimitGate
 from tercel.trading import limit_record, order, parents, positions
 from tercel.trading import orders as orders_fold
-from tercel.trading.gateway import LimitsPort
 from tercel.trading.graph import Graph
 from tercel.trading.ledger import Ledger
+from tercel.trading.limits_port import LimitsPort
 from tercel.trading.past import HashIndex
 
 VERSION: Final = 2

@@ -23,6 +23,8 @@ from tercel.venues.fix.protocol.store import MemoryStore, SessionStore
 from tercel.venues.fix.store import SqliteStore
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
+_STANDS_S: Final = 5.0
+"""A session that has stood for so long is reached again at once; one that ends sooner was another attempt."""
 _TICK_S: Final = 0.25
 """How often a session looks at the time while nothing comes."""
 _GOODBYE_S: Final = 2.0
@@ -107,7 +109,7 @@ class FixLink:
         self._parting: list[Connection] = []
         self._began: deque[int] = deque()
         self._sent: deque[int] = deque()
-        self._tries, self._next_try_ns, self._logged_on = 0, 0, False
+        self._tries, self._next_try_ns, self._up_ns = 0, 0, 0
         self.why = ""
         """Why there is no session, in the venue's words where it said anything."""
         self.refusals = 0
@@ -258,10 +260,13 @@ class FixLink:
         """An attempt came to nothing: the next one waits longer."""
         self.why = hidden(why, self.terms.secrets)
         self.refusals += 1
+        self._wait_longer()
+        events.append(SessionEvent(Happening.REFUSED, self.why))
+
+    def _wait_longer(self) -> None:
         wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(self._tries, 10))
         self._tries += 1
         self._next_try_ns = time.monotonic_ns() + round(wait * S)
-        events.append(SessionEvent(Happening.REFUSED, self.why))
 
     def _read(self, messages: list[Message], events: list[SessionEvent]) -> None:
         connection = self._connection
@@ -293,11 +298,15 @@ class FixLink:
     def _take(self, outcome: Outcome, messages: list[Message], events: list[SessionEvent]) -> None:
         for event in outcome.events:
             if event.what is Happening.UP:
-                self._tries = self.refusals = 0
+                self.refusals, self._up_ns = 0, time.monotonic_ns()
                 self.why = ""
                 self.session.settings = replace(self._later)
             elif event.what in (Happening.DOWN, Happening.REFUSED):
                 self.why = hidden(event.text, self.terms.secrets)
+            if event.what is Happening.DOWN and time.monotonic_ns() - self._up_ns >= _STANDS_S * S:
+                self._tries = self._next_try_ns = 0
+            elif event.what is Happening.DOWN:
+                self._wait_longer()
             if event.what is Happening.REFUSED:
                 self.answered = True
                 self._failed(event.text, events)
