@@ -1,11 +1,12 @@
 """Policies that come with Tercel: loadable, said to be synthetic, with figures of what they observe."""
 
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tercel.core.errors import PolicyError, UnknownNameError
+from tercel.execution.intent import TAKE
 from tercel.execution.observation import OBS_NAMES, OBS_SIZE
 from tercel.execution.policies_packaged import (
     DEFAULT,
@@ -16,11 +17,11 @@ from tercel.execution.policies_packaged import (
     observed,
     packaged,
     read_observed,
+    stem,
 )
 from tercel.execution.strategies import MarketEstimates
-from tercel.execution.trend import Trend
 from tercel.learning.agent.config import preset_file, read_config
-from tercel.testing.strategy import StrategyConformance, random_views
+from tercel.testing.strategy import StrategyConformance, random_views, view_of
 
 
 class TestGuidedPolicy(StrategyConformance):
@@ -56,13 +57,28 @@ def test_the_default_is_what_the_recipe_trains() -> None:
     strategy, card = packaged(DEFAULT)
     assert card.trained_on["command"].startswith("tercel agent train --preset default --seed")
     assert (card.name, card.actions, card.observation) == ("default", "residual", "v3")
-    assert (card.action_parameters["guard"], card.action_parameters["trend"]) == ([0.7, 0.5], asdict(Trend()))
+    assert card.action_parameters["guard"] == [0.7, 0.5]
     assert card.learner["variants"] > card.learner["looks"] > 1
     assert observed(DEFAULT).entries == OBS_NAMES
     told = read_config(preset_file("default"))
     assert (told.policy.actions, told.policy.stack) == (card.actions, card.stack)
     view = random_views(50, 1)
     assert strategy.decide(view).shape == (50, 10)
+
+
+def test_the_filter_of_trends_is_off_in_what_ships_and_can_be_switched_on() -> None:
+    assert not read_config(preset_file("default")).policy.trend
+    members = [name for name in names() if stem(name) == "default"]
+    assert not [name for name in members if "trend" in packaged(name)[1].action_parameters]
+    assert len(members) == 5
+    depth = {f"{side}{level}": 40 for side in ("own", "far") for level in range(1, 6)}
+    flow = {"long_same": 3000, "long_against": 3000, "long_ofi": 9000, "long_drift": 140, "rv_long": 16, "ofi": 100}
+    order = {"horizon_ns": 1800 * 10**9, "time_left_ns": 1800 * 10**9, "age_ns": 900 * 10**9, "decisions": 60}
+    view = view_of(**order, **flow, **depth)
+    plain, _ = packaged(DEFAULT)
+    switched = replace(plain, action_parameters=plain.action_parameters | {"trend": True})
+    np.testing.assert_array_equal(named(f"{DEFAULT}+trend").decide(view), switched.decide(view))
+    assert switched.decide(view)[0, TAKE] > plain.decide(view)[0, TAKE]
 
 
 def test_names() -> None:
