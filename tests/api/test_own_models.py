@@ -217,6 +217,15 @@ def test_stable_baselines_accepts_the_environment(market: tc.Market, task: tc.Ta
     assert np.isfinite(mean)
 
 
+def test_the_environment_counts_rewards_for_a_curve(market: tc.Market, task: tc.Task) -> None:
+    sb3 = pytest.importorskip("stable_baselines3")
+    env = tc.sb3_env(market, task, 4, worlds=2)
+    model = sb3.PPO("MlpPolicy", env, n_steps=16, batch_size=32, n_epochs=1, seed=1, device="cpu").learn(128)
+    episodes = list(model.ep_info_buffer)
+    assert len(episodes) >= 8
+    assert all(np.isfinite([one["r"], one["is_bps"]]).all() and 1 <= one["l"] <= task.decisions for one in episodes)
+
+
 def test_an_archive_is_read_on_a_persons_word_alone(market: tc.Market, task: tc.Task, tmp_path: Path) -> None:
     sb3 = pytest.importorskip("stable_baselines3")
     env = tc.sb3_env(market, task, 4, worlds=2)

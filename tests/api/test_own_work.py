@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import tercel as tc
 from tercel.cli import app
 from tercel.core.errors import ConfigError
+from tercel.execution.policies.kept import apart
 from tercel.learning.agent.config import parse, read_config
 from tercel.learning.agent.run_folder import resumed
 
@@ -109,6 +110,26 @@ def test_a_reward_alone_trains_what_ships(market: tc.Market, task: tc.Task) -> N
     agent = tc.train(market, task, frames=128, reward=paid, settings=SMALL)
     assert agent.card.observation == "v2"
     assert agent.observation is None
+
+
+def test_a_training_that_keeps_its_start_says_so_at_once(
+    market: tc.Market, task: tc.Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    idle = {**SMALL, "policy.actions": "override", "learner.learning_rate": 1e-9}
+    lost = tc.train(market, task, frames=128, settings=idle, name="idle")
+    assert lost.card.kept_start
+    assert lost.kept.startswith("kept: the start. None of ")
+    assert "What helps: a longer training (frames), a higher learner.learning_rate" in lost.kept
+    assert capsys.readouterr().err == f"idle: {lost.kept}\n"
+
+
+def test_a_hundred_thousand_decisions_learn(market: tc.Market, capsys: pytest.CaptureFixture[str]) -> None:
+    agent = tc.train(market, tc.Task(horizon="10min"), frames=100_000, reward=paid)
+    scores = agent.card.scores
+    assert agent.card.frames > 0
+    assert apart(scores["start"], scores["best_checkpoint"])[1] > 0
+    assert agent.kept.startswith(f"kept: the checkpoint after {agent.card.frames:,} decisions")
+    assert not capsys.readouterr().err
 
 
 def test_a_reward_that_is_none_is_told(market: tc.Market, task: tc.Task) -> None:

@@ -15,6 +15,8 @@ from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.evaluation.metrics import read_metrics
 from tercel.execution import step as kernels
 from tercel.execution.policies.card import read_card
+from tercel.execution.policies.kept import apart
+from tercel.execution.policies.kept import kept as in_words
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
 from tercel.learning.agent.config import AgentConfig, middle, parse, preset_file, preset_names, read_config
@@ -322,6 +324,8 @@ def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, 
     done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)])
     assert done.exit_code == 0, done.output
     said = "Nothing was learned: none of 6 validation checks beat"
+    assert "kept: the start. The best of 5 checkpoints, after" in " ".join(done.output.split())
+    assert "What helps: a longer training (frames)" in " ".join(done.output.split())
     assert " ".join(done.output.split()).count(said) == 1
     assert "that rule itself is kept as the policy" in " ".join(done.output.split())
     assert "gain" not in done.output
@@ -329,6 +333,18 @@ def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, 
     page = (out / "report.html").read_text()
     assert said in page
     assert "a gain of" not in page
+
+
+def test_the_card_and_the_result_say_how_far_the_best_checkpoint_was_from_the_start(whole):
+    folder, result = whole
+    rows, card = read_metrics(folder / "validation.csv"), read_card(folder / "policy" / "card.json")
+    late = max((row for row in rows if row["frames"] >= 0.6 * 512), key=lambda row: row["merit"])
+    assert (result["start"], result["best_checkpoint"]) == (rows[0], late)
+    assert (card.scores["start"], card.scores["best_checkpoint"]) == (rows[0], late)
+    mean, low, high = apart(rows[0], late)
+    assert mean == pytest.approx(late["gain"])
+    assert high - low == pytest.approx(2 * 1.96 * late["se"])
+    assert card.kept == in_words(rows[0], late, len(rows), card.kept_start)
 
 
 def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):

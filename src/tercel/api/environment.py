@@ -113,8 +113,9 @@ def sb3_env(
 ) -> Any:
     """The same n orders in one compiled loop as a `VecEnv` of Stable-Baselines3.
 
-    A model that was trained in it is a candidate of :func:`tercel.evaluate` as it is. With the actions `allocation` the
-    network's numbers are logits: their softmax is what is done.
+    A model that was trained in it is a candidate of :func:`tercel.evaluate` as it is. A `VecMonitor` counts rewards, so
+    that Stable-Baselines3 logs `ep_rew_mean`; an episode's info has its shortfall too (`is_bps`). With the actions
+    `allocation` the network's numbers are logits: their softmax is what is done.
 
     Parameters
     ----------
@@ -134,10 +135,10 @@ def sb3_env(
     >>> env.num_envs, env.reset().shape
     (3, (3, 40))
     """
-    from tercel.learning.sb3 import to_sb3
+    from tercel.learning.sb3 import monitored, to_sb3
 
     arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
-    return to_sb3(ExecutionVec(n=n, **arguments), seed, shares=actions == "allocation")
+    return monitored(to_sb3(ExecutionVec(n=n, **arguments), seed, shares=actions == "allocation"))
 
 
 def _arguments(

@@ -50,7 +50,7 @@ def train(
     out: str | Path | None = None,
     progress: bool = False,
 ) -> Policy:
-    """Train a policy, as ``tercel agent train`` does; the best by validation is kept.
+    """Train a policy, as ``tercel agent train`` does; the best by validation is kept, and said if that is its start.
 
     PPO begins as a written rule (everything at the touch, `peg_touch`) and learns where to do otherwise; DQN and the
     learners of Stable-Baselines3 begin from nothing.
@@ -64,7 +64,7 @@ def train(
     algorithm : str
         ppo, dqn; with Stable-Baselines3: sb3_ppo, sb3_maskable_ppo, sb3_recurrent_ppo, sb3_dqn, sb3_qrdqn.
     frames : int
-        Decisions that it sees.
+        Decisions that it sees. Below half a million the batches are smaller, so that there are still enough of them.
     seed : int
         Of weights, noise and training episodes.
     name : str
@@ -119,7 +119,10 @@ def train(
     else:
         with_bar(config, folder, seed, None, []) if progress else run_training(config, folder, seed)
     eyes = eyes_of(config)
-    return Policy(folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, folder_of)
+    policy = Policy(folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, folder_of)
+    if policy.card.kept_start:
+        say(f"{policy.name}: {policy.kept}")
+    return policy
 
 
 def known(market: Market, task: Task) -> RunSettings:

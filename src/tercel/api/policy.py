@@ -53,6 +53,11 @@ class Policy:
         return read_card(self.folder / CARD)
 
     @property
+    def kept(self) -> str:
+        """What its training kept, its start or a checkpoint, and how far the two are apart; "" where no card tells."""
+        return self.card.kept
+
+    @property
     def temporary(self) -> bool:
         """Whether its folder goes with it."""
         return self._folder_guard is not None

@@ -32,6 +32,8 @@ from tercel.evaluation.settings import EPISODES, FILE, QUICK_EPISODES, QUICK_FRA
 from tercel.evaluation.venue import fees_of, latency_of, law_of
 from tercel.evaluation.venue import in_words as venue_words
 from tercel.execution.own import findable
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import CARD
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.recipe import configured, learnable
 from tercel.learning.agent.run_folder import POLICY, claim, is_done
@@ -55,6 +57,8 @@ CHECKED_ON: Final = 1_000
 CHOSEN_ON: Final = 500
 """Episodes at most on which the best written strategy is chosen."""
 QUICK: Final = {"validation.episodes": QUICK_EPISODES, "learner.hindsight": 64}
+QUICK_LOOKS: Final = 4
+"""Times that a quick training is looked at: four points of a curve."""
 QUICK_WORLDS: Final = {"market.worlds": 8}
 """Where the market is simulated."""
 RUNS = Path("runs")
@@ -297,7 +301,7 @@ def trainings(settings: RunSettings, out: Path, market: JobMarket | None = None)
     values = {"validation.episodes": CHECKED_ON, "guards.variants": 1}
     if settings.quick:
         values |= QUICK if settings.on_tape else QUICK | QUICK_WORLDS
-    values["validation.every"] = settings.frames
+    values["validation.every"] = settings.frames // QUICK_LOOKS if settings.quick else settings.frames
     config = configured(plain, "ppo", settings.frames, TRAINED, values, share, RECIPE)
     return [TrainingJob(config, policy_folder(out, seed), seed) for seed in settings.training_seeds]
 
@@ -318,6 +322,9 @@ def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
     decisions = sum(job.config.learner.frames for job in jobs)
     if settings.on_tape and not settings.quick:
         say(f"{len(jobs)} trainings of {decisions:,} decisions in all come first: minutes (--quick: less than one)")
+    if settings.quick:
+        base = jobs[0].config.policy.base
+        say(f"--quick: {decisions:,} decisions show the road; they begin as {base}, and are too few to beat it")
     with progress(now=True) as shown, Pool(len(jobs)) as pool:
         bars = {
             job.folder: shown.add_task(
@@ -332,6 +339,9 @@ def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
                     shown.update(bar, completed=last["frames"], now=f"{last['is_bps']:7.2f} bps")
 
         pool.run(train_task, [(job.config, job.folder, job.seed) for job in jobs], tick)
+    for job in jobs:
+        if is_done(job.folder) and (card := read_card(job.folder / POLICY / CARD)).kept:
+            say(f"{job.folder.name}: {card.kept}")
 
 
 def train_task(config: AgentConfig, folder: Path, seed: int) -> bool:

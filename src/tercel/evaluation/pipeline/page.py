@@ -31,6 +31,8 @@ from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, spelt, verdict_sentence
 from tercel.report.terminal import say
 
+FEWEST_LOOKS = 3
+"""Points of a learning curve: fewer are no curve."""
 MOST_DRAWN = 14
 """Rows of the distribution figure."""
 
@@ -145,7 +147,7 @@ def _learning(evaluation: Evaluation, result: Mapping[str, Any]) -> Iterator[Sec
         rows = rows_so_far(folder / METRICS) if one.learned else []
         if rows and "is_bps" not in rows[0]:  # a learner that compares policies says what each is worth at its looks
             rows = [row for row in rows_so_far(folder / LOOKS) if not row.get("averaged")]
-        if rows:
+        if len(rows) >= FEWEST_LOOKS:
             curve = np.array([row["frames"] for row in rows]), np.array([row["is_bps"] for row in rows])
             curves.setdefault(of.get(one.key, one.key), []).append(curve)
     if curves:

@@ -1,6 +1,6 @@
 """An evaluation as it is asked for: who, where, on what; run, read and written down."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -138,16 +138,21 @@ def notes_of(request: EvaluationRequest) -> list[str]:
         *request.participants.notes,
         *notes_on(request.participants.teams, request.markets),
         *untrained_in(request.trained_for),
-        *(
-            f"Nothing was learned: {one.key} is what its training began with."
-            for one in request.participants.policies
-            if one.learned and one.card.kept_start
-        ),
+        *(note for one in request.participants.policies if one.learned for note in _kept(one)),
     ]
     for name, settings in request.markets.items():
         everyone = [*request.participants.teams[name], *specialists]
         notes += refuse_leaks(everyone, [settings], allowed=request.allow_seen_days)
     return notes
+
+
+def _kept(policy: Candidate) -> Iterator[str]:
+    """That a policy is what its training began with, and how far the best checkpoint was from it."""
+    card = policy.card
+    if card.kept_start:
+        yield f"Nothing was learned: {policy.key} is what its training began with."
+        if card.kept:
+            yield f"{policy.key}: {card.kept}"
 
 
 def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) -> Evaluation:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.core.errors import PolicyError
+from tercel.execution.policies.kept import kept
 from tercel.execution.policies.mlp import HEADS
 
 FORMAT = 1
@@ -103,6 +104,15 @@ class Card:
     def kept_start(self) -> bool:
         """Whether its training kept what it began with, because nothing after it was better."""
         return self.frames == 0 and "validation" in self.scores
+
+    @property
+    def kept(self) -> str:
+        """What its training kept, and how far the best checkpoint was from the start (:func:`kept.kept`); "" where the
+        card does not tell."""
+        if "start" not in self.scores:
+            return ""
+        looks = int(self.learner.get("looks", 1))
+        return kept(self.scores["start"], self.scores.get("best_checkpoint"), looks, self.kept_start)
 
     @property
     def score(self) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """A shipped recipe with a market, an order and a length in it: what `tercel run` and Python train."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import fields, replace
 from typing import Any, Final
 
@@ -21,6 +21,13 @@ from tercel.market.simulator.terms import NO_FEES
 RECIPES: Final = {"ppo": "one_market", "dqn": "dqn", "es": "default"}
 """Learner -> the shipped configuration that its training begins from; the others begin from `ppo`."""
 ALGORITHMS: Final = ("ppo", "dqn", "es", *(f"{SB3}{name}" for name in SB3_ALGORITHMS))
+SHORT: Final = 500_000
+"""Trainings of fewer decisions have smaller batches, and end exploring in time."""
+UPDATES: Final = 60
+"""Batches that a short training has at least. A clipped step moves a probability by a fifth at most, and the rule that
+a policy starts as is twenty times as probable as each other action: a dozen batches never change what it does."""
+BATCHED: Final = ("markets", "steps", "minibatch")
+LEAST_MARKETS: Final = 8
 LOOKED_ON: Final = (64, 250, 2_000)
 """Validation episodes: at least, one for so many frames, at most."""
 
@@ -101,7 +108,8 @@ def configured(
         "start": task.start,
         "warmup_s": task.warmup_s,
     }
-    raw["learner"] = {**raw.get("learner", {}), "frames": frames}
+    told = {key.removeprefix("learner.") for key in values}
+    raw["learner"] = {**_fitted(raw.get("learner", {}), frames, told), "frames": frames}
     least, each, most = LOOKED_ON
     validation = {"episodes": min(max(frames // each, least), most), "every": 0}
     raw["validation"] = {**raw.get("validation", {}), **validation}
@@ -110,6 +118,27 @@ def configured(
             raise _no_section(key)
     config = parse(changed(raw, values), "the settings")
     return config if algorithm in RECIPES else with_algo(config, algorithm)
+
+
+def _fitted(learner: Mapping[str, Any], frames: int, told: Set[str]) -> dict[str, Any]:
+    """A recipe's learner for so many decisions; `told` are the settings that somebody chose.
+
+    >>> _fitted({"markets": 128, "minibatch": 1024}, 100_000, set())
+    {'markets': 16, 'minibatch': 256}
+    >>> _fitted({"algo": "dqn", "frames": 800_000, "epsilon_frames": 320_000}, 100_000, set())["epsilon_frames"]
+    40000
+    """
+    fitted = dict(learner)
+    if frames >= SHORT:
+        return fitted
+    if "epsilon_frames" in learner:
+        fitted["epsilon_frames"] = round(learner["epsilon_frames"] * frames / learner["frames"])
+    if "minibatch" in learner and not told & {"learner", *BATCHED}:
+        steps, markets = learner.get("steps", PpoSettings.steps), learner["markets"]
+        while markets > LEAST_MARKETS and markets * steps * UPDATES > frames:
+            markets //= 2
+        fitted |= {"markets": markets, "minibatch": min(learner["minibatch"], markets * steps // 4)}
+    return fitted
 
 
 def _no_section(key: str) -> ConfigError:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tercel.evaluation.metrics import some_metrics
+from tercel.execution.policies.kept import kept
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.port import Metrics
 from tercel.report import style
@@ -62,19 +63,19 @@ def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], c
 
 
 def unlearned(result: dict[str, Any]) -> str:
-    """That nothing was learned, in a sentence, where a training kept what it started from; else empty.
+    """That nothing was learned, and what is kept, where a training kept what it started from; else empty.
 
-    >>> unlearned({"best": {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0}, "rule": "peg_touch", "looks": 6})
-    'Nothing was learned: none of 6 validation checks beat peg_touch, so that rule itself is kept as the policy.'
+    >>> best = {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0, "gain": 0.0, "se": 0.0}
+    >>> said = unlearned({"best": best, "start": best, "rule": "peg_touch", "looks": 6})
+    >>> said.partition(". ")[0]
+    'Nothing was learned: none of 6 validation checks beat peg_touch, so that rule itself is kept as the policy'
     """
-    best, rule = result["best"], result["rule"]
+    best, rule, looks = result["best"], result["rule"], result["looks"]
     if best["frames"] > 0:
         return ""
-    if best["is_bps"] == best["rule_bps"]:
-        text = f"none of {result['looks']} validation checks beat {rule}, so that rule itself is kept as the policy."
-    else:
-        text = f"none of {result['looks']} validation checks beat the first, so its start is kept as the policy."
-    return f"Nothing was learned: {text}"
+    what = (rule, "that rule itself") if best["is_bps"] == best["rule_bps"] else ("the first", "its start")
+    text = f"none of {looks} validation checks beat {what[0]}, so {what[1]} is kept as the policy."
+    return f"Nothing was learned: {text} {kept(result['start'], result.get('best_checkpoint'), looks, True)}"
 
 
 def weights_of(config: AgentConfig) -> dict[str, float]:

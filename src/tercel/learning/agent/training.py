@@ -142,6 +142,13 @@ class Training:
         return max(rows, key=lambda row: row["merit"]) if rows else None
 
     @property
+    def apart(self) -> dict[str, Metrics]:
+        """The look before learning, and the best of those whose policy may be kept in its place."""
+        rows = [row for row in self.checks.rows if row["frames"] >= max(self._late, 1)]
+        late = {"best_checkpoint": max(rows, key=lambda row: row["merit"])} if rows else {}
+        return {"start": self.checks.rows[0], **late} if self.checks.rows else {}
+
+    @property
     def _late(self) -> float:
         """Frames from which policies are kept and averaged."""
         return self.config.validation.keep_from * self.config.learner.frames
@@ -239,13 +246,14 @@ class Training:
         return {"looks": checks, "variants": variants_tried(self.config) + checks - 1}
 
     def _count(self) -> None:
-        """Say in the cards of what is kept how many looks there were in the end: each was a chance to be lucky."""
+        """Say in the cards of what is kept how many looks there were in the end, each a chance to be lucky, and how far
+        the best was from the start."""
         for path in (self.folder / POLICY / CARD, self.folder / LAST / CARD):
             if not path.exists():
                 continue
             card = read_card(path)
-            learner = {**card.learner, **self._counted}
-            write_whole(path, replace(card, learner=learner).to_json())
+            changed = replace(card, learner={**card.learner, **self._counted}, scores={**card.scores, **self.apart})
+            write_whole(path, changed.to_json())
 
     def finish(self, done: bool) -> dict[str, Any]:
         """Write and return what became of it."""
@@ -258,6 +266,7 @@ class Training:
             "frames": self.agent.frames,
             "policy": str(self.folder / POLICY),
             "best": best,
+            **self.apart,
             "rule": rule_name(self.config),
             **self._counted,
             "trained_on": self.trained_on,

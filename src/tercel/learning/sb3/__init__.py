@@ -4,8 +4,8 @@
 networks and a device by name. It needs the extra ``[learn]``; torch is imported inside functions, never with this room.
 """
 
-from tercel.learning.sb3.env import to_sb3
+from tercel.learning.sb3.env import monitored, to_sb3
 from tercel.learning.sb3.learner import Sb3Learner
 from tercel.learning.sb3.settings import ALGORITHMS, Sb3Settings
 
-__all__ = ["ALGORITHMS", "Sb3Learner", "Sb3Settings", "to_sb3"]
+__all__ = ["ALGORITHMS", "Sb3Learner", "Sb3Settings", "monitored", "to_sb3"]

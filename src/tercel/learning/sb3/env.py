@@ -105,3 +105,10 @@ def to_sb3(env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTr
             return [False] * env.n
 
     return Adapter()
+
+
+def monitored(env: "Sb3VecEnv") -> "Sb3VecEnv":
+    """`env` with each episode's reward, length and shortfall counted, from which Stable-Baselines3 logs its curves."""
+    from stable_baselines3.common.vec_env import VecMonitor
+
+    return VecMonitor(env, info_keywords=("is_bps",))
