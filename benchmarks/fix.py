@@ -246,5 +246,5 @@ def _bursts(venue: _Way, orders: int) -> float:
         ended = 0
         while ended < BURST:
             events = venue.step(venue.now_ns + SOON_NS)
-            ended += sum(isinstance(event, Report) and event.leaves == 0 for event in events)
+            ended += sum(isinstance(event, Report) and event.leaves_qty == 0 for event in events)
     return bursts * BURST / (perf_counter() - start)

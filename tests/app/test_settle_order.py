@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from tests.limits.test_gate import limits
+from tests.parts import whole
 from typer.testing import CliRunner, Result
 
 from tercel.cli import app
+from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.limits import LimitGate
@@ -29,7 +31,19 @@ def journal_of(folder: Path) -> Path:
     first, second = (NewOrder(f"p.{n}", "A", 1, 10, 1000, Tif.DAY, "x", "p", n) for n in (1, 2))
     new, filled = (
         Report(
-            f"e{n}", kind, status, "p.1", "", "V1", "x", "A", 1, 10, 1000, last, 1000 if last else 0, last, 10 - last, n
+            f"e{n}",
+            kind,
+            status,
+            "p.1",
+            "",
+            "V1",
+            "x",
+            "A",
+            1,
+            10,
+            1000,
+            *(value * ONE for value in (last, 1000 if last else 0, last, 10 - last)),
+            n,
         )
         for n, kind, status, last in (
             (5, ExecType.NEW, OrdStatus.NEW, 0),
@@ -52,7 +66,7 @@ def folded(folder: Path) -> tuple[LimitGate, dict[str, tuple[str, int]]]:
     gate = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
     with closing(SqlJournal(folder, "test")) as journal:
         orders = refold(journal, gate).orders
-    return gate, {name: (str(orders.get(name).base), orders.get(name).cum) for name in ("p.1", "p.2")}  # type: ignore[union-attr]
+    return gate, {name: (str(orders.get(name).base), whole(orders.get(name).cum_qty)) for name in ("p.1", "p.2")}  # type: ignore[union-attr]
 
 
 def test_an_order_is_over_with_what_was_filled_and_its_lots_are_free(tmp_path: Path) -> None:
@@ -66,7 +80,7 @@ def test_an_order_is_over_with_what_was_filled_and_its_lots_are_free(tmp_path: P
     for folder in (desk, desk / "gate"):
         gate, orders = folded(folder)
         assert orders == {"p.1": ("canceled", 3), "p.2": ("pending_new", 0)}
-        assert (gate.holdings["x", "A"].position, gate.holdings["x", "A"].buys) == (3, 10)
+        assert (whole(gate.holdings["x", "A"].position), whole(gate.holdings["x", "A"].buys)) == (3, 10)
         with closing(SqlJournal(folder, "test")) as journal:
             (who,) = [entry.body for _, entry in journal.read(kinds=(kinds.OPERATOR,))]
         assert (who["command"], who["reason"], who["by"]) == ("settle", "the broker says so", said["by"])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from tests.parts import whole
 from tests.program import COMMAND
 from tests.waiting import DEADLINE_S, until
 from typer.testing import CliRunner, Result
@@ -462,7 +463,7 @@ def test_parents_that_are_open_when_the_desk_stops_are_named(
     ledger = Ledger.of(JournalReader(desk))
     for name, row in rows.items():
         parent = ledger.parents.must(name)
-        assert (row["left"], row["at_venue"]) == (parent.left, ledger.open_of(name))
+        assert (row["left"], row["at_venue"]) == (parent.left, whole(ledger.open_of(name)))
         assert (row["instrument"], row["side"], row["quantity"], row["agent"]) == ("AAA", -1, 400, "peg")
     assert rows["idle"]["left"] == 400
     assert rows["idle"]["reason"].endswith("news")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
@@ -55,7 +56,7 @@ class ListedDesk:
 def report(exec_id: str, lots: int, ns: int, agent: str = "ppo") -> Report:
     return Report(
         exec_id, ExecType.TRADE, OrdStatus.PARTIALLY_FILLED, "c1", "", "o1", agent, "AAA", 1, 50, 1000,
-        lots, 1000, lots, 50 - lots, ns, True,
+        lots * ONE, 1000 * ONE, lots * ONE, (50 - lots) * ONE, ns, True,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.gate.wall import Served, exchange_served, gate_of, heard_until, session_at
+from tests.parts import whole
 from tests.trading.desk_of_two import S, asked, session_of
 from tests.waiting import until
 
@@ -50,7 +51,7 @@ def test_a_session_that_comes_back_finds_what_became_of_its_orders(gate: Gate) -
     trader.new(1, 5, None, Tif.IOC)
     trader.run(S)
     traded = trades(trader.events)
-    assert sum(trade.last_lots for trade in traded) == 5
+    assert sum(whole(trade.last_qty) for trade in traded) == 5
     trader.venue.close()
     with pytest.raises(VenueError, match="reconnect"):
         trader.venue.step(0)
@@ -87,7 +88,7 @@ def test_a_session_whose_link_breaks_goes_on(gate_of: Served) -> None:
         assert session.ledger.parents.must("p1").status == "done"
         assert session.ledger.faults() == []
         assert session.ledger.orders.unknown() == []
-        assert session.ledger.positions.of("ann", "X").lots == server.venue._orders.positions["ann"]["X"]
+        assert session.ledger.positions.of("ann", "X").qty == server.venue._orders.positions["ann"]["X"]
         alerts = {entry.body["code"] for _, entry in session.journal.read(kinds=(kinds.ALERT,))}
         assert kinds.LINK_DOWN in alerts
         session.close()

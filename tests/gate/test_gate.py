@@ -88,7 +88,7 @@ def test_a_session_behind_a_gate_trades_as_one_without(gate_of: Served) -> None:
         session.run()
         fills = session.ledger.orders.fills
         session.close()
-        return [(fill.order, fill.lots, fill.price, fill.ns) for fill in fills]
+        return [(fill.order, fill.qty, fill.px, fill.ns) for fill in fills]
 
     with exchange_served() as server:
         alone = traded(FixVenue("127.0.0.1", server.port, TRADER))
@@ -98,7 +98,7 @@ def test_a_session_behind_a_gate_trades_as_one_without(gate_of: Served) -> None:
         assert behind == alone
         assert len(behind) > 5
         fills = Ledger.of(JournalReader(Path(gate.path).parent)).orders.fills
-        assert [(fill.order, fill.lots, fill.price, fill.ns) for fill in fills] == alone
+        assert [(fill.order, fill.qty, fill.px, fill.ns) for fill in fills] == alone
 
 
 def test_a_desk_of_other_code_than_its_gates_says_so(gate_of: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ Its document has no H and no AF. An order is asked about by its cancel: the repo
 
 import pytest
 from tests.gate.wall import turning
+from tests.parts import whole
 from tests.trading.desk_of_two import WIDE, by_name
 
 from tercel.core.errors import VenueError
@@ -51,7 +52,7 @@ def test_after_an_outage_an_order_is_cancelled_and_its_end_says_what_it_had_fill
     away(wall)
     request = cancel_of(wall, name)
     assert wall.state(name).status is OrdStatus.UNKNOWN
-    assert wall.holding().buys == 6, "reserved until the venue says"
+    assert whole(wall.holding().buys) == 6, "reserved until the venue says"
     wall.venue.report(request.get(t.CL_ORD_ID), "4", "4", orig=name)
     wall.until(lambda: wall.state(name).done, "the report of its end")
     wall.stands(name, "canceled", 4, 0, 1000)
@@ -65,7 +66,7 @@ def test_what_was_filled_meanwhile_is_missed_and_seen_to_be(wall):
     wall.venue.report(request.get(t.CL_ORD_ID), "4", "4", orig=name, cum=3)
     wall.until(lambda: wall.state(name).done, "the report of its end")
     order = wall.state(name)
-    assert (order.cum, order.venue_cum, order.settled) == (0, 3, False)
+    assert (whole(order.cum_qty), whole(order.venue_qty), order.settled) == (0, 3, False)
     assert [one.root for one in wall.gateway.ledger.orders.live()] == [name]
     wall.say(name, "F", "4", last=3, px=10, cum=3)
     assert wall.state(name).settled
@@ -81,7 +82,7 @@ def test_an_order_that_the_venue_does_not_have_stays_unknown_and_is_not_asked_ab
     wall.until(lambda: wall.fix.now_ns > began + 2 * AGAIN_NS, "two rounds of questions")
     assert len(wall.venue.of_kind(t.CANCEL)) == before
     assert wall.state(name).status is OrdStatus.UNKNOWN
-    assert wall.holding().buys == 10, "its lots stay reserved"
+    assert whole(wall.holding().buys) == 10, "its lots stay reserved"
     wall.say(name, "F", "2", last=10, px=10)
     wall.stands(name, "filled", 10, 0, 1000)
 

@@ -11,6 +11,7 @@ from tests.gate.wall import exchange, turning
 from tests.trading.desk_of_two import WIDE, Flaky, S, asked
 from tests.waiting import until
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import NewOrder
 from tercel.core.ports import Entry
 from tercel.gate.config import GateConfig, GateTerms
@@ -32,7 +33,7 @@ class Elsewhere(Flaky):
 
     def positions(self, account: str) -> dict[str, int]:
         lots = Counter(self._venue.positions(account))
-        lots.update({"X": self.moved[account]})
+        lots.update({"X": self.moved[account] * ONE})
         return dict(lots)
 
     @property

@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.parts import parts, whole
 
 from tercel.core.errors import LimitsError, OrderError
+from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -97,7 +99,7 @@ def word(of: NewOrder, kind: ExecType, status: OrdStatus, **words: Any) -> Repor
     lots, price = said.pop("lots", of.lots), of.price
     return Report(
         exec_type=kind, status=status, cl_ord_id=name, order_id="", account=of.account, instrument=of.instrument,
-        side=of.side, lots=lots, price=price, **said,
+        side=of.side, lots=lots, price=price, **parts(**said),
     )  # fmt: skip
 
 
@@ -266,7 +268,7 @@ def test_a_cancelled_order_keeps_the_fills_that_have_not_come() -> None:
     assert [code(one, order("2", lots=lots)) for lots in (2, 3)] == ["", "POSITION"]
     assert one.report(fill(first, "e1", 3, 3)) is None
     assert [code(one, order("2", lots=lots)) for lots in (2, 3)] == ["", "POSITION"]
-    assert one.holdings["x", "A"].position == 3
+    assert whole(one.holdings["x", "A"].position) == 3
 
 
 def test_a_fill_is_booked_once() -> None:
@@ -276,7 +278,7 @@ def test_a_fill_is_booked_once() -> None:
     for _ in range(3):
         assert one.report(fill(first, "e1", 2, 2)) is None
     held = one.holdings["x", "A"]
-    assert (held.position, held.buys) == (2, 3)
+    assert (whole(held.position), whole(held.buys)) == (2, 3)
 
 
 def test_a_rejected_word_on_an_accepted_order_frees_nothing() -> None:
@@ -287,7 +289,7 @@ def test_a_rejected_word_on_an_accepted_order_frees_nothing() -> None:
     alarm = one.report(word(first, ExecType.REJECTED, OrdStatus.REJECTED))
     assert alarm is not None
     assert alarm.code == "CONTRADICTION"
-    assert one.holdings["x", "A"].buys == 5
+    assert whole(one.holdings["x", "A"].buys) == 5
 
 
 def test_more_than_ordered_is_booked_told_and_stops_the_agent() -> None:
@@ -297,7 +299,7 @@ def test_more_than_ordered_is_booked_told_and_stops_the_agent() -> None:
     alarm = one.report(fill(first, "e1", 6, 6))
     assert alarm is not None
     assert (alarm.code, alarm.stopped) == ("OVERFILL", "x")
-    assert one.holdings["x", "A"].position == 6
+    assert whole(one.holdings["x", "A"].position) == 6
     assert (code(one, order("2")), code(one, order("3", agent="y"))) == ("STOPPED", "")
     assert code(one, CancelOrder("4", "1", "A", 1, "x", NOON)) == ""
     one.resume("x")
@@ -308,7 +310,7 @@ def test_a_fill_of_an_order_that_never_left_is_booked_and_stops_the_agent() -> N
     one = gate()
     alarm = one.report(fill(order("ghost", lots=5), "e1", 2, 2))
     assert alarm is not None
-    assert (alarm.code, one.holdings["x", "A"].position) == ("STRANGE_FILL", 2)
+    assert (alarm.code, whole(one.holdings["x", "A"].position)) == ("STRANGE_FILL", 2)
     assert code(one, order("2")) == "STOPPED"
     foreign = one.report(fill(order("theirs", agent="zoe"), "e2", 2, 2))
     assert foreign == Alarm("FOREIGN", "account=zoe instrument=A order=theirs")
@@ -321,13 +323,13 @@ def test_a_bust_gives_back_position_money_and_lots() -> None:
     one.report(fill(first, "e1", 5, 5, 1000))
     held, parent = one.holdings["x", "A"], one.parents["xA+"]
     one.mark("A", 899, 901, NOON)
-    assert (held.position, held.buys, parent.used, held.agent.lost > 0) == (5, 0, 5, True)
+    assert (whole(held.position), whole(held.buys), whole(parent.used), held.agent.lost > 0) == (5, 0, 5, True)
     busted = word(first, ExecType.BUSTED, OrdStatus.PARTIALLY_FILLED, exec_id="b", ref="e1", cum=0, leaves=5)
     for _ in range(2):
         assert one.report(busted) is None
-        assert (held.position, held.buys, parent.used, held.agent.lost) == (0, 5, 5, 0)
+        assert (whole(held.position), whole(held.buys), whole(parent.used), held.agent.lost) == (0, 5, 5, 0)
     one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED))
-    assert (held.position, held.buys, parent.used) == (0, 0, 0)
+    assert (whole(held.position), whole(held.buys), whole(parent.used)) == (0, 0, 0)
 
 
 def test_a_correction_books_what_it_says() -> None:
@@ -338,7 +340,12 @@ def test_a_correction_books_what_it_says() -> None:
     words = {"last_lots": 3, "last_price": 990, "cum": 3, "leaves": 2}
     one.report(word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words))
     held = one.holdings["x", "A"]
-    assert (held.position, held.buys, one.parents["xA+"].used, -held.agent.lost) == (3, 2, 5, 3 * 10 * MONEY)
+    assert (whole(held.position), whole(held.buys), whole(one.parents["xA+"].used), -held.agent.lost) == (
+        3,
+        2,
+        5,
+        3 * 10 * PAID_ONE * MONEY,
+    )
 
 
 def test_a_bust_of_a_fill_that_has_not_come_waits_for_it() -> None:
@@ -349,7 +356,7 @@ def test_a_bust_of_a_fill_that_has_not_come_waits_for_it() -> None:
     assert alarm is not None
     assert (alarm.code, alarm.stopped) == ("UNKNOWN_EXECUTION", "")
     assert one.report(fill(first, "e1", 2, 2)) is None
-    assert (one.holdings["x", "A"].position, one.holdings["x", "A"].buys) == (0, 5)
+    assert (whole(one.holdings["x", "A"].position), whole(one.holdings["x", "A"].buys)) == (0, 5)
 
 
 def test_pending_is_not_accepted_and_held_orders_keep_their_lots() -> None:
@@ -361,20 +368,20 @@ def test_pending_is_not_accepted_and_held_orders_keep_their_lots() -> None:
     for kind in (ExecType.SUSPENDED, ExecType.STOPPED, ExecType.DONE_FOR_DAY, ExecType.CALCULATED):
         assert one.report(word(second, kind, OrdStatus(kind))) is None
     assert one.report(word(first, ExecType.REJECTED, OrdStatus.REJECTED)) is None
-    assert one.holdings["x", "A"].buys == 4
+    assert whole(one.holdings["x", "A"].buys) == 4
     one.report(word(second, ExecType.RESTATED, OrdStatus.NEW, lots=7))
-    assert one.holdings["x", "A"].buys == 7
+    assert whole(one.holdings["x", "A"].buys) == 7
 
 
 def test_an_order_that_never_arrived_frees_its_lots() -> None:
     one = gate()
     first = order("1", lots=5)
     one.sent(first)
-    assert (one.holdings["x", "A"].buys, one.parents["xA+"].used) == (5, 5)
+    assert (whole(one.holdings["x", "A"].buys), whole(one.parents["xA+"].used)) == (5, 5)
     unknown = replace(word(first, ExecType.STATUS, OrdStatus.REJECTED, lots=0), instrument="", side=1, price=None)
     assert one.report(replace(unknown, account="y")) == Alarm("FOREIGN", "account=y instrument= order=1")
     assert one.report(unknown) is None
-    assert (one.holdings["x", "A"].buys, one.parents["xA+"].used) == (0, 0)
+    assert (whole(one.holdings["x", "A"].buys), whole(one.parents["xA+"].used)) == (0, 0)
 
 
 def test_replaces_count_the_worse_of_old_and_new() -> None:
@@ -387,16 +394,16 @@ def test_replaces_count_the_worse_of_old_and_new() -> None:
 
     assert [code(one, to("2", lots)) for lots in (9, 10)] == ["", "ORDER_LOTS"]
     one.sent(to("2", 8))
-    assert one.holdings["x", "A"].buys == 8
+    assert whole(one.holdings["x", "A"].buys) == 8
     one.sent(to("3", 2, "2"))
-    assert one.holdings["x", "A"].buys == 8
+    assert whole(one.holdings["x", "A"].buys) == 8
     one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="3", orig="2", lots=2))
-    assert one.holdings["x", "A"].buys == 8  # what became of the first is not known yet
+    assert whole(one.holdings["x", "A"].buys) == 8  # what became of the first is not known yet
     one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="2", orig="1", lots=8))
-    assert one.holdings["x", "A"].buys == 2  # it was passed by the later one
+    assert whole(one.holdings["x", "A"].buys) == 2  # it was passed by the later one
     one.sent(to("4", 6, "3"))
     one.cancel_reject(CancelReject("4", "3", "x", OrdStatus.NEW, NOON))
-    assert one.holdings["x", "A"].buys == 2
+    assert whole(one.holdings["x", "A"].buys) == 2
     assert code(one, replace(to("5", 1), orig="nothing")) == "UNKNOWN_ORDER"
 
 
@@ -546,7 +553,7 @@ def test_a_check_of_ones_own_is_asked_last() -> None:
     "harm",
     [
         lambda one: one.report(fill(order("1"), "e1", 0, 0)),
-        lambda one: one.report(replace(fill(order("1"), "e1", 1, 1), last_price=None)),
+        lambda one: one.report(replace(fill(order("1"), "e1", 1, 1), last_px=None)),
         lambda one: one.sent(order("1")),
         lambda one: one.sent(order("7", agent="zoe")),
         lambda one: one.report(None),
@@ -576,7 +583,7 @@ def test_what_did_not_leave_frees_its_lots() -> None:
     one = gate()
     one.sent(order("1"))
     one.unsent(order("1"))
-    assert one.holdings["x", "A"].buys == 0
+    assert whole(one.holdings["x", "A"].buys) == 0
     assert code(one, order("1")) == "DUPLICATE_ID"
 
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from tests.limits.test_gate import NOON, code, fill, gate, limits, order, word
+from tests.parts import parts, whole
 
 from tercel.core.errors import LimitsError, OrderError
+from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import CancelOrder, CancelReject, ExecType, Listing, OrdStatus, ReplaceOrder, StatusRequest
 from tercel.limits import LimitGate
 from tercel.limits.file import DAY_NS, MONEY, MS
@@ -346,13 +348,13 @@ def test_the_later_of_two_replaces_stands_and_older_words_change_nothing() -> No
     one.sent(to("2", 7))
     one.sent(to("3", 9, "2"))
     one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="2", orig="1", lots=7, ns=NOON + 5))
-    assert one.holdings["x", "A"].buys == 9
+    assert whole(one.holdings["x", "A"].buys) == 9
     one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="3", orig="2", lots=9, ns=NOON + 4))
-    assert one.holdings["x", "A"].buys == 7  # what the venue said before does not change what it said after
+    assert whole(one.holdings["x", "A"].buys) == 7  # what the venue said before does not change what it said after
     one.report(word(first, ExecType.RESTATED, OrdStatus.NEW, lots=4, ns=NOON + 4))
-    assert one.holdings["x", "A"].buys == 7
+    assert whole(one.holdings["x", "A"].buys) == 7
     one.report(word(first, ExecType.RESTATED, OrdStatus.NEW, lots=4, ns=NOON + 5))
-    assert one.holdings["x", "A"].buys == 4
+    assert whole(one.holdings["x", "A"].buys) == 4
 
 
 def test_a_restated_price_is_quoted_and_none_keeps_the_old_one() -> None:
@@ -371,14 +373,14 @@ def test_a_refused_replace_frees_what_it_asked_for_and_nothing_else() -> None:
     one.sent(to("2", 8))
     one.cancel_reject(CancelReject("1", "", "x", OrdStatus.NEW, NOON))
     one.cancel_reject(CancelReject("nobody", "", "x", OrdStatus.NEW, NOON))
-    assert (one.holdings["x", "A"].buys, one.fault) == (8, "")
+    assert (whole(one.holdings["x", "A"].buys), one.fault) == (8, "")
     one.cancel_reject(CancelReject("2", "", "x", OrdStatus.NEW, NOON))
-    assert one.holdings["x", "A"].buys == 5
+    assert whole(one.holdings["x", "A"].buys) == 5
     one.sent(to("3", 9))
     one.unsent(to("3", 9))
-    assert one.holdings["x", "A"].buys == 5
+    assert whole(one.holdings["x", "A"].buys) == 5
     one.unsent(StatusRequest("1", "x", NOON))
-    assert one.holdings["x", "A"].buys == 5
+    assert whole(one.holdings["x", "A"].buys) == 5
 
 
 def test_what_was_sent_is_forgotten_once_it_may_be_sent_again() -> None:
@@ -423,9 +425,9 @@ def test_fills_in_two_parts_out_of_order() -> None:
     one.sent(first)
     one.report(fill(first, "e2", 3, 5))
     held = one.holdings["x", "A"]
-    assert (held.position, held.buys, one.parents["xA+"].used) == (3, 2, 5)
+    assert (whole(held.position), whole(held.buys), whole(one.parents["xA+"].used)) == (3, 2, 5)
     assert one.report(fill(first, "e1", 2, 2)) is None
-    assert (held.position, held.buys, one.parents["xA+"].used) == (5, 0, 5)
+    assert (whole(held.position), whole(held.buys), whole(one.parents["xA+"].used)) == (5, 0, 5)
 
 
 def test_a_count_beyond_the_order_stops_and_keeps_lots() -> None:
@@ -436,7 +438,7 @@ def test_a_count_beyond_the_order_stops_and_keeps_lots() -> None:
     alarm = one.report(word(first, ExecType.STATUS, OrdStatus.NEW, cum=6))
     assert alarm is not None
     assert (alarm.code, alarm.text) == ("OVERFILL", "agent=x order=1 cum=6 lots=5")
-    assert one.holdings["x", "A"].buys == 6
+    assert whole(one.holdings["x", "A"].buys) == 6
 
 
 def test_a_fill_without_a_name_stops() -> None:
@@ -445,7 +447,7 @@ def test_a_fill_without_a_name_stops() -> None:
     one.sent(first)
     alarm = one.report(fill(first, "", 2, 2))
     assert alarm is not None
-    assert (alarm.code, one.holdings["x", "A"].position) == ("NO_EXEC_ID", 2)
+    assert (alarm.code, whole(one.holdings["x", "A"].position)) == ("NO_EXEC_ID", 2)
 
 
 def test_more_than_ordered_counts_against_the_parent() -> None:
@@ -453,8 +455,8 @@ def test_more_than_ordered_counts_against_the_parent() -> None:
     first = order("1", lots=5)
     one.sent(first)
     one.report(fill(first, "e1", 7, 7))
-    assert one.parents["xA+"].used == 7
-    assert (one.holdings["x", "A"].buys, one.holdings["x", "A"].position) == (0, 7)
+    assert whole(one.parents["xA+"].used) == 7
+    assert (whole(one.holdings["x", "A"].buys), whole(one.holdings["x", "A"].position)) == (0, 7)
 
 
 def test_a_correction_to_the_same_lots_reopens_nothing() -> None:
@@ -474,23 +476,23 @@ def test_what_a_bust_reopens_and_what_it_does_not() -> None:
     one.report(fill(first, "e1", 5, 5))
     bust = word(first, ExecType.BUSTED, OrdStatus.PARTIALLY_FILLED, exec_id="b", ref="e1", ns=NOON + 5)
     one.report(bust)  # no lots of it are open again, says the venue
-    assert one.holdings["x", "A"].buys == 0
+    assert whole(one.holdings["x", "A"].buys) == 0
     two = gate()
     two.sent(first)
     two.report(fill(first, "e1", 5, 5))
-    two.report(replace(bust, leaves=1))
-    assert two.holdings["x", "A"].buys == 5
+    two.report(replace(bust, **parts(leaves=1)))
+    assert whole(two.holdings["x", "A"].buys) == 5
     two.report(word(first, ExecType.STATUS, OrdStatus.FILLED, cum=5, ns=NOON + 4))  # from before the bust
-    assert (two.holdings["x", "A"].buys, two.holdings["x", "A"].position) == (5, 0)
+    assert (whole(two.holdings["x", "A"].buys), whole(two.holdings["x", "A"].position)) == (5, 0)
     two.report(word(first, ExecType.STATUS, OrdStatus.FILLED, cum=5, ns=NOON + 5))
-    assert two.holdings["x", "A"].buys == 5  # its fill has not come
+    assert whole(two.holdings["x", "A"].buys) == 5  # its fill has not come
     assert code(two, to("r", 4)) == "UNKNOWN_ORDER"
     three = gate()
     three.sent(first)
     three.report(fill(first, "e1", 2, 2))
     three.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED, cum=2))
-    three.report(replace(bust, leaves=1, status=OrdStatus.NEW))
-    assert three.holdings["x", "A"].buys == 0
+    three.report(replace(bust, **parts(leaves=1), status=OrdStatus.NEW))
+    assert whole(three.holdings["x", "A"].buys) == 0
 
 
 def test_a_strange_fill_is_booked_once_and_by_its_side() -> None:
@@ -499,7 +501,13 @@ def test_a_strange_fill_is_booked_once_and_by_its_side() -> None:
     for _ in range(2):
         one.report(ghost)
     held = one.holdings["x", "A"]
-    assert (held.position, held.buys, held.sells, held.exposure, held.agent.gross) == (-2, 0, 0, 2, 2000 * MONEY)
+    assert (whole(held.position), whole(held.buys), whole(held.sells), whole(held.exposure), held.agent.gross) == (
+        -2,
+        0,
+        0,
+        2,
+        2000 * PAID_ONE * MONEY,
+    )
     alarm = one.report(word(order("ghost"), ExecType.NEW, OrdStatus.NEW))
     assert alarm is not None
     assert (alarm.code, alarm.stopped) == ("UNKNOWN_ORDER", "")
@@ -531,7 +539,7 @@ def test_what_was_filled_before_the_first_mark_has_no_value_until_there_is_one()
     strange = order("1", lots=5)
     one.report(fill(strange, "e1", 5, 5, 1000))
     assert one.usage()["instruments"]["A"]["gross_value"][0] == 0
-    assert one.instruments["A"].equity == -5 * 1000 * MONEY
+    assert one.instruments["A"].equity == -5 * 1000 * PAID_ONE * MONEY
     one.mark("A", 999, 1001, NOON)
     assert one.usage()["instruments"]["A"]["gross_value"][0] == 5 * 1000
     assert one.instruments["A"].equity == 0
@@ -558,4 +566,4 @@ def test_of_two_busts_at_the_same_time_the_later_says_what_is_filled() -> None:
     for name, ref, cum in (("b1", "e1", 5), ("b2", "e2", 0)):
         one.report(word(first, ExecType.BUSTED, OrdStatus.CANCELED, exec_id=name, ref=ref, cum=cum, ns=NOON + 5))
     held = one.holdings["x", "A"]
-    assert (held.position, held.buys) == (0, 0), "what the venue says is filled has no lots to come"
+    assert (whole(held.position), whole(held.buys)) == (0, 0), "what the venue says is filled has no lots to come"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.limits.twin import Twin
 
+from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.orders import (
     REBOOKS,
     CancelOrder,
@@ -62,6 +63,9 @@ executions_ms = 20
 """
 AGENTS, NAMES = ["x", "y"], ["A", "B"]
 LISTINGS = [Listing("A", 0.5, 2), Listing("B", 0.1, 10)]
+QTY = st.integers(1, 6).map(ONE.__mul__) | st.integers(1, 6 * ONE)
+PX = st.integers(90, 110).map(ONE.__mul__) | st.integers(90 * ONE, 110 * ONE)
+"""Of executions: mostly whole lots and ticks."""
 SEEN: Counter[str] = Counter()
 
 agents, names, sides = st.sampled_from(AGENTS), st.sampled_from(NAMES), st.sampled_from([1, -1])
@@ -155,7 +159,8 @@ class Gate(RuleBasedStateMachine):
             kind, status = (ExecType.TRADE, OrdStatus.PARTIALLY_FILLED)
             if ends:
                 kind, status = (ExecType.CANCELED, OrdStatus.CANCELED)
-            self.hear(o, kind, status, 0 if ends else lots, o.price or 100, cum, o.lots, f"f{self.count}")
+            px = (o.price or 100) * ONE
+            self.hear(o, kind, status, 0 if ends else lots * ONE, px, cum * ONE, o.lots, f"f{self.count}")
 
     @precondition(lambda self: self.orders)
     @rule(data=st.data(), lots=lots, price=st.integers(96, 104))
@@ -183,9 +188,9 @@ class Gate(RuleBasedStateMachine):
         data=st.data(),
         kind=st.sampled_from([ExecType.NEW, *[ExecType.TRADE] * 4, *ExecType]),
         status=st.sampled_from([OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.UNKNOWN, *OrdStatus]),
-        last=st.integers(1, 6),
-        price=st.integers(90, 110),
-        cum=st.integers(0, 11),
+        last=QTY,
+        px=PX,
+        cum=st.integers(0, 11 * ONE) | st.integers(0, 11).map(ONE.__mul__),
         total=lots,
         execution=st.integers(0, 40),
         strange=st.integers(0, 25),
@@ -196,7 +201,7 @@ class Gate(RuleBasedStateMachine):
         kind: ExecType,
         status: OrdStatus,
         last: int,
-        price: int,
+        px: int,
         cum: int,
         total: int,
         execution: int,
@@ -204,7 +209,7 @@ class Gate(RuleBasedStateMachine):
     ) -> None:
         o = data.draw(st.sampled_from(self.orders))
         name = "nobody's" if strange == 0 else ""
-        self.hear(o, kind, status, last, price, cum, total, f"e{execution}", name)
+        self.hear(o, kind, status, last, px, cum, total, f"e{execution}", name)
 
     def hear(
         self,
@@ -212,7 +217,7 @@ class Gate(RuleBasedStateMachine):
         kind: ExecType,
         status: OrdStatus,
         last: int,
-        price: int,
+        px: int,
         cum: int,
         total: int,
         execution: str,
@@ -221,7 +226,7 @@ class Gate(RuleBasedStateMachine):
         traded = kind is ExecType.TRADE
         report = Report(
             *(execution if traded else "", kind, status, name or o.cl_ord_id, "", "", o.account, o.instrument, o.side),
-            *(total, o.price, last if traded else 0, price if traded else 0, cum, 0, self.now),
+            *(total, o.price, last if traded else 0, px if traded else 0, cum, 0, self.now),
         )
         SEEN[kind] += 1
         self.gate.report(report)
@@ -232,7 +237,7 @@ class Gate(RuleBasedStateMachine):
         data=st.data(),
         kind=st.sampled_from(sorted(REBOOKS)),
         status=st.sampled_from([*[OrdStatus.PARTIALLY_FILLED] * 4, *OrdStatus]),
-        numbers=st.tuples(st.integers(1, 6), st.integers(90, 110), st.integers(0, 8), st.integers(0, 3)),
+        numbers=st.tuples(QTY, PX, st.integers(0, 8).map(ONE.__mul__), st.integers(0, 3).map(ONE.__mul__)),
         late=st.sampled_from([0, 0, 0, 1, MS]),
         again=st.integers(0, 5),
     )
@@ -348,24 +353,25 @@ class Gate(RuleBasedStateMachine):
             return
         gate, twin = self.gate, self.twin
         assert gate.fault == ""
-        assert gate.desk.high == twin.high.get("desk", 0) * MONEY
+        money = MONEY * PAID_ONE
+        assert gate.desk.high == twin.high.get("desk", 0) * money
         stopped = twin.tell()[2]
         for agent in AGENTS:
             for name in NAMES:
                 held = gate.holdings[agent, name]
-                assert (held.position, held.buys, held.sells) == twin.lots(agent, name)
-                assert held.exposure == twin.worst(agent, name)
-            assert gate.agents[agent].gross == twin.gross([agent], NAMES) * MONEY
-            assert gate.agents[agent].lost == twin.lost([agent], NAMES) * MONEY
-            assert gate.agents[agent].high == twin.high.get(agent, 0) * MONEY
+                assert (held.position, held.buys, held.sells) == tuple(lots * ONE for lots in twin.lots(agent, name))
+                assert held.exposure == twin.worst(agent, name) * ONE
+            assert gate.agents[agent].gross == twin.gross([agent], NAMES) * money
+            assert gate.agents[agent].lost == twin.lost([agent], NAMES) * money
+            assert gate.agents[agent].high == twin.high.get(agent, 0) * money
             assert (gate.agents[agent].stopped != "") == (agent in stopped)
         for name in NAMES:
-            assert gate.instruments[name].gross == twin.gross(AGENTS, [name]) * MONEY
-            assert gate.instruments[name].lost == twin.lost(AGENTS, [name]) * MONEY
-        assert gate.desk.gross == twin.gross(AGENTS, NAMES) * MONEY
-        assert gate.desk.lost == twin.lost(AGENTS, NAMES) * MONEY
+            assert gate.instruments[name].gross == twin.gross(AGENTS, [name]) * money
+            assert gate.instruments[name].lost == twin.lost(AGENTS, [name]) * money
+        assert gate.desk.gross == twin.gross(AGENTS, NAMES) * money
+        assert gate.desk.lost == twin.lost(AGENTS, NAMES) * money
         for parent in self.parents:
-            assert gate.parents[parent].used == twin.used(parent)
+            assert gate.parents[parent].used == twin.used(parent) * ONE
 
 
 TestGate = Gate.TestCase

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
 from tercel.limits import Denial, LimitGate, checks, gate
 from tercel.limits.state import NOBODY, LimitQuery, OpenOrder
@@ -85,7 +86,7 @@ class FreesWhatIsFilled(LimitGate):
     """Frees all lots of a dead order, those whose fills are on their way too."""
 
     def _report(self, report: Report) -> Any:
-        return super()._report(replace(report, cum=0) if report.status in TERMINAL else report)
+        return super()._report(replace(report, cum_qty=0) if report.status in TERMINAL else report)
 
 
 class TrustsReplaces(LimitGate):
@@ -145,9 +146,9 @@ def test_a_check_that_is_left_out_is_found(check: Any) -> None:
 
 def _late_by_one(asked: LimitQuery) -> Denial | None:
     """`check_children` with > turned into >=, the planted classic."""
-    asked.extra -= 1
+    asked.extra -= ONE
     denial = checks.check_children(asked)
-    asked.extra += 1
+    asked.extra += ONE
     return denial
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.limits.test_gate import NOON, WIDE, code, fill, gate, limits, order, word
 
+from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus
 from tercel.limits import LimitGate, parse
 from tercel.limits.file import DAY_NS, MONEY, MS
@@ -223,10 +224,10 @@ def test_a_fill_makes_no_high_and_a_bust_none_either() -> None:
     first = held(one, price=990)  # gains 100 at once
     assert one.agents["x"].high == 0
     one.mark("A", 999, 1001, NOON)
-    assert one.agents["x"].high == 100 * MONEY
+    assert one.agents["x"].high == 100 * PAID_ONE * MONEY
     words = {"last_lots": 10, "last_price": 991, "cum": 10, "leaves": 0}
     one.report(word(first, ExecType.CORRECTED, OrdStatus.FILLED, exec_id="c", ref="e1", **words))
-    assert (one.agents["x"].high, one.agents["x"].drawn) == (100 * MONEY, 10 * MONEY)
+    assert (one.agents["x"].high, one.agents["x"].drawn) == (100 * PAID_ONE * MONEY, 10 * PAID_ONE * MONEY)
     assert breaches(one) == []
 
 
@@ -328,7 +329,7 @@ def test_a_day_is_taken_on_and_an_older_one_is_not() -> None:
     told = one.day()
     two.mark("A", 999, 1001, NOON)
     two.restore_day(told)
-    assert two.agents["x"].high == 100 * MONEY
+    assert two.agents["x"].high == 100 * PAID_ONE * MONEY
     assert code(two, order("2")) == "DRAWDOWN"
     three = gate(limits("agents", drawdown=10 * MONEY))
     held(three)
@@ -338,7 +339,7 @@ def test_a_day_is_taken_on_and_an_older_one_is_not() -> None:
     assert three.day_ends_ns == 2 * DAY_NS
     four = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
     four.restore_day({"ends_ns": 3 * DAY_NS, "scopes": [["agents", "gone", 1, 2], ["desk", "desk", 3, 4]]})
-    assert (four.day_ends_ns, four.desk.opening, four.desk.high) == (3 * DAY_NS, 3, 4)
+    assert (four.day_ends_ns, four.desk.opening, four.desk.high) == (3 * DAY_NS, 3 * PAID_ONE, 4 * PAID_ONE)
 
 
 # -- other limits while it runs --------------------------------------------------------------------------------------
@@ -469,7 +470,7 @@ def test_at_the_limit_itself_nothing_is_passed_and_without_warnings_nothing_is_s
     one = gate(limits("desk", daily_loss=100 * MONEY))
     held(one)
     one.mark("A", 989, 991, NOON)
-    assert one.desk.lost == 100 * MONEY
+    assert one.desk.lost == 100 * PAID_ONE * MONEY
     assert events(one, NOON, warnings=False) == []
     one.mark("A", 988, 991, NOON)
     assert ("breach", "desk", "desk", "daily_loss") in events(one, NOON, warnings=False)

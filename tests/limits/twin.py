@@ -1,12 +1,15 @@
 """The gate's brute-force twin: it keeps a list of everything that happened and adds it all up anew at every question.
 
-No running sums, no caches, money in fractions of the currency. Only the meaning of the words is the gate's.
+No running sums, no caches; money in fractions of the currency, what was executed in fractions of lots and ticks. Only
+the meaning of the words is the gate's.
 """
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import REBOOKS, TERMINAL, ExecType, Listing, NewOrder, OrdStatus, ReplaceOrder, Report
 from tercel.limits import Limits
 from tercel.limits.file import DAY_NS, MONEY
@@ -26,8 +29,8 @@ class One:
     requested: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     taken: int = 0
     turns: int = 0
-    cum: int = 0
-    reported: int = 0
+    cum: Fraction = Fraction(0)
+    reported: Fraction = Fraction(0)
     accepted: bool = False
     dead: bool = False
     filled: bool = False
@@ -37,11 +40,15 @@ class One:
     def most(self) -> int:
         return max([self.lots] + [lots for _, lots, _ in self.requested.values()])
 
-    def open(self) -> int:
-        return max(0, max(0 if self.dead else self.most(), self.reported) - self.cum)
+    def open(self) -> Fraction:
+        return max(Fraction(0), max(0 if self.dead else self.most(), self.reported) - self.cum)
 
     def prices(self) -> list[int | None]:
         return [] if self.dead else [self.price] + [price for _, _, price in self.requested.values()]
+
+
+def _terms(r: Report) -> tuple[Fraction, Fraction]:
+    return Fraction(r.last_qty, ONE), Fraction(r.last_px, ONE)
 
 
 @dataclass
@@ -53,19 +60,19 @@ class Trade:
     agent: str
     name: str
     side: int
-    lots: int
-    price: int
+    lots: Fraction
+    price: Fraction
 
-    def stands(self, changes: list[Report]) -> tuple[int, int]:
+    def stands(self, changes: list[Report]) -> tuple[Fraction, Fraction]:
         """Lots and price by all busts and corrections that name it, or a correction of it."""
         names, about = {self.exec_id}, list[Report]()
         while more := [r for r in changes if r.ref in names and r not in about]:
             about += more
             names |= {r.exec_id for r in more}
         if any(r.exec_type is ExecType.BUSTED for r in about):
-            return 0, self.price
+            return Fraction(0), self.price
         latest = [r for r in about if r.ns == max(r.ns for r in about)]
-        return (latest[-1].last_lots, latest[-1].last_price) if latest else (self.lots, self.price)
+        return _terms(latest[-1]) if latest else (self.lots, self.price)
 
 
 class Twin:
@@ -207,7 +214,7 @@ class Twin:
         return next((one for one in orders if name in one.names), None)
 
     def hear(self, r: Report, orders: list[One], trades: list[Trade], changes: list[Report], stopped: set[str]) -> None:
-        one = self.named(orders, r.cl_ord_id) or self.named(orders, r.orig)
+        one, cum = self.named(orders, r.cl_ord_id) or self.named(orders, r.orig), Fraction(r.cum_qty, ONE)
         if one is not None and (one.new.account, one.new.instrument) != (r.account, r.instrument):
             one = None
         if r.exec_type in REBOOKS:
@@ -215,12 +222,12 @@ class Twin:
                 return
             changes.append(r)
             for each in orders:
-                each.cum = sum(t.stands(changes)[0] for t in trades if t.one is each)
+                each.cum = sum((t.stands(changes)[0] for t in trades if t.one is each), Fraction(0))
         fresh = r.exec_type is ExecType.TRADE and all(t.exec_id != r.exec_id for t in trades)
         if one is None:
             if fresh:
                 stopped.add(r.account)
-                trades.append(Trade(r.exec_id, None, r.account, r.instrument, r.side, r.last_lots, r.last_price))
+                trades.append(Trade(r.exec_id, None, r.account, r.instrument, r.side, *_terms(r)))
             return
         if r.status is OrdStatus.REJECTED and r.exec_type not in REBOOKS:
             if one.requested.pop(r.cl_ord_id, None) is None and not one.accepted:
@@ -233,38 +240,38 @@ class Twin:
             if turn > one.taken:
                 one.taken = turn
                 if r.ns >= one.changed:
-                    one.changed, one.price, one.lots = r.ns, price, max(lots, r.lots, r.cum)
+                    one.changed, one.price, one.lots = r.ns, price, max(lots, r.lots, ceil(cum))
         restated = r.exec_type is ExecType.RESTATED and r.ns >= one.changed
         if restated:
-            one.changed, one.lots = r.ns, max(r.lots, r.cum)
+            one.changed, one.lots = r.ns, max(r.lots, ceil(cum))
             one.price = one.price if r.price is None else r.price
         if r.exec_type in REBOOKS and r.ns >= one.recounted:
-            one.recounted, one.reported = r.ns, r.cum
-        if (restated or r.exec_type in REBOOKS) and one.filled and r.leaves > 0 and one.cum < one.most():
+            one.recounted, one.reported = r.ns, cum
+        if (restated or r.exec_type in REBOOKS) and one.filled and r.leaves_qty > 0 and one.cum < one.most():
             one.dead = one.filled = False
         filled = r.status is OrdStatus.FILLED
         if r.status in TERMINAL and not (filled and r.ns < one.recounted):
             one.filled = filled and (one.filled or not one.dead)
             one.dead = True
         if fresh:
-            trade = Trade(r.exec_id, one, r.account, r.instrument, one.new.side, r.last_lots, r.last_price)
+            trade = Trade(r.exec_id, one, r.account, r.instrument, one.new.side, *_terms(r))
             trades.append(trade)
             one.cum += trade.stands(changes)[0]
             if trade.stands(changes)[0] > still:
                 stopped.add(one.new.account)
-        one.reported = max(one.reported, r.cum) if r.ns >= one.recounted else one.reported
+        one.reported = max(one.reported, cum) if r.ns >= one.recounted else one.reported
         if one.reported > one.most() and r.ns >= one.recounted:
             stopped.add(one.new.account)
 
-    def lots(self, agent: str, name: str) -> tuple[int, int, int]:
+    def lots(self, agent: str, name: str) -> tuple[Fraction, Fraction, Fraction]:
         """Position, lots that open buys and sells may still fill."""
         orders, fills, _ = self.tell()
         position = sum(side * lots for who, what, side, lots, _ in fills if (who, what) == (agent, name))
         mine = [one for one in orders if (one.new.account, one.new.instrument) == (agent, name)]
         return position, *(sum(one.open() for one in mine if one.new.side == side) for side in (1, -1))  # type: ignore[return-value]
 
-    def used(self, parent: str) -> int:
-        return sum(one.cum + one.open() for one in self.tell()[0] if one.new.parent == parent)
+    def used(self, parent: str) -> Fraction:
+        return sum((one.cum + one.open() for one in self.tell()[0] if one.new.parent == parent), Fraction(0))
 
     def mark(self, name: str, past: list[Happened] | None = None) -> tuple[int | None, int | None, int | None, int]:
         """Bid, ask and time of the last mark, and the last sane mid in half ticks."""
@@ -282,7 +289,7 @@ class Twin:
         age = self.limits.of_instrument(name).reference_age_ns  # type: ignore[union-attr]
         return bool(bid and ask and 0 < bid < ask) and abs(now - ns) <= age  # type: ignore[operator]
 
-    def worst(self, agent: str, name: str) -> int:
+    def worst(self, agent: str, name: str) -> Fraction:
         position, buys, sells = self.lots(agent, name)
         return max(position + buys, sells - position)
 

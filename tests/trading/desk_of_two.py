@@ -2,6 +2,8 @@
 
 from functools import cache
 
+from tests.parts import whole
+
 from tercel.core.errors import VenueError
 from tercel.execution.strategies import build
 from tercel.limits import LimitGate, parse
@@ -81,7 +83,7 @@ def asked(id_="p1", lots=200, side=1, horizon_s=300, decisions=20, strategy="peg
 
 def truth(exchange, account):
     """The exchange's own sums: signed lots, open orders."""
-    lots = sum(trade.side * trade.last_lots for trade in exchange.executions(account))
+    lots = sum(trade.side * whole(trade.last_qty) for trade in exchange.executions(account))
     return lots, len(exchange._orders.open_of(account))
 
 

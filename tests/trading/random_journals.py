@@ -2,6 +2,9 @@
 
 import random
 
+from tests.parts import whole
+
+from tercel.core.fixed import ONE
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -41,12 +44,13 @@ class Story:
         return self.numbers
 
     def told(self, order: ChildOrder, kind: ExecType, status: OrdStatus, lots: int = 0, ref: str = "", **words) -> None:
-        cum = words.pop("cum", order.cum + lots)
+        cum = words.pop("cum", whole(order.cum_qty) + lots)
         report = Report(
             exec_id=words.pop("exec_id", f"e{self.number()}"), exec_type=kind, status=status, cl_ord_id=order.name,
             orig=words.pop("orig", ""), order_id=f"v{order.root}", account=order.account, instrument=order.instrument,
-            side=order.side, lots=order.lots, price=order.price, last_lots=lots, last_price=words.pop("price", 100),
-            cum=cum, leaves=max(order.lots - cum, 0), ns=self.ns, ref=ref,
+            side=order.side, lots=order.lots, price=order.price, last_qty=lots * ONE,
+            last_px=words.pop("price", 100) * ONE, cum_qty=cum * ONE, leaves_qty=max(order.lots - cum, 0) * ONE,
+            ns=self.ns, ref=ref,
         )  # fmt: skip
         self.put(entry_in(report, order.parent))
         if kind is X.TRADE:
@@ -84,9 +88,9 @@ class Story:
             self.told(order, X.NEW, S.NEW)
 
     def fill(self) -> None:
-        if (order := self.live()) is not None and order.cum < order.lots:
-            lots = self.draw.randint(1, order.lots - order.cum)
-            done = order.cum + lots == order.lots
+        if (order := self.live()) is not None and (cum := whole(order.cum_qty)) < order.lots:
+            lots = self.draw.randint(1, order.lots - cum)
+            done = cum + lots == order.lots
             self.told(order, X.TRADE, S.FILLED if done else S.PARTIALLY_FILLED, lots, price=self.draw.randint(95, 105))
 
     def end(self) -> None:
@@ -108,8 +112,8 @@ class Story:
         trade = self.draw.choice(self.trades)
         order = self.ledger.orders.get(trade.cl_ord_id)
         kind = self.draw.choice([X.BUSTED, X.CORRECTED])
-        lots = 0 if kind is X.BUSTED else trade.last_lots
-        cum = max(order.cum - trade.last_lots + lots, 0)
+        lots = 0 if kind is X.BUSTED else whole(trade.last_qty)
+        cum = max(whole(order.cum_qty) - whole(trade.last_qty) + lots, 0)
         self.told(order, kind, S.PARTIALLY_FILLED, lots, ref=trade.exec_id, cum=cum, price=self.draw.randint(95, 105))
 
     def double(self) -> None:

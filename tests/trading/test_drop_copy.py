@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, OrdStatus, Report
 from tercel.trading.drop_copy import CopyWatch
 
@@ -13,8 +14,8 @@ EXEC = Report(
     "e1", ExecType.TRADE, OrdStatus.FILLED, "o1", "", "V1", "ann", "X", 1, 10, 100, 10, 100, 10, 0, 1
 )  # fmt: skip
 WORDS = {
-    "price": {"last_price": 101},
-    "quantity": {"last_lots": 9},
+    "price": {"last_px": 101 * ONE},
+    "quantity": {"last_qty": 9 * ONE},
     "side": {"side": -1},
     "account": {"account": "eve"},
     "kind": {"exec_type": ExecType.BUSTED, "ref": "e0"},

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.parts import whole
 
 from tercel.core.errors import OrderError, TapeError, VenueError
 from tercel.core.messages import Alpha
@@ -78,7 +79,7 @@ class Floor:
 
     def traded(self, parent: str) -> int:
         mine = (r for r in self.reports if r.exec_type is ExecType.TRADE and r.cl_ord_id.startswith(parent + "."))
-        return sum(r.last_lots for r in mine)
+        return sum(whole(r.last_qty) for r in mine)
 
 
 def test_a_paused_order_takes_everything_back_and_goes_on_when_resumed(csco: Source) -> None:

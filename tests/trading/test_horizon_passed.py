@@ -1,6 +1,7 @@
 """A horizon that comes while nobody works the parent: it ends by name, nothing is taken, lots and people are told."""
 
 import pytest
+from tests.parts import whole
 from tests.trading.desk_of_two import S, asked, exchange_of, session_of, truth
 
 from tercel.console.state import DeskState
@@ -76,7 +77,7 @@ def test_a_parent_expires_that_was_at_work_when_its_desk_died(resume):
     assert "nobody worked it" in parent.reason
     assert 0 < parent.filled < 2000
     fills = [fill for fill in again.ledger.orders.fills if fill.parent == "p1"]
-    cost2 = sum((2 * fill.price - mid2) * fill.lots for fill in fills)
+    cost2 = sum((2 * whole(fill.px) - mid2) * whole(fill.qty) for fill in fills)
     assert analysis["sums"]["fills"] == cost2
     assert analysis["is_bps"] == pytest.approx(1e4 * cost2 / (mid2 * parent.filled))
     assert analysis["spread_bps"] is None  # what the market was at fills of a session that died is not known

@@ -22,7 +22,7 @@ class Asked:
 
     def __init__(self):
         self.venue = SimpleNamespace(now_ns=0, answers_questions=True)
-        lost = SimpleNamespace(root="o1", account="ann", base="new", last_ns=1, cum=0, counted=0)
+        lost = SimpleNamespace(root="o1", account="ann", base="new", last_ns=1, cum_qty=0, counted_qty=0)
         self.ledger = SimpleNamespace(orders=SimpleNamespace(unknown=lambda: [lost], live=lambda: [lost]))
         self.shut, self.times = None, []
 

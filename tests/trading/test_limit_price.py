@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from tests.parts import whole
 from tests.trading.desk_of_two import WIDE, S, asked, exchange_of, session_of
 
 from tercel.console.state import DeskState
@@ -29,7 +30,7 @@ def held(session, limit, id_="p1"):
     side = parent.order.side
     sent = [body for body in bodies(session.journal, kinds.ORDER_OUT, id_) if body["what"] in ("new", "replace")]
     assert all(body["price"] is not None and side * (body["price"] - limit) <= 0 for body in sent)
-    assert all(side * (fill.price - limit) <= 0 for fill in session.ledger.fills_of[id_])
+    assert all(side * (whole(fill.px) - limit) <= 0 for fill in session.ledger.fills_of[id_])
     assert session.ledger.faults() == []
     return parent.filled
 

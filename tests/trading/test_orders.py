@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.parts import parts, whole
 from tests.trading.venue_model import ModelVenue
 
 from tercel.core.errors import OrderError
+from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.orders import (
     TERMINAL,
     CancelOrder,
@@ -50,7 +52,7 @@ def standing(heard):
             names |= {word.exec_id for word in more}
         last = max([trade, *about], key=lambda word: word.ns)
         if all(word.exec_type != X.BUSTED for word in about):
-            fills.append((trade.exec_id, last.last_lots, last.last_price, trade.side, trade.account))
+            fills.append((trade.exec_id, whole(last.last_qty), whole(last.last_px), trade.side, trade.account))
     return fills
 
 
@@ -211,8 +213,8 @@ class Channel(RuleBasedStateMachine):
             if held is None:
                 assert order.base == S.REJECTED
                 continue
-            assert (order.base, order.cum) == (held.status, held.cum)
-            assert order.open_lots == held.leaves
+            assert (order.base, whole(order.cum_qty)) == (held.status, held.cum)
+            assert whole(order.open_qty) == held.leaves
             if not order.done:
                 assert (order.name, order.lots) == (held.name, held.lots)
 
@@ -221,20 +223,20 @@ class Channel(RuleBasedStateMachine):
         for order in self.ledger.orders:
             held = self.venue.orders.get(self.venue.names.get(order.root, ""))
             if held is None:
-                assert not order.cum
+                assert not whole(order.cum_qty)
                 assert not order.done or order.base == S.REJECTED
                 continue
             if held.order_id not in self.rebooked:
-                assert order.cum <= held.cum
-                assert order.cum + order.open_lots >= held.cum + held.leaves
+                assert whole(order.cum_qty) <= held.cum
+                assert whole(order.cum_qty) + whole(order.open_qty) >= held.cum + held.leaves
                 assert not order.done or held.status == order.base
-            assert order.cum == sum(f.lots for f in self.ledger.orders.fills if f.order == order.root)
-            assert order.paid == sum(f.price * f.lots for f in self.ledger.orders.fills if f.order == order.root)
+            assert whole(order.cum_qty) == sum(whole(f.qty) for f in self.ledger.orders.fills if f.order == order.root)
+            assert order.paid == sum(f.px * f.qty for f in self.ledger.orders.fills if f.order == order.root)
 
     @invariant()
     def positions_are_those_of_the_executions_that_stand(self):
         fills = standing(self.heard)
-        assert [(f.exec_id, f.lots, f.price) for f in self.ledger.orders.fills] == [f[:3] for f in fills]
+        assert [(f.exec_id, whole(f.qty), whole(f.px)) for f in self.ledger.orders.fills] == [f[:3] for f in fills]
         held = {}
         for _, lots, price, side, account in fills:
             held[account, "X"] = held.get((account, "X"), Position()).after(side, lots, price)
@@ -268,7 +270,7 @@ def told(**words):
         **{"account": "a", "instrument": "X", "side": 1, "lots": 10, "price": 100, "last_lots": 0, "last_price": 0},
         **{"cum": 0, "leaves": 10, "ns": 5},
     }
-    return entry_in(Report(**{**values, **words}))
+    return entry_in(Report(**parts(**{**values, **words})))
 
 
 def fill(exec_id, lots, cum, **words):
@@ -306,7 +308,11 @@ def test_a_fill_before_the_ack_counts(orders):
     orders.apply(fill("t1", 4, 4))
     assert orders.get("1-1").status == S.PARTIALLY_FILLED
     orders.apply(told(exec_id="n"))
-    assert (orders.get("1-1").status, orders.get("1-1").cum, orders.get("1-1").open_lots) == (S.PARTIALLY_FILLED, 4, 6)
+    assert (orders.get("1-1").status, whole(orders.get("1-1").cum_qty), whole(orders.get("1-1").open_qty)) == (
+        S.PARTIALLY_FILLED,
+        4,
+        6,
+    )
 
 
 def test_a_fill_while_a_cancel_is_pending_and_a_cancel_too_late(orders):
@@ -314,7 +320,7 @@ def test_a_fill_while_a_cancel_is_pending_and_a_cancel_too_late(orders):
     orders.apply(entry_out(CancelOrder("1-2", "1-1", "X", 1, "a", 2)))
     assert orders.get("1-1").status == S.PENDING_CANCEL
     orders.apply(fill("t1", 4, 4))
-    assert (orders.get("1-1").status, orders.get("1-1").open_lots) == (S.PENDING_CANCEL, 6)
+    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.PENDING_CANCEL, 6)
     orders.apply(fill("t2", 6, 10))
     assert orders.get("1-1").status == S.FILLED
     notices = orders.apply(entry_in(CancelReject("1-2", "1-1", "a", S.FILLED, 9, "too late")))
@@ -326,11 +332,11 @@ def test_a_chain_of_replaces_keeps_the_larger_size_reserved(orders):
     orders.apply(told(exec_id="n"))
     orders.apply(entry_out(ReplaceOrder("1-2", "1-1", "X", 1, 15, 101, "a", "p", 2)))
     orders.apply(entry_out(ReplaceOrder("1-3", "1-2", "X", 1, 7, 101, "a", "p", 2)))
-    assert (orders.get("1-1").status, orders.get("1-1").open_lots) == (S.PENDING_REPLACE, 15)
+    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.PENDING_REPLACE, 15)
     orders.apply(told(exec_id="r", exec_type=X.REPLACED, cl_ord_id="1-2", orig="1-1", lots=15, price=101, ns=6))
     orders.apply(told(exec_id="r2", exec_type=X.REPLACED, cl_ord_id="1-3", orig="1-2", lots=7, price=101, ns=7))
     order = orders.get("1-3")
-    assert (order.root, order.name, order.status, order.open_lots, order.price) == ("1-1", "1-3", S.NEW, 7, 101)
+    assert (order.root, order.name, order.status, whole(order.open_qty), order.price) == ("1-1", "1-3", S.NEW, 7, 101)
     orders.apply(told(exec_id="c", exec_type=X.CANCELED, status=S.CANCELED, cl_ord_id="1-3", lots=7, leaves=0))
     assert orders.live() == []
 
@@ -339,14 +345,14 @@ def test_an_execution_that_comes_again_with_other_content_is_an_alarm(orders):
     orders.apply(fill("t1", 4, 4))
     assert codes(orders.apply(fill("t1", 4, 4))) == [Code.DUPLICATE]
     assert codes(orders.apply(fill("t1", 5, 5))) == [Code.EXEC_CHANGED]
-    assert orders.get("1-1").cum == 4
+    assert whole(orders.get("1-1").cum_qty) == 4
 
 
 def test_missing_executions_are_named_and_stay_reserved(orders):
     assert codes(orders.apply(fill("t2", 3, 7))) == [Code.GAP]
     orders.apply(told(exec_id="c", exec_type=X.CANCELED, status=S.CANCELED, cum=7, leaves=0))
     order = orders.get("1-1")
-    assert (order.status, order.settled, order.open_lots) == (S.CANCELED, False, 4)
+    assert (order.status, order.settled, whole(order.open_qty)) == (S.CANCELED, False, 4)
     assert orders.unknown() == [order]
     assert orders.apply(fill("t1", 4, 4)) == []
     assert orders.get("1-1").settled
@@ -377,7 +383,7 @@ def test_a_word_on_an_unknown_order_is_kept_aside(orders):
 def test_an_execution_of_an_unknown_order_is_booked_to_no_parent(orders):
     notices = orders.apply(fill("t9", 3, 3, cl_ord_id="9-9", order_id="77"))
     assert Code.UNALLOCATED in codes(notices)
-    assert [(one.exec_id, one.lots, one.parent, one.account) for one in orders.fills] == [("t9", 3, "", "a")]
+    assert [(one.exec_id, whole(one.qty), one.parent, one.account) for one in orders.fills] == [("t9", 3, "", "a")]
     assert codes(orders.apply(fill("t9", 3, 3, cl_ord_id="9-9", order_id="77"))) == [Code.DUPLICATE]
     bust = {"exec_type": X.BUSTED, "status": S.CANCELED, "ref": "t9", "cum": 0, "leaves": 0}
     assert Code.BUSTED in codes(orders.apply(told(exec_id="b9", cl_ord_id="9-9", order_id="77", **bust)))
@@ -389,18 +395,18 @@ def test_an_ack_while_a_replacement_may_be_on_its_way_leaves_it_unknown(orders):
     orders.apply(entry_out(ReplaceOrder("1-2", "1-1", "X", 1, 15, 101, "a", "p", 2)))
     orders.apply(Entry(kinds.SESSION, 0, body={"session": 2}))
     orders.apply(told(exec_id="n"))
-    assert (orders.get("1-1").status, orders.get("1-1").open_lots) == (S.UNKNOWN, 15)
+    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.UNKNOWN, 15)
     orders.apply(told(exec_type=X.STATUS))
-    assert (orders.get("1-1").status, orders.get("1-1").open_lots) == (S.NEW, 10)
+    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.NEW, 10)
 
 
 def test_an_order_that_may_not_have_left_is_unknown_until_the_venue_says(orders):
     orders.apply(Entry(kinds.ALERT, 2, body={"code": kinds.SEND_FAILED, "orders": ["1-1"]}))
-    assert (orders.get("1-1").status, orders.get("1-1").open_lots) == (S.UNKNOWN, 10)
+    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.UNKNOWN, 10)
     orders.apply(told(exec_type=X.STATUS, status=S.PENDING_NEW))
     assert orders.get("1-1").status == S.UNKNOWN
     orders.apply(told(exec_type=X.STATUS, status=S.REJECTED, order_id="", text="unknown order", leaves=0))
-    assert (orders.get("1-1").status, orders.get("1-1").open_lots) == (S.REJECTED, 0)
+    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.REJECTED, 0)
 
 
 def test_a_cancel_reject_that_speaks_of_an_end_nobody_told_leaves_it_unknown(orders):
@@ -408,7 +414,7 @@ def test_a_cancel_reject_that_speaks_of_an_end_nobody_told_leaves_it_unknown(ord
     orders.apply(entry_out(CancelOrder("1-2", "1-1", "X", 1, "a", 2)))
     notices = orders.apply(entry_in(CancelReject("1-2", "1-1", "a", S.FILLED, 9, "too late")))
     assert Code.UNKNOWN in codes(notices)
-    assert (orders.get("1-1").status, orders.get("1-1").open_lots) == (S.UNKNOWN, 10)
+    assert (orders.get("1-1").status, whole(orders.get("1-1").open_qty)) == (S.UNKNOWN, 10)
     orders.apply(fill("t", 10, 10))
     assert orders.get("1-1").status == S.FILLED
 
@@ -421,17 +427,17 @@ def test_positions_add_up_in_whole_numbers(trades):
     held = Position()
     for trade in trades:
         held = held.after(*trade)
-        assert (held.lots == 0) <= (held.basis2 == 0)
+        assert (held.qty == 0) <= (held.basis2 == 0)
         assert held.realised2 == held.cash2 + held.basis2
-        assert held.lots * held.basis2 >= 0
-    assert held.lots == sum(side * lots for side, lots, _ in trades) == held.bought - held.sold
-    assert held.cash2 == -sum(2 * side * lots * price for side, lots, price in trades)
-    assert held.worth2(7) == held.cash2 + 7 * held.lots
+        assert held.qty * held.basis2 >= 0
+    assert held.qty == sum(side * qty for side, qty, _ in trades) == held.bought - held.sold
+    assert held.cash2 == -sum(2 * side * qty * px for side, qty, px in trades)
+    assert held.worth2(7) == held.cash2 + 7 * held.qty * ONE
 
 
 def test_a_position_that_turns_realises_what_it_closed():
-    held = Position().after(1, 10, 100).after(-1, 15, 110)
-    assert (held.lots, held.average, held.realised2) == (-5, 110.0, 2 * 10 * 10)
+    held = Position().after(1, 10 * ONE, 100 * ONE).after(-1, 15 * ONE, 110 * ONE)
+    assert (held.lots, held.average, held.realised2) == (-5, 110.0, 2 * 10 * 10 * PAID_ONE)
 
 
 # -- parents ----------------------------------------------------------------------------------------------------------
@@ -485,7 +491,7 @@ def test_fills_of_children_are_the_parents():
     child = NewOrder("1-1", "X", 1, 10, 100, Tif.DAY, "a", "p1", 1)
     ledger = ledger_of(p.accepted(ASKED, 5), entry_out(child), fill("t", 4, 4))
     parent = ledger.parents.must("p1")
-    assert (parent.filled, parent.left, ledger.open_of("p1")) == (4, 96, 6)
+    assert (parent.filled, parent.left, whole(ledger.open_of("p1"))) == (4, 96, 6)
     assert ledger.faults() == []
     assert ledger.positions.total("X").lots == 4
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections import Counter
 
 import pytest
+from tests.parts import whole
 from tests.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
 
 from tercel.core.errors import JournalError, OrderError, VenueError
@@ -111,7 +112,7 @@ def test_a_venue_that_does_not_answer_keeps_the_session_from_beginning():
     live = Ledger.of(journal).orders.live()
     assert live
     assert {order.root for order in live} <= standing
-    assert all(order.status == OrdStatus.UNKNOWN and order.open_lots for order in live)
+    assert all(order.status == OrdStatus.UNKNOWN and order.open_qty for order in live)
     venue.swallows = ()
     agrees(session_of(venue, journal, warm_s=0))
 
@@ -171,7 +172,7 @@ def test_limits_count_what_an_earlier_session_did():
     again = session_of(old.venue, journal, warm_s=0)
     for agent in ("ann", "bob"):
         mine, theirs = old.limits.holdings[agent, "X"], again.limits.holdings[agent, "X"]
-        assert theirs.position == again.ledger.positions.of(agent, "X").lots
+        assert theirs.position == again.ledger.positions.of(agent, "X").qty
         assert mine is not theirs
     assert again.limits.parents["p1"].lots == 400
 
@@ -249,7 +250,7 @@ def test_every_execution_is_booked_after_damage_was_acknowledged(tmp_path, share
         assert truth(venue, account)[1] == 0
     for parent in again.ledger.parents:
         children = [order for order in again.ledger.orders if order.parent == parent.id]
-        assert parent.filled == sum(order.cum for order in children)
+        assert parent.filled == sum(whole(order.cum_qty) for order in children)
     assert again.ledger.orders.live() == []
     assert again.ledger.faults() == []
     assert again.gateway.unsettled is None
@@ -290,5 +291,5 @@ class Forgetful(Flaky):
     def positions(self, account):
         lots = Counter()
         for report in self.executions(account):
-            lots[report.instrument] += report.side * report.last_lots
+            lots[report.instrument] += report.side * report.last_qty
         return lots

@@ -407,7 +407,7 @@ def test_an_order_whose_sending_failed_is_unknown_until_the_venue_says():
         session.step(session.now_ns + 20 * S)
     lost = [order for order in session.ledger.orders if order.status == "unknown"]
     assert lost
-    assert session.ledger.open_of("p1") >= lost[0].open_lots > 0
+    assert session.ledger.open_of("p1") >= lost[0].open_qty > 0
     session.run(session.now_ns + 400 * S)
     assert session.ledger.parents.must("p1").status == "done"
     assert session.ledger.parents.must("p1").filled == 200

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.trading.desk_of_two import Flaky, exchange_of, session_of
 
 from tercel.core.errors import JournalError, VenueError
+from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, Holdings, OrdStatus, Report
 from tercel.trading.journal.memory import MemoryJournal
 
@@ -34,7 +35,8 @@ class Asked(Flaky):
 def fill(number, lots, account="ann"):
     side = 1 if lots > 0 else -1
     names = f"E{number}", ExecType.TRADE, OrdStatus.FILLED, f"by-hand-{number}", "", f"V{number}", account, "X"
-    return Report(*names, side, abs(lots), 100, abs(lots), 100, abs(lots), 0, 5)
+    traded = abs(lots) * ONE
+    return Report(*names, side, abs(lots), 100, traded, 100 * ONE, traded, 0, 5)
 
 
 class Torn(MemoryJournal):
@@ -60,7 +62,7 @@ def test_positions_are_compared_where_they_stand_among_reports(before, after, of
     session.positions.look()
     session.venue.asked.clear()
     events = [fill(n, lots) for n, lots in enumerate(before)]
-    events += [Holdings("bob", {}, 5), Holdings("ann", {"X": sum(before) + off}, 5)]
+    events += [Holdings("bob", {}, 5), Holdings("ann", {"X": (sum(before) + off) * ONE}, 5)]
     events += [fill(100 + n, lots) for n, lots in enumerate(after)]
     journal.torn = torn and bool(before)
     if journal.torn:
@@ -71,8 +73,8 @@ def test_positions_are_compared_where_they_stand_among_reports(before, after, of
     session.gateway.receive(events)
     here = sum(before) + sum(after)
     assert session.ledger.positions.lots().get("ann", {}).get("X", 0) == here
-    assert session.positions.differences() == ({("ann", "X"): (here, here + off)} if off else {})
-    assert session.positions.last_told("ann").get("X", 0) == here + off
+    assert session.positions.differences() == ({("ann", "X"): (here * ONE, (here + off) * ONE)} if off else {})
+    assert session.positions.last_told("ann").get("X", 0) == (here + off) * ONE
 
 
 def test_a_way_that_is_down_as_it_is_asked_is_a_missing_answer():

@@ -1,8 +1,10 @@
 """Every word of a venue, case by case: busts and corrections, pending and held states, and what cannot be read."""
 
 import pytest
+from tests.parts import whole
 from tests.trading.test_orders import codes, fill, told
 
+from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import CancelOrder, ExecType, NewOrder, OrdStatus, Report, Tif, Unread
 from tercel.core.ports import Entry
 from tercel.trading import parents as p
@@ -52,8 +54,8 @@ class Desk:
     def stands(self):
         """Position, cash, filled of the parent, lots open: of the desk, of the order."""
         held = self.ledger.positions.of("a", "X")
-        assert (held.lots, held.cash2) == (self.order.cum, -2 * self.order.paid)
-        return held.lots, held.cash2, self.ledger.parents.must("p1").filled, self.order.open_lots
+        assert (held.qty, held.cash2) == (self.order.cum_qty, -2 * self.order.paid)
+        return held.lots, held.cash2 // PAID_ONE, self.ledger.parents.must("p1").filled, whole(self.order.open_qty)
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_an_order_that_was_filled_is_asked_about_after_a_bust_and_its_lots_are_o
     assert desk.stands() == (4, -800, 4, 6)
     assert desk.ledger.orders.unknown() == [desk.order]
     desk.hear(told(exec_type=X.STATUS, status=S.PARTIALLY_FILLED, cum=4, leaves=6, ns=9))
-    assert (desk.order.status, desk.order.open_lots) == (S.PARTIALLY_FILLED, 6)
+    assert (desk.order.status, whole(desk.order.open_qty)) == (S.PARTIALLY_FILLED, 6)
 
 
 def test_a_bust_of_a_cancelled_order_frees_no_lot(desk):
@@ -165,14 +167,14 @@ def test_missing_executions_stay_reserved_through_a_bust(desk):
     assert Code.GAP in desk.hear(fill("t2", 3, 7))
     assert Code.GAP in desk.hear(bust("t2", 4))
     desk.hear(told(exec_id="x", exec_type=X.CANCELED, status=S.CANCELED, cum=4, leaves=0, ns=9))
-    assert (desk.order.settled, desk.order.open_lots) == (False, 4)
+    assert (desk.order.settled, whole(desk.order.open_qty)) == (False, 4)
 
 
 @pytest.mark.parametrize("kind", [X.PENDING_NEW, X.PENDING_CANCEL, X.PENDING_REPLACE])
 def test_pending_states_hold(desk, kind):
     desk.hear(fill("t1", 4, 4))
     assert desk.hear(told(exec_id="p", exec_type=kind, status=S(kind), cum=4, leaves=6)) == []
-    assert (desk.order.status, desk.order.open_lots) == (S.PARTIALLY_FILLED, 6)
+    assert (desk.order.status, whole(desk.order.open_qty)) == (S.PARTIALLY_FILLED, 6)
     desk.hear(entry_out(CancelOrder("1-2", "1-1", "X", 1, "a", 2)))
     desk.hear(told(exec_id="p2", exec_type=kind, status=S(kind), cl_ord_id="1-2", orig="1-1", cum=4, leaves=6))
     assert desk.order.status == S.PENDING_CANCEL
@@ -189,16 +191,16 @@ def test_an_order_may_be_rejected_after_it_was_pending():
 @pytest.mark.parametrize("kind", [X.SUSPENDED, X.STOPPED, X.DONE_FOR_DAY, X.CALCULATED])
 def test_what_is_held_says_so_keeps_its_lots_and_may_go_on(desk, kind):
     assert desk.hear(told(exec_id="h", exec_type=kind, status=S(kind), text="news", ns=6)) == [Code.HELD]
-    assert (desk.order.status, desk.order.open_lots, SEVERITY[Code.HELD]) == (S(kind), 10, "warning")
+    assert (desk.order.status, whole(desk.order.open_qty), SEVERITY[Code.HELD]) == (S(kind), 10, "warning")
     desk.hear(fill("t1", 4, 4, status=S(kind), ns=7))
-    assert (desk.order.status, desk.order.open_lots) == (S(kind), 6)
+    assert (desk.order.status, whole(desk.order.open_qty)) == (S(kind), 6)
     desk.hear(fill("t2", 1, 5, ns=8))
     assert desk.order.status == S.PARTIALLY_FILLED
 
 
 def test_a_restatement_changes_size_and_price(desk):
     assert desk.hear(told(exec_id="d", exec_type=X.RESTATED, lots=7, price=98, ns=6)) == [Code.RESTATED]
-    assert (desk.order.lots, desk.order.price, desk.order.open_lots, desk.order.name) == (7, 98, 7, "1-1")
+    assert (desk.order.lots, desk.order.price, whole(desk.order.open_qty), desk.order.name) == (7, 98, 7, "1-1")
     desk.hear(told(exec_id="d0", exec_type=X.RESTATED, lots=9, price=97, ns=5))
     assert (desk.order.lots, desk.order.price) == (7, 98)
 
@@ -208,7 +210,7 @@ def test_what_cannot_be_read_is_set_aside_and_its_order_is_unknown(desk):
     assert message_of(to_json(unread)) == unread
     assert desk.hear(entry_in(unread)) == [Code.UNREADABLE]
     assert desk.ledger.orders.quarantined == [unread]
-    assert (desk.order.status, desk.order.open_lots) == (S.UNKNOWN, 10)
+    assert (desk.order.status, whole(desk.order.open_qty)) == (S.UNKNOWN, 10)
 
 
 def test_a_report_of_an_older_journal_has_no_reference():

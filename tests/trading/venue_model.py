@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import (
     HELD,
     TERMINAL,
@@ -121,10 +122,10 @@ class ModelVenue:
             side=order.side,
             lots=order.lots,
             price=order.price,
-            last_lots=lots,
-            last_price=price,
-            cum=order.cum,
-            leaves=order.leaves,
+            last_qty=lots * ONE,
+            last_px=price * ONE,
+            cum_qty=order.cum * ONE,
+            leaves_qty=order.leaves * ONE,
             ns=self.ns,
             ref=ref,
         )

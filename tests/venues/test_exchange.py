@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.parts import whole
 
 from tercel.core.errors import ConfigError, UnknownNameError, VenueError
 from tercel.core.orders import CancelOrder, CancelReject, ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
@@ -100,14 +101,16 @@ def test_two_accounts_and_the_market_share_one_book(csco: Source, loud: bool, st
     latest = {(r.account, r.cl_ord_id): r for r in reports if r.exec_type in (ExecType.NEW, ExecType.TRADE)}
     trades = [r for r in reports if r.exec_type is ExecType.TRADE]
     for (account, name), last in latest.items():
-        mine = sum(r.last_lots for r in trades if (r.account, r.cl_ord_id) == (account, name))
-        assert mine == last.cum
-        assert last.cum + last.leaves == last.lots
+        mine = sum(whole(r.last_qty) for r in trades if (r.account, r.cl_ord_id) == (account, name))
+        assert mine == whole(last.cum_qty)
+        assert whole(last.cum_qty) + whole(last.leaves_qty) == last.lots
     dense = exchange.listings()[0].dense_ids
     clients = {dense - 16 + i for i in range(16)}
     executed = [row for row in rows if row[1] == 4]
-    assert sum(r.last_lots for r in trades if r.passive) == sum(row[5] for row in executed if row[2] in clients)
-    assert sum(r.last_lots for r in trades if not r.passive) == sum(row[5] for row in executed if row[6] in clients)
+    assert sum(whole(r.last_qty) for r in trades if r.passive) == sum(row[5] for row in executed if row[2] in clients)
+    assert sum(whole(r.last_qty) for r in trades if not r.passive) == sum(
+        row[5] for row in executed if row[6] in clients
+    )
     again = PublicBook()
     again.apply(exchange.snapshot("A"))
     assert again.orders == book.orders
@@ -180,7 +183,7 @@ def test_a_replace_of_a_part_filled_order_never_has_fewer_lots_than_are_filled(c
     changed = trader.replace(name, 1, shown + more, offer)
     said = trader.report(changed, ExecType.REPLACED)
     left = max(more, 0)
-    assert (said.lots, said.cum, said.leaves) == (shown + left, shown, left)
+    assert (said.lots, whole(said.cum_qty), whole(said.leaves_qty)) == (shown + left, shown, left)
     assert said.status is (OrdStatus.PARTIALLY_FILLED if left else OrdStatus.FILLED)
     late = trader.cancel(changed)
     if not left:

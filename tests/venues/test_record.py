@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.parts import whole
 
 from tercel.core.errors import VenueError
 from tercel.core.orders import (
@@ -59,7 +60,7 @@ class Book:
 
     def state(self, order_id: str, asked: str) -> Report:
         """How a question about an order is answered, after its trades."""
-        words = {"orig": asked, "last_lots": 0, "last_price": 0, "passive": False, "text": ""}
+        words = {"orig": asked, "last_qty": 0, "last_px": 0, "passive": False, "text": ""}
         return replace(self.latest[order_id], exec_type=ExecType.STATUS, **words)
 
     def answer(self, account: str, name: str) -> list[Report]:
@@ -156,7 +157,7 @@ def _answers(client: Client, steps: list[tuple]) -> None:
         orig = mine[which % len(mine)] if mine else "none"
         known = book.named.get((who, orig))
         price = client.public.best(side) + side * away
-        resting = [last for last in book.latest.values() if last.leaves]
+        resting = [last for last in book.latest.values() if whole(last.leaves_qty)]
         command: Command
         if what == "x" and resting:
             met = resting[which % len(resting)]
@@ -169,13 +170,13 @@ def _answers(client: Client, steps: list[tuple]) -> None:
             command = ReplaceOrder(name, orig, "A", side, lots, price, who, "", 0)
         elif what == "m":
             client.do(MassCancel(name, who, "", 0))
-            assert not any(last.leaves for last in book.latest.values() if last.account == who)
+            assert not any(whole(last.leaves_qty) for last in book.latest.values() if last.account == who)
             continue
         else:
             book.take(client.run(S))
             continue
         mine.append(name)
-        twice, over = (who, name) in book.spoken, known is not None and not book.latest[known].leaves
+        twice, over = (who, name) in book.spoken, known is not None and not whole(book.latest[known].leaves_qty)
         if what in "nix" or known is not None:
             book.spoken.add((who, name))
         said = [each for each in client.do(command) if each.cl_ord_id == name and each.account == who]
@@ -192,8 +193,8 @@ def _answers(client: Client, steps: list[tuple]) -> None:
         for name in {*used[who], ""}:
             client.ask(who, name)
         client.check_executions(who)
-        held = sum(trade.side * trade.last_lots for trade in client.book.executions(who))
+        held = sum(trade.side * trade.last_qty for trade in client.book.executions(who))
         assert client.exchange.positions(who).get("A", 0) == held
-    still = {last.order_id for last in client.book.latest.values() if last.leaves}
+    still = {last.order_id for last in client.book.latest.values() if whole(last.leaves_qty)}
     assert {order.order_id for order in client.exchange._orders.open_of("")} == still
     assert sum(map(len, client.exchange._orders._open.values())) == len(still)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tercel.cli.commands.trade_report import page
 from tercel.cli.machine import WallClock, person
 from tercel.core.errors import ConfigError, OrderError
+from tercel.core.fixed import PAID_ONE, shown
 from tercel.core.names import check_known
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
@@ -278,7 +279,7 @@ class Desk:
             [
                 {
                     "parent": one.parent, "instrument": one.instrument, "agent": one.account, "side": one.side,
-                    "lots": one.lots, "price": one.price * session.listings[one.instrument].tick,
+                    "lots": shown(one.qty), "price": shown(one.px) * session.listings[one.instrument].tick,
                     "time_s": one.ns / NS_PER_SECOND, "passive": one.passive,
                 }
                 for one in Ledger.of(session.journal).orders.fills
@@ -290,7 +291,7 @@ class Desk:
         rows, session = [], self._running.session
         for (agent, instrument), held in sorted(session.ledger.positions.all().items()):
             listing, mid2 = session.listings[instrument], session.follow(instrument).mid2
-            unit = listing.tick / 2 * listing.lot
+            unit = listing.tick / 2 * listing.lot / PAID_ONE
             rows.append(
                 {
                     "agent": agent, "instrument": instrument, "lots": held.lots, "average": held.average * listing.tick,

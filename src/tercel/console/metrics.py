@@ -7,8 +7,11 @@ from typing import Any
 
 from tercel.console.state import DeskState, highest
 from tercel.core.errors import ConfigError
+from tercel.core.fixed import shown
+from tercel.core.orders import Report
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
+from tercel.trading.journal.codec import message_of
 
 
 class Metrics:
@@ -68,8 +71,10 @@ class Metrics:
             if body["exec_type"] != "trade":
                 self._rebooked.labels(entry.agent, body["exec_type"]).inc()
                 return
+            report = message_of(body)
+            assert isinstance(report, Report)
             self._fills.labels(entry.agent, entry.instrument).inc()
-            self._lots.labels(entry.agent, entry.instrument).inc(int(body["last_lots"]))
+            self._lots.labels(entry.agent, entry.instrument).inc(shown(report.last_qty))
         elif entry.kind == kinds.REPORT_IN and body.get("exec_type") == "rejected":
             self._rejects.labels(entry.agent).inc()
         elif entry.kind == kinds.ALERT:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from tercel.core.fixed import shown
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
 from tercel.trading.ledger import FOLDED, Ledger
@@ -31,7 +32,8 @@ class Agent:
     strategy: str = ""
     share: dict[str, float] = field(default_factory=dict)
     fills: int = 0
-    lots: int = 0
+    qty: int = 0
+    """Of its fills, 10^-8 of a lot."""
     orders: int = 0
     denials: int = 0
     drift: str = ""
@@ -46,6 +48,7 @@ class Agent:
         mean, half = by_filled(self.costs)
         row = asdict(self)
         del row["costs"]
+        row["lots"] = shown(row.pop("qty"))
         return row | {"is_bps": mean, "half_bps": half, "parents": len(self.costs)}
 
 
@@ -87,10 +90,10 @@ class DeskState:
             self.ledger.apply(entry)
             for fill in orders.fills[booked:]:
                 agent = self._agent(fill.account)
-                agent.fills, agent.lots = agent.fills + 1, agent.lots + fill.lots
+                agent.fills, agent.qty = agent.fills + 1, agent.qty + fill.qty
             for before, now in orders.rebooked[rebooked:]:
-                agent, lots = self._agent(before.account), now.lots if now else 0
-                agent.fills, agent.lots = agent.fills - (now is None), agent.lots + lots - before.lots
+                agent, qty = self._agent(before.account), now.qty if now else 0
+                agent.fills, agent.qty = agent.fills - (now is None), agent.qty + qty - before.qty
         step = getattr(self, f"_{entry.kind}", None)
         if step is not None and entry.kind in kinds.KINDS:
             step(seq, entry)
@@ -163,7 +166,7 @@ class DeskState:
             "live": live,
             "over": over,
             "fills": sum(agent.fills for agent in self.agents.values()),
-            "lots": sum(agent.lots for agent in self.agents.values()),
+            "lots": shown(sum(agent.qty for agent in self.agents.values())),
             "denied": sum(self.denials.values()),
             "alerts": dict(self.severities),
         }

@@ -13,11 +13,12 @@ Owner = TypeVar("Owner")
 
 @dataclass(slots=True)
 class Execution(Generic[Owner]):
-    """A trade as it stands: `lots` 0 once it is busted. `changed` is the bust or correction in force."""
+    """A trade as it stands, in 10^-8 of a lot and of a tick: `qty` 0 once it is busted. `changed` is the bust or
+    correction in force."""
 
     owner: Owner
-    lots: int
-    price: int
+    qty: int
+    px: int
     changed: Report | None = None
 
 
@@ -36,9 +37,9 @@ class Executions(Generic[Owner]):
         """The execution, by its own name or by that of a bust or correction of it."""
         return self._named.get((account, name)) if name else None
 
-    def book(self, account: str, name: str, owner: Owner, lots: int, price: int) -> Execution[Owner]:
+    def book(self, account: str, name: str, owner: Owner, qty: int, px: int) -> Execution[Owner]:
         """A trade, as it stands: its bust or correction may have come before it. What has no name stays."""
-        one = Execution(owner, lots, price)
+        one = Execution(owner, qty, px)
         self._call(one, account, name)
         return one
 
@@ -71,7 +72,7 @@ class Executions(Generic[Owner]):
 
     def _apply(self, one: Execution[Owner], account: str, report: Report) -> None:
         last, busted = one.changed, report.exec_type is ExecType.BUSTED
-        if last is None or (one.lots and (busted or report.ns >= last.ns)):
+        if last is None or (one.qty and (busted or report.ns >= last.ns)):
             one.changed = report
-            one.lots, one.price = (0, one.price) if busted else (report.last_lots, report.last_price)
+            one.qty, one.px = (0, one.px) if busted else (report.last_qty, report.last_px)
         self._call(one, account, report.exec_id)

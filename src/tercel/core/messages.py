@@ -133,7 +133,7 @@ class CostFeedback:
     at_ns: int
     side: int
     quantity: int
-    filled: int
+    filled: int | float
     is_bps: float
     expected_bps: float
     markout_bps: float = math.nan

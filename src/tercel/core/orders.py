@@ -1,16 +1,19 @@
 """What is said to a venue and what a venue says: frozen messages, in the words of FIX 4.4.
 
-Prices are ticks, quantities lots, times ns, sides +1 and -1. `cl_ord_id` is ours and unique for ever; `order_id` and
-`exec_id` are the venue's. `account` is the agent on whose behalf an order is sent.
+Orders are in ticks and lots; what was executed is in 10^-8 of them (`core.fixed`). Times are ns, sides +1 and -1.
+`cl_ord_id` is ours and unique for ever; `order_id` and `exec_id` are the venue's. `account` is the agent on whose
+behalf an order is sent.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tercel.core import fixed
 
 
 class Tif(StrEnum):
@@ -158,10 +161,10 @@ class Report:
         market data.
     account, instrument, side, lots, price
         As ordered; lots are the order's total, price None for a market order.
-    last_lots, last_price : int
-        Of this trade, or of the corrected one; 0 otherwise.
-    cum, leaves : int
-        Lots filled so far, lots open.
+    last_qty, last_px : int
+        Of this trade, or of the corrected one, 10^-8 of a lot and of a tick; 0 otherwise.
+    cum_qty, leaves_qty : int
+        Filled so far and open, 10^-8 of a lot.
     ns : int
         Exchange time.
     passive : bool
@@ -183,14 +186,20 @@ class Report:
     side: int
     lots: int
     price: int | None
-    last_lots: int
-    last_price: int
-    cum: int
-    leaves: int
+    last_qty: int
+    last_px: int
+    cum_qty: int
+    leaves_qty: int
     ns: int
     passive: bool = False
     text: str = ""
     ref: str = ""
+
+    def __str__(self) -> str:
+        """As people read it: in ticks and lots."""
+        words = {field.name: getattr(self, field.name) for field in fields(self)}
+        words |= {name: fixed.shown(words[name]) for name in ("last_qty", "last_px", "cum_qty", "leaves_qty")}
+        return f"Report({', '.join(f'{name}={value!s}' for name, value in words.items() if value != '')})"
 
 
 def refused(
@@ -200,13 +209,13 @@ def refused(
     """The report of an order that was not taken, or is not there: nothing filled, nothing open, no venue's name.
 
     >>> new = NewOrder("c1", "X", 1, 10, 100, Tif.DAY, "ann", "p", 0)
-    >>> refused(new, "e1", 5, "too many lots").leaves
+    >>> refused(new, "e1", 5, "too many lots").leaves_qty
     0
     """
     return Report(
         exec_id=exec_id, exec_type=kind, status=status, cl_ord_id=new.cl_ord_id, orig="", order_id="",
-        account=new.account, instrument=new.instrument, side=new.side, lots=new.lots, price=new.price, last_lots=0,
-        last_price=0, cum=0, leaves=0, ns=ns, text=text,
+        account=new.account, instrument=new.instrument, side=new.side, lots=new.lots, price=new.price, last_qty=0,
+        last_px=0, cum_qty=0, leaves_qty=0, ns=ns, text=text,
     )  # fmt: skip
 
 
@@ -279,11 +288,11 @@ class Holdings:
     Parameters
     ----------
     account : str
-    lots : mapping of str to int
-        Signed, by instrument; an instrument that is not there has none.
+    qty : mapping of str to int
+        Signed, 10^-8 of a lot, by instrument; an instrument that is not there has none.
     ns : int
     asked : bool
-        False: it came by itself, and speaks of the instruments in `lots` alone.
+        False: it came by itself, and speaks of the instruments in `qty` alone.
     why : str
         Why a question has no answer.
     never : bool
@@ -291,7 +300,7 @@ class Holdings:
     """
 
     account: str
-    lots: Mapping[str, int]
+    qty: Mapping[str, int]
     ns: int
     asked: bool = True
     why: str = ""

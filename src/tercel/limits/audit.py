@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
+from tercel.core.fixed import ONE, PAID_ONE, ceiled
 from tercel.core.orders import (
     REBOOKS,
     CancelReject,
@@ -108,9 +109,10 @@ class Auditor:
             if number > child.taken:
                 child.taken = number
                 if report.ns >= child.changed_ns:
-                    child.changed_ns, child.price, child.lots = report.ns, price, max(lots, report.lots, report.cum)
+                    child.changed_ns, child.price = report.ns, price
+                    child.lots = max(lots, report.lots, ceiled(report.cum_qty))
         if report.exec_type is ExecType.RESTATED and report.ns >= child.changed_ns:
-            child.changed_ns, child.lots = report.ns, max(report.lots, report.cum)
+            child.changed_ns, child.lots = report.ns, max(report.lots, ceiled(report.cum_qty))
             child.price = child.price if report.price is None else report.price
             self._reopen(child, report)
         if report.exec_type is ExecType.TRADE and report.exec_id not in self.trades:
@@ -118,10 +120,10 @@ class Auditor:
         self._end(child, report)
 
     def _trade(self, child: AuditedChild, report: Report) -> None:
-        trade = self.trades[report.exec_id] = AuditedTrade(child, report.last_lots, report.last_price)
+        trade = self.trades[report.exec_id] = AuditedTrade(child, report.last_qty, report.last_px)
         for change in self.changes.get(report.exec_id, ()):
             trade.change(change)
-        if trade.lots > child.open:
+        if trade.qty > child.open:
             self.stopped.add(child.agent)
         self._book(trade, 1)
         times = self.executed[child.agent, child.instrument, child.side]
@@ -134,11 +136,11 @@ class Auditor:
 
     def _book(self, trade: AuditedTrade, times: int) -> None:
         """Count a fill as it stands, or (times -1) not any more."""
-        child, lots = trade.child, trade.lots * times
-        child.cum += lots
+        child, qty = trade.child, trade.qty * times
+        child.cum += qty
         held, cash = self.fills.get((child.agent, child.instrument), (0, 0))
-        signed = child.side * lots
-        paid = signed * 2 * trade.price * self.unit[child.instrument]
+        signed = child.side * qty
+        paid = signed * 2 * trade.px * self.unit[child.instrument]
         self.fills[child.agent, child.instrument] = held + signed, cash - paid
 
     def _rebook(self, child: AuditedChild, report: Report) -> None:
@@ -149,13 +151,13 @@ class Auditor:
             self._book(trade, 1)
         child.accepted = True
         if report.ns >= child.recounted_ns:
-            child.recounted_ns, child.reported = report.ns, report.cum
+            child.recounted_ns, child.reported = report.ns, report.cum_qty
         self._reopen(child, report)
         self._end(child, report)
 
     def _reopen(self, child: AuditedChild, report: Report) -> None:
         """Lots of a filled order are open again."""
-        if child.filled and report.leaves > 0 and child.cum < child.most:
+        if child.filled and report.leaves_qty > 0 and child.cum < child.most * ONE:
             child.dead = child.filled = False
             if child not in self.open:
                 self.open.append(child)
@@ -166,8 +168,8 @@ class Auditor:
         if report.status in _OVER and (young or not filled):
             child.dead, child.filled = True, filled and (child.filled or not child.dead)
         if young:
-            child.reported = max(child.reported, report.cum)
-            if child.reported > child.most:
+            child.reported = max(child.reported, report.cum_qty)
+            if child.reported > child.most * ONE:
                 self.stopped.add(child.agent)
         if child.open and child not in self.open:
             self.open.append(child)
@@ -182,14 +184,15 @@ class Auditor:
             of_agent, at, equity = self.limits.of_agent(agent), self.limits.of_instrument(name), self.equity(*scope)
             limits = (of_agent if agent else at) if agent or name else self.limits.desk
             assert limits is not None
-            self._passed((*scope, "loss"), self.opening[scope] - equity, limits.daily_loss, limits.warn)
-            self._passed((*scope, "drawdown"), self.high[scope] - equity, limits.drawdown, limits.warn)
+            self._passed((*scope, "loss"), self.opening[scope] - equity, limits.daily_loss, limits.warn, PAID_ONE)
+            self._passed((*scope, "drawdown"), self.high[scope] - equity, limits.drawdown, limits.warn, PAID_ONE)
             if name and at is not None:
                 self._passed((*scope, "age"), self._age(name, now_ns), at.reference_age_ns, limits.warn)
 
-    def _passed(self, key: tuple[str, str, str], used: int, most: int, warn: int) -> None:
+    def _passed(self, key: tuple[str, str, str], used: int, most: int, warn: int, parts: int = 1) -> None:
+        """Of `most` so much is used, in so many parts of its unit."""
         agent, name, limit = key
-        level = max(1, -(most * warn // -10_000))
+        level, most = max(1, -(most * warn // -10_000)) * parts, most * parts
         if key in self.passed:
             if used < -(level * 9 // -10):
                 self.passed.discard(key)
@@ -274,7 +277,7 @@ class Auditor:
         after = self.exposures()
         if reducing is None or getattr(after[agent, name], "buys" if side > 0 else "sells") > reducing:
             broken += self._of_loss(agent, name, now_ns)
-        if used < self.used(command.parent) > self.parents[command.parent][3]:
+        if used < self.used(command.parent) > self.parents[command.parent][3] * ONE:
             broken.append("CHILDREN")
         broken += self._of_position(agent, name, side, before, after)
         broken += self._of_gross(agent, name, before, after)
@@ -370,7 +373,7 @@ class Auditor:
             for table in (before, after):
                 rows = [table[each, name] for each in agents]
                 worst.append(sum(row.position + row.buys if side > 0 else row.sells - row.position for row in rows))
-            if worst[0] < worst[1] > (limits.long_lots if side > 0 else limits.short_lots):
+            if worst[0] < worst[1] > (limits.long_lots if side > 0 else limits.short_lots) * ONE:
                 yield "POSITION"
 
     def _of_gross(self, agent: str, name: str, before: "Table", after: "Table") -> Iterable[str]:
@@ -382,7 +385,7 @@ class Auditor:
             (self.agents, (name,), at.gross_value),
             (self.agents, tuple(self.unit), self.limits.desk.gross_value),
         ):
-            if self.gross(before, agents, names) < self.gross(after, agents, names) > most:
+            if self.gross(before, agents, names) < self.gross(after, agents, names) > most * PAID_ONE:
                 yield "GROSS"
 
     def _of_loss(self, agent: str, name: str, now_ns: int) -> Iterable[str]:
@@ -398,15 +401,15 @@ class Auditor:
         if now_ns // DAY_NS > self.day:
             return
         for scope, limit in ((("", ""), self.limits.desk), ((agent, ""), of_agent), (("", name), at)):
-            if self.opening[scope] - self.equity(*scope) > limit.daily_loss:
+            if self.opening[scope] - self.equity(*scope) > limit.daily_loss * PAID_ONE:
                 yield "DAILY_LOSS"
-            if self.high[scope] - self.equity(*scope) > limit.drawdown:
+            if self.high[scope] - self.equity(*scope) > limit.drawdown * PAID_ONE:
                 yield "DRAWDOWN"
 
     # -- sums -----------------------------------------------------------------------------------------------------
 
     def exposures(self) -> "Table":
-        """Lots by agent and instrument, from fills and open orders."""
+        """Exposures by agent and instrument, from fills and open orders."""
         table: Table = defaultdict(Exposure)
         for key, (lots, _) in self.fills.items():
             table[key].position = lots
@@ -422,20 +425,20 @@ class Auditor:
         """Money at the last mids of worst-case positions, without their signs."""
         wanted = set(agents), set(names)
         return sum(
-            row.worst * self.marks[name].mid2 * self.unit[name]
+            row.worst * self.marks[name].mid2 * ONE * self.unit[name]
             for (agent, name), row in table.items()
             if agent in wanted[0] and name in wanted[1]
         )
 
     def used(self, parent: str) -> int:
-        """Lots that a parent's children filled and may fill."""
+        """What a parent's children filled and may fill, 10^-8 of a lot."""
         return sum(child.cum + child.open for child in self.children[parent])
 
     def equity(self, agent: str, name: str) -> int:
-        """Cash and positions at the last mids, of an agent and an instrument ("": all)."""
+        """Cash and positions at the last mids, 10^-16 of `MONEY`, of an agent and an instrument ("": all)."""
         return sum(
-            cash + lots * self.marks[held].mid2 * self.unit[held]
-            for (who, held), (lots, cash) in self.fills.items()
+            cash + qty * self.marks[held].mid2 * ONE * self.unit[held]
+            for (who, held), (qty, cash) in self.fills.items()
             if agent in ("", who) and name in ("", held)
         )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, Report
 
 
@@ -33,8 +34,8 @@ class AuditedChild:
 
     @property
     def open(self) -> int:
-        """Lots that it may still fill."""
-        return max(0, max(0 if self.dead else self.most, self.reported) - self.cum)
+        """What it may still fill, 10^-8 of a lot, as `cum` and `reported` are."""
+        return max(0, max(0 if self.dead else self.most * ONE, self.reported) - self.cum)
 
     @property
     def prices(self) -> list[int | None]:
@@ -47,21 +48,21 @@ class AuditedTrade:
     """A fill of an order, and the latest word that took it back or corrected it."""
 
     child: AuditedChild
-    lots: int
-    price: int
+    qty: int
+    px: int
     last: Report | None = None
 
     def change(self, report: Report) -> None:
         """Take a bust or a correction: the first bust stands, of corrections the latest."""
         busted = report.exec_type is ExecType.BUSTED
-        if self.last is None or (self.lots and (busted or report.ns >= self.last.ns)):
-            self.last, self.lots = report, 0 if busted else report.last_lots
-            self.price = self.price if busted else report.last_price
+        if self.last is None or (self.qty and (busted or report.ns >= self.last.ns)):
+            self.last, self.qty = report, 0 if busted else report.last_qty
+            self.px = self.px if busted else report.last_px
 
 
 @dataclass(slots=True)
 class Exposure:
-    """Lots of one agent in one instrument."""
+    """Lots of one agent in one instrument, in 10^-8."""
 
     position: int = 0
     buys: int = 0

@@ -4,6 +4,7 @@ They are asked in the order of `gate.CHECKS`, so that each may rely on those bef
 A limit is the most that passes.
 """
 
+from tercel.core.fixed import ONE, PAID_ONE, text
 from tercel.core.orders import NewOrder, ReplaceOrder
 from tercel.limits.file import DAY_NS
 from tercel.limits.state import NEVER_NS, NOBODY, Denial, InstrumentState, LimitQuery, Scope, money
@@ -137,9 +138,9 @@ def check_collar(query: LimitQuery) -> Denial | None:
 
 def check_order_value(query: LimitQuery) -> Denial | None:
     """The value of one order; a sell that may fill at the bid has that value."""
-    value = 2 * query.lots * query.worst_price * query.instrument.unit
-    if value > query.holding.order_value:
-        return Denial("ORDER_VALUE", f"{_who(query)} value={money(value)} limit={money(query.holding.order_value)}")
+    value, limit = 2 * query.lots * query.worst_price * query.instrument.unit, query.holding.order_value
+    if value > limit:
+        return Denial("ORDER_VALUE", f"{_who(query)} value={money(value * PAID_ONE)} limit={money(limit * PAID_ONE)}")
     return None
 
 
@@ -160,8 +161,9 @@ def check_crossing(query: LimitQuery) -> Denial | None:
 def check_children(query: LimitQuery) -> Denial | None:
     """Children never come to more than their parent: filled and open lots of all, this one included."""
     parent = query.parent
-    if query.extra and parent.used + query.extra > parent.lots:
-        return Denial("CHILDREN", f"parent={parent.name} used={parent.used} lots={query.extra} limit={parent.lots}")
+    if query.extra and parent.used + query.extra > parent.lots * ONE:
+        used, lots = text(parent.used), text(query.extra)
+        return Denial("CHILDREN", f"parent={parent.name} used={used} lots={lots} limit={parent.lots}")
     return None
 
 
@@ -172,15 +174,15 @@ def check_position(query: LimitQuery) -> Denial | None:
         return None
     holding, at = query.holding, query.instrument
     if query.side == 1:
-        if (worst := holding.position + holding.buys + extra) > holding.long_lots:
-            return Denial("POSITION", f"{_who(query)} long={worst} limit={holding.long_lots}")
-        if (worst := at.position + at.buys + extra) > at.long_lots:
-            return Denial("POSITION", f"instrument={at.name} long={worst} limit={at.long_lots}")
+        if (worst := holding.position + holding.buys + extra) > holding.long_qty:
+            return Denial("POSITION", f"{_who(query)} long={text(worst)} limit={text(holding.long_qty)}")
+        if (worst := at.position + at.buys + extra) > at.long_qty:
+            return Denial("POSITION", f"instrument={at.name} long={text(worst)} limit={text(at.long_qty)}")
     else:
-        if (worst := holding.sells - holding.position + extra) > holding.short_lots:
-            return Denial("POSITION", f"{_who(query)} short={worst} limit={holding.short_lots}")
-        if (worst := at.sells - at.position + extra) > at.short_lots:
-            return Denial("POSITION", f"instrument={at.name} short={worst} limit={at.short_lots}")
+        if (worst := holding.sells - holding.position + extra) > holding.short_qty:
+            return Denial("POSITION", f"{_who(query)} short={text(worst)} limit={text(holding.short_qty)}")
+        if (worst := at.sells - at.position + extra) > at.short_qty:
+            return Denial("POSITION", f"instrument={at.name} short={text(worst)} limit={text(at.short_qty)}")
     return None
 
 
@@ -192,7 +194,7 @@ def check_gross(query: LimitQuery) -> Denial | None:
     else:
         grown = holding.sells - holding.position + query.extra - holding.exposure
     if grown > 0:
-        value = grown * at.mid2 * at.unit
+        value = grown * at.mid2 * at.unit * ONE
         agent, desk = query.agent, query.gate.desk
         if (
             agent.gross + value > agent.gross_value

@@ -8,6 +8,7 @@ import random
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
+from tercel.core.fixed import ONE, ceiled
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -44,15 +45,15 @@ class VenueTrade:
 
     exec_id: str
     order: VenueOrder
-    lots: int
-    price: int
+    qty: int
+    px: int
 
 
 class FaultInjectingVenue:
     """Takes commands, fills at random, and delivers its reports late.
 
-    `filled` and `children` are the lots that it really filled, by agent and instrument and by parent; `overfilled`
-    those of them that nobody had ordered, by instrument and by parent.
+    `filled` and `children` are what it really filled, by agent and instrument and by parent; `overfilled` what of it
+    nobody had ordered, by instrument and by parent: 10^-8 of a lot.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -85,29 +86,29 @@ class FaultInjectingVenue:
             self._end(order, now_ns, ExecType.CANCELED if chance < 0.4 else ExecType.EXPIRED)
         elif chance < 0.44 and self.trades:
             self._rebook(self.rng.choice(self.trades), now_ns)
-        elif chance < 0.46 and order.lots > order.cum + 1:
-            order.lots = self.rng.randint(order.cum + 1, order.lots)
+        elif chance < 0.46 and order.lots > (least := ceiled(order.cum) + 1):
+            order.lots = self.rng.randint(least, order.lots)
             self._report(order, ExecType.RESTATED, self._status(order), now_ns)
         return None
 
     def _rebook(self, trade: VenueTrade, now_ns: int) -> None:
         """Take a fill back, or correct it."""
         order, bust = trade.order, self.rng.random() < 0.5
-        if not trade.lots:
+        if not trade.qty:
             return
-        lots = 0 if bust else self.rng.randint(1, trade.lots)
-        fewer, trade.lots = trade.lots - lots, lots
-        trade.price += 0 if bust else self.rng.randint(-2, 2)
+        qty = 0 if bust else self._part(trade.qty)
+        fewer, trade.qty = trade.qty - qty, qty
+        trade.px += 0 if bust else self.rng.randint(-2, 2) * ONE + self._between()
         order.cum -= fewer
         self.filled[order.agent, order.instrument] -= order.side * fewer
         self.children[order.parent] -= fewer
-        if order.over is OrdStatus.FILLED and order.cum < order.lots:
+        if order.over is OrdStatus.FILLED and order.cum < order.lots * ONE:
             order.over = None
             self.live[order.name] = order
         self._unsettled[order.instrument] = None
         kind, status = ExecType.BUSTED if bust else ExecType.CORRECTED, order.over or self._status(order)
         self._executions += 1
-        self._report(order, kind, status, now_ns, lots=lots, price=trade.price, ref=trade.exec_id)
+        self._report(order, kind, status, now_ns, qty=qty, px=trade.px, ref=trade.exec_id)
 
     def settled(self, name: str) -> bool:
         """No order of an instrument works that left before it could be known that a fill was taken back."""
@@ -150,7 +151,7 @@ class FaultInjectingVenue:
         elif isinstance(command, CancelOrder):
             self._end(order, now_ns, ExecType.CANCELED, command.cl_ord_id)
         elif isinstance(command, ReplaceOrder):
-            if command.lots <= order.cum or self.rng.random() < 0.15:
+            if command.lots * ONE <= order.cum or self.rng.random() < 0.15:
                 self._refuse(command, OrdStatus.NEW, now_ns)
             else:
                 del self.live[order.name]
@@ -175,23 +176,32 @@ class FaultInjectingVenue:
         return traded
 
     def _fill(self, order: VenueOrder, now_ns: int) -> VenueOrder:
-        still = order.lots - order.cum
-        lots = still if self.rng.random() < 0.3 else self.rng.randint(1, still)
+        still = order.lots * ONE - order.cum
+        qty = still if self.rng.random() < 0.3 else self._part(still)
         if self.rng.random() < 0.001:
-            lots = still + 1
-            self.overfilled[order.instrument] += 1
-            self.overfilled[order.parent] += 1
-        order.cum += lots
-        self.filled[order.agent, order.instrument] += order.side * lots
-        self.children[order.parent] += lots
+            qty = still + ONE
+            self.overfilled[order.instrument] += ONE
+            self.overfilled[order.parent] += ONE
+        order.cum += qty
+        self.filled[order.agent, order.instrument] += order.side * qty
+        self.children[order.parent] += qty
         self._executions += 1
-        if order.cum >= order.lots:
+        if order.cum >= order.lots * ONE:
             order.over = OrdStatus.FILLED
             del self.live[order.name]
-        price = order.price or 1000 * (2 if order.instrument != "A" else 1)
-        self.trades.append(VenueTrade(f"e{self._executions}", order, lots, price))
-        self._report(order, ExecType.TRADE, self._status(order), now_ns, lots=lots, price=price)
+        px = (order.price or 1000 * (2 if order.instrument != "A" else 1)) * ONE + self._between()
+        self.trades.append(VenueTrade(f"e{self._executions}", order, qty, px))
+        self._report(order, ExecType.TRADE, self._status(order), now_ns, qty=qty, px=px)
         return order
+
+    def _part(self, qty: int) -> int:
+        """Some of a quantity, mostly in whole lots."""
+        whole = qty // ONE
+        return self.rng.randint(1, whole) * ONE if whole and self.rng.random() < 0.9 else self.rng.randint(1, qty)
+
+    def _between(self) -> int:
+        """How far from the tick an execution is, mostly not at all."""
+        return self.rng.randrange(-ONE // 2, ONE // 2) if self.rng.random() < 0.1 else 0
 
     def _end(self, order: VenueOrder, now_ns: int, kind: ExecType, name: str = "") -> None:
         del self.live[order.name]
@@ -199,7 +209,7 @@ class FaultInjectingVenue:
         self._report(order, kind, OrdStatus(kind.value), now_ns, name=name, orig=order.name if name else "")
 
     def _status(self, order: VenueOrder) -> OrdStatus:
-        if order.cum >= order.lots:
+        if order.cum >= order.lots * ONE:
             return OrdStatus.FILLED
         return OrdStatus.PARTIALLY_FILLED if order.cum else OrdStatus.NEW
 
@@ -210,16 +220,16 @@ class FaultInjectingVenue:
         status: OrdStatus,
         now_ns: int,
         *,
-        lots: int = 0,
-        price: int = 0,
+        qty: int = 0,
+        px: int = 0,
         ref: str = "",
         name: str = "",
         orig: str = "",
     ) -> None:
-        leaves = 0 if order.over or kind is ExecType.REJECTED else order.lots - order.cum
+        leaves = 0 if order.over or kind is ExecType.REJECTED else order.lots * ONE - order.cum
         self.messages.append(
             Report(
-                exec_id=f"e{self._executions}" if lots or ref else "",
+                exec_id=f"e{self._executions}" if qty or ref else "",
                 exec_type=kind,
                 status=status,
                 cl_ord_id=name or order.name,
@@ -230,10 +240,10 @@ class FaultInjectingVenue:
                 side=order.side,
                 lots=order.lots,
                 price=order.price,
-                last_lots=lots,
-                last_price=price,
-                cum=order.cum,
-                leaves=max(0, leaves),
+                last_qty=qty,
+                last_px=px,
+                cum_qty=order.cum,
+                leaves_qty=max(0, leaves),
                 ns=now_ns,
                 ref=ref,
             )

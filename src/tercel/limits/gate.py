@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from tercel.core.errors import LimitsError, OrderError
+from tercel.core.fixed import ONE, ceiled, text
 from tercel.core.orders import (
     REBOOKS,
     TERMINAL,
@@ -146,7 +147,7 @@ class LimitGate(PastCounts):
         query.command = command  # a clock that went back opens no window again
         query.now_ns = self.sent_ns if type(now_ns) is int and now_ns < self.sent_ns else now_ns
         query.side, query.price = command.side, command.price
-        query.lots = query.extra = lots = command.lots
+        query.lots, query.extra = (lots := command.lots), lots * ONE if type(lots) is int else 0
         query.parent = self.parents.get(command.parent)  # type: ignore[assignment]
         query.holding = holding = self.holdings.get((command.account, command.instrument))  # type: ignore[assignment]
         if holding is not None:
@@ -155,8 +156,8 @@ class LimitGate(PastCounts):
         if isinstance(command, ReplaceOrder):
             query.order = order = self.orders.get(command.orig)
             if order is not None and type(lots) is int:
-                most = max(order.most, order.reported, order.cum)
-                query.extra = max(0, lots - most)
+                most = max(order.most * ONE, order.reported, order.cum)
+                query.extra = max(0, lots * ONE - most)
         return query
 
     # -- people and the market ---------------------------------------------------------------------------
@@ -366,7 +367,7 @@ class LimitGate(PastCounts):
             self._replaced(order, report)
         elif report.exec_type is ExecType.RESTATED and report.ns >= order.changed_ns:
             order.changed_ns, order.price = report.ns, order.price if report.price is None else report.price
-            order.lots = max(report.lots or order.lots, report.cum)
+            order.lots = max(report.lots or order.lots, ceiled(report.cum_qty))
             self._reopened(order, report)
         self._ended(order, report)
         if report.exec_type is ExecType.TRADE:
@@ -381,16 +382,17 @@ class LimitGate(PastCounts):
 
     def _reopened(self, order: OpenOrder, report: Report) -> None:
         """It was filled, and lots of it are open again."""
-        if order.filled and report.leaves > 0 and order.cum < order.most:
+        if order.filled and report.leaves_qty > 0 and order.cum < order.most * ONE:
             order.live, order.filled = True, False
 
     def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
         """What the venue counts as filled stays reserved until its fill comes; older counts are no longer true."""
         alarm = None
         if report.ns >= order.recounted_ns:
-            order.reported = max(order.reported, report.cum)
-            if order.reported > order.most:
-                alarm = self._stop(order.holding.agent, "OVERFILL", f"cum={order.reported} lots={order.most}", report)
+            order.reported = max(order.reported, report.cum_qty)
+            if order.reported > order.most * ONE:
+                what = f"cum={text(order.reported)} lots={order.most}"
+                alarm = self._stop(order.holding.agent, "OVERFILL", what, report)
         self.settle(order)
         return alarm
 
@@ -403,27 +405,27 @@ class LimitGate(PastCounts):
         order.taken, before = max(turn, order.taken), order.taken
         if order.taken != before and report.ns >= order.changed_ns:
             order.changed_ns, order.price = report.ns, price
-            order.lots = max(lots, report.lots, report.cum)
+            order.lots = max(lots, report.lots, ceiled(report.cum_qty))
 
     def _filled(self, order: OpenOrder, report: Report) -> Alarm | None:
         if self.executions.find("", report.exec_id) is not None:
             return None
-        if type(report.last_lots) is not int or report.last_lots <= 0 or type(report.last_price) is not int:
-            raise ValueError(f"a fill of {report.last_lots!r} lots at {report.last_price!r}")
+        if type(report.last_qty) is not int or report.last_qty <= 0 or type(report.last_px) is not int:
+            raise ValueError(f"a fill of {report.last_qty!r} at {report.last_px!r}")
         holding = order.holding
         owner = order, holding, order.side
-        one = self.executions.book("", report.exec_id, owner, report.last_lots, report.last_price)
-        lots, within = one.lots, min(one.lots, order.open)  # fewer, where its bust or correction came before it
-        order.cum += lots
+        one = self.executions.book("", report.exec_id, owner, report.last_qty, report.last_px)
+        qty, within = one.qty, min(one.qty, order.open)  # less, where its bust or correction came before it
+        order.cum += qty
         order.open -= within
-        order.parent.used += lots - within
+        order.parent.used += qty - within
         self.reserve(holding, order.side, -within)
-        self.fill(holding, order.side, lots, one.price)
+        self.fill(holding, order.side, qty, one.px)
         repeated = self._repeated(holding, order.side, report)
-        if within < lots:
-            return self._stop(holding.agent, "OVERFILL", f"lots={lots} open={within}", report)
+        if within < qty:
+            return self._stop(holding.agent, "OVERFILL", f"lots={text(qty)} open={text(within)}", report)
         if not report.exec_id:
-            return self._stop(holding.agent, "NO_EXEC_ID", f"lots={lots}", report)
+            return self._stop(holding.agent, "NO_EXEC_ID", f"lots={text(qty)}", report)
         return repeated
 
     def _repeated(self, holding: Holding, side: int, report: Report) -> Alarm | None:
@@ -433,31 +435,30 @@ class LimitGate(PastCounts):
         if not most or (many := holding.executed(side, report.ns)) <= most or agent.repeated:
             return None
         agent.repeated = f"{holding.instrument.name} {side:+d}"
-        text = f"instrument={holding.instrument.name} side={side:+d} executions={many} limit={most}"
-        return self._stop(agent, "EXECUTIONS", text, report)
+        what = f"instrument={holding.instrument.name} side={side:+d} executions={many} limit={most}"
+        return self._stop(agent, "EXECUTIONS", what, report)
 
     def _rebooked(self, order: OpenOrder | None, report: Report) -> Alarm | None:
         """A fill never was, or was of other lots or at another price; `order` is the one that the report names."""
         one, alarm = self.executions.find("", report.ref), None
         if one is None:
             alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
-        before = None if one is None else (one, one.lots, one.price)
+        qty, px = (0, 0) if one is None else (one.qty, one.px)
         if not self.executions.change("", report):
             return None
-        if before is not None:
-            now, lots, price = before
-            mine, holding, side = now.owner
-            self.fill(holding, side, -lots, price)
-            self.fill(holding, side, now.lots, now.price)
+        if one is not None:
+            mine, holding, side = one.owner
+            self.fill(holding, side, -qty, px)
+            self.fill(holding, side, one.qty, one.px)
             if mine is not None:
-                more = now.lots - lots
+                more = one.qty - qty
                 mine.cum, mine.parent.used = mine.cum + more, mine.parent.used + more
                 self.settle(mine)
         if order is None:
             return alarm
         order.accepted = True
         if report.ns >= order.recounted_ns:
-            order.recounted_ns, order.reported = report.ns, report.cum
+            order.recounted_ns, order.reported = report.ns, report.cum_qty
         self._reopened(order, report)
         self._ended(order, report)
         return self._counted(order, report) or alarm
@@ -472,9 +473,9 @@ class LimitGate(PastCounts):
         if self.executions.find("", report.exec_id) is not None:
             return None
         owner = None, holding, report.side
-        one = self.executions.book("", report.exec_id, owner, report.last_lots, report.last_price)
-        self.fill(holding, report.side, one.lots, one.price)
-        return self._stop(holding.agent, "STRANGE_FILL", f"lots={report.last_lots}", report)
+        one = self.executions.book("", report.exec_id, owner, report.last_qty, report.last_px)
+        self.fill(holding, report.side, one.qty, one.px)
+        return self._stop(holding.agent, "STRANGE_FILL", f"lots={text(report.last_qty)}", report)
 
     def _stop(self, agent: AgentState, code: str, text: str, report: Report) -> Alarm:
         agent.stopped = agent.stopped or f"{code} {report.cl_ord_id}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tercel.core.executions import Execution
+from tercel.core.fixed import ONE
 from tercel.limits.state import AT_ANY_PRICE, NEVER_NS, Holding, LimitCounts, OpenOrder, ParentLimit
 
 
@@ -64,14 +65,14 @@ class PastCounts(LimitCounts):
         taken: dict[int, Execution[tuple[OpenOrder | None, Holding, int]]] = {}
         for root, name, stands in executions:
             owner = roots.get(root), holding, asked.side
-            one_more = Execution(owner, stands.lots, stands.price, stands.changed)
+            one_more = Execution(owner, stands.qty, stands.px, stands.changed)
             self.executions.recall("", name, taken.setdefault(id(stands), one_more))
 
 
 def _ended(order: Any, holding: Holding, parent: ParentLimit) -> OpenOrder:
     price = AT_ANY_PRICE * order.side if order.price is None else order.price
     one = OpenOrder(holding, parent, order.side, order.lots, price)
-    one.live, one.accepted, one.filled = False, order.acked, order.cum >= order.lots
-    one.cum, one.reported = order.cum, order.counted
+    one.live, one.accepted, one.filled = False, order.acked, order.cum_qty >= order.lots * ONE
+    one.cum, one.reported = order.cum_qty, order.counted_qty
     one.changed_ns, one.recounted_ns = order.replaced_ns or NEVER_NS, order.recounted_ns or NEVER_NS
     return one

@@ -1,4 +1,5 @@
-"""What the gate counts: orders from the moment they leave, positions from fills, money from marks. All in integers.
+"""What the gate counts: orders from the moment they leave, positions from fills, money from marks. All in integers:
+quantities in 10^-8 of a lot, money in 10^-16 of `MONEY`, so that no execution has to be rounded (`core.fixed`).
 
 An order keeps lots *reserved* until the venue has reported, beyond doubt, that they are gone: the most that a replace
 on its way could make of it, and every lot that the venue reports as filled but whose fill has not come yet. A report
@@ -13,6 +14,7 @@ from heapq import heappop, heappush
 from typing import ClassVar, Final, NamedTuple
 
 from tercel.core.executions import Executions
+from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.orders import NewOrder, ReplaceOrder
 from tercel.core.vocabulary import BUY, SELL
 from tercel.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
@@ -113,7 +115,8 @@ class Scope:
                 times = deque([oldest] * messages + list(times), messages)
             self.times = deque(times, messages)
         self.messages, self.window_ns = messages, limits.window_ns
-        self.gross_value, self.daily_loss, self.drawdown = limits.gross_value, limits.daily_loss, limits.drawdown
+        self.gross_value = limits.gross_value * PAID_ONE
+        self.daily_loss, self.drawdown = limits.daily_loss * PAID_ONE, limits.drawdown * PAID_ONE
         self.warn = limits.warn
         self.levels: tuple[int, ...] = ()
         self.warned.clear()
@@ -182,10 +185,10 @@ class InstrumentState(Scope):
             "good_from_ns",
             "good_until_ns",
             "limits",
-            "long_lots",
+            "long_qty",
         ),
         *("marked_ns", "mid2"),
-        *("position", "sane", "sane_ns", "sell_quotes", "sells", "short_lots", "unit"),
+        *("position", "sane", "sane_ns", "sell_quotes", "sells", "short_qty", "unit"),
     )
     room = "instruments"
 
@@ -204,7 +207,7 @@ class InstrumentState(Scope):
         """See `Scope`."""
         super().take(limits, now_ns)
         self.limits = limits
-        self.long_lots, self.short_lots = limits.long_lots, limits.short_lots
+        self.long_qty, self.short_qty = limits.long_lots * ONE, limits.short_lots * ONE
         self.age()
 
     def age(self) -> None:
@@ -220,14 +223,14 @@ def executions_by_side() -> dict[int, deque[int]]:
 
 
 class Holding:
-    """One agent in one instrument: lots held, lots that open orders may still buy and sell, the worst case of both.
+    """One agent in one instrument: what it holds, what open orders may still buy and sell, the worst case of both.
 
     `times` are those of its last executions by side, as many as may come in a window.
     """
 
     __slots__ = (
-        *("agent", "buys", "exposure", "instrument", "long_lots", "order_lots", "order_value", "position"),
-        *("scopes", "sells", "short_lots", "times"),
+        *("agent", "buys", "exposure", "instrument", "long_qty", "order_lots", "order_value", "position"),
+        *("scopes", "sells", "short_qty", "times"),
     )
 
     def __init__(self, instrument: InstrumentState, agent: AgentState, desk: Scope, limits: DeskLimits) -> None:
@@ -240,7 +243,7 @@ class Holding:
     def take(self, limits: DeskLimits) -> None:
         """Take the limits that agent and instrument have now, and those of the desk."""
         agent, instrument = self.agent.limits, self.instrument.limits
-        self.long_lots, self.short_lots = agent.long_lots, agent.short_lots
+        self.long_qty, self.short_qty = agent.long_lots * ONE, agent.short_lots * ONE
         three = (instrument, agent, limits)
         self.order_lots = min(each.order_lots for each in three)
         self.order_value = min(each.order_value for each in three)
@@ -269,10 +272,10 @@ class OpenOrder:
     """A child order under every name it ever had.
 
     `lots` and `price` are the last accepted, `requested` what replaces on their way would make of them (by name: turn,
-    lots, price), `taken` the last turn that the venue took. `reported` is the most lots that the venue called filled
-    since it last took back or corrected a fill, at `recounted_ns`; `cum` those whose fills stand, `open` the lots that
-    stay reserved. `accepted`: it cannot be rejected any more; `filled`: it ended because it was. The venue last changed
-    its size or price at `changed_ns`.
+    lots, price), `taken` the last turn that the venue took. `reported` is the most that the venue called filled since
+    it last took back or corrected a fill, at `recounted_ns`; `cum` what stands of fills, `open` what stays reserved.
+    `accepted`: it cannot be rejected any more; `filled`: it ended because it was. The venue last changed its size or
+    price at `changed_ns`.
     """
 
     __slots__ = (
@@ -310,7 +313,7 @@ class LimitQuery:
     side, lots, price : int
         `price` is None for a market order.
     extra : int
-        Lots that the worst case would grow by: all of a new order, what a replace adds to it.
+        What the worst case would grow by, 10^-8 of a lot: all of a new order, what a replace adds to it.
     worst_price : int
         Ticks at which its value is reckoned; known once the reference is checked.
     """
@@ -376,7 +379,7 @@ class LimitCounts:
 
     def settle(self, order: OpenOrder) -> None:
         """Reserve what may still fill of an order, no more and no less, and quote the prices at which it may rest."""
-        most = order.most if order.live else 0
+        most = order.most * ONE if order.live else 0
         still = max(most, order.reported) - order.cum
         still = max(still, 0)
         if still != order.open:
@@ -400,12 +403,12 @@ class LimitCounts:
                 quotes.remove(price)
             order.quoted = quoted
 
-    def fill(self, holding: Holding, side: int, lots: int, price: int) -> None:
-        """So many lots filled (below 0: they did not, after all) at `price` ticks; worst cases and money follow."""
-        at, signed = holding.instrument, side * lots
+    def fill(self, holding: Holding, side: int, qty: int, px: int) -> None:
+        """So much filled (below 0: it did not, after all) at a price; worst cases and money follow."""
+        at, signed = holding.instrument, side * qty
         holding.position += signed
         at.position += signed
-        made = signed * (at.mid2 - 2 * price) * at.unit
+        made = signed * (at.mid2 * ONE - 2 * px) * at.unit
         at.equity += made
         holding.agent.equity += made
         self.desk.equity += made
@@ -414,7 +417,7 @@ class LimitCounts:
 
     @staticmethod
     def reserve(holding: Holding, side: int, opened: int) -> None:
-        """So many more lots may fill; `fill` or `_exposed` comes after it."""
+        """So much more may fill; `fill` or `_exposed` comes after it."""
         at = holding.instrument
         if side == BUY:
             holding.buys += opened
@@ -430,7 +433,7 @@ class LimitCounts:
         grown = worst - holding.exposure
         if grown:
             holding.exposure = worst
-            value = grown * at.mid2 * at.unit
+            value = grown * at.mid2 * at.unit * ONE
             at.exposure += grown
             at.gross += value
             holding.agent.gross += value
@@ -448,7 +451,7 @@ class LimitCounts:
 
     def revalue(self, at: InstrumentState, mid2: int) -> None:
         """A new mid: what is held and what might be has another value."""
-        moved = (mid2 - at.mid2) * at.unit
+        moved = (mid2 - at.mid2) * at.unit * ONE
         at.mid2 = mid2
         for holding in at.exposed:
             agent = holding.agent
@@ -479,9 +482,9 @@ class LimitCounts:
 
 
 def money(value: int) -> str:
-    """An amount for people.
+    """An amount as it is counted here, for people.
 
-    >>> money(3 * MONEY // 2), money(-2 * MONEY)
+    >>> money(3 * PAID_ONE * MONEY // 2), money(-2 * PAID_ONE * MONEY)
     ('1.50', '-2.00')
     """
-    return f"{value / MONEY:.2f}"
+    return f"{value / (MONEY * PAID_ONE):.2f}"

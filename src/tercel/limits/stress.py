@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
+from tercel.core.fixed import ONE, ceiled
 from tercel.core.orders import CancelOrder, CancelReject, Command, Listing, NewOrder, ReplaceOrder, Tif
 from tercel.limits.audit import Auditor
 from tercel.limits.change import changed
@@ -279,13 +280,13 @@ class StressTest:
         if chance < 0.7:
             return of_agent.order_value // (2 * (price or START[name]) * auditor.unit[name])
         if chance < 0.8:
-            return auditor.parents[parent][3] - auditor.used(parent)
+            return auditor.parents[parent][3] - ceiled(auditor.used(parent))
         table = auditor.exposures()
         rows = [table[each, name] for each in ((agent,) if chance < 0.9 else AGENTS)]
         limits = of_agent if chance < 0.9 else at
         if side > 0:
-            return limits.long_lots - sum(row.position + row.buys for row in rows)
-        return limits.short_lots - sum(row.sells - row.position for row in rows)
+            return limits.long_lots - ceiled(sum(row.position + row.buys for row in rows))
+        return limits.short_lots - ceiled(sum(row.sells - row.position for row in rows))
 
     def _name(self) -> str:
         self._names += 1
@@ -297,7 +298,7 @@ class StressTest:
         if parent and len(self.auditor.children[parent]) < 40 and self.rng.random() < 0.97:
             return parent
         held = self.auditor.fills.get((agent, name), (0, 0))[0]
-        buys = 0.5 - held / 150
+        buys = 0.5 - held / (150 * ONE)
         self.parents[agent, name] = parent = f"p{len(self.most)}"
         side, lots = 1 if self.rng.random() < buys else -1, self.rng.randint(20, 150)
         self._give(parent, name, agent, side, lots)
@@ -339,12 +340,12 @@ class StressTest:
             of_agent = self.given.of_agent(agent)
             assert of_agent is not None
             bounds.append((of_agent.short_lots, of_agent.long_lots, filled[agent, name]))
-        within = all(-short - extra[name] <= held <= long + extra[name] for short, long, held in bounds)
+        within = all(-short * ONE - extra[name] <= held <= long * ONE + extra[name] for short, long, held in bounds)
         if within and known:
             self.venue.forget(name)
         elif known and not self.venue.unsettled(name):
             self.tally.breaches["REALLY_HELD"] += 1
-        if self.venue.children[traded.parent] > self.most[traded.parent] + extra[traded.parent]:
+        if self.venue.children[traded.parent] > self.most[traded.parent] * ONE + extra[traded.parent]:
             self.tally.breaches["REALLY_FILLED"] += 1
 
     def _receive(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from operator import ge
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tercel.core.fixed import ONE, PAID_ONE, shown
 from tercel.limits.file import DAY_NS, MONEY, MS, WHOLE, Hours
 from tercel.limits.state import NEVER_NS, AgentState, InstrumentState, Scope
 
@@ -61,20 +62,21 @@ class Crossing(NamedTuple):
 
 
 class Gauge(NamedTuple):
-    """How much of a limit is used: `used` of `most`, shown in units of `unit`."""
+    """How much of a limit is used: `used` of `most`, shown in units of `unit`; `one` is a unit of the limit."""
 
     limit: str
     used: int
     most: int
     unit: int
+    one: int = 1
 
     def level(self, warn: int) -> int:
         """So much used is a warning."""
-        return max(1, -(self.most * warn // -WHOLE))
+        return max(1, -(self.most // self.one * warn // -WHOLE)) * self.one
 
     def shown(self, value: int) -> float:
         """A value in the units of the file."""
-        return value if self.unit == 1 else value / self.unit
+        return shown(value) if self.unit == ONE else value if self.unit == 1 else value / self.unit
 
 
 def amounts(gate: "LimitGate", scope: Scope, now_ns: int) -> list[int]:
@@ -106,20 +108,22 @@ def within(times: deque[int], since_ns: int) -> int:
 
 def gauges(gate: "LimitGate", scope: Scope, now_ns: int) -> Iterator[Gauge]:
     """Everything of a scope that is used up little by little."""
-    limits: list[tuple[str, int, int]] = [
-        ("gross_value", scope.gross_value, MONEY),
-        ("daily_loss", scope.daily_loss, MONEY),
-        ("drawdown", scope.drawdown, MONEY),
-        ("messages", scope.messages, 1),
+    amount = MONEY * PAID_ONE, PAID_ONE
+    limits: list[tuple[str, int, int, int]] = [
+        ("gross_value", scope.gross_value, *amount),
+        ("daily_loss", scope.daily_loss, *amount),
+        ("drawdown", scope.drawdown, *amount),
+        ("messages", scope.messages, 1, 1),
     ]
     if isinstance(scope, InstrumentState | AgentState):
-        limits += ("long_lots", scope.limits.long_lots, 1), ("short_lots", scope.limits.short_lots, 1)
+        limits.append(("long_lots", scope.limits.long_lots * ONE, ONE, ONE))
+        limits.append(("short_lots", scope.limits.short_lots * ONE, ONE, ONE))
     if isinstance(scope, InstrumentState):
-        limits.append(("reference_age_ms", scope.limits.reference_age_ns, MS))
+        limits.append(("reference_age_ms", scope.limits.reference_age_ns, MS, 1))
     elif isinstance(scope, AgentState) and scope.limits.executions:
-        limits.append(("executions", scope.limits.executions, 1))
-    for used, (limit, most, unit) in zip(amounts(gate, scope, now_ns), limits, strict=True):
-        yield Gauge(limit, max(0, used), most, unit)
+        limits.append(("executions", scope.limits.executions, 1, 1))
+    for used, (limit, most, unit, one) in zip(amounts(gate, scope, now_ns), limits, strict=True):
+        yield Gauge(limit, max(0, used), most, unit, one)
 
 
 def _age_ns(gate: "LimitGate", at: InstrumentState, now_ns: int) -> int:
@@ -242,16 +246,16 @@ def usage(gate: "LimitGate") -> dict[str, dict[str, dict[str, tuple[float, float
 def day(gate: "LimitGate") -> dict[str, Any]:
     """See :meth:`LimitGate.day`."""
     scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in gate.scopes()]
-    return {"ends_ns": gate.day_ends_ns, "scopes": scopes}
+    return {"ends_ns": gate.day_ends_ns, "scopes": scopes, "parts": PAID_ONE}
 
 
 def restore_day(gate: "LimitGate", day: Mapping[str, Any]) -> None:
     """See :meth:`LimitGate.restore_day`."""
     if day["ends_ns"] < gate.day_ends_ns:
         return
-    gate.day_ends_ns = day["ends_ns"]
+    gate.day_ends_ns, finer = day["ends_ns"], PAID_ONE // day.get("parts", 1)  # older journals have none
     known = {(scope.room, scope.name): scope for scope in gate.scopes()}
     for room, name, opening, high in day["scopes"]:
         if (scope := known.get((room, name))) is not None:
-            scope.opening, scope.high = opening, high
+            scope.opening, scope.high = opening * finer, high * finer
             scope.sink()

@@ -175,7 +175,7 @@ def counterfactual(
     ranked = sorted(makers, key=lambda name: means[name])
     return Counterfactual(
         float((own * weights).sum() / weights.sum()),
-        sum(one.cost.unfilled for one in worked),
+        sum(int(one.cost.unfilled) for one in worked),
         {name: Against(means[name], saves[name], unfilled[name]) for name in ranked},
         len(worked),
         cluster_index(labels)[1],

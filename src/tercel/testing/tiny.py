@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import (
     TERMINAL,
     CancelOrder,
@@ -89,7 +90,7 @@ class TinyVenue:
         return self._listings
 
     def positions(self, account: str) -> dict[str, int]:
-        """Signed lots of an account by instrument."""
+        """What an account holds, signed, 10^-8 of a lot, by instrument."""
         return dict(self._held.get(account, {}))
 
     def subscribe(self, instrument: str) -> None:
@@ -153,10 +154,11 @@ class TinyVenue:
         self._flush()
         assert one.order is not None
         order, over = one.order, one.status in TERMINAL
+        last_qty, last_px = more.get("lots", 0) * ONE, more.get("price", 0) * ONE
         report = Report(
             *(self._exec_id(), kind, one.status, name or order.cl_ord_id, orig, str(one.id), order.account),
-            *(order.instrument, order.side, order.lots, order.price, more.get("lots", 0), more.get("price", 0)),
-            *(one.cum, 0 if over else one.left, self.now_ns, more.get("passive", False)),
+            *(order.instrument, order.side, order.lots, order.price, last_qty, last_px),
+            *(one.cum * ONE, 0 if over else one.left * ONE, self.now_ns, more.get("passive", False)),
             *(more.get("text", ""), more.get("ref", "")),
         )  # fmt: skip
         self._events.append(report)
@@ -237,7 +239,7 @@ class TinyVenue:
     def _hold(self, one: TinyOrder, lots: int) -> None:
         """An order's account has so many lots more (of a sale: fewer)."""
         assert one.order is not None
-        self._held.setdefault(one.order.account, Counter())[one.instrument] += one.side * lots
+        self._held.setdefault(one.order.account, Counter())[one.instrument] += one.side * lots * ONE
 
     def _take_out(self, one: TinyOrder, name: str = "", orig: str = "", text: str = "") -> None:
         self._leave(one)

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import pytest
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import (
     M_AGGRESSOR,
     M_ID,
@@ -224,7 +225,7 @@ class VenueConformance:
 
     def test_a_resting_order_is_acknowledged_and_shown_under_its_number(self, trader: Trader) -> None:
         name, ack = trader.rest(lots=7)
-        assert (ack.status, ack.cum, ack.leaves, ack.account) == (OrdStatus.NEW, 0, 7, trader.account)
+        assert (ack.status, ack.cum_qty, ack.leaves_qty, ack.account) == (OrdStatus.NEW, 0, 7 * ONE, trader.account)
         assert ack.order_id
         trader.run(S)
         shown = trader.rows_of(number_of(ack))
@@ -242,24 +243,24 @@ class VenueConformance:
         assert not any(r.passive for r in trades)
         cum = 0
         for r in trades:
-            cum += r.last_lots
-            assert (r.cum, r.leaves) == (cum, 12 - cum)
-        assert said[-1].leaves == 0
+            cum += r.last_qty
+            assert (r.cum_qty, r.leaves_qty) == (cum, 12 * ONE - cum)
+        assert said[-1].leaves_qty == 0
         number = number_of(said[0])
         rows = [row for e in trader.events if isinstance(e, MarketRows) for row in e.rows.tolist()]
         taken = [(row[M_PRICE], row[M_LOTS]) for row in rows if row[M_AGGRESSOR] == number and row[M_KIND] == EXECUTE]
-        assert taken == [(r.last_price, r.last_lots) for r in trades]
+        assert [(p * ONE, n * ONE) for p, n in taken] == [(r.last_px, r.last_qty) for r in trades]
 
     def test_what_cannot_be_taken_at_once_expires(self, trader: Trader) -> None:
         name = trader.new(1, 5, trader.book.best(1) - 50, Tif.IOC)
         said = trader.report(name, ExecType.EXPIRED)
-        assert (said.status, said.cum, said.leaves) == (OrdStatus.EXPIRED, 0, 0)
+        assert (said.status, said.cum_qty, said.leaves_qty) == (OrdStatus.EXPIRED, 0, 0)
 
     def test_a_resting_order_is_filled_by_the_market(self, trader: Trader) -> None:
         name = trader.new(1, 1, trader.book.best(-1) - 1)
         said = trader.report(name, ExecType.TRADE, patience_s=600)
         assert said.passive
-        assert (said.status, said.cum, said.leaves) == (OrdStatus.FILLED, 1, 0)
+        assert (said.status, said.cum_qty, said.leaves_qty) == (OrdStatus.FILLED, ONE, 0)
         rows = trader.rows_of(number_of(said))
         assert [row[M_KIND] for row in rows[-2:]] == [ADD, EXECUTE]
 
@@ -267,7 +268,7 @@ class VenueConformance:
         name, ack = trader.rest()
         cancel = trader.cancel(name)
         said = trader.report(cancel, ExecType.CANCELED)
-        assert (said.orig, said.status, said.leaves) == (name, OrdStatus.CANCELED, 0)
+        assert (said.orig, said.status, said.leaves_qty) == (name, OrdStatus.CANCELED, 0)
         assert number_of(ack) not in trader.book.orders
         late = trader.cancel(name)
         reject = trader.wait(CancelReject, lambda r: r.cl_ord_id == late)
@@ -281,7 +282,7 @@ class VenueConformance:
         trader.rest(lots=3)
         changed = trader.replace(name, 1, 4, price)
         said = trader.report(changed, ExecType.REPLACED)
-        assert (said.orig, said.lots, said.leaves) == (name, 4, 4)
+        assert (said.orig, said.lots, said.leaves_qty) == (name, 4, 4 * ONE)
         trader.run(S)
         rows = trader.rows_of(number_of(ack))
         assert [row[M_KIND] for row in rows[-2:]] == [ADD, REDUCE]
@@ -291,7 +292,7 @@ class VenueConformance:
         name, ack = trader.rest(lots=10)
         assert ack.price is not None
         more = trader.replace(name, 1, 15, ack.price)
-        assert trader.report(more, ExecType.REPLACED).leaves == 15
+        assert trader.report(more, ExecType.REPLACED).leaves_qty == 15 * ONE
         moved = trader.replace(more, 1, 15, ack.price - 1)
         said = trader.report(moved, ExecType.REPLACED)
         trader.run(S)
@@ -299,12 +300,12 @@ class VenueConformance:
         assert shown == [1, ack.price - 1, 15]
         assert [row[M_KIND] for row in trader.rows_of(number_of(ack))[-3:]].count(ADD) >= 1
         old = trader.cancel(name)
-        assert trader.report(old, ExecType.CANCELED).leaves == 0, "an order answers to all its names"
+        assert trader.report(old, ExecType.CANCELED).leaves_qty == 0, "an order answers to all its names"
 
     def test_a_replace_that_crosses_trades(self, trader: Trader) -> None:
         name, _ = trader.rest(lots=5)
         crossing = trader.replace(name, 1, 5, trader.book.best(-1) + 20)
-        assert trader.report(crossing, ExecType.TRADE).last_lots > 0
+        assert trader.report(crossing, ExecType.TRADE).last_qty > 0
 
     def test_what_cannot_be_is_refused_with_a_reason(self, trader: Trader) -> None:
         at = trader.book.best(1)
@@ -316,7 +317,7 @@ class VenueConformance:
             said = trader.report(name, ExecType.REJECTED)
             assert said.status is OrdStatus.REJECTED
             assert said.text
-            assert said.leaves == 0
+            assert said.leaves_qty == 0
 
     def test_a_name_is_taken_once(self, trader: Trader) -> None:
         name, ack = trader.rest()
@@ -336,16 +337,16 @@ class VenueConformance:
         name, ack = trader.rest(lots=6)
         trader.venue.send(StatusRequest(name, trader.account, trader.venue.now_ns))
         said = trader.report(name, ExecType.STATUS)
-        assert (said.status, said.cum, said.leaves, said.order_id) == (OrdStatus.NEW, 0, 6, ack.order_id)
+        assert (said.status, said.cum_qty, said.leaves_qty, said.order_id) == (OrdStatus.NEW, 0, 6 * ONE, ack.order_id)
         trader.venue.send(StatusRequest("never-sent", trader.account, trader.venue.now_ns))
         unknown = trader.report("never-sent", ExecType.STATUS)
-        assert (unknown.status, unknown.cum) == (OrdStatus.REJECTED, 0)
+        assert (unknown.status, unknown.cum_qty) == (OrdStatus.REJECTED, 0)
         assert "unknown" in unknown.text
         trader.report(trader.cancel(name), ExecType.CANCELED)
         other, _ = trader.rest()
         trader.venue.send(StatusRequest("", trader.account, trader.venue.now_ns))
         told = [r for r in reports(trader.run(5 * S)) if r.exec_type is ExecType.STATUS]
-        assert {(r.leaves, r.status) for r in told} >= {(0, OrdStatus.CANCELED), (10, OrdStatus.NEW)}
+        assert {(r.leaves_qty, r.status) for r in told} >= {(0, OrdStatus.CANCELED), (10 * ONE, OrdStatus.NEW)}
         assert other in {r.cl_ord_id for r in told}
 
     def test_a_status_tells_missed_trades_again(self, trader: Trader) -> None:
@@ -354,7 +355,7 @@ class VenueConformance:
         trader.venue.send(StatusRequest(name, trader.account, trader.venue.now_ns))
         again = reports(trader.run(5 * S))
         assert [r for r in again if r.exec_type is ExecType.TRADE] == first
-        assert (again[-1].exec_type, again[-1].cum, again[-1].leaves) == (ExecType.STATUS, first[-1].cum, 0)
+        assert (again[-1].exec_type, again[-1].cum_qty, again[-1].leaves_qty) == (ExecType.STATUS, first[-1].cum_qty, 0)
 
     def test_a_mass_cancel_ends_all_of_an_account(self, trader: Trader) -> None:
         names = [trader.rest(behind=5 + i)[0] for i in range(3)]

@@ -7,6 +7,7 @@ import numpy as np
 
 from tercel.core.arrays import Ints
 from tercel.core.errors import OrderError
+from tercel.core.fixed import ONE, ceiled, floored
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import step
@@ -75,18 +76,27 @@ def limit_at(task: Task, side: int, tick: float, mid2: int) -> int:
 
 @dataclass(slots=True)
 class Child:
-    """An order at the venue and the driver's place for it."""
+    """An order at the venue and the driver's place for it; `cum_qty` is what filled, 10^-8 of a lot."""
 
     own: int
     name: str
     price: int | None
     total: int
     forced: bool
-    cum: int = 0
+    cum_qty: int = 0
     number: int = -1
     worst: int | None = None
     mid2: int | None = None
     marks: dict[bool, deque[tuple[int, int]]] = field(default_factory=lambda: {False: deque(), True: deque()})
+
+    def stays(self, leaves_qty: int) -> int:
+        """Lots that are open when so much is: one of which a part is filled among them."""
+        return ceiled(leaves_qty + self.cum_qty % ONE)
+
+    def fill(self, qty: int) -> int:
+        """So much was executed; the whole lots that are filled now and were not before."""
+        before, self.cum_qty = self.cum_qty, self.cum_qty + qty
+        return floored(self.cum_qty) - floored(before)
 
 
 class Children:
@@ -105,10 +115,17 @@ class Children:
         """By the driver's place, the latest there."""
         self.cancels: dict[str, tuple[Child, int]] = {}
         """Cancels not yet answered, by name: of which order, for how many lots."""
+        self._parts = 0
+        """Parts of a lot that orders filled which are over, 10^-8."""
 
     def meant_by(self, report: Report) -> Child | None:
         """The child that a report is about; None where it is somebody else's."""
         return self.by_name.get(report.orig) or self.by_name.get(report.cl_ord_id)
+
+    def ended(self, child: Child) -> int:
+        """An order is over. A lot of which it filled a part counts as filled when such parts come to more: 1, or 0."""
+        before, self._parts = self._parts, self._parts + child.cum_qty % ONE
+        return ceiled(self._parts) - ceiled(before)
 
     def renamed(self, child: Child, name: str) -> None:
         """A replace was accepted: this is what the venue calls it now."""
@@ -131,7 +148,7 @@ class Children:
         child = self.at[own]
         child.total -= lots
         self.cancels[name] = child, lots
-        if child.total <= child.cum or child.price is None:
+        if child.total * ONE <= child.cum_qty or child.price is None:
             return CancelOrder(name, child.name, order.instrument, order.side, order.account, ns)
         return ReplaceOrder(
             name, child.name, order.instrument, order.side, child.total, child.price, order.account, order.parent, ns

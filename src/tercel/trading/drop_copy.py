@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
+from tercel.core.fixed import shown, text
 from tercel.core.orders import REBOOKS, ExecType, Report
 
 WAIT_S: Final = 2.0
@@ -133,15 +134,15 @@ def _key(report: Report) -> tuple[str, str]:
 
 def _told(report: Report) -> str:
     what = f"{report.exec_type} {report.exec_id} of {report.instrument}"
-    return f"{what}: {report.side:+d} {report.last_lots} lots at {report.last_price}, account {report.account}"
+    return f"{what}: {report.side:+d} {text(report.last_qty)} lots at {text(report.last_px)}, account {report.account}"
 
 
 def _differences(here: Report, there: Report) -> list[CopyBreak]:
     accounts = tuple(dict.fromkeys((here.account, there.account)))
     pairs = {
         "kind": (here.exec_type.value, there.exec_type.value),
-        "quantity": (here.last_lots, there.last_lots),
-        "price": (here.last_price, there.last_price),
+        "quantity": (shown(here.last_qty), shown(there.last_qty)),
+        "price": (shown(here.last_px), shown(there.last_px)),
         "side": (here.side, there.side),
         "account": (here.account, there.account),
     }

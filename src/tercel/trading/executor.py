@@ -3,7 +3,8 @@
 Venue events become driver rows and driver commands become orders:
 
 - market data rows of everybody else's orders are public rows; the ADD row of an own order shows that it rests;
-- a fill is the report's; what its aggressor met (mid, touch) was recorded from the book just before the first lot;
+- a fill is the report's; what its aggressor met (mid, touch) was recorded from the book just before the first lot. A
+  strategy sees whole ticks and lots: a lot of which a part is filled is open, and when its order ends it is gone;
 - cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
 - lots of the forced order that found nobody are booked at the worst price seen, as the batch does.
 
@@ -24,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import OrderError, PolicyError, TapeError
+from tercel.core.fixed import against
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import M_NS, CancelReject, Command, ExecType, MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
@@ -433,27 +435,36 @@ class ParentExecutor:
             self._filled(child, report, commands)
         elif report.exec_type is ExecType.REPLACED:
             self._children.renamed(child, report.cl_ord_id)
-            self._cancel_over(report.cl_ord_id, self._open(child) - report.leaves, report.ns, commands)
+            stays = child.stays(report.leaves_qty)
+            self._cancel_over(report.cl_ord_id, self._open(child) - stays, report.ns, commands)
         elif report.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
+            self._round_up(child, report.ns, commands)
             if child.forced:
                 self._found_nobody(child, report.ns, commands)
             elif report.cl_ord_id in self._children.cancels:
                 self._cancel_over(report.cl_ord_id, self._open(child), report.ns, commands)
             else:
-                self._dead(child, 0, 0, report.ns, commands)
-        if report.leaves == 0:
+                if lots := self._open(child):
+                    self._feed(self._row(report.ns, sim.OWN_DEAD, child, 0, 0, lots), commands)
+                self._forget(child)
+        if report.leaves_qty == 0:
             self._forget(child)
 
     def _filled(self, child: Child, report: Report, commands: list[Command]) -> None:
         k, marks = self.driver.state, child.marks[report.passive]
         touch2 = 2 * int(k[sim.PUBLIC_ASK if self.order.side > 0 else sim.PUBLIC_BID])
         met = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
-        child.cum += report.last_lots
-        child.worst, child.mid2 = report.last_price, met[0]
+        child.worst, child.mid2 = against(self.order.side, report.last_px), met[0]
         how = (1 if report.passive else 0) + (2 if child.forced else 0)
         touch2 = 0 if report.passive else met[1]
-        row = self._row(report.ns, sim.OWN_FILL, child, how, report.last_price, report.last_lots, met[0], touch2)
-        self._feed(row, commands)
+        if lots := child.fill(report.last_qty):
+            self._feed(self._row(report.ns, sim.OWN_FILL, child, how, child.worst, lots, met[0], touch2), commands)
+
+    def _round_up(self, child: Child, ns: int, commands: list[Command]) -> None:
+        """An order ends, perhaps with a part of a lot: that lot is not sent again."""
+        if self._children.ended(child) and child.worst is not None and child.mid2 is not None:
+            how, touch2 = (2, 2 * child.worst) if child.forced else (1, 0)
+            self._feed(self._row(ns, sim.OWN_FILL, child, how, child.worst, 1, child.mid2, touch2), commands)
 
     def _found_nobody(self, child: Child, ns: int, commands: list[Command]) -> None:
         """The rest of the forced order: booked where the ladder ended, or where the next lot stood beyond the limit."""
@@ -477,13 +488,6 @@ class ParentExecutor:
         """A cancel, or a replace that stands for one, was answered."""
         child, requested = self._children.cancels.pop(name)
         self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, dead), commands)
-
-    def _dead(self, child: Child, requested: int, leaves: int, ns: int, commands: list[Command]) -> None:
-        """All but `leaves` lots of an order died."""
-        lots = self._open(child) - leaves
-        if lots > 0:
-            self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, lots), commands)
-        self._forget(child)
 
     def _open(self, child: Child) -> int:
         book = self.driver.book

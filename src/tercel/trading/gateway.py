@@ -23,6 +23,7 @@ from threading import RLock
 from typing import Final
 
 from tercel.core.errors import JournalError, OrderError, VenueError
+from tercel.core.fixed import shown
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -322,11 +323,11 @@ class OrderGateway:
 
     def _book(self, messages: Sequence[OrderMessage]) -> None:
         crashpoints.at("gateway.heard")
-        if any(isinstance(message, Report) and message.last_lots for message in messages):
+        if any(isinstance(message, Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.heard.fill")
         self.write(self._entries_in(messages), sync=not self._repeats)
         del self._received[: len(messages)]
-        if any(isinstance(message, Report) and message.last_lots for message in messages):
+        if any(isinstance(message, Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.booked.fill")
         self._alarm(self._count(messages))
 
@@ -402,9 +403,9 @@ def _before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderM
 
 def _readable(event: OrderMessage | Holdings) -> OrderMessage | Holdings:
     """The event; a trade of nothing, which no sum can take, is one that cannot be read."""
-    if isinstance(event, Report) and event.exec_type in (ExecType.TRADE, ExecType.CORRECTED) and event.last_lots <= 0:
+    if isinstance(event, Report) and event.exec_type in (ExecType.TRADE, ExecType.CORRECTED) and event.last_qty <= 0:
         names = event.cl_ord_id, event.account, event.instrument
-        return Unread(f"{event}", f"{event.exec_type} of {event.last_lots} lots", event.ns, *names)
+        return Unread(f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names)
     return event
 
 

@@ -58,7 +58,9 @@ class Inquiry:
         if owed:
             self._waits.clear()
             resend(self._gateway, self._accounts())
-        elif accounts := {order.account for order in self._gateway.ledger.orders.live() if order.cum < order.counted}:
+        elif accounts := {
+            order.account for order in self._gateway.ledger.orders.live() if order.cum_qty < order.counted_qty
+        }:
             resend(self._gateway, sorted(accounts))
         self.acks.look()
         asked = self._due(now)

@@ -5,13 +5,15 @@ ledger.positions.of("ann", "AMZN").lots
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from tercel.core.executions import Execution
+from tercel.core.fixed import ONE, ceiled, shown
 from tercel.core.orders import Report
 from tercel.core.ports import Entry, Journal
 from tercel.trading.journal import kinds
+from tercel.trading.journal.codec import message_of
 from tercel.trading.limit_record import LimitRecord
 from tercel.trading.order import ChildOrder, Notice
 from tercel.trading.orders import Orders
@@ -63,7 +65,7 @@ class Ledger:
         self.requested: dict[int, Entry] = {}
         """Operator commands that were taken and have not been answered: by number."""
         self.settled: dict[tuple[str, str], int] = {}
-        """Lots that the venue has beyond those here, by account and instrument, as a person has explained them."""
+        """What the venue has beyond what is here, 10^-8 of a lot, as a person explained it: by account, instrument."""
         self.killed: dict[str, str] = {}
         """Agents that the latch stopped, with the reason, as far as a session has seen."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
@@ -104,13 +106,12 @@ class Ledger:
         notices = self.orders.apply(entry)
         for fill in self.orders.fills[booked:]:
             self.positions.book(fill)
-            self.parents.fill(fill.parent, fill.lots)
+            self.parents.fill(fill.parent, fill.qty)
             self.fills_of[fill.parent].append(fill)
         for before, now in self.orders.rebooked[rebooked:]:
             self._rebook(before, now)
         if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
-            lots = int(entry.body["lots"]) - int(entry.body["cum"])
-            self.parents.refuse(entry.parent, entry.ns, lots, f"the venue: {entry.body['text']}".removesuffix(": "))
+            self.parents.refuse(entry.parent, entry.ns, *_not_taken(entry))
         self.parents.apply(entry)
         self._note(entry)
         return notices
@@ -118,7 +119,7 @@ class Ledger:
     def _rebook(self, before: Fill, now: Fill | None) -> None:
         """A fill was busted (None) or corrected: positions are those of the fills that stand."""
         self.positions.rebook(before, now)
-        self.parents.fill(before.parent, (now.lots if now else 0) - before.lots)
+        self.parents.fill(before.parent, (now.qty if now else 0) - before.qty)
         fills = self.fills_of[before.parent]
         at = fills.index(before)
         fills[at : at + 1] = [now] if now else []
@@ -201,7 +202,7 @@ class Ledger:
         if entry.kind == kinds.LIMITS:
             self.limits.apply(entry)
         elif entry.kind == kinds.SETTLED:
-            self.settled = {(account, instrument): lots for account, instrument, lots in body["gaps"] if lots}
+            self.settled = settled_of(body)
         elif entry.kind == kinds.KILL:
             self.killed[entry.agent] = str(body.get("reason", ""))
         elif entry.kind == kinds.REARM:
@@ -239,21 +240,34 @@ class Ledger:
         return self.orders.session + 1 + 1_000 * self.acknowledged
 
     def open_of(self, parent: str) -> int:
-        """Lots of a parent's children that may still fill."""
-        return sum(order.open_lots for order in self.orders.live(parent=parent))
+        """What may still fill of a parent's children, 10^-8 of a lot."""
+        return sum(order.open_qty for order in self.orders.live(parent=parent))
 
     def faults(self) -> list[str]:
         """Sums that do not agree: none, whatever came in."""
         wrong = []
         for parent in self.parents:
             mine = [order for order in self.orders if order.parent == parent.id]
-            if (cum := sum(order.cum for order in mine)) != parent.filled:
-                wrong.append(f"parent {parent.id}: {parent.filled} lots filled, its children {cum}")
-            if parent.filled + self.open_of(parent.id) > parent.lots:
+            if (cum := sum(order.cum_qty for order in mine)) != parent.filled_qty:
+                wrong.append(f"parent {parent.id}: {parent.filled} lots filled, its children {shown(cum)}")
+            if parent.filled_qty + self.open_of(parent.id) > parent.lots * ONE:
                 wrong.append(f"parent {parent.id}: more filled and open than its {parent.lots} lots")
         whole = self.past is None or not self.past.fills
         for (account, name), held in self.positions.all().items() if whole else ():
             fills = [f for f in self.orders.fills if (f.account, f.instrument) == (account, name)]
-            if held.lots != sum(f.side * f.lots for f in fills):
+            if held.qty != sum(f.side * f.qty for f in fills):
                 wrong.append(f"{account} in {name}: {held.lots} lots held, not the sum of fills")
         return wrong
+
+
+def _not_taken(entry: Entry) -> tuple[int, str]:
+    """Lots of an order that the venue rejected, and why; a part of one counts as one."""
+    report = message_of(entry.body)
+    assert isinstance(report, Report)
+    return ceiled(report.lots * ONE - report.cum_qty), f"the venue: {report.text}".removesuffix(": ")
+
+
+def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """What positions differ by, as a person has explained it, 10^-8 of a lot: older journals have whole lots."""
+    gaps = body["qty_gaps"] if "qty_gaps" in body else [[*where, lots * ONE] for *where, lots in body["gaps"]]
+    return {(account, instrument): qty for account, instrument, qty in gaps if qty}

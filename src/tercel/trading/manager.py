@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tercel.core.deadline import Deadline
 from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
+from tercel.core.fixed import ceiled, shown
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import Command, MarketRows, VenueEvent
 from tercel.core.ports import Entry
@@ -191,7 +192,7 @@ class ParentOrderManager:
             parent.number,
             first_child=ledger.next_child(parent.id),
             limit=parent.limit,
-            filled_before=parent.filled,
+            filled_before=parent.lots - parent.left,
         )
         strategy = given or self._strategies(parent.strategy, order.instrument)
         executor = ParentExecutor(what_is_left, self._follow(order.instrument), strategy)
@@ -250,7 +251,7 @@ class ParentOrderManager:
             For fewer lots than are filled, a horizon that has passed, or a limit price that is none.
         """
         parent = self.gateway.ledger.parents.may(id_, "amended")
-        if lots is not None and (type(lots) is not int or lots < max(parent.filled, 1)):
+        if lots is not None and (type(lots) is not int or lots < max(ceiled(parent.filled_qty), 1)):
             raise OrderError(f"at least the {parent.filled} lots filled", f"{lots!r}", "cancel the rest instead")
         if horizon_ns is not None and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now):
             raise OrderError("a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead")
@@ -270,7 +271,7 @@ class ParentOrderManager:
         executor = self.executors.get(id_)
         if executor is None or executor.off:
             return
-        over = lots is not None and (lots <= parent.filled or executor.done)
+        over = lots is not None and (lots <= ceiled(parent.filled_qty) or executor.done)
         if over or fields.keys() & {"horizon_ns", "limit"}:
             self.take_off(executor, f"amended: {reason}")
         elif lots is not None:
@@ -429,11 +430,11 @@ class ParentOrderManager:
         if parent.status == ParentStatus.CANCELLING:
             self.journal(parent, "cancelled", reason=parent.reason)
         elif parent.left == 0:
-            self._done(parent)
+            self.finish(parent)
         elif not executor.off and (called_off or (parent.refused and self._killed(parent.order.agent))):
             self._expired(parent)
         elif not called_off:
-            self._done(parent)
+            self.finish(parent)
         elif parent.status == ParentStatus.PAUSED:
             del self.executors[parent.id]  # whoever resumes it gets a new one
         else:
@@ -447,11 +448,11 @@ class ParentOrderManager:
         for watcher in self.watchers:
             watcher.on_over(self.gateway.ledger.parents.must(id_), executor)
 
-    def _done(self, parent: ParentOrder) -> None:
-        """Its horizon is over; what was refused of it is nobody's execution, and somebody has to know."""
+    def finish(self, parent: ParentOrder) -> None:
+        """It is filled, or its horizon is over; what was refused of it nobody executes, and somebody has to know."""
         within = f" within the limit of {parent.limit:,} ticks" if parent.limit else ""
         what = f"refused ({parent.denied_why})" if parent.refused else f"unfilled{within}"
-        lots = parent.refused or parent.left
+        lots = parent.refused or shown(parent.unfilled_qty)
         self._end(parent, "done", f"{lots:,} of {parent.lots:,} lots {what}" if lots else "")
         if parent.refused:
             self._warn(parent.id, "refused")
@@ -463,13 +464,14 @@ class ParentOrderManager:
             why = f"its agent was killed: {killed}"
         elif parent.status == ParentStatus.PAUSED and not alone:
             why = f"it was paused ({parent.reason})"
-        lots = f"{parent.left:,} of {parent.lots:,} lots unfilled"
+        lots = f"{shown(parent.unfilled_qty):,} of {parent.lots:,} lots unfilled"
         self._end(parent, "expired", f"its horizon came while {why}; {lots}")
         self._warn(parent.id, "expired")
 
     def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
         fields: dict[str, Any] = {"reason": reason} if reason else {}
-        self.journal(parent, event, filled=parent.filled, left=parent.left, refused=parent.refused, **fields)
+        left = shown(parent.unfilled_qty)
+        self.journal(parent, event, filled=parent.filled, left=left, refused=parent.refused, **fields)
 
     def _warn(self, id_: str, code: str) -> None:
         parent = self.gateway.ledger.parents.must(id_)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from tercel.core.fixed import ONE
+from tercel.core.fixed import text as decimals
 from tercel.core.orders import (
     HELD,
     REBOOKS,
@@ -141,10 +143,10 @@ class ChildOrder:
         What the venue has reported, without what is on its way.
     pending : tuple of Pending
         Cancels and replaces without an answer.
-    cum, paid : int
-        Booked lots, and their sum of price x lots.
-    counted : int
-        Filled lots as the venue counts them.
+    cum_qty, paid : int
+        What is booked, 10^-8 of a lot, and its sum of price x quantity (`core.fixed`).
+    counted_qty : int
+        What is filled as the venue counts it, 10^-8 of a lot.
     acked : bool
         The venue has acknowledged the order.
     gone : bool
@@ -169,9 +171,9 @@ class ChildOrder:
     order_id: str = ""
     base: OrdStatus = OrdStatus.PENDING_NEW
     pending: tuple[Pending, ...] = ()
-    cum: int = 0
+    cum_qty: int = 0
     paid: int = 0
-    counted: int = 0
+    counted_qty: int = 0
     acked: bool = False
     gone: bool = False
     last_ns: int = 0
@@ -180,9 +182,9 @@ class ChildOrder:
     text: str = ""
 
     @property
-    def venue_cum(self) -> int:
-        """Filled lots as far as they are known; above `cum` while executions are missing."""
-        return max(self.counted, self.cum)
+    def venue_qty(self) -> int:
+        """What is filled as far as it is known; above `cum_qty` while executions are missing."""
+        return max(self.counted_qty, self.cum_qty)
 
     @property
     def done(self) -> bool:
@@ -191,8 +193,8 @@ class ChildOrder:
 
     @property
     def settled(self) -> bool:
-        """It has ended and every lot that the venue counts is booked."""
-        return self.done and self.cum >= self.venue_cum
+        """It has ended and all that the venue counts is booked."""
+        return self.done and self.cum_qty >= self.venue_qty
 
     @property
     def status(self) -> OrdStatus:
@@ -202,11 +204,16 @@ class ChildOrder:
         return S.PENDING_CANCEL if any(not pending.lots for pending in self.pending) else S.PENDING_REPLACE
 
     @property
-    def open_lots(self) -> int:
-        """Lots that may still fill, or have filled and are not yet reported."""
+    def open_qty(self) -> int:
+        """What may still fill, or has filled and is not yet reported: 10^-8 of a lot."""
         if self.done:
-            return max(self.venue_cum - self.cum, 0)
-        return max(self.lots, *(pending.lots for pending in self.pending), self.venue_cum, 0) - self.cum
+            return max(self.venue_qty - self.cum_qty, 0)
+        return max(self.most_lots * ONE, self.venue_qty) - self.cum_qty
+
+    @property
+    def most_lots(self) -> int:
+        """Its lots, or those of a replace on its way that would give it more."""
+        return max(self.lots, *(pending.lots for pending in self.pending), 0)
 
 
 def opened(command: NewOrder) -> ChildOrder:
@@ -241,7 +248,7 @@ def lost(order: ChildOrder) -> ChildOrder:
     """
     if order.done:
         return order
-    return replace(order, base=S.UNKNOWN, lots=max(order.lots, *(p.lots for p in order.pending), 0), pending=())
+    return replace(order, base=S.UNKNOWN, lots=order.most_lots, pending=())
 
 
 def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
@@ -265,38 +272,39 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
     )
     if report.ns >= order.recounted_ns:
         anew = kind in REBOOKS
-        counted = report.cum if anew else max(order.counted, report.cum)
-        if anew or counted != order.counted:
-            order = replace(order, counted=counted, recounted_ns=report.ns if anew else order.recounted_ns)
+        counted = report.cum_qty if anew else max(order.counted_qty, report.cum_qty)
+        if anew or counted != order.counted_qty:
+            order = replace(order, counted_qty=counted, recounted_ns=report.ns if anew else order.recounted_ns)
     if kind == X.STATUS:
         order, notices = _answered(order, report)
     else:
         notices = _oddities(before, report)
         order = _moved(_traded(order, report) if kind == X.TRADE else order, report, before.last_ns)
-    if order.cum < min(report.cum, order.venue_cum):
-        notices.append(Notice(Code.GAP, order.root, f"{order.cum} lots booked, the venue counts {report.cum}"))
+    if order.cum_qty < min(report.cum_qty, order.venue_qty):
+        text = f"{decimals(order.cum_qty)} lots booked, the venue counts {decimals(report.cum_qty)}"
+        notices.append(Notice(Code.GAP, order.root, text))
     return order, notices
 
 
-def rebooked(order: ChildOrder, lots: int, paid: int) -> ChildOrder:
-    """The order when so many lots more (or fewer) are booked, for so much more (or less) of price x lots."""
-    return replace(order, cum=order.cum + lots, paid=order.paid + paid)
+def rebooked(order: ChildOrder, qty: int, paid: int) -> ChildOrder:
+    """The order when so much more (or less) is booked, for so much more (or less) of price x quantity."""
+    return replace(order, cum_qty=order.cum_qty + qty, paid=order.paid + paid)
 
 
 def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
     """What of a report contradicts the order, or nobody asked for, seen from the order before it."""
     kind, root, notices = report.exec_type, order.root, []
-    cum = order.cum + (report.last_lots if kind == X.TRADE else 0)
-    if kind == X.TRADE and order.done and cum > order.venue_cum:
-        notices.append(Notice(Code.LATE_FILL, root, f"{report.last_lots} lots after {order.base}"))
-    if kind in (X.TRADE, X.CORRECTED) and cum > max(order.lots, *(pending.lots for pending in order.pending), 0):
-        notices.append(Notice(Code.OVERFILL, root, f"{cum} lots of {order.lots}"))
+    cum = order.cum_qty + (report.last_qty if kind == X.TRADE else 0)
+    if kind == X.TRADE and order.done and cum > order.venue_qty:
+        notices.append(Notice(Code.LATE_FILL, root, f"{decimals(report.last_qty)} lots after {order.base}"))
+    if kind in (X.TRADE, X.CORRECTED) and cum > order.most_lots * ONE:
+        notices.append(Notice(Code.OVERFILL, root, f"{decimals(cum)} lots of {order.lots}"))
     if order.done and _ENDS.get(kind, order.base) != order.base:
         notices.append(Notice(Code.CONFLICT, root, f"{order.base}, then {kind}"))
     elif kind == X.CANCELED and not order.done and not order.pending and order.base != S.UNKNOWN:
         notices.append(Notice(Code.UNSOLICITED, root, report.text))
     elif kind == X.REJECTED and not order.done:
-        odd = order.cum or (order.acked and order.base != S.UNKNOWN)
+        odd = order.cum_qty or (order.acked and order.base != S.UNKNOWN)
         notices.append(Notice(Code.CONFLICT if odd else Code.REJECTED, root, report.text))
     elif kind == X.RESTATED:
         now = f"{report.lots} lots at {report.price}, before {order.lots} at {order.price}"
@@ -308,7 +316,7 @@ def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
 
 def _traded(order: ChildOrder, report: Report) -> ChildOrder:
     """The order with an execution booked."""
-    return rebooked(order, report.last_lots, report.last_lots * report.last_price)
+    return rebooked(order, report.last_qty, report.last_qty * report.last_px)
 
 
 def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
@@ -317,13 +325,13 @@ def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
     if order.base == S.UNKNOWN and kind == X.NEW and report.lots < order.lots:
         base = S.UNKNOWN  # a replacement that was on its way may still be: its lots stay reserved
     if order.base == S.FILLED:
-        taken = kind in REBOOKS and order.cum < order.lots
-        anew = kind in (X.REPLACED, X.RESTATED) and report.cum >= order.venue_cum
+        taken = kind in REBOOKS and order.cum_qty < order.lots * ONE
+        anew = kind in (X.REPLACED, X.RESTATED) and report.cum_qty >= order.venue_qty
         if taken and report.status in TERMINAL:
             base = report.status
-        elif report.leaves > 0 and anew and kind == X.REPLACED:
+        elif report.leaves_qty > 0 and anew and kind == X.REPLACED:
             base = S.NEW
-        elif report.leaves > 0 and (taken or anew or (report.ns > last_ns and report.status not in TERMINAL)):
+        elif report.leaves_qty > 0 and (taken or anew or (report.ns > last_ns and report.status not in TERMINAL)):
             base = S.UNKNOWN
     if kind == X.REPLACED:
         left = tuple(pending for pending in order.pending if pending.cl_ord_id != report.cl_ord_id)
@@ -344,7 +352,7 @@ def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
 def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
     """The order in a base state: what lives tells whether it has traded, what has ended waits for no answer."""
     if base in (S.NEW, S.PARTIALLY_FILLED):
-        base = S.PARTIALLY_FILLED if order.cum else S.NEW
+        base = S.PARTIALLY_FILLED if order.cum_qty else S.NEW
     pending = () if base in TERMINAL else order.pending
     return order if (base, pending) == (order.base, order.pending) else replace(order, base=base, pending=pending)
 
@@ -353,7 +361,7 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
     """The order after the answer to a question: it settles what is UNKNOWN and contradicts nothing that has ended."""
     if order.done or report.status in (S.UNKNOWN, S.PENDING_NEW) or report.ns < order.recounted_ns:
         return order, []
-    if report.status == S.REJECTED and (order.acked or order.cum):
+    if report.status == S.REJECTED and (order.acked or order.cum_qty):
         return lost(order), [Notice(Code.CONFLICT, order.root, f"the venue no longer knows it: {report.text}")]
     if report.status in TERMINAL:
         return _standing(order, report.status), []

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Final
 
 from tercel.core.executions import Execution, Executions
+from tercel.core.fixed import ceiled
+from tercel.core.fixed import text as decimals
 from tercel.core.orders import (
     REBOOKS,
     CancelOrder,
@@ -97,7 +99,7 @@ class Orders:
     def changes_nothing(self, report: Report) -> bool:
         """Whether it answers a question about a name that nothing has."""
         named = report.cl_ord_id in self._root or report.orig in self._root
-        return not named and report.exec_type == X.STATUS and not (report.cum or report.leaves)
+        return not named and report.exec_type == X.STATUS and not (report.cum_qty or report.leaves_qty)
 
     def live(self, account: str | None = None, parent: str | None = None, instrument: str = "") -> list[ChildOrder]:
         """Orders that have not settled, oldest first."""
@@ -112,12 +114,12 @@ class Orders:
             and (not instrument or order.instrument == instrument)
         ]
 
-    def rebooked_lots(self, account: str) -> Counter[str]:
-        """Signed lots that busts and corrections added to an account's fills, by instrument."""
+    def rebooked_qty(self, account: str) -> Counter[str]:
+        """What busts and corrections added to an account's fills, signed, 10^-8 of a lot, by instrument."""
         found: Counter[str] = Counter()
         for before, now in self.rebooked:
             if before.account == account:
-                found[before.instrument] += before.side * ((now.lots if now else 0) - before.lots)
+                found[before.instrument] += before.side * ((now.qty if now else 0) - before.qty)
         return found
 
     def executions_of(self, parent: str) -> list[tuple[str, str, Execution[Fill]]]:
@@ -177,7 +179,7 @@ class Orders:
 
     def unknown(self) -> list[ChildOrder]:
         """Orders to ask the venue about: of unknown fate, or with executions missing."""
-        return [order for order in self.live() if order.base is S.UNKNOWN or order.cum < order.counted]
+        return [order for order in self.live() if order.base is S.UNKNOWN or order.cum_qty < order.counted_qty]
 
     def apply(self, entry: Entry) -> list[Notice]:
         """Take one entry of the journal."""
@@ -304,14 +306,16 @@ class Orders:
         if report.exec_type == X.STATUS or not report.exec_id:
             return []
         key = (report.account, report.exec_id)
-        core = (order.root, report.exec_type, report.side, report.last_lots, report.last_price, report.ref)
+        core = (order.root, report.exec_type, report.side, report.last_qty, report.last_px, report.ref)
         before = self._executions.setdefault(key, core)
         if before is core:
             self._reports.setdefault(order.root, []).append(key)
             return []
         if before == core:
             return [Notice(Code.DUPLICATE, order.root, report.exec_id)]
-        return [Notice(Code.EXEC_CHANGED, order.root, f"{report.exec_id}: {before} before, {core} now")]
+        return [
+            Notice(Code.EXEC_CHANGED, order.root, f"{report.exec_id}: {_content(before)} before, {_content(core)} now")
+        ]
 
     def _report(self, order: ChildOrder, report: Report) -> list[Notice]:
         told: list[Notice] = []
@@ -334,17 +338,17 @@ class Orders:
             account=order.account,
             instrument=order.instrument,
             side=order.side,
-            lots=report.last_lots,
-            price=report.last_price,
+            qty=report.last_qty,
+            px=report.last_px,
             ns=report.ns,
             passive=report.passive,
         )
-        one = self._booked.book(report.account or order.account, report.exec_id, fill, fill.lots, fill.price)
+        one = self._booked.book(report.account or order.account, report.exec_id, fill, fill.qty, fill.px)
         now = _standing(one)
         if now is not None:
             self.fills.append(now)
         told = [] if one.changed is None else [_told(order.root, fill, now)]
-        return replace(report, last_lots=one.lots, last_price=one.price), told
+        return replace(report, last_qty=one.qty, last_px=one.px), told
 
     def _rebooking(self, order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
         """Take back or correct the execution that a report names, and no other."""
@@ -368,8 +372,8 @@ class Orders:
         at = self.fills.index(before)
         self.fills[at : at + 1] = [] if now is None else [now]
         self.rebooked.append((before, now))
-        lots, paid = (0, 0) if now is None else (now.lots, now.lots * now.price)
-        order = rebooked(order, lots - before.lots, paid - before.lots * before.price)
+        qty, paid = (0, 0) if now is None else (now.qty, now.qty * now.px)
+        order = rebooked(order, qty - before.qty, paid - before.qty * before.px)
         return order, [_told(root, before, now)]
 
 
@@ -378,7 +382,7 @@ def _strange_order(report: Report) -> ChildOrder | None:
     if report.exec_type != X.TRADE or not (report.account and report.instrument and report.exec_id):
         return None
     root = report.cl_ord_id or f"~venue:{report.order_id or report.exec_id}"
-    lots = max(report.lots, report.cum, report.last_lots)
+    lots = max(report.lots, ceiled(report.cum_qty), ceiled(report.last_qty))
     names = report.instrument, report.side, lots, report.price, Tif.DAY, report.account
     return replace(opened(NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True)
 
@@ -404,11 +408,24 @@ def _lost_order(report: Report) -> ChildOrder | None:
 
 def _standing(one: Execution[Fill]) -> Fill | None:
     """The fill as it stands; None once it is busted."""
-    return replace(one.owner, lots=one.lots, price=one.price) if one.lots else None
+    return replace(one.owner, qty=one.qty, px=one.px) if one.qty else None
 
 
 def _told(root: str, before: Fill, now: Fill | None) -> Notice:
-    was = f"{before.exec_id} of {before.lots} lots at {before.price}"
+    was = f"{before.exec_id} of {_terms(before)}"
     if now is None:
         return Notice(Code.BUSTED, root, f"{was} never was")
-    return Notice(Code.CORRECTED, root, f"{was} was {now.lots} lots at {now.price}")
+    return Notice(Code.CORRECTED, root, f"{was} was {_terms(now)}")
+
+
+def _content(core: tuple[object, ...]) -> str:
+    """What an execution report said, for people."""
+    order, kind, side, qty, px, ref = core
+    assert isinstance(qty, int)
+    assert isinstance(px, int)
+    assert isinstance(side, int)
+    return f"{kind} of {order} {side:+d} {decimals(qty)} lots at {decimals(px)} {ref}".rstrip()
+
+
+def _terms(fill: Fill) -> str:
+    return f"{decimals(fill.qty)} lots at {decimals(fill.px)}"

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from tercel.core.errors import ConfigError, OrderError
+from tercel.core.fixed import ONE, floored, shown
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.task import Task
@@ -141,8 +142,8 @@ class ParentOrder:
         As accepted; `lots` and `horizon_ns` below are as amended.
     status : ParentStatus
     lots, horizon_ns, accepted_ns, over_ns : int
-    filled : int
-        Lots booked.
+    filled_qty : int
+        What is booked, 10^-8 of a lot.
     strategy : str
         What works it now: a fallback may have taken over.
     reason : str
@@ -163,7 +164,7 @@ class ParentOrder:
     horizon_ns: int
     accepted_ns: int
     strategy: str
-    filled: int = 0
+    filled_qty: int = 0
     over_ns: int = 0
     reason: str = ""
     denied_ns: int = 0
@@ -181,9 +182,19 @@ class ParentOrder:
         return self.order.id
 
     @property
+    def filled(self) -> int | float:
+        """What is booked in lots, for people."""
+        return shown(self.filled_qty)
+
+    @property
+    def unfilled_qty(self) -> int:
+        """What is not filled, 10^-8 of a lot."""
+        return max(self.lots * ONE - self.filled_qty, 0)
+
+    @property
     def left(self) -> int:
-        """Lots not filled."""
-        return max(self.lots - self.filled, 0)
+        """Whole lots that may still be sent: of what is not filled, a fraction of a lot stays so."""
+        return floored(self.unfilled_qty)
 
     @property
     def refused(self) -> int:
@@ -204,7 +215,7 @@ class ParentOrder:
     def row(self) -> dict[str, Any]:
         """As it stands, for tables: plain values without its id."""
         about = {"instrument": self.order.instrument, "agent": self.order.agent, "side": self.order.side}
-        lots = {"lots": self.lots, "filled": self.filled, "left": self.left, "refused": self.refused}
+        lots = {"lots": self.lots, "filled": self.filled, "left": shown(self.unfilled_qty), "refused": self.refused}
         return about | lots | {"status": str(self.status), "strategy": self.strategy, "reason": self.reason}
 
 
@@ -348,10 +359,10 @@ class Parents:
             limit=body.get("limit", parent.limit),
         )
 
-    def fill(self, id_: str, lots: int) -> None:
-        """Book lots."""
+    def fill(self, id_: str, qty: int) -> None:
+        """Book a quantity."""
         if (parent := self._parents.get(id_)) is not None:
-            self._parents[id_] = replace(parent, filled=parent.filled + lots)
+            self._parents[id_] = replace(parent, filled_qty=parent.filled_qty + qty)
 
     def refuse(self, id_: str, ns: int, lots: int, why: str) -> None:
         """Lots of an order that limits or the venue refused; orders refused at one time add up."""

@@ -1,11 +1,13 @@
 """Positions: the fold over fills, in whole numbers.
 
-Cash is in half-ticks x lots, as costs are (a mid lies on a half tick): a buy of q lots at p ticks costs 2 p q.
+Quantities are 10^-8 of a lot, prices 10^-8 of a tick (`core.fixed`). Cash is in 10^-16 half ticks x lots, as a mid lies
+on a half tick: a buy of q at p costs 2 p q.
 """
 
 from array import array
 from dataclasses import dataclass, replace
 
+from tercel.core.fixed import ONE, PAID_ONE, shown
 from tercel.trading.past import hash_of
 
 
@@ -18,7 +20,7 @@ class Fill:
     exec_id, order : str
         The venue's name of the execution; the order's first cl_ord_id.
     parent, account, instrument : str
-    side, lots, price, ns : int
+    side, qty, px, ns : int
     passive : bool
         The order was resting.
     """
@@ -29,8 +31,8 @@ class Fill:
     account: str
     instrument: str
     side: int
-    lots: int
-    price: int
+    qty: int
+    px: int
     ns: int
     passive: bool = False
 
@@ -41,57 +43,67 @@ class Position:
 
     Parameters
     ----------
-    lots : int
+    qty : int
         Positive: long.
     cash2 : int
-        Half-ticks x lots received less paid.
+        Half ticks x lots received less paid, 10^-16.
     basis2 : int
-        What the open lots cost by the method of average cost, half-ticks x lots, signed as `lots`. Closing a part takes
-        its share of the basis, rounded towards zero; what rounding leaves stays with the open lots and is
-        realised with the last of them.
+        What is open cost by the method of average cost, in the unit of cash, signed as `qty`. Closing a part takes its
+        share of the basis, rounded towards zero to whole half ticks x lots; what rounding leaves stays with what is
+        open and is realised with the last of it.
     bought, sold : int
-        Lots ever.
+        Ever.
 
-    >>> held = Position().after(1, 10, 100).after(1, 10, 103).after(-1, 5, 110)
-    >>> held.lots, held.average, held.realised2
+    >>> held = Position().after(1, 10 * ONE, 100 * ONE).after(1, 10 * ONE, 103 * ONE).after(-1, 5 * ONE, 110 * ONE)
+    >>> held.lots, held.average, held.realised2 // PAID_ONE
     (15, 101.5, 85)
     """
 
-    lots: int = 0
+    qty: int = 0
     cash2: int = 0
     basis2: int = 0
     bought: int = 0
     sold: int = 0
 
     @property
+    def lots(self) -> int | float:
+        """What is held in lots, for people."""
+        return shown(self.qty)
+
+    @property
     def average(self) -> float:
-        """Average price of the open lots, ticks; 0 when flat."""
-        return self.basis2 / (2 * self.lots) if self.lots else 0.0
+        """Average price of what is open, ticks; 0 when flat."""
+        return self.basis2 / (2 * self.qty * ONE) if self.qty else 0.0
 
     @property
     def realised2(self) -> int:
-        """Profit of what was closed, half-ticks x lots: cash less what the open lots cost."""
+        """Profit of what was closed, in the unit of cash: cash less what is open cost."""
         return self.cash2 + self.basis2
 
     def worth2(self, mid2: int) -> int:
-        """Profit with the open lots at a mid of `mid2` half ticks."""
-        return self.cash2 + self.lots * mid2
+        """Profit with what is open at a mid of `mid2` half ticks, in the unit of cash."""
+        return self.cash2 + self.qty * mid2 * ONE
 
-    def after(self, side: int, lots: int, price: int) -> "Position":
+    def after(self, side: int, qty: int, px: int) -> "Position":
         """The position after a fill."""
-        traded = side * lots
-        closing = min(lots, abs(self.lots)) if self.lots * traded < 0 else 0
+        traded = side * qty
+        closing = min(qty, abs(self.qty)) if self.qty * traded < 0 else 0
         kept2 = self.basis2
         if closing:
-            share = abs(self.basis2) * closing // abs(self.lots)
+            share = abs(self.basis2) if closing == abs(self.qty) else _share(abs(self.basis2), closing, abs(self.qty))
             kept2 -= share if self.basis2 > 0 else -share
         return Position(
-            lots=self.lots + traded,
-            cash2=self.cash2 - 2 * traded * price,
-            basis2=kept2 + 2 * side * (lots - closing) * price,
-            bought=self.bought + (lots if side > 0 else 0),
-            sold=self.sold + (lots if side < 0 else 0),
+            qty=self.qty + traded,
+            cash2=self.cash2 - 2 * traded * px,
+            basis2=kept2 + 2 * side * (qty - closing) * px,
+            bought=self.bought + (qty if side > 0 else 0),
+            sold=self.sold + (qty if side < 0 else 0),
         )
+
+
+def _share(basis2: int, closing: int, of: int) -> int:
+    """A part's share, in whole half ticks x lots."""
+    return basis2 * closing // (of * PAID_ONE) * PAID_ONE
 
 
 class Positions:
@@ -100,26 +112,26 @@ class Positions:
     def __init__(self) -> None:
         self._held: dict[tuple[str, str], Position] = {}
         self._tapes: dict[tuple[str, str], array[int]] = {}
-        """Signed lots, price and hash of every execution that stands, in the order of booking."""
+        """Signed quantity, price and hash of every execution that stands, in the order of booking."""
 
     def book(self, fill: Fill) -> None:
         """Add a fill."""
         key = (fill.account, fill.instrument)
-        self._held[key] = self._held.get(key, Position()).after(fill.side, fill.lots, fill.price)
-        self._tapes.setdefault(key, array("q")).extend((fill.side * fill.lots, fill.price, _tag(fill)))
+        self._held[key] = self._held.get(key, Position()).after(fill.side, fill.qty, fill.px)
+        self._tapes.setdefault(key, array("q")).extend((fill.side * fill.qty, fill.px, _tag(fill)))
 
     def rebook(self, before: Fill, now: Fill | None) -> None:
         """A fill never was (None), or was another: an average cost depends on all of them, in their order."""
         key, tag = (before.account, before.instrument), _tag(before)
         tape = self._tapes[key]
         at = next(at for at in range(len(tape) - 3, -1, -3) if tape[at + 2] == tag)
-        tape[at : at + 3] = array("q", () if now is None else (now.side * now.lots, now.price, tag))
+        tape[at : at + 3] = array("q", () if now is None else (now.side * now.qty, now.px, tag))
         if not tape:
             del self._held[key], self._tapes[key]
             return
         held = Position()
-        for lots, price in zip(tape[::3], tape[1::3], strict=True):
-            held = held.after(1 if lots > 0 else -1, abs(lots), price)
+        for qty, px in zip(tape[::3], tape[1::3], strict=True):
+            held = held.after(1 if qty > 0 else -1, abs(qty), px)
         self._held[key] = held
 
     def of(self, account: str, instrument: str) -> Position:
@@ -133,7 +145,7 @@ class Positions:
             if name == instrument:
                 sums = replace(
                     sums,
-                    lots=sums.lots + held.lots,
+                    qty=sums.qty + held.qty,
                     cash2=sums.cash2 + held.cash2,
                     basis2=sums.basis2 + held.basis2,
                     bought=sums.bought + held.bought,
@@ -145,12 +157,19 @@ class Positions:
         """By (account, instrument), in the order of their first fills."""
         return dict(self._held)
 
-    def lots(self) -> dict[str, dict[str, int]]:
-        """Signed lots by account and instrument, as a heartbeat keeps them."""
+    def qty(self) -> dict[str, dict[str, int]]:
+        """What is held, signed, 10^-8 of a lot, by account and instrument."""
         found: dict[str, dict[str, int]] = {}
         for (account, instrument), held in self._held.items():
-            found.setdefault(account, {})[instrument] = held.lots
+            found.setdefault(account, {})[instrument] = held.qty
         return found
+
+    def lots(self) -> dict[str, dict[str, int | float]]:
+        """The same in lots, as people see it and a heartbeat keeps it."""
+        return {
+            account: {instrument: shown(qty) for instrument, qty in held.items()}
+            for account, held in self.qty().items()
+        }
 
 
 def _tag(fill: Fill) -> int:

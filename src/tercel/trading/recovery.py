@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tercel.core.errors import OrderError, VenueError
+from tercel.core.fixed import shown, text
 from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import BUY
@@ -56,7 +57,7 @@ class RecoveryLine:
     order, instrument, account, parent : str
     ours, venue : str
         Status before, and what the venue has made of it.
-    filled_before, filled : int
+    filled_before, filled : int or float
         Lots booked before and after.
     action : str
         What was done: "agreed", "booked 5 lots", "cancelled", "never arrived" and the like.
@@ -70,8 +71,8 @@ class RecoveryLine:
     parent: str
     ours: str
     venue: str
-    filled_before: int
-    filled: int
+    filled_before: int | float
+    filled: int | float
     action: str
     evidence: tuple[str, ...] = ()
 
@@ -243,8 +244,8 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None
 
 
 def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> RecoveryLine:
-    more = after.cum - before.cum
-    done = [f"booked {more} lots" if more > 0 else f"took back {-more} lots"] if more else []
+    more = after.cum_qty - before.cum_qty
+    done = [f"booked {text(more)} lots" if more > 0 else f"took back {text(-more)} lots"] if more else []
     if after.status != before.status or not more:
         done.append(
             {
@@ -261,8 +262,8 @@ def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> Recover
         before.parent,
         before.status.value,
         after.status.value,
-        before.cum,
-        after.cum,
+        shown(before.cum_qty),
+        shown(after.cum_qty),
         ", ".join(done),
         tuple(evidence),
     )

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tercel.core.fixed import text as decimals
 from tercel.core.messages import Style
+from tercel.core.orders import ExecType, Report
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
@@ -11,6 +13,7 @@ from tercel.execution import intent as it
 from tercel.execution.observation import OBS_NAMES
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import unpack
+from tercel.trading.journal.codec import message_of
 
 
 def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
@@ -200,7 +203,9 @@ def _became(journal: Journal, seq: int, entry: Entry) -> list[str]:
         elif other.kind == kinds.DENIED:
             sentences.append(f"Denied {other.order}: {body.get('code')} {body.get('text')}.")
         elif body.get("what") == "report":
-            sentences.append(f"The venue on {other.order}, {(other.ns - entry.ns) / 1e9:.3f} s later: {_report(body)}.")
+            after, said = (other.ns - entry.ns) / 1e9, message_of(body)
+            assert isinstance(said, Report)
+            sentences.append(f"The venue on {other.order}, {after:.3f} s later: {_report(said)}.")
         else:
             sentences.append(f"The venue refused {other.order}: {body.get('text') or 'no reason given'}.")
     return sentences
@@ -215,12 +220,12 @@ def _command(body: Mapping[str, Any]) -> str:
     return f"{body.get('what')} {body.get('orig') or ''}".strip()
 
 
-def _report(body: Mapping[str, Any]) -> str:
-    if body.get("exec_type") == "trade":
-        how = "resting" if body.get("passive") else "taking"
-        return f"{body.get('last_lots')} lots filled at {body.get('last_price')}, {how}"
-    text = f" ({body['text']})" if body.get("text") else ""
-    if body.get("exec_type") == "corrected":
-        return f"execution {body.get('ref')} was {body.get('last_lots')} lots at {body.get('last_price')}{text}"
-    what = f" of execution {body['ref']}" if body.get("ref") else ""
-    return f"{body.get('exec_type')}{what}{text}"
+def _report(report: Report) -> str:
+    terms = f"{decimals(report.last_qty)} lots", f"at {decimals(report.last_px)}"
+    if report.exec_type is ExecType.TRADE:
+        return f"{terms[0]} filled {terms[1]}, {'resting' if report.passive else 'taking'}"
+    text = f" ({report.text})" if report.text else ""
+    if report.exec_type is ExecType.CORRECTED:
+        return f"execution {report.ref} was {' '.join(terms)}{text}"
+    what = f" of execution {report.ref}" if report.ref else ""
+    return f"{report.exec_type}{what}{text}"

@@ -181,7 +181,7 @@ class Session:
         """Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked."""
         self.keeper.begin()
         self.stopper.begin(list(self.ledger.killed))
-        for held in self.ledger.positions.lots().values():
+        for held in self.ledger.positions.qty().values():
             for instrument in held:
                 if instrument in self.listings:
                     self.follow(instrument)
@@ -192,7 +192,7 @@ class Session:
             if parent.status == ParentStatus.CANCELLING:
                 self.manager.journal(parent, "cancelled", reason=parent.reason)
             elif not parent.over and parent.left == 0:
-                self.manager.journal(parent, "done", filled=parent.filled, left=0, refused=0)
+                self.manager.finish(parent)
             elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
                 self.manager.work(parent)
         self.manager.expire(begins=True)

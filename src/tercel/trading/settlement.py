@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from tercel.core.errors import OrderError, VenueError
+from tercel.core.fixed import text
 from tercel.core.orders import Holdings
 from tercel.core.ports import Entry
 from tercel.trading.gateway import OrderGateway, Refusal
@@ -29,7 +30,7 @@ STRANGE: Final = "STRANGE_FILL"
 """What limits stop an agent for when its account trades an order that never left here."""
 _TURN_NS: Final = 10_000_000
 Found = dict[tuple[str, str], tuple[int, int]]
-"""Lots here and at the venue, by account and instrument."""
+"""Held here and at the venue, 10^-8 of a lot, by account and instrument."""
 
 
 class PositionKeeper:
@@ -51,7 +52,7 @@ class PositionKeeper:
         self._strict = False
         """Whether they are the first since there is a way to the venue."""
         self._gaps: dict[tuple[str, str], int] = {}
-        """Lots at the venue less lots here, as it last told them."""
+        """What the venue has beyond what is here, as it last told it."""
         self._missing: dict[str, str] = {}
         """Accounts whose last question has no answer, and why."""
         self._missed: set[str] = set()
@@ -130,19 +131,19 @@ class PositionKeeper:
         if told.why:
             self._missing[told.account] = told.why
         else:
-            here = self._gateway.ledger.positions.lots().get(told.account, {})
-            gaps = {(told.account, name): told.lots.get(name, 0) - here.get(name, 0) for name in {*here, *told.lots}}
-            self._gaps = {where: lots for where, lots in self._gaps.items() if where[0] != told.account}
-            self._gaps |= {where: lots for where, lots in sorted(gaps.items()) if lots}
+            here = self._gateway.ledger.positions.qty().get(told.account, {})
+            gaps = {(told.account, name): told.qty.get(name, 0) - here.get(name, 0) for name in {*here, *told.qty}}
+            self._gaps = {where: qty for where, qty in self._gaps.items() if where[0] != told.account}
+            self._gaps |= {where: qty for where, qty in sorted(gaps.items()) if qty}
             self._vouched.discard(told.account)
         if not self._asked:
             self._answered()
 
     def _hear_news(self, told: Holdings) -> None:
         """A position that nobody asked for: where it is not what is known here, all are asked for."""
-        here = self._gateway.ledger.positions.lots().get(told.account, {})
-        known = {name: here.get(name, 0) + self._gaps.get((told.account, name), 0) for name in told.lots}
-        if told.account in self._accounts() and known != told.lots:
+        here = self._gateway.ledger.positions.qty().get(told.account, {})
+        known = {name: here.get(name, 0) + self._gaps.get((told.account, name), 0) for name in told.qty}
+        if told.account in self._accounts() and known != told.qty:
             self.look()
 
     def _answered(self) -> None:
@@ -163,10 +164,10 @@ class PositionKeeper:
         self.begin()
 
     def last_told(self, account: str) -> Mapping[str, int]:
-        """Lots of an account at the venue: those that it last told, with what was booked since."""
-        lots = Counter(self._gateway.ledger.positions.lots().get(account, {}))
-        lots.update({name: gap for (whose, name), gap in self._gaps.items() if whose == account})
-        return lots
+        """What the venue has of an account: what it last told, with what was booked since."""
+        held = Counter(self._gateway.ledger.positions.qty().get(account, {}))
+        held.update({name: gap for (whose, name), gap in self._gaps.items() if whose == account})
+        return held
 
     def settle(self, entry: Entry) -> None:
         """A named person says why positions differ: so far they are known, and trading goes on.
@@ -181,7 +182,7 @@ class PositionKeeper:
             raise OrderError("positions that differ from the venue's", "none that do", "nothing is to be settled")
         gaps = [[account, instrument, there - here] for (account, instrument), (here, there) in found.items()]
         known = [[*where, gap] for where, gap in self._gateway.ledger.settled.items() if where not in found]
-        body = {"gaps": [*known, *gaps], "by": entry.body["by"], "reason": entry.body["reason"]}
+        body = {"qty_gaps": [*known, *gaps], "by": entry.body["by"], "reason": entry.body["reason"]}
         body["operator"] = entry.body["id"]
         self._gateway.write([Entry(kinds.SETTLED, self._gateway.venue.now_ns, body=body)])
         self._before = {}
@@ -189,11 +190,11 @@ class PositionKeeper:
         self._judge({})
 
     def differences(self) -> Found:
-        """Lots here and at the venue, by account and instrument, where they differ by more than what was settled."""
+        """What is held here and at the venue, where it differs by more than what was settled."""
         ledger, found = self._gateway.ledger, Found()
         if not self._told():
             return found
-        ours = ledger.positions.lots()
+        ours = ledger.positions.qty()
         for account in self._accounts():
             here, there = ours.get(account, {}), self._theirs(account)
             for instrument in sorted(here.keys() | there.keys()):
@@ -213,11 +214,11 @@ class PositionKeeper:
         if callable(getattr(venue, "positions", None)):
             told: Mapping[str, int] = venue.positions(account)
             return told
-        lots: Counter[str] = Counter()
+        held: Counter[str] = Counter()
         for report in venue.executions(account):
-            lots[report.instrument] += report.side * report.last_lots
-        lots.update(self._gateway.ledger.orders.rebooked_lots(account))
-        return lots
+            held[report.instrument] += report.side * report.last_qty
+        held.update(self._gateway.ledger.orders.rebooked_qty(account))
+        return held
 
     def _judge(self, found: Found, silent: Mapping[str, str] = MappingProxyType({})) -> None:
         shut = self._gateway.unsettled
@@ -228,7 +229,7 @@ class PositionKeeper:
                 self._alert("info", AGREE, "positions are the venue's, or settled: trading goes on")
             self._resume()
             return
-        texts = [f"{account} holds {here} lots of {name} here and {there} at the venue"
+        texts = [f"{account} holds {text(here)} lots of {name} here and {text(there)} at the venue"
                  for (account, name), (here, there) in found.items()]  # fmt: skip
         texts += [f"the venue does not tell the positions of {account}: {why}" for account, why in silent.items()]
         refusal = Refusal(DIFFER if found else UNKNOWN, "; ".join(texts))

@@ -30,7 +30,7 @@ from tercel.trading.ledger import Ledger
 from tercel.trading.limits_port import LimitsPort
 from tercel.trading.past import HashIndex
 
-VERSION: Final = 2
+VERSION: Final = 3
 EVERY: Final = 20_000
 """Entries between two snapshots."""
 _text: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode

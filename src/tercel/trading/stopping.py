@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, Final, Protocol
 
 from tercel.core.errors import TercelError
+from tercel.core.fixed import shown
 from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
 from tercel.core.ports import Entry, Venue
 from tercel.core.turns import Turns
@@ -118,8 +119,8 @@ class Stopper:
     def _mass(self, agent: str) -> MassCancel:
         return MassCancel(self._name(), agent, "", self._gateway.venue.now_ns)
 
-    def _lots(self, agent: str) -> int:
-        return sum(order.open_lots for order in self._gateway.ledger.orders.live(agent))
+    def _lots(self, agent: str) -> int | float:
+        return shown(sum(order.open_qty for order in self._gateway.ledger.orders.live(agent)))
 
     def follow_up(self) -> None:
         """Confirm what is over; send again what was not answered in time."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.trading.desk.test_one_after_another import SMALL
 
+from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.trading.desk.build import Opened, Workbench, open_desk
@@ -98,7 +99,8 @@ def test_lots_that_a_person_adds_are_part_of_the_program(tools: Workbench) -> No
     assert opened.session.ledger.parents.must(parent.id).filled == parent.lots + 50
     assert program.open == 0
     assert opened.desk.results[-1]["filled"] == parent.lots + 50
-    assert program.asked2 == parent.lots * opened.desk._lines["AAA"].begun_mid2 + 50 * parent_mid(opened, parent.id)
+    asked2 = parent.lots * opened.desk._lines["AAA"].begun_mid2 + 50 * parent_mid(opened, parent.id)
+    assert program.asked2 == asked2 * PAID_ONE
 
 
 @pytest.mark.parametrize("late_s", [0.5, 4.0])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import ConfigError, OrderError
+from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import MarketRows
 from tercel.market.flow.preset import load
@@ -234,10 +235,10 @@ class TestProgram:
         total = 0
         for wanted, price2 in got:
             lots = min(wanted, program.open)
-            program.fill(lots, lots * price2)
+            program.fill(lots * ONE, lots * price2 * PAID_ONE)
             total += sum(side * (price2 - mid2) for mid2 in queue[:lots])
             queue = queue[lots:]
-        assert program.cost2 == total
+        assert program.cost2 == total * PAID_ONE
         assert program.open == len(queue)
         marked = total + sum(side * (2000 - mid2) for mid2 in queue)
         assert program.cost_bps(2000) == pytest.approx(1e4 * marked / sum(lots * mid2 for lots, mid2 in asked))
@@ -246,7 +247,7 @@ class TestProgram:
         program = Program(1)
         program.ask(3, 2000)
         with pytest.raises(OrderError, match="at most the 3 lots"):
-            program.fill(4, 8000)
+            program.fill(4 * ONE, 8000 * PAID_ONE)
 
 
 def test_own_aggressions_are_withdrawals_on_paper() -> None:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import pytest
+from tests.parts import whole
 
 from tercel.trading.desk.build import Opened, Workbench, open_desk
 from tercel.trading.desk.config import DeskConfig, demo_config
@@ -55,7 +56,7 @@ def test_what_a_desk_says_is_what_its_journal_holds(runs: list[tuple[Opened, Mem
         fills: dict[str, dict[str, int]] = defaultdict(dict)
         for _, entry in journal.read(0, (kinds.REPORT_IN,)):
             if entry.body.get("exec_type") == "trade":
-                fills[entry.parent][entry.body["exec_id"]] = entry.body["last_lots"]
+                fills[entry.parent][entry.body["exec_id"]] = whole(entry.body["last_qty"])
         assert len(opened.desk.results) > ROUNDS
         said = [(entry.ns, entry.instrument, entry.body["shares"]) for _, entry in journal.read(0, (kinds.SHARE,))]
         assert said

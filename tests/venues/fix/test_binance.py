@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from tests.parts import whole
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
@@ -188,14 +189,19 @@ class TestWhatItSays:
         hears = dialect(terms)
         wire = hears.commands(new("p.1"))[0][0].fields[0][1]
         acked = one(hears, report(terms, wire, _151="0.00003"))
-        assert (acked.exec_type, acked.cl_ord_id, acked.account, acked.lots, acked.leaves) == (
+        assert (acked.exec_type, acked.cl_ord_id, acked.account, acked.lots, whole(acked.leaves_qty)) == (
             *(o.ExecType.NEW, "p.1", "agent", 3, 3),
         )
         more = {"_31": "60000", "_151": "0.00001", "_1057": "N", "_17": "10"}
         traded = one(hears, report(terms, wire, "F", "1", cum="0.00002", last="0.00002", **more))
-        assert (traded.exec_type, traded.last_lots, traded.last_price, traded.cum, traded.leaves, traded.passive) == (
-            *(o.ExecType.TRADE, 2, 6_000_000, 2, 1, True),
-        )
+        assert (
+            traded.exec_type,
+            whole(traded.last_qty),
+            whole(traded.last_px),
+            whole(traded.cum_qty),
+            whole(traded.leaves_qty),
+            traded.passive,
+        ) == (*(o.ExecType.TRADE, 2, 6_000_000, 2, 1, True),)
 
     def test_cancel_and_new_is_a_replacement(self, terms):
         hears = dialect(terms)
@@ -212,7 +218,7 @@ class TestWhatItSays:
         back = report(terms, swap[11], qty="0.00003", _44="59999.00", _17="12", _151="0.00003", _37="77")
         changed = one(hears, back)
         assert (changed.exec_type, changed.cl_ord_id, changed.orig) == (o.ExecType.REPLACED, "p.2", "p.1")
-        assert (changed.lots, changed.cum, changed.leaves, changed.price) == (5, 2, 3, 5_999_900)
+        assert (changed.lots, whole(changed.cum_qty), whole(changed.leaves_qty), changed.price) == (5, 2, 3, 5_999_900)
 
     def test_a_new_half_that_is_refused_leaves_a_cancelled_order(self, terms):
         hears = dialect(terms)
@@ -224,7 +230,7 @@ class TestWhatItSays:
         assert hears.read(report(terms, swap[25034], "4", "4", qty="0.00005", _41=first, _17="11"), NOW) == []
         refused = report(terms, swap[11], "8", "8", _58="Account has insufficient balance", _25016="-2010", _17="12")
         over = one(hears, refused)
-        assert (over.exec_type, over.status, over.orig, over.leaves) == (
+        assert (over.exec_type, over.status, over.orig, whole(over.leaves_qty)) == (
             *(o.ExecType.CANCELED, o.OrdStatus.CANCELED, "p.1", 0),
         )
         assert "insufficient balance" in over.text

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import MassCancel, OrdStatus
 from tercel.testing.certify.case import Bench, run
 from tercel.testing.certify.peer_desk import Floor, PeerDesk
@@ -18,8 +19,8 @@ from tercel.venues.fix import service, translate
 from tercel.venues.fix.desk import Counterparty
 from tercel.venues.fix.profiles import load
 from tercel.venues.fix.publisher import Publisher
+from tercel.venues.fix.scale import PriceScale
 from tercel.venues.fix.service import VenueService
-from tercel.venues.fix.translate import PriceScale
 
 O_IDS = [f"O{n:02d}" for n in range(1, 39) if n not in (24, 25, 27, 32, 36, 37)]
 ORDERS = {one.id: one for one in all_cases() if one.role == "acceptor" and one.id[0] == "O"}
@@ -101,7 +102,7 @@ def everything(self, command):
 
 
 def other_sums(report, *more, **words):
-    return translate_out(replace(report, cum=report.cum + bool(report.last_lots)), *more, **words)
+    return translate_out(replace(report, cum_qty=report.cum_qty + ONE * bool(report.last_qty)), *more, **words)
 
 
 def other_mean(report, scale, average, *more, **words):
@@ -110,7 +111,7 @@ def other_mean(report, scale, average, *more, **words):
 
 def own_name(self, message):
     told = outward(self, message)
-    return replace(told, cl_ord_id=f"{told.cl_ord_id}-1") if getattr(told, "last_lots", 0) else told
+    return replace(told, cl_ord_id=f"{told.cl_ord_id}-1") if getattr(told, "last_qty", 0) else told
 
 
 def no_ref(report, *more, **words):

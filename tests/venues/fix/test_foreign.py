@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.parts import whole
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
+from tercel.core.fixed import ONE
 from tercel.trading.follower import Follower
 from tercel.venues.address import address
 from tercel.venues.fix.client import FixVenue
@@ -17,9 +19,9 @@ from tercel.venues.fix.profiles import load
 from tercel.venues.fix.profiles.model import NamesTable
 from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.received import Patience
+from tercel.venues.fix.scale import PriceScale
 from tercel.venues.fix.shown_book import IDS, ShownBook
 from tercel.venues.fix.standard import StandardDialect
-from tercel.venues.fix.translate import PriceScale
 
 NOW = 1_750_000_000 * 10**9
 WHEN = "20250615-15:06:40.250"
@@ -105,12 +107,12 @@ def test_each_word_means_what_the_standard_says(profile, version, kind, status, 
     assert (report.exec_type, report.status, report.ref) == (meant, stands, more.get("_19", ""))
     assert (report.cl_ord_id, report.account, report.lots, report.price) == ("p.1", "agent", 3, 1000), "as it was sent"
     if meant in (o.ExecType.TRADE, o.ExecType.CORRECTED):
-        assert (report.last_lots, report.last_price, report.cum) == (1, 1000, 1)
+        assert (whole(report.last_qty), whole(report.last_px), whole(report.cum_qty)) == (1, 1000, 1)
     assert report.ns == NOW + 250_000_000
 
 
 @pytest.mark.parametrize(
-    "more", [{"_150": "Z"}, {"_39": "Z"}, {"_150": "F", "_32": "10"}, {"_150": "F", "_32": "5", "_31": "10"}]
+    "more", [{"_150": "Z"}, {"_39": "Z"}, {"_150": "F", "_32": "10"}, {"_150": "F", "_32": "5.000000001", "_31": "10"}]
 )
 def test_what_cannot_be_read_is_handed_over_as_it_came(profile, more):
     hears = dialect(profile)
@@ -221,7 +223,19 @@ def entry(kind, price, lots, action="1"):
 def report(name, kind, leaves, last=0, price=95):
     status = o.OrdStatus.PARTIALLY_FILLED if last else o.OrdStatus.NEW
     return o.Report(
-        f"E{leaves}", kind, status, name, "", "V1", "a", "XYZ", 1, 3, price, last, price, 3 - leaves, leaves, 2
+        f"E{leaves}",
+        kind,
+        status,
+        name,
+        "",
+        "V1",
+        "a",
+        "XYZ",
+        1,
+        3,
+        price,
+        *(value * ONE for value in (last, price, 3 - leaves, leaves)),
+        2,
     )
 
 

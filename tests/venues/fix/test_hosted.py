@@ -1,6 +1,7 @@
 """Our client and our acceptor in Binance's words, both ways under its dictionaries; and what these words cannot say."""
 
 import pytest
+from tests.parts import whole
 from tests.venues.fix.certificates import authority, certificate
 from tests.venues.fix.elsewhere import heard
 from tests.venues.fix.test_binance_connector import PROFILE, key_pair
@@ -70,7 +71,13 @@ def test_an_order_lives_there_as_anywhere(client):
     assert [(one.instrument, one.tick, one.lot) for one in client.listings()] == [("TINY", 0.05, 10)]
     client.send(buy("p.1"))
     (new,) = heard(client, 1)
-    assert (new.exec_type, new.cl_ord_id, new.account, new.lots, new.leaves) == (o.ExecType.NEW, "p.1", "acc", 4, 4)
+    assert (new.exec_type, new.cl_ord_id, new.account, new.lots, whole(new.leaves_qty)) == (
+        o.ExecType.NEW,
+        "p.1",
+        "acc",
+        4,
+        4,
+    )
     client.send(o.ReplaceOrder("p.2", "p.1", "TINY", 1, 3, 98, "acc", "p", 0))
     (less,) = heard(client, 1)
     assert (less.exec_type, less.cl_ord_id, less.orig, less.lots) == (o.ExecType.REPLACED, "p.2", "p.1", 3)
@@ -81,7 +88,7 @@ def test_an_order_lives_there_as_anywhere(client):
     )
     client.send(buy("q.1", 2, 101))
     new, traded = heard(client, 2)
-    assert (new.cl_ord_id, traded.exec_type, traded.last_lots, traded.last_price, traded.passive) == (
+    assert (new.cl_ord_id, traded.exec_type, whole(traded.last_qty), whole(traded.last_px), traded.passive) == (
         *("q.1", o.ExecType.TRADE, 2, 101, False),
     )
     client.send(o.MassCancel("all", "", "TINY", 0))

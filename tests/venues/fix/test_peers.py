@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tests.parts import whole
 from tests.trading.desk_of_two import asked, session_of
 from tests.venues.fix.elsewhere import heard
 from tests.waiting import until
@@ -95,25 +96,32 @@ def test_an_order_is_placed_replaced_and_cancelled(venue):
     venue.send(buy("p.1", 9990))
     (new,) = heard(venue, 1)
     assert (new.exec_type, new.status, new.cl_ord_id) == (o.ExecType.NEW, o.OrdStatus.NEW, "p.1")
-    assert (new.account, new.instrument, new.side, new.lots, new.price, new.leaves) == ("acc", "XYZ", 1, 3, 9990, 3)
+    assert (new.account, new.instrument, new.side, new.lots, new.price, whole(new.leaves_qty)) == (
+        "acc",
+        "XYZ",
+        1,
+        3,
+        9990,
+        3,
+    )
     venue.send(o.ReplaceOrder("p.2", "p.1", "XYZ", 1, 5, 9991, "acc", "p", 0))
     (changed,) = heard(venue, 1)
     assert (changed.exec_type, changed.cl_ord_id, changed.orig) == (o.ExecType.REPLACED, "p.2", "p.1")
-    assert (changed.lots, changed.price, changed.leaves) == (5, 9991, 5)
+    assert (changed.lots, changed.price, whole(changed.leaves_qty)) == (5, 9991, 5)
     venue.send(o.CancelOrder("p.3", "p.2", "XYZ", 1, "acc", 0))
     (over,) = heard(venue, 1)
-    assert (over.exec_type, over.cl_ord_id, over.orig, over.leaves) == (o.ExecType.CANCELED, "p.3", "p.2", 0)
+    assert (over.exec_type, over.cl_ord_id, over.orig, whole(over.leaves_qty)) == (o.ExecType.CANCELED, "p.3", "p.2", 0)
 
 
 def test_fills_add_up(venue):
     venue.send(buy("p.1", 10005))
     new, first, last = heard(venue, 3)
     assert new.exec_type is o.ExecType.NEW
-    assert [(one.exec_type, one.last_lots, one.last_price) for one in (first, last)] == [
+    assert [(one.exec_type, whole(one.last_qty), whole(one.last_px)) for one in (first, last)] == [
         (o.ExecType.TRADE, 1, 10000),
         (o.ExecType.TRADE, 2, 10000),
     ]
-    assert [(one.cum, one.leaves, one.status) for one in (first, last)] == [
+    assert [(whole(one.cum_qty), whole(one.leaves_qty), one.status) for one in (first, last)] == [
         (1, 2, o.OrdStatus.PARTIALLY_FILLED),
         (3, 0, o.OrdStatus.FILLED),
     ]
@@ -135,7 +143,7 @@ def test_questions_are_answered(venue):
     heard(venue, 3)
     venue.send(o.StatusRequest("p.1", "acc", 0))
     (known,) = heard(venue, 1)
-    assert (known.exec_type, known.status, known.cum) == (o.ExecType.STATUS, o.OrdStatus.FILLED, 3)
+    assert (known.exec_type, known.status, whole(known.cum_qty)) == (o.ExecType.STATUS, o.OrdStatus.FILLED, 3)
     venue.send(o.StatusRequest("p.9", "acc", 0))
     (unknown,) = heard(venue, 1)
     assert (unknown.exec_type, unknown.status, unknown.cl_ord_id) == (o.ExecType.STATUS, o.OrdStatus.UNKNOWN, "p.9")

@@ -14,6 +14,7 @@ from tests.venues.fix.test_gaps import Relay
 from tests.waiting import until
 
 from tercel.core.errors import ConfigError, VenueError
+from tercel.core.fixed import ONE
 from tercel.core.orders import Holdings, LinkStatus, NewOrder, Unread
 from tercel.core.ports import Entry
 from tercel.testing.tiny import TinyVenue
@@ -30,7 +31,7 @@ from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.protocol.quickfix_xml import read_xml
 from tercel.venues.fix.protocol.validate import check
 from tercel.venues.fix.received import Patience
-from tercel.venues.fix.translate import PriceScale
+from tercel.venues.fix.scale import PriceScale
 
 NOW = 1_750_000_000 * 10**9
 HEAD = [(49, "B"), (56, "A"), (34, "7"), (52, "20250615-15:06:40.250")]
@@ -42,10 +43,14 @@ class Holder(TinyVenue):
 
     def __init__(self, **held):
         super().__init__()
-        self.held = {account: Counter(lots) for account, lots in held.items()}
+        self.held = {account: in_parts(lots) for account, lots in held.items()}
 
     def positions(self, account):
         return dict(self.held.get(account, {}))
+
+
+def in_parts(lots):
+    return {name: int(many * ONE) for name, many in lots.items()}
 
 
 class Elsewhere(Flaky):
@@ -57,7 +62,7 @@ class Elsewhere(Flaky):
 
     def positions(self, account):
         lots = Counter(self._venue.positions(account))
-        lots.update({"X": self.moved[account]})
+        lots.update({"X": self.moved[account] * ONE})
         return dict(lots)
 
 
@@ -120,7 +125,7 @@ def test_every_word_is_as_the_dictionaries_have_it(request, whose, held):
     numbers = count(1)
     told = positions.answers(question, Holder(ann=held), SCALES, lambda: f"R{next(numbers)}", NOW)
     (found,) = heard(asks, *(by(dictionary, kind, fields) for kind, fields in told))
-    assert found == Holdings("ann", held, NOW)
+    assert found == Holdings("ann", in_parts(held), NOW)
     refused = positions.refusal(question, positions.NotToldError("this", "that", positions.UNSUPPORTED), "R9")
     by(dictionary, *refused)
 
@@ -148,7 +153,7 @@ def test_what_a_server_says_is_what_an_initiator_hears_in_any_order(held, data):
     again = [one for one in said for _ in range(data.draw(st.integers(1, 2)))]
     found = heard(asks, *data.draw(st.permutations(again)))
     whole = [one for one in found if one.asked]
-    assert [one.lots for one in whole] == [{name: lots for name, lots in held.items() if lots}]
+    assert [one.qty for one in whole] == [in_parts({name: lots for name, lots in held.items() if lots})]
 
 
 # -- what can be wrong with an answer ---------------------------------------------------------------------------------
@@ -162,7 +167,7 @@ def test_what_a_server_says_is_what_an_initiator_hears_in_any_order(held, data):
         ([ack(), report(_1="bob")], "account ann; received 1=bob"),
         ([ack(), report(_55="")], "a symbol (55)"),
         ([ack(), report(_703="SOD")], "703=TQ; received 55=XYZ, 703=SOD"),
-        ([ack(), report(_704="35")], "whole lots of 10; received 704=35"),
+        ([ack(), report(_704="35.000000001")], "8 decimals at most, in whole 10^-8 of 10; received 704=35.0"),
         ([ack(), report(_728="1")], "728=0 in a report; received 728=1"),
         ([message("3", _45="41", _58="Required tag missing")], "refused: Required tag missing"),
         ([message("j", _45="41", _372="AN", _380="6", _58="no")], "refused: no"),
@@ -172,7 +177,7 @@ def test_what_cannot_be_used_is_said(said, why):
     asks, _ = questions()
     (found,) = heard(asks, *said)
     assert why in found.why
-    assert (found.account, dict(found.lots), found.never) == ("ann", {}, False)
+    assert (found.account, dict(found.qty), found.never) == ("ann", {}, False)
     assert asks.overdue(99.0, NOW) == [], "it is over"
 
 
@@ -190,6 +195,7 @@ def test_a_venue_that_tells_nobody_is_told_apart(said):
         ([ack(_727="0")], {}),
         ([ack(_727=""), report(_704="", _705="50")], {"XYZ": -5}),
         ([report()], {"XYZ": 3}),
+        ([report(_704="35")], {"XYZ": 3.5}),
         ([report(_710="")], {"XYZ": 3}),
         ([report(_728="2", _55="", _702="0", _703="", _704="")], {}),
         ([ack(_727="2"), report(_727=""), report("XYZ", "R2", _727="", _704="", _705="10")], {"XYZ": 2}),
@@ -198,7 +204,7 @@ def test_a_venue_that_tells_nobody_is_told_apart(said):
 )
 def test_answers_as_venues_may_give_them(said, lots):
     asks, _ = questions()
-    assert heard(asks, *said) == [Holdings("ann", lots, NOW)]
+    assert heard(asks, *said) == [Holdings("ann", in_parts(lots), NOW)]
 
 
 def test_reports_that_are_missing_are_counted_when_the_time_is_over_or_the_link_is():
@@ -214,7 +220,7 @@ def test_reports_that_are_missing_are_counted_when_the_time_is_over_or_the_link_
 def test_what_nobody_asked_for_is_news_or_unread():
     asks, _ = questions()
     news = report(_710="", _325="Y", _727="")
-    assert heard(asks, news) == [Holdings("ann", {"XYZ": 3}, NOW, asked=False)]
+    assert heard(asks, news) == [Holdings("ann", {"XYZ": 3 * ONE}, NOW, asked=False)]
     (unread,) = heard(asks, report(_710="", _325="Y", _703="IAS"))
     assert isinstance(unread, Unread)
     assert "703=TQ" in unread.why
@@ -366,7 +372,7 @@ def trading(serve, connect):
     session = session_of(connect("TRADER"))
     session.accept(asked(lots=400, horizon_s=1200, decisions=120, strategy="twap_passive"))
     go_on(session, 120)
-    assert session.ledger.positions.of("ann", "X").lots == venue.positions("ann")["X"] != 0
+    assert session.ledger.positions.of("ann", "X").qty == venue.positions("ann")["X"] != 0
     assert position_alerts(session) == []
     answered(session)
     yield session, venue
@@ -399,7 +405,7 @@ def test_a_named_person_says_why_they_differ_and_trading_goes_on(trading):
     settle(session)
     assert session.gateway.unsettled is None
     go_on(session, 180)
-    assert session.ledger.settled == {("ann", "X"): -3}
+    assert session.ledger.settled == {("ann", "X"): -3 * ONE}
     assert new_orders(venue) > sent
     venue.moved["ann"] = -4
     go_on(session, 130)
@@ -522,11 +528,11 @@ def test_a_link_that_goes_between_acknowledgement_and_report_ends_the_question(p
 def test_news_of_other_lots_make_the_keeper_ask_and_news_of_ours_do_not(trading):
     session, venue = trading
     here = session.ledger.positions.of("ann", "X").lots
-    known = [Holdings("ann", {"X": here}, NOW, asked=False), Holdings("eve", {"X": 9}, NOW, asked=False)]
+    known = [Holdings("ann", {"X": here * ONE}, NOW, asked=False), Holdings("eve", {"X": 9 * ONE}, NOW, asked=False)]
     session.gateway.receive(known)
     assert not session.positions._asked
     venue.moved["ann"] = 1
-    session.gateway.receive([Holdings("ann", {"X": here + 1}, NOW, asked=False)])
+    session.gateway.receive([Holdings("ann", {"X": (here + 1) * ONE}, NOW, asked=False)])
     assert session.positions._asked == {"ann", "bob"}
     answered(session)
     assert session.gateway.unsettled is None, "once"

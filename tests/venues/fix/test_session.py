@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
+from tests.parts import whole
 from tests.waiting import until
 
 from tercel.core.errors import ConfigError, VenueError
@@ -92,7 +93,7 @@ class TestOverASession:
         assert kinds(said(first)) == [ExecType.NEW]
         second.send(buy("s", 3, 100, side=-1, account="B"))
         partial = gathered(first, 1)
-        assert [(r.last_lots, r.cum, r.leaves, r.passive, r.status) for r in partial] == [
+        assert [(whole(r.last_qty), whole(r.cum_qty), whole(r.leaves_qty), r.passive, r.status) for r in partial] == [
             (3, 3, 1, True, OrdStatus.PARTIALLY_FILLED)
         ]
         assert kinds(gathered(second, 2)) == [ExecType.NEW, ExecType.TRADE]
@@ -110,10 +111,15 @@ class TestOverASession:
             venue.send(ReplaceOrder(name, orig, "TINY", 1, lots, 97, "A", "p", T0))
             (report,) = said(venue)
             assert (report.exec_type, report.cl_ord_id, report.orig) == (ExecType.REPLACED, name, orig)
-            assert (report.lots, report.leaves) == (lots, lots)
+            assert (report.lots, whole(report.leaves_qty)) == (lots, lots)
         venue.send(CancelOrder("d", "c", "TINY", 1, "A", T0))
         (report,) = said(venue)
-        assert (report.status, report.cl_ord_id, report.orig, report.leaves) == (OrdStatus.CANCELED, "d", "c", 0)
+        assert (report.status, report.cl_ord_id, report.orig, whole(report.leaves_qty)) == (
+            OrdStatus.CANCELED,
+            "d",
+            "c",
+            0,
+        )
 
     def test_cancels_that_come_too_late_or_for_nobody_are_rejected(self, serve, connect):
         serve()
@@ -133,7 +139,7 @@ class TestOverASession:
         venue.send(StatusRequest("a", "A", T0))
         venue.send(StatusRequest("b", "A", T0))
         _, known, unknown = said(venue, steps=3)
-        assert (known.exec_type, known.status, known.leaves) == (ExecType.STATUS, OrdStatus.NEW, 2)
+        assert (known.exec_type, known.status, whole(known.leaves_qty)) == (ExecType.STATUS, OrdStatus.NEW, 2)
         assert (unknown.exec_type, unknown.status, unknown.cl_ord_id) == (ExecType.STATUS, OrdStatus.UNKNOWN, "b")
 
     def test_a_mass_cancel_ends_the_orders_of_all_accounts_of_its_session_alone(self, serve, connect):
@@ -402,5 +408,5 @@ class TestLosingEachOther:
         gone = sorted(e.cl_ord_id for e in events if e.exec_type is ExecType.CANCELED)
         assert gone == (["a", "b"] if cancels else [])
         (status,) = [e for e in events if e.exec_type is ExecType.STATUS]
-        assert status.leaves == (0 if cancels else 2)
+        assert whole(status.leaves_qty) == (0 if cancels else 2)
         assert server.error is None

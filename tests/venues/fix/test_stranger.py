@@ -10,6 +10,7 @@ from tests.venues.fix.certificates import authority, certificate
 from tests.venues.fix.plain import PlainClient, order, parse
 from tests.waiting import until
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, MarketRows, NewOrder, OrdStatus, Report, Tif
 from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix.aggregated import AggregatedBook, AggregatedView
@@ -19,7 +20,7 @@ from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.codec import decode
 from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.protocol.validate import check
-from tercel.venues.fix.translate import PriceScale
+from tercel.venues.fix.scale import PriceScale
 
 VERSIONS = ("FIX.4.2", "FIX.4.4")
 
@@ -354,7 +355,9 @@ class TestOther:
 
 
 def trade(name, lots, price, kind=ExecType.TRADE, ref=""):
-    return Report(name, kind, OrdStatus.NEW, "a", "", "1", "A", "X", 1, 99, 5, lots, price, 0, 0, 1, ref=ref)
+    return Report(
+        name, kind, OrdStatus.NEW, "a", "", "1", "A", "X", 1, 99, 5, lots * ONE, price * ONE, 0, 0, 1, ref=ref
+    )
 
 
 @given(

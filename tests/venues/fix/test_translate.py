@@ -1,11 +1,15 @@
 """Every message survives the way over FIX's fields and back, and what cannot be meant is refused with its reason."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import OrderError
+from tercel.core.fixed import ONE
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -21,13 +25,13 @@ from tercel.core.orders import (
     Tif,
     Unread,
 )
+from tercel.core.vocabulary import NO_ASK
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.inbound import OwnDialect
 from tercel.venues.fix.market import ENTRIES_EACH, listings_in, listings_out, market_in, market_out
 from tercel.venues.fix.protocol.message import Message
+from tercel.venues.fix.scale import PriceScale, RefusedError
 from tercel.venues.fix.translate import (
-    PriceScale,
-    RefusedError,
     cancel_reject_in,
     cancel_reject_out,
     command_in,
@@ -49,6 +53,7 @@ instruments = st.sampled_from(sorted(KNOWN))
 sides = st.sampled_from([1, -1])
 lots = st.integers(1, 2**31 - 1)
 prices = st.integers(-(2**30) + 1, 2**30 - 1)
+qty = st.integers(0, 2**31 - 1).map(ONE.__mul__)
 times = st.integers(0, 2**63 - 1)
 maybe = st.one_of(st.just(""), names)
 
@@ -64,7 +69,7 @@ reports = st.builds(
     Report,
     *(maybe, st.sampled_from(ExecType), st.sampled_from(OrdStatus), maybe, maybe, maybe, maybe),
     *(st.just("") | instruments, st.sampled_from([1, -1, 0]), st.integers(0, 2**31 - 1), st.none() | prices),
-    *(st.integers(0, 2**31 - 1), prices, st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), times),
+    *(qty, prices.map(ONE.__mul__), qty, qty, times),
     *(st.booleans(), words_of_venue, maybe),
 )
 rejects = st.builds(CancelReject, maybe, maybe, maybe, st.sampled_from(OrdStatus), times, words_of_venue)
@@ -94,6 +99,30 @@ def test_reports_come_back_as_they_left(report):
     assert said <= {*t.READ[t.EXECUTION_REPORT], t.AVG_PX, t.TRANSACT_TIME, t.RESTATEMENT_REASON}
     assert (t.RESTATEMENT_REASON in said) == (report.exec_type is ExecType.RESTATED), "4.4 and 4.2 ask for it there"
     assert report_in(dict(fields), KNOWN) == report
+
+
+@given(st.decimals(-(10**6), 10**6, places=10) | st.decimals(-99, 99, places=3), st.sampled_from(TICKS))
+def test_the_price_of_an_execution_is_exact_or_refused(price, tick):
+    scale, said = PriceScale(tick), format(price, "f")
+    parts = Fraction(price) / Fraction(repr(tick)) * ONE
+    finer = max(8, -Decimal(repr(tick)).as_tuple().exponent)
+    if parts.denominator != 1 or round(price, finer) != price or abs(parts) >= NO_ASK * ONE:
+        with pytest.raises(RefusedError, match=f"31={said}"):
+            scale.px(said)
+        return
+    assert scale.px(said) == parts
+    assert Fraction(scale.px_text(scale.px(said))) == Fraction(price)
+
+
+@given(st.decimals(0, 10**6, places=8), st.sampled_from([1, 100, 3, Decimal("0.00001")]))
+def test_the_quantity_of_an_execution_is_exact_or_refused(shares, lot):
+    scale, parts = PriceScale(0.01, lot), Fraction(shares) / Fraction(lot) * ONE
+    if parts.denominator != 1 or parts >= 2**31 * ONE:
+        with pytest.raises(RefusedError, match="32="):
+            scale.qty(format(shares, "f"))
+        return
+    assert scale.qty(format(shares, "f")) == parts
+    assert Fraction(scale.qty_text(int(parts))) == Fraction(shares)
 
 
 @given(rejects, st.booleans())
@@ -223,9 +252,13 @@ def test_every_code_of_fix_44_is_known():
     [
         ({t.EXEC_TYPE: "Z"}, "150=Z"),
         ({t.ORD_STATUS: "Z"}, "39=Z"),
-        ({t.LAST_PX: "0.051"}, "0.051"),
+        ({t.LAST_PX: "0.051000001"}, "31=0.051000001"),
+        ({t.LAST_PX: "NaN"}, "31=NaN"),
+        ({t.LAST_PX: "1E1"}, "31=1E1"),
+        ({t.LAST_PX: "٣"}, "31=٣"),
+        ({t.CUM_QTY: "-0.5"}, "14=-0.5"),
         ({t.LAST_PX: "a lot"}, "a lot"),
-        ({t.LAST_QTY: "3.5"}, "3.5"),
+        ({t.LAST_QTY: "3.000000005"}, "32=3.000000005"),
         ({t.LAST_PX: ""}, "tag 31"),
     ],
 )

@@ -15,6 +15,7 @@ from tercel.cli.trade import (
     Reconcile,
     ReplayDecision,
 )
+from tercel.core import fixed
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
@@ -125,9 +126,9 @@ def _position(position: Position, market: Entry | None) -> dict[str, Any]:
         "average": position.average,
         "mark": None if mid2 is None else mid2 / 2,
         "mark_ns": None if market is None or mid2 is None else market.ns,
-        "realised_ticks": position.realised2 / 2,
-        "unrealised_ticks": None if open2 is None else open2 / 2,
-        "realised_half_ticks": position.realised2,
+        "realised_ticks": position.realised2 / (2 * fixed.PAID_ONE),
+        "unrealised_ticks": None if open2 is None else open2 / (2 * fixed.PAID_ONE),
+        "realised_half_ticks": fixed.shown(position.realised2, fixed.PAID_PLACES),
     }
 
 
@@ -224,7 +225,7 @@ def _tca_page(folder: Path, found: Sequence[Entry], rows: Sequence[dict[str, Any
     from tercel.report.page import Section, render
     from tercel.report.tables import plain_table
     from tercel.trading.journal.blobs import unpack
-    from tercel.trading.tca.figures import against_benchmarks, markouts, path_with_fills
+    from tercel.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
 
     counts = {"side": "side", "limit": LIMIT} | {key: key for key in ("quantity", "filled", "unfilled", "refused")}
     keys = counts | {f"{key}_bps": f"{key}, bps" for key in ("is", "opportunity", "vwap", "twap")}
@@ -233,7 +234,7 @@ def _tca_page(folder: Path, found: Sequence[Entry], rows: Sequence[dict[str, Any
     paths = []
     for number, entry in enumerate(found[:40]):
         arrays, side = unpack(entry.blob), entry.body["side"]
-        paths.append(path_with_fills(entry.parent, side, arrays["fills"], arrays["mids"], f"path{number}"))
+        paths.append(path_with_fills(entry.parent, side, fills_in(arrays), arrays["mids"], f"path{number}"))
     note, agents = sentences(rows), _agents(summed)
     of_agents = [list(row.values()) for row in agents]
     sections = [
@@ -410,7 +411,7 @@ def _agreement(folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: 
 def _child(order: ChildOrder) -> dict[str, Any]:
     return {
         "instrument": order.instrument, "agent": order.account, "side": order.side, "lots": order.lots,
-        "filled": order.cum, "price": order.price, "status": str(order.status),
+        "filled": fixed.shown(order.cum_qty), "price": order.price, "status": str(order.status),
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from tercel.cli.desks import find_desk
 from tercel.cli.machine import person
 from tercel.cli.trade import Settle
 from tercel.core.errors import OrderError
+from tercel.core.fixed import shown
 from tercel.core.names import offer
 from tercel.core.orders import ExecType, OrdStatus, Report
 from tercel.core.ports import Entry
@@ -43,7 +44,7 @@ def settle_orders(request: Settle) -> None:
         chosen = [order for order in ledger.orders.live() if order.root in names]
         if chosen:
             _end(folder, chosen, ledger.orders.last_ns, request.reason)
-            rows += [{"order": order.root, "filled": order.cum, "journal": str(folder)} for order in chosen]
+            rows += [{"order": order.root, "filled": shown(order.cum_qty), "journal": str(folder)} for order in chosen]
     if request.as_json:
         print_json({"desk": str(desk), "by": person(), "reason": request.reason, "settled": rows})
         return
@@ -73,5 +74,5 @@ def _ended(order: ChildOrder, exec_id: str, ns: int, text: str) -> Report:
     return Report(
         exec_id=exec_id, exec_type=ExecType.CANCELED, status=OrdStatus.CANCELED, cl_ord_id=order.root, orig="",
         order_id=order.order_id, account=order.account, instrument=order.instrument, side=order.side, lots=order.lots,
-        price=order.price, last_lots=0, last_price=0, cum=order.cum, leaves=0, ns=ns, text=text,
+        price=order.price, last_qty=0, last_px=0, cum_qty=order.cum_qty, leaves_qty=0, ns=ns, text=text,
     )  # fmt: skip

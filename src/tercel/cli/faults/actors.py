@@ -172,7 +172,7 @@ class Witness(SimulatedExchange):
                 continue
             if event.exec_id not in self._told:
                 self._told.add(event.exec_id)  # a question about an order has its trades told again
-                self._write("report", event.account, event.order_id, str(event.exec_type), event.leaves)
+                self._write("report", event.account, event.order_id, str(event.exec_type), event.leaves_qty)
         return events
 
     def _write(self, *words: object) -> None:
@@ -182,7 +182,7 @@ class Witness(SimulatedExchange):
     def testimony(self) -> dict[str, Any]:
         """What it knows: trades, positions and open orders by account."""
         return {
-            "trades": {a: [[t.exec_id, t.cl_ord_id, t.side * t.last_lots] for t in self.executions(a)] for a in AGENTS},
+            "trades": {a: [[t.exec_id, t.cl_ord_id, t.side * t.last_qty] for t in self.executions(a)] for a in AGENTS},
             "positions": {a: self.positions(a) for a in AGENTS},
             "open": {a: [order.cl_ord_id for order in self._orders.open_of(a)] for a in AGENTS},
         }
@@ -293,9 +293,9 @@ def desk(place: Place, ready: Callable[[], None], point: str) -> None:
 def believed(ledger: Ledger) -> dict[str, Any]:
     """What a ledger holds to be so, to compare two of them."""
     positions = {
-        who: {name: lots for name, lots in held.items() if lots} for who, held in ledger.positions.lots().items()
+        who: {name: lots for name, lots in held.items() if lots} for who, held in ledger.positions.qty().items()
     }
-    parents = {parent.id: [str(parent.status), parent.filled] for parent in ledger.parents}
+    parents = {parent.id: [str(parent.status), parent.filled_qty] for parent in ledger.parents}
     live: Sequence[str] = sorted(order.root for order in ledger.orders.live())
     return {"positions": positions, "parents": parents, "live": list(live)}
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tercel.cli.faults.actors import AGENTS, LIVE, LOG, TRUTH, Place, believed
 from tercel.cli.faults.world import Record, Window
+from tercel.core.fixed import shown
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import verify
 from tercel.trading.kill import LATCH, KillLatch
@@ -88,7 +89,7 @@ def judge(place: Place, record: Record) -> FaultVerdict:
         lost, doubled = lost + missing, doubled + more
         faults += [f"{who}: {fault}" for fault in ledger.faults()]
         faults += [f"{who}: {order.root} is {order.status}" for order in ledger.orders.live()]
-        positions.append(_nonzero(ledger.positions.lots()))
+        positions.append(_nonzero(ledger.positions.qty()))
         if who == "desk":
             faults += _states(folder, ledger)
             faults += _parents(ledger, truth["trades"])
@@ -142,14 +143,14 @@ def _parents(ledger: Ledger, trades: Trades) -> list[str]:
     """No parent is filled beyond its lots, at the market too."""
     filled: Counter[str] = Counter()
     for made in trades.values():
-        for _, name, lots in made:
+        for _, name, qty in made:
             order = ledger.orders.get(name.partition("/")[2])
             if order is not None:
-                filled[order.parent] += abs(lots)
+                filled[order.parent] += abs(qty)
     return [
-        f"parent {parent.id} of {parent.lots}: {parent.filled} filled here, {filled[parent.id]} at the market"
+        f"parent {parent.id} of {parent.lots}: {parent.filled} filled here, {shown(filled[parent.id])} at the market"
         for parent in ledger.parents
-        if parent.filled != filled[parent.id] or parent.filled > parent.lots
+        if parent.filled_qty != filled[parent.id] or parent.filled > parent.lots
     ]
 
 

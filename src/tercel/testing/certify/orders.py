@@ -15,12 +15,12 @@ def new_to_fill(bench: Bench) -> str:
     with Wall(bench) as wall:
         name = wall.order(10, 1000)
         wall.stands(name, "pending_new", 0, 10)
-        expect(wall.holding().buys, 10, "lots reserved before any answer")
+        expect(wall.reserved(), 10, "lots reserved before any answer")
         wall.say(name, "0", "0")
         wall.stands(name, "new", 0, 10)
         wall.say(name, "F", "2", last=10, px=9.99)
         wall.stands(name, "filled", 10, 0, 999)
-        expect((wall.position(), wall.holding().buys), (10, 0), "position and reserve")
+        expect((wall.position(), wall.reserved()), (10, 0), "position and reserve")
         return "pending_new, new, filled 10 at 999"
 
 
@@ -54,7 +54,7 @@ def rejected(bench: Bench) -> str:
             wall.say(name, "8", "8", _103=reason, text="no")
             wall.stands(name, "rejected", 0, 0)
             holds(f"103={reason}" in wall.state(name).text, f"the reason {reason} is kept: {wall.state(name).text}")
-        expect(wall.holding().buys, 0, "lots reserved")
+        expect(wall.reserved(), 0, "lots reserved")
         return f"{len(reasons)} reasons"
 
 
@@ -93,7 +93,7 @@ def times_in_force(bench: Bench) -> str:
         wall.stands(done, "done_for_day", 0, 10)
         wall.say(done, "4", "4")
         wall.stands(done, "canceled", 0, 0)
-        expect(wall.holding().buys, 0, "lots reserved")
+        expect(wall.reserved(), 0, "lots reserved")
         return "expired with 4, canceled, expired, done for the day"
 
 
@@ -159,7 +159,7 @@ def cancel_unknown(bench: Bench) -> str:
         wall.venue.refuse(wall.cancel(name), t.NOT_KNOWN, status="8")
         wall.settle()
         wall.stands(name, "unknown", 0, 10)
-        expect(wall.holding().buys, 10, "lots reserved")
+        expect(wall.reserved(), 10, "lots reserved")
         asked = wall.until(lambda: wall.venue.asked(name), "a question about it")
         wall.venue.answer(asked[0])
         wall.settle()
@@ -212,7 +212,7 @@ def replaced(bench: Bench) -> str:
             wall.stands(name, "pending_replace", 0, most)
             wall.say(request.get(t.CL_ORD_ID), "5", "0", orig=before, qty=lots, price=f"{price / 100:.2f}")
             wall.stands(name, "new", 0, lots)
-            expect((wall.state(name).price, wall.holding().buys), (price, lots), "price and reserve")
+            expect((wall.state(name).price, wall.reserved()), (price, lots), "price and reserve")
         return "price, up, down, both"
 
 
@@ -229,7 +229,7 @@ def replace_crosses_fill(bench: Bench) -> str:
             wall.stands(name, "partially_filled" if leaves else "filled", 5, leaves, 1000)
             if leaves:
                 wall.say(wall.state(name).name, "4", "4")
-        expect((wall.position(), wall.holding().buys), (15, 0), "position and reserve")
+        expect((wall.position(), wall.reserved()), (15, 0), "position and reserve")
         return "3 left, filled, filled"
 
 
@@ -239,11 +239,11 @@ def replace_refused(bench: Bench) -> str:
     with Wall(bench) as wall:
         name = wall.live(10, 1000)
         request = wall.replace(name, 30, 1002)
-        expect(wall.holding().buys, 30, "lots reserved while it is pending")
+        expect(wall.reserved(), 30, "lots reserved while it is pending")
         wall.venue.refuse(request, "2")
         wall.settle()
         wall.stands(name, "new", 0, 10)
-        expect((wall.state(name).price, wall.state(name).name, wall.holding().buys), (1000, name, 10), "terms")
+        expect((wall.state(name).price, wall.state(name).name, wall.reserved()), (1000, name, 10), "terms")
         return "10 at 1000 again"
 
 
@@ -284,7 +284,7 @@ def old_name(bench: Bench) -> str:
         wall.venue.refuse(again, t.TOO_LATE)
         wall.settle()
         wall.stands(name, "canceled", 6, 0, 1000)
-        expect((wall.position(), wall.holding().buys), (6, 0), "position and reserve")
+        expect((wall.position(), wall.reserved()), (6, 0), "position and reserve")
         return "6 booked, canceled"
 
 
@@ -296,7 +296,7 @@ def unsolicited_cancel(bench: Bench) -> str:
         wall.say(name, "F", "1", last=1, px=10)
         wall.say(name, "4", "4", text="by the venue")
         wall.stands(name, "canceled", 1, 0, 1000)
-        expect((wall.position(), wall.holding().buys), (1, 0), "position and reserve")
+        expect((wall.position(), wall.reserved()), (1, 0), "position and reserve")
         holds("by the venue" in wall.state(name).text, "its words are kept")
         return "canceled with 1 filled"
 
@@ -308,7 +308,7 @@ def restated(bench: Bench) -> str:
         name = wall.live()
         wall.say(name, "D", "0", qty=7, price="10.02", _378="5")
         wall.stands(name, "new", 0, 7)
-        expect((wall.state(name).price, wall.holding().buys), (1002, 7), "price and reserve")
+        expect((wall.state(name).price, wall.reserved()), (1002, 7), "price and reserve")
         holds("restated" in wall.alerts(), "an alert says so")
         wall.say(name, "F", "2", last=7, px=10.02)
         wall.stands(name, "filled", 7, 0, 1002)
@@ -322,7 +322,7 @@ def held(bench: Bench) -> str:
         name = wall.live()
         wall.say(name, "9", "9", text="halted")
         wall.stands(name, "suspended", 0, 10)
-        expect(wall.holding().buys, 10, "lots reserved")
+        expect(wall.reserved(), 10, "lots reserved")
         wall.say(name, "D", "0", _378="5")
         wall.stands(name, "new", 0, 10)
         wall.say(name, "7", "7")

@@ -77,7 +77,7 @@ class Floor(AcceptorStage):
 
     def trades(self) -> list[str]:
         """The venue's names of the desk's executions that stand."""
-        return [one.exec_id for one in self.staffed.trades if one.account == NAMES[1] and one.last_lots]
+        return [one.exec_id for one in self.staffed.trades if one.account == NAMES[1] and one.last_qty]
 
     def join(self, name: str, more: Pairs = ()) -> Peer:
         """Another counterparty, logged on."""

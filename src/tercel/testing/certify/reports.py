@@ -3,6 +3,7 @@
 import time
 from typing import Any, Final
 
+from tercel.core.fixed import shown
 from tercel.core.orders import MassCancel, StatusRequest
 from tercel.testing.certify.case import Bench, case, expect, holds
 from tercel.testing.certify.wall import XYZ, Wall
@@ -27,7 +28,7 @@ def busts(bench: Bench) -> str:
         wall.restart()
         expect(wall.position(), 13, "position after the restart")
         wall.say(later, "H", "4", ref=trade, leaves=0)
-        expect((wall.position(), wall.holding().position), (3, 3), "position after a bust across a restart")
+        expect((wall.position(), wall.counted()), (3, 3), "position after a bust across a restart")
         holds("busted" in wall.alerts(), "an alert says so")
         return "position 3, after three busts"
 
@@ -46,7 +47,7 @@ def corrections(bench: Bench) -> str:
         wall.restart()
         wall.say(name, "G", "4", ref=first, last=5, px=9.8, leaves=0)
         wall.stands(name, "canceled", 5, 0, 980)
-        expect((wall.position(), wall.holding().position), (5, 5), "position")
+        expect((wall.position(), wall.counted()), (5, 5), "position")
         holds("corrected" in wall.alerts(), "an alert says so")
         return "5 at 980, after three corrections"
 
@@ -63,7 +64,7 @@ def unknown_bust(bench: Bench) -> str:
         (answer,) = wall.venue.of_kind(t.DONT_KNOW)
         expect(answer.get(t.EXEC_ID), dict(wall.venue.said[-1][1])[t.EXEC_ID], "17 of the DK")
         wall.say(name, "F", "0", exec_id="never", last=4, px=10, cum=0)
-        expect((wall.position(), wall.holding().position), (0, 0), "position once the execution came")
+        expect((wall.position(), wall.counted()), (0, 0), "position once the execution came")
         return "set aside, DK, nothing booked"
 
 
@@ -91,7 +92,7 @@ def overfill(bench: Bench) -> str:
         other, name = wall.live(5, 990), wall.live()
         wall.say(name, "F", "1", last=8, px=10)
         wall.say(name, "F", "2", last=7, px=10)
-        expect((wall.position(), wall.holding().position), (15, 15), "position")
+        expect((wall.position(), wall.counted()), (15, 15), "position")
         holds({"overfill", "OVERFILL"} <= set(wall.alerts()), f"alarms: {wall.alerts()}")
         expect([one.code for _, one in wall.submit(wall.new()).denied], ["KILLED"], "denial of the next order")
         wall.until(lambda: wall.venue.of_kind(t.MASS_CANCEL, t.CANCEL), "the cancel of what is open")
@@ -108,7 +109,7 @@ def out_of_order(bench: Bench) -> str:
         first, second = wall.venue.exec_id(), wall.venue.exec_id()
         wall.say(name, "F", "1", exec_id=second, last=3, px=9.9, cum=7, leaves=3)
         wall.stands(name, "partially_filled", 3, 7, 990)
-        holds(wall.state(name).venue_cum == 7, "the missing lots are known")
+        expect(shown(wall.state(name).venue_qty), 7, "the missing lots are known")
         wall.say(name, "F", "1", exec_id=first, last=4, px=10, cum=4, leaves=6)
         wall.stands(name, "partially_filled", 7, 3, (2970 + 4000) / 7)
         wall.say(name, "F", "2", last=3, px=10, cum=10, leaves=0, _6="12.5")
@@ -140,7 +141,7 @@ def no_answer(bench: Bench) -> str:
         name = wall.order()
         asked = wall.until(lambda: wall.venue.asked(name), "a question about it")
         wall.stands(name, "unknown", 0, 10)
-        expect(wall.holding().buys, 10, "lots reserved")
+        expect(wall.reserved(), 10, "lots reserved")
         holds("no_ack" in wall.alerts(), "an alert says so")
         wall.until(lambda: len(wall.venue.asked(name)) > 1, "another question")
         expect(len(wall.venue.of_kind(t.NEW_ORDER)), 1, "orders at the venue")
@@ -177,7 +178,7 @@ def broken_link(bench: Bench) -> str:
         wall.venue.report(filled, "F", "2", last=10, px=10)
         _back(wall)
         wall.until(lambda: wall.state(filled).status == "filled", "the fill, repeated")
-        expect((wall.position(), wall.holding().position), (10, 10), "position")
+        expect((wall.position(), wall.counted()), (10, 10), "position")
         return "new; skipped, asked and not known; filled once"
 
 
@@ -220,7 +221,7 @@ def mass_cancel(bench: Bench) -> str:
         wall.say(one, "4", "4")
         wall.stands(one, "canceled", 0, 0)
         wall.stands(two, "pending_cancel", 0, 5)
-        expect(wall.holding().buys, 5, "lots reserved")
+        expect(wall.reserved(), 5, "lots reserved")
         wall.say(wall.cancel(two).get(t.CL_ORD_ID), "4", "4", orig=two)
         wall.stands(two, "canceled", 0, 0)
         return "refused twice, one of two, then the other"
@@ -241,7 +242,7 @@ def cancel_on_disconnect(bench: Bench) -> str:
             _back(wall)
             wanted = "canceled" if cancels else "new"
             wall.until(lambda: wall.state(name).status == wanted, "the venue's word")  # noqa: B023
-            expect(wall.holding().buys, 0 if cancels else 10, "lots reserved")
+            expect(wall.reserved(), 0 if cancels else 10, "lots reserved")
     return "canceled by its report; still there by its answer"
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
+from tercel.core.fixed import ONE, floored
 from tercel.core.orders import ExecType, OrdStatus, Report, VenueEvent
 from tercel.testing.tiny import TinyOrder, TinyVenue
 
@@ -56,11 +57,12 @@ class StaffedVenue(TinyVenue):
         lives = one in self._book
         if lives:
             self._leave(one)
-        one.cum += lots - trade.last_lots
-        self._hold(one, lots - trade.last_lots)
-        self.trades[self.trades.index(trade)] = replace(trade, last_lots=lots)
+        more = lots - floored(trade.last_qty)
+        one.cum += more
+        self._hold(one, more)
+        self.trades[self.trades.index(trade)] = replace(trade, last_qty=lots * ONE)
         if lives:
-            one.left -= lots - trade.last_lots
+            one.left -= more
             one.status = OrdStatus.PARTIALLY_FILLED if one.cum else OrdStatus.NEW
             self._enter(one)
         else:

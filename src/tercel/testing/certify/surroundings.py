@@ -17,7 +17,7 @@ def external_order(bench: Bench) -> str:
         wall.say("by-hand-7", "0", "0", qty=6, price="10.00", _1="ann")
         expect(wall.position(), 0, "position after its acknowledgement")
         wall.say("by-hand-7", "F", "1", last=4, px=10, _1="ann")
-        expect((wall.position(), wall.holding().position), (4, 4), "position")
+        expect((wall.position(), wall.counted()), (4, 4), "position")
         holds("unallocated" in wall.alerts(), "an alert says so")
         expect(wall.state("by-hand-7").parent, "", "its parent")
         expect([one.code for _, one in wall.submit(wall.new()).denied], ["STOPPED"], "denial of the next order")

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
+from tercel.core.fixed import ONE, shown
 from tercel.core.orders import CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder, StatusRequest, Tif
 from tercel.core.ports import Entry, Venue
 from tercel.gate.config import DropCopyTerms, GateConfig, GateTerms
@@ -195,15 +196,23 @@ class Wall:
             raise MissedError(f"an order {name} in the ledger: there is none")
         return order
 
-    def position(self, account: str = "ann") -> int:
+    def position(self, account: str = "ann") -> int | float:
         """Lots held."""
-        held: int = self.gateway.ledger.positions.lots().get(account, {}).get(XYZ, 0)
+        held: int | float = self.gateway.ledger.positions.lots().get(account, {}).get(XYZ, 0)
         return held
 
     def holding(self, account: str = "ann") -> Holding:
         """What limits count."""
         held: Holding = self.gateway.limits.holdings[account, XYZ]
         return held
+
+    def counted(self, account: str = "ann") -> int | float:
+        """Lots held, as limits count them."""
+        return shown(self.holding(account).position)
+
+    def reserved(self, account: str = "ann") -> int | float:
+        """Lots that limits reserve for what is to be bought."""
+        return shown(self.holding(account).buys)
 
     def entries(self, *wanted: str) -> list[Entry]:
         """Of the journal since the gate was opened."""
@@ -305,11 +314,11 @@ class Wall:
         raise MissedError(f"{what} within {PATIENCE_S:g} s: it never came")
 
     # -- what has to hold after every case ----------------------------------------------------------------------------
-    def stands(self, name: str, status: str, cum: int, leaves: int, average: float = 0.0) -> None:
+    def stands(self, name: str, status: str, cum: float, leaves: float, average: float = 0.0) -> None:
         """Hold an order against what it has to be; the average price in ticks."""
         order = self.state(name)
-        mean = order.paid / order.cum if order.cum else 0.0
-        seen = (str(order.status), order.cum, order.open_lots, round(mean, 6))
+        mean = order.paid / (order.cum_qty * ONE) if order.cum_qty else 0.0
+        seen = (str(order.status), shown(order.cum_qty), shown(order.open_qty), round(mean, 6))
         expect(seen, (status, cum, leaves, round(average, 6)), f"status, cum, leaves, average of {name}")
 
     def check(self) -> None:
@@ -317,10 +326,10 @@ class Wall:
         self._wire()
         for account in self._accounts:
             held, orders = self.holding(account), self.gateway.ledger.orders.live(account)
-            expect(held.position, self.position(account), f"position of {account} in limits")
+            expect(shown(held.position), self.position(account), f"position of {account} in limits")
             ours = Counter[int]()
             for order in (one for one in orders if one.parent):  # what nobody here sent is reserved for nobody
-                ours[order.side] += order.open_lots
+                ours[order.side] += order.open_qty
             expect((held.buys, held.sells), (ours[1], ours[-1]), f"reserved lots of {account} in limits")
 
     def _wire(self) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import DataError, OrderError
+from tercel.core.fixed import ONE, ceiled
 from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
@@ -388,13 +389,12 @@ class DeskLoop:
         listing = self.session.listings[order.instrument]
         body = cost.to_dict(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
         body |= {"alpha_bps": alpha, "posture": reasons, "expected_bps": expected}
-        entry = Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)
-        self._note([entry])
+        self._note([Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)])
 
     def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
         """Book the fills; lots that a person added to the parent are asked for at its arrival."""
         program = self._lines[parent.order.instrument].program
-        if (added := cost.filled - program.open) > 0:
+        if (added := ceiled(cost.filled - program.open_qty)) > 0:
             program.ask(added, parent.arrival_mid2)
         program.fill(cost.filled, cost.paid2)
 
@@ -406,8 +406,8 @@ class DeskLoop:
             parent=order.id,
             at_ns=self.session.now_ns,
             side=order.side,
-            quantity=cost.quantity,
-            filled=cost.filled,
+            quantity=order.lots,
+            filled=cost.lots(cost.filled),
             is_bps=cost.is_bps,
             expected_bps=expected,
         )
@@ -420,8 +420,8 @@ class DeskLoop:
         """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""
         follower = self.session.follow(parent.order.instrument)
         fills, mids2 = fill_rows(self.session.ledger.fills_of[parent.id]), (parent.arrival_mid2, follower.mid2)
-        fees = fees_of(fills, follower.listing.fees)
-        return shortfall(parent.order.side, parent.lots, parent.refused, mids2, fills, fees)
+        fees = fees_of(fills, follower.listing.fees, ONE)
+        return shortfall(parent.order.side, parent.lots, parent.refused, mids2, fills, fees, ONE)
 
     def on_operator(self, entry: Entry) -> bool:
         """Promotions are the desk's business; kills and re-arms were obeyed by the latch and are only noted here."""

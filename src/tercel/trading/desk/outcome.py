@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tercel.core.fixed import shown
 from tercel.core.ports import Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.trading.desk.build import Opened
@@ -90,8 +91,8 @@ class ParentOutcome:
     posture: str | None
     side: int
     quantity: int
-    filled: int
-    unfilled: int = 0
+    filled: int | float
+    unfilled: int | float = 0
     refused: int = 0
     is_bps: float | None = None
     opportunity_bps: float | None = None
@@ -108,7 +109,7 @@ class OpenParent:
     id, instrument, agent, status, reason : str
         `reason` says why it is open.
     side, quantity, left, at_venue : int
-        Lots; `at_venue` of those left may still fill there.
+        Lots; `at_venue` of those left may still fill there. Where a part of a lot was filled they have decimals.
     """
 
     id: str
@@ -116,8 +117,8 @@ class OpenParent:
     agent: str
     side: int
     quantity: int
-    left: int
-    at_venue: int
+    left: int | float
+    at_venue: int | float
     status: str
     reason: str
 
@@ -208,7 +209,7 @@ def outcome(opened: Opened, folder: Path) -> DeskOutcome:
 
 
 def _open(parent: ParentOrder, session: Session) -> OpenParent:
-    row, at_venue = parent.row, session.ledger.open_of(parent.id)
+    row, at_venue = parent.row, shown(session.ledger.open_of(parent.id))
     about = {name: row[name] for name in ("instrument", "agent", "side", "left", "status")}
     reason = _why_open(parent, session.now_ns)
     return OpenParent(parent.id, **about, quantity=parent.lots, at_venue=at_venue, reason=reason)
@@ -224,6 +225,6 @@ def _why_open(parent: ParentOrder, now_ns: int) -> str:
 def _consistent(journal: Journal, opened: Opened) -> bool:
     """The journal read again gives the session's own state: no faults, positions and open orders alike."""
     again, ours = Ledger.of(journal), opened.session.ledger
-    same = (again.positions.lots(), again.orders.live()) == (ours.positions.lots(), ours.orders.live())
+    same = (again.positions.qty(), again.orders.live()) == (ours.positions.qty(), ours.orders.live())
     astray = [order for order in again.orders.live() if again.parents.must(order.parent).over]
     return same and not again.faults() and not astray

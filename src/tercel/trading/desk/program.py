@@ -8,11 +8,12 @@ from collections import deque
 from dataclasses import dataclass
 
 from tercel.core.errors import OrderError
+from tercel.core.fixed import ONE, PAID_ONE, floored, text
 
 
 @dataclass(slots=True)
 class _Open:
-    lots: int
+    qty: int
     mid2: int
 
 
@@ -27,54 +28,58 @@ class Program:
     >>> program = Program(1)
     >>> program.ask(10, mid2=2000)
     >>> program.ask(10, mid2=2010)
-    >>> program.fill(15, 15 * 2020)
-    >>> program.open, program.cost2, round(program.cost_bps(2040), 2)
+    >>> program.fill(15 * ONE, 15 * 2020 * PAID_ONE)
+    >>> program.open, program.cost2 // PAID_ONE, round(program.cost_bps(2040), 2)
     (5, 250, 99.75)
     """
 
     def __init__(self, side: int) -> None:
         self.side = side
         self.cost2 = 0
-        """Cost of the filled lots, half-ticks x lots."""
+        """Cost of what is filled, 10^-16 half ticks x lots (`core.fixed`)."""
         self.asked2 = 0
-        """Value of everything asked for at its arrival mid, half-ticks x lots."""
+        """Value of everything asked for at its arrival mid, in the same."""
         self._open: deque[_Open] = deque()
 
     def ask(self, lots: int, mid2: int) -> None:
         """An order comes in at a mid."""
         if lots <= 0 or mid2 <= 0:
             raise OrderError("lots above 0 at a two-sided market", f"{lots} lots at {mid2} half ticks", "wait for one")
-        self._open.append(_Open(lots, mid2))
-        self.asked2 += lots * mid2
+        self._open.append(_Open(lots * ONE, mid2))
+        self.asked2 += lots * mid2 * PAID_ONE
 
     @property
     def open(self) -> int:
-        """Lots not filled."""
-        return sum(order.lots for order in self._open)
+        """Whole lots not filled."""
+        return floored(self.open_qty)
 
-    def fill(self, lots: int, paid2: int) -> None:
-        """Lots were filled for `paid2`, the sum of doubled prices x lots.
+    @property
+    def open_qty(self) -> int:
+        """What is not filled, 10^-8 of a lot."""
+        return sum(order.qty for order in self._open)
+
+    def fill(self, qty: int, paid2: int) -> None:
+        """So much (10^-8 of a lot) was filled for `paid2`, the sum of doubled prices x quantities.
 
         Raises
         ------
         OrderError
-            For more lots than are open.
+            For more than is open.
         """
-        if lots > self.open:
-            raise OrderError(
-                f"at most the {self.open} lots that are open", f"{lots} filled", "reconcile with the venue"
-            )
+        if qty > self.open_qty:
+            expected = f"at most the {text(self.open_qty)} lots that are open"
+            raise OrderError(expected, f"{text(qty)} filled", "reconcile with the venue")
         self.cost2 += self.side * paid2
-        while lots:
+        while qty:
             oldest = self._open[0]
-            part = min(lots, oldest.lots)
-            self.cost2 -= self.side * part * oldest.mid2
-            oldest.lots -= part
-            lots -= part
-            if not oldest.lots:
+            part = min(qty, oldest.qty)
+            self.cost2 -= self.side * part * oldest.mid2 * ONE
+            oldest.qty -= part
+            qty -= part
+            if not oldest.qty:
                 self._open.popleft()
 
     def cost_bps(self, mid2: int) -> float:
         """Cost of the whole program, bps of its arrival value; what is open is marked at `mid2`."""
-        waiting = sum(self.side * (mid2 - order.mid2) * order.lots for order in self._open)
+        waiting = sum(self.side * (mid2 - order.mid2) * order.qty * ONE for order in self._open)
         return 1e4 * (self.cost2 + waiting) / self.asked2 if self.asked2 else 0.0

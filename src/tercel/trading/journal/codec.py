@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from tercel.core.errors import JournalError
+from tercel.core.fixed import ONE
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
@@ -55,9 +56,15 @@ def to_json(message: Command | OrderMessage) -> dict[str, Any]:
     }
 
 
+_WHOLE: Final = {"last_lots": "last_qty", "last_price": "last_px", "cum": "cum_qty", "leaves": "leaves_qty"}
+"""Fields of reports in older journals, in ticks and lots, and what they are now."""
+
+
 def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
     try:
         kind = known[body["what"]]
+        if "last_lots" in body:
+            body = {**body, **{now: body[old] * ONE for old, now in _WHOLE.items()}}
         values = {name: body[name] for name in _FIELDS[kind] if name in body}
         return kind(**{name: _ENUMS[name](value) if name in _ENUMS else value for name, value in values.items()})
     except (KeyError, TypeError, ValueError) as error:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.fixed import ONE
 from tercel.report import style
 from tercel.report.svg import WIDE, Figure, drawn
+from tercel.trading.tca.measure import F_PX, F_QTY
 from tercel.trading.tca.shortfall import by_filled
 
 if TYPE_CHECKING:
@@ -19,7 +21,18 @@ DOTS = 1000
 BENCHMARKS = {"is_bps": "arrival", "vwap_bps": "VWAP", "twap_bps": "TWAP", "close_bps": "the close"}
 
 
-def path_with_fills(parent: str, side: int, fills: Ints, mids: Ints, name: str, unit: float | None = None) -> Figure:
+def fills_in(arrays: Mapping[str, Ints]) -> NDArray[np.float64]:
+    """The fills of an analysis in a journal, in ticks and lots; older ones have them so, and call them `fills`."""
+    if "fills" in arrays:
+        return arrays["fills"].astype(np.float64)
+    fills = arrays["executions"].astype(np.float64)
+    fills[:, [F_PX, F_QTY]] /= ONE
+    return fills
+
+
+def path_with_fills(
+    parent: str, side: int, fills: NDArray[Any], mids: Ints, name: str, unit: float | None = None
+) -> Figure:
     """The mid through a parent's life with its fills: dots that rested, triangles that took.
 
     In prices where it is known what one of the whole numbers is worth (`unit`), else in ticks.

@@ -8,6 +8,7 @@ mid; a mark-out is the move of the mid after a fill, positive where it went in t
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ MARKOUTS_S = (1, 10, 60, 300, 1800)
 PRINTS = (EXECUTE, TRADE, TRADE_HIDDEN)
 """Kinds of rows that are trades of the market, for its VWAP and volume."""
 
-F_NS, F_PRICE, F_LOTS, F_MID2, F_TOUCH2, F_PASSIVE, F_FORCED = range(7)
+F_NS, F_PX, F_QTY, F_MID2, F_TOUCH2, F_PASSIVE, F_FORCED = range(7)
 """Columns of a fill, as the simulator logs them: int64 (f, 7)."""
 
 
@@ -44,7 +45,8 @@ class ParentFacts:
     arrival_mid2 : int
         Bid + ask at arrival, half ticks.
     fills : int64 (f, 7)
-        In order of time: ns, price, lots, mid2 and touch2 as the aggressor met them, passive, forced.
+        In order of time: ns, price and quantity in parts (`one`), mid2 and touch2 as the aggressor met them, passive,
+        forced.
     mid_ns, mid2 : int64 (m,)
         Every change of the mid without own orders, from arrival on and as long after the end as is known.
     trade_price, trade_lots : int64 (t,)
@@ -57,6 +59,8 @@ class ParentFacts:
         Bid + ask at the close of the session, half ticks; 0 where not known.
     unit : float
         Money of a half tick x lot.
+    one : int
+        Into how many parts the fills divide a tick, and a lot: `core.fixed.ONE` where a venue reported them.
     """
 
     parent: str
@@ -76,6 +80,7 @@ class ParentFacts:
     refused: int = 0
     close_mid2: int = 0
     unit: float = 1.0
+    one: int = 1
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class ParentCost:
     ----------
     parent, instrument, agent : str
     side, quantity, filled, refused, unfilled : int
-        +1 or -1; lots asked for, and what became of them.
+        +1 or -1; lots asked for, and what became of them; a float where a part of a lot was filled.
     start_ns, end_ns : int
     average_price : float
         Of the fills, ticks.
@@ -102,8 +107,8 @@ class ParentCost:
     markouts_bps : mapping of span to float
         Move of the mid after fills, in the order's favour.
     sums : mapping of str to int
-        The same costs as integers, half ticks x lots: spread, walk, timing, forced, fees add up to fills; fills,
-        opportunity and refusal to whole.
+        The same costs as integers, half ticks x lots (in parts: `ParentFacts.one` squared are one): spread, walk,
+        timing, forced, fees add up to fills; fills, opportunity and refusal to whole.
     notional : float
         Arrival value of the fills: what the parent weighs in a mean.
     """
@@ -113,9 +118,9 @@ class ParentCost:
     agent: str
     side: int
     quantity: int
-    filled: int
+    filled: int | float
     refused: int
-    unfilled: int
+    unfilled: int | float
     start_ns: int
     end_ns: int
     average_price: float
@@ -137,18 +142,20 @@ class ParentCost:
     notional: float = 0.0
 
 
-def fees_of(fills: Ints, words: tuple[int, int, int, int]) -> int:
-    """What a venue charges for fills, half ticks x lots: the exact sum, rounded once as a market's state rounds it.
+def fees_of(fills: Ints, words: tuple[int, int, int, int], one: int = 1) -> int:
+    """What a venue charges for fills in so many parts: the exact sum, rounded once to half ticks x lots as a market's
+    state rounds it.
 
     >>> fees_of(np.array([[2, 101, 10, 200, 202, 0, 0]]), (0, 60_000_000, 0, 0))
     6
     """
     maker, taker, maker_rate, taker_rate = words
-    exact = sum(
-        ((maker + maker_rate * 2 * price) if passive else (taker + taker_rate * 2 * price)) * lots
-        for _, price, lots, _, _, passive, _ in fills.tolist()
+    exact: int = sum(
+        ((maker * one + maker_rate * 2 * px) if passive else (taker * one + taker_rate * 2 * px)) * qty
+        for _, px, qty, _, _, passive, _ in fills.tolist()
     )
-    return int((exact + sim.FEE_UNIT // 2) // sim.FEE_UNIT)
+    unit = sim.FEE_UNIT * one * one
+    return (exact + unit // 2) // unit
 
 
 def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> ParentCost:
@@ -168,25 +175,27 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
     (100.0, 100.0, 1.0)
     """
     _check(facts)
-    f, s, m0 = facts.fills, facts.side, facts.arrival_mid2
-    lots, price2 = f[:, F_LOTS], 2 * f[:, F_PRICE]
+    f, s, one, m0 = facts.fills, facts.side, facts.one, facts.arrival_mid2
+    qty, px2 = f[:, F_QTY].astype(object), 2 * f[:, F_PX].astype(object)  # products of parts are beyond 64 bits
+    mid2, touch2 = f[:, F_MID2].astype(object) * one, f[:, F_TOUCH2].astype(object) * one
     mids2 = m0, int(_mid_at(facts, np.array([facts.end_ns]))[0])
-    cost = shortfall(s, facts.quantity, facts.refused, mids2, f, facts.fees)
+    cost = shortfall(s, facts.quantity, facts.refused, mids2, f, facts.fees, one)
     forced = f[:, F_FORCED] != 0
-    free = lots * ~forced
+    free = np.where(forced, 0, qty)
     parts = {
-        "spread": int((s * (f[:, F_TOUCH2] - f[:, F_MID2]) * free).sum()),
-        "walk": int((s * (price2 - f[:, F_TOUCH2]) * free).sum()),
-        "timing": int((s * (f[:, F_MID2] - m0) * free).sum()),
-        "forced": int((s * (price2 - m0) * lots * forced).sum()),
-        "fees": facts.fees,
+        "spread": int((s * (touch2 - mid2) * free).sum()),
+        "walk": int((s * (px2 - touch2) * free).sum()),
+        "timing": int((s * (mid2 - m0 * one) * free).sum()),
+        "forced": int((s * (px2 - m0 * one) * (qty - free)).sum()),
+        "fees": facts.fees * one * one,
     }
     whole = {name: getattr(cost, name) for name in ("fills", "opportunity", "refusal", "whole")}
-    traded = int(facts.trade_lots.sum())
+    traded = int(facts.trade_lots.sum()) * one
     volume, filled = cost.filled + traded, cost.filled
-    vwap2 = (cost.paid2 + 2 * int((facts.trade_price * facts.trade_lots).sum())) / volume if volume else math.nan
-    average2 = cost.paid2 / filled if filled else math.nan
-    per_filled = BPS / (m0 * filled) if filled else math.nan
+    prints2 = 2 * int((facts.trade_price.astype(object) * facts.trade_lots).sum()) * one * one
+    vwap2 = (cost.paid2 + prints2) / (volume * one) if volume else math.nan
+    average2 = cost.paid2 / (filled * one) if filled else math.nan
+    per_filled = BPS / (m0 * filled * one) if filled else math.nan
     against = s * BPS / m0
     return ParentCost(
         parent=facts.parent,
@@ -194,9 +203,9 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
         agent=facts.agent,
         side=s,
         quantity=facts.quantity,
-        filled=filled,
-        refused=cost.refused,
-        unfilled=cost.unfilled,
+        filled=cost.lots(filled),
+        refused=facts.refused,
+        unfilled=cost.lots(cost.unfilled),
         start_ns=facts.start_ns,
         end_ns=facts.end_ns,
         average_price=average2 / 2,
@@ -212,23 +221,25 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
         twap_bps=(average2 - _twap2(facts)) * against,
         close_bps=(average2 - facts.close_mid2) * against if facts.close_mid2 else math.nan,
         participation=filled / volume if volume else math.nan,
-        passive_share=float((lots * (f[:, F_PASSIVE] != 0)).sum() / filled) if filled else math.nan,
+        passive_share=int(qty[f[:, F_PASSIVE] != 0].sum()) / filled if filled else math.nan,
         markouts_bps={f"{after}s": _markout(facts, after) for after in markouts_s},
         sums=parts | whole,
-        notional=m0 * filled * facts.unit,
+        notional=m0 * filled / one * facts.unit,
     )
 
 
-def shortfall(side: int, quantity: int, refused: int, mids2: tuple[int, int], fills: Ints, fees: int) -> Shortfall:
-    """What a parent cost, by its fills and the mids (half ticks) at its arrival and at its end."""
-    lots = fills[:, F_LOTS]
-    paid2 = int((2 * fills[:, F_PRICE] * lots).sum())
-    return Shortfall(side, quantity, int(lots.sum()), refused, *mids2, paid2, fees)
+def shortfall(
+    side: int, quantity: int, refused: int, mids2: tuple[int, int], fills: Ints, fees: int, one: int = 1
+) -> Shortfall:
+    """What a parent cost, by its fills (in `one` parts) and the mids (half ticks) at its arrival and at its end."""
+    qty = fills[:, F_QTY].tolist()
+    paid2 = 2 * sum(map(mul, fills[:, F_PX].tolist(), qty))
+    return Shortfall(side, quantity * one, sum(qty), refused * one, *mids2, paid2, fees * one * one, one)
 
 
 def fill_rows(fills: Sequence[Fill]) -> Ints:
-    """A ledger's fills as rows; mid and touch that they met are not known, and 0."""
-    rows = [[fill.ns, fill.price, fill.lots, 0, 0, int(fill.passive), 0] for fill in fills]
+    """A ledger's fills as rows, in parts of `core.fixed`; mid and touch that they met are not known, and 0."""
+    rows = [[fill.ns, fill.px, fill.qty, 0, 0, int(fill.passive), 0] for fill in fills]
     return np.array(rows, np.int64).reshape(-1, 7)
 
 
@@ -248,10 +259,10 @@ def without_market(cost: ParentCost) -> ParentCost:
 def without_own(facts: ParentFacts) -> ParentFacts:
     """The facts where the market's trades hold this parent's fills as well: as many lots at its prices, taken out."""
     prices, lots = facts.trade_price, facts.trade_lots.copy()
-    for price, wanted in zip(facts.fills[:, F_PRICE].tolist(), facts.fills[:, F_LOTS].tolist(), strict=True):
-        at = np.flatnonzero(prices == price)
+    for px, qty in zip(facts.fills[:, F_PX].tolist(), facts.fills[:, F_QTY].tolist(), strict=True):
+        at = np.flatnonzero(prices * facts.one == px)
         before = np.cumsum(lots[at]) - lots[at]
-        lots[at] -= np.clip(wanted - before, 0, lots[at])
+        lots[at] -= np.clip(-(-qty // facts.one) - before, 0, lots[at])
     return replace(facts, trade_lots=lots)
 
 
@@ -265,9 +276,10 @@ def _check(facts: ParentFacts) -> None:
     if facts.arrival_mid2 <= 0 or len(facts.mid2) == 0:
         received = f"arrival {facts.arrival_mid2} half ticks, {len(facts.mid2)} mids of parent {facts.parent}"
         raise DataError("a market with two sides at arrival", received, "no cost can be stated without one")
-    filled = int(facts.fills[:, F_LOTS].sum())
-    if filled + facts.refused > facts.quantity:
-        received = f"{filled} lots filled and {facts.refused} refused of {facts.quantity} of parent {facts.parent}"
+    filled = int(facts.fills[:, F_QTY].sum())
+    if filled > (facts.quantity - facts.refused) * facts.one:
+        met = f"{filled / facts.one:g} lots filled and {facts.refused} refused"
+        received = f"{met} of {facts.quantity} of parent {facts.parent}"
         raise DataError("no more lots than the order has", received, "run `tercel trade reconcile`")
 
 
@@ -291,7 +303,7 @@ def _markout(facts: ParentFacts, after_s: int) -> float:
     """Mean move of the mid `after_s` seconds after the fills, by lots, in its favour; NaN where not known yet."""
     when = facts.fills[:, F_NS] + after_s * NS_PER_SECOND
     known = when <= facts.mid_ns[-1]
-    lots = facts.fills[:, F_LOTS] * known
+    lots = facts.fills[:, F_QTY] * known
     if not lots.sum():
         return math.nan
     moved = facts.side * (_mid_at(facts, when) - facts.fills[:, F_MID2])

@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from operator import mul
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import DataError
+from tercel.core.fixed import ONE, PAID_PLACES, shown
 from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, MarketRows, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
@@ -21,10 +23,10 @@ from tercel.trading.parents import ParentOrder, ParentRequest
 from tercel.trading.session import Session
 from tercel.trading.tca.measure import (
     F_FORCED,
-    F_LOTS,
     F_MID2,
     F_NS,
-    F_PRICE,
+    F_PX,
+    F_QTY,
     F_TOUCH2,
     MARKOUTS_S,
     PRINTS,
@@ -44,8 +46,8 @@ WAITED_S = tuple(span for span in MARKOUTS_S if span <= 60)
 
 
 def _sums(fills: Ints) -> tuple[int, int]:
-    """Lots of some fills, and price x lots."""
-    return int(fills[:, F_LOTS].sum()), int((fills[:, F_LOTS] * fills[:, F_PRICE]).sum())
+    """Quantity of some fills, and price x quantity."""
+    return int(fills[:, F_QTY].sum()), sum(map(mul, fills[:, F_QTY].tolist(), fills[:, F_PX].tolist()))
 
 
 class TcaRecorder:
@@ -62,7 +64,7 @@ class TcaRecorder:
         self._trades: dict[str, list[Ints]] = defaultdict(list)
         self._live: dict[str, set[str]] = defaultdict(set)
         self._waiting: list[tuple[ParentOrder, Ints, Ints]] = []
-        """Parents that are over, with the fills that an executor logged and the market's trades."""
+        """Parents that are over, with the fills that an executor logged (in ticks and lots) and the market's trades."""
         self._rebooked = len(session.ledger.orders.rebooked)
         analysed = {entry.parent for _, entry in session.journal.read(kinds=(kinds.TCA,))}
         for parent in session.ledger.parents:  # what earlier sessions owe
@@ -110,7 +112,8 @@ class TcaRecorder:
 
     def _fills(self, parent: ParentOrder, logged: Ints, follower: Follower) -> Ints:
         """The executor's log where it holds what stands; other fills are priced against the mid of their time."""
-        fills = fill_rows(self._session.ledger.fills_of[parent.id])
+        fills, logged = fill_rows(self._session.ledger.fills_of[parent.id]), logged.copy()
+        logged[:, [F_PX, F_QTY]] *= ONE
         if _sums(logged) == _sums(fills):
             return logged
         for fill in fills:
@@ -144,9 +147,10 @@ class TcaRecorder:
             mid2=mid2,
             trade_price=public[:, 1],
             trade_lots=public[:, 2],
-            fees=fees_of(fills, listing.fees),
+            fees=fees_of(fills, listing.fees, ONE),
             refused=parent.refused,
             unit=listing.tick / 2 * listing.lot,
+            one=ONE,
         )
         head = parent.over_ns, facts.instrument, facts.agent, facts.parent
         try:
@@ -157,8 +161,9 @@ class TcaRecorder:
             return
         words = asdict(cost if follower.began_ns <= parent.arrival_ns else without_market(cost))
         body: dict[str, Any] = {key: known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
+        body["sums"] = {name: shown(total, PAID_PLACES) for name, total in body["sums"].items()}
         body["limit"] = parent.limit or None
-        blob = pack({"fills": fills, "mids": np.stack([mid_ns, mid2], axis=1)})
+        blob = pack({"executions": fills, "mids": np.stack([mid_ns, mid2], axis=1)})
         self._note(Entry(kinds.TCA, *head, body=body, blob=blob))
 
     def _note(self, entry: Entry) -> None:

@@ -7,8 +7,8 @@ With side s, fills (p, q), arrival mid m0, mid at the end m1:
     refusal     = s (m1 - m0) x lots that limits or the venue refused
     whole       = fills + opportunity + refusal, exactly
 
-All four are integers, half ticks x lots. Each is given in bps of the arrival value of *its own* lots, and means over
-parents weigh by that value: lots that never traded neither cost nor dilute what did.
+All four are integers, parts of half ticks x lots. Each is given in bps of the arrival value of *its own* lots, and
+means over parents weigh by that value: lots that never traded neither cost nor dilute what did.
 """
 
 import math
@@ -28,15 +28,17 @@ class Shortfall:
     Parameters
     ----------
     side, quantity : int
-        +1 or -1; lots asked for.
+        +1 or -1; what was asked for, in parts of a lot.
     filled, refused : int
-        Lots that traded; of the others, those that limits or the venue refused.
+        What traded; of the rest, what limits or the venue refused.
     arrival_mid2, end_mid2 : int
         Bid + ask at arrival and at the end, half ticks.
     paid2 : int
-        Sum of twice the price times lots over the fills.
+        Sum of twice the price times quantity over the fills, in parts of a tick times parts of a lot.
     fees : int
-        Charged on the fills, half ticks x lots.
+        Charged on the fills, in the same.
+    one : int
+        Parts of a tick, and of a lot.
 
     Examples
     --------
@@ -55,26 +57,27 @@ class Shortfall:
     end_mid2: int
     paid2: int
     fees: int
+    one: int = 1
 
     @property
     def unfilled(self) -> int:
-        """Unfilled lots, refused ones apart."""
+        """What is unfilled, what was refused apart."""
         return self.quantity - self.filled - self.refused
 
     @property
     def fills(self) -> int:
         """What the fills cost, fees included."""
-        return self.side * (self.paid2 - self.arrival_mid2 * self.filled) + self.fees
+        return self.side * (self.paid2 - self.arrival_mid2 * self.one * self.filled) + self.fees
 
     @property
     def opportunity(self) -> int:
         """What the market did to the unfilled lots."""
-        return self.side * (self.end_mid2 - self.arrival_mid2) * self.unfilled
+        return self.side * (self.end_mid2 - self.arrival_mid2) * self.one * self.unfilled
 
     @property
     def refusal(self) -> int:
         """What the market did to the lots that were refused."""
-        return self.side * (self.end_mid2 - self.arrival_mid2) * self.refused
+        return self.side * (self.end_mid2 - self.arrival_mid2) * self.one * self.refused
 
     @property
     def whole(self) -> int:
@@ -101,15 +104,22 @@ class Shortfall:
         """Fills and opportunity in bps of all lots but the refused ones: what whoever worked the order answers for."""
         return self._bps(self.fills + self.opportunity, self.quantity - self.refused)
 
-    def _bps(self, cost: int, lots: int) -> float:
-        return BPS * cost / (self.arrival_mid2 * lots) if lots and self.arrival_mid2 else math.nan
+    def _bps(self, cost: int, quantity: int) -> float:
+        worth = self.arrival_mid2 * self.one * quantity
+        return BPS * cost / worth if worth else math.nan
+
+    def lots(self, quantity: int) -> int | float:
+        """A quantity in lots, for people."""
+        whole, rest = divmod(quantity, self.one)
+        return quantity / self.one if rest else whole
 
     def to_dict(self, unit: float) -> dict[str, Any]:
         """The figures of a journal's body: null where there is none; `unit` is the money of a half tick x lot."""
         names = ("is_bps", "opportunity_bps", "refusal_bps")
         figures = {name: known(getattr(self, name)) for name in names}
-        counts = {name: getattr(self, name) for name in ("side", "quantity", "filled", "unfilled", "refused")}
-        return {**counts, **figures, "notional": self.arrival_mid2 * self.filled * unit}
+        counts = {name: self.lots(getattr(self, name)) for name in ("quantity", "filled", "unfilled", "refused")}
+        notional = self.arrival_mid2 * self.filled / self.one * unit
+        return {"side": self.side, **counts, **figures, "notional": notional}
 
 
 def known(value: Any) -> Any:

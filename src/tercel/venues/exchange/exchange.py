@@ -146,7 +146,7 @@ class SimulatedExchange:
         return trades
 
     def positions(self, account: str) -> dict[str, int]:
-        """Signed lots of an account by instrument."""
+        """What an account holds, signed, 10^-8 of a lot, by instrument."""
         return dict(self._orders.positions.get(account, {}))
 
     # -- accounts -----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, NewOrder, OrdStatus, Report, refused
 from tercel.venues.exchange.record import OrderRecord
 
@@ -120,7 +121,7 @@ class OrderBooks:
         report = said(order, self.exec_id(order.new.instrument), kind, ns, **words)
         if kind is ExecType.TRADE:
             held = self.positions.setdefault(report.account, Counter())
-            held[report.instrument] += report.side * report.last_lots
+            held[report.instrument] += report.side * report.last_qty
             self.record.put(order.serial, report)
         return report
 
@@ -161,10 +162,10 @@ def said(
         side=new.side,
         lots=order.lots,
         price=order.price,
-        last_lots=last[0],
-        last_price=last[1],
-        cum=order.cum,
-        leaves=order.leaves,
+        last_qty=last[0] * ONE,
+        last_px=last[1] * ONE,
+        cum_qty=order.cum * ONE,
+        leaves_qty=order.leaves * ONE,
         ns=ns,
         passive=passive,
         text=text,

@@ -16,7 +16,7 @@ from tercel.market.simulator.layout import SHIFTED
 from tercel.market.tape import schema
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.protocol.message import Fields
-from tercel.venues.fix.translate import PriceScale
+from tercel.venues.fix.scale import PriceScale
 
 BID, OFFER, TRADE = "0", "1", "2"
 ENTRY_TYPES: Final = frozenset({BID, OFFER, TRADE})

@@ -6,12 +6,14 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
+from tercel.core.fixed import ceiled
 from tercel.core.vocabulary import BUY, SELL
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.memory import OrderMemory, Told
 from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.protocol.message import utc_text
-from tercel.venues.fix.translate import PLAIN, Fields, PriceScale, named
+from tercel.venues.fix.scale import PLAIN, PriceScale
+from tercel.venues.fix.translate import Fields, named
 
 AMEND: Final = "XAK"
 CANCEL_AND_NEW: Final = "XCN"
@@ -137,15 +139,16 @@ class Commands:
         if style == "G":
             fields = [*self._head(told), *self._orig(command.orig), *self._terms(told)]
             return self._ready(t.REPLACE, fields, command)
-        if style == AMEND and old is not None and old.price == command.price and told.lots - old.base < old.lots:
-            told.base = old.base
-            told.lots -= told.base
+        base = ceiled(old.base_qty) if old is not None else 0
+        if style == AMEND and old is not None and old.price == command.price and told.lots - base < old.lots:
+            told.base_qty = old.base_qty
+            told.lots -= base
             self._memory.write(told)
             lots = (t.ORDER_QTY, self._scale(told.instrument).quantity(told.lots))
             return self._ready(AMEND, [*self._head(told), *self._orig(command.orig), lots], command)
         # a new order has a total of its own: what is filled already is not ordered again
-        told.base = old.cum if old is not None else 0
-        told.lots = max(told.lots - told.base, 1)
+        told.base_qty = old.cum_qty if old is not None else 0
+        told.lots = max(told.lots - ceiled(told.base_qty), 1)
         told.swaps = self._memory.wire(f"{told.name}-C")
         self._memory.write(told)
         mode = [(MODE, _STOP_ON_FAILURE), (CANCEL_NAME, told.swaps)]

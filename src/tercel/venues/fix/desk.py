@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Literal, TypeVar
 
 from tercel.core.errors import ConfigError
+from tercel.core.fixed import ONE
 from tercel.core.orders import (
     REBOOKS,
     TERMINAL,
@@ -120,14 +121,14 @@ class OrderFills:
         if report.exec_type is ExecType.BUSTED:
             self._of.pop(first, None)
         else:
-            self._of[first] = (report.last_lots, report.last_price)
+            self._of[first] = (report.last_qty, report.last_px)
         return True
 
     @property
     def average(self) -> Decimal:
         """Mean price in ticks; 0 without executions."""
-        lots = sum(one for one, _ in self._of.values())
-        return Decimal(sum(one * price for one, price in self._of.values())) / lots if lots else Decimal(0)
+        qty = sum(one for one, _ in self._of.values())
+        return Decimal(sum(one * px for one, px in self._of.values())) / (qty * ONE) if qty else Decimal(0)
 
 
 @dataclass(slots=True)
@@ -216,7 +217,7 @@ class Counterparty:
 
     def living(self, account: str, instrument: str) -> int:
         """Orders of an account, in an instrument ("": in any), that the venue has and that are not over."""
-        mine = [one for one in self.told.values() if one.account == account and one.leaves > 0]
+        mine = [one for one in self.told.values() if one.account == account and one.leaves_qty > 0]
         return sum(1 for one in mine if instrument in ("", one.instrument))
 
     def book(self, report: Report) -> bool:

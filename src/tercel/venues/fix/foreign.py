@@ -11,13 +11,14 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.errors import TercelError
+from tercel.core.fixed import ONE, ceiled
 from tercel.core.vocabulary import BUY, SELL
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.inbound import raw
 from tercel.venues.fix.memory import OrderMemory, Told
 from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.protocol.message import Message, utc_ns
-from tercel.venues.fix.translate import PLAIN, PriceScale, RefusedError
+from tercel.venues.fix.scale import PLAIN, PriceScale, RefusedError
 
 TRANS_TYPE, ERROR_CODE, AGGRESSOR = 20, 25016, 1057
 HEADLINE: Final = 148
@@ -99,12 +100,14 @@ class Foreign:
         instrument = message.get(t.SYMBOL) or (about.instrument if about else "")
         instrument = "" if instrument == t.NO_SYMBOL else instrument
         scale = self._scales.get(instrument, PLAIN)
-        base = about.base if about is not None else 0
-        cum = scale.lots(message.get(t.CUM_QTY, "0")) + base
-        told_lots = about.lots + base if about is not None else cum
-        lots = scale.lots(message.get(t.ORDER_QTY)) + base if t.ORDER_QTY in message else told_lots
+        base = about.base_qty if about is not None else 0
+        cum = scale.qty(message.get(t.CUM_QTY, "0"), t.CUM_QTY) + base
+        told_lots = about.lots + ceiled(base) if about is not None else ceiled(cum)
+        lots = scale.lots(message.get(t.ORDER_QTY)) + ceiled(base) if t.ORDER_QTY in message else told_lots
         over = status in o.TERMINAL or status is o.OrdStatus.UNKNOWN
-        leaves = scale.lots(message.get(t.LEAVES_QTY)) if t.LEAVES_QTY in message else 0 if over else max(lots - cum, 0)
+        leaves = 0 if over else max(lots * ONE - cum, 0)
+        if t.LEAVES_QTY in message:
+            leaves = scale.qty(message.get(t.LEAVES_QTY), t.LEAVES_QTY)
         traded = kind in (o.ExecType.TRADE, o.ExecType.CORRECTED)
         if traded and (t.LAST_QTY not in message or t.LAST_PX not in message):
             raise RefusedError("LastQty (32) and LastPx (31) in a trade", f"150={message.get(t.EXEC_TYPE)} without")
@@ -121,10 +124,10 @@ class Foreign:
             side=side,
             lots=lots,
             price=self._price(message, scale, about),
-            last_lots=scale.lots(message.get(t.LAST_QTY)) if traded else 0,
-            last_price=scale.ticks(message.get(t.LAST_PX)) if traded else 0,
-            cum=cum,
-            leaves=leaves,
+            last_qty=scale.qty(message.get(t.LAST_QTY), t.LAST_QTY) if traded else 0,
+            last_px=scale.px(message.get(t.LAST_PX), t.LAST_PX) if traded else 0,
+            cum_qty=cum,
+            leaves_qty=leaves,
             ns=utc_ns(message.get(t.TRANSACT_TIME)) or utc_ns(message.get(52)) or now_ns,
             passive=self._passive(message),
             text=self._text(message, t.ORD_REJ_REASON, REASONS),
@@ -191,7 +194,7 @@ class Foreign:
             return [read]
         new = self._memory.by_swap.get(wire)
         if new is not None and read.exec_type is o.ExecType.CANCELED:
-            new.base = read.cum
+            new.base_qty = read.cum_qty
             self._memory.write(new)
             self._held[new.wire] = replace(read, cl_ord_id=new.name, orig=new.orig)
             return []
@@ -203,10 +206,10 @@ class Foreign:
             return [replace(cancelled, text=text)]
         first = replace(read, exec_type=o.ExecType.REPLACED, orig=about.orig)
         if read.exec_type is o.ExecType.NEW:
-            return [replace(first, status=o.OrdStatus.PARTIALLY_FILLED if read.cum else o.OrdStatus.NEW)]
+            return [replace(first, status=o.OrdStatus.PARTIALLY_FILLED if read.cum_qty else o.OrdStatus.NEW)]
         before = replace(
-            first, exec_id=f"{read.exec_id}-R", cum=about.base, leaves=about.lots, status=o.OrdStatus.NEW,
-            last_lots=0, last_price=0,
+            first, exec_id=f"{read.exec_id}-R", cum_qty=about.base_qty, leaves_qty=about.lots * ONE,
+            status=o.OrdStatus.NEW, last_qty=0, last_px=0,
         )  # fmt: skip
         return [before, read]
 

@@ -25,8 +25,8 @@ from tercel.venues.fix.protocol import validate as v
 from tercel.venues.fix.protocol.dictionary import Dictionary
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.protocol.settings import SessionSettings
+from tercel.venues.fix.scale import PriceScale, RefusedError
 from tercel.venues.fix.standard import AMEND_REJECT
-from tercel.venues.fix.translate import PriceScale, RefusedError
 
 _GO_ON: Final = "2"
 """MODE: the new order is sent though the cancel was refused."""

@@ -13,7 +13,8 @@ from tercel.venues.fix import market, translate
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.commands import Ready
 from tercel.venues.fix.protocol.message import Message, utc_text
-from tercel.venues.fix.translate import PLAIN, Fields, PriceScale
+from tercel.venues.fix.scale import PLAIN, PriceScale, RefusedError, scales
+from tercel.venues.fix.translate import Fields
 
 _REMEMBERED: Final = 4096
 """Commands that are remembered by number, to know what a session reject refuses."""
@@ -142,7 +143,7 @@ class OwnDialect(Refusals):
         if message.kind == t.SECURITY_LIST:
             with suppress(ValueError, KeyError):  # reported below
                 self.shapes = market.shapes_in(message)
-                self.scales.update(translate.scales({one.instrument: one for one in market.listings_in(message)}))
+                self.scales.update(scales({one.instrument: one for one in market.listings_in(message)}))
             for earlier in self._unread:
                 items += self._items(earlier, now_ns)
             self._unread.clear()
@@ -199,7 +200,7 @@ class OwnDialect(Refusals):
         if tags.get(t.EXEC_TYPE) == "8" and tags.get(t.ORDER_ID) == t.NO_NAME:
             try:
                 return translate.report_in(tags, self.scales)
-            except translate.RefusedError:  # the server echoes a price or quantity that nobody can read
+            except RefusedError:  # the server echoes a price or quantity that nobody can read
                 tags = {tag: value for tag, value in tags.items() if tag not in (t.PRICE, t.ORDER_QTY)}
         return translate.report_in(tags, self.scales)
 

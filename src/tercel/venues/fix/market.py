@@ -17,7 +17,8 @@ from tercel.core.vocabulary import BUY, SELL
 from tercel.market.tape import schema
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.protocol.message import Fields, Message
-from tercel.venues.fix.translate import PriceScale, named
+from tercel.venues.fix.scale import PriceScale
+from tercel.venues.fix.translate import named
 
 ENTRIES_EACH = 250
 """Entries of one message at most; a longer change goes on in the next (CONTINUES)."""

@@ -13,11 +13,14 @@ from typing import Any, Final
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
+from tercel.core.fixed import ONE
 from tercel.venues.fix.profiles.model import NamesTable
 
 FILE: Final = "orders.jsonl"
 _MOST_KEPT: Final = 100_000
 _MOST_ASKED: Final = 10_000
+_IN_LOTS: Final = frozenset({"cum", "base"})
+"""What older files have in whole lots."""
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -38,10 +41,10 @@ class Told:
         The venue's number, once it is known.
     status : OrdStatus
         As the venue last told.
-    cum : int
-        Lots filled so far, those of the orders that it replaced among them.
-    base : int
-        Lots that the orders before it had filled, where the venue cancels and makes a new one.
+    cum_qty : int
+        Filled so far, that of the orders that it replaced among it, 10^-8 of a lot.
+    base_qty : int
+        What the orders before it had filled, where the venue cancels and makes a new one.
     swaps : str
         ClOrdID of the cancel in the same message, where it is such a new one.
     skipped : bool
@@ -60,8 +63,8 @@ class Told:
     kind: str
     order_id: str = ""
     status: o.OrdStatus = o.OrdStatus.PENDING_NEW
-    cum: int = 0
-    base: int = 0
+    cum_qty: int = 0
+    base_qty: int = 0
     swaps: str = ""
     skipped: bool = False
 
@@ -119,6 +122,8 @@ class OrderMemory:
         """One line; a torn one is of an order that never left."""
         try:
             found: dict[str, Any] = json.loads(line)
+            for name in _IN_LOTS & found.keys():
+                found[f"{name}_qty"] = found.pop(name) * ONE
             told = Told(**found | {"status": o.OrdStatus(found["status"])})
         except (ValueError, TypeError, KeyError):
             return
@@ -222,8 +227,9 @@ class OrderMemory:
                 continue
             renamed = one is old and told is not None and report.exec_type is o.ExecType.REPLACED
             status = o.OrdStatus.CANCELED if renamed else report.status
-            if (one.order_id, one.status, one.cum) != (report.order_id or one.order_id, status, report.cum):
-                self.write(replace(one, order_id=report.order_id or one.order_id, status=status, cum=report.cum))
+            if (one.order_id, one.status, one.cum_qty) != (report.order_id or one.order_id, status, report.cum_qty):
+                number = report.order_id or one.order_id
+                self.write(replace(one, order_id=number, status=status, cum_qty=report.cum_qty))
 
     def close(self) -> None:
         """Let the file go."""

@@ -17,7 +17,8 @@ from tercel.venues.fix.commands import Ready
 from tercel.venues.fix.inbound import raw
 from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.protocol.message import Message, utc_text
-from tercel.venues.fix.translate import PLAIN, Fields, PriceScale, RefusedError, line, named
+from tercel.venues.fix.scale import PLAIN, PriceScale, RefusedError
+from tercel.venues.fix.translate import Fields, line, named
 
 _SNAPSHOT, _POSITIONS, _CUSTOMER_SIDE, _NO = "0", "0", "1", "N"
 _PROPRIETARY, _CUSTOMER_ACCOUNT = "D", "24"
@@ -25,6 +26,7 @@ _COMPLETED, _REJECTED = "0", "2"
 _THEORETICAL: Final = "2"
 VALID, UNSUPPORTED, NONE_FOUND, NOT_AUTHORIZED, NEVER, OTHER = "0", "1", "2", "3", "4", "99"
 """PosReqResult (728)."""
+_WAYS: Final = ((t.LONG_QTY, 1), (t.SHORT_QTY, -1))
 _WORDS: Final = {
     UNSUPPORTED: "an invalid or unsupported request",
     NOT_AUTHORIZED: "not authorized to request positions",
@@ -52,7 +54,7 @@ class _Question:
     """MsgSeqNum that it left under."""
     total: int | None = None
     """Reports that the venue says it has."""
-    lots: Counter[str] = field(default_factory=Counter)
+    qty: Counter[str] = field(default_factory=Counter)
     heard: set[str] = field(default_factory=set)
     """Names of its reports."""
 
@@ -123,8 +125,8 @@ class PositionQuestions:
 
     def _end(self, question: _Question, now_ns: int, why: str = "", never: bool = False) -> o.Holdings:
         self._open.pop(question.name, None)
-        lots = {} if why else {name: lots for name, lots in question.lots.items() if lots}
-        return o.Holdings(question.account, lots, now_ns, why=why, never=never)
+        held = {} if why else {name: qty for name, qty in question.qty.items() if qty}
+        return o.Holdings(question.account, held, now_ns, why=why, never=never)
 
     def _refused(self, message: Message, now_ns: int) -> list[o.Holdings | o.Unread] | None:
         """The session, or the venue as a whole, did not take the question."""
@@ -159,8 +161,8 @@ class PositionQuestions:
 
     def _reported(self, question: _Question | None, message: Message, now_ns: int) -> list[o.Holdings | o.Unread]:
         if question is None:
-            account, lots = message.get(t.ACCOUNT), self._lots(message)
-            return [o.Holdings(account, {message.get(t.SYMBOL): lots}, now_ns, asked=False)]
+            account, qty = message.get(t.ACCOUNT), self._qty(message)
+            return [o.Holdings(account, {message.get(t.SYMBOL): qty}, now_ns, asked=False)]
         result, name = message.get(t.POS_RESULT), message.get(t.POS_REPORT_ID)
         if result == NONE_FOUND:
             return [self._end(question, now_ns)]
@@ -170,13 +172,13 @@ class PositionQuestions:
             raise RefusedError(f"account {question.account}", f"1={account}")
         if name in question.heard:
             return []
-        lots = self._lots(message)
+        qty = self._qty(message)
         question.heard.add(name)
-        question.lots[message.get(t.SYMBOL)] += lots
+        question.qty[message.get(t.SYMBOL)] += qty
         return self._complete(question, message, now_ns)
 
-    def _lots(self, message: Message) -> int:
-        """Signed lots of one report.
+    def _qty(self, message: Message) -> int:
+        """What one report says is held, signed, 10^-8 of a lot.
 
         Raises
         ------
@@ -190,14 +192,7 @@ class PositionQuestions:
             said = ", ".join(one.get(t.POS_TYPE) for one in entries)
             raise RefusedError(f"a symbol (55) and lots of the type 703={self._type}", f"55={symbol}, 703={said}")
         scale = self._scales.get(symbol, PLAIN)
-        return sum(_whole(one, t.LONG_QTY, scale) - _whole(one, t.SHORT_QTY, scale) for one in meant)
-
-
-def _whole(entry: Message, tag: int, scale: PriceScale) -> int:
-    try:
-        return scale.lots(entry.get(tag, "0"))
-    except RefusedError as error:
-        raise RefusedError(error.expected, f"{tag}={entry.get(tag)[:40]}") from None
+        return sum(scale.qty(one.get(tag, "0"), tag) * way for one in meant for tag, way in _WAYS)
 
 
 def _progress(question: _Question) -> str:
@@ -225,13 +220,13 @@ def answers(
     except VenueError as error:
         raise NotToldError(error.expected, error.received, OTHER) from None
     symbol = message.get(t.SYMBOL)
-    held = {one: lots for one, lots in sorted(told.items()) if lots and symbol in ("", one)}
+    held = {one: qty for one, qty in sorted(told.items()) if qty and symbol in ("", one)}
     today = utc_text(now_ns)[:8]
     result = VALID if held else NONE_FOUND
     found = [(t.POSITIONS_ACK, [*_head(message, name(), len(held), result), (t.POS_STATUS, _COMPLETED)])]
-    for one, lots in held.items():
-        size = scales.get(one, PLAIN).quantity(abs(lots))
-        side = t.LONG_QTY if lots > 0 else t.SHORT_QTY
+    for one, qty in held.items():
+        size = scales.get(one, PLAIN).qty_text(abs(qty))
+        side = t.LONG_QTY if qty > 0 else t.SHORT_QTY
         prices = [(t.SETTL_PRICE, "0"), (t.SETTL_PRICE_TYPE, _THEORETICAL), (t.PRIOR_SETTL_PRICE, "0")]
         what = [(t.POS_REQ_TYPE, _POSITIONS), (t.CLEARING_DATE, today), (t.SYMBOL, one), *prices]
         held_now = [(t.NO_POSITIONS, "1"), (t.POS_TYPE, "TQ"), (side, size)]

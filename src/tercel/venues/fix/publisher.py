@@ -12,7 +12,7 @@ from tercel.venues.fix.desk import Counterparty
 from tercel.venues.fix.hosted import Hosted
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.message import Fields, Message
-from tercel.venues.fix.translate import PriceScale
+from tercel.venues.fix.scale import PriceScale
 
 Send = Callable[[Counterparty, str, Fields, bool], None]
 """To whom, message type, fields, and whether it is owed an answer to its next U1."""

@@ -4,18 +4,19 @@ from dataclasses import replace
 from decimal import Decimal
 
 from tercel.core import orders as o
+from tercel.core.fixed import ONE
 from tercel.venues.fix import tags as t
 from tercel.venues.fix import translate
 from tercel.venues.fix.desk import Counterparty
 from tercel.venues.fix.protocol.message import Fields
-from tercel.venues.fix.translate import PriceScale
+from tercel.venues.fix.scale import PriceScale
 
 
 def plain_report(party: Counterparty, report: o.Report, scale: PriceScale, average: Decimal) -> Fields:
     """Fields of a report: open lots are those of the order that are not filled, and a status says what is pending."""
     live = report.status not in o.TERMINAL and report.status is not o.OrdStatus.UNKNOWN
-    if live and report.leaves != report.lots - report.cum:
-        report = replace(report, leaves=report.lots - report.cum)
+    if live and report.leaves_qty != (open_qty := report.lots * ONE - report.cum_qty):
+        report = replace(report, leaves_qty=open_qty)
     if report.exec_type is not o.ExecType.STATUS:
         return translate.report_out(report, scale, average, exact=False)
     return _status(party, report, live, scale, average)
@@ -24,7 +25,7 @@ def plain_report(party: Counterparty, report: o.Report, scale: PriceScale, avera
 def _status(party: Counterparty, report: o.Report, live: bool, scale: PriceScale, average: Decimal) -> Fields:
     asked_by = report.orig or report.cl_ord_id
     question = party.asked.pop(asked_by, None)
-    report = replace(report, orig="", last_lots=0, last_price=0, passive=False)
+    report = replace(report, orig="", last_qty=0, last_px=0, passive=False)
     if live:
         report = replace(report, status=party.stands(report.cl_ord_id))
     fields = translate.report_out(report, scale, average, exact=False)

@@ -15,7 +15,7 @@ from tercel.venues.fix.hosted import Hosted
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.publisher import Publisher
 from tercel.venues.fix.reports import none_to_report, plain_report
-from tercel.venues.fix.translate import PLAIN, RefusedError
+from tercel.venues.fix.scale import PLAIN, RefusedError, scales
 from tercel.venues.pace import Pace
 
 ORDERS: Final = (t.NEW_ORDER, t.REPLACE, t.CANCEL, t.STATUS, t.MASS_STATUS, t.MASS_CANCEL)
@@ -61,7 +61,7 @@ class VenueService:
         self._pace = None if self.runs else pace
         self._free = self.runs or pace is not None
         self._owner = {name: name for name in parties}
-        self._scales = translate.scales({one.instrument: one for one in venue.listings()})
+        self._scales = scales({one.instrument: one for one in venue.listings()})
         self._stepper = ""
         self._began_ns, self._count = wall_ns(), 0
         speak = [(name, one.login.terms) for name, one in parties.items()]

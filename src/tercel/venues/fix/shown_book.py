@@ -15,11 +15,12 @@ import numpy as np
 
 from tercel.core import orders as o
 from tercel.core.arrays import Ints
+from tercel.core.fixed import ONE, ceiled, floored
 from tercel.core.vocabulary import BUY, SELL
 from tercel.market.tape import schema
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.protocol.message import Message
-from tercel.venues.fix.translate import PriceScale, RefusedError
+from tercel.venues.fix.scale import PriceScale, RefusedError
 
 IDS: Final = 8192
 """Numbers of orders in a book, own ones among them."""
@@ -153,37 +154,37 @@ class ShownBook:
         at = own.side, own.price
         rows = []
         mine = next((one for one in self._levels.get(at, []) if one.own == own.name), None)
-        if mine is not None and mine.lots >= report.last_lots:
-            rows.append(self._less(report.ns, *at, mine, report.last_lots, -1, schema.EXECUTE))
-            return rows
-        left, far = report.last_lots, -own.side
-        for one in [one for one in self._levels.get((far, report.last_price), []) if not one.own]:
+        left, far, price = floored(report.last_qty), -own.side, floored(report.last_px)  # books are in ticks and lots
+        if mine is not None and mine.lots >= left:
+            return [self._less(report.ns, *at, mine, left, -1, schema.EXECUTE)] if left else []
+        shown = self._levels.get((far, price), []) if price * ONE == report.last_px else []
+        for one in [one for one in shown if not one.own]:
             taken = min(one.lots, left)
             left -= taken
             if taken:
-                rows.append(self._less(report.ns, far, report.last_price, one, taken, own.number, schema.EXECUTE))
+                rows.append(self._less(report.ns, far, price, one, taken, own.number, schema.EXECUTE))
         return rows
 
     def after(self, report: o.Report) -> list[tuple[int, ...]]:
         """Rows that come after a report: how much of the order rests now."""
-        own = self._own.get(report.orig) or self._own.get(report.cl_ord_id)
+        own, leaves = self._own.get(report.orig) or self._own.get(report.cl_ord_id), ceiled(report.leaves_qty)
         if own is None:
-            if report.price is None or not report.leaves or report.exec_type is o.ExecType.REJECTED or not report.side:
+            if report.price is None or not leaves or report.exec_type is o.ExecType.REJECTED or not report.side:
                 return []
             own = _Own(report.cl_ord_id, self._number(), report.side, report.price)
             self._own[report.cl_ord_id] = own
         if report.exec_type is o.ExecType.REPLACED:
             self._own[report.cl_ord_id] = own
         if not own.rests:
-            if not report.leaves:
+            if not leaves:
                 self._forget(own)
             return []
         moved = report.price is not None and report.price != own.price
         rows = self._rest(report.ns, own, 0) if moved else []
         own.price = report.price if moved and report.price is not None else own.price
-        own.waiting = report.leaves if self._crosses(own) else 0
-        rows += self._rest(report.ns, own, report.leaves) if not own.waiting else []
-        if not report.leaves:
+        own.waiting = leaves if self._crosses(own) else 0
+        rows += self._rest(report.ns, own, leaves) if not own.waiting else []
+        if not leaves:
             self._forget(own)
         return rows
 

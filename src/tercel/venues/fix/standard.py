@@ -18,8 +18,8 @@ from tercel.venues.fix.market import Shape
 from tercel.venues.fix.memory import OrderMemory
 from tercel.venues.fix.profiles import Terms
 from tercel.venues.fix.protocol.message import Message
+from tercel.venues.fix.scale import PLAIN, PriceScale, RefusedError
 from tercel.venues.fix.shown_book import IDS, ShownBook
-from tercel.venues.fix.translate import PLAIN, PriceScale, RefusedError
 
 AMEND_REJECT: Final = "XAR"
 _QUIET: Final = frozenset({"N", "XLR", "h"})

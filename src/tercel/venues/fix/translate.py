@@ -6,102 +6,20 @@ prices and numbers of shares; a :class:`PriceScale` turns ticks and lots into th
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 
 from tercel.core import orders as o
 from tercel.core.errors import OrderError
-from tercel.core.vocabulary import BUY, NO_ASK, SELL
+from tercel.core.vocabulary import BUY, SELL
 from tercel.venues.fix import reasons
 from tercel.venues.fix import tags as t
+from tercel.venues.fix.scale import PLAIN, PriceScale, RefusedError
 
 Fields = list[tuple[int, str]]
 Tags = Mapping[int, str]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class RefusedError(OrderError):
-    """A message that cannot be obeyed; `reason` is the value of 103 of the reason."""
-
-    def __init__(self, expected: str, received: str, reason: str = t.OTHER) -> None:
-        super().__init__(expected, received, "correct the message and send it under a new name")
-        self.reason = reason
-
-    @property
-    def text(self) -> str:
-        """One line for field 58."""
-        return f"expected {self.expected}; received {self.received}"
-
-
-class PriceScale:
-    """Ticks and lots of one instrument in decimals.
-
-    Parameters
-    ----------
-    tick : float
-        Price units of a tick; taken for the shortest decimal that reads the same.
-    lot : int or Decimal
-        Shares of a lot, or units of a currency.
-
-    >>> PriceScale(0.01).price(1005), PriceScale(0.01).ticks("10.050"), PriceScale(0.01, 100).lots("300")
-    ('10.05', 1005, 3)
-    """
-
-    def __init__(self, tick: float = 1.0, lot: int | Decimal = 1) -> None:
-        self.tick, self.lot = Decimal(repr(float(tick))), lot
-
-    def price(self, ticks: int) -> str:
-        """Ticks as a decimal price."""
-        return format(self.tick * ticks, "f")
-
-    def ticks(self, text: str) -> int:
-        """A decimal price as ticks.
-
-        Raises
-        ------
-        RefusedError
-            When it is no number, between two ticks or beyond every book.
-        """
-        try:
-            whole, rest = divmod(Decimal(text), self.tick)
-        except (InvalidOperation, ValueError):
-            raise RefusedError("a price", f"44={text[:40]}") from None
-        if rest:
-            raise RefusedError(f"a price on the tick of {self.tick}", f"44={text[:40]}")
-        if not -NO_ASK < whole < NO_ASK:
-            raise RefusedError(f"a price within {NO_ASK} ticks of zero", f"44={text[:40]}")
-        return int(whole)
-
-    def quantity(self, lots: int) -> str:
-        """Lots as a number of shares."""
-        whole = lots * self.lot
-        return str(whole) if isinstance(whole, int) else format(whole, "f")
-
-    def lots(self, text: str) -> int:
-        """A number of shares as lots, zero included.
-
-        Raises
-        ------
-        RefusedError
-            When it is no number of whole lots.
-        """
-        try:
-            whole, rest = divmod(Decimal(text), self.lot)
-        except (InvalidOperation, ValueError):
-            raise RefusedError("a quantity", f"38={text[:40]}", t.INCORRECT_QUANTITY) from None
-        if rest or not 0 <= whole < 2**31:
-            raise RefusedError(f"a quantity in whole lots of {self.lot}", f"38={text[:40]}", t.INCORRECT_QUANTITY)
-        return int(whole)
-
-
-PLAIN = PriceScale()
-"""Ticks and lots as they are: for instruments that nobody has listed."""
-
-
-def scales(listings: Mapping[str, o.Listing]) -> dict[str, PriceScale]:
-    """A scale for each listed instrument."""
-    return {name: PriceScale(listing.tick, listing.lot) for name, listing in listings.items()}
 
 
 @lru_cache(maxsize=1024)
@@ -298,15 +216,15 @@ def report_out(
         (t.SIDE, _side(report.side)),
         (t.ORDER_QTY, scale.quantity(report.lots)),
         *_priced(report.price, scale),
-        (t.CUM_QTY, scale.quantity(report.cum)),
-        (t.LEAVES_QTY, scale.quantity(report.leaves)),
+        (t.CUM_QTY, scale.qty_text(report.cum_qty)),
+        (t.LEAVES_QTY, scale.qty_text(report.leaves_qty)),
         (t.AVG_PX, format(average, "f")),
         *_times(report.ns),
         (t.TEXT, line(report.text)),
     ]
-    if report.last_lots or report.last_price:
-        fields += [(t.LAST_QTY, scale.quantity(report.last_lots)), (t.LAST_PX, scale.price(report.last_price))]
-    if report.last_lots or report.passive:
+    if report.last_qty or report.last_px:
+        fields += [(t.LAST_QTY, scale.qty_text(report.last_qty)), (t.LAST_PX, scale.px_text(report.last_px))]
+    if report.last_qty or report.passive:
         fields.append((t.LIQUIDITY, "1" if report.passive else "2"))
     return _present(fields)
 
@@ -343,10 +261,10 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
         side={t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(tags.get(t.SIDE, ""), 0),
         lots=scale.lots(tags.get(t.ORDER_QTY, "0")),
         price=scale.ticks(tags[t.PRICE]) if t.PRICE in tags else None,
-        last_lots=scale.lots(tags.get(t.LAST_QTY, "0")),
-        last_price=scale.ticks(tags.get(t.LAST_PX, "0")),
-        cum=scale.lots(tags.get(t.CUM_QTY, "0")),
-        leaves=scale.lots(tags.get(t.LEAVES_QTY, "0")),
+        last_qty=scale.qty(tags.get(t.LAST_QTY, "0"), t.LAST_QTY),
+        last_px=scale.px(tags.get(t.LAST_PX, "0"), t.LAST_PX),
+        cum_qty=scale.qty(tags.get(t.CUM_QTY, "0"), t.CUM_QTY),
+        leaves_qty=scale.qty(tags.get(t.LEAVES_QTY, "0"), t.LEAVES_QTY),
         ns=_whole(tags, t.EXACT_NS, 0),
         passive=tags.get(t.LIQUIDITY) == "1",
         text=tags.get(t.TEXT, ""),
@@ -363,16 +281,16 @@ def disowned_out(message: o.Report | o.CancelReject | o.Unread, scale: PriceScal
         what = [(t.DK_REASON, t.OTHER_DK), (t.SYMBOL, message.instrument or t.NO_SYMBOL), (t.SIDE, _side(message.side))]
         text = line(f"{message.exec_type} of {message.ref or 'nothing'}, which was never reported")
         return t.DONT_KNOW, [*names, *what, (t.ORDER_QTY, scale.quantity(message.lots)), (t.TEXT, text)]
-    if isinstance(message, o.Report) and message.last_lots:
+    if isinstance(message, o.Report) and message.last_qty:
         names = [(t.ORDER_ID, message.order_id or t.NO_NAME), (t.EXEC_ID, message.exec_id or t.NO_NAME)]
         what = [(t.SYMBOL, message.instrument or t.NO_SYMBOL), (t.SIDE, _side(message.side))]
-        lots = [(t.ORDER_QTY, scale.quantity(message.lots)), (t.LAST_QTY, scale.quantity(message.last_lots))]
+        lots = [(t.ORDER_QTY, scale.quantity(message.lots)), (t.LAST_QTY, scale.qty_text(message.last_qty))]
         return t.DONT_KNOW, [
             *names,
             (t.DK_REASON, t.NO_MATCH),
             *what,
             *lots,
-            (t.LAST_PX, scale.price(message.last_price)),
+            (t.LAST_PX, scale.px_text(message.last_px)),
         ]
     if not isinstance(message, o.Unread):
         return None

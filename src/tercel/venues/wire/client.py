@@ -317,7 +317,7 @@ class RemoteVenue:
         return [frames.message_of(self._frame()[1], commands=False) for _ in range(count)]
 
     def positions(self, account: str) -> dict[str, int]:
-        """Signed lots of an account by instrument, as the other side has them.
+        """What an account holds, signed, 10^-8 of a lot, by instrument, as the other side has it.
 
         Raises
         ------
@@ -325,4 +325,4 @@ class RemoteVenue:
             There is no link.
         """
         self._ask({"do": "positions", "account": account})
-        return {str(name): int(lots) for name, lots in self._wait_for("positions")["lots"].items()}
+        return {str(name): int(qty) for name, qty in self._wait_for("positions")["qty"].items()}

@@ -117,9 +117,9 @@ class Hub:
         return trades
 
     def on_positions(self, account: str) -> Mapping[str, int]:
-        """Signed lots of an account by instrument."""
-        lots: Mapping[str, int] = self._venue.positions(account)  # type: ignore[attr-defined]
-        return lots
+        """What an account holds, signed, 10^-8 of a lot, by instrument."""
+        held: Mapping[str, int] = self._venue.positions(account)  # type: ignore[attr-defined]
+        return held
 
     def on_login(self, client: Client, account: str) -> None:
         """A client holds an account from now on."""
@@ -270,7 +270,7 @@ class Hub:
         elif what == "positions":
             account = str(body.get("account"))
             self._claim(client, account)
-            self.send(client, {"said": "positions", "lots": dict(self.on_positions(account))})
+            self.send(client, {"said": "positions", "qty": dict(self.on_positions(account))})
         else:
             self.on_other(client, body)
 
