@@ -281,6 +281,23 @@ def test_an_order_costs_among_others_what_it_costs_alone(lake: Path, listed: Pat
     assert alone.shortfall_bps["twap_take"][0] == pytest.approx(among.shortfall_bps["twap_take"][1], abs=1e-9)
 
 
+def test_one_order_leaves_nothing_to_compare_and_no_risk(lake: Path, listed: Path) -> None:
+    """Its costs do not scatter, and no comparison is tested: neither is a figure."""
+
+    @tc.strategy
+    def half_now(view: Any) -> tc.Intent:
+        return tc.Intent(take=(view.left + 1) // 2)
+
+    alone = tc.evaluate([half_now, "twap_take", "immediate"], tc.replay(lake, "SIM"), tc.read_orders(listed)[:1])
+    assert alone.figures["comparisons"] == 0
+    assert {row["timing_risk_bps"] for row in alone.figures["strategies"].values()} == {None}
+    table = judged_table(alone.figures)
+    assert "risk" not in [column.heading for column in table.columns]
+    said = " ".join(table.sentences())
+    assert "Exploratory" not in said
+    assert "1 paired episode, effective sample 1 cluster (" in said
+
+
 def test_the_table_says_what_a_limit_left(tmp_path: Path, lake: Path) -> None:
     orders = [
         tc.Order(f"{day} 10:20", "SIM", "buy", 400, "10min", limit)

@@ -249,7 +249,7 @@ def _replicate_costs(
 
 def _statistic(centre: float, episodes: int, answered: bool) -> Callable[[Floats], Floats]:
     """Means of the columns of :func:`cost_moments`, (B, F) -> the cost keys, (B, K)."""
-    unbiased = episodes / (episodes - 1.0) if episodes > 1 else 1.0
+    unbiased = episodes / (episodes - 1.0) if episodes > 1 else np.nan  # one order does not scatter
 
     def statistic(means: Floats) -> Floats:
         away, square, spread, timing, forced, fees, passive = means[:, :_PLAIN].T

@@ -59,7 +59,9 @@ def ratios(
         for key in ("is_bps", "impact_bps"):
             found[name][key] = {other: _ratio(table[name][key], table[other][key]) for other in schedules}
         risk = {other: table[name]["timing_risk_bps"] - table[other]["timing_risk_bps"] for other in schedules}
-        found[name]["timing_risk_bps"] = {other: one.estimate().to_json() for other, one in risk.items()}
+        found[name]["timing_risk_bps"] = {
+            other: one.estimate().to_json() for other, one in risk.items() if not np.isnan(one.point)
+        }
     return found
 
 

@@ -159,15 +159,16 @@ class JudgedTable:
             yield verdict_sentence(policy, gains, self.digits, self.called)
         yield from self.notes
         if self.clusters < FEW_CLUSTERS:
-            yield f"Only {self.clusters} clusters, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
+            yield f"Only {self.clusters} cluster{'s' * (self.clusters != 1)}, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
         if all(_number(row.get("impact_bps", {})) is None for row in self.strategies.values()):
             yield "Impact is not separated here: walking past the touch counts as spread, what prices did as timing."
         shared = ""
         if self.correlation is not None:
             shared = f"; costs of two strategies in one episode correlate at {self.correlation:.2f} (median over pairs)"
         yield (
-            f"bps of the order's value at arrival, mean [95 % interval]; {self.episodes:,} paired episodes, effective "
-            f"sample {self.clusters:,} clusters ({self.cluster}){shared}."
+            f"bps of the order's value at arrival, mean [95 % interval]; {self.episodes:,} paired episode"
+            f"{'s' * (self.episodes != 1)}, effective sample {self.clusters:,} cluster{'s' * (self.clusters != 1)} "
+            f"({self.cluster}){shared}."
         )
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":

@@ -72,13 +72,13 @@ def write_page(path: Path, evaluation: Evaluation, result: Mapping[str, Any], fo
 
 
 def title(result: Mapping[str, Any], first: list[str]) -> str:
-    """Who is judged against how many written strategies, random not counted.
+    """Who is judged against how many written strategies.
 
     >>> kinds = {"mine": "learned", "pov": "baseline", "twap_take": "baseline", "random": "random"}
     >>> title({"kinds": kinds}, ["mine"])
-    'mine against 2 written strategies'
+    'mine against 3 written strategies'
     """
-    count = sum(kind == "baseline" for kind in result["kinds"].values())
+    count = sum(kind in ("baseline", "random") for kind in result["kinds"].values())
     against = f"{', '.join(first)} against " if first else ""
     return f"{against}{count} written strateg{'y' if count == 1 else 'ies'}"
 

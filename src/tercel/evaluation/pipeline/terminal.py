@@ -90,7 +90,7 @@ def sentences(result: Mapping[str, Any]) -> Iterator[str]:
             yield from primary_sentences(result, name)
     if first:
         others = f"{result['validation']['episodes']:,} other episodes"
-        yield f"{best} is the best written strategy on {others}. {correction(result)}"
+        yield f"{best} is the best written strategy on {others}. {correction(result)}".rstrip()
 
 
 def primary_sentences(result: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -104,7 +104,9 @@ def primary_sentences(result: Mapping[str, Any], name: str) -> Iterator[str]:
 
 
 def correction(result: Mapping[str, Any]) -> str:
-    """How many comparisons are primary, and how the others are meant."""
+    """How many comparisons are primary, and how the others are meant; nothing where one order leaves none to test."""
+    if not result["comparisons"]:
+        return ""
     primary = {key for claim in result["claims"].values() for key in claim["primary"]}
     count = sum(len(claim["primary"]) for claim in result["claims"].values())
     words = " and ".join("random" if key == RANDOM else "the best written strategy" for key in sorted(primary))
