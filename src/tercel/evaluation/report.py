@@ -1,6 +1,6 @@
 """Sections of the page of a judged run: what it cost, when it traded, the book around the fills, how it learned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -46,6 +46,8 @@ class BookExample:
         Own fills; passive where the own order rested.
     tick : float
         Price units per tick.
+    name : str
+        Of the picture, unique in a page.
     """
 
     strategy: str
@@ -60,6 +62,7 @@ class BookExample:
     fill_lots: ArrayLike
     fill_passive: ArrayLike
     tick: float = 1.0
+    name: str = "book"
 
     @cached_property
     def figure(self) -> Figure:
@@ -103,6 +106,7 @@ def composition(
     strategies: Mapping[str, Mapping[str, Interval]],
     best: str,
     drawn: Sequence[str],
+    own: Collection[str] = (),
 ) -> Section:
     """What the cost is made of, and how it is spread over episodes.
 
@@ -115,6 +119,8 @@ def composition(
         The best baseline.
     drawn : sequence of str
         Whose distribution is drawn.
+    own : collection of str
+        Strategies drawn boldest.
     """
     headings = ("strategy", "5 %", "median", "95 %", "mean of worst 5 %", f"cheaper than {best}")
     rows: list[list[object]] = []
@@ -128,11 +134,14 @@ def composition(
     return Section(
         "What it cost",
         html=plain_table(headings, rows, caption=caption),
-        figures=[figures.decomposition(strategies), figures.cost_distributions(shortfalls, "distribution")],
+        figures=[figures.decomposition(strategies), figures.cost_distributions(shortfalls, "distribution", own=own)],
+        folded=True,
     )
 
 
-def timing(costs: Mapping[str, Sequence[Costs]], twin_mid2_grid: Ints | None, grid_s: ArrayLike) -> Section:
+def timing(
+    costs: Mapping[str, Sequence[Costs]], twin_mid2_grid: Ints | None, grid_s: ArrayLike, own: Collection[str] = ()
+) -> Section:
     """When each strategy traded, and how far that moved the mid.
 
     Parameters
@@ -142,17 +151,19 @@ def timing(costs: Mapping[str, Sequence[Costs]], twin_mid2_grid: Ints | None, gr
         Mids of the same episodes without own orders; None where nothing answers.
     grid_s : array_like (G,)
         Times of the cost grid, seconds since arrival.
+    own : collection of str
+        Strategies drawn boldest.
     """
     left = {name: np.concatenate([left_to_do(one) for one in runs]) for name, runs in costs.items()}
-    drawn = [figures.trajectories(grid_s, left)]
+    drawn = [figures.trajectories(grid_s, left, own=own)]
     if twin_mid2_grid is not None:
         scale = BPS / float(next(iter(costs.values()))[0].arrival_mid2.mean())
         moved = {
             name: scale * np.mean([displacement(one, twin_mid2_grid) for one in runs], axis=0)
             for name, runs in costs.items()
         }
-        drawn.append(figures.impact_paths(grid_s, moved))
-    return Section("When it traded", figures=drawn)
+        drawn.append(figures.impact_paths(grid_s, moved, own=own))
+    return Section("When it traded", figures=drawn, folded=True)
 
 
 def meanings() -> str:

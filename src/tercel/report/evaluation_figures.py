@@ -132,7 +132,7 @@ def condition_curves(
 
     with sketch(3.2) as drawing:
         panel = drawing.subplots()
-        colours = style.series_colours(costs)
+        colours = style.series_colours(costs, highlighted)
         lines = style.dashes(colours)
         at = np.arange(len(conditions))
         for key, row in costs.items():

@@ -3,7 +3,7 @@
 Each takes plain arrays and dictionaries and hands back a :class:`~tercel.report.svg.Figure`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,9 @@ Interval = Mapping[str, float | None]
 """``{"mean", "ci_low", "ci_high"}``; a value that is not available is None."""
 
 
-def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "trajectories") -> Figure:
+def trajectories(
+    time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "trajectories", own: Collection[str] = ()
+) -> Figure:
     """Share of the order that is still to do, through time: mean and the band of the middle 80 % of episodes.
 
     Parameters
@@ -29,6 +31,8 @@ def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "
         Seconds since arrival.
     left : mapping of strategy to array of shape (n, G)
         Lots left as a share of the order, 1 at arrival, per episode.
+    own : collection of str
+        Strategies drawn boldest.
     """
     time = np.asarray(time_s, dtype=np.float64)
     shares = {key: np.atleast_2d(np.asarray(value, dtype=np.float64)) for key, value in left.items()}
@@ -37,7 +41,7 @@ def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "
 
     with sketch(0.6 + 1.75 * rows) as drawing:
         panels = small_panels(drawing, len(shares), columns, sharex=True, sharey=True)
-        colours = style.series_colours(shares)
+        colours = style.series_colours(shares, own)
         means = {key: np.nanmean(value, axis=0) for key, value in shares.items()}
         for panel, (key, value) in zip(panels, shares.items(), strict=False):
             for mean in means.values():
@@ -45,7 +49,7 @@ def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "
             low, high = np.nanquantile(value, [0.1, 0.9], axis=0)
             colour = colours[key].token
             panel.fill_between(time / 60, 100 * low, 100 * high, color=colour, alpha=0.22, linewidth=0)
-            panel.plot(time / 60, 100 * means[key], color=colour, linewidth=2.2 if style.is_learned(key) else 1.6)
+            panel.plot(time / 60, 100 * means[key], color=colour, linewidth=_width(key, own))
             panel.set(title=key, ylim=(-2, 102))
             panel.margins(x=0)
         for panel in panels[max(0, len(shares) - columns) :]:
@@ -63,13 +67,17 @@ def trajectories(time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "
     )
 
 
-def cost_distributions(costs: Mapping[str, ArrayLike], name: str = "costs", unit: str = "bps") -> Figure:
+def cost_distributions(
+    costs: Mapping[str, ArrayLike], name: str = "costs", unit: str = "bps", own: Collection[str] = ()
+) -> Figure:
     """Implementation shortfall episode by episode: its density, the middle half, the median and the mean.
 
     Parameters
     ----------
     costs : mapping of strategy to array of shape (n,)
         One value per episode, positive where it costs. NaN are left out.
+    own : collection of str
+        Strategies drawn boldest.
     """
     values = {key: _finite(value) for key, value in costs.items()}
     values = {key: value for key, value in values.items() if value.size}
@@ -79,10 +87,11 @@ def cost_distributions(costs: Mapping[str, ArrayLike], name: str = "costs", unit
 
     with sketch(0.9 + 0.42 * max(1, len(values))) as drawing:
         panel = drawing.subplots()
-        colours = style.series_colours(values)
+        colours = style.series_colours(values, own)
         panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
         for row, (key, value) in enumerate(values.items()):
-            _violin(panel, row, value, colours[key].token, (float(low - edge), float(high + edge)))
+            strength = 0.75 if key in own else 0.35
+            _violin(panel, row, value, colours[key].token, (float(low - edge), float(high + edge)), strength)
         name_rows(panel, list(values))
         panel.set(xlim=(low - edge, high + edge), xlabel=f"implementation shortfall, {unit} (right: dearer)")
 
@@ -99,11 +108,15 @@ def cost_distributions(costs: Mapping[str, ArrayLike], name: str = "costs", unit
     )
 
 
-def _violin(panel: "Axes", row: int, value: Floats, colour: str, span: tuple[float, float]) -> None:
+def _width(key: str, own: Collection[str]) -> float:
+    return 2.6 if key in own else 2.2 if style.is_learned(key) else 1.3
+
+
+def _violin(panel: "Axes", row: int, value: Floats, colour: str, span: tuple[float, float], strength: float) -> None:
     grid = np.linspace(*span, 241)
     density = _density(value, grid)
     half = 0.40 * density / max(density.max(), 1e-300)
-    panel.fill_between(grid, row - half, row + half, color=colour, alpha=0.35, linewidth=0)
+    panel.fill_between(grid, row - half, row + half, color=colour, alpha=strength, linewidth=0)
     first, median, third = np.quantile(value, [0.25, 0.5, 0.75])
     panel.plot([first, third], [row, row], color=colour, linewidth=5, solid_capstyle="butt")
     panel.plot([median, median], [row - 0.2, row + 0.2], color=style.INK.token, linewidth=1.6)
@@ -267,7 +280,9 @@ def learning_curves(
     )
 
 
-def impact_paths(time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], name: str = "impact") -> Figure:
+def impact_paths(
+    time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], name: str = "impact", own: Collection[str] = ()
+) -> Figure:
     """How far own trading moved the mid, d(t): mean over paired episodes of s (m - m'), the twin run's mid being m'.
 
     Parameters
@@ -276,6 +291,8 @@ def impact_paths(time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], n
         Seconds since arrival.
     displacement_bps : mapping of strategy to array of shape (G,)
         Positive: against the trader.
+    own : collection of str
+        Strategies drawn boldest.
     """
     time = np.asarray(time_s, dtype=np.float64)
     paths = {key: np.asarray(value, dtype=np.float64) for key, value in displacement_bps.items()}
@@ -283,11 +300,11 @@ def impact_paths(time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], n
     with sketch(3.2) as drawing:
         panel = drawing.subplots()
         panel.axhline(0, color=style.SOFT.token, linewidth=0.9)
-        colours = style.series_colours(paths)
+        colours = style.series_colours(paths, own)
         lines = style.dashes(colours)
         for key, path in paths.items():
-            width = 2.2 if style.is_learned(key) else 1.3
-            panel.plot(time / 60, path, lines[key], color=colours[key].token, linewidth=width, label=key)
+            width, above = _width(key, own), 3 if key in own else 2
+            panel.plot(time / 60, path, lines[key], color=colours[key].token, linewidth=width, label=key, zorder=above)
         panel.margins(x=0)
         panel.set(xlabel="minutes since arrival", ylabel="displacement of the mid, bps")
         if paths:

@@ -31,6 +31,9 @@ class Section:
     figures : sequence of Figure
     facts : mapping of str to object
         Shown as a list of terms and values.
+    folded : bool
+        Whether only its title is seen until it is opened; print shows all of it. A page with such a section has no
+        list of contents.
     """
 
     title: str
@@ -38,6 +41,7 @@ class Section:
     html: str = ""
     figures: Sequence[Figure] = ()
     facts: Mapping[str, object] = field(default_factory=dict)
+    folded: bool = False
 
     @property
     def paragraphs(self) -> list[str]:

@@ -8,7 +8,7 @@ The series colours start from Okabe and Ito (2008), "Color universal design": th
 Darker on light paper and lighter on dark, so that each keeps a contrast of 3:1 to its background (WCAG 2.2, 1.4.11).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,15 +85,19 @@ LEARNED = ("ppo", "dqn")
 """Trained policies: drawn stronger, named first."""
 
 
-def series_colours(names: Iterable[str]) -> dict[str, Colour]:
-    """A colour for each name: its own where it is known, otherwise one that is not taken while there are any.
+def series_colours(names: Iterable[str], own: Collection[str] = ()) -> dict[str, Colour]:
+    """A colour for each name: the first ones for `own`, its own where it is known, else one that is not taken while
+    there are any, grey last.
 
     >>> [colour.name for colour in series_colours(["ppo", "mine", "yours"]).values()]
-    ['s0', 's9', 's1']
+    ['s0', 's1', 's2']
+    >>> [colour.name for colour in series_colours(["pov", "mine", "twap_take"], ["mine"]).values()]
+    ['s1', 's0', 's5']
     """
     names = list(names)
-    given = {name: KNOWN[name] for name in names if name in KNOWN}
-    free = [colour for colour in (SERIES[9], *SERIES[1:9], SERIES[0]) if colour not in given.values()] or [SERIES[9]]
+    mine = dict(zip((name for name in names if name in own), SERIES, strict=False))
+    given = mine | {name: KNOWN[name] for name in names if name in KNOWN and name not in own}
+    free = [colour for colour in (*SERIES[1:9], SERIES[0], SERIES[9]) if colour not in given.values()] or [SERIES[9]]
     others = [name for name in names if name not in given]
     return {name: given.get(name) or free[others.index(name) % len(free)] for name in names}
 

@@ -27,6 +27,10 @@ IDLE = (None, "", 0, "0", "0.0", "0.00", NOTHING)
 """Cells that say nothing."""
 
 
+MOST_DIGITS = 4
+"""Digits after the point that a column's smallest value may ask for."""
+WHOLE = 1000
+"""From here a float is shown without digits after the point."""
 MUCH = 0.001
 """Share of lots that the book could not fill, or that a tape filled twice, beyond which a table says so."""
 RARE = ("unfilled_share", "double_filled_share")
@@ -159,7 +163,8 @@ class JudgedTable:
             yield verdict_sentence(policy, gains, self.digits, self.called)
         yield from self.notes
         if self.clusters < FEW_CLUSTERS:
-            yield f"Only {self.clusters} cluster{'s' * (self.clusters != 1)}, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
+            only = f"Only {self.clusters} cluster{'s' * (self.clusters != 1)}"
+            yield f"{only}, fewer than {FEW_CLUSTERS}: take the intervals as too narrow."
         if all(_number(row.get("impact_bps", {})) is None for row in self.strategies.values()):
             yield "Impact is not separated here: walking past the touch counts as spread, what prices did as timing."
         shared = ""
@@ -223,15 +228,8 @@ class JudgedTable:
         They are taken in the order in which a reader would miss them. Each costs its cells and three characters.
         """
         wanted = (
-            "is_bps",
-            "passive_share",
-            *RARE,
-            "timing_risk_bps",
-            "spread_bps",
-            "impact_bps",
-            "timing_bps",
-            "forced_bps",
-        )
+            "is_bps", "passive_share", *RARE, "timing_risk_bps", "spread_bps", "impact_bps", "timing_bps", "forced_bps"
+        )  # fmt: skip
         rank = {key: position for position, key in enumerate((*wanted, "adaptability", "fees_bps"))}
 
         def need(heading: str, cells: Sequence[str]) -> int:
@@ -281,26 +279,34 @@ class JudgedTable:
         found = (self.called or verdict)(self.paired_vs_best_baseline.get(name, {}))
         return {"better": "green", "worse": "red", "open": "yellow"}[found]
 
+    def brief_html(self) -> str:
+        """One line a strategy, without notes: intervals of the cost and of the gain alone, the cost drawn to scale."""
+        return self._html(brief=True)
+
     def html(self) -> str:
         """The table as HTML: every key with its interval, the cost drawn to one scale, the gain beside it."""
+        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
+        paired = plain_table(PAIRED, self._paired_rows()) if self.paired else ""
+        return f'{self._html()}{paired}<ul class="notes">{items}</ul>'
+
+    def _html(self, brief: bool = False) -> str:
         heads = [f'<th scope="col" title="{html.escape(c.note)}">{c.heading}</th>' for c in self.columns]
         gain = f"paired gain over {html.escape(self.best_baseline)}, bps; positive is better"
         heads.insert(self._versus_at, f'<th scope="col" title="{gain}">vs best</th>')
-        rows = "".join(self._html_row(name) for name in self.names)
-        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences())
+        rows = "".join(self._html_row(name, brief) for name in self.names)
         return (
-            '<div class="scroll" tabindex="0" role="region" aria-label="Judged table"><table class="judged">'
+            '<div class="scroll" tabindex="0" role="region" aria-label="Judged table">'
+            f'<table class="judged{" brief" * brief}">'
             f'<thead><tr><th scope="col">strategy</th><th scope="col" class="plot">cost, to scale</th>{"".join(heads)}'
             f"</tr></thead><tbody>{rows}</tbody></table></div>"
-            f'{plain_table(PAIRED, self._paired_rows()) if self.paired else ""}<ul class="notes">{items}</ul>'
         )
 
-    def _html_row(self, name: str) -> str:
+    def _html_row(self, name: str, brief: bool) -> str:
         kind = "learned" if self._is_learned(name) else "best" if name == self.best_baseline else ""
         mark = ' <span class="mark">best baseline</span>' if name == self.best_baseline else ""
-        cells = [f"<td>{self._html_cell(name, column)}</td>" for column in self.columns]
+        cells = [f"<td>{self._html_cell(name, column, brief)}</td>" for column in self.columns]
         versus = self.paired_vs_best_baseline.get(name)
-        gain = "" if versus is None else _html_interval(versus, self.digits, signed=True)
+        gain = "" if versus is None else _html_interval(versus, self.digits, signed=True, beside=brief)
         found = (self.called or verdict)(versus) if versus is not None else ""
         cells.insert(self._versus_at, f'<td class="{found}">{gain}</td>')
         return (
@@ -313,12 +319,14 @@ class JudgedTable:
         """Where the page shows the paired difference: right of the cost."""
         return 1 + [column.key for column in self.columns].index("is_bps") if self.columns else 0
 
-    def _html_cell(self, name: str, column: Column) -> str:
+    def _html_cell(self, name: str, column: Column, brief: bool) -> str:
         interval = self.strategies[name].get(column.key, {})
+        if brief and column.key != "is_bps":
+            return self._cell(name, column)
         if column.percent:
             scaled = {key: None if value is None else 100 * value for key, value in interval.items()}
             return _html_interval(scaled, 1, unit=" %")
-        return _html_interval(interval, 2 if column.key == "adaptability" else self.digits)
+        return _html_interval(interval, 2 if column.key == "adaptability" else self.digits, beside=brief)
 
     def _bar(self, name: str) -> str:
         """The cost and its interval as a small drawing on the scale of all strategies, zero marked."""
@@ -354,7 +362,7 @@ def verdict(interval: Interval) -> str:
 
 
 CALLED = {"better": "cheaper", "worse": "dearer", "open": "no significant difference"}
-_BESIDE = {"better": "cheaper than", "worse": "dearer than", "open": "no significant difference to"}
+BESIDE = {"better": "cheaper than", "worse": "dearer than", "open": "no significant difference to"}
 PAIRED = ("strategy", "against", "gain, bps", "after the correction")
 
 
@@ -379,7 +387,7 @@ def verdict_sentence(
         call, least = (called or verdict)(gain), gain.get("power")
         power = f"; a true gain of {fixed(least, digits)} would have been detected with 80 % power"
         power *= call == "open" and _known(least)
-        told.append(f"{_BESIDE[call]} {other} (gain {_with_interval(gain, digits, signed=True)} bps{power})")
+        told.append(f"{BESIDE[call]} {other} (gain {_with_interval(gain, digits, signed=True)} bps{power})")
     return f"{policy}: {', '.join(told)}."
 
 
@@ -388,12 +396,14 @@ def plain_table(
 ) -> str:
     """Any small table as HTML: first column named, numbers aligned right (`prose`: left), everything escaped.
 
-    Floats are shown with four figures; None as a dash.
+    A column of floats is shown with as many digits after the point as its largest has to four figures and its smallest
+    to two; each by itself where they lie too far apart. None is a dash.
     """
+    digits = [_digits([row[place] for row in rows if place < len(row)]) for place in range(len(headings))]
     head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in headings)
     body = ""
     for row in rows:
-        first, *others = (_shown(value) for value in row)
+        first, *others = (_shown(value, places) for value, places in zip(row, digits, strict=False))
         body += f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in others) + "</tr>"
     named = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     kind = ' class="prose"' if prose else ""
@@ -413,14 +423,32 @@ def without_idle(rows: Sequence[Mapping[str, Any]], columns: Collection[str]) ->
     return [{key: value for key, value in row.items() if key not in idle} for row in rows]
 
 
-def _shown(value: object) -> str:
+def _digits(column: Sequence[object]) -> int | None:
+    """Digits after the point that serve all floats of a column; None where none do.
+
+    >>> _digits([20.98, 0.3484]), _digits([1.82e6]), _digits([129.8, 0.04981]), _digits([5e3, 1e-6])
+    (2, 0, 3, None)
+    """
+    sizes = [abs(value) for value in column if isinstance(value, float) and _known(value) and value]
+    if not sizes:
+        return None
+    large, small = (math.floor(math.log10(size)) for size in (max(sizes), min(sizes)))
+    digits = max(3 - large, 1 - small, 0)
+    return digits if digits <= max(3 - large, MOST_DIGITS) else None
+
+
+def _shown(value: object, digits: int | None = None) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,.4g}" if isinstance(value, float) else html.escape(str(value))
+    if not isinstance(value, float):
+        return html.escape(str(value))
+    if digits is None:
+        return f"{value:,.0f}" if abs(value) >= WHOLE else f"{value:,.4g}"
+    return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def _known(value: float | None) -> TypeGuard[float]:
@@ -461,9 +489,10 @@ def spelt(interval: Interval, sign: str = "", digits: int = 2) -> str:
     return _with_interval(interval, digits, signed=sign == "+")
 
 
-def _html_interval(interval: Interval, digits: int, signed: bool = False, unit: str = "") -> str:
+def _html_interval(interval: Interval, digits: int, signed: bool = False, unit: str = "", beside: bool = False) -> str:
     mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
     shown_mean = fixed(mean, digits, signed) + (unit if _known(mean) else "")
     if not (_known(low) and _known(high)):
         return shown_mean
-    return f'{shown_mean}<span class="ci">{fixed(low, digits, signed)} … {fixed(high, digits, signed)}</span>'
+    kind = "ci beside" if beside else "ci"
+    return f'{shown_mean}<span class="{kind}">{fixed(low, digits, signed)} … {fixed(high, digits, signed)}</span>'

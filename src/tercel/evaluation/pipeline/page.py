@@ -17,18 +17,18 @@ from tercel.evaluation.pipeline.claim_text import claimed, gains_figure
 from tercel.evaluation.pipeline.results import Evaluation
 from tercel.evaluation.pipeline.scenarios import build_scenario
 from tercel.evaluation.pipeline.terminal import (
+    MOST_VERDICTS,
     closing,
     correction,
     judged_table,
     reported_rows,
-    verdict_gains,
     verdicts,
 )
 from tercel.evaluation.report import composition, meanings, order_facts, timing
 from tercel.execution.costs import Costs
 from tercel.report import evaluation_figures, figures
 from tercel.report.page import Section, render
-from tercel.report.tables import plain_table, spelt, verdict_sentence
+from tercel.report.tables import BESIDE, fixed, plain_table, spelt
 from tercel.report.terminal import say
 
 FEWEST_LOOKS = 3
@@ -43,20 +43,22 @@ def write_page(path: Path, evaluation: Evaluation, result: Mapping[str, Any], fo
     costs = {name: costs[name] for name in _ranked(result)}
     first = reported_rows(result)
     best = result["best_baseline"]
-    lead = " ".join(verdict_sentence(name, gains, called=called) for name, gains in verdict_gains(result))
+    table = replace(judged_table(result), notes=())
     sections = [
-        Section("The judged table", html=replace(judged_table(result), notes=()).html()),
+        Section("The judged table", html=table.brief_html()),
+        *_book(evaluation, first[0] if first else best, "The book around the trades"),
+        *_learning(evaluation, result),
         _verdicts(result, first),
-        composition(costs, _known(result), best, _drawn(result, first)),
+        Section("Every interval", html=table.html(), folded=True),
+        composition(costs, _known(result), best, _drawn(result, first), first),
         *(_forest(result, name, number) for number, name in enumerate(first)),
         *_by_seed(evaluation, result),
         *_claims(result, first),
         *_scenarios(result, first),
         *_sensitivity(result, first),
         *_adaptation(result, first),
-        *_timing(evaluation, {name: costs[name] for name in _drawn(result, first)}),
-        *_book(evaluation, [*first[:1], best]),
-        *_learning(evaluation, result),
+        *_timing(evaluation, {name: costs[name] for name in _drawn(result, first)}, first),
+        *(_book(evaluation, best, f"The book around the trades of {best}", folded=True) if first else ()),
         _questions(result),
         _method(result),
     ]
@@ -67,25 +69,45 @@ def write_page(path: Path, evaluation: Evaluation, result: Mapping[str, Any], fo
         "episode seeds": ", ".join(map(str, result["evaluation_seeds"])),
         "best written strategy": best,
     }
-    text = render(title(result, first), lead, sections, facts, footer)
+    text = render(answer(result), lead(result), sections, facts, footer)
     write_whole(path, text)
 
 
-def title(result: Mapping[str, Any], first: list[str]) -> str:
-    """Who is judged against how many written strategies.
+def answer(result: Mapping[str, Any]) -> str:
+    """Where rows that verdicts are told of stand beside the best written strategy, in a few words.
 
-    >>> kinds = {"mine": "learned", "pov": "baseline", "twap_take": "baseline", "random": "random"}
-    >>> title({"kinds": kinds}, ["mine"])
-    'mine against 3 written strategies'
+    >>> kinds = {"mine": "own", "pov": "baseline", "twap_take": "baseline", "random": "random"}
+    >>> gain = {"mean": 1.0, "ci_low": 0.2, "ci_high": 1.8, "p_adjusted": 0.01}
+    >>> result = {"kinds": kinds, "best_baseline": "pov", "paired": {"mine": {"pov": gain}}, "recipes": {}}
+    >>> answer(result)
+    'mine: cheaper than pov, the best of 3 written strategies'
     """
+    best = result["best_baseline"]
     count = sum(kind in ("baseline", "random") for kind in result["kinds"].values())
-    against = f"{', '.join(first)} against " if first else ""
-    return f"{against}{count} written strateg{'y' if count == 1 else 'ies'}"
+    written = f"the best of {count} written strategies" if count > 1 else "the written strategy"
+    told: dict[str, list[str]] = {}
+    for name in reported_rows(result):
+        told.setdefault(BESIDE[called(result["paired"][name][best])], []).append(name)
+    if not told:
+        return f"{best}, {written}"
+    return f"{'; '.join(', '.join(names) + f': {words} {best}' for words, names in told.items())}, {written}"
+
+
+def lead(result: Mapping[str, Any]) -> str:
+    """What the first rows and the best written strategy cost, and what the former save."""
+    best, rows = result["best_baseline"], result["strategies"]
+    its = fixed(rows[best]["is_bps"]["mean"])
+    sentences = [
+        f"{name} costs {fixed(rows[name]['is_bps']['mean'])} bps of the order's value, {best} {its}: "
+        f"a saving of {spelt(result['paired'][name][best], '+')} bps."
+        for name in reported_rows(result)[:MOST_VERDICTS]
+    ]
+    return " ".join(sentences or [f"{best} costs {its} bps of the order's value."])
 
 
 def _verdicts(result: Mapping[str, Any], first: list[str]) -> Section:
     sentences = [line for name in first for line in verdicts(result, name)]
-    return Section("Verdicts", [*sentences, *closing(result)])
+    return Section("Verdicts", [*sentences, *closing(result)], folded=True)
 
 
 def _drawn(result: Mapping[str, Any], first: list[str]) -> list[str]:
@@ -110,32 +132,29 @@ def _by_seed(evaluation: Evaluation, result: Mapping[str, Any]) -> Iterator[Sect
         others = [other for other in _ranked(result) if other in result["paired_by_seed"][name] and other not in seeds]
         rows = [[other, *(spelt(cell, "+") for cell in result["paired_by_seed"][name][other])] for other in others]
         tables.append(plain_table((f"{name} against", *seeds), rows, "Cost saved by each training seed, bps."))
-    yield Section("Seed by seed", html="".join(tables))
+    yield Section("Seed by seed", html="".join(tables), folded=True)
 
 
-def _timing(evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]]) -> Iterator[Section]:
+def _timing(evaluation: Evaluation, costs: Mapping[str, Sequence[Costs]], own: list[str]) -> Iterator[Section]:
     task = evaluation.main.scenario.settings.task
     if evaluation.main.arrivals is not None:
-        yield timing(costs, evaluation.twins, np.linspace(0.0, task.horizon_s, task.grid_points))
+        yield timing(costs, evaluation.twins, np.linspace(0.0, task.horizon_s, task.grid_points), own)
 
 
-def _book(evaluation: Evaluation, names: Sequence[str]) -> Iterator[Section]:
-    """Pictures of the first episode; one that cannot be drawn never costs the page."""
+def _book(evaluation: Evaluation, name: str, title: str, folded: bool = False) -> Iterator[Section]:
+    """The picture of the first episode; one that cannot be drawn never costs the page."""
     if evaluation.main.parts:
         return
     built = build_scenario(evaluation.main.scenario)
     market = replace(built.market, judged=built.source, plan=built.plan)
     known = {one.key: one for one in (*evaluation.policies, *evaluation.baselines)}
     known |= {recipe.key: known[recipe.members[0]] for recipe in evaluation.recipes}
-    drawn = []
-    for name in dict.fromkeys(names):
-        try:
-            made = book_example(evaluation.main.scenario.settings, market, known[name].strategy(built.market))
-            drawn.append(made.figure)
-        except Exception as error:
-            say(f"report    the picture of an episode is not drawn for {name}: {type(error).__name__}, {error}")
-    if drawn:
-        yield Section("The book around the trades", figures=drawn)
+    try:
+        made = book_example(evaluation.main.scenario.settings, market, known[name].strategy(built.market))
+        made = replace(made, name="book-of-the-best" if folded else made.name)
+        yield Section(title, figures=[made.figure], folded=folded)
+    except Exception as error:
+        say(f"report    the picture of an episode is not drawn for {name}: {type(error).__name__}, {error}")
 
 
 def _learning(evaluation: Evaluation, result: Mapping[str, Any]) -> Iterator[Section]:
@@ -167,14 +186,15 @@ def _forest(result: Mapping[str, Any], name: str, number: int) -> Section:
     figure = figures.paired_differences(
         {f"against {other}": cell for other, cell in ranked.items()}, "the opponent", f"forest-{number}", called=called
     )
-    return Section(f"{name} against each", figures=[figure])
+    return Section(f"{name} against each", figures=[figure], folded=True)
 
 
 def _claims(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
     """Gains on every strategy, pooled and in each market, where there are several."""
     if len(result["by_market"]) > 1:
         drawn = [gains_figure(result, name) for name in first]
-        yield Section("In every market", [line for name in first for line in claimed(result, name)], figures=drawn)
+        lines = [line for name in first for line in claimed(result, name)]
+        yield Section("In every market", lines, figures=drawn, folded=True)
 
 
 def _scenarios(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
@@ -200,7 +220,7 @@ def _map(result: Mapping[str, Any], parts: Mapping[str, Any], first: list[str], 
         drawn.append(evaluation_figures.gain_map(table, name, called, f"{key.replace('_', '-')}-{number}"))
     rows = [(part, cell["episodes"], *_adjusted(cell, result, first)) for part, cell in parts.items()]
     heads = ("", "episodes", *(f"{name} against {result['best_baseline']}, adjusted p" for name in first))
-    return Section(title, html=plain_table(heads, rows), figures=drawn)
+    return Section(title, html=plain_table(heads, rows), figures=drawn, folded=True)
 
 
 def _needed(result: Mapping[str, Any]) -> Iterator[str]:
@@ -226,7 +246,7 @@ def _sensitivity(result: Mapping[str, Any], first: list[str]) -> Iterator[Sectio
         costs = {name: {value: cell["is_bps"][name] for value, cell in row.items()} for name in names}
         drawn.append(evaluation_figures.condition_curves(costs, axis, f"sensitivity-{number}", first))
     if drawn:
-        yield Section("Under other conditions", figures=drawn)
+        yield Section("Under other conditions", figures=drawn, folded=True)
 
 
 def _adaptation(result: Mapping[str, Any], first: list[str]) -> Iterator[Section]:
@@ -238,7 +258,7 @@ def _adaptation(result: Mapping[str, Any], first: list[str]) -> Iterator[Section
     figure = evaluation_figures.condition_curves(costs, "regime that begins half-way", "adaptation", first)
     rows = list(adaptation.rows(result))
     table = plain_table(adaptation.HEADINGS, rows) if rows else ""
-    yield Section("A regime that begins half-way through the order", html=table, figures=[figure])
+    yield Section("A regime that begins half-way through the order", html=table, figures=[figure], folded=True)
 
 
 def _questions(result: Mapping[str, Any]) -> Section:
@@ -254,7 +274,7 @@ def _questions(result: Mapping[str, Any]) -> Section:
         for name in _ranked(result)
     ]
     heads = ("strategy", "mean of the dearest 5 %, bps", "slope on the adverse move", "buys, bps", "sells, bps")
-    return Section("Tails, and bets on the trend", html=plain_table(heads, rows))
+    return Section("Tails, and bets on the trend", html=plain_table(heads, rows), folded=True)
 
 
 def _method(result: Mapping[str, Any]) -> Section:
@@ -268,4 +288,4 @@ def _method(result: Mapping[str, Any]) -> Section:
         "ratio's sampling error.",
         "The best written strategy was chosen on episodes that are not judged here.",
     ]
-    return Section("How it was judged", sentences, html=meanings())
+    return Section("How it was judged", sentences, html=meanings(), folded=True)

@@ -32,7 +32,7 @@ def judged_table(result: Mapping[str, Any]) -> JudgedTable:
         shares = {key: result["counts"][name].get(key, 0.0) for key in RARE}
         row |= {key: {"mean": share, "ci_low": None, "ci_high": None} for key, share in shares.items()}
     first = reported_rows(result)
-    learned = [name for name, kind in result["kinds"].items() if kind == "learned"]
+    learned = [name for name, kind in result["kinds"].items() if kind in ("learned", "own")]
     written = [name for name in ranked if result["kinds"][name] in ("baseline", "random")]
     listed = first[:MOST_VERDICTS] if 1 < len(written) <= MOST_OPPONENTS else []
     return JudgedTable(
