@@ -8,7 +8,8 @@ from typing import Any
 from studies.tape.event_study import FACTORS, TELLS, Study, event_study
 from studies.tape.shown import HORIZONS_S
 from tercel.market.observed import Observed
-from tercel.report.tables import NOTHING, spelt
+from tercel.report.cells import NOTHING
+from tercel.report.tables import spelt
 from tercel.report.terminal import print_json, print_table, say, write_page
 
 WORDS = {

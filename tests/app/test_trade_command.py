@@ -708,7 +708,7 @@ def test_the_packaged_desk_can_be_shown_and_reads() -> None:
     shown = tercel("trade", "run", "--show-demo")
     assert shown.exit_code == 0
     assert parse_config(demo_text(), "demo").desk.name == "demo"
-    assert 'strategy = "peg_behind"' in shown.stdout
+    assert 'strategy = "peg_touch"' in shown.stdout
 
 
 def test_a_latch_that_was_taken_away_rearms_nobody(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from studies.__main__ import app
 from studies.tape.event_study_command import WORDS, cell_text
-from tercel.report.tables import NOTHING
+from tercel.report.cells import NOTHING
 from tercel.testing.lake import DAYS, simulated_lake
 
 

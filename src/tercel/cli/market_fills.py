@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, Venue, listed_dates, page_folder
-from tercel.report.tables import NOTHING, plain_table
+from tercel.report.cells import NOTHING
+from tercel.report.tables import plain_table
 from tercel.report.terminal import check_folder, hand_over, plain, print_table, say
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import typer
 
 from tercel.cli.market_score import file_to_write
 from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, listed_dates, page_folder, share_of
-from tercel.report.tables import NOTHING, plain_table, spelt
+from tercel.report.cells import NOTHING
+from tercel.report.tables import plain_table, spelt
 from tercel.report.terminal import check_folder, hand_over, print_table, say
 
 HEADINGS = ("strategy", "simulated, bps", "tape, bps", "passive", "late", "theirs, bps")

@@ -9,7 +9,8 @@ import typer
 
 from tercel.cli.shared import PRESET, AsJson, From, PresetsSymbol, To, Venue, listed_dates
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.report.tables import NOTHING, spelt
+from tercel.report.cells import NOTHING
+from tercel.report.tables import spelt
 from tercel.report.terminal import hand_over, print_table, say
 
 Rows = list[list[str]]

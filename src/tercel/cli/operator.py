@@ -16,6 +16,9 @@ Desk = Annotated[
 Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
 Agents = Annotated[list[str] | None, typer.Option("--agent", help="One agent; may be repeated.", metavar="A")]
 
+PORT = 8321
+"""Where the console is, unless asked otherwise."""
+
 
 @dataclass(frozen=True)
 class Console:
@@ -25,7 +28,7 @@ class Console:
     interrupted: ClassVar[str] = "the desk goes on without the page"
 
     desk: Desk = None
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")] = 8321
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")] = PORT
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.shared import AsJson, Lake, Seed
-from tercel.report.tables import NOTHING, fixed, spelt, without_idle
+from tercel.report.cells import NOTHING
+from tercel.report.tables import fixed, spelt, without_idle
 from tercel.report.terminal import check_folder, hand_over, print_table, progress, result_console, say
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ import html
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from tercel.report import style
+from tercel.report.cells import NOTHING, digits_of, is_known, shown
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -22,15 +23,14 @@ Interval = Mapping[str, float | None]
 FEW_CLUSTERS = 20
 """Below this many clusters bootstrap intervals are known to be too narrow (Cameron, Gelbach and Miller 2008)."""
 
-NOTHING = "\N{EN DASH}"
 IDLE = (None, "", 0, "0", "0.0", "0.00", NOTHING)
 """Cells that say nothing."""
 
 
-MOST_DIGITS = 4
-"""Digits after the point that a column's smallest value may ask for."""
-WHOLE = 1000
-"""From here a float is shown without digits after the point."""
+LONG = 28
+"""Letters from which a cell may be of several lines."""
+MANY = 12
+"""Columns from which a table is set smaller."""
 MUCH = 0.001
 """Share of lots that the book could not fill, or that a tape filled twice, beyond which a table says so."""
 RARE = ("unfilled_share", "double_filled_share")
@@ -330,16 +330,16 @@ class JudgedTable:
 
     def _bar(self, name: str) -> str:
         """The cost and its interval as a small drawing on the scale of all strategies, zero marked."""
-        every = [v for row in self.strategies.values() for v in row.get("is_bps", {}).values() if _known(v)]
+        every = [v for row in self.strategies.values() for v in row.get("is_bps", {}).values() if is_known(v)]
         interval = self.strategies[name].get("is_bps", {})
         mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
-        if not every or not _known(mean):
+        if not every or not is_known(mean):
             return ""
         left, right = min(0.0, *every), max(0.0, *every)
         span = (right - left) or 1.0
 
         def x(value: float | None) -> float:
-            return round(4 + 112 * ((value if _known(value) else mean) - left) / span, 2)
+            return round(4 + 112 * ((value if is_known(value) else mean) - left) / span, 2)
 
         return (
             '<svg viewBox="0 0 120 16" class="bar" aria-hidden="true">'
@@ -356,9 +356,9 @@ def verdict(interval: Interval) -> str:
     ('better', 'open')
     """
     low, high = interval.get("ci_low"), interval.get("ci_high")
-    if _known(low) and low > 0:
+    if is_known(low) and low > 0:
         return "better"
-    return "worse" if _known(high) and high < 0 else "open"
+    return "worse" if is_known(high) and high < 0 else "open"
 
 
 CALLED = {"better": "cheaper", "worse": "dearer", "open": "no significant difference"}
@@ -386,7 +386,7 @@ def verdict_sentence(
     for other, gain in gains.items():
         call, least = (called or verdict)(gain), gain.get("power")
         power = f"; a true gain of {fixed(least, digits)} would have been detected with 80 % power"
-        power *= call == "open" and _known(least)
+        power *= call == "open" and is_known(least)
         told.append(f"{BESIDE[call]} {other} (gain {_with_interval(gain, digits, signed=True)} bps{power})")
     return f"{policy}: {', '.join(told)}."
 
@@ -399,14 +399,15 @@ def plain_table(
     A column of floats is shown with as many digits after the point as its largest has to four figures and its smallest
     to two; each by itself where they lie too far apart. None is a dash.
     """
-    digits = [_digits([row[place] for row in rows if place < len(row)]) for place in range(len(headings))]
+    digits = [digits_of([row[place] for row in rows if place < len(row)]) for place in range(len(headings))]
     head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in headings)
     body = ""
     for row in rows:
-        first, *others = (_shown(value, places) for value, places in zip(row, digits, strict=False))
-        body += f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in others) + "</tr>"
+        first, *others = (shown(value, places) for value, places in zip(row, digits, strict=False))
+        cells = (f'<td class="words">{cell}</td>' if len(cell) > LONG else f"<td>{cell}</td>" for cell in others)
+        body += f'<tr><th scope="row">{first}</th>{"".join(cells)}</tr>'
     named = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    kind = ' class="prose"' if prose else ""
+    kind = ' class="prose"' if prose else ' class="wide"' if len(headings) > MANY else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(caption or "Table", quote=True)}">'
         f"<table{kind}>{named}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -423,41 +424,9 @@ def without_idle(rows: Sequence[Mapping[str, Any]], columns: Collection[str]) ->
     return [{key: value for key, value in row.items() if key not in idle} for row in rows]
 
 
-def _digits(column: Sequence[object]) -> int | None:
-    """Digits after the point that serve all floats of a column; None where none do.
-
-    >>> _digits([20.98, 0.3484]), _digits([1.82e6]), _digits([129.8, 0.04981]), _digits([5e3, 1e-6])
-    (2, 0, 3, None)
-    """
-    sizes = [abs(value) for value in column if isinstance(value, float) and _known(value) and value]
-    if not sizes:
-        return None
-    large, small = (math.floor(math.log10(size)) for size in (max(sizes), min(sizes)))
-    digits = max(3 - large, 1 - small, 0)
-    return digits if digits <= max(3 - large, MOST_DIGITS) else None
-
-
-def _shown(value: object, digits: int | None = None) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if not isinstance(value, float):
-        return html.escape(str(value))
-    if digits is None:
-        return f"{value:,.0f}" if abs(value) >= WHOLE else f"{value:,.4g}"
-    return f"{round(value, digits) + 0.0:,.{digits}f}"
-
-
-def _known(value: float | None) -> TypeGuard[float]:
-    return value is not None and math.isfinite(value)
-
-
 def _number(interval: Interval) -> float | None:
     mean = interval.get("mean")
-    return mean if _known(mean) else None
+    return mean if is_known(mean) else None
 
 
 def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
@@ -466,7 +435,7 @@ def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
     >>> fixed(-0.001), fixed(1.5, signed=True), fixed(None)
     ('0.00', '+1.50', '–')
     """
-    if value is None or not _known(value):
+    if value is None or not is_known(value):
         return NOTHING
     rounded = round(value, digits) + 0.0
     return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}"
@@ -475,7 +444,7 @@ def fixed(value: float | None, digits: int = 2, signed: bool = False) -> str:
 def _with_interval(interval: Interval, digits: int, signed: bool = False) -> str:
     mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
     shown_mean = fixed(mean, digits, signed)
-    if not (_known(low) and _known(high)):
+    if not (is_known(low) and is_known(high)):
         return shown_mean
     return f"{shown_mean} [{fixed(low, digits, signed)}, {fixed(high, digits, signed)}]"
 
@@ -491,8 +460,8 @@ def spelt(interval: Interval, sign: str = "", digits: int = 2) -> str:
 
 def _html_interval(interval: Interval, digits: int, signed: bool = False, unit: str = "", beside: bool = False) -> str:
     mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
-    shown_mean = fixed(mean, digits, signed) + (unit if _known(mean) else "")
-    if not (_known(low) and _known(high)):
+    shown_mean = fixed(mean, digits, signed) + (unit if is_known(mean) else "")
+    if not (is_known(low) and is_known(high)):
         return shown_mean
     kind = "ci beside" if beside else "ci"
     return f'{shown_mean}<span class="{kind}">{fixed(low, digits, signed)} … {fixed(high, digits, signed)}</span>'

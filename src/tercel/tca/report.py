@@ -268,7 +268,7 @@ COLUMNS = (
 )  # fmt: skip
 """Of a parent, on the page; `tca.json` has the rest."""
 MOST_ROWS = 500
-LEAVES = ("limit", "unfilled", "refused", "opportunity", "refusal", "forced")
+LEAVES = ("agent", "limit", "unfilled", "refused", "opportunity", "refusal", "forced")
 """Columns that leave a page where they say nothing."""
 
 
@@ -278,24 +278,32 @@ def page(costs: OwnCosts, title: str) -> str:
     from tercel.trading.tca.figures import against_benchmarks, markouts
 
     found, parents = costs.to_json(), costs.analysis.parents
-    rows = found["parents"]
+    rows, lines = found["parents"], found["sentences"]
+    filled = [one for one in parents if len(one.fills)]
+    largest = sorted(filled, key=lambda one: -one.cost.notional)[:1]
+    shown = _table([name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]])
+    more = f", the first {MOST_ROWS}" if len(rows) > MOST_ROWS else ""
     sections = [
-        Section("Agents and total", html=_sums(found), text="Means by what was filled, bps; a cost is positive."),
+        *([Section("Look at this first", found["warnings"])] if found["warnings"] else []),
+        Section("In short", lines[1:], html=_sums(found)),
+        *(Section("The largest parent and its fills", figures=[_path(one, "largest")]) for one in largest),
         *([_compared(costs.counterfactual, paired_differences)] if costs.counterfactual is not None else []),
-        Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
+        Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)], folded=True),
+        Section(f"Parents: {len(rows):,}{more}", html=shown, folded=True),
         Section(
             "Parent by parent",
-            f"The first {MOST_ROWS} of {len(rows):,}." if len(rows) > MOST_ROWS else "",
-            html=_table([name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]]),
-            figures=[_path(one, f"path{number}") for number, one in enumerate(parents[:SHOWN]) if len(one.fills)],
+            f"The first {SHOWN}." if len(filled) > SHOWN else "",
+            figures=[_path(one, f"path{number}") for number, one in enumerate(filled[:SHOWN])],
+            folded=True,
         ),
     ]
     if found["odd_fills"]:
-        shown = [[row["meaning"], row["fills"], row["quantity"], row["value"]] for row in found["odd_fills"].values()]
-        sections.append(Section("Fills to look at", html=plain_table(["fills", "fills", "quantity", "value"], shown)))
-    lines = found["sentences"]
-    first = [Section("Look at this first", found["warnings"])] if found["warnings"] else []
-    return render(title, lines[0], [*first, Section("In short", lines[1:]), *sections])
+        odd = [[row["meaning"], row["fills"], row["quantity"], row["value"]] for row in found["odd_fills"].values()]
+        table = plain_table(["fills", "fills", "quantity", "value"], odd)
+        sections.append(Section("Fills to look at", html=table, folded=True))
+    total = found["total"]
+    answer = f"{title}: {fixed(total['is_bps'], 1)} bps, {total['money']['fills']:,.2f} in money"
+    return render(answer, lines[0], sections)
 
 
 def _sums(found: Mapping[str, Any]) -> str:
@@ -336,6 +344,7 @@ def _path(one: OwnParent, name: str) -> Figure:
 def _cells(row: Mapping[str, Any]) -> list[Any]:
     limit = row["limit"]
     shown = {"side": "buy" if row["side"] > 0 else "sell", "limit": limit if limit is None else f"{limit:,}"}
+    shown |= {name: row[name].removesuffix(".000") for name in ("start", "end")}
     shown |= {name: fixed(row[name]) for name in COLUMNS if name.endswith("_bps")}
     return [shown.get(name, row[name]) for name in COLUMNS]
 

@@ -15,14 +15,18 @@ from tercel.core.orders import MarketRows
 from tercel.market.flow.preset import load
 from tercel.market.tape.schema import EXECUTE, REDUCE
 from tercel.trading.desk.allocation import MultiplicativeWeights, WeightsRule, split
-from tercel.trading.desk.build import known_of, out_of_card, slot_of, strategy_of
+from tercel.trading.desk.build import known_of, limits_of, out_of_card, slot_of, strategy_of
 from tercel.trading.desk.challenge import Evidence, paper_rows
 from tercel.trading.desk.config import demo_config, demo_text, parse_config
 from tercel.trading.desk.demand import demand
 from tercel.trading.desk.drift import DriftDetector
+from tercel.trading.desk.outcome import money, savings
 from tercel.trading.desk.planted import planted
 from tercel.trading.desk.program import Program
 from tercel.trading.desk.sizing import Sizing, SizingRule
+
+BBB = 'name = "BBB"\nmarket = "csco"'
+"""The demo's second instrument."""
 
 
 class TestHedge:
@@ -159,7 +163,7 @@ def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
     orders = demand(config, volume, 3)
     assert orders == demand(config, volume, 3)
     assert len(orders) == config.desk.rounds * 2
-    assert {order.lots for order in orders} == {60, 120}
+    assert {order.lots for order in orders} == {90, 180}
     assert len({(order.instrument, order.side) for order in orders}) == 2
     drawn = {order.side for seed in range(20) for order in demand(config, volume, seed)}
     assert drawn == {-1, 1}
@@ -168,22 +172,22 @@ def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("rounds = 12", "round = 12"), "try 'rounds'"),
-        (("rounds = 12", "rounds = 0"), "desk.rounds"),
+        (("rounds = 24", "round = 12"), "try 'rounds'"),
+        (("rounds = 24", "rounds = 0"), "desk.rounds"),
         (('name = "BBB"', 'name = "AAA"'), "names that differ"),
         (('side = "random"', 'side = "up"'), "demand.side"),
-        (("share = 0.10", "share = nan"), "demand.share"),
-        (("rounds = 12", "rounds = true"), "desk.rounds: a value of type int"),
-        (("rounds = 12", 'rounds = "3"'), "desk.rounds: a value of type int"),
-        (("rounds = 12", f"rounds = {'9' * 5000}"), "TOML"),
-        (("rounds = 12", f"rounds = {'[' * 100_000}"), "TOML"),
+        (("share = 0.05", "share = nan"), "demand.share"),
+        (("rounds = 24", "rounds = true"), "desk.rounds: a value of type int"),
+        (("rounds = 24", 'rounds = "3"'), "desk.rounds: a value of type int"),
+        (("rounds = 24", f"rounds = {'9' * 5000}"), "TOML"),
+        (("rounds = 24", f"rounds = {'[' * 100_000}"), "TOML"),
         (("decision_s = 30.0", "decision_s = 1e-9"), "desk.decision_s"),
         (("[demand]", "[loop.sizing]\nscale_bps = 0.0\n[demand]"), "scale_bps"),
         (("[demand]", "[loop.sizing]\nleast = nan\n[demand]"), "least"),
         (("[demand]", "[loop.sizing]\nprior_bps = inf\n[demand]"), "prior_bps"),
-        (("round_s = 600.0", "round_s = 5.0"), "desk.round_s.*greater than 5"),
+        (("round_s = 1800.0", "round_s = 5.0"), "desk.round_s.*greater than 5"),
         (("at_round = 8.0", "at_round = inf"), "at_round.*finite"),
-        (("rounds = 12", "warmup_s = 0.0"), "desk.warmup_s"),
+        (("rounds = 24", "warmup_s = 0.0"), "desk.warmup_s"),
         (('name = "demo"', 'name = "../demo"'), "desk.name"),
         (('name = "demo"', 'name = "a\\u0000b"'), "desk.name"),
         (('name = "demo"', f'name = "{"n" * 300}"'), "desk.name"),
@@ -201,7 +205,7 @@ def test_a_file_that_cannot_be_obeyed_is_refused(change: tuple[str, str], said: 
 
 class TestPlanted:
     def test_news_knows_as_much_of_the_drift_as_it_is_said_to(self) -> None:
-        text = demo_text().replace("rounds = 12", "rounds = 4000").replace("drift = 0.25", "drift = 0.2", 1)
+        text = demo_text().replace("rounds = 24", "rounds = 4000").replace("drift = 0.05", "drift = 0.2", 1)
         config = parse_config(text, "desk.toml")
         truth = planted(config, 1)["AAA"]
         drift = np.array([scene.buy_share for scene in truth.scenes]) - 0.5
@@ -211,7 +215,7 @@ class TestPlanted:
 
     def test_a_change_holds_from_its_moment_until_the_next(self) -> None:
         scenes = planted(demo_config(), 1)["BBB"].scenes
-        depth = {scene.after_s / 600: scene.depth for scene in scenes}
+        depth = {scene.after_s / 1800: scene.depth for scene in scenes}
         assert depth[6.0] == 1.0
         assert depth[6.4] == depth[7.0] == 0.35
         assert depth[8.0] == depth[11.0] == 1.0
@@ -268,8 +272,8 @@ def test_evidence_says_what_it_cannot_say() -> None:
 
 class TestSeat:
     def test_a_schedule_knows_the_market_that_it_trades_in(self) -> None:
-        text = demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-santa-fe"')
-        text = text.replace("twap_take", "pov").replace('"peg_behind"', '"almgren_chriss"\nchallenger = "pov"')
+        text = demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe"))
+        text = text.replace("twap_take", "pov").replace('"peg_touch"', '"almgren_chriss"\nchallenger = "pov"')
         config = parse_config(text, "desk.toml")
         known = known_of(config, load)
         slots = {agent.name: slot_of(agent, known) for agent in config.agent}
@@ -280,7 +284,7 @@ class TestSeat:
             assert repr(slots[slot].at("AAA")) != repr(slots[slot].at("BBB"))
 
     def test_a_promotion_holds_in_every_instrument(self) -> None:
-        config = parse_config(demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-santa-fe"'), "desk.toml")
+        config = parse_config(demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml")
         known = known_of(config, load)
         slot = slot_of(config.agent[0], known)
         before = {name: slot.at(name) for name in known}
@@ -296,7 +300,32 @@ def test_the_demos_file_shows_every_default_as_it_is() -> None:
 
 def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
     assert out_of_card(demo_config()) == []
-    config = parse_config(demo_text().replace('name = "BBB"', 'name = "BBB"\nmarket = "ibm-santa-fe"'), "desk.toml")
+    config = parse_config(demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml")
     [(agent, text)] = out_of_card(config)
-    assert agent == "ppo"
+    assert agent == "default"
     assert "BBB is ibm-santa-fe" in text
+
+
+def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_own() -> None:
+    demo = demo_config()
+    assert demo.agent[0].strategy == "packaged:default"
+    assert {one.market for one in demo.instrument} == {"csco"}
+    limits = limits_of(demo)
+    assert (limits.of_agent("peg").long_lots, limits.of_agent("peg").executions) == (500_000, 5000)
+    for path in ("agents.*.long_lot", "agents.long_lots", "desk.order_lots.x"):
+        with pytest.raises(ConfigError, match=r"limits.changed"):
+            limits_of(parse_config(demo_text().replace('"agents.*.long_lots"', f'"{path}"'), "desk.toml"))
+
+
+def test_an_agent_saves_on_the_others_of_its_round_alone() -> None:
+    """By hand: two rounds of three agents, one parent without a fill, one agent alone in the third."""
+    costs = {"A-0": {"x": 1.0, "y": 3.0, "z": 5.0}, "A-1": {"x": 2.0, "y": 3.0, "z": None}, "A-2": {"x": 9.0}}
+    rows = [
+        {"id": f"{at}-{agent}", "agent": agent, "is_bps": cost, "notional": 1e4}
+        for at, cells in costs.items()
+        for agent, cost in cells.items()
+    ]
+    mean, half = savings(rows, "x")
+    assert (mean, half) == (2.0, pytest.approx(1.96 * math.sqrt(2) / math.sqrt(2)))
+    assert savings(rows[-1:], "x") == (None, None)
+    assert money(rows) == pytest.approx(23.0)

@@ -8,9 +8,10 @@ from typing import Any
 import typer
 
 from tercel.cli.commands.trade_look import waiting
-from tercel.cli.commands.trade_report import page
+from tercel.cli.commands.trade_report import page, within
 from tercel.cli.desks import named_desk, new_desk
 from tercel.cli.machine import WallClock, end_on_termination, person
+from tercel.cli.operator import PORT
 from tercel.cli.trade import RunDesk
 from tercel.core.errors import ConfigError, JournalError
 from tercel.report.terminal import print_json, print_table, progress, result_console, say
@@ -82,6 +83,7 @@ def _traded(config: DeskConfig, text: str, folder: Path, request: RunDesk, besid
             if done and config.desk.pace != "stepped" and not sys.stderr.isatty():
                 say(f"round {done:,} of {config.desk.rounds:,} is over")
 
+        say(f"watch     {folder}: tercel console --desk {folder}, then http://127.0.0.1:{PORT}")
         try:
             with Running(
                 config,
@@ -140,25 +142,28 @@ def _experiments(config: DeskConfig, folder: Path, request: RunDesk) -> tuple[li
 def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
 
-    title = f"desk {config.desk.name}, seed {result['seed']}: program {result['cost_bps']:.2f} bps, waiting included"
+    title = (
+        f"desk {config.desk.name}, seed {result['seed']}: program {result['cost_bps']:.2f} bps, waiting included; "
+        f"its parents {result['cost']:,.0f} in money"
+    )
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in ("agent", "strategy", "share", "cost, bps", "drift", "challenger on paper"):
+    for heading in ("agent", "strategy", "share", "cost, bps", "money", "saves, bps", "drift", "challenger on paper"):
         table.add_column(heading, justify="left" if heading in ("agent", "strategy") else "right")
     for name, agent in result["agents"].items():
         drift = "" if agent["drift"] is None else f"{agent['drift']:.2f}" + (" drifting" if agent["drifting"] else "")
-        cost = _within(agent["is_bps"], agent["half_bps"])
-        table.add_row(
-            name, _short(agent["strategy"]), f"{100 * agent['share']:.0f} %", cost, drift, agent["challenger"] or ""
-        )
+        cost = within(agent["is_bps"], agent["half_bps"])
+        saves, share = within(agent["saves_bps"], agent["saves_half_bps"]), f"{100 * agent['share']:.0f} %"
+        cells = (cost, f"{agent['cost']:,.0f}", saves, drift, agent["challenger"] or "")
+        table.add_row(name, _short(agent["strategy"]), share, *cells)
     out = result_console()
     out.print(table)
     denied = ", ".join(f"{code} {n}" for code, n in result["denials"].items()) or "none"
     journal = result["journal"]
-    parents = _within(**result["parents_bps"])
+    parents = within(**result["parents_bps"])
     left, refused = (sum(row[key] for row in result["parents"]) for key in ("unfilled", "refused"))
     out.print(
         f"{len(result['parents'])} parents: {parents} bps by what was filled, each from its own arrival; {left} lots "
-        f"unfilled, {refused} refused. One run is mostly luck: "
+        f"unfilled, {refused} refused. saves: on the other agents' parents of the same round. One run is mostly luck: "
         "--ablate and --freeze run many.",
         soft_wrap=True,
     )
@@ -187,12 +192,6 @@ def _print_open(parents: list[dict[str, Any]]) -> None:
     rows = [[f"{row[key]:,}" if isinstance(row[key], int) else row[key] for key in keys] for row in parents]
     text = ("instrument", "agent")
     print_table(f"open when the desk stopped: {len(parents)} parents", list(keys.values()), rows, text, text, ("why",))
-
-
-def _within(mean: float | None, half: float | None) -> str:
-    if mean is None:
-        return "none"
-    return f"{mean:.1f}" if half is None else f"{mean:.1f} ± {half:.1f}"
 
 
 def _short(strategy: str) -> str:

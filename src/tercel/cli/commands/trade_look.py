@@ -241,8 +241,8 @@ def _tca_page(folder: Path, found: Sequence[Entry], rows: Sequence[dict[str, Any
         Section("Agents", "Means by what was filled, bps.", plain_table(list(agents[0]), of_agents)),
         *([Section("In short", note[1:])] if note[1:] else []),
         Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
-        Section("All parents", html=plain_table(["parent", "agent", *keys.values()], shown)),
-        Section("Parent by parent", "The first forty." if len(found) > 40 else "", figures=paths),
+        Section("All parents", html=plain_table(["parent", "agent", *keys.values()], shown), folded=True),
+        Section("Parent by parent", "The first forty." if len(found) > 40 else "", figures=paths, folded=True),
     ]
     return render(f"Cost analysis of {folder.name}", note[0], sections)
 

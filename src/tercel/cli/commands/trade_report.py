@@ -1,19 +1,23 @@
 """The page that a desk's run leaves."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from tercel import __version__
+from tercel.cli.commands.trade_look import SIDES
+from tercel.core.ports import Entry
 from tercel.report.page import Section, render
-from tercel.report.tables import plain_table
+from tercel.report.tables import plain_table, without_idle
 from tercel.trading.desk import figures
 from tercel.trading.desk.build import Opened
 from tercel.trading.desk.config import DeskConfig
 from tercel.trading.desk.experiment import DeskRun
 from tercel.trading.journal import kinds
+from tercel.trading.journal.blobs import unpack
 from tercel.trading.journal.reader import JournalReader
-from tercel.trading.tca.figures import against_benchmarks, markouts
+from tercel.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
 
 ARROWS = "The same desk on the same markets and orders, without one arrow of the loop; positive: the arrow saves."
 ALONE = "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."
@@ -22,52 +26,107 @@ ALONE = "The same orders worked by the desk, and by one agent with all the flow.
 def page(config: DeskConfig, opened: Opened, result: dict[str, Any], folder: Path, freezes_of: list[DeskRun]) -> str:
     """One HTML page: agents, costs, postures, analyses, and what experiments came to."""
     desk = opened.desk
-    rows = [
-        [name, a["strategy"], a["share"], a["is_bps"], a["drift"], a["challenger"]]
-        for name, a in result["agents"].items()
-    ]
-    headings = ["agent", "strategy", "share at the end", "cost, bps", "drift", "challenger on paper"]
     with closing(JournalReader(folder)) as journal:
-        costs = [dict(entry.body) for entry in {one.parent: one for _, one in journal.read(0, (kinds.TCA,))}.values()]
+        entries = {one.parent: one for _, one in journal.read(0, (kinds.TCA,))}
         alerts = [
             [e.ns / 1e9, e.body.get("code"), e.agent, e.body.get("text")] for _, e in journal.read(0, (kinds.ALERT,))
         ]
+    costs = [dict(entry.body) for entry in entries.values()]
     sections = [
-        Section("Agents", html=plain_table(headings, rows), figures=[figures.share_of_flow(desk.share_path)]),
+        Section("Agents", html=_agents(result["agents"])),
+        *_example(opened, list(entries.values())),
         Section("Cost through the rounds", figures=[figures.cost_through_rounds({"desk": [desk.cost_path]}, "cost")]),
     ]
-    if desk.posture_path:
-        sections.append(Section("Posture", figures=[figures.postures(desk.posture_path, opened.session.now_ns)]))
-    if costs:
-        sections.append(Section("Cost analysis", figures=[against_benchmarks(costs), markouts(costs)]))
     if "ablation" in result:
         sections.append(Section("Value of each arrow", ARROWS, figures=[figures.worth_of_arrows(result["ablation"])]))
     if freezes_of:
         sections.append(_recovery(config, result, freezes_of))
+    sections.append(Section("Share of the flow", figures=[figures.share_of_flow(desk.share_path)], folded=True))
+    if desk.posture_path:
+        drawn = [figures.postures(desk.posture_path, opened.session.now_ns)]
+        sections.append(Section("Posture", figures=drawn, folded=True))
+    if costs:
+        drawn = [against_benchmarks(costs), markouts(costs)]
+        sections.append(Section("Cost analysis", figures=drawn, folded=True))
     keys = {
         "id": "parent", "side": "side", "quantity": "lots", "filled": "filled", "unfilled": "unfilled",
         "refused": "refused", "is_bps": "cost, bps", "opportunity_bps": "opportunity, bps", "alpha_bps": "alpha, bps",
         "posture": "posture", "status": "state",
     }  # fmt: skip
-    parents = [[row[key] for key in keys] for row in desk.results]
-    sections.append(Section("Parents", html=plain_table(list(keys.values()), parents)))
+    sections.append(Section(f"Parents: {len(desk.results)}", html=_rows(keys, desk.results), folded=True))
     if result["open_parents"]:
         keys = {"id": "parent", "instrument": "instrument", "agent": "agent", "side": "side", "quantity": "lots",
                 "left": "left", "at_venue": "at the venue", "reason": "why"}  # fmt: skip
-        rows = [[row[key] for key in keys] for row in result["open_parents"]]
-        sections.append(Section("Open when the desk stopped", html=plain_table(list(keys.values()), rows)))
-    sections.append(Section("Alerts", html=plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)))
-    cost = result["parents_bps"]["mean"]
-    lead = f"The program cost {result['cost_bps']:.2f} bps from the mids at which it came in, waiting included."
-    if cost is not None:
-        lead += f" Its {len(parents)} parent orders cost {cost:.2f} bps from their own arrival, weighted by lots."
+        sections.append(Section("Open when the desk stopped", html=_rows(keys, result["open_parents"])))
+    told = plain_table(["venue s", "code", "agent", "text"], alerts, prose=True)
+    sections.append(Section(f"Alerts: {len(alerts)}", html=told, folded=True))
+    title, lead = _answer(config, result)
     facts = {
         "seed": result["seed"],
         "rounds": config.desk.rounds,
-        "fills": result["fills"],
-        "journal entries": result["journal"]["events"],
+        "fills": f"{result['fills']:,}",
+        "journal entries": f"{result['journal']['events']:,}",
     }
-    return render(f"Desk {config.desk.name}", lead, sections, facts, f"tercel {__version__}")
+    return render(title, lead, sections, facts, f"tercel {__version__}")
+
+
+def _answer(config: DeskConfig, result: Mapping[str, Any]) -> tuple[str, str]:
+    """What the desk cost, in a few words and in a sentence or two."""
+    mean, title = result["parents_bps"]["mean"], f"Desk {config.desk.name}"
+    lead = f"The program cost {result['cost_bps']:.2f} bps from the mids at which it came in, waiting included."
+    if mean is None:
+        return title, lead
+    own = f"{len(result['parents'])} parent orders cost {mean:.2f} bps from their own arrival"
+    money = f"{result['cost']:,.0f} in money"
+    return f"{title}: {mean:.1f} bps, {money}", f"{lead} {own}, {money}."
+
+
+def within(mean: float | None, half: float | None) -> str:
+    """A mean and half of its interval, as people read them."""
+    if mean is None:
+        return "none"
+    return f"{mean:.1f}" if half is None else f"{mean:.1f} ± {half:.1f}"
+
+
+def _agents(agents: Mapping[str, Mapping[str, Any]]) -> str:
+    """What each agent cost in bps and in money, beside the others."""
+    rows = [
+        {
+            "agent": name,
+            "strategy": one["strategy"].removeprefix("packaged:").split("+")[0],
+            "share of the flow": f"{100 * one['share']:.0f} %",
+            "cost, bps": within(one["is_bps"], one["half_bps"]),
+            "cost, money": f"{one['cost']:,.0f}",
+            "saves on the others, bps": within(one["saves_bps"], one["saves_half_bps"]),
+            "drift": one["drift"],
+            "challenger on paper": one["challenger"],
+        }
+        for name, one in agents.items()
+    ]
+    return plain_table(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _rows(keys: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table of parents by the headings of its keys, sides in words, without columns that say nothing."""
+    shown = [{heading: row[key] for key, heading in keys.items()} | {"side": SIDES[row["side"]]} for row in rows]
+    shown = without_idle(shown, tuple(keys.values()))
+    return plain_table(list(shown[0]), [list(row.values()) for row in shown]) if shown else ""
+
+
+def _example(opened: Opened, entries: Sequence[Entry]) -> Iterator[Section]:
+    """A parent of the first agent and its fills in prices: the one with the most fills."""
+    first = next(iter(opened.desk.slots))
+    units = {one.instrument: one.tick for one in opened.venue.listings()}
+    arrays = [(entry, unpack(entry.blob)) for entry in entries if entry.agent == first and entry.blob]
+    drawn = [(entry, fills_in(one), one["mids"]) for entry, one in arrays]
+    if not drawn:
+        return
+    entry, fills, mids = max(drawn, key=lambda one: len(one[1]))
+    tick = units.get(entry.instrument)
+    yield Section(
+        "A parent and its fills",
+        figures=[path_with_fills(entry.parent, entry.body["side"], fills, mids, "parent", tick)],
+    )
 
 
 def _recovery(config: DeskConfig, result: dict[str, Any], runs: list[DeskRun]) -> Section:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from tercel.core.errors import TercelError, UnknownNameError
 from tercel.evaluation.pipeline.candidates import Candidate, Recipe, free_name, policies_of, recipes_of
 from tercel.evaluation.settings import RunSettings
-from tercel.execution.policies.card import Card
 from tercel.execution.policies_packaged import ALL, family, names
 from tercel.execution.registry.resolve import PACKAGED, POLICY
 from tercel.market.flow import preset as presets
@@ -120,17 +119,11 @@ def _plain(word: str) -> str:
     return word.removeprefix(POLICY).removeprefix(PACKAGED)
 
 
-def homes(card: Card) -> tuple[str, ...]:
-    """Markets that a policy is made for, as its card says."""
-    markets_named = card.limits.get("markets") or card.trained_on.get("markets") or card.trained_on.get("market") or ()
-    return (markets_named,) if isinstance(markets_named, str) else tuple(str(one) for one in markets_named)
-
-
 def _teams(
     name: str, members: Sequence[Candidate], markets: Mapping[str, RunSettings]
 ) -> tuple[dict[str, list[Candidate]], list[str]]:
     """Market -> the members that play there; what is to be said of it."""
-    where = {one.key: homes(one.card) for one in members}
+    where = {one.key: one.card.markets for one in members}
 
     def made_for(names: Collection[str]) -> list[Candidate]:
         here = [one for one in members if set(where[one.key]) & set(names)]

@@ -101,6 +101,12 @@ class Card:
         return " ".join(map(str, several)) if isinstance(several, list) and several else market and str(market)
 
     @property
+    def markets(self) -> tuple[str, ...]:
+        """Markets that it is made for."""
+        named = self.limits.get("markets") or self.trained_on.get("markets") or self.trained_on.get("market") or ()
+        return (named,) if isinstance(named, str) else tuple(str(one) for one in named)
+
+    @property
     def kept_start(self) -> bool:
         """Whether its training kept what it began with, because nothing after it was better."""
         return self.frames == 0 and "validation" in self.scores

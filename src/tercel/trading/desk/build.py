@@ -7,17 +7,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import ConfigError, LimitsError, TercelError
 from tercel.core.names import check_known
 from tercel.core.ports import Clock, Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import policies_packaged
 from tercel.execution.observation import OBS_NAMES
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
 from tercel.execution.strategy import Strategy
-from tercel.limits import LimitGate, Limits, default_file, read
+from tercel.limits import LimitGate, Limits, changed, default_file, read
 from tercel.market.flow.preset import Preset, load
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.flow.scenario import scaled
@@ -196,10 +198,21 @@ def alpha_model_of(config: DeskConfig) -> AlphaPort | None:
 
 
 def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
-    """The hard limits of a desk; a relative file lies beside the desk's own."""
-    if not config.limits.file:
-        return read(default_file())
-    return read((beside or Path()) / config.limits.file)
+    """The hard limits of a desk; a relative file lies beside the desk's own.
+
+    Raises
+    ------
+    LimitsError, ConfigError
+        For a file, or a single limit of the desk's own, that cannot be.
+    """
+    section = config.limits
+    limits = read((beside or Path()) / section.file if section.file else default_file())
+    if not section.changed:
+        return limits
+    try:
+        return changed(limits, {path: str(value) for path, value in section.changed.items()})
+    except LimitsError as error:
+        raise ConfigError(error.expected, f"{error.received} under [limits.changed]", error.remedy) from error
 
 
 def check(config: DeskConfig, beside: Path | None = None) -> None:
@@ -311,13 +324,14 @@ def open_desk(
 
 
 def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
-    """Agents whose policy was trained in another market than it is to trade in: (agent, what a person should know)."""
+    """Agents whose policy was made for other markets than it is to trade in: (agent, what a person should know)."""
     found = []
     for agent in config.agent:
         policy = agent.strategy.removeprefix(PACKAGED)
         if policy == agent.strategy:
             continue
-        others = [f"{each.name} is {each.market}" for each in config.instrument if not policy.endswith(each.market)]
+        homes = read_card(policies_packaged.folder_of(policies_packaged.shipped(policy)) / CARD).markets
+        others = [f"{each.name} is {each.market}" for each in config.instrument if each.market not in homes]
         if others:
             found.append((agent.name, f"{policy} was trained in another market than it trades in: {', '.join(others)}"))
     return found

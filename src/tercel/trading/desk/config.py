@@ -124,6 +124,8 @@ class LimitsSection(TomlTable):
 
     file: str = ""
     """A limits file; empty: the packaged one."""
+    changed: dict[str, int | float | str] = Field(default_factory=dict)
+    """Single limits in the place of the file's: `"agents.*.long_lots" = 500_000`."""
 
 
 class AlertsSection(TomlTable):

@@ -1,15 +1,18 @@
 """What a desk's run came to: its costs, its agents, its journal."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tercel.core.fixed import shown
 from tercel.core.ports import Journal
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.costs import BPS
 from tercel.trading.desk.build import Opened
 from tercel.trading.desk.challenge import Evidence
 from tercel.trading.journal import kinds
@@ -44,6 +47,11 @@ class AgentOutcome:
         Of the flow, at the end.
     is_bps, half_bps : float or None
         Cost of its parents, each from its own arrival, by what was filled; half of the interval.
+    cost : float
+        The same in money.
+    saves_bps, saves_half_bps : float or None
+        What its parents save on the other agents' of the same instrument and round, which met the same prices: mean
+        over rounds, and half of its interval. None for an agent alone.
     drift : float or None
         How far its observations are from its policy's card; None without one.
     drifting : bool
@@ -59,6 +67,9 @@ class AgentOutcome:
     drifting: bool
     strategy: str
     challenger: str | None
+    cost: float = 0.0
+    saves_bps: float | None = None
+    saves_half_bps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +153,8 @@ class DeskOutcome:
     seed : int
     cost_bps : float
         Of everything that was asked for, waiting included, bps of its arrival value.
+    cost : float
+        Of what its parents filled, each from its own arrival, in money.
     parents_bps : Mean
         Of its parents, each from its own arrival.
     parents : tuple of ParentOutcome
@@ -158,6 +171,7 @@ class DeskOutcome:
     desk: str
     seed: int
     cost_bps: float
+    cost: float
     parents_bps: Mean
     parents: tuple[ParentOutcome, ...]
     open_parents: tuple[OpenParent, ...]
@@ -190,6 +204,8 @@ def outcome(opened: Opened, folder: Path) -> DeskOutcome:
             drifting=slot.drifting,
             strategy=slot.shown,
             challenger=str(Evidence.of(slot.gains_bps)) if slot.challenger is not None else None,
+            cost=money([row for row in rows if row["agent"] == name]),
+            **dict(zip(("saves_bps", "saves_half_bps"), savings(rows, name), strict=True)),
         )
         for name, slot in desk.slots.items()
     }
@@ -197,6 +213,7 @@ def outcome(opened: Opened, folder: Path) -> DeskOutcome:
         desk=str(folder),
         seed=desk.config.desk.seed,
         cost_bps=desk.cost_bps(),
+        cost=money(rows),
         parents_bps=Mean(*by_filled(rows)),
         parents=tuple(ParentOutcome(**row) for row in rows),
         open_parents=tuple(_open(parent, opened.session) for parent in ledger.parents.open()),
@@ -206,6 +223,37 @@ def outcome(opened: Opened, folder: Path) -> DeskOutcome:
         fills=ledger.fills,
         journal=checked,
     )
+
+
+def money(rows: Sequence[Mapping[str, Any]]) -> float:
+    """What parents' fills cost, in money.
+
+    >>> money([{"is_bps": 10.0, "notional": 20_000.0}, {"is_bps": None}])
+    20.0
+    """
+    return float(sum(row["is_bps"] * row["notional"] / BPS for row in rows if row["is_bps"] is not None))
+
+
+def savings(rows: Sequence[Mapping[str, Any]], agent: str) -> tuple[float | None, float | None]:
+    """What an agent's parents save on the others' of their instrument and round, bps: mean, and half of its interval.
+
+    >>> row = {"id": "A-000-x", "agent": "x", "is_bps": 1.0}
+    >>> savings([row, row | {"id": "A-000-y", "agent": "y", "is_bps": 3.0}], "x")
+    (2.0, None)
+    """
+    rounds: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        if row["is_bps"] is not None:
+            rounds[row["id"].removesuffix(f"-{row['agent']}")][row["agent"]] = row["is_bps"]
+    saved = [
+        float(np.mean([cost for other, cost in costs.items() if other != agent])) - costs[agent]
+        for costs in rounds.values()
+        if agent in costs and len(costs) > 1
+    ]
+    if not saved:
+        return None, None
+    half = 1.96 * float(np.std(saved, ddof=1)) / len(saved) ** 0.5 if len(saved) > 1 else None
+    return float(np.mean(saved)), half
 
 
 def _open(parent: ParentOrder, session: Session) -> OpenParent:
