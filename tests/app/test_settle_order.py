@@ -10,6 +10,7 @@ from tests.parts import whole
 from typer.testing import CliRunner, Result
 
 from tercel.cli import app
+from tercel.cli.commands import trade_settle
 from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
@@ -99,9 +100,26 @@ def test_an_order_that_nobody_has_is_refused(tmp_path: Path, name: str) -> None:
     assert folded(desk)[1] == before
 
 
-def test_a_desk_that_runs_is_to_be_stopped_first(tmp_path: Path) -> None:
+def test_a_desk_that_runs_and_does_not_answer_is_left_alone(tmp_path: Path) -> None:
     desk = journal_of(tmp_path / "desk")
+    before = folded(desk)[1]
     with closing(SqlJournal(desk, "somebody who trades")):
-        refused = tercel("trade", "settle", "--order", "p.1", "--reason", "x", "--desk", desk)
-    assert refused.exit_code == 2
-    assert "somebody who trades" in refused.output
+        left = tercel("trade", "settle", "--order", "p.1", "--reason", "x", "--desk", desk, "--wait", 0.1)
+    assert left.exit_code == 1
+    assert folded(desk)[1] == before
+
+
+def test_who_runs_is_asked_and_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate tells the desk behind it; one that runs without a desk leaves the desk's own journal to this command."""
+    desk = journal_of(tmp_path / "desk")
+    journal_of(desk / "gate")
+    asked: list[tuple[Path, str, object]] = []
+    monkeypatch.setattr(trade_settle, "ask", lambda request, what, body: asked.append((request.desk, what, body)))
+    words = ("trade", "settle", "--order", "p.1", "--reason", "the broker says so", "--desk", desk)
+    with closing(SqlJournal(desk / "gate", "a gate")):
+        with closing(SqlJournal(desk, "a desk")):
+            assert tercel(*words).exit_code == 0
+        assert asked == [(desk / "gate", "settle", {"orders": ["p.1"]})]
+        assert tercel(*words).exit_code == 0
+    assert len(asked) == 2
+    assert [folded(folder)[1]["p.1"][0] for folder in (desk, desk / "gate")] == ["canceled", "partially_filled"]

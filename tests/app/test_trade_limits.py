@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from tercel.cli import app
 from tercel.cli.commands import trade_look
 from tercel.trading.journal.store import SqlJournal
+from tercel.trading.state import ORDERS_OPEN, Standing, TradingState
 
 runner = CliRunner()
 
@@ -49,6 +50,10 @@ def test_one_person_tightens_and_two_loosen(tmp_path: Path, monkeypatch: pytest.
     as_("bob", "approve", waiting["request"])
     assert session.limits.holdings["ann", "X"].order_lots == 4000
     assert json.loads(tercel("show", "--json", *at).stdout)["requests"] == []
+    session.gateway.stand("ann", Standing(TradingState.REDUCING, ORDERS_OPEN, "the venue has not ended o1"))
+    row = {"account": "ann", "state": "reducing", "code": "ORDERS_OPEN", "reason": "the venue has not ended o1"}
+    assert json.loads(tercel("show", "--json", *at).stdout)["states"] == [row]
+    assert "not ended o1" in " ".join(tercel("show", *at).stdout.split())
     session.close()
 
 

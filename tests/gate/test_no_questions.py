@@ -9,14 +9,12 @@ from tests.gate.wall import turning
 from tests.parts import whole
 from tests.trading.desk_of_two import WIDE, by_name
 
-from tercel.core.errors import VenueError
 from tercel.core.orders import OrdStatus, StatusRequest
 from tercel.limits import LimitGate, parse
 from tercel.testing.certify.case import Bench
 from tercel.testing.certify.wall import Wall
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
-from tercel.trading.recovery import LOOK_UP
 from tercel.trading.session import Session, SessionTerms
 from tercel.trading.stopping import AGAIN_NS
 from tercel.venues.fix import tags as t
@@ -108,18 +106,15 @@ def test_a_word_of_the_venue_is_no_link_that_came_back(wall):
     assert len(notes) == 1
 
 
-def test_a_gate_does_not_open_upon_what_nobody_knows(tmp_path):
-    wall = Wall(Bench(load("binance"), tmp_path))
-
-    def opened_again():
-        with wall:
-            wall.live()
-            wall.venue.orders.clear()  # it refuses every cancel
-            wall.restart()
-
-    with pytest.raises(VenueError, match=r"o1 \(unknown\)") as refused:
-        opened_again()
-    assert LOOK_UP in str(refused.value)
+def test_a_gate_that_begins_upon_what_nobody_knows_lets_its_account_reduce_alone(tmp_path):
+    with Wall(Bench(load("binance"), tmp_path)) as wall:
+        name = wall.live()
+        wall.venue.orders.clear()  # it refuses every cancel
+        wall.restart()
+        assert wall.gateway.standing("ann").orders == (name,)
+        assert f"{name} (unknown)" in wall.gateway.standing("ann").reason
+        assert whole(wall.holding().buys) == 10, "its lots stay reserved"
+        assert [denied.code for _, denied in wall.submit(wall.new(1)).denied] == ["REDUCING"]
 
 
 def test_a_session_behind_it_asks_as_the_gate_does(tmp_path):

@@ -10,6 +10,7 @@ from tercel.testing.certify.wall import Wall
 from tercel.trading.inquiry import LONGEST_NS, Inquiry
 from tercel.trading.journal import kinds
 from tercel.trading.kill import LATCH, KillLatch
+from tercel.trading.state import TradingStates
 from tercel.trading.stopping import AGAIN_NS
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.profiles import load
@@ -23,7 +24,8 @@ class Asked:
     def __init__(self):
         self.venue = SimpleNamespace(now_ns=0, answers_questions=True)
         lost = SimpleNamespace(root="o1", account="ann", base="new", last_ns=1, cum_qty=0, counted_qty=0)
-        self.ledger = SimpleNamespace(orders=SimpleNamespace(unknown=lambda: [lost], live=lambda: [lost]))
+        orders = SimpleNamespace(unknown=lambda: [lost], live=lambda: [lost])
+        self.ledger = SimpleNamespace(orders=orders, states=TradingStates())
         self.shut, self.times = None, []
 
     def submit(self, commands):

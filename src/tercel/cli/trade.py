@@ -136,7 +136,7 @@ class Settle:
         list[str] | None,
         typer.Option(
             help="An order of which the venue will never speak again: it is over with what was filled, by your word. "
-            "The desk must not run. May be repeated.",
+            "A gate or desk that runs obeys. May be repeated.",
             metavar="ORDER",
         ),
     ] = None

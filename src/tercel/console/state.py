@@ -113,6 +113,7 @@ class DeskState:
             "agents": [
                 agent.shown()
                 | {"open": sum(o.account == agent.name for o in open_orders), "held": held.get(agent.name, {})}
+                | self._standing(agent.name)
                 for agent in self.agents.values()
             ],
             "parents": [self._parent_row(parent) for parent in [*live, *over[-KEPT_OVER:][::-1]]],
@@ -129,6 +130,10 @@ class DeskState:
             "share_points": list(self.share_points),
             "cost_points": list(self.cost_points),
         }
+
+    def _standing(self, agent: str) -> dict[str, str]:
+        standing = self.ledger.states.get(agent)
+        return {"state": str(standing.state), "state_reason": standing.reason}
 
     def _parent_row(self, parent: ParentOrder) -> dict[str, Any]:
         """A parent's row, with what an even schedule would have filled by now and the time that is left."""
@@ -228,6 +233,9 @@ class DeskState:
             costs.remove(self._costs.pop(entry.parent))
         self._analysed.add(entry.parent)
         self._feedback(seq, entry)
+
+    def _state(self, seq: int, entry: Entry) -> None:
+        self._agent(entry.agent)
 
     def _share(self, seq: int, entry: Entry) -> None:
         shares = {name: round(float(share), 4) for name, share in dict(entry.body.get("shares", {})).items()}

@@ -384,6 +384,8 @@ class Gate(Hub):
                 raise OrderError("kill, rearm, limits or settle, at a gate", command, "ask the desk behind it")
             if command == "limits":
                 self.keeper.obey(entry)
+            elif command == "settle" and "orders" in entry.body["body"]:
+                self._take_events(self.positions.settle_orders(entry))
             elif command == "settle":
                 self.positions.settle(entry)
             self.gateway.ledger.requested.pop(number, None)

@@ -48,6 +48,7 @@ from tercel.trading.ledger import Ledger
 from tercel.trading.limits_port import Denied, LimitsPort
 from tercel.trading.order import DISTURBS, SEVERITY, Notice
 from tercel.trading.parents import ParentOrder
+from tercel.trading.state import Standing, TradingState, entry_of, reduces
 
 JOURNAL_DOWN: Final = "JOURNAL_DOWN"
 BACK_OFF: Final = "BACK_OFF"
@@ -224,7 +225,7 @@ class OrderGateway:
             self._withdrawn.clear()
             entries = list(before)
             for command in commands:
-                denial = _never_left(command, outcome) or self._denial(command, now)
+                denial = _never_left(command, outcome) or self._denial(command, outcome.sent, now)
                 if denial is None:
                     self.limits.sent(command, now)
                     self._back_off.sent(command, now)
@@ -263,9 +264,39 @@ class OrderGateway:
                 return order.parent
         return ""
 
-    def _denial(self, command: Command, now_ns: int) -> Denied | None:
-        if isinstance(command, NewOrder | ReplaceOrder) and (why := self.fallen or self.unsettled or self.shut):
-            return why
+    def standing(self, account: str) -> Standing:
+        """How far an account may trade now."""
+        if why := self.fallen or self.unsettled or self.shut:
+            return Standing(TradingState.HALTED, why.code, why.text)
+        return self.ledger.states.get(account)
+
+    def stand(self, account: str, standing: Standing) -> None:
+        """Let an account trade as far as this and no further; people are told where that changes.
+
+        Raises
+        ------
+        JournalError
+            As `write`.
+        """
+        before, now = self.ledger.states.get(account), self.venue.now_ns
+        if standing == before:
+            return
+        entries = [entry_of(account, standing, now)]
+        if standing.state is not before.state:
+            active = standing.state is TradingState.ACTIVE
+            text = f"{account} is {standing.state}" + (f": {standing.reason}" if standing.reason else "")
+            body = {"severity": "info" if active else "critical", "code": f"STATE_{standing.state.name}", "text": text}
+            entries.append(Entry(kinds.ALERT, now, agent=account, body=body))
+        self.write(entries)
+
+    def _denial(self, command: Command, before: Sequence[Command], now_ns: int) -> Denied | None:
+        if isinstance(command, NewOrder | ReplaceOrder):
+            standing = self.standing(command.account)
+            if standing.state is TradingState.HALTED:
+                return Refusal(standing.code, standing.reason)
+            held = self.ledger.orders, self.ledger.positions
+            if standing.state is TradingState.REDUCING and not reduces(command, *held, before):
+                return Refusal("REDUCING", f"{command.account} may make positions smaller alone: {standing.reason}")
         if why_wait := self._back_off.waits(command, now_ns):
             return Refusal(BACK_OFF, why_wait)
         return self.limits.check(command, now_ns)

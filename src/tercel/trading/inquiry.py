@@ -1,4 +1,5 @@
-"""Asking the venue: what was missed while the way to it was down, and what became of orders of unknown fate.
+"""Asking the venue: what was missed while the way to it was down, what became of orders of unknown fate, and when those
+are over that an earlier session left.
 
 However often the link speaks up, questions leave at most once a second, and about one order less and less often while
 no answer settles it. Kills, cancels and orders wait for none of it.
@@ -9,9 +10,11 @@ from typing import Final
 
 from tercel.core.orders import Command
 from tercel.trading.gateway import OrderGateway
+from tercel.trading.order import ChildOrder
 from tercel.trading.overdue import AckWatch
-from tercel.trading.recovery import resend
-from tercel.trading.stopping import AGAIN_NS, questions
+from tercel.trading.recovery import resend, waiting_for
+from tercel.trading.state import ORDERS_OPEN
+from tercel.trading.stopping import AGAIN_NS, cancels_of, questions
 
 LONGEST_NS: Final = 32 * AGAIN_NS
 """Venue time between two questions about one order at most: each wait is twice the one before."""
@@ -63,23 +66,35 @@ class Inquiry:
         }:
             resend(self._gateway, sorted(accounts))
         self.acks.look()
-        asked = self._due(now)
-        if asked:
+        if asked := self._due(now, self._left()):
             self._gateway.submit(asked)
         if owed:
             self._caught_up()
         self._next_ns = now + AGAIN_NS
 
-    def _due(self, now: int) -> list[Command]:
-        """Questions about orders of unknown fate whose turn it is."""
-        unknown = self._gateway.ledger.orders.unknown()
+    def _left(self) -> dict[str, ChildOrder]:
+        """Orders of earlier sessions that the venue has not ended; an account that has none any more is active."""
+        gateway, found = self._gateway, dict[str, ChildOrder]()
+        for account, standing in list(gateway.ledger.states.of.items()):
+            if standing.code == ORDERS_OPEN:
+                mine = {order.root: order for order in gateway.ledger.orders.live(account)}
+                left = {root: mine[root] for root in standing.orders if root in mine}
+                found |= left
+                if len(left) < len(standing.orders):
+                    gateway.stand(account, waiting_for(list(left.values())))
+        return found
+
+    def _due(self, now: int, left: dict[str, ChildOrder]) -> list[Command]:
+        """Questions about orders of unknown fate, and those that were left, whose turn it is; cancels of the latter."""
+        asked = {order.root: order for order in self._gateway.ledger.orders.unknown()} | left
         before, self._waits = self._waits, {}
         due = []
-        for order in unknown:
+        for order in asked.values():
             at, waited = before.get(order.root, (now, 0))
             if now >= at:
                 due.append(order)
                 waited = min(max(2 * waited, AGAIN_NS), LONGEST_NS)
                 at = now + waited
             self._waits[order.root] = at, waited
-        return questions(self._gateway, self._name, due)
+        known = [order for order in due if order.root in left]
+        return [*questions(self._gateway, self._name, due), *cancels_of(self._gateway, known, self._name)]

@@ -20,10 +20,11 @@ from tercel.trading.orders import Orders
 from tercel.trading.parents import ParentOrder, Parents
 from tercel.trading.past import KEEP_NS, Past
 from tercel.trading.positions import Fill, Positions
+from tercel.trading.state import TradingStates
 
 FOLDED = (
     *(kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR),
-    *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED),
+    *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED, kinds.STATE),
 )
 """Kinds that the fold reads."""
 
@@ -58,7 +59,7 @@ class Ledger:
 
     def __init__(self, past: Past | None = None, counts: Counts | None = None) -> None:
         self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
-        self.limits = LimitRecord()
+        self.limits, self.states = LimitRecord(), TradingStates()
         self.past, self._counts = past, counts
         self.last, self.acknowledged = 0, 0
         """Sequence number of the last entry taken, and how often damage was acknowledged."""
@@ -201,6 +202,8 @@ class Ledger:
         body = entry.body
         if entry.kind == kinds.LIMITS:
             self.limits.apply(entry)
+        elif entry.kind in (kinds.SESSION, kinds.STATE):
+            self.states.apply(entry)
         elif entry.kind == kinds.SETTLED:
             self.settled = settled_of(body)
         elif entry.kind == kinds.KILL:
@@ -211,7 +214,7 @@ class Ledger:
             self.acknowledged += 1
         elif entry.kind == kinds.OPERATOR and "id" in body:
             self.requested[int(body["id"])] = entry
-        elif entry.kind in (kinds.PARENT, kinds.ALERT, kinds.LIMITS) and "operator" in body:
+        elif entry.kind in (kinds.PARENT, kinds.ALERT, kinds.LIMITS, kinds.SETTLED) and "operator" in body:
             self.requested.pop(int(body["operator"]), None)
         elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
             self._refusals(entry)

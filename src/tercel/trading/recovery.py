@@ -8,7 +8,9 @@
    each is cancelled: the report of its end is the answer.
 6. Write down, order by order, the state in the ledger, the venue's report, and by which evidence they agree now.
 
-Nothing is inferred: an order that the venue does not answer for stays UNKNOWN, and the session does not begin.
+Nothing is inferred. A venue that says nothing is waited for, and the session does not begin. Where it speaks, and has
+not ended an order all the same, for it does not know it or refuses its cancel, the session begins with the order's
+account reducing: its lots stay reserved, and it is asked about and cancelled again (`trading.inquiry`).
 """
 
 from collections.abc import Callable, Sequence
@@ -29,12 +31,15 @@ from tercel.trading.limits_port import LimitsPort
 from tercel.trading.order import ChildOrder
 from tercel.trading.past import Past
 from tercel.trading.snapshot import begin
+from tercel.trading.state import ORDERS_OPEN, Standing, TradingState
 from tercel.trading.stopping import answers_questions, cancels, questions
 
 PATIENCE: Final = 40
 """Rounds of questions before the venue is called silent."""
 FIRST_WAIT_NS: Final = 1_000_000
 LONGEST_WAIT_NS: Final = 1_000_000_000
+ENOUGH: Final = 12
+"""Rounds after which a venue that speaks is asked no more before a session begins: some three seconds."""
 AGAIN: Final = (
     "start again when it answers; where it never will, ask the venue's people what became of them, and say it: "
     "tercel trade settle --order ORDER --reason TEXT"
@@ -188,7 +193,7 @@ def reconcile(
     crashpoints.at("recovery.cancelled")
     gateway.submit([_fence(gateway, fence, account) for fence, account in fences.items()])
     wait = FIRST_WAIT_NS
-    for _ in range(PATIENCE):
+    for tried in range(PATIENCE):
         gateway.submit([*questions(gateway, name), *_cancels(gateway, name)])
         crashpoints.at("recovery.asked")
         _listen(gateway, wait, fences)
@@ -196,10 +201,10 @@ def reconcile(
             resend(gateway, accounts)
         on_step()
         live = orders.live()
-        if not fences and (not live or (mute and all(order.gone or order.done for order in live))):
+        if not fences and (not live or tried >= ENOUGH or (mute and all(order.gone or order.done for order in live))):
             break
         wait = min(2 * wait, LONGEST_WAIT_NS)
-    if fences or orders.live():
+    if fences:
         names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(fences)
         raise VenueError("the venue's word on every order", f"none on {names:.300}", LOOK_UP if mute else AGAIN)
     crashpoints.at("recovery.agreed")
@@ -209,7 +214,18 @@ def reconcile(
         for root, order in before.items()
     ]
     gateway.write([_entry(line, gateway.venue.now_ns) for line in lines])
+    for account in sorted({order.account for order in orders.live()}):
+        gateway.stand(account, waiting_for(orders.live(account)))
     return lines
+
+
+def waiting_for(left: Sequence[ChildOrder]) -> Standing:
+    """How an account stands while the venue has not ended orders of an earlier session; active when there are none."""
+    if not left:
+        return Standing()
+    names = ", ".join(f"{order.root} ({order.status})" for order in left)
+    reason = f"the venue has not ended {names:.300}; asked and cancelled again, until it has"
+    return Standing(TradingState.REDUCING, ORDERS_OPEN, reason, tuple(order.root for order in left))
 
 
 def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
@@ -253,7 +269,7 @@ def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> Recover
                 OrdStatus.REJECTED: "never arrived" if not before.acked else "refused by the venue",
                 OrdStatus.EXPIRED: "expired",
                 OrdStatus.FILLED: "filled",
-            }.get(after.base, "agreed")
+            }.get(after.base, "agreed" if after.settled else "not ended")
         )
     return RecoveryLine(
         before.root,

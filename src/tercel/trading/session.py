@@ -282,6 +282,9 @@ class Session:
         """What the venue reports goes to the journal at once, and waits for the session's own thread."""
         with self.gateway.wire:
             events = self.venue.step(until_ns)
+        self._take(events)
+
+    def _take(self, events: Sequence[VenueEvent]) -> None:
         self._backlog += (event for event in events if not isinstance(event, Holdings))
         self.gateway.receive(events)
 
@@ -413,6 +416,8 @@ class Session:
                 self.amend(str(body["parent"]), reason, **changes, operator=number)
             elif command == "limits":
                 self.keeper.obey(entry)
+            elif command == "settle" and "orders" in body:
+                self._take(self.positions.settle_orders(entry))
             elif command == "settle":
                 self.positions.settle(entry)
             elif command in ("kill", "rearm"):

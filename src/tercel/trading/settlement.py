@@ -1,4 +1,4 @@
-"""Positions that agree with the venue's, or nobody trades.
+"""Positions that agree with the venue's, or nobody trades; and orders that are over by a person's word.
 
 A venue tells positions when it is called (`positions(account)`), or in a message that it is asked for
 (`ask_positions(account)`, where `tells_positions`), or repeats its executions, or none of it. Where it tells, they
@@ -18,10 +18,11 @@ from typing import Any, Final
 
 from tercel.core.errors import OrderError, VenueError
 from tercel.core.fixed import text
-from tercel.core.orders import Holdings
+from tercel.core.orders import ExecType, Holdings, OrdStatus, Report
 from tercel.core.ports import Entry
 from tercel.trading.gateway import OrderGateway, Refusal
 from tercel.trading.journal import kinds
+from tercel.trading.order import ChildOrder
 
 DIFFER: Final = "POSITIONS_DIFFER"
 UNKNOWN: Final = "POSITIONS_UNKNOWN"
@@ -169,6 +170,25 @@ class PositionKeeper:
         held.update({name: gap for (whose, name), gap in self._gaps.items() if whose == account})
         return held
 
+    def settle_orders(self, entry: Entry) -> list[Report]:
+        """A named person says that orders are over with what was filled: their ends, as if the venue had told them.
+
+        Raises
+        ------
+        OrderError
+            For an order that is not known, or is over: nothing is written.
+        """
+        gateway, names = self._gateway, list(entry.body["body"]["orders"])
+        live = {order.root: order for order in gateway.ledger.orders.live()}
+        if missing := [name for name in names if name not in live]:
+            raise OrderError("orders that are not over", ", ".join(missing), "see `tercel trade orders`")
+        by, reason, number = (entry.body[key] for key in ("by", "reason", "id"))
+        known = [[*where, gap] for where, gap in gateway.ledger.settled.items()]
+        body = {"qty_gaps": known, "orders": names, "by": by, "reason": reason, "operator": number}
+        gateway.write([Entry(kinds.SETTLED, gateway.venue.now_ns, body=body)])
+        ns = max(gateway.venue.now_ns, gateway.ledger.orders.last_ns)
+        return ends([live[name] for name in names], f"{gateway.ledger.orders.session}.{number}", ns, by, reason)
+
     def settle(self, entry: Entry) -> None:
         """A named person says why positions differ: so far they are known, and trading goes on.
 
@@ -250,3 +270,17 @@ class PositionKeeper:
     def _alert(self, severity: str, code: str, text: str) -> None:
         body = {"severity": severity, "code": code, "text": text}
         self._gateway.write([Entry(kinds.ALERT, self._gateway.venue.now_ns, body=body)])
+
+
+def ends(orders: Sequence[ChildOrder], mark: str, ns: int, by: str, reason: str) -> list[Report]:
+    """Reports that end orders with what was filled, by a person's word; `mark` is of this word alone."""
+    why = f"settled by {by}: {reason}"
+    return [
+        Report(
+            exec_id=f"settled-{mark}-{n}", exec_type=ExecType.CANCELED, status=OrdStatus.CANCELED,
+            cl_ord_id=order.root, orig="", order_id=order.order_id, account=order.account, instrument=order.instrument,
+            side=order.side, lots=order.lots, price=order.price, last_qty=0, last_px=0, cum_qty=order.cum_qty,
+            leaves_qty=0, ns=ns, text=why,
+        )
+        for n, order in enumerate(orders)
+    ]  # fmt: skip

@@ -23,7 +23,7 @@ from tercel.core.turns import Turns
 from tercel.limits import file as limits_file
 from tercel.limits import state as limits_state
 from tercel.limits.gate import LimitGate
-from tercel.trading import limit_record, order, parents, positions
+from tercel.trading import limit_record, order, parents, positions, state
 from tercel.trading import orders as orders_fold
 from tercel.trading.graph import Graph
 from tercel.trading.ledger import Ledger
@@ -47,7 +47,12 @@ def _classes(*rooms: Any) -> tuple[type, ...]:
 
 
 _STATE: Final = Graph(
-    (Entry, Ledger, HashIndex, *_classes(orders, executions, order, orders_fold, parents, positions, limit_record)),
+    (
+        Entry,
+        Ledger,
+        HashIndex,
+        *_classes(orders, executions, order, orders_fold, parents, positions, limit_record, state),
+    ),
     {Ledger: frozenset({"past", "last", "_counts"})},
 )
 _COUNTS: Final = Graph(

@@ -162,10 +162,15 @@ def questions(
 
 def cancels(gateway: OrderGateway, parent: str, name: Callable[[], str]) -> list[Command]:
     """A cancel for every child of a parent that lives, is known and has none on its way."""
+    return cancels_of(gateway, gateway.ledger.orders.live(parent=parent), name)
+
+
+def cancels_of(gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callable[[], str]) -> list[Command]:
+    """A cancel for every one of some orders that lives, is known and has none on its way."""
     now = gateway.venue.now_ns
     return [
         CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
-        for order in gateway.ledger.orders.live(parent=parent)
+        for order in orders
         if not order.done and order.base != S.UNKNOWN and all(pending.lots for pending in order.pending)
     ]
 

@@ -13,6 +13,7 @@ from tercel.report.terminal import print_json, result_console
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.limit_record import EXPIRES_NS, LimitRecord, wrong
+from tercel.trading.state import TradingStates
 
 SHOWN = 16
 """Limits that a terminal shows: those used most."""
@@ -22,13 +23,14 @@ def show(request: ShowLimits) -> int:
     """Limits in force, used and asked for; ends with 1 where an order left without the limits then in force."""
     folder = find_desk(request.desk)
     with closing(JournalReader(folder)) as reader:
-        record, used, ns = LimitRecord(), {}, 0
-        for _, entry in reader.read(0, (kinds.LIMITS, kinds.HEARTBEAT)):
+        record, states, used, ns = LimitRecord(), TradingStates(), {}, 0
+        for _, entry in reader.read(0, (kinds.LIMITS, kinds.HEARTBEAT, kinds.SESSION, kinds.STATE)):
             ns = entry.ns
             if entry.kind == kinds.LIMITS:
                 record.apply(entry)
-            else:
+            elif entry.kind == kinds.HEARTBEAT:
                 used = entry.body["limits"]
+            states.apply(entry)
         orders, found = wrong(reader)
     waiting: list[dict[str, Any]] = [
         {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
@@ -38,9 +40,12 @@ def show(request: ShowLimits) -> int:
     rows = highest(used)
     if request.as_json:
         shown = {"hash": record.hash, "limits": record.in_force, "used": rows, "requests": waiting}
+        shown |= {"states": states.rows()}
         print_json({"desk": str(folder), **shown, "orders": orders, "wrong": found})
     else:
         print_rows(f"limits of {folder}, {record.hash}", [_row(row) for row in rows[:SHOWN]])
+        if states.of:
+            print_rows("accounts that are not active", states.rows(), ("account",), wraps=("reason",))
         texts = [
             one | {"changes": ", ".join(f"{path}={value}" for path, value in one["changes"].items())} for one in waiting
         ]

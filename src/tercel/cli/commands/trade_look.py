@@ -58,8 +58,9 @@ def orders(request: ListOrders) -> None:
         {"order": order.name, "parent": order.parent, **_child(order)}
         for order in (list(ledger.orders) if request.every else ledger.orders.live())
     ]
+    states = ledger.states.rows()
     if request.as_json:
-        print_json({"desk": str(folder), "running": running, "parents": parents, "orders": children})
+        print_json({"desk": str(folder), "running": running, "parents": parents, "orders": children, "states": states})
         return
     named = {"limit_price": "limit asked", "limit": LIMIT}
     shown = [
@@ -73,6 +74,8 @@ def orders(request: ListOrders) -> None:
     shown = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
     last = " when the desk ended" if running is False and not request.every else ""
     print_rows("orders" if request.every else f"open orders{last}", shown, ("parent", "agent", "instrument"))
+    if states:
+        print_rows("accounts that are not active", states, ("account",), wraps=("reason",))
 
 
 def _short(strategy: str) -> str:
@@ -367,7 +370,7 @@ def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s
 
 def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
     """What the desk did of a person's command: a parent's event, a promotion, limits, or the alert of a refusal."""
-    rows = reader.read(after, (kinds.PARENT, kinds.PROMOTED, kinds.LIMITS, kinds.ALERT))
+    rows = reader.read(after, (kinds.PARENT, kinds.PROMOTED, kinds.LIMITS, kinds.SETTLED, kinds.ALERT))
     return next((entry for _, entry in rows if entry.body.get("operator") == number), None)
 
 

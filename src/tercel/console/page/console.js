@@ -233,7 +233,7 @@ function drawAgents(s) {
     const at = Object.entries(a.held).filter(([, lots]) => lots).flatMap(([i, lots], k) => [...(k ? [el("br")] : []), `${i} ${lots > 0 ? "+" : ""}${count(lots)}`]);
     const drift = a.drifting ? [badge("drifting", "warn", a.drift), el("div", furthest(a.drift), "ci")] : a.drift ? [badge("back at its card", "", a.drift)] : [el("span", "none", "soft")];
     const sub = el("div", null, "sub"); sub.append(short(a.strategy));
-    const name = [dot, a.name, ...(s.kills[a.name] ? [" ", badge("killed", "bad")] : []), sub];
+    const name = [dot, a.name, ...(s.kills[a.name] ? [" ", badge("killed", "bad")] : []), ...(a.state === "active" ? [] : [" ", badge(a.state, "bad", a.state_reason)]), sub];
     if (a.fallback) name.push(badge("fell back", "bad", a.fallback), el("div", a.fallback, "note"));
     return { id: a.name, cells: [name, none(share) ? "–" : [pct(share), " ", bar(share, null, `share ${pct(share)}`)], interval(a.is_bps, a.half_bps), count(a.parents), count(a.fills), count(a.lots),
       count(a.open), at.length ? at : "0", a.denials ? el("span", count(a.denials), "bad") : "0", drift, challenger(a)] };

@@ -70,13 +70,17 @@ RECONCILED: Final = "reconciled"
 """An order against the venue's report: {"ours", "venue", "action", "evidence"}."""
 SETTLED: Final = "settled"
 """A person said why positions differ from the venue's: {"gaps": [[account, instrument, lots there beyond those here]],
-"by", "reason", "operator"}; these are known from there on, and no others."""
+"by", "reason", "operator"}; these are known from there on, and no others. With {"orders": [order]}: these are over, by
+that person's word."""
+STATE: Final = "state"
+"""How far an account may trade changed: {"state": "active" | "reducing" | "halted", "code", "reason", "orders": those
+on which it waits}. A session that begins finds all accounts active, until it says otherwise."""
 PROMOTED: Final = "promoted"
 """A person put a strategy in another's place: {"champion", "challenger", "by", "reason"}."""
 
 KINDS: Final = frozenset(
     {SESSION, PARENT, DECISION, ORDER_OUT, DENIED, REPORT_IN, MARKET, ALPHA, POSTURE, FEEDBACK, TCA, SHARE, DRIFT}
-    | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED, SETTLED}
+    | {SEAT, LIMITS, OPERATOR, KILL, REARM, ALERT, HEARTBEAT, RECONCILED, PROMOTED, SETTLED, STATE}
 )
 
 SEND_FAILED: Final = "send_failed"
