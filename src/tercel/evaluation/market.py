@@ -68,6 +68,8 @@ class JobMarket:
         What a reader of the table should know.
     facts : dict
         For the report and the policies' cards.
+    task : Task
+        What is judged.
     """
 
     name: str
@@ -79,6 +81,7 @@ class JobMarket:
     cluster: str
     notes: tuple[str, ...]
     facts: dict[str, object]
+    task: Task = field(default_factory=Task)
 
 
 def build_market(settings: RunSettings) -> JobMarket:
@@ -87,6 +90,7 @@ def build_market(settings: RunSettings) -> JobMarket:
     task = settings.task
     return replace(
         market,
+        task=task,
         training=replace(market.training, fees=settings.fees),
         judged=replace(market.judged, fees=settings.fees),
         notes=(

@@ -39,3 +39,24 @@ def test_a_mark_keeps_the_names_of_two_desks_apart() -> None:
     assert not names[0] & names[1]
     assert rejected[:2] == [0, 0]
     assert rejected[2] > 0
+
+
+LARGE = """
+[[agent]]
+name = "agent"
+strategy = "packaged:default-1"
+"""
+
+
+def test_a_parent_beyond_an_agents_card_goes_to_a_schedule_of_takes_with_an_alert() -> None:
+    for share, over in ((0.9, True), (0.1, False)):
+        text = SMALL.partition("[[agent]]")[0].replace("rounds = 1", "rounds = 2") + LARGE
+        config, journal = parse_config(f"{text}[demand]\nshare = {share}\n", "desk.toml"), MemoryJournal(chained=False)
+        opened = open_desk(config, journal, 1, Workbench())
+        opened.desk.run()
+        entries = [entry.body for _, entry in journal.read(0, (kinds.ALERT,))]
+        told = [body["text"] for body in entries if body["code"] == "HANDED_OVER"]
+        worked = {parent.order.strategy for parent in opened.session.ledger.parents}
+        assert worked == {f"{'twap_take' if over else 'packaged:default-1'}+alpha+posture"}
+        assert bool(told) == over
+        assert all(text.endswith("a round at most: twap_take+alpha+posture works them") for text in told)

@@ -13,6 +13,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.names import listed
 from tercel.evaluation.judge import Kind
 from tercel.evaluation.market import JobMarket
+from tercel.evaluation.pipeline.sizes import handing_over
 from tercel.evaluation.variants import variants_in, variants_of_trial
 from tercel.execution.observers import is_own_name, same_name
 from tercel.execution.own import Checked, located, named, tried
@@ -73,15 +74,19 @@ class Candidate:
         return read_card(Path(self.folder) / CARD)
 
     def strategy(self, market: JobMarket) -> Strategy:
-        """What decides, with what it may know of this market; of a user's object a copy that nothing has run in."""
+        """What decides, with what it may know of this market; of a user's object a copy that nothing has run in.
+
+        Orders beyond what a policy's card is for go to a schedule of takes (`pipeline.sizes`).
+        """
         if self.learned:
-            return policy_strategy(Path(self.folder), self.key, self._eyes)
+            made = policy_strategy(Path(self.folder), self.key, self._eyes)
+            return handing_over(made, self.card.limits, market)
         if self.own is None:
             return build(self.key, market.estimates)
-        made: Strategy = named(self.own) if isinstance(self.own, str) else self.own
-        if not hasattr(made, "decide"):
-            made = self.own(market.estimates)
-        return made.fresh() if isinstance(made, Checked) else made
+        own: Strategy = named(self.own) if isinstance(self.own, str) else self.own
+        if not hasattr(own, "decide"):
+            own = self.own(market.estimates)
+        return own.fresh() if isinstance(own, Checked) else own
 
     @property
     def _eyes(self) -> Any:

@@ -1,17 +1,20 @@
 """Policies that are judged outside what their cards say they are for: it is allowed, and said."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tercel.evaluation.pipeline.candidates import Candidate
+from tercel.evaluation.pipeline.sizes import SLACK
 from tercel.evaluation.settings import RunSettings
+from tercel.execution.strategies import TUNABLE
+from tercel.execution.strategies.hand_over import BEYOND, TAKES, most_share, span_of
 from tercel.execution.task import Task
 
 MS_NS: Final = 1e6
-SLACK: Final = 1e-9
-"""Relative; numbers that differ by less are the same."""
 LATENCY_SLACK: Final = 0.001
 """Of a decision interval; latencies that differ by less are the same to who decides so seldom."""
+LARGE: Final = "Orders of"
+"""How the notes begin that say who is beyond the size of order that it is for."""
 SIDES: Final = {1: "buys", -1: "sells", 0: "buys and sells"}
 
 
@@ -28,6 +31,36 @@ def outside(policy: Candidate, settings: RunSettings, market: str) -> str:
     """
     differences = list(_differences(policy.card.limits, settings.task, market))
     return f"{policy.key} is used outside its limits: {'; '.join(differences)}" if differences else ""
+
+
+def handed_over(policies: Iterable[Candidate], settings: RunSettings) -> dict[str, str]:
+    """Policies whose orders, told as a share of the volume, go to a schedule of takes: name -> that schedule."""
+    share = settings.task.share
+    large = [one.key for one in policies if share is not None and share > most_share(one.card.limits) * (1 + SLACK)]
+    return dict.fromkeys(large, TAKES)
+
+
+def size_notes(
+    policies: Iterable[Candidate], baselines: Iterable[Candidate], markets: Mapping[str, RunSettings]
+) -> list[str]:
+    """Who hands over, and which rules are beyond what their numbers were tuned for, in each market once."""
+    listed, rules = list(policies), [one.key for one in baselines if one.key in TUNABLE]
+    found = []
+    for settings in markets.values():
+        share = settings.task.share
+        if share is None or share <= BEYOND * (1 + SLACK):
+            continue
+        orders = f"{LARGE} {100 * share:g} % of the volume"
+        if over := handed_over(listed, settings):
+            found.append(f"{orders}: {', '.join(over)} {_hands(over)} over to {TAKES}, whose costs these are.")
+        if rules:
+            words = f"{', '.join(rules)} {'are' if len(rules) > 1 else 'is'} tuned for up to {100 * BEYOND:g} %"
+            found.append(f"{orders}: {words}; beyond it what rests waits for trades that do not come. Look at {TAKES}.")
+    return list(dict.fromkeys(found))
+
+
+def _hands(names: Collection[str]) -> str:
+    return "hand" if len(names) > 1 else "hands"
 
 
 def notes_on(teams: Mapping[str, Sequence[Candidate]], markets: Mapping[str, RunSettings]) -> list[str]:
@@ -62,7 +95,7 @@ def _differences(limits: Mapping[str, Any], task: Task, market: str) -> Iterator
         "latency_ms": ("a latency of", task.latency.mean_ns / MS_NS, "ms"),
     }
     for key, (name, value, unit) in here.items():
-        span = _span(limits.get(key), 100.0 if key == "share" else 1.0)
+        span = span_of(limits.get(key), 100.0 if key == "share" else 1.0)
         if span is None or value is None:
             continue
         low, high = span
@@ -77,11 +110,3 @@ def _differences(limits: Mapping[str, Any], task: Task, market: str) -> Iterator
     names = [markets] if isinstance(markets, str) else markets if isinstance(markets, list) else []
     if names and market not in names and market.removesuffix(" tape").lower() not in names:
         yield f"{', '.join(map(str, names))} there, {market} here"
-
-
-def _span(value: Any, scale: float) -> tuple[float, float] | None:
-    """A number, or [lowest, highest]; None for what says nothing."""
-    ends = value if isinstance(value, list | tuple) and len(value) == 2 else (value, value)
-    if any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
-        return None
-    return scale * ends[0], scale * ends[1]

@@ -12,7 +12,7 @@ from tercel.evaluation.market import judged_words, split_dates, validated
 from tercel.evaluation.order_files import with_orders
 from tercel.evaluation.orders import Order
 from tercel.evaluation.pipeline.candidates import Candidate, policies_of
-from tercel.evaluation.pipeline.card_limits import notes_on, untrained_in
+from tercel.evaluation.pipeline.card_limits import notes_on, size_notes, untrained_in
 from tercel.evaluation.pipeline.families import Participants, members_of
 from tercel.evaluation.pipeline.jobs import Results, episodes_of
 from tercel.evaluation.pipeline.leaks import judged_days, refuse_leaks
@@ -137,6 +137,7 @@ def notes_of(request: EvaluationRequest) -> list[str]:
     notes = [
         *request.participants.notes,
         *notes_on(request.participants.teams, request.markets),
+        *size_notes(request.participants.policies, request.baselines, request.markets),
         *untrained_in(request.trained_for),
         *(note for one in request.participants.policies if one.learned for note in _kept(one)),
     ]

@@ -25,6 +25,7 @@ from tercel.evaluation.hindsight import LABEL
 from tercel.evaluation.judge import judge
 from tercel.evaluation.market import hindsight_in_words, impact_in_words, limit_in_words
 from tercel.evaluation.pipeline.candidates import policy_record, variants_of
+from tercel.evaluation.pipeline.card_limits import handed_over
 from tercel.evaluation.pipeline.results import LISTED, Evaluation, course_of, twins_of
 from tercel.evaluation.pipeline.scenarios import PLAIN, build_scenario
 from tercel.evaluation.result import REPLAY_NOTE, JudgedRun
@@ -67,6 +68,7 @@ def summary_of(evaluation: Evaluation) -> dict[str, Any]:
         "paired": first.cell["paired"],
         "evaluation_seeds": list(evaluation.seeds),
         "policies": {one.key: policy_record(one) for one in evaluation.policies},
+        "handed_over": handed_over(evaluation.policies, main.scenario.settings),
         "recipes": {recipe.key: list(recipe.members) for recipe in evaluation.recipes},
         "claims": claims,
         "by_regime": _by_regime(evaluation, scores, scenarios, ledger, rng),

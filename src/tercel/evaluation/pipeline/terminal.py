@@ -5,6 +5,7 @@ from typing import Any
 
 from tercel.evaluation.claims import RANDOM, called
 from tercel.evaluation.pipeline.adaptation import adapted
+from tercel.evaluation.pipeline.card_limits import LARGE
 from tercel.evaluation.pipeline.claim_text import POOLED_WORDS, claimed
 from tercel.evaluation.pipeline.leaks import SEEN
 from tercel.execution.task import SIDES, Task, size_in_words
@@ -84,7 +85,7 @@ def title_of(result: Mapping[str, Any]) -> str:
 def sentences(result: Mapping[str, Any]) -> Iterator[str]:
     """What a desk would say below the table; verdicts come before it."""
     best, first = result["best_baseline"], reported_rows(result)
-    yield from (note for note in result["notes"] if note.startswith((SEEN, ORDER)))
+    yield from (note for note in result["notes"] if note.startswith((SEEN, ORDER, LARGE)))
     if len(result["by_market"]) > 1:
         for name in first[:MOST_VERDICTS]:
             yield from primary_sentences(result, name)

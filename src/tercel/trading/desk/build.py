@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import pinned, resolve_policy
 from tercel.execution.strategies import MarketEstimates, wrap
+from tercel.execution.strategies.hand_over import most_share
 from tercel.execution.strategy import Strategy
 from tercel.limits import LimitGate, Limits, changed, default_file, read
 from tercel.market.flow.preset import Preset, load
@@ -168,7 +170,20 @@ def slot_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> AgentS
     first = next(iter(known.values()))
     slot = AgentSlot(agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy))
     slot.elsewhere = {instrument: made[market] for instrument, market in known.items() if market != first}
+    for shown in filter(None, (name, rival)):
+        if (share := share_of(shown)) < inf:
+            slot.most_lots |= {(shown, one): share * market.expected_volume for one, market in known.items()}
     return slot
+
+
+def share_of(strategy: str) -> float:
+    """The largest parent that a desk's name of a policy is for, a share of the expected volume; infinite for a rule."""
+    base = strategy.partition("+")[0]
+    if base.startswith(POLICY):
+        return most_share(read_card(resolve_policy(base) / CARD).limits)
+    packaged = policies_packaged.shipped(base.removeprefix(PACKAGED))
+    known = packaged in policies_packaged.names()
+    return most_share(policies_packaged.packaged(packaged)[1].limits) if known else inf
 
 
 def detector_of(strategy: str) -> DriftDetector | None:

@@ -280,12 +280,12 @@ class DeskLoop:
         return True
 
     def _share_out(self, name: str, line: _Line, lots: int, number: int) -> None:
-        shares = self._alive(line.weights.shares)
+        parts = {agent: part for agent, part in split(lots, self._alive(line.weights.shares)).items() if part}
         horizon_s = self.config.desk.round_s - CLOSING_S
-        for agent, part in split(lots, shares).items():
-            if not part:
-                continue
-            slot = self.slots[agent]
+        for agent, part in parts.items():
+            shown, works, why = self.slots[agent].working(name, part)
+            if why:
+                self.alert("warning", "HANDED_OVER", why, name, agent)
             order = ParentRequest(
                 id=f"{self._prefix}{name}-{number:03d}-{agent}",
                 instrument=name,
@@ -293,14 +293,14 @@ class DeskLoop:
                 lots=part,
                 horizon_ns=round(horizon_s * NS_PER_SECOND),
                 decisions=max(round(horizon_s / self.config.desk.decision_s), 1),
-                strategy=slot.shown,
+                strategy=shown,
                 agent=agent,
             )
             alpha = line.alpha.expected_bps if line.alpha is not None else None
             reasons = "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
             self._expected[order.id] = (line.sizing.expected_bps, alpha, reasons)
             try:
-                self.session.accept(order, slot.at(name)[0])
+                self.session.accept(order, works)
             except OrderError as error:
                 self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
 

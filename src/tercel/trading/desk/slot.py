@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tercel.core.errors import ConfigError
+from tercel.execution.strategies.hand_over import TAKES
 from tercel.execution.strategy import Strategy
 from tercel.trading.desk.challenge import Evidence
 from tercel.trading.desk.drift import DriftDetector
@@ -41,9 +42,23 @@ class AgentSlot:
     elsewhere: dict[str, tuple[Strategy, Strategy | None]] = field(default_factory=dict)
     """Champion and challenger by instrument, where a market's own figures make them others than `strategy`."""
 
+    most_lots: dict[tuple[str, str], float] = field(default_factory=dict)
+    """(what a strategy is called, instrument) -> the largest parent that its card is for, lots a round."""
+
     def at(self, instrument: str) -> tuple[Strategy, Strategy | None]:
         """The champion and the challenger in an instrument."""
         return self.elsewhere.get(instrument, (self.strategy, self.challenger))
+
+    def working(self, instrument: str, lots: int) -> tuple[str, Strategy | None, str]:
+        """Who works a parent of so many lots, by name and as it is (None: as its name says), and why it is another.
+
+        A parent that is more than a policy's card is for goes to a schedule of takes, with its alpha and posture.
+        """
+        most = self.most_lots.get((self.shown, instrument), math.inf)
+        if lots <= most:
+            return self.shown, self.at(instrument)[0], ""
+        takes = "+".join([TAKES, *self.shown.split("+")[1:]])
+        return takes, None, f"{lots} lots, and {self.shown} is for {most:.0f} a round at most: {takes} works them"
 
     def promote(self) -> None:
         """Put the challenger in the champion's place, and the champion in its: done again, it is undone.

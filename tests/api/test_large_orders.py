@@ -1,0 +1,43 @@
+"""Orders beyond what an agent's card is for go to a schedule of takes, and the table says so."""
+
+from pathlib import Path
+
+import numpy as np
+
+import tercel as tc
+from tercel.execution.strategies import build
+from tercel.execution.strategies.hand_over import HandOver
+from tercel.execution.strategy import Strategy
+from tercel.testing.strategy import StrategyConformance
+
+SETS = ["default-1", "twap_repeg", "twap_take"]
+
+
+class TestHandOver(StrategyConformance):
+    def strategy(self) -> Strategy:
+        return HandOver(build("peg_touch"), build("twap_take"), 500.0, 600 * 10**9)
+
+
+def test_an_agent_hands_a_large_order_over(market: tc.Market) -> None:
+    result = tc.evaluate(SETS, market, tc.Task(share=0.5, horizon="10min", decisions=10), episodes=4)
+    assert result.shortfall_bps["default-1"] == result.shortfall_bps["twap_take"]
+    assert result.shortfall_bps["twap_repeg"] != result.shortfall_bps["twap_take"]
+    assert result.figures["handed_over"] == {"default-1": "twap_take"}
+    shown = " ".join(str(result).split())
+    assert "Orders of 50 % of the volume: default-1 hands over to twap_take, whose costs these are." in shown
+    assert "Orders of 50 % of the volume: twap_repeg is tuned for up to 20 %" in shown
+    fills = [result.episode(0).fills(name)["lots"].to_list() for name in ("default-1", "twap_take")]
+    assert fills[0] == fills[1]
+
+
+def test_what_its_card_is_for_it_works_itself(market: tc.Market) -> None:
+    result = tc.evaluate(SETS, market, tc.Task(share=0.2, horizon="10min", decisions=10), episodes=4)
+    assert result.shortfall_bps["default-1"] != result.shortfall_bps["twap_take"]
+    assert result.figures["handed_over"] == {}
+    assert "Orders of" not in str(result)
+
+
+def test_a_policy_whose_card_says_nothing_of_orders_keeps_them(market: tc.Market, tmp_path: Path) -> None:
+    at_the_touch = tc.save_policy([(np.zeros((40, 8)), np.eye(8)[2])], tmp_path / "mine", "mine")
+    result = tc.evaluate([at_the_touch, "twap_take"], market, tc.Task(share=1.0, horizon="10min"), episodes=2)
+    assert result.shortfall_bps["mine"] != result.shortfall_bps["twap_take"]
