@@ -223,3 +223,11 @@ def test_all_is_no_agents_name(path: Path) -> None:
     latch = KillLatch(path)
     latch.kill("stop", by="ann", at_ns=1)
     assert latch.state().killed == {ALL: "stop"}
+
+
+def test_the_command_that_kills_starts_without_what_takes_long():
+    """Numerics, kernels and the fold of a journal: a busy machine needs seconds for each."""
+    heavy = "numba", "scipy", "pydantic", "torch", "tercel.trading.ledger", "tercel.limits"
+    words = "import sys, tercel.cli.commands.console; print([name for name in sys.argv[1:] if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", words, *heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

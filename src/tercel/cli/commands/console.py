@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tercel.cli.commands.trade_look import waiting
 from tercel.cli.desks import find_desk
 from tercel.cli.machine import person
 from tercel.cli.operator import Console, Kill, Rearm
@@ -19,7 +18,6 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.lock import LOCK
 from tercel.trading.journal.reader import JournalReader, post
 from tercel.trading.kill import LATCH, KillLatch
-from tercel.trading.ledger import Ledger
 
 PASSWORD = "TERCEL_CONSOLE_PASSWORD"
 
@@ -77,6 +75,9 @@ def rearm(request: Rearm) -> None:
 
 def _waiting(folder: Path) -> str:
     """Which parents wait for a person, as far as the desk's journal can be read."""
+    from tercel.cli.commands.trade_look import waiting  # a kill needs none of it, and cannot wait for it
+    from tercel.trading.ledger import Ledger
+
     try:
         with closing(JournalReader(folder)) as reader:
             return waiting(folder, Ledger.of(reader))

@@ -19,7 +19,6 @@ from tercel.core import fixed
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, NS_PER_SECOND
-from tercel.execution.task import Task
 from tercel.report.tables import without_idle
 from tercel.report.terminal import print_json, print_table, result_console, say
 from tercel.trading.journal import kinds
@@ -29,8 +28,6 @@ from tercel.trading.ledger import Ledger
 from tercel.trading.order import ChildOrder
 from tercel.trading.parents import NO_LIMIT, ParentStatus
 from tercel.trading.positions import Position
-from tercel.trading.replay import decision_at, explain
-from tercel.trading.tca.summary import sentences, summary
 
 SIDES = {1: "buy", -1: "sell"}
 LIMIT = "limit, ticks"
@@ -137,6 +134,8 @@ def _position(position: Position, market: Entry | None) -> dict[str, Any]:
 
 def replay(request: ReplayDecision) -> None:
     """What was seen, wanted and done at a decision."""
+    from tercel.trading.replay import decision_at, explain  # kernels, which no other command here needs
+
     folder = find_desk(request.desk)
     seq, parent, at_s = request.entry, request.parent, request.at
     with closing(JournalReader(folder)) as reader:
@@ -162,6 +161,8 @@ def replay(request: ReplayDecision) -> None:
 
 def tca(request: DeskTca) -> None:
     """The analysis of finished parents, as a table and a page with plots."""
+    from tercel.trading.tca.summary import summary
+
     folder, parent = find_desk(request.desk), request.parent
     with closing(JournalReader(folder)) as reader:
         last = {e.parent: e for _, e in reader.read(0, (kinds.TCA,)) if parent in (None, e.parent)}
@@ -182,6 +183,8 @@ def tca(request: DeskTca) -> None:
 
 def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
     """Agents and all of them first, then the first parents, then what they came to in words."""
+    from tercel.trading.tca.summary import sentences
+
     title = f"costs of {folder}, means by what was filled, bps; a cost is positive"
     print_rows(title, _agents(summed), ("vwap", "rested", "forced"))
     result_console().print()
@@ -229,6 +232,7 @@ def _tca_page(folder: Path, found: Sequence[Entry], rows: Sequence[dict[str, Any
     from tercel.report.tables import plain_table
     from tercel.trading.journal.blobs import unpack
     from tercel.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
+    from tercel.trading.tca.summary import sentences
 
     counts = {"side": "side", "limit": LIMIT} | {key: key for key in ("quantity", "filled", "unfilled", "refused")}
     keys = counts | {f"{key}_bps": f"{key}, bps" for key in ("is", "opportunity", "vwap", "twap")}
@@ -268,6 +272,8 @@ def limit_of(typed: str | None) -> dict[str, float | str]:
     except ValueError:
         price = typed
     if price != NO_LIMIT:
+        from tercel.execution.task import Task
+
         Task(side=BUY, limit_price=price)
     return {"limit_price": price}
 

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
+from tercel.core.deadline import Deadline
 from tercel.core.errors import ConfigError
 from tercel.venues.fix.link import Address
 from tercel.venues.fix.profiles import Terms
 
 Role = Literal["acceptor", "initiator"]
 _MOST_DETAIL: Final = 300
+LIMIT_S: Final = 60.0
+"""A case that has not ended after so many seconds has failed."""
 T = TypeVar("T")
 
 
@@ -156,21 +159,26 @@ def holds(true: bool, what: str) -> None:
         raise MissedError(f"not so: {what}")
 
 
-def run(planned: Planned, bench: Bench) -> Case:
-    """Run a case; whatever it raises is its failure, but for what leaves it out.
+def run(planned: Planned, bench: Bench, limit_s: float = LIMIT_S) -> Case:
+    """Run a case; whatever it raises is its failure, but for what leaves it out, and so is that it does not end.
 
     >>> seen = Planned("S00", "nothing", "acceptor", lambda bench: "nothing was asked")
     >>> from tercel.venues.fix.profiles import load
     >>> run(seen, Bench(load("generic-44"), Path())).passed
     True
     """
+    deadline = Deadline()
+    deadline.start()
     try:
-        passed, detail = True, planned.body(bench)
+        passed, detail = True, deadline.call(lambda: planned.body(bench), limit_s)
     except LeftOutError:
         raise
     except Exception as error:
         name = "" if isinstance(error, MissedError) else f"{type(error).__name__}: "
-        passed, detail = False, name + str(error)
+        endless = str(error) == f"no answer within {limit_s:g} s"
+        passed, detail = False, f"no end after {limit_s:g} s" if endless else name + str(error)
+    finally:
+        deadline.stop()
     return Case(planned.id, planned.title, planned.role, passed, " ".join(detail.split())[:_MOST_DETAIL])
 
 
