@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Final
 
+from tercel.core.errors import JournalError
 from tercel.trading import crashpoints
 from tercel.trading.journal import database
 from tercel.trading.journal.chain import ChainRow
@@ -48,12 +49,11 @@ class SqliteLog:
         mode = "ro" if read_only else "rwc"
         name = f"file:{str(place.file.absolute()).replace('?', '%3f').replace('#', '%23')}?mode={mode}"
         with journal_errors(place, "open"):
+            if not read_only:
+                place.file.touch(mode=0o600)  # its log takes its mode when it is opened
             self._connection = sqlite3.connect(
                 name, timeout=database.BUSY_MS / 1000, isolation_level=None, check_same_thread=False, uri=True
             )
-            if not read_only:
-                self._connection.execute("PRAGMA journal_mode=WAL")
-                self._connection.execute("PRAGMA synchronous=FULL")
         self._syncs, self._owes, self._version = True, False, -1
         self._names = os.fspath(place.file), f"{os.fspath(place.file)}-wal"
         self._file_id: tuple[int, int] | None = None
@@ -62,13 +62,14 @@ class SqliteLog:
     def meta(self) -> dict[str, str]:
         """Words about the journal; the tables are made where there are none."""
         with journal_errors(self._place, "open"):
-            for table in _TABLES:
-                self._connection.execute(table)
-            return self.words()
+            for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", *_TABLES):
+                self._connection.execute(statement)
+        return self.words()
 
     def words(self) -> dict[str, str]:
         """Words about the journal, as `say` kept them."""
-        return dict(self._connection.execute("SELECT key, value FROM meta"))
+        with journal_errors(self._place, "read"):
+            return dict(self._connection.execute("SELECT key, value FROM meta"))
 
     def say(self, key: str, value: str) -> None:
         """Keep a word about the journal."""
@@ -86,7 +87,8 @@ class SqliteLog:
         chosen = f" AND kind IN ({', '.join('?' * len(wanted))})" if wanted else ""
         query = f"SELECT * FROM journal WHERE seq > ? AND seq <= ?{chosen} ORDER BY seq LIMIT {PAGE}"
         while True:
-            page = [ChainRow(*row) for row in self._connection.execute(query, (after, until, *wanted))]
+            with journal_errors(self._place, "read"):
+                page = [ChainRow(*row) for row in self._connection.execute(query, (after, until, *wanted))]
             yield from page
             if len(page) < PAGE:
                 return
@@ -215,7 +217,7 @@ class SqliteLog:
         """Another file with the rows up to `last`; this one, damaged, is kept beside it."""
         try:
             words = self.words()
-        except sqlite3.Error:
+        except JournalError:
             words = {}
         self.close()
         file = self._file

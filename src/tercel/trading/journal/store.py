@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -111,7 +112,7 @@ class SqlJournal:
             self._rows.forget(self.last + 1)
         self._rows.begin()
         if self._place.file is not None:
-            self._mark_file = os.open(self._place.file.with_suffix(".head"), os.O_RDWR | os.O_CREAT, 0o644)
+            self._mark_file = os.open(self._place.file.with_suffix(".head"), os.O_RDWR | os.O_CREAT, 0o600)
         if sound.fault:
             body = {"command": "acknowledge", "sound": self.last, "fault": sound.fault, "reason": acknowledge}
             self.append([Entry(kinds_of.OPERATOR, sound.ns, body=body)])
@@ -126,16 +127,10 @@ class SqlJournal:
                 raise
             return Sound(0, origin(self.key), 0, f"the file does not read: {error.received}")
         self._begin_chain(words)
-        snapshot = self.snapshot()
-        start = Sound(0, origin(self.key), 0, "") if snapshot is None else Sound(snapshot.seq, snapshot.hash, 0, "")
-        try:
+        with journal_errors(self._place, "read"):
+            snapshot = self.snapshot()
+            start = Sound(0, origin(self.key), 0, "") if snapshot is None else Sound(snapshot.seq, snapshot.hash, 0, "")
             return follow_chain(self._rows, self.key, start, *self._marked())
-        except failures(self._place) as error:
-            if is_transient(error) or self._place.file is None:
-                raise JournalError(
-                    f"to be able to open {self._place}", reason_of(error), remedy_of(str(error))
-                ) from error
-            raise
 
     def _begin_chain(self, words: dict[str, str]) -> None:
         """Keep what kind of chain a new journal has, and refuse a key that does not fit an old one."""
@@ -350,13 +345,18 @@ def follow_chain(log: Log, key: ChainKey | None, start: Sound, marked: int, mark
                 seen = head
         if start.last > marked > 0:
             seen = next((row.hash for row in log.rows(marked - 1, until=marked)), "")
-    except Exception as error:
-        if is_transient(error) or not type(error).__module__.startswith("sqlite3"):
+    except JournalError as error:
+        if not _does_not_read(error):
             raise
-        fault = f"the file does not read: {reason_of(error)}"
+        fault = f"the file does not read: {error.received}"
     if not fault and marked and seen != mark:
         fault = f"entries up to {marked} are missing or others: the file was cut or an older one put back"
     return Sound(last, head, ns, fault)
+
+
+def _does_not_read(error: JournalError) -> bool:
+    """Whether it is the file: neither another process that holds it, nor a server that is away."""
+    return isinstance(error.__cause__, sqlite3.Error) and not is_transient(error.__cause__)
 
 
 def _seal(one: StoredSnapshot, key: ChainKey | None) -> str:
@@ -368,7 +368,7 @@ def sound_snapshot(log: Log, key: ChainKey | None, version: str = "") -> tuple[S
     """The newest snapshot that is sound and belongs to its entries, and why others were passed over."""
     ignored: list[str] = []
     for one in log.snapshots():
-        row = next(log.rows(one.seq - 1, until=one.seq), None)
+        row = _row_of(log, one.seq)
         if one.seal != _seal(one, key):
             why = "it was changed"
         elif row is None or row.hash != one.hash:
@@ -379,6 +379,16 @@ def sound_snapshot(log: Log, key: ChainKey | None, version: str = "") -> tuple[S
             return one, ignored
         ignored.append(f"the snapshot of entry {one.seq} was passed over: {why}")
     return None, ignored
+
+
+def _row_of(log: Log, seq: int) -> ChainRow | None:
+    """The row of a number, where it reads."""
+    try:
+        return next(log.rows(seq - 1, until=seq), None)
+    except JournalError as error:
+        if not _does_not_read(error):
+            raise
+        return None
 
 
 class SnapshotReader(JournalReader):
