@@ -61,7 +61,7 @@ def refuses(session, venue):
     venue.step(venue.now_ns + AFTER_NS)
     assert truth(venue, "ann")[1] == 0
     assert len(told) == 1
-    assert "cancelled what is open of ann" in told[0]
+    assert "cancels sent for ann" in told[0]
 
 
 def test_a_full_disk_cancels_what_is_open_and_says_so(caplog):

@@ -17,7 +17,7 @@ def new_desk(name: str) -> Path:
     while True:
         folder = ROOT / f"{name}-{number:03d}"
         try:
-            folder.mkdir()
+            folder.mkdir(mode=0o700)
         except FileExistsError:
             number += 1
             continue

@@ -17,6 +17,7 @@ from tercel.core.ports import Venue
 from tercel.gate.config import LONGEST_PATH, GateConfig
 from tercel.gate.server import Gate
 from tercel.limits import LimitGate, default_file, read
+from tercel.trading.falling import last_words
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch, check_latch
@@ -60,7 +61,7 @@ def opened(
     """
     section = config.gate
     folder = beside / section.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as closing:
         journal = SqlJournal(folder, holder, acknowledge)
         closing.callback(journal.close)
@@ -73,6 +74,7 @@ def opened(
         ledger = refold(journal, limits)
         name = _names(ledger.next_session, mark_of(section.venue))
         gateway = OrderGateway(venue, journal, limits, ledger, name)
+        closing.callback(last_words, gateway)
         _begin(gateway, name, holder, section.accounts)
         listen = _free(beside / section.listen)
         copy = None

@@ -37,6 +37,7 @@ from tercel.core.turns import Turns
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.gate.withdrawal import OrderWithdrawal
+from tercel.trading.falling import check_store, last_words
 from tercel.trading.follower import Follower, follower_of
 from tercel.trading.gateway import OrderGateway, Refusal
 from tercel.trading.inquiry import Inquiry
@@ -130,9 +131,6 @@ class Gate(Hub):
         try:
             while not stop():
                 self.turn()
-        except JournalError:
-            self._give_up()
-            raise
         finally:
             self.watch.stop(1.0)
 
@@ -151,9 +149,19 @@ class Gate(Hub):
         self.poll(timeout_s)
         self._cut_off(asked_s)
         self._pump()
+        check_store(self.gateway)
         self._look()
         self._take_inbox()
         self._look_after()
+
+    def close(self) -> None:
+        """See :class:`Hub`; a gate that cannot write stays with the venue until its cancels are answered, a little."""
+        try:
+            for client in list(self._clients):
+                self._drop(client)
+        finally:
+            last_words(self.gateway)
+            super().close()
 
     def leave(self) -> None:
         """Nobody watches any more: cancel what is open."""
@@ -277,7 +285,7 @@ class Gate(Hub):
 
     def on_gone(self, client: Client) -> None:
         """See :class:`Hub`."""
-        if client.accounts:
+        if client.accounts and self.gateway.fallen is None:
             self._withdrawal.begin(client.accounts, "its session is gone")
 
     def _cut_off(self, now: float) -> None:
@@ -410,16 +418,6 @@ class Gate(Hub):
     def _heartbeat(self) -> None:
         self.gateway.write(heartbeat(self.gateway, self._followers))
         self.positions.look()
-
-    def _give_up(self) -> None:
-        """What was open was cancelled when the journal failed: let the cancels leave."""
-        until = time.monotonic() + 1.0
-        while time.monotonic() < until:
-            with suppress(TercelError):
-                if self._stepped:
-                    self._venue.step(self._venue.now_ns + _STEP_NS)
-                    break
-                self._reports()
 
 
 _EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.BUSTED, ExecType.CORRECTED})

@@ -10,6 +10,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -69,9 +70,10 @@ def result_console() -> "Console":
 
 
 def say(text: str) -> None:
-    """Write one plain line to stderr, at once."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """Write one plain line to stderr, at once. A log on a disk that is full changes nothing of what is done."""
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def print_table(

@@ -15,20 +15,18 @@ fails, the order is UNKNOWN: it is not sent again; the venue is asked.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from threading import RLock
 from typing import Final
 
-from tercel.core.errors import JournalError, OrderError, VenueError
-from tercel.core.fixed import shown
+from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
     Command,
-    ExecType,
     Holdings,
     LinkStatus,
     MarketRows,
@@ -42,15 +40,22 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.trading import crashpoints
 from tercel.trading.back_off import BackOff, LoudNowAndThen
+from tercel.trading.falling import sent_to, unsent
 from tercel.trading.journal import kinds
-from tercel.trading.journal.codec import OrderMessage, entry_denied, entry_in, entry_out
+from tercel.trading.journal.codec import (
+    OrderMessage,
+    before_holdings,
+    entry_denied,
+    entry_in,
+    entry_out,
+    readable,
+)
 from tercel.trading.ledger import Ledger
 from tercel.trading.limits_port import Denied, LimitsPort
 from tercel.trading.order import DISTURBS, SEVERITY, Notice
 from tercel.trading.parents import ParentOrder
 from tercel.trading.state import Standing, TradingState, entry_of, reduces
 
-JOURNAL_DOWN: Final = "JOURNAL_DOWN"
 BACK_OFF: Final = "BACK_OFF"
 _STOPS_ONLY: Final = frozenset({"STRANGE_FILL", "EXECUTIONS"})
 """Alarms that stop an agent and do not kill it here: the one until positions agree, the other is a breach of limits."""
@@ -113,6 +118,8 @@ class OrderGateway:
         """Why nothing new may leave, whatever limits allow."""
         self.fallen: Refusal | None = None
         """Why nothing new may leave until the journal can be written again."""
+        self.parted = False
+        """Whether a process that cannot write has said its last (`falling.last_words`)."""
         self.unsettled: Refusal | None = None
         """Why nothing new may leave in this session: the venue has other positions."""
         self.clock_s = 0.0
@@ -122,7 +129,7 @@ class OrderGateway:
         self.urgent: Callable[[str], object] = lambda text: None
         """Given what people have to know at once and the journal cannot tell them."""
         numbers = count(1)
-        self._name = name or (lambda: f"~{ledger.orders.session}x{next(numbers)}")
+        self.new_name = name or (lambda: f"~{ledger.orders.session}x{next(numbers)}")
         self._received: list[OrderMessage | Holdings] = []
         self._owed: list[Entry] = []
         """Entries of what left before it was journaled."""
@@ -156,7 +163,7 @@ class OrderGateway:
                 self.fall(error)
                 raise
             del self._owed[:owed]
-            self.fallen = None
+            self.fallen = self.fallen if getattr(self.venue, "unrecorded", "") else None
             for seq, entry in enumerate(whole, last - len(whole) + 1):
                 self.ledger.last = seq
                 self.notices += self.ledger.apply(entry)
@@ -165,16 +172,14 @@ class OrderGateway:
         """The journal cannot be written: cancel what is open, say so, let nothing new leave until it can be."""
         if self.fallen is not None:
             return
-        self.fallen = Refusal(JOURNAL_DOWN, str(error))
-        now = self.venue.now_ns
+        self.fallen = Refusal(kinds.JOURNAL_DOWN, str(error))
+        now, before = self.venue.now_ns, len(self._owed)
         accounts = sorted({order.account for order in self.ledger.orders.live()})
-        whose = ", ".join(accounts) or "nobody"
-        text = f"the journal cannot be written: {error.received}; cancelled what is open of {whose}"
-        body = {"severity": "critical", "code": JOURNAL_DOWN, "text": text}
-        self._take_back(
-            [MassCancel(self._name(), account, "", now) for account in accounts], [Entry(kinds.ALERT, now, body=body)]
-        )
-        _log.critical("%s %s", JOURNAL_DOWN, text)
+        failed = self.take_back([MassCancel(self.new_name(), account, "", now) for account in accounts])
+        text = f"the journal cannot be written: {error.received}; {sent_to(accounts, failed)}"
+        body = {"severity": "critical", "code": kinds.JOURNAL_DOWN, "text": text}
+        self._owed.insert(before, Entry(kinds.ALERT, now, body=body))
+        _log.critical("%s %s", kinds.JOURNAL_DOWN, text)
         self.urgent(text)
 
     def withdraw(self, cancels: Sequence[MassCancel], before: Sequence[Entry] = ()) -> None:
@@ -185,14 +190,15 @@ class OrderGateway:
         JournalError
             They were sent all the same.
         """
-        self._take_back(cancels, before)
+        self.take_back(cancels, before)
         with self.lock:
             for cancel in cancels:
                 self.limits.sent(cancel, cancel.sent_ns)
             self.write([])
 
-    def _take_back(self, cancels: Sequence[MassCancel], before: Sequence[Entry]) -> None:
-        failed = []
+    def take_back(self, cancels: Sequence[MassCancel], before: Sequence[Entry] = ()) -> dict[str, str]:
+        """Send cancels, and owe the journal `before` and them; why what could not be sent was not, by account."""
+        failed, whys = list[Entry](), dict[str, str]()
         with self.wire:
             for cancel in cancels:
                 self._withdrawn.add(cancel.account)
@@ -200,10 +206,12 @@ class OrderGateway:
                 try:
                     self.venue.send(cancel)
                 except (VenueError, OrderError, OSError) as error:
-                    failed.append(_unsent(cancel, error))
+                    failed.append(unsent(cancel, error))
+                    whys[cancel.account] = str(error)
                 else:
                     crashpoints.at("gateway.sent.masscancel")
             self._owed += [*before, *(entry_out(cancel) for cancel in cancels), *failed]
+        return whys
 
     def submit(self, commands: Sequence[Command], before: Sequence[Entry] = ()) -> SendOutcome:
         """Let a batch of commands out, as far as limits let it.
@@ -313,7 +321,7 @@ class OrderGateway:
                     self.venue.send(command)
             except (VenueError, OrderError, OSError) as error:
                 outcome.unknown.append(command)
-                self.write([_unsent(command, error)])
+                self.write([unsent(command, error)])
             else:
                 outcome.sent.append(command)
                 crashpoints.at(f"gateway.sent.{_kind(command)}")
@@ -344,19 +352,29 @@ class OrderGateway:
             them asked for by the next.
         """
         with self.lock:
-            self._received += [_readable(event) for event in events if not isinstance(event, MarketRows)]
+            self._received += [readable(event) for event in events if not isinstance(event, MarketRows)]
             while self._received:
                 if isinstance(first := self._received[0], Holdings):
                     del self._received[0]
                     self.told(first)
                 else:
-                    self._book(_before_holdings(self._received))
+                    self._book(before_holdings(self._received))
+
+    def overhear(self, events: Sequence[VenueEvent]) -> None:
+        """Fold what cannot be written, in a process that ends: the venue says it again to the next one."""
+        told = [readable(event) for event in events if not isinstance(event, MarketRows)]
+        heard, self._received = [*self._received, *told], []
+        for entry in self._entries_in([one for one in heard if not isinstance(one, Holdings)]):
+            with suppress(TercelError):
+                self.ledger.apply(entry)
 
     def _book(self, messages: Sequence[OrderMessage]) -> None:
         crashpoints.at("gateway.heard")
         if any(isinstance(message, Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.heard.fill")
+        self.venue.unbooked = True  # type: ignore[attr-defined]
         self.write(self._entries_in(messages), sync=not self._repeats)
+        self.venue.unbooked = False  # type: ignore[attr-defined]
         del self._received[: len(messages)]
         if any(isinstance(message, Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.booked.fill")
@@ -412,32 +430,6 @@ class OrderGateway:
                 alerts.append(Entry(kinds.ALERT, now, *where, notice.order, body))
         self.notices.clear()
         self.write(alerts)
-
-
-def _unsent(command: Command, error: Exception) -> Entry:
-    """The alert of a command that may not have left: what it names is UNKNOWN."""
-    meant = [command.cl_ord_id, getattr(command, "orig", "")]
-    text = f"{command.cl_ord_id}: {error}"
-    body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
-    about = entry_out(command)
-    return Entry(kinds.ALERT, about.ns, about.instrument, about.agent, about.parent, about.order, body)
-
-
-def _before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderMessage]:
-    found: list[OrderMessage] = []
-    for one in received:
-        if isinstance(one, Holdings):
-            break
-        found.append(one)
-    return found
-
-
-def _readable(event: OrderMessage | Holdings) -> OrderMessage | Holdings:
-    """The event; a trade of nothing, which no sum can take, is one that cannot be read."""
-    if isinstance(event, Report) and event.exec_type in (ExecType.TRADE, ExecType.CORRECTED) and event.last_qty <= 0:
-        names = event.cl_ord_id, event.account, event.instrument
-        return Unread(f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names)
-    return event
 
 
 def _never_left(command: Command, outcome: SendOutcome) -> Refusal | None:

@@ -13,8 +13,9 @@ is the state before or the state after. The history only grows, so that no two s
 
 import json
 import os
+import stat
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -107,7 +108,8 @@ class KillLatch:
         except OSError as error:
             self._stuck = f"{reason} (not durable: {error.strerror})"
             # an empty file makes no sense, so it kills whoever reads it; it needs no room on a full disk
-            self.path.write_bytes(b"")
+            with suppress(OSError):
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
             raise
 
     def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
@@ -174,7 +176,8 @@ class KillLatch:
     def _write(self, state: KillState) -> None:
         whole = json.dumps({"killed": state.killed, "history": list(state.history)}, indent=1, ensure_ascii=False)
         beside = self.path.with_name(self.path.name + ".tmp")
-        with beside.open("wb") as file:
+        mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o600
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(whole.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())

@@ -22,6 +22,7 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.trading import crashpoints
+from tercel.trading.falling import check_store, last_words
 from tercel.trading.follower import Follower, follower_of
 from tercel.trading.gateway import OrderGateway, Refusal
 from tercel.trading.inquiry import Inquiry
@@ -207,9 +208,12 @@ class Session:
             self._deadline.stop()
         if self._snapshots is not None:
             self._snapshots.stop()
+        last_words(self.gateway)
         with self.gateway.lock:
-            self.venue.close()
-            self.journal.close()
+            try:
+                self.venue.close()
+            finally:
+                self.journal.close()
 
     def _name(self) -> str:
         return f"~{self.mark}{self.number}.{next(self._named)}"
@@ -258,6 +262,7 @@ class Session:
             return []  # the link broke in a call: the next step tells it
 
     def _turn(self, until_ns: int) -> list[VenueEvent]:
+        check_store(self.gateway)
         way = self._come_back()
         self._take_inbox()
         self._look()

@@ -14,8 +14,8 @@ from tercel.gate.watchdog import beside_gate, watch
 from tercel.report.terminal import say
 
 
-def gate(request: OpenGate) -> None:
-    """Open a gate and serve until Ctrl-C or SIGTERM."""
+def gate(request: OpenGate) -> int:
+    """Open a gate and serve until Ctrl-C or SIGTERM; 1 where orders are not known to be over then."""
     config, beside = read_config(request.config), request.config.resolve().parent
     until = Until(None)
 
@@ -25,7 +25,7 @@ def gate(request: OpenGate) -> None:
     hide()
     if request.watchdog:
         watch(config, beside, stopping, say)
-        return
+        return 0
     with (
         opened(config, beside, person(), request.acknowledge) as gate,
         beside_gate(request.config.resolve(), config, lambda: not gate.open),
@@ -35,7 +35,9 @@ def gate(request: OpenGate) -> None:
         if request.with_parent:
             typer.echo(gate.path)
         serve(gate, stopping)
-        say("every order is over" if not gate.open else f"{gate.open} orders are NOT known to be over")
+        left = gate.open
+        say("every order is over" if not left else f"{left} orders are NOT known to be over")
+    return 1 if left else 0
 
 
 def _ended() -> bool:

@@ -20,7 +20,6 @@ from tercel.trading.desk.loop import DeskLoop
 from tercel.trading.desk.planted import planted
 from tercel.trading.desk.wall import FOLDER as GATE_FOLDER
 from tercel.trading.desk.wall import venue_at
-from tercel.trading.gateway import JOURNAL_DOWN
 from tercel.trading.journal import kinds
 from tercel.trading.journal.database import DATABASE, keep_elsewhere
 from tercel.trading.journal.memory import MemoryJournal
@@ -76,7 +75,7 @@ class Running:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         refuse(config, beside)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if config.desk.journal:
             keep_elsewhere(folder, config.desk.journal)
         self.folder = folder
@@ -104,7 +103,7 @@ class Running:
             self.opened: Opened = open_desk(
                 config, journal, seed, bench, venue, truth, self.latch, beside, progress, terms
             )
-            self.session.gateway.urgent = lambda text: alerts.urgent(JOURNAL_DOWN, text)
+            self.session.gateway.urgent = lambda text: alerts.urgent(kinds.JOURNAL_DOWN, text)
             opened.callback(self.session.close)
             opened.callback(_end, TcaRecorder(self.session))
             self._open = opened.pop_all()

@@ -64,7 +64,7 @@ class OwnGate:
 
     def __init__(self, desk: Path, venue: str, accounts: Sequence[str], limits: Path | None, latch: Path) -> None:
         self.folder = desk.resolve() / FOLDER
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         listen = self.folder / _SOCKET
         self._short: tempfile.TemporaryDirectory[str] | None = None
         if len(str(listen).encode()) > _LONGEST_PATH:

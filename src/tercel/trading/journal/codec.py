@@ -1,16 +1,17 @@
 """Messages to and from a venue as JSON values and back: how a journal stores them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
 from tercel.core.errors import JournalError
-from tercel.core.fixed import ONE
+from tercel.core.fixed import ONE, shown
 from tercel.core.orders import (
     CancelOrder,
     CancelReject,
     Command,
     ExecType,
+    Holdings,
     LinkStatus,
     MassCancel,
     NewOrder,
@@ -124,3 +125,21 @@ def entry_in(message: OrderMessage, parent: str = "") -> Entry:
     instrument, account = getattr(message, "instrument", ""), getattr(message, "account", "")
     order = getattr(message, "cl_ord_id", "")
     return Entry(kinds.REPORT_IN, message.ns, instrument, account, parent, order, to_json(message))
+
+
+def before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderMessage]:
+    """What was reported before the first word on positions."""
+    found: list[OrderMessage] = []
+    for one in received:
+        if isinstance(one, Holdings):
+            break
+        found.append(one)
+    return found
+
+
+def readable(event: OrderMessage | Holdings) -> OrderMessage | Holdings:
+    """The event; a trade of nothing, which no sum can take, is one that cannot be read."""
+    if isinstance(event, Report) and event.exec_type in (ExecType.TRADE, ExecType.CORRECTED) and event.last_qty <= 0:
+        names = event.cl_ord_id, event.account, event.instrument
+        return Unread(f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names)
+    return event

@@ -86,3 +86,4 @@ KINDS: Final = frozenset(
 SEND_FAILED: Final = "send_failed"
 NO_ACK: Final = "no_ack"
 LINK_DOWN: Final = "link_down"
+JOURNAL_DOWN: Final = "JOURNAL_DOWN"

@@ -34,7 +34,7 @@ class FileLock:
     def __init__(self, path: Path, holder: str) -> None:
         self._lock = filelock.FileLock(path, timeout=0, thread_local=False)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
         except filelock.Timeout as error:
             by = ""

@@ -21,7 +21,7 @@ from tercel.core import orders as o
 from tercel.core.errors import VenueError
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.commands import Ready
-from tercel.venues.fix.inbound import Item, OwnDialect, Stepped, Trouble, raw
+from tercel.venues.fix.inbound import Item, OwnDialect, Stepped, Trouble, refused
 from tercel.venues.fix.link import FixLink, address_of, no_logon, outage
 from tercel.venues.fix.market import Shape
 from tercel.venues.fix.positions import PositionQuestions
@@ -94,7 +94,7 @@ class FixVenue:
         self._now_ns, self.stepped, self._taken, self._returned, self._names = 0, False, 0, 0, 0
         self._early: list[o.VenueEvent] = []
         self._first = 0  # number of ours that this connection began with
-        self._received, self._closed = Received(), False
+        self._received, self._closed, self.unbooked = Received(), False, False
         self._link = self._feed = FixLink(
             terms, address_of(host, port, terms), comp_id, store, reset or store is None, wall
         )
@@ -237,20 +237,11 @@ class FixVenue:
         elif event.what is Happening.GAP and link is self._feed and not self._own:
             self._dialect.spoilt += self._subscribed  # what is missing may be market data, which nobody has to repeat
         elif event.what in (Happening.REJECTED, Happening.GARBLED):
-            self._queue.append((0, self._refused(event, now)))
+            self._queue.append((0, refused(event, self._dialect.house_name, now)))
         elif event.what is Happening.NOT_REPEATED and event.message is not None:
             if name := self._dialect.skipped(event.message, event.message.number < self._first):
                 text = f"{name} did not reach the venue and is not repeated; ask what stands"
                 self._queue.append((0, o.LinkStatus(link.up, now, text)))
-
-    def _refused(self, event: SessionEvent, now: int) -> o.Unread:
-        """What the session could not take, with what it names."""
-        message = event.message
-        if message is None:
-            return o.Unread(event.raw.decode("utf-8", "replace"), event.text, now)
-        why = f"the session refused message {message.number}: {event.text}"
-        name = self._dialect.house_name(message.get(t.CL_ORD_ID))
-        return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
 
     # -- what goes out ------------------------------------------------------------------------------------------------
     def _send(self, ready: Sequence[Ready], link: FixLink | None = None) -> int:
@@ -310,6 +301,11 @@ class FixVenue:
     def up(self) -> bool:
         """Whether the session is logged on."""
         return self._link.up
+
+    @property
+    def unrecorded(self) -> str:
+        """Why what is sent is not on the disk; "": it is."""
+        return self._link.unrecorded or getattr(self._dialect, "unrecorded", "")
 
     def listings(self) -> Sequence[o.Listing]:
         """What is traded here."""
@@ -406,7 +402,8 @@ class FixVenue:
             When the venue refuses to step, sends what cannot be read and a call waits for, is silent for
             `patience.step_s`, or has been away for `patience.outage_s`.
         """
-        self._received.write(self._returned)
+        if not self.unbooked:
+            self._received.write(self._returned)
         events, self._early = self._early, []
         try:
             self._collect(until_ns, events)

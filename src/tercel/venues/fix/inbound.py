@@ -13,6 +13,7 @@ from tercel.venues.fix import market, translate
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.commands import Ready
 from tercel.venues.fix.protocol.message import Message, utc_text
+from tercel.venues.fix.protocol.settings import SessionEvent
 from tercel.venues.fix.scale import PLAIN, PriceScale, RefusedError, scales
 from tercel.venues.fix.translate import Fields
 
@@ -38,6 +39,18 @@ class Trouble:
 
 
 Item = o.VenueEvent | Stepped | Trouble
+
+
+def refused(event: SessionEvent, house_name: Callable[[str], str], now: int) -> o.Unread:
+    """What the session could not take, with what it names."""
+    message = event.message
+    if message is None:
+        return o.Unread(event.raw.decode("utf-8", "replace"), event.text, now)
+    why = f"the session refused message {message.number}: {event.text}"
+    name = house_name(message.get(t.CL_ORD_ID))
+    return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
+
+
 Sent = o.Command | o.Report | o.CancelReject | o.Unread
 
 

@@ -4,6 +4,7 @@
 connection is made and never jumps in between: a wall clock that is put back stops no heartbeat.
 """
 
+import re
 import select
 import time
 from collections import deque
@@ -20,7 +21,7 @@ from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.protocol.session import FixSession
 from tercel.venues.fix.protocol.settings import Happening, Outcome, SessionEvent
 from tercel.venues.fix.protocol.store import MemoryStore, SessionStore
-from tercel.venues.fix.store import SqliteStore
+from tercel.venues.fix.steady import SteadyStore
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 _STANDS_S: Final = 5.0
@@ -29,6 +30,9 @@ _TICK_S: Final = 0.25
 """How often a session looks at the time while nothing comes."""
 _GOODBYE_S: Final = 2.0
 STORE: Final = "fix.db"
+_TOO_LOW: Final = re.compile(r"(?i)\btoo\W+low|\blower\W+than")
+"""How venues say that our numbers have been."""
+_EXPECTED: Final = re.compile(r"(?i)\bexpect\w*\D{1,20}(\d{1,9})|\b(\d{1,9})\W+is\W+expected")
 _ANEW: Final = (
     "begin a new session: give the desk a folder of its own with --desk (in Python: reset=True). A simulated exchange"
     " that ends forgets its sessions, its orders and its time"
@@ -103,7 +107,7 @@ class FixLink:
         self.store: SessionStore = MemoryStore()
         if store is not None:
             name = f"{settings.begin}:{settings.sender}->{settings.target}"
-            self.store = self._file = SqliteStore(store / STORE, name, durable=False)
+            self.store = self._file = SteadyStore(store / STORE, name)
         self.session = FixSession(settings, self.store)
         self._connection: Connection | None = None
         self._parting: list[Connection] = []
@@ -139,6 +143,11 @@ class FixLink:
     def now_ns(self) -> int:
         """ns since 1970."""
         return self._base + time.monotonic_ns()
+
+    @property
+    def unrecorded(self) -> str:
+        """Why the store does not have all that was sent; "": it has."""
+        return "" if self._file is None else self._file.why
 
     def expect(self, number: int) -> None:
         """Have the venue repeat from a number on, at the next logon."""
@@ -308,12 +317,23 @@ class FixLink:
             elif event.what is Happening.DOWN:
                 self._wait_longer()
             if event.what is Happening.REFUSED:
+                if self._skipped(event.text):
+                    continue
                 self.answered = True
                 self._failed(event.text, events)
             else:
                 events.append(replace(event, text=hidden(event.text, self.terms.secrets)))
         messages += outcome.messages
         self._write(outcome)
+
+    def _skipped(self, text: str) -> bool:
+        """Whether a venue that is ahead of numbers that were not written down is followed there, once."""
+        if self._file is None or not _TOO_LOW.search(text):
+            return False
+        said = _EXPECTED.search(text)
+        if skipped := self._file.skip(int(said[1] or said[2]) if said is not None else 0):
+            self.session = FixSession(self.session.settings, self.store)
+        return skipped
 
     def _write(self, outcome: Outcome) -> None:
         connection = self._connection

@@ -3,10 +3,12 @@
 One line of JSON an order, written before the order leaves; a process that is killed reads them again.
 """
 
+import errno
 import json
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -100,7 +102,9 @@ class OrderMemory:
         self.by_swap: dict[str, Told] = {}
         """The new order of a cancel-and-new, by the ClOrdID of the cancel."""
         self._mark, self._count = _base36(time.time_ns() // 1_000_000), 0
-        self._file = -1
+        self._file, self._owed = -1, dict[str, Told]()
+        self.why = ""
+        """Why the file does not have all: no new order should leave."""
         if folder is not None:
             self._read(folder / FILE)
 
@@ -112,6 +116,7 @@ class OrderMemory:
             if len(lines) > 2 * _MOST_KEPT:
                 kept = [_line(told) for told in list(self.by_wire.values())[-_MOST_KEPT:]]
                 beside = path.with_suffix(".new")
+                beside.touch(mode=0o600)
                 beside.write_text("".join(kept), encoding="utf-8")
                 beside.replace(path)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -143,10 +148,22 @@ class OrderMemory:
         return self._by_number.get(order_id)
 
     def write(self, told: Told) -> None:
-        """Put an order down as it is now."""
+        """Put an order down as it is now. What the disk does not take waits for the next one, and `why` says so."""
         self._put(told)
-        if self._file >= 0:
-            os.write(self._file, _line(told).encode())
+        if self._file < 0:
+            return
+        self._owed[told.wire] = told
+        lines, size = "".join(map(_line, self._owed.values())).encode(), os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, lines) < len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self.why = error.strerror or str(error)
+            with suppress(OSError):
+                os.ftruncate(self._file, size)  # half a line would spoil the next one
+        else:
+            self.why = ""
+            self._owed.clear()
 
     def wire(self, name: str) -> str:
         """The ClOrdID of a name; a new one where the venue does not take it as it is."""
@@ -161,7 +178,13 @@ class OrderMemory:
         return made
 
     def tell(self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = "") -> Told:
-        """Put a command down before it is sent."""
+        """Put a command down before it is sent.
+
+        Raises
+        ------
+        VenueError
+            For a new order or a replacement that cannot be written down; a cancel leaves all the same.
+        """
         name = command.cl_ord_id + suffix
         old = self.by_name.get(getattr(command, "orig", ""))
         told = Told(
@@ -178,6 +201,9 @@ class OrderMemory:
             old.order_id if old else "",
         )
         self.write(told)
+        if self.why and told.kind in ("new", "replace"):
+            del self.by_wire[told.wire], self.by_name[told.name], self._owed[told.wire]
+            raise VenueError("orders that can be written down before they leave", self.why, "make room on its disk")
         return told
 
     def skip(self, told: Told, never: bool) -> str:

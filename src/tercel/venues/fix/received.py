@@ -1,6 +1,7 @@
 """What the initiator of a session keeps beside its store, and how long it waits."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -46,10 +47,11 @@ class Received:
             os.ftruncate(self._file, 0)
 
     def write(self, number: int) -> None:
-        """Everything up to a number was seen."""
+        """Everything up to a number was seen. A disk that does not take it has it said again."""
         self.number = number
         if self._file >= 0:
-            os.pwrite(self._file, number.to_bytes(_NUMBER_BYTES, "little"), 0)
+            with suppress(OSError):
+                os.pwrite(self._file, number.to_bytes(_NUMBER_BYTES, "little"), 0)
 
     def close(self) -> None:
         """Let the file go."""

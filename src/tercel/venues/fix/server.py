@@ -161,7 +161,7 @@ class FixServer:
             settings = self._settings(party)
             store = None
             if self._store is not None:
-                self._store.mkdir(parents=True, exist_ok=True)
+                self._store.mkdir(mode=0o700, parents=True, exist_ok=True)
                 key = f"{settings.begin}:{settings.sender}->{settings.target}"
                 store = SqliteStore(self._store / STORE, key, durable=False, together=True)
                 self._stores[party.login.comp_id] = store

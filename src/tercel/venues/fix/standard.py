@@ -75,6 +75,11 @@ class StandardDialect(Refusals):
         told = self.memory.by_wire.get(message.get(t.CL_ORD_ID))
         return "" if told is None or message.kind == t.STATUS else self.memory.skip(told, earlier)
 
+    @property
+    def unrecorded(self) -> str:
+        """Why what is sent is not on the disk; "": it is."""
+        return self.memory.why
+
     def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[Ready]:
         """A DK, a business reject, or nothing."""
         scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN

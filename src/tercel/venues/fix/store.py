@@ -1,7 +1,8 @@
 """FIX sessions in an SQLite file: numbers, and what was sent. Every commit is one transaction."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -11,6 +12,8 @@ from tercel.venues.fix.protocol.store import Commit, Numbers
 
 BLOCK: Final = 1000
 """Numbers that a session that is not durable takes at a time."""
+AHEAD: Final = 500
+"""Numbers that are left of its block at least: so many may leave after the last commit that reached the disk."""
 _WAIT_S: Final = 5.0
 """How long another process may hold the file."""
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -66,8 +69,10 @@ class SqliteStore:
         self.path, self.session, self.durable, self._together = path, session, durable, together
         self._held: Commit | None = None
         self._next_out = 0
+        self.unsure = False
+        """Whether the process before did not close it: numbers beyond the last commit may have left."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)  # its log takes its mode when it is opened
             self._file = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
             self._file.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _TABLES)
@@ -83,6 +88,7 @@ class SqliteStore:
         """Go on where the last process ended, or behind its block where the machine went down since."""
         found = self._row("next_out, reserved, boot")
         boot = boot_id()
+        self.unsure = found is not None and found[2] != "closed"
         if found is None:
             self._file.execute("INSERT INTO session VALUES (?, 1, 1, 0, 1, ?)", (self.session, boot))
             return 1
@@ -95,8 +101,14 @@ class SqliteStore:
     def load(self) -> Numbers:
         """See `SessionStore`."""
         self.flush()
-        found = self._row("next_out, next_in, since_ns")
+        with self._errors():
+            found = self._row("next_out, next_in, since_ns")
         return Numbers(*found) if found is not None else Numbers()
+
+    def behind_block(self) -> Numbers:
+        """Numbers that go on where nothing can have left yet."""
+        numbers = self.load()
+        return replace(numbers, next_out=max(numbers.next_out, self._reserved))
 
     def commit(self, change: Commit) -> None:
         """See `SessionStore`.
@@ -120,50 +132,71 @@ class SqliteStore:
 
     def _write_down(self, change: Commit) -> None:
         numbers = change.numbers
-        reserves = not self.durable and (change.reset or numbers.next_out > self._reserved)
+        reserves = not self.durable and (change.reset or numbers.next_out + AHEAD > self._reserved)
         reserved = numbers.next_out + BLOCK if reserves else self._reserved
+        with self._errors():
+            try:
+                if reserves:
+                    self._to_disk(True)
+                self._file.execute("BEGIN IMMEDIATE")
+                if change.reset:
+                    self._file.execute("DELETE FROM sent WHERE session = ?", (self.session,))
+                rows = [(self.session, *one) for one in change.sent]
+                self._file.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
+                values = numbers.next_out, numbers.next_in, numbers.since_ns, reserved
+                self._write("next_out = ?, next_in = ?, since_ns = ?, reserved = ?", values)
+                self._file.execute("COMMIT")
+            finally:
+                if self._file.in_transaction:
+                    self._file.execute("ROLLBACK")
+                if reserves:
+                    self._to_disk(False)
+        self._reserved, self._next_out = reserved, numbers.next_out
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What the file does not do is an error of the venue's session."""
         try:
-            if reserves:
-                self._to_disk(True)
-            self._file.execute("BEGIN IMMEDIATE")
-            if change.reset:
-                self._file.execute("DELETE FROM sent WHERE session = ?", (self.session,))
-            rows = [(self.session, *one) for one in change.sent]
-            self._file.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
-            values = numbers.next_out, numbers.next_in, numbers.since_ns, reserved
-            self._write("next_out = ?, next_in = ?, since_ns = ?, reserved = ?", values)
-            self._file.execute("COMMIT")
+            yield
         except sqlite3.Error as error:
-            if self._file.in_transaction:
-                self._file.execute("ROLLBACK")
             remedy = "free its disk, or end who holds it"
             raise VenueError(f"a store of FIX sessions that can be written, {self.path}", f"{error}", remedy) from None
-        finally:
-            if reserves:
-                self._to_disk(False)
-        self._reserved, self._next_out = reserved, numbers.next_out
 
     def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
         """See `SessionStore`."""
         which = "SELECT number, raw FROM sent WHERE session = ? AND number BETWEEN ? AND ? ORDER BY number"
-        return [(number, raw) for number, raw in self._file.execute(which, (self.session, first, last))]
+        with self._errors():
+            return self._file.execute(which, (self.session, first, last)).fetchall()
 
     def expect(self, next_in: int) -> None:
         """Have the other side repeat from a number on, at the next logon."""
         self.commit(Commit(replace(self.load(), next_in=next_in)))
 
     def close(self) -> None:
-        """Write all to the disk, and let the file go."""
-        self.flush()
-        self._to_disk(True)
-        self._write("boot = ?", ("closed",))
-        self._file.close()
+        """Write all to the disk, and let the file go; that it goes in any case.
+
+        Raises
+        ------
+        VenueError
+            As :meth:`commit`; the next process is told that it was not closed.
+        """
+        try:
+            with self._errors():
+                self.flush()
+                self._to_disk(True)
+                self._write("boot = ?", ("closed",))
+        finally:
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def wait_for_locks(self, seconds: float = _WAIT_S) -> None:
+        """How long another process may hold the file from now on."""
+        self._file.execute(f"PRAGMA busy_timeout={round(1000 * seconds)}")
 
     def _to_disk(self, at_once: bool) -> None:
         self._file.execute(f"PRAGMA synchronous={'FULL' if at_once else 'NORMAL'}")

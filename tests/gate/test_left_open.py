@@ -1,0 +1,30 @@
+"""A gate that is stopped, and a venue that does not end what it left open."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.gate.at_plain_venue import Place
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with ExitStack() as stack:
+        made = Place(tmp_path / "gate", stack)
+        made.start()
+        made.rest()
+        yield made
+
+
+def test_a_gate_that_leaves_orders_of_which_nobody_knows_ends_with_1(place: Place) -> None:
+    place.venue.mute = {"F", "H"}
+    assert place.stop() == 1
+    assert "3 orders are NOT known to be over" in place.said
+    assert "F" in place.venue.kinds()
+
+
+def test_a_gate_whose_orders_the_venue_has_ended_ends_with_0(place: Place) -> None:
+    assert place.stop() == 0
+    assert place.venue.open == []
+    assert "every order is over" in place.said
