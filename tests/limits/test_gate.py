@@ -84,7 +84,7 @@ def order(
     name: str = "1",
     side: int = 1,
     lots: Any = 5,
-    price: Any = 990,
+    price: Any = 1000,
     agent: str = "x",
     of: str = "A",
     **words: Any,

@@ -173,7 +173,7 @@ def test_denials_have_the_figures() -> None:
     one = gate(limits("agents", order_lots=5, order_value=4000 * MONEY, messages=1))
     assert text(one, order(price=1101, lots=1)) == "COLLAR instrument=A price=1101 mid=1000 limit_bps=1000"
     assert text(one, order(lots=6)) == "ORDER_LOTS instrument=A agent=x lots=6 limit=5"
-    assert text(one, order(lots=5)) == "ORDER_VALUE instrument=A agent=x value=4950.00 limit=4000.00"
+    assert text(one, order(lots=5)) == "ORDER_VALUE instrument=A agent=x value=5000.00 limit=4000.00"
     stale = f"STALE_REFERENCE instrument=A age_ns={1000 * MS + 7} limit={1000 * MS}"
     assert text(one, order(), NOON + 1000 * MS + 7) == stale
     one.sent(order(lots=1))
@@ -254,9 +254,9 @@ def test_whatever_comes_first_on_a_day_begins_it(what: str) -> None:
         assert one.day_ends_ns == DAY_NS
         one.sent(order("3"), DAY_NS)
     else:
-        one.report(word(first, ExecType.NEW, OrdStatus.NEW, ns=DAY_NS - 1))
+        one.report(word(first, ExecType.NEW, OrdStatus.NEW, ns=5 * DAY_NS), DAY_NS - 1)
         assert one.day_ends_ns == DAY_NS
-        one.report(word(first, ExecType.NEW, OrdStatus.NEW, ns=DAY_NS))
+        one.report(word(first, ExecType.NEW, OrdStatus.NEW), DAY_NS)
     assert one.day_ends_ns == 2 * DAY_NS
 
 
@@ -463,7 +463,7 @@ def test_a_correction_to_the_same_lots_reopens_nothing() -> None:
     one = gate()
     first = order("1", side=-1, lots=5, price=1005)
     one.sent(first)
-    one.report(fill(first, "e1", 5, 5))
+    one.report(fill(first, "e1", 5, 5, 1005))
     words = {"last_lots": 5, "last_price": 1004, "cum": 5, "leaves": 1}
     one.report(word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words))
     assert code(one, order("2", price=1005)) == ""

@@ -194,6 +194,7 @@ class Gate(RuleBasedStateMachine):
         total=lots,
         execution=st.integers(0, 40),
         strange=st.integers(0, 25),
+        ahead=st.sampled_from([0, 0, 0, MS, DAY_NS]),
     )
     def report(
         self,
@@ -206,10 +207,15 @@ class Gate(RuleBasedStateMachine):
         total: int,
         execution: int,
         strange: int,
+        ahead: int,
     ) -> None:
         o = data.draw(st.sampled_from(self.orders))
         name = "nobody's" if strange == 0 else ""
-        self.hear(o, kind, status, last, px, cum, total, f"e{execution}", name)
+        if strange > 1 and o.price is not None:
+            px = o.side * min(o.side * px, o.side * o.price * ONE)
+        total = min(total, o.lots) if strange > 1 else total
+        side = -o.side if strange == 2 else o.side
+        self.hear(o, kind, status, last, px, cum, total, f"e{execution}", name, side, ahead)
 
     def hear(
         self,
@@ -222,15 +228,20 @@ class Gate(RuleBasedStateMachine):
         total: int,
         execution: str,
         name: str = "",
+        side: int = 0,
+        ahead: int = 0,
     ) -> None:
         traded = kind is ExecType.TRADE
         report = Report(
-            *(execution if traded else "", kind, status, name or o.cl_ord_id, "", "", o.account, o.instrument, o.side),
-            *(total, o.price, last if traded else 0, px if traded else 0, cum, 0, self.now),
+            *(execution if traded else "", kind, status, name or o.cl_ord_id, "", "", o.account, o.instrument),
+            *(side or o.side, total, o.price, last if traded else 0, px if traded else 0, cum, 0, self.now + ahead),
         )
-        SEEN[kind] += 1
-        self.gate.report(report)
-        self.twin.happened("report", report)
+        self.tell(report)
+
+    def tell(self, report: Report) -> None:
+        SEEN[report.exec_type] += 1
+        self.gate.report(report, self.now)
+        self.twin.happened("report", report, self.now)
 
     @precondition(lambda self: self.orders)
     @rule(
@@ -255,20 +266,20 @@ class Gate(RuleBasedStateMachine):
         if again == 0 and self.rebooked:
             report = data.draw(st.sampled_from(self.rebooked))
         else:
-            o = data.draw(st.sampled_from(self.orders))
             self.count += 1
             names = [f"e{n}" for n in range(6)] + [f"f{n}" for n in range(self.count)] + ["r1", "r2", "r3"]
             names += [one.exec_id for one in self.rebooked]
-            heard = [w[1].exec_id for w in self.twin.past if w[0] == "report" and w[1].exec_id]
+            heard = [w[1] for w in self.twin.past if w[0] == "report" and w[1].exec_id]
+            about = data.draw(st.sampled_from(heard)) if heard and again else None
+            orders = [one for one in self.orders if about is not None and one.cl_ord_id == about.cl_ord_id]
+            o = data.draw(st.sampled_from(orders or self.orders))
             report = Report(
                 *(f"r{self.count}", kind, status, o.cl_ord_id, "", "", o.account, o.instrument, o.side, o.lots),
                 *(o.price, 0 if kind is ExecType.BUSTED else last, price, cum, leaves, self.now - late),
-                ref=data.draw(st.sampled_from(heard or names)) if again else data.draw(st.sampled_from(names)),
+                ref=data.draw(st.sampled_from(names)) if about is None else about.exec_id,
             )
             self.rebooked.append(report)
-        SEEN[kind] += 1
-        self.gate.report(report)
-        self.twin.happened("report", report)
+        self.tell(report)
 
     @precondition(lambda self: self.orders)
     @rule(data=st.data())

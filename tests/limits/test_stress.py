@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tercel.core.executions import Executions
 from tercel.core.fixed import ONE
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
 from tercel.limits import Denial, LimitGate, checks, gate
@@ -46,17 +47,18 @@ EASY = ["order_lots", "long_lots", "short_lots", "messages", "collar_bps", "orde
 
 @pytest.mark.parametrize("name", EASY)
 def test_a_limit_that_is_off_by_a_step_is_found(name: str) -> None:
-    assert stress(1, plant=name).run(40_000).breaches.total() > 0
+    assert stress(2, plant=name).run(40_000).breaches.total() > 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(PLANTS) - set(EASY)))
 def test_a_rare_limit_that_is_off_by_a_step_is_found(name: str) -> None:
-    one = stress(1, plant=name)
-    for _ in range(20):
-        if one.run(25_000).breaches:
-            return
-    pytest.fail(f"500,000 actions did not find {name}")
+    for seed in (5, 2):
+        one = stress(seed, plant=name)
+        for _ in range(20):
+            if one.run(25_000).breaches:
+                return
+    pytest.fail(f"1,000,000 actions did not find {name}")
 
 
 def test_what_is_planted_is_there() -> None:
@@ -105,8 +107,22 @@ class BooksTwice(LimitGate):
     """Believes every repetition of a fill."""
 
     def _report(self, report: Report) -> Any:
-        self.executions.clear()
+        self.executions = Executions()
         return super()._report(report)
+
+
+class BooksNamesOnce(LimitGate):
+    """Takes executions of one name for one, whatever order they are of."""
+
+    def _filled(self, order: OpenOrder, report: Report) -> Any:
+        return None if self.executions.order_of(report.account, report.exec_id) else super()._filled(order, report)
+
+
+class TrustsTimes(LimitGate):
+    """Begins a day with a report of tomorrow."""
+
+    def report(self, report: Report, now_ns: int | None = None) -> Any:
+        return super().report(report, report.ns)
 
 
 class ForgetsQuotes(LimitGate):
@@ -118,7 +134,11 @@ class ForgetsQuotes(LimitGate):
 
 
 @pytest.mark.parametrize(
-    "wrong", [ForgetsUntilAcknowledged, FreesWhatIsFilled, TrustsReplaces, BooksTwice, ForgetsQuotes]
+    "wrong",
+    [
+        *(ForgetsUntilAcknowledged, FreesWhatIsFilled, TrustsReplaces, BooksTwice, BooksNamesOnce, TrustsTimes),
+        ForgetsQuotes,
+    ],
 )
 def test_a_gate_that_counts_wrongly_is_found(wrong: type[LimitGate]) -> None:
     one = stress(1, make=wrong)

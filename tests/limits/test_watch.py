@@ -139,11 +139,12 @@ def test_executions_count_by_side_instrument_and_window() -> None:
     for turn in range(6):
         a, b, sell = (
             order(f"{n}{turn}", lots=1, **w)
-            for n, w in (("a", {}), ("b", {"of": "B"}), ("s", {"side": -1, "price": 1010}))
+            for n, w in (("a", {}), ("b", {"of": "B"}), ("s", {"side": -1, "price": 1001}))
         )
         for each in (a, b, sell):
             one.sent(each)
-            assert one.report(replace(fill(each, f"e{each.cl_ord_id}", 1, 1), ns=NOON + 5 * turn)) is None, turn
+            filled = fill(each, f"e{each.cl_ord_id}", 1, 1, 1001 if each is sell else 1000)
+            assert one.report(replace(filled, ns=NOON + 5 * turn)) is None, turn
     late = order("late", lots=1)
     one.sent(late)
     alarm = one.report(replace(fill(late, "late", 1, 1), ns=NOON))  # its report is late: it counts as the last

@@ -4,7 +4,7 @@ No running sums, no caches; money in fractions of the currency, what was execute
 the meaning of the words is the gate's.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
 from typing import Any
@@ -36,6 +36,8 @@ class One:
     filled: bool = False
     changed: int = -BEYOND
     recounted: int = -BEYOND
+    asked: list[int] = field(default_factory=list)
+    """Every price that somebody asked for; none: any."""
 
     def most(self) -> int:
         return max([self.lots] + [lots for _, lots, _ in self.requested.values()])
@@ -56,6 +58,7 @@ class Trade:
     """An execution as it was first reported."""
 
     exec_id: str
+    order: str
     one: One | None
     agent: str
     name: str
@@ -63,8 +66,9 @@ class Trade:
     lots: Fraction
     price: Fraction
 
-    def stands(self, changes: list[Report]) -> tuple[Fraction, Fraction]:
-        """Lots and price by all busts and corrections that name it, or a correction of it."""
+    def stands(self, every: list[tuple[str, str, Report]]) -> tuple[Fraction, Fraction]:
+        """Lots and price by all busts and corrections of its order that name it, or a correction of it."""
+        changes = [r for account, order, r in every if (account, order) == (self.agent, self.order)]
         names, about = {self.exec_id}, list[Report]()
         while more := [r for r in changes if r.ref in names and r not in about]:
             about += more
@@ -166,19 +170,21 @@ class Twin:
         """Orders as they stand; fills (agent, instrument, side, lots, price); agents that stopped."""
         orders: list[One] = []
         trades: list[Trade] = []
-        changes: list[Report] = []
+        changes: list[tuple[str, str, Report]] = []
         stopped: set[str] = set()
         executed: dict[tuple[str, str, int], list[int]] = {}
         limits = self.first
         for what, *words in self.past:
             if what == "sent" and isinstance(words[0], NewOrder):
                 orders.append(One(words[0], words[0].lots, words[0].price, [words[0].cl_ord_id]))
+                orders[-1].asked += [] if words[0].price is None else [words[0].price]
             elif what == "sent" and isinstance(words[0], ReplaceOrder):
                 one = self.named(orders, words[0].orig)
                 assert one is not None
                 one.turns += 1
                 one.requested[words[0].cl_ord_id] = (one.turns, words[0].lots, words[0].price)
                 one.names.append(words[0].cl_ord_id)
+                one.asked += [words[0].price] if one.asked else []
             elif what == "unsent":
                 one = self.named(orders, words[0].cl_ord_id)
                 if one is not None and one.requested.pop(words[0].cl_ord_id, None) is None:
@@ -189,11 +195,12 @@ class Twin:
                     one.requested.pop(words[0].cl_ord_id, None)
             elif what == "report":
                 known = len(trades)
-                self.hear(words[0], orders, trades, changes, stopped)
+                heard = replace(words[0], ns=min(words[0].ns, words[1]))
+                self.hear(heard, orders, trades, changes, stopped)
                 for trade in trades[known:]:
                     if trade.one is not None:
                         times = executed.setdefault((trade.agent, trade.name, trade.side), [])
-                        times.append(max([words[0].ns, *times[-1:]]))
+                        times.append(max([heard.ns, *times[-1:]]))
                         mine = limits.of_agent(trade.agent)
                         assert mine is not None
                         within = sum(ns > times[-1] - mine.executions_ns for ns in times)
@@ -213,38 +220,51 @@ class Twin:
     def named(orders: list[One], name: str) -> One | None:
         return next((one for one in orders if name in one.names), None)
 
-    def hear(self, r: Report, orders: list[One], trades: list[Trade], changes: list[Report], stopped: set[str]) -> None:
+    def hear(
+        self,
+        r: Report,
+        orders: list[One],
+        trades: list[Trade],
+        changes: list[tuple[str, str, Report]],
+        stopped: set[str],
+    ) -> None:
         one, cum = self.named(orders, r.cl_ord_id) or self.named(orders, r.orig), Fraction(r.cum_qty, ONE)
         if one is not None and (one.new.account, one.new.instrument) != (r.account, r.instrument):
             one = None
+        order = r.cl_ord_id if one is None else one.new.cl_ord_id
         if r.exec_type in REBOOKS:
-            if r in changes:
+            if (r.account, order, r) in changes:
                 return
-            changes.append(r)
+            changes.append((r.account, order, r))
             for each in orders:
                 each.cum = sum((t.stands(changes)[0] for t in trades if t.one is each), Fraction(0))
-        fresh = r.exec_type is ExecType.TRADE and all(t.exec_id != r.exec_id for t in trades)
+        known = {(t.agent, t.order, t.exec_id) for t in trades}
+        fresh = r.exec_type is ExecType.TRADE and (r.account, order, r.exec_id) not in known
         if one is None:
             if fresh:
                 stopped.add(r.account)
-                trades.append(Trade(r.exec_id, None, r.account, r.instrument, r.side, *_terms(r)))
+                trades.append(Trade(r.exec_id, order, None, r.account, r.instrument, r.side, *_terms(r)))
             return
         if r.status is OrdStatus.REJECTED and r.exec_type not in REBOOKS:
             if one.requested.pop(r.cl_ord_id, None) is None and not one.accepted:
                 one.dead = True
             return
         one.accepted |= r.exec_type in REBOOKS or r.status not in (OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
-        still = one.open()
+        still, most = one.open(), one.most()
+        unasked = r.cl_ord_id not in one.names[1:]
         if r.exec_type is ExecType.REPLACED and r.cl_ord_id in one.requested:
             turn, lots, price = one.requested.pop(r.cl_ord_id)
             if turn > one.taken:
                 one.taken = turn
                 if r.ns >= one.changed:
                     one.changed, one.price, one.lots = r.ns, price, max(lots, r.lots, ceil(cum))
-        restated = r.exec_type is ExecType.RESTATED and r.ns >= one.changed
+        itself = r.exec_type is ExecType.RESTATED or (r.exec_type is ExecType.REPLACED and unasked)
+        restated = itself and r.ns >= one.changed
         if restated:
             one.changed, one.lots = r.ns, max(r.lots, ceil(cum))
             one.price = one.price if r.price is None else r.price
+        if r.exec_type in (ExecType.RESTATED, ExecType.REPLACED) and one.lots > most:
+            stopped.add(one.new.account)
         if r.exec_type in REBOOKS and r.ns >= one.recounted:
             one.recounted, one.reported = r.ns, cum
         if (restated or r.exec_type in REBOOKS) and one.filled and r.leaves_qty > 0 and one.cum < one.most():
@@ -254,10 +274,11 @@ class Twin:
             one.filled = filled and (one.filled or not one.dead)
             one.dead = True
         if fresh:
-            trade = Trade(r.exec_id, one, r.account, r.instrument, one.new.side, *_terms(r))
+            trade = Trade(r.exec_id, order, one, r.account, r.instrument, one.new.side, *_terms(r))
             trades.append(trade)
             one.cum += trade.stands(changes)[0]
-            if trade.stands(changes)[0] > still:
+            beyond = one.asked and all(one.new.side * (trade.price - price) > 0 for price in one.asked)
+            if trade.stands(changes)[0] > still or beyond or r.side == -one.new.side:
                 stopped.add(one.new.account)
         one.reported = max(one.reported, cum) if r.ns >= one.recounted else one.reported
         if one.reported > one.most() and r.ns >= one.recounted:
@@ -311,7 +332,7 @@ class Twin:
         """Since the last day began: the first thing that happened on it."""
         day, began = 0, 0
         for at, (what, *words) in enumerate(self.past):
-            ns = {"sent": lambda w: w[1], "mark": lambda w: w[3], "report": lambda w: w[0].ns}.get(what, lambda _: 0)(
+            ns = {"sent": lambda w: w[1], "mark": lambda w: w[3], "report": lambda w: w[1]}.get(what, lambda _: 0)(
                 words
             )
             if what == "mark" and any(e[0] == "mark" and e[1] == words[0] and e[4] > ns for e in self.past[:at]):
@@ -322,8 +343,7 @@ class Twin:
 
     def day(self) -> int:
         times = [
-            w[2] if w[0] == "sent" else w[4] if w[0] == "mark" else w[1].ns if w[0] == "report" else 0
-            for w in self.past
+            w[2] if w[0] == "sent" else w[4] if w[0] == "mark" else w[2] if w[0] == "report" else 0 for w in self.past
         ]
         return max([0, *(ns // DAY_NS for ns in times)])
 

@@ -1,6 +1,12 @@
 """Which executions stand: trades less those busted, as last corrected, in whatever order the venue's reports come.
 
 A bust or correction of an execution that has not come yet waits for it. When it comes, it stands as they left it.
+
+An execution is told from others by account, order and name. FIX 4.4 promises that an ExecID (17) comes once in a
+trading day, or in the life of an order of several days: another day's order may have an execution of the same name, and
+so may another account, but one order never two. No clock is asked what day it is, as a venue's day need not be ours:
+what a venue says again after midnight, or in the next session, names its order, and is known. A bust or correction is
+of the execution (19) of the order that it names; one that names no order known here is of the latest of that name.
 """
 
 from dataclasses import dataclass
@@ -9,6 +15,8 @@ from typing import Generic, TypeVar
 from tercel.core.orders import ExecType, Report
 
 Owner = TypeVar("Owner")
+Key = tuple[str, str, str]
+"""Account, order and name of an execution."""
 
 
 @dataclass(slots=True)
@@ -23,56 +31,68 @@ class Execution(Generic[Owner]):
 
 
 class Executions(Generic[Owner]):
-    """Executions by account and name; a correction's name is one more name of what it corrects.
+    """Executions by account, order and name; a correction's name is one more name of what it corrects.
 
     A bust is final. Of several corrections the latest of the venue's time stands, of one time the last that came.
     """
 
     def __init__(self) -> None:
-        self._named: dict[tuple[str, str], Execution[Owner]] = {}
-        self.early: list[tuple[str, Report]] = []
-        """Busts and corrections, by account, of executions that have not come."""
+        self._named: dict[Key, Execution[Owner]] = {}
+        self.early: list[tuple[str, str, Report]] = []
+        """Busts and corrections, by account and order, of executions that have not come."""
 
-    def find(self, account: str, name: str) -> Execution[Owner] | None:
+    def find(self, account: str, order: str, name: str) -> Execution[Owner] | None:
         """The execution, by its own name or by that of a bust or correction of it."""
-        return self._named.get((account, name)) if name else None
+        return self._named.get((account, order, name)) if name else None
 
-    def book(self, account: str, name: str, owner: Owner, qty: int, px: int) -> Execution[Owner]:
+    def order_of(self, account: str, name: str) -> str:
+        """The order that has the latest execution of a name; "" where none has."""
+        named = (key for key in reversed(self._named) if name and (key[0], key[2]) == (account, name))
+        return next((order for _, order, _ in named), "")
+
+    def book(self, key: Key, owner: Owner, qty: int, px: int) -> Execution[Owner]:
         """A trade, as it stands: its bust or correction may have come before it. What has no name stays."""
         one = Execution(owner, qty, px)
-        self._call(one, account, name)
+        self._call(one, key)
         return one
 
-    def change(self, account: str, report: Report) -> bool:
+    def change(self, account: str, order: str, report: Report) -> bool:
         """A bust or correction; one of an unknown execution waits for it. False: it came before; nothing changes."""
-        if self.find(account, report.exec_id) is not None or (account, report) in self.early:
+        waits = account, order, report
+        if self.find(account, order, report.exec_id) is not None or waits in self.early:
             return False
-        if (one := self.find(account, report.ref)) is not None:
-            self._apply(one, account, report)
+        if (one := self.find(account, order, report.ref)) is not None:
+            self._apply(one, *waits)
         else:
-            self.early.append((account, report))
+            self.early.append(waits)
         return True
 
-    def forget(self, account: str, name: str) -> Execution[Owner] | None:
+    def forget(self, key: Key) -> Execution[Owner] | None:
         """Let a name go; what it named."""
-        return self._named.pop((account, name), None)
+        return self._named.pop(key, None)
 
-    def recall(self, account: str, name: str, one: Execution[Owner]) -> None:
+    def recall(self, key: Key, one: Execution[Owner]) -> None:
         """Take a name back that was let go."""
-        self._named[account, name] = one
+        self._named[key] = one
 
-    def _call(self, one: Execution[Owner], account: str, name: str) -> None:
+    def _call(self, one: Execution[Owner], key: Key) -> None:
         """Give it a name, and what waited for that name."""
+        account, order, name = key
         if not name:
             return
-        self._named[account, name] = one
-        for waiting in [each for each in self.early if each[0] == account and each[1].ref == name]:
+        self._named[key] = one
+        for waiting in [each for each in self.early if (*each[:2], each[2].ref) == key]:
             self.early.remove(waiting)
-            self._apply(one, *waiting)
+            self._apply(one, account, order, waiting[2])
 
-    def _apply(self, one: Execution[Owner], account: str, report: Report) -> None:
+    def _apply(self, one: Execution[Owner], account: str, order: str, report: Report) -> None:
         last, busted = one.changed, report.exec_type is ExecType.BUSTED
         if last is None or (one.qty and (busted or report.ns >= last.ns)):
             one.changed = report
             one.qty, one.px = (0, one.px) if busted else (report.last_qty, report.last_px)
-        self._call(one, account, report.exec_id)
+        self._call(one, (account, order, report.exec_id))
+
+
+def strange(report: Report) -> str:
+    """What an order is called that never left here, but trades."""
+    return report.cl_ord_id or f"~venue:{report.order_id or report.exec_id}"

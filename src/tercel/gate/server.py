@@ -372,7 +372,7 @@ class Gate(Hub):
         except TapeError:
             self.on_subscribe(event.instrument)
         ns = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
-        self.gateway.limits.mark(event.instrument, *quotes, ns)
+        self.gateway.limits.mark(event.instrument, *quotes, ns, self._venue.now_ns)
 
     def _link(self, status: LinkStatus) -> None:
         down, why = self.gateway.shut is not None, status.text or "the way to the venue is down"

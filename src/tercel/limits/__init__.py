@@ -1,20 +1,23 @@
 """Hard pre-trade limits. Imports `core` alone; nothing that learns can touch it.
 
 `LimitGate` (gate.py) allows or denies a command and counts what left; `checks.py` holds each question it asks,
-`state.py` what it counts, `watch.py` what it notices by itself, `file.py` the limits as a person writes them,
-`change.py` how they change while a desk runs; `stress.py` and `audit.py` try to break it.
+`state.py` what it counts, `reported.py` how reports change that, `watch.py` what it notices by itself, `file.py` the
+limits as a person writes them, `change.py` how they change while a desk runs; `stress.py` and `audit.py` try to break
+it.
 """
 
 from tercel.limits.change import as_json as limits_json
 from tercel.limits.change import changed, from_json, hash_of, hash_of_json, loosened, tightest
 from tercel.limits.file import AgentLimits, DeskLimits, InstrumentLimits, Limits, default_file, parse, read
 from tercel.limits.gate import CHECKS, LimitGate
+from tercel.limits.reported import PAUSES
 from tercel.limits.state import Alarm, Check, Denial, LimitQuery
 from tercel.limits.watch import EVERYBODY, Crossing
 
 __all__ = [
     "CHECKS",
     "EVERYBODY",
+    "PAUSES",
     "AgentLimits",
     "Alarm",
     "Check",

@@ -7,6 +7,7 @@ positions and messages anew and holds them against the limits. Slow on purpose; 
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from tercel.core.fixed import ONE, PAID_ONE, ceiled
@@ -47,9 +48,10 @@ class Auditor:
         self.orders: dict[str, AuditedChild] = {}
         self.open: list[AuditedChild] = []
         self.fills: dict[tuple[str, str], tuple[int, int]] = {}
-        self.trades: dict[str, AuditedTrade] = {}
-        self.changes: dict[str, list[Report]] = defaultdict(list)
-        self.changed: set[str] = set()
+        self.trades: dict[tuple[AuditedChild, str], AuditedTrade] = {}
+        """By order and name, as no order has two executions of one name."""
+        self.changes: dict[tuple[AuditedChild, str], list[Report]] = defaultdict(list)
+        self.changed: set[tuple[AuditedChild, str]] = set()
         self.executed: dict[tuple[str, str, int], list[int]] = defaultdict(list)
         self.marks = {name: Mark() for name in self.unit}
         self.names: set[str] = set()
@@ -68,12 +70,12 @@ class Auditor:
 
     # -- what is reported --------------------------------------------------------------------------------------------
 
-    def marked(self, instrument: str, bid: int | None, ask: int | None, ns: int) -> None:
-        """The touch changed."""
+    def marked(self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int) -> None:
+        """The touch changed; it is dated `ns`, and the clock says `now_ns`."""
         mark = self.marks[instrument]
         if mark.ns is not None and ns < mark.ns:
             return
-        self._new_day(ns)
+        self._new_day(now_ns)
         mark.bid, mark.ask, mark.ns = bid, ask, ns
         if bid is not None and ask is not None and 0 < bid < ask:
             mark.mid2, mark.sane_ns = bid + ask, ns
@@ -85,15 +87,16 @@ class Auditor:
         """A parent was given or amended."""
         self.parents[name] = (instrument, agent, side, lots)
 
-    def report(self, report: Report) -> None:
-        """The venue reported something."""
-        self._new_day(report.ns)
+    def report(self, report: Report, now_ns: int) -> None:
+        """The venue reported something; the clock says `now_ns`, and nothing that is reported is later."""
+        self._new_day(now_ns)
+        report = replace(report, ns=min(report.ns, now_ns))
         child = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
         if child is None:
             return
         if report.exec_type in REBOOKS:
-            if report.exec_id not in self.changed:
-                self.changed.add(report.exec_id)
+            if (child, report.exec_id) not in self.changed:
+                self.changed.add((child, report.exec_id))
                 self._rebook(child, report)
             return
         if report.status is OrdStatus.REJECTED:
@@ -104,6 +107,8 @@ class Auditor:
             self._prune(child)
             return
         child.accepted = True
+        most, itself = child.most, report.exec_type is ExecType.RESTATED
+        itself |= report.exec_type is ExecType.REPLACED and report.cl_ord_id not in child.replaced_by
         if report.exec_type is ExecType.REPLACED and report.cl_ord_id in child.requested:
             number, lots, price = child.requested.pop(report.cl_ord_id)
             if number > child.taken:
@@ -111,19 +116,21 @@ class Auditor:
                 if report.ns >= child.changed_ns:
                     child.changed_ns, child.price = report.ns, price
                     child.lots = max(lots, report.lots, ceiled(report.cum_qty))
-        if report.exec_type is ExecType.RESTATED and report.ns >= child.changed_ns:
+        if itself and report.ns >= child.changed_ns:
             child.changed_ns, child.lots = report.ns, max(report.lots, ceiled(report.cum_qty))
             child.price = child.price if report.price is None else report.price
             self._reopen(child, report)
-        if report.exec_type is ExecType.TRADE and report.exec_id not in self.trades:
+        if (itself or report.exec_type is ExecType.REPLACED) and child.lots > most:
+            self.stopped.add(child.agent)
+        if report.exec_type is ExecType.TRADE and (child, report.exec_id) not in self.trades:
             self._trade(child, report)
         self._end(child, report)
 
     def _trade(self, child: AuditedChild, report: Report) -> None:
-        trade = self.trades[report.exec_id] = AuditedTrade(child, report.last_qty, report.last_px)
-        for change in self.changes.get(report.exec_id, ()):
+        trade = self.trades[child, report.exec_id] = AuditedTrade(child, report.last_qty, report.last_px)
+        for change in self.changes.get((child, report.exec_id), ()):
             trade.change(change)
-        if trade.qty > child.open:
+        if trade.qty > child.open or report.side == -child.side or child.beyond(report.last_px):
             self.stopped.add(child.agent)
         self._book(trade, 1)
         times = self.executed[child.agent, child.instrument, child.side]
@@ -144,8 +151,8 @@ class Auditor:
         self.fills[child.agent, child.instrument] = held + signed, cash - paid
 
     def _rebook(self, child: AuditedChild, report: Report) -> None:
-        self.changes[report.ref].append(report)
-        if (trade := self.trades.get(report.ref)) is not None:
+        self.changes[child, report.ref].append(report)
+        if (trade := self.trades.get((child, report.ref))) is not None:
             self._book(trade, -1)
             trade.change(report)
             self._book(trade, 1)
@@ -289,11 +296,14 @@ class Auditor:
             child = AuditedChild(
                 command.account, command.instrument, command.parent, command.side, command.lots, command.price
             )
+            child.asked.append(command.price)
             self.children[command.parent].append(child)
         else:
             child = self.orders[command.orig]
             child.replaces += 1
             child.requested[command.cl_ord_id] = (child.replaces, command.lots, command.price)
+            child.replaced_by.add(command.cl_ord_id)
+            child.asked.append(command.price)
         if child not in self.open:
             self.open.append(child)
         self.orders[command.cl_ord_id] = child

@@ -26,6 +26,14 @@ class AuditedChild:
     filled: bool = False
     changed_ns: int = -(2**62)
     recounted_ns: int = -(2**62)
+    replaced_by: set[str] = field(default_factory=set)
+    """Names of every replace that was asked for."""
+    asked: list[int | None] = field(default_factory=list)
+    """Every price that was asked for."""
+
+    def beyond(self, px: int) -> bool:
+        """Nobody asked for a fill at such a price."""
+        return all(one is not None and (px - one * ONE) * self.side > 0 for one in self.asked)
 
     @property
     def most(self) -> int:

@@ -1,7 +1,8 @@
 """A venue that injects faults: slow, unreliable and sometimes wrong, and it knows what really happened.
 
 Commands reach it in the order in which they were sent; its reports come back late, twice and out of order. It takes
-fills back, corrects them to fewer lots or another price, and restates orders to fewer lots.
+fills back, corrects them to fewer lots or another price, and restates orders to fewer lots. It dates reports ahead, and
+numbers the executions of every order anew.
 """
 
 import random
@@ -20,6 +21,7 @@ from tercel.core.orders import (
     Report,
     Tif,
 )
+from tercel.limits.file import DAY_NS
 
 Message = Report | CancelReject
 
@@ -37,6 +39,7 @@ class VenueOrder:
     price: int | None
     cum: int = 0
     over: OrdStatus | None = None
+    executions: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +69,6 @@ class FaultInjectingVenue:
         self.overfilled: dict[str, int] = defaultdict(int)
         self.trades: deque[VenueTrade] = deque(maxlen=60)
         self._unsettled: dict[str, set[VenueOrder] | None] = {}
-        self._executions = 0
 
     def send(self, command: Command) -> None:
         """A command is on its way."""
@@ -107,7 +109,7 @@ class FaultInjectingVenue:
             self.live[order.name] = order
         self._unsettled[order.instrument] = None
         kind, status = ExecType.BUSTED if bust else ExecType.CORRECTED, order.over or self._status(order)
-        self._executions += 1
+        order.executions += 1
         self._report(order, kind, status, now_ns, qty=qty, px=trade.px, ref=trade.exec_id)
 
     def settled(self, name: str) -> bool:
@@ -185,12 +187,12 @@ class FaultInjectingVenue:
         order.cum += qty
         self.filled[order.agent, order.instrument] += order.side * qty
         self.children[order.parent] += qty
-        self._executions += 1
+        order.executions += 1
         if order.cum >= order.lots * ONE:
             order.over = OrdStatus.FILLED
             del self.live[order.name]
-        px = (order.price or 1000 * (2 if order.instrument != "A" else 1)) * ONE + self._between()
-        self.trades.append(VenueTrade(f"e{self._executions}", order, qty, px))
+        px = (order.price or 1000 * (2 if order.instrument != "A" else 1)) * ONE - order.side * abs(self._between())
+        self.trades.append(VenueTrade(f"e{order.executions}", order, qty, px))
         self._report(order, ExecType.TRADE, self._status(order), now_ns, qty=qty, px=px)
         return order
 
@@ -229,7 +231,7 @@ class FaultInjectingVenue:
         leaves = 0 if order.over or kind is ExecType.REJECTED else order.lots * ONE - order.cum
         self.messages.append(
             Report(
-                exec_id=f"e{self._executions}" if qty or ref else "",
+                exec_id=f"e{order.executions}" if qty or ref else "",
                 exec_type=kind,
                 status=status,
                 cl_ord_id=name or order.name,
@@ -244,7 +246,7 @@ class FaultInjectingVenue:
                 last_px=px,
                 cum_qty=order.cum,
                 leaves_qty=max(0, leaves),
-                ns=now_ns,
+                ns=now_ns + DAY_NS if kind is ExecType.NEW and self.rng.random() < 0.05 else now_ns,
                 ref=ref,
             )
         )

@@ -5,43 +5,37 @@
     gate.mark("CSCO", bid, ask, ns)                      # at every change of the touch
     denial = gate.check(command, now_ns)                 # changes nothing
     if denial is None: journal; gate.sent(command); venue.send(command)
-    alarm = gate.report(report)                          # every report of the venue, in the order in which it comes
+    alarm = gate.report(report, now_ns)                  # every report of the venue, in the order in which it comes
     for crossing in gate.watch(now_ns): ...              # warnings; breaches, whose agents are stopped from here on
 
 It fails closed: what is missing, unknown or raises an exception is a denial. Cancels and questions always pass. The
 counts are a fold over what was sent and reported, so that a restart folds the journal again. One thread owns a gate.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
 from tercel.core.errors import LimitsError, OrderError
-from tercel.core.fixed import ONE, ceiled, text
+from tercel.core.fixed import ONE
 from tercel.core.orders import (
-    REBOOKS,
-    TERMINAL,
     CancelOrder,
     CancelReject,
     Command,
-    ExecType,
     Listing,
     MassCancel,
     NewOrder,
-    OrdStatus,
     ReplaceOrder,
-    Report,
     StatusRequest,
 )
 from tercel.core.vocabulary import BUY, SELL
 from tercel.limits import checks, watch
 from tercel.limits.change import hash_of
 from tercel.limits.file import MONEY, Limits
-from tercel.limits.past import PastCounts
+from tercel.limits.reported import ReportedCounts
 from tercel.limits.state import (
     AT_ANY_PRICE,
     AgentState,
-    Alarm,
     Check,
     Denial,
     Holding,
@@ -78,7 +72,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 _ALWAYS: Final = (CancelOrder, StatusRequest, MassCancel)
 
 
-class LimitGate(PastCounts):
+class LimitGate(ReportedCounts):
     """Hard limits of one desk.
 
     Parameters
@@ -196,16 +190,16 @@ class LimitGate(PastCounts):
             raise OrderError("lots, at least 0", repr(lots), "amend to what should be filled in all")
         self.parents[name].lots = lots
 
-    def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int) -> None:
+    def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int | None = None) -> None:
         """The touch of an instrument, in ticks; None: that side is empty. Older than the last: ignored.
 
+        It is dated `ns`; the clock says `now_ns`, by default the same, as where the market's time is the clock.
         Without two sides that do not meet there is no reference, and positions keep the last mid they had.
         """
         at = self.instruments.get(instrument)
         if at is None or ns < at.marked_ns:
             return
-        if ns >= self.day_ends_ns:
-            self.begin_day(ns)
+        self.tell(ns if now_ns is None else now_ns)
         at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
         at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
         at.age()
@@ -216,8 +210,9 @@ class LimitGate(PastCounts):
             self.rise(at)
 
     def stop(self, agent: str, reason: str) -> None:
-        """Let nothing new of an agent leave until a person resumes it."""
-        self.agents[agent].stopped = reason
+        """Let nothing new of an agent leave until it is resumed. An unknown one is stopped as it is."""
+        if (state := self.agents.get(agent)) is not None:
+            state.stopped = state.stopped or reason
 
     def resume(self, agent: str) -> None:
         """A person has cleared it: the agent may go on, and its executions count anew. An unknown one stays so."""
@@ -280,27 +275,13 @@ class LimitGate(PastCounts):
         elif type(command) is ReplaceOrder:
             self._fold(self._drop_replace, command.cl_ord_id)
 
-    def report(self, report: Report) -> Alarm | None:
-        """Count a report of the venue. What makes no sense is booked as far as it can be, and reported."""
-        alarm: Alarm | None = self._fold(self._report, report)
-        return alarm
-
     def cancel_reject(self, reject: CancelReject) -> None:
         """A cancel or replace was refused: what a replace asked for is off. Frees nothing else."""
         self._fold(self._drop_replace, reject.cl_ord_id)
 
-    def _fold(self, change: Callable[..., Any], *arguments: Any) -> Any:
-        """Change the counts; if that fails they are wrong, and nothing new leaves any more."""
-        try:
-            return change(*arguments)
-        except Exception as error:
-            self.fault = self.fault or f"{type(error).__name__}: {error} at {arguments[0]!r}"
-            return Alarm("COUNTS_BROKEN", self.fault)
-
     def _sent(self, command: Command, ns: int) -> None:
         ns = max(ns, self.sent_ns)
-        if ns >= self.day_ends_ns:
-            self.begin_day(ns)
+        self.tell(ns)
         if isinstance(command, NewOrder | ReplaceOrder):
             holding = self.holdings[command.account, command.instrument]
             if command.cl_ord_id in self.names:
@@ -309,11 +290,12 @@ class LimitGate(PastCounts):
             price = AT_ANY_PRICE * command.side if command.price is None else command.price
             if isinstance(command, NewOrder):
                 parent = self.parents[command.parent]
-                order = OpenOrder(holding, parent, command.side, command.lots, price)
+                order = OpenOrder(command.cl_ord_id, holding, parent, command.side, command.lots, price)
             else:
                 order = self.orders[command.orig]
                 order.turns += 1
                 order.requested[command.cl_ord_id] = (order.turns, command.lots, price)
+                order.worst = order.side * max(order.side * order.worst, order.side * price)
             self.orders[command.cl_ord_id] = order
             self.settle(order)
             self.count_message(holding.agent, (holding.instrument,), ns)
@@ -342,144 +324,6 @@ class LimitGate(PastCounts):
         order = self.orders.get(name)
         if order is not None and order.requested.pop(name, None) is not None:
             self.settle(order)
-
-    def _report(self, report: Report) -> Alarm | None:
-        if report.ns >= self.day_ends_ns:
-            self.begin_day(report.ns)
-        order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
-        instrument = report.instrument or (order.holding.instrument.name if order else "")  # unknown orders have none
-        if order is not None and self.holdings.get((report.account, instrument)) is not order.holding:
-            order = None
-        if report.exec_type in REBOOKS:
-            return self._rebooked(order, report)
-        if order is None:
-            return self._strange(report)
-        alarm = None
-        if report.status is OrdStatus.REJECTED:
-            if order.requested.pop(report.cl_ord_id, None) is None:
-                if order.accepted:
-                    return Alarm("CONTRADICTION", f"order={report.cl_ord_id} was accepted and is now rejected")
-                order.live = False
-            self.settle(order)
-            return None
-        order.accepted = order.accepted or report.status not in (OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
-        if report.exec_type is ExecType.REPLACED:
-            self._replaced(order, report)
-        elif report.exec_type is ExecType.RESTATED and report.ns >= order.changed_ns:
-            order.changed_ns, order.price = report.ns, order.price if report.price is None else report.price
-            order.lots = max(report.lots or order.lots, ceiled(report.cum_qty))
-            self._reopened(order, report)
-        self._ended(order, report)
-        if report.exec_type is ExecType.TRADE:
-            alarm = self._filled(order, report)
-        return self._counted(order, report) or alarm
-
-    def _ended(self, order: OpenOrder, report: Report) -> None:
-        """The venue has ended it; a fill from before one was taken back ends nothing."""
-        filled = report.status is OrdStatus.FILLED
-        if report.status in TERMINAL and not (filled and report.ns < order.recounted_ns):
-            order.live, order.filled = False, filled and (order.live or order.filled)
-
-    def _reopened(self, order: OpenOrder, report: Report) -> None:
-        """It was filled, and lots of it are open again."""
-        if order.filled and report.leaves_qty > 0 and order.cum < order.most * ONE:
-            order.live, order.filled = True, False
-
-    def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """What the venue counts as filled stays reserved until its fill comes; older counts are no longer true."""
-        alarm = None
-        if report.ns >= order.recounted_ns:
-            order.reported = max(order.reported, report.cum_qty)
-            if order.reported > order.most * ONE:
-                what = f"cum={text(order.reported)} lots={order.most}"
-                alarm = self._stop(order.holding.agent, "OVERFILL", what, report)
-        self.settle(order)
-        return alarm
-
-    def _replaced(self, order: OpenOrder, report: Report) -> None:
-        """The venue took a replace. One that is older than another already taken changes nothing."""
-        requested = order.requested.pop(report.cl_ord_id, None)
-        if requested is None:
-            return
-        turn, lots, price = requested
-        order.taken, before = max(turn, order.taken), order.taken
-        if order.taken != before and report.ns >= order.changed_ns:
-            order.changed_ns, order.price = report.ns, price
-            order.lots = max(lots, report.lots, ceiled(report.cum_qty))
-
-    def _filled(self, order: OpenOrder, report: Report) -> Alarm | None:
-        if self.executions.find("", report.exec_id) is not None:
-            return None
-        if type(report.last_qty) is not int or report.last_qty <= 0 or type(report.last_px) is not int:
-            raise ValueError(f"a fill of {report.last_qty!r} at {report.last_px!r}")
-        holding = order.holding
-        owner = order, holding, order.side
-        one = self.executions.book("", report.exec_id, owner, report.last_qty, report.last_px)
-        qty, within = one.qty, min(one.qty, order.open)  # less, where its bust or correction came before it
-        order.cum += qty
-        order.open -= within
-        order.parent.used += qty - within
-        self.reserve(holding, order.side, -within)
-        self.fill(holding, order.side, qty, one.px)
-        repeated = self._repeated(holding, order.side, report)
-        if within < qty:
-            return self._stop(holding.agent, "OVERFILL", f"lots={text(qty)} open={text(within)}", report)
-        if not report.exec_id:
-            return self._stop(holding.agent, "NO_EXEC_ID", f"lots={text(qty)}", report)
-        return repeated
-
-    def _repeated(self, holding: Holding, side: int, report: Report) -> Alarm | None:
-        """One more execution; one too many of a side in a window stops the agent."""
-        agent = holding.agent
-        most = agent.limits.executions
-        if not most or (many := holding.executed(side, report.ns)) <= most or agent.repeated:
-            return None
-        agent.repeated = f"{holding.instrument.name} {side:+d}"
-        what = f"instrument={holding.instrument.name} side={side:+d} executions={many} limit={most}"
-        return self._stop(agent, "EXECUTIONS", what, report)
-
-    def _rebooked(self, order: OpenOrder | None, report: Report) -> Alarm | None:
-        """A fill never was, or was of other lots or at another price; `order` is the one that the report names."""
-        one, alarm = self.executions.find("", report.ref), None
-        if one is None:
-            alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
-        qty, px = (0, 0) if one is None else (one.qty, one.px)
-        if not self.executions.change("", report):
-            return None
-        if one is not None:
-            mine, holding, side = one.owner
-            self.fill(holding, side, -qty, px)
-            self.fill(holding, side, one.qty, one.px)
-            if mine is not None:
-                more = one.qty - qty
-                mine.cum, mine.parent.used = mine.cum + more, mine.parent.used + more
-                self.settle(mine)
-        if order is None:
-            return alarm
-        order.accepted = True
-        if report.ns >= order.recounted_ns:
-            order.recounted_ns, order.reported = report.ns, report.cum_qty
-        self._reopened(order, report)
-        self._ended(order, report)
-        return self._counted(order, report) or alarm
-
-    def _strange(self, report: Report) -> Alarm | None:
-        """A report on an order that never left here. A fill is booked all the same, and its agent stops."""
-        where = report.account, report.instrument
-        if (holding := self.holdings.get(where)) is None:
-            return Alarm("FOREIGN", f"account={where[0]} instrument={where[1]} order={report.cl_ord_id}")
-        if report.exec_type is not ExecType.TRADE:
-            return Alarm("UNKNOWN_ORDER", f"order={report.cl_ord_id} status={report.status}")
-        if self.executions.find("", report.exec_id) is not None:
-            return None
-        owner = None, holding, report.side
-        one = self.executions.book("", report.exec_id, owner, report.last_qty, report.last_px)
-        self.fill(holding, report.side, one.qty, one.px)
-        return self._stop(holding.agent, "STRANGE_FILL", f"lots={text(report.last_qty)}", report)
-
-    def _stop(self, agent: AgentState, code: str, text: str, report: Report) -> Alarm:
-        agent.stopped = agent.stopped or f"{code} {report.cl_ord_id}"
-        return Alarm(code, f"agent={agent.name} order={report.cl_ord_id} {text}", agent.name)
 
     # -- for people -----------------------------------------------------------------------------------------------
 

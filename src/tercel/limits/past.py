@@ -6,7 +6,7 @@ Positions, money and messages stay as they are: only orders that cannot fill any
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tercel.core.executions import Execution
+from tercel.core.executions import Execution, Key
 from tercel.core.fixed import ONE
 from tercel.limits.state import AT_ANY_PRICE, NEVER_NS, Holding, LimitCounts, OpenOrder, ParentLimit
 
@@ -14,7 +14,7 @@ from tercel.limits.state import AT_ANY_PRICE, NEVER_NS, Holding, LimitCounts, Op
 class PastCounts(LimitCounts):
     """Counts that let go of what is over, and take it back."""
 
-    def retire(self, parent: str, names: Sequence[str], executions: Sequence[str]) -> None:
+    def retire(self, parent: str, names: Sequence[str], executions: Sequence[Key]) -> None:
         """Let a parent go, unless lots of it are still reserved here.
 
         Parameters
@@ -22,7 +22,7 @@ class PastCounts(LimitCounts):
         parent : str
         names : sequence of str
             Every name that its orders ever had.
-        executions : sequence of str
+        executions : sequence of (account, order, name)
         """
         orders = [order for name in names if (order := self.orders.get(name)) is not None]
         if any(order.open or order.live for order in orders):
@@ -30,8 +30,8 @@ class PastCounts(LimitCounts):
         for name in names:
             self.orders.pop(name, None)
             self.names.discard(name)
-        for exec_id in executions:
-            self.executions.forget("", exec_id)
+        for key in executions:
+            self.executions.forget(key)
         self.parents.pop(parent, None)
 
     def recall(
@@ -66,13 +66,14 @@ class PastCounts(LimitCounts):
         for root, name, stands in executions:
             owner = roots.get(root), holding, asked.side
             one_more = Execution(owner, stands.qty, stands.px, stands.changed)
-            self.executions.recall("", name, taken.setdefault(id(stands), one_more))
+            self.executions.recall((asked.agent, root, name), taken.setdefault(id(stands), one_more))
 
 
 def _ended(order: Any, holding: Holding, parent: ParentLimit) -> OpenOrder:
     price = AT_ANY_PRICE * order.side if order.price is None else order.price
-    one = OpenOrder(holding, parent, order.side, order.lots, price)
+    one = OpenOrder(order.root, holding, parent, order.side, order.lots, price)
     one.live, one.accepted, one.filled = False, order.acked, order.cum_qty >= order.lots * ONE
     one.cum, one.reported = order.cum_qty, order.counted_qty
+    one.worst = AT_ANY_PRICE * order.side  # which prices it had before is not remembered
     one.changed_ns, one.recounted_ns = order.replaced_ns or NEVER_NS, order.recounted_ns or NEVER_NS
     return one

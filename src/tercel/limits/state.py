@@ -269,22 +269,23 @@ class ParentLimit:
 
 
 class OpenOrder:
-    """A child order under every name it ever had.
+    """A child order under every name it ever had; `root` is the first of them.
 
     `lots` and `price` are the last accepted, `requested` what replaces on their way would make of them (by name: turn,
     lots, price), `taken` the last turn that the venue took. `reported` is the most that the venue called filled since
     it last took back or corrected a fill, at `recounted_ns`; `cum` what stands of fills, `open` what stays reserved.
     `accepted`: it cannot be rejected any more; `filled`: it ended because it was. The venue last changed its size or
-    price at `changed_ns`.
+    price at `changed_ns`. `worst` is the price that it may fill at, of all that were asked for.
     """
 
     __slots__ = (
         *("accepted", "changed_ns", "cum", "filled", "holding", "live", "lots", "open", "parent", "price", "quoted"),
-        *("recounted_ns", "reported", "requested", "side", "taken", "turns"),
+        *("recounted_ns", "reported", "requested", "root", "side", "taken", "turns", "worst"),
     )
 
-    def __init__(self, holding: Holding, parent: ParentLimit, side: int, lots: int, price: int) -> None:
-        self.holding, self.parent, self.side, self.lots, self.price = holding, parent, side, lots, price
+    def __init__(self, root: str, holding: Holding, parent: ParentLimit, side: int, lots: int, price: int) -> None:
+        self.root, self.holding, self.parent, self.side, self.lots = root, holding, parent, side, lots
+        self.price = self.worst = price
         self.requested: dict[str, tuple[int, int, int]] = {}
         self.cum = self.reported = self.open = self.turns = self.taken = 0
         self.changed_ns = self.recounted_ns = NEVER_NS
@@ -469,6 +470,11 @@ class LimitCounts:
         self.desk.rise()
         for holding in at.exposed:
             holding.agent.rise()
+
+    def tell(self, now_ns: int) -> None:
+        """What time the clock says it is: the day of losses is the clock's."""
+        if now_ns >= self.day_ends_ns:
+            self.begin_day(now_ns)
 
     def begin_day(self, ns: int) -> None:
         """Another day has begun: losses count from here."""

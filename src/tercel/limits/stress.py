@@ -354,8 +354,8 @@ class StressTest:
             self.gate.cancel_reject(message)
             self.auditor.cancel_reject(message)
         elif message is not None:
-            alarm = self.gate.report(message)
-            self.auditor.report(message)
+            alarm = self.gate.report(message, self.now)
+            self.auditor.report(message, self.now)
             if alarm is not None:
                 self.tally.alarms[alarm.code] += 1
 
@@ -375,8 +375,8 @@ class StressTest:
             touch = self.rng.choice(((None, mid), (mid, None), (mid, mid), (mid + 1, mid), (0, mid)))
         elif chance < 0.04:
             ns -= self.rng.randint(1, 500) * MS
-        self.gate.mark(name, *touch, ns)
-        self.auditor.marked(name, *touch, ns)
+        self.gate.mark(name, *touch, ns, self.now)
+        self.auditor.marked(name, *touch, ns, self.now)
 
     def _people(self) -> None:
         rng, chance = self.rng, self.rng.random()

@@ -38,9 +38,11 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.ports import Entry, Journal, Venue
-from tercel.trading import crashpoints
+from tercel.limits import PAUSES
+from tercel.trading import crashpoints, pauses
 from tercel.trading.back_off import BackOff, LoudNowAndThen
 from tercel.trading.falling import sent_to, unsent
+from tercel.trading.intake import Intake
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import (
     OrderMessage,
@@ -48,16 +50,15 @@ from tercel.trading.journal.codec import (
     entry_denied,
     entry_in,
     entry_out,
-    readable,
 )
 from tercel.trading.ledger import Ledger
 from tercel.trading.limits_port import Denied, LimitsPort
-from tercel.trading.order import DISTURBS, SEVERITY, Notice
+from tercel.trading.order import DISTURBS, SEVERITY, Code, Notice
 from tercel.trading.parents import ParentOrder
 from tercel.trading.state import Standing, TradingState, entry_of, reduces
 
 BACK_OFF: Final = "BACK_OFF"
-_STOPS_ONLY: Final = frozenset({"STRANGE_FILL", "EXECUTIONS"})
+_STOPS_ONLY: Final = PAUSES | {"EXECUTIONS"}
 """Alarms that stop an agent and do not kill it here: the one until positions agree, the other is a breach of limits."""
 _log = logging.getLogger("tercel.alerts")
 
@@ -140,7 +141,7 @@ class OrderGateway:
         """Notices since they were last taken."""
         self.stopped: dict[str, str] = {}
         """Agents that limits stopped over a report of the venue, and why: whoever looks after limits kills them."""
-        self._back_off, self._link_alarm = BackOff(), LoudNowAndThen()
+        self._back_off, self._link_alarm, self._intake = BackOff(), LoudNowAndThen(), Intake()
         self.disturbed: dict[str, str] = {}
         """Parents whose fills or orders the venue changed behind the back of whoever works them, and what it did."""
 
@@ -167,6 +168,7 @@ class OrderGateway:
             for seq, entry in enumerate(whole, last - len(whole) + 1):
                 self.ledger.last = seq
                 self.notices += self.ledger.apply(entry)
+                pauses.obey(entry, self.limits)
 
     def fall(self, error: JournalError) -> None:
         """The journal cannot be written: cancel what is open, say so, let nothing new leave until it can be."""
@@ -238,7 +240,7 @@ class OrderGateway:
                     self.limits.sent(command, now)
                     self._back_off.sent(command, now)
                     outcome.sent.append(command)
-                    entries.append(entry_out(command, self._parent_of(command), self.limits.hash))
+                    entries.append(entry_out(command, self._parent_of(command), self.limits.hash, now))
                 else:
                     outcome.denied.append((command, denial))
                     entries.append(entry_denied(command, denial.code, denial.text, self._parent_of(command)))
@@ -352,7 +354,7 @@ class OrderGateway:
             them asked for by the next.
         """
         with self.lock:
-            self._received += [readable(event) for event in events if not isinstance(event, MarketRows)]
+            self._received += self._taken(events)
             while self._received:
                 if isinstance(first := self._received[0], Holdings):
                     del self._received[0]
@@ -360,11 +362,15 @@ class OrderGateway:
                 else:
                     self._book(before_holdings(self._received))
 
+    def _taken(self, events: Sequence[VenueEvent]) -> list[OrderMessage | Holdings]:
+        """All but market data, as it goes on from here."""
+        orders, now = self.ledger.orders, self.venue.now_ns
+        return [self._intake.taken(event, orders, now) for event in events if not isinstance(event, MarketRows)]
+
     def overhear(self, events: Sequence[VenueEvent]) -> None:
         """Fold what cannot be written, in a process that ends: the venue says it again to the next one."""
-        told = [readable(event) for event in events if not isinstance(event, MarketRows)]
-        heard, self._received = [*self._received, *told], []
-        for entry in self._entries_in([one for one in heard if not isinstance(one, Holdings)]):
+        heard, self._received = [*self._received, *self._taken(events)], []
+        for entry in self._entries_in([one for one in heard if not isinstance(one, Holdings)], self.venue.now_ns):
             with suppress(TercelError):
                 self.ledger.apply(entry)
 
@@ -372,25 +378,26 @@ class OrderGateway:
         crashpoints.at("gateway.heard")
         if any(isinstance(message, Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.heard.fill")
+        now = self.venue.now_ns
         self.venue.unbooked = True  # type: ignore[attr-defined]
-        self.write(self._entries_in(messages), sync=not self._repeats)
+        self.write(self._entries_in(messages, now), sync=not self._repeats)
         self.venue.unbooked = False  # type: ignore[attr-defined]
         del self._received[: len(messages)]
         if any(isinstance(message, Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.booked.fill")
-        self._alarm(self._count(messages))
+        self._alarm([*self._intake.alerts(), *self._count(messages, now)])
 
-    def _entries_in(self, messages: Sequence[OrderMessage]) -> list[Entry]:
+    def _entries_in(self, messages: Sequence[OrderMessage], now_ns: int) -> list[Entry]:
         entries = []
         for message in messages:
-            entries.append(entry_in(message, self._parent_of(message)))
+            entries.append(entry_in(message, self._parent_of(message), now_ns))
             if isinstance(message, LinkStatus) and not message.up:
                 severity, text = self._link_alarm.say(message.text or "the way is down", message.ns)
                 body = {"severity": severity, "code": kinds.LINK_DOWN, "text": text}
                 entries.append(Entry(kinds.ALERT, message.ns, body=body))
         return entries
 
-    def _count(self, messages: Sequence[OrderMessage]) -> list[Entry]:
+    def _count(self, messages: Sequence[OrderMessage], now_ns: int) -> list[Entry]:
         """Report to limits; what they find odd becomes alerts."""
         alerts = []
         for message in messages:
@@ -400,12 +407,12 @@ class OrderGateway:
             if not isinstance(message, Report) or self.ledger.orders.changes_nothing(message):
                 continue
             self._back_off.take(message)
-            if (alarm := self.limits.report(message)) is not None:
+            if (alarm := self.limits.report(message, now_ns)) is not None:
                 if alarm.stopped and alarm.code not in _STOPS_ONLY:
                     self.stopped.setdefault(alarm.stopped, f"{alarm.code}: {alarm.text}")
                 body = {"severity": "critical", "code": str(alarm.code), "text": str(alarm.text)}
                 alerts.append(
-                    Entry(kinds.ALERT, message.ns, message.instrument, message.account, "", message.cl_ord_id, body)
+                    Entry(kinds.ALERT, now_ns, message.instrument, message.account, "", message.cl_ord_id, body)
                 )
         return alerts
 
@@ -426,6 +433,8 @@ class OrderGateway:
                 order = self.ledger.orders.get(notice.order)
                 if order is not None and notice.code in DISTURBS:
                     self.disturbed[order.parent] = f"{notice.code}: {notice.text}"
+                if notice.code is Code.EXEC_CHANGED:
+                    body[pauses.STOPS] = "until positions agree"
                 where = (order.instrument, order.account, order.parent) if order else ("", "", "")
                 alerts.append(Entry(kinds.ALERT, now, *where, notice.order, body))
         self.notices.clear()

@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from tercel.core.executions import Execution
+from tercel.core.executions import Execution, Key
 from tercel.core.fixed import ONE, ceiled, shown
 from tercel.core.orders import Report
 from tercel.core.ports import Entry, Journal
@@ -32,7 +32,7 @@ FOLDED = (
 class Counts(Protocol):
     """Who counts beside the ledger, and lets go and takes back with it: `limits.LimitGate`."""
 
-    def retire(self, parent: str, names: Sequence[str], executions: Sequence[str]) -> None:
+    def retire(self, parent: str, names: Sequence[str], executions: Sequence[Key]) -> None:
         """A parent, its orders under all their names and its executions are over for good."""
         ...
 
@@ -147,13 +147,15 @@ class Ledger:
         past.fills += len(self.fills_of.pop(name, ()))
         self.children.pop(name, None)
         names, executions = self.orders.retire(name)
-        past.put(name, self._began.pop(name), self.last, executions)
+        past.put(name, self._began.pop(name), self.last, names, executions)
         if self._counts is not None:
-            self._counts.retire(name, names, [exec_id for _, exec_id in executions])
+            self._counts.retire(name, names, executions)
 
     def _recall(self, past: Past, entry: Entry) -> None:
         """Bring back what a report is about; the fold of its entries is what it was when it went."""
-        if entry.kind != kinds.REPORT_IN:
+        if entry.kind != kinds.REPORT_IN or any(
+            self.orders.get(entry.body.get(key, "")) for key in ("cl_ord_id", "orig")
+        ):
             return
         for number in past.meant(entry.body):
             old, name = Ledger(), ""
@@ -191,7 +193,7 @@ class Ledger:
 
     def knows(self, report: Report) -> bool:
         """Whether an execution was booked already."""
-        return self.orders.knows(report) or (self.past is not None and self.past.knows(report.account, report.exec_id))
+        return self.orders.knows(report) or (self.past is not None and self.past.knows(report))
 
     @property
     def accounts(self) -> list[str]:

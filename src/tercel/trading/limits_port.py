@@ -41,8 +41,8 @@ class LimitsPort(Counts, Protocol):
         """It did not leave after all."""
         ...
 
-    def report(self, report: Report) -> Any:
-        """A message from the venue; something with `code` and `text` when it makes no sense."""
+    def report(self, report: Report, now_ns: int | None = None) -> Any:
+        """A message from the venue, and when it came; something with `code` and `text` when it makes no sense."""
         ...
 
     def cancel_reject(self, reject: CancelReject) -> None:
@@ -57,7 +57,7 @@ class LimitsPort(Counts, Protocol):
         """A parent order has other lots now."""
         ...
 
-    def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int) -> None:
+    def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int | None = None) -> None:
         """The touch of an instrument."""
         ...
 
@@ -65,8 +65,12 @@ class LimitsPort(Counts, Protocol):
         """What was passed since it was last asked (`limits.Crossing`); whom a breach stops sends nothing new."""
         ...
 
+    def stop(self, agent: str, reason: str) -> None:
+        """An agent sends nothing new."""
+        ...
+
     def resume(self, agent: str) -> None:
-        """A person let an agent trade again."""
+        """An agent may trade again."""
         ...
 
     def enforce(self, limits: Any) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from tercel.core.executions import Execution, Executions
+from tercel.core.executions import Execution, Executions, Key, strange
 from tercel.core.fixed import ceiled
 from tercel.core.fixed import text as decimals
 from tercel.core.orders import (
@@ -57,12 +57,12 @@ class Orders:
         self._live: dict[str, None] = {}
         self._of_parent: dict[str, list[str]] = {}
         self._names: dict[str, list[str]] = {}
-        self._reports: dict[str, list[tuple[str, str]]] = {}
+        self._reports: dict[str, list[Key]] = {}
         self.accounts: dict[str, None] = {}
         """Every account that has had an order."""
         self.last_ns = 0
         """When the venue last reported an order."""
-        self._executions: dict[tuple[str, str], tuple[object, ...]] = {}
+        self._executions: dict[Key, tuple[object, ...]] = {}
         self._booked: Executions[Fill] = Executions()
         self._aside: list[Report | CancelReject | Unread] = []
         self.fills: list[Fill] = []
@@ -88,13 +88,16 @@ class Orders:
 
     def knows(self, report: Report) -> bool:
         """Whether an execution was booked already."""
-        return (report.account, report.exec_id) in self._executions
+        order = self.get(report.cl_ord_id) or self.get(report.orig)
+        root = "" if report.cl_ord_id else self._booked.order_of(report.account, report.exec_id)
+        root = root if order is None else order.root
+        return (report.account, root, report.exec_id) in self._executions
 
     @property
     def quarantined(self) -> list[Report | CancelReject | Unread]:
         """What is set aside: reports on orders that were never sent, busts and corrections of executions that have not
         come (they are taken when these come), and what cannot be read."""
-        return [*self._aside, *(report for _, report in self._booked.early)]
+        return [*self._aside, *(report for *_, report in self._booked.early)]
 
     def changes_nothing(self, report: Report) -> bool:
         """Whether it answers a question about a name that nothing has."""
@@ -126,8 +129,8 @@ class Orders:
         """The executions of a parent's orders as they stand, by every name: order, name, execution."""
         found: dict[tuple[str, str], Execution[Fill]] = {}
         for root in self._of_parent.get(parent, ()):
-            for account, name in self._reports.get(root, ()):
-                one = self._booked.find(account or self._orders[root].account, name)
+            for account, _, name in self._reports.get(root, ()):
+                one = self._booked.find(account or self._orders[root].account, root, name)
                 if one is not None:
                     found[root, name] = one
         return [(*key, one) for key, one in found.items()]
@@ -140,10 +143,10 @@ class Orders:
         """Every order of a parent that is in memory."""
         return [self._orders[root] for root in self._of_parent.get(parent, ())]
 
-    def retire(self, parent: str) -> tuple[list[str], list[tuple[str, str]]]:
-        """Let the orders of a parent go; all their names, and accounts and names of their executions."""
+    def retire(self, parent: str) -> tuple[list[str], list[Key]]:
+        """Let the orders of a parent go; all their names, and those of their executions."""
         names: list[str] = []
-        executions: dict[tuple[str, str], None] = {}
+        executions: dict[Key, None] = {}
         for root in self._of_parent.pop(parent, ()):
             order = self._orders.pop(root)
             names += self._names.pop(root)
@@ -151,8 +154,8 @@ class Orders:
                 del self._by_id[where]
             for key in self._reports.pop(root, ()):
                 del self._executions[key]
-                here = key[0] or order.account, key[1]
-                if self._booked.forget(*here) is not None:
+                here = key[0] or order.account, *key[1:]
+                if self._booked.forget(here) is not None:
                     executions |= dict.fromkeys((key, here))
         for name in names:
             self._root.pop(name, None)
@@ -172,9 +175,9 @@ class Orders:
             self._reports[root] = old._reports.get(root, [])
             for key in self._reports[root]:
                 self._executions[key] = old._executions[key]
-                here = key[0] or order.account, key[1]
+                here = key[0] or order.account, *key[1:]
                 if (one := old._booked.find(*here)) is not None:
-                    self._booked.recall(*here, one)
+                    self._booked.recall(here, one)
         self.fills += [fill for fill in old.fills if fill.parent == parent]
 
     def unknown(self) -> list[ChildOrder]:
@@ -297,16 +300,15 @@ class Orders:
         root = next((self._root[name] for name in names if name in self._root), None)
         if root is None and isinstance(message, Report):
             root = self._by_id.get((message.instrument, message.order_id)) if message.order_id else None
-            if root is None and (one := self._booked.find(message.account, message.ref)) is not None:
-                root = one.owner.order
+            root = root or self._booked.order_of(message.account, message.ref) or None
         return None if root is None else self._orders[root]
 
     def _seen(self, order: ChildOrder, report: Report) -> list[Notice]:
         """A report that came before changes nothing; one that comes with other content is an alarm."""
         if report.exec_type == X.STATUS or not report.exec_id:
             return []
-        key = (report.account, report.exec_id)
-        core = (order.root, report.exec_type, report.side, report.last_qty, report.last_px, report.ref)
+        key = (report.account, order.root, report.exec_id)
+        core = (report.exec_type, report.side, report.last_qty, report.last_px, report.ref)
         before = self._executions.setdefault(key, core)
         if before is core:
             self._reports.setdefault(order.root, []).append(key)
@@ -343,7 +345,8 @@ class Orders:
             ns=report.ns,
             passive=report.passive,
         )
-        one = self._booked.book(report.account or order.account, report.exec_id, fill, fill.qty, fill.px)
+        key = report.account or order.account, order.root, report.exec_id
+        one = self._booked.book(key, fill, fill.qty, fill.px)
         now = _standing(one)
         if now is not None:
             self.fills.append(now)
@@ -353,16 +356,13 @@ class Orders:
     def _rebooking(self, order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
         """Take back or correct the execution that a report names, and no other."""
         account, root = report.account or order.account, order.root
-        one = self._booked.find(account, report.ref)
+        one = self._booked.find(account, root, report.ref)
         if one is None:
-            self._booked.change(account, report)
+            self._booked.change(account, root, report)
             text = f"{report.exec_type} of {report.ref!r}, which was never reported: {report}"
             return order, [Notice(Code.UNKNOWN_EXECUTION, root, text, report)]
-        if one.owner.order != root:
-            self._aside.append(report)
-            return order, [Notice(Code.CONFLICT, root, f"{report.exec_type} of {report.ref} of {one.owner.order}")]
         before, last = _standing(one), one.changed
-        self._booked.change(account, report)
+        self._booked.change(account, root, report)
         now = _standing(one)
         if before is None and report.exec_type == X.CORRECTED and last is not None and report.ns >= last.ns:
             self._aside.append(report)
@@ -381,7 +381,7 @@ def _strange_order(report: Report) -> ChildOrder | None:
     """The order behind an execution of one that was never sent here: over as far as it filled, of no parent."""
     if report.exec_type != X.TRADE or not (report.account and report.instrument and report.exec_id):
         return None
-    root = report.cl_ord_id or f"~venue:{report.order_id or report.exec_id}"
+    root = strange(report)
     lots = max(report.lots, ceiled(report.cum_qty), ceiled(report.last_qty))
     names = report.instrument, report.side, lots, report.price, Tif.DAY, report.account
     return replace(opened(NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True)
@@ -420,11 +420,11 @@ def _told(root: str, before: Fill, now: Fill | None) -> Notice:
 
 def _content(core: tuple[object, ...]) -> str:
     """What an execution report said, for people."""
-    order, kind, side, qty, px, ref = core
+    kind, side, qty, px, ref = core
     assert isinstance(qty, int)
     assert isinstance(px, int)
     assert isinstance(side, int)
-    return f"{kind} of {order} {side:+d} {decimals(qty)} lots at {decimals(px)} {ref}".rstrip()
+    return f"{kind} {side:+d} {decimals(qty)} lots at {decimals(px)} {ref}".rstrip()
 
 
 def _terms(fill: Fill) -> str:

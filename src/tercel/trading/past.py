@@ -2,9 +2,9 @@
 
 A parent that has been over for `KEEP_NS` of the venue's time, with every order of it settled, is *past*: its orders,
 names, executions and the counts of the limits behind them go. What stays are two indexes of hashes, twelve bytes a
-name: of parents, by which their orders are found, as an order's name begins with its parent's; and of executions, by
-which a bust, a correction or a late double is. A report that names anything past brings its parent back, as the fold
-of its entries.
+name: of parents, by which their orders are found, as an order's name begins with its parent's (and of orders whose name
+does not); and of executions, by which what names no order is: the latest parent that has one of that name. A report
+that names anything past brings its parent back, as the fold of its entries.
 """
 
 from array import array
@@ -16,6 +16,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.executions import Key
+from tercel.core.orders import Report
 from tercel.core.ports import Entry, Journal
 
 KEEP_NS: Final = 3_600_000_000_000
@@ -82,6 +84,12 @@ class HashIndex:
         return index
 
 
+def _stem(order: str) -> str:
+    """The parent that an order's name begins with; "" where it says none."""
+    stem, _, digits = order.rpartition(".")
+    return stem if digits.isdigit() else ""
+
+
 def text_of(values: NDArray[Any]) -> str:
     """An array's bytes, low end first, as text."""
     return b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
@@ -106,8 +114,8 @@ class Past:
     def __len__(self) -> int:
         return len(self._first)
 
-    def put(self, parent: str, first: int, last: int, executions: list[tuple[str, str]]) -> None:
-        """A parent goes: its entries lie between two numbers, and its executions have these accounts and names."""
+    def put(self, parent: str, first: int, last: int, names: Iterable[str], executions: Iterable[Key]) -> None:
+        """A parent goes: its entries lie between two numbers, its orders have these names, and so its executions."""
         number = self._parents.get(hash_of(parent))
         if number is None:
             number = len(self._first)
@@ -115,19 +123,26 @@ class Past:
             self._last.append(last)
             self._parents.put(hash_of(parent), number)
         self._last[number] = last
-        for account, name in executions:
+        for name in names:
+            if _stem(name) != parent:
+                self._parents.put(hash_of("", name), number)
+        for account, _, name in executions:
             self._executions.put(hash_of(account, name), number)
 
     def has(self, parent: str) -> bool:
         """Whether a parent of that name is past."""
         return len(self._first) > 0 and self._parents.get(hash_of(parent)) is not None
 
-    def knows(self, account: str, exec_id: str) -> bool:
-        """Whether an execution is of something past."""
-        return self._number(account, exec_id) is not None
+    def knows(self, report: Report) -> bool:
+        """Whether an execution is of something past. Where a later parent has one of its name, it is not told."""
+        number = self._executions.get(hash_of(report.account, report.exec_id)) if report.exec_id else None
+        named = [name for name in (report.cl_ord_id, report.orig) if name]
+        return number is not None and (not named or number in map(self._parent_of, named))
 
-    def _number(self, account: str, exec_id: str) -> int | None:
-        return self._executions.get(hash_of(account, exec_id)) if exec_id and self._first else None
+    def _parent_of(self, order: str) -> int | None:
+        """The past parent of an order, by its name."""
+        found = self._parents.get(hash_of(stem)) if (stem := _stem(order)) else None
+        return self._parents.get(hash_of("", order)) if found is None else found
 
     def entries(self, number: int, kinds: tuple[str, ...]) -> Iterator[tuple[int, Entry]]:
         """The entries among which those of a parent lie."""
@@ -141,13 +156,11 @@ class Past:
         """Numbers of past parents that a report's body names, by its orders' names or by executions."""
         if not self._first:
             return []
-        found = []
-        for key in ("cl_ord_id", "orig"):
-            stem, _, digits = str(body.get(key, "")).rpartition(".")
-            if stem and digits.isdigit():
-                found.append(self._parents.get(hash_of(stem)))
-        account = str(body.get("account", ""))
-        found += [self._number(account, str(body.get(key) or "")) for key in ("exec_id", "ref")]
+        orders = [name for key in ("cl_ord_id", "orig") if (name := str(body.get(key) or ""))]
+        found = [self._parent_of(name) for name in orders]
+        if found.count(None) == len(found):
+            account, names = str(body.get("account", "")), (str(body.get(key) or "") for key in ("exec_id", "ref"))
+            found += [self._executions.get(hash_of(account, name)) for name in names if name]
         return list(dict.fromkeys(number for number in found if number is not None))
 
     def first_of(self, parent: str) -> int:

@@ -22,7 +22,7 @@ from tercel.core.fixed import shown, text
 from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import BUY
-from tercel.trading import crashpoints
+from tercel.trading import crashpoints, pauses
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import command_of, message_of
@@ -117,16 +117,18 @@ def count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
     elif entry.kind == kinds.PARENT and body["event"] == "amended" and "lots" in body:
         limits.amend(entry.parent, body["lots"])
     elif entry.kind == kinds.ORDER_OUT:
-        limits.sent(command_of(body))
+        limits.sent(command_of(body), entry.ns)
     elif entry.kind == kinds.REPORT_IN:
         message = message_of(body)
         if isinstance(message, Report):
             if not ledger.orders.changes_nothing(message):
-                limits.report(message)
+                limits.report(message, entry.ns)
         elif isinstance(message, CancelReject):
             limits.cancel_reject(message)
     elif entry.kind == kinds.REARM:
         limits.resume(entry.agent)
+    elif entry.kind == kinds.ALERT:
+        pauses.obey(entry, limits)
     elif entry.kind == kinds.MARKET:
         limits.mark(entry.instrument, body["bid"], body["ask"], entry.ns)
 
@@ -182,7 +184,7 @@ def reconcile(
         wanted = f"a venue whose time has gone on since {last_ns / 1e9:.0f} s"
         raise VenueError(wanted, received, "give the desk a folder of its own with --desk")
     before = {order.root: order for order in orders.live()} if before is None else before
-    booked = {(fill.account, fill.exec_id) for fill in orders.fills}
+    booked = {(fill.account, fill.order, fill.exec_id) for fill in orders.fills}
     accounts = sorted({*gateway.ledger.accounts, *more})
     crashpoints.at("recovery.begun")
     resend(gateway, accounts)
@@ -208,7 +210,7 @@ def reconcile(
         names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(fences)
         raise VenueError("the venue's word on every order", f"none on {names:.300}", LOOK_UP if mute else AGAIN)
     crashpoints.at("recovery.agreed")
-    fills = [fill for fill in orders.fills if (fill.account, fill.exec_id) not in booked]
+    fills = [fill for fill in orders.fills if (fill.account, fill.order, fill.exec_id) not in booked]
     lines = [
         _line(order, orders.get(root) or order, [fill.exec_id for fill in fills if fill.order == root])
         for root, order in before.items()

@@ -319,7 +319,7 @@ class Session:
                 self._missed(event.instrument, event.why)
         with self.gateway.lock:
             for instrument, (follower, ns) in touched.items():
-                self.limits.mark(instrument, *follower.quotes, ns)
+                self.limits.mark(instrument, *follower.quotes, ns, self.venue.now_ns)
             self.keeper.watch()
             disturbed, self.gateway.disturbed = self.gateway.disturbed, {}
         for parent, why in disturbed.items():

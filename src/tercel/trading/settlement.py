@@ -23,12 +23,11 @@ from tercel.core.ports import Entry
 from tercel.trading.gateway import OrderGateway, Refusal
 from tercel.trading.journal import kinds
 from tercel.trading.order import ChildOrder
+from tercel.trading.pauses import go_on, paused
 
 DIFFER: Final = "POSITIONS_DIFFER"
 UNKNOWN: Final = "POSITIONS_UNKNOWN"
 AGREE: Final = "POSITIONS_AGREE"
-STRANGE: Final = "STRANGE_FILL"
-"""What limits stop an agent for when its account trades an order that never left here."""
 _TURN_NS: Final = 10_000_000
 Found = dict[tuple[str, str], tuple[int, int]]
 """Held here and at the venue, 10^-8 of a lot, by account and instrument."""
@@ -198,7 +197,7 @@ class PositionKeeper:
             When nothing differs.
         """
         found, silent = self.differences(), self._missing.keys() - self._vouched
-        if not found and not silent:
+        if not (found or silent or paused(self._gateway)):
             raise OrderError("positions that differ from the venue's", "none that do", "nothing is to be settled")
         gaps = [[account, instrument, there - here] for (account, instrument), (here, there) in found.items()]
         known = [[*where, gap] for where, gap in self._gateway.ledger.settled.items() if where not in found]
@@ -258,14 +257,9 @@ class PositionKeeper:
             self._alert("critical", refusal.code, refusal.text)
 
     def _resume(self) -> None:
-        """Agents that stopped at executions which nobody asked for go on: these are booked, and nothing differs."""
-        gateway = self._gateway
-        agents = getattr(gateway.limits, "agents", {})
-        for name, agent in agents.items():
-            if agent.stopped.startswith(STRANGE) and name not in gateway.ledger.killed:
-                body = {"scope": name, "by": "positions", "reason": "what nobody asked for is booked; positions agree"}
-                gateway.write([Entry(kinds.REARM, gateway.venue.now_ns, agent=name, body=body)])
-                gateway.limits.resume(name)
+        """Agents that wait until positions agree go on: what nobody asked for is booked, and nothing differs."""
+        for agent, code in paused(self._gateway).items():
+            go_on(self._gateway, agent, "positions", f"{code}: it is booked, and positions agree")
 
     def _alert(self, severity: str, code: str, text: str) -> None:
         body = {"severity": severity, "code": code, "text": text}

@@ -54,7 +54,7 @@ def feed(shared_peers, profile):
 
 
 def dialect(terms, market=None):
-    made = StandardDialect(terms, (), lambda: NOW, None)
+    made = StandardDialect(terms, lambda: NOW, None)
     made.market_terms = market or terms
     return made
 

@@ -30,7 +30,7 @@ WHEN = "20250615-15:06:40.250"
 def dialect(profile, version="44"):
     names = f'base = "generic-{version}"\n[session]\nsender = "A"\ntarget = "B"\n'
     text = f'{names}[[symbol]]\nname = "XYZ"\ntick = 0.01\nlot = 10'
-    return StandardDialect(load(profile(text)), (), lambda: NOW, None)
+    return StandardDialect(load(profile(text)), lambda: NOW, None)
 
 
 def order(name="p.1", lots=3, account="agent"):

@@ -135,7 +135,7 @@ def message(kind, fields, number=0):
 
 
 def dialect():
-    return OwnDialect((), lambda: 0)
+    return OwnDialect(lambda: 0)
 
 
 @given(rows, st.booleans(), instruments)

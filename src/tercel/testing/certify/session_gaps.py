@@ -294,7 +294,7 @@ def s19_acceptor(bench: Bench) -> str:
 def s19_initiator(bench: Bench) -> str:
     """PossResend (97=Y) with an ExecID that is known, and one that is not, through what the desk reads with."""
     with InitiatorStage(bench) as stage:
-        reader = StandardDialect(stage.terms, (), stage.now_ns, None)
+        reader = StandardDialect(stage.terms, stage.now_ns, None)
         peer = stage.log_on()
         first = stage.tell(peer)
         peer.sync()

@@ -103,14 +103,16 @@ def message_of(body: Mapping[str, Any]) -> OrderMessage:
     return message
 
 
-def entry_out(command: Command, parent: str = "", limits: str = "") -> Entry:
-    """The entry of a command that may leave; `limits` is the hash of those that an order passed."""
+def entry_out(command: Command, parent: str = "", limits: str = "", now_ns: int | None = None) -> Entry:
+    """The entry of a command that may leave, at `now_ns` if not at its own time; `limits` is the hash of those that an
+    order passed."""
     instrument = getattr(command, "instrument", "")
     parent = parent or getattr(command, "parent", "")
     account = command.account
     passed = {"limits": limits} if limits and isinstance(command, NewOrder | ReplaceOrder) else {}
     body = to_json(command) | passed
-    return Entry(kinds.ORDER_OUT, command.sent_ns, instrument, account, parent, command.cl_ord_id, body)
+    ns = command.sent_ns if now_ns is None else now_ns
+    return Entry(kinds.ORDER_OUT, ns, instrument, account, parent, command.cl_ord_id, body)
 
 
 def entry_denied(command: Command, code: str, text: str, parent: str = "") -> Entry:
@@ -120,11 +122,12 @@ def entry_denied(command: Command, code: str, text: str, parent: str = "") -> En
     return Entry(kinds.DENIED, out.ns, out.instrument, out.agent, out.parent, out.order, body)
 
 
-def entry_in(message: OrderMessage, parent: str = "") -> Entry:
-    """The entry of a message from the venue."""
+def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:
+    """The entry of a message from the venue, which came at `now_ns`; by default at its own time."""
     instrument, account = getattr(message, "instrument", ""), getattr(message, "account", "")
     order = getattr(message, "cl_ord_id", "")
-    return Entry(kinds.REPORT_IN, message.ns, instrument, account, parent, order, to_json(message))
+    ns = message.ns if now_ns is None else now_ns
+    return Entry(kinds.REPORT_IN, ns, instrument, account, parent, order, to_json(message))
 
 
 def before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderMessage]:

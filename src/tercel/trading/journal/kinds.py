@@ -30,7 +30,8 @@ LIMITS: Final = "limits"
 DENIED: Final = "denied"
 """A command that limits or the session denied: {"command": as order_out, "code", "text"}."""
 REPORT_IN: Final = "report_in"
-"""A message from the venue: {"what": "report" | "cancel_reject" | "link" | "unread", fields of it}."""
+"""A message from the venue: {"what": "report" | "cancel_reject" | "link" | "unread", fields of it}. The entry's time is
+that of the clock when it came; {"ns"} is the venue's."""
 MARKET: Final = "market"
 """The market as marked: {"bid", "ask"}; None where a side is empty."""
 ALPHA: Final = "alpha"
@@ -61,7 +62,8 @@ REARM: Final = "rearm"
 ALERT: Final = "alert"
 """{"severity": "info" | "warning" | "critical", "code", "text"}. Codes that move orders: `SEND_FAILED` with
 {"orders": [cl_ord_id]}, `NO_ACK` with the same and `LINK_DOWN`: these are UNKNOWN from here on. `operator_refused`,
-the answer to a person's command, has {"operator": its number, "expected", "received", "remedy"}."""
+the answer to a person's command, has {"operator": its number, "expected", "received", "remedy"}. With {"stops": until
+when} its agent sends nothing new from here on."""
 HEARTBEAT: Final = "heartbeat"
 """{"positions": {account: {instrument: lots}}, "open": orders, "unknown": orders, "limits": used,
 limit and warning level, "day": opening and highest equity (`limits.LimitGate.day`)}, and, where the venue's messages

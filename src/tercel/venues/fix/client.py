@@ -12,7 +12,7 @@ import atexit
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -55,8 +55,6 @@ class FixVenue:
         Begin a new session although a store holds one. What the venue stored for us is lost.
     follow : bool
         Wait for a stepped venue's clock, which another counterparty moves.
-    seen : iterable of str
-        Execution ids that are known already (from a journal): a report that is repeated under one is left out.
     patience : Patience
     wall : callable
         ns since 1970.
@@ -79,7 +77,6 @@ class FixVenue:
         store: Path | None = None,
         reset: bool = False,
         follow: bool = False,
-        seen: Iterable[str] = (),
         patience: Patience | None = None,
         wall: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -98,9 +95,8 @@ class FixVenue:
         self._link = self._feed = FixLink(
             terms, address_of(host, port, terms), comp_id, store, reset or store is None, wall
         )
-        self._dialect = (
-            OwnDialect(seen, self._link.now_ns) if self._own else StandardDialect(terms, seen, self._link.now_ns, store)
-        )
+        clock = self._link.now_ns
+        self._dialect = OwnDialect(clock) if self._own else StandardDialect(terms, clock, store)
         self._listings: tuple[o.Listing, ...] = ()
         self.tells_positions = bool(terms.profile.orders.positions)
         self._questions = PositionQuestions(terms, self._dialect.scales)

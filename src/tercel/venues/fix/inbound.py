@@ -1,6 +1,6 @@
 """The words of a venue of this package: its messages as events, commands as messages."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -104,13 +104,11 @@ class OwnDialect(Refusals):
 
     Parameters
     ----------
-    seen : iterable of str
-        Execution ids that are known already: a report that is repeated under one is left out.
     clock : callable
         ns since 1970.
     """
 
-    def __init__(self, seen: Iterable[str], clock: Callable[[], int]) -> None:
+    def __init__(self, clock: Callable[[], int]) -> None:
         super().__init__()
         self._clock = clock
         self.scales: dict[str, PriceScale] = {}
@@ -118,7 +116,7 @@ class OwnDialect(Refusals):
         self.requests: dict[str, tuple[str, list[Any]]] = {}
         """Requests for market data: instrument, and the parts of a change that have come."""
         self._unread: list[Message] = []
-        self._seen = set(seen)
+        self._seen: set[str] = set()
 
     # -- what is said -------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[Ready], str]:

@@ -1,6 +1,6 @@
 """The words of the standard: commands to a venue that never heard of this package, and what it says."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -35,17 +35,17 @@ class StandardDialect(Refusals):
     Parameters
     ----------
     terms : Terms
-    seen : iterable of str
-        Execution ids that are known already.
     clock : callable
         ns since 1970.
     folder : Path, optional
         Where the names of orders are kept.
     """
 
-    def __init__(self, terms: Terms, seen: Iterable[str], clock: Callable[[], int], folder: Path | None) -> None:
+    def __init__(self, terms: Terms, clock: Callable[[], int], folder: Path | None) -> None:
         super().__init__()
-        self._terms, self._clock, self._seen = terms, clock, set(seen)
+        self._terms, self._clock = terms, clock
+        self._seen: set[tuple[str, str, str]] = set()
+        """Reports that came: order, the venue's name of it, name of the execution."""
         self.market_terms = terms
         """Those of the session that has the market data."""
         self.memory = OrderMemory(terms.profile.names, folder)
@@ -182,16 +182,18 @@ class StandardDialect(Refusals):
     def _reports(self, message: Message, now_ns: int) -> list[Item]:
         found: list[Item] = []
         for report in self._hears.report(message, now_ns):
-            if (message.says(t.POSS_DUP) or message.says(t.POSS_RESEND)) and report.exec_id in self._seen:
+            seen = report.cl_ord_id, report.order_id, report.exec_id
+            if (message.says(t.POSS_DUP) or message.says(t.POSS_RESEND)) and seen in self._seen:
                 continue
-            self._seen.add(report.exec_id)
+            self._seen.add(seen)
             book = self._books.get(report.instrument)
             if book is None or report.exec_type is o.ExecType.STATUS:
                 found.append(self._numbered(report, -1))
                 continue
-            taken = book.before(report)
+            dated = replace(report, ns=now_ns)  # the market's time is the clock's, as of all else that is shown
+            taken = book.before(dated)
             number = max(book.number(report.orig), book.number(report.cl_ord_id))
-            moved = book.after(report)
+            moved = book.after(dated)
             named = self._numbered(report, max(number, book.number(report.cl_ord_id)))
             # what leaves the book does so while the order still has its number, what comes follows its name
             before = book.rows([*taken, *(row for row in moved if row[o.M_KIND] != ADD)])
