@@ -134,3 +134,29 @@ def test_an_unknown_kind_is_offered_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(DESK)
     code, found = asked("check", str(tmp_path / "mine.toml"), "--kind", "dsk")
     assert (code, found["error"]["remedy"]) == (2, "try 'desk'")
+
+
+@pytest.mark.parametrize("key", ["password", "username"])
+def test_a_file_of_a_secret_that_others_could_read_is_named(tmp_path, key):
+    (tmp_path / "secret").write_text("hunter2")
+    profile = tmp_path / "venue.toml"
+    profile.write_text(f'base = "generic-44"\n[logon]\n{key} = {{ file = "secret" }}\n')
+    (tmp_path / "secret").chmod(0o644)
+    done = CliRunner().invoke(app, ["config", "check", str(profile)])
+    assert done.exit_code == 2
+    assert "0644" in done.stderr
+    assert "chmod 600" in done.stderr
+    assert "hunter2" not in done.output
+    (tmp_path / "secret").chmod(0o600)
+    assert CliRunner().invoke(app, ["config", "check", str(profile)]).exit_code == 0
+    (tmp_path / "secret").unlink()
+    assert CliRunner().invoke(app, ["config", "check", str(profile)]).exit_code == 0, "it may come later"
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/stdin", "/proc"])
+def test_a_base_that_is_no_regular_file_is_refused_at_once(tmp_path, device):
+    profile = tmp_path / "venue.toml"
+    profile.write_text(f'base = "{device}"\n')
+    done = CliRunner().invoke(app, ["config", "check", str(profile), "--kind", "profile"])
+    assert done.exit_code == 2
+    assert "regular file" in done.stderr

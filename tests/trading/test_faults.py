@@ -11,6 +11,7 @@ import threading
 import pytest
 from tests.waiting import until
 
+from tercel.cli.faults.disk import SmallDisk
 from tercel.cli.faults.judge import compared, unwatched
 from tercel.cli.faults.play import chosen, kinds
 from tercel.cli.faults.proxy import Proxy
@@ -167,3 +168,20 @@ def test_a_tenth_of_the_matrix_loses_and_doubles_nothing_and_leaves_nothing_unwa
     ), done.stderr
     assert said["kills"] > 5
     assert 0 <= said["unwatched_s_max"] <= 5
+
+
+def test_a_small_disk_is_really_full_until_room_is_made(tmp_path):
+    try:
+        disk = SmallDisk(tmp_path / "small", 1 << 20)
+    except OSError as error:
+        pytest.skip(f"no file system may be mounted here: {error.strerror}")
+    try:
+        disk.fill(8192)
+        (tmp_path / "small" / "fits").write_bytes(bytes(8192))
+        with pytest.raises(OSError, match="No space left"):
+            (tmp_path / "small" / "more").write_bytes(b"x")
+        disk.free()
+        (tmp_path / "small" / "more").write_bytes(bytes(1 << 19))
+    finally:
+        disk.close()
+    assert list((tmp_path / "small").iterdir()) == []

@@ -25,7 +25,7 @@ KINDS: Final = {
     "signals": ("signals", "signals.runs.config:SignalsConfig", "signals.runs.config:read_config"),
     "regimes": ("regimes", "market.regimes.choice:RegimesFile", "market.regimes.choice:check_file"),
     "map": ("a map of a CSV file", "market.feeds.csv_map:schema", "market.feeds.csv_map:load_map"),
-    "profile": ("a profile of a FIX venue", "venues.fix.profiles:schema", "venues.fix.profiles:read"),
+    "profile": ("a profile of a FIX venue", "venues.fix.profiles:schema", "venues.fix.profiles:check_file"),
     "variants": (
         "variants of a training",
         "learning.ablation.variants:VariantsFile",

@@ -25,6 +25,8 @@ def read_toml(path: Path, way: str, what: str = "a configuration file") -> dict[
         The file cannot be read, is not in UTF-8 or not in TOML.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{what}, a regular file", f"{path}, which is none", way)  # a device may never end
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(what, f"{path}: {error.strerror}", way) from None

@@ -94,7 +94,7 @@ class Place:
     def prepare(self) -> None:
         """Write the files of the gate."""
         for folder in (self.gate, self.desk):
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         cancels = "N" if self.watchdog else "Y"
         profile = f'base = "tercel"\n[session]\ncancel_on_disconnect = {{ 20022 = "{cancels}" }}\n'
         (self.gate / "venue.toml").write_text(profile)

@@ -128,19 +128,30 @@ def _message(word: str) -> Fault:
 
 
 def _full(who: str) -> Fault:
+    """Its own file system is full; where none could be mounted, its files may not grow."""
+
     def fault(world: World, draw: random.Random) -> None:
-        pid, (_, hard) = world.pid(who), resource.getrlimit(resource.RLIMIT_FSIZE)
-        began = time.monotonic()
-
-        def mend() -> None:
-            if world.alive(who):
-                with suppress(ProcessLookupError):
-                    resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
-
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (_FULL, hard))
-        unattended(world, f"full {who}", began, mend)
+        if (disk := world.disks.get(who)) is not None:
+            began = time.monotonic()
+            disk.fill(draw.choice((0, 0, _FULL, 16 * _FULL)))
+            unattended(world, f"full {who}", began, disk.free)
+        else:
+            _capped(world, who)
 
     return fault
+
+
+def _capped(world: World, who: str) -> None:
+    pid, (_, hard) = world.pid(who), resource.getrlimit(resource.RLIMIT_FSIZE)
+    began = time.monotonic()
+
+    def mend() -> None:
+        if world.alive(who):
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (_FULL, hard))
+    unattended(world, f"full {who}", began, mend)
 
 
 def _locked(who: str) -> Fault:

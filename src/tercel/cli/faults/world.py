@@ -20,14 +20,18 @@ from typing import Final
 
 from tercel.cli.faults import actors
 from tercel.cli.faults.actors import PATIENCE_S, Place
+from tercel.cli.faults.disk import SmallDisk
 from tercel.cli.faults.proxy import Proxy
 from tercel.core.errors import VenueError
 from tercel.gate.watchdog import LOCK
 from tercel.market.simulator.source import Source
+from tercel.trading.journal import sqlite
 
 _DIES_WITH_PARENT: Final = 1
 """prctl(2): PR_SET_PDEATHSIG."""
 _ATTEMPTS: Final = 8
+DISK: Final = 256 << 20
+"""Bytes of a small file system: what 20 faults write, many times over."""
 ORDER: Final = ("front", "gate", "desk")
 """Who may die, and who is started before whom."""
 
@@ -77,6 +81,10 @@ class World:
     def __init__(self, folder: Path, source: Source, seed: int, watchdog: bool) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.place = Place(folder, _free_port(), self._listener.getsockname()[1], watchdog, seed)
+        self.disks = {who: disk for who in ("gate", "desk") if (disk := _disk(folder / who)) is not None}
+        """Small file systems of those who write, where this machine lets them be mounted."""
+        if self.disks:
+            sqlite.ROOM = 0  # type: ignore[misc]  # a log whose room was taken before would feel a full disk late
         self.place.prepare()
         self._source, self.record = source, Record()
         self._pid: dict[str, int] = {}
@@ -216,6 +224,8 @@ class World:
             os.kill(int((self.place.gate / LOCK).read_text()), signal.SIGTERM)
         for one in (self._listener, self._link, self._told):
             one.close()
+        for disk in self.disks.values():
+            disk.close()
 
     # -- link and clock -----------------------------------------------------------------------------------------------
     def link(self, word: str) -> None:
@@ -260,6 +270,13 @@ class World:
             if time.monotonic() > until:
                 raise VenueError(what, f"none within {PATIENCE_S:g} s", f"see the logs in {self.place.folder}")
             time.sleep(0.005)
+
+
+def _disk(folder: Path) -> SmallDisk | None:
+    try:
+        return SmallDisk(folder, DISK)
+    except OSError:
+        return None
 
 
 def _free_port() -> int:

@@ -123,7 +123,7 @@ class Terms:
             When one is not there.
         """
         logon = self.profile.logon
-        found = [one.read(name, self.folder) for name, one in self._named() if one is not logon.private_key]
+        found = [one.read(name, self.folder) for name, one in self.secret_places() if one is not logon.private_key]
         return replace(self, secrets=tuple(found))
 
     def beating(self, seconds: int) -> "Terms":
@@ -131,7 +131,8 @@ class Terms:
         session = self.profile.session.model_copy(update={"heartbeat_s": seconds})
         return replace(self, profile=self.profile.model_copy(update={"session": session}))
 
-    def _named(self) -> list[tuple[str, Any]]:
+    def secret_places(self) -> list[tuple[str, Any]]:
+        """Where its secrets are, by name."""
         logon = self.profile.logon
         pairs = ("username", logon.username), ("password", logon.password), ("private_key", logon.private_key)
         return [(name, one) for name, one in pairs if one is not None]
@@ -139,7 +140,7 @@ class Terms:
     def _logon(self, sender: str) -> Any:
         """Further fields of a logon, in the order of the dictionary; None where there are none."""
         session, logon = self.profile.session, self.profile.logon
-        known = dict(self._named())
+        known = dict(self.secret_places())
         constant = {int(tag): value for tag, value in (logon.fields | session.cancel_on_disconnect).items()}
         if not known and not constant:
             return None
@@ -208,6 +209,19 @@ def read(path: Path, sender: str = "") -> Terms:
     """A profile from its file; see :func:`load`."""
     raw, notes = _tables(path, sender, 0)
     return _terms(raw, str(path), path.parent, tuple(notes))
+
+
+def check_file(path: Path) -> None:
+    """Read a profile from its file, and refuse files of secrets that others could read.
+
+    Raises
+    ------
+    ConfigError
+    """
+    terms = read(path)
+    terms.tls()
+    for _, secret in terms.secret_places():
+        secret.check(terms.folder)
 
 
 def schema() -> dict[str, Any]:

@@ -55,9 +55,8 @@ class Secret(BaseModel):
             return value
         path = folder / self.file
         try:
-            mode, size = stat.S_IMODE(path.stat().st_mode), path.stat().st_size
-            if mode & ~_PRIVATE:
-                raise ConfigError(f"{path} for its owner alone", f"mode {mode:04o}", f"chmod 600 {path}")
+            self.check(folder)
+            size = path.stat().st_size
             text = path.read_text(encoding="utf-8").strip() if size <= _MOST_BYTES else ""
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "bytes that are no UTF-8"
@@ -65,6 +64,17 @@ class Secret(BaseModel):
         if not text:
             raise ConfigError(f"{what} in {path}", f"{size} bytes", "write the secret there, and nothing else")
         return text
+
+    def check(self, folder: Path) -> None:
+        """Refuse a file that others could read; one that is not there yet, or a variable, may come later.
+
+        Raises
+        ------
+        ConfigError
+        """
+        path = folder / self.file
+        if self.file and path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & ~_PRIVATE:
+            raise ConfigError(f"{path} for its owner alone", f"mode {mode:04o}", f"chmod 600 {path}")
 
 
 def refuse_written(raw: Mapping[str, Any], name: str, row: Any) -> None:
