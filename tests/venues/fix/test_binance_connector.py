@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.venues.fix.certificates import authority, certificate
+from tests.venues.fix.peers.binance_words import written
 
 from tercel.core.errors import ConfigError
 from tercel.venues.fix.connection import TlsSettings
@@ -105,8 +106,11 @@ class Connector:
 
 
 @pytest.fixture
-def dictionaries(shared_peers):
-    return {kind: shared_peers / "binance" / f"spot-fix-{kind.lower()}.xml" for kind in ("OE", "MD")}
+def dictionaries(tmp_path):
+    """The venue's own where `TERCEL_PEERS` has them; else our words for what its document says."""
+    theirs = Path(os.environ.get("TERCEL_PEERS", "")) / "binance"
+    found = {kind: theirs / f"spot-fix-{kind.lower()}.xml" for kind in ("OE", "MD")}
+    return found if all(one.is_file() for one in found.values()) else {kind: written(kind, tmp_path) for kind in found}
 
 
 @pytest.fixture
