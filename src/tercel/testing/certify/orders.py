@@ -33,7 +33,7 @@ def part_fills(bench: Bench) -> str:
             wall.say(name, "F", "2" if n == 3 else "1", last=lots, px=price)
             paid += lots * round(price * 100)
             told = wall.venue.orders[name]
-            wall.stands(name, "filled" if n == 3 else "partially_filled", told.cum, told.leaves, paid / told.cum)
+            wall.stands(name, "filled" if n == 3 else "partially_filled", told.cum, told.leaves, paid / float(told.cum))
             expect(wall.position(), told.cum, "position")
         return f"4 fills, {paid / 10:g} on average"
 

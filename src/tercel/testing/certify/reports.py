@@ -273,6 +273,28 @@ def drop_copy(bench: Bench) -> str:
         return "6 of 6, none twice"
 
 
+@case("O39", "executions between two ticks and of parts of a lot; finer ones are kept and not booked", "initiator")
+def parts_of_lots(bench: Bench) -> str:
+    """LastPx (31) as a midpoint venue says it, LastQty (32) with decimals; more than eight are nobody's number."""
+    with Wall(bench) as wall:
+        name = wall.live(10, 1000)
+        wall.say(name, "F", "1", last="0.5", px="9.985")
+        wall.stands(name, "partially_filled", 0.5, 9.5, 998.5)
+        expect((wall.position(), wall.counted(), wall.reserved()), (0.5, 0.5, 9.5), "position and reserve")
+        wall.say(name, "F", "1", last="1.25000001", px="9.98765432")
+        paid = 0.5 * 998.5 + 1.25000001 * 998.765432
+        wall.stands(name, "partially_filled", 1.75000001, 8.24999999, paid / 1.75000001)
+        wall.say(name, "F", "1", last=1, px=9.98, _31="9.987654321")
+        (alert,) = wall.until(lambda: [one for one in wall.entries("alert") if one.body["code"] == "unreadable"], "it")
+        holds("31=9.987654321" in alert.body["text"], f"the alert says what came: {alert.body['text']}")
+        wall.settle()
+        expect((wall.position(), wall.counted(), wall.reserved()), (1.75000001, 1.75000001, 8.24999999), "position")
+        wall.say(name, "F", "2", last="8.24999999", px=10, cum=10, leaves=0)
+        wall.stands(name, "filled", 10, 0, (paid + 8.24999999 * 1000) / 10)
+        expect((wall.position(), wall.counted(), wall.reserved()), (10, 10, 0), "position and reserve")
+        return "10 of 10 in parts; 9.987654321 set aside"
+
+
 _CHANGED: Final[dict[str, dict[str, Any]]] = {
     "price": {"px": 9.9},
     "quantity": {"last": 5},

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final, Self
 
 from tercel.testing.certify.case import LeftOutError, MissedError
@@ -29,6 +30,7 @@ OVER: Final = frozenset("248C")
 BY_HAND: Final = frozenset({t.NEW_ORDER, t.CANCEL, t.REPLACE, t.MASS_CANCEL})
 """What a case answers itself, unless it says otherwise."""
 _TURN_S: Final = 0.02
+_CENT: Final = Decimal("0.01")
 DAY_NS: Final = 86_400 * 10**9
 PATIENCE_S: Final = 10.0
 VENUE, DESK = "VENUE", "DESK"
@@ -46,19 +48,19 @@ class ScriptedOrder:
     price: str
     names: list[str]
     status: str = "0"
-    cum: int = 0
-    fills: dict[str, tuple[int, float]] = field(default_factory=dict)
+    cum: Decimal = Decimal(0)
+    fills: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     @property
-    def leaves(self) -> int:
+    def leaves(self) -> Decimal:
         """What is open."""
-        return 0 if self.status in OVER else max(self.qty - self.cum, 0)
+        return Decimal(0) if self.status in OVER else max(self.qty - self.cum, Decimal(0))
 
     @property
     def average(self) -> float:
         """Mean price of what was filled."""
         lots = sum(lots for lots, _ in self.fills.values())
-        return sum(lots * price for lots, price in self.fills.values()) / lots if lots else 0.0
+        return float(sum(lots * price for lots, price in self.fills.values()) / lots) if lots else 0.0
 
 
 class ScriptedVenue:
@@ -273,7 +275,7 @@ class ScriptedVenue:
 
     @staticmethod
     def _book(told: ScriptedOrder, kind: str, exec_id: str, more: dict[str, Any]) -> None:
-        last, price = int(more.get("last", 0)), float(more.get("px", 0))
+        last, price = Decimal(str(more.get("last", 0))), Decimal(str(more.get("px", 0)))
         ref = str(more.get("ref", ""))
         told.qty, told.price = int(more.get("qty", told.qty)), str(more.get("price", told.price))
         if kind == "F":
@@ -284,7 +286,7 @@ class ScriptedVenue:
         elif kind == "G" and ref in told.fills:
             told.cum += last - told.fills[ref][0]
             told.fills[ref] = last, price
-        told.cum = int(more.get("cum", told.cum))
+        told.cum = Decimal(str(more.get("cum", told.cum)))
 
     def _fields(self, told: ScriptedOrder, name: str, kind: str, exec_id: str, more: dict[str, Any]) -> dict[int, str]:
         code, trans = kind, "0"
@@ -301,7 +303,9 @@ class ScriptedVenue:
         fields |= {t.ORDER_QTY: str(told.qty), t.PRICE: told.price, t.CUM_QTY: str(told.cum)}
         fields |= {t.LEAVES_QTY: str(more.get("leaves", told.leaves)), t.AVG_PX: f"{told.average:g}"}
         if kind in "FG":
-            fields |= {t.LAST_QTY: str(more["last"]), t.LAST_PX: f"{float(more['px']):.2f}"}
+            price = Decimal(str(more["px"]))
+            price = price.quantize(_CENT) if price == round(price, 2) else price
+            fields |= {t.LAST_QTY: str(more["last"]), t.LAST_PX: str(price)}
         return fields | {t.TRANSACT_TIME: utc_text(self.now_ns()), t.TEXT: str(more.get("text", ""))}
 
     def refuse(self, request: Message, reason: str, status: str = "", **more: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -39,6 +40,7 @@ from tercel.venues.fix.protocol.store import Numbers
 from tercel.venues.fix.received import Patience
 
 XYZ: Final = "XYZ"
+Quantity = int | float | Decimal
 _SCOPE: Final = {"order_lots": 1000, "order_value": 1_000_000, "gross_value": 10_000_000, "messages": 500}
 _SCOPE_TOO: Final = {"window_ms": 1000, "daily_loss": 1_000_000, "drawdown": 1_000_000}
 LIMITS: Final[dict[str, dict[str, int]]] = {
@@ -314,7 +316,7 @@ class Wall:
         raise MissedError(f"{what} within {PATIENCE_S:g} s: it never came")
 
     # -- what has to hold after every case ----------------------------------------------------------------------------
-    def stands(self, name: str, status: str, cum: float, leaves: float, average: float = 0.0) -> None:
+    def stands(self, name: str, status: str, cum: Quantity, leaves: Quantity, average: float = 0.0) -> None:
         """Hold an order against what it has to be; the average price in ticks."""
         order = self.state(name)
         mean = order.paid / (order.cum_qty * ONE) if order.cum_qty else 0.0
