@@ -1,5 +1,6 @@
 """Every message survives the way over FIX's fields and back, and what cannot be meant is refused with its reason."""
 
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -123,6 +124,16 @@ def test_the_quantity_of_an_execution_is_exact_or_refused(shares, lot):
         return
     assert scale.qty(format(shares, "f")) == parts
     assert Fraction(scale.qty_text(int(parts))) == Fraction(shares)
+
+
+@given(reports, st.integers(1, 2**31 - 1), st.integers(-(10**7), 10**7))
+def test_parts_of_lots_and_prices_between_ticks_come_back_as_they_left(report, shares, mils):
+    """Lots of 100 and a tick of 0.01: single shares, thousandths."""
+    qty, price = shares * ONE // 100, mils * ONE // 10
+    report = replace(report, instrument="I0", last_qty=qty, last_px=price, cum_qty=qty, leaves_qty=qty)
+    fields = dict(report_out(report, KNOWN["I0"]))
+    assert (fields[t.LAST_QTY], Decimal(fields[t.LAST_PX])) == (str(shares), Decimal(mils) / 1000)
+    assert report_in(fields, KNOWN) == report
 
 
 @given(rejects, st.booleans())
