@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from tercel.core.fixed import shown
+from tercel.core.fixed import shown, summed
 from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
 from tercel.trading.ledger import FOLDED, Ledger
@@ -156,7 +156,7 @@ class DeskState:
             "left_s": None if parent.over else max(parent.ends_ns - self.ns, 0) / 1e9,
             "last_decision": self._decided.get(parent.id, 0),
             **{name: cost.get(name) for name in ("is_bps", "opportunity_bps")},
-            **{name: int(cost.get(name, 0)) for name in ("unfilled", "refused")},
+            **{name: cost.get(name, 0) for name in ("unfilled", "refused")},
         }
 
     def _summary(self, live: int, over: int) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class DeskState:
         return {
             "is_bps": mean,
             "half_bps": half,
-            "unfilled": sum(int(cost.get("unfilled", 0)) for cost in costs),
+            "unfilled": summed(cost.get("unfilled", 0) for cost in costs),
             "refused": sum(int(cost.get("refused", 0)) for cost in costs),
             "live": live,
             "over": over,

@@ -4,6 +4,7 @@ Ticks and lots are what orders are sent in; a venue may execute between two tick
 quantity counts in 10^-16. People and JSON see ticks and lots: whole ones as integers, others with their decimals.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 PLACES: Final = 8
@@ -51,6 +52,15 @@ def shown(value: int, places: int = PLACES) -> int | float:
     one: int = 10**places
     whole, rest = divmod(value, one)
     return value / one if rest else whole
+
+
+def summed(values: Iterable[int | float]) -> int | float:
+    """The sum of numbers that were shown, without the noise of floats.
+
+    >>> summed([0.1, 0.2, 1]), summed([1, 2])
+    (1.3, 3)
+    """
+    return shown(sum(round(value * ONE) if isinstance(value, float) else value * ONE for value in values))
 
 
 def text(value: int, places: int = PLACES) -> str:

@@ -154,14 +154,14 @@ def test_positions_are_told(venue):
         pytest.skip("FIX 4.2 has no RequestForPositions")
     venue.ask_positions("acc")
     (nothing,) = heard(venue, 1, o.Holdings)
-    assert (nothing.account, nothing.lots, nothing.why) == ("acc", {}, "")
+    assert (nothing.account, nothing.qty, nothing.why) == ("acc", {}, "")
     venue.send(buy("p.1", 10005))
     venue.send(o.NewOrder("p.2", "XYZ", -1, 5, 9990, o.Tif.DAY, "acc", "p", 0))
     heard(venue, 6)
     for account, lots in (("acc", {"XYZ": -2}), ("nobody", {})):
         venue.ask_positions(account)
         (held,) = heard(venue, 1, o.Holdings)
-        assert (held.account, held.lots, held.why) == (account, lots, "")
+        assert (held.account, {name: whole(qty) for name, qty in held.qty.items()}, held.why) == (account, lots, "")
 
 
 def test_a_mass_cancel_that_the_venue_does_not_know_is_made_for_each_order(venue):

@@ -14,6 +14,7 @@ from tercel.cli.machine import WallClock, end_on_termination, person
 from tercel.cli.operator import PORT
 from tercel.cli.trade import RunDesk
 from tercel.core.errors import ConfigError, JournalError
+from tercel.core.fixed import summed
 from tercel.report.terminal import print_json, print_table, progress, result_console, say
 from tercel.trading.desk.build import Opened
 from tercel.trading.desk.config import DeskConfig, demo_text, described
@@ -160,7 +161,7 @@ def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
     denied = ", ".join(f"{code} {n}" for code, n in result["denials"].items()) or "none"
     journal = result["journal"]
     parents = within(**result["parents_bps"])
-    left, refused = (sum(row[key] for row in result["parents"]) for key in ("unfilled", "refused"))
+    left, refused = (summed(row[key] for row in result["parents"]) for key in ("unfilled", "refused"))
     out.print(
         f"{len(result['parents'])} parents: {parents} bps by what was filled, each from its own arrival; {left} lots "
         f"unfilled, {refused} refused. saves: on the other agents' parents of the same round. One run is mostly luck: "

@@ -31,7 +31,8 @@ DENIED: Final = "denied"
 """A command that limits or the session denied: {"command": as order_out, "code", "text"}."""
 REPORT_IN: Final = "report_in"
 """A message from the venue: {"what": "report" | "cancel_reject" | "link" | "unread", fields of it}. The entry's time is
-that of the clock when it came; {"ns"} is the venue's."""
+that of the clock when it came; {"ns"} is the venue's. Executions are in 10^-8 of a lot and of a tick
+(`core.orders.Report`); older reports have "last_lots", "last_price", "cum" and "leaves", in whole ones."""
 MARKET: Final = "market"
 """The market as marked: {"bid", "ask"}; None where a side is empty."""
 ALPHA: Final = "alpha"
@@ -42,9 +43,10 @@ FEEDBACK: Final = "feedback"
 """What a finished parent cost: `trading.tca.shortfall.Shortfall.to_dict`, {"status"} it ended with, {"expected_bps"}
 and, as its agent saw them, {"alpha_bps", "posture"}."""
 TCA: Final = "tca"
-"""The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`, {"limit"} in ticks (None: none). The
-blob holds its fills, (f, 7), and the path of the mid, (m, 2) of ns and half ticks. A later one of the
-same parent, after a bust or correction, takes its place."""
+"""The analysis of a finished parent: fields of `trading.tca.measure.ParentCost`, {"limit"} in ticks (None: none); lots
+and sums that are not whole have decimals. The blob holds its fills, (f, 7), as "executions", price and quantity in
+10^-8 (older: "fills", in ticks and lots), and the path of the mid, (m, 2) of ns and half ticks. A later one of the same
+parent, after a bust or correction, takes its place."""
 SHARE: Final = "share"
 """Flow shared out anew: {"shares": {agent: share}, "why"}."""
 DRIFT: Final = "drift"
@@ -71,9 +73,9 @@ are dated, {"clock_s": how far the clock here is ahead}."""
 RECONCILED: Final = "reconciled"
 """An order against the venue's report: {"ours", "venue", "action", "evidence"}."""
 SETTLED: Final = "settled"
-"""A person said why positions differ from the venue's: {"gaps": [[account, instrument, lots there beyond those here]],
-"by", "reason", "operator"}; these are known from there on, and no others. With {"orders": [order]}: these are over, by
-that person's word."""
+"""A person said why positions differ from the venue's: {"qty_gaps": [[account, instrument, what is there beyond
+what is here, 10^-8 of a lot]], "by", "reason", "operator"}; these are known from there on, and no others. Older
+journals have whole lots, as "gaps". With {"orders": [order]}: these are over, by that person's word."""
 STATE: Final = "state"
 """How far an account may trade changed: {"state": "active" | "reducing" | "halted", "code", "reason", "orders": those
 on which it waits}. A session that begins finds all accounts active, until it says otherwise."""

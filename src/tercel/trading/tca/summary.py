@@ -6,6 +6,7 @@ A desk's journal and a file of somebody's own fills are summed up by this one fu
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tercel.core.fixed import summed
 from tercel.trading.tca.shortfall import by_filled
 
 OF_FILLS = (
@@ -97,7 +98,7 @@ def sentences(
 
 
 def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    sums = {key: sum(row.get(key, 0) for row in rows) for key in ("quantity", "filled", "unfilled", "refused")}
+    sums = {key: summed(row.get(key, 0) for row in rows) for key in ("quantity", "filled", "unfilled", "refused")}
     notional = sum(row.get("notional", 0.0) for row in rows)
     costs = {key: by_filled(rows, key)[0] for key in OF_FILLS}
     spans = dict.fromkeys(span for row in rows for span in row.get("markouts_bps", {}))
