@@ -17,6 +17,7 @@ from tercel.core.orders import MarketRows, NewOrder, Tif, VenueEvent
 from tercel.venues.wire import RemoteVenue
 
 SIZE = 3 << 20
+LISTENS = "a gate to fix:"
 BAR_S = 5.0
 """From the first message that a full disk does not let be written, to the end of the last order."""
 PROFILE = """base = "generic-44"
@@ -68,10 +69,11 @@ class Place:
 
     def start(self) -> None:
         """Start the gate, and a session at it."""
+        before = self.said.count(LISTENS) if self.log.exists() else 0
         with self.log.open("a") as log:
             self.gate = subprocess.Popen([*COMMAND, "gate", str(self.folder / "gate.toml")], stderr=log, text=True)
         self._stack.callback(self._end, self.gate)
-        until(lambda: (self.folder / "gate.sock").exists() or self.code() is not None, what="a gate")
+        until(lambda: self.said.count(LISTENS) > before or self.code() is not None, what="a gate")
         assert self.code() is None, self.said
         self.session = RemoteVenue(str(self.folder / "gate.sock"), ("ann", "bob"))
         self.session.subscribe("XYZ")
