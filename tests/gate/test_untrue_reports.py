@@ -69,6 +69,7 @@ def test_a_report_of_tomorrow_does_not_forgive_the_loss_of_today(at):
 def test_a_loss_is_forgiven_neither_by_a_restart_after_a_report_of_tomorrow(at):
     with at(**LOSS) as wall:
         lose(wall, **dated(wall, DAY_NS))
+        wall.gate._heartbeat()  # with the market that the position is worth
         wall.restart()
         lose(wall)
         assert denied(wall) == ["KILLED"]

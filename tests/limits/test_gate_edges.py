@@ -176,6 +176,8 @@ def test_denials_have_the_figures() -> None:
     assert text(one, order(lots=5)) == "ORDER_VALUE instrument=A agent=x value=5000.00 limit=4000.00"
     stale = f"STALE_REFERENCE instrument=A age_ns={1000 * MS + 7} limit={1000 * MS}"
     assert text(one, order(), NOON + 1000 * MS + 7) == stale
+    ahead = f"{stale.replace('age_ns=', 'age_ns=-')}: the market is dated ahead of the clock"
+    assert text(one, order(), NOON - 1000 * MS - 7) == ahead
     one.sent(order(lots=1))
     assert text(one, order("2", lots=1)) == f"MESSAGES scope=x limit=1 window_ns={1000 * MS}"
     one.mark("A", 999, None, NOON)

@@ -5,6 +5,7 @@ it finds what is wrong is shown by what is planted in `tests/limits/test_stress.
 """
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,16 @@ from pathlib import Path
 import tercel.core
 
 ROOM = Path(tercel.core.__file__).parents[1] / "limits"
-FILES = ("checks.py", "gate.py", "state.py", "watch.py", "change.py", "file.py")
+FILES = ("checks.py", "gate.py", "reported.py", "state.py", "watch.py", "change.py", "file.py")
 COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq},
     **{ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In},
 }
 SIGNS: dict[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.Sub: ast.Add}
 BOOLS: dict[type[ast.boolop], type[ast.boolop]] = {ast.And: ast.Or, ast.Or: ast.And}
+
+
+PLANTED = -1
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Mutant:
     file : str
     line : int
     place : int
-        Which of the places of this file that can be changed, from 0.
+        Which of the places of this file that can be changed, from 0; `PLANTED`: its text is another.
     before, after : str
         The expression.
     """
@@ -60,6 +64,8 @@ def mutants(file: str) -> list[Mutant]:
 
 def tree_of(mutant: Mutant) -> ast.Module:
     """The changed file, to compile."""
+    if mutant.place == PLANTED:
+        return ast.parse(_source(mutant.file).replace(mutant.before, mutant.after))
     tree = _parsed(mutant.file)
     node, _ = list(_places(tree))[mutant.place]
     _change(node)
@@ -67,7 +73,11 @@ def tree_of(mutant: Mutant) -> ast.Module:
 
 
 def _parsed(file: str) -> ast.Module:
-    return ast.parse((ROOM / file).read_text(encoding="utf-8"))
+    return ast.parse(_source(file))
+
+
+def _source(file: str) -> str:
+    return (ROOM / file).read_text(encoding="utf-8")
 
 
 _Place = tuple[ast.AST, int]
@@ -127,6 +137,18 @@ def _text(node: ast.AST) -> str:
     return ast.unparse(node).split("\n", 1)[0]
 
 
+def planted() -> list[Mutant]:
+    """The changes of `planted.toml`."""
+    listed = tomllib.loads(Path(__file__).with_name("planted.toml").read_text(encoding="utf-8"))["planted"]
+    found = []
+    for one in listed:
+        before, _, after = _source(one["file"]).partition(one["before"])
+        assert after, f"{one['before']} is not in {one['file']}"
+        assert one["before"] not in after, f"{one['before']} comes twice in {one['file']}"
+        found.append(Mutant(one["file"], before.count("\n") + 1, PLANTED, one["before"], one["after"]))
+    return found
+
+
 def every() -> list[Mutant]:
-    """All mutants, file after file."""
-    return [each for file in FILES for each in mutants(file)]
+    """All mutants, file after file, then those that are planted."""
+    return [*(each for file in FILES for each in mutants(file)), *planted()]

@@ -18,7 +18,7 @@ import pytest
 from tests.mutants.generate import Mutant, tree_of
 
 HERE = Path(__file__).parents[1]
-FAST = tuple(f"limits/test_{name}.py" for name in ("gate", "gate_edges", "watch", "change", "file"))
+FAST = tuple(f"limits/test_{name}.py" for name in ("gate", "gate_edges", "reported", "watch", "change", "file"))
 SLOW = ("limits/test_gate_machine.py", "limits/test_stress.py")
 """Asked where the fast ones notice nothing."""
 LIMIT_S = 120.0

@@ -119,9 +119,8 @@ def check_reference(query: LimitQuery) -> Denial | None:
 
 
 def _stale(query: LimitQuery, at: InstrumentState) -> str:
-    age_ns = query.now_ns - at.marked_ns
-    text = f"instrument={at.name} age_ns={age_ns} limit={at.limits.reference_age_ns}"
-    return text if age_ns >= 0 else f"{text}: the market is dated {age_ns / -1e9:.0f} s ahead of the clock"
+    text = f"instrument={at.name} age_ns={query.now_ns - at.marked_ns} limit={at.limits.reference_age_ns}"
+    return text if query.now_ns > at.marked_ns else f"{text}: the market is dated ahead of the clock"
 
 
 def check_collar(query: LimitQuery) -> Denial | None:

@@ -167,15 +167,16 @@ class ReportedCounts(PastCounts):
         one = self.executions.find(account, root, report.ref)
         if one is None:
             alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
-        qty, px = (0, 0) if one is None else (one.qty, one.px)
+        before = None if one is None else (one, one.qty, one.px)
         if not self.executions.change(account, root, report):
             return None
-        if one is not None:
-            mine, holding, side = one.owner
+        if before is not None:
+            now, qty, px = before
+            mine, holding, side = now.owner
             self.fill(holding, side, -qty, px)
-            self.fill(holding, side, one.qty, one.px)
+            self.fill(holding, side, now.qty, now.px)
             if mine is not None:
-                more = one.qty - qty
+                more = now.qty - qty
                 mine.cum, mine.parent.used = mine.cum + more, mine.parent.used + more
                 self.settle(mine)
         if order is None:
