@@ -536,15 +536,16 @@ def test_cancels_count_where_they_belong() -> None:
     assert (counts, one.fault) == ([4, 2, 1, 1, 1], "")
 
 
-def test_what_was_filled_before_the_first_mark_has_no_value_until_there_is_one() -> None:
+def test_what_was_filled_before_the_first_mark_is_worth_what_it_cost_until_there_is_one() -> None:
+    """A journal may hold a fill and no market yet: its fold is no loss, and the first mark counts from the price."""
     one = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
     strange = order("1", lots=5)
     one.report(fill(strange, "e1", 5, 5, 1000))
-    assert one.usage()["instruments"]["A"]["gross_value"][0] == 0
-    assert one.instruments["A"].equity == -5 * 1000 * PAID_ONE * MONEY
-    one.mark("A", 999, 1001, NOON)
     assert one.usage()["instruments"]["A"]["gross_value"][0] == 5 * 1000
     assert one.instruments["A"].equity == 0
+    one.mark("A", 998, 1000, NOON)
+    assert one.usage()["instruments"]["A"]["gross_value"][0] == 5 * 999
+    assert one.instruments["A"].equity == -5 * PAID_ONE * MONEY
 
 
 def test_of_two_replacements_at_the_same_time_the_later_counts() -> None:

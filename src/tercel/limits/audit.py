@@ -143,7 +143,8 @@ class Auditor:
 
     def _book(self, trade: AuditedTrade, times: int) -> None:
         """Count a fill as it stands, or (times -1) not any more."""
-        child, qty = trade.child, trade.qty * times
+        child, qty, mark = trade.child, trade.qty * times, self.marks[trade.child.instrument]
+        mark.mid2 = mark.mid2 or 2 * trade.px // ONE
         child.cum += qty
         held, cash = self.fills.get((child.agent, child.instrument), (0, 0))
         signed = child.side * qty

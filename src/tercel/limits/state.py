@@ -407,6 +407,8 @@ class LimitCounts:
     def fill(self, holding: Holding, side: int, qty: int, px: int) -> None:
         """So much filled (below 0: it did not, after all) at a price; worst cases and money follow."""
         at, signed = holding.instrument, side * qty
+        if not at.mid2:  # a fold may meet fills before any market: what is held is then worth what it cost, not nothing
+            self.revalue(at, 2 * px // ONE)
         holding.position += signed
         at.position += signed
         made = signed * (at.mid2 * ONE - 2 * px) * at.unit
