@@ -81,6 +81,23 @@ def test_an_order_that_never_arrived_leaves_its_account_reducing_and_the_others_
         assert [code for code in codes(wall) if code.startswith("STATE")] == ["STATE_REDUCING"]
 
 
+def test_a_replace_that_is_still_pending_after_an_outage_counts(tmp_path):
+    """The venue answers with the lots that the order had before, and takes the replace later."""
+    with began(tmp_path, held=8, refuses=t.TOO_LATE) as (wall, _):
+        sell = wall.live(5, 1001, side=SELL)
+        request = wall.replace(sell, 8, 1001)
+        wall.venue.by_hand |= {t.STATUS}
+        wall.venue.cut()
+        wall.until(lambda: wall.state(sell).status == "unknown", "the broken link")
+        wall.until(lambda: wall.fix.up and wall.venue.asked(sell), "a question about it")
+        wall.venue.report(sell, "I", "E", qty=5)
+        wall.settle()
+        assert whole(wall.holding().sells) == 8
+        assert denials(wall, wall.new(1, 1002, side=SELL)) == ["REDUCING"]
+        wall.say(request.get(t.CL_ORD_ID), "5", "0", orig=sell, qty=8)
+        assert (wall.state(sell).status, wall.state(sell).lots) == ("new", 8)
+
+
 def codes(wall):
     return [str(entry.body["code"]) for _, entry in wall.gateway.journal.read(0, (kinds.ALERT,))]
 

@@ -91,6 +91,21 @@ def test_a_fill_dated_wrong_denies_nobody_and_is_of_now(at, hours):
         assert wall.position() == 5
 
 
+def test_a_replace_dated_before_the_one_before_it_counts_as_large_as_it_is(at):
+    """The venue's clock was put back by half a minute."""
+    with at() as wall:
+        name = wall.live(10)
+        for lots, ns in ((12, 0), (28, -30 * 10**9)):
+            before = wall.state(name).name
+            request = wall.replace(name, lots, 1000)
+            wall.say(request.get(t.CL_ORD_ID), "5", "0", orig=before, qty=lots, **dated(wall, ns))
+        assert whole(wall.holding().buys) == 28
+        assert (wall.state(name).lots, wall.state(name).name) == (28, request.get(t.CL_ORD_ID))
+        wall.say(request.get(t.CL_ORD_ID), "F", "1", last=20, px=10)
+        assert (wall.position(), whole(wall.holding().buys)) == (20, 8)
+        assert "OVERFILL" not in wall.alerts()
+
+
 # -- names -------------------------------------------------------------------------------------------------------------
 
 

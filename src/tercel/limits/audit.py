@@ -112,10 +112,10 @@ class Auditor:
         if report.exec_type is ExecType.REPLACED and report.cl_ord_id in child.requested:
             number, lots, price = child.requested.pop(report.cl_ord_id)
             if number > child.taken:
-                child.taken = number
+                child.taken, lots = number, max(lots, report.lots, ceiled(report.cum_qty))
+                child.lots = lots if report.ns >= child.changed_ns else max(lots, child.lots)
                 if report.ns >= child.changed_ns:
                     child.changed_ns, child.price = report.ns, price
-                    child.lots = max(lots, report.lots, ceiled(report.cum_qty))
         if itself and report.ns >= child.changed_ns:
             child.changed_ns, child.lots = report.ns, max(report.lots, ceiled(report.cum_qty))
             child.price = child.price if report.price is None else report.price

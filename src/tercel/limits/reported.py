@@ -90,17 +90,21 @@ class ReportedCounts(PastCounts):
         return alarm
 
     def _replaced(self, order: OpenOrder, report: Report) -> Alarm | None:
-        """The venue took a replace. One that is older than another already taken changes nothing."""
+        """The venue took a replace. One that was asked for before another already taken changes nothing; one that is
+        dated before the last change counts where it is larger, as the venue's clock may have been put back."""
         most, requested = order.most, order.requested.pop(report.cl_ord_id, None)
         if requested is None:
             asked = report.cl_ord_id != order.root and self.orders.get(report.cl_ord_id) is order
             return None if asked else self._restated(order, report)
         turn, lots, price = requested
         order.taken, before = max(turn, order.taken), order.taken
-        if order.taken == before or report.ns < order.changed_ns:
+        if order.taken == before:
             return None
-        order.changed_ns, order.price = report.ns, price
-        order.lots = max(lots, report.lots, ceiled(report.cum_qty))
+        lots = max(lots, report.lots, ceiled(report.cum_qty))
+        if report.ns < order.changed_ns:
+            order.lots = max(lots, order.lots)
+        else:
+            order.changed_ns, order.price, order.lots = report.ns, price, lots
         return self._enlarged(order, most, report)
 
     def _restated(self, order: OpenOrder, report: Report) -> Alarm | None:

@@ -120,11 +120,14 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A cancel or replace on its way; `lots` and `price` are a replace's, `lots` 0 for a cancel."""
+    """A cancel or replace on its way; `lots` and `price` are a replace's, `lots` 0 for a cancel.
+
+    `late`: the venue has taken a replace that was sent after it."""
 
     cl_ord_id: str
     lots: int = 0
     price: int | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,13 +336,8 @@ def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
             base = S.NEW
         elif report.leaves_qty > 0 and (taken or anew or (report.ns > last_ns and report.status not in TERMINAL)):
             base = S.UNKNOWN
-    if kind == X.REPLACED:
-        left = tuple(pending for pending in order.pending if pending.cl_ord_id != report.cl_ord_id)
-        order = replace(order, pending=left)
-    if kind in (X.REPLACED, X.RESTATED) and base not in TERMINAL and report.ns >= order.replaced_ns:
-        name = report.cl_ord_id if kind == X.REPLACED else order.name
-        price = order.price if report.price is None else report.price
-        order = replace(order, name=name, lots=report.lots or order.lots, price=price, replaced_ns=report.ns)
+    if kind in (X.REPLACED, X.RESTATED):
+        order = _changed(order, report, base in TERMINAL)
     if base in _RUNS and report.status in HELD:
         base = report.status
     if report.ns < last_ns and base in _RUNS and order.base in _RUNS:
@@ -347,6 +345,26 @@ def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
     if report.status == S.FILLED and base not in TERMINAL and report.ns >= order.recounted_ns:
         base = S.FILLED
     return _standing(order, base)
+
+
+def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
+    """The order with other lots, price or name. A report from before the last change tells nothing, but where it takes
+    a request that was sent after all that were taken: then the venue's clock was put back, and the larger size counts.
+    """
+    name, asked = order.name, False
+    if report.exec_type == X.REPLACED:
+        name, names = report.cl_ord_id, [pending.cl_ord_id for pending in order.pending]
+        if name in names:
+            at = names.index(name)
+            asked = not order.pending[at].late
+            older = tuple(replace(pending, late=True) for pending in order.pending[:at])
+            order = replace(order, pending=(*older, *order.pending[at + 1 :]))
+    before = report.ns < order.replaced_ns
+    if over or (before and not asked):
+        return order
+    lots, price = report.lots or order.lots, order.price if report.price is None else report.price
+    lots, ns = max(lots, order.lots) if before else lots, max(report.ns, order.replaced_ns)
+    return replace(order, name=name, lots=lots, price=price, replaced_ns=ns)
 
 
 def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
@@ -366,6 +384,8 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
     if report.status in TERMINAL:
         return _standing(order, report.status), []
     if order.base == S.UNKNOWN:
+        if report.status in (S.PENDING_REPLACE, S.PENDING_CANCEL) and report.lots < order.lots:
+            return order, []  # a replacement that was on its way still is: its lots stay reserved
         known = report.cl_ord_id or order.name
         order = replace(order, name=known, lots=report.lots or order.lots, price=report.price)
     return _standing(order, report.status if report.status in HELD else S.NEW), []
