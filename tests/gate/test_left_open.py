@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.gate.at_plain_venue import Place
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -28,3 +29,21 @@ def test_a_gate_whose_orders_the_venue_has_ended_ends_with_0(place: Place) -> No
     assert place.stop() == 0
     assert place.venue.open == []
     assert "every order is over" in place.said
+
+
+def test_a_gate_begins_at_a_venue_that_missed_its_last_messages(place: Place) -> None:
+    """The venue sees it in the first message after the logon, asks for them again, and drops what comes meanwhile."""
+    place.venue.mute = {"D"}
+    place.order()
+    until(lambda: place.venue.kinds().count("D") == 4, what="the order")
+    assert place.gate is not None
+    place.gate.kill()
+    place.gate.wait()
+    (place.folder / "gate.sock").unlink()
+    place.venue.mute = set()
+    place.venue.miss()
+    place.start()
+    assert place.venue.open == []
+    place.rest(1)
+    assert place.stop() == 0
+    assert place.venue.open == []

@@ -38,6 +38,8 @@ PATIENCE: Final = 40
 """Rounds of questions before the venue is called silent."""
 FIRST_WAIT_NS: Final = 1_000_000
 LONGEST_WAIT_NS: Final = 1_000_000_000
+SWEEP_AGAIN: Final = 9
+"""Rounds after which what stands is cancelled again, and a sign asked for: half a second, then nine."""
 ENOUGH: Final = 12
 """Rounds after which a venue that speaks is asked no more before a session begins: some three seconds."""
 AGAIN: Final = (
@@ -189,13 +191,11 @@ def reconcile(
     crashpoints.at("recovery.begun")
     resend(gateway, accounts)
     crashpoints.at("recovery.resent")
-    now = gateway.venue.now_ns
-    fences = {name(): account for account in accounts}
-    gateway.submit([MassCancel(name(), account, "", now) for account in accounts])
-    crashpoints.at("recovery.cancelled")
-    gateway.submit([_fence(gateway, fence, account) for fence, account in fences.items()])
+    fences = _sweep(gateway, name, accounts)
     wait = FIRST_WAIT_NS
     for tried in range(PATIENCE):
+        if tried and tried % SWEEP_AGAIN == 0:
+            fences |= _sweep(gateway, name, sorted(set(fences.values())))
         gateway.submit([*questions(gateway, name), *_cancels(gateway, name)])
         crashpoints.at("recovery.asked")
         _listen(gateway, wait, fences)
@@ -230,6 +230,19 @@ def waiting_for(left: Sequence[ChildOrder]) -> Standing:
     return Standing(TradingState.REDUCING, ORDERS_OPEN, reason, tuple(order.root for order in left))
 
 
+def _sweep(gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[str]) -> dict[str, str]:
+    """Cancel all that accounts have open, then ask for a sign that it was obeyed: their fences.
+
+    A venue that misses earlier messages asks for these again, is told that none of them comes, and never obeys what was
+    sent meanwhile: so both are sent again, until a sign comes.
+    """
+    now, fences = gateway.venue.now_ns, {name(): account for account in accounts}
+    gateway.submit([MassCancel(name(), account, "", now) for account in accounts])
+    crashpoints.at("recovery.cancelled")
+    gateway.submit([_fence(gateway, fence, account) for fence, account in fences.items()])
+    return fences
+
+
 def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
     """A question about a name that nothing has; where the venue answers none, a cancel of it, which it refuses."""
     now = gateway.venue.now_ns
@@ -253,8 +266,9 @@ def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None
     for _ in range(100_000):
         events = gateway.step(until)
         for event in events:
-            if isinstance(event, Report | CancelReject):
-                fences.pop(event.cl_ord_id, None)
+            if isinstance(event, Report | CancelReject) and (account := fences.get(event.cl_ord_id)) is not None:
+                for fence in [one for one, whose in fences.items() if whose == account]:
+                    del fences[fence]
         spoke = any(isinstance(event, Report | CancelReject) for event in events)
         settled = not gateway.ledger.orders.live() and not fences
         if settled or (gateway.venue.now_ns >= until and not spoke):

@@ -88,6 +88,11 @@ class PlainVenue:
             order.status = "2" if lots == order.lots else "1"
             self._report(order, "F", lots, [(32, lots), (31, order.price)])
 
+    def miss(self) -> None:
+        """The last order that was heard never came, nor did what followed it."""
+        with self._lock:
+            self._next_in = max(int(said[34]) for _, said in self.heard if said[35] == "D")
+
     # -- the session --------------------------------------------------------------------------------------------------
     def _serve(self) -> None:
         while not self._over:
@@ -128,9 +133,11 @@ class PlainVenue:
         if kind == "A":
             self._say("A", [(98, 0), (108, said[108]), *([(141, "Y")] if said.get(141) == "Y" else [])])
         if number > self._next_in:
-            if not self._gap:
+            if not self._gap and kind != "A":
                 self._gap = True
                 self._say("2", [(7, self._next_in), (16, 0)])
+            if kind == "2":
+                self._repeat(int(said[7]))
             return True
         self._next_in += number == self._next_in
         return self._obey(kind, said)
