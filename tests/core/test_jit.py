@@ -191,7 +191,7 @@ def test_a_cache_that_cannot_be_written_is_replaced(tmp_path: Path, monkeypatch:
     assert found.is_relative_to(own)
     found.parent.chmod(0o777)
     assert jit.writable_folder(blocked, "kernels-a") is None
-    environment = {"TERCEL_CACHE": str(blocked), "TMPDIR": str(blocked)}
+    environment = {"TERCEL_CACHE": str(blocked), "TMPDIR": str(own)}
     assert run(tmp_path, USE, **environment) == ["compiling", "10"]
 
 

@@ -26,7 +26,7 @@ class Asked:
         lost = SimpleNamespace(root="o1", account="ann", base="new", last_ns=1, cum_qty=0, counted_qty=0)
         orders = SimpleNamespace(unknown=lambda: [lost], live=lambda: [lost])
         self.ledger = SimpleNamespace(orders=orders, states=TradingStates())
-        self.shut, self.times = None, []
+        self.shut, self.times, self.limits = None, [], SimpleNamespace()
 
     def submit(self, commands):
         assert all(isinstance(one, StatusRequest) for one in commands)
