@@ -85,7 +85,7 @@ def test_a_brokers_file_is_read_through_a_map(broker: Path, tmp_path: Path) -> N
     (tmp_path / "broker.toml").write_text(f'timezone = "America/New_York"\n\n[columns]\n{rows}\n')
     by_file = fills_map(tmp_path / "broker.toml")
     assert read_fills(broker, by_file) == found
-    assert columns_not_read(broker, by_file.called) == ["LastMkt"]
+    assert columns_not_read(broker, by_file) == ["LastMkt"]
     assert fills_map(tmp_path / "broker.toml", ["fee="], "UTC").called["fee"] == ("",)
 
 
@@ -110,7 +110,7 @@ def test_a_missing_column_is_offered_with_what_to_type(broker: Path) -> None:
     assert "go on without: --column parent= --column fee=" in caught.value.remedy
     without = fills_map(columns=[*COLUMNS[:4], "parent=", "fee="], timezone="America/New_York")
     assert {(one.parent, one.fee) for one in read_fills(broker, without)} == {("", Fraction(0))}
-    assert columns_not_read(broker, without.called) == ["ClOrdID", "Commission", "LastMkt"]
+    assert columns_not_read(broker, without) == ["ClOrdID", "Commission", "LastMkt"]
 
 
 def test_maps_that_cannot_be_are_refused(broker: Path, tmp_path: Path) -> None:
@@ -180,6 +180,41 @@ def test_an_order_of_ones_own_names_goes_before_a_brokers(day: MarketDay, tmp_pa
     assert read_fills(path, fills_map("ib-flex", ["parent=Ticket"]))[0].parent == "0"
     shifted = read_fills(path, fills_map("ib-flex", ["parent="], "America/Chicago"))
     assert shifted[0].ns - read_fills(path, fills_map("ib-flex", ["parent="]))[0].ns == HOUR
+
+
+def test_a_brokers_file_without_its_map_names_it_first(day: MarketDay, tmp_path: Path) -> None:
+    """The columns that one would name by hand are the fee and the order too: no commission is left behind."""
+    path = tmp_path / "flex.csv"
+    path.write_text(flex(day))
+    with pytest.raises(DataError) as caught:
+        read_fills(path)
+    assert caught.value.remedy.startswith("--map ib-flex")
+    by_hand = ["time=DateTime", "side=Buy/Sell", "price=TradePrice"]
+    with pytest.raises(DataError, match="IBOrderID, perhaps parent, IBCommission, perhaps fee") as caught:
+        read_fills(path, fills_map(columns=by_hand))
+    assert caught.value.remedy.startswith("--map ib-flex")
+    assert "--column parent=IBOrderID --column fee=IBCommission" in caught.value.remedy
+    plain = tmp_path / "plain.csv"
+    plain.write_text(BROKER)
+    with pytest.raises(DataError) as caught:
+        read_fills(plain)
+    assert "ib-flex" not in caught.value.remedy
+
+
+def test_a_column_that_tells_fills_from_other_rows_is_read(day: MarketDay, tmp_path: Path) -> None:
+    path = tmp_path / "flex.csv"
+    path.write_text(flex(day))
+    assert columns_not_read(path, fills_map("ib-flex")) == ["ClientAccountID", "CurrencyPrimary"]
+
+
+def test_a_fee_above_0_does_not_say_what_most_below_0_are(broker: Path) -> None:
+    row = "06/21/2012 10:00:03,AMZN,1,100,223.87,A-1,{},XNAS\n"
+    words = {"columns": COLUMNS, "timezone": "America/New_York"}
+    broker.write_text(BROKER + row.format("-0.30"))
+    with pytest.raises(DataError, match="2 of 3 below 0"):
+        read_fills(broker, fills_map(**words))
+    broker.write_text(BROKER + row.format("0"))
+    assert [fill.fee for fill in read_fills(broker, fills_map(**words))] == [Fraction("0.2"), Fraction("-0.1"), 0, 0]
 
 
 def test_fees_that_are_all_below_0_ask_for_their_sign(broker: Path) -> None:

@@ -137,6 +137,7 @@ def rows(
     optional: Sequence[Sequence[str]] = (),
     called: Mapping[str, Sequence[str]] = MappingProxyType({}),
     usual: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    mapped: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows as plain words by the header's names in small letters, with their line; commas or semicolons between them.
 
@@ -152,6 +153,9 @@ def rows(
         What columns are called here, ours to theirs: the first that the file has; "" leaves one out.
     usual : mapping of str to sequence of str
         What the field calls a column, as :func:`plain_name`: such a one is refused where ours is missing.
+    mapped : mapping of str to sequence of str
+        Options by which whole files of a kind are read, to columns of that kind, as :func:`plain_name`: an option is
+        the first remedy for a file that has two of its columns.
 
     Raises
     ------
@@ -166,7 +170,7 @@ def rows(
             theirs = [name.strip() for name in next(reader, [])]
             known = [*needed, *(name for spellings in optional for name in spellings)]
             header = _renamed(path, theirs, needed, known, called)
-            _refuse_missing(path, theirs, header, needed, optional, called, usual)
+            _refuse_missing(path, theirs, header, needed, optional, called, usual, mapped)
             wanted = [names for names in optional if names[0] not in called]
             _refuse_misspelt(path, header, wanted, known)
             for cells in reader:
@@ -220,6 +224,7 @@ def _refuse_missing(
     optional: Sequence[Sequence[str]],
     called: Mapping[str, Sequence[str]],
     usual: Mapping[str, Sequence[str]],
+    mapped: Mapping[str, Sequence[str]],
 ) -> None:
     """Columns that are needed, and those that seem to be there under a name of the field's."""
     missing = [name for name in needed if name not in header]
@@ -228,12 +233,13 @@ def _refuse_missing(
     alike = {ours: names for ours, names in alike.items() if names}
     options = " ".join(f"--column {ours}={names[0]}" for ours, names in alike.items())
     more = [f"{ours} may be {' or '.join(names[1:])} too" for ours, names in alike.items() if len(names) > 1]
-    remedy = "; ".join([f"say what they are: {options}", *more])
+    plain = {plain_name(name) for name in theirs}
+    kinds = [f"{option}, which reads such files" for option, names in mapped.items() if len(plain & set(names)) > 1]
+    said = "; ".join([f"say what they are: {options}", *more]) if alike else "name the columns in the first row"
+    remedy = "; or ".join([*kinds, said])
     if missing:
         received = f"{', '.join(theirs) or 'an empty file'} in {path}"
-        raise DataError(
-            f"the columns {', '.join(needed)}", received, remedy if alike else "name the columns in the first row"
-        )
+        raise DataError(f"the columns {', '.join(needed)}", received, remedy)
     if alike:
         received = ", ".join(f"{' and '.join(names)}, perhaps {ours}" for ours, names in alike.items())
         without = " ".join(f"--column {ours}=" for ours in alike)

@@ -7,7 +7,7 @@ but for one that seems to be a missing one under another name: that is refused. 
 whole: nothing is rounded here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -37,7 +37,7 @@ _USUAL_BOTH: Final = {
     "side": ("buysell", "bs", "direction", "action", "ordside", "orderside", "verb"),
     "parent": (
         "orderid", "clordid", "clientorderid", "parentorderid", "parentorder", "parentclordid", "order", "ordid",
-        "rootorderid", "orderref", "ordernumber", "orderno",
+        "rootorderid", "orderref", "ordernumber", "orderno", "iborderid",
     ),
 }  # fmt: skip
 USUAL_FILLS: Final = _USUAL_BOTH | {
@@ -50,7 +50,10 @@ USUAL_FILLS: Final = _USUAL_BOTH | {
         "lots", "contracts", "amount", "execquantity", "fillquantity", "tradequantity", "lastquantity",
     ),
     "price": ("lastpx", "px", "fillprice", "execprice", "executionprice", "tradeprice", "lastprice", "fillpx"),
-    "fee": ("fees", "commission", "commissions", "comm", "charges", "totalfees", "totalfee", "brokerage", "execfee"),
+    "fee": (
+        "fees", "commission", "commissions", "comm", "charges", "totalfees", "totalfee", "brokerage", "execfee",
+        "ibcommission",
+    ),
 }  # fmt: skip
 """What the field calls columns of fills, as `core.rows.plain_name`."""
 USUAL_ORDERS: Final = _USUAL_BOTH | {
@@ -91,7 +94,7 @@ class FillsMap(MapTable):
     timezone : str
         IANA zone of times that do not say theirs; "": such times are refused.
     fees : str
-        How a fee that was paid is written: "positive", "negative"; "": positive, but refused where all are below 0.
+        How a fee that was paid is written: "positive", "negative"; "": positive, but refused where most are below 0.
     signed : bool
         Whether the quantity of a sell is written below 0.
     only : mapping of str to sequence of str
@@ -128,6 +131,8 @@ class FillsMap(MapTable):
 
 MAPS: Final = ("ib-flex",)
 """Brokers whose files are read as they are."""
+_MAPPED: Final = {"--map ib-flex": ("ibcommission", "iborderid", "tradeprice", "levelofdetail", "buysell")}
+"""Columns by which a broker's file is known, as `core.rows.plain_name`."""
 AS_NAMED: Final = FillsMap()
 """Columns under their names here, and times with their zones."""
 
@@ -177,10 +182,11 @@ def _map_of(file: Path | str) -> FillsMap:
     return validated(FillsMap, read_toml(path, remedy, "a map of fills"), str(file), "a map of fills")
 
 
-def columns_not_read(path: Path, called: Mapping[str, Sequence[str]], orders: bool = False) -> list[str]:
+def columns_not_read(path: Path, map: FillsMap, orders: bool = False) -> list[str]:
     """Columns of a file of fills, or of orders, that nothing is read from."""
     needed, may_be = (ORDERS, MAY_ORDERS) if orders else (FILLS, MAY_FILLS)
-    return next((unread(cells, needed, may_be) for _, cells in rows(path, needed, may_be, called=called)), [])
+    found = next((unread(cells, needed, may_be) for _, cells in rows(path, needed, may_be, called=map.called)), [])
+    return [name for name in found if orders or name not in map.only]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +241,12 @@ def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
     Raises
     ------
     DataError
-        A column is missing or misspelt, or a row says something that cannot be; file and row are named. All fees are
+        A column is missing or misspelt, or a row says something that cannot be; file and row are named. Most fees are
         below 0 and the map does not say what that means.
     """
     found = []
-    for row, cells in rows(path, FILLS, MAY_FILLS, called=map.called, usual=USUAL_FILLS):
+    mapped = {} if map.only else _MAPPED
+    for row, cells in rows(path, FILLS, MAY_FILLS, called=map.called, usual=USUAL_FILLS, mapped=mapped):
         if any(cells.get(column, words[0]) not in words for column, words in map.only.items()):
             continue
         at = FileRow(path, row, cells)
@@ -262,8 +269,9 @@ def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
     if not found:
         raise DataError("a file with fills", f"{path} with a header alone", "write a row a fill")
     paid = [fill.fee for fill in found if fill.fee]
-    if paid and not map.fees and max(paid) < 0:
-        received = f"{len(paid):,} of {len(paid):,} below 0 in {path}"
+    below = sum(fee < 0 for fee in paid)
+    if not map.fees and 2 * below > len(paid):
+        received = f"{below:,} of {len(paid):,} below 0 in {path}"
         remedy = "--fees negative where that is what you paid (brokers' cash amounts), --fees positive for rebates"
         raise DataError("fees whose sign is known: above 0 paid, below 0 a rebate", received, remedy)
     return found

@@ -160,8 +160,8 @@ def own_costs(
         raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
     tapes, requested = Lake(lake), {} if orders is None else read_orders(orders, map)
     found = analyse(read_fills(fills, map), requested, tapes, venue, str(fills))
-    unread = columns_not_read(fills, map.called)
-    unread += [] if orders is None else columns_not_read(orders, map.called, orders=True)
+    unread = columns_not_read(fills, map)
+    unread += [] if orders is None else columns_not_read(orders, map, orders=True)
     again = None
     if makers:
         again = counterfactual(found.parents, tapes, makers, impact=impact, seed=seed, progress=progress)
