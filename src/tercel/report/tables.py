@@ -105,6 +105,8 @@ class JudgedTable:
         Of two strategies' costs in one episode, the median over pairs.
     first : collection of str
         Strategies that stand above the others, apart.
+    caveat : str
+        What is to be known before any verdict, the first sentence under the table.
     """
 
     strategies: Mapping[str, Mapping[str, Interval]]
@@ -121,6 +123,7 @@ class JudgedTable:
     verdicts: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
     correlation: float | None = None
     first: Collection[str] = ()
+    caveat: str = ""
 
     def _is_learned(self, name: str) -> bool:
         return name in self.learned or style.is_learned(name)
@@ -157,7 +160,9 @@ class JudgedTable:
         return min(4, max(2, 1 - math.floor(math.log10(widths[len(widths) // 2])))) if widths else 2
 
     def sentences(self) -> Iterator[str]:
-        """What has to be said under the table: verdicts first, what the numbers are last."""
+        """What has to be said under the table: a caveat and verdicts first, what the numbers are last."""
+        if self.caveat:
+            yield self.caveat
         default = {name: {self.best_baseline: one} for name, one in self.paired_vs_best_baseline.items()}
         for policy, gains in (self.verdicts or default).items():
             yield verdict_sentence(policy, gains, self.digits, self.called)

@@ -28,6 +28,7 @@ from tercel.evaluation.pipeline.candidates import (
 from tercel.evaluation.pipeline.families import Participants
 from tercel.evaluation.pipeline.leaks import refuse_leaks
 from tercel.evaluation.pipeline.request import EvaluationRequest, notes_of, write_evaluation
+from tercel.evaluation.pipeline.terminal import QUICK as QUICK_NOTE
 from tercel.evaluation.settings import EPISODES, FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings, load_settings
 from tercel.evaluation.venue import fees_of, latency_of, law_of
 from tercel.evaluation.venue import in_words as venue_words
@@ -340,7 +341,7 @@ def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
 
         pool.run(train_task, [(job.config, job.folder, job.seed) for job in jobs], tick)
     for job in jobs:
-        if is_done(job.folder) and (card := read_card(job.folder / POLICY / CARD)).kept:
+        if is_done(job.folder) and not (card := read_card(job.folder / POLICY / CARD)).kept_start and card.kept:
             say(f"{job.folder.name}: {card.kept}")
 
 
@@ -367,7 +368,7 @@ def candidates(settings: RunSettings, scenario: RunSettings, name: str, out: Pat
     if unknown:
         notes.append(f"Training knew no {' and no '.join(unknown)}; everybody is judged with it.")
     if settings.quick:
-        notes.append("--quick: too few frames and episodes to judge an agent by.")
+        notes.append(QUICK_NOTE)
     everyone = [*mine, *shipped, *own_of(settings.strategies)]
     return Participants(everyone, recipes_of(mine), {name: tuple(everyone)}, notes)
 

@@ -18,6 +18,7 @@ from tercel.evaluation.pipeline.results import Evaluation
 from tercel.evaluation.pipeline.scenarios import build_scenario
 from tercel.evaluation.pipeline.terminal import (
     MOST_VERDICTS,
+    QUICK,
     closing,
     correction,
     judged_table,
@@ -74,23 +75,38 @@ def write_page(path: Path, evaluation: Evaluation, result: Mapping[str, Any], fo
 
 
 def answer(result: Mapping[str, Any]) -> str:
-    """Where rows that verdicts are told of stand beside the best written strategy, in a few words.
+    """Where rows that verdicts are told of stand beside the best written strategy, in a few words; of a smoke run that
+    it is no judgement.
 
     >>> kinds = {"mine": "own", "pov": "baseline", "twap_take": "baseline", "random": "random"}
     >>> gain = {"mean": 1.0, "ci_low": 0.2, "ci_high": 1.8, "p_adjusted": 0.01}
     >>> result = {"kinds": kinds, "best_baseline": "pov", "paired": {"mine": {"pov": gain}}, "recipes": {}}
+    >>> result |= {"handed_over": {}, "notes": []}
     >>> answer(result)
     'mine: cheaper than pov, the best of 3 written strategies'
+    >>> answer(result | {"handed_over": {"mine": "twap_take"}})
+    'mine (handed over to twap_take): cheaper than pov, the best of 3 written strategies'
+    >>> answer(result | {"notes": [QUICK]})
+    '--quick: too few episodes to judge by; a look, not a judgement'
     """
+    if QUICK in result["notes"]:
+        return QUICK.rstrip(".")
     best = result["best_baseline"]
     count = sum(kind in ("baseline", "random") for kind in result["kinds"].values())
     written = f"the best of {count} written strategies" if count > 1 else "the written strategy"
     told: dict[str, list[str]] = {}
     for name in reported_rows(result):
-        told.setdefault(BESIDE[called(result["paired"][name][best])], []).append(name)
+        told.setdefault(BESIDE[called(result["paired"][name][best])], []).append(_by_whom(result, name))
     if not told:
         return f"{best}, {written}"
     return f"{'; '.join(', '.join(names) + f': {words} {best}' for words, names in told.items())}, {written}"
+
+
+def _by_whom(result: Mapping[str, Any], name: str) -> str:
+    """A row with the schedule that its orders were handed over to, if they were."""
+    over = result["handed_over"]
+    to = dict.fromkeys(over[one] for one in (name, *result["recipes"].get(name, ())) if one in over)
+    return f"{name} (handed over to {', '.join(to)})" if to else name
 
 
 def lead(result: Mapping[str, Any]) -> str:

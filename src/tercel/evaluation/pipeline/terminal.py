@@ -13,6 +13,8 @@ from tercel.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sent
 
 ORDER = "The order"
 """How the note begins that says how large the orders are."""
+QUICK = "--quick: too few episodes to judge by; a look, not a judgement."
+"""The note of an evaluation that is a smoke run: it goes before any verdict."""
 MOST_VERDICTS = 3
 """Rows whose verdict is printed; a page has all."""
 MOST_OPPONENTS = 5
@@ -51,6 +53,7 @@ def judged_table(result: Mapping[str, Any]) -> JudgedTable:
         verdicts=dict(verdict_gains(result)),
         correlation=result["correlation"],
         first=(*first, result["best_baseline"], RANDOM),
+        caveat=QUICK if QUICK in result["notes"] else "",
     )
 
 
