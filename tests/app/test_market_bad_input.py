@@ -151,6 +151,20 @@ def test_a_calibration_is_refused_before_it_works(tmp_path: Path, name: str) -> 
     refused(tercel("market", "calibrate", *words), "a file to write")
 
 
+def test_a_calibration_of_the_touch_alone_is_refused_before_it_fits(tmp_path: Path) -> None:
+    """What a feed shows is known once it is read: nothing is said of a minute's fitting."""
+    rows = "ms,bid,bs,ask,as\n" + "".join(
+        f"{34_200_000 + 1000 * k},10.00,{100 * (1 + k % 3)},10.01,200\n" for k in range(100)
+    )
+    file, columns = ticks(tmp_path, "quote", rows, QUOTE)
+    lake = tmp_path / "lake"
+    assert tercel("data", "import", "csv", file, "--map", columns, "--lake", lake).exit_code == 0
+    words = ("--lake", lake, "--symbol", "spy", "--date", "2013-10-07", "--out", tmp_path / "x.json")
+    found = tercel("market", "calibrate", *words)
+    refused(found, "--model santa_fe")
+    assert "fitting" not in found.stderr
+
+
 def test_a_table_is_refused_before_it_scores(tmp_path: Path) -> None:
     refused(tercel("market", "table", "--lake", tmp_path, "--write", tmp_path / "none.md"), "none.md")
 

@@ -52,7 +52,13 @@ class Calibrate:
         str, typer.Option("--date", "--days", help="Days to calibrate on, separated by commas.", metavar="D[,D...]")
     ]
     out: Annotated[Path, typer.Option(help="File to write (.json); run on it with `tercel run --market FILE`.")]
-    model: Annotated[str, typer.Option(help="santa_fe, queue_reactive or hawkes.", metavar="MODEL")] = "queue_reactive"
+    model: Annotated[
+        str,
+        typer.Option(
+            help="queue_reactive (of two levels a side or more), hawkes, or santa_fe (of the touch alone too).",
+            metavar="MODEL",
+        ),
+    ] = "queue_reactive"
     name: Annotated[str, typer.Option(help="Name of the market. Default: that of the file.", metavar="NAME")] = ""
     held_out: Annotated[
         str, typer.Option(help="Days to judge the fit on, separated by commas.", metavar="D[,D...]")
@@ -77,6 +83,7 @@ def calibrate(request: Calibrate) -> None:
     check_date(request.stamp or None)
     dates, held_out, out = listed_dates(request.dates), listed_dates(request.held_out), request.out
     from tercel.market.flow.make import make
+    from tercel.market.flow.queue_reactive.calibrate import touch_alone
     from tercel.market.score.calibrated import calibrated
     from tercel.market.score.card import keep, score
     from tercel.market.score.days import LEAST_SESSION_S
@@ -89,6 +96,8 @@ def calibrate(request: Calibrate) -> None:
     symbol, venue, levels, windowed = request.symbol, request.venue, request.levels, bool(request.start or request.end)
     name, stamp = request.name or out.stem, request.stamp or datetime.now().date().isoformat()
     days = read_days(request.lake, symbol, dates, request.start, request.end, venue, levels)
+    if request.model == "queue_reactive" and all(day.instrument.levels == 1 for day in days):
+        raise touch_alone(1)
     labels = ", ".join(day.label for day in days)
     say(f"{labels} read; fitting {request.model}, about a minute for a few days")
     halves = len(dates) == 1 and days[0].session_s >= LEAST_SESSION_S  # odd half hours against even ones

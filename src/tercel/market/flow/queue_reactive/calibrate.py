@@ -127,13 +127,17 @@ def _enough(observed: Sequence[Observed], instruments: Sequence[Any]) -> None:
 
 
 def _deep_enough(observed: Sequence[Observed], levels: int) -> None:
-    """Refuse tape that shows the touch alone: what an emptied touch uncovers, and how far off, is half of the law."""
     if not any((o.bid_px[:, 1] > 0).any() and (o.ask_px[:, 1] > 0).any() for o in observed):
-        raise ConfigError(
-            "tape that shows what stands behind the touch, to calibrate queue_reactive on",
-            f"tape of {levels or 1} level{'s' * (levels > 1)} a side, without a second one anywhere",
-            "import a feed of two or more levels, such as LOBSTER's of 5, or take --model santa_fe",
-        )
+        raise touch_alone(levels)
+
+
+def touch_alone(levels: int) -> ConfigError:
+    """Of tape that shows the touch alone: what an emptied touch uncovers, and how far off, is half of the law."""
+    return ConfigError(
+        "tape that shows what stands behind the touch, to calibrate queue_reactive on",
+        f"tape of {levels or 1} level{'s' * (levels > 1)} a side, without a second one anywhere",
+        "import a feed of two or more levels, such as LOBSTER's of 5, or take --model santa_fe",
+    )
 
 
 def estimate(
