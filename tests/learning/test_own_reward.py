@@ -82,6 +82,7 @@ def test_every_column_is_what_its_description_says(market):
     [
         (lambda step: -step.cost_bps[:1], "shape"),
         (lambda step: "dear", "numbers of shape"),
+        (lambda step: -step.cost_bps if step.forced > 0 else step.cost_bps, "numpy.where"),
         (lambda step: step.cost_bps / (step.left - step.left), "finite"),
     ],
 )

@@ -26,7 +26,7 @@ from tercel.core.errors import ConfigError, TercelError, UnknownNameError
 from tercel.core.names import offer
 from tercel.execution.intent import WIDTH, Intent, Intents
 from tercel.execution.observers import FROM_FILE
-from tercel.execution.own_code import is_installed, mark_of, place_of, searched
+from tercel.execution.own_code import is_installed, mark_of, place_of, remedy_of, searched
 from tercel.execution.probes import whole_order
 from tercel.execution.strategy import Shares, Strategy, settle, shares
 from tercel.execution.view import View
@@ -213,8 +213,8 @@ def _said(error: Exception) -> str:
 
 def _remedy(error: Exception) -> str:
     """What a user's code that failed in `decide` most likely wants."""
-    if "truth value of an array" in str(error):
-        return "a view has a row a market: numpy.where(condition, this, that) in place of if"
+    if remedy := remedy_of(error):
+        return remedy
     name = getattr(error, "name", None)
     if isinstance(error, AttributeError) and isinstance(error.obj, View) and isinstance(name, str):
         return offer(name, [one for one in dir(View) if not one.startswith("_")], "a field of tercel.View")

@@ -97,6 +97,13 @@ def place_of(error: BaseException) -> str:
     return " at {}:{}".format(*own[-1]) if own else ""
 
 
+def remedy_of(error: Exception) -> str:
+    """What a user's code that failed on arrays of a row a market most likely wants; "" where that is not known."""
+    if "truth value of an array" in str(error):
+        return "there is a row a market: numpy.where(condition, this, that) in place of if"
+    return ""
+
+
 def is_installed(file: str) -> bool:
     """Whether a file belongs to Python, to an installed package or to this one."""
     path = Path(file)

@@ -16,6 +16,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes
 from tercel.execution.costs import BPS
 from tercel.execution.observers import name_of
+from tercel.execution.own_code import place_of, remedy_of
 from tercel.execution.view import View
 from tercel.market.simulator import layout as sim
 
@@ -137,10 +138,15 @@ def rewards_of(function: Reward, step: Step) -> Floats:
     Raises
     ------
     ConfigError
-        Anything but a finite number a market.
+        Anything but a finite number a market; an `if` on a column.
     """
-    found, n = np.asarray(function(step)), len(step.side)
-    name = name_of(function)
+    name, n = name_of(function), len(step.side)
+    try:
+        found = np.asarray(function(step))
+    except ValueError as error:
+        if not (remedy := remedy_of(error)):
+            raise
+        raise ConfigError(f"a reward from {name}", f"{error}{place_of(error)}", remedy) from error
     if found.dtype.kind not in "fiub" or found.shape != (n,):
         received = f"{found.dtype} of shape {found.shape}"
         raise ConfigError(f"numbers of shape ({n},) from {name}", received, "such as return -step.cost_bps")
