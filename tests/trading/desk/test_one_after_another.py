@@ -60,3 +60,24 @@ def test_a_parent_beyond_an_agents_card_goes_to_a_schedule_of_takes_with_an_aler
         assert worked == {f"{'twap_take' if over else 'packaged:default-1'}+alpha+posture"}
         assert bool(told) == over
         assert all(text.endswith("a round at most: twap_take+alpha+posture works them") for text in told)
+
+
+def test_a_parent_by_hand_is_held_against_the_card_at_its_pace() -> None:
+    config, journal = parse_config(SMALL.partition("[[agent]]")[0] + LARGE, "desk.toml"), MemoryJournal(chained=False)
+    opened = open_desk(config, journal, 1, Workbench())
+    (name, most), *_ = ((where, most) for (_, where), most in opened.desk.slots["agent"].most_lots.items())
+    round_ns = round(config.desk.round_s * 1e9)
+
+    def works(lots: float, horizon_ns: int, strategy: str = "") -> str:
+        body = {"id": "mine", "instrument": name, "side": 1, "lots": int(lots), "horizon_ns": horizon_ns}
+        return opened.session.request({**body, "agent": "agent", "strategy": strategy, "limit_price": None}).strategy
+
+    def alerts() -> int:
+        return sum(entry.body["code"] == "HANDED_OVER" for _, entry in journal.read(0, (kinds.ALERT,)))
+
+    assert works(most, round_ns).startswith("packaged:default-1")
+    assert works(2 * most, 3 * round_ns).startswith("packaged:default-1")
+    assert works(9 * most, round_ns, "peg_touch") == "peg_touch"
+    assert alerts() == 0
+    assert works(2 * most, round_ns) == works(most, round_ns // 2) == "twap_take+alpha+posture"
+    assert alerts() == 2

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -310,13 +310,21 @@ def open_desk(
     slots = [slot_of(agent, known) for agent in config.agent]
 
     def request(body: Mapping[str, Any]) -> ParentRequest:
-        """What a person asked for; by default the agent's own strategy, and as many decisions as the desk's parents."""
+        """What a person asked for; by default the agent's own strategy, or takes where its card is for less, and as
+        many decisions as the desk's parents."""
         agent = str(body["agent"])
         check_known(agent, [slot.name for slot in slots], "an agent of the desk:")
-        own = next(slot.shown for slot in slots if slot.name == agent)
+        slot = next(slot for slot in slots if slot.name == agent)
         every_ns = config.desk.decision_s * NS_PER_SECOND
         decisions = body["decisions"] if "decisions" in body else max(round(body["horizon_ns"] / every_ns), 1)
-        return ParentRequest(**{**body, "strategy": body.get("strategy") or own, "decisions": decisions})
+        asked = ParentRequest(**{**body, "strategy": body.get("strategy") or slot.shown, "decisions": decisions})
+        if body.get("strategy"):
+            return asked
+        a_round = ceil(asked.lots * config.desk.round_s * NS_PER_SECOND / asked.horizon_ns)
+        works, _, why = slot.working(asked.instrument, a_round)
+        if why and desks:
+            desks[0].alert("warning", "HANDED_OVER", why, asked.instrument, agent)
+        return replace(asked, strategy=works)
 
     killed = None if latch is None else latch.killed
     gate = LimitGate(limits_of(config, beside), venue.listings(), [slot.name for slot in slots], killed)

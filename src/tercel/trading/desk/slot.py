@@ -58,7 +58,11 @@ class AgentSlot:
         if lots <= most:
             return self.shown, self.at(instrument)[0], ""
         takes = "+".join([TAKES, *self.shown.split("+")[1:]])
-        return takes, None, f"{lots} lots, and {self.shown} is for {most:.0f} a round at most: {takes} works them"
+        return (
+            takes,
+            None,
+            f"{lots} lots a round, and {self.shown} is for {most:.0f} a round at most: {takes} works them",
+        )
 
     def promote(self) -> None:
         """Put the challenger in the champion's place, and the champion in its: done again, it is undone.
