@@ -153,7 +153,7 @@ def exposure(bench: Bench) -> str:
 def losses(bench: Bench) -> str:
     """Marked at the mid; a restart clears nothing."""
     for limit in ("daily_loss", "drawdown"):
-        with Wall(Bench(bench.terms, bench.folder / limit), agents={limit: 5}) as wall:
+        with Wall(Bench(bench.terms, bench.folder / limit[:2]), agents={limit: 5}) as wall:  # a socket has a short path
             name, open_ = wall.live(10), wall.live(5, 1040, -1)
             wall.say(name, "F", "2", last=10, px=10)
             holds(wall.gateway.limits.killed("ann") is None, "no false trip")
