@@ -147,7 +147,7 @@ def _sources(package: str, root: Path) -> Any:
 @cache
 def _keys(package: str, root: Path) -> dict[str, str]:
     """Keys of a package's kernels by name: read where some process made them of the same sources, else made."""
-    kept = cache_root() / f"keys-{package}-{source_hash(root)}-{source_hash()}.json"
+    kept = cache_root() / f"keys-{package}-{source_hash(root)}-{source_hash(PACKAGE)}.json"
     with suppress(OSError, ValueError):
         found: dict[str, str] = json.loads(kept.read_text())
         return found
