@@ -10,10 +10,9 @@
 Importing this package is cheap: no Numba, Polars or Torch is loaded until a name that needs it is used (PEP 562).
 """
 
+import sys
 from importlib import import_module
 from typing import Any
-
-from tercel.core.after import after_import
 
 __version__ = "0.1.0"
 
@@ -67,8 +66,5 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def _tell_gymnasium() -> None:
-    import_module("tercel.api.registered").register()
-
-
-after_import("gymnasium", _tell_gymnasium)
+if "gymnasium" in sys.modules:  # nothing heavy is loaded for it; where it comes later `tercel.api.gym` is imported
+    import_module("tercel.api.gym")
