@@ -7,6 +7,7 @@ PYTHON ?= python3
 ARGS   ?=
 TORCH  ?= torch==2.13.0
 LOCK   ?=
+WING   ?=
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -20,16 +21,17 @@ DOCS   := .stamps/docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fix peers run demo test check docs format guards lock bench clean
+.PHONY: help setup fix peers run demo test test-long check docs format guards lock bench clean
 
 help: ## say what can be made (the default)
 	@echo "Tercel: from tick data to an execution agent that is judged."
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS=...       is handed on:      make run ARGS=--quick    make test ARGS='-k book -x'"
 	@echo "  PYTHON=...     another python:    make setup PYTHON=python3.12"
 	@echo "  LOCK=FILE      locked versions:   make setup LOCK=requirements-dev.lock"
+	@echo "  WING=...       one wing's tests:  make test WING=market      make test-long WING=market"
 	@echo
 	@echo "Everything is set up on first use in $(VENV); nothing outside this folder and the kernel cache is touched."
 
@@ -63,9 +65,18 @@ build/peers/binance/.made: Makefile
 	  --no-deps binance-fix-connector==1.2.0
 	@touch $@
 
-# One thread for linear algebra in each of the two workers: two cores are shared by two of them.
-test: $(DEV) ## run every test, slow ones and docstring examples included
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+# One thread for linear algebra in each of the two workers: two cores are shared by two of them. Compiled sources are
+# kept, whatever the environment says: every worker and every process that a test starts reads them.
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
+# A wing is a folder of tests and, of the same name, one of the package, whose docstrings have examples.
+PLACES = $(if $(WING),tests/$(WING) $(wildcard src/tercel/$(WING)))
+
+test: $(DEV) ## run the tests that a change is worth waiting for, and docstring examples
+	$(PYTEST) -m "not long" $(PLACES) $(ARGS)
+
+# A wing without one is no failure (5: nothing was collected).
+test-long: $(DEV) ## run the others, marked `long`: trainings, studies, wheels, engines of others, real data
+	$(PYTEST) -m long $(PLACES) $(ARGS) || [ $$? -eq 5 ]
 
 check: $(DEV) ## lint, format, types, layering
 	$(BIN)/ruff check .

@@ -123,7 +123,7 @@ def metrics(port: int) -> str:
         return ""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_services_run_as_plain_processes_and_tell_prometheus(running: int) -> None:
     until(lambda: re.search(r"^tercel_fills_total\{.*\} [1-9]", metrics(running), re.MULTILINE), what="a fill")
     said = metrics(running)

@@ -352,6 +352,6 @@ def test_records_are_there_for_every_guard_and_small() -> None:
 # -- the house --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["options", pytest.param("journal", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["options", pytest.param("journal", marks=pytest.mark.long)])
 def test_the_house_gives_what_is_recorded(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["compare", name, "--all"]) == 0, capsys.readouterr().out

@@ -57,7 +57,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("version", NAMED)
 def test_the_notebook_runs_from_the_wheel(version: str, wheel: Path, tmp_path: Path) -> None:
     python = interpreter(version)

@@ -162,7 +162,7 @@ def test_variants_of_what_a_sweep_found_are_its_trials_as_they_are_by_now(tmp_pa
     assert variants_of(of_the_best) == 9, "a sweep that is gone leaves what the card says"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     seeds = [copy_of_the_shipped(tmp_path / f"mine-{i}", name="mine", seed=i) for i in (1, 2)]
     words = ("evaluate", "default", *seeds, "--against", FEW, *SMALL.split(), "--market", "amzn-santa-fe")
@@ -209,7 +209,7 @@ def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
     assert changed == [gone]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
     words = f"evaluate default --against {FEW} {SMALL} --regimes volatile --adaptation --sensitivity"
     result = tercel(*words.split(), "--trained-for", "thin=ppo", "--out", tmp_path / "out")
@@ -318,7 +318,7 @@ def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: RunSettings
     assert said.endswith(f"What {policy.key} learned from is not known.")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_on_tape_windows_of_later_days_are_judged(tmp_path: Path, lake: Path) -> None:
     words = ("evaluate", "ppo", "--against", FEW, "--tape", lake, "--symbol", "SIM", "--out", tmp_path / "out")
     result = tercel(*words, "--json")
@@ -329,7 +329,7 @@ def test_on_tape_windows_of_later_days_are_judged(tmp_path: Path, lake: Path) ->
     assert found["strategies"]["ppo"]["impact_bps"] is not None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
     page = tmp_path / "agents.md"
     page.write_text("before\n<!-- table: tercel agent table -->\nyesterday\n<!-- end of table -->\nafter\n")

@@ -36,7 +36,7 @@ validation = { episodes = 8, every = 1073741824 }
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_driver_killed_in_training_goes_on_to_the_same_policy(tmp_path):
     """The first driver, on a cluster of its own, is killed after its first checkpoint; another resumes."""
     pytest.importorskip("ray", reason="needs the extra [scale]")
@@ -84,7 +84,7 @@ def test_what_cannot_go_on_a_cluster_is_refused(tmp_path):
     assert with_shards(parse({**SMALL, "learner": {"markets": 64}}, "test"), 8).learner.shards == 8
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("algo", "more"),
     [

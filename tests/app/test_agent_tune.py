@@ -71,7 +71,7 @@ def test_values_of_a_market_are_used_where_it_is_named() -> None:
         assert changed.value("pace") == 3.5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_strategy_is_tuned_and_held_against_the_untuned(tmp_path: Path) -> None:
     out = tmp_path / "values.json"
     typed = ["agent", "tune", "obizhaeva_wang", "--market", "csco-santa-fe", "--episodes", "768"]

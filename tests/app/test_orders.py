@@ -240,7 +240,7 @@ def test_my_order_is_one_command(tmp_path: Path, lake: Path) -> None:
     assert judged_table(found).title == "SIM replay: buy 40 lots, 10:20 to 10:40"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_of_my_order(tmp_path: Path, lake: Path) -> None:
     words = f"run --quick --tape {lake} --symbol SIM {ORDER} --limit-price 5bps --out {tmp_path / 'out'}"
     result = tercel(*words.split(), "--json")

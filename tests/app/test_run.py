@@ -120,7 +120,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return place / "made/here", json.loads(stdout), stdout, stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None:
     folder, result, stdout, stderr = quick
     assert stdout.count("\n") == 1
@@ -151,7 +151,7 @@ def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None
     assert "{" not in stderr, "results go to stdout"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_files_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None:
     folder = quick[0]
     assert {p.name for p in folder.iterdir()} == {
@@ -175,7 +175,7 @@ def test_the_files_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> Non
     assert headline[1] == "--quick: too few episodes to judge by; a look, not a judgement"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_quick_run_says_first_that_it_is_no_judgement(quick: tuple[Path, dict[str, Any], str, str]) -> None:
     folder, result, _, stderr = quick
     sentences = judged_table(result).sentences()
@@ -185,7 +185,7 @@ def test_a_quick_run_says_first_that_it_is_no_judgement(quick: tuple[Path, dict[
     assert stderr.count("kept: the start") == sum(card.kept_start for card in cards)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str, str]) -> None:
     folder, result, *_ = quick
     policies = contents(folder / "policies")
@@ -248,7 +248,7 @@ def strategies(folder: Path) -> str:
     return json.dumps(json.loads((folder / "result.json").read_text())["strategies"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_a_run_that_is_stopped_again_and_again_ends_like_one_that_is_not(tmp_path: Path) -> None:
     whole, cut = prepared(tmp_path / "whole"), prepared(tmp_path / "cut it")
@@ -281,7 +281,7 @@ def test_a_run_that_is_stopped_again_and_again_ends_like_one_that_is_not(tmp_pat
 # -- on tape ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["three", "one"])
 def test_a_run_on_tape(tmp_path: Path, lakes: Path, name: str) -> None:
     words = ("--tape", lakes / name, "--symbol", "SIM", "--impact", "none", "--quick", "--json", "--seed", 2)

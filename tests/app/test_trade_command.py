@@ -176,7 +176,7 @@ def test_tables_for_people(folder: Path, config: Path) -> None:
         assert part in result.stdout.replace("\n", " "), part
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_worth_of_each_arrow(folder: Path) -> None:
     file = folder / "tiny.toml"
     file.write_text(SMALL.replace("rounds = 2", "rounds = 1"), encoding="utf-8")
@@ -591,7 +591,7 @@ def _fix_exchange() -> Iterator[str]:
         served.communicate()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("exchange", [lambda: nullcontext("simulated"), _fix_exchange], ids=["simulated", "fix"])
 def test_ctrl_c_and_termination_leave_a_readable_journal(
     tmp_path: Path, exchange: Callable[[], AbstractContextManager[str]]
@@ -651,7 +651,7 @@ def _starts_again(words: list[str], desk: Path) -> None:
     assert waits.search(tercel("rearm", "--reason", "again", "--desk", desk).stderr.replace("\n", " "))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_running_desk_answers(folder: Path) -> None:
     file, desk = folder / "answers.toml", folder / "answers"
     file.write_text(SMALL.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")

@@ -25,7 +25,7 @@ def refused(*arguments: str) -> str:
     return done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_serves_until_it_is_told_to_end() -> None:
     process = subprocess.Popen([*COMMAND, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -44,7 +44,7 @@ def test_it_serves_until_it_is_told_to_end() -> None:
         assert process.wait(DEADLINE_S) == 130
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_who_does_not_know_the_word_is_not_let_in(tmp_path: Path) -> None:
     word = tmp_path / "word"
     word.write_text("swordfish\n")

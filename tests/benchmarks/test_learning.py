@@ -14,7 +14,7 @@ NAMES = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_native_training_is_faster():
     pytest.importorskip("stable_baselines3")
     results = train.bench(lambda: ToyVec(64, 8), updates=1)

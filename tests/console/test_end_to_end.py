@@ -21,7 +21,7 @@ from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.ledger import Ledger
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 log = logging.getLogger(__name__)
 PAINTED = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
 """What the page was told is on the screen two frames later."""

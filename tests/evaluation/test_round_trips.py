@@ -124,7 +124,7 @@ def test_no_trip_is_proved_where_prices_are_a_martingale() -> None:
     assert set(found["by_size"]) == {"1"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "pays"), [("csco", False), ("goog", False), ("csco-santa-fe", True)])
 def test_trips_pay_where_the_flow_sees_own_orders_and_nowhere_else(name: str, pays: bool) -> None:
     """A small search, legs that rest among its trips; `tercel market arbitrage` searches longer.

@@ -30,7 +30,7 @@ def place_of(tmp_path: Path) -> Iterator[Callable[..., Place]]:
 
 
 EXACTLY = [
-    pytest.param(left, mass, marks=[] if (left, mass) in ((0, "none"), (20_000, "all")) else pytest.mark.slow)
+    pytest.param(left, mass, marks=[] if (left, mass) in ((0, "none"), (20_000, "all")) else pytest.mark.long)
     for left in (0, 4096, 20_000, 100_000)
     for mass in ("none", "all")
 ]

@@ -69,7 +69,7 @@ class ShareVec(ToyVec):
         return obs, given, done, info
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("algorithm", list(sb3.ALGORITHMS))
 def test_each_algorithm_learns_the_toy_and_exports_what_it_learned(algorithm):
     env = MaskedToyVec() if algorithm == "maskable_ppo" else ToyVec()
@@ -128,7 +128,7 @@ def test_memory_goes_on_and_starts_anew():
         np.testing.assert_allclose(policy._h, memory[0][0].numpy(), atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("head", ["vector", "simplex"])
 def test_vectors_and_shares(head):
     env = ShareVec()

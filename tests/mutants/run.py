@@ -85,5 +85,5 @@ def _in_child(mutant: Mutant, tree: ast.Module, test: str) -> int:
             del sys.modules[name]
         module = f"tercel.limits.{mutant.file.removesuffix('.py')}"
         sys.meta_path.insert(0, _Changed(module, tree, Path(mutant.file)))
-        flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-m", "not slow"]
+        flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-m", "not long"]
         return int(pytest.main([*flags, str(HERE / test)]))

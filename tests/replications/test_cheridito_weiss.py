@@ -216,7 +216,7 @@ def test_the_shipped_policies_do_not_lose_to_their_rule(name: str) -> None:
     assert all(learned.policy_path(learned.SHIPPED, cell, seed).stat().st_size < 50_000 for seed in train.SEEDS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_puts_out_what_is_promised(tmp_path: Path) -> None:
     options = ["--episodes", "60", "--seeds", "5,6", "--json", "--figures", str(tmp_path)]
     result = CliRunner().invoke(app, ["cheridito-weiss", *options])
@@ -232,7 +232,7 @@ def test_the_command_puts_out_what_is_promised(tmp_path: Path) -> None:
     assert (tmp_path / "cheridito-weiss.svg").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_can_be_done_again_and_goes_on(tmp_path: Path) -> None:
     words = ["cheridito-weiss", "--train", "--quick", "--episodes", "20", "--out", str(tmp_path), "--json"]
     first = CliRunner().invoke(app, words)

@@ -153,7 +153,7 @@ def test_panels_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         read_panel(panel_file(tmp_path, [("A", day, 0.0, 1) for day in days(5)]))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_bars_on_four_hundred_names(shared_data: Path) -> None:
     panel = read_panel(shared_data).draw(400, 1)
     verdicts = c.judge([c.Linear(), c.Nonlinear(), c.FastVolatility()], panel.returns, 504, 504)

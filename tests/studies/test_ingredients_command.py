@@ -12,7 +12,7 @@ from tercel.market.flow.queue_reactive.calibrate import PARTS
 from tercel.testing.lake import DAYS, simulated_lake
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_part_has_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulated_lake(tmp_path, 2, DAYS[:1])
     few = {WHOLE: (), "young touches": ("young touches",)}

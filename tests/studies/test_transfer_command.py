@@ -28,7 +28,7 @@ def test_the_recipe_loses_one_market_and_nothing_else() -> None:
     assert config.model_copy(update=same) == recipe
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_agent_is_judged_where_it_never_was(tmp_path: Path) -> None:
     typed = ["transfer", "--without", "csco", "--quick", "--json", "--out", str(tmp_path)]
     first = CliRunner().invoke(app, typed)

@@ -147,7 +147,7 @@ def test_an_armed_point_kills_at_the_passage_named_and_others_do_nothing():
         assert done.returncode == (0 if printed == 5 else -signal.SIGKILL)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("planted", ["books again what it knows", "cancels for nobody who is gone"])
 def test_a_planted_fault_shows(planted):
     done = subprocess.run([sys.executable, "-c", PLANTED, planted], capture_output=True, text=True, check=True)
@@ -156,7 +156,7 @@ def test_a_planted_fault_shows(planted):
     assert (said["unwatched_s"] > 5) == planted.startswith("cancels")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_tenth_of_the_matrix_loses_and_doubles_nothing_and_leaves_nothing_unwatched():
     done = subprocess.run([*COMMAND, "--points", "20", "--seed", "3"], capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr

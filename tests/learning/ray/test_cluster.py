@@ -71,7 +71,7 @@ def trained(env, updates=4):
     return learner, rows
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_give_the_bytes_of_one_process(where):
     here, rows = trained(sharded_env(tiny.TinyMarket, 16, 4))
     assert where.nodes == 2
@@ -83,7 +83,7 @@ def test_workers_give_the_bytes_of_one_process(where):
         assert np.array_equal(here.net.params, there.net.params)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_another_driver_goes_on_from_a_checkpoint(where):
     straight, _ = trained(sharded_env(tiny.TinyMarket, 16, 4), 2)
     state = straight.state()
@@ -95,7 +95,7 @@ def test_another_driver_goes_on_from_a_checkpoint(where):
     env.crew.dismiss()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_worker_is_replaced_and_said(where):
     said = []
     env = ray_env(where, tiny.TinyMarket, 16, shards=4, workers=2, tell=said.append)
@@ -109,7 +109,7 @@ def test_a_killed_worker_is_replaced_and_said(where):
     env.crew.dismiss()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_judging_in_pieces_is_judging(where):
     market, task = presets.load("csco-santa-fe"), Task()
     source, quantity = reactive(market, 1), task.lots(market.volume_per_s)
@@ -127,7 +127,7 @@ def broken(n):
     raise ConfigError("an environment", "none", "look elsewhere")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_a_worker_refuses_is_raised_here(where):
     with pytest.raises(ConfigError, match="look elsewhere"):
         ray_env(where, broken, 8, shards=2, workers=1)
@@ -135,7 +135,7 @@ def test_what_a_worker_refuses_is_raised_here(where):
         ray_env(where, tiny.TinyMarket, 8, shards=2, workers=3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_bench_counts_frames(where):
     from benchmarks import ray as bench
 
@@ -144,7 +144,7 @@ def test_the_bench_counts_frames(where):
     assert all(row["value"] > 0 and row["reference_value"] > 0 for row in rows)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_node_killed_in_training_changes_nothing_about_the_policy(nodes, where):
     """The survivor takes its shards; the policy is as good as one that nothing happened to."""
     said, settings = [], PpoSettings(anneal_frames=FRAMES)

@@ -95,7 +95,7 @@ def test_the_card_says_what_a_small_training_finds_again() -> None:
     assert made.sources["news"].coef[0] == pytest.approx(load_packaged("demo").sources["news"].coef[0], rel=0.15)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_packaged_model_is_what_its_command_makes() -> None:
     kept = load_packaged("demo")
     made = train_demo(load("csco-santa-fe"), kept.card["rounds"], kept.card["rounds"] // 2, kept.card["seed"], "")

@@ -81,7 +81,7 @@ def scores(panel: Dataset, first_year: int = 2003) -> dict[str, dict]:
     return {name: scored(told[tested], part, rng) for name, told in {"ridge": forecast, **rules}.items()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_daily_panel_has_a_small_sure_skill(panel: Dataset) -> None:
     assert panel.x.shape[1] == 22
     assert "survivors" in panel.note
@@ -96,7 +96,7 @@ def test_the_daily_panel_has_a_small_sure_skill(panel: Dataset) -> None:
     assert ridge["smoothed"]["half_turns"] < ridge["portfolio"]["half_turns"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_leak_into_the_daily_panel_raises_a_warning(panel: Dataset) -> None:
     from dataclasses import replace
 
@@ -111,7 +111,7 @@ def test_a_leak_into_the_daily_panel_raises_a_warning(panel: Dataset) -> None:
     assert "look for a leak" in row["warning"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_leak_test_on_real_prices(shared_data: Path) -> None:
     import polars as pl
 
@@ -123,7 +123,7 @@ def test_the_leak_test_on_real_prices(shared_data: Path) -> None:
     assert abs(true.ic.mean) < 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("agreement", "accuracy", "f1"), [(50, 0.80, 0.76), (100, 0.925, 0.895)])
 def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, accuracy: float, f1: float) -> None:
     from studies.signals.text import text_study
@@ -145,7 +145,7 @@ def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, a
         assert found.row("dictionary").accuracy == pytest.approx(0.634, abs=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_stocknet_counts_and_what_tweets_describe(shared_data: Path) -> None:
     from studies.signals.stocknet import PUBLISHED, stocknet_study
     from tercel.signals.sources.stocknet import read_stocknet

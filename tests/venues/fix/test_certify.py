@@ -26,7 +26,7 @@ S_IDS = [f"S{n:02d}" for n in range(1, 31)]
 QUICK = [one for one in S_IDS if one not in ("S29", "S30")]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_certifies_the_standard():
     words = ["certify", "fix", "--profile", "generic-44", "--json"]
     around = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -51,7 +51,7 @@ def test_the_sessions_of_every_shipped_profile(profile):
     assert all(one["reason"] for one in found["exempt"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_binance_by_its_own_dictionary(shared_peers, profile):
     """Whatever the venue's words can say passes, both ways under its dictionary; what they cannot is named."""
     told = profile(f'base = "binance"\ndictionary = "{shared_peers}/binance/spot-fix-oe.xml"')
@@ -78,7 +78,7 @@ def test_a_profile_upon_another_leaves_out_the_same(profile):
     assert reasons(profile('base = "binance"'), "FIX.4.4") == reasons("binance", "FIX.4.4")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 class TestCasesCanFail:
     """Each way to break a session is seen by the cases that are about it, and by no other of these."""
 
@@ -162,7 +162,7 @@ def test_the_second_decoder_is_strict(wrong):
         Heard(frame("FIX.4.4", fields, **wrong))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 class TestSomebodyElses:
     def test_our_own_server_as_if_it_were(self, profile):
         told = profile(ELSEWHERE.format(base="generic-44", target="VENUE", symbol="TINY", tick="0.05", lot=10))

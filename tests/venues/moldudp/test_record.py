@@ -118,7 +118,7 @@ def wait_for_bytes(path: Path, size: int) -> None:
     until(lambda: path.exists() and path.stat().st_size >= size, what=f"{size} bytes of {path}")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kills_and_gaps_give_the_tape_of_the_file(file: Path, tmp_path: Path) -> None:
     """Killed twice while packets come, once more before any; then the lake holds what a direct import gives."""
     data, path, port = file.read_bytes(), tmp_path / "a.itch", free_port()
@@ -146,7 +146,7 @@ def test_kills_and_gaps_give_the_tape_of_the_file(file: Path, tmp_path: Path) ->
         assert instrument.content_hash == day.instrument.with_content(day.events).content_hash
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_stopped_recording_imports_what_it_has(file: Path, tmp_path: Path) -> None:
     port = free_port()
     server = FaultyServer(split_file(file.read_bytes()), ("127.0.0.1", port), packets_per_s=20.0)

@@ -115,7 +115,7 @@ def test_databento_reads_our_ten_levels() -> None:
 # -- real set ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_es_through_databentos_reader_and_a_plain_book(shared_data: Path) -> None:
     """Orders and lots at every price, after every 500th event of the day, are those of a book of dictionaries."""
     path = shared_data / "databento-es-mbo" / "esh4-glbx-mdp3-20231225.mbo.dbn.zst"
