@@ -39,8 +39,7 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.ports import Venue
-from tercel.market.simulator.layout import SHIFTED
-from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT
+from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, SHIFTED
 
 S = 1_000_000_000
 E = TypeVar("E")

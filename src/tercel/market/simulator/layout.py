@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.market.tape import schema
+
 # -- clock and stop rules ----------------------------------------------------------------------------------------------
 NOW: Final = 0
 FLOW_NS: Final = 1  # when the flow's next event happens
@@ -250,8 +252,7 @@ GUIDED: Final = 38
 styles << 32 | size multiplier."""
 OWN_DENIED: Final = 39
 """As OWN_DEAD, of a command that was not let through: nothing that waits is tried before the next decision."""
-SHIFTED: Final = 40
-"""The public book was translated by `price` ticks (up is positive)."""
+SHIFTED: Final = schema.SHIFTED
 REGIME_IS: Final = 41
 """Regime `price` is in force from here on, in its phase `lots`."""
 

@@ -43,6 +43,8 @@ ROLL_IN: Final = 12
 """A level came into the feed's window: `qty_lots` of unknown orders as one anonymous block."""
 TRADE: Final = 13
 """(L2 feeds) A print against the visible `side`: the book stays as it is, a LEVEL_SET says what became of the level."""
+SHIFTED: Final = 40
+"""Never on a tape, in a simulated venue's market data: the public book was moved by `price` ticks (up is positive)."""
 
 KIND_NAMES: Final = {
     ADD: "add",

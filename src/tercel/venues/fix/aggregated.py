@@ -12,7 +12,6 @@ from typing import Final
 
 from tercel.core import orders as o
 from tercel.core.vocabulary import BUY, SELL
-from tercel.market.simulator.layout import SHIFTED
 from tercel.market.tape import schema
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.protocol.message import Fields
@@ -99,7 +98,7 @@ class AggregatedBook:
             self._add(level, -self.lots(level), touched)
         elif kind == schema.CLEAR:
             touched |= self._clear()
-        elif kind == SHIFTED:
+        elif kind == schema.SHIFTED:
             self._shift(level[1], touched)
 
     def _add(self, level: Level, lots: int, touched: set[Level]) -> None:
