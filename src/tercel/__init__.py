@@ -66,5 +66,5 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-if "gymnasium" in sys.modules:  # nothing heavy is loaded for it; where it comes later `tercel.api.gym` is imported
-    import_module("tercel.api.gym")
+if "gymnasium" in sys.modules:  # it makes "tercel:tercel/Execution-v1"; to load it here would make this import slow
+    import_module("tercel.api.envs")

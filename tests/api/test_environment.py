@@ -11,7 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import tercel as tc
-from tercel.api.gym import ID
+from tercel.api.envs import ID
 from tercel.learning.gym_env import ExecutionVectorEnv
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +32,10 @@ def paid(step: tc.Step) -> Any:
         ("import gymnasium, tercel", ID),
         ("import gymnasium; import tercel as tc; gymnasium.register_envs(tc)", ID),
         ("import gymnasium", f"tercel:{ID}"),
-        ("import gymnasium", f"tercel.api.gym:{ID}"),
+        ("import gymnasium", f"tercel.api.envs:{ID}"),
         ("import gymnasium, tercel", f"tercel:{ID}"),
-        ("import tercel as tc; import gymnasium", f"tercel.api.gym:{ID}"),
-        ("import tercel.api.gym; import gymnasium", ID),
+        ("import tercel as tc; import gymnasium", f"tercel.api.envs:{ID}"),
+        ("import tercel.api.envs; import gymnasium", ID),
     ],
 )
 def test_it_is_made_as_gymnasium_documents_with_and_without_an_import_before(code: str, name: str) -> None:

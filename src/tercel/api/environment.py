@@ -2,6 +2,7 @@
 
 import gymnasium
 import tercel as tc
+import tercel.api.envs
 
 env = gymnasium.make("tercel/Execution-v1", market="csco", task=tc.Task(share=0.05))
 envs = gymnasium.make_vec("tercel/Execution-v1", num_envs=64, market=tc.replay("lake", "AMZN"))

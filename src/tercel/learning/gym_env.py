@@ -38,7 +38,7 @@ class ExecutionEnv(gymnasium.Env[Float32, Any]):
     |---|---|
     | Action space | ``Discrete(8)`` (`placement`, the default) |
     | Observation space | ``Box(-inf, inf, (40,), float32)`` |
-    | Import | ``gymnasium.make("tercel:tercel/Execution-v1")`` |
+    | Import | ``gymnasium.make("tercel/Execution-v1")`` after ``import tercel.api.envs`` |
 
     **Description.** A market of limit orders runs by itself: order flow calibrated from a tape (by default `csco`:
     queue-reactive, under a law of impact), or recorded days. An order of 10 % of the volume expected in half an hour is

@@ -1,7 +1,13 @@
 """`tercel/Execution-v1` in Gymnasium's registry: importing this module registers it, and loads Gymnasium alone.
 
-`import tercel` imports it where Gymnasium is loaded already, so `gymnasium.make("tercel:tercel/Execution-v1")` needs no
-import before it. After an `import tercel` that came before Gymnasium's, this module is named in its place.
+`import tercel` does so where Gymnasium is loaded already, and only there, since it loads nothing heavy: so
+`gymnasium.make("tercel:tercel/Execution-v1")` needs no import in a process that did not load tercel first.
+
+import gymnasium
+import tercel.api.envs
+
+gymnasium.register_envs(tercel.api.envs)
+env = gymnasium.make("tercel/Execution-v1", market="csco")
 """
 
 from typing import Final
