@@ -9,12 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from tercel.cli import app
-from tercel.cli.commands.trade_report import page
 from tercel.console.state import DeskState
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.trading.desk.build import open_desk
 from tercel.trading.desk.config import parse_config
 from tercel.trading.desk.outcome import outcome
+from tercel.trading.desk.page import page
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch

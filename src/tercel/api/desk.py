@@ -8,16 +8,16 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from tercel.cli.commands.trade_report import page
-from tercel.cli.machine import WallClock, person
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import PAID_ONE, shown
+from tercel.core.machine import WallClock, person
 from tercel.core.names import check_known
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
 from tercel.execution.task import SIDES, seconds_of
 from tercel.trading.desk.config import described
 from tercel.trading.desk.outcome import DeskOutcome, outcome
+from tercel.trading.desk.page import page
 from tercel.trading.desk.running import Running
 from tercel.trading.ledger import Ledger
 from tercel.trading.parents import ParentOrder

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tercel.cli.machine import person
 from tercel.cli.shared import AsJson, Policy, Registry
 from tercel.core.errors import ConfigError, PolicyError
+from tercel.core.machine import person
 from tercel.report.terminal import hand_over, print_table, result_console, say
 
 if TYPE_CHECKING:

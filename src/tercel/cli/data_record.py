@@ -11,10 +11,11 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.data_import import import_days
-from tercel.cli.machine import Until, WallClock
+from tercel.cli.machine import Until
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Dated, Lake, Replace
 from tercel.core.errors import ConfigError, FeedError, VenueError
+from tercel.core.machine import WallClock
 from tercel.report.terminal import hand_over, print_table, say
 
 record_app = typer.Typer(help="Record live feeds into a lake, one command per feed.", no_args_is_help=True)

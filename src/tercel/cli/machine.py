@@ -1,22 +1,10 @@
-"""What the command line knows of the machine it runs on: the clock on the wall, and who sits before it."""
+"""Ends of a command that runs until it is told: by a time, Ctrl-C, or a polite kill."""
 
-import os
-import pwd
 import signal
 import threading
 import time
 
-
-class WallClock:
-    """Time as people live it (`core.ports.Clock`)."""
-
-    def now_ns(self) -> int:
-        """Nanoseconds since some moment; they never go back."""
-        return time.monotonic_ns()
-
-    def sleep_ns(self, ns: int) -> None:
-        """Wait."""
-        time.sleep(ns / 1e9)
+from tercel.core.machine import WallClock
 
 
 class Until(WallClock):
@@ -41,11 +29,3 @@ def end_on_termination() -> None:
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, stop)
-
-
-def person() -> str:
-    """Who runs this: the name of the process's user, whatever its environment says; the number where it has none."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from tercel.cli.machine import WallClock, end_on_termination
+from tercel.cli.machine import end_on_termination
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed, TapesSymbol
 from tercel.core.errors import ConfigError
+from tercel.core.machine import WallClock
 from tercel.report.terminal import hand_over, say
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ class Venue(Protocol):
 
 
 class Clock(Protocol):
-    """Time as people live it. Only `cli` owns a real one."""
+    """Time as people live it. `core.machine` has a real one, which `api` and `cli` hand down."""
 
     def now_ns(self) -> int:
         """Nanoseconds since some moment; they never go back."""

@@ -7,6 +7,7 @@ from typing import Final
 
 BUY: Final = 1
 SELL: Final = -1
+SIDE_WORDS: Final = {BUY: "buy", SELL: "sell"}
 
 NS_PER_SECOND: Final = 1_000_000_000
 NO_BID: Final = -(2**30)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tercel.cli.desks import find_desk
-from tercel.cli.machine import person
 from tercel.cli.operator import Console, Kill, Rearm
 from tercel.core.errors import ConfigError, TercelError
+from tercel.core.machine import person
 from tercel.core.names import offer
 from tercel.report.terminal import print_json, say
 from tercel.trading.journal import kinds

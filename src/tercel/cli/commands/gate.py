@@ -7,7 +7,8 @@ import sys
 import typer
 
 from tercel.cli.gate import OpenGate
-from tercel.cli.machine import Until, person
+from tercel.cli.machine import Until
+from tercel.core.machine import person
 from tercel.gate.config import read_config
 from tercel.gate.opening import hide, opened, serve
 from tercel.gate.watchdog import beside_gate, watch

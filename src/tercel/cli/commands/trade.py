@@ -8,18 +8,19 @@ from typing import Any
 import typer
 
 from tercel.cli.commands.trade_look import waiting
-from tercel.cli.commands.trade_report import page, within
 from tercel.cli.desks import named_desk, new_desk
-from tercel.cli.machine import WallClock, end_on_termination, person
+from tercel.cli.machine import end_on_termination
 from tercel.cli.operator import PORT
 from tercel.cli.trade import RunDesk
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.fixed import summed
+from tercel.core.machine import WallClock, person
 from tercel.report.terminal import print_json, print_table, progress, result_console, say
 from tercel.trading.desk.build import Opened
 from tercel.trading.desk.config import DeskConfig, demo_text, described
 from tercel.trading.desk.experiment import DESK, DeskRun, arrows, freezes, levels, mean_paths, worth
 from tercel.trading.desk.outcome import outcome
+from tercel.trading.desk.page import page, within
 from tercel.trading.desk.running import Running, refuse
 from tercel.trading.desk.variants import run_variants
 from tercel.trading.journal.reader import JournalReader

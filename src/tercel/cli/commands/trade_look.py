@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tercel.cli.desks import find_desk
-from tercel.cli.machine import person
 from tercel.cli.trade import (
     DeskTca,
     ListOrders,
@@ -17,8 +16,9 @@ from tercel.cli.trade import (
 )
 from tercel.core import fixed
 from tercel.core.errors import ConfigError, OrderError
+from tercel.core.machine import person
 from tercel.core.ports import Entry
-from tercel.core.vocabulary import BUY, NS_PER_SECOND
+from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
 from tercel.report.tables import without_idle
 from tercel.report.terminal import print_json, print_table, result_console, say
 from tercel.trading.journal import kinds
@@ -29,7 +29,6 @@ from tercel.trading.order import ChildOrder
 from tercel.trading.parents import NO_LIMIT, ParentStatus
 from tercel.trading.positions import Position
 
-SIDES = {1: "buy", -1: "sell"}
 LIMIT = "limit, ticks"
 SHOWN = 20
 """Parents that a terminal shows."""
@@ -237,7 +236,8 @@ def _tca_page(folder: Path, found: Sequence[Entry], rows: Sequence[dict[str, Any
     counts = {"side": "side", "limit": LIMIT} | {key: key for key in ("quantity", "filled", "unfilled", "refused")}
     keys = counts | {f"{key}_bps": f"{key}, bps" for key in ("is", "opportunity", "vwap", "twap")}
     keys |= {"participation": "participation", "passive_share": "rested"}
-    shown = [[(row | {"side": SIDES.get(row["side"])}).get(key) for key in ("parent", "agent", *keys)] for row in rows]
+    sided = [row | {"side": SIDE_WORDS.get(row["side"])} for row in rows]
+    shown = [[row.get(key) for key in ("parent", "agent", *keys)] for row in sided]
     paths = []
     for number, entry in enumerate(found[:40]):
         arrays, side = unpack(entry.blob), entry.body["side"]
@@ -355,7 +355,7 @@ def _accepted(answer: Entry | None) -> str:
         return ""
     body = answer.body
     limit = f", limit {body['limit_price']}" if body.get("limit_price") is not None else ""
-    what = f"{SIDES[body['side']]} {body['lots']:,} {answer.instrument}{limit}, {_short(str(body['strategy']))}"
+    what = f"{SIDE_WORDS[body['side']]} {body['lots']:,} {answer.instrument}{limit}, {_short(str(body['strategy']))}"
     return f", {answer.parent}: {what}, {body['horizon_ns'] / NS_PER_SECOND:g} s"
 
 
@@ -492,5 +492,5 @@ def _shown(key: str, value: Any, digits: int) -> str:
     if value is None:
         return "-"
     if key == "side":
-        return SIDES.get(value, str(value))
+        return SIDE_WORDS.get(value, str(value))
     return f"{round(value, digits) + 0.0:.{digits}f}" if isinstance(value, float) else str(value)

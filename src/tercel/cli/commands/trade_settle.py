@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tercel.cli.commands.trade_look import ask
 from tercel.cli.desks import find_desk
-from tercel.cli.machine import person
 from tercel.cli.trade import Settle
 from tercel.core.errors import OrderError
 from tercel.core.fixed import shown
+from tercel.core.machine import person
 from tercel.core.names import offer
 from tercel.core.ports import Entry
 from tercel.report.terminal import print_json, say

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tercel.cli.faults.market import MarketServer
-from tercel.cli.machine import Until, WallClock
+from tercel.cli.machine import Until
 from tercel.core.errors import VenueError
+from tercel.core.machine import WallClock
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
 from tercel.core.written import write_whole

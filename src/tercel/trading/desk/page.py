@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tercel import __version__
-from tercel.cli.commands.trade_look import SIDES
 from tercel.core.ports import Entry
+from tercel.core.vocabulary import SIDE_WORDS
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, without_idle
 from tercel.trading.desk import figures
@@ -108,7 +108,7 @@ def _agents(agents: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _rows(keys: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:
     """A table of parents by the headings of its keys, sides in words, without columns that say nothing."""
-    shown = [{heading: row[key] for key, heading in keys.items()} | {"side": SIDES[row["side"]]} for row in rows]
+    shown = [{heading: row[key] for key, heading in keys.items()} | {"side": SIDE_WORDS[row["side"]]} for row in rows]
     shown = without_idle(shown, tuple(keys.values()))
     return plain_table(list(shown[0]), [list(row.values()) for row in shown]) if shown else ""
 

@@ -1,0 +1,28 @@
+"""What is known of the machine that this runs on: a clock as people live it, and who sits before it.
+
+Nothing here is asked below `api`: whoever stands above hands a clock and a name down.
+"""
+
+import os
+import pwd
+import time
+
+
+class WallClock:
+    """Time as people live it (`core.ports.Clock`)."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since some moment; they never go back."""
+        return time.monotonic_ns()
+
+    def sleep_ns(self, ns: int) -> None:
+        """Wait."""
+        time.sleep(ns / 1e9)
+
+
+def person() -> str:
+    """Who runs this: the name of the process's user, whatever its environment says; the number where it has none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
