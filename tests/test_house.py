@@ -109,6 +109,7 @@ def test_the_layering_holds(copy: Path) -> None:
         ),
         ("trading", "import tercel.evaluation", "tercel.trading is not allowed to import tercel.evaluation"),
         ("market", "import torch", "tercel.market is not allowed to import torch"),
+        ("api", "def late():\n    import tercel.cli", "tercel.api is not allowed to import tercel.cli"),
         ("api", "import benchmarks", "tercel is not allowed to import benchmarks"),
         ("parlour", "", "parlour"),
     ],

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from tests.waiting import until
 
-from tercel.cli.agent_train import Train
-from tercel.cli.commands.agent_train import train
+from tercel.cli.agent_train import Train, train
 from tercel.core.errors import ConfigError
 from tercel.evaluation.metrics import read_metrics
 from tercel.execution.policies.strategy import policy_strategy

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tercel.api.brief import brief
 from tercel.api.market import Market
 from tercel.api.policy import Policy
-from tercel.cli.commands.agent_train import FINISHED, with_bar
+from tercel.api.training import TrainingRun
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.evaluation.explain.explanation import explanation
@@ -26,8 +26,7 @@ from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
 from tercel.learning.agent.own import eyes_of
 from tercel.learning.agent.recipe import configured, learnable
-from tercel.learning.agent.run_folder import POLICY, claim, is_done
-from tercel.learning.agent.training import run_training
+from tercel.learning.agent.run_folder import POLICY
 from tercel.learning.own_reward import Reward
 from tercel.report.terminal import say
 
@@ -112,12 +111,7 @@ def train(
     config = configured(known(market, chosen), algorithm, frames, name or algorithm, values).with_given(given)
     folder_of = TemporaryDirectory(prefix="tercel-")
     folder = Path(folder_of.name if out is None else out)
-    folder.mkdir(parents=True, exist_ok=True)
-    claim(folder, config, seed)
-    if is_done(folder):
-        say(FINISHED.format(folder))
-    else:
-        with_bar(config, folder, seed, None, []) if progress else run_training(config, folder, seed)
+    TrainingRun(config, folder, seed).train(progress=progress)
     eyes = eyes_of(config)
     policy = Policy(folder / POLICY, config.name, None if isinstance(eyes, str) else eyes, folder_of)
     if policy.card.kept_start:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from tercel.cli.machine import stopped
 from tercel.cli.shared import AsJson, Seed
 from tercel.report.terminal import hand_over, progress, say
 
@@ -40,7 +41,6 @@ class SweepRequest:
 
 def sweep(request: SweepRequest) -> None:
     """Search settings on validation episodes alone: trials, the best configuration, how many variants were tried."""
-    from tercel.cli.commands.agent_train import stopped
     from tercel.learning.agent.config import read_config
     from tercel.learning.agent.learner import refuse_settings
     from tercel.learning.agent.sweep import AgentSweep, keep, refuse_other

@@ -2,11 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from tercel.cli.machine import stopped
 from tercel.cli.shared import AsJson
+from tercel.core.errors import ConfigError
+from tercel.report.terminal import hand_over, say
+
+if TYPE_CHECKING:
+    from tercel.api.training import TrainingRun
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,59 @@ class Train:
 
 def train(request: Train) -> None:
     """Train an agent: from a configuration to a policy with its card."""
-    from tercel.cli.commands.agent_train import train as body
+    if request.workers is not None and request.ray is None:
+        raise ConfigError("--workers with --ray", "--workers alone", "add --ray local, or the address of a cluster")
+    run = _asked(request)
+    with stopped() as stop:
+        result = run.train(progress=True, stop=lambda: bool(stop), cluster=request.ray, workers=request.workers)
+    if not result["done"]:
+        trusted = " --trust" if run.config.own_code else ""
+        raise KeyboardInterrupt(
+            f"`tercel agent train --resume {run.folder}{trusted}` goes on at {result['frames']:,} decisions"
+        )
+    page = run.report(result)
+    found = {**result, "folder": str(run.folder), "report": str(page)}
+    hand_over(found, request.as_json, lambda: _show(run, found))
 
-    body(request)
+
+def _asked(request: Train) -> "TrainingRun":
+    """The training that is meant: a new one, or that of a folder."""
+    from tercel.api.training import TrainingRun
+    from tercel.learning.agent.config import preset_names
+
+    config, preset, resume = request.config, request.preset, request.resume
+    if resume is not None:
+        if any(one is not None for one in (config, preset, request.out, request.algo)):
+            raise ConfigError("--resume alone: the run knows the rest", "more beside it", "leave it out")
+        begun = TrainingRun.resumed(resume, trust=request.trust, seed=request.seed)
+        if request.ray is not None and not begun.config.learner.shards:
+            received = f"{resume} was begun without: its results would change"
+            raise ConfigError("a run with learner.shards to go on with on a cluster", received, "go on without --ray")
+        return begun
+    if (config is None) == (preset is None):
+        received = "neither" if config is None else "both"
+        raise ConfigError("a configuration file or --preset NAME", received, f"presets: {', '.join(preset_names())}")
+    return TrainingRun.of_file(
+        config or str(preset),
+        algorithm=request.algo or "",
+        seed=1 if request.seed is None else request.seed,
+        out=request.out,
+        sharded=request.ray is not None,
+        workers=request.workers,
+    )
+
+
+def _show(run: "TrainingRun", found: dict[str, Any]) -> None:
+    """Say what came of it."""
+    from tercel.learning.agent.report import unlearned
+
+    best, nothing = found["best"], unlearned(found)
+    gained = (
+        f"{best['is_bps']:.2f} bps, {found['rule']} {best['rule_bps']:.2f}, gain {best['gain']:+.2f} +- "
+        f"{best['se']:.2f} (one s.e., validation, best of {found['looks']} validation checks)"
+    )
+    say(f"{run.config.name}: {nothing or gained}")
+    say(f"policy   {found['policy']}")
+    say(f"report   {found['report']}")
+    if not nothing:
+        say(f"judge it with `tercel agent evaluate {run.folder}`")

@@ -3,8 +3,11 @@
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tercel.core.machine import WallClock
+from tercel.report.terminal import say
 
 
 class Until(WallClock):
@@ -29,3 +32,25 @@ def end_on_termination() -> None:
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, stop)
+
+
+@contextmanager
+def stopped() -> Iterator[list[bool]]:
+    """A list that fills when Ctrl-C comes: the update under way ends and the state is kept. A second one breaks off."""
+    requested_stops: list[bool] = []
+
+    def ask(*_: object) -> None:
+        if requested_stops:
+            raise KeyboardInterrupt
+        requested_stops.append(True)
+        say("stopping after this update ...")
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not in the main thread: nobody can ask
+        yield requested_stops
+        return
+    try:
+        yield requested_stops
+    finally:
+        signal.signal(signal.SIGINT, before)
