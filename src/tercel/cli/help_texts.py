@@ -1,26 +1,56 @@
 """What `--help` shows beside the commands: `help.toml` has an example of each, and the panel that it stands in."""
 
 import tomllib
+from collections.abc import Iterable
 from importlib.resources import files
+from typing import TypeAlias
 
 import typer
+from typer.models import CommandInfo, TyperInfo
+
+HelpTexts: TypeAlias = dict[str, dict[str, str]]
+"""``panels`` and ``examples``: the words of a command -> its panel, its example."""
 
 
-def add_help(app: typer.Typer) -> None:
-    """Give every command of a tree its example and its panel."""
-    texts = tomllib.loads((files("tercel.cli") / "help.toml").read_text(encoding="utf-8"))
-    panel = {command_path: name for name, commands in texts["panels"].items() for command_path in commands}
-    _add(app, "", panel, texts["examples"])
+def help_texts(package: str) -> HelpTexts:
+    """The `help.toml` of a package; empty where it has none."""
+    file = files(package) / "help.toml" if package else None
+    if file is None or not file.is_file():
+        return {}
+    found = tomllib.loads(file.read_text(encoding="utf-8"))
+    panels = {words: name for name, commands in found.get("panels", {}).items() for words in commands}
+    return {"panels": panels, "examples": found.get("examples", {})}
 
 
-def _add(app: typer.Typer, above: str, panel: dict[str, str], examples: dict[str, str]) -> None:
+def name_of(one: CommandInfo | TyperInfo) -> str:
+    """The word that a command or group is typed as.
+
+    >>> app = typer.Typer()
+    >>> app.add_typer(typer.Typer(name="inner"))
+    >>> name_of(app.registered_groups[0])
+    'inner'
+    """
+    inner = getattr(one, "typer_instance", None)
+    for name in (one.name, inner and inner.info.name, getattr(one.callback, "__name__", "")):
+        if name and isinstance(name, str):
+            return name
+    return ""
+
+
+def add_help(app: typer.Typer, texts: Iterable[HelpTexts], above: str = "") -> None:
+    """Give every command of a tree its example and its panel; of several texts the first that has one counts."""
+    texts = list(texts)
+
+    def told(kind: str, words: str) -> str | None:
+        return next((one[kind][words] for one in texts if words in one.get(kind, {})), None)
+
     for command in app.registered_commands:
-        command_path = f"{above} {command.name or getattr(command.callback, '__name__', '')}".strip()
-        command.rich_help_panel = panel.get(command_path, command.rich_help_panel)
-        if command_path in examples:
-            command.epilog = f"Example: {examples[command_path]}"
+        words = f"{above} {name_of(command)}".strip()
+        command.rich_help_panel = told("panels", words) or command.rich_help_panel
+        if example := told("examples", words):
+            command.epilog = f"Example: {example}"
     for group in app.registered_groups:
-        command_path = f"{above} {group.name}".strip()
-        group.rich_help_panel = panel.get(command_path, group.rich_help_panel)
+        words = f"{above} {name_of(group)}".strip()
+        group.rich_help_panel = told("panels", words) or group.rich_help_panel
         if group.typer_instance is not None:
-            _add(group.typer_instance, command_path, panel, examples)
+            add_help(group.typer_instance, texts, words)

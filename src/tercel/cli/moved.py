@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import typer
 
+from tercel.cli.plugins import hide
 from tercel.report.terminal import print_json, say
 
 MOVED = {
@@ -28,11 +29,10 @@ MOVED = {
 def add_to(app: typer.Typer) -> None:
     """Answer the old commands, without naming them in the help."""
     groups = {"": app} | {str(one.name): one.typer_instance for one in app.registered_groups if one.typer_instance}
-    anything = {"allow_extra_args": True, "ignore_unknown_options": True}
     for old in MOVED:
         group, _, name = old.rpartition(" ")
         if group in groups:
-            groups[group].command(name, hidden=True, add_help_option=False, context_settings=anything)(_answer)
+            hide(groups[group], name, _answer)
 
 
 def answer(old: str, args: Sequence[str]) -> NoReturn:

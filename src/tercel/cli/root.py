@@ -1,7 +1,7 @@
 """The command line: what can be typed, and nothing of what it does.
 
 A command's file (or its body in :mod:`tercel.cli.commands`) imports what it needs when it is called, so that
-``tercel --help`` loads no numerical library.
+``tercel --help`` loads no numerical library. Commands of other packages join by entry point: :mod:`tercel.cli.plugins`.
 
 Exit codes: 0 done; 1 the check that was asked for failed (``data verify``); 2 a usage error or a
 :class:`~tercel.core.errors.TercelError`; 130 stopped by Ctrl-C.
@@ -12,13 +12,12 @@ from typing import Annotated
 import typer
 
 from tercel import __version__
-from tercel.cli import moved
+from tercel.cli import moved, plugins
 from tercel.cli.agent import agent_app
 from tercel.cli.certify import certify_app
 from tercel.cli.config import config_app
 from tercel.cli.data import data_app
 from tercel.cli.gate import OpenGate
-from tercel.cli.help_texts import add_help
 from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
 from tercel.cli.operator import Console, Kill, Rearm
@@ -30,6 +29,7 @@ from tercel.cli.signals import signals_app
 from tercel.cli.tca import tca
 from tercel.cli.trade import trade_app
 from tercel.cli.venue import venue_app
+from tercel.report.terminal import say
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
 for _room in (
@@ -50,9 +50,12 @@ def _root(
 
 add(app, run, tca, OpenGate, Console, Kill, Rearm)
 moved.add_to(app)
-add_help(app)
+LEFT_OUT = plugins.join(app)
+"""A line for each installed package whose commands are not there, and why."""
 
 
 def main() -> None:
     """Run the command line as the `tercel` script does."""
+    for line in LEFT_OUT:
+        say(line)
     run_app(app)

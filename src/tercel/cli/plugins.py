@@ -1,0 +1,155 @@
+"""Commands of other packages, found by the entry point group ``tercel.commands``.
+
+A package names a list of :class:`PluginCommands` in its ``pyproject.toml``::
+
+    [project.entry-points."tercel.commands"]
+    mine = "mine.commands:COMMANDS"
+
+and has it in ``mine/commands.py``::
+
+    COMMANDS = [PluginCommands("market", (Volatility,))]
+
+Every start of `tercel` imports that module, so it holds requests alone, whose ``body`` names the module that does the
+work (:mod:`tercel.cli.request`). A ``help.toml`` beside it holds examples and panels as `tercel`'s own does.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+import typer
+
+from tercel.cli.help_texts import add_help, help_texts, name_of
+from tercel.cli.request import add
+from tercel.core.errors import ConfigError
+from tercel.report.terminal import print_error
+
+GROUP: Final = "tercel.commands"
+BESIDE: Final[dict[str, tuple[str, ...]]] = {}
+"""Folder of a clone -> commands, and groups of commands, that are there once it is installed."""
+ANYTHING: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Settings of a command that takes whatever follows it."""
+
+
+@dataclass(frozen=True)
+class PluginCommands:
+    """Commands that a package adds to one group.
+
+    Attributes
+    ----------
+    group : str
+        Words of the group: ``"market"``, ``"data import"``, or none for `tercel` itself. A new group is made.
+    bodies : tuple
+        Requests, or functions of one, as :func:`tercel.cli.request.add` takes them.
+    about : str
+        Help text of a new group.
+    """
+
+    group: str
+    bodies: tuple[Callable[[Any], int | None] | type, ...]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """A command that a package gives."""
+
+    package: str
+    to: PluginCommands
+    command: Any
+
+    @property
+    def words(self) -> str:
+        return f"{self.to.group} {self.command.name}".strip()
+
+
+def join(app: typer.Typer) -> list[str]:
+    """Add every installed package's commands and the help texts of all; a line for each that has to be left out.
+
+    A package that cannot be imported gives no command. A command that two packages give, or that is `tercel`'s own,
+    is taken from neither.
+    """
+    own, left_out = dict(_tree(app)), []
+    offers: dict[str, list[_Offer]] = {}
+    texts = [help_texts("tercel.cli")]
+    for entry in sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
+        package = f"{entry.dist.name if entry.dist else entry.name} ({entry.value})"
+        try:
+            found, its_texts = list(_offers(entry, package)), help_texts(entry.module.rpartition(".")[0])
+        except (Exception, SystemExit) as error:
+            what = f"{type(error).__name__}: {error}".replace("\n", " ")
+            left_out.append(f"warning: no commands of {package}: {what}; to go on, install it again or take it away")
+            continue
+        texts.append(its_texts)
+        for one in found:
+            offers.setdefault(one.words, []).append(one)
+    for words, given in offers.items():
+        who = [one.package for one in given]
+        if words in own or own.get(given[0].to.group) is False:
+            who.insert(0, "tercel")
+        if len(who) == 1:
+            _group(app, given[0].to).registered_commands.append(given[0].command)
+        else:
+            left_out.append(f"warning: `tercel {words}` is given by {' and '.join(who)}; to go on, take one away")
+    _name_absent(app)
+    add_help(app, texts)
+    return left_out
+
+
+def _offers(entry: EntryPoint, package: str) -> Iterator[_Offer]:
+    """What an entry point gives, each command tried: Typer reads its options here and not at the first `--help`."""
+    for one in entry.load():
+        if not isinstance(one, PluginCommands):
+            raise ConfigError("a list of tercel.cli.plugins.PluginCommands", repr(one), "see that module")
+        scratch = typer.Typer()
+        add(scratch, *one.bodies)
+        typer.main.get_command(scratch)
+        yield from (_Offer(package, one, command) for command in scratch.registered_commands)
+
+
+def _tree(app: typer.Typer, above: str = "") -> Iterator[tuple[str, bool]]:
+    """Words of every command and group below `app`; True for a group."""
+    yield from ((f"{above} {name_of(one)}".strip(), False) for one in app.registered_commands)
+    for group in app.registered_groups:
+        words = f"{above} {name_of(group)}".strip()
+        yield words, True
+        if group.typer_instance is not None:
+            yield from _tree(group.typer_instance, words)
+
+
+def _group(app: typer.Typer, commands: PluginCommands) -> typer.Typer:
+    """The group that commands are added to, made where it is new."""
+    for word in commands.group.split():
+        inner = [one.typer_instance for one in app.registered_groups if name_of(one) == word]
+        if not inner:
+            app.add_typer(typer.Typer(name=word, help=commands.about, no_args_is_help=True), name=word)
+            inner = [app.registered_groups[-1].typer_instance]
+        app = inner[0] or app
+    return app
+
+
+def _name_absent(app: typer.Typer) -> None:
+    """Answer commands of a clone's folders that are not installed with how to install them."""
+    known = dict(_tree(app))
+    for folder, names in BESIDE.items():
+        for words in names:
+            group, _, name = words.rpartition(" ")
+            if words not in known and known.get(group, not group):
+                hide(_group(app, PluginCommands(group, ())), name, _absent(words, folder))
+
+
+def hide(app: typer.Typer, name: str, answer: Callable[[typer.Context], None]) -> None:
+    """Add a command that no help names and that takes whatever follows it."""
+    app.command(name, hidden=True, add_help_option=False, context_settings=ANYTHING)(answer)
+
+
+def _absent(words: str, folder: str) -> Callable[[typer.Context], None]:
+    remedy = f"pip install ./{folder}, from a clone of the repository"
+    error = ConfigError(f"the commands of {folder} to be installed", f"tercel {words}", remedy)
+
+    def answer(context: typer.Context) -> None:
+        print_error(error, "--json" in context.args)
+        raise typer.Exit(2)
+
+    return answer
