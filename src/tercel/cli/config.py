@@ -18,18 +18,22 @@ from tercel.report.terminal import hand_over, json_text, say
 
 config_app = typer.Typer(name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True)
 KINDS: Final = {
-    "desk": ("a desk", "trading.desk.config:DeskConfig", "trading.desk.running:check_file"),
-    "gate": ("a gate", "gate.config:GateConfig", "gate.config:read_config"),
-    "limits": ("hard limits", "limits.file:schema", "limits.file:read"),
-    "agent": ("a training", "learning.agent.config:AgentConfig", "learning.agent.config:read_config"),
-    "signals": ("signals", "signals.runs.config:SignalsConfig", "signals.runs.config:read_config"),
-    "regimes": ("regimes", "market.regimes.choice:RegimesFile", "market.regimes.choice:check_file"),
-    "map": ("a map of a CSV file", "market.feeds.csv_map:schema", "market.feeds.csv_map:load_map"),
-    "profile": ("a profile of a FIX venue", "venues.fix.profiles:schema", "venues.fix.profiles:check_file"),
+    "desk": ("a desk", "tercel.trading.desk.config:DeskConfig", "tercel.trading.desk.running:check_file"),
+    "gate": ("a gate", "tercel.gate.config:GateConfig", "tercel.gate.config:read_config"),
+    "limits": ("hard limits", "tercel.limits.file:schema", "tercel.limits.file:read"),
+    "agent": ("a training", "tercel.learning.agent.config:AgentConfig", "tercel.learning.agent.config:read_config"),
+    "signals": ("signals", "tercel.signals.runs.config:SignalsConfig", "tercel.signals.runs.config:read_config"),
+    "regimes": ("regimes", "tercel.market.regimes.choice:RegimesFile", "tercel.market.regimes.choice:check_file"),
+    "map": ("a map of a CSV file", "tercel.market.feeds.csv_map:schema", "tercel.market.feeds.csv_map:load_map"),
+    "profile": (
+        "a profile of a FIX venue",
+        "tercel.venues.fix.profiles:schema",
+        "tercel.venues.fix.profiles:check_file",
+    ),
     "variants": (
         "variants of a training",
-        "learning.ablation.variants:VariantsFile",
-        "learning.ablation.variants:check_file",
+        "tercel.learning.ablation.variants:VariantsFile",
+        "tercel.learning.ablation.variants:check_file",
     ),
 }
 """Kind -> what it is, its model, how it is read."""
@@ -37,7 +41,7 @@ KINDS: Final = {
 
 def _named(place: str) -> Any:
     module, _, name = place.partition(":")
-    return getattr(import_module(f"tercel.{module}"), name)
+    return getattr(import_module(module), name)
 
 
 def schemas() -> dict[str, dict[str, Any]]:
