@@ -6,10 +6,9 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any, get_type_hints
+from typing import Any
 
 import pytest
 import typer
@@ -17,7 +16,7 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 import tercel
-from tercel.cli import app, data_import, operator, trade
+from tercel.cli import app, data_import
 from tercel.cli.order import TypedOrder
 from tercel.cli.run import RunRequest
 from tercel.core.errors import FeedError
@@ -74,15 +73,6 @@ def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     yield name, command
     for word, inner in getattr(command, "commands", {}).items():
         yield from _commands(inner, f"{name} {word}")
-
-
-@pytest.mark.parametrize("module", [operator, trade])
-def test_a_request_names_a_function_that_takes_it(module: ModuleType) -> None:
-    kinds = [kind for kind in vars(module).values() if hasattr(kind, "body")]
-    assert len(kinds) > 2
-    for kind in kinds:
-        where, _, name = kind.body.partition(":")
-        assert get_type_hints(getattr(import_module(where), name))["request"] is kind
 
 
 def test_help_loses_nothing_that_stands_in_brackets() -> None:

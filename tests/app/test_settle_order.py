@@ -9,8 +9,8 @@ from tests.limits.test_gate import limits
 from tests.parts import whole
 from typer.testing import CliRunner, Result
 
+from tercel.api import desk_word
 from tercel.cli import app
-from tercel.cli.commands import trade_settle
 from tercel.core.fixed import ONE
 from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.core.ports import Entry
@@ -114,7 +114,12 @@ def test_who_runs_is_asked_and_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyP
     desk = journal_of(tmp_path / "desk")
     journal_of(desk / "gate")
     asked: list[tuple[Path, str, object]] = []
-    monkeypatch.setattr(trade_settle, "ask", lambda request, what, body: asked.append((request.desk, what, body)))
+
+    def answered(folder: Path, what: str, body: object, *_: object) -> desk_word.Posted:
+        asked.append((folder, what, body))
+        return desk_word.Posted(folder, what, 1, Entry(kinds.SETTLED, 0), idle=False)
+
+    monkeypatch.setattr(desk_word, "ask", answered)
     words = ("trade", "settle", "--order", "p.1", "--reason", "the broker says so", "--desk", desk)
     with closing(SqlJournal(desk / "gate", "a gate")):
         with closing(SqlJournal(desk, "a desk")):

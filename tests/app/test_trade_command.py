@@ -21,8 +21,9 @@ from typer.testing import CliRunner, Result
 
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
+from tercel.api import desk_word
 from tercel.cli import app
-from tercel.cli.commands import trade, trade_look
+from tercel.cli.commands import trade
 from tercel.console.state import DeskState
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif
@@ -441,7 +442,7 @@ def test_a_desk_that_ends_before_it_answers_is_said(
         held.close()
         return number
 
-    monkeypatch.setattr(trade_look, "post", leave)
+    monkeypatch.setattr(desk_word, "post", leave)
     said = "taken and not answered" if taken else "was withdrawn"
     refused(tercel("trade", *ORDER, "--desk", tmp_path, "--wait", DEADLINE_S), "ended meanwhile", said)
     assert _waiting(tmp_path) == int(taken)

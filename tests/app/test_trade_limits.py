@@ -8,8 +8,8 @@ import pytest
 from tests.trading.desk_of_two import S, asked, exchange_of, session_of
 from typer.testing import CliRunner
 
+from tercel.api import desk_word
 from tercel.cli import app
-from tercel.cli.commands import trade_look
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.state import ORDERS_OPEN, Standing, TradingState
 
@@ -25,7 +25,7 @@ def test_one_person_tightens_and_two_loosen(tmp_path: Path, monkeypatch: pytest.
     at = ("--desk", tmp_path)
 
     def as_(person: str, *words: Any) -> None:
-        monkeypatch.setattr(trade_look, "person", lambda: person)
+        monkeypatch.setattr(desk_word, "person", lambda: person)
         # the command waits for no answer: the session that gives it runs in this very thread
         result = tercel(*words, "--reason", "news", "--wait", 0, *at)
         assert result.exit_code == 0, result.output

@@ -16,8 +16,7 @@ import pytest
 from tests.trading.desk_of_two import S, asked, exchange_of, session_of, truth
 from tests.waiting import DEADLINE_S, until
 
-from tercel.cli.commands import console
-from tercel.cli.operator import Kill, Rearm
+from tercel.cli.operator import Kill, Rearm, kill, rearm
 from tercel.core.errors import ConfigError, OrderError
 from tercel.execution.strategies import build
 from tercel.trading.alerts import AlertSender, post_json
@@ -103,7 +102,7 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
     assert truth(venue, "ann")[1] + truth(venue, "bob")[1] > 0
     before = len(said(tmp_path, kinds.ORDER_OUT))
     began = time.monotonic()
-    console.kill(Kill("it hangs", desk=tmp_path))
+    kill(Kill("it hangs", desk=tmp_path))
     until(lambda: sum(b["event"] == "confirmed" for b in said(tmp_path, kinds.KILL)) == 2, what="a confirmed kill")
     log.info("kill confirmed %.3f s after it was asked for, agent %s", time.monotonic() - began, strategy.how)
     assert truth(venue, "ann")[1] == truth(venue, "bob")[1] == 0
@@ -122,8 +121,8 @@ def test_a_kill_works_while_an_agent_hangs_and_lasts(tmp_path: Path, strategy: H
         with pytest.raises(OrderError, match="it hangs"):
             attempt()
     with pytest.raises(ConfigError, match="reason"):
-        console.rearm(Rearm("  ", desk=tmp_path))
-    console.rearm(Rearm("the strategy is mended", desk=tmp_path))
+        rearm(Rearm("  ", desk=tmp_path))
+    rearm(Rearm("the strategy is mended", desk=tmp_path))
     again.run_until(again.now_ns + S)
     assert {body["reason"] for body in said(tmp_path, kinds.REARM)} == {"the strategy is mended"}
     again.accept(asked("p3"))

@@ -14,6 +14,7 @@ import pytest
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.orders import CancelOrder, Listing, NewOrder, Tif
 from tercel.limits import LimitGate, default_file, read
+from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import ALL, KillLatch
 
 
@@ -225,9 +226,15 @@ def test_all_is_no_agents_name(path: Path) -> None:
     assert latch.state().killed == {ALL: "stop"}
 
 
-def test_the_command_that_kills_starts_without_what_takes_long():
+def test_the_command_that_kills_starts_without_what_takes_long(tmp_path: Path):
     """Numerics, kernels and the fold of a journal: a busy machine needs seconds for each."""
     heavy = "numba", "scipy", "pydantic", "torch", "tercel.trading.ledger", "tercel.limits"
-    words = "import sys, tercel.cli.commands.console; print([name for name in sys.argv[1:] if name in sys.modules])"
+    SqlJournal(tmp_path, "test").close()
+    words = (
+        "import sys; from pathlib import Path; from tercel.cli.operator import Kill, kill\n"
+        f"kill(Kill('stop', agent=['ann'], desk=Path({str(tmp_path)!r})))\n"
+        "print([name for name in sys.argv[1:] if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", words, *heavy], capture_output=True, text=True, check=True)
+    assert "killed: ann" in done.stderr
     assert done.stdout.strip() == "[]"

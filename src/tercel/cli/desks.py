@@ -2,10 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tercel.core.errors import ConfigError
 from tercel.trading.journal.database import DATABASE, ELSEWHERE
+
+if TYPE_CHECKING:
+    from tercel.trading.ledger import Ledger
 
 ROOT: Final = Path("desks")
 
@@ -56,3 +59,14 @@ def _is_desk(folder: Path) -> bool:
 
 def _numbered(name: str) -> list[Path]:
     return [path for path in ROOT.glob(f"{name}-*") if path.name.rsplit("-", 1)[1].isdigit()]
+
+
+def waiting(folder: Path, ledger: "Ledger") -> str:
+    """Which parents of a desk wait until somebody resumes them; "" where none does."""
+    from tercel.trading.parents import ParentStatus
+
+    paused = [parent.id for parent in ledger.parents if parent.status == ParentStatus.PAUSED]
+    if not paused:
+        return ""
+    many = "1 parent waits" if len(paused) == 1 else f"{len(paused)} parents wait"
+    return f"{many}: {', '.join(paused)}; go on with `tercel trade resume PARENT --desk {folder}`"

@@ -1,13 +1,22 @@
 """What people do to a desk from the command line: `tercel console`, `tercel kill`, `tercel rearm`."""
 
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
+from tercel.cli.desks import find_desk, waiting
 from tercel.cli.shared import AsJson
-from tercel.core.errors import ConfigError
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.machine import person
+from tercel.core.names import offer
+from tercel.report.terminal import print_json, say
 
 Desk = Annotated[
     Path | None,
@@ -18,24 +27,40 @@ Agents = Annotated[list[str] | None, typer.Option("--agent", help="One agent; ma
 
 PORT = 8321
 """Where the console is, unless asked otherwise."""
+PASSWORD = "TERCEL_CONSOLE_PASSWORD"
 
 
 @dataclass(frozen=True)
 class Console:
-    """Serve the page where people watch and overrule a desk; loopback only, with a password."""
+    """What is asked of `tercel console`."""
 
-    body: ClassVar[str] = "tercel.cli.commands.console:console"
     interrupted: ClassVar[str] = "the desk goes on without the page"
 
     desk: Desk = None
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=0, max=65535, metavar="P")] = PORT
 
 
+def console(request: Console) -> None:
+    """Serve the page where people watch and overrule a desk; loopback only, with a password."""
+    from tercel.console.desk import FolderDesk
+    from tercel.console.follow import JournalFollower
+    from tercel.console.login import Doorkeeper
+    from tercel.console.serve import LOOPBACK, bind, server_of
+    from tercel.console.web import create_app
+
+    folder = FolderDesk(find_desk(request.desk), time.time_ns)
+    given = os.environ.get(PASSWORD)
+    password = given if given is not None else secrets.token_urlsafe(9)
+    listening = bind(request.port)
+    app = create_app(folder, Doorkeeper(password, time.monotonic), JournalFollower(folder, time.monotonic))
+    say(f"console of {folder.folder}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
+    say(f"password: {password}" if given is None else f"password: as {PASSWORD} says")
+    server_of(app).run(sockets=[listening])
+
+
 @dataclass(frozen=True)
 class Kill:
-    """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
-
-    body: ClassVar[str] = "tercel.cli.commands.console:kill"
+    """What is asked of `tercel kill`."""
 
     reason: Reason = ""
     agent: Agents = None
@@ -49,13 +74,102 @@ class Kill:
             raise ConfigError("--all or --agent", "both", "leave one of the two out")
 
 
+def kill(request: Kill) -> None:
+    """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
+    from tercel.trading.kill import LATCH, KillLatch
+
+    reason, agents = request.reason.strip() or "no reason given", request.agent or []
+    folder = _stopped(request.desk)
+    strangers = _strangers(folder, agents)
+    whom = [agent for agent in agents if agent not in strangers]
+    latch = KillLatch(folder / LATCH)
+    if whom or not strangers:
+        state = latch.kill(reason, person(), time.time_ns(), whom)
+        _post(folder, "kill", {"agents": whom}, reason)
+    if strangers:  # once those that the desk has are latched
+        known = sorted(_agents(folder))
+        done = f"killed: {', '.join(whom)}" if whom else "nothing was killed"
+        remedy = f"{offer(strangers[0], known, 'kill one of them')}, or --all"
+        raise ConfigError(f"agents of the desk: {', '.join(known)}", f"{', '.join(strangers)}; {done}", remedy)
+    named = ", ".join(whom) or "every agent"
+    text = f"killed: {named} of {folder}; `tercel rearm --reason ...` releases it"
+    _answer(folder, text, dict(state.killed), request.as_json)
+
+
 @dataclass(frozen=True)
 class Rearm:
-    """Let a killed desk trade again; a person's word, with a reason."""
-
-    body: ClassVar[str] = "tercel.cli.commands.console:rearm"
+    """What is asked of `tercel rearm`."""
 
     reason: Reason
     agent: Agents = None
     desk: Desk = None
     as_json: AsJson = False
+
+
+def rearm(request: Rearm) -> None:
+    """Let a killed desk trade again; a person's word, with a reason."""
+    from tercel.trading.kill import LATCH, KillLatch
+
+    folder, agents = _stopped(request.desk), request.agent or []
+    state = KillLatch(folder / LATCH).rearm(request.reason, person(), time.time_ns(), agents)
+    _post(folder, "rearm", {"agents": agents}, request.reason)
+    waits = _waiting(folder)
+    text = f"armed again: {folder}" + (f"; {waits}" if waits else "")
+    _answer(folder, text, dict(state.killed), request.as_json)
+
+
+def _waiting(folder: Path) -> str:
+    """Which parents wait for a person, as far as the desk's journal can be read."""
+    from tercel.trading.journal.reader import JournalReader
+    from tercel.trading.ledger import Ledger  # a kill needs none of it, and cannot wait for it
+
+    try:
+        with closing(JournalReader(folder)) as reader:
+            return waiting(folder, Ledger.of(reader))
+    except TercelError:
+        return ""
+
+
+def _agents(folder: Path) -> set[str]:
+    """Who trades at a desk, as far as its journal can be read."""
+    from tercel.trading.journal import kinds
+    from tercel.trading.journal.reader import JournalReader
+
+    try:
+        with closing(JournalReader(folder)) as reader:
+            return {entry.agent for _, entry in reader.read(0, (kinds.SEAT, kinds.PARENT)) if entry.agent}
+    except TercelError:
+        return set()
+
+
+def _strangers(folder: Path, agents: Sequence[str]) -> list[str]:
+    """Those of some agents that a desk does not have; none where it is not known whom it has."""
+    known = _agents(folder) if agents else set()
+    return [agent for agent in agents if known and agent not in known]
+
+
+def _stopped(desk: Path | None) -> Path:
+    """The desk that is meant; one that is named is stopped even when its journal is gone."""
+    from tercel.trading.journal.lock import LOCK
+    from tercel.trading.kill import LATCH
+
+    if desk is not None and any((desk / name).exists() for name in (LOCK, LATCH)):
+        return desk
+    return find_desk(desk)
+
+
+def _post(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
+    """The latch holds already: a journal that cannot take the word is no reason to fail."""
+    from tercel.trading.journal.reader import post
+
+    try:
+        post(folder, command, body, person(), reason, time.time_ns())
+    except TercelError as error:
+        say(f"the journal does not know of it yet: {error}")
+
+
+def _answer(folder: Path, text: str, killed: Mapping[str, str], as_json: bool) -> None:
+    if as_json:
+        print_json({"desk": str(folder), "killed": killed})
+    else:
+        say(text)

@@ -20,7 +20,7 @@ from tercel.cli.data import data_app
 from tercel.cli.gate import OpenGate
 from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
-from tercel.cli.operator import Console, Kill, Rearm
+from tercel.cli.operator import console, kill, rearm
 from tercel.cli.request import add
 from tercel.cli.risk import risk_app
 from tercel.cli.run import run
@@ -48,7 +48,7 @@ def _root(
         raise typer.Exit
 
 
-add(app, run, tca, OpenGate, Console, Kill, Rearm)
+add(app, run, tca, OpenGate, console, kill, rearm)
 moved.add_to(app)
 LEFT_OUT = plugins.join(app)
 """A line for each installed package whose commands are not there, and why."""

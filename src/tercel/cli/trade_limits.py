@@ -1,15 +1,24 @@
 """`tercel trade limits ...`: limits of a running desk: look, tighten alone, loosen with a second person."""
 
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any
 
 import typer
 
+from tercel.cli.desks import find_desk
 from tercel.cli.operator import Desk
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson
+from tercel.cli.trade_look import print_rows
+from tercel.cli.trade_orders import WAIT_S, Wait, ask
+from tercel.core.errors import ConfigError
+from tercel.report.terminal import print_json, result_console
 
-WAIT_S = 10.0
+SHOWN = 16
+"""Limits that a terminal shows: those used most."""
+
 limits_app = typer.Typer(
     name="limits", help="Limits of a running desk: one person tightens, two loosen.", no_args_is_help=True
 )
@@ -21,27 +30,68 @@ Changes = Annotated[
     ),
 ]
 Why = Annotated[str, typer.Option("--reason", help="Why: it is journaled.", metavar="TEXT")]
-Wait = Annotated[
-    float,
-    typer.Option("--wait", help="Seconds to wait for the desk's answer; 0: none.", min=0.0, max=3600.0, metavar="S"),
-]
 
 
 @dataclass(frozen=True)
 class ShowLimits:
-    """Show what limits are in force, how much of each is used, who waits for a second person, orders without them."""
-
-    body: ClassVar[str] = "tercel.cli.commands.trade_limits:show"
+    """What is asked of `tercel trade limits show`."""
 
     desk: Desk = None
     as_json: AsJson = False
 
 
+def show(request: ShowLimits) -> int:
+    """Show what limits are in force, how much of each is used, who waits for a second person, orders without them."""
+    from tercel.console.state import highest
+    from tercel.trading.journal import kinds
+    from tercel.trading.journal.reader import JournalReader
+    from tercel.trading.limit_record import EXPIRES_NS, LimitRecord, wrong
+    from tercel.trading.state import TradingStates
+
+    folder = find_desk(request.desk)
+    with closing(JournalReader(folder)) as reader:
+        record, states, used, ns = LimitRecord(), TradingStates(), {}, 0
+        for _, entry in reader.read(0, (kinds.LIMITS, kinds.HEARTBEAT, kinds.SESSION, kinds.STATE)):
+            ns = entry.ns
+            if entry.kind == kinds.LIMITS:
+                record.apply(entry)
+            elif entry.kind == kinds.HEARTBEAT:
+                used = entry.body["limits"]
+            states.apply(entry)
+        orders, found = wrong(reader)
+    waiting: list[dict[str, Any]] = [
+        {"request": number, "by": one.by, "reason": one.reason, "changes": dict(one.changes)}
+        for number, one in record.requests.items()
+        if one.open(ns)
+    ]
+    rows = highest(used)
+    if request.as_json:
+        shown = {"hash": record.hash, "limits": record.in_force, "used": rows, "requests": waiting}
+        shown |= {"states": states.rows()}
+        print_json({"desk": str(folder), **shown, "orders": orders, "wrong": found})
+    else:
+        print_rows(f"limits of {folder}, {record.hash}", [_row(row) for row in rows[:SHOWN]])
+        if states.of:
+            print_rows("accounts that are not active", states.rows(), ("account",), wraps=("reason",))
+        texts = [
+            one | {"changes": ", ".join(f"{path}={value}" for path, value in one["changes"].items())} for one in waiting
+        ]
+        print_rows(f"asked for, to be approved within {EXPIRES_NS // 10**9} s", texts)
+        result_console().print(
+            f"{orders:,} orders carry the limits that they passed; wrong: {'; '.join(found) or 'none'}"
+        )
+    return 1 if found else 0
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    name = "" if row["scope"] == "desk" else row["name"]
+    shown = {key: row[key] for key in ("limit", "used", "of", "warned_at")}
+    return {"scope": row["scope"], "name": name, **shown, "share": f"{100 * row['share']:.0f}%"}
+
+
 @dataclass(frozen=True)
 class TightenLimits:
-    """Make limits of a running desk tighter, at once and alone."""
-
-    body: ClassVar[str] = "tercel.cli.commands.trade_limits:tighten"
+    """What is asked of `tercel trade limits tighten`."""
 
     changes: Changes
     reason: Why
@@ -50,18 +100,24 @@ class TightenLimits:
     as_json: AsJson = False
 
 
+def tighten(request: TightenLimits) -> None:
+    """Make limits of a running desk tighter, at once and alone."""
+    ask(request, "limits", {"act": "tighten", "changes": changes_of(request.changes)})
+
+
 @dataclass(frozen=True)
 class RequestLimits(TightenLimits):
-    """Ask for looser limits; another person approves them within a quarter of an hour."""
+    """What is asked of `tercel trade limits request`."""
 
-    body: ClassVar[str] = "tercel.cli.commands.trade_limits:request"
+
+def request(request: RequestLimits) -> None:
+    """Ask for looser limits; another person approves them within a quarter of an hour."""
+    ask(request, "limits", {"act": "request", "changes": changes_of(request.changes)})
 
 
 @dataclass(frozen=True)
 class ApproveLimits:
-    """Approve the limits that another person asked for."""
-
-    body: ClassVar[str] = "tercel.cli.commands.trade_limits:approve"
+    """What is asked of `tercel trade limits approve`."""
 
     number: Annotated[int, typer.Argument(help="The request; `tercel trade limits show` names it.", min=1)]
     reason: Why
@@ -70,4 +126,29 @@ class ApproveLimits:
     as_json: AsJson = False
 
 
-add(limits_app, ShowLimits, TightenLimits, RequestLimits, ApproveLimits)
+def approve(request: ApproveLimits) -> None:
+    """Approve the limits that another person asked for."""
+    ask(request, "limits", {"act": "approve", "request": request.number})
+
+
+def changes_of(typed: Sequence[str]) -> dict[str, str]:
+    """Changes as a command's body has them.
+
+    Raises
+    ------
+    ConfigError
+        For what has no path, no value, or a path twice.
+
+    >>> changes_of(["desk.messages=5"])
+    {'desk.messages': '5'}
+    """
+    changes: dict[str, str] = {}
+    for each in typed:
+        path, equal, value = each.partition("=")
+        if not (path and equal and value) or path in changes:
+            raise ConfigError("a change as PATH=VALUE, each path once", repr(each), "write desk.messages=1000")
+        changes[path] = value
+    return changes
+
+
+add(limits_app, show, tighten, request, approve)

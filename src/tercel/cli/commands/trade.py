@@ -7,8 +7,7 @@ from typing import Any
 
 import typer
 
-from tercel.cli.commands.trade_look import waiting
-from tercel.cli.desks import named_desk, new_desk
+from tercel.cli.desks import named_desk, new_desk, waiting
 from tercel.cli.machine import end_on_termination
 from tercel.cli.operator import PORT
 from tercel.cli.trade import RunDesk

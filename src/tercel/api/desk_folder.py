@@ -1,0 +1,239 @@
+"""What a desk's folder tells, while the desk runs and afterwards: orders, positions, decisions, costs, agreement."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tercel.core import fixed
+from tercel.core.errors import ConfigError
+from tercel.core.machine import person
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
+from tercel.report.page import Section, render
+from tercel.report.tables import plain_table
+from tercel.trading.journal import kinds
+from tercel.trading.journal.blobs import unpack
+from tercel.trading.journal.lock import holder
+from tercel.trading.journal.reader import JournalReader
+from tercel.trading.journal.store import SqlJournal
+from tercel.trading.ledger import Ledger
+from tercel.trading.order import ChildOrder
+from tercel.trading.positions import Position
+from tercel.trading.tca.summary import sentences, summary
+
+DRAWN = 40
+"""Parents whose path a page draws."""
+
+
+def ledger_of(folder: Path) -> Ledger:
+    """What the journal of a folder says, folded."""
+    with closing(JournalReader(folder)) as reader:
+        return Ledger.of(reader)
+
+
+def orders_of(folder: Path, *, every: bool = False) -> dict[str, Any]:
+    """Parents, their children that are open (or all of them), and accounts that are not active."""
+    running = None if (who := holder(folder)) is None else who != ""
+    ledger = ledger_of(folder)
+    return {
+        "desk": str(folder),
+        "running": running,
+        "parents": [
+            {"id": parent.id, **parent.row, "limit_price": parent.limit_price, "limit": parent.limit or None}
+            for parent in ledger.parents
+        ],
+        "orders": [
+            {"order": order.name, "parent": order.parent, **_child(order)}
+            for order in (list(ledger.orders) if every else ledger.orders.live())
+        ],
+        "states": ledger.states.rows(),
+    }
+
+
+def positions_of(folder: Path) -> list[dict[str, Any]]:
+    """What is held, by agent and instrument, and what it is worth at the last mark."""
+    with closing(JournalReader(folder)) as reader:
+        marks = {entry.instrument: entry for _, entry in reader.read(0, (kinds.MARKET,))}
+        ledger = Ledger.of(reader)
+    return [
+        {"agent": agent, "instrument": instrument, **_position(position, marks.get(instrument))}
+        for (agent, instrument), position in sorted(ledger.positions.all().items())
+    ]
+
+
+def _position(position: Position, market: Entry | None) -> dict[str, Any]:
+    """A position in ticks and ticks x lots; the mark is the last mid that the journal has, None without one."""
+    sides = (None, None) if market is None else (market.body["bid"], market.body["ask"])
+    mid2 = None if sides[0] is None or sides[1] is None else int(sides[0]) + int(sides[1])
+    open2 = None if mid2 is None else position.worth2(mid2) - position.realised2
+    return {
+        "lots": position.lots,
+        "average": position.average,
+        "mark": None if mid2 is None else mid2 / 2,
+        "mark_ns": None if market is None or mid2 is None else market.ns,
+        "realised_ticks": position.realised2 / (2 * fixed.PAID_ONE),
+        "unrealised_ticks": None if open2 is None else open2 / (2 * fixed.PAID_ONE),
+        "realised_half_ticks": fixed.shown(position.realised2, fixed.PAID_PLACES),
+    }
+
+
+def decision_of(
+    folder: Path, parent: str | None = None, at_s: float | None = None, entry: int | None = None
+) -> dict[str, Any]:
+    """What was seen, wanted and done at a decision: that of an entry, or the last one by a time of the venue.
+
+    Raises
+    ------
+    ConfigError
+        There is none.
+    """
+    from tercel.trading.replay import decision_at, explain  # kernels, which nothing else here needs
+
+    seq = entry
+    with closing(JournalReader(folder)) as reader:
+        if seq is None:
+            seq = decision_at(reader, parent, None if at_s is None else round(at_s * NS_PER_SECOND))
+            if seq is None:
+                wanted = f"a decision of {parent or 'any parent'}"
+                raise ConfigError(wanted, f"none in {folder} by then", "`tercel trade orders` names the parents")
+        shown = explain(reader, seq)
+    if shown is None:
+        raise ConfigError("the number of a decision", f"{seq}", "the console and `trade replay --parent` name some")
+    return {"seq": seq, **shown}
+
+
+# -- costs ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class DeskCosts:
+    """What finished parents of a desk cost.
+
+    Parameters
+    ----------
+    folder : Path
+    entries : sequence of Entry
+        The last analysis of each parent.
+    """
+
+    folder: Path
+    entries: Sequence[Entry]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a parent."""
+        return [
+            {"parent": e.parent, "instrument": e.instrument, "agent": e.agent, **e.body} for e in self.entries
+        ]  # fmt: skip
+
+    @property
+    def summed(self) -> dict[str, Any]:
+        """Agents, and all of them (`trading.tca.summary`)."""
+        return summary(self.rows)
+
+    def page(self, limit: str, agents: Sequence[Mapping[str, Any]]) -> str:
+        """The page with plots; `limit` heads the column of limit prices, `agents` are rows of the first table."""
+        from tercel.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
+
+        rows = self.rows
+        counts = {"side": "side", "limit": limit} | {key: key for key in ("quantity", "filled", "unfilled", "refused")}
+        keys = counts | {f"{key}_bps": f"{key}, bps" for key in ("is", "opportunity", "vwap", "twap")}
+        keys |= {"participation": "participation", "passive_share": "rested"}
+        sided = [row | {"side": SIDE_WORDS.get(row["side"])} for row in rows]
+        shown = [[row.get(key) for key in ("parent", "agent", *keys)] for row in sided]
+        paths = []
+        for number, entry in enumerate(self.entries[:DRAWN]):
+            arrays, side = unpack(entry.blob), entry.body["side"]
+            paths.append(path_with_fills(entry.parent, side, fills_in(arrays), arrays["mids"], f"path{number}"))
+        note = sentences(rows)
+        first = "The first forty." if len(self.entries) > DRAWN else ""
+        of_agents = plain_table(list(agents[0]), [list(row.values()) for row in agents])
+        sections = [
+            Section("Agents", "Means by what was filled, bps.", of_agents),
+            *([Section("In short", note[1:])] if note[1:] else []),
+            Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)]),
+            Section("All parents", html=plain_table(["parent", "agent", *keys.values()], shown), folded=True),
+            Section("Parent by parent", first, figures=paths, folded=True),
+        ]
+        return render(f"Cost analysis of {self.folder.name}", note[0], sections)
+
+
+def costs_of(folder: Path, parent: str | None = None) -> DeskCosts:
+    """The last analysis of every finished parent, or of one.
+
+    Raises
+    ------
+    ConfigError
+        There is none yet.
+    """
+    with closing(JournalReader(folder)) as reader:
+        last = {e.parent: e for _, e in reader.read(0, (kinds.TCA,)) if parent in (None, e.parent)}
+    found = sorted(last.values(), key=lambda e: (e.body["start_ns"], e.instrument, e.parent))
+    if not found:
+        received = f"no analysis of {parent or 'any parent'} in {folder}"
+        raise ConfigError("finished parents", received, "an analysis is written a minute after its parent is over")
+    return DeskCosts(folder, found)
+
+
+# -- the venue's word -------------------------------------------------------------------------------------------------
+
+
+def agreement_of(folder: Path, venue: str | None = None) -> dict[str, Any]:
+    """Every order beside the venue's report: what the journal knows, or with a `venue` what that says now.
+
+    Then the desk's journal is opened as a new session would open it, and what still stands is cancelled.
+    """
+    if venue is not None:
+        return _reconciled(folder, venue)
+    with closing(JournalReader(folder)) as reader:
+        rows = [{"order": e.order, **e.body} for _, e in reader.read(0, (kinds.RECONCILED,))]
+        return _agreement(folder, rows, Ledger.of(reader), asked=False)
+
+
+def _agreement(folder: Path, rows: list[dict[str, Any]], ledger: Ledger, asked: bool) -> dict[str, Any]:
+    """What was compared with the venue's report, and which orders of the ledger still wait for one."""
+    unknown = {order.root: order for order in ledger.orders.unknown()}
+    return {
+        "desk": str(folder),
+        "asked": asked,
+        "checked": len(rows),
+        "differ": sum(row["action"] != "agreed" for row in rows),
+        "orders": rows,
+        "unknown": [{"order": order.root, **_child(order)} for order in unknown.values()],
+        "open": [{"order": order.root, **_child(order)} for order in ledger.orders.live() if order.root not in unknown],
+        "faults": ledger.faults(),
+    }
+
+
+def _child(order: ChildOrder) -> dict[str, Any]:
+    return {
+        "instrument": order.instrument, "agent": order.account, "side": order.side, "lots": order.lots,
+        "filled": fixed.shown(order.cum_qty), "price": order.price, "status": str(order.status),
+    }  # fmt: skip
+
+
+def _reconciled(folder: Path, where: str) -> dict[str, Any]:
+    """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
+    from tercel.limits import LimitGate, default_file, from_json, read
+    from tercel.trading.desk.build import strategy_of
+    from tercel.trading.desk.wall import venue_at
+    from tercel.trading.kill import LATCH, KillLatch
+    from tercel.trading.session import Session, SessionTerms
+    from tercel.venues.address import mark_of
+
+    ledger = ledger_of(folder)
+    agents, in_force = sorted({parent.order.agent for parent in ledger.parents}), ledger.limits.in_force
+    journal = SqlJournal(folder, f"{person()} (tercel trade reconcile)")
+    latch = KillLatch(folder / LATCH)
+    with closing(journal), ExitStack() as opened:
+        link = venue_at(where, agents, folder, None, latch.path, opened)
+        limits = read(default_file()) if in_force is None else from_json(in_force)
+        gate = LimitGate(limits, link.listings(), agents, latch.killed)
+        terms = SessionTerms(mark=mark_of(where))
+        session = Session(link, journal, gate, lambda name, _: strategy_of(name, None), terms, latch=latch)
+        lines = [asdict(line) for line in session.recovered]
+        result = _agreement(folder, lines, session.ledger, asked=True)
+        session.close()
+    return result

@@ -1,0 +1,147 @@
+"""A person's word to a desk: left in its folder, waited for; and orders that are over by a person's word."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tercel.api.desk_folder import ledger_of
+from tercel.core.errors import OrderError
+from tercel.core.fixed import shown
+from tercel.core.machine import person
+from tercel.core.names import offer
+from tercel.core.ports import Entry
+from tercel.trading.desk.wall import FOLDER
+from tercel.trading.journal import kinds
+from tercel.trading.journal.codec import entry_in
+from tercel.trading.journal.database import DATABASE
+from tercel.trading.journal.lock import holder
+from tercel.trading.journal.reader import JournalReader, post, withdraw
+from tercel.trading.journal.store import SqlJournal
+from tercel.trading.order import ChildOrder
+from tercel.trading.settlement import ends
+
+LOOK_S = 0.05
+"""Between two looks for a desk's answer."""
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A command that was left in a desk's folder.
+
+    Parameters
+    ----------
+    folder : Path
+    command : str
+    number : int
+        Its own.
+    entry : Entry or None
+        What the desk did of it; None where no answer came in time.
+    idle : bool
+        Whether nobody runs the desk: its next session takes it.
+    """
+
+    folder: Path
+    command: str
+    number: int
+    entry: Entry | None
+    idle: bool
+
+    @property
+    def answer(self) -> str | None:
+        """What became of it, in a word."""
+        return None if self.entry is None else str(self.entry.body.get("event", self.entry.kind))
+
+
+def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s: float) -> Posted:
+    """Post a command to a running desk (submit, pause, resume, cancel, amend, promote, limits) and wait for its answer.
+
+    With 0 seconds nothing is waited for, and the session to come may take it.
+
+    Raises
+    ------
+    OrderError
+        The desk refused, has ended, or ended before it answered.
+    """
+    idle = holder(folder) == ""
+    if idle and wait_s > 0:
+        remedy = (
+            f"start it with `tercel trade run CONFIG.toml --desk {folder}` (where it traded on the simulated exchange, "
+            "which ends with its desk, begin another), or leave word for its next session with --wait 0"
+        )
+        raise OrderError("a desk that runs", f"{folder}, which nobody runs; nothing was left there", remedy)
+    with closing(JournalReader(folder)) as reader:
+        before = reader.last
+        number = post(folder, command, body, person(), reason or command, time.time_ns())
+        found = _await(folder, reader, before, number, wait_s)
+    if found is not None and found.kind == kinds.ALERT:
+        parts = [str(found.body.get(part) or "") for part in ("expected", "received", "remedy")]
+        if not all(parts):
+            parts = [f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`"]
+        raise OrderError(*parts)
+    return Posted(folder, command, number, found, idle)
+
+
+def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s: float) -> Entry | None:
+    """The answer to a command; None when none came in time. What a desk that has ended did not take is withdrawn."""
+    until = time.monotonic() + wait_s
+    while True:
+        ended = holder(folder) == ""  # asked first: what a desk says as it ends counts
+        found = answer(reader, before, number)
+        if found is not None or time.monotonic() >= until:
+            return found
+        if ended:
+            became = "withdrawn" if withdraw(folder, number) else "taken and not answered"
+            received = f"{folder}, which ended meanwhile; the command was {became}"
+            raise OrderError("a desk that runs until it answers", received, "see `tercel trade orders`")
+        time.sleep(LOOK_S)
+
+
+def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
+    """What the desk did of a person's command: a parent's event, a promotion, limits, or the alert of a refusal."""
+    rows = reader.read(after, (kinds.PARENT, kinds.PROMOTED, kinds.LIMITS, kinds.SETTLED, kinds.ALERT))
+    return next((entry for _, entry in rows if entry.body.get("operator") == number), None)
+
+
+def settle_orders(desk: Path, orders: Sequence[str], reason: str, wait_s: float) -> Iterator[Posted | dict[str, Any]]:
+    """End orders in the journals of a desk and of its gate, with what was filled. A gate that runs, or a desk without
+    one, is asked to: what it says goes to whoever is behind it.
+
+    Yields
+    ------
+    Posted or dict
+        What was asked for; or order, filled (lots) and journal of an order that was ended here.
+
+    Raises
+    ------
+    OrderError
+        For an order that is not known, or is over: nothing was written.
+    """
+    names = list(dict.fromkeys(orders))
+    found = {folder: ledger_of(folder) for folder in (desk / FOLDER, desk) if (folder / DATABASE).exists()}
+    known = sorted({order.root for ledger in found.values() for order in ledger.orders.live()})
+    if missing := [name for name in names if name not in known]:
+        received = f"{', '.join(missing)}; nothing was written"
+        raise OrderError("orders that are not over", received, offer(missing[0], known, "see `tercel trade orders`"))
+    told = set[str]()
+    for folder, ledger in found.items():
+        chosen = [order for order in ledger.orders.live() if order.root in names and order.root not in told]
+        if chosen and holder(folder):
+            yield ask(folder, "settle", {"orders": [order.root for order in chosen]}, reason, wait_s)
+            told |= {order.root for order in chosen} if holder(desk) else set()
+        elif chosen:
+            _end(folder, chosen, ledger.orders.last_ns, reason)
+            for order in chosen:
+                yield {"order": order.root, "filled": shown(order.cum_qty), "journal": str(folder)}
+
+
+def _end(folder: Path, orders: Sequence[ChildOrder], ns: int, reason: str) -> None:
+    """Who said so, then the end of each order as if the venue had told it."""
+    by, wall_ns = person(), time.time_ns()
+    with closing(SqlJournal(folder, f"{by} (tercel trade settle)")) as journal:
+        said: dict[str, object] = {"command": "settle", "body": {"orders": [order.root for order in orders]}}
+        said |= {"by": by, "reason": reason, "wall_ns": wall_ns}
+        over = zip(ends(orders, f"{wall_ns}", ns, by, reason), orders, strict=True)
+        journal.append([Entry(kinds.OPERATOR, ns, body=said), *(entry_in(end, order.parent) for end, order in over)])

@@ -1,0 +1,288 @@
+"""`tercel trade orders|positions|replay|reconcile|verify|tca`: what a desk's journal tells, while it runs and later."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tercel.cli.desks import find_desk
+from tercel.cli.operator import Desk
+from tercel.cli.shared import AsJson
+from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
+from tercel.report.tables import without_idle
+from tercel.report.terminal import print_json, print_table, result_console, say
+
+LIMIT = "limit, ticks"
+SHOWN = 20
+"""Parents that a terminal shows."""
+
+
+@dataclass(frozen=True)
+class ListOrders:
+    """What is asked of `tercel trade orders`."""
+
+    desk: Desk = None
+    every: Annotated[bool, typer.Option("--all", help="Orders that are over too.")] = False
+    as_json: AsJson = False
+
+
+def orders(request: ListOrders) -> None:
+    """List a desk's parents and open orders."""
+    from tercel.api.desk_folder import orders_of
+
+    found = orders_of(folder := find_desk(request.desk), every=request.every)
+    if request.as_json:
+        print_json(found)
+        return
+    running, children, states = found["running"], found["orders"], found["states"]
+    named = {"limit_price": "limit asked", "limit": LIMIT}
+    shown = [
+        {named.get(key, key): value for key, value in (parent | {"strategy": short(str(parent["strategy"]))}).items()}
+        for parent in found["parents"]
+    ]
+    shown = without_idle(shown, ("reason", "refused", *named.values()))
+    ended = "; nobody runs this desk, these are the last states in its journal" if running is False else ""
+    print_rows(f"parents of {folder}{ended}", shown, ("agent", "strategy", "instrument"), wraps=("reason",))
+    result_console().print()
+    shown = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
+    last = " when the desk ended" if running is False and not request.every else ""
+    print_rows("orders" if request.every else f"open orders{last}", shown, ("parent", "agent", "instrument"))
+    if states:
+        print_rows("accounts that are not active", states, ("account",), wraps=("reason",))
+
+
+def short(strategy: str) -> str:
+    """A strategy's name without what most of them share; `--json` has the whole.
+
+    >>> short("packaged:ppo+alpha+posture"), short("twap_take+alpha")
+    ('ppo', 'twap_take+alpha')
+    """
+    return strategy.removeprefix("packaged:").removesuffix("+alpha+posture")
+
+
+@dataclass(frozen=True)
+class ListPositions:
+    """What is asked of `tercel trade positions`."""
+
+    desk: Desk = None
+    as_json: AsJson = False
+
+
+def positions(request: ListPositions) -> None:
+    """List what a desk holds."""
+    from tercel.api.desk_folder import positions_of
+
+    rows = positions_of(folder := find_desk(request.desk))
+    if request.as_json:
+        print_json({"desk": str(folder), "positions": rows})
+        return
+    columns = ("agent", "instrument", "lots", "average", "mark", "realised", "unrealised")
+    shown = [{key.removesuffix("_ticks"): value for key, value in row.items()} for row in rows]
+    print_rows(f"positions of {folder}", [{key: row[key] for key in columns} for row in shown], ("average", "mark"))
+    result_console().print("average and mark in ticks, realised and unrealised in ticks x lots", style="dim")
+    times = [row["mark_ns"] for row in rows if row["mark_ns"] is not None]
+    if times:
+        when = f"marks: the last mid journaled (at most one a minute), {min(times) / NS_PER_SECOND:.0f} s or later"
+        result_console().print(when, style="dim")
+
+
+@dataclass(frozen=True)
+class ReplayDecision:
+    """What is asked of `tercel trade replay`."""
+
+    parent: Annotated[str | None, typer.Option(help="Of this parent (default: any).", metavar="PARENT")] = None
+    at: Annotated[
+        float | None,
+        typer.Option(help="Venue time in seconds: the last decision by then (default: the end).", min=0, max=9e9),
+    ] = None
+    entry: Annotated[
+        int | None, typer.Option(help="The decision with this number in the journal.", min=1, max=2**62)
+    ] = None
+    desk: Desk = None
+    as_json: AsJson = False
+
+
+def replay(request: ReplayDecision) -> None:
+    """Show what a strategy saw, wanted and did at a decision, and why."""
+    from tercel.api.desk_folder import decision_of
+
+    shown = decision_of(find_desk(request.desk), request.parent, request.at, request.entry)
+    if request.as_json:
+        print_json(shown)
+        return
+    out = result_console()
+    out.print(f"[bold]{shown['title']}[/bold] (entry {shown['seq']})")
+    for sentence in shown["sentences"]:
+        out.print(sentence)
+    for name, values in shown["tables"].items():
+        print_rows(name, [{"what": key, "value": value} for key, value in values.items()], wraps=("value",), digits=2)
+
+
+@dataclass(frozen=True)
+class Reconcile:
+    """What is asked of `tercel trade reconcile`."""
+
+    desk: Desk = None
+    venue: Annotated[
+        str | None, typer.Option(help="Ask this venue now and cancel what still stands there.", metavar="WHERE")
+    ] = None
+    as_json: AsJson = False
+
+
+def reconcile(request: Reconcile) -> int:
+    """Compare a desk's orders with the venue's word."""
+    from tercel.api.desk_folder import agreement_of
+
+    result = agreement_of(folder := find_desk(request.desk), request.venue)
+    if request.as_json:
+        print_json(result)
+    else:
+        _print_agreement(folder, result)
+    return 1 if result["unknown"] or result["faults"] else 0
+
+
+def _print_agreement(folder: Path, result: Mapping[str, Any]) -> None:
+    keys = ("order", "ours", "venue", "filled_before", "filled", "action")
+    rows = [{key.replace("_", " "): row[key] for key in keys} for row in result["orders"]]
+    print_rows(f"reconciled orders of {folder}", rows, ("filled before", "filled"), wraps=("action",))
+    print_rows("orders of unknown fate", result["unknown"], ("agent", "instrument"))
+    if result["open"]:
+        print_rows("orders that the ledger holds for open", result["open"], ("agent", "instrument"))
+    console = result_console()
+    counts = f"{result['checked']} checked, {result['differ']} differ, {len(result['unknown'])} unknown"
+    console.print(f"{counts}, {len(result['open'])} open")
+    if not result["asked"]:
+        console.print("the venue has not been asked; --venue WHERE asks it")
+    console.print("faults: " + ("; ".join(result["faults"]) or "none"), markup=False)
+
+
+@dataclass(frozen=True)
+class VerifyJournal:
+    """What is asked of `tercel trade verify`."""
+
+    desk: Desk = None
+    as_json: AsJson = False
+
+
+def verify(request: VerifyJournal) -> int:
+    """Read a desk's whole journal: every entry against its hash, with the key of TERCEL_JOURNAL_KEY_FILE."""
+    from tercel.trading.journal.store import verify as verify_chain
+
+    found = verify_chain(find_desk(request.desk))
+    if request.as_json:
+        print_json(found._asdict())
+    else:
+        key = "with a key" if found.keyed else "without a key: who can write it can write its past anew"
+        console = result_console()
+        console.print(f"{found.sound:,} entries are sound, hashes {key}", markup=False)
+        console.print(f"the last one's hash is {found.head}", markup=False)
+        if found.fault:
+            console.print(f"then {found.fault}", markup=False)
+    return 1 if found.fault else 0
+
+
+@dataclass(frozen=True)
+class DeskTca:
+    """What is asked of `tercel trade tca`."""
+
+    parent: Annotated[str | None, typer.Option(help="One parent (default: all).", metavar="PARENT")] = None
+    out: Annotated[
+        Path | None, typer.Option(help="The page with plots (default: tca.html in the desk's folder).", metavar="FILE")
+    ] = None
+    desk: Desk = None
+    as_json: AsJson = False
+
+
+def tca(request: DeskTca) -> None:
+    """Analyse what finished parents cost: arrival, VWAP, TWAP, the split, mark-outs."""
+    from tercel.api.desk_folder import costs_of
+
+    found = costs_of(folder := find_desk(request.desk), request.parent)
+    rows, summed = found.rows, found.summed
+    if request.as_json:
+        print_json({"desk": str(folder), "parents": rows, **summed})
+    else:
+        _print_tca(folder, rows, summed)
+    page = request.out if request.out is not None else folder / "tca.html"
+    page.write_text(found.page(LIMIT, _agents(summed)), encoding="utf-8")
+    say(f"report: {page}")
+
+
+def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
+    """Agents and all of them first, then the first parents, then what they came to in words."""
+    from tercel.trading.tca.summary import sentences
+
+    title = f"costs of {folder}, means by what was filled, bps; a cost is positive"
+    print_rows(title, _agents(summed), ("vwap", "rested", "forced"))
+    result_console().print()
+    more = f", the first {SHOWN} of {len(rows):,}" if len(rows) > SHOWN else ""
+    parents = without_idle([_tca_row(row) for row in rows[:SHOWN]], ("unfilled", "refused", LIMIT))
+    leaves = ("walk", "+10s", "+60s", "timing", "spread", "twap", "vwap", "refused", LIMIT, "unfilled", "side")
+    print_rows(f"parents{more}; a mark-out is positive in the order's favour", parents, leaves)
+    result_console().print()
+    note = "95 % of Student's t over parents as if independent: those of one time share a market."
+    for sentence in (*sentences(rows), note):
+        result_console().print(sentence, soft_wrap=True, markup=False)
+
+
+def _agents(summed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each agent, and one for all."""
+    shown = summed["agents"] | {"all": summed["total"]}
+    rows = [
+        {"agent": name, **{key: of[key] for key in ("parents", "filled", "unfilled", "refused")}, "is": of["is_bps"],
+         "95% of is": _between(of.get("ci_low"), of.get("ci_high")), "forced": of["forced_bps"],
+         "vwap": of["vwap_bps"], "rested": _percent(of["passive_share"])}
+        for name, of in shown.items()
+    ]  # fmt: skip
+    return without_idle(rows, ("unfilled", "refused"))
+
+
+def _between(low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"{low:+.1f} to {high:+.1f}"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}%"
+
+
+def _tca_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a terminal; the page and `--json` have all."""
+    cells = {"parent": row["parent"], "side": row["side"], "lots": row["quantity"]}
+    cells |= {"unfilled": row.get("unfilled", 0), "refused": row.get("refused", 0), LIMIT: row.get("limit")}
+    parts = {key: row[f"{key}_bps"] for key in ("is", "forced", "vwap", "twap", "spread", "walk", "timing")}
+    marks = {f"+{key}": row["markouts_bps"][key] for key in ("10s", "60s")}
+    return cells | parts | {"rested": _percent(row["passive_share"])} | marks
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+
+def print_rows(
+    title: str,
+    rows: Iterable[Mapping[str, Any]],
+    leaves: Sequence[str] = (),
+    wraps: Sequence[str] = (),
+    digits: int = 1,
+) -> None:
+    listed = list(rows)
+    if not listed:
+        result_console().print(f"{title}: none", markup=False)
+        return
+    keys = list(listed[0])
+    text = [key for key in keys if key == "side" or not any(_numeric(row[key]) for row in listed)]
+    cells = [[_shown(key, row[key], digits) for key in keys] for row in listed]
+    print_table(title, keys, cells, leaves, text, wraps)
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value.endswith("%"))
+
+
+def _shown(key: str, value: Any, digits: int) -> str:
+    if value is None:
+        return "-"
+    if key == "side":
+        return SIDE_WORDS.get(value, str(value))
+    return f"{round(value, digits) + 0.0:.{digits}f}" if isinstance(value, float) else str(value)

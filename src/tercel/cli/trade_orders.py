@@ -1,0 +1,317 @@
+"""`tercel trade submit|pause|resume|cancel|amend|promote|settle`: a person's word to a desk that runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
+
+from tercel.cli.desks import find_desk
+from tercel.cli.operator import Desk
+from tercel.cli.shared import AsJson
+from tercel.cli.trade_look import short
+from tercel.core.errors import ConfigError
+from tercel.core.machine import person
+from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
+from tercel.report.terminal import print_json, say
+
+if TYPE_CHECKING:
+    from tercel.api.desk_word import Posted
+    from tercel.core.ports import Entry
+
+Parent = Annotated[str, typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT")]
+Reason = Annotated[str, typer.Option(help="Why: it is journaled.", metavar="TEXT")]
+WAIT_S = 10.0
+Wait = Annotated[
+    float,
+    typer.Option("--wait", help="Seconds to wait for the desk's answer; 0: none.", min=0.0, max=3600.0, metavar="S"),
+]
+HorizonS = Annotated[
+    float | None, typer.Option(help="The same in seconds.", min=1.0, max=1e7, metavar="S", hidden=True)
+]
+HORIZON_NS = 600 * 10**9
+LONGEST_S = 1e7
+
+
+@dataclass(frozen=True)
+class Submit:
+    """What is asked of `tercel trade submit`."""
+
+    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT")]
+    side: Annotated[str, typer.Argument(help="buy or sell.", metavar="SIDE")]
+    lots: Annotated[int, typer.Argument(min=1, max=2**30, metavar="LOTS")]
+    agent: Annotated[str, typer.Option(help="Who works it.", metavar="A")]
+    name: Annotated[str, typer.Option("--id", help="A new id for it.", metavar="ID")]
+    strategy: Annotated[str, typer.Option(help="What works it (default: the agent's own).", metavar="NAME")] = ""
+    horizon: Annotated[
+        str | None,
+        typer.Option(help="From acceptance to its horizon: 15min, 2h, 90s (default: 10min).", metavar="SPAN"),
+    ] = None
+    horizon_s: HorizonS = None
+    decisions: Annotated[
+        int | None,
+        typer.Option(help="Decisions within it (default: as often as the desk's).", min=1, max=10**6, metavar="N"),
+    ] = None
+    limit_price: Annotated[
+        str | None,
+        typer.Option(help="It never trades beyond: a price, or 25bps beyond the mid at arrival.", metavar="PRICE"),
+    ] = None
+    reason: Reason = "submit"
+    desk: Desk = None
+    wait: Wait = WAIT_S
+    as_json: AsJson = False
+
+
+def submit(request: Submit) -> None:
+    """Ask a running desk to work one more parent order."""
+    if request.side not in ("buy", "sell"):
+        raise ConfigError("buy or sell", repr(request.side), "such as: tercel trade submit AAA buy 100 ...")
+    body: dict[str, object] = {
+        "id": request.name,
+        "instrument": request.instrument,
+        "lots": request.lots,
+        **limit_of(request.limit_price),
+        "side": 1 if request.side == "buy" else -1,
+        "horizon_ns": _horizon_ns(request) or HORIZON_NS,
+        "agent": request.agent,
+    }
+    body |= {} if request.decisions is None else {"decisions": request.decisions}
+    ask(request, "submit", body | ({"strategy": request.strategy} if request.strategy else {}))
+
+
+@dataclass(frozen=True)
+class Settle:
+    """What is asked of `tercel trade settle`."""
+
+    reason: Annotated[str, typer.Option(help="Why: it is journaled with your name.", metavar="TEXT")]
+    order: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An order of which the venue will never speak again: it is over with what was filled, by your word. "
+            "A gate or desk that runs obeys. May be repeated.",
+            metavar="ORDER",
+        ),
+    ] = None
+    desk: Desk = None
+    wait: Wait = WAIT_S
+    as_json: AsJson = False
+
+
+def settle(request: Settle) -> None:
+    """Say why positions differ from the venue's, or that orders are over, so that trading goes on."""
+    from tercel.api.desk_word import Posted, settle_orders
+
+    if not request.order:
+        ask(request, "settle", {})
+        return
+    desk, rows = find_desk(request.desk), list[dict[str, Any]]()
+    for one in settle_orders(desk, request.order, request.reason, request.wait):
+        if isinstance(one, Posted):
+            _tell(request, one)
+        else:
+            rows.append(one)
+    if request.as_json and rows:
+        print_json({"desk": str(desk), "by": person(), "reason": request.reason, "settled": rows})
+        return
+    for row in rows:
+        say(f"{row['order']} is over with {row['filled']} lots filled, by the word of {person()}: {row['journal']}")
+
+
+@dataclass(frozen=True)
+class Pause:
+    """What is asked of `tercel trade pause`."""
+
+    parent: Parent
+    reason: Reason = "pause"
+    desk: Desk = None
+    wait: Wait = WAIT_S
+    as_json: AsJson = False
+
+
+def pause(request: Pause) -> None:
+    """Cancel a parent's orders and let it wait."""
+    ask(request, "pause", {"parent": request.parent})
+
+
+@dataclass(frozen=True)
+class Resume(Pause):
+    """What is asked of `tercel trade resume`."""
+
+    reason: Reason = "resume"
+
+
+def resume(request: Resume) -> None:
+    """Go on with a parent that was paused."""
+    ask(request, "resume", {"parent": request.parent})
+
+
+@dataclass(frozen=True)
+class Cancel(Pause):
+    """What is asked of `tercel trade cancel`."""
+
+    reason: Reason = "cancel"
+
+
+def cancel(request: Cancel) -> None:
+    """Call a parent off."""
+    ask(request, "cancel", {"parent": request.parent})
+
+
+@dataclass(frozen=True)
+class Amend:
+    """What is asked of `tercel trade amend`."""
+
+    parent: Parent
+    lots: Annotated[int | None, typer.Option(help="The new total, filled lots included.", min=1, metavar="N")] = None
+    horizon: Annotated[
+        str | None, typer.Option(help="The new horizon, from its acceptance: 15min, 2h, 90s.", metavar="SPAN")
+    ] = None
+    horizon_s: HorizonS = None
+    limit_price: Annotated[
+        str | None,
+        typer.Option(help="Another limit: a price, 25bps beyond the mid at arrival, or none.", metavar="PRICE"),
+    ] = None
+    reason: Reason = "amend"
+    desk: Desk = None
+    wait: Wait = WAIT_S
+    as_json: AsJson = False
+
+
+def amend(request: Amend) -> None:
+    """Change a parent's lots, its horizon or its limit price."""
+    lots, horizon_ns = request.lots, _horizon_ns(request)
+    if lots is None and horizon_ns is None and request.limit_price is None:
+        raise ConfigError("--lots, --horizon or --limit-price", "none of them", "say what is to change")
+    body: dict[str, object] = {"parent": request.parent}
+    body |= {"lots": lots} if lots is not None else {}
+    body |= {"horizon_ns": horizon_ns} if horizon_ns is not None else {}
+    ask(request, "amend", body | limit_of(request.limit_price))
+
+
+@dataclass(frozen=True)
+class PromoteChallenger:
+    """What is asked of `tercel trade promote`."""
+
+    agent: Annotated[str, typer.Argument(help="Whose challenger takes its champion's place.", metavar="AGENT")]
+    reason: Reason
+    desk: Desk = None
+    wait: Wait = WAIT_S
+    as_json: AsJson = False
+
+
+def promote(request: PromoteChallenger) -> None:
+    """Put an agent's challenger in its champion's place, from the next parent on; done again, it is undone."""
+    ask(request, "promote", {"agent": request.agent})
+
+
+def _horizon_ns(request: Submit | Amend) -> int | None:
+    """The horizon that was typed, with a unit or in seconds; None where none was."""
+    from tercel.execution.task import seconds_of
+
+    if request.horizon is not None and request.horizon_s is not None:
+        raise ConfigError("--horizon or --horizon-s", "both", "leave one of the two out")
+    if request.horizon is None:
+        return None if request.horizon_s is None else round(request.horizon_s * 1e9)
+    try:
+        seconds = float(request.horizon)
+    except ValueError:
+        seconds = seconds_of(request.horizon)
+    if not 1.0 <= seconds <= LONGEST_S:
+        received = f"--horizon {request.horizon}"
+        raise ConfigError(f"a horizon from a second to {LONGEST_S:,.0f} seconds", received, "write it as 15min")
+    return round(seconds * 1e9)
+
+
+# -- the word, and the answer -----------------------------------------------------------------------------------------
+
+
+def limit_of(typed: str | None) -> dict[str, float | str]:
+    """A limit price as a command's body has it: a number, or words that the desk reads.
+
+    Raises
+    ------
+    ConfigError
+        For what is neither a price, nor text such as 25bps, nor "none".
+
+    >>> limit_of("15.63"), limit_of("25bps"), limit_of(None)
+    ({'limit_price': 15.63}, {'limit_price': '25bps'}, {})
+    """
+    if typed is None:
+        return {}
+    try:
+        price: float | str = float(typed)
+    except ValueError:
+        price = typed
+    if price != "none":
+        from tercel.execution.task import Task
+
+        Task(side=BUY, limit_price=price)
+    return {"limit_price": price}
+
+
+class Word(Protocol):
+    """What every such request has."""
+
+    @property
+    def desk(self) -> Path | None:
+        """The desk's folder."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        ...
+
+    @property
+    def wait(self) -> float:
+        """Seconds to wait for an answer."""
+        ...
+
+    @property
+    def as_json(self) -> bool:
+        """Answer in JSON."""
+        ...
+
+
+def ask(request: Word, command: str, body: Mapping[str, Any]) -> None:
+    """Post a command to a running desk and tell its answer; ends with 1 when none came in `request.wait` seconds.
+
+    Raises
+    ------
+    OrderError
+        The desk refused, has ended, or ended before it answered.
+    """
+    from tercel.api import desk_word
+
+    _tell(request, desk_word.ask(find_desk(request.desk), command, body, request.reason, request.wait))
+
+
+def _tell(request: Word, posted: "Posted") -> None:
+    command, number, answer = posted.command, posted.number, posted.answer
+    if request.as_json:
+        print_json({"desk": str(posted.folder), "command": command, "number": number, "answer": answer})
+    elif answer is not None:
+        say(f"{command} ({number}): {answer}{_accepted(posted.entry)}")
+    else:
+        waited = f"no answer in {request.wait:g} s: " if request.wait else ""
+        who = f"nobody runs {posted.folder}: its next session" if posted.idle else "the desk"
+        say(f"asked for: {command} ({number}); {waited}{who} takes it with its next step")
+    if answer is None and request.wait > 0:
+        raise typer.Exit(1)
+
+
+def _accepted(answer: "Entry | None") -> str:
+    """The order that was accepted, or a request's number, for the end of a sentence; nothing for another answer."""
+    from tercel.trading.journal import kinds
+
+    if answer is not None and answer.kind == kinds.LIMITS:
+        return (
+            f", request {answer.body['request']}" if answer.body["event"] == "requested" else f", {answer.body['hash']}"
+        )
+    if answer is None or answer.body.get("event") != "accepted":
+        return ""
+    body = answer.body
+    limit = f", limit {body['limit_price']}" if body.get("limit_price") is not None else ""
+    what = f"{SIDE_WORDS[body['side']]} {body['lots']:,} {answer.instrument}{limit}, {short(str(body['strategy']))}"
+    return f", {answer.parent}: {what}, {body['horizon_ns'] / NS_PER_SECOND:g} s"
