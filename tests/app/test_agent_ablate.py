@@ -158,7 +158,6 @@ def test_a_variant_that_trains_as_the_recipe_does_shares_its_trainings(recipe, t
     assert [run.folder.name for run in runs["no-rule"]] == ["no-rule-1", "no-rule-2"]
 
 
-@pytest.mark.long
 def test_a_training_goes_on_where_it_stopped_and_another_is_refused(recipe, tmp_path):
     run = Run(recipe, 1, tmp_path / "run")
     run.folder.mkdir()
@@ -180,7 +179,6 @@ def test_a_training_goes_on_where_it_stopped_and_another_is_refused(recipe, tmp_
         refuse_others([Run(with_frames(recipe, 128), 1, run.folder)])
 
 
-@pytest.mark.long
 def test_a_training_that_cannot_go_on_says_why(recipe, tmp_path, monkeypatch):
     def broken(*_, **__):
         raise ConfigError("finite losses", "nan", "lower the learning rate")

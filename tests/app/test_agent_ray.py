@@ -83,7 +83,6 @@ def test_what_cannot_go_on_a_cluster_is_refused(tmp_path):
     assert with_shards(parse({**SMALL, "learner": {"markets": 64}}, "test"), 8).learner.shards == 8
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("algo", "more"),
     [

@@ -652,7 +652,6 @@ def _starts_again(words: list[str], desk: Path) -> None:
     assert waits.search(tercel("rearm", "--reason", "again", "--desk", desk).stderr.replace("\n", " "))
 
 
-@pytest.mark.long
 def test_a_running_desk_answers(folder: Path) -> None:
     file, desk = folder / "answers.toml", folder / "answers"
     file.write_text(SMALL.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")

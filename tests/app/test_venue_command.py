@@ -25,7 +25,6 @@ def refused(*arguments: str) -> str:
     return done.stderr
 
 
-@pytest.mark.long
 def test_it_serves_until_it_is_told_to_end() -> None:
     process = subprocess.Popen([*COMMAND, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

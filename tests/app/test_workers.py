@@ -47,9 +47,9 @@ def alive(pid: int) -> bool:
     ("kind", "how", "mark"),
     [
         ("pool", signal.SIGKILL, "works"),
-        pytest.param("pool", signal.SIGTERM, "here", marks=pytest.mark.long),
+        pytest.param("pool", signal.SIGTERM, "here"),
         ("side_by_side", signal.SIGTERM, "works"),
-        pytest.param("side_by_side", signal.SIGKILL, "here", marks=pytest.mark.long),
+        pytest.param("side_by_side", signal.SIGKILL, "here"),
     ],
 )
 def test_workers_end_with_a_parent_that_is_killed(tmp_path, kind, how, mark):

@@ -70,6 +70,7 @@ def test_the_journal_bench_gives_its_rows() -> None:
     _has_shape(journal.bench(appends=8), names)
 
 
+@pytest.mark.long
 def test_the_fix_bench_gives_its_rows_and_says_what_it_has_no_reference_for(capsys: pytest.CaptureFixture[str]) -> None:
     rows = fix.bench(orders=20)
     _has_shape(rows, [f"fix.{what}" for what in (*_ACKS, "orders_per_s")])

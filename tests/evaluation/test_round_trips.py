@@ -111,6 +111,7 @@ def test_policies_meet_the_same_worlds_whoever_else_is_played() -> None:
 # -- the search -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_no_trip_is_proved_where_prices_are_a_martingale() -> None:
     market = martingale_market(jump_rate=2.0)
     found = arbitrage(

@@ -60,7 +60,6 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, monkeypatch
     assert made == [2]
 
 
-@pytest.mark.long
 def test_the_packaged_model_embeds_offline_and_remembers(tmp_path: Path) -> None:
     if not te.available():
         pytest.skip("the extra [text] is not installed")

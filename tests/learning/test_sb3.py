@@ -69,8 +69,9 @@ class ShareVec(ToyVec):
         return obs, given, done, info
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("algorithm", list(sb3.ALGORITHMS))
+@pytest.mark.parametrize(
+    "algorithm", ["ppo", *(pytest.param(name, marks=pytest.mark.long) for name in sb3.ALGORITHMS if name != "ppo")]
+)
 def test_each_algorithm_learns_the_toy_and_exports_what_it_learned(algorithm):
     env = MaskedToyVec() if algorithm == "maskable_ppo" else ToyVec()
     learner = sb3.Sb3Learner(env, settings(algorithm), 1)
@@ -128,7 +129,6 @@ def test_memory_goes_on_and_starts_anew():
         np.testing.assert_allclose(policy._h, memory[0][0].numpy(), atol=1e-5)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("head", ["vector", "simplex"])
 def test_vectors_and_shares(head):
     env = ShareVec()

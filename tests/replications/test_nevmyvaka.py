@@ -136,7 +136,6 @@ def test_without_days_it_says_what_it_needs() -> None:
     assert "market simulate csco" in result.stderr
 
 
-@pytest.mark.long
 def test_the_command_learns_and_judges_on_a_simulated_tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "SETTINGS", (study.Setting(2, 4, 2),))
     lake, out = str(tmp_path / "lake"), str(tmp_path / "out")

@@ -41,7 +41,6 @@ def test_a_normal_market_passes_the_normal_model() -> None:
     assert verdict.es_ratio == pytest.approx(1, abs=0.15)
 
 
-@pytest.mark.long
 def test_filtered_simulation_passes_on_the_index_and_the_plain_one_fails(shared_data: Path) -> None:
     index = read_sp500(shared_data)
     returns, first = index.returns[1:], index.since(date(2004, 1, 2)) - 1
@@ -99,7 +98,6 @@ def test_what_no_regime_can_be_found_in_is_refused() -> None:
         r.judge("", np.zeros(100, np.bool_), np.ones(100))
 
 
-@pytest.mark.long
 def test_the_bars_on_the_index(shared_data: Path) -> None:
     pytest.importorskip("hmmlearn")
     index = read_sp500(shared_data)

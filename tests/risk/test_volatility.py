@@ -129,7 +129,6 @@ def test_a_constant_regressor_is_refused() -> None:
 # -- real data --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.long
 def test_the_bars_on_spy(shared_data: Path) -> None:
     pytest.importorskip("rdata")
     spy = read_spy(shared_data)

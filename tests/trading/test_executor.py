@@ -291,7 +291,6 @@ def test_an_executor_is_the_batch_on_a_tape(name: str, levels: int, limit: str |
     assert traded > 3
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("levels", [1, 5])
 def test_an_executor_is_the_batch_on_a_recorded_day(levels: int, shared_data: Path, tmp_path: Path) -> None:
     """Three windows of one real day that shows few levels."""

@@ -44,7 +44,6 @@ def test_it_answers_orders_as_certification_has_it(csco, profile, begin):
     assert found["passed"] == len(ANYWHERE)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "latency", "limit"),
     [

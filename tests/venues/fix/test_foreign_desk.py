@@ -6,6 +6,7 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from tests.program import COMMAND
 from tests.venues.fix.test_peers import HERE, started
 from tests.waiting import until
@@ -48,6 +49,7 @@ def submit(desk, agent, name, horizon="10s"):
     asked("trade", "submit", *order, "--decisions", "5", "--desk", str(desk), "--wait", "60")
 
 
+@pytest.mark.long
 def test_a_policy_and_a_schedule_work_orders_at_jspurefix(foreign_engines, port, tmp_path):
     words = ["node", str(HERE / "jspurefix_acceptor.js"), str(port), str(tmp_path / "peer")]
     peer = started(words, tmp_path, port, {"NODE_PATH": str(foreign_engines / "node_modules")})

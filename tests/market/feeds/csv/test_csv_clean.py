@@ -89,6 +89,7 @@ def taq(shared_data, tmp_path_factory):
     return folder, read_all(CsvFeed("taq"), files, FeedOptions())
 
 
+@pytest.mark.long
 def test_taq_cleans_to_what_others_cleaned(taq):
     """R's highfrequency package (its rules stop before Q4 and T4): 46,564 quotes and 7,168 trades of its raw sample."""
     folder, days = taq
@@ -109,6 +110,7 @@ def test_taq_cleans_to_what_others_cleaned(taq):
     assert crosses == 4  # an opening and a closing trade a day: prints, not trades in the book
 
 
+@pytest.mark.long
 def test_taq_prices_are_those_of_the_cleaned_sample(taq):
     """Every best price that the tape goes through stands in their cleaned quotes at that time."""
     folder, days = taq

@@ -142,7 +142,6 @@ def day(preset: QueueReactivePreset, seconds: float) -> tuple[Instrument, object
     return Instrument("TEST", "MADE", "2003-01-13", tick=0.01, lot=1), events
 
 
-@pytest.mark.long
 def test_calibrating_on_a_simulated_day_gives_its_market_back() -> None:
     truth = made(1, 0.2)
     found = calibrate([day(truth, 12_000.0)], name="again", date="2026-01-01", lot_shares=1, skip_s=60.0)
