@@ -67,11 +67,13 @@ build/peers/binance/.made: Makefile
 
 # One thread for linear algebra in each of the two workers: two cores are shared by two of them. Compiled sources are
 # kept, whatever the environment says: every worker and every process that a test starts reads them.
-PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
+PY = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python
+PYTEST = $(PY) -m pytest -n 2 --dist worksteal
 # A wing is a folder of tests and, of the same name, one of the package, whose docstrings have examples.
 PLACES = $(if $(WING),tests/$(WING) $(wildcard src/tercel/$(WING)))
 
 test: $(DEV) ## run the tests that a change is worth waiting for, and docstring examples
+	$(if $(WING),,$(PY) -m tests.warm)
 	$(PYTEST) -m "not long" $(PLACES) $(ARGS)
 
 # A wing without one is no failure (5: nothing was collected).
