@@ -18,6 +18,8 @@ TRADE  := .stamps/trade
 DEV    := .stamps/dev
 FIX    := .stamps/fix
 DOCS   := .stamps/docs
+# Folders whose commands join `tercel` by entry point. What they ask for is installed by then.
+BESIDE := certify
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -108,7 +110,7 @@ bench: $(DEV) ## measure every speed against its reference, in the same process
 
 clean: ## remove .venv and what tools left behind (runs and lakes stay)
 	rm -rf $(VENV) .stamps build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests benchmarks replications studies -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks certify replications studies -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pyvenv.cfg, not bin/python: that one is a link, and make would look at the age of the interpreter behind it.
 $(VENV)/pyvenv.cfg:
@@ -129,9 +131,10 @@ $(TRADE): pyproject.toml $(CORE)
 	@$(PIP) install -e ".[trade]"
 	@mkdir -p .stamps && touch $@
 
-$(DOCS): pyproject.toml $(CORE)
+$(DOCS): pyproject.toml $(BESIDE:=/pyproject.toml) $(CORE)
 	@echo "[set-up] installing the extra [docs] (some 10 seconds)" >&2
 	@$(PIP) install $(if $(LOCK),--constraint $(LOCK)) -e ".[docs]"
+	@$(PIP) install --no-deps $(addprefix -e ./,$(BESIDE))
 	@mkdir -p .stamps && touch $@
 
 $(FIX): pyproject.toml $(DEV)
@@ -140,9 +143,10 @@ $(FIX): pyproject.toml $(DEV)
 	@mkdir -p .stamps && touch $@
 
 # torch first and by name: so that pip takes the build this machine offers, and not a GPU one as a dependency.
-$(DEV): pyproject.toml $(VENV)/pyvenv.cfg
+$(DEV): pyproject.toml $(BESIDE:=/pyproject.toml) $(VENV)/pyvenv.cfg
 	@echo "[set-up] installing $(TORCH) (half a minute, 0.8 GB)" >&2
 	@$(PIP) install "$(TORCH)"
 	@echo "[set-up] installing the core and the development tools (half a minute)" >&2
 	@$(PIP) install $(if $(LOCK),--constraint $(LOCK)) -e ".[dev]"
+	@$(PIP) install --no-deps $(addprefix -e ./,$(BESIDE))
 	@mkdir -p .stamps && touch $(CORE) $(TRADE) $@

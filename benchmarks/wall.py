@@ -22,11 +22,11 @@ import numpy as np
 
 from benchmarks import measured, packaged_limits
 from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _share
+from certify.fix.scripted import ScriptedVenue
 from tercel.core.orders import Command, MarketRows, NewOrder, OrdStatus, Report, Tif, VenueEvent
 from tercel.gate.config import GateConfig
 from tercel.gate.opening import opened
 from tercel.gate.server import Gate
-from tercel.testing.certify.scripted import ScriptedVenue
 from tercel.trading.kill import KillLatch
 from tercel.trading.parents import ParentRequest, accepted
 from tercel.venues.fix.client import FixVenue

@@ -1,15 +1,27 @@
 """Benchmarks and their like: not in the wheel, checked as the package is, built on public names but for a list."""
 
 import ast
+import re
+import subprocess
+import sys
 import tomllib
+from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from setuptools import find_packages
 from tests.test_house import ASIDE, ROOT
 
 import tercel
+from tercel.cli import plugins
+from tercel.cli.help_texts import help_texts
+from tercel.cli.request import add
 
+PLUGINS = tuple(name for name in ASIDE if (ROOT / name / "pyproject.toml").is_file())
+"""Those that are distributions of their own: their commands join `tercel` by entry point."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
 EXCEPTIONS = tomllib.loads((ROOT / "tests" / "deep_imports.toml").read_text())
 
@@ -57,3 +69,69 @@ def test_imports_are_public_names_or_listed(folder: str) -> None:
     names = imported(folder)
     assert [f"{module}.{name}" for module, name in sorted(names) if name.startswith("_")] == []
     assert sorted({module for module, name in names if name not in offered(module)}) == EXCEPTIONS[folder]
+
+
+def of(folder: str) -> dict[str, Any]:
+    """The `pyproject.toml` of a folder."""
+    return tomllib.loads((ROOT / folder / "pyproject.toml").read_text())
+
+
+@pytest.mark.parametrize("folder", PLUGINS)
+def test_a_distribution_holds_its_whole_folder_and_is_of_this_version(folder: str) -> None:
+    project, built = of(folder)["project"], of(folder)["tool"]["setuptools"]
+    assert project["name"] == f"tercel-{folder}"
+    assert project["version"] == tercel.__version__
+    assert [one.partition("==")[2] for one in project["dependencies"] if one.startswith("tercel")] == [
+        tercel.__version__
+    ]
+    assert built["package-dir"] == {folder: "."}
+    inside = {path.parent.relative_to(ROOT) for path in (ROOT / folder).rglob("__init__.py")}
+    assert sorted(built["packages"]) == sorted(".".join(path.parts) for path in inside)
+    held = {path for package, names in built["package-data"].items() for path in found(package, names)}
+    tables = {path for path in (ROOT / folder).rglob("*.toml") if path.name != "pyproject.toml"}
+    assert held == tables
+
+
+def found(package: str, names: Iterable[str]) -> Iterator[Path]:
+    """Files of a package's data."""
+    return (path for name in names for path in ROOT.joinpath(*package.split(".")).glob(name))
+
+
+@pytest.mark.parametrize("folder", PLUGINS)
+def test_its_commands_are_known_where_it_is_not_installed_and_have_examples(folder: str) -> None:
+    [(_, where)] = of(folder)["project"]["entry-points"][plugins.GROUP].items()
+    module, _, name = where.partition(":")
+    commands = {}
+    for one in getattr(import_module(module), name):
+        app = typer.Typer()
+        add(app, *one.bodies)
+        commands |= {f"{one.group} {each.name}".strip(): one for each in app.registered_commands}
+    named = {one.group if one.about else words for words, one in commands.items()}
+    assert named == set(plugins.BESIDE[folder])
+    assert set(help_texts(module.rpartition(".")[0])["examples"]) == set(commands)
+
+
+def test_every_one_is_set_up() -> None:
+    assert set(plugins.BESIDE) == set(PLUGINS)
+    line = re.search(r"^BESIDE := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert line is not None
+    assert set(line[1].split()) == set(PLUGINS)
+
+
+ALONE = """
+from tercel.cli import plugins
+plugins.entry_points = lambda group: []
+from guards.program import commands
+print(*(words for words, one in commands() if not one.hidden), sep="\\n")
+"""
+MOST_COMMANDS = 76
+"""Commands of the package alone. Whoever takes one away lowers the number; nobody raises it in passing."""
+
+
+def test_the_package_alone_has_few_commands() -> None:
+    done = subprocess.run([sys.executable, "-c", ALONE], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    words = done.stdout.split("\n")[:-1]
+    assert len(words) == MOST_COMMANDS
+    elsewhere = [one for names in plugins.BESIDE.values() for one in names]
+    assert [one for one in words if any(f"{one} ".startswith(f"{name} ") for name in elsewhere)] == []

@@ -15,7 +15,7 @@ import pytest
 import tercel
 
 ROOT = Path(__file__).resolve().parents[1]
-ASIDE = ("benchmarks", "replications", "studies")
+ASIDE = ("benchmarks", "certify", "replications", "studies")
 """What a clone has beside the package: not installed, and never imported by it."""
 INSIDE = {"tercel", "llvmlite"}
 """What a declared library is made of, and ourselves."""

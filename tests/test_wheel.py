@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.test_house import ROOT
 
+from tercel.cli.plugins import BESIDE
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NAMED = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
 BUILT_OF = ("pyproject.toml", "README.md", "LICENSE", "src")
@@ -51,6 +53,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in BUILT_OF:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         copy(ROOT / name, source / name)
+    return wheel_of(source, folder)
+
+
+def wheel_of(source: Path, folder: Path) -> Path:
+    """The wheel of a folder, built in another."""
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, source]
     subprocess.run(build, check=True)
     [found] = folder.glob("*.whl")
@@ -82,3 +89,32 @@ def test_the_notebook_runs_from_the_wheel(version: str, wheel: Path, tmp_path: P
     ran = subprocess.run(words, cwd=tmp_path, env=alone | kernels, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     subprocess.run([mine / "tercel", "--version"], env=alone, check=True)
+    helped = subprocess.run([mine / "tercel", "--help"], env=alone, capture_output=True, text=True, check=True).stdout
+    assert [words for names in BESIDE.values() for words in names if re.search(rf"│ {words} ", helped)] == []
+    asked = subprocess.run([mine / "tercel", "certify", "fix"], env=alone, capture_output=True, text=True, check=False)
+    assert (asked.returncode, "pip install ./certify" in asked.stderr) == (2, True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("folder", BESIDE)
+def test_a_folder_beside_the_package_is_built_and_its_commands_join(folder: str, wheel: Path, tmp_path: Path) -> None:
+    shutil.copytree(
+        ROOT / folder, tmp_path / "source" / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+    )
+    here = tmp_path / "here"
+    its = wheel_of(tmp_path / "source" / folder, tmp_path / "built")
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", here, wheel, its]
+    subprocess.run(install, check=True)
+    code = f"import {folder}; assert {folder}.__file__.startswith({str(here)!r})\nfrom tercel.cli import main; main()"
+    for words in BESIDE[folder]:
+        said = subprocess.run(
+            [sys.executable, "-c", code, *words.split(), "--help"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(here)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (said.returncode, said.stderr) == (0, "")
+    held = {path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*.py")}
+    assert {path.relative_to(here / folder) for path in (here / folder).rglob("*.py")} == held

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tercel.testing.certify.case import REGISTER
+from certify.fix.case import REGISTER
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "controls.md").read_text(encoding="utf-8")
@@ -36,7 +36,7 @@ def names(path):
 
 def cases():
     for module in ("orders", "reports", "surroundings", "controls"):
-        importlib.import_module(f"tercel.testing.certify.{module}")
+        importlib.import_module(f"certify.fix.{module}")
     return {id_ for id_, _ in REGISTER}
 
 
@@ -54,7 +54,7 @@ def test_what_a_row_names_exists(number):
     assert bool(code) == bool(proofs) == (state != "absent")
     for one in code:
         path, _, name = one.partition("::")
-        assert path.startswith(("src/tercel/", "docs/howto/"))
+        assert path.startswith(("src/tercel/", "certify/", "docs/howto/"))
         assert (ROOT / path).is_file(), path
         assert not name or name in names(path), one
     for one in proofs:

@@ -11,7 +11,7 @@ from tests.trading.desk_of_two import WIDE
 from tests.venues.fix.plain_venue import PlainVenue
 from tests.waiting import until
 
-from tercel.cli.faults.disk import SmallDisk
+from certify.faults.disk import SmallDisk
 from tercel.core.errors import TercelError
 from tercel.core.orders import MarketRows, NewOrder, Tif, VenueEvent
 from tercel.venues.wire import RemoteVenue

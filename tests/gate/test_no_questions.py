@@ -9,10 +9,10 @@ from tests.gate.wall import turning
 from tests.parts import whole
 from tests.trading.desk_of_two import WIDE, by_name
 
+from certify.fix.case import Bench
+from certify.fix.wall import Wall
 from tercel.core.orders import OrdStatus, StatusRequest
 from tercel.limits import LimitGate, parse
-from tercel.testing.certify.case import Bench
-from tercel.testing.certify.wall import Wall
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.session import Session, SessionTerms

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 import pytest
 from tests.parts import whole
 
+from certify.fix.case import Bench
+from certify.fix.scripted import BY_HAND
+from certify.fix.wall import XYZ, Wall
 from tercel.core.fixed import ONE
 from tercel.core.orders import CancelOrder, NewOrder, ReplaceOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import BUY, SELL
-from tercel.testing.certify.case import Bench
-from tercel.testing.certify.scripted import BY_HAND
-from tercel.testing.certify.wall import XYZ, Wall
 from tercel.trading.journal import kinds
 from tercel.trading.ledger import Ledger
 from tercel.trading.order import opened

@@ -7,10 +7,10 @@ and on what was asked for.
 import pytest
 from tests.parts import whole
 
+from certify.fix.case import Bench
+from certify.fix.wall import Wall
 from tercel.core.fixed import ONE
 from tercel.limits import LimitGate
-from tercel.testing.certify.case import Bench
-from tercel.testing.certify.wall import Wall
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import post
 from tercel.trading.overdue import MISSING_S

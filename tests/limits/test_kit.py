@@ -2,8 +2,8 @@
 
 import pytest
 
+from certify.limits.kit import LimitConformance
 from tercel.limits import Check, Denial, LimitQuery
-from tercel.testing.limits import LimitConformance
 
 
 def no_thirteen(asked: LimitQuery) -> Denial | None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from certify.limits.stress import PLANTS, StressTest, planted
 from tercel.core.executions import Executions
 from tercel.core.fixed import ONE
 from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
 from tercel.limits import Denial, LimitGate, checks, gate
 from tercel.limits.state import NOBODY, LimitQuery, OpenOrder
-from tercel.limits.stress import PLANTS, StressTest, planted
 
 
 def stress(seed: int, **words: Any) -> StressTest:

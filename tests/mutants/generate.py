@@ -1,7 +1,6 @@
 """Mutants of the limits: every comparison, boolean operator, sign and whole number of what decides, changed one by one.
 
-What tests limits (`stress.py`, `audit.py`, `audit_state.py`, `faults.py`) is no part of a decision and has none: that
-it finds what is wrong is shown by what is planted in `tests/limits/test_stress.py`.
+That `certify/limits` finds what is wrong is shown by what is planted in `tests/limits/test_stress.py`.
 """
 
 import ast

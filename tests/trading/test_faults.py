@@ -11,11 +11,11 @@ import threading
 import pytest
 from tests.waiting import until
 
-from tercel.cli.faults.disk import SmallDisk
-from tercel.cli.faults.judge import compared, unwatched
-from tercel.cli.faults.play import chosen, kinds
-from tercel.cli.faults.proxy import Proxy
-from tercel.cli.faults.world import Window
+from certify.faults.disk import SmallDisk
+from certify.faults.judge import compared, unwatched
+from certify.faults.play import chosen, kinds
+from certify.faults.proxy import Proxy
+from certify.faults.world import Window
 from tercel.trading import crashpoints
 
 COMMAND = (sys.executable, "-m", "tercel.cli", "trade", "faults", "--json")
@@ -23,7 +23,7 @@ PLANTED = """
 import sys
 from pathlib import Path
 from tempfile import mkdtemp
-from tercel.cli.commands import trade_faults as t
+from certify.faults import command as t
 from tercel.report.terminal import print_json
 from tercel.gate.withdrawal import OrderWithdrawal
 from tercel.trading.orders import Orders

@@ -7,7 +7,7 @@ import pytest
 from tests.venues.fix.plain import PlainClient
 from tests.waiting import until
 
-from tercel.cli.faults.market import MarketServer
+from certify.faults.market import MarketServer
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
 from tercel.venues.exchange import MarketSpec, SimulatedExchange

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 from tests.waiting import until
 
+from certify.fix.case import Bench
+from certify.fix.wall import Wall
 from tercel.core.orders import LinkStatus, StatusRequest
-from tercel.testing.certify.case import Bench
-from tercel.testing.certify.wall import Wall
 from tercel.trading.inquiry import LONGEST_NS, Inquiry
 from tercel.trading.journal import kinds
 from tercel.trading.kill import LATCH, KillLatch

@@ -26,7 +26,7 @@ from tercel.core.errors import ConfigError
 from tercel.report.terminal import print_error
 
 GROUP: Final = "tercel.commands"
-BESIDE: Final[dict[str, tuple[str, ...]]] = {}
+BESIDE: Final[dict[str, tuple[str, ...]]] = {"certify": ("certify", "limits stress", "trade faults")}
 """Folder of a clone -> commands, and groups of commands, that are there once it is installed."""
 ANYTHING: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Settings of a command that takes whatever follows it."""
@@ -146,10 +146,10 @@ def hide(app: typer.Typer, name: str, answer: Callable[[typer.Context], None]) -
 
 def _absent(words: str, folder: str) -> Callable[[typer.Context], None]:
     remedy = f"pip install ./{folder}, from a clone of the repository"
-    error = ConfigError(f"the commands of {folder} to be installed", f"tercel {words}", remedy)
 
     def answer(context: typer.Context) -> None:
-        print_error(error, "--json" in context.args)
+        typed = " ".join(["tercel", words, *context.args])
+        print_error(ConfigError(f"the commands of {folder} to be installed", typed, remedy), "--json" in context.args)
         raise typer.Exit(2)
 
     return answer

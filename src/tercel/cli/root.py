@@ -14,7 +14,6 @@ import typer
 from tercel import __version__
 from tercel.cli import moved, plugins
 from tercel.cli.agent import agent_app
-from tercel.cli.certify import certify_app
 from tercel.cli.config import config_app
 from tercel.cli.data import data_app
 from tercel.cli.gate import OpenGate
@@ -33,7 +32,7 @@ from tercel.report.terminal import say
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
 for _room in (
-    data_app, market_app, agent_app, signals_app, risk_app, limits_app, venue_app, trade_app, certify_app,
+    data_app, market_app, agent_app, signals_app, risk_app, limits_app, venue_app, trade_app,
     config_app,
 ):  # fmt: skip
     app.add_typer(_room, name=str(_room.info.name))

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from tercel.cli.request import add
-from tercel.cli.shared import AsJson, Seed
+from tercel.cli.shared import AsJson
 from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
 from tercel.cli.trade_orders import amend, cancel, pause, promote, resume, settle, submit
@@ -64,22 +64,8 @@ def run(request: RunDesk) -> None:
         command.run(request)
 
 
-@dataclass(frozen=True)
-class Faults:
-    """Break what can break between a desk, its gate and a venue, go on, and count what is lost, doubled or unwatched.
-
-    Desk, gate and exchange are killed and stopped, links cut and messages garbled, disks full, journals locked.
-    """
-
-    body: ClassVar[str] = "tercel.cli.commands.trade_faults:faults"
-
-    points: Annotated[int, typer.Option(help="Faults, one after another.", min=1, max=10_000)] = 20
-    seed: Seed = 1
-    as_json: AsJson = False
-
-
 add(
     trade_app, run, submit, pause, resume, cancel, amend, promote, settle, orders, positions, replay, reconcile, verify,
-    tca, Faults,
+    tca,
 )  # fmt: skip
 trade_app.add_typer(limits_app)

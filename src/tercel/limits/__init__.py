@@ -2,8 +2,8 @@
 
 `LimitGate` (gate.py) allows or denies a command and counts what left; `checks.py` holds each question it asks,
 `state.py` what it counts, `reported.py` how reports change that, `watch.py` what it notices by itself, `file.py` the
-limits as a person writes them, `change.py` how they change while a desk runs; `stress.py` and `audit.py` try to break
-it.
+limits as a person writes them, `change.py` how they change while a desk runs. `certify/limits`, beside
+the package, tries to break it.
 """
 
 from tercel.limits.change import as_json as limits_json

@@ -85,7 +85,7 @@ class LimitGate(ReportedCounts):
     killed : callable
         Returns why an agent is killed, or None.
     more : sequence of Check
-        Own checks, asked after all others (`tercel.testing.limits` holds a kit for them).
+        Own checks, asked after all others (`certify/limits`, beside the package, holds a kit for them).
 
     Raises
     ------

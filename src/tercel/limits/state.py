@@ -339,7 +339,7 @@ class LimitQuery:
 
 
 Check = Callable[[LimitQuery], Denial | None]
-"""The port of limits: one question. `tercel.testing.limits.LimitConformance` checks one."""
+"""The port of limits: one question. `LimitConformance` of `certify/limits` checks one."""
 Killed = Callable[[str], str | None]
 """Why an agent is killed, or None; `tercel.trading.kill.KillLatch.killed` is one."""
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from certify.fix import controls, orders, reports, surroundings
+from certify.fix.case import REGISTER, Bench, run
+from certify.fix.suite import reasons
 from tercel.core.executions import Executions
 from tercel.gate.copies import DropCopy
 from tercel.limits.gate import LimitGate
-from tercel.testing.certify import controls, orders, reports, surroundings
-from tercel.testing.certify.case import REGISTER, Bench, run
-from tercel.testing.certify.suite import reasons
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.overdue import AckWatch
 from tercel.trading.stopping import Stopper
@@ -70,7 +70,7 @@ FAULTS = {
 def test_a_fault_fails_its_cases(fault, tmp_path, monkeypatch):
     owner, name, wrong, ids = FAULTS[fault]
     monkeypatch.setattr(owner, name, wrong)
-    monkeypatch.setattr("tercel.testing.certify.wall.PATIENCE_S", 0.5)
+    monkeypatch.setattr("certify.fix.wall.PATIENCE_S", 0.5)
     passed = [id_ for id_ in ids if result(id_, tmp_path / id_).passed]
     assert passed == []
 

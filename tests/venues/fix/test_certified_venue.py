@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from certify.fix.case import Bench, run
+from certify.fix.peer_desk import Floor, PeerDesk
+from certify.fix.suite import all_cases, reasons
 from tercel.core.fixed import ONE
 from tercel.core.orders import MassCancel, OrdStatus
-from tercel.testing.certify.case import Bench, run
-from tercel.testing.certify.peer_desk import Floor, PeerDesk
-from tercel.testing.certify.suite import all_cases, reasons
 from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix import reasons as codes
 from tercel.venues.fix import service, translate
@@ -149,6 +149,6 @@ FAULTS = {
 def test_a_broken_venue_fails_its_cases(fault, tmp_path, monkeypatch):
     owner, name, wrong, ids = FAULTS[fault]
     monkeypatch.setattr(owner, name, wrong)
-    monkeypatch.setattr("tercel.testing.certify.wire.PATIENCE_S", 0.5)
+    monkeypatch.setattr("certify.fix.wire.PATIENCE_S", 0.5)
     passed = [id_ for id_ in ids if run(ORDERS[id_], Bench(load("generic-44"), tmp_path / id_)).passed]
     assert passed == []

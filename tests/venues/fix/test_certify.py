@@ -12,10 +12,10 @@ from tests.program import COMMAND
 from tests.venues.fix.elsewhere import ANYWHERE, ELSEWHERE, failed
 from tests.venues.fix.test_peers import HERE, started
 
+from certify.fix.case import Bench, Planned, case, run
+from certify.fix.suite import INSIDE, all_cases, at, certify, reasons
+from certify.fix.wire import Heard, MissedError, frame
 from tercel.core.errors import ConfigError, TercelError, VenueError
-from tercel.testing.certify.case import Bench, Planned, case, run
-from tercel.testing.certify.suite import INSIDE, all_cases, at, certify, reasons
-from tercel.testing.certify.wire import Heard, MissedError, frame
 from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix.link import Address
 from tercel.venues.fix.profiles import load

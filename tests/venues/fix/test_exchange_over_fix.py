@@ -5,12 +5,12 @@ import pytest
 from tests.trading.test_executor import assert_same, batch, over, strategy_of
 from tests.venues.fix.elsewhere import ANYWHERE, ELSEWHERE, failed
 
+from certify.fix.suite import certify
 from tercel.evaluation.episodes import seeded_plan
 from tercel.execution.task import Latency, Task
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive
-from tercel.testing.certify.suite import certify
 from tercel.testing.venue import VenueConformance
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.fix.desk import Login

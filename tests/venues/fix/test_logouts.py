@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from tercel.testing.certify.case import Bench
-from tercel.testing.certify.scripted import ScriptedVenue
-from tercel.testing.certify.wall import Wall
+from certify.fix.case import Bench
+from certify.fix.scripted import ScriptedVenue
+from certify.fix.wall import Wall
 from tercel.trading.journal import kinds
 from tercel.venues.fix import link as links
 from tercel.venues.fix.link import Address, FixLink

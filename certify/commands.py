@@ -1,0 +1,61 @@
+"""What can be typed once this package is installed: `tercel certify fix`, `trade faults`, `limits stress`."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final
+
+import typer
+
+from tercel.cli.plugins import PluginCommands
+from tercel.cli.shared import AsJson, Seed
+
+
+@dataclass(frozen=True)
+class CertifyFix:
+    """Run the certification cases of a profile: sessions (S), orders (O) and controls (K), in both roles over sockets.
+
+    Without --host the system under test is ours. With --host and --port it is somebody else's acceptor: the profile
+    says who logs on there and names a symbol. Exit 1 when a case fails. Beside these cases the tests run the 59
+    session scripts of the reference engine, QuickFIX, for each version; docs/certification.md has the figures.
+    """
+
+    body: ClassVar[str] = "certify.fix.command:fix"
+    interrupted: ClassVar[str] = "cases that had not ended are not counted"
+
+    host: Annotated[str, typer.Option(help="Somebody else's acceptor.", metavar="HOST")] = ""
+    port: Annotated[int, typer.Option(help="Its port.", min=0, max=65535, metavar="PORT")] = 0
+    profile: Annotated[str, typer.Option(help="A shipped profile, or its file.", metavar="NAME|FILE")] = "generic-44"
+    case: Annotated[str, typer.Option(help="These cases alone, with commas: S13,S30.", metavar="ID[,ID...]")] = ""
+    as_json: AsJson = False
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Break what can break between a desk, its gate and a venue, go on, and count what is lost, doubled or unwatched.
+
+    Desk, gate and exchange are killed and stopped, links cut and messages garbled, disks full, journals locked.
+    """
+
+    body: ClassVar[str] = "certify.faults.command:faults"
+
+    points: Annotated[int, typer.Option(help="Faults, one after another.", min=1, max=10_000)] = 20
+    seed: Seed = 1
+    as_json: AsJson = False
+
+
+@dataclass(frozen=True)
+class Stress:
+    """Stress the gate with random actions beside an auditor that recomputes every limit; exit 1 on any breach."""
+
+    body: ClassVar[str] = "certify.limits.command:stress"
+
+    actions: Annotated[int, typer.Option(help="Random actions.", min=1, max=10**9, metavar="N")] = 1_000_000
+    seed: Seed = 1
+    plant: Annotated[str, typer.Option(hidden=True, help="Give the gate one limit that is off by a step.")] = ""
+    as_json: AsJson = False
+
+
+COMMANDS: Final = [
+    PluginCommands("certify", (CertifyFix,), "Certification: sessions, orders and controls, case by case."),
+    PluginCommands("trade", (Faults,)),
+    PluginCommands("limits", (Stress,)),
+]

@@ -1,0 +1,206 @@
+"""S20 to S26: what is wrong with a message, and what only looks so."""
+
+from certify.fix.case import LeftOutError, expect
+from certify.fix.plays import asked, both, lost, rejected
+from certify.fix.stage import InitiatorStage, S, Stage
+from certify.fix.wire import Pairs, Peer
+from tercel.venues.fix.protocol.settings import Happening
+
+_INVALID, _MISSING, _NOT_HERE, _EMPTY, _VALUE, _FORMAT = 0, 1, 2, 4, 5, 6
+_TIME, _TYPE, _TWICE, _ORDER, _COUNT = 10, 11, 13, 14, 16
+
+
+def _refused(stage: Stage, peer: Peer, number: int, reason: int) -> None:
+    said = peer.find("3")
+    rejected(said, number, reason if stage.reason(reason) else None)
+
+
+@both("S20", "OrigSendingTime after SendingTime ends the session; a repetition without it is rejected")
+def s20(stage: Stage) -> str:
+    """PossDupFlag with a wrong 122, and with none."""
+    peer = stage.log_on(reset=stage.outside)
+    for number in (1,) if stage.outside else (1, lost(stage)):  # one that was taken, one that is next
+        peer.say("0", (), number, head=[(43, "Y")])
+        _refused(stage, peer, number, _MISSING)
+    peer.again("0", 1, (), first_ns=stage.now_ns() + 60 * S)
+    _refused(stage, peer, 1, _TIME)
+    peer.find("5")
+    peer.say("5")
+    peer.end()
+    stage.audit(stage.log_on())
+    return "122 missing: 373=1; 122 after 52: 373=10, then Logout"
+
+
+@both("S21", "SequenceReset in reset mode: higher moves the number, equal is taken, lower is rejected")
+def s21(stage: Stage) -> str:
+    """Whatever number the message itself has."""
+    peer = stage.log_on(reset=stage.outside)
+    for more in (5, 0):
+        new = stage.log.number + more
+        peer.say("4", [(123, "N"), (36, str(new))], 1)
+        stage.log.number = new
+        expect([one.kind for one in peer.sync() if one.kind in "235"], [], f"answers to a reset to {new}")
+    low = stage.log.number - 3
+    number = stage.log.number
+    peer.say("4", [(123, "N"), (36, str(low))], number)
+    said = peer.find("3")
+    expect((said.get(45), said.get(373)), (str(number), str(_VALUE)), "RefSeqNum and reason of the Reject")
+    name = stage.tell(peer)
+    peer.sync()
+    stage.had([name], "what the application was given after the reset")
+    stage.audit(peer)
+    return "higher and equal taken, lower rejected with 373=5"
+
+
+@both("S22", "garbled messages are passed over and take no number; the session finds back")
+def s22(stage: Stage) -> str:
+    """A wrong sum, a wrong length, bytes that are nothing."""
+    peer = stage.log_on(reset=stage.outside)
+    kind, body = stage.act("garbled")
+    right = peer.made(kind, body)
+    wrong_sum = peer.made(kind, body, checksum=(sum(right[:-7]) + 1) % 256)
+    short = peer.made(kind, body, length=20)
+    for raw in (wrong_sum, short, b"8=FIX.9\x019=abc\x01nothing\x01"):
+        peer.raw(raw)
+        before = peer.sync()
+        expect([one.kind for one in before], [], f"answers to {raw[:24]!r}")
+    stage.had([], "what the application was given of garbled messages")
+    if getattr(stage, "asks", True):
+        number, name = stage.log.number, stage.name()
+        peer.raw(peer.made(*stage.act(name), checksum=(sum(peer.made(*stage.act(name))[:-7]) + 1) % 256))
+        stage.log.number += 1
+        last = stage.tell(peer)
+        asked(peer, number)
+        peer.again(*_in_front(stage.act(name), number))
+        peer.sync()
+        stage.had([name, last], "what the application was given, in order")
+    stage.audit(peer)
+    return "three garbled messages: no answer, no number; one that was garbled was asked for and came"
+
+
+def _in_front(act: tuple[str, Pairs], number: int) -> tuple[str, int, Pairs]:
+    return act[0], number, act[1]
+
+
+def _with(body: Pairs, tag: int, value: str) -> Pairs:
+    return [(one, value if one == tag else old) for one, old in body]
+
+
+def _without(body: Pairs, tag: int) -> Pairs:
+    return [field for field in body if field[0] != tag]
+
+
+def _faults(stage: Stage) -> list[tuple[str, str, Pairs, int]]:
+    """What is wrong, the message, and SessionRejectReason."""
+    kind, body = stage.act(stage.name())
+    group = [(78, "2"), (79, "a")] if kind == "D" else [(382, "2"), (375, "a")]
+    if group[0][0] not in stage.rules.messages[kind].block.members:
+        group = [(136, "2"), (137, "1"), (138, "USD"), (139, "4")]
+    head = (50, "me") if 50 in stage.rules.header.members else (stage.rules.header.tags[-1], "1")
+    test = (112, "x")
+    return [
+        ("a required tag is missing", "1", [], _MISSING),
+        ("a required tag of an order or a report is missing", kind, _without(body, 54), _MISSING),
+        ("a tag that is undefined", "1", [test, (4999, "1")], _INVALID),
+        ("a tag without a value", "1", [(112, "")], _EMPTY),
+        ("a value that the tag cannot have", kind, _with(body, 54, "Z"), _VALUE),
+        ("a value in the wrong format", kind, _with(body, 38, "ten"), _FORMAT),
+        ("a tag that stands twice", "1", [test, (112, "y")], _TWICE),
+        ("a group with another number of entries", kind, [*body, *group], _COUNT),
+        ("a tag of another type", "1", [test, (54, "1")], _NOT_HERE),
+        ("a field of the header after the body", "1", [test, head], _ORDER),
+    ]
+
+
+@both("S23", "a message that is not as the dictionary has it is rejected with its reason")
+def s23(stage: Stage) -> str:
+    """Ten faults; each takes its number, none the session."""
+    peer = stage.log_on(reset=stage.outside)
+    found = _faults(stage)
+    for what, kind, body, reason in found:
+        number = peer.say(kind, body)
+        said = peer.hear("3")
+        expect(said.get(45), str(number), f"RefSeqNum, for {what}")
+        if stage.reason(reason):
+            expect(said.get(373), str(reason), f"SessionRejectReason, for {what}")
+        expect(said.get(372), kind, f"RefMsgType, for {what}")
+    stage.had([], "what the application was given of rejected messages")
+    stage.audit(peer)
+    return f"{len(found)} faults, each rejected with its reason; the session goes on"
+
+
+def _unknown_type(stage: Stage, peer: Peer) -> None:
+    number = peer.say("ZZ", [(58, "what is this")])
+    said = peer.hear("3", "j")
+    expect(said.get(45), str(number), "RefSeqNum of the answer to an unknown type")
+    if said.kind == "3":
+        expect(said.get(373), stage.reason(_TYPE), "SessionRejectReason for an unknown type")
+
+
+@both("S24", "an unknown MsgType is rejected; one that is known and not offered gets 35=j")
+def s24(stage: Stage) -> str:
+    """35=ZZ, and a request for the status of a list; an initiator keeps both, raw."""
+    peer = stage.log_on(reset=stage.outside)
+    _unknown_type(stage, peer)
+    number = peer.say("M", [(66, "L1")])
+    said = peer.hear("j", "3")
+    expect((said.get(45), said.get(372)), (str(number), "M"), "RefSeqNum and RefMsgType of the answer")
+    if said.kind == "j" or stage.bench.terms.profile.orders.business_reject:
+        expect((said.kind, said.get(380)), ("j", "3"), "BusinessMessageReject and its reason")
+    if isinstance(stage, InitiatorStage):
+        kept = [event.message.kind for event in stage.events if event.what is Happening.REJECTED and event.message]
+        expect(kept, ["ZZ", "M"], "messages that the desk is told of")
+    stage.audit(peer)
+    return f"35=ZZ: Reject; 35=M: 35={said.kind}"
+
+
+@both("S25", "a data field may hold SOH and 10=")
+def s25(stage: Stage) -> str:
+    """EncodedText (355) that looks like the end of the message."""
+    peer = stage.log_on(reset=stage.outside)
+    data = "a\x0110=000\x018=FIX.4.4\x019=5\x0135=0\x01b"
+    name = stage.name()
+    kind, body = stage.act(name)
+    if 355 not in stage.rules.messages[kind].block.members:
+        raise LeftOutError(f"the venue's dictionary has no data field in 35={kind}")
+    peer.say(kind, [*body, (354, str(len(data))), (355, data)])
+    rejects = [one.kind for one in peer.sync() if one.kind in "35j"]
+    expect(rejects, [], "rejects of a message with such a field")
+    stage.had([name], "what the application was given")
+    stage.audit(peer)
+    return "taken whole, acted on once"
+
+
+@both("S26", "a message in single bytes, and many messages in one piece")
+def s26(stage: Stage) -> str:
+    """TCP may cut and join as it likes."""
+    peer = stage.log_on(reset=stage.outside)
+    name, last = stage.name(), stage.name()
+    names = [name]
+    for byte in _next(stage, peer, name):
+        peer.raw(bytes([byte]))
+        peer.look()
+    many = b""
+    for _ in range(20):
+        names.append(stage.name())
+        many += _next(stage, peer, names[-1])
+    peer.raw(many)
+    peer.sync()
+    whole = _next(stage, peer, last)
+    peer.raw(whole[: len(whole) // 2])
+    peer.look()
+    test = peer.made("1", [(112, "half")])
+    stage.log.number += 1
+    peer.raw(whole[len(whole) // 2 :] + test)
+    peer.until_beat("half")
+    stage.had([*names, last], "what the application was given, in order")
+    stage.audit(peer)
+    return f"{len(names) + 1} messages, each once"
+
+
+def _next(stage: Stage, peer: Peer, name: str) -> bytes:
+    """Bytes of the next message that the application acts on."""
+    kind, body = stage.act(name)
+    raw = peer.made(kind, body)
+    stage.log.number += 1
+    return raw

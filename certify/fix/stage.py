@@ -1,0 +1,478 @@
+"""Where a case plays: our acceptor before a small venue, our initiator, or somebody else's acceptor; one peer to each.
+
+The system under test works in the thread of the case, a turn at a time, by a clock that the case moves. Somebody
+else's works by itself and by the time of day.
+"""
+
+import socket
+import sqlite3
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from certify.fix.case import Bench, MissedError, expect
+from certify.fix.terms import NAMES, initiator_terms
+from certify.fix.wire import PATIENCE_S, Heard, Pairs, Peer, WireLog, stamp
+from tercel.core import orders as o
+from tercel.testing.tiny import TinyVenue
+from tercel.venues.fix import link as links
+from tercel.venues.fix.desk import Login
+from tercel.venues.fix.link import Address, FixLink
+from tercel.venues.fix.own import own_dictionary
+from tercel.venues.fix.protocol.dictionary import Dictionary
+from tercel.venues.fix.protocol.message import Message
+from tercel.venues.fix.protocol.schedule import SessionTimes
+from tercel.venues.fix.protocol.settings import Happening, SessionEvent
+from tercel.venues.fix.server import STORE, Door, FixServer
+
+S: Final = 1_000_000_000
+BEGAN_NS: Final = 1_772_704_800 * S
+"""Thursday, 5 March 2026, 10:00 UTC."""
+_STEP_S: Final = 0.5
+ADMIN: Final = frozenset({"0", "1", "2", "3", "4", "5", "A"})
+"""Message types of the session itself."""
+
+
+class HandClock:
+    """A clock that a case moves."""
+
+    def __init__(self, ns: int = BEGAN_NS) -> None:
+        self.ns = ns
+
+    def __call__(self) -> int:
+        return self.ns
+
+
+class Stage(ABC):
+    """See :func:`acceptor` and its like."""
+
+    heartbeat_s = 30
+    outside = False
+    prefix = "C"
+    """Of names."""
+    not_kept = ADMIN
+    """Message types that no store has to have."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.begin, self.log = bench, bench.begin, WireLog()
+        self.old = self.begin == "FIX.4.2"
+        self.clock = HandClock()
+        self.given: list[str] = []
+        self.named = 0
+        self.peers: list[Peer] = []
+        self.answer: Heard | None = None
+        """The last Logon of the system under test."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for peer in self.peers:
+            peer.socket.close()
+        self.close()
+
+    # -- what each has its own way for --------------------------------------------------------------------------------
+    @abstractmethod
+    def log_on(self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()) -> Peer:
+        """A session that is logged on; `number` is the peer's Logon's, where it is not the next."""
+
+    @abstractmethod
+    def tell(self, peer: Peer, name: str = "", **how: Any) -> str:
+        """The peer sends what the application acts on; its name."""
+
+    @abstractmethod
+    def act(self, name: str) -> tuple[str, Pairs]:
+        """MsgType and body of what the application acts on."""
+
+    @abstractmethod
+    def speak(self, peer: Peer, count: int = 1) -> list[Heard]:
+        """Have the system under test say what is repeated when it is asked for; what came."""
+
+    @abstractmethod
+    def turn(self) -> None:
+        """Let the system under test work for a moment."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it."""
+
+    @abstractmethod
+    def logged_on(self) -> bool:
+        """Whether the system under test holds the session to be."""
+
+    # -- what all have ------------------------------------------------------------------------------------------------
+    @property
+    def effects(self) -> list[str]:
+        """Names of what the application was given to act on: orders of an acceptor, executions of an initiator."""
+        return self.given
+
+    def had(self, names: list[str], what: str, last: int = 0) -> None:
+        """The application was given these, in order, and nothing else (or, with `last`, as its last so many).
+
+        Raises
+        ------
+        MissedError
+            When it was given others.
+        """
+        expect(self.effects[-last:], names, what)
+
+    def now_ns(self) -> int:
+        """The time, ns since 1970."""
+        return self.clock.ns
+
+    def pass_s(self, seconds: float, over: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass, until something is over."""
+        until = self.clock.ns + round(seconds * S)
+        while self.clock.ns < until and not over():
+            self.clock.ns = min(until, self.clock.ns + round(_STEP_S * S))
+            self.turn()
+
+    @property
+    def quick_s(self) -> int:
+        """A heartbeat interval that is waited for."""
+        return self.heartbeat_s
+
+    def patience(self, seconds: float) -> float:
+        """How long what takes so long by its own clock may take."""
+        return PATIENCE_S
+
+    def settle(self, peer: Peer) -> list[Heard]:
+        """Fill what the system under test asks for, if it does; all that it said."""
+        peer.say("1", [(112, "settled?")])
+        heard = peer.waiting(lambda found: any(one.kind == "2" or one.get(112) == "settled?" for one in found))
+        for request in [one for one in heard if one.kind == "2" and not one.again]:
+            peer.fill(int(request.get(7)), self.log.number)
+            heard += peer.sync()
+        return heard
+
+    @property
+    def rules(self) -> Dictionary:
+        """The dictionary in force."""
+        return own_dictionary(self.begin)
+
+    def reason(self, code: int) -> str:
+        """SessionRejectReason (373) of a Reject, "" where the dictionary has it not."""
+        rule = self.rules.fields.get(373)
+        return "" if rule is None or rule.fault(str(code)) else str(code)
+
+    def name(self) -> str:
+        """One that nothing else has."""
+        self.named += 1
+        return f"{self.prefix}{self.named}"
+
+    def wait(self, true: Callable[[], bool], what: str) -> None:
+        """Let the system under test work until something holds.
+
+        Raises
+        ------
+        MissedError
+            When it does not.
+        """
+        until = time.monotonic() + PATIENCE_S
+        while not true():
+            self.turn()
+            if time.monotonic() > until:
+                raise MissedError(f"not so in time: {what}")
+
+    def logon(self, number: int | None, reset: bool, heartbeat: int, more: Pairs) -> Pairs:
+        """Body of the peer's Logon."""
+        if reset:
+            self.log.number = 1
+        return [(98, "0"), (108, str(heartbeat or self.heartbeat_s)), *([(141, "Y")] if reset else []), *more]
+
+    def audit(self, peer: Peer | None = None) -> None:
+        """The store has what the wire had, and nothing had two effects.
+
+        Raises
+        ------
+        MissedError
+            When it is not so.
+        """
+        if peer is not None and not peer.ended:
+            peer.sync()
+        self.compare()
+        twice = sorted({name for name in self.effects if self.effects.count(name) > 1})
+        expect(twice, [], "what the application was given twice")
+
+    def compare(self) -> None:
+        """The store against the wire; nothing where the store is somebody else's."""
+        path, session = self.kept()
+        if path is None:
+            return
+        with closing(sqlite3.connect(path)) as file:
+            row = file.execute("SELECT next_out, next_in FROM session WHERE name = ?", (session,)).fetchone()
+            rows = dict(file.execute("SELECT number, raw FROM sent WHERE session = ?", (session,)))
+        expect(tuple(row or ()), (self.log.expects, self.log.number), "numbers of the store, out and in")
+        wire = {number: raw for number, raw in self.log.first.items() if Heard(raw).kind not in self.not_kept}
+        both = {number: raw for number, raw in rows.items() if number in self.log.first}
+        expect(sorted(both), sorted(wire), "numbers of application messages in the store")
+        expect(both == wire, True, "the store's bytes are those of the wire")
+
+    def kept(self) -> tuple[Path | None, str]:
+        """The store's file, and the session's name in it."""
+        return None, ""
+
+    def gone(self, peer: Peer) -> None:
+        """The peer's connection is lost, and the system under test has seen it."""
+        peer.close()
+
+
+class AcceptorStage(Stage):
+    """Our server before a small venue."""
+
+    not_kept = ADMIN | {"W", "X", "Y", "y"}  # market data is stale on another connection
+
+    def __init__(
+        self,
+        bench: Bench,
+        times: SessionTimes | None = None,
+        login: Login | None = None,
+        venue: TinyVenue | None = None,
+    ) -> None:
+        super().__init__(bench)
+        self.venue = TinyVenue() if venue is None else venue
+        self._take, self.venue.send = self.venue.send, self._noted  # type: ignore[method-assign]
+        self._times, self._login = times, login or Login(NAMES[1], begin=self.begin)
+        self.names = NAMES[1], NAMES[0]
+        self.asks_for = "TINY", "10", "4.50"
+        """Symbol, quantity and price of an order that rests."""
+        self.server = self._served()
+
+    def _served(self) -> FixServer:
+        logins = [self._login, Login("OTHER", begin=self.begin)]
+        folder = self.bench.folder
+        server = FixServer(self.venue, Door(), logins, NAMES[0], folder, times=self._times, wall_ns=self.clock)
+        server.listen()
+        return server
+
+    def _noted(self, command: o.Command) -> None:
+        if isinstance(command, o.NewOrder):
+            self.given.append(command.cl_ord_id.partition("/")[2])
+        self._take(command)
+
+    def kept(self) -> tuple[Path | None, str]:
+        """See `Stage`."""
+        return self.bench.folder / STORE, f"{self.begin}:{self.names[1]}->{self.names[0]}"
+
+    def connect(self, names: tuple[str, str] = ("", ""), log: WireLog | None = None) -> Peer:
+        """A connection, without a logon."""
+        plain = socket.create_connection(("127.0.0.1", self.server.port))
+        who = names if names[0] else self.names
+        peer = Peer(plain, self.begin, who, log or self.log, self.now_ns, self.turn)
+        self.peers.append(peer)
+        self.turn()
+        return peer
+
+    def log_on(self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()) -> Peer:
+        """See `Stage`."""
+        peer = self.connect()
+        peer.say("A", self.logon(number, reset, heartbeat, more), number)
+        self.answer = answer = peer.hear("A")
+        expect(answer.get(108), str(heartbeat or self.heartbeat_s), "HeartBtInt of the answer")
+        return peer
+
+    def act(self, name: str) -> tuple[str, Pairs]:
+        """See `Stage`: an order that rests."""
+        return "D", [(11, name), (21, "1"), *order_fields(*self.asks_for, self.now_ns())]
+
+    def tell(self, peer: Peer, name: str = "", **how: Any) -> str:
+        """See `Stage`."""
+        name = name or self.name()
+        kind, body = self.act(name)
+        peer.say(kind, body, **how)
+        return name
+
+    def speak(self, peer: Peer, count: int = 1) -> list[Heard]:
+        """See `Stage`: reports on orders."""
+        names = [self.tell(peer) for _ in range(count)]
+        heard = [peer.hear("8") for _ in names]
+        expect([one.get(11) for one in heard], names, "orders that were reported on")
+        return heard
+
+    def unknown_cancel(self, peer: Peer) -> Heard:
+        """A cancel of an order that nobody knows; its reject."""
+        name = self.name()
+        body = order_fields(*self.asks_for, self.now_ns())
+        peer.say("F", [(41, "nobody"), (11, name), *[field for field in body if field[0] not in (40, 44, 59)]])
+        said = peer.hear("9")
+        expect(said.get(11), name, "ClOrdID of the OrderCancelReject")
+        return said
+
+    def turn(self) -> None:
+        """See `Stage`."""
+        self.server.turn(0.001)
+        if self.server.error is not None:
+            raise self.server.error
+
+    def logged_on(self) -> bool:
+        """See `Stage`."""
+        return self.names[0] in self.server.linked
+
+    def close(self) -> None:
+        """See `Stage`."""
+        self.server.close()
+
+
+class _TimedLink(FixLink):
+    """A link by a case's clock."""
+
+    clock: Callable[[], int]
+
+    def now_ns(self) -> int:
+        """ns since 1970."""
+        return self.clock()
+
+
+class InitiatorStage(Stage):
+    """Our link, which logs on at the peer."""
+
+    def __init__(self, bench: Bench, reset: bool = False, **session: Any) -> None:
+        super().__init__(bench)
+        self.terms = initiator_terms(bench.terms, **session)
+        self.prefix = "" if self.rules.fields[17].kind == "INT" else self.prefix
+        self.heartbeat_s = self.terms.profile.session.heartbeat_s
+        self.names = NAMES[0], NAMES[1]
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(0.0)
+        self._reset = reset
+        self.resets = reset or "logon" in self.terms.profile.session.reset
+        """Whether its logons begin anew."""
+        self.asks = self.terms.profile.session.on_gap == "request"
+        """Whether it asks for what is missing; else it logs out."""
+        self.delivered: list[Message] = []
+        self.events: list[SessionEvent] = []
+        self.link = self._linked()
+
+    @property
+    def rules(self) -> Dictionary:
+        """See `Stage`."""
+        return self.terms.dictionary or super().rules
+
+    def _linked(self) -> FixLink:
+        host, port = self._listener.getsockname()
+        _TimedLink.clock = staticmethod(self.clock)
+        return _TimedLink(self.terms, Address(host, port), NAMES[1], self.bench.folder, self._reset, self.clock)
+
+    def kept(self) -> tuple[Path | None, str]:
+        """See `Stage`."""
+        return self.bench.folder / links.STORE, f"{self.begin}:{self.names[1]}->{self.names[0]}"
+
+    def turn(self) -> None:
+        """See `Stage`."""
+        messages, events = self.link.poll(0.001)
+        self.events += events
+        self.delivered += messages
+        self.given += [one.get(17) for one in messages if one.kind == "8"]
+
+    def accept(self) -> Peer:
+        """The connection that the link makes; it has not logged on."""
+        found: list[socket.socket] = []
+
+        def came() -> bool:
+            try:
+                found.append(self._listener.accept()[0])
+            except BlockingIOError:
+                return False
+            return True
+
+        self.wait(came, "a connection of the initiator")
+        peer = Peer(found[0], self.begin, self.names, self.log, self.now_ns, self.turn)
+        self.peers.append(peer)
+        return peer
+
+    def no_connection(self) -> bool:
+        """Whether the link leaves the listener alone."""
+        for _ in range(5):
+            self.turn()
+            try:
+                self._listener.accept()[0].close()
+            except BlockingIOError:
+                continue
+            return False
+        return True
+
+    def log_on(self, number: int | None = None, reset: bool = False, heartbeat: int = 0, more: Pairs = ()) -> Peer:
+        """See `Stage`."""
+        peer = self.accept()
+        self.answer = said = peer.hear("A")
+        reset = reset or said.get(141) == "Y"
+        body = self.logon(number, reset, int(said.get(108)), more)
+        peer.say("A", body, number)
+        self.wait(self.logged_on, "an initiator that is logged on")
+        return peer
+
+    def act(self, name: str) -> tuple[str, Pairs]:
+        """See `Stage`: an execution."""
+        block = self.rules.messages["8"].block
+        body = [(37, "1"), (11, "D1"), (17, name), (150, "0"), (39, "0"), (55, "XYZ"), (54, "1"), (38, "10")]
+        body += [(151, "10"), (14, "0"), (6, "0"), (60, stamp(self.now_ns())), (20, "0"), (32, "0"), (40, "2")]
+        return "8", [one for one in body if one[0] in (block.required if one[0] in (20, 32, 40) else block.members)]
+
+    def tell(self, peer: Peer, name: str = "", **how: Any) -> str:
+        """See `Stage`."""
+        name = name or self.name()
+        kind, body = self.act(name)
+        peer.say(kind, body, **how)
+        return name
+
+    def send(self, *messages: tuple[str, Pairs]) -> None:
+        """Have the link send."""
+        self.link.send(messages)
+
+    def order(self, name: str) -> tuple[str, Pairs]:
+        """An order, as the initiator sends it."""
+        return "D", [(11, name), (21, "1"), *order_fields("XYZ", "10", "4.50", self.now_ns())]
+
+    def speak(self, peer: Peer, count: int = 1) -> list[Heard]:
+        """See `Stage`: words on messages that it could not read, or cancels where the venue takes none of these."""
+        kind = "j" if "j" in self.rules.messages else "F"
+        fields = [(45, "1"), (372, "8"), (380, "0")] if kind == "j" else [(41, "D1"), (55, "XYZ")]
+        named = 58 if kind == "j" else 11
+        self.send(*[(kind, [*fields, (named, self.name())]) for _ in range(count)])
+        return [peer.hear(kind) for _ in range(count)]
+
+    def logged_on(self) -> bool:
+        """See `Stage`."""
+        return self.link.up
+
+    def end_link(self) -> None:
+        """The process of the initiator ends."""
+        self.link.end()
+        self.drain()
+
+    def drain(self) -> None:
+        """Read what an initiator that is over still said, on connections that nobody accepted."""
+        with suppress(BlockingIOError):
+            while True:
+                last = self._listener.accept()[0]
+                peer = Peer(last, self.begin, self.names, self.log, self.now_ns, self.turn)
+                peer.end()
+                last.close()
+
+    def begin_link(self, reset: bool = False) -> None:
+        """Another one goes on with its store."""
+        self._reset = reset
+        self.link = self._linked()
+
+    def gone(self, peer: Peer) -> None:
+        """See `Stage`."""
+        peer.close()
+        self.wait(lambda: not self.link.up, "a link that is seen to be lost")
+
+    def close(self) -> None:
+        """See `Stage`."""
+        self.link.end()
+        self._listener.close()
+
+    def told(self, what: Happening) -> list[str]:
+        """Texts of what happened."""
+        return [event.text for event in self.events if event.what is what]
+
+
+def order_fields(symbol: str, lots: str, price: str, now_ns: int) -> Pairs:
+    """An order to buy at a limit, without its name."""
+    return [(55, symbol), (54, "1"), (60, stamp(now_ns)), (38, lots), (40, "2"), (44, price), (59, "0")]

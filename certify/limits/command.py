@@ -1,0 +1,71 @@
+"""What `tercel limits stress` does."""
+
+from time import perf_counter, perf_counter_ns
+from typing import Any, Final
+
+from certify.commands import Stress
+from certify.limits.stress import PLANTS, StressTest
+from tercel.core.names import check_known
+from tercel.report.terminal import hand_over, print_table, progress, result_console, say
+
+CHUNK: Final = 5_000
+SHARES: Final = {"p50": 0.50, "p99": 0.99}
+
+
+def stress(request: Stress) -> int:
+    """Print what was counted; 1 on any breach."""
+    if request.plant:
+        check_known(request.plant, PLANTS, said=f"--plant {request.plant}")
+    test, began = StressTest(request.seed, perf_counter_ns, plant=request.plant), perf_counter()
+    _run(test, request.actions)
+    tally = test.tally
+    times = sorted(tally.check_ns)
+    found = {
+        "actions": tally.actions,
+        "breaches": tally.breaches.total(),
+        "denials_by_code": dict(tally.denials.most_common()),
+        "breaches_by_limit": dict(tally.breaches.most_common()),
+        "alarms_by_code": dict(tally.alarms.most_common()),
+        "seed": request.seed,
+        "sent": tally.sent,
+        "checks": len(times),
+        "check_us": {
+            name: times[int(share * (len(times) - 1))] / 1000 if times else None for name, share in SHARES.items()
+        },
+        "seconds": round(perf_counter() - began, 3),
+    }
+    hand_over(found, request.as_json, lambda: _print_stress(found))
+    return 1 if found["breaches"] else 0
+
+
+def _run(test: StressTest, actions: int) -> None:
+    """Run the stress test, with a bar on stderr when a person watches."""
+    left = actions
+    try:
+        say(f"stressing the gate with {actions:,} actions; Ctrl-C prints how far it came")
+        with progress(counted=True, transient=True) as bar:
+            task = bar.add_task("actions", total=actions)
+            while left:
+                step = min(CHUNK, left)
+                test.run(step)
+                left -= step
+                bar.update(task, advance=step)
+    except KeyboardInterrupt:
+        done, broken = test.tally.actions, test.tally.breaches.total()
+        raise KeyboardInterrupt(f"{done:,} of {actions:,} actions were done, {broken:,} breaches among them") from None
+    if test.gate.fault:
+        test.tally.breaches["COUNTS_BROKEN"] += 1
+        say(f"the gate's counts broke: {test.gate.fault}")
+
+
+def _print_stress(found: dict[str, Any]) -> None:
+    rows = [(key, f"{found[key]:,}") for key in ("actions", "checks", "sent", "breaches")]
+    for room, label in (("breaches_by_limit", "broken"), ("denials_by_code", "denied"), ("alarms_by_code", "alarm")):
+        rows += [(f"  {label}: {code}", f"{count:,}") for code, count in found[room].items()]
+    print_table("the gate under stress", ("what", "count"), rows)
+    console, us = result_console(), found["check_us"]
+    if us["p50"] is not None:
+        console.print(
+            f"a check took {us['p50']:.2f} us (p50), {us['p99']:.2f} us (p99); {found['seconds']:.1f} s in all"
+        )
+    console.print("no limit was broken" if not found["breaches"] else f"{found['breaches']:,} BREACHES")
