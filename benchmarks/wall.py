@@ -70,7 +70,7 @@ class _Gated:
         session = _Session(str(self._socket), ["BENCH"])
         session.announce("p", self._instrument, "BENCH", 1, 2**20)
         session.subscribe(self._instrument)
-        ahead = WARM_NS if session.stepped else SOON_NS
+        ahead = WARM_NS if session.capabilities.stepped else SOON_NS
         while not any(isinstance(event, MarketRows) for event in session.step(session.now_ns + ahead)):
             pass
         return session

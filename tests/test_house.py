@@ -131,6 +131,48 @@ def test_make_alone_explains_every_target() -> None:
         assert f"make {target} " in said
 
 
+def asked_by_string(source: str, names: set[str]) -> list[str]:
+    """What a source asks a venue for by a string, or anything for a capability of a venue."""
+    found = []
+    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+        if ast.unparse(call.func) in ("getattr", "hasattr", "getattr_static", "inspect.getattr_static", "attrgetter"):
+            literals = {one.value for one in call.args if isinstance(one, ast.Constant)}
+            if re.search(r"venue|exchange", ast.unparse(call.args[0]), re.IGNORECASE) or literals & names:
+                found.append(ast.unparse(call))
+    return found
+
+
+def members_of(kind: ast.ClassDef) -> set[str]:
+    """Names that a class defines or annotates."""
+    annotated = [one.target for one in kind.body if isinstance(one, ast.AnnAssign)]
+    methods = {one.name for one in kind.body if isinstance(one, ast.FunctionDef)}
+    return methods | {one.id for one in annotated if isinstance(one, ast.Name)}
+
+
+def test_nobody_asks_a_venue_by_a_string_what_it_can_do() -> None:
+    """A typo would turn a safety feature off in silence: `tercel.core.capabilities` has a protocol of each."""
+    members = {name for kind in ast.parse((ROOT / CAPABILITIES).read_text()).body if isinstance(kind, ast.ClassDef)
+               for name in members_of(kind)}  # fmt: skip
+    assert members >= {"reconnect", "up", "positions", "executions", "announce", "disown", "unrecorded", "stepped"}
+    for planted in (
+        "hasattr(self._venue, 'whatever')",
+        "getattr(gateway.venue, name, None)",
+        "getattr(exchange, 'now_ns')",
+        "getattr(link, 'reconnect', None)",
+        "getattr(it, 'unrecorded', '')",
+        "attrgetter('positions')",
+    ):
+        assert len(asked_by_string(planted, members)) == 1, planted
+    assert asked_by_string("getattr(error, 'strerror', None)", members) == []
+    sources = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "src").rglob("*.py")}
+    found = {path: asked_by_string(text, members) for path, text in sources.items()}
+    assert list(filter(None, (what for path, what in found.items() if path != CAPABILITIES))) == []
+
+
+CAPABILITIES = "src/tercel/core/capabilities.py"
+"""The one file that looks: it refuses a venue that has what it does not declare."""
+
+
 RUNS_CODE = {"pickle", "_pickle", "cPickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}
 
 

@@ -122,7 +122,7 @@ def test_a_session_behind_it_asks_as_the_gate_does(tmp_path):
         wall.venue.by_hand = set()
         with turning(wall.gate.run):
             venue = RemoteVenue(str(wall.gate.path), ["ann", "bob"])
-            assert venue.answers_questions is False
+            assert venue.capabilities.answers_questions is False
             limits = LimitGate(parse(WIDE), venue.listings(), ["ann", "bob"])
             session = Session(venue, MemoryJournal(), limits, by_name, SessionTerms(warmup_s=0.0))
             assert session.recovered == []

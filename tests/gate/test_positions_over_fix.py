@@ -3,6 +3,7 @@ person says why, to the gate and to the desk behind it."""
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.gate.wall import exchange, turning
 from tests.trading.desk_of_two import WIDE, Flaky, S, asked
 from tests.waiting import until
 
+from tercel.core.capabilities import Capabilities
 from tercel.core.fixed import ONE
 from tercel.core.orders import NewOrder
 from tercel.core.ports import Entry
@@ -30,6 +32,10 @@ class Elsewhere(Flaky):
     def __init__(self) -> None:
         super().__init__(exchange())
         self.moved = Counter[str]()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(self._venue.capabilities, positions=self)
 
     def positions(self, account: str) -> dict[str, int]:
         lots = Counter(self._venue.positions(account))

@@ -6,6 +6,7 @@ from tests.waiting import until
 
 from certify.fix.case import Bench
 from certify.fix.wall import Wall
+from tercel.core.capabilities import Capabilities
 from tercel.core.orders import LinkStatus, StatusRequest
 from tercel.trading.inquiry import LONGEST_NS, Inquiry
 from tercel.trading.journal import kinds
@@ -22,7 +23,7 @@ class Asked:
     """A gateway before a venue that has forgotten an order; the times of what leaves."""
 
     def __init__(self):
-        self.venue = SimpleNamespace(now_ns=0, answers_questions=True)
+        self.venue = SimpleNamespace(now_ns=0, capabilities=Capabilities())
         lost = SimpleNamespace(root="o1", account="ann", base="new", last_ns=1, cum_qty=0, counted_qty=0)
         orders = SimpleNamespace(unknown=lambda: [lost], live=lambda: [lost])
         self.ledger = SimpleNamespace(orders=orders, states=TradingStates())

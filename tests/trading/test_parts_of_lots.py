@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.trading.desk_of_two import WIDE, S, asked, exchange_of, session_of
 
+from tercel.core.capabilities import Capabilities
 from tercel.core.fixed import ONE, PAID_ONE, ceiled, floored, shown, text
 from tercel.core.orders import ExecType, Listing, NewOrder, OrdStatus, Report, Tif
 from tercel.limits import LimitGate, parse
@@ -137,7 +138,9 @@ class Halves:
     def __init__(self, venue: Any) -> None:
         self._venue, self._less, self.seen = venue, dict[str, int](), 0
 
-    positions = executions = None
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(self._venue.capabilities, positions=None, executions=None)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._venue, name)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from tests.parts import whole
@@ -284,6 +285,10 @@ class Forgetful(Flaky):
     def __init__(self, venue, exec_id):
         super().__init__(venue)
         self._lost = exec_id
+
+    @property
+    def capabilities(self):
+        return replace(self._venue.capabilities, executions=self, positions=self)
 
     def executions(self, account, after=""):
         return [report for report in self._venue.executions(account, after) if report.exec_id != self._lost]

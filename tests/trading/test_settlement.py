@@ -1,5 +1,7 @@
 """Positions that come in a message: compared at their place between reports, and what a missing one leads to."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,12 +16,13 @@ from tercel.trading.journal.memory import MemoryJournal
 class Asked(Flaky):
     """An exchange that is asked for positions, and answers with what a test says."""
 
-    tells_positions = True
-    positions = executions = None
-
     def __init__(self, says=lambda account: {}):
         super().__init__(exchange_of())
         self.says, self.asked, self.deaf = says, [], False
+
+    @property
+    def capabilities(self):
+        return replace(self._venue.capabilities, positions=None, executions=None, position_reports=self)
 
     def ask_positions(self, account):
         if self.deaf:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tercel.core.capabilities import Capabilities
 from tercel.core.orders import Command, Listing, VenueEvent
 
 
@@ -18,6 +19,11 @@ class Venue(Protocol):
     @property
     def now_ns(self) -> int:
         """The venue's time, as far as it is known here."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do beyond this port; `Capabilities()`: nothing."""
         ...
 
     def listings(self) -> Sequence[Listing]:

@@ -101,8 +101,7 @@ class Gate(Hub):
         heartbeat_s: float,
         copy: "DropCopy | None" = None,
     ) -> None:
-        stepped = bool(getattr(gateway.venue, "stepped", False))
-        super().__init__(gateway.venue, listen, stepped=stepped)
+        super().__init__(gateway.venue, listen, stepped=gateway.venue.capabilities.stepped)
         self.gateway, self._name, self._accounts = gateway, name, tuple(accounts)
         self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
         self._stopper, self._withdrawal = Stopper(gateway, latch, name), OrderWithdrawal(gateway, name)
@@ -251,10 +250,9 @@ class Gate(Hub):
 
     def on_positions(self, account: str) -> Mapping[str, int]:
         """What the venue tells; where it does not, the gate's own."""
-        if callable(tell := getattr(self._venue, "positions", None)):
+        if (teller := self._venue.capabilities.positions) is not None:
             with self.gateway.wire:
-                told: Mapping[str, int] = tell(account)
-            return told
+                return teller.positions(account)
         return self.positions.last_told(account)
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
@@ -263,7 +261,7 @@ class Gate(Hub):
         if what == "parent":
             self._parent(client, body)
         elif what == "alive":
-            self.send(client, {"said": "alive", "up": bool(getattr(self._venue, "up", True))})
+            self.send(client, {"said": "alive", "up": self._venue.capabilities.up})
         elif what != "beat":
             raise VenueError("login, subscribe, step, executions, parent, alive or beat", repr(what), CLIENT)
 
@@ -305,10 +303,11 @@ class Gate(Hub):
     # -- the venue ----------------------------------------------------------------------------------------------------
     def _watch_venue(self) -> None:
         """Wait for the venue's socket with the others; come back to it when it is gone."""
-        if self._stepped:
+        can = self._venue.capabilities
+        if self._stepped or can.connection is None:
             return
-        up = bool(getattr(self._venue, "up", True))
-        fd: int = self._venue.fileno() if up else -1  # type: ignore[attr-defined]
+        up = can.up
+        fd = can.connection.fileno() if up else -1
         if fd != self._fd:
             if self._fd >= 0:
                 with suppress(KeyError, ValueError):
@@ -316,10 +315,10 @@ class Gate(Hub):
             if fd >= 0:
                 self._selector.register(fd, selectors.EVENT_READ, lambda _events: None)
             self._fd = fd
-        if not up and time.monotonic() - self._back_s > 1.0 and hasattr(self._venue, "reconnect"):
+        if not up and can.reconnects is not None and time.monotonic() - self._back_s > 1.0:
             self._back_s = time.monotonic()
             with suppress(VenueError):
-                self._venue.reconnect()
+                can.reconnects.reconnect()
 
     def _pump(self) -> None:
         """Take what the venue reports; a stepped one is stepped here when nobody else does it, and its link is kept."""
@@ -329,14 +328,15 @@ class Gate(Hub):
         elif (self._withdrawal or self._stopper.open) and not any(client.accounts for client in self._clients):
             with suppress(VenueError):
                 self._stepped_to(self._venue.now_ns + _STEP_NS)
-        elif (poll := getattr(self._venue, "poll", None)) is not None:
+        elif (connection := self._venue.capabilities.connection) is not None:
             with suppress(VenueError), self.gateway.wire:
-                poll()
+                connection.poll()
 
     def _reports(self) -> list[VenueEvent]:
         """What the venue has reported, without waiting."""
+        connection = self._venue.capabilities.connection
         with self.gateway.wire:
-            return self._venue.step(self._venue.now_ns) if self._venue.poll() else []  # type: ignore[attr-defined]
+            return self._venue.step(self._venue.now_ns) if connection is None or connection.poll() else []
 
     def _stepped_to(self, until_ns: int) -> None:
         with self.gateway.wire:

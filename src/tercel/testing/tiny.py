@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tercel.core.capabilities import Capabilities
 from tercel.core.fixed import ONE
 from tercel.core.orders import (
     TERMINAL,
@@ -84,6 +85,11 @@ class TinyVenue:
         self._ids, self._execs = 100, 0
         self._events: list[VenueEvent] = []
         self._rows: list[tuple[str, tuple[int, ...]]] = []
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`."""
+        return Capabilities(positions=self)
 
     def listings(self) -> Sequence[Listing]:
         """See `Venue`."""

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import pytest
 
+from tercel.core.capabilities import check_capabilities
 from tercel.core.fixed import ONE
 from tercel.core.orders import (
     M_AGGRESSOR,
@@ -195,6 +196,9 @@ class VenueConformance:
         assert len({listing.instrument for listing in listings}) == len(listings)
         assert all(listing.tick > 0 and listing.lot >= 1 for listing in listings)
 
+    def test_what_it_offers_beyond_the_port_is_declared(self, venue: Venue) -> None:
+        check_capabilities(venue)
+
     def test_time_never_goes_back(self, trader: Trader) -> None:
         trader.new(1, 5, trader.book.best(1))
         trader.new(-1, 5, None, Tif.IOC)
@@ -369,6 +373,19 @@ class VenueConformance:
         trader.run(5 * S)
         names = [r.exec_id for r in reports(trader.events) if r.exec_type is not ExecType.STATUS]
         assert len(names) == len(set(names))
+
+    def test_executions_and_positions_are_those_that_were_reported(self, trader: Trader) -> None:
+        for lots, side in ((20, 1), (5, -1)):
+            trader.new(side, lots, None, Tif.IOC)
+        told = [one for one in reports(trader.run(5 * S)) if one.exec_type is ExecType.TRADE]
+        assert told
+        can = trader.venue.capabilities
+        if can.executions is not None:
+            assert list(can.executions.executions(trader.account)) == told
+            assert list(can.executions.executions(trader.account, told[0].exec_id)) == told[1:]
+        if can.positions is not None:
+            held = sum(one.side * one.last_qty for one in told)
+            assert can.positions.positions(trader.account).get(trader.instrument, 0) == held
 
 
 def _times(event: VenueEvent) -> list[int]:

@@ -39,7 +39,7 @@ def check_store(gateway: "OrderGateway") -> None:
     JournalError
         It is not; what is open has been cancelled.
     """
-    if why := getattr(gateway.venue, "unrecorded", ""):
+    if why := gateway.venue.capabilities.unrecorded:
         error = JournalError(f"to be able to write down what is sent to {gateway.venue.name}", why, remedy_of(why))
         gateway.fall(error)
         raise error
@@ -117,6 +117,6 @@ def _listen(gateway: "OrderGateway", writes: bool) -> bool:
                 writes, events = False, []
         if not writes:
             gateway.overhear(events)
-    if not getattr(gateway.venue, "stepped", True):
+    if not gateway.venue.capabilities.stepped:
         time.sleep(max(0.0, began + _PAUSE_S - time.monotonic()))
     return writes

@@ -180,9 +180,8 @@ class Follower:
 
 def follower_of(venue: Venue, listing: Listing, history: int = HISTORY) -> Follower:
     """A follower whose book is as deep as the venue's: a simulated exchange knows how deep its book is."""
-    shape: dict[str, int] = {}
-    for name in ("width", "feed_levels"):
-        if (answer := getattr(venue, name, None)) is not None:
-            with suppress(VenueError):
-                shape[name] = answer(listing.instrument)
-    return Follower(listing, history=history, **shape)
+    width, feed_levels = WIDTH, 0
+    if (depth := venue.capabilities.depth) is not None:
+        with suppress(VenueError):
+            width, feed_levels = depth.width(listing.instrument), depth.feed_levels(listing.instrument)
+    return Follower(listing, width=width, feed_levels=feed_levels, history=history)

@@ -22,6 +22,7 @@ from itertools import count
 from threading import RLock
 from typing import Final
 
+from tercel.core.capabilities import check_capabilities
 from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
 from tercel.core.orders import (
     CancelOrder,
@@ -136,7 +137,8 @@ class OrderGateway:
         """Entries of what left before it was journaled."""
         self._withdrawn: set[str] = set()
         """Accounts whose orders were taken back since the batch began that is on its way."""
-        self._repeats = callable(getattr(venue, "executions", None))
+        check_capabilities(venue)
+        self._session, self._repeats = venue.capabilities.session, venue.capabilities.executions is not None
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
         self.stopped: dict[str, str] = {}
@@ -164,7 +166,7 @@ class OrderGateway:
                 self.fall(error)
                 raise
             del self._owed[:owed]
-            self.fallen = self.fallen if getattr(self.venue, "unrecorded", "") else None
+            self.fallen = self.fallen if self.venue.capabilities.unrecorded else None
             for seq, entry in enumerate(whole, last - len(whole) + 1):
                 self.ledger.last = seq
                 self.notices += self.ledger.apply(entry)
@@ -263,10 +265,10 @@ class OrderGateway:
         VenueError
             The way is down; it is told again when it is up.
         """
-        if (tell := getattr(self.venue, "announce", None)) is not None:
+        if (gate := self.venue.capabilities.parents) is not None:
             order = parent.order
             with self.lock:
-                tell(parent.id, order.instrument, order.agent, order.side, parent.lots)
+                gate.announce(parent.id, order.instrument, order.agent, order.side, parent.lots)
 
     def _parent_of(self, message: Command | OrderMessage) -> str:
         for name in (getattr(message, "cl_ord_id", ""), getattr(message, "orig", "")):
@@ -379,9 +381,11 @@ class OrderGateway:
         if any(isinstance(message, Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.heard.fill")
         now = self.venue.now_ns
-        self.venue.unbooked = True  # type: ignore[attr-defined]
+        if self._session is not None:
+            self._session.unbooked = True
         self.write(self._entries_in(messages, now), sync=not self._repeats)
-        self.venue.unbooked = False  # type: ignore[attr-defined]
+        if self._session is not None:
+            self._session.unbooked = False
         del self._received[: len(messages)]
         if any(isinstance(message, Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.booked.fill")
@@ -418,9 +422,9 @@ class OrderGateway:
 
     def _disown(self, message: Report | CancelReject | Unread) -> None:
         """Tell the venue what was set aside, where it can be told; a way that is down takes no answer."""
-        if (disown := getattr(self.venue, "disown", None)) is not None:
+        if (teller := self.venue.capabilities.disowns) is not None:
             with suppress(VenueError, OSError):
-                disown(message)
+                teller.disown(message)
 
     def _alarm(self, alerts: list[Entry]) -> None:
         """What the fold found odd becomes alerts too."""

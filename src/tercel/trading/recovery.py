@@ -32,7 +32,7 @@ from tercel.trading.order import ChildOrder
 from tercel.trading.past import Past
 from tercel.trading.snapshot import begin
 from tercel.trading.state import ORDERS_OPEN, Standing, TradingState
-from tercel.trading.stopping import answers_questions, cancels, questions
+from tercel.trading.stopping import cancels, questions
 
 PATIENCE: Final = 40
 """Rounds of questions before the venue is called silent."""
@@ -137,12 +137,12 @@ def count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
 
 def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
     """Take executions that the venue has and the journal has not, where it can repeat them; their exec_ids."""
-    executions = getattr(gateway.venue, "executions", None)
-    if executions is None:
+    teller = gateway.venue.capabilities.executions
+    if teller is None:
         return []
     found = []
     for account in accounts:
-        missing = [report for report in executions(account) if not gateway.ledger.knows(report)]
+        missing = [report for report in teller.executions(account) if not gateway.ledger.knows(report)]
         gateway.receive(missing)
         found += [report.exec_id for report in missing]
     return found
@@ -179,7 +179,7 @@ def reconcile(
     VenueError
         When the venue does not answer for all of them, or its time lies before its last report on them: it began anew.
     """
-    orders, mute = gateway.ledger.orders, not answers_questions(gateway.venue)
+    orders, mute = gateway.ledger.orders, not gateway.venue.capabilities.answers_questions
     last_ns, now = orders.last_ns, gateway.venue.now_ns
     if now + BEHIND_NS < last_ns:
         received = f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
@@ -246,7 +246,7 @@ def _sweep(gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[st
 def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
     """A question about a name that nothing has; where the venue answers none, a cancel of it, which it refuses."""
     now = gateway.venue.now_ns
-    if answers_questions(gateway.venue) or not (listings := gateway.venue.listings()):
+    if gateway.venue.capabilities.answers_questions or not (listings := gateway.venue.listings()):
         return StatusRequest(name, account, now)
     return CancelOrder(name, f"{name}-none", listings[0].instrument, BUY, account, now)
 

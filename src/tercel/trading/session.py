@@ -146,7 +146,8 @@ class Session:
         self._begin_limits()
         for why in getattr(journal, "ignored", ()):
             manager.alert("snapshot_ignored", why, severity="warning")
-        if (theirs := getattr(venue, "code", "")) and theirs != code_mark():
+        parents = venue.capabilities.parents
+        if parents is not None and (theirs := parents.code) and theirs != code_mark():
             manager.alert("other_code", f"the gate runs {theirs}, this desk {code_mark()}", severity="warning")
         self._look()
         manager.announce_all()
@@ -168,7 +169,9 @@ class Session:
         before = {order.root: order for order in self.ledger.orders.live()}
         seen = self.ledger.parents.count
         self.gateway.write([begun(self.gateway, holder, resume)])
-        unsure = self.ledger.acknowledged or hasattr(self.venue, "fileno") or self.positions.differences()
+        unsure = (
+            self.ledger.acknowledged or self.venue.capabilities.connection is not None or self.positions.differences()
+        )
         agents = self._agents() if unsure else []
         lines = reconcile(self.gateway, self._name, before, more=agents) if seen or agents else []
         self.positions.begin(wait=True)
@@ -257,7 +260,8 @@ class Session:
         try:
             return self._turn(until_ns)
         except VenueError:
-            if getattr(self.venue, "up", True) or not hasattr(self.venue, "reconnect") or self._outage_s:
+            can = self.venue.capabilities
+            if can.up or can.reconnects is None or self._outage_s:
                 raise
             return []  # the link broke in a call: the next step tells it
 
@@ -351,15 +355,15 @@ class Session:
         VenueError
             Nobody has answered for `OUTAGE_S`.
         """
-        reconnect = None if self.gateway.shut is None else getattr(self.venue, "reconnect", None)
-        if reconnect is None or getattr(self.venue, "up", False):
+        link = None if self.gateway.shut is None else self.venue.capabilities.reconnects
+        if link is None or link.up:
             self._outage_s = 0.0
             return True
         now = time.monotonic()
         self._outage_s = self._outage_s or now
         with self.gateway.lock:
             try:
-                reconnect()
+                link.reconnect()
             except VenueError:
                 if now - self._outage_s > OUTAGE_S:
                     raise

@@ -1,10 +1,9 @@
 """Positions that agree with the venue's, or nobody trades; and orders that are over by a person's word.
 
-A venue tells positions when it is called (`positions(account)`), or in a message that it is asked for
-(`ask_positions(account)`, where `tells_positions`), or repeats its executions, or none of it. Where it tells, they
-are compared when a session begins, when the way to the venue comes back, and with every heartbeat. While they differ
-nothing new leaves, until they are equal or a named person says why not: the difference is then journaled and known from
-there on.
+A venue tells positions when it is called (`TellsPositions`), or in a message that it is asked for (`ReportsPositions`),
+or repeats its executions, or none of it, as its `capabilities` declare. Where it tells, they are compared when a
+session begins, when the way to the venue comes back, and with every heartbeat. While they differ nothing new leaves,
+until they are equal or a named person says why not: the difference is then journaled and known from there on.
 
 Nobody waits for a message: it is compared with what is booked when its turn comes, between reports. While the answer to
 the first question of a session, or of a way that came back, is missing nothing new leaves; of a later one, what the
@@ -14,7 +13,7 @@ venue last told stands, until two in a row are missing.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from tercel.core.errors import OrderError, VenueError
 from tercel.core.fixed import text
@@ -46,7 +45,7 @@ class PositionKeeper:
     def __init__(self, gateway: OrderGateway, accounts: Callable[[], Sequence[str]]) -> None:
         self._gateway, self._accounts = gateway, accounts
         self._before: Found = {}
-        self._asks = bool(getattr(gateway.venue, "tells_positions", False))
+        self._asker = gateway.venue.capabilities.position_reports
         self._asked: set[str] = set()
         """Accounts whose positions are still to come."""
         self._strict = False
@@ -68,14 +67,14 @@ class PositionKeeper:
         A venue that is asked in a message answers later, and nothing new leaves until then; with `wait` it is stepped
         up to its answer, or to the word that there is none.
         """
-        if self._asks:
+        if self._asker is not None:
             self._strict = True
             if self._gateway.unsettled is None:
                 self._gateway.unsettled = Refusal(UNKNOWN, "the venue has not told its positions yet")
             self._ask()
             while wait and self._asked:
                 venue = self._gateway.venue
-                self._gateway.step(venue.now_ns + (0 if getattr(venue, "stepped", True) else _TURN_NS))
+                self._gateway.step(venue.now_ns + (0 if venue.capabilities.stepped else _TURN_NS))
         elif self._told():
             self._before = found = self.differences()
             self._judge(found)
@@ -85,9 +84,9 @@ class PositionKeeper:
 
     def look(self) -> None:
         """Compare while orders work: what differs twice in a row shuts, as reports may be on their way."""
-        if self._asks and not self._asked and self._gateway.shut is None:
+        if self._asker is not None and not self._asked and self._gateway.shut is None:
             self._ask()
-        if not callable(getattr(self._gateway.venue, "positions", None)):
+        if self._gateway.venue.capabilities.positions is None:
             return
         try:
             found = self.differences()
@@ -105,11 +104,11 @@ class PositionKeeper:
     def _ask(self) -> None:
         """Ask about every account whose answer is not on its way."""
         for account in self._accounts():
-            if account in self._asked:
+            if account in self._asked or self._asker is None:
                 continue
             try:
                 with self._gateway.wire:
-                    self._gateway.venue.ask_positions(account)  # type: ignore[attr-defined]
+                    self._asker.ask_positions(account)
                 self._asked.add(account)
             except VenueError as error:
                 self._missing[account] = error.received
@@ -158,7 +157,7 @@ class PositionKeeper:
 
     def _give_up(self, why: str) -> None:
         """The venue does not tell positions after all."""
-        self._asks, self._gateway.unsettled = False, None
+        self._asker, self._gateway.unsettled = None, None
         self._asked.clear()
         self._alert("warning", UNKNOWN, f"the venue does not tell positions ({why}): they are compared with nothing")
         self.begin()
@@ -223,18 +222,17 @@ class PositionKeeper:
         return found
 
     def _told(self) -> bool:
-        tells = any(callable(getattr(self._gateway.venue, name, None)) for name in ("positions", "executions"))
-        return tells or self._asks
+        can = self._gateway.venue.capabilities
+        return not (can.positions is None and can.executions is None and self._asker is None)
 
     def _theirs(self, account: str) -> Mapping[str, int]:
-        if self._asks:
+        if self._asker is not None:
             return self.last_told(account)
-        venue: Any = self._gateway.venue
-        if callable(getattr(venue, "positions", None)):
-            told: Mapping[str, int] = venue.positions(account)
-            return told
+        can = self._gateway.venue.capabilities
+        if can.positions is not None:
+            return can.positions.positions(account)
         held: Counter[str] = Counter()
-        for report in venue.executions(account):
+        for report in () if can.executions is None else can.executions.executions(account):
             held[report.instrument] += report.side * report.last_qty
         held.update(self._gateway.ledger.orders.rebooked_qty(account))
         return held

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from tercel.core.errors import TercelError
 from tercel.core.fixed import shown
 from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
-from tercel.core.ports import Entry, Venue
+from tercel.core.ports import Entry
 from tercel.core.turns import Turns
 from tercel.trading import crashpoints
 from tercel.trading.gateway import OrderGateway
@@ -137,11 +137,6 @@ class Stopper:
                     self._gateway.submit([self._mass(agent), *questions(self._gateway, self._name)])
 
 
-def answers_questions(venue: Venue) -> bool:
-    """Whether a venue says where an order stands when it is asked."""
-    return bool(getattr(venue, "answers_questions", True))
-
-
 def questions(
     gateway: OrderGateway, name: Callable[[], str], about: Sequence[ChildOrder] | None = None
 ) -> list[Command]:
@@ -151,7 +146,7 @@ def questions(
     if not unknown:
         return []
     now = gateway.venue.now_ns
-    if answers_questions(gateway.venue):
+    if gateway.venue.capabilities.answers_questions:
         return [StatusRequest(order.root, order.account, now) for order in unknown]
     return [
         CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)

@@ -28,7 +28,8 @@ def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[
     unknown = sum(order.status == S.UNKNOWN for order in live)
     body = {"positions": ledger.positions.lots(), "open": len(live), "unknown": unknown}
     body |= {"limits": limits.usage(), "day": limits.day()}
-    ahead_ns = getattr(getattr(gateway.venue, "clock", None), "ns", None)
+    session = gateway.venue.capabilities.session
+    ahead_ns = None if session is None else session.ahead_ns
     was, gateway.clock_s = gateway.clock_s, round((ahead_ns or 0) / 1e9, 3)
     body |= {} if ahead_ns is None else {"clock_s": gateway.clock_s}
     entries = [Entry(kinds.HEARTBEAT, now, body=body)]

@@ -150,16 +150,16 @@ def test_questions_are_answered(venue):
 
 
 def test_positions_are_told(venue):
-    if not venue.tells_positions:
+    if (reports := venue.capabilities.position_reports) is None:
         pytest.skip("FIX 4.2 has no RequestForPositions")
-    venue.ask_positions("acc")
+    reports.ask_positions("acc")
     (nothing,) = heard(venue, 1, o.Holdings)
     assert (nothing.account, nothing.qty, nothing.why) == ("acc", {}, "")
     venue.send(buy("p.1", 10005))
     venue.send(o.NewOrder("p.2", "XYZ", -1, 5, 9990, o.Tif.DAY, "acc", "p", 0))
     heard(venue, 6)
     for account, lots in (("acc", {"XYZ": -2}), ("nobody", {})):
-        venue.ask_positions(account)
+        reports.ask_positions(account)
         (held,) = heard(venue, 1, o.Holdings)
         assert (held.account, {name: whole(qty) for name, qty in held.qty.items()}, held.why) == (account, lots, "")
 

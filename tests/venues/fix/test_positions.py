@@ -2,6 +2,7 @@
 wrong with an answer, at our initiator and in a session that trades."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from tests.venues.fix.plain import parse
 from tests.venues.fix.test_gaps import Relay
 from tests.waiting import until
 
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.fixed import ONE
 from tercel.core.orders import Holdings, LinkStatus, NewOrder, Unread
@@ -53,12 +55,23 @@ def in_parts(lots):
     return {name: int(many * ONE) for name, many in lots.items()}
 
 
+class Silent(TinyVenue):
+    """A venue that tells no positions."""
+
+    positions = None
+    capabilities = Capabilities()
+
+
 class Elsewhere(Flaky):
     """An exchange at which accounts have other lots than it reported: a bust that got lost, or another's trade."""
 
     def __init__(self, venue):
         super().__init__(venue)
         self.moved = Counter()
+
+    @property
+    def capabilities(self):
+        return replace(self._venue.capabilities, positions=self)
 
     def positions(self, account):
         lots = Counter(self._venue.positions(account))
@@ -67,14 +80,15 @@ class Elsewhere(Flaky):
 
 
 def questions():
-    asks = positions.PositionQuestions(load("tercel"), SCALES)
     left = []
 
     def send(ready):
         left.extend(ready)
         return 40 + len(left)
 
-    asks.ask("P1", "ann", NOW, 5.0, send)
+    words = load("tercel"), SCALES, lambda: "P1", send, lambda: NOW, 5.0
+    asks = positions.PositionQuestions(*words, clock=lambda: 0.0)
+    asks.ask_positions("ann")
     return asks, left[0]
 
 
@@ -320,8 +334,7 @@ def test_a_venue_that_cannot_say_is_asked_another_time(stranger):
 
 
 def test_a_venue_without_positions_says_so(stranger):
-    venue = TinyVenue()
-    venue.positions = None
+    venue = Silent()
     client = stranger(venue)
     client.say("AN", question())
     said = told_to(client)
@@ -438,7 +451,7 @@ def test_a_session_knows_at_once_when_the_way_came_back(port, serve, profile):
 
 def test_a_venue_that_tells_none_after_all_is_traded_at(serve, connect):
     venue = Flaky(exchange_of())
-    venue.positions = None
+    venue.capabilities = replace(venue.capabilities, positions=None)
     serve(["TRADER"], venue=venue)
     session = session_of(connect("TRADER"), warm_s=0)
     assert session.gateway.unsettled is None
@@ -514,7 +527,7 @@ def test_a_link_that_goes_between_acknowledgement_and_report_ends_the_question(p
     relay = Relay(port)
     with FixVenue("127.0.0.1", relay.port, "TRADER", reset=True, patience=Patience(step_s=10.0)) as client:
         wrong(monkeypatch, lambda told: told[:1])
-        client.ask_positions("ann")
+        client.capabilities.position_reports.ask_positions("ann")
         until(lambda: client.poll() or client._questions._open["P" + next(iter(client._questions._open))[1:]].total,
               what="an acknowledgement")  # fmt: skip
         relay.cut()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from tercel.core import orders as o
 from tercel.core.arrays import Ints
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import ConfigError, UnknownNameError, VenueError
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.market.book import layout as lay
@@ -93,6 +94,11 @@ class SimulatedExchange:
     def now_ns(self) -> int:
         """The exchange's time."""
         return self._now
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`."""
+        return Capabilities(executions=self, positions=self, depth=self)
 
     @property
     def instruments(self) -> list[str]:

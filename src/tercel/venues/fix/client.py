@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from tercel.core import orders as o
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import VenueError
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.commands import Ready
@@ -84,11 +85,11 @@ class FixVenue:
         for note in terms.notes:
             warnings.warn(note, stacklevel=2)
         self._terms, self._own, self._follow = terms, terms.profile.extension, follow
-        self.answers_questions, self._patience = terms.profile.orders.status, patience or Patience()
+        self._patience = patience or Patience()
         self._queue: deque[tuple[int, Item]] = deque()
         self._waited_s, self._lost = 0.0, ""
         self._subscribed: list[str] = []
-        self._now_ns, self.stepped, self._taken, self._returned, self._names = 0, False, 0, 0, 0
+        self._now_ns, self._stepped, self._taken, self._returned, self._names = 0, False, 0, 0, 0
         self._early: list[o.VenueEvent] = []
         self._first = 0  # number of ours that this connection began with
         self._received, self._closed, self.unbooked = Received(), False, False
@@ -98,13 +99,13 @@ class FixVenue:
         clock = self._link.now_ns
         self._dialect = OwnDialect(clock) if self._own else StandardDialect(terms, clock, store)
         self._listings: tuple[o.Listing, ...] = ()
-        self.tells_positions = bool(terms.profile.orders.positions)
-        self._questions = PositionQuestions(terms, self._dialect.scales)
+        self._questions = PositionQuestions(
+            terms, self._dialect.scales, lambda: self._name("P"), self._send, clock, self._patience.logon_s
+        )
         try:
             if store is not None:
                 self._received = Received(store)
                 self._ask_again(reset)
-            self.clock = self._link.session.clock
             self._log_on(self._link)
             self._received.write(self._returned)
             self._beside(comp_id, store, wall)
@@ -160,7 +161,7 @@ class FixVenue:
         answer = self._await(name, self._patience.logon_s, early)
         if answer is None:
             raise VenueError(f"the instruments of {self._feed.name}", "a broken link", "try again")
-        self.stepped, self._now_ns, self._early = answer.stepped and not self._follow, answer.ns, early
+        self._stepped, self._now_ns, self._early = answer.stepped and not self._follow, answer.ns, early
         return answer.listings
 
     # -- what comes in ------------------------------------------------------------------------------------------------
@@ -294,6 +295,15 @@ class FixVenue:
         return self._now_ns
 
     @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`: what its profile has words for."""
+        orders = self._terms.profile.orders
+        return Capabilities(
+            stepped=self._stepped, answers_questions=orders.status, connection=self, session=self, disowns=self,
+            depth=self, position_reports=self._questions if orders.positions else None,
+        )  # fmt: skip
+
+    @property
     def up(self) -> bool:
         """Whether the session is logged on."""
         return self._link.up
@@ -301,7 +311,12 @@ class FixVenue:
     @property
     def unrecorded(self) -> str:
         """Why what is sent is not on the disk; "": it is."""
-        return self._link.unrecorded or getattr(self._dialect, "unrecorded", "")
+        return self._link.unrecorded or self._dialect.unrecorded
+
+    @property
+    def ahead_ns(self) -> int | None:
+        """How far the clock here is ahead of the venue's, ns; None while that is not known."""
+        return self._link.session.clock.ns
 
     def listings(self) -> Sequence[o.Listing]:
         """What is traded here."""
@@ -365,19 +380,6 @@ class FixVenue:
         if ready:
             self._send(ready)
 
-    def ask_positions(self, account: str) -> None:
-        """Ask for an account's positions: one `Holdings` comes with a later step, or why there is none.
-
-        Raises
-        ------
-        VenueError
-            When the link is down: nothing was sent.
-        OrderError
-            For a name that FIX cannot carry.
-        """
-        until_s = time.monotonic() + self._patience.logon_s
-        self._questions.ask(self._name("P"), account, self._link.now_ns(), until_s, self._send)
-
     def disown(self, message: o.Report | o.CancelReject | o.Unread) -> None:
         """Tell the venue of what was set aside here, where FIX has an answer: a DK, or a business reject.
 
@@ -416,7 +418,7 @@ class FixVenue:
 
     def _collect(self, until_ns: int, events: list[o.VenueEvent]) -> None:
         """Append what came, and what a step brings."""
-        free = not self.stepped
+        free = not self._stepped
         self.poll(0.0)
         if not self.up:
             self._wait_for_link(events)

@@ -112,6 +112,7 @@ class OwnDialect(Refusals):
         super().__init__()
         self._clock = clock
         self.scales: dict[str, PriceScale] = {}
+        self.unrecorded = ""
         self.shapes: dict[str, market.Shape] = {}
         self.requests: dict[str, tuple[str, list[Any]]] = {}
         """Requests for market data: instrument, and the parts of a change that have come."""

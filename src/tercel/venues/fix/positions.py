@@ -4,6 +4,7 @@
 an instrument that nobody lists counts in units. Source: FIX 4.4, volume 5, position maintenance.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -67,15 +68,35 @@ class PositionQuestions:
     terms : Terms
     scales : mapping of str to PriceScale
         By instrument; looked at whenever a report comes.
+    name : callable
+        Makes a name for a question that no other of the session has.
+    send : callable
+        Gives the number of what left.
+    now_ns : callable
+        ns since 1970.
+    patience_s : float
+        How long an answer may take, by `clock`.
+    clock : callable
+        s since some moment.
     """
 
-    def __init__(self, terms: Terms, scales: Mapping[str, PriceScale]) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        scales: Mapping[str, PriceScale],
+        name: Callable[[], str],
+        send: Callable[[list[Ready]], int],
+        now_ns: Callable[[], int],
+        patience_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name, self._send, self._now_ns, self._patience_s, self._clock = name, send, now_ns, patience_s, clock
         self._type, self._digits = terms.profile.orders.positions, min(terms.profile.session.digits, 6)
         self._rules, self._scales = terms.dictionary, scales
         self._open: dict[str, _Question] = {}
 
-    def ask(self, name: str, account: str, now_ns: int, until_s: float, send: Callable[[list[Ready]], int]) -> None:
-        """Ask about an account, and wait until `until_s` for the answer; `send` gives the number of what left.
+    def ask_positions(self, account: str) -> None:
+        """Ask about an account: one `Holdings` comes with a later step, or why there is none.
 
         Raises
         ------
@@ -84,10 +105,11 @@ class PositionQuestions:
         OrderError
             For a name that FIX cannot carry.
         """
-        now = utc_text(now_ns, self._digits)
+        name, now = self._name(), utc_text(self._now_ns(), self._digits)
+        until_s = self._clock() + self._patience_s
         what = [(t.POS_REQ_ID, name), (t.POS_REQ_TYPE, _POSITIONS), (t.SUBSCRIPTION, _SNAPSHOT)]
         fields = [*what, *_whose(named(account)), (t.CLEARING_DATE, now[:8]), (t.TRANSACT_TIME, now)]
-        self._open[name] = _Question(name, account, until_s, send([Ready(t.POSITIONS_REQUEST, fields, None)]))
+        self._open[name] = _Question(name, account, until_s, self._send([Ready(t.POSITIONS_REQUEST, fields, None)]))
 
     def read(self, message: Message, now_ns: int) -> list[o.Holdings | o.Unread] | None:
         """What a message says of positions; None for one that speaks of something else."""
@@ -212,11 +234,10 @@ def answers(
         For a question that is not dealt in here, or a venue that does not tell positions.
     """
     _refuse_unknown(message, scales)
-    tell = getattr(venue, "positions", None)
-    if not callable(tell):
+    if (teller := venue.capabilities.positions) is None:
         raise NotToldError("a venue that tells positions", venue.name, NEVER)
     try:
-        told: Mapping[str, int] = tell(message.get(t.ACCOUNT))
+        told = teller.positions(message.get(t.ACCOUNT))
     except VenueError as error:
         raise NotToldError(error.expected, error.received, OTHER) from None
     symbol = message.get(t.SYMBOL)

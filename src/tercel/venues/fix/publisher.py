@@ -147,8 +147,8 @@ class Publisher:
         request = message.get(t.SECURITY_REQ_ID)
         if party.own:
             shapes, venue = {}, self._venue
-            if hasattr(venue, "width") and hasattr(venue, "feed_levels"):  # an exchange that knows how deep its book is
-                shapes = {one: (int(venue.width(one)), int(venue.feed_levels(one))) for one in self._scales}
+            if (depth := venue.capabilities.depth) is not None:
+                shapes = {one: (depth.width(one), depth.feed_levels(one)) for one in self._scales}
             listed = market.listings_out(venue.listings(), request, self._stepped, venue.now_ns, shapes)
             self._send(party, t.SECURITY_LIST, listed, False)
             return

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from tercel.core import orders as o
+from tercel.core.capabilities import check_capabilities
 from tercel.core.errors import TercelError
 from tercel.core.ports import Venue
 from tercel.venues.fix import positions, translate
@@ -56,7 +57,9 @@ class VenueService:
         self, venue: Venue, parties: Mapping[str, Counterparty], pace: Pace | None, wall_ns: Callable[[], int]
     ) -> None:
         self.venue, self._parties, self._wall_ns = venue, parties, wall_ns
-        self.runs: bool = getattr(venue, "stepped", True) is False and hasattr(venue, "poll")
+        check_capabilities(venue)
+        self._connection = venue.capabilities.connection
+        self.runs = self._connection is not None and not venue.capabilities.stepped
         """Whether the venue's time passes without us: what it has to say is heard as it comes, by its own clock."""
         self._pace = None if self.runs else pace
         self._free = self.runs or pace is not None
@@ -289,8 +292,8 @@ class VenueService:
 
     def flow(self) -> None:
         """Let a free clock's time pass; hear a venue that has its own."""
-        if self.runs:
-            self._pass_on(self.venue.step(self.venue.now_ns) if self.venue.poll() else ())  # type: ignore[attr-defined]
+        if self.runs and self._connection is not None:
+            self._pass_on(self.venue.step(self.venue.now_ns) if self._connection.poll() else ())
             self._answer_waiting()
         if self._pace is None:
             return

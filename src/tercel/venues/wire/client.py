@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from tercel.core.capabilities import Capabilities
 from tercel.core.errors import UnknownNameError, VenueError
 from tercel.core.orders import Command, LinkStatus, Listing, MarketRows, Report, VenueEvent
 from tercel.venues.wire import frames
@@ -39,10 +40,8 @@ class RemoteVenue:
     """In journals and tables."""
     now_ns: int
     """The venue's time, as last reported."""
-    stepped: bool
-    """Whether its clock moves only when a client asks."""
-    answers_questions: bool
-    """Whether it says where an order stands when it is asked."""
+    code: str
+    """Mark of the code that the other side runs; "" where it does not say."""
 
     def __init__(self, path: str, accounts: Sequence[str] = (), *, timeout_s: float = 30.0) -> None:
         self._path, self._accounts, self._timeout_s = path, list(accounts), timeout_s
@@ -64,8 +63,8 @@ class RemoteVenue:
         self._beat_s = float(hello.get("beat_s", 0.0))
         self._limited(self._beat_s)
         self.code = str(hello.get("code", ""))
-        self.name, self.stepped = str(hello["name"]), hello["stepped"] is True
-        self.answers_questions = hello.get("answers", True) is not False
+        self.name, self._stepped = str(hello["name"]), hello["stepped"] is True
+        self._answers = hello.get("answers", True) is not False
         self.now_ns = int(hello["now"])
         self._listings: list[Listing] = [
             frames.message_of(self._frame()[1], commands=False) for _ in range(int(hello["listings"]))
@@ -189,6 +188,14 @@ class RemoteVenue:
 
     # -- the venue ----------------------------------------------------------------------------------------------------
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Venue`: a gate answers for the venue behind it."""
+        return Capabilities(
+            stepped=self._stepped, answers_questions=self._answers, connection=self, reconnects=self,
+            executions=self, positions=self, parents=self, depth=self,
+        )  # fmt: skip
+
     def listings(self) -> Sequence[Listing]:
         """What is traded here."""
         return list(self._listings)
@@ -278,7 +285,7 @@ class RemoteVenue:
         if not self._events:
             self._link()
         with self._losing():
-            if self.stepped:
+            if self._stepped:
                 if not self._spoke():
                     self._ask({"do": "step", "until": int(until_ns)})
                     self._wait_for("now")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from tercel.core.capabilities import needed
 from tercel.core.errors import JournalError, TercelError, VenueError
 from tercel.core.orders import ClientEvent, Command, Holdings, MarketRows, MassCancel, Report, StatusRequest, VenueEvent
 from tercel.core.ports import Venue
@@ -113,13 +114,12 @@ class Hub:
 
     def on_executions(self, account: str, after: str) -> Sequence[Report]:
         """Trades of an account."""
-        trades: Sequence[Report] = self._venue.executions(account, after)  # type: ignore[attr-defined]
-        return trades
+        teller = needed(self._venue.capabilities.executions, "repeats executions", self._venue.name)
+        return teller.executions(account, after)
 
     def on_positions(self, account: str) -> Mapping[str, int]:
         """What an account holds, signed, 10^-8 of a lot, by instrument."""
-        held: Mapping[str, int] = self._venue.positions(account)  # type: ignore[attr-defined]
-        return held
+        return needed(self._venue.capabilities.positions, "tells positions", self._venue.name).positions(account)
 
     def on_login(self, client: Client, account: str) -> None:
         """A client holds an account from now on."""
@@ -291,11 +291,11 @@ class Hub:
         listings = self._venue.listings()
         hello: dict[str, Any] = {"said": "hello", "name": self._venue.name, "now": self._venue.now_ns}
         hello |= {"stepped": self._stepped, "listings": len(listings), **self.hello()}
-        hello["answers"] = bool(getattr(self._venue, "answers_questions", True))
-        for name in ("width", "feed_levels"):  # a simulated exchange knows how deep its book is
-            if (shape := getattr(self._venue, name, None)) is not None:
-                with suppress(VenueError):
-                    hello[name] = [shape(listing.instrument) for listing in listings]
+        hello["answers"] = self._venue.capabilities.answers_questions
+        if (depth := self._venue.capabilities.depth) is not None:
+            with suppress(VenueError):
+                hello["width"] = [depth.width(listing.instrument) for listing in listings]
+                hello["feed_levels"] = [depth.feed_levels(listing.instrument) for listing in listings]
         self.send(client, hello)
         for listing in listings:
             client.out += frames.pack_message(listing)
