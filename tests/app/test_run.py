@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from tests.program import COMMAND
 from tests.waiting import DEADLINE_S, until
+from typer.testing import CliRunner
 
+from tercel.cli.root import app
 from tercel.evaluation.pipeline.terminal import judged_table
 from tercel.evaluation.settings import RunSettings, load_settings
 from tercel.execution.policies.card import read_card
@@ -84,16 +86,19 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--resume --out broken", "run.json"),
     ],
 )
-def test_what_makes_no_run_touches_nothing(tmp_path: Path, lakes: Path, words: str, told: str) -> None:
+def test_what_makes_no_run_touches_nothing(
+    tmp_path: Path, lakes: Path, words: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, text in (("run/run.json", "{}"), ("other/notes.txt", "mine"), ("broken/run.json", "{"), ("file", "")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     before, lake = contents(tmp_path), contents(lakes)
-    code, stdout, stderr = tercel(tmp_path, "--quick", "--json", *words.format(lakes=lakes).split())
-    assert code == 2
-    assert set(json.loads(stdout)) == {"error"}
-    assert told in stderr
-    assert "Traceback" not in stderr
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["run", "--quick", "--json", *words.format(lakes=lakes).split()])
+    assert done.exit_code == 2
+    assert set(json.loads(done.stdout)) == {"error"}
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
     assert contents(tmp_path) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["broken", "file", "other", "run"]
     assert contents(lakes) == lake
