@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +18,14 @@ _COMPILING = [HealthCheck.too_slow]
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=_COMPILING)
 settings.register_profile("dev", deadline=None, max_examples=50, suppress_health_check=_COMPILING)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if REQUIRE_DATA else "dev"))
+
+
+def pytest_collection_finish() -> None:
+    """Keep compiled what was collected, but nothing of what tests write.
+
+    A module that is written anew within the second, as long as it was, would be read as it was.
+    """
+    sys.dont_write_bytecode = True
 
 
 @pytest.fixture(scope="session")
