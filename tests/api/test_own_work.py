@@ -174,7 +174,7 @@ def test_what_a_runs_folder_names_runs_on_a_persons_word_alone(tmp_path: Path) -
     evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef paid(step): return -step.cost_bps\n")
     told = parse({"reward": {"own": f"{evil}:paid"}}, "test").model_dump(mode="json")
     (tmp_path / "config.json").write_text(json.dumps({"seed": 1, **told}))
-    with pytest.raises(tc.TercelError, match="--trust"):
+    with pytest.raises(tc.TercelError, match="`trust=True`"):
         resumed(tmp_path)
     assert not (tmp_path / "ran").exists()
     assert resumed(tmp_path, trust=True)[0].own_code == (f"{evil}:paid",)

@@ -66,7 +66,7 @@ def test_what_cannot_be_searched_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"sweep\.ranges"):
         Sweep({}, url, "s", 1)
     Sweep(SPACE, url, "s", 1)
-    with pytest.raises(ConfigError, match="--resume"):
+    with pytest.raises(ConfigError, match="`resume=True`"):
         Sweep(SPACE, url, "s", 1)
     with pytest.raises(ConfigError, match="others"):
         Sweep({"x": Range(0.0, 1.0)}, url, "s", 1, resume=True)

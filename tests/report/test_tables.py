@@ -100,7 +100,7 @@ def test_columns_without_room_are_named(width: int) -> None:
     text = printed(table, width)
     head = next(line for line in text.splitlines() if "strategy" in line)
     missing = [name for name in (*(column.heading for column in table.columns), "vs best") if name not in head]
-    said = f"left out: {', '.join(missing)} (a wider terminal shows more, --json has all)" if missing else ""
+    said = f"left out: {', '.join(missing)} (a wider terminal shows more, its JSON has all)" if missing else ""
     assert said in " ".join(text.split())
     assert bool(missing) == ("left out:" in text) == (width < 200)
 

@@ -102,12 +102,12 @@ def test_a_missing_column_is_offered_with_what_to_type(broker: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_fills(broker)
     for words in COLUMNS:
-        assert f"--column {words}" in caught.value.remedy
+        assert f"`column={words}`" in caught.value.remedy
     half = fills_map(columns=COLUMNS[:4], timezone="America/New_York")
     with pytest.raises(DataError, match="ClOrdID, perhaps parent, Commission, perhaps fee") as caught:
         read_fills(broker, half)
-    assert "--column parent=ClOrdID --column fee=Commission" in caught.value.remedy
-    assert "go on without: --column parent= --column fee=" in caught.value.remedy
+    assert "`column=parent=ClOrdID` `column=fee=Commission`" in caught.value.remedy
+    assert "go on without: `column=parent=` `column=fee=`" in caught.value.remedy
     without = fills_map(columns=[*COLUMNS[:4], "parent=", "fee="], timezone="America/New_York")
     assert {(one.parent, one.fee) for one in read_fills(broker, without)} == {("", Fraction(0))}
     assert columns_not_read(broker, without) == ["ClOrdID", "Commission", "LastMkt"]
@@ -116,7 +116,7 @@ def test_a_missing_column_is_offered_with_what_to_type(broker: Path) -> None:
 def test_maps_that_cannot_be_are_refused(broker: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no Fees in the first row"):
         read_fills(broker, fills_map(columns=[*COLUMNS[:5], "fee=Fees"]))
-    with pytest.raises(DataError, match="--tz America/New_York"):
+    with pytest.raises(DataError, match="`tz=America/New_York`"):
         read_fills(broker, fills_map(columns=COLUMNS))
     broken: list[Callable[[], FillsMap]] = [
         lambda: fills_map(columns=["prnt=ClOrdID"]), lambda: fills_map(columns=["parent"]),
@@ -174,7 +174,7 @@ def test_a_flex_query_is_read_by_its_name(lake: Lake, day: MarketDay, tmp_path: 
 def test_an_order_of_ones_own_names_goes_before_a_brokers(day: MarketDay, tmp_path: Path) -> None:
     path = tmp_path / "flex.csv"
     path.write_text(flex(day).replace("IBOrderID", "Ticket"))
-    with pytest.raises(DataError, match="--column parent="):
+    with pytest.raises(DataError, match="`column=parent=`"):
         read_fills(path, fills_map("ib-flex"))
     assert read_fills(path, fills_map("ib-flex", ["parent="]))[0].parent == ""
     assert read_fills(path, fills_map("ib-flex", ["parent=Ticket"]))[0].parent == "0"
@@ -188,12 +188,12 @@ def test_a_brokers_file_without_its_map_names_it_first(day: MarketDay, tmp_path:
     path.write_text(flex(day))
     with pytest.raises(DataError) as caught:
         read_fills(path)
-    assert caught.value.remedy.startswith("--map ib-flex")
+    assert caught.value.remedy.startswith("`map=ib-flex`")
     by_hand = ["time=DateTime", "side=Buy/Sell", "price=TradePrice"]
     with pytest.raises(DataError, match="IBOrderID, perhaps parent, IBCommission, perhaps fee") as caught:
         read_fills(path, fills_map(columns=by_hand))
-    assert caught.value.remedy.startswith("--map ib-flex")
-    assert "--column parent=IBOrderID --column fee=IBCommission" in caught.value.remedy
+    assert caught.value.remedy.startswith("`map=ib-flex`")
+    assert "`column=parent=IBOrderID` `column=fee=IBCommission`" in caught.value.remedy
     plain = tmp_path / "plain.csv"
     plain.write_text(BROKER)
     with pytest.raises(DataError) as caught:
@@ -223,8 +223,8 @@ def test_fees_that_are_all_below_0_ask_for_their_sign(broker: Path) -> None:
     broker.write_text(BROKER.replace(",0.20,", ",-0.20,"))
     with pytest.raises(DataError, match="2 of 2 below 0") as caught:
         read_fills(broker, fills_map(columns=words, timezone=zone))
-    assert "--fees negative" in caught.value.remedy
-    assert "--fees positive" in caught.value.remedy
+    assert "`fees=negative`" in caught.value.remedy
+    assert "`fees=positive`" in caught.value.remedy
     paid = [fill.fee for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="negative"))]
     assert paid == [Fraction("0.2"), Fraction("0.1"), 0]
     got = [fill.fee for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="positive"))]
@@ -240,7 +240,7 @@ def test_a_quantity_with_a_sign_has_that_of_its_side(day: MarketDay, tmp_path: P
         with pytest.raises(DataError, match="a whole quantity, at most -1"):
             read_fills(path, fills_map("ib-flex"))
     path.write_text(flex(day))
-    with pytest.raises(DataError, match="--map ib-flex"):
+    with pytest.raises(DataError, match="`map=ib-flex`"):
         read_fills(path, fills_map("ib-flex").model_copy(update={"signed": False}))
 
 

@@ -40,7 +40,7 @@ class Desk:
     Parameters
     ----------
     config : str or Path, optional
-        A desk's file (``tercel trade run --show-demo`` prints one); the packaged demo if not given.
+        A desk's file (`tercel trade run` shows the demo's); the packaged demo if not given.
     seed : int, optional
         Of everything that is drawn; the file's if not given.
     venue : str, optional
@@ -317,7 +317,7 @@ class Desk:
     @property
     def outcome(self) -> DeskOutcome:
         """What the desk came to so far: costs, agents and their shares of the flow, denials, the state of the journal;
-        ``to_json()`` is what ``tercel trade run --json`` prints."""
+        ``to_json()`` is the JSON of ``tercel trade run``."""
         return outcome(self._running.opened, self.folder)
 
     def report(self, path: str | Path | None = None) -> Path:

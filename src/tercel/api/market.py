@@ -262,7 +262,7 @@ def _fees(fees: FeesLike) -> Fees:
     return fees_of(fees) if isinstance(fees, str) else fees
 
 
-def _latency(latency: LatencyLike, option: str, lake: str = "", symbol: str = "") -> Latency:
+def _latency(latency: LatencyLike, name: str, lake: str = "", symbol: str = "") -> Latency:
     if isinstance(latency, Latency):
         return latency
-    return latency_of(latency if isinstance(latency, str) else f"{latency!r}", option, lake, symbol)
+    return latency_of(latency if isinstance(latency, str) else f"{latency!r}", name, lake, symbol)

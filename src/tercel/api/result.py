@@ -173,7 +173,7 @@ class Result:
     Parameters
     ----------
     figures : mapping
-        Everything, as ``tercel agent evaluate --json`` prints it.
+        Everything, as the JSON of ``tercel agent evaluate`` has it.
     shortfall_bps : mapping of name to tuple of float
         Implementation shortfall of each judged episode.
     comparisons : tuple of Comparison

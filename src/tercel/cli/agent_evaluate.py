@@ -1,7 +1,7 @@
 """`tercel agent evaluate`: policies against everything written, on the same unseen episodes, with honest statistics."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -10,7 +10,7 @@ import typer
 from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
 from tercel.cli.shared import AsJson, Eyes, Own, Ray, Symbols, listed_dates, listed_seeds
 from tercel.core.errors import ConfigError
-from tercel.report.terminal import hand_over, result_console, say
+from tercel.report.terminal import ALL_IN, hand_over, result_console, say
 
 if TYPE_CHECKING:
     from tercel.evaluation.pipeline.request import EvaluationRequest
@@ -153,7 +153,7 @@ def _prepared(request: EvaluatePolicies) -> "EvaluationRequest":
 
     order, seeds, dates = request.order, listed_seeds(request.seeds), listed_dates(request.date)
     late, where = order.latency, tape_of(request.tape, request.symbol)
-    task = Task() if late is None else Task(latency=latency_of(late, "--latency", *where))
+    task = Task() if late is None else Task(latency=latency_of(late, "latency", *where))
     markets = markets_of(
         request.market or (),
         request.tape,
@@ -194,6 +194,6 @@ def show(result: Mapping[str, Any], file: Path, page: Path) -> None:
     """Print the table and where the rest is."""
     from tercel.evaluation.pipeline.terminal import judged_table
 
-    result_console().print(judged_table(result))
+    result_console().print(replace(judged_table(result), all_in=ALL_IN))
     say(f"report    {page}")
     say(f"figures   {file}")

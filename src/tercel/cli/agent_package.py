@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tercel.cli.shared import AsJson
-from tercel.report.terminal import hand_over
+from tercel.report.terminal import hand_over, say
+
+if TYPE_CHECKING:
+    from tercel.learning.agent.package import Packed
 
 
 @dataclass(frozen=True)
@@ -27,5 +30,11 @@ def package(request: Package) -> None:
     """Write runs' policies as they are shipped: judged on fresh episodes, with figures of what they observe."""
     from tercel.learning.agent.package import package as packed
 
-    written = packed(request.runs, request.out, request.episodes, request.name)
+    written = packed(request.runs, request.out, request.episodes, request.name, command=_command, tell=say)
     hand_over(written, request.as_json, lambda: None)
+
+
+def _command(one: "Packed") -> str:
+    """What trains it again."""
+    source = f"--preset {one.shipped}" if one.shipped else f"{one.config.name}.toml"
+    return f"tercel agent train {source} --seed {one.seed}"

@@ -84,7 +84,7 @@ def arbitrage(request: Arbitrage) -> None:
         "sizes": sizes,
         "latencies_ms": latencies,
         **search(
-            searched, proof, sizes=sizes, latencies=[latency_of(text, "--latency") for text in latencies],
+            searched, proof, sizes=sizes, latencies=[latency_of(text, "latency") for text in latencies],
             seed=request.seed, budget=request.budget, pairs=request.pairs, stop=over, progress=say,
         ),
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """What every command shares: the option `--json`, and how errors and Ctrl-C are told."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,6 +120,22 @@ def run_app(app: typer.Typer) -> None:
         sys.exit(INTERRUPTED)
 
 
+def in_options(text: str) -> str:
+    """A text of the rooms below, which name a parameter as Python does, as a person types it.
+
+    >>> in_options("a tick of `tick=0.25`; give a smaller `tick=`, or `replace=True`, or `fees=-1,2`")
+    'a tick of --tick 0.25; give a smaller --tick, or --replace, or --fees=-1,2'
+    """
+
+    def typed(parameter: re.Match[str]) -> str:
+        option, value = "--" + parameter[1].replace("_", "-"), parameter[2]
+        if value in ("", "True"):
+            return option
+        return f"{option}={value}" if value.startswith("-") else f"{option} {value}"
+
+    return re.sub(r"`([a-z]\w*)=([^`]*)`", typed, text)
+
+
 @contextmanager
 def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> Iterator[None]:
     """Tell a person what went wrong, without a traceback, and end with the exit code that says so.
@@ -141,7 +158,7 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
                 error.strerror or type(error).__name__,
                 "check that the path exists, its permissions and the space left on the disk",
             )
-        print_error(error, as_json)
+        print_error(error, as_json, in_options)
         raise typer.Exit(2) from None
 
 

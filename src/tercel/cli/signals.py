@@ -124,7 +124,8 @@ def train(request: Configured) -> None:
     from tercel.signals.runs.train import train as trained
 
     with _resumable("train", request, out, "nothing was left half written; again"):
-        found = trained(settings, request.seed, out, demo=request.demo)
+        command = f"tercel signals train --demo --seed {request.seed}" if request.demo else ""
+        found = trained(settings, request.seed, out, command)
 
     def show() -> None:
         weights = [(name, f"{weight:.3f}") for name, weight in found["weights"].items()]

@@ -27,7 +27,7 @@ def bind(port: int, host: str = LOOPBACK) -> socket.socket:
         listening.listen(128)
     except (OSError, OverflowError) as error:
         listening.close()
-        raise ConfigError(f"a free port at {host}", f"port {port}: {error}", "choose another with --port") from None
+        raise ConfigError(f"a free port at {host}", f"port {port}: {error}", "choose another with `port=`") from None
     return listening
 
 

@@ -85,7 +85,7 @@ class Pool:
                     raise WorkerError(
                         "worker processes that live until their work is done",
                         "one that was killed or ran out of memory",
-                        "what is finished is kept: free memory, then run again with --resume",
+                        "what is finished is kept: free memory, then run again with `resume=True`",
                     ) from error
             done += len(finished)
             tick(done)

@@ -205,8 +205,8 @@ def _renamed(
         places = [low.index(name.strip().lower()) for name in names if name.strip().lower() in low]
         if not places and any(names) and ours not in header:
             received = f"no {' or '.join(names)} in the first row of {path}: {', '.join(theirs)}"
-            without = "" if ours in needed else f", or go on without: --column {ours}="
-            raise DataError(f"the column that is called {ours}", received, f"correct --column or --map{without}")
+            without = "" if ours in needed else f", or go on without: `column={ours}=`"
+            raise DataError(f"the column that is called {ours}", received, f"correct `column=` or `map=`{without}")
         if places or not any(names):
             header = [f"{name} (left out)" if name == ours else name for name in header]
         if places:
@@ -231,7 +231,7 @@ def _refuse_missing(
     absent = missing + [names[0] for names in optional if not set(names) & set(header) and names[0] not in called]
     alike = {ours: [name for name in header if plain_name(name) in usual.get(ours, ())] for ours in absent}
     alike = {ours: names for ours, names in alike.items() if names}
-    options = " ".join(f"--column {ours}={names[0]}" for ours, names in alike.items())
+    options = " ".join(f"`column={ours}={names[0]}`" for ours, names in alike.items())
     more = [f"{ours} may be {' or '.join(names[1:])} too" for ours, names in alike.items() if len(names) > 1]
     plain = {plain_name(name) for name in theirs}
     kinds = [f"{option}, which reads such files" for option, names in mapped.items() if len(plain & set(names)) > 1]
@@ -242,7 +242,7 @@ def _refuse_missing(
         raise DataError(f"the columns {', '.join(needed)}", received, remedy)
     if alike:
         received = ", ".join(f"{' and '.join(names)}, perhaps {ours}" for ours, names in alike.items())
-        without = " ".join(f"--column {ours}=" for ours in alike)
+        without = " ".join(f"`column={ours}=`" for ours in alike)
         raise DataError(
             f"every column under a name that is known: {', '.join(alike)}",
             f"{received}, in the first row of {path}",

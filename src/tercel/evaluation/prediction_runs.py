@@ -40,7 +40,7 @@ def candidates_of(typed: Sequence[str]) -> list[Candidate]:
     written = [name for name in names if name in WRITTEN]
     learned = [name for name in names if name not in WRITTEN]
     if len(names) < LEAST:
-        raise ConfigError(f"at least {LEAST} strategies to rank", ", ".join(names) or "none", "such as --strategy all")
+        raise ConfigError(f"at least {LEAST} strategies to rank", ", ".join(names) or "none", "such as `strategy=all`")
     return [*(baselines_of(",".join(written)) if written else ()), *(policies_of(learned) if learned else ())]
 
 
@@ -57,7 +57,7 @@ def refuse_calibrated(which: str, settings: Mapping[str, RunSettings]) -> None:
             if judged is not None and judged.overlaps(seen):
                 raise ConfigError(
                     f"days that {which} was not calibrated on", f"{judged}: it was calibrated on {seen.first}",
-                    "name other days with --date",
+                    "name other days with `date=`",
                 )  # fmt: skip
 
 

@@ -87,7 +87,7 @@ class RunSettings:
         if self.market and (self.task.start or self.orders):
             received = f"{self.task.start or 'a list of orders'} in {self.market}"
             raise ConfigError(
-                "an order by the clock on recorded days", received, "replay a lake (--tape), or leave it out"
+                "an order by the clock on recorded days", received, "replay a lake (`tape=`), or leave it out"
             )
         if self.market:
             self.task.limit_of_mid(1)
@@ -145,7 +145,7 @@ class RunSettings:
                 return mine
             except FileExistsError:
                 if named:
-                    remedy = "add --resume to go on with it, or name another --out"
+                    remedy = "add `resume=True` to go on with it, or name another `out=`"
                     raise ConfigError("a new run folder", f"{folder} holds a run", remedy) from None
             finally:
                 aside.unlink()
@@ -169,6 +169,8 @@ def load_settings(folder: Path) -> RunSettings:
         raw["orders"] = tuple(Order(**row) for row in raw["orders"])
         return RunSettings(**raw, task=task, fees=fees)
     except OSError as error:
-        raise ConfigError("the folder of a run", f"{path}: {error.strerror}", "start one without --resume") from error
+        raise ConfigError(
+            "the folder of a run", f"{path}: {error.strerror}", "start one without `resume=True`"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError("a run's settings", f"{path}: {error}", "start a new run in another folder") from error

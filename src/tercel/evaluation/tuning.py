@@ -250,7 +250,7 @@ def search(
     generations = episodes // (population * TRIED_ON)
     if generations < 3:
         least = 3 * population * TRIED_ON
-        raise ConfigError(f"at least {least} episodes for {layout.rule}", f"{episodes}", f"--episodes {least}")
+        raise ConfigError(f"at least {least} episodes for {layout.rule}", f"{episodes}", f"`episodes={least}`")
     tuner = CmaEs(start[free], layout.scales[free], rng, population, diagonal=len(free) >= MANY)
     means, values, overflowed = [], [], 0
     for generation in range(generations):

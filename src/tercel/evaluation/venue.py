@@ -27,20 +27,20 @@ def fees_of(text: str) -> Fees:
     try:
         maker, taker = (float(part) for part in text.removesuffix("bps").split(","))
     except ValueError as error:
-        remedy = "such as --fees=-0.002,0.003 (price units a share) or --fees=1,5bps; below 0 is a rebate"
-        raise ConfigError("fees as MAKER,TAKER", f"--fees {text}", remedy) from error
+        remedy = "such as `fees=-0.002,0.003` (price units a share) or `fees=1,5bps`; below 0 is a rebate"
+        raise ConfigError("fees as MAKER,TAKER", f"`fees={text}`", remedy) from error
     return Fees(maker, taker, unit)
 
 
-def latency_of(text: str, option: str, lake: str = "", symbol: str = "") -> Latency:
+def latency_of(text: str, name: str, lake: str = "", symbol: str = "") -> Latency:
     """A latency as typed, in milliseconds: X, evenly on A,B, or `tape`: what the symbol's first day says of receipt.
 
-    >>> latency_of("2.5", "--latency-ms").a_ns, latency_of("1,3", "--latency-ms").kind
+    >>> latency_of("2.5", "latency").a_ns, latency_of("1,3", "latency").kind
     (2500000, 'uniform')
     """
     if text == TAPE:
         if not lake:
-            raise ConfigError("a recorded day to take the latency from", f"{option} tape", "add --tape and --symbol")
+            raise ConfigError("a recorded day to take the latency from", f"`{name}=tape`", "add `tape=` and `symbol=`")
         lake_of = Lake(lake)
         _, events = lake_of.read(symbol, next(iter(lake_of.days(symbol))))
         return Latency("empirical", values_ns=receive_delays(events))
@@ -49,8 +49,8 @@ def latency_of(text: str, option: str, lake: str = "", symbol: str = "") -> Late
     except ValueError:
         bounds = []
     if not 1 <= len(bounds) <= 2 or any(not (math.isfinite(ms) and 0 <= ms <= MOST_MS) for ms in bounds):
-        remedy = f"such as {option} 5, {option} 2,10 or, with --tape, {option} tape"
-        raise ConfigError(f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds", f"{option} {text}", remedy)
+        remedy = f"such as `{name}=5`, `{name}=2,10` or, with `tape=`, `{name}=tape`"
+        raise ConfigError(f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds", f"`{name}={text}`", remedy)
     low, *high = (round(ms * 1e6) for ms in bounds)
     return Latency("uniform", low, high[0]) if high else Latency("constant", low)
 
@@ -64,7 +64,7 @@ def law_of(name: str | None, on_tape: bool) -> str:
     if name is None:
         return TAPE_LAW if on_tape else ""
     laws, where = (TAPE_LAWS, "a tape") if on_tape else (LAWS, "a preset's market")
-    check_known(name, laws, f"an impact law of {where}:", f"--impact {name}", ConfigError)
+    check_known(name, laws, f"an impact law of {where}:", f"`impact={name}`", ConfigError)
     return name
 
 

@@ -327,21 +327,6 @@ class Task:
             raise ConfigError("a limit price on recorded days", f"{self.limit_price!r} in a simulated market", remedy)
         return of_mid
 
-    @property
-    def words(self) -> list[str]:
-        """What of the order is not as it is by itself: side, size, time and limit, as the command line has them."""
-        plain, size = Task(), f"--quantity {self.quantity}" if self.share is None else f"--share {self.share:g}"
-        side = next(name for name, number in SIDES.items() if number == self.side)
-        given = {
-            f"--side {side}": self.side == plain.side,
-            size: self.share == plain.share,
-            f"--start {self.start}": not self.start,
-            f"--horizon {self.horizon_s:g}": self.horizon_s == plain.horizon_s,
-            f"--decisions {self.decisions}": self.decisions == plain.decisions,
-            f"--limit-price {self.limit_price}": self.limit_price is None,
-        }
-        return [words for words, usual in given.items() if not usual]
-
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON and policy cards; what came later and is not used is left out."""
         out = asdict(self)

@@ -1,7 +1,7 @@
 """The gate: sessions on one side, the venue on the other, and nothing between them but limits, a journal and a latch.
 
-    session --frames--> limits, journal --> venue
-    session <--frames-- journal, limits <-- venue
+    session → frames → limits, journal → venue
+    session ← frames ← journal, limits ← venue
 
 One thread turns; no call in it waits for a session. What leaves is durable before it leaves. A session that is silent
 or gone has its orders cancelled. A second thread looks at the kill latch too: its cancels wait for the wire alone, so

@@ -141,7 +141,7 @@ class Sweep:
             )
         except optuna.exceptions.DuplicatedStudyError as error:
             raise ConfigError(
-                "a new sweep", f"{name!r} in {storage}", "go on with --resume, or name another"
+                "a new sweep", f"{name!r} in {storage}", "go on with `resume=True`, or name another"
             ) from error
         except Exception as error:  # a URL, a driver or a file: each raises its own kind
             remedy = "a URL such as sqlite:///folder/study.db"

@@ -33,7 +33,7 @@ def truth_for(instrument: Instrument) -> Truth:
     if feed not in TRUTHS:
         known = "; ".join(f"{name}: {file}" for name, (_, _, file) in TRUTHS.items())
         received = f"{instrument.symbol} {instrument.date}, imported as {feed}"
-        raise TapeError(f"a tape with an independent truth ({known})", received, "leave --against out")
+        raise TapeError(f"a tape with an independent truth ({known})", received, "leave `against=` out")
     module, function, _ = TRUTHS[feed]
     found: Truth = getattr(import_module(module), function)
     return found

@@ -1,6 +1,6 @@
 """The judged table, as a terminal and as a page show it.
 
-It takes what ``tercel run --json`` prints: strategy -> key -> {"mean", "ci_low", "ci_high"}, the best baseline's name
+It takes the JSON of ``tercel run``: strategy -> key -> {"mean", "ci_low", "ci_high"}, the best baseline's name
 and the paired differences to it. A value that is not available is None and is shown as a dash, never as zero.
 """
 
@@ -36,13 +36,13 @@ MUCH = 0.001
 RARE = ("unfilled_share", "double_filled_share")
 
 
-def told_missing(headings: Sequence[str]) -> str:
-    """What a table says of columns that its terminal has no room for.
+def told_missing(headings: Sequence[str], all_in: str = "its JSON") -> str:
+    """What a table says of columns that its terminal has no room for, and where all of them are.
 
     >>> told_missing(["risk", "fees"])
-    'left out: risk, fees (a wider terminal shows more, --json has all)'
+    'left out: risk, fees (a wider terminal shows more, its JSON has all)'
     """
-    return f"left out: {', '.join(headings)} (a wider terminal shows more, --json has all)"
+    return f"left out: {', '.join(headings)} (a wider terminal shows more, {all_in} has all)"
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,8 @@ class JudgedTable:
         Strategies that stand above the others, apart.
     caveat : str
         What is to be known before any verdict, the first sentence under the table.
+    all_in : str
+        Where the columns are that a terminal has no room for.
     """
 
     strategies: Mapping[str, Mapping[str, Interval]]
@@ -124,6 +126,7 @@ class JudgedTable:
     correlation: float | None = None
     first: Collection[str] = ()
     caveat: str = ""
+    all_in: str = "its JSON"
 
     def _is_learned(self, name: str) -> bool:
         return name in self.learned or style.is_learned(name)
@@ -192,7 +195,7 @@ class JudgedTable:
         if self.paired_vs_best_baseline and not versus:
             missing.append("vs best")
         if missing:
-            yield Text(told_missing(missing), style="dim")
+            yield Text(told_missing(missing, self.all_in), style="dim")
         if self.paired:
             listed = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
             for place, heading in enumerate(PAIRED):

@@ -1,6 +1,6 @@
 """What goes where: a result on stdout, everything said on the way to it on stderr.
 
-With ``--json`` stdout carries exactly one JSON object. Floats are written with every digit they have; NaN and infinity,
+With `as_json` stdout carries exactly one JSON object. Floats are written with every digit they have; NaN and infinity,
 which JSON does not know, become ``null``.
 """
 
@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tercel.core.errors import ConfigError
 from tercel.core.written import write_whole
@@ -33,6 +33,10 @@ def _console(stderr: bool) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
+
+
+ALL_IN: Final = "--json"
+"""Where a command has every column of its table."""
 
 
 def progress_console() -> "Console":
@@ -122,7 +126,7 @@ def print_table(
     console.print(Text(title, "bold"))
     console.print(table, crop=False)
     if left_out := [name for name in headings if name not in shown]:
-        console.print(Text(told_missing(left_out), "dim"), soft_wrap=True)
+        console.print(Text(told_missing(left_out, ALL_IN), "dim"), soft_wrap=True)
 
 
 _WRAPPED = 24
@@ -256,9 +260,9 @@ def percent(share: float | None) -> str:
 
 
 def check_folder(out: Path | None) -> None:
-    """Refuse to measure for an `--out` that is a file."""
+    """Refuse to measure for a folder `out` that is a file."""
     if out is not None and out.exists() and not out.is_dir():
-        raise ConfigError("a folder to write to", f"{out} is a file", "name another --out")
+        raise ConfigError("a folder to write to", f"{out} is a file", "name another `out=`")
 
 
 def write_page(out: Path, name: str, found: Any, page: str) -> None:
@@ -286,13 +290,17 @@ def hand_over(
         show()
 
 
-def print_error(error: "TercelError", as_json: bool = False) -> None:
-    """Write the three parts of `error` to stderr, and with `as_json` an ``{"error": ...}`` object to stdout."""
-    remedy = how_to_install(error.remedy)
-    parts = {"expected": error.expected, "received": error.received, "remedy": remedy}
+def print_error(error: "TercelError", as_json: bool = False, worded: Callable[[str], str] = str) -> None:
+    """Write the three parts of `error` to stderr, and with `as_json` an ``{"error": ...}`` object to stdout.
+
+    `worded` says of each part what a person can type.
+    """
+    expected, received = worded(error.expected), worded(error.received)
+    remedy = how_to_install(worded(error.remedy))
     say("error")
-    say(f"  expected  {error.expected}")
-    say(f"  received  {error.received}")
+    say(f"  expected  {expected}")
+    say(f"  received  {received}")
     say(f"  to go on  {remedy}")
     if as_json:
+        parts = {"expected": expected, "received": received, "remedy": remedy}
         print_json({"error": {"kind": type(error).__name__, **parts}})

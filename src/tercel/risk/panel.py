@@ -66,7 +66,7 @@ def read_panel(path: Path) -> ReturnPanel:
     if path.is_dir():
         path = path / "us-daily-ohlcv-2000-2017" / "panel.parquet"
     if not path.is_file():
-        raise DataError("a panel of daily prices", f"no {path}", "check the path given as --data")
+        raise DataError("a panel of daily prices", f"no {path}", "check the path given as `data=`")
     try:
         frame = pl.read_csv(path, try_parse_dates=True) if path.suffix == ".csv" else pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:

@@ -177,7 +177,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         with opener(path, "rt", encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
     except FileNotFoundError:
-        raise DataError("a file of days", f"no {path}", "check the folder given as --data") from None
+        raise DataError("a file of days", f"no {path}", "check the folder given as `data=`") from None
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
         raise DataError("a text file in UTF-8", f"{path}: {error}", "write it again as CSV") from error
 
@@ -212,7 +212,7 @@ def _r_frame(path: Path) -> Mapping[str, Sequence[float]]:
     except ImportError:
         raise ConfigError("the package rdata, which reads R files", "none", "pip install rdata") from None
     if not path.is_file():
-        raise DataError("SPY's realised measures", f"no {path}", "check the folder given as --data")
+        raise DataError("SPY's realised measures", f"no {path}", "check the folder given as `data=`")
     with catch_warnings(action="ignore"):  # R's own classes of dates and tables are read as numbers and columns
         found: Mapping[str, Sequence[float]] = rdata.read_rda(path)["SPYRM"]
     return found

@@ -131,7 +131,7 @@ class FillsMap(MapTable):
 
 MAPS: Final = ("ib-flex",)
 """Brokers whose files are read as they are."""
-_MAPPED: Final = {"--map ib-flex": ("ibcommission", "iborderid", "tradeprice", "levelofdetail", "buysell")}
+_MAPPED: Final = {"`map=ib-flex`": ("ibcommission", "iborderid", "tradeprice", "levelofdetail", "buysell")}
 """Columns by which a broker's file is known, as `core.rows.plain_name`."""
 AS_NAMED: Final = FillsMap()
 """Columns under their names here, and times with their zones."""
@@ -166,13 +166,13 @@ def fills_map(
     for text in columns:
         ours, equals, theirs = text.partition("=")
         if not equals:
-            raise ConfigError("a column as OURS=THEIRS", f"--column {text}", "such as --column parent=ClOrdID")
-        check_known(ours.strip(), FillColumns.model_fields, "a column of", f"--column {text}", ConfigError)
+            raise ConfigError("a column as OURS=THEIRS", f"`column={text}`", "such as `column=parent=ClOrdID`")
+        check_known(ours.strip(), FillColumns.model_fields, "a column of", f"`column={text}`", ConfigError)
         typed.setdefault(ours.strip(), []).append(theirs.strip())
     raw = found.model_dump() | {"columns": found.called | typed}
     raw |= {"timezone": timezone or found.timezone, "fees": fees or found.fees}
-    said = " ".join(f"--{name} {word}" for name, word in (("tz", timezone), ("fees", fees)) if word)
-    return validated(FillsMap, raw, said or "--column", "a map of fills")
+    said = ", ".join(f"`{name}={word}`" for name, word in (("tz", timezone), ("fees", fees)) if word)
+    return validated(FillsMap, raw, said or "`column=`", "a map of fills")
 
 
 def _map_of(file: Path | str) -> FillsMap:
@@ -272,7 +272,7 @@ def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
     below = sum(fee < 0 for fee in paid)
     if not map.fees and 2 * below > len(paid):
         received = f"{below:,} of {len(paid):,} below 0 in {path}"
-        remedy = "--fees negative where that is what you paid (brokers' cash amounts), --fees positive for rebates"
+        remedy = "`fees=negative` where that is what you paid (brokers' cash amounts), `fees=positive` for rebates"
         raise DataError("fees whose sign is known: above 0 paid, below 0 a rebate", received, remedy)
     return found
 
@@ -280,7 +280,7 @@ def read_fills(path: Path, map: FillsMap = AS_NAMED) -> list[FileFill]:
 def _quantity(at: FileRow, side: int, signed: bool) -> int:
     """Above 0, or with the sign of its side."""
     if not signed and side < 0 and at.cells["quantity"].startswith("-"):
-        remedy = "name a map with signed = true where quantities of sells are below 0, such as --map ib-flex"
+        remedy = "name a map with signed = true where quantities of sells are below 0, such as `map=ib-flex`"
         raise at.wrong("a quantity above 0", repr(at.cells["quantity"]), remedy)
     return at.whole("quantity", 1, side if signed else 1)
 
@@ -295,7 +295,7 @@ def _time(at: FileRow, name: str, zone: ZoneInfo | None) -> Any:
         parse_time(at.cells[name], ZoneInfo("UTC"))
     except (ValueError, OverflowError):
         return at.read(name, parse_time, _TIME)
-    remedy = "say whose clock it is, such as --tz America/New_York (timezone in a map), or write the zone: -04:00"
+    remedy = "say whose clock it is, such as `tz=America/New_York` (timezone in a map), or write the zone: -04:00"
     raise at.wrong("a time with its zone", f"{name} {at.cells[name]!r}", remedy)
 
 

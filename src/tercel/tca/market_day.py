@@ -176,7 +176,7 @@ class Calendar:
         named = [one for one in found if one.venue == venue]
         if len(found) > 1 and not named:
             venues = ", ".join(one.venue for one in found)
-            raise DataError(f"one tape of {symbol} on {found[0].date}", f"several: {venues}", "name it with --venue")
+            raise DataError(f"one tape of {symbol} on {found[0].date}", f"several: {venues}", "name it with `venue=`")
         return next(iter(named or found), None)
 
     def meant(self, symbol: str) -> str:

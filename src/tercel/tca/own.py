@@ -251,7 +251,7 @@ def _clock(found: Analysis) -> str:
     hours = f"{abs(best)} hour{'' if abs(best) == 1 else 's'}"
     return (
         f"the clock of the fills looks wrong by {hours}: {outside}, and {found.fits[best]:,} would lie in the market "
-        f"{hours} {way}; correct the zone of their times (--tz, or the zone in the file) before you read a figure"
+        f"{hours} {way}; correct the zone of their times (`tz=`, or the zone in the file) before you read a figure"
     )
 
 
@@ -282,7 +282,7 @@ def _nothing(fills: Sequence[FileFill], found: Analysis, lake: Lake, name: str) 
         return DataError("fills that can be measured against their tape", received, _clock(found) or "correct the file")
     first = odd["no_tape"][0]
     received = f"{', '.join(in_words(odd))}; the first is {first.symbol} in row {first.row} of {name}"
-    remedy = "`tercel data list` names what it has; import those days (`tercel data import`), or name another --lake"
+    remedy = "`tercel data list` names what it has; import those days (`tercel data import`), or name another `lake=`"
     if found.meant:
         remedy = f"try {', '.join(found.meant.values())}: small and capital letters differ"
     return DataError(f"fills on days that {lake.root} has", received, remedy)

@@ -44,10 +44,10 @@ ENOUGH: Final = 12
 """Rounds after which a venue that speaks is asked no more before a session begins: some three seconds."""
 AGAIN: Final = (
     "start again when it answers; where it never will, ask the venue's people what became of them, and say it: "
-    "tercel trade settle --order ORDER --reason TEXT"
+    "`tercel trade settle` with `order=ORDER` and `reason=TEXT`"
 )
 LOOK_UP: Final = (
-    "see at the venue what became of them, and say it: tercel trade settle --order ORDER --reason TEXT; "
+    "see at the venue what became of them, and say it: `tercel trade settle` with `order=ORDER` and `reason=TEXT`; "
     "what was filled beside is seen when positions are compared"
 )
 """Where the venue answers no questions."""
@@ -184,7 +184,7 @@ def reconcile(
     if now + BEHIND_NS < last_ns:
         received = f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
         wanted = f"a venue whose time has gone on since {last_ns / 1e9:.0f} s"
-        raise VenueError(wanted, received, "give the desk a folder of its own with --desk")
+        raise VenueError(wanted, received, "give the desk a folder of its own with `desk=`")
     before = {order.root: order for order in orders.live()} if before is None else before
     booked = {(fill.account, fill.order, fill.exec_id) for fill in orders.fills}
     accounts = sorted({*gateway.ledger.accounts, *more})

@@ -231,7 +231,7 @@ def test_several_days_of_several_symbols_in_one_call(tmp_path: Path) -> None:
 def test_files_of_other_names_need_symbol_and_date(tmp_path: Path) -> None:
     files = history(STEADY, 2).write(tmp_path)
     renamed = [f.rename(f.with_name(f"{k}.csv")) for k, f in enumerate(files)]
-    with pytest.raises(FeedError, match="--symbol and --date"):
+    with pytest.raises(FeedError, match="`symbol=` and `date=`"):
         read(renamed)
     instrument: Instrument = read(renamed, symbol="X", date="2012-06-21").instrument
     assert (instrument.symbol, instrument.levels) == ("X", 2)

@@ -115,7 +115,7 @@ def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
     with pytest.raises(ConfigError, match="no tape on the card"):
         Tape.of_card(truth)
     torn = kept.card["scored_tape"] | {"references": [{"bins": {}, "curves": {}}]}
-    with pytest.raises(ConfigError, match="market score --write"):
+    with pytest.raises(ConfigError, match="market score` keeps it with `write=`"):
         Tape.of_card(kept.model_copy(update={"card": {**kept.card, "scored_tape": torn}}))
 
 

@@ -64,7 +64,7 @@ def test_other_content_needs_replace(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.write(DAY, tape())
     for other in (tape(qty=11), tape(6)):
-        with pytest.raises(LakeConflictError, match="--replace"):
+        with pytest.raises(LakeConflictError, match="`replace=True`"):
             lake.write(DAY, other)
         assert lake.check("TOY", DAY.date)[1] == tape()
     with pytest.raises(LakeConflictError):
@@ -138,7 +138,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
     lake.write(DAY, tape())
     folder = lake.find("TOY", DAY.date)
     tape(qty=11).to_frame().write_parquet(folder / "events.parquet")
-    with pytest.raises(TapeError, match="--replace"):
+    with pytest.raises(TapeError, match="`replace=True`"):
         lake.check("TOY", DAY.date)
     (folder / "events.parquet").write_bytes(b"PAR1")
     with pytest.raises(TapeError, match="readable"):

@@ -299,7 +299,7 @@ class TestLogon:
         with pytest.raises(VenueError, match=r"MsgSeqNum (is )?too low") as refused:
             connect(store=tmp_path / "new")
         assert "reset=True" in str(refused.value)
-        assert "--desk" in str(refused.value)
+        assert "`desk=`" in str(refused.value)
         assert not holds_session(tmp_path / "new"), "nobody was ever logged on with it"
         assert connect(store=tmp_path / "new", reset=True).up
         assert holds_session(tmp_path / "new")
@@ -324,7 +324,7 @@ class TestLogon:
         with pytest.raises(VenueError, match=r"MsgSeqNum (is )?too low") as refused:
             connect(store=tmp_path / "mine")
         assert "CompID" not in refused.value.remedy
-        assert "--desk" in refused.value.remedy
+        assert "`desk=`" in refused.value.remedy
 
     def test_a_port_that_is_taken(self, serve, port):
         with socket.create_server(("127.0.0.1", port)), pytest.raises(VenueError, match=f"port {port} free"):

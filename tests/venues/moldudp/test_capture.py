@@ -49,7 +49,7 @@ def test_an_old_capture_is_not_written_over_and_two_do_not_write_at_once(tmp_pat
     with pytest.raises(VenueError, match="start a new one"):
         MoldCapture.resume(path)
     capture = MoldCapture.start(path, dict(NOTE))
-    with pytest.raises(VenueError, match="--resume"):
+    with pytest.raises(VenueError, match="`resume=True`"):
         MoldCapture.start(path, dict(NOTE))
     with pytest.raises(VenueError, match="another one"):
         MoldCapture.resume(path)

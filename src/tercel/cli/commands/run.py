@@ -35,6 +35,7 @@ from tercel.evaluation.venue import in_words as venue_words
 from tercel.execution.own import findable
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
+from tercel.execution.task import SIDES, Task
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.agent.recipe import configured, learnable
 from tercel.learning.agent.run_folder import POLICY, claim, is_done
@@ -183,9 +184,9 @@ def _applied(request: RunRequest, settings: RunSettings) -> RunSettings:
         request.order.latency,
     )
     if late is not None:
-        task = replace(task, latency=latency_of(late, "--latency", *where))
+        task = replace(task, latency=latency_of(late, "latency", *where))
     if request.feed_latency_ms is not None:
-        task = replace(task, feed_latency=latency_of(request.feed_latency_ms, "--feed-latency-ms", *where))
+        task = replace(task, feed_latency=latency_of(request.feed_latency_ms, "feed_latency_ms", *where))
     regimes = ",".join(_findable_as(word, ".toml") for word in listed(request.regimes or ""))
     if request.regimes and not regimes:
         raise ConfigError("names of regimes, or a script", f"--regimes {request.regimes!r}", "such as calm,volatile")
@@ -267,9 +268,24 @@ def _in_words(settings: RunSettings) -> str:
     words = [market, f"seed {settings.seed}"] + ["--quick"] * settings.quick
     words += [f"--regimes {settings.regimes}"] if settings.regimes else []
     words += [f"--impact {settings.impact}"] if settings.impact else []
-    words += settings.task.words
+    words += _ordered(settings.task)
     words += [f"--strategy {name}" for name in settings.strategies]
     return ", ".join([*words, *venue_words(settings.fees, settings.task.latency, settings.task.feed_latency)])
+
+
+def _ordered(task: Task) -> list[str]:
+    """What of the order is not as it is by itself: side, size, time and limit."""
+    plain, size = Task(), f"--quantity {task.quantity}" if task.share is None else f"--share {task.share:g}"
+    side = next(name for name, number in SIDES.items() if number == task.side)
+    given = {
+        f"--side {side}": task.side == plain.side,
+        size: task.share == plain.share,
+        f"--start {task.start}": not task.start,
+        f"--horizon {task.horizon_s:g}": task.horizon_s == plain.horizon_s,
+        f"--decisions {task.decisions}": task.decisions == plain.decisions,
+        f"--limit-price {task.limit_price}": task.limit_price is None,
+    }
+    return [words for words, usual in given.items() if not usual]
 
 
 def _findable_as(name: str, ending: str) -> str:

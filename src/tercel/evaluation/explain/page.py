@@ -165,7 +165,7 @@ class Explanation:
         return Section(title, _summary(trace), _details(table), [figure])
 
     def to_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """Plain values, for JSON."""
         return {
             "policy": self.policy,
             "market": self.market,

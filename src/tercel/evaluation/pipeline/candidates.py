@@ -140,13 +140,13 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
         One that does not exist or cannot be run.
     """
     if not typed:
-        remedy = "name its folder, default for the one that ships, --strategy FILE:NAME, or --against NAME,... alone"
+        remedy = "name its folder, default for the one that ships, `strategy=FILE:NAME`, or `against=NAME,...` alone"
         raise ConfigError("a policy or a strategy to judge", "none", remedy)
     found = []
     for text in typed:
         folder = resolve_policy(text)
         if text in WRITTEN:
-            raise ConfigError("a policy", f"the written strategy {text}", "name it with --against")
+            raise ConfigError("a policy", f"the written strategy {text}", "name it with `against=`")
         observation = read_card(folder / CARD).observation
         eyes = next((one for one in observations if is_own_name(observation) and same_name(observation, one)), None)
         policy_strategy(folder, text, None if eyes is None else located(eyes, "observation"))
@@ -199,7 +199,7 @@ def baselines_of(against: str) -> list[Candidate]:
         build(name, SPARE)
     found = [Candidate(name) for name in names]
     if not any(one.kind == "baseline" for one in found):
-        raise ConfigError("a written strategy besides random", f"--against {against}", "such as --against all")
+        raise ConfigError("a written strategy besides random", f"`against={against}`", "such as `against=all`")
     return found
 
 

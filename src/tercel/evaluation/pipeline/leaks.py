@@ -24,7 +24,7 @@ _PART = "first two thirds"
 _APART = re.compile(rf"{OTHER_HOURS} than (\S+ to \d\d:\d\d(?::\d\d)?)")
 SEEN: Final = "Seen days"
 """How the note begins on policies that learned from what is judged."""
-ALLOW: Final = ", or judge all the same: --allow-seen-days (in Python allow_seen_days=True)"
+ALLOW: Final = ", or judge all the same: `allow_seen_days=True`"
 ROUNDING_S = 1.0
 """Cards tell hours in whole seconds."""
 
@@ -199,7 +199,7 @@ def _checked(policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | 
                 known.append(f"{policy.key} {seen.how}")
             elif judged.overlaps(seen):
                 received = f"{policy.key} {seen.how}; judged: {judged}"
-                remedy = "judge on later days with --date, or train on others" + ALLOW * (allowed is not None)
+                remedy = "judge on later days with `date=`, or train on others" + ALLOW * (allowed is not None)
                 raise ConfigError(f"judged {hours} that no policy learned from", received, remedy)
             elif judged.same_day(seen):
                 earlier.append(f"{policy.key} {seen.how}, up to {judged.clock(judged.until(seen))}")

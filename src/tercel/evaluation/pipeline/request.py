@@ -248,7 +248,7 @@ def markets_of(
     if not wanted and lake is None:
         wanted = [presets.DEFAULT]
     if orders and lake is None:
-        raise ConfigError("a lake to judge orders on", ", ".join(wanted), "replay one (--tape)")
+        raise ConfigError("a lake to judge orders on", ", ".join(wanted), "replay one (`tape=`)")
     found: dict[str, RunSettings] = {}
     for name in wanted:
         preset = presets.load(name)
@@ -260,7 +260,7 @@ def markets_of(
     symbols = listed(symbol or "")
     if lake is not None and (symbols or orders):
         if regimes and not wanted:
-            raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
+            raise ConfigError("regimes in a preset's market", "`regimes=` with `tape=`", "a tape has those that it had")
         law = law_of(impact or None, on_tape=True)
         tape = RunSettings(
             lake=str(lake.resolve()), symbol=symbol or "", task=task, fees=fees, impact=law, judged=",".join(dates)
@@ -273,7 +273,7 @@ def markets_of(
 
 
 def _regimes(request: EvaluationRequest, scenario: Scenario) -> dict[str, Scenario]:
-    """With `--regimes each`: a market once with each named regime."""
+    """Where `regimes` is `each`: a market once with each named regime."""
     if request.regimes != EACH or scenario.settings.on_tape:
         return {}
     return {

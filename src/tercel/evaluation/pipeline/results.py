@@ -149,7 +149,7 @@ class Evaluation:
         """
         left = [one for one in self.baselines if one.key not in gone]
         if not any(one.kind == "baseline" for one in left):
-            raise ConfigError("a written strategy to compare with", "; ".join(notes), "name others with --against")
+            raise ConfigError("a written strategy to compare with", "; ".join(notes), "name others with `against=`")
         return replace(
             self,
             baselines=left,

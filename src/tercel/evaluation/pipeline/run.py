@@ -63,4 +63,4 @@ def _report_reuse(stored: Sequence[Job], out: Path) -> None:
     """Say whose own code is not run again: what it reads beside its modules and the files it names is not known."""
     own = dict.fromkeys(one.key for job in stored for one in job.candidates if isinstance(one.own, str))
     if own:
-        say(f"results of {', '.join(own)} that are stored in {out} are used again; another --out runs them anew")
+        say(f"results of {', '.join(own)} that are stored in {out} are used again; another `out=` runs them anew")

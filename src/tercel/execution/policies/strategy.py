@@ -167,10 +167,9 @@ def _given(folder: Path, declared: str, eyes: Eyes | None) -> Eyes:
     """The observation that a card names, if it was given."""
     if eyes is None or not same_name(declared, name_of(eyes)):
         given = "none was given" if eyes is None else f"{name_of(eyes)} was given"
-        remedy = f"give it if it is yours: tercel.load_policy(folder, observation={declared.partition(':')[2]}), or"
         raise PolicyError(
             f"the function {declared} that the policy observes with",
             f"{folder / CARD} names it, {given}, and nothing that a folder names is run",
-            f"{remedy} --observation {declared}",
+            f"give it if it is yours: `observation={declared}` (of `tercel.load_policy`: the function itself)",
         )
     return eyes

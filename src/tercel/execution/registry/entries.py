@@ -95,7 +95,9 @@ class RegistryEntry:
                 return version
         have = ", ".join([*(f"{self.name}@{v.number}" for v in self.versions), *(f"{self.name}@{a}" for a in known)])
         missing = which in (*ALIASES, LATEST)
-        remedy = f"`tercel agent promote {self.name}@VERSION --to {which}` makes one" if missing else "name one of them"
+        remedy = (
+            f"`tercel agent promote {self.name}@VERSION` with `to={which}` makes one" if missing else "name one of them"
+        )
         raise PolicyError(f"a version of {self.name!r}: {have or 'none is registered'}", f"{self.name}@{which}", remedy)
 
 
@@ -104,7 +106,7 @@ class Registry(Protocol):
 
     @property
     def where(self) -> str:
-        """As `--registry` takes it."""
+        """Its folder or URL, as :func:`open_registry` takes it."""
         ...
 
     def entries(self) -> list[RegistryEntry]:
@@ -141,7 +143,7 @@ def checked_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            "a name of letters, digits, '.', '_' and '-' (64 at most)", repr(name), "such as --name csco-ppo"
+            "a name of letters, digits, '.', '_' and '-' (64 at most)", repr(name), "such as `name=csco-ppo`"
         )
     return name
 
@@ -155,5 +157,5 @@ def checked_alias(alias: str) -> str:
         Otherwise.
     """
     if alias not in ALIASES:
-        raise ConfigError(f"one of {', '.join(ALIASES)}", repr(alias), f"such as --to {CHALLENGER}")
+        raise ConfigError(f"one of {', '.join(ALIASES)}", repr(alias), f"such as `to={CHALLENGER}`")
     return alias

@@ -182,4 +182,4 @@ def _entry(name: str, raw: dict[str, Any]) -> RegistryEntry:
 
 
 def _damaged(path: Path, why: str) -> PolicyError:
-    return PolicyError("a registry's index", f"{path}: {why}", "put a copy back, or name another --registry")
+    return PolicyError("a registry's index", f"{path}: {why}", "put a copy back, or name another `registry=`")

@@ -44,7 +44,7 @@ def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
     section = config.learner
     given: dict[str, Any] = dict(section.settings)
     if config.reward.risk_aversion:
-        raise ConfigError("reward.risk_aversion with the native ppo", section.algo, "set it to 0, or use --algo ppo")
+        raise ConfigError("reward.risk_aversion with the native ppo", section.algo, "set it to 0, or use `algo=ppo`")
     algorithm = section.algo.removeprefix(SB3)
     if algorithm in VALUES and actions.continuous:
         raise ConfigError(f"discrete actions for {section.algo}", config.policy.actions, "use actions such as sized")
@@ -154,7 +154,7 @@ def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
     if isinstance(settings, PpoSettings):
         return Ppo(env, settings, seed, teacher_of(config, env, settings))
     if actions_of(config).continuous:
-        raise ConfigError("discrete actions for dqn", config.policy.actions, "use --algo ppo, or actions such as sized")
+        raise ConfigError("discrete actions for dqn", config.policy.actions, "use `algo=ppo`, or actions such as sized")
     return Dqn(env, settings, seed)
 
 
@@ -184,7 +184,7 @@ def _check_teacher(config: AgentConfig) -> None:
     if config.learner.shards:
         received = f"learner.shards {config.learner.shards}"
         raise ConfigError(
-            "markets in one process, for a teacher", received, f"{remedy} without shards and without --ray"
+            "markets in one process, for a teacher", received, f"{remedy} without shards and without `ray=`"
         )
 
 

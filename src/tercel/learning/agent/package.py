@@ -4,7 +4,7 @@ Runs of one recipe and market that differ in their training seed are told apart 
 DIR/NAME-SEED where one network is made for several markets. They share DIR/observations/NAME-MARKET.json.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from tercel.learning.agent.validation import shortfall
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
 from tercel.report.tables import spelt
-from tercel.report.terminal import say
 from tercel.stats import mean_interval
 
 OBSERVED_SEED, OBSERVED_EPISODES = 2_026, 256
@@ -60,15 +59,23 @@ class Packed:
         return f"{self.stem}-{self.seed}"
 
     @property
-    def command(self) -> str:
-        """What trains it again: a shipped preset is named, another configuration is kept in the card."""
-        shipped = next((name for name in preset_names() if read_config(preset_file(name)) == self.config), None)
-        source = f"--preset {shipped}" if shipped else f"{self.config.name}.toml"
-        return f"tercel agent train {source} --seed {self.seed}"
+    def shipped(self) -> str | None:
+        """The shipped preset that is its configuration; None where the card has to keep the configuration."""
+        return next((name for name in preset_names() if read_config(preset_file(name)) == self.config), None)
 
 
-def package(runs: Sequence[Path], out: Path, episodes: int, name: str = "") -> dict[str, Any]:
+def package(
+    runs: Sequence[Path],
+    out: Path,
+    episodes: int,
+    name: str = "",
+    *,
+    command: Callable[[Packed], str],
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
     """Judge runs' policies on fresh episodes of their markets, write each with its figures into `out`; what is there.
+
+    A card keeps the `command` that trains its policy again. `tell` hears a line of each figure and file.
 
     Raises
     ------
@@ -90,12 +97,13 @@ def package(runs: Sequence[Path], out: Path, episodes: int, name: str = "") -> d
             )
         judged = {market: fresh(team, market, episodes) for market in team[0].markets}
         for at, one in enumerate(team):
-            scores = write(one, {market: costs[at] for market, costs in judged.items()}, judged, out)
+            mine = {market: costs[at] for market, costs in judged.items()}
+            scores = write(one, mine, judged, out, command(one), tell)
             written["policies"][one.name] = {"folder": str(out / one.name), "scores": scores}
         (out / SHARED).mkdir(exist_ok=True)
-        (out / SHARED / f"{stem}.json").write_text(observed(team).to_json())
+        (out / SHARED / f"{stem}.json").write_text(observed(team, command(team[0])).to_json())
         written["observations"].append(str(out / SHARED / f"{stem}.json"))
-        say(f"written  {out / SHARED / f'{stem}.json'}")
+        tell(f"written  {out / SHARED / f'{stem}.json'}")
     return written
 
 
@@ -121,30 +129,37 @@ def fresh(team: Sequence[Packed], market: str, episodes: int) -> list[Costs]:
     return run_strategies(source, task, plan, strategies, run_out=False)
 
 
-def write(one: Packed, mine: dict[str, Costs], judged: dict[str, list[Costs]], out: Path) -> dict[str, Any]:
+def write(
+    one: Packed,
+    mine: dict[str, Costs],
+    judged: dict[str, list[Costs]],
+    out: Path,
+    command: str,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
     """Write a policy with its scores, and give them: those of its first market, and of each if there are several."""
     figures = {}
     for market, costs in mine.items():
         cost = mean_interval(shortfall(costs), costs.cluster, np.random.default_rng(0))
         rivals = zip(RIVALS, judged[market][-len(RIVALS) :], strict=True)
         figures[market] = {"is_bps": cost.to_json(), **{name: float(shortfall(their).mean()) for name, their in rivals}}
-        say(f"{one.name} in {market}: {spelt(cost.to_json())} bps")
+        tell(f"{one.name} in {market}: {spelt(cost.to_json())} bps")
     first, costs = next(iter(mine.items()))
     scores: dict[str, Any] = {
         "judged": f"{len(costs)} fresh episodes of {first}, seed {JUDGED_SEED}",
         **figures[first],
         **({"by_market": figures} if len(figures) > 1 else {}),
     }
-    trained = {**one.card.trained_on, "command": one.command, "material": MATERIAL}
-    if "--preset" not in one.command:
+    trained = {**one.card.trained_on, "command": command, "material": MATERIAL}
+    if one.shipped is None:
         trained["configuration"] = one.config.model_dump(mode="json", exclude_defaults=True)
     card = replace(one.card, trained_on=trained, scores={**one.card.scores, **scores})
     save_policy(out / one.name, one.policy, card)
-    say(f"written  {out / one.name}")
+    tell(f"written  {out / one.name}")
     return scores
 
 
-def observed(team: Sequence[Packed]) -> CalmObservations:
+def observed(team: Sequence[Packed], command: str) -> CalmObservations:
     """What calm episodes of the first market showed to a team, each policy for its part of the episodes."""
     preset, task = presets.load(team[0].markets[0]), team[0].config.task.task
     source, quantity = reactive(preset, 1), task.lots(preset.volume_per_s)
@@ -154,4 +169,4 @@ def observed(team: Sequence[Packed]) -> CalmObservations:
             plan = seeded_plan(task, quantity, OBSERVED_SEED, int(rows[0]), len(rows))
             seen = run_recorded(source, task, plan, team[at].strategy)
             parts.append(seen.obs[seen.live].astype(np.float64))
-    return CalmObservations.of(np.concatenate(parts), OBSERVED_EPISODES, preset.name, team[0].command)
+    return CalmObservations.of(np.concatenate(parts), OBSERVED_EPISODES, preset.name, command)

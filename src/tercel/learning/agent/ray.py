@@ -50,7 +50,7 @@ def spread(address: str | None, workers: int | None) -> Iterator[MakeEnv | None]
         def make(config: AgentConfig) -> Any:
             learner = config.learner
             if learner.algo != "ppo":
-                raise ConfigError("ppo on a cluster", learner.algo, "train it without --ray")
+                raise ConfigError("ppo on a cluster", learner.algo, "train it without `ray=`")
             env = ray_env(
                 where, partial(part_of, config), learner.markets, shards=learner.shards, workers=workers, tell=say
             )

@@ -113,12 +113,12 @@ def refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
     try:
         before: dict[str, Any] = dict(json.loads(path.read_text()))
     except ValueError as error:
-        raise ConfigError("a training's configuration", f"{path}: {error}", "name another folder (--out)") from None
+        raise ConfigError("a training's configuration", f"{path}: {error}", "name another folder (`out=`)") from None
     made, makes = before.pop(MADE_OF, {}), now.pop(MADE_OF)
     found = next(chain(differences(before, now), changed_since(made, makes)), None)
     if found is not None:
-        remedy = f"name another folder (--out, out=), or go on with it as it was: tercel agent train --resume {folder}"
-        remedy += " --trust" if made.get("functions") else ""
+        remedy = f"name another folder (`out=`), or go on with this one: `tercel agent train` with `resume={folder}`"
+        remedy += " and `trust=True`" if made.get("functions") else ""
         raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another: {found}", remedy)
 
 
@@ -153,12 +153,12 @@ def resumed(folder: Path, *, trust: bool = False, seed: int | None = None) -> tu
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ConfigError("a training's configuration", f"{path}: {error}", "start it again elsewhere") from None
     if seed is not None and seed != stored_seed:
-        remedy = f"leave --seed out, or train seed {seed} in another folder"
+        remedy = f"leave `seed=` out, or train seed {seed} in another folder"
         raise ConfigError(f"the seed of {folder}, which is {stored_seed}", f"seed {seed}", remedy)
     config = parse(raw, str(path))
     if config.own_code and not trust:
         received = f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run"
-        remedy = f"if it is yours: tercel agent train --resume {folder} --trust"
+        remedy = f"if it is yours: `tercel agent train` with `resume={folder}` and `trust=True`"
         raise ConfigError("a word that the functions of the run may run", received, remedy)
     return config, folder, stored_seed
 

@@ -253,12 +253,14 @@ def refuse_other(folder: Path, config: AgentConfig, seed: int, resume: bool) -> 
     path = folder / SWEEP
     if not path.exists():
         if resume:
-            raise ConfigError("a sweep that was begun", f"no {path}", "start it without --resume")
+            raise ConfigError("a sweep that was begun", f"no {path}", "start it without `resume=True`")
         return
     if not resume:
-        raise ConfigError("a new folder", f"{folder} holds a sweep", "go on with it: --resume; or name another --out")
+        raise ConfigError(
+            "a new folder", f"{folder} holds a sweep", "go on with it: `resume=True`; or name another `out=`"
+        )
     if _without_trials(json.loads(path.read_text())) != _without_trials(_record(config, seed)):
-        raise ConfigError("the configuration and the seed of the sweep", f"others than {path}", "name another --out")
+        raise ConfigError("the configuration and the seed of the sweep", f"others than {path}", "name another `out=`")
 
 
 def _record(config: AgentConfig, seed: int) -> dict[str, Any]:

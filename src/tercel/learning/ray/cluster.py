@@ -90,7 +90,7 @@ def connect(address: str = LOCAL, cores: int | None = None) -> Iterator[Cluster]
         Ray is not installed, or nothing answers at the address.
     """
     if not available():
-        raise ConfigError("Ray for --ray", "a Python without it", "pip install 'tercel[scale]'")
+        raise ConfigError("Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # and warn of a default that changes
     import ray
@@ -135,7 +135,7 @@ def _join(ray: Any, address: str, cores: int | None) -> None:
         raise ConfigError(
             "a Ray cluster that answers",
             f"{address}: {reason[0][:200]}",
-            "start one with `ray start --head`, give its address, or use --ray local",
+            "start a head with `ray start`, give its address, or use `ray=local`",
         ) from error
 
 

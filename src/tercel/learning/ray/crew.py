@@ -146,7 +146,7 @@ class RayCrew:
             raise LearningError(
                 "a cluster with room for one worker",
                 f"{reason}, the last one",
-                "start a node, then go on with --resume",
+                "start a node, then go on with `resume=True`",
             )
         for number, shard in enumerate(lost):
             self.home[shard] = heirs[number % len(heirs)]

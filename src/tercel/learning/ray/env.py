@@ -213,7 +213,7 @@ def _hopeless(shards: list[int]) -> LearningError:
     return LearningError(
         "workers that live for one call",
         f"shards {shards} lost {ATTEMPTS} times on end",
-        "look for what kills them (memory?), then go on with --resume",
+        "look for what kills them (memory?), then go on with `resume=True`",
     )
 
 

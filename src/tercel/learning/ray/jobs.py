@@ -24,7 +24,7 @@ def on_cluster(address: str) -> JobRunner:
         There is no Ray.
     """
     if not available():
-        raise ConfigError("Ray for --ray", "a Python without it", "pip install 'tercel[scale]'")
+        raise ConfigError("Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'")
 
     def run(jobs: Sequence[Job], out: Path) -> None:
         with connect(address) as cluster:

@@ -121,7 +121,7 @@ class CaptureFeed:
         if markets and not chosen:
             known = ", ".join(sorted(m.symbol for m in markets))
             raise UnknownNameError(
-                f"a {self.MARKET} of the capture", f"--symbol {options.symbol}", f"give one of {known}"
+                f"a {self.MARKET} of the capture", f"`symbol={options.symbol}`", f"give one of {known}"
             )
         days = [day for market in chosen for day in self.market_days(market, capture)]
         days = [day for day in days if options.date in (None, day.date)]

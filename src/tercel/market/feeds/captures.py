@@ -152,10 +152,10 @@ def unit_of(numbers: NDArray[np.int64], stated: int, what: str, where: str, know
     off = positive[positive % unit != 0]
     if len(off):
         received = f"{shown(unit)}, which {shown(int(off[0]))} in {where} is not a multiple of"
-        raise FeedError(f"a {what} that all values are on", received, f"give a finer --{what}, or leave it out")
+        raise FeedError(f"a {what} that all values are on", received, f"give a finer `{what}=`, or leave it out")
     if len(positive) and int(positive[-1]) // unit >= MOST:
         received = f"{shown(int(positive[-1]))} with a {what} of {shown(unit)} in {where}"
-        raise FeedError(f"values below 2**30 of a {what}", received, f"give a larger --{what}")
+        raise FeedError(f"values below 2**30 of a {what}", received, f"give a larger `{what}=`")
     return unit
 
 
@@ -179,7 +179,7 @@ def stated_unit(value: str | float | None, what: str) -> int:
     """
     if value is None:
         return 0
-    unit = exact(repr(value) if isinstance(value, float) else value, f"--{what}")
+    unit = exact(repr(value) if isinstance(value, float) else value, f"`{what}=`")
     if unit == 0:
-        raise FeedError(f"a {what} above zero", f"--{what} {value}", "as in 0.01")
+        raise FeedError(f"a {what} above zero", f"`{what}={value}`", "as in 0.01")
     return unit

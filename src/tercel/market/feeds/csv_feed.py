@@ -95,7 +95,7 @@ class CsvFeed:
         if symbol is not None and date is not None:
             return [(self._cased(symbol), date)]
         if symbol is None and not file.symbol:
-            remedy = "give --symbol, or `symbol` (a column) in the map, or a group `symbol` in its name of files"
+            remedy = "give `symbol=`, or `symbol` (a column) in the map, or a group `symbol` in its name of files"
             raise FeedError("to know the symbol", member.where, remedy)
         zone = self.map.instrument.timezone
         text = read_text(member, file, zone, date, None)

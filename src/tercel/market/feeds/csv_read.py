@@ -135,7 +135,7 @@ def read_text(member: Member, file: FileMap, timezone: str, date: str | None, sy
     start = 0
     if file.time.unit != "text" and file.time.origin == "midnight":
         if date is None:
-            remedy = "give --date, or a group `date` in the map's name of files"
+            remedy = "give `date=`, or a group `date` in the map's name of files"
             raise FeedError("the date of times since midnight", member.where, remedy)
         start = midnight_ns(date, timezone)
     sent = _time(file, file.time.column, timezone, start)

@@ -149,7 +149,7 @@ def days_of(parts: Sequence[Part], options: FeedOptions, ticks: dict[int, float]
     chosen = {key: group for key, group in groups.items() if _wanted(key, options)}
     if groups and not chosen:
         known = sorted({key[0] for key in groups})
-        received = f"--symbol {options.symbol}, --date {options.date}"
+        received = f"`symbol={options.symbol}`, `date={options.date}`"
         remedy = f"give one of {', '.join(known[:8])}" if options.symbol else "give a day of the files"
         raise UnknownNameError("an instrument and a day of the files", received, remedy)
     names = {(symbol, day) for symbol, day, _, _ in chosen}

@@ -29,7 +29,7 @@ _AGAIN: Final = "download the file again, or report the feed"
 _ERRORS: Final = {
     k.BAD_SIDE: ("a side of B or A on an order", "side", _AGAIN),
     k.BAD_PRICE: ("a positive price", "price", "instruments with prices at or below zero have no place on a tape"),
-    k.FINE_TICK: ("prices below 2**30 ticks", "price", "give a larger --tick"),
+    k.FINE_TICK: ("prices below 2**30 ticks", "price", "give a larger `tick=`"),
     k.BAD_SIZE: ("a positive size below 2**30", "size", _AGAIN),
     k.BAD_DAY: ("times within the day of the file", "ts_event", "give files of whole days of UTC"),
     k.BAD_ACTION: ("an action of A, C, M, R, T, F or N", "action", _AGAIN),
@@ -126,7 +126,7 @@ class DbnDay:
         units = self.tick * 10**9
         unit = round(units) if math.isfinite(units) else 0
         if unit < 1 or abs(units - unit) > 1e-3:
-            raise FeedError("a tick that is a positive multiple of 1e-9", f"--tick {self.tick}", "as in --tick 0.25")
+            raise FeedError("a tick that is a positive multiple of 1e-9", f"`tick={self.tick}`", "as in `tick=0.25`")
         return unit
 
     def _session(self, events: Events) -> tuple[int, int]:

@@ -119,7 +119,7 @@ def read_dbn_records(data: bytes, metadata: Any, start: int, where: str) -> Reco
     """
     schema = schema_of(metadata)
     if schema not in ("mbo", "mixed"):
-        remedy = "import files of the schema mbo; mbp-10 files are for `tercel data verify --against`"
+        remedy = "import files of the schema mbo; mbp-10 files are for `tercel data verify` and its `against=`"
         raise FeedError("a DBN file of the schema mbo", f"{schema} in {where}", remedy)
     words, others = words_of(data, start, where)
     return Records(words, metadata.dataset.split(".")[0], symbols_of(metadata), others, where)
@@ -238,7 +238,7 @@ def read_csv_records(member: Member) -> Records:
     typed = text.typed(columns, [])
     for row in typed.with_row_index("row", 2).filter(pl.col("rtype") != k.MBO).head(1).iter_rows(named=True):
         received = f"rtype {row['rtype']} in row {row['row']} of {text.where}"
-        remedy = "import files of the schema mbo; mbp-10 files are for `tercel data verify --against`"
+        remedy = "import files of the schema mbo; mbp-10 files are for `tercel data verify` and its `against=`"
         raise FeedError(f"order-by-order records (rtype {k.MBO})", received, remedy)
     at = {name: typed[name].to_numpy().astype(np.int64) for name in columns}
     words = np.zeros((typed.height, k.RECORD_WORDS), np.int64)

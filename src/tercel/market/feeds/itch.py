@@ -194,7 +194,7 @@ class ItchFeed:
         picks = tuple(listed(options.symbol or ""))
         for pick in picks:
             if not (len(pick) <= 8 and pick.isascii()):
-                raise FeedError("symbols of at most 8 letters", repr(pick), "write --symbol AAPL,MSFT")
+                raise FeedError("symbols of at most 8 letters", repr(pick), "write `symbol=AAPL,MSFT`")
         store, staging = ItchStore(picks), Staging(self.in_memory)
         stack.callback(staging.forget)
         counts = run_pass(member, store, staging, self.allow_cut, self.progress)
@@ -231,7 +231,7 @@ def named_files(found: Sequence[Member], date: str | None) -> list[tuple[Member,
         stated, venue = date_and_venue(member.name)
         day = date or stated
         if day is None:
-            remedy = "give --date YYYY-MM-DD, or rename the file"
+            remedy = "give `date=YYYY-MM-DD`, or rename the file"
             raise FeedError("a name that says the day, like 01302019.NASDAQ_ITCH50", member.where, remedy)
         for other, its_day, its_venue in named:
             if (its_day, its_venue) == (day, venue):

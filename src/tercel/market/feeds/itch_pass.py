@@ -71,7 +71,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class FileCounts:
-    """What one pass saw, for people and for ``--json``.
+    """What one pass saw, for people and for JSON.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def run_chunks(
         raise FeedError("ITCH 5.0: binary messages, each with its length before it", received, "check the file")
     if cut and not allow_cut:
         received = f"{where} cut in message {int(w[f.MESSAGE]) + 1:,}, {cut} bytes from byte {offset:,} on"
-        remedy = "fetch the file again, or give --allow-cut to take the whole messages before"
+        remedy = "fetch the file again, or give `allow_cut=True` to take the whole messages before"
         raise FeedError("whole messages up to the end of the file", received, remedy)
     if w[f.MESSAGE] == 0:
         raise FeedError("ITCH 5.0 messages", f"none in {where}", "check the file")

@@ -62,7 +62,7 @@ class LobsterFeed:
             named += _unnamed(found, options)
             if paths and not named:
                 names = ", ".join(m.name for m in found[:3])
-                remedy = "check the path; for files of other names give --symbol and --date"
+                remedy = "check the path; for files of other names give `symbol=` and `date=`"
                 raise FeedError("files named like TICKER_DATE_START_END_message_LEVELS.csv", names, remedy)
             yield _paired(named, options.tick)
 
@@ -88,7 +88,7 @@ def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[Named]:
     if not others:
         return []
     if options.symbol is None or options.date is None:
-        missing = " and ".join(f"--{w}" for w in ("symbol", "date") if getattr(options, w) is None)
+        missing = " and ".join(f"`{w}=`" for w in ("symbol", "date") if getattr(options, w) is None)
         expected = "a name like TICKER_YYYY-MM-DD_START_END_message_LEVELS.csv"
         raise FeedError(expected, others[0].where, f"give {missing}, or rename the file")
     roles = ["message" if columns_of(m) in MESSAGE_WIDTHS else "orderbook" for m in others]

@@ -208,7 +208,7 @@ class LobsterDay:
             raise FeedError("a whole last row", received, "the file was cut off: fetch it again")
         found = f"{illegal} of {rows} rows of {self.orderbook.where} do not follow from the row before and the message"
         if illegal > max(2, MOST_ILLEGAL * rows):
-            remedy = "pair each message file with its own orderbook file; with --tick, give a finer one"
+            remedy = "pair each message file with its own orderbook file; with `tick=`, give a finer one"
             expected = f"an orderbook that the messages explain (all but {MOST_ILLEGAL:.0%} of rows)"
             raise FeedError(expected, f"{found}, the first in row {first + 1}", remedy)
         return [f"{found}, the first in row {first + 1}; `tercel data verify` will count them"]

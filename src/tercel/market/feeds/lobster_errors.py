@@ -16,7 +16,7 @@ _NAMES: Final = {
     k.BAD_TIME: ("time", "seconds after midnight, from 0 to 86400", _AGAIN),
     k.TIME_BACK: ("time", "a time not before the row above", "sort nothing by hand: download the file again"),
     k.BAD_STATUS: ("price", "a trading status (-1, 0 or 1) as price of a halt message", _AGAIN),
-    k.FINE_TICK: ("price", "prices below 2**30 ticks", "give a larger --tick, or leave it out"),
+    k.FINE_TICK: ("price", "prices below 2**30 ticks", "give a larger `tick=`, or leave it out"),
     k.BOOK_CROSSED: ("ask price 1", "a best ask above the best bid", _AGAIN),
     k.BOOK_PRICE: ("price", "a positive price, or the sentinel of an empty level", _AGAIN),
     k.BOOK_SIZE: ("size", "a positive size (0 on an empty level)", _AGAIN),

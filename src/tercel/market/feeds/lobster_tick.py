@@ -48,18 +48,18 @@ def stated_unit(tick: float, prices: NDArray[np.int64], where: str) -> int:
     units = tick * UNITS_PER_DOLLAR
     unit = round(units) if math.isfinite(units) else 0
     if unit < 1 or abs(units - unit) > 1e-6:
-        received, remedy = f"--tick {tick}", "give it in dollars, as in --tick 0.01"
+        received, remedy = f"`tick={tick}`", "give it in dollars, as in `tick=0.01`"
         raise FeedError("a tick that is a positive multiple of 0.0001 dollars", received, remedy)
     if len(prices) == 0:
         return unit
     median = float(np.median(prices))
-    remedy = "give a smaller --tick, or leave it out to have it inferred"
+    remedy = "give a smaller `tick=`, or leave it out to have it inferred"
     if unit > COARSEST * median:
-        received = f"--tick {tick} where the median price is {median / UNITS_PER_DOLLAR} in {where}"
+        received = f"`tick={tick}` where the median price is {median / UNITS_PER_DOLLAR} in {where}"
         raise FeedError(f"a tick of at most {COARSEST:.0%} of the price", received, remedy)
     off = share_off(unit, prices)
     if off > MOST_OFF and unit > ONE_CENT:
-        received = f"--tick {tick}, which {off:.1%} of the visible prices in {where} are not on"
+        received = f"`tick={tick}`, which {off:.1%} of the visible prices in {where} are not on"
         raise FeedError(f"a tick that holds at least {1 - MOST_OFF:.0%} of the prices", received, remedy)
     return unit
 

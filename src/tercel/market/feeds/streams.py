@@ -248,13 +248,13 @@ def stream_of(venue: str, symbol: str, market: str, url: str, snapshot_url: str 
         When the address is none of a WebSocket.
     """
     if not url.startswith(("ws://", "wss://")):
-        raise ConfigError("an address that begins with ws:// or wss://", f"--url {url}", "give the stream server's")
+        raise ConfigError("an address that begins with ws:// or wss://", f"`url={url}`", "give the stream server's")
     if venue == "bitstamp":
         return BitstampStream(symbol, url, snapshot_url)
     if venue != "binance":
-        raise UnknownNameError("a venue: binance or bitstamp", f"--venue {venue}", "give one of them")
+        raise UnknownNameError("a venue: binance or bitstamp", f"`venue={venue}`", "give one of them")
     if market not in BINANCE_MARKETS:
-        raise UnknownNameError(f"a market: {', '.join(BINANCE_MARKETS)}", f"--market {market}", "give one of them")
+        raise UnknownNameError(f"a market: {', '.join(BINANCE_MARKETS)}", f"`market={market}`", "give one of them")
     return BinanceStream(symbol, BINANCE_MARKETS[market], url, snapshot_url)
 
 

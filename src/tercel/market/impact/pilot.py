@@ -42,7 +42,7 @@ def law_for(preset: Preset, impact: str | ImpactLaw | None) -> ImpactLaw | None:
     if impact is None or (known is not None and known.law == impact):
         return known
     if impact not in LAWS:
-        raise ConfigError(f"an impact law: {', '.join(LAWS)}", f"{impact!r}", "such as --impact translation")
+        raise ConfigError(f"an impact law: {', '.join(LAWS)}", f"{impact!r}", "such as `impact=translation`")
     if impact == "none":
         return None
     law = known or pilot_law(preset)

@@ -55,7 +55,7 @@ def calibrated(
         made: Preset = calibrate(cut, **common)
     except ValidationError as error:
         received = f"{error.errors()[0]['msg']} on {', '.join(day.label for day in days)}"
-        raise ConfigError(f"a {model} preset within its bounds", received, "give a coarser --lot") from error
+        raise ConfigError(f"a {model} preset within its bounds", received, "give a coarser `lot=`") from error
     extra = {"days": [day.instrument.date for day in days]} | ({"window_s": window} if windowed else {})
     return made.model_copy(update={"card": {**made.card, **extra}})
 
@@ -69,7 +69,7 @@ def _until(day: Day, end_s: float) -> Any:
 
 def _module(model: str) -> Any:
     if model not in CALIBRATORS:
-        raise ConfigError(f"a flow model: {', '.join(CALIBRATORS)}", f"--model {model}", "give one of them")
+        raise ConfigError(f"a flow model: {', '.join(CALIBRATORS)}", f"`model={model}`", "give one of them")
     try:
         return importlib.import_module(CALIBRATORS[model])
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The score of a preset as one mapping, the shape that `tercel market score --json` prints."""
+"""The score of a preset as one mapping, the shape of the JSON of `tercel market score`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -59,7 +59,7 @@ def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
 
 BY_CARD: Final = (
     "held against the tape on its card: Wasserstein, distances given the spread and the half hour, and the classifier "
-    "need the days themselves (--lake, --date)"
+    "need the days of a lake themselves"
 )
 
 

@@ -131,7 +131,9 @@ def classifier_auc(
         from sklearn.ensemble import HistGradientBoostingClassifier
     except ImportError as error:
         raise ConfigError(
-            "scikit-learn for the classifier", "it is not installed", "install tercel[signals], or give --no-classifier"
+            "scikit-learn for the classifier",
+            "it is not installed",
+            "install tercel[signals], or give `no_classifier=True`",
         ) from error
     sides = [_windows(tape, clock_ns) for tape in (real, other)]
     if min(sum(len(x) for x in parts) for parts in sides) < MIN_WINDOWS:

@@ -35,7 +35,7 @@ def read_days(
     if len(set(dates)) != len(dates):
         raise ConfigError("each day once", ", ".join(dates), "name each day once")
     if not dates:
-        raise ConfigError("at least one day", "none", "name days with --date")
+        raise ConfigError("at least one day", "none", "name days with `date=`")
     known = store.days(symbol, venue or None)
     for date in dates:
         if date not in known:
@@ -110,5 +110,5 @@ def refuse_seen(preset: Preset, days: Sequence[Day]) -> None:
             f"days that {preset.name} was not calibrated on ({', '.join(sorted(preset.card['days']))}, "
             f"{first or 0:g} s after the opening to {until})",
             day.label,
-            "score on another day or another stretch (--from, --to), or give --seen to score it all the same",
+            "score on another day or another stretch (`from=`, `to=`), or give `seen=True` to score it all the same",
         )

@@ -125,7 +125,7 @@ class Tape:
         ConfigError
             The card carries no tape, or one that cannot be read.
         """
-        given, way = preset.card.get("scored_tape"), "score it on days (--lake, --date), or keep them with --write"
+        given, way = preset.card.get("scored_tape"), "score it on days (`lake=`, `date=`), or keep them with `write=`"
         if given is None:
             raise ConfigError("days to score on", f"none, and no tape on the card of {preset.name}", way)
         try:
@@ -142,7 +142,7 @@ class Tape:
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise ConfigError(
-                "a card with a tape as `tercel market score --write` keeps it", f"{preset.name}: {error!r}", way
+                "a card with a tape as `tercel market score` keeps it with `write=`", f"{preset.name}: {error!r}", way
             ) from error
 
 

@@ -118,7 +118,7 @@ def replay(
     if len(units) > 1:
         raise ConfigError(
             "days of one venue, tick and lot", f"{sorted(units)} (venue, tick, lot) among {len(days)} days",
-            "import the days with the same --tick",
+            "import the days with the same `tick=`",
         )  # fmt: skip
     source, placed = source_of(days, queue)
     return with_impact(source, impact), placed

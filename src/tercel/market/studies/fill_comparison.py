@@ -109,7 +109,7 @@ def simulated_sums(
 
 
 def card(found: Fills) -> dict[str, Any]:
-    """What `--json` prints: the curves by wait, mark-outs and hidden share, and every figure by name."""
+    """The JSON of the comparison: the curves by wait, mark-outs and hidden share, and every figure by name."""
     cells = found.figures
     curve = [cells[f"filled_{wait}s"] for wait in WAITS_S]
     marks = {str(h): cells[f"markout_{h}s_bps"] for h in HORIZONS_S}

@@ -30,7 +30,7 @@ def free_days(name: str, seeds: range, kept: Path) -> dict[int, FreeDay]:
         except BlockingIOError as error:
             received = f"{kept}, which another run writes"
             raise ConfigError(
-                "one run at a time in a folder", received, "wait for it, or name another --out"
+                "one run at a time in a folder", received, "wait for it, or name another `out=`"
             ) from error
         file = stack.enter_context(kept.open("a", encoding="utf-8"))
         done = _read(kept, key)  # another run may have ended since
@@ -60,7 +60,7 @@ def _read(kept: Path, key: str) -> dict[int, FreeDay]:
         if not lines or json.loads(lines[0]).get("preset") != _digest(key):
             return {}
     except (json.JSONDecodeError, AttributeError) as error:
-        raise ConfigError("days that `tercel market sanity` kept", f"{kept}: {error}", "name another --out") from error
+        raise ConfigError("days that `tercel market sanity` kept", f"{kept}: {error}", "name another `out=`") from error
     days = {}
     for line in lines[1:]:
         try:

@@ -131,7 +131,7 @@ class Instrument:
             known["source"] = tuple(known.get("source", ()))
             return cls(**known)
         except (ValueError, TypeError, AttributeError) as error:
-            remedy = "import the day again with --replace"
+            remedy = "import the day again with `replace=True`"
             raise TapeError(f"an instrument as JSON in {where}", str(error), remedy) from error
 
 
@@ -169,7 +169,7 @@ def midnight_ns(date: str, timezone: str) -> int:
     except ValueError as error:
         raise TapeError("a date YYYY-MM-DD", repr(date), "write the date as in 2012-06-21") from error
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        received, remedy = repr(date), "correct the date in the file name or in --date"
+        received, remedy = repr(date), "correct the date in the file name or in `date=`"
         raise TapeError(f"a date from {FIRST_YEAR} to {LAST_YEAR}", received, remedy)
     try:
         start = datetime.combine(day, datetime.min.time(), ZoneInfo(timezone))

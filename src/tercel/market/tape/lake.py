@@ -129,14 +129,14 @@ class Lake:
             try:
                 frame = pl.read_parquet(folder / EVENTS, hive_partitioning=False)
             except (OSError, pl.exceptions.PolarsError) as error:
-                remedy = "import the day again with --replace"
+                remedy = "import the day again with `replace=True`"
                 raise TapeError(f"a readable {folder / EVENTS}", str(error), remedy) from error
             if self._must_instrument(folder) == instrument:  # else the day was replaced while it was read
                 break
         events = Events.from_frame(frame)
         if events.n != instrument.rows:
             received = f"{events.n} rows in {folder / EVENTS}"
-            raise TapeError(f"{instrument.rows} rows", received, "import the day again with --replace")
+            raise TapeError(f"{instrument.rows} rows", received, "import the day again with `replace=True`")
         return instrument, events
 
     def frame(self, symbol: str, date: str, venue: str | None = None) -> pl.DataFrame:
@@ -209,7 +209,7 @@ class Lake:
         if found != instrument.content_hash:
             where = self.folder(*instrument.key)
             received = f"{found[:12]} in {where}"
-            remedy = "import the day again with --replace"
+            remedy = "import the day again with `replace=True`"
             raise TapeError(f"content {instrument.content_hash[:12]}", received, remedy)
         return instrument, events
 
@@ -281,7 +281,7 @@ class Lake:
     def _unknown_symbol(self, symbol: str) -> TapeError:
         symbols = sorted({i.symbol for i in self.list()})
         if not symbols:
-            remedy = f"run: tercel data import lobster PATHS... --lake {self.root}"
+            remedy = f"run `tercel data import lobster PATHS...` with `lake={self.root}`"
             return TapeError(f"a lake with {symbol}", f"no days in {self.root}", remedy)
         near = nearest(symbol, symbols, 3) or symbols[:3]
         return TapeError(f"a symbol of the lake {self.root}", repr(symbol), f"take one of {', '.join(near)}")
@@ -357,5 +357,5 @@ def _conflict(held: Instrument, new: Instrument) -> LakeConflictError:
         return f"{i.content_hash[:12]}, {i.rows} rows, {i.levels} levels, from {source}"
 
     expected = f"the content that the lake holds for {'/'.join(new.key)} ({described(held)})"
-    remedy = "give --replace to overwrite it, or import into another lake"
+    remedy = "give `replace=True` to overwrite it, or import into another lake"
     return LakeConflictError(expected, described(new), remedy)

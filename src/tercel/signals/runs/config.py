@@ -176,5 +176,5 @@ def parse(raw: dict[str, Any], name: str) -> SignalsConfig:
 
 
 def demo() -> SignalsConfig:
-    """What `--demo` runs: synthetic material alone."""
+    """The configuration of the demo: synthetic material alone."""
     return SignalsConfig(name="demo")

@@ -110,7 +110,7 @@ def configs_of(data: Path) -> list[SignalsConfig]:
         panel = PanelSection(kind="stocknet", path=str(tweets), last="2015-12-31")
         found.append(SignalsConfig(name="stocknet", panel=panel, source=(words,)))
     if not found:
-        raise ConfigError(f"{daily.name} or {tweets.name}", f"neither in {data}", "check --data")
+        raise ConfigError(f"{daily.name} or {tweets.name}", f"neither in {data}", "check `data=`")
     return found
 
 

@@ -36,7 +36,7 @@ def panel_in(config: SignalsConfig, seed: int, out: Path) -> tuple[Dataset, dict
         panels.build(config, seed, out)
     data, manifest = panels.load(out)
     if manifest["config"] != panels.rows_of(config) or manifest["seed"] != seed:
-        raise ConfigError("the panel of this configuration and seed", f"{out} holds another", "name another --out")
+        raise ConfigError("the panel of this configuration and seed", f"{out} holds another", "name another `out=`")
     return data, manifest
 
 
@@ -67,8 +67,11 @@ def installed(config: SignalsConfig) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, Any]:
-    """Walk forward, fuse, save the forecasts and the model; returns what was done."""
+def train(config: SignalsConfig, seed: int, out: Path, demo: str = "") -> dict[str, Any]:
+    """Walk forward, fuse, save the forecasts and the model; returns what was done.
+
+    With `demo`, the command that its card keeps, the alpha model of the demo desk is trained anew beside it.
+    """
     names, gate = installed(config), gate_of(config, seed)
     data, manifest = panel_in(config, seed, out)
     if gate is not None:
@@ -98,16 +101,15 @@ def train(config: SignalsConfig, seed: int, out: Path, demo: bool) -> dict[str, 
         "alpha_scale": asdict(scale), "parts": [part["file"] for part in card["parts"]],
         "gate": card["gate"], "note": data.note, "warnings": data.warnings,
     }  # fmt: skip
-    return {**result, "alpha": _alpha(seed, out)} if demo else result
+    return {**result, "alpha": _alpha(seed, out, demo)} if demo else result
 
 
-def _alpha(seed: int, out: Path) -> dict[str, Any]:
+def _alpha(seed: int, out: Path, command: str) -> dict[str, Any]:
     """Train the packaged demo model anew, into the folder."""
     from tercel.market.flow.preset import load as preset
     from tercel.signals.models_packaged.training import train_demo
 
     say(f"training the alpha model of the demo desk on {DEMO_ROUNDS:,} simulated rounds")
-    command = f"tercel signals train --demo --seed {seed}"
     model = train_demo(preset("csco-santa-fe"), DEMO_ROUNDS, DEMO_ROUNDS // 2, seed, command)
     model.save(out / "alpha.json")
     return {"file": out / "alpha.json", "half_life_s": model.half_life_ns / 1e9, **model.card["test"]}

@@ -159,7 +159,7 @@ class DeskConfig(TomlTable):
 
 
 DEMO: Final = "demo.toml"
-HELP = "see `tercel trade run --show-demo`"
+HELP = "see `tercel trade run` with `show_demo=True`"
 
 
 def read_config(path: Path) -> DeskConfig:
@@ -189,7 +189,7 @@ def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DeskConfi
 
 
 def demo_config() -> DeskConfig:
-    """The packaged desk of `tercel trade run --demo`."""
+    """The packaged desk, which `tercel trade run` shows as its demo."""
     return parse_config(demo_text(), DEMO)
 
 

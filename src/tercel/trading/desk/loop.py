@@ -202,7 +202,7 @@ class DeskLoop:
 
     @property
     def results(self) -> list[dict[str, Any]]:
-        """One row a parent that is over, from the journal: what `trade run --json` calls `parents`."""
+        """One row a parent that is over, from the journal: `parents` in the JSON of `trade run`."""
         return [_result(entry) for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))]
 
     @property

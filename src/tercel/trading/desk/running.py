@@ -85,7 +85,7 @@ class Running:
             if journal.last and config.desk.venue == SIMULATED:
                 wanted = "a new folder: the simulated exchange ends with its desk, and no session follows in it"
                 remedy = (
-                    "name another with --desk, or leave it out; what is to go on after a crash needs a venue "
+                    "name another with `desk=`, or leave it out; what is to go on after a crash needs a venue "
                     'that outlives it: `tercel venue serve`, and venue = "fix://..."'
                 )
                 raise JournalError(wanted, f"{folder}, where another has run", remedy)

@@ -34,8 +34,8 @@ _TOO_LOW: Final = re.compile(r"(?i)\btoo\W+low|\blower\W+than")
 """How venues say that our numbers have been."""
 _EXPECTED: Final = re.compile(r"(?i)\bexpect\w*\D{1,20}(\d{1,9})|\b(\d{1,9})\W+is\W+expected")
 _ANEW: Final = (
-    "begin a new session: give the desk a folder of its own with --desk (in Python: reset=True). A simulated exchange"
-    " that ends forgets its sessions, its orders and its time"
+    "begin a new session: give the desk a folder of its own with `desk=` (a session alone: reset=True). A simulated"
+    " exchange that ends forgets its sessions, its orders and its time"
 )
 S: Final = 1_000_000_000
 

@@ -43,7 +43,7 @@ class MoldCapture:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            remedy = "give --resume to go on with it, or another --capture"
+            remedy = "give `resume=True` to go on with it, or another `capture=`"
             raise VenueError("a new capture file", f"{path}, which exists", remedy)
         cls._write_note(path, note)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)

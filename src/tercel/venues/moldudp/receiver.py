@@ -175,9 +175,9 @@ class Receiver:
 
     def _lose_patience(self, now: int) -> None:
         s, link = self.sequencer, self.link
-        remedy = f"the {self.capture.messages:,} messages before are in {self.capture.path}: go on with --resume"
+        remedy = f"the {self.capture.messages:,} messages before are in {self.capture.path}: go on with `resume=True`"
         if s.missing and now - self._moved_ns > link.patience_s * NS_PER_SECOND:
-            who = f"{link.rewinder[0]}:{link.rewinder[1]}" if link.rewinder else "anyone, since no --request is given"
+            who = f"{link.rewinder[0]}:{link.rewinder[1]}" if link.rewinder else "anyone, since no `request=` is given"
             received = f"no message {s.expected:,} (of {s.last_known:,}) in {link.patience_s:g} s from {who}"
             raise VenueError("messages without a gap", received, remedy)
         if now - self._heard_ns > link.silence_s * NS_PER_SECOND:

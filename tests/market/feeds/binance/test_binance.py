@@ -200,9 +200,9 @@ def test_bad_captures_are_refused(tmp_path: Path, spoil: Callable[[list[str]], l
 
 def test_a_tick_too_coarse_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", capture(Binance(8, futures=False)))
-    with pytest.raises(FeedError, match="finer --tick"):
+    with pytest.raises(FeedError, match="finer `tick=`"):
         days([path], tick=0.1)
-    with pytest.raises(FeedError, match="finer --lot"):
+    with pytest.raises(FeedError, match="finer `lot=`"):
         days([path], lot="0.1")
 
 

@@ -221,7 +221,7 @@ def test_too_much_nonsense_is_refused(tmp_path: Path) -> None:
 
 def test_a_date_is_needed_and_may_be_given(tmp_path: Path) -> None:
     path = put(tmp_path, SMALL, "feed.itch")
-    with pytest.raises(FeedError, match="--date"):
+    with pytest.raises(FeedError, match="`date=YYYY-MM-DD`"):
         read_all(ItchFeed(), [path], FeedOptions())
     days = read_all(ItchFeed(), [path], FeedOptions(date=DATE, symbol="BB.C"))
     assert [d.instrument.key for d in days] == [("NASDAQ", "BB.C", DATE)]

@@ -136,7 +136,7 @@ def touch_alone(levels: int) -> ConfigError:
     return ConfigError(
         "tape that shows what stands behind the touch, to calibrate queue_reactive on",
         f"tape of {levels or 1} level{'s' * (levels > 1)} a side, without a second one anywhere",
-        "import a feed of two or more levels, such as LOBSTER's of 5, or take --model santa_fe",
+        "import a feed of two or more levels, such as LOBSTER's of 5, or take `model=santa_fe`",
     )
 
 
