@@ -11,6 +11,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from guards.program import commands
 
 import tercel
 
@@ -278,3 +279,33 @@ def test_functions_have_few_parameters_and_files_few_lines() -> None:
     }
     assert many == MANY_PARAMETERS
     assert {path for path, text in sources.items() if text.count("\n") > MOST_LINES} == MANY_LINES
+
+
+OPTION = re.compile(r"(?<![\w-])(?<!var\()--[a-z]")
+PARAMETER = re.compile(r"(?<!`)`([a-z]\w*)=")
+TYPED = ("cli", "report/terminal.py")
+"""The command line, and the printer that it alone uses."""
+
+
+def texts_below_the_command_line() -> Iterator[tuple[str, str]]:
+    """Every constant text of the rooms below, docstrings too, and where it stands."""
+    room = ROOT / "src" / "tercel"
+    for path in sorted(room.rglob("*.py")):
+        where = path.relative_to(room).as_posix()
+        for node in () if where.startswith(TYPED) else ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield f"{where}:{node.lineno}", node.value
+
+
+def test_no_text_below_the_command_line_names_an_option() -> None:
+    """But a word alone, for a process that is started: whatever else is read may be read in Python."""
+    told = [(where, text) for where, text in texts_below_the_command_line() if OPTION.search(text)]
+    assert [(where, text) for where, text in told if re.fullmatch(r"--[a-z-]+", text) is None] == []
+
+
+def test_every_parameter_that_a_text_names_is_an_option_of_some_command() -> None:
+    """The command line makes an option of each (`cli.shared.in_options`)."""
+    options = {name.lstrip("-").replace("-", "_") for _, body in commands() for one in body.params for name in one.opts}
+    named = [(name, where) for where, text in texts_below_the_command_line() for name in PARAMETER.findall(text)]
+    assert len(named) > 100
+    assert [(name, where) for name, where in named if name not in options] == []

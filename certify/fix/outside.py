@@ -50,7 +50,7 @@ class OutsideStage(AcceptorStage):
     def __init__(self, bench: Bench, outside: bool = True, wall: Callable[[], int] = time.time_ns) -> None:
         Stage.__init__(self, bench)
         if bench.address is None:
-            raise ConfigError("the address of an acceptor", "none", "give --host and --port")
+            raise ConfigError("the address of an acceptor", "none", "give `host=` and `port=`")
         self.outside, self._wall, self._fixed_ns = outside, wall, 0
         self.address: Address = bench.address
         session = bench.terms.profile.session

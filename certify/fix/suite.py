@@ -150,5 +150,5 @@ def at(host: str, port: int) -> Address | None:
     if not host and not port:
         return None
     if not host or not port:
-        raise ConfigError("--host and --port, or neither", f"--host {host!r} --port {port}", "give both")
+        raise ConfigError("`host=` and `port=`, or neither", f"`host={host!r}` `port={port}`", "give both")
     return Address(host, port)

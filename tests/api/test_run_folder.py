@@ -85,7 +85,7 @@ def test_another_training_is_refused_in_its_folder(begun: Path, trained: Callabl
     module(begun, more=" - step.forced")
     said = refused(trained)
     assert "mine.py:paid" in said
-    assert f"--resume {begun / 'run'} --trust" in said
+    assert f"`resume={begun / 'run'}` `trust=True`" in said
     module(begun, weight=2.0)
     assert "mine.py:paid" in refused(trained)
     module(begun)

@@ -123,13 +123,14 @@ def run_app(app: typer.Typer) -> None:
 def in_options(text: str) -> str:
     """A text of the rooms below, which name a parameter as Python does, as a person types it.
 
-    >>> in_options("a tick of `tick=0.25`; give a smaller `tick=`, or `replace=True`, or `fees=-1,2`")
-    'a tick of --tick 0.25; give a smaller --tick, or --replace, or --fees=-1,2'
+    >>> in_options("a tick of `tick=0.25`; give a smaller `tick=`, `replace=True`, `bar=False`, or `fees=-1,2`")
+    'a tick of --tick 0.25; give a smaller --tick, --replace, --no-bar, or --fees=-1,2'
     """
 
     def typed(parameter: re.Match[str]) -> str:
-        option, value = "--" + parameter[1].replace("_", "-"), parameter[2]
-        if value in ("", "True"):
+        name, value = parameter[1].replace("_", "-"), parameter[2]
+        option = f"--no-{name}" if value == "False" else f"--{name}"
+        if value in ("", "True", "False"):
             return option
         return f"{option}={value}" if value.startswith("-") else f"{option} {value}"
 

@@ -105,7 +105,7 @@ def measure(
         Fewer than 8 pairs, or a size that is none.
     """
     if pairs < 8 or not sizes or min(sizes) <= 0.0:
-        raise ConfigError("at least 8 pairs and sizes above 0", f"{pairs}, {list(sizes)}", "such as --size 0.1")
+        raise ConfigError("at least 8 pairs and sizes above 0", f"{pairs}, {list(sizes)}", "such as `size=0.1`")
     task = task or Task()
     estimates = pilot(source, task, streams_plan(task, 1, PILOT_SEED, 0, PILOT_EPISODES)).estimates
     shown = styles(estimates)

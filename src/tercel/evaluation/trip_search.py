@@ -161,7 +161,7 @@ def arbitrage(
     """
     if not sizes or min(sizes) <= 0.0 or not latencies or pairs < 8:
         received = f"sizes {list(sizes)}, {len(latencies)} latencies, {pairs} pairs"
-        raise ConfigError("sizes above 0, a latency, at least 8 pairs", received, "such as --size 0.1 --pairs 512")
+        raise ConfigError("sizes above 0, a latency, at least 8 pairs", received, "such as `size=0.1` and `pairs=512`")
     base = task or Task()
     cells = [(size, latency) for latency in latencies for size in sorted(sizes)]
     found, policies, trips = [], 0, 0

@@ -31,7 +31,7 @@ FORMAT = 2
 """1 had files of joblib, which run code when they are loaded: such folders are refused unread."""
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile)
 """What reading a file raises that is none."""
-AGAIN = "train it again: `tercel signals train CONFIG.toml` with `out=FOLDER`"
+AGAIN = "train it again: tercel signals train CONFIG.toml `out=FOLDER`"
 GATED = "gated.json"
 
 

@@ -156,7 +156,7 @@ def own_costs(
     makers: dict[str, Maker] = {name: partial(_policy, policy_strategy(resolve_policy(name), name)) for name in agents}
     makers |= {name: partial(build, name) for name in strategies}
     if not lake.is_dir():
-        remedy = f"name another `lake=`, or make it: `tercel data import lobster PATHS...` with `lake={lake}`"
+        remedy = f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`"
         raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
     tapes, requested = Lake(lake), {} if orders is None else read_orders(orders, map)
     found = analyse(read_fills(fills, map), requested, tapes, venue, str(fills))

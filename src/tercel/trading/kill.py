@@ -254,5 +254,5 @@ def check_latch(journal: Journal, latch: Path) -> None:
         else:
             killed.pop(entry.agent, None)
     if killed and not latch.exists():
-        remedy = f"re-arm them with a reason: `tercel rearm` with `desk={latch.parent}` and `reason=TEXT`"
+        remedy = f"re-arm them with a reason: tercel rearm `desk={latch.parent}` `reason=TEXT`"
         raise ConfigError(f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy)

@@ -44,10 +44,10 @@ ENOUGH: Final = 12
 """Rounds after which a venue that speaks is asked no more before a session begins: some three seconds."""
 AGAIN: Final = (
     "start again when it answers; where it never will, ask the venue's people what became of them, and say it: "
-    "`tercel trade settle` with `order=ORDER` and `reason=TEXT`"
+    "tercel trade settle `order=ORDER` `reason=TEXT`"
 )
 LOOK_UP: Final = (
-    "see at the venue what became of them, and say it: `tercel trade settle` with `order=ORDER` and `reason=TEXT`; "
+    "see at the venue what became of them, and say it: tercel trade settle `order=ORDER` `reason=TEXT`; "
     "what was filled beside is seen when positions are compared"
 )
 """Where the venue answers no questions."""

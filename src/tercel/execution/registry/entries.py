@@ -95,9 +95,7 @@ class RegistryEntry:
                 return version
         have = ", ".join([*(f"{self.name}@{v.number}" for v in self.versions), *(f"{self.name}@{a}" for a in known)])
         missing = which in (*ALIASES, LATEST)
-        remedy = (
-            f"`tercel agent promote {self.name}@VERSION` with `to={which}` makes one" if missing else "name one of them"
-        )
+        remedy = f"tercel agent promote {self.name}@VERSION `to={which}` makes one" if missing else "name one of them"
         raise PolicyError(f"a version of {self.name!r}: {have or 'none is registered'}", f"{self.name}@{which}", remedy)
 
 

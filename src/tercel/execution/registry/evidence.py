@@ -38,7 +38,7 @@ def read_evaluation(path: Path) -> Mapping[str, Any]:
     ConfigError
         For a file that is none.
     """
-    remedy = "write one: `tercel agent evaluate POLICY` with `against=all` and `json=True`, into a file"
+    remedy = "write one: tercel agent evaluate POLICY `against=all` `json=True`, into a file"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -66,7 +66,7 @@ def judged_as(evaluation: Mapping[str, Any], version: Version, names: Collection
         raise PolicyError(
             f"an evaluation of {version.label} (weights {version.weights_sha256[:16]})",
             f"one of {', '.join(judged) or 'no policy'}",
-            f"`tercel agent evaluate {version.label}` with `against=all` and `json=True` makes it",
+            f"tercel agent evaluate {version.label} `against=all` `json=True` makes it",
         )
     return (by_weights or by_name)[0]
 

@@ -61,7 +61,7 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
         return _in_folder(folder)
     if name.endswith(ARCHIVE):
         received = f"{name}, an archive: reading one of Stable-Baselines3 unpickles it, which may run anything"
-        remedy = f"unpack one of ours, or convert a model once: `tercel agent convert {name} FOLDER` with `trust=True`"
+        remedy = f"unpack one of ours, or convert a model once: tercel agent convert {name} FOLDER `trust=True`"
         raise PolicyError(f"a policy folder with {CARD}", received, remedy)
     base, at, which = name.rpartition("@")
     if at:

@@ -99,7 +99,7 @@ def variants_of(recipe: AgentConfig, file: Path, only: Sequence[str] = ()) -> li
     if not values:
         raise ConfigError("variants: [NAME] with says = and set.SECTION.KEY =", f"none in {file}", f"see {SHIPPED}")
     for name in only:
-        check_known(name, values, f"variants of {file}:", f"--only {name}", ConfigError)
+        check_known(name, values, f"variants of {file}:", f"`only={name}`", ConfigError)
     return [_variant(recipe, file, name, raw) for name, raw in values.items() if not only or name in only]
 
 

@@ -117,8 +117,8 @@ def refuse_another(folder: Path, config: AgentConfig, seed: int) -> None:
     made, makes = before.pop(MADE_OF, {}), now.pop(MADE_OF)
     found = next(chain(differences(before, now), changed_since(made, makes)), None)
     if found is not None:
-        remedy = f"name another folder (`out=`), or go on with this one: `tercel agent train` with `resume={folder}`"
-        remedy += " and `trust=True`" if made.get("functions") else ""
+        remedy = f"name another folder (`out=`), or go on with it as it was: tercel agent train `resume={folder}`"
+        remedy += " `trust=True`" if made.get("functions") else ""
         raise ConfigError("a new run folder, or one of this very training", f"{folder} holds another: {found}", remedy)
 
 
@@ -158,7 +158,7 @@ def resumed(folder: Path, *, trust: bool = False, seed: int | None = None) -> tu
     config = parse(raw, str(path))
     if config.own_code and not trust:
         received = f"{path} names {' and '.join(config.own_code)}, and nothing that a folder names is run"
-        remedy = f"if it is yours: `tercel agent train` with `resume={folder}` and `trust=True`"
+        remedy = f"if it is yours: tercel agent train `resume={folder}` `trust=True`"
         raise ConfigError("a word that the functions of the run may run", received, remedy)
     return config, folder, stored_seed
 

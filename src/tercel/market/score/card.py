@@ -59,7 +59,7 @@ def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
 
 BY_CARD: Final = (
     "held against the tape on its card: Wasserstein, distances given the spread and the half hour, and the classifier "
-    "need the days of a lake themselves"
+    "need the days themselves, of a lake"
 )
 
 

@@ -133,7 +133,7 @@ def classifier_auc(
         raise ConfigError(
             "scikit-learn for the classifier",
             "it is not installed",
-            "install tercel[signals], or give `no_classifier=True`",
+            "install tercel[signals], or give `classifier=False`",
         ) from error
     sides = [_windows(tape, clock_ns) for tape in (real, other)]
     if min(sum(len(x) for x in parts) for parts in sides) < MIN_WINDOWS:

@@ -104,5 +104,5 @@ def of_one_market(preset: Preset, days: Sequence[Day]) -> None:
             raise ConfigError(
                 f"days with the tick of {preset.name}, {preset.tick:g}",
                 f"{day.instrument.tick:g} on {day.instrument.symbol} {day.label}",
-                f"import them again with `tick={preset.tick:g}` and `replace=True`, or name a preset of their tick",
+                f"import them again with `tick={preset.tick:g}` `replace=True`, or name a preset of their tick",
             )

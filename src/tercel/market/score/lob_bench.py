@@ -119,7 +119,7 @@ def _folder(peers: Path | None) -> Path:
     for folder in () if peers is None else (peers, peers / FOLDER):
         if (folder / f"{MODULES[0]}.py").exists():
             return folder
-    remedy = f"git clone https://github.com/peernagy/lob_bench {FOLDER}, and name it with --peers or in TERCEL_PEERS"
+    remedy = f"git clone https://github.com/peernagy/lob_bench {FOLDER}, and name it with `peers=` or in TERCEL_PEERS"
     raise ConfigError("LOB-Bench's own code", "no folder" if peers is None else f"none in {peers}", remedy)
 
 

@@ -140,14 +140,14 @@ def data_days(
         A symbol without such files, no folder, files that it lacks, or a date that they lack.
     """
     known = {(one.venue, one.symbol): one for one in SETS if one.files}
-    remedy = "import days (tercel data import ...) and name them: --lake L --date D"
+    remedy = "import days (tercel data import ...) and name them: `lake=L` and `date=D`"
     if key not in known:
-        expected = f"--lake (lob-bench without it: a market of {', '.join(' '.join(one) for one in known)})"
-        raise ConfigError(expected, f"{' '.join(key)} and no --lake", remedy)
+        expected = f"`lake=` (lob-bench without it: a market of {', '.join(' '.join(one) for one in known)})"
+        raise ConfigError(expected, f"{' '.join(key)} and no `lake=`", remedy)
     found = known[key]
     if data is None or not (data / found.files).exists():
-        received = "no --lake, and TERCEL_DATA is not set" if data is None else f"no --lake, and none in {data}"
-        raise ConfigError(f"--lake, or TERCEL_DATA with {found.files}", received, remedy)
+        received = "no `lake=`, and TERCEL_DATA is not set" if data is None else f"no `lake=`, and none in {data}"
+        raise ConfigError(f"`lake=`, or TERCEL_DATA with {found.files}", received, remedy)
     with LobsterFeed().days([data / found.files], FeedOptions(tick=found.tick)) as held:
         by_date = {day.date: day for day in held}
         if missing := sorted(set(dates) - set(by_date)):

@@ -281,7 +281,7 @@ class Lake:
     def _unknown_symbol(self, symbol: str) -> TapeError:
         symbols = sorted({i.symbol for i in self.list()})
         if not symbols:
-            remedy = f"run `tercel data import lobster PATHS...` with `lake={self.root}`"
+            remedy = f"run tercel data import lobster PATHS... `lake={self.root}`"
             return TapeError(f"a lake with {symbol}", f"no days in {self.root}", remedy)
         near = nearest(symbol, symbols, 3) or symbols[:3]
         return TapeError(f"a symbol of the lake {self.root}", repr(symbol), f"take one of {', '.join(near)}")

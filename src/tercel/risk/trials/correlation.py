@@ -19,7 +19,7 @@ REBUILD = 21
 def found(data: Path | None, names: int, window: int, seed: int) -> Shown:
     """The table of a panel, or of a synthetic market."""
     if names < 2 or window < 20:
-        received = f"--names {names}, --window {window}"
+        received = f"`names={names}`, `window={window}`"
         raise ConfigError("at least 2 names and a window of 20 days", received, "ask for more")
     notes = []
     if data is None:

@@ -79,13 +79,13 @@ def _claim(settings: Settings, out: Path) -> None:
             theirs = None
         if theirs != mine:
             raise ConfigError(
-                "an --out of the same comparison, or a new one",
+                "an `out=` of the same comparison, or a new one",
                 f"{out}, which holds another (other families, rows, noise, seeds or extras)",
-                "name another --out, or remove that folder",
+                "name another `out=`, or remove that folder",
             )
         return
     if out.exists() and any(out.iterdir()):
-        raise ConfigError("an empty or new folder as --out", f"{out} holds other files", "name another --out")
+        raise ConfigError("an empty or new folder as `out=`", f"{out} holds other files", "name another `out=`")
     (out / CELLS).mkdir(parents=True, exist_ok=True)
     file.write_text(json_text(mine) + "\n", encoding="utf-8")
 

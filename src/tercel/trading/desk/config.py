@@ -159,7 +159,7 @@ class DeskConfig(TomlTable):
 
 
 DEMO: Final = "demo.toml"
-HELP = "see `tercel trade run` with `show_demo=True`"
+HELP = "see tercel trade run `show_demo=True`"
 
 
 def read_config(path: Path) -> DeskConfig:

@@ -43,9 +43,7 @@ def recorded_market(tape: Path, symbol: str | None, date: str | None, seed: int)
 
     lake = Lake(tape)
     if symbol is None:
-        raise ConfigError(
-            "`symbol=` with `tape=`", "none", f"name one; `tercel data list` with `lake={tape}` shows them"
-        )
+        raise ConfigError("`symbol=` with `tape=`", "none", f"name one; tercel data list `lake={tape}` shows them")
     days = list(lake.days(symbol))
     chosen = date or (days[-1] if days else "")
     if chosen not in days:

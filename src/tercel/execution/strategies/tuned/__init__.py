@@ -36,7 +36,7 @@ def read_tuned(path: Path) -> dict[str, dict[str, float]]:
     ConfigError
         A file that is missing or none of these.
     """
-    remedy = "write it again with `tercel agent tune` and `out=FILE`"
+    remedy = "write it again with tercel agent tune `out=FILE`"
     try:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found = {
