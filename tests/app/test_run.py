@@ -177,14 +177,14 @@ def test_the_files_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> Non
         assert name in report
     headline = re.search(r"<h1>(.*?)</h1>", report)
     assert headline
-    assert headline[1] == "--quick: too few episodes to judge by; a look, not a judgement"
+    assert headline[1] == "A quick run: too few episodes to judge by; a look, not a judgement"
 
 
 @pytest.mark.long
 def test_a_quick_run_says_first_that_it_is_no_judgement(quick: tuple[Path, dict[str, Any], str, str]) -> None:
     folder, result, _, stderr = quick
     sentences = judged_table(result).sentences()
-    assert next(sentences) == "--quick: too few episodes to judge by; a look, not a judgement."
+    assert next(sentences) == "A quick run: too few episodes to judge by; a look, not a judgement."
     assert next(sentences).startswith(("trained: ", "default: "))
     cards = [read_card(folder / "policies" / name / "policy" / "card.json") for name in TRAINED]
     assert stderr.count("kept: the start") == sum(card.kept_start for card in cards)

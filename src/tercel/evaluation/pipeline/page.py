@@ -87,7 +87,7 @@ def answer(result: Mapping[str, Any]) -> str:
     >>> answer(result | {"handed_over": {"mine": "twap_take"}})
     'mine (handed over to twap_take): cheaper than pov, the best of 3 written strategies'
     >>> answer(result | {"notes": [QUICK]})
-    '--quick: too few episodes to judge by; a look, not a judgement'
+    'A quick run: too few episodes to judge by; a look, not a judgement'
     """
     if QUICK in result["notes"]:
         return QUICK.rstrip(".")

@@ -13,7 +13,7 @@ from tercel.report.tables import RARE, JudgedTable, spelt, verdict, verdict_sent
 
 ORDER = "The order"
 """How the note begins that says how large the orders are."""
-QUICK = "--quick: too few episodes to judge by; a look, not a judgement."
+QUICK = "A quick run: too few episodes to judge by; a look, not a judgement."
 """The note of an evaluation that is a smoke run: it goes before any verdict."""
 MOST_VERDICTS = 3
 """Rows whose verdict is printed; a page has all."""
