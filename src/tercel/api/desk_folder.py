@@ -100,7 +100,7 @@ def decision_of(
                 raise ConfigError(wanted, f"none in {folder} by then", "`tercel trade orders` names the parents")
         shown = explain(reader, seq)
     if shown is None:
-        raise ConfigError("the number of a decision", f"{seq}", "the console and `trade replay --parent` name some")
+        raise ConfigError("the number of a decision", f"{seq}", "the console and `tercel trade replay` name some")
     return {"seq": seq, **shown}
 
 

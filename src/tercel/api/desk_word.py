@@ -68,8 +68,8 @@ def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s
     idle = holder(folder) == ""
     if idle and wait_s > 0:
         remedy = (
-            f"start it with `tercel trade run CONFIG.toml --desk {folder}` (where it traded on the simulated exchange, "
-            "which ends with its desk, begin another), or leave word for its next session with --wait 0"
+            f"start it with tercel trade run CONFIG.toml `desk={folder}` (where it traded on the simulated exchange, "
+            "which ends with its desk, begin another), or leave word for its next session with `wait=0`"
         )
         raise OrderError("a desk that runs", f"{folder}, which nobody runs; nothing was left there", remedy)
     with closing(JournalReader(folder)) as reader:

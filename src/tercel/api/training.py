@@ -82,7 +82,7 @@ class TrainingRun:
         path = preset_file(file) if isinstance(file, str) else file
         config = read_config(path)
         if algorithm:
-            check_known(algorithm, ALGORITHMS, "--algo", error=ConfigError)
+            check_known(algorithm, ALGORITHMS, "`algo=`", error=ConfigError)
             config = with_algo(config, algorithm)
         if sharded:
             config = with_shards(config, workers)
