@@ -165,9 +165,36 @@ def test_nobody_asks_a_venue_by_a_string_what_it_can_do() -> None:
     ):
         assert len(asked_by_string(planted, members)) == 1, planted
     assert asked_by_string("getattr(error, 'strerror', None)", members) == []
-    sources = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "src").rglob("*.py")}
-    found = {path: asked_by_string(text, members) for path, text in sources.items()}
-    assert list(filter(None, (what for path, what in found.items() if path != CAPABILITIES))) == []
+    sources = [path for name in ("src", *ASIDE) for path in (ROOT / name).rglob("*.py")]
+    found = {str(path.relative_to(ROOT)): asked_by_string(path.read_text(), members) for path in sources}
+    assert {path: what for path, what in found.items() if what and path != CAPABILITIES} == {}
+
+
+STRINGS_ON_THE_DESK = {
+    *("strerror", "sqlite_errorname", "orig"),  # of errors of the system and of databases
+    *("__slots__", "__dict__", "fdatasync"),  # of any object, of a system
+    *("inner", "weights"),  # of strategies: which model decides, for the journal
+    *(
+        "take_inbox",
+        "snapshot",
+        "keep_snapshot",
+        "ignored",
+    ),  # of journals with an inbox or snapshots
+    "_rows",  # of a journal that broke while it was opened
+}
+"""What code that trades may ask an object for by a string; it may only shrink."""
+
+
+def test_code_that_trades_asks_by_string_for_little() -> None:
+    """Messages and limits are typed: a name that mypy does not see is a name that a typo may hide."""
+    found = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        if not {"trading", "gate", "venues", "limits", "desk", "fix"} & set(path.relative_to(ROOT).parts):
+            continue
+        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            if ast.unparse(call.func) in ("getattr", "hasattr"):
+                found |= {one.value for one in call.args[1:2] if isinstance(one, ast.Constant)}
+    assert found == STRINGS_ON_THE_DESK
 
 
 CAPABILITIES = "src/tercel/core/capabilities.py"

@@ -266,7 +266,7 @@ class Auditor:
         self._new_day(now_ns)
         self.clock = max(self.clock, now_ns)
         self.names.add(command.cl_ord_id)
-        scopes = {"desk", "agent " + command.account, "instrument " + getattr(command, "instrument", "")}
+        scopes = {"desk", "agent " + command.account, "instrument " + command.instrument}
         for scope in scopes:
             self.messages[scope].append(self.clock)
         return broken
@@ -316,7 +316,7 @@ class Auditor:
         if type(lots) is not int or lots < 1 or type(price) not in (int, type(None)) or command.side not in (1, -1):
             return ["FORM"]
         at, of_agent = self.limits.of_instrument(name), self.limits.of_agent(agent)
-        parent, orig = self.parents.get(command.parent), self.orders.get(getattr(command, "orig", ""))
+        parent, orig = self.parents.get(command.parent), self.orders.get(command.orig)
         if name not in self.unit or agent not in self.agents or at is None or of_agent is None or parent is None:
             return ["UNKNOWN"]
         if parent[:3] != (name, agent, command.side):

@@ -121,7 +121,7 @@ class FaultInjectingVenue:
         if left is None:
             if any(isinstance(each, Report) and each.ref and each.instrument == name for each in self.messages):
                 return False
-            if any(getattr(each, "instrument", "") == name for each in self.wire):
+            if any(each.instrument == name for each in self.wire):
                 return False
             left = mine
         left &= mine

@@ -2,13 +2,13 @@
 
 Orders are in ticks and lots; what was executed is in 10^-8 of them (`core.fixed`). Times are ns, sides +1 and -1.
 `cl_ord_id` is ours and unique for ever; `order_id` and `exec_id` are the venue's. `account` is the agent on whose
-behalf an order is sent.
+behalf an order is sent. What a kind of message never names is "" in its class.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,7 @@ class NewOrder:
     account: str
     parent: str
     sent_ns: int
+    orig: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class CancelOrder:
     side: int
     account: str
     sent_ns: int
+    parent: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,9 @@ class StatusRequest:
     cl_ord_id: str
     account: str
     sent_ns: int
+    orig: ClassVar[str] = ""
+    instrument: ClassVar[str] = ""
+    parent: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,8 @@ class MassCancel:
     account: str
     instrument: str
     sent_ns: int
+    orig: ClassVar[str] = ""
+    parent: ClassVar[str] = ""
 
 
 Command = NewOrder | CancelOrder | ReplaceOrder | StatusRequest | MassCancel
@@ -229,6 +236,7 @@ class CancelReject:
     status: OrdStatus
     ns: int
     text: str = ""
+    instrument: ClassVar[str] = ""
 
 
 # -- market data: int64 (n, 7) rows -----------------------------------------------------------------------------------
@@ -264,6 +272,10 @@ class LinkStatus:
     up: bool
     ns: int
     text: str = ""
+    cl_ord_id: ClassVar[str] = ""
+    orig: ClassVar[str] = ""
+    account: ClassVar[str] = ""
+    instrument: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +291,7 @@ class Unread:
     cl_ord_id: str = ""
     account: str = ""
     instrument: str = ""
+    orig: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)

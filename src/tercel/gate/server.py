@@ -202,7 +202,7 @@ class Gate(Hub):
             return f"names that do not begin with {' or '.join(_OWN_NAMES)}", repr(name)
         if isinstance(command, CancelOrder | MassCancel) and orders.get(name) is not None:
             return "a name for a cancel that no order has", repr(name)
-        about = orders.get(name if isinstance(command, StatusRequest) else getattr(command, "orig", ""))
+        about = orders.get(name if isinstance(command, StatusRequest) else command.orig)
         if about is not None and about.account != command.account:
             return f"an order of {command.account}", f"{about.name!r}, another's"
         return None
@@ -212,7 +212,7 @@ class Gate(Hub):
         now, text = self._venue.now_ns, f"the gate: {denied.code}: {denied.text}"
         if isinstance(command, NewOrder):
             return refused(command, self._name(), now, text)
-        orig = getattr(command, "orig", "")
+        orig = command.orig
         order = self.gateway.ledger.orders.get(orig)
         status = order.status if order is not None else OrdStatus.REJECTED
         return CancelReject(command.cl_ord_id, orig, command.account, status, now, text) if orig else None

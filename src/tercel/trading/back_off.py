@@ -29,7 +29,7 @@ class BackOff:
 
     def sent(self, command: Command, now_ns: int) -> None:
         """An order leaves: where it had to wait, the next one waits as long again unless this one lives."""
-        where = command.account, getattr(command, "instrument", "")
+        where = command.account, command.instrument
         if where in self._of and isinstance(command, NewOrder):
             self._of[where] = self._of[where][0], max(self._of[where][1], now_ns)
 
@@ -44,7 +44,7 @@ class BackOff:
 
     def waits(self, command: Command, now_ns: int) -> str:
         """Why a new order has to wait, "" where it need not."""
-        many, last_ns = self._of.get((command.account, getattr(command, "instrument", "")), (0, 0))
+        many, last_ns = self._of.get((command.account, command.instrument), (0, 0))
         if many < FREE or not isinstance(command, NewOrder):
             return ""
         wait_ns = min(FIRST_NS << min(many - FREE, 20), LONGEST_NS)

@@ -61,7 +61,7 @@ def sent_to(accounts: Sequence[str], failed: Mapping[str, str]) -> str:
 
 def unsent(command: Command, error: Exception) -> Entry:
     """The alert of a command that may not have left: what it names is UNKNOWN."""
-    meant = [command.cl_ord_id, getattr(command, "orig", "")]
+    meant = [command.cl_ord_id, command.orig]
     text = f"{command.cl_ord_id}: {error}"
     body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
     about = entry_out(command)

@@ -271,7 +271,7 @@ class OrderGateway:
                 gate.announce(parent.id, order.instrument, order.agent, order.side, parent.lots)
 
     def _parent_of(self, message: Command | OrderMessage) -> str:
-        for name in (getattr(message, "cl_ord_id", ""), getattr(message, "orig", "")):
+        for name in (message.cl_ord_id, message.orig):
             if name and (order := self.ledger.orders.get(name)) is not None:
                 return order.parent
         return ""

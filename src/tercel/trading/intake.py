@@ -46,6 +46,6 @@ class Intake:
             off_s = (report.ns - now_ns) / 1e9
             text = f"a report is dated {off_s:+.0f} s from the clock here, which cannot be: it is taken as of now"
             body = {"severity": "critical", "code": REPORT_TIME, "text": text}
-            where = getattr(report, "instrument", ""), report.account, "" if order is None else order.parent
+            where = report.instrument, report.account, "" if order is None else order.parent
             self._alerts.append(Entry(kinds.ALERT, now_ns, *where, report.cl_ord_id, body))
         return replace(report, ns=now_ns)

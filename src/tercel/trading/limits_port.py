@@ -29,6 +29,11 @@ class LimitsPort(Counts, Protocol):
     hash: str
     """Their name, which every order carries in the journal."""
 
+    @property
+    def agents(self) -> Mapping[str, Any]:
+        """What is counted of each agent that has limits (`limits.state.AgentState`), by name."""
+        ...
+
     def check(self, command: Command, now_ns: int) -> Denied | None:
         """May it leave now? Counts nothing."""
         ...

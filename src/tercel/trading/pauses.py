@@ -31,7 +31,7 @@ def paused(gateway: "OrderGateway") -> dict[str, str]:
     """Agents that wait, and the code of what they wait over; those that are killed wait for a person."""
     codes = {
         name: agent.stopped.partition(" ")[0]
-        for name, agent in getattr(gateway.limits, "agents", {}).items()
+        for name, agent in gateway.limits.agents.items()
         if agent.stopped and name not in gateway.ledger.killed
     }
     return {name: code for name, code in codes.items() if code in _REASONS}

@@ -179,7 +179,7 @@ class Session:
 
     def _agents(self) -> list[str]:
         """Everybody who may trade here: what was lost may be anybody's."""
-        return sorted({*self.ledger.accounts, *getattr(self.limits, "agents", ())})
+        return sorted({*self.ledger.accounts, *self.limits.agents})
 
     def _begin_limits(self) -> None:
         """Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked."""

@@ -106,13 +106,11 @@ def message_of(body: Mapping[str, Any]) -> OrderMessage:
 def entry_out(command: Command, parent: str = "", limits: str = "", now_ns: int | None = None) -> Entry:
     """The entry of a command that may leave, at `now_ns` if not at its own time; `limits` is the hash of those that an
     order passed."""
-    instrument = getattr(command, "instrument", "")
-    parent = parent or getattr(command, "parent", "")
-    account = command.account
+    parent = parent or command.parent
     passed = {"limits": limits} if limits and isinstance(command, NewOrder | ReplaceOrder) else {}
     body = to_json(command) | passed
     ns = command.sent_ns if now_ns is None else now_ns
-    return Entry(kinds.ORDER_OUT, ns, instrument, account, parent, command.cl_ord_id, body)
+    return Entry(kinds.ORDER_OUT, ns, command.instrument, command.account, parent, command.cl_ord_id, body)
 
 
 def entry_denied(command: Command, code: str, text: str, parent: str = "") -> Entry:
@@ -124,10 +122,8 @@ def entry_denied(command: Command, code: str, text: str, parent: str = "") -> En
 
 def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:
     """The entry of a message from the venue, which came at `now_ns`; by default at its own time."""
-    instrument, account = getattr(message, "instrument", ""), getattr(message, "account", "")
-    order = getattr(message, "cl_ord_id", "")
     ns = message.ns if now_ns is None else now_ns
-    return Entry(kinds.REPORT_IN, ns, instrument, account, parent, order, to_json(message))
+    return Entry(kinds.REPORT_IN, ns, message.instrument, message.account, parent, message.cl_ord_id, to_json(message))
 
 
 def before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderMessage]:

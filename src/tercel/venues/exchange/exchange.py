@@ -191,8 +191,7 @@ class SimulatedExchange:
         if self._closed:
             raise VenueError("an exchange that is open", "a command after close()", "open it again")
         account = self._account(command.account)
-        instrument = getattr(command, "instrument", "")
-        market = self._number.get(instrument, NOWHERE)
+        market = self._number.get(command.instrument, NOWHERE)
         if isinstance(command, o.MassCancel | o.StatusRequest) or market == NOWHERE:
             # they draw no latency: they must not change what orders meet, and never overtake them
             market, arrives = NOWHERE, max(self._now, *account.last_ns.values(), 0)

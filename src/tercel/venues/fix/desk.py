@@ -10,10 +10,12 @@ from tercel.core.fixed import ONE
 from tercel.core.orders import (
     REBOOKS,
     TERMINAL,
+    CancelOrder,
     CancelReject,
     Command,
     ExecType,
     OrdStatus,
+    ReplaceOrder,
     Report,
     StatusRequest,
 )  # fmt: skip
@@ -191,7 +193,7 @@ class Counterparty:
         if isinstance(command, StatusRequest):
             return replace(command, account=account, cl_ord_id=command.cl_ord_id and prefix + command.cl_ord_id)
         named = {"cl_ord_id": prefix + command.cl_ord_id}
-        if hasattr(command, "orig"):
+        if isinstance(command, CancelOrder | ReplaceOrder):
             named["orig"] = prefix + command.orig
         return replace(command, account=account, **named)  # type: ignore[arg-type]
 

@@ -122,7 +122,7 @@ class OwnDialect(Refusals):
     # -- what is said -------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[Ready], str]:
         """Messages of a command; TransactTime is UTC, the venue's own time stands beside it."""
-        scale = self.scales.get(getattr(command, "instrument", ""), PLAIN)
+        scale = self.scales.get(command.instrument, PLAIN)
         kind, fields = translate.command_out(command, scale)
         now = utc_text(self._clock())
         return [Ready(kind, [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields], command)], ""

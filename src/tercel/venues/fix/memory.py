@@ -186,17 +186,19 @@ class OrderMemory:
             For a new order or a replacement that cannot be written down; a cancel leaves all the same.
         """
         name = command.cl_ord_id + suffix
-        old = self.by_name.get(getattr(command, "orig", ""))
+        old = self.by_name.get(command.orig)
+        last = command if isinstance(command, o.NewOrder | o.ReplaceOrder) else old
+        lots, price, parent = (last.lots, last.price, last.parent) if last is not None else (0, None, "")
         told = Told(
             self.wire(name),
             name,
-            getattr(command, "orig", ""),
+            command.orig,
             command.account,
             command.instrument,
-            getattr(command, "side", 0),
-            getattr(command, "lots", old.lots if old else 0),
-            getattr(command, "price", old.price if old else None),
-            getattr(command, "parent", old.parent if old else ""),
+            0 if isinstance(command, o.MassCancel) else command.side,
+            lots,
+            price,
+            parent,
             {o.NewOrder: "new", o.ReplaceOrder: "replace", o.CancelOrder: "cancel"}.get(type(command), "mass"),
             old.order_id if old else "",
         )

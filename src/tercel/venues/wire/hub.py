@@ -320,7 +320,7 @@ class Hub:
 
 def of_account(client: Client, event: VenueEvent) -> bool:
     """Whether a report is of an account that the client holds."""
-    return not isinstance(event, MarketRows) and getattr(event, "account", "") in client.accounts
+    return not isinstance(event, MarketRows) and event.account in client.accounts
 
 
 def _accounts_of(client: Client, command: Command) -> list[str]:
