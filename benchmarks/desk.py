@@ -8,20 +8,17 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks import measured
+from tercel.api.demo.config import DemoConfig, demo_config
+from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.core.orders import MarketRows
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.trading.desk.build import Workbench, open_desk
-from tercel.trading.desk.config import DeskConfig, demo_config
-from tercel.trading.desk.planted import planted
 from tercel.trading.follower import Follower
 from tercel.trading.journal.memory import MemoryJournal
-
-SEED = 1
 
 
 def bench(repeats: int = 3, rounds: int | None = None) -> list[dict[str, Any]]:
     """``desk.rounds_per_s``: the best of so many runs; both take turns."""
-    config, tools = demo(rounds), Workbench()
+    config, tools = demo(rounds), SimulatedMarkets()
     _desk(demo(1), tools), _markets(demo(1), tools)  # compiles
     ours = [(_desk(config, tools), _markets(config, tools)) for _ in range(repeats)]
     best, bare = (max(pair) for pair in zip(*ours, strict=True))
@@ -36,25 +33,22 @@ def bench(repeats: int = 3, rounds: int | None = None) -> list[dict[str, Any]]:
     ]
 
 
-def demo(rounds: int | None = None) -> DeskConfig:
+def demo(rounds: int | None = None) -> DemoConfig:
     """The packaged desk, of so many rounds."""
-    config = demo_config()
-    if rounds is None:
-        return config
-    return config.model_copy(update={"desk": config.desk.model_copy(update={"rounds": rounds})})
+    return demo_config() if rounds is None else demo_config().with_desk(rounds=rounds)
 
 
-def _desk(config: DeskConfig, tools: Workbench) -> float:
+def _desk(config: DemoConfig, tools: SimulatedMarkets) -> float:
     """Rounds a second of a whole desk, once it is open."""
-    opened = open_desk(config, MemoryJournal(chained=False), SEED, tools)
+    opened = open_demo(config, MemoryJournal(chained=False), tools)
     start = perf_counter()
     opened.desk.run()
     return config.desk.rounds / (perf_counter() - start)
 
 
-def _markets(config: DeskConfig, tools: Workbench) -> float:
+def _markets(config: DemoConfig, tools: SimulatedMarkets) -> float:
     """Rounds a second of the same markets, warm-up and planted changes included."""
-    exchange = tools.exchange(config, SEED, planted(config, SEED))
+    exchange = tools.exchange(config)
     followers = {}
     for listing in exchange.listings():
         followers[listing.instrument] = Follower(listing, width=exchange.width(listing.instrument))

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import measured, packaged_limits
-from tercel.trading.desk.build import Workbench, open_desk
-from tercel.trading.desk.config import DeskConfig, LimitsSection, demo_config
+from tercel.api.demo.config import DemoConfig, demo_config
+from tercel.api.demo.markets import SimulatedMarkets
+from tercel.trading.desk.build import open_desk
+from tercel.trading.desk.config import LimitsSection
 from tercel.trading.journal.store import SqlJournal
 
-SEED: Final = 1
 AGENTS: Final = 20
 GIVEN: Final = "given.json"
 LIMITS: Final = "limits.toml"
@@ -66,7 +67,7 @@ def bench(rounds: int = 2_000) -> list[dict[str, Any]]:
     ]
 
 
-def config_of(rounds: int) -> DeskConfig:
+def config_of(rounds: int) -> DemoConfig:
     """The packaged desk with twenty agents, rounds of two minutes."""
     demo = demo_config()
     section = demo.desk.model_copy(update={"rounds": rounds, "round_s": 120.0, "decision_s": 20.0})
@@ -88,7 +89,8 @@ def run(folder: Path, rounds: int) -> tuple[float, float]:
     def progress(_round: int) -> None:
         seen.append((rss_mb(), opened.session.ledger.parents.count))
 
-    opened = open_desk(config, SqlJournal(folder, "bench"), SEED, Workbench(), beside=folder, progress=progress)
+    parts = SimulatedMarkets().parts(config)
+    opened = open_desk(config, SqlJournal(folder, "bench"), parts, beside=folder, progress=progress)
     listed = [{"instrument": one.instrument, "tick": one.tick, "lot": one.lot} for one in opened.venue.listings()]
     (folder / GIVEN).write_text(json.dumps({"listings": listed, "agents": list(opened.desk.slots)}))
     opened.desk.run()

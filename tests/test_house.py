@@ -246,6 +246,35 @@ def test_nothing_that_a_person_may_be_handed_can_run_code() -> None:
     assert {path: what for path, what in found.items() if what} == trusted
 
 
+def above_its_place(source: str) -> list[str]:
+    """Texts of a source that name the command line's package, and patterns that take the text of an error apart."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        if isinstance(node, ast.Constant):
+            found += [text for text in texts if "tercel.cli" in text]
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re."):
+            found += [text for text in texts if TOLD.search(text)]
+    return found
+
+
+TOLD = re.compile("received|to go on|NOT known")
+
+
+def test_nothing_below_the_command_line_names_it_or_reads_what_people_are_told() -> None:
+    """A process that a room starts is its own, and its errors come as JSON."""
+    for planted in (
+        'run("python -m tercel.cli gate")',
+        're.search(r"^ +received  (.*)", said)',
+        're.compile("NOT known")',
+    ):
+        assert len(above_its_place(planted)) == 1, planted
+    assert above_its_place('raise VenueError("a gate", "none", "to go on")') == []
+    sources = [path for path in (ROOT / "src").rglob("*.py") if "cli" not in path.relative_to(ROOT).parts]
+    found = {str(path.relative_to(ROOT)): above_its_place(path.read_text()) for path in sources}
+    assert {path: what for path, what in found.items() if what} == {}
+
+
 def sleeps(source: str) -> list[int]:
     """Lines that let a fixed time pass: `sleep(1)`, `Event().wait(0.2)`."""
     found = []

@@ -31,7 +31,7 @@ SHIPPED = {
     **dict.fromkeys((PACKAGE / "market" / "feeds" / "maps").glob("*.toml"), "map"),
     **dict.fromkeys((ROOT / "docs" / "examples").glob("signals*.toml"), "signals"),
     **{ROOT / "docs" / "examples" / f"{name}.toml": "desk" for name in ("fix", "regime")},
-    PACKAGE / "trading" / "desk" / "demo.toml": "desk",
+    PACKAGE / "api" / "demo" / "demo.toml": "desk",
     PACKAGE / "limits" / "default.toml": "limits",
     PACKAGE / "learning" / "ablation" / "variants.toml": "variants",
 }
@@ -74,6 +74,7 @@ def test_a_schema_is_one_and_refuses_what_the_reader_refuses(written: dict[str, 
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"nothing": {"like": "it"}}, schema)
     assert "written strategy" in written["desk"]["$defs"]["AgentSection"]["properties"]["strategy"]["description"]
+    assert "model" in written["desk"]["$defs"]["PlantedSignals"]["properties"]["model"]["description"], "of its base"
     assert schema_of(dict[str, int], "counts")["additionalProperties"] == {"type": "integer"}
 
 

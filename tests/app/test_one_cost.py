@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tercel.api.demo.config import parse_config
+from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.desk_page import page
 from tercel.cli import app
 from tercel.console.state import DeskState
 from tercel.core.vocabulary import NS_PER_SECOND as S
 from tercel.trading.desk.build import open_desk
-from tercel.trading.desk.config import parse_config
 from tercel.trading.desk.outcome import outcome
-from tercel.trading.desk.page import page
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch
@@ -56,9 +57,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What each of them says of the five."""
     folder = tmp_path_factory.mktemp("desks") / "five"
     folder.mkdir()
-    config, latch = parse_config(DESK, "desk.toml"), KillLatch(folder / LATCH)
+    config, latch = parse_config(DESK, "desk.toml").with_desk(seed=3), KillLatch(folder / LATCH)
     journal = SqlJournal(folder, "test")
-    opened = open_desk(config, journal, 3, latch=latch)
+    opened = open_desk(config, journal, SimulatedMarkets().parts(config), latch=latch)
     session, recorder = opened.session, TcaRecorder(opened.session)
     opened.desk.warm_up()
     for name, words in PARENTS.items():

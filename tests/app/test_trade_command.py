@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
 
 from tercel.api import desk_word
+from tercel.api.demo.config import demo_text, parse_config
 from tercel.cli import app
 from tercel.cli.commands import trade
 from tercel.console.state import DeskState
@@ -30,7 +31,6 @@ from tercel.core.orders import NewOrder, Tif
 from tercel.core.ports import Entry
 from tercel.core.version import code_mark
 from tercel.report import terminal as output
-from tercel.trading.desk.config import demo_text, parse_config
 from tercel.trading.desk.running import check_latch
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import entry_out

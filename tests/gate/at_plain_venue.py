@@ -75,7 +75,11 @@ class Place:
         self._stack.callback(self._end, self.gate)
         until(lambda: self.said.count(LISTENS) > before or self.code() is not None, what="a gate")
         assert self.code() is None, self.said
-        self.session = RemoteVenue(str(self.folder / "gate.sock"), ("ann", "bob"))
+        self.trade_through(RemoteVenue(str(self.folder / "gate.sock"), ("ann", "bob")))
+
+    def trade_through(self, session: RemoteVenue) -> None:
+        """Trade through a session of a gate, once it has a market."""
+        self.session = session
         self.session.subscribe("XYZ")
         until(lambda: any(isinstance(event, MarketRows) for event in self.step()), what="a market")
 

@@ -35,9 +35,9 @@ from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.gate.config import GateConfig, read_config
 from tercel.gate.opening import opened
+from tercel.gate.process import gate_text
 from tercel.limits import LimitGate, parse
 from tercel.testing.venue import Trader, VenueConformance
-from tercel.trading.desk.wall import gate_text
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader

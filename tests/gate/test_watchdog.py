@@ -16,8 +16,8 @@ from tests.waiting import until
 from tercel.core.errors import ConfigError, VenueError
 from tercel.core.orders import LinkStatus, MassCancel, NewOrder, Report, Tif
 from tercel.gate.config import read_config
+from tercel.gate.process import FOLDER, GatedVenue, gate_text, venue_at
 from tercel.gate.watchdog import LOCK, Watchdog, beside_gate, watch
-from tercel.trading.desk.wall import FOLDER, GatedVenue, gate_text, venue_at
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.desk import Login
 from tercel.venues.fix.server import FixServer, serve_fix

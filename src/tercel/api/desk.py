@@ -8,6 +8,9 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
+from tercel.api.demo.config import described
+from tercel.api.desk_page import page
+from tercel.api.desk_parts import parts_of
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import PAID_ONE, shown
 from tercel.core.machine import WallClock, person
@@ -15,9 +18,7 @@ from tercel.core.names import check_known
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
 from tercel.execution.task import SIDES, seconds_of
-from tercel.trading.desk.config import described
 from tercel.trading.desk.outcome import DeskOutcome, outcome
-from tercel.trading.desk.page import page
 from tercel.trading.desk.running import Running
 from tercel.trading.ledger import Ledger
 from tercel.trading.parents import ParentOrder
@@ -78,6 +79,7 @@ class Desk:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         file = None if config is None else Path(config)
+        beside = None if file is None else file.parent
         changes = dict(settings or {})
         changes |= {key: value for key, value in (("desk.seed", seed), ("desk.venue", venue)) if value is not None}
         self.config, text = described(file, changes)
@@ -86,10 +88,10 @@ class Desk:
         self._running = Running(
             self.config,
             self.folder,
+            parts_of(self.config, WallClock(), beside),
             text=text,
             holder=f"{person()} (tercel.Desk)",
-            clock=WallClock(),
-            beside=None if file is None else file.parent,
+            beside=beside,
         )
         self._closed = False
         try:

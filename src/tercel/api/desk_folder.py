@@ -216,9 +216,9 @@ def _child(order: ChildOrder) -> dict[str, Any]:
 
 def _reconciled(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
+    from tercel.gate.process import venue_at
     from tercel.limits import LimitGate, default_file, from_json, read
     from tercel.trading.desk.build import strategy_of
-    from tercel.trading.desk.wall import venue_at
     from tercel.trading.kill import LATCH, KillLatch
     from tercel.trading.session import Session, SessionTerms
     from tercel.venues.address import mark_of

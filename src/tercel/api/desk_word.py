@@ -13,7 +13,7 @@ from tercel.core.fixed import shown
 from tercel.core.machine import person
 from tercel.core.names import offer
 from tercel.core.ports import Entry
-from tercel.trading.desk.wall import FOLDER
+from tercel.gate.process import FOLDER
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import entry_in
 from tercel.trading.journal.database import DATABASE

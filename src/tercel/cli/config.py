@@ -18,7 +18,7 @@ from tercel.report.terminal import hand_over, json_text, say
 
 config_app = typer.Typer(name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True)
 KINDS: Final = {
-    "desk": ("a desk", "tercel.trading.desk.config:DeskConfig", "tercel.trading.desk.running:check_file"),
+    "desk": ("a desk", "tercel.api.demo.config:DemoConfig", "tercel.api.demo.config:check_file"),
     "gate": ("a gate", "tercel.gate.config:GateConfig", "tercel.gate.config:read_config"),
     "limits": ("hard limits", "tercel.limits.file:schema", "tercel.limits.file:read"),
     "agent": ("a training", "tercel.learning.agent.config:AgentConfig", "tercel.learning.agent.config:read_config"),

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tercel.core.errors import ConfigError, TercelError
+from tercel.core.errors import ConfigError, TercelError, of_files
 from tercel.core.names import listed
 from tercel.report.terminal import print_error, print_json, say, say_when_compiling
 
@@ -153,13 +153,7 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
     except (TercelError, OSError) as error:
         if os.environ.get("TERCEL_TRACEBACK") == "1":
             raise
-        if not isinstance(error, TercelError):
-            error = ConfigError(
-                f"to be able to use {error.filename or 'files: lakes, run folders, the kernel cache (TERCEL_CACHE)'}",
-                error.strerror or type(error).__name__,
-                "check that the path exists, its permissions and the space left on the disk",
-            )
-        print_error(error, as_json, in_options)
+        print_error(error if isinstance(error, TercelError) else of_files(error), as_json, in_options)
         raise typer.Exit(2) from None
 
 

@@ -30,6 +30,11 @@ class TercelError(Exception):
     def __str__(self) -> str:
         return f"expected {self.expected}; received {self.received}. To go on: {self.remedy}."
 
+    def to_json(self) -> dict[str, str]:
+        """Its kind and its three parts, as commands and gates print them."""
+        parts = {"expected": self.expected, "received": self.received, "remedy": self.remedy}
+        return {"kind": type(self).__name__, **parts}
+
 
 class FeedError(TercelError):
     """A feed file cannot be read as what it claims to be."""
@@ -77,3 +82,16 @@ class VenueError(TercelError):
 
 class JournalError(TercelError):
     """A journal that cannot be written, is held by another session, or does not read back."""
+
+
+def of_files(error: OSError) -> ConfigError:
+    """What the machine refused, as a person meets it.
+
+    >>> of_files(FileNotFoundError(2, "No such file or directory", "a.csv")).received
+    'No such file or directory'
+    """
+    return ConfigError(
+        f"to be able to use {error.filename or 'files: lakes, run folders, the kernel cache (TERCEL_CACHE)'}",
+        error.strerror or type(error).__name__,
+        "check that the path exists, its permissions and the space left on the disk",
+    )

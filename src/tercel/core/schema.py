@@ -3,6 +3,7 @@
 import ast
 import inspect
 import sys
+from collections import ChainMap
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,14 +32,22 @@ def schema_of(kind: Any, title: str) -> dict[str, Any]:
 
 
 def _described(kind: type) -> dict[str, dict[str, str]]:
-    """Docstrings under the fields of the classes in the file of a class, by class and field."""
+    """Docstrings under the fields of the classes in the files of a class and its bases, by class and field."""
     found: dict[str, dict[str, str]] = {}
-    file = Path(getattr(sys.modules[kind.__module__], "__file__", ""))
-    for one in ast.walk(ast.parse(file.read_text(encoding="utf-8") if file.is_file() else "")):
-        if isinstance(one, ast.ClassDef):
-            for field, after in zip(one.body, one.body[1:], strict=False):
-                if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
-                    text = getattr(after.value, "value", None)
-                    if isinstance(text, str):
-                        found.setdefault(one.name, {})[ast.unparse(field.target)] = inspect.cleandoc(text)
+    for module in dict.fromkeys(one.__module__ for one in reversed(kind.__mro__)):
+        file = Path(getattr(sys.modules[module], "__file__", None) or "")
+        for one in ast.walk(ast.parse(file.read_text(encoding="utf-8") if file.is_file() else "")):
+            if isinstance(one, ast.ClassDef):
+                inherited = [found.get(ast.unparse(base), {}) for base in one.bases]
+                found[one.name] = dict(ChainMap(_under_fields(one), *inherited))
     return found
+
+
+def _under_fields(one: ast.ClassDef) -> dict[str, str]:
+    texts = {}
+    for field, after in zip(one.body, one.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
+            text = getattr(after.value, "value", None)
+            if isinstance(text, str):
+                texts[ast.unparse(field.target)] = inspect.cleandoc(text)
+    return texts

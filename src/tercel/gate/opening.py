@@ -16,6 +16,7 @@ from tercel.core.errors import ConfigError, VenueError
 from tercel.core.ports import Venue
 from tercel.gate.config import LONGEST_PATH, GateConfig
 from tercel.gate.server import Gate
+from tercel.gate.watchdog import beside_gate
 from tercel.limits import LimitGate, default_file, read
 from tercel.trading.falling import last_words
 from tercel.trading.gateway import OrderGateway
@@ -151,6 +152,38 @@ def hide() -> None:
         ctypes.CDLL(None).prctl(_NOT_DUMPABLE, 0, 0, 0, 0)
 
 
+def hold(
+    config: GateConfig,
+    file: Path,
+    holder: str,
+    stop: Callable[[], bool],
+    listens: Callable[[Gate], object],
+    acknowledge: str = "",
+) -> None:
+    """Open the gate of a file, with its watchdog, and serve until `stop()` is true.
+
+    Parameters
+    ----------
+    config : GateConfig
+    file : Path
+        It was read from; whole.
+    holder, acknowledge : str
+        See :func:`opened`.
+    stop : callable
+    listens : callable
+        Given the gate once it listens.
+
+    Raises
+    ------
+    TercelError
+        See :func:`opened` and :func:`serve`.
+    """
+    hide()
+    with opened(config, file.parent, holder, acknowledge) as gate, beside_gate(file, config, lambda: not gate.open):
+        listens(gate)
+        serve(gate, stop)
+
+
 def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
     """Let a gate turn until `stop()` is true, then cancel what is open and wait for the venue a little.
 
@@ -163,3 +196,8 @@ def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
     until = time.monotonic() + seconds
     while gate.open and time.monotonic() < until:
         gate.turn()
+
+
+def left_open(gate: Gate) -> list[str]:
+    """Names of the orders that are not known to be over."""
+    return [order.root for order in gate.gateway.ledger.orders.live()]

@@ -233,7 +233,7 @@ def beside_gate(file: Path, config: GateConfig, over: Callable[[], bool]) -> Ite
     if config.gate.watchdog is None:
         yield
         return
-    words = [sys.executable, "-m", "tercel.cli", "gate", str(file), "--watchdog"]
+    words = [sys.executable, "-m", "tercel.gate", str(file), "watchdog"]
     folder = file.parent / config.gate.folder
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(

@@ -3,12 +3,13 @@
 import pytest
 from tests.trading.desk.test_one_after_another import SMALL
 
+from tercel.api.demo.config import parse_config
+from tercel.api.demo.markets import SimulatedMarkets
 from tercel.console.state import DeskState
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.trading.desk.build import Workbench, open_desk
-from tercel.trading.desk.config import parse_config
-from tercel.trading.desk.planted import planted
+from tercel.trading.desk.build import open_desk
+from tercel.trading.desk.parts import DeskParts
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.parents import ParentRequest
@@ -16,9 +17,9 @@ from tercel.trading.tca.recorder import TcaRecorder
 
 
 def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:
-    config, tools, journal = parse_config(SMALL, "desk.toml"), Workbench(), MemoryJournal(chained=False)
-    exchange = tools.exchange(config, 1, planted(config, 1))
-    died = open_desk(config, journal, 1, tools, exchange)
+    config, tools, journal = parse_config(SMALL, "desk.toml"), SimulatedMarkets(), MemoryJournal(chained=False)
+    exchange = tools.exchange(config)
+    died = open_desk(config, journal, DeskParts(exchange))
     died.desk.warm_up()
     died.session.accept(ParentRequest("mine", "AAA", 1, 500, 120 * S, 12, "twap_take", "peg"))
     died.session.run_until(died.session.now_ns + 45 * S)
@@ -27,7 +28,7 @@ def test_what_expired_while_the_desk_was_dead_is_told_once() -> None:
         over = exchange.now_ns + 200 * S
         while exchange.now_ns < over:
             exchange.step(over)
-        opened = open_desk(config, journal, 1, tools, exchange)
+        opened = open_desk(config, journal, DeskParts(exchange))
         recorder = TcaRecorder(opened.session)
         opened.desk.run()
         recorder.close()

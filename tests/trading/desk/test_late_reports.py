@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from tests.trading.desk.test_one_after_another import SMALL
 
+from tercel.api.demo.config import parse_config
+from tercel.api.demo.markets import SimulatedMarkets
 from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.trading.desk.build import Opened, Workbench, open_desk
-from tercel.trading.desk.config import parse_config
-from tercel.trading.desk.planted import planted
+from tercel.trading.desk.build import Opened, open_desk
+from tercel.trading.desk.parts import DeskParts
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 
@@ -52,20 +53,20 @@ class LateVenue:
 
 
 @pytest.fixture(scope="module")
-def tools() -> Workbench:
-    return Workbench()
+def tools() -> SimulatedMarkets:
+    return SimulatedMarkets()
 
 
-def desk_of(tools: Workbench, late_s: float, strategy: str = "twap_take", rounds: int = 4) -> Opened:
+def desk_of(tools: SimulatedMarkets, late_s: float, strategy: str = "twap_take", rounds: int = 4) -> Opened:
     text = SMALL.replace("rounds = 1", f"rounds = {rounds}").replace("peg_behind", strategy)
     config = parse_config(text, "desk.toml")
-    venue: Any = LateVenue(tools.exchange(config, 1, planted(config, 1)), round(late_s * S))
-    return open_desk(config, MemoryJournal(chained=False), 1, tools, venue)
+    venue: Any = LateVenue(tools.exchange(config), round(late_s * S))
+    return open_desk(config, MemoryJournal(chained=False), DeskParts(venue))
 
 
 @pytest.mark.parametrize("strategy", ["twap_take", "twap_passive"])
 @pytest.mark.parametrize("late_s", [0.0, 4.0, 9.0, 30.0])
-def test_what_is_asked_for_is_worked_once(tools: Workbench, late_s: float, strategy: str) -> None:
+def test_what_is_asked_for_is_worked_once(tools: SimulatedMarkets, late_s: float, strategy: str) -> None:
     opened = desk_of(tools, late_s, strategy)
     opened.desk.run()
     desk, session = opened.desk, opened.session
@@ -80,7 +81,7 @@ def test_what_is_asked_for_is_worked_once(tools: Workbench, late_s: float, strat
         assert program.open == 0
 
 
-def test_an_order_waits_for_its_market(tools: Workbench) -> None:
+def test_an_order_waits_for_its_market(tools: SimulatedMarkets) -> None:
     opened = desk_of(tools, 320.0)
     opened.desk.run()
     codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
@@ -88,7 +89,7 @@ def test_an_order_waits_for_its_market(tools: Workbench) -> None:
     assert opened.desk._lines["AAA"].program.asked2 > 0
 
 
-def test_lots_that_a_person_adds_are_part_of_the_program(tools: Workbench) -> None:
+def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets) -> None:
     opened = desk_of(tools, 0.0, rounds=2)
     opened.desk.begin()
     opened.desk._begin_round(0, opened.session.now_ns)
@@ -104,7 +105,7 @@ def test_lots_that_a_person_adds_are_part_of_the_program(tools: Workbench) -> No
 
 
 @pytest.mark.parametrize("late_s", [0.5, 4.0])
-def test_a_challenger_on_paper_goes_on_with_late_market_data(tools: Workbench, late_s: float) -> None:
+def test_a_challenger_on_paper_goes_on_with_late_market_data(tools: SimulatedMarkets, late_s: float) -> None:
     opened = desk_of(tools, late_s, 'peg_behind"\nchallenger = "twap_passive')
     opened.desk.run()
     opened.session.run(opened.session.now_ns + 300 * S)
@@ -114,14 +115,14 @@ def test_a_challenger_on_paper_goes_on_with_late_market_data(tools: Workbench, l
     assert all(np.isfinite(gain) for gain in slot.gains_bps)
 
 
-def test_a_challenger_is_called_off_when_market_data_are_missed(tools: Workbench) -> None:
+def test_a_challenger_is_called_off_when_market_data_are_missed(tools: SimulatedMarkets) -> None:
     text = SMALL.replace('"peg_behind"', '"peg_behind"\nchallenger = "twap_passive"').replace(
         "rounds = 1", "rounds = 3"
     )
     config = parse_config(text, "desk.toml")
-    exchange = tools.exchange(config, 1, planted(config, 1))
+    exchange = tools.exchange(config)
     venue: Any = LossyVenue(exchange, exchange.now_ns + (240 + 60 + 20) * S)
-    opened = open_desk(config, MemoryJournal(chained=False), 1, tools, venue)
+    opened = open_desk(config, MemoryJournal(chained=False), DeskParts(venue))
     opened.desk.run()
     codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
     assert "missed_market_data" in codes

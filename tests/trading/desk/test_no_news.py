@@ -5,10 +5,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from tercel.api.demo.config import demo_config, parse_config
+from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.demo.planted import planted
 from tercel.core.ports import Venue
-from tercel.trading.desk.build import Workbench, open_desk
-from tercel.trading.desk.config import demo_config, parse_config
-from tercel.trading.desk.planted import planted
+from tercel.trading.desk.build import open_desk
+from tercel.trading.desk.parts import DeskParts
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.venues.exchange import MarketSpec, SimulatedExchange
@@ -35,12 +37,12 @@ MODEL = '[signals]\nmodel = "packaged:demo"\n'
 
 
 @pytest.fixture(scope="module")
-def tools() -> Workbench:
-    return Workbench()
+def tools() -> SimulatedMarkets:
+    return SimulatedMarkets()
 
 
 @contextmanager
-def elsewhere(tools: Workbench, how: str) -> Iterator[Venue]:
+def elsewhere(tools: SimulatedMarkets, how: str) -> Iterator[Venue]:
     """An exchange that nothing is planted in: in this process, or over FIX."""
     preset, source = tools.market("csco-santa-fe")
     exchange = SimulatedExchange({"AAA": MarketSpec(source, 1, volume_per_s=preset.volume_per_s)})
@@ -51,10 +53,11 @@ def elsewhere(tools: Workbench, how: str) -> Iterator[Venue]:
         yield venue
 
 
-def heard(text: str, tools: Workbench, venue: Venue | None = None) -> list[tuple[str, ...]]:
+def heard(text: str, tools: SimulatedMarkets, venue: Venue | None = None) -> list[tuple[str, ...]]:
     """The sources of every forecast of a desk that ran to its end."""
     journal = MemoryJournal(chained=False)
-    opened = open_desk(parse_config(text, "desk.toml"), journal, 1, tools, venue)
+    config = parse_config(text, "desk.toml")
+    opened = open_desk(config, journal, tools.parts(config) if venue is None else DeskParts(venue))
     opened.desk.run()
     assert opened.desk.results
     assert all(row["alpha_bps"] is None for row in opened.desk.results) or "[signals]" in text
@@ -62,20 +65,20 @@ def heard(text: str, tools: Workbench, venue: Venue | None = None) -> list[tuple
 
 
 @pytest.mark.parametrize("how", ["in process", "fix"])
-def test_a_desk_elsewhere_that_names_no_model_has_no_alpha(tools: Workbench, how: str) -> None:
+def test_a_desk_elsewhere_that_names_no_model_has_no_alpha(tools: SimulatedMarkets, how: str) -> None:
     with elsewhere(tools, how) as venue:
         assert heard(DESK, tools, venue) == []
 
 
 @pytest.mark.parametrize("how", ["in process", "fix"])
-def test_a_model_that_is_named_hears_no_news_elsewhere(tools: Workbench, how: str) -> None:
+def test_a_model_that_is_named_hears_no_news_elsewhere(tools: SimulatedMarkets, how: str) -> None:
     with elsewhere(tools, how) as venue:
         found = heard(DESK + MODEL, tools, venue)
     assert len(found) == 2
     assert all("news" not in sources for sources in found)
 
 
-def test_on_its_own_exchange_a_desk_hears_of_planted_drift_alone(tools: Workbench) -> None:
+def test_on_its_own_exchange_a_desk_hears_of_planted_drift_alone(tools: SimulatedMarkets) -> None:
     assert heard(DESK, tools) == []
     assert all("news" in sources for sources in heard(DESK + MODEL, tools))
     assert all("news" not in sources for sources in heard(DESK.replace("drift = 0.25", "") + MODEL, tools))
@@ -84,4 +87,4 @@ def test_on_its_own_exchange_a_desk_hears_of_planted_drift_alone(tools: Workbenc
 def test_the_demo_names_its_model_and_keeps_its_news() -> None:
     demo = demo_config()
     assert demo.signals.model == "packaged:demo"
-    assert all(truth.news is not None for truth in planted(demo, 1).values())
+    assert all(truth.news is not None for truth in planted(demo).values())

@@ -1,8 +1,9 @@
 """Desks that share a venue and its accounts, one after another: none takes the other's names."""
 
-from tercel.trading.desk.build import Workbench, open_desk
-from tercel.trading.desk.config import parse_config
-from tercel.trading.desk.planted import planted
+from tercel.api.demo.config import parse_config
+from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.trading.desk.build import open_desk
+from tercel.trading.desk.parts import DeskParts
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.session import SessionTerms
@@ -26,12 +27,12 @@ strategy = "peg_behind"
 
 
 def test_a_mark_keeps_the_names_of_two_desks_apart() -> None:
-    config, tools = parse_config(SMALL, "desk.toml"), Workbench()
-    exchange = tools.exchange(config, 1, planted(config, 1))
+    config, tools = parse_config(SMALL, "desk.toml"), SimulatedMarkets()
+    exchange = tools.exchange(config)
     names, rejected = [], []
     for mark in ("a-", "b-", "b-"):  # the last desk has forgotten to take a mark of its own
         journal = MemoryJournal(chained=False)
-        open_desk(config, journal, 1, tools, exchange, terms=SessionTerms(mark=mark)).desk.run()
+        open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark=mark)).desk.run()
         names.append({entry.order for _, entry in journal.read(0, (kinds.ORDER_OUT,))})
         said = [entry.body for _, entry in journal.read(0, (kinds.REPORT_IN,))]
         rejected.append(sum(body.get("exec_type") == "rejected" for body in said))
@@ -52,7 +53,7 @@ def test_a_parent_beyond_an_agents_card_goes_to_a_schedule_of_takes_with_an_aler
     for share, over in ((0.9, True), (0.1, False)):
         text = SMALL.partition("[[agent]]")[0].replace("rounds = 1", "rounds = 2") + LARGE
         config, journal = parse_config(f"{text}[demand]\nshare = {share}\n", "desk.toml"), MemoryJournal(chained=False)
-        opened = open_desk(config, journal, 1, Workbench())
+        opened = open_demo(config, journal)
         opened.desk.run()
         entries = [entry.body for _, entry in journal.read(0, (kinds.ALERT,))]
         told = [body["text"] for body in entries if body["code"] == "HANDED_OVER"]
@@ -64,7 +65,7 @@ def test_a_parent_beyond_an_agents_card_goes_to_a_schedule_of_takes_with_an_aler
 
 def test_a_parent_by_hand_is_held_against_the_card_at_its_pace() -> None:
     config, journal = parse_config(SMALL.partition("[[agent]]")[0] + LARGE, "desk.toml"), MemoryJournal(chained=False)
-    opened = open_desk(config, journal, 1, Workbench())
+    opened = open_demo(config, journal)
     (name, most), *_ = ((where, most) for (_, where), most in opened.desk.slots["agent"].most_lots.items())
     round_ns = round(config.desk.round_s * 1e9)
 

@@ -8,20 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tercel.api.demo.config import demo_config, demo_text, parse_config
+from tercel.api.demo.planted import planted
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import ONE, PAID_ONE
 from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import MarketRows
-from tercel.market.flow.preset import load
 from tercel.market.tape.schema import EXECUTE, REDUCE
 from tercel.trading.desk.allocation import MultiplicativeWeights, WeightsRule, split
 from tercel.trading.desk.build import known_of, limits_of, out_of_card, slot_of, strategy_of
 from tercel.trading.desk.challenge import Evidence, paper_rows
-from tercel.trading.desk.config import demo_config, demo_text, parse_config
 from tercel.trading.desk.demand import demand
 from tercel.trading.desk.drift import DriftDetector
 from tercel.trading.desk.outcome import money, savings
-from tercel.trading.desk.planted import planted
 from tercel.trading.desk.program import Program
 from tercel.trading.desk.sizing import Sizing, SizingRule
 
@@ -207,19 +206,19 @@ class TestPlanted:
     def test_news_knows_as_much_of_the_drift_as_it_is_said_to(self) -> None:
         text = demo_text().replace("rounds = 24", "rounds = 4000").replace("drift = 0.05", "drift = 0.2", 1)
         config = parse_config(text, "desk.toml")
-        truth = planted(config, 1)["AAA"]
-        drift = np.array([scene.buy_share for scene in truth.scenes]) - 0.5
+        truth = planted(config)["AAA"]
+        drift = np.array([regime.buy_share for regime in truth.regimes]) - 0.5
         assert len(drift) == 4000
         assert np.corrcoef(drift, truth.news)[0, 1] == pytest.approx(0.6, abs=0.04)
         assert truth.news.std() == pytest.approx(1, abs=0.05)
 
     def test_a_change_holds_from_its_moment_until_the_next(self) -> None:
-        scenes = planted(demo_config(), 1)["BBB"].scenes
-        depth = {scene.after_s / 1800: scene.depth for scene in scenes}
+        regimes = planted(demo_config())["BBB"].regimes
+        depth = {regime.after_s / 1800: regime.depth for regime in regimes}
         assert depth[6.0] == 1.0
         assert depth[6.4] == depth[7.0] == 0.35
         assert depth[8.0] == depth[11.0] == 1.0
-        assert [scene.after_s for scene in scenes] == sorted(scene.after_s for scene in scenes)
+        assert [regime.after_s for regime in regimes] == sorted(regime.after_s for regime in regimes)
 
 
 class TestProgram:
@@ -275,7 +274,7 @@ class TestSeat:
         text = demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe"))
         text = text.replace("twap_take", "pov").replace('"peg_touch"', '"almgren_chriss"\nchallenger = "pov"')
         config = parse_config(text, "desk.toml")
-        known = known_of(config, load)
+        known = known_of(config)
         slots = {agent.name: slot_of(agent, known) for agent in config.agent}
         for slot, champion, rival in (("schedule", "pov", ""), ("peg", "almgren_chriss", "pov")):
             for name, figures in known.items():
@@ -285,7 +284,7 @@ class TestSeat:
 
     def test_a_promotion_holds_in_every_instrument(self) -> None:
         config = parse_config(demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml")
-        known = known_of(config, load)
+        known = known_of(config)
         slot = slot_of(config.agent[0], known)
         before = {name: slot.at(name) for name in known}
         slot.promote()

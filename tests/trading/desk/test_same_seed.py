@@ -5,8 +5,9 @@ from collections import defaultdict
 import pytest
 from tests.parts import whole
 
-from tercel.trading.desk.build import Opened, Workbench, open_desk
-from tercel.trading.desk.config import DeskConfig, demo_config
+from tercel.api.demo.config import DemoConfig, demo_config
+from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.trading.desk.build import Opened
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 
@@ -14,23 +15,22 @@ ROUNDS = 2
 
 
 @pytest.fixture(scope="module")
-def config() -> DeskConfig:
-    whole = demo_config()
-    return whole.model_copy(update={"desk": whole.desk.model_copy(update={"rounds": ROUNDS})})
+def config() -> DemoConfig:
+    return demo_config().with_desk(rounds=ROUNDS)
 
 
-def run(config: DeskConfig, tools: Workbench, seed: int, chained: bool) -> tuple[Opened, MemoryJournal]:
+def run(config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool) -> tuple[Opened, MemoryJournal]:
     journal = MemoryJournal(chained=chained)
-    opened = open_desk(config, journal, seed, tools)
+    opened = open_demo(config.with_desk(seed=seed), journal, tools)
     opened.desk.run()
     return opened, journal
 
 
 @pytest.fixture(scope="module")
-def runs(config: DeskConfig) -> list[tuple[Opened, MemoryJournal]]:
+def runs(config: DemoConfig) -> list[tuple[Opened, MemoryJournal]]:
     """Seed 1 twice, on tools of their own; seed 2."""
-    shared = Workbench()
-    return [run(config, Workbench(), 1, False), run(config, shared, 1, True), run(config, shared, 2, False)]
+    shared = SimulatedMarkets()
+    return [run(config, SimulatedMarkets(), 1, False), run(config, shared, 1, True), run(config, shared, 2, False)]
 
 
 def told(journal: MemoryJournal) -> list[tuple[object, ...]]:

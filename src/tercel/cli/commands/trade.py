@@ -7,6 +7,11 @@ from typing import Any
 
 import typer
 
+from tercel.api.demo.config import DemoConfig, demo_text, described
+from tercel.api.demo.experiment import DESK, DeskRun, arrows, freezes, levels, mean_paths, worth
+from tercel.api.demo.variants import run_variants
+from tercel.api.desk_page import page, within
+from tercel.api.desk_parts import parts_of
 from tercel.cli.desks import named_desk, new_desk, waiting
 from tercel.cli.machine import end_on_termination
 from tercel.cli.operator import PORT
@@ -16,12 +21,8 @@ from tercel.core.fixed import summed
 from tercel.core.machine import WallClock, person
 from tercel.report.terminal import print_json, print_table, progress, result_console, say
 from tercel.trading.desk.build import Opened
-from tercel.trading.desk.config import DeskConfig, demo_text, described
-from tercel.trading.desk.experiment import DESK, DeskRun, arrows, freezes, levels, mean_paths, worth
 from tercel.trading.desk.outcome import outcome
-from tercel.trading.desk.page import page, within
 from tercel.trading.desk.running import Running, refuse
-from tercel.trading.desk.variants import run_variants
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.ledger import Ledger
@@ -67,13 +68,13 @@ def run(request: RunDesk) -> None:
         raise typer.Exit(1)
 
 
-def _folder(config: DeskConfig, beside: Path | None) -> Path:
+def _folder(config: DemoConfig, beside: Path | None) -> Path:
     """A new folder under `desks/`, once the configuration is known to be one that can be opened."""
     refuse(config, beside)
     return new_desk(config.desk.name)
 
 
-def _traded(config: DeskConfig, text: str, folder: Path, request: RunDesk, beside: Path | None) -> Opened:
+def _traded(config: DemoConfig, text: str, folder: Path, request: RunDesk, beside: Path | None) -> Opened:
     """Run the desk over its venue and journal; alerts leave while it runs."""
     end_on_termination()
     with progress(counted=True, transient=True) as bar:
@@ -89,9 +90,9 @@ def _traded(config: DeskConfig, text: str, folder: Path, request: RunDesk, besid
             with Running(
                 config,
                 folder,
+                parts_of(config, WallClock(), beside),
                 text=text,
                 holder=f"{person()} (tercel trade run)",
-                clock=WallClock(),
                 beside=beside,
                 acknowledge=request.acknowledge,
                 progress=show,
@@ -124,10 +125,8 @@ def _what_remains(folder: Path) -> str:
 # -- what it came to --------------------------------------------------------------------------------------------------
 
 
-def _experiments(config: DeskConfig, folder: Path, request: RunDesk) -> tuple[list[DeskRun], list[DeskRun]]:
-    simulated = config.model_copy(
-        update={"desk": config.desk.model_copy(update={"venue": "simulated", "pace": "stepped"})}
-    )
+def _experiments(config: DemoConfig, folder: Path, request: RunDesk) -> tuple[list[DeskRun], list[DeskRun]]:
+    simulated = config.with_desk(venue="simulated", pace="stepped")
     seeds = range(config.desk.seed, config.desk.seed + request.seeds)
     arrows_of: list[DeskRun] = []
     freezes_of: list[DeskRun] = []
@@ -140,7 +139,7 @@ def _experiments(config: DeskConfig, folder: Path, request: RunDesk) -> tuple[li
     return arrows_of, freezes_of
 
 
-def _print(config: DeskConfig, result: dict[str, Any], folder: Path) -> None:
+def _print(config: DemoConfig, result: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
 
     title = (

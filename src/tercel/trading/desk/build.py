@@ -1,4 +1,4 @@
-"""From a desk's file to a desk: its markets, its session, its agents, its signals."""
+"""From a desk's file and its parts to a desk: its session, its agents, its signals."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -6,11 +6,9 @@ from math import ceil, inf
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from tercel.core.errors import ConfigError, LimitsError, TercelError
 from tercel.core.names import check_known
-from tercel.core.ports import Clock, Journal, Venue
+from tercel.core.ports import Journal, Venue
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution import policies_packaged
 from tercel.execution.observation import OBS_NAMES
@@ -23,101 +21,18 @@ from tercel.execution.strategies.hand_over import most_share
 from tercel.execution.strategy import Strategy
 from tercel.limits import LimitGate, Limits, changed, default_file, read
 from tercel.market.flow.preset import Preset, load
-from tercel.market.flow.santa_fe_preset import SantaFePreset
-from tercel.market.flow.scenario import scaled
-from tercel.market.regimes.factors import Factors
-from tercel.market.simulator.source import Source, reactive
-from tercel.risk.anomaly import Calm, learn_calm
-from tercel.risk.seconds import simulate
 from tercel.signals.models_packaged.model import load_model, load_packaged
 from tercel.trading.desk.config import AgentSection, DeskConfig
 from tercel.trading.desk.drift import DriftDetector
 from tercel.trading.desk.loop import AlphaPort, DeskLoop
-from tercel.trading.desk.planted import Planted, Scene, planted
+from tercel.trading.desk.parts import DeskParts
 from tercel.trading.desk.slot import AgentSlot
 from tercel.trading.parents import ParentRequest
 from tercel.trading.session import Session, SessionTerms
 from tercel.trading.stopping import Latch
-from tercel.trading.strategies import Strategies
-from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
-from tercel.venues.pace import Pace
 
 PACKAGED: Final = "packaged:"
 POLICY: Final = "policy:"
-CALM_S, CALM_HOURS, CALM_SEED = 3600, 8, 2**31 - 11
-WORLDS: Final = 8
-"""Books to start from, of each preset: one is drawn by the seed."""
-
-
-class Workbench:
-    """Makes what several desks share, once: settled markets, policies, models.
-
-    Settling a market takes seconds; an ablation runs hundreds of desks on a few of them.
-    """
-
-    def __init__(self) -> None:
-        self._sources: dict[str, tuple[Preset, Source]] = {}
-        self._calms: dict[str, Calm] = {}
-
-    def market(self, name: str) -> tuple[Preset, Source]:
-        """A preset and its settled market."""
-        if name not in self._sources:
-            preset = load(name)
-            self._sources[name] = preset, reactive(preset, worlds=WORLDS)
-        return self._sources[name]
-
-    def calm(self, name: str) -> Calm:
-        """What is ordinary in a preset's market, learned from hours that no desk trades in."""
-        if name not in self._calms:
-            _, source = self.market(name)
-            hours = [simulate(source, np.ones((CALM_S, 3)), CALM_SEED, index) for index in range(CALM_HOURS)]
-            self._calms[name] = learn_calm(hours, false_alarms_per_day=0.0)
-        return self._calms[name]
-
-    def exchange(
-        self, config: DeskConfig, seed: int, truth: Mapping[str, Planted], clock: Clock | None = None
-    ) -> SimulatedExchange:
-        """The simulated exchange of a desk, with what is planted in its markets, at its pace by a clock."""
-        specs = {}
-        for number, instrument in enumerate(config.instrument):
-            preset, source = self.market(instrument.market)
-            world = seed % WORLDS
-            spec = MarketSpec(source, seed, number, world, volume_per_s=preset.volume_per_s)
-            specs[instrument.name] = spec
-        plain = SimulatedExchange(specs)
-        start = plain.now_ns + round(config.desk.warmup_s * NS_PER_SECOND)
-        for number, instrument in enumerate(config.instrument):
-            preset, _ = self.market(instrument.market)
-            regimes = [
-                regime_of(preset, scene, start + round(scene.after_s * NS_PER_SECOND))
-                for scene in truth[instrument.name].scenes
-            ]
-            before = specs[instrument.name]
-            specs[instrument.name] = MarketSpec(
-                before.source, seed, number, before.world, volume_per_s=preset.volume_per_s, regimes=regimes
-            )
-        pace = None
-        if clock is not None and config.desk.pace != "stepped":
-            pace = Pace(clock, 1.0 if config.desk.pace == "real" else config.desk.speed)
-        latency = EntryLatency("constant", round(config.desk.latency_ms * 1e6))
-        return SimulatedExchange(specs, latency=latency, pace=pace)
-
-    def strategies(self, config: DeskConfig) -> Strategies:
-        """Makes the strategy of a name for an instrument, as a session asks for it."""
-        markets = {instrument.name: instrument.market for instrument in config.instrument}
-
-        def make(name: str, instrument: str) -> Strategy:
-            preset = self.market(markets[instrument])[0] if instrument in markets else None
-            return strategy_of(name, None if preset is None else estimates(config, preset))
-
-        return make
-
-
-def regime_of(preset: Preset, scene: Scene, at_ns: int) -> RegimeChange:
-    """A planted scene as the exchange changes to it: scaled rates, or factors where rates are of another kind."""
-    if isinstance(preset, SantaFePreset):
-        return RegimeChange(at_ns, scaled(preset, scene.depth, trades=scene.activity, buy_share=scene.buy_share))
-    return RegimeChange(at_ns, factors=Factors(scene.depth, scene.activity, lean=2 * scene.buy_share - 1))
 
 
 def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
@@ -132,10 +47,10 @@ def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
     )
 
 
-def known_of(config: DeskConfig, preset_of: Callable[[str], Preset]) -> dict[str, MarketEstimates]:
+def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
     """What is known of each instrument's market; instruments of one market share it."""
     markets = dict.fromkeys(instrument.market for instrument in config.instrument)
-    figures = {market: estimates(config, preset_of(market)) for market in markets}
+    figures = {market: estimates(config, load(market)) for market in markets}
     return {instrument.name: figures[instrument.market] for instrument in config.instrument}
 
 
@@ -238,7 +153,7 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
     TercelError
         For a market, a strategy, a model or a limits file that does not exist or does not read.
     """
-    known = known_of(config, load)
+    known = known_of(config)
     for agent in config.agent:
         slot_of(agent, known)
     alpha_model_of(config)
@@ -252,17 +167,13 @@ class Opened:
     desk: DeskLoop
     session: Session
     venue: Venue
-    truth: Mapping[str, Planted]
-    """What is planted in its markets; nothing anywhere but on the desk's own simulated exchange."""
 
 
 def open_desk(
     config: DeskConfig,
     journal: Journal,
-    seed: int,
-    bench: Workbench | None = None,
-    venue: Venue | None = None,
-    truth: Mapping[str, Planted] | None = None,
+    parts: DeskParts,
+    *,
     latch: Latch | None = None,
     beside: Path | None = None,
     progress: Callable[[int], None] | None = None,
@@ -275,14 +186,8 @@ def open_desk(
     config : DeskConfig
     journal : Journal
         Held by this desk alone.
-    seed : int
-    bench : Workbench, optional
-        Shared with other desks.
-    venue : Venue, optional
-        By default the simulated exchange that the configuration describes.
-    truth : mapping of instrument to Planted, optional
-        What is planted in the markets of `venue`, where that is such an exchange. The news score comes from it: at any
-        other venue there is none.
+    parts : DeskParts
+        Its venue, its news, what is calm in its markets.
     latch : Latch, optional
         The kill latch.
     beside : Path, optional
@@ -297,16 +202,12 @@ def open_desk(
     TercelError
         For anything in the configuration that does not exist.
     """
-    bench = bench or Workbench()
-    if venue is None:
-        truth = planted(config, seed)
-        venue = bench.exchange(config, seed, truth)
-    truth = truth or {}
+    venue = parts.venue
     listed = {listing.instrument for listing in venue.listings()}
     for instrument in config.instrument:
         if instrument.name not in listed:
             raise ConfigError(f"an instrument of {venue.name}: {', '.join(sorted(listed))}", instrument.name, "mend it")
-    known = known_of(config, lambda name: bench.market(name)[0])
+    known = known_of(config)
     slots = [slot_of(agent, known) for agent in config.agent]
 
     def request(body: Mapping[str, Any]) -> ParentRequest:
@@ -329,21 +230,19 @@ def open_desk(
     killed = None if latch is None else latch.killed
     gate = LimitGate(limits_of(config, beside), venue.listings(), [slot.name for slot in slots], killed)
     desks: list[DeskLoop] = []
-    terms = replace(terms or SessionTerms(), seed=seed, warmup_s=config.desk.warmup_s)
+    terms = replace(terms or SessionTerms(), seed=config.desk.seed, warmup_s=config.desk.warmup_s)
     session = Session(
-        venue, journal, gate, bench.strategies(config), terms, latch=latch,
+        venue, journal, gate, lambda name, of: strategy_of(name, known.get(of)), terms, latch=latch,
         on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), request=request,
     )  # fmt: skip
     try:
-        news = {name: line.news for name, line in truth.items()}
-        calm = {i.name: bench.calm(i.market) for i in config.instrument} if config.risk.posture == "on" else {}
-        desks.append(DeskLoop(config, session, slots, alpha_model_of(config), news, seed, progress, calm))
+        desks.append(DeskLoop(config, session, slots, alpha_model_of(config), parts.news, parts.calm, progress))
     except TercelError:
         session.close()
         raise
     for agent, text in out_of_card(config):
         desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
-    return Opened(desks[0], session, venue, truth)
+    return Opened(desks[0], session, venue)
 
 
 def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:

@@ -1,25 +1,21 @@
 """The configuration of a desk: one TOML file, read whole or refused.
 
 [desk]        name, seed, rounds, round_s, decision_s, pace, speed
-[[instrument]] name, market; [[instrument.change]] what is planted: at_round, depth, activity, buy_share
+[[instrument]] name, market
 [[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
 [demand]      side, share: the orders that come in
-[signals]     model, news
+[signals]     model
 [risk]        posture
 [loop]        feedback, hedge
 [limits]      file
 [alerts]      webhook
 """
 
-from collections.abc import Mapping
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, field_validator
 
-from tercel.core.toml import changed, parse_toml, read_toml
-from tercel.core.validated import TomlTable, validated
+from tercel.core.validated import TomlTable
 from tercel.trading.desk.allocation import WeightsRule
 from tercel.trading.desk.sizing import SizingRule
 
@@ -55,26 +51,11 @@ class DeskSection(TomlTable):
     settings file of QuickFIX; `gate:PATH`, a gate before one."""
 
 
-class Change(TomlTable):
-    """Something planted in an instrument's market: the desk never reads it."""
-
-    at_round: float = Field(ge=0)
-    depth: float = Field(default=1.0, gt=0, le=10)
-    """Factor on the rate of limit orders: what rests follows it."""
-    activity: float = Field(default=1.0, gt=0, le=10)
-    """Factor on the rate of market orders."""
-    buy_share: float = Field(default=0.5, ge=0.05, le=0.95)
-    """Share of market orders that buy; 0.5 is no drift."""
-
-
 class InstrumentSection(TomlTable):
     """An instrument of the simulated exchange, or a listing of another venue."""
 
     name: str = Field(pattern=_NAME, max_length=16)
     market: str = "csco-santa-fe"
-    drift: float = Field(default=0.0, ge=0, le=0.45)
-    """Planted informed flow: each round buyers and sellers are out of balance by up to this, at random."""
-    change: tuple[Change, ...] = ()
 
 
 class AgentSection(TomlTable):
@@ -101,8 +82,6 @@ class SignalsSection(TomlTable):
 
     model: str = "off"
     """`off`, `packaged:NAME`, or the file of a trained model."""
-    news: float = Field(default=0.6, ge=-1, le=1)
-    """Correlation of the synthetic news score with the planted drift; where none is planted there is no score."""
 
 
 class RiskSection(TomlTable):
@@ -147,6 +126,10 @@ class DeskConfig(TomlTable):
     limits: LimitsSection = LimitsSection()
     alerts: AlertsSection = AlertsSection()
 
+    def with_desk(self, **changes: Any) -> Self:
+        """The same with other values in its `[desk]`."""
+        return self.model_copy(update={"desk": self.desk.model_copy(update=changes)})
+
     @field_validator("instrument", "agent")
     @classmethod
     def _names_once(cls, sections: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -156,49 +139,3 @@ class DeskConfig(TomlTable):
         if len(set(names)) != len(names):
             raise ValueError(f"names that differ, not {', '.join(names)}")
         return sections
-
-
-DEMO: Final = "demo.toml"
-HELP = "see tercel trade run `show_demo=True`"
-
-
-def read_config(path: Path) -> DeskConfig:
-    """The desk that a file describes.
-
-    Raises
-    ------
-    ConfigError
-        With the file, the key and the nearest known one.
-    """
-    found = read_toml(path, HELP, "a desk file")
-    return validated(DeskConfig, found, str(path), "a desk")
-
-
-def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DeskConfig, str]:
-    """The desk of a file, of the packaged one where there is none, with other values for dotted keys; and its text.
-
-    Raises
-    ------
-    ConfigError
-        As :func:`read_config`.
-    """
-    raw = parse_toml(demo_text(), DEMO, HELP) if path is None else read_toml(path, HELP, "a desk file")
-    text = demo_text() if path is None else path.read_text(encoding="utf-8")
-    config = validated(DeskConfig, changed(raw, settings), DEMO if path is None else str(path), "a desk")
-    return config, "".join(f"# changed: {key} = {value!r}\n" for key, value in settings.items()) + text
-
-
-def demo_config() -> DeskConfig:
-    """The packaged desk, which `tercel trade run` shows as its demo."""
-    return parse_config(demo_text(), DEMO)
-
-
-def demo_text() -> str:
-    """The packaged desk's file, to start one's own from."""
-    return (files("tercel.trading.desk") / "demo.toml").read_text(encoding="utf-8")
-
-
-def parse_config(text: str, name: str) -> DeskConfig:
-    """As :func:`read_config`, from text; `name` is how errors call it."""
-    found = parse_toml(text, name, HELP, "a desk file")
-    return validated(DeskConfig, found, name, "a desk")

@@ -1,6 +1,6 @@
 """The running loop: signals -> posture -> sized parent orders -> agents -> limits -> venue -> cost -> next sizing.
 
-    desk = DeskLoop(config, session, slots, alpha_model, news, seed=1)
+    desk = DeskLoop(config, session, slots, alpha_model, news)
     desk.run()
 
 A round is: what came in is added to each instrument's program; the forecast and the posture are taken; sizing says how
@@ -32,6 +32,7 @@ from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
 from tercel.trading.desk.config import CLOSING_S, DeskConfig
 from tercel.trading.desk.demand import Demand, demand
 from tercel.trading.desk.monitor import MarketMonitor, seconds_between
+from tercel.trading.desk.parts import NewsPort
 from tercel.trading.desk.posture import desk_rules, stance
 from tercel.trading.desk.program import Program
 from tercel.trading.desk.sizing import Sizing
@@ -64,7 +65,6 @@ class _Line:
     sizing: Sizing
     weights: MultiplicativeWeights
     policy: PosturePolicy | None
-    news: NDArray[np.float64] | None
     alpha: Alpha | None = None
     posture: Posture | None = None
     round_costs: dict[str, float] = field(default_factory=dict)
@@ -85,14 +85,10 @@ class DeskLoop:
     slots : sequence of AgentSlot
     alpha_model : AlphaPort or None
         None: no forecasts.
-    news : mapping of instrument to float64 (rounds,) or None
-        Score known at the start of each round, where there is one.
-    seed : int
-        Of what comes in.
+    news, calm : optional
+        See `DeskParts`.
     progress : callable, optional
         Called after every round with the number of rounds that are over.
-    calm : mapping of instrument to Calm, optional
-        What is ordinary in its market; without it the warm-up is taken for that.
     """
 
     def __init__(
@@ -101,22 +97,21 @@ class DeskLoop:
         session: Session,
         slots: Sequence[AgentSlot],
         alpha_model: AlphaPort | None,
-        news: Mapping[str, NDArray[np.float64] | None],
-        seed: int,
-        progress: Callable[[int], None] | None = None,
+        news: NewsPort | None = None,
         calm: Mapping[str, Calm] | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> None:
         self.config, self.session, self.alpha_model = config, session, alpha_model
         self.slots = {slot.name: slot for slot in slots}
-        self._calm = calm or {}
+        self._news, self._calm = news, calm or {}
         self._progress = progress or (lambda _round: None)
         names = [instrument.name for instrument in config.instrument]
         volume = {name: session.listings[name].volume_per_s for name in names}
         self._orders: dict[int, list[Demand]] = defaultdict(list)
-        for order in demand(config, volume, seed):
+        for order in demand(config, volume, config.desk.seed):
             self._orders[order.round].append(order)
         sides = {order.instrument: order.side for order in self._orders[0]}
-        self._lines = {name: self._line(name, sides[name], news) for name in names}
+        self._lines = {name: self._line(name, sides[name]) for name in names}
         self._prefix = f"{session.mark}{session.number}." if session.mark or session.number > 1 else ""
         self._own: set[int] = set()
         self._challenges: dict[str, tuple[str, str, Challenge]] = {}
@@ -138,7 +133,7 @@ class DeskLoop:
             if parent.over and parent.id not in booked:
                 self.on_over(parent, None)
 
-    def _line(self, name: str, side: int, news: Mapping[str, NDArray[np.float64] | None]) -> _Line:
+    def _line(self, name: str, side: int) -> _Line:
         loop, on = self.config.loop, self.config.risk.posture == "on"
         return _Line(
             program=Program(side),
@@ -150,7 +145,6 @@ class DeskLoop:
             sizing=Sizing(loop.sizing),
             weights=MultiplicativeWeights(list(self.slots), loop.hedge),
             policy=PosturePolicy(name, desk_rules()) if on else None,
-            news=news.get(name),
         )
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -251,7 +245,8 @@ class DeskLoop:
         line.alpha = None
         if self.alpha_model is None:
             return
-        features = line.monitor.features(None if line.news is None else float(line.news[number]))
+        news = None if self._news is None else self._news.score(name, number, at_ns)
+        features = line.monitor.features(news)
         try:
             line.alpha = self.alpha_model.alpha(features, name, at_ns)
         except DataError as error:

@@ -1,6 +1,6 @@
 """A desk with all that runs beside it: its folder, journal and venue, the kill latch, alerts, the analysis of costs.
 
-with Running(config, folder, text=text, holder="ann") as running:
+with Running(config, folder, parts, text=text, holder="ann") as running:
     running.desk.run()
 """
 
@@ -11,18 +11,14 @@ from types import TracebackType
 from typing import Final
 
 from tercel.core.errors import JournalError
-from tercel.core.ports import Clock, Venue
 from tercel.report.terminal import say
 from tercel.trading.alerts import AlertSender, check_webhook
-from tercel.trading.desk.build import Opened, Workbench, check, open_desk
-from tercel.trading.desk.config import DeskConfig, read_config
+from tercel.trading.desk.build import Opened, check, open_desk
+from tercel.trading.desk.config import DeskConfig
 from tercel.trading.desk.loop import DeskLoop
-from tercel.trading.desk.planted import planted
-from tercel.trading.desk.wall import FOLDER as GATE_FOLDER
-from tercel.trading.desk.wall import venue_at
+from tercel.trading.desk.parts import PartsMaker
 from tercel.trading.journal import kinds
 from tercel.trading.journal.database import DATABASE, keep_elsewhere
-from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.journal.reader import JournalReader
 from tercel.trading.journal.store import SqlJournal
 from tercel.trading.kill import LATCH, KillLatch, check_latch
@@ -42,12 +38,12 @@ class Running:
     config : DeskConfig
     folder : Path
         Of the desk; made if need be.
+    parts : PartsMaker
+        Asked once the folder and its journal are held.
     text : str
         The configuration as it was written, for the folder.
     holder : str
         Who runs it, for people.
-    clock : Clock
-        By which a desk on the simulated exchange is paced.
     beside : Path, optional
         Folder that relative files of the configuration lie in.
     acknowledge : str
@@ -66,10 +62,10 @@ class Running:
         self,
         config: DeskConfig,
         folder: Path,
+        parts: PartsMaker,
         *,
         text: str,
         holder: str,
-        clock: Clock,
         beside: Path | None = None,
         acknowledge: str = "",
         progress: Callable[[int], None] | None = None,
@@ -92,38 +88,20 @@ class Running:
             (folder / CONFIG).write_text(text, encoding="utf-8")
             self.latch = KillLatch(folder / LATCH)
             check_latch(journal, self.latch.path)
-            bench, seed = Workbench(), config.desk.seed
-            _compile(config, bench)
-            venue = self._venue(config, bench, clock, beside, opened)
-            alerts = AlertSender(JournalReader(folder), config.alerts.webhook, after=journal.last)
-            alerts.start()
-            opened.callback(alerts.stop)
-            truth = planted(config, seed) if config.desk.venue == SIMULATED else None
+            made = parts(folder, self.latch.path, opened)
+            if made.alerts is not None and (made.alerts / DATABASE).exists():
+                reader = JournalReader(made.alerts)
+                last = max((seq for seq, _ in reader.read(kinds=[kinds.SESSION])), default=0)
+                _send(reader, config, last, opened)
+            alerts = _send(JournalReader(folder), config, journal.last, opened)
             terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark_of(config.desk.venue))
             self.opened: Opened = open_desk(
-                config, journal, seed, bench, venue, truth, self.latch, beside, progress, terms
+                config, journal, made, latch=self.latch, beside=beside, progress=progress, terms=terms
             )
             self.session.gateway.urgent = lambda text: alerts.urgent(kinds.JOURNAL_DOWN, text)
             opened.callback(self.session.close)
             opened.callback(_end, TcaRecorder(self.session))
             self._open = opened.pop_all()
-
-    def _venue(
-        self, config: DeskConfig, bench: Workbench, clock: Clock, beside: Path | None, opened: ExitStack
-    ) -> Venue:
-        """The venue that a desk's file names, at its pace."""
-        where, limits = config.desk.venue, config.limits.file
-        if where == SIMULATED:
-            return bench.exchange(config, config.desk.seed, planted(config, config.desk.seed), clock)
-        accounts, file = [agent.name for agent in config.agent], (beside or Path()) / limits if limits else None
-        venue = venue_at(where, accounts, self.folder, file, self.latch.path, opened, beside)
-        if (self.folder / GATE_FOLDER / DATABASE).exists():
-            reader = JournalReader(self.folder / GATE_FOLDER)
-            last = max((seq for seq, _ in reader.read(kinds=[kinds.SESSION])), default=0)
-            alerts = AlertSender(reader, config.alerts.webhook, after=last)
-            alerts.start()
-            opened.callback(alerts.stop)
-        return venue
 
     @property
     def desk(self) -> DeskLoop:
@@ -148,6 +126,14 @@ class Running:
         self.close()
 
 
+def _send(journal: JournalReader, config: DeskConfig, after: int, opened: ExitStack) -> AlertSender:
+    """Send the alerts of a journal from an entry on, until the desk is closed."""
+    alerts = AlertSender(journal, config.alerts.webhook, after=after)
+    alerts.start()
+    opened.callback(alerts.stop)
+    return alerts
+
+
 def _end(recorder: TcaRecorder) -> None:
     try:
         recorder.close()
@@ -166,21 +152,3 @@ def refuse(config: DeskConfig, beside: Path | None) -> None:
     check_webhook(config.alerts.webhook)
     if config.desk.venue != SIMULATED:
         address(config.desk.venue)
-
-
-def check_file(path: Path) -> None:
-    """Refuse a desk's file as :func:`refuse` does, or what cannot be read as one.
-
-    Raises
-    ------
-    TercelError
-    """
-    refuse(read_config(path), path.parent)
-
-
-def _compile(config: DeskConfig, bench: Workbench) -> None:
-    """One short round in memory: kernels are compiled before anybody waits for a decision."""
-    section = config.desk.model_copy(update={"rounds": 1, "round_s": 70.0, "warmup_s": 10.0})
-    instruments = config.instrument[:1]
-    short = config.model_copy(update={"desk": section, "instrument": instruments})
-    open_desk(short, MemoryJournal(chained=False), config.desk.seed, bench).desk.run()

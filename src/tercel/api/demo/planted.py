@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.trading.desk.config import DeskConfig, InstrumentSection
+from tercel.api.demo.config import DemoConfig, PlantedInstrument
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Scene:
+class FlowRegime:
     """The flow of one instrument from one moment on.
 
     Parameters
@@ -34,31 +34,31 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Planted:
+class GroundTruth:
     """One instrument's ground truth and its news.
 
     Parameters
     ----------
-    scenes : tuple of Scene
+    regimes : tuple of FlowRegime
         In order of time.
     news : float64 (rounds,), or None
         Score known at the start of each round: unit variance, correlated with the drift as the configuration says. None
         where no drift is planted: there is nothing that it could predict.
     """
 
-    scenes: tuple[Scene, ...]
+    regimes: tuple[FlowRegime, ...]
     news: Floats | None
 
 
-def planted(config: DeskConfig, seed: int) -> dict[str, Planted]:
-    """Ground truth of every instrument, drawn from the seed."""
+def planted(config: DemoConfig) -> dict[str, GroundTruth]:
+    """Ground truth of every instrument, drawn from the desk's seed."""
     return {
-        instrument.name: _of(config, instrument, np.random.default_rng([seed, 13, number]))
+        instrument.name: _of(config, instrument, np.random.default_rng([config.desk.seed, 13, number]))
         for number, instrument in enumerate(config.instrument)
     }
 
 
-def _of(config: DeskConfig, instrument: InstrumentSection, rng: np.random.Generator) -> Planted:
+def _of(config: DemoConfig, instrument: PlantedInstrument, rng: np.random.Generator) -> GroundTruth:
     rounds, round_s, rho = config.desk.rounds, config.desk.round_s, config.signals.news
     direction = rng.choice([-1.0, 0.0, 1.0], rounds)
     noise = rng.normal(size=rounds)
@@ -66,17 +66,17 @@ def _of(config: DeskConfig, instrument: InstrumentSection, rng: np.random.Genera
     news = rho * direction / np.sqrt(2 / 3) + np.sqrt(1 - rho**2) * noise
     moments = {number * round_s: 0.5 + instrument.drift * direction[number] for number in range(rounds)}
     changes = {change.at_round * round_s: change for change in instrument.change}
-    scenes, buy_share, change = [], 0.5, None
+    regimes, buy_share, change = [], 0.5, None
     for after in sorted(moments.keys() | changes.keys()):
         buy_share = moments.get(after, buy_share)
         change = changes.get(after, change)
         tilt = change.buy_share - 0.5 if change is not None else 0.0
-        scenes.append(
-            Scene(
+        regimes.append(
+            FlowRegime(
                 after_s=after,
                 depth=change.depth if change is not None else 1.0,
                 activity=change.activity if change is not None else 1.0,
                 buy_share=float(np.clip(buy_share + tilt, 0.05, 0.95)),
             )
         )
-    return Planted(tuple(scenes), news if instrument.drift else None)
+    return GroundTruth(tuple(regimes), news if instrument.drift else None)

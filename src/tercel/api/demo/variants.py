@@ -7,21 +7,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from tercel.api.demo.config import DemoConfig
+from tercel.api.demo.experiment import DeskRun, run_variant
 from tercel.report.side_by_side import as_they_end
-from tercel.trading.desk.config import DeskConfig
-from tercel.trading.desk.experiment import DeskRun, run_variant
 
 
 def _task(variant: str, config: dict[str, Any], seed: int) -> DeskRun:
-    return run_variant(variant, DeskConfig.model_validate(config), seed)
+    return run_variant(variant, DemoConfig.model_validate(config), seed)
 
 
-def run_variants(variants: Mapping[str, DeskConfig], seeds: range, path: Path, what: str) -> list[DeskRun]:
+def run_variants(variants: Mapping[str, DemoConfig], seeds: range, path: Path, what: str) -> list[DeskRun]:
     """Every variant on every seed, in order.
 
     Parameters
     ----------
-    variants : mapping of name to DeskConfig
+    variants : mapping of name to DemoConfig
     seeds : range
     path : Path
         File of what is finished, a JSON line each; a later call with the same desks goes on from there.

@@ -1,18 +1,25 @@
-"""A desk's own gate: a process between it and a venue, which cancels what is open when the desk is silent or gone."""
+"""A desk's own gate: a process between it and a venue, which cancels what is open when the desk is silent or gone.
+
+It ends when its standard input does, and says on its standard output what a desk has to know, an object of JSON a line:
+
+    {"listen": "desks/demo/gate/gate.sock"}     it listens
+    {"error": {"kind": ..., "expected": ..., "received": ..., "remedy": ...}}     why it ends, or does not begin
+    {"open": ["d1.4"]}     the last one of a gate that listened: orders that are not known to be over
+"""
 
 import json
 import logging
-import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from tercel.core.errors import VenueError
 from tercel.core.ports import Venue
+from tercel.gate.config import LISTEN, LONGEST_PATH
 from tercel.venues.address import address, connect, placed
 from tercel.venues.wire import RemoteVenue
 
@@ -20,12 +27,7 @@ FOLDER: Final = "gate"
 """Of the gate, in the desk's folder: its file, its journal, what it said."""
 FILE: Final = "gate.toml"
 LOG: Final = "gate.log"
-_SOCKET: Final = "gate.sock"
-_LONGEST_PATH: Final = 100
 _PATIENCE_S: Final = 60.0
-_PARTS: Final = re.compile(r"^ +expected  (.*?)^ +received  (.*?)^ +to go on  (.*)", re.DOTALL | re.MULTILINE)
-"""An error as the command line prints it."""
-_NOT_OVER: Final = re.compile(r"^.*NOT known to be over.*$", re.MULTILINE)
 _log = logging.getLogger("tercel.alerts")
 
 
@@ -65,11 +67,11 @@ class OwnGate:
     def __init__(self, desk: Path, venue: str, accounts: Sequence[str], limits: Path | None, latch: Path) -> None:
         self.folder = desk.resolve() / FOLDER
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        listen = self.folder / _SOCKET
+        listen = self.folder / LISTEN
         self._short: tempfile.TemporaryDirectory[str] | None = None
-        if len(str(listen).encode()) > _LONGEST_PATH:
+        if len(str(listen).encode()) > LONGEST_PATH:
             self._short = tempfile.TemporaryDirectory(prefix="tercel-gate-")
-            listen = Path(self._short.name) / _SOCKET
+            listen = Path(self._short.name) / LISTEN
         self._listen = listen
         fields = {"venue": venue, "accounts": list(accounts), "latch": str(latch.resolve()), "listen": str(listen)}
         if limits is not None:
@@ -84,10 +86,10 @@ class OwnGate:
             raise
 
     def _started(self) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-m", "tercel.cli", "gate", str(self.folder / FILE), "--with-parent"]
+        words = [sys.executable, "-m", "tercel.gate", str(self.folder / FILE)]
         with (self.folder / LOG).open("ab") as log:
             return subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+                words, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
             )
 
     def revive(self) -> None:
@@ -100,9 +102,7 @@ class OwnGate:
         """
         if self._process.poll() is None:
             return
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        self._end()
         self._process = self._started()
         self._await()
 
@@ -118,33 +118,33 @@ class OwnGate:
         return self._listen
 
     def _await(self) -> None:
-        """It prints a line when it listens."""
+        """Wait until it listens, or has said why it does not."""
         assert self._process.stdout is not None
-        if self._process.stdout.readline():
+        said = _read(self._process.stdout.readline())
+        if "listen" in said:
             return
-        raise self._ended()
+        log = self.folder / LOG
+        if error := said.get("error"):
+            raise VenueError(error["expected"], f"{error['received']} (the gate, {log})", error["remedy"])
+        words = " ".join(log.read_text(encoding="utf-8", errors="replace").split())
+        raise VenueError("a gate that opens", words[-600:] or "nothing", f"see {log}")
 
-    def _ended(self) -> VenueError:
-        """Why it does not listen: in its own words, where those are an error's three parts."""
-        said = (self.folder / LOG).read_text(encoding="utf-8", errors="replace")
-        if (parts := _PARTS.search(said)) is not None:
-            expected, received, remedy = (" ".join(part.split()) for part in parts.groups())
-            return VenueError(expected, f"{received} (the gate, {self.folder / LOG})", remedy)
-        return VenueError("a gate that opens", " ".join(said.split())[-600:] or "nothing", f"see {self.folder / LOG}")
+    def _end(self) -> None:
+        """Let the process end, and tell what it leaves open."""
+        process = self._process
+        if process.stdout is None or process.stdout.closed:
+            return
+        try:
+            said, _ = process.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said, _ = process.communicate()
+        for names in filter(None, (_read(line).get("open") for line in said.splitlines())):
+            _log.critical("GATE %d orders are NOT known to be over: %s", len(names), ", ".join(names))
 
     def close(self) -> None:
         """Let it cancel what is open, and end; a second call does nothing."""
-        process = self._process
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-        try:
-            process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for line in _NOT_OVER.findall((self.folder / LOG).read_text(encoding="utf-8", errors="replace")):
-            _log.critical("GATE %s", line.strip())
+        self._end()
         if self._short is not None:
             self._short.cleanup()
             self._short = None
@@ -197,3 +197,12 @@ def venue_at(
     if address(where).scheme == "fix":
         return GatedVenue(opened.enter_context(OwnGate(desk, placed(where, near), accounts, limits, latch)), accounts)
     return connect(where, accounts)
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    """What a line of a gate's says; {} for one that was cut short."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from tercel import __version__
+from tercel.api import desk_figures as figures
+from tercel.api.demo.config import DemoConfig
+from tercel.api.demo.experiment import DeskRun
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, without_idle
-from tercel.trading.desk import figures
 from tercel.trading.desk.build import Opened
-from tercel.trading.desk.config import DeskConfig
-from tercel.trading.desk.experiment import DeskRun
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import unpack
 from tercel.trading.journal.reader import JournalReader
@@ -23,7 +23,7 @@ ARROWS = "The same desk on the same markets and orders, without one arrow of the
 ALONE = "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."
 
 
-def page(config: DeskConfig, opened: Opened, result: dict[str, Any], folder: Path, freezes_of: list[DeskRun]) -> str:
+def page(config: DemoConfig, opened: Opened, result: dict[str, Any], folder: Path, freezes_of: list[DeskRun]) -> str:
     """One HTML page: agents, costs, postures, analyses, and what experiments came to."""
     desk = opened.desk
     with closing(JournalReader(folder)) as journal:
@@ -70,7 +70,7 @@ def page(config: DeskConfig, opened: Opened, result: dict[str, Any], folder: Pat
     return render(title, lead, sections, facts, f"tercel {__version__}")
 
 
-def _answer(config: DeskConfig, result: Mapping[str, Any]) -> tuple[str, str]:
+def _answer(config: DemoConfig, result: Mapping[str, Any]) -> tuple[str, str]:
     """What the desk cost, in a few words and in a sentence or two."""
     mean, title = result["parents_bps"]["mean"], f"Desk {config.desk.name}"
     lead = f"The program cost {result['cost_bps']:.2f} bps from the mids at which it came in, waiting included."
@@ -129,7 +129,7 @@ def _example(opened: Opened, entries: Sequence[Entry]) -> Iterator[Section]:
     )
 
 
-def _recovery(config: DeskConfig, result: dict[str, Any], runs: list[DeskRun]) -> Section:
+def _recovery(config: DemoConfig, result: dict[str, Any], runs: list[DeskRun]) -> Section:
     paths: dict[str, list[tuple[float, ...]]] = {}
     for run in runs:
         paths.setdefault(run.variant, []).append(run.cost_path)

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from tercel.api.demo.config import DemoConfig
+from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.stats.bootstrap import Estimate, mean_interval, paired_difference
-from tercel.trading.desk.build import Workbench, open_desk
-from tercel.trading.desk.config import DeskConfig
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 
@@ -46,7 +46,7 @@ class DeskRun:
     posture_changes: int
 
 
-def without(config: DeskConfig, arrow: str) -> DeskConfig:
+def without(config: DemoConfig, arrow: str) -> DemoConfig:
     """The same desk without one arrow: `alpha`, `posture` or `feedback`."""
     changes: dict[str, dict[str, Any]] = {
         "alpha": {"signals": config.signals.model_copy(update={"model": "off"})},
@@ -56,26 +56,26 @@ def without(config: DeskConfig, arrow: str) -> DeskConfig:
     return config.model_copy(update=changes[arrow])
 
 
-def frozen(config: DeskConfig, agent: str) -> DeskConfig:
+def frozen(config: DemoConfig, agent: str) -> DemoConfig:
     """The same desk with one agent that gets all the flow."""
     alone = tuple(section for section in config.agent if section.name == agent)
     return config.model_copy(update={"agent": alone})
 
 
-def arrows(config: DeskConfig) -> dict[str, DeskConfig]:
+def arrows(config: DemoConfig) -> dict[str, DemoConfig]:
     """The whole desk, and one without each arrow."""
     return {DESK: config} | {arrow: without(config, arrow) for arrow in ARROWS}
 
 
-def freezes(config: DeskConfig) -> dict[str, DeskConfig]:
+def freezes(config: DemoConfig) -> dict[str, DemoConfig]:
     """The whole desk, and each of its agents alone."""
     return {DESK: config} | {section.name: frozen(config, section.name) for section in config.agent}
 
 
-def run_variant(variant: str, config: DeskConfig, seed: int) -> DeskRun:
+def run_variant(variant: str, config: DemoConfig, seed: int) -> DeskRun:
     """One variant on one seed, on the simulated exchange, with a journal in memory."""
     journal = MemoryJournal(chained=False)
-    opened = open_desk(config, journal, seed, _bench())
+    opened = open_demo(config.with_desk(seed=seed), journal, _markets())
     opened.desk.run()
     steps: dict[str, dict[int, list[float]]] = {name: {} for name in opened.desk.slots}
     for ns, _, shares in opened.desk.share_path:
@@ -93,8 +93,8 @@ def run_variant(variant: str, config: DeskConfig, seed: int) -> DeskRun:
 
 
 @cache
-def _bench() -> Workbench:
-    return Workbench()
+def _markets() -> SimulatedMarkets:
+    return SimulatedMarkets()
 
 
 def worth(runs: Sequence[DeskRun], seed: int = 0) -> dict[str, Estimate]:

@@ -1,0 +1,105 @@
+"""A desk's file as people write it: the desk, and what is planted in the markets of its simulated exchange.
+
+[[instrument]]         drift: planted informed flow
+[[instrument.change]]  a planted change of regime: at_round, depth, activity, buy_share
+[signals]              news: how good the planted score is
+"""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field
+
+from tercel.core.toml import changed, parse_toml, read_toml
+from tercel.core.validated import TomlTable, validated
+from tercel.trading.desk.config import DeskConfig, InstrumentSection, SignalsSection
+from tercel.trading.desk.running import refuse
+
+DEMO: Final = "demo.toml"
+HELP: Final = "see tercel trade run `show_demo=True`"
+
+
+class PlantedChange(TomlTable):
+    """Something planted in an instrument's market: the desk never reads it."""
+
+    at_round: float = Field(ge=0)
+    depth: float = Field(default=1.0, gt=0, le=10)
+    """Factor on the rate of limit orders: what rests follows it."""
+    activity: float = Field(default=1.0, gt=0, le=10)
+    """Factor on the rate of market orders."""
+    buy_share: float = Field(default=0.5, ge=0.05, le=0.95)
+    """Share of market orders that buy; 0.5 is no drift."""
+
+
+class PlantedInstrument(InstrumentSection):
+    """An instrument of the simulated exchange, or a listing of another venue."""
+
+    drift: float = Field(default=0.0, ge=0, le=0.45)
+    """Planted informed flow: each round buyers and sellers are out of balance by up to this, at random."""
+    change: tuple[PlantedChange, ...] = ()
+
+
+class PlantedSignals(SignalsSection):
+    """Which way, and a score that hints at it."""
+
+    news: float = Field(default=0.6, ge=-1, le=1)
+    """Correlation of the synthetic news score with the planted drift; where none is planted there is no score."""
+
+
+class DemoConfig(DeskConfig):
+    """A whole desk."""
+
+    instrument: tuple[PlantedInstrument, ...] = Field(min_length=1)
+    signals: PlantedSignals = PlantedSignals()
+
+
+def read_config(path: Path) -> DemoConfig:
+    """The desk that a file describes.
+
+    Raises
+    ------
+    ConfigError
+        With the file, the key and the nearest known one.
+    """
+    return described(path, {})[0]
+
+
+def described(path: Path | None, settings: Mapping[str, Any]) -> tuple[DemoConfig, str]:
+    """The desk of a file, of the packaged one where there is none, with other values for dotted keys; and its text.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`read_config`.
+    """
+    raw = parse_toml(demo_text(), DEMO, HELP) if path is None else read_toml(path, HELP, "a desk file")
+    text = demo_text() if path is None else path.read_text(encoding="utf-8")
+    config = validated(DemoConfig, changed(raw, settings), DEMO if path is None else str(path), "a desk")
+    return config, "".join(f"# changed: {key} = {value!r}\n" for key, value in settings.items()) + text
+
+
+def demo_config() -> DemoConfig:
+    """The packaged desk, which `tercel trade run` shows as its demo."""
+    return parse_config(demo_text(), DEMO)
+
+
+def demo_text() -> str:
+    """The packaged desk's file, to start one's own from."""
+    return (files("tercel.api.demo") / DEMO).read_text(encoding="utf-8")
+
+
+def parse_config(text: str, name: str) -> DemoConfig:
+    """As :func:`read_config`, from text; `name` is how errors call it."""
+    return validated(DemoConfig, parse_toml(text, name, HELP, "a desk file"), name, "a desk")
+
+
+def check_file(path: Path) -> None:
+    """Refuse a desk's file that cannot be read as one, or that no desk can be opened with.
+
+    Raises
+    ------
+    TercelError
+    """
+    refuse(read_config(path), path.parent)

@@ -1,0 +1,128 @@
+"""The simulated exchange that a desk's file describes: settled markets, what is planted in them, what is calm there."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from tercel.api.demo.config import DemoConfig
+from tercel.api.demo.planted import FlowRegime, GroundTruth, planted
+from tercel.core.ports import Clock, Journal
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.preset import Preset, load
+from tercel.market.flow.santa_fe_preset import SantaFePreset
+from tercel.market.flow.scenario import scaled
+from tercel.market.regimes.factors import Factors
+from tercel.market.simulator.source import Source, reactive
+from tercel.risk.anomaly import Calm, learn_calm
+from tercel.risk.seconds import simulate
+from tercel.trading.desk.build import Opened, open_desk
+from tercel.trading.desk.config import DeskConfig
+from tercel.trading.desk.parts import DeskParts
+from tercel.trading.journal.memory import MemoryJournal
+from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
+from tercel.venues.pace import Pace
+
+CALM_S, CALM_HOURS, CALM_SEED = 3600, 8, 2**31 - 11
+WORLDS: Final = 8
+"""Books to start from, of each preset: one is drawn by the seed."""
+
+
+class PlantedNews:
+    """The score that is planted beside the drift of each round (`NewsPort`).
+
+    Parameters
+    ----------
+    truth : mapping of instrument to GroundTruth
+    """
+
+    def __init__(self, truth: Mapping[str, GroundTruth]) -> None:
+        self._truth = truth
+
+    def score(self, instrument: str, number: int, at_ns: int) -> float | None:
+        """See `NewsPort`."""
+        news = self._truth[instrument].news
+        return None if news is None else float(news[number])
+
+
+class SimulatedMarkets:
+    """Makes what several desks share, once: settled markets, and what is calm in them.
+
+    Settling a market takes seconds; an ablation runs hundreds of desks on a few of them.
+    """
+
+    def __init__(self) -> None:
+        self._sources: dict[str, tuple[Preset, Source]] = {}
+        self._calms: dict[str, Calm] = {}
+
+    def market(self, name: str) -> tuple[Preset, Source]:
+        """A preset and its settled market."""
+        if name not in self._sources:
+            preset = load(name)
+            self._sources[name] = preset, reactive(preset, worlds=WORLDS)
+        return self._sources[name]
+
+    def calm(self, config: DeskConfig) -> dict[str, Calm]:
+        """What is ordinary in each instrument's market, from hours that no desk trades in; {} where no risk is read."""
+        if config.risk.posture != "on":
+            return {}
+        for name in dict.fromkeys(instrument.market for instrument in config.instrument):
+            if name not in self._calms:
+                _, source = self.market(name)
+                hours = [simulate(source, np.ones((CALM_S, 3)), CALM_SEED, index) for index in range(CALM_HOURS)]
+                self._calms[name] = learn_calm(hours, false_alarms_per_day=0.0)
+        return {instrument.name: self._calms[instrument.market] for instrument in config.instrument}
+
+    def exchange(self, config: DemoConfig, clock: Clock | None = None) -> SimulatedExchange:
+        """The exchange of a desk, with what is planted in its markets, at its pace by a clock."""
+        seed, truth = config.desk.seed, planted(config)
+        specs = {}
+        for number, instrument in enumerate(config.instrument):
+            preset, source = self.market(instrument.market)
+            spec = MarketSpec(source, seed, number, seed % WORLDS, volume_per_s=preset.volume_per_s)
+            specs[instrument.name] = spec
+        start = SimulatedExchange(specs).now_ns + round(config.desk.warmup_s * NS_PER_SECOND)
+        for instrument in config.instrument:
+            preset, _ = self.market(instrument.market)
+            regimes = [
+                regime_of(preset, regime, start + round(regime.after_s * NS_PER_SECOND))
+                for regime in truth[instrument.name].regimes
+            ]
+            specs[instrument.name] = replace(specs[instrument.name], regimes=regimes)
+        pace = None
+        if clock is not None and config.desk.pace != "stepped":
+            pace = Pace(clock, 1.0 if config.desk.pace == "real" else config.desk.speed)
+        latency = EntryLatency("constant", round(config.desk.latency_ms * 1e6))
+        return SimulatedExchange(specs, latency=latency, pace=pace)
+
+    def parts(self, config: DemoConfig, clock: Clock | None = None) -> DeskParts:
+        """A desk's exchange, its planted news, and what is calm."""
+        return DeskParts(self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config))
+
+
+def open_demo(config: DemoConfig, journal: Journal, markets: SimulatedMarkets | None = None) -> Opened:
+    """A desk on its own simulated exchange, with nothing beside it.
+
+    Parameters
+    ----------
+    config : DemoConfig
+    journal : Journal
+    markets : SimulatedMarkets, optional
+        Shared with other desks.
+    """
+    return open_desk(config, journal, (markets or SimulatedMarkets()).parts(config))
+
+
+def warm_up(config: DemoConfig, markets: SimulatedMarkets) -> None:
+    """Have what a desk calls compiled before anybody waits for a decision: a short round of its first instrument."""
+    short = config.with_desk(rounds=1, round_s=70.0, warmup_s=10.0)
+    short = short.model_copy(update={"instrument": config.instrument[:1]})
+    open_demo(short, MemoryJournal(chained=False), markets).desk.run()
+
+
+def regime_of(preset: Preset, regime: FlowRegime, at_ns: int) -> RegimeChange:
+    """A planted regime as the exchange changes to it: scaled rates, or factors where rates are of another kind."""
+    if isinstance(preset, SantaFePreset):
+        return RegimeChange(at_ns, scaled(preset, regime.depth, trades=regime.activity, buy_share=regime.buy_share))
+    return RegimeChange(at_ns, factors=Factors(regime.depth, regime.activity, lean=2 * regime.buy_share - 1))

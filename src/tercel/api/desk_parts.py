@@ -1,0 +1,36 @@
+"""What the venue in a desk's file asks for: the simulated exchange, or a venue behind a gate of the desk's own."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from tercel.api.demo.config import DemoConfig
+from tercel.api.demo.markets import SimulatedMarkets, warm_up
+from tercel.core.ports import Clock
+from tercel.gate.process import FOLDER, venue_at
+from tercel.trading.desk.parts import DeskParts, PartsMaker
+from tercel.venues.address import SIMULATED
+
+
+def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> PartsMaker:
+    """The parts of a desk by its file; kernels are compiled before a venue is connected to.
+
+    Parameters
+    ----------
+    config : DemoConfig
+    clock : Clock
+        By which a desk on the simulated exchange is paced.
+    beside : Path, optional
+        Folder that relative files of the configuration lie in.
+    """
+
+    def make(folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
+        markets, where, limits = SimulatedMarkets(), config.desk.venue, config.limits.file
+        warm_up(config, markets)
+        if where == SIMULATED:
+            return markets.parts(config, clock)
+        calm = markets.calm(config)
+        accounts, file = [agent.name for agent in config.agent], (beside or Path()) / limits if limits else None
+        venue = venue_at(where, accounts, folder, file, latch, opened, beside)
+        return DeskParts(venue, calm=calm, alerts=folder / FOLDER)
+
+    return make
