@@ -71,8 +71,9 @@ build/peers/binance/.made: Makefile
 # kept, whatever the environment says: every worker and every process that a test starts reads them.
 PY = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python
 PYTEST = $(PY) -m pytest -n 2 --dist worksteal
-# A wing is a folder of tests and, of the same name, one of the package, whose docstrings have examples.
-PLACES = $(if $(WING),tests/$(WING) $(wildcard src/tercel/$(WING)))
+# A wing is a folder of tests and, of the same name, one of the package or beside it, whose docstrings have examples.
+ASIDE = benchmarks certify replications studies
+PLACES = $(if $(WING),tests/$(WING) $(wildcard src/tercel/$(WING)) $(filter $(ASIDE),$(WING)))
 
 test: $(DEV) ## run the tests that a change is worth waiting for, and docstring examples
 	$(if $(WING),,$(PY) -m tests.warm)
@@ -110,7 +111,7 @@ bench: $(DEV) ## measure every speed against its reference, in the same process
 
 clean: ## remove .venv and what tools left behind (runs and lakes stay)
 	rm -rf $(VENV) .stamps build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests benchmarks certify replications studies -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests docs guards $(ASIDE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pyvenv.cfg, not bin/python: that one is a link, and make would look at the age of the interpreter behind it.
 $(VENV)/pyvenv.cfg:

@@ -42,7 +42,10 @@ def test_the_command_certifies_the_standard():
     assert {(one, role) for one in S_IDS for role in ("acceptor", "initiator")} - ended == {("S05", "initiator")}
 
 
-@pytest.mark.parametrize("profile", ["generic-42", "tercel", "binance"])
+LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("generic-42", "tercel")]
+
+
+@pytest.mark.parametrize("profile", ["binance", *LONG])
 def test_the_sessions_of_every_shipped_profile(profile):
     found = certify(profile, only=QUICK)
     assert failed(found) == []

@@ -197,7 +197,7 @@ def test_a_session_goes_on_with_its_store(venue, tmp_path, request):
         assert (over.exec_type, over.account, over.orig) == (o.ExecType.CANCELED, "acc", "p.1")
 
 
-@pytest.mark.parametrize("strategy", ["twap_take", "peg_behind"])
+@pytest.mark.parametrize("strategy", ["twap_take", pytest.param("peg_behind", marks=pytest.mark.long)])
 def test_a_session_works_an_order_there(venue, strategy):
     """A parent of 6 lots is worked to its end by a strategy that knows no FIX, at a venue that shows totals alone."""
     session = session_of(venue, warm_s=1)
