@@ -19,7 +19,7 @@ DEV    := .stamps/dev
 FIX    := .stamps/fix
 DOCS   := .stamps/docs
 # Folders whose commands join `tercel` by entry point. What they ask for is installed by then.
-BESIDE := certify
+BESIDE := certify studies
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

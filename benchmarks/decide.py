@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measured
+from benchmarks.arrival import at_arrival
 from benchmarks.policy import policy_bench
 from tercel import Latency, Task, View
-from tercel.evaluation.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution.actions import placement
 from tercel.execution.driver import Driver

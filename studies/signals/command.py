@@ -78,7 +78,7 @@ def ofi(data: Path, seed: int, out: Path) -> dict[str, Any]:
 
 def panel(data: Path, seed: int, out: Path) -> dict[str, Any]:
     """Ridge, LightGBM and their fusion on daily stocks, refit each year, against the rules."""
-    from tercel.signals.runs.panel import compare_on_panel
+    from studies.families.panel import compare_on_panel
 
     path = data / DAILY if (data / DAILY).is_dir() else data
     config = SignalsConfig(
@@ -160,7 +160,7 @@ def run(name: str, data: Path | None, seed: int, out: Path | None, as_json: bool
         return 0
     for one in result["studies"]:
         if name == "panel":
-            from tercel.cli.signals_compare import print_panel
+            from studies.commands.signals_compare import print_panel
 
             print_panel(one)
             continue

@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tercel.cli import agent_ablate, app
-from tercel.cli.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, sentences
+from studies.ablation import evaluation as judging
+from studies.ablation.evaluation import _against, rule_candidate
+from studies.ablation.figures import curves, differences
+from studies.ablation.trainings import Run, refuse_others, runs_of, train_one
+from studies.ablation.variants import SHIPPED, WHOLE, variants_of, whole_recipe, with_frames
+from studies.commands import agent_ablate
+from studies.commands.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, sentences
+from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.core.toml import read_toml
 from tercel.evaluation.comparisons import ComparisonLedger
 from tercel.execution.policies.card import read_card
-from tercel.learning.ablation import evaluation as judging
-from tercel.learning.ablation.evaluation import _against, rule_candidate
-from tercel.learning.ablation.trainings import Run, refuse_others, runs_of, train_one
-from tercel.learning.ablation.variants import SHIPPED, WHOLE, variants_of, whole_recipe, with_frames
 from tercel.learning.agent.config import parse, preset_file, read_config
 from tercel.learning.agent.training import run_training
-from tercel.report.ablation_figures import curves, differences
 from tercel.report.tables import spelt
 from tercel.stats import Replicates
 
@@ -183,7 +184,7 @@ def test_a_training_that_cannot_go_on_says_why(recipe, tmp_path, monkeypatch):
     def broken(*_, **__):
         raise ConfigError("finite losses", "nan", "lower the learning rate")
 
-    monkeypatch.setattr("tercel.learning.ablation.trainings.run_training", broken)
+    monkeypatch.setattr("studies.ablation.trainings.run_training", broken)
     assert not train_one(recipe.model_dump_json(), tmp_path, 1)
     assert "finite losses" in Run(recipe, 1, tmp_path).failure
 
@@ -224,7 +225,7 @@ def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, 
     def never(*_, **__):
         raise AssertionError("trained or judged again")
 
-    monkeypatch.setattr("tercel.learning.ablation.trainings.Pool", never)
+    monkeypatch.setattr("studies.ablation.trainings.Pool", never)
     monkeypatch.setattr("tercel.evaluation.pipeline.run.Pool", never)
     ablate(request(tmp_path))
     assert json.loads(capsys.readouterr().out)["rows"] == told["rows"]

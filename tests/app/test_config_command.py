@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tercel.cli.config import KINDS, kind_of, schemas
+from tercel.cli.config import NAMES, kind_of, schemas
 from tercel.cli.root import app
 from tercel.core.schema import DRAFT, schema_of
 
@@ -33,7 +33,7 @@ SHIPPED = {
     **{ROOT / "docs" / "examples" / f"{name}.toml": "desk" for name in ("fix", "regime")},
     PACKAGE / "api" / "demo" / "demo.toml": "desk",
     PACKAGE / "limits" / "default.toml": "limits",
-    PACKAGE / "learning" / "ablation" / "variants.toml": "variants",
+    ROOT / "studies" / "ablation" / "variants.toml": "variants",
 }
 
 
@@ -67,7 +67,7 @@ def test_a_file_of_regimes(tmp_path: Path, written: dict[str, Any]) -> None:
 
 
 def test_a_schema_is_one_and_refuses_what_the_reader_refuses(written: dict[str, Any]) -> None:
-    assert set(written) == set(KINDS) == set(schemas())
+    assert set(written) == set(NAMES) == set(schemas())
     for kind, schema in written.items():
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["$schema"] == DRAFT, kind

@@ -9,12 +9,12 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from studies.realism.lob_bench import MODULES, LobBenchRows, distances, halves, lob_bench, mean_of
+from studies.realism.sets import data_days
 from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.score.days import Day
-from tercel.market.score.lob_bench import MODULES, LobBenchRows, distances, halves, lob_bench, mean_of
-from tercel.market.score.sets import data_days
 from tercel.market.tape import Events, Instrument
 from tercel.testing.lake import DAYS
 

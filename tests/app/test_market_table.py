@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from studies.commands.market_table import MARKS
+from studies.markdown import replace_table
+from studies.realism import sets
+from studies.realism.sets import SETS, DataSet
 from tercel.cli import app
-from tercel.cli.market_table import MARKS
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.flow import load
-from tercel.market.score import sets
-from tercel.market.score.sets import SETS, DataSet
 from tercel.market.score.stretches import seen_through
 from tercel.market.simulator.days import session
 from tercel.market.tape import Instrument, Lake
 from tercel.market.tape.instrument import midnight_ns
-from tercel.report.markdown import replace_table
 
 S = 10**9
 TINY = DataSet("tiny", "made", "TEST", "TINY", ("2030-01-02",), ("2030-01-02",), 2700.0)

@@ -62,7 +62,7 @@ def test_tables_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def csv(folder: Path, days: int, column: str = "") -> Path:
-    from tercel.risk.synthetic import gjr_series
+    from studies.risk.synthetic import gjr_series
 
     series = gjr_series(days, 2).series
     price, lines = 100.0, []

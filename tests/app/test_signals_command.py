@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from studies.families import compare
+from studies.families.panel import ProcessMeter
 from tercel.cli import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals import fusion_saved
-from tercel.signals.runs import compare
 from tercel.signals.runs import config as configs
-from tercel.signals.runs.panel import ProcessMeter
 
 runner = CliRunner()
 

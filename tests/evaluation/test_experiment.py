@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.arrival import at_arrival
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.evaluation import experiment
-from tercel.evaluation.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.evaluation.experiment import batches, pilot, run_recorded, run_strategy, run_twins, without_orders
 from tercel.evaluation.judge import JudgedEntry, judge

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.arrival import at_arrival
 from tercel.core.errors import ConfigError
 from tercel.core.messages import ANY_STYLE, Alpha, Posture, Style
-from tercel.evaluation.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution import columns as c
 from tercel.execution.driver import Driver

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tercel.evaluation.arrival import at_arrival
+from benchmarks.arrival import at_arrival
 from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.execution import step
 from tercel.execution.driver import Driver

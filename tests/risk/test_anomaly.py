@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from studies.risk.withdrawals import calm_of, depth_of, judge, plant, power_for
 from tercel.core.errors import CapacityError, DataError
 from tercel.core.orders import MarketRows
 from tercel.core.seeds import seed_stream
@@ -17,7 +18,6 @@ from tercel.risk.anomaly import SIGNS, StreamingAnomaly, alarm_starts, learn_cal
 from tercel.risk.meter import RiskMeter, SecondReader
 from tercel.risk.posture import PosturePolicy
 from tercel.risk.seconds import Second, simulate
-from tercel.risk.withdrawals import calm_of, depth_of, judge, plant, power_for
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,12 @@
 
 import pytest
 
-from tercel.risk import covariance as c
-from tercel.risk import tail as t
-from tercel.risk import volatility as v
+from studies.risk import covariance as c
+from studies.risk import tail as t
+from studies.risk import volatility as v
+from studies.risk.conformance import CovarianceConformance, TailConformance, VolatilityConformance
 from tercel.risk.anomaly import StreamingAnomaly
-from tercel.testing.risk import AnomalyConformance, CovarianceConformance, TailConformance, VolatilityConformance
+from tercel.testing.risk import AnomalyConformance
 
 VOLATILITY = [*v.realised_models(), *v.daily_models(), *v.daily_models("rv")]
 SINGULAR = (c.SampleCovariance(), c.EwmaCovariance(), c.PseudoInverse(c.SampleCovariance()))

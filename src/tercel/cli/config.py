@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import entry_points
 from inspect import isfunction
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from tercel.cli.plugins import loaded
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson
 from tercel.core.errors import ConfigError
@@ -30,13 +32,11 @@ KINDS: Final = {
         "tercel.venues.fix.profiles:schema",
         "tercel.venues.fix.profiles:check_file",
     ),
-    "variants": (
-        "variants of a training",
-        "tercel.learning.ablation.variants:VariantsFile",
-        "tercel.learning.ablation.variants:check_file",
-    ),
 }
 """Kind -> what it is, its model, how it is read."""
+OTHERS: Final = {entry.name: entry for entry in entry_points(group="tercel.files")}
+"""Kinds of other packages: each entry point names three words as `KINDS` has them."""
+NAMES: Final = (*KINDS, *OTHERS)
 
 
 def _named(place: str) -> Any:
@@ -44,10 +44,21 @@ def _named(place: str) -> Any:
     return getattr(import_module(module), name)
 
 
+def kinds() -> dict[str, tuple[str, str, str]]:
+    """`KINDS` and those of other packages."""
+    return KINDS | {name: loaded(entry) for name, entry in OTHERS.items()}
+
+
 def schemas() -> dict[str, dict[str, Any]]:
     """The JSON schema of every kind of file."""
-    made = {kind: (about, _named(model)) for kind, (about, model, _) in KINDS.items()}
+    made = {kind: (about, _named(model)) for kind, (about, model, _) in kinds().items()}
     return {k: model() if isfunction(model) else schema_of(model, about) for k, (about, model) in made.items()}
+
+
+def _is_named(table: Any, schema: dict[str, Any]) -> bool:
+    """Whether it is a table as a file wants them that is nothing but tables with names of one's own."""
+    (one,) = schema["$defs"].values()
+    return isinstance(table, dict) and set(one["required"]) <= set(table)
 
 
 def kind_of(raw: dict[str, Any]) -> str:
@@ -56,9 +67,11 @@ def kind_of(raw: dict[str, Any]) -> str:
     def fits(known: dict[str, Any], key: str) -> bool:
         return key in known and isinstance(raw[key], list) == (known[key].get("type") == "array")
 
-    if raw and all(isinstance(one, dict) and "says" in one for one in raw.values()):
-        return "variants"
-    known = {kind: schema.get("properties", {}) for kind, schema in schemas().items()}
+    found = schemas()
+    for kind, schema in found.items():
+        if "properties" not in schema and raw and all(_is_named(one, schema) for one in raw.values()):
+            return kind
+    known = {kind: schema.get("properties", {}) for kind, schema in found.items()}
     count = {kind: sum(2 if fits(keys, key) else -1 for key in raw) for kind, keys in known.items()}
     return max(count, key=lambda kind: count[kind]) if max(count.values()) > 0 else ""
 
@@ -69,21 +82,21 @@ class ConfigCheck:
 
     file: Annotated[Path, typer.Argument(help="A file in TOML.", metavar="FILE.toml")]
     kind: Annotated[
-        str, typer.Option(help=f"What it is: {', '.join(KINDS)}. Default: by its keys.", metavar="KIND")
+        str, typer.Option(help=f"What it is: {', '.join(NAMES)}. Default: by its keys.", metavar="KIND")
     ] = ""
     as_json: AsJson = False
 
 
 def check(request: ConfigCheck) -> None:
     """Say which kind of file it is, and read it as its command does; exit 2 with file and row or key of an error."""
-    kind, remedy = request.kind, f"name its kind: --kind {'|'.join(KINDS)}"
+    kind, remedy = request.kind, f"name its kind: --kind {'|'.join(NAMES)}"
     mend = "name a file that can be read, and mend the row that is named"
     if kind:
-        check_known(kind, KINDS, said=f"--kind {kind}")
+        check_known(kind, NAMES, said=f"--kind {kind}")
     kind = kind or kind_of(read_toml(request.file, mend, "a file"))
     if not kind:
         raise ConfigError("keys of one kind of file", f"{request.file}: none that is known", remedy)
-    about, _, reader = KINDS[kind]
+    about, _, reader = kinds()[kind]
     _named(reader)(str(request.file) if kind == "map" else request.file)
     found = {"file": str(request.file), "kind": kind, "about": about}
     hand_over(found, request.as_json, lambda: typer.echo(f"{request.file}: {about} ({kind}), as it should be"))
@@ -100,7 +113,7 @@ class Schema:
 def schema(request: Schema) -> None:
     """Write the JSON schema of every kind of file; a first line `#:schema schemas/desk.schema.json` tells an editor."""
     request.out.mkdir(parents=True, exist_ok=True)
-    files = {kind: request.out / f"{kind}.schema.json" for kind in KINDS}
+    files = {kind: request.out / f"{kind}.schema.json" for kind in NAMES}
     for kind, found in schemas().items():
         files[kind].write_text(json_text(found) + "\n", encoding="utf-8")
     written = {kind: str(path) for kind, path in files.items()}

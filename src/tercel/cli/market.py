@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tercel.cli.market_arbitrage import arbitrage
-from tercel.cli.market_facts import facts, sanity
 from tercel.cli.market_fills import fills
 from tercel.cli.market_impact import impact
 from tercel.cli.market_predict import predict
-from tercel.cli.market_response import response
 from tercel.cli.market_score import passed, predicted, score
-from tercel.cli.market_table import table
 from tercel.cli.request import add
 from tercel.cli.shared import (
     PRESET,
@@ -259,6 +255,4 @@ def list_(request: ListMarkets) -> None:
     hand_over({"presets": found}, request.as_json, show)
 
 
-add(
-    market_app, calibrate, score, simulate, list_, table, facts, sanity, impact, response, arbitrage, predict, fills
-)  # fmt: skip
+add(market_app, calibrate, score, simulate, list_, impact, predict, fills)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Protocol
 
 import typer
 
+from tercel.cli.plugins import loaded
 from tercel.cli.shared import PRESET, AsJson, From, PresetsSymbol, To, Venue, listed_dates
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.report.cells import NOTHING
@@ -14,6 +16,8 @@ from tercel.report.tables import spelt
 from tercel.report.terminal import hand_over, print_table, say
 
 Rows = list[list[str]]
+OWN: Final = "tercel"
+JUDGES: Final = "tercel.judges"
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class ScoreRequest:
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None
     by: Annotated[
         str, typer.Option(help="Whose figures: tercel, or lob-bench (its own code; see --peers).", metavar="JUDGE")
-    ] = "tercel"
+    ] = OWN
     peers: Annotated[
         Path | None,
         typer.Option(
@@ -68,18 +72,43 @@ class ScoreRequest:
 
 def score(request: ScoreRequest) -> None:
     """Score a market against tape that it has not seen (a lake's, or its card's), real against real beside it."""
-    if request.by not in ("tercel", "lob-bench"):
-        raise UnknownNameError("a judge: tercel, lob-bench", f"--by {request.by}", "name one of them")
-    if request.by == "lob-bench":
+    dates = listed_dates(request.dates)
+    if request.by != OWN:
+        judge = judge_named(request.by)
         if request.out is not None or request.impact or request.write:
-            raise ConfigError("--by lob-bench alone", "--out, --impact or --write", "leave them out; --json has all")
-        found = _by_lob_bench(request, listed_dates(request.dates))
-        hand_over(found, request.as_json, lambda: show_lob_bench(found))
+            alone = f"--by {request.by} alone"
+            raise ConfigError(alone, "--out, --impact or --write", "leave them out; --json has all")
+        found = judge.score(request, dates)
+        hand_over(found, request.as_json, lambda: judge.show(found))
     else:
-        card = (
-            _by_card(request) if request.lake is None else _by_tape(request, request.lake, listed_dates(request.dates))
-        )
+        card = _by_card(request) if request.lake is None else _by_tape(request, request.lake, dates)
         hand_over(card, request.as_json, lambda: show(card))
+
+
+class Judge(Protocol):
+    """Another benchmark's judge of markets: a module that a package names in the entry point group `JUDGES`."""
+
+    def score(self, request: ScoreRequest, dates: list[str]) -> dict[str, Any]:
+        """What it finds, as `--json` prints it."""
+
+    def show(self, found: dict[str, Any]) -> None:
+        """Print that as tables."""
+
+
+def judge_named(name: str) -> Judge:
+    """An installed judge.
+
+    Raises
+    ------
+    UnknownNameError
+        None is of that name.
+    """
+    installed = {entry.name: entry for entry in entry_points(group=JUDGES)}
+    if name not in installed:
+        remedy = "name one of them; lob-bench comes with pip install ./studies, from a clone of the repository"
+        raise UnknownNameError(f"a judge: {', '.join((OWN, *installed))}", f"--by {name}", remedy)
+    judge: Judge = loaded(installed[name])
+    return judge
 
 
 def _by_card(request: ScoreRequest) -> dict[str, Any]:
@@ -148,32 +177,6 @@ def file_to_write(which: str) -> Path:
     if not which.endswith(".json"):
         raise ConfigError("a preset file (.json) to write into", f"the name {which}", "give its path")
     return Path(which)
-
-
-def _by_lob_bench(request: ScoreRequest, dates: list[str]) -> dict[str, Any]:
-    """By the benchmark's own code; without a lake, on the days of its data set in `--data`."""
-    from tercel.market.flow.preset import load
-    from tercel.market.score.days import of_one_market
-    from tercel.market.score.lob_bench import MOST_LEVELS, distances, lob_bench, scored
-    from tercel.market.score.sets import data_days
-    from tercel.market.score.stretches import days_of, refuse_seen
-
-    preset = load(request.preset)
-    symbol, venue, start, end = request.symbol, request.venue, request.start, request.end
-    with lob_bench(request.peers) as bench:
-        if request.lake is None:
-            days = data_days((venue or preset.venue, symbol or preset.symbol), request.data, dates, start, end)
-        else:
-            days = days_of(preset, request.lake, dates, symbol=symbol, venue=venue, start=start, end=end)
-        of_one_market(preset, days)
-        if not request.seen:
-            refuse_seen(preset, days)
-        levels = min([MOST_LEVELS, *(day.instrument.levels or MOST_LEVELS for day in days)])
-
-        def judge(real: Any, other: Any) -> dict[str, Any]:
-            return distances(bench, real, other, levels)
-
-        return scored(preset, days, levels, request.seeds or 5, request.windows, judge)
 
 
 # -- what people see --------------------------------------------------------------------------------------------------
@@ -303,24 +306,3 @@ def cell(value: float | None, digits: int = 3) -> str:
 
 def _in_words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def show_lob_bench(found: Mapping[str, Any]) -> None:
-    """The benchmark's table and what it comes to."""
-    from tercel.market.score.lob_bench import METRICS
-
-    rows = [
-        [_in_words(name), *(f"{value:.3f}" for key in METRICS for value in (row[key], row["real"][key]))]
-        for name, row in found["scores"].items()
-    ]
-    real, ratio = found["real"], found["ratio"]
-    means = (found["mean_l1"], real["mean_l1"], found["mean_w1"], real["mean_w1"])
-    rows.append(["mean", *(f"{value:.3f}" for value in means)])
-    title = (
-        f"{found['preset']} ({found['model']}) on {', '.join(found['scored_on'])} by LOB-Bench: {found['windows']} "
-        f"windows a side of {found['messages']} messages, {found['levels']} levels, {found['seeds']} seeds"
-    )
-    print_table(title, ("score", "L1", "real L1", "Wasserstein", "real Wasserstein"), rows)
-    say(f"{ratio['l1']:.2f} x the recorded half beside it in L1, {ratio['w1']:.2f} x in Wasserstein")
-    by_seed = ", ".join(f"{one['mean_l1']:.3f} / {one['mean_w1']:.3f}" for one in found["by_seed"])
-    say(f"by seed, L1 / Wasserstein: {by_seed}")

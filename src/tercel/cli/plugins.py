@@ -26,7 +26,13 @@ from tercel.core.errors import ConfigError
 from tercel.report.terminal import print_error
 
 GROUP: Final = "tercel.commands"
-BESIDE: Final[dict[str, tuple[str, ...]]] = {"certify": ("certify", "limits stress", "trade faults")}
+BESIDE: Final[dict[str, tuple[str, ...]]] = {
+    "certify": ("certify", "limits stress", "trade faults"),
+    "studies": (
+        "agent ablate", "agent table", "market arbitrage", "market facts", "market response", "market sanity",
+        "market table", "risk", "signals compare",
+    ),
+}  # fmt: skip
 """Folder of a clone -> commands, and groups of commands, that are there once it is installed."""
 ANYTHING: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Settings of a command that takes whatever follows it."""
@@ -62,6 +68,21 @@ class _Offer:
     @property
     def words(self) -> str:
         return f"{self.to.group} {self.command.name}".strip()
+
+
+def loaded(entry: EntryPoint) -> Any:
+    """What an entry point of another package names.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be imported.
+    """
+    try:
+        return entry.load()
+    except Exception as error:
+        expected = f"{entry.value} of the entry point {entry.name}"
+        raise ConfigError(expected, f"{type(error).__name__}: {error}", "install its package again") from error
 
 
 def join(app: typer.Typer) -> list[str]:

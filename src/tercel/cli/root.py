@@ -21,7 +21,6 @@ from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
 from tercel.cli.operator import console, kill, rearm
 from tercel.cli.request import add
-from tercel.cli.risk import risk_app
 from tercel.cli.run import run
 from tercel.cli.shared import command_line, run_app
 from tercel.cli.signals import signals_app
@@ -32,7 +31,7 @@ from tercel.report.terminal import say
 
 app = command_line("tercel", "From tick data to an execution agent that is judged.")
 for _room in (
-    data_app, market_app, agent_app, signals_app, risk_app, limits_app, venue_app, trade_app,
+    data_app, market_app, agent_app, signals_app, limits_app, venue_app, trade_app,
     config_app,
 ):  # fmt: skip
     app.add_typer(_room, name=str(_room.info.name))

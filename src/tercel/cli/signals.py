@@ -12,7 +12,6 @@ import typer
 from tercel.cli.moved import MOVED, answer
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed
-from tercel.cli.signals_compare import show_comparison
 from tercel.core.errors import ConfigError
 from tercel.report.tables import spelt
 from tercel.report.terminal import hand_over, print_rows, say
@@ -36,7 +35,7 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class Configured:
-    """What is asked of `tercel signals compare`, `build` and `train`."""
+    """What is asked of `tercel signals build` and `train`."""
 
     config: Config = None
     demo: Demo = False
@@ -59,7 +58,7 @@ class Evaluate:
     as_json: AsJson = False
 
 
-def _settings(request: Configured | Evaluate, what: str = "signals") -> "tuple[SignalsConfig, Path]":
+def settings_of(request: Configured | Evaluate, what: str = "signals") -> "tuple[SignalsConfig, Path]":
     """The configuration that is named, and the folder of its results."""
     if (request.config is None) != request.demo:
         given = "both" if request.demo else "neither"
@@ -77,32 +76,19 @@ def _typed(verb: str, request: Configured | Evaluate, out: Path) -> str:
 
 
 @contextmanager
-def _resumable(verb: str, request: Configured | Evaluate, out: Path, hint: str) -> Iterator[None]:
+def resumable(verb: str, request: Configured | Evaluate, out: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{hint}: {_typed(verb, request, out)}") from None
 
 
-def compare(request: Configured) -> None:
-    """Measure every family of models on problems of known truth; judge what the field says of them.
-
-    Goes on with what --out holds of the same comparison.
-    """
-    settings, out = _settings(request, "compare")
-    from tercel.signals.runs.compare import compare as compared
-
-    with _resumable("compare", request, out, "what is measured is kept; to go on"):
-        found = compared(settings, request.seed, out)
-    hand_over(found, request.as_json, lambda: show_comparison(found))
-
-
 def build(request: Configured) -> None:
     """Build a point-in-time panel from the configured sources: Parquet and a manifest with hashes."""
-    settings, out = _settings(request)
+    settings, out = settings_of(request)
     from tercel.signals.runs import build as panels
 
-    with _resumable("build", request, out, "nothing was left half written; again"):
+    with resumable("build", request, out, "nothing was left half written; again"):
         manifest = panels.build(settings, request.seed, out)
 
     def show() -> None:
@@ -119,11 +105,11 @@ def build(request: Configured) -> None:
 
 def train(request: Configured) -> None:
     """Train every source's models walking forward, fuse them out of fold, save the model with its card."""
-    settings, out = _settings(request)
+    settings, out = settings_of(request)
     from tercel.signals.runs.train import MODEL
     from tercel.signals.runs.train import train as trained
 
-    with _resumable("train", request, out, "nothing was left half written; again"):
+    with resumable("train", request, out, "nothing was left half written; again"):
         command = f"tercel signals train --demo --seed {request.seed}" if request.demo else ""
         found = trained(settings, request.seed, out, command)
 
@@ -203,11 +189,11 @@ def evaluate(request: Evaluate) -> None:
     if request.data is not None:
         received, remedy = f"--data {request.data}", "a configuration names its files: leave it out"
         raise ConfigError("a CONFIG.toml or --demo", received, remedy)
-    settings, out = _settings(request)
+    settings, out = settings_of(request)
     from tercel.signals.evaluated import evaluate_page
     from tercel.signals.runs.train import evaluate as evaluated
 
-    with _resumable("evaluate", request, out, "nothing was left half written; again"):
+    with resumable("evaluate", request, out, "nothing was left half written; again"):
         found = evaluated(settings, request.seed, out, demo=request.demo)
     (out / "report.html").write_text(evaluate_page(found), encoding="utf-8")
 
@@ -252,4 +238,4 @@ def _notes(found: dict[str, Any]) -> None:
             say(f"note: {note}")
 
 
-add(signals_app, compare, build, train, leak, evaluate)
+add(signals_app, build, train, leak, evaluate)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from studies.realism.sanity import LONG_EMPTY_S, FreeDay, free_day, summary
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import load
-from tercel.market.score.sanity import LONG_EMPTY_S, FreeDay, free_day, summary
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape.schema import EXECUTE
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.market.tape.tapes import DAY, rude_events
 
+from studies.families.panel import RULES, scored
 from studies.signals.ofi import FlowStudy, flow_study
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -14,7 +15,7 @@ from tercel.market.feeds.lobster import LobsterFeed
 from tercel.market.feeds.port import FeedOptions
 from tercel.signals.leak import leak_report
 from tercel.signals.panel.dataset import Dataset
-from tercel.signals.runs.panel import RULES, scored, yearly
+from tercel.signals.runs.walk import yearly
 from tercel.signals.sources.daily import SETTLES, DailyFactors, daily_panel
 from tercel.signals.sources.synthetic import planted_leak
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studies.families.panel import long_short, smoothed
 from tercel.core.errors import DataError
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel
-from tercel.signals.runs.panel import long_short, smoothed
 from tercel.signals.sources.port import EVERY, FrameSource, SourceAbsentError
 
 T0 = datetime(2020, 1, 1, tzinfo=UTC)

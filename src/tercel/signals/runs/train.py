@@ -19,7 +19,7 @@ from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs import build as panels
 from tercel.signals.runs.config import SignalsConfig
 from tercel.signals.runs.leak import leaks_of
-from tercel.signals.runs.panel import folds_of, walked
+from tercel.signals.runs.walk import folds_of, walked
 from tercel.signals.zoo import absent, family
 
 FORECASTS = "forecasts.npz"

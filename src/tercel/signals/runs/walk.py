@@ -1,0 +1,53 @@
+"""Forecasts that know nothing later: test blocks of a panel, purged and embargoed, and families walked over them."""
+
+import time
+
+import numpy as np
+
+from tercel.core.arrays import Floats
+from tercel.core.errors import DataError
+from tercel.report.terminal import progress
+from tercel.signals.fusion_walk import Fold, base_names, out_of_fold
+from tercel.signals.panel.dataset import Dataset
+from tercel.signals.runs.config import TrainSection
+from tercel.signals.validation import DAY, walk_forward
+
+EMBARGO_DAYS = 10
+
+
+def folds_of(data: Dataset, train: TrainSection) -> list[Fold]:
+    """Test blocks as configured, purged and embargoed."""
+    embargo = int(train.embargo_days * DAY)
+    if train.refit == "blocks":
+        return list(walk_forward(data.time_ns, data.end_ns, splits=train.splits, embargo_ns=embargo))
+    found = yearly(data, int(train.test_from[:4]))
+    kept = []
+    for past, test in found:
+        begin = int(data.time_ns[test].min())
+        kept.append((past[data.end_ns[past] + embargo <= begin], test))
+    return kept
+
+
+def yearly(data: Dataset, first_year: int) -> list[Fold]:
+    """(train, test) of each calendar year from `first_year` on."""
+    last = int(np.datetime64(int(data.time_ns[-1]), "ns").astype("datetime64[Y]").astype(int)) + 1970
+    if last < first_year:
+        raise DataError(f"dates from {first_year} on", f"a panel that ends in {last}", "test from an earlier year")
+    cuts = [int(np.datetime64(f"{year}-01-01", "ns").astype(np.int64)) for year in range(first_year, last + 2)]
+    return list(walk_forward(data.time_ns, data.end_ns, cuts=cuts, embargo_ns=EMBARGO_DAYS * DAY))
+
+
+def walked(data: Dataset, names: tuple[str, ...], train: TrainSection, seed: int, label: str) -> tuple[Floats, float]:
+    """Out-of-fold forecasts of some families, and the processor seconds that all their fits and forecasts took."""
+    folds = folds_of(data, train)
+    start = time.process_time()
+    with progress(counted=True, transient=True, now=True) as bar:
+        task = bar.add_task(label, total=len(folds) * len(base_names(data, names)), now="")
+
+        def tick(now: str) -> None:
+            bar.update(task, advance=1, now=now)
+
+        forecasts = out_of_fold(
+            data, names, folds, seed=seed, most_rows=train.most_rows, settings=train.settings, tick=tick
+        )
+    return forecasts, time.process_time() - start

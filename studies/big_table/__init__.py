@@ -1,0 +1,1 @@
+"""Every strategy in every market and regime, side by side."""

@@ -1,0 +1,22 @@
+"""What `tercel` finds here by the entry point group ``tercel.commands``."""
+
+from studies.commands.agent_ablate import ablate
+from studies.commands.agent_table import table as agent_table
+from studies.commands.market_arbitrage import arbitrage
+from studies.commands.market_facts import facts, sanity
+from studies.commands.market_response import response
+from studies.commands.market_table import table as market_table
+from studies.commands.risk import anomaly, correlation, posture, regimes, tail, volatility
+from studies.commands.signals_compare import compare
+from tercel.cli.plugins import PluginCommands
+
+COMMANDS = [
+    PluginCommands("market", (market_table, facts, sanity, response, arbitrage)),
+    PluginCommands("agent", (ablate, agent_table)),
+    PluginCommands("signals", (compare,)),
+    PluginCommands(
+        "risk",
+        (volatility, correlation, tail, regimes, anomaly, posture),
+        "Volatility, correlation, tails, anomalies, and the posture that follows.",
+    ),
+]

@@ -1,0 +1,154 @@
+"""`tercel market table`: every model on every data set of a lake, scored on tape that it has not seen."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from studies.markdown import around, markdown_table, marks_of, replace_table
+from tercel.cli.market_score import passed, predicted
+from tercel.cli.shared import AsJson, Write
+from tercel.core.errors import ConfigError, TapeError, TercelError
+from tercel.core.names import check_known, listed
+from tercel.report.tables import fixed, spelt
+from tercel.report.terminal import hand_over, print_table, say
+
+if TYPE_CHECKING:
+    from studies.realism.sets import DataSet
+
+HEADINGS = (
+    "data set", "model", "Spearman", "MEAN14", "a real day", "real pooled", "x floor", "interleaved", "x interleaved",
+    "gates", "gates, train", "dynamics", "AUC", "AUC real", "sd60", "MO", "judged",
+)  # fmt: skip
+LEAVES = (
+    "judged", "gates, train", "AUC real", "sd60", "MO", "real pooled", "AUC", "interleaved", "gates", "dynamics",
+)  # fmt: skip
+MARKS = marks_of("market table")
+
+
+@dataclass(frozen=True)
+class MarketTableRequest:
+    """What is asked of `tercel market table`."""
+
+    lakes: Annotated[list[Path], typer.Option("--lake", help="Lake with the data sets; may be given again.")]
+    names: Annotated[str, typer.Option("--set", help="Data sets, separated by commas. Default: all.")] = ""
+    models: Annotated[str, typer.Option("--model", help="Models, separated by commas. Default: all.")] = ""
+    seeds: Annotated[int, typer.Option(help="Simulated paths for each day.", min=1, max=100)] = 3
+    impact: Annotated[bool, typer.Option("--impact", help="Measure impact cards too (minutes each).")] = False
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the scores in the cards of the shipped presets.")] = False
+    write: Write = None
+    as_json: AsJson = False
+
+
+def table(request: MarketTableRequest) -> None:
+    """Score every model on every data set: the table of docs/markets.md."""
+    from studies.realism import sets
+    from tercel.market.score.calibrated import CALIBRATORS
+
+    names, models, every = listed(request.names), listed(request.models), [data.name for data in sets.SETS]
+    for given, known, what in ((names, every, "data set"), (models, list(CALIBRATORS), "model")):
+        for one in given:
+            check_known(one, known, f"a {what}:", error=ConfigError)
+    if request.write is not None:
+        around(request.write, MARKS)  # refused before minutes of scoring
+    rows = []
+    for data in sets.SETS:
+        if not names or data.name in names:
+            rows += _rows(request, data, models or list(CALIBRATORS))
+    if not rows:
+        lakes = ", ".join(map(str, request.lakes))
+        raise TapeError("a data set of the table in a lake", f"none in {lakes}", "import one")
+    if request.write is not None:
+        replace_table(request.write, markdown(rows), MARKS)
+        say(f"written  {request.write}")
+
+    def show() -> None:
+        title = "models on tape that they have not seen"
+        print_table(title, HEADINGS, [cells(row) for row in rows], LEAVES, ["model"])
+
+    hand_over({"rows": rows}, request.as_json, show)
+
+
+def _rows(request: MarketTableRequest, data: "DataSet", models: Sequence[str]) -> list[dict[str, Any]]:
+    """Every model that can be had for a data set."""
+    from studies.realism.sets import made_for, shipped_for
+    from tercel.market.flow import preset as presets
+    from tercel.market.impact.card import impact_card
+    from tercel.market.score.card import keep, score
+    from tercel.market.score.realism import ScoreDraw
+
+    for lake in request.lakes:
+        try:
+            train, test = data.days(lake)
+            break
+        except TapeError:
+            continue
+    else:
+        say(f"{data.name}: not in the lake")
+        return []
+    rows = []
+    for model in models:
+        began = time.perf_counter()
+        try:
+            shipped = shipped_for(data, model, train)
+            preset = shipped or made_for(data, model, train, say)
+            drawn = ScoreDraw(preset, test, train, range(1, request.seeds + 1))
+            measured = impact_card(preset) if request.impact else preset.card.get("scores", {}).get("impact")
+            card = score(drawn, impact=measured, conditional=False)
+        except TercelError as error:
+            say(f"{data.name}, {model}: left out ({error})")
+            continue
+        if request.keep and shipped:
+            keep(shipped, drawn.tape, card).save(presets.FOLDER / f"{shipped.name}.json")
+        say(f"{data.name}, {model}: {card['mean_l1']:.3f} in {time.perf_counter() - began:.0f} s")
+        rows.append({"set": data.name, "about": data.about, **card})
+    return rows
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """One line of the table."""
+    gates = row["gates"]
+    floor, between = row["floor_mean_l1"], row["interleaved_floor_mean_l1"]
+
+    def ratio(name: str) -> str:
+        gate = gates[name]
+        return "" if not gate["real"] or gate["value"] is None else f"{gate['value'] / gate['real']:.2f}"
+
+    return [
+        row["set"], row["model"], predicted(row["prediction"]), fixed(row["mean_l1"], 3), fixed(floor, 3),
+        fixed(row["pooled_floor_mean_l1"], 3), "" if not floor else f"{row['mean_l1'] / floor:.2f}", fixed(between, 3),
+        "" if not between or row["interleaved_mean_l1"] is None else f"{row['interleaved_mean_l1'] / between:.2f}",
+        passed(gates), passed(row["gates_train"]), passed(row["dynamics"]), fixed(row["classifier_auc"], 3),
+        fixed(row["classifier_auc_real"], 3), ratio("sd_60s"), ratio("market_orders"), "yes" if row["judged"] else "no",
+    ]  # fmt: skip
+
+
+def markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """The table, the gates that were missed, and the impact figures, as Markdown."""
+    lines = [*markdown_table(HEADINGS, [cells(row) for row in rows], HEADINGS), ""]
+    for key in ("gates", "dynamics"):
+        lines += [f"{key.capitalize()} missed (simulated / real):", ""]
+        for row in rows:
+            missed = [
+                f"{name.replace('_', ' ')} {_pair(gate)}" for name, gate in row[key].items() if not gate["passed"]
+            ]
+            lines.append(f"- {row['set']}, {row['model']}: {', '.join(missed) or 'none'}")
+        lines.append("")
+    with_impact = [row for row in rows if any(row["impact"].values())]
+    if with_impact:
+        keys = list(with_impact[0]["impact"])
+        headings = ["data set", "model", *(key.replace("_", " ") for key in keys)]
+        impact_cells = [
+            [row["set"], row["model"], *(spelt(row["impact"][key] or {"mean": None}) for key in keys)]
+            for row in with_impact
+        ]
+        lines += markdown_table(headings, impact_cells, headings)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _pair(gate: dict[str, Any]) -> str:
+    value, real = ("none" if x is None else f"{x:.3g}" for x in (gate["value"], gate["real"]))
+    return f"{value} / {real}"

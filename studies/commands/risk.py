@@ -1,0 +1,129 @@
+"""`tercel risk ...`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tercel.cli.shared import AsJson, Seed
+from tercel.core.written import write_whole
+from tercel.report.terminal import hand_over, print_table, result_console, say
+
+if TYPE_CHECKING:
+    from tercel.report.page import Shown
+
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the data sets, or one file (default: a synthetic market, said so).", metavar="PATH"),
+]
+Out = Annotated[Path | None, typer.Option(help="Write report.html with the figures into this folder.", metavar="DIR")]
+Market = Annotated[str, typer.Option(help="Preset market, by name or as a .json file.", metavar="NAME")]
+
+
+@dataclass(frozen=True)
+class OfSeries:
+    """What is asked of `tercel risk volatility`, `tail` and `regimes`."""
+
+    data: Data = None
+    out: Out = None
+    seed: Seed = 1
+    as_json: AsJson = False
+
+
+def volatility(request: OfSeries) -> None:
+    """Rank variance forecasts by QLIKE with Diebold-Mariano; a CSV file holds date, close and if it can rv, rq, vix."""
+    from studies.risk.trials.volatility import found
+
+    _show(found(request.data, request.seed), request.as_json, request.out)
+
+
+def tail(request: OfSeries) -> None:
+    """Put Value at Risk on trial: Kupiec, Christoffersen, Expected Shortfall; a CSV file holds date and close."""
+    from studies.risk.trials.tail import found_tail
+
+    _show(found_tail(request.data, request.seed), request.as_json, request.out)
+
+
+def regimes(request: OfSeries) -> None:
+    """Tell two regimes of volatility apart with a filtered hidden Markov model; a CSV file holds date and close."""
+    from studies.risk.trials.tail import found_regimes
+
+    _show(found_regimes(request.data, request.seed), request.as_json, request.out)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """What is asked of `tercel risk correlation`."""
+
+    data: Data = None
+    names: Annotated[int, typer.Option(help="Names drawn from the panel.", metavar="N")] = 400
+    window: Annotated[int, typer.Option(help="Days that each estimate sees.", metavar="N")] = 504
+    out: Out = None
+    seed: Seed = 1
+    as_json: AsJson = False
+
+
+def correlation(request: Correlation) -> None:
+    """Judge covariance estimators by minimum-variance risk out of sample; a file holds ticker, date, close, volume."""
+    from studies.risk.trials.correlation import found
+
+    _show(found(request.data, request.names, request.window, request.seed), request.as_json, request.out)
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """What is asked of `tercel risk anomaly`."""
+
+    market: Market = "csco-santa-fe"
+    days: Annotated[int, typer.Option(help="Calm simulated days, for false alarms.", metavar="N")] = 100
+    withdrawals: Annotated[int, typer.Option(help="Withdrawals planted, one a day.", metavar="N")] = 200
+    out: Out = None
+    seed: Seed = 1
+    as_json: AsJson = False
+
+
+def anomaly(request: Anomaly) -> None:
+    """Judge the anomaly score on planted liquidity withdrawals: detection, lead, false alarms."""
+    from studies.risk.trials.anomaly import found_anomaly
+
+    found = found_anomaly(request.market, request.days, request.withdrawals, request.seed, say)
+    _show(found, request.as_json, request.out)
+
+
+@dataclass(frozen=True)
+class PostureRequest:
+    """What is asked of `tercel risk posture`."""
+
+    market: Market = "csco-santa-fe"
+    out: Out = None
+    seed: Seed = 1
+    as_json: AsJson = False
+
+
+def posture(request: PostureRequest) -> None:
+    """Show the posture through a scripted stress: what changed, when and why."""
+    from studies.risk.trials.anomaly import found_posture
+
+    _show(found_posture(request.market, request.seed), request.as_json, request.out)
+
+
+def _show(found: "Shown", as_json: bool, out: Path | None) -> None:
+    """Print it, and write its page to `out` where one is asked for."""
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / "report.html", found.page())
+        say(f"report  {out / 'report.html'}")
+
+    def show() -> None:
+        from rich.text import Text
+
+        console = result_console()
+        for table in found.tables:
+            rows = [[str(cell) for cell in row] for row in table.rows]
+            print_table(table.title, table.headings, rows, table.leaves, wraps=[table.headings[n] for n in table.left])
+            console.print()
+        for note in found.notes:
+            console.print(Text(note))
+
+    hand_over(found.body, as_json, show)

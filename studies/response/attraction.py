@@ -1,0 +1,236 @@
+"""Who comes to meet our resting orders: lots and takers that hit our side, over those of the twin, read off the record.
+
+Own passive fills by who made them: a public market order (one of the twin's where own orders are apart;
+else EXECUTE rows of that moment, or no other row: it took own lots alone), a public limit order that crossed them (an
+ADD row of the other side at that moment), or the law's translation, which brought the other side's orders to ours (a
+row SHIFTED against our side follows them).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studies.legs.legs import ratio
+from studies.response.styles import JOINS, Never
+from studies.response.worlds import Worlds
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.evaluation.episodes import Episodes, streams_plan
+from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+AFTER_S: Final = (60, 180, 300)
+BATCH: Final = 32
+EVERY_SIZE: Final = 64
+"""Worlds in which all sizes are read; the others show the smallest alone."""
+RECORD_ROWS: Final = 1 << 16
+ENOUGH: Final = 0.05
+"""Standard error of a ratio."""
+MARKET, CROSSING, TRANSLATION = range(3)
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What hit our side in one world, sorted by time.
+
+    Attributes
+    ----------
+    moments : int64 (m,)
+        When public market orders came, ns.
+    lots : int64 (m,)
+        Lots of public orders that each took.
+    own_ns, own_lots, own_by : int64 (f,)
+        Own passive fills, and by whom: MARKET, CROSSING or TRANSLATION.
+    """
+
+    moments: Ints
+    lots: Ints
+    own_ns: Ints
+    own_lots: Ints
+    own_by: Ints
+
+
+def read_hits(rows: Rows, side: int, orders_ns: Ints | None = None) -> Hits:
+    """Read the record of one world whose order is on `side`.
+
+    `orders_ns`: when public market orders hit this side in the twin, where the public market is the twin's (own orders
+    stand apart): whoever else trades with a resting order is a limit order. Without it the record has to tell.
+    """
+    ns, kind, lots = rows[:, sim.R_NS], rows[:, sim.R_KIND], rows[:, sim.R_LOTS]
+    public = (kind == EXECUTE) & (rows[:, sim.R_SIDE] == side) & (rows[:, sim.R_TOUCH2] == 0)
+    moments, of = np.unique(ns[public], return_inverse=True)
+    taken = np.bincount(of, weights=lots[public], minlength=len(moments)).astype(np.int64)
+    own = np.flatnonzero((kind == sim.OWN_FILL) & (rows[:, sim.R_SIDE] & 1 == 1))
+    crossing = np.isin(ns[own], ns[(kind == ADD) & (rows[:, sim.R_SIDE] == -side)])
+    by = np.where(crossing & ~np.isin(ns[own], moments), CROSSING, MARKET)
+    if orders_ns is not None:
+        by = np.where(np.isin(ns[own], orders_ns), MARKET, CROSSING)
+        by[_another(rows, own, side)] = CROSSING
+    by[_translated(rows, own, side)] = TRANSLATION
+    return Hits(moments, taken, ns[own], lots[own], by)
+
+
+def _another(rows: Rows, own: Ints, side: int) -> NDArray[np.bool_]:
+    """Own passive fills, by their rows, at the moment of a market order that met another mid than theirs.
+
+    What a market order trades with us is followed by what the public loses to it; on a tape of coarse stamps a limit
+    order that crosses ours may come within the same one.
+    """
+    ns, kind = rows[:, sim.R_NS], rows[:, sim.R_KIND]
+    after = np.minimum(own + 1, len(rows) - 1)
+    market = (kind[after] == EXECUTE) & (rows[after, sim.R_SIDE] == side) & (ns[after] == ns[own])
+    met = {(int(ns[i]), int(rows[i, sim.R_MID2])) for i in own[market]}
+    stamps = {stamp for stamp, _ in met}
+    found = [int(ns[i]) in stamps and (int(ns[i]), int(rows[i, sim.R_MID2])) not in met for i in own]
+    return np.array(found, bool)
+
+
+def _translated(rows: Rows, own: Ints, side: int) -> NDArray[np.bool_]:
+    """Own passive fills, by their rows, that the next move of the book against our side made, at the same moment.
+
+    Between the two stand the other side's lots that traded; without such a row the law only answered the fill.
+    """
+    kind = rows[:, sim.R_KIND]
+    gone = np.isin(kind, (REDUCE, DELETE))
+    between = gone | np.isin(kind, (sim.OWN_FILL, sim.OWN_DEAD))
+    traded = np.cumsum(gone & (rows[:, sim.R_SIDE] == -side))
+    after = np.flatnonzero(~between)
+    at = np.searchsorted(after, own)
+    found = np.zeros(len(own), bool)
+    some = at < len(after)
+    end = after[at[some]]
+    moved = (kind[end] == sim.SHIFTED) & (np.sign(rows[end, sim.R_PRICE]) == -side)
+    lots = traded[end] > traded[own[some]]
+    found[some] = moved & lots & (rows[end, sim.R_NS] == rows[own[some], sim.R_NS])
+    return found
+
+
+def count(hits: Hits, twin: Hits, until_ns: int) -> dict[str, int]:
+    """Takers and lots of a world up to a time.
+
+    A market order that takes from public orders what it takes in the twin, and from ours besides, is one order: it
+    counts with the larger of both.
+    """
+    seen, own = hits.moments <= until_ns, (hits.own_ns <= until_ns) & (hits.own_by == MARKET)
+    crossed = (hits.own_ns <= until_ns) & (hits.own_by == CROSSING)
+    moments, of = np.unique(np.concatenate((hits.moments[seen], hits.own_ns[own])), return_inverse=True)
+    parts = seen.sum()
+    public = np.bincount(of[:parts], weights=hits.lots[seen], minlength=len(moments))
+    ours = np.bincount(of[parts:], weights=hits.own_lots[own], minlength=len(moments))
+    lots = public + ours
+    same = np.zeros(len(moments), bool)
+    if len(twin.moments):
+        at = np.minimum(np.searchsorted(twin.moments, moments), len(twin.moments) - 1)
+        same = (twin.moments[at] == moments) & (twin.lots[at] == public) & (ours > 0)
+    lots = np.where(same, np.maximum(public, ours), lots)
+    return {
+        "takers": len(moments),
+        "market_lots": int(lots.sum()),
+        "crossing_lots": int(hits.own_lots[crossed].sum()),
+        "crossings": len(np.unique(hits.own_ns[crossed])),
+        "own_lots": int(hits.own_lots[own].sum()),
+    }
+
+
+def attraction(
+    source: Source,
+    task: Task,
+    shown: Mapping[str, Strategy],
+    lots: Mapping[str, int],
+    worlds: int,
+    most: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Attraction of each style at the smallest size, and who filled own passive lots at all sizes.
+
+    In `worlds` worlds at least, and on, up to `most`, until the ratio of the style that joins is known to `ENOUGH`.
+
+    Returns
+    -------
+    dict
+        `attraction` {style: {seconds: {mean, ci_low, ci_high, se, n, takers, market_lots, crossings, crossing_share}}}:
+        the mean is of lots, of market orders and of limit orders that crossed ours; `filled_by_translation_share`,
+        over all; `translation` {style: {size: share}}.
+    """
+    smallest = next(iter(lots))
+    apart = bool(source.worlds_k[0, sim.APART] != sim.TOGETHER)
+    counted: dict[tuple[str, int], list[tuple[dict[str, int], dict[str, int]]]] = {}
+    by: dict[tuple[str, str], Floats] = {}
+    for first in range(0, most, BATCH):
+        if first >= worlds and _known(counted):
+            break
+        plan = streams_plan(task, 1, seed, first, min(BATCH, most - first))
+        batch = Worlds(source, task, plan, RECORD_ROWS)
+        batch.run(Never(), 0)
+        twins = _hits(batch)
+        known = twins if apart else None
+        for name, strategy in shown.items():
+            for size, quantity in lots.items():
+                if size != smallest and first >= EVERY_SIZE:
+                    continue
+                batch.run(strategy, quantity)
+                here = _hits(batch, known)
+                by[name, size] = by.get((name, size), np.zeros(3)) + sum(_by_kind(one) for one in here)
+                if size == smallest:
+                    for seconds in AFTER_S:
+                        counted.setdefault((name, seconds), []).extend(_counts(batch, here, twins, seconds))
+    return {
+        "attraction": {name: {str(seconds): _ratios(counted[name, seconds]) for seconds in AFTER_S} for name in shown},
+        "attraction_size": smallest,
+        "filled_by_translation_share": _share(list(by.values())),
+        "translation": {name: {size: _share([by[name, size]]) for size in lots} for name in shown},
+    }
+
+
+def _known(counted: Mapping[tuple[str, int], list[tuple[dict[str, int], dict[str, int]]]]) -> bool:
+    """Whether the ratios of the style that joins the touch are known well enough."""
+    errors = [_ratios(pairs)["se"] for (name, _), pairs in counted.items() if name == JOINS]
+    return all(error is not None and error <= ENOUGH for error in errors)
+
+
+def _hits(batch: Worlds, twins: list[Hits] | None = None) -> list[Hits]:
+    run: Episodes = batch.episodes
+    return [
+        read_hits(run.record(i), int(batch.side[i]), None if twins is None else twins[i].moments) for i in range(run.n)
+    ]
+
+
+def _counts(
+    batch: Worlds, here: list[Hits], twins: list[Hits], seconds: int
+) -> list[tuple[dict[str, int], dict[str, int]]]:
+    until = batch.start_ns + seconds * NS_PER_SECOND
+    pairs = zip(here, twins, until.tolist(), strict=True)
+    return [(count(one, twin, at), count(twin, twin, at)) for one, twin, at in pairs]
+
+
+def _by_kind(hits: Hits) -> Floats:
+    return np.bincount(hits.own_by, weights=hits.own_lots, minlength=3).astype(np.float64)
+
+
+def _share(parts: list[Floats]) -> float | None:
+    total = np.sum(parts, axis=0)
+    return float(total[TRANSLATION] / total.sum()) if total.sum() > 0.0 else None
+
+
+def _ratios(pairs: list[tuple[dict[str, int], dict[str, int]]]) -> dict[str, Any]:
+    """Lots, crossings counted, over the twin's; the number of takers and the lots of market orders alone beside it."""
+    ours, twins = [one for one, _ in pairs], [twin for _, twin in pairs]
+    lots = [one["market_lots"] + one["crossing_lots"] for one in ours]
+    below = [twin["market_lots"] for twin in twins]
+    own = sum(one["own_lots"] + one["crossing_lots"] for one in ours)
+    return {
+        **ratio(lots, below),
+        "takers": ratio([one["takers"] for one in ours], [twin["takers"] for twin in twins]),
+        "market_lots": ratio([one["market_lots"] for one in ours], below),
+        "crossings": sum(one["crossings"] for one in ours),
+        "crossing_share": sum(one["crossing_lots"] for one in ours) / own if own else None,
+    }

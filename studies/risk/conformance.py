@@ -1,0 +1,153 @@
+"""Conformance kits of the risk ports: inherit one, say how to make a model, run pytest.
+
+class TestMine(VolatilityConformance):
+    def model(self):
+        return Mine()
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from studies.risk.ports import CovarianceEstimator, TailModel, VolatilityModel
+from studies.risk.series import DailySeries
+from studies.risk.synthetic import factor_covariance, factor_returns, gjr_series
+from tercel.core.arrays import Floats
+from tercel.core.errors import DataError
+
+
+def refuses(call: Any, *words: str) -> None:
+    """The call ends in a DataError that holds every word."""
+    said = ""
+    try:
+        call()
+    except DataError as error:
+        said = str(error)
+    assert said, "what no model can use was not refused"
+    for word in words:
+        assert word in said, f"'{word}' is not in: {said}"
+
+
+class VolatilityConformance:
+    """What every :class:`studies.risk.ports.VolatilityModel` has to do."""
+
+    FIRST = 700
+    DAYS = 800
+
+    def model(self) -> VolatilityModel:
+        """A new one."""
+        raise NotImplementedError
+
+    def series(self) -> DailySeries:
+        """Days that the model can use: synthetic GJR, with a column for each that a shipped model wants."""
+        known = gjr_series(self.DAYS, 3).series
+        noise = np.random.default_rng(8).lognormal(0.0, 0.1, self.DAYS)
+        vix = 1600 * np.sqrt(known.columns["rv"]) * noise
+        return replace(known, columns={**known.columns, "vix": vix, "range": known.columns["rv"]})
+
+    def test_it_forecasts_a_variance_for_every_day(self) -> None:
+        """One finite number above zero a day."""
+        forecast = self.model().forecast(self.series(), self.FIRST)
+        assert forecast.shape == (self.DAYS - self.FIRST,)
+        assert np.isfinite(forecast).all()
+        assert np.all(forecast > 0)
+
+    def test_a_forecast_does_not_change_when_later_days_are_added_or_changed(self) -> None:
+        """Nothing of the day itself, nothing later."""
+        whole, cut = self.series(), self.FIRST + 40
+        wild = DailySeries(
+            whole.name,
+            whole.days,
+            np.where(np.arange(self.DAYS) >= cut, 0.2, whole.returns),
+            {k: np.where(np.arange(self.DAYS) >= cut, 9.0, v) for k, v in whole.columns.items()},
+        )
+        first = self.model().forecast(whole, self.FIRST)[: cut - self.FIRST + 1]
+        second = self.model().forecast(wild, self.FIRST)[: cut - self.FIRST + 1]
+        np.testing.assert_allclose(second, first, rtol=1e-9)
+
+    def test_too_few_days_are_refused(self) -> None:
+        """No forecast from nothing, none of nothing."""
+        refuses(lambda: self.model().forecast(self.series(), 3), "days")
+        refuses(lambda: self.model().forecast(self.series(), self.DAYS), "days")
+
+
+class CovarianceConformance:
+    """What every :class:`studies.risk.ports.CovarianceEstimator` has to do."""
+
+    INVERTIBLE = True
+    """Whether the estimate can be inverted with more names than days."""
+
+    def model(self) -> CovarianceEstimator:
+        """A new one."""
+        raise NotImplementedError
+
+    def test_it_is_symmetric_and_no_variance_is_negative(self) -> None:
+        """Whatever the shape of the window."""
+        for days, names in ((300, 20), (60, 20), (40, 60)):
+            returns = factor_returns(factor_covariance(names, 1), days, 2)
+            covariance = self.model().estimate(returns)
+            assert covariance.shape == (names, names)
+            np.testing.assert_allclose(covariance, covariance.T, atol=1e-12)
+            low, high = np.linalg.eigvalsh(covariance)[[0, -1]]
+            assert low > 1e-9 * high if self.INVERTIBLE else low > -1e-9 * high
+
+    def test_order_of_names_does_not_matter(self) -> None:
+        """Permuting the columns permutes the estimate."""
+        returns = factor_returns(factor_covariance(15, 1), 80, 4)
+        order = np.random.default_rng(5).permutation(15)
+        plain, moved = self.model().estimate(returns), self.model().estimate(returns[:, order])
+        np.testing.assert_allclose(moved, plain[np.ix_(order, order)], atol=1e-10)
+
+    def test_what_cannot_be_used_is_named(self) -> None:
+        """NaN by row and column, a constant by column, a single day."""
+        returns = factor_returns(factor_covariance(5, 1), 50, 6)
+        hole, still = returns.copy(), returns.copy()
+        hole[7, 3] = np.nan
+        still[:, 2] = 0.001
+        refuses(lambda: self.model().estimate(hole), "row 7", "column 3")
+        refuses(lambda: self.model().estimate(still), "column 2")
+        refuses(lambda: self.model().estimate(returns[:1]), "days")
+
+
+class TailConformance:
+    """What every :class:`studies.risk.ports.TailModel` has to do."""
+
+    FIRST = 1100
+    DAYS = 1250
+
+    def model(self) -> TailModel:
+        """A new one."""
+        raise NotImplementedError
+
+    def returns(self) -> Floats:
+        """Days of a synthetic GJR market."""
+        return gjr_series(self.DAYS, 7).series.returns
+
+    def test_shortfall_is_at_least_value_at_risk(self) -> None:
+        """Both finite; both larger at a higher level."""
+        var, es = self.model().forecast(self.returns(), self.FIRST, 0.99)
+        lower, _ = self.model().forecast(self.returns(), self.FIRST, 0.95)
+        assert var.shape == es.shape == (self.DAYS - self.FIRST,)
+        assert np.isfinite(es).all()
+        assert np.all(es >= var)
+        assert np.all(var >= lower)
+
+    def test_a_forecast_does_not_change_when_later_days_are_changed(self) -> None:
+        """Nothing of the day itself, nothing later."""
+        returns, cut = self.returns(), self.FIRST + 50
+        wild = np.where(np.arange(self.DAYS) >= cut, -0.3, returns)
+        for a, b in zip(
+            self.model().forecast(returns, self.FIRST, 0.99),
+            self.model().forecast(wild, self.FIRST, 0.99),
+            strict=True,
+        ):
+            np.testing.assert_allclose(b[: cut - self.FIRST + 1], a[: cut - self.FIRST + 1], rtol=1e-9)
+
+    def test_what_cannot_be_used_is_refused(self) -> None:
+        """NaN by row, a constant, too few days."""
+        hole = self.returns().copy()
+        hole[20] = np.nan
+        refuses(lambda: self.model().forecast(hole, self.FIRST, 0.99), "row 20")
+        refuses(lambda: self.model().forecast(np.zeros(self.DAYS), self.FIRST, 0.99), "constant")
+        refuses(lambda: self.model().forecast(self.returns(), 3, 0.99), "days")

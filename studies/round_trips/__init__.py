@@ -1,0 +1,1 @@
+"""Round trips that pay: searched on some worlds, proved on others."""

@@ -1,0 +1,164 @@
+"""Covariance estimators: against scikit-learn, against a known spectrum, in closed form, and on real data."""
+
+import math
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studies.risk import covariance as c
+from studies.risk.panel import read_panel
+from studies.risk.synthetic import factor_covariance, factor_returns
+from tercel.core.errors import DataError
+
+
+@given(st.integers(3, 120), st.integers(2, 60), st.integers(0, 10_000))
+def test_linear_shrinkage_is_scikit_learns(days: int, names: int, seed: int) -> None:
+    sklearn = pytest.importorskip("sklearn.covariance")
+    returns = np.random.default_rng(seed).standard_t(4, (days, names)) * np.linspace(0.5, 2, names)
+    np.testing.assert_allclose(c.Linear().estimate(returns), sklearn.LedoitWolf().fit(returns).covariance_, rtol=1e-9)
+
+
+def test_ewma_in_closed_form() -> None:
+    x = np.array([[1.0, 2.0], [3.0, -1.0]])
+    older, newer = 0.97 / 1.97, 1 / 1.97
+    wanted = older * np.outer(x[0], x[0]) + newer * np.outer(x[1], x[1])
+    np.testing.assert_allclose(c.EwmaCovariance(0.97).estimate(x), wanted)
+
+
+@pytest.mark.parametrize(("names", "days"), [(100, 300), (200, 250), (300, 150)])
+def test_nonlinear_shrinkage_beats_linear_and_nears_the_best_eigenvalues(names: int, days: int) -> None:
+    """With a fifth of the eigenvalues 1, two fifths 3 and two fifths 10 (Ledoit and Wolf 2012)."""
+    spectrum = np.repeat([1.0, 3.0, 10.0], [names // 5, 2 * names // 5, 2 * names // 5])
+    truth = np.diag(spectrum)
+    returns = np.random.default_rng(1).standard_normal((days, names)) * np.sqrt(spectrum)
+    sample = c.sample_covariance(returns)
+    _, vectors = np.linalg.eigh(sample)
+    oracle = (vectors * np.diag(vectors.T @ truth @ vectors)) @ vectors.T
+
+    def error(estimate: np.ndarray) -> float:
+        return float(np.sum((estimate - truth) ** 2))
+
+    gain = 1 - (error(c.Nonlinear().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
+    linear = 1 - (error(c.Linear().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
+    assert gain > 0.95
+    assert gain > linear
+
+
+def test_equal_true_eigenvalues_come_out_equal() -> None:
+    returns = np.random.default_rng(2).standard_normal((400, 100))
+    eigenvalues = np.linalg.eigvalsh(c.Nonlinear().estimate(returns))
+    sample = np.linalg.eigvalsh(c.sample_covariance(returns))
+    assert np.ptp(eigenvalues) < 0.3 * np.ptp(sample)
+
+
+def test_fast_volatility_follows_a_change_of_scale() -> None:
+    truth = factor_covariance(20, 3)
+    returns = factor_returns(truth, 500, 4)
+    returns[300:] *= 3
+    found = c.FastVolatility(0.97).estimate(returns)
+    assert np.median(np.diag(found) / np.diag(truth)) == pytest.approx(9, rel=0.35)
+    assert np.median(np.diag(c.Nonlinear().estimate(returns)) / np.diag(truth)) < 6
+
+
+def test_minimum_variance_in_closed_form_and_singular_matrices_refused() -> None:
+    truth = factor_covariance(12, 5)
+    weights = c.minimum_variance(truth)
+    inverse = np.linalg.inv(truth)
+    np.testing.assert_allclose(weights, inverse.sum(axis=1) / inverse.sum())
+    returns = factor_returns(truth, 8, 6)
+    with pytest.raises(DataError, match=r"singular.*shrink"):
+        c.minimum_variance(c.SampleCovariance().estimate(returns))
+    assert c.minimum_variance(c.SampleCovariance().estimate(returns), pseudo_inverse=True).sum() == pytest.approx(1)
+    assert "pseudo-inverse" in c.PseudoInverse(c.SampleCovariance()).name
+
+
+def test_a_copied_name_is_refused_by_nonlinear_shrinkage() -> None:
+    returns = factor_returns(factor_covariance(5, 7), 200, 8)
+    with pytest.raises(DataError, match="copies"):
+        c.Nonlinear().estimate(np.column_stack([returns, returns[:, 0]]))
+
+
+def test_weights_see_the_past_alone() -> None:
+    returns = factor_returns(factor_covariance(10, 9), 200, 10)
+    later = returns.copy()
+    later[150:] *= 5
+    a = c.judge([c.Linear()], returns, 100, 80)[0].returns[:50]
+    b = c.judge([c.Linear()], later, 100, 80)[0].returns[:50]
+    np.testing.assert_array_equal(a, b)
+
+
+def test_with_the_truth_known_shrinkage_comes_near_the_least_risk() -> None:
+    truth = factor_covariance(80, 11)
+    returns = factor_returns(truth, 1200, 12)
+    least = math.sqrt(252 / np.linalg.inv(truth).sum())
+    risk = {
+        v.name: v.volatility for v in c.judge([c.PseudoInverse(c.SampleCovariance()), c.Nonlinear()], returns, 200, 160)
+    }
+    assert least < risk["Ledoit-Wolf nonlinear"] < 1.15 * least
+    assert risk["sample (pseudo-inverse)"] > 1.25 * least
+
+
+# -- panels -----------------------------------------------------------------------------------------------------------
+
+
+def panel_file(folder: Path, rows: list[tuple[str, str, float | None, float]]) -> Path:
+    lines = [f"{t},{d},{'' if p is None else p},{v}" for t, d, p, v in rows]
+    path = folder / "panel.csv"
+    path.write_text("\n".join(["ticker,date,close,volume", *lines]) + "\n")
+    return path
+
+
+def days(n: int) -> list[str]:
+    return [date.fromordinal(735_000 + i).isoformat() for i in range(n)]
+
+
+def test_a_panel_leaves_out_what_cannot_be_used_and_says_why(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows: list[tuple[str, str, float | None, float]] = []
+    for t, day in enumerate(days(60)):
+        holiday = t == 30
+        rows.append(("GOOD", day, 10 + rng.random(), 0 if holiday else 5))
+        rows.append(("FINE", day, None if t == 7 else 20 + rng.random(), 0 if holiday else 5))
+        rows.append(("STALE", day, 7.0 if 5 < t < 25 else 7 + rng.random(), 0 if holiday else 5))
+        rows.append(("IDLE", day, 5 + rng.random(), 0 if t % 3 == 0 or holiday else 5))
+        rows.append(("ZERO", day, 0.0 if t == 9 else 5 + rng.random(), 0 if holiday else 5))
+        if t > 10:
+            rows.append(("LATE", day, 5 + rng.random(), 0 if holiday else 5))
+    panel = read_panel(panel_file(tmp_path, rows))
+    assert panel.names == ("FINE", "GOOD")
+    assert len(panel.days) == 58  # the first has no return, the holiday is no day
+    assert np.isfinite(panel.returns).all()
+    assert panel.returns[6, 0] == 0.0  # no close: the one before stands
+    assert {name: why.split()[0] for name, why in panel.left_out.items()} == {
+        **{"STALE": "stale:", "IDLE": "no", "ZERO": "close", "LATE": "begins"}
+    }
+
+
+def test_panels_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no "):
+        read_panel(tmp_path / "none.parquet")
+    (tmp_path / "bad.parquet").write_text("no parquet")
+    with pytest.raises(DataError, match=r"bad\.parquet"):
+        read_panel(tmp_path / "bad.parquet")
+    (tmp_path / "short.csv").write_text("ticker,date,close\nA,2020-01-02,3\n")
+    with pytest.raises(DataError, match="volume"):
+        read_panel(tmp_path / "short.csv")
+    with pytest.raises(DataError, match="2 of A on 2020-01-02"):
+        read_panel(panel_file(tmp_path, [("A", "2020-01-02", 1.0, 1), ("A", "2020-01-02", 2.0, 1)]))
+    with pytest.raises(DataError, match="none; A"):
+        read_panel(panel_file(tmp_path, [("A", day, 0.0, 1) for day in days(5)]))
+
+
+@pytest.mark.long
+def test_the_bars_on_four_hundred_names(shared_data: Path) -> None:
+    panel = read_panel(shared_data).draw(400, 1)
+    verdicts = c.judge([c.Linear(), c.Nonlinear(), c.FastVolatility()], panel.returns, 504, 504)
+    linear, nonlinear, fast = (100 * v.volatility for v in verdicts)
+    assert 9.9 < linear < 10.7
+    assert nonlinear <= 9.5
+    assert fast <= 8.8
+    assert verdicts[2].t < -8
