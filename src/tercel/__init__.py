@@ -40,6 +40,7 @@ _HOMES = {
     "load_market": "tercel.api.market",
     "load_policy": "tercel.api.policy",
     "model_strategy": "tercel.execution.policies.model",
+    "own_costs": "tercel.tca.report",
     "read_orders": "tercel.evaluation.order_files",
     "replay": "tercel.api.market",
     "save_policy": "tercel.api.policy",

@@ -28,11 +28,12 @@ from tercel.execution.view import View as View
 from tercel.learning.own_reward import Step as Step
 from tercel.market.simulator.terms import Fees as Fees
 from tercel.market.tape import Lake as Lake
+from tercel.tca.report import own_costs as own_costs
 
 __version__: str
 __all__ = [
     "Comparison", "Desk", "Episode", "Fees", "Intent", "Lake", "Latency", "Market", "Order", "Policy", "Result",
     "Step", "Strategy", "Task", "TercelError", "Tuned", "View", "__version__", "calibrate", "evaluate", "explain",
-    "load_market", "load_policy", "model_strategy", "read_orders", "replay", "save_policy", "sb3_env", "strategy",
-    "train", "tune",
+    "load_market", "load_policy", "model_strategy", "own_costs", "read_orders", "replay", "save_policy", "sb3_env",
+    "strategy", "train", "tune",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import tercel as tc
 from tercel.cli.shared import AsJson, Lake, Seed
 from tercel.report.cells import NOTHING
 from tercel.report.tables import fixed, spelt, without_idle
@@ -79,11 +80,10 @@ def tca(request: Tca) -> None:
     """Split the cost of your own fills, and say what strategies would have cost on the same orders."""
     check_folder(request.out)
     from tercel.tca.files import fills_map
-    from tercel.tca.report import own_costs, page
 
     with progress(counted=True, transient=True) as bar:
         task = bar.add_task("work the parents again", total=None)
-        costs = own_costs(
+        costs = tc.own_costs(
             request.fills, request.lake, orders=request.orders,
             map=fills_map(request.map, request.column or (), request.tz, request.fees), venue=request.venue,
             strategies=_named(request.against), agents=tuple(request.agent or ()), impact=request.impact,
@@ -92,7 +92,7 @@ def tca(request: Tca) -> None:
     for warning in costs.warnings:
         say(f"warning: {warning}")
     found, title = costs.to_json(), f"What {request.fills.name} cost"
-    hand_over(found, request.as_json, lambda: _show(costs, found), request.out, "tca", lambda: page(costs, title))
+    hand_over(found, request.as_json, lambda: _show(costs, found), request.out, "tca", lambda: costs.page(title))
 
 
 def _named(against: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from tercel.report.svg import Figure
 from tercel.report.tables import fixed, plain_table, spelt, without_idle
 from tercel.stats.clusters import FEW_CLUSTERS
 from tercel.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
-from tercel.tca.files import AS_NAMED, FillsMap, columns_not_read, read_fills, read_orders
+from tercel.tca.files import AS_NAMED, FillsMap, columns_not_read, fills_map, read_fills, read_orders
 from tercel.tca.own import LISTED_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
 from tercel.trading.tca.shortfall import known
 from tercel.trading.tca.summary import PARTS, sentences, summary
@@ -107,13 +107,17 @@ class OwnCosts:
             lines.append(verdicts(self.counterfactual))
         return lines
 
+    def page(self, title: str) -> str:
+        """The page with plots: one HTML text that fetches nothing."""
+        return page(self, title)
+
 
 def own_costs(
-    fills: Path,
-    lake: Path,
+    fills: str | Path,
+    lake: str | Path,
     *,
-    orders: Path | None = None,
-    map: FillsMap = AS_NAMED,
+    orders: str | Path | None = None,
+    map: FillsMap | str | Path = AS_NAMED,
     venue: str = "",
     strategies: Sequence[str] = NAMES,
     agents: Sequence[str] = (),
@@ -125,11 +129,12 @@ def own_costs(
 
     Parameters
     ----------
-    fills, orders : Path
+    fills, orders : str or Path
         CSV files, see `docs/tca.md`.
-    map : FillsMap
-        What their columns are called, and the zone of their times.
-    lake : Path
+    map : FillsMap, str or Path
+        What their columns are called, and the zone of their times: :func:`tercel.tca.files.fills_map`, a shipped map's
+        name (``"ib-flex"``), or a TOML file.
+    lake : str or Path
         The tapes that they are compared with.
     venue : str
         Whose tape, where the lake has a symbol at several.
@@ -150,18 +155,31 @@ def own_costs(
         Files that say what cannot be, with file and row; fills that the lake has no tape of.
     ConfigError
         Unknown strategies or laws; a lake that is no folder.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from tercel.testing.lake import simulated_lake
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = simulated_lake(Path(folder), 0.25)
+    ...     fills = Path(folder) / "fills.csv"
+    ...     text = "time,symbol,side,quantity,price\\n2003-01-13 09:40:00-05:00,SIM,buy,100,14.85\\n"
+    ...     _ = fills.write_text(text)
+    ...     costs = own_costs(fills, folder, strategies=())
+    >>> costs.sentences()[0].split(" filled")[0]
+    '1 parent: 1 lots worth 1,484'
     """
     if impact not in TAPE_LAWS:
         raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one")
     makers: dict[str, Maker] = {name: partial(_policy, policy_strategy(resolve_policy(name), name)) for name in agents}
     makers |= {name: partial(build, name) for name in strategies}
-    if not lake.is_dir():
+    if not Path(lake).is_dir():
         remedy = f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`"
         raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
-    tapes, requested = Lake(lake), {} if orders is None else read_orders(orders, map)
-    found = analyse(read_fills(fills, map), requested, tapes, venue, str(fills))
-    unread = columns_not_read(fills, map)
-    unread += [] if orders is None else columns_not_read(orders, map, orders=True)
+    file, listed = Path(fills), None if orders is None else Path(orders)
+    columns = map if isinstance(map, FillsMap) else fills_map(map)
+    tapes, requested = Lake(Path(lake)), {} if listed is None else read_orders(listed, columns)
+    found = analyse(read_fills(file, columns), requested, tapes, venue, str(fills))
+    unread = columns_not_read(file, columns)
+    unread += [] if listed is None else columns_not_read(listed, columns, orders=True)
     again = None
     if makers:
         again = counterfactual(found.parents, tapes, makers, impact=impact, seed=seed, progress=progress)
