@@ -7,7 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,35 +24,20 @@ from tercel.core.errors import FeedError
 runner = CliRunner()
 
 
-class Recorder(ModuleType):
-    """Stands in for a command's module: remembers what it was called with and answers as told."""
-
-    def __init__(self, name: str, **answers: Any) -> None:
-        super().__init__(name)
-        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
-        for function, answer in answers.items():
-            setattr(self, function, self._recorder(function, answer))
-
-    def _recorder(self, function: str, answer: Any) -> Any:
-        def record(*args: Any, **kwargs: Any) -> Any:
-            self.calls.append((function, args, kwargs))
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer
-
-        return record
-
-
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def install(room: str, name: str, **answers: Any) -> Recorder:
-        import importlib
+def running(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What `tercel run` is asked, in the place of a run; it ends in an error where there is one."""
 
-        path = f"tercel.cli.{room}.{name}"
-        module = Recorder(path, **answers)
-        monkeypatch.setitem(sys.modules, path, module)
-        monkeypatch.setattr(importlib.import_module(f"tercel.cli.{room}"), name, module, raising=False)
-        return module
+    def install(error: BaseException | None = None) -> list[RunRequest]:
+        asked: list[RunRequest] = []
+
+        def record(request: RunRequest) -> None:
+            asked.append(request)
+            if error is not None:
+                raise error
+
+        monkeypatch.setattr("tercel.cli.run._symbols", record)
+        return asked
 
     return install
 
@@ -83,8 +68,8 @@ def test_help_loses_nothing_that_stands_in_brackets() -> None:
     assert "package" in runner.invoke(app, ["agent", "--help"]).stdout
 
 
-def test_run_hands_on_its_options(command: Any) -> None:
-    run = command("commands", "run", run=0)
+def test_run_hands_on_its_options(running: Any) -> None:
+    asked = running()
     assert runner.invoke(app, ["run"]).exit_code == 0
     words = "run --tape lake --symbol IBM --quick --seed 7 --out here --resume --json"
     words += " --fees -0.002,0.003 --latency-ms 5 --feed-latency-ms 1,2 --regimes chain,season"
@@ -104,7 +89,7 @@ def test_run_hands_on_its_options(command: Any) -> None:
         feed_latency_ms="1,2",
         as_json=True,
     )
-    assert [given for _, (given,), _ in run.calls] == [RunRequest(), wanted]
+    assert asked == [RunRequest(), wanted]
 
 
 def importing(monkeypatch: pytest.MonkeyPatch, error: BaseException | None = None) -> list[Any]:
@@ -186,15 +171,15 @@ def test_a_file_that_cannot_be_used_is_an_error_not_a_traceback(monkeypatch: pyt
     assert "/lake" in result.stderr
 
 
-def test_interrupted_run_says_how_to_go_on(command: Any) -> None:
-    command("commands", "run", run=KeyboardInterrupt())
+def test_interrupted_run_says_how_to_go_on(running: Any) -> None:
+    running(KeyboardInterrupt())
     result = runner.invoke(app, ["run", "--seed", "3", "--out", "my run"])
     assert (result.exit_code, result.stdout) == (130, "")
     assert "tercel run --resume" in result.stderr
 
 
-def test_interrupted_run_may_say_it_better(command: Any) -> None:
-    command("commands", "run", run=KeyboardInterrupt("tercel run --resume --out runs/7"))
+def test_interrupted_run_may_say_it_better(running: Any) -> None:
+    running(KeyboardInterrupt("tercel run --resume --out runs/7"))
     assert "runs/7" in runner.invoke(app, ["run"]).stderr
 
 
@@ -215,26 +200,24 @@ def test_interrupted_run_may_say_it_better(command: Any) -> None:
         "data verify --lake lake --symbol IBM",
     ],
 )
-def test_a_line_that_makes_no_sense_ends_with_2(words: str, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, asked = command("commands", "run", run=0), importing(monkeypatch)
+def test_a_line_that_makes_no_sense_ends_with_2(words: str, running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, imports = running(), importing(monkeypatch)
     result = runner.invoke(app, words.split())
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr
-    assert not run.calls + asked
+    assert not [*runs, *imports]
 
 
 def test_ctrl_c_reaches_the_person_as_130() -> None:
     """The whole process, with a real signal: no traceback, a word on how to go on, nothing on stdout."""
     script = textwrap.dedent("""
-        import signal, sys, time, types
+        import signal, sys, time
+        from importlib import import_module
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started without it
-        slow = types.ModuleType("tercel.cli.commands.run")
-        def run(request):
+        def slow(request):
             sys.stderr.write("ready\\n"); sys.stderr.flush()
             time.sleep(60)
-        slow.run = run
-        import tercel.cli.commands
-        sys.modules[slow.__name__] = tercel.cli.commands.run = slow
+        import_module("tercel.cli.run")._symbols = slow
         sys.argv = ["tercel", "run", "--json"]
         from tercel.cli import main
         main()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from tercel.api.brief import brief
 from tercel.api.learn import Tuned
@@ -13,10 +13,13 @@ from tercel.api.policy import Policy
 from tercel.api.result import Result
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
+from tercel.core.written import write_whole
 from tercel.evaluation.orders import Order
 from tercel.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names
 from tercel.evaluation.pipeline.families import field_of, members_of
+from tercel.evaluation.pipeline.page import write_page
 from tercel.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation
+from tercel.evaluation.pipeline.results import Evaluation
 from tercel.evaluation.pipeline.summary import summary_of
 from tercel.execution.own import checked, findable, installed, is_own, tried
 from tercel.execution.policies.strategy import policy_strategy
@@ -25,6 +28,7 @@ from tercel.execution.registry.resolve import choices
 from tercel.execution.strategies import ALL_BASELINES, WRITTEN, build
 from tercel.execution.task import Task
 from tercel.learning.own_models import meant_by, strategy_of
+from tercel.report.terminal import json_text, say
 
 ALL = "all"
 
@@ -106,8 +110,42 @@ def evaluate(
         field, baselines, markets, episodes, (seed,), here=True, allow_seen_days=allow_seen_days
     )
     with TemporaryDirectory(prefix="tercel-") as aside:
-        evaluation = run_evaluation(request, Path(aside if out is None else out), notes_of(request))
-    return Result(summary_of(evaluation), evaluation=evaluation)
+        judged = judge(request, Path(aside if out is None else out))
+    return Result(judged.figures, evaluation=judged.evaluation)
+
+
+class Judged(NamedTuple):
+    """What an evaluation found: all that was run, and its figures as the command prints them."""
+
+    evaluation: Evaluation
+    figures: dict[str, Any]
+
+    def write(self, out: Path, file: Path, page: Path, footer: str = "") -> dict[str, Any]:
+        """Write figures and page, whose last line is `footer`; the figures, with `out`, the folder of all of it."""
+        result = self.figures | {"out": str(out)}
+        write_whole(file, json_text(result) + "\n")
+        write_page(page, self.evaluation, result, footer=footer or f"results, figures and page: {out}")
+        return result
+
+
+def judge(request: EvaluationRequest, out: Path) -> Judged:
+    """Judge everybody who takes part on the same episodes, in a folder that keeps what is finished.
+
+    What is to be known is said on stderr, unless everything runs in this process.
+
+    Raises
+    ------
+    ConfigError
+        A policy that learned from what is judged.
+    """
+    notes = notes_of(request)
+    out.mkdir(parents=True, exist_ok=True)
+    for note in () if request.here else notes:
+        say(note)
+    evaluation = run_evaluation(request, out, notes)
+    for note in () if request.here else evaluation.notes[len(notes) :]:
+        say(note)
+    return Judged(evaluation, summary_of(evaluation))
 
 
 def _renamed(candidates: Sequence[Any]) -> list[Any]:

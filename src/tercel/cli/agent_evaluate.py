@@ -129,11 +129,10 @@ class EvaluatePolicies:
 
 def evaluate(request: EvaluatePolicies) -> None:
     """Judge policies against everything written, on the same unseen episodes, with honest statistics."""
-    from tercel.evaluation.pipeline.request import notes_of, write_evaluation
+    from tercel.api.judged import judge
 
     out = request.out
-    prepared = _prepared(request)
-    result = write_evaluation(prepared, out, notes_of(prepared), out / RESULT, out / PAGE)
+    result = judge(_prepared(request), out).write(out, out / RESULT, out / PAGE)
     hand_over(result, request.as_json, lambda: show(result, out / RESULT, out / PAGE))
 
 

@@ -1,14 +1,27 @@
 """`tercel run`: train on a market, judge against everything written, print the table."""
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate, show
 from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
 from tercel.cli.shared import AsJson, Own, Seed, Symbols
 from tercel.core.errors import ConfigError
+from tercel.core.names import listed
+from tercel.report.terminal import print_json, say
+
+if TYPE_CHECKING:
+    from tercel.evaluation.settings import RunSettings
+    from tercel.execution.task import Task
+
+RUNS = Path("runs")
+FRAMES = 600_000
+DEFAULT_SEED = 1
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,256 @@ class RunRequest:
 
 def run(request: RunRequest) -> None:
     """Train up from a tuned rule, judge against the agent that ships and every rule, print the table and a verdict."""
-    from tercel.cli.commands import run as command
+    if request.order.orders is not None:
+        _list(request)
+    else:
+        _symbols(request)
 
-    command.run(request)
+
+def _symbols(request: RunRequest) -> None:
+    """A run of each symbol, several in a folder of their own each."""
+    from tercel.evaluation.market import split_dates
+    from tercel.evaluation.settings import FILE
+    from tercel.market.tape import Lake
+
+    symbols = listed(request.symbol or "")
+    if len(symbols) < 2:
+        result = _run(request, *_settings(request))
+        if request.as_json:
+            print_json(result)
+        return
+    if request.resume and request.out is None:
+        received = f"--symbol {request.symbol}"
+        raise ConfigError("--out with --resume of several symbols", received, "name their folder")
+    if request.tape is not None:
+        for one in symbols:  # refused before the first of them is begun
+            split_dates(Lake(request.tape), one)
+    folder = request.out or _fresh()
+    each = [replace(request, symbol=one, out=folder / one) for one in symbols]
+    each = [replace(one, resume=request.resume and (folder / str(one.symbol) / FILE).exists()) for one in each]
+    runs = [(one, *_settings(one)) for one in each]
+    found = {one: _run(*its) for one, its in zip(symbols, runs, strict=True)}
+    if request.as_json:
+        print_json({"symbols": found})
+
+
+def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> dict[str, Any]:
+    """One run, from its market to its page."""
+    from tercel.api.runs import REPORT, RESULT, Run
+
+    try:
+        begun = Run.begin(settings, folder, resume=request.resume, named=request.out is not None)
+        folder = begun.folder
+        result = begun.finish(footer=f"reprint: tercel run --resume --out {folder}")
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_how_to_go_on(folder)) from None
+    if not request.as_json:
+        show(result, folder / RESULT, folder / REPORT)
+        say(f"policies  {folder / 'policies'}")
+        say("next      make demo, from a clone; or tercel trade run --demo, which wants the extra [trade]")
+    return result
+
+
+def _list(request: RunRequest) -> None:
+    """A list of orders: by written strategies and the user's, since agents of a run learn one order in one market."""
+    from tercel.evaluation.settings import EPISODES
+
+    options = {
+        "--regimes": request.regimes,
+        "--feed-latency-ms": request.feed_latency_ms,
+        "--queue": request.queue,
+        "--quick": request.quick or None,
+        "--resume": request.resume or None,
+    }
+    if beside := ", ".join(name for name, value in options.items() if value is not None):
+        remedy = f"leave {beside} out"
+        raise ConfigError("a list of orders without what a run of agents has", f"--orders with {beside}", remedy)
+    say("orders of a list are worked by written strategies; for agents: tercel agent evaluate POLICY --orders")
+    evaluation = EvaluatePolicies(
+        strategy=request.strategy,
+        tape=request.tape,
+        impact=request.impact,
+        episodes=EPISODES,
+        seeds=str(request.seed),
+        fees=request.fees,
+        order=request.order,
+        out=request.out or _fresh(),
+        as_json=request.as_json,
+    )
+    evaluate(evaluation)
+
+
+def _fresh() -> Path:
+    return RUNS / datetime.now().strftime("%Y%m%d-%H%M%S")
+
+
+def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
+    """Settings with what was asked of market, venue and order.
+
+    Raises
+    ------
+    ConfigError
+        For words that mean nothing, before anything is begun.
+    """
+    from tercel.api.runs import SHIPPED, TRAINED
+    from tercel.evaluation.order_files import task_of
+    from tercel.evaluation.pipeline.candidates import Candidate, own_of, refuse_same_names
+    from tercel.evaluation.venue import fees_of, latency_of, law_of
+    from tercel.market.flow.preset import load
+    from tercel.market.regimes.choice import chosen
+    from tercel.market.simulator.queue_models import queue_model
+    from tercel.market.simulator.terms import NO_FEES
+
+    if request.regimes is not None and settings.on_tape:
+        raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
+    if request.queue is not None:
+        queue_model(request.queue)
+        if not settings.on_tape:
+            raise ConfigError("--queue with --tape", "--queue alone", "a simulated market has a queue of its own")
+    law = law_of(request.impact, settings.on_tape)
+    strategies = _own(request)
+    if strategies:
+        learned = [Candidate(name) for name in (SHIPPED, TRAINED)]
+        refuse_same_names([*learned, *own_of(strategies)])
+    task, where, late = (
+        task_of(settings.task, request.order.values),
+        (settings.lake, settings.symbol),
+        request.order.latency,
+    )
+    if late is not None:
+        task = replace(task, latency=latency_of(late, "latency", *where))
+    if request.feed_latency_ms is not None:
+        task = replace(task, feed_latency=latency_of(request.feed_latency_ms, "feed_latency_ms", *where))
+    regimes = ",".join(_findable_as(word, ".toml") for word in listed(request.regimes or ""))
+    if request.regimes and not regimes:
+        raise ConfigError("names of regimes, or a script", f"--regimes {request.regimes!r}", "such as calm,volatile")
+    if regimes:
+        chosen(regimes, load(settings.market))
+    return replace(
+        settings,
+        task=task,
+        regimes=regimes,
+        queue=request.queue or settings.queue,
+        strategies=strategies or settings.strategies,
+        impact=law,
+        fees=NO_FEES if request.fees is None else fees_of(request.fees),
+    )
+
+
+def _own(request: RunRequest) -> tuple[str, ...]:
+    """The user's strategies, as they are found from any folder."""
+    from tercel.execution.own import findable
+
+    return tuple(map(findable, request.strategy or ()))
+
+
+def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
+    """Settings and folder of this run: new ones, or those of the run that is resumed."""
+    from tercel.evaluation.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings
+    from tercel.market.flow.preset import DEFAULT
+
+    if request.resume:
+        return _started(request, request.out or _newest())
+    folder = request.out or _fresh()
+    if (folder / FILE).exists():
+        raise ConfigError(
+            "a new run folder", f"{folder} holds a run", "add --resume to go on with it, or name another --out"
+        )
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError("an empty or new run folder", f"{folder} holds other files", "name another --out")
+    settings = RunSettings(
+        market="" if request.tape else _findable_as(request.market or DEFAULT, ".json"),
+        lake=str(request.tape.resolve()) if request.tape else "",
+        symbol=request.symbol or "",
+        quick=request.quick,
+        seed=request.seed,
+        frames=FRAMES,
+    )
+    settings = _applied(request, settings)
+    if request.quick:
+        settings = replace(settings, episodes=QUICK_EPISODES, seeds=1, frames=QUICK_FRAMES)
+    return settings, folder
+
+
+def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
+    """Settings of the run in a folder; refuses options other than those that it was started with."""
+    from tercel.evaluation.settings import load_settings
+    from tercel.market.simulator.terms import NO_FEES
+
+    started = load_settings(folder)
+    now = _applied(request, replace(started, regimes="", fees=NO_FEES, impact=""))
+    order = request.order
+    options = {
+        "--market": (request.market, request.market and _findable_as(request.market, ".json"), started.market),
+        "--tape": (request.tape, request.tape and str(request.tape.resolve()), started.lake),
+        "--symbol": (request.symbol, request.symbol, started.symbol),
+        "--quick": (request.quick or None, request.quick, started.quick),
+        "--strategy": (_own(request) or None, _own(request), started.strategies),
+        "--seed": (None if request.seed == DEFAULT_SEED else request.seed, request.seed, started.seed),
+        "--regimes": (request.regimes, now.regimes, started.regimes),
+        "--impact": (request.impact, now.impact, started.impact),
+        "--fees": (request.fees, now.fees, started.fees),
+        **{f"--{name.replace('_', '-')}": (value, now.task, started.task) for name, value in order.values.items()},
+        "--latency": (order.latency, now.task.latency, started.task.latency),
+        "--feed-latency-ms": (request.feed_latency_ms, now.task.feed_latency, started.task.feed_latency),
+        "--queue": (request.queue, now.queue, started.queue),
+    }
+    for option, (typed, wanted, was) in options.items():
+        if typed is not None and wanted != was:
+            expected = f"the options that {folder} was started with: {_in_words(started)}"
+            remedy = f"leave {option} out, or start a new run without --resume"
+            raise ConfigError(expected, f"{option} {typed}", remedy)
+    say(f"resuming {folder}, as it was started: {_in_words(started)}")
+    return started, folder
+
+
+def _in_words(settings: "RunSettings") -> str:
+    """What a run was asked for, in one line."""
+    from tercel.evaluation.venue import in_words as venue_words
+
+    market = f"{settings.symbol} in {settings.lake}" if settings.on_tape else settings.market
+    words = [market, f"seed {settings.seed}"] + ["--quick"] * settings.quick
+    words += [f"--regimes {settings.regimes}"] if settings.regimes else []
+    words += [f"--impact {settings.impact}"] if settings.impact else []
+    words += _ordered(settings.task)
+    words += [f"--strategy {name}" for name in settings.strategies]
+    return ", ".join([*words, *venue_words(settings.fees, settings.task.latency, settings.task.feed_latency)])
+
+
+def _ordered(task: "Task") -> list[str]:
+    """What of the order is not as it is by itself: side, size, time and limit."""
+    from tercel.execution.task import SIDES, Task
+
+    plain, size = Task(), f"--quantity {task.quantity}" if task.share is None else f"--share {task.share:g}"
+    side = next(name for name, number in SIDES.items() if number == task.side)
+    given = {
+        f"--side {side}": task.side == plain.side,
+        size: task.share == plain.share,
+        f"--start {task.start}": not task.start,
+        f"--horizon {task.horizon_s:g}": task.horizon_s == plain.horizon_s,
+        f"--decisions {task.decisions}": task.decisions == plain.decisions,
+        f"--limit-price {task.limit_price}": task.limit_price is None,
+    }
+    return [words for words, usual in given.items() if not usual]
+
+
+def _findable_as(name: str, ending: str) -> str:
+    """A name as it is, a file with its whole path, so that a run resumes from any folder."""
+    return str(Path(name).resolve()) if name.endswith(ending) else name
+
+
+def _how_to_go_on(folder: Path) -> str:
+    from tercel.evaluation.settings import FILE
+
+    if not (folder / FILE).exists():
+        return "nothing was begun; start it again"
+    return f"what is finished is kept; to go on: {shlex.join(['tercel', 'run', '--resume', '--out', str(folder)])}"
+
+
+def _newest() -> Path:
+    from tercel.evaluation.settings import FILE
+
+    found = sorted(path.parent for path in RUNS.glob(f"*/{FILE}"))
+    if not found:
+        raise ConfigError("a run to resume", f"none under {RUNS}/", "name its folder with --out")
+    return found[-1]

@@ -7,7 +7,6 @@ from typing import Any
 
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import listed
-from tercel.core.written import write_whole
 from tercel.evaluation.market import judged_words, split_dates, validated
 from tercel.evaluation.order_files import with_orders
 from tercel.evaluation.orders import Order
@@ -17,11 +16,9 @@ from tercel.evaluation.pipeline.families import Participants, members_of
 from tercel.evaluation.pipeline.jobs import Results, episodes_of
 from tercel.evaluation.pipeline.leaks import judged_days, refuse_leaks
 from tercel.evaluation.pipeline.overflow import without_overflow
-from tercel.evaluation.pipeline.page import write_page
 from tercel.evaluation.pipeline.results import LISTED, Evaluation, as_one
 from tercel.evaluation.pipeline.run import JobRunner, run_jobs
 from tercel.evaluation.pipeline.scenarios import PLAIN, Scenario, build_scenario, switching
-from tercel.evaluation.pipeline.summary import summary_of
 from tercel.evaluation.risk_statistics import FROZEN
 from tercel.evaluation.sample_size import sample_size
 from tercel.evaluation.settings import RunSettings
@@ -32,7 +29,7 @@ from tercel.market.regimes.choice import chosen
 from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.terms import NO_FEES, Fees
 from tercel.market.tape import Lake
-from tercel.report.terminal import json_text, say
+from tercel.report.terminal import say
 
 EACH = "each"
 LATENCIES_MS = (0.0, 10.0, 100.0, 1000.0)
@@ -93,36 +90,6 @@ class EvaluationRequest:
     def scenario(self, name: str, settings: RunSettings) -> Scenario:
         """Judged episodes in a market."""
         return Scenario(name, settings, self.seeds, self.episodes)
-
-
-def write_evaluation(
-    request: EvaluationRequest, out: Path, notes: Sequence[str], file: Path, page: Path, footer: str = ""
-) -> dict[str, Any]:
-    """Judge, write figures and page; what was found.
-
-    Parameters
-    ----------
-    request : EvaluationRequest
-    out : Path
-        Folder that keeps what is finished.
-    notes : sequence of str
-        What is to be said before anybody is judged (:func:`notes_of`).
-    file, page : Path
-        For the figures and the page.
-    footer : str
-        Last line of the page.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    for note in notes:
-        say(note)
-    evaluation = run_evaluation(request, out, notes)
-    for note in evaluation.notes[len(notes) :]:
-        say(note)
-    result = summary_of(evaluation)
-    result["out"] = str(out)
-    write_whole(file, json_text(result) + "\n")
-    write_page(page, evaluation, result, footer=footer or f"results, figures and page: {out}")
-    return result
 
 
 def notes_of(request: EvaluationRequest) -> list[str]:
