@@ -56,7 +56,7 @@ class TrainingJob(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Run:
+class WholeRun:
     """A run that was begun in a folder.
 
     Parameters
@@ -74,7 +74,7 @@ class Run:
     market: JobMarket | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def begin(cls, settings: RunSettings, folder: Path, *, resume: bool = False, named: bool = True) -> "Run":
+    def begin(cls, settings: RunSettings, folder: Path, *, resume: bool = False, named: bool = True) -> "WholeRun":
         """Refuse what cannot be run, and claim a folder.
 
         Parameters

@@ -125,10 +125,10 @@ def _symbols(request: RunRequest) -> None:
 
 def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> dict[str, Any]:
     """One run, from its market to its page."""
-    from tercel.api.runs import REPORT, RESULT, Run
+    from tercel.api.runs import REPORT, RESULT, WholeRun
 
     try:
-        begun = Run.begin(settings, folder, resume=request.resume, named=request.out is not None)
+        begun = WholeRun.begin(settings, folder, resume=request.resume, named=request.out is not None)
         folder = begun.folder
         result = begun.finish(footer=f"reprint: tercel run --resume --out {folder}")
     except KeyboardInterrupt:
