@@ -320,6 +320,7 @@ except OSError as error: print(error)
 """
 
 
+@pytest.mark.long  # most of it is waiting for words that never come
 def test_a_hostile_session_reaches_no_wire(tmp_path: Path) -> None:
     with exchange_served() as server:
         folder = tmp_path / "gate"
