@@ -57,6 +57,7 @@ class Place:
         (folder / "gate.toml").write_text(GATE.format(heartbeat_s=heartbeat_s))
         self.log = folder / "gate.log"
         self.gate: subprocess.Popen[str] | None = None
+        self.more: list[str] = []
         self._orders = 0
 
     def disk(self, under: str, files: int = 0) -> SmallDisk:
@@ -71,7 +72,8 @@ class Place:
         """Start the gate, and a session at it."""
         before = self.said.count(LISTENS) if self.log.exists() else 0
         with self.log.open("a") as log:
-            self.gate = subprocess.Popen([*COMMAND, "gate", str(self.folder / "gate.toml")], stderr=log, text=True)
+            words = [*COMMAND, "gate", str(self.folder / "gate.toml"), *self.more]
+            self.gate = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True)
         self._stack.callback(self._end, self.gate)
         until(lambda: self.said.count(LISTENS) > before or self.code() is not None, what="a gate")
         assert self.code() is None, self.said

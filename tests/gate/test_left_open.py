@@ -1,5 +1,6 @@
 """A gate that is stopped, and a venue that does not end what it left open."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,6 +30,20 @@ def test_a_gate_whose_orders_the_venue_has_ended_ends_with_0(place: Place) -> No
     assert place.stop() == 0
     assert place.venue.open == []
     assert "every order is over" in place.said
+
+
+def test_for_programs_the_command_names_what_it_leaves_open(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        place = Place(tmp_path / "gate", stack)
+        place.more = ["--json"]
+        place.start()
+        place.rest()
+        place.venue.mute = {"F", "H"}
+        assert place.stop() == 1
+        assert place.gate is not None
+        said = json.loads(place.gate.communicate()[0])
+    assert (said["accounts"], said["open"]) == (["ann", "bob"], ["p1.1", "p2.1", "p3.1"])
+    assert said["listen"] == str(tmp_path / "gate" / "gate.sock")
 
 
 def test_a_gate_begins_at_a_venue_that_missed_its_last_messages(place: Place) -> None:

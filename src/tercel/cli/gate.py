@@ -6,6 +6,8 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from tercel.cli.shared import AsJson
+
 
 @dataclass(frozen=True)
 class OpenGate:
@@ -21,9 +23,4 @@ class OpenGate:
     acknowledge: Annotated[
         str, typer.Option(help="Go on with the sound part of a damaged journal; say why.", metavar="TEXT")
     ] = ""
-    watchdog: Annotated[
-        bool, typer.Option("--watchdog", help="Watch the gate of this file: what a gate starts.", hidden=True)
-    ] = False
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="End when standard input ends: a desk's own gate.", hidden=True)
-    ] = False
+    as_json: AsJson = False
