@@ -11,6 +11,7 @@ from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Dated, Lake, Replace
 from tercel.core.errors import ConfigError, FeedError
 from tercel.core.names import listed
+from tercel.market.feeds import feed_named, feeds_of_others
 from tercel.report.terminal import hand_over, print_table, progress_console, result_console, say
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ SHOWN = 25
 class FeedImport(Dated):
     """What is asked of every `tercel data import`."""
 
-    paths: Captures
+    paths: Annotated[list[Path], typer.Argument(help="Files, archives or folders.", metavar="PATHS")]
     lake: Lake
     symbol: Annotated[str | None, typer.Option(help="One symbol (default: all).", metavar="SYM")] = None
     date: UtcDate = None
@@ -101,6 +102,7 @@ def dbn(request: Dbn) -> None:
 class Binance(FeedImport):
     """What is asked of `tercel data import binance`."""
 
+    paths: Captures
     lot: Annotated[str | None, typer.Option(help="Lot size (default: inferred, exactly).", metavar="L")] = None
 
 
@@ -115,6 +117,7 @@ def binance(request: Binance) -> None:
 class Bitstamp(FeedImport):
     """What is asked of `tercel data import bitstamp`."""
 
+    paths: Captures
     symbol: Annotated[str | None, typer.Option(help="One pair, as BTCUSD (default: all).", metavar="SYM")] = None
     lot: Annotated[
         str | None, typer.Option(help="Lot size (default: the smallest power of ten that fits).", metavar="L")
@@ -356,4 +359,15 @@ def _cell(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
 
 
-add(import_app, lobster, itch, csv, dbn, binance, bitstamp)
+def _of_another(name: str) -> Callable[[FeedImport], None]:
+    """The command of a feed that another package has, which is imported when it is called."""
+
+    def body(request: FeedImport) -> None:
+        _import(lambda: feed_named(name), request, request.paths, request.lake)
+
+    body.__name__, body.__doc__ = name, f"Import with a feed of another package: {' and '.join(OTHERS[name])}."
+    return body
+
+
+OTHERS = feeds_of_others()
+add(import_app, lobster, itch, csv, dbn, binance, bitstamp, *map(_of_another, OTHERS))

@@ -166,7 +166,8 @@ class Lake:
         paths : path or sequence of paths
             Files, folders or archives.
         feed : str or Feed
-            lobster, dbn, binance, bitstamp, or a translator (`market.feeds.Feed`).
+            lobster, dbn, binance, bitstamp, a feed of another package (entry point `tercel.feeds`), or a translator
+            (`market.feeds.Feed`).
         symbol, date, tick
             What the files do not say: name, YYYY-MM-DD, price units a tick.
         replace : bool
