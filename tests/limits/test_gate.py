@@ -306,6 +306,20 @@ def test_more_than_ordered_is_booked_told_and_stops_the_agent() -> None:
     assert code(one, order("2")) == ""
 
 
+def test_an_agent_that_was_stopped_for_two_reasons_goes_on_when_both_are_over() -> None:
+    one = gate()
+    one.report(fill(order("ghost", lots=5), "e1", 2, 2))
+    first = order("1", lots=5)
+    one.sent(first)
+    one.report(fill(first, "e2", 6, 6))
+    assert list(one.agents["x"].stops) == ["STRANGE_FILL", "OVERFILL"]
+    one.resume("x", ["STRANGE_FILL"])
+    denial = one.check(order("2"), NOON)
+    assert denial == Denial("STOPPED", "agent=x reason=OVERFILL 1")
+    one.resume("x", ["OVERFILL", "EXECUTIONS"])
+    assert code(one, order("2")) == ""
+
+
 def test_a_fill_of_an_order_that_never_left_is_booked_and_stops_the_agent() -> None:
     one = gate()
     alarm = one.report(fill(order("ghost", lots=5), "e1", 2, 2))

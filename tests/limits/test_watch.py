@@ -307,7 +307,10 @@ def test_a_breach_keeps_what_an_agent_was_stopped_for_before() -> None:
     one.stop("x", "a person said so")
     one.mark("A", 990, 992, NOON)
     assert breaches(one) != []
-    assert one.agents["x"].stopped == "a person said so"
+    first, second = one.agents["x"].stops.values()
+    assert first == "a person said so"
+    assert second.startswith("daily_loss of agent x")
+    assert one.agents["x"].stopped == f"{first}; {second}"
     assert one.agents["y"].stopped == ""
 
 

@@ -45,7 +45,7 @@ def check_known(query: LimitQuery) -> Denial | None:
         if command.instrument not in query.gate.instruments:
             return Denial("UNKNOWN_INSTRUMENT", f"instrument={command.instrument}")
         return Denial("UNKNOWN_AGENT", f"agent={command.account}")
-    if query.agent.stopped:
+    if query.agent.stops:
         return Denial("STOPPED", f"agent={query.agent.name} reason={query.agent.stopped}")
     return None
 

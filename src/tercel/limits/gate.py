@@ -212,13 +212,20 @@ class LimitGate(ReportedCounts):
     def stop(self, agent: str, reason: str) -> None:
         """Let nothing new of an agent leave until it is resumed. An unknown one is stopped as it is."""
         if (state := self.agents.get(agent)) is not None:
-            state.stopped = state.stopped or reason
+            state.stop(reason)
 
-    def resume(self, agent: str) -> None:
-        """A person has cleared it: the agent may go on, and its executions count anew. An unknown one stays so."""
+    def resume(self, agent: str, codes: Iterable[str] = ()) -> None:
+        """A person has cleared it: the agent may go on, and its executions count anew. An unknown one stays so.
+
+        With `codes` only what it was stopped for under these is over.
+        """
         if (state := self.agents.get(agent)) is None:
             return
-        state.stopped = state.repeated = ""
+        if codes := tuple(codes):
+            for code in codes:
+                state.stops.pop(code, None)
+            return
+        state.stops, state.repeated = {}, ""
         state.broken.discard("executions")
         for holding in self.holdings_of[agent]:
             holding.times = executions_by_side()

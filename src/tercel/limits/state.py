@@ -152,14 +152,24 @@ class Scope:
 
 
 class AgentState(Scope):
-    """One agent; `stopped` is why it may send nothing new ("" otherwise), `repeated` where it executed too often."""
+    """One agent; `stops` are why it may send nothing new, by code; `repeated` is where it executed too often."""
 
-    __slots__ = ("limits", "repeated", "stopped")
+    __slots__ = ("limits", "repeated", "stops")
     room = "agents"
 
     def __init__(self, name: str, limits: AgentLimits) -> None:
         super().__init__(name, limits)
-        self.limits, self.stopped, self.repeated = limits, "", ""
+        self.limits, self.repeated = limits, ""
+        self.stops: dict[str, str] = {}
+
+    @property
+    def stopped(self) -> str:
+        """Why it may send nothing new; "" where it may."""
+        return "; ".join(self.stops.values())
+
+    def stop(self, reason: str) -> None:
+        """One more reason why it may send nothing new, by its first word; the first of each stays."""
+        self.stops.setdefault(reason.partition(" ")[0], reason)
 
     def take(self, limits: AgentLimits, now_ns: int) -> None:  # type: ignore[override]
         """See `Scope`."""
