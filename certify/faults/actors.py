@@ -32,6 +32,7 @@ from tercel.trading.kill import LATCH, KillLatch
 from tercel.trading.ledger import Ledger
 from tercel.trading.parents import ParentRequest, ParentStatus
 from tercel.trading.session import Session, SessionTerms
+from tercel.trading.state import StateReason
 from tercel.venues.address import mark_of
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.fix.desk import Login
@@ -268,7 +269,7 @@ class DeskActor:
     def _feed(self) -> None:
         """A new parent for who has none; who was stopped goes on when nothing keeps it."""
         session, parents = self._session, self._session.ledger.parents
-        if session.gateway.shut is not None:
+        if session.gateway.states.why(StateReason.LINK_DOWN) is not None:
             return
         busy = {parent.order.agent: parent for parent in parents.open()}
         for i, agent in enumerate(AGENTS):

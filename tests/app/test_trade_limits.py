@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from tercel.api import desk_word
 from tercel.cli import app
 from tercel.trading.journal.store import SqlJournal
-from tercel.trading.state import ORDERS_OPEN, Standing, TradingState
 
 runner = CliRunner()
 
@@ -50,8 +49,9 @@ def test_one_person_tightens_and_two_loosen(tmp_path: Path, monkeypatch: pytest.
     as_("bob", "approve", waiting["request"])
     assert session.limits.holdings["ann", "X"].order_lots == 4000
     assert json.loads(tercel("show", "--json", *at).stdout)["requests"] == []
-    session.gateway.stand("ann", Standing(TradingState.REDUCING, ORDERS_OPEN, "the venue has not ended o1"))
+    session.gateway.wait_for("ann", ["o1"], "the venue has not ended o1")
     row = {"account": "ann", "state": "reducing", "code": "ORDERS_OPEN", "reason": "the venue has not ended o1"}
+    row |= {"scope": "account", "reasons": ["ORDERS_OPEN"]}
     assert json.loads(tercel("show", "--json", *at).stdout)["states"] == [row]
     assert "not ended o1" in " ".join(tercel("show", *at).stdout.split())
     session.close()

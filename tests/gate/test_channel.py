@@ -81,7 +81,7 @@ def test_a_session_whose_link_breaks_goes_on(gate_of: Served) -> None:
                 session.step(session.now_ns + S)
             except VenueError:  # the account is held until the gate has noticed
                 return False
-            return session.gateway.shut is None
+            return session.gateway.standing("").code != "LINK_DOWN"
 
         until(there_again, what="the link")
         session.run(session.now_ns + 400 * S)

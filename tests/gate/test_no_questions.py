@@ -16,6 +16,7 @@ from tercel.limits import LimitGate, parse
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 from tercel.trading.session import Session, SessionTerms
+from tercel.trading.state import StateReason
 from tercel.trading.stopping import AGAIN_NS
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.profiles import load
@@ -111,7 +112,7 @@ def test_a_gate_that_begins_upon_what_nobody_knows_lets_its_account_reduce_alone
         name = wall.live()
         wall.venue.orders.clear()  # it refuses every cancel
         wall.restart()
-        assert wall.gateway.standing("ann").orders == (name,)
+        assert list(wall.gateway.states.causes(StateReason.ORDERS_OPEN, "ann")) == [name]
         assert f"{name} (unknown)" in wall.gateway.standing("ann").reason
         assert whole(wall.holding().buys) == 10, "its lots stay reserved"
         assert [denied.code for _, denied in wall.submit(wall.new(1)).denied] == ["REDUCING"]

@@ -71,21 +71,21 @@ def test_positions_at_a_fix_venue_are_compared_at_the_gate_and_behind_it(
     behind: tuple[Elsewhere, Gate, Session], tmp_path: Path
 ) -> None:
     venue, gate, session = behind
-    assert gate.gateway.unsettled is None
+    assert gate.gateway.standing("").code == ""
     assert venue.new_orders > 0
     venue.moved["ann"] = 5
     go_on(session, 130)
-    unsettled = gate.gateway.unsettled
-    assert unsettled is not None
-    assert unsettled.code == "POSITIONS_DIFFER"
-    assert session.gateway.unsettled is not None, "the session asks its gate, which says what the venue told"
+    assert gate.gateway.standing("").code == "POSITIONS_DIFFER"
+    assert session.gateway.standing("").code.startswith("POSITIONS"), (
+        "the session asks its gate, which says what the venue told"
+    )
     sent = venue.new_orders
     go_on(session, 60)
     assert venue.new_orders == sent
     post(tmp_path, "settle", {}, "eve", "lots from before", 0)
-    until(lambda: gate.gateway.unsettled is None, what="word of a person")
+    until(lambda: gate.gateway.standing("").code == "", what="word of a person")
     body = {"command": "settle", "body": {}, "id": 1, "by": "eve", "reason": "lots from before"}
     session._obey(Entry(kinds.OPERATOR, session.now_ns, body=body))
     go_on(session, 120)
-    assert (session.gateway.unsettled, gate.gateway.unsettled) == (None, None)
+    assert (session.gateway.standing("").code, gate.gateway.standing("").code) == ("", "")
     assert venue.new_orders > sent

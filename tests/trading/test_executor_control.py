@@ -18,6 +18,7 @@ from tercel.market.simulator.source import Source, reactive
 from tercel.trading.children import Assignment
 from tercel.trading.executor import ParentExecutor
 from tercel.trading.follower import Follower
+from tercel.trading.state import StateReason
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 
 S = 10**9
@@ -89,7 +90,7 @@ def test_a_paused_order_takes_everything_back_and_goes_on_when_resumed(csco: Sou
     assert executor.open > 0
     floor.send(executor, executor.pause())
     floor.run(1)
-    assert (executor.open, executor.paused) == (0, True)
+    assert (executor.open, executor.states.why(StateReason.PAUSED)) == (0, "paused")
     filled, sent = executor.filled, len(floor.sent)
     floor.run(60)
     assert (executor.filled, len(floor.sent)) == (filled, sent)

@@ -7,11 +7,11 @@ from tests.waiting import until
 from certify.fix.case import Bench
 from certify.fix.wall import Wall
 from tercel.core.capabilities import Capabilities
-from tercel.core.orders import LinkStatus, StatusRequest
+from tercel.core.orders import StatusRequest
 from tercel.trading.inquiry import LONGEST_NS, Inquiry
 from tercel.trading.journal import kinds
 from tercel.trading.kill import LATCH, KillLatch
-from tercel.trading.state import TradingStates
+from tercel.trading.state import Sender, StateReason, TradingStates
 from tercel.trading.stopping import AGAIN_NS
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.profiles import load
@@ -27,9 +27,10 @@ class Asked:
         lost = SimpleNamespace(root="o1", account="ann", base="new", last_ns=1, cum_qty=0, counted_qty=0)
         orders = SimpleNamespace(unknown=lambda: [lost], live=lambda: [lost])
         self.ledger = SimpleNamespace(orders=orders, states=TradingStates())
-        self.shut, self.times, self.limits = None, [], SimpleNamespace()
+        self.states, self.times, self.limits = self.ledger.states, [], SimpleNamespace()
 
-    def submit(self, commands):
+    def submit(self, commands, sender):
+        assert sender is Sender.STOPPER
         assert all(isinstance(one, StatusRequest) for one in commands)
         self.times += [self.venue.now_ns] * len(commands)
 
@@ -60,7 +61,7 @@ def test_a_link_that_speaks_up_again_and_again_is_one_round_of_questions_a_secon
 
     def storm():
         for _ in range(STORM):
-            made.catch_up(at_once=False)
+            made.link(True)
 
     turns(gateway, made, 10, storm)
     assert gateway.times == rounds == [second * AGAIN_NS for second in range(10)]
@@ -70,12 +71,13 @@ def test_a_way_that_comes_back_is_asked_at_once_and_nobody_while_there_is_none()
     gateway, rounds = Asked(), []
     made = inquiry(gateway, lambda: rounds.append(gateway.venue.now_ns))
     turns(gateway, made, 3)
-    gateway.shut = "down"
+    gateway.states.add(StateReason.LINK_DOWN, "down")
+    made.link(False)
     before = list(gateway.times)
     turns(gateway, made, 3)
     assert gateway.times == before
-    gateway.shut = None
-    made.catch_up(at_once=True)
+    gateway.states.end(StateReason.LINK_DOWN)
+    made.link(True)
     now = gateway.venue.now_ns
     made.turn()
     assert (gateway.times[-1], rounds) == (now, [now])
@@ -125,7 +127,7 @@ def test_a_link_that_takes_notes_asks_about_what_is_unknown_once_a_second(tmp_pa
         wall.venue.by_hand.add(t.STATUS)
         name, began = wall.order(), wall.fix.now_ns
         for _ in range(STORM):
-            wall.gate._link(LinkStatus(True, wall.fix.now_ns, "something did not reach the venue"))
+            wall.gate.inquiry.link(True)
             wall.turn()
         wall.until(lambda: wall.venue.asked(name), "a question")
         rounds = (wall.fix.now_ns - began) // AGAIN_NS

@@ -254,7 +254,7 @@ def test_every_execution_is_booked_after_damage_was_acknowledged(tmp_path, share
         assert parent.filled == sum(whole(order.cum_qty) for order in children)
     assert again.ledger.orders.live() == []
     assert again.ledger.faults() == []
-    assert again.gateway.unsettled is None
+    assert again.gateway.standing("").code == ""
     again.close()
 
 
@@ -269,8 +269,8 @@ def test_nobody_trades_after_damage_while_positions_differ(tmp_path):
     known = next(report for report in venue.executions("bob"))
     forgetful = Forgetful(venue, known.exec_id)
     again = session_of(forgetful, journal, warm_s=0)
-    assert again.gateway.unsettled is not None
-    assert "bob holds" in again.gateway.unsettled.text
+    assert again.gateway.standing("").code.startswith("POSITIONS")
+    assert "bob holds" in again.gateway.standing("").reason
     alerts = [entry.body["code"] for _, entry in journal.read(kinds=[kinds.ALERT])]
     assert "POSITIONS_DIFFER" in alerts
     again.manager.resume("p1", "go on")

@@ -428,6 +428,7 @@ def test_a_way_that_goes_down_stops_everything_new_and_comes_back():
     news = sum(isinstance(command, NewOrder) for command in venue.sends)
     session.run_until(session.now_ns + 20 * S)
     assert sum(isinstance(command, NewOrder) for command in venue.sends) == news
+    session.gateway.receive([LinkStatus(True, session.now_ns)])
     session._digest([LinkStatus(True, session.now_ns)])
     session.run(session.now_ns + 400 * S)
     assert session.ledger.parents.must("p1").filled == 200

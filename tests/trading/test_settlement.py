@@ -84,20 +84,20 @@ def test_a_way_that_is_down_as_it_is_asked_is_a_missing_answer():
     venue = Asked()
     venue.deaf = True
     session = session_of(venue, warm_s=0)
-    assert session.gateway.unsettled.code == "POSITIONS_UNKNOWN"
-    assert "the line is cut" in session.gateway.unsettled.text
+    assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
+    assert "the line is cut" in session.gateway.standing("").reason
     venue.deaf = False
     session.positions.look()
     session.step(session.now_ns)
-    assert session.gateway.unsettled is None
+    assert session.gateway.standing("").code == ""
 
 
 def test_nothing_new_leaves_between_a_way_that_came_back_and_the_first_answer():
     session = session_of(Asked(), warm_s=0)
     session.positions.begin()
-    assert session.gateway.unsettled.text == "the venue has not told its positions yet"
+    assert session.gateway.standing("").reason == "the venue has not told its positions yet"
     session.step(session.now_ns)
-    assert session.gateway.unsettled is None
+    assert session.gateway.standing("").code == ""
 
 
 def test_a_difference_that_goes_elsewhere_keeps_it_shut():
@@ -107,4 +107,4 @@ def test_a_difference_that_goes_elsewhere_keeps_it_shut():
         venue.says = lambda account, says=says: says.get(account, {})
         session.positions.look()
         session.step(session.now_ns)
-        assert session.gateway.unsettled.code == "POSITIONS_DIFFER", says
+        assert session.gateway.standing("").code == "POSITIONS_DIFFER", says

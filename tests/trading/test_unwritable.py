@@ -124,7 +124,7 @@ def test_another_process_that_holds_a_lock_for_a_while_costs_time_alone(tmp_path
         assert other.stdout.readline() == "locked\n"
         session.run(session.now_ns + 400 * S)
     assert session.ledger.parents.must("p1").status == "done"
-    assert session.gateway.fallen is None
+    assert session.gateway.standing("").code == ""
     assert not any(isinstance(command, MassCancel) for command in venue.sends)
     session.close()
 

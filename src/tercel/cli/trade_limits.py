@@ -11,7 +11,7 @@ from tercel.cli.desks import find_desk
 from tercel.cli.operator import Desk
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson
-from tercel.cli.trade_look import print_rows
+from tercel.cli.trade_look import print_rows, print_states
 from tercel.cli.trade_orders import WAIT_S, Wait, ask
 from tercel.core.errors import ConfigError
 from tercel.report.terminal import print_json, result_console
@@ -46,12 +46,12 @@ def show(request: ShowLimits) -> int:
     from tercel.trading.journal import kinds
     from tercel.trading.journal.reader import JournalReader
     from tercel.trading.limit_record import EXPIRES_NS, LimitRecord, wrong
-    from tercel.trading.state import TradingStates
+    from tercel.trading.state import FOLDED, TradingStates
 
     folder = find_desk(request.desk)
     with closing(JournalReader(folder)) as reader:
         record, states, used, ns = LimitRecord(), TradingStates(), {}, 0
-        for _, entry in reader.read(0, (kinds.LIMITS, kinds.HEARTBEAT, kinds.SESSION, kinds.STATE)):
+        for _, entry in reader.read(0, (kinds.LIMITS, kinds.HEARTBEAT, *FOLDED)):
             ns = entry.ns
             if entry.kind == kinds.LIMITS:
                 record.apply(entry)
@@ -71,8 +71,7 @@ def show(request: ShowLimits) -> int:
         print_json({"desk": str(folder), **shown, "orders": orders, "wrong": found})
     else:
         print_rows(f"limits of {folder}, {record.hash}", [_row(row) for row in rows[:SHOWN]])
-        if states.of:
-            print_rows("accounts that are not active", states.rows(), ("account",), wraps=("reason",))
+        print_states(states.rows())
         texts = [
             one | {"changes": ", ".join(f"{path}={value}" for path, value in one["changes"].items())} for one in waiting
         ]

@@ -49,8 +49,18 @@ def orders(request: ListOrders) -> None:
     shown = [{f"{key}, ticks" if key == "price" else key: value for key, value in child.items()} for child in children]
     last = " when the desk ended" if running is False and not request.every else ""
     print_rows("orders" if request.every else f"open orders{last}", shown, ("parent", "agent", "instrument"))
+    print_states(states)
+
+
+def print_states(states: Sequence[Mapping[str, Any]]) -> None:
+    """Print what is not active, where something is not: accounts, and the desk, which is all of them."""
     if states:
-        print_rows("accounts that are not active", states, ("account",), wraps=("reason",))
+        shown = [
+            {"account": row["account"] or "all", "state": row["state"], "reasons": ", ".join(row["reasons"])}
+            | {"reason": row["reason"]}
+            for row in states
+        ]
+        print_rows("not active", shown, ("account",), wraps=("reason",))
 
 
 def short(strategy: str) -> str:

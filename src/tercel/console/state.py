@@ -132,8 +132,8 @@ class DeskState:
         }
 
     def _standing(self, agent: str) -> dict[str, str]:
-        standing = self.ledger.states.get(agent)
-        return {"state": str(standing.state), "state_reason": standing.reason}
+        standing = self.ledger.states.standing(agent)
+        return {"state": str(standing.state), "state_reason": standing.reason, "state_code": standing.code}
 
     def _parent_row(self, parent: ParentOrder) -> dict[str, Any]:
         """A parent's row, with what an even schedule would have filled by now and the time that is left."""

@@ -16,6 +16,7 @@ from tercel.core.ports import Entry
 from tercel.trading.drop_copy import CopyBreak, CopyWatch
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
+from tercel.trading.state import StateReason
 from tercel.venues.address import address
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.profiles import Terms, load
@@ -72,7 +73,7 @@ class DropCopy:
     def _break(self, found: CopyBreak) -> None:
         mine = [account for account in found.accounts if account in self._accounts]
         for account in mine:
-            self._gateway.stopped.setdefault(account, f"drop copy: {found.text}")
+            self._gateway.states.add(StateReason.BREACH, f"drop copy: {found.text}", account, found.text)
         self._alert("critical", BREAK, found.text, mine[0])
         if found.report is not None:
             self._gateway.receive([found.report])

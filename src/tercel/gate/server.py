@@ -39,7 +39,7 @@ from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.gate.withdrawal import OrderWithdrawal
 from tercel.trading.falling import check_store, last_words
 from tercel.trading.follower import Follower, follower_of
-from tercel.trading.gateway import OrderGateway, Refusal
+from tercel.trading.gateway import OrderGateway
 from tercel.trading.inquiry import Inquiry
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import message_of
@@ -48,6 +48,7 @@ from tercel.trading.limiting import LimitKeeper
 from tercel.trading.limits_port import Denied
 from tercel.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.trading.settlement import PositionKeeper
+from tercel.trading.state import StateReason
 from tercel.trading.stopping import Stopper
 from tercel.trading.upkeep import heartbeat, not_obeyed, take_inbox
 from tercel.venues.wire import frames
@@ -115,7 +116,7 @@ class Gate(Hub):
         self.positions = PositionKeeper(gateway, lambda: self._accounts)
         self.positions.begin(wait=True)
         self.inquiry = Inquiry(gateway, lambda: self._accounts, name, self.positions.begin)
-        self._stopper.begin(list(gateway.ledger.killed))
+        self._stopper.begin()
         self.watch = Turns("tercel-gate-watch", TURN_S, self._watched)
 
     def run(self, stop: Callable[[], bool]) -> None:
@@ -283,7 +284,7 @@ class Gate(Hub):
 
     def on_gone(self, client: Client) -> None:
         """See :class:`Hub`."""
-        if client.accounts and self.gateway.fallen is None:
+        if client.accounts and self.gateway.states.why(StateReason.JOURNAL_DOWN) is None:
             self._withdrawal.begin(client.accounts, "its session is gone")
 
     def _cut_off(self, now: float) -> None:
@@ -352,7 +353,7 @@ class Gate(Hub):
             if isinstance(event, MarketRows):
                 self._mark(event)
             elif isinstance(event, LinkStatus):
-                self._link(event)
+                self.inquiry.link(event.up)
         self.route(events, _mine)
         told = self._venue.now_ns != self._told_ns and not self._stepped
         self._told_ns = self._venue.now_ns
@@ -373,12 +374,6 @@ class Gate(Hub):
             self.on_subscribe(event.instrument)
         ns = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
         self.gateway.limits.mark(event.instrument, *quotes, ns, self._venue.now_ns)
-
-    def _link(self, status: LinkStatus) -> None:
-        down, why = self.gateway.shut is not None, status.text or "the way to the venue is down"
-        self.gateway.shut = None if status.up else Refusal("LINK_DOWN", why)
-        if status.up:
-            self.inquiry.catch_up(at_once=down)
 
     def _take_inbox(self) -> None:
         """What people ask of limits; a desk's own commands are for the desk."""

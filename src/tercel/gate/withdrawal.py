@@ -6,6 +6,7 @@ from tercel.core.orders import Command, MassCancel
 from tercel.core.ports import Entry
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
+from tercel.trading.state import Sender
 from tercel.trading.stopping import AGAIN_NS, cancels, questions
 
 UNWATCHED = "unwatched"
@@ -53,7 +54,8 @@ class OrderWithdrawal:
                 self._since_ns[account] = now
                 again.append(account)
         if again:
-            self._gateway.submit([*self._commands(again), *questions(self._gateway, self._name)])
+            commands = [*self._commands(again), *questions(self._gateway, self._name)]
+            self._gateway.submit(commands, sender=Sender.STOPPER)
 
     def _commands(self, accounts: list[str]) -> list[Command]:
         now, orders = self._gateway.venue.now_ns, self._gateway.ledger.orders

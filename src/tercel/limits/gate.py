@@ -210,9 +210,9 @@ class LimitGate(ReportedCounts):
             self.rise(at)
 
     def stop(self, agent: str, reason: str) -> None:
-        """Let nothing new of an agent leave until it is resumed. An unknown one is stopped as it is."""
+        """Let nothing new of an agent leave until it is resumed; the first word is a code. An unknown one is none."""
         if (state := self.agents.get(agent)) is not None:
-            state.stop(reason)
+            state.stops.setdefault(reason.partition(" ")[0], reason)
 
     def resume(self, agent: str, codes: Iterable[str] = ()) -> None:
         """A person has cleared it: the agent may go on, and its executions count anew. An unknown one stays so.

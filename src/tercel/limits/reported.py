@@ -208,5 +208,5 @@ class ReportedCounts(PastCounts):
         return self._stop(holding.agent, "STRANGE_FILL", f"lots={text(report.last_qty)}", report)
 
     def _stop(self, agent: AgentState, code: str, text: str, report: Report) -> Alarm:
-        agent.stop(f"{code} {report.cl_ord_id}")
+        agent.stops.setdefault(code, f"{code} {report.cl_ord_id}")
         return Alarm(code, f"agent={agent.name} order={report.cl_ord_id} {text}", agent.name)

@@ -164,12 +164,8 @@ class AgentState(Scope):
 
     @property
     def stopped(self) -> str:
-        """Why it may send nothing new; "" where it may."""
+        """All of these."""
         return "; ".join(self.stops.values())
-
-    def stop(self, reason: str) -> None:
-        """One more reason why it may send nothing new, by its first word; the first of each stays."""
-        self.stops.setdefault(reason.partition(" ")[0], reason)
 
     def take(self, limits: AgentLimits, now_ns: int) -> None:  # type: ignore[override]
         """See `Scope`."""
@@ -185,20 +181,8 @@ class InstrumentState(Scope):
     """
 
     __slots__ = (
-        *(
-            "ask",
-            "bid",
-            "buy_quotes",
-            "buys",
-            "exposed",
-            "exposure",
-            "good_from_ns",
-            "good_until_ns",
-            "limits",
-            "long_qty",
-        ),
-        *("marked_ns", "mid2"),
-        *("position", "sane", "sane_ns", "sell_quotes", "sells", "short_qty", "unit"),
+        *("ask", "bid", "buy_quotes", "buys", "exposed", "exposure", "good_from_ns", "good_until_ns", "limits"),
+        *("long_qty", "marked_ns", "mid2", "position", "sane", "sane_ns", "sell_quotes", "sells", "short_qty", "unit"),
     )
     room = "instruments"
 

@@ -183,7 +183,7 @@ def _near(gate: "LimitGate", scope: Scope, now_ns: int) -> bool:
 def _stop(gate: "LimitGate", breach: Crossing) -> None:
     for agent in gate.agents.values():
         if agent.name in breach.agents or EVERYBODY in breach.agents:
-            agent.stop(breach.text)
+            agent.stops.setdefault(breach.limit, breach.text)
 
 
 def _warned(scope: Scope, gauge: Gauge) -> list[Crossing]:

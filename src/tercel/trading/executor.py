@@ -48,6 +48,7 @@ from tercel.trading.driver_rows import DriverRows
 from tercel.trading.follower import Follower
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import pack
+from tercel.trading.state import Act, ReasonScope, Sender, StateReason, TradingStates, permits
 from tercel.trading.strategies import refuse_broken_weights
 
 Ints = NDArray[np.int64]
@@ -76,19 +77,19 @@ class ParentExecutor:
         self._driver: Driver | None = None
         self._waiting: list[Ints] = []
         self._by_time = order.task.clock == "time"
-        self._gap: TapeError | None = None
+        self._missed: TapeError | None = None  # raised when the next word or time comes
         self._children = Children(order)
         self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
         self._exec_ids: set[str] = set()
-        self._paused = self._cancelled = self._began_journaled = False
+        self.states = TradingStates()
+        """Why it may send nothing new: it is paused, called off or taken off."""
+        self._began_journaled = False
         self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
         self._told: list[dict[str, Any] | None] = [None, None]
         self.began: tuple[NDArray[np.int32], Ints] | None = None
         """Book and state at arrival: with what `take_recorded` gives they replay the session."""
         self.seen = 0
         """Decisions that :meth:`decision` has returned."""
-        self.off = ""
-        """Why it was taken off; "" while it works."""
 
     # -- what can be asked --------------------------------------------------------------------------------------------
 
@@ -128,21 +129,23 @@ class ParentExecutor:
         return int(open_lots(self._driver.book)) if self._driver else 0
 
     @property
-    def paused(self) -> bool:
-        """Whether a person paused it."""
-        return self._paused
-
-    @property
     def cancelled(self) -> bool:
         """Whether it was called off, or its horizon came while it was paused."""
-        return self._cancelled
+        return self.states.why(StateReason.CALLED_OFF) is not None
+
+    @property
+    def off(self) -> str:
+        """Why it was taken off; "" while it works."""
+        return self.states.why(StateReason.TAKEN_OFF) or ""
+
+    @property
+    def _decides(self) -> bool:
+        return permits(Sender.STRATEGY, Act.GROWS, self.states.standing(scope=ReasonScope.PARENT).state)
 
     @property
     def done(self) -> bool:
         """Filled, over, or called off with no order left at the venue."""
-        if self._driver is None:
-            return self._cancelled
-        return self._driver.done or (self._cancelled and self.open == 0)
+        return (self.cancelled and self.open == 0) or (self._driver is not None and self._driver.done)
 
     @property
     def due_ns(self) -> int:
@@ -150,9 +153,9 @@ class ParentExecutor:
         if self.off:
             return FOREVER_NS
         if self._driver is None:
-            waits = self._cancelled or not self._follower.ready or self._follower.halted
+            waits = self.cancelled or not self._follower.ready or self._follower.halted
             return FOREVER_NS if waits else max(self.order.start_ns, self._follower.now_ns)
-        return FOREVER_NS if self._cancelled else self._driver.due_ns
+        return FOREVER_NS if self.cancelled else self._driver.due_ns
 
     @property
     def view(self) -> View:
@@ -225,7 +228,7 @@ class ParentExecutor:
             return True
         if due >= FOREVER_NS or rows[-1, M_NS] > due or not self._by_time:
             return False
-        if self._gap is not None or len(self._waiting) >= WAITING:
+        if self._missed is not None or len(self._waiting) >= WAITING:
             return False
         self._waiting.append(rows)
         return True
@@ -251,7 +254,8 @@ class ParentExecutor:
             elif isinstance(event, CancelReject):
                 self._on_reject(event, commands)
         self._end_if_over()
-        self._refuse_gap()
+        if self._missed is not None:
+            raise self._missed
         return commands
 
     def on_time(self, now_ns: int) -> list[Command]:
@@ -266,7 +270,8 @@ class ParentExecutor:
         if self._driver is not None:
             self._decide(now_ns, commands)
             self._end_if_over()
-            self._refuse_gap()
+            if self._missed is not None:
+                raise self._missed
         return commands
 
     def on_denied(self, command: Command) -> list[Command]:
@@ -298,16 +303,16 @@ class ParentExecutor:
 
     def pause(self) -> list[Command]:
         """Take every order back and send none until `resume`. A horizon that comes meanwhile calls the order off."""
-        self._paused = True
+        self.states.add(StateReason.PAUSED, "paused")
         return self._withdraw()
 
     def resume(self) -> None:
         """Go on at the next decision."""
-        self._paused = False
+        self.states.end(StateReason.PAUSED)
 
     def cancel(self) -> list[Command]:
         """Call it off: take every order back and send none any more."""
-        self._cancelled = True
+        self.states.add(StateReason.CALLED_OFF, "called off")
         commands = self._withdraw()
         if self._driver is not None:
             self.driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
@@ -358,9 +363,9 @@ class ParentExecutor:
     def _decide(self, now_ns: int, commands: list[Command]) -> None:
         """Take the decisions due by `now_ns`; a paused order only lets them pass."""
         driver = self.driver
-        if self._cancelled:
+        if self.cancelled:
             return
-        if not self._paused:
+        if self._decides:
             commands += self._children.commands(driver.decide_due(now_ns))
             return
         k = driver.state
@@ -381,7 +386,7 @@ class ParentExecutor:
         k = self._driver.words
         if k[sim.PHASE] != sim.CLOSING or k[sim.LEFT] == 0:
             return
-        if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self._cancelled:
+        if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self.cancelled:
             self._driver.end()
 
     # -- the venue's reports -------------------------------------------------------------------------------------------
@@ -389,16 +394,12 @@ class ParentExecutor:
     def _catch_up(self, commands: list[Command]) -> None:
         """Go through the market data that wait; a gap in them is told when the venue's next word or time comes."""
         waiting, self._waiting = self._waiting, []
-        if self._gap is not None:
+        if self._missed is not None:
             return
         try:
             self._on_rows(waiting[0] if len(waiting) == 1 else np.concatenate(waiting), commands)
         except TapeError as error:
-            self._gap = error
-
-    def _refuse_gap(self) -> None:
-        if self._gap is not None:
-            raise self._gap
+            self._missed = error
 
     def _on_rows(self, rows: Ints, commands: list[Command]) -> None:
         driver, at = self.driver, 0
@@ -411,10 +412,10 @@ class ParentExecutor:
 
     def _feed(self, row: Ints, commands: list[Command]) -> None:
         """One row of the driver's own record; decisions that fell due before it are taken first."""
-        if self._cancelled or self._paused:
-            commands += self._children.commands(self.driver.apply_alone(row))  # no decision may be taken on the way
-        else:
+        if self._decides:
             commands += self._children.commands(self.driver.on_event(row))
+        else:
+            commands += self._children.commands(self.driver.apply_alone(row))  # no decision may be taken on the way
         self._rows.keep(row)
 
     def _row(self, ns: int, kind: int, child: Child, how: int, price: int, lots: int, *met: int) -> Ints:

@@ -17,6 +17,7 @@ from tercel.core.ports import Entry
 from tercel.trading.journal import kinds
 from tercel.trading.journal.codec import entry_out
 from tercel.trading.journal.database import remedy_of
+from tercel.trading.state import StateReason
 
 if TYPE_CHECKING:
     from tercel.trading.gateway import OrderGateway
@@ -78,7 +79,7 @@ def last_words(gateway: "OrderGateway", seconds: float = LONGEST_S) -> None:
     seconds : float
         How long the venue is listened to at most.
     """
-    if gateway.fallen is None or gateway.parted:
+    if gateway.states.why(StateReason.JOURNAL_DOWN) is None or gateway.parted:
         return
     gateway.parted = True
     before = [order.root for order in gateway.ledger.orders.live()]

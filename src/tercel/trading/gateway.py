@@ -1,6 +1,7 @@
 """The one gateway to a venue. Whatever leaves passes here, in this order: limits, journal, venue.
 
     gateway.submit(commands)
+        state.refusal     may its sender send this now? (`trading.state`: one table of who may send what)
         limits.check      may it leave? if so it counts from here on
         journal.append    the whole batch in one durable write: what leaves, what was denied, why it was decided
         venue.send        one by one
@@ -56,20 +57,12 @@ from tercel.trading.ledger import Ledger
 from tercel.trading.limits_port import Denied, LimitsPort
 from tercel.trading.order import DISTURBS, SEVERITY, Code, Notice
 from tercel.trading.parents import ParentOrder
-from tercel.trading.state import Standing, TradingState, entry_of, reduces
+from tercel.trading.state import STOPS, Refusal, Sender, Standing, StateReason, TradingState, refusal, waiting_entry
 
 BACK_OFF: Final = "BACK_OFF"
 _STOPS_ONLY: Final = PAUSES | {"EXECUTIONS"}
 """Alarms that stop an agent and do not kill it here: the one until positions agree, the other is a breach of limits."""
 _log = logging.getLogger("tercel.alerts")
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why the gateway itself keeps a command back."""
-
-    code: str
-    text: str
 
 
 @dataclass(slots=True)
@@ -116,14 +109,10 @@ class OrderGateway:
         """Held around every message to and from venue and journal; a strategy never runs under it."""
         self.wire = RLock()
         """Held around every call of the venue, and never while the journal is written: cancels wait for it alone."""
-        self.shut: Refusal | None = None
-        """Why nothing new may leave, whatever limits allow."""
-        self.fallen: Refusal | None = None
-        """Why nothing new may leave until the journal can be written again."""
+        self.states = ledger.states
+        """How far may be traded, and why: what the journal says, and what is of this process alone."""
         self.parted = False
         """Whether a process that cannot write has said its last (`falling.last_words`)."""
-        self.unsettled: Refusal | None = None
-        """Why nothing new may leave in this session: the venue has other positions."""
         self.clock_s = 0.0
         """How far the clock here was ahead of the venue's at the last heartbeat, s."""
         self.told: Callable[[Holdings], object] = lambda holdings: None
@@ -135,17 +124,11 @@ class OrderGateway:
         self._received: list[OrderMessage | Holdings] = []
         self._owed: list[Entry] = []
         """Entries of what left before it was journaled."""
-        self._withdrawn: set[str] = set()
-        """Accounts whose orders were taken back since the batch began that is on its way."""
         check_capabilities(venue)
         self._session, self._repeats = venue.capabilities.session, venue.capabilities.executions is not None
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
-        self.stopped: dict[str, str] = {}
-        """Agents that limits stopped over a report of the venue, and why: whoever looks after limits kills them."""
-        self._back_off, self._link_alarm, self._intake = BackOff(), LoudNowAndThen(), Intake()
-        self.disturbed: dict[str, str] = {}
-        """Parents whose fills or orders the venue changed behind the back of whoever works them, and what it did."""
+        self._retries, self._link_alarm, self._intake = BackOff(), LoudNowAndThen(), Intake()
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
         """Journal entries, then fold them; `sync`: they are on the disk when it returns.
@@ -166,7 +149,8 @@ class OrderGateway:
                 self.fall(error)
                 raise
             del self._owed[:owed]
-            self.fallen = self.fallen if self.venue.capabilities.unrecorded else None
+            if not self.venue.capabilities.unrecorded:
+                self.states.end(StateReason.JOURNAL_DOWN)
             for seq, entry in enumerate(whole, last - len(whole) + 1):
                 self.ledger.last = seq
                 self.notices += self.ledger.apply(entry)
@@ -174,9 +158,9 @@ class OrderGateway:
 
     def fall(self, error: JournalError) -> None:
         """The journal cannot be written: cancel what is open, say so, let nothing new leave until it can be."""
-        if self.fallen is not None:
+        if self.states.why(StateReason.JOURNAL_DOWN) is not None:
             return
-        self.fallen = Refusal(kinds.JOURNAL_DOWN, str(error))
+        self.states.add(StateReason.JOURNAL_DOWN, str(error))
         now, before = self.venue.now_ns, len(self._owed)
         accounts = sorted({order.account for order in self.ledger.orders.live()})
         failed = self.take_back([MassCancel(self.new_name(), account, "", now) for account in accounts])
@@ -205,7 +189,6 @@ class OrderGateway:
         failed, whys = list[Entry](), dict[str, str]()
         with self.wire:
             for cancel in cancels:
-                self._withdrawn.add(cancel.account)
                 crashpoints.at("gateway.send.masscancel")
                 try:
                     self.venue.send(cancel)
@@ -217,14 +200,18 @@ class OrderGateway:
             self._owed += [*before, *(entry_out(cancel) for cancel in cancels), *failed]
         return whys
 
-    def submit(self, commands: Sequence[Command], before: Sequence[Entry] = ()) -> SendOutcome:
-        """Let a batch of commands out, as far as limits let it.
+    def submit(
+        self, commands: Sequence[Command], before: Sequence[Entry] = (), sender: Sender = Sender.STRATEGY
+    ) -> SendOutcome:
+        """Let a batch of commands out, as far as their sender may send them now and limits let them.
 
         Parameters
         ----------
         commands : sequence of Command
         before : sequence of Entry
             Written with them, before them: the decision that they follow from.
+        sender : Sender
+            Whose they are (`trading.state.PERMITS`).
 
         Raises
         ------
@@ -234,13 +221,12 @@ class OrderGateway:
         outcome = SendOutcome()
         with self.lock:
             now = self.venue.now_ns
-            self._withdrawn.clear()
             entries = list(before)
             for command in commands:
-                denial = _never_left(command, outcome) or self._denial(command, outcome.sent, now)
+                denial = _never_left(command, outcome) or self._denial(command, outcome.sent, now, sender)
                 if denial is None:
                     self.limits.sent(command, now)
-                    self._back_off.sent(command, now)
+                    self._retries.sent(command, now)
                     outcome.sent.append(command)
                     entries.append(entry_out(command, self._parent_of(command), self.limits.hash, now))
                 else:
@@ -278,38 +264,32 @@ class OrderGateway:
 
     def standing(self, account: str) -> Standing:
         """How far an account may trade now."""
-        if why := self.fallen or self.unsettled or self.shut:
-            return Standing(TradingState.HALTED, why.code, why.text)
-        return self.ledger.states.get(account)
+        return self.states.standing(account)
 
-    def stand(self, account: str, standing: Standing) -> None:
-        """Let an account trade as far as this and no further; people are told where that changes.
+    def wait_for(self, account: str, orders: Sequence[str], reason: str = "") -> None:
+        """Let an account make positions smaller alone until orders have ended; people are told where that changes.
 
         Raises
         ------
         JournalError
             As `write`.
         """
-        before, now = self.ledger.states.get(account), self.venue.now_ns
-        if standing == before:
+        before, now = self.states.causes(StateReason.ORDERS_OPEN, account), self.venue.now_ns
+        if dict.fromkeys(orders, reason) == before:
             return
-        entries = [entry_of(account, standing, now)]
-        if standing.state is not before.state:
-            active = standing.state is TradingState.ACTIVE
-            text = f"{account} is {standing.state}" + (f": {standing.reason}" if standing.reason else "")
-            body = {"severity": "info" if active else "critical", "code": f"STATE_{standing.state.name}", "text": text}
+        entries = [waiting_entry(account, orders, reason, now)]
+        if bool(orders) != bool(before):
+            state, severity = (TradingState.REDUCING, "critical") if orders else (TradingState.ACTIVE, "info")
+            text = f"{account} is {state}" + (f": {reason}" if reason else "")
+            body = {"severity": severity, "code": f"STATE_{state.name}", "text": text}
             entries.append(Entry(kinds.ALERT, now, agent=account, body=body))
         self.write(entries)
 
-    def _denial(self, command: Command, before: Sequence[Command], now_ns: int) -> Denied | None:
-        if isinstance(command, NewOrder | ReplaceOrder):
-            standing = self.standing(command.account)
-            if standing.state is TradingState.HALTED:
-                return Refusal(standing.code, standing.reason)
-            held = self.ledger.orders, self.ledger.positions
-            if standing.state is TradingState.REDUCING and not reduces(command, *held, before):
-                return Refusal("REDUCING", f"{command.account} may make positions smaller alone: {standing.reason}")
-        if why_wait := self._back_off.waits(command, now_ns):
+    def _denial(self, command: Command, before: Sequence[Command], now_ns: int, sender: Sender) -> Denied | None:
+        held = self.ledger.orders, self.ledger.positions
+        if (refused := refusal(sender, command, self.standing(command.account), *held, before)) is not None:
+            return refused
+        if why_wait := self._retries.waits(command, now_ns):
             return Refusal(BACK_OFF, why_wait)
         return self.limits.check(command, now_ns)
 
@@ -320,7 +300,8 @@ class OrderGateway:
             crashpoints.at(f"gateway.send.{_kind(command)}")
             try:
                 with self.wire:
-                    if isinstance(command, NewOrder | ReplaceOrder) and command.account in self._withdrawn:
+                    fills = isinstance(command, NewOrder | ReplaceOrder)
+                    if fills and self.states.why(StateReason.KILLED, command.account) is not None:
                         raise VenueError("an account that may trade", "a kill that came in between", "it was not sent")
                     self.venue.send(command)
             except (VenueError, OrderError, OSError) as error:
@@ -410,14 +391,13 @@ class OrderGateway:
                 continue
             if not isinstance(message, Report) or self.ledger.orders.changes_nothing(message):
                 continue
-            self._back_off.take(message)
+            self._retries.take(message)
             if (alarm := self.limits.report(message, now_ns)) is not None:
                 if alarm.stopped and alarm.code not in _STOPS_ONLY:
-                    self.stopped.setdefault(alarm.stopped, f"{alarm.code}: {alarm.text}")
+                    self.states.add(StateReason.BREACH, f"{alarm.code}: {alarm.text}", alarm.stopped, alarm.code)
                 body = {"severity": "critical", "code": str(alarm.code), "text": str(alarm.text)}
-                alerts.append(
-                    Entry(kinds.ALERT, now_ns, message.instrument, message.account, "", message.cl_ord_id, body)
-                )
+                agent = alarm.stopped or message.account
+                alerts.append(Entry(kinds.ALERT, now_ns, message.instrument, agent, "", message.cl_ord_id, body))
         return alerts
 
     def _disown(self, message: Report | CancelReject | Unread) -> None:
@@ -436,9 +416,9 @@ class OrderGateway:
                 body = {"severity": SEVERITY[notice.code], "code": notice.code.value, "text": notice.text}
                 order = self.ledger.orders.get(notice.order)
                 if order is not None and notice.code in DISTURBS:
-                    self.disturbed[order.parent] = f"{notice.code}: {notice.text}"
+                    self.states.add(StateReason.TAKEN_OFF, f"{notice.code}: {notice.text}", order.parent)
                 if notice.code is Code.EXEC_CHANGED:
-                    body[pauses.STOPS] = "until positions agree"
+                    body[STOPS] = "until positions agree"
                 where = (order.instrument, order.account, order.parent) if order else ("", "", "")
                 alerts.append(Entry(kinds.ALERT, now, *where, notice.order, body))
         self.notices.clear()

@@ -12,8 +12,8 @@ from tercel.core.orders import Command
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.order import ChildOrder
 from tercel.trading.overdue import AckWatch
-from tercel.trading.recovery import resend, waiting_for
-from tercel.trading.state import ORDERS_OPEN
+from tercel.trading.recovery import resend, wait_for
+from tercel.trading.state import Sender, StateReason
 from tercel.trading.stopping import AGAIN_NS, cancels_of, questions
 
 LONGEST_NS: Final = 32 * AGAIN_NS
@@ -47,15 +47,15 @@ class Inquiry:
         """When an order is asked about again, and how long it waited before, by root."""
         self.acks = AckWatch(gateway)
 
-    def catch_up(self, at_once: bool) -> None:
-        """A round of all questions is owed: `at_once` where the way to the venue was down, else when one is due."""
-        self._owed = True
-        self._next_ns = 0 if at_once else self._next_ns
+    def link(self, up: bool) -> None:
+        """The way speaks up: a round of all questions is owed, when one is due. It is down: at once when it is up."""
+        self._owed = self._owed or up
+        self._next_ns = self._next_ns if up else 0
 
     def turn(self) -> None:
         """Ask what is due, where there is a way."""
         now = self._gateway.venue.now_ns
-        if now < self._next_ns or self._gateway.shut is not None:
+        if now < self._next_ns or self._gateway.states.why(StateReason.LINK_DOWN) is not None:
             return
         owed, self._owed = self._owed, False
         if owed:
@@ -67,7 +67,7 @@ class Inquiry:
             resend(self._gateway, sorted(accounts))
         self.acks.look()
         if asked := self._due(now, self._left()):
-            self._gateway.submit(asked)
+            self._gateway.submit(asked, sender=Sender.STOPPER)
         if owed:
             self._caught_up()
         self._next_ns = now + AGAIN_NS
@@ -75,13 +75,13 @@ class Inquiry:
     def _left(self) -> dict[str, ChildOrder]:
         """Orders of earlier sessions that the venue has not ended; an account that has none any more is active."""
         gateway, found = self._gateway, dict[str, ChildOrder]()
-        for account, standing in list(gateway.ledger.states.of.items()):
-            if standing.code == ORDERS_OPEN:
-                mine = {order.root: order for order in gateway.ledger.orders.live(account)}
-                left = {root: mine[root] for root in standing.orders if root in mine}
-                found |= left
-                if len(left) < len(standing.orders):
-                    gateway.stand(account, waiting_for(list(left.values())))
+        for account in gateway.states.held(StateReason.ORDERS_OPEN):
+            names = gateway.states.causes(StateReason.ORDERS_OPEN, account)
+            mine = {order.root: order for order in gateway.ledger.orders.live(account)}
+            left = {root: mine[root] for root in names if root in mine}
+            found |= left
+            if len(left) < len(names):
+                wait_for(gateway, account, list(left.values()))
         return found
 
     def _due(self, now: int, left: dict[str, ChildOrder]) -> list[Command]:

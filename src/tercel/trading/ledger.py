@@ -67,8 +67,6 @@ class Ledger:
         """Operator commands that were taken and have not been answered: by number."""
         self.settled: dict[tuple[str, str], int] = {}
         """What the venue has beyond what is here, 10^-8 of a lot, as a person explained it: by account, instrument."""
-        self.killed: dict[str, str] = {}
-        """Agents that the latch stopped, with the reason, as far as a session has seen."""
         self.fills_of: dict[str, list[Fill]] = defaultdict(list)
         """Executions that stand by parent, each once, in the order of their arrival."""
         self.children: dict[str, int] = {}
@@ -202,16 +200,11 @@ class Ledger:
 
     def _note(self, entry: Entry) -> None:
         body = entry.body
+        self.states.apply(entry)
         if entry.kind == kinds.LIMITS:
             self.limits.apply(entry)
-        elif entry.kind in (kinds.SESSION, kinds.STATE):
-            self.states.apply(entry)
         elif entry.kind == kinds.SETTLED:
             self.settled = settled_of(body)
-        elif entry.kind == kinds.KILL:
-            self.killed[entry.agent] = str(body.get("reason", ""))
-        elif entry.kind == kinds.REARM:
-            self.killed.pop(entry.agent, None)
         if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
             self.acknowledged += 1
         elif entry.kind == kinds.OPERATOR and "id" in body:

@@ -17,6 +17,7 @@ from tercel.limits.file import ANY
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.limit_record import EXPIRES_NS, same_person
+from tercel.trading.state import StateReason
 from tercel.trading.stopping import Latch
 
 WARN_EVERY_NS: Final = 5_000_000_000
@@ -60,17 +61,21 @@ class LimitKeeper:
             self._warned_ns = now
         with self._gateway.lock:
             found = self._gateway.limits.watch(now, warnings)
-            stopped, self._gateway.stopped = self._gateway.stopped, {}
-        if not (found or stopped):
+            states = self._gateway.states
+            breaches = {agent: states.causes(StateReason.BREACH, agent) for agent in states.held(StateReason.BREACH)}
+        if not (found or breaches):
             return
         entries = []
         for crossing in found:
             if crossing.agents:
                 entries += self._kill(crossing, now)
-        for agent, why in stopped.items():
+        for agent, whys in breaches.items():
             if self._latch.killed(agent) is None:
-                entries += self._fall(why, now, (agent,))
+                entries += self._fall("; ".join(whys.values()), now, (agent,))
         self._look()
+        for agent, whys in breaches.items():
+            for cause in whys:
+                states.end(StateReason.BREACH, agent, cause)
         entries += [_alert(crossing, now) for crossing in found]
         self._gateway.write(entries)
 

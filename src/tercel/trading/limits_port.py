@@ -1,6 +1,6 @@
 """Hard limits as the gateway to a venue sees them; `limits.LimitGate` is such."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from tercel.core.orders import CancelReject, Command, Report
@@ -74,8 +74,8 @@ class LimitsPort(Counts, Protocol):
         """An agent sends nothing new."""
         ...
 
-    def resume(self, agent: str) -> None:
-        """An agent may trade again."""
+    def resume(self, agent: str, codes: Iterable[str] = ()) -> None:
+        """An agent may trade again, as far as it was stopped under some codes (by default all)."""
         ...
 
     def enforce(self, limits: Any) -> None:

@@ -37,6 +37,7 @@ from tercel.trading.parents import (
     entry_of,
     model_of,
 )
+from tercel.trading.state import Sender, StateReason
 from tercel.trading.stopping import FIRST_S, Stopper, cancels
 from tercel.trading.strategies import Strategies
 
@@ -203,7 +204,7 @@ class ParentOrderManager:
         """Cancel a parent's children and take no decision until it is resumed."""
         self.journal(self.gateway.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
         if (executor := self.executors.get(id_)) is not None and not executor.off:
-            self._send(executor, executor.pause())
+            self._send(executor, executor.pause(), sender=_by(operator))
 
     def resume(self, id_: str, reason: str, operator: int | None = None) -> None:
         """Go on with a parent that was paused.
@@ -232,7 +233,7 @@ class ParentOrderManager:
         if executor is None:
             self.journal(self.gateway.ledger.parents.must(id_), "cancelled", reason=reason)
         elif not executor.off:
-            self._send(executor, executor.cancel())
+            self._send(executor, executor.cancel(), sender=_by(operator))
 
     def amend(
         self,
@@ -275,7 +276,7 @@ class ParentOrderManager:
         if over or fields.keys() & {"horizon_ns", "limit"}:
             self.take_off(executor, f"amended: {reason}")
         elif lots is not None:
-            self._send(executor, executor.amend(lots - executor.order.filled_before))
+            self._send(executor, executor.amend(lots - executor.order.filled_before), sender=_by(operator))
 
     def _limit(self, parent: ParentOrder, requested: ParentRequest) -> int:
         """Another limit price of a parent in ticks; before its arrival 0, as the arrival fixes it."""
@@ -371,15 +372,23 @@ class ParentOrderManager:
             self.journal(parent, "fallback", strategy=FALLBACK, reason=text)
         self.take_off(executor, text)
 
-    def _send(self, executor: ParentExecutor, commands: Sequence[Command], decision: Sequence[Entry] = ()) -> None:
+    def _send(
+        self,
+        executor: ParentExecutor,
+        commands: Sequence[Command],
+        decision: Sequence[Entry] = (),
+        sender: Sender = Sender.STRATEGY,
+    ) -> None:
         """Through the gateway; the executor is notified of what was denied, and its answer goes the same way."""
         for _ in range(100):
             if not commands and not decision:
                 return
             try:
-                outcome = self.gateway.submit(commands, before=decision)
+                outcome = self.gateway.submit(commands, decision, sender)
             except JournalError:
-                executor.off = "the journal failed"  # nothing left, and the executor believes that it did
+                executor.states.add(
+                    StateReason.TAKEN_OFF, "the journal failed"
+                )  # nothing left, and it believes that it did
                 raise
             if outcome.unknown:
                 self.take_off(executor, "sending failed")
@@ -394,8 +403,8 @@ class ParentOrderManager:
     def take_off(self, executor: ParentExecutor, reason: str) -> None:
         """Stop relying on a executor. Its children are cancelled; `tidy` puts another in its place."""
         if not executor.off:
-            executor.off = reason
-            self.gateway.submit(self.cancels(executor.id))
+            executor.states.add(StateReason.TAKEN_OFF, reason)
+            self.gateway.submit(self.cancels(executor.id), sender=Sender.MANAGER)
 
     def cancels(self, parent: str) -> list[Command]:
         """A cancel for every child of a parent that has none on its way."""
@@ -477,6 +486,10 @@ class ParentOrderManager:
         parent = self.gateway.ledger.parents.must(id_)
         text = f"{id_} is over: {parent.reason}, {parent.filled:,} filled"
         self.alert(code, text, parent.order.instrument, parent.order.agent, id_)
+
+
+def _by(operator: int | None) -> Sender:
+    return Sender.MANAGER if operator is None else Sender.PERSON
 
 
 def marked(entry: Entry, operator: int) -> Entry:

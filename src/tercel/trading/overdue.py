@@ -16,7 +16,8 @@ from tercel.core.ports import Entry
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.order import ChildOrder, Code
-from tercel.trading.pauses import STOPS, go_on, paused
+from tercel.trading.pauses import go_on, paused
+from tercel.trading.state import STOPS
 
 ACK_S: Final = 5.0
 """Seconds that an order may wait for the venue's first word."""
@@ -76,9 +77,10 @@ class AckWatch:
                 self._alert(Code.GAP.value, order.account, text, order.root, **{STOPS: "until they come"})
         self._told = {order.root for order in late}
         owed = {order.account for order in lacks}
-        for agent, code in paused(self._gateway).items():
-            if code == Code.GAP and agent not in owed:
-                go_on(self._gateway, agent, "executions", "every execution that the venue counts is booked")
+        for agent, codes in paused(self._gateway).items():
+            if Code.GAP in codes and agent not in owed:
+                text = "every execution that the venue counts is booked"
+                go_on(self._gateway, agent, "executions", text, [Code.GAP.value])
 
     def _alert(self, code: str, agent: str, text: str, order: str = "", **more: object) -> None:
         body = {"severity": "critical", "code": code, "text": text, **more}

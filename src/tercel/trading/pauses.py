@@ -5,20 +5,16 @@ of limits over what nobody asked for (`limits.PAUSES`). It goes on, by an entry 
 come, when positions agree with the venue's, or when a person says that they are right (`tercel trade settle`).
 """
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tercel.core.ports import Entry
-from tercel.limits import PAUSES
 from tercel.trading.journal import kinds
-from tercel.trading.order import Code
+from tercel.trading.state import STOPS, StateReason
 
 if TYPE_CHECKING:
     from tercel.trading.gateway import OrderGateway
     from tercel.trading.limits_port import LimitsPort
-
-STOPS: Final = "stops"
-"""In the body of an alert: its agent sends nothing new until it goes on."""
-_REASONS: Final = PAUSES | {Code.EXEC_CHANGED, Code.GAP}
 
 
 def obey(entry: Entry, limits: "LimitsPort") -> None:
@@ -27,18 +23,15 @@ def obey(entry: Entry, limits: "LimitsPort") -> None:
         limits.stop(entry.agent, f"{entry.body['code']} {entry.order}")
 
 
-def paused(gateway: "OrderGateway") -> dict[str, str]:
-    """Agents that wait, and the code of what they wait over; those that are killed wait for a person."""
-    codes = {
-        name: agent.stopped.partition(" ")[0]
-        for name, agent in gateway.limits.agents.items()
-        if agent.stopped and name not in gateway.ledger.killed
-    }
-    return {name: code for name, code in codes.items() if code in _REASONS}
+def paused(gateway: "OrderGateway") -> dict[str, list[str]]:
+    """Agents that wait, and the codes of what they wait over; those that are killed wait for a person."""
+    states = gateway.states
+    waits = [agent for agent in states.held(StateReason.STOPPED) if states.why(StateReason.KILLED, agent) is None]
+    return {agent: list(states.causes(StateReason.STOPPED, agent)) for agent in waits}
 
 
-def go_on(gateway: "OrderGateway", agent: str, by: str, reason: str) -> None:
-    """Let an agent go on, and say so."""
-    body = {"scope": agent, "by": by, "reason": reason}
+def go_on(gateway: "OrderGateway", agent: str, by: str, reason: str, codes: Iterable[str]) -> None:
+    """What an agent waited over is over, and is said so; it goes on unless it is stopped for something else."""
+    body = {"scope": agent, "by": by, "reason": reason, "ends": list(codes)}
     gateway.write([Entry(kinds.REARM, gateway.venue.now_ns, agent=agent, body=body)])
-    gateway.limits.resume(agent)
+    gateway.limits.resume(agent, body["ends"])

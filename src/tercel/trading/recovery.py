@@ -31,7 +31,7 @@ from tercel.trading.limits_port import LimitsPort
 from tercel.trading.order import ChildOrder
 from tercel.trading.past import Past
 from tercel.trading.snapshot import begin
-from tercel.trading.state import ORDERS_OPEN, Standing, TradingState
+from tercel.trading.state import Sender
 from tercel.trading.stopping import cancels, questions
 
 PATIENCE: Final = 40
@@ -128,7 +128,7 @@ def count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
         elif isinstance(message, CancelReject):
             limits.cancel_reject(message)
     elif entry.kind == kinds.REARM:
-        limits.resume(entry.agent)
+        limits.resume(entry.agent, body.get("ends", ()))
     elif entry.kind == kinds.ALERT:
         pauses.obey(entry, limits)
     elif entry.kind == kinds.MARKET:
@@ -196,7 +196,7 @@ def reconcile(
     for tried in range(PATIENCE):
         if tried and tried % SWEEP_AGAIN == 0:
             fences |= _sweep(gateway, name, sorted(set(fences.values())))
-        gateway.submit([*questions(gateway, name), *_cancels(gateway, name)])
+        gateway.submit([*questions(gateway, name), *_cancels(gateway, name)], sender=Sender.STOPPER)
         crashpoints.at("recovery.asked")
         _listen(gateway, wait, fences)
         if any(order.done for order in orders.unknown()):
@@ -217,17 +217,15 @@ def reconcile(
     ]
     gateway.write([_entry(line, gateway.venue.now_ns) for line in lines])
     for account in sorted({order.account for order in orders.live()}):
-        gateway.stand(account, waiting_for(orders.live(account)))
+        wait_for(gateway, account, orders.live(account))
     return lines
 
 
-def waiting_for(left: Sequence[ChildOrder]) -> Standing:
-    """How an account stands while the venue has not ended orders of an earlier session; active when there are none."""
-    if not left:
-        return Standing()
+def wait_for(gateway: OrderGateway, account: str, left: Sequence[ChildOrder]) -> None:
+    """Let an account reduce alone while the venue has not ended these orders of an earlier session."""
     names = ", ".join(f"{order.root} ({order.status})" for order in left)
-    reason = f"the venue has not ended {names:.300}; asked and cancelled again, until it has"
-    return Standing(TradingState.REDUCING, ORDERS_OPEN, reason, tuple(order.root for order in left))
+    reason = f"the venue has not ended {names:.300}; asked and cancelled again, until it has" if left else ""
+    gateway.wait_for(account, [order.root for order in left], reason)
 
 
 def _sweep(gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[str]) -> dict[str, str]:
@@ -237,9 +235,9 @@ def _sweep(gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[st
     sent meanwhile: so both are sent again, until a sign comes.
     """
     now, fences = gateway.venue.now_ns, {name(): account for account in accounts}
-    gateway.submit([MassCancel(name(), account, "", now) for account in accounts])
+    gateway.submit([MassCancel(name(), account, "", now) for account in accounts], sender=Sender.STOPPER)
     crashpoints.at("recovery.cancelled")
-    gateway.submit([_fence(gateway, fence, account) for fence, account in fences.items()])
+    gateway.submit([_fence(gateway, fence, account) for fence, account in fences.items()], sender=Sender.STOPPER)
     return fences
 
 

@@ -24,7 +24,7 @@ from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
 from tercel.trading import crashpoints
 from tercel.trading.falling import check_store, last_words
 from tercel.trading.follower import Follower, follower_of
-from tercel.trading.gateway import OrderGateway, Refusal
+from tercel.trading.gateway import OrderGateway
 from tercel.trading.inquiry import Inquiry
 from tercel.trading.kill import MemoryLatch
 from tercel.trading.limiting import LimitKeeper
@@ -34,6 +34,7 @@ from tercel.trading.parents import ParentRequest, ParentStatus
 from tercel.trading.recovery import RecoveryLine, reconcile, refold
 from tercel.trading.settlement import PositionKeeper
 from tercel.trading.snapshot import snapshots_of
+from tercel.trading.state import Sender, StateReason
 from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch
 from tercel.trading.strategies import Strategies
 from tercel.trading.upkeep import begun, heartbeat, not_obeyed, take_inbox
@@ -123,7 +124,7 @@ class Session:
         self.venue, self.journal, self.limits, self.mark = venue, journal, limits, terms.mark
         self._heartbeat_ns, self._on_operator, self.request = terms.heartbeat_ns, on_operator, request
         self._backlog: list[VenueEvent] = []
-        self._outage_s = 0.0
+        self._unreached_since_s = 0.0
         self._beats, self._named, self._requested_ns, self._beat_ns = 0, count(1), 0, 0
         self._snapshots = snapshots_of(journal, limits, refold)
         self.ledger = refold(journal, limits)
@@ -184,7 +185,7 @@ class Session:
     def _begin_limits(self) -> None:
         """Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked."""
         self.keeper.begin()
-        self.stopper.begin(list(self.ledger.killed))
+        self.stopper.begin()
         for held in self.ledger.positions.qty().values():
             for instrument in held:
                 if instrument in self.listings:
@@ -261,7 +262,7 @@ class Session:
             return self._turn(until_ns)
         except VenueError:
             can = self.venue.capabilities
-            if can.up or can.reconnects is None or self._outage_s:
+            if can.up or can.reconnects is None or self._unreached_since_s:
                 raise
             return []  # the link broke in a call: the next step tells it
 
@@ -325,8 +326,9 @@ class Session:
             for instrument, (follower, ns) in touched.items():
                 self.limits.mark(instrument, *follower.quotes, ns, self.venue.now_ns)
             self.keeper.watch()
-            disturbed, self.gateway.disturbed = self.gateway.disturbed, {}
+            disturbed = self.gateway.states.held(StateReason.TAKEN_OFF)
         for parent, why in disturbed.items():
+            self.gateway.states.end(StateReason.TAKEN_OFF, parent)
             if (executor := self.manager.executors.get(parent)) is not None:
                 self.manager.take_off(executor, why)
         self.manager.on_events(events)
@@ -339,13 +341,15 @@ class Session:
                 self.manager.take_off(executor, "market data was missed")
 
     def _link(self, status: LinkStatus) -> None:
-        down = self.gateway.shut is not None
-        self.gateway.shut = None if status.up else Refusal("LINK_DOWN", status.text or "the way to the venue is down")
         if status.up:
             self.manager.announce_all()
-            self.inquiry.catch_up(at_once=down)
+        self.inquiry.link(status.up)
         for executor in () if status.up else self.manager:
             self.manager.take_off(executor, "the way to the venue was down")
+
+    @property
+    def _link_down(self) -> bool:
+        return self.gateway.states.why(StateReason.LINK_DOWN) is not None
 
     def _come_back(self) -> bool:
         """Reconnect, where the way is down and the venue can be reached anew; whether there is a way.
@@ -355,17 +359,17 @@ class Session:
         VenueError
             Nobody has answered for `OUTAGE_S`.
         """
-        link = None if self.gateway.shut is None else self.venue.capabilities.reconnects
+        link = self.venue.capabilities.reconnects if self._link_down else None
         if link is None or link.up:
-            self._outage_s = 0.0
+            self._unreached_since_s = 0.0
             return True
         now = time.monotonic()
-        self._outage_s = self._outage_s or now
+        self._unreached_since_s = self._unreached_since_s or now
         with self.gateway.lock:
             try:
                 link.reconnect()
             except VenueError:
-                if now - self._outage_s > OUTAGE_S:
+                if now - self._unreached_since_s > OUTAGE_S:
                     raise
                 return False
         return True
@@ -379,7 +383,7 @@ class Session:
             failed, self._snapshots.failure = self._snapshots.failure, None
             self.manager.alert("no_snapshot", str(failed), severity="warning")
         now = self.venue.now_ns
-        if now - self._requested_ns >= AGAIN_NS and self.gateway.shut is None:
+        if now - self._requested_ns >= AGAIN_NS and not self._link_down:
             self._requested_ns = now
             self._cancel_unworked()
             self.manager.expire()
@@ -393,7 +397,7 @@ class Session:
         off = {executor.id for executor in self.manager.executors.values() if executor.off}
         parents = {order.parent for order in self.ledger.orders.live()} - self.manager.executors.keys()
         if commands := [command for parent in sorted(parents | off) for command in self.manager.cancels(parent)]:
-            self.gateway.submit(commands)
+            self.gateway.submit(commands, sender=Sender.MANAGER)
 
     def _heartbeat(self) -> None:
         with self.gateway.lock:

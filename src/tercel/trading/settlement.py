@@ -19,14 +19,15 @@ from tercel.core.errors import OrderError, VenueError
 from tercel.core.fixed import text
 from tercel.core.orders import ExecType, Holdings, OrdStatus, Report
 from tercel.core.ports import Entry
-from tercel.trading.gateway import OrderGateway, Refusal
+from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.order import ChildOrder
 from tercel.trading.pauses import go_on, paused
+from tercel.trading.state import StateReason, TradingStates
 
-DIFFER: Final = "POSITIONS_DIFFER"
-UNKNOWN: Final = "POSITIONS_UNKNOWN"
 AGREE: Final = "POSITIONS_AGREE"
+UNCHECKED: Final = "POSITIONS_UNCHECKED"
+_SHUT: Final = (StateReason.POSITIONS_DIFFER, StateReason.POSITIONS_UNKNOWN, StateReason.POSITIONS_AWAITED)
 _TURN_NS: Final = 10_000_000
 Found = dict[tuple[str, str], tuple[int, int]]
 """Held here and at the venue, 10^-8 of a lot, by account and instrument."""
@@ -56,7 +57,6 @@ class PositionKeeper:
         """Accounts whose last question has no answer, and why."""
         self._missed: set[str] = set()
         """Those of the questions before."""
-        self._alarmed = False
         self._vouched: set[str] = set()
         """Those without an answer that somebody has vouched for."""
         gateway.told = self._hear
@@ -69,8 +69,7 @@ class PositionKeeper:
         """
         if self._asker is not None:
             self._strict = True
-            if self._gateway.unsettled is None:
-                self._gateway.unsettled = Refusal(UNKNOWN, "the venue has not told its positions yet")
+            self._states.add(StateReason.POSITIONS_AWAITED, "the venue has not told its positions yet")
             self._ask()
             while wait and self._asked:
                 venue = self._gateway.venue
@@ -80,11 +79,20 @@ class PositionKeeper:
             self._judge(found)
         elif self._gateway.ledger.acknowledged:
             text = "entries of the journal were lost, and the venue tells neither positions nor executions"
-            self._alert("critical", DIFFER, text)
+            self._alert("critical", UNCHECKED, text)
+
+    @property
+    def _states(self) -> TradingStates:
+        return self._gateway.states
+
+    @property
+    def _shut(self) -> bool:
+        """Whether nothing new leaves because of positions."""
+        return any(self._states.why(reason) is not None for reason in _SHUT)
 
     def look(self) -> None:
         """Compare while orders work: what differs twice in a row shuts, as reports may be on their way."""
-        if self._asker is not None and not self._asked and self._gateway.shut is None:
+        if self._asker is not None and not self._asked and self._states.why(StateReason.LINK_DOWN) is None:
             self._ask()
         if self._gateway.venue.capabilities.positions is None:
             return
@@ -98,7 +106,7 @@ class PositionKeeper:
         """What differs for the second time; while it is shut, all that does."""
         before, self._before = self._before, found
         again = {where: lots for where, lots in found.items() if where in before}
-        return again if self._gateway.unsettled is None else found
+        return found if self._shut else again
 
     # -- positions that come in a message -----------------------------------------------------------------------------
     def _ask(self) -> None:
@@ -151,15 +159,16 @@ class PositionKeeper:
         found = self.differences()
         again = self._again(found)
         missing = self._missing.keys() - self._vouched
-        doubtful = missing if strict or self._gateway.unsettled is not None else missing & self._missed
+        doubtful = missing if strict or self._shut else missing & self._missed
         self._missed = set(self._missing)
         self._judge(found if strict else again, {account: self._missing[account] for account in sorted(doubtful)})
 
     def _give_up(self, why: str) -> None:
         """The venue does not tell positions after all."""
-        self._asker, self._gateway.unsettled = None, None
+        self._asker = None
         self._asked.clear()
-        self._alert("warning", UNKNOWN, f"the venue does not tell positions ({why}): they are compared with nothing")
+        text = f"the venue does not tell positions ({why}): they are compared with nothing"
+        self._alert("warning", StateReason.POSITIONS_UNKNOWN, text)
         self.begin()
 
     def last_told(self, account: str) -> Mapping[str, int]:
@@ -238,29 +247,29 @@ class PositionKeeper:
         return held
 
     def _judge(self, found: Found, silent: Mapping[str, str] = MappingProxyType({})) -> None:
-        shut = self._gateway.unsettled
         if not found and not silent:
-            self._gateway.unsettled = None
-            if self._alarmed:
-                self._alarmed = False
+            self._states.end(StateReason.POSITIONS_AWAITED)
+            if self._shut:
                 self._alert("info", AGREE, "positions are the venue's, or settled: trading goes on")
             self._resume()
             return
         texts = [f"{account} holds {text(here)} lots of {name} here and {text(there)} at the venue"
                  for (account, name), (here, there) in found.items()]  # fmt: skip
         texts += [f"the venue does not tell the positions of {account}: {why}" for account, why in silent.items()]
-        refusal = Refusal(DIFFER if found else UNKNOWN, "; ".join(texts))
-        if shut != refusal:
-            self._gateway.unsettled, self._alarmed = refusal, True
-            self._alert("critical", refusal.code, refusal.text)
+        reason, why = StateReason.POSITIONS_DIFFER if found else StateReason.POSITIONS_UNKNOWN, "; ".join(texts)
+        if self._states.why(reason) != why:
+            self._states.add(reason, why)
+            self._alert("critical", reason, why)
+        self._states.end(StateReason.POSITIONS_AWAITED)
 
     def _resume(self) -> None:
         """Agents that wait until positions agree go on: what nobody asked for is booked, and nothing differs."""
-        for agent, code in paused(self._gateway).items():
-            go_on(self._gateway, agent, "positions", f"{code}: it is booked, and positions agree")
+        for agent, codes in paused(self._gateway).items():
+            text = f"{', '.join(codes)}: it is booked, and positions agree"
+            go_on(self._gateway, agent, "positions", text, codes)
 
     def _alert(self, severity: str, code: str, text: str) -> None:
-        body = {"severity": severity, "code": code, "text": text}
+        body = {"severity": severity, "code": str(code), "text": text}
         self._gateway.write([Entry(kinds.ALERT, self._gateway.venue.now_ns, body=body)])
 
 

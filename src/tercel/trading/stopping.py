@@ -18,6 +18,7 @@ from tercel.trading import crashpoints
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.order import ChildOrder, S
+from tercel.trading.state import Sender, StateReason
 
 STILL_S: Final = 3.0
 """Seconds without a turn of the session's loop after which people are notified."""
@@ -58,38 +59,44 @@ class Stopper:
         self._gateway, self._latch, self._name = gateway, latch, name
         self._requested_ns: dict[str, int] = {}
         self._mutex = Lock()
-        self.killed: dict[str, str] = {}
-        """Reason by agent."""
+        self._seen: set[str] = set()
+        """Killed agents whose kill this session has seen to."""
         self.open: set[str] = set()
         """Killed agents whose orders are not all over."""
+
+    @property
+    def killed(self) -> dict[str, str]:
+        """StateReason by agent."""
+        return self._gateway.states.held(StateReason.KILLED)
 
     def look(self, agents: Iterable[str]) -> list[str]:
         """Ask the latch about some agents; those killed since the last look. Their cancels leave before all else."""
         whys = {agent: self._latch.killed(agent) for agent in agents}
-        if not self.killed and set(whys.values()) <= {None}:
+        if not self._seen and set(whys.values()) <= {None}:
             return []
         fallen = {agent: why for agent, why in whys.items() if why is not None and self._claim(agent, why)}
         if fallen:
             self._fall(fallen)
         for agent, why in whys.items():
-            if why is None and agent in self.killed:
+            if why is None and agent in self._seen:
                 with self._gateway.lock:
-                    if agent in self.killed:  # the other thread may have been first
+                    if agent in self._seen:  # the other thread may have been first
                         self._rearmed(agent)
         return list(fallen)
 
     def _claim(self, agent: str, why: str) -> bool:
         """Whether nobody has seen to it before; two threads look."""
         with self._mutex:
-            fresh = agent not in self.killed
+            fresh = agent not in self._seen
             if fresh:
-                self.killed[agent] = why
+                self._seen.add(agent)
+                self._gateway.states.add(StateReason.KILLED, why, agent)
                 self.open.add(agent)
         return fresh
 
-    def begin(self, killed: Iterable[str]) -> None:
+    def begin(self) -> None:
         """Of those whom a journal left killed, some were re-armed while no session ran."""
-        for agent in killed:
+        for agent in self.killed:
             if self._latch.killed(agent) is None:
                 self._rearmed(agent)
 
@@ -109,7 +116,7 @@ class Stopper:
         body = {"scope": agent, "by": last.get("by", ""), "reason": last.get("reason", "")}
         self._gateway.write([Entry(kinds.REARM, self._gateway.venue.now_ns, agent=agent, body=body)])
         self._gateway.limits.resume(agent)
-        self.killed.pop(agent, None)
+        self._seen.discard(agent)
         self.open.discard(agent)
 
     def _by(self) -> str:
@@ -134,7 +141,8 @@ class Stopper:
                     self.open.discard(agent)
                 elif now - self._requested_ns[agent] >= AGAIN_NS:
                     self._requested_ns[agent] = now
-                    self._gateway.submit([self._mass(agent), *questions(self._gateway, self._name)])
+                    again = [self._mass(agent), *questions(self._gateway, self._name)]
+                    self._gateway.submit(again, sender=Sender.STOPPER)
 
 
 def questions(

@@ -210,4 +210,4 @@ def test_a_session_works_an_order_there(venue, strategy):
     assert session.ledger.positions.of("ann", "XYZ").lots == 6
     session.positions.look()
     until(lambda: session.step(session.now_ns + 10**7) is not None and not session.positions._asked, what="positions")
-    assert (session.gateway.unsettled, session.positions.differences()) == (None, {})
+    assert (session.gateway.standing("").code, session.positions.differences()) == ("", {})

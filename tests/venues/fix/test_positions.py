@@ -397,14 +397,14 @@ def test_a_session_stops_while_somebody_else_moved_its_lots_and_goes_on_when_the
     venue.moved["ann"] = 5
     go_on(session, 130)
     here = session.ledger.positions.of("ann", "X").lots
-    assert session.gateway.unsettled.text == f"ann holds {here} lots of X here and {here + 5} at the venue"
+    assert session.gateway.standing("").reason == f"ann holds {here} lots of X here and {here + 5} at the venue"
     assert position_alerts(session) == ["POSITIONS_DIFFER"]
     sent = new_orders(venue)
     go_on(session, 120)
     assert new_orders(venue) == sent, "nothing new leaves"
     venue.moved["ann"] = 0
     go_on(session, 120)
-    assert session.gateway.unsettled is None
+    assert session.gateway.standing("").code == ""
     said = position_alerts(session)  # again when an order that stood before was filled: the figures are others
     assert (set(said[:-1]), said[-1]) == ({"POSITIONS_DIFFER"}, "POSITIONS_AGREE")
     assert new_orders(venue) > sent
@@ -416,13 +416,13 @@ def test_a_named_person_says_why_they_differ_and_trading_goes_on(trading):
     go_on(session, 130)
     sent = new_orders(venue)
     settle(session)
-    assert session.gateway.unsettled is None
+    assert session.gateway.standing("").code == ""
     go_on(session, 180)
     assert session.ledger.settled == {("ann", "X"): -3 * ONE}
     assert new_orders(venue) > sent
     venue.moved["ann"] = -4
     go_on(session, 130)
-    assert session.gateway.unsettled.code == "POSITIONS_DIFFER", "what was settled is known, and one more is not"
+    assert session.gateway.standing("").code == "POSITIONS_DIFFER", "what was settled is known, and one more is not"
 
 
 def test_a_new_session_begins_shut_where_the_venue_has_lots_that_nobody_here_knows(serve, connect):
@@ -430,7 +430,7 @@ def test_a_new_session_begins_shut_where_the_venue_has_lots_that_nobody_here_kno
     venue.moved["bob"] = 7
     serve(["TRADER"], venue=venue)
     session = session_of(connect("TRADER"), warm_s=0)
-    assert session.gateway.unsettled.text == "bob holds 0 lots of X here and 7 at the venue"
+    assert session.gateway.standing("").reason == "bob holds 0 lots of X here and 7 at the venue"
     session.close()
 
 
@@ -440,11 +440,11 @@ def test_a_session_knows_at_once_when_the_way_came_back(port, serve, profile):
     relay = Relay(port)
     client = FixVenue("127.0.0.1", relay.port, "TRADER", reset=True, patience=Patience(step_s=10.0))
     session = session_of(client, warm_s=0)
-    assert session.gateway.unsettled is None
+    assert session.gateway.standing("").code == ""
     venue.moved["ann"] = 2
     relay.cut()
     until(lambda: session.step(session.now_ns + S) is not None and "POSITIONS_DIFFER" in alerts(session), what="word")
-    assert session.gateway.unsettled.code == "POSITIONS_DIFFER"
+    assert session.gateway.standing("").code == "POSITIONS_DIFFER"
     session.close()
     relay.close()
 
@@ -454,7 +454,7 @@ def test_a_venue_that_tells_none_after_all_is_traded_at(serve, connect):
     venue.capabilities = replace(venue.capabilities, positions=None)
     serve(["TRADER"], venue=venue)
     session = session_of(connect("TRADER"), warm_s=0)
-    assert session.gateway.unsettled is None
+    assert session.gateway.standing("").code == ""
     assert position_alerts(session) == ["POSITIONS_UNKNOWN"]
     session.close()
 
@@ -474,16 +474,16 @@ def test_a_refused_question_shuts_at_the_beginning_until_it_is_answered_or_someb
         wrong(patched, lambda told: [(kind, [(t.POS_RESULT, "99") if tag == t.POS_RESULT else (tag, value)
                                              for tag, value in fields]) for kind, fields in told])  # fmt: skip
         session = session_of(connect("TRADER"), warm_s=0)
-        assert session.gateway.unsettled.code == "POSITIONS_UNKNOWN"
-        assert "728=99" in session.gateway.unsettled.text
+        assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
+        assert "728=99" in session.gateway.standing("").reason
         go_on(session, 130)
         assert position_alerts(session) == ["POSITIONS_UNKNOWN"], "it is said once"
         settle(session, "the broker told me by telephone")
         go_on(session, 130)
-        assert session.gateway.unsettled is None
+        assert session.gateway.standing("").code == ""
     venue.moved["bob"] = 1
     go_on(session, 190)
-    assert session.gateway.unsettled.code == "POSITIONS_DIFFER", "it answers again, and is believed"
+    assert session.gateway.standing("").code == "POSITIONS_DIFFER", "it answers again, and is believed"
     session.close()
 
 
@@ -494,14 +494,16 @@ def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(
         wrong(patched, lambda told: told[:1])  # an acknowledgement, and nothing after it
         session.positions.look()
         answered(session)
-        assert session.gateway.unsettled is None
+        assert session.gateway.standing("").code == ""
         session.positions.look()
         answered(session)
-        assert session.gateway.unsettled.code == "POSITIONS_UNKNOWN"
-        assert "0 of 1 position reports" in session.gateway.unsettled.text
+        assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
+        assert "0 of 1 position reports" in session.gateway.standing("").reason
     session.venue._patience = Patience(logon_s=60.0)
     session.positions.look()
-    until(lambda: session.step(session.now_ns) is not None and session.gateway.unsettled is None, what="an answer")
+    until(
+        lambda: session.step(session.now_ns) is not None and session.gateway.standing("").code == "", what="an answer"
+    )
     assert position_alerts(session) == ["POSITIONS_UNKNOWN", "POSITIONS_AGREE"]
 
 
@@ -548,7 +550,7 @@ def test_news_of_other_lots_make_the_keeper_ask_and_news_of_ours_do_not(trading)
     session.gateway.receive([Holdings("ann", {"X": (here + 1) * ONE}, NOW, asked=False)])
     assert session.positions._asked == {"ann", "bob"}
     answered(session)
-    assert session.gateway.unsettled is None, "once"
+    assert session.gateway.standing("").code == "", "once"
     session.positions.look()
     answered(session)
-    assert session.gateway.unsettled.code == "POSITIONS_DIFFER"
+    assert session.gateway.standing("").code == "POSITIONS_DIFFER"

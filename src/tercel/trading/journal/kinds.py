@@ -60,7 +60,8 @@ OPERATOR: Final = "operator"
 KILL: Final = "kill"
 """{"event": "latched" | "cancelling" | "confirmed" | "unconfirmed", "scope", "by", "reason", "open": lots}."""
 REARM: Final = "rearm"
-"""{"scope", "by", "reason"}."""
+"""{"scope", "by", "reason"}: nothing holds an agent up any more; with {"ends": [code of an alert]} only what it waited
+over under these is over."""
 ALERT: Final = "alert"
 """{"severity": "info" | "warning" | "critical", "code", "text"}. Codes that move orders: `SEND_FAILED` with
 {"orders": [cl_ord_id]}, `NO_ACK` with the same and `LINK_DOWN`: these are UNKNOWN from here on. `operator_refused`,
