@@ -23,8 +23,7 @@ pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trad
 
 from tercel.api import desk_word
 from tercel.api.demo.config import demo_text, parse_config
-from tercel.cli import app
-from tercel.cli.commands import trade
+from tercel.cli import app, trade
 from tercel.console.state import DeskState
 from tercel.core.errors import ConfigError, JournalError
 from tercel.core.orders import NewOrder, Tif

@@ -2,19 +2,21 @@
 
 import html
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from tercel.api.demo.config import described
+from tercel.api.demo.experiment import DeskRun
 from tercel.api.desk_page import page
 from tercel.api.desk_parts import parts_of
 from tercel.core.errors import ConfigError, OrderError
 from tercel.core.fixed import PAID_ONE, shown
 from tercel.core.machine import WallClock, person
 from tercel.core.names import check_known
+from tercel.core.ports import Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
 from tercel.execution.task import SIDES, seconds_of
@@ -51,6 +53,13 @@ class Desk:
     settings : mapping, optional
         Dotted keys of the file, such as ``{"desk.rounds": 2, "risk.posture": "off"}``, or whole sections.
 
+    acknowledge : str
+        Why a damaged journal is gone on with, in its sound part; journaled.
+    progress : callable, optional
+        Called with the rounds that are over: 0 before the warm-up, then after each.
+    program : str
+        What holds the journal, as others are told beside the person's name.
+
     Raises
     ------
     ConfigError, UnknownNameError
@@ -77,6 +86,9 @@ class Desk:
         venue: str | None = None,
         folder: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
+        acknowledge: str = "",
+        progress: Callable[[int], None] | None = None,
+        program: str = "tercel.Desk",
     ) -> None:
         file = None if config is None else Path(config)
         beside = None if file is None else file.parent
@@ -90,11 +102,15 @@ class Desk:
             self.folder,
             parts_of(self.config, WallClock(), beside),
             text=text,
-            holder=f"{person()} (tercel.Desk)",
+            holder=f"{person()} ({program})",
             beside=beside,
+            acknowledge=acknowledge,
+            progress=progress,
         )
         self._closed = False
         try:
+            if progress is not None:
+                progress(0)
             self._running.desk.begin()
         except BaseException:
             self._running.close()
@@ -322,12 +338,32 @@ class Desk:
         ``to_json()`` is the JSON of ``tercel trade run``."""
         return outcome(self._running.opened, self.folder)
 
-    def report(self, path: str | Path | None = None) -> Path:
-        """Write the page of ``tercel trade run``: one HTML file that fetches nothing; by default in the folder."""
+    def report(
+        self,
+        path: str | Path | None = None,
+        *,
+        figures: Mapping[str, Any] | None = None,
+        freezes: Sequence[DeskRun] = (),
+    ) -> Path:
+        """Write the page of ``tercel trade run``: one HTML file that fetches nothing; by default in the folder.
+
+        `figures` are those of :attr:`outcome`, perhaps with what experiments came to, and `freezes` their runs.
+        """
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, page(self.config, self._running.opened, self.outcome.to_json(), self.folder, []))
+        shown = self.outcome.to_json() if figures is None else dict(figures)
+        write_whole(file, page(self.config, self._running.opened, shown, self.folder, list(freezes)))
         return file
+
+    @property
+    def unknown(self) -> list[str]:
+        """Orders that are not known to be over."""
+        return [order.root for order in self._running.session.ledger.orders.unknown()]
+
+    @property
+    def journal(self) -> Journal:
+        """What is written before it is done."""
+        return self._running.session.journal
 
     # -- end -------------------------------------------------------------------------------------------------------
 
