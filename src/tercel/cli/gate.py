@@ -6,17 +6,16 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from tercel.cli.machine import Until
 from tercel.cli.shared import AsJson
+from tercel.core.machine import person
+from tercel.report.terminal import print_json, say
 
 
 @dataclass(frozen=True)
 class OpenGate:
-    """Hold a venue's session, the limits and the kill latch in a process of their own; desks trade through its socket.
+    """What is asked of `tercel gate`."""
 
-    What leaves is checked, counted and journaled here. A desk that is silent or gone has its orders cancelled.
-    """
-
-    body: ClassVar[str] = "tercel.cli.commands.gate:gate"
     interrupted: ClassVar[str] = "the gate is closed"
 
     config: Annotated[Path, typer.Argument(help="The gate's file.", metavar="CONFIG.toml")]
@@ -24,3 +23,28 @@ class OpenGate:
         str, typer.Option(help="Go on with the sound part of a damaged journal; say why.", metavar="TEXT")
     ] = ""
     as_json: AsJson = False
+
+
+def gate(request: OpenGate) -> int:
+    """Hold a venue's session, the limits and the kill latch in a process of their own; desks trade through its socket.
+
+    What leaves is checked, counted and journaled here. A desk that is silent or gone has its orders cancelled.
+    """
+    from tercel.gate.config import read_config
+    from tercel.gate.opening import hold, left_open
+    from tercel.gate.server import Gate
+
+    config, gates = read_config(request.config), list[Gate]()
+    accounts = config.gate.accounts
+
+    def listens(gate: Gate) -> None:
+        gates.append(gate)
+        say(f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"')
+
+    hold(config, request.config.resolve(), person(), Until(None).stopping, listens, request.acknowledge)
+    (held,) = gates
+    left = left_open(held)
+    say("every order is over" if not left else f"{len(left)} orders are NOT known to be over")
+    if request.as_json:
+        print_json({"venue": held.gateway.venue.name, "accounts": accounts, "listen": held.path, "open": left})
+    return 1 if left else 0

@@ -1,6 +1,6 @@
 """The command line: what can be typed, and nothing of what it does.
 
-A command's file (or its body in :mod:`tercel.cli.commands`) imports what it needs when it is called, so that
+A command's file imports what it needs when it is called, so that
 ``tercel --help`` loads no numerical library. Commands of other packages join by entry point: :mod:`tercel.cli.plugins`.
 
 Exit codes: 0 done; 1 the check that was asked for failed (``data verify``); 2 a usage error or a
@@ -16,7 +16,7 @@ from tercel.cli import moved, plugins
 from tercel.cli.agent import agent_app
 from tercel.cli.config import config_app
 from tercel.cli.data import data_app
-from tercel.cli.gate import OpenGate
+from tercel.cli.gate import gate
 from tercel.cli.limits import limits_app
 from tercel.cli.market import market_app
 from tercel.cli.operator import console, kill, rearm
@@ -46,7 +46,7 @@ def _root(
         raise typer.Exit
 
 
-add(app, run, tca, OpenGate, console, kill, rearm)
+add(app, run, tca, gate, console, kill, rearm)
 moved.add_to(app)
 LEFT_OUT = plugins.join(app)
 """A line for each installed package whose commands are not there, and why."""
