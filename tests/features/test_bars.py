@@ -15,10 +15,10 @@ from tercel.execution import columns as c
 from tercel.execution.observation import observe_market
 from tercel.features.bars import bar_frame, bar_names, bars, clock, flow_of, past_clip
 from tercel.market.feeds.lobster import LobsterFeed
-from tercel.market.feeds.port import FeedOptions, Imported
 from tercel.market.simulator import layout as sim
 from tercel.market.tape import Events, schema
 from tercel.market.tape.compiled import compile_day
+from tercel.market.tape.feed import FeedOptions, Imported
 
 LEVELS = 3
 

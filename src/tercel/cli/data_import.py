@@ -207,8 +207,8 @@ def itch(request: ImportItch) -> None:
     if request.lake is None:
         raise ConfigError("--lake DIR, a folder to import into", "none", "give --lake, or --check to import nothing")
     from tercel.market.feeds.itch import ItchFeed
-    from tercel.market.feeds.port import FeedOptions
     from tercel.market.tape import Lake as Store
+    from tercel.market.tape.feed import FeedOptions
 
     target = Store(request.lake)
     no_lake_as_source(request.paths, target)

@@ -97,8 +97,8 @@ def itch(request: RecordItch) -> None:
 def _imported(path: Path, date: str, request: RecordItch) -> dict[str, Any]:
     """The tapes of a capture, in the lake; a resumed recording replaces what the part before it gave."""
     from tercel.market.feeds.itch import ItchFeed
-    from tercel.market.feeds.port import FeedOptions
     from tercel.market.tape import Lake as Store
+    from tercel.market.tape.feed import FeedOptions
 
     feed = ItchFeed()
     with feed.days([path], FeedOptions(request.symbol, date)) as days:

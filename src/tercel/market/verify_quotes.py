@@ -16,8 +16,8 @@ from tercel.market.book import Book
 from tercel.market.feeds.binance import BinanceFeed
 from tercel.market.feeds.capture_day import CaptureDay
 from tercel.market.feeds.captures import exact
-from tercel.market.feeds.port import FeedOptions
 from tercel.market.tape.events import Events
+from tercel.market.tape.feed import FeedOptions
 from tercel.market.tape.instrument import Instrument
 
 

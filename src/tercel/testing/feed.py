@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import FeedError
-from tercel.market.feeds.port import Feed, FeedOptions, Imported
 from tercel.market.tape import Lake, schema, validate
+from tercel.market.tape.feed import Feed, FeedOptions, Imported
 
 
 def read_all(feed: Feed, paths: list[Path], options: FeedOptions) -> list[Imported]:

@@ -6,12 +6,12 @@ import pytest
 
 from tercel.core.errors import ConfigError, TapeError
 from tercel.market.feeds.lobster import LobsterFeed
-from tercel.market.feeds.port import FeedOptions
 from tercel.market.flow import load
 from tercel.market.flow.make import make
 from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument, Lake
+from tercel.market.tape.feed import FeedOptions
 
 S = 10**9
 SOURCES = {

@@ -13,11 +13,11 @@ from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.book import Book
 from tercel.market.feeds.lobster import LobsterFeed
-from tercel.market.feeds.port import FeedOptions
 from tercel.market.flow import load
 from tercel.market.observed import Observed, kinds, observe
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, schema
+from tercel.market.tape.feed import FeedOptions
 
 
 class Twin:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tercel.market.feeds.lobster import LobsterFeed
-from tercel.market.feeds.port import FeedOptions
 from tercel.market.score.sums import table, values
 from tercel.market.studies.fill_study import figures, sums_of
 from tercel.market.studies.fills import scale_of
 from tercel.market.studies.replayed import Replayed, replayed
+from tercel.market.tape.feed import FeedOptions
 
 NAMES = (
     "filled_10s", "filled_30s", "filled_100s", "filled_300s", "filled_900s", "filled_before_away", "filled_given_away",

@@ -22,12 +22,12 @@ from tercel.execution.task import Task
 from tercel.market.book import Book
 from tercel.market.book import layout as lay
 from tercel.market.feeds.lobster import LobsterFeed
-from tercel.market.feeds.port import FeedOptions
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import arrive, send_cancel, send_new
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, schema
 from tercel.market.tape.compiled import CHECKPOINT_NS, CompiledDay, compile_day
+from tercel.market.tape.feed import FeedOptions
 from tercel.testing.feed import read_all
 
 

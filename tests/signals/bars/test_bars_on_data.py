@@ -12,7 +12,7 @@ from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.features.text_embedding import available
 from tercel.market.feeds.lobster import LobsterFeed
-from tercel.market.feeds.port import FeedOptions
+from tercel.market.tape.feed import FeedOptions
 from tercel.signals.leak import leak_report
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.walk import yearly

@@ -33,7 +33,7 @@ _TOLD: Final = {
 
 
 class BinanceFeed(CaptureFeed):
-    """Binance captures as a :class:`tercel.market.feeds.port.Feed`; see `capture_day.CaptureFeed`.
+    """Binance captures as a :class:`tercel.market.tape.feed.Feed`; see `capture_day.CaptureFeed`.
 
     Examples
     --------

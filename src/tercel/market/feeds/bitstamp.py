@@ -40,7 +40,7 @@ _TOLD: Final = {
 
 
 class BitstampFeed(CaptureFeed):
-    """Bitstamp captures as a :class:`tercel.market.feeds.port.Feed`; see `capture_day.CaptureFeed`.
+    """Bitstamp captures as a :class:`tercel.market.tape.feed.Feed`; see `capture_day.CaptureFeed`.
 
     Examples
     --------

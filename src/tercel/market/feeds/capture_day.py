@@ -19,9 +19,9 @@ from tercel.core.errors import FeedError, UnknownNameError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.feeds.captures import CaptureLine, Reading, lines_of, stated_unit
 from tercel.market.feeds.members import members
-from tercel.market.feeds.port import FeedOptions, Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
+from tercel.market.tape.feed import FeedOptions, Imported
 from tercel.market.tape.instrument import Instrument
 
 TIMEZONE: Final = "UTC"
@@ -83,7 +83,7 @@ class Capture:
 
 
 class CaptureFeed:
-    """A venue's captures as a :class:`tercel.market.feeds.port.Feed`.
+    """A venue's captures as a :class:`tercel.market.tape.feed.Feed`.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class CaptureFeed:
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[CaptureDay]]:
-        """See :meth:`tercel.market.feeds.port.Feed.days`; the files are read here, as only they know their days."""
+        """See :meth:`tercel.market.tape.feed.Feed.days`; the files are read here, as only they know their days."""
         with members(paths) as found:
             capture = Capture(tuple(m.name for m in found), Reading(), options)
             markets = self.markets(lines_of(found, capture.reading))

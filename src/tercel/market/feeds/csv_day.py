@@ -35,9 +35,9 @@ from tercel.market.feeds.csv_read import (
     trades_of,
 )
 from tercel.market.feeds.members import Member
-from tercel.market.feeds.port import Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
+from tercel.market.tape.feed import Imported
 from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns, next_midnight_ns
 
 MOST_BACKWARDS: Final = 0.01

@@ -15,11 +15,11 @@ from tercel.market.feeds.csv_day import CsvDay
 from tercel.market.feeds.csv_map import CsvMap, FileMap, load_map
 from tercel.market.feeds.csv_read import NS, read_text, stripped
 from tercel.market.feeds.members import Member, members
-from tercel.market.feeds.port import FeedOptions
+from tercel.market.tape.feed import FeedOptions
 
 
 class CsvFeed:
-    """Files that a column map describes, as a :class:`tercel.market.feeds.port.Feed`.
+    """Files that a column map describes, as a :class:`tercel.market.tape.feed.Feed`.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class CsvFeed:
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[CsvDay]]:
-        """See :meth:`tercel.market.feeds.port.Feed.days`.
+        """See :meth:`tercel.market.tape.feed.Feed.days`.
 
         A file whose name does not say its symbol or day is looked through for them.
         """

@@ -28,7 +28,7 @@ from tercel.market.feeds.dbn_records import (
     schema_of,
 )
 from tercel.market.feeds.members import Member, members
-from tercel.market.feeds.port import FeedOptions
+from tercel.market.tape.feed import FeedOptions
 
 NS_A_DAY: Final = 86_400 * 10**9
 HOLD: Final = 1 << 30
@@ -73,7 +73,7 @@ class Part:
 
 
 class DbnFeed:
-    """Databento MBO files as a :class:`tercel.market.feeds.port.Feed`.
+    """Databento MBO files as a :class:`tercel.market.tape.feed.Feed`.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class DbnFeed:
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[DbnDay]]:
-        """See :meth:`tercel.market.feeds.port.Feed.days`; the files are decoded here, as only they know their days."""
+        """See :meth:`tercel.market.tape.feed.Feed.days`; the files are decoded here, as only they know their days."""
         with members(paths) as found:
             ticks: dict[int, float] = {}
             parts: list[Part] = []

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tercel.core.errors import FeedError
 from tercel.market.book.id_map import new_ids
 from tercel.market.feeds import dbn_kernels as k
-from tercel.market.feeds.port import Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
+from tercel.market.tape.feed import Imported
 from tercel.market.tape.instrument import Instrument, midnight_ns, next_midnight_ns
 
 TIMEZONE: Final = "UTC"

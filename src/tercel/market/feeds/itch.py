@@ -30,9 +30,9 @@ from tercel.market.feeds import itch_kernels as k
 from tercel.market.feeds.itch_pass import IN_MEMORY, FileCounts, ItchStore, Progress, Staging, run_pass
 from tercel.market.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
 from tercel.market.feeds.members import Member, members
-from tercel.market.feeds.port import FeedOptions, Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
+from tercel.market.tape.feed import FeedOptions, Imported
 from tercel.market.tape.instrument import Instrument, midnight_ns
 
 TIMEZONE: Final = "America/New_York"
@@ -92,7 +92,7 @@ class ItchDay:
     staging: Staging
 
     def read(self) -> Imported:
-        """See :meth:`tercel.market.feeds.port.FeedDay.read`."""
+        """See :meth:`tercel.market.tape.feed.FeedDay.read`."""
         rows = self.staging.rows_of(self.locate)
         kinds = (rows[:, f.R_META] >> 16) & 255
         visible = rows[kinds <= schema.EXECUTE, f.R_LOTS_PRICE] & 0xFFFFFFFF
@@ -151,7 +151,7 @@ def tape_of(rows: NDArray[np.int64], midnight: int, unit: int, mask_hidden: bool
 
 
 class ItchFeed:
-    """ITCH 5.0 files as a :class:`tercel.market.feeds.port.Feed`; a symbol may be a list, ``AAPL,MSFT``.
+    """ITCH 5.0 files as a :class:`tercel.market.tape.feed.Feed`; a symbol may be a list, ``AAPL,MSFT``.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class ItchFeed:
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[ItchDay]]:
-        """See :meth:`tercel.market.feeds.port.Feed.days`; the files are passed over here, once."""
+        """See :meth:`tercel.market.tape.feed.Feed.days`; the files are passed over here, once."""
         self.files = []
         with ExitStack() as stack:
             found = stack.enter_context(members(paths))

@@ -17,7 +17,7 @@ from tercel.core.errors import FeedError
 from tercel.market.feeds.lobster_csv import MESSAGE_WIDTHS, columns_of
 from tercel.market.feeds.lobster_day import LobsterDay
 from tercel.market.feeds.members import Member, members
-from tercel.market.feeds.port import FeedOptions
+from tercel.market.tape.feed import FeedOptions
 
 _NAME: Final = re.compile(
     r"(?P<symbol>.+)_(?P<date>\d{4}-\d{2}-\d{2})_(?P<start>\d+)_(?P<end>\d+)"
@@ -42,7 +42,7 @@ class Named:
 
 
 class LobsterFeed:
-    """LOBSTER files as a :class:`tercel.market.feeds.port.Feed`.
+    """LOBSTER files as a :class:`tercel.market.tape.feed.Feed`.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class LobsterFeed:
 
     @contextmanager
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[LobsterDay]]:
-        """See :meth:`tercel.market.feeds.port.Feed.days`."""
+        """See :meth:`tercel.market.tape.feed.Feed.days`."""
         with members(paths) as found:
             named = [n for n in (_named(m, options) for m in found) if n is not None]
             named += _unnamed(found, options)

@@ -20,9 +20,9 @@ from tercel.market.feeds.lobster_csv import Messages, read_messages, read_orderb
 from tercel.market.feeds.lobster_errors import row_error
 from tercel.market.feeds.lobster_tick import UNITS_PER_DOLLAR, WORTH_SAYING, infer_unit, share_off, stated_unit
 from tercel.market.feeds.members import Member
-from tercel.market.feeds.port import Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
+from tercel.market.tape.feed import Imported
 from tercel.market.tape.instrument import Instrument, midnight_ns
 
 TIMEZONE: Final = "America/New_York"

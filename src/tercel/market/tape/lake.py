@@ -31,7 +31,7 @@ from tercel.market.tape.validate import validate
 if TYPE_CHECKING:
     import polars as pl
 
-    from tercel.market.feeds import Feed
+    from tercel.market.tape.feed import Feed
 
 EVENTS = "events.parquet"
 INSTRUMENT = "instrument.json"
@@ -167,7 +167,7 @@ class Lake:
             Files, folders or archives.
         feed : str or Feed
             lobster, dbn, binance, bitstamp, a feed of another package (entry point `tercel.feeds`), or a translator
-            (`market.feeds.Feed`).
+            (`market.tape.feed.Feed`).
         symbol, date, tick
             What the files do not say: name, YYYY-MM-DD, price units a tick.
         replace : bool
@@ -182,7 +182,7 @@ class Lake:
         ------
         FeedError, LakeConflictError, UnknownNameError
         """
-        from tercel.market.feeds import FeedOptions, feed_named
+        from tercel.market.tape.feed import FeedOptions, feed_named
 
         listed = [Path(one) for one in ([paths] if isinstance(paths, str | Path) else paths)]
         translator = feed_named(feed) if isinstance(feed, str) else feed

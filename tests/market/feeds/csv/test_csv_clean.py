@@ -16,8 +16,8 @@ from tercel.market.feeds.csv_clean import CleanReport, clean_quotes, clean_trade
 from tercel.market.feeds.csv_feed import CsvFeed
 from tercel.market.feeds.csv_map import CleanMap, map_text, parse_map
 from tercel.market.feeds.csv_read import NS, RECEIVED, ROW
-from tercel.market.feeds.port import FeedOptions
 from tercel.market.tape import schema
+from tercel.market.tape.feed import FeedOptions
 from tercel.testing.feed import read_all
 
 

@@ -8,8 +8,8 @@ import pytest
 from tercel.core.errors import ConfigError, FeedError
 from tercel.market.feeds.csv_feed import CsvFeed
 from tercel.market.feeds.csv_map import load_map, parse_map, shipped
-from tercel.market.feeds.port import FeedOptions
 from tercel.market.tape import schema
+from tercel.market.tape.feed import FeedOptions
 from tercel.market.tape.instrument import midnight_ns
 from tercel.testing.feed import FeedContract, read_all
 
