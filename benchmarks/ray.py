@@ -19,7 +19,7 @@ from benchmarks import measured
 from tercel.learning.envs import execution_env
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import AnyVecEnv
-from tercel.learning.ray import RayCrew, connect, ray_env, sharded_env
+from tercel.learning.ray import RayShardWorkers, connect, ray_env, sharded_env
 
 SLOTS, SHARDS = 256, 4
 WORKERS = (1, 2)
@@ -81,9 +81,9 @@ def _roll(learner: Ppo) -> None:
 def _seconds(learner: Ppo, call: Callable[[], object]) -> list[float]:
     """CPU seconds of this process and the busiest worker together, and wall seconds."""
     crew = learner.env.crew
-    workers = np.array(crew.cpu_seconds()) if isinstance(crew, RayCrew) else np.zeros(1)
+    workers = np.array(crew.cpu_seconds()) if isinstance(crew, RayShardWorkers) else np.zeros(1)
     own, began = process_time(), perf_counter()
     call()
     taken = [process_time() - own, perf_counter() - began]
-    busiest = (np.array(crew.cpu_seconds()) - workers).max() if isinstance(crew, RayCrew) else 0.0
+    busiest = (np.array(crew.cpu_seconds()) - workers).max() if isinstance(crew, RayShardWorkers) else 0.0
     return [taken[0] + float(busiest), taken[1]]

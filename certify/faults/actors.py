@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from certify.faults.market import MarketServer
-from tercel.cli.machine import Until
+from tercel.cli.machine import BoundedClock
 from tercel.core.errors import VenueError
 from tercel.core.machine import WallClock
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, VenueEvent
@@ -36,7 +36,7 @@ from tercel.trading.state import StateReason
 from tercel.venues.address import mark_of
 from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
 from tercel.venues.fix.desk import Login
-from tercel.venues.fix.server import Door, FixServer
+from tercel.venues.fix.server import FixServer, ListenerSettings
 from tercel.venues.pace import Pace
 from tercel.venues.wire import RemoteVenue
 
@@ -192,7 +192,7 @@ class Witness(SimulatedExchange):
 
 def market(place: Place, source: Source) -> None:
     """Run freely until told to end; then say what is true."""
-    exchange, until = Witness(source, place.seed, place.folder / LOG), Until(None)
+    exchange, until = Witness(source, place.seed, place.folder / LOG), BoundedClock(None)
     MarketServer(exchange, place.market, Pace(WallClock(), SPEED)).run(until.stopping)
     write_whole(place.folder / TRUTH, json.dumps(exchange.testimony()))
 
@@ -201,7 +201,7 @@ def front(place: Place, wall: Wall, ready: Callable[[], None]) -> None:
     """FIX before the market. What it forgets when it dies, the market cancels."""
     venue = _reached(lambda: RemoteVenue(place.market))
     logins = [Login(DESK), Login(RISK, risk=True)]
-    server = FixServer(venue, Door(port=place.front), logins, store=place.folder / "front", wall_ns=wall)
+    server = FixServer(venue, ListenerSettings(port=place.front), logins, store=place.folder / "front", wall_ns=wall)
     _reached(server.start)
     ready()
     server.wait()
@@ -226,7 +226,7 @@ def gate(place: Place, wall: Wall, ready: Callable[[], None], point: str) -> Non
     """`tercel gate`, with a clock that jumps and a point at which it dies."""
     crashpoints.arm(point)
     file = place.gate / "gate.toml"
-    config, until = read_config(file), Until(None)
+    config, until = read_config(file), BoundedClock(None)
     hide()
     with (
         opened(config, place.gate, "fault matrix", wall=wall) as made,

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeVar
 from tercel.core.deadline import Deadline
 from tercel.core.errors import ConfigError
 from tercel.venues.fix.link import Address
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.profiles import ProfileTerms
 
 Role = Literal["acceptor", "initiator"]
 _MOST_DETAIL: Final = 300
@@ -58,7 +58,7 @@ class Bench:
         Somebody else's acceptor that is to be certified; None: the system under test is ours.
     """
 
-    terms: Terms
+    terms: ProfileTerms
     folder: Path
     address: Address | None = None
 

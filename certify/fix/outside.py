@@ -15,7 +15,7 @@ from certify.fix.terms import NAMES
 from certify.fix.wire import PATIENCE_S, Pairs, Peer, WireLog, stamp
 from tercel.core.errors import ConfigError, VenueError
 from tercel.venues.fix.link import Address
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.profiles import ProfileTerms
 
 POLL_S: Final = 0.005
 """How long a look waits for something to come."""
@@ -174,7 +174,7 @@ def must_listen(address: Address) -> None:
         raise VenueError(f"an acceptor at {address}", f"{error}", "start it, or mend the address") from None
 
 
-def order_of(terms: Terms) -> tuple[str, str, str]:
+def order_of(terms: ProfileTerms) -> tuple[str, str, str]:
     """Symbol, quantity and price of an order that rests: the first symbol of the profile, at its lowest price.
 
     Raises

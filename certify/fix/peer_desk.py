@@ -16,7 +16,7 @@ from certify.fix.terms import NAMES
 from certify.fix.wire import Heard, Pairs, Peer, WireLog
 from tercel.venues.fix.desk import Login
 from tercel.venues.fix.protocol.schedule import SessionTimes
-from tercel.venues.fix.server import Door, FixServer
+from tercel.venues.fix.server import FixServer, ListenerSettings
 from tercel.venues.pace import Pace
 
 OTHER, COPY = "OTHER", "COPY"
@@ -62,7 +62,9 @@ class Floor(AcceptorStage):
     def _served(self) -> FixServer:
         logins = [self._login, Login(OTHER, begin=self.begin), Login(COPY, begin=self.begin, copies=(NAMES[1],))]
         pace, folder = Pace(_Ticks()), self.bench.folder
-        server = FixServer(self.venue, Door(), logins, NAMES[0], folder, pace, times=self._times, wall_ns=self.clock)
+        server = FixServer(
+            self.venue, ListenerSettings(), logins, NAMES[0], folder, pace, times=self._times, wall_ns=self.clock
+        )
         server.listen()
         return server
 

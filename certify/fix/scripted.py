@@ -17,13 +17,13 @@ from typing import Any, Final, Self
 from certify.fix.case import LeftOutError, MissedError
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.connection import Connection
-from tercel.venues.fix.hosted import Hosted
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.hosted import HostedDialect
+from tercel.venues.fix.profiles import ProfileTerms
 from tercel.venues.fix.protocol.message import Fields, Message, utc_text
 from tercel.venues.fix.protocol.schedule import SessionTimes
 from tercel.venues.fix.protocol.session import FixSession
 from tercel.venues.fix.protocol.settings import Outcome, SessionSettings
-from tercel.venues.fix.protocol.store import Numbers
+from tercel.venues.fix.protocol.store import SequenceNumbers
 
 OVER: Final = frozenset("248C")
 """OrdStatus of an order that has ended."""
@@ -77,10 +77,10 @@ class ScriptedVenue:
         needs what these lack is left out.
     """
 
-    def __init__(self, begin: str, times: SessionTimes | None = None, terms: Terms | None = None) -> None:
+    def __init__(self, begin: str, times: SessionTimes | None = None, terms: ProfileTerms | None = None) -> None:
         self.begin, self.ahead_ns = begin, 0
         settings = SessionSettings(VENUE, DESK, begin=begin, user_tags=True, admit=self._admit, times=times)
-        self._host = Hosted(terms, time.time_ns()) if terms is not None else None
+        self._host = HostedDialect(terms, time.time_ns()) if terms is not None else None
         settings = settings if self._host is None else self._host.settings(settings)
         self.session, self.logons = FixSession(settings), list[Message]()
         self.heard: list[Message] = []
@@ -114,7 +114,7 @@ class ScriptedVenue:
         return time.time_ns() + self.ahead_ns
 
     @property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> SequenceNumbers:
         """Where its session stands, between two messages: what was heard has its answer."""
         with self._lock:
             return self.session.numbers

@@ -5,7 +5,7 @@ from certify.fix.plays import acceptor, asked, both, covered, lost
 from certify.fix.stage import InitiatorStage, Stage
 from certify.fix.wire import Heard, Peer
 from tercel.core import orders as o
-from tercel.venues.fix.protocol.settings import Happening
+from tercel.venues.fix.protocol.settings import SessionEventKind
 from tercel.venues.fix.standard import StandardDialect
 
 _PATIENCE_S = 60
@@ -216,7 +216,7 @@ def s16_initiator(bench: Bench) -> str:
         found = covered(peer.sync(), 1, last)
         expect([one.kind for one in found], ["j"], "types that come again")
         _same(found[0], first[1])
-        expect(len(stage.told(Happening.NOT_REPEATED)), 1, "orders that the desk is told of")
+        expect(len(stage.told(SessionEventKind.NOT_REPEATED)), 1, "orders that the desk is told of")
         stage.audit(peer)
         return "the order's number was filled, and the desk told; the other message came again, marked"
 

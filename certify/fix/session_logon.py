@@ -7,7 +7,7 @@ from certify.fix.plays import acceptor, both, covered, logout
 from certify.fix.stage import AcceptorStage, InitiatorStage, S, Stage
 from certify.fix.wire import Heard, Pairs, Peer, WireLog
 from tercel.venues.fix.desk import Login
-from tercel.venues.fix.protocol.settings import Happening
+from tercel.venues.fix.protocol.settings import SessionEventKind
 
 _FAR_S = 600
 """Out of every tolerance, s."""
@@ -269,6 +269,8 @@ def s08(stage: Stage) -> str:
     stage.pass_s(interval * 1.4, peer.over)
     peer.end(stage.patience(interval))
     if isinstance(stage, InitiatorStage):
-        holds(any("TestRequest" in text for text in stage.told(Happening.DOWN)), "the link says why it went down")
+        holds(
+            any("TestRequest" in text for text in stage.told(SessionEventKind.DOWN)), "the link says why it went down"
+        )
     stage.audit(stage.log_on())
     return f"a heartbeat and a TestRequest after {interval} s; the connection ended when nobody answered"

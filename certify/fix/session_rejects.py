@@ -4,7 +4,7 @@ from certify.fix.case import LeftOutError, expect
 from certify.fix.plays import asked, both, lost, rejected
 from certify.fix.stage import InitiatorStage, S, Stage
 from certify.fix.wire import Pairs, Peer
-from tercel.venues.fix.protocol.settings import Happening
+from tercel.venues.fix.protocol.settings import SessionEventKind
 
 _INVALID, _MISSING, _NOT_HERE, _EMPTY, _VALUE, _FORMAT = 0, 1, 2, 4, 5, 6
 _TIME, _TYPE, _TWICE, _ORDER, _COUNT = 10, 11, 13, 14, 16
@@ -148,7 +148,9 @@ def s24(stage: Stage) -> str:
     if said.kind == "j" or stage.bench.terms.profile.orders.business_reject:
         expect((said.kind, said.get(380)), ("j", "3"), "BusinessMessageReject and its reason")
     if isinstance(stage, InitiatorStage):
-        kept = [event.message.kind for event in stage.events if event.what is Happening.REJECTED and event.message]
+        kept = [
+            event.message.kind for event in stage.events if event.what is SessionEventKind.REJECTED and event.message
+        ]
         expect(kept, ["ZZ", "M"], "messages that the desk is told of")
     stage.audit(peer)
     return f"35=ZZ: Reject; 35=M: 35={said.kind}"

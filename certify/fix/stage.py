@@ -26,8 +26,8 @@ from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.dictionary import Dictionary
 from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.protocol.schedule import SessionTimes
-from tercel.venues.fix.protocol.settings import Happening, SessionEvent
-from tercel.venues.fix.server import STORE, Door, FixServer
+from tercel.venues.fix.protocol.settings import SessionEvent, SessionEventKind
+from tercel.venues.fix.server import STORE, FixServer, ListenerSettings
 
 S: Final = 1_000_000_000
 BEGAN_NS: Final = 1_772_704_800 * S
@@ -245,7 +245,9 @@ class AcceptorStage(Stage):
     def _served(self) -> FixServer:
         logins = [self._login, Login("OTHER", begin=self.begin)]
         folder = self.bench.folder
-        server = FixServer(self.venue, Door(), logins, NAMES[0], folder, times=self._times, wall_ns=self.clock)
+        server = FixServer(
+            self.venue, ListenerSettings(), logins, NAMES[0], folder, times=self._times, wall_ns=self.clock
+        )
         server.listen()
         return server
 
@@ -468,7 +470,7 @@ class InitiatorStage(Stage):
         self.link.end()
         self._listener.close()
 
-    def told(self, what: Happening) -> list[str]:
+    def told(self, what: SessionEventKind) -> list[str]:
         """Texts of what happened."""
         return [event.text for event in self.events if event.what is what]
 

@@ -17,7 +17,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.core.toml import parse_toml
 from tercel.venues.fix.link import Address
-from tercel.venues.fix.profiles import SHIPPED, Terms, load
+from tercel.venues.fix.profiles import SHIPPED, ProfileTerms, load
 
 _WAY: Final = "see docs/certification.md"
 _PACKAGE: Final = "certify.fix"
@@ -74,7 +74,7 @@ def reasons(name: str, version: str) -> dict[str, str]:
 
 
 def certify(
-    profile: str | Terms,
+    profile: str | ProfileTerms,
     address: Address | None = None,
     only: Sequence[str] = (),
     heard: Callable[[Case], None] = lambda _: None,
@@ -129,7 +129,7 @@ def certify(
     return {"cases": [asdict(one) for one in ended], **_counted(ended), "exempt": exempt}
 
 
-def _run(planned: Planned, terms: Terms, address: Address | None) -> Case:
+def _run(planned: Planned, terms: ProfileTerms, address: Address | None) -> Case:
     with TemporaryDirectory(prefix="tercel-certify-") as folder:
         return run(planned, Bench(terms, Path(folder), address))
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from tercel.venues.fix.own import own_dictionary
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.profiles import ProfileTerms
 from tercel.venues.fix.profiles.model import SymbolTable
 from tercel.venues.fix.protocol.dictionary import Dictionary
 
@@ -32,7 +32,7 @@ def with_market(dictionary: Dictionary) -> Dictionary:
     return replace(dictionary, messages=messages | dict(dictionary.messages), fields=fields)
 
 
-def initiator_terms(terms: Terms, **session: object) -> Terms:
+def initiator_terms(terms: ProfileTerms, **session: object) -> ProfileTerms:
     """A profile as it speaks to a scripted acceptor: without TLS, without secrets, with names of its own.
 
     Where the venue's dictionary is not named, the standard's stands in, and header fields that it lacks are left out.

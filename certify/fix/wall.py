@@ -32,12 +32,12 @@ from tercel.trading.parents import ParentRequest, accepted
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.own import own_dictionary
-from tercel.venues.fix.profiles import Terms, load
+from tercel.venues.fix.profiles import ProfileTerms, load
 from tercel.venues.fix.profiles.model import MarketTable, SymbolsTable, SymbolTable, TimesTable
 from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.protocol.schedule import SessionTimes
-from tercel.venues.fix.protocol.store import Numbers
-from tercel.venues.fix.received import Patience
+from tercel.venues.fix.protocol.store import SequenceNumbers
+from tercel.venues.fix.received import WaitLimits
 
 XYZ: Final = "XYZ"
 Quantity = int | float | Decimal
@@ -68,7 +68,7 @@ class HeldVenue(FixVenue):
     """Our FIX client, which tells where its session stands."""
 
     @property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> SequenceNumbers:
         """Where the session stands."""
         return self._link.session.numbers
 
@@ -164,7 +164,7 @@ class Wall:
 
     def reach(self, where: str, accounts: Sequence[str], store: Path, *_: object) -> Venue:
         self.fix = HeldVenue(
-            profile=self._terms, store=store, patience=Patience(logon_s=PATIENCE_S), wall=self.venue.now_ns
+            profile=self._terms, store=store, patience=WaitLimits(logon_s=PATIENCE_S), wall=self.venue.now_ns
         )
         return self.fix
 
@@ -360,7 +360,7 @@ def _known(name: str, cancels: Iterable[str]) -> bool:
     return any(name == one or name.startswith(f"{one}-") for one in cancels)
 
 
-def _terms(terms: Terms, cancels: bool, daily: bool) -> Terms:
+def _terms(terms: ProfileTerms, cancels: bool, daily: bool) -> ProfileTerms:
     """The profile of a case."""
     if terms.profile.extension:
         terms = load("generic-44")

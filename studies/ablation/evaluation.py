@@ -15,7 +15,7 @@ import numpy as np
 
 from studies.ablation.trainings import Run
 from studies.ablation.variants import WHOLE, Variant
-from tercel.evaluation.comparisons import ComparisonLedger, Resampled, Scores, detectable
+from tercel.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores, detectable
 from tercel.evaluation.market import JobMarket
 from tercel.evaluation.pipeline.candidates import Candidate
 from tercel.evaluation.pipeline.jobs import Results
@@ -125,7 +125,7 @@ def judged(
     work = {scenario.name: (scenario, [rule, *policies], False) for scenario in scenarios}
     results = run_jobs(work, out, "judge on fresh episodes")
     scores = _scores(list(results.values()), {RULE: [rule], **members})
-    resampled = Resampled.of(scores, np.random.default_rng(SEED))
+    resampled = ResampledScores.of(scores, np.random.default_rng(SEED))
     means = resampled.replicates(np.random.default_rng((SEED, 1)))
     ledger, alone, rows = ComparisonLedger(), ComparisonLedger(), [_row(RULE, scores, means)]
     rows[0] |= {"says": f"The written rule, {rule_name(recipe)}.", **_against(means[RULE] - means[WHOLE], alone)}
@@ -178,7 +178,7 @@ def _against(difference: Replicates, ledger: ComparisonLedger) -> dict[str, Any]
     return {"difference_bps": row, "detectable_bps": detectable(difference)}
 
 
-def _beside(resampled: Resampled, name: str) -> Replicates:
+def _beside(resampled: ResampledScores, name: str) -> Replicates:
     """The difference to the recipe of another policy of the very same trainings: seeds are drawn for both at once."""
     points = resampled.points[name] - resampled.points[WHOLE]
     draws = resampled.draws[name] - resampled.draws[WHOLE]

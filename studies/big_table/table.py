@@ -7,7 +7,7 @@ import numpy as np
 
 from tercel.core.names import check_known, listed
 from tercel.evaluation.claims import claim, settle
-from tercel.evaluation.comparisons import Compared, ComparisonLedger
+from tercel.evaluation.comparisons import ComparisonLedger, ScenarioComparison
 from tercel.evaluation.pipeline.candidates import Candidate
 from tercel.evaluation.pipeline.families import Participants
 from tercel.evaluation.pipeline.jobs import Results
@@ -68,7 +68,7 @@ def result_of(
     main = next(iter(plain.values()))
     evaluation = Evaluation(field.policies, baselines, field.recipes, main, plain, regimes, (), list(field.notes))
     evaluation = without_overflow(evaluation)
-    found, schedules = dict[str, dict[str, Compared]](), dict[str, Any]()
+    found, schedules = dict[str, dict[str, ScenarioComparison]](), dict[str, Any]()
     names = evaluation.reported_rows
     for market, judged in evaluation.markets.items():
         found.setdefault(PLAIN, {})[market] = evaluation.compare(judged, ledger, rng)
@@ -97,5 +97,5 @@ def result_of(
     }
 
 
-def _cheapest(one: Compared, written: Sequence[str]) -> str:
+def _cheapest(one: ScenarioComparison, written: Sequence[str]) -> str:
     return min(written, key=lambda name: float(one.cell["is_bps"][name]["mean"]))

@@ -11,7 +11,7 @@ from tercel.core.written import write_whole
 from tercel.report.terminal import hand_over, print_table, result_console, say
 
 if TYPE_CHECKING:
-    from tercel.report.page import Shown
+    from tercel.report.page import TrialReport
 
 Data = Annotated[
     Path | None,
@@ -108,7 +108,7 @@ def posture(request: PostureRequest) -> None:
     _show(found_posture(request.market, request.seed), request.as_json, request.out)
 
 
-def _show(found: "Shown", as_json: bool, out: Path | None) -> None:
+def _show(found: "TrialReport", as_json: bool, out: Path | None) -> None:
     """Print it, and write its page to `out` where one is asked for."""
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

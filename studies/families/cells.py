@@ -163,7 +163,7 @@ SINGLE_ROWS = 10
 
 
 @dataclass(frozen=True)
-class Measured(Generic[T]):
+class Measurement(Generic[T]):
     """What an action gave and what it took: seconds, and MiB at its peak above the start (None: not known here)."""
 
     value: T
@@ -174,7 +174,7 @@ class Measured(Generic[T]):
 class Meter(Protocol):
     """Measures an action; clocks and memory are the caller's."""
 
-    def __call__(self, action: Callable[[], T], memory: bool = False) -> Measured[T]:
+    def __call__(self, action: Callable[[], T], memory: bool = False) -> Measurement[T]:
         """Do it and measure; memory where asked for."""
 
 
@@ -203,7 +203,7 @@ FUSED: Final = ("centre", "slope", "weights", "gram", "common", "base", "spread"
 
 
 @dataclass(eq=False, repr=False)
-class Stacked(Classifier):
+class StackedEnsemble(Classifier):
     """Several families fused by :func:`tercel.signals.fusion.stack` on forecasts of contiguous folds.
 
     Parameters
@@ -269,7 +269,7 @@ def make(name: str, problem: Problem, seed: int) -> Any:
     if name == GATED:
         return GatedClassifier(columns=problem.gate or None, random_state=seed)
     if name == STACKED:
-        return Stacked(steps=problem.steps, random_state=seed)
+        return StackedEnsemble(steps=problem.steps, random_state=seed)
     return family(name).make("classify", seed, problem.steps)
 
 

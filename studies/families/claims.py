@@ -26,7 +26,7 @@ NETS = ("lstm", "transformer")
 SINGLE = (*FLAT, *NETS)
 
 
-class Absent(Exception):  # noqa: N818 - no error: a cell that was not run
+class MissingCell(Exception):  # noqa: N818 - no error: a cell that was not run
     """A cell that a claim needs and that is not there."""
 
 
@@ -54,7 +54,7 @@ class Cells:
         """
         value = self.found.get((problem, family, int(self.rows * times), noise), {}).get(key)
         if value is None:
-            raise Absent(f"{key} of {family} on {problem}")
+            raise MissingCell(f"{key} of {family} on {problem}")
         return float(value)
 
     def have(self, families: Iterable[str], problem: str) -> list[str]:
@@ -105,7 +105,7 @@ def _others_best(cells: Cells, family: str, others: Sequence[str], problems: Seq
     """The family's share less the best other's, over problems that they share."""
     rivals = [name for name in others if name != family and all(cells.have([name], p) for p in problems)]
     if not rivals:
-        raise Absent("no rival")
+        raise MissingCell("no rival")
     return cells.share(family, problems) - max(cells.share(name, problems) for name in rivals)
 
 
@@ -119,7 +119,7 @@ def _steadier(cells: Cells) -> float:
     """What the other families lose to noise, on average, less what a forest loses."""
     rivals = [name for name in cells.have(SINGLE, "mixed") if name != "forest"]
     if not rivals:
-        raise Absent("no rival")
+        raise MissingCell("no rival")
     return float(np.mean([_lost_to_noise(cells, name) for name in rivals])) - _lost_to_noise(cells, "forest")
 
 
@@ -127,7 +127,7 @@ def _doublings(cells: Cells, family: str, other: str) -> float:
     """log2 of how many times longer one takes to fit than another, mean over problems that both were run on."""
     problems = [p for p in (*TABULAR, *SEQUENCE) if cells.have([family, other], p) == [family, other]]
     if not problems:
-        raise Absent(f"{family} and {other}")
+        raise MissingCell(f"{family} and {other}")
     ratios = [cells("fit_s", p, family) / max(cells("fit_s", p, other), 1e-9) for p in problems]
     return float(np.mean(np.log2(np.maximum(ratios, 1e-9))))
 
@@ -140,7 +140,7 @@ def _lost_to_few(cells: Cells, family: str) -> float:
 def _ahead_of_linear(cells: Cells) -> float:
     rivals = [name for name in cells.have(SINGLE, "linear") if name != "linear"]
     if not rivals:
-        raise Absent("no rival")
+        raise MissingCell("no rival")
     return min(_doublings(cells, name, "linear") for name in rivals)
 
 
@@ -276,8 +276,8 @@ def _judged(claim: Claim, seeds: Sequence[Cells]) -> Verdict:
     try:
         numbers = np.array([claim.number(cells) for cells in seeds])
         if len(numbers) and not np.isfinite(numbers).all():
-            raise Absent("no number")
-    except Absent:
+            raise MissingCell("no number")
+    except MissingCell:
         return Verdict(*about, "absent", None, None, None, 0)
     mean, half = weighted_interval(numbers.tolist(), [1.0] * len(numbers), least=2)
     if mean is None or half is None:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from studies.families.cells import Measured
+from studies.families.cells import Measurement
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.core.written import beside
@@ -157,14 +157,14 @@ class ProcessMeter:
         gc.collect()
         gc.freeze()  # what libraries made while they were loaded is not searched again and again
 
-    def __call__(self, action: Callable[[], T], memory: bool = False) -> Measured[T]:
+    def __call__(self, action: Callable[[], T], memory: bool = False) -> Measurement[T]:
         """Do it and measure; memory only where asked for, as it takes a while to make ready."""
         before = self._stand() if memory and self._knows_memory else None
         start = time.process_time()
         value = action()
         seconds = time.process_time() - start
         peak = None if before is None else max(_status("VmHWM") - before, 0) / 1024
-        return Measured(value, seconds, peak)
+        return Measurement(value, seconds, peak)
 
     def _stand(self) -> int:
         gc.collect()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.legs.legs import ratio
-from studies.response.styles import JOINS, Never
+from studies.response.styles import JOINS, NoTrading
 from studies.response.worlds import Worlds
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes, streams_plan
@@ -39,7 +39,7 @@ MARKET, CROSSING, TRANSLATION = range(3)
 
 
 @dataclass(frozen=True, eq=False)
-class Hits:
+class PassiveFills:
     """What hit our side in one world, sorted by time.
 
     Attributes
@@ -59,7 +59,7 @@ class Hits:
     own_by: Ints
 
 
-def read_hits(rows: Rows, side: int, orders_ns: Ints | None = None) -> Hits:
+def read_hits(rows: Rows, side: int, orders_ns: Ints | None = None) -> PassiveFills:
     """Read the record of one world whose order is on `side`.
 
     `orders_ns`: when public market orders hit this side in the twin, where the public market is the twin's (own orders
@@ -76,7 +76,7 @@ def read_hits(rows: Rows, side: int, orders_ns: Ints | None = None) -> Hits:
         by = np.where(np.isin(ns[own], orders_ns), MARKET, CROSSING)
         by[_another(rows, own, side)] = CROSSING
     by[_translated(rows, own, side)] = TRANSLATION
-    return Hits(moments, taken, ns[own], lots[own], by)
+    return PassiveFills(moments, taken, ns[own], lots[own], by)
 
 
 def _another(rows: Rows, own: Ints, side: int) -> NDArray[np.bool_]:
@@ -114,7 +114,7 @@ def _translated(rows: Rows, own: Ints, side: int) -> NDArray[np.bool_]:
     return found
 
 
-def count(hits: Hits, twin: Hits, until_ns: int) -> dict[str, int]:
+def count(hits: PassiveFills, twin: PassiveFills, until_ns: int) -> dict[str, int]:
     """Takers and lots of a world up to a time.
 
     A market order that takes from public orders what it takes in the twin, and from ours besides, is one order: it
@@ -170,7 +170,7 @@ def attraction(
             break
         plan = streams_plan(task, 1, seed, first, min(BATCH, most - first))
         batch = Worlds(source, task, plan, RECORD_ROWS)
-        batch.run(Never(), 0)
+        batch.run(NoTrading(), 0)
         twins = _hits(batch)
         known = twins if apart else None
         for name, strategy in shown.items():
@@ -197,7 +197,7 @@ def _known(counted: Mapping[tuple[str, int], list[tuple[dict[str, int], dict[str
     return all(error is not None and error <= ENOUGH for error in errors)
 
 
-def _hits(batch: Worlds, twins: list[Hits] | None = None) -> list[Hits]:
+def _hits(batch: Worlds, twins: list[PassiveFills] | None = None) -> list[PassiveFills]:
     run: Episodes = batch.episodes
     return [
         read_hits(run.record(i), int(batch.side[i]), None if twins is None else twins[i].moments) for i in range(run.n)
@@ -205,14 +205,14 @@ def _hits(batch: Worlds, twins: list[Hits] | None = None) -> list[Hits]:
 
 
 def _counts(
-    batch: Worlds, here: list[Hits], twins: list[Hits], seconds: int
+    batch: Worlds, here: list[PassiveFills], twins: list[PassiveFills], seconds: int
 ) -> list[tuple[dict[str, int], dict[str, int]]]:
     until = batch.start_ns + seconds * NS_PER_SECOND
     pairs = zip(here, twins, until.tolist(), strict=True)
     return [(count(one, twin, at), count(twin, twin, at)) for one, twin, at in pairs]
 
 
-def _by_kind(hits: Hits) -> Floats:
+def _by_kind(hits: PassiveFills) -> Floats:
     return np.bincount(hits.own_by, weights=hits.own_lots, minlength=3).astype(np.float64)
 
 

@@ -16,7 +16,7 @@ from studies.legs.legs import figure
 from studies.response.attraction import attraction
 from studies.response.bars import bars_of
 from studies.response.law_targets import executed, fills_of_all, target_ticks
-from studies.response.styles import Never, styles
+from studies.response.styles import NoTrading, styles
 from studies.response.worlds import Worlds
 from tercel.core.errors import ConfigError
 from tercel.evaluation.episodes import streams_plan
@@ -133,14 +133,14 @@ def _cells(
     progress: Callable[[str], None],
 ) -> dict[tuple[str, str], ResponseCell]:
     """Every style at every size, batch by batch, until each is known well enough."""
-    everything = {**shown, "never": Never(), IMMEDIATE: build(IMMEDIATE)}
+    everything = {**shown, "never": NoTrading(), IMMEDIATE: build(IMMEDIATE)}
     cells = {(name, size): ResponseCell() for name in everything for size in lots}
     least = min(LEAST, pairs)
     for first in range(0, pairs, BATCH):
         going = [key for key, cell in cells.items() if cell.going]
         plan = streams_plan(task, 1, seed, first, min(BATCH, pairs - first))
         worlds = Worlds(source, task, plan)
-        twin = worlds.run(Never(), 0)
+        twin = worlds.run(NoTrading(), 0)
         twins = twin.mid2_grid[:, -1].copy(), worlds.later()
         for name, size in going:
             cell = cells[name, size]

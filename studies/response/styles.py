@@ -51,11 +51,11 @@ class Blocks(Strategy):
 
 
 @dataclass(frozen=True)
-class Never(Strategy):
+class NoTrading(Strategy):
     """Nothing at all: the horizon takes everything.
 
     >>> from tercel.testing.strategy import view_of
-    >>> Never().decide(view_of(left=[90]))[:, REST0:].tolist()
+    >>> NoTrading().decide(view_of(left=[90]))[:, REST0:].tolist()
     [[0, 0, 0, 0, 0]]
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.legs.legs import begin_legs
-from studies.response.styles import Never
+from studies.response.styles import NoTrading
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.execution import columns as c
 from tercel.execution.costs import Costs
@@ -50,5 +50,5 @@ class Worlds:
         until = self.start_ns + 2 * self.task.horizon_ns
         begin_legs(run, np.arange(n), side=self.side, lots=0, until_ns=until, decisions=1, run_out=True)
         while run.working.any():
-            run.step(Never().decide(run.view))
+            run.step(NoTrading().decide(run.view))
         return run.states[:, sim.MID2].copy()

@@ -75,7 +75,7 @@ class EwmaCovariance:
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearShrinkage:
     """Ledoit and Wolf (2004): the sample covariance and a multiple of the identity, weighted for the least error."""
 
     name: str = "Ledoit-Wolf linear"
@@ -144,7 +144,7 @@ def shrink_eigenvalues(eigenvalues: Floats, days: int) -> Floats:
 
 
 @dataclass(frozen=True)
-class Nonlinear:
+class NonlinearShrinkage:
     """Ledoit and Wolf (2020): every eigenvalue of the sample covariance moved by its own, eigenvectors kept."""
 
     name: str = "Ledoit-Wolf nonlinear"
@@ -186,7 +186,7 @@ class FastVolatility:
             standard[t] = row / np.sqrt(variance)
             variance = self.decay * variance + (1 - self.decay) * row**2
         standard = np.clip(standard, -OUTLIER_SD, OUTLIER_SD)
-        correlation = Nonlinear().estimate(standard)
+        correlation = NonlinearShrinkage().estimate(standard)
         scale = np.sqrt(variance / np.diag(correlation))
         covariance: Floats = correlation * np.outer(scale, scale)
         return covariance
@@ -320,7 +320,7 @@ def estimators() -> tuple[CovarianceEstimator, ...]:
         EqualWeights(),
         PseudoInverse(SampleCovariance()),
         PseudoInverse(EwmaCovariance()),
-        Linear(),
-        Nonlinear(),
+        LinearShrinkage(),
+        NonlinearShrinkage(),
         FastVolatility(),
     )

@@ -20,7 +20,7 @@ ENTER, LEAVE = 0.8, 0.2
 
 
 @dataclass(frozen=True)
-class TwoStates:
+class TwoStateModel:
     """A fitted model; state 1 is the turbulent one.
 
     Parameters
@@ -44,7 +44,7 @@ class TwoStates:
         return np.clip(filtered(density, self.start, transitions)[:, 1], 1e-12, 1 - 1e-12)
 
 
-def fit_two_states(returns: Floats, seed: int = 0, restarts: int = 3) -> TwoStates:
+def fit_two_states(returns: Floats, seed: int = 0, restarts: int = 3) -> TwoStateModel:
     """Fit by EM from several starts, the likeliest one kept.
 
     Raises
@@ -73,7 +73,7 @@ def fit_two_states(returns: Floats, seed: int = 0, restarts: int = 3) -> TwoStat
     sds = np.sqrt(best.covars_.reshape(2)) / 100.0
     order = np.argsort(sds)
     stay = np.diag(best.transmat_)[order]
-    return TwoStates(best.means_.reshape(2)[order] / 100.0, sds[order], stay, best.startprob_[order])
+    return TwoStateModel(best.means_.reshape(2)[order] / 100.0, sds[order], stay, best.startprob_[order])
 
 
 def regime_probabilities(returns: Floats, first: int, refit: int = YEAR, seed: int = 0) -> Floats:

@@ -44,7 +44,7 @@ def worst(sample: Floats, level: float) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Historical:
+class HistoricalSimulation:
     """The last `window` days as they were."""
 
     window: int = 1000
@@ -86,7 +86,7 @@ class EwmaNormal:
 
 
 @dataclass(frozen=True)
-class Filtered:
+class FilteredHistoricalSimulation:
     """Filtered historical simulation on GARCH or GJR.
 
     Parameters
@@ -165,4 +165,10 @@ def judge(models: Sequence[TailModel], returns: Floats, first: int, level: float
 
 def tail_models() -> tuple[TailModel, ...]:
     """Models on trial, the plain ones first."""
-    return (Historical(250), Historical(1000), EwmaNormal(), Filtered(asymmetric=False), Filtered())
+    return (
+        HistoricalSimulation(250),
+        HistoricalSimulation(1000),
+        EwmaNormal(),
+        FilteredHistoricalSimulation(asymmetric=False),
+        FilteredHistoricalSimulation(),
+    )

@@ -195,7 +195,7 @@ def qlike(forecast: Floats, proxy: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedModel:
     """A model in the ranking.
 
     Parameters
@@ -225,7 +225,7 @@ def rank(
     proxy: Floats,
     references: Sequence[str] = ("GARCH", "log-HAR"),
     lags: int = 10,
-) -> list[Ranked]:
+) -> list[RankedModel]:
     """Forecast with each model and rank them, best first.
 
     Parameters
@@ -246,7 +246,7 @@ def rank(
         found[model.name] = forecast
     losses = {name: qlike(forecast, truth) for name, forecast in found.items()}
     ranked = [
-        Ranked(
+        RankedModel(
             name,
             float(losses[name].mean()),
             _r2_log(forecast, truth),
@@ -291,14 +291,14 @@ def daily_models(target: str = "r2") -> tuple[VolatilityModel, ...]:
         Ewma(target=target),
         Garch(target=target),
         Garch(asymmetric=True, target=target),
-        Scaled(Har(target="range", refit=5), target),
-        Scaled(Har(target="range", logs=True, refit=5), target),
-        Scaled(Har(target="range", logs=True, vix=True, refit=5), target),
+        RescaledForecast(Har(target="range", refit=5), target),
+        RescaledForecast(Har(target="range", logs=True, refit=5), target),
+        RescaledForecast(Har(target="range", logs=True, vix=True, refit=5), target),
     )
 
 
 @dataclass(frozen=True)
-class Scaled:
+class RescaledForecast:
     """A forecast of one column's level turned into one of another's, by the ratio of their past means."""
 
     model: Har

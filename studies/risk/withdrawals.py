@@ -13,7 +13,7 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.market.simulator.seconds import FAR5, OWN5
 from tercel.market.simulator.source import Source
-from tercel.risk.anomaly import Calm, StreamingAnomaly, alarm_starts, learn_calm
+from tercel.risk.anomaly import AnomalyBaseline, StreamingAnomaly, alarm_starts, learn_calm
 from tercel.risk.seconds import simulate
 
 DAY_S = 23_400
@@ -114,7 +114,7 @@ def depth_of(seconds: Floats) -> Floats:
     return mean
 
 
-def calm_of(source: Source, days: int = 20, seed: int = 0, seconds: int = DAY_S) -> Calm:
+def calm_of(source: Source, days: int = 20, seed: int = 0, seconds: int = DAY_S) -> AnomalyBaseline:
     """What is ordinary in a simulated market, from so many days of it; streams that no trial draws from."""
     return learn_calm([simulate(source, np.ones((seconds, 3)), seed, LEARNING + day) for day in range(days)])
 

@@ -45,7 +45,7 @@ class TripGround:
 
 
 @dataclass(frozen=True, eq=False)
-class Played:
+class TripResults:
     """What g policies made in n worlds, the mean of both signs; NaN where one could not be played.
 
     Attributes
@@ -72,7 +72,7 @@ class Played:
     cluster: Ints
 
 
-def play(ground: TripGround, task: Task, trips: Floats, size: float, first: int, n: int) -> Played:
+def play(ground: TripGround, task: Task, trips: Floats, size: float, first: int, n: int) -> TripResults:
     """Play trips, float64 (g, trips.SIZE), in worlds `first` to `first + n`, both signs of each.
 
     Parameters
@@ -98,7 +98,7 @@ def play(ground: TripGround, task: Task, trips: Floats, size: float, first: int,
     def both(values: Floats) -> Floats:
         return np.asarray(values.reshape(len(trips), n, 2).mean(axis=2), np.float64)
 
-    return Played(
+    return TripResults(
         profit_bps=both(traded["profit"] * BPS / (traded["arrival"] * lots)),
         ticks_lots=both(traded["profit"] / 2),
         lots=both(traded["lots"]),

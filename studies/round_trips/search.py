@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.legs.legs import figure, with_interval
-from studies.round_trips.market import Played, TripGround, play
+from studies.round_trips.market import TripGround, TripResults, play
 from studies.round_trips.trips import SIZE, STEP_S, first_legs, second_legs, starts, wait_steps
 from tercel.core.errors import ConfigError
 from tercel.evaluation.cma import CmaEs
@@ -206,7 +206,7 @@ def prove(ground: TripGround, task: Task, candidates: Sequence[TripCandidate], p
     for size, latency in sorted(groups, key=lambda group: (group[1].a_ns, group[0])):
         numbers = [i for i, one in enumerate(candidates) if (one.size, one.latency) == (size, latency)]
         trips = np.array([candidates[i].trip for i in numbers])
-        parts: list[Played] = []
+        parts: list[TripResults] = []
         for first in range(0, pairs, PROOF_BATCH):
             n = min(PROOF_BATCH, pairs - first)
             parts.append(play(ground, _late(task, latency), trips, size, first, n))
@@ -221,7 +221,7 @@ def prove(ground: TripGround, task: Task, candidates: Sequence[TripCandidate], p
     return [proved[i] for i in range(len(candidates))]
 
 
-def _proved(parts: Sequence[Played], row: int) -> dict[str, Any]:
+def _proved(parts: Sequence[TripResults], row: int) -> dict[str, Any]:
     """Figures of one trip over all fresh worlds."""
     gains, lots, ticks, unfilled = (
         np.concatenate([getattr(part, name)[row] for part in parts])

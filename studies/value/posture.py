@@ -25,7 +25,7 @@ from tercel.execution.intent import empty
 from tercel.execution.strategy import Strategy
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
-from tercel.risk.posture import PostureConfig, PosturePolicy, PostureRule, RiskState, Stance, finish_early
+from tercel.risk.posture import PostureConfig, PostureDemand, PosturePolicy, PostureRule, RiskState, finish_early
 from tercel.stats import Estimate
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ TAIL = 0.95
 
 def step_aside(cap: float = 0.1, volatility: float = 2.5, depth: float = 0.55) -> PostureConfig:
     """Rest only, and slowly, until it is over."""
-    asks = Stance(max_participation=cap, styles=Style.JOIN | Style.IMPROVE)
+    asks = PostureDemand(max_participation=cap, styles=Style.JOIN | Style.IMPROVE)
     return PostureConfig(
         rules=(
             PostureRule("volatility high", "volatility_ratio", volatility, 0.6 * volatility, asks),

@@ -115,9 +115,9 @@ def test_who_runs_is_asked_and_obeys(tmp_path: Path, monkeypatch: pytest.MonkeyP
     journal_of(desk / "gate")
     asked: list[tuple[Path, str, object]] = []
 
-    def answered(folder: Path, what: str, body: object, *_: object) -> desk_word.Posted:
+    def answered(folder: Path, what: str, body: object, *_: object) -> desk_word.PostedCommand:
         asked.append((folder, what, body))
-        return desk_word.Posted(folder, what, 1, Entry(kinds.SETTLED, 0), idle=False)
+        return desk_word.PostedCommand(folder, what, 1, Entry(kinds.SETTLED, 0), idle=False)
 
     monkeypatch.setattr(desk_word, "ask", answered)
     words = ("trade", "settle", "--order", "p.1", "--reason", "the broker says so", "--desk", desk)

@@ -13,7 +13,7 @@ from tercel.core.errors import VenueError
 from tercel.core.orders import MarketRows
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.profiles import load
-from tercel.venues.fix.received import Patience
+from tercel.venues.fix.received import WaitLimits
 
 COMMAND = [sys.executable, "-m", "tercel.cli", "venue", "serve"]
 
@@ -56,7 +56,7 @@ def test_who_does_not_know_the_word_is_not_let_in(tmp_path: Path) -> None:
     said = json.loads(process.stdout.readline())
     try:
         with pytest.raises(VenueError, match="password"):
-            FixVenue(said["host"], said["port"], "TRADER", patience=Patience(logon_s=20.0))
+            FixVenue(said["host"], said["port"], "TRADER", patience=WaitLimits(logon_s=20.0))
         names = f'sender = "TRADER"\ntarget = "TERCEL"\nhost = "{said["host"]}"\nport = {said["port"]}\n'
         profile.write_text(f'base = "tercel"\n[session]\n{names}[logon]\npassword = {{ file = "word" }}\n')
         with FixVenue(profile=load(str(profile))) as venue:

@@ -15,7 +15,7 @@ from tests.console.desks import ListedDesk, a_session
 from tests.waiting import until
 
 from tercel.console.follow import JournalFollower
-from tercel.console.login import Doorkeeper
+from tercel.console.login import Authenticator
 from tercel.console.serve import bind, server_of
 from tercel.console.web import create_app
 
@@ -35,7 +35,7 @@ def desk() -> ListedDesk:
 @pytest.fixture(scope="module")
 def page(desk: ListedDesk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     listening = bind(0)
-    server = server_of(create_app(desk, Doorkeeper(PASSWORD, time.monotonic), JournalFollower(desk, time.monotonic)))
+    server = server_of(create_app(desk, Authenticator(PASSWORD, time.monotonic), JournalFollower(desk, time.monotonic)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     with chromium(tmp_path_factory.mktemp("browser")) as browser:

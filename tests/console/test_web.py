@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from tests.console.desks import ListedDesk, a_session
 
 from tercel.console.follow import JournalFollower
-from tercel.console.login import Doorkeeper
+from tercel.console.login import Authenticator
 from tercel.console.state import DeskState, operator_text
 from tercel.console.web import create_app
 from tercel.core.errors import ConfigError
@@ -34,7 +34,7 @@ def desk() -> ListedDesk:
 
 @pytest.fixture
 def client(desk: ListedDesk) -> Iterator[TestClient]:
-    app = create_app(desk, Doorkeeper(PASSWORD, Time()), JournalFollower(desk, Time()))
+    app = create_app(desk, Authenticator(PASSWORD, Time()), JournalFollower(desk, Time()))
     with TestClient(app, follow_redirects=False) as client:
         yield client
 
@@ -63,7 +63,7 @@ def test_strangers_and_forged_requests_change_nothing(client: TestClient, desk: 
 
 def test_five_wrong_passwords_close_the_door_for_a_minute(desk: ListedDesk) -> None:
     time = Time()
-    door = Doorkeeper(PASSWORD, time)
+    door = Authenticator(PASSWORD, time)
     assert [door.enter("wrong") for _ in range(5)] == [None] * 5
     assert door.enter(PASSWORD) is None
     time.now = 61
@@ -75,7 +75,7 @@ def test_five_wrong_passwords_close_the_door_for_a_minute(desk: ListedDesk) -> N
 
 def test_a_short_password_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least 8 characters"):
-        Doorkeeper("short", Time())
+        Authenticator("short", Time())
 
 
 def test_kill_and_rearm_ask_for_a_reason(client: TestClient, desk: ListedDesk) -> None:

@@ -9,7 +9,7 @@ from scipy import stats
 from tercel.evaluation.claims import called
 from tercel.evaluation.comparisons import (
     ComparisonLedger,
-    Resampled,
+    ResampledScores,
     Scores,
     compare,
     compared,
@@ -76,7 +76,7 @@ def costs(shortfall):
 
 def test_a_gain_is_what_the_other_costs_more_and_pairing_sees_it():
     s = scores()
-    found = gains(Resampled.of(s, rng()), ["agent", "recipe"], RECIPES, rng())
+    found = gains(ResampledScores.of(s, rng()), ["agent", "recipe"], RECIPES, rng())
     agent = found["agent"]["rule"]
     difference = s.bps["rule"][0] - s.bps["agent"][0]
     assert agent.point == pytest.approx(difference.mean())
@@ -150,7 +150,7 @@ def false_betters(tables, dear, seed):
         bps = {name: (10.0 + common + generator.normal(scale=4.0, size=n))[None, :] for name in ("agent", *names)}
         bps |= {f"dear-{i}": (60.0 + i + common + generator.normal(scale=4.0, size=n))[None, :] for i in range(dear)}
         bps["random"] = (10.0 + common + generator.normal(scale=4.0, size=n))[None, :]
-        resampled = Resampled.of(Scores(bps, np.arange(n)), generator, 200)
+        resampled = ResampledScores.of(Scores(bps, np.arange(n)), generator, 200)
         best = names[int(generator.integers(8))]  # chosen on other episodes
         rows = ledger.enter_all(gains(resampled, ["agent"], {}, generator), {best, "random"})["agent"]
         ledger.adjust()
@@ -169,7 +169,7 @@ def test_dear_strategies_make_no_false_winner_among_the_primary_ones(dear):
 
 
 def test_pooling_over_places_weighs_them_alike():
-    places = [Resampled.of(scores(n, seed), rng(seed)) for n, seed in ((200, 1), (400, 2), (300, 3))]
+    places = [ResampledScores.of(scores(n, seed), rng(seed)) for n, seed in ((200, 1), (400, 2), (300, 3))]
     by_hand = np.mean([(one.points["rule"] - one.points["recipe"].mean())[0] for one in places])
     these = pooled_gain(places, "recipe", "rule", rng(), redraw_markets=False)
     drawn = pooled_gain(places, "recipe", "rule", rng(), redraw_markets=True)
@@ -213,7 +213,7 @@ def test_tails_odds_power_and_deflation_of_known_samples():
     assert tails(s, rng())["rule"]["mean"] == pytest.approx(worst)
     won = (s.bps["rule"][0] > s.bps["agent"][0]).mean()
     assert wins(s, ["agent"], rng())["agent"]["rule"]["mean"] == pytest.approx(won)
-    gain = gains(Resampled.of(s, rng()), ["agent"], {}, rng())["agent"]["rule"]
+    gain = gains(ResampledScores.of(s, rng()), ["agent"], {}, rng())["agent"]["rule"]
     assert detectable(gain) == pytest.approx(2.80 * gain.error, rel=0.01)
     one, many = (deflated_gain(s, "agent", "rule", variants) for variants in (1, 500))
     assert one["ratio"] == pytest.approx(0.5, abs=0.05)
@@ -221,7 +221,7 @@ def test_tails_odds_power_and_deflation_of_known_samples():
 
 
 def test_the_loss_to_a_specialist_is_relative():
-    means = Resampled.of(scores(), rng()).replicates(rng())
+    means = ResampledScores.of(scores(), rng()).replicates(rng())
     loss = loss_to(means, "rule", "agent")
     assert loss["mean"] == pytest.approx(means["rule"].point / means["agent"].point - 1)
 

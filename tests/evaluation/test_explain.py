@@ -11,7 +11,7 @@ from tercel.evaluation.explain.dependence import partial_dependence
 from tercel.evaluation.explain.episode_trace import chosen, trace_episodes
 from tercel.evaluation.explain.explanation import explained, from_rule
 from tercel.evaluation.explain.importance import moves_action, moves_cost
-from tercel.evaluation.explain.observed import PARTS, Seen, behind_touch, grouped, parts, places, watch
+from tercel.evaluation.explain.observed import PARTS, ObservedDecisions, behind_touch, grouped, parts, places, watch
 from tercel.evaluation.explain.page import Explanation
 from tercel.execution.actions import action_set
 from tercel.execution.costs import Costs, attribute
@@ -62,11 +62,11 @@ def plan() -> Plan:
 
 
 @pytest.fixture(scope="module")
-def watched(market: Source, plan: Plan) -> tuple[Seen, Costs]:
+def watched(market: Source, plan: Plan) -> tuple[ObservedDecisions, Costs]:
     return watch(market, TASK, plan, Leaning())
 
 
-def test_what_is_shuffled_moves_as_much_as_it_must(watched: tuple[Seen, Costs]) -> None:
+def test_what_is_shuffled_moves_as_much_as_it_must(watched: tuple[ObservedDecisions, Costs]) -> None:
     seen = watched[0]
     moved = moves_action(Leaning(), seen, {"lean": (FLOW,), "spread": (SPREAD,)}, np.random.default_rng(1))
     assert [each.name for each in moved] == ["lean", "spread"]
@@ -82,7 +82,7 @@ def test_what_is_shuffled_moves_as_much_as_it_must(watched: tuple[Seen, Costs]) 
     assert moved[0].distance.ci_low < moved[0].distance.mean < moved[0].distance.ci_high
 
 
-def test_families_are_shuffled_as_one(watched: tuple[Seen, Costs]) -> None:
+def test_families_are_shuffled_as_one(watched: tuple[ObservedDecisions, Costs]) -> None:
     families = grouped(OBS_NAMES)
     assert sorted(column for columns in families.values() for column in columns) == list(range(len(OBS_NAMES)))
     moved = moves_action(Leaning(), watched[0], families, np.random.default_rng(1))
@@ -90,7 +90,9 @@ def test_families_are_shuffled_as_one(watched: tuple[Seen, Costs]) -> None:
     assert [each.distance.mean for each in moved[1:]] == [0.0] * (len(families) - 1)
 
 
-def test_what_is_not_looked_at_costs_nothing(market: Source, plan: Plan, watched: tuple[Seen, Costs]) -> None:
+def test_what_is_not_looked_at_costs_nothing(
+    market: Source, plan: Plan, watched: tuple[ObservedDecisions, Costs]
+) -> None:
     rng, told = np.random.default_rng(2), []
     columns = {"unused": (UNUSED,), "lean": (FLOW,)}
     found = moves_cost(market, TASK, plan, Leaning(), watched[1], columns, rng, told.append)
@@ -99,7 +101,7 @@ def test_what_is_not_looked_at_costs_nothing(market: Source, plan: Plan, watched
     assert told == ["unused", "lean"]
 
 
-def test_partial_dependence_is_the_rule(watched: tuple[Seen, Costs]) -> None:
+def test_partial_dependence_is_the_rule(watched: tuple[ObservedDecisions, Costs]) -> None:
     seen = watched[0].some(64, np.random.default_rng(3))
     curve = partial_dependence(Leaning(), seen, OBS_NAMES, FLOW)
     take = (-(-seen.view.left // 10) / seen.view.left).mean()
@@ -120,7 +122,7 @@ def test_shares_add_up_and_know_what_is_behind_the_touch() -> None:
     assert places(intents, view).sum() == pytest.approx(1.0)
 
 
-def test_stories_are_the_episodes(market: Source, plan: Plan, watched: tuple[Seen, Costs]) -> None:
+def test_stories_are_the_episodes(market: Source, plan: Plan, watched: tuple[ObservedDecisions, Costs]) -> None:
     seen, costs = watched
     bps = attribute(costs, None)["is_bps"]
     picks = chosen(bps, 1)
@@ -177,7 +179,7 @@ def test_a_network_that_moves_a_rule_is_told_from_it(market: Source, plan: Plan,
     assert any(step.reasons for trace in traces for step in trace.steps)
 
 
-def test_what_nothing_moves_is_not_ranked(market: Source, plan: Plan, watched: tuple[Seen, Costs]) -> None:
+def test_what_nothing_moves_is_not_ranked(market: Source, plan: Plan, watched: tuple[ObservedDecisions, Costs]) -> None:
     seen, costs = watched
     rng, bps = np.random.default_rng(5), attribute(costs, None)["is_bps"]
     nothing = [replace(each, distance=replace(each.distance, mean=0.0)) for each in
@@ -200,7 +202,7 @@ def test_what_nothing_moves_is_not_ranked(market: Source, plan: Plan, watched: t
     assert replace(alone, kept_start=True).lead().startswith("Nothing was learned: mine is what its training began")
 
 
-def test_the_page_holds_it_all(market: Source, plan: Plan, watched: tuple[Seen, Costs]) -> None:
+def test_the_page_holds_it_all(market: Source, plan: Plan, watched: tuple[ObservedDecisions, Costs]) -> None:
     seen, costs = watched
     rng = np.random.default_rng(5)
     bps = attribute(costs, None)["is_bps"]

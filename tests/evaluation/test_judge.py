@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tercel.core.errors import CapacityError, ConfigError, TercelError
 from tercel.evaluation.adaptability import Response
-from tercel.evaluation.comparisons import Resampled, Scores, gains
+from tercel.evaluation.comparisons import ResampledScores, Scores, gains
 from tercel.evaluation.judge import JudgedEntry, judge, paired_correlation, within_range
 from tercel.evaluation.result import KEYS, MEANINGS
 from tercel.execution.costs import PARTS, Costs, attribute, displacement
@@ -85,7 +85,7 @@ def run(entries, twins=None, seed=0, **options):
 def judged():
     entries, rng = field(), np.random.default_rng(1)
     bps = {one.name: np.stack([attribute(costs, None)["is_bps"] for costs in one.runs]) for one in entries}
-    found = gains(Resampled.of(Scores(bps, entries[0].runs[0].cluster), rng), ["ppo", "mine"], {}, rng)
+    found = gains(ResampledScores.of(Scores(bps, entries[0].runs[0].cluster), rng), ["ppo", "mine"], {}, rng)
     paired = {name: {other: gain.estimate() for other, gain in row.items()} for name, row in found.items()}
     return run(entries, twin(), paired=paired)
 

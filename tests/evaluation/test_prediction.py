@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tercel.evaluation.prediction import Side, in_words, predict
+from tercel.evaluation.prediction import StrategyCosts, in_words, predict
 from tercel.execution.costs import Costs
 
 NAMES = [f"s{i}" for i in range(10)]
@@ -32,7 +32,7 @@ def side(means, rng, days=None, n=400, noise=20.0, **shares):
     for name, mean in zip(NAMES, means, strict=True):
         own = rng.normal(scale=noise, size=n)
         table[name] = costs(mean + common + own - own.mean(), days, **shares)
-    return Side(table)
+    return StrategyCosts(table)
 
 
 APART = 3.0 * np.arange(10)
@@ -77,7 +77,7 @@ def test_nothing_is_told_of_strategies_that_cost_the_same():
     rng = np.random.default_rng(5)
     common = rng.normal(size=400)
     table = {name: costs(common, 20) for name in NAMES}
-    found = predict(Side(table), Side(table))
+    found = predict(StrategyCosts(table), StrategyCosts(table))
     assert found["spearman"]["mean"] is None
     assert found["signs"] == {"pairs": 45, "told": 0, "agree": None}
     assert "too few to rank" in in_words(found, "m", "t")[0]

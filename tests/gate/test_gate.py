@@ -49,7 +49,7 @@ from tercel.trading.upkeep import heartbeat
 from tercel.venues.address import TRADER
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.desk import Login
-from tercel.venues.fix.server import Door, FixServer
+from tercel.venues.fix.server import FixServer, ListenerSettings
 from tercel.venues.wire import RemoteVenue, frames
 
 __all__ = ["gate_of"]
@@ -123,7 +123,7 @@ def test_a_clock_that_is_not_the_venues_is_measured_and_said_once(tmp_path: Path
         return time.time_ns() + 60 * S
 
     with (
-        FixServer(exchange(), Door(), [Login(TRADER)], wall_ns=wall).start() as server,
+        FixServer(exchange(), ListenerSettings(), [Login(TRADER)], wall_ns=wall).start() as server,
         opened(section(server, tmp_path / "gate"), tmp_path / "gate", "test") as gate,
     ):
         for _ in range(3):

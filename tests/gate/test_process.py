@@ -15,7 +15,7 @@ from tests.trading.desk_of_two import WIDE
 
 from tercel.core.errors import VenueError
 from tercel.gate import process
-from tercel.gate.process import FILE, FOLDER, LOG, OwnGate
+from tercel.gate.process import FILE, FOLDER, LOG, GateProcess
 from tercel.venues.wire import RemoteVenue
 
 
@@ -25,9 +25,9 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield Place(tmp_path / "place", stack)
 
 
-def own_gate(place: Place, desk: Path) -> OwnGate:
+def own_gate(place: Place, desk: Path) -> GateProcess:
     venue = f"fix:{place.folder / 'venue.toml'}"
-    return OwnGate(desk, venue, ["ann", "bob"], place.folder / "limits.toml", desk / "kill.json")
+    return GateProcess(desk, venue, ["ann", "bob"], place.folder / "limits.toml", desk / "kill.json")
 
 
 def said_by(file: Path) -> tuple[list[dict[str, object]], int]:

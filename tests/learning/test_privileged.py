@@ -21,8 +21,8 @@ from tercel.learning.checkpoint import load_checkpoint, save_checkpoint
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec
 from tercel.learning.native.distil import Teacher
 from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import Foresees, LearningError, train
-from tercel.learning.privileged import FORESIGHT, SPANS, Foreseen, ForeseenVec, PrivilegedVec
+from tercel.learning.port import ForesightVecEnv, LearningError, train
+from tercel.learning.privileged import FORESIGHT, SPANS, ForesightMixedVec, ForesightOrdersVec, PrivilegedVec
 from tercel.learning.ranges import Ranges
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
@@ -41,7 +41,7 @@ def market():
 
 def foreseen(market, n=8, **more):
     source, sampler = market
-    return ForeseenVec([Foreseen(source, TASK, sampler, n, **more)], ["csco"])
+    return ForesightMixedVec([ForesightOrdersVec(source, TASK, sampler, n, **more)], ["csco"])
 
 
 # -- what is foreseen --------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def test_what_cannot_be_taught_is_refused():
         Teacher(ToyVec(), (8,), 1.0, 100)
     with pytest.raises(ConfigError, match="foresight"):
         PrivilegedVec(ToyVec())
-    assert not isinstance(ToyVec(), Foresees)
+    assert not isinstance(ToyVec(), ForesightVecEnv)
     for weight, anneal in ((-1.0, 10), (np.nan, 10), (1.0, 0)):
         with pytest.raises(ConfigError, match="weight"):
             Teacher(SeeingTiny(8), (8,), weight, anneal)

@@ -11,7 +11,7 @@ from tercel.testing.risk import AnomalyConformance
 
 VOLATILITY = [*v.realised_models(), *v.daily_models(), *v.daily_models("rv")]
 SINGULAR = (c.SampleCovariance(), c.EwmaCovariance(), c.PseudoInverse(c.SampleCovariance()))
-SHRUNK = (c.Linear(), c.Nonlinear(), c.FastVolatility())
+SHRUNK = (c.LinearShrinkage(), c.NonlinearShrinkage(), c.FastVolatility())
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.messages import ANY_STYLE, Style
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PosturePolicy, PostureRule, RiskState, Stance
+from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PostureDemand, PosturePolicy, PostureRule, RiskState
 
 CALM = RiskState("A", 0, volatility_ratio=1.0, depth_ratio=1.0, anomaly=-0.2)
 
@@ -104,9 +104,9 @@ def test_what_nobody_measures_and_nobody_requires_is_passed_over() -> None:
 
 def test_tables_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigError, match="apart"):
-        PostureRule("x", "anomaly", 1.0, 1.0, Stance())
+        PostureRule("x", "anomaly", 1.0, 1.0, PostureDemand())
     with pytest.raises(ConfigError, match="'moon'"):
-        PostureRule("x", "moon", 1.0, 0.5, Stance())
+        PostureRule("x", "moon", 1.0, 0.5, PostureDemand())
     with pytest.raises(ConfigError, match="stands twice"):
         PostureConfig(rules=(DEFAULT_RULES[0], DEFAULT_RULES[0]))
     with pytest.raises(ConfigError, match="'moon'"):

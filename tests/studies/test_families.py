@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.families.cells import PROBLEMS, FittedCell, Measured, Stacked, candidates, lacking, plan, run
+from studies.families.cells import PROBLEMS, FittedCell, Measurement, StackedEnsemble, candidates, lacking, plan, run
 from studies.families.claims import CLAIMS, Cells, Claim, judge, summary
 from tercel.core.errors import ConfigError
 from tercel.signals.scores import auc
 from tercel.testing.signal_model import SignalModelConformance
 
 
-def still(action: Callable[[], Any], memory: bool = False) -> Measured[Any]:
+def still(action: Callable[[], Any], memory: bool = False) -> Measurement[Any]:
     """A meter for which no time passes."""
-    return Measured(action(), 1.0, None)
+    return Measurement(action(), 1.0, None)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -117,7 +117,7 @@ def test_a_claim_sees_one_seed_at_a_time() -> None:
 @pytest.mark.skipif(lacking("stacked") is not None, reason="no lightgbm")
 class TestStacked(SignalModelConformance):
     def model(self) -> Any:
-        return Stacked(parts=("linear", "svm_linear"))
+        return StackedEnsemble(parts=("linear", "svm_linear"))
 
     def test_rows_of_weight_zero_teach_nothing(self) -> None:
         """Folds and fusion count rows: weights go to the parts."""

@@ -5,10 +5,10 @@ import pytest
 
 from studies.legs.legs import figure, ratio
 from studies.response import bars
-from studies.response.attraction import CROSSING, MARKET, RECORD_ROWS, TRANSLATION, Hits, count, read_hits
+from studies.response.attraction import CROSSING, MARKET, RECORD_ROWS, TRANSLATION, PassiveFills, count, read_hits
 from studies.response.law_targets import LOTS, NS, executed, fills_of_all, target_ticks
 from studies.response.response import measure
-from studies.response.styles import AGENT, JOINS, Blocks, Iceberg, Never
+from studies.response.styles import AGENT, JOINS, Blocks, Iceberg, NoTrading
 from studies.response.worlds import Worlds
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.evaluation.episodes import seeded_plan
@@ -39,7 +39,7 @@ class TestBlocks(StrategyConformance):
 
 class TestNever(StrategyConformance):
     def strategy(self):
-        return Never()
+        return NoTrading()
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +59,14 @@ def test_orders_of_several_sizes_in_one_world_cost_what_the_judge_says(market) -
         costs = worlds.run(build(name), lots)
         np.testing.assert_array_equal(costs.shortfall, alone.shortfall)
         np.testing.assert_array_equal(costs.mid2_grid, alone.mid2_grid)
-    twin = worlds.run(Never(), 0)
+    twin = worlds.run(NoTrading(), 0)
     np.testing.assert_array_equal(twin.mid2_grid, run_twins(market, TASK, plan))
 
 
 def test_a_world_runs_on_to_twice_its_horizon(market) -> None:
     """Without an order, the mid at 2T is that of a task of twice the horizon."""
     worlds = Worlds(market, TASK, seeded_plan(TASK, 1, 5, 0, 6))
-    worlds.run(Never(), 0)
+    worlds.run(NoTrading(), 0)
     twice = Task(horizon_s=240.0, decisions=24, warmup_s=60.0)
     np.testing.assert_array_equal(worlds.later(), run_twins(market, twice, seeded_plan(twice, 1, 5, 0, 6))[:, -1])
 
@@ -139,10 +139,10 @@ def test_own_fills_are_told_apart_by_who_made_them() -> None:
 def test_an_order_that_takes_from_the_public_as_in_the_twin_counts_once() -> None:
     """The public executes its 3 lots as in the twin, and 2 of ours beside: one order of 3, not of 5."""
     none = np.zeros(0, np.int64)
-    twin = Hits(np.array([10]), np.array([3]), none, none, none)
-    ours = Hits(np.array([10]), np.array([3]), np.array([10]), np.array([2]), np.array([MARKET]))
+    twin = PassiveFills(np.array([10]), np.array([3]), none, none, none)
+    ours = PassiveFills(np.array([10]), np.array([3]), np.array([10]), np.array([2]), np.array([MARKET]))
     assert count(ours, twin, 20)["market_lots"] == 3
-    other = Hits(np.array([10]), np.array([1]), np.array([10]), np.array([2]), np.array([MARKET]))
+    other = PassiveFills(np.array([10]), np.array([1]), np.array([10]), np.array([2]), np.array([MARKET]))
     assert count(other, twin, 20)["market_lots"] == 3
 
 
@@ -218,7 +218,7 @@ def test_who_filled_us_is_what_the_market_counted(name: str) -> None:
     task = Task()
     source = reactive(preset, worlds=2, settle_s=900.0)
     batch = Worlds(source, task, seeded_plan(task, 1, 3, 0, 8, 2), RECORD_ROWS)
-    batch.run(Never(), 0)
+    batch.run(NoTrading(), 0)
     twins = [read_hits(batch.episodes.record(i), int(batch.side[i])) for i in range(8)]
     batch.run(build(name), task.lots(preset.volume_per_s))
     k = batch.episodes.states

@@ -12,7 +12,7 @@ from tercel.trading.kill import KillLatch
 from tercel.venues.fix import memory
 from tercel.venues.fix.memory import OrderMemory
 from tercel.venues.fix.profiles.model import NamesTable
-from tercel.venues.fix.received import Received
+from tercel.venues.fix.received import ReceivedMark
 from tercel.venues.fix.steady import SteadyStore
 
 LOCKS = {"desk.lock", "kill.json.lock"}
@@ -36,7 +36,7 @@ def test_the_files_of_journal_latch_and_session_are_its_owners_alone(tmp_path: P
     latch.kill("runaway", "ann", 1)
     latch.rearm("looked at it", "ann", 2)
     store = SteadyStore(desk / "fix" / "fix.db", "A")
-    Received(desk / "fix").write(3)
+    ReceivedMark(desk / "fix").write(3)
     (desk / "fix" / "orders.jsonl").write_text("{}\n" * 9)
     OrderMemory(NamesTable(), desk / "fix")  # writes its file anew
     files = {path.name: oct(path.stat().st_mode & 0o777) for path in desk.rglob("*") if path.is_file()}

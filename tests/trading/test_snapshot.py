@@ -64,7 +64,7 @@ def test_a_snapshot_and_the_rest_are_the_fold_of_everything(seed, share):
     cut = round(share * len(story.entries))
     early = limits_of()
     body = lines_of(refold(Cut(journal, cut), early), early)
-    again, limits = Ledger(ledger_of.Past(journal), later := limits_of()), later
+    again, limits = Ledger(ledger_of.ArchiveIndex(journal), later := limits_of()), later
     restored(iter(body), again, limits)
     assert lines_of(again, limits) == body
     after = _Rest(journal, again, cut)
@@ -78,7 +78,7 @@ def test_a_body_that_lacks_a_line_is_refused():
     for at in range(len(lines)):
         fresh = limits_of()
         with pytest.raises((JournalError, ValueError, KeyError)):
-            restored(iter([*lines[:at], *lines[at + 1 :]]), Ledger(ledger_of.Past(journal), fresh), fresh)
+            restored(iter([*lines[:at], *lines[at + 1 :]]), Ledger(ledger_of.ArchiveIndex(journal), fresh), fresh)
 
 
 class _Rest:
@@ -104,7 +104,7 @@ def test_what_left_memory_is_known_when_it_is_asked_for(seed):
     story = story_of(seed)
     journal = MemoryJournal(chained=False)
     journal.append(story.entries)
-    whole, short = Ledger(), Ledger(ledger_of.Past(journal))
+    whole, short = Ledger(), Ledger(ledger_of.ArchiveIndex(journal))
     for seq, entry in journal.read():
         whole.last = short.last = seq
         assert short.apply(entry) == whole.apply(entry)

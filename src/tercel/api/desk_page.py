@@ -13,7 +13,7 @@ from tercel.core.ports import Entry
 from tercel.core.vocabulary import SIDE_WORDS
 from tercel.report.page import Section, render
 from tercel.report.tables import plain_table, without_idle
-from tercel.trading.desk.build import Opened
+from tercel.trading.desk.build import BuiltDesk
 from tercel.trading.journal import kinds
 from tercel.trading.journal.blobs import unpack
 from tercel.trading.journal.reader import JournalReader
@@ -23,7 +23,7 @@ ARROWS = "The same desk on the same markets and orders, without one arrow of the
 ALONE = "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."
 
 
-def page(config: DemoConfig, opened: Opened, result: dict[str, Any], folder: Path, freezes_of: list[DeskRun]) -> str:
+def page(config: DemoConfig, opened: BuiltDesk, result: dict[str, Any], folder: Path, freezes_of: list[DeskRun]) -> str:
     """One HTML page: agents, costs, postures, analyses, and what experiments came to."""
     desk = opened.desk
     with closing(JournalReader(folder)) as journal:
@@ -113,7 +113,7 @@ def _rows(keys: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> str:
     return plain_table(list(shown[0]), [list(row.values()) for row in shown]) if shown else ""
 
 
-def _example(opened: Opened, entries: Sequence[Entry]) -> Iterator[Section]:
+def _example(opened: BuiltDesk, entries: Sequence[Entry]) -> Iterator[Section]:
     """A parent of the first agent and its fills in prices: the one with the most fills."""
     first = next(iter(opened.desk.slots))
     units = {one.instrument: one.tick for one in opened.venue.listings()}

@@ -28,7 +28,7 @@ LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
-class Posted:
+class PostedCommand:
     """A command that was left in a desk's folder.
 
     Parameters
@@ -55,7 +55,7 @@ class Posted:
         return None if self.entry is None else str(self.entry.body.get("event", self.entry.kind))
 
 
-def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s: float) -> Posted:
+def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s: float) -> PostedCommand:
     """Post a command to a running desk (submit, pause, resume, cancel, amend, promote, limits) and wait for its answer.
 
     With 0 seconds nothing is waited for, and the session to come may take it.
@@ -81,7 +81,7 @@ def ask(folder: Path, command: str, body: Mapping[str, Any], reason: str, wait_s
         if not all(parts):
             parts = [f"a command that {folder.name} can obey", str(found.body["text"]), "see `tercel trade orders`"]
         raise OrderError(*parts)
-    return Posted(folder, command, number, found, idle)
+    return PostedCommand(folder, command, number, found, idle)
 
 
 def _await(folder: Path, reader: JournalReader, before: int, number: int, wait_s: float) -> Entry | None:
@@ -105,7 +105,9 @@ def answer(reader: JournalReader, after: int, number: int) -> Entry | None:
     return next((entry for _, entry in rows if entry.body.get("operator") == number), None)
 
 
-def settle_orders(desk: Path, orders: Sequence[str], reason: str, wait_s: float) -> Iterator[Posted | dict[str, Any]]:
+def settle_orders(
+    desk: Path, orders: Sequence[str], reason: str, wait_s: float
+) -> Iterator[PostedCommand | dict[str, Any]]:
     """End orders in the journals of a desk and of its gate, with what was filled. A gate that runs, or a desk without
     one, is asked to: what it says goes to whoever is behind it.
 

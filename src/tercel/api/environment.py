@@ -14,7 +14,7 @@ from typing import Any, Final
 from tercel.api.learn import known
 from tercel.api.market import Market, load_market
 from tercel.core.errors import ConfigError
-from tercel.execution.observers import Eyes, is_own_name
+from tercel.execution.observers import ObservationFunction, is_own_name
 from tercel.execution.own import located
 from tercel.execution.task import Task
 from tercel.learning.agent.market import acting_in
@@ -36,7 +36,7 @@ def execution(
     *,
     actions: str = "placement",
     action_parameters: Mapping[str, Any] | None = None,
-    observation: Eyes | str = "v1",
+    observation: ObservationFunction | str = "v1",
     reward: RewardLike = None,
     worlds: int = WORLDS,
 ) -> ExecutionEnv:
@@ -81,7 +81,7 @@ def execution_vector(
     *,
     actions: str = "placement",
     action_parameters: Mapping[str, Any] | None = None,
-    observation: Eyes | str = "v1",
+    observation: ObservationFunction | str = "v1",
     reward: RewardLike = None,
     worlds: int = WORLDS,
     threads: int = 1,
@@ -108,7 +108,7 @@ def sb3_env(
     seed: int = 1,
     actions: str = "placement",
     action_parameters: Mapping[str, Any] | None = None,
-    observation: Eyes | str = "v1",
+    observation: ObservationFunction | str = "v1",
     reward: RewardLike = None,
     worlds: int = WORLDS,
 ) -> Any:
@@ -147,7 +147,7 @@ def _arguments(
     task: Task | None,
     actions: str,
     action_parameters: Mapping[str, Any] | None,
-    observation: Eyes | str,
+    observation: ObservationFunction | str,
     reward: RewardLike,
     worlds: int,
 ) -> dict[str, Any]:

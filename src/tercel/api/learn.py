@@ -18,7 +18,7 @@ from tercel.evaluation.settings import RunSettings
 from tercel.evaluation.tuning import TuningOutcome
 from tercel.evaluation.tuning import tune as searched
 from tercel.evaluation.tuning_tasks import TuningSettings, arena_of
-from tercel.execution.observers import Eyes, name_of
+from tercel.execution.observers import ObservationFunction, name_of
 from tercel.execution.own import findable
 from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
@@ -44,7 +44,7 @@ def train(
     seed: int = 1,
     name: str = "",
     reward: Reward | str = "",
-    observation: Eyes | str = "",
+    observation: ObservationFunction | str = "",
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     progress: bool = False,

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tercel.core.errors import PolicyError
-from tercel.execution.observers import Eyes
+from tercel.execution.observers import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import Activation
 from tercel.execution.policies.policy import CARD, MODEL, free
@@ -37,7 +37,7 @@ class Policy:
 
     folder: Path
     name: str
-    observation: Eyes | None = field(default=None, repr=False)
+    observation: ObservationFunction | None = field(default=None, repr=False)
     _folder_guard: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -77,7 +77,7 @@ class Policy:
         return Policy(target, self.name, self.observation)
 
 
-def load_policy(name: str | Path, as_name: str = "", *, observation: Eyes | None = None) -> Policy:
+def load_policy(name: str | Path, as_name: str = "", *, observation: ObservationFunction | None = None) -> Policy:
     """A policy by name: a folder, one that ships (``default``, ``ppo``), or ``NAME@VERSION`` of the registry.
 
     Parameters
@@ -111,7 +111,7 @@ def save_policy(
     *,
     actions: str = "placement",
     action_parameters: Mapping[str, Any] | None = None,
-    observation: Eyes | str = "v1",
+    observation: ObservationFunction | str = "v1",
     stack: int = 1,
     activation: Activation = "tanh",
     trained_on: Mapping[str, Any] | None = None,

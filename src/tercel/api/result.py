@@ -15,7 +15,7 @@ from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.evaluation.claims import called
-from tercel.evaluation.comparisons import ComparisonLedger, Resampled, gains
+from tercel.evaluation.comparisons import ComparisonLedger, ResampledScores, gains
 from tercel.evaluation.orders import Order
 from tercel.evaluation.pipeline.page import write_page
 from tercel.evaluation.pipeline.results import LISTED, Evaluation
@@ -404,7 +404,7 @@ class Result:
             ComparisonLedger(),
             np.random.default_rng((SEED, 1)),
         )
-        saved = gains(Resampled.of(scores, rng), names, {}, rng)
+        saved = gains(ResampledScores.of(scores, rng), names, {}, rng)
         cells = {(a, b): ledger.enter(saved[a][b]) for a, b in combinations(names, 2)}
         ledger.adjust()
         return [_comparison(a, b, plain(cell)) for (a, b), cell in cells.items()]

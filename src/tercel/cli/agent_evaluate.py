@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
-from tercel.cli.shared import AsJson, Eyes, Own, Ray, Symbols, listed_dates, listed_seeds
+from tercel.cli.shared import AsJson, ObservationOption, Ray, StrategyOption, Symbols, listed_dates, listed_seeds
 from tercel.core.errors import ConfigError
 from tercel.report.terminal import ALL_IN, hand_over, result_console, say
 
@@ -55,8 +55,8 @@ class EvaluatePolicies:
     interrupted: ClassVar[str] = "what is finished is kept in {out}; the same command goes on"
 
     policies: Policies = None
-    strategy: Own = None
-    observation: Eyes = None
+    strategy: StrategyOption = None
+    observation: ObservationOption = None
     family: Family = ""
     market: Markets = None
     tape: Tape = None

@@ -10,7 +10,7 @@ from tercel.cli.shared import AsJson
 from tercel.report.terminal import hand_over, say
 
 if TYPE_CHECKING:
-    from tercel.learning.agent.package import Packed
+    from tercel.learning.agent.package import PackagedPolicy
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def package(request: Package) -> None:
     hand_over(written, request.as_json, lambda: None)
 
 
-def _command(one: "Packed") -> str:
+def _command(one: "PackagedPolicy") -> str:
     """What trains it again."""
     source = f"--preset {one.shipped}" if one.shipped else f"{one.config.name}.toml"
     return f"tercel agent train {source} --seed {one.seed}"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tercel.cli.agent_registry import score_text
-from tercel.cli.shared import AsJson, Eyes, Policy, Registry, Seed
+from tercel.cli.shared import AsJson, ObservationOption, Policy, Registry, Seed
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.report.tables import spelt
 from tercel.report.terminal import hand_over, print_table, progress, result_console, say
 
 if TYPE_CHECKING:
-    from tercel.evaluation.explain.importance import Moved
+    from tercel.evaluation.explain.importance import PermutationImportance
     from tercel.evaluation.explain.page import Explanation
     from tercel.execution.policies.card import Card
     from tercel.stats import Estimate
@@ -233,7 +233,7 @@ class Explain:
     episodes: Annotated[int, typer.Option(help="Episodes to look at.", min=16, max=100_000)] = 256
     out: Annotated[Path | None, typer.Option(help="Folder for the report.", metavar="DIR")] = None
     seed: Seed = 1
-    observation: Eyes = None
+    observation: ObservationOption = None
     registry: Registry = ""
     as_json: AsJson = False
 
@@ -283,7 +283,7 @@ def _show_explained(found: "Explanation") -> None:
     print_table("single features", headings, _cells(found.features[:12], found.feature_costs), PARTS[::-1])
 
 
-def _cells(moved: "Sequence[Moved]", costs: "Mapping[str, Estimate]") -> list[tuple[str, ...]]:
+def _cells(moved: "Sequence[PermutationImportance]", costs: "Mapping[str, Estimate]") -> list[tuple[str, ...]]:
     return [
         (
             each.name,

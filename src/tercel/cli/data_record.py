@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.data_import import import_days
-from tercel.cli.machine import Until
+from tercel.cli.machine import BoundedClock
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Dated, Lake, Replace
 from tercel.core.errors import ConfigError, FeedError, VenueError
@@ -60,11 +60,13 @@ def itch(request: RecordItch) -> None:
     from zoneinfo import ZoneInfo
 
     from tercel.market.feeds.itch import TIMEZONE
-    from tercel.venues.moldudp import Link, MoldCapture, PacketOutcome, Receiver, open_socket
+    from tercel.venues.moldudp import MoldCapture, MulticastLink, PacketOutcome, Receiver, open_socket
 
     today = datetime.now(ZoneInfo(TIMEZONE)).date().isoformat()
     path = request.capture or request.lake / "captures" / f"itch-{request.date or today}-{request.port}.itch"
-    link = Link(request.port, request.group, request.host, _address(request.request), request.silence, request.patience)
+    link = MulticastLink(
+        request.port, request.group, request.host, _address(request.request), request.silence, request.patience
+    )
     open_socket(link).close()  # an address that cannot be had leaves no capture behind
     if request.resume:
         capture = MoldCapture.resume(path)
@@ -75,7 +77,7 @@ def itch(request: RecordItch) -> None:
     receiver = Receiver(link, capture, WallClock())
     say(f"listening on {request.group or request.host}:{request.port}; accepted messages go to {path}")
     try:
-        outcome = receiver.run(Until(request.seconds).stopping)
+        outcome = receiver.run(BoundedClock(request.seconds).stopping)
     finally:
         capture.close()
     found: dict[str, Any] = {"outcome": str(outcome), "capture": path, "session": capture.note["session"]}
@@ -134,7 +136,7 @@ class Crypto:
     as_json: AsJson = False
 
 
-class _Clock(Until):
+class _Clock(BoundedClock):
     """What a recorder knows: captures carry the time of day."""
 
     def now_ns(self) -> int:

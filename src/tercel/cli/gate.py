@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from tercel.cli.machine import Until
+from tercel.cli.machine import BoundedClock
 from tercel.cli.shared import AsJson
 from tercel.core.machine import person
 from tercel.report.terminal import print_json, say
@@ -41,7 +41,7 @@ def gate(request: OpenGate) -> int:
         gates.append(gate)
         say(f'a gate to {gate.gateway.venue.name} for {", ".join(accounts)}: venue = "gate:{gate.path}"')
 
-    hold(config, request.config.resolve(), person(), Until(None).stopping, listens, request.acknowledge)
+    hold(config, request.config.resolve(), person(), BoundedClock(None).stopping, listens, request.acknowledge)
     (held,) = gates
     left = left_open(held)
     say("every order is over" if not left else f"{len(left)} orders are NOT known to be over")

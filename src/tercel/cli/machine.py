@@ -10,7 +10,7 @@ from tercel.core.machine import WallClock
 from tercel.report.terminal import say
 
 
-class Until(WallClock):
+class BoundedClock(WallClock):
     """Real time, and an end of it: after so many seconds, by Ctrl-C or a polite kill."""
 
     def __init__(self, seconds: float | None) -> None:

@@ -44,7 +44,7 @@ def console(request: Console) -> None:
     """Serve the page where people watch and overrule a desk; loopback only, with a password."""
     from tercel.console.desk import FolderDesk
     from tercel.console.follow import JournalFollower
-    from tercel.console.login import Doorkeeper
+    from tercel.console.login import Authenticator
     from tercel.console.serve import LOOPBACK, bind, server_of
     from tercel.console.web import create_app
 
@@ -52,7 +52,7 @@ def console(request: Console) -> None:
     given = os.environ.get(PASSWORD)
     password = given if given is not None else secrets.token_urlsafe(9)
     listening = bind(request.port)
-    app = create_app(folder, Doorkeeper(password, time.monotonic), JournalFollower(folder, time.monotonic))
+    app = create_app(folder, Authenticator(password, time.monotonic), JournalFollower(folder, time.monotonic))
     say(f"console of {folder.folder}: http://{LOOPBACK}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
     say(f"password: {password}" if given is None else f"password: as {PASSWORD} says")
     server_of(app).run(sockets=[listening])

@@ -10,7 +10,7 @@ import typer
 
 from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate, show
 from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
-from tercel.cli.shared import AsJson, Own, Seed, Symbols
+from tercel.cli.shared import AsJson, Seed, StrategyOption, Symbols
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
 from tercel.report.terminal import print_json, say
@@ -74,7 +74,7 @@ class RunRequest:
         ),
     ] = None
     impact: Impact = None
-    strategy: Own = None
+    strategy: StrategyOption = None
     as_json: AsJson = False
 
     def __post_init__(self) -> None:

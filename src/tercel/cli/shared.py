@@ -21,7 +21,7 @@ NOTHING_HALF_DONE = "nothing was left half done"
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Lake = Annotated[Path, typer.Option(help="Folder of the tape lake.", metavar="DIR")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.", min=0, max=2**31 - 1, metavar="S")]
-Eyes = Annotated[
+ObservationOption = Annotated[
     list[str] | None,
     typer.Option(
         "--observation",
@@ -29,7 +29,7 @@ Eyes = Annotated[
         metavar="WHERE:NAME",
     ),
 ]
-Own = Annotated[
+StrategyOption = Annotated[
     list[str] | None,
     typer.Option(
         "--strategy",

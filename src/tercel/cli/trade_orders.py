@@ -17,7 +17,7 @@ from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
 from tercel.report.terminal import print_json, say
 
 if TYPE_CHECKING:
-    from tercel.api.desk_word import Posted
+    from tercel.api.desk_word import PostedCommand
     from tercel.core.ports import Entry
 
 Parent = Annotated[str, typer.Argument(help="A parent order's id; `tercel trade orders` names them.", metavar="PARENT")]
@@ -100,14 +100,14 @@ class Settle:
 
 def settle(request: Settle) -> None:
     """Say why positions differ from the venue's, or that orders are over, so that trading goes on."""
-    from tercel.api.desk_word import Posted, settle_orders
+    from tercel.api.desk_word import PostedCommand, settle_orders
 
     if not request.order:
         ask(request, "settle", {})
         return
     desk, rows = find_desk(request.desk), list[dict[str, Any]]()
     for one in settle_orders(desk, request.order, request.reason, request.wait):
-        if isinstance(one, Posted):
+        if isinstance(one, PostedCommand):
             _tell(request, one)
         else:
             rows.append(one)
@@ -250,7 +250,7 @@ def limit_of(typed: str | None) -> dict[str, float | str]:
     return {"limit_price": price}
 
 
-class Word(Protocol):
+class DeskCommandRequest(Protocol):
     """What every such request has."""
 
     @property
@@ -274,7 +274,7 @@ class Word(Protocol):
         ...
 
 
-def ask(request: Word, command: str, body: Mapping[str, Any]) -> None:
+def ask(request: DeskCommandRequest, command: str, body: Mapping[str, Any]) -> None:
     """Post a command to a running desk and tell its answer; ends with 1 when none came in `request.wait` seconds.
 
     Raises
@@ -287,7 +287,7 @@ def ask(request: Word, command: str, body: Mapping[str, Any]) -> None:
     _tell(request, desk_word.ask(find_desk(request.desk), command, body, request.reason, request.wait))
 
 
-def _tell(request: Word, posted: "Posted") -> None:
+def _tell(request: DeskCommandRequest, posted: "PostedCommand") -> None:
     command, number, answer = posted.command, posted.number, posted.answer
     if request.as_json:
         print_json({"desk": str(posted.folder), "command": command, "number": number, "answer": answer})

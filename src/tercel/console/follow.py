@@ -8,7 +8,7 @@ from tercel.console.desk import FolderDesk
 from tercel.console.metrics import Metrics
 from tercel.console.state import DeskState
 from tercel.core.errors import TercelError
-from tercel.core.turns import Turns
+from tercel.core.turns import PeriodicThread
 
 EVERY_S = 0.25
 
@@ -29,7 +29,7 @@ class JournalFollower:
         self._heard_s = now_s()
         self._fault, self._journal = "", ""
         self._shown: dict[str, Any] = {}
-        self._turns = Turns("console-follower", EVERY_S, self.catch_up)
+        self._turns = PeriodicThread("console-follower", EVERY_S, self.catch_up)
 
     def start(self) -> None:
         """Read what is there, then go on in the background."""

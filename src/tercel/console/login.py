@@ -14,7 +14,7 @@ LIFE_S = 12 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class LoginSession:
     """A person who is logged in: the token that every change must repeat, until when, and the name that was given."""
 
     csrf: str
@@ -22,7 +22,7 @@ class Visit:
     by: str
 
 
-class Doorkeeper:
+class Authenticator:
     """Checks the password, at most five tries a minute for everybody together, and knows who is in.
 
     Parameters
@@ -38,7 +38,7 @@ class Doorkeeper:
             wanted = f"a password of at least {SHORTEST} characters"
             raise ConfigError(wanted, f"one of {len(password)}", "set TERCEL_CONSOLE_PASSWORD, or leave it out")
         self._password, self._now_s = password.encode(), now_s
-        self._visits: dict[str, Visit] = {}
+        self._visits: dict[str, LoginSession] = {}
         self._failed: list[float] = []
 
     def enter(self, password: str, name: str = "") -> str | None:
@@ -51,12 +51,12 @@ class Doorkeeper:
             self._failed.append(now)
             return None
         secret = secrets.token_urlsafe(32)
-        self._visits[secret] = Visit(
+        self._visits[secret] = LoginSession(
             secrets.token_urlsafe(32), now + LIFE_S, f"{name} (console)" if name else "console"
         )
         return secret
 
-    def visit(self, secret: str | None) -> Visit | None:
+    def visit(self, secret: str | None) -> LoginSession | None:
         """The session of a cookie, if it is one that lives."""
         visit = self._visits.get(secret or "")
         if visit is None or visit.until_s < self._now_s():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from tercel.console.desk import FolderDesk
 from tercel.console.follow import JournalFollower
-from tercel.console.login import Doorkeeper
+from tercel.console.login import Authenticator
 from tercel.core.errors import ConfigError, TercelError
 from tercel.report.page import style_sheet
 
@@ -49,7 +49,7 @@ def page_file(name: str) -> str:
     return (files("tercel.console") / "page" / name).read_text(encoding="utf-8")
 
 
-def create_app(desk: FolderDesk, door: Doorkeeper, follower: JournalFollower) -> "FastAPI":
+def create_app(desk: FolderDesk, door: Authenticator, follower: JournalFollower) -> "FastAPI":
     """The console of one desk.
 
     Parameters

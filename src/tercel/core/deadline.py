@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from threading import Lock, get_ident
 from typing import Final, TypeVar
 
-from tercel.core.turns import Turns
+from tercel.core.turns import PeriodicThread
 
 Answer = TypeVar("Answer")
 _AGAIN_S: Final = 1.0
@@ -37,7 +37,7 @@ class _TooLateError(BaseException):
     """Raised in a thread by another."""
 
 
-class Deadline(Turns):
+class Deadline(PeriodicThread):
     """Interrupts calls of one thread at a time.
 
     Time is counted in turns of its own, so that a machine that stands still interrupts nobody.

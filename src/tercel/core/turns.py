@@ -4,7 +4,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 
 
-class Turns(Thread):
+class PeriodicThread(Thread):
     """A thread that takes a turn every so often; it never keeps a process alive.
 
     Parameters
@@ -17,7 +17,7 @@ class Turns(Thread):
     Examples
     --------
     >>> turned = Event()
-    >>> turns = Turns("example", 0.001, turned.set)
+    >>> turns = PeriodicThread("example", 0.001, turned.set)
     >>> turns.start()
     >>> turned.wait(60), turns.over
     (True, False)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import batches, streams_of, without_orders
-from tercel.evaluation.hindsight import Moment, hindsight
+from tercel.evaluation.hindsight import MarketSnapshot, hindsight
 from tercel.execution import step as kernels
 from tercel.execution.intent import empty
 from tercel.execution.task import Task
@@ -62,10 +62,10 @@ def run_arrivals(source: Source, task: Task, plan: Plan) -> tuple[Arrivals, NDAr
         depth = (view.own_depth + view.far_depth).sum(axis=1)
         spread = np.where(view.tradable, np.abs(view.far - view.touch), 0)
         volume = view.v_same + view.v_against
-        moments = [Moment.of(episodes)]
+        moments = [MarketSnapshot.of(episodes)]
         while episodes.working.any():
             episodes.step(empty(len(part)))
-            moments.append(Moment.of(episodes))
+            moments.append(MarketSnapshot.of(episodes))
         grid = episodes.costs().mid2_grid
         parts.append(Arrivals(grid, *(np.array(column, np.int64) for column in (depth, spread, volume))))
         rows = np.flatnonzero((which >= at) & (which < at + len(part)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tercel.evaluation.comparisons import Compared, ComparisonLedger, pooled_gain
+from tercel.evaluation.comparisons import ComparisonLedger, ScenarioComparison, pooled_gain
 
 FALSE_SHARE = 0.05
 """Adjusted p-value below which a comparison is called."""
@@ -18,7 +18,7 @@ BEST, RANDOM = "best written", "random"
 """Opponents of the primary comparisons."""
 POOLED = {"any_markets": True, "these_markets": False}
 """Whether markets are a level of the bootstrap, in the two ways of pooling."""
-Cells = Mapping[str, Mapping[str, Compared]]
+Cells = Mapping[str, Mapping[str, ScenarioComparison]]
 """Regime -> market -> what was compared there; the first regime is the market as it is."""
 Teams = Mapping[str, Sequence[str]]
 """Market -> the policies that make up the row there."""
@@ -96,7 +96,7 @@ def claim(
 
 def _primary(
     name: str,
-    plain: Mapping[str, Compared],
+    plain: Mapping[str, ScenarioComparison],
     teams: Teams,
     ledger: ComparisonLedger,
     rng: np.random.Generator,
@@ -126,7 +126,7 @@ def _found_in(primary: Mapping[str, Any], others: Sequence[str]) -> dict[str, An
 def _over_markets(
     name: str,
     other: str,
-    plain: Mapping[str, Compared],
+    plain: Mapping[str, ScenarioComparison],
     teams: Teams,
     ledger: ComparisonLedger,
     rng: np.random.Generator,
@@ -149,7 +149,7 @@ def _everywhere(name: str, other: str, cells: Cells) -> bool:
 def _pooled(
     name: str,
     other: str | Sequence[str],
-    row: Mapping[str, Compared],
+    row: Mapping[str, ScenarioComparison],
     teams: Teams,
     ledger: ComparisonLedger,
     rng: np.random.Generator,

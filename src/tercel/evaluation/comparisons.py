@@ -78,7 +78,7 @@ class Scores:
 
 
 @dataclass(frozen=True, eq=False)
-class Resampled:
+class ResampledScores:
     """Mean shortfalls of all strategies under the same cluster draws.
 
     Parameters
@@ -93,7 +93,7 @@ class Resampled:
     clusters: int
 
     @classmethod
-    def of(cls, scores: Scores, rng: np.random.Generator, resamples: int = RESAMPLES) -> "Resampled":
+    def of(cls, scores: Scores, rng: np.random.Generator, resamples: int = RESAMPLES) -> "ResampledScores":
         """Resample the clusters of all strategies at once."""
         centre = {name: float(table.mean()) for name, table in scores.bps.items()}
         columns = np.concatenate([table - centre[name] for name, table in scores.bps.items()]).T
@@ -113,7 +113,7 @@ class Resampled:
 
 
 def gains(
-    resampled: Resampled, policies: Sequence[str], recipes: Mapping[str, Sequence[str]], rng: np.random.Generator
+    resampled: ResampledScores, policies: Sequence[str], recipes: Mapping[str, Sequence[str]], rng: np.random.Generator
 ) -> Gains:
     """What each policy (or recipe) saves against every other strategy; a recipe is not compared with its members."""
     means = resampled.replicates(rng)
@@ -128,7 +128,7 @@ def gains(
 
 
 def pooled_gain(
-    scenarios: Sequence[Resampled],
+    scenarios: Sequence[ResampledScores],
     policy: str,
     other: str | Sequence[str],
     rng: np.random.Generator,
@@ -201,7 +201,7 @@ class ComparisonLedger:
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class ScenarioComparison:
     """What was compared in a scenario, and from what: for pooling.
 
     Parameters
@@ -213,7 +213,7 @@ class Compared:
     """
 
     cell: dict[str, Any]
-    resampled: Resampled
+    resampled: ResampledScores
     gains: Gains
 
 
@@ -224,10 +224,10 @@ def compare(
     ledger: ComparisonLedger,
     rng: np.random.Generator,
     primary: Collection[str] = (),
-) -> Compared:
+) -> ScenarioComparison:
     """Each policy against everything else in a scenario; what it says against `primary` opponents is primary, unless
     it is a training seed of a recipe, which has a row of its own."""
-    resampled = Resampled.of(scores, rng)
+    resampled = ResampledScores.of(scores, rng)
     seeds = {member for members in recipes.values() for member in members}
     found = gains(resampled, policies, recipes, rng)
     cell = {
@@ -235,7 +235,7 @@ def compare(
         "is_bps": {name: one.estimate().to_json() for name, one in resampled.replicates(rng).items()},
         "paired": ledger.enter_all(found, primary, seeds),
     }
-    return Compared(cell, resampled, found)
+    return ScenarioComparison(cell, resampled, found)
 
 
 def compared(
@@ -245,7 +245,8 @@ def compared(
     ledger: ComparisonLedger,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """The cell of a scenario or of a part of one: see :class:`Compared`; both figures None under 10 episodes."""
+    """The cell of a scenario or of a part of one: see :class:`ScenarioComparison`; both figures None under 10
+    episodes."""
     if len(scores) < FEW:
         return {"episodes": len(scores), "is_bps": None, "paired": None}
     return compare(scores, policies, recipes, ledger, rng).cell

@@ -26,7 +26,7 @@ from tercel.execution.observation import OBS_SIZE
 from tercel.execution.task import LATENCIES, Task
 from tercel.execution.view import View
 from tercel.market.regimes.factors import Factors, impose
-from tercel.market.regimes.truth import InForce, in_force
+from tercel.market.regimes.truth import RegimeOccupancy, in_force
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
@@ -258,7 +258,7 @@ class Episodes:
         return costs_of(self.books, self.states, self.task.grid_points, self._cluster)
 
 
-def regimes_of(source: Source, task: Task, plan: Plan) -> InForce:
+def regimes_of(source: Source, task: Task, plan: Plan) -> RegimeOccupancy:
     """Which regimes are in force for how long in the episodes of a plan, whoever trades in them."""
     rows = plan.rows
     now = source.worlds_k[rows[:, kernels.E_WORLD], sim.NOW]

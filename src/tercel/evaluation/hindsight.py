@@ -78,7 +78,7 @@ def offers(m: Ints, after: Ints, side: Ints) -> tuple[Ints, Ints]:
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class MarketSnapshot:
     """What n markets show at one decision, or after the last one.
 
     Parameters
@@ -94,18 +94,18 @@ class Moment:
     tradable: Bools
 
     @classmethod
-    def of(cls, episodes: Episodes) -> "Moment":
+    def of(cls, episodes: Episodes) -> "MarketSnapshot":
         """As it is now."""
         return cls(episodes.view.m.copy(), episodes.working, episodes.view.tradable)
 
-    def seen_by(self, market: Ints, turned: Bools) -> "Moment":
+    def seen_by(self, market: Ints, turned: Bools) -> "MarketSnapshot":
         """The same for orders in these markets, int64 (k,), where `turned`, bool (k,), on the other side."""
         m = self.m[market]
         m[np.ix_(turned, _ONE_SIDE + _OTHER)] = m[np.ix_(turned, _OTHER + _ONE_SIDE)]
-        return Moment(m, self.working[market], self.tradable[market])
+        return MarketSnapshot(m, self.working[market], self.tradable[market])
 
 
-def hindsight(moments: Sequence[Moment], side: Ints, quantity: Ints) -> Floats:
+def hindsight(moments: Sequence[MarketSnapshot], side: Ints, quantity: Ints) -> Floats:
     """Arrival shortfall of the oracle for n orders, bps: float64 (n,).
 
     Parameters

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.evaluation.comparisons import ComparisonLedger, Resampled, Scores
+from tercel.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores
 from tercel.execution.costs import Costs
 from tercel.stats.bootstrap import Replicates, moments_of_mean
 from tercel.stats.ranks import ranks, spearman, split_half
@@ -34,7 +34,7 @@ NEAR: Final = 0.10
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class StrategyCosts:
     """Strategies on the episodes of one place.
 
     Parameters
@@ -54,9 +54,9 @@ class Side:
         return Scores.of(self.costs, {})
 
     @cached_property
-    def resampled(self) -> Resampled:
+    def resampled(self) -> ResampledScores:
         """Mean shortfalls under the same draws of clusters."""
-        return Resampled.of(self.scores, np.random.default_rng(self.seed))
+        return ResampledScores.of(self.scores, np.random.default_rng(self.seed))
 
     @cached_property
     def means(self) -> dict[str, Replicates]:
@@ -91,7 +91,9 @@ class Side:
         )
 
 
-def predict(simulated: Side, tape: Side, theirs: Side | None = None, seed: int = 0) -> dict[str, Any]:
+def predict(
+    simulated: StrategyCosts, tape: StrategyCosts, theirs: StrategyCosts | None = None, seed: int = 0
+) -> dict[str, Any]:
     """Hold simulated costs against the tape's.
 
     Parameters
@@ -135,7 +137,9 @@ def predict(simulated: Side, tape: Side, theirs: Side | None = None, seed: int =
     }
 
 
-def correlation(simulated: Side, tape: Side, names: Sequence[str], seed: int = 0) -> dict[str, float | None]:
+def correlation(
+    simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str], seed: int = 0
+) -> dict[str, float | None]:
     """Spearman over strategies with its interval over days and episodes, and the tape's ceiling.
 
     `halves` is the mean over random halves of the tape's clusters, `ceiling` that stepped up to all of them.
@@ -169,7 +173,7 @@ def _within(value: float | None) -> float | None:
     return None if value is None or np.isnan(value) else float(min(max(value, -1.0), 1.0))
 
 
-def signs(simulated: Side, tape: Side, names: Sequence[str]) -> dict[str, Any]:
+def signs(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> dict[str, Any]:
     """Pairs whose difference is told on tape (Benjamini and Hochberg over all pairs), and the share that agrees."""
     ledger, pairs = ComparisonLedger(), list(combinations(names, 2))
     gaps = {(a, b): tape.means[a] - tape.means[b] for a, b in pairs}
@@ -183,7 +187,7 @@ def signs(simulated: Side, tape: Side, names: Sequence[str]) -> dict[str, Any]:
     return {"pairs": len(pairs), "told": len(agree), "agree": float(np.mean(agree)) if agree else None}
 
 
-def _shares(simulated: Side, tape: Side, names: Sequence[str]) -> dict[str, Any]:
+def _shares(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> dict[str, Any]:
     """How many strategies have both shares within `NEAR` of the tape's, and how far apart they are in the mean."""
     apart = {
         "passive_share": [abs(simulated.passive(name) - tape.passive(name)) for name in names],
@@ -193,7 +197,7 @@ def _shares(simulated: Side, tape: Side, names: Sequence[str]) -> dict[str, Any]
     return {"near": int(near.sum()), "of": len(names), **{key: float(np.mean(row)) for key, row in apart.items()}}
 
 
-def _row(name: str, simulated: Side, tape: Side, ways: Mapping[str, Side]) -> dict[str, Any]:
+def _row(name: str, simulated: StrategyCosts, tape: StrategyCosts, ways: Mapping[str, StrategyCosts]) -> dict[str, Any]:
     """One strategy, as plain values."""
     here = {"simulated": simulated, "tape": tape} | ({"theirs": ways["theirs"]} if "theirs" in ways else {})
     return {

@@ -13,7 +13,7 @@ from tercel.evaluation.pipeline.jobs import Results
 from tercel.evaluation.pipeline.leaks import calibrated_on, judged_days
 from tercel.evaluation.pipeline.overflow import overflowing, without_overflowed
 from tercel.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
-from tercel.evaluation.prediction import LEAST, Side
+from tercel.evaluation.prediction import LEAST, StrategyCosts
 from tercel.evaluation.settings import RunSettings
 from tercel.execution.strategies import ALL_BASELINES, WRITTEN
 from tercel.market.simulator.levels import QUEUE
@@ -63,7 +63,7 @@ def refuse_calibrated(which: str, settings: Mapping[str, RunSettings]) -> None:
 
 def sides(
     home: Scenario, tape: Scenario, market: str, candidates: Sequence[Candidate], seed: int
-) -> tuple[dict[str, Side], list[str]]:
+) -> tuple[dict[str, StrategyCosts], list[str]]:
     """Costs at home, on tape, and on tape with the other bound where it has one; and what was left out, in words.
 
     Rules have the numbers tuned in `market` in both scenarios: what is asked is how the very same strategy fares.
@@ -79,7 +79,7 @@ def sides(
     found, notes = {}, list(gone.values())
     for where, one in judged.items():
         complete, notes_here = without_overflowed(one.without(gone))
-        found[where] = Side(complete.costs, seed)
+        found[where] = StrategyCosts(complete.costs, seed)
         notes += notes_here
     learned = f"Schedules know volume and volatility from {known.market.facts['trained on']}."
     return found, [*notes, learned, *known.market.notes[1:]]

@@ -78,7 +78,7 @@ class TuningScore:
 
 
 @dataclass(frozen=True, eq=False)
-class Tried:
+class CandidateCosts:
     """What rows of parameters cost over a plan.
 
     Parameters
@@ -94,7 +94,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchResult:
     """What a search ended with.
 
     Parameters
@@ -202,7 +202,7 @@ def side_by_side(
         yield episodes.costs(), decisions
 
 
-def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Tried:
+def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> CandidateCosts:
     """Try each row of parameters, float64 (rows, P), on all episodes of a plan.
 
     Candidates run side by side.
@@ -218,7 +218,7 @@ def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> Trie
     for costs, _ in side_by_side(markets, plan, len(rows), candidates):
         found.append(_shortfalls(costs).reshape(-1, len(plan)).mean(axis=1))
         lost.append((costs.overflow > 0).reshape(-1, len(plan)).sum(axis=1))
-    return Tried(np.concatenate(found), np.concatenate(lost))
+    return CandidateCosts(np.concatenate(found), np.concatenate(lost))
 
 
 def _best_start(arena: Arena, kind: type[Tunable]) -> Floats:
@@ -234,7 +234,7 @@ def _best_start(arena: Arena, kind: type[Tunable]) -> Floats:
 
 def search(
     arena: Arena, kind: type[Tunable], episodes: int, seed: int, progress: Callable[[int], None] | None = None
-) -> Searched:
+) -> SearchResult:
     """Search for parameters on training episodes; a candidate that loses orders is dear, no more.
 
     Raises
@@ -271,7 +271,7 @@ def search(
     found = start.copy()
     found[free] = np.mean(means[-late:], axis=0)
     parameters = {name: round(float(value), 4) for name, value in zip(layout.names, found, strict=True)}
-    return Searched(parameters, float(np.mean(values[-late:])), generations * population * TRIED_ON, overflowed)
+    return SearchResult(parameters, float(np.mean(values[-late:])), generations * population * TRIED_ON, overflowed)
 
 
 def tune(

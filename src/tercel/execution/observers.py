@@ -18,7 +18,7 @@ from tercel.execution.view import View
 
 FROM_FILE: Final = "tercel_own_"
 """Modules that a user named by their file are called so, and then as the file."""
-Eyes = Callable[[View], Any]
+ObservationFunction = Callable[[View], Any]
 """An observation of the user's: a :class:`View` of n markets -> numbers of shape (n, k)."""
 
 
@@ -62,7 +62,7 @@ SLOW: Final = "v3"
 OBSERVERS: Final = ("v1", "v2", SLOW)
 
 
-def observer(name: str | Eyes, stack: int = 1) -> Observer:
+def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
     """The observation called `name`, of the last `stack` decision intervals, or a function of a view as one.
 
     Raises
@@ -130,7 +130,7 @@ def _short(name: str) -> tuple[str, str]:
     return Path(where).stem if where.endswith(".py") else where.rpartition(".")[2], what
 
 
-def _own(function: Eyes) -> Observer:
+def _own(function: ObservationFunction) -> Observer:
     """A user's function as an observation; two ordinary markets tell how many entries it has."""
     if not callable(function):
         remedy = "such as def eyes(view): return numpy.column_stack([view.left, view.spread])"
@@ -144,7 +144,7 @@ def _own(function: Eyes) -> Observer:
     return Observer(name, entries, lambda view: _rows_of(function, name, view, size))
 
 
-def _rows_of(function: Eyes, name: str, view: View, size: int | None) -> Float32:
+def _rows_of(function: ObservationFunction, name: str, view: View, size: int | None) -> Float32:
     """What it answers, checked."""
     found = np.asarray(function(view.read_only()))
     wide = size or max((1, *found.shape[1:]))

@@ -115,7 +115,7 @@ def strategy(function: Any = None, *, name: str = "") -> Any:
     return FunctionStrategy(function, name)
 
 
-class Checked(Strategy):
+class CheckedStrategy(Strategy):
     """A user's strategy behind the port: its views are read-only copies, its answers are checked and made rows.
 
     Parameters
@@ -159,7 +159,7 @@ class Checked(Strategy):
             self._own.reset(np.ones(view.n, np.bool_))
         return shares(self._rows(view), view)
 
-    def fresh(self) -> "Checked":
+    def fresh(self) -> "CheckedStrategy":
         """The same strategy as it is now, with attributes of its own as far as they can be copied."""
         made = copy.copy(self)
         try:
@@ -296,7 +296,7 @@ def checked(own: Any, mark: str = "") -> Strategy:
         own = FunctionStrategy(own, getattr(own, "__name__", type(own).__name__))
     if not hasattr(own, "decide"):
         raise ConfigError("a strategy: an object with decide(view)", repr(own), "see tercel.strategy")
-    return Checked(own, mark)
+    return CheckedStrategy(own, mark)
 
 
 def tried(one: Strategy) -> Strategy:
@@ -309,7 +309,7 @@ def tried(one: Strategy) -> Strategy:
     ConfigError
         As in a run: code that fails, an answer that is no legal intent.
     """
-    if isinstance(one, Checked):
+    if isinstance(one, CheckedStrategy):
         trial = one.fresh()
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -396,7 +396,7 @@ def _code(found: Any) -> Any:
 
 def _called(one: Strategy, name: str) -> Strategy:
     """The strategy of an installed package under the name of its entry point."""
-    if isinstance(one, Checked):
+    if isinstance(one, CheckedStrategy):
         one._name = name
     return one
 

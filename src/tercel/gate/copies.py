@@ -19,7 +19,7 @@ from tercel.trading.journal import kinds
 from tercel.trading.state import StateReason
 from tercel.venues.address import address
 from tercel.venues.fix.client import FixVenue
-from tercel.venues.fix.profiles import Terms, load
+from tercel.venues.fix.profiles import ProfileTerms, load
 from tercel.venues.fix.profiles.model import SymbolTable
 from tercel.venues.fix.received import holds_session
 
@@ -112,7 +112,7 @@ def copy_session(where: str, store: Path, near: Path, listings: Sequence[Listing
     )
 
 
-def _listed(terms: Terms, listings: Sequence[Listing]) -> Terms:
+def _listed(terms: ProfileTerms, listings: Sequence[Listing]) -> ProfileTerms:
     if terms.symbols:
         return terms
     symbols = tuple(SymbolTable(name=one.instrument, tick=repr(one.tick), lot=one.lot) for one in listings)

@@ -43,7 +43,7 @@ def gate_text(fields: Mapping[str, object]) -> str:
     return "[gate]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in said.items())
 
 
-class OwnGate:
+class GateProcess:
     """A gate that lives as long as this process, or until `close`.
 
     Parameters
@@ -155,11 +155,11 @@ class GatedVenue(RemoteVenue):
 
     Parameters
     ----------
-    gate : OwnGate
+    gate : GateProcess
     accounts : sequence of str
     """
 
-    def __init__(self, gate: OwnGate, accounts: Sequence[str]) -> None:
+    def __init__(self, gate: GateProcess, accounts: Sequence[str]) -> None:
         self._gate = gate
         super().__init__(str(gate.listen), accounts)
 
@@ -195,7 +195,9 @@ def venue_at(
     ConfigError, VenueError
     """
     if address(where).scheme == "fix":
-        return GatedVenue(opened.enter_context(OwnGate(desk, placed(where, near), accounts, limits, latch)), accounts)
+        return GatedVenue(
+            opened.enter_context(GateProcess(desk, placed(where, near), accounts, limits, latch)), accounts
+        )
     return connect(where, accounts)
 
 

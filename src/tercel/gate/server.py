@@ -33,7 +33,7 @@ from tercel.core.orders import (
     refused,
 )
 from tercel.core.ports import Entry
-from tercel.core.turns import Turns
+from tercel.core.turns import PeriodicThread
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.gate.withdrawal import OrderWithdrawal
@@ -49,7 +49,7 @@ from tercel.trading.limits_port import Denied
 from tercel.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.trading.settlement import PositionKeeper
 from tercel.trading.state import StateReason
-from tercel.trading.stopping import Stopper
+from tercel.trading.stopping import KillCanceller
 from tercel.trading.upkeep import heartbeat, not_obeyed, take_inbox
 from tercel.venues.wire import frames
 from tercel.venues.wire.hub import CLIENT, Client, Hub, of_account, whole
@@ -105,7 +105,7 @@ class Gate(Hub):
         super().__init__(gateway.venue, listen, stepped=gateway.venue.capabilities.stepped)
         self.gateway, self._name, self._accounts = gateway, name, tuple(accounts)
         self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
-        self._stopper, self._withdrawal = Stopper(gateway, latch, name), OrderWithdrawal(gateway, name)
+        self._stopper, self._withdrawal = KillCanceller(gateway, latch, name), OrderWithdrawal(gateway, name)
         self._followers: dict[str, Follower] = {}
         self._beat_ns, self._fd = 0, -1
         self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
@@ -117,7 +117,7 @@ class Gate(Hub):
         self.positions.begin(wait=True)
         self.inquiry = Inquiry(gateway, lambda: self._accounts, name, self.positions.begin)
         self._stopper.begin()
-        self.watch = Turns("tercel-gate-watch", TURN_S, self._watched)
+        self.watch = PeriodicThread("tercel-gate-watch", TURN_S, self._watched)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Turn until `stop()` is true.

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from tercel.core.errors import VenueError
 from tercel.core.orders import MassCancel, VenueEvent
 from tercel.gate.config import GateConfig, WatchdogTerms
-from tercel.venues.address import Where, address, connect
+from tercel.venues.address import VenueAddress, address, connect
 from tercel.venues.fix.profiles import load
 from tercel.venues.wire import frames
 
@@ -194,7 +194,7 @@ def watch(config: GateConfig, beside: Path, stop: Callable[[], bool], say: Calla
             ).watch(stop)  # fmt: skip
 
 
-def _own_way(found: Where, watchdog: WatchdogTerms, beside: Path) -> str:
+def _own_way(found: VenueAddress, watchdog: WatchdogTerms, beside: Path) -> str:
     """Address of the venue for the watchdog: where its profile says, else where the gate goes."""
     place, profile = f"{found.host}:{found.port}", watchdog.profile or found.profile
     if watchdog.profile:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Float32, Floats
-from tercel.learning.port import Masked, Restorable, State, action_sizes
+from tercel.learning.port import MaskedVecEnv, RestorableVecEnv, State, action_sizes
 
 
 class AppendedVec:
@@ -33,9 +33,9 @@ class AppendedVec:
         else:
             self.n_actions = numbers
         self._entries = entries
-        if isinstance(env, Masked):
+        if isinstance(env, MaskedVecEnv):
             self.mask = env.mask
-        if isinstance(env, Restorable):
+        if isinstance(env, RestorableVecEnv):
             self.state, self.restore = env.state, self._restore
 
     def reset(self, seed: int) -> Float32:

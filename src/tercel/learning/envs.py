@@ -32,7 +32,7 @@ from tercel.execution.actions import action_set
 from tercel.execution.actions.kernels import decode_placement
 from tercel.execution.costs import BPS
 from tercel.execution.intent import WIDTH
-from tercel.execution.observers import Eyes, observer
+from tercel.execution.observers import ObservationFunction, observer
 from tercel.execution.task import Task
 from tercel.learning.own_reward import Reward, Step, rewards_of
 from tercel.learning.port import State
@@ -119,7 +119,7 @@ class Options(TypedDict, total=False):
     actions: str
     weights: RewardWeights | Reward | None
     action_parameters: Mapping[str, Any] | None
-    observation: str | Eyes
+    observation: str | ObservationFunction
     stack: int
     threads: int
 
@@ -176,7 +176,7 @@ class ExecutionVec:
         actions: str = "placement",
         weights: RewardWeights | Reward | None = None,
         action_parameters: Mapping[str, Any] | None = None,
-        observation: str | Eyes = "v1",
+        observation: str | ObservationFunction = "v1",
         stack: int = 1,
         threads: int = 1,
     ) -> None:

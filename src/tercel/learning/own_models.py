@@ -10,7 +10,7 @@ import numpy as np
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.execution.actions import action_set
-from tercel.execution.observers import Eyes, observer
+from tercel.execution.observers import ObservationFunction, observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import DISCRETE, Activation, Head, MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
@@ -88,7 +88,7 @@ def strategy_of(
     *,
     actions: str,
     action_parameters: Mapping[str, Any],
-    observation: Eyes | str,
+    observation: ObservationFunction | str,
     stack: int,
     activation: Activation = "tanh",
 ) -> PolicyStrategy:

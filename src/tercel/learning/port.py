@@ -84,7 +84,7 @@ def action_sizes(env: AnyVecEnv) -> tuple[int, int]:
 
 
 @runtime_checkable
-class Masked(Protocol):
+class MaskedVecEnv(Protocol):
     """An environment that forbids actions."""
 
     def mask(self) -> Bools:
@@ -92,7 +92,7 @@ class Masked(Protocol):
 
 
 @runtime_checkable
-class Restorable(Protocol):
+class RestorableVecEnv(Protocol):
     """An environment that can be put back where it was: what a bit-identical resume needs."""
 
     def state(self) -> State:
@@ -103,7 +103,7 @@ class Restorable(Protocol):
 
 
 @runtime_checkable
-class Foresees(Protocol):
+class ForesightVecEnv(Protocol):
     """A :class:`VecEnv` that can tell what lies ahead: for a teacher, never for a policy that leaves."""
 
     n: int
@@ -116,7 +116,7 @@ class Foresees(Protocol):
 
 
 @runtime_checkable
-class Rolls(Protocol):
+class RolloutVecEnv(Protocol):
     """An environment that takes whole rollouts by itself, in other processes or on other machines."""
 
     def roll(self, learner: Any) -> None:
@@ -146,7 +146,8 @@ class Learner(Protocol):
         """Everything that further learning depends on, the environment's state included where it has one."""
 
     def restore(self, state: State) -> None:
-        """Go on from `state`: bit-identical where the environment is :class:`Restorable`, else with new episodes."""
+        """Go on from `state`: bit-identical where the environment is :class:`RestorableVecEnv`, else with new
+        episodes."""
 
 
 def train(

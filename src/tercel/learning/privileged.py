@@ -14,7 +14,7 @@ displayed level, both as `Observation-v2` has them; `slog x` is sign(x) log(1 + 
 Own orders move the market, and from then on its future is not quite the twin's. On tape it is.
 
 A teacher acts in a :class:`PrivilegedVec`, whose observation ends in these entries; a student acts in the
-:class:`ForeseenVec` itself, sees what every policy sees, and is drawn towards what the teacher would do
+:class:`ForesightMixedVec` itself, sees what every policy sees, and is drawn towards what the teacher would do
 (`native.distil`; Fang et al. 2021, "Universal Trading for Order Execution with Oracle Policy Distillation").
 """
 
@@ -31,7 +31,7 @@ from tercel.execution.task import Task
 from tercel.learning.appended import AppendedVec
 from tercel.learning.hindsight import undisturbed
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec
-from tercel.learning.port import Foresees, State
+from tercel.learning.port import ForesightVecEnv, State
 from tercel.market.simulator.source import Source
 
 SPANS: Final = (1, 3, 10)
@@ -45,7 +45,7 @@ FORESIGHT: Final = (
 """Names of the entries, in order."""
 
 
-class Foreseen(DrawnOrdersVec):
+class ForesightOrdersVec(DrawnOrdersVec):
     """A :class:`DrawnOrdersVec` that knows its episodes' futures; the episodes themselves are the same bytes.
 
     Parameters
@@ -119,11 +119,12 @@ def _slog(x: Floats) -> Floats:
     return np.asarray(np.sign(x) * np.log1p(np.abs(x)))
 
 
-class ForeseenVec(MixedVec):
-    """A :class:`MixedVec` of :class:`Foreseen`: to whoever acts in it the same, to whoever asks a teacher's source."""
+class ForesightMixedVec(MixedVec):
+    """A :class:`MixedVec` of :class:`ForesightOrdersVec`: to whoever acts in it the same, to whoever asks a teacher's
+    source."""
 
     foresight_size = len(FORESIGHT)
-    parts: tuple[Foreseen, ...]
+    parts: tuple[ForesightOrdersVec, ...]
 
     def foresight(self) -> Float32:
         """float32 (n, foresight_size): what lies ahead of every slot's decision."""
@@ -140,7 +141,7 @@ class PrivilegedVec(AppendedVec):
 
     Parameters
     ----------
-    env : VecEnv that :class:`Foresees`
+    env : VecEnv that :class:`ForesightVecEnv`
         Of actions that are numbers.
 
     Raises
@@ -150,6 +151,6 @@ class PrivilegedVec(AppendedVec):
     """
 
     def __init__(self, env: Any) -> None:
-        if not isinstance(env, Foresees):
+        if not isinstance(env, ForesightVecEnv):
             raise ConfigError("an environment with foresight", type(env).__name__, "build it with ForeseenVec")
         super().__init__(env, env.foresight, env.foresight_size)

@@ -16,7 +16,7 @@ import numpy as np
 from tercel.core.errors import FeedError
 from tercel.market.feeds.bitstamp import orders_after
 from tercel.market.feeds.bitstamp_messages import OrderBookAnswer, pairs_of
-from tercel.market.feeds.captures import Reading, exact, lines_of
+from tercel.market.feeds.captures import CaptureWarnings, exact, lines_of
 from tercel.market.feeds.members import members
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
@@ -66,7 +66,7 @@ def verify_orders(instrument: Instrument, events: Events, capture: Path) -> dict
 
 def _snapshots(symbol: str, capture: Path) -> list[OrderBookAnswer]:
     with members([capture]) as files:
-        pairs = pairs_of(lines_of(files, Reading()))
+        pairs = pairs_of(lines_of(files, CaptureWarnings()))
     if symbol not in pairs:
         known = ", ".join(sorted(pairs)) or "no pair"
         raise FeedError(f"a capture of {symbol}", f"{known} in {capture}", "give the capture of this pair")

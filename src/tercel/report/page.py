@@ -129,7 +129,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Shown:
+class TrialReport:
     """What a trial found.
 
     Parameters

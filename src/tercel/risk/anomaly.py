@@ -119,7 +119,7 @@ def _gain(half_life_s: float) -> float:
 
 
 @dataclass(frozen=True)
-class Calm:
+class AnomalyBaseline:
     """What is ordinary in one market, learned from calm seconds.
 
     Parameters
@@ -161,7 +161,7 @@ def learn_calm(
     least: float = 4.0,
     fast_s: float = 40.0,
     slow_s: float = 7200.0,
-) -> Calm:
+) -> AnomalyBaseline:
     """Learn from calm days what is ordinary, and the lowest threshold that would have left them in peace.
 
     Parameters
@@ -195,7 +195,7 @@ def learn_calm(
     weights /= max(float((z @ weights).std()), 1e-9)
     smooth = np.mean([_inputs(day) for day in arrays], axis=0)
     variance = float(np.mean(np.concatenate([day[:, MOVE] for day in arrays]) ** 2))
-    calm = Calm(smooth, centre, scale, weights, 1.0, fast_s, slow_s, variance)
+    calm = AnomalyBaseline(smooth, centre, scale, weights, 1.0, fast_s, slow_s, variance)
     scores = [_scored(calm, day) for day in arrays]
     return replace(calm, threshold=_threshold(scores, false_alarms_per_day, margin, least))
 
@@ -267,7 +267,7 @@ def alarm_starts(scores: Floats) -> Ints:
     return np.array(starts, np.int64)
 
 
-def _start(calm: Calm) -> Floats:
+def _start(calm: AnomalyBaseline) -> Floats:
     state = np.zeros(_STATE)
     state[_SEEN] = 4 * calm.fast_s  # the smoothing starts where calm is, warm
     state[_SMOOTH:_CENTRE] = calm.smooth
@@ -276,7 +276,7 @@ def _start(calm: Calm) -> Floats:
     return state
 
 
-def _scored(calm: Calm, seconds: Floats) -> Floats:
+def _scored(calm: AnomalyBaseline, seconds: Floats) -> Floats:
     out = np.zeros(len(seconds))
     fast, slow = _gain(calm.fast_s), _gain(calm.slow_s)
     _follow(True, _start(calm), seconds, calm.weights, fast, slow, calm.threshold, np.zeros((1, N)), out)
@@ -297,17 +297,17 @@ class StreamingAnomaly:
     True
     """
 
-    def __init__(self, calm: Calm | None = None, warm_s: int = 600) -> None:
+    def __init__(self, calm: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
         self.name = "signs against calm"
         self.warm_s = warm_s
-        self._calm: Calm | None = None
+        self._calm: AnomalyBaseline | None = None
         self._first: list[Floats] = []
         self._state = np.zeros(_STATE)
         self._row = np.zeros(COLUMNS)
         if calm is not None:
             self._begin(calm)
 
-    def _begin(self, calm: Calm) -> None:
+    def _begin(self, calm: AnomalyBaseline) -> None:
         self._calm = calm
         self._state = _start(calm)
         self._terms = calm.weights, _gain(calm.fast_s), _gain(calm.slow_s), calm.threshold, np.zeros(N)
@@ -332,7 +332,7 @@ class StreamingAnomaly:
         return _scored(self._calm, np.ascontiguousarray(seconds, np.float64))
 
     @property
-    def calm(self) -> Calm | None:
+    def calm(self) -> AnomalyBaseline | None:
         """What is ordinary; None while warming."""
         return self._calm
 

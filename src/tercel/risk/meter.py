@@ -10,12 +10,12 @@ from tercel.core.orders import M_KIND, MarketRows
 from tercel.market.simulator.records import state_at
 from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, LEVELS, TRADES, measure
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
-from tercel.risk.anomaly import Calm, StreamingAnomaly
+from tercel.risk.anomaly import AnomalyBaseline, StreamingAnomaly
 from tercel.risk.posture import RiskState
 from tercel.risk.seconds import Second
 
 
-class Followed(Protocol):
+class FollowedBook(Protocol):
     """A book that is followed: the pair of arrays that a market is."""
 
     @property
@@ -72,7 +72,7 @@ class SecondReader:
         if not event.snapshot:
             _count(event.rows, self.counts)
 
-    def close(self, market: Followed) -> Second:
+    def close(self, market: FollowedBook) -> Second:
         """The second that ends now: depth and touch as the market stands, counts and move since the last call."""
         self._mid2 = _close(market.book, market.state, self._mid2, self._scratch, self.counts, self._out)
         return Second._make(self._out.tolist())
@@ -95,7 +95,7 @@ class RiskMeter:
     def __init__(
         self,
         instrument: str,
-        calm: Calm | None = None,
+        calm: AnomalyBaseline | None = None,
         warm_s: int = 600,
         volatility_s: float = 120.0,
         depth_s: float = 30.0,

@@ -59,7 +59,7 @@ class RiskState(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Stance:
+class PostureDemand:
     """What a rule asks for while it is in force; the defaults ask for nothing."""
 
     urgency: float = 0.0
@@ -88,7 +88,7 @@ class PostureRule:
     watches: str
     enter: float
     leave: float
-    asks: Stance
+    asks: PostureDemand
 
     def __post_init__(self) -> None:
         """Refuse a rule without a gap between its thresholds, or over an input that nobody measures."""
@@ -115,24 +115,38 @@ class PostureRule:
 RESTING = Style.JOIN | Style.IMPROVE
 
 DEFAULT_RULES = (
-    PostureRule("volatility raised", "volatility_ratio", 1.5, 1.25, Stance(urgency=0.3, size_multiplier=0.75)),
-    PostureRule("volatility high", "volatility_ratio", 2.5, 1.75, Stance(urgency=0.6, size_multiplier=0.5)),
-    PostureRule("turbulent regime", "regime", 0.8, 0.2, Stance(urgency=0.2, size_multiplier=0.75)),
-    PostureRule("depth thin", "depth_ratio", 0.6, 0.8, Stance(max_participation=0.2, size_multiplier=0.75)),
+    PostureRule("volatility raised", "volatility_ratio", 1.5, 1.25, PostureDemand(urgency=0.3, size_multiplier=0.75)),
+    PostureRule("volatility high", "volatility_ratio", 2.5, 1.75, PostureDemand(urgency=0.6, size_multiplier=0.5)),
+    PostureRule("turbulent regime", "regime", 0.8, 0.2, PostureDemand(urgency=0.2, size_multiplier=0.75)),
+    PostureRule("depth thin", "depth_ratio", 0.6, 0.8, PostureDemand(max_participation=0.2, size_multiplier=0.75)),
     PostureRule(
-        "depth gone", "depth_ratio", 0.4, 0.55, Stance(max_participation=0.1, styles=RESTING, size_multiplier=0.5)
+        "depth gone",
+        "depth_ratio",
+        0.4,
+        0.55,
+        PostureDemand(max_participation=0.1, styles=RESTING, size_multiplier=0.5),
     ),
-    PostureRule("anomaly", "anomaly", 1.0, 0.6, Stance(max_participation=0.1, styles=RESTING, size_multiplier=0.25)),
     PostureRule(
-        "anomaly extreme", "anomaly", 2.0, 1.0, Stance(max_participation=0.05, styles=RESTING, size_multiplier=0.0)
+        "anomaly", "anomaly", 1.0, 0.6, PostureDemand(max_participation=0.1, styles=RESTING, size_multiplier=0.25)
     ),
     PostureRule(
-        "trading dearer than expected", "cost_ratio", 2.0, 1.3, Stance(max_participation=0.15, size_multiplier=0.5)
+        "anomaly extreme",
+        "anomaly",
+        2.0,
+        1.0,
+        PostureDemand(max_participation=0.05, styles=RESTING, size_multiplier=0.0),
+    ),
+    PostureRule(
+        "trading dearer than expected",
+        "cost_ratio",
+        2.0,
+        1.3,
+        PostureDemand(max_participation=0.15, size_multiplier=0.5),
     ),
 )
 """Volatility asks for haste and smaller sizes, liquidity for patience: what is worse, it says so with its caps."""
 
-CAUTIOUS = Stance(urgency=0.0, max_participation=0.05, styles=Style.JOIN, size_multiplier=0.0)
+CAUTIOUS = PostureDemand(urgency=0.0, max_participation=0.05, styles=Style.JOIN, size_multiplier=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +170,8 @@ class PostureConfig:
     required: tuple[str, ...] = ("volatility_ratio", "depth_ratio", "anomaly")
     stale_ns: int = 10 * NS_PER_SECOND
     dwell_ns: int = 30 * NS_PER_SECOND
-    calm: Stance = field(default=Stance())
-    cautious: Stance = field(default=CAUTIOUS)
+    calm: PostureDemand = field(default=PostureDemand())
+    cautious: PostureDemand = field(default=CAUTIOUS)
 
     def __post_init__(self) -> None:
         """Refuse unknown inputs, times below zero and two rules of one name."""
@@ -178,7 +192,7 @@ def finish_early(urgency: float = 0.9, volatility: float = 2.5, depth: float = 0
     The thresholds and the urgency were chosen in the default market on episodes that nothing is judged on: lower
     thresholds sound in calm, and a lower urgency stays in too long.
     """
-    asks = Stance(urgency=urgency)
+    asks = PostureDemand(urgency=urgency)
     return PostureConfig(
         rules=(
             PostureRule("volatility high", "volatility_ratio", volatility, 0.6 * volatility, asks),
@@ -335,7 +349,7 @@ class PosturePolicy:
             return f"{reason}, held for {held:.0f} s of {self.config.dwell_ns / 1e9:g} s"
         return f"{reason}, not yet {'below' if rule.on_high else 'above'} {rule.leave:g}"
 
-    def _posture(self, at_ns: int, stances: list[Stance], reasons: tuple[str, ...]) -> Posture:
+    def _posture(self, at_ns: int, stances: list[PostureDemand], reasons: tuple[str, ...]) -> Posture:
         styles = ANY_STYLE
         for stance in stances:
             styles &= stance.styles

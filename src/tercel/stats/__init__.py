@@ -18,7 +18,7 @@ from tercel.stats.clusters import (
     clustered_se,
     few_clusters,
 )
-from tercel.stats.deflated import Deflated, deflate
+from tercel.stats.deflated import DeflatedScore, deflate
 from tercel.stats.hierarchy import over_markets
 from tercel.stats.iqm import interquartile_mean
 from tercel.stats.p_values import benjamini_hochberg, holm, two_sided_p
@@ -27,7 +27,7 @@ from tercel.stats.student import normal_quantile, t_quantile, weighted_interval
 from tercel.stats.tails import moments_of_cvar, moments_of_slope, moments_of_wins
 
 __all__ = [
-    "Deflated",
+    "DeflatedScore",
     "Estimate",
     "Moments",
     "Replicates",

@@ -28,7 +28,7 @@ EULER = 0.5772156649015329
 
 
 @dataclass(frozen=True)
-class Deflated:
+class DeflatedScore:
     """A score held against the best of N without merit.
 
     Parameters
@@ -68,7 +68,7 @@ def exceeds(ratio: float, target: float, values: int, skew: float, kurtosis: flo
     return NormalDist().cdf((ratio - target) * math.sqrt(values - 1.0) / spread)
 
 
-def deflate(gains: ArrayLike, variants: int, sd_between: float | None = None) -> Deflated:
+def deflate(gains: ArrayLike, variants: int, sd_between: float | None = None) -> DeflatedScore:
     """Deflate the ratio of independent gains, float (n,), for the number of variants tried.
 
     Parameters
@@ -97,4 +97,4 @@ def deflate(gains: ArrayLike, variants: int, sd_between: float | None = None) ->
     skew, kurtosis = float((away**3).mean()), float((away**4).mean())
     spread = 1.0 / math.sqrt(len(x) - 1.0) if sd_between is None else sd_between
     target = expected_best(variants, spread)
-    return Deflated(ratio, target, exceeds(ratio, target, len(x), skew, kurtosis), variants, len(x))
+    return DeflatedScore(ratio, target, exceeds(ratio, target, len(x), skew, kurtosis), variants, len(x))

@@ -49,7 +49,7 @@ WHY_NOT = {
 
 
 @dataclass(frozen=True)
-class Against:
+class StrategyOnParents:
     """One strategy on all parents.
 
     Parameters
@@ -101,7 +101,7 @@ class Counterfactual:
 
     own_bps: float
     own_unfilled: int
-    strategies: Mapping[str, Against]
+    strategies: Mapping[str, StrategyOnParents]
     parents: int
     clusters: int
     impact: str
@@ -176,7 +176,7 @@ def counterfactual(
     return Counterfactual(
         float((own * weights).sum() / weights.sum()),
         sum(int(one.cost.unfilled) for one in worked),
-        {name: Against(means[name], saves[name], unfilled[name]) for name in ranked},
+        {name: StrategyOnParents(means[name], saves[name], unfilled[name]) for name in ranked},
         len(worked),
         cluster_index(labels)[1],
         impact,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.onnx_file import OnnxPolicy
-from tercel.learning.port import AnyVecEnv, Learner, Masked, Restorable, action_sizes
+from tercel.learning.port import AnyVecEnv, Learner, MaskedVecEnv, RestorableVecEnv, action_sizes
 
 
 def _actions(env: AnyVecEnv, rng: np.random.Generator) -> NDArray[Any]:
@@ -26,7 +26,7 @@ def _actions(env: AnyVecEnv, rng: np.random.Generator) -> NDArray[Any]:
     if not action_sizes(env)[0]:
         return rng.dirichlet(np.ones(action_sizes(env)[1]), env.n).astype(np.float32)
     weights = rng.random((env.n, action_sizes(env)[0]))
-    if isinstance(env, Masked):
+    if isinstance(env, MaskedVecEnv):
         weights[~env.mask()] = -1.0
     return np.asarray(weights.argmax(axis=1), np.int64)
 
@@ -83,14 +83,14 @@ class VecEnvContract:
         assert _same(a, b)
 
     def test_mask_leaves_a_choice(self, env: AnyVecEnv) -> None:
-        if not isinstance(env, Masked):
+        if not isinstance(env, MaskedVecEnv):
             pytest.skip("forbids nothing")
         env.reset(3)
         assert env.mask().shape == (env.n, action_sizes(env)[0])
         assert env.mask().any(axis=1).all()
 
     def test_restored_state_has_the_same_future(self, env: AnyVecEnv) -> None:
-        if not isinstance(env, Restorable):
+        if not isinstance(env, RestorableVecEnv):
             pytest.skip("cannot be restored")
         env.reset(4)
         _play(env, 5, 4)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.ports import Entry, Journal
-from tercel.core.turns import Turns
+from tercel.core.turns import PeriodicThread
 from tercel.trading.journal import kinds
 
 EVERY_S: Final = 0.25
@@ -81,7 +81,7 @@ class AlertSender:
         self._journal, self._webhook, self._send = journal, webhook, send
         self._seen = after
         self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._turns = Turns("alerts", EVERY_S, self.once)
+        self._turns = PeriodicThread("alerts", EVERY_S, self.once)
         self.start = self._turns.start
 
     def stop(self) -> None:

@@ -54,11 +54,11 @@ class BackOff:
         return f"{many} orders of {whose} were refused in a row: it waits {wait_ns / 1e9:g} s"
 
 
-class LoudNowAndThen:
+class AlarmThrottle:
     """How loud an alarm is that may come many times a minute: the first is critical, those that follow within a minute
     of it are not, and the next critical one says how many they were.
 
-    >>> alarm = LoudNowAndThen()
+    >>> alarm = AlarmThrottle()
     >>> alarm.say("down", 0), alarm.say("down", 1), alarm.say("down", QUIET_NS)
     (('critical', 'down'), ('info', 'down'), ('critical', 'down; 1 more since the last alarm'))
     """

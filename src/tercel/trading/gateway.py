@@ -42,7 +42,7 @@ from tercel.core.orders import (
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.limits import PAUSES
 from tercel.trading import crashpoints, pauses
-from tercel.trading.back_off import BackOff, LoudNowAndThen
+from tercel.trading.back_off import AlarmThrottle, BackOff
 from tercel.trading.falling import sent_to, unsent
 from tercel.trading.intake import Intake
 from tercel.trading.journal import kinds
@@ -128,7 +128,7 @@ class OrderGateway:
         self._session, self._repeats = venue.capabilities.session, venue.capabilities.executions is not None
         self.notices: list[Notice] = []
         """Notices since they were last taken."""
-        self._retries, self._link_alarm, self._intake = BackOff(), LoudNowAndThen(), Intake()
+        self._retries, self._link_alarm, self._intake = BackOff(), AlarmThrottle(), Intake()
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
         """Journal entries, then fold them; `sync`: they are on the disk when it returns.

@@ -18,7 +18,7 @@ from tercel.trading.limit_record import LimitRecord
 from tercel.trading.order import ChildOrder, Notice
 from tercel.trading.orders import Orders
 from tercel.trading.parents import ParentOrder, Parents
-from tercel.trading.past import KEEP_NS, Past
+from tercel.trading.past import KEEP_NS, ArchiveIndex
 from tercel.trading.positions import Fill, Positions
 from tercel.trading.state import TradingStates
 
@@ -29,7 +29,7 @@ FOLDED = (
 """Kinds that the fold reads."""
 
 
-class Counts(Protocol):
+class LedgerCounts(Protocol):
     """Who counts beside the ledger, and lets go and takes back with it: `limits.LimitGate`."""
 
     def retire(self, parent: str, names: Sequence[str], executions: Sequence[Key]) -> None:
@@ -57,7 +57,7 @@ class Ledger:
         Lets go and takes back with this ledger.
     """
 
-    def __init__(self, past: Past | None = None, counts: Counts | None = None) -> None:
+    def __init__(self, past: ArchiveIndex | None = None, counts: LedgerCounts | None = None) -> None:
         self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
         self.limits, self.states = LimitRecord(), TradingStates()
         self.past, self._counts = past, counts
@@ -123,7 +123,7 @@ class Ledger:
         at = fills.index(before)
         fills[at : at + 1] = [now] if now else []
 
-    def _let_go(self, past: Past, entry: Entry) -> None:
+    def _let_go(self, past: ArchiveIndex, entry: Entry) -> None:
         """What has been over for long leaves memory, at the same entry whoever folds."""
         if entry.kind == kinds.PARENT:
             self._began.setdefault(entry.parent, self.last)
@@ -140,7 +140,7 @@ class Ledger:
                 continue
             self._retire(past, name)
 
-    def _retire(self, past: Past, name: str) -> None:
+    def _retire(self, past: ArchiveIndex, name: str) -> None:
         self.parents.retire(name)
         past.fills += len(self.fills_of.pop(name, ()))
         self.children.pop(name, None)
@@ -149,7 +149,7 @@ class Ledger:
         if self._counts is not None:
             self._counts.retire(name, names, executions)
 
-    def _recall(self, past: Past, entry: Entry) -> None:
+    def _recall(self, past: ArchiveIndex, entry: Entry) -> None:
         """Bring back what a report is about; the fold of its entries is what it was when it went."""
         if entry.kind != kinds.REPORT_IN or any(
             self.orders.get(entry.body.get(key, "")) for key in ("cl_ord_id", "orig")
@@ -165,7 +165,7 @@ class Ledger:
             if self.parents.get(name) is None:
                 self._take_back(past, old.parents.must(name), old, entry.ns)
 
-    def _take_back(self, past: Past, parent: ParentOrder, old: "Ledger", ns: int) -> None:
+    def _take_back(self, past: ArchiveIndex, parent: ParentOrder, old: "Ledger", ns: int) -> None:
         name, fills = parent.id, old.fills_of[parent.id]
         self.parents.recall(parent)
         past.fills -= len(fills)

@@ -18,7 +18,7 @@ from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
 from tercel.trading.limit_record import EXPIRES_NS, same_person
 from tercel.trading.state import StateReason
-from tercel.trading.stopping import Latch
+from tercel.trading.stopping import LatchPort
 
 WARN_EVERY_NS: Final = 5_000_000_000
 """Venue time between two looks at warning levels; breaches are looked for in every step."""
@@ -43,7 +43,7 @@ class LimitKeeper:
         Ask the latch, and cancel what those have open whom it stops.
     """
 
-    def __init__(self, gateway: OrderGateway, latch: Latch, look: Callable[[], object]) -> None:
+    def __init__(self, gateway: OrderGateway, latch: LatchPort, look: Callable[[], object]) -> None:
         self._gateway, self._latch, self._look = gateway, latch, look
         self._warned_ns = 0
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from tercel.core.orders import CancelReject, Command, Report
-from tercel.trading.ledger import Counts
+from tercel.trading.ledger import LedgerCounts
 
 
 class Denied(Protocol):
@@ -21,7 +21,7 @@ class Denied(Protocol):
         ...
 
 
-class LimitsPort(Counts, Protocol):
+class LimitsPort(LedgerCounts, Protocol):
     """What the gateway requests and reports: `limits.LimitGate`."""
 
     limits: Any

@@ -38,14 +38,14 @@ from tercel.trading.parents import (
     model_of,
 )
 from tercel.trading.state import Sender, StateReason
-from tercel.trading.stopping import FIRST_S, Stopper, cancels
+from tercel.trading.stopping import FIRST_S, KillCanceller, cancels
 from tercel.trading.strategies import Strategies
 
 FALLBACK: Final = "twap_passive"
 """The strategy that takes over from one that failed."""
 
 
-class Watcher(Protocol):
+class SessionObserver(Protocol):
     """Who is notified of what happens in a session."""
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
@@ -85,7 +85,7 @@ class ParentOrderManager:
     def __init__(
         self,
         gateway: OrderGateway,
-        stopper: Stopper,
+        stopper: KillCanceller,
         strategies: Strategies,
         follow: Callable[[str], Follower],
         name: Callable[[], str],
@@ -96,7 +96,7 @@ class ParentOrderManager:
         self.gateway, self.stopper, self._strategies, self._follow = gateway, stopper, strategies, follow
         self._name, self._seed, self._warmup_s = name, seed, warmup_s
         self.executors: dict[str, ParentExecutor] = {}
-        self.watchers: list[Watcher] = []
+        self.watchers: list[SessionObserver] = []
         self.trying = ""
         """The parent whose executor is asked at this moment; "" between."""
         self.deadline: Deadline | None = None

@@ -95,7 +95,7 @@ def text_of(values: NDArray[Any]) -> str:
     return b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
 
 
-class Past:
+class ArchiveIndex:
     """The index of what left memory.
 
     Parameters

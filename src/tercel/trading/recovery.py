@@ -29,7 +29,7 @@ from tercel.trading.journal.codec import command_of, message_of
 from tercel.trading.ledger import FOLDED, Ledger
 from tercel.trading.limits_port import LimitsPort
 from tercel.trading.order import ChildOrder
-from tercel.trading.past import Past
+from tercel.trading.past import ArchiveIndex
 from tercel.trading.snapshot import begin
 from tercel.trading.state import Sender
 from tercel.trading.stopping import cancels, questions
@@ -92,7 +92,7 @@ def refold(journal: Journal, limits: LimitsPort) -> Ledger:
     OrderError
         When limits no longer know an agent or instrument that has a parent in the journal.
     """
-    ledger, day = Ledger(Past(journal), limits), None
+    ledger, day = Ledger(ArchiveIndex(journal), limits), None
     begin(journal, ledger, limits)
     for seq, entry in journal.read(ledger.last, [*FOLDED, kinds.MARKET, kinds.HEARTBEAT]):
         ledger.last = seq

@@ -35,7 +35,7 @@ from tercel.trading.recovery import RecoveryLine, reconcile, refold
 from tercel.trading.settlement import PositionKeeper
 from tercel.trading.snapshot import snapshots_of
 from tercel.trading.state import Sender, StateReason
-from tercel.trading.stopping import AGAIN_NS, FIRST_S, Latch, Stopper, Watch
+from tercel.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchPort, LatchWatch
 from tercel.trading.strategies import Strategies
 from tercel.trading.upkeep import begun, heartbeat, not_obeyed, take_inbox
 
@@ -117,7 +117,7 @@ class Session:
         strategies: Strategies,
         terms: SessionTerms = SessionTerms(),
         *,
-        latch: Latch | None = None,
+        latch: LatchPort | None = None,
         on_operator: Callable[[Entry], bool] = lambda entry: False,
         request: Callable[[Mapping[str, Any]], ParentRequest] = lambda body: ParentRequest(**body),
     ) -> None:
@@ -136,7 +136,7 @@ class Session:
         self.listings = {listing.instrument: listing for listing in venue.listings()}
         self.followers: dict[str, Follower] = {}
         latch = MemoryLatch() if latch is None else latch
-        self.stopper = Stopper(self.gateway, latch, self._name)
+        self.stopper = KillCanceller(self.gateway, latch, self._name)
         self.inquiry = Inquiry(self.gateway, self._agents, self._name, self.positions.begin)
         self.keeper = LimitKeeper(self.gateway, latch, self._look)
         self.manager = manager = ParentOrderManager(
@@ -153,7 +153,7 @@ class Session:
         self._look()
         manager.announce_all()
         self._go_on()
-        self._watch: Watch | None = None
+        self._watch: LatchWatch | None = None
         self._deadline = Deadline() if terms.watch_s > 0 else None
         manager.deadline, manager.decision_s = self._deadline, terms.decision_s
         if self._deadline is not None:
@@ -161,7 +161,7 @@ class Session:
         if self._snapshots is not None:
             self._snapshots.start()
         if terms.watch_s > 0:
-            self._watch = Watch(self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands)
+            self._watch = LatchWatch(self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands)
             self._watch.start()
 
     # -- beginning and end ---------------------------------------------------------------------------------------

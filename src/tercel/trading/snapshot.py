@@ -19,7 +19,7 @@ import zstandard
 from tercel.core import executions, orders
 from tercel.core.errors import JournalError, TercelError
 from tercel.core.ports import Entry, Journal
-from tercel.core.turns import Turns
+from tercel.core.turns import PeriodicThread
 from tercel.limits import file as limits_file
 from tercel.limits import state as limits_state
 from tercel.limits.gate import LimitGate
@@ -132,7 +132,7 @@ def begin(journal: Journal, ledger: Ledger, limits: LimitsPort) -> None:
         ledger.last = stored.seq
 
 
-class Snapshots(Turns):
+class Snapshots(PeriodicThread):
     """Keeps a snapshot now and then, from a thread with a fold of its own: the session's counts know more marks.
 
     Parameters

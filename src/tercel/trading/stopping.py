@@ -13,7 +13,7 @@ from tercel.core.errors import TercelError
 from tercel.core.fixed import shown
 from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
 from tercel.core.ports import Entry
-from tercel.core.turns import Turns
+from tercel.core.turns import PeriodicThread
 from tercel.trading import crashpoints
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.journal import kinds
@@ -28,7 +28,7 @@ AGAIN_NS: Final = 1_000_000_000
 """Venue time after which what was not answered is sent again."""
 
 
-class Latch(Protocol):
+class LatchPort(Protocol):
     """`trading.kill.KillLatch`, as far as it is asked here."""
 
     def killed(self, agent: str) -> str | None:
@@ -44,7 +44,7 @@ class Latch(Protocol):
         ...
 
 
-class Stopper:
+class KillCanceller:
     """Cancels what killed agents have open, until the venue confirms.
 
     Parameters
@@ -55,7 +55,7 @@ class Stopper:
         Makes a cl_ord_id that was never used.
     """
 
-    def __init__(self, gateway: OrderGateway, latch: Latch, name: Callable[[], str]) -> None:
+    def __init__(self, gateway: OrderGateway, latch: LatchPort, name: Callable[[], str]) -> None:
         self._gateway, self._latch, self._name = gateway, latch, name
         self._requested_ns: dict[str, int] = {}
         self._mutex = Lock()
@@ -178,7 +178,7 @@ def cancels_of(gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callab
     ]
 
 
-class Watch(Turns):
+class LatchWatch(PeriodicThread):
     """Looks at the latch beside the session's own loop, and works the venue when that loop stands still.
 
     Parameters

@@ -18,7 +18,7 @@ GATE = "gate:"
 
 
 @dataclass(frozen=True)
-class Where:
+class VenueAddress:
     """An address, taken apart.
 
     Parameters
@@ -37,7 +37,7 @@ class Where:
     profile: str = ""
 
 
-def address(where: str) -> Where:
+def address(where: str) -> VenueAddress:
     """A venue's address, taken apart.
 
     >>> address("fix://DESK@venue.example:9878?profile=generic-44")
@@ -51,7 +51,7 @@ def address(where: str) -> Where:
         For what is no address.
     """
     if where.startswith(GATE) and len(where) > len(GATE):
-        return Where("gate", "", where.removeprefix(GATE), 0)
+        return VenueAddress("gate", "", where.removeprefix(GATE), 0)
     try:
         parts = urlsplit(where)
         host, port = parts.hostname or "", parts.port or 0
@@ -70,7 +70,7 @@ def address(where: str) -> Where:
             "an address with a password (not shown)" if parts.password is not None else repr(where),
             f"write fix://{TRADER}@host:port for `tercel venue serve`; others: docs/howto/fix.md",
         )
-    return Where(parts.scheme, parts.username or "", host, port, profile)
+    return VenueAddress(parts.scheme, parts.username or "", host, port, profile)
 
 
 def placed(where: str, near: Path | None) -> str:

@@ -11,7 +11,7 @@ from tercel.core.messages import Posture
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import preset
 from tercel.market.simulator.source import Source, reactive
-from tercel.report.page import Shown, Table
+from tercel.report.page import Table, TrialReport
 from tercel.report.svg import Figure
 from tercel.report.tables import fixed
 from tercel.risk.anomaly import StreamingAnomaly, alarm_starts
@@ -23,7 +23,7 @@ LEARNED_DAYS = 20
 STRESS_S = 2400
 
 
-def found_anomaly(market: str, days: int, planted: int, seed: int, tell: Callable[[str], None]) -> Shown:
+def found_anomaly(market: str, days: int, planted: int, seed: int, tell: Callable[[str], None]) -> TrialReport:
     """The table of a simulated market; `tell` is given a line on the way."""
     if days < 1 or planted < 1:
         raise ConfigError("at least one calm day and one withdrawal", f"{days} and {planted}", "ask for more")
@@ -54,7 +54,7 @@ def found_anomaly(market: str, days: int, planted: int, seed: int, tell: Callabl
     lead = f"{market}: {100 * verdict.detected_before_trough:.1f} % of {planted} withdrawals before their trough, "
     lead += f"{verdict.false_alarms_per_day:.2f} false alarms a day over {days} calm days."
     drawings = [_example(source, score, seed), figures.histogram("lead", "Lead of the alarm", leads, "s to the trough")]
-    return Shown("Anomaly score", lead, [Table(market, ("what", "found"), rows)], notes, drawings, body)
+    return TrialReport("Anomaly score", lead, [Table(market, ("what", "found"), rows)], notes, drawings, body)
 
 
 def _quartiles(values: tuple[float, float, float]) -> str:
@@ -84,7 +84,7 @@ def stress_rates(power: float, seconds: int = STRESS_S) -> Floats:
     return rates
 
 
-def found_posture(market: str, seed: int) -> Shown:
+def found_posture(market: str, seed: int) -> TrialReport:
     """The posture, second by second, through a scripted stress, with a broken input at its end."""
     source = reactive(preset.load(market))
     meter = RiskMeter(market, withdrawals.calm_of(source, 5))
@@ -120,7 +120,9 @@ def found_posture(market: str, seed: int) -> Shown:
     }  # fmt: skip
     lead = f"{len(rows)} changes in {len(seconds) // 60} minutes of {market}."
     shown = [(f"{row[0]:.1f}", *(f"{cell:g}" for cell in row[2:5]), row[5], row[1]) for row in rows]
-    return Shown("Posture under stress", lead, [Table(market, headings, shown, left=(4, 5))], notes, [drawing], body)
+    return TrialReport(
+        "Posture under stress", lead, [Table(market, headings, shown, left=(4, 5))], notes, [drawing], body
+    )
 
 
 def _row(second: int, now: Posture, change: str) -> tuple[float, str, float, float, float, str]:

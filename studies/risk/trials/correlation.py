@@ -9,14 +9,14 @@ import numpy as np
 from studies.risk import covariance, figures, synthetic
 from studies.risk.panel import read_panel
 from tercel.core.errors import ConfigError
-from tercel.report.page import Shown, Table
+from tercel.report.page import Table, TrialReport
 from tercel.report.tables import fixed
 
 FIRST = date(2002, 1, 2)
 REBUILD = 21
 
 
-def found(data: Path | None, names: int, window: int, seed: int) -> Shown:
+def found(data: Path | None, names: int, window: int, seed: int) -> TrialReport:
     """The table of a panel, or of a synthetic market."""
     if names < 2 or window < 20:
         received = f"`names={names}`, `window={window}`"
@@ -70,4 +70,4 @@ def found(data: Path | None, names: int, window: int, seed: int) -> Shown:
     drawing = figures.bars(
         "volatility", "Out-of-sample volatility", {v.name: 100 * v.volatility for v in verdicts}, "% a year"
     )
-    return Shown("Covariance estimators", lead, [Table(title, headings, rows)], notes, [drawing], body)
+    return TrialReport("Covariance estimators", lead, [Table(title, headings, rows)], notes, [drawing], body)

@@ -8,7 +8,7 @@ import numpy as np
 from studies.risk import figures, regimes, synthetic
 from studies.risk import tail as tails
 from studies.risk.series import DailySeries, first_of_test, read_csv, read_sp500
-from tercel.report.page import Shown, Table
+from tercel.report.page import Table, TrialReport
 from tercel.report.tables import fixed
 
 LEVEL = 0.99
@@ -22,7 +22,7 @@ def _series(data: Path | None, seed: int) -> DailySeries:
     return read_csv(data) if data.is_file() else read_sp500(data)
 
 
-def found_tail(data: Path | None, seed: int) -> Shown:
+def found_tail(data: Path | None, seed: int) -> TrialReport:
     """The table of a series of days."""
     series = _series(data, seed)
     returns = series.returns[1:]  # the first day has none
@@ -65,10 +65,10 @@ def found_tail(data: Path | None, seed: int) -> Shown:
     last = verdicts[-1].tests
     table = Table(title, headings, rows, leaves=("in 250 d", "joint p", "pinball", "loss / ES"))
     lead = f"{verdicts[-1].name}: {last.hits} hits for {expected:.1f} expected, Kupiec p {last.kupiec:.3f}."
-    return Shown("Value at Risk on trial", lead, [table], notes, [drawing], body)
+    return TrialReport("Value at Risk on trial", lead, [table], notes, [drawing], body)
 
 
-def found_regimes(data: Path | None, seed: int) -> Shown:
+def found_regimes(data: Path | None, seed: int) -> TrialReport:
     """The table of the regime detectors."""
     notes = []
     if data is None:
@@ -116,4 +116,4 @@ def found_regimes(data: Path | None, seed: int) -> Shown:
     title = f"{name}, {days[first]} to {days[-1]}, {len(returns) - first:,} days"
     drawing = figures.regimes(days[first:], returns[first:], probability, states[verdicts[1].name])
     lead = f"Volatility of the next day is {verdicts[1].ratio:.2f} times as high in the turbulent state."
-    return Shown("Regimes", lead, [Table(title, headings, rows)], notes, [drawing], body)
+    return TrialReport("Regimes", lead, [Table(title, headings, rows)], notes, [drawing], body)

@@ -10,8 +10,8 @@ import numpy as np
 from studies.risk import figures, synthetic
 from studies.risk.ports import VolatilityModel
 from studies.risk.series import DailySeries, first_of_test, read_csv, read_sp500, read_spy
-from studies.risk.volatility import Ranked, daily_models, rank, realised_models
-from tercel.report.page import Shown, Table
+from studies.risk.volatility import RankedModel, daily_models, rank, realised_models
+from tercel.report.page import Table, TrialReport
 from tercel.report.tables import fixed
 
 LAGS = 10
@@ -19,7 +19,7 @@ SYNTHETIC_DAYS = 1500
 SPY_FIRST, INDEX_FIRST = date(2017, 1, 3), date(2004, 1, 2)
 
 
-def found(data: Path | None, seed: int) -> Shown:
+def found(data: Path | None, seed: int) -> TrialReport:
     """The tables of a folder of data sets, of one CSV file, or of a synthetic market."""
     if data is None:
         known = synthetic.gjr_series(SYNTHETIC_DAYS, seed)
@@ -87,7 +87,7 @@ def _part(
     }
 
 
-def _shown(parts: Sequence[dict[str, Any]], notes: list[str], is_synthetic: bool) -> Shown:
+def _shown(parts: Sequence[dict[str, Any]], notes: list[str], is_synthetic: bool) -> TrialReport:
     tables = [_table(part) for part in parts]
     notes = [
         *notes,
@@ -108,7 +108,7 @@ def _shown(parts: Sequence[dict[str, Any]], notes: list[str], is_synthetic: bool
     drawings.append(figures.through_time("forecast", title, part["dates"], yearly, "% a year", log=True))
     lead = f"{part['series']}: {best.name} is best, QLIKE {best.loss:.4f} over {part['days']:,} days."
     body = {"synthetic": is_synthetic, "tables": [_json(part) for part in parts], "notes": notes}
-    return Shown(
+    return TrialReport(
         "Volatility forecasts", (synthetic.NOTE + " " if is_synthetic else "") + lead, tables, notes, drawings, body
     )
 
@@ -124,7 +124,7 @@ def _table(part: dict[str, Any]) -> Table:
 
 
 def _json(part: dict[str, Any]) -> dict[str, Any]:
-    ranked: list[Ranked] = part["ranked"]
+    ranked: list[RankedModel] = part["ranked"]
     models = {
         one.name: {"qlike": one.loss, "r2_log": one.r2_log, "dm_t": {k: v.t for k, v in one.against.items()}}
         for one in ranked

@@ -11,7 +11,7 @@ from tercel.learning.native.normalise import ObservationNormaliser
 from tercel.learning.native.ppo import Ppo, PpoSettings
 from tercel.learning.port import LearningError, train
 from tercel.learning.ray.env import ATTEMPTS, ShardedVec, merged, sharded_env
-from tercel.learning.ray.shards import Holder, shard_seed
+from tercel.learning.ray.shards import ShardWorker, shard_seed
 from tercel.testing.learner import LearnerContract, VecEnvContract
 
 PPO = PpoSettings(hidden=(16, 16), steps=16, minibatch=32, epochs=2)
@@ -22,7 +22,7 @@ class DyingCrew:
 
     def __init__(self, make, slots, shards, dies):
         self.shards, self.make, self.slots, self.dies, self.calls = shards, make, slots, dies, 0
-        self.holder = Holder(make, slots)
+        self.holder = ShardWorker(make, slots)
         self.traits = self.holder.adopt(list(range(shards)))
 
     def call(self, method, arguments, shared=()):

@@ -17,7 +17,7 @@ from tercel.market.score.distance import distances, mean14
 from tercel.market.score.gates import gates, numbers
 from tercel.market.score.realism import ScoreDraw, interleaved, realism
 from tercel.market.score.sample import CURVES, FOURTEEN, RESPONSE_LAGS, acf, clock_of, response, returns, sample
-from tercel.market.score.tape import Tape
+from tercel.market.score.tape import HeldOutTape
 from tercel.market.tape import Events, schema
 
 
@@ -113,10 +113,10 @@ def test_a_card_scores_as_its_days_do(truth: Preset, days: list[Day]) -> None:
     assert again["scored_on"] == told["scored_on"]
     assert "need the days themselves" in again["notes"][-1]
     with pytest.raises(ConfigError, match="no tape on the card"):
-        Tape.of_card(truth)
+        HeldOutTape.of_card(truth)
     torn = kept.card["scored_tape"] | {"references": [{"bins": {}, "curves": {}}]}
     with pytest.raises(ConfigError, match="market score` keeps it with `write=`"):
-        Tape.of_card(kept.model_copy(update={"card": {**kept.card, "scored_tape": torn}}))
+        HeldOutTape.of_card(kept.model_copy(update={"card": {**kept.card, "scored_tape": torn}}))
 
 
 def test_statistics_by_brute_force(days: list[Day]) -> None:

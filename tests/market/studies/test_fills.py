@@ -19,7 +19,7 @@ from tercel.market.simulator.days import session
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.fills import FillScale, add_fills, run_ghosts, scale_of, usable
-from tercel.market.studies.replayed import DISTANCES, Replayed, ReplayTally, noted, replayed
+from tercel.market.studies.replayed import DISTANCES, ReplayedDay, ReplayTally, noted, replayed
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
@@ -103,7 +103,7 @@ def test_market_orders_of_a_constant_rate_on_a_fixed_queue_fill_as_erlang_has_it
         assert both == pytest.approx(bids.mean() / 2.0, abs=0.01)  # nobody hits the asks
 
 
-def tallied(day: Replayed, scale: FillScale) -> Sums:
+def tallied(day: ReplayedDay, scale: FillScale) -> Sums:
     tally = ReplayTally(day)
     add_fills(tally, scale)
     return tally.sums

@@ -8,7 +8,7 @@ from tercel.market.feeds.lobster import LobsterFeed
 from tercel.market.score.sums import table, values
 from tercel.market.studies.fill_study import figures, sums_of
 from tercel.market.studies.fills import scale_of
-from tercel.market.studies.replayed import Replayed, replayed
+from tercel.market.studies.replayed import ReplayedDay, replayed
 from tercel.market.tape.feed import FeedOptions
 
 NAMES = (
@@ -30,7 +30,7 @@ MAKER = {"CSCO": (0.12, -0.13, -0.26, -0.08), "AMZN": (-0.8, -2.4, -3.1, -2.7), 
 """After ghost fills, from the fill price."""
 
 
-def days_of(shared_data: Path, symbol: str) -> list[Replayed]:
+def days_of(shared_data: Path, symbol: str) -> list[ReplayedDay]:
     if symbol == "CSCO":
         path, options = "nasdaq-2003-L1-messages/CSCO_2003_message_1.tar.zst", FeedOptions(tick=0.01)
     else:

@@ -12,7 +12,7 @@ from tests.market.tape.tapes import DAY, rude_events
 from tercel.core.errors import DataError
 from tercel.market.tape import Lake
 from tercel.signals.panel.panel import Panel
-from tercel.signals.sources.altdata import DatedSeries, NightLights, Scenes
+from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
@@ -159,7 +159,7 @@ class TestSeries(SourceContract):
 class TestLights(SourceContract):
     @pytest.fixture
     def source(self, tmp_path: Path) -> SignalSource:
-        return NightLights(lights_file(tmp_path))
+        return NighttimeLights(lights_file(tmp_path))
 
 
 class TestScenes(SourceContract):
@@ -272,7 +272,7 @@ def test_daily_files_are_checked(tmp_path: Path) -> None:
     "source",
     [
         DailyFactors(Path("nowhere")), Fundamentals(Path("nowhere")), Statements(Path("nowhere"), lag_days=1),
-        DatedSeries(Path("nowhere"), "d", ("x",), 1), NightLights(Path("nowhere")), Scenes(Path("nowhere")),
+        DatedSeries(Path("nowhere"), "d", ("x",), 1), NighttimeLights(Path("nowhere")), Scenes(Path("nowhere")),
         MicrostructureBars(Path("nowhere"), [("A", "2020-01-01")]),
     ],
 )  # fmt: skip

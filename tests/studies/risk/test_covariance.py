@@ -19,7 +19,9 @@ from tercel.core.errors import DataError
 def test_linear_shrinkage_is_scikit_learns(days: int, names: int, seed: int) -> None:
     sklearn = pytest.importorskip("sklearn.covariance")
     returns = np.random.default_rng(seed).standard_t(4, (days, names)) * np.linspace(0.5, 2, names)
-    np.testing.assert_allclose(c.Linear().estimate(returns), sklearn.LedoitWolf().fit(returns).covariance_, rtol=1e-9)
+    np.testing.assert_allclose(
+        c.LinearShrinkage().estimate(returns), sklearn.LedoitWolf().fit(returns).covariance_, rtol=1e-9
+    )
 
 
 def test_ewma_in_closed_form() -> None:
@@ -42,15 +44,15 @@ def test_nonlinear_shrinkage_beats_linear_and_nears_the_best_eigenvalues(names: 
     def error(estimate: np.ndarray) -> float:
         return float(np.sum((estimate - truth) ** 2))
 
-    gain = 1 - (error(c.Nonlinear().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
-    linear = 1 - (error(c.Linear().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
+    gain = 1 - (error(c.NonlinearShrinkage().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
+    linear = 1 - (error(c.LinearShrinkage().estimate(returns)) - error(oracle)) / (error(sample) - error(oracle))
     assert gain > 0.95
     assert gain > linear
 
 
 def test_equal_true_eigenvalues_come_out_equal() -> None:
     returns = np.random.default_rng(2).standard_normal((400, 100))
-    eigenvalues = np.linalg.eigvalsh(c.Nonlinear().estimate(returns))
+    eigenvalues = np.linalg.eigvalsh(c.NonlinearShrinkage().estimate(returns))
     sample = np.linalg.eigvalsh(c.sample_covariance(returns))
     assert np.ptp(eigenvalues) < 0.3 * np.ptp(sample)
 
@@ -61,7 +63,7 @@ def test_fast_volatility_follows_a_change_of_scale() -> None:
     returns[300:] *= 3
     found = c.FastVolatility(0.97).estimate(returns)
     assert np.median(np.diag(found) / np.diag(truth)) == pytest.approx(9, rel=0.35)
-    assert np.median(np.diag(c.Nonlinear().estimate(returns)) / np.diag(truth)) < 6
+    assert np.median(np.diag(c.NonlinearShrinkage().estimate(returns)) / np.diag(truth)) < 6
 
 
 def test_minimum_variance_in_closed_form_and_singular_matrices_refused() -> None:
@@ -79,15 +81,15 @@ def test_minimum_variance_in_closed_form_and_singular_matrices_refused() -> None
 def test_a_copied_name_is_refused_by_nonlinear_shrinkage() -> None:
     returns = factor_returns(factor_covariance(5, 7), 200, 8)
     with pytest.raises(DataError, match="copies"):
-        c.Nonlinear().estimate(np.column_stack([returns, returns[:, 0]]))
+        c.NonlinearShrinkage().estimate(np.column_stack([returns, returns[:, 0]]))
 
 
 def test_weights_see_the_past_alone() -> None:
     returns = factor_returns(factor_covariance(10, 9), 200, 10)
     later = returns.copy()
     later[150:] *= 5
-    a = c.judge([c.Linear()], returns, 100, 80)[0].returns[:50]
-    b = c.judge([c.Linear()], later, 100, 80)[0].returns[:50]
+    a = c.judge([c.LinearShrinkage()], returns, 100, 80)[0].returns[:50]
+    b = c.judge([c.LinearShrinkage()], later, 100, 80)[0].returns[:50]
     np.testing.assert_array_equal(a, b)
 
 
@@ -96,7 +98,8 @@ def test_with_the_truth_known_shrinkage_comes_near_the_least_risk() -> None:
     returns = factor_returns(truth, 1200, 12)
     least = math.sqrt(252 / np.linalg.inv(truth).sum())
     risk = {
-        v.name: v.volatility for v in c.judge([c.PseudoInverse(c.SampleCovariance()), c.Nonlinear()], returns, 200, 160)
+        v.name: v.volatility
+        for v in c.judge([c.PseudoInverse(c.SampleCovariance()), c.NonlinearShrinkage()], returns, 200, 160)
     }
     assert least < risk["Ledoit-Wolf nonlinear"] < 1.15 * least
     assert risk["sample (pseudo-inverse)"] > 1.25 * least
@@ -156,7 +159,7 @@ def test_panels_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_the_bars_on_four_hundred_names(shared_data: Path) -> None:
     panel = read_panel(shared_data).draw(400, 1)
-    verdicts = c.judge([c.Linear(), c.Nonlinear(), c.FastVolatility()], panel.returns, 504, 504)
+    verdicts = c.judge([c.LinearShrinkage(), c.NonlinearShrinkage(), c.FastVolatility()], panel.returns, 504, 504)
     linear, nonlinear, fast = (100 * v.volatility for v in verdicts)
     assert 9.9 < linear < 10.7
     assert nonlinear <= 9.5

@@ -17,7 +17,7 @@ pytest.importorskip("arch")
 
 def test_historical_simulation_is_the_quantile_of_the_window() -> None:
     returns = np.random.default_rng(1).standard_normal(400) / 100
-    var, es = t.Historical(250).forecast(returns, 300, 0.99)
+    var, es = t.HistoricalSimulation(250).forecast(returns, 300, 0.99)
     window = np.sort(returns[50:300])
     assert var[0] == pytest.approx(-np.quantile(window, 0.01))
     assert es[0] == pytest.approx(-window[window <= -var[0]].mean())
@@ -25,11 +25,11 @@ def test_historical_simulation_is_the_quantile_of_the_window() -> None:
 
 def test_filtered_simulation_is_near_the_truth_where_the_truth_is_known() -> None:
     known = gjr_series(2600, 2)
-    var, _ = t.Filtered(refit=200).forecast(known.series.returns, 1300, 0.99)
+    var, _ = t.FilteredHistoricalSimulation(refit=200).forecast(known.series.returns, 1300, 0.99)
     quantile = 2.998 * np.sqrt(5 / 7)  # of Student's t with 7 degrees of freedom, unit variance
     ratio = var / (quantile * np.sqrt(known.variance[1300:]))
     assert 0.8 < np.median(ratio) < 1.2
-    plain, _ = t.Historical().forecast(known.series.returns, 1300, 0.99)
+    plain, _ = t.HistoricalSimulation().forecast(known.series.returns, 1300, 0.99)
     wrong = plain / (quantile * np.sqrt(known.variance[1300:]))
     assert np.std(np.log(ratio)) < 0.5 * np.std(np.log(wrong))
 
@@ -44,7 +44,7 @@ def test_a_normal_market_passes_the_normal_model() -> None:
 def test_filtered_simulation_passes_on_the_index_and_the_plain_one_fails(shared_data: Path) -> None:
     index = read_sp500(shared_data)
     returns, first = index.returns[1:], index.since(date(2004, 1, 2)) - 1
-    plain, filtered = t.judge([t.Historical(), t.Filtered()], returns, first)
+    plain, filtered = t.judge([t.HistoricalSimulation(), t.FilteredHistoricalSimulation()], returns, first)
     assert filtered.tests.days == 3775
     assert 40 <= filtered.tests.hits <= 50
     assert min(filtered.tests.kupiec, filtered.tests.independence, filtered.tests.joint) > 0.10
@@ -59,7 +59,9 @@ def test_filtered_simulation_passes_on_the_index_and_the_plain_one_fails(shared_
 def test_the_filter_is_hmmlearns_posterior_of_the_last_day() -> None:
     hmm = pytest.importorskip("hmmlearn.hmm")
     returns, _ = regime_returns(120, 4)
-    fit = r.TwoStates(np.array([0.001, -0.001]), np.array([0.007, 0.02]), np.array([0.99, 0.97]), np.array([0.7, 0.3]))
+    fit = r.TwoStateModel(
+        np.array([0.001, -0.001]), np.array([0.007, 0.02]), np.array([0.99, 0.97]), np.array([0.7, 0.3])
+    )
     theirs = hmm.GaussianHMM(2, "diag")
     theirs.startprob_, theirs.means_, theirs.covars_ = fit.start, fit.means[:, None], fit.sds[:, None] ** 2
     theirs.transmat_ = np.array([[0.99, 0.01], [0.03, 0.97]])

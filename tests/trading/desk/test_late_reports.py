@@ -11,7 +11,7 @@ from tercel.api.demo.markets import SimulatedMarkets
 from tercel.core.fixed import PAID_ONE
 from tercel.core.orders import MarketRows, VenueEvent
 from tercel.core.vocabulary import NS_PER_SECOND as S
-from tercel.trading.desk.build import Opened, open_desk
+from tercel.trading.desk.build import BuiltDesk, open_desk
 from tercel.trading.desk.parts import DeskParts
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
@@ -57,7 +57,7 @@ def tools() -> SimulatedMarkets:
     return SimulatedMarkets()
 
 
-def desk_of(tools: SimulatedMarkets, late_s: float, strategy: str = "twap_take", rounds: int = 4) -> Opened:
+def desk_of(tools: SimulatedMarkets, late_s: float, strategy: str = "twap_take", rounds: int = 4) -> BuiltDesk:
     text = SMALL.replace("rounds = 1", f"rounds = {rounds}").replace("peg_behind", strategy)
     config = parse_config(text, "desk.toml")
     venue: Any = LateVenue(tools.exchange(config), round(late_s * S))
@@ -129,5 +129,5 @@ def test_a_challenger_is_called_off_when_market_data_are_missed(tools: Simulated
     assert len(opened.desk.slots["peg"].gains_bps) == 2
 
 
-def parent_mid(opened: Opened, id_: str) -> int:
+def parent_mid(opened: BuiltDesk, id_: str) -> int:
     return opened.session.ledger.parents.must(id_).arrival_mid2

@@ -7,7 +7,7 @@ from tests.parts import whole
 
 from tercel.api.demo.config import DemoConfig, demo_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.trading.desk.build import Opened
+from tercel.trading.desk.build import BuiltDesk
 from tercel.trading.journal import kinds
 from tercel.trading.journal.memory import MemoryJournal
 
@@ -19,7 +19,7 @@ def config() -> DemoConfig:
     return demo_config().with_desk(rounds=ROUNDS)
 
 
-def run(config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool) -> tuple[Opened, MemoryJournal]:
+def run(config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool) -> tuple[BuiltDesk, MemoryJournal]:
     journal = MemoryJournal(chained=chained)
     opened = open_demo(config.with_desk(seed=seed), journal, tools)
     opened.desk.run()
@@ -27,7 +27,7 @@ def run(config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool) -
 
 
 @pytest.fixture(scope="module")
-def runs(config: DemoConfig) -> list[tuple[Opened, MemoryJournal]]:
+def runs(config: DemoConfig) -> list[tuple[BuiltDesk, MemoryJournal]]:
     """Seed 1 twice, on tools of their own; seed 2."""
     shared = SimulatedMarkets()
     return [run(config, SimulatedMarkets(), 1, False), run(config, shared, 1, True), run(config, shared, 2, False)]
@@ -38,7 +38,7 @@ def told(journal: MemoryJournal) -> list[tuple[object, ...]]:
     return [(e.kind, e.ns, e.instrument, e.agent, e.parent, e.order, e.blob) for _, e in journal.read()]
 
 
-def test_one_seed_gives_one_journal(runs: list[tuple[Opened, MemoryJournal]]) -> None:
+def test_one_seed_gives_one_journal(runs: list[tuple[BuiltDesk, MemoryJournal]]) -> None:
     (one, plain), (again, chained), (other, _) = runs
     assert one.desk.results == again.desk.results
     assert one.desk.cost_path == again.desk.cost_path
@@ -51,7 +51,7 @@ def test_one_seed_gives_one_journal(runs: list[tuple[Opened, MemoryJournal]]) ->
     assert told[0] == told[1]
 
 
-def test_what_a_desk_says_is_what_its_journal_holds(runs: list[tuple[Opened, MemoryJournal]]) -> None:
+def test_what_a_desk_says_is_what_its_journal_holds(runs: list[tuple[BuiltDesk, MemoryJournal]]) -> None:
     for opened, journal in runs:
         fills: dict[str, dict[str, int]] = defaultdict(dict)
         for _, entry in journal.read(0, (kinds.REPORT_IN,)):

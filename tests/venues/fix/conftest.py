@@ -7,7 +7,7 @@ from tests.venues.fix.plain import PlainClient
 
 from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix.client import FixVenue
-from tercel.venues.fix.received import Patience
+from tercel.venues.fix.received import WaitLimits
 from tercel.venues.fix.server import serve_fix
 
 
@@ -41,7 +41,7 @@ def connect(port):
     clients = []
 
     def make(comp_id="A", **options):
-        options.setdefault("patience", Patience(step_s=10.0))
+        options.setdefault("patience", WaitLimits(step_s=10.0))
         clients.append(FixVenue("127.0.0.1", port, comp_id, **options))
         return clients[-1]
 

@@ -7,7 +7,7 @@ from tests.parts import whole
 
 from tercel.core import orders as o
 from tercel.core.errors import VenueError
-from tercel.venues.fix.inbound import Stepped
+from tercel.venues.fix.inbound import StepAnswer
 from tercel.venues.fix.link import Address, FixLink
 from tercel.venues.fix.profiles import load
 from tercel.venues.fix.protocol import validate as v
@@ -296,7 +296,7 @@ class TestWhatItSays:
         message = Message("FIX.4.4", [(35, "y"), (49, "SPOT"), (56, "E"), (34, "2"), (52, WHEN), (320, "L"), *listed])
         assert v.check(message, feed.dictionary) is None
         ((_, answer),) = hears.read(message, NOW)
-        assert isinstance(answer, Stepped)
+        assert isinstance(answer, StepAnswer)
         (listing,) = answer.listings
         assert (listing.instrument, listing.lot) == ("BTCUSDT", 1)
         assert listing.tick == pytest.approx(0.01 * 0.00001), "the price of a lot, so that its value is right"

@@ -12,7 +12,7 @@ from tercel.gate.copies import DropCopy
 from tercel.limits.gate import LimitGate
 from tercel.trading.gateway import OrderGateway
 from tercel.trading.overdue import AckWatch
-from tercel.trading.stopping import Stopper
+from tercel.trading.stopping import KillCanceller
 from tercel.venues.fix.profiles import load
 from tercel.venues.fix.standard import StandardDialect
 
@@ -56,7 +56,7 @@ sends = StandardDialect.commands
 FAULTS = {
     "limits let everything through": (LimitGate, "check", passes, ["K01", "K02", "K03", "K05", "K09", "K10", "K12"]),
     "limits count nothing": (LimitGate, "report", nothing, ["O01", "K06", "K08"]),
-    "a kill cancels nothing": (Stopper, "_fall", nothing, ["K11", "O24"]),
+    "a kill cancels nothing": (KillCanceller, "_fall", nothing, ["K11", "O24"]),
     "nobody waits for an answer": (AckWatch, "look", nothing, ["O27"]),
     "busts are passed over": (Executions, "change", lambda *_: True, ["O20", "O21"]),
     "nothing is disowned": (StandardDialect, "answers", lambda *_: [], ["O22"]),

@@ -18,7 +18,7 @@ from tercel.venues.fix.memory import OrderMemory
 from tercel.venues.fix.profiles import load
 from tercel.venues.fix.profiles.model import NamesTable
 from tercel.venues.fix.protocol.message import Message
-from tercel.venues.fix.received import Patience
+from tercel.venues.fix.received import WaitLimits
 from tercel.venues.fix.scale import PriceScale
 from tercel.venues.fix.shown_book import IDS, ShownBook
 from tercel.venues.fix.standard import StandardDialect
@@ -257,5 +257,5 @@ class TestWhere:
         with pytest.raises(VenueError, match="Connection refused"):
             FixVenue("127.0.0.1", port, "A")
         with pytest.raises(VenueError, match="FIX server"):
-            FixVenue("192.0.2.1", port, "A", patience=Patience(logon_s=0.5))
+            FixVenue("192.0.2.1", port, "A", patience=WaitLimits(logon_s=0.5))
         assert time.monotonic() - began < 10

@@ -18,7 +18,7 @@ from tercel.core.errors import VenueError
 from tercel.core.orders import ExecType, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, StatusRequest, Tif
 from tercel.testing.tiny import STAYS, WAY_NS
 from tercel.venues.fix.client import FixVenue
-from tercel.venues.fix.received import Patience
+from tercel.venues.fix.received import WaitLimits
 
 T0 = 10**18
 
@@ -107,7 +107,7 @@ def until(venue, fits):
 def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect, profile):
     other, stays = connect("B"), profile(STAYS)
     with FixVenue(
-        "127.0.0.1", relay.port, "A", profile=stays, follow=True, reset=True, patience=Patience(step_s=10.0)
+        "127.0.0.1", relay.port, "A", profile=stays, follow=True, reset=True, patience=WaitLimits(step_s=10.0)
     ) as cut:
         cut.subscribe("TINY")
         cut.send(buy("a", 6, 100))
@@ -149,7 +149,7 @@ def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect, p
 
 
 def test_a_command_that_the_venue_never_got_is_not_repeated(relay):
-    with FixVenue("127.0.0.1", relay.port, "A", patience=Patience(step_s=10.0)) as venue:
+    with FixVenue("127.0.0.1", relay.port, "A", patience=WaitLimits(step_s=10.0)) as venue:
         step(venue)
         relay.deaf = True  # what leaves from here on is lost on the way
         venue.send(buy("lost"))

@@ -12,11 +12,11 @@ from tercel.testing.tiny import TinyVenue
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.connection import TlsSettings
 from tercel.venues.fix.desk import Login
-from tercel.venues.fix.hosted import Hosted
+from tercel.venues.fix.hosted import HostedDialect
 from tercel.venues.fix.profiles import load
 from tercel.venues.fix.protocol import validate as v
 from tercel.venues.fix.protocol.message import Message
-from tercel.venues.fix.received import Patience
+from tercel.venues.fix.received import WaitLimits
 
 SESSION = """
 [session]
@@ -40,7 +40,7 @@ def words(shared_peers, profile):
     """The venue's words for a login that has an order."""
     dictionary = shared_peers / "binance" / "spot-fix-oe.xml"
     terms = load(profile(PROFILE.format(base="binance", dictionary=dictionary)))
-    return Hosted(terms, 10**18), terms.dictionary
+    return HostedDialect(terms, 10**18), terms.dictionary
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def client(serve, port, tmp_path, profile, shared_peers, monkeypatch):
         texts[name] += SESSION.format(sender=name, port=port, ca=ca, key=key)
     serve(logins, comp_id="SPOT", tls=TlsSettings(*certificate(ca, "localhost")))
     ours = texts["DESK"] + MARKET.format(feed=profile(texts["FEED"]))
-    with FixVenue(profile=profile(ours), patience=Patience(logon_s=20.0)) as made:
+    with FixVenue(profile=profile(ours), patience=WaitLimits(logon_s=20.0)) as made:
         yield made
 
 
@@ -117,7 +117,7 @@ def test_a_wrong_key_does_not_log_on(serve, port, tmp_path, profile, shared_peer
     serve([login], comp_id="SPOT", tls=TlsSettings(*certificate(ca, "localhost")))
     told = profile(text + SESSION.format(sender="DESK", port=port, ca=ca, key=thief))
     with pytest.raises(VenueError, match="wrong signature for DESK") as refused:
-        FixVenue(profile=told, patience=Patience(logon_s=20.0))
+        FixVenue(profile=told, patience=WaitLimits(logon_s=20.0))
     assert "api-key" not in str(refused.value)
 
 

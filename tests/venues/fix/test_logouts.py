@@ -11,7 +11,7 @@ from tercel.trading.journal import kinds
 from tercel.venues.fix import link as links
 from tercel.venues.fix.link import Address, FixLink
 from tercel.venues.fix.profiles import load
-from tercel.venues.fix.protocol.settings import Happening
+from tercel.venues.fix.protocol.settings import SessionEventKind
 
 TRIES = 6
 WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -39,7 +39,7 @@ def link(profile):
 def tried(link):
     began, told = time.monotonic(), []
     while len(link.venue.logons) < TRIES:
-        told += [event.text for event in link.poll(0.05)[1] if event.what is Happening.DOWN]
+        told += [event.text for event in link.poll(0.05)[1] if event.what is SessionEventKind.DOWN]
     return time.monotonic() - began, told
 
 

@@ -20,7 +20,7 @@ from tests.waiting import until
 
 from tercel.core import orders as o
 from tercel.venues.fix.client import FixVenue
-from tercel.venues.fix.received import Patience
+from tercel.venues.fix.received import WaitLimits
 
 HERE = Path(__file__).parent / "peers"
 PROFILE = """
@@ -80,7 +80,7 @@ def venue(request, port, tmp_path, profile):
     process = started(words, tmp_path, port, around)
     told = profile(PROFILE.format(base="generic-42" if old else "generic-44", port=port, positions="" if old else "TQ"))
     try:
-        with FixVenue(profile=told, store=tmp_path / "store", patience=Patience(logon_s=20.0)) as client:
+        with FixVenue(profile=told, store=tmp_path / "store", patience=WaitLimits(logon_s=20.0)) as client:
             yield client
     finally:
         process.stdin.close()
@@ -190,7 +190,7 @@ def test_a_session_goes_on_with_its_store(venue, tmp_path, request):
     venue.step(venue.now_ns)
     terms = venue._terms
     venue.close()
-    with FixVenue(profile=terms, store=tmp_path / "store", patience=Patience(logon_s=20.0)) as again:
+    with FixVenue(profile=terms, store=tmp_path / "store", patience=WaitLimits(logon_s=20.0)) as again:
         assert again._link.session.numbers.next_out > 2
         again.send(o.CancelOrder("p.2", "p.1", "XYZ", 1, "acc", 0))
         (over,) = heard(again, 1)

@@ -32,7 +32,7 @@ from tercel.venues.fix.protocol.dictionary import standard
 from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.protocol.quickfix_xml import read_xml
 from tercel.venues.fix.protocol.validate import check
-from tercel.venues.fix.received import Patience
+from tercel.venues.fix.received import WaitLimits
 from tercel.venues.fix.scale import PriceScale
 
 NOW = 1_750_000_000 * 10**9
@@ -438,7 +438,7 @@ def test_a_session_knows_at_once_when_the_way_came_back(port, serve, profile):
     venue = Elsewhere(exchange_of())
     serve(["TRADER"], venue=venue)
     relay = Relay(port)
-    client = FixVenue("127.0.0.1", relay.port, "TRADER", reset=True, patience=Patience(step_s=10.0))
+    client = FixVenue("127.0.0.1", relay.port, "TRADER", reset=True, patience=WaitLimits(step_s=10.0))
     session = session_of(client, warm_s=0)
     assert session.gateway.standing("").code == ""
     venue.moved["ann"] = 2
@@ -489,7 +489,7 @@ def test_a_refused_question_shuts_at_the_beginning_until_it_is_answered_or_someb
 
 def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(trading, monkeypatch):
     session, _ = trading
-    session.venue._patience = Patience(logon_s=0.05)
+    session.venue._patience = WaitLimits(logon_s=0.05)
     with monkeypatch.context() as patched:
         wrong(patched, lambda told: told[:1])  # an acknowledgement, and nothing after it
         session.positions.look()
@@ -499,7 +499,7 @@ def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(
         answered(session)
         assert session.gateway.standing("").code == "POSITIONS_UNKNOWN"
         assert "0 of 1 position reports" in session.gateway.standing("").reason
-    session.venue._patience = Patience(logon_s=60.0)
+    session.venue._patience = WaitLimits(logon_s=60.0)
     session.positions.look()
     until(
         lambda: session.step(session.now_ns) is not None and session.gateway.standing("").code == "", what="an answer"
@@ -509,7 +509,7 @@ def test_one_answer_that_is_missing_changes_nothing_and_a_second_in_a_row_shuts(
 
 def test_a_kill_passes_while_a_question_hangs(trading, monkeypatch):
     session, venue = trading
-    session.venue._patience = Patience(logon_s=3600.0)
+    session.venue._patience = WaitLimits(logon_s=3600.0)
     wrong(monkeypatch, lambda told: [])
     session.positions.look()
     assert session.positions._asked == {"ann", "bob"}
@@ -527,7 +527,7 @@ def test_a_link_that_goes_between_acknowledgement_and_report_ends_the_question(p
     venue.moved["ann"] = 1
     serve(["TRADER"], venue=venue)
     relay = Relay(port)
-    with FixVenue("127.0.0.1", relay.port, "TRADER", reset=True, patience=Patience(step_s=10.0)) as client:
+    with FixVenue("127.0.0.1", relay.port, "TRADER", reset=True, patience=WaitLimits(step_s=10.0)) as client:
         wrong(monkeypatch, lambda told: told[:1])
         client.capabilities.position_reports.ask_positions("ann")
         until(lambda: client.poll() or client._questions._open["P" + next(iter(client._questions._open))[1:]].total,

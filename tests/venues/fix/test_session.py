@@ -27,7 +27,7 @@ from tercel.testing.tiny import STAYS, WAY_NS, TinyVenue
 from tercel.venues.address import connect as log_on
 from tercel.venues.fix.client import FixVenue
 from tercel.venues.fix.desk import Login
-from tercel.venues.fix.received import Patience, holds_session
+from tercel.venues.fix.received import WaitLimits, holds_session
 from tercel.venues.fix.server import serve_fix
 from tercel.venues.pace import Pace
 
@@ -357,7 +357,7 @@ class TestLosingEachOther:
 
     def test_steps_wait_for_a_link_that_is_down_and_then_no_more(self, serve, connect):
         server = serve()
-        venue = connect(patience=Patience(outage_s=0.35))
+        venue = connect(patience=WaitLimits(outage_s=0.35))
         server.close()
         (event,) = venue.step(T0)
         assert not event.up
@@ -370,7 +370,7 @@ class TestLosingEachOther:
 
     def test_who_comes_back_is_waited_for_anew_the_next_time(self, serve, connect, tmp_path):
         server = serve()
-        venue = connect(patience=Patience(outage_s=30.0), store=tmp_path / "mine")
+        venue = connect(patience=WaitLimits(outage_s=30.0), store=tmp_path / "mine")
         said(venue)
         server.close()
         venue.step(T0)

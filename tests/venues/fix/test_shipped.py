@@ -19,7 +19,7 @@ from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.codec import decode
 from tercel.venues.fix.protocol.settings import Outcome
 from tercel.venues.fix.protocol.validate import check
-from tercel.venues.fix.server import STORE, Door, FixServer, serve_fix
+from tercel.venues.fix.server import STORE, FixServer, ListenerSettings, serve_fix
 from tercel.venues.fix.service import TAKES
 from tercel.venues.fix.store import SqliteStore
 
@@ -32,7 +32,7 @@ class OverSockets(Script):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         login = Login("TW44", reset=frozenset({"disconnect"}), user_tags=False)
-        self.server = FixServer(TinyVenue(), Door(), [login], "ISLD", wall_ns=lambda: self._now)
+        self.server = FixServer(TinyVenue(), ListenerSettings(), [login], "ISLD", wall_ns=lambda: self._now)
         self.server.listen()
 
     def connected(self, now_ns: int) -> "_Plug":

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import VenueError
-from tercel.venues.fix.protocol.store import Commit, MemoryStore, Numbers
+from tercel.venues.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
 from tercel.venues.fix.steady import SPARE, SteadyStore
 from tercel.venues.fix.store import BLOCK, SqliteStore
 
@@ -29,8 +29,8 @@ class Disk:
 def change(numbers, sent, received, reset):
     start = 1 if reset else numbers.next_out
     raws = tuple((start + n, b"raw %d" % (start + n)) for n in range(sent))
-    first = Numbers(1, 1, numbers.since_ns + 1) if reset else numbers
-    return Commit(Numbers(start + sent, first.next_in + received, first.since_ns), raws, reset=reset)
+    first = SequenceNumbers(1, 1, numbers.since_ns + 1) if reset else numbers
+    return Commit(SequenceNumbers(start + sent, first.next_in + received, first.since_ns), raws, reset=reset)
 
 
 @given(STEPS)
@@ -59,14 +59,14 @@ def test_it_is_as_one_in_memory_whatever_the_disk_takes_and_so_is_the_next_proce
 def test_what_the_disk_did_not_take_is_written_at_the_end_where_there_is_room_again(tmp_path, monkeypatch):
     disk = Disk(monkeypatch)
     store = SteadyStore(tmp_path / "fix.db", "A")
-    store.commit(Commit(Numbers(3, 2), ((2, b"x"),)))
+    store.commit(Commit(SequenceNumbers(3, 2), ((2, b"x"),)))
     disk.full = True
-    store.commit(Commit(Numbers(4, 3), ((3, b"y"),)))
+    store.commit(Commit(SequenceNumbers(4, 3), ((3, b"y"),)))
     assert store.why == "database or disk is full"
     disk.full = False
     store.close()
     with SqliteStore(tmp_path / "fix.db", "A", durable=False) as after:
-        assert (after.load(), after.sent(1, 9)) == (Numbers(4, 3), [(2, b"x"), (3, b"y")])
+        assert (after.load(), after.sent(1, 9)) == (SequenceNumbers(4, 3), [(2, b"x"), (3, b"y")])
         assert not after.unsure
 
 
@@ -74,29 +74,29 @@ def test_numbers_beside_are_of_one_session_and_of_one_state(tmp_path, monkeypatc
     disk = Disk(monkeypatch)
     store = SteadyStore(tmp_path / "fix.db", "A")
     disk.full = True
-    store.commit(Commit(Numbers(9, 9)))
+    store.commit(Commit(SequenceNumbers(9, 9)))
     store._disk._file.close()
     disk.full = False
     other = SteadyStore(tmp_path / "fix.db", "B")
-    assert other.load() == Numbers()
+    assert other.load() == SequenceNumbers()
     other.close()
     with SqliteStore(tmp_path / "fix.db", "A", durable=False) as moved:
-        moved.commit(Commit(Numbers(20, 20)))
-    assert SteadyStore(tmp_path / "fix.db", "A").load() == Numbers(20, 20)
+        moved.commit(Commit(SequenceNumbers(20, 20)))
+    assert SteadyStore(tmp_path / "fix.db", "A").load() == SequenceNumbers(20, 20)
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"{", b"\xff" * 512, b'{"session": "A", "after": [1], "numbers": 3}'])
 def test_numbers_beside_that_make_no_sense_are_passed_over(tmp_path, spoilt):
     SteadyStore(tmp_path / "fix.db", "A").close()
     (tmp_path / SPARE).write_bytes(spoilt)
-    assert SteadyStore(tmp_path / "fix.db", "A").load() == Numbers()
+    assert SteadyStore(tmp_path / "fix.db", "A").load() == SequenceNumbers()
 
 
 @pytest.mark.parametrize("said", [0, 5, 750, 10**8])
 def test_who_was_not_closed_goes_on_once_where_it_is_expected_or_behind_its_block(tmp_path, said):
     store = SteadyStore(tmp_path / "fix.db", "A")
     for number in range(1, 700):
-        store.commit(Commit(Numbers(number, 1)))
+        store.commit(Commit(SequenceNumbers(number, 1)))
     store._disk._file.close()
     after = SteadyStore(tmp_path / "fix.db", "A")
     assert after.load().next_out == 699

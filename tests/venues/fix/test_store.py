@@ -16,7 +16,7 @@ from tercel.core.errors import VenueError
 from tercel.venues.fix import store as module
 from tercel.venues.fix.protocol.session import FixSession
 from tercel.venues.fix.protocol.settings import SessionSettings
-from tercel.venues.fix.protocol.store import Commit, MemoryStore, Numbers
+from tercel.venues.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
 from tercel.venues.fix.store import BLOCK, SqliteStore
 
 NOW = 1_700_000_000 * 10**9
@@ -43,7 +43,7 @@ def change(numbers, kept, unkept, reset):
     """The next commit of a session, from its numbers."""
     first = 1 if reset else numbers.next_out
     sent = tuple((n, b"raw %d" % n) for n in range(first, first + kept))
-    return Commit(Numbers(first + kept + unkept, numbers.next_in + 1, NOW), sent, reset=reset)
+    return Commit(SequenceNumbers(first + kept + unkept, numbers.next_in + 1, NOW), sent, reset=reset)
 
 
 @given(commits, st.booleans(), st.booleans())
@@ -69,33 +69,33 @@ def test_the_number_of_what_came_in_is_written_with_the_answer(tmp_path):
 
     def after_a_kill():
         with sqlite3.connect(path) as file:
-            return Numbers(*file.execute("SELECT next_out, next_in, since_ns FROM session").fetchone())
+            return SequenceNumbers(*file.execute("SELECT next_out, next_in, since_ns FROM session").fetchone())
 
     store = SqliteStore(path, "A", durable=False, together=True)
-    store.commit(Commit(Numbers(2, 2)))  # logged on
-    store.commit(Commit(Numbers(2, 3)))
-    assert after_a_kill() == Numbers(2, 2)
-    store.commit(Commit(Numbers(3, 3), ((2, b"answer"),)))
-    assert after_a_kill() == Numbers(3, 3)
-    store.commit(Commit(Numbers(3, 4)))
-    store.commit(Commit(Numbers(3, 5)))
-    assert after_a_kill() == Numbers(3, 3)
+    store.commit(Commit(SequenceNumbers(2, 2)))  # logged on
+    store.commit(Commit(SequenceNumbers(2, 3)))
+    assert after_a_kill() == SequenceNumbers(2, 2)
+    store.commit(Commit(SequenceNumbers(3, 3), ((2, b"answer"),)))
+    assert after_a_kill() == SequenceNumbers(3, 3)
+    store.commit(Commit(SequenceNumbers(3, 4)))
+    store.commit(Commit(SequenceNumbers(3, 5)))
+    assert after_a_kill() == SequenceNumbers(3, 3)
     store.flush()
-    assert after_a_kill() == Numbers(3, 5)
-    store.commit(Commit(Numbers(3, 6)))
-    assert store.load() == after_a_kill() == Numbers(3, 6)
-    store.commit(Commit(Numbers(3, 7)))
+    assert after_a_kill() == SequenceNumbers(3, 5)
+    store.commit(Commit(SequenceNumbers(3, 6)))
+    assert store.load() == after_a_kill() == SequenceNumbers(3, 6)
+    store.commit(Commit(SequenceNumbers(3, 7)))
     store.close()
-    assert after_a_kill() == Numbers(3, 7)
+    assert after_a_kill() == SequenceNumbers(3, 7)
 
 
 def test_sessions_in_one_file_do_not_mix(tmp_path):
     with SqliteStore(tmp_path / "fix.db", "A") as a, SqliteStore(tmp_path / "fix.db", "B") as b:
-        a.commit(Commit(Numbers(2, 1), ((1, b"a"),)))
-        b.commit(Commit(Numbers(3, 5), ((1, b"b"), (2, b"bb"))))
-        a.commit(Commit(Numbers(1, 1), reset=True))
-        assert (a.load(), list(a.sent(1, 9))) == (Numbers(), [])
-        assert (b.load(), list(b.sent(2, 9))) == (Numbers(3, 5), [(2, b"bb")])
+        a.commit(Commit(SequenceNumbers(2, 1), ((1, b"a"),)))
+        b.commit(Commit(SequenceNumbers(3, 5), ((1, b"b"), (2, b"bb"))))
+        a.commit(Commit(SequenceNumbers(1, 1), reset=True))
+        assert (a.load(), list(a.sent(1, 9))) == (SequenceNumbers(), [])
+        assert (b.load(), list(b.sent(2, 9))) == (SequenceNumbers(3, 5), [(2, b"bb")])
     modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
     assert set(modes.values()) == {"0o600"}, modes
 
@@ -184,11 +184,11 @@ def test_what_cannot_be_written_is_an_error_and_changes_nothing(tmp_path):
         other.execute("BEGIN IMMEDIATE")
         store._file.execute("PRAGMA busy_timeout=1")
         with pytest.raises(VenueError, match="can be written"):
-            store.commit(Commit(Numbers(2, 2), ((1, b"x"),)))
+            store.commit(Commit(SequenceNumbers(2, 2), ((1, b"x"),)))
         other.execute("ROLLBACK")
         other.close()
-        assert store.load() == Numbers()
-        store.commit(Commit(Numbers(2, 2), ((1, b"x"),)))
+        assert store.load() == SequenceNumbers()
+        store.commit(Commit(SequenceNumbers(2, 2), ((1, b"x"),)))
         assert list(store.sent(1, 1)) == [(1, b"x")]
     (tmp_path / "text").write_text("this is no database, and long enough that SQLite sees it" * 20)
     with pytest.raises(VenueError, match="store of FIX sessions"):
@@ -198,6 +198,6 @@ def test_what_cannot_be_written_is_an_error_and_changes_nothing(tmp_path):
 def test_a_number_can_be_expected_again(tmp_path):
     path: Path = tmp_path / "fix.db"
     with SqliteStore(path, "A") as store:
-        store.commit(Commit(Numbers(5, 9)))
+        store.commit(Commit(SequenceNumbers(5, 9)))
         store.expect(4)
-        assert FixSession(SessionSettings("A", "B"), store).numbers == Numbers(5, 4)
+        assert FixSession(SessionSettings("A", "B"), store).numbers == SequenceNumbers(5, 4)

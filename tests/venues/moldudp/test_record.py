@@ -20,7 +20,7 @@ from tercel.market.feeds.itch import ItchFeed
 from tercel.market.feeds.itch_write import write_itch
 from tercel.market.tape import Lake
 from tercel.testing.feed import read_all
-from tercel.venues.moldudp import Link, MoldCapture, PacketOutcome, Receiver
+from tercel.venues.moldudp import MoldCapture, MulticastLink, PacketOutcome, Receiver
 
 DATE = "2019-01-30"
 BAD = Faults(lost=0.1, doubled=0.1, late=0.1, answers_lost=0.2)
@@ -48,7 +48,7 @@ def free_port() -> int:
 
 
 def receiver(folder: Path, port: int, rewinder: tuple[str, int] | None, **limits: float) -> Receiver:
-    link = Link(port, host="127.0.0.1", rewinder=rewinder, **limits)
+    link = MulticastLink(port, host="127.0.0.1", rewinder=rewinder, **limits)
     return Receiver(link, MoldCapture.start(folder / "a.itch", {"session": None}), Clock())
 
 
@@ -96,7 +96,7 @@ def test_a_stop_ends_it_in_good_order_and_a_taken_port_is_told(tmp_path: Path) -
         with pytest.raises(VenueError, match="to listen on"):
             recorder.run(lambda: False)
     assert recorder.run(lambda: True) is PacketOutcome.STOPPED
-    bad = Receiver(Link(port, group="10.0.0.1"), recorder.capture, Clock())
+    bad = Receiver(MulticastLink(port, group="10.0.0.1"), recorder.capture, Clock())
     with pytest.raises(VenueError, match="no multicast group"):
         bad.run(lambda: False)
 

@@ -15,9 +15,9 @@ from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.flow.scenario import scaled
 from tercel.market.regimes.factors import Factors
 from tercel.market.simulator.source import Source, reactive
-from tercel.risk.anomaly import Calm, learn_calm
+from tercel.risk.anomaly import AnomalyBaseline, learn_calm
 from tercel.risk.seconds import simulate
-from tercel.trading.desk.build import Opened, open_desk
+from tercel.trading.desk.build import BuiltDesk, open_desk
 from tercel.trading.desk.config import DeskConfig
 from tercel.trading.desk.parts import DeskParts
 from tercel.trading.journal.memory import MemoryJournal
@@ -54,7 +54,7 @@ class SimulatedMarkets:
 
     def __init__(self) -> None:
         self._sources: dict[str, tuple[Preset, Source]] = {}
-        self._calms: dict[str, Calm] = {}
+        self._calms: dict[str, AnomalyBaseline] = {}
 
     def market(self, name: str) -> tuple[Preset, Source]:
         """A preset and its settled market."""
@@ -63,7 +63,7 @@ class SimulatedMarkets:
             self._sources[name] = preset, reactive(preset, worlds=WORLDS)
         return self._sources[name]
 
-    def calm(self, config: DeskConfig) -> dict[str, Calm]:
+    def calm(self, config: DeskConfig) -> dict[str, AnomalyBaseline]:
         """What is ordinary in each instrument's market, from hours that no desk trades in; {} where no risk is read."""
         if config.risk.posture != "on":
             return {}
@@ -101,7 +101,7 @@ class SimulatedMarkets:
         return DeskParts(self.exchange(config, clock), PlantedNews(planted(config)), self.calm(config))
 
 
-def open_demo(config: DemoConfig, journal: Journal, markets: SimulatedMarkets | None = None) -> Opened:
+def open_demo(config: DemoConfig, journal: Journal, markets: SimulatedMarkets | None = None) -> BuiltDesk:
     """A desk on its own simulated exchange, with nothing beside it.
 
     Parameters

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from tercel.evaluation.explain.observed import Explained, Floats, Seen, parts, rows_of
+from tercel.evaluation.explain.observed import ExplainableStrategy, Floats, ObservedDecisions, parts, rows_of
 
 POINTS: Final = 13
 _LEVELS: Final = (0.02, 0.98)
@@ -36,7 +36,9 @@ class Dependence:
         return swing
 
 
-def partial_dependence(strategy: Explained, seen: Seen, names: Sequence[str], column: int) -> Dependence:
+def partial_dependence(
+    strategy: ExplainableStrategy, seen: ObservedDecisions, names: Sequence[str], column: int
+) -> Dependence:
     """Set `column` to each value of a grid in all decisions, everything else as it was seen.
 
     Where features go together some of these decisions never happen; read it beside the importance.

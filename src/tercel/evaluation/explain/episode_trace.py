@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.explain.observed import Explained, Floats, Seen, Singles, behind_touch, parts, places, rows_of
+from tercel.evaluation.explain.observed import (
+    ExplainableStrategy,
+    Floats,
+    ObservedDecisions,
+    Singles,
+    behind_touch,
+    parts,
+    places,
+    rows_of,
+)
 from tercel.execution import intent as i
 from tercel.execution.costs import BPS
 from tercel.execution.intent import Intents
@@ -131,8 +140,8 @@ def trace_episodes(
     source: Source,
     task: Task,
     plan: Plan,
-    strategy: Explained,
-    seen: Seen,
+    strategy: ExplainableStrategy,
+    seen: ObservedDecisions,
     names: Sequence[str],
     picks: Sequence[tuple[str, int]],
     rng: np.random.Generator,
@@ -171,7 +180,7 @@ def trace_episodes(
 
 
 def why(
-    strategy: Explained, view: View, obs: Singles, background: Singles, ranks: Singles, names: Sequence[str]
+    strategy: ExplainableStrategy, view: View, obs: Singles, background: Singles, ranks: Singles, names: Sequence[str]
 ) -> tuple[Reason, ...]:
     """The features that moved one decision most.
 

@@ -10,11 +10,11 @@ from tercel.evaluation.episodes import seeded_plan
 from tercel.evaluation.explain.dependence import partial_dependence
 from tercel.evaluation.explain.episode_trace import chosen, trace_episodes
 from tercel.evaluation.explain.importance import away_from, moves_action, moves_cost
-from tercel.evaluation.explain.observed import Explained, Seen, grouped, watch
+from tercel.evaluation.explain.observed import ExplainableStrategy, ObservedDecisions, grouped, watch
 from tercel.evaluation.explain.page import Explanation
 from tercel.execution.actions import action_set
 from tercel.execution.costs import attribute
-from tercel.execution.observers import Eyes
+from tercel.execution.observers import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
 from tercel.execution.policies.strategy import policy_strategy
@@ -42,7 +42,7 @@ def explanation(
     market: str = "",
     episodes: int,
     seed: int,
-    eyes: Eyes | None = None,
+    eyes: ObservationFunction | None = None,
     advance: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Explanation:
     """What moves the policy in `folder`, which was named `policy`; `advance` hears how far the work is."""
@@ -84,7 +84,7 @@ def explanation(
     )  # fmt: skip
 
 
-def explained(folder: Path, eyes: Eyes | None = None) -> tuple[Explained, Card]:
+def explained(folder: Path, eyes: ObservationFunction | None = None) -> tuple[ExplainableStrategy, Card]:
     """The policy in `folder` as something that answers to observations (those of `eyes`, if they are the user's own),
     and its card.
 
@@ -96,7 +96,9 @@ def explained(folder: Path, eyes: Eyes | None = None) -> tuple[Explained, Card]:
     return policy_strategy(folder, eyes=eyes), read_card(folder / CARD)
 
 
-def from_rule(strategy: Explained, card: Card, seen: Seen, rng: np.random.Generator) -> Estimate | None:
+def from_rule(
+    strategy: ExplainableStrategy, card: Card, seen: ObservedDecisions, rng: np.random.Generator
+) -> Estimate | None:
     """How far a network that moves a written rule goes from it; None for one that acts by itself."""
     if card.actions not in MOVING:
         return None

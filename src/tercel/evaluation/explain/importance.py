@@ -13,7 +13,7 @@ import numpy as np
 
 from tercel.evaluation.episodes import Episodes, Plan
 from tercel.evaluation.experiment import batches
-from tercel.evaluation.explain.observed import Explained, Floats, Seen, parts, places
+from tercel.evaluation.explain.observed import ExplainableStrategy, Floats, ObservedDecisions, parts, places
 from tercel.execution.costs import Costs, attribute
 from tercel.execution.intent import Intents
 from tercel.execution.task import Task
@@ -26,7 +26,7 @@ REPEATS = 4
 
 
 @dataclass(frozen=True)
-class Moved:
+class PermutationImportance:
     """How far shuffling a feature moves the action.
 
     Parameters
@@ -43,7 +43,9 @@ class Moved:
     change: tuple[float, ...]
 
 
-def moves_action(strategy: Explained, seen: Seen, columns: Columns, rng: np.random.Generator) -> list[Moved]:
+def moves_action(
+    strategy: ExplainableStrategy, seen: ObservedDecisions, columns: Columns, rng: np.random.Generator
+) -> list[PermutationImportance]:
     """The effect of every feature (or family) on the action, largest first."""
     before_places, before_parts = _both(strategy, seen)
     found = []
@@ -52,21 +54,25 @@ def moves_action(strategy: Explained, seen: Seen, columns: Columns, rng: np.rand
         for _ in range(REPEATS):
             obs = seen.obs.copy()
             obs[:, which] = seen.obs[rng.permutation(len(seen))][:, which]
-            after_places, after_parts = _both(strategy, Seen(seen.view, obs, seen.episode))
+            after_places, after_parts = _both(strategy, ObservedDecisions(seen.view, obs, seen.episode))
             distance += 0.5 * np.abs(after_places - before_places).sum(axis=1) / REPEATS
             change += np.abs(after_parts - before_parts) / REPEATS
-        found.append(Moved(name, mean_interval(distance, seen.episode, rng), tuple(change.mean(axis=0).tolist())))
+        found.append(
+            PermutationImportance(name, mean_interval(distance, seen.episode, rng), tuple(change.mean(axis=0).tolist()))
+        )
     return sorted(found, key=lambda moved: -moved.distance.mean)
 
 
-def away_from(intents: Intents, strategy: Explained, seen: Seen, rng: np.random.Generator) -> Estimate:
+def away_from(
+    intents: Intents, strategy: ExplainableStrategy, seen: ObservedDecisions, rng: np.random.Generator
+) -> Estimate:
     """Share of what is left that a strategy sends elsewhere than `intents` of the same decisions would."""
     own = places(strategy.answer(seen.obs, seen.view), seen.view)
     distance = 0.5 * np.abs(own - places(intents, seen.view)).sum(axis=1)
     return mean_interval(distance, seen.episode, rng)
 
 
-def _both(strategy: Explained, seen: Seen) -> tuple[Floats, Floats]:
+def _both(strategy: ExplainableStrategy, seen: ObservedDecisions) -> tuple[Floats, Floats]:
     intents = strategy.answer(seen.obs, seen.view)
     return places(intents, seen.view), parts(intents, seen.view)
 
@@ -75,7 +81,7 @@ def moves_cost(
     source: Source,
     task: Task,
     plan: Plan,
-    strategy: Explained,
+    strategy: ExplainableStrategy,
     plain: Costs,
     columns: Columns,
     rng: np.random.Generator,
@@ -97,7 +103,12 @@ def moves_cost(
 
 
 def _run_shuffled(
-    source: Source, task: Task, plan: Plan, strategy: Explained, which: tuple[int, ...], rng: np.random.Generator
+    source: Source,
+    task: Task,
+    plan: Plan,
+    strategy: ExplainableStrategy,
+    which: tuple[int, ...],
+    rng: np.random.Generator,
 ) -> Costs:
     done = []
     for part in batches(plan):

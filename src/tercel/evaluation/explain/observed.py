@@ -41,7 +41,7 @@ PARTS: Final = ("take", "touch", "behind", "hold")
 """Of what is left: taken now, shown at the touch or inside it, shown behind it, held back."""
 
 
-class Explained(Protocol):
+class ExplainableStrategy(Protocol):
     """A strategy that answers to an observation, such as `PolicyStrategy`."""
 
     @property
@@ -55,7 +55,7 @@ class Explained(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ObservedDecisions:
     """Decisions with lots left, one a row.
 
     Parameters
@@ -74,11 +74,11 @@ class Seen:
     def __len__(self) -> int:
         return len(self.obs)
 
-    def take(self, rows: NDArray[np.int64]) -> "Seen":
+    def take(self, rows: NDArray[np.int64]) -> "ObservedDecisions":
         """Some of the decisions."""
-        return Seen(rows_of(self.view, rows), self.obs[rows], self.episode[rows])
+        return ObservedDecisions(rows_of(self.view, rows), self.obs[rows], self.episode[rows])
 
-    def some(self, most: int, rng: np.random.Generator) -> "Seen":
+    def some(self, most: int, rng: np.random.Generator) -> "ObservedDecisions":
         """At most `most` decisions, drawn without replacement."""
         return self if len(self) <= most else self.take(np.sort(rng.choice(len(self), most, replace=False)))
 
@@ -88,7 +88,7 @@ def rows_of(view: View, rows: NDArray[np.int64]) -> View:
     return View(view.x[rows], view.m[rows], view.obs[rows], view.draw[rows])
 
 
-def watch(source: Source, task: Task, plan: Plan, strategy: Explained) -> tuple[Seen, Costs]:
+def watch(source: Source, task: Task, plan: Plan, strategy: ExplainableStrategy) -> tuple[ObservedDecisions, Costs]:
     """Run a policy through all episodes of a plan; what it saw at each decision, and what that cost.
 
     Raises
@@ -112,7 +112,7 @@ def watch(source: Source, task: Task, plan: Plan, strategy: Explained) -> tuple[
     x, m, raw, draw, obs, episode = (np.concatenate(column) for column in zip(*columns, strict=True))
     if not len(x):
         raise ConfigError("decisions with lots left", "none", "look at more episodes, or at another market")
-    return Seen(View(x, m, raw, draw), obs, episode), Costs.concat(costs)
+    return ObservedDecisions(View(x, m, raw, draw), obs, episode), Costs.concat(costs)
 
 
 def parts(intents: Intents, view: View) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from tercel.core.written import write_whole
 from tercel.evaluation.explain.dependence import Dependence
 from tercel.evaluation.explain.episode_trace import EpisodeStep, EpisodeTrace, Reason
-from tercel.evaluation.explain.importance import Moved
+from tercel.evaluation.explain.importance import PermutationImportance
 from tercel.evaluation.explain.observed import PARTS
 from tercel.report.explain_figures import dependences, episode, importances
 from tercel.report.page import Section, render
@@ -54,8 +54,8 @@ class Explanation:
     episodes: int
     decisions: int
     is_bps: Estimate
-    families: list[Moved]
-    features: list[Moved]
+    families: list[PermutationImportance]
+    features: list[PermutationImportance]
     family_costs: Mapping[str, Estimate]
     feature_costs: Mapping[str, Estimate]
     dependence: list[Dependence]
@@ -228,11 +228,11 @@ def _plain(costs: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
     return {name: estimate.to_json() for name, estimate in costs.items()}
 
 
-def _distances(moved: Sequence[Moved]) -> dict[str, dict[str, float | None]]:
+def _distances(moved: Sequence[PermutationImportance]) -> dict[str, dict[str, float | None]]:
     return {each.name: each.distance.to_json() for each in moved}
 
 
-def _measured(moved: Sequence[Moved], costs: Mapping[str, Estimate]) -> dict[str, Any]:
+def _measured(moved: Sequence[PermutationImportance], costs: Mapping[str, Estimate]) -> dict[str, Any]:
     return {
         each.name: {
             "action": each.distance.to_json(),

@@ -16,7 +16,7 @@ from tercel.evaluation.market import JobMarket
 from tercel.evaluation.pipeline.sizes import handing_over
 from tercel.evaluation.variants import variants_in, variants_of_trial
 from tercel.execution.observers import is_own_name, same_name
-from tercel.execution.own import Checked, located, named, tried
+from tercel.execution.own import CheckedStrategy, located, named, tried
 from tercel.execution.own_code import mark_of
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.policy import CARD
@@ -86,7 +86,7 @@ class Candidate:
         own: Strategy = named(self.own) if isinstance(self.own, str) else self.own
         if not hasattr(own, "decide"):
             own = self.own(market.estimates)
-        return own.fresh() if isinstance(own, Checked) else own
+        return own.fresh() if isinstance(own, CheckedStrategy) else own
 
     @property
     def _eyes(self) -> Any:

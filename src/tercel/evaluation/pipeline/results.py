@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.evaluation.claims import RANDOM
-from tercel.evaluation.comparisons import Compared, ComparisonLedger, Scores, compare
+from tercel.evaluation.comparisons import ComparisonLedger, ScenarioComparison, Scores, compare
 from tercel.evaluation.judge import JudgedEntry
 from tercel.evaluation.pipeline.candidates import Candidate, Recipe
 from tercel.evaluation.pipeline.jobs import Results
@@ -210,7 +210,7 @@ class Evaluation:
         """Shortfalls in a scenario, recipes included where their members are."""
         return Scores.of(judged.costs, self.members(judged))
 
-    def compare(self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator) -> Compared:
+    def compare(self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator) -> ScenarioComparison:
         """Everyone against everyone else in a scenario; in an only market the primary comparisons are among them."""
         primary = {self.best, RANDOM} if len(self.markets) == 1 and judged is self.main else ()
         return compare(self.scores(judged), self.challengers(judged), self.members(judged), ledger, rng, primary)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from tercel.evaluation.arrivals import terciles
 from tercel.evaluation.claims import POOLED, claim, settle
 from tercel.evaluation.comparisons import (
-    Compared,
     ComparisonLedger,
     Gains,
-    Resampled,
+    ResampledScores,
+    ScenarioComparison,
     Scores,
     compared,
     detectable,
@@ -146,8 +146,8 @@ def _venue(evaluation: Evaluation) -> list[str]:
 
 
 def _scenarios(
-    evaluation: Evaluation, first: Compared, ledger: ComparisonLedger, rng: np.random.Generator
-) -> dict[str, dict[str, Compared]]:
+    evaluation: Evaluation, first: ScenarioComparison, ledger: ComparisonLedger, rng: np.random.Generator
+) -> dict[str, dict[str, ScenarioComparison]]:
     """Regime -> market -> what was compared there; plain: the markets as they are, the main one first."""
     main = next(iter(evaluation.markets))
     found = {
@@ -165,7 +165,7 @@ def _scenarios(
 def _by_regime(
     evaluation: Evaluation,
     scores: Scores,
-    scenarios: Mapping[str, Mapping[str, Compared]],
+    scenarios: Mapping[str, Mapping[str, ScenarioComparison]],
     ledger: ComparisonLedger,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _part(
     return compared(scores.part(rows), evaluation.challengers(main), evaluation.members(main), ledger, rng)
 
 
-def _by_market(evaluation: Evaluation, plain: Mapping[str, Compared]) -> dict[str, Any]:
+def _by_market(evaluation: Evaluation, plain: Mapping[str, ScenarioComparison]) -> dict[str, Any]:
     written = [one.key for one in evaluation.baselines if one.kind == "baseline"]
     return {
         market: {**one.cell, "best_baseline": min(written, key=lambda key: one.cell["is_bps"][key]["mean"])}
@@ -204,7 +204,7 @@ def _by_market(evaluation: Evaluation, plain: Mapping[str, Compared]) -> dict[st
     }
 
 
-def _by_market_and_regime(scenarios: Mapping[str, Mapping[str, Compared]]) -> dict[str, Any]:
+def _by_market_and_regime(scenarios: Mapping[str, Mapping[str, ScenarioComparison]]) -> dict[str, Any]:
     """Market -> regime -> cell, where regimes were run by themselves."""
     if len(scenarios) < 2:
         return {}
@@ -229,7 +229,7 @@ def _by_liquidity(
 
 def _pooled(
     evaluation: Evaluation,
-    plain: Mapping[str, Compared],
+    plain: Mapping[str, ScenarioComparison],
     claims: Mapping[str, Any],
     ledger: ComparisonLedger,
     rng: np.random.Generator,
@@ -327,7 +327,7 @@ def _sensitivity(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, 
     for axis, row in evaluation.sensitivity.items():
         found[axis] = {}
         for value, judged in row.items():
-            resampled = Resampled.of(evaluation.scores(judged), rng)
+            resampled = ResampledScores.of(evaluation.scores(judged), rng)
             challengers = evaluation.challengers(judged)
             saved = gains(resampled, challengers, evaluation.members(judged), rng)
             found[axis][value] = {
@@ -346,7 +346,7 @@ def _adaptation(evaluation: Evaluation, rng: np.random.Generator) -> dict[str, A
         experts = evaluation.trained_for.get(regime, ())
         specialist = f"{len(experts)} policies" if len(experts) > 1 else "".join(experts) or None
         team = {specialist: experts} if specialist is not None and len(experts) > 1 else {}
-        resampled = Resampled.of(Scores.of(judged.costs, {**evaluation.members(judged), **team}), rng)
+        resampled = ResampledScores.of(Scores.of(judged.costs, {**evaluation.members(judged), **team}), rng)
         means = resampled.replicates(rng)
         saved = gains(resampled, evaluation.challengers(judged), evaluation.members(judged), rng)
         found[regime] = {

@@ -30,7 +30,7 @@ RULES: Final[Mapping[str, Mapping[str, float]]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Levers:
+class RuleLeversDecoder:
     """The decoder of one rule.
 
     Parameters
@@ -72,7 +72,7 @@ class Levers:
         return self.rule(rows).decide(view)
 
 
-def levers(parameters: Mapping[str, Any]) -> Levers:
+def levers(parameters: Mapping[str, Any]) -> RuleLeversDecoder:
     """The decoder that a card's `action_parameters` describe.
 
     Parameters
@@ -99,4 +99,4 @@ def levers(parameters: Mapping[str, Any]) -> Levers:
             raise ConfigError("scales of levers above 0", f"{name} = {scale}", "such as 1.0")
     vector = rule.layout.vector(parameters.get("parameters") or None)
     places = np.array([rule.layout.names.index(name) for name in moved], np.int64)
-    return Levers(rule, vector, places, np.array(list(moved.values()), np.float64), tuple(moved))
+    return RuleLeversDecoder(rule, vector, places, np.array(list(moved.values()), np.float64), tuple(moved))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Bools, Float32
 from tercel.core.errors import ConfigError
 from tercel.execution.actions import action_set
-from tercel.execution.observers import Eyes, observer
+from tercel.execution.observers import ObservationFunction, observer
 from tercel.execution.policies.strategy import PolicyStrategy
 
 
@@ -70,7 +70,7 @@ def model_strategy(
     *,
     actions: str = "placement",
     action_parameters: Mapping[str, Any] | None = None,
-    observation: str | Eyes = "v1",
+    observation: str | ObservationFunction = "v1",
     stack: int = 1,
 ) -> PolicyStrategy:
     """A network, any other callable obs -> action, or a Stable-Baselines3 model as a strategy.

@@ -11,7 +11,7 @@ from tercel.core.arrays import Float32
 from tercel.core.errors import PolicyError
 from tercel.execution.actions import ActionSet, action_set
 from tercel.execution.intent import Intents
-from tercel.execution.observers import Eyes, Observer, is_own_name, name_of, observer, same_name
+from tercel.execution.observers import ObservationFunction, Observer, is_own_name, name_of, observer, same_name
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.onnx_file import RecurrentPolicy
 from tercel.execution.policies.policy import CARD, PolicyPort, load_policy
@@ -59,7 +59,7 @@ class PolicyStrategy:
     action_set_name: str = "placement"
     stochastic: bool = False
     action_parameters: Mapping[str, Any] = field(default_factory=dict)
-    observation: str | Eyes = "v1"
+    observation: str | ObservationFunction = "v1"
     stack: int = 1
     weights: str = ""
     _actions: ActionSet = field(init=False, repr=False, compare=False)
@@ -126,7 +126,7 @@ class PolicyStrategy:
         return expected_shares(weights / weights.sum(axis=1, keepdims=True), self._actions.decode, view)
 
 
-def policy_strategy(folder: Path, shown_as: str = "", eyes: Eyes | None = None) -> PolicyStrategy:
+def policy_strategy(folder: Path, shown_as: str = "", eyes: ObservationFunction | None = None) -> PolicyStrategy:
     """The policy in a folder as its card says that it is to be run; `shown_as` is its name in tables, else the card's.
 
     The one way from a folder to a strategy: a policy of another observation, action set or stack is refused here.
@@ -163,7 +163,7 @@ def policy_strategy(folder: Path, shown_as: str = "", eyes: Eyes | None = None) 
     )
 
 
-def _given(folder: Path, declared: str, eyes: Eyes | None) -> Eyes:
+def _given(folder: Path, declared: str, eyes: ObservationFunction | None) -> ObservationFunction:
     """The observation that a card names, if it was given."""
     if eyes is None or not same_name(declared, name_of(eyes)):
         given = "none was given" if eyes is None else f"{name_of(eyes)} was given"

@@ -13,7 +13,7 @@ from tercel.learning.agent.own import eyes_of, reward_of
 from tercel.learning.agent.policy import action_parameters, rule_of
 from tercel.learning.hindsight import HindsightVec
 from tercel.learning.mixed import DrawnOrdersVec, MixedVec
-from tercel.learning.privileged import Foreseen, ForeseenVec
+from tercel.learning.privileged import ForesightMixedVec, ForesightOrdersVec
 
 MakeEnv = Callable[[AgentConfig], Any]
 
@@ -25,7 +25,7 @@ def make_env(config: AgentConfig) -> MixedVec | HindsightVec | TrainingArena:
 
 def env_of(config: AgentConfig, markets: list[TrainingMarket]) -> MixedVec:
     """The same of markets that are built already; with a privileged teacher, one that knows its episodes' futures."""
-    kind, vec = (Foreseen, ForeseenVec) if config.oracle.frames else (DrawnOrdersVec, MixedVec)
+    kind, vec = (ForesightOrdersVec, ForesightMixedVec) if config.oracle.frames else (DrawnOrdersVec, MixedVec)
     slots, reward = config.learner.markets, config.reward
     if slots < len(markets):
         raise ConfigError(f"a slot for each of {len(markets)} markets", f"{slots}", "raise learner.markets")

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError
-from tercel.execution.observers import Eyes, is_own_name
+from tercel.execution.observers import ObservationFunction, is_own_name
 from tercel.execution.own import located
 from tercel.learning.agent.config import AgentConfig
 from tercel.learning.envs import RewardWeights
 from tercel.learning.own_reward import Reward
 
 
-def eyes_of(config: AgentConfig) -> str | Eyes:
+def eyes_of(config: AgentConfig) -> str | ObservationFunction:
     """What the policy observes with: the name of an observation that ships, or the user's function.
 
     Raises

@@ -37,7 +37,7 @@ MATERIAL = "synthetic: the flow model of the preset alone"
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
+class PackagedPolicy:
     """A run's policy on its way to being shipped."""
 
     config: AgentConfig
@@ -70,7 +70,7 @@ def package(
     episodes: int,
     name: str = "",
     *,
-    command: Callable[[Packed], str],
+    command: Callable[[PackagedPolicy], str],
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
     """Judge runs' policies on fresh episodes of their markets, write each with its figures into `out`; what is there.
@@ -107,7 +107,7 @@ def package(
     return written
 
 
-def packing(run: Path, name: str = "") -> Packed:
+def packing(run: Path, name: str = "") -> PackagedPolicy:
     """The policy of a run, refused where it cannot be shipped."""
     config, _, seed = resumed(run)
     if config.on_tape:
@@ -117,10 +117,12 @@ def packing(run: Path, name: str = "") -> Packed:
         raise ConfigError("an MLP", f"{type(policy).__name__}", "package a policy of the native learners")
     markets = tuple(presets.load(market).name for market in config.market.presets)
     base = name or (config.name.removesuffix(f"-{markets[0]}") if len(markets) == 1 else config.name)
-    return Packed(config, markets, seed, policy, replace(card, name=base), policy_strategy(run / "policy"), base)
+    return PackagedPolicy(
+        config, markets, seed, policy, replace(card, name=base), policy_strategy(run / "policy"), base
+    )
 
 
-def fresh(team: Sequence[Packed], market: str, episodes: int) -> list[Costs]:
+def fresh(team: Sequence[PackagedPolicy], market: str, episodes: int) -> list[Costs]:
     """Costs of a team's policies, then of the rivals, on fresh episodes of a market."""
     preset, task = presets.load(market), team[0].config.task.task
     source = reactive(preset, 1)
@@ -130,7 +132,7 @@ def fresh(team: Sequence[Packed], market: str, episodes: int) -> list[Costs]:
 
 
 def write(
-    one: Packed,
+    one: PackagedPolicy,
     mine: dict[str, Costs],
     judged: dict[str, list[Costs]],
     out: Path,
@@ -159,7 +161,7 @@ def write(
     return scores
 
 
-def observed(team: Sequence[Packed], command: str) -> CalmObservations:
+def observed(team: Sequence[PackagedPolicy], command: str) -> CalmObservations:
     """What calm episodes of the first market showed to a team, each policy for its part of the episodes."""
     preset, task = presets.load(team[0].markets[0]), team[0].config.task.task
     source, quantity = reactive(preset, 1), task.lots(preset.volume_per_s)

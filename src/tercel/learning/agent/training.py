@@ -41,7 +41,7 @@ from tercel.learning.port import Metrics, State, train
 from tercel.market.regimes.named import PLAIN
 
 
-class Average:
+class WeightAverage:
     """The mean of a policy's weights over the last part of a training.
 
     Near its end the weights walk about where the objective is flat, pushed by the noise of single batches; their mean
@@ -50,7 +50,7 @@ class Average:
 
     >>> one = MlpPolicy(((np.eye(2, dtype=np.float32), np.ones(2, np.float32)),), np.zeros(2), np.ones(2))
     >>> two = MlpPolicy(((3 * np.eye(2, dtype=np.float32), np.zeros(2, np.float32)),), np.zeros(2), np.ones(2))
-    >>> average = Average()
+    >>> average = WeightAverage()
     >>> average.add(one), average.add(two)
     (None, None)
     >>> average.policy(two).layers[0][0].diagonal().tolist(), average.policy(two).layers[0][1].tolist()
@@ -119,7 +119,7 @@ class Training:
         shares = () if config.on_tape else config.market.shares
         self.validator = Validator(self.markets, rule_of(config), risk_of(config), units, shares)
         state = load_checkpoint(folder / "checkpoint")
-        self.average = Average()
+        self.average = WeightAverage()
         if state is not None:
             self.average.restore(state.pop("average", self.average.state()))
             self.agent.restore(state)

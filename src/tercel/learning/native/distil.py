@@ -15,7 +15,7 @@ from tercel.core.jit import kernel
 from tercel.learning.native.kernels import log_softmax_row
 from tercel.learning.native.net import Net, Workspace
 from tercel.learning.native.normalise import ObservationNormaliser
-from tercel.learning.port import Foresees, State
+from tercel.learning.port import ForesightVecEnv, State
 
 
 @kernel
@@ -61,7 +61,7 @@ class Teacher:
 
     Parameters
     ----------
-    env : VecEnv that :class:`Foresees`
+    env : VecEnv that :class:`ForesightVecEnv`
         The learner's own: its foresight is what the teacher sees on top of the learner's observation.
     hidden : tuple of int
         Layers of the teacher's network.
@@ -77,7 +77,7 @@ class Teacher:
     """
 
     def __init__(self, env: object, hidden: tuple[int, ...], weight: float, anneal: int) -> None:
-        if not isinstance(env, Foresees):
+        if not isinstance(env, ForesightVecEnv):
             remedy = "train without a privileged teacher, or where the markets are in this process"
             raise ConfigError("an environment with foresight, for a privileged teacher", type(env).__name__, remedy)
         if not (np.isfinite(weight) and weight >= 0 and anneal >= 1):

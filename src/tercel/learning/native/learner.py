@@ -9,7 +9,7 @@ from tercel.execution.policies.mlp import Head, MlpPolicy
 from tercel.learning.metrics import ReturnTracker
 from tercel.learning.native.net import Adam, Net, Workspace
 from tercel.learning.native.normalise import CLIP, ObservationNormaliser, RewardScaler
-from tercel.learning.port import AnyVecEnv, Masked, Metrics, Restorable, State
+from tercel.learning.port import AnyVecEnv, MaskedVecEnv, Metrics, RestorableVecEnv, State
 from tercel.learning.risk import risk_transform
 
 
@@ -43,7 +43,7 @@ class NativeLearner:
     def _begin(self, obs: Float32) -> None:
         """Take `obs` (and the mask) as what is seen now."""
         self.raw[:] = obs
-        if self._masked and isinstance(self.env, Masked):
+        if self._masked and isinstance(self.env, MaskedVecEnv):
             self.mask[:] = self.env.mask()
 
     def _annealed(self, start: float, end: float) -> float:
@@ -78,7 +78,7 @@ class NativeLearner:
         state: State = {name: part.state() for name, part in self._parts().items() if part}
         state |= {"params": self.net.params.copy(), "returns": self.returns.state()}
         state |= {"rng": self.rng.bit_generator.state, **{name: getattr(self, name) for name in self.counters}}
-        if isinstance(self.env, Restorable):
+        if isinstance(self.env, RestorableVecEnv):
             state["env"] = self.env.state()
         return state
 
@@ -88,7 +88,7 @@ class NativeLearner:
         for name in self.counters:
             setattr(self, name, int(state[name]))
         self.rng.bit_generator.state = state["rng"]
-        goes_on = isinstance(self.env, Restorable) and "env" in state
+        goes_on = isinstance(self.env, RestorableVecEnv) and "env" in state
         self.returns.restore(state["returns"], goes_on)
         parts = {name: part for name, part in self._parts().items() if part}
         for name, part in parts.items():

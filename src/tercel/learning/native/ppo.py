@@ -22,7 +22,7 @@ from tercel.learning.native.kernels import gae, value_loss
 from tercel.learning.native.learner import NativeLearner
 from tercel.learning.native.net import Net
 from tercel.learning.native.normalise import ValueNormaliser
-from tercel.learning.port import AnyVecEnv, Metrics, Rolls, action_sizes, check_env, check_finite
+from tercel.learning.port import AnyVecEnv, Metrics, RolloutVecEnv, action_sizes, check_env, check_finite
 
 
 class Rollout:
@@ -180,7 +180,7 @@ class Ppo(NativeLearner):
         sigma = self.sigma
         self.kl_weight = self.teacher.weight(self.frames) if self.teacher else 0.0
         with one_thread():
-            if isinstance(self.env, Rolls):
+            if isinstance(self.env, RolloutVecEnv):
                 self.env.roll(self)
             else:
                 self.collect()

@@ -12,14 +12,14 @@ Ray itself is imported when a cluster is asked for, never with this room.
 """
 
 from tercel.learning.ray.cluster import Cluster, available, connect
-from tercel.learning.ray.crew import LocalCrew, RayCrew
+from tercel.learning.ray.crew import LocalShardWorkers, RayShardWorkers
 from tercel.learning.ray.env import ShardedVec, ray_env, sharded_env
 from tercel.learning.ray.episodes import run_strategy_on
 
 __all__ = [
     "Cluster",
-    "LocalCrew",
-    "RayCrew",
+    "LocalShardWorkers",
+    "RayShardWorkers",
     "ShardedVec",
     "available",
     "connect",

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from tercel.core.errors import ConfigError
 from tercel.learning.port import LearningError
 from tercel.learning.ray.cluster import Cluster, theirs
-from tercel.learning.ray.shards import Holder, Make
+from tercel.learning.ray.shards import Make, ShardWorker
 
 Arguments = Mapping[int, tuple[Any, ...]]
 Tell = Callable[[str], None]
@@ -16,7 +16,7 @@ def _nothing(text: str) -> None:
     """Tell nobody."""
 
 
-class Crew(Protocol):
+class ShardWorkers(Protocol):
     """Holders of the shards 0 .. `shards` - 1."""
 
     shards: int
@@ -33,12 +33,12 @@ class Crew(Protocol):
         """Let the holders go."""
 
 
-class LocalCrew:
+class LocalShardWorkers:
     """All shards in this process: what the others are compared with."""
 
     def __init__(self, make: Make, slots: int, shards: int) -> None:
         self.shards = shards
-        self.holder = Holder(make, slots)
+        self.holder = ShardWorker(make, slots)
         self.traits = self.holder.adopt(list(range(shards)))
 
     def call(self, method: str, arguments: Arguments, shared: tuple[Any, ...] = ()) -> dict[int, Any]:
@@ -48,7 +48,7 @@ class LocalCrew:
         self.holder.shards.clear()
 
 
-class RayCrew:
+class RayShardWorkers:
     """Shards on Ray actors of one core each.
 
     A worker that dies is replaced; where the cluster has no room for another within `patience_s`, the survivors take
@@ -97,7 +97,7 @@ class RayCrew:
                 ) from error
 
     def _hire(self) -> Any:
-        return self.cluster.actor(Holder).remote(self.make, self.slots)
+        return self.cluster.actor(ShardWorker).remote(self.make, self.slots)
 
     def _shards_of(self, worker: int) -> list[int]:
         return [shard for shard, at in self.home.items() if at == worker]

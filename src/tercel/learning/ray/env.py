@@ -11,8 +11,8 @@ from tercel.core.errors import ConfigError
 from tercel.learning.native.ppo import Ppo
 from tercel.learning.port import LearningError, State
 from tercel.learning.ray.cluster import Cluster
-from tercel.learning.ray.crew import Crew, LocalCrew, RayCrew, Tell
-from tercel.learning.ray.shards import DERIVED, Make, Rolled, ShardOrders, shard_seed
+from tercel.learning.ray.crew import LocalShardWorkers, RayShardWorkers, ShardWorkers, Tell
+from tercel.learning.ray.shards import DERIVED, Make, ShardOrders, ShardRollout, shard_seed
 
 SHARDS = 4
 ATTEMPTS = 5
@@ -44,7 +44,7 @@ class ShardedVec:
     trip a decision, for learners that act step by step.
     """
 
-    def __init__(self, crew: Crew, slots: int) -> None:
+    def __init__(self, crew: ShardWorkers, slots: int) -> None:
         self.crew, self.slots = crew, slots
         self.n = slots * crew.shards
         self.observation_size = int(crew.traits["observation_size"])
@@ -152,14 +152,14 @@ class ShardedVec:
                 learner.risk_transform.begin(slots)
         moments = learner.normaliser.moments
         for shard in range(self.crew.shards):
-            part: Rolled = rolled[shard]
+            part: ShardRollout = rolled[shard]
             self._put(learner, shard, part)
             moments = merged(moments, part.moments)
             self._metrics.append((float(part.arrays["dones"].sum()), part.metrics))
         if learner.settings.normalise_observations:
             learner.normaliser.restore({"moments": moments})
 
-    def _put(self, learner: Ppo, shard: int, part: Rolled) -> None:
+    def _put(self, learner: Ppo, shard: int, part: ShardRollout) -> None:
         """Copy a shard's arrays into its columns: rows are step * n + slot."""
         steps, columns = learner.settings.steps, self._slots_of(shard)
         for name, whole in vars(learner.rollout).items():
@@ -226,7 +226,7 @@ def _slots(n: int, shards: int) -> int:
 def sharded_env(make: Make, n: int = 64, shards: int = SHARDS) -> ShardedVec:
     """The same in this process, without Ray: its results are those of any cluster."""
     slots = _slots(n, shards)
-    return ShardedVec(LocalCrew(make, slots, shards), slots)
+    return ShardedVec(LocalShardWorkers(make, slots, shards), slots)
 
 
 def ray_env(
@@ -252,8 +252,8 @@ def ray_env(
     workers : int, optional
         One a core by default, at most one a shard.
     tell, patience_s
-        See :class:`RayCrew`.
+        See :class:`RayShardWorkers`.
     """
     slots = _slots(n, shards)
     count = min(max(where.cores, 1), shards) if workers is None else workers
-    return ShardedVec(RayCrew(where, make, slots, shards, count, tell=tell, patience_s=patience_s), slots)
+    return ShardedVec(RayShardWorkers(where, make, slots, shards, count, tell=tell, patience_s=patience_s), slots)

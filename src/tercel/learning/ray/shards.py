@@ -16,7 +16,7 @@ from tercel.core.arrays import Bools, Float32, Floats
 from tercel.learning.native.blas import one_thread
 from tercel.learning.native.normalise import merge_moments
 from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import AnyVecEnv, Masked, Restorable, State, action_sizes
+from tercel.learning.port import AnyVecEnv, MaskedVecEnv, RestorableVecEnv, State, action_sizes
 
 Make = Callable[[int], AnyVecEnv]
 """Slots -> an environment with so many. It is sent to workers: a module's function or a `partial` of one."""
@@ -48,7 +48,7 @@ class ShardOrders:
 
 
 @dataclass(frozen=True)
-class Rolled:
+class ShardRollout:
     """One shard's rollout."""
 
     arrays: dict[str, NDArray[Any]]
@@ -67,7 +67,7 @@ class _Seen:
         self.n, self.observation_size = env.n, env.observation_size
         self.n_actions, self.action_size = action_sizes(env)
         self.moments = np.zeros((2, env.observation_size + 1))
-        if isinstance(env, Masked):
+        if isinstance(env, MaskedVecEnv):
             self.mask = env.mask
 
     def reset(self, seed: int) -> Float32:
@@ -97,8 +97,8 @@ class Shard:
             "observation_size": env.observation_size,
             "n_actions": self.seen.n_actions,
             "action_size": self.seen.action_size,
-            "masked": isinstance(env, Masked),
-            "restorable": isinstance(env, Restorable),
+            "masked": isinstance(env, MaskedVecEnv),
+            "restorable": isinstance(env, RestorableVecEnv),
         }
 
     def reset(self, seed: int) -> Float32:
@@ -127,7 +127,7 @@ class Shard:
         take = getattr(self.env, "take_metrics", None)
         return {} if take is None else take()
 
-    def roll(self, orders: ShardOrders) -> Rolled:
+    def roll(self, orders: ShardOrders) -> ShardRollout:
         """One rollout with the learner's weights and noise of (seed, shard, number of the update)."""
         if self.twin is None or self.twin.settings.steps != orders.settings.steps:
             settings = replace(orders.settings, minibatch=orders.settings.steps * self.env.n, threads=1)
@@ -140,10 +140,10 @@ class Shard:
         with one_thread():
             self.twin.collect()
         filled = {name: a for name, a in vars(self.twin.rollout).items() if name not in DERIVED}
-        return Rolled(filled, self.seen.moments.copy(), self.metrics())
+        return ShardRollout(filled, self.seen.moments.copy(), self.metrics())
 
 
-class Holder:
+class ShardWorker:
     """What a worker is: some shards, by their numbers, and the calls to them."""
 
     def __init__(self, make: Make, slots: int) -> None:

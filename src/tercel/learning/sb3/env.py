@@ -7,7 +7,7 @@ import numpy as np
 from tercel.core.arrays import Float32
 from tercel.core.errors import ConfigError
 from tercel.learning.metrics import ReturnTracker
-from tercel.learning.port import AnyVecEnv, Masked, action_sizes
+from tercel.learning.port import AnyVecEnv, MaskedVecEnv, action_sizes
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv as Sb3VecEnv
@@ -60,7 +60,7 @@ def to_sb3(env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTr
 
     numbers, entries = action_sizes(env)
     own = {"render_mode": None, "vec": env, "shares": shares}
-    own |= {"action_masks": True} if isinstance(env, Masked) and numbers else {}
+    own |= {"action_masks": True} if isinstance(env, MaskedVecEnv) and numbers else {}
 
     class Adapter(Base):
         def __init__(self) -> None:
@@ -97,7 +97,7 @@ def to_sb3(env: AnyVecEnv, seed: int, *, shares: bool = False, returns: ReturnTr
             raise NotImplementedError
 
         def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-            if method_name == "action_masks" and isinstance(env, Masked):
+            if method_name == "action_masks" and isinstance(env, MaskedVecEnv):
                 return list(env.mask().copy())
             raise NotImplementedError
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from tercel.core.errors import FeedError
 from tercel.market.feeds.binance_messages import BinanceMarket, markets_of
-from tercel.market.feeds.binance_sync import OPENED, Synced, sync
+from tercel.market.feeds.binance_sync import OPENED, SyncedBook, sync
 from tercel.market.feeds.capture_day import TIMEZONE, Capture, CaptureDay, CaptureFeed, Standing, days_of
-from tercel.market.feeds.captures import CaptureLine, Reading, shown, stated_unit, unit_of
+from tercel.market.feeds.captures import CaptureLine, CaptureWarnings, shown, stated_unit, unit_of
 from tercel.market.feeds.levels_day import LOTS, PRICE, UPDATE, book_after, rows_of
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
@@ -89,7 +89,7 @@ def _left(events: Events, stop: int) -> list[Standing]:
     return [(0, side, price, lots) for (side, price), lots in sorted(book_after(events, stop).items())]
 
 
-def counts_of(market: BinanceMarket, synced: Synced, reading: Reading) -> dict[str, Any]:
+def counts_of(market: BinanceMarket, synced: SyncedBook, reading: CaptureWarnings) -> dict[str, Any]:
     """What was counted in a market's messages."""
     return {
         "updates": sum(1 for step in synced.steps if step.what == "applied"),

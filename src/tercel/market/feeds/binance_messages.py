@@ -23,7 +23,7 @@ Level = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Diff:
+class DepthDiff:
     """A depth update: ids from `first` to `last`, the id before it (0 on spot), levels that changed."""
 
     first: int
@@ -48,7 +48,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Print:
+class BinanceTrade:
     """A trade; `side` is that of the resting order."""
 
     number: int
@@ -74,8 +74,8 @@ class BinanceMarket:
 
     venue: str
     symbol: str
-    book: list[Diff | Snapshot] = field(default_factory=list)
-    trades: list[Print] = field(default_factory=list)
+    book: list[DepthDiff | Snapshot] = field(default_factory=list)
+    trades: list[BinanceTrade] = field(default_factory=list)
     quotes: list[Quote] = field(default_factory=list)
     off_book: int = 0
     """Prints that no order in the book made: insurance fund, deleveraging."""
@@ -139,7 +139,7 @@ class _Reader:
     def _diff(self, data: dict[str, Any], line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "pu" in data else SPOT
         market = self._market(data, venue)
-        diff = Diff(
+        diff = DepthDiff(
             int(data["U"]), int(data["u"]), int(data.get("pu", 0)), time_ns(data.get("T", data["E"])),
             line.recv_ns, self._levels(data["b"], line), self._levels(data["a"], line),
         )  # fmt: skip
@@ -154,7 +154,7 @@ class _Reader:
             return
         price, quantity = self.scaled(data["p"], line.where), self.scaled(data["q"], line.where)
         side = 1 if data["m"] else -1
-        market.trades.append(Print(int(data["t"]), time_ns(data["T"]), line.recv_ns, side, price, quantity))
+        market.trades.append(BinanceTrade(int(data["t"]), time_ns(data["T"]), line.recv_ns, side, price, quantity))
 
     def _quote(self, data: dict[str, Any], line: CaptureLine) -> None:
         venue = COINM if "ps" in data else USDM if "T" in data else SPOT
@@ -183,7 +183,7 @@ class _Reader:
         scaled, where = self.scaled, line.where
         return tuple((scaled(price, where), scaled(quantity, where)) for price, quantity in pairs)
 
-    def _put(self, market: BinanceMarket, diff: Diff) -> None:
+    def _put(self, market: BinanceMarket, diff: DepthDiff) -> None:
         market.book.append(diff)
         self.seen.setdefault((market.venue, market.symbol), []).append(self.order)
 
@@ -204,7 +204,9 @@ class _Reader:
 
     def _fits(self, market: BinanceMarket, snapshot: Snapshot) -> bool:
         """Whether a snapshot's id and its time, or the lack of one, can be this market's."""
-        return any(isinstance(part, Diff) for part in market.book) and (snapshot.exch_ns > 0) == (market.venue != SPOT)
+        return any(isinstance(part, DepthDiff) for part in market.book) and (snapshot.exch_ns > 0) == (
+            market.venue != SPOT
+        )
 
 
 def time_ns(stamp: Any) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tercel.market.feeds.binance_messages import SPOT, BinanceMarket, Diff, Level, Print, Snapshot
+from tercel.market.feeds.binance_messages import SPOT, BinanceMarket, BinanceTrade, DepthDiff, Level, Snapshot
 
 OPENED: Final = "opened"
 APPLIED: Final = "applied"
@@ -32,11 +32,11 @@ class SyncStep:
 
 
 @dataclass
-class Synced:
+class SyncedBook:
     """Steps and trades in order of time, and what was counted on the way."""
 
     steps: list[SyncStep] = field(default_factory=list)
-    trades: list[Print] = field(default_factory=list)
+    trades: list[BinanceTrade] = field(default_factory=list)
     old: int = 0
     """Diffs before a snapshot."""
     duplicates: int = 0
@@ -51,19 +51,19 @@ class Synced:
     """Messages with an exchange time before that of the message above; they were given that time."""
 
 
-def sync(market: BinanceMarket) -> Synced:
+def sync(market: BinanceMarket) -> SyncedBook:
     """Follow the diffs of a market from its snapshots, and order its trades."""
-    found = Synced()
+    found = SyncedBook()
     _Book(market.venue, found).run(market.book)
     found.trades = _trades(market.trades, found)
     return found
 
 
 class _Book:
-    def __init__(self, venue: str, found: Synced) -> None:
+    def __init__(self, venue: str, found: SyncedBook) -> None:
         self.spot = venue == SPOT
         self.found = found
-        self.waiting: list[Diff] = []
+        self.waiting: list[DepthDiff] = []
         """Diffs since the start or the gap, kept until a snapshot comes."""
         self.pending: Snapshot | None = None
         """A snapshot that no diff has confirmed yet."""
@@ -71,7 +71,7 @@ class _Book:
         """Update id of the book, 0 while it is unknown."""
         self.clock = 0
 
-    def run(self, parts: Sequence[Diff | Snapshot]) -> None:
+    def run(self, parts: Sequence[DepthDiff | Snapshot]) -> None:
         for part in parts:
             if isinstance(part, Snapshot):
                 self._snapshot(part)
@@ -115,7 +115,7 @@ class _Book:
             else:
                 self.waiting.append(diff)
 
-    def _next(self, diff: Diff) -> None:
+    def _next(self, diff: DepthDiff) -> None:
         if diff.last <= self.last:
             self.found.duplicates += 1
             return
@@ -129,7 +129,7 @@ class _Book:
         self.found.steps.append(SyncStep(LOST, ns, diff.recv_ns or ns, 0))
         self.waiting.append(diff)
 
-    def _apply(self, diff: Diff) -> None:
+    def _apply(self, diff: DepthDiff) -> None:
         ns = self._time(diff.exch_ns)
         self.last = diff.last
         self.found.steps.append(SyncStep(APPLIED, ns, diff.recv_ns or ns, diff.last, diff.bids, diff.asks))
@@ -140,9 +140,9 @@ class _Book:
         return self.clock
 
 
-def _trades(trades: Sequence[Print], found: Synced) -> list[Print]:
+def _trades(trades: Sequence[BinanceTrade], found: SyncedBook) -> list[BinanceTrade]:
     """Trades once each, in the order of their numbers' arrival, times that never go back."""
-    kept: list[Print] = []
+    kept: list[BinanceTrade] = []
     last, clock = 0, 0
     for trade in trades:
         if trade.number <= last:
@@ -155,6 +155,6 @@ def _trades(trades: Sequence[Print], found: Synced) -> list[Print]:
         kept.append(
             trade
             if clock == trade.exch_ns
-            else Print(trade.number, clock, trade.recv_ns, trade.side, trade.price, trade.quantity)
+            else BinanceTrade(trade.number, clock, trade.recv_ns, trade.side, trade.price, trade.quantity)
         )
     return kept

@@ -40,7 +40,7 @@ class BitstampOrder:
 
 
 @dataclass
-class Waiting:
+class CrossingOrder:
     """An order that would cross the book if it rested now."""
 
     side: int
@@ -86,13 +86,13 @@ class BitstampCounts:
 
 
 @dataclass
-class L3:
+class BitstampBook:
     """The book and the rows made so far."""
 
     rows: list[BitstampRow] = field(default_factory=list)
     counts: BitstampCounts = field(default_factory=BitstampCounts)
     orders: dict[int, BitstampOrder] = field(default_factory=dict)
-    waiting: dict[int, Waiting] = field(default_factory=dict)
+    waiting: dict[int, CrossingOrder] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
     seq: int = 0
     ns: int = 0
@@ -177,7 +177,7 @@ class L3:
             self.gone.add(event.number)
         elif self.took[event.number] or self.crosses(event.side, event.price):
             self.counts.takers += 1
-            self.waiting[event.number] = Waiting(event.side, event.price, amount, event.exch_ns)
+            self.waiting[event.number] = CrossingOrder(event.side, event.price, amount, event.exch_ns)
         else:
             self.add(event.number, event.side, event.price, amount)
 
@@ -233,7 +233,7 @@ class L3:
                 del self.waiting[number]
                 self.add(number, waiting.side, waiting.price, waiting.amount)
 
-    def _exorcise(self, waiting: Waiting) -> None:
+    def _exorcise(self, waiting: CrossingOrder) -> None:
         while self.crosses(waiting.side, waiting.price):
             far = self.best(-waiting.side)
             assert far is not None
@@ -258,9 +258,9 @@ class L3:
             self.add(number, side, price, amount, schema.OPENING if opening else 0)
 
 
-def follow(pair: Pair) -> L3:
+def follow(pair: Pair) -> BitstampBook:
     """Rows of the tape from the first snapshot of a pair on; none without one."""
-    book = L3()
+    book = BitstampBook()
     if not pair.snapshots:
         return book
     start = pair.snapshots[0].exch_ns

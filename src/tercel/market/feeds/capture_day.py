@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.feeds.captures import CaptureLine, Reading, lines_of, stated_unit
+from tercel.market.feeds.captures import CaptureLine, CaptureWarnings, lines_of, stated_unit
 from tercel.market.feeds.members import members
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
@@ -73,7 +73,7 @@ class Capture:
     """What was asked of some files, and what was odd in them as a whole."""
 
     source: tuple[str, ...]
-    reading: Reading
+    reading: CaptureWarnings
     options: FeedOptions
 
     @property
@@ -112,7 +112,7 @@ class CaptureFeed:
     def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[CaptureDay]]:
         """See :meth:`tercel.market.tape.feed.Feed.days`; the files are read here, as only they know their days."""
         with members(paths) as found:
-            capture = Capture(tuple(m.name for m in found), Reading(), options)
+            capture = Capture(tuple(m.name for m in found), CaptureWarnings(), options)
             markets = self.markets(lines_of(found, capture.reading))
         if paths and not markets:
             received = f"{capture.reading.messages} messages in {', '.join(capture.source[:3])}"

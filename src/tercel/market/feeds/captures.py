@@ -45,7 +45,7 @@ class CaptureLine:
 
 
 @dataclass
-class Reading:
+class CaptureWarnings:
     """What was odd in a capture as a whole."""
 
     messages: int = 0
@@ -55,7 +55,7 @@ class Reading:
     _last: dict[str, int] = field(default_factory=dict)
 
 
-def lines_of(files: Sequence[Member], reading: Reading) -> Iterator[CaptureLine]:
+def lines_of(files: Sequence[Member], reading: CaptureWarnings) -> Iterator[CaptureLine]:
     """Every message in the files, files in the order of their first line's time.
 
     Raises

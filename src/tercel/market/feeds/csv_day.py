@@ -25,7 +25,7 @@ from tercel.market.feeds.csv_read import (
     RECEIVED,
     ROW,
     TIMES,
-    Text,
+    TextRows,
     divided,
     levels_of,
     orders_of,
@@ -119,7 +119,7 @@ class CsvDay:
         start, stop = midnight_ns(self.date, zone), next_midnight_ns(self.date, zone)
         for number, (member, file) in enumerate(self.parts):
             text = read_text(member, file, zone, self.date, self.symbol)
-            text = Text(text.frame.filter(pl.col(NS).is_between(start, stop, closed="left")), text.where)
+            text = TextRows(text.frame.filter(pl.col(NS).is_between(start, stop, closed="left")), text.where)
             back += int((text.frame[NS].diff() < 0).sum())
             rank = number if file.quote is None else number + len(self.parts)
             for role in file.roles:
@@ -139,7 +139,7 @@ class CsvDay:
         return found
 
 
-def _rows_of(role: str, text: Text, file: FileMap, report: CleanReport) -> pl.DataFrame:
+def _rows_of(role: str, text: TextRows, file: FileMap, report: CleanReport) -> pl.DataFrame:
     """What the rows of one kind say."""
     scale, tell = file.price_scale, report.tell
     if role == "quote" and (q := file.quote) is not None:

@@ -60,7 +60,7 @@ def one_of(column: str, table: Mapping[str, int], what: str) -> TypedColumn:
 
 
 @dataclass(frozen=True)
-class Text:
+class TextRows:
     """The rows of one symbol and day in a file, as text, with their numbers and times.
 
     Parameters
@@ -74,9 +74,9 @@ class Text:
     frame: pl.DataFrame
     where: str
 
-    def of(self, column: str, values: Sequence[str]) -> Text:
+    def of(self, column: str, values: Sequence[str]) -> TextRows:
         """Rows whose column holds one of some values."""
-        return Text(self.frame.filter(stripped(column).is_in(list(values))), self.where)
+        return TextRows(self.frame.filter(stripped(column).is_in(list(values))), self.where)
 
     def typed(self, fields: Mapping[str, TypedColumn | pl.Expr], kept: Sequence[str] = TIMES) -> pl.DataFrame:
         """The `kept` columns and those of the fields, under their names.
@@ -113,7 +113,7 @@ def needed_columns(file: FileMap) -> list[str]:
     return [name for name in dict.fromkeys(named) if name]
 
 
-def read_text(member: Member, file: FileMap, timezone: str, date: str | None, symbol: str | None) -> Text:
+def read_text(member: Member, file: FileMap, timezone: str, date: str | None, symbol: str | None) -> TextRows:
     """Rows of a file as text with their times; of one symbol where the file holds several.
 
     Raises
@@ -140,7 +140,7 @@ def read_text(member: Member, file: FileMap, timezone: str, date: str | None, sy
         start = midnight_ns(date, timezone)
     sent = _time(file, file.time.column, timezone, start)
     received = _time(file, (file.time.received,), timezone, start) if file.time.received else sent
-    return Text(Text(frame, member.where).typed({NS: sent, RECEIVED: received}, frame.columns), member.where)
+    return TextRows(TextRows(frame, member.where).typed({NS: sent, RECEIVED: received}, frame.columns), member.where)
 
 
 def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
@@ -189,7 +189,7 @@ def side_columns(levels: int) -> list[list[str]]:
     return [[f"{what}_{n}" for n in range(1, levels + 1)] for what in ("bid", "bid_size", "ask", "ask_size")]
 
 
-def quotes_of(text: Text, m: QuoteMap, scale: int, tell: Tell) -> pl.DataFrame:
+def quotes_of(text: TextRows, m: QuoteMap, scale: int, tell: Tell) -> pl.DataFrame:
     """Quotes of one or more exchanges: `side_columns` float64 (0: none), `exchange`.
 
     Those of other exchanges and suspicious ones are left out and counted.
@@ -205,7 +205,7 @@ def quotes_of(text: Text, m: QuoteMap, scale: int, tell: Tell) -> pl.DataFrame:
     return text.typed(fields)
 
 
-def trades_of(text: Text, m: TradeMap, scale: int, tell: Tell) -> pl.DataFrame:
+def trades_of(text: TextRows, m: TradeMap, scale: int, tell: Tell) -> pl.DataFrame:
     """Prints: `price` and `size` float64, `sign` (+1 buyer active, -1 seller, 0 not said), `cross` of an auction.
 
     Corrected, suspicious and irregular ones are left out and counted.
@@ -227,7 +227,7 @@ def trades_of(text: Text, m: TradeMap, scale: int, tell: Tell) -> pl.DataFrame:
     return text.typed({"price": price, "size": size, "sign": sign, "cross": cross})
 
 
-def _conditions(text: Text, m: TradeMap) -> dict[str, bool]:
+def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
     """The sale conditions that are kept, and whether each is of an auction print."""
     kinds: dict[str, bool] = {}
     for name in text.frame.select(stripped(m.condition)).to_series().unique(maintain_order=True):
@@ -247,7 +247,7 @@ def _conditions(text: Text, m: TradeMap) -> dict[str, bool]:
     return kinds
 
 
-def _kept(text: Text, column: str, wanted: Sequence[str], rule: str, tell: Tell) -> Text:
+def _kept(text: TextRows, column: str, wanted: Sequence[str], rule: str, tell: Tell) -> TextRows:
     """Rows whose column, where the map names one, holds one of some values; the others are counted."""
     if not column or not wanted:
         return text
@@ -256,12 +256,12 @@ def _kept(text: Text, column: str, wanted: Sequence[str], rule: str, tell: Tell)
     return kept
 
 
-def levels_of(text: Text, m: LevelMap, scale: int) -> pl.DataFrame:
+def levels_of(text: TextRows, m: LevelMap, scale: int) -> pl.DataFrame:
     """Rows that set a level's total, as those of `orders_of`."""
     return _direct(text, m, scale, pl.lit(schema.LEVEL_SET, pl.Int64), pl.lit(0, pl.Int64))
 
 
-def orders_of(text: Text, m: OrderMap, scale: int) -> pl.DataFrame:
+def orders_of(text: TextRows, m: OrderMap, scale: int) -> pl.DataFrame:
     """Events of single orders: `kind`, `order_id`, `side` int64, `price` and `size` float64 as the file has them."""
     kinds = {
         schema.ADD: m.add, schema.REDUCE: m.reduce, schema.DELETE: m.delete, schema.EXECUTE: m.execute,
@@ -274,7 +274,7 @@ def orders_of(text: Text, m: OrderMap, scale: int) -> pl.DataFrame:
 
 
 def _direct(
-    text: Text, m: LevelMap | OrderMap, scale: int, kind: TypedColumn | pl.Expr, order_id: TypedColumn | pl.Expr
+    text: TextRows, m: LevelMap | OrderMap, scale: int, kind: TypedColumn | pl.Expr, order_id: TypedColumn | pl.Expr
 ) -> pl.DataFrame:
     side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
     price, size = number(m.price, over=scale), number(m.size)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, FeedError
 from tercel.market.feeds import dbn_kernels as k
-from tercel.market.feeds.csv_read import ROW, Text, TypedColumn, stripped
+from tercel.market.feeds.csv_read import ROW, TextRows, TypedColumn, stripped
 from tercel.market.feeds.members import Member
 
 MAGIC: Final = b"DBN"
@@ -173,7 +173,7 @@ def symbols_of(metadata: Any) -> dict[tuple[int, str], str]:
 # -- CSV ------------------------------------------------------------------------------------------------------------
 
 
-def read_csv(member: Member, wanted: tuple[str, ...]) -> Text:
+def read_csv(member: Member, wanted: tuple[str, ...]) -> TextRows:
     """A Databento CSV file as text, with the numbers of its rows.
 
     Raises
@@ -189,10 +189,10 @@ def read_csv(member: Member, wanted: tuple[str, ...]) -> Text:
     if missing:
         received = f"no {', '.join(missing)} in {member.where}"
         raise FeedError(f"a Databento CSV file with the columns {', '.join(wanted[:8])}...", received, "check the file")
-    return Text(frame.with_row_index(ROW, 2), member.where)
+    return TextRows(frame.with_row_index(ROW, 2), member.where)
 
 
-def csv_time(text: Text, name: str) -> TypedColumn:
+def csv_time(text: TextRows, name: str) -> TypedColumn:
     """A column of ISO stamps or integers as ns since 1970."""
     if text.frame.height and "T" in str(text.frame[name][0]):
         stamps = stripped(name).str.to_datetime("%+", time_unit="ns", time_zone="UTC", strict=False)
@@ -205,7 +205,7 @@ def csv_number(name: str) -> TypedColumn:
     return TypedColumn(name, stripped(name), stripped(name).cast(pl.Int64, strict=False), "a whole number")
 
 
-def csv_price(text: Text, name: str) -> TypedColumn:
+def csv_price(text: TextRows, name: str) -> TypedColumn:
     """A column of decimal prices, or of integers in 1e-9, as integers in 1e-9; exact, no float in between."""
     shown = stripped(name)
     whole, part = (shown.str.splitn(".", 2).struct.field(f"field_{i}") for i in range(2))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.market.feeds.binance_messages import Level, Print
+from tercel.market.feeds.binance_messages import BinanceTrade, Level
 from tercel.market.feeds.binance_sync import LOST, OPENED, SyncStep
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
@@ -21,7 +21,7 @@ PRICE, LOTS, FLAGS, UPDATE = 6, 7, 8, 9
 """Columns of the table: the tape's, and the venue's number of the update that a row ends."""
 
 
-def rows_of(steps: Sequence[SyncStep], trades: Sequence[Print]) -> tuple[NDArray[np.int64], int]:
+def rows_of(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> tuple[NDArray[np.int64], int]:
     """All rows in order, int64 (n, 10), prices and quantities in 1e-10, and the trades before the first book.
 
     Those are left out.
@@ -29,7 +29,7 @@ def rows_of(steps: Sequence[SyncStep], trades: Sequence[Print]) -> tuple[NDArray
     table: list[list[int]] = []
     seq, opened, before = 0, False, 0
     for part in _merged(steps, trades):
-        if isinstance(part, Print):
+        if isinstance(part, BinanceTrade):
             before += not opened
             rows = [(schema.TRADE, part.side, (part.price, part.quantity), 0)] if opened else []
         else:
@@ -52,7 +52,7 @@ def _level_rows(step: SyncStep) -> Iterator[tuple[int, Level]]:
     yield from (row for row in both if row[1][1] != 0)
 
 
-def _merged(steps: Sequence[SyncStep], trades: Sequence[Print]) -> Iterator[SyncStep | Print]:
+def _merged(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> Iterator[SyncStep | BinanceTrade]:
     """Both in order of exchange time, trades first at equal times."""
     at = 0
     for step in steps:

@@ -29,7 +29,7 @@ _DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True)
-class Named:
+class LobsterFile:
     """A file with what its name says (symbol and date may be the user's)."""
 
     member: Member
@@ -67,11 +67,11 @@ class LobsterFeed:
             yield _paired(named, options.tick)
 
 
-def _named(member: Member, options: FeedOptions) -> Named | None:
+def _named(member: Member, options: FeedOptions) -> LobsterFile | None:
     match = _NAME.fullmatch(member.name)
     if match is None:
         return None
-    return Named(
+    return LobsterFile(
         member=member,
         symbol=match["symbol"] if options.symbol is None else options.symbol,
         date=match["date"] if options.date is None else options.date,
@@ -82,7 +82,7 @@ def _named(member: Member, options: FeedOptions) -> Named | None:
     )
 
 
-def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[Named]:
+def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[LobsterFile]:
     """CSV files of other names, their role known by the number of columns: six or seven are messages."""
     others = [m for m in found if _NAME.fullmatch(m.name) is None and Path(m.name).suffix.lower() == ".csv"]
     if not others:
@@ -93,19 +93,20 @@ def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[Named]:
         raise FeedError(expected, others[0].where, f"give {missing}, or rename the file")
     roles = ["message" if columns_of(m) in MESSAGE_WIDTHS else "orderbook" for m in others]
     return [
-        Named(m, options.symbol, options.date, role, 0, *_SESSION_MS) for m, role in zip(others, roles, strict=True)
+        LobsterFile(m, options.symbol, options.date, role, 0, *_SESSION_MS)
+        for m, role in zip(others, roles, strict=True)
     ]
 
 
-def _paired(named: Sequence[Named], tick: float | None) -> list[LobsterDay]:
+def _paired(named: Sequence[LobsterFile], tick: float | None) -> list[LobsterDay]:
     """One day for each symbol and date, its orderbook file with its message file."""
-    groups: dict[tuple[str, str], list[Named]] = {}
+    groups: dict[tuple[str, str], list[LobsterFile]] = {}
     for n in named:
         groups.setdefault((n.symbol, n.date), []).append(n)
     return [_day(symbol, date, group, tick) for (symbol, date), group in sorted(groups.items())]
 
 
-def _day(symbol: str, date: str, group: Sequence[Named], tick: float | None) -> LobsterDay:
+def _day(symbol: str, date: str, group: Sequence[LobsterFile], tick: float | None) -> LobsterDay:
     messages = [n for n in group if n.role == "message"]
     books = [n for n in group if n.role == "orderbook"]
     for role, files in (("message", messages), ("orderbook", books)):

@@ -22,7 +22,7 @@ from tercel.market.regimes.named import PLAIN, Regime, regime
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 
-Own = Mapping[str, Regime]
+OwnRegimes = Mapping[str, Regime]
 
 LONGEST_S: Final = 1e7
 ORIGINS: Final = {"arrival": lay.ARRIVAL, "session": lay.SESSION}
@@ -47,7 +47,7 @@ class RegimeChain:
     states: Sequence[str]
     rates: Sequence[Sequence[float]]
     first: Sequence[float] | None = None
-    own: Own = field(default_factory=dict)
+    own: OwnRegimes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what is no chain."""
@@ -117,7 +117,7 @@ class RegimeScript:
 
     entries: Sequence[tuple[float, str]]
     since: str = "arrival"
-    own: Own = field(default_factory=dict)
+    own: OwnRegimes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what is no script."""

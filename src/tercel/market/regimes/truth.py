@@ -58,7 +58,7 @@ def path(flow: Floats, seed: int, index: int, now_ns: int, arrival_ns: int, end_
 
 
 @dataclass(frozen=True, eq=False)
-class InForce:
+class RegimeOccupancy:
     """How long each regime was in force in each of n episodes.
 
     Parameters
@@ -81,7 +81,7 @@ class InForce:
 def in_force(
     source: Source, seed: NDArray[np.int64], index: NDArray[np.int64], now_ns: NDArray[np.int64],
     warmup_ns: NDArray[np.int64], horizon_ns: int,
-) -> InForce:  # fmt: skip
+) -> RegimeOccupancy:  # fmt: skip
     """Seconds that each regime was in force between arrival and horizon.
 
     Parameters
@@ -100,4 +100,4 @@ def in_force(
         since = np.maximum(rows[:, 0], start)
         lasts = np.diff(since, append=start + horizon_ns)
         np.add.at(out[i], rows[:, 1], lasts / NS_PER_SECOND)
-    return InForce(names, out)
+    return RegimeOccupancy(names, out)

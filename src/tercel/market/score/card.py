@@ -7,7 +7,7 @@ from tercel.market.flow.preset import Preset
 from tercel.market.score.classifier import classifier_auc
 from tercel.market.score.conditional import ConditionalReference
 from tercel.market.score.realism import ScoreDraw, Simulated, realism
-from tercel.market.score.tape import Tape, mean_of, rounded
+from tercel.market.score.tape import HeldOutTape, mean_of, rounded
 
 IMPACT_KEYS: Final = ("exponent_size", "exponent_participation", "exponent_time", "level_2T", "level_3T")
 JUDGED_MODEL: Final = "queue_reactive"
@@ -52,7 +52,7 @@ def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
     ConfigError
         The card carries no tape.
     """
-    tape = Tape.of_card(preset)
+    tape = HeldOutTape.of_card(preset)
     found = _described(preset, tape, Simulated.like(tape, preset, seeds), preset.card.get("scores", {}).get("impact"))
     return found | {"notes": [*found["notes"], BY_CARD]}
 
@@ -63,7 +63,7 @@ BY_CARD: Final = (
 )
 
 
-def _described(preset: Preset, tape: Tape, made: Simulated, impact: Mapping[str, Any] | None) -> dict[str, Any]:
+def _described(preset: Preset, tape: HeldOutTape, made: Simulated, impact: Mapping[str, Any] | None) -> dict[str, Any]:
     """A score without what needs the days."""
     return {
         "model": preset.model,
@@ -82,7 +82,7 @@ def _described(preset: Preset, tape: Tape, made: Simulated, impact: Mapping[str,
     }
 
 
-def keep(preset: Preset, tape: Tape, card: Mapping[str, Any]) -> Preset:
+def keep(preset: Preset, tape: HeldOutTape, card: Mapping[str, Any]) -> Preset:
     """The preset with its scores, and the tape that they were taken on, in its card."""
     return preset.model_copy(update={"card": {**preset.card, "scores": compact(card), "scored_tape": tape.to_card()}})
 

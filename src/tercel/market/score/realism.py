@@ -11,7 +11,7 @@ from tercel.market.score.days import Day, of_one_market, simulated
 from tercel.market.score.distance import mean14
 from tercel.market.score.gates import held, numbers
 from tercel.market.score.sample import Sample, clock_of, sample
-from tercel.market.score.tape import Tape, half_sample, mean_of
+from tercel.market.score.tape import HeldOutTape, half_sample, mean_of
 
 SEEDS = (1, 2, 3)
 
@@ -24,7 +24,7 @@ class Simulated:
     samples: list[list[Sample]]
 
     @classmethod
-    def like(cls, tape: Tape, preset: Preset, seeds: Sequence[int] = SEEDS) -> "Simulated":
+    def like(cls, tape: HeldOutTape, preset: Preset, seeds: Sequence[int] = SEEDS) -> "Simulated":
         """One path for each stretch of the tape and each seed."""
         seen = [[simulated(preset, seed, one) for seed in seeds] for one in tape.stretches]
         return cls(seen, [[sample(o, tape.clock_ns) for o in row] for row in seen])
@@ -59,12 +59,12 @@ class ScoreDraw:
         self.clock_ns = max(clock_of(o) for o in [*self.test_seen, *self.train_seen])
         self.test, self.train = ([sample(o, self.clock_ns) for o in seen] for seen in (self.test_seen, self.train_seen))
         labels = [day.label for day in test]
-        self.tape = Tape.of(labels, self.test_seen, self.train_seen, self.test, self.train, self.clock_ns)
+        self.tape = HeldOutTape.of(labels, self.test_seen, self.train_seen, self.test, self.train, self.clock_ns)
         self.made = Simulated.like(self.tape, preset, seeds)
         self.sim_seen, self.sims = self.made.seen, self.made.samples
 
 
-def distance_table(tape: Tape, made: Simulated) -> dict[str, dict[str, float | None]]:
+def distance_table(tape: HeldOutTape, made: Simulated) -> dict[str, dict[str, float | None]]:
     """{"l1", "wasserstein", "floor_l1", "pooled_floor_l1"} of every statistic, means over test days and seeds."""
     pairs = [(r, s) for r, sims in zip(tape.references, made.samples, strict=True) for s in sims]
     found, moved = [r.l1(s) for r, s in pairs], [r.wasserstein(s) for r, s in pairs]
@@ -82,7 +82,7 @@ def means(table: dict[str, dict[str, float | None]], key: str) -> float | None:
     return None if column["spread"] is None else mean14({n: v for n, v in column.items() if v is not None})
 
 
-def interleaved(tape: Tape, made: Simulated) -> float | None:
+def interleaved(tape: HeldOutTape, made: Simulated) -> float | None:
     """MEAN14 of every other simulated half hour against the tape's half hours between, days together; mean over seeds.
 
     The tape's own such half hours are `tape.interleaved_floor_mean_l1` away: days that differ among themselves forgive
@@ -94,7 +94,7 @@ def interleaved(tape: Tape, made: Simulated) -> float | None:
     return mean_of(mean14(tape.odd.l1(one)) for one in drawn if one is not None)
 
 
-def realism(tape: Tape, made: Simulated) -> dict[str, Any]:
+def realism(tape: HeldOutTape, made: Simulated) -> dict[str, Any]:
     """Distances, floors and gates of a market; `gates_train` are those against the days calibrated on.
 
     Where a gate is missed on the test days and passed on the others, the day has changed and not the model failed.

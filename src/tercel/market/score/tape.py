@@ -19,7 +19,7 @@ DIGITS: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Tape:
+class HeldOutTape:
     """Days held out, with what the days calibrated on say beside them.
 
     Attributes
@@ -67,7 +67,7 @@ class Tape:
         test_samples: Sequence[Sample],
         train_samples: Sequence[Sample],
         clock_ns: int,
-    ) -> "Tape":
+    ) -> "HeldOutTape":
         """From days: what was seen of each, and the samples drawn of it."""
         references = tuple(Reference.of(s) for s in test_samples)
         pool = sample(train, clock_ns) if train else None
@@ -117,7 +117,7 @@ class Tape:
         }
 
     @classmethod
-    def of_card(cls, preset: Preset) -> "Tape":
+    def of_card(cls, preset: Preset) -> "HeldOutTape":
         """What a preset's card carries.
 
         Raises

@@ -26,7 +26,7 @@ from tercel.market.simulator.seconds import run_seconds
 from tercel.market.tape.schema import CLEAR, ROLL_OUT
 
 
-class Question(IntEnum):
+class KernelRequest(IntEnum):
     """What the compiled entry is asked, and the words `w` that go with it."""
 
     RUN = 0
@@ -73,31 +73,31 @@ NO_TAPE: Final = np.zeros((0, sim.TAPE_WORDS), np.int64)
 
 @kernel
 def _operate(what: int, b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, w: Longs, out: Floats) -> int:
-    """Answer a `Question`.
+    """Answer a `KernelRequest`.
 
     `b`, `k`, `flow`, `tape` are of one market; for PASS, NEW and CANCEL of all, with `at` saying where each lies.
     """
-    if what == Question.RUN:
+    if what == KernelRequest.RUN:
         return advance(b, k, flow, tape)
-    if what == Question.PASS:
+    if what == KernelRequest.PASS:
         return _pass_time(b, k, flow, tape, at, w[0])
-    if what == Question.LAY:
+    if what == KernelRequest.LAY:
         slot = allocate(b)
         if slot < 0:
             return -1
         public_add(b, k, slot, w[0], w[1], w[2])
         return int(slot)
-    if what == Question.SECONDS:
+    if what == KernelRequest.SECONDS:
         return run_seconds(b, k, flow, tape, w, SCRATCH, out)
-    if what == Question.FREE_RUN:
+    if what == KernelRequest.FREE_RUN:
         return _run_free(b, k, flow, tape, w[0], w[1])
-    if what == Question.WATCH:
+    if what == KernelRequest.WATCH:
         return _watch(b, k, flow, tape, w[0], w[1], out)
-    if what == Question.PROGRAM:
+    if what == KernelRequest.PROGRAM:
         return _program(b, k, flow, tape, at, w[0], w[1], out)
     i = w[0]
     book, state = b[at[i, BOOK] : at[i, BOOK_END]], k[at[i, STATE] : at[i, STATE_END]]
-    if what == Question.NEW:
+    if what == KernelRequest.NEW:
         _enter_new(book, state, flow[at[i, FLOW] : at[i, FLOW_END]], w[1], w[2], w[3], w[4], w[5] != 0)
     else:
         _enter_cancel(book, state, w[1], w[2])
@@ -254,7 +254,7 @@ def alone(b: Packed, k: Longs, flow: Floats, tape: Longs = NO_TAPE) -> Longs:
 
 
 def _ask(
-    what: Question,
+    what: KernelRequest,
     b: Packed,
     k: Longs,
     flow: Floats,
@@ -270,22 +270,22 @@ def _ask(
 
 def run(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
     """One market to its next decision: why it stopped (`engine.advance`)."""
-    return _ask(Question.RUN, b, k, flow, tape)
+    return _ask(KernelRequest.RUN, b, k, flow, tape)
 
 
 def run_recorded(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin: int) -> int:
     """One market on its own up to `until`; 1 when fewer than `margin` rows of its record were free first."""
-    return _ask(Question.FREE_RUN, b, k, flow, tape, until, margin)
+    return _ask(KernelRequest.FREE_RUN, b, k, flow, tape, until, margin)
 
 
 def lay_order(b: Packed, k: Longs, flow: Floats, tape: Longs, side: int, price: int, lots: int) -> int:
     """Lay a public order: its slot, -1 where there is none."""
-    return _ask(Question.LAY, b, k, flow, tape, side, price, lots)
+    return _ask(KernelRequest.LAY, b, k, flow, tape, side, price, lots)
 
 
 def pass_time(b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, until: int) -> int:
     """All markets in order of time up to and with `until`, or to a moment with a WORD: the bits WORD and FULL."""
-    return _ask(Question.PASS, b, k, flow, tape, until, at=at)
+    return _ask(KernelRequest.PASS, b, k, flow, tape, until, at=at)
 
 
 def enter_new(
@@ -293,17 +293,17 @@ def enter_new(
     immediate: bool,
 ) -> None:  # fmt: skip
     """A client's order arrives under a free place of market `market`'s ledger."""
-    _ask(Question.NEW, b, k, flow, NO_TAPE, market, place, side, price, lots, int(immediate), at=at)
+    _ask(KernelRequest.NEW, b, k, flow, NO_TAPE, market, place, side, price, lots, int(immediate), at=at)
 
 
 def enter_cancel(b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, lots: int) -> None:
     """A client takes lots of a resting order back."""
-    _ask(Question.CANCEL, b, k, flow, NO_TAPE, market, place, lots, at=at)
+    _ask(KernelRequest.CANCEL, b, k, flow, NO_TAPE, market, place, lots, at=at)
 
 
 def measure_seconds(b: Packed, k: Longs, flow: Floats, out: Floats) -> int:
     """len(out) seconds at the rates `out[:, :3]`: the one that was too many for book or record, -1 if none was."""
-    return _ask(Question.SECONDS, b, k, flow, NO_TAPE, out=out)
+    return _ask(KernelRequest.SECONDS, b, k, flow, NO_TAPE, out=out)
 
 
 def watch(b: Packed, k: Longs, flow: Floats, first: int, step: int, out: Floats) -> None:
@@ -312,9 +312,9 @@ def watch(b: Packed, k: Longs, flow: Floats, first: int, step: int, out: Floats)
     Mid in ticks; spread in ticks, -1 while a side is empty; lots traded, events, orders that found no slot, all since
     the market began.
     """
-    _ask(Question.WATCH, b, k, flow, NO_TAPE, first, step, out=out)
+    _ask(KernelRequest.WATCH, b, k, flow, NO_TAPE, first, step, out=out)
 
 
 def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first: int, step: int, out: Floats) -> None:
     """Own market orders at given times, and what the market looked like on a grid of times (`_program`)."""
-    _ask(Question.PROGRAM, b, k, flow, tape, first, step, at=orders, out=out)
+    _ask(KernelRequest.PROGRAM, b, k, flow, tape, first, step, at=orders, out=out)

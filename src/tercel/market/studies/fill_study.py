@@ -11,13 +11,13 @@ from tercel.market.studies.depletions import FOLLOWED_S, RETURNS_S, add_depletio
 from tercel.market.studies.fills import SHOWN_S, SIZES, SPREADS, WAITS_S, FillScale, add_fills, usable
 from tercel.market.studies.markouts import HORIZONS_S, add_counts, add_markouts, market_orders
 from tercel.market.studies.own_orders import KINDS, QUICK_S, add_own_orders
-from tercel.market.studies.replayed import DISTANCES, Replayed, ReplayTally
+from tercel.market.studies.replayed import DISTANCES, ReplayedDay, ReplayTally
 from tercel.market.tape.schema import EXECUTE, TRADE_HIDDEN
 
 PARTS: Final = ("filled_before_away", "filled_after_away", "filled_given_away", "back_given_away")
 
 
-def sums_of(day: Replayed, scale: FillScale) -> Sums:
+def sums_of(day: ReplayedDay, scale: FillScale) -> Sums:
     """Everything that is added up on a day."""
     tally = ReplayTally(day)
     found = add_fills(tally, scale)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
-from tercel.market.studies.replayed import DISTANCES, Replayed, ReplayTally
+from tercel.market.studies.replayed import DISTANCES, ReplayedDay, ReplayTally
 from tercel.market.tape.schema import ADD
 
 Bools = NDArray[np.bool_]
@@ -50,7 +50,7 @@ class FillScale:
     places: tuple[float, float, float]
 
 
-def scale_of(days: list[Replayed]) -> FillScale:
+def scale_of(days: list[ReplayedDay]) -> FillScale:
     """The scale of some days of tape."""
     ahead = np.concatenate([day.stand[..., 0, k.STAND_LOTS][usable(day)] * day.lot for day in days])
     quartiles = np.percentile(ahead, [25, 50, 75]) if len(ahead) else np.zeros(3)
@@ -61,18 +61,18 @@ def scale_of(days: list[Replayed]) -> FillScale:
     return FillScale(max(ghost, 1), float(quartiles[1]), tuple(quartiles.tolist()))
 
 
-def _orders_at_touch(day: Replayed) -> Longs:
+def _orders_at_touch(day: ReplayedDay) -> Longs:
     """Shares of limit orders that join the touch."""
     join = (day.rows[:, k.KIND] == ADD) & (day.seen[:, k.BEFORE] == day.rows[:, k.PRICE])
     return np.asarray(day.rows[join, k.LOTS] * day.lot)
 
 
-def usable(day: Replayed) -> Bools:
+def usable(day: ReplayedDay) -> Bools:
     """Starts and sides at which a ghost can join, bool[G, 2]."""
     return np.asarray((day.stand[:, :, 0, k.STAND_PRICE] != 0) & day.within(day.starts)[:, None])
 
 
-def run_ghosts(day: Replayed, shares: float, distance: int = 0, wait_s: float = WAITS_S[-1]) -> Floats:
+def run_ghosts(day: ReplayedDay, shares: float, distance: int = 0, wait_s: float = WAITS_S[-1]) -> Floats:
     """What became of ghosts of so many shares, float64[G, 2, FOUND] (`fills_kernel.FILLED` to `BEHIND_S`)."""
     found = np.zeros((len(day.starts), 2, k.FOUND))
     stand = np.ascontiguousarray(day.stand[:, :, DISTANCES.index(distance)])
@@ -113,7 +113,7 @@ def _others(scale: FillScale) -> dict[str, tuple[float, int]]:
     return found | {f"size_{part:g}": (part * scale.queue, 0) for part in SIZES}
 
 
-def _in_time(day: Replayed, fine: Bools, wait_s: float) -> Bools:
+def _in_time(day: ReplayedDay, fine: Bools, wait_s: float) -> Bools:
     """Starts whose wait ends before the session does."""
     return np.asarray(fine & (day.starts + round(wait_s * NS_PER_SECOND) <= day.close_ns)[:, None])
 
@@ -130,7 +130,7 @@ def _add_parts(tally: ReplayTally, ns: Longs, found: Floats, fine: Bools) -> Non
     tally.share("back_given_away", ns, np.minimum(back, filled) <= wait, among & left)
 
 
-def _classes(day: Replayed, scale: FillScale) -> dict[str, Bools]:
+def _classes(day: ReplayedDay, scale: FillScale) -> dict[str, Bools]:
     """Ghosts by lots ahead (quartiles of tape) and by the width of the touch, bool[G, 2] each."""
     ahead = day.stand[:, :, 0, k.STAND_LOTS] * day.lot
     place = np.searchsorted(np.asarray(scale.places), ahead, side="left")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tercel.core.jit import Floats, Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
-from tercel.market.studies.replayed import Replayed, ReplayTally
+from tercel.market.studies.replayed import ReplayedDay, ReplayTally
 from tercel.market.tape.schema import EXECUTE
 
 HORIZONS_S: Final = (1, 10, 60, 300)
@@ -41,7 +41,7 @@ class MarkoutOrders:
     last: Longs
 
 
-def market_orders(day: Replayed) -> MarkoutOrders:
+def market_orders(day: ReplayedDay) -> MarkoutOrders:
     """Executions of one stamp and side together."""
     at = np.flatnonzero(day.rows[:, k.KIND] == EXECUTE)
     ns, side = day.ns[at], day.rows[at, k.SIDE]

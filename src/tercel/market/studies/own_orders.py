@@ -13,7 +13,7 @@ from tercel.core.jit import Longs
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.studies import fills_kernel as k
 from tercel.market.studies.fills import WAITS_S
-from tercel.market.studies.replayed import Replayed, ReplayTally
+from tercel.market.studies.replayed import ReplayedDay, ReplayTally
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
 
 Bools = NDArray[np.bool_]
@@ -39,7 +39,7 @@ def add_own_orders(tally: ReplayTally) -> None:
         tally.share(f"{kind}_cancelled_{QUICK_S}s", ns, quick, among)
 
 
-def _remainder(day: Replayed) -> Bools:
+def _remainder(day: ReplayedDay) -> Bools:
     """Rows that come to rest at the stamp of an execution on the other side: what a market order left."""
     rows = day.rows
     traded = np.flatnonzero(rows[:, k.KIND] == EXECUTE)
@@ -54,7 +54,7 @@ def _remainder(day: Replayed) -> Bools:
     return np.asarray(same & (rows[last, k.KIND] == EXECUTE))
 
 
-def _first(day: Replayed, kind: int) -> Longs:
+def _first(day: ReplayedDay, kind: int) -> Longs:
     """When an order, by its row, first met a row of a kind; far away where it never did."""
     rows = np.flatnonzero((day.rows[:, k.KIND] == kind) & (day.seen[:, k.BORN] >= 0))
     found = np.full(len(day.rows), 1 << 62, np.int64)
@@ -62,7 +62,7 @@ def _first(day: Replayed, kind: int) -> Longs:
     return found
 
 
-def _gone(day: Replayed) -> Longs:
+def _gone(day: ReplayedDay) -> Longs:
     """When an order was withdrawn whole, by its row."""
     rows = np.flatnonzero(np.isin(day.rows[:, k.KIND], (REDUCE, DELETE)) & (day.seen[:, k.BORN] >= 0))
     left = np.bincount(day.seen[rows, k.BORN], weights=day.seen[rows, k.TOOK], minlength=len(day.rows))

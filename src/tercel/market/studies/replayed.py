@@ -33,7 +33,7 @@ MINUTE_NS: Final = 60 * NS_PER_SECOND
 
 
 @dataclass(frozen=True, eq=False)
-class Replayed:
+class ReplayedDay:
     """A day of n rows.
 
     Attributes
@@ -108,7 +108,7 @@ class Replayed:
 class ReplayTally(Adder):
     """Sums of one replayed day."""
 
-    def __init__(self, day: Replayed) -> None:
+    def __init__(self, day: ReplayedDay) -> None:
         super().__init__(day.open_ns)
         self.day = day
 
@@ -117,7 +117,7 @@ def _window(open_ns: int, close_ns: int) -> tuple[int, int]:
     return open_ns + round(SKIP_S * NS_PER_SECOND), close_ns - round(END_S * NS_PER_SECOND)
 
 
-def replayed(instrument: Instrument, events: Events) -> Replayed:
+def replayed(instrument: Instrument, events: Events) -> ReplayedDay:
     """Replay a day.
 
     Raises
@@ -140,7 +140,7 @@ def replayed(instrument: Instrument, events: Events) -> Replayed:
     rows = day.rows.copy()
     starts = np.arange(start, stop + 1, round(EACH_S * NS_PER_SECOND), dtype=np.int64)
     seen, first, stand = noted(rows, starts, day.slots)
-    return Replayed(
+    return ReplayedDay(
         rows, seen, starts, first, stand, _booked(rows, seen, open_ns, close_ns), open_ns, close_ns, instrument.lot,
         instrument.tick, instrument.venue,
     )  # fmt: skip

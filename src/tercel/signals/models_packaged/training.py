@@ -46,7 +46,7 @@ CHAIN = 25
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class TrainingRounds:
     """Rounds, in chains.
 
     Parameters
@@ -67,7 +67,7 @@ class Material:
     chain: Ints
 
 
-def simulate_rounds(preset: Preset, rounds: int, seed: int, drift: float = 0.25, news: float = 0.6) -> Material:
+def simulate_rounds(preset: Preset, rounds: int, seed: int, drift: float = 0.25, news: float = 0.6) -> TrainingRounds:
     """Rounds of ten minutes of a preset's market.
 
     Parameters
@@ -95,7 +95,7 @@ def simulate_rounds(preset: Preset, rounds: int, seed: int, drift: float = 0.25,
     chains = -(-rounds // CHAIN)
     parts = [_chain(source, preset, seed, number, drift, news) for number in range(chains)]
     X, moves, sides = (np.concatenate([part[i] for part in parts])[:rounds] for i in range(3))
-    return Material(X, moves, sides, np.repeat(np.arange(chains), CHAIN)[:rounds])
+    return TrainingRounds(X, moves, sides, np.repeat(np.arange(chains), CHAIN)[:rounds])
 
 
 def _chain(
@@ -191,7 +191,7 @@ def _fit(X: Floats, y: Floats, features: tuple[str, ...]) -> SourceModel:
     return SourceModel(features, low, high, ridge.coef_, ridge.intercept_)
 
 
-def _out_of_fold(train: Material) -> Floats:
+def _out_of_fold(train: TrainingRounds) -> Floats:
     """Forecasts of each source for markets that it did not learn from, (n, K)."""
     out = np.full((len(train.X), len(SOURCES)), np.nan)
     fold = train.chain * FOLDS // (int(train.chain.max()) + 1)
@@ -213,7 +213,7 @@ def _fused(models: dict[str, SourceModel], fusion: Fusion, X: Floats) -> Floats:
     return fusion.combine(_forecasts(models, X))[0]
 
 
-def judged(models: dict[str, SourceModel], fusion: Fusion, test: Material, seed: int) -> dict[str, Any]:
+def judged(models: dict[str, SourceModel], fusion: Fusion, test: TrainingRounds, seed: int) -> dict[str, Any]:
     """Out-of-sample figures, whole and without each source: IC with interval over markets, R², coverage of 90 %."""
     rng = np.random.default_rng([seed, 41])
     forecasts, y = _forecasts(models, test.X), test.moves[:, -1]

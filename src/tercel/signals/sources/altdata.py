@@ -64,7 +64,7 @@ class DatedSeries:
 
 
 @dataclass(frozen=True)
-class NightLights:
+class NighttimeLights:
     """Monthly light of districts (VIIRS means), 2019 and 2020: level, and change against the same month a year before.
 
     Parameters

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.signals.sources.altdata import DatedSeries, NightLights, Scenes
+from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
 from tercel.signals.sources.daily import DailyFactors
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
@@ -37,7 +37,7 @@ PLAIN: dict[str, tuple[type, str]] = {
     "fundamentals": (Fundamentals, "path"),
     "statements": (Statements, "path"),
     "series": (DatedSeries, "path"),
-    "lights": (NightLights, "path"),
+    "lights": (NighttimeLights, "path"),
     "scenes": (Scenes, "manifest"),
 }
 KINDS = (*PLAIN, "tweets")

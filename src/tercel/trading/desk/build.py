@@ -29,7 +29,7 @@ from tercel.trading.desk.parts import DeskParts
 from tercel.trading.desk.slot import AgentSlot
 from tercel.trading.parents import ParentRequest
 from tercel.trading.session import Session, SessionTerms
-from tercel.trading.stopping import Latch
+from tercel.trading.stopping import LatchPort
 
 PACKAGED: Final = "packaged:"
 POLICY: Final = "policy:"
@@ -161,7 +161,7 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
 
 
 @dataclass
-class Opened:
+class BuiltDesk:
     """A desk that can be run, and what it runs on."""
 
     desk: DeskLoop
@@ -174,11 +174,11 @@ def open_desk(
     journal: Journal,
     parts: DeskParts,
     *,
-    latch: Latch | None = None,
+    latch: LatchPort | None = None,
     beside: Path | None = None,
     progress: Callable[[int], None] | None = None,
     terms: SessionTerms | None = None,
-) -> Opened:
+) -> BuiltDesk:
     """A desk over a venue and a journal.
 
     Parameters
@@ -242,7 +242,7 @@ def open_desk(
         raise
     for agent, text in out_of_card(config):
         desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
-    return Opened(desks[0], session, venue)
+    return BuiltDesk(desks[0], session, venue)
 
 
 def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:

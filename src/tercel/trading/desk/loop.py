@@ -25,7 +25,7 @@ from tercel.core.messages import Alpha, CostFeedback, Posture
 from tercel.core.orders import MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.risk.anomaly import Calm
+from tercel.risk.anomaly import AnomalyBaseline
 from tercel.risk.posture import PosturePolicy
 from tercel.trading.desk.allocation import MultiplicativeWeights, split
 from tercel.trading.desk.challenge import Challenge, Evidence, paper_rows
@@ -98,7 +98,7 @@ class DeskLoop:
         slots: Sequence[AgentSlot],
         alpha_model: AlphaPort | None,
         news: NewsPort | None = None,
-        calm: Mapping[str, Calm] | None = None,
+        calm: Mapping[str, AnomalyBaseline] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self.config, self.session, self.alpha_model = config, session, alpha_model

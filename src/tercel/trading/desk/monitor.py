@@ -10,7 +10,7 @@ from typing import Final
 from tercel.core.orders import MarketRows
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.market.simulator import layout as sim
-from tercel.risk.anomaly import Calm
+from tercel.risk.anomaly import AnomalyBaseline
 from tercel.risk.meter import RiskMeter, SecondReader
 from tercel.risk.posture import RiskState
 from tercel.risk.seconds import Second
@@ -35,7 +35,7 @@ class MarketMonitor:
     warm_s : int
     """
 
-    def __init__(self, follower: Follower, calm: Calm | None = None, warm_s: int = 600) -> None:
+    def __init__(self, follower: Follower, calm: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
         self._follower = follower
         self._reader, self._meter = SecondReader(), RiskMeter(follower.instrument, calm, warm_s)
         self._tallies: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_S + 1)

@@ -13,7 +13,7 @@ from tercel.core.fixed import shown
 from tercel.core.ports import Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.costs import BPS
-from tercel.trading.desk.build import Opened
+from tercel.trading.desk.build import BuiltDesk
 from tercel.trading.desk.challenge import Evidence
 from tercel.trading.journal import kinds
 from tercel.trading.journal.reader import JournalReader
@@ -187,7 +187,7 @@ class DeskOutcome:
         return {**asdict(self), **lists}
 
 
-def outcome(opened: Opened, folder: Path) -> DeskOutcome:
+def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
     """What a desk came to so far, from itself and from its journal."""
     desk, ledger = opened.desk, opened.session.ledger
     with closing(JournalReader(folder)) as journal:
@@ -270,7 +270,7 @@ def _why_open(parent: ParentOrder, now_ns: int) -> str:
     return f"{parent.status}: {parent.reason}"
 
 
-def _consistent(journal: Journal, opened: Opened) -> bool:
+def _consistent(journal: Journal, opened: BuiltDesk) -> bool:
     """The journal read again gives the session's own state: no faults, positions and open orders alike."""
     again, ours = Ledger.of(journal), opened.session.ledger
     same = (again.positions.qty(), again.orders.live()) == (ours.positions.qty(), ours.orders.live())

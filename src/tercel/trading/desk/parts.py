@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tercel.core.ports import Venue
-from tercel.risk.anomaly import Calm
+from tercel.risk.anomaly import AnomalyBaseline
 
 
 class NewsPort(Protocol):
@@ -36,7 +36,7 @@ class DeskParts:
 
     venue: Venue
     news: NewsPort | None = None
-    calm: Mapping[str, Calm] = field(default_factory=dict)
+    calm: Mapping[str, AnomalyBaseline] = field(default_factory=dict)
     alerts: Path | None = None
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tercel.core.messages import Posture
-from tercel.risk.posture import DEFAULT_RULES, PostureConfig, Stance, finish_early
+from tercel.risk.posture import DEFAULT_RULES, PostureConfig, PostureDemand, finish_early
 
 
 def stance(posture: Posture) -> tuple[float, float, int, float]:
@@ -19,7 +19,7 @@ def desk_rules() -> PostureConfig:
     shrinks no sizes: a desk that waits because it is dear waits longest in the trend that makes it dear.
     """
     sizes = tuple(
-        replace(rule, asks=Stance(size_multiplier=rule.asks.size_multiplier))
+        replace(rule, asks=PostureDemand(size_multiplier=rule.asks.size_multiplier))
         for rule in DEFAULT_RULES
         if rule.asks.size_multiplier < 1 and rule.watches != "cost_ratio"
     )

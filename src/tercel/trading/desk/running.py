@@ -13,7 +13,7 @@ from typing import Final
 from tercel.core.errors import JournalError
 from tercel.report.terminal import say
 from tercel.trading.alerts import AlertSender, check_webhook
-from tercel.trading.desk.build import Opened, check, open_desk
+from tercel.trading.desk.build import BuiltDesk, check, open_desk
 from tercel.trading.desk.config import DeskConfig
 from tercel.trading.desk.loop import DeskLoop
 from tercel.trading.desk.parts import PartsMaker
@@ -95,7 +95,7 @@ class Running:
                 _send(reader, config, last, opened)
             alerts = _send(JournalReader(folder), config, journal.last, opened)
             terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark_of(config.desk.venue))
-            self.opened: Opened = open_desk(
+            self.opened: BuiltDesk = open_desk(
                 config, journal, made, latch=self.latch, beside=beside, progress=progress, terms=terms
             )
             self.session.gateway.urgent = lambda text: alerts.urgent(kinds.JOURNAL_DOWN, text)

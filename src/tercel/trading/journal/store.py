@@ -46,7 +46,7 @@ NEWEST = 3
 _log = logging.getLogger("tercel.journal")
 
 
-class Sound(NamedTuple):
+class SoundPrefix(NamedTuple):
     """What of a journal is sound: entries up to `last`, whose hash is `head`, and what is wrong after ("": nothing)."""
 
     last: int
@@ -118,18 +118,22 @@ class SqlJournal:
             self.append([Entry(kinds_of.OPERATOR, sound.ns, body=body)])
         self._mark()
 
-    def _sound(self) -> Sound:
+    def _sound(self) -> SoundPrefix:
         """How far the journal can be believed."""
         try:
             words = self._rows.meta()
         except JournalError as error:
             if self._place.file is None or is_transient(error.__cause__):
                 raise
-            return Sound(0, origin(self.key), 0, f"the file does not read: {error.received}")
+            return SoundPrefix(0, origin(self.key), 0, f"the file does not read: {error.received}")
         self._begin_chain(words)
         with journal_errors(self._place, "read"):
             snapshot = self.snapshot()
-            start = Sound(0, origin(self.key), 0, "") if snapshot is None else Sound(snapshot.seq, snapshot.hash, 0, "")
+            start = (
+                SoundPrefix(0, origin(self.key), 0, "")
+                if snapshot is None
+                else SoundPrefix(snapshot.seq, snapshot.hash, 0, "")
+            )
             return follow_chain(self._rows, self.key, start, *self._marked())
 
     def _begin_chain(self, words: dict[str, str]) -> None:
@@ -322,7 +326,7 @@ def check_key(place: JournalPlace, words: dict[str, str], key: ChainKey | None) 
         raise ConfigError(f"the key of {place}", "another key", "set TERCEL_JOURNAL_KEY_FILE to the right one")
 
 
-def follow_chain(log: Log, key: ChainKey | None, start: Sound, marked: int, mark: str) -> Sound:
+def follow_chain(log: Log, key: ChainKey | None, start: SoundPrefix, marked: int, mark: str) -> SoundPrefix:
     """Read every entry after `start`; the sound ones, and what is wrong after them.
 
     Parameters
@@ -339,7 +343,7 @@ def follow_chain(log: Log, key: ChainKey | None, start: Sound, marked: int, mark
     try:
         for row in log.rows(last):
             if row.seq != last + 1 or digest(head, row, key) != row.hash:
-                return Sound(last, head, ns, f"entry {row.seq} is not what was written")
+                return SoundPrefix(last, head, ns, f"entry {row.seq} is not what was written")
             last, head, ns = row.seq, row.hash, row.ns
             if last == marked:
                 seen = head
@@ -351,7 +355,7 @@ def follow_chain(log: Log, key: ChainKey | None, start: Sound, marked: int, mark
         fault = f"the file does not read: {error.received}"
     if not fault and marked and seen != mark:
         fault = f"entries up to {marked} are missing or others: the file was cut or an older one put back"
-    return Sound(last, head, ns, fault)
+    return SoundPrefix(last, head, ns, fault)
 
 
 def _does_not_read(error: JournalError) -> bool:
@@ -409,7 +413,7 @@ class SnapshotReader(JournalReader):
         return sound_snapshot(self._log, self._key, version)[0]
 
 
-class Verified(NamedTuple):
+class ChainVerification(NamedTuple):
     """What a whole chain says of a journal: entries that are sound, the hash of the last, whether a key was in it."""
 
     sound: int
@@ -418,7 +422,7 @@ class Verified(NamedTuple):
     fault: str
 
 
-def verify(where: str | Path, key: ChainKey | None = None) -> Verified:
+def verify(where: str | Path, key: ChainKey | None = None) -> ChainVerification:
     """Read a whole journal from its first entry, beside a session that may be writing it.
 
     Parameters
@@ -446,5 +450,5 @@ def verify(where: str | Path, key: ChainKey | None = None) -> Verified:
     with closing(log_at(place, read_only=True)) as log, journal_errors(place, "read"):
         check_key(place, log.words(), key)
         marked = mark_of(place)  # before the rows: a session that writes now moves it on
-        sound = follow_chain(log, key, Sound(0, origin(key), 0, ""), *marked)
-    return Verified(sound.last, sound.head, key is not None, sound.fault)
+        sound = follow_chain(log, key, SoundPrefix(0, origin(key), 0, ""), *marked)
+    return ChainVerification(sound.last, sound.head, key is not None, sound.fault)

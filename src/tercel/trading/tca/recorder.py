@@ -51,7 +51,7 @@ def _sums(fills: Ints) -> tuple[int, int]:
 
 
 class TcaRecorder:
-    """A watcher of a session (`trading.manager.Watcher`).
+    """A watcher of a session (`trading.manager.SessionObserver`).
 
     Parameters
     ----------

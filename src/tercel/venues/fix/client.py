@@ -21,15 +21,15 @@ from tercel.core import orders as o
 from tercel.core.capabilities import Capabilities
 from tercel.core.errors import VenueError
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.commands import Ready
-from tercel.venues.fix.inbound import Item, OwnDialect, Stepped, Trouble, refused
+from tercel.venues.fix.commands import OutgoingMessage
+from tercel.venues.fix.inbound import Item, OwnDialect, PendingFault, StepAnswer, refused
 from tercel.venues.fix.link import FixLink, address_of, no_logon, outage
 from tercel.venues.fix.market import Shape
 from tercel.venues.fix.positions import PositionQuestions
-from tercel.venues.fix.profiles import Terms, load
+from tercel.venues.fix.profiles import ProfileTerms, load
 from tercel.venues.fix.protocol.message import Message
-from tercel.venues.fix.protocol.settings import Happening, SessionEvent
-from tercel.venues.fix.received import Patience, Received
+from tercel.venues.fix.protocol.settings import SessionEvent, SessionEventKind
+from tercel.venues.fix.received import ReceivedMark, WaitLimits
 from tercel.venues.fix.standard import StandardDialect
 
 _WAIT_S: Final = 0.1
@@ -74,25 +74,25 @@ class FixVenue:
         port: int = 0,
         comp_id: str = "",
         *,
-        profile: str | Terms = "tercel",
+        profile: str | ProfileTerms = "tercel",
         store: Path | None = None,
         reset: bool = False,
         follow: bool = False,
-        patience: Patience | None = None,
+        patience: WaitLimits | None = None,
         wall: Callable[[], int] = time.time_ns,
     ) -> None:
         terms = load(profile, comp_id) if isinstance(profile, str) else profile
         for note in terms.notes:
             warnings.warn(note, stacklevel=2)
         self._terms, self._own, self._follow = terms, terms.profile.extension, follow
-        self._patience = patience or Patience()
+        self._patience = patience or WaitLimits()
         self._queue: deque[tuple[int, Item]] = deque()
         self._waited_s, self._lost = 0.0, ""
         self._subscribed: list[str] = []
         self._now_ns, self._stepped, self._taken, self._returned, self._names = 0, False, 0, 0, 0
         self._early: list[o.VenueEvent] = []
         self._first = 0  # number of ours that this connection began with
-        self._received, self._closed, self.unbooked = Received(), False, False
+        self._received, self._closed, self.unbooked = ReceivedMark(), False, False
         self._link = self._feed = FixLink(
             terms, address_of(host, port, terms), comp_id, store, reset or store is None, wall
         )
@@ -104,7 +104,7 @@ class FixVenue:
         )
         try:
             if store is not None:
-                self._received = Received(store)
+                self._received = ReceivedMark(store)
                 self._ask_again(reset)
             self._log_on(self._link)
             self._received.write(self._returned)
@@ -214,34 +214,34 @@ class FixVenue:
         """What a session tells of itself."""
         now = self._now_ns
         whose = "" if link is self._link else "market data: "
-        if event.what is Happening.UP and link is self._link:
+        if event.what is SessionEventKind.UP and link is self._link:
             self._first = link.session.numbers.next_out
-        if event.what is Happening.UP and self._listings:
+        if event.what is SessionEventKind.UP and self._listings:
             if link is self._link:
                 self._queue.append((0, o.LinkStatus(True, now, f"logged on at {link.name}")))
             if link is self._feed:
                 self._dialect.spoilt += self._subscribed
-        elif event.what is Happening.DOWN:
+        elif event.what is SessionEventKind.DOWN:
             self._lost = f"{whose}lost {link.name}" + (f": {link.why}" if link.why else "")
             if link is self._link:
                 self._queue += ((0, one) for one in self._questions.forget(now))
             if not self._closed:
                 text = f"{self._lost}; waiting up to {self._patience.outage_s:g} s for it to come back"
                 self._queue.append((0, o.LinkStatus(link is not self._link, now, text)))
-        elif event.what is Happening.RESET and link is self._link:
+        elif event.what is SessionEventKind.RESET and link is self._link:
             self._taken = self._returned = 0
             self._queue = deque((0, item) for _, item in self._queue)
-        elif event.what is Happening.GAP and link is self._feed and not self._own:
+        elif event.what is SessionEventKind.GAP and link is self._feed and not self._own:
             self._dialect.spoilt += self._subscribed  # what is missing may be market data, which nobody has to repeat
-        elif event.what in (Happening.REJECTED, Happening.GARBLED):
+        elif event.what in (SessionEventKind.REJECTED, SessionEventKind.GARBLED):
             self._queue.append((0, refused(event, self._dialect.house_name, now)))
-        elif event.what is Happening.NOT_REPEATED and event.message is not None:
+        elif event.what is SessionEventKind.NOT_REPEATED and event.message is not None:
             if name := self._dialect.skipped(event.message, event.message.number < self._first):
                 text = f"{name} did not reach the venue and is not repeated; ask what stands"
                 self._queue.append((0, o.LinkStatus(link.up, now, text)))
 
     # -- what goes out ------------------------------------------------------------------------------------------------
-    def _send(self, ready: Sequence[Ready], link: FixLink | None = None) -> int:
+    def _send(self, ready: Sequence[OutgoingMessage], link: FixLink | None = None) -> int:
         link = link or self._link
         number = link.send((one.kind, one.fields) for one in ready)
         for n, one in enumerate(ready):
@@ -254,16 +254,16 @@ class FixVenue:
         self._names += 1
         return f"{letter}{self._link.session.numbers.next_out}-{self._names}"
 
-    def _await(self, name: str, seconds: float, events: list[o.VenueEvent]) -> Stepped | None:
+    def _await(self, name: str, seconds: float, events: list[o.VenueEvent]) -> StepAnswer | None:
         """Collect events until a request is answered; None when the link went down first."""
         until = time.monotonic() + seconds
         while True:
             while self._queue:
                 number, item = self._queue.popleft()
                 self._taken = max(self._taken, number)
-                if isinstance(item, Trouble):
+                if isinstance(item, PendingFault):
                     raise item.error
-                if isinstance(item, Stepped):
+                if isinstance(item, StepAnswer):
                     if item.name == name:
                         return item
                     continue
@@ -433,7 +433,7 @@ class FixVenue:
         name = self._name("S")
         fields = [(t.UNTIL_NS, str(until_ns)), (t.STEP_ID, name)]
         try:
-            self._send([Ready(t.STEP, [*fields, (t.WAIT_ONLY, "Y")] if self._follow else fields, None)])
+            self._send([OutgoingMessage(t.STEP, [*fields, (t.WAIT_ONLY, "Y")] if self._follow else fields, None)])
         except VenueError:
             self._pump(_WAIT_S, self._link)
             self._drain(events)
@@ -468,9 +468,9 @@ class FixVenue:
         while self._queue:
             number, item = self._queue.popleft()
             self._taken = max(self._taken, number)
-            if isinstance(item, Trouble):
+            if isinstance(item, PendingFault):
                 raise item.error
-            if not isinstance(item, Stepped):
+            if not isinstance(item, StepAnswer):
                 events.append(item)
 
     def close(self) -> None:

@@ -9,8 +9,8 @@ from tercel.core.errors import OrderError
 from tercel.core.fixed import ceiled
 from tercel.core.vocabulary import BUY, SELL
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.memory import OrderMemory, Told
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.memory import OrderMemory, SentOrder
+from tercel.venues.fix.profiles import ProfileTerms
 from tercel.venues.fix.protocol.message import utc_text
 from tercel.venues.fix.scale import PLAIN, PriceScale
 from tercel.venues.fix.translate import Fields, named
@@ -23,7 +23,7 @@ _STOP_ON_FAILURE: Final = "1"
 
 
 @dataclass(frozen=True)
-class Ready:
+class OutgoingMessage:
     """A message that is about to leave.
 
     Parameters
@@ -53,7 +53,7 @@ class Commands:
     """
 
     def __init__(
-        self, terms: Terms, memory: OrderMemory, scales: Mapping[str, PriceScale], clock: Callable[[], int]
+        self, terms: ProfileTerms, memory: OrderMemory, scales: Mapping[str, PriceScale], clock: Callable[[], int]
     ) -> None:
         self._orders, self._memory, self._scales, self._clock = terms.profile.orders, memory, scales, clock
         self._digits = min(terms.profile.session.digits, 6)
@@ -61,7 +61,7 @@ class Commands:
         self.unknown: set[str] = set()
         """Message types that the venue said it does not know."""
 
-    def messages(self, command: o.Command) -> tuple[list[Ready], str]:
+    def messages(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
         """Messages of a command, and why it has none where that is so.
 
         Raises
@@ -80,24 +80,24 @@ class Commands:
             return self._mass_cancel(command), ""
         return self._status(command)
 
-    def answer(self, kind: str, fields: Fields, about: o.Report | o.CancelReject | o.Unread) -> list[Ready]:
+    def answer(self, kind: str, fields: Fields, about: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
         """An answer to what is not ours or cannot be read, where the venue takes one."""
         takes = {t.DONT_KNOW: self._orders.disown, t.BUSINESS_REJECT: self._orders.business_reject}
         return [self._ready(kind, fields, about)] if takes.get(kind, True) and kind in self._rules else []
 
     # -- each kind ----------------------------------------------------------------------------------------------------
-    def _ready(self, kind: str, fields: Fields, about: object) -> Ready:
+    def _ready(self, kind: str, fields: Fields, about: object) -> OutgoingMessage:
         """Without what is empty and what the venue's dictionary lacks."""
         rule = self._rules.get(kind)
         if rule is None:
             raise OrderError(f"35={kind} in the venue's dictionary", "none", "choose another orders.replace")
         kept = [(tag, value) for tag, value in fields if value and tag in rule.block.members]
-        return Ready(kind, kept, about)  # type: ignore[arg-type]
+        return OutgoingMessage(kind, kept, about)  # type: ignore[arg-type]
 
     def _scale(self, instrument: str) -> PriceScale:
         return self._scales.get(instrument, PLAIN)
 
-    def _head(self, told: Told) -> Fields:
+    def _head(self, told: SentOrder) -> Fields:
         fields: Fields = [(t.CL_ORD_ID, named(told.wire)), (_HANDLING, self._orders.handling)]
         if self._orders.account:
             fields.append((t.ACCOUNT, named(told.account)))
@@ -105,7 +105,7 @@ class Commands:
         fields += [(t.SYMBOL, named(told.instrument)), (t.SIDE, side)]
         return [*fields, (t.TRANSACT_TIME, utc_text(self._clock(), self._digits))]
 
-    def _terms(self, told: Told, tif: o.Tif = o.Tif.DAY) -> Fields:
+    def _terms(self, told: SentOrder, tif: o.Tif = o.Tif.DAY) -> Fields:
         scale = self._scale(told.instrument)
         priced = [(t.ORD_TYPE, t.MARKET)]
         if told.price is not None:
@@ -115,7 +115,7 @@ class Commands:
         fields = [(t.ORDER_QTY, scale.quantity(told.lots)), *priced, (t.TIME_IN_FORCE, force)]
         return fields + [(int(tag), value) for tag, value in self._orders.fields.items()]
 
-    def _new(self, command: o.NewOrder) -> Ready:
+    def _new(self, command: o.NewOrder) -> OutgoingMessage:
         told = self._memory.tell(command)
         return self._ready(t.NEW_ORDER, [*self._head(told), *self._terms(told, command.tif)], command)
 
@@ -124,11 +124,11 @@ class Commands:
         number = old.order_id if old is not None and self._orders.order_id else ""
         return [(t.ORIG_CL_ORD_ID, self._memory.wire(name)), (t.ORDER_ID, number)]
 
-    def _cancel(self, told: Told, about: o.Command) -> Ready:
+    def _cancel(self, told: SentOrder, about: o.Command) -> OutgoingMessage:
         lots = self._scale(told.instrument).quantity(told.lots) if told.lots else ""
         return self._ready(t.CANCEL, [*self._head(told), *self._orig(told.orig), (t.ORDER_QTY, lots)], about)
 
-    def _replace(self, command: o.ReplaceOrder) -> Ready:
+    def _replace(self, command: o.ReplaceOrder) -> OutgoingMessage:
         style, old = self._orders.replace, self._memory.by_name.get(command.orig)
         if style == "cancel":
             told = self._memory.tell(
@@ -155,7 +155,7 @@ class Commands:
         fields = [*mode, *self._orig(command.orig), *self._head(told), *self._terms(told)]
         return self._ready(CANCEL_AND_NEW, fields, command)
 
-    def _mass_cancel(self, command: o.MassCancel) -> list[Ready]:
+    def _mass_cancel(self, command: o.MassCancel) -> list[OutgoingMessage]:
         """One message where the venue's means what ours does, else one for each order that may live."""
         meant = self._memory.live(command.account, command.instrument)
         everybody = self._memory.live("", command.instrument)
@@ -174,11 +174,11 @@ class Commands:
             found.append(self._ready(t.MASS_CANCEL, [(t.CL_ORD_ID, told.wire), *scope, at], command))
         return found
 
-    def _one_of(self, command: o.MassCancel, told: Told) -> Told:
+    def _one_of(self, command: o.MassCancel, told: SentOrder) -> SentOrder:
         name = f"{command.cl_ord_id}-{told.name}"
         return self._memory.tell(o.CancelOrder(name, told.name, told.instrument, told.side, told.account, 0))
 
-    def _status(self, command: o.StatusRequest) -> tuple[list[Ready], str]:
+    def _status(self, command: o.StatusRequest) -> tuple[list[OutgoingMessage], str]:
         if not command.cl_ord_id and self._orders.mass_status and t.MASS_STATUS in self._rules.keys() - self.unknown:
             scope = [(_MASS_STATUS_ID, f"all-{self._clock()}"), (t.MASS_STATUS_TYPE, "7")]
             return [self._ready(t.MASS_STATUS, [*scope, (t.ACCOUNT, command.account)], command)], ""
@@ -188,7 +188,7 @@ class Commands:
         asked = [command.cl_ord_id] if command.cl_ord_id else [one.name for one in self._memory.live(command.account)]
         return [self._asked(name, command) for name in asked], ""
 
-    def _asked(self, name: str, command: o.StatusRequest) -> Ready:
+    def _asked(self, name: str, command: o.StatusRequest) -> OutgoingMessage:
         told = self._memory.by_name.get(name)
         side = t.NO_SIDE_CODE if told is None or not told.side else t.BUY_CODE if told.side == BUY else t.SELL_CODE
         which = [(t.CL_ORD_ID, self._memory.ask(name, command.account)), (t.ORDER_ID, told.order_id if told else "")]

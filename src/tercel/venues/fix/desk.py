@@ -20,7 +20,7 @@ from tercel.core.orders import (
     StatusRequest,
 )  # fmt: skip
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.profiles import ProfileTerms
 from tercel.venues.fix.profiles.signing import verifier
 from tercel.venues.fix.protocol.message import Fields, Message
 
@@ -80,7 +80,7 @@ class Login:
     copies: tuple[str, ...] = ()
     next_expected: bool = False
     risk: bool = False
-    terms: Terms | None = None
+    terms: ProfileTerms | None = None
     public_key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:

@@ -15,8 +15,8 @@ from tercel.core.fixed import ONE, ceiled
 from tercel.core.vocabulary import BUY, SELL
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.inbound import raw
-from tercel.venues.fix.memory import OrderMemory, Told
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.memory import OrderMemory, SentOrder
+from tercel.venues.fix.profiles import ProfileTerms
 from tercel.venues.fix.protocol.message import Message, utc_ns
 from tercel.venues.fix.scale import PLAIN, PriceScale, RefusedError
 
@@ -60,7 +60,7 @@ CANCEL_REASONS: Final[Mapping[str, str]] = MappingProxyType(
 """CxlRejReason (102) in words."""
 
 
-class Foreign:
+class ReportReader:
     """Reads reports of one venue.
 
     Parameters
@@ -70,7 +70,7 @@ class Foreign:
     scales : mapping of str to PriceScale
     """
 
-    def __init__(self, terms: Terms, memory: OrderMemory, scales: Mapping[str, PriceScale]) -> None:
+    def __init__(self, terms: ProfileTerms, memory: OrderMemory, scales: Mapping[str, PriceScale]) -> None:
         self._orders, self._memory, self._scales = terms.profile.orders, memory, scales
         self._held: dict[str, o.Report] = {}
 
@@ -95,7 +95,7 @@ class Foreign:
                 self._memory.learn(one)
         return found
 
-    def _read(self, message: Message, about: Told | None, now_ns: int) -> o.Report:
+    def _read(self, message: Message, about: SentOrder | None, now_ns: int) -> o.Report:
         kind, status = self._kind(message), self._status(message, about)
         instrument = message.get(t.SYMBOL) or (about.instrument if about else "")
         instrument = "" if instrument == t.NO_SYMBOL else instrument
@@ -148,7 +148,7 @@ class Foreign:
             raise RefusedError("an ExecType (150) that is known here", f"150={code}")
         return found
 
-    def _status(self, message: Message, about: Told | None) -> o.OrdStatus:
+    def _status(self, message: Message, about: SentOrder | None) -> o.OrdStatus:
         code = message.get(t.ORD_STATUS)
         if code == _REPLACED_STATUS:  # of 4.2: as it stands after the change
             filled = any(letter in "123456789" for letter in message.get(t.CUM_QTY, "0"))
@@ -163,7 +163,7 @@ class Foreign:
         return found
 
     @staticmethod
-    def _price(message: Message, scale: PriceScale, about: Told | None) -> int | None:
+    def _price(message: Message, scale: PriceScale, about: SentOrder | None) -> int | None:
         if t.PRICE in message and message.get(t.ORD_TYPE, t.LIMIT) != t.MARKET:
             return scale.ticks(message.get(t.PRICE))
         return about.price if about is not None else None
@@ -184,7 +184,7 @@ class Foreign:
         return ": ".join(said[:2]) + "".join(f" {one}" for one in said[2:])
 
     # -- cancel and new in one message --------------------------------------------------------------------------------
-    def _halves(self, read: o.Report, wire: str, about: Told | None) -> list[o.Report]:
+    def _halves(self, read: o.Report, wire: str, about: SentOrder | None) -> list[o.Report]:
         """A cancel-and-new is told as the replacement that it stands for.
 
         The cancelled half waits for the new one: together they are a replacement; when the new one is refused, the

@@ -20,7 +20,7 @@ from tercel.core.orders import Listing
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.commands import AMEND, CANCEL_AND_NEW, CANCEL_NAME, MODE
 from tercel.venues.fix.foreign import UNKNOWN_ORDER_TEXT
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.profiles import ProfileTerms
 from tercel.venues.fix.protocol import validate as v
 from tercel.venues.fix.protocol.dictionary import Dictionary
 from tercel.venues.fix.protocol.message import Fields, Message
@@ -56,7 +56,7 @@ class _Order:
     lots: str
 
 
-class Hosted:
+class HostedDialect:
     """The words of one login's venue.
 
     Parameters
@@ -72,7 +72,7 @@ class Hosted:
         When the profile names no dictionary.
     """
 
-    def __init__(self, terms: Terms, began_ns: int) -> None:
+    def __init__(self, terms: ProfileTerms, began_ns: int) -> None:
         if terms.dictionary is None:
             wanted = f"the dictionary of {terms.name}"
             raise ConfigError(wanted, "none", 'name the XML file that the venue publishes: dictionary = "FILE.xml"')
@@ -105,14 +105,14 @@ class Hosted:
             user_tags=False,
         )
 
-    def _fault(self, message: Message) -> v.Fault | None:
+    def _fault(self, message: Message) -> v.MessageFault | None:
         """What does not print, and a name that the venue's rule of names does not allow."""
         for tag, value in message.fields:
             if not value.isprintable() and tag not in self._rules.data_fields.values():
-                return v.Fault(v.INCORRECT_VALUE, tag)
+                return v.MessageFault(v.INCORRECT_VALUE, tag)
         for tag in _NAMES:
             if tag in message and self._name_form.fullmatch(message.get(tag)) is None:
-                return v.Fault(v.INCORRECT_VALUE, tag)
+                return v.MessageFault(v.INCORRECT_VALUE, tag)
         return None
 
     # -- what comes in ------------------------------------------------------------------------------------------------

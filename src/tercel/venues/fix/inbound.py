@@ -11,7 +11,7 @@ from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
 from tercel.venues.fix import market, translate
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.commands import Ready
+from tercel.venues.fix.commands import OutgoingMessage
 from tercel.venues.fix.protocol.message import Message, utc_text
 from tercel.venues.fix.protocol.settings import SessionEvent
 from tercel.venues.fix.scale import PLAIN, PriceScale, RefusedError, scales
@@ -22,7 +22,7 @@ _REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Stepped:
+class StepAnswer:
     """The answer to a U1, or the list of instruments: what a call waits for."""
 
     name: str
@@ -32,13 +32,13 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class PendingFault:
     """Something that a call must raise."""
 
     error: TercelError
 
 
-Item = o.VenueEvent | Stepped | Trouble
+Item = o.VenueEvent | StepAnswer | PendingFault
 
 
 def refused(event: SessionEvent, house_name: Callable[[str], str], now: int) -> o.Unread:
@@ -54,7 +54,7 @@ def refused(event: SessionEvent, house_name: Callable[[str], str], now: int) -> 
 Sent = o.Command | o.Report | o.CancelReject | o.Unread
 
 
-class Refusals:
+class RejectTracker:
     """What was sent under which number, and what it means when one of them is refused."""
 
     def __init__(self) -> None:
@@ -96,10 +96,10 @@ class Refusals:
             return o.Unread(f"{command}", f"the venue does not take it: {text}", now_ns)
         if command is not None:
             return o.LinkStatus(True, now_ns, f"the venue does not take our answer: {text}")
-        return Trouble(VenueError("a message that the venue takes", text, "see what was asked of it"))
+        return PendingFault(VenueError("a message that the venue takes", text, "see what was asked of it"))
 
 
-class OwnDialect(Refusals):
+class OwnDialect(RejectTracker):
     """What is said to a venue of this package, and what it says.
 
     Parameters
@@ -120,30 +120,32 @@ class OwnDialect(Refusals):
         self._seen: set[str] = set()
 
     # -- what is said -------------------------------------------------------------------------------------------------
-    def commands(self, command: o.Command) -> tuple[list[Ready], str]:
+    def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
         """Messages of a command; TransactTime is UTC, the venue's own time stands beside it."""
         scale = self.scales.get(command.instrument, PLAIN)
         kind, fields = translate.command_out(command, scale)
         now = utc_text(self._clock())
-        return [Ready(kind, [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields], command)], ""
+        return [
+            OutgoingMessage(kind, [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields], command)
+        ], ""
 
-    def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[Ready]:
+    def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
         """A DK, a business reject, or nothing."""
         scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
         answer = translate.disowned_out(message, scale)
-        return [] if answer is None else [Ready(*answer, message)]
+        return [] if answer is None else [OutgoingMessage(*answer, message)]
 
-    def market_request(self, name: str, instrument: str) -> Ready:
+    def market_request(self, name: str, instrument: str) -> OutgoingMessage:
         """Ask for market data of an instrument under a name."""
         self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
         self.requests[name] = (instrument, [])
         fields: Fields = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, "0"), (t.NO_ENTRY_TYPES, "2")]
         fields += [(t.ENTRY_TYPE, "0"), (t.ENTRY_TYPE, "1"), (t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)]
-        return Ready(t.MARKET_DATA_REQUEST, fields, None)
+        return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)
 
-    def list_request(self, name: str) -> Ready:
+    def list_request(self, name: str) -> OutgoingMessage:
         """Ask for what is listed."""
-        return Ready(t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")], None)
+        return OutgoingMessage(t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")], None)
 
     # -- what is heard ------------------------------------------------------------------------------------------------
     def read(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
@@ -172,7 +174,7 @@ class OwnDialect(Refusals):
             trouble = VenueError(
                 f"a message {kind} that can be read", f"{error} in {raw(message)}"[:300], "tell the venue"
             )
-            return [(number, Trouble(trouble))]
+            return [(number, PendingFault(trouble))]
 
     def _not_read(self, message: Message, error: Exception, now_ns: int) -> o.Unread:
         """What cannot be read, with the order that it names, or the instrument whose market data it is."""
@@ -193,17 +195,17 @@ class OwnDialect(Refusals):
         if kind in (t.SNAPSHOT, t.INCREMENT):
             return self._market(message)
         if kind == t.STEPPED_TO:
-            return [Stepped(tags[t.STEP_ID], int(tags[t.EXACT_NS]))]
+            return [StepAnswer(tags[t.STEP_ID], int(tags[t.EXACT_NS]))]
         if kind == t.SECURITY_LIST:
             listings = tuple(market.listings_in(message))
-            return [Stepped(tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y")]
+            return [StepAnswer(tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y")]
         if kind == t.MASS_CANCEL_REPORT:
             if tags[t.MASS_CANCEL_RESPONSE] != "0":
                 return []
             names = tags.get(t.CL_ORD_ID, ""), "", tags.get(t.FOR_ACCOUNT, "")
             return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(tags[t.EXACT_NS]), tags.get(t.TEXT, ""))]
         if kind == t.MARKET_DATA_REJECT:
-            return [Trouble(VenueError("market data", tags.get(t.TEXT, "none"), "subscribe to what is listed"))]
+            return [PendingFault(VenueError("market data", tags.get(t.TEXT, "none"), "subscribe to what is listed"))]
         if kind == t.BUSINESS_REJECT:
             return [self.refusal(tags.get(t.REF_SEQ_NUM, ""), tags.get(t.TEXT, ""), now_ns)]
         return []

@@ -15,11 +15,11 @@ from typing import Final
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.venues.fix.connection import Connection
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.profiles import ProfileTerms
 from tercel.venues.fix.profiles.secrets import hidden
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.protocol.session import FixSession
-from tercel.venues.fix.protocol.settings import Happening, Outcome, SessionEvent
+from tercel.venues.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind
 from tercel.venues.fix.protocol.store import MemoryStore, SessionStore
 from tercel.venues.fix.steady import SteadyStore
 
@@ -51,7 +51,7 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
-def address_of(host: str, port: int, terms: Terms) -> Address:
+def address_of(host: str, port: int, terms: ProfileTerms) -> Address:
     """Where a session connects to: what is said, else what the profile says.
 
     Raises
@@ -91,7 +91,7 @@ class FixLink:
 
     def __init__(
         self,
-        terms: Terms,
+        terms: ProfileTerms,
         address: Address,
         sender: str,
         store: Path | None = None,
@@ -270,7 +270,7 @@ class FixLink:
         self.why = hidden(why, self.terms.secrets)
         self.refusals += 1
         self._wait_longer()
-        events.append(SessionEvent(Happening.REFUSED, self.why))
+        events.append(SessionEvent(SessionEventKind.REFUSED, self.why))
 
     def _wait_longer(self) -> None:
         wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(self._tries, 10))
@@ -306,17 +306,17 @@ class FixLink:
 
     def _take(self, outcome: Outcome, messages: list[Message], events: list[SessionEvent]) -> None:
         for event in outcome.events:
-            if event.what is Happening.UP:
+            if event.what is SessionEventKind.UP:
                 self.refusals, self._up_ns = 0, time.monotonic_ns()
                 self.why = ""
                 self.session.settings = replace(self._later)
-            elif event.what in (Happening.DOWN, Happening.REFUSED):
+            elif event.what in (SessionEventKind.DOWN, SessionEventKind.REFUSED):
                 self.why = hidden(event.text, self.terms.secrets)
-            if event.what is Happening.DOWN and time.monotonic_ns() - self._up_ns >= _STANDS_S * S:
+            if event.what is SessionEventKind.DOWN and time.monotonic_ns() - self._up_ns >= _STANDS_S * S:
                 self._tries = self._next_try_ns = 0
-            elif event.what is Happening.DOWN:
+            elif event.what is SessionEventKind.DOWN:
                 self._wait_longer()
-            if event.what is Happening.REFUSED:
+            if event.what is SessionEventKind.REFUSED:
                 if self._skipped(event.text):
                     continue
                 self.answered = True

@@ -27,7 +27,7 @@ _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(slots=True)
-class Told:
+class SentOrder:
     """An order, or a request to change one, as it was sent.
 
     Parameters
@@ -93,16 +93,16 @@ class OrderMemory:
 
     def __init__(self, names: NamesTable, folder: Path | None = None) -> None:
         self._fits, self.most = re.compile(f"(?:{names.letters})+"), names.most
-        self.by_wire: dict[str, Told] = {}
+        self.by_wire: dict[str, SentOrder] = {}
         """What was sent, by ClOrdID."""
-        self.by_name: dict[str, Told] = {}
+        self.by_name: dict[str, SentOrder] = {}
         """By names of ours."""
-        self._by_number: dict[str, Told] = {}
+        self._by_number: dict[str, SentOrder] = {}
         self._asked: dict[str, str] = {}
-        self.by_swap: dict[str, Told] = {}
+        self.by_swap: dict[str, SentOrder] = {}
         """The new order of a cancel-and-new, by the ClOrdID of the cancel."""
         self._mark, self._count = _base36(time.time_ns() // 1_000_000), 0
-        self._file, self._owed = -1, dict[str, Told]()
+        self._file, self._owed = -1, dict[str, SentOrder]()
         self.why = ""
         """Why the file does not have all: no new order should leave."""
         if folder is not None:
@@ -129,25 +129,25 @@ class OrderMemory:
             found: dict[str, Any] = json.loads(line)
             for name in _IN_LOTS & found.keys():
                 found[f"{name}_qty"] = found.pop(name) * ONE
-            told = Told(**found | {"status": o.OrdStatus(found["status"])})
+            told = SentOrder(**found | {"status": o.OrdStatus(found["status"])})
         except (ValueError, TypeError, KeyError):
             return
         self._put(told)
 
-    def _put(self, told: Told) -> None:
+    def _put(self, told: SentOrder) -> None:
         self.by_wire[told.wire] = self.by_name[told.name] = told
         if told.swaps:
             self.by_swap[told.swaps] = told
         if told.order_id and told.kind in ("new", "replace"):
             self._by_number[told.order_id] = told
 
-    def meant(self, told: Told | None, order_id: str) -> Told | None:
+    def meant(self, told: SentOrder | None, order_id: str) -> SentOrder | None:
         """The order that a message is about which names a cancel of ours, or nothing but the venue's number of it."""
         if told is not None:
             return self.by_name.get(told.orig) if told.kind == "cancel" else None
         return self._by_number.get(order_id)
 
-    def write(self, told: Told) -> None:
+    def write(self, told: SentOrder) -> None:
         """Put an order down as it is now. What the disk does not take waits for the next one, and `why` says so."""
         self._put(told)
         if self._file < 0:
@@ -177,7 +177,7 @@ class OrderMemory:
             made = f"T{self._mark}X{_base36(self._count)}"[-self.most :]
         return made
 
-    def tell(self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = "") -> Told:
+    def tell(self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = "") -> SentOrder:
         """Put a command down before it is sent.
 
         Raises
@@ -189,7 +189,7 @@ class OrderMemory:
         old = self.by_name.get(command.orig)
         last = command if isinstance(command, o.NewOrder | o.ReplaceOrder) else old
         lots, price, parent = (last.lots, last.price, last.parent) if last is not None else (0, None, "")
-        told = Told(
+        told = SentOrder(
             self.wire(name),
             name,
             command.orig,
@@ -208,7 +208,7 @@ class OrderMemory:
             raise VenueError("orders that can be written down before they leave", self.why, "make room on its disk")
         return told
 
-    def skip(self, told: Told, never: bool) -> str:
+    def skip(self, told: SentOrder, never: bool) -> str:
         """The venue asked for a command again, which is not repeated, and `never` arrives; its name here, "" where the
         venue has reported on the order since, or none that it would cancel is left."""
         if told.kind in ("new", "replace"):
@@ -236,7 +236,7 @@ class OrderMemory:
         told = self.by_wire.get(wire)
         return told.account if told is not None else self._asked.get(wire, "")
 
-    def live(self, account: str = "", instrument: str = "") -> list[Told]:
+    def live(self, account: str = "", instrument: str = "") -> list[SentOrder]:
         """Orders that may still trade, of an account and an instrument ("": of all)."""
         return [
             told
@@ -266,8 +266,8 @@ class OrderMemory:
             self._file = -1
 
 
-def _line(told: Told) -> str:
-    return json.dumps({key: getattr(told, key) for key in Told.__slots__}, separators=(",", ":")) + "\n"
+def _line(told: SentOrder) -> str:
+    return json.dumps({key: getattr(told, key) for key in SentOrder.__slots__}, separators=(",", ":")) + "\n"
 
 
 def _base36(number: int) -> str:

@@ -14,9 +14,9 @@ from tercel.core import orders as o
 from tercel.core.errors import TercelError, VenueError
 from tercel.core.ports import Venue
 from tercel.venues.fix import tags as t
-from tercel.venues.fix.commands import Ready
+from tercel.venues.fix.commands import OutgoingMessage
 from tercel.venues.fix.inbound import raw
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.profiles import ProfileTerms
 from tercel.venues.fix.protocol.message import Message, utc_text
 from tercel.venues.fix.scale import PLAIN, PriceScale, RefusedError
 from tercel.venues.fix.translate import Fields, line, named
@@ -82,10 +82,10 @@ class PositionQuestions:
 
     def __init__(
         self,
-        terms: Terms,
+        terms: ProfileTerms,
         scales: Mapping[str, PriceScale],
         name: Callable[[], str],
-        send: Callable[[list[Ready]], int],
+        send: Callable[[list[OutgoingMessage]], int],
         now_ns: Callable[[], int],
         patience_s: float,
         clock: Callable[[], float] = time.monotonic,
@@ -109,7 +109,9 @@ class PositionQuestions:
         until_s = self._clock() + self._patience_s
         what = [(t.POS_REQ_ID, name), (t.POS_REQ_TYPE, _POSITIONS), (t.SUBSCRIPTION, _SNAPSHOT)]
         fields = [*what, *_whose(named(account)), (t.CLEARING_DATE, now[:8]), (t.TRANSACT_TIME, now)]
-        self._open[name] = _Question(name, account, until_s, self._send([Ready(t.POSITIONS_REQUEST, fields, None)]))
+        self._open[name] = _Question(
+            name, account, until_s, self._send([OutgoingMessage(t.POSITIONS_REQUEST, fields, None)])
+        )
 
     def read(self, message: Message, now_ns: int) -> list[o.Holdings | o.Unread] | None:
         """What a message says of positions; None for one that speaks of something else."""

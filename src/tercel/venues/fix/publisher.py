@@ -9,7 +9,7 @@ from tercel.venues.fix import market, translate
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.aggregated import ENTRY_TYPES, AggregatedBook, AggregatedView
 from tercel.venues.fix.desk import Counterparty
-from tercel.venues.fix.hosted import Hosted
+from tercel.venues.fix.hosted import HostedDialect
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.scale import PriceScale
@@ -57,7 +57,7 @@ class Publisher:
         scales: Mapping[str, PriceScale],
         send: Send,
         stepped: bool,
-        hosted: Mapping[str, Hosted],
+        hosted: Mapping[str, HostedDialect],
     ) -> None:
         self._venue, self._parties, self._scales, self._send = venue, parties, scales, send
         self._stepped, self._hosted = stepped, hosted

@@ -19,7 +19,7 @@ def holds_session(store: Path) -> bool:
         return False
 
 
-class Received:
+class ReceivedMark:
     """The number of the last message that the caller has certainly seen.
 
     Parameters
@@ -27,7 +27,7 @@ class Received:
     folder : Path, optional
         None: it lasts as long as the process.
 
-    >>> seen = Received()
+    >>> seen = ReceivedMark()
     >>> seen.write(7)
     >>> seen.number
     7
@@ -61,7 +61,7 @@ class Received:
 
 
 @dataclass(frozen=True)
-class Patience:
+class WaitLimits:
     """How long is waited for what.
 
     Parameters

@@ -22,11 +22,11 @@ from tercel.venues.fix.connection import Connection, TlsSettings
 from tercel.venues.fix.desk import Counterparty, Login, comp_id
 from tercel.venues.fix.own import own_dictionary
 from tercel.venues.fix.protocol import validate as v
-from tercel.venues.fix.protocol.arrival import Arrival, SessionName, named
+from tercel.venues.fix.protocol.arrival import IncomingConnection, SessionName, named
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.protocol.schedule import SessionTimes
 from tercel.venues.fix.protocol.session import FixSession
-from tercel.venues.fix.protocol.settings import NOT_KEPT, Happening, Outcome, SessionSettings
+from tercel.venues.fix.protocol.settings import NOT_KEPT, Outcome, SessionEventKind, SessionSettings
 from tercel.venues.fix.service import TAKES, VenueService
 from tercel.venues.fix.store import SqliteStore
 from tercel.venues.pace import Pace
@@ -47,7 +47,7 @@ _READ: Final = selectors.EVENT_READ
 
 
 @dataclass(frozen=True)
-class Door:
+class ListenerSettings:
     """Where a server listens, and to whom.
 
     Parameters
@@ -72,7 +72,7 @@ class _Link:
     """One connection."""
 
     connection: Connection
-    arrival: Arrival
+    arrival: IncomingConnection
     mask: int = _READ
     until_ns: int = 0
     """When it is closed, whatever the other side does; 0: not yet."""
@@ -89,7 +89,7 @@ class FixServer:
     def __init__(
         self,
         venue: Venue,
-        door: Door,
+        door: ListenerSettings,
         logins: Sequence[Login],
         name: str = "TERCEL",
         store: Path | None = None,
@@ -284,7 +284,7 @@ class FixServer:
         if str(where[0]) not in {*LOOPBACK, *self.door.hosts}:
             plain.close()
             return
-        link = _Link(Connection(plain, self._tls), Arrival(self._sessions, self._wall_ns()))
+        link = _Link(Connection(plain, self._tls), IncomingConnection(self._sessions, self._wall_ns()))
         self._links.append(link)
         self._selector.register(link, _READ, link)
 
@@ -327,7 +327,7 @@ class FixServer:
         """What came in; its number is kept with the answer, at once where there is none."""
         name = party.login.comp_id
         for event in outcome.events:
-            if event.what is Happening.UP:
+            if event.what is SessionEventKind.UP:
                 self._link_of[name] = link
                 self._service.up(party)
         for message in outcome.messages:
@@ -418,11 +418,11 @@ class FixServer:
         link.connection.close()
 
 
-def _unreadable(message: Message) -> v.Fault | None:
+def _unreadable(message: Message) -> v.MessageFault | None:
     """A name or another field that is looked at with control characters in it, or bytes that are no UTF-8."""
     for tag in t.READ.get(message.kind, ()):
         if not message.get(tag).isprintable():
-            return v.Fault(v.INCORRECT_VALUE, tag)
+            return v.MessageFault(v.INCORRECT_VALUE, tag)
     return None
 
 
@@ -473,5 +473,5 @@ def serve_fix(
         When the port is taken, or the store cannot be used.
     """
     known = [login if isinstance(login, Login) else Login(login) for login in logins]
-    door = Door(host, port, frozenset(hosts), tls)
+    door = ListenerSettings(host, port, frozenset(hosts), tls)
     return FixServer(venue, door, known, comp_id, store, pace, times).start()

@@ -12,7 +12,7 @@ from tercel.venues.fix import positions, translate
 from tercel.venues.fix import tags as t
 from tercel.venues.fix.desk import Counterparty
 from tercel.venues.fix.dialect import plain
-from tercel.venues.fix.hosted import Hosted
+from tercel.venues.fix.hosted import HostedDialect
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.publisher import Publisher
 from tercel.venues.fix.reports import none_to_report, plain_report
@@ -68,7 +68,7 @@ class VenueService:
         self._stepper = ""
         self._began_ns, self._count = wall_ns(), 0
         speak = [(name, one.login.terms) for name, one in parties.items()]
-        self.hosted = {name: Hosted(terms, self._began_ns) for name, terms in speak if terms is not None}
+        self.hosted = {name: HostedDialect(terms, self._began_ns) for name, terms in speak if terms is not None}
         """Logins that speak a venue's own words, with those."""
         self._publisher = Publisher(venue, parties, self._scales, self._send, not self._free, self.hosted)
         self._copies = [party for party in parties.values() if party.login.copies]

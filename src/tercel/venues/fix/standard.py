@@ -11,12 +11,12 @@ from tercel.core.errors import TercelError, VenueError
 from tercel.market.tape.schema import ADD
 from tercel.venues.fix import tags as t
 from tercel.venues.fix import translate
-from tercel.venues.fix.commands import Commands, Ready
-from tercel.venues.fix.foreign import HEADLINE, Foreign
-from tercel.venues.fix.inbound import Item, Refusals, Stepped, Trouble, raw
+from tercel.venues.fix.commands import Commands, OutgoingMessage
+from tercel.venues.fix.foreign import HEADLINE, ReportReader
+from tercel.venues.fix.inbound import Item, PendingFault, RejectTracker, StepAnswer, raw
 from tercel.venues.fix.market import Shape
 from tercel.venues.fix.memory import OrderMemory
-from tercel.venues.fix.profiles import Terms
+from tercel.venues.fix.profiles import ProfileTerms
 from tercel.venues.fix.protocol.message import Message
 from tercel.venues.fix.scale import PLAIN, PriceScale, RefusedError
 from tercel.venues.fix.shown_book import IDS, ShownBook
@@ -29,7 +29,7 @@ _WIDTH: Final = 1024
 """Prices of the ring of a book: a venue does not say how far its own reaches."""
 
 
-class StandardDialect(Refusals):
+class StandardDialect(RejectTracker):
     """What is said to a venue, and what it says.
 
     Parameters
@@ -41,7 +41,7 @@ class StandardDialect(Refusals):
         Where the names of orders are kept.
     """
 
-    def __init__(self, terms: Terms, clock: Callable[[], int], folder: Path | None) -> None:
+    def __init__(self, terms: ProfileTerms, clock: Callable[[], int], folder: Path | None) -> None:
         super().__init__()
         self._terms, self._clock = terms, clock
         self._seen: set[tuple[str, str, str]] = set()
@@ -53,25 +53,26 @@ class StandardDialect(Refusals):
         self.shapes: dict[str, Shape] = {}
         self.requests: dict[str, tuple[str, list[object]]] = {}
         self._speaks = Commands(terms, self.memory, self.scales, clock)
-        self._hears = Foreign(terms, self.memory, self.scales)
+        self._hears = ReportReader(terms, self.memory, self.scales)
         self._books: dict[str, ShownBook] = {}
         self._numbers: dict[tuple[str, str], str] = {}
         self._listed(tuple(_symbol(one.name, str(one.tick), str(one.lot)) for one in terms.symbols))
 
     # -- what is said -------------------------------------------------------------------------------------------------
-    def commands(self, command: o.Command) -> tuple[list[Ready], str]:
+    def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
         """Messages of a command, and why it has none."""
         if isinstance(command, o.NewOrder) and (book := self._books.get(command.instrument)) is not None:
             book.expect(command.cl_ord_id, command.side, command.price, command.tif is not o.Tif.IOC)
         return self._speaks.messages(command)
 
     def house_name(self, wire: str) -> str:
-        """See `Refusals`."""
+        """See `RejectTracker`."""
         told = self.memory.by_wire.get(wire)
         return told.name if told is not None else wire
 
     def skipped(self, message: Message, earlier: bool) -> str:
-        """See `Refusals`: what the venue has reported on reached it, whatever it asks for, and questions come again."""
+        """See `RejectTracker`: what the venue has reported on reached it, whatever it asks for, and questions come
+        again."""
         told = self.memory.by_wire.get(message.get(t.CL_ORD_ID))
         return "" if told is None or message.kind == t.STATUS else self.memory.skip(told, earlier)
 
@@ -80,13 +81,13 @@ class StandardDialect(Refusals):
         """Why what is sent is not on the disk; "": it is."""
         return self.memory.why
 
-    def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[Ready]:
+    def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
         """A DK, a business reject, or nothing."""
         scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
         answer = translate.disowned_out(message, scale)
         return [] if answer is None else self._speaks.answer(*answer, message)
 
-    def market_request(self, name: str, instrument: str) -> Ready:
+    def market_request(self, name: str, instrument: str) -> OutgoingMessage:
         """Ask for market data of an instrument under a name.
 
         Raises
@@ -107,14 +108,14 @@ class StandardDialect(Refusals):
         fields += [(_UPDATE_TYPE, table.update_type)] if table.update_type else []
         fields += [(_AGGREGATED, table.aggregated)] if table.aggregated else []
         fields += [*types, *symbols] if table.order == "types" else [*symbols, *types]
-        return Ready(t.MARKET_DATA_REQUEST, fields, None)
+        return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)
 
-    def list_request(self, name: str) -> Ready | None:
+    def list_request(self, name: str) -> OutgoingMessage | None:
         """Ask for what is listed; None where the profile says it."""
         table = self.market_terms.profile.symbols
         if table.source == "file":
             return None
-        return Ready(
+        return OutgoingMessage(
             t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, table.list_type)], None
         )
 
@@ -141,7 +142,7 @@ class StandardDialect(Refusals):
         if kind == t.SECURITY_LIST:
             self._listed(self._listings_of(message))
             name = message.get(t.SECURITY_REQ_ID)
-            return [Stepped(name, now_ns, self.listings)]
+            return [StepAnswer(name, now_ns, self.listings)]
         if kind == t.MASS_CANCEL_REPORT:
             refused = self._hears.mass_refusal(message, now_ns)
             return [] if refused is None else [refused]
@@ -175,7 +176,7 @@ class StandardDialect(Refusals):
         found = super().refusal(number if number.isdigit() else "0", text, now_ns)
         if isinstance(found, o.Report):
             self.memory.learn(found)
-        if isinstance(found, Trouble):  # a question of ours, or nothing of ours: no reason to stop
+        if isinstance(found, PendingFault):  # a question of ours, or nothing of ours: no reason to stop
             return o.Unread(f"45={number}", f"the venue refused a message: {text}", now_ns)
         return found
 

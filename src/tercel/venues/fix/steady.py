@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import VenueError
-from tercel.venues.fix.protocol.store import Commit, MemoryStore, Numbers
+from tercel.venues.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
 from tercel.venues.fix.store import SqliteStore
 
 SPARE: Final = "numbers"
@@ -42,7 +42,7 @@ class SteadyStore:
 
     >>> import tempfile
     >>> store = SteadyStore(Path(tempfile.mkdtemp()) / "fix.db", "A")
-    >>> store.commit(Commit(Numbers(3, 2), sent=((2, b"8=FIX..."),)))
+    >>> store.commit(Commit(SequenceNumbers(3, 2), sent=((2, b"8=FIX..."),)))
     >>> store.load().next_out, list(store.sent(1, 9)), store.why
     (3, [(2, b'8=FIX...')], '')
     >>> store.close()
@@ -62,7 +62,7 @@ class SteadyStore:
         if (numbers := self._spared()) is not None:
             self.commit(Commit(numbers))
 
-    def load(self) -> Numbers:
+    def load(self) -> SequenceNumbers:
         """See `SessionStore`."""
         return self._memory.load() if self.why else self._disk.load()
 
@@ -95,7 +95,7 @@ class SteadyStore:
     def expect(self, next_in: int) -> None:
         """See `SqliteStore`."""
         numbers = self.load()
-        self.commit(Commit(Numbers(numbers.next_out, next_in, numbers.since_ns)))
+        self.commit(Commit(SequenceNumbers(numbers.next_out, next_in, numbers.since_ns)))
 
     def skip(self, to: int) -> bool:
         """Go on at the number that the other side expects, where the process before did not close the store; once.
@@ -133,18 +133,18 @@ class SteadyStore:
             self._disk.wait_for_locks()
             self.why, self._base, self._memory = "", numbers, MemoryStore()
 
-    def _put_by(self, numbers: Numbers) -> None:
+    def _put_by(self, numbers: SequenceNumbers) -> None:
         """In place: it needs no room on a disk that is full."""
         text = json.dumps({"session": self._session, "after": astuple(self._base), "numbers": astuple(numbers)})
         if self._spare >= 0:
             with suppress(OSError):
                 os.pwrite(self._spare, text.ljust(_BYTES).encode(), 0)
 
-    def _spared(self) -> Numbers | None:
+    def _spared(self) -> SequenceNumbers | None:
         """Numbers that the disk did not take after what it has."""
         try:
             found = json.loads(os.pread(self._spare, _BYTES, 0))
             fits = (found["session"], tuple(found["after"])) == (self._session, astuple(self._base))
-            return Numbers(*found["numbers"]) if fits else None
+            return SequenceNumbers(*found["numbers"]) if fits else None
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from tercel.core.errors import VenueError
-from tercel.venues.fix.protocol.store import Commit, Numbers
+from tercel.venues.fix.protocol.store import Commit, SequenceNumbers
 
 BLOCK: Final = 1000
 """Numbers that a session that is not durable takes at a time."""
@@ -60,7 +60,7 @@ class SqliteStore:
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, SqliteStore(Path(folder) / "fix.db", "A") as store:
-    ...     store.commit(Commit(Numbers(3, 2), sent=((2, b"8=FIX..."),)))
+    ...     store.commit(Commit(SequenceNumbers(3, 2), sent=((2, b"8=FIX..."),)))
     ...     store.load().next_out, list(store.sent(1, 9))
     (3, [(2, b'8=FIX...')])
     """
@@ -98,14 +98,14 @@ class SqliteStore:
         self._write("next_out = ?, boot = ?", (next_out, boot))
         return int(reserved)
 
-    def load(self) -> Numbers:
+    def load(self) -> SequenceNumbers:
         """See `SessionStore`."""
         self.flush()
         with self._errors():
             found = self._row("next_out, next_in, since_ns")
-        return Numbers(*found) if found is not None else Numbers()
+        return SequenceNumbers(*found) if found is not None else SequenceNumbers()
 
-    def behind_block(self) -> Numbers:
+    def behind_block(self) -> SequenceNumbers:
         """Numbers that go on where nothing can have left yet."""
         numbers = self.load()
         return replace(numbers, next_out=max(numbers.next_out, self._reserved))

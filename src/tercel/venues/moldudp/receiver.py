@@ -32,7 +32,7 @@ class PacketOutcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Link:
+class MulticastLink:
     """Where packets come from and requests go.
 
     Parameters
@@ -57,7 +57,7 @@ class Link:
     patience_s: float = 10.0
 
 
-def open_socket(link: Link) -> socket.socket:
+def open_socket(link: MulticastLink) -> socket.socket:
     """A socket that receives the link.
 
     Raises
@@ -98,7 +98,7 @@ class Receiver:
         For waiting times.
     """
 
-    def __init__(self, link: Link, capture: MoldCapture, clock: Clock) -> None:
+    def __init__(self, link: MulticastLink, capture: MoldCapture, clock: Clock) -> None:
         self.link = link
         self.capture = capture
         self.sequencer = Sequencer(capture.session, capture.messages + 1)

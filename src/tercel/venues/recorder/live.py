@@ -104,7 +104,7 @@ class RecorderClock(Protocol):
 
 
 @dataclass
-class Recorded:
+class RecordingSummary:
     """What a recording did."""
 
     connections: int = 0
@@ -140,9 +140,9 @@ class Recorder:
         self._asking = False
         self._again_ns = 0
         self._pause = FIRST_PAUSE_NS
-        self.recorded = Recorded()
+        self.recorded = RecordingSummary()
 
-    def run(self) -> Recorded:
+    def run(self) -> RecordingSummary:
         """Record until the clock reports that a person stopped it.
 
         Raises

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tercel.market.flow.queue_reactive import layout as q
-from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
+from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset
 from tercel.market.flow.queue_reactive.tables import LAYOUT, WEIGHTS
 
 SHARES = (0.06, 0.06, 0.08, 0.08, 0.13, 0.13, 0.08, 0.08, 0.12, 0.12, 0.03, 0.03)
@@ -90,7 +90,7 @@ def made(seed: int = 1, rough: float = 0.4, **changes: Any) -> QueueReactivePres
         "orders": 4096, "width": 256, "card": {}, "version": q.VERSION,
         "law": {name: tuple(float(x) for x in np.asarray(values).ravel()) for name, values in law.items()},
         "scalars": scalars, "minutes": minutes, "slow_centres": tuple(np.linspace(-2, 2, q.SLOW)),
-        "knobs": Knobs(),
+        "knobs": PilotFactors(),
     }  # fmt: skip
     fields["scalars"] = scalars | changes.pop("scalars", {})
     fields["law"] |= changes.pop("law", {})

@@ -14,7 +14,7 @@ from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
 from tercel.market.flow.queue_reactive.extract import day_of, gone, look, of_side
 from tercel.market.flow.queue_reactive.hidden import WITH_NS, again
 from tercel.market.flow.queue_reactive.hidden_events import hidden, hidden_alone
-from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
+from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset
 from tercel.market.flow.queue_reactive.tables import LAYOUT
 from tercel.market.observed import Observed, observe
 from tercel.market.simulator import layout as sim
@@ -196,7 +196,7 @@ def test_a_burst_has_one_price_and_bursts_have_many(again_share: float) -> None:
     at = np.linspace(0.0, 0.5, LAYOUT["hidden_at"].length)
     law = {"hidden": tuple(rates), "hidden_at": tuple(at), "spread_edges": (9.0, 12.0, *[1e300] * 9)}
     law |= {"inside": (1.0,) * LAYOUT["inside"].length}
-    preset = made(7, 0.2, law=law, scalars={"hidden_again": again_share}, knobs=Knobs(inside=0.3))
+    preset = made(7, 0.2, law=law, scalars={"hidden_again": again_share}, knobs=PilotFactors(inside=0.3))
     b, k, flow = first_world(preset, 1)
     rows = run_recorded(b, k, flow, 7_200 * NS_PER_SECOND)
     rows = rows[rows[:, sim.R_KIND] == TRADE_HIDDEN]

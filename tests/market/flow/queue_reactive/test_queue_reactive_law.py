@@ -16,7 +16,7 @@ from tercel.market.book.ladder import allocate
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.kernel import choose
 from tercel.market.flow.queue_reactive.memory import next_wait, see
-from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset, start_memory
+from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, start_memory
 from tercel.market.flow.queue_reactive.withdrawals import cancel, readiness
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import public_add
@@ -203,7 +203,7 @@ def memory(preset: QueueReactivePreset, s: dict[str, Any], seed: int) -> tuple[n
 @pytest.mark.parametrize("seed", range(12))
 def test_events_come_with_the_shares_that_the_tables_say(seed: int) -> None:
     turned = tuple(np.random.default_rng(seed).uniform(0.5, 2.0, q.SPREADS * q.KINDS).tolist())
-    preset = made(seed, law={"turned": turned}, knobs=Knobs(market=1.3, inside=0.8, cancel=1.2, anchor_slow=0.3))
+    preset = made(seed, law={"turned": turned}, knobs=PilotFactors(market=1.3, inside=0.8, cancel=1.2, anchor_slow=0.3))
     s = situation(100 + seed)
     k, flow = memory(preset, s, seed)
     counts = np.zeros(q.EVENTS, np.int64)

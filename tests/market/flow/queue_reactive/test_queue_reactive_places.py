@@ -17,7 +17,7 @@ from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive import memory as kernels
 from tercel.market.flow.queue_reactive.events import deeper_price, inside_price, scan
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of, dropped, gone, hastes, look, since_fell
-from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset, start_memory
+from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset, start_memory
 from tercel.market.flow.queue_reactive.tables import LAYOUT
 from tercel.market.flow.queue_reactive.withdrawals import cancel, withdraw
 from tercel.market.observed import observe
@@ -32,9 +32,11 @@ SHAPE = (q.HASTES, q.FELL, q.FOLLOWS, q.ROOMS)
 LAWS = list(itertools.product(*map(range, SHAPE)))
 
 
-def market(knobs: Knobs | None = None, scalars: dict[str, float] | None = None, **law: Any) -> QueueReactivePreset:
+def market(
+    knobs: PilotFactors | None = None, scalars: dict[str, float] | None = None, **law: Any
+) -> QueueReactivePreset:
     tables = {name: tuple(map(float, np.ravel(x))) for name, x in law.items()}
-    return made(3, law=tables, knobs=knobs or Knobs(), scalars=scalars or {})
+    return made(3, law=tables, knobs=knobs or PilotFactors(), scalars=scalars or {})
 
 
 # -- in the spread ----------------------------------------------------------------------------------------------------
@@ -112,7 +114,7 @@ def deeper(preset: QueueReactivePreset, side: int, behind: tuple[int, ...]) -> n
 @pytest.mark.parametrize(("gap", "law"), [(1, 0), (2, 1), (5, 4), (13, 7), (19, 8), (40, 9)])
 def test_the_gap_behind_the_best_has_its_own_law(side: int, gap: int, law: int) -> None:
     ticks = np.arange(1.0, 1.0 + q.SPREADS)
-    preset = market(Knobs(lone=-1.0), deep=np.repeat(ticks, q.DEEP_POINTS))
+    preset = market(PilotFactors(lone=-1.0), deep=np.repeat(ticks, q.DEEP_POINTS))
     assert set(deeper(preset, side, (0, gap, gap + 5)).tolist()) == {int(ticks[law])}
 
 
@@ -120,7 +122,7 @@ def test_the_gap_behind_the_best_has_its_own_law(side: int, gap: int, law: int) 
 def test_orders_behind_the_second_level_go_by_level_or_by_distance_as_lone_says(lone: float) -> None:
     """By distance they lie 15 ticks behind, by level on the third level, 10 behind."""
     third = np.arange(2 * (q.LEVELS - 1)) >= 1
-    preset = market(Knobs(lone=lone), deep=np.full(LAYOUT["deep"].length, 15), slot=third)
+    preset = market(PilotFactors(lone=lone), deep=np.full(LAYOUT["deep"].length, 15), slot=third)
     found = deeper(preset, 1, (0, 2, 10, 20, 30))
     by_level = 1.0 + min(lone, 0.0)
     assert set(found.tolist()) <= {10, 15}
@@ -137,7 +139,7 @@ def test_up_to_the_second_level_no_level_is_asked(behind: int) -> None:
 def test_what_nobody_would_see_is_drawn_again_and_lies_on_the_last_level_at_most(limited: float) -> None:
     """Half of the law lies beyond the last of the levels: four draws, then the last level itself."""
     ticks = np.tile(np.repeat((1, 50), q.DEEP_POINTS // 2), q.SPREADS)
-    found = deeper(market(Knobs(lone=-1.0), {"limited": limited}, deep=ticks), 1, (0, 2, 10, 20, 30))
+    found = deeper(market(PilotFactors(lone=-1.0), {"limited": limited}, deep=ticks), 1, (0, 2, 10, 20, 30))
     far = 0.5**4 if limited else 0.5
     assert set(found.tolist()) == {1, 30 if limited else 50}
     assert (found > 1).mean() == pytest.approx(far, abs=4.5 * np.sqrt(far * (1 - far) / DRAWS))
@@ -174,7 +176,7 @@ def crowded(preset: QueueReactivePreset) -> tuple[np.ndarray, np.ndarray, np.nda
 def test_orders_alone_at_their_price_go_more_readily_as_lone_says(lone: float) -> None:
     """A level, then an order of it, each alike; taken with its chance, eight times at most."""
     quiet = {"rank": np.zeros(q.RANKS), "leaves": np.ones(LAYOUT["leaves"].length), "hazard": np.ones(q.LEVELS - 1)}
-    preset = market(Knobs(lone=lone), {"beyond": 0.0, "deep_power": 0.0}, **quiet)
+    preset = market(PilotFactors(lone=lone), {"beyond": 0.0, "deep_power": 0.0}, **quiet)
     b, k, flow, orders = crowded(preset)
     slot, level, alone = orders.T
     assert 0 < alone.sum() < len(alone)
@@ -191,7 +193,7 @@ def test_orders_alone_at_their_price_go_more_readily_as_lone_says(lone: float) -
 
 def test_of_the_newest_orders_too_those_alone_go_more_readily() -> None:
     """The newest stands with others and is passed over; the one before it is alone, and goes."""
-    preset = market(Knobs(lone=1.0), rank=np.ones(q.RANKS), stays=np.ones(q.STAY_CLASSES))
+    preset = market(PilotFactors(lone=1.0), rank=np.ones(q.RANKS), stays=np.ones(q.STAY_CLASSES))
     b, k, flow, orders = crowded(preset)
     old, new = orders[orders[:, 2] == 1][0, 0], orders[orders[:, 2] == 0][-1, 0]
     for n, slot in enumerate((old, new)):
@@ -212,7 +214,7 @@ def told() -> tuple[QueueReactivePreset, ExtractedDay]:
     """A market in which a cell says one place, no price is repeated, and spreads are wide; a day of it."""
     ticks = np.random.default_rng(1).choice([-1, 1], len(LAWS)).repeat(q.INSIDE_POINTS)
     again = {name: np.zeros(LAYOUT[name].length) for name in ("repeat_size", "repost_size")}
-    preset = market(Knobs(inside=0.5, market=3.0), inside=ticks, **again)
+    preset = market(PilotFactors(inside=0.5, market=3.0), inside=ticks, **again)
     instrument = Instrument("TEST", "MADE", "2003-01-13", tick=0.01, lot=1)
     return preset, day_of(observe(instrument, simulated_day(preset, 2, 200_000.0, 0.0), 0.0, q.LEVELS), 1.0)
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tercel.venues.fix.protocol.arrival import Arrival, named
+from tercel.venues.fix.protocol.arrival import IncomingConnection, named
 from tercel.venues.fix.protocol.codec import checksum, decode
 from tercel.venues.fix.protocol.message import Message, utc_text
 from tercel.venues.fix.protocol.session import FixSession
@@ -24,7 +24,7 @@ ECHOED = frozenset({"D", "d"})
 
 @dataclass
 class Line:
-    link: Arrival
+    link: IncomingConnection
     came: list[Message] = field(default_factory=list)
     closed: bool = False
 
@@ -66,8 +66,8 @@ class Script:
             assert not line.came, f"{line.came[0].fields} came and was not expected"
 
     def connected(self, now_ns: int):
-        """A connection: what is called as an :class:`Arrival` is."""
-        return Arrival(named(self._session), now_ns)
+        """A connection: what is called as an :class:`IncomingConnection` is."""
+        return IncomingConnection(named(self._session), now_ns)
 
     def _one(self, line: str) -> None:
         name, rest = (line[1:2], line[3:]) if line[2:3] == "," else ("1", line[1:])

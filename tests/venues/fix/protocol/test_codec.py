@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tercel.core.errors import VenueError
-from tercel.venues.fix.protocol.codec import Decoder, Garbled, checksum, decode, encode
+from tercel.venues.fix.protocol.codec import Decoder, GarbledMessage, checksum, decode, encode
 from tercel.venues.fix.protocol.message import Message, utc_ns, utc_text
 
 values = st.text(st.characters(blacklist_characters="\x01", blacklist_categories=()), min_size=0, max_size=12)
@@ -100,7 +100,7 @@ def test_what_is_garbled_is_left_out_and_what_follows_is_not(raw: bytes) -> None
     for pieces in ([raw + following], [raw, following], [bytes([one]) for one in raw + following]):
         decoder = Decoder()
         found = [one for piece in pieces for one in decoder.feed(piece)]
-        assert isinstance(found[0], Garbled)
+        assert isinstance(found[0], GarbledMessage)
         assert [one.get(112) for one in found if isinstance(one, Message)] == ["after"]
 
 
@@ -108,7 +108,7 @@ def test_a_length_that_is_too_long_costs_the_message_behind_it_too() -> None:
     long = closed("8=FIX.4.4|9=40|35=0|34=2|")
     second, third = (encode("FIX.4.4", [(35, "1"), (112, name)]) for name in ("second", "third"))
     found = Decoder().feed(long + second + third)
-    assert [type(one) for one in found] == [Garbled, Message]
+    assert [type(one) for one in found] == [GarbledMessage, Message]
 
 
 @pytest.mark.parametrize("fields", [[(35, "D"), (58, "a\x0155=b")], [(35, "D"), (95, "2"), (96, "a\x01b")]])

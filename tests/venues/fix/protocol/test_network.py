@@ -7,7 +7,7 @@ from tests.venues.fix.protocol.pair import Side, Wire, order, report
 
 from tercel.core.errors import VenueError
 from tercel.venues.fix.protocol.session import FixSession
-from tercel.venues.fix.protocol.settings import Happening, SessionSettings
+from tercel.venues.fix.protocol.settings import SessionEventKind, SessionSettings
 from tercel.venues.fix.protocol.store import Commit, MemoryStore
 
 side = st.sampled_from([0, 1])
@@ -95,7 +95,7 @@ def test_every_message_arrives_once_and_in_order(next_expected: bool, todo: list
     sent = play(net, todo, "8")
     for one, other in ((0, 1), (1, 0)):
         assert [message.get(17) for message in net.sides[other].messages if message.kind == "8"] == sent[one]
-        assert not net.sides[one].told(Happening.NOT_REPEATED)
+        assert not net.sides[one].told(SessionEventKind.NOT_REPEATED)
 
 
 @given(st.lists(steps, max_size=25))
@@ -104,7 +104,7 @@ def test_an_order_arrives_at_most_once_and_never_late(todo: list[tuple[str, int,
     sent = play(net, todo, "D")
     for one, other in ((0, 1), (1, 0)):
         came = [message.get(11) for message in net.sides[other].messages if message.kind == "D"]
-        lost = {event.message.get(11) for event in net.sides[one].events if event.what == Happening.NOT_REPEATED}
+        lost = {event.message.get(11) for event in net.sides[one].events if event.what == SessionEventKind.NOT_REPEATED}
         assert came == [name for name in sent[one] if name in came]
         assert lost | set(came) >= set(sent[one])
         assert not any(message.says(43) for message in net.sides[other].messages)

@@ -9,13 +9,13 @@ from tests.venues.fix.protocol.pair import START, S, Script, Side, Wire, kinds, 
 
 from tercel.core.errors import ConfigError, VenueError
 from tercel.venues.fix.protocol import outbox
-from tercel.venues.fix.protocol.arrival import Arrival, named
+from tercel.venues.fix.protocol.arrival import IncomingConnection, named
 from tercel.venues.fix.protocol.codec import encode
 from tercel.venues.fix.protocol.dictionary import standard
 from tercel.venues.fix.protocol.message import utc_text
 from tercel.venues.fix.protocol.quickfix_xml import read_xml
 from tercel.venues.fix.protocol.session import FixSession
-from tercel.venues.fix.protocol.settings import Happening, SessionSettings
+from tercel.venues.fix.protocol.settings import SessionEventKind, SessionSettings
 from tercel.venues.fix.protocol.store import MemoryStore
 from tercel.venues.fix.protocol.validate import check
 
@@ -26,7 +26,7 @@ each = pytest.mark.parametrize(("begin", "initiates"), EACH)
 def down(script: Script) -> str:
     """Why the session ended."""
     assert script.side.closed
-    return script.side.told(Happening.DOWN)[-1]
+    return script.side.told(SessionEventKind.DOWN)[-1]
 
 
 @each
@@ -34,7 +34,7 @@ def test_logon_and_logout(begin: str, initiates: bool) -> None:
     script = Script(begin=begin, initiates=initiates, heartbeat_s=30)
     assert kinds(script.sent) == ["A"]
     assert (script.sent[0].get(108), script.sent[0].get(98)) == ("30", "0")
-    assert script.side.told(Happening.UP) == [""]
+    assert script.side.told(SessionEventKind.UP) == [""]
     assert kinds(script.say("5", (58, "bye"))) == ["5"]
     assert down(script) == "bye"
 
@@ -61,7 +61,7 @@ def test_a_logon_that_is_too_high_is_taken_and_the_rest_asked_for(begin: str, in
     sent = script.sent + script.say("A", (98, "0"), (108, "30"))
     assert kinds(sent) == ["A", "2"]
     assert (sent[1].get(7), sent[1].get(16)) == ("1", "0")
-    assert script.side.told(Happening.GAP) == ["1 to 4"]
+    assert script.side.told(SessionEventKind.GAP) == ["1 to 4"]
     script.say("4", (43, "Y"), (122, utc_text(script.now)), (123, "Y"), (36, "5"), number=1)
     assert script.side.session.numbers.next_in == 6  # the logon itself was held
 
@@ -105,7 +105,7 @@ def test_a_wrong_logon_is_dropped_without_a_word(words: dict[str, object], initi
     kind, body = words.pop("kind"), words.pop("body", ((98, "0"), (108, "30")))
     assert script.say(str(kind), *(body if kind == "A" else ()), **words) == []  # type: ignore[arg-type, misc]
     assert script.side.closed
-    assert len(script.side.told(Happening.REFUSED)) == 1
+    assert len(script.side.told(SessionEventKind.REFUSED)) == 1
     assert not script.side.session.up
 
 
@@ -114,13 +114,13 @@ def test_nobody_waits_for_a_logon_for_ever() -> None:
         script = Script(False, initiates=initiates)
         script.wait(11)
         assert script.side.closed
-        assert script.side.told(Happening.REFUSED) == ["no logon came in time"]
+        assert script.side.told(SessionEventKind.REFUSED) == ["no logon came in time"]
 
 
 def test_what_the_other_side_says_to_our_logon_is_told() -> None:
     script = Script(False, initiates=True)
     script.say("5", (58, "unknown user"))
-    assert script.side.told(Happening.REFUSED) == ["the other side says: unknown user"]
+    assert script.side.told(SessionEventKind.REFUSED) == ["the other side says: unknown user"]
     assert script.side.session.numbers.next_in == 2
 
 
@@ -148,7 +148,7 @@ def test_passwords_are_sent_checked_and_never_kept() -> None:
 def test_a_name_that_is_connected_is_refused_and_the_first_is_unharmed() -> None:
     venue = FixSession(SessionSettings("VENUE", "DESK"))
     desks = [FixSession(SessionSettings("DESK", "VENUE", initiates=True)) for _ in range(2)]
-    first, second = Arrival(named(venue), START), Arrival(named(venue), START)
+    first, second = IncomingConnection(named(venue), START), IncomingConnection(named(venue), START)
     raw = desks[0].connect(START).out
     assert [bool(first.receive(raw[n : n + 1], START).out) for n in range(len(raw))][-1]
     assert second.receive(desks[1].connect(START).out, START).close
@@ -164,9 +164,9 @@ def test_a_name_that_is_connected_is_refused_and_the_first_is_unharmed() -> None
     "data", [b"GET / HTTP/1.1\r\n\r\n", encode("FIX.4.4", [(35, "0"), (49, "DESK"), (56, "VENUE")])]
 )
 def test_a_stranger_is_shown_the_door(data: bytes) -> None:
-    arrival = Arrival(named(FixSession(SessionSettings("VENUE", "DESK"))), START)
+    arrival = IncomingConnection(named(FixSession(SessionSettings("VENUE", "DESK"))), START)
     assert arrival.receive(data, START).close
-    silent = Arrival(named(), START)
+    silent = IncomingConnection(named(), START)
     assert not silent.on_time(START).close
     assert silent.on_time(START + 11 * S).close
 
@@ -186,7 +186,7 @@ def test_both_begin_at_one_again(begin: str, initiates: bool) -> None:
     sent = script.say("A", (98, "0"), (108, "10"), (141, "Y"), number=1)  # and while logged on
     assert [(one.kind, one.number, one.get(141)) for one in sent] == [("A", 1, "Y")]
     assert script.say("1", (112, "x"), number=2)[0].number == 2
-    assert len(script.side.told(Happening.RESET)) == 2
+    assert len(script.side.told(SessionEventKind.RESET)) == 2
 
 
 def test_an_initiator_asks_for_one_and_is_not_surprised_by_it() -> None:
@@ -197,7 +197,7 @@ def test_an_initiator_asks_for_one_and_is_not_surprised_by_it() -> None:
     other = Script(initiates=True)
     other.again()
     other.say("A", (98, "0"), (108, "30"), (141, "Y"), number=1)
-    assert "was not asked to" in other.side.told(Happening.REFUSED)[0]
+    assert "was not asked to" in other.side.told(SessionEventKind.REFUSED)[0]
 
 
 def test_each_side_repeats_by_itself_what_the_other_expects_next() -> None:
@@ -274,7 +274,7 @@ def test_a_request_that_comes_to_nothing_is_made_again_and_then_given_up() -> No
     script.say("A", (98, "0"), (108, "0"))
     script.say("0", number=9)
     assert kinds(script.wait(31)) == ["2", "2", "5"]
-    assert script.side.told(Happening.GAP) == ["2 to 8"] * 3
+    assert script.side.told(SessionEventKind.GAP) == ["2 to 8"] * 3
 
 
 def test_a_request_that_is_rejected_ends_the_session() -> None:
@@ -319,7 +319,9 @@ def test_orders_are_not_repeated_reports_are() -> None:
     ]
     assert sent[1].get(122) == utc_text(START)
     assert sent[1].get(52) == utc_text(START + S)
-    lost = [one.message.get(11) for one in script.side.events if one.what == Happening.NOT_REPEATED and one.message]
+    lost = [
+        one.message.get(11) for one in script.side.events if one.what == SessionEventKind.NOT_REPEATED and one.message
+    ]
     assert lost == ["o", "p"]
     after = script.side.take(script.side.session.send("D", order("q"), script.now))
     assert [(one.number, one.says(43)) for one in after] == [(7, False)]
@@ -334,7 +336,7 @@ def test_what_is_asked_for_too_often_is_repeated_once_for_all(monkeypatch: pytes
     script.side.take(script.side.session.send("D", order("o"), script.now))
     sent = [one for _ in range(500) for one in script.say("2", (7, "2"), (16, "0"))]
     assert len([one for one in sent if one.kind == "8"]) == 10 * (100 // 11 + 1)
-    assert script.side.told(Happening.NOT_REPEATED) == ["35=D, 12"], "once, however often it is asked for"
+    assert script.side.told(SessionEventKind.NOT_REPEATED) == ["35=D, 12"], "once, however often it is asked for"
     after = script.side.take(script.side.session.send("D", order("p"), script.now))
     assert [one.get(11) for one in after] == ["p"], "an order waits for nothing"
     script.now += S
@@ -403,7 +405,7 @@ def test_garbled_bytes_take_no_number() -> None:
     script = Script()
     raw = script.wire("0", number=2)
     script.side.take(script.side.session.receive(raw[:-2] + b"x\x01", script.now))
-    assert script.side.told(Happening.GARBLED) == ["BodyLength does not point at CheckSum"]
+    assert script.side.told(SessionEventKind.GARBLED) == ["BodyLength does not point at CheckSum"]
     assert script.side.session.numbers.next_in == 2
     assert script.say("0", number=3)[0].kind == "2"
 
@@ -544,7 +546,11 @@ def test_what_was_refused_is_in_the_commit_with_all_that_was_in_it() -> None:
     raw = script.wire("D", *order("a"), (44, "x"))
     script.side.take(script.side.session.receive(b"8=FIXgarbage\x01\x01" + raw, script.now))
     events = commits[0].events
-    assert [one.what for one in events] == [Happening.GARBLED, Happening.GARBLED, Happening.REJECTED]
+    assert [one.what for one in events] == [
+        SessionEventKind.GARBLED,
+        SessionEventKind.GARBLED,
+        SessionEventKind.REJECTED,
+    ]
     assert b"".join(one.raw for one in events) == b"8=FIXgarbage\x01\x01"
     assert events[2].message.get(11) == "a"
 

@@ -7,7 +7,7 @@ from tests.venues.fix.protocol.pair import S, Script, kinds, report
 
 from tercel.core.errors import ConfigError
 from tercel.venues.fix.protocol.schedule import SessionTimes
-from tercel.venues.fix.protocol.settings import Happening
+from tercel.venues.fix.protocol.settings import SessionEventKind
 
 
 def ns(text: str) -> int:
@@ -57,7 +57,7 @@ def test_a_session_over_two_days(initiates: bool) -> None:
     script = Script(initiates=initiates, heartbeat_s=0, times=SessionTimes(time(22), time(23)))  # it is 22:13
     script.side.take(script.side.session.send("8", report("a"), script.now))
     script.again()
-    assert script.side.told(Happening.RESET) == []
+    assert script.side.told(SessionEventKind.RESET) == []
     script.say("A", (98, "0"), (108, "0"))
     script.now = ns("2023-11-14T22:59:59")
     assert script.wait(0.9) == []
@@ -66,10 +66,10 @@ def test_a_session_over_two_days(initiates: bool) -> None:
     script.say("5")
     assert script.side.closed
     script.again()
-    assert script.side.told(Happening.REFUSED) == ["the session is closed at this time"]
+    assert script.side.told(SessionEventKind.REFUSED) == ["the session is closed at this time"]
     script.now, script.number = ns("2023-11-15T22:00:00"), 0
     script.again()
-    assert script.side.told(Happening.RESET) == [""]
+    assert script.side.told(SessionEventKind.RESET) == [""]
     script.say("A", (98, "0"), (108, "0"))
     assert script.side.session.numbers.next_out == 2
     assert kinds(script.say("2", (7, "1"), (16, "0"))) == ["4"]  # yesterday's report is not today's

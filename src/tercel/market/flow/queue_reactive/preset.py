@@ -18,7 +18,7 @@ UNBOUNDED = 1e300
 """Stands for infinity in a file: an edge that nothing reaches."""
 
 
-class Knobs(BaseModel):
+class PilotFactors(BaseModel):
     """What pilot runs turned, folded into the tables when a market starts.
 
     Attributes
@@ -79,7 +79,7 @@ class QueueReactivePreset(Preset):
     scalars: dict[str, Finite]
     minutes: Annotated[tuple[tuple[Rate, Rate, Rate], ...], Field(min_length=1, max_length=8192)]
     slow_centres: Annotated[tuple[Finite, ...], Field(min_length=q.SLOW, max_length=q.SLOW)]
-    knobs: Knobs = Knobs()
+    knobs: PilotFactors = PilotFactors()
 
     @model_validator(mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import CapacityError
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.extract import ExtractedDay, day_of
-from tercel.market.flow.queue_reactive.preset import Knobs, QueueReactivePreset
+from tercel.market.flow.queue_reactive.preset import PilotFactors, QueueReactivePreset
 from tercel.market.simulator.days import observed_day
 
 HORIZONS = (1, 10, 60, 600)
@@ -179,11 +179,11 @@ def tune(
 
 def _middle(presets: Sequence[QueueReactivePreset]) -> QueueReactivePreset:
     """The last preset with the mean knobs of them all: single pilots are noisy, their mean is less so."""
-    knobs = {name: float(np.mean([getattr(p.knobs, name) for p in presets])) for name in Knobs.model_fields}
+    knobs = {name: float(np.mean([getattr(p.knobs, name) for p in presets])) for name in PilotFactors.model_fields}
     law = dict(presets[-1].law)
     for name in ("pull", "hazard", "turned"):
         law[name] = tuple(_short(x) for x in np.mean([p.law[name] for p in presets], axis=0).tolist())
-    return presets[-1].model_copy(update={"knobs": Knobs(**knobs), "law": law})
+    return presets[-1].model_copy(update={"knobs": PilotFactors(**knobs), "law": law})
 
 
 def _short(x: float) -> float:
@@ -204,7 +204,7 @@ def _turned(
     share = over("markets") - over("rate")
     slow = 0.5 * (over("sd60") + 0.5 * (over("sd60") + over("sd600")))
     lean = knobs.anchor_slow - knobs.drift_sd + gain * 0.35 * slow  # one axis: below 0 it is drift from outside
-    turned = Knobs(
+    turned = PilotFactors(
         clock=float(np.clip(knobs.clock * np.exp(gain * 0.9 * over("rate")), 0.2, 5.0)),
         market=float(np.clip(knobs.market * np.exp(-gain * 0.9 * share), 0.1, 10.0)),
         inside=float(np.clip(knobs.inside * np.exp(gain * 1.2 * over("spread")), 0.3, 3.0)),

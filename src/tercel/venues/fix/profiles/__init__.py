@@ -36,7 +36,7 @@ _DEEPEST: Final = 8
 
 
 @dataclass(frozen=True)
-class Terms:
+class ProfileTerms:
     """A profile, and what it stands for.
 
     Parameters
@@ -114,7 +114,7 @@ class Terms:
             ),
         )
 
-    def unlocked(self) -> "Terms":
+    def unlocked(self) -> "ProfileTerms":
         """The same with its secrets known, so that no text shows them.
 
         Raises
@@ -126,7 +126,7 @@ class Terms:
         found = [one.read(name, self.folder) for name, one in self.secret_places() if one is not logon.private_key]
         return replace(self, secrets=tuple(found))
 
-    def beating(self, seconds: int) -> "Terms":
+    def beating(self, seconds: int) -> "ProfileTerms":
         """The same with another time between heartbeats."""
         session = self.profile.session.model_copy(update={"heartbeat_s": seconds})
         return replace(self, profile=self.profile.model_copy(update={"session": session}))
@@ -186,7 +186,7 @@ _NEVER_AGAIN: Final = _NOT_KEPT | {t.NEW_ORDER, t.REPLACE, t.CANCEL, t.MASS_CANC
 """What is never sent a second time."""
 
 
-def load(name: str, sender: str = "") -> Terms:
+def load(name: str, sender: str = "") -> ProfileTerms:
     """A profile by its shipped name, or by its file: TOML, or a settings file of QuickFIX (.cfg, .ini).
 
     >>> load("generic-44").profile.session.on_gap, load("binance").profile.session.on_gap
@@ -205,7 +205,7 @@ def load(name: str, sender: str = "") -> Terms:
     return read(path, sender)
 
 
-def read(path: Path, sender: str = "") -> Terms:
+def read(path: Path, sender: str = "") -> ProfileTerms:
     """A profile from its file; see :func:`load`."""
     raw, notes = _tables(path, sender, 0)
     return _terms(raw, str(path), path.parent, tuple(notes))
@@ -232,7 +232,7 @@ def schema() -> dict[str, Any]:
 
 
 @lru_cache
-def _shipped(name: str) -> Terms:
+def _shipped(name: str) -> ProfileTerms:
     return _terms(_shipped_tables(name), name, Path(), ())
 
 
@@ -280,7 +280,7 @@ def _row(path: Path, keys: Any) -> str:
     return "" if row is None else f" (row {row})"
 
 
-def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...]) -> Terms:
+def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...]) -> ProfileTerms:
     profile = validated(Profile, raw, name, "a profile of a FIX venue")
     path = Path(name)
     try:
@@ -294,7 +294,7 @@ def _terms(raw: dict[str, Any], name: str, folder: Path, notes: tuple[str, ...])
     if profile.orders.positions and dictionary is not None and not dictionary.messages.keys() >= _POSITIONS:
         wanted = f"a dictionary with {', '.join(sorted(_POSITIONS))}, as orders.positions of {name} asks for them"
         raise ConfigError(wanted, f"one of {dictionary.version} without", 'positions = "", or another dictionary')
-    return Terms(name, profile, dictionary, _symbols(profile, folder), folder, notes)
+    return ProfileTerms(name, profile, dictionary, _symbols(profile, folder), folder, notes)
 
 
 _POSITIONS: Final = frozenset({t.POSITIONS_REQUEST, t.POSITIONS_ACK, t.POSITION_REPORT})

@@ -41,7 +41,7 @@ def out_of_time(message: Message, settings: SessionSettings, now_ns: int) -> boo
     return sent_ns is not None and abs(now_ns - sent_ns) > settings.accuracy_s * 1e9
 
 
-def misplaced(message: Message, settings: SessionSettings, now_ns: int) -> v.Fault | None:
+def misplaced(message: Message, settings: SessionSettings, now_ns: int) -> v.MessageFault | None:
     """What is wrong with the names and the time of a message; that they are missing is another fault.
 
     >>> settings = SessionSettings("VENUE", "DESK")
@@ -50,26 +50,26 @@ def misplaced(message: Message, settings: SessionSettings, now_ns: int) -> v.Fau
     """
     names = settings.target, settings.sender
     if (message.get(49) or names[0], message.get(56) or names[1]) != names:
-        return v.Fault(v.COMP_ID_PROBLEM)
-    return v.Fault(v.SENDING_TIME_PROBLEM) if out_of_time(message, settings, now_ns) else None
+        return v.MessageFault(v.COMP_ID_PROBLEM)
+    return v.MessageFault(v.SENDING_TIME_PROBLEM) if out_of_time(message, settings, now_ns) else None
 
 
-def dated_wrong(message: Message) -> v.Fault | None:
+def dated_wrong(message: Message) -> v.MessageFault | None:
     """What is wrong with the OrigSendingTime of a repetition."""
     if 122 not in message:
-        return None if message.kind == "4" else v.Fault(v.MISSING_TAG, 122)
+        return None if message.kind == "4" else v.MessageFault(v.MISSING_TAG, 122)
     first, again = utc_ns(message.get(122)), utc_ns(message.get(52))
-    return v.Fault(v.SENDING_TIME_PROBLEM) if first and again and first > again else None
+    return v.MessageFault(v.SENDING_TIME_PROBLEM) if first and again and first > again else None
 
 
-def fault_of(message: Message, settings: SessionSettings) -> v.Fault | None:
+def fault_of(message: Message, settings: SessionSettings) -> v.MessageFault | None:
     """The first fault of a message whose turn it is."""
     rules = settings.rules
     fault = v.check(message, rules, settings.user_tags)
     if fault is None and message.says(43):
         fault = dated_wrong(message)
     if fault is None and message.kind not in rules.messages and message.kind not in rules.other_types:
-        fault = v.Fault(v.INVALID_TYPE)
+        fault = v.MessageFault(v.INVALID_TYPE)
     if fault is None and settings.examine is not None:
         fault = settings.examine(message)
     return fault

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tercel.venues.fix.protocol.codec import Decoder, Garbled
+from tercel.venues.fix.protocol.codec import Decoder, GarbledMessage
 from tercel.venues.fix.protocol.session import FixSession
-from tercel.venues.fix.protocol.settings import Happening, Outcome, SessionEvent
+from tercel.venues.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind
 
 MOST_BYTES: Final = 1 << 14
 """Longest Logon, and whatever comes in its place."""
@@ -18,7 +18,7 @@ def named(*sessions: FixSession) -> dict[SessionName, FixSession]:
     return {(one.settings.begin, one.settings.sender, one.settings.target): one for one in sessions}
 
 
-class Arrival:
+class IncomingConnection:
     """One connection at an acceptor's port. It is refused without a word unless its first message is the Logon of a
     session that is not connected; then it is that session.
 
@@ -33,7 +33,7 @@ class Arrival:
     >>> venue = named(FixSession(SessionSettings("VENUE", "DESK")))
     >>> desk, other = (FixSession(SessionSettings(name, "VENUE", initiates=True)) for name in ("DESK", "OTHER"))
     >>> now = 1_700_000_000 * 10**9
-    >>> [Arrival(venue, now).receive(one.connect(now).out, now).close for one in (desk, other)]
+    >>> [IncomingConnection(venue, now).receive(one.connect(now).out, now).close for one in (desk, other)]
     [False, True]
     """
 
@@ -52,7 +52,7 @@ class Arrival:
         if not found:
             return self._refuse("no message") if len(self._data) > MOST_BYTES else Outcome()
         first = found[0]
-        if isinstance(first, Garbled) or first.kind != "A":
+        if isinstance(first, GarbledMessage) or first.kind != "A":
             return self._refuse("the first message is no Logon")
         session = self._sessions.get((first.begin, first.get(56), first.get(49)))
         if session is None:
@@ -75,4 +75,4 @@ class Arrival:
 
     @staticmethod
     def _refuse(text: str) -> Outcome:
-        return Outcome(events=[SessionEvent(Happening.REFUSED, text)], close=True)
+        return Outcome(events=[SessionEvent(SessionEventKind.REFUSED, text)], close=True)

@@ -32,7 +32,7 @@ _MOST_TAGS: Final = 20_000
 
 
 @dataclass(frozen=True)
-class Garbled:
+class GarbledMessage:
     """Bytes that were no message.
 
     Parameters
@@ -127,7 +127,7 @@ def decode(raw: bytes, data_fields: Mapping[int, int] = DATA_FIELDS) -> Message:
     [(35, '1'), (112, 'there?')]
     """
     found = Decoder(data_fields).feed(raw)
-    if len(found) != 1 or isinstance(found[0], Garbled):
+    if len(found) != 1 or isinstance(found[0], GarbledMessage):
         raise VenueError("the bytes of one FIX message", f"{len(raw)} bytes that are none", "report this")
     return found[0]
 
@@ -157,10 +157,10 @@ class Decoder:
         """Bytes that came and are no whole message yet."""
         return self._rest
 
-    def feed(self, data: bytes) -> list[Message | Garbled]:
+    def feed(self, data: bytes) -> list[Message | GarbledMessage]:
         """Take bytes in; the messages that are whole by now, and what was garbled between them."""
         buffer = self._rest + data if self._rest else data
-        found: list[Message | Garbled] = []
+        found: list[Message | GarbledMessage] = []
         at = 0
         while at < len(buffer):
             start = buffer.find(_START, at)
@@ -176,27 +176,27 @@ class Decoder:
         return found
 
     @staticmethod
-    def _skip(buffer: bytes, at: int, start: int, found: list[Message | Garbled]) -> int:
+    def _skip(buffer: bytes, at: int, start: int, found: list[Message | GarbledMessage]) -> int:
         """Leave out what stands before a message; where that one starts, or may start once more bytes are here."""
         if start < 0:
             kept = next((n for n in range(len(_START) - 1, 0, -1) if buffer.endswith(_START[:n], at)), 0)
             start = len(buffer) - kept
         if start > at:
-            found.append(Garbled(buffer[at:start], "no BeginString"))
+            found.append(GarbledMessage(buffer[at:start], "no BeginString"))
         return start
 
-    def _one(self, buffer: bytes, at: int, found: list[Message | Garbled]) -> int:
+    def _one(self, buffer: bytes, at: int, found: list[Message | GarbledMessage]) -> int:
         """Take the message that starts here; where the next one starts, 0 when bytes are missing."""
         head = _HEAD.match(buffer, at)
         if head is None:
             if len(buffer) - at < _HEAD_MOST and buffer.count(b"\x01", at) < 2:
                 return 0
-            found.append(Garbled(buffer[at : at + len(_START)], "BodyLength is not the second field"))
+            found.append(GarbledMessage(buffer[at : at + len(_START)], "BodyLength is not the second field"))
             return at + len(_START)
         length, first = int(head[2]), head.end()
         end = first + length
         if length > self._most:
-            found.append(Garbled(head[0], "BodyLength is too large"))
+            found.append(GarbledMessage(head[0], "BodyLength is too large"))
             return at + len(_START)
         if len(buffer) < end + _TAIL:
             return 0
@@ -207,15 +207,15 @@ class Decoder:
             if not stop and len(buffer) - end > self._most:
                 stop = at + len(_START)
             if stop:
-                found.append(Garbled(buffer[at:stop], "BodyLength does not point at CheckSum"))
+                found.append(GarbledMessage(buffer[at:stop], "BodyLength does not point at CheckSum"))
             return stop
         if checksum(buffer[at:end]) != int(tail[3:6]):
-            found.append(Garbled(buffer[at : end + _TAIL], "CheckSum is wrong"))
+            found.append(GarbledMessage(buffer[at : end + _TAIL], "CheckSum is wrong"))
         else:
             found.append(self._read(head[1].decode(), buffer[first : end - 1], buffer[at : end + _TAIL]))
         return end + _TAIL
 
-    def _read(self, begin: str, body: bytes, raw: bytes) -> Message | Garbled:
+    def _read(self, begin: str, body: bytes, raw: bytes) -> Message | GarbledMessage:
         try:
             parts = body.decode("utf-8", "surrogateescape").split(SOH)
             message = Message(begin, [(_TAGS[tag], value) for tag, value in [part.split("=", 1) for part in parts]])
@@ -225,9 +225,9 @@ class Decoder:
             try:  # a data field may hold anything
                 message = Message(begin, self._with_data(body))
             except ValueError:
-                return Garbled(raw, "a field that is no tag and value")
+                return GarbledMessage(raw, "a field that is no tag and value")
         if message.fields[0][0] != 35 or not message.fields[0][1]:
-            return Garbled(raw, "MsgType is not the third field")
+            return GarbledMessage(raw, "MsgType is not the third field")
         return message
 
     def _with_data(self, body: bytes) -> list[tuple[int, str]]:

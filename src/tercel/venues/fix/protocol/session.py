@@ -13,11 +13,11 @@ from typing import Final
 from tercel.core.errors import VenueError
 from tercel.venues.fix.protocol import validate as v
 from tercel.venues.fix.protocol.admission import ClockOffset, dated_wrong, fault_of, misplaced, refusal
-from tercel.venues.fix.protocol.codec import Decoder, Garbled
+from tercel.venues.fix.protocol.codec import Decoder, GarbledMessage
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.protocol.outbox import Outbox
-from tercel.venues.fix.protocol.settings import Happening, Outcome, SessionEvent, SessionSettings
-from tercel.venues.fix.protocol.store import Commit, MemoryStore, Numbers, SessionStore
+from tercel.venues.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind, SessionSettings
+from tercel.venues.fix.protocol.store import Commit, MemoryStore, SequenceNumbers, SessionStore
 
 _S: Final = 1_000_000_000
 _QUIET: Final = 1.2
@@ -87,9 +87,9 @@ class FixSession:
         return self._state is not _State.DOWN
 
     @property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> SequenceNumbers:
         """Where the session stands."""
-        return Numbers(self._box.next, self._next_in, self._since_ns)
+        return SequenceNumbers(self._box.next, self._next_in, self._since_ns)
 
     def connect(self, now_ns: int) -> Outcome:
         """There is a connection: an initiator logs on, an acceptor waits for it. Out of session times it is refused.
@@ -123,8 +123,8 @@ class FixSession:
         """Bytes came, in whatever pieces."""
         self._at(now_ns)
         for found in self._decoder.feed(data) if self.connected else ():
-            if isinstance(found, Garbled):
-                self._tell(Happening.GARBLED, found.why, raw=found.raw)
+            if isinstance(found, GarbledMessage):
+                self._tell(SessionEventKind.GARBLED, found.why, raw=found.raw)
                 if self._state is _State.WAITS:
                     self._refuse("the first message is garbled")
             else:
@@ -237,11 +237,11 @@ class FixSession:
             fields += self.settings.logon_fields(self._box.now_text, self._box.next)
         self._box.emit("A", fields)
 
-    def _reject(self, message: Message, fault: v.Fault) -> None:
+    def _reject(self, message: Message, fault: v.MessageFault) -> None:
         self._box.emit("3", v.reject(message, fault, self._rules))
-        self._tell(Happening.REJECTED, fault.text, message)
+        self._tell(SessionEventKind.REJECTED, fault.text, message)
 
-    def _tell(self, what: Happening, text: str = "", message: Message | None = None, raw: bytes = b"") -> None:
+    def _tell(self, what: SessionEventKind, text: str = "", message: Message | None = None, raw: bytes = b"") -> None:
         self._result.events.append(SessionEvent(what, text, message, raw))
 
     def _leave(self, text: str = "") -> None:
@@ -253,7 +253,7 @@ class FixSession:
         """A logon that comes to nothing. Who is not known is told nothing."""
         if say:
             self._box.emit("5", [(58, text)])
-        self._tell(Happening.REFUSED, text)
+        self._tell(SessionEventKind.REFUSED, text)
         self._end(text)
 
     def _end(self, text: str = "") -> None:
@@ -261,7 +261,7 @@ class FixSession:
         self._state = _State.DOWN
         self._result.close = True
         if logged_on:
-            self._tell(Happening.DOWN, text)
+            self._tell(SessionEventKind.DOWN, text)
         if "disconnect" in self.settings.reset and (logged_on or self.settings.initiates):
             self._restart()
 
@@ -271,7 +271,7 @@ class FixSession:
         self._since_ns = self._now
         self._queue, self._answered, self._gap = {}, set(), None
         self._was_reset = True
-        self._tell(Happening.RESET)
+        self._tell(SessionEventKind.RESET)
 
     def _finish(self) -> Outcome:
         """Make what happened last, then hand it out."""
@@ -362,7 +362,7 @@ class FixSession:
             self._heartbeat_ns = message.whole(108) * _S
             self._log_on(reset)
         self._state = _State.UP
-        self._tell(Happening.UP)
+        self._tell(SessionEventKind.UP)
         if 0 < wanted <= last:
             self._again(wanted, last)
         if early:
@@ -393,7 +393,7 @@ class FixSession:
         """SequenceReset in reset mode: the next number is told, whatever the message's own is."""
         fault, new = fault_of(message, self.settings), message.whole(36)
         if fault is not None or new < self._next_in:
-            self._reject(message, fault or v.Fault(v.INCORRECT_VALUE))
+            self._reject(message, fault or v.MessageFault(v.INCORRECT_VALUE))
         else:
             self._next_in = new
             self._drain()
@@ -417,7 +417,7 @@ class FixSession:
             if (new := message.whole(36)) > self._next_in:
                 self._next_in = new
                 return
-            fault = v.Fault(v.INCORRECT_VALUE, 36)
+            fault = v.MessageFault(v.INCORRECT_VALUE, 36)
         self._next_in += 1
         if fault is not None:
             self._reject(message, fault)
@@ -439,7 +439,7 @@ class FixSession:
             return
         fields = [(45, str(message.number)), (372, kind), (380, "3"), (58, "this message type is not supported")]
         self._box.emit_kept([self._box.headed("j", fields)])
-        self._tell(Happening.REJECTED, f"35={kind} is not supported", message)
+        self._tell(SessionEventKind.REJECTED, f"35={kind} is not supported", message)
 
     # -- gaps ---------------------------------------------------------------------------------------------------------
     def _early(self, message: Message) -> None:
@@ -452,7 +452,7 @@ class FixSession:
             self._miss(max(self._gap.last, message.number - 1))  # one of the repeated ones was lost
 
     def _miss(self, last: int, ask: bool = True) -> None:
-        self._tell(Happening.GAP, f"{self._next_in} to {last}")
+        self._tell(SessionEventKind.GAP, f"{self._next_in} to {last}")
         if self.settings.on_gap == "logout":
             return self._leave(f"messages {self._next_in} to {last} are missing")
         self._gap = _Gap(self._next_in, last, self._box.next, self._now)
@@ -478,7 +478,7 @@ class FixSession:
 
     def _again(self, first: int = 0, last: int = 0) -> None:
         for number, message in self._box.repeat(first, last):
-            self._tell(Happening.NOT_REPEATED, f"35={message.kind}, {number}", message)
+            self._tell(SessionEventKind.NOT_REPEATED, f"35={message.kind}, {number}", message)
 
     # -- time ---------------------------------------------------------------------------------------------------------
     def _beat(self) -> None:

@@ -9,7 +9,7 @@ from tercel.core.errors import ConfigError
 from tercel.venues.fix.protocol.dictionary import Dictionary, standard
 from tercel.venues.fix.protocol.message import Fields, Message
 from tercel.venues.fix.protocol.schedule import SessionTimes
-from tercel.venues.fix.protocol.validate import Fault
+from tercel.venues.fix.protocol.validate import MessageFault
 
 NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})
 """Messages that put orders into a market: when they are asked for again they are stale, and a gap is filled instead."""
@@ -83,7 +83,7 @@ class SessionSettings:
     logon_fields: Callable[[str, int], Fields] | None = field(default=None, repr=False)
     admit: Callable[[Message], str] | None = None
     takes: frozenset[str] | None = None
-    examine: Callable[[Message], Fault | None] | None = None
+    examine: Callable[[Message], MessageFault | None] | None = None
     never_repeated: frozenset[str] = NEVER_REPEATED
     not_kept: frozenset[str] = NOT_KEPT
     reset: frozenset[Literal["logon", "logout", "disconnect"]] = frozenset()
@@ -113,7 +113,7 @@ class SessionSettings:
         return self.dictionary or standard(self.begin)
 
 
-class Happening(StrEnum):
+class SessionEventKind(StrEnum):
     """What a session has to tell beside messages."""
 
     UP = "up"
@@ -147,7 +147,7 @@ class SessionEvent:
         What was garbled.
     """
 
-    what: Happening
+    what: SessionEventKind
     text: str = ""
     message: Message | None = None
     raw: bytes = field(default=b"", repr=False)

@@ -14,7 +14,7 @@ from tercel.venues.fix.protocol.settings import SessionEvent
 
 
 @dataclass(frozen=True)
-class Numbers:
+class SequenceNumbers:
     """Where a session stands.
 
     Parameters
@@ -49,7 +49,7 @@ class Commit:
         Forget all that was sent before.
     """
 
-    numbers: Numbers
+    numbers: SequenceNumbers
     sent: tuple[tuple[int, bytes], ...] = ()
     received: tuple[Message, ...] = ()
     events: tuple[SessionEvent, ...] = ()
@@ -59,7 +59,7 @@ class Commit:
 class SessionStore(Protocol):
     """Where commits go. An implementation writes each whole or not at all."""
 
-    def load(self) -> Numbers:
+    def load(self) -> SequenceNumbers:
         """The numbers of the last commit."""
 
     def commit(self, change: Commit) -> None:
@@ -73,16 +73,16 @@ class MemoryStore:
     """A store that lasts as long as the process.
 
     >>> store = MemoryStore()
-    >>> store.commit(Commit(Numbers(3, 2), sent=((2, b"8=FIX..."),)))
+    >>> store.commit(Commit(SequenceNumbers(3, 2), sent=((2, b"8=FIX..."),)))
     >>> store.load().next_out, list(store.sent(1, 9))
     (3, [(2, b'8=FIX...')])
     """
 
     def __init__(self) -> None:
-        self._numbers = Numbers()
+        self._numbers = SequenceNumbers()
         self._sent: dict[int, bytes] = {}
 
-    def load(self) -> Numbers:
+    def load(self) -> SequenceNumbers:
         """See :class:`SessionStore`."""
         return self._numbers
 

@@ -48,7 +48,7 @@ _ROUTES: Final = ((115, 128), (116, 129), (144, 145), (128, 115), (129, 116), (1
 
 
 @dataclass(frozen=True)
-class Fault:
+class MessageFault:
     """Why a message cannot be taken.
 
     Parameters
@@ -68,12 +68,12 @@ class Fault:
         return REASONS[self.reason]
 
 
-def reject(message: Message, fault: Fault, dictionary: Dictionary) -> Fields:
+def reject(message: Message, fault: MessageFault, dictionary: Dictionary) -> Fields:
     """Body of the Reject (35=3) of a message, back to whom it was sent for.
 
     >>> from tercel.venues.fix.protocol.dictionary import standard
     >>> order = Message("FIX.4.4", [(35, "D"), (34, "7"), (115, "FUND")])
-    >>> reject(order, Fault(MISSING_TAG, 11), standard("FIX.4.4"))[:-1]
+    >>> reject(order, MessageFault(MISSING_TAG, 11), standard("FIX.4.4"))[:-1]
     [(128, 'FUND'), (45, '7'), (371, '11'), (372, 'D'), (373, '1')]
     """
     fields = [(back, message.get(tag)) for tag, back in _ROUTES if message.get(tag)]
@@ -88,10 +88,10 @@ def reject(message: Message, fault: Fault, dictionary: Dictionary) -> Fields:
 
 class _FoundError(Exception):
     def __init__(self, reason: int, tag: int) -> None:
-        self.fault = Fault(reason, tag)
+        self.fault = MessageFault(reason, tag)
 
 
-def check(message: Message, dictionary: Dictionary, user_tags: bool = False) -> Fault | None:
+def check(message: Message, dictionary: Dictionary, user_tags: bool = False) -> MessageFault | None:
     """The first fault of a message; None when there is none.
 
     Parameters
@@ -115,7 +115,7 @@ def check(message: Message, dictionary: Dictionary, user_tags: bool = False) -> 
             walk.body(rule.block)
         for tag in (*dictionary.header.required, *(rule.block.required if rule else ())):
             if tag not in message:
-                return Fault(MISSING_TAG, tag)
+                return MessageFault(MISSING_TAG, tag)
     except _FoundError as found:
         return found.fault
     return None
