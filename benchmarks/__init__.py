@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tercel.limits import default_file
-from tercel.report.terminal import print_json, result_console
+from tercel.core.report.terminal import print_json, result_console
+from tercel.desk.limits import default_file
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tercel.evaluation.episodes import Episodes, Plan
 from tercel.execution.step import begin
+from tercel.lab.evaluation.episodes import Episodes, Plan
 
 
 def at_arrival(episodes: Episodes, plan: Plan, number: int = 0) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -20,9 +20,9 @@ import numpy as np
 import zstandard
 
 from benchmarks import measured
-from tercel.market.feeds import DbnFeed, FeedOptions
-from tercel.market.feeds.dbn_kernels import LAST, MBO
-from tercel.market.feeds.dbn_records import dbn_library
+from tercel.feeds import DbnFeed, FeedOptions
+from tercel.feeds.dbn_kernels import LAST, MBO
+from tercel.feeds.dbn_records import dbn_library
 from tercel.market.tape import validate
 
 RECORDS: Final = 500_000

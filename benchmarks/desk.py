@@ -12,8 +12,8 @@ from tercel.api.demo.config import DemoConfig, demo_config
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
 from tercel.core.orders import MarketRows
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.trading.follower import Follower
-from tercel.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.journal.memory import MemoryJournal
 
 
 def bench(repeats: int = 3, rounds: int | None = None) -> list[dict[str, Any]]:

@@ -19,9 +19,9 @@ from typing import Any, Final
 from benchmarks import measured, packaged_limits
 from tercel.api.demo.config import DemoConfig, demo_config
 from tercel.api.demo.markets import SimulatedMarkets
-from tercel.trading.desk.build import open_desk
-from tercel.trading.desk.config import LimitsSection
-from tercel.trading.journal.store import SqlJournal
+from tercel.desk.rounds.build import open_desk
+from tercel.desk.rounds.config import LimitsSection
+from tercel.desk.trading.journal.store import SqlJournal
 
 AGENTS: Final = 20
 GIVEN: Final = "given.json"
@@ -33,9 +33,9 @@ _RESTART: Final = """
 import json, sys, time
 from pathlib import Path
 from tercel.core.orders import Listing
-from tercel.limits import LimitGate, read
-from tercel.trading.journal.store import SqlJournal
-from tercel.trading.recovery import refold
+from tercel.desk.limits import LimitGate, read
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.recovery import refold
 folder = Path(sys.argv[1])
 words = json.loads((folder / sys.argv[2]).read_text())
 limits = LimitGate(read(folder / sys.argv[3]), [Listing(**one) for one in words["listings"]], words["agents"])

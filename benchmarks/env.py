@@ -25,9 +25,9 @@ from tercel import Task, TercelError
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution import columns as c
 from tercel.execution import intent as it
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.book.book import Book
 from tercel.market.book.ladder import allocate

@@ -24,12 +24,12 @@ import numpy as np
 
 from benchmarks import measured
 from tercel.core.orders import Command, NewOrder, Report, Tif, VenueEvent
+from tercel.core.report.terminal import say
+from tercel.desk.exchange import MarketSpec, SimulatedExchange
+from tercel.fix.protocol.codec import Decoder, encode
+from tercel.fix.protocol.message import utc_text
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.source import reactive
-from tercel.report.terminal import say
-from tercel.venues.exchange import MarketSpec, SimulatedExchange
-from tercel.venues.fix.protocol.codec import Decoder, encode
-from tercel.venues.fix.protocol.message import utc_text
 
 ORDERS = 2000
 BURST = 100
@@ -44,7 +44,7 @@ _APPENDED = 300
 
 def bench(orders: int = ORDERS) -> list[dict[str, Any]]:
     """Latency of an order to its acknowledgement at the acceptor and through the desk's client, orders a second."""
-    from tercel.venues.fix.client import FixVenue
+    from tercel.fix.client import FixVenue
 
     with _Served(_serve) as port, FixVenue("127.0.0.1", port, "BENCH") as venue:
         over, burst = _one_by_one(venue, orders), _bursts(venue, orders)
@@ -163,7 +163,7 @@ class _Served:
 
 
 def _serve(port: int, done: Connection) -> None:
-    from tercel.venues.fix.server import serve_fix
+    from tercel.fix.server import serve_fix
 
     venue = SimulatedExchange({"X": MarketSpec(reactive(load(DEFAULT)))})
     with tempfile.TemporaryDirectory() as store, serve_fix(venue, port, ["BENCH"], store=Path(store)):

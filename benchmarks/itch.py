@@ -1,7 +1,7 @@
 """ITCH 5.0: messages per second from the bytes of a file, decoded for all symbols, and with the books of all symbols.
 
 The file is made here: simulated days of the packaged presets, each under several symbols, merged by time, written with
-all message types (`tercel.market.feeds.itch_write`). The reference decodes the first messages of the same bytes, here
+all message types (`tercel.feeds.itch_write`). The reference decodes the first messages of the same bytes, here
 too: the `itchfeed` package where it is installed, else this package's reader in plain Python.
 
 Rates, each on one core: `parse`, every message checked and decoded and the rows of all symbols written in file
@@ -29,11 +29,11 @@ from benchmarks import measured
 from benchmarks.itch_plain import messages
 from tercel import TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.feeds import FeedOptions
-from tercel.market.feeds.itch import ItchFeed
-from tercel.market.feeds.itch_book import ItchBooks
-from tercel.market.feeds.itch_pass import CHUNK_BYTES, ItchStore, Sink, Staging, run_chunks
-from tercel.market.feeds.itch_write import itch_pieces
+from tercel.feeds import FeedOptions
+from tercel.feeds.itch import ItchFeed
+from tercel.feeds.itch_book import ItchBooks
+from tercel.feeds.itch_pass import CHUNK_BYTES, ItchStore, Sink, Staging, run_chunks
+from tercel.feeds.itch_write import itch_pieces
 from tercel.market.tape import Events, Instrument
 from tercel.market.tape.instrument import midnight_ns
 
@@ -140,7 +140,7 @@ def check_agreement(data: bytes) -> int:
         seen = {chr(y): int(store.w[y]) for y in np.flatnonzero(store.w[:256])}
         if seen != plain or store.w[272:288].any():
             raise TercelError(
-                f"messages by type {plain} and nothing odd", str(seen), "report this as a bug of tercel.market.feeds"
+                f"messages by type {plain} and nothing odd", str(seen), "report this as a bug of tercel.feeds"
             )
     return sum(plain.values())
 

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import measured
-from tercel.learning.envs import execution_env
-from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import AnyVecEnv
-from tercel.learning.ray import RayShardWorkers, connect, ray_env, sharded_env
+from tercel.lab.learning.envs import execution_env
+from tercel.lab.learning.native.ppo import Ppo, PpoSettings
+from tercel.lab.learning.port import AnyVecEnv
+from tercel.lab.learning.ray import RayShardWorkers, connect, ray_env, sharded_env
 
 SLOTS, SHARDS = 256, 4
 WORKERS = (1, 2)

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measured, sb3_judge
-from tercel.learning.envs import execution_env
-from tercel.learning.native.ppo import Ppo, PpoSettings
-from tercel.learning.port import VecEnv
+from tercel.lab.learning.envs import execution_env
+from tercel.lab.learning.native.ppo import Ppo, PpoSettings
+from tercel.lab.learning.port import VecEnv
 
 SIZES = ((64, 10), (256, 4), (2048, 4))
 """Minibatch and epochs: Stable-Baselines3's defaults, CleanRL's order, and large batches."""

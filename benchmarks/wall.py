@@ -24,13 +24,13 @@ from benchmarks import measured, packaged_limits
 from benchmarks.fix import SOON_NS, _appends, _one_by_one, _serve, _Served, _share
 from certify.fix.scripted import ScriptedVenue
 from tercel.core.orders import Command, MarketRows, NewOrder, OrdStatus, Report, Tif, VenueEvent
-from tercel.gate.config import GateConfig
-from tercel.gate.opening import opened
-from tercel.gate.server import Gate
-from tercel.trading.kill import KillLatch
-from tercel.trading.parents import ParentRequest, accepted
-from tercel.venues.fix.client import FixVenue
-from tercel.venues.wire import RemoteVenue
+from tercel.desk.gate.config import GateConfig
+from tercel.desk.gate.opening import opened
+from tercel.desk.gate.server import Gate
+from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.parents import ParentRequest, accepted
+from tercel.desk.wire import RemoteVenue
+from tercel.fix.client import FixVenue
 
 ORDERS = 2_000
 ROUNDS = 10

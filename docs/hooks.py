@@ -14,7 +14,11 @@ sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "src")]
 
 import notebook  # noqa: E402 - beside this file
 
-PROJECT: Final = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+WINGS: Final = {
+    f"src/tercel/{path.parent.name}/README.md": f"wings/{path.parent.name}.md"
+    for path in sorted((ROOT / "src" / "tercel").glob("*/README.md"))
+}
+PROJECT: Final = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", **WINGS}
 SHIM: Final = "https://unpkg.com/iframe-worker/shim"
 VIEW: Final = """# The fields of a View
 
@@ -66,7 +70,13 @@ def made() -> Iterator[tuple[str, str]]:
     """Path of each page and its Markdown."""
     for name, page in PROJECT.items():
         text = (ROOT / name).read_text(encoding="utf-8")
-        text = text.replace("](docs/", "](").replace("](CHANGELOG.md)", "](changelog.md)")
+        text = (
+            text.replace("](docs/", "](")
+            .replace("](../../../docs/", "](../")
+            .replace("](CHANGELOG.md)", "](changelog.md)")
+        )
+        for wing, there in WINGS.items():
+            text = text.replace(f"]({wing}", f"]({there}")
         yield page, text.replace("](replications)", "](replications/almgren-chriss.md)")
     for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
         yield f"notebooks/{path.stem}.md", notebook.markdown(json.loads(path.read_text(encoding="utf-8")), path.name)

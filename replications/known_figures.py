@@ -1,6 +1,6 @@
 """Figures of replications: an efficient frontier with an agent on it; hedges and what they cost.
 
-Each takes plain arrays and dictionaries and hands back a :class:`~tercel.report.svg.Figure`.
+Each takes plain arrays and dictionaries and hands back a :class:`~tercel.core.report.svg.Figure`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tercel.report import style
-from tercel.report.svg import WIDE, Figure, drawn
+from tercel.core.report import style
+from tercel.core.report.svg import WIDE, Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tercel.report import style
-from tercel.report.svg import WIDE, Figure, drawn
+from tercel.core.report import style
+from tercel.core.report.svg import WIDE, Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

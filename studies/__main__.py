@@ -21,7 +21,7 @@ from tercel.cli.shared import (
 )
 from tercel.core.errors import UnknownNameError
 from tercel.core.names import offer
-from tercel.report.terminal import check_folder
+from tercel.core.report.terminal import check_folder
 
 if TYPE_CHECKING:
     from tercel.market.observed import Observed

@@ -145,13 +145,13 @@ def test_rules_have_stars_and_follow_one_another(tmp_path: Path) -> None:
 
 
 def test_words_are_renamed_in_texts_and_in_arrays_of_them(tmp_path: Path) -> None:
-    keys = KeyMap(words={"tercel.app.job": "tercel.evaluation", "twap": "schedule"})
-    assert keys.read("tercel.app.job.model.Rule") == "tercel.evaluation.model.Rule"
+    keys = KeyMap(words={"tercel.app.job": "tercel.lab.evaluation", "twap": "schedule"})
+    assert keys.read("tercel.app.job.model.Rule") == "tercel.lab.evaluation.model.Rule"
     assert keys.read("my.tercel.app.job and tercel.app.jobs") == "my.tercel.app.job and tercel.app.jobs"
     old, new = (told(np.array([name, "pov"] * 900)) for name in ("twap", "schedule"))
     assert same(keys.read(old), new)
-    now = {**TOY, "model": "tercel.evaluation.model.Rule"}
-    assert mapped('[words]\n"tercel.app.job" = "tercel.evaluation"', now, tmp_path) == []
+    now = {**TOY, "model": "tercel.lab.evaluation.model.Rule"}
+    assert mapped('[words]\n"tercel.app.job" = "tercel.lab.evaluation"', now, tmp_path) == []
 
 
 def test_a_rule_that_maps_nothing_is_told(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from multiprocessing import get_context
 
 from tests.market.simulator.test_replay_rules import Replay
 
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution import intent
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator.days import simulated_day
 from tercel.market.simulator.source import martingale_market

@@ -18,27 +18,27 @@ from tercel.cli.machine import BoundedClock
 from tercel.core.errors import VenueError
 from tercel.core.machine import WallClock
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, VenueEvent
+from tercel.core.pace import Pace
 from tercel.core.vocabulary import NS_PER_SECOND as SECOND
 from tercel.core.written import write_whole
+from tercel.desk.address import mark_of
+from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.desk.gate.config import read_config
+from tercel.desk.gate.opening import hide, opened, serve
+from tercel.desk.gate.watchdog import beside_gate
+from tercel.desk.limits import LimitGate, read
+from tercel.desk.trading import crashpoints
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.kill import LATCH, KillLatch
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.parents import ParentRequest, ParentStatus
+from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.state import StateReason
+from tercel.desk.wire import RemoteVenue
 from tercel.execution.strategies import build
-from tercel.gate.config import read_config
-from tercel.gate.opening import hide, opened, serve
-from tercel.gate.watchdog import beside_gate
-from tercel.limits import LimitGate, read
+from tercel.fix.desk import Login
+from tercel.fix.server import FixServer, ListenerSettings
 from tercel.market.simulator.source import Source
-from tercel.trading import crashpoints
-from tercel.trading.journal.store import SqlJournal
-from tercel.trading.kill import LATCH, KillLatch
-from tercel.trading.ledger import Ledger
-from tercel.trading.parents import ParentRequest, ParentStatus
-from tercel.trading.session import Session, SessionTerms
-from tercel.trading.state import StateReason
-from tercel.venues.address import mark_of
-from tercel.venues.exchange import EntryLatency, MarketSpec, SimulatedExchange
-from tercel.venues.fix.desk import Login
-from tercel.venues.fix.server import FixServer, ListenerSettings
-from tercel.venues.pace import Pace
-from tercel.venues.wire import RemoteVenue
 
 INSTRUMENTS: Final = ("X", "Y")
 AGENTS: Final = ("ann", "bob", "cat", "dan")

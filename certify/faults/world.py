@@ -23,9 +23,9 @@ from certify.faults.actors import PATIENCE_S, Place
 from certify.faults.disk import SmallDisk
 from certify.faults.proxy import Proxy
 from tercel.core.errors import VenueError
-from tercel.gate.watchdog import LOCK
+from tercel.desk.gate.watchdog import LOCK
+from tercel.desk.trading.journal import sqlite
 from tercel.market.simulator.source import Source
-from tercel.trading.journal import sqlite
 
 _DIES_WITH_PARENT: Final = 1
 """prctl(2): PR_SET_PDEATHSIG."""

@@ -11,8 +11,8 @@ from typing import Final, Literal, TypeVar
 
 from tercel.core.deadline import Deadline
 from tercel.core.errors import ConfigError
-from tercel.venues.fix.link import Address
-from tercel.venues.fix.profiles import ProfileTerms
+from tercel.fix.link import Address
+from tercel.fix.profiles import ProfileTerms
 
 Role = Literal["acceptor", "initiator"]
 _MOST_DETAIL: Final = 300
@@ -163,7 +163,7 @@ def run(planned: Planned, bench: Bench, limit_s: float = LIMIT_S) -> Case:
     """Run a case; whatever it raises is its failure, but for what leaves it out, and so is that it does not end.
 
     >>> seen = Planned("S00", "nothing", "acceptor", lambda bench: "nothing was asked")
-    >>> from tercel.venues.fix.profiles import load
+    >>> from tercel.fix.profiles import load
     >>> run(seen, Bench(load("generic-44"), Path())).passed
     True
     """

@@ -14,12 +14,12 @@ from tercel.core.errors import JournalError, TercelError, VenueError
 from tercel.core.orders import MassCancel, ReplaceOrder
 from tercel.core.ports import Entry
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.gate.config import GateConfig, GateTerms
-from tercel.gate.opening import opened
-from tercel.trading.kill import KillLatch
-from tercel.venues.fix import tags as t
-from tercel.venues.fix.protocol.message import utc_ns
-from tercel.venues.wire import RemoteVenue
+from tercel.desk.gate.config import GateConfig, GateTerms
+from tercel.desk.gate.opening import opened
+from tercel.desk.trading.kill import KillLatch
+from tercel.desk.wire import RemoteVenue
+from tercel.fix import tags as t
+from tercel.fix.protocol.message import utc_ns
 
 _ORDERS: Final = (t.NEW_ORDER, t.REPLACE)
 _CANCELS: Final = (t.CANCEL, t.MASS_CANCEL)

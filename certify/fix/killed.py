@@ -21,11 +21,11 @@ from certify.fix.plays import asked, lost, resumed
 from certify.fix.stage import AcceptorStage, InitiatorStage, Stage
 from certify.fix.terms import NAMES, initiator_terms
 from certify.fix.wire import Peer
-from tercel.testing.tiny import TinyVenue
-from tercel.venues.fix.desk import Login
-from tercel.venues.fix.link import Address, FixLink
-from tercel.venues.fix.profiles import load
-from tercel.venues.fix.server import serve_fix
+from tercel.api.testing.tiny import TinyVenue
+from tercel.fix.desk import Login
+from tercel.fix.link import Address, FixLink
+from tercel.fix.profiles import load
+from tercel.fix.server import serve_fix
 
 _MANY: Final = 10
 State = Callable[[Stage, Peer], None]

@@ -14,8 +14,8 @@ from certify.fix.stage import AcceptorStage, Stage
 from certify.fix.terms import NAMES
 from certify.fix.wire import PATIENCE_S, Pairs, Peer, WireLog, stamp
 from tercel.core.errors import ConfigError, VenueError
-from tercel.venues.fix.link import Address
-from tercel.venues.fix.profiles import ProfileTerms
+from tercel.fix.link import Address
+from tercel.fix.profiles import ProfileTerms
 
 POLL_S: Final = 0.005
 """How long a look waits for something to come."""

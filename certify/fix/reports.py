@@ -7,7 +7,7 @@ from certify.fix.case import Bench, case, expect, holds
 from certify.fix.wall import XYZ, Wall
 from tercel.core.fixed import shown
 from tercel.core.orders import MassCancel, StatusRequest
-from tercel.venues.fix import tags as t
+from tercel.fix import tags as t
 
 
 @case("O20", "busts, whole and in part: after a fill, after the end, across a restart", "initiator")

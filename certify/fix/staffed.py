@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Final
 
+from tercel.api.testing.tiny import TinyOrder, TinyVenue
 from tercel.core.fixed import ONE, floored
 from tercel.core.orders import ExecType, OrdStatus, Report, VenueEvent
-from tercel.testing.tiny import TinyOrder, TinyVenue
 
 SECOND: Final = "MINI"
 """An instrument beside TINY, in whose book nobody is."""

@@ -17,17 +17,17 @@ from typing import Any, Final, Self
 from certify.fix.case import Bench, MissedError, expect
 from certify.fix.terms import NAMES, initiator_terms
 from certify.fix.wire import PATIENCE_S, Heard, Pairs, Peer, WireLog, stamp
+from tercel.api.testing.tiny import TinyVenue
 from tercel.core import orders as o
-from tercel.testing.tiny import TinyVenue
-from tercel.venues.fix import link as links
-from tercel.venues.fix.desk import Login
-from tercel.venues.fix.link import Address, FixLink
-from tercel.venues.fix.own import own_dictionary
-from tercel.venues.fix.protocol.dictionary import Dictionary
-from tercel.venues.fix.protocol.message import Message
-from tercel.venues.fix.protocol.schedule import SessionTimes
-from tercel.venues.fix.protocol.settings import SessionEvent, SessionEventKind
-from tercel.venues.fix.server import STORE, FixServer, ListenerSettings
+from tercel.fix import link as links
+from tercel.fix.desk import Login
+from tercel.fix.link import Address, FixLink
+from tercel.fix.own_dictionary import own_dictionary
+from tercel.fix.protocol.dictionary import Dictionary
+from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.schedule import SessionTimes
+from tercel.fix.protocol.settings import SessionEvent, SessionEventKind
+from tercel.fix.server import STORE, FixServer, ListenerSettings
 
 S: Final = 1_000_000_000
 BEGAN_NS: Final = 1_772_704_800 * S

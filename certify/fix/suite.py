@@ -16,8 +16,8 @@ from certify.fix.outside import must_listen, order_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
 from tercel.core.toml import parse_toml
-from tercel.venues.fix.link import Address
-from tercel.venues.fix.profiles import SHIPPED, ProfileTerms, load
+from tercel.fix.link import Address
+from tercel.fix.profiles import SHIPPED, ProfileTerms, load
 
 _WAY: Final = "see docs/certification.md"
 _PACKAGE: Final = "certify.fix"

@@ -3,8 +3,8 @@
 from certify.fix.case import Bench, LeftOutError, case, expect, holds
 from certify.fix.scripted import DAY_NS
 from certify.fix.wall import XYZ, Wall
-from tercel.trading.back_off import FIRST_NS, FREE
-from tercel.venues.fix import tags as t
+from tercel.desk.trading.back_off import FIRST_NS, FREE
+from tercel.fix import tags as t
 
 
 @case("O32", "an order on the account that nobody here sent", "initiator")

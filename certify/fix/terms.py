@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Final
 
-from tercel.venues.fix.own import own_dictionary
-from tercel.venues.fix.profiles import ProfileTerms
-from tercel.venues.fix.profiles.model import SymbolTable
-from tercel.venues.fix.protocol.dictionary import Dictionary
+from tercel.fix.own_dictionary import own_dictionary
+from tercel.fix.profiles import ProfileTerms
+from tercel.fix.profiles.model import SymbolTable
+from tercel.fix.protocol.dictionary import Dictionary
 
 NAMES: Final = ("VENUE", "DESK")
 """CompIDs of an acceptor and of an initiator in certification."""
@@ -43,7 +43,7 @@ def initiator_terms(terms: ProfileTerms, **session: object) -> ProfileTerms:
     **session
         What else its [session] says; `times` is its [times].
 
-    >>> from tercel.venues.fix.profiles import load
+    >>> from tercel.fix.profiles import load
     >>> initiator_terms(load("binance")).settings().target
     'VENUE'
     """

@@ -20,24 +20,24 @@ from certify.fix.terms import initiator_terms, with_market
 from tercel.core.fixed import ONE, shown
 from tercel.core.orders import CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder, StatusRequest, Tif
 from tercel.core.ports import Entry, Venue
-from tercel.gate.config import DropCopyTerms, GateConfig, GateTerms
-from tercel.gate.opening import opened
-from tercel.gate.server import Gate
-from tercel.limits.state import Holding
-from tercel.trading.gateway import SendOutcome
-from tercel.trading.journal import kinds
-from tercel.trading.journal.codec import command_of
-from tercel.trading.order import ChildOrder
-from tercel.trading.parents import ParentRequest, accepted
-from tercel.venues.fix import tags as t
-from tercel.venues.fix.client import FixVenue
-from tercel.venues.fix.own import own_dictionary
-from tercel.venues.fix.profiles import ProfileTerms, load
-from tercel.venues.fix.profiles.model import MarketTable, SymbolsTable, SymbolTable, TimesTable
-from tercel.venues.fix.protocol.message import Message
-from tercel.venues.fix.protocol.schedule import SessionTimes
-from tercel.venues.fix.protocol.store import SequenceNumbers
-from tercel.venues.fix.received import WaitLimits
+from tercel.desk.gate.config import DropCopyTerms, GateConfig, GateTerms
+from tercel.desk.gate.opening import opened
+from tercel.desk.gate.server import Gate
+from tercel.desk.limits.state import Holding
+from tercel.desk.trading.gateway import SendOutcome
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import command_of
+from tercel.desk.trading.order import ChildOrder
+from tercel.desk.trading.parents import ParentRequest, accepted
+from tercel.fix import tags as t
+from tercel.fix.client import FixVenue
+from tercel.fix.own_dictionary import own_dictionary
+from tercel.fix.profiles import ProfileTerms, load
+from tercel.fix.profiles.model import MarketTable, SymbolsTable, SymbolTable, TimesTable
+from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.schedule import SessionTimes
+from tercel.fix.protocol.store import SequenceNumbers
+from tercel.fix.received import WaitLimits
 
 XYZ: Final = "XYZ"
 Quantity = int | float | Decimal

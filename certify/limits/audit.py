@@ -23,7 +23,7 @@ from tercel.core.orders import (
     ReplaceOrder,
     Report,
 )
-from tercel.limits.file import DAY_NS, MONEY, Limits
+from tercel.desk.limits.file import DAY_NS, MONEY, Limits
 
 _OVER = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
 

@@ -21,7 +21,7 @@ from tercel.core.orders import (
     Report,
     Tif,
 )
-from tercel.limits.file import DAY_NS
+from tercel.desk.limits.file import DAY_NS
 
 Message = Report | CancelReject
 

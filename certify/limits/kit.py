@@ -4,7 +4,7 @@
         def check(self):
             return no_thirteen
 
-A check is a function of `tercel.limits.LimitQuery` that gives a `Denial` or None; it joins a gate by
+A check is a function of `tercel.desk.limits.LimitQuery` that gives a `Denial` or None; it joins a gate by
 ``LimitGate(..., more=[no_thirteen])`` and is asked after all others.
 """
 
@@ -13,7 +13,7 @@ from itertools import count
 
 from certify.limits.stress import AGENTS, LISTINGS, StressTest
 from tercel.core.orders import CancelOrder, MassCancel, StatusRequest
-from tercel.limits import Check, Denial, LimitGate, LimitQuery
+from tercel.desk.limits import Check, Denial, LimitGate, LimitQuery
 
 
 class LimitConformance:

@@ -19,9 +19,9 @@ from certify.limits.audit import Auditor
 from certify.limits.faults import FaultInjectingVenue, VenueOrder
 from tercel.core.fixed import ONE, ceiled
 from tercel.core.orders import CancelOrder, CancelReject, Command, Listing, NewOrder, ReplaceOrder, Tif
-from tercel.limits.change import changed
-from tercel.limits.file import DAY_NS, MONEY, MS, Limits, parse
-from tercel.limits.gate import LimitGate
+from tercel.desk.limits.change import changed
+from tercel.desk.limits.file import DAY_NS, MONEY, MS, Limits, parse
+from tercel.desk.limits.gate import LimitGate
 
 TIGHT: Final = """
 [desk]

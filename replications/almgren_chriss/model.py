@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Bools, Float32
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.strategies.almgren_chriss import Parameters, kappa, share_left
-from tercel.learning.native.ppo import Ppo, PpoSettings
+from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 
 Floats = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from tercel import Task
 from tercel.core.vocabulary import SELL
-from tercel.evaluation.episodes import Plan, seeded_plan
+from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.market.flow import load
 from tercel.market.simulator.source import Source, reactive
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from tercel.report import style
-from tercel.report.svg import WIDE, Figure, drawn
+from tercel.core.report import style
+from tercel.core.report.svg import WIDE, Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

@@ -15,7 +15,7 @@ from replications.cheridito_weiss import rules
 from replications.cheridito_weiss.cells import Cell
 from replications.cheridito_weiss.learned import Known
 from replications.cheridito_weiss.market import directions, earned
-from tercel.stats import Estimate, mean_interval, seeds_by_clusters
+from tercel.core.stats import Estimate, mean_interval, seeds_by_clusters
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]

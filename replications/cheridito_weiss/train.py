@@ -12,7 +12,7 @@ from replications.cheridito_weiss import learned, tune
 from replications.cheridito_weiss.cells import CELLS, Cell
 from replications.cheridito_weiss.market import CellVec
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.learning.native.ppo import Ppo, PpoSettings
+from tercel.lab.learning.native.ppo import Ppo, PpoSettings
 
 Floats = NDArray[np.float64]
 EPISODES: Final = 320

@@ -11,10 +11,10 @@ from replications.deep_hedging import model as dh
 from replications.deep_hedging.train import Settings, train_hedge
 from replications.known_figures import hedges
 from replications.stored import SEEDS, store, stored
+from tercel.core.report.svg import Figure
+from tercel.core.report.terminal import print_json, print_table, progress_console, say
+from tercel.core.stats import normal_quantile
 from tercel.execution.policies.policy import PolicyPort
-from tercel.report.svg import Figure
-from tercel.report.terminal import print_json, print_table, progress_console, say
-from tercel.stats import normal_quantile
 
 Floats = dh.Floats
 STUDY: Final = "deep-hedging"

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from replications.ning.world import EVEN, OBSERVED, PERIODS, SPEEDS, Float32, Floats, observe, sold
 from tercel import Task
 from tercel.core.errors import CapacityError
-from tercel.evaluation.episodes import Episodes, Plan
 from tercel.execution import columns, intent
 from tercel.execution.costs import BPS
 from tercel.execution.strategy import ladder, settle
+from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 

@@ -14,6 +14,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from tercel.core.moved import tell_moved
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -25,11 +27,11 @@ _HOMES = {
     "Lake": "tercel.market.tape",
     "Latency": "tercel.execution.task",
     "Market": "tercel.api.market",
-    "Order": "tercel.evaluation.orders",
+    "Order": "tercel.lab.evaluation.orders",
     "Policy": "tercel.api.policy",
     "Result": "tercel.api.result",
-    "Step": "tercel.learning.own_reward",
-    "Strategy": "tercel.execution.own:OwnStrategy",
+    "Step": "tercel.lab.learning.own_reward",
+    "Strategy": "tercel.execution.user_strategy:OwnStrategy",
     "Task": "tercel.execution.task",
     "TercelError": "tercel.core.errors",
     "Tuned": "tercel.api.learn",
@@ -40,12 +42,12 @@ _HOMES = {
     "load_market": "tercel.api.market",
     "load_policy": "tercel.api.policy",
     "model_strategy": "tercel.execution.policies.model",
-    "own_costs": "tercel.tca.report",
-    "read_orders": "tercel.evaluation.order_files",
+    "own_costs": "tercel.api.tca.report",
+    "read_orders": "tercel.lab.evaluation.order_files",
     "replay": "tercel.api.market",
     "save_policy": "tercel.api.policy",
     "sb3_env": "tercel.api.environment",
-    "strategy": "tercel.execution.own",
+    "strategy": "tercel.execution.user_strategy",
     "train": "tercel.api.learn",
     "tune": "tercel.api.learn",
 }
@@ -69,3 +71,6 @@ def __dir__() -> list[str]:
 
 if "gymnasium" in sys.modules:  # it makes "tercel:tercel/Execution-v1"; to load it here would make this import slow
     import_module("tercel.api.envs")
+
+
+tell_moved()

@@ -15,20 +15,20 @@ import numpy as np
 
 from studies.ablation.trainings import Run
 from studies.ablation.variants import WHOLE, Variant
-from tercel.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores, detectable
-from tercel.evaluation.market import JobMarket
-from tercel.evaluation.pipeline.candidates import Candidate
-from tercel.evaluation.pipeline.jobs import Results
-from tercel.evaluation.pipeline.leaks import refuse_leaks
-from tercel.evaluation.pipeline.run import run_jobs
-from tercel.evaluation.pipeline.scenarios import Scenario
-from tercel.evaluation.settings import RunSettings
+from tercel.core.stats import Replicates, intervals, moments_of_cvar, over_seeds
 from tercel.execution.costs import attribute
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
-from tercel.learning.agent.config import AgentConfig
-from tercel.learning.agent.policy import action_parameters, rule_name
-from tercel.stats import Replicates, intervals, moments_of_cvar, over_seeds
+from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores, detectable
+from tercel.lab.evaluation.market import JobMarket
+from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.jobs import Results
+from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
+from tercel.lab.evaluation.pipeline.run import run_jobs
+from tercel.lab.evaluation.pipeline.scenarios import Scenario
+from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.agent.policy import action_parameters, rule_name
 
 RULE: Final = "the rule"
 SEED: Final = 20_260_801

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Floats
-from tercel.report import style
-from tercel.report.svg import Figure, finished, name_rows, sketch, small_panels
+from tercel.core.report import style
+from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
 
 Curve = tuple[Floats, Floats]
 """Frames and mean cost in bps, float64 (L,) each."""

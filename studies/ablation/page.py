@@ -10,9 +10,9 @@ from studies.ablation.evaluation import RULE
 from studies.ablation.figures import Curve, curves, differences
 from studies.ablation.trainings import Run
 from studies.ablation.variants import WHOLE
-from tercel.evaluation.metrics import read_metrics
-from tercel.learning.agent.run_folder import CHECKS
-from tercel.report.page import Section, render
+from tercel.core.report.page import Section, render
+from tercel.lab.evaluation.metrics import read_metrics
+from tercel.lab.learning.agent.run_folder import CHECKS
 
 PAGE: Final = "report.html"
 

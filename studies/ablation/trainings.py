@@ -18,10 +18,10 @@ from tercel.core.errors import TercelError
 from tercel.core.pool import Pool, stopping
 from tercel.core.written import write_whole
 from tercel.execution.policies.policy import CARD
-from tercel.learning.agent.config import AgentConfig
-from tercel.learning.agent.report import write_page
-from tercel.learning.agent.run_folder import LAST, RESULT, claim, refuse_another
-from tercel.learning.agent.training import run_training
+from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.agent.report import write_page
+from tercel.lab.learning.agent.run_folder import LAST, RESULT, claim, refuse_another
+from tercel.lab.learning.agent.training import run_training
 
 TRAINED: Final = "trained"
 CPU: Final = "cpu.json"

@@ -20,12 +20,12 @@ from tercel.core.errors import ConfigError, TercelError
 from tercel.core.names import check_known, offer
 from tercel.core.toml import read_toml
 from tercel.core.validated import words_of
-from tercel.execution.observers import observer
+from tercel.execution.observations import observer
 from tercel.execution.strategies import build
-from tercel.learning.agent.config import AgentConfig, TeacherSection, preset_file, read_config
-from tercel.learning.agent.learner import learner_settings, make_learner, with_algo
-from tercel.learning.agent.policy import actions_of, rule_of
-from tercel.learning.agent.sweep import overlaid
+from tercel.lab.learning.agent.config import AgentConfig, TeacherSection, preset_file, read_config
+from tercel.lab.learning.agent.learner import learner_settings, make_learner, with_algo
+from tercel.lab.learning.agent.policy import actions_of, rule_of
+from tercel.lab.learning.agent.sweep import overlaid
 from tercel.market.flow import preset as presets
 from tercel.market.impact.pilot import law_for
 from tercel.market.regimes.choice import chosen

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from studies.markdown import markdown_table
-from tercel.evaluation.pipeline.claim_text import POOLED, claimed, figure_name, gain, label, ranked
-from tercel.report.tables import spelt
+from tercel.core.report.tables import spelt
+from tercel.lab.evaluation.pipeline.claim_text import POOLED, claimed, figure_name, gain, label, ranked
 
 IMAGE = "figures"
 """Folder of the figure, beside the page."""

@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 
 from tercel.core.names import check_known, listed
-from tercel.evaluation.claims import claim, settle
-from tercel.evaluation.comparisons import ComparisonLedger, ScenarioComparison
-from tercel.evaluation.pipeline.candidates import Candidate
-from tercel.evaluation.pipeline.families import Participants
-from tercel.evaluation.pipeline.jobs import Results
-from tercel.evaluation.pipeline.overflow import without_overflow
-from tercel.evaluation.pipeline.request import markets_of
-from tercel.evaluation.pipeline.results import Evaluation
-from tercel.evaluation.pipeline.scenarios import PLAIN, Scenario
-from tercel.evaluation.pipeline.summary import SEED
-from tercel.evaluation.risk_statistics import SCHEDULES, ratios
 from tercel.execution.task import Task
+from tercel.lab.evaluation.claims import claim, settle
+from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison
+from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.families import Participants
+from tercel.lab.evaluation.pipeline.jobs import Results
+from tercel.lab.evaluation.pipeline.overflow import without_overflow
+from tercel.lab.evaluation.pipeline.request import markets_of
+from tercel.lab.evaluation.pipeline.results import Evaluation
+from tercel.lab.evaluation.pipeline.scenarios import PLAIN, Scenario
+from tercel.lab.evaluation.pipeline.summary import SEED
+from tercel.lab.evaluation.risk_statistics import SCHEDULES, ratios
 from tercel.market.flow import preset as presets
 from tercel.market.regimes.named import NAMED
 

@@ -12,13 +12,13 @@ from studies.markdown import around, markdown_table, marks_of, replace_table
 from tercel.cli.shared import AsJson, Write, listed_seeds
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.names import listed
-from tercel.report.tables import fixed, spelt
-from tercel.report.terminal import hand_over, json_text, print_table, progress, say
+from tercel.core.report.tables import fixed, spelt
+from tercel.core.report.terminal import hand_over, json_text, print_table, progress, say
 
 if TYPE_CHECKING:
     from studies.ablation.trainings import Run
     from studies.ablation.variants import Variant
-    from tercel.learning.agent.config import AgentConfig
+    from tercel.lab.learning.agent.config import AgentConfig
 
 VARIANTS_FILE: Final = (
     "variants of a training", "studies.ablation.variants:VariantsFile", "studies.ablation.variants:check_file",
@@ -73,7 +73,7 @@ def ablate(request: Ablate) -> None:
     from studies.ablation.page import write_page
     from studies.ablation.trainings import refuse_others, runs_of
     from studies.ablation.variants import SHIPPED, variants_of, whole_recipe
-    from tercel.learning.agent.guards import variants_tried
+    from tercel.lab.learning.agent.guards import variants_tried
 
     if request.write is not None:
         around(request.write, MARKS)
@@ -117,8 +117,8 @@ def ablate(request: Ablate) -> None:
 def _recipe(request: Ablate) -> "AgentConfig":
     """The recipe that is named, with fewer frames where they are asked for."""
     from studies.ablation.variants import with_frames
-    from tercel.learning.agent.config import preset_file, preset_names, read_config
-    from tercel.learning.agent.learner import refuse_settings
+    from tercel.lab.learning.agent.config import preset_file, preset_names, read_config
+    from tercel.lab.learning.agent.learner import refuse_settings
 
     config, preset = request.config, request.preset
     if config is not None and preset is not None:

@@ -9,7 +9,7 @@ import typer
 
 from studies.markdown import around, marks_of, replace_table
 from tercel.cli.shared import AsJson, Ray, listed_seeds
-from tercel.report.terminal import hand_over, json_text, print_table, say
+from tercel.core.report.terminal import hand_over, json_text, print_table, say
 
 MARKS = marks_of("agent table")
 
@@ -58,11 +58,11 @@ def table(request: TableRequest) -> None:
     seeds, out = listed_seeds(request.seeds), request.out
     from studies.big_table.markdown import heads, lines
     from studies.big_table.table import regimes_of, result_of, scenarios_of
-    from tercel.evaluation.pipeline.candidates import baselines_of
-    from tercel.evaluation.pipeline.families import field_of
-    from tercel.evaluation.pipeline.run import run_jobs
-    from tercel.evaluation.pipeline.scenarios import PLAIN
-    from tercel.learning.ray.jobs import on_cluster
+    from tercel.lab.evaluation.pipeline.candidates import baselines_of
+    from tercel.lab.evaluation.pipeline.families import field_of
+    from tercel.lab.evaluation.pipeline.run import run_jobs
+    from tercel.lab.evaluation.pipeline.scenarios import PLAIN
+    from tercel.lab.learning.ray.jobs import on_cluster
 
     if request.write is not None:
         around(request.write, MARKS)
@@ -96,7 +96,7 @@ def table(request: TableRequest) -> None:
 
 def _write(path: Path, result: Mapping[str, Any]) -> None:
     from studies.big_table.markdown import IMAGE, markdown
-    from tercel.evaluation.pipeline.claim_text import gains_figure
+    from tercel.lab.evaluation.pipeline.claim_text import gains_figure
 
     replace_table(path, markdown(result), MARKS)
     say(f"written  {path}")

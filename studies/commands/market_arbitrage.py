@@ -11,7 +11,7 @@ import typer
 from studies.commands.market_response import SIZES, Sizes
 from tercel.cli.shared import IN_LAKE, PRESET, TAPES, AsJson, Seed
 from tercel.core.errors import ConfigError
-from tercel.report.terminal import hand_over, percent, print_table, say, with_error
+from tercel.core.report.terminal import hand_over, percent, print_table, say, with_error
 
 HEADINGS = (
     "size", "latency", "first leg", "wait, s", "second leg", "profit, bps", "p", "p adjusted", "ticks a lot", "traded",
@@ -64,7 +64,7 @@ def arbitrage(request: Arbitrage) -> None:
         raise ConfigError("a preset, or --tape with --symbol", received, "such as tercel market arbitrage goog")
     from studies.round_trips.grounds import preset_grounds, tape_grounds
     from studies.round_trips.search import arbitrage as search
-    from tercel.evaluation.venue import latency_of
+    from tercel.lab.evaluation.venue import latency_of
     from tercel.market.flow.preset import load
 
     if request.preset is not None:

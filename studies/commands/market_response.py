@@ -9,8 +9,8 @@ import typer
 
 from tercel.cli.market_impact import Law
 from tercel.cli.shared import PRESET, AsJson, Seed, page_folder
-from tercel.report.tables import fixed, plain_table
-from tercel.report.terminal import check_folder, hand_over, percent, print_table, say, with_error
+from tercel.core.report.tables import fixed, plain_table
+from tercel.core.report.terminal import check_folder, hand_over, percent, print_table, say, with_error
 
 Cells = list[list[str]]
 Sizes = Annotated[
@@ -137,7 +137,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
 
 def page(found: Mapping[str, Any]) -> str:
     """The tables and the verdict as a page."""
-    from tercel.report.page import Section, render
+    from tercel.core.report.page import Section, render
 
     return render(
         f"Response of {found['preset']}",

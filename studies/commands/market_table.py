@@ -13,8 +13,8 @@ from tercel.cli.market_score import passed, predicted
 from tercel.cli.shared import AsJson, Write
 from tercel.core.errors import ConfigError, TapeError, TercelError
 from tercel.core.names import check_known, listed
-from tercel.report.tables import fixed, spelt
-from tercel.report.terminal import hand_over, print_table, say
+from tercel.core.report.tables import fixed, spelt
+from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
     from studies.realism.sets import DataSet

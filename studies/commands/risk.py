@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tercel.cli.shared import AsJson, Seed
+from tercel.core.report.terminal import hand_over, print_table, result_console, say
 from tercel.core.written import write_whole
-from tercel.report.terminal import hand_over, print_table, result_console, say
 
 if TYPE_CHECKING:
-    from tercel.report.page import TrialReport
+    from tercel.core.report.page import TrialReport
 
 Data = Annotated[
     Path | None,

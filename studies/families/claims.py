@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from studies.families.cells import GATED, STACK_OF, STACKED
-from tercel.stats import weighted_interval
+from tercel.core.stats import weighted_interval
 
 TABULAR = ("linear", "interaction", "mixed")
 SEQUENCE = ("filter", "gated")

@@ -10,8 +10,8 @@ from studies.families.claims import judge, summary
 from studies.families.panel import ProcessMeter, compare_on_panel
 from studies.families.report import compare_page
 from tercel.core.errors import ConfigError
+from tercel.core.report.terminal import json_text, progress, say
 from tercel.core.written import write_whole
-from tercel.report.terminal import json_text, progress, say
 from tercel.signals.runs.config import CompareSection, SignalsConfig
 
 SETTINGS = "compare.json"

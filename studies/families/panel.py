@@ -24,8 +24,8 @@ from numpy.typing import ArrayLike
 from studies.families.cells import Measurement
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
+from tercel.core.report.terminal import json_text, plain, say
 from tercel.core.written import beside
-from tercel.report.terminal import json_text, plain, say
 from tercel.signals.evaluated import BLOCK, calibration, exchanged
 from tercel.signals.fusion_walk import Fold, base_names, fit_base, fused, mean_of_said, out_of_fold, thinned
 from tercel.signals.leak import CEILING

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from studies.families.claims import Verdict
-from tercel.report import style
-from tercel.report.page import Section, render
-from tercel.report.svg import Figure, finished, sketch
-from tercel.report.tables import plain_table
+from tercel.core.report import style
+from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report.tables import plain_table
 from tercel.signals.evaluated import interval_figure
 
 COLOURS = {"confirmed": style.GOOD, "refuted": style.BAD, "open": style.SOFT, "absent": style.RULE}

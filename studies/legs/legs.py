@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from studies.legs import kernels
 from tercel.core.errors import CapacityError
-from tercel.evaluation.episodes import Episodes
-from tercel.stats import t_quantile
+from tercel.core.stats import t_quantile
+from tercel.lab.evaluation.episodes import Episodes
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -9,8 +9,8 @@ from pathlib import Path
 from studies.realism.sanity import FreeDay, free_day
 from tercel.core.errors import ConfigError
 from tercel.core.locks import locked
+from tercel.core.report.side_by_side import as_they_end
 from tercel.market.flow.preset import load
-from tercel.report.side_by_side import as_they_end
 
 
 def _one(name: str, seed: int) -> FreeDay:

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
+from tercel.core.report.terminal import progress_console
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.market.feeds.lobster_write import NS, as_lobster
+from tercel.feeds.lobster_write import NS, as_lobster
 from tercel.market.flow.preset import Preset
 from tercel.market.score.days import WARMUP_S, Day
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument
-from tercel.report.terminal import progress_console
 
 FOLDER: Final = "lob_bench"
 MODULES: Final = ("run_bench", "scoring", "eval", "metrics", "partitioning", "data_loading")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tercel.core.errors import ConfigError, TapeError
-from tercel.market.feeds import FeedOptions, LobsterFeed
+from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.market.flow import preset as presets
 from tercel.market.flow.preset import Preset
 from tercel.market.score.calibrated import calibrated

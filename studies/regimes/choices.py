@@ -13,10 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel import Task
-from tercel.evaluation.episodes import Episodes, Plan, streams_plan
-from tercel.evaluation.experiment import batches, run_strategies, without_orders
-from tercel.evaluation.market import build_market
-from tercel.evaluation.settings import RunSettings
 from tercel.execution.costs import attribute
 from tercel.execution.intent import empty
 from tercel.execution.policies.strategy import PolicyStrategy
@@ -25,6 +21,10 @@ from tercel.execution.strategies import build
 from tercel.execution.strategies.trend_switch import TrendSwitch
 from tercel.execution.strategy import Strategy
 from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes, Plan, streams_plan
+from tercel.lab.evaluation.experiment import batches, run_strategies, without_orders
+from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.settings import RunSettings
 from tercel.market.regimes.law import LONGEST_S, RegimeScript, with_regimes
 from tercel.market.regimes.named import NAMED, PLAIN, TRENDING
 from tercel.market.simulator.source import Source

@@ -7,9 +7,9 @@ from typing import Any
 from rich.table import Table
 
 from studies.regimes.effects import Effect, effects
+from tercel.core.report.terminal import print_json, result_console
 from tercel.market.flow.preset import DEFAULT, load
 from tercel.market.simulator.source import reactive
-from tercel.report.terminal import print_json, result_console
 
 EPISODES = 128
 SEED = 1

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel import Task
-from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.experiment import batches, without_orders
 from tercel.execution.intent import empty
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.lab.evaluation.experiment import batches, without_orders
 from tercel.market.regimes.law import RegimeScript, with_regimes
 from tercel.market.regimes.named import NAMED, PLAIN
 from tercel.market.simulator.source import Source

@@ -17,9 +17,9 @@ from studies.legs.legs import ratio
 from studies.response.styles import JOINS, NoTrading
 from studies.response.worlds import Worlds
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.episodes import Episodes, streams_plan
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, streams_plan
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE

@@ -19,12 +19,12 @@ from studies.response.law_targets import executed, fills_of_all, target_ticks
 from studies.response.styles import NoTrading, styles
 from studies.response.worlds import Worlds
 from tercel.core.errors import ConfigError
-from tercel.evaluation.episodes import streams_plan
-from tercel.evaluation.experiment import pilot
 from tercel.execution.costs import BPS
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import streams_plan
+from tercel.lab.evaluation.experiment import pilot
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator.source import Source
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tercel.core.arrays import Bools, Floats
-from tercel.report import style
-from tercel.report.svg import Figure, finished, sketch
+from tercel.core.report import style
+from tercel.core.report.svg import Figure, finished, sketch
 
 
 def bars(name: str, title: str, values: Mapping[str, float], unit: str, bar: float | None = None) -> Figure:

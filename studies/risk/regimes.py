@@ -12,7 +12,7 @@ import numpy as np
 
 from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError
-from tercel.stats.hidden_markov import filtered, gaussian_hmm, likeliest
+from tercel.core.stats.hidden_markov import filtered, gaussian_hmm, likeliest
 
 YEAR = 252
 LEAST_DAYS = 500

@@ -13,8 +13,8 @@ import numpy as np
 from tercel.core.arrays import Floats
 from tercel.market.simulator.seconds import FAR5, OWN5
 from tercel.market.simulator.source import Source
-from tercel.risk.anomaly import AnomalyBaseline, StreamingAnomaly, alarm_starts, learn_calm
-from tercel.risk.seconds import simulate
+from tercel.signals.risk.anomaly import AnomalyBaseline, StreamingAnomaly, alarm_starts, learn_calm
+from tercel.signals.risk.seconds import simulate
 
 DAY_S = 23_400
 SMOOTH_S = 10

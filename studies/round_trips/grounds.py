@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from studies.round_trips.market import TripGround
 from studies.round_trips.trips import LONGEST_S
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.evaluation.episodes import Plan, seeded_plan
-from tercel.evaluation.market import Split, split_days
-from tercel.evaluation.windows import tape_plan
 from tercel.execution import step as kernels
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Plan, seeded_plan
+from tercel.lab.evaluation.market import Split, split_days
+from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.flow.preset import Preset
 from tercel.market.impact.propagator import tape_law
 from tercel.market.simulator.source import reactive

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from studies.legs.legs import begin_legs
 from studies.round_trips.trips import STEP_S, Legs, finish, first_legs, second_legs, wait_steps, wants
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.episodes import Episodes, Plan
 from tercel.execution import step as kernels
 from tercel.execution.costs import BPS
 from tercel.execution.intent import CANCEL, OUTSIDE, empty
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, Plan
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source

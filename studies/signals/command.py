@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError, DataError
-from tercel.report.tables import spelt
-from tercel.report.terminal import json_text, plain, print_json, print_rows, progress_console, say
+from tercel.core.report.tables import spelt
+from tercel.core.report.terminal import json_text, plain, print_json, print_rows, progress_console, say
 from tercel.signals.runs.config import CompareSection, PanelSection, SignalsConfig, TrainSection
 
 LM = Path("filings-10k-sentiment-2022") / "LM_MasterDictionary_1993-2021.csv"
@@ -29,7 +29,7 @@ def text(data: Path, seed: int, out: Path) -> dict[str, Any]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from studies.signals.text import text_study
-    from tercel.features.text_embedding import Embedder
+    from tercel.signals.features.text_embedding import Embedder
     from tercel.signals.sources.sentiment import embedder
 
     known, found = data / LM, embedder()
@@ -61,7 +61,7 @@ def text(data: Path, seed: int, out: Path) -> dict[str, Any]:
 def ofi(data: Path, seed: int, out: Path) -> dict[str, Any]:
     """Order flow imbalance on the LOBSTER days that are there, one per stock, the deepest file of each."""
     from studies.signals.ofi import flow_study
-    from tercel.market.feeds import FeedOptions, LobsterFeed
+    from tercel.feeds import FeedOptions, LobsterFeed
 
     folder = data / LOBSTER if (data / LOBSTER).is_dir() else data
     files = sorted(folder.glob("*_5.zip")) or sorted(folder.glob("*.zip"))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tercel.core.errors import DataError
-from tercel.stats import Estimate
+from tercel.core.stats import Estimate
 
 
 def correlation(first: ArrayLike, second: ArrayLike) -> float:

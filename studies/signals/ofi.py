@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from studies.signals.metrics import clustered
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
-from tercel.features.bars import Flow, bar_names, bars, clock, flow_of, past_clip
+from tercel.core.stats import Estimate
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
+from tercel.signals.features.bars import Flow, bar_names, bars, clock, flow_of, past_clip
 from tercel.signals.scores import auc, single_class
 from tercel.signals.sources.microstructure import SECOND, session
-from tercel.stats import Estimate
 
 Floats = NDArray[np.float64]
 BAR_NS = 10 * SECOND

@@ -17,7 +17,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from tercel.core.errors import DataError
-from tercel.features.text import masked, vectorizer, words
+from tercel.signals.features.text import masked, vectorizer, words
 
 Floats = NDArray[np.float64]
 BLOCK = 512

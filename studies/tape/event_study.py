@@ -24,10 +24,10 @@ from studies.tape import matched, per_lot, shown
 from studies.tape.matched import Sums
 from studies.tape.shown import COUNTED, DRIFT, HORIZONS_S, OUTCOMES, ShownOrders
 from tercel.core.errors import ConfigError
+from tercel.core.stats.bootstrap import Replicates, draw_counts
+from tercel.core.stats.clusters import BLOCK_NS
+from tercel.core.stats.power import detectable_gain
 from tercel.market.observed import Observed
-from tercel.stats.bootstrap import Replicates, draw_counts
-from tercel.stats.clusters import BLOCK_NS
-from tercel.stats.power import detectable_gain
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]

@@ -7,10 +7,10 @@ from typing import Any
 
 from studies.tape.event_study import FACTORS, TELLS, Study, event_study
 from studies.tape.shown import HORIZONS_S
+from tercel.core.report.cells import NOTHING
+from tercel.core.report.tables import spelt
+from tercel.core.report.terminal import print_json, print_table, say, write_page
 from tercel.market.observed import Observed
-from tercel.report.cells import NOTHING
-from tercel.report.tables import spelt
-from tercel.report.terminal import print_json, print_table, say, write_page
 
 WORDS = {
     "opposite_orders": "opposite market orders, number",
@@ -98,7 +98,7 @@ def interval(mean: float | None, low: float | None, high: float | None, digits: 
 def page(study: Study) -> str:
     """The page of pictures."""
     from studies.tape.event_study_figures import by_horizon, by_outcome, drift_and_slope
-    from tercel.report.page import Section, render
+    from tercel.core.report.page import Section, render
 
     events = {f"{kind}, k >= {k}": n for kind, factors in study.events.items() for k, n in factors.items()}
     sections = [

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from tercel.core.report.terminal import print_json, print_table, say
+from tercel.lab.fills.fill_comparison import Fills, study
 from tercel.market.flow.preset import Preset
 from tercel.market.flow.queue_reactive.calibrate import PARTS, calibrate
 from tercel.market.score.stretches import days_of
-from tercel.market.studies.fill_comparison import Fills, study
 from tercel.market.tape import Lake
-from tercel.report.terminal import print_json, print_table, say
 
 FIGURES: Final = {
     "filled_30s": "30 s",

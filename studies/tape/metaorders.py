@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from studies.tape.shown import usable_days
 from tercel.core.errors import ConfigError
+from tercel.core.stats.bootstrap import Estimate, Replicates, draw_counts
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import MARKET
-from tercel.stats.bootstrap import Estimate, Replicates, draw_counts
 
 Floats = NDArray[np.float64]
 Longs = NDArray[np.int64]

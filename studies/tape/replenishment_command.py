@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from tercel.core.errors import TapeError
+from tercel.core.report.terminal import print_json, print_table, say
 from tercel.market.flow.preset import load
 from tercel.market.impact.replenishment import LONGEST_S, delays
 from tercel.market.score.stretches import train_days
-from tercel.report.terminal import print_json, print_table, say
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 

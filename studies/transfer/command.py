@@ -8,13 +8,13 @@ from typing import Any, Final
 import tercel as tc
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
-from tercel.learning.agent.config import AgentConfig, preset_file, read_config
-from tercel.learning.agent.run_folder import POLICY, claim, is_done
-from tercel.learning.agent.training import run_training
-from tercel.report.figures import paired_differences
-from tercel.report.page import Section, render
-from tercel.report.tables import plain_table, spelt
-from tercel.report.terminal import print_json, print_table, say
+from tercel.core.report.figures import paired_differences
+from tercel.core.report.page import Section, render
+from tercel.core.report.tables import plain_table, spelt
+from tercel.core.report.terminal import print_json, print_table, say
+from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
+from tercel.lab.learning.agent.run_folder import POLICY, claim, is_done
+from tercel.lab.learning.agent.training import run_training
 
 HEADINGS = (
     "left out",
@@ -112,7 +112,7 @@ def transfer(
 def without(recipe: AgentConfig, name: str, frames: int) -> AgentConfig:
     """The recipe in its other markets.
 
-    >>> from tercel.learning.agent.config import parse
+    >>> from tercel.lab.learning.agent.config import parse
     >>> without(parse({"market": {"presets": ["csco", "ibm"]}}, ""), "ibm", 0).market.presets
     ('csco',)
     """

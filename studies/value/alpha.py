@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from tercel import Task, View
 from tercel.core.errors import ConfigError
-from tercel.evaluation.episodes import Episodes, Plan, seeded_plan, streams_plan
-from tercel.evaluation.experiment import batches, without_orders
+from tercel.core.stats import Estimate, mean_interval
 from tercel.execution import columns as c
 from tercel.execution import step as kernels
 from tercel.execution.costs import Costs
@@ -28,10 +27,11 @@ from tercel.execution.guidance import WORDS, Guidance
 from tercel.execution.intent import TAKE, empty
 from tercel.execution.strategies.almgren_chriss import Parameters
 from tercel.execution.strategy import Strategy
+from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan, streams_plan
+from tercel.lab.evaluation.experiment import batches, without_orders
 from tercel.market.regimes.factors import Factors
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
-from tercel.stats import Estimate, mean_interval
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -17,16 +17,23 @@ from studies.value.alpha import is_bps
 from studies.value.stress import Turn
 from tercel import Task, View
 from tercel.core.messages import Posture, Style
-from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.experiment import batches, without_orders
+from tercel.core.stats import Estimate
 from tercel.execution.costs import Costs
 from tercel.execution.guidance import Guidance
 from tercel.execution.intent import empty
 from tercel.execution.strategy import Strategy
+from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.experiment import batches, without_orders
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source
-from tercel.risk.posture import PostureConfig, PostureDemand, PosturePolicy, PostureRule, RiskState, finish_early
-from tercel.stats import Estimate
+from tercel.signals.risk.posture import (
+    PostureConfig,
+    PostureDemand,
+    PosturePolicy,
+    PostureRule,
+    RiskState,
+    finish_early,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from studies.value.alpha import AlphaValue, Drifted
 from studies.value.posture import Figures
 from studies.value.stress import Effect
-from tercel.report.figures import paired_differences
-from tercel.report.page import Section, render
-from tercel.report.tables import plain_table
-from tercel.stats import Estimate
+from tercel.core.report.figures import paired_differences
+from tercel.core.report.page import Section, render
+from tercel.core.report.tables import plain_table
+from tercel.core.stats import Estimate
 
 
 def gain_text(cell: Estimate) -> str:

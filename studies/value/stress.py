@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from tercel import Task
 from tercel.core.errors import ConfigError
-from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.experiment import without_orders
 from tercel.execution.intent import empty
+from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.experiment import without_orders
 from tercel.market.regimes.factors import Factors
 from tercel.market.simulator.source import Source
 

@@ -12,7 +12,7 @@ from gymnasium.utils.env_checker import check_env
 
 import tercel as tc
 from tercel.api.envs import ID
-from tercel.learning.gym_env import ExecutionVectorEnv
+from tercel.lab.learning.gym_env import ExecutionVectorEnv
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = tc.Task(horizon="2min", decisions=6)

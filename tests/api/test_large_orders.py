@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 import tercel as tc
+from tercel.api.testing.strategy import StrategyConformance
 from tercel.execution.strategies import build
 from tercel.execution.strategies.hand_over import HandOver
 from tercel.execution.strategy import Strategy
-from tercel.testing.strategy import StrategyConformance
 
 SETS = ["default-1", "twap_repeg", "twap_take"]
 

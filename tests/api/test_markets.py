@@ -8,7 +8,7 @@ from tests.api.conftest import MARKET
 from tests.lobster_files import history
 
 import tercel as tc
-from tercel.testing.lake import DAYS
+from tercel.api.testing.lake import DAYS
 
 ORDER = tc.Order("10:30", "SIM", "buy", 5, "10min")
 

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 import tercel as tc
 from tercel.cli.agent_evaluate import show
 from tercel.cli.root import app
-from tercel.evaluation.comparisons import Scores
-from tercel.evaluation.experiment import run_strategy
-from tercel.evaluation.market import build_market
-from tercel.evaluation.pipeline.terminal import judged_table
 from tercel.execution.strategies import build
+from tercel.lab.evaluation.comparisons import Scores
+from tercel.lab.evaluation.experiment import run_strategy
+from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.pipeline.terminal import judged_table
 
 EPISODES, SEED = 24, 7
 NAMES = ["default", "half_now", "twap_take", "vwap_take"]

@@ -14,14 +14,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 import tercel as tc
+from tercel.api.testing.strategy import random_views
 from tercel.cli import app
-from tercel.execution.observers import observer
+from tercel.execution.observations import observer
 from tercel.execution.policies.policy import load_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.view import View
-from tercel.learning.agent.run_folder import resumed
-from tercel.learning.checkpoint import load_checkpoint
-from tercel.testing.strategy import random_views
+from tercel.lab.learning.agent.run_folder import resumed
+from tercel.lab.learning.checkpoint import load_checkpoint
 
 RNG = np.random.default_rng(5)
 W1, B1, W2, B2 = RNG.normal(size=(40, 6)), RNG.normal(size=6), RNG.normal(size=(6, 8)), RNG.normal(size=8)

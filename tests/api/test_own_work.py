@@ -14,8 +14,8 @@ import tercel as tc
 from tercel.cli import app
 from tercel.core.errors import ConfigError
 from tercel.execution.policies.kept import apart
-from tercel.learning.agent.config import parse, read_config
-from tercel.learning.agent.run_folder import resumed
+from tercel.lab.learning.agent.config import parse, read_config
+from tercel.lab.learning.agent.run_folder import resumed
 
 SMALL = {
     "learner.markets": 16,

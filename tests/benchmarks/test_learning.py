@@ -1,7 +1,7 @@
 """Training and inference are faster than their references; loose bounds, since CI machines are shared."""
 
 import pytest
-from tests.learning.toy import ToyVec
+from tests.lab.learning.toy import ToyVec
 
 from benchmarks import policy, train
 

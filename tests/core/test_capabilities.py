@@ -3,12 +3,12 @@
 from dataclasses import fields, replace
 
 import pytest
-from tests.trading.desk_of_two import Flaky, exchange_of, session_of
+from tests.desk.trading.desk_of_two import Flaky, exchange_of, session_of
 
 from certify.fix.staffed import StaffedVenue
+from tercel.api.testing.tiny import TinyVenue
 from tercel.core.capabilities import Capabilities, Connected, TellsExecutions, check_capabilities, needed
 from tercel.core.errors import VenueError
-from tercel.testing.tiny import TinyVenue
 
 
 class Plain:

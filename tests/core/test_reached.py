@@ -13,7 +13,7 @@ import pytest
 
 import tercel
 from tercel.core import jit
-from tercel.core.reached import Module, Sources
+from tercel.core.dependencies import Module, Sources
 
 ROOT = Path(tercel.__file__).parent
 NUMBERS = (int, float)
@@ -130,7 +130,7 @@ def test_a_number_that_a_kernel_reads_changes_its_key_in_every_file(sources: Sou
 
 def test_what_no_kernel_reaches_is_in_no_key(sources: Sources) -> None:
     for module, name in kernels():
-        assert not any(place.startswith(("tercel.console", "tercel.cli", "tercel.gate", "tercel.signals.zoo"))
+        assert not any(place.startswith(("tercel.desk.console", "tercel.cli", "tercel.desk.gate", "tercel.signals.zoo"))
                        for place, _ in sources.reached(module, name))  # fmt: skip
 
 

@@ -11,8 +11,8 @@ SOURCES = Path(tercel.__file__).parent
 
 def test_a_changed_an_added_and_a_moved_source_show_and_nothing_else(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(SOURCES / "limits", copy)
-    whole = mark_of(SOURCES / "limits")
+    shutil.copytree(SOURCES / "desk" / "limits", copy)
+    whole = mark_of(SOURCES / "desk" / "limits")
     assert mark_of(copy) == whole
     (copy / "notes.txt").write_text("no source")
     (copy / "__pycache__").mkdir(exist_ok=True)

@@ -70,5 +70,5 @@ def test_what_a_row_names_exists(number):
 
 
 def test_a_name_that_is_gone_is_found():
-    assert "Gate" in names("src/tercel/gate/server.py")
-    assert "Gate.gone" not in names("src/tercel/gate/server.py")
+    assert "Gate" in names("src/tercel/desk/gate/server.py")
+    assert "Gate.gone" not in names("src/tercel/desk/gate/server.py")

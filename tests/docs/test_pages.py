@@ -18,8 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(path for part in ("tutorials", "howto") for path in (DOCS / part).glob("*.md"))
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
-MADE = {"contributing.md", "changelog.md", "reference/commands.md", "reference/files.md", "reference/view.md"} | {
-    f"notebooks/{path.stem}.md" for path in NOTEBOOKS
+MADE = {
+    *("contributing.md", "changelog.md", "reference/commands.md", "reference/files.md", "reference/view.md"),
+    *(f"notebooks/{path.stem}.md" for path in NOTEBOOKS),
+    *(f"wings/{path.parent.name}.md" for path in (DOCS.parent / "src" / "tercel").glob("*/README.md")),
 }
 """Pages that `docs/hooks.py` makes."""
 

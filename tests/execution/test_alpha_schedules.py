@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad, solve_ivp
 
+from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as it
@@ -24,7 +25,6 @@ from tercel.execution.strategies.almgren_chriss import (
 )
 from tercel.execution.strategies.alpha_tilt import AlphaTilt
 from tercel.execution.strategies.baselines import Peg, SubmitAndLeave, TwapTake
-from tercel.testing.strategy import StrategyConformance, random_views, view_of
 
 P = Parameters(sigma=0.08, eta=0.5, gamma=0.001, urgency=0.7)
 MARKET = MarketEstimates(expected_volume=5000.0, sigma=0.05, eta=0.4, spread=1.2)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.execution.plain_tilt import capped, tilted
 
+from tercel.api.testing.strategy import StrategyConformance, random_views, view_of, wanted
 from tercel.core.messages import Posture, Style
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.guidance import Guidance
@@ -16,10 +16,10 @@ from tercel.execution.strategies.alpha_tilt import AlphaTilt, PostureCap
 from tercel.execution.strategies.baselines import Immediate, Peg, SubmitAndLeave
 from tercel.execution.strategies.tilt_kernels import pace
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
-from tercel.testing.strategy import StrategyConformance, random_views, view_of, wanted
 
 INNER = [Immediate(), Peg(), Peg(level=-1), SubmitAndLeave(level=2), AlphaTilt(Peg(), ticks_a_rung=2.0)]
 

@@ -6,10 +6,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution.costs import BPS, PARTS, attribute
 from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive

@@ -5,9 +5,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from tercel.api.testing.strategy import random_views, view_of, wanted
 from tercel.core.errors import ConfigError
-from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.experiment import run_strategies
 from tercel.execution import intent as i
 from tercel.execution.actions import action_set
 from tercel.execution.actions.guard import CatchUp
@@ -15,11 +14,12 @@ from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.execution.trend import Trend
-from tercel.learning.agent.config import parse
-from tercel.learning.agent.policy import action_parameters
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.lab.evaluation.experiment import run_strategies
+from tercel.lab.learning.agent.config import parse
+from tercel.lab.learning.agent.policy import action_parameters
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
-from tercel.testing.strategy import random_views, view_of, wanted
 
 DEEP = {"base": "peg_behind", "parameters": {"level": 3}}
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from benchmarks.arrival import at_arrival
 from tercel.core.errors import ConfigError
 from tercel.core.messages import ANY_STYLE, Alpha, Posture, Style
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution import columns as c
 from tercel.execution.driver import Driver
 from tercel.execution.guidance import Guidance, expected_move, guided_row, pack
@@ -19,6 +18,7 @@ from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
 from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import martingale_market, reactive

@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.arrival import at_arrival
-from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.execution import step
 from tercel.execution.driver import Driver
 from tercel.execution.intent import Intents
@@ -19,6 +18,7 @@ from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Latency, Task
 from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, with_impact

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from tercel.api.testing.strategy import StrategyConformance, random_views, view_of, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import intent as i
 from tercel.execution.actions import action_set, sized
 from tercel.execution.strategies import build
-from tercel.testing.strategy import StrategyConformance, random_views, view_of, wanted
 
 
 @pytest.mark.parametrize("base", ["score_rule", "direction_rule"])

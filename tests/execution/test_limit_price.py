@@ -8,21 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.execution.test_reconcile import intent, live, market, until, want
 
+from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.core.vocabulary import BUY, SELL
-from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.experiment import pilot
-from tercel.evaluation.windows import tape_plan
 from tercel.execution import intent as it
 from tercel.execution.intent import CANCEL, KEEP
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.strategies import ALL_BASELINES, build
 from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.lab.evaluation.experiment import pilot
+from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 from tercel.market.simulator.tape_source import replay
-from tercel.testing.lake import DAYS, simulated_lake
 
 PRICE, LOTS, FORCED = 1, 2, 6
 TASK = Task(horizon="5min", decisions=10, warmup_s=120)

@@ -5,16 +5,16 @@ import math
 import numpy as np
 import pytest
 
+from tercel.api.testing.strategy import random_views, take_rows, view_of
 from tercel.core.errors import ConfigError
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution import columns as c
 from tercel.execution.observation_v2 import MARKET, OBS2_NAMES, OBS2_SIZE, encode_v2_rows
-from tercel.execution.observers import observer
+from tercel.execution.observations import observer
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
-from tercel.testing.strategy import random_views, take_rows, view_of
 
 AT = {name: place for place, name in enumerate(OBS2_NAMES)}
 

@@ -4,15 +4,15 @@ import math
 
 import numpy as np
 
-from tercel.evaluation.episodes import Episodes, seeded_plan
+from tercel.api.testing.strategy import random_views, view_of
 from tercel.execution import columns as c
 from tercel.execution.observation_v3 import SLOW_NAMES
-from tercel.execution.observers import observer
+from tercel.execution.observations import observer
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
-from tercel.testing.strategy import random_views, view_of
 
 MINUTE = 60 * 10**9
 

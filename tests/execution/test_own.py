@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.evaluation.episodes import seeded_plan
-from tercel.evaluation.experiment import BATCH, run_strategies, run_strategy
-from tercel.evaluation.pipeline.candidates import Candidate
 from tercel.execution.actions import action_set
 from tercel.execution.intent import Intent, K
-from tercel.execution.own import OwnStrategy, checked, is_own, named, strategy, tried
 from tercel.execution.policies.model import model_strategy
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Task
+from tercel.execution.user_strategy import OwnStrategy, checked, is_own, named, strategy, tried
 from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import seeded_plan
+from tercel.lab.evaluation.experiment import BATCH, run_strategies, run_strategy
+from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import reactive
-from tercel.testing.strategy import StrategyConformance, random_views, view_of
 
 SOURCE = """
 import tercel as tc

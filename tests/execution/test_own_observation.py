@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tercel.api.testing.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
-from tercel.execution.observers import name_of, observer
-from tercel.execution.own import located
+from tercel.execution.observations import name_of, observer
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
 from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.user_strategy import located
 from tercel.execution.view import View
-from tercel.testing.strategy import random_views
 
 
 def eyes(view: View) -> np.ndarray:

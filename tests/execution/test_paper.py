@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tercel.core.errors import TapeError
-from tercel.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.execution import step
 from tercel.execution.paper import PaperTrial
 from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive

@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tercel.api.testing.strategy import random_views, view_of, wanted
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution import intent as i
 from tercel.execution.actions import action_set
 from tercel.execution.actions import residual as r
 from tercel.execution.grains import GRAINS
 from tercel.execution.strategies import MarketEstimates, build
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
 from tercel.market.simulator.source import reactive
-from tercel.testing.strategy import random_views, view_of, wanted
 
 BASES = ("peg_behind", "submit_and_leave", "twap_take", "twap_passive", "immediate")
 

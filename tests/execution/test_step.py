@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution import step as kernels
 from tercel.execution.strategies import build
 from tercel.execution.strategy import hold
 from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim

@@ -1,6 +1,6 @@
 """Mutants of the limits: every comparison, boolean operator, sign and whole number of what decides, changed one by one.
 
-That `certify/limits` finds what is wrong is shown by what is planted in `tests/limits/test_stress.py`.
+That `certify/limits` finds what is wrong is shown by what is planted in `tests/certify/test_stress.py`.
 """
 
 import ast
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tercel.core
 
-ROOM = Path(tercel.core.__file__).parents[1] / "limits"
+ROOM = Path(tercel.core.__file__).parents[1] / "desk" / "limits"
 FILES = ("checks.py", "gate.py", "reported.py", "state.py", "watch.py", "change.py", "file.py")
 COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq},

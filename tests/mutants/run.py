@@ -18,8 +18,8 @@ import pytest
 from tests.mutants.generate import Mutant, tree_of
 
 HERE = Path(__file__).parents[1]
-FAST = tuple(f"limits/test_{name}.py" for name in ("gate", "gate_edges", "reported", "watch", "change", "file"))
-SLOW = ("limits/test_gate_machine.py", "limits/test_stress.py")
+FAST = tuple(f"desk/limits/test_{name}.py" for name in ("gate", "gate_edges", "reported", "watch", "change", "file"))
+SLOW = ("desk/limits/test_gate_machine.py", "desk/limits/test_stress.py")
 """Asked where the fast ones notice nothing."""
 LIMIT_S = 120.0
 KILLED, SURVIVED, TIMED_OUT = "killed", "survived", "killed by time"
@@ -52,7 +52,7 @@ class Fate:
 def fate_of(mutant: Mutant, tests: Sequence[str] = (*FAST, *SLOW), limit_s: float = LIMIT_S) -> Fate:
     """Let tests judge a mutant, one file after the other until one fails."""
     began, fate, tree = time.monotonic(), SURVIVED, tree_of(mutant)
-    own = f"limits/test_{mutant.file}"
+    own = f"desk/limits/test_{mutant.file}"
     for test in sorted(tests, key=lambda test: test != own):
         fate = _judge(mutant, tree, test, limit_s)
         if fate != SURVIVED:
@@ -81,9 +81,9 @@ def _in_child(mutant: Mutant, tree: ast.Module, test: str) -> int:
     ):
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-        for name in [name for name in sys.modules if name.startswith(("tercel.limits", "tests.limits"))]:
+        for name in [name for name in sys.modules if name.startswith(("tercel.desk.limits", "tests.desk.limits"))]:
             del sys.modules[name]
-        module = f"tercel.limits.{mutant.file.removesuffix('.py')}"
+        module = f"tercel.desk.limits.{mutant.file.removesuffix('.py')}"
         sys.meta_path.insert(0, _Changed(module, tree, Path(mutant.file)))
         flags = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-m", "not long"]
         return int(pytest.main([*flags, str(HERE / test)]))

@@ -7,7 +7,7 @@ from replications.almgren_chriss import model as ac
 from replications.almgren_chriss.command import PUBLISHED
 from replications.stored import stored
 from tercel.execution.policies.mlp import MlpPolicy
-from tercel.learning.port import check_env
+from tercel.lab.learning.port import check_env
 
 AVERSIONS = (1e-9, 1e-8, 1e-7, 1e-6, 2e-6, 1e-5)
 

@@ -16,12 +16,12 @@ from replications.cheridito_weiss import columns as c
 from replications.cheridito_weiss import learned, rules, study, train, tune
 from replications.cheridito_weiss.cells import CELLS, TASK
 from replications.cheridito_weiss.market import Batch, CellVec, directions, earned
+from tercel.api.testing.learner import VecEnvContract
 from tercel.core.errors import PolicyError
-from tercel.evaluation.episodes import Episodes
 from tercel.execution import intent as it
+from tercel.lab.evaluation.episodes import Episodes
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import lots_at
-from tercel.testing.learner import VecEnvContract
 
 NOISE, HIDDEN = CELLS["noise_20"], CELLS["strategic_60"]
 FEW = 40

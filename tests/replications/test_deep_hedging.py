@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from replications.deep_hedging import model as dh
 from replications.stored import stored
-from tercel.stats import normal_quantile
+from tercel.core.stats import normal_quantile
 
 
 def density(x: float) -> float:

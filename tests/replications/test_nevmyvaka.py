@@ -12,10 +12,10 @@ from replications.__main__ import app
 from replications.nevmyvaka import state, stored, study
 from replications.nevmyvaka.rules import SubmitAndLeave, Swept
 from replications.nevmyvaka.sweep import Tried, sweep
+from tercel.api.testing.strategy import view_of
 from tercel.cli import app as tercel
 from tercel.core.errors import PolicyError
 from tercel.execution.intent import ANCHOR, REST0, TAKE
-from tercel.testing.strategy import view_of
 
 STEPS, UNITS, ACTIONS, STATES = 3, 2, 2, 2
 

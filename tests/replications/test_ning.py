@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from replications.__main__ import app
 from replications.ning import stored, study, world
 from tercel.cli import app as tercel
-from tercel.learning.port import check_env
+from tercel.lab.learning.port import check_env
 
 
 class Always:

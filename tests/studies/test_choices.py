@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from studies.regimes.choices import REGIMES, BayesSwitch, Oracle, TrendLaw, script_of, with_and_without
+from tercel.api.testing.strategy import view_of
 from tercel.execution.intent import TAKE
-from tercel.execution.observers import observer
+from tercel.execution.observations import observer
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategies import build
 from tercel.market.regimes.law import LONGEST_S
-from tercel.testing.strategy import view_of
 
 LAW = TrendLaw(np.array([2.0, 0.5]), np.diag([16.0, 4.0]), np.array([0.0, 2000.0]))
 AT_ARRIVAL = {"horizon_ns": 1800 * 10**9, "decisions": 60, "age_ns": 900 * 10**9}

@@ -5,11 +5,11 @@ import pytest
 
 from studies.legs.legs import begin_legs
 from tercel.core.errors import CapacityError
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution.accounts import fills_of
 from tercel.execution.intent import empty
 from tercel.execution.strategies import build
 from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import martingale_market, reactive

@@ -8,7 +8,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from studies.__main__ import app
-from tercel.testing.lake import simulated_lake
+from tercel.api.testing.lake import simulated_lake
 
 DATES = tuple(f"2003-01-{day}" for day in (13, 14, 15, 16, 17))
 

@@ -15,13 +15,13 @@ from studies.value.posture import (
 )
 from studies.value.stress import Turn, measure
 from tercel.core.errors import ConfigError
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import martingale_market, reactive
-from tercel.risk.posture import finish_early
+from tercel.signals.risk.posture import finish_early
 
 TASK = Task(horizon_s=900.0, decisions=30, warmup_s=300.0)
 

@@ -7,12 +7,12 @@ import pytest
 
 from studies.tape.queue_study import EXACT, TOUCH, compare_queues
 from studies.tape.to_levels import to_levels
+from tercel.api.testing.feed import read_all
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.feeds import FeedOptions, LobsterFeed
 from tercel.market.book import Book
-from tercel.market.feeds import FeedOptions, LobsterFeed
 from tercel.market.tape.schema import EXECUTE, LEVEL_SET, MESSAGE_END, TRADE
-from tercel.testing.feed import read_all
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,17 @@ from studies.response.law_targets import LOTS, NS, executed, fills_of_all, targe
 from studies.response.response import measure
 from studies.response.styles import AGENT, JOINS, Blocks, Iceberg, NoTrading
 from studies.response.worlds import Worlds
+from tercel.api.testing.strategy import StrategyConformance
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.evaluation.episodes import seeded_plan
-from tercel.evaluation.experiment import run_strategy, run_twins
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import seeded_plan
+from tercel.lab.evaluation.experiment import run_strategy, run_twins
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
 from tercel.market.tape.schema import ADD, DELETE, EXECUTE
-from tercel.testing.strategy import StrategyConformance
 
 TASK = Task(horizon_s=120.0, decisions=12, warmup_s=60.0)
 LAW = ImpactLaw("translation", mean_trade_lots=10.0, trades=100.0, sigma_ticks=20.0)

@@ -19,16 +19,16 @@ from studies.round_trips.trips import (
     wait_steps,
     wants,
 )
+from tercel.api.testing.strategy import random_views, view_of
 from tercel.core.errors import ConfigError
-from tercel.evaluation.episodes import seeded_plan
 from tercel.execution import intent as it
 from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.market.flow.preset import load
 from tercel.market.impact import layout
 from tercel.market.impact.law import ImpactLaw
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import martingale_market, reactive
-from tercel.testing.strategy import random_views, view_of
 
 TASK = Task(warmup_s=30.0)
 TAKES = genes(pace=1.0, seconds=60.0)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from studies.__main__ import app
 from studies.transfer.command import without
-from tercel.learning.agent.config import preset_file, read_config
+from tercel.lab.learning.agent.config import preset_file, read_config
 
 
 def test_a_market_that_the_recipe_does_not_know_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tercel.core.errors import DataError
-from tercel.features.text import masked, vectorizer
+from tercel.signals.features.text import masked, vectorizer
 
 pytest.importorskip("sklearn")
 from studies.signals.words import Dictionary, near_duplicates

@@ -19,12 +19,12 @@ from tercel.core.names import check_known
 from tercel.core.ports import Journal
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
+from tercel.desk.rounds.outcome import DeskOutcome, outcome
+from tercel.desk.rounds.running import Running
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.parents import ParentOrder
+from tercel.desk.trading.session import Session
 from tercel.execution.task import SIDES, seconds_of
-from tercel.trading.desk.outcome import DeskOutcome, outcome
-from tercel.trading.desk.running import Running
-from tercel.trading.ledger import Ledger
-from tercel.trading.parents import ParentOrder
-from tercel.trading.session import Session
 
 if TYPE_CHECKING:
     import polars as pl

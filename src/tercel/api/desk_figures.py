@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tercel.core.messages import Posture
-from tercel.report import style
-from tercel.report.figures import Interval
-from tercel.report.svg import WIDE, Figure, drawn
+from tercel.core.report import style
+from tercel.core.report.figures import Interval
+from tercel.core.report.svg import WIDE, Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -126,6 +126,6 @@ def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str 
 
 def worth_of_arrows(ablation: Mapping[str, Interval], name: str = "arrows") -> Figure:
     """What the desk saves with each arrow of the loop, against the same desk without it."""
-    from tercel.report.figures import paired_differences
+    from tercel.core.report.figures import paired_differences
 
     return paired_differences({key.removesuffix("_bps"): row for key, row in ablation.items()}, "without it", name)

@@ -10,18 +10,18 @@ from tercel.core import fixed
 from tercel.core.errors import ConfigError
 from tercel.core.machine import person
 from tercel.core.ports import Entry
+from tercel.core.report.page import Section, render
+from tercel.core.report.tables import plain_table
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
-from tercel.report.page import Section, render
-from tercel.report.tables import plain_table
-from tercel.trading.journal import kinds
-from tercel.trading.journal.blobs import unpack
-from tercel.trading.journal.lock import holder
-from tercel.trading.journal.reader import JournalReader
-from tercel.trading.journal.store import SqlJournal
-from tercel.trading.ledger import Ledger
-from tercel.trading.order import ChildOrder
-from tercel.trading.positions import Position
-from tercel.trading.tca.summary import sentences, summary
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.blobs import unpack
+from tercel.desk.trading.journal.lock import holder
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.order import ChildOrder
+from tercel.desk.trading.positions import Position
+from tercel.desk.trading.tca.summary import sentences, summary
 
 DRAWN = 40
 """Parents whose path a page draws."""
@@ -89,7 +89,7 @@ def decision_of(
     ConfigError
         There is none.
     """
-    from tercel.trading.replay import decision_at, explain  # kernels, which nothing else here needs
+    from tercel.desk.trading.replay import decision_at, explain  # kernels, which nothing else here needs
 
     seq = entry
     with closing(JournalReader(folder)) as reader:
@@ -135,7 +135,7 @@ class DeskCosts:
 
     def page(self, limit: str, agents: Sequence[Mapping[str, Any]]) -> str:
         """The page with plots; `limit` heads the column of limit prices, `agents` are rows of the first table."""
-        from tercel.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
+        from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
 
         rows = self.rows
         counts = {"side": "side", "limit": limit} | {key: key for key in ("quantity", "filled", "unfilled", "refused")}
@@ -216,12 +216,12 @@ def _child(order: ChildOrder) -> dict[str, Any]:
 
 def _reconciled(folder: Path, where: str) -> dict[str, Any]:
     """Open the desk's journal as a new session would, ask the venue, cancel what still stands."""
-    from tercel.gate.process import venue_at
-    from tercel.limits import LimitGate, default_file, from_json, read
-    from tercel.trading.desk.build import strategy_of
-    from tercel.trading.kill import LATCH, KillLatch
-    from tercel.trading.session import Session, SessionTerms
-    from tercel.venues.address import mark_of
+    from tercel.desk.address import mark_of
+    from tercel.desk.gate.process import venue_at
+    from tercel.desk.limits import LimitGate, default_file, from_json, read
+    from tercel.desk.rounds.build import strategy_of
+    from tercel.desk.trading.kill import LATCH, KillLatch
+    from tercel.desk.trading.session import Session, SessionTerms
 
     ledger = ledger_of(folder)
     agents, in_force = sorted({parent.order.agent for parent in ledger.parents}), ledger.limits.in_force

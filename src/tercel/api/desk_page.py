@@ -10,14 +10,14 @@ from tercel.api import desk_figures as figures
 from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.experiment import DeskRun
 from tercel.core.ports import Entry
+from tercel.core.report.page import Section, render
+from tercel.core.report.tables import plain_table, without_idle
 from tercel.core.vocabulary import SIDE_WORDS
-from tercel.report.page import Section, render
-from tercel.report.tables import plain_table, without_idle
-from tercel.trading.desk.build import BuiltDesk
-from tercel.trading.journal import kinds
-from tercel.trading.journal.blobs import unpack
-from tercel.trading.journal.reader import JournalReader
-from tercel.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
+from tercel.desk.rounds.build import BuiltDesk
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.blobs import unpack
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
 
 ARROWS = "The same desk on the same markets and orders, without one arrow of the loop; positive: the arrow saves."
 ALONE = "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."

@@ -6,9 +6,9 @@ from pathlib import Path
 from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.markets import SimulatedMarkets, warm_up
 from tercel.core.ports import Clock
-from tercel.gate.process import FOLDER, venue_at
-from tercel.trading.desk.parts import DeskParts, PartsMaker
-from tercel.venues.address import SIMULATED
+from tercel.desk.address import SIMULATED
+from tercel.desk.gate.process import FOLDER, venue_at
+from tercel.desk.rounds.parts import DeskParts, PartsMaker
 
 
 def parts_of(config: DemoConfig, clock: Clock, beside: Path | None = None) -> PartsMaker:

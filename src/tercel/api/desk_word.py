@@ -13,15 +13,15 @@ from tercel.core.fixed import shown
 from tercel.core.machine import person
 from tercel.core.names import offer
 from tercel.core.ports import Entry
-from tercel.gate.process import FOLDER
-from tercel.trading.journal import kinds
-from tercel.trading.journal.codec import entry_in
-from tercel.trading.journal.database import DATABASE
-from tercel.trading.journal.lock import holder
-from tercel.trading.journal.reader import JournalReader, post, withdraw
-from tercel.trading.journal.store import SqlJournal
-from tercel.trading.order import ChildOrder
-from tercel.trading.settlement import ends
+from tercel.desk.gate.process import FOLDER
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_in
+from tercel.desk.trading.journal.database import DATABASE
+from tercel.desk.trading.journal.lock import holder
+from tercel.desk.trading.journal.reader import JournalReader, post, withdraw
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.order import ChildOrder
+from tercel.desk.trading.settlement import ends
 
 LOOK_S = 0.05
 """Between two looks for a desk's answer."""

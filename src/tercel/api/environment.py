@@ -14,14 +14,14 @@ from typing import Any, Final
 from tercel.api.learn import known
 from tercel.api.market import Market, load_market
 from tercel.core.errors import ConfigError
-from tercel.execution.observers import ObservationFunction, is_own_name
-from tercel.execution.own import located
+from tercel.execution.observations import ObservationFunction, is_own_name
 from tercel.execution.task import Task
-from tercel.learning.agent.market import acting_in
-from tercel.learning.agent.recipe import configured
-from tercel.learning.envs import ExecutionVec, RewardWeights
-from tercel.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
-from tercel.learning.own_reward import Reward
+from tercel.execution.user_strategy import located
+from tercel.lab.learning.agent.market import acting_in
+from tercel.lab.learning.agent.recipe import configured
+from tercel.lab.learning.envs import ExecutionVec, RewardWeights
+from tercel.lab.learning.gym_env import ExecutionEnv, ExecutionVectorEnv
+from tercel.lab.learning.own_reward import Reward
 from tercel.market.flow import preset as presets
 
 WORLDS: Final = 64
@@ -42,9 +42,9 @@ def execution(
 ) -> ExecutionEnv:
     """What ``gymnasium.make("tercel/Execution-v1", ...)`` makes: one order at a time.
 
-    :class:`tercel.learning.gym_env.ExecutionEnv` says what is observed, what the actions mean, and how seeds and ends
-    are meant. The episodes are those that :func:`tercel.train` learns from: none of them is ever judged, and on tape
-    they are windows of the days before the judged ones.
+    :class:`tercel.lab.learning.gym_env.ExecutionEnv` says what is observed, what the actions mean, and how seeds and
+    ends are meant. The episodes are those that :func:`tercel.train` learns from: none of them is ever judged, and on
+    tape they are windows of the days before the judged ones.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def sb3_env(
     >>> env.num_envs, env.reset().shape
     (3, (3, 40))
     """
-    from tercel.learning.sb3 import monitored, to_sb3
+    from tercel.lab.learning.sb3 import monitored, to_sb3
 
     arguments = _arguments(market, task, actions, action_parameters, observation, reward, worlds)
     return monitored(to_sb3(ExecutionVec(n=n, **arguments), seed, shares=actions == "allocation"))

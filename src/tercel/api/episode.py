@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
+from tercel.core.report.svg import Figure
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.evaluation.episodes import Episodes, Plan
-from tercel.evaluation.example import book_example
-from tercel.evaluation.pipeline.candidates import Candidate
-from tercel.evaluation.pipeline.jobs import Results
-from tercel.evaluation.pipeline.results import Evaluation
-from tercel.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
 from tercel.execution.costs import attribute
+from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.lab.evaluation.example import book_example
+from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.jobs import Results
+from tercel.lab.evaluation.pipeline.results import Evaluation
+from tercel.lab.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
 from tercel.market.simulator import layout as sim
-from tercel.report.svg import Figure
 
 if TYPE_CHECKING:
     import polars as pl

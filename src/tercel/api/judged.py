@@ -6,29 +6,29 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from tercel.api.brief import brief
 from tercel.api.learn import Tuned
 from tercel.api.market import Market
 from tercel.api.policy import Policy
 from tercel.api.result import Result
+from tercel.api.short_traceback import brief
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import offer
+from tercel.core.report.terminal import json_text, say
 from tercel.core.written import write_whole
-from tercel.evaluation.orders import Order
-from tercel.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names
-from tercel.evaluation.pipeline.families import field_of, members_of
-from tercel.evaluation.pipeline.page import write_page
-from tercel.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation
-from tercel.evaluation.pipeline.results import Evaluation
-from tercel.evaluation.pipeline.summary import summary_of
-from tercel.execution.own import checked, findable, installed, is_own, tried
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import choices
 from tercel.execution.strategies import ALL_BASELINES, WRITTEN, build
 from tercel.execution.task import Task
-from tercel.learning.own_models import meant_by, strategy_of
-from tercel.report.terminal import json_text, say
+from tercel.execution.user_strategy import checked, findable, installed, is_own, tried
+from tercel.lab.evaluation.orders import Order
+from tercel.lab.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names
+from tercel.lab.evaluation.pipeline.families import field_of, members_of
+from tercel.lab.evaluation.pipeline.page import write_page
+from tercel.lab.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation
+from tercel.lab.evaluation.pipeline.results import Evaluation
+from tercel.lab.evaluation.pipeline.summary import summary_of
+from tercel.lab.learning.own_models import meant_by, strategy_of
 
 ALL = "all"
 

@@ -6,29 +6,29 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from tercel.api.brief import brief
 from tercel.api.market import Market
 from tercel.api.policy import Policy
+from tercel.api.short_traceback import brief
 from tercel.api.training import TrainingRun
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
-from tercel.evaluation.explain.explanation import explanation
-from tercel.evaluation.explain.page import Explanation
-from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.tuning import TuningOutcome
-from tercel.evaluation.tuning import tune as searched
-from tercel.evaluation.tuning_tasks import TuningSettings, arena_of
-from tercel.execution.observers import ObservationFunction, name_of
-from tercel.execution.own import findable
+from tercel.core.report.terminal import say
+from tercel.execution.observations import ObservationFunction, name_of
 from tercel.execution.registry import resolve_policy
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
 from tercel.execution.strategy import Strategy
 from tercel.execution.task import Task
-from tercel.learning.agent.own import eyes_of
-from tercel.learning.agent.recipe import configured, learnable
-from tercel.learning.agent.run_folder import POLICY
-from tercel.learning.own_reward import Reward
-from tercel.report.terminal import say
+from tercel.execution.user_strategy import findable
+from tercel.lab.evaluation.explain.explanation import explanation
+from tercel.lab.evaluation.explain.page import Explanation
+from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.tuning import TuningOutcome
+from tercel.lab.evaluation.tuning import tune as searched
+from tercel.lab.evaluation.tuning_tasks import TuningSettings, arena_of
+from tercel.lab.learning.agent.recipe import configured, learnable
+from tercel.lab.learning.agent.run_folder import POLICY
+from tercel.lab.learning.agent.user_code import eyes_of
+from tercel.lab.learning.own_reward import Reward
 
 if TYPE_CHECKING:
     import polars as pl
@@ -145,7 +145,7 @@ class Tuned:
     found : TuningOutcome
         Parameters, and what they cost on training and validation episodes, bps.
 
-    >>> from tercel.evaluation.tuning import TuningScore
+    >>> from tercel.lab.evaluation.tuning import TuningScore
     >>> found = TuningOutcome({"rate": 0.5}, 3.0, 100, TuningScore(2.0, 0.1, 50), TuningScore(2.5, 0.1, 50))
     >>> Tuned("pov", found).name
     'pov_tuned_here'

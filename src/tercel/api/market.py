@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from tercel.core.errors import ConfigError
-from tercel.evaluation.orders import Order
-from tercel.evaluation.pipeline.request import markets_of
-from tercel.evaluation.settings import RunSettings
-from tercel.evaluation.venue import fees_of, latency_of, tape_of
 from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.orders import Order
+from tercel.lab.evaluation.pipeline.request import markets_of
+from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.venue import fees_of, latency_of, tape_of
 from tercel.market.flow import preset as presets
 from tercel.market.score.calibrated import calibrated
 from tercel.market.score.stretches import read_days
@@ -198,7 +198,7 @@ def replay(
         A symbol or day that the lake does not hold, a law or queue model that does not exist.
 
     >>> from tempfile import TemporaryDirectory
-    >>> from tercel.testing.lake import simulated_lake
+    >>> from tercel.api.testing.lake import simulated_lake
     >>> with TemporaryDirectory() as folder:
     ...     lake = simulated_lake(Path(folder), 0.25)
     ...     replay(folder, "SIM", fees="-0.002,0.003").name
@@ -245,7 +245,7 @@ def calibrate(
     ``tercel market score`` says how near simulated days are to recorded ones.
 
     >>> from tempfile import TemporaryDirectory
-    >>> from tercel.testing.lake import simulated_lake
+    >>> from tercel.api.testing.lake import simulated_lake
     >>> with TemporaryDirectory() as folder:
     ...     lake = simulated_lake(Path(folder), 0.5)
     ...     calibrate(folder, "SIM", lake.days("SIM")[:1], model="santa_fe", name="mine").name

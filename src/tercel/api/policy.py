@@ -8,14 +8,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tercel.core.errors import PolicyError
-from tercel.execution.observers import ObservationFunction
+from tercel.execution.observations import ObservationFunction
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import Activation
 from tercel.execution.policies.policy import CARD, MODEL, free
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
 from tercel.execution.registry.resolve import POLICY
-from tercel.learning.own_models import save_model
+from tercel.lab.learning.own_models import save_model
 
 
 @dataclass(frozen=True)

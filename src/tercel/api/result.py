@@ -14,20 +14,20 @@ import numpy as np
 from tercel.api.episode import Episode, episode_of
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
-from tercel.evaluation.claims import called
-from tercel.evaluation.comparisons import ComparisonLedger, ResampledScores, gains
-from tercel.evaluation.orders import Order
-from tercel.evaluation.pipeline.page import write_page
-from tercel.evaluation.pipeline.results import LISTED, Evaluation
-from tercel.evaluation.pipeline.summary import SEED
-from tercel.evaluation.pipeline.terminal import judged_table
-from tercel.evaluation.result import KEYS
+from tercel.core.report import figures
+from tercel.core.report.svg import Figure
+from tercel.core.report.tables import JudgedTable
+from tercel.core.report.terminal import plain
+from tercel.core.stats import Estimate
 from tercel.execution.task import Task
-from tercel.report import figures
-from tercel.report.svg import Figure
-from tercel.report.tables import JudgedTable
-from tercel.report.terminal import plain
-from tercel.stats import Estimate
+from tercel.lab.evaluation.claims import called
+from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, gains
+from tercel.lab.evaluation.orders import Order
+from tercel.lab.evaluation.pipeline.page import write_page
+from tercel.lab.evaluation.pipeline.results import LISTED, Evaluation
+from tercel.lab.evaluation.pipeline.summary import SEED
+from tercel.lab.evaluation.pipeline.terminal import judged_table
+from tercel.lab.evaluation.result import KEYS
 
 if TYPE_CHECKING:
     import polars as pl

@@ -9,23 +9,23 @@ from tercel.api.judged import judge
 from tercel.core.errors import ConfigError
 from tercel.core.locks import alone
 from tercel.core.pool import Pool, stopping
-from tercel.evaluation.market import JobMarket, build_market, preset_of
-from tercel.evaluation.metrics import FILE as METRICS
-from tercel.evaluation.metrics import rows_so_far
-from tercel.evaluation.pipeline.candidates import Candidate, baselines_of, own_of, policies_of, recipes_of
-from tercel.evaluation.pipeline.families import Participants
-from tercel.evaluation.pipeline.leaks import refuse_leaks
-from tercel.evaluation.pipeline.request import EvaluationRequest
-from tercel.evaluation.pipeline.terminal import QUICK as QUICK_NOTE
-from tercel.evaluation.settings import QUICK_EPISODES, RunSettings
+from tercel.core.report.terminal import progress, say
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import CARD
-from tercel.learning.agent.config import AgentConfig
-from tercel.learning.agent.recipe import configured, learnable
-from tercel.learning.agent.run_folder import POLICY, claim, is_done
-from tercel.learning.agent.training import run_training
+from tercel.lab.evaluation.market import JobMarket, build_market, preset_of
+from tercel.lab.evaluation.metrics import FILE as METRICS
+from tercel.lab.evaluation.metrics import rows_so_far
+from tercel.lab.evaluation.pipeline.candidates import Candidate, baselines_of, own_of, policies_of, recipes_of
+from tercel.lab.evaluation.pipeline.families import Participants
+from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
+from tercel.lab.evaluation.pipeline.request import EvaluationRequest
+from tercel.lab.evaluation.pipeline.terminal import QUICK as QUICK_NOTE
+from tercel.lab.evaluation.settings import QUICK_EPISODES, RunSettings
+from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.agent.recipe import configured, learnable
+from tercel.lab.learning.agent.run_folder import POLICY, claim, is_done
+from tercel.lab.learning.agent.training import run_training
 from tercel.market.flow.preset import load
-from tercel.report.terminal import progress, say
 
 TRAINED: Final = "trained"
 """What the trainings of a run are called."""

@@ -10,18 +10,18 @@ from typing import Any
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.locks import LOCK, alone
 from tercel.core.names import check_known
-from tercel.learning.agent.config import AgentConfig, preset_file, read_config
-from tercel.learning.agent.guards import variants_tried
-from tercel.learning.agent.learner import refuse_settings, with_algo
-from tercel.learning.agent.ray import spread, with_shards
-from tercel.learning.agent.recipe import ALGORITHMS
-from tercel.learning.agent.report import write_page
-from tercel.learning.agent.run_folder import FILE, POLICY, RESULT, claim, is_done, refuse_another, refuse_changed
-from tercel.learning.agent.run_folder import resumed as begun_in
-from tercel.learning.agent.training import run_training
-from tercel.learning.port import Metrics
-from tercel.report.terminal import progress as bars
-from tercel.report.terminal import say
+from tercel.core.report.terminal import progress as bars
+from tercel.core.report.terminal import say
+from tercel.lab.learning.agent.config import AgentConfig, preset_file, read_config
+from tercel.lab.learning.agent.guards import variants_tried
+from tercel.lab.learning.agent.learner import refuse_settings, with_algo
+from tercel.lab.learning.agent.ray import spread, with_shards
+from tercel.lab.learning.agent.recipe import ALGORITHMS
+from tercel.lab.learning.agent.report import write_page
+from tercel.lab.learning.agent.run_folder import FILE, POLICY, RESULT, claim, is_done, refuse_another, refuse_changed
+from tercel.lab.learning.agent.run_folder import resumed as begun_in
+from tercel.lab.learning.agent.training import run_training
+from tercel.lab.learning.port import Metrics
 
 RUNS = Path("runs/agents")
 Stop = Callable[[], bool]

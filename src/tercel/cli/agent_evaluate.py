@@ -10,10 +10,10 @@ import typer
 from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
 from tercel.cli.shared import AsJson, ObservationOption, Ray, StrategyOption, Symbols, listed_dates, listed_seeds
 from tercel.core.errors import ConfigError
-from tercel.report.terminal import ALL_IN, hand_over, result_console, say
+from tercel.core.report.terminal import ALL_IN, hand_over, result_console, say
 
 if TYPE_CHECKING:
-    from tercel.evaluation.pipeline.request import EvaluationRequest
+    from tercel.lab.evaluation.pipeline.request import EvaluationRequest
 
 RESULT = "evaluation.json"
 PAGE = "evaluation.html"
@@ -138,16 +138,16 @@ def evaluate(request: EvaluatePolicies) -> None:
 
 def _prepared(request: EvaluatePolicies) -> "EvaluationRequest":
     """What is asked for, every name looked up."""
-    from tercel.evaluation.order_files import read_orders, task_of
-    from tercel.evaluation.pipeline.candidates import baselines_of, own_of, refuse_same_names
-    from tercel.evaluation.pipeline.families import field_of
-    from tercel.evaluation.pipeline.request import EACH, EvaluationRequest, markets_of, specialists
-    from tercel.evaluation.venue import fees_of, latency_of, tape_of
-    from tercel.execution.own import findable
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.execution.task import Task
-    from tercel.learning.agent.convert import opened
-    from tercel.learning.ray.jobs import on_cluster
+    from tercel.execution.user_strategy import findable
+    from tercel.lab.evaluation.order_files import read_orders, task_of
+    from tercel.lab.evaluation.pipeline.candidates import baselines_of, own_of, refuse_same_names
+    from tercel.lab.evaluation.pipeline.families import field_of
+    from tercel.lab.evaluation.pipeline.request import EACH, EvaluationRequest, markets_of, specialists
+    from tercel.lab.evaluation.venue import fees_of, latency_of, tape_of
+    from tercel.lab.learning.agent.convert import opened
+    from tercel.lab.learning.ray.jobs import on_cluster
     from tercel.market.simulator.terms import NO_FEES
 
     order, seeds, dates = request.order, listed_seeds(request.seeds), listed_dates(request.date)
@@ -191,7 +191,7 @@ def _prepared(request: EvaluatePolicies) -> "EvaluationRequest":
 
 def show(result: Mapping[str, Any], file: Path, page: Path) -> None:
     """Print the table and where the rest is."""
-    from tercel.evaluation.pipeline.terminal import judged_table
+    from tercel.lab.evaluation.pipeline.terminal import judged_table
 
     result_console().print(replace(judged_table(result), all_in=ALL_IN))
     say(f"report    {page}")

@@ -11,7 +11,7 @@ import typer
 from tercel.cli.shared import AsJson, Policy, Registry
 from tercel.core.errors import ConfigError, PolicyError
 from tercel.core.machine import person
-from tercel.report.terminal import hand_over, print_table, result_console, say
+from tercel.core.report.terminal import hand_over, print_table, result_console, say
 
 if TYPE_CHECKING:
     from tercel.execution.registry import RegistryEntry

@@ -10,14 +10,14 @@ import typer
 from tercel.cli.agent_registry import score_text
 from tercel.cli.shared import AsJson, ObservationOption, Policy, Registry, Seed
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.report.tables import spelt
-from tercel.report.terminal import hand_over, print_table, progress, result_console, say
+from tercel.core.report.tables import spelt
+from tercel.core.report.terminal import hand_over, print_table, progress, result_console, say
 
 if TYPE_CHECKING:
-    from tercel.evaluation.explain.importance import PermutationImportance
-    from tercel.evaluation.explain.page import Explanation
+    from tercel.core.stats import Estimate
     from tercel.execution.policies.card import Card
-    from tercel.stats import Estimate
+    from tercel.lab.evaluation.explain.importance import PermutationImportance
+    from tercel.lab.evaluation.explain.page import Explanation
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def show(request: Show) -> None:
 
 def observation_fits(card: "Card") -> bool:
     """Whether this version of Tercel makes the observation that the policy was trained on."""
-    from tercel.execution.observers import observer
+    from tercel.execution.observations import observer
     from tercel.execution.policies.card import layout_hash
 
     try:
@@ -66,7 +66,7 @@ def observation_fits(card: "Card") -> bool:
 
 def sections(card: "Card", network: str, fits: bool) -> dict[str, Mapping[str, Any]]:
     """The card in four parts, each a list of short facts."""
-    from tercel.execution.observers import is_own_name
+    from tercel.execution.observations import is_own_name
 
     whose = "a user's: give it with --observation" if is_own_name(card.observation) else "of another version of Tercel"
     observation = {
@@ -198,12 +198,12 @@ class Convert:
 
 def convert(request: Convert) -> None:
     """Make a policy folder of your own model, once: nothing in it runs code when it is read."""
-    from tercel.execution.observers import is_own_name
-    from tercel.execution.own import located
+    from tercel.execution.observations import is_own_name
     from tercel.execution.registry import resolve_policy
     from tercel.execution.registry.resolve import ARCHIVE
-    from tercel.learning.agent.convert import unzipped
-    from tercel.learning.own_models import save_model
+    from tercel.execution.user_strategy import located
+    from tercel.lab.learning.agent.convert import unzipped
+    from tercel.lab.learning.own_models import save_model
 
     model, folder, observation = request.model, request.folder, request.observation
     watched = located(observation, "observation") if is_own_name(observation) else observation
@@ -240,12 +240,12 @@ class Explain:
 
 def explain(request: Explain) -> None:
     """Explain a policy: which features move what it does and what it costs, and some episodes step by step."""
-    from tercel.evaluation.explain.explanation import explanation
-    from tercel.execution.observers import same_name
-    from tercel.execution.own import located
+    from tercel.execution.observations import same_name
     from tercel.execution.policies.card import read_card
     from tercel.execution.policies.policy import CARD
     from tercel.execution.registry import resolve_policy
+    from tercel.execution.user_strategy import located
+    from tercel.lab.evaluation.explain.explanation import explanation
 
     folder = resolve_policy(request.policy, request.registry)
     observation = read_card(folder / CARD).observation
@@ -268,7 +268,7 @@ def explain(request: Explain) -> None:
 
 
 def _show_explained(found: "Explanation") -> None:
-    from tercel.evaluation.explain.observed import PARTS
+    from tercel.lab.evaluation.explain.observed import PARTS
 
     say(found.lead())
     if found.still:

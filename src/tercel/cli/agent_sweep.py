@@ -9,12 +9,12 @@ import typer
 
 from tercel.cli.machine import stopped
 from tercel.cli.shared import AsJson, Seed
-from tercel.report.terminal import hand_over, progress, say
+from tercel.core.report.terminal import hand_over, progress, say
 
 if TYPE_CHECKING:
-    from tercel.learning.agent.sweep import AgentSweep
-    from tercel.learning.port import Metrics
-    from tercel.learning.sweep import Trial
+    from tercel.lab.learning.agent.sweep import AgentSweep
+    from tercel.lab.learning.port import Metrics
+    from tercel.lab.learning.sweep import Trial
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class SweepRequest:
 
 def sweep(request: SweepRequest) -> None:
     """Search settings on validation episodes alone: trials, the best configuration, how many variants were tried."""
-    from tercel.learning.agent.config import read_config
-    from tercel.learning.agent.learner import refuse_settings
-    from tercel.learning.agent.sweep import AgentSweep, keep, refuse_other
-    from tercel.learning.agent.sweep_report import write_page
+    from tercel.lab.learning.agent.config import read_config
+    from tercel.lab.learning.agent.learner import refuse_settings
+    from tercel.lab.learning.agent.sweep import AgentSweep, keep, refuse_other
+    from tercel.lab.learning.agent.sweep_report import write_page
 
     config = read_config(request.config)
     refuse_settings(config, str(request.config))

@@ -9,7 +9,7 @@ import typer
 from tercel.cli.machine import stopped
 from tercel.cli.shared import AsJson
 from tercel.core.errors import ConfigError
-from tercel.report.terminal import hand_over, say
+from tercel.core.report.terminal import hand_over, say
 
 if TYPE_CHECKING:
     from tercel.api.training import TrainingRun
@@ -67,7 +67,7 @@ def train(request: Train) -> None:
 def _asked(request: Train) -> "TrainingRun":
     """The training that is meant: a new one, or that of a folder."""
     from tercel.api.training import TrainingRun
-    from tercel.learning.agent.config import preset_names
+    from tercel.lab.learning.agent.config import preset_names
 
     config, preset, resume = request.config, request.preset, request.resume
     if resume is not None:
@@ -93,7 +93,7 @@ def _asked(request: Train) -> "TrainingRun":
 
 def _show(run: "TrainingRun", found: dict[str, Any]) -> None:
     """Say what came of it."""
-    from tercel.learning.agent.report import unlearned
+    from tercel.lab.learning.agent.report import unlearned
 
     best, nothing = found["best"], unlearned(found)
     gained = (

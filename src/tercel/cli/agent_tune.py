@@ -12,10 +12,10 @@ import typer
 from tercel.cli.shared import AsJson, Seed, TapesSymbol
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import nearest, offer
-from tercel.report.terminal import hand_over, print_table, say
+from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
-    from tercel.evaluation.tuning_tasks import TuningSettings
+    from tercel.lab.evaluation.tuning_tasks import TuningSettings
 
 HEADINGS = ("strategy", "validation, bps", "s.e.", "final, bps", "final s.e.", "before", "training, bps", "episodes")
 
@@ -48,8 +48,8 @@ def tune(request: Tune) -> None:
     """Tune written strategies on training episodes; name the best on validation episodes: the baseline."""
     if (request.tape is None) != (request.symbol is None):
         raise ConfigError("--tape and --symbol together", "one of the two", "give both, or neither")
-    from tercel.evaluation.tuning_tasks import finals, rank, read_results, result_of, tune_all, write_json
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
+    from tercel.lab.evaluation.tuning_tasks import finals, rank, read_results, result_of, tune_all, write_json
     from tercel.market.flow.preset import DEFAULT
 
     names, settings = _names(request.strategies or ()), _settings(request)
@@ -102,9 +102,9 @@ def _instead(name: str) -> str:
 
 def _settings(request: Tune) -> "TuningSettings":
     """What decides the result."""
-    from tercel.evaluation.settings import RunSettings
-    from tercel.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
-    from tercel.evaluation.venue import law_of
+    from tercel.lab.evaluation.settings import RunSettings
+    from tercel.lab.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
+    from tercel.lab.evaluation.venue import law_of
     from tercel.market.flow.preset import DEFAULT, load
 
     if request.tape is not None:
@@ -128,7 +128,7 @@ def _settings(request: Tune) -> "TuningSettings":
 
 def _lost(one: dict[str, Any]) -> str:
     """Episodes in which orders found no place, by kind; empty where none did."""
-    from tercel.evaluation.tuning import OVERFLOWED_BPS
+    from tercel.lab.evaluation.tuning import OVERFLOWED_BPS
 
     counts = [(one.get("training_overflowed", 0), one.get("training_episodes", 0), "training")]
     held_out = [(one[kind], kind) for kind in ("validation", "final") if kind in one]

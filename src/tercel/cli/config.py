@@ -14,23 +14,27 @@ from tercel.cli.request import add
 from tercel.cli.shared import AsJson
 from tercel.core.errors import ConfigError
 from tercel.core.names import check_known
+from tercel.core.report.terminal import hand_over, json_text, say
 from tercel.core.schema import schema_of
 from tercel.core.toml import read_toml
-from tercel.report.terminal import hand_over, json_text, say
 
 config_app = typer.Typer(name="config", help="Files in TOML: check one, give editors a schema.", no_args_is_help=True)
 KINDS: Final = {
     "desk": ("a desk", "tercel.api.demo.config:DemoConfig", "tercel.api.demo.config:check_file"),
-    "gate": ("a gate", "tercel.gate.config:GateConfig", "tercel.gate.config:read_config"),
-    "limits": ("hard limits", "tercel.limits.file:schema", "tercel.limits.file:read"),
-    "agent": ("a training", "tercel.learning.agent.config:AgentConfig", "tercel.learning.agent.config:read_config"),
+    "gate": ("a gate", "tercel.desk.gate.config:GateConfig", "tercel.desk.gate.config:read_config"),
+    "limits": ("hard limits", "tercel.desk.limits.file:schema", "tercel.desk.limits.file:read"),
+    "agent": (
+        "a training",
+        "tercel.lab.learning.agent.config:AgentConfig",
+        "tercel.lab.learning.agent.config:read_config",
+    ),
     "signals": ("signals", "tercel.signals.runs.config:SignalsConfig", "tercel.signals.runs.config:read_config"),
     "regimes": ("regimes", "tercel.market.regimes.choice:RegimesFile", "tercel.market.regimes.choice:check_file"),
-    "map": ("a map of a CSV file", "tercel.market.feeds.csv_map:schema", "tercel.market.feeds.csv_map:load_map"),
+    "map": ("a map of a CSV file", "tercel.feeds.csv_map:schema", "tercel.feeds.csv_map:load_map"),
     "profile": (
         "a profile of a FIX venue",
-        "tercel.venues.fix.profiles:schema",
-        "tercel.venues.fix.profiles:check_file",
+        "tercel.fix.profiles:schema",
+        "tercel.fix.profiles:check_file",
     ),
 }
 """Kind -> what it is, its model, how it is read."""

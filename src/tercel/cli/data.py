@@ -11,7 +11,7 @@ from tercel.cli.data_record import record_app
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Dated, Lake, Symbol
 from tercel.core.errors import FeedError
-from tercel.report.terminal import hand_over, print_table, say
+from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
     from tercel.market.tape import Instrument
@@ -62,9 +62,9 @@ class Verify(Dated):
 
 def verify(request: Verify) -> int:
     """Replay a day and count what is odd; with --against, exit 1 when a row of the file is left unexplained."""
+    from tercel.feeds.verify import verify_alone
+    from tercel.feeds.verify_truths import truth_for
     from tercel.market.tape import Lake as Store
-    from tercel.market.verify import verify_alone
-    from tercel.market.verify_truths import truth_for
 
     instrument, events = Store(request.lake).check(request.symbol, request.date, request.venue)
     if request.against is None:

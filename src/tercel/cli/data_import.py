@@ -11,13 +11,13 @@ from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Dated, Lake, Replace
 from tercel.core.errors import ConfigError, FeedError
 from tercel.core.names import listed
-from tercel.market.feeds import feed_named, feeds_of_others
-from tercel.report.terminal import hand_over, print_table, progress_console, result_console, say
+from tercel.core.report.terminal import hand_over, print_table, progress_console, result_console, say
+from tercel.feeds import feed_named, feeds_of_others
 
 if TYPE_CHECKING:
-    from tercel.market.feeds import Feed, FeedDay
-    from tercel.market.feeds.itch_book import SymbolCheck
-    from tercel.market.feeds.itch_pass import FileCounts, Progress
+    from tercel.feeds import Feed, FeedDay
+    from tercel.feeds.itch_book import SymbolCheck
+    from tercel.feeds.itch_pass import FileCounts, Progress
     from tercel.market.tape import Lake as Store
 
 import_app = typer.Typer(help="Import feed files into a lake, one command per feed.", no_args_is_help=True)
@@ -67,7 +67,7 @@ class Lobster(FeedImport):
 
 def lobster(request: Lobster) -> None:
     """Import LOBSTER days: messages with an orderbook file of any number of levels, or messages alone."""
-    from tercel.market.feeds import LobsterFeed
+    from tercel.feeds import LobsterFeed
 
     _import(LobsterFeed, request, request.paths, request.lake)
 
@@ -93,7 +93,7 @@ class Dbn(FeedImport):
 
 def dbn(request: Dbn) -> None:
     """Import Databento order-by-order days, every instrument in the files."""
-    from tercel.market.feeds import DbnFeed
+    from tercel.feeds import DbnFeed
 
     _import(DbnFeed, request, request.paths, request.lake)
 
@@ -108,7 +108,7 @@ class Binance(FeedImport):
 
 def binance(request: Binance) -> None:
     """Import Binance captures of depth diffs, trades and snapshots: spot, USD-M and COIN-M futures."""
-    from tercel.market.feeds import BinanceFeed
+    from tercel.feeds import BinanceFeed
 
     _import(lambda: BinanceFeed(request.lot), request, request.paths, request.lake)
 
@@ -126,7 +126,7 @@ class Bitstamp(FeedImport):
 
 def bitstamp(request: Bitstamp) -> None:
     """Import Bitstamp captures of order events, trades and snapshots (order_book?group=2)."""
-    from tercel.market.feeds import BitstampFeed
+    from tercel.feeds import BitstampFeed
 
     _import(lambda: BitstampFeed(request.lot), request, request.paths, request.lake)
 
@@ -155,8 +155,8 @@ class Csv(Dated):
 
 def csv(request: Csv) -> None:
     """Import quotes, trades, levels or order events from columns that a map names, cleaned by the field's rules."""
-    from tercel.market.feeds.csv_feed import CsvFeed
-    from tercel.market.feeds.csv_map import map_text, parse_map, shipped
+    from tercel.feeds.csv_feed import CsvFeed
+    from tercel.feeds.csv_map import map_text, parse_map, shipped
 
     if not request.map:
         raise ConfigError("a map", "none", f"add --map NAME ({', '.join(shipped())}) or --map FILE.toml")
@@ -206,9 +206,9 @@ def itch(request: ImportItch) -> None:
         return
     if request.lake is None:
         raise ConfigError("--lake DIR, a folder to import into", "none", "give --lake, or --check to import nothing")
-    from tercel.market.feeds.itch import ItchFeed
+    from tercel.feeds.itch import ItchFeed
+    from tercel.market.feed import FeedOptions
     from tercel.market.tape import Lake as Store
-    from tercel.market.tape.feed import FeedOptions
 
     target = Store(request.lake)
     no_lake_as_source(request.paths, target)
@@ -228,7 +228,7 @@ def itch(request: ImportItch) -> None:
 
 def _import(feed: "Callable[[], Feed]", request: FeedImport | Csv, paths: Sequence[Path], root: Path) -> None:
     """Import the days that a feed finds; says on stderr what happens, on stdout what was done."""
-    from tercel.market.feeds import FeedOptions
+    from tercel.feeds import FeedOptions
     from tercel.market.tape import Lake as Store
 
     lake, options = Store(root), FeedOptions(request.symbol, request.date, request.tick)
@@ -311,7 +311,7 @@ def _progress() -> "Progress | None":
 
 def _say_counts(counts: "FileCounts") -> None:
     """What a pass saw, in words, on stderr."""
-    from tercel.market.feeds.itch_format import NAMES
+    from tercel.feeds.itch_format import NAMES
 
     named = ", ".join(
         f"{y} {n:,} ({NAMES[y][0]})" if y in NAMES else f"{y} {n:,} (unknown)" for y, n in counts.types.items()
@@ -327,8 +327,8 @@ def _say_counts(counts: "FileCounts") -> None:
 
 def _check(request: ImportItch) -> None:
     """The books of files, and nothing written."""
-    from tercel.market.feeds.itch_book import check_file, totals
-    from tercel.market.feeds.members import members
+    from tercel.feeds.itch_book import check_file, totals
+    from tercel.feeds.members import members
 
     results: list[dict[str, Any]] = []
     with members(request.paths) as found:
@@ -342,7 +342,7 @@ def _check(request: ImportItch) -> None:
 
 
 def _print_check(counts: "FileCounts", symbols: "list[SymbolCheck]") -> None:
-    from tercel.market.feeds.itch_book import totals
+    from tercel.feeds.itch_book import totals
 
     names: tuple[str, ...] = ("messages", "crossed", "locked", "off_best", "off_head", "resting", "bid", "ask")
     names += ("added", "executed", "withdrawn", "hidden", "cross", "broken")

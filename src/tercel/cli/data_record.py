@@ -16,7 +16,7 @@ from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Dated, Lake, Replace
 from tercel.core.errors import ConfigError, FeedError, VenueError
 from tercel.core.machine import WallClock
-from tercel.report.terminal import hand_over, print_table, say
+from tercel.core.report.terminal import hand_over, print_table, say
 
 record_app = typer.Typer(help="Record live feeds into a lake, one command per feed.", no_args_is_help=True)
 
@@ -59,8 +59,8 @@ def itch(request: RecordItch) -> None:
     """Record ITCH over MoldUDP64: gaps are asked for again, what is accepted survives a kill, tapes come at the end."""
     from zoneinfo import ZoneInfo
 
-    from tercel.market.feeds.itch import TIMEZONE
-    from tercel.venues.moldudp import MoldCapture, MulticastLink, PacketOutcome, Receiver, open_socket
+    from tercel.feeds.itch import TIMEZONE
+    from tercel.feeds.moldudp import MoldCapture, MulticastLink, PacketOutcome, Receiver, open_socket
 
     today = datetime.now(ZoneInfo(TIMEZONE)).date().isoformat()
     path = request.capture or request.lake / "captures" / f"itch-{request.date or today}-{request.port}.itch"
@@ -98,9 +98,9 @@ def itch(request: RecordItch) -> None:
 
 def _imported(path: Path, date: str, request: RecordItch) -> dict[str, Any]:
     """The tapes of a capture, in the lake; a resumed recording replaces what the part before it gave."""
-    from tercel.market.feeds.itch import ItchFeed
+    from tercel.feeds.itch import ItchFeed
+    from tercel.market.feed import FeedOptions
     from tercel.market.tape import Lake as Store
-    from tercel.market.tape.feed import FeedOptions
 
     feed = ItchFeed()
     with feed.days([path], FeedOptions(request.symbol, date)) as days:
@@ -150,9 +150,9 @@ def crypto(request: Crypto) -> None:
         raise ConfigError("a duration above zero", f"--duration {request.duration}", "give seconds, or leave it out")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", request.symbol):  # it names a folder
         raise ConfigError("a symbol as the venue writes it", f"--symbol {request.symbol}", "such as BTCUSDT or btcusd")
-    from tercel.market.feeds.streams import stream_of
-    from tercel.venues.recorder import CaptureWriter, Recorder
-    from tercel.venues.recorder.live import websocket_client
+    from tercel.feeds.recorder import CaptureWriter, Recorder
+    from tercel.feeds.recorder.live import websocket_client
+    from tercel.feeds.streams import stream_of
 
     stream = stream_of(request.venue, request.symbol, request.market, request.url, request.snapshot_url)
     websocket_client()
@@ -185,7 +185,7 @@ def crypto(request: Crypto) -> None:
 
 def _tape(request: Crypto, folder: Path) -> list[dict[str, Any]]:
     """Days of tape from all captures of the folder; none, with a word why, where they hold no book yet."""
-    from tercel.market.feeds import BinanceFeed, BitstampFeed, FeedOptions
+    from tercel.feeds import BinanceFeed, BitstampFeed, FeedOptions
     from tercel.market.tape import Lake as Store
 
     lake = Store(request.lake)

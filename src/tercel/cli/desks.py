@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tercel.core.errors import ConfigError
-from tercel.trading.journal.database import DATABASE, ELSEWHERE
+from tercel.desk.trading.journal.database import DATABASE, ELSEWHERE
 
 if TYPE_CHECKING:
-    from tercel.trading.ledger import Ledger
+    from tercel.desk.trading.ledger import Ledger
 
 ROOT: Final = Path("desks")
 
@@ -63,7 +63,7 @@ def _numbered(name: str) -> list[Path]:
 
 def waiting(folder: Path, ledger: "Ledger") -> str:
     """Which parents of a desk wait until somebody resumes them; "" where none does."""
-    from tercel.trading.parents import ParentStatus
+    from tercel.desk.trading.parents import ParentStatus
 
     paused = [parent.id for parent in ledger.parents if parent.status == ParentStatus.PAUSED]
     if not paused:

@@ -9,7 +9,7 @@ import typer
 from tercel.cli.machine import BoundedClock
 from tercel.cli.shared import AsJson
 from tercel.core.machine import person
-from tercel.report.terminal import print_json, say
+from tercel.core.report.terminal import print_json, say
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ def gate(request: OpenGate) -> int:
 
     What leaves is checked, counted and journaled here. A desk that is silent or gone has its orders cancelled.
     """
-    from tercel.gate.config import read_config
-    from tercel.gate.opening import hold, left_open
-    from tercel.gate.server import Gate
+    from tercel.desk.gate.config import read_config
+    from tercel.desk.gate.opening import hold, left_open
+    from tercel.desk.gate.server import Gate
 
     config, gates = read_config(request.config), list[Gate]()
     accounts = config.gate.accounts

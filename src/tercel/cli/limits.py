@@ -8,7 +8,7 @@ import typer
 
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson
-from tercel.report.terminal import hand_over, print_table, result_console
+from tercel.core.report.terminal import hand_over, print_table, result_console
 
 limits_app = typer.Typer(
     name="limits", help="Hard pre-trade limits: check a file, show the packaged one.", no_args_is_help=True
@@ -25,8 +25,8 @@ class LimitsCheck:
 
 def check(request: LimitsCheck) -> None:
     """Print the limits as they are understood; exit 2 where the file cannot be obeyed to the letter."""
-    from tercel.limits import read
-    from tercel.limits.file import understood
+    from tercel.desk.limits import read
+    from tercel.desk.limits.file import understood
 
     limits = understood(read(request.file))
 
@@ -60,7 +60,7 @@ def show_default(_: ShowDefault) -> None:
     """Print the packaged limit file with every key explained, to start one's own from: > limits.toml."""
     from rich.text import Text
 
-    from tercel.limits import default_file
+    from tercel.desk.limits import default_file
 
     result_console().print(Text(default_file().read_text(encoding="utf-8")), soft_wrap=True, end="")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tercel.core.machine import WallClock
-from tercel.report.terminal import say
+from tercel.core.report.terminal import say
 
 
 class BoundedClock(WallClock):

@@ -27,7 +27,7 @@ from tercel.cli.shared import (
     listed_dates,
 )
 from tercel.core.errors import ConfigError
-from tercel.report.terminal import hand_over, print_table, say
+from tercel.core.report.terminal import hand_over, print_table, say
 
 if TYPE_CHECKING:
     from tercel.market.flow.preset import Preset
@@ -199,7 +199,7 @@ def _as_itch(folder: Path, instrument: "Instrument", events: "Events") -> str:
     """Write a day as a file of the exchange's own format, named as the exchange names its files; the file."""
     from dataclasses import replace
 
-    from tercel.market.feeds.itch_write import write_itch
+    from tercel.feeds.itch_write import write_itch
     from tercel.market.tape.schema import MESSAGE_END, OPENING
 
     opening = (events.flags & OPENING) != 0  # the book that a day begins with: an order a message

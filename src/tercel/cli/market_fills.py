@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, Venue, listed_dates, page_folder
-from tercel.report.cells import NOTHING
-from tercel.report.tables import plain_table
-from tercel.report.terminal import check_folder, hand_over, plain, print_table, say
+from tercel.core.report.cells import NOTHING
+from tercel.core.report.tables import plain_table
+from tercel.core.report.terminal import check_folder, hand_over, plain, print_table, say
 
 if TYPE_CHECKING:
-    from tercel.market.studies.fill_comparison import Fills
+    from tercel.lab.fills.fill_comparison import Fills
 
 HEAD = ("", "tape", "floor", "simulated", "passed")
 
@@ -39,9 +39,9 @@ def fills(request: FillsRequest) -> None:
     """Do resting orders fill as on tape? Fill curves, mark-outs, returns and cancels beside simulated days."""
     check_folder(request.out)
     dates = listed_dates(",".join(request.dates))
+    from tercel.lab.fills.fill_comparison import card, study
     from tercel.market.flow.preset import load
     from tercel.market.score.stretches import days_of
-    from tercel.market.studies.fill_comparison import card, study
 
     preset = load(request.preset)
     days = days_of(preset, request.lake, dates, symbol=request.symbol, venue=request.venue)
@@ -60,7 +60,7 @@ def show(found: "Fills") -> None:
 
 def table(found: "Fills") -> list[list[str]]:
     """A row for each gate; mark-outs are judged in bps and shown in ticks."""
-    from tercel.market.studies.fill_comparison import WORDS
+    from tercel.lab.fills.fill_comparison import WORDS
 
     rows = []
     for gate in found.gates:
@@ -92,10 +92,10 @@ def sentences(found: "Fills") -> list[str]:
 
 def page(found: "Fills") -> str:
     """The page of tables and pictures."""
-    from tercel.market.studies.fills import WAITS_S
-    from tercel.market.studies.markouts import HORIZONS_S
-    from tercel.report.fills_figures import by_class, fill_curves, markouts, returns_and_hidden
-    from tercel.report.page import Section, render
+    from tercel.core.report.fills_figures import by_class, fill_curves, markouts, returns_and_hidden
+    from tercel.core.report.page import Section, render
+    from tercel.lab.fills.fills import WAITS_S
+    from tercel.lab.fills.markouts import HORIZONS_S
 
     cells, symbol = plain({name: asdict(cell) for name, cell in found.figures.items()}), found.symbol
     everything = [

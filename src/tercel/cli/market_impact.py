@@ -9,8 +9,8 @@ import typer
 
 from tercel.cli.shared import PRESET, AsJson, Seed, page_folder
 from tercel.core.errors import ConfigError
-from tercel.report.tables import spelt
-from tercel.report.terminal import check_folder, hand_over, print_table, say
+from tercel.core.report.tables import spelt
+from tercel.core.report.terminal import check_folder, hand_over, print_table, say
 
 Law = Annotated[
     str | None, typer.Option(help="none, translation or weights (default: what the preset carries).", metavar="LAW")
@@ -121,9 +121,9 @@ def lines(card: Mapping[str, Any]) -> list[str]:
 
 def page(card: Mapping[str, Any], out: Path | None) -> str:
     """The figures as pictures."""
+    from tercel.core.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
+    from tercel.core.report.page import Section, render
     from tercel.market.impact.card import LENGTH_S
-    from tercel.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
-    from tercel.report.page import Section, render
 
     missed = [QUESTIONS[key] for key, fine in card["passed"].items() if not fine]
     lead = "All five figures lie where markets stand." if not missed else f"Missed: {', '.join(missed)}."

@@ -10,9 +10,9 @@ import typer
 
 from tercel.cli.market_score import file_to_write
 from tercel.cli.shared import PRESET, AsJson, Lake, PresetsSymbol, Seed, listed_dates, page_folder, share_of
-from tercel.report.cells import NOTHING
-from tercel.report.tables import plain_table, spelt
-from tercel.report.terminal import check_folder, hand_over, print_table, say
+from tercel.core.report.cells import NOTHING
+from tercel.core.report.tables import plain_table, spelt
+from tercel.core.report.terminal import check_folder, hand_over, print_table, say
 
 HEADINGS = ("strategy", "simulated, bps", "tape, bps", "passive", "late", "theirs, bps")
 
@@ -62,12 +62,12 @@ def predict(request: Predict) -> None:
     """Ask whether simulation predicts tape: the same strategies in a market and on its held-out days."""
     check_folder(request.out)
     dates, seed, impact = listed_dates(",".join(request.date)), request.seed, request.impact
-    from tercel.evaluation.pipeline.leaks import judged_days, refuse_leaks
-    from tercel.evaluation.pipeline.request import markets_of
-    from tercel.evaluation.pipeline.scenarios import Scenario
-    from tercel.evaluation.prediction import predict as compared
-    from tercel.evaluation.prediction_runs import THEIRS, candidates_of, refuse_calibrated, sides
     from tercel.execution.task import Task
+    from tercel.lab.evaluation.pipeline.leaks import judged_days, refuse_leaks
+    from tercel.lab.evaluation.pipeline.request import markets_of
+    from tercel.lab.evaluation.pipeline.scenarios import Scenario
+    from tercel.lab.evaluation.prediction import predict as compared
+    from tercel.lab.evaluation.prediction_runs import THEIRS, candidates_of, refuse_calibrated, sides
     from tercel.market.flow.preset import load
 
     began = time.process_time()
@@ -151,7 +151,7 @@ def _cost(cell: Mapping[str, Any] | None) -> str:
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """The finding in words."""
-    from tercel.evaluation.prediction import in_words
+    from tercel.lab.evaluation.prediction import in_words
 
     days = "day" if len(found["dates"]) == 1 else "days"
     return in_words(found, found["market"], f"{len(found['dates'])} {days} of {found['symbol']}")
@@ -159,8 +159,8 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
 
 def page(found: Mapping[str, Any]) -> str:
     """The page of pictures."""
-    from tercel.report.page import Section, render
-    from tercel.report.prediction_figures import costs, shares
+    from tercel.core.report.page import Section, render
+    from tercel.core.report.prediction_figures import costs, shares
 
     lead, *rest = sentences(found)
     sections = [

@@ -17,13 +17,13 @@ from tercel.cli.market_score import (
     impact_rows,
     passed,
 )
+from tercel.core.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
+from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Figure
+from tercel.core.report.tables import plain_table
 from tercel.market.impact.card import LENGTH_S
 from tercel.market.score import figures
 from tercel.market.score.realism import ScoreDraw
-from tercel.report.impact_figures import decay_and_response, impact_by_size, metaorder_paths
-from tercel.report.page import Section, render
-from tercel.report.svg import Figure
-from tercel.report.tables import plain_table
 
 
 def write(folder: Path, drawn: ScoreDraw, card: dict[str, Any], impact: dict[str, Any] | None = None) -> Path:

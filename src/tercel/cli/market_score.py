@@ -11,9 +11,9 @@ import typer
 from tercel.cli.plugins import loaded
 from tercel.cli.shared import PRESET, AsJson, From, PresetsSymbol, To, Venue, listed_dates
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.report.cells import NOTHING
-from tercel.report.tables import spelt
-from tercel.report.terminal import hand_over, print_table, say
+from tercel.core.report.cells import NOTHING
+from tercel.core.report.tables import spelt
+from tercel.core.report.terminal import hand_over, print_table, say
 
 Rows = list[list[str]]
 OWN: Final = "tercel"

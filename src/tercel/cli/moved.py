@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from tercel.cli.plugins import hide
-from tercel.report.terminal import print_json, say
+from tercel.core.report.terminal import print_json, say
 
 MOVED = {
     "bench": "python -m benchmarks",

@@ -16,7 +16,7 @@ from tercel.cli.shared import AsJson
 from tercel.core.errors import ConfigError, TercelError
 from tercel.core.machine import person
 from tercel.core.names import offer
-from tercel.report.terminal import print_json, say
+from tercel.core.report.terminal import print_json, say
 
 Desk = Annotated[
     Path | None,
@@ -42,11 +42,11 @@ class Console:
 
 def console(request: Console) -> None:
     """Serve the page where people watch and overrule a desk; loopback only, with a password."""
-    from tercel.console.desk import FolderDesk
-    from tercel.console.follow import JournalFollower
-    from tercel.console.login import Authenticator
-    from tercel.console.serve import LOOPBACK, bind, server_of
-    from tercel.console.web import create_app
+    from tercel.desk.console.desk import FolderDesk
+    from tercel.desk.console.follow import JournalFollower
+    from tercel.desk.console.login import Authenticator
+    from tercel.desk.console.serve import LOOPBACK, bind, server_of
+    from tercel.desk.console.web import create_app
 
     folder = FolderDesk(find_desk(request.desk), time.time_ns)
     given = os.environ.get(PASSWORD)
@@ -76,7 +76,7 @@ class Kill:
 
 def kill(request: Kill) -> None:
     """Cancel every order of a desk or of some agents and refuse new ones, across restarts, until `tercel rearm`."""
-    from tercel.trading.kill import LATCH, KillLatch
+    from tercel.desk.trading.kill import LATCH, KillLatch
 
     reason, agents = request.reason.strip() or "no reason given", request.agent or []
     folder = _stopped(request.desk)
@@ -108,7 +108,7 @@ class Rearm:
 
 def rearm(request: Rearm) -> None:
     """Let a killed desk trade again; a person's word, with a reason."""
-    from tercel.trading.kill import LATCH, KillLatch
+    from tercel.desk.trading.kill import LATCH, KillLatch
 
     folder, agents = _stopped(request.desk), request.agent or []
     state = KillLatch(folder / LATCH).rearm(request.reason, person(), time.time_ns(), agents)
@@ -120,8 +120,8 @@ def rearm(request: Rearm) -> None:
 
 def _waiting(folder: Path) -> str:
     """Which parents wait for a person, as far as the desk's journal can be read."""
-    from tercel.trading.journal.reader import JournalReader
-    from tercel.trading.ledger import Ledger  # a kill needs none of it, and cannot wait for it
+    from tercel.desk.trading.journal.reader import JournalReader
+    from tercel.desk.trading.ledger import Ledger  # a kill needs none of it, and cannot wait for it
 
     try:
         with closing(JournalReader(folder)) as reader:
@@ -132,8 +132,8 @@ def _waiting(folder: Path) -> str:
 
 def _agents(folder: Path) -> set[str]:
     """Who trades at a desk, as far as its journal can be read."""
-    from tercel.trading.journal import kinds
-    from tercel.trading.journal.reader import JournalReader
+    from tercel.desk.trading.journal import kinds
+    from tercel.desk.trading.journal.reader import JournalReader
 
     try:
         with closing(JournalReader(folder)) as reader:
@@ -150,8 +150,8 @@ def _strangers(folder: Path, agents: Sequence[str]) -> list[str]:
 
 def _stopped(desk: Path | None) -> Path:
     """The desk that is meant; one that is named is stopped even when its journal is gone."""
-    from tercel.trading.journal.lock import LOCK
-    from tercel.trading.kill import LATCH
+    from tercel.desk.trading.journal.lock import LOCK
+    from tercel.desk.trading.kill import LATCH
 
     if desk is not None and any((desk / name).exists() for name in (LOCK, LATCH)):
         return desk
@@ -160,7 +160,7 @@ def _stopped(desk: Path | None) -> Path:
 
 def _post(folder: Path, command: str, body: Mapping[str, Any], reason: str) -> None:
     """The latch holds already: a journal that cannot take the word is no reason to fail."""
-    from tercel.trading.journal.reader import post
+    from tercel.desk.trading.journal.reader import post
 
     try:
         post(folder, command, body, person(), reason, time.time_ns())

@@ -23,7 +23,7 @@ import typer
 from tercel.cli.help_texts import add_help, help_texts, name_of
 from tercel.cli.request import add
 from tercel.core.errors import ConfigError
-from tercel.report.terminal import print_error
+from tercel.core.report.terminal import print_error
 
 GROUP: Final = "tercel.commands"
 BESIDE: Final[dict[str, tuple[str, ...]]] = {

@@ -13,11 +13,11 @@ from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
 from tercel.cli.shared import AsJson, Seed, StrategyOption, Symbols
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
-from tercel.report.terminal import print_json, say
+from tercel.core.report.terminal import print_json, say
 
 if TYPE_CHECKING:
-    from tercel.evaluation.settings import RunSettings
     from tercel.execution.task import Task
+    from tercel.lab.evaluation.settings import RunSettings
 
 RUNS = Path("runs")
 FRAMES = 600_000
@@ -98,8 +98,8 @@ def run(request: RunRequest) -> None:
 
 def _symbols(request: RunRequest) -> None:
     """A run of each symbol, several in a folder of their own each."""
-    from tercel.evaluation.market import split_dates
-    from tercel.evaluation.settings import FILE
+    from tercel.lab.evaluation.market import split_dates
+    from tercel.lab.evaluation.settings import FILE
     from tercel.market.tape import Lake
 
     symbols = listed(request.symbol or "")
@@ -142,7 +142,7 @@ def _run(request: RunRequest, settings: "RunSettings", folder: Path) -> dict[str
 
 def _list(request: RunRequest) -> None:
     """A list of orders: by written strategies and the user's, since agents of a run learn one order in one market."""
-    from tercel.evaluation.settings import EPISODES
+    from tercel.lab.evaluation.settings import EPISODES
 
     options = {
         "--regimes": request.regimes,
@@ -182,9 +182,9 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
         For words that mean nothing, before anything is begun.
     """
     from tercel.api.runs import SHIPPED, TRAINED
-    from tercel.evaluation.order_files import task_of
-    from tercel.evaluation.pipeline.candidates import Candidate, own_of, refuse_same_names
-    from tercel.evaluation.venue import fees_of, latency_of, law_of
+    from tercel.lab.evaluation.order_files import task_of
+    from tercel.lab.evaluation.pipeline.candidates import Candidate, own_of, refuse_same_names
+    from tercel.lab.evaluation.venue import fees_of, latency_of, law_of
     from tercel.market.flow.preset import load
     from tercel.market.regimes.choice import chosen
     from tercel.market.simulator.queue_models import queue_model
@@ -228,14 +228,14 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
 
 def _own(request: RunRequest) -> tuple[str, ...]:
     """The user's strategies, as they are found from any folder."""
-    from tercel.execution.own import findable
+    from tercel.execution.user_strategy import findable
 
     return tuple(map(findable, request.strategy or ()))
 
 
 def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
     """Settings and folder of this run: new ones, or those of the run that is resumed."""
-    from tercel.evaluation.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings
+    from tercel.lab.evaluation.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings
     from tercel.market.flow.preset import DEFAULT
 
     if request.resume:
@@ -263,7 +263,7 @@ def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
 
 def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
     """Settings of the run in a folder; refuses options other than those that it was started with."""
-    from tercel.evaluation.settings import load_settings
+    from tercel.lab.evaluation.settings import load_settings
     from tercel.market.simulator.terms import NO_FEES
 
     started = load_settings(folder)
@@ -295,7 +295,7 @@ def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
 
 def _in_words(settings: "RunSettings") -> str:
     """What a run was asked for, in one line."""
-    from tercel.evaluation.venue import in_words as venue_words
+    from tercel.lab.evaluation.venue import in_words as venue_words
 
     market = f"{settings.symbol} in {settings.lake}" if settings.on_tape else settings.market
     words = [market, f"seed {settings.seed}"] + ["--quick"] * settings.quick
@@ -329,7 +329,7 @@ def _findable_as(name: str, ending: str) -> str:
 
 
 def _how_to_go_on(folder: Path) -> str:
-    from tercel.evaluation.settings import FILE
+    from tercel.lab.evaluation.settings import FILE
 
     if not (folder / FILE).exists():
         return "nothing was begun; start it again"
@@ -337,7 +337,7 @@ def _how_to_go_on(folder: Path) -> str:
 
 
 def _newest() -> Path:
-    from tercel.evaluation.settings import FILE
+    from tercel.lab.evaluation.settings import FILE
 
     found = sorted(path.parent for path in RUNS.glob(f"*/{FILE}"))
     if not found:

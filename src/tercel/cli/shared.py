@@ -13,7 +13,7 @@ import typer
 
 from tercel.core.errors import ConfigError, TercelError, of_files
 from tercel.core.names import listed
-from tercel.report.terminal import print_error, print_json, say, say_when_compiling
+from tercel.core.report.terminal import print_error, print_json, say, say_when_compiling
 
 INTERRUPTED = 130
 NOTHING_HALF_DONE = "nothing was left half done"

@@ -13,8 +13,8 @@ from tercel.cli.moved import MOVED, answer
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed
 from tercel.core.errors import ConfigError
-from tercel.report.tables import spelt
-from tercel.report.terminal import hand_over, print_rows, say
+from tercel.core.report.tables import spelt
+from tercel.core.report.terminal import hand_over, print_rows, say
 
 if TYPE_CHECKING:
     from tercel.signals.runs.config import SignalsConfig

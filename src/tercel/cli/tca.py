@@ -8,13 +8,13 @@ import typer
 
 import tercel as tc
 from tercel.cli.shared import AsJson, Lake, Seed
-from tercel.report.cells import NOTHING
-from tercel.report.tables import fixed, spelt, without_idle
-from tercel.report.terminal import check_folder, hand_over, print_table, progress, result_console, say
+from tercel.core.report.cells import NOTHING
+from tercel.core.report.tables import fixed, spelt, without_idle
+from tercel.core.report.terminal import check_folder, hand_over, print_table, progress, result_console, say
 
 if TYPE_CHECKING:
-    from tercel.tca.counterfactual import Counterfactual
-    from tercel.tca.report import OwnCosts
+    from tercel.api.tca.counterfactual import Counterfactual
+    from tercel.api.tca.report import OwnCosts
 
 RUN, NONE = "run", "none"
 SHOWN = 20
@@ -79,7 +79,7 @@ class Tca:
 def tca(request: Tca) -> None:
     """Split the cost of your own fills, and say what strategies would have cost on the same orders."""
     check_folder(request.out)
-    from tercel.tca.files import fills_map
+    from tercel.api.tca.files import fills_map
 
     with progress(counted=True, transient=True) as bar:
         task = bar.add_task("work the parents again", total=None)
@@ -97,8 +97,8 @@ def tca(request: Tca) -> None:
 
 def _named(against: str) -> tuple[str, ...]:
     """The written strategies of `--against`."""
-    from tercel.evaluation.pipeline.candidates import baselines_of
     from tercel.execution.strategies import NAMES
+    from tercel.lab.evaluation.pipeline.candidates import baselines_of
 
     if against in (RUN, NONE):
         return NAMES if against == RUN else ()
@@ -122,7 +122,7 @@ def _show(costs: "OwnCosts", found: dict[str, Any]) -> None:
 
 
 def _table(title: str, rows: list[dict[str, Any]], first: str) -> None:
-    from tercel.trading.tca.summary import PARTS
+    from tercel.desk.trading.tca.summary import PARTS
 
     spans = list(rows[0]["markouts_bps"])
     which = ("start", "end", "side", "limit") if first == "parent" else ("parents",)

@@ -18,7 +18,7 @@ from tercel.cli.trade_limits import limits_app
 from tercel.cli.trade_look import orders, positions, reconcile, replay, tca, verify
 from tercel.cli.trade_orders import amend, cancel, pause, promote, resume, settle, submit
 from tercel.core.errors import ConfigError, JournalError
-from tercel.report.terminal import print_json, print_table, progress, result_console, say
+from tercel.core.report.terminal import print_json, print_table, progress, result_console, say
 
 if TYPE_CHECKING:
     from tercel.api.demo.config import DemoConfig
@@ -73,7 +73,7 @@ def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
     from tercel.api.demo.config import demo_text, described
     from tercel.api.demo.variants import experiments
-    from tercel.trading.desk.running import refuse
+    from tercel.desk.rounds.running import refuse
 
     if request.show_demo:
         result_console().print(demo_text(), markup=False, highlight=False, soft_wrap=True, end="")
@@ -103,7 +103,7 @@ def run(request: RunDesk) -> None:
 def _traded(config: "DemoConfig", settings: dict[str, Any], folder: Path, request: RunDesk) -> "tc.Desk":
     """Run the desk over its venue and journal; alerts leave while it runs."""
     from tercel.api.desk_folder import ledger_of
-    from tercel.trading.journal.store import SqlJournal
+    from tercel.desk.trading.journal.store import SqlJournal
 
     end_on_termination()
     with progress(counted=True, transient=True) as bar:
@@ -138,8 +138,8 @@ def _traded(config: "DemoConfig", settings: dict[str, Any], folder: Path, reques
 
 def _what_remains(folder: Path) -> str:
     """What a desk that was stopped leaves: its journal, and what the journal says of parents that are not over."""
-    from tercel.trading.journal.reader import JournalReader
-    from tercel.trading.ledger import Ledger
+    from tercel.desk.trading.journal.reader import JournalReader
+    from tercel.desk.trading.ledger import Ledger
 
     try:
         with closing(JournalReader(folder)) as reader:

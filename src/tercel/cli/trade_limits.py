@@ -14,7 +14,7 @@ from tercel.cli.shared import AsJson
 from tercel.cli.trade_look import print_rows, print_states
 from tercel.cli.trade_orders import WAIT_S, Wait, ask
 from tercel.core.errors import ConfigError
-from tercel.report.terminal import print_json, result_console
+from tercel.core.report.terminal import print_json, result_console
 
 SHOWN = 16
 """Limits that a terminal shows: those used most."""
@@ -42,11 +42,11 @@ class ShowLimits:
 
 def show(request: ShowLimits) -> int:
     """Show what limits are in force, how much of each is used, who waits for a second person, orders without them."""
-    from tercel.console.state import highest
-    from tercel.trading.journal import kinds
-    from tercel.trading.journal.reader import JournalReader
-    from tercel.trading.limit_record import EXPIRES_NS, LimitRecord, wrong
-    from tercel.trading.state import FOLDED, TradingStates
+    from tercel.desk.console.state import highest
+    from tercel.desk.trading.journal import kinds
+    from tercel.desk.trading.journal.reader import JournalReader
+    from tercel.desk.trading.limit_record import EXPIRES_NS, LimitRecord, wrong
+    from tercel.desk.trading.state import FOLDED, TradingStates
 
     folder = find_desk(request.desk)
     with closing(JournalReader(folder)) as reader:

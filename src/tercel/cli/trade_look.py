@@ -10,9 +10,9 @@ import typer
 from tercel.cli.desks import find_desk
 from tercel.cli.operator import Desk
 from tercel.cli.shared import AsJson
+from tercel.core.report.tables import without_idle
+from tercel.core.report.terminal import print_json, print_table, result_console, say
 from tercel.core.vocabulary import NS_PER_SECOND, SIDE_WORDS
-from tercel.report.tables import without_idle
-from tercel.report.terminal import print_json, print_table, result_console, say
 
 LIMIT = "limit, ticks"
 SHOWN = 20
@@ -178,7 +178,7 @@ class VerifyJournal:
 
 def verify(request: VerifyJournal) -> int:
     """Read a desk's whole journal: every entry against its hash, with the key of TERCEL_JOURNAL_KEY_FILE."""
-    from tercel.trading.journal.store import verify as verify_chain
+    from tercel.desk.trading.journal.store import verify as verify_chain
 
     found = verify_chain(find_desk(request.desk))
     if request.as_json:
@@ -222,7 +222,7 @@ def tca(request: DeskTca) -> None:
 
 def _print_tca(folder: Path, rows: Sequence[Mapping[str, Any]], summed: Mapping[str, Any]) -> None:
     """Agents and all of them first, then the first parents, then what they came to in words."""
-    from tercel.trading.tca.summary import sentences
+    from tercel.desk.trading.tca.summary import sentences
 
     title = f"costs of {folder}, means by what was filled, bps; a cost is positive"
     print_rows(title, _agents(summed), ("vwap", "rested", "forced"))

@@ -13,8 +13,8 @@ from tercel.cli.shared import AsJson
 from tercel.cli.trade_look import short
 from tercel.core.errors import ConfigError
 from tercel.core.machine import person
+from tercel.core.report.terminal import print_json, say
 from tercel.core.vocabulary import BUY, NS_PER_SECOND, SIDE_WORDS
-from tercel.report.terminal import print_json, say
 
 if TYPE_CHECKING:
     from tercel.api.desk_word import PostedCommand
@@ -303,7 +303,7 @@ def _tell(request: DeskCommandRequest, posted: "PostedCommand") -> None:
 
 def _accepted(answer: "Entry | None") -> str:
     """The order that was accepted, or a request's number, for the end of a sentence; nothing for another answer."""
-    from tercel.trading.journal import kinds
+    from tercel.desk.trading.journal import kinds
 
     if answer is not None and answer.kind == kinds.LIMITS:
         return (

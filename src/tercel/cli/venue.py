@@ -12,11 +12,11 @@ from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed, TapesSymbol
 from tercel.core.errors import ConfigError
 from tercel.core.machine import WallClock
-from tercel.report.terminal import hand_over, say
+from tercel.core.report.terminal import hand_over, say
 
 if TYPE_CHECKING:
-    from tercel.venues.exchange import SimulatedExchange
-    from tercel.venues.fix.server import FixServer
+    from tercel.desk.exchange import SimulatedExchange
+    from tercel.fix.server import FixServer
 
 venue_app = typer.Typer(name="venue", help="Places to trade: serve a simulated exchange.", no_args_is_help=True)
 HOST = "127.0.0.1"
@@ -90,11 +90,11 @@ class Serve:
 
     def served(self, exchange: "SimulatedExchange") -> "FixServer":
         """Begin to serve an exchange."""
-        from tercel.venues.address import TRADER
-        from tercel.venues.fix.desk import Login
-        from tercel.venues.fix.profiles.secrets import Secret
-        from tercel.venues.fix.server import serve_fix
-        from tercel.venues.pace import Pace
+        from tercel.core.pace import Pace
+        from tercel.desk.address import TRADER
+        from tercel.fix.desk import Login
+        from tercel.fix.profiles.secrets import Secret
+        from tercel.fix.server import serve_fix
 
         parted = [text.partition("=") for text in self.login or [TRADER]]
         word = ""
@@ -111,8 +111,8 @@ def serve(request: Serve) -> None:
         raise ConfigError("either --market or --tape", "both", "leave one out")
     if request.tape is None and (request.symbol or request.date):
         raise ConfigError("--symbol and --date with --tape", "no --tape", "name the lake with --tape LAKE")
-    from tercel.venues.exchange import EntryLatency, SimulatedExchange
-    from tercel.venues.exchange.named import preset_markets, recorded_market
+    from tercel.desk.exchange import EntryLatency, SimulatedExchange
+    from tercel.desk.exchange.named import preset_markets, recorded_market
 
     if request.tape is None:
         markets = preset_markets(request.market or (), request.seed)

@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from threading import Lock, get_ident
 from typing import Final, TypeVar
 
-from tercel.core.turns import PeriodicThread
+from tercel.core.periodic import PeriodicThread
 
 Answer = TypeVar("Answer")
 _AGAIN_S: Final = 1.0

@@ -139,7 +139,7 @@ def reached_key(function: Any) -> str:
 
 @cache
 def _sources(package: str, root: Path) -> Any:
-    from tercel.core.reached import Sources
+    from tercel.core.dependencies import Sources
 
     return Sources({"tercel": PACKAGE, package: root})
 
@@ -311,6 +311,6 @@ def parallel_kernel(function: F) -> F:
 def _by_numba(function: F, **options: Any) -> F:
     if not JIT:
         return function
-    from tercel.core.announced import PlainCompiler
+    from tercel.core.compile_notice import PlainCompiler
 
     return _compiled(function, _may_keep(function), pipeline_class=PlainCompiler, **options)

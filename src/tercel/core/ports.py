@@ -9,7 +9,7 @@ from tercel.core.orders import Command, Listing, VenueEvent
 
 
 class Venue(Protocol):
-    """A place to trade. `tercel.testing.venue.VenueConformance` checks an implementation."""
+    """A place to trade. `tercel.api.testing.venue.VenueConformance` checks an implementation."""
 
     @property
     def name(self) -> str:
@@ -76,7 +76,7 @@ class Entry:
     Parameters
     ----------
     kind : str
-        See `tercel.trading.journal.kinds`.
+        See `tercel.desk.trading.journal.kinds`.
     ns : int
         Venue time.
     instrument, agent, parent, order : str
@@ -98,7 +98,7 @@ class Entry:
 
 
 class Journal(Protocol):
-    """An append-only, durable list of entries. `tercel.testing.journal.JournalConformance` checks one."""
+    """An append-only, durable list of entries. `tercel.api.testing.journal.JournalConformance` checks one."""
 
     def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:
         """Write all of them or none. The sequence number of the last.

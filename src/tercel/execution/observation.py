@@ -26,8 +26,8 @@ from tercel.core.memory import fixed
 from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.execution import columns as c
 from tercel.execution import intent as it
+from tercel.execution.microstructure import imbalance, public_depth, signed_log
 from tercel.execution.reconcile import is_take, open_lots, rung_of, standing
-from tercel.features.microstructure import imbalance, public_depth, signed_log
 from tercel.market.book import layout as lay
 from tercel.market.book.records import ledger_at
 from tercel.market.simulator import layout as sim

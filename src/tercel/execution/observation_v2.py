@@ -35,7 +35,7 @@ from tercel.core.jit import Longs, Singles, kernel
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
 from tercel.execution import columns as c
 from tercel.execution import intent as it
-from tercel.features.microstructure import imbalance, signed_log
+from tercel.execution.microstructure import imbalance, signed_log
 from tercel.market.simulator.layout import PAST_FEATURES, PAST_INTERVALS
 
 OBS2_NAMES: Final = (

@@ -19,8 +19,8 @@ from typing import Final
 
 from tercel.core.jit import Longs, Singles, kernel
 from tercel.execution import columns as c
+from tercel.execution.microstructure import imbalance, signed_log
 from tercel.execution.observation_v2 import OBS2_SIZE, STACKED, encode_past, encode_v2, mean_depth
-from tercel.features.microstructure import imbalance, signed_log
 
 SLOW_NAMES: Final = (
     *("fill_rate", "fill_share", "flow_to_come"),

@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.messages import Alpha
+from tercel.core.stats import cluster_index, cluster_sums
+from tercel.core.stats.ranks import spearman
 from tercel.signals.fusion import Fusion
 from tercel.signals.panel.dataset import Dataset
-from tercel.stats import cluster_index, cluster_sums
-from tercel.stats.ranks import spearman
 
 
 @dataclass(frozen=True, eq=False)

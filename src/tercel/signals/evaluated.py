@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Bools, Floats
 from tercel.core.errors import DataError
-from tercel.report import style
-from tercel.report.page import Section, render
-from tercel.report.svg import Figure, finished, sketch
-from tercel.report.tables import plain_table
+from tercel.core.report import style
+from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Figure, finished, sketch
+from tercel.core.report.tables import plain_table
+from tercel.core.stats import mean_interval
 from tercel.signals.fusion_walk import Fold, fused
 from tercel.signals.gate import FusionGate, gated
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.scores import rank_ic, rank_ic_by_date
-from tercel.stats import mean_interval
 
 BLOCK = 4
 """Dates of a block that intervals are drawn over."""

@@ -24,8 +24,8 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.report import style
-from tercel.report.svg import Figure, finished, sketch
+from tercel.core.report import style
+from tercel.core.report.svg import Figure, finished, sketch
 from tercel.signals.panel.panel import Panel
 from tercel.signals.scores import Skill, rank_ic_of_rows, skill
 from tercel.signals.sources.port import EVERY, SignalSource

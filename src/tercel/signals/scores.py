@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.stats import clustered_se, mean_interval
-from tercel.stats.ranks import ranks, spearman
+from tercel.core.stats import clustered_se, mean_interval
+from tercel.core.stats.ranks import ranks, spearman
 
 FEWEST = 5
 """Instruments below which a cross-section has no rank correlation."""

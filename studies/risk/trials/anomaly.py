@@ -8,16 +8,16 @@ from studies.risk import figures, withdrawals
 from tercel.core.arrays import Floats
 from tercel.core.errors import ConfigError
 from tercel.core.messages import Posture
+from tercel.core.report.page import Table, TrialReport
+from tercel.core.report.svg import Figure
+from tercel.core.report.tables import fixed
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.flow import preset
 from tercel.market.simulator.source import Source, reactive
-from tercel.report.page import Table, TrialReport
-from tercel.report.svg import Figure
-from tercel.report.tables import fixed
-from tercel.risk.anomaly import StreamingAnomaly, alarm_starts
-from tercel.risk.meter import RiskMeter
-from tercel.risk.posture import PosturePolicy
-from tercel.risk.seconds import Second, simulate
+from tercel.signals.risk.anomaly import StreamingAnomaly, alarm_starts
+from tercel.signals.risk.meter import RiskMeter
+from tercel.signals.risk.posture import PosturePolicy
+from tercel.signals.risk.seconds import Second, simulate
 
 LEARNED_DAYS = 20
 STRESS_S = 2400

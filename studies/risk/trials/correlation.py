@@ -9,8 +9,8 @@ import numpy as np
 from studies.risk import covariance, figures, synthetic
 from studies.risk.panel import read_panel
 from tercel.core.errors import ConfigError
-from tercel.report.page import Table, TrialReport
-from tercel.report.tables import fixed
+from tercel.core.report.page import Table, TrialReport
+from tercel.core.report.tables import fixed
 
 FIRST = date(2002, 1, 2)
 REBUILD = 21

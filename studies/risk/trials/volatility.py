@@ -11,8 +11,8 @@ from studies.risk import figures, synthetic
 from studies.risk.ports import VolatilityModel
 from studies.risk.series import DailySeries, first_of_test, read_csv, read_sp500, read_spy
 from studies.risk.volatility import RankedModel, daily_models, rank, realised_models
-from tercel.report.page import Table, TrialReport
-from tercel.report.tables import fixed
+from tercel.core.report.page import Table, TrialReport
+from tercel.core.report.tables import fixed
 
 LAGS = 10
 SYNTHETIC_DAYS = 1500

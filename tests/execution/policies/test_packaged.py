@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
 from tercel.core.errors import PolicyError, UnknownNameError
 from tercel.execution.intent import TAKE
 from tercel.execution.observation import OBS_NAMES, OBS_SIZE
@@ -20,8 +21,7 @@ from tercel.execution.policies_packaged import (
     stem,
 )
 from tercel.execution.strategies import MarketEstimates
-from tercel.learning.agent.config import preset_file, read_config
-from tercel.testing.strategy import StrategyConformance, random_views, view_of
+from tercel.lab.learning.agent.config import preset_file, read_config
 
 
 class TestGuidedPolicy(StrategyConformance):

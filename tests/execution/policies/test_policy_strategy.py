@@ -6,13 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from tercel.api.testing.strategy import StrategyConformance
 from tercel.core.errors import PolicyError
 from tercel.execution.actions import action_set, placement
 from tercel.execution.observation import OBS_SIZE
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.strategy import expected_shares, shares
-from tercel.testing.strategy import StrategyConformance
 
 
 def policy(actions, head="logits", seed=0):

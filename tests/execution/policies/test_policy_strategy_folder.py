@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pytest
 
+from tercel.api.testing.strategy import random_views
 from tercel.core.errors import ConfigError, PolicyError, UnknownNameError
 from tercel.execution.actions import action_set
-from tercel.execution.observers import observer
+from tercel.execution.observations import observer
 from tercel.execution.policies.card import Card, read_card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import save_policy
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import build
-from tercel.testing.strategy import random_views
 
 
 def save(folder, actions, observation, head="logits", zero=False, **parameters):

@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from replications.almgren_chriss.model import cost_variance, expected_cost, holdings
+from tercel.api.testing.strategy import view_of
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
 from tercel.execution.strategies import MarketEstimates, build
@@ -14,7 +15,6 @@ from tercel.execution.strategies.almgren_chriss import (
     kappa,
     share_left,
 )
-from tercel.testing.strategy import view_of
 
 X, T, N = 1e6, 5.0, 5
 TAU = T / N

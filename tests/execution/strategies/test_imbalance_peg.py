@@ -2,10 +2,10 @@
 
 import pytest
 
+from tercel.api.testing.strategy import HORIZON_NS, StrategyConformance, view_of
 from tercel.execution import intent as i
 from tercel.execution.strategies import ALL_BASELINES, NAMES, build
 from tercel.execution.strategies.baselines import LAST, ImbalancePeg
-from tercel.testing.strategy import HORIZON_NS, StrategyConformance, view_of
 
 
 class TestImbalancePeg(StrategyConformance):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tercel.api.testing.strategy import HORIZON_NS, StrategyConformance, random_views, view_of
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
@@ -11,7 +12,6 @@ from tercel.execution.strategies import WRITTEN, MarketEstimates, build, eta_of_
 from tercel.execution.strategies.baselines import shares_done
 from tercel.execution.strategy import Strategy, shares
 from tercel.execution.view import View
-from tercel.testing.strategy import HORIZON_NS, StrategyConformance, random_views, view_of
 
 ESTIMATES = MarketEstimates(1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0)
 

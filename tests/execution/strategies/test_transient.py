@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from tercel.api.testing.strategy import HORIZON_NS, StrategyConformance, random_views, take_rows, view_of
 from tercel.core.errors import ConfigError
 from tercel.execution import intent as i
 from tercel.execution.strategies import TUNABLE, MarketEstimates, build
@@ -19,7 +20,6 @@ from tercel.execution.strategies.tunable import (
     power_law_done,
 )
 from tercel.execution.strategy import Strategy
-from tercel.testing.strategy import HORIZON_NS, StrategyConformance, random_views, take_rows, view_of
 
 ESTIMATES = MarketEstimates(1000.0, (1000.0, 600.0, 400.0, 250.0, 0.0), sigma=0.5, eta=0.2, spread=2.0)
 

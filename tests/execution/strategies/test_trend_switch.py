@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tercel.api.testing.strategy import StrategyConformance, random_views, view_of
 from tercel.core.errors import ConfigError
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution.intent import REST0, TAKE
 from tercel.execution.strategies import build
 from tercel.execution.strategies.trend_switch import TrendSwitch
 from tercel.execution.task import Task
 from tercel.execution.trend import IMBALANCE_SD, MOVE_SD, imbalance_unit
 from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import preset as presets
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import reactive
-from tercel.testing.strategy import StrategyConformance, random_views, view_of
 
 BASE = build("peg_touch")
 OFIS = ("ofi", "past_ofi1", "past_ofi2", "past_ofi3")

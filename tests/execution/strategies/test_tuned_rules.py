@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tercel.api.testing.strategy import HORIZON_NS, StrategyConformance, random_views, take_rows, view_of, wanted
 from tercel.core.errors import ConfigError
 from tercel.execution import columns as c
 from tercel.execution import intent as i
@@ -16,7 +17,6 @@ from tercel.execution.strategies.direction_rule import DirectionRule
 from tercel.execution.strategies.score_rule import LAYOUT, ScoreRule
 from tercel.execution.strategies.tunable import TwapRepeg
 from tercel.execution.strategies.tuned import tuned_markets, tuned_parameters
-from tercel.testing.strategy import HORIZON_NS, StrategyConformance, random_views, take_rows, view_of, wanted
 
 NEVER = {"threshold": 1e6, "pace": 30.0, "lean_score": 0.0, "cap": 30.0, "stay_front": 0.0}
 """No taking, nothing leant, nothing capped."""

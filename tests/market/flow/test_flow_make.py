@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from tercel.core.errors import ConfigError, TapeError
-from tercel.market.feeds.lobster import LobsterFeed
+from tercel.feeds.lobster import LobsterFeed
+from tercel.market.feed import FeedOptions
 from tercel.market.flow import load
 from tercel.market.flow.make import make
 from tercel.market.flow.santa_fe_preset import SantaFePreset as Preset
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument, Lake
-from tercel.market.tape.feed import FeedOptions
 
 S = 10**9
 SOURCES = {

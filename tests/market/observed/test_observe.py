@@ -11,13 +11,13 @@ from tests.market.tape.tapes import DAY, OPEN, rude_events
 
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.feeds.lobster import LobsterFeed
 from tercel.market.book import Book
-from tercel.market.feeds.lobster import LobsterFeed
+from tercel.market.feed import FeedOptions
 from tercel.market.flow import load
 from tercel.market.observed import Observed, kinds, observe
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Events, Instrument, schema
-from tercel.market.tape.feed import FeedOptions
 
 
 class Twin:

@@ -7,13 +7,13 @@ from tests.market.flow.queue_reactive.made import made
 from tests.market.simulator.audit import audit
 
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
-from tercel.evaluation.episodes import Episodes, seeded_plan
-from tercel.evaluation.experiment import run_strategy, without_orders
 from tercel.execution.intent import AT_TOUCH, REST0, TAKE, Intents
 from tercel.execution.strategies import build
 from tercel.execution.strategy import Strategy, ladder, settle
 from tercel.execution.task import Latency, Task
 from tercel.execution.view import View
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
+from tercel.lab.evaluation.experiment import run_strategy, without_orders
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, of_card, with_impact

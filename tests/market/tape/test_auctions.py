@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from studies.tape.to_levels import to_levels
+from tercel.api.testing.feed import read_all
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.feeds import FeedOptions, LobsterFeed
+from tercel.feeds.verify import verify_alone
 from tercel.market.book import Book
-from tercel.market.feeds import FeedOptions, LobsterFeed
 from tercel.market.flow.census import census
 from tercel.market.observed import observe
 from tercel.market.tape import Events, validate
 from tercel.market.tape.compiled import compile_day
 from tercel.market.tape.schema import CROSS, MESSAGE_END
-from tercel.market.verify import verify_alone
-from tercel.testing.feed import read_all
 
 PRINTS = 60
 

@@ -12,23 +12,23 @@ from tests.market.book.conformance import STUB_ASK, STUB_BID
 from tests.market.simulator.audit import ledger_of
 from tests.market.tape.tapes import DAY, OPEN, empty_market, market_at, play, queues, rude_events
 
+from tercel.api.testing.feed import read_all
 from tercel.core.errors import TapeError
 from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
-from tercel.evaluation.episodes import Episodes
-from tercel.evaluation.windows import tape_plan
 from tercel.execution import intent as it
 from tercel.execution import step as kernels
 from tercel.execution.task import Task
+from tercel.feeds.lobster import LobsterFeed
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.windows import tape_plan
 from tercel.market.book import Book
 from tercel.market.book import layout as lay
-from tercel.market.feeds.lobster import LobsterFeed
+from tercel.market.feed import FeedOptions
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.entry import arrive, send_cancel, send_new
 from tercel.market.simulator.tape_source import source_of
 from tercel.market.tape import Events, schema
 from tercel.market.tape.compiled import CHECKPOINT_NS, CompiledDay, compile_day
-from tercel.market.tape.feed import FeedOptions
-from tercel.testing.feed import read_all
 
 
 def assert_replays_as_the_book(events: Events, instrument=DAY) -> CompiledDay:

@@ -10,9 +10,9 @@ from studies.families.panel import RULES, scored
 from studies.signals.ofi import FlowStudy, flow_study
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.features.text_embedding import available
-from tercel.market.feeds.lobster import LobsterFeed
-from tercel.market.tape.feed import FeedOptions
+from tercel.feeds.lobster import LobsterFeed
+from tercel.market.feed import FeedOptions
+from tercel.signals.features.text_embedding import available
 from tercel.signals.leak import leak_report
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.walk import yearly

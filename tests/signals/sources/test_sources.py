@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from tests.market.tape.tapes import DAY, rude_events
 
+from tercel.api.testing.source import SourceContract
 from tercel.core.errors import DataError
 from tercel.market.tape import Lake
 from tercel.signals.panel.panel import Panel
@@ -20,7 +21,6 @@ from tercel.signals.sources.port import SignalSource, SourceAbsentError
 from tercel.signals.sources.sentiment import word_score
 from tercel.signals.sources.stocknet import TweetTone, assigned, read_stocknet
 from tercel.signals.sources.synthetic import planted_leak, synthetic_market
-from tercel.testing.source import SourceContract
 
 REPORT = {
     "symbol": "A", "period_focus": "Q1", "revenues": 10.0, "op_income": 2.0, "net_income": 1.0, "assets": 100.0,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tercel.api.testing.signal_model import SignalModelConformance
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.signals.zoo import absent, families, family
 from tercel.signals.zoo.boosting import BoostingClassifier, BoostingRegressor
@@ -15,7 +16,6 @@ from tercel.signals.zoo.networks import LstmClassifier, LstmRegressor, Transform
 from tercel.signals.zoo.port import FamilyCard
 from tercel.signals.zoo.regimes import RegimeClassifier
 from tercel.signals.zoo.svm import SvmClassifier, SvmRegressor
-from tercel.testing.signal_model import SignalModelConformance
 
 sklearn = pytest.importorskip("sklearn")
 needs_lightgbm = pytest.mark.skipif(importlib.util.find_spec("lightgbm") is None, reason="no lightgbm")
@@ -160,7 +160,7 @@ def test_scikit_learn_takes_it_for_one_of_its_own(model: Any, but: dict[str, str
 def test_it_stands_in_a_grid_search() -> None:
     from sklearn.model_selection import GridSearchCV
 
-    from tercel.testing.signal_model import separable
+    from tercel.api.testing.signal_model import separable
 
     X, y, _ = separable()
     search = GridSearchCV(Ridge(), {"alpha": [1e-3, 1.0, 1e4]}, cv=3).fit(X, y)

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from tercel.api.testing.signal_model import separable
 from tercel.core.errors import DataError
 from tercel.signals.zoo.forest import ForestClassifier, ForestRegressor
 from tercel.signals.zoo.linear import Logistic, Ridge
 from tercel.signals.zoo.networks import LstmClassifier, LstmRegressor
 from tercel.signals.zoo.regimes import ClusterRegimes
 from tercel.signals.zoo.svm import SvmClassifier, SvmRegressor
-from tercel.testing.signal_model import separable
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from tercel.core.toml import changed, parse_toml, read_toml
 from tercel.core.validated import TomlTable, validated
-from tercel.trading.desk.config import DeskConfig, InstrumentSection, SignalsSection
-from tercel.trading.desk.running import refuse
+from tercel.desk.rounds.config import DeskConfig, InstrumentSection, SignalsSection
+from tercel.desk.rounds.running import refuse
 
 DEMO: Final = "demo.toml"
 HELP: Final = "see tercel trade run `show_demo=True`"

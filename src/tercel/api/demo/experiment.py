@@ -12,9 +12,9 @@ import numpy as np
 
 from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.markets import SimulatedMarkets, open_demo
-from tercel.stats.bootstrap import Estimate, mean_interval, paired_difference
-from tercel.trading.journal import kinds
-from tercel.trading.journal.memory import MemoryJournal
+from tercel.core.stats.bootstrap import Estimate, mean_interval, paired_difference
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.memory import MemoryJournal
 
 ARROWS: Final = ("alpha", "posture", "feedback")
 DESK: Final = "desk"

@@ -8,21 +8,21 @@ import numpy as np
 
 from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.planted import FlowRegime, GroundTruth, planted
+from tercel.core.pace import Pace
 from tercel.core.ports import Clock, Journal
 from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
+from tercel.desk.rounds.build import BuiltDesk, open_desk
+from tercel.desk.rounds.config import DeskConfig
+from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.trading.journal.memory import MemoryJournal
 from tercel.market.flow.preset import Preset, load
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.flow.scenario import scaled
 from tercel.market.regimes.factors import Factors
 from tercel.market.simulator.source import Source, reactive
-from tercel.risk.anomaly import AnomalyBaseline, learn_calm
-from tercel.risk.seconds import simulate
-from tercel.trading.desk.build import BuiltDesk, open_desk
-from tercel.trading.desk.config import DeskConfig
-from tercel.trading.desk.parts import DeskParts
-from tercel.trading.journal.memory import MemoryJournal
-from tercel.venues.exchange import EntryLatency, MarketSpec, RegimeChange, SimulatedExchange
-from tercel.venues.pace import Pace
+from tercel.signals.risk.anomaly import AnomalyBaseline, learn_calm
+from tercel.signals.risk.seconds import simulate
 
 CALM_S, CALM_HOURS, CALM_SEED = 3600, 8, 2**31 - 11
 WORLDS: Final = 8

@@ -9,7 +9,7 @@ from typing import Any
 
 from tercel.api.demo.config import DemoConfig
 from tercel.api.demo.experiment import DeskRun, arrows, freezes, levels, mean_paths, run_variant, worth
-from tercel.report.side_by_side import as_they_end
+from tercel.core.report.side_by_side import as_they_end
 
 
 def _task(variant: str, config: dict[str, Any], seed: int) -> DeskRun:

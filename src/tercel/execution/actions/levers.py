@@ -45,7 +45,7 @@ class RuleLeversDecoder:
         Their names.
 
     >>> from tercel.execution.strategies import build
-    >>> from tercel.testing.strategy import random_views
+    >>> from tercel.api.testing.strategy import random_views
     >>> view, decoder = random_views(20, 1), levers({"base": "score_rule"})
     >>> bool((decoder.decode(np.zeros((20, 8)), view) == build("score_rule").decide(view)).all())
     True

@@ -28,7 +28,7 @@ class Override:
     """The decoder around one written strategy.
 
     >>> from tercel.execution.strategies.baselines import Peg
-    >>> from tercel.testing.strategy import view_of
+    >>> from tercel.api.testing.strategy import view_of
     >>> Override(Peg()).decode(np.array([0, 3]), view_of(left=[90, 90]))[:, 5:].tolist()
     [[0, 0, 90, 0, 0], [0, 90, 0, 0, 0]]
     """

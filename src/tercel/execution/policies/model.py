@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Bools, Float32
 from tercel.core.errors import ConfigError
 from tercel.execution.actions import action_set
-from tercel.execution.observers import ObservationFunction, observer
+from tercel.execution.observations import ObservationFunction, observer
 from tercel.execution.policies.strategy import PolicyStrategy
 
 
@@ -87,7 +87,7 @@ def model_strategy(
     actions : str
         A set of `tercel.execution.actions`: what an action means; with `action_parameters`.
     observation, stack
-        What it sees (`tercel.execution.observers`), or your own function of a view.
+        What it sees (`tercel.execution.observations`), or your own function of a view.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from tercel.core.arrays import Float32
 from tercel.core.errors import PolicyError
 from tercel.execution.actions import ActionSet, action_set
 from tercel.execution.intent import Intents
-from tercel.execution.observers import ObservationFunction, Observer, is_own_name, name_of, observer, same_name
+from tercel.execution.observations import ObservationFunction, Observer, is_own_name, name_of, observer, same_name
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.onnx_file import RecurrentPolicy
 from tercel.execution.policies.policy import CARD, PolicyPort, load_policy

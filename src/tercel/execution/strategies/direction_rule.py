@@ -77,7 +77,7 @@ def direction_rows(p: Floats, x: Longs, m: Longs, out: Packed) -> None:
 class DirectionRule(RowRule):
     """The direction rule.
 
-    >>> from tercel.testing.strategy import view_of
+    >>> from tercel.api.testing.strategy import view_of
     >>> coming = view_of(left=90, own1=100, far1=500, v_against=50, drift=-4)
     >>> DirectionRule().decide(coming)[:, 5:].tolist()
     [[0, 0, 0, 0, 0]]

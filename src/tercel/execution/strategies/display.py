@@ -10,7 +10,7 @@ from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.grains import GRAINS, whole_grains
-from tercel.features.microstructure import imbalance
+from tercel.execution.microstructure import imbalance
 
 MOST = 30.0
 """Exponents are cut here: beyond it an amount is all, or nothing."""

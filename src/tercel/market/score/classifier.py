@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
 from tercel.core.jit import Floats
+from tercel.core.stats.ranks import ranks
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import KINDS, LIMIT_DEEPER, NAMES
 from tercel.market.score.sample import ZERO_WAIT_S
-from tercel.stats.ranks import ranks
 
 WINDOW: Final = 50
 TRAIN_SHARE: Final = 0.6

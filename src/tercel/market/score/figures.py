@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tercel.core.jit import Floats
+from tercel.core.report import style
+from tercel.core.report.svg import Figure, drawn
 from tercel.market.observed import Observed
 from tercel.market.observed.kinds import KINDS
 from tercel.market.score.conditional import given_spread, given_time
 from tercel.market.score.realism import ScoreDraw
 from tercel.market.score.sample import FOURTEEN, RESPONSE_LAGS, SD_SECONDS, Sample
-from tercel.report import style
-from tercel.report.svg import Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

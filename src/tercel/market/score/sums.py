@@ -1,7 +1,7 @@
 """Sums by half-hour, and figures made of them: what a study adds up on a day and what it says of many days.
 
 A figure is a function of a few sums (a share is hits over cases), so days and half-hours are added up once and a
-bootstrap draws clusters of sums (`tercel.stats.bootstrap`).
+bootstrap draws clusters of sums (`tercel.core.stats.bootstrap`).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.jit import Floats, Longs
+from tercel.core.stats.bootstrap import Estimate, Moments, intervals
+from tercel.core.stats.clusters import cluster_sums
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.stats.bootstrap import Estimate, Moments, intervals
-from tercel.stats.clusters import cluster_sums
 
 Sums = dict[str, Floats]
 """Name to float64[HALVES]."""

@@ -31,7 +31,7 @@ from tercel.market.tape.validate import validate
 if TYPE_CHECKING:
     import polars as pl
 
-    from tercel.market.tape.feed import Feed
+    from tercel.market.feed import Feed
 
 EVENTS = "events.parquet"
 INSTRUMENT = "instrument.json"
@@ -54,7 +54,7 @@ class Lake:
         From its methods: a symbol or a day that it does not hold; the nearest is named.
 
     >>> from tempfile import TemporaryDirectory
-    >>> from tercel.testing.lake import simulated_lake
+    >>> from tercel.api.testing.lake import simulated_lake
     >>> with TemporaryDirectory() as folder:
     ...     _ = simulated_lake(Path(folder), 0.25, days=["2003-01-13"])
     ...     Lake(folder).days("SIM"), len(Lake(folder).frame("SIM", "2003-01-13")) > 100
@@ -167,7 +167,7 @@ class Lake:
             Files, folders or archives.
         feed : str or Feed
             lobster, dbn, binance, bitstamp, a feed of another package (entry point `tercel.feeds`), or a translator
-            (`market.tape.feed.Feed`).
+            (`market.feed.Feed`).
         symbol, date, tick
             What the files do not say: name, YYYY-MM-DD, price units a tick.
         replace : bool
@@ -182,7 +182,7 @@ class Lake:
         ------
         FeedError, LakeConflictError, UnknownNameError
         """
-        from tercel.market.tape.feed import FeedOptions, feed_named
+        from tercel.market.feed import FeedOptions, feed_named
 
         listed = [Path(one) for one in ([paths] if isinstance(paths, str | Path) else paths)]
         translator = feed_named(feed) if isinstance(feed, str) else feed

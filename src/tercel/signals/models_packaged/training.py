@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.core.seeds import seed_stream
+from tercel.core.stats.ranks import clustered_spearman
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.features.microstructure import imbalance, public_depth
+from tercel.execution.microstructure import imbalance, public_depth
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import Preset
 from tercel.market.flow.santa_fe import BUY_SHARE
@@ -26,7 +27,6 @@ from tercel.signals.alpha import decay
 from tercel.signals.fusion import Fusion, stack
 from tercel.signals.models_packaged.model import AlphaModel, SourceModel
 from tercel.signals.zoo.linear import Ridge
-from tercel.stats.ranks import clustered_spearman
 
 SOURCES = {
     "flow": ("ofi", "signed_volume", "return_bps"),

@@ -15,8 +15,8 @@ import polars as pl
 
 from tercel import __version__
 from tercel.core.errors import ConfigError, DataError
+from tercel.core.report.terminal import json_text
 from tercel.core.written import beside, write_whole
-from tercel.report.terminal import json_text
 from tercel.signals.fusion import LEAST_ROWS
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import fresh

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tercel.core.errors import ConfigError
+from tercel.core.report.terminal import json_text, say
 from tercel.core.written import beside
-from tercel.report.terminal import json_text, say
 from tercel.signals import fusion_saved
 from tercel.signals.alpha import scale_of
 from tercel.signals.evaluated import out_of_sample

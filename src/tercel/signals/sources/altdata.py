@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.features.altdata import activity, bright_spots, read_scene
+from tercel.signals.features.altdata import activity, bright_spots, read_scene
 from tercel.signals.sources.port import EVERY, ROW, SourceAbsentError, checked, lagged, need_columns, time_type
 
 

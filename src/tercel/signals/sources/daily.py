@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.features.factors import factors, guarded
+from tercel.signals.features.factors import factors, guarded
 from tercel.signals.labels import forward_returns, ranked
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.panel.panel import Panel, from_frame

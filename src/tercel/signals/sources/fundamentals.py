@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from tercel.core.errors import DataError
-from tercel.features.fundamentals import NEEDED, RATIOS, ratios
+from tercel.signals.features.fundamentals import NEEDED, RATIOS, ratios
 from tercel.signals.sources.port import ROW, at_new_york, checked, file_in, lagged, need_columns, read_parquet
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from tercel.core.errors import TapeError
-from tercel.features.bars import bar_frame, bar_names, clock, flow_of
 from tercel.market.tape import Lake
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument, midnight_ns
+from tercel.signals.features.bars import bar_frame, bar_names, clock, flow_of
 from tercel.signals.sources.port import SourceAbsentError, checked
 
 SECOND = 1_000_000_000

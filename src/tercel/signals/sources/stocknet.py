@@ -22,7 +22,7 @@ import polars as pl
 
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
-from tercel.features.factors import guarded
+from tercel.signals.features.factors import guarded
 from tercel.signals.sources.daily import DailyFactors, universe
 from tercel.signals.sources.port import ROW, SourceAbsentError, at_new_york, checked, time_type
 

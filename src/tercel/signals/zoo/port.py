@@ -1,7 +1,7 @@
 """The port of the zoo: one table of families, each with the classes that make its models.
 
 To add a family: a file here, a row of `FAMILIES`, and a test class that inherits
-:class:`tercel.testing.signal_model.SignalModelConformance`.
+:class:`tercel.api.testing.signal_model.SignalModelConformance`.
 """
 
 import importlib

@@ -1,6 +1,6 @@
 """Regimes: a Gaussian hidden Markov model and a mixture of Gaussians estimate which state the market is in.
 
-Probabilities are filtered (:mod:`tercel.stats.hidden_markov`). Rows are moments, oldest first.
+Probabilities are filtered (:mod:`tercel.core.stats.hidden_markov`). Rows are moments, oldest first.
 """
 
 import warnings
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats
+from tercel.core.stats.hidden_markov import filtered, gaussian_hmm, likeliest
 from tercel.signals.zoo.base import Classifier, Estimator, FitError, scale_of
-from tercel.stats.hidden_markov import filtered, gaussian_hmm, likeliest
 
 
 class _States(Estimator):

@@ -11,10 +11,10 @@ from replications.cheridito_weiss.published import MARKETS, published
 from tercel.core.errors import ConfigError
 from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NS_PER_SECOND, SELL
-from tercel.evaluation.episodes import Episodes, seeded_plan
 from tercel.execution import columns as c
 from tercel.execution import intent as it
 from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.market.flow import load
 from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
 from tercel.market.simulator import layout as sim

@@ -8,7 +8,8 @@ import pytest
 from tests.market.flow.queue_reactive.made import made
 
 from tercel.core.errors import ConfigError
-from tercel.market.feeds.lobster import LobsterFeed
+from tercel.feeds.lobster import LobsterFeed
+from tercel.market.feed import FeedOptions
 from tercel.market.flow import load, names
 from tercel.market.flow.preset import FOLDER
 from tercel.market.flow.queue_reactive import layout as q
@@ -17,7 +18,6 @@ from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.queue_reactive.rake import expect, rake
 from tercel.market.simulator.days import simulated_day
 from tercel.market.tape import Instrument
-from tercel.market.tape.feed import FeedOptions
 
 SHIPPED = [n for n in names() if json.loads((FOLDER / f"{n}.json").read_text()).get("model") == "queue_reactive"]
 

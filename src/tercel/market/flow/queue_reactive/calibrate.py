@@ -13,7 +13,7 @@ from tercel.market.flow.queue_reactive import cancels, empirical, hidden
 from tercel.market.flow.queue_reactive import layout as q
 from tercel.market.flow.queue_reactive.edges import displacements, edges
 from tercel.market.flow.queue_reactive.extract import WAIT_CELL, ExtractedDay, FlowState, day_of, look
-from tercel.market.flow.queue_reactive.minutes import minutes_of
+from tercel.market.flow.queue_reactive.minute_activity import minutes_of
 from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
 from tercel.market.flow.queue_reactive.rake import rake
 from tercel.market.flow.queue_reactive.repeats import repeats

@@ -1,0 +1,388 @@
+"""What a file of fills came to, for people and for programs: one object, a few sentences, a page."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from fractions import Fraction
+from functools import cached_property, partial
+from math import lcm
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tercel.api.tca.counterfactual import WHY_NOT, Counterfactual, Maker, counterfactual
+from tercel.api.tca.files import AS_NAMED, FillsMap, columns_not_read, fills_map, read_fills, read_orders
+from tercel.api.tca.own_fills import LISTED_ROWS, NAMED, Analysis, OwnParent, analyse, in_words
+from tercel.core.errors import ConfigError
+from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Figure
+from tercel.core.report.tables import fixed, plain_table, spelt, without_idle
+from tercel.core.stats.clusters import FEW_CLUSTERS
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.trading.tca.shortfall import known
+from tercel.desk.trading.tca.summary import PARTS, sentences, summary
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.registry import resolve_policy
+from tercel.execution.strategies import NAMES, MarketEstimates, build
+from tercel.execution.strategy import Strategy
+from tercel.market.impact.propagator import TAPE_LAWS
+from tercel.market.tape import Lake
+
+SHOWN = 40
+"""Parents whose path a page draws."""
+
+
+@dataclass(frozen=True, eq=False)
+class OwnCosts:
+    """The cost of somebody's own executions.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    counterfactual : Counterfactual or None
+    not_read : tuple of str
+        Columns of the files that nothing was read from.
+    """
+
+    analysis: Analysis
+    counterfactual: Counterfactual | None = None
+    not_read: tuple[str, ...] = ()
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """Every parent as plain values (:func:`row_of`)."""
+        return [row_of(one) for one in self.analysis.parents]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is to be known before any figure, and the columns that were not read."""
+        unread = [f"columns that were not read: {', '.join(self.not_read)}"] if self.not_read else []
+        return self.analysis.warnings + unread
+
+    @cached_property
+    def _summed(self) -> dict[str, Any]:
+        return summary(self.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values, figures never rounded.
+
+        ``total`` and ``agents`` as `trading.tca.summary.summary`, and in ``money``; ``exact`` holds the parts of the
+        total as whole numbers of ``unit``, which add up to the last digit.
+        """
+        summed, money = self._summed, self.analysis.money()
+        scale = lcm(*(value.denominator for value in money.values()))
+        odd = {name: _described(fills, NAMED[name]) for name, fills in self.analysis.odd.items() if fills}
+        found = {
+            "fills": self.analysis.fills,
+            "resolution_ns": self.analysis.resolution_ns,
+            "total": summed["total"] | _money(self.analysis.parents),
+            "exact": {
+                "unit": float(Fraction(1, scale)),
+                **{name: int(value * scale) for name, value in money.items()},
+            },
+            "agents": {
+                name: row | _money([one for one in self.analysis.parents if one.cost.agent == name])
+                for name, row in summed["agents"].items()
+                if self.analysis.agents
+            },
+            "odd_fills": odd,
+            "left_parents": list(self.analysis.left_parents),
+            "columns_not_read": list(self.not_read),
+            "warnings": self.warnings,
+            "left_orders": [order.parent for order in self.analysis.left_orders],
+            "counterfactual": _against(self.counterfactual),
+            "parents": self.rows,
+            "sentences": self.sentences(),
+        }
+        return dict(known(found))
+
+    def sentences(self) -> list[str]:
+        """At most five, as a desk would say them."""
+        left = self.analysis.left_orders
+        more = [f"{len(left):,} orders have no quotes"] if left else []
+        lines = sentences(self.rows, self.analysis.money(), more)
+        if counts := in_words(self.analysis.odd):
+            lines.append(f"Fills to look at: {'; '.join(counts)}.")
+        if self.counterfactual is not None:
+            lines.append(verdicts(self.counterfactual))
+        return lines
+
+    def page(self, title: str) -> str:
+        """The page with plots: one HTML text that fetches nothing."""
+        return page(self, title)
+
+
+def own_costs(
+    fills: str | Path,
+    lake: str | Path,
+    *,
+    orders: str | Path | None = None,
+    map: FillsMap | str | Path = AS_NAMED,
+    venue: str = "",
+    strategies: Sequence[str] = NAMES,
+    agents: Sequence[str] = (),
+    impact: str = "square_root",
+    seed: int = 1,
+    progress: Callable[[int, int], object] | None = None,
+) -> OwnCosts:
+    """What the executions of a file cost, and what strategies would have cost on the same parents.
+
+    Parameters
+    ----------
+    fills, orders : str or Path
+        CSV files, see `docs/tca.md`.
+    map : FillsMap, str or Path
+        What their columns are called, and the zone of their times: :func:`tercel.api.tca.files.fills_map`, a shipped
+        map's name (``"ib-flex"``), or a TOML file.
+    lake : str or Path
+        The tapes that they are compared with.
+    venue : str
+        Whose tape, where the lake has a symbol at several.
+    strategies : sequence of str
+        Written strategies that work the parents again; none: what the fills cost, alone.
+    agents : sequence of str
+        Policies that work them again, such as "default".
+    impact : str
+        What strategies' own trades do to the tape's prices: "none", "square_root", "propagator".
+    seed : int
+        Of draws and resamples.
+    progress : callable, optional
+        Called with how many parents were worked again so far, and of how many.
+
+    Raises
+    ------
+    DataError
+        Files that say what cannot be, with file and row; fills that the lake has no tape of.
+    ConfigError
+        Unknown strategies or laws; a lake that is no folder.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from tercel.api.testing.lake import simulated_lake
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = simulated_lake(Path(folder), 0.25)
+    ...     fills = Path(folder) / "fills.csv"
+    ...     text = "time,symbol,side,quantity,price\\n2003-01-13 09:40:00-05:00,SIM,buy,100,14.85\\n"
+    ...     _ = fills.write_text(text)
+    ...     costs = own_costs(fills, folder, strategies=())
+    >>> costs.sentences()[0].split(" filled")[0]
+    '1 parent: 1 lots worth 1,484'
+    """
+    if impact not in TAPE_LAWS:
+        raise ConfigError(f"an impact law of a tape: {', '.join(TAPE_LAWS)}", f"{impact!r}", "name one")
+    makers: dict[str, Maker] = {name: partial(_policy, policy_strategy(resolve_policy(name), name)) for name in agents}
+    makers |= {name: partial(build, name) for name in strategies}
+    if not Path(lake).is_dir():
+        remedy = f"name another `lake=`, or make it: tercel data import lobster PATHS... `lake={lake}`"
+        raise ConfigError("the folder of a lake", f"{lake}, which is none", remedy)
+    file, listed = Path(fills), None if orders is None else Path(orders)
+    columns = map if isinstance(map, FillsMap) else fills_map(map)
+    tapes, requested = Lake(Path(lake)), {} if listed is None else read_orders(listed, columns)
+    found = analyse(read_fills(file, columns), requested, tapes, venue, str(fills))
+    unread = columns_not_read(file, columns)
+    unread += [] if listed is None else columns_not_read(listed, columns, orders=True)
+    again = None
+    if makers:
+        again = counterfactual(found.parents, tapes, makers, impact=impact, seed=seed, progress=progress)
+    return OwnCosts(found, again, tuple(dict.fromkeys(unread)))
+
+
+def _policy(strategy: Strategy, known: MarketEstimates) -> Strategy:
+    """A policy knows what it was trained on, and nothing of this market."""
+    return strategy
+
+
+def row_of(one: OwnParent) -> dict[str, Any]:
+    """A parent's analysis with its money, in price units, and its clock times."""
+    values = known(asdict(one.cost))
+    zone = ZoneInfo(one.day.timezone)
+    price = one.cost.average_price * float(one.unit) * 2 / one.day.lot
+    return {
+        **values,
+        "date": one.day.date,
+        "venue": one.day.venue,
+        "start": clock(one.cost.start_ns, zone),
+        "end": clock(one.cost.end_ns, zone),
+        "average_price": known(price),
+        "arrival_price": float(one.arrival_mid2 * one.unit / one.day.lot),
+        "limit": None if one.limit is None else float(one.limit),
+        "money": {name: float(value) for name, value in one.money.items()},
+    }
+
+
+def clock(ns: int, zone: ZoneInfo) -> str:
+    """A time of day with milliseconds.
+
+    >>> clock(86_400_500_000_000, ZoneInfo("UTC"))
+    '00:00:00.500'
+    """
+    return f"{datetime.fromtimestamp(ns // NS_PER_SECOND, zone):%H:%M:%S}.{ns % NS_PER_SECOND // 10**6:03d}"
+
+
+def verdicts(found: Counterfactual) -> str:
+    """The counterfactual in one sentence."""
+    shown = {word: [n for n, one in found.strategies.items() if one.verdict == word] for word in ("cheaper", "dearer")}
+    best, first = next(iter(found.strategies.items()))
+    open_ = len(found.strategies) - sum(map(len, shown.values()))
+    left = ", ".join(f"{len(names):,} {WHY_NOT[why]}" for why, names in found.left_out.items())
+    beside = "; under 20 clusters the intervals are too narrow" if found.clusters < FEW_CLUSTERS else ""
+    beside += "; strategies knew the day's own volume where the lake has no earlier day" if found.hindsight else ""
+    again = f"{found.parents:,} parents worked again{f' ({left})' if left else ''}"
+    return (
+        f"On {again}, {best} would have cost {first.cost_bps:.2f} bps where yours cost {found.own_bps:.2f} (saves "
+        f"{spelt(first.saves.to_json(), '+')}); of {len(found.strategies)} strategies {len(shown['cheaper'])} are "
+        f"cheaper, {len(shown['dearer'])} dearer, {open_} without a significant difference{beside}."
+    )
+
+
+def _money(parents: Sequence[OwnParent]) -> dict[str, Any]:
+    money: dict[str, Fraction] = {}
+    for one in parents:
+        for name, value in one.money.items():
+            money[name] = money.get(name, Fraction(0)) + value
+    return {"money": {name: float(value) for name, value in money.items()}}
+
+
+def _described(fills: Sequence[Any], meaning: str) -> dict[str, Any]:
+    return {
+        "fills": len(fills),
+        "quantity": sum(fill.quantity for fill in fills),
+        "value": float(sum(fill.quantity * fill.price for fill in fills)),
+        "rows": [fill.row for fill in fills[:LISTED_ROWS]],
+        "meaning": meaning,
+    }
+
+
+def _against(found: Counterfactual | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "own_bps": found.own_bps,
+        "own_unfilled": found.own_unfilled,
+        "parents": found.parents,
+        "clusters": found.clusters,
+        "impact": found.impact,
+        "hindsight": found.hindsight,
+        "left_out": {
+            why: {"parents": len(names), "ids": list(names[:LISTED_ROWS]), "meaning": WHY_NOT[why]}
+            for why, names in found.left_out.items()
+        },
+        "strategies": {
+            name: {
+                "cost_bps": one.cost_bps,
+                "saves_bps": one.saves.to_json(),
+                "verdict": one.verdict,
+                "unfilled": one.unfilled,
+            }
+            for name, one in found.strategies.items()
+        },
+    }
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+COLUMNS = (
+    "parent", "instrument", "agent", "date", "start", "end", "side", "limit", "filled", "unfilled", "refused", "is_bps",
+    "spread_bps", "walk_bps", "timing_bps", "fees_bps", "opportunity_bps", "vwap_bps", "twap_bps", "close_bps",
+)  # fmt: skip
+"""Of a parent, on the page; `tca.json` has the rest."""
+MOST_ROWS = 500
+LEAVES = ("agent", "limit", "unfilled", "refused", "opportunity", "refusal", "forced")
+"""Columns that leave a page where they say nothing."""
+
+
+def page(costs: OwnCosts, title: str) -> str:
+    """The page with plots."""
+    from tercel.core.report.figures import paired_differences
+    from tercel.desk.trading.tca.figures import against_benchmarks, markouts
+
+    found, parents = costs.to_json(), costs.analysis.parents
+    rows, lines = found["parents"], found["sentences"]
+    filled = [one for one in parents if len(one.fills)]
+    largest = sorted(filled, key=lambda one: -one.cost.notional)[:1]
+    shown = _table([name.removesuffix("_bps") for name in COLUMNS], [_cells(row) for row in rows[:MOST_ROWS]])
+    more = f", the first {MOST_ROWS}" if len(rows) > MOST_ROWS else ""
+    sections = [
+        *([Section("Look at this first", found["warnings"])] if found["warnings"] else []),
+        Section("In short", lines[1:], html=_sums(found)),
+        *(Section("The largest parent and its fills", figures=[_path(one, "largest")]) for one in largest),
+        *([_compared(costs.counterfactual, paired_differences)] if costs.counterfactual is not None else []),
+        Section("Against benchmarks", figures=[against_benchmarks(rows), markouts(rows)], folded=True),
+        Section(f"Parents: {len(rows):,}{more}", html=shown, folded=True),
+        Section(
+            "Parent by parent",
+            f"The first {SHOWN}." if len(filled) > SHOWN else "",
+            figures=[_path(one, f"path{number}") for number, one in enumerate(filled[:SHOWN])],
+            folded=True,
+        ),
+    ]
+    if found["odd_fills"]:
+        odd = [[row["meaning"], row["fills"], row["quantity"], row["value"]] for row in found["odd_fills"].values()]
+        table = plain_table(["fills", "fills", "quantity", "value"], odd)
+        sections.append(Section("Fills to look at", html=table, folded=True))
+    total = found["total"]
+    answer = f"{title}: {fixed(total['is_bps'], 1)} bps, {total['money']['fills']:,.2f} in money"
+    return render(answer, lines[0], sections)
+
+
+def _sums(found: Mapping[str, Any]) -> str:
+    """What was filled and what was not; the costs in parts; the mark-outs."""
+    sums = {**{name or "no agent": row for name, row in found["agents"].items()}, "all": found["total"]}
+    counts, parts, spans = ("parents", "filled", "unfilled", "refused"), ("is", *PARTS), found["total"]["markouts_bps"]
+    money = ("fills", "opportunity", "refusal", "whole")
+    shown = [
+        [name, *(row[key] for key in counts), *(f"{row['money'][key]:,.2f}" for key in money)]
+        for name, row in sums.items()
+    ]
+    against = ("vwap", "twap", "close")
+    costs = [[name, *(fixed(row[f"{key}_bps"]) for key in (*parts, *against))] for name, row in sums.items()]
+    marks = [[name, *(fixed(row["markouts_bps"].get(span)) for span in spans)] for name, row in sums.items()]
+    return "".join(
+        _table(["agent", *headings], rows, caption)
+        for headings, rows, caption in (
+            ([*counts, *money], shown, "Lots, and what they cost in money"),
+            ([*parts, *against], costs, "What the fills cost in parts and against benchmarks, bps"),
+            ([f"+{span}" for span in spans], marks, "The mid after fills, in the order's favour, bps"),
+        )
+    )
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "") -> str:
+    """A table without the columns of `LEAVES` that say nothing in any row."""
+    shown = without_idle([dict(zip(headings, row, strict=True)) for row in rows], LEAVES)
+    return plain_table(list(shown[0]), [list(row.values()) for row in shown], caption)
+
+
+def _path(one: OwnParent, name: str) -> Figure:
+    from tercel.desk.trading.tca.figures import path_with_fills
+
+    price = float(2 * one.unit / one.day.lot)
+    return path_with_fills(one.cost.parent, one.cost.side, one.fills, one.mids, name, price)
+
+
+def _cells(row: Mapping[str, Any]) -> list[Any]:
+    limit = row["limit"]
+    shown = {"side": "buy" if row["side"] > 0 else "sell", "limit": limit if limit is None else f"{limit:,}"}
+    shown |= {name: row[name].removesuffix(".000") for name in ("start", "end")}
+    shown |= {name: fixed(row[name]) for name in COLUMNS if name.endswith("_bps")}
+    return [shown.get(name, row[name]) for name in COLUMNS]
+
+
+def _compared(found: Counterfactual, drawn: Any) -> Section:
+    rows = [["your own", fixed(found.own_bps), "", "", found.own_unfilled]]
+    rows += [
+        [name, fixed(one.cost_bps), spelt(one.saves.to_json(), "+"), one.verdict, one.unfilled]
+        for name, one in found.strategies.items()
+    ]
+    saves = {name: one.saves.to_json() for name, one in found.strategies.items()}
+    text = [
+        f"The same symbol, side, quantity, start and end on the same tape, {found.parents:,} parents in "
+        f"{found.clusters} clusters; impact of own trades: {found.impact}. Your own trades stand in the tape.",
+        "Intervals hold for all strategies at once, 95 %.",
+    ]
+    if found.hindsight:
+        text.append("Where the lake has no earlier day, strategies knew the day's own volume and volatility.")
+    text += [
+        f"{len(names):,} parents {WHY_NOT[why]} and were not worked again." for why, names in found.left_out.items()
+    ]
+    table = plain_table(["strategy", "cost, bps", "saves, bps", "verdict", "unfilled lots"], rows)
+    return Section("What strategies would have cost", text, html=table, figures=[drawn(saves, "your own fills")])

@@ -1,0 +1,84 @@
+"""Conformance kit for feeds: inherit, give the fixtures `feed`, `paths` and `options`, done.
+
+::
+
+    class TestMine(FeedContract):
+        @pytest.fixture
+        def feed(self):
+            return MyFeed()
+
+        @pytest.fixture
+        def paths(self, tmp_path):
+            return [write_a_day(tmp_path)]
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import FeedError
+from tercel.market.feed import Feed, FeedOptions, Imported
+from tercel.market.tape import Lake, schema, validate
+
+
+def read_all(feed: Feed, paths: list[Path], options: FeedOptions) -> list[Imported]:
+    """Every day in `paths`, translated."""
+    with feed.days(paths, options) as days:
+        return [day.read() for day in days]
+
+
+class FeedContract:
+    """What every :class:`Feed` keeps to."""
+
+    @pytest.fixture
+    def options(self) -> FeedOptions:
+        """What the files do not say."""
+        return FeedOptions()
+
+    def test_is_a_feed_with_a_name(self, feed: Feed) -> None:
+        assert isinstance(feed, Feed)
+        assert feed.name.isidentifier()
+
+    def test_days_are_sorted_and_unique(self, feed: Feed, paths: list[Path], options: FeedOptions) -> None:
+        with feed.days(paths, options) as days:
+            keys = [(day.symbol, day.date) for day in days]
+            assert all(day.source for day in days)
+        assert keys
+        assert keys == sorted(set(keys))
+
+    def test_tapes_are_valid(self, feed: Feed, paths: list[Path], options: FeedOptions) -> None:
+        for day in read_all(feed, paths, options):
+            validate(day.events, day.instrument)
+            assert day.instrument.rows == day.events.n
+            off_tick = np.count_nonzero(day.events.flags & schema.OFF_TICK)
+            assert day.instrument.off_tick_rows == off_tick
+
+    def test_reading_twice_gives_the_same(self, feed: Feed, paths: list[Path], options: FeedOptions) -> None:
+        for a, b in zip(read_all(feed, paths, options), read_all(feed, paths, options), strict=True):
+            assert a.instrument == b.instrument
+            assert a.events == b.events
+
+    def test_what_the_lake_gives_back_is_what_went_in(
+        self, feed: Feed, paths: list[Path], options: FeedOptions, tmp_path: Path
+    ) -> None:
+        lake = Lake(tmp_path / "lake")
+        for day in read_all(feed, paths, options):
+            assert lake.write(day.instrument, day.events) == "written"
+            assert lake.write(day.instrument, day.events) == "unchanged"
+            instrument, events = lake.check(day.instrument.symbol, day.instrument.date)
+            assert events == day.events
+            assert instrument == day.instrument.with_content(day.events)
+
+    def test_a_missing_path_is_refused(self, feed: Feed, options: FeedOptions, tmp_path: Path) -> None:
+        with pytest.raises(FeedError, match=r"nowhere\.csv"), feed.days([tmp_path / "nowhere.csv"], options):
+            pass
+
+    def test_an_empty_file_is_refused(
+        self, feed: Feed, paths: list[Path], options: FeedOptions, tmp_path: Path
+    ) -> None:
+        empty = tmp_path / "empty" / paths[0].name
+        empty.parent.mkdir()
+        empty.touch()
+        with pytest.raises(FeedError, match="empty"):
+            read_all(feed, [empty], options)

@@ -1,0 +1,162 @@
+"""The figures of an evaluation: gains against every opponent, in every market, under other conditions."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from tercel.core.report import style
+from tercel.core.report.figures import Interval
+from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
+
+MOST_PANELS = 5
+"""Places beside one another."""
+
+
+CALLED = "Green: better, red: worse, grey: no significant difference, after the correction for all comparisons."
+"""What the colours of comparisons mean."""
+
+
+def gain_map(
+    gains: Mapping[str, Mapping[str, Interval]],
+    policy: str,
+    called: Callable[[Interval], str],
+    name: str = "gain-map",
+    unit: str = "bps",
+) -> Figure:
+    """What a policy saves against each opponent (rows) in each place (columns), as a table with colours.
+
+    Parameters
+    ----------
+    gains : mapping of opponent to place to {"mean", "ci_low", "ci_high"}
+        Every opponent in the same places.
+    policy : str
+        Its name.
+    called : callable
+        "better", "worse" or "open": how a comparison is told, which may be stricter than its interval.
+    """
+    colours = {"better": style.GOOD.token, "worse": style.BAD.token, "open": style.RULE.token}
+    places = list(next(iter(gains.values()), {}))
+    means = np.array([[_number(row[place].get("mean")) for place in places] for row in gains.values()])
+    largest = float(np.nanmax(np.abs(means))) if means.size and np.isfinite(means).any() else 1.0
+
+    with sketch(0.8 + 0.3 * max(1, len(gains))) as drawing:
+        panel = drawing.subplots()
+        for row, cells in enumerate(gains.values()):
+            for column, place in enumerate(places):
+                colour, mean = colours[called(cells[place])], means[row, column]
+                strength = 0.15 + 0.55 * min(abs(mean) / largest, 1.0) ** 0.5 if np.isfinite(mean) else 0.0
+                panel.fill_between(
+                    [column - 0.48, column + 0.48], row - 0.46, row + 0.46, color=colour, alpha=strength, linewidth=0
+                )
+                panel.text(column, row, f"{mean:+.1f}", ha="center", va="center", fontsize=8.5, color=style.INK.token)
+        panel.set_xticks(range(len(places)), places)
+        panel.set_yticks(range(len(gains)), list(gains))
+        panel.set(xlim=(-0.5, len(places) - 0.5), ylim=(len(gains) - 0.5, -0.5))
+        panel.grid(visible=False)
+        panel.tick_params(length=0, labelcolor=style.INK.token)
+        for spine in panel.spines.values():
+            spine.set_visible(False)
+
+    summary = "; ".join(
+        f"{opponent}: " + ", ".join(f"{place} {_number(row[place].get('mean')):+.2f}" for place in places)
+        for opponent, row in gains.items()
+    )
+    return finished(
+        drawing,
+        name,
+        f"What {policy} saves against each strategy in each place, {unit}. {summary}.",
+        f"Numbers: {unit} that {policy} is cheaper. {CALLED}",
+    )
+
+
+def gains_by_place(
+    gains: Mapping[str, Mapping[str, Interval]], policy: str, name: str, called: Callable[[Interval], str]
+) -> Figure:
+    """What a policy saves on each opponent (rows), a panel for each place, with intervals; places share the rows.
+
+    Parameters
+    ----------
+    gains : mapping of place to opponent to {"mean", "ci_low", "ci_high"}
+        The same opponents in every place, in the order of the rows.
+    policy : str
+        Its name.
+    name : str
+        Of the picture.
+    called : callable
+        "better", "worse" or "open": how a comparison is told, which may be stricter than its interval.
+    """
+    opponents = list(next(iter(gains.values()), {}))
+    colours = {"better": style.GOOD.token, "worse": style.BAD.token, "open": style.SOFT.token}
+    columns = min(MOST_PANELS, max(len(gains), 1))
+    rows = -(-max(len(gains), 1) // columns)
+
+    with sketch(0.8 + rows * (0.5 + 0.19 * max(len(opponents), 1))) as drawing:
+        panels = small_panels(drawing, len(gains), columns, sharey=True)
+        for panel, (place, row) in zip(panels, gains.items(), strict=False):
+            panel.axvline(0, color=style.INK.token, linewidth=0.9)
+            for at, cell in enumerate(row.values()):
+                mean, low, high = (_number(cell.get(key)) for key in ("mean", "ci_low", "ci_high"))
+                colour = colours[called(cell)]
+                panel.hlines(at, low, high, color=colour, linewidth=2.0, alpha=0.6)
+                panel.plot([mean], [at], "o", markersize=4.5, color=colour)
+            panel.set_title(place)
+            name_rows(panel, opponents)
+        drawing.supxlabel(f"bps that {policy} saves on the strategy", fontsize=9.5, color=style.SOFT.token)
+
+    summary = "; ".join(
+        f"{place}: " + ", ".join(f"{other} {_number(cell.get('mean')):+.2f}" for other, cell in row.items())
+        for place, row in gains.items()
+    )
+    return finished(
+        drawing,
+        name,
+        f"What {policy} saves on each strategy, bps. {summary}.",
+        f"Dots: mean savings over the same episodes; bars: 95 % intervals. {CALLED}",
+    )
+
+
+def condition_curves(
+    costs: Mapping[str, Mapping[str, Interval]], axis: str, name: str, highlighted: Sequence[str] = ()
+) -> Figure:
+    """Mean shortfall of strategies (lines) under each condition of an axis, evenly spaced, with intervals.
+
+    Parameters
+    ----------
+    costs : mapping of strategy to condition to {"mean", "ci_low", "ci_high"}
+    axis : str
+        What the conditions are.
+    highlighted : sequence of str
+        Strategies drawn stronger.
+    """
+    conditions = list(next(iter(costs.values()), {}))
+
+    with sketch(3.2) as drawing:
+        panel = drawing.subplots()
+        colours = style.series_colours(costs, highlighted)
+        lines = style.dashes(colours)
+        at = np.arange(len(conditions))
+        for key, row in costs.items():
+            mean = np.array([_number(row[one].get("mean")) for one in conditions])
+            low, high = (np.array([_number(row[one].get(end)) for one in conditions]) for end in ("ci_low", "ci_high"))
+            wide = 2.2 if key in highlighted else 1.2
+            panel.plot(at, mean, lines[key], color=colours[key].token, linewidth=wide, label=key)
+            panel.vlines(at, low, high, color=colours[key].token, linewidth=wide, alpha=0.5)
+        panel.set_xticks(at, conditions)
+        panel.set(xlabel=axis, ylabel="implementation shortfall, bps")
+        if costs:
+            drawing.legend(loc="outside right upper")
+
+    summary = "; ".join(
+        f"{key}: " + ", ".join(f"{one} {_number(row[one].get('mean')):.2f}" for one in conditions)
+        for key, row in costs.items()
+    )
+    return finished(
+        drawing,
+        name,
+        f"Mean shortfall in bps by {axis}. {summary}.",
+        "Lines: means over the same episodes; bars: 95 % intervals.",
+    )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

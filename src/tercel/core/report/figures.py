@@ -1,0 +1,348 @@
+"""The figures of a judged run: who traded when, what it cost, what it was made of, where the fills lay, how it learned.
+
+Each takes plain arrays and dictionaries and hands back a :class:`~tercel.core.report.svg.Figure`.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tercel.core.arrays import Floats
+from tercel.core.report import style
+from tercel.core.report.svg import Figure, finished, name_rows, sketch, small_panels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Interval = Mapping[str, float | None]
+"""``{"mean", "ci_low", "ci_high"}``; a value that is not available is None."""
+
+
+def trajectories(
+    time_s: ArrayLike, left: Mapping[str, ArrayLike], name: str = "trajectories", own: Collection[str] = ()
+) -> Figure:
+    """Share of the order that is still to do, through time: mean and the band of the middle 80 % of episodes.
+
+    Parameters
+    ----------
+    time_s : array of shape (G,)
+        Seconds since arrival.
+    left : mapping of strategy to array of shape (n, G)
+        Lots left as a share of the order, 1 at arrival, per episode.
+    own : collection of str
+        Strategies drawn boldest.
+    """
+    time = np.asarray(time_s, dtype=np.float64)
+    shares = {key: np.atleast_2d(np.asarray(value, dtype=np.float64)) for key, value in left.items()}
+    columns = min(4, max(1, len(shares)))
+    rows = -(-len(shares) // columns)
+
+    with sketch(0.6 + 1.75 * rows) as drawing:
+        panels = small_panels(drawing, len(shares), columns, sharex=True, sharey=True)
+        colours = style.series_colours(shares, own)
+        means = {key: np.nanmean(value, axis=0) for key, value in shares.items()}
+        for panel, (key, value) in zip(panels, shares.items(), strict=False):
+            for mean in means.values():
+                panel.plot(time / 60, 100 * mean, color=style.RULE.token, linewidth=0.8)
+            low, high = np.nanquantile(value, [0.1, 0.9], axis=0)
+            colour = colours[key].token
+            panel.fill_between(time / 60, 100 * low, 100 * high, color=colour, alpha=0.22, linewidth=0)
+            panel.plot(time / 60, 100 * means[key], color=colour, linewidth=_width(key, own))
+            panel.set(title=key, ylim=(-2, 102))
+            panel.margins(x=0)
+        for panel in panels[max(0, len(shares) - columns) :]:
+            panel.tick_params(labelbottom=True)
+        drawing.supxlabel("minutes since arrival", fontsize=9.5, color=style.SOFT.token)
+        drawing.supylabel("% of the order left", fontsize=9.5, color=style.SOFT.token)
+
+    ends = ", ".join(f"{key} {100 * float(np.nanmean(v[:, -1])):.0f} %" for key, v in shares.items())
+    return finished(
+        drawing,
+        name,
+        f"Share of the order left through time, one panel per strategy. Left just before the horizon: {ends}.",
+        "Line: mean over episodes; band: the middle 80 % of them; thin lines: the other strategies' means. "
+        "What is left at the right edge is sent at market.",
+    )
+
+
+def cost_distributions(
+    costs: Mapping[str, ArrayLike], name: str = "costs", unit: str = "bps", own: Collection[str] = ()
+) -> Figure:
+    """Implementation shortfall episode by episode: its density, the middle half, the median and the mean.
+
+    Parameters
+    ----------
+    costs : mapping of strategy to array of shape (n,)
+        One value per episode, positive where it costs. NaN are left out.
+    own : collection of str
+        Strategies drawn boldest.
+    """
+    values = {key: _finite(value) for key, value in costs.items()}
+    values = {key: value for key, value in values.items() if value.size}
+    everything = np.concatenate(list(values.values())) if values else np.zeros(1)
+    low, high = np.quantile(everything, [0.005, 0.995])
+    edge = 0.05 * max(high - low, 1e-9)
+
+    with sketch(0.9 + 0.42 * max(1, len(values))) as drawing:
+        panel = drawing.subplots()
+        colours = style.series_colours(values, own)
+        panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
+        for row, (key, value) in enumerate(values.items()):
+            strength = 0.75 if key in own else 0.35
+            _violin(panel, row, value, colours[key].token, (float(low - edge), float(high + edge)), strength)
+        name_rows(panel, list(values))
+        panel.set(xlim=(low - edge, high + edge), xlabel=f"implementation shortfall, {unit} (right: dearer)")
+
+    summary = "; ".join(
+        f"{key}: mean {value.mean():.2f}, median {np.median(value):.2f}" for key, value in values.items()
+    )
+    outside = float(np.mean((everything < low) | (everything > high)))
+    return finished(
+        drawing,
+        name,
+        f"Distribution of implementation shortfall per episode in {unit}, one row per strategy. {summary}.",
+        f"Shape: density over episodes; bar: the middle half; line in it: median; ring: mean. "
+        f"The outermost {100 * outside:.1f} % of episodes lie beyond the edges.",
+    )
+
+
+def _width(key: str, own: Collection[str]) -> float:
+    return 2.6 if key in own else 2.2 if style.is_learned(key) else 1.3
+
+
+def _violin(panel: "Axes", row: int, value: Floats, colour: str, span: tuple[float, float], strength: float) -> None:
+    grid = np.linspace(*span, 241)
+    density = _density(value, grid)
+    half = 0.40 * density / max(density.max(), 1e-300)
+    panel.fill_between(grid, row - half, row + half, color=colour, alpha=strength, linewidth=0)
+    first, median, third = np.quantile(value, [0.25, 0.5, 0.75])
+    panel.plot([first, third], [row, row], color=colour, linewidth=5, solid_capstyle="butt")
+    panel.plot([median, median], [row - 0.2, row + 0.2], color=style.INK.token, linewidth=1.6)
+    panel.plot(
+        [value.mean()], [row], "o", markersize=6, markerfacecolor=style.PAPER.token, markeredgecolor=style.INK.token
+    )
+
+
+def _density(value: Floats, grid: Floats) -> Floats:
+    """Gaussian kernel density with Silverman's (1986, eq. 3.31) bandwidth, from a histogram as fine as the grid."""
+    step = grid[1] - grid[0]
+    quartiles = np.quantile(value, [0.25, 0.75])
+    spread = min(value.std(), (quartiles[1] - quartiles[0]) / 1.349) or value.std()
+    width = max(0.9 * spread * value.size**-0.2, step)
+    edges = np.append(grid - step / 2, grid[-1] + step / 2)
+    counts, _ = np.histogram(value, bins=edges)
+    weights: Floats = np.exp(-0.5 * ((grid[:, None] - grid[None, :]) / width) ** 2)
+    smooth: Floats = weights @ counts
+    return smooth
+
+
+def decomposition(strategies: Mapping[str, Mapping[str, Interval]], name: str = "decomposition") -> Figure:
+    """What the cost is made of: stacked bars of the mean parts, and the shortfall they add up to with its interval.
+
+    Parameters
+    ----------
+    strategies : mapping of strategy to key to {"mean", "ci_low", "ci_high"}
+        The judged keys, in bps. Parts that are not available are left out, and the caption says so.
+    """
+    parts = [key for key in style.COMPONENTS if any(_mean(row, key) not in (None, 0.0) for row in strategies.values())]
+    absent = [key for key in style.COMPONENTS if strategies and all(_mean(r, key) is None for r in strategies.values())]
+
+    with sketch(1.25 + 0.42 * max(1, len(strategies))) as drawing:
+        panel = drawing.subplots()
+        panel.axvline(0, color=style.SOFT.token, linewidth=0.9)
+        for row, judged in enumerate(strategies.values()):
+            ends = {1: 0.0, -1: 0.0}
+            for key in parts:
+                mean = _mean(judged, key) or 0.0
+                sign = 1 if mean >= 0 else -1
+                panel.barh(row, mean, left=ends[sign], height=0.62, color=style.COMPONENTS[key].token, alpha=0.8)
+                ends[sign] += mean
+            whisker(panel, row, judged.get("is_bps", {}), style.INK.token)
+        for key in parts:
+            panel.barh(0, 0, color=style.COMPONENTS[key].token, alpha=0.8, label=key.removesuffix("_bps"))
+        panel.plot([], [], "o", color=style.INK.token, markersize=5, label="shortfall, 95 %")
+        name_rows(panel, list(strategies))
+        panel.set_xlabel("bps of the order's value at arrival")
+        drawing.legend(loc="outside upper left", ncols=6, handlelength=1.1, columnspacing=1.4)
+
+    summary = "; ".join(
+        f"{key}: shortfall {_mean(row, 'is_bps') or 0.0:.2f} = "
+        + " + ".join(f"{part.removesuffix('_bps')} {_mean(row, part) or 0.0:.2f}" for part in parts)
+        for key, row in strategies.items()
+    )
+    missing = f" Not available here: {', '.join(key.removesuffix('_bps') for key in absent)}." if absent else ""
+    return finished(
+        drawing,
+        name,
+        f"Mean cost in basis points, split into its parts, one bar per strategy. {summary}.",
+        "Bars left of zero were earned, right of it paid; they add up to the dot exactly." + missing,
+    )
+
+
+def paired_differences(
+    paired: Mapping[str, Interval],
+    baseline: str,
+    name: str = "paired",
+    unit: str = "bps",
+    called: Callable[[Interval], str] | None = None,
+) -> Figure:
+    """Gain over the best baseline on the same episodes, with its interval: right of zero is better.
+
+    Parameters
+    ----------
+    paired : mapping of policy to {"mean", "ci_low", "ci_high"}
+        Baseline's cost less the policy's, episode by episode.
+    baseline : str
+        Its name.
+    called : callable, optional
+        "better", "worse" or "open" after the correction of all comparisons; by the interval alone if not given.
+    """
+    colours = {"better": style.GOOD, "worse": style.BAD, "open": style.SOFT}
+    grey = "it holds zero" if called is None else "no significant difference, after the correction for all comparisons"
+
+    with sketch(0.8 + 0.4 * max(1, len(paired))) as drawing:
+        panel = drawing.subplots()
+        panel.axvline(0, color=style.INK.token, linewidth=1)
+        for row, interval in enumerate(paired.values()):
+            colour = _verdict_colour(interval) if called is None else colours[called(interval)]
+            whisker(panel, row, interval, colour.token, size=8)
+        name_rows(panel, list(paired))
+        panel.set_xlabel(f"{unit} cheaper than {baseline} (right: better)")
+
+    summary = "; ".join(
+        f"{key}: {_text(row.get('mean'))} from {_text(row.get('ci_low'))} to {_text(row.get('ci_high'))}"
+        for key, row in paired.items()
+    )
+    return finished(
+        drawing,
+        name,
+        f"Paired difference to {baseline} with 95 % intervals, positive is better. {summary}.",
+        f"Dot: mean over paired episodes; line: 95 % interval. Green: better, red: worse, grey: {grey}.",
+    )
+
+
+def learning_curves(
+    curves: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]],
+    baselines: Mapping[str, float] | None = None,
+    name: str = "learning",
+    ylabel: str = "mean cost, bps (down: better)",
+) -> Figure:
+    """How the learners learned: one thin line per training seed, a thick one for their mean.
+
+    Parameters
+    ----------
+    curves : mapping of learner to one (frames, value) pair of arrays per seed
+        Values may hold NaN where nothing was measured.
+    baselines : mapping of name to value, optional
+        Level lines to compare with.
+    """
+
+    with sketch(3.4) as drawing:
+        panel = drawing.subplots()
+        colours = style.series_colours(curves)
+        for key, seeds in curves.items():
+            pairs = [(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)) for x, y in seeds]
+            colour = colours[key].token
+            for frames, value in pairs if len(pairs) > 1 else []:
+                panel.plot(frames / 1e3, value, color=colour, linewidth=0.9, alpha=0.45)
+            if pairs:
+                grid = np.linspace(max(x[0] for x, _ in pairs), min(x[-1] for x, _ in pairs), 200)
+                mean = np.mean([np.interp(grid, x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in pairs], axis=0)
+                panel.plot(grid / 1e3, mean, color=colour, linewidth=2.2, label=key)
+        for key, level in (baselines or {}).items():
+            panel.axhline(level, color=style.SOFT.token, linewidth=1, linestyle=(0, (4, 3)))
+            panel.annotate(
+                key,
+                (1, level),
+                xycoords=("axes fraction", "data"),
+                ha="right",
+                va="bottom",
+                fontsize=8.5,
+                color=style.SOFT.token,
+            )
+        panel.margins(x=0)
+        panel.set(xlabel="thousand frames", ylabel=ylabel)
+        if curves:
+            drawing.legend(loc="outside upper right", ncols=max(1, len(curves)))
+
+    summary = ", ".join(
+        f"{key} over {len(pairs)} seed{'s' if len(pairs) != 1 else ''}" for key, pairs in curves.items()
+    )
+    return finished(
+        drawing,
+        name,
+        f"Learning curves: {summary}.",
+        "Thin: one training seed; thick: their mean. Dashed: what baselines cost on the same market."
+        if baselines
+        else "Thin: one training seed; thick: their mean.",
+    )
+
+
+def impact_paths(
+    time_s: ArrayLike, displacement_bps: Mapping[str, ArrayLike], name: str = "impact", own: Collection[str] = ()
+) -> Figure:
+    """How far own trading moved the mid, d(t): mean over paired episodes of s (m - m'), the twin run's mid being m'.
+
+    Parameters
+    ----------
+    time_s : array of shape (G,)
+        Seconds since arrival.
+    displacement_bps : mapping of strategy to array of shape (G,)
+        Positive: against the trader.
+    own : collection of str
+        Strategies drawn boldest.
+    """
+    time = np.asarray(time_s, dtype=np.float64)
+    paths = {key: np.asarray(value, dtype=np.float64) for key, value in displacement_bps.items()}
+
+    with sketch(3.2) as drawing:
+        panel = drawing.subplots()
+        panel.axhline(0, color=style.SOFT.token, linewidth=0.9)
+        colours = style.series_colours(paths, own)
+        lines = style.dashes(colours)
+        for key, path in paths.items():
+            width, above = _width(key, own), 3 if key in own else 2
+            panel.plot(time / 60, path, lines[key], color=colours[key].token, linewidth=width, label=key, zorder=above)
+        panel.margins(x=0)
+        panel.set(xlabel="minutes since arrival", ylabel="displacement of the mid, bps")
+        if paths:
+            drawing.legend(loc="outside right upper")
+
+    summary = ", ".join(f"{key} {path[-1]:.2f}" for key, path in paths.items() if path.size)
+    return finished(
+        drawing,
+        name,
+        f"Mean displacement of the mid by own trading through time. At the end, in basis points: {summary}.",
+        "The same market run with and without the order: mean difference of the two mids, against the trader.",
+    )
+
+
+def whisker(panel: Any, row: int, interval: Interval, colour: str, size: float = 5.5) -> None:
+    mean, low, high = (interval.get(key) for key in ("mean", "ci_low", "ci_high"))
+    if low is not None and high is not None:
+        panel.plot([low, high], [row, row], color=colour, linewidth=1.8)
+    if mean is not None:
+        panel.plot([mean], [row], "o", color=colour, markersize=size)
+
+
+def _verdict_colour(interval: Interval) -> style.Colour:
+    low, high = interval.get("ci_low"), interval.get("ci_high")
+    if low is not None and low > 0:
+        return style.GOOD
+    return style.BAD if high is not None and high < 0 else style.SOFT
+
+
+def _finite(value: ArrayLike) -> Floats:
+    array = np.asarray(value, dtype=np.float64).ravel()
+    return array[np.isfinite(array)]
+
+
+def _mean(row: Mapping[str, Interval], key: str) -> float | None:
+    mean = row.get(key, {}).get("mean")
+    return None if mean is None or not np.isfinite(mean) else float(mean)
+
+
+def _text(value: float | None) -> str:
+    return "not available" if value is None else f"{value:.2f}"

@@ -1,0 +1,135 @@
+"""The book around the trades: a price ladder through time, with own fills where they happened."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tercel.core.arrays import Floats
+from tercel.core.report import style
+from tercel.core.report.svg import Figure, finished, sketch
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class OwnFills(NamedTuple):
+    """Own fills, arrays of shape (F,): `passive` where the own order rested (True) or took."""
+
+    time_s: ArrayLike
+    price_ticks: ArrayLike
+    lots: ArrayLike
+    passive: ArrayLike
+
+
+def book_around_trades(
+    time_s: ArrayLike,
+    price_ticks: ArrayLike,
+    lots: ArrayLike,
+    own: OwnFills,
+    side: int,
+    best_bid_ticks: ArrayLike | None = None,
+    best_ask_ticks: ArrayLike | None = None,
+    tick: float = 1.0,
+    title: str = "",
+    name: str = "book",
+) -> Figure:
+    """Depth on the ladder through time as two shades, bids and asks, with the touch and every own fill.
+
+    Parameters
+    ----------
+    time_s : array of shape (T,)
+        Seconds since arrival, evenly spaced.
+    price_ticks : array of shape (P,)
+        The ladder's prices, consecutive and rising, in ticks.
+    lots : array of shape (T, P)
+        Lots displayed at that time and price: positive where they bid, negative where they ask, 0 where none are.
+    own : OwnFills
+    side : int
+        +1 when the order buys, -1 when it sells.
+    best_bid_ticks, best_ask_ticks : arrays of shape (T,), optional
+        The touch, NaN where a side is empty.
+    tick : float
+        Price units per tick, for the axis.
+    """
+    time, prices = np.asarray(time_s, dtype=np.float64), np.asarray(price_ticks, dtype=np.float64)
+    depth = np.asarray(lots, dtype=np.float64)
+    fills = [np.asarray(each, dtype=np.float64) for each in own[:3]]
+    passive = np.asarray(own.passive, dtype=bool)
+
+    with sketch(4.0) as drawing:
+        panel = drawing.subplots()
+        _shades(panel, time, prices * tick, depth)
+        for touch, colour in ((best_bid_ticks, style.BUY), (best_ask_ticks, style.SELL)):
+            if touch is not None:
+                level = np.asarray(touch, dtype=np.float64) * tick
+                panel.step(time / 60, level, where="post", color=colour.token, linewidth=1)
+        marker = "^" if side > 0 else "v"
+        for rested, word in ((True, "rested"), (False, "taken")):
+            _fills(panel, [a[passive == rested] for a in fills], tick, marker, rested, word)
+        panel.set_title(title)
+        panel.grid(visible=False)
+        panel.margins(x=0)
+        panel.set(xlabel="minutes since arrival", ylabel="price")
+        panel.ticklabel_format(axis="y", useOffset=False)
+        handles, _ = panel.get_legend_handles_labels()
+        if handles:
+            drawing.legend(loc="outside upper right", ncols=2)
+
+    bought = "bought" if side > 0 else "sold"
+    return finished(
+        drawing,
+        name,
+        f"The order book through time with {len(passive)} own fills, {fills[2].sum():.0f} lots {bought}, "
+        f"{fills[2][passive].sum():.0f} of them passively.",
+        "Blue: bids, orange: asks, the darker the more lots; lines: the touch. Triangles: own fills, as large as their "
+        "lots, hollow where the order rested, filled where it took.",
+    )
+
+
+def _shades(panel: "Axes", time: Floats, prices: Floats, depth: Floats) -> None:
+    """Two images over each other, transparent where nothing is displayed, so that the paper shows through.
+
+    Colours in an image cannot follow the paper; these two are legible on both.
+    """
+    shown = np.abs(depth[depth != 0])
+    full = float(np.quantile(shown, 0.98)) if shown.size else 1.0
+    step_t = (time[-1] - time[0]) / max(1, time.size - 1) if time.size > 1 else 1.0
+    step_p = prices[1] - prices[0] if prices.size > 1 else 1.0
+    extent = (time[0] / 60, (time[-1] + step_t) / 60, prices[0] - step_p / 2, prices[-1] + step_p / 2)
+    # Square root: depth is skewed, and thin levels should be seen too.
+    strength = np.sqrt(np.clip(np.abs(depth) / full, 0, 1)).T
+    image = np.zeros((*strength.shape, 4))
+    image[depth.T > 0, :3] = _rgb("#3b8fd4")
+    image[depth.T < 0, :3] = _rgb("#e0813c")
+    image[..., 3] = 0.85 * strength
+    options: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "extent": extent}
+    panel.imshow(image, **options)
+
+
+def _fills(panel: "Axes", fills: list[Floats], tick: float, marker: str, rested: bool, word: str) -> None:
+    time, price, lots = fills
+    if not time.size:
+        return
+    area = 18 + 90 * lots / max(1.0, float(lots.max()))
+    face = style.PAPER.token if rested else style.INK.token
+    panel.scatter(
+        time / 60,
+        price * tick,
+        s=area,
+        marker=marker,
+        facecolors=face,
+        edgecolors=style.INK.token,
+        linewidths=1,
+        zorder=3,
+        label=f"own fills, {word}",
+    )
+
+
+def _rgb(colour: str) -> tuple[float, ...]:
+    """Red, green and blue in 0..1.
+
+    >>> _rgb("#ff0080")
+    (1.0, 0.0, 0.5019607843137255)
+    """
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))

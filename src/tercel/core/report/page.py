@@ -1,0 +1,159 @@
+"""A page that people read: one HTML file with everything in it, opened offline, on light and on dark paper.
+
+Nothing is fetched and no script runs; the page's own content security policy forbids both.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from tercel.core.report.style import css_variables
+from tercel.core.report.svg import Figure
+from tercel.core.report.tables import plain_table
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a page.
+
+    Parameters
+    ----------
+    title : str
+    text : str or sequence of str
+        Paragraphs of plain text, shown above the rest.
+    html : str
+        Trusted markup, such as :func:`tercel.core.report.tables.plain_table` makes; shown as it is.
+    figures : sequence of Figure
+    facts : mapping of str to object
+        Shown as a list of terms and values.
+    folded : bool
+        Whether only its title is seen until it is opened; print shows all of it. A page with such a section has no
+        list of contents.
+    """
+
+    title: str
+    text: str | Sequence[str] = ""
+    html: str = ""
+    figures: Sequence[Figure] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+    folded: bool = False
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The text as a list of paragraphs that are not empty."""
+        given = [self.text] if isinstance(self.text, str) else list(self.text)
+        return [paragraph for paragraph in given if paragraph]
+
+    @property
+    def anchor(self) -> str:
+        """What a link to it is called.
+
+        >>> Section("What it cost, in parts").anchor
+        'what-it-cost-in-parts'
+        """
+        letters = "".join(letter if letter.isalnum() else " " for letter in self.title.lower())
+        return "-".join(letters.split())
+
+
+def render(
+    title: str,
+    lead: str,
+    sections: Sequence[Section],
+    facts: Mapping[str, object] | None = None,
+    footer: str = "",
+    language: str = "en",
+) -> str:
+    """A whole page as one string of HTML.
+
+    Parameters
+    ----------
+    title : str
+        What the page is about, in a few words.
+    lead : str
+        What was found, in a sentence or two: the reader may stop here.
+    sections : sequence of Section
+    facts : mapping of str to object, optional
+        Short facts under the lead: market, task, episodes, seeds.
+    footer : str
+        Last line: versions, dates; the caller's, since nothing here reads a clock.
+
+    Returns
+    -------
+    str
+        The same input gives the same bytes.
+
+    >>> "<h1>A run</h1>" in render("A run", "It ran.", [Section("Table", html="<p>1</p>")])
+    True
+    """
+    return _template().render(
+        title=title,
+        lead=lead,
+        sections=sections,
+        facts=facts or {},
+        footer=footer,
+        language=language,
+        variables=css_variables(),
+        css=style_sheet("tables.css") + style_sheet("page.css"),
+    )
+
+
+def style_sheet(name: str) -> str:
+    """A style sheet of this house: `page.css`, or `tables.css`, which the console has too."""
+    return (files("tercel.core.report") / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string((files("tercel.core.report") / "page.html").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: headings, rows (the first cell names the row), and what stands over it."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
+    left: tuple[int, ...] = ()
+    """Columns of words, besides the first."""
+    leaves: tuple[str, ...] = ()
+    """Headings in the order in which they leave where the terminal is narrow; by default from the right."""
+
+
+@dataclass(frozen=True)
+class TrialReport:
+    """What a trial found.
+
+    Parameters
+    ----------
+    title, lead : str
+    tables : sequence of Table
+    notes : sequence of str
+    figures : sequence of Figure
+    body : dict
+        The JSON object.
+    """
+
+    title: str
+    lead: str
+    tables: Sequence[Table]
+    notes: Sequence[str]
+    figures: Sequence[Figure]
+    body: dict[str, Any] = field(default_factory=dict)
+
+    def page(self) -> str:
+        """A page with everything on it."""
+        sections = [
+            Section(table.title, html=plain_table(table.headings, table.rows, prose=bool(table.left)))
+            for table in self.tables
+        ]
+        sections.append(Section("Figures", text=list(self.notes), figures=self.figures))
+        return render(self.title, self.lead, sections)

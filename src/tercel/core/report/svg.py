@@ -1,0 +1,129 @@
+"""From a Matplotlib figure to a picture that a page can hold inline: text stays text, colours follow the paper.
+
+Matplotlib is imported when the first figure is drawn, never before, and without pyplot: no global figure, no display.
+"""
+
+import html
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tercel.core.report import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A finished picture.
+
+    Parameters
+    ----------
+    name : str
+        Short and unique in a page: a file name, a prefix of its ids.
+    svg : str
+        One ``<svg>`` element, responsive, with colours as CSS variables.
+    alt : str
+        What a person who cannot see it should be told.
+    caption : str
+        What a person who can see it should know: how to read it, what was left out.
+    """
+
+    name: str
+    svg: str
+    alt: str
+    caption: str = ""
+
+    def _repr_html_(self) -> str:
+        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        return f'<figure style="margin:0;max-width:60em">{self.svg}{caption}</figure>'
+
+    def __repr__(self) -> str:
+        return f"Figure({self.name!r}: {self.alt!r:.120}; {len(self.svg) // 1000} kB of SVG)"
+
+    def save(self, where: str | Path) -> Path:
+        """Write it to be opened alone: to a file that ends in ``.svg``, or as ``<name>.svg`` into a folder."""
+        path = Path(where)
+        if path.suffix != ".svg":
+            path = path / f"{self.name}.svg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('<?xml version="1.0" encoding="utf-8"?>\n' + self.svg + "\n", encoding="utf-8")
+        return path
+
+
+WIDE = 8.0
+"""Width of a figure, inches; a page scales it to its column."""
+
+
+def look() -> AbstractContextManager[None]:
+    """The house's Matplotlib settings, for as long as the context lasts."""
+    import matplotlib
+
+    settings: Any = {**style.MATPLOTLIB, "svg.hashsalt": "tercel"}
+    context: AbstractContextManager[None] = matplotlib.rc_context(settings)
+    return context
+
+
+@contextmanager
+def sketch(height: float, width: float = WIDE) -> Iterator["Drawing"]:
+    """An empty drawing of the house's look, in inches, to draw on within the context; then it is :func:`finished`."""
+    from matplotlib.figure import Figure as Drawing
+
+    with look():
+        yield Drawing(figsize=(width, height), layout="constrained")
+
+
+def finished(drawing: "Drawing", name: str, alt: str, caption: str = "") -> Figure:
+    """The picture of a drawing. The same drawing gives the same bytes: no date, ids from a fixed salt."""
+    buffer = io.StringIO()
+    with look():
+        drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    return Figure(name, inline(buffer.getvalue(), name, alt), alt, caption)
+
+
+def name_rows(panel: "Axes", names: Sequence[str], ends: tuple[float, float] = (0.6, 0.4)) -> None:
+    """A panel of rows from the top, one a name, `ends` of a row's height above the first and below the last."""
+    panel.set_yticks(range(len(names)), list(names))
+    panel.set_ylim(len(names) - ends[1], -ends[0])
+    panel.grid(axis="y", visible=False)
+    panel.tick_params(axis="y", length=0, labelcolor=style.INK.token)
+
+
+def small_panels(drawing: "Drawing", count: int, columns: int, **shared: Any) -> Any:
+    """`count` panels in rows of `columns`; what is left of the last row stays empty."""
+    panels = drawing.subplots(-(-max(count, 1) // columns), columns, squeeze=False, **shared).ravel()
+    for panel in panels[count:]:
+        panel.set_visible(False)
+    return panels[:count]
+
+
+def drawn(name: str, alt: str, caption: str, size: tuple[float, float], draw: Callable[["Drawing"], Any]) -> Figure:
+    """The picture that `draw` makes on an empty drawing of `size`, width and height in inches."""
+    with sketch(size[1], size[0]) as drawing:
+        draw(drawing)
+    return finished(drawing, name, alt, caption)
+
+
+def inline(svg: str, name: str, alt: str) -> str:
+    """An SVG document as an element for a page: ids made unique, tokens made variables, named for screen readers."""
+    svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
+    for colour in style.COLOURS:
+        svg = svg.replace(colour.token, colour.css)
+    svg = re.sub(r"'DejaVu Sans'[^;\"]*?sans-serif", "system-ui, sans-serif", svg)
+    # a thousandth of a point is enough; what people read is left as it is
+    svg = re.sub(r"(<text\b.*?</text>)|(\d\.\d\d\d)\d+", lambda found: found[1] or found[2], svg, flags=re.DOTALL)
+    svg = svg.replace(">*{", ">.figure *{")  # Matplotlib's own style sheet must not reach the page
+    head, rest = svg.split(">", 1)
+    head = re.sub(r'\s(width|height)="[^"]*"', "", head)
+    label = html.escape(alt, quote=True)
+    return f'{head} role="img" aria-label="{label}" class="figure">{rest}'

@@ -1,0 +1,58 @@
+"""Statistics of the judge: clusters, bootstrap intervals, Student's t. NumPy only."""
+
+from tercel.core.stats.bootstrap import (
+    Estimate,
+    Moments,
+    Replicates,
+    intervals,
+    mean_interval,
+    moments_of_mean,
+    over_seeds,
+    paired_difference,
+    replicate,
+    seeds_by_clusters,
+)
+from tercel.core.stats.clusters import (
+    cluster_index,
+    cluster_sums,
+    clustered_se,
+    few_clusters,
+)
+from tercel.core.stats.deflated import DeflatedScore, deflate
+from tercel.core.stats.hierarchy import over_markets
+from tercel.core.stats.iqm import interquartile_mean
+from tercel.core.stats.p_values import benjamini_hochberg, holm, two_sided_p
+from tercel.core.stats.power import detectable_gain
+from tercel.core.stats.student import normal_quantile, t_quantile, weighted_interval
+from tercel.core.stats.tails import moments_of_cvar, moments_of_slope, moments_of_wins
+
+__all__ = [
+    "DeflatedScore",
+    "Estimate",
+    "Moments",
+    "Replicates",
+    "benjamini_hochberg",
+    "cluster_index",
+    "cluster_sums",
+    "clustered_se",
+    "deflate",
+    "detectable_gain",
+    "few_clusters",
+    "holm",
+    "interquartile_mean",
+    "intervals",
+    "mean_interval",
+    "moments_of_cvar",
+    "moments_of_mean",
+    "moments_of_slope",
+    "moments_of_wins",
+    "normal_quantile",
+    "over_markets",
+    "over_seeds",
+    "paired_difference",
+    "replicate",
+    "seeds_by_clusters",
+    "t_quantile",
+    "two_sided_p",
+    "weighted_interval",
+]

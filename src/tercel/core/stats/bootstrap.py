@@ -1,0 +1,323 @@
+"""Cluster bootstrap of anything that is a smooth function of means.
+
+A mean, a ratio, a standard deviation, a share of variance and the displacement-corrected impact of the judge
+are all functions of means over episodes. So one pass adds the episodes up by cluster (:class:`Moments`), and
+each resample is a row of cluster counts times a small matrix of sums: ten thousand resamples cost one matrix
+product. Statistics that are replicated together see the same counts, so differences between them are paired.
+
+Two levels. Clusters are drawn with replacement, C - 1 of C, which makes the variance of a mean unbiased (Rao
+& Wu, 1988, JASA 83). Training seeds are crossed with them: every seed of a policy meets the same episodes, so
+seeds are drawn separately, S - 1 of S, and both draws hold at once (Owen, 2007, "The pigeonhole bootstrap",
+which errs to the safe side). Where few clusters or seeds carry the variance, percentiles alone are too short;
+their distance from the estimate is stretched by t / z with Satterthwaite's degrees of freedom (after
+Hesterberg, 2015, "What teachers should know about the bootstrap", who moves the level instead, further than
+the draws of three seeds can resolve).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.stats.clusters import cluster_index, cluster_sums
+from tercel.core.stats.p_values import two_sided_p
+from tercel.core.stats.student import normal_quantile, t_quantile
+
+Floats = NDArray[np.float64]
+
+_CHUNK = 1 << 22
+"""Counts held at once: 32 MiB."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its interval; the bounds are None where there is nothing to resample."""
+
+    mean: float
+    ci_low: float | None
+    ci_high: float | None
+
+    def to_json(self) -> dict[str, float | None]:
+        """The three numbers by name, never rounded.
+
+        >>> Estimate(1.0, 0.5, 1.5).to_json()
+        {'mean': 1.0, 'ci_low': 0.5, 'ci_high': 1.5}
+        """
+        return {"mean": self.mean, "ci_low": self.ci_low, "ci_high": self.ci_high}
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums by cluster, and what to compute from their means.
+
+    Parameters
+    ----------
+    sums : float64, shape (C, F)
+        Sums over the episodes (or other rows) of each cluster.
+    weights : float64, shape (C,)
+        Number of rows behind each cluster; means are `sum(sums) / sum(weights)`.
+    statistic : callable
+        Means, float64 (B, F) -> statistics, float64 (B, K). Smooth, and the same for every row.
+    """
+
+    sums: Floats
+    weights: Floats
+    statistic: Callable[[Floats], Floats]
+
+    @property
+    def clusters(self) -> int:
+        """Number of clusters C."""
+        return len(self.weights)
+
+    def of_counts(self, counts: Floats) -> Floats:
+        """Statistics, float64 (B, K), when cluster c is taken `counts[b, c]` times."""
+        rows = np.maximum(counts @ self.weights, np.finfo(np.float64).tiny)
+        return self.statistic((counts @ self.sums) / rows[:, None])
+
+    def point(self) -> Floats:
+        """Statistics of the data as they are, float64 (K,)."""
+        result: Floats = self.of_counts(np.ones((1, self.clusters)))[0]
+        return result
+
+
+def moments_of_mean(values: ArrayLike, labels: ArrayLike) -> Moments:
+    """Moments of the mean of `values`, float (n,) or (n, K), clustered by `labels`, int (n,).
+
+    >>> moments_of_mean([1.0, 2.0, 6.0], [0, 0, 1]).point()
+    array([3.])
+    """
+    array = np.asarray(values, dtype=np.float64)
+    index, count = cluster_index(labels)
+    columns = array[:, None] if array.ndim == 1 else array
+    _same_length(len(columns), index.size)
+    return Moments(cluster_sums(columns, index, count), cluster_sums(np.ones(index.size), index, count), _identity)
+
+
+def draw_counts(clusters: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """How often each cluster is taken: C - 1 draws with replacement from C (all of them when C is 1).
+
+    Returns
+    -------
+    float64, shape (resamples, clusters)
+
+    >>> draw_counts(5, 3, np.random.default_rng(0)).sum(axis=1)
+    array([4., 4., 4.])
+    """
+    draws = max(clusters - 1, 1)
+    picked = rng.integers(clusters, size=(resamples, draws)) + clusters * np.arange(resamples)[:, None]
+    counts = np.bincount(picked.ravel(), minlength=resamples * clusters)
+    return counts.reshape(resamples, clusters).astype(np.float64)
+
+
+def replicate(moments: Mapping[str, Moments], resamples: int, rng: np.random.Generator) -> dict[str, Floats]:
+    """Bootstrap many statistics with the same draws, so that they can be compared resample by resample.
+
+    Parameters
+    ----------
+    moments : mapping of name to Moments
+        All over the same C clusters.
+    resamples : int
+        B.
+    rng : numpy Generator
+
+    Returns
+    -------
+    dict of name to float64, shape (B, K)
+    """
+    sizes = {part.clusters for part in moments.values()}
+    if len(sizes) != 1:
+        raise ConfigError(
+            "statistics over the same clusters",
+            f"cluster counts {sorted(sizes)}",
+            "judge paired episodes together",
+        )
+    parts: dict[str, list[Floats]] = {name: [] for name in moments}
+    for counts in _chunks(sizes.pop(), resamples, rng):
+        for name, part in moments.items():
+            parts[name].append(part.of_counts(counts))
+    return {name: np.concatenate(pieces) for name, pieces in parts.items()}
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """One statistic with its resamples and where their variance comes from.
+
+    Parameters
+    ----------
+    point : float
+        The estimate.
+    draws : float64, shape (B,)
+        The resampled estimates.
+    sources : tuple of (variance, degrees of freedom)
+        Clusters first, then each set of training seeds; for Satterthwaite's formula.
+    """
+
+    point: float
+    draws: Floats
+    sources: tuple[tuple[float, float], ...]
+
+    def __sub__(self, other: "Replicates") -> "Replicates":
+        """Paired difference: resample by resample, so the clusters must have been drawn together."""
+        draws = self.draws - other.draws
+        seeds = self.sources[1:] + other.sources[1:]
+        shared = max(float(draws.var()) - sum(variance for variance, _ in seeds), 0.0)
+        return Replicates(self.point - other.point, draws, ((shared, self.sources[0][1]), *seeds))
+
+    def __truediv__(self, other: "Replicates") -> "Replicates":
+        """Paired ratio, resample by resample; its sources by the delta method."""
+        safe = other.point or np.nan
+        draws = np.divide(self.draws, other.draws, out=np.full_like(self.draws, np.nan), where=other.draws != 0.0)
+        seeds = tuple((variance / safe**2, freedom) for variance, freedom in self.sources[1:])
+        seeds += tuple((variance * (self.point / safe**2) ** 2, freedom) for variance, freedom in other.sources[1:])
+        shared = max(float(draws.var()) - sum(variance for variance, _ in seeds), 0.0)
+        return Replicates(self.point / safe, draws, ((shared, self.sources[0][1]), *seeds))
+
+    @property
+    def error(self) -> float:
+        """Standard deviation of the resampled estimates."""
+        return float(self.draws.std())
+
+    def p_value(self) -> float | None:
+        """Two-sided probability of an estimate so far from 0, by Student's t; None with a single cluster."""
+        if self.sources[0][1] < 1.0:
+            return None
+        if self.error == 0.0:
+            return 1.0 if self.point == 0.0 else 0.0
+        return two_sided_p(self.point / self.error, self.freedom())
+
+    def freedom(self) -> float:
+        """Satterthwaite's degrees of freedom of the summed variance."""
+        total = sum(variance for variance, _ in self.sources)
+        parts = sum(variance**2 / max(freedom, 1.0) for variance, freedom in self.sources)
+        return max(total**2 / parts, 1.0) if parts > 0.0 else max(self.sources[0][1], 1.0)
+
+    def estimate(self, level: float = 0.95) -> Estimate:
+        """Percentile interval, stretched for few clusters or seeds; no bounds with a single cluster.
+
+        It holds the estimate itself, whatever the rounding of a statistic that hardly varies.
+        """
+        if self.sources[0][1] < 1.0:
+            return Estimate(self.point, None, None)
+        tail = (1.0 - level) / 2.0
+        low, high = np.quantile(self.draws, [tail, 1.0 - tail])
+        stretch = t_quantile(1.0 - tail, self.freedom()) / normal_quantile(1.0 - tail)
+        return Estimate(
+            self.point,
+            float(self.point + stretch * min(low - self.point, 0.0)),
+            float(self.point + stretch * max(high - self.point, 0.0)),
+        )
+
+
+def over_seeds(points: ArrayLike, draws: ArrayLike, clusters: int, rng: np.random.Generator) -> Replicates:
+    """Average a statistic over training seeds, the seeds being a level of the bootstrap of their own.
+
+    Parameters
+    ----------
+    points : array_like, shape (S,)
+        The statistic of each training seed.
+    draws : array_like, shape (S, B)
+        Its replicates under the cluster draws that all seeds share.
+    clusters : int
+        C.
+    rng : numpy Generator
+        Draws the seeds; not used when S is 1, where the result holds for that one seed only.
+
+    >>> one = over_seeds([2.0], [[1.0, 3.0]], 9, np.random.default_rng(0))
+    >>> one.point, one.draws, len(one.sources)
+    (2.0, array([1., 3.]), 1)
+    """
+    point, table = np.asarray(points, np.float64), np.asarray(draws, np.float64)
+    seeds = len(point)
+    from_clusters = (float(table.mean(axis=0).var()), clusters - 1.0)
+    if seeds == 1:
+        return Replicates(float(point[0]), table[0], (from_clusters,))
+    counts = draw_counts(seeds, table.shape[1], rng)
+    mixed = np.einsum("bs,sb->b", counts, table) / (seeds - 1)
+    return Replicates(float(point.mean()), mixed, (from_clusters, (float(point.var(ddof=1)) / seeds, seeds - 1.0)))
+
+
+def intervals(
+    moments: Moments,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> list[Estimate]:
+    """Intervals of the K statistics of one set of moments, by cluster bootstrap.
+
+    Parameters
+    ----------
+    moments : Moments
+    rng : numpy Generator
+    resamples : int
+    level : float
+        Nominal coverage.
+
+    >>> [estimate] = intervals(moments_of_mean([1.0, 2.0, 6.0, 7.0], [0, 1, 2, 3]), np.random.default_rng(1))
+    >>> estimate.mean, estimate.ci_low < 4.0 < estimate.ci_high
+    (4.0, True)
+    """
+    points = moments.point()
+    draws = replicate({"": moments}, resamples, rng)[""]
+    return [
+        over_seeds([point], draws[None, :, k], moments.clusters, rng).estimate(level) for k, point in enumerate(points)
+    ]
+
+
+def mean_interval(
+    values: ArrayLike,
+    labels: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> Estimate:
+    """Mean of `values`, float (n,), with the interval of a bootstrap clustered by `labels`, int (n,)."""
+    return intervals(moments_of_mean(values, labels), rng, resamples=resamples, level=level)[0]
+
+
+def paired_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    labels: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> Estimate:
+    """Mean of `first - second` over paired episodes, float (n,) each; positive when the first is larger."""
+    difference = np.asarray(first, np.float64) - np.asarray(second, np.float64)
+    return mean_interval(difference, labels, rng, resamples=resamples, level=level)
+
+
+def seeds_by_clusters(
+    values: ArrayLike,
+    labels: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> Estimate:
+    """Mean of `values`, float (S, n): row s is training seed s on the same n clustered episodes."""
+    table = np.asarray(values, np.float64)
+    moments = moments_of_mean(table.T, labels)
+    draws = replicate({"": moments}, resamples, rng)[""]
+    return over_seeds(moments.point(), draws.T, moments.clusters, rng).estimate(level)
+
+
+def _chunks(clusters: int, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Cluster counts of all resamples, some rows at a time."""
+    rows = max(1, _CHUNK // clusters)
+    for start in range(0, resamples, rows):
+        yield draw_counts(clusters, min(rows, resamples - start), rng)
+
+
+def _same_length(values: int, labels: int) -> None:
+    if values != labels:
+        raise ConfigError("one cluster label per value", f"{values} values, {labels} labels", "label every episode")
+
+
+def _identity(means: Floats) -> Floats:
+    return means

@@ -1,0 +1,135 @@
+"""From an address to a venue: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:PROFILE.toml`, and `gate:PATH`, a gate
+before one.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from tercel.core.errors import ConfigError
+from tercel.core.ports import Venue
+
+FIX = "fix"
+TRADER = "TRADER"
+SIMULATED = "simulated"
+GATE = "gate:"
+
+
+@dataclass(frozen=True)
+class VenueAddress:
+    """An address, taken apart.
+
+    Parameters
+    ----------
+    scheme, user, host : str
+    port : int
+        0: the profile says.
+    profile : str
+        How the venue wants to be spoken to, "" where the address does not say.
+    """
+
+    scheme: str
+    user: str
+    host: str
+    port: int
+    profile: str = ""
+
+
+def address(where: str) -> VenueAddress:
+    """A venue's address, taken apart.
+
+    >>> address("fix://DESK@venue.example:9878?profile=generic-44")
+    Where(scheme='fix', user='DESK', host='venue.example', port=9878, profile='generic-44')
+    >>> address("fix:desks/venue.toml").profile
+    'desks/venue.toml'
+
+    Raises
+    ------
+    ConfigError
+        For what is no address.
+    """
+    if where.startswith(GATE) and len(where) > len(GATE):
+        return VenueAddress("gate", "", where.removeprefix(GATE), 0)
+    try:
+        parts = urlsplit(where)
+        host, port = parts.hostname or "", parts.port or 0
+        said = parse_qs(parts.query, strict_parsing=bool(parts.query))
+    except ValueError:
+        parts, host, port, said = urlsplit(""), "", 0, {}
+    profile = said.pop("profile", [""])[-1]
+    if not parts.netloc and parts.path:
+        profile = profile or parts.path
+    elif parts.path not in ("", "/"):
+        host = ""
+    told = (host and port) or (profile and not (bool(host) ^ bool(port)))
+    if not told or said or parts.scheme != FIX or parts.password is not None:
+        raise ConfigError(
+            "simulated, fix://[COMPID@]host:port[?profile=NAME], fix:PROFILE.toml or gate:PATH",
+            "an address with a password (not shown)" if parts.password is not None else repr(where),
+            f"write fix://{TRADER}@host:port for `tercel venue serve`; others: docs/howto/fix.md",
+        )
+    return VenueAddress(parts.scheme, parts.username or "", host, port, profile)
+
+
+def placed(where: str, near: Path | None) -> str:
+    """The address, with the file of a profile near a folder named whole: another process may stand elsewhere."""
+    profile = address(where).profile
+    if near is None or not profile or not (near / profile).is_file():
+        return where
+    return where.replace(profile, str((near / profile).resolve()))
+
+
+def mark_of(where: str) -> str:
+    """What stands in the names of a session: at a venue that others trade at too, no two have the same."""
+    return "" if where == SIMULATED else f"{time.time_ns() // 10**9:x}-"
+
+
+def connect(
+    where: str, accounts: Sequence[str], store: Path | None = None, near: Path | None = None,
+    link_s: int | None = None, wall: Callable[[], int] = time.time_ns,
+) -> Venue:  # fmt: skip
+    """Connect to a venue that is served somewhere.
+
+    Parameters
+    ----------
+    where : str
+        Its address.
+    accounts : sequence of str
+        Names that orders will be sent under.
+    store : Path, optional
+        Folder in which a FIX session keeps its sequence numbers, so that it goes on after a restart. Where it holds
+        none yet, a new session begins, whatever the venue remembers of an earlier one under the same name.
+    near : Path, optional
+        Folder that a profile's file is looked for in first.
+    link_s : int, optional
+        Seconds between the heartbeats of a FIX session with a venue of this package; None: as the profile says.
+    wall : callable
+        ns since 1970, of a FIX session.
+
+    Raises
+    ------
+    ConfigError
+        For what is no address.
+    VenueError
+        Nobody answers there, or the logon is refused.
+    """
+    found = address(where)
+    if found.scheme == "gate":
+        from tercel.desk.wire import RemoteVenue
+
+        return RemoteVenue(found.host, list(accounts))
+    from tercel.fix.client import FixVenue
+    from tercel.fix.profiles import load
+    from tercel.fix.received import holds_session
+
+    reset = store is not None and not holds_session(store)
+    profile = found.profile or "tercel"
+    if near is not None and (near / profile).is_file():
+        profile = str(near / profile)
+    user = found.user or (TRADER if profile == "tercel" else "")
+    terms = load(profile, user)
+    if link_s is not None and terms.profile.extension:
+        terms = terms.beating(link_s)
+    return FixVenue(found.host, found.port, user, profile=terms, store=store, reset=reset, wall=wall)

@@ -1,0 +1,73 @@
+"""What the console needs of a desk: its journal to read, its inbox, its kill latch."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal.database import DATABASE
+from tercel.desk.trading.journal.lock import holder
+from tercel.desk.trading.journal.reader import JournalReader, post
+from tercel.desk.trading.kill import ALL, LATCH, KillLatch
+
+
+class FolderDesk:
+    """The folder of a desk, whatever the desk's process does.
+
+    Parameters
+    ----------
+    folder : Path
+    now_ns : callable
+        Time on the wall, for the record.
+    """
+
+    def __init__(self, folder: Path, now_ns: Callable[[], int]) -> None:
+        self.folder, self.name, self._now_ns = folder, folder.name, now_ns
+        self._latch = KillLatch(folder / LATCH)
+
+    def stands(self) -> tuple[str, int]:
+        """Which journal this is, and the number of its last entry."""
+        with closing(JournalReader(self.folder)) as reader:
+            file = (self.folder / DATABASE).stat()
+            return f"{file.st_dev}:{file.st_ino}", reader.last
+
+    def running(self) -> str | None:
+        """Who holds the journal's lock."""
+        return holder(self.folder)
+
+    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
+        """Journal entries above a sequence number."""
+        with closing(JournalReader(self.folder)) as reader:
+            yield from reader.read(after, kinds)
+
+    def post(self, command: str, body: Mapping[str, Any], by: str, reason: str) -> int:
+        """Leave a command in the desk's inbox."""
+        return post(self.folder, command, body, by, reason, self._now_ns())
+
+    def kill(self, scope: str, by: str, reason: str) -> None:
+        """Latch the kill switch."""
+        self._latch.kill(reason, by, self._now_ns(), () if scope == "all" else (scope,))
+
+    def rearm(self, by: str, reason: str) -> None:
+        """Release everything that is latched."""
+        self._latch.rearm(reason, by, self._now_ns())
+
+    def killed(self) -> Mapping[str, Any] | None:
+        """The latch as it stands."""
+        state = self._latch.state()
+        if state.damaged:
+            return {"scope": "all", "by": "", "reason": state.damaged}
+        if not state.killed:
+            return None
+        by = next((str(done.get("by", "")) for done in reversed(state.history) if done.get("what") == "kill"), "")
+        if ALL in state.killed:
+            return {"scope": "all", "by": by, "reason": state.killed[ALL]}
+        return {"scope": ", ".join(state.killed), "by": by, "reason": "; ".join(dict.fromkeys(state.killed.values()))}
+
+    def why(self, seq: int) -> Mapping[str, Any] | None:
+        """What was seen and wanted at a decision."""
+        from tercel.desk.trading.replay import explain
+
+        with closing(JournalReader(self.folder)) as reader:
+            return explain(reader, seq)

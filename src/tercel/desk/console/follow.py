@@ -1,0 +1,91 @@
+"""Follows a desk's journal in a thread of its own: the state of the page, its metrics, the time of the last entry."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from tercel.core.errors import TercelError
+from tercel.core.periodic import PeriodicThread
+from tercel.desk.console.desk import FolderDesk
+from tercel.desk.console.metrics import Metrics
+from tercel.desk.console.state import DeskState
+
+EVERY_S = 0.25
+
+
+class JournalFollower:
+    """Reads what is new a few times a second.
+
+    Parameters
+    ----------
+    desk : FolderDesk
+    now_s : callable
+        Seconds that never go back: the page shows how long the journal has been silent.
+    """
+
+    def __init__(self, desk: FolderDesk, now_s: Callable[[], float]) -> None:
+        self._desk, self._now_s = desk, now_s
+        self._state, self._metrics, self._lock = DeskState(), Metrics(), Lock()
+        self._heard_s = now_s()
+        self._fault, self._journal = "", ""
+        self._shown: dict[str, Any] = {}
+        self._turns = PeriodicThread("console-follower", EVERY_S, self.catch_up)
+
+    def start(self) -> None:
+        """Read what is there, then go on in the background."""
+        self.catch_up()
+        self._turns.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._turns.stop(5)
+
+    def catch_up(self) -> None:
+        """Read everything new. A journal that cannot be read is named on the page, and tried again."""
+        try:
+            journal, last = self._desk.stands()
+            if self._journal not in ("", journal) or last < self._state.seq:
+                with self._lock:  # another journal lies there now
+                    self._state, self._metrics = DeskState(), Metrics()
+            self._journal = journal
+            if last > self._state.seq or self._state.seq == 0:
+                self._take()
+            self._fault = ""
+        except TercelError as error:
+            self._fault = str(error)
+        except OSError as error:
+            self._fault = f"the journal cannot be read: {error}"
+
+    def _take(self) -> None:
+        for seq, entry in self._desk.read(after=self._state.seq):
+            with self._lock:
+                self._state.apply(seq, entry)
+                self._metrics.apply(entry)
+                self._heard_s = self._now_s()
+
+    def shown(self) -> dict[str, Any]:
+        """The page's state, with its age, what is wrong with the journal, and the latch as it stands now."""
+        with self._lock:
+            if self._shown.get("seq") != self._state.seq or not self._shown:
+                self._shown = self._state.shown()
+            state = self._shown
+        return state | {
+            "desk": self._desk.name,
+            "latch": self._latch(),
+            "running": self._desk.running(),
+            "silent_s": round(self._now_s() - self._heard_s, 1),
+            "fault": self._fault,
+        }
+
+    def _latch(self) -> dict[str, Any] | None:
+        try:
+            latch = self._desk.killed()
+        except (TercelError, OSError) as error:
+            return {"scope": "all", "by": "", "reason": f"the latch cannot be read: {error}"}
+        return None if latch is None else dict(latch)
+
+    def metrics(self) -> bytes:
+        """Prometheus text."""
+        with self._lock:
+            state = self._state
+            return self._metrics.text(state, self._now_s() - self._heard_s, self._latch() is not None)

@@ -1,0 +1,107 @@
+"""What Prometheus scrapes at `/metrics`: counters over the journal, gauges over the page's state.
+
+Labels are agents, instruments and codes, never order names: their number stays small.
+"""
+
+from typing import Any
+
+from tercel.core.errors import ConfigError
+from tercel.core.fixed import shown
+from tercel.core.orders import Report
+from tercel.core.ports import Entry
+from tercel.desk.console.state import DeskState, highest
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import message_of
+
+
+class Metrics:
+    """Counters and gauges of one desk, in a registry of their own."""
+
+    def __init__(self) -> None:
+        try:
+            import prometheus_client as prometheus
+        except ImportError:
+            wanted = "the extra [trade]"
+            raise ConfigError(wanted, "no module prometheus_client", "pip install 'tercel[trade]'") from None
+        self._executions: set[str] = set()
+        self._write: Any = prometheus.generate_latest
+        self._registry = registry = prometheus.CollectorRegistry()
+        counter, gauge = prometheus.Counter, prometheus.Gauge
+
+        def count(name: str, text: str, *labels: str) -> Any:
+            return counter(f"tercel_{name}", text, labels, registry=registry)
+
+        def level(name: str, text: str, *labels: str) -> Any:
+            return gauge(f"tercel_{name}", text, labels, registry=registry)
+
+        self._entries = count("journal_entries", "Journal entries", "kind")
+        self._orders = count("orders_out", "Commands sent to the venue", "agent", "what")
+        self._denials = count("denials", "Commands kept back by limits", "agent", "code")
+        self._fills = count("fills", "Executions", "agent", "instrument")
+        self._lots = count("filled_lots", "Lots filled", "agent", "instrument")
+        self._rebooked = count("rebooked", "Executions that the venue took back or corrected", "agent", "what")
+        self._rejects = count("rejects", "Orders that the venue refused", "agent")
+        self._alerts = count("alerts", "Alerts", "severity", "code")
+        self._cost = level("shortfall_bps", "Mean implementation shortfall of finished parents", "agent")
+        self._share = level("flow_share", "Share of the flow", "agent", "instrument")
+        self._drifting = level("drifting", "1 where a policy's observations have left its card", "agent")
+        self._parents = level("parents_live", "Parent orders that are being worked or are paused")
+        self._size = level("posture_size_multiplier", "Posture's size multiplier", "instrument")
+        self._position = level("position_lots", "Signed position", "agent", "instrument")
+        self._open = level("orders_open", "Orders that may still fill")
+        self._clock = level("clock_offset_seconds", "How far the clock here is ahead of the venue's")
+        self._unknown = level("orders_unknown", "Orders whose state only the venue knows")
+        self._killed = level("killed", "1 while the kill switch is latched")
+        self._used = level("limit_used_ratio", "Share of a limit that is used", "scope", "name", "limit")
+        self._severest = level("critical_alerts", "Critical alerts in the journal")
+        self._silent = level("journal_silent_seconds", "Seconds since the journal's last entry was read")
+
+    def apply(self, entry: Entry) -> None:
+        """Count one entry."""
+        body = entry.body
+        self._entries.labels(entry.kind).inc()
+        if entry.kind == kinds.ORDER_OUT:
+            self._orders.labels(entry.agent, body.get("what", "")).inc()
+        elif entry.kind == kinds.DENIED:
+            self._denials.labels(entry.agent, body.get("code", "")).inc()
+        elif entry.kind == kinds.REPORT_IN and body.get("exec_type") in ("trade", "busted", "corrected"):
+            if body["exec_id"] in self._executions:
+                return
+            self._executions.add(body["exec_id"])
+            if body["exec_type"] != "trade":
+                self._rebooked.labels(entry.agent, body["exec_type"]).inc()
+                return
+            report = message_of(body)
+            assert isinstance(report, Report)
+            self._fills.labels(entry.agent, entry.instrument).inc()
+            self._lots.labels(entry.agent, entry.instrument).inc(shown(report.last_qty))
+        elif entry.kind == kinds.REPORT_IN and body.get("exec_type") == "rejected":
+            self._rejects.labels(entry.agent).inc()
+        elif entry.kind == kinds.ALERT:
+            self._alerts.labels(body.get("severity", ""), body.get("code", "")).inc()
+
+    def text(self, state: DeskState, silent_s: float, killed: bool) -> bytes:
+        """Everything in Prometheus' text format, levels set from the state."""
+        for agent in state.agents.values():
+            mean = agent.shown()["is_bps"]
+            if mean is not None:
+                self._cost.labels(agent.name).set(mean)
+            self._drifting.labels(agent.name).set(agent.drifting)
+            for instrument, share in agent.share.items():
+                self._share.labels(agent.name, instrument).set(share)
+        for instrument, posture in state.postures.items():
+            self._size.labels(instrument).set(posture.get("size_multiplier", 0.0))
+        for agent_name, positions in state.ledger.positions.lots().items():
+            for instrument, lots in positions.items():
+                self._position.labels(agent_name, instrument).set(lots)
+        for row in highest(state.heartbeat.get("limits", {})):
+            self._used.labels(row["scope"], row["name"], row["limit"]).set(row["share"])
+        self._severest.set(state.severities["critical"])
+        self._unknown.set(len(state.ledger.orders.unknown()))
+        self._clock.set(state.heartbeat.get("clock_s", 0.0))
+        self._open.set(len(state.ledger.orders.live()))
+        self._parents.set(sum(not parent.over for parent in state.ledger.parents))
+        self._killed.set(killed)
+        self._silent.set(silent_s)
+        text: bytes = self._write(self._registry)
+        return text

@@ -1,0 +1,65 @@
+"""Markets of an exchange by name: presets, or a recorded day."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.desk.exchange.market import MarketSpec
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.levels import QUEUE
+from tercel.market.simulator.source import reactive
+from tercel.market.simulator.tape_source import replay
+from tercel.market.tape import Lake
+
+
+def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
+    """One instrument for each preset, under its symbol; the default one without names.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        A preset twice, or one that is none.
+    """
+
+    markets: dict[str, MarketSpec] = {}
+    for name in names or [presets.DEFAULT]:
+        preset = presets.load(name)
+        instrument = preset.symbol if preset.symbol not in markets else preset.name
+        if instrument in markets:
+            raise ConfigError("every market once", f"{name} twice", "name each preset once")
+        spec = MarketSpec(reactive(preset), seed, index=len(markets), volume_per_s=preset.volume_per_s)
+        markets[instrument] = spec
+    return markets
+
+
+def recorded_market(tape: Path, symbol: str | None, date: str | None, seed: int) -> dict[str, MarketSpec]:
+    """A recorded day of a lake, its last one without a date, from its opening.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        No symbol, a day that the lake lacks, or one that shows level totals alone.
+    """
+
+    lake = Lake(tape)
+    if symbol is None:
+        raise ConfigError("`symbol=` with `tape=`", "none", f"name one; tercel data list `lake={tape}` shows them")
+    days = list(lake.days(symbol))
+    chosen = date or (days[-1] if days else "")
+    if chosen not in days:
+        raise UnknownNameError(
+            f"a day of {symbol} in {tape}", repr(chosen), f"use one of {', '.join(days) or '(none)'}"
+        )
+    source, (day,) = replay(lake, symbol, [chosen])
+    if source.worlds_k[0, QUEUE]:
+        raise ConfigError(
+            "a tape of single orders", f"level totals in {symbol} {chosen}",
+            "an exchange shows its clients orders: serve a day of an order-level feed",
+        )  # fmt: skip
+    # the last world at or before the opening
+    at = max(int((day.world_ns <= day.open_ns).sum()) - 1, 0)
+    spec = MarketSpec(
+        source, seed, world=int(day.world[at]), began_ns=max(day.open_ns, int(day.world_ns[at])),
+        first_row=int(day.world_row[at]), last_row=day.last_row,
+    )  # fmt: skip
+    return {symbol: spec}

@@ -1,0 +1,70 @@
+"""`python -m tercel.desk.gate FILE [watchdog]`: started by `process` and `watchdog`; people type `tercel gate`."""
+
+import json
+import logging
+import os
+import select
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core.errors import TercelError, of_files
+from tercel.core.machine import person
+from tercel.desk.gate.config import read_config
+from tercel.desk.gate.opening import hide, hold, left_open
+from tercel.desk.gate.server import Gate
+from tercel.desk.gate.watchdog import watch
+
+_log: Final = logging.getLogger("tercel.desk.gate")
+
+
+def main(file: Path, *, watchdog: bool = False) -> int:
+    """Hold the gate of a file, or watch it; the exit code."""
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda got, _: signals.append(got))
+    gates: list[Gate] = []
+
+    def listens(gate: Gate) -> None:
+        gates.append(gate)
+        _say({"listen": gate.path})
+
+    code = 0
+    try:
+        config = read_config(file)
+        if watchdog:
+            hide()
+            watch(config, file.parent, lambda: bool(signals), _log.info)
+        else:
+            hold(config, file, person(), lambda: bool(signals) or _parent_ended(), listens)
+    except (TercelError, OSError) as error:
+        told = error if isinstance(error, TercelError) else of_files(error)
+        _log.critical("%s", told)
+        _say({"error": told.to_json()})
+        code = 2
+    for gate in gates:
+        left = left_open(gate)
+        _say({"open": left})
+        code = code or int(bool(left))
+    return code
+
+
+def _say(said: Mapping[str, Any]) -> None:
+    """Write a line that a desk reads, if there still is one."""
+    with suppress(OSError):
+        os.write(sys.stdout.fileno(), json.dumps(said).encode() + b"\n")
+
+
+def _parent_ended() -> bool:
+    """Whether whoever started this process is gone: nothing else closes its pipe."""
+    ready, _, _ = select.select([sys.stdin], [], [], 0.0)
+    return bool(ready) and not os.read(sys.stdin.fileno(), 1024)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.raiseExceptions = False  # a log on a disk that is full changes nothing of what is done
+    sys.exit(main(Path(sys.argv[1]).resolve(), watchdog=sys.argv[2:] == ["watchdog"]))

@@ -1,0 +1,119 @@
+"""The drop copy of a gate: a second FIX session that hears of every execution, and gives no orders.
+
+What differs from the order session is alerted, and whose it is is killed. An execution that only the copy has is
+booked: once, as the order session's own repetition of it has the same name.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from tercel.core.errors import VenueError
+from tercel.core.orders import LinkStatus, Listing, Report, Unread, VenueEvent
+from tercel.core.ports import Entry
+from tercel.desk.address import address
+from tercel.desk.trading.drop_copy import CopyBreak, CopyWatch
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.state import StateReason
+from tercel.fix.client import FixVenue
+from tercel.fix.profiles import ProfileTerms, load
+from tercel.fix.profiles.model import SymbolTable
+from tercel.fix.received import holds_session
+
+BREAK: Final = "drop_copy_break"
+DOWN: Final = "drop_copy_down"
+_PROFILE: Final = "generic-44"
+
+
+class DropCopy:
+    """The copy session of a gate.
+
+    Parameters
+    ----------
+    session : FixVenue
+        Logged on as a drop copy.
+    gateway : OrderGateway
+        Of the order session.
+    accounts : sequence of str
+        Whose executions are compared.
+    seconds : float
+        How long an execution waits for its other half.
+    """
+
+    def __init__(self, session: FixVenue, gateway: OrderGateway, accounts: Sequence[str], seconds: float) -> None:
+        self._session, self._gateway, self._accounts = session, gateway, tuple(accounts)
+        self.watch = CopyWatch(gateway.ledger.knows, seconds)
+
+    def ours(self, events: Sequence[VenueEvent]) -> None:
+        """What came over the order session."""
+        for event in events:
+            if isinstance(event, Report):
+                self.watch.ours(event)
+
+    def turn(self) -> None:
+        """Take what the copy says; alert what differs, and stop whose it is."""
+        with suppress(VenueError):  # down for long: that was said, and it comes back by itself
+            for event in self._session.step(self._session.now_ns) if self._session.poll() else ():
+                self._hear(event)
+        for found in self.watch.look(self._accounts):
+            self._break(found)
+
+    def _hear(self, event: VenueEvent) -> None:
+        if isinstance(event, Report):
+            self.watch.copied(event)
+        elif isinstance(event, LinkStatus):
+            self.watch.link(event.up)
+            self._alert("info" if event.up else "warning", DOWN, f"drop copy: {event.text}", "")
+        elif isinstance(event, Unread):
+            self._alert("critical", BREAK, f"the drop copy cannot be read: {event.why}", event.account)
+
+    def _break(self, found: CopyBreak) -> None:
+        mine = [account for account in found.accounts if account in self._accounts]
+        for account in mine:
+            self._gateway.states.add(StateReason.BREACH, f"drop copy: {found.text}", account, found.text)
+        self._alert("critical", BREAK, found.text, mine[0])
+        if found.report is not None:
+            self._gateway.receive([found.report])
+
+    def _alert(self, severity: str, code: str, text: str, account: str) -> None:
+        body = {"severity": severity, "code": code, "text": text}
+        self._gateway.write([Entry(kinds.ALERT, self._gateway.venue.now_ns, agent=account, body=body)])
+
+    def close(self) -> None:
+        """Log out."""
+        self._session.close()
+
+
+def copy_session(where: str, store: Path, near: Path, listings: Sequence[Listing]) -> FixVenue:
+    """Log on as a drop copy. Without instruments in its profile, prices are those of the order session's listings.
+
+    Raises
+    ------
+    ConfigError
+        For what is no `fix:` address.
+    VenueError
+        Nobody answers there, or the logon is refused.
+    """
+    found = address(where)
+    profile = found.profile or _PROFILE
+    if (near / profile).is_file():
+        profile = str(near / profile)
+    terms = load(profile, found.user)
+    return FixVenue(
+        found.host,
+        found.port,
+        found.user,
+        profile=_listed(terms, listings),
+        store=store,
+        reset=not holds_session(store),
+    )
+
+
+def _listed(terms: ProfileTerms, listings: Sequence[Listing]) -> ProfileTerms:
+    if terms.symbols:
+        return terms
+    symbols = tuple(SymbolTable(name=one.instrument, tick=repr(one.tick), lot=one.lot) for one in listings)
+    return replace(terms, symbols=symbols)

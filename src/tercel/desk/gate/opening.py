@@ -1,0 +1,203 @@
+"""From a gate's file to a gate that is open: journal, venue, limits, latch, recovery."""
+
+import ctypes
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from tercel.core.errors import ConfigError, VenueError
+from tercel.core.ports import Venue
+from tercel.desk.address import connect, mark_of
+from tercel.desk.gate.config import LONGEST_PATH, GateConfig
+from tercel.desk.gate.server import Gate
+from tercel.desk.gate.watchdog import beside_gate
+from tercel.desk.limits import LimitGate, default_file, read
+from tercel.desk.trading.failed_journal import last_words
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
+from tercel.desk.trading.recovery import reconcile, refold
+from tercel.desk.trading.upkeep import begun
+
+_NOT_DUMPABLE: Final = 4
+"""prctl(2): PR_SET_DUMPABLE. Other processes of the same user may then neither trace this one nor read its memory."""
+
+
+@contextmanager
+def opened(
+    config: GateConfig,
+    beside: Path,
+    holder: str,
+    acknowledge: str = "",
+    reach: Callable[..., Venue] = connect,
+    wall: Callable[[], int] = time.time_ns,
+) -> Iterator[Gate]:
+    """A gate, listening; orders of an earlier one have been brought to their end.
+
+    Parameters
+    ----------
+    config : GateConfig
+    beside : Path
+        Folder that relative paths of the file begin at.
+    holder : str
+        Who runs it, for people.
+    acknowledge : str
+        Why a damaged journal is gone on with.
+    reach : callable
+        Makes the venue of its address, accounts, store and folder.
+    wall : callable
+        ns since 1970.
+
+    Raises
+    ------
+    TercelError
+        A venue that does not answer, a journal that is held or damaged, limits that do not read.
+    """
+    section = config.gate
+    folder = beside / section.folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as closing:
+        journal = SqlJournal(folder, holder, acknowledge)
+        closing.callback(journal.close)
+        latch = KillLatch(beside / section.latch if section.latch else folder / LATCH)
+        check_latch(journal, latch.path)
+        venue = reach(section.venue, section.accounts, folder / "fix", beside, section.link_s, wall)
+        closing.callback(venue.close)
+        limits_file = beside / section.limits if section.limits else default_file()
+        limits = LimitGate(read(limits_file), venue.listings(), section.accounts, latch.killed)
+        ledger = refold(journal, limits)
+        name = _names(ledger.next_session, mark_of(section.venue))
+        gateway = OrderGateway(venue, journal, limits, ledger, name)
+        closing.callback(last_words, gateway)
+        _begin(gateway, name, holder, section.accounts)
+        listen = _free(beside / section.listen)
+        copy = None
+        if section.drop_copy is not None:
+            from tercel.desk.gate.copies import DropCopy, copy_session
+
+            session = copy_session(section.drop_copy.venue, folder / "copy", beside, venue.listings())
+            copy = DropCopy(session, gateway, section.accounts, section.drop_copy.seconds)
+            closing.callback(copy.close)
+        gate = Gate(
+            gateway,
+            latch,
+            name,
+            section.accounts,
+            listen,
+            silence_s=section.silence_s,
+            heartbeat_s=section.heartbeat_s,
+            copy=copy,
+        )
+        closing.callback(gate.close)
+        _share(Path(listen), section.group)
+        yield gate
+
+
+def _names(session: int, mark: str) -> Callable[[], str]:
+    numbers = count(1)
+    return lambda: f"~g{mark}{session}.{next(numbers)}"
+
+
+def _begin(gateway: OrderGateway, name: Callable[[], str], holder: str, accounts: tuple[str, ...]) -> None:
+    before = {order.root: order for order in gateway.ledger.orders.live()}
+    gateway.write([begun(gateway, holder, resume=False)])
+    reconcile(gateway, name, before, more=accounts)
+
+
+def _free(path: Path) -> str:
+    """A socket file that nobody listens at; one that a dead gate left is removed.
+
+    Raises
+    ------
+    VenueError
+        When somebody listens there, or its name is too long for a socket.
+    """
+    where = str(path)
+    if len(os.fsencode(where)) > LONGEST_PATH:
+        raise VenueError(f"a socket file with a path of {LONGEST_PATH} bytes at most", where, "choose a shorter folder")
+    with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+        probe.connect(where)
+        raise VenueError(f"no gate at {where} yet", "one that answers", "stop it, or choose another `listen`")
+    path.unlink(missing_ok=True)
+    return where
+
+
+def _share(listen: Path, group: str) -> None:
+    """Let the members of a group connect, where one is named.
+
+    Raises
+    ------
+    ConfigError
+        There is no such group, or this user may not give it the socket.
+    """
+    if not group:
+        return
+    try:
+        shutil.chown(listen, group=group)
+        listen.chmod(0o660)
+    except (LookupError, OSError) as error:
+        raise ConfigError("a group that this user is in", f"{group!r}: {error}", "mend `group`") from None
+
+
+def hide() -> None:
+    """Let other processes of this user neither trace this one nor read its memory, where the system can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_NOT_DUMPABLE, 0, 0, 0, 0)
+
+
+def hold(
+    config: GateConfig,
+    file: Path,
+    holder: str,
+    stop: Callable[[], bool],
+    listens: Callable[[Gate], object],
+    acknowledge: str = "",
+) -> None:
+    """Open the gate of a file, with its watchdog, and serve until `stop()` is true.
+
+    Parameters
+    ----------
+    config : GateConfig
+    file : Path
+        It was read from; whole.
+    holder, acknowledge : str
+        See :func:`opened`.
+    stop : callable
+    listens : callable
+        Given the gate once it listens.
+
+    Raises
+    ------
+    TercelError
+        See :func:`opened` and :func:`serve`.
+    """
+    hide()
+    with opened(config, file.parent, holder, acknowledge) as gate, beside_gate(file, config, lambda: not gate.open):
+        listens(gate)
+        serve(gate, stop)
+
+
+def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
+    """Let a gate turn until `stop()` is true, then cancel what is open and wait for the venue a little.
+
+    Raises
+    ------
+    JournalError
+    """
+    gate.run(stop)
+    gate.leave()
+    until = time.monotonic() + seconds
+    while gate.open and time.monotonic() < until:
+        gate.turn()
+
+
+def left_open(gate: Gate) -> list[str]:
+    """Names of the orders that are not known to be over."""
+    return [order.root for order in gate.gateway.ledger.orders.live()]

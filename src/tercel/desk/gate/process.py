@@ -1,0 +1,210 @@
+"""A desk's own gate: a process between it and a venue, which cancels what is open when the desk is silent or gone.
+
+It ends when its standard input does, and says on its standard output what a desk has to know, an object of JSON a line:
+
+    {"listen": "desks/demo/gate/gate.sock"}     it listens
+    {"error": {"kind": ..., "expected": ..., "received": ..., "remedy": ...}}     why it ends, or does not begin
+    {"open": ["d1.4"]}     the last one of a gate that listened: orders that are not known to be over
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, Self
+
+from tercel.core.errors import VenueError
+from tercel.core.ports import Venue
+from tercel.desk.address import address, connect, placed
+from tercel.desk.gate.config import LISTEN, LONGEST_PATH
+from tercel.desk.wire import RemoteVenue
+
+FOLDER: Final = "gate"
+"""Of the gate, in the desk's folder: its file, its journal, what it said."""
+FILE: Final = "gate.toml"
+LOG: Final = "gate.log"
+_PATIENCE_S: Final = 60.0
+_log = logging.getLogger("tercel.alerts")
+
+
+def gate_text(fields: Mapping[str, object]) -> str:
+    """The file of a gate with these fields.
+
+    >>> print(gate_text({"venue": "fix://127.0.0.1:9001", "accounts": ["ann"]}), end="")
+    [gate]
+    venue = "fix://127.0.0.1:9001"
+    accounts = ["ann"]
+    """
+    said = {name: value for name, value in fields.items() if value is not None}
+    return "[gate]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in said.items())
+
+
+class GateProcess:
+    """A gate that lives as long as this process, or until `close`.
+
+    Parameters
+    ----------
+    desk : Path
+        The desk's folder; the kill latch in it is the gate's too.
+    venue : str
+        Address of the venue.
+    accounts : sequence of str
+    limits : Path or None
+        The limits file; None: the packaged one.
+    latch : Path
+        The kill latch.
+
+    Raises
+    ------
+    VenueError
+        The gate ended before it listened, with its last words.
+    """
+
+    def __init__(self, desk: Path, venue: str, accounts: Sequence[str], limits: Path | None, latch: Path) -> None:
+        self.folder = desk.resolve() / FOLDER
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        listen = self.folder / LISTEN
+        self._short: tempfile.TemporaryDirectory[str] | None = None
+        if len(str(listen).encode()) > LONGEST_PATH:
+            self._short = tempfile.TemporaryDirectory(prefix="tercel-gate-")
+            listen = Path(self._short.name) / LISTEN
+        self._listen = listen
+        fields = {"venue": venue, "accounts": list(accounts), "latch": str(latch.resolve()), "listen": str(listen)}
+        if limits is not None:
+            fields["limits"] = str(limits.resolve())
+        (self.folder / FILE).write_text(gate_text(fields), encoding="utf-8")
+        (self.folder / LOG).unlink(missing_ok=True)
+        self._process = self._started()
+        try:
+            self._await()
+        except BaseException:
+            self.close()
+            raise
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-m", "tercel.desk.gate", str(self.folder / FILE)]
+        with (self.folder / LOG).open("ab") as log:
+            return subprocess.Popen(
+                words, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
+
+    def revive(self) -> None:
+        """Start it again where it has died: it ends at the venue what it left open, and goes on with its journal.
+
+        Raises
+        ------
+        VenueError
+            It ended before it listened.
+        """
+        if self._process.poll() is None:
+            return
+        self._end()
+        self._process = self._started()
+        self._await()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def listen(self) -> Path:
+        """The socket that a desk connects to."""
+        return self._listen
+
+    def _await(self) -> None:
+        """Wait until it listens, or has said why it does not."""
+        assert self._process.stdout is not None
+        said = _read(self._process.stdout.readline())
+        if "listen" in said:
+            return
+        log = self.folder / LOG
+        if error := said.get("error"):
+            raise VenueError(error["expected"], f"{error['received']} (the gate, {log})", error["remedy"])
+        words = " ".join(log.read_text(encoding="utf-8", errors="replace").split())
+        raise VenueError("a gate that opens", words[-600:] or "nothing", f"see {log}")
+
+    def _end(self) -> None:
+        """Let the process end, and tell what it leaves open."""
+        process = self._process
+        if process.stdout is None or process.stdout.closed:
+            return
+        try:
+            said, _ = process.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said, _ = process.communicate()
+        for names in filter(None, (_read(line).get("open") for line in said.splitlines())):
+            _log.critical("GATE %d orders are NOT known to be over: %s", len(names), ", ".join(names))
+
+    def close(self) -> None:
+        """Let it cancel what is open, and end; a second call does nothing."""
+        self._end()
+        if self._short is not None:
+            self._short.cleanup()
+            self._short = None
+
+
+class GatedVenue(RemoteVenue):
+    """A venue behind a gate of the desk's own, which is started again when it has died.
+
+    Parameters
+    ----------
+    gate : GateProcess
+    accounts : sequence of str
+    """
+
+    def __init__(self, gate: GateProcess, accounts: Sequence[str]) -> None:
+        self._gate = gate
+        super().__init__(str(gate.listen), accounts)
+
+    def reconnect(self) -> None:
+        """See `RemoteVenue`."""
+        self._gate.revive()
+        super().reconnect()
+
+
+def venue_at(
+    where: str, accounts: Sequence[str], desk: Path, limits: Path | None, latch: Path, opened: ExitStack,
+    near: Path | None = None,
+) -> Venue:  # fmt: skip
+    """The venue at an address; one that speaks FIX is reached through a gate of the desk's own.
+
+    Parameters
+    ----------
+    where, accounts
+        See `venues.address.connect`.
+    desk : Path
+        The desk's folder.
+    limits : Path or None
+        The limits file; None: the packaged one.
+    latch : Path
+        The kill latch.
+    opened : ExitStack
+        Closes the gate.
+    near : Path, optional
+        Folder that a profile's file is looked for in first.
+
+    Raises
+    ------
+    ConfigError, VenueError
+    """
+    if address(where).scheme == "fix":
+        return GatedVenue(
+            opened.enter_context(GateProcess(desk, placed(where, near), accounts, limits, latch)), accounts
+        )
+    return connect(where, accounts)
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    """What a line of a gate's says; {} for one that was cut short."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

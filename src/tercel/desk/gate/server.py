@@ -1,0 +1,431 @@
+"""The gate: sessions on one side, the venue on the other, and nothing between them but limits, a journal and a latch.
+
+    session → frames → limits, journal → venue
+    session ← frames ← journal, limits ← venue
+
+One thread turns; no call in it waits for a session. What leaves is durable before it leaves. A session that is silent
+or gone has its orders cancelled. A second thread looks at the kill latch too: its cancels wait for the wire alone, so
+that they leave while the first thread waits for a disk.
+"""
+
+import selectors
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, VenueError
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    ClientEvent,
+    Command,
+    ExecType,
+    LinkStatus,
+    MarketRows,
+    MassCancel,
+    NewOrder,
+    OrdStatus,
+    Report,
+    StatusRequest,
+    Unread,
+    VenueEvent,
+    refused,
+)
+from tercel.core.periodic import PeriodicThread
+from tercel.core.ports import Entry
+from tercel.core.version import code_mark
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.gate.withdrawal import OrderWithdrawal
+from tercel.desk.trading.failed_journal import check_store, last_words
+from tercel.desk.trading.follower import Follower, follower_of
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.inquiry import Inquiry
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import message_of
+from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.limiting import LimitKeeper
+from tercel.desk.trading.limits_port import Denied
+from tercel.desk.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
+from tercel.desk.trading.settlement import PositionKeeper
+from tercel.desk.trading.state import StateReason
+from tercel.desk.trading.stopping import KillCanceller
+from tercel.desk.trading.upkeep import heartbeat, not_obeyed, take_inbox
+from tercel.desk.wire import frames
+from tercel.desk.wire.hub import CLIENT, Client, Hub, of_account, whole
+
+if TYPE_CHECKING:
+    from tercel.desk.gate.copies import DropCopy
+
+TURN_S: Final = 0.01
+"""A turn waits so long at most: that late is a kill seen."""
+_OWN_NAMES: Final = ("~g", "~w")
+"""How names begin that gates and watchdogs give to their cancels."""
+HISTORY: Final = 64
+_STEP_NS: Final = 1_000_000
+
+
+class Gate(Hub):
+    """See the module.
+
+    Parameters
+    ----------
+    gateway : OrderGateway
+        Folded and reconciled.
+    latch : KillLatch
+        The one that the gateway's limits ask.
+    name : callable
+        Makes a cl_ord_id that was never used.
+    accounts : sequence of str
+        Whose orders pass.
+    listen : str
+        Path of the socket file.
+    silence_s, heartbeat_s : float
+        See `gate.config`.
+    copy : DropCopy, optional
+
+    Raises
+    ------
+    VenueError
+        When the socket is taken.
+    """
+
+    def __init__(
+        self,
+        gateway: OrderGateway,
+        latch: KillLatch,
+        name: Callable[[], str],
+        accounts: Sequence[str],
+        listen: str,
+        *,
+        silence_s: float,
+        heartbeat_s: float,
+        copy: "DropCopy | None" = None,
+    ) -> None:
+        super().__init__(gateway.venue, listen, stepped=gateway.venue.capabilities.stepped)
+        self.gateway, self._name, self._accounts = gateway, name, tuple(accounts)
+        self._silence_s, self._heartbeat_ns = silence_s, round(heartbeat_s * NS_PER_SECOND)
+        self._stopper, self._withdrawal = KillCanceller(gateway, latch, name), OrderWithdrawal(gateway, name)
+        self._followers: dict[str, Follower] = {}
+        self._beat_ns, self._fd = 0, -1
+        self._told_ns, self._back_s, self._turned_s = -1, 0.0, 0.0
+        self._silent: dict[Client, tuple[int, float]] = {}
+        self.keeper = LimitKeeper(gateway, latch, self._look)
+        self.keeper.begin()
+        self._copy = copy
+        self.positions = PositionKeeper(gateway, lambda: self._accounts)
+        self.positions.begin(wait=True)
+        self.inquiry = Inquiry(gateway, lambda: self._accounts, name, self.positions.begin)
+        self._stopper.begin()
+        self.watch = PeriodicThread("tercel-gate-watch", TURN_S, self._watched)
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Turn until `stop()` is true.
+
+        Raises
+        ------
+        JournalError
+            The journal cannot be written: what was open has been cancelled.
+        """
+        self.watch.start()
+        try:
+            while not stop():
+                self.turn()
+        finally:
+            self.watch.stop(1.0)
+
+    def _look(self) -> None:
+        """Ask the latch; what killed accounts have open is cancelled at once."""
+        self._stopper.look(self._accounts)
+
+    def _watched(self) -> None:
+        with suppress(TercelError):  # the loop meets the same error, and tells it
+            self._look()
+
+    def turn(self, timeout_s: float = TURN_S) -> None:
+        """One turn: what sessions sent, what the venue reports, the latch, who is silent."""
+        self._watch_venue()
+        asked_s = time.monotonic()
+        self.poll(timeout_s)
+        self._cut_off(asked_s)
+        self._pump()
+        check_store(self.gateway)
+        self._look()
+        self._take_inbox()
+        self._look_after()
+
+    def close(self) -> None:
+        """See :class:`Hub`; a gate that cannot write stays with the venue until its cancels are answered, a little."""
+        try:
+            for client in list(self._clients):
+                self._drop(client)
+        finally:
+            last_words(self.gateway)
+            super().close()
+
+    def leave(self) -> None:
+        """Nobody watches any more: cancel what is open."""
+        self._withdrawal.begin(self._accounts, "the gate closes")
+
+    @property
+    def open(self) -> int:
+        """Orders that the venue has not ended."""
+        return len(self.gateway.ledger.orders.live())
+
+    # -- sessions -----------------------------------------------------------------------------------------------------
+    def on_login(self, client: Client, account: str) -> None:
+        """See :class:`Hub`."""
+        if account not in self._accounts:
+            raise VenueError(f"one of the accounts {', '.join(self._accounts)}", repr(account), "mend `accounts`")
+        self._withdrawal.end(account)
+
+    def hello(self) -> frames.Fields:
+        """See :class:`Hub`."""
+        return {"beat_s": self._silence_s / 4, "code": code_mark()}
+
+    def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
+        """See :class:`Hub`."""
+        passed = list[Command]()
+        for command in commands:
+            if why := self._not_theirs(command):
+                self._refuse(client, VenueError(*why, "choose another name"))
+            else:
+                passed.append(command)
+        outcome = self.gateway.submit(passed)
+        client.waiting += [event for one, why in outcome.denied if (event := self._refusal(one, why)) is not None]
+        if client.waiting:
+            self.hand_out(client)
+
+    def _not_theirs(self, command: Command) -> tuple[str, str] | None:
+        """What is wrong with the names of a command: those of the gate, and of orders that are another's."""
+        name, orders = command.cl_ord_id, self.gateway.ledger.orders
+        if name.startswith(_OWN_NAMES):
+            return f"names that do not begin with {' or '.join(_OWN_NAMES)}", repr(name)
+        if isinstance(command, CancelOrder | MassCancel) and orders.get(name) is not None:
+            return "a name for a cancel that no order has", repr(name)
+        about = orders.get(name if isinstance(command, StatusRequest) else command.orig)
+        if about is not None and about.account != command.account:
+            return f"an order of {command.account}", f"{about.name!r}, another's"
+        return None
+
+    def _refusal(self, command: Command, denied: Denied) -> ClientEvent | None:
+        """What a session is told of a command that did not pass."""
+        now, text = self._venue.now_ns, f"the gate: {denied.code}: {denied.text}"
+        if isinstance(command, NewOrder):
+            return refused(command, self._name(), now, text)
+        orig = command.orig
+        order = self.gateway.ledger.orders.get(orig)
+        status = order.status if order is not None else OrdStatus.REJECTED
+        return CancelReject(command.cl_ord_id, orig, command.account, status, now, text) if orig else None
+
+    def on_subscribe(self, instrument: str) -> None:
+        """See :class:`Hub`."""
+        if instrument not in self._followers:
+            listing = next((one for one in self._venue.listings() if one.instrument == instrument), None)
+            if listing is None:
+                raise VenueError("an instrument that the venue lists", repr(instrument), "choose another")
+            self._followers[instrument] = follower_of(self._venue, listing, history=HISTORY)
+        with self.gateway.wire:
+            self._venue.subscribe(instrument)
+
+    def on_step(self, client: Client, until_ns: int) -> None:
+        """See :class:`Hub`."""
+        if all(isinstance(event, MarketRows) for event in client.waiting):
+            self._stepped_to(until_ns)
+        self.hand_out(client)
+
+    def on_executions(self, account: str, after: str) -> list[Report]:
+        """Every trade of an account, bust and correction in the gate's own journal."""
+        found, seen = list[Report](), not after
+        for _, entry in self.gateway.journal.read(kinds=(kinds.REPORT_IN,)):
+            if entry.agent != account or entry.body["what"] != "report":
+                continue
+            report = message_of(entry.body)
+            assert isinstance(report, Report)
+            if seen and report.exec_type in _EXECUTIONS:
+                found.append(report)
+            seen = seen or report.exec_id == after
+        if not seen:
+            raise VenueError(f"an execution of {account}", repr(after), "ask without one for all of them")
+        return found
+
+    def on_positions(self, account: str) -> Mapping[str, int]:
+        """What the venue tells; where it does not, the gate's own."""
+        if (teller := self._venue.capabilities.positions) is not None:
+            with self.gateway.wire:
+                return teller.positions(account)
+        return self.positions.last_told(account)
+
+    def on_other(self, client: Client, body: frames.Fields) -> None:
+        """A beat, a parent order, or the question of a watchdog."""
+        what = body.get("do")
+        if what == "parent":
+            self._parent(client, body)
+        elif what == "alive":
+            self.send(client, {"said": "alive", "up": self._venue.capabilities.up})
+        elif what != "beat":
+            raise VenueError("login, subscribe, step, executions, parent, alive or beat", repr(what), CLIENT)
+
+    def _parent(self, client: Client, body: frames.Fields) -> None:
+        id_, instrument, account = (str(body.get(name)) for name in ("id", "instrument", "account"))
+        side, lots = whole(body, "side"), whole(body, "lots")
+        if account not in client.accounts:
+            raise VenueError("an account that this session holds", repr(account), "log in with it")
+        now, known = self._venue.now_ns, self.gateway.ledger.parents.get(id_)
+        if known is None:
+            request = ParentRequest(id_, instrument, side, lots, LONGEST_NS, 1, "behind the gate", account)
+            self.gateway.limits.parent(id_, instrument, account, side, lots)
+            self.gateway.write([accepted(request, now)])
+        elif (known.order.instrument, known.order.agent, known.order.side) != (instrument, account, side) or lots < 1:
+            raise OrderError("a parent as it was told before, of at least one lot", f"{id_}: {body}", "use another id")
+        elif known.lots != lots:
+            self.gateway.limits.amend(id_, lots)
+            self.gateway.write([entry_of(id_, "amended", now, instrument, account, lots=lots, reason="by its session")])
+
+    def on_gone(self, client: Client) -> None:
+        """See :class:`Hub`."""
+        if client.accounts and self.gateway.states.why(StateReason.JOURNAL_DOWN) is None:
+            self._withdrawal.begin(client.accounts, "its session is gone")
+
+    def _cut_off(self, now: float) -> None:
+        """Add up how long each session has been silent: it said nothing up to `now`, when its socket was read.
+
+        What came while the gate was held up is read before: that is nobody's silence. A turn counts as half of it at
+        most, as what held up the gate may have held up the session too.
+        """
+        passed, self._turned_s = min(now - self._turned_s, self._silence_s / 2), now
+        silent, self._silent = self._silent, {}
+        for client in self._clients:
+            heard, seconds = silent.get(client, (client.heard, 0.0))
+            seconds = seconds + passed if heard == client.heard else 0.0
+            self._silent[client] = client.heard, seconds
+            client.gone |= seconds > self._silence_s
+
+    # -- the venue ----------------------------------------------------------------------------------------------------
+    def _watch_venue(self) -> None:
+        """Wait for the venue's socket with the others; come back to it when it is gone."""
+        can = self._venue.capabilities
+        if self._stepped or can.connection is None:
+            return
+        up = can.up
+        fd = can.connection.fileno() if up else -1
+        if fd != self._fd:
+            if self._fd >= 0:
+                with suppress(KeyError, ValueError):
+                    self._selector.unregister(self._fd)
+            if fd >= 0:
+                self._selector.register(fd, selectors.EVENT_READ, lambda _events: None)
+            self._fd = fd
+        if not up and can.reconnects is not None and time.monotonic() - self._back_s > 1.0:
+            self._back_s = time.monotonic()
+            with suppress(VenueError):
+                can.reconnects.reconnect()
+
+    def _pump(self) -> None:
+        """Take what the venue reports; a stepped one is stepped here when nobody else does it, and its link is kept."""
+        if not self._stepped:
+            with suppress(VenueError):
+                self._take_events(self._reports())
+        elif (self._withdrawal or self._stopper.open) and not any(client.accounts for client in self._clients):
+            with suppress(VenueError):
+                self._stepped_to(self._venue.now_ns + _STEP_NS)
+        elif (connection := self._venue.capabilities.connection) is not None:
+            with suppress(VenueError), self.gateway.wire:
+                connection.poll()
+
+    def _reports(self) -> list[VenueEvent]:
+        """What the venue has reported, without waiting."""
+        connection = self._venue.capabilities.connection
+        with self.gateway.wire:
+            return self._venue.step(self._venue.now_ns) if connection is None or connection.poll() else []
+
+    def _stepped_to(self, until_ns: int) -> None:
+        with self.gateway.wire:
+            events = self._venue.step(until_ns)
+        self._take_events(events)
+
+    def _take_events(self, events: Sequence[VenueEvent]) -> None:
+        """Journal and count what the venue reports, then hand it to those whose it is."""
+        self.gateway.receive(events)
+        if self._copy is not None:
+            self._copy.ours(events)
+        for event in events:
+            if isinstance(event, MarketRows):
+                self._mark(event)
+            elif isinstance(event, LinkStatus):
+                self.inquiry.link(event.up)
+        self.route(events, _mine)
+        told = self._venue.now_ns != self._told_ns and not self._stepped
+        self._told_ns = self._venue.now_ns
+        for client in self._clients if not self._stepped else ():
+            if client.waiting or told:
+                self.hand_out(client)
+                self.flush(client)
+
+    def _mark(self, event: MarketRows) -> None:
+        follower = self._followers.get(event.instrument)
+        if follower is None:
+            return
+        quotes: tuple[int | None, int | None] = None, None
+        try:
+            follower.on_market(event)
+            quotes = follower.quotes
+        except TapeError:
+            self.on_subscribe(event.instrument)
+        ns = int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
+        self.gateway.limits.mark(event.instrument, *quotes, ns, self._venue.now_ns)
+
+    def _take_inbox(self) -> None:
+        """What people ask of limits; a desk's own commands are for the desk."""
+        for entry in take_inbox(self.gateway):
+            self._obey(entry)
+
+    def _obey(self, entry: Entry) -> None:
+        number, command = int(entry.body["id"]), str(entry.body["command"])
+        try:
+            if command not in ("kill", "rearm", "limits", "settle"):
+                raise OrderError("kill, rearm, limits or settle, at a gate", command, "ask the desk behind it")
+            if command == "limits":
+                self.keeper.obey(entry)
+            elif command == "settle" and "orders" in entry.body["body"]:
+                self._take_events(self.positions.settle_orders(entry))
+            elif command == "settle":
+                self.positions.settle(entry)
+            self.gateway.ledger.requested.pop(number, None)
+        except JournalError:
+            raise
+        except (TercelError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
+            self.gateway.write([not_obeyed(self.gateway, entry, error)])
+
+    # -- what is looked after in every turn ---------------------------------------------------------------------------
+    def _look_after(self) -> None:
+        now = self._venue.now_ns
+        if self._copy is not None:
+            self._copy.turn()
+        self.keeper.watch()
+        self._stopper.follow_up()
+        self._withdrawal.follow_up()
+        self.inquiry.turn()
+        if now - self._beat_ns >= self._heartbeat_ns:
+            self._beat_ns = now
+            self._heartbeat()
+
+    def _heartbeat(self) -> None:
+        self.gateway.write(heartbeat(self.gateway, self._followers))
+        self.positions.look()
+
+
+_EXECUTIONS: Final = frozenset({ExecType.TRADE, ExecType.BUSTED, ExecType.CORRECTED})
+
+
+def _mine(client: Client, event: VenueEvent) -> bool:
+    if isinstance(event, MarketRows):
+        if event.instrument not in client.instruments or (event.instrument in client.fresh and not event.snapshot):
+            return False
+        client.fresh.discard(event.instrument)
+        return True
+    if isinstance(event, LinkStatus):
+        return True
+    if isinstance(event, Unread) and not event.account:
+        return not event.instrument or event.instrument in client.instruments
+    return of_account(client, event)

@@ -1,0 +1,65 @@
+"""Orders that nobody watches any more are cancelled, and cancelled again, until the venue has ended every one."""
+
+from collections.abc import Callable, Iterable
+
+from tercel.core.orders import Command, MassCancel
+from tercel.core.ports import Entry
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.state import Sender
+from tercel.desk.trading.stopping import AGAIN_NS, cancels, questions
+
+UNWATCHED = "unwatched"
+
+
+class OrderWithdrawal:
+    """Accounts whose session is silent or gone.
+
+    Parameters
+    ----------
+    gateway : OrderGateway
+    name : callable
+        Makes a cl_ord_id that was never used.
+    """
+
+    def __init__(self, gateway: OrderGateway, name: Callable[[], str]) -> None:
+        self._gateway, self._name = gateway, name
+        self._since_ns: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._since_ns)
+
+    def begin(self, accounts: Iterable[str], why: str) -> None:
+        """Nobody watches these accounts: cancel what they have open."""
+        live = [account for account in sorted(accounts) if any(self._gateway.ledger.orders.live(account))]
+        now = self._gateway.venue.now_ns
+        for account in live:
+            self._since_ns[account] = now
+        texts = {account: f"{account}: {why}; its orders are cancelled" for account in live}
+        bodies = {account: {"severity": "critical", "code": UNWATCHED, "text": texts[account]} for account in live}
+        alerts = [Entry(kinds.ALERT, now, agent=account, body=body) for account, body in bodies.items()]
+        self._gateway.withdraw([MassCancel(self._name(), account, "", now) for account in live], before=alerts)
+
+    def end(self, account: str) -> None:
+        """Somebody watches it again."""
+        self._since_ns.pop(account, None)
+
+    def follow_up(self) -> None:
+        """Forget who has nothing open any more; send again what was not answered in time."""
+        now, again = self._gateway.venue.now_ns, list[str]()
+        for account, since_ns in list(self._since_ns.items()):
+            if not any(self._gateway.ledger.orders.live(account)):
+                del self._since_ns[account]
+            elif now - since_ns >= AGAIN_NS:
+                self._since_ns[account] = now
+                again.append(account)
+        if again:
+            commands = [*self._commands(again), *questions(self._gateway, self._name)]
+            self._gateway.submit(commands, sender=Sender.STOPPER)
+
+    def _commands(self, accounts: list[str]) -> list[Command]:
+        now, orders = self._gateway.venue.now_ns, self._gateway.ledger.orders
+        found: list[Command] = [MassCancel(self._name(), account, "", now) for account in accounts]
+        for parent in sorted({order.parent for account in accounts for order in orders.live(account)}):
+            found += cancels(self._gateway, parent, self._name)
+        return found

@@ -1,0 +1,79 @@
+"""What is over for good leaves the counts, and comes back when the venue has more to say of it.
+
+Positions, money and messages stay as they are: only orders that cannot fill any more, their names and executions go.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tercel.core.executions import Execution, Key
+from tercel.core.fixed import ONE
+from tercel.desk.limits.state import AT_ANY_PRICE, NEVER_NS, Holding, LimitCounts, OpenOrder, ParentLimit
+
+
+class PastCounts(LimitCounts):
+    """Counts that let go of what is over, and take it back."""
+
+    def retire(self, parent: str, names: Sequence[str], executions: Sequence[Key]) -> None:
+        """Let a parent go, unless lots of it are still reserved here.
+
+        Parameters
+        ----------
+        parent : str
+        names : sequence of str
+            Every name that its orders ever had.
+        executions : sequence of (account, order, name)
+        """
+        orders = [order for name in names if (order := self.orders.get(name)) is not None]
+        if any(order.open or order.live for order in orders):
+            return
+        for name in names:
+            self.orders.pop(name, None)
+            self.names.discard(name)
+        for key in executions:
+            self.executions.forget(key)
+        self.parents.pop(parent, None)
+
+    def recall(
+        self,
+        parent: Any,
+        orders: Iterable[tuple[Any, Sequence[str]]],
+        executions: Iterable[tuple[str, str, Execution[Any]]],
+    ) -> None:
+        """Take a parent back whose orders are over: nothing of it is reserved, so no limit is nearer than before.
+
+        Parameters
+        ----------
+        parent : ParentOrder
+            As `trading.parents` has it.
+        orders : iterable of (ChildOrder, names)
+            As `trading.order` has them, with every name of each.
+        executions : iterable of (order, name, Execution)
+            As they stand, by every name.
+        """
+        asked = parent.order
+        holding = self.holdings.get((asked.agent, asked.instrument))
+        if holding is None or parent.id in self.parents:
+            return
+        mine = self.parents[parent.id] = ParentLimit(parent.id, holding, asked.side, parent.lots)
+        roots: dict[str, OpenOrder] = {}
+        for order, names in orders:
+            one = roots[order.root] = _ended(order, holding, mine)
+            mine.used += one.cum
+            self.orders |= dict.fromkeys(names, one)
+            self.names.update(names)
+        taken: dict[int, Execution[tuple[OpenOrder | None, Holding, int]]] = {}
+        for root, name, stands in executions:
+            owner = roots.get(root), holding, asked.side
+            one_more = Execution(owner, stands.qty, stands.px, stands.changed)
+            self.executions.recall((asked.agent, root, name), taken.setdefault(id(stands), one_more))
+
+
+def _ended(order: Any, holding: Holding, parent: ParentLimit) -> OpenOrder:
+    price = AT_ANY_PRICE * order.side if order.price is None else order.price
+    one = OpenOrder(order.root, holding, parent, order.side, order.lots, price)
+    one.live, one.accepted, one.filled = False, order.acked, order.cum_qty >= order.lots * ONE
+    one.cum, one.reported = order.cum_qty, order.counted_qty
+    one.worst = AT_ANY_PRICE * order.side  # which prices it had before is not remembered
+    one.changed_ns, one.recounted_ns = order.replaced_ns or NEVER_NS, order.recounted_ns or NEVER_NS
+    return one

@@ -1,0 +1,198 @@
+"""Limits that change while a desk runs: what a change makes of them, what it loosens, what they are called.
+
+    changed(limits, {"agents.twap.order_lots": "100"})     # as a limit file would have it
+    loosened(limits, changed(...))                         # [] or what allows more: a second person must agree
+    hash_of(limits)                                        # stands on every order
+
+A limit is tighter when nothing passes it that did not pass before. Fewer is tighter, but for what `_LONGER` names.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+from tercel.core.errors import LimitsError
+from tercel.core.names import offer
+from tercel.desk.limits.file import (
+    ANY,
+    DAY_NS,
+    AgentLimits,
+    DeskLimits,
+    Hours,
+    InstrumentLimits,
+    Limits,
+    ScopeLimits,
+    key_of,
+    value_of,
+)
+
+HASH: Final = 12
+"""Hexadecimal digits of a name of limits."""
+_LONGER: Final = ("window_ns", "duplicate_ns", "executions_ns")
+"""Limits of which the longer is the tighter."""
+_ROOMS: Final[dict[str, type[ScopeLimits]]] = {"instruments": InstrumentLimits, "agents": AgentLimits}
+_Kind = TypeVar("_Kind", bound=ScopeLimits)
+
+
+def changed(limits: Limits, changes: Mapping[str, str]) -> Limits:
+    """Limits with some of them changed.
+
+    Parameters
+    ----------
+    limits : Limits
+    changes : mapping of str to str
+        ``desk.KEY``, ``agents.NAME.KEY`` or ``instruments.NAME.KEY`` to a value, both as in a limit file. A name
+        without a section of its own gets one, which has what `"*"` has now; a change of `"*"` is for names without.
+
+    Raises
+    ------
+    LimitsError
+        For a section, a key or a value that a limit file would not have either, and for a name without any limits.
+
+    >>> from tercel.desk.limits.file import default_file, read
+    >>> after = changed(read(default_file()), {"agents.twap.order_lots": "100"})
+    >>> after.of_agent("twap").order_lots, after.of_agent("pov").order_lots
+    (100, 5000)
+    """
+    if not isinstance(changes, Mapping) or not changes:
+        raise LimitsError("limits to change", repr(changes), "name some, such as agents.twap.order_lots=100")
+    for path, text in changes.items():
+        room, _, rest = path.partition(".")
+        name, _, key = rest.rpartition(".")
+        value = _read(path, text)
+        if room == "desk" and key and not name:
+            limits = replace(limits, desk=_with(limits.desk, room, key, value))
+        elif room in _ROOMS and name:
+            sections: Mapping[str, Any] = getattr(limits, room)
+            scope = sections.get(name, sections.get(ANY))
+            if scope is None:
+                raise LimitsError(f"a name with limits in [{room}]", name, offer(name, tuple(sections), "name another"))
+            section: Any = {**sections, name: _with(scope, f'{room}."{name}"', key, value)}
+            limits = replace(limits, **{room: section})
+        else:
+            remedy = "write desk.KEY, agents.NAME.KEY or instruments.NAME.KEY"
+            raise LimitsError("the place of a limit", repr(path), remedy)
+    return replace(limits, source="a change while the desk runs", sha256="")
+
+
+def _read(path: str, text: Any) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise LimitsError("a value as in a limit file", f"{text!r:.80} of {path} ({error})", "write 100") from None
+
+
+def _with(scope: _Kind, section: str, key: str, value: Any) -> _Kind:
+    name, understood = value_of(type(scope), section, key, value)
+    return replace(scope, **{name: understood})
+
+
+def loosened(before: Limits, after: Limits) -> list[str]:
+    """Which limits of `after` let something pass that `before` does not, as paths; [] where all are as tight.
+
+    >>> from tercel.desk.limits.file import default_file, read
+    >>> limits = read(default_file())
+    >>> loosened(limits, changed(limits, {"desk.messages": "2001", "desk.window_ms": "2000"}))
+    ['desk.messages']
+    """
+    found = [f"desk.{name}" for name in _looser(before.desk, after.desk)]
+    for room in _ROOMS:
+        old, new = getattr(before, room), getattr(after, room)
+        for name in dict.fromkeys((*old, *new)):
+            then, now = old.get(name, old.get(ANY)), new.get(name, new.get(ANY))
+            if now is not None:
+                found += [f"{room}.{name}.{key}" for key in (["*"] if then is None else _looser(then, now))]
+    return found
+
+
+def _looser(before: ScopeLimits, after: ScopeLimits) -> list[str]:
+    return [
+        key_of(type(before), each.name)
+        for each in fields(before)
+        if not _as_tight(each.name, getattr(after, each.name), getattr(before, each.name))
+    ]
+
+
+def _as_tight(name: str, value: Any, than: Any) -> bool:
+    """One value of a limit lets nothing pass that another does not."""
+    if name == "hours":
+        return within(value, than)
+    if name == "executions" and 0 in (value, than):
+        return bool(than == 0)
+    return bool(value >= than if name in _LONGER else value <= than)
+
+
+def within(hours: Hours, of: Hours) -> bool:
+    """Hours lie in others, over midnight or not.
+
+    >>> within((8, 9), (7, 9)), within((7, 9), (8, 9)), within(None, (8, 9)), within((8, 9), None)
+    (True, False, False, True)
+    """
+    if of is None or hours is None:
+        return of is None
+    from_ns = (hours[0] - of[0]) % DAY_NS
+    return from_ns + (hours[1] - hours[0]) % DAY_NS <= (of[1] - of[0]) % DAY_NS
+
+
+def tightest(in_force: Limits, given: Limits) -> Limits:
+    """Of two sets of limits the tighter of each; of hours that overlap those in force. Names of one stay."""
+    rooms: dict[str, Any] = {}
+    for room in _ROOMS:
+        old, new = getattr(in_force, room), getattr(given, room)
+        pairs = {name: (old.get(name, old.get(ANY)), new.get(name, new.get(ANY))) for name in (*old, *new)}
+        rooms[room] = {
+            name: _tighter(then, now) if then and now else then or now for name, (then, now) in pairs.items()
+        }
+    return replace(given, desk=_tighter(in_force.desk, given.desk), **rooms)
+
+
+def _tighter(in_force: _Kind, given: _Kind) -> _Kind:
+    tighter = {
+        each.name: getattr(given, each.name)
+        for each in fields(in_force)
+        if _as_tight(each.name, getattr(given, each.name), getattr(in_force, each.name))
+    }
+    return replace(in_force, **tighter)
+
+
+def as_json(limits: Limits) -> dict[str, Any]:
+    """Limits as JSON values, whole: ``desk``, ``instruments``, ``agents``; money and times in integers."""
+    rooms = {room: {name: asdict(each) for name, each in getattr(limits, room).items()} for room in _ROOMS}
+    body: dict[str, Any] = json.loads(json.dumps({"desk": asdict(limits.desk), **rooms}))
+    return body
+
+
+def from_json(body: Mapping[str, Any], source: str = "the journal") -> Limits:
+    """What :func:`as_json` wrote.
+
+    Raises
+    ------
+    LimitsError
+        For anything else.
+    """
+    try:
+        instruments = {name: InstrumentLimits(**_hours(each)) for name, each in body["instruments"].items()}
+        agents = {name: AgentLimits(**each) for name, each in body["agents"].items()}
+        return Limits(DeskLimits(**body["desk"]), instruments, agents, source)
+    except (KeyError, TypeError, AttributeError) as error:
+        received = f"{error} in {source}"
+        raise LimitsError("limits as a journal has them", received, "read them as their writer does") from error
+
+
+def _hours(scope: Mapping[str, Any]) -> dict[str, Any]:
+    return {**scope, "hours": None if scope["hours"] is None else tuple(scope["hours"])}
+
+
+def hash_of(limits: Limits) -> str:
+    """The name of limits: the SHA-256 of their canonical JSON, shortened. Where they were read does not matter."""
+    return hash_of_json(as_json(limits))
+
+
+def hash_of_json(body: Mapping[str, Any]) -> str:
+    """:func:`hash_of` what :func:`as_json` wrote."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:HASH]

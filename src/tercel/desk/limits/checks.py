@@ -1,0 +1,251 @@
+"""The questions that the gate asks, each by itself: a function of what is asked that gives a Denial or None.
+
+They are asked in the order of `gate.CHECKS`, so that each may rely on those before it. Nothing here changes a count.
+A limit is the most that passes.
+"""
+
+from tercel.core.fixed import ONE, PAID_ONE, text
+from tercel.core.orders import NewOrder, ReplaceOrder
+from tercel.desk.limits.file import DAY_NS
+from tercel.desk.limits.state import NEVER_NS, NOBODY, Denial, InstrumentState, LimitQuery, Scope, money
+
+
+def check_killed(query: LimitQuery) -> Denial | None:
+    """Nothing new leaves a desk, or an agent, that was killed."""
+    killed = query.gate.killed
+    if killed is not None and (reason := killed(query.command.account)) is not None:
+        return Denial("KILLED", f"agent={query.command.account} reason={reason}")
+    if query.gate.fault:
+        return Denial("CHECK_FAILED", f"the counts cannot be trusted: {query.gate.fault}")
+    return None
+
+
+def check_form(query: LimitQuery) -> Denial | None:
+    """Whole numbers of lots and ticks above zero, a side, a name. A bool or a float is no number of lots."""
+    command = query.command
+    if type(query.lots) is not int or query.lots <= 0:
+        return Denial("BAD_QUANTITY", f"lots={query.lots!r}")
+    price = query.price
+    if type(price) is not int or price <= 0:
+        if price is not None or type(command) is ReplaceOrder:
+            return Denial("BAD_PRICE", f"price={price!r}")
+    if type(query.side) is not int or (query.side != 1 and query.side != -1):
+        return Denial("BAD_SIDE", f"side={query.side!r}")
+    if type(command.cl_ord_id) is not str or not command.cl_ord_id:
+        return Denial("BAD_ID", f"cl_ord_id={command.cl_ord_id!r}")
+    if type(query.now_ns) is not int:
+        return Denial("BAD_TIME", f"now_ns={query.now_ns!r}")
+    return None
+
+
+def check_known(query: LimitQuery) -> Denial | None:
+    """An instrument and an agent that the desk has, both with limits; an agent that was not stopped."""
+    if query.holding is None:
+        command = query.command
+        if command.instrument not in query.gate.instruments:
+            return Denial("UNKNOWN_INSTRUMENT", f"instrument={command.instrument}")
+        return Denial("UNKNOWN_AGENT", f"agent={command.account}")
+    if query.agent.stops:
+        return Denial("STOPPED", f"agent={query.agent.name} reason={query.agent.stopped}")
+    return None
+
+
+def check_parent(query: LimitQuery) -> Denial | None:
+    """A parent that the desk gave to this agent, in this instrument, on this side."""
+    parent = query.parent
+    if parent is None:
+        return Denial("UNKNOWN_PARENT", f"parent={query.command.parent}")
+    if parent.holding is not query.holding or parent.side != query.side:
+        return Denial("NOT_THE_PARENTS", f"parent={parent.name} {_who(query)} side={query.side:+d}")
+    return None
+
+
+def check_replaced(query: LimitQuery) -> Denial | None:
+    """A replace changes a living order of the same parent (and so of its agent, instrument and side)."""
+    if type(query.command) is ReplaceOrder:
+        order = query.order
+        if order is None or not order.live:
+            return Denial("UNKNOWN_ORDER", f"orig={query.command.orig}")
+        if order.parent is not query.parent:
+            return Denial("NOT_THE_PARENTS", f"orig={query.command.orig} parent={query.parent.name}")
+    return None
+
+
+def check_twice(query: LimitQuery) -> Denial | None:
+    """No name is used twice, and the same order does not leave again within `duplicate_ms`."""
+    gate, command = query.gate, query.command
+    if command.cl_ord_id in gate.names:
+        return Denial("DUPLICATE_ID", f"cl_ord_id={command.cl_ord_id}")
+    within = gate.duplicate_ns
+    if within and query.now_ns - (last_ns := gate.recent.get(content(command), NEVER_NS)) < within:
+        return Denial("DUPLICATE", f"{_who(query)} sent_ns={last_ns} now_ns={query.now_ns}")
+    return None
+
+
+def content(command: NewOrder | ReplaceOrder) -> tuple[object, ...]:
+    """The content of an order, without its name and time."""
+    if isinstance(command, NewOrder):
+        return (command.parent, command.lots, command.price, command.tif, command.side)
+    return (command.parent, command.lots, command.price, command.orig)
+
+
+def check_hours(query: LimitQuery) -> Denial | None:
+    """The time of day of the venue's clock is one at which the instrument may be traded."""
+    hours = query.instrument.limits.hours
+    if hours is not None:
+        start, end = hours
+        at = query.now_ns % DAY_NS
+        if (at - start) % DAY_NS >= (end - start) % DAY_NS:
+            return Denial("HOURS", f"instrument={query.instrument.name} time_of_day_ns={at} from={start} until={end}")
+    return None
+
+
+def check_order_lots(query: LimitQuery) -> Denial | None:
+    """The quantity of one order."""
+    if query.lots > query.holding.order_lots:
+        return Denial("ORDER_LOTS", f"{_who(query)} lots={query.lots} limit={query.holding.order_lots}")
+    return None
+
+
+def check_reference(query: LimitQuery) -> Denial | None:
+    """There is a mid, it is young, and it is one: nobody knows what a price means without it."""
+    at = query.instrument
+    if at.good_from_ns <= query.now_ns <= at.good_until_ns:
+        return None
+    if not at.sane:
+        code = "NO_REFERENCE" if at.marked_ns == NEVER_NS else "BAD_REFERENCE"
+        return Denial(code, f"instrument={at.name} bid={at.bid!r} ask={at.ask!r}")
+    return Denial("STALE_REFERENCE", _stale(query, at))
+
+
+def _stale(query: LimitQuery, at: InstrumentState) -> str:
+    text = f"instrument={at.name} age_ns={query.now_ns - at.marked_ns} limit={at.limits.reference_age_ns}"
+    return text if query.now_ns > at.marked_ns else f"{text}: the market is dated ahead of the clock"
+
+
+def check_collar(query: LimitQuery) -> Denial | None:
+    """The price lies in the collar around the mid. A market order's value is reckoned at the collar's edge."""
+    at, price = query.instrument, query.price
+    bps = at.limits.collar_bps
+    if price is None:
+        query.worst_price = -(at.mid2 * (10_000 + bps) // -20_000)
+        return None
+    away = 2 * price - at.mid2
+    if away * 10_000 > bps * at.mid2 or away * -10_000 > bps * at.mid2:
+        return Denial("COLLAR", f"instrument={at.name} price={price} mid={at.mid2 / 2:g} limit_bps={bps}")
+    query.worst_price = price if query.side == 1 else max(price, at.bid)
+    return None
+
+
+def check_order_value(query: LimitQuery) -> Denial | None:
+    """The value of one order; a sell that may fill at the bid has that value."""
+    value, limit = 2 * query.lots * query.worst_price * query.instrument.unit, query.holding.order_value
+    if value > limit:
+        return Denial("ORDER_VALUE", f"{_who(query)} value={money(value * PAID_ONE)} limit={money(limit * PAID_ONE)}")
+    return None
+
+
+def check_crossing(query: LimitQuery) -> Denial | None:
+    """No order that could trade with another of the desk's own, whoever's it is."""
+    at = query.instrument
+    if query.side == 1:
+        best = at.sell_quotes.best
+        if best != NOBODY and (query.price is None or query.price >= best):
+            return Denial("OWN_CROSS", f"{_who(query)} price={query.price} own_sell={best}")
+    else:
+        best = at.buy_quotes.best
+        if best != NOBODY and (query.price is None or query.price <= -best):
+            return Denial("OWN_CROSS", f"{_who(query)} price={query.price} own_buy={-best}")
+    return None
+
+
+def check_children(query: LimitQuery) -> Denial | None:
+    """Children never come to more than their parent: filled and open lots of all, this one included."""
+    parent = query.parent
+    if query.extra and parent.used + query.extra > parent.lots * ONE:
+        used, lots = text(parent.used), text(query.extra)
+        return Denial("CHILDREN", f"parent={parent.name} used={used} lots={lots} limit={parent.lots}")
+    return None
+
+
+def check_position(query: LimitQuery) -> Denial | None:
+    """The worst case: this and every open order of its side fills, none of the other."""
+    extra = query.extra
+    if not extra:
+        return None
+    holding, at = query.holding, query.instrument
+    if query.side == 1:
+        if (worst := holding.position + holding.buys + extra) > holding.long_qty:
+            return Denial("POSITION", f"{_who(query)} long={text(worst)} limit={text(holding.long_qty)}")
+        if (worst := at.position + at.buys + extra) > at.long_qty:
+            return Denial("POSITION", f"instrument={at.name} long={text(worst)} limit={text(at.long_qty)}")
+    else:
+        if (worst := holding.sells - holding.position + extra) > holding.short_qty:
+            return Denial("POSITION", f"{_who(query)} short={text(worst)} limit={text(holding.short_qty)}")
+        if (worst := at.sells - at.position + extra) > at.short_qty:
+            return Denial("POSITION", f"instrument={at.name} short={text(worst)} limit={text(at.short_qty)}")
+    return None
+
+
+def check_gross(query: LimitQuery) -> Denial | None:
+    """The value of the worst-case positions, without their signs."""
+    holding, at = query.holding, query.instrument
+    if query.side == 1:
+        grown = holding.position + holding.buys + query.extra - holding.exposure
+    else:
+        grown = holding.sells - holding.position + query.extra - holding.exposure
+    if grown > 0:
+        value = grown * at.mid2 * at.unit * ONE
+        agent, desk = query.agent, query.gate.desk
+        if (
+            agent.gross + value > agent.gross_value
+            or at.gross + value > at.gross_value
+            or desk.gross + value > desk.gross_value
+        ):
+            scope = next(each for each in holding.scopes if each.gross + value > each.gross_value)
+            gross, limit = money(scope.gross + value), money(scope.gross_value)
+            return Denial("GROSS", f"scope={scope.name} gross={gross} limit={limit}")
+    return None
+
+
+def check_messages(query: LimitQuery) -> Denial | None:
+    """The number of messages in the window that ends now. Cancels count in it, and are never asked."""
+    now_ns = query.now_ns
+    for scope in query.holding.scopes:
+        times = scope.times
+        if len(times) == scope.messages and (not times or times[0] > now_ns - scope.window_ns):
+            return Denial("MESSAGES", f"scope={scope.name} limit={scope.messages} window_ns={scope.window_ns}")
+    return None
+
+
+def check_loss(query: LimitQuery) -> Denial | None:
+    """The day's loss and drawdown, realised and marked; unknown while a position has no fresh mark.
+
+    An order that can only bring its agent's position nearer to zero passes.
+    """
+    denial, gate, now_ns = None, query.gate, query.now_ns
+    for at in gate.held.values():
+        if not at.good_from_ns <= now_ns <= at.good_until_ns:
+            denial = Denial("STALE_MARK", _stale(query, at))
+    agent, at, desk = query.agent, query.instrument, gate.desk
+    if agent.equity < agent.floor or at.equity < at.floor or desk.equity < desk.floor:
+        if now_ns < gate.day_ends_ns:  # what was lost until then is yesterday's
+            denial = next(_loss(scope) for scope in query.holding.scopes if scope.equity < scope.floor)
+    return None if denial is None or _reduces(query) else denial
+
+
+def _loss(scope: Scope) -> Denial:
+    if scope.lost > scope.daily_loss:
+        return Denial("DAILY_LOSS", f"scope={scope.name} loss={money(scope.lost)} limit={money(scope.daily_loss)}")
+    return Denial("DRAWDOWN", f"scope={scope.name} drawdown={money(scope.drawn)} limit={money(scope.drawdown)}")
+
+
+def _reduces(query: LimitQuery) -> bool:
+    holding = query.holding
+    if query.side == 1:
+        return holding.buys + query.extra <= -holding.position
+    return holding.sells + query.extra <= holding.position
+
+
+def _who(query: LimitQuery) -> str:
+    return f"instrument={query.command.instrument} agent={query.command.account}"

@@ -1,0 +1,351 @@
+"""The gate: every command of every source is asked here before it leaves, and counted here once it left.
+
+    gate = LimitGate(read(path), listings, agents, killed=latch.killed)
+    gate.parent("P1", "CSCO", "twap", BUY, 500)
+    gate.mark("CSCO", bid, ask, ns)                      # at every change of the touch
+    denial = gate.check(command, now_ns)                 # changes nothing
+    if denial is None: journal; gate.sent(command); venue.send(command)
+    alarm = gate.report(report, now_ns)                  # every report of the venue, in the order in which it comes
+    for crossing in gate.watch(now_ns): ...              # warnings; breaches, whose agents are stopped from here on
+
+It fails closed: what is missing, unknown or raises an exception is a denial. Cancels and questions always pass. The
+counts are a fold over what was sent and reported, so that a restart folds the journal again. One thread owns a gate.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Final
+
+from tercel.core.errors import LimitsError, OrderError
+from tercel.core.fixed import ONE
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    Listing,
+    MassCancel,
+    NewOrder,
+    ReplaceOrder,
+    StatusRequest,
+)
+from tercel.core.vocabulary import BUY, SELL
+from tercel.desk.limits import checks, watch
+from tercel.desk.limits.change import hash_of
+from tercel.desk.limits.file import MONEY, Limits
+from tercel.desk.limits.reported import ReportedCounts
+from tercel.desk.limits.state import (
+    AT_ANY_PRICE,
+    AgentState,
+    Check,
+    Denial,
+    Holding,
+    InstrumentState,
+    Killed,
+    LimitQuery,
+    OpenOrder,
+    ParentLimit,
+    executions_by_side,
+)
+from tercel.desk.limits.watch import Crossing
+
+CHECKS: Final[tuple[Check, ...]] = (
+    checks.check_killed,  # a person stopped it
+    checks.check_form,  # numbers are numbers
+    checks.check_known,  # the instrument and the agent have limits
+    checks.check_parent,  # somebody asked for it
+    checks.check_replaced,  # it changes an order that lives
+    checks.check_twice,  # it was not sent before
+    checks.check_hours,  # the market is open to us
+    checks.check_order_lots,  # how many
+    checks.check_reference,  # the price of things is known
+    checks.check_collar,  # at what price
+    checks.check_order_value,  # how much
+    checks.check_crossing,  # not against ourselves
+    checks.check_children,  # no more than the parent
+    checks.check_position,  # if all of it fills
+    checks.check_gross,  # whatever way it goes
+    checks.check_messages,  # not too often
+    checks.check_loss,  # not after too much was lost
+)
+"""The order of checks. The first that refuses is reported; a person's own come after them."""
+
+_ALWAYS: Final = (CancelOrder, StatusRequest, MassCancel)
+
+
+class LimitGate(ReportedCounts):
+    """Hard limits of one desk.
+
+    Parameters
+    ----------
+    limits : Limits
+    listings : iterable of Listing
+        The instruments of the desk. One without limits is unknown to the gate.
+    agents : iterable of str
+        Its agents, as `account` names them. One without limits is unknown to the gate.
+    killed : callable
+        Returns why an agent is killed, or None.
+    more : sequence of Check
+        Own checks, asked after all others (`certify/limits`, beside the package, holds a kit for them).
+
+    Raises
+    ------
+    LimitsError
+        For a listing whose tick times lot is not a whole number of billionths.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        listings: Iterable[Listing],
+        agents: Iterable[str],
+        killed: Killed | None = None,
+        more: Sequence[Check] = (),
+    ) -> None:
+        super().__init__(limits.desk)
+        self.limits, self.hash, self.killed = limits, hash_of(limits), killed
+        self.checks: tuple[Check, ...] = (*CHECKS, *more)
+        self._query = LimitQuery()
+        self._query.gate = self
+        for agent in agents:
+            if (of_agent := limits.of_agent(agent)) is not None:
+                self.agents[agent] = AgentState(agent, of_agent)
+        for listing in listings:
+            if (of_instrument := limits.of_instrument(listing.instrument)) is not None:
+                name = listing.instrument
+                at = self.instruments[name] = InstrumentState(name, of_instrument, _unit(listing))
+                for agent, state in self.agents.items():
+                    self.holdings[agent, name] = Holding(at, state, self.desk, limits.desk)
+        self.holdings_of = {
+            agent: [holding for (who, _), holding in self.holdings.items() if who == agent] for agent in self.agents
+        }
+        """Every agent's holdings, in all instruments."""
+
+    # -- the question ---------------------------------------------------------------------------------------------
+
+    def check(self, command: Command, now_ns: int) -> Denial | None:
+        """May it leave now? The first check that refuses gives the reason; None: it may. Counts nothing."""
+        try:
+            kind = type(command)
+            if kind is not NewOrder and kind is not ReplaceOrder:
+                return None if kind in _ALWAYS else Denial("UNKNOWN_COMMAND", f"kind={kind.__name__}")
+            query = self._ask(command, now_ns)  # type: ignore[arg-type]
+            for check in self.checks:
+                if (denial := check(query)) is not None:
+                    return denial
+        except Exception as error:
+            return Denial("CHECK_FAILED", f"{type(error).__name__}: {error}")
+        return None
+
+    def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> LimitQuery:
+        query = self._query
+        query.command = command  # a clock that went back opens no window again
+        query.now_ns = self.sent_ns if type(now_ns) is int and now_ns < self.sent_ns else now_ns
+        query.side, query.price = command.side, command.price
+        query.lots, query.extra = (lots := command.lots), lots * ONE if type(lots) is int else 0
+        query.parent = self.parents.get(command.parent)  # type: ignore[assignment]
+        query.holding = holding = self.holdings.get((command.account, command.instrument))  # type: ignore[assignment]
+        if holding is not None:
+            query.agent, query.instrument = holding.agent, holding.instrument
+        query.order = None
+        if isinstance(command, ReplaceOrder):
+            query.order = order = self.orders.get(command.orig)
+            if order is not None and type(lots) is int:
+                most = max(order.most * ONE, order.reported, order.cum)
+                query.extra = max(0, lots * ONE - most)
+        return query
+
+    # -- people and the market ---------------------------------------------------------------------------
+
+    def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
+        """A parent order was given to an agent: its children may come to so many lots.
+
+        Raises
+        ------
+        OrderError
+            For an agent or instrument without limits, for lots and sides that are none, for a name given before to
+            something else. The same mark again changes nothing.
+        """
+        holding = self.holdings.get((agent, instrument))
+        if holding is None:
+            raise OrderError("an agent and an instrument with limits", f"{agent} in {instrument}", "add their limits")
+        if type(lots) is not int or lots <= 0 or side not in (BUY, SELL):
+            raise OrderError("a parent of some lots to buy or sell", f"side {side!r}, lots {lots!r}", "mend the parent")
+        known = self.parents.get(name)
+        if known is None:
+            self.parents[name] = ParentLimit(name, holding, side, lots)
+        elif known.holding is not holding or known.side != side or known.lots != lots:
+            raise OrderError("a new name for a new parent", f"{name}, which is taken", "amend it, or name another")
+
+    def amend(self, name: str, lots: int) -> None:
+        """A parent has other lots now; when its children are past them, none is added.
+
+        Raises
+        ------
+        OrderError
+            For a parent that is not known, or lots that are none.
+        """
+        if name not in self.parents:
+            raise OrderError("a parent that was given", name, "`tercel trade orders` lists them")
+        if type(lots) is not int or lots < 0:
+            raise OrderError("lots, at least 0", repr(lots), "amend to what should be filled in all")
+        self.parents[name].lots = lots
+
+    def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int | None = None) -> None:
+        """The touch of an instrument, in ticks; None: that side is empty. Older than the last: ignored.
+
+        It is dated `ns`; the clock says `now_ns`, by default the same, as where the market's time is the clock.
+        Without two sides that do not meet there is no reference, and positions keep the last mid they had.
+        """
+        at = self.instruments.get(instrument)
+        if at is None or ns < at.marked_ns:
+            return
+        self.tell(ns if now_ns is None else now_ns)
+        at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
+        at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
+        at.age()
+        if at.sane:
+            at.sane_ns = ns
+            if (mid2 := at.bid + at.ask) != at.mid2:
+                self.revalue(at, mid2)
+            self.rise(at)
+
+    def stop(self, agent: str, reason: str) -> None:
+        """Let nothing new of an agent leave until it is resumed; the first word is a code. An unknown one is none."""
+        if (state := self.agents.get(agent)) is not None:
+            state.stops.setdefault(reason.partition(" ")[0], reason)
+
+    def resume(self, agent: str, codes: Iterable[str] = ()) -> None:
+        """A person has cleared it: the agent may go on, and its executions count anew. An unknown one stays so.
+
+        With `codes` only what it was stopped for under these is over.
+        """
+        if (state := self.agents.get(agent)) is None:
+            return
+        if codes := tuple(codes):
+            for code in codes:
+                state.stops.pop(code, None)
+            return
+        state.stops, state.repeated = {}, ""
+        state.broken.discard("executions")
+        for holding in self.holdings_of[agent]:
+            holding.times = executions_by_side()
+
+    def watch(self, now_ns: int, warnings: bool = True) -> list[Crossing]:
+        """What was passed since this was last asked; ask it at every turn. A breach stops its agents, until `resume`.
+
+        Whoever asks kills them too, where there is a latch, and cancels what they have open. Without `warnings` only
+        breaches are looked for, which takes less time.
+        """
+        return watch.crossings(self, max(now_ns, self.sent_ns), warnings)
+
+    def enforce(self, limits: Limits) -> None:
+        """Other limits are in force from here on; counts stay. See `change.changed` and `change.loosened`.
+
+        Raises
+        ------
+        LimitsError
+            For limits without an agent or instrument that this gate has: nothing is changed then.
+        """
+        of_agents = {name: limits.of_agent(name) for name in self.agents}
+        of_instruments = {name: limits.of_instrument(name) for name in self.instruments}
+        missing = [name for name, of in (of_agents | of_instruments).items() if of is None]
+        if missing:
+            wanted = "limits for every agent and instrument of the gate"
+            raise LimitsError(wanted, f"none for {', '.join(missing)}", "set them as low as you like")
+        self.limits, self.hash, self.duplicate_ns = limits, hash_of(limits), limits.desk.duplicate_ns
+        self.desk.take(limits.desk, self.sent_ns)
+        for name, of_agent in of_agents.items():
+            self.agents[name].take(of_agent, self.sent_ns)  # type: ignore[arg-type]
+        for name, of_instrument in of_instruments.items():
+            self.instruments[name].take(of_instrument, self.sent_ns)  # type: ignore[arg-type]
+        for holding in self.holdings.values():
+            holding.take(limits.desk)
+
+    def day(self) -> dict[str, Any]:
+        """What of the day no fold of orders and reports can count again, for a journal: opening and highest equity."""
+        return watch.day(self)
+
+    def restore_day(self, day: Mapping[str, Any]) -> None:
+        """Take what :meth:`day` said before a restart, unless another day has begun since."""
+        watch.restore_day(self, day)
+
+    # -- what left, and what became of it -------------------------------------------------------------------------
+
+    def sent(self, command: Command, now_ns: int | None = None) -> None:
+        """It leaves now (at `sent_ns`, or at `now_ns`) and counts from here on. Call it before the venue has it."""
+        self._fold(self._sent, command, command.sent_ns if now_ns is None else now_ns)
+
+    def unsent(self, command: Command) -> None:
+        """The way to the venue was down and nothing left after all: an order's lots are free again."""
+        if type(command) is NewOrder:
+            self._fold(self._unsent, command.cl_ord_id)
+        elif type(command) is ReplaceOrder:
+            self._fold(self._drop_replace, command.cl_ord_id)
+
+    def cancel_reject(self, reject: CancelReject) -> None:
+        """A cancel or replace was refused: what a replace asked for is off. Frees nothing else."""
+        self._fold(self._drop_replace, reject.cl_ord_id)
+
+    def _sent(self, command: Command, ns: int) -> None:
+        ns = max(ns, self.sent_ns)
+        self.tell(ns)
+        if isinstance(command, NewOrder | ReplaceOrder):
+            holding = self.holdings[command.account, command.instrument]
+            if command.cl_ord_id in self.names:
+                raise ValueError("a name that left before")
+            self._remember(command, ns)
+            price = AT_ANY_PRICE * command.side if command.price is None else command.price
+            if isinstance(command, NewOrder):
+                parent = self.parents[command.parent]
+                order = OpenOrder(command.cl_ord_id, holding, parent, command.side, command.lots, price)
+            else:
+                order = self.orders[command.orig]
+                order.turns += 1
+                order.requested[command.cl_ord_id] = (order.turns, command.lots, price)
+                order.worst = order.side * max(order.side * order.worst, order.side * price)
+            self.orders[command.cl_ord_id] = order
+            self.settle(order)
+            self.count_message(holding.agent, (holding.instrument,), ns)
+            return
+        name = "" if isinstance(command, StatusRequest) else command.instrument
+        at = (self.instruments[name],) if name in self.instruments else ()
+        self.names.add(command.cl_ord_id)
+        self.count_message(self.agents.get(command.account), at, ns)
+
+    def _remember(self, command: NewOrder | ReplaceOrder, ns: int) -> None:
+        self.names.add(command.cl_ord_id)
+        within, recent = self.duplicate_ns, self.recent
+        if within:
+            key = checks.content(command)
+            recent[key] = ns
+            recent.move_to_end(key)
+            while ns - next(iter(recent.values())) >= within:
+                recent.popitem(last=False)
+
+    def _unsent(self, name: str) -> None:
+        order = self.orders[name]
+        order.live = False
+        self.settle(order)
+
+    def _drop_replace(self, name: str) -> None:
+        order = self.orders.get(name)
+        if order is not None and order.requested.pop(name, None) is not None:
+            self.settle(order)
+
+    # -- for people -----------------------------------------------------------------------------------------------
+
+    def usage(self) -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
+        """Used, limit, warning level: ``{"desk"|"instruments"|"agents": {name: {limit: (used, limit, level)}}}``."""
+        return watch.usage(self)
+
+
+def _unit(listing: Listing) -> int:
+    """The value of half a tick of a lot, in `MONEY`: so that money needs no fraction."""
+    unit = Fraction(repr(listing.tick)) * listing.lot * MONEY / 2
+    if unit.denominator != 1 or unit <= 0:
+        raise LimitsError(
+            "a tick times a lot in whole billionths of the currency",
+            f"tick {listing.tick!r}, lot {listing.lot!r} of {listing.instrument}",
+            "mend the listing",
+        )
+    return int(unit)

@@ -1,0 +1,212 @@
+"""What the venue reports, counted: fills, ends, replaces, what it takes back; and what of it makes no sense.
+
+A report claims; it commands nothing here. Its time orders it among the reports of its order; what day it is, the clock
+says alone. Its lots are booked, whatever else it says; where that contradicts what was asked for, its agent stops.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from tercel.core.executions import strange
+from tercel.core.fixed import ONE, ceiled, text
+from tercel.core.orders import REBOOKS, TERMINAL, ExecType, OrdStatus, Report
+from tercel.desk.limits.archived_counts import PastCounts
+from tercel.desk.limits.state import AgentState, Alarm, Holding, OpenOrder
+
+PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"})
+"""Alarms over which an agent stops until positions agree with the venue's: nobody asked for what it reports."""
+
+
+class ReportedCounts(PastCounts):
+    """Counts that follow a venue's reports."""
+
+    def report(self, report: Report, now_ns: int | None = None) -> Alarm | None:
+        """Count a report of the venue. What makes no sense is booked as far as it can be, and reported.
+
+        It comes at `now_ns` by the clock, and is of no later time, whatever it says. Without `now_ns` no day begins.
+        """
+        if now_ns is not None:
+            self.tell(now_ns)
+            report = report if report.ns <= now_ns else replace(report, ns=now_ns)
+        alarm: Alarm | None = self._fold(self._report, report)
+        return alarm
+
+    def _fold(self, change: Callable[..., Any], *arguments: Any) -> Any:
+        """Change the counts; if that fails they are wrong, and nothing new leaves any more."""
+        try:
+            return change(*arguments)
+        except Exception as error:
+            self.fault = self.fault or f"{type(error).__name__}: {error} at {arguments[0]!r}"
+            return Alarm("COUNTS_BROKEN", self.fault)
+
+    def _report(self, report: Report) -> Alarm | None:
+        order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
+        instrument = report.instrument or (order.holding.instrument.name if order else "")  # unknown orders have none
+        if order is not None and self.holdings.get((report.account, instrument)) is not order.holding:
+            order = None
+        if report.exec_type in REBOOKS:
+            return self._rebooked(order, report)
+        if order is None:
+            return self._strange(report)
+        alarm = None
+        if report.status is OrdStatus.REJECTED:
+            if order.requested.pop(report.cl_ord_id, None) is None:
+                if order.accepted:
+                    return Alarm("CONTRADICTION", f"order={report.cl_ord_id} was accepted and is now rejected")
+                order.live = False
+            self.settle(order)
+            return None
+        order.accepted = order.accepted or report.status not in (OrdStatus.PENDING_NEW, OrdStatus.UNKNOWN)
+        if report.exec_type is ExecType.REPLACED:
+            alarm = self._replaced(order, report)
+        elif report.exec_type is ExecType.RESTATED:
+            alarm = self._restated(order, report)
+        self._ended(order, report)
+        if report.exec_type is ExecType.TRADE:
+            alarm = self._filled(order, report)
+        return self._counted(order, report) or alarm
+
+    def _ended(self, order: OpenOrder, report: Report) -> None:
+        """The venue has ended it; a fill from before one was taken back ends nothing."""
+        filled = report.status is OrdStatus.FILLED
+        if report.status in TERMINAL and not (filled and report.ns < order.recounted_ns):
+            order.live, order.filled = False, filled and (order.live or order.filled)
+
+    def _reopened(self, order: OpenOrder, report: Report) -> None:
+        """It was filled, and lots of it are open again."""
+        if order.filled and report.leaves_qty > 0 and order.cum < order.most * ONE:
+            order.live, order.filled = True, False
+
+    def _counted(self, order: OpenOrder, report: Report) -> Alarm | None:
+        """What the venue counts as filled stays reserved until its fill comes; older counts are no longer true."""
+        alarm = None
+        if report.ns >= order.recounted_ns:
+            order.reported = max(order.reported, report.cum_qty)
+            if order.reported > order.most * ONE:
+                what = f"cum={text(order.reported)} lots={order.most}"
+                alarm = self._stop(order.holding.agent, "OVERFILL", what, report)
+        self.settle(order)
+        return alarm
+
+    def _replaced(self, order: OpenOrder, report: Report) -> Alarm | None:
+        """The venue took a replace. One that was asked for before another already taken changes nothing; one that is
+        dated before the last change counts where it is larger, as the venue's clock may have been put back."""
+        most, requested = order.most, order.requested.pop(report.cl_ord_id, None)
+        if requested is None:
+            asked = report.cl_ord_id != order.root and self.orders.get(report.cl_ord_id) is order
+            return None if asked else self._restated(order, report)
+        turn, lots, price = requested
+        order.taken, before = max(turn, order.taken), order.taken
+        if order.taken == before:
+            return None
+        lots = max(lots, report.lots, ceiled(report.cum_qty))
+        if report.ns < order.changed_ns:
+            order.lots = max(lots, order.lots)
+        else:
+            order.changed_ns, order.price, order.lots = report.ns, price, lots
+        return self._enlarged(order, most, report)
+
+    def _restated(self, order: OpenOrder, report: Report) -> Alarm | None:
+        """The venue changed size or price without being asked."""
+        if report.ns < order.changed_ns:
+            return None
+        most = order.most
+        order.changed_ns, order.price = report.ns, order.price if report.price is None else report.price
+        order.lots = max(report.lots or order.lots, ceiled(report.cum_qty))
+        self._reopened(order, report)
+        return self._enlarged(order, most, report)
+
+    def _enlarged(self, order: OpenOrder, most: int, report: Report) -> Alarm | None:
+        """It is larger than it could be by what was asked for: it counts as large as it is."""
+        if order.lots <= most:
+            return None
+        return self._stop(order.holding.agent, "ENLARGED", f"lots={order.lots} asked={most}", report)
+
+    def _filled(self, order: OpenOrder, report: Report) -> Alarm | None:
+        key = order.holding.agent.name, order.root, report.exec_id
+        if self.executions.find(*key) is not None:
+            return None
+        if type(report.last_qty) is not int or report.last_qty <= 0 or type(report.last_px) is not int:
+            raise ValueError(f"a fill of {report.last_qty!r} at {report.last_px!r}")
+        holding = order.holding
+        owner = order, holding, order.side
+        one = self.executions.book(key, owner, report.last_qty, report.last_px)
+        qty, within = one.qty, min(one.qty, order.open)  # less, where its bust or correction came before it
+        order.cum += qty
+        order.open -= within
+        order.parent.used += qty - within
+        self.reserve(holding, order.side, -within)
+        self.fill(holding, order.side, qty, one.px)
+        repeated = self._repeated(holding, order.side, report)
+        if within < qty:
+            return self._stop(holding.agent, "OVERFILL", f"lots={text(qty)} open={text(within)}", report)
+        if not report.exec_id:
+            return self._stop(holding.agent, "NO_EXEC_ID", f"lots={text(qty)}", report)
+        return self._not_asked(order, report) or repeated
+
+    def _not_asked(self, order: OpenOrder, report: Report) -> Alarm | None:
+        """A fill on other terms than were ever asked for: on the other side, or beyond every price of the order."""
+        if report.side == -order.side:
+            return self._stop(order.holding.agent, "FILL_SIDE", f"side={report.side:+d} asked={order.side:+d}", report)
+        if order.side * report.last_px > order.side * order.worst * ONE:
+            what = f"price={text(report.last_px)} asked={order.worst}"
+            return self._stop(order.holding.agent, "FILL_PRICE", what, report)
+        return None
+
+    def _repeated(self, holding: Holding, side: int, report: Report) -> Alarm | None:
+        """One more execution; one too many of a side in a window stops the agent."""
+        agent = holding.agent
+        most = agent.limits.executions
+        if not most or (many := holding.executed(side, report.ns)) <= most or agent.repeated:
+            return None
+        agent.repeated = f"{holding.instrument.name} {side:+d}"
+        what = f"instrument={holding.instrument.name} side={side:+d} executions={many} limit={most}"
+        return self._stop(agent, "EXECUTIONS", what, report)
+
+    def _rebooked(self, order: OpenOrder | None, report: Report) -> Alarm | None:
+        """A fill never was, or was of other lots or at another price; `order` is the one that the report names."""
+        account, alarm = (report.account, None) if order is None else (order.holding.agent.name, None)
+        root = order.root if order is not None else self.executions.order_of(account, report.ref) or strange(report)
+        one = self.executions.find(account, root, report.ref)
+        if one is None:
+            alarm = Alarm("UNKNOWN_EXECUTION", f"order={report.cl_ord_id} {report.exec_type} of {report.ref!r}")
+        before = None if one is None else (one, one.qty, one.px)
+        if not self.executions.change(account, root, report):
+            return None
+        if before is not None:
+            now, qty, px = before
+            mine, holding, side = now.owner
+            self.fill(holding, side, -qty, px)
+            self.fill(holding, side, now.qty, now.px)
+            if mine is not None:
+                more = now.qty - qty
+                mine.cum, mine.parent.used = mine.cum + more, mine.parent.used + more
+                self.settle(mine)
+        if order is None:
+            return alarm
+        order.accepted = True
+        if report.ns >= order.recounted_ns:
+            order.recounted_ns, order.reported = report.ns, report.cum_qty
+        self._reopened(order, report)
+        self._ended(order, report)
+        return self._counted(order, report) or alarm
+
+    def _strange(self, report: Report) -> Alarm | None:
+        """A report on an order that never left here. A fill is booked all the same, and its agent stops."""
+        where = report.account, report.instrument
+        if (holding := self.holdings.get(where)) is None:
+            return Alarm("FOREIGN", f"account={where[0]} instrument={where[1]} order={report.cl_ord_id}")
+        if report.exec_type is not ExecType.TRADE:
+            return Alarm("UNKNOWN_ORDER", f"order={report.cl_ord_id} status={report.status}")
+        key = report.account, strange(report), report.exec_id
+        if self.executions.find(*key) is not None:
+            return None
+        owner = None, holding, report.side
+        one = self.executions.book(key, owner, report.last_qty, report.last_px)
+        self.fill(holding, report.side, one.qty, one.px)
+        return self._stop(holding.agent, "STRANGE_FILL", f"lots={text(report.last_qty)}", report)
+
+    def _stop(self, agent: AgentState, code: str, text: str, report: Report) -> Alarm:
+        agent.stops.setdefault(code, f"{code} {report.cl_ord_id}")
+        return Alarm(code, f"agent={agent.name} order={report.cl_ord_id} {text}", agent.name)

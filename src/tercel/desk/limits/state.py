@@ -1,0 +1,492 @@
+"""What the gate counts: orders from the moment they leave, positions from fills, money from marks. All in integers:
+quantities in 10^-8 of a lot, money in 10^-16 of `MONEY`, so that no execution has to be rounded (`core.fixed`).
+
+An order keeps lots *reserved* until the venue has reported, beyond doubt, that they are gone: the most that a replace
+on its way could make of it, and every lot that the venue reports as filled but whose fill has not come yet. A report
+that is old, doubled or about nobody's order frees nothing.
+"""
+
+import sys
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import ClassVar, Final, NamedTuple
+
+from tercel.core.executions import Executions
+from tercel.core.fixed import ONE, PAID_ONE
+from tercel.core.orders import NewOrder, ReplaceOrder
+from tercel.core.vocabulary import BUY, SELL
+from tercel.desk.limits.file import DAY_NS, MONEY, AgentLimits, DeskLimits, InstrumentLimits, ScopeLimits
+
+NEVER_NS: Final = -sys.maxsize
+NOBODY: Final = sys.maxsize
+"""No own order rests on that side: a price beyond every other."""
+AT_ANY_PRICE: Final = NOBODY
+"""Stands for the price of a market order: crosses everything."""
+
+
+class Denial(NamedTuple):
+    """A command may not leave: `code` for machines, `text` with the numbers for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A report that makes no sense: it is booked as far as it can be; `stopped` names the agent that may not go on."""
+
+    code: str
+    text: str
+    stopped: str = ""
+
+
+class OwnQuotes:
+    """Own orders of one side of one instrument: the best price at which one may rest.
+
+    `best` is times `sign` (+1 for sells, -1 for buys), so that the lowest is the best; `NOBODY` when there is none.
+    """
+
+    __slots__ = ("_heap", "_orders", "_stored", "best", "sign")
+
+    def __init__(self, sign: int) -> None:
+        self.sign, self.best = sign, NOBODY
+        self._orders: dict[int, int] = {}
+        self._heap: list[int] = []
+        self._stored: set[int] = set()
+
+    def add(self, price: int) -> None:
+        """One more order at a price."""
+        key = price * self.sign
+        self._orders[key] = self._orders.get(key, 0) + 1
+        if key not in self._stored:
+            self._stored.add(key)
+            heappush(self._heap, key)
+        self.best = min(self.best, key)
+
+    def remove(self, price: int) -> None:
+        """One order fewer at a price."""
+        key = price * self.sign
+        self._orders[key] -= 1
+        if self._orders[key]:
+            return
+        del self._orders[key]
+        while self._heap and self._heap[0] not in self._orders:
+            self._stored.discard(heappop(self._heap))
+        self.best = self._heap[0] if self._heap else NOBODY
+
+
+class Scope:
+    """What is counted against the limits that every scope has: an instrument, an agent or the desk.
+
+    `gross` and `equity` are money at the last mids: the worst-case positions without their signs, and cash plus
+    positions. `opening` is the equity at which the day began, `high` the highest at a mark since; below the `floor`
+    more than `daily_loss` was lost since the day began, or more than `drawdown` since its highest. `times`: when the
+    last messages left. `warned` and `broken` are the limits whose warning level, or which themselves, are passed;
+    `levels` those at which people are warned, once they are known.
+    """
+
+    __slots__ = (
+        *("broken", "daily_loss", "drawdown", "equity", "floor", "gross", "gross_value", "high", "levels", "messages"),
+        *("name", "opening", "times", "warn", "warned", "window_ns"),
+    )
+    room: ClassVar[str] = "desk"
+    """The section of the file that limits it."""
+
+    def __init__(self, name: str, limits: ScopeLimits) -> None:
+        self.name = name
+        self.gross = self.equity = self.opening = self.high = 0
+        self.times: deque[int] = deque(maxlen=limits.messages)
+        self.warned: set[str] = set()
+        self.broken: set[str] = set()
+        self.take(limits, NEVER_NS)
+
+    def take(self, limits: ScopeLimits, now_ns: int) -> None:
+        """Take limits, others than before perhaps; what was passed of the old ones is forgotten.
+
+        Only as many messages are remembered as could leave in a window. Where more may leave now, those that are not
+        remembered count as if they had left with the oldest that is.
+        """
+        messages, times = limits.messages, self.times
+        if times.maxlen != messages:
+            if len(times) == times.maxlen:
+                oldest = times[0] if times else now_ns
+                times = deque([oldest] * messages + list(times), messages)
+            self.times = deque(times, messages)
+        self.messages, self.window_ns = messages, limits.window_ns
+        self.gross_value = limits.gross_value * PAID_ONE
+        self.daily_loss, self.drawdown = limits.daily_loss * PAID_ONE, limits.drawdown * PAID_ONE
+        self.warn = limits.warn
+        self.levels: tuple[int, ...] = ()
+        self.warned.clear()
+        self.broken.clear()
+        self.sink()
+
+    @property
+    def lost(self) -> int:
+        """Money lost since the day began; below zero: gained."""
+        return self.opening - self.equity
+
+    @property
+    def drawn(self) -> int:
+        """Money lost since the day's highest equity."""
+        return self.high - self.equity
+
+    def begin_day(self) -> None:
+        """Another day has begun."""
+        self.opening = self.high = self.equity
+        self.warned.clear()
+        self.broken.clear()
+        self.sink()
+
+    def rise(self) -> None:
+        """The market was marked: its equity may be the highest of the day."""
+        before, self.high = self.high, max(self.high, self.equity)
+        if self.high != before:
+            self.sink()
+
+    def sink(self) -> None:
+        """The floor follows from the day's opening and high."""
+        self.floor = max(self.opening - self.daily_loss, self.high - self.drawdown)
+
+
+class AgentState(Scope):
+    """One agent; `stops` are why it may send nothing new, by code; `repeated` is where it executed too often."""
+
+    __slots__ = ("limits", "repeated", "stops")
+    room = "agents"
+
+    def __init__(self, name: str, limits: AgentLimits) -> None:
+        super().__init__(name, limits)
+        self.limits, self.repeated = limits, ""
+        self.stops: dict[str, str] = {}
+
+    @property
+    def stopped(self) -> str:
+        """All of these."""
+        return "; ".join(self.stops.values())
+
+    def take(self, limits: AgentLimits, now_ns: int) -> None:  # type: ignore[override]
+        """See `Scope`."""
+        super().take(limits, now_ns)
+        self.limits = limits
+
+
+class InstrumentState(Scope):
+    """One instrument, all agents together, and its reference: the mid in half ticks, 0 before the first.
+
+    It is one from `good_from_ns` to `good_until_ns`: the venue's clock and ours need not agree to the ns. The last mark
+    that was one came at `sane_ns`.
+    """
+
+    __slots__ = (
+        *("ask", "bid", "buy_quotes", "buys", "exposed", "exposure", "good_from_ns", "good_until_ns", "limits"),
+        *("long_qty", "marked_ns", "mid2", "position", "sane", "sane_ns", "sell_quotes", "sells", "short_qty", "unit"),
+    )
+    room = "instruments"
+
+    def __init__(self, name: str, limits: InstrumentLimits, unit: int) -> None:
+        self.unit = unit
+        self.position = self.buys = self.sells = self.exposure = 0
+        self.bid = self.ask = self.mid2 = 0
+        self.marked_ns = self.sane_ns = NEVER_NS
+        self.sane = False
+        super().__init__(name, limits)
+        self.buy_quotes, self.sell_quotes = OwnQuotes(-1), OwnQuotes(1)
+        self.exposed: dict[Holding, None] = {}
+        """Holdings with a worst case other than nothing."""
+
+    def take(self, limits: InstrumentLimits, now_ns: int) -> None:  # type: ignore[override]
+        """See `Scope`."""
+        super().take(limits, now_ns)
+        self.limits = limits
+        self.long_qty, self.short_qty = limits.long_lots * ONE, limits.short_lots * ONE
+        self.age()
+
+    def age(self) -> None:
+        """How long the reference is one, from the time of its mark."""
+        age = self.limits.reference_age_ns
+        self.good_from_ns = self.marked_ns - age
+        self.good_until_ns = self.marked_ns + age if self.sane else NEVER_NS
+
+
+def executions_by_side() -> dict[int, deque[int]]:
+    """No executions yet, of either side."""
+    return {BUY: deque(), SELL: deque()}
+
+
+class Holding:
+    """One agent in one instrument: what it holds, what open orders may still buy and sell, the worst case of both.
+
+    `times` are those of its last executions by side, as many as may come in a window.
+    """
+
+    __slots__ = (
+        *("agent", "buys", "exposure", "instrument", "long_qty", "order_lots", "order_value", "position"),
+        *("scopes", "sells", "short_qty", "times"),
+    )
+
+    def __init__(self, instrument: InstrumentState, agent: AgentState, desk: Scope, limits: DeskLimits) -> None:
+        self.instrument, self.agent = instrument, agent
+        self.scopes: tuple[Scope, Scope, Scope] = (agent, instrument, desk)
+        self.position = self.buys = self.sells = self.exposure = 0
+        self.times = executions_by_side()
+        self.take(limits)
+
+    def take(self, limits: DeskLimits) -> None:
+        """Take the limits that agent and instrument have now, and those of the desk."""
+        agent, instrument = self.agent.limits, self.instrument.limits
+        self.long_qty, self.short_qty = agent.long_lots * ONE, agent.short_lots * ONE
+        three = (instrument, agent, limits)
+        self.order_lots = min(each.order_lots for each in three)
+        self.order_value = min(each.order_value for each in three)
+
+    def executed(self, side: int, ns: int) -> int:
+        """One more execution of a side; how many there were in the window that ends with it."""
+        times, limits = self.times[side], self.agent.limits
+        ns = max(ns, times[-1]) if times else ns
+        while times and times[0] <= ns - limits.executions_ns:
+            times.popleft()
+        times.append(ns)
+        return len(times)
+
+
+class ParentLimit:
+    """A parent order as it was announced to the gate; `used` is what its children filled and may still fill."""
+
+    __slots__ = ("holding", "lots", "name", "side", "used")
+
+    def __init__(self, name: str, holding: Holding, side: int, lots: int) -> None:
+        self.name, self.holding, self.side, self.lots = name, holding, side, lots
+        self.used = 0
+
+
+class OpenOrder:
+    """A child order under every name it ever had; `root` is the first of them.
+
+    `lots` and `price` are the last accepted, `requested` what replaces on their way would make of them (by name: turn,
+    lots, price), `taken` the last turn that the venue took. `reported` is the most that the venue called filled since
+    it last took back or corrected a fill, at `recounted_ns`; `cum` what stands of fills, `open` what stays reserved.
+    `accepted`: it cannot be rejected any more; `filled`: it ended because it was. The venue last changed its size or
+    price at `changed_ns`. `worst` is the price that it may fill at, of all that were asked for.
+    """
+
+    __slots__ = (
+        *("accepted", "changed_ns", "cum", "filled", "holding", "live", "lots", "open", "parent", "price", "quoted"),
+        *("recounted_ns", "reported", "requested", "root", "side", "taken", "turns", "worst"),
+    )
+
+    def __init__(self, root: str, holding: Holding, parent: ParentLimit, side: int, lots: int, price: int) -> None:
+        self.root, self.holding, self.parent, self.side, self.lots = root, holding, parent, side, lots
+        self.price = self.worst = price
+        self.requested: dict[str, tuple[int, int, int]] = {}
+        self.cum = self.reported = self.open = self.turns = self.taken = 0
+        self.changed_ns = self.recounted_ns = NEVER_NS
+        self.live, self.accepted, self.filled = True, False, False
+        self.quoted: tuple[int, ...] = ()
+
+    @property
+    def most(self) -> int:
+        """Lots that it may come to in total."""
+        if not self.requested:
+            return self.lots
+        return max(self.lots, *(lots for _, lots, _ in self.requested.values()))
+
+
+class LimitQuery:
+    """A command before the gate, with everything that a check needs, looked up once. One object serves all commands.
+
+    Parameters
+    ----------
+    command, now_ns
+        What is to leave, and the time.
+    holding, agent, instrument : state
+        None where the gate knows no such thing (`check_known` refuses then, later checks need not ask).
+    parent, order : ParentLimit, OpenOrder or None
+        `order` is the one that a replace would change.
+    side, lots, price : int
+        `price` is None for a market order.
+    extra : int
+        What the worst case would grow by, 10^-8 of a lot: all of a new order, what a replace adds to it.
+    worst_price : int
+        Ticks at which its value is reckoned; known once the reference is checked.
+    """
+
+    __slots__ = (
+        *("agent", "command", "extra", "gate", "holding", "instrument", "lots", "now_ns", "order", "parent", "price"),
+        *("side", "worst_price"),
+    )
+    command: NewOrder | ReplaceOrder
+    gate: "LimitCounts"
+    now_ns: int
+    holding: Holding
+    agent: AgentState
+    instrument: InstrumentState
+    parent: ParentLimit
+    order: OpenOrder | None
+    side: int
+    lots: int
+    extra: int
+    price: int | None
+    worst_price: int
+
+
+Check = Callable[[LimitQuery], Denial | None]
+"""The port of limits: one question. `LimitConformance` of `certify/limits` checks one."""
+Killed = Callable[[str], str | None]
+"""Why an agent is killed, or None; `tercel.desk.trading.kill.KillLatch.killed` is one."""
+
+
+class LimitCounts:
+    """All that is counted. `LimitGate` lets commands and reports change it."""
+
+    def __init__(self, desk: DeskLimits) -> None:
+        self.desk, self.duplicate_ns = Scope("desk", desk), desk.duplicate_ns
+        self.instruments: dict[str, InstrumentState] = {}
+        self.agents: dict[str, AgentState] = {}
+        self.holdings: dict[tuple[str, str], Holding] = {}
+        self.parents: dict[str, ParentLimit] = {}
+        self.orders: dict[str, OpenOrder] = {}
+        self.held: dict[str, InstrumentState] = {}
+        """Instruments in which some agent has a position."""
+        self.names: set[str] = set()
+        """Every cl_ord_id that ever left."""
+        self.recent: OrderedDict[tuple[object, ...], int] = OrderedDict()
+        """What was sent of late, without its name, and when."""
+        self.executions: Executions[tuple[OpenOrder | None, Holding, int]] = Executions()
+        """Fills that stand, with the order (None: nobody's here), the holding and the side that they changed."""
+        self.fault = ""
+        """Why the counts cannot be trusted any more; nothing new leaves then."""
+        self.killed: Killed | None = None
+        self.day_ends_ns = DAY_NS
+        self.sent_ns = self.watched_ns = NEVER_NS
+        """The latest time at which something left; when somebody watched first."""
+
+    def count_message(self, agent: AgentState | None, instruments: tuple[InstrumentState, ...], ns: int) -> None:
+        """Something left; time never goes back here, so that no window can be cheated."""
+        self.sent_ns = ns = max(ns, self.sent_ns)
+        self.desk.times.append(ns)
+        if agent is not None:
+            agent.times.append(ns)
+        for instrument in instruments:
+            instrument.times.append(ns)
+
+    def settle(self, order: OpenOrder) -> None:
+        """Reserve what may still fill of an order, no more and no less, and quote the prices at which it may rest."""
+        most = order.most * ONE if order.live else 0
+        still = max(most, order.reported) - order.cum
+        still = max(still, 0)
+        if still != order.open:
+            order.parent.used += still - order.open
+            self.reserve(order.holding, order.side, still - order.open)
+            self._exposed(order.holding)
+            order.open = still
+        quoted: tuple[int, ...] = ()
+        if order.live:
+            quoted = (
+                (order.price, *(price for _, _, price in order.requested.values()))
+                if order.requested
+                else (order.price,)
+            )
+        if quoted != order.quoted:
+            at = order.holding.instrument
+            quotes = at.buy_quotes if order.side == BUY else at.sell_quotes
+            for price in quoted:
+                quotes.add(price)
+            for price in order.quoted:
+                quotes.remove(price)
+            order.quoted = quoted
+
+    def fill(self, holding: Holding, side: int, qty: int, px: int) -> None:
+        """So much filled (below 0: it did not, after all) at a price; worst cases and money follow."""
+        at, signed = holding.instrument, side * qty
+        if not at.mid2:  # a fold may meet fills before any market: what is held is then worth what it cost, not nothing
+            self.revalue(at, 2 * px // ONE)
+        holding.position += signed
+        at.position += signed
+        made = signed * (at.mid2 * ONE - 2 * px) * at.unit
+        at.equity += made
+        holding.agent.equity += made
+        self.desk.equity += made
+        self._exposed(holding)
+        self._note_holders(at)
+
+    @staticmethod
+    def reserve(holding: Holding, side: int, opened: int) -> None:
+        """So much more may fill; `fill` or `_exposed` comes after it."""
+        at = holding.instrument
+        if side == BUY:
+            holding.buys += opened
+            at.buys += opened
+        else:
+            holding.sells += opened
+            at.sells += opened
+
+    def _exposed(self, holding: Holding) -> None:
+        """The worst case of a holding, and the money that it comes to."""
+        at = holding.instrument
+        worst = max(holding.position + holding.buys, holding.sells - holding.position)
+        grown = worst - holding.exposure
+        if grown:
+            holding.exposure = worst
+            value = grown * at.mid2 * at.unit * ONE
+            at.exposure += grown
+            at.gross += value
+            holding.agent.gross += value
+            self.desk.gross += value
+            if worst:
+                at.exposed[holding] = None
+            else:
+                del at.exposed[holding]
+
+    def _note_holders(self, at: InstrumentState) -> None:
+        if any(holding.position for holding in at.exposed):
+            self.held[at.name] = at
+        else:
+            self.held.pop(at.name, None)
+
+    def revalue(self, at: InstrumentState, mid2: int) -> None:
+        """A new mid: what is held and what might be has another value."""
+        moved = (mid2 - at.mid2) * at.unit * ONE
+        at.mid2 = mid2
+        for holding in at.exposed:
+            agent = holding.agent
+            agent.gross += holding.exposure * moved
+            agent.equity += holding.position * moved
+        gross, equity = at.exposure * moved, at.position * moved
+        at.gross += gross
+        at.equity += equity
+        self.desk.gross += gross
+        self.desk.equity += equity
+
+    def rise(self, at: InstrumentState) -> None:
+        """An instrument was marked: the day's highest equity of whom it concerns."""
+        at.rise()
+        self.desk.rise()
+        for holding in at.exposed:
+            holding.agent.rise()
+
+    def tell(self, now_ns: int) -> None:
+        """What time the clock says it is: the day of losses is the clock's."""
+        if now_ns >= self.day_ends_ns:
+            self.begin_day(now_ns)
+
+    def begin_day(self, ns: int) -> None:
+        """Another day has begun: losses count from here."""
+        self.day_ends_ns = (ns // DAY_NS + 1) * DAY_NS
+        for scope in self.scopes():
+            scope.begin_day()
+
+    def scopes(self) -> "list[Scope]":
+        """The desk, its agents, its instruments."""
+        return [self.desk, *self.agents.values(), *self.instruments.values()]
+
+
+def money(value: int) -> str:
+    """An amount as it is counted here, for people.
+
+    >>> money(3 * PAID_ONE * MONEY // 2), money(-2 * PAID_ONE * MONEY)
+    ('1.50', '-2.00')
+    """
+    return f"{value / (MONEY * PAID_ONE):.2f}"

@@ -1,0 +1,261 @@
+"""What the gate notices by itself: limits nearly used, and those that stop somebody because they were passed.
+
+A *warning* is said once, when so much of a limit is used as its section's `warn` says, and *cleared* once less than
+nine tenths of that are. A *breach* stops agents: the day's loss or drawdown past its limit (an agent's: the agent; an
+instrument's: whoever holds or works it; the desk's: all), a position whose mark has grown old (who holds it), and too
+many executions (the agent). It comes once too; another comes after the warning was cleared, on another day, under
+other limits.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from operator import ge
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from tercel.core.fixed import ONE, PAID_ONE, shown
+from tercel.desk.limits.file import DAY_NS, MONEY, MS, WHOLE, Hours
+from tercel.desk.limits.state import NEVER_NS, AgentState, InstrumentState, Scope
+
+if TYPE_CHECKING:
+    from tercel.desk.limits.gate import LimitGate
+
+CLEARED: Final = 9, 10
+"""Part of the warning level under which a warning is over."""
+EVERYBODY: Final = "*"
+"""Stands for every agent among those whom a breach stops."""
+
+
+class Crossing(NamedTuple):
+    """A limit, or its warning level, was passed, or is not any more.
+
+    Parameters
+    ----------
+    event : {"warning", "cleared", "breach"}
+    room, name : str
+        Whose limit: "desk", "agents" or "instruments", and which of them.
+    limit : str
+        As :meth:`LimitGate.usage` calls it.
+    used, of : float
+        In the units of the file.
+    agents : tuple of str
+        Whom a breach stops; `EVERYBODY` stands for all.
+    """
+
+    event: str
+    room: str
+    name: str
+    limit: str
+    used: float
+    of: float
+    agents: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """For people.
+
+        >>> Crossing("breach", "agents", "twap", "daily_loss", 12.5, 10.0, ("twap",)).text
+        'daily_loss of agent twap: 12.50 of 10.00'
+        """
+        who = "the desk" if self.room == "desk" else f"{self.room[:-1]} {self.name}"
+        used, of = (f"{value:.2f}" if isinstance(value, float) else str(value) for value in (self.used, self.of))
+        return f"{self.limit} of {who}: {used} of {of}"
+
+
+class Gauge(NamedTuple):
+    """How much of a limit is used: `used` of `most`, shown in units of `unit`; `one` is a unit of the limit."""
+
+    limit: str
+    used: int
+    most: int
+    unit: int
+    one: int = 1
+
+    def level(self, warn: int) -> int:
+        """So much used is a warning."""
+        return max(1, -(self.most // self.one * warn // -WHOLE)) * self.one
+
+    def shown(self, value: int) -> float:
+        """A value in the units of the file."""
+        return shown(value) if self.unit == ONE else value if self.unit == 1 else value / self.unit
+
+
+def amounts(gate: "LimitGate", scope: Scope, now_ns: int) -> list[int]:
+    """How much of each limit of a scope is used, in the order of :func:`gauges`; below 0 is nothing."""
+    used = [scope.gross, scope.lost, scope.drawn, within(scope.times, now_ns - scope.window_ns)]
+    if isinstance(scope, InstrumentState):
+        used += scope.position + scope.buys, scope.sells - scope.position, _age_ns(gate, scope, now_ns)
+    elif isinstance(scope, AgentState):
+        held = gate.holdings_of[scope.name]
+        used.append(max([0, *(h.position + h.buys for h in held)]))
+        used.append(max([0, *(h.sells - h.position for h in held)]))
+        if scope.limits.executions:
+            times = max((side for h in held for side in h.times.values()), key=len, default=deque())
+            used.append(within(times, now_ns - scope.limits.executions_ns))
+    return used
+
+
+def within(times: deque[int], since_ns: int) -> int:
+    """How many of some times, oldest first, come after one.
+
+    >>> within(deque([3, 5, 8]), 5), within(deque([3, 5, 8]), 2)
+    (1, 3)
+    """
+    for n, ns in enumerate(reversed(times)):
+        if ns <= since_ns:
+            return n
+    return len(times)
+
+
+def gauges(gate: "LimitGate", scope: Scope, now_ns: int) -> Iterator[Gauge]:
+    """Everything of a scope that is used up little by little."""
+    amount = MONEY * PAID_ONE, PAID_ONE
+    limits: list[tuple[str, int, int, int]] = [
+        ("gross_value", scope.gross_value, *amount),
+        ("daily_loss", scope.daily_loss, *amount),
+        ("drawdown", scope.drawdown, *amount),
+        ("messages", scope.messages, 1, 1),
+    ]
+    if isinstance(scope, InstrumentState | AgentState):
+        limits.append(("long_lots", scope.limits.long_lots * ONE, ONE, ONE))
+        limits.append(("short_lots", scope.limits.short_lots * ONE, ONE, ONE))
+    if isinstance(scope, InstrumentState):
+        limits.append(("reference_age_ms", scope.limits.reference_age_ns, MS, 1))
+    elif isinstance(scope, AgentState) and scope.limits.executions:
+        limits.append(("executions", scope.limits.executions, 1, 1))
+    for used, (limit, most, unit, one) in zip(amounts(gate, scope, now_ns), limits, strict=True):
+        yield Gauge(limit, max(0, used), most, unit, one)
+
+
+def _age_ns(gate: "LimitGate", at: InstrumentState, now_ns: int) -> int:
+    """Age of the mark of a position while the instrument may be traded; 0 without a position.
+
+    It counts from the first time that somebody watched, at the earliest, and from the opening.
+    """
+    opened_ns = opened(at.limits.hours, now_ns)
+    if at.name not in gate.held or opened_ns is None:
+        return 0
+    return max(0, now_ns - max(at.sane_ns, gate.watched_ns, opened_ns))
+
+
+def opened(hours: Hours, now_ns: int) -> int | None:
+    """When the hours began that a time lies in; None outside.
+
+    >>> opened((100, 200), 5 * DAY_NS + 130) == 5 * DAY_NS + 100, opened((100, 200), 200), opened(None, 5) == NEVER_NS
+    (True, None, True)
+    """
+    if hours is None:
+        return NEVER_NS
+    after_ns = (now_ns - hours[0]) % DAY_NS
+    return now_ns - after_ns if after_ns < (hours[1] - hours[0]) % DAY_NS else None
+
+
+def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
+    """What was passed since this was last asked, and what is not any more; those whom a breach stops are stopped."""
+    if gate.watched_ns == NEVER_NS:
+        gate.watched_ns = now_ns
+    found: list[Crossing] = []
+    for scope in gate.scopes():
+        suspect = scope.broken or scope.equity < scope.floor or _suspect(gate, scope, now_ns)
+        if suspect or (warnings and _near(gate, scope, now_ns)):
+            for gauge in gauges(gate, scope, now_ns):
+                found += _warned(scope, gauge)
+                found += _broken(scope, gauge)
+    for crossing in found:
+        if crossing.event == "breach":
+            _stop(gate, crossing)
+    return found
+
+
+def _suspect(gate: "LimitGate", scope: Scope, now_ns: int) -> bool:
+    """It may have a breach of its own kind: a mark that grew old, too many executions."""
+    if isinstance(scope, InstrumentState):
+        return now_ns > scope.good_until_ns and scope.name in gate.held
+    return isinstance(scope, AgentState) and scope.repeated != ""
+
+
+def _near(gate: "LimitGate", scope: Scope, now_ns: int) -> bool:
+    """So much of some limit is used that people are warned, or were."""
+    if not scope.levels:
+        scope.levels = tuple(gauge.level(scope.warn) for gauge in gauges(gate, scope, now_ns))
+    return bool(scope.warned) or any(map(ge, amounts(gate, scope, now_ns), scope.levels))
+
+
+def _stop(gate: "LimitGate", breach: Crossing) -> None:
+    for agent in gate.agents.values():
+        if agent.name in breach.agents or EVERYBODY in breach.agents:
+            agent.stops.setdefault(breach.limit, breach.text)
+
+
+def _warned(scope: Scope, gauge: Gauge) -> list[Crossing]:
+    level, limit = gauge.level(scope.warn), gauge.limit
+    if limit in scope.warned:
+        part, whole = CLEARED
+        if gauge.used >= -(level * part // -whole):
+            return []
+        scope.warned.discard(limit)
+        scope.broken.discard(limit)
+        return [_crossing("cleared", scope, gauge)]
+    if gauge.used < level:
+        return []
+    scope.warned.add(limit)
+    return [_crossing("warning", scope, gauge)]
+
+
+def _crossing(event: str, scope: Scope, gauge: Gauge, agents: tuple[str, ...] = ()) -> Crossing:
+    return Crossing(
+        event, scope.room, scope.name, gauge.limit, gauge.shown(gauge.used), gauge.shown(gauge.most), agents
+    )
+
+
+def _broken(scope: Scope, gauge: Gauge) -> list[Crossing]:
+    """A limit is passed and was not before; executions are counted as they come."""
+    limit = gauge.limit
+    if limit in ("daily_loss", "drawdown", "reference_age_ms"):
+        passed = gauge.used > gauge.most
+    else:
+        passed = limit == "executions" and isinstance(scope, AgentState) and scope.repeated != ""
+    if not passed or limit in scope.broken:
+        return []
+    scope.broken.add(limit)
+    return [_crossing("breach", scope, gauge, _stopped(scope, limit))]
+
+
+def _stopped(scope: Scope, limit: str) -> tuple[str, ...]:
+    """Whom a breach stops."""
+    if isinstance(scope, InstrumentState):
+        old = limit == "reference_age_ms"
+        return tuple(sorted({h.agent.name for h in scope.exposed if h.position or not old}))
+    return (scope.name,) if isinstance(scope, AgentState) else (EVERYBODY,)
+
+
+def usage(gate: "LimitGate") -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
+    """See :meth:`LimitGate.usage`."""
+    found: dict[str, dict[str, dict[str, tuple[float, float, float]]]] = {"desk": {}, "instruments": {}, "agents": {}}
+    for scope in gate.scopes():
+        found[scope.room][scope.name] = {
+            gauge.limit: (
+                gauge.shown(gauge.used),
+                gauge.shown(gauge.most),
+                gauge.shown(gauge.level(scope.warn)),
+            )
+            for gauge in gauges(gate, scope, gate.sent_ns)
+        }
+    return found
+
+
+def day(gate: "LimitGate") -> dict[str, Any]:
+    """See :meth:`LimitGate.day`."""
+    scopes = [[scope.room, scope.name, scope.opening, scope.high] for scope in gate.scopes()]
+    return {"ends_ns": gate.day_ends_ns, "scopes": scopes, "parts": PAID_ONE}
+
+
+def restore_day(gate: "LimitGate", day: Mapping[str, Any]) -> None:
+    """See :meth:`LimitGate.restore_day`."""
+    if day["ends_ns"] < gate.day_ends_ns:
+        return
+    gate.day_ends_ns, finer = day["ends_ns"], PAID_ONE // day.get("parts", 1)  # older journals have none
+    known = {(scope.room, scope.name): scope for scope in gate.scopes()}
+    for room, name, opening, high in day["scopes"]:
+        if (scope := known.get((room, name))) is not None:
+            scope.opening, scope.high = opening * finer, high * finer
+            scope.sink()

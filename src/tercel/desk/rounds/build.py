@@ -1,0 +1,259 @@
+"""From a desk's file and its parts to a desk: its session, its agents, its signals."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import ceil, inf
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError, LimitsError, TercelError
+from tercel.core.names import check_known
+from tercel.core.ports import Journal, Venue
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.limits import LimitGate, Limits, changed, default_file, read
+from tercel.desk.rounds.agent_slot import AgentSlot
+from tercel.desk.rounds.config import AgentSection, DeskConfig
+from tercel.desk.rounds.drift import DriftDetector
+from tercel.desk.rounds.loop import AlphaPort, DeskLoop
+from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.trading.parents import ParentRequest
+from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.stopping import LatchPort
+from tercel.execution import policies_packaged
+from tercel.execution.observation import OBS_NAMES
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.registry import pinned, resolve_policy
+from tercel.execution.strategies import MarketEstimates, wrap
+from tercel.execution.strategies.hand_over import most_share
+from tercel.execution.strategy import Strategy
+from tercel.market.flow.preset import Preset, load
+from tercel.signals.models_packaged.model import load_model, load_packaged
+
+PACKAGED: Final = "packaged:"
+POLICY: Final = "policy:"
+
+
+def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
+    """What a written schedule may know of a market: its card's figures over a round."""
+    horizon_s = config.desk.round_s
+    decision_s = config.desk.decision_s
+    return MarketEstimates(
+        expected_volume=preset.volume_per_s * horizon_s,
+        sigma=preset.sd60_ticks / 60**0.5 * decision_s**0.5,
+        eta=preset.eta_ticks_per_lot,
+        spread=preset.mean_spread_ticks,
+    )
+
+
+def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
+    """What is known of each instrument's market; instruments of one market share it."""
+    markets = dict.fromkeys(instrument.market for instrument in config.instrument)
+    figures = {market: estimates(config, load(market)) for market in markets}
+    return {instrument.name: figures[instrument.market] for instrument in config.instrument}
+
+
+def strategy_of(name: str, known: MarketEstimates | None) -> Strategy:
+    """A strategy by a desk's name for it: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
+
+    Behind it `+alpha`, `+posture` or both.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError, PolicyError
+        For one that does not exist or does not load.
+    """
+    base, *wrappers = name.split("+")
+    if base.startswith(POLICY):
+        return wrap(policy_strategy(resolve_policy(base)), wrappers)
+    return policies_packaged.named(name.removeprefix(PACKAGED), known)
+
+
+def full_name(agent: AgentSection, strategy: str) -> str:
+    """A strategy's name with what its agent takes of signals and risk; an alias becomes the version it stands for."""
+    return pinned(strategy) + ("+alpha" if agent.alpha else "") + ("+posture" if agent.posture else "")
+
+
+def slot_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> AgentSlot:
+    """An agent from its section; `known` is what is known of each instrument's market."""
+    name, rival = full_name(agent, agent.strategy), full_name(agent, agent.challenger) if agent.challenger else ""
+    made = {
+        market: (strategy_of(name, market), strategy_of(rival, market) if rival else None)
+        for market in dict.fromkeys(known.values())
+    }
+    first = next(iter(known.values()))
+    slot = AgentSlot(agent.name, made[first][0], name, made[first][1], rival, detector_of(agent.strategy))
+    slot.elsewhere = {instrument: made[market] for instrument, market in known.items() if market != first}
+    for shown in filter(None, (name, rival)):
+        if (share := share_of(shown)) < inf:
+            slot.most_lots |= {(shown, one): share * market.expected_volume for one, market in known.items()}
+    return slot
+
+
+def share_of(strategy: str) -> float:
+    """The largest parent that a desk's name of a policy is for, a share of the expected volume; infinite for a rule."""
+    base = strategy.partition("+")[0]
+    if base.startswith(POLICY):
+        return most_share(read_card(resolve_policy(base) / CARD).limits)
+    packaged = policies_packaged.shipped(base.removeprefix(PACKAGED))
+    known = packaged in policies_packaged.names()
+    return most_share(policies_packaged.packaged(packaged)[1].limits) if known else inf
+
+
+def detector_of(strategy: str) -> DriftDetector | None:
+    """A drift detector for a packaged policy; None for what has no card."""
+    if not strategy.startswith(PACKAGED):
+        return None
+    seen = policies_packaged.observed(strategy.removeprefix(PACKAGED))
+    return DriftDetector(seen.mean, seen.sd, OBS_NAMES)
+
+
+def alpha_model_of(config: DeskConfig) -> AlphaPort | None:
+    """Where the desk's forecasts come from.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a model that does not exist or was edited.
+    """
+    name = config.signals.model
+    if name == "off":
+        return None
+    if name.startswith(PACKAGED):
+        return load_packaged(name.removeprefix(PACKAGED))
+    if not Path(name).is_file():
+        raise ConfigError("a model file, packaged:NAME or off", f"signals.model = {name!r}", "train one first")
+    return load_model(Path(name))
+
+
+def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
+    """The hard limits of a desk; a relative file lies beside the desk's own.
+
+    Raises
+    ------
+    LimitsError, ConfigError
+        For a file, or a single limit of the desk's own, that cannot be.
+    """
+    section = config.limits
+    limits = read((beside or Path()) / section.file if section.file else default_file())
+    if not section.changed:
+        return limits
+    try:
+        return changed(limits, {path: str(value) for path, value in section.changed.items()})
+    except LimitsError as error:
+        raise ConfigError(error.expected, f"{error.received} under [limits.changed]", error.remedy) from error
+
+
+def check(config: DeskConfig, beside: Path | None = None) -> None:
+    """Refuse what a desk cannot be opened with, before anything is made for it.
+
+    Raises
+    ------
+    TercelError
+        For a market, a strategy, a model or a limits file that does not exist or does not read.
+    """
+    known = known_of(config)
+    for agent in config.agent:
+        slot_of(agent, known)
+    alpha_model_of(config)
+    limits_of(config, beside)
+
+
+@dataclass
+class BuiltDesk:
+    """A desk that can be run, and what it runs on."""
+
+    desk: DeskLoop
+    session: Session
+    venue: Venue
+
+
+def open_desk(
+    config: DeskConfig,
+    journal: Journal,
+    parts: DeskParts,
+    *,
+    latch: LatchPort | None = None,
+    beside: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+    terms: SessionTerms | None = None,
+) -> BuiltDesk:
+    """A desk over a venue and a journal.
+
+    Parameters
+    ----------
+    config : DeskConfig
+    journal : Journal
+        Held by this desk alone.
+    parts : DeskParts
+        Its venue, its news, what is calm in its markets.
+    latch : Latch, optional
+        The kill latch.
+    beside : Path, optional
+        Folder that relative files of the configuration lie in.
+    progress : callable, optional
+        Called after every round with the number of rounds that are over.
+    terms : SessionTerms, optional
+        Its seed and warm-up are the desk's.
+
+    Raises
+    ------
+    TercelError
+        For anything in the configuration that does not exist.
+    """
+    venue = parts.venue
+    listed = {listing.instrument for listing in venue.listings()}
+    for instrument in config.instrument:
+        if instrument.name not in listed:
+            raise ConfigError(f"an instrument of {venue.name}: {', '.join(sorted(listed))}", instrument.name, "mend it")
+    known = known_of(config)
+    slots = [slot_of(agent, known) for agent in config.agent]
+
+    def request(body: Mapping[str, Any]) -> ParentRequest:
+        """What a person asked for; by default the agent's own strategy, or takes where its card is for less, and as
+        many decisions as the desk's parents."""
+        agent = str(body["agent"])
+        check_known(agent, [slot.name for slot in slots], "an agent of the desk:")
+        slot = next(slot for slot in slots if slot.name == agent)
+        every_ns = config.desk.decision_s * NS_PER_SECOND
+        decisions = body["decisions"] if "decisions" in body else max(round(body["horizon_ns"] / every_ns), 1)
+        asked = ParentRequest(**{**body, "strategy": body.get("strategy") or slot.shown, "decisions": decisions})
+        if body.get("strategy"):
+            return asked
+        a_round = ceil(asked.lots * config.desk.round_s * NS_PER_SECOND / asked.horizon_ns)
+        works, _, why = slot.working(asked.instrument, a_round)
+        if why and desks:
+            desks[0].alert("warning", "HANDED_OVER", why, asked.instrument, agent)
+        return replace(asked, strategy=works)
+
+    killed = None if latch is None else latch.killed
+    gate = LimitGate(limits_of(config, beside), venue.listings(), [slot.name for slot in slots], killed)
+    desks: list[DeskLoop] = []
+    terms = replace(terms or SessionTerms(), seed=config.desk.seed, warmup_s=config.desk.warmup_s)
+    session = Session(
+        venue, journal, gate, lambda name, of: strategy_of(name, known.get(of)), terms, latch=latch,
+        on_operator=lambda entry: bool(desks) and desks[0].on_operator(entry), request=request,
+    )  # fmt: skip
+    try:
+        desks.append(DeskLoop(config, session, slots, alpha_model_of(config), parts.news, parts.calm, progress))
+    except TercelError:
+        session.close()
+        raise
+    for agent, text in out_of_card(config):
+        desks[0].alert("warning", "OUT_OF_CARD", text, agent=agent)
+    return BuiltDesk(desks[0], session, venue)
+
+
+def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
+    """Agents whose policy was made for other markets than it is to trade in: (agent, what a person should know)."""
+    found = []
+    for agent in config.agent:
+        policy = agent.strategy.removeprefix(PACKAGED)
+        if policy == agent.strategy:
+            continue
+        homes = read_card(policies_packaged.folder_of(policies_packaged.shipped(policy)) / CARD).markets
+        others = [f"{each.name} is {each.market}" for each in config.instrument if each.market not in homes]
+        if others:
+            found.append((agent.name, f"{policy} was trained in another market than it trades in: {', '.join(others)}"))
+    return found

@@ -1,0 +1,141 @@
+"""The configuration of a desk: one TOML file, read whole or refused.
+
+[desk]        name, seed, rounds, round_s, decision_s, pace, speed
+[[instrument]] name, market
+[[agent]]     name, strategy; alpha and posture: whether it takes them; challenger: another strategy, on paper
+[demand]      side, share: the orders that come in
+[signals]     model
+[risk]        posture
+[loop]        feedback, hedge
+[limits]      file
+[alerts]      webhook
+"""
+
+from typing import Any, Final, Literal, Self
+
+from pydantic import Field, field_validator
+
+from tercel.core.validated import TomlTable
+from tercel.desk.rounds.allocation import WeightsRule
+from tercel.desk.rounds.sizing import SizingRule
+
+CLOSING_S: Final = 5.0
+"""Before the end of a round, when its parents' horizons end: the next round finds them over."""
+_FOLDER: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+_NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.:/^=&+-]*$"
+"""What a listing or an account may be called: it travels in FIX fields, file names, labels of metrics."""
+
+
+EVERYBODY: Final = "all"
+"""Who a kill of no agent by name stops."""
+
+
+class DeskSection(TomlTable):
+    """The desk itself."""
+
+    name: str = Field(default="desk", pattern=_FOLDER, max_length=64)
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    rounds: int = Field(default=12, ge=1, le=10_000)
+    round_s: float = Field(default=600.0, gt=CLOSING_S, le=86_400)
+    decision_s: float = Field(default=30.0, ge=0.01)
+    warmup_s: float = Field(default=900.0, ge=1, le=86_400)
+    pace: Literal["stepped", "accelerated", "real"] = "stepped"
+    speed: float = Field(default=60.0, gt=0)
+    """Venue seconds a second, where the pace is accelerated."""
+    latency_ms: float = Field(default=1.0, ge=0, le=10_000)
+    """Order-entry latency of the simulated exchange."""
+    journal: str = ""
+    """A postgresql:// URL; empty: a file in the desk's folder."""
+    venue: str = "simulated"
+    """`simulated`, in this process; `fix://[COMPID@]host:port[?profile=NAME]`; `fix:PROFILE.toml`, a profile or a
+    settings file of QuickFIX; `gate:PATH`, a gate before one."""
+
+
+class InstrumentSection(TomlTable):
+    """An instrument of the simulated exchange, or a listing of another venue."""
+
+    name: str = Field(pattern=_NAME, max_length=16)
+    market: str = "csco-santa-fe"
+
+
+class AgentSection(TomlTable):
+    """An agent of the desk."""
+
+    name: str = Field(pattern=_NAME, max_length=24)
+    strategy: str
+    """A written strategy, or `packaged:NAME`, or `policy:FOLDER`, or `policy:NAME@champion` of the registry."""
+    alpha: bool = True
+    posture: bool = True
+    challenger: str = ""
+
+
+class DemandSection(TomlTable):
+    """The orders that come in."""
+
+    side: Literal["random", "buy", "sell"] = "random"
+    share: float = Field(default=0.10, gt=0, le=1)
+    """Of the volume expected in a round."""
+
+
+class SignalsSection(TomlTable):
+    """Which way."""
+
+    model: str = "off"
+    """`off`, `packaged:NAME`, or the file of a trained model."""
+
+
+class RiskSection(TomlTable):
+    """How much and how fast."""
+
+    posture: Literal["on", "off"] = "on"
+
+
+class LoopSection(TomlTable):
+    """What trading really cost, and what is made of it."""
+
+    feedback: bool = True
+    hedge: WeightsRule = WeightsRule()
+    sizing: SizingRule = SizingRule()
+
+
+class LimitsSection(TomlTable):
+    """Hard limits."""
+
+    file: str = ""
+    """A limits file; empty: the packaged one."""
+    changed: dict[str, int | float | str] = Field(default_factory=dict)
+    """Single limits in the place of the file's: `"agents.*.long_lots" = 500_000`."""
+
+
+class AlertsSection(TomlTable):
+    """Where alerts go, beside the log and the journal."""
+
+    webhook: str = ""
+
+
+class DeskConfig(TomlTable):
+    """A whole desk."""
+
+    desk: DeskSection = DeskSection()
+    instrument: tuple[InstrumentSection, ...] = Field(min_length=1)
+    agent: tuple[AgentSection, ...] = Field(min_length=1)
+    demand: DemandSection = DemandSection()
+    signals: SignalsSection = SignalsSection()
+    risk: RiskSection = RiskSection()
+    loop: LoopSection = LoopSection()
+    limits: LimitsSection = LimitsSection()
+    alerts: AlertsSection = AlertsSection()
+
+    def with_desk(self, **changes: Any) -> Self:
+        """The same with other values in its `[desk]`."""
+        return self.model_copy(update={"desk": self.desk.model_copy(update=changes)})
+
+    @field_validator("instrument", "agent")
+    @classmethod
+    def _names_once(cls, sections: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [section.name for section in sections]
+        if EVERYBODY in names:
+            raise ValueError(f"another name than {EVERYBODY}, which means every agent")
+        if len(set(names)) != len(names):
+            raise ValueError(f"names that differ, not {', '.join(names)}")
+        return sections

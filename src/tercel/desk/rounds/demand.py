@@ -1,0 +1,43 @@
+"""The orders that come in to a demo or paper desk: drawn from its seed, the same for every variant of the desk."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tercel.core.vocabulary import BUY, SELL
+from tercel.desk.rounds.config import DeskConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One order that came in: `lots` of `instrument` to `side` in round `round`."""
+
+    round: int
+    instrument: str
+    side: int
+    lots: int
+
+
+def demand(config: DeskConfig, volume_per_s: dict[str, float], seed: int) -> list[Demand]:
+    """One order a round and instrument, always to the same side of an instrument: a program is worked, not a book made.
+
+    Parameters
+    ----------
+    volume_per_s : dict of str to float
+        Lots that trade in a second, by instrument, as the venue lists them.
+    seed : int
+        Of the sides.
+    """
+    rng = np.random.default_rng([seed, 11])
+    fixed = {"buy": BUY, "sell": SELL}
+    sides = {
+        instrument.name: fixed.get(config.demand.side, BUY if rng.random() < 0.5 else SELL)
+        for instrument in config.instrument
+    }
+    orders = []
+    for number in range(config.desk.rounds):
+        for instrument in config.instrument:
+            side = sides[instrument.name]
+            lots = max(round(config.demand.share * volume_per_s[instrument.name] * config.desk.round_s), 1)
+            orders.append(Demand(number, instrument.name, side, lots))
+    return orders

@@ -1,0 +1,495 @@
+"""The running loop: signals -> posture -> sized parent orders -> agents -> limits -> venue -> cost -> next sizing.
+
+    desk = DeskLoop(config, session, slots, alpha_model, news)
+    desk.run()
+
+A round is: what came in is added to each instrument's program; the forecast and the posture are taken; sizing says how
+much is worked now; the flow is shared out over the agents; each works its slice to the end of the round; what it cost
+comes back as feedback. Second by second the monitors are fed, the posture follows, and drift and challengers are
+watched.
+"""
+
+import math
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import DataError, OrderError
+from tercel.core.fixed import ONE, ceiled
+from tercel.core.messages import Alpha, CostFeedback, Posture
+from tercel.core.orders import MarketRows, Report, VenueEvent
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.rounds.agent_slot import AgentSlot
+from tercel.desk.rounds.allocation import MultiplicativeWeights, split
+from tercel.desk.rounds.challenge import Challenge, Evidence, paper_rows
+from tercel.desk.rounds.config import CLOSING_S, DeskConfig
+from tercel.desk.rounds.demand import Demand, demand
+from tercel.desk.rounds.monitor import MarketMonitor, seconds_between
+from tercel.desk.rounds.parts import NewsPort
+from tercel.desk.rounds.posture import desk_rules, stance
+from tercel.desk.rounds.program import Program
+from tercel.desk.rounds.sizing import Sizing
+from tercel.desk.trading.executor import ParentExecutor
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.parents import ParentOrder, ParentRequest
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.tca.measure import fees_of, fill_rows, shortfall
+from tercel.desk.trading.tca.shortfall import Shortfall
+from tercel.signals.risk.anomaly import AnomalyBaseline
+from tercel.signals.risk.posture import PosturePolicy
+
+CALM_S: Final = 180
+"""Fewest seconds that risk learns what is calm from, however short the warm-up is."""
+
+
+class AlphaPort(Protocol):
+    """Where forecasts come from: a model over features. `signals` has them."""
+
+    def alpha(self, features: Mapping[str, float | None], instrument: str, at_ns: int) -> Alpha:
+        """The forecast; a feature that is None is missing. Raises DataError on what is no number."""
+        ...
+
+
+@dataclass
+class _Line:
+    """What the desk knows of one instrument."""
+
+    program: Program
+    monitor: MarketMonitor
+    sizing: Sizing
+    weights: MultiplicativeWeights
+    policy: PosturePolicy | None
+    alpha: Alpha | None = None
+    posture: Posture | None = None
+    round_costs: dict[str, float] = field(default_factory=dict)
+    begun_mid2: int = 0
+    """The mid at the start of the round, half ticks."""
+    share_path: "array[float]" = field(default_factory=lambda: array("d"))
+    """The agents' shares after every round, one round after the other."""
+
+
+class DeskLoop:
+    """A desk of agents over one session.
+
+    Parameters
+    ----------
+    config : DeskConfig
+    session : Session
+        What trades for it; operators' commands that are not for parents go to :meth:`on_operator`.
+    slots : sequence of AgentSlot
+    alpha_model : AlphaPort or None
+        None: no forecasts.
+    news, calm : optional
+        See `DeskParts`.
+    progress : callable, optional
+        Called after every round with the number of rounds that are over.
+    """
+
+    def __init__(
+        self,
+        config: DeskConfig,
+        session: Session,
+        slots: Sequence[AgentSlot],
+        alpha_model: AlphaPort | None,
+        news: NewsPort | None = None,
+        calm: Mapping[str, AnomalyBaseline] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.config, self.session, self.alpha_model = config, session, alpha_model
+        self.slots = {slot.name: slot for slot in slots}
+        self._news, self._calm = news, calm or {}
+        self._progress = progress or (lambda _round: None)
+        names = [instrument.name for instrument in config.instrument]
+        volume = {name: session.listings[name].volume_per_s for name in names}
+        self._orders: dict[int, list[Demand]] = defaultdict(list)
+        for order in demand(config, volume, config.desk.seed):
+            self._orders[order.round].append(order)
+        sides = {order.instrument: order.side for order in self._orders[0]}
+        self._lines = {name: self._line(name, sides[name]) for name in names}
+        self._prefix = f"{session.mark}{session.number}." if session.mark or session.number > 1 else ""
+        self._own: set[int] = set()
+        self._challenges: dict[str, tuple[str, str, Challenge]] = {}
+        self._expected: dict[str, tuple[float, float | None, str]] = {}
+        self._journaled: dict[str, dict[str, Any]] = {}
+        self._next_ns = 0  # when the next round begins, once the market was watched
+        self.posture_changes = 0
+        self._ends_ns = array("q")  # of every round
+        self.cost_path: list[float] = []
+        """Cost of everything asked for so far, after every round, bps."""
+        self.posture_path: list[tuple[int, str, Posture]] = []
+        """Venue time, instrument, posture: at every change."""
+        session.manager.watchers.append(self)
+
+    def _book_earlier(self) -> None:
+        """What parents of earlier sessions cost: as journaled, or computed now that the market is seen again."""
+        booked = {entry.parent for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))}
+        for parent in list(self.session.ledger.parents):
+            if parent.over and parent.id not in booked:
+                self.on_over(parent, None)
+
+    def _line(self, name: str, side: int) -> _Line:
+        loop, on = self.config.loop, self.config.risk.posture == "on"
+        return _Line(
+            program=Program(side),
+            monitor=MarketMonitor(
+                self.session.follow(name),
+                self._calm.get(name),
+                warm_s=int(min(600, max(self.config.desk.warmup_s - 60, CALM_S))),
+            ),
+            sizing=Sizing(loop.sizing),
+            weights=MultiplicativeWeights(list(self.slots), loop.hedge),
+            policy=PosturePolicy(name, desk_rules()) if on else None,
+        )
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Watch the market for a while before the first order."""
+        self._pass_time(self.session.now_ns + round(self.config.desk.warmup_s * NS_PER_SECOND))
+
+    def run(self) -> None:
+        """All rounds. Ctrl-C may come at any time: the journal has everything that was done."""
+        self.begin()
+        while self.rounds < self.config.desk.rounds:
+            self.round()
+
+    def begin(self) -> None:
+        """What comes before the first round."""
+        self._journal_slots()
+        self.warm_up()
+        self._book_earlier()
+        self._next_ns = self.session.now_ns
+
+    @property
+    def rounds(self) -> int:
+        """How many are over."""
+        return len(self.cost_path)
+
+    def round(self) -> None:
+        """The next round."""
+        number, at_ns = self.rounds, self._next_ns
+        self._begin_round(number, at_ns)
+        self.wait(round(self.config.desk.round_s * NS_PER_SECOND))
+        self._end_round()
+        self.cost_path.append(self.cost_bps())
+        self._progress(number + 1)
+
+    def wait(self, span_ns: int) -> None:
+        """Let time pass, after :meth:`begin`; parents at work are worked."""
+        self._next_ns += span_ns
+        self._pass_time(self._next_ns)
+
+    def cost_bps(self) -> float:
+        """Cost of everything that was asked for, bps of its arrival value over all instruments."""
+        value = sum(line.program.asked2 for line in self._lines.values())
+        cost = sum(
+            line.program.cost_bps(self.session.follow(name).mid2) * line.program.asked2
+            for name, line in self._lines.items()
+        )
+        return cost / value if value else 0.0
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """One row a parent that is over, from the journal: `parents` in the JSON of `trade run`."""
+        return [_result(entry) for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))]
+
+    @property
+    def share_path(self) -> list[tuple[int, str, dict[str, float]]]:
+        """Venue time, instrument, shares: after every round."""
+        many = len(self.slots)
+        return [
+            (ns, name, dict(zip(self.slots, line.share_path[number * many : (number + 1) * many], strict=True)))
+            for number, ns in enumerate(self._ends_ns)
+            for name, line in self._lines.items()
+        ]
+
+    def shares(self) -> dict[str, float]:
+        """Share of the flow of each agent, on average over the instruments."""
+        return {
+            name: float(np.mean([line.weights.shares[name] for line in self._lines.values()])) for name in self.slots
+        }
+
+    def _begin_round(self, number: int, at_ns: int) -> None:
+        last = number == self.config.desk.rounds - 1
+        for order in self._orders[number]:
+            if mid2 := self.session.follow(order.instrument).mid2:
+                self._lines[order.instrument].program.ask(order.lots, mid2)
+            else:
+                self._orders[number + 1].append(order)
+                self.alert("warning", "NO_MARKET", "no two-sided market: its order waits a round", order.instrument)
+        for name, line in self._lines.items():
+            line.begun_mid2 = self.session.follow(name).mid2
+            self._forecast(name, line, number, at_ns)
+            self._follow_risk(line, at_ns)
+            self._take_posture(name, line, at_ns)
+            self.session.guide(name, line.alpha, line.posture)
+            waiting = max(line.program.open - self._at_work(name), 0)
+            lots = line.sizing.lots(line.program.side, waiting, line.alpha, line.posture, last)
+            self._share_out(name, line, lots, number)
+
+    def _at_work(self, name: str) -> int:
+        """Lots of the desk's own parents that are not over: the program books what they filled when they end."""
+        return sum(
+            parent.lots
+            for parent in self.session.ledger.parents.open()
+            if parent.id in self._expected and parent.order.instrument == name
+        )
+
+    def _forecast(self, name: str, line: _Line, number: int, at_ns: int) -> None:
+        line.alpha = None
+        if self.alpha_model is None:
+            return
+        news = None if self._news is None else self._news.score(name, number, at_ns)
+        features = line.monitor.features(news)
+        try:
+            line.alpha = self.alpha_model.alpha(features, name, at_ns)
+        except DataError as error:
+            self.alert("warning", "NO_FORECAST", str(error), name)
+            return
+        body = _body(line.alpha) | {"sources": list(line.alpha.sources)}
+        self._note([Entry(kinds.ALPHA, at_ns, name, body=body)])
+
+    @staticmethod
+    def _follow_risk(line: _Line, at_ns: int) -> bool:
+        """Show the policy what risk measures now; True where its posture may be another one."""
+        return line.policy is not None and (line.policy.follow(line.monitor.risk(), at_ns) or line.posture is None)
+
+    def _take_posture(self, name: str, line: _Line, at_ns: int) -> bool:
+        """Take the policy's posture; True where it asks for something else than before."""
+        if line.policy is None:
+            return False
+        posture = line.policy.posture()
+        before, line.posture = line.posture, posture
+        if before is not None and stance(before) == stance(posture):
+            return False
+        body = _body(posture) | {"styles": int(posture.styles), "reasons": list(posture.reasons)}
+        self._note([Entry(kinds.POSTURE, at_ns, name, body=body)])
+        self.posture_changes += before is not None
+        self.posture_path.append((at_ns, name, posture))
+        return True
+
+    def _share_out(self, name: str, line: _Line, lots: int, number: int) -> None:
+        parts = {agent: part for agent, part in split(lots, self._alive(line.weights.shares)).items() if part}
+        horizon_s = self.config.desk.round_s - CLOSING_S
+        for agent, part in parts.items():
+            shown, works, why = self.slots[agent].working(name, part)
+            if why:
+                self.alert("warning", "HANDED_OVER", why, name, agent)
+            order = ParentRequest(
+                id=f"{self._prefix}{name}-{number:03d}-{agent}",
+                instrument=name,
+                side=line.program.side,
+                lots=part,
+                horizon_ns=round(horizon_s * NS_PER_SECOND),
+                decisions=max(round(horizon_s / self.config.desk.decision_s), 1),
+                strategy=shown,
+                agent=agent,
+            )
+            alpha = line.alpha.expected_bps if line.alpha is not None else None
+            reasons = "; ".join(line.posture.reasons) or "calm" if line.posture is not None else "off"
+            self._expected[order.id] = (line.sizing.expected_bps, alpha, reasons)
+            try:
+                self.session.accept(order, works)
+            except OrderError as error:
+                self.alert("warning", "PARENT_REFUSED", f"{order.id}: {error}", name, agent)
+
+    def _alive(self, shares: Mapping[str, float]) -> dict[str, float]:
+        """Shares of the flow among agents that are not killed; {} where all are: the orders wait."""
+        self.session.stopper.look(shares)
+        alive = {name: share for name, share in shares.items() if name not in self.session.stopper.killed}
+        whole = sum(alive.values())
+        return {name: share / whole for name, share in alive.items()} if whole > 0 else {}
+
+    def _pass_time(self, until_ns: int) -> None:
+        for second in seconds_between(self.session.now_ns, until_ns):
+            self.session.run_until(second)
+            for name, line in self._lines.items():
+                line.monitor.second(second)
+                if self._follow_risk(line, second) and self._take_posture(name, line, second):
+                    self.session.guide(name, line.alpha, line.posture)
+            for _, _, challenge in self._challenges.values():
+                challenge.seen(max(second, self.session.now_ns))  # a venue with a clock of its own may be ahead
+            self._settle_challenges()
+        self.session.run_until(until_ns)
+
+    def _end_round(self) -> None:
+        now = self.session.now_ns
+        self._ends_ns.append(now)
+        for name, line in self._lines.items():
+            costs, line.round_costs = line.round_costs, {}
+            if self.config.loop.feedback and line.alpha is not None and line.begun_mid2:
+                moved = 1e4 * (self.session.follow(name).mid2 / line.begun_mid2 - 1.0)
+                line.sizing.learn_move(line.alpha.expected_bps, moved)
+            if self.config.loop.feedback and costs:
+                line.weights.update(costs)
+                body = {"shares": line.weights.shares, "why": f"cost of the round, bps: {_rounded(costs)}"}
+                self._note([Entry(kinds.SHARE, now, name, body=body)])
+            line.share_path.extend(line.weights.shares.values())
+        for slot in self.slots.values():
+            self._watch_drift(slot)
+        self._journal_slots()
+
+    # -- notifications of the session ----------------------------------------------------------------------------------
+
+    def on_events(self, events: Sequence[VenueEvent]) -> None:
+        """Feed monitors and challenges."""
+        for event in events:
+            if isinstance(event, MarketRows) and event.instrument in self._lines:
+                self._lines[event.instrument].monitor.on_market(event)
+                self._challenge(event)
+            elif isinstance(event, Report) and (number := event.order_id.partition(".")[0]).isdigit():
+                self._own.add(int(number))
+
+    def _challenge(self, event: MarketRows) -> None:
+        """Feed challenges in an instrument; where market data were missed they are evidence of nothing any more."""
+        name = event.instrument
+        meant = [id_ for id_, (_, where, _) in self._challenges.items() if where == name]
+        if not meant:
+            return
+        rows = paper_rows(event, self._own)
+        missed = event.snapshot or not self.session.follow(name).ready
+        for id_ in meant:
+            if missed:
+                del self._challenges[id_]
+            else:
+                self._challenges[id_][2].on_market(rows)
+
+    def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
+        """Begin the order on paper, where its agent has a challenger."""
+        slot = self.slots.get(order.agent)
+        champion, challenger = slot.at(order.instrument) if slot is not None else (None, None)
+        if champion is not None and challenger is not None:
+            trial = Challenge(book, state, champion, challenger)
+            self._challenges[order.id] = (order.agent, order.instrument, trial)
+
+    def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
+        """Watch the observation drift."""
+        slot = self.slots.get(order.agent)
+        if slot is not None and slot.drift is not None:
+            slot.drift.update(observation)
+
+    def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
+        """Book what it cost; sizing and shares learn from the desk's own parents."""
+        order, cost = parent.order, self._cost(parent)
+        expected, alpha, reasons = self._expected.pop(order.id, (None, None, ""))
+        if expected is not None:
+            self._book(parent, cost)
+            self._learn(order, cost, expected)
+        listing = self.session.listings[order.instrument]
+        body = cost.to_dict(listing.tick / 2 * listing.lot) | {"status": str(parent.status)}
+        body |= {"alpha_bps": alpha, "posture": reasons, "expected_bps": expected}
+        self._note([Entry(kinds.FEEDBACK, parent.over_ns, order.instrument, order.agent, order.id, body=body)])
+
+    def _book(self, parent: ParentOrder, cost: Shortfall) -> None:
+        """Book the fills; lots that a person added to the parent are asked for at its arrival."""
+        program = self._lines[parent.order.instrument].program
+        if (added := ceiled(cost.filled - program.open_qty)) > 0:
+            program.ask(added, parent.arrival_mid2)
+        program.fill(cost.filled, cost.paid2)
+
+    def _learn(self, order: ParentRequest, cost: Shortfall, expected: float) -> None:
+        line = self._lines[order.instrument]
+        feedback = CostFeedback(
+            instrument=order.instrument,
+            agent=order.agent,
+            parent=order.id,
+            at_ns=self.session.now_ns,
+            side=order.side,
+            quantity=order.lots,
+            filled=cost.lots(cost.filled),
+            is_bps=cost.is_bps,
+            expected_bps=expected,
+        )
+        if math.isfinite(cost.whole_bps):
+            line.round_costs[order.agent] = cost.whole_bps
+        if self.config.loop.feedback:
+            line.sizing.learn(feedback)
+
+    def _cost(self, parent: ParentOrder) -> Shortfall:
+        """What a parent cost that is over: the figures of its analysis, before its mark-outs are known."""
+        follower = self.session.follow(parent.order.instrument)
+        fills, mids2 = fill_rows(self.session.ledger.fills_of[parent.id]), (parent.arrival_mid2, follower.mid2)
+        fees = fees_of(fills, follower.listing.fees, ONE)
+        return shortfall(parent.order.side, parent.lots, parent.refused, mids2, fills, fees, ONE)
+
+    def on_operator(self, entry: Entry) -> bool:
+        """Promotions are the desk's business; kills and re-arms were obeyed by the latch and are only noted here."""
+        command = entry.body.get("command")
+        if command == "promote":
+            self._promote(entry)
+        return command in ("promote", "kill", "rearm")
+
+    def _promote(self, entry: Entry) -> None:
+        agent = str(entry.body.get("body", {}).get("agent", ""))
+        slot = self.slots.get(agent)
+        if slot is None or slot.challenger is None:
+            raise OrderError("an agent with a challenger", agent or "none named", "see `tercel trade orders`")
+        evidence, before = Evidence.of(slot.gains_bps), slot.shown
+        slot.promote()
+        body = {
+            "champion": before,
+            "challenger": slot.shown,
+            "by": entry.body.get("by"),
+            "reason": entry.body.get("reason"),
+            "operator": entry.body.get("id"),
+        }
+        body["evidence"] = str(evidence)
+        self._note([Entry(kinds.PROMOTED, self.session.now_ns, agent=agent, body=body)])
+        self._journal_slots()
+
+    def _journal_slots(self) -> None:
+        """Journal each agent's strategy and the evidence on its challenger, where they changed."""
+        bodies = {name: slot.body() for name, slot in self.slots.items()}
+        new = {name: body for name, body in bodies.items() if body != self._journaled.get(name)}
+        self._journaled = bodies
+        self._note([Entry(kinds.SEAT, self.session.now_ns, agent=name, body=body) for name, body in new.items()])
+
+    def _note(self, entries: Sequence[Entry]) -> None:
+        self.session.gateway.write(entries)
+
+    def alert(self, severity: str, code: str, text: str, instrument: str = "", agent: str = "") -> None:
+        """Journal an alert for people."""
+        body = {"severity": severity, "code": code, "text": text}
+        self._note([Entry(kinds.ALERT, self.session.now_ns, instrument, agent, body=body)])
+
+    def _settle_challenges(self) -> None:
+        for parent, (agent, _, challenge) in list(self._challenges.items()):
+            if challenge.done:
+                del self._challenges[parent]
+                self.slots[agent].gains_bps.append(challenge.gain_bps)
+
+    def _watch_drift(self, slot: AgentSlot) -> None:
+        if slot.drift is None or slot.drift.drifting == slot.drifting:
+            return
+        slot.drifting = slot.drift.drifting
+        for line in self._lines.values():
+            line.weights.penalise(slot.name, slot.drifting and self.config.loop.feedback)
+        far = ", ".join(f"{name} {mean:+.1f} sd" for name, mean in sorted(slot.drift.far.items())[:4])
+        text = f"observations have left the card: {far}" if slot.drifting else "observations are back at the card"
+        body = {"state": "drifting" if slot.drifting else "normal", "statistic": slot.drift.score, "text": text}
+        self._note([Entry(kinds.DRIFT, self.session.now_ns, agent=slot.name, body=body)])
+        self.alert("warning" if slot.drifting else "info", "DRIFT", f"{slot.name}: {text}", agent=slot.name)
+
+
+def _body(message: Alpha | Posture | CostFeedback) -> dict[str, Any]:
+    """A message's own fields: those that its entry holds too are left out."""
+    beside = ("instrument", "agent", "parent", "at_ns")
+    fields = {key: value for key, value in asdict(message).items() if key not in beside}
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()}
+
+
+def _result(entry: Entry) -> dict[str, Any]:
+    """A parent's row, from its feedback; older journals lack some figures."""
+    row = {"status": None, "alpha_bps": None, "posture": None, **entry.body}
+    row.pop("expected_bps", None)
+    return {"id": entry.parent, "instrument": entry.instrument, "agent": entry.agent, **row}
+
+
+def _rounded(costs: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {cost:.1f}" for name, cost in costs.items())

@@ -1,0 +1,88 @@
+"""What a desk measures of one instrument, second by second: the state of risk, and the features that alpha is made
+from.
+
+Both are read from the follower of the instrument's market data, the very arrays that agents observe.
+"""
+
+from collections import deque
+from typing import Final
+
+from tercel.core.orders import MarketRows
+from tercel.core.vocabulary import NO_ASK, NO_BID, NS_PER_SECOND
+from tercel.desk.trading.follower import Follower
+from tercel.market.simulator import layout as sim
+from tercel.signals.risk.anomaly import AnomalyBaseline
+from tercel.signals.risk.meter import RiskMeter, SecondReader
+from tercel.signals.risk.posture import RiskState
+from tercel.signals.risk.seconds import Second
+
+WINDOW_S: Final = 60
+"""Seconds over which flow features are summed."""
+FLOW: Final = ("ofi", "signed_volume", "return_bps")
+NAMES: Final = (*FLOW, "imbalance", "microprice_bps", "news")
+"""The features, as a packaged model reads them; `news` comes from elsewhere."""
+
+
+class MarketMonitor:
+    """Monitors the market of one instrument.
+
+    Parameters
+    ----------
+    follower : Follower
+        Of its market data; whoever owns it feeds it before this monitor.
+    calm : Calm, optional
+        What is ordinary in its market; without it the first `warm_s` seconds are taken for that.
+    warm_s : int
+    """
+
+    def __init__(self, follower: Follower, calm: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
+        self._follower = follower
+        self._reader, self._meter = SecondReader(), RiskMeter(follower.instrument, calm, warm_s)
+        self._tallies: deque[tuple[int, int, int]] = deque(maxlen=WINDOW_S + 1)
+        self._second: Second | None = None
+        self._risk: RiskState | None = None
+
+    def on_market(self, event: MarketRows) -> None:
+        """Count what was withdrawn, traded and brought."""
+        self._reader.on_market(event)
+
+    def second(self, at_ns: int) -> None:
+        """One more second is over."""
+        word = self._follower.state.item
+        if not self._follower.ready or not word(sim.MID2):
+            return
+        self._second = self._reader.close(self._follower)
+        self._risk = self._meter.update(self._second, at_ns)
+        self._tallies.append((word(sim.OFI), word(sim.BOUGHT) - word(sim.SOLD), word(sim.MID2)))
+
+    def risk(self) -> RiskState | None:
+        """What risk measures now; None before the first second."""
+        return self._risk
+
+    def features(self, news: float | None) -> dict[str, float | None]:
+        """The features of `NAMES`; None where there is no such fact now (one side empty, nothing seen yet)."""
+        state = self._follower.state
+        bid, ask = int(state[sim.PUBLIC_BID]), int(state[sim.PUBLIC_ASK])
+        values: dict[str, float | None] = dict.fromkeys(NAMES)
+        values["news"] = news
+        if self._second is None or bid == NO_BID or ask == NO_ASK:
+            return values
+        mid2 = bid + ask
+        old, new, lean = self._tallies[0], self._tallies[-1], self._second.imbalance
+        return values | {
+            "ofi": float(new[0] - old[0]),
+            "signed_volume": float(new[1] - old[1]),
+            "return_bps": 1e4 * (new[2] - old[2]) / mid2,
+            "imbalance": lean,
+            "microprice_bps": 1e4 * self._second.spread_ticks * lean / mid2,
+        }
+
+
+def seconds_between(from_ns: int, to_ns: int) -> range:
+    """The whole seconds after `from_ns` up to `to_ns`, ns.
+
+    >>> list(seconds_between(500_000_000, 2_000_000_000))
+    [1000000000, 2000000000]
+    """
+    first = (from_ns // NS_PER_SECOND + 1) * NS_PER_SECOND
+    return range(first, to_ns + 1, NS_PER_SECOND)

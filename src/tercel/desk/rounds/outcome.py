@@ -1,0 +1,278 @@
+"""What a desk's run came to: its costs, its agents, its journal."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tercel.core.fixed import shown
+from tercel.core.ports import Journal
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.rounds.build import BuiltDesk
+from tercel.desk.rounds.challenge import Evidence
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.parents import ParentOrder, ParentStatus
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.tca.shortfall import by_filled
+from tercel.execution.costs import BPS
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean by what was filled.
+
+    Parameters
+    ----------
+    mean, half : float or None
+        bps; half of its 95 % interval, which one parent does not have.
+    """
+
+    mean: float | None
+    half: float | None
+
+
+@dataclass(frozen=True)
+class AgentOutcome:
+    """What became of an agent.
+
+    Parameters
+    ----------
+    share : float
+        Of the flow, at the end.
+    is_bps, half_bps : float or None
+        Cost of its parents, each from its own arrival, by what was filled; half of the interval.
+    cost : float
+        The same in money.
+    saves_bps, saves_half_bps : float or None
+        What its parents save on the other agents' of the same instrument and round, which met the same prices: mean
+        over rounds, and half of its interval. None for an agent alone.
+    drift : float or None
+        How far its observations are from its policy's card; None without one.
+    drifting : bool
+    strategy : str
+    challenger : str or None
+        The evidence on paper, where it has a challenger.
+    """
+
+    share: float
+    is_bps: float | None
+    half_bps: float | None
+    drift: float | None
+    drifting: bool
+    strategy: str
+    challenger: str | None
+    cost: float = 0.0
+    saves_bps: float | None = None
+    saves_half_bps: float | None = None
+
+
+@dataclass(frozen=True)
+class ParentOutcome:
+    """What became of a parent order that is over.
+
+    Parameters
+    ----------
+    id, instrument, agent : str
+    status : str or None
+        done, expired or cancelled; None in older journals, as are others below.
+    side, quantity, filled, unfilled, refused : int
+        Lots; `unfilled` were left at the end, limits or the venue `refused`.
+    is_bps, opportunity_bps, refusal_bps : float or None
+        Cost of the filled, of the unfilled and of the refused lots against the mid at arrival, bps of their own value;
+        None where there are none.
+    notional : float or None
+        Value of the filled lots at arrival, in money.
+    alpha_bps : float or None
+        Forecast when it was begun.
+    posture : str or None
+        Reasons of risk when it was begun.
+    """
+
+    id: str
+    instrument: str
+    agent: str
+    status: str | None
+    alpha_bps: float | None
+    posture: str | None
+    side: int
+    quantity: int
+    filled: int | float
+    unfilled: int | float = 0
+    refused: int = 0
+    is_bps: float | None = None
+    opportunity_bps: float | None = None
+    refusal_bps: float | None = None
+    notional: float | None = None
+
+
+@dataclass(frozen=True)
+class OpenParent:
+    """A parent order that is not over.
+
+    Parameters
+    ----------
+    id, instrument, agent, status, reason : str
+        `reason` says why it is open.
+    side, quantity, left, at_venue : int
+        Lots; `at_venue` of those left may still fill there. Where a part of a lot was filled they have decimals.
+    """
+
+    id: str
+    instrument: str
+    agent: str
+    side: int
+    quantity: int
+    left: int | float
+    at_venue: int | float
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class JournalCheck:
+    """How many entries the journal has, and whether reading it again gives the session's own state."""
+
+    events: int
+    consistent: bool
+
+
+@dataclass(frozen=True)
+class DeskOutcome:
+    """What a desk came to.
+
+    Parameters
+    ----------
+    desk : str
+        Its folder.
+    seed : int
+    cost_bps : float
+        Of everything that was asked for, waiting included, bps of its arrival value.
+    cost : float
+        Of what its parents filled, each from its own arrival, in money.
+    parents_bps : Mean
+        Of its parents, each from its own arrival.
+    parents : tuple of ParentOutcome
+        Those that are over.
+    open_parents : tuple of OpenParent
+        The others.
+    agents : mapping of name to AgentOutcome
+    denials : mapping of code to int
+        Orders that limits refused.
+    posture_changes, fills : int
+    journal : JournalCheck
+    """
+
+    desk: str
+    seed: int
+    cost_bps: float
+    cost: float
+    parents_bps: Mean
+    parents: tuple[ParentOutcome, ...]
+    open_parents: tuple[OpenParent, ...]
+    agents: Mapping[str, AgentOutcome]
+    denials: Mapping[str, int]
+    posture_changes: int
+    fills: int
+    journal: JournalCheck
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        lists = {name: [asdict(one) for one in getattr(self, name)] for name in ("parents", "open_parents")}
+        return {**asdict(self), **lists}
+
+
+def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
+    """What a desk came to so far, from itself and from its journal."""
+    desk, ledger = opened.desk, opened.session.ledger
+    with closing(JournalReader(folder)) as journal:
+        denials = Counter(str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,)))
+        checked = JournalCheck(journal.last, _consistent(journal, opened))
+    shares, rows = desk.shares(), desk.results
+    costs = {name: by_filled([row for row in rows if row["agent"] == name]) for name in desk.slots}
+    agents = {
+        name: AgentOutcome(
+            share=shares[name],
+            is_bps=costs[name][0],
+            half_bps=costs[name][1],
+            drift=slot.drift.score if slot.drift is not None else None,
+            drifting=slot.drifting,
+            strategy=slot.shown,
+            challenger=str(Evidence.of(slot.gains_bps)) if slot.challenger is not None else None,
+            cost=money([row for row in rows if row["agent"] == name]),
+            **dict(zip(("saves_bps", "saves_half_bps"), savings(rows, name), strict=True)),
+        )
+        for name, slot in desk.slots.items()
+    }
+    return DeskOutcome(
+        desk=str(folder),
+        seed=desk.config.desk.seed,
+        cost_bps=desk.cost_bps(),
+        cost=money(rows),
+        parents_bps=Mean(*by_filled(rows)),
+        parents=tuple(ParentOutcome(**row) for row in rows),
+        open_parents=tuple(_open(parent, opened.session) for parent in ledger.parents.open()),
+        agents=agents,
+        denials=dict(denials),
+        posture_changes=desk.posture_changes,
+        fills=ledger.fills,
+        journal=checked,
+    )
+
+
+def money(rows: Sequence[Mapping[str, Any]]) -> float:
+    """What parents' fills cost, in money.
+
+    >>> money([{"is_bps": 10.0, "notional": 20_000.0}, {"is_bps": None}])
+    20.0
+    """
+    return float(sum(row["is_bps"] * row["notional"] / BPS for row in rows if row["is_bps"] is not None))
+
+
+def savings(rows: Sequence[Mapping[str, Any]], agent: str) -> tuple[float | None, float | None]:
+    """What an agent's parents save on the others' of their instrument and round, bps: mean, and half of its interval.
+
+    >>> row = {"id": "A-000-x", "agent": "x", "is_bps": 1.0}
+    >>> savings([row, row | {"id": "A-000-y", "agent": "y", "is_bps": 3.0}], "x")
+    (2.0, None)
+    """
+    rounds: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        if row["is_bps"] is not None:
+            rounds[row["id"].removesuffix(f"-{row['agent']}")][row["agent"]] = row["is_bps"]
+    saved = [
+        float(np.mean([cost for other, cost in costs.items() if other != agent])) - costs[agent]
+        for costs in rounds.values()
+        if agent in costs and len(costs) > 1
+    ]
+    if not saved:
+        return None, None
+    half = 1.96 * float(np.std(saved, ddof=1)) / len(saved) ** 0.5 if len(saved) > 1 else None
+    return float(np.mean(saved)), half
+
+
+def _open(parent: ParentOrder, session: Session) -> OpenParent:
+    row, at_venue = parent.row, shown(session.ledger.open_of(parent.id))
+    about = {name: row[name] for name in ("instrument", "agent", "side", "left", "status")}
+    reason = _why_open(parent, session.now_ns)
+    return OpenParent(parent.id, **about, quantity=parent.lots, at_venue=at_venue, reason=reason)
+
+
+def _why_open(parent: ParentOrder, now_ns: int) -> str:
+    if parent.status == ParentStatus.WORKING:
+        later = (parent.ends_ns - now_ns) / NS_PER_SECOND
+        return f"its horizon comes {later:,.0f} s later" if later > 0 else "its last orders have no answer yet"
+    return f"{parent.status}: {parent.reason}"
+
+
+def _consistent(journal: Journal, opened: BuiltDesk) -> bool:
+    """The journal read again gives the session's own state: no faults, positions and open orders alike."""
+    again, ours = Ledger.of(journal), opened.session.ledger
+    same = (again.positions.qty(), again.orders.live()) == (ours.positions.qty(), ours.orders.live())
+    astray = [order for order in again.orders.live() if again.parents.must(order.parent).over]
+    return same and not again.faults() and not astray

@@ -1,0 +1,48 @@
+"""What a desk is given beside its file: a venue, a score of the news, what is calm in its markets."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tercel.core.ports import Venue
+from tercel.signals.risk.anomaly import AnomalyBaseline
+
+
+class NewsPort(Protocol):
+    """Where a score of the news comes from."""
+
+    def score(self, instrument: str, number: int, at_ns: int) -> float | None:
+        """The score known as round `number` begins at venue time `at_ns`, of unit variance; None: there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class DeskParts:
+    """What a desk is made of.
+
+    Parameters
+    ----------
+    venue : Venue
+        Whoever makes it closes it.
+    news : NewsPort, optional
+        A model's feature `news`; without it the feature is missing.
+    calm : mapping of instrument to Calm
+        What is ordinary in its market; of one that is not there the warm-up is taken for that.
+    alerts : Path, optional
+        Folder of another journal whose alerts are for the same people: a gate's.
+    """
+
+    venue: Venue
+    news: NewsPort | None = None
+    calm: Mapping[str, AnomalyBaseline] = field(default_factory=dict)
+    alerts: Path | None = None
+
+
+class PartsMaker(Protocol):
+    """Makes the parts of a desk whose folder is held; what has to be closed with the desk goes onto the stack."""
+
+    def __call__(self, folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
+        """Raise a `TercelError` for a venue that cannot be reached."""
+        ...

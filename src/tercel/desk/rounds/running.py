@@ -1,0 +1,154 @@
+"""A desk with all that runs beside it: its folder, journal and venue, the kill latch, alerts, the analysis of costs.
+
+with Running(config, folder, parts, text=text, holder="ann") as running:
+    running.desk.run()
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from tercel.core.errors import JournalError
+from tercel.core.report.terminal import say
+from tercel.desk.address import SIMULATED, address, mark_of
+from tercel.desk.rounds.build import BuiltDesk, check, open_desk
+from tercel.desk.rounds.config import DeskConfig
+from tercel.desk.rounds.loop import DeskLoop
+from tercel.desk.rounds.parts import PartsMaker
+from tercel.desk.trading.alerts import AlertSender, check_webhook
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.database import DATABASE, keep_elsewhere
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.kill import LATCH, KillLatch, check_latch
+from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.tca.recorder import TcaRecorder
+
+CONFIG: Final = "desk.toml"
+WATCH_S: Final = 0.05
+
+
+class Running:
+    """A desk that is open in a folder.
+
+    Parameters
+    ----------
+    config : DeskConfig
+    folder : Path
+        Of the desk; made if need be.
+    parts : PartsMaker
+        Asked once the folder and its journal are held.
+    text : str
+        The configuration as it was written, for the folder.
+    holder : str
+        Who runs it, for people.
+    beside : Path, optional
+        Folder that relative files of the configuration lie in.
+    acknowledge : str
+        Why a damaged journal is gone on with.
+    progress : callable, optional
+        Called after every round with the number of rounds that are over.
+
+    Raises
+    ------
+    TercelError
+        Anything in the configuration that does not exist, a folder where another desk has run, a journal that is held
+        or damaged, the extra ``trade`` is not installed.
+    """
+
+    def __init__(
+        self,
+        config: DeskConfig,
+        folder: Path,
+        parts: PartsMaker,
+        *,
+        text: str,
+        holder: str,
+        beside: Path | None = None,
+        acknowledge: str = "",
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        refuse(config, beside)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if config.desk.journal:
+            keep_elsewhere(folder, config.desk.journal)
+        self.folder = folder
+        with ExitStack() as opened:
+            journal = SqlJournal(folder, holder, acknowledge)
+            opened.callback(journal.close)
+            if journal.last and config.desk.venue == SIMULATED:
+                wanted = "a new folder: the simulated exchange ends with its desk, and no session follows in it"
+                remedy = (
+                    "name another with `desk=`, or leave it out; what is to go on after a crash needs a venue "
+                    'that outlives it: `tercel venue serve`, and venue = "fix://..."'
+                )
+                raise JournalError(wanted, f"{folder}, where another has run", remedy)
+            (folder / CONFIG).write_text(text, encoding="utf-8")
+            self.latch = KillLatch(folder / LATCH)
+            check_latch(journal, self.latch.path)
+            made = parts(folder, self.latch.path, opened)
+            if made.alerts is not None and (made.alerts / DATABASE).exists():
+                reader = JournalReader(made.alerts)
+                last = max((seq for seq, _ in reader.read(kinds=[kinds.SESSION])), default=0)
+                _send(reader, config, last, opened)
+            alerts = _send(JournalReader(folder), config, journal.last, opened)
+            terms = SessionTerms(watch_s=WATCH_S, holder=holder, mark=mark_of(config.desk.venue))
+            self.opened: BuiltDesk = open_desk(
+                config, journal, made, latch=self.latch, beside=beside, progress=progress, terms=terms
+            )
+            self.session.gateway.urgent = lambda text: alerts.urgent(kinds.JOURNAL_DOWN, text)
+            opened.callback(self.session.close)
+            opened.callback(_end, TcaRecorder(self.session))
+            self._open = opened.pop_all()
+
+    @property
+    def desk(self) -> DeskLoop:
+        """The loop."""
+        return self.opened.desk
+
+    @property
+    def session(self) -> Session:
+        """What trades for it."""
+        return self.opened.session
+
+    def close(self) -> None:
+        """Write the last analyses, let go of venue and journal; once."""
+        self._open.close()
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _send(journal: JournalReader, config: DeskConfig, after: int, opened: ExitStack) -> AlertSender:
+    """Send the alerts of a journal from an entry on, until the desk is closed."""
+    alerts = AlertSender(journal, config.alerts.webhook, after=after)
+    alerts.start()
+    opened.callback(alerts.stop)
+    return alerts
+
+
+def _end(recorder: TcaRecorder) -> None:
+    try:
+        recorder.close()
+    except JournalError as error:
+        say(f"the last analyses are lost: {error}")
+
+
+def refuse(config: DeskConfig, beside: Path | None) -> None:
+    """Refuse what a desk cannot be opened with, before anything is written.
+
+    Raises
+    ------
+    TercelError
+    """
+    check(config, beside)
+    check_webhook(config.alerts.webhook)
+    if config.desk.venue != SIMULATED:
+        address(config.desk.venue)

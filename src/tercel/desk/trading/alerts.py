@@ -1,0 +1,140 @@
+"""Alerts leave the house: to the log and to a webhook, from a thread that reads the journal.
+
+It needs nothing of the session that writes the journal but the file, so an alert goes out while an agent hangs. A
+webhook that does not answer is tried again, in order, and never holds the log up.
+"""
+
+import json
+import logging
+import urllib.request
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.periodic import PeriodicThread
+from tercel.core.ports import Entry, Journal
+from tercel.desk.trading.journal import kinds
+
+EVERY_S: Final = 0.25
+TIMEOUT_S: Final = 2.0
+KEPT: Final = 1000
+LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
+
+_log = logging.getLogger("tercel.alerts")
+
+
+def post_json(url: str, body: dict[str, Any]) -> None:
+    """POST a JSON object; raises OSError where it is not taken."""
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S):
+        pass
+
+
+def check_webhook(webhook: str) -> None:
+    """Refuse what is neither an http(s) URL nor "".
+
+    Raises
+    ------
+    ConfigError
+        With what was given.
+    """
+    try:
+        parts = urlsplit(webhook)
+        known = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        known = False
+    if webhook and not known:
+        raise ConfigError("a webhook that is an http(s) URL", repr(webhook), "mend [alerts] webhook")
+
+
+class AlertSender:
+    """Sends every alert and every kill once, in order, within seconds.
+
+    Parameters
+    ----------
+    journal : Journal
+        Read only.
+    webhook : str
+        An http(s) URL, or "" for the log alone.
+    after : int
+        Entries up to this number were sent before.
+    send : callable
+        How the webhook is called; raises OSError when it did not take the alert.
+
+    Raises
+    ------
+    ConfigError
+        For a webhook that is no http(s) URL.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        webhook: str = "",
+        after: int = 0,
+        send: Callable[[str, dict[str, Any]], None] = post_json,
+    ) -> None:
+        check_webhook(webhook)
+        self._journal, self._webhook, self._send = journal, webhook, send
+        self._seen = after
+        self._waiting: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._turns = PeriodicThread("alerts", EVERY_S, self.once)
+        self.start = self._turns.start
+
+    def stop(self) -> None:
+        """Send what is there, and end."""
+        self._turns.stop(3 * TIMEOUT_S)
+        if not self._turns.is_alive():
+            self.once()
+
+    def urgent(self, code: str, text: str) -> None:
+        """Send at once what the journal cannot tell; the session's own thread waits for the webhook, a little."""
+        if self._webhook:
+            alert = {
+                "seq": 0,
+                "ns": 0,
+                "severity": "critical",
+                "code": code,
+                "text": text,
+                "agent": "",
+                "instrument": "",
+            }
+            try:
+                self._send(self._webhook, alert)
+            except OSError as error:
+                _log.warning("webhook %s: %s", self._webhook, error)
+
+    def once(self) -> None:
+        """Read what is new, log it, and send what waits until the webhook refuses."""
+        try:
+            for seq, entry in self._journal.read(self._seen, (kinds.ALERT, kinds.KILL, kinds.REARM)):
+                self._seen = seq
+                alert = alert_of(seq, entry)
+                _log.log(LEVELS.get(alert["severity"], logging.WARNING), "%(code)s %(text)s", alert)
+                if self._webhook:
+                    self._waiting.append(alert)
+        except TercelError as error:
+            _log.warning("the journal cannot be read: %s", error)
+        while self._waiting:
+            try:
+                self._send(self._webhook, self._waiting[0])
+            except OSError as error:
+                _log.warning("webhook %s: %s; %d alerts wait", self._webhook, error, len(self._waiting))
+                return
+            self._waiting.popleft()
+
+
+def alert_of(seq: int, entry: Entry) -> dict[str, Any]:
+    """An entry as an alert: {"seq", "ns", "severity", "code", "text", "agent", "instrument"}."""
+    body = entry.body
+    if entry.kind == kinds.ALERT:
+        summary = {key: str(body.get(key, "")) for key in ("severity", "code", "text")}
+    else:
+        event = str(body.get("event", entry.kind))
+        by = f" by {body['by']}" if body.get("by") else ""
+        text = f"{event}: {body.get('scope', '')}{by}: {body.get('reason', '')}"
+        summary = {"severity": "critical", "code": entry.kind.upper(), "text": text}
+    return {"seq": seq, "ns": entry.ns, **summary, "agent": entry.agent, "instrument": entry.instrument}

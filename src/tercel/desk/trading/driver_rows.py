@@ -1,0 +1,84 @@
+"""Market data on their way into a driver, and every row that it was given since the journal had them."""
+
+from typing import Final
+
+import numpy as np
+
+from tercel.core.arrays import Ints
+from tercel.core.errors import TapeError
+from tercel.desk.trading import executor_kernels as kernels
+from tercel.execution.driver import REASONS, Driver
+from tercel.market.simulator import layout as sim
+
+MARKS: Final = 1024
+ROWS: Final = 256
+"""Driver rows that there is room for at first."""
+
+
+class DriverRows:
+    """Applies market data of one instrument to a driver's market, own orders marked, and keeps what it applied.
+
+    Parameters
+    ----------
+    instrument : str
+    dense_ids : int
+        Ids in its market data lie below.
+    """
+
+    def __init__(self, instrument: str, dense_ids: int) -> None:
+        self._instrument = instrument
+        self._who_of = np.full(dense_ids, -1, np.int64)
+        self._group = np.zeros(kernels.GROUP_WORDS, np.int64)
+        self._words = self._group.data
+        self._marks = np.zeros((MARKS, kernels.MARK_WORDS), np.int64)
+        self._rows, self._kept = np.zeros((ROWS, sim.RECORD_WORDS), np.int64), 0
+
+    def follow(self, driver: Driver, rows: Ints, at: int) -> int:
+        """Apply rows from `at` on, up to one before which a decision falls due: the next row.
+
+        Raises
+        ------
+        TapeError
+            A row that does not fit.
+        """
+        room, group = self._room(len(rows)), self._words
+        at = kernels.follow(driver.book, driver.state, rows, at, self._who_of, self._group, self._marks, room)
+        self._kept += group[kernels.G_ROWS]
+        if group[kernels.G_FAULT]:
+            received = f"row {rows[at].tolist()} of {self._instrument}"
+            raise TapeError(REASONS[group[kernels.G_FAULT]], received, "subscribe to it anew")
+        return at
+
+    @property
+    def marks(self) -> list[list[int]]:
+        """Own fills among what was applied last, which reports will name: own order, passive, mid2, touch2."""
+        n = self._words[kernels.G_MARKS]
+        marks: list[list[int]] = self._marks[:n].tolist() if n else []
+        return marks
+
+    def keep(self, row: Ints) -> None:
+        """Keep a row that the driver was given otherwise."""
+        self._room(1)[0] = row
+        self._kept += 1
+
+    def take(self) -> Ints:
+        """What was kept since it was last taken, int64 (r, 8)."""
+        rows, self._kept = self._rows[: self._kept].copy(), 0
+        return rows
+
+    def name(self, number: int, own: int) -> None:
+        """The venue calls the driver's order `own` so."""
+        self._who_of[number] = own
+        self._group[kernels.G_NS] = -1  # another aggressor, though it may have the number of one before
+
+    def forget(self, number: int, own: int) -> None:
+        """The venue's number may name another order from now on."""
+        if number >= 0 and self._who_of[number] == own:
+            self._who_of[number] = -1
+
+    def _room(self, n: int) -> Ints:
+        """Where the next driver rows are kept, `n` at least."""
+        if len(self._rows) < self._kept + n:
+            more = np.zeros((len(self._rows) + n, sim.RECORD_WORDS), np.int64)
+            self._rows = np.concatenate([self._rows[: self._kept], more])
+        return self._rows[self._kept :]

@@ -1,0 +1,499 @@
+"""The executor of a parent order: one strategy, one account at a venue, joined by the driver.
+
+Venue events become driver rows and driver commands become orders:
+
+- market data rows of everybody else's orders are public rows; the ADD row of an own order shows that it rests;
+- a fill is the report's; what its aggressor met (mid, touch) was recorded from the book just before the first lot. A
+  strategy sees whole ticks and lots: a lot of which a part is filled is open, and when its order ends it is gone;
+- cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
+- lots of the forced order that found nobody are booked at the worst price seen, as the batch does.
+
+An executor lives on venue time: `on_events` whatever came, then `on_time` once everything up to a time has been seen (a
+step of a stepped venue that brought no report on own orders).
+
+One that can no longer be relied on (its strategy raised or returned nonsense, its way to the venue was down, its
+session is new) is *taken off*: its manager cancels its children, and once the venue has ended every one of them a new
+executor goes on with what is left, perhaps under another strategy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import OrderError, PolicyError, TapeError
+from tercel.core.fixed import against
+from tercel.core.messages import Alpha, Posture
+from tercel.core.orders import M_NS, CancelReject, Command, ExecType, MarketRows, Report, VenueEvent
+from tercel.core.ports import Entry
+from tercel.core.seeds import seed_stream
+from tercel.core.vocabulary import FOREVER_NS, NO_ASK
+from tercel.desk.trading import executor_kernels as kernels
+from tercel.desk.trading.children import Assignment, Child, Children, limit_at
+from tercel.desk.trading.driver_rows import DriverRows
+from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.blobs import pack
+from tercel.desk.trading.state import Act, ReasonScope, Sender, StateReason, TradingStates, permits
+from tercel.desk.trading.strategies import refuse_broken_weights
+from tercel.execution.accounts import costs_of, fills_of
+from tercel.execution.costs import Costs
+from tercel.execution.driver import Driver
+from tercel.execution.guidance import guided_row
+from tercel.execution.reconcile import open_lots
+from tercel.execution.strategy import Strategy
+from tercel.execution.view import View
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.account import mark_unfilled
+from tercel.market.simulator.entry import ladder_end
+
+Ints = NDArray[np.int64]
+
+LOG_ROWS = 4096
+WAITING = 1024
+"""Updates of a market that wait at most."""
+
+
+class ParentExecutor:
+    """One parent order under one strategy.
+
+    Parameters
+    ----------
+    order : Assignment
+    follower : Follower
+        Of the instrument; fed by whoever feeds the executor, and before it.
+    strategy : Strategy
+        What decides; the driver checks its answers.
+    """
+
+    def __init__(self, order: Assignment, follower: Follower, strategy: Strategy) -> None:
+        self.id, self.order, self.strategy = order.parent, order, strategy
+        refuse_broken_weights(strategy)
+        self._follower = follower
+        self._driver: Driver | None = None
+        self._waiting: list[Ints] = []
+        self._by_time = order.task.clock == "time"
+        self._missed: TapeError | None = None  # raised when the next word or time comes
+        self._children = Children(order)
+        self._rows = DriverRows(order.instrument, follower.listing.dense_ids)
+        self._exec_ids: set[str] = set()
+        self.states = TradingStates()
+        """Why it may send nothing new: it is paused, called off or taken off."""
+        self._began_journaled = False
+        self._guidance: tuple[Alpha | None, Posture | None] = (None, None)
+        self._told: list[dict[str, Any] | None] = [None, None]
+        self.began: tuple[NDArray[np.int32], Ints] | None = None
+        """Book and state at arrival: with what `take_recorded` gives they replay the session."""
+        self.seen = 0
+        """Decisions that :meth:`decision` has returned."""
+
+    # -- what can be asked --------------------------------------------------------------------------------------------
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the order has arrived at its market."""
+        return self._driver is not None
+
+    @property
+    def driver(self) -> Driver:
+        """The driver, once it has gone through the market data that waited.
+
+        Raises
+        ------
+        OrderError
+            Before arrival.
+        """
+        if self._driver is None:
+            raise OrderError("a parent that has arrived", f"{self.order.parent} before its start", "wait for it")
+        if self._waiting:
+            self._catch_up([])
+        return self._driver
+
+    @property
+    def left(self) -> int:
+        """Lots not yet filled (or booked as unfilled at the horizon)."""
+        return self._driver.left if self._driver else self.order.quantity
+
+    @property
+    def filled(self) -> int:
+        """Lots that traded."""
+        return self.order.quantity - self.left - (int(self._driver.state[sim.UNFILLED_LOTS]) if self._driver else 0)
+
+    @property
+    def open(self) -> int:
+        """Own lots not known dead: on their way, resting, cancel pending."""
+        return int(open_lots(self._driver.book)) if self._driver else 0
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was called off, or its horizon came while it was paused."""
+        return self.states.why(StateReason.CALLED_OFF) is not None
+
+    @property
+    def off(self) -> str:
+        """Why it was taken off; "" while it works."""
+        return self.states.why(StateReason.TAKEN_OFF) or ""
+
+    @property
+    def _decides(self) -> bool:
+        return permits(Sender.STRATEGY, Act.GROWS, self.states.standing(scope=ReasonScope.PARENT).state)
+
+    @property
+    def done(self) -> bool:
+        """Filled, over, or called off with no order left at the venue."""
+        return (self.cancelled and self.open == 0) or (self._driver is not None and self._driver.done)
+
+    @property
+    def due_ns(self) -> int:
+        """When it wants to be asked next; FOREVER_NS where only events matter."""
+        if self.off:
+            return FOREVER_NS
+        if self._driver is None:
+            waits = self.cancelled or not self._follower.ready or self._follower.halted
+            return FOREVER_NS if waits else max(self.order.start_ns, self._follower.now_ns)
+        return FOREVER_NS if self.cancelled else self._driver.due_ns
+
+    @property
+    def view(self) -> View:
+        """What was seen at the last decision; overwritten by the next."""
+        return self.driver.view
+
+    @property
+    def last_intent(self) -> NDArray[np.int32]:
+        """What the last decision wanted, int32 (10,)."""
+        return self.driver.last_intent
+
+    @property
+    def decisions(self) -> int:
+        """Decisions taken."""
+        return self._driver.words[sim.DECISION] if self._driver else 0
+
+    def take_recorded(self) -> Ints:
+        """Driver rows since this was last asked, int64 (r, 8): with the state at arrival they replay the session."""
+        if self._waiting:
+            self._catch_up([])
+        return self._rows.take()
+
+    def decision(self, commands: Sequence[Command], now_ns: int) -> list[Entry]:
+        """The entry of a decision taken since the last call; none when none was. Together they replay the session.
+
+        Raises
+        ------
+        PolicyError
+            When what it saw held NaN: its commands must not leave.
+        """
+        if self.decisions == self.seen:
+            return []
+        order, view, self.seen = self.order, self.view, self.decisions
+        if not np.isfinite(view.obs).all():
+            raise PolicyError("an observation of numbers", "NaN or infinity in it", "see its features in the journal")
+        arrays: dict[str, Any] = {"x": view.x, "m": view.m, "obs": view.obs, "rows": self.take_recorded()}
+        if self.began is not None and not self._began_journaled:
+            arrays["book"], arrays["state"] = self.began
+            self._began_journaled = True
+        body: dict[str, Any] = {
+            "n": self.seen - 1,
+            "strategy": self.strategy.name,
+            "obs_hash": sha256(view.obs.tobytes()).hexdigest()[:16],
+            "alpha": self._told[0],
+            "posture": self._told[1],
+            "intent": self.last_intent.tolist(),
+            "commands": [command.cl_ord_id for command in commands],
+            "arrays": list(arrays),
+        }
+        return [Entry(kinds.DECISION, now_ns, order.instrument, order.account, order.parent, "", body, pack(arrays))]
+
+    def fills(self) -> Ints:
+        """Own fills: int64 (f, 7) of ns, price, lots, mid2, touch2, passive, forced."""
+        return fills_of(self.driver.state).copy()
+
+    def costs(self) -> Costs:
+        """Cost sums as they stand, one row."""
+        book, state = self.driver.book[None], self.driver.state[None]
+        return costs_of(book, state, self.order.task.grid_points, np.zeros(1, np.int64))
+
+    # -- what happens to it -------------------------------------------------------------------------------------------
+
+    def waits(self, event: MarketRows) -> bool:
+        """Put market data of its instrument by for the next decision; False where one may fall due before them.
+
+        Nobody is shown what follows from them before that, and :meth:`on_events` need not see them again.
+        """
+        rows, due = event.rows, self.due_ns
+        if self._driver is None or self.off or event.snapshot or not len(rows):
+            return True
+        if due >= FOREVER_NS or rows[-1, M_NS] > due or not self._by_time:
+            return False
+        if self._missed is not None or len(self._waiting) >= WAITING:
+            return False
+        self._waiting.append(rows)
+        return True
+
+    def on_events(self, events: Sequence[VenueEvent]) -> list[Command]:
+        """What a venue reported, in order; commands to send.
+
+        Raises
+        ------
+        TapeError
+            Market data that does not fit: some were missed.
+        """
+        commands: list[Command] = []
+        if self._driver is None or self.off:
+            return commands
+        for event in events:
+            if isinstance(event, MarketRows):
+                if event.instrument == self.order.instrument and not self.waits(event):
+                    self._waiting.append(event.rows)
+                    self._catch_up(commands)
+            elif isinstance(event, Report):
+                self._on_report(event, commands)
+            elif isinstance(event, CancelReject):
+                self._on_reject(event, commands)
+        self._end_if_over()
+        if self._missed is not None:
+            raise self._missed
+        return commands
+
+    def on_time(self, now_ns: int) -> list[Command]:
+        """Everything up to `now_ns` has been seen: arrive, decide, close, as is due."""
+        commands: list[Command] = []
+        if self.off:
+            return commands
+        if self._driver is None and self.due_ns <= now_ns:
+            self._arrive(now_ns)
+            if any(self._guidance):  # the first decision sees it
+                self._feed(guided_row(*self._guidance, max(now_ns, self._now)), [])
+        if self._driver is not None:
+            self._decide(now_ns, commands)
+            self._end_if_over()
+            if self._missed is not None:
+                raise self._missed
+        return commands
+
+    def on_denied(self, command: Command) -> list[Command]:
+        """A command was not let through: its lots are dead, or its cancel was never asked for.
+
+        What waits behind it is not tried before the next decision: what refused it would refuse it again. The forced
+        order has no next decision, and is booked as one that found nobody.
+        """
+        commands: list[Command] = []
+        name = command.cl_ord_id
+        if name in self._children.cancels:
+            self._cancel_over(name, 0, self._now, commands)
+        elif name in self._children.by_name:
+            child = self._children.by_name[name]
+            if child.forced:
+                self._found_nobody(child, self._now, commands)
+            else:
+                self._feed(self._row(self._now, sim.OWN_DENIED, child, 0, 0, self._open(child)), commands)
+                self._forget(child)
+        self._end_if_over()
+        return commands
+
+    def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
+        """Guidance of signals and risk, seen from the next decision on."""
+        self._guidance = alpha, posture
+        self._told = [asdict(one) if one else None for one in (alpha, posture)]
+        if self.arrived and not self.done and not self.off:
+            self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
+
+    def pause(self) -> list[Command]:
+        """Take every order back and send none until `resume`. A horizon that comes meanwhile calls the order off."""
+        self.states.add(StateReason.PAUSED, "paused")
+        return self._withdraw()
+
+    def resume(self) -> None:
+        """Go on at the next decision."""
+        self.states.end(StateReason.PAUSED)
+
+    def cancel(self) -> list[Command]:
+        """Call it off: take every order back and send none any more."""
+        self.states.add(StateReason.CALLED_OFF, "called off")
+        commands = self._withdraw()
+        if self._driver is not None:
+            self.driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
+        return commands
+
+    def amend(self, quantity: int) -> list[Command]:
+        """Another quantity; where more is open than remains to be done, everything is taken back first.
+
+        Raises
+        ------
+        OrderError
+            Fewer lots than are filled already.
+        """
+        if quantity < max(self.filled, 1) or self.done:
+            raise OrderError(
+                f"at least the {self.filled} lots filled of an order at work", f"{quantity}", "cancel the rest instead"
+            )
+        more = quantity - self.order.quantity
+        self.order = replace(self.order, quantity=quantity)
+        if self._driver is None:
+            return []
+        self.driver.state[[sim.QUANTITY, sim.LEFT]] += more
+        return self._withdraw() if self.open > self.left else []
+
+    # -- arrival and decisions ----------------------------------------------------------------------------------------
+
+    @property
+    def _now(self) -> int:
+        return self.driver.words[sim.NOW] if self._driver else self._follower.now_ns
+
+    def _arrive(self, now_ns: int) -> None:
+        order, task = self.order, self.order.task
+        interval = task.horizon_ns // task.decisions
+        b, k = self._follower.arrival(order.start_ns, interval, task.warmup_ns, (task.grid_points, LOG_ROWS))
+        k[[sim.NOW, sim.START_NS]] = max(now_ns, order.start_ns)
+        k[[sim.HORIZON_NS, sim.DECISIONS]] = task.horizon_ns, task.decisions
+        k[sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0
+        k[sim.CLOCK_VOLUME] = task.clock_step if task.clock == "volume" else 0
+        k[sim.RUN_OUT] = int(order.run_out)
+        k[sim.SIDE] = order.side
+        k[[sim.QUANTITY, sim.LEFT]] = order.quantity
+        k[sim.LIMIT] = order.limit or limit_at(task, order.side, self._follower.listing.tick, int(k[sim.MID2]))
+        k[sim.PHASE] = sim.WORKING
+        seed_stream(k, sim.DRAW_RNG, order.seed, order.index, 3)
+        self.began = b, k
+        self._driver = Driver(b, k, self.strategy, kernels.apply_heard)
+
+    def _decide(self, now_ns: int, commands: list[Command]) -> None:
+        """Take the decisions due by `now_ns`; a paused order only lets them pass."""
+        driver = self.driver
+        if self.cancelled:
+            return
+        if self._decides:
+            commands += self._children.commands(driver.decide_due(now_ns))
+            return
+        k = driver.state
+        if k[sim.START_NS] + k[sim.HORIZON_NS] <= now_ns:
+            commands += self.cancel()
+            return
+        commands += self._children.commands(driver.skip_due(now_ns))
+
+    def _withdraw(self) -> list[Command]:
+        if self._driver is None or self._driver.done:
+            return []
+        return self._children.commands(self.driver.withdraw())
+
+    def _end_if_over(self) -> None:
+        """The horizon is over, every command answered, and lots are left: book them as the batch does."""
+        if self._driver is None:
+            return
+        k = self._driver.words
+        if k[sim.PHASE] != sim.CLOSING or k[sim.LEFT] == 0:
+            return
+        if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self.cancelled:
+            self._driver.end()
+
+    # -- the venue's reports -------------------------------------------------------------------------------------------
+
+    def _catch_up(self, commands: list[Command]) -> None:
+        """Go through the market data that wait; a gap in them is told when the venue's next word or time comes."""
+        waiting, self._waiting = self._waiting, []
+        if self._missed is not None:
+            return
+        try:
+            self._on_rows(waiting[0] if len(waiting) == 1 else np.concatenate(waiting), commands)
+        except TapeError as error:
+            self._missed = error
+
+    def _on_rows(self, rows: Ints, commands: list[Command]) -> None:
+        driver, at = self.driver, 0
+        while at < len(rows):
+            at = self._rows.follow(driver, rows, at)
+            for own, passive, mid2, touch2 in self._rows.marks:
+                self._children.at[own].marks[bool(passive)].append((mid2, touch2))
+            if at < len(rows):
+                self._decide(max(int(rows[at, M_NS]), self._now) - 1, commands)
+
+    def _feed(self, row: Ints, commands: list[Command]) -> None:
+        """One row of the driver's own record; decisions that fell due before it are taken first."""
+        if self._decides:
+            commands += self._children.commands(self.driver.on_event(row))
+        else:
+            commands += self._children.commands(self.driver.apply_alone(row))  # no decision may be taken on the way
+        self._rows.keep(row)
+
+    def _row(self, ns: int, kind: int, child: Child, how: int, price: int, lots: int, *met: int) -> Ints:
+        mid2, touch2 = met or (0, 0)
+        return np.array([max(ns, self._now), kind, child.own, how, price, lots, mid2, touch2], np.int64)
+
+    def _on_report(self, report: Report, commands: list[Command]) -> None:
+        child = self._children.meant_by(report)
+        if child is None or report.exec_id in self._exec_ids or report.exec_type is ExecType.STATUS:
+            return
+        if self._waiting:
+            self._catch_up(commands)
+        self._exec_ids.add(report.exec_id)
+        if report.exec_type is ExecType.NEW:
+            child.number = int(report.order_id.partition(".")[0])
+            self._rows.name(child.number, child.own)
+        elif report.exec_type is ExecType.TRADE:
+            self._filled(child, report, commands)
+        elif report.exec_type is ExecType.REPLACED:
+            self._children.renamed(child, report.cl_ord_id)
+            stays = child.stays(report.leaves_qty)
+            self._cancel_over(report.cl_ord_id, self._open(child) - stays, report.ns, commands)
+        elif report.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
+            self._round_up(child, report.ns, commands)
+            if child.forced:
+                self._found_nobody(child, report.ns, commands)
+            elif report.cl_ord_id in self._children.cancels:
+                self._cancel_over(report.cl_ord_id, self._open(child), report.ns, commands)
+            else:
+                if lots := self._open(child):
+                    self._feed(self._row(report.ns, sim.OWN_DEAD, child, 0, 0, lots), commands)
+                self._forget(child)
+        if report.leaves_qty == 0:
+            self._forget(child)
+
+    def _filled(self, child: Child, report: Report, commands: list[Command]) -> None:
+        k, marks = self.driver.state, child.marks[report.passive]
+        touch2 = 2 * int(k[sim.PUBLIC_ASK if self.order.side > 0 else sim.PUBLIC_BID])
+        met = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
+        child.worst, child.mid2 = against(self.order.side, report.last_px), met[0]
+        how = (1 if report.passive else 0) + (2 if child.forced else 0)
+        touch2 = 0 if report.passive else met[1]
+        if lots := child.fill(report.last_qty):
+            self._feed(self._row(report.ns, sim.OWN_FILL, child, how, child.worst, lots, met[0], touch2), commands)
+
+    def _round_up(self, child: Child, ns: int, commands: list[Command]) -> None:
+        """An order ends, perhaps with a part of a lot: that lot is not sent again."""
+        if self._children.ended(child) and child.worst is not None and child.mid2 is not None:
+            how, touch2 = (2, 2 * child.worst) if child.forced else (1, 0)
+            self._feed(self._row(ns, sim.OWN_FILL, child, how, child.worst, 1, child.mid2, touch2), commands)
+
+    def _found_nobody(self, child: Child, ns: int, commands: list[Command]) -> None:
+        """The rest of the forced order: booked where the ladder ended, or where the next lot stood beyond the limit."""
+        k, lots, side = self.driver.state, self._open(child), self.order.side
+        if lots == 0:
+            return
+        far, last = (sim.PUBLIC_ASK, sim.LAST_ASK) if side > 0 else (sim.PUBLIC_BID, sim.LAST_BID)
+        worst = int(k[last]) if child.worst is None else child.worst
+        if child.price is not None and child.price * side < k[far] * side < NO_ASK:
+            worst = int(k[far])
+        worst = ladder_end(k, side, worst)
+        mid2, paid = int(k[sim.MID2]) if child.mid2 is None else child.mid2, int(k[sim.WORST_PAID])
+        self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
+        mark_unfilled(k, worst, lots, paid)
+
+    def _on_reject(self, reject: CancelReject, commands: list[Command]) -> None:
+        if reject.cl_ord_id in self._children.cancels:
+            self._cancel_over(reject.cl_ord_id, 0, reject.ns, commands)
+
+    def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
+        """A cancel, or a replace that stands for one, was answered."""
+        child, requested = self._children.cancels.pop(name)
+        self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, dead), commands)
+
+    def _open(self, child: Child) -> int:
+        book = self.driver.book
+        return int(book[book[lay.AT_LEDGER] + child.own * lay.LEDGER + lay.OPEN])
+
+    def _forget(self, child: Child) -> None:
+        self._rows.forget(child.number, child.own)
+        child.number = -1

@@ -1,0 +1,123 @@
+"""A process that cannot write any more: what it did of cancels, what the venue made of them, and the last it says.
+
+`OrderGateway.fall` has sent a cancel of everything that was open. :func:`last_words` then stays with the venue for a
+few seconds before the process ends: it sends again what was not answered, and says what was. Nothing of it is written,
+and none of the venue's reports counts as received: the next session has them said again.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from tercel.core.errors import JournalError, VenueError
+from tercel.core.orders import Command, MassCancel
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_out
+from tercel.desk.trading.journal.database import remedy_of
+from tercel.desk.trading.state import StateReason
+
+if TYPE_CHECKING:
+    from tercel.desk.trading.gateway import OrderGateway
+
+LONGEST_S: Final = 5.0
+"""How long a process that cannot write stays with the venue."""
+_AGAIN_S: Final = 1.0
+_STEP_NS: Final = 10_000_000
+_PAUSE_S: Final = 0.02
+_NAMED: Final = 10
+"""Orders that a sentence names."""
+_log = logging.getLogger("tercel.alerts")
+
+
+def check_store(gateway: "OrderGateway") -> None:
+    """What the venue's session sends has to be on the disk too.
+
+    Raises
+    ------
+    JournalError
+        It is not; what is open has been cancelled.
+    """
+    if why := gateway.venue.capabilities.unrecorded:
+        error = JournalError(f"to be able to write down what is sent to {gateway.venue.name}", why, remedy_of(why))
+        gateway.fall(error)
+        raise error
+
+
+def sent_to(accounts: Sequence[str], failed: Mapping[str, str]) -> str:
+    """What became of cancels, by account; of those that failed, why.
+
+    >>> sent_to(["ann", "bob"], {"bob": "the link is down"})
+    'cancels sent for ann; NOT sent for bob: the link is down'
+    >>> sent_to([], {})
+    'nothing was open'
+    """
+    sent = ", ".join(account for account in accounts if account not in failed)
+    parts = [f"cancels sent for {sent}"] if sent else []
+    parts += [f"NOT sent for {account}: {why}" for account, why in failed.items()]
+    return "; ".join(parts) or "nothing was open"
+
+
+def unsent(command: Command, error: Exception) -> Entry:
+    """The alert of a command that may not have left: what it names is UNKNOWN."""
+    meant = [command.cl_ord_id, command.orig]
+    text = f"{command.cl_ord_id}: {error}"
+    body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
+    about = entry_out(command)
+    return Entry(kinds.ALERT, about.ns, about.instrument, about.agent, about.parent, about.order, body)
+
+
+def last_words(gateway: "OrderGateway", seconds: float = LONGEST_S) -> None:
+    """Of a process that ends as it cannot write: let the cancels leave, hear what the venue says to them, tell it.
+
+    Parameters
+    ----------
+    gateway : OrderGateway
+        Nothing is done unless it has fallen, and nothing a second time.
+    seconds : float
+        How long the venue is listened to at most.
+    """
+    if gateway.states.why(StateReason.JOURNAL_DOWN) is None or gateway.parted:
+        return
+    gateway.parted = True
+    before = [order.root for order in gateway.ledger.orders.live()]
+    began = asked = time.monotonic()
+    writes = True
+    while gateway.ledger.orders.live() and (now := time.monotonic()) < began + seconds:
+        if now > asked + _AGAIN_S:
+            asked = now
+            _cancel(gateway)
+        writes = _listen(gateway, writes)
+    left = [order.root for order in gateway.ledger.orders.live()]
+    ended = f"the venue has ended {len(before) - len(left)} of {len(before)} orders that were open"
+    named = ", ".join(left[:_NAMED]) + (f" and {len(left) - _NAMED} more" if len(left) > _NAMED else "")
+    text = f"{ended}; NOT known to be over: {named}" if left else ended
+    if before:
+        _log.critical("%s %s", kinds.JOURNAL_DOWN, text)
+        gateway.urgent(text)
+
+
+def _cancel(gateway: "OrderGateway") -> None:
+    """Once more: a link that was down may have come back, an order may have been on its way."""
+    accounts, now = sorted({order.account for order in gateway.ledger.orders.live()}), gateway.venue.now_ns
+    gateway.take_back([MassCancel(gateway.new_name(), account, "", now) for account in accounts])
+
+
+def _listen(gateway: "OrderGateway", writes: bool) -> bool:
+    """Take what the venue says; whether it could be written. Once it could not, nothing is: it would leave a hole."""
+    began = time.monotonic()
+    with suppress(VenueError, OSError), gateway.lock:
+        with gateway.wire:
+            events = gateway.venue.step(gateway.venue.now_ns + _STEP_NS)
+        if writes:
+            try:
+                gateway.receive(events)
+            except JournalError:
+                writes, events = False, []
+        if not writes:
+            gateway.overhear(events)
+    if not gateway.venue.capabilities.stepped:
+        time.sleep(max(0.0, began + _PAUSE_S - time.monotonic()))
+    return writes

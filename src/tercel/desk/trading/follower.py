@@ -1,0 +1,187 @@
+"""A follower of one instrument: its public book and tallies, as the simulator keeps them, from market data alone.
+
+Orders of every account are public here. A parent order arrives by copying what the follower holds; tallies are stored
+by time, so that the first observation shows the flow of the last interval before arrival, whenever that is.
+"""
+
+from contextlib import suppress
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import TapeError, VenueError
+from tercel.core.orders import Listing, MarketRows
+from tercel.core.ports import Venue
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.desk.trading import executor_kernels as kernels
+from tercel.execution.driver import REASONS
+from tercel.market.book import layout as lay
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import OWN_ORDERS, blank_state
+
+Ints = NDArray[np.int64]
+
+WIDTH: Final = 256
+HISTORY: Final = 1 << 15
+"""Moments that are stored: an interval before an arrival reaches no further back."""
+
+
+class Follower:
+    """The public market of one instrument.
+
+    Parameters
+    ----------
+    listing : Listing
+        How the venue lists it; its ids in market data must be dense.
+    width : int
+        Prices of the ring of the book, a power of two; the same as the market's shows the same depth.
+    feed_levels : int
+        Levels that the feed behind the market shows, 0: all of them.
+    history : int
+        Moments of tallies stored.
+
+    Raises
+    ------
+    VenueError
+        For market data whose ids are arbitrary.
+    """
+
+    def __init__(self, listing: Listing, *, width: int = WIDTH, feed_levels: int = 0, history: int = HISTORY) -> None:
+        if listing.dense_ids <= 0:
+            raise VenueError("market data with small, reused ids", f"{listing.instrument} without", "map them first")
+        self.listing = listing
+        self._width, self._feed_levels = width, feed_levels
+        self._history = np.zeros((history + 1, kernels.HISTORY_WORDS), np.int64)
+        self._row = np.zeros((1, sim.RECORD_WORDS), np.int64)
+        self._lay()
+
+    def _lay(self) -> None:
+        self.book = lay.new_book(self.listing.dense_ids, self._width, OWN_ORDERS)
+        self.state = blank_state(sim.REPLAY)
+        self.state[sim.FEED_LEVELS] = self._feed_levels
+        self.ready = False
+        """Whether a snapshot has come."""
+
+    @property
+    def instrument(self) -> str:
+        """What is followed."""
+        return self.listing.instrument
+
+    @property
+    def now_ns(self) -> int:
+        """Time of the last row."""
+        return self.state.item(sim.NOW)
+
+    @property
+    def halted(self) -> bool:
+        """Whether trading is halted."""
+        return bool(self.state[sim.HALTED])
+
+    @property
+    def touch(self) -> tuple[int, int]:
+        """Best bid and ask, ticks; NO_BID, NO_ASK where there is none."""
+        return self.state.item(sim.PUBLIC_BID), self.state.item(sim.PUBLIC_ASK)
+
+    @property
+    def quotes(self) -> tuple[int | None, int | None]:
+        """Best bid and ask, ticks; None where there is none."""
+        bid, ask = self.touch
+        return None if bid == NO_BID else bid, None if ask == NO_ASK else ask
+
+    @property
+    def mid2(self) -> int:
+        """Last two-sided bid + ask, half ticks; 0 before there was any."""
+        return int(self.state[sim.MID2])
+
+    def on_market(self, event: MarketRows) -> None:
+        """Apply what a venue published; rows before the first snapshot are passed over.
+
+        Raises
+        ------
+        TapeError
+            Rows that do not fit the book: some were missed. Subscribe anew.
+        """
+        if event.snapshot:
+            self._begin(event.rows)
+        elif self.ready and len(event.rows):
+            fault = kernels.follow_public(self.book, self.state, event.rows, self._row, self._history)
+            if fault < 0:
+                self.ready = False
+                row = event.rows[self._history[0, 1]].tolist()
+                raise TapeError(REASONS[-fault], f"row {row} of {self.instrument}", "subscribe to it anew")
+
+    def _begin(self, rows: Ints) -> None:
+        tallies = self.state[sim.EVENTS : sim.EVENTS + 6].copy() if self.now_ns else None
+        self._lay()
+        understood = kernels.load(self.book, self.state, rows)
+        if understood < len(rows):
+            row = rows[understood].tolist()
+            raise TapeError(
+                "a snapshot of orders, each once", f"row {row} of {self.instrument}", "subscribe to it anew"
+            )
+        if tallies is None:
+            self._history[:] = 0
+            self.began_ns = self.now_ns
+            """When the first snapshot was taken."""
+        else:  # what happened in the gap is not known: tallies go on from where they stood
+            tallies[sim.MID2 - sim.EVENTS] = self.state[sim.MID2]
+            self.state[sim.EVENTS : sim.EVENTS + 6] = tallies
+        kernels.keep_tallies(self.book, self.state, self._history)
+        self.ready = True
+
+    def tallies(self, at_ns: int) -> Ints:
+        """The fields EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2 as they stood after `at_ns`: int64 (6,).
+
+        In a halt those at its end; of the oldest moment stored, where that is later.
+        """
+        count, room = int(self._history[0, 0]), len(self._history) - 1
+        stored = np.arange(max(count - room, 0), count) % room + 1
+        found = max(int(np.searchsorted(self._history[stored, 0], at_ns, "right")) - 1, 0)
+        while found + 1 < len(stored) and self._history[stored[found], kernels.H_HALTED]:
+            found += 1
+        return self._history[stored[found], 1 : kernels.H_HALTED].copy()
+
+    def mids(self, since_ns: int) -> tuple[Ints, Ints]:
+        """Times and mids (half ticks) from the last moment up to `since_ns` on, as far back as moments are stored."""
+        count, room = int(self._history[0, 0]), len(self._history) - 1
+        stored = self._history[np.arange(max(count - room, 0), count) % room + 1]
+        first = max(int(np.searchsorted(stored[:, 0], since_ns, "right")) - 1, 0)
+        changed = np.flatnonzero(np.diff(stored[first:, 6], prepend=-1))
+        return stored[first + changed, 0], stored[first + changed, 6]
+
+    def arrival(self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int]) -> tuple[
+        NDArray[np.int32], Ints
+    ]:  # fmt: skip
+        """Book and state of a market at which a parent arrives now, as `execution.step.begin` leaves them.
+
+        Parameters
+        ----------
+        start_ns : int
+            When it was meant to arrive.
+        interval_ns, warmup_ns : int
+            Of a decision; of what counts as long volatility before arrival.
+        rooms : (int, int)
+            Points of the grid of mids, rows of the log of fills.
+        """
+        k = sim.extend(self.state, rooms[0], 0, rooms[1])
+        k[sim.MAKER_FEE : sim.TAKER_RATE + 1] = self.listing.fees
+        k[sim.BEGAN_NS] = began = max(start_ns - warmup_ns, self.began_ns)
+        k[sim.SEEN : sim.SEEN + 6] = self.tallies(max(start_ns - interval_ns, began))
+        then = self.tallies(began)  # long volatility, slow flow and drift count from there
+        before, k[sim.BEGAN_MID2] = then[1:5], then[5]
+        k[sim.BOUGHT : sim.VARIANCE + 1] -= before
+        k[sim.SEEN + 1 : sim.SEEN + 5] -= before
+        k[sim.ARRIVED : sim.ARRIVED + 5] = k[sim.EVENTS : sim.EVENTS + 5]
+        k[sim.NOW] = k[sim.START_NS] = max(start_ns, self.now_ns)
+        k[[sim.ARRIVAL_MID2, sim.DECISION_MID2]] = k[sim.MID2]
+        return self.book.copy(), k
+
+
+def follower_of(venue: Venue, listing: Listing, history: int = HISTORY) -> Follower:
+    """A follower whose book is as deep as the venue's: a simulated exchange knows how deep its book is."""
+    width, feed_levels = WIDTH, 0
+    if (depth := venue.capabilities.depth) is not None:
+        with suppress(VenueError):
+            width, feed_levels = depth.width(listing.instrument), depth.feed_levels(listing.instrument)
+    return Follower(listing, width=width, feed_levels=feed_levels, history=history)

@@ -1,0 +1,446 @@
+"""The one gateway to a venue. Whatever leaves passes here, in this order: limits, journal, venue.
+
+    gateway.submit(commands)
+        state.refusal     may its sender send this now? (`trading.state`: one table of who may send what)
+        limits.check      may it leave? if so it counts from here on
+        journal.append    the whole batch in one durable write: what leaves, what was denied, why it was decided
+        venue.send        one by one
+
+Nothing else calls `send` on a venue (a test reads the sources for it). When the journal cannot be written, nothing is
+sent but cancels: what is open at the venue is cancelled, and that is written when writing works again. When sending
+fails, the order is UNKNOWN: it is not sent again; the venue is asked.
+
+    gateway.withdraw(cancels)
+        venue.send        at once: it waits for no journal and no lock but the wire's
+        journal.append    after
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from threading import RLock
+from typing import Final
+
+from tercel.core.capabilities import check_capabilities
+from tercel.core.errors import JournalError, OrderError, TercelError, VenueError
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    Holdings,
+    LinkStatus,
+    MarketRows,
+    MassCancel,
+    NewOrder,
+    ReplaceOrder,
+    Report,
+    Unread,
+    VenueEvent,
+)
+from tercel.core.ports import Entry, Journal, Venue
+from tercel.desk.limits import PAUSES
+from tercel.desk.trading import crashpoints, pauses
+from tercel.desk.trading.back_off import AlarmThrottle, BackOff
+from tercel.desk.trading.failed_journal import sent_to, unsent
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import (
+    OrderMessage,
+    before_holdings,
+    entry_denied,
+    entry_in,
+    entry_out,
+)
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.limits_port import Denied, LimitsPort
+from tercel.desk.trading.order import DISTURBS, SEVERITY, Code, Notice
+from tercel.desk.trading.parents import ParentOrder
+from tercel.desk.trading.report_intake import Intake
+from tercel.desk.trading.state import (
+    STOPS,
+    Refusal,
+    Sender,
+    Standing,
+    StateReason,
+    TradingState,
+    refusal,
+    waiting_entry,
+)
+
+BACK_OFF: Final = "BACK_OFF"
+_STOPS_ONLY: Final = PAUSES | {"EXECUTIONS"}
+"""Alarms that stop an agent and do not kill it here: the one until positions agree, the other is a breach of limits."""
+_log = logging.getLogger("tercel.alerts")
+
+
+@dataclass(slots=True)
+class SendOutcome:
+    """What became of a batch.
+
+    Parameters
+    ----------
+    sent : list of Command
+    denied : list of (Command, Denied)
+    unknown : list of Command
+        Journaled, and sending failed.
+    """
+
+    sent: list[Command] = field(default_factory=list)
+    denied: list[tuple[Command, Denied]] = field(default_factory=list)
+    unknown: list[Command] = field(default_factory=list)
+
+
+class OrderGateway:
+    """The way out to a venue, and the way in for its reports.
+
+    Parameters
+    ----------
+    venue : Venue
+    journal : Journal
+    limits : LimitsPort
+    ledger : Ledger
+        Kept up to date with every entry that passes.
+    name : callable, optional
+        Makes a cl_ord_id that was never used.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        journal: Journal,
+        limits: LimitsPort,
+        ledger: Ledger,
+        name: Callable[[], str] | None = None,
+    ) -> None:
+        self.venue, self.journal, self.limits, self.ledger = venue, journal, limits, ledger
+        self.lock = RLock()
+        """Held around every message to and from venue and journal; a strategy never runs under it."""
+        self.wire = RLock()
+        """Held around every call of the venue, and never while the journal is written: cancels wait for it alone."""
+        self.states = ledger.states
+        """How far may be traded, and why: what the journal says, and what is of this process alone."""
+        self.parted = False
+        """Whether a process that cannot write has said its last (`falling.last_words`)."""
+        self.clock_s = 0.0
+        """How far the clock here was ahead of the venue's at the last heartbeat, s."""
+        self.told: Callable[[Holdings], object] = lambda holdings: None
+        """Given what the venue says of positions, once all that it reported before is booked and nothing later is."""
+        self.urgent: Callable[[str], object] = lambda text: None
+        """Given what people have to know at once and the journal cannot tell them."""
+        numbers = count(1)
+        self.new_name = name or (lambda: f"~{ledger.orders.session}x{next(numbers)}")
+        self._received: list[OrderMessage | Holdings] = []
+        self._owed: list[Entry] = []
+        """Entries of what left before it was journaled."""
+        check_capabilities(venue)
+        self._session, self._repeats = venue.capabilities.session, venue.capabilities.executions is not None
+        self.notices: list[Notice] = []
+        """Notices since they were last taken."""
+        self._retries, self._link_alarm, self._intake = BackOff(), AlarmThrottle(), Intake()
+
+    def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
+        """Journal entries, then fold them; `sync`: they are on the disk when it returns.
+
+        Raises
+        ------
+        JournalError
+            Nothing of it was written for certain; nothing that depends on it may leave. What is open is cancelled.
+        """
+        with self.lock:
+            owed = len(self._owed)
+            whole = [*self._owed[:owed], *entries]
+            if not whole:
+                return
+            try:
+                last = self.journal.append(whole, sync=sync)
+            except JournalError as error:
+                self.fall(error)
+                raise
+            del self._owed[:owed]
+            if not self.venue.capabilities.unrecorded:
+                self.states.end(StateReason.JOURNAL_DOWN)
+            for seq, entry in enumerate(whole, last - len(whole) + 1):
+                self.ledger.last = seq
+                self.notices += self.ledger.apply(entry)
+                pauses.obey(entry, self.limits)
+
+    def fall(self, error: JournalError) -> None:
+        """The journal cannot be written: cancel what is open, say so, let nothing new leave until it can be."""
+        if self.states.why(StateReason.JOURNAL_DOWN) is not None:
+            return
+        self.states.add(StateReason.JOURNAL_DOWN, str(error))
+        now, before = self.venue.now_ns, len(self._owed)
+        accounts = sorted({order.account for order in self.ledger.orders.live()})
+        failed = self.take_back([MassCancel(self.new_name(), account, "", now) for account in accounts])
+        text = f"the journal cannot be written: {error.received}; {sent_to(accounts, failed)}"
+        body = {"severity": "critical", "code": kinds.JOURNAL_DOWN, "text": text}
+        self._owed.insert(before, Entry(kinds.ALERT, now, body=body))
+        _log.critical("%s %s", kinds.JOURNAL_DOWN, text)
+        self.urgent(text)
+
+    def withdraw(self, cancels: Sequence[MassCancel], before: Sequence[Entry] = ()) -> None:
+        """Cancel at once, then journal `before` and the cancels: for a kill, which waits for nothing.
+
+        Raises
+        ------
+        JournalError
+            They were sent all the same.
+        """
+        self.take_back(cancels, before)
+        with self.lock:
+            for cancel in cancels:
+                self.limits.sent(cancel, cancel.sent_ns)
+            self.write([])
+
+    def take_back(self, cancels: Sequence[MassCancel], before: Sequence[Entry] = ()) -> dict[str, str]:
+        """Send cancels, and owe the journal `before` and them; why what could not be sent was not, by account."""
+        failed, whys = list[Entry](), dict[str, str]()
+        with self.wire:
+            for cancel in cancels:
+                crashpoints.at("gateway.send.masscancel")
+                try:
+                    self.venue.send(cancel)
+                except (VenueError, OrderError, OSError) as error:
+                    failed.append(unsent(cancel, error))
+                    whys[cancel.account] = str(error)
+                else:
+                    crashpoints.at("gateway.sent.masscancel")
+            self._owed += [*before, *(entry_out(cancel) for cancel in cancels), *failed]
+        return whys
+
+    def submit(
+        self, commands: Sequence[Command], before: Sequence[Entry] = (), sender: Sender = Sender.STRATEGY
+    ) -> SendOutcome:
+        """Let a batch of commands out, as far as their sender may send them now and limits let them.
+
+        Parameters
+        ----------
+        commands : sequence of Command
+        before : sequence of Entry
+            Written with them, before them: the decision that they follow from.
+        sender : Sender
+            Whose they are (`trading.state.PERMITS`).
+
+        Raises
+        ------
+        JournalError
+            Nothing was sent.
+        """
+        outcome = SendOutcome()
+        with self.lock:
+            now = self.venue.now_ns
+            entries = list(before)
+            for command in commands:
+                denial = _never_left(command, outcome) or self._denial(command, outcome.sent, now, sender)
+                if denial is None:
+                    self.limits.sent(command, now)
+                    self._retries.sent(command, now)
+                    outcome.sent.append(command)
+                    entries.append(entry_out(command, self._parent_of(command), self.limits.hash, now))
+                else:
+                    outcome.denied.append((command, denial))
+                    entries.append(entry_denied(command, denial.code, denial.text, self._parent_of(command)))
+            crashpoints.at("gateway.decided")
+            try:
+                self.write(entries)
+            except JournalError:
+                for command in reversed(outcome.sent):
+                    self.limits.unsent(command)
+                raise
+            crashpoints.at("gateway.journaled")
+            self._send(outcome)
+        return outcome
+
+    def announce(self, parent: ParentOrder) -> None:
+        """Tell a gate before the venue of a parent order, or of its other lots.
+
+        Raises
+        ------
+        VenueError
+            The way is down; it is told again when it is up.
+        """
+        if (gate := self.venue.capabilities.parents) is not None:
+            order = parent.order
+            with self.lock:
+                gate.announce(parent.id, order.instrument, order.agent, order.side, parent.lots)
+
+    def _parent_of(self, message: Command | OrderMessage) -> str:
+        for name in (message.cl_ord_id, message.orig):
+            if name and (order := self.ledger.orders.get(name)) is not None:
+                return order.parent
+        return ""
+
+    def standing(self, account: str) -> Standing:
+        """How far an account may trade now."""
+        return self.states.standing(account)
+
+    def wait_for(self, account: str, orders: Sequence[str], reason: str = "") -> None:
+        """Let an account make positions smaller alone until orders have ended; people are told where that changes.
+
+        Raises
+        ------
+        JournalError
+            As `write`.
+        """
+        before, now = self.states.causes(StateReason.ORDERS_OPEN, account), self.venue.now_ns
+        if dict.fromkeys(orders, reason) == before:
+            return
+        entries = [waiting_entry(account, orders, reason, now)]
+        if bool(orders) != bool(before):
+            state, severity = (TradingState.REDUCING, "critical") if orders else (TradingState.ACTIVE, "info")
+            text = f"{account} is {state}" + (f": {reason}" if reason else "")
+            body = {"severity": severity, "code": f"STATE_{state.name}", "text": text}
+            entries.append(Entry(kinds.ALERT, now, agent=account, body=body))
+        self.write(entries)
+
+    def _denial(self, command: Command, before: Sequence[Command], now_ns: int, sender: Sender) -> Denied | None:
+        held = self.ledger.orders, self.ledger.positions
+        if (refused := refusal(sender, command, self.standing(command.account), *held, before)) is not None:
+            return refused
+        if why_wait := self._retries.waits(command, now_ns):
+            return Refusal(BACK_OFF, why_wait)
+        return self.limits.check(command, now_ns)
+
+    def _send(self, outcome: SendOutcome) -> None:
+        waiting = outcome.sent
+        outcome.sent = []
+        for command in waiting:
+            crashpoints.at(f"gateway.send.{_kind(command)}")
+            try:
+                with self.wire:
+                    fills = isinstance(command, NewOrder | ReplaceOrder)
+                    if fills and self.states.why(StateReason.KILLED, command.account) is not None:
+                        raise VenueError("an account that may trade", "a kill that came in between", "it was not sent")
+                    self.venue.send(command)
+            except (VenueError, OrderError, OSError) as error:
+                outcome.unknown.append(command)
+                self.write([unsent(command, error)])
+            else:
+                outcome.sent.append(command)
+                crashpoints.at(f"gateway.sent.{_kind(command)}")
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        """Let the venue step, and take what it reports.
+
+        Raises
+        ------
+        JournalError
+            As `receive`.
+        """
+        with self.lock:
+            with self.wire:
+                events = self.venue.step(until_ns)
+            self.receive(events)
+        return events
+
+    def receive(self, events: Sequence[VenueEvent]) -> None:
+        """Journal and fold the venue's reports on orders; market data passes by.
+
+        What cannot be read is journaled as it came, alerted, and answered where the venue can be told.
+
+        Raises
+        ------
+        JournalError
+            They were not written. They are stored and written with the next ones; a session that ends before will have
+            them asked for by the next.
+        """
+        with self.lock:
+            self._received += self._taken(events)
+            while self._received:
+                if isinstance(first := self._received[0], Holdings):
+                    del self._received[0]
+                    self.told(first)
+                else:
+                    self._book(before_holdings(self._received))
+
+    def _taken(self, events: Sequence[VenueEvent]) -> list[OrderMessage | Holdings]:
+        """All but market data, as it goes on from here."""
+        orders, now = self.ledger.orders, self.venue.now_ns
+        return [self._intake.taken(event, orders, now) for event in events if not isinstance(event, MarketRows)]
+
+    def overhear(self, events: Sequence[VenueEvent]) -> None:
+        """Fold what cannot be written, in a process that ends: the venue says it again to the next one."""
+        heard, self._received = [*self._received, *self._taken(events)], []
+        for entry in self._entries_in([one for one in heard if not isinstance(one, Holdings)], self.venue.now_ns):
+            with suppress(TercelError):
+                self.ledger.apply(entry)
+
+    def _book(self, messages: Sequence[OrderMessage]) -> None:
+        crashpoints.at("gateway.heard")
+        if any(isinstance(message, Report) and message.last_qty for message in messages):
+            crashpoints.at("gateway.heard.fill")
+        now = self.venue.now_ns
+        if self._session is not None:
+            self._session.unbooked = True
+        self.write(self._entries_in(messages, now), sync=not self._repeats)
+        if self._session is not None:
+            self._session.unbooked = False
+        del self._received[: len(messages)]
+        if any(isinstance(message, Report) and message.last_qty for message in messages):
+            crashpoints.at("gateway.booked.fill")
+        self._alarm([*self._intake.alerts(), *self._count(messages, now)])
+
+    def _entries_in(self, messages: Sequence[OrderMessage], now_ns: int) -> list[Entry]:
+        entries = []
+        for message in messages:
+            entries.append(entry_in(message, self._parent_of(message), now_ns))
+            if isinstance(message, LinkStatus) and not message.up:
+                severity, text = self._link_alarm.say(message.text or "the way is down", message.ns)
+                body = {"severity": severity, "code": kinds.LINK_DOWN, "text": text}
+                entries.append(Entry(kinds.ALERT, message.ns, body=body))
+        return entries
+
+    def _count(self, messages: Sequence[OrderMessage], now_ns: int) -> list[Entry]:
+        """Report to limits; what they find odd becomes alerts."""
+        alerts = []
+        for message in messages:
+            if isinstance(message, CancelReject):
+                self.limits.cancel_reject(message)
+                continue
+            if not isinstance(message, Report) or self.ledger.orders.changes_nothing(message):
+                continue
+            self._retries.take(message)
+            if (alarm := self.limits.report(message, now_ns)) is not None:
+                if alarm.stopped and alarm.code not in _STOPS_ONLY:
+                    self.states.add(StateReason.BREACH, f"{alarm.code}: {alarm.text}", alarm.stopped, alarm.code)
+                body = {"severity": "critical", "code": str(alarm.code), "text": str(alarm.text)}
+                agent = alarm.stopped or message.account
+                alerts.append(Entry(kinds.ALERT, now_ns, message.instrument, agent, "", message.cl_ord_id, body))
+        return alerts
+
+    def _disown(self, message: Report | CancelReject | Unread) -> None:
+        """Tell the venue what was set aside, where it can be told; a way that is down takes no answer."""
+        if (teller := self.venue.capabilities.disowns) is not None:
+            with suppress(VenueError, OSError):
+                teller.disown(message)
+
+    def _alarm(self, alerts: list[Entry]) -> None:
+        """What the fold found odd becomes alerts too."""
+        now = self.venue.now_ns
+        for notice in self.notices:
+            if notice.message is not None:
+                self._disown(notice.message)
+            if notice.code in SEVERITY:
+                body = {"severity": SEVERITY[notice.code], "code": notice.code.value, "text": notice.text}
+                order = self.ledger.orders.get(notice.order)
+                if order is not None and notice.code in DISTURBS:
+                    self.states.add(StateReason.TAKEN_OFF, f"{notice.code}: {notice.text}", order.parent)
+                if notice.code is Code.EXEC_CHANGED:
+                    body[STOPS] = "until positions agree"
+                where = (order.instrument, order.account, order.parent) if order else ("", "", "")
+                alerts.append(Entry(kinds.ALERT, now, *where, notice.order, body))
+        self.notices.clear()
+        self.write(alerts)
+
+
+def _never_left(command: Command, outcome: SendOutcome) -> Refusal | None:
+    """Several decisions may be one batch, and a later one takes back what an earlier one was denied."""
+    if not isinstance(command, CancelOrder):
+        return None
+    denied = {one.cl_ord_id for one, _ in outcome.denied if isinstance(one, NewOrder)}
+    return Refusal("UNKNOWN_ORDER", f"orig={command.orig}, which was denied") if command.orig in denied else None
+
+
+def _kind(command: Command) -> str:
+    return type(command).__name__.removesuffix("Order").lower()

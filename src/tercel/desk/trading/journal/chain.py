@@ -1,0 +1,91 @@
+"""The hash chain: an entry's hash covers its content and the hash before it, so a changed past shows."""
+
+import json
+from typing import Any, Final, NamedTuple
+
+from tercel.core.errors import JournalError
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal.keys import ChainKey, digest_of
+
+_FIRST: Final = b"tercel journal 1"
+ORIGIN: Final = digest_of(_FIRST, None)
+"""The hash before the first entry, without a key."""
+_head_text = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_body_text = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":")).encode
+
+
+def origin(key: ChainKey | None) -> str:
+    """The hash before the first entry."""
+    return digest_of(_FIRST, key)
+
+
+class ChainRow(NamedTuple):
+    """An entry as stored."""
+
+    seq: int
+    kind: str
+    ns: int
+    instrument: str
+    agent: str
+    parent: str
+    ord: str
+    body: str
+    blob: bytes
+    hash: str
+
+
+def digest(before: str, row: ChainRow, key: ChainKey | None = None) -> str:
+    """The hash of a row's content after another's hash."""
+    head = _head_text([before, *row[:8]])
+    blob = row.blob if isinstance(row.blob, bytes) else repr(row.blob).encode()  # a damaged file may hold anything
+    return digest_of(head.encode() + b"\0" + blob, key)
+
+
+def row_of(entry: Entry, seq: int, before: str, key: ChainKey | None = None) -> ChainRow:
+    """An entry as the row after the one whose hash is `before`.
+
+    Raises
+    ------
+    JournalError
+        For a body that is no JSON, or an entry without a kind.
+    """
+    if not entry.kind:
+        raise JournalError("an entry with a kind", f"{entry!r:.200}", "name its kind")
+    try:
+        body = _body_text(dict(entry.body))
+    except (TypeError, ValueError) as error:
+        raise JournalError(
+            f"a {entry.kind} entry of JSON values", f"{error}: {dict(entry.body)!r:.200}", "write numbers, texts, lists"
+        ) from error
+    instrument, agent, parent, order = map(_column, (entry.instrument, entry.agent, entry.parent, entry.order))
+    row = ChainRow(seq, entry.kind, int(entry.ns), instrument, agent, parent, order, body, entry.blob, "")
+    return row._replace(hash=digest(before, row, key))
+
+
+def _column(name: str) -> str:
+    """A name as a database takes it: half a character, which a venue's bytes may hold, is spelt out.
+
+    >>> _column("o-1"), _column("o\\udcff")
+    ('o-1', 'o\\\\udcff')
+    """
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def posted(text: object) -> Any:
+    """What an inbox holds as JSON; what is none, or none that a journal takes, as a text.
+
+    >>> posted('{"parent": "p"}'), posted('{"parent"'), posted("[1e999]")
+    ({'parent': 'p'}, '{"parent"', '[1e999]')
+    """
+    try:
+        found = json.loads(text)  # type: ignore[arg-type]
+        _body_text(found)
+    except (ValueError, TypeError, RecursionError):
+        return f"{text!s:.200}"
+    return found
+
+
+def entry_of(row: ChainRow) -> Entry:
+    """A stored row as an entry."""
+    body: dict[str, Any] = json.loads(row.body)
+    return Entry(row.kind, row.ns, row.instrument, row.agent, row.parent, row.ord, body, bytes(row.blob))

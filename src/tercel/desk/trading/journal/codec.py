@@ -1,0 +1,144 @@
+"""Messages to and from a venue as JSON values and back: how a journal stores them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+from tercel.core.errors import JournalError
+from tercel.core.fixed import ONE, shown
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    Command,
+    ExecType,
+    Holdings,
+    LinkStatus,
+    MassCancel,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    StatusRequest,
+    Tif,
+    Unread,
+)
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+
+_COMMANDS: Final[dict[str, type[Any]]] = {
+    "new": NewOrder,
+    "cancel": CancelOrder,
+    "replace": ReplaceOrder,
+    "status": StatusRequest,
+    "mass_cancel": MassCancel,
+}
+_WORDS: Final[dict[str, type[Any]]] = {
+    "report": Report,
+    "cancel_reject": CancelReject,
+    "link": LinkStatus,
+    "unread": Unread,
+}
+_NAMES: Final = {kind: name for name, kind in {**_COMMANDS, **_WORDS}.items()}
+_FIELDS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
+_ENUMS: Final[dict[str, type[Any]]] = {"tif": Tif, "status": OrdStatus, "exec_type": ExecType}
+
+OrderMessage = Report | CancelReject | LinkStatus | Unread
+
+
+def to_json(message: Command | OrderMessage) -> dict[str, Any]:
+    """A message as a mapping of JSON values.
+
+    >>> to_json(CancelReject("c2", "c1", "a", OrdStatus.FILLED, 5))["status"]
+    'filled'
+    """
+    kind = type(message)
+    return {"what": _NAMES[kind]} | {
+        name: value.value if name in _ENUMS else value for name in _FIELDS[kind] for value in (getattr(message, name),)
+    }
+
+
+_WHOLE: Final = {"last_lots": "last_qty", "last_price": "last_px", "cum": "cum_qty", "leaves": "leaves_qty"}
+"""Fields of reports in older journals, in ticks and lots, and what they are now."""
+
+
+def _from_json(body: Mapping[str, Any], known: Mapping[str, type[Any]]) -> Any:
+    try:
+        kind = known[body["what"]]
+        if "last_lots" in body:
+            body = {**body, **{now: body[old] * ONE for old, now in _WHOLE.items()}}
+        values = {name: body[name] for name in _FIELDS[kind] if name in body}
+        return kind(**{name: _ENUMS[name](value) if name in _ENUMS else value for name, value in values.items()})
+    except (KeyError, TypeError, ValueError) as error:
+        raise JournalError(
+            f"a message that is one of {', '.join(known)}",
+            f"{dict(body)!r:.200} ({error})",
+            "read it as its writer does",
+        ) from error
+
+
+def command_of(body: Mapping[str, Any]) -> Command:
+    """The command of an `order_out` body.
+
+    Raises
+    ------
+    JournalError
+        For a body that is no command.
+
+    >>> command_of(to_json(StatusRequest("", "a", 3)))
+    StatusRequest(cl_ord_id='', account='a', sent_ns=3)
+    """
+    command: Command = _from_json(body, _COMMANDS)
+    return command
+
+
+def message_of(body: Mapping[str, Any]) -> OrderMessage:
+    """The venue's message of a `report_in` body.
+
+    Raises
+    ------
+    JournalError
+        For a body that is none.
+    """
+    message: OrderMessage = _from_json(body, _WORDS)
+    return message
+
+
+def entry_out(command: Command, parent: str = "", limits: str = "", now_ns: int | None = None) -> Entry:
+    """The entry of a command that may leave, at `now_ns` if not at its own time; `limits` is the hash of those that an
+    order passed."""
+    parent = parent or command.parent
+    passed = {"limits": limits} if limits and isinstance(command, NewOrder | ReplaceOrder) else {}
+    body = to_json(command) | passed
+    ns = command.sent_ns if now_ns is None else now_ns
+    return Entry(kinds.ORDER_OUT, ns, command.instrument, command.account, parent, command.cl_ord_id, body)
+
+
+def entry_denied(command: Command, code: str, text: str, parent: str = "") -> Entry:
+    """The entry of a command that was denied."""
+    out = entry_out(command, parent)
+    body = {"command": out.body, "code": code, "text": text}
+    return Entry(kinds.DENIED, out.ns, out.instrument, out.agent, out.parent, out.order, body)
+
+
+def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:
+    """The entry of a message from the venue, which came at `now_ns`; by default at its own time."""
+    ns = message.ns if now_ns is None else now_ns
+    return Entry(kinds.REPORT_IN, ns, message.instrument, message.account, parent, message.cl_ord_id, to_json(message))
+
+
+def before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderMessage]:
+    """What was reported before the first word on positions."""
+    found: list[OrderMessage] = []
+    for one in received:
+        if isinstance(one, Holdings):
+            break
+        found.append(one)
+    return found
+
+
+def readable(event: OrderMessage | Holdings) -> OrderMessage | Holdings:
+    """The event; a trade of nothing, which no sum can take, is one that cannot be read."""
+    if isinstance(event, Report) and event.exec_type in (ExecType.TRADE, ExecType.CORRECTED) and event.last_qty <= 0:
+        names = event.cl_ord_id, event.account, event.instrument
+        return Unread(f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names)
+    return event

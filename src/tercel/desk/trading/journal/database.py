@@ -1,0 +1,236 @@
+"""Where a journal is, the port of what keeps its rows, and the errors of databases."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from tercel.core.errors import ConfigError, JournalError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tercel.desk.trading.journal.chain import ChainRow
+
+SCHEMA: Final = 1
+DATABASE: Final = "journal.db"
+ELSEWHERE: Final = "journal.url"
+"""Holds the URL of a journal that is not in the folder (PostgreSQL)."""
+BUSY_MS: Final = 10_000
+"""How long a write waits for another process's lock: nothing leaves meanwhile. An inbox needs a millisecond."""
+PAGE: Final = 2000
+"""Rows that are read at once."""
+InboxRow = tuple[int, str, str, str, str, int]
+
+
+def sqlalchemy() -> ModuleType:
+    """The library, imported when a journal is first used.
+
+    Raises
+    ------
+    ConfigError
+        When it is not installed.
+    """
+    try:
+        import sqlalchemy as sa
+    except ImportError as error:
+        raise ConfigError("the extra [trade]", "no module sqlalchemy", "pip install 'tercel[trade]'") from error
+    return sa
+
+
+class JournalPlace:
+    """Where a journal is: a desk folder, a database file, or a PostgreSQL URL.
+
+    A desk folder whose journal lies elsewhere holds the URL in a file of its own, `journal.url`.
+
+    >>> JournalPlace("desk").url
+    'sqlite:///desk/journal.db'
+    >>> JournalPlace("postgresql://host/db").url
+    'postgresql+psycopg://host/db'
+    """
+
+    def __init__(self, where: str | Path) -> None:
+        text = str(where)
+        self.file: Path | None = None
+        if "://" not in text and (Path(text) / ELSEWHERE).is_file():
+            text = (Path(text) / ELSEWHERE).read_text(encoding="utf-8").strip()
+        if "://" not in text:
+            path = Path(text)
+            self.file = path if path.suffix == ".db" else path / DATABASE
+            self.url = f"sqlite:///{self.file}"
+        elif text.startswith(("postgresql://", "postgres://")):
+            self.url = "postgresql+psycopg://" + text.split("://", 1)[1]
+        elif text.startswith(("postgresql+", "sqlite:///")):
+            self.url = text
+            self.file = Path(text.removeprefix("sqlite:///")) if text.startswith("sqlite") else None
+        else:
+            raise ConfigError(
+                "a desk folder or a postgresql:// URL", f"{text.split('://', 1)[0]}://...", "use one of these"
+            )
+
+    def __str__(self) -> str:
+        """For people: no password."""
+        if self.file is not None:
+            return str(self.file)
+        return str(sqlalchemy().engine.make_url(self.url).render_as_string(hide_password=True))
+
+    def engine(self) -> Engine:
+        """An engine for the server, whose connections do what a journal needs."""
+        sa = sqlalchemy()
+        try:
+            engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
+        except (ImportError, sa.exc.ArgumentError) as error:
+            raise ConfigError(
+                f"a database for {self}", str(error), "pip install 'psycopg[binary]'; check the URL"
+            ) from error
+        return engine  # type: ignore[no-any-return]
+
+
+class StoredSnapshot(NamedTuple):
+    """A snapshot as stored: of what follows from rows up to `seq`, whose hash is `hash`; `seal` is its own."""
+
+    seq: int
+    hash: str
+    version: str
+    body: bytes
+    seal: str
+
+
+class Log(Protocol):
+    """Where rows are kept: `sqlite.SqliteLog`, `server.ServerLog`."""
+
+    def meta(self) -> dict[str, str]:
+        """Words about the journal; the tables are made where there are none."""
+        ...
+
+    def words(self) -> dict[str, str]:
+        """The same, read only."""
+        ...
+
+    def say(self, key: str, value: str) -> None:
+        """Keep a word about the journal."""
+        ...
+
+    def last(self) -> int:
+        """Sequence number of the last row."""
+        ...
+
+    def rows(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[ChainRow]:
+        """Rows after one number up to another, in order, of some kinds (all by default)."""
+        ...
+
+    def write(self, rows: Sequence[ChainRow], taken: Sequence[int] = (), sync: bool = True) -> None:
+        """Rows and the inbox's marks in one transaction; flushed to the disk with `sync`."""
+        ...
+
+    def flush(self) -> None:
+        """What was written without sync is on the disk when this returns."""
+        ...
+
+    def begin(self) -> None:
+        """Opening is over: from here on what is open must stay what it is."""
+        ...
+
+    def waiting(self) -> list[InboxRow]:
+        """Commands in the inbox that nobody has taken: id, kind, body, by, reason, wall_ns."""
+        ...
+
+    def post(self, words: Sequence[object]) -> int:
+        """A command into the inbox: kind, body, by, reason, wall_ns. Its number."""
+        ...
+
+    def withdraw(self, number: int) -> bool:
+        """A command out of the inbox again; False when a session has taken it."""
+        ...
+
+    def changed(self) -> bool:
+        """Whether somebody else may have written since this was last asked."""
+        ...
+
+    def keep(self, snapshot: StoredSnapshot, newest: int) -> None:
+        """A snapshot, and only the `newest` of all."""
+        ...
+
+    def snapshots(self) -> list[StoredSnapshot]:
+        """Newest first."""
+        ...
+
+    def forget(self, seq: int) -> None:
+        """Drop the snapshots from a number on."""
+        ...
+
+    def set_aside(self, last: int) -> Log:
+        """The log with the rows up to `last` alone; what is damaged is kept beside."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+def log_at(place: JournalPlace, read_only: bool = False, holder: str | None = None) -> Log:
+    """The rows at a place."""
+    from tercel.desk.trading.journal.sqlite import SqliteLog
+
+    if place.file is not None:
+        return SqliteLog(place, read_only)
+    from tercel.desk.trading.journal.server import ServerLog
+
+    return ServerLog(place, holder)
+
+
+@contextmanager
+def journal_errors(place: JournalPlace, doing: str) -> Iterator[None]:
+    """Turn any error of a database into a JournalError."""
+    try:
+        yield
+    except failures(place) as error:
+        reason = reason_of(error)
+        raise JournalError(f"to be able to {doing} {place}", reason, remedy_of(reason)) from error
+    except OSError as error:
+        raise JournalError(
+            f"to be able to {doing} {place}", error.strerror or str(error), "check the path, its rights and the disk"
+        ) from error
+
+
+def failures(place: JournalPlace) -> tuple[type[Exception], ...]:
+    """What a database raises."""
+    return (sqlite3.Error,) if place.file is not None else (sqlalchemy().exc.SQLAlchemyError,)
+
+
+def reason_of(error: Exception) -> str:
+    """A database's complaint in one line."""
+    text = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def remedy_of(reason: str) -> str:
+    """What a person can do about a database's complaint."""
+    if "locked" in reason:
+        return "find the process that holds a transaction open on it (fuser), then try again"
+    if "full" in reason or "I/O" in reason:
+        return "check the space left on its disk, then start again: the session reconciles with the venue"
+    if "malformed" in reason or "not a database" in reason:
+        return "open it with an acknowledgement: sound entries are kept, the damaged file is set aside"
+    return "check the path, its rights and that the server runs, then start again"
+
+
+def is_transient(error: BaseException | None) -> bool:
+    """Nothing was written and trying again may help: another process had the lock."""
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def keep_elsewhere(folder: Path, url: str) -> None:
+    """Keep where a desk's journal is, for its owner's eyes alone: the URL may hold a password."""
+    path = folder / ELSEWHERE
+    path.touch(mode=0o600)
+    path.write_text(url + "\n", encoding="utf-8")
+
+
+def missing(file: Path) -> JournalError:
+    """There is no journal."""
+    return JournalError(f"a journal at {file}", "no such file", "name the folder of a desk that has run")

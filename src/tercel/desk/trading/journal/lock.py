@@ -1,0 +1,77 @@
+"""One session a journal: a lock file that the system frees when its holder dies, however it dies."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import filelock
+
+from tercel.core.errors import JournalError
+from tercel.desk.trading.journal.database import ELSEWHERE
+
+LOCK: Final = "desk.lock"
+"""Of a desk's folder: held by the process that runs it."""
+PROC_LOCKS: Final = Path("/proc/locks")
+
+
+class FileLock:
+    """An exclusive lock on a file that says who holds it.
+
+    Parameters
+    ----------
+    path : path
+        Made where absent; its folder too. It is never removed: a lock on an unlinked file excludes nobody.
+    holder : str
+        Who asks, for people.
+
+    Raises
+    ------
+    JournalError
+        When another process, or another session of this one, holds it, or the file cannot be used.
+    """
+
+    def __init__(self, path: Path, holder: str) -> None:
+        self._lock = filelock.FileLock(path, timeout=0, thread_local=False)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock.acquire()
+        except filelock.Timeout as error:
+            by = ""
+            with suppress(OSError):  # where locks forbid reading too
+                by = path.read_text(encoding="utf-8", errors="replace").strip()
+            raise JournalError(
+                f"one session on the journal beside {path}",
+                f"it is held by {by or 'somebody'}",
+                "stop that session first",
+            ) from error
+        except OSError as error:
+            raise JournalError(
+                f"a lock at {path}", error.strerror or str(error), "check the path and its rights"
+            ) from error
+        with suppress(OSError):
+            path.write_text(f"process {os.getpid()}{f' ({holder})' if holder else ''}\n", encoding="utf-8")
+
+    def release(self) -> None:
+        """Let another have it."""
+        self._lock.release(force=True)
+
+
+def holder(folder: Path) -> str | None:
+    """Who runs a desk, without touching its lock; "" when nobody does, None where that cannot be known here.
+
+    The system may not say who holds a lock, and a journal on a server is held there.
+    """
+    lock = folder / LOCK
+    if (folder / ELSEWHERE).is_file():
+        return None
+    try:
+        inode = f":{lock.stat().st_ino}"
+        locks = [line.split() for line in PROC_LOCKS.read_text(encoding="ascii").splitlines()]
+        if not any("FLOCK" in fields and any(field.endswith(inode) for field in fields) for fields in locks):
+            return ""
+        return lock.read_text(encoding="utf-8", errors="replace").strip() or "somebody"
+    except FileNotFoundError:
+        return "" if PROC_LOCKS.exists() else None
+    except OSError:
+        return None

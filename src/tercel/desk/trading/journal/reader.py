@@ -1,0 +1,93 @@
+"""Reading a journal beside the session that writes it, and posting commands to that session.
+
+journal = JournalReader("desk")
+for seq, entry in journal.read(after=seen): ...
+post("desk", "pause", {"parent": "p1"}, by="ann", reason="news", wall_ns=now)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tercel.core.errors import JournalError
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal.chain import entry_of
+from tercel.desk.trading.journal.database import JournalPlace, Log, journal_errors, log_at, missing
+
+
+class JournalReader:
+    """A journal, read only and without its lock; a session may be writing it.
+
+    Parameters
+    ----------
+    where : str or path
+        A desk folder, a database file, or a PostgreSQL URL.
+
+    Raises
+    ------
+    JournalError
+        When there is none.
+    """
+
+    def __init__(self, where: str | Path) -> None:
+        self._place = JournalPlace(where)
+        if self._place.file is not None and not self._place.file.is_file():
+            raise missing(self._place.file)
+        self._log = log_at(self._place, read_only=True)
+        self.last  # noqa: B018  fails here and now when this is no journal
+
+    @property
+    def last(self) -> int:
+        """Sequence number of the last entry, 0 when there is none."""
+        return self._log.last()
+
+    def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
+        """See `core.ports.Journal`."""
+        with journal_errors(self._place, "read"):
+            for row in self._log.rows(after, kinds):
+                yield row.seq, entry_of(row)
+
+    def append(self, entries: object, *, sync: bool = True) -> int:
+        """Refuse: see `core.ports.Journal`."""
+        raise JournalError("a session to write its journal", "a reader", "leave word for the session with post()")
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._log.close()
+
+
+@contextmanager
+def _inbox(where: str | Path) -> Iterator[Log]:
+    """The inbox of a journal, to write."""
+    place = JournalPlace(where)
+    if place.file is not None and not place.file.is_file():
+        raise missing(place.file)
+    with closing(log_at(place)) as log:
+        yield log
+
+
+def post(where: str | Path, kind: str, body: Mapping[str, Any], by: str, reason: str, wall_ns: int) -> int:
+    """Leave a command in the inbox of the session that writes a journal; it takes it exactly once.
+
+    Returns
+    -------
+    int
+        The command's number, which the `operator` entry of its taking repeats.
+
+    Raises
+    ------
+    JournalError
+        When there is no such journal, or it cannot be written.
+    """
+    with _inbox(where) as log:
+        return log.post((kind, json.dumps(dict(body)), by, reason, wall_ns))
+
+
+def withdraw(where: str | Path, number: int) -> bool:
+    """Take a command out of the inbox again; False when a session has taken it."""
+    with _inbox(where) as log:
+        return log.withdraw(number)

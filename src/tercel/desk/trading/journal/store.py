@@ -1,0 +1,454 @@
+"""The journal of a session, in a database: append-only, chained, durable before `append` returns.
+
+Opening goes from the newest sound snapshot, or from the start, and reads back every entry after it. When a write
+fails for anything but another process's lock, what is on disk is unknown: the journal then refuses everything until
+it is opened anew and read back.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from threading import RLock
+from typing import NamedTuple
+
+from tercel.core.errors import ConfigError, JournalError
+from tercel.core.ports import Entry
+from tercel.desk.trading import crashpoints
+from tercel.desk.trading.journal import kinds as kinds_of
+from tercel.desk.trading.journal.chain import ChainRow, digest, entry_of, origin, posted, row_of
+from tercel.desk.trading.journal.database import (
+    SCHEMA,
+    JournalPlace,
+    Log,
+    StoredSnapshot,
+    failures,
+    is_transient,
+    journal_errors,
+    log_at,
+    missing,
+    reason_of,
+    remedy_of,
+)
+from tercel.desk.trading.journal.keys import ChainKey, digest_of, key_of
+from tercel.desk.trading.journal.lock import LOCK, FileLock
+from tercel.desk.trading.journal.reader import JournalReader
+
+MARK_BYTES = 128
+NEWEST = 3
+"""Snapshots that are kept."""
+
+_log = logging.getLogger("tercel.journal")
+
+
+class SoundPrefix(NamedTuple):
+    """What of a journal is sound: entries up to `last`, whose hash is `head`, and what is wrong after ("": nothing)."""
+
+    last: int
+    head: str
+    ns: int
+    fault: str
+
+
+class SqlJournal:
+    """See `core.ports.Journal`; opening verifies the chain after the newest snapshot.
+
+    Parameters
+    ----------
+    where : str or path
+        A desk folder (``journal.db`` in it), a database file, or a PostgreSQL URL (one journal a database).
+    holder : str
+        Who opens it, for people.
+    acknowledge : str
+        A person's reason to go on with the sound prefix of a damaged journal. What is damaged is set aside, never
+        deleted.
+    key : ChainKey, optional
+        Of the hashes; by default what the environment names (`keys.key_of`). A journal begun without one has none.
+
+    Raises
+    ------
+    JournalError
+        When another session holds it, it cannot be used, or it is damaged and nobody has acknowledged that.
+    ConfigError
+        For a key that does not fit it.
+    """
+
+    def __init__(self, where: str | Path, holder: str = "", acknowledge: str = "", key: ChainKey | None = None) -> None:
+        self._place = JournalPlace(where)
+        folder = self._place.file.parent if self._place.file else None
+        self.key = key or key_of(folder)
+        self._mutex, self._broken, self._mark_file = RLock(), "", -1
+        self._failures: tuple[type[Exception], ...] = (*failures(self._place), OSError)
+        self.ignored: list[str] = []
+        """Why snapshots were passed over when it was opened."""
+        self._lock = FileLock(folder / LOCK, holder) if folder else None
+        try:
+            self._rows: Log = log_at(self._place, holder=holder)
+            self._check(acknowledge)
+        except BaseException:
+            self._release()
+            raise
+
+    # -- opening -------------------------------------------------------------------------------------------------
+
+    def _check(self, acknowledge: str) -> None:
+        """Make what is new, read back what is there."""
+        sound = self._sound()
+        self.last, self.head = sound.last, sound.head
+        if sound.fault and not acknowledge:
+            raise JournalError(
+                f"a whole journal at {self._place}",
+                f"entries 1 to {self.last} are sound; then {sound.fault}",
+                "look at it, then open it with an acknowledgement: sound entries stay, the rest is set aside",
+            )
+        if sound.fault:
+            self._rows = self._rows.set_aside(self.last)
+            self._begin_chain(self._rows.meta())
+            self._rows.forget(self.last + 1)
+        self._rows.begin()
+        if self._place.file is not None:
+            self._mark_file = os.open(self._place.file.with_suffix(".head"), os.O_RDWR | os.O_CREAT, 0o600)
+        if sound.fault:
+            body = {"command": "acknowledge", "sound": self.last, "fault": sound.fault, "reason": acknowledge}
+            self.append([Entry(kinds_of.OPERATOR, sound.ns, body=body)])
+        self._mark()
+
+    def _sound(self) -> SoundPrefix:
+        """How far the journal can be believed."""
+        try:
+            words = self._rows.meta()
+        except JournalError as error:
+            if self._place.file is None or is_transient(error.__cause__):
+                raise
+            return SoundPrefix(0, origin(self.key), 0, f"the file does not read: {error.received}")
+        self._begin_chain(words)
+        with journal_errors(self._place, "read"):
+            snapshot = self.snapshot()
+            start = (
+                SoundPrefix(0, origin(self.key), 0, "")
+                if snapshot is None
+                else SoundPrefix(snapshot.seq, snapshot.hash, 0, "")
+            )
+            return follow_chain(self._rows, self.key, start, *self._marked())
+
+    def _begin_chain(self, words: dict[str, str]) -> None:
+        """Keep what kind of chain a new journal has, and refuse a key that does not fit an old one."""
+        if "schema" not in words:
+            self._rows.say("schema", str(SCHEMA))
+            if self.key is not None:
+                self._rows.say("key", self.key.mark)
+            return
+        if words["schema"] != str(SCHEMA):
+            raise JournalError(
+                f"a journal of schema {SCHEMA}", f"schema {words['schema']}", "use the version that wrote it"
+            )
+        check_key(self._place, words, self.key)
+        if self.key is None:
+            _log.info("%s has hashes without a key: who can write it can write its past anew", self._place)
+
+    # -- the port ------------------------------------------------------------------------------------------------
+
+    def append(self, entries: Sequence[Entry], *, sync: bool = True) -> int:
+        """See `core.ports.Journal`."""
+        with self._mutex:
+            if entries:
+                rows = self._chained(entries)
+                crashpoints.at("journal.append.before")
+                self._write(rows, sync=sync)
+                crashpoints.at("journal.append.after")
+            elif sync:
+                self._flush()
+            return self.last
+
+    def _chained(self, entries: Sequence[Entry]) -> list[ChainRow]:
+        rows, head = [], self.head
+        for seq, entry in enumerate(entries, self.last + 1):
+            rows.append(row_of(entry, seq, head, self.key))
+            head = rows[-1].hash
+        return rows
+
+    def _write(self, rows: list[ChainRow], taken: Sequence[int] = (), sync: bool = True) -> None:
+        """Rows and the inbox's marks in one transaction."""
+        self._must_work()
+        try:
+            self._rows.write(rows, taken, sync)
+            self.last, self.head = rows[-1].seq, rows[-1].hash
+            if sync:
+                self._mark()
+        except self._failures as error:
+            self._fail(error)
+
+    def _flush(self) -> None:
+        self._must_work()
+        try:
+            self._rows.flush()
+            self._mark()
+        except self._failures as error:
+            self._fail(error)
+
+    def _must_work(self) -> None:
+        if self._broken:
+            raise JournalError(
+                f"a journal that works at {self._place}", f"an earlier write failed: {self._broken}", "start again"
+            )
+
+    def _fail(self, error: Exception) -> None:
+        text = reason_of(error)
+        if not is_transient(error):
+            self._broken = text
+        raise JournalError(f"to be able to write {self._place}", text, remedy_of(text)) from error
+
+    def read(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[tuple[int, Entry]]:
+        """See `core.ports.Journal`; `until` is the last number wanted."""
+        with self._mutex, journal_errors(self._place, "read"), closing(log_at(self._place, read_only=True)) as log:
+            for row in log.rows(after, kinds, until):
+                yield row.seq, entry_of(row)
+
+    def take_inbox(self, ns: int) -> list[Entry]:
+        """Commands that people left, each exactly once: taken and journaled in one transaction.
+
+        Parameters
+        ----------
+        ns : int
+            Venue time of the taking.
+
+        Returns
+        -------
+        list of Entry
+            As journaled, of kind `operator`.
+        """
+        with self._mutex:
+            if not self._rows.changed():
+                return []
+            entries, ids = [], []
+            for id_, kind, body, by, reason, wall_ns in self._rows.waiting():
+                words = {"id": id_, "command": str(kind), "body": posted(body)}
+                words |= {"by": str(by), "reason": str(reason), "wall_ns": wall_ns if type(wall_ns) is int else 0}
+                parent = str(words["body"].get("parent", "")) if isinstance(words["body"], dict) else ""
+                entries.append(Entry(kinds_of.OPERATOR, ns, parent=parent, body=words))
+                ids.append(id_)
+            if entries:
+                self._write(self._chained(entries), ids)
+            return entries
+
+    def close(self) -> None:
+        """See `core.ports.Journal`."""
+        with self._mutex:
+            if not self._broken:
+                self._flush()
+            self._broken = self._broken or "it was closed"
+            self._release()
+
+    def _release(self) -> None:
+        rows: Log | None = getattr(self, "_rows", None)
+        try:
+            if rows is not None:
+                rows.close()
+            if self._mark_file >= 0:
+                os.close(self._mark_file)
+                self._mark_file = -1
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    # -- snapshots ---------------------------------------------------------------------------------------------------
+
+    def snapshot(self, version: str = "") -> StoredSnapshot | None:
+        """The newest one that is sound and belongs to these entries; of one version, where one is named."""
+        found, ignored = sound_snapshot(self._rows, self.key, version)
+        self.ignored = ignored or self.ignored
+        return found
+
+    def keep_snapshot(self, seq: int, version: str, body: bytes) -> None:
+        """Keep what follows from the entries up to `seq`.
+
+        Raises
+        ------
+        JournalError
+            When it cannot be written; the entries are not touched.
+        """
+        with self._mutex:
+            self._must_work()
+            crashpoints.at("journal.snapshot.before")
+            hash_ = next(row.hash for row in self._rows.rows(seq - 1, until=seq))
+            one = StoredSnapshot(seq, hash_, version, body, "")
+            self._rows.keep(one._replace(seal=_seal(one, self.key)), NEWEST)
+            crashpoints.at("journal.snapshot.after")
+
+    def reader(self) -> SnapshotReader:
+        """Another look at the same entries and snapshots, for another thread."""
+        return SnapshotReader(self._place, self.key)
+
+    # -- the high-water mark: a chain alone cannot tell that its end is missing ------------------------------------
+
+    def _mark(self) -> None:
+        """The last entry on the disk, written over the mark before in one stroke."""
+        if self._mark_file < 0:
+            return
+        crashpoints.at("journal.mark.before")
+        text = json.dumps({"seq": self.last, "hash": self.head})
+        os.pwrite(self._mark_file, text.ljust(MARK_BYTES).encode(), 0)
+
+    def _marked(self) -> tuple[int, str]:
+        return mark_of(self._place)
+
+
+def mark_of(place: JournalPlace) -> tuple[int, str]:
+    """The number and hash of the last entry that was on the disk for certain; (0, "") where nobody knows."""
+    if place.file is None:
+        return 0, ""
+    try:
+        mark = json.loads(place.file.with_suffix(".head").read_text())
+        return int(mark["seq"]), str(mark["hash"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, ""  # cut while written by an operating system that died: the chain stands for itself
+
+
+def check_key(place: JournalPlace, words: dict[str, str], key: ChainKey | None) -> None:
+    """Refuse a key that does not fit a journal's words about itself.
+
+    Raises
+    ------
+    ConfigError
+    """
+    mark = words.get("key", "")
+    if mark and key is None:
+        raise ConfigError(f"the key of {place}", "none", "set TERCEL_JOURNAL_KEY_FILE to the file that holds it")
+    if key is not None and not mark:
+        remedy = "go on without the key if it was begun so, or begin a new folder; else somebody wrote it anew"
+        raise ConfigError(f"a journal with this key at {place}", "one without a key", remedy)
+    if key is not None and mark != key.mark:
+        raise ConfigError(f"the key of {place}", "another key", "set TERCEL_JOURNAL_KEY_FILE to the right one")
+
+
+def follow_chain(log: Log, key: ChainKey | None, start: SoundPrefix, marked: int, mark: str) -> SoundPrefix:
+    """Read every entry after `start`; the sound ones, and what is wrong after them.
+
+    Parameters
+    ----------
+    log : Log
+    key : ChainKey or None
+    start : Sound
+        Where to begin.
+    marked, mark : int, str
+        The entry that was on the disk for certain, and its hash.
+    """
+    last, head, ns, fault = start
+    seen = head if last == marked else ""
+    try:
+        for row in log.rows(last):
+            if row.seq != last + 1 or digest(head, row, key) != row.hash:
+                return SoundPrefix(last, head, ns, f"entry {row.seq} is not what was written")
+            last, head, ns = row.seq, row.hash, row.ns
+            if last == marked:
+                seen = head
+        if start.last > marked > 0:
+            seen = next((row.hash for row in log.rows(marked - 1, until=marked)), "")
+    except JournalError as error:
+        if not _does_not_read(error):
+            raise
+        fault = f"the file does not read: {error.received}"
+    if not fault and marked and seen != mark:
+        fault = f"entries up to {marked} are missing or others: the file was cut or an older one put back"
+    return SoundPrefix(last, head, ns, fault)
+
+
+def _does_not_read(error: JournalError) -> bool:
+    """Whether it is the file: neither another process that holds it, nor a server that is away."""
+    return isinstance(error.__cause__, sqlite3.Error) and not is_transient(error.__cause__)
+
+
+def _seal(one: StoredSnapshot, key: ChainKey | None) -> str:
+    head = json.dumps([one.seq, one.hash, one.version]).encode()
+    return digest_of(b"snapshot\0" + head + b"\0" + one.body, key)
+
+
+def sound_snapshot(log: Log, key: ChainKey | None, version: str = "") -> tuple[StoredSnapshot | None, list[str]]:
+    """The newest snapshot that is sound and belongs to its entries, and why others were passed over."""
+    ignored: list[str] = []
+    for one in log.snapshots():
+        row = _row_of(log, one.seq)
+        if one.seal != _seal(one, key):
+            why = "it was changed"
+        elif row is None or row.hash != one.hash:
+            why = "it belongs to other entries"
+        elif version and one.version != version:
+            why = "another version or other limits wrote it"
+        else:
+            return one, ignored
+        ignored.append(f"the snapshot of entry {one.seq} was passed over: {why}")
+    return None, ignored
+
+
+def _row_of(log: Log, seq: int) -> ChainRow | None:
+    """The row of a number, where it reads."""
+    try:
+        return next(log.rows(seq - 1, until=seq), None)
+    except JournalError as error:
+        if not _does_not_read(error):
+            raise
+        return None
+
+
+class SnapshotReader(JournalReader):
+    """A reader that finds snapshots too.
+
+    Parameters
+    ----------
+    place : JournalPlace
+    key : ChainKey or None
+    """
+
+    def __init__(self, place: JournalPlace, key: ChainKey | None) -> None:
+        super().__init__(place.file or place.url)
+        self._key = key
+
+    def snapshot(self, version: str = "") -> StoredSnapshot | None:
+        """See `SqlJournal.snapshot`."""
+        return sound_snapshot(self._log, self._key, version)[0]
+
+
+class ChainVerification(NamedTuple):
+    """What a whole chain says of a journal: entries that are sound, the hash of the last, whether a key was in it."""
+
+    sound: int
+    head: str
+    keyed: bool
+    fault: str
+
+
+def verify(where: str | Path, key: ChainKey | None = None) -> ChainVerification:
+    """Read a whole journal from its first entry, beside a session that may be writing it.
+
+    Parameters
+    ----------
+    where : str or path
+        As of `SqlJournal`.
+    key : ChainKey, optional
+        By default what the environment names.
+
+    Raises
+    ------
+    JournalError
+        When there is none.
+    ConfigError
+        For a key that does not fit it.
+
+    Returns
+    -------
+    Verified
+    """
+    place = JournalPlace(where)
+    if place.file is not None and not place.file.is_file():
+        raise missing(place.file)
+    key = key or key_of(place.file.parent if place.file else None)
+    with closing(log_at(place, read_only=True)) as log, journal_errors(place, "read"):
+        check_key(place, log.words(), key)
+        marked = mark_of(place)  # before the rows: a session that writes now moves it on
+        sound = follow_chain(log, key, SoundPrefix(0, origin(key), 0, ""), *marked)
+    return ChainVerification(sound.last, sound.head, key is not None, sound.fault)

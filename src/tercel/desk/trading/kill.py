@@ -1,0 +1,258 @@
+"""The kill latch: a small file that names who may send nothing new. It works while everything else hangs.
+
+    latch = KillLatch(desk_folder / "kill.json")
+    gate = LimitGate(limits, listings, agents, killed=latch.killed)      # asked before every order
+    latch.kill("runaway", by="ann", at_ns=now)                           # from any process
+    latch.rearm("looked at it", by="ann", at_ns=now)                     # a person, with a reason
+
+Whoever asks looks at the file's signature (`os.stat`) and reads it again only when that changed: a kill from another
+process stops the next order. A file that cannot be read, makes no sense, or is gone after it was seen means *killed*.
+It is written whole beside itself, made durable, then renamed, under a lock: whenever a writer dies, what stands there
+is the state before or the state after. The history only grows, so that no two states have the same signature.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError, OrderError
+from tercel.core.locks import locked
+from tercel.core.ports import Journal
+from tercel.desk.trading.journal import kinds
+
+LATCH: Final = "kill.json"
+"""Its file in a desk's folder."""
+ALL: Final = "*"
+"""Stands for every agent among those killed."""
+_Signature = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class KillState:
+    """The state of the latch.
+
+    Parameters
+    ----------
+    killed : dict of str to str
+        Reason by agent; `ALL` stands for every agent.
+    history : tuple of dict
+        Every kill and re-arm: ``what``, ``agents`` ([]: all), ``reason``, ``by``, ``at_ns``.
+    damaged : str
+        Why the file cannot be believed ("" otherwise); everybody is killed then.
+    """
+
+    killed: dict[str, str]
+    history: tuple[dict[str, Any], ...] = ()
+    damaged: str = ""
+
+    def why(self, agent: str) -> str | None:
+        """Why an agent is killed, or None."""
+        if self.damaged:
+            return self.damaged
+        return self.killed.get(ALL) or self.killed.get(agent)
+
+
+class KillLatch:
+    """One desk's latch.
+
+    Parameters
+    ----------
+    path : Path
+        Its file, in a folder that exists. There is none before the first kill.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._name = os.fspath(path)
+        self._seen: _Signature | None = None
+        self._state = KillState({})
+        self._quiet = True
+        self._stuck = ""
+
+    def killed(self, agent: str) -> str | None:
+        """Why an agent may send nothing new, or None. Looks at the file every time."""
+        try:
+            stat = os.stat(self._name)  # noqa: PTH116 - asked before every order: Path.stat takes twice as long
+        except FileNotFoundError:
+            if self._seen is None and not self._stuck:
+                return None
+            return self._stuck or f"{self.path} is gone: killed until it is re-armed"
+        except OSError as error:
+            return f"{self.path} cannot be looked at ({error.strerror}): killed until it can"
+        signature = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if signature != self._seen or self._state.damaged:
+            self._seen, self._state = signature, self.state()
+            self._quiet = not (self._state.damaged or self._state.killed)
+        if self._quiet and not self._stuck:
+            return None
+        return self._stuck or self._state.why(agent)
+
+    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+        """Let nothing new leave, of some agents or (by default) of all, until a person re-arms.
+
+        Raises
+        ------
+        ConfigError
+            Without a reason or a name.
+        OSError
+            When it could not be made durable. This process is killed all the same, others as far as the disk allows.
+        """
+        _say_why(reason, by)
+        try:
+            return self._change("kill", reason, by, at_ns, agents)
+        except OSError as error:
+            self._stuck = f"{reason} (not durable: {error.strerror})"
+            # an empty file makes no sense, so it kills whoever reads it; it needs no room on a full disk
+            with suppress(OSError):
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            raise
+
+    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+        """Let some agents, or (by default) everything trade again. A damaged file is kept beside and begun anew.
+
+        Raises
+        ------
+        ConfigError
+            Without a reason or a name.
+        OrderError
+            For agents that are not killed themselves: a desk that is killed whole is re-armed whole.
+        """
+        _say_why(reason, by)
+        state = self._change("rearm", reason, by, at_ns, agents)
+        self._stuck = ""
+        return state
+
+    def _change(self, what: str, reason: str, by: str, at_ns: int, agents: Sequence[str]) -> KillState:
+        with self._locked():
+            old = self.state()
+            killed = {ALL: old.damaged} if old.damaged else dict(old.killed)
+            if what == "kill":
+                killed |= dict.fromkeys(agents or (ALL,), reason)
+            elif agents:
+                missing = [agent for agent in agents if agent not in killed]
+                if missing or ALL in killed:
+                    received = f"{', '.join(missing or agents)}, where {', '.join(killed) or 'nobody'} is killed"
+                    raise OrderError("agents that are killed", received, "re-arm all, without naming agents")
+                killed = {agent: why for agent, why in killed.items() if agent not in agents}
+            else:
+                agents, killed = () if ALL in killed else tuple(killed), {}
+            entry = {"what": what, "agents": list(agents), "reason": reason, "by": by, "at_ns": at_ns}
+            if old.damaged:
+                entry["damaged"] = old.damaged
+                _keep(self.path)
+            state = KillState(killed, (*old.history, entry))
+            self._write(state)
+        self.killed("")
+        return state
+
+    def _locked(self) -> AbstractContextManager[None]:
+        """Alone among all writers; a lock of its own file, as a rename takes the other away. Dies with its holder."""
+        return locked(self.path.with_name(self.path.name + ".lock"))
+
+    def state(self) -> KillState:
+        """What the file holds now."""
+        try:
+            stored = json.loads(self.path.read_bytes())
+            killed, history = stored["killed"], stored["history"]
+            if not all(type(each) is str and each for pair in killed.items() for each in pair):
+                raise TypeError("killed is no list of reasons")
+            if not all(type(each) is dict for each in history):
+                raise TypeError("history is no list of entries")
+        except FileNotFoundError:
+            gone = "" if self._seen is None else f"{self.path} is gone: killed until it is re-armed"
+            return KillState({}, self._state.history, gone)
+        except OSError as error:
+            return KillState({}, (), f"{self.path} cannot be read ({error.strerror}): killed until it is re-armed")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            text = f"{self.path} makes no sense ({type(error).__name__}: {error}): killed until it is re-armed"
+            return KillState({}, (), text)
+        return KillState(killed, tuple(history))
+
+    def _write(self, state: KillState) -> None:
+        whole = json.dumps({"killed": state.killed, "history": list(state.history)}, indent=1, ensure_ascii=False)
+        beside = self.path.with_name(self.path.name + ".tmp")
+        mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o600
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(whole.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class MemoryLatch:
+    """A latch without a file, for a session in memory: it lasts as long as the session."""
+
+    def __init__(self) -> None:
+        self._state = KillState({})
+
+    def killed(self, agent: str) -> str | None:
+        """Why an agent may send nothing new, or None."""
+        return self._state.why(agent)
+
+    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+        """See `KillLatch`."""
+        _say_why(reason, by)
+        return self._change(
+            "kill", self._state.killed | dict.fromkeys(agents or (ALL,), reason), reason, by, at_ns, agents
+        )
+
+    def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
+        """See `KillLatch`."""
+        _say_why(reason, by)
+        left = {agent: why for agent, why in self._state.killed.items() if agents and agent not in agents}
+        return self._change("rearm", left, reason, by, at_ns, agents)
+
+    def _change(
+        self, what: str, killed: dict[str, str], reason: str, by: str, at_ns: int, agents: Sequence[str]
+    ) -> KillState:
+        entry = {"what": what, "agents": list(agents), "reason": reason, "by": by, "at_ns": at_ns}
+        self._state = KillState(killed, (*self._state.history, entry))
+        return self._state
+
+    def state(self) -> KillState:
+        """Who is killed, and its history."""
+        return self._state
+
+
+def _say_why(reason: str, by: str) -> None:
+    for what, text in (("a reason", reason), ("the name of who does it", by)):
+        if not isinstance(text, str) or not text.strip():
+            raise ConfigError(what, repr(text), "say it: it goes into the record")
+
+
+def _keep(path: Path) -> None:
+    """Put a damaged file aside under a name of its own."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    if path.exists():
+        aside.write_bytes(path.read_bytes() if os.access(path, os.R_OK) else b"")
+
+
+def check_latch(journal: Journal, latch: Path) -> None:
+    """A latch that was taken away re-arms nobody.
+
+    Raises
+    ------
+    ConfigError
+        When the journal ends with somebody killed and there is no latch.
+    """
+    killed: dict[str, None] = {}
+    for _, entry in journal.read(0, (kinds.KILL, kinds.REARM)):
+        if entry.kind == kinds.KILL:
+            killed[entry.agent] = None
+        else:
+            killed.pop(entry.agent, None)
+    if killed and not latch.exists():
+        remedy = f"re-arm them with a reason: tercel rearm `desk={latch.parent}` `reason=TEXT`"
+        raise ConfigError(f"{latch}, as the journal ends with {', '.join(killed)} killed", "none", remedy)

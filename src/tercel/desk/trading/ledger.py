@@ -1,0 +1,271 @@
+"""The state of orders, positions, parents and limits: one fold, for sessions, recovery and consoles.
+
+ledger = Ledger.of(journal)
+ledger.positions.of("ann", "AMZN").lots
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from tercel.core.executions import Execution, Key
+from tercel.core.fixed import ONE, ceiled, shown
+from tercel.core.orders import Report
+from tercel.core.ports import Entry, Journal
+from tercel.desk.trading.archive import KEEP_NS, ArchiveIndex
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import message_of
+from tercel.desk.trading.limit_record import LimitRecord
+from tercel.desk.trading.order import ChildOrder, Notice
+from tercel.desk.trading.orders import Orders
+from tercel.desk.trading.parents import ParentOrder, Parents
+from tercel.desk.trading.positions import Fill, Positions
+from tercel.desk.trading.state import TradingStates
+
+FOLDED = (
+    *(kinds.SESSION, kinds.PARENT, kinds.ORDER_OUT, kinds.DENIED, kinds.REPORT_IN, kinds.ALERT, kinds.OPERATOR),
+    *(kinds.LIMITS, kinds.KILL, kinds.REARM, kinds.SETTLED, kinds.STATE),
+)
+"""Kinds that the fold reads."""
+
+
+class LedgerCounts(Protocol):
+    """Who counts beside the ledger, and lets go and takes back with it: `limits.LimitGate`."""
+
+    def retire(self, parent: str, names: Sequence[str], executions: Sequence[Key]) -> None:
+        """A parent, its orders under all their names and its executions are over for good."""
+        ...
+
+    def recall(
+        self,
+        parent: ParentOrder,
+        orders: Iterable[tuple[ChildOrder, Sequence[str]]],
+        executions: Iterable[tuple[str, str, Execution[Fill]]],
+    ) -> None:
+        """A parent that was let go is asked about again."""
+        ...
+
+
+class Ledger:
+    """Orders, positions and parents after the entries so far.
+
+    Parameters
+    ----------
+    past : Past, optional
+        Where what is over for good goes; without it everything stays in memory, for tables and consoles.
+    counts : Counts, optional
+        Lets go and takes back with this ledger.
+    """
+
+    def __init__(self, past: ArchiveIndex | None = None, counts: LedgerCounts | None = None) -> None:
+        self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
+        self.limits, self.states = LimitRecord(), TradingStates()
+        self.past, self._counts = past, counts
+        self.last, self.acknowledged = 0, 0
+        """Sequence number of the last entry taken, and how often damage was acknowledged."""
+        self.requested: dict[int, Entry] = {}
+        """Operator commands that were taken and have not been answered: by number."""
+        self.settled: dict[tuple[str, str], int] = {}
+        """What the venue has beyond what is here, 10^-8 of a lot, as a person explained it: by account, instrument."""
+        self.fills_of: dict[str, list[Fill]] = defaultdict(list)
+        """Executions that stand by parent, each once, in the order of their arrival."""
+        self.children: dict[str, int] = {}
+        """The highest number of a child's name, by parent."""
+        self._began: dict[str, int] = {}
+        """The first entry of each parent in memory."""
+        self._over: deque[tuple[int, str]] = deque()
+        """Parents that are over, and until when they stay."""
+
+    @classmethod
+    def of(cls, journal: Journal) -> "Ledger":
+        """The fold of a whole journal."""
+        ledger = cls()
+        ledger.catch_up(journal)
+        return ledger
+
+    def catch_up(self, journal: Journal) -> None:
+        """Take what was written since."""
+        for seq, entry in journal.read(self.last, FOLDED):
+            self.last = seq
+            self.apply(entry)
+
+    def apply(self, entry: Entry) -> list[Notice]:
+        """Take one entry; those of other kinds than `FOLDED` pass it by."""
+        if entry.kind not in FOLDED:
+            return []
+        if self.past is not None:
+            self._recall(self.past, entry)
+        notices = self._fold(entry)
+        if self.past is not None:
+            self._let_go(self.past, entry)
+        return notices
+
+    def _fold(self, entry: Entry) -> list[Notice]:
+        booked, rebooked = len(self.orders.fills), len(self.orders.rebooked)
+        notices = self.orders.apply(entry)
+        for fill in self.orders.fills[booked:]:
+            self.positions.book(fill)
+            self.parents.fill(fill.parent, fill.qty)
+            self.fills_of[fill.parent].append(fill)
+        for before, now in self.orders.rebooked[rebooked:]:
+            self._rebook(before, now)
+        if entry.kind == kinds.REPORT_IN and entry.body.get("exec_type") == "rejected":
+            self.parents.refuse(entry.parent, entry.ns, *_not_taken(entry))
+        self.parents.apply(entry)
+        self._note(entry)
+        return notices
+
+    def _rebook(self, before: Fill, now: Fill | None) -> None:
+        """A fill was busted (None) or corrected: positions are those of the fills that stand."""
+        self.positions.rebook(before, now)
+        self.parents.fill(before.parent, (now.qty if now else 0) - before.qty)
+        fills = self.fills_of[before.parent]
+        at = fills.index(before)
+        fills[at : at + 1] = [now] if now else []
+
+    def _let_go(self, past: ArchiveIndex, entry: Entry) -> None:
+        """What has been over for long leaves memory, at the same entry whoever folds."""
+        if entry.kind == kinds.PARENT:
+            self._began.setdefault(entry.parent, self.last)
+            if (parent := self.parents.get(entry.parent)) is not None and parent.over:
+                self._over.append((entry.ns + KEEP_NS, parent.id))
+        elif entry.kind == kinds.SESSION:  # whoever begins may owe something to what ended just before
+            self._over = deque((entry.ns + KEEP_NS, parent) for _, parent in self._over)
+        while self._over and self._over[0][0] <= entry.ns:
+            _, name = self._over.popleft()
+            if self.parents.get(name) is None:
+                continue
+            if any(not order.settled for order in self.orders.of_parent(name)):
+                self._over.append((entry.ns + KEEP_NS, name))
+                continue
+            self._retire(past, name)
+
+    def _retire(self, past: ArchiveIndex, name: str) -> None:
+        self.parents.retire(name)
+        past.fills += len(self.fills_of.pop(name, ()))
+        self.children.pop(name, None)
+        names, executions = self.orders.retire(name)
+        past.put(name, self._began.pop(name), self.last, names, executions)
+        if self._counts is not None:
+            self._counts.retire(name, names, executions)
+
+    def _recall(self, past: ArchiveIndex, entry: Entry) -> None:
+        """Bring back what a report is about; the fold of its entries is what it was when it went."""
+        if entry.kind != kinds.REPORT_IN or any(
+            self.orders.get(entry.body.get(key, "")) for key in ("cl_ord_id", "orig")
+        ):
+            return
+        for number in past.meant(entry.body):
+            old, name = Ledger(), ""
+            for seq, each in past.entries(number, FOLDED):
+                name = name or each.parent
+                if each.parent == name or (each.parent == "" and each.kind != kinds.REPORT_IN):
+                    old.last = seq
+                    old.apply(each)
+            if self.parents.get(name) is None:
+                self._take_back(past, old.parents.must(name), old, entry.ns)
+
+    def _take_back(self, past: ArchiveIndex, parent: ParentOrder, old: "Ledger", ns: int) -> None:
+        name, fills = parent.id, old.fills_of[parent.id]
+        self.parents.recall(parent)
+        past.fills -= len(fills)
+        if fills:
+            self.fills_of[name] = fills
+        if name in old.children:
+            self.children[name] = old.children[name]
+        self._began[name] = past.first_of(name)
+        self.orders.recall(name, old.orders)
+        self._over.append((ns + KEEP_NS, name))
+        if self._counts is not None:
+            orders = [(order, self.orders.names_of(order.root)) for order in self.orders.of_parent(name)]
+            self._counts.recall(parent, orders, self.orders.executions_of(name))
+
+    @property
+    def fills(self) -> int:
+        """How many executions stand."""
+        return len(self.orders.fills) + (self.past.fills if self.past is not None else 0)
+
+    def used(self, parent: str) -> bool:
+        """Whether a parent of that name was ever asked for."""
+        return self.parents.get(parent) is not None or (self.past is not None and self.past.has(parent))
+
+    def knows(self, report: Report) -> bool:
+        """Whether an execution was booked already."""
+        return self.orders.knows(report) or (self.past is not None and self.past.knows(report))
+
+    @property
+    def accounts(self) -> list[str]:
+        """Accounts that have traded or were asked to."""
+        return sorted({*self.orders.accounts, *self.parents.agents})
+
+    def _note(self, entry: Entry) -> None:
+        body = entry.body
+        self.states.apply(entry)
+        if entry.kind == kinds.LIMITS:
+            self.limits.apply(entry)
+        elif entry.kind == kinds.SETTLED:
+            self.settled = settled_of(body)
+        if entry.kind == kinds.OPERATOR and body.get("command") == "acknowledge":
+            self.acknowledged += 1
+        elif entry.kind == kinds.OPERATOR and "id" in body:
+            self.requested[int(body["id"])] = entry
+        elif entry.kind in (kinds.PARENT, kinds.ALERT, kinds.LIMITS, kinds.SETTLED) and "operator" in body:
+            self.requested.pop(int(body["operator"]), None)
+        elif entry.kind in (kinds.ORDER_OUT, kinds.DENIED) and entry.order:
+            self._refusals(entry)
+            stem, _, number = entry.order.rpartition(".")
+            if stem and number.isdigit():
+                self.children[stem] = max(self.children.get(stem, 0), int(number))
+
+    def _refusals(self, entry: Entry) -> None:
+        """What limits denied of a parent's lots, until another of its orders leaves."""
+        if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new":
+            self.parents.sent(entry.parent, entry.ns)
+        elif entry.kind == kinds.DENIED and entry.body["command"]["what"] == "new":
+            self.parents.refuse(entry.parent, entry.ns, int(entry.body["command"]["lots"]), str(entry.body["code"]))
+
+    def next_child(self, parent: str) -> int:
+        """Number of the next child of a parent: no name comes twice, not even after lost entries."""
+        return self.children.get(parent, 0) + 1 + 1_000 * self.acknowledged
+
+    @property
+    def next_session(self) -> int:
+        """Number of the next session.
+
+        After damage was acknowledged it leaps: sessions whose entries are lost have used the numbers in between, and a
+        cl_ord_id must never come twice.
+        """
+        return self.orders.session + 1 + 1_000 * self.acknowledged
+
+    def open_of(self, parent: str) -> int:
+        """What may still fill of a parent's children, 10^-8 of a lot."""
+        return sum(order.open_qty for order in self.orders.live(parent=parent))
+
+    def faults(self) -> list[str]:
+        """Sums that do not agree: none, whatever came in."""
+        wrong = []
+        for parent in self.parents:
+            mine = [order for order in self.orders if order.parent == parent.id]
+            if (cum := sum(order.cum_qty for order in mine)) != parent.filled_qty:
+                wrong.append(f"parent {parent.id}: {parent.filled} lots filled, its children {shown(cum)}")
+            if parent.filled_qty + self.open_of(parent.id) > parent.lots * ONE:
+                wrong.append(f"parent {parent.id}: more filled and open than its {parent.lots} lots")
+        whole = self.past is None or not self.past.fills
+        for (account, name), held in self.positions.all().items() if whole else ():
+            fills = [f for f in self.orders.fills if (f.account, f.instrument) == (account, name)]
+            if held.qty != sum(f.side * f.qty for f in fills):
+                wrong.append(f"{account} in {name}: {held.lots} lots held, not the sum of fills")
+        return wrong
+
+
+def _not_taken(entry: Entry) -> tuple[int, str]:
+    """Lots of an order that the venue rejected, and why; a part of one counts as one."""
+    report = message_of(entry.body)
+    assert isinstance(report, Report)
+    return ceiled(report.lots * ONE - report.cum_qty), f"the venue: {report.text}".removesuffix(": ")
+
+
+def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """What positions differ by, as a person has explained it, 10^-8 of a lot: older journals have whole lots."""
+    gaps = body["qty_gaps"] if "qty_gaps" in body else [[*where, lots * ONE] for *where, lots in body["gaps"]]
+    return {(account, instrument): qty for account, instrument, qty in gaps if qty}

@@ -1,0 +1,227 @@
+"""Limits in a session: what they notice is obeyed, and people change them.
+
+keeper.watch()                                           # every step: warnings are alerts, breaches kill and cancel
+keeper.tighten({"agents.twap.order_lots": "100"}, "ann", "news")
+number = keeper.request({"agents.twap.order_lots": "200"}, "ann", "it is over")
+keeper.approve(number, "bob", "seen it")                 # another person, within a quarter of an hour, once
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from tercel.core.errors import OrderError, UnknownNameError
+from tercel.core.names import offer
+from tercel.core.ports import Entry
+from tercel.desk.limits import EVERYBODY, Crossing, Limits, changed, from_json, hash_of, limits_json, loosened, tightest
+from tercel.desk.limits.file import ANY
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.limit_record import EXPIRES_NS, same_person
+from tercel.desk.trading.state import StateReason
+from tercel.desk.trading.stopping import LatchPort
+
+WARN_EVERY_NS: Final = 5_000_000_000
+"""Venue time between two looks at warning levels; breaches are looked for in every step."""
+BY: Final = "limits"
+"""Who kills after a breach, in the latch's history."""
+ALERTS: Final = {
+    "warning": ("warning", "limit_warning"),
+    "cleared": ("info", "limit_cleared"),
+    "breach": ("critical", "limit_breach"),
+}
+
+
+class LimitKeeper:
+    """What a session does about its limits.
+
+    Parameters
+    ----------
+    gateway : OrderGateway
+    latch : Latch
+        Falls after a breach; a person re-arms it.
+    look : callable
+        Ask the latch, and cancel what those have open whom it stops.
+    """
+
+    def __init__(self, gateway: OrderGateway, latch: LatchPort, look: Callable[[], object]) -> None:
+        self._gateway, self._latch, self._look = gateway, latch, look
+        self._warned_ns = 0
+
+    @property
+    def _now(self) -> int:
+        return self._gateway.venue.now_ns
+
+    # -- what limits notice ---------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Ask limits what was passed; kill and cancel, then say so."""
+        now = self._now
+        warnings = now - self._warned_ns >= WARN_EVERY_NS
+        if warnings:
+            self._warned_ns = now
+        with self._gateway.lock:
+            found = self._gateway.limits.watch(now, warnings)
+            states = self._gateway.states
+            breaches = {agent: states.causes(StateReason.BREACH, agent) for agent in states.held(StateReason.BREACH)}
+        if not (found or breaches):
+            return
+        entries = []
+        for crossing in found:
+            if crossing.agents:
+                entries += self._kill(crossing, now)
+        for agent, whys in breaches.items():
+            if self._latch.killed(agent) is None:
+                entries += self._fall("; ".join(whys.values()), now, (agent,))
+        self._look()
+        for agent, whys in breaches.items():
+            for cause in whys:
+                states.end(StateReason.BREACH, agent, cause)
+        entries += [_alert(crossing, now) for crossing in found]
+        self._gateway.write(entries)
+
+    def _kill(self, breach: Crossing, now: int) -> list[Entry]:
+        """Let the latch fall; the alert of a latch that cannot be written, which stops everybody here."""
+        agents = () if EVERYBODY in breach.agents else breach.agents
+        return self._fall(f"limit passed: {breach.text}", now, agents)
+
+    def _fall(self, why: str, now: int, agents: tuple[str, ...]) -> list[Entry]:
+        try:
+            self._latch.kill(why, BY, now, agents)
+        except OSError as error:
+            body = {"severity": "critical", "code": "kill_not_durable", "text": f"{why}: {error.strerror}"}
+            return [Entry(kinds.ALERT, now, body=body)]
+        return []
+
+    # -- what people change ---------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Limits in force as a session begins: of those given and those of the journal the tighter.
+
+        A file that allows more than what was in force is no way around the second person.
+        """
+        given: Limits = self._gateway.limits.limits
+        record = self._gateway.ledger.limits
+        limits, looser = given, []
+        if record.in_force is not None:
+            before = from_json(record.in_force)
+            limits, looser = tightest(before, given), loosened(before, given)
+        self._gateway.limits.enforce(limits)
+        if hash_of(limits) != record.hash:
+            self._journal("in_force", limits, source=given.source)
+        if looser:
+            text = f"{given.source} allows more than was in force, which stays: {', '.join(looser)}; ask and approve"
+            body = {"severity": "warning", "code": "limits_file_looser", "text": text}
+            self._gateway.write([Entry(kinds.ALERT, self._now, body=body)])
+
+    def tighten(self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None) -> str:
+        """Make some limits tighter at once; the hash of those in force then.
+
+        Raises
+        ------
+        LimitsError
+            For changes that no limit file could have.
+        OrderError
+            Where some of it allows more than before, or without a name and a reason. Nothing changes then.
+        """
+        _named(by, reason)
+        before: Limits = self._gateway.limits.limits
+        after = changed(before, changes)
+        self._must_be_here(changes)
+        if looser := loosened(before, after):
+            received = f"{', '.join(looser)}, which would allow more"
+            raise OrderError("limits that get tighter", received, "request it; a second person approves it")
+        return self._enforce("tightened", after, operator, changes=dict(changes), by=by, reason=reason)
+
+    def _must_be_here(self, changes: Mapping[str, str]) -> None:
+        """A limit of a name that nobody has changes nothing: it is a slip of the pen."""
+        here = self._gateway.limits.usage()
+        for path in changes:
+            room, _, rest = path.partition(".")
+            name = rest.rpartition(".")[0]
+            if room != "desk" and name != ANY and name not in here[room]:
+                known = sorted(here[room])
+                remedy = offer(name, known, f'or "{ANY}" for all')
+                raise OrderError(f"{room} of the desk: {', '.join(known)}", f"{name}; nothing was changed", remedy)
+
+    def request(self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None) -> int:
+        """Ask for other limits, which another person may approve within a quarter of an hour; the request's number.
+
+        Raises
+        ------
+        LimitsError, OrderError
+            As :meth:`tighten`, but that limits may get looser.
+        """
+        _named(by, reason)
+        before: Limits = self._gateway.limits.limits
+        looser = loosened(before, changed(before, changes))
+        self._must_be_here(changes)
+        with self._gateway.lock:
+            number = self._gateway.ledger.last + 1
+            body = {"changes": dict(changes), "by": by, "reason": reason, "request": number, "looser": looser}
+            self._write({"event": "requested", "hash": self._gateway.limits.hash, **body}, operator)
+        return number
+
+    def approve(self, number: int, by: str, reason: str, operator: int | None = None) -> str:
+        """Put a request in force: once, by another person than who asked; the hash of the limits in force then.
+
+        Raises
+        ------
+        OrderError
+            For a request that nobody made, that is over, or was made by the same person.
+        """
+        _named(by, reason)
+        asked = self._gateway.ledger.limits.requests.get(number)
+        if asked is None or not asked.open(self._now):
+            received = f"{number}, which is none that waits"
+            remedy = f"ask again: a request is approved once, within {EXPIRES_NS // 10**9} s"
+            raise OrderError("the number of a request", received, remedy)
+        if same_person(asked.by, by):
+            raise OrderError(f"another person than {asked.by}, who asked", by, "let somebody else approve it")
+        after = changed(self._gateway.limits.limits, asked.changes)
+        more = {"changes": dict(asked.changes), "asked_by": asked.by, "request": number}
+        return self._enforce("loosened", after, operator, by=by, reason=reason, **more)
+
+    def obey(self, entry: Entry) -> None:
+        """A person's command `limits`: {"act": "tighten" | "request" | "approve", "changes" or "request"}.
+
+        Raises
+        ------
+        TercelError
+            What cannot be done.
+        """
+        body, by, reason = entry.body["body"], str(entry.body["by"]), str(entry.body["reason"])
+        act, number = str(body["act"]), int(entry.body["id"])
+        if act == "tighten":
+            self.tighten(body["changes"], by, reason, number)
+        elif act == "request":
+            self.request(body["changes"], by, reason, number)
+        elif act == "approve":
+            self.approve(int(body["request"]), by, reason, number)
+        else:
+            raise UnknownNameError("what to do with limits", repr(act), "tighten, request or approve")
+
+    def _enforce(self, event: str, limits: Limits, operator: int | None, **more: Any) -> str:
+        with self._gateway.lock:
+            self._journal(event, limits, operator, **more)
+            self._gateway.limits.enforce(limits)
+        return hash_of(limits)
+
+    def _journal(self, event: str, limits: Limits, operator: int | None = None, **more: Any) -> None:
+        self._write({"event": event, "hash": hash_of(limits), "limits": limits_json(limits), **more}, operator)
+
+    def _write(self, body: dict[str, Any], operator: int | None) -> None:
+        answer = {} if operator is None else {"operator": operator}
+        self._gateway.write([Entry(kinds.LIMITS, self._now, body=body | answer)])
+
+
+def _named(by: str, reason: str) -> None:
+    for what, text in (("the name of a person", by), ("a reason", reason)):
+        if not isinstance(text, str) or not text.strip():
+            raise OrderError(what, repr(text), "say it: it goes into the journal")
+
+
+def _alert(crossing: Crossing, now: int) -> Entry:
+    severity, code = ALERTS[crossing.event]
+    where = {"agents": ("", crossing.name), "instruments": (crossing.name, "")}.get(crossing.room, ("", ""))
+    body = {"severity": severity, "code": code, "text": crossing.text}
+    return Entry(kinds.ALERT, now, *where, body=body)

@@ -1,0 +1,498 @@
+"""The manager of parent orders: accepts, pauses, amends, cancels them; each has an executor that may be replaced.
+
+What cannot be relied on is replaced, and that is journaled: a strategy that raises or answers NaN by the fallback, an
+executor whose orders' fate was unknown for a while by a new one that goes on with what is left.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.deadline import Deadline
+from tercel.core.errors import JournalError, OrderError, TapeError, VenueError
+from tercel.core.fixed import ceiled, shown
+from tercel.core.messages import Alpha, Posture
+from tercel.core.orders import Command, MarketRows, VenueEvent
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.desk.trading.children import Assignment, limit_at
+from tercel.desk.trading.executor import ParentExecutor
+from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.parents import (
+    NEW_SESSION,
+    NO_LIMIT,
+    ParentOrder,
+    ParentRequest,
+    ParentStatus,
+    accepted,
+    entry_of,
+    model_of,
+)
+from tercel.desk.trading.state import Sender, StateReason
+from tercel.desk.trading.stopping import FIRST_S, KillCanceller, cancels
+from tercel.desk.trading.strategies import Strategies
+from tercel.execution.strategy import Strategy
+from tercel.market.simulator import layout as sim
+
+FALLBACK: Final = "twap_passive"
+"""The strategy that takes over from one that failed."""
+
+
+class SessionObserver(Protocol):
+    """Who is notified of what happens in a session."""
+
+    def on_events(self, events: Sequence[VenueEvent]) -> None:
+        """What the venue reported, after followers and executors processed it."""
+        ...
+
+    def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
+        """A parent came to its market: the market with the order in it."""
+        ...
+
+    def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
+        """A decision was taken on this observation."""
+        ...
+
+    def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
+        """A parent is over; `executor` is the one that it had at the end, if any."""
+        ...
+
+
+class ParentOrderManager:
+    """Parent orders at work, each with its executor.
+
+    Parameters
+    ----------
+    gateway : OrderGateway
+    stopper : Stopper
+    strategies : Strategies
+        Makes a strategy by name.
+    follow : callable
+        The follower of an instrument.
+    name : callable
+        Makes a cl_ord_id that was never used.
+    seed, warmup_s
+        Of executors.
+    """
+
+    def __init__(
+        self,
+        gateway: OrderGateway,
+        stopper: KillCanceller,
+        strategies: Strategies,
+        follow: Callable[[str], Follower],
+        name: Callable[[], str],
+        *,
+        seed: int,
+        warmup_s: float,
+    ) -> None:
+        self.gateway, self.stopper, self._strategies, self._follow = gateway, stopper, strategies, follow
+        self._name, self._seed, self._warmup_s = name, seed, warmup_s
+        self.executors: dict[str, ParentExecutor] = {}
+        self.watchers: list[SessionObserver] = []
+        self.trying = ""
+        """The parent whose executor is asked at this moment; "" between."""
+        self.deadline: Deadline | None = None
+        """Interrupts decisions that take more than `decision_s`."""
+        self.decision_s = 0.0
+        self._given: dict[str, Strategy] = {}
+        self._guidance: dict[str, tuple[Alpha | None, Posture | None]] = {}
+
+    def __iter__(self) -> Iterator[ParentExecutor]:
+        return iter(list(self.executors.values()))
+
+    @property
+    def _now(self) -> int:
+        return self.gateway.venue.now_ns
+
+    @property
+    def due_ns(self) -> int:
+        """When the next executor wants to be asked."""
+        return min([executor.due_ns for executor in self.executors.values()], default=FOREVER_NS)
+
+    # -- what people and pillars ask ------------------------------------------------------------------------------
+
+    def accept(
+        self, request: ParentRequest, strategy: Strategy | None = None, operator: int | None = None
+    ) -> ParentOrder:
+        """Take a parent order on; work begins with the next step.
+
+        Parameters
+        ----------
+        request : ParentRequest
+        strategy : Strategy
+            What works it; by default what is made by the request's name for it. A later session only has the name.
+        operator : int
+            The operator's command that it obeys.
+
+        Raises
+        ------
+        OrderError
+            For an id that was used, an instrument or an agent unknown here, a killed agent.
+        UnknownNameError
+            For a strategy that does not exist.
+        """
+        if self.gateway.ledger.used(request.id):
+            raise OrderError("a new id for a new parent order", f"{request.id!r}, which was used", "choose another")
+        self._follow(request.instrument)
+        works = strategy or self._strategies(request.strategy, request.instrument)
+        self._must_live(request.agent)
+        with self.gateway.lock:
+            self.gateway.limits.parent(request.id, request.instrument, request.agent, request.side, request.lots)
+        entry = accepted(request, self._now, model_of(works))
+        self.gateway.write([entry if operator is None else marked(entry, operator)])
+        if strategy is not None:
+            self._given[request.id] = strategy
+        parent = self.gateway.ledger.parents.must(request.id)
+        self._announce(parent)
+        self.work(parent)
+        return parent
+
+    def _announce(self, parent: ParentOrder) -> None:
+        with suppress(VenueError):  # the way is down: `announce_all` when it is up
+            self.gateway.announce(parent)
+
+    def announce_all(self) -> None:
+        """Tell a gate before the venue of every parent that is not over."""
+        for parent in list(self.gateway.ledger.parents):
+            if not parent.over:
+                self._announce(parent)
+
+    def _killed(self, agent: str) -> str | None:
+        """Why an agent is killed, asked of the latch now; None where it is not."""
+        self.stopper.look([agent])
+        return self.stopper.killed.get(agent)
+
+    def _must_live(self, agent: str) -> None:
+        if (why := self._killed(agent)) is not None:
+            raise OrderError("an agent that may trade", f"{agent} is killed: {why}", "re-arm it first")
+
+    def work(self, parent: ParentOrder) -> None:
+        """Put a new executor to what is left of a parent."""
+        order, ledger = parent.order, self.gateway.ledger
+        given = self._given.get(parent.id) if parent.strategy == order.strategy else None
+        left_ns = max(parent.ends_ns - self._now, 1)
+        decisions = max(1, round(order.decisions * min(1.0, left_ns / parent.horizon_ns)))
+        requested = replace(order, limit_price=parent.limit_price)
+        what_is_left = Assignment(
+            parent.id,
+            order.agent,
+            order.instrument,
+            order.side,
+            parent.left,
+            self._now,
+            requested.task(horizon_s=left_ns / 1e9, decisions=decisions, warmup_s=self._warmup_s),
+            self._seed,
+            parent.number,
+            first_child=ledger.next_child(parent.id),
+            limit=parent.limit,
+            filled_before=parent.lots - parent.left,
+        )
+        strategy = given or self._strategies(parent.strategy, order.instrument)
+        executor = ParentExecutor(what_is_left, self._follow(order.instrument), strategy)
+        executor.guide(*self._guidance.get(order.instrument, (None, None)), self._now)
+        self.executors[parent.id] = executor
+
+    def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
+        """Cancel a parent's children and take no decision until it is resumed."""
+        self.journal(self.gateway.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
+        if (executor := self.executors.get(id_)) is not None and not executor.off:
+            self._send(executor, executor.pause(), sender=_by(operator))
+
+    def resume(self, id_: str, reason: str, operator: int | None = None) -> None:
+        """Go on with a parent that was paused.
+
+        Raises
+        ------
+        OrderError
+            When it is not paused, its agent is killed, or its horizon has passed.
+        """
+        parent = self.gateway.ledger.parents.may(id_, "resumed")
+        self._must_live(parent.order.agent)
+        if parent.ends_ns <= self._now:
+            raise OrderError("a parent with time left", f"{id_}, whose horizon has passed", "amend its horizon first")
+        self.journal(parent, "resumed", operator, reason=reason)
+        executor = self.executors.get(id_)
+        if executor is None:
+            self.work(self.gateway.ledger.parents.must(id_))
+        elif not executor.off:
+            executor.resume()
+
+    def cancel(self, id_: str, reason: str, operator: int | None = None) -> None:
+        """Call a parent off; it is cancelled once no child is open."""
+        parent = self.gateway.ledger.parents.may(id_, "cancelling")
+        self.journal(parent, "cancelling", operator, reason=reason)
+        executor = self.executors.get(id_)
+        if executor is None:
+            self.journal(self.gateway.ledger.parents.must(id_), "cancelled", reason=reason)
+        elif not executor.off:
+            self._send(executor, executor.cancel(), sender=_by(operator))
+
+    def amend(
+        self,
+        id_: str,
+        reason: str,
+        lots: int | None = None,
+        horizon_ns: int | None = None,
+        limit_price: float | str | None = None,
+        operator: int | None = None,
+    ) -> None:
+        """Change a parent's lots, its horizon (from its acceptance), or its limit price ("none" takes it off).
+
+        Raises
+        ------
+        OrderError
+            For fewer lots than are filled, a horizon that has passed, or a limit price that is none.
+        """
+        parent = self.gateway.ledger.parents.may(id_, "amended")
+        if lots is not None and (type(lots) is not int or lots < max(ceiled(parent.filled_qty), 1)):
+            raise OrderError(f"at least the {parent.filled} lots filled", f"{lots!r}", "cancel the rest instead")
+        if horizon_ns is not None and (type(horizon_ns) is not int or parent.accepted_ns + horizon_ns <= self._now):
+            raise OrderError("a horizon still to come", f"{horizon_ns!r} ns from acceptance", "cancel it instead")
+        wanted = None if limit_price == NO_LIMIT else limit_price
+        requested = replace(
+            parent.order, lots=lots or parent.lots, horizon_ns=horizon_ns or parent.horizon_ns, limit_price=wanted
+        )  # refuses nonsense
+        given = (("lots", lots), ("horizon_ns", horizon_ns))
+        fields: dict[str, Any] = {name: value for name, value in given if value is not None}
+        if limit_price is not None:
+            fields |= {"limit_price": wanted, "limit": self._limit(parent, requested)}
+        self.journal(parent, "amended", operator, reason=reason, **fields)
+        if lots is not None:
+            with self.gateway.lock:
+                self.gateway.limits.amend(id_, lots)
+            self._announce(self.gateway.ledger.parents.must(id_))
+        executor = self.executors.get(id_)
+        if executor is None or executor.off:
+            return
+        over = lots is not None and (lots <= ceiled(parent.filled_qty) or executor.done)
+        if over or fields.keys() & {"horizon_ns", "limit"}:
+            self.take_off(executor, f"amended: {reason}")
+        elif lots is not None:
+            self._send(executor, executor.amend(lots - executor.order.filled_before), sender=_by(operator))
+
+    def _limit(self, parent: ParentOrder, requested: ParentRequest) -> int:
+        """Another limit price of a parent in ticks; before its arrival 0, as the arrival fixes it."""
+        tick = self._follow(requested.instrument).listing.tick
+        return limit_at(requested.task(), requested.side, tick, parent.arrival_mid2) if parent.arrival_ns else 0
+
+    def guide(self, instrument: str, alpha: Alpha | None, posture: Posture | None) -> None:
+        """Guidance of signals and risk for an instrument, from the next decision of its executors on."""
+        self._guidance[instrument] = alpha, posture
+        for executor in self:
+            if executor.order.instrument == instrument:
+                executor.guide(alpha, posture, self._now)
+
+    def journal(self, parent: ParentOrder, event: str, operator: int | None = None, **fields: Any) -> None:
+        """Journal an event of a parent."""
+        entry = entry_of(parent.id, event, self._now, parent.order.instrument, parent.order.agent, **fields)
+        self.gateway.write([entry if operator is None else marked(entry, operator)])
+
+    def alert(self, code: str, text: str, instrument: str = "", agent: str = "", parent: str = "", **more: Any) -> None:
+        """Journal that something is wrong; critical, unless `more` has another severity."""
+        body = {"severity": "critical", "code": code, "text": text, **more}
+        self.gateway.write([Entry(kinds.ALERT, self._now, instrument, agent, parent, body=body)])
+
+    # -- executors, which are not trusted ---------------------------------------------------------------------------
+
+    def on_events(self, events: Sequence[VenueEvent]) -> None:
+        """Let every executor process what the venue reported; market data reaches those in its instrument alone."""
+        moved = {event.instrument: event for event in events if isinstance(event, MarketRows)}
+        alone = len(moved) == len(events)  # one update an instrument, and nothing else
+        for executor in self if events else ():
+            event = moved.get(executor.order.instrument)
+            if not alone or (event is not None and not executor.waits(event)):
+                self._try(executor, executor.on_events, events)
+        self.trying = ""
+        for watcher in self.watchers:
+            watcher.on_events(events)
+
+    def on_time(self, now_ns: int) -> None:
+        """Everything up to a time was processed: let executors arrive, decide, close."""
+        for executor in self:
+            if executor.due_ns <= now_ns:
+                self._try(executor, executor.on_time, now_ns)
+        self.trying = ""
+
+    def _try(self, executor: ParentExecutor, act: Callable[[Any], list[Command]], seen: Any) -> None:
+        """Let an executor act on what was seen; when its strategy fails, another takes over."""
+        arrived, self.trying = executor.arrived, executor.id
+        try:
+            if self.deadline is None:
+                commands = act(seen)
+            else:
+                commands = self._in_time(self.deadline, executor, partial(act, seen))
+            decision = executor.decision(commands, self._now)
+        except TapeError as error:
+            self.alert("worker_lost", str(error), executor.order.instrument, executor.order.account, executor.id)
+            self.take_off(executor, "its record has a gap")
+            return
+        except Exception as error:
+            self._failed(executor, error)
+            return
+        if not arrived and executor.arrived:
+            self._arrived(executor)
+        if commands or decision:
+            self._send(executor, commands, decision)
+        if decision:
+            for watcher in self.watchers:
+                watcher.on_decision(self.gateway.ledger.parents.must(executor.id).order, executor.view.obs[0])
+
+    def _in_time(self, deadline: Deadline, executor: ParentExecutor, act: Callable[[], list[Command]]) -> list[Command]:
+        """Let it act within the time that a decision may take; the first may take long: kernels are compiled."""
+        return deadline.call(act, max(self.decision_s, FIRST_S if executor.seen == 0 else 0.0))
+
+    def _arrived(self, executor: ParentExecutor) -> None:
+        """The first arrival of a parent sets its benchmark, whoever goes on with it later."""
+        parent, driver = self.gateway.ledger.parents.must(executor.id), executor.driver
+        if parent.arrival_ns == 0:
+            limit = int(driver.state[sim.LIMIT])
+            self.journal(
+                parent, "arrived", mid2=int(driver.state[sim.ARRIVAL_MID2]), **({"limit": limit} if limit else {})
+            )
+            for watcher in self.watchers:
+                watcher.on_arrival(parent.order, driver.book, driver.state)
+
+    def _failed(self, executor: ParentExecutor, error: Exception) -> None:
+        if isinstance(error, JournalError):
+            raise error
+        order, text = executor.order, f"{type(error).__name__}: {error}"
+        self.alert("strategy_failed", text, order.instrument, order.account, order.parent)
+        parent = self.gateway.ledger.parents.must(order.parent)
+        if parent.strategy == FALLBACK and parent.status == ParentStatus.WORKING:
+            self.journal(parent, "paused", reason=f"its strategy and the fallback failed: {text}")
+        elif parent.status in (ParentStatus.WORKING, ParentStatus.PAUSED):
+            self.journal(parent, "fallback", strategy=FALLBACK, reason=text)
+        self.take_off(executor, text)
+
+    def _send(
+        self,
+        executor: ParentExecutor,
+        commands: Sequence[Command],
+        decision: Sequence[Entry] = (),
+        sender: Sender = Sender.STRATEGY,
+    ) -> None:
+        """Through the gateway; the executor is notified of what was denied, and its answer goes the same way."""
+        for _ in range(100):
+            if not commands and not decision:
+                return
+            try:
+                outcome = self.gateway.submit(commands, decision, sender)
+            except JournalError:
+                executor.states.add(
+                    StateReason.TAKEN_OFF, "the journal failed"
+                )  # nothing left, and it believes that it did
+                raise
+            if outcome.unknown:
+                self.take_off(executor, "sending failed")
+                return
+            answers: list[Command] = []
+            for command, _denial in outcome.denied:
+                answers += executor.on_denied(command)
+            commands, decision = answers, ()
+        self.alert("denied_for_ever", f"{executor.id} asks for what limits deny", parent=executor.id)
+        self.take_off(executor, "it asks again and again for what is denied")
+
+    def take_off(self, executor: ParentExecutor, reason: str) -> None:
+        """Stop relying on a executor. Its children are cancelled; `tidy` puts another in its place."""
+        if not executor.off:
+            executor.states.add(StateReason.TAKEN_OFF, reason)
+            self.gateway.submit(self.cancels(executor.id), sender=Sender.MANAGER)
+
+    def cancels(self, parent: str) -> list[Command]:
+        """A cancel for every child of a parent that has none on its way."""
+        return cancels(self.gateway, parent, self._name)
+
+    # -- what is looked after in every step -----------------------------------------------------------------------
+
+    def pause_killed(self) -> None:
+        """Parents of killed agents wait until a person resumes them."""
+        for id_, executor in list(self.executors.items()) if self.stopper.killed else ():
+            why = self.stopper.killed.get(executor.order.account)
+            if why is not None and self.gateway.ledger.parents.must(id_).status == ParentStatus.WORKING:
+                self.pause(id_, f"killed: {why}")
+
+    def tidy(self) -> None:
+        """Finish what is over, replace what was taken off."""
+        for id_, executor in list(self.executors.items()):
+            if (executor.off or executor.done) and not self.gateway.ledger.orders.live(parent=id_):
+                self._tidy_one(self.gateway.ledger.parents.must(id_), executor)
+
+    def expire(self, begins: bool = False) -> None:
+        """End parents whose horizon came while they had no executor; `begins`: as a session finds them."""
+        parents = self.gateway.ledger.parents
+        for parent in [parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors]:
+            if parent.ends_ns <= self._now:
+                self._expired(parent, begins and parent.reason == NEW_SESSION)
+                self._notify_over(parent.id, None)
+
+    def _tidy_one(self, parent: ParentOrder, executor: ParentExecutor) -> None:
+        """A executor that is off or done, with no order at the venue."""
+        called_off = executor.off or executor.cancelled or parent.status == ParentStatus.PAUSED
+        if parent.status == ParentStatus.CANCELLING:
+            self.journal(parent, "cancelled", reason=parent.reason)
+        elif parent.left == 0:
+            self.finish(parent)
+        elif not executor.off and (called_off or (parent.refused and self._killed(parent.order.agent))):
+            self._expired(parent)
+        elif not called_off:
+            self.finish(parent)
+        elif parent.status == ParentStatus.PAUSED:
+            del self.executors[parent.id]  # whoever resumes it gets a new one
+        else:
+            self.work(parent)
+        if self.gateway.ledger.parents.must(parent.id).over:
+            del self.executors[parent.id]
+            self._given.pop(parent.id, None)
+            self._notify_over(parent.id, executor)
+
+    def _notify_over(self, id_: str, executor: ParentExecutor | None) -> None:
+        for watcher in self.watchers:
+            watcher.on_over(self.gateway.ledger.parents.must(id_), executor)
+
+    def finish(self, parent: ParentOrder) -> None:
+        """It is filled, or its horizon is over; what was refused of it nobody executes, and somebody has to know."""
+        within = f" within the limit of {parent.limit:,} ticks" if parent.limit else ""
+        what = f"refused ({parent.denied_why})" if parent.refused else f"unfilled{within}"
+        lots = parent.refused or shown(parent.unfilled_qty)
+        self._end(parent, "done", f"{lots:,} of {parent.lots:,} lots {what}" if lots else "")
+        if parent.refused:
+            self._warn(parent.id, "refused")
+
+    def _expired(self, parent: ParentOrder, alone: bool = False) -> None:
+        """Nothing was taken at its horizon: somebody has to know what is left, and why."""
+        why = "nobody worked it"
+        if (killed := self.stopper.killed.get(parent.order.agent)) is not None:
+            why = f"its agent was killed: {killed}"
+        elif parent.status == ParentStatus.PAUSED and not alone:
+            why = f"it was paused ({parent.reason})"
+        lots = f"{shown(parent.unfilled_qty):,} of {parent.lots:,} lots unfilled"
+        self._end(parent, "expired", f"its horizon came while {why}; {lots}")
+        self._warn(parent.id, "expired")
+
+    def _end(self, parent: ParentOrder, event: str, reason: str) -> None:
+        fields: dict[str, Any] = {"reason": reason} if reason else {}
+        left = shown(parent.unfilled_qty)
+        self.journal(parent, event, filled=parent.filled, left=left, refused=parent.refused, **fields)
+
+    def _warn(self, id_: str, code: str) -> None:
+        parent = self.gateway.ledger.parents.must(id_)
+        text = f"{id_} is over: {parent.reason}, {parent.filled:,} filled"
+        self.alert(code, text, parent.order.instrument, parent.order.agent, id_)
+
+
+def _by(operator: int | None) -> Sender:
+    return Sender.MANAGER if operator is None else Sender.PERSON
+
+
+def marked(entry: Entry, operator: int) -> Entry:
+    """The entry with the number of the operator's command that it obeys."""
+    body = {**entry.body, "operator": operator}
+    return Entry(entry.kind, entry.ns, entry.instrument, entry.agent, entry.parent, entry.order, body, entry.blob)

@@ -1,0 +1,431 @@
+"""The fold of all child orders over a journal: every order by all its names, every execution booked once."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from tercel.core.executions import Execution, Executions, Key, strange
+from tercel.core.fixed import ceiled
+from tercel.core.fixed import text as decimals
+from tercel.core.orders import (
+    REBOOKS,
+    CancelOrder,
+    CancelReject,
+    Command,
+    LinkStatus,
+    MassCancel,
+    NewOrder,
+    ReplaceOrder,
+    Report,
+    Tif,
+    Unread,
+)
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import command_of, message_of
+from tercel.desk.trading.order import (
+    ChildOrder,
+    Code,
+    Notice,
+    Pending,
+    S,
+    X,
+    lost,
+    opened,
+    rebooked,
+    refused,
+    reported,
+    requested,
+)
+from tercel.desk.trading.positions import Fill
+
+_LOSES: Final = {kinds.SEND_FAILED: "sending failed", kinds.NO_ACK: "no word from the venue"}
+
+
+class Orders:
+    """The fold of a session's orders over its journal.
+
+    `apply` takes entries in order; entries of other kinds pass it by. What it holds after a journal is the same
+    whoever reads it, and when.
+    """
+
+    def __init__(self) -> None:
+        self._orders: dict[str, ChildOrder] = {}
+        self._root: dict[str, str] = {}
+        self._by_id: dict[tuple[str, str], str] = {}
+        self._live: dict[str, None] = {}
+        self._of_parent: dict[str, list[str]] = {}
+        self._names: dict[str, list[str]] = {}
+        self._reports: dict[str, list[Key]] = {}
+        self.accounts: dict[str, None] = {}
+        """Every account that has had an order."""
+        self.last_ns = 0
+        """When the venue last reported an order."""
+        self._executions: dict[Key, tuple[object, ...]] = {}
+        self._booked: Executions[Fill] = Executions()
+        self._aside: list[Report | CancelReject | Unread] = []
+        self.fills: list[Fill] = []
+        """Every execution that stands, in the order of booking."""
+        self.rebooked: list[tuple[Fill, Fill | None]] = []
+        """Every fill that was busted (None) or corrected after it was booked: before and after."""
+        self._fences: set[str] = set()
+        """Cancels of names that nothing has: their refusal says that all before them was obeyed."""
+        self.session = 0
+        """Number of the session that wrote last."""
+        self.damaged = False
+        """Entries were lost, and somebody has acknowledged it: what the venue reports of unknown orders is ours."""
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def __iter__(self) -> Iterator[ChildOrder]:
+        return iter(self._orders.values())
+
+    def get(self, name: str) -> ChildOrder | None:
+        """The order by any cl_ord_id it ever had or was asked to take."""
+        return self._orders.get(self._root.get(name, ""))
+
+    def knows(self, report: Report) -> bool:
+        """Whether an execution was booked already."""
+        order = self.get(report.cl_ord_id) or self.get(report.orig)
+        root = "" if report.cl_ord_id else self._booked.order_of(report.account, report.exec_id)
+        root = root if order is None else order.root
+        return (report.account, root, report.exec_id) in self._executions
+
+    @property
+    def quarantined(self) -> list[Report | CancelReject | Unread]:
+        """What is set aside: reports on orders that were never sent, busts and corrections of executions that have not
+        come (they are taken when these come), and what cannot be read."""
+        return [*self._aside, *(report for *_, report in self._booked.early)]
+
+    def changes_nothing(self, report: Report) -> bool:
+        """Whether it answers a question about a name that nothing has."""
+        named = report.cl_ord_id in self._root or report.orig in self._root
+        return not named and report.exec_type == X.STATUS and not (report.cum_qty or report.leaves_qty)
+
+    def live(self, account: str | None = None, parent: str | None = None, instrument: str = "") -> list[ChildOrder]:
+        """Orders that have not settled, oldest first."""
+        live = [self._orders[root] for root in list(self._live)]
+        if account is None and parent is None and not instrument:
+            return live
+        return [
+            order
+            for order in live
+            if (account is None or order.account == account)
+            and (parent is None or order.parent == parent)
+            and (not instrument or order.instrument == instrument)
+        ]
+
+    def rebooked_qty(self, account: str) -> Counter[str]:
+        """What busts and corrections added to an account's fills, signed, 10^-8 of a lot, by instrument."""
+        found: Counter[str] = Counter()
+        for before, now in self.rebooked:
+            if before.account == account:
+                found[before.instrument] += before.side * ((now.qty if now else 0) - before.qty)
+        return found
+
+    def executions_of(self, parent: str) -> list[tuple[str, str, Execution[Fill]]]:
+        """The executions of a parent's orders as they stand, by every name: order, name, execution."""
+        found: dict[tuple[str, str], Execution[Fill]] = {}
+        for root in self._of_parent.get(parent, ()):
+            for account, _, name in self._reports.get(root, ()):
+                one = self._booked.find(account or self._orders[root].account, root, name)
+                if one is not None:
+                    found[root, name] = one
+        return [(*key, one) for key, one in found.items()]
+
+    def names_of(self, root: str) -> list[str]:
+        """Every name that an order ever had or was asked to take."""
+        return self._names[root]
+
+    def of_parent(self, parent: str) -> list[ChildOrder]:
+        """Every order of a parent that is in memory."""
+        return [self._orders[root] for root in self._of_parent.get(parent, ())]
+
+    def retire(self, parent: str) -> tuple[list[str], list[Key]]:
+        """Let the orders of a parent go; all their names, and those of their executions."""
+        names: list[str] = []
+        executions: dict[Key, None] = {}
+        for root in self._of_parent.pop(parent, ()):
+            order = self._orders.pop(root)
+            names += self._names.pop(root)
+            if self._by_id.get(where := (order.instrument, order.order_id)) == root:
+                del self._by_id[where]
+            for key in self._reports.pop(root, ()):
+                del self._executions[key]
+                here = key[0] or order.account, *key[1:]
+                if self._booked.forget(here) is not None:
+                    executions |= dict.fromkeys((key, here))
+        for name in names:
+            self._root.pop(name, None)
+        self.fills = [fill for fill in self.fills if fill.parent != parent]
+        return names, list(executions)
+
+    def recall(self, parent: str, old: "Orders") -> None:
+        """Take the orders of a parent back from another fold."""
+        for root in old._of_parent.get(parent, ()):
+            order = old._orders[root]
+            self._of_parent.setdefault(parent, []).append(root)
+            self._orders[root] = order
+            self._names[root] = old._names[root]
+            self._root |= dict.fromkeys(old._names[root], root)
+            if order.order_id:
+                self._by_id.setdefault((order.instrument, order.order_id), root)
+            self._reports[root] = old._reports.get(root, [])
+            for key in self._reports[root]:
+                self._executions[key] = old._executions[key]
+                here = key[0] or order.account, *key[1:]
+                if (one := old._booked.find(*here)) is not None:
+                    self._booked.recall(here, one)
+        self.fills += [fill for fill in old.fills if fill.parent == parent]
+
+    def unknown(self) -> list[ChildOrder]:
+        """Orders to ask the venue about: of unknown fate, or with executions missing."""
+        return [order for order in self.live() if order.base is S.UNKNOWN or order.cum_qty < order.counted_qty]
+
+    def apply(self, entry: Entry) -> list[Notice]:
+        """Take one entry of the journal."""
+        if entry.kind == kinds.REPORT_IN:
+            return self._report_in(entry)
+        if entry.kind == kinds.ORDER_OUT:
+            self._sent(command_of(entry.body))
+        elif entry.kind == kinds.SESSION:
+            self.session = int(entry.body["session"])
+            return self._lose([order.root for order in self.live()], "a new session began")
+        elif entry.kind == kinds.OPERATOR and entry.body.get("command") == "acknowledge":
+            self.damaged = True
+        elif entry.kind == kinds.ALERT and entry.body.get("code") in _LOSES:
+            named = (self._root.get(name, "") for name in entry.body["orders"])
+            return self._lose([root for root in dict.fromkeys(named) if root], _LOSES[entry.body["code"]])
+        elif entry.kind == kinds.ALERT and entry.body.get("code") == kinds.LINK_DOWN:
+            return self._lose([order.root for order in self.live()], "the way to the venue went down")
+        return []
+
+    def _name(self, root: str, name: str) -> None:
+        self._root[name] = root
+        self._names.setdefault(root, []).append(name)
+
+    def _open(self, order: ChildOrder) -> None:
+        self._name(order.root, order.root)
+        self._of_parent.setdefault(order.parent, []).append(order.root)
+        self.accounts.setdefault(order.account)
+        self._put(order)
+
+    def _put(self, order: ChildOrder) -> None:
+        self._orders[order.root] = order
+        self.last_ns = max(self.last_ns, order.last_ns)
+        if order.settled:
+            self._live.pop(order.root, None)
+        else:
+            self._live.setdefault(order.root)
+
+    def _lose(self, roots: list[str], why: str) -> list[Notice]:
+        notices = []
+        for root in roots:
+            order = self._orders[root]
+            if not order.done:
+                self._put(lost(order))
+                notices.append(Notice(Code.UNKNOWN, root, why))
+        return notices
+
+    def _sent(self, command: Command) -> None:
+        if isinstance(command, NewOrder):
+            self._open(opened(command))
+        elif isinstance(command, CancelOrder | ReplaceOrder):
+            if (order := self.get(command.orig)) is not None:
+                self._name(order.root, command.cl_ord_id)
+                if not order.done:
+                    self._put(requested(order, command))
+            else:
+                self._fences.add(command.cl_ord_id)
+        elif isinstance(command, MassCancel):
+            for order in self.live(command.account or None, None, command.instrument):
+                if not order.done:
+                    self._put(replace(order, pending=(*order.pending, Pending(command.cl_ord_id))))
+
+    def _report_in(self, entry: Entry) -> list[Notice]:
+        message = message_of(entry.body)
+        if isinstance(message, LinkStatus):
+            return []
+        if isinstance(message, Unread):
+            return self._unread(message)
+        order = self._meant(message)
+        if (
+            order is None
+            and self.damaged
+            and isinstance(message, Report)
+            and (order := _lost_order(message)) is not None
+        ):
+            self._open(order)
+        told: list[Notice] = []
+        if order is None and isinstance(message, Report) and (order := _strange_order(message)) is not None:
+            self._open(order)
+            told = [Notice(Code.UNALLOCATED, order.root, f"nobody here asked for it: {message}")]
+        if order is None:
+            if isinstance(message, Report) and self.changes_nothing(message):
+                return []
+            if isinstance(message, CancelReject) and message.cl_ord_id in self._fences:
+                self._fences.discard(message.cl_ord_id)
+                return []
+            if isinstance(message, CancelReject) and (notices := self._mass_refused(message)):
+                return notices
+            self._aside.append(message)
+            return [Notice(Code.UNKNOWN_ORDER, message.cl_ord_id, f"{message}", message)]
+        if isinstance(message, CancelReject):
+            order, notices = refused(order, message)
+            self._put(order)
+            return notices
+        return [*told, *(self._seen(order, message) or self._report(order, message))]
+
+    def _mass_refused(self, reject: CancelReject) -> list[Notice]:
+        """A mass cancel was refused: every order that it was about stands."""
+        told = []
+        for order in self.live(reject.account or None):
+            left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
+            if left != order.pending:
+                self._put(replace(order, pending=left))
+                told.append(Notice(Code.CANCEL_REJECTED, order.root, reject.text))
+        return told
+
+    def _unread(self, message: Unread) -> list[Notice]:
+        self._aside.append(message)
+        if (order := self.get(message.cl_ord_id)) is not None:
+            self._lose([order.root], message.why)
+        raw = "".join(letter if letter.isprintable() else "|" for letter in message.raw)
+        return [Notice(Code.UNREADABLE, message.cl_ord_id, f"{message.why}: {raw}", message)]
+
+    def _meant(self, message: Report | CancelReject) -> ChildOrder | None:
+        names = [message.cl_ord_id, message.orig]
+        root = next((self._root[name] for name in names if name in self._root), None)
+        if root is None and isinstance(message, Report):
+            root = self._by_id.get((message.instrument, message.order_id)) if message.order_id else None
+            root = root or self._booked.order_of(message.account, message.ref) or None
+        return None if root is None else self._orders[root]
+
+    def _seen(self, order: ChildOrder, report: Report) -> list[Notice]:
+        """A report that came before changes nothing; one that comes with other content is an alarm."""
+        if report.exec_type == X.STATUS or not report.exec_id:
+            return []
+        key = (report.account, order.root, report.exec_id)
+        core = (report.exec_type, report.side, report.last_qty, report.last_px, report.ref)
+        before = self._executions.setdefault(key, core)
+        if before is core:
+            self._reports.setdefault(order.root, []).append(key)
+            return []
+        if before == core:
+            return [Notice(Code.DUPLICATE, order.root, report.exec_id)]
+        return [
+            Notice(Code.EXEC_CHANGED, order.root, f"{report.exec_id}: {_content(before)} before, {_content(core)} now")
+        ]
+
+    def _report(self, order: ChildOrder, report: Report) -> list[Notice]:
+        told: list[Notice] = []
+        if report.exec_type == X.TRADE:
+            report, told = self._booking(order, report)
+        elif report.exec_type in REBOOKS:
+            order, told = self._rebooking(order, report)
+        order, notices = reported(order, report)
+        if order.order_id:  # a venue may give the number of an order that is over to another
+            self._by_id[order.instrument, order.order_id] = order.root
+        self._put(order)
+        return [*told, *notices]
+
+    def _booking(self, order: ChildOrder, report: Report) -> tuple[Report, list[Notice]]:
+        """Book a trade as it stands: its bust or correction may have come before it."""
+        fill = Fill(
+            exec_id=report.exec_id,
+            order=order.root,
+            parent=order.parent,
+            account=order.account,
+            instrument=order.instrument,
+            side=order.side,
+            qty=report.last_qty,
+            px=report.last_px,
+            ns=report.ns,
+            passive=report.passive,
+        )
+        key = report.account or order.account, order.root, report.exec_id
+        one = self._booked.book(key, fill, fill.qty, fill.px)
+        now = _standing(one)
+        if now is not None:
+            self.fills.append(now)
+        told = [] if one.changed is None else [_told(order.root, fill, now)]
+        return replace(report, last_qty=one.qty, last_px=one.px), told
+
+    def _rebooking(self, order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
+        """Take back or correct the execution that a report names, and no other."""
+        account, root = report.account or order.account, order.root
+        one = self._booked.find(account, root, report.ref)
+        if one is None:
+            self._booked.change(account, root, report)
+            text = f"{report.exec_type} of {report.ref!r}, which was never reported: {report}"
+            return order, [Notice(Code.UNKNOWN_EXECUTION, root, text, report)]
+        before, last = _standing(one), one.changed
+        self._booked.change(account, root, report)
+        now = _standing(one)
+        if before is None and report.exec_type == X.CORRECTED and last is not None and report.ns >= last.ns:
+            self._aside.append(report)
+            return order, [Notice(Code.CONFLICT, root, f"correction of {report.ref}, which was busted")]
+        if before is None or before == now:
+            return order, [Notice(Code.DUPLICATE, root, f"{report.exec_type} of {report.ref}")]
+        at = self.fills.index(before)
+        self.fills[at : at + 1] = [] if now is None else [now]
+        self.rebooked.append((before, now))
+        qty, paid = (0, 0) if now is None else (now.qty, now.qty * now.px)
+        order = rebooked(order, qty - before.qty, paid - before.qty * before.px)
+        return order, [_told(root, before, now)]
+
+
+def _strange_order(report: Report) -> ChildOrder | None:
+    """The order behind an execution of one that was never sent here: over as far as it filled, of no parent."""
+    if report.exec_type != X.TRADE or not (report.account and report.instrument and report.exec_id):
+        return None
+    root = strange(report)
+    lots = max(report.lots, ceiled(report.cum_qty), ceiled(report.last_qty))
+    names = report.instrument, report.side, lots, report.price, Tif.DAY, report.account
+    return replace(opened(NewOrder(root, *names, "", report.ns)), base=S.CANCELED, acked=True)
+
+
+def _lost_order(report: Report) -> ChildOrder | None:
+    """The order behind a report whose own entries were lost: of unknown fate, its parent the one in its name."""
+    if report.exec_type == X.STATUS or not (report.cl_ord_id and report.instrument and report.lots > 0):
+        return None
+    root, (stem, _, number) = report.cl_ord_id, report.cl_ord_id.rpartition(".")
+    command = NewOrder(
+        cl_ord_id=root,
+        instrument=report.instrument,
+        side=report.side,
+        lots=report.lots,
+        price=report.price,
+        tif=Tif.DAY,
+        account=report.account,
+        parent=stem if number.isdigit() else "",
+        sent_ns=report.ns,
+    )
+    return lost(opened(command))
+
+
+def _standing(one: Execution[Fill]) -> Fill | None:
+    """The fill as it stands; None once it is busted."""
+    return replace(one.owner, qty=one.qty, px=one.px) if one.qty else None
+
+
+def _told(root: str, before: Fill, now: Fill | None) -> Notice:
+    was = f"{before.exec_id} of {_terms(before)}"
+    if now is None:
+        return Notice(Code.BUSTED, root, f"{was} never was")
+    return Notice(Code.CORRECTED, root, f"{was} was {_terms(now)}")
+
+
+def _content(core: tuple[object, ...]) -> str:
+    """What an execution report said, for people."""
+    kind, side, qty, px, ref = core
+    assert isinstance(qty, int)
+    assert isinstance(px, int)
+    assert isinstance(side, int)
+    return f"{kind} {side:+d} {decimals(qty)} lots at {decimals(px)} {ref}".rstrip()
+
+
+def _terms(fill: Fill) -> str:
+    return f"{decimals(fill.qty)} lots at {decimals(fill.px)}"

@@ -1,0 +1,310 @@
+"""Recovery: from a journal to a session that knows where it stands.
+
+1. Fold the journal: orders, positions, parents, what limits count.
+2. A new session begins: every order not over is UNKNOWN.
+3. Ask the venue for executions that were missed; each is booked once.
+4. Cancel whatever of ours still stands there, known here or not: no order works for nobody.
+5. Ask what became of each order; ask again until the venue has ended every one. Where the venue answers no questions,
+   each is cancelled: the report of its end is the answer.
+6. Write down, order by order, the state in the ledger, the venue's report, and by which evidence they agree now.
+
+Nothing is inferred. A venue that says nothing is waited for, and the session does not begin. Where it speaks, and has
+not ended an order all the same, for it does not know it or refuses its cancel, the session begins with the order's
+account reducing: its lots stay reserved, and it is asked about and cancelled again (`trading.inquiry`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tercel.core.errors import OrderError, VenueError
+from tercel.core.fixed import shown, text
+from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
+from tercel.core.ports import Entry, Journal
+from tercel.core.vocabulary import BUY
+from tercel.desk.trading import crashpoints, pauses
+from tercel.desk.trading.archive import ArchiveIndex
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import command_of, message_of
+from tercel.desk.trading.ledger import FOLDED, Ledger
+from tercel.desk.trading.limits_port import LimitsPort
+from tercel.desk.trading.order import ChildOrder
+from tercel.desk.trading.snapshot import begin
+from tercel.desk.trading.state import Sender
+from tercel.desk.trading.stopping import cancels, questions
+
+PATIENCE: Final = 40
+"""Rounds of questions before the venue is called silent."""
+FIRST_WAIT_NS: Final = 1_000_000
+LONGEST_WAIT_NS: Final = 1_000_000_000
+SWEEP_AGAIN: Final = 9
+"""Rounds after which what stands is cancelled again, and a sign asked for: half a second, then nine."""
+ENOUGH: Final = 12
+"""Rounds after which a venue that speaks is asked no more before a session begins: some three seconds."""
+AGAIN: Final = (
+    "start again when it answers; where it never will, ask the venue's people what became of them, and say it: "
+    "tercel trade settle `order=ORDER` `reason=TEXT`"
+)
+LOOK_UP: Final = (
+    "see at the venue what became of them, and say it: tercel trade settle `order=ORDER` `reason=TEXT`; "
+    "what was filled beside is seen when positions are compared"
+)
+"""Where the venue answers no questions."""
+BEHIND_NS: Final = 60_000_000_000
+"""So much may a venue's clock lie behind its last report."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryLine:
+    """An order, ours against the venue's.
+
+    Parameters
+    ----------
+    order, instrument, account, parent : str
+    ours, venue : str
+        Status before, and what the venue has made of it.
+    filled_before, filled : int or float
+        Lots booked before and after.
+    action : str
+        What was done: "agreed", "booked 5 lots", "cancelled", "never arrived" and the like.
+    evidence : tuple of str
+        exec_ids booked on the way.
+    """
+
+    order: str
+    instrument: str
+    account: str
+    parent: str
+    ours: str
+    venue: str
+    filled_before: int | float
+    filled: int | float
+    action: str
+    evidence: tuple[str, ...] = ()
+
+
+def refold(journal: Journal, limits: LimitsPort) -> Ledger:
+    """The fold of a whole journal, limits' counts included: from its newest snapshot on, where it has one.
+
+    Raises
+    ------
+    OrderError
+        When limits no longer know an agent or instrument that has a parent in the journal.
+    """
+    ledger, day = Ledger(ArchiveIndex(journal), limits), None
+    begin(journal, ledger, limits)
+    for seq, entry in journal.read(ledger.last, [*FOLDED, kinds.MARKET, kinds.HEARTBEAT]):
+        ledger.last = seq
+        ledger.apply(entry)
+        day = entry.body.get("day", day) if entry.kind == kinds.HEARTBEAT else day
+        count(entry, limits, ledger)
+    if day is not None:
+        limits.restore_day(day)
+    return ledger
+
+
+def count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
+    """Count an entry that the ledger has taken."""
+    body = entry.body
+    if entry.kind == kinds.PARENT and body["event"] == "accepted":
+        try:
+            limits.parent(entry.parent, entry.instrument, entry.agent, body["side"], body["lots"])
+        except OrderError as error:
+            raise OrderError(
+                "limits for every agent and instrument of the journal",
+                f"{error.received} (parent {entry.parent})",
+                "put them back into the limits file; they may be as low as you like",
+            ) from error
+    elif entry.kind == kinds.PARENT and body["event"] == "amended" and "lots" in body:
+        limits.amend(entry.parent, body["lots"])
+    elif entry.kind == kinds.ORDER_OUT:
+        limits.sent(command_of(body), entry.ns)
+    elif entry.kind == kinds.REPORT_IN:
+        message = message_of(body)
+        if isinstance(message, Report):
+            if not ledger.orders.changes_nothing(message):
+                limits.report(message, entry.ns)
+        elif isinstance(message, CancelReject):
+            limits.cancel_reject(message)
+    elif entry.kind == kinds.REARM:
+        limits.resume(entry.agent, body.get("ends", ()))
+    elif entry.kind == kinds.ALERT:
+        pauses.obey(entry, limits)
+    elif entry.kind == kinds.MARKET:
+        limits.mark(entry.instrument, body["bid"], body["ask"], entry.ns)
+
+
+def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
+    """Take executions that the venue has and the journal has not, where it can repeat them; their exec_ids."""
+    teller = gateway.venue.capabilities.executions
+    if teller is None:
+        return []
+    found = []
+    for account in accounts:
+        missing = [report for report in teller.executions(account) if not gateway.ledger.knows(report)]
+        gateway.receive(missing)
+        found += [report.exec_id for report in missing]
+    return found
+
+
+def reconcile(
+    gateway: OrderGateway,
+    name: Callable[[], str],
+    before: dict[str, ChildOrder] | None = None,
+    on_step: Callable[[], Any] = lambda: None,
+    more: Sequence[str] = (),
+) -> list[RecoveryLine]:
+    """Bring every order that is not over to the end that the venue gives it.
+
+    Parameters
+    ----------
+    gateway : OrderGateway
+    name : callable
+        Makes a cl_ord_id that was never used.
+    before : dict
+        Orders not over, as they stood before they became UNKNOWN; by default as they stand.
+    on_step : callable
+        Called between two questions.
+    more : sequence of str
+        Accounts to ask about whatever the journal says: it may have lost them.
+
+    Returns
+    -------
+    list of RecoveryLine
+        One for each of `before`.
+
+    Raises
+    ------
+    VenueError
+        When the venue does not answer for all of them, or its time lies before its last report on them: it began anew.
+    """
+    orders, mute = gateway.ledger.orders, not gateway.venue.capabilities.answers_questions
+    last_ns, now = orders.last_ns, gateway.venue.now_ns
+    if now + BEHIND_NS < last_ns:
+        received = f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
+        wanted = f"a venue whose time has gone on since {last_ns / 1e9:.0f} s"
+        raise VenueError(wanted, received, "give the desk a folder of its own with `desk=`")
+    before = {order.root: order for order in orders.live()} if before is None else before
+    booked = {(fill.account, fill.order, fill.exec_id) for fill in orders.fills}
+    accounts = sorted({*gateway.ledger.accounts, *more})
+    crashpoints.at("recovery.begun")
+    resend(gateway, accounts)
+    crashpoints.at("recovery.resent")
+    fences = _sweep(gateway, name, accounts)
+    wait = FIRST_WAIT_NS
+    for tried in range(PATIENCE):
+        if tried and tried % SWEEP_AGAIN == 0:
+            fences |= _sweep(gateway, name, sorted(set(fences.values())))
+        gateway.submit([*questions(gateway, name), *_cancels(gateway, name)], sender=Sender.STOPPER)
+        crashpoints.at("recovery.asked")
+        _listen(gateway, wait, fences)
+        if any(order.done for order in orders.unknown()):
+            resend(gateway, accounts)
+        on_step()
+        live = orders.live()
+        if not fences and (not live or tried >= ENOUGH or (mute and all(order.gone or order.done for order in live))):
+            break
+        wait = min(2 * wait, LONGEST_WAIT_NS)
+    if fences:
+        names = ", ".join(f"{order.root} ({order.status})" for order in orders.live()) or ", ".join(fences)
+        raise VenueError("the venue's word on every order", f"none on {names:.300}", LOOK_UP if mute else AGAIN)
+    crashpoints.at("recovery.agreed")
+    fills = [fill for fill in orders.fills if (fill.account, fill.order, fill.exec_id) not in booked]
+    lines = [
+        _line(order, orders.get(root) or order, [fill.exec_id for fill in fills if fill.order == root])
+        for root, order in before.items()
+    ]
+    gateway.write([_entry(line, gateway.venue.now_ns) for line in lines])
+    for account in sorted({order.account for order in orders.live()}):
+        wait_for(gateway, account, orders.live(account))
+    return lines
+
+
+def wait_for(gateway: OrderGateway, account: str, left: Sequence[ChildOrder]) -> None:
+    """Let an account reduce alone while the venue has not ended these orders of an earlier session."""
+    names = ", ".join(f"{order.root} ({order.status})" for order in left)
+    reason = f"the venue has not ended {names:.300}; asked and cancelled again, until it has" if left else ""
+    gateway.wait_for(account, [order.root for order in left], reason)
+
+
+def _sweep(gateway: OrderGateway, name: Callable[[], str], accounts: Sequence[str]) -> dict[str, str]:
+    """Cancel all that accounts have open, then ask for a sign that it was obeyed: their fences.
+
+    A venue that misses earlier messages asks for these again, is told that none of them comes, and never obeys what was
+    sent meanwhile: so both are sent again, until a sign comes.
+    """
+    now, fences = gateway.venue.now_ns, {name(): account for account in accounts}
+    gateway.submit([MassCancel(name(), account, "", now) for account in accounts], sender=Sender.STOPPER)
+    crashpoints.at("recovery.cancelled")
+    gateway.submit([_fence(gateway, fence, account) for fence, account in fences.items()], sender=Sender.STOPPER)
+    return fences
+
+
+def _fence(gateway: OrderGateway, name: str, account: str) -> Command:
+    """A question about a name that nothing has; where the venue answers none, a cancel of it, which it refuses."""
+    now = gateway.venue.now_ns
+    if gateway.venue.capabilities.answers_questions or not (listings := gateway.venue.listings()):
+        return StatusRequest(name, account, now)
+    return CancelOrder(name, f"{name}-none", listings[0].instrument, BUY, account, now)
+
+
+def _cancels(gateway: OrderGateway, name: Callable[[], str]) -> list[Command]:
+    parents = {order.parent for order in gateway.ledger.orders.live()}
+    return [command for parent in sorted(parents) for command in cancels(gateway, parent, name)]
+
+
+def _listen(gateway: OrderGateway, wait_ns: int, fences: dict[str, str]) -> None:
+    """Take what the venue reports within a time.
+
+    A fence is a question about a name that nothing has: once it is answered, everything that was sent before it has
+    been obeyed, also by orders that nobody here remembers.
+    """
+    until = gateway.venue.now_ns + wait_ns
+    for _ in range(100_000):
+        events = gateway.step(until)
+        for event in events:
+            if isinstance(event, Report | CancelReject) and (account := fences.get(event.cl_ord_id)) is not None:
+                for fence in [one for one, whose in fences.items() if whose == account]:
+                    del fences[fence]
+        spoke = any(isinstance(event, Report | CancelReject) for event in events)
+        settled = not gateway.ledger.orders.live() and not fences
+        if settled or (gateway.venue.now_ns >= until and not spoke):
+            return
+
+
+def _line(before: ChildOrder, after: ChildOrder, evidence: list[str]) -> RecoveryLine:
+    more = after.cum_qty - before.cum_qty
+    done = [f"booked {text(more)} lots" if more > 0 else f"took back {text(-more)} lots"] if more else []
+    if after.status != before.status or not more:
+        done.append(
+            {
+                OrdStatus.CANCELED: "cancelled",
+                OrdStatus.REJECTED: "never arrived" if not before.acked else "refused by the venue",
+                OrdStatus.EXPIRED: "expired",
+                OrdStatus.FILLED: "filled",
+            }.get(after.base, "agreed" if after.settled else "not ended")
+        )
+    return RecoveryLine(
+        before.root,
+        before.instrument,
+        before.account,
+        before.parent,
+        before.status.value,
+        after.status.value,
+        shown(before.cum_qty),
+        shown(after.cum_qty),
+        ", ".join(done),
+        tuple(evidence),
+    )
+
+
+def _entry(line: RecoveryLine, ns: int) -> Entry:
+    body: dict[str, Any] = {
+        "ours": line.ours,
+        "venue": line.venue,
+        "action": line.action,
+        "evidence": list(line.evidence),
+    }
+    body |= {"filled_before": line.filled_before, "filled": line.filled}
+    return Entry(kinds.RECONCILED, ns, line.instrument, line.account, line.parent, line.order, body)

@@ -1,0 +1,51 @@
+"""What a venue says, as it is taken here: a time that cannot be is now, a trade of nothing is one that does not read.
+
+TransactTime (60) is the venue's word, and a venue may write local time into it, or nonsense. No report comes before
+what it is of, and nothing happens to an order before it was sent; what comes late, or again, happened in between.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from tercel.core.orders import CancelReject, Holdings, Report
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import OrderMessage, readable
+from tercel.desk.trading.order import ChildOrder
+from tercel.desk.trading.orders import Orders
+
+TOLERANCE_NS: Final = 120_000_000_000
+"""So far may two clocks be apart: as far as FIX lets the SendingTime (52) of a message be."""
+REPORT_TIME: Final = "report_time"
+
+
+class Intake:
+    """Reads reports; that they are dated wrong is an alert, once until they are right again."""
+
+    def __init__(self) -> None:
+        self._wrong = False
+        self._alerts: list[Entry] = []
+
+    def alerts(self) -> list[Entry]:
+        """What people are to be told since this was last asked."""
+        found, self._alerts = self._alerts, []
+        return found
+
+    def taken(self, event: OrderMessage | Holdings, orders: Orders, now_ns: int) -> OrderMessage | Holdings:
+        """A message, as it goes on from here."""
+        if not isinstance(event, Report | CancelReject):
+            return event
+        return readable(self._dated(event, orders.get(event.cl_ord_id) or orders.get(event.orig), now_ns))
+
+    def _dated(self, report: Report | CancelReject, order: ChildOrder | None, now_ns: int) -> Report | CancelReject:
+        since_ns = report.ns if order is None else order.sent_ns
+        before, self._wrong = self._wrong, not since_ns - TOLERANCE_NS <= report.ns <= now_ns + TOLERANCE_NS
+        if not self._wrong:
+            return report
+        if not before:
+            off_s = (report.ns - now_ns) / 1e9
+            text = f"a report is dated {off_s:+.0f} s from the clock here, which cannot be: it is taken as of now"
+            body = {"severity": "critical", "code": REPORT_TIME, "text": text}
+            where = report.instrument, report.account, "" if order is None else order.parent
+            self._alerts.append(Entry(kinds.ALERT, now_ns, *where, report.cl_ord_id, body))
+        return replace(report, ns=now_ns)

@@ -1,0 +1,470 @@
+"""A session: parent orders worked at a venue by strategies, through one gateway, with a journal.
+
+    session = Session(venue, journal, LimitGate(...), strategies, latch=KillLatch(...))
+    session.accept(ParentRequest("p1", "AMZN", BUY, 500, horizon_ns, 60, "twap_passive", "ann"))
+    session.run_until(ns)
+
+A session that finds an earlier one's entries in its journal recovers first (`trading.recovery`). Parents that were at
+work are then paused until somebody resumes them, or go on at once with `resume`.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final
+
+from tercel.core.deadline import Deadline
+from tercel.core.errors import JournalError, OrderError, TapeError, TercelError, UnknownNameError, VenueError
+from tercel.core.names import offer
+from tercel.core.orders import Holdings, LinkStatus, MarketRows, Unread, VenueEvent
+from tercel.core.ports import Entry, Journal, Venue
+from tercel.core.version import code_mark
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
+from tercel.desk.trading import crashpoints
+from tercel.desk.trading.failed_journal import check_store, last_words
+from tercel.desk.trading.follower import Follower, follower_of
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.inquiry import Inquiry
+from tercel.desk.trading.kill import MemoryLatch
+from tercel.desk.trading.limiting import LimitKeeper
+from tercel.desk.trading.limits_port import LimitsPort
+from tercel.desk.trading.manager import ParentOrderManager
+from tercel.desk.trading.parents import ParentRequest, ParentStatus
+from tercel.desk.trading.recovery import RecoveryLine, reconcile, refold
+from tercel.desk.trading.settlement import PositionKeeper
+from tercel.desk.trading.snapshot import snapshots_of
+from tercel.desk.trading.state import Sender, StateReason
+from tercel.desk.trading.stopping import AGAIN_NS, FIRST_S, KillCanceller, LatchPort, LatchWatch
+from tercel.desk.trading.strategies import Strategies
+from tercel.desk.trading.upkeep import begun, heartbeat, not_obeyed, take_inbox
+
+OUTAGE_S: Final = 60.0
+"""Seconds that a session tries to reach again what it is connected to."""
+AWAY_S: Final = 0.05
+"""Seconds between two attempts."""
+
+
+@dataclass(frozen=True)
+class SessionTerms:
+    """How a session runs.
+
+    Parameters
+    ----------
+    resume : bool
+        Parents of an earlier session go on at once.
+    seed : int
+        Of the strategies' draws.
+    warmup_s : float
+        Of the market before a parent's arrival, for its long volatility.
+    heartbeat_ns : int
+        Venue time between two heartbeats in the journal.
+    watch_s : float
+        Seconds between two looks of a thread at the latch, so that a kill works while a strategy hangs; 0: no thread,
+        the latch is looked at in every step.
+    decision_s : float
+        Seconds that a decision may take where there is such a thread: then the fallback takes over.
+    holder : str
+        Who runs it, for people.
+    mark : str
+        Stands in the names that this session makes. Who shares accounts at a venue with others gives each session
+        another: a venue takes a name once.
+    """
+
+    resume: bool = False
+    seed: int = 0
+    warmup_s: float = 900.0
+    heartbeat_ns: int = 60 * NS_PER_SECOND
+    watch_s: float = 0.0
+    decision_s: float = 2.0
+    holder: str = ""
+    mark: str = ""
+
+
+class Session:
+    """See the module. `accept`, `pause`, `resume`, `cancel`, `amend`, `guide` are its manager's.
+
+    Parameters
+    ----------
+    venue : Venue
+    journal : Journal
+        Held by this session alone.
+    limits : LimitsPort
+        A fresh `limits.LimitGate`: it is given everything that the journal holds.
+    strategies : Strategies
+        Makes a strategy by name.
+    terms : SessionTerms
+    latch : Latch
+        The kill latch; the same that `limits` asks.
+    on_operator : callable
+        Given operator commands that are not for parents; True when it has obeyed.
+    request : callable
+        Makes a parent order from what a person asked for, with the desk's defaults for what was left out.
+
+    Raises
+    ------
+    VenueError
+        The venue does not report what became of an earlier session's orders.
+    JournalError
+        The journal cannot be written.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        journal: Journal,
+        limits: LimitsPort,
+        strategies: Strategies,
+        terms: SessionTerms = SessionTerms(),
+        *,
+        latch: LatchPort | None = None,
+        on_operator: Callable[[Entry], bool] = lambda entry: False,
+        request: Callable[[Mapping[str, Any]], ParentRequest] = lambda body: ParentRequest(**body),
+    ) -> None:
+        self.venue, self.journal, self.limits, self.mark = venue, journal, limits, terms.mark
+        self._heartbeat_ns, self._on_operator, self.request = terms.heartbeat_ns, on_operator, request
+        self._backlog: list[VenueEvent] = []
+        self._unreached_since_s = 0.0
+        self._beats, self._named, self._requested_ns, self._beat_ns = 0, count(1), 0, 0
+        self._snapshots = snapshots_of(journal, limits, refold)
+        self.ledger = refold(journal, limits)
+        self.number = self.ledger.next_session
+        self.gateway = OrderGateway(venue, journal, limits, self.ledger, self._name)
+        self.positions = PositionKeeper(self.gateway, self._agents)
+        self.recovered = self._begin(terms.resume, terms.holder)
+        """What became of the orders of earlier sessions."""
+        self.listings = {listing.instrument: listing for listing in venue.listings()}
+        self.followers: dict[str, Follower] = {}
+        latch = MemoryLatch() if latch is None else latch
+        self.stopper = KillCanceller(self.gateway, latch, self._name)
+        self.inquiry = Inquiry(self.gateway, self._agents, self._name, self.positions.begin)
+        self.keeper = LimitKeeper(self.gateway, latch, self._look)
+        self.manager = manager = ParentOrderManager(
+            self.gateway, self.stopper, strategies, self.follow, self._name, seed=terms.seed, warmup_s=terms.warmup_s
+        )
+        self.accept, self.guide = manager.accept, manager.guide
+        self.pause, self.resume, self.cancel, self.amend = manager.pause, manager.resume, manager.cancel, manager.amend
+        self._begin_limits()
+        for why in getattr(journal, "ignored", ()):
+            manager.alert("snapshot_ignored", why, severity="warning")
+        parents = venue.capabilities.parents
+        if parents is not None and (theirs := parents.code) and theirs != code_mark():
+            manager.alert("other_code", f"the gate runs {theirs}, this desk {code_mark()}", severity="warning")
+        self._look()
+        manager.announce_all()
+        self._go_on()
+        self._watch: LatchWatch | None = None
+        self._deadline = Deadline() if terms.watch_s > 0 else None
+        manager.deadline, manager.decision_s = self._deadline, terms.decision_s
+        if self._deadline is not None:
+            self._deadline.start()
+        if self._snapshots is not None:
+            self._snapshots.start()
+        if terms.watch_s > 0:
+            self._watch = LatchWatch(self._look, self._pump, lambda: self._beats, terms.watch_s, self._stands)
+            self._watch.start()
+
+    # -- beginning and end ---------------------------------------------------------------------------------------
+
+    def _begin(self, resume: bool, holder: str) -> list[RecoveryLine]:
+        before = {order.root: order for order in self.ledger.orders.live()}
+        seen = self.ledger.parents.count
+        self.gateway.write([begun(self.gateway, holder, resume)])
+        unsure = (
+            self.ledger.acknowledged or self.venue.capabilities.connection is not None or self.positions.differences()
+        )
+        agents = self._agents() if unsure else []
+        lines = reconcile(self.gateway, self._name, before, more=agents) if seen or agents else []
+        self.positions.begin(wait=True)
+        return lines
+
+    def _agents(self) -> list[str]:
+        """Everybody who may trade here: what was lost may be anybody's."""
+        return sorted({*self.ledger.accounts, *self.limits.agents})
+
+    def _begin_limits(self) -> None:
+        """Limits in force, agents that were re-armed meanwhile, the markets of what is held: it has to be marked."""
+        self.keeper.begin()
+        self.stopper.begin()
+        for held in self.ledger.positions.qty().values():
+            for instrument in held:
+                if instrument in self.listings:
+                    self.follow(instrument)
+
+    def _go_on(self) -> None:
+        """Parents and operators' commands that an earlier session left."""
+        for parent in self.ledger.parents.open():
+            if parent.status == ParentStatus.CANCELLING:
+                self.manager.journal(parent, "cancelled", reason=parent.reason)
+            elif not parent.over and parent.left == 0:
+                self.manager.finish(parent)
+            elif parent.status == ParentStatus.WORKING and parent.ends_ns > self.venue.now_ns:
+                self.manager.work(parent)
+        self.manager.expire(begins=True)
+        for entry in list(self.ledger.requested.values()):
+            self._obey(entry)
+
+    def close(self) -> None:
+        """Let go of venue and journal. Orders still open stay at the venue, and the next session finds them."""
+        if self._watch is not None:
+            self._watch.stop()
+        if self._deadline is not None:
+            self._deadline.stop()
+        if self._snapshots is not None:
+            self._snapshots.stop()
+        last_words(self.gateway)
+        with self.gateway.lock:
+            try:
+                self.venue.close()
+            finally:
+                self.journal.close()
+
+    def _name(self) -> str:
+        return f"~{self.mark}{self.number}.{next(self._named)}"
+
+    # -- markets -------------------------------------------------------------------------------------------------
+
+    def follow(self, instrument: str) -> Follower:
+        """The follower of an instrument; its market data is asked for when it is first wanted.
+
+        Raises
+        ------
+        OrderError
+            For an instrument that the venue does not list.
+        """
+        if instrument not in self.listings:
+            remedy = offer(instrument, self.listings, f"use one of {', '.join(self.listings)}")
+            raise OrderError("an instrument that the venue lists", repr(instrument), remedy)
+        if instrument not in self.followers:
+            self.followers[instrument] = follower_of(self.venue, self.listings[instrument])
+            self.venue.subscribe(instrument)
+        return self.followers[instrument]
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    @property
+    def now_ns(self) -> int:
+        """Venue time."""
+        return self.venue.now_ns
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        """Let time pass up to `until_ns`, a decision, or a report on own orders; do what follows from it.
+
+        While nobody answers at the other end of a link, a step waits a moment, and no time passes.
+
+        Raises
+        ------
+        JournalError, VenueError
+            Nothing that depends on what failed was sent.
+        """
+        self._beats += 1
+        try:
+            return self._turn(until_ns)
+        except VenueError:
+            can = self.venue.capabilities
+            if can.up or can.reconnects is None or self._unreached_since_s:
+                raise
+            return []  # the link broke in a call: the next step tells it
+
+    def _turn(self, until_ns: int) -> list[VenueEvent]:
+        check_store(self.gateway)
+        way = self._come_back()
+        self._take_inbox()
+        self._look()
+        self.manager.pause_killed()
+        if not way:
+            time.sleep(AWAY_S)
+            return []
+        until = min(until_ns, max(self.manager.due_ns, self.venue.now_ns))
+        with self.gateway.lock:
+            crashpoints.at("session.step")
+            self._receive(until)
+            events, self._backlog = self._backlog, []
+        crashpoints.at("session.received")
+        self._digest(events)
+        if self.venue.now_ns >= until and all(isinstance(event, MarketRows) for event in events):
+            self.manager.on_time(self.venue.now_ns)
+        self.manager.tidy()
+        self._look_after()
+        return events
+
+    def _receive(self, until_ns: int) -> None:
+        """What the venue reports goes to the journal at once, and waits for the session's own thread."""
+        with self.gateway.wire:
+            events = self.venue.step(until_ns)
+        self._take(events)
+
+    def _take(self, events: Sequence[VenueEvent]) -> None:
+        self._backlog += (event for event in events if not isinstance(event, Holdings))
+        self.gateway.receive(events)
+
+    def run_until(self, ns: int) -> None:
+        """Step to a time of the venue."""
+        while self.venue.now_ns < ns:
+            self.step(ns)
+
+    def run(self, limit_ns: int = FOREVER_NS) -> None:
+        """Step until every parent is over, or to a time of the venue."""
+        while self.manager.executors and self.venue.now_ns < limit_ns:
+            self.step(min(limit_ns, self.venue.now_ns + NS_PER_SECOND))
+
+    def _digest(self, events: Sequence[VenueEvent]) -> None:
+        """Followers, marks, executors."""
+        touched: dict[str, tuple[Follower, int]] = {}
+        for event in events:
+            if isinstance(event, MarketRows) and (follower := self.followers.get(event.instrument)) is not None:
+                try:
+                    follower.on_market(event)
+                except TapeError as error:
+                    self._missed(event.instrument, str(error))
+                touched[event.instrument] = follower, int(event.rows[-1, 0]) if len(event.rows) else follower.now_ns
+            elif isinstance(event, LinkStatus):
+                self._link(event)
+            elif isinstance(event, Unread) and event.instrument in self.followers and not event.cl_ord_id:
+                self._missed(event.instrument, event.why)
+        with self.gateway.lock:
+            for instrument, (follower, ns) in touched.items():
+                self.limits.mark(instrument, *follower.quotes, ns, self.venue.now_ns)
+            self.keeper.watch()
+            disturbed = self.gateway.states.held(StateReason.TAKEN_OFF)
+        for parent, why in disturbed.items():
+            self.gateway.states.end(StateReason.TAKEN_OFF, parent)
+            if (executor := self.manager.executors.get(parent)) is not None:
+                self.manager.take_off(executor, why)
+        self.manager.on_events(events)
+
+    def _missed(self, instrument: str, why: str) -> None:
+        self.manager.alert("missed_market_data", why, instrument)
+        self.venue.subscribe(instrument)
+        for executor in self.manager:
+            if executor.order.instrument == instrument:
+                self.manager.take_off(executor, "market data was missed")
+
+    def _link(self, status: LinkStatus) -> None:
+        if status.up:
+            self.manager.announce_all()
+        self.inquiry.link(status.up)
+        for executor in () if status.up else self.manager:
+            self.manager.take_off(executor, "the way to the venue was down")
+
+    @property
+    def _link_down(self) -> bool:
+        return self.gateway.states.why(StateReason.LINK_DOWN) is not None
+
+    def _come_back(self) -> bool:
+        """Reconnect, where the way is down and the venue can be reached anew; whether there is a way.
+
+        Raises
+        ------
+        VenueError
+            Nobody has answered for `OUTAGE_S`.
+        """
+        link = self.venue.capabilities.reconnects if self._link_down else None
+        if link is None or link.up:
+            self._unreached_since_s = 0.0
+            return True
+        now = time.monotonic()
+        self._unreached_since_s = self._unreached_since_s or now
+        with self.gateway.lock:
+            try:
+                link.reconnect()
+            except VenueError:
+                if now - self._unreached_since_s > OUTAGE_S:
+                    raise
+                return False
+        return True
+
+    def _look_after(self) -> None:
+        self.stopper.follow_up()
+        if self._watch is not None and self._watch.failure is not None:
+            failure, self._watch.failure = self._watch.failure, None
+            self.manager.alert("kill_watch_failed", str(failure))
+        if self._snapshots is not None and self._snapshots.failure is not None:
+            failed, self._snapshots.failure = self._snapshots.failure, None
+            self.manager.alert("no_snapshot", str(failed), severity="warning")
+        now = self.venue.now_ns
+        if now - self._requested_ns >= AGAIN_NS and not self._link_down:
+            self._requested_ns = now
+            self._cancel_unworked()
+            self.manager.expire()
+        self.inquiry.turn()
+        if now - self._beat_ns >= self._heartbeat_ns:
+            self._beat_ns = now
+            self._heartbeat()
+
+    def _cancel_unworked(self) -> None:
+        """Cancel what nobody works."""
+        off = {executor.id for executor in self.manager.executors.values() if executor.off}
+        parents = {order.parent for order in self.ledger.orders.live()} - self.manager.executors.keys()
+        if commands := [command for parent in sorted(parents | off) for command in self.manager.cancels(parent)]:
+            self.gateway.submit(commands, sender=Sender.MANAGER)
+
+    def _heartbeat(self) -> None:
+        with self.gateway.lock:
+            entries = heartbeat(self.gateway, self.followers)
+            crashpoints.at("session.heartbeat")
+            self.gateway.write(entries)
+            self.positions.look()
+
+    # -- people --------------------------------------------------------------------------------------------------
+
+    def _take_inbox(self) -> None:
+        entries = take_inbox(self.gateway)
+        if entries:
+            crashpoints.at("session.inbox")
+        for entry in entries:
+            self._obey(entry)
+
+    def _obey(self, entry: Entry) -> None:
+        """Do what a person asked; what cannot be done is answered by an alert that is no alarm."""
+        command, body = entry.body["command"], entry.body["body"]
+        number, reason = int(entry.body["id"]), f"{entry.body['by']}: {entry.body['reason']}"
+        try:
+            if command == "submit":
+                self.accept(self.request(body), operator=number)
+            elif command in (acts := {"pause": self.pause, "resume": self.resume, "cancel": self.cancel}):
+                acts[command](str(body["parent"]), reason, number)
+            elif command == "amend":
+                changes = {name: body.get(name) for name in ("lots", "horizon_ns", "limit_price")}
+                self.amend(str(body["parent"]), reason, **changes, operator=number)
+            elif command == "limits":
+                self.keeper.obey(entry)
+            elif command == "settle" and "orders" in body:
+                self._take(self.positions.settle_orders(entry))
+            elif command == "settle":
+                self.positions.settle(entry)
+            elif command in ("kill", "rearm"):
+                pass  # the latch was obeyed before; the entry says who asked
+            elif not self._on_operator(entry):
+                known = "submit, pause, resume, cancel, amend, limits, settle"
+                raise UnknownNameError("a command that this session knows", repr(command), f"one of {known}")
+            self.ledger.requested.pop(number, None)
+        except JournalError:
+            raise
+        except (TercelError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+            self.gateway.write([not_obeyed(self.gateway, entry, error)])
+
+    # -- stopping ------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Ask the kill latch; what killed agents have open is cancelled at once."""
+        self.stopper.look(sorted(self.ledger.parents.agents))
+
+    def _stands(self, seconds: float) -> bool:
+        """Alert at whose decision the loop stands still; the first one may take long: kernels are compiled."""
+        parent, executor = self.ledger.parents.get(self.manager.trying), self.manager.executors.get(self.manager.trying)
+        if parent is None or executor is None or (executor.seen == 0 and seconds < FIRST_S):
+            return False
+        order = parent.order
+        text = f"{order.agent} has worked on {order.id} for {seconds:.0f} s: the loop stands still, a kill works"
+        self.manager.alert("loop_stands_still", text, order.instrument, order.agent, order.id)
+        return True
+
+    def _pump(self) -> bool:
+        """Let the venue step while the session's own loop stands still and a kill is not confirmed."""
+        if not self.stopper.open:
+            return False
+        with self.gateway.lock:
+            self._receive(self.venue.now_ns + 10_000_000)
+            self.stopper.follow_up()
+        return bool(self.stopper.open)

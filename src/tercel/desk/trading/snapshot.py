@@ -1,0 +1,216 @@
+"""Snapshots: what follows from a journal so far, so that a restart reads what came after.
+
+A snapshot is text, tied to the number and hash of its last entry and sealed by the journal. It is read into a fresh
+ledger and fresh limits of the same shape alone; what is damaged, of another version or under other limits is passed
+over, and the fold goes from an older one or from the start.
+"""
+
+import ctypes
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+from hashlib import sha256
+from io import BufferedReader, BytesIO
+from typing import Any, Final
+
+import zstandard
+
+from tercel.core import executions, orders
+from tercel.core.errors import JournalError, TercelError
+from tercel.core.periodic import PeriodicThread
+from tercel.core.ports import Entry, Journal
+from tercel.desk.limits import file as limits_file
+from tercel.desk.limits import state as limits_state
+from tercel.desk.limits.gate import LimitGate
+from tercel.desk.trading import limit_record, order, parents, positions, state
+from tercel.desk.trading import orders as orders_fold
+from tercel.desk.trading.archive import HashIndex
+from tercel.desk.trading.graph import Graph
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.limits_port import LimitsPort
+
+VERSION: Final = 3
+EVERY: Final = 20_000
+"""Entries between two snapshots."""
+_text: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
+def _classes(*rooms: Any) -> tuple[type, ...]:
+    """The classes that some modules define."""
+    return tuple(
+        one
+        for room in rooms
+        for one in vars(room).values()
+        if isinstance(one, type) and one.__module__ == room.__name__ and not issubclass(one, Exception)
+    )
+
+
+_STATE: Final = Graph(
+    (
+        Entry,
+        Ledger,
+        HashIndex,
+        *_classes(orders, executions, order, orders_fold, parents, positions, limit_record, state),
+    ),
+    {Ledger: frozenset({"past", "last", "_counts"})},
+)
+_COUNTS: Final = Graph(
+    (LimitGate, *_classes(orders, executions, limits_state, limits_file)),
+    {LimitGate: frozenset({"checks", "killed", "_query"})},
+)
+
+
+def version_of(limits: LimitsPort) -> str:
+    """What a snapshot must have been written by to be read here: the shapes of classes, and the same limits."""
+    folds = (Ledger(), orders_fold.Orders(), parents.Parents(), positions.Positions(), executions.Executions[Any]())
+    words: list[Any] = [VERSION, _STATE.shape, _COUNTS.shape, [sorted(vars(fold)) for fold in (*folds, HashIndex())]]
+    if isinstance(limits, LimitGate):
+        same = replace(limits.limits, source="")
+        words += [sorted(vars(limits)), repr(same), sorted(limits.agents), sorted(limits.instruments)]
+    return sha256(repr(words).encode()).hexdigest()[:32]
+
+
+def canonical(ledger: Ledger, limits: LimitsPort) -> Iterator[bytes]:
+    """A ledger, what is past of it and the counts of its limits as lines, the same for the same state: one for each
+    object or array, an empty one after each part.
+
+    Raises
+    ------
+    JournalError
+        For something in them that is not known here.
+    """
+    parts: tuple[Iterable[Any], ...] = (
+        _STATE.write(ledger),
+        () if ledger.past is None else ledger.past.rows(),
+        _COUNTS.write(limits) if isinstance(limits, LimitGate) else (),
+    )
+    for part in parts:
+        for row in part:
+            yield _text(row).encode() + b"\n"
+        yield b"\n"
+
+
+def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitsPort) -> None:
+    """Give a fresh ledger and fresh limits the state of a snapshot.
+
+    Raises
+    ------
+    JournalError
+        For what `canonical` did not write.
+    """
+    _STATE.read(_part(lines), ledger)
+    if ledger.past is not None:
+        ledger.past.restore(_part(lines))
+    if isinstance(limits, LimitGate):
+        _COUNTS.read(_part(lines), limits)
+
+
+def _part(lines: Iterator[bytes]) -> Iterator[Any]:
+    """The rows up to an empty line."""
+    while (line := next(lines, b"")) != b"\n":
+        yield json.loads(line)
+
+
+def begin(journal: Journal, ledger: Ledger, limits: LimitsPort) -> None:
+    """Begin a fresh ledger and fresh limits at the newest snapshot of a journal that fits, where there is one.
+
+    Raises
+    ------
+    JournalError
+        For a sound one that does not read: a defect here, not in the journal.
+    """
+    find = getattr(journal, "snapshot", None)
+    stored = find(version_of(limits)) if find is not None else None
+    if stored is not None:
+        try:
+            restored(BufferedReader(zstandard.ZstdDecompressor().stream_reader(stored.body)), ledger, limits)
+        except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
+            raise JournalError(
+                "a snapshot that reads", f"{error}", "delete the table snapshot: the fold needs none"
+            ) from error
+        ledger.last = stored.seq
+
+
+class Snapshots(PeriodicThread):
+    """Keeps a snapshot now and then, from a thread with a fold of its own: the session's counts know more marks.
+
+    Parameters
+    ----------
+    journal : Journal
+        One that can keep them.
+    blank : LimitsPort
+        Limits as fresh as the session's were, and under the same version.
+    version : str
+    every : int
+        Entries between two.
+    fold : callable
+        Brings a fresh ledger and limits up to the end of a journal: `recovery.refold`.
+    """
+
+    def __init__(
+        self,
+        journal: Any,
+        blank: Callable[[], LimitsPort],
+        version: str,
+        fold: Callable[[Journal, LimitsPort], Ledger],
+        every: int = EVERY,
+    ) -> None:
+        super().__init__("tercel-snapshots", 1.0, self.look)
+        self._journal, self._blank, self._version, self._fold, self._every = journal, blank, version, fold, every
+        self._last: int | None = None
+        self.failure: TercelError | None = None
+        """Why the last one could not be kept."""
+
+    def look(self) -> None:
+        """Keep one when it is time; what prevents that is no reason to stop trading."""
+        try:
+            if self._last is None:
+                with closing(self._journal.reader()) as reader:
+                    stored = reader.snapshot(self._version)
+                self._last = 0 if stored is None else stored.seq
+            if self._journal.last - self._last >= self._every:
+                self.keep()
+                _give_back()
+        except TercelError as error:
+            self.failure, self._last = error, self._journal.last
+
+    def keep(self) -> None:
+        """Keep one now: the fold of a reader of its own, from the newest."""
+        limits = self._blank()
+        with closing(self._journal.reader()) as reader:
+            ledger = self._fold(reader, limits)
+        body = BytesIO()
+        with zstandard.ZstdCompressor(level=3).stream_writer(body, closefd=False) as stream:
+            for line in canonical(ledger, limits):
+                stream.write(line)
+        self._journal.keep_snapshot(ledger.last, self._version, body.getvalue())
+        self._last = ledger.last
+
+
+def _give_back() -> None:
+    """Let the system have what glibc keeps of a thread's memory for the next time, which is long from now."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def blank_of(limits: LimitsPort) -> Callable[[], LimitsPort]:
+    """Makes limits as fresh as these are now."""
+    rows = list(_COUNTS.write(limits))
+
+    def blank() -> LimitsPort:
+        fresh = LimitGate.__new__(LimitGate)
+        fresh.checks, fresh.killed = (), None
+        _COUNTS.read(rows, fresh)
+        return fresh
+
+    return blank
+
+
+def snapshots_of(
+    journal: Journal, limits: LimitsPort, fold: Callable[[Journal, LimitsPort], Ledger], every: int = EVERY
+) -> Snapshots | None:
+    """The keeper of a session's snapshots, from its limits before anything was counted; None where none are kept."""
+    if not hasattr(journal, "keep_snapshot") or not isinstance(limits, LimitGate):
+        return None
+    return Snapshots(journal, blank_of(limits), version_of(limits), fold, every)

@@ -1,0 +1,228 @@
+"""Stopping: what happens in a session when the kill latch falls, and the thread that sees to it when all else hangs.
+
+The latch refuses what is new by itself (limits ask it before every order). Here what stands at the venue is cancelled,
+and cancelled again, until the venue has reported of every order that it is over; only then is a kill *confirmed*.
+The cancel leaves first and is journaled after: a disk that is full or locked holds no kill up.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
+from typing import Any, Final, Protocol
+
+from tercel.core.errors import TercelError
+from tercel.core.fixed import shown
+from tercel.core.orders import CancelOrder, Command, MassCancel, StatusRequest
+from tercel.core.periodic import PeriodicThread
+from tercel.core.ports import Entry
+from tercel.desk.trading import crashpoints
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.order import ChildOrder, S
+from tercel.desk.trading.state import Sender, StateReason
+
+STILL_S: Final = 3.0
+"""Seconds without a turn of the session's loop after which people are notified."""
+FIRST_S: Final = 60.0
+"""Seconds that the first decision of a parent may take: kernels are compiled in it."""
+AGAIN_NS: Final = 1_000_000_000
+"""Venue time after which what was not answered is sent again."""
+
+
+class LatchPort(Protocol):
+    """`trading.kill.KillLatch`, as far as it is asked here."""
+
+    def killed(self, agent: str) -> str | None:
+        """Why an agent may send nothing new, or None."""
+        ...
+
+    def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> Any:
+        """Let nothing new leave, of some agents or of all; raises OSError where that cannot be made durable."""
+        ...
+
+    def state(self) -> Any:
+        """With `history`, newest last."""
+        ...
+
+
+class KillCanceller:
+    """Cancels what killed agents have open, until the venue confirms.
+
+    Parameters
+    ----------
+    gateway : OrderGateway
+    latch : Latch
+    name : callable
+        Makes a cl_ord_id that was never used.
+    """
+
+    def __init__(self, gateway: OrderGateway, latch: LatchPort, name: Callable[[], str]) -> None:
+        self._gateway, self._latch, self._name = gateway, latch, name
+        self._requested_ns: dict[str, int] = {}
+        self._mutex = Lock()
+        self._seen: set[str] = set()
+        """Killed agents whose kill this session has seen to."""
+        self.open: set[str] = set()
+        """Killed agents whose orders are not all over."""
+
+    @property
+    def killed(self) -> dict[str, str]:
+        """StateReason by agent."""
+        return self._gateway.states.held(StateReason.KILLED)
+
+    def look(self, agents: Iterable[str]) -> list[str]:
+        """Ask the latch about some agents; those killed since the last look. Their cancels leave before all else."""
+        whys = {agent: self._latch.killed(agent) for agent in agents}
+        if not self._seen and set(whys.values()) <= {None}:
+            return []
+        fallen = {agent: why for agent, why in whys.items() if why is not None and self._claim(agent, why)}
+        if fallen:
+            self._fall(fallen)
+        for agent, why in whys.items():
+            if why is None and agent in self._seen:
+                with self._gateway.lock:
+                    if agent in self._seen:  # the other thread may have been first
+                        self._rearmed(agent)
+        return list(fallen)
+
+    def _claim(self, agent: str, why: str) -> bool:
+        """Whether nobody has seen to it before; two threads look."""
+        with self._mutex:
+            fresh = agent not in self._seen
+            if fresh:
+                self._seen.add(agent)
+                self._gateway.states.add(StateReason.KILLED, why, agent)
+                self.open.add(agent)
+        return fresh
+
+    def begin(self) -> None:
+        """Of those whom a journal left killed, some were re-armed while no session ran."""
+        for agent in self.killed:
+            if self._latch.killed(agent) is None:
+                self._rearmed(agent)
+
+    def _fall(self, fallen: Mapping[str, str]) -> None:
+        """The cancels of all leave together: what is written of the first may hang."""
+        now, entries = self._gateway.venue.now_ns, list[Entry]()
+        for agent, why in fallen.items():
+            body = {"event": "latched", "scope": agent, "by": self._by(), "reason": why, "open": self._lots(agent)}
+            crashpoints.at("kill.latched")
+            self._requested_ns[agent] = now
+            entries.append(Entry(kinds.KILL, now, agent=agent, body=body))
+        self._gateway.withdraw([self._mass(agent) for agent in fallen], before=entries)
+
+    def _rearmed(self, agent: str) -> None:
+        history = self._latch.state().history
+        last: dict[str, Any] = history[-1] if history else {}
+        body = {"scope": agent, "by": last.get("by", ""), "reason": last.get("reason", "")}
+        self._gateway.write([Entry(kinds.REARM, self._gateway.venue.now_ns, agent=agent, body=body)])
+        self._gateway.limits.resume(agent)
+        self._seen.discard(agent)
+        self.open.discard(agent)
+
+    def _by(self) -> str:
+        history = self._latch.state().history
+        return str(history[-1].get("by", "")) if history else ""
+
+    def _mass(self, agent: str) -> MassCancel:
+        return MassCancel(self._name(), agent, "", self._gateway.venue.now_ns)
+
+    def _lots(self, agent: str) -> int | float:
+        return shown(sum(order.open_qty for order in self._gateway.ledger.orders.live(agent)))
+
+    def follow_up(self) -> None:
+        """Confirm what is over; send again what was not answered in time."""
+        with self._gateway.lock:
+            now = self._gateway.venue.now_ns
+            for agent in sorted(self.open):
+                live = self._gateway.ledger.orders.live(agent)
+                if not live:
+                    body = {"event": "confirmed", "scope": agent, "by": "", "reason": self.killed[agent], "open": 0}
+                    self._gateway.write([Entry(kinds.KILL, now, agent=agent, body=body)])
+                    self.open.discard(agent)
+                elif now - self._requested_ns[agent] >= AGAIN_NS:
+                    self._requested_ns[agent] = now
+                    again = [self._mass(agent), *questions(self._gateway, self._name)]
+                    self._gateway.submit(again, sender=Sender.STOPPER)
+
+
+def questions(
+    gateway: OrderGateway, name: Callable[[], str], about: Sequence[ChildOrder] | None = None
+) -> list[Command]:
+    """A question about every order whose fate is unknown, or about some of them. Where the venue answers none, a cancel
+    of it: the report of its end says what it had filled, and a refusal that it does not stand there."""
+    unknown = gateway.ledger.orders.unknown() if about is None else about
+    if not unknown:
+        return []
+    now = gateway.venue.now_ns
+    if gateway.venue.capabilities.answers_questions:
+        return [StatusRequest(order.root, order.account, now) for order in unknown]
+    return [
+        CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
+        for order in unknown
+        if not (order.done or order.gone)
+    ]
+
+
+def cancels(gateway: OrderGateway, parent: str, name: Callable[[], str]) -> list[Command]:
+    """A cancel for every child of a parent that lives, is known and has none on its way."""
+    return cancels_of(gateway, gateway.ledger.orders.live(parent=parent), name)
+
+
+def cancels_of(gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callable[[], str]) -> list[Command]:
+    """A cancel for every one of some orders that lives, is known and has none on its way."""
+    now = gateway.venue.now_ns
+    return [
+        CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
+        for order in orders
+        if not order.done and order.base != S.UNKNOWN and all(pending.lots for pending in order.pending)
+    ]
+
+
+class LatchWatch(PeriodicThread):
+    """Looks at the latch beside the session's own loop, and works the venue when that loop stands still.
+
+    Parameters
+    ----------
+    look : callable
+        Look at the latch.
+    pump : callable
+        Let the venue step once; False when nothing is open any more.
+    beats : callable
+        A number that grows while the session's loop turns; 0 before its first turn.
+    every_s : float
+        Seconds between two looks.
+    still : callable
+        Called with the seconds, once the loop has stood still for `STILL_S`, again until it returns True.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], object],
+        pump: Callable[[], bool],
+        beats: Callable[[], int],
+        every_s: float = 0.05,
+        still: Callable[[float], bool] = lambda seconds: True,
+    ) -> None:
+        super().__init__("tercel-kill-watch", every_s, self._watch)
+        self._look, self._pump, self._beats, self._seen = look, pump, beats, -1
+        self._still, self._stood_s, self._reported = still, 0.0, False
+        self.failure: TercelError | None = None
+        """What kept it from looking: journal or venue are gone. It goes on trying."""
+
+    def _watch(self) -> None:
+        try:
+            self._look()
+            while self._seen == self._beats() and not self.over and self._pump():
+                pass
+            self._count(self._seen == self._beats() > 0)
+        except TercelError as error:
+            self.failure = error
+        self._seen = self._beats()
+
+    def _count(self, still: bool) -> None:
+        """Add up how long the loop has stood still, in looks: what stops this thread too is not counted."""
+        self._stood_s = self._stood_s + self.every_s if still else 0.0
+        if self._stood_s < STILL_S:
+            self._reported = False
+        elif not self._reported:
+            self._reported = self._still(self._stood_s)

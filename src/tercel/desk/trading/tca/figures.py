@@ -1,0 +1,110 @@
+"""Pictures of a parent's analysis: the path of the mid with its fills, and what all parents cost against what."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.fixed import ONE
+from tercel.core.report import style
+from tercel.core.report.svg import WIDE, Figure, drawn
+from tercel.desk.trading.tca.measure import F_PX, F_QTY
+from tercel.desk.trading.tca.shortfall import by_filled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+Ints = NDArray[np.int64]
+DOTS = 1000
+"""Parents that a picture shows one by one."""
+BENCHMARKS = {"is_bps": "arrival", "vwap_bps": "VWAP", "twap_bps": "TWAP", "close_bps": "the close"}
+
+
+def fills_in(arrays: Mapping[str, Ints]) -> NDArray[np.float64]:
+    """The fills of an analysis in a journal, in ticks and lots; older ones have them so, and call them `fills`."""
+    if "fills" in arrays:
+        return arrays["fills"].astype(np.float64)
+    fills = arrays["executions"].astype(np.float64)
+    fills[:, [F_PX, F_QTY]] /= ONE
+    return fills
+
+
+def path_with_fills(
+    parent: str, side: int, fills: NDArray[Any], mids: Ints, name: str, unit: float | None = None
+) -> Figure:
+    """The mid through a parent's life with its fills: dots that rested, triangles that took.
+
+    In prices where it is known what one of the whole numbers is worth (`unit`), else in ticks.
+    """
+    worth = unit or 1.0
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        start = mids[0, 0]
+        minutes, mid = (mids[:, 0] - start) / 60e9, worth * mids[:, 1] / 2
+        panel.step(minutes, mid, where="post", color=style.SOFT.token, linewidth=1)
+        colour = (style.BUY if side > 0 else style.SELL).token
+        for rested, marker, word in ((True, "o", "rested"), (False, "^" if side > 0 else "v", "took")):
+            rows = fills[(fills[:, 5] != 0) == rested]
+            if len(rows):
+                size = 12 + 60 * rows[:, 2] / fills[:, 2].max()
+                minutes, price = (rows[:, 0] - start) / 60e9, worth * rows[:, 1]
+                panel.scatter(minutes, price, size, color=colour, marker=marker, label=word)
+        panel.set_xlabel("minutes since arrival")
+        panel.set_ylabel("ticks" if unit is None else "price")
+        panel.ticklabel_format(axis="y", useOffset=False)
+        if len(fills):
+            panel.legend(frameon=False)
+
+    word = "buy" if side > 0 else "sell"
+    return drawn(
+        name, f"Mid and fills of parent {parent}, a {word} order: {len(fills)} fills.",
+        f"{parent}, {word}. Line: the mid; marks: own fills, larger for more lots.", (WIDE, 2.8), draw,
+    )  # fmt: skip
+
+
+def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmarks") -> Figure:
+    """Slippage of every parent against each benchmark that is known: a dot each, the mean as a line."""
+    shown = {key: word for key, word in BENCHMARKS.items() if any(cost.get(key) is not None for cost in costs)}
+    every = -(-len(costs) // DOTS)
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        panel.axvline(0, color=style.INK.token, linewidth=1)
+        for row, (key, _) in enumerate(shown.items()):
+            values = np.array([cost[key] for cost in costs[::every] if cost.get(key) is not None], np.float64)
+            mean, _ = by_filled(costs, key)
+            shift = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(len(values))
+            panel.scatter(values, row + shift, 14, color=style.SERIES[row].token, alpha=0.6, linewidths=0)
+            if mean is not None:
+                panel.plot([mean] * 2, [row - 0.35, row + 0.35], color=style.INK.token, linewidth=2)
+        panel.set_yticks(range(len(shown)), [f"against {word}" for word in shown.values()])
+        panel.set_xlabel("bps, positive costs")
+
+    return drawn(
+        name, f"Slippage of {len(costs)} parents against {', '.join(shown.values())}.",
+        f"A dot is a parent{f', one of {every} is drawn' if every > 1 else ''}; the bar is the mean of all by what was "
+        "filled.", (WIDE, 2.4), draw,
+    )  # fmt: skip
+
+
+def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts") -> Figure:
+    """Mean mark-out after fills by what was filled, with its 95 % interval over parents."""
+    keys = sorted(costs[0]["markouts_bps"], key=lambda word: int(word[:-1])) if costs else []
+
+    def draw(drawing: "Drawing") -> None:
+        panel = drawing.subplots()
+        panel.axhline(0, color=style.INK.token, linewidth=1)
+        for column, key in enumerate(keys):
+            mean, half = by_filled([{**cost, "mark": cost["markouts_bps"].get(key)} for cost in costs], "mark")
+            if mean is not None:
+                panel.errorbar(column, mean, half or 0.0, fmt="o", color=style.SERIES[1].token, capsize=3)
+        panel.set_xticks(range(len(keys)), keys)
+        panel.set_ylabel("bps in the order's favour")
+
+    return drawn(
+        name, "Move of the mid after fills, in the order's favour.",
+        "Below zero: the market went against what was just filled. Bars: 95 % of the mean by what was filled.",
+        (WIDE, 2.4), draw,
+    )  # fmt: skip

@@ -1,0 +1,310 @@
+"""Transaction cost analysis of one parent order, from its fills and the market around them.
+
+Conventions: a cost is positive; bps of the arrival value of the lots it refers to (`trading.tca.shortfall`); the
+arrival price is the mid when the parent was accepted; market VWAP includes own fills once, TWAP is the time-weighted
+mid; a mark-out is the move of the mid after a fill, positive where it went in the order's favour.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import mul
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import DataError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.desk.trading.positions import Fill
+from tercel.desk.trading.tca.shortfall import BPS, Shortfall
+from tercel.market.simulator import layout as sim
+from tercel.market.tape.schema import EXECUTE, TRADE, TRADE_HIDDEN
+
+Ints = NDArray[np.int64]
+
+MARKOUTS_S = (1, 10, 60, 300, 1800)
+
+PRINTS = (EXECUTE, TRADE, TRADE_HIDDEN)
+"""Kinds of rows that are trades of the market, for its VWAP and volume."""
+
+F_NS, F_PX, F_QTY, F_MID2, F_TOUCH2, F_PASSIVE, F_FORCED = range(7)
+"""Columns of a fill, as the simulator logs them: int64 (f, 7)."""
+
+
+@dataclass(frozen=True)
+class ParentFacts:
+    """What happened to a parent order.
+
+    Parameters
+    ----------
+    parent, instrument, agent : str
+    side, quantity : int
+    start_ns, end_ns : int
+        Accepted, and over.
+    arrival_mid2 : int
+        Bid + ask at arrival, half ticks.
+    fills : int64 (f, 7)
+        In order of time: ns, price and quantity in parts (`one`), mid2 and touch2 as the aggressor met them, passive,
+        forced.
+    mid_ns, mid2 : int64 (m,)
+        Every change of the mid without own orders, from arrival on and as long after the end as is known.
+    trade_price, trade_lots : int64 (t,)
+        Public trades within the parent's life, own fills excluded.
+    fees : int
+        Charged on the fills, half ticks x lots.
+    refused : int
+        Lots that limits or the venue refused.
+    close_mid2 : int
+        Bid + ask at the close of the session, half ticks; 0 where not known.
+    unit : float
+        Money of a half tick x lot.
+    one : int
+        Into how many parts the fills divide a tick, and a lot: `core.fixed.ONE` where a venue reported them.
+    """
+
+    parent: str
+    instrument: str
+    agent: str
+    side: int
+    quantity: int
+    start_ns: int
+    end_ns: int
+    arrival_mid2: int
+    fills: Ints
+    mid_ns: Ints
+    mid2: Ints
+    trade_price: Ints
+    trade_lots: Ints
+    fees: int = 0
+    refused: int = 0
+    close_mid2: int = 0
+    unit: float = 1.0
+    one: int = 1
+
+
+@dataclass(frozen=True)
+class ParentCost:
+    """The analysis of one parent order; NaN where not available.
+
+    Parameters
+    ----------
+    parent, instrument, agent : str
+    side, quantity, filled, refused, unfilled : int
+        +1 or -1; lots asked for, and what became of them; a float where a part of a lot was filled.
+    start_ns, end_ns : int
+    average_price : float
+        Of the fills, ticks.
+    is_bps : float
+        Cost of the fills in bps of what they were worth at arrival: the sum of the five that follow.
+    spread_bps, walk_bps, timing_bps, forced_bps, fees_bps : float
+    opportunity_bps, refusal_bps : float
+        What the market did to the unfilled lots, and to those that were refused, in bps of their own value.
+    vwap_bps, twap_bps, close_bps : float
+        The average fill against the market's, against the time-weighted mid and against the closing mid.
+    participation, passive_share : float
+        Of the market's lots, own fills included; of the fills, those that rested.
+    markouts_bps : mapping of span to float
+        Move of the mid after fills, in the order's favour.
+    sums : mapping of str to int
+        The same costs as integers, half ticks x lots (in parts: `ParentFacts.one` squared are one): spread, walk,
+        timing, forced, fees add up to fills; fills, opportunity and refusal to whole.
+    notional : float
+        Arrival value of the fills: what the parent weighs in a mean.
+    """
+
+    parent: str
+    instrument: str
+    agent: str
+    side: int
+    quantity: int
+    filled: int | float
+    refused: int
+    unfilled: int | float
+    start_ns: int
+    end_ns: int
+    average_price: float
+    is_bps: float
+    spread_bps: float
+    walk_bps: float
+    timing_bps: float
+    forced_bps: float
+    fees_bps: float
+    opportunity_bps: float
+    refusal_bps: float
+    vwap_bps: float
+    twap_bps: float
+    close_bps: float
+    participation: float
+    passive_share: float
+    markouts_bps: Mapping[str, float] = field(default_factory=dict)
+    sums: Mapping[str, int] = field(default_factory=dict)
+    notional: float = 0.0
+
+
+def fees_of(fills: Ints, words: tuple[int, int, int, int], one: int = 1) -> int:
+    """What a venue charges for fills in so many parts: the exact sum, rounded once to half ticks x lots as a market's
+    state rounds it.
+
+    >>> fees_of(np.array([[2, 101, 10, 200, 202, 0, 0]]), (0, 60_000_000, 0, 0))
+    6
+    """
+    maker, taker, maker_rate, taker_rate = words
+    exact: int = sum(
+        ((maker * one + maker_rate * 2 * px) if passive else (taker * one + taker_rate * 2 * px)) * qty
+        for _, px, qty, _, _, passive, _ in fills.tolist()
+    )
+    unit = sim.FEE_UNIT * one * one
+    return (exact + unit // 2) // unit
+
+
+def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> ParentCost:
+    """The analysis of a parent's facts.
+
+    Raises
+    ------
+    DataError
+        For lots beyond the quantity, a mid that was never two-sided, or arrays of different lengths.
+
+    Examples
+    --------
+    >>> fills = np.array([[2, 101, 10, 200, 202, 0, 0]])
+    >>> z = np.zeros(0, np.int64)
+    >>> cost = measure(ParentFacts("p", "A", "a", 1, 10, 1, 9, 200, fills, np.array([1]), np.array([200]), z, z))
+    >>> cost.is_bps, cost.spread_bps, cost.participation
+    (100.0, 100.0, 1.0)
+    """
+    _check(facts)
+    f, s, one, m0 = facts.fills, facts.side, facts.one, facts.arrival_mid2
+    qty, px2 = f[:, F_QTY].astype(object), 2 * f[:, F_PX].astype(object)  # products of parts are beyond 64 bits
+    mid2, touch2 = f[:, F_MID2].astype(object) * one, f[:, F_TOUCH2].astype(object) * one
+    mids2 = m0, int(_mid_at(facts, np.array([facts.end_ns]))[0])
+    cost = shortfall(s, facts.quantity, facts.refused, mids2, f, facts.fees, one)
+    forced = f[:, F_FORCED] != 0
+    free = np.where(forced, 0, qty)
+    parts = {
+        "spread": int((s * (touch2 - mid2) * free).sum()),
+        "walk": int((s * (px2 - touch2) * free).sum()),
+        "timing": int((s * (mid2 - m0 * one) * free).sum()),
+        "forced": int((s * (px2 - m0 * one) * (qty - free)).sum()),
+        "fees": facts.fees * one * one,
+    }
+    whole = {name: getattr(cost, name) for name in ("fills", "opportunity", "refusal", "whole")}
+    traded = int(facts.trade_lots.sum()) * one
+    volume, filled = cost.filled + traded, cost.filled
+    prints2 = 2 * int((facts.trade_price.astype(object) * facts.trade_lots).sum()) * one * one
+    vwap2 = (cost.paid2 + prints2) / (volume * one) if volume else math.nan
+    average2 = cost.paid2 / (filled * one) if filled else math.nan
+    per_filled = BPS / (m0 * filled * one) if filled else math.nan
+    against = s * BPS / m0
+    return ParentCost(
+        parent=facts.parent,
+        instrument=facts.instrument,
+        agent=facts.agent,
+        side=s,
+        quantity=facts.quantity,
+        filled=cost.lots(filled),
+        refused=facts.refused,
+        unfilled=cost.lots(cost.unfilled),
+        start_ns=facts.start_ns,
+        end_ns=facts.end_ns,
+        average_price=average2 / 2,
+        is_bps=cost.is_bps,
+        spread_bps=parts["spread"] * per_filled,
+        walk_bps=parts["walk"] * per_filled,
+        timing_bps=parts["timing"] * per_filled,
+        forced_bps=parts["forced"] * per_filled,
+        fees_bps=parts["fees"] * per_filled,
+        opportunity_bps=cost.opportunity_bps,
+        refusal_bps=cost.refusal_bps,
+        vwap_bps=(average2 - vwap2) * against,
+        twap_bps=(average2 - _twap2(facts)) * against,
+        close_bps=(average2 - facts.close_mid2) * against if facts.close_mid2 else math.nan,
+        participation=filled / volume if volume else math.nan,
+        passive_share=int(qty[f[:, F_PASSIVE] != 0].sum()) / filled if filled else math.nan,
+        markouts_bps={f"{after}s": _markout(facts, after) for after in markouts_s},
+        sums=parts | whole,
+        notional=m0 * filled / one * facts.unit,
+    )
+
+
+def shortfall(
+    side: int, quantity: int, refused: int, mids2: tuple[int, int], fills: Ints, fees: int, one: int = 1
+) -> Shortfall:
+    """What a parent cost, by its fills (in `one` parts) and the mids (half ticks) at its arrival and at its end."""
+    qty = fills[:, F_QTY].tolist()
+    paid2 = 2 * sum(map(mul, fills[:, F_PX].tolist(), qty))
+    return Shortfall(side, quantity * one, sum(qty), refused * one, *mids2, paid2, fees * one * one, one)
+
+
+def fill_rows(fills: Sequence[Fill]) -> Ints:
+    """A ledger's fills as rows, in parts of `core.fixed`; mid and touch that they met are not known, and 0."""
+    rows = [[fill.ns, fill.px, fill.qty, 0, 0, int(fill.passive), 0] for fill in fills]
+    return np.array(rows, np.int64).reshape(-1, 7)
+
+
+def without_market(cost: ParentCost) -> ParentCost:
+    """The analysis of a parent that nobody watched the market of all the while: what fills show alone.
+
+    Shortfall, opportunity and refusals need no more; the parts of the shortfall, benchmarks and mark-outs are NaN.
+    """
+    split = ("spread", "walk", "timing", "forced")
+    unknown = [f"{name}_bps" for name in (*split, "vwap", "twap")] + ["participation"]
+    sums = {name: total for name, total in cost.sums.items() if name not in split}
+    marks = dict.fromkeys(cost.markouts_bps, math.nan)
+    words: dict[str, Any] = dict.fromkeys(unknown, math.nan)
+    return replace(cost, **words, sums=sums, markouts_bps=marks)
+
+
+def without_own(facts: ParentFacts) -> ParentFacts:
+    """The facts where the market's trades hold this parent's fills as well: as many lots at its prices, taken out."""
+    prices, lots = facts.trade_price, facts.trade_lots.copy()
+    for px, qty in zip(facts.fills[:, F_PX].tolist(), facts.fills[:, F_QTY].tolist(), strict=True):
+        at = np.flatnonzero(prices * facts.one == px)
+        before = np.cumsum(lots[at]) - lots[at]
+        lots[at] -= np.clip(-(-qty // facts.one) - before, 0, lots[at])
+    return replace(facts, trade_lots=lots)
+
+
+def _check(facts: ParentFacts) -> None:
+    if facts.fills.shape[1:] != (7,) or len(facts.mid_ns) != len(facts.mid2):
+        raise DataError(
+            "fills of 7 columns and as many mids as times",
+            f"{facts.fills.shape}, {len(facts.mid_ns)} times and {len(facts.mid2)} mids of parent {facts.parent}",
+            "give one row a fill and one mid a time",
+        )
+    if facts.arrival_mid2 <= 0 or len(facts.mid2) == 0:
+        received = f"arrival {facts.arrival_mid2} half ticks, {len(facts.mid2)} mids of parent {facts.parent}"
+        raise DataError("a market with two sides at arrival", received, "no cost can be stated without one")
+    filled = int(facts.fills[:, F_QTY].sum())
+    if filled > (facts.quantity - facts.refused) * facts.one:
+        met = f"{filled / facts.one:g} lots filled and {facts.refused} refused"
+        received = f"{met} of {facts.quantity} of parent {facts.parent}"
+        raise DataError("no more lots than the order has", received, "run `tercel trade reconcile`")
+
+
+def _mid_at(facts: ParentFacts, ns: Ints) -> NDArray[np.float64]:
+    """Mid at some times, half ticks: the last change by then, the first one before that."""
+    at = np.searchsorted(facts.mid_ns, ns, side="right") - 1
+    return facts.mid2[np.maximum(at, 0)].astype(np.float64)
+
+
+def _twap2(facts: ParentFacts) -> float:
+    """Time-weighted mid over the parent's life, half ticks."""
+    if facts.end_ns <= facts.start_ns:
+        return float(facts.arrival_mid2)
+    inside = slice(*np.searchsorted(facts.mid_ns, (facts.start_ns + 1, facts.end_ns)))
+    edges = np.concatenate([[facts.start_ns], facts.mid_ns[inside], [facts.end_ns]])
+    values = np.concatenate([_mid_at(facts, np.array([facts.start_ns])), facts.mid2[inside]])
+    return float((values * np.diff(edges)).sum() / (facts.end_ns - facts.start_ns))
+
+
+def _markout(facts: ParentFacts, after_s: int) -> float:
+    """Mean move of the mid `after_s` seconds after the fills, by lots, in its favour; NaN where not known yet."""
+    when = facts.fills[:, F_NS] + after_s * NS_PER_SECOND
+    known = when <= facts.mid_ns[-1]
+    lots = facts.fills[:, F_QTY] * known
+    if not lots.sum():
+        return math.nan
+    moved = facts.side * (_mid_at(facts, when) - facts.fills[:, F_MID2])
+    return float((moved * lots).sum() / lots.sum() * 1e4 / facts.arrival_mid2)

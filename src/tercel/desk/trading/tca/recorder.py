@@ -1,0 +1,170 @@
+"""Writes the analysis of every finished parent to the journal, once its last mark-out is known."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from operator import mul
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import DataError
+from tercel.core.fixed import ONE, PAID_PLACES, shown
+from tercel.core.orders import M_KIND, M_LOTS, M_NS, M_PRICE, MarketRows, VenueEvent
+from tercel.core.ports import Entry
+from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
+from tercel.desk.trading.executor import ParentExecutor
+from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.blobs import pack
+from tercel.desk.trading.parents import ParentOrder, ParentRequest
+from tercel.desk.trading.session import Session
+from tercel.desk.trading.tca.measure import (
+    F_FORCED,
+    F_MID2,
+    F_NS,
+    F_PX,
+    F_QTY,
+    F_TOUCH2,
+    MARKOUTS_S,
+    PRINTS,
+    ParentFacts,
+    fees_of,
+    fill_rows,
+    measure,
+    without_market,
+    without_own,
+)
+from tercel.desk.trading.tca.shortfall import known
+from tercel.market.simulator import layout as sim
+
+Ints = NDArray[np.int64]
+
+WAITED_S = tuple(span for span in MARKOUTS_S if span <= 60)
+"""Mark-outs that an analysis waits for."""
+
+
+def _sums(fills: Ints) -> tuple[int, int]:
+    """Quantity of some fills, and price x quantity."""
+    return int(fills[:, F_QTY].sum()), sum(map(mul, fills[:, F_QTY].tolist(), fills[:, F_PX].tolist()))
+
+
+class TcaRecorder:
+    """A watcher of a session (`trading.manager.SessionObserver`).
+
+    Parameters
+    ----------
+    session : Session
+        Watched from here on.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._trades: dict[str, list[Ints]] = defaultdict(list)
+        self._live: dict[str, set[str]] = defaultdict(set)
+        self._waiting: list[tuple[ParentOrder, Ints, Ints]] = []
+        """Parents that are over, with the fills that an executor logged (in ticks and lots) and the market's trades."""
+        self._rebooked = len(session.ledger.orders.rebooked)
+        analysed = {entry.parent for _, entry in session.journal.read(kinds=(kinds.TCA,))}
+        for parent in session.ledger.parents:  # what earlier sessions owe
+            if parent.over and parent.id not in analysed:
+                self.on_over(parent, None)
+        session.manager.watchers.append(self)
+
+    def on_events(self, events: Sequence[VenueEvent]) -> None:
+        """Keep trades of instruments with parents at work."""
+        for event in events:
+            if isinstance(event, MarketRows) and not event.snapshot:
+                traded = event.rows[np.isin(event.rows[:, M_KIND], PRINTS)]
+                for parent in self._live[event.instrument] if len(traded) else ():
+                    self._trades[parent].append(traded[:, [M_NS, M_PRICE, M_LOTS]])
+        self._write(self._session.now_ns - WAITED_S[-1] * NS_PER_SECOND)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """A fill of a parent that was analysed never was, or was another: what it cost is told anew."""
+        ledger, waiting = self._session.ledger, {parent.id for parent, *_ in self._waiting}
+        new, self._rebooked = ledger.orders.rebooked[self._rebooked :], len(ledger.orders.rebooked)
+        for name in dict.fromkeys(before.parent for before, _ in new):
+            if (parent := ledger.parents.get(name)) is not None and parent.over and name not in waiting:
+                self.on_over(parent, None)
+
+    def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: Ints) -> None:
+        """From here on the market's trades are its benchmark."""
+        self._live[order.instrument].add(order.id)
+
+    def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
+        """Nothing: what was decided is in the journal."""
+
+    def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
+        """Wait for the last mark-out; a parent that never came to its market has nothing to analyse."""
+        self._live[parent.order.instrument].discard(parent.id)
+        trades = self._trades.pop(parent.id, [])
+        public = np.concatenate(trades) if trades else np.zeros((0, 3), np.int64)
+        logged = executor.fills() if executor is not None and executor.arrived else fill_rows(())
+        if parent.arrival_ns:
+            self._waiting.append((parent, logged[logged[:, F_FORCED] != sim.UNFILLED], public))
+
+    def close(self) -> None:
+        """The session ends: write what is known, mark-outs that are not yet stay unknown."""
+        self._write(FOREVER_NS)
+
+    def _fills(self, parent: ParentOrder, logged: Ints, follower: Follower) -> Ints:
+        """The executor's log where it holds what stands; other fills are priced against the mid of their time."""
+        fills, logged = fill_rows(self._session.ledger.fills_of[parent.id]), logged.copy()
+        logged[:, [F_PX, F_QTY]] *= ONE
+        if _sums(logged) == _sums(fills):
+            return logged
+        for fill in fills:
+            fill[[F_MID2, F_TOUCH2]] = follower.tallies(int(fill[F_NS]) - 1)[sim.MID2 - sim.EVENTS]
+        return fills
+
+    def _write(self, until_ns: int) -> None:
+        """Analyse what was over by then, as soon as its market is seen."""
+        waiting, self._waiting = self._waiting, []
+        for parent, logged, public in waiting:
+            follower = self._session.follow(parent.order.instrument)
+            if parent.over_ns > until_ns or (follower.mid2 == 0 and until_ns < FOREVER_NS):
+                self._waiting.append((parent, logged, public))
+            else:
+                self._analyse(parent, self._fills(parent, logged, follower), public, follower)
+
+    def _analyse(self, parent: ParentOrder, fills: Ints, public: Ints, follower: Follower) -> None:
+        mid_ns, mid2 = follower.mids(parent.arrival_ns)
+        listing = follower.listing
+        facts = ParentFacts(
+            parent=parent.id,
+            instrument=parent.order.instrument,
+            agent=parent.order.agent,
+            side=parent.order.side,
+            quantity=parent.lots,
+            start_ns=parent.arrival_ns,
+            end_ns=parent.over_ns,
+            arrival_mid2=parent.arrival_mid2,
+            fills=fills,
+            mid_ns=mid_ns,
+            mid2=mid2,
+            trade_price=public[:, 1],
+            trade_lots=public[:, 2],
+            fees=fees_of(fills, listing.fees, ONE),
+            refused=parent.refused,
+            unit=listing.tick / 2 * listing.lot,
+            one=ONE,
+        )
+        head = parent.over_ns, facts.instrument, facts.agent, facts.parent
+        try:
+            cost = measure(without_own(facts), WAITED_S)
+        except DataError as error:
+            alert = {"severity": "warning", "code": "NO_TCA", "text": str(error)}
+            self._note(Entry(kinds.ALERT, *head, body=alert))
+            return
+        words = asdict(cost if follower.began_ns <= parent.arrival_ns else without_market(cost))
+        body: dict[str, Any] = {key: known(words[key]) for key in words if key not in ("parent", "instrument", "agent")}
+        body["sums"] = {name: shown(total, PAID_PLACES) for name, total in body["sums"].items()}
+        body["limit"] = parent.limit or None
+        blob = pack({"executions": fills, "mids": np.stack([mid_ns, mid2], axis=1)})
+        self._note(Entry(kinds.TCA, *head, body=body, blob=blob))
+
+    def _note(self, entry: Entry) -> None:
+        self._session.gateway.write([entry])

@@ -1,0 +1,154 @@
+"""What a parent order cost: fills, what was not filled and what was refused, apart. The one definition of all three.
+
+With side s, fills (p, q), arrival mid m0, mid at the end m1:
+
+    fills       = sum s (p - m0) q + fees
+    opportunity = s (m1 - m0) x unfilled lots
+    refusal     = s (m1 - m0) x lots that limits or the venue refused
+    whole       = fills + opportunity + refusal, exactly
+
+All four are integers, parts of half ticks x lots. Each is given in bps of the arrival value of *its own* lots, and
+means over parents weigh by that value: lots that never traded neither cost nor dilute what did.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tercel.core.stats.student import weighted_interval
+
+BPS = 1e4
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """The cost of one parent order.
+
+    Parameters
+    ----------
+    side, quantity : int
+        +1 or -1; what was asked for, in parts of a lot.
+    filled, refused : int
+        What traded; of the rest, what limits or the venue refused.
+    arrival_mid2, end_mid2 : int
+        Bid + ask at arrival and at the end, half ticks.
+    paid2 : int
+        Sum of twice the price times quantity over the fills, in parts of a tick times parts of a lot.
+    fees : int
+        Charged on the fills, in the same.
+    one : int
+        Parts of a tick, and of a lot.
+
+    Examples
+    --------
+    >>> cost = Shortfall(1, 30, 10, 5, 2000, 2010, 20040, 0)
+    >>> cost.fills, cost.opportunity, cost.refusal, cost.whole
+    (40, 150, 50, 240)
+    >>> cost.is_bps, cost.opportunity_bps, cost.refusal_bps, cost.whole_bps
+    (20.0, 50.0, 50.0, 38.0)
+    """
+
+    side: int
+    quantity: int
+    filled: int
+    refused: int
+    arrival_mid2: int
+    end_mid2: int
+    paid2: int
+    fees: int
+    one: int = 1
+
+    @property
+    def unfilled(self) -> int:
+        """What is unfilled, what was refused apart."""
+        return self.quantity - self.filled - self.refused
+
+    @property
+    def fills(self) -> int:
+        """What the fills cost, fees included."""
+        return self.side * (self.paid2 - self.arrival_mid2 * self.one * self.filled) + self.fees
+
+    @property
+    def opportunity(self) -> int:
+        """What the market did to the unfilled lots."""
+        return self.side * (self.end_mid2 - self.arrival_mid2) * self.one * self.unfilled
+
+    @property
+    def refusal(self) -> int:
+        """What the market did to the lots that were refused."""
+        return self.side * (self.end_mid2 - self.arrival_mid2) * self.one * self.refused
+
+    @property
+    def whole(self) -> int:
+        """All three together."""
+        return self.fills + self.opportunity + self.refusal
+
+    @property
+    def is_bps(self) -> float:
+        """Cost of the fills, bps of what they were worth at arrival; NaN where nothing was filled."""
+        return self._bps(self.fills, self.filled)
+
+    @property
+    def opportunity_bps(self) -> float:
+        """The same of the unfilled lots; NaN where there are none."""
+        return self._bps(self.opportunity, self.unfilled)
+
+    @property
+    def refusal_bps(self) -> float:
+        """The same of the lots that were refused; NaN where there are none."""
+        return self._bps(self.refusal, self.refused)
+
+    @property
+    def whole_bps(self) -> float:
+        """Fills and opportunity in bps of all lots but the refused ones: what whoever worked the order answers for."""
+        return self._bps(self.fills + self.opportunity, self.quantity - self.refused)
+
+    def _bps(self, cost: int, quantity: int) -> float:
+        worth = self.arrival_mid2 * self.one * quantity
+        return BPS * cost / worth if worth else math.nan
+
+    def lots(self, quantity: int) -> int | float:
+        """A quantity in lots, for people."""
+        whole, rest = divmod(quantity, self.one)
+        return quantity / self.one if rest else whole
+
+    def to_dict(self, unit: float) -> dict[str, Any]:
+        """The figures of a journal's body: null where there is none; `unit` is the money of a half tick x lot."""
+        names = ("is_bps", "opportunity_bps", "refusal_bps")
+        figures = {name: known(getattr(self, name)) for name in names}
+        counts = {name: self.lots(getattr(self, name)) for name in ("quantity", "filled", "unfilled", "refused")}
+        notional = self.arrival_mid2 * self.filled / self.one * unit
+        return {"side": self.side, **counts, **figures, "notional": notional}
+
+
+def known(value: Any) -> Any:
+    """JSON has no NaN: what is not available is null.
+
+    >>> known({"a": math.nan, "b": [1.5]})
+    {'a': None, 'b': [1.5]}
+    """
+    if isinstance(value, Mapping):
+        return {key: known(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def weight(row: Mapping[str, Any]) -> float:
+    """What a parent weighs in a mean: the arrival value of its fills; older journals have lots."""
+    return float(row.get("notional", row.get("filled", row.get("quantity", 1))))
+
+
+def by_filled(
+    rows: Sequence[Mapping[str, Any]], key: str = "is_bps", least: int = 3
+) -> tuple[float | None, float | None]:
+    """Mean of a figure over parents by what was filled, and the half width of its 95 % interval over them.
+
+    The interval takes parents as if independent (`stats.student.weighted_interval`); None where there are fewer than
+    `least`.
+
+    >>> by_filled([{"is_bps": 10.0, "notional": 3.0}, {"is_bps": 2.0, "notional": 1.0}, {"is_bps": None}])
+    (8.0, None)
+    """
+    figures = [(float(row[key]), weight(row)) for row in rows if row.get(key) is not None]
+    figures = [(value, share) for value, share in figures if math.isfinite(value) and share > 0]
+    return weighted_interval([value for value, _ in figures], [share for _, share in figures], least=least)

@@ -1,0 +1,75 @@
+"""What every holder of a gateway does beside trading, a session and a gate alike: heartbeats, and what people ask."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tercel.core.errors import JournalError
+from tercel.core.ports import Entry
+from tercel.core.version import code_mark
+from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.gateway import OrderGateway
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.order import S
+
+CLOCK_S: Final = 0.5
+"""Seconds by which clocks here and at the venue may differ before people are told."""
+
+
+def begun(gateway: OrderGateway, holder: str, resume: bool) -> Entry:
+    """The entry of a session that begins now."""
+    body = {"session": gateway.ledger.next_session, "venue": gateway.venue.name, "holder": holder, "resume": resume}
+    return Entry(kinds.SESSION, gateway.venue.now_ns, body={**body, "code": code_mark()})
+
+
+def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[Entry]:
+    """Entries of positions, open orders, usage of limits and the clock, and of each market as it is marked."""
+    ledger, limits, now = gateway.ledger, gateway.limits, gateway.venue.now_ns
+    live = ledger.orders.live()
+    unknown = sum(order.status == S.UNKNOWN for order in live)
+    body = {"positions": ledger.positions.lots(), "open": len(live), "unknown": unknown}
+    body |= {"limits": limits.usage(), "day": limits.day()}
+    session = gateway.venue.capabilities.session
+    ahead_ns = None if session is None else session.ahead_ns
+    was, gateway.clock_s = gateway.clock_s, round((ahead_ns or 0) / 1e9, 3)
+    body |= {} if ahead_ns is None else {"clock_s": gateway.clock_s}
+    entries = [Entry(kinds.HEARTBEAT, now, body=body)]
+    if abs(gateway.clock_s) > CLOCK_S >= abs(was):
+        text = f"the clock here is {gateway.clock_s:+.3f} s from the venue's; at most {CLOCK_S:g} s"
+        entries.append(Entry(kinds.ALERT, now, body={"severity": "warning", "code": "clock_offset", "text": text}))
+    for instrument, follower in followers.items():
+        bid, ask = follower.quotes
+        entries.append(Entry(kinds.MARKET, now, instrument, body={"bid": bid, "ask": ask}))
+    return entries
+
+
+def take_inbox(gateway: OrderGateway) -> list[Entry]:
+    """Commands that people left, journaled and folded; none where the journal has no inbox.
+
+    Raises
+    ------
+    JournalError
+        It cannot be written; what is open has been cancelled.
+    """
+    take = getattr(gateway.journal, "take_inbox", None)
+    if take is None:
+        return []
+    with gateway.lock:
+        try:
+            entries: list[Entry] = take(gateway.venue.now_ns)
+        except JournalError as error:
+            gateway.fall(error)
+            raise
+        for entry in entries:
+            gateway.ledger.last += 1
+            gateway.ledger.apply(entry)
+    return entries
+
+
+def not_obeyed(gateway: OrderGateway, entry: Entry, error: Exception) -> Entry:
+    """The answer to a person's command that cannot be obeyed: an alert that is no alarm."""
+    command, asked = entry.body["command"], entry.body["body"]
+    body: dict[str, Any] = {"severity": "info", "code": "operator_refused", "text": f"{command}: {error}"}
+    body |= {"operator": int(entry.body["id"])}
+    body |= {name: getattr(error, name, "") for name in ("expected", "received", "remedy")}
+    parent = str(asked.get("parent", "")) if isinstance(asked, dict) else ""
+    return Entry(kinds.ALERT, gateway.venue.now_ns, parent=parent, body=body)

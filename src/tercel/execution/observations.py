@@ -1,0 +1,160 @@
+"""The observations that policies can be made for: those that ship, by name, and a user's function of a view."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from tercel.core.arrays import Float32
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
+from tercel.execution.observation import OBS_NAMES
+from tercel.execution.observation_v2 import MOST, OBS2_NAMES, STACKED, encode_v2_rows
+from tercel.execution.observation_v3 import SLOW_NAMES, encode_v3_rows
+from tercel.execution.probes import probe
+from tercel.execution.view import View
+
+FROM_FILE: Final = "tercel_own_"
+"""Modules that a user named by their file are called so, and then as the file."""
+ObservationFunction = Callable[[View], Any]
+"""An observation of the user's: a :class:`View` of n markets -> numbers of shape (n, k)."""
+
+
+class Observer(NamedTuple):
+    """An observation."""
+
+    name: str
+    entries: tuple[str, ...]
+    """What it says, in order."""
+    encode: Callable[[View], Float32]
+    """A view -> float32 (n, D)."""
+    stack: int = 1
+    """Decision intervals that it shows."""
+
+    @property
+    def size(self) -> int:
+        """D."""
+        return len(self.entries)
+
+
+def _v1(view: View) -> Float32:
+    return np.asarray(view.obs, np.float32)
+
+
+def _stacked(name: str, stack: int) -> Observer:
+    """The second observation, or the third, of so many decision intervals."""
+    past = tuple(f"{what}_{back}_ago" for back in range(1, stack) for what in STACKED)
+    more, rows = ((), encode_v2_rows) if name == "v2" else (SLOW_NAMES, encode_v3_rows)
+    names = OBS2_NAMES + past + more
+
+    def encode(view: View) -> Float32:
+        out = np.empty((view.n, len(names)), np.float32)
+        rows(view.x, view.m, out)
+        return out
+
+    return Observer(name, names, encode, stack)
+
+
+SLOW: Final = "v3"
+"""The observation that looks back to before the arrival."""
+OBSERVERS: Final = ("v1", "v2", SLOW)
+
+
+def observer(name: str | ObservationFunction, stack: int = 1) -> Observer:
+    """The observation called `name`, of the last `stack` decision intervals, or a function of a view as one.
+
+    Raises
+    ------
+    UnknownNameError
+        No such observation; the nearest name is offered.
+    ConfigError
+        More intervals than a view shows; a function that does not answer rows of numbers.
+
+    >>> observer("v1").size, observer("v2", 3).size - observer("v2").size
+    (40, 10)
+    >>> def eyes(view):
+    ...     return np.column_stack([view.left / view.qty0, view.spread])
+    >>> observer(eyes).entries
+    ('eyes_0', 'eyes_1')
+    """
+    if not isinstance(name, str):
+        if stack != 1:
+            raise ConfigError(
+                f"a stack of 1 to 1 for observation {name_of(name)}", f"{stack}", "v2 and v3 can be stacked"
+            )
+        return _own(name)
+    if name not in OBSERVERS:
+        remedy = "pass the function itself" if is_own_name(name) else offer(name, OBSERVERS)
+        raise UnknownNameError(f"one of {', '.join(OBSERVERS)}", f"observation {name!r}", remedy)
+    most = 1 if name == "v1" else MOST
+    if not 1 <= stack <= most:
+        raise ConfigError(f"a stack of 1 to {most} for observation {name}", f"{stack}", "v2 and v3 can be stacked")
+    return Observer("v1", OBS_NAMES, _v1) if name == "v1" else _stacked(name, stack)
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a card or a configuration says an observation of the user's, as ``module:name``.
+
+    >>> is_own_name("my_module:eyes"), is_own_name("v2")
+    (True, False)
+    """
+    return ":" in name
+
+
+def name_of(function: Any) -> str:
+    """``module:name`` of a function; a script's and a file's module is the file's name without its ending.
+
+    >>> name_of(name_of)
+    'tercel.execution.observations:name_of'
+    """
+    module = getattr(function, "__module__", None) or "__main__"
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file and (module == "__main__" or module.startswith(FROM_FILE)):
+        module = Path(file).stem
+    return f"{module}:{getattr(function, '__name__', type(function).__name__)}"
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names mean one function, whichever package or file its module was imported from.
+
+    >>> same_name("mine:eyes", "pkg.mine:eyes"), same_name("mine:eyes", "a/mine.py:eyes"), same_name("m:eyes", "m:ears")
+    (True, True, False)
+    """
+    return _short(one) == _short(other)
+
+
+def _short(name: str) -> tuple[str, str]:
+    where, _, what = name.rpartition(":")
+    return Path(where).stem if where.endswith(".py") else where.rpartition(".")[2], what
+
+
+def _own(function: ObservationFunction) -> Observer:
+    """A user's function as an observation; two ordinary markets tell how many entries it has."""
+    if not callable(function):
+        remedy = "such as def eyes(view): return numpy.column_stack([view.left, view.spread])"
+        raise ConfigError("the name of an observation, or a function of a view", repr(function), remedy)
+    name = name_of(function)
+    size = _rows_of(function, name, probe(), None).shape[1]
+    entries = tuple(getattr(function, "entries", ())) or tuple(f"{name.partition(':')[2]}_{i}" for i in range(size))
+    if len(entries) != size:
+        received = f"{len(entries)} entries for {size} columns"
+        raise ConfigError(f"a name for each column of {name}", received, "let its `entries` name them all")
+    return Observer(name, entries, lambda view: _rows_of(function, name, view, size))
+
+
+def _rows_of(function: ObservationFunction, name: str, view: View, size: int | None) -> Float32:
+    """What it answers, checked."""
+    found = np.asarray(function(view.read_only()))
+    wide = size or max((1, *found.shape[1:]))
+    if found.dtype.kind not in "fiub" or found.shape != (view.n, wide):
+        wanted = f"({view.n}, {size or 'k'})"
+        remedy = "return a row of numbers a market, such as numpy.column_stack([view.left, view.spread])"
+        raise ConfigError(f"numbers of shape {wanted} from {name}", f"{found.dtype} of shape {found.shape}", remedy)
+    rows = np.array(found, np.float32)
+    if not np.isfinite(rows).all():
+        row, entry = np.argwhere(~np.isfinite(rows))[0]
+        received = f"{rows[row, entry]} in column {entry} of row {row}"
+        raise ConfigError(f"finite numbers from {name}", received, "look for divisions by zero, and unquoted sides")
+    return rows

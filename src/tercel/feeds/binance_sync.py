@@ -1,0 +1,160 @@
+"""A Binance book from snapshots and diffs by the rules of each venue; what does not fit is a gap, never a guess.
+
+Spot: diffs with ``u <= lastUpdateId`` are old; the first one applied has ``U <= lastUpdateId + 1 <= u``; then each
+``U`` is the last ``u`` plus one. Futures: diffs with ``u < lastUpdateId`` are old; the first has ``U <= lastUpdateId
+<= u``; then each ``pu`` is the last ``u``. After a gap the book is unknown until the next snapshot that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tercel.feeds.binance_messages import SPOT, BinanceMarket, BinanceTrade, DepthDiff, Level, Snapshot
+
+OPENED: Final = "opened"
+APPLIED: Final = "applied"
+LOST: Final = "lost"
+
+
+@dataclass(frozen=True)
+class SyncStep:
+    """A change of the book: ``opened`` by a snapshot, ``applied`` a diff, or ``lost`` in a gap."""
+
+    what: str
+    exch_ns: int
+    recv_ns: int
+    last: int
+    """Update id that the book stands at afterwards."""
+    bids: tuple[Level, ...] = ()
+    asks: tuple[Level, ...] = ()
+
+
+@dataclass
+class SyncedBook:
+    """Steps and trades in order of time, and what was counted on the way."""
+
+    steps: list[SyncStep] = field(default_factory=list)
+    trades: list[BinanceTrade] = field(default_factory=list)
+    old: int = 0
+    """Diffs before a snapshot."""
+    duplicates: int = 0
+    gaps: int = 0
+    unplaced: int = 0
+    """Diffs after a gap that no snapshot follows."""
+    stale: int = 0
+    """Snapshots too old for the diffs at hand."""
+    duplicate_trades: int = 0
+    trade_gaps: int = 0
+    clock_back: int = 0
+    """Messages with an exchange time before that of the message above; they were given that time."""
+
+
+def sync(market: BinanceMarket) -> SyncedBook:
+    """Follow the diffs of a market from its snapshots, and order its trades."""
+    found = SyncedBook()
+    _Book(market.venue, found).run(market.book)
+    found.trades = _trades(market.trades, found)
+    return found
+
+
+class _Book:
+    def __init__(self, venue: str, found: SyncedBook) -> None:
+        self.spot = venue == SPOT
+        self.found = found
+        self.waiting: list[DepthDiff] = []
+        """Diffs since the start or the gap, kept until a snapshot comes."""
+        self.pending: Snapshot | None = None
+        """A snapshot that no diff has confirmed yet."""
+        self.last = 0
+        """Update id of the book, 0 while it is unknown."""
+        self.clock = 0
+
+    def run(self, parts: Sequence[DepthDiff | Snapshot]) -> None:
+        for part in parts:
+            if isinstance(part, Snapshot):
+                self._snapshot(part)
+            elif self.last:
+                self._next(part)
+            else:
+                self.waiting.append(part)
+                self._open()
+        self.found.unplaced += len(self.waiting)
+
+    def _snapshot(self, snapshot: Snapshot) -> None:
+        if self.last:
+            return  # the book is known: nothing to learn
+        if self.pending is None or snapshot.last > self.pending.last:
+            self.pending = snapshot
+        self._open()
+
+    def _open(self) -> None:
+        """Open the book when a snapshot and the diffs at hand meet."""
+        if self.pending is None:
+            return
+        at = self.pending.last
+        fresh = [d for d in self.waiting if (d.last > at if self.spot else d.last >= at)]
+        if not fresh:
+            return
+        first = fresh[0]
+        if first.first > (at + 1 if self.spot else at) and first.before != at:
+            self.found.stale += 1
+            self.pending = None
+            return
+        old = self.waiting[: len(self.waiting) - len(fresh)]
+        self.found.old += len(old)
+        stamp = self.pending.exch_ns or (old[-1].exch_ns if old else first.exch_ns)
+        ns = self._time(min(stamp, first.exch_ns))
+        snapshot, self.pending, self.waiting = self.pending, None, []
+        self.found.steps.append(SyncStep(OPENED, ns, snapshot.recv_ns or ns, at, snapshot.bids, snapshot.asks))
+        self._apply(first)
+        for diff in fresh[1:]:
+            if self.last:
+                self._next(diff)
+            else:
+                self.waiting.append(diff)
+
+    def _next(self, diff: DepthDiff) -> None:
+        if diff.last <= self.last:
+            self.found.duplicates += 1
+            return
+        follows = diff.first == self.last + 1 if self.spot else diff.before == self.last
+        if follows:
+            self._apply(diff)
+            return
+        self.found.gaps += 1
+        self.last = 0
+        ns = self._time(diff.exch_ns)
+        self.found.steps.append(SyncStep(LOST, ns, diff.recv_ns or ns, 0))
+        self.waiting.append(diff)
+
+    def _apply(self, diff: DepthDiff) -> None:
+        ns = self._time(diff.exch_ns)
+        self.last = diff.last
+        self.found.steps.append(SyncStep(APPLIED, ns, diff.recv_ns or ns, diff.last, diff.bids, diff.asks))
+
+    def _time(self, ns: int) -> int:
+        self.found.clock_back += ns < self.clock
+        self.clock = max(self.clock, ns)
+        return self.clock
+
+
+def _trades(trades: Sequence[BinanceTrade], found: SyncedBook) -> list[BinanceTrade]:
+    """Trades once each, in the order of their numbers' arrival, times that never go back."""
+    kept: list[BinanceTrade] = []
+    last, clock = 0, 0
+    for trade in trades:
+        if trade.number <= last:
+            found.duplicate_trades += 1
+            continue
+        found.trade_gaps += last > 0 and trade.number != last + 1
+        last = trade.number
+        found.clock_back += trade.exch_ns < clock
+        clock = max(clock, trade.exch_ns)
+        kept.append(
+            trade
+            if clock == trade.exch_ns
+            else BinanceTrade(trade.number, clock, trade.recv_ns, trade.side, trade.price, trade.quantity)
+        )
+    return kept

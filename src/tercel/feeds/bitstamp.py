@@ -1,0 +1,149 @@
+"""Bitstamp captures: order events, trades and order-by-order snapshots of a pair, as an L3 tape.
+
+Amounts have eight decimals, so lots of 1e-8 would overflow at some ten coins an order. The default lot is the smallest
+power of ten that holds the largest order; an order has as many lots as cover what is left of it, so that none vanishes
+before its end and every row is the difference of two such numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.errors import FeedError
+from tercel.feeds.bitstamp_book import BitstampRow, follow
+from tercel.feeds.bitstamp_messages import Pair, pairs_of
+from tercel.feeds.capture_day import TIMEZONE, Capture, CaptureDay, CaptureFeed, Standing, days_of
+from tercel.feeds.captures import MOST, ONE, CaptureLine, shown, stated_unit, unit_of
+from tercel.market.tape import schema
+from tercel.market.tape.events import Events
+from tercel.market.tape.instrument import Instrument
+
+VENUE: Final = "BITSTAMP"
+_SMALLEST_LOT: Final = ONE // 10**8
+_TOLD: Final = {
+    "unknown_ids": "changes of orders that were never created, passed over",
+    "duplicates": "orders created twice, passed over",
+    "grown": "changes to more than before: the order lost its place",
+    "fills_without_trade": "orders filled without a trade that names them",
+    "trades_unknown_order": "trades of orders that are not in the book, told as hidden executions",
+    "ghosts": "orders in the way of others for over a second, withdrawn: their deletion was lost",
+    "resyncs": "snapshots that differ from the book: it was cleared and opened again",
+    "clock_back": "messages with a time of the venue before the one above; they were given that time",
+    "against_type": "trades whose type names another aggressor than the ids do; the ids were believed",
+    "recv_back": "messages received before the one above by the local clock",
+    "cut_lines": "files whose last line is cut",
+}
+
+
+class BitstampFeed(CaptureFeed):
+    """Bitstamp captures as a :class:`tercel.market.feed.Feed`; see `capture_day.CaptureFeed`.
+
+    Examples
+    --------
+    >>> from tercel.feeds import FeedOptions
+    >>> with BitstampFeed().days([], FeedOptions()) as days:
+    ...     len(days)
+    0
+    """
+
+    name = "bitstamp"
+    HOLDS = "order events of Bitstamp"
+    MARKET = "pair"
+
+    def markets(self, lines: Iterable[CaptureLine]) -> list[Pair]:
+        """See :meth:`CaptureFeed.markets`."""
+        return list(pairs_of(lines).values())
+
+    def market_days(self, market: Pair, capture: Capture) -> Iterator[CaptureDay]:
+        """See :meth:`CaptureFeed.market_days`.
+
+        Raises
+        ------
+        FeedError
+            When there is no snapshot, or tick or lot do not fit.
+        """
+        if not market.snapshots:
+            remedy = "capture order_book?group=2 beside the stream (`tercel data record crypto` does)"
+            received = f"none for {market.symbol} in {capture.where}"
+            raise FeedError("a snapshot of the order book", received, remedy)
+        book, stated = follow(market), capture.options.tick
+        prices = np.array([row.price for row in book.rows], np.int64)
+        tick = unit_of(prices, stated_unit(stated, "tick"), "tick", capture.where)
+        lot = self._lot or fitting_lot(max((max(row.before, row.after) for row in book.rows), default=0))
+        reading = capture.reading
+        counts = {**asdict(book.counts), "against_type": market.against_type, "recv_back": reading.recv_back}
+        counts |= {"cut_lines": reading.cut_lines}
+        extra: dict[str, Any] = {"feed": self.name, "messages": reading.messages, "lot_size": shown(lot), **counts}
+        extra |= {"order_events": len(market.orders), "trades": len(market.trades), "snapshots": len(market.snapshots)}
+        base = Instrument(
+            VENUE,
+            market.symbol,
+            "2000-01-01",
+            float(shown(tick)),
+            timezone=TIMEZONE,
+            source=capture.source,
+            tick_rule="inferred" if stated is None else "stated",
+            extra=extra,
+        )
+        warnings = tuple(f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name])
+        return days_of(base, events_of(book.rows, tick, lot), warnings, _left)
+
+
+def _left(events: Events, stop: int) -> list[Standing]:
+    return [(number, *order) for number, order in orders_after(events, stop).items()]
+
+
+def fitting_lot(largest: int) -> int:
+    """The smallest power of ten from 1e-8 on of which `largest` (in 1e-10) makes fewer than 2**30.
+
+    >>> shown(fitting_lot(5 * 10**10)), shown(fitting_lot(50 * 10**10))
+    ('0.00000001', '0.0000001')
+    """
+    lot = _SMALLEST_LOT
+    while -(-largest // lot) >= MOST:
+        lot *= 10
+    return lot
+
+
+def events_of(rows: Sequence[BitstampRow], tick: int, lot: int) -> Events:
+    """Rows as columns; those that are less than a lot fall away with their message where it has no other."""
+    table = [
+        (row.exch_ns, row.recv_ns, row.seq, row.kind, row.number, row.side, row.price // tick, lots, row.flags)
+        for row, lots in ((row, lots_of(row, lot)) for row in rows)
+        if lots or row.kind == schema.CLEAR
+    ]
+    events = Events.from_table(np.array(table, np.int64).reshape(-1, 9))
+    if events.n:
+        events.flags[np.append(events.seq[1:] != events.seq[:-1], True)] |= schema.MESSAGE_END
+    return events
+
+
+def lots_of(row: BitstampRow, lot: int) -> int:
+    """Lots of a row: the difference of the lots that cover the order before and after.
+
+    >>> lots_of(BitstampRow(0, 0, 1, schema.EXECUTE, 1, 1, 5, 25, 11), 10)
+    1
+    """
+    return abs(-(-row.after // lot) + row.before // -lot)
+
+
+def orders_after(events: Events, stop: int) -> dict[int, tuple[int, int, int]]:
+    """The book after the rows `[0, stop)` of an L3 tape: side, price, lots by id, in order of priority."""
+    book: dict[int, tuple[int, int, int]] = {}
+    columns = (events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots)
+    for kind, number, side, price, lots in zip(*(column[:stop].tolist() for column in columns), strict=True):
+        if kind == schema.CLEAR:
+            book.clear()
+        elif kind == schema.ADD:
+            book[number] = side, price, lots
+        elif kind in (schema.REDUCE, schema.DELETE, schema.EXECUTE) and number in book:
+            left = book[number][2] - lots
+            if left > 0 and kind != schema.DELETE:
+                book[number] = side, price, left
+            else:
+                del book[number]
+    return book

@@ -1,0 +1,312 @@
+"""A Bitstamp book from order events and trades of two channels that do not wait for one another.
+
+The whole capture is at hand, so what an order traded in all, resting and as an aggressor, is known before its events
+are read. That settles what the feed leaves open:
+
+* A change or deletion of a resting order is an execution as far as trades name the order and were not told yet, else
+  its owner's; whichever of trade and change comes first writes the EXECUTE, the other writes nothing. A deletion with
+  nothing left is an execution even when no trade names it (counted).
+* A new order that would cross the book is an aggressor: it waits, and rests with what it did not trade once the book
+  lets it. Market orders (no price, or an absurd one) never rest.
+* What still stands in the way of a waiting order after a second is a ghost, whose deletion was lost: it is withdrawn
+  and counted.
+* Order events carry no numbers, so a gap shows only at the next snapshot: where it differs from the book, the book is
+  cleared and opened again (counted, as are those that agree).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.feeds.bitstamp_messages import CREATED, DELETED, OrderBookAnswer, OrderEvent, OrderTrade, Pair
+from tercel.market.tape import schema
+
+PATIENCE_NS: Final = NS_PER_SECOND
+"""How long a waiting order leaves those that stand in its way."""
+
+
+@dataclass
+class BitstampOrder:
+    """An order in the book."""
+
+    side: int
+    price: int
+    amount: int
+
+
+@dataclass
+class CrossingOrder:
+    """An order that would cross the book if it rested now."""
+
+    side: int
+    price: int
+    amount: int
+    since_ns: int
+
+
+@dataclass(frozen=True)
+class BitstampRow:
+    """A row of the tape, amounts in 1e-10 before lots are known: the order's `before` and `after`."""
+
+    exch_ns: int
+    recv_ns: int
+    seq: int
+    kind: int
+    number: int
+    side: int
+    price: int
+    before: int
+    after: int
+    flags: int = 0
+
+
+@dataclass
+class BitstampCounts:
+    """What was counted on the way."""
+
+    before_snapshot: int = 0
+    unknown_ids: int = 0
+    """Changes and deletions of orders that were never created."""
+    duplicates: int = 0
+    grown: int = 0
+    """Changes to more than before: the order loses its place."""
+    fills_without_trade: int = 0
+    trades_unknown_order: int = 0
+    """Trades of resting orders that are not in the book, reported as hidden executions."""
+    takers: int = 0
+    ghosts: int = 0
+    snapshots_agree: int = 0
+    resyncs: int = 0
+    clock_back: int = 0
+
+
+@dataclass
+class BitstampBook:
+    """The book and the rows made so far."""
+
+    rows: list[BitstampRow] = field(default_factory=list)
+    counts: BitstampCounts = field(default_factory=BitstampCounts)
+    orders: dict[int, BitstampOrder] = field(default_factory=dict)
+    waiting: dict[int, CrossingOrder] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
+    seq: int = 0
+    ns: int = 0
+    recv_ns: int = 0
+
+    def __post_init__(self) -> None:
+        self._levels: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
+        self._heaps: dict[int, list[int]] = {1: [], -1: []}
+        self.rested: defaultdict[int, int] = defaultdict(int)
+        """By order: what it traded while it rested, in the whole capture."""
+        self.took: defaultdict[int, int] = defaultdict(int)
+        """By order: what it traded as an aggressor."""
+        self.told: defaultdict[int, int] = defaultdict(int)
+        """By order: executions written so far."""
+        self.heard: defaultdict[int, int] = defaultdict(int)
+        """By order: trades read so far."""
+
+    # -- the book -----------------------------------------------------------------------------------------------------
+
+    def best(self, side: int) -> int | None:
+        """Best price of a side."""
+        heap = self._heaps[side]
+        while heap and not self._levels.get((side, -side * heap[0])):
+            heapq.heappop(heap)
+        return -side * heap[0] if heap else None
+
+    def crosses(self, side: int, price: int) -> bool:
+        """Whether an order at this price would meet the other side."""
+        far = self.best(-side)
+        return far is not None and (price == 0 or (price - far) * side >= 0)
+
+    def _row(self, kind: int, number: int, side: int, price: int, before: int, after: int, flags: int = 0) -> None:
+        self.rows.append(
+            BitstampRow(self.ns, self.recv_ns or self.ns, self.seq, kind, number, side, price, before, after, flags)
+        )
+
+    def add(self, number: int, side: int, price: int, amount: int, flags: int = 0) -> None:
+        """Rest an order."""
+        self.orders[number] = BitstampOrder(side, price, amount)
+        level = self._levels[side, price]
+        if not level:
+            heapq.heappush(self._heaps[side], -side * price)
+        level.add(number)
+        self._row(schema.ADD, number, side, price, 0, amount, flags)
+
+    def take(self, kind: int, number: int, amount: int) -> None:
+        """Take from a resting order; at zero it is gone."""
+        order = self.orders[number]
+        after = order.amount - amount
+        whole = schema.DELETE if kind == schema.REDUCE and after == 0 else kind
+        self._row(whole, number, order.side, order.price, order.amount, after)
+        order.amount = after
+        if after == 0:
+            del self.orders[number]
+            self._levels[order.side, order.price].discard(number)
+            self.gone.add(number)
+
+    # -- events -------------------------------------------------------------------------------------------------------
+
+    def order(self, event: OrderEvent) -> None:
+        """An order was created, changed or deleted."""
+        if event.what == CREATED:
+            self._created(event)
+        elif event.number in self.orders:
+            self._left(event.number, event.amount, event.what == DELETED)
+        elif event.number in self.waiting:
+            waiting = self.waiting[event.number]
+            waiting.amount = min(waiting.amount, event.amount)
+            if event.what == DELETED:
+                del self.waiting[event.number]
+                self.gone.add(event.number)
+        elif event.number not in self.gone:
+            self.counts.unknown_ids += 1
+
+    def _created(self, event: OrderEvent) -> None:
+        if event.number in self.orders or event.number in self.waiting or event.number in self.gone:
+            self.counts.duplicates += 1
+            return
+        amount = event.amount - self.took[event.number]
+        if amount <= 0 or event.price == 0:
+            self.counts.takers += 1
+            self.gone.add(event.number)
+        elif self.took[event.number] or self.crosses(event.side, event.price):
+            self.counts.takers += 1
+            self.waiting[event.number] = CrossingOrder(event.side, event.price, amount, event.exch_ns)
+        else:
+            self.add(event.number, event.side, event.price, amount)
+
+    def _left(self, number: int, amount: int, deleted: bool) -> None:
+        """An order has `amount` left; deleted, that is withdrawn."""
+        order = self.orders[number]
+        if amount > order.amount:
+            if not deleted:
+                self.counts.grown += 1
+                side, price = order.side, order.price
+                self.take(schema.DELETE, number, order.amount)
+                self.gone.discard(number)
+                self.add(number, side, price, amount)
+                return
+            amount = order.amount
+        less = order.amount - amount
+        traded = min(less, max(self.rested[number] - self.told[number], 0))
+        if deleted and amount == 0 and traded < less:
+            self.counts.fills_without_trade += 1
+            traded = less
+        if traded:
+            self.told[number] += traded
+            self.take(schema.EXECUTE, number, traded)
+        if less > traded:
+            self.take(schema.REDUCE, number, less - traded)
+        if deleted and number in self.orders:
+            self.take(schema.DELETE, number, self.orders[number].amount)
+
+    def trade(self, trade: OrderTrade) -> None:
+        """A trade: the execution of its resting order, unless a change has reported it already."""
+        number = trade.resting
+        self.heard[number] += trade.amount
+        untold = self.heard[number] - self.told[number]
+        if untold <= 0:
+            return
+        if number in self.orders:
+            amount = min(untold, self.orders[number].amount)
+            self.told[number] += amount
+            self.take(schema.EXECUTE, number, amount)
+            untold -= amount
+        if untold > 0:
+            self.told[number] += untold
+            self.counts.trades_unknown_order += 1
+            self._row(schema.TRADE_HIDDEN, 0, trade.side, trade.price, untold, 0)
+
+    def settle(self) -> None:
+        """Let those rest that no longer cross; withdraw what has stood in their way for too long."""
+        for number in sorted(self.waiting):
+            waiting = self.waiting[number]
+            if self.ns - waiting.since_ns > PATIENCE_NS:
+                self._exorcise(waiting)
+            if not self.crosses(waiting.side, waiting.price):
+                del self.waiting[number]
+                self.add(number, waiting.side, waiting.price, waiting.amount)
+
+    def _exorcise(self, waiting: CrossingOrder) -> None:
+        while self.crosses(waiting.side, waiting.price):
+            far = self.best(-waiting.side)
+            assert far is not None
+            for number in sorted(self._levels[-waiting.side, far]):
+                self.counts.ghosts += 1
+                self.take(schema.DELETE, number, self.orders[number].amount)
+
+    def snapshot(self, answer: OrderBookAnswer, opening: bool) -> None:
+        """Open the book, or hold it against a later snapshot."""
+        if not opening:
+            held = {number: (o.side, o.price, o.amount) for number, o in self.orders.items()}
+            if held == {number: (side, price, amount) for side, price, amount, number in answer.orders}:
+                self.counts.snapshots_agree += 1
+                return
+            self.counts.resyncs += 1
+            self._row(schema.CLEAR, 0, 0, 0, 0, 0)
+        self.orders.clear()
+        self.waiting.clear()
+        self._levels.clear()
+        self._heaps = {1: [], -1: []}
+        for side, price, amount, number in answer.orders:
+            self.add(number, side, price, amount, schema.OPENING if opening else 0)
+
+
+def follow(pair: Pair) -> BitstampBook:
+    """Rows of the tape from the first snapshot of a pair on; none without one."""
+    book = BitstampBook()
+    if not pair.snapshots:
+        return book
+    start = pair.snapshots[0].exch_ns
+    trades = [t for t in _once(pair.trades) if t.exch_ns > start]
+    for trade in trades:
+        book.rested[trade.resting] += trade.amount
+        book.took[trade.aggressor] += trade.amount
+    orders = [o for o in pair.orders if o.exch_ns > start]
+    book.counts.before_snapshot = len(pair.orders) - len(orders)
+    for part in _merged(orders, trades, pair.snapshots, book.counts):
+        ns, first = part.exch_ns, len(book.rows)
+        book.counts.clock_back += ns < book.ns
+        book.ns, book.recv_ns = max(book.ns, ns), part.recv_ns
+        opening = isinstance(part, OrderBookAnswer) and part is pair.snapshots[0]
+        book.seq += not opening
+        if isinstance(part, OrderBookAnswer):
+            book.snapshot(part, opening)
+        elif isinstance(part, OrderEvent):
+            book.order(part)
+        else:
+            book.trade(part)
+        book.settle()
+        if len(book.rows) == first and not opening:
+            book.seq -= 1
+    return book
+
+
+def _once(trades: Sequence[OrderTrade]) -> list[OrderTrade]:
+    seen: set[int] = set()
+    return [t for t in trades if not (t.number in seen or seen.add(t.number))]  # type: ignore[func-returns-value]
+
+
+def _merged(
+    orders: Sequence[OrderEvent],
+    trades: Sequence[OrderTrade],
+    snapshots: Sequence[OrderBookAnswer],
+    counts: BitstampCounts,
+) -> list[OrderEvent | OrderTrade | OrderBookAnswer]:
+    """All in order of the venue's time; orders before trades before snapshots at equal times, each channel in order."""
+    keyed: list[tuple[int, int, int, OrderEvent | OrderTrade | OrderBookAnswer]] = []
+    channels: tuple[Sequence[OrderEvent | OrderTrade | OrderBookAnswer], ...] = (orders, trades, snapshots)
+    for channel, parts in enumerate(channels):
+        clock = 0
+        for number, part in enumerate(parts):
+            counts.clock_back += part.exch_ns < clock
+            clock = max(clock, part.exch_ns)
+            keyed.append((clock, channel, number, part))
+    keyed.sort(key=lambda item: item[:3])
+    return [part for *_, part in keyed]

@@ -1,0 +1,174 @@
+"""What the feeds of captures share: which markets are asked for, and the days of UTC in a tape of all of it.
+
+Only the whole capture knows its days. A later day opens with the book that the day before left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import FeedError, UnknownNameError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.feeds.captures import CaptureLine, CaptureWarnings, lines_of, stated_unit
+from tercel.feeds.members import members
+from tercel.market.feed import FeedOptions, Imported
+from tercel.market.tape import schema
+from tercel.market.tape.events import Events
+from tercel.market.tape.instrument import Instrument
+
+TIMEZONE: Final = "UTC"
+NS_A_DAY: Final = 86_400 * NS_PER_SECOND
+Standing = tuple[int, int, int, int]
+"""Id (0: a whole level), side, price and lots of what stands in a book."""
+
+
+@dataclass(frozen=True)
+class CaptureDay:
+    """One instrument and day, translated already.
+
+    Parameters
+    ----------
+    imported : Imported
+        What :meth:`read` gives.
+    updates : int64[rows]
+        The venue's number of the update that a row ends, else 0.
+    quotes : tuple
+        Best quotes that the venue sent beside its updates: the truth that a book is held against.
+    """
+
+    imported: Imported
+    updates: NDArray[np.int64]
+    quotes: tuple[Any, ...] = ()
+
+    @property
+    def symbol(self) -> str:
+        """Name of the instrument."""
+        return self.imported.instrument.symbol
+
+    @property
+    def date(self) -> str:
+        """Day of UTC."""
+        return self.imported.instrument.date
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Names of the files."""
+        return self.imported.instrument.source
+
+    def read(self) -> Imported:
+        """The day."""
+        return self.imported
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What was asked of some files, and what was odd in them as a whole."""
+
+    source: tuple[str, ...]
+    reading: CaptureWarnings
+    options: FeedOptions
+
+    @property
+    def where(self) -> str:
+        """The files, for people."""
+        return ", ".join(self.source)
+
+
+class CaptureFeed:
+    """A venue's captures as a :class:`tercel.market.feed.Feed`.
+
+    Parameters
+    ----------
+    lot : str, optional
+        One lot in units of the base asset or contracts.
+    """
+
+    name: str
+    HOLDS: ClassVar[str]
+    """What a capture must have."""
+    MARKET: ClassVar[str]
+    """What the venue calls a market's name."""
+
+    def __init__(self, lot: str | None = None) -> None:
+        self._lot = stated_unit(lot, "lot")
+
+    def markets(self, lines: Iterable[CaptureLine]) -> list[Any]:
+        """Messages by market, those alone that have a book; each with its `symbol`."""
+        raise NotImplementedError
+
+    def market_days(self, market: Any, capture: Capture) -> Iterable[CaptureDay]:
+        """The days of one market."""
+        raise NotImplementedError
+
+    @contextmanager
+    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[CaptureDay]]:
+        """See :meth:`tercel.market.feed.Feed.days`; the files are read here, as only they know their days."""
+        with members(paths) as found:
+            capture = Capture(tuple(m.name for m in found), CaptureWarnings(), options)
+            markets = self.markets(lines_of(found, capture.reading))
+        if paths and not markets:
+            received = f"{capture.reading.messages} messages in {', '.join(capture.source[:3])}"
+            raise FeedError(f"{self.HOLDS}, lines of local ns and JSON", received, "check the files")
+        chosen = [m for m in markets if options.symbol in (None, m.symbol)]
+        if markets and not chosen:
+            known = ", ".join(sorted(m.symbol for m in markets))
+            raise UnknownNameError(
+                f"a {self.MARKET} of the capture", f"`symbol={options.symbol}`", f"give one of {known}"
+            )
+        days = [day for market in chosen for day in self.market_days(market, capture)]
+        days = [day for day in days if options.date in (None, day.date)]
+        yield sorted(days, key=lambda day: (day.symbol, day.date, day.imported.instrument.venue))
+
+
+def days_of(
+    base: Instrument,
+    events: Events,
+    warnings: tuple[str, ...],
+    left: Callable[[Events, int], Sequence[Standing]],
+    updates: NDArray[np.int64] | None = None,
+    quotes: Sequence[Any] = (),
+) -> Iterator[CaptureDay]:
+    """One day of tape for each day of UTC in a tape.
+
+    Parameters
+    ----------
+    base : Instrument
+        Of any day.
+    events : Events
+    warnings : tuple of str
+        Of the whole capture.
+    left : callable
+        What stands in the book after the rows `[0, stop)` of a tape: orders, or levels (id 0).
+    updates, quotes
+        As :class:`CaptureDay` has them.
+    """
+    updates = np.zeros(events.n, np.int64) if updates is None else updates
+    cuts = [0, *(int(i) + 1 for i in np.flatnonzero(np.diff(events.exch_ns // NS_A_DAY))), events.n]
+    for start, stop in pairwise(cuts):
+        part, update = events.slice(start, stop), updates[start:stop]
+        if start:
+            head = _opening(left(events, start), part)
+            part = Events.joined([head, replace(part, seq=part.seq - part.seq[0] + 1)])
+            update = np.concatenate([np.zeros(head.n, np.int64), update])
+        first, last = int(part.exch_ns[0]), int(part.exch_ns[-1])
+        day = str(np.datetime64(first // NS_A_DAY, "D"))
+        instrument = replace(base, date=day, rows=part.n, session_open_ns=first, session_close_ns=last)
+        yield CaptureDay(Imported(instrument, part, warnings), update, tuple(quotes))
+
+
+def _opening(standing: Sequence[Standing], part: Events) -> Events:
+    """Rows that open a day with what stands in the book, at the time of its first row."""
+    head = Events.empty(len(standing))
+    head.order_id[:], head.side[:], head.price_ticks[:], head.qty_lots[:] = np.reshape(standing, (-1, 4)).T
+    head.kind[:] = np.where(head.order_id == 0, schema.LEVEL_SET, schema.ADD)
+    head.exch_ns[:], head.recv_ns[:], head.flags[:] = part.exch_ns[0], part.recv_ns[0], schema.OPENING
+    head.flags[-1:] |= schema.MESSAGE_END
+    return head

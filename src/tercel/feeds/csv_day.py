@@ -1,0 +1,276 @@
+"""One day of tick files: read by their map, clean, sign the prints, translate to the tape.
+
+Quotes become LEVEL_SET, ROLL_IN and ROLL_OUT rows of what changed between them, prints TRADE rows against the side they
+hit, auction prints CROSS rows. Prints that the file does not sign are signed by Lee & Ready (1991): against the mid of
+the quote in force, without a lag, and at the mid by the last different price. Rows of one time keep their file's order,
+trades before quotes of other files: a quote that follows a trade at once shows what the trade left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tercel.core.errors import FeedError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.feeds import csv_kernels as k
+from tercel.feeds.csv_clean import CleanReport, clean_quotes, clean_trades, in_order, merge_exchanges
+from tercel.feeds.csv_map import CsvMap, FileMap
+from tercel.feeds.csv_read import (
+    NS,
+    RECEIVED,
+    ROW,
+    TIMES,
+    TextRows,
+    divided,
+    levels_of,
+    orders_of,
+    quotes_of,
+    read_text,
+    side_columns,
+    trades_of,
+)
+from tercel.feeds.members import Member
+from tercel.market.feed import Imported
+from tercel.market.tape import schema
+from tercel.market.tape.events import Events
+from tercel.market.tape.instrument import Instrument, clock_s, midnight_ns, next_midnight_ns
+
+MOST_BACKWARDS: Final = 0.01
+"""Share of rows whose clock may go back before a warning."""
+
+
+@dataclass(frozen=True)
+class CsvDay:
+    """The files of one symbol and day.
+
+    Parameters
+    ----------
+    symbol, date : str
+        As in the lake.
+    parts : sequence of (Member, FileMap)
+        Its files.
+    map : CsvMap
+        What their columns mean.
+    tick : float or None
+        Instead of the map's.
+    """
+
+    symbol: str
+    date: str
+    parts: tuple[tuple[Member, FileMap], ...]
+    map: CsvMap
+    tick: float | None = None
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Names of the files."""
+        return tuple(m.name for m, _ in self.parts)
+
+    def read(self) -> Imported:
+        """Translate the day.
+
+        Raises
+        ------
+        FeedError
+            With file, row, column and remedy, when a file is not what its map says.
+        """
+        report = CleanReport()
+        items, back = self._gather(report)
+        one, rules = self.map.instrument, self.map.clean
+        tick = one.tick if self.tick is None else self.tick
+        open_ns, close_ns = self._session()
+        quotes, trades, direct = (in_order(pl.concat(items[what])) if items[what] else NONE[what] for what in NONE)
+        if items["quote"]:
+            quotes = clean_quotes(quotes, rules, open_ns, close_ns, tick, report)
+        if items["trade"]:
+            trades = clean_trades(trades, rules, open_ns, close_ns, report)
+        events, extra = tape_of(quotes, trades, direct, tick, one.lot, rules.trade_outliers, report)
+        if events.n == 0:
+            received = f"none left of {', '.join(self.source)}: {report.taken}"
+            raise FeedError(f"rows of {self.symbol} on {self.date}", received, "check symbol, date, session and rules")
+        extra |= {"feed": "csv", "map": self.map.about, "cleaning": report.taken, "clock_backwards": back}
+        instrument = Instrument(
+            venue=one.venue, symbol=self.symbol, date=self.date, tick=tick, lot=one.lot,
+            levels=next((f.quote.levels for _, f in reversed(self.parts) if f.quote is not None), 0),
+            timezone=one.timezone, source=self.source, session_open_ns=open_ns, session_close_ns=close_ns,
+            rows=events.n, off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)), extra=extra,
+        )  # fmt: skip
+        rows = quotes.height + trades.height + direct.height
+        return Imported(instrument, events, tuple(self._warnings(report, back, rows)))
+
+    def _session(self) -> tuple[int, int]:
+        one = self.map.instrument
+        if not one.session:
+            return 0, 0
+        start = midnight_ns(self.date, one.timezone)
+        noon = (start + next_midnight_ns(self.date, one.timezone)) // 2  # clocks change at night
+        return tuple(clock_s(c) * NS_PER_SECOND + noon - 12 * 3600 * NS_PER_SECOND for c in one.session)  # type: ignore[return-value]
+
+    def _gather(self, report: CleanReport) -> tuple[dict[str, list[pl.DataFrame]], int]:
+        """Rows of all files by what they are, numbered by file (trades before quotes at one time), and clocks back."""
+        items: dict[str, list[pl.DataFrame]] = {what: [] for what in NONE}
+        back = 0
+        zone = self.map.instrument.timezone
+        start, stop = midnight_ns(self.date, zone), next_midnight_ns(self.date, zone)
+        for number, (member, file) in enumerate(self.parts):
+            text = read_text(member, file, zone, self.date, self.symbol)
+            text = TextRows(text.frame.filter(pl.col(NS).is_between(start, stop, closed="left")), text.where)
+            back += int((text.frame[NS].diff() < 0).sum())
+            rank = number if file.quote is None else number + len(self.parts)
+            for role in file.roles:
+                mine = text.of(file.rows.column, getattr(file.rows, role)) if file.rows.column else text
+                rows = _rows_of(role, mine, file, report).with_columns(pl.col(ROW) + (rank << 40))
+                items[role if role in NONE else "direct"].append(rows)
+        return items, back
+
+    def _warnings(self, report: CleanReport, back: int, items: int) -> list[str]:
+        taken = {k: v for k, v in report.taken.items() if not k.endswith(" read")}
+        counts = ", ".join(f"{v:,} {k}" for k, v in taken.items() if v)
+        found = [f"cleaning took {counts}"] if counts else []
+        if back > MOST_BACKWARDS * items:
+            found.append(f"the clock goes back in {back:,} rows; they were put in order of time")
+        if any(f.quote is not None and not f.quote.bid_size for _, f in self.parts):
+            found.append("the quotes carry no sizes: each side is shown as one lot")
+        return found
+
+
+def _rows_of(role: str, text: TextRows, file: FileMap, report: CleanReport) -> pl.DataFrame:
+    """What the rows of one kind say."""
+    scale, tell = file.price_scale, report.tell
+    if role == "quote" and (q := file.quote) is not None:
+        quotes, keep = quotes_of(text, q, scale, tell), q.zero_side == "keep"
+        if q.levels == 1 and (keep or (q.exchange and len(q.exchanges) != 1)):
+            quotes = merge_exchanges(quotes, keep)
+        tell("quotes read", text.frame.height)
+        return quotes
+    if role == "trade" and file.trade is not None:
+        tell("trades read", text.frame.height)
+        return trades_of(text, file.trade, scale, tell)
+    if role == "level" and file.level is not None:
+        tell("level updates read", text.frame.height)
+        return levels_of(text, file.level, scale)
+    assert file.order is not None
+    tell("order events read", text.frame.height)
+    return orders_of(text, file.order, scale)
+
+
+_COLUMNS: Final = {
+    "quote": (*TIMES, *(name for (name,) in side_columns(1))),
+    "trade": (*TIMES, "price", "size", "sign", "cross"),
+    "direct": (*TIMES, "side", "kind", "order_id", "price", "size"),
+}
+_TYPES: Final[dict[str, Any]] = {"cross": pl.Boolean} | dict.fromkeys(
+    (*TIMES, "sign", "side", "kind", "order_id"), pl.Int64
+)
+NONE: Final = {
+    sort: pl.DataFrame(schema={name: _TYPES.get(name, pl.Float64) for name in names})
+    for sort, names in _COLUMNS.items()
+}
+"""Rows of each sort, of which there are none."""
+
+
+def tape_of(
+    q: pl.DataFrame, t: pl.DataFrame, d: pl.DataFrame, tick: float, lot: int, check: bool, report: CleanReport
+) -> tuple[Events, dict[str, Any]]:
+    """The tape of cleaned rows, and what else was found; with `check` prints far beyond the quotes are left out."""
+    q, shown, off = _levels(q, tick, lot, report)
+    touch = {"touch_bid": shown[0][:, 0], "touch_ask": shown[2][:, 0]}
+    sorts = (q.select(TIMES).with_columns(**{name: pl.Series(values) for name, values in touch.items()}), t, d)
+    items = in_order(pl.concat([f.with_columns(what=pl.lit(i)) for i, f in enumerate(sorts)], how="diagonal"))
+    items = items.with_row_index("seq").with_columns(pl.col("seq").cast(pl.Int64), pl.col(*touch).forward_fill())
+    quotes, prints, direct = (items.filter(what=i) for i in range(3))
+    prints, signed = _signed(prints.with_columns(price=divided(pl.col("price"), tick)), check, report)
+    first = min((f["seq"][0] for f in (quotes, prints, direct) if f.height), default=0)
+    opens = quotes.height > 0 and quotes["seq"][0] == first
+    bid, bid_lots, ask, ask_lots = shown
+    changes = k.changes(bid, bid_lots, ask, ask_lots, off, opens, np.empty((0, 6), np.int64))
+    made = np.empty((changes, 6), np.int64)
+    k.changes(bid, bid_lots, ask, ask_lots, off, opens, made)
+    columns = dict(zip(("kind", "side", "price_ticks", "qty_lots", "flags"), made.T[1:], strict=True))
+    kind = pl.when("cross").then(schema.CROSS).otherwise(schema.TRADE)
+    parts = (
+        quotes[made[:, 0]].with_columns(order_id=0, **{name: pl.Series(values) for name, values in columns.items()}),
+        _in_lots(prints.with_columns(kind=kind, order_id=0, side=-pl.col("sign")), lot),
+        _in_lots(direct.with_columns(price=divided(pl.col("price"), tick)), lot),
+    )
+    longs = [pl.col(name).cast(pl.Int64) for name in schema.COLUMN_NAMES]
+    names = {NS: "exch_ns", RECEIVED: "recv_ns"}
+    table = pl.concat([part.rename(names).select(longs) for part in parts]).sort("seq", maintain_order=True)
+    opening = bool(opens and table.height and table["seq"][0] == first)  # message 0
+    place = pl.col("seq")
+    ends = place.ne_missing(place.shift(-1)).cast(pl.Int64) * schema.MESSAGE_END
+    table = table.with_columns(seq=place.rle_id().cast(pl.Int64) + (not opening), flags=pl.col("flags") + ends)
+    same = q.height - len(np.unique(made[:, 0])) - (opens and not opening)
+    return Events.from_columns(table.to_dict()), {"quotes_without_change": same} | signed
+
+
+def _signed(t: pl.DataFrame, check: bool, report: CleanReport) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Prints with their signs, and how many were signed how: those that lie beyond the quotes are left out.
+
+    Against the mid, at the mid by the last other price (Lee & Ready 1991, without a lag); far beyond: by more than the
+    spread (rule T4). Auction prints have no sign, and are no last price.
+    """
+    if t.height == 0:
+        return t, {}
+    bid, ask, price, sign = (pl.col(name) for name in ("touch_bid", "touch_ask", "price", "sign"))
+    if check:
+        far = (bid > 0) & (ask > bid) & ((price > 2 * ask - bid) | (price < 2 * bid - ask)) & ~pl.col("cross")
+        kept = t.filter(~far.fill_null(False))
+        report.tell("trades beyond the quotes", t.height - kept.height)
+        t = kept
+    plain = t.filter(~pl.col("cross"))
+    was = price.shift()
+    by_tick = pl.when((was > 0) & (price != was)).then((price - was).sign()).forward_fill().fill_null(0.0)
+    by_quote = pl.when((bid > 0) & (ask > 0)).then((2 * price - ask - bid).sign()).fill_null(0.0)
+    how = pl.when(sign != 0).then(0).when(by_quote != 0).then(1).when(by_tick != 0).then(2).otherwise(3)
+    found = pl.when(sign != 0).then(sign).when(by_quote != 0).then(by_quote).otherwise(by_tick).cast(pl.Int64)
+    plain = plain.with_columns(how.alias("how"), found.alias("sign"))
+    counts = np.bincount(plain["how"].to_numpy(), minlength=4).tolist()
+    names = ("by feed", "by quotes", "by ticks", "unsigned")
+    both = pl.concat([plain.drop("how"), t.filter("cross").with_columns(sign=0)], how="vertical_relaxed")
+    return both.sort("seq"), {"signed": dict(zip(names, counts, strict=True))}
+
+
+def _levels(
+    q: pl.DataFrame, tick: float, lot: int, report: CleanReport
+) -> tuple[pl.DataFrame, list[NDArray[np.int32]], NDArray[np.uint8]]:
+    """Quotes in ticks and lots, and which are off the tick; those whose levels make no sense are left out."""
+    sides = side_columns(sum(name.startswith("bid_size_") for name in q.columns))
+    bid, bid_size, ask, ask_size = (np.ascontiguousarray(q.select(names).to_numpy()) for names in sides)
+    shown = [np.zeros(bid.shape, np.int32) for _ in range(4)]
+    off, bad = np.zeros(q.height, np.uint8), np.zeros(q.height, np.uint8)
+    k.to_levels(bid, bid_size, 1, tick, lot, shown[0], shown[1], off, bad)
+    k.to_levels(ask, ask_size, -1, tick, lot, shown[2], shown[3], off, bad)
+    if not bad.any():
+        return q, shown, off
+    report.tell("quotes whose levels are out of order", int(bad.sum()))
+    good = bad == 0
+    return q.filter(good), [x[good] for x in shown], off[good]
+
+
+def _in_lots(rows: pl.DataFrame, lot: int) -> pl.DataFrame:
+    """Rows whose `price`, in ticks, and `size` become columns of the tape.
+
+    Prices off the tick go away from the touch (bids down, asks up), to the nearest without a side.
+    """
+    exact, side, size = pl.col("price"), pl.col("side"), pl.col("size")
+    off = (exact - exact.round()).abs() > 1e-4
+    away = pl.when(side > 0).then(exact.floor()).when(side < 0).then(exact.ceil()).otherwise(exact.round())
+    lots = pl.when(size > 0).then(pl.max_horizontal((divided(size, lot) + 0.5).floor(), 1)).otherwise(0)
+    rows = rows.with_columns(
+        price_ticks=pl.when(off).then(pl.max_horizontal(away, 1)).otherwise(exact.round()),
+        qty_lots=lots,
+        flags=off.cast(pl.Int64) * schema.OFF_TICK,
+    )
+    most = 1 << 30
+    for bad in rows.filter(pl.col("price_ticks") >= most).head(1).iter_rows(named=True):
+        raise FeedError("prices below 2**30 ticks", f"{bad['price']:g} ticks", "give a larger tick")
+    for bad in rows.filter((pl.col("qty_lots") >= most) | (size < 0)).head(1).iter_rows(named=True):
+        received = f"{bad['size']:g} in row {bad[ROW] & ((1 << 40) - 1)}"
+        raise FeedError("a size of 0 to 2**30 lots", received, "raise `lot` in the map, or correct the row")
+    return rows

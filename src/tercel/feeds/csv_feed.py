@@ -1,0 +1,111 @@
+"""Tick files of any columns, by a map (`csv_map`): which files are there, and for which symbols and days."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from tercel.core.errors import FeedError
+from tercel.feeds.csv_day import CsvDay
+from tercel.feeds.csv_map import CsvMap, FileMap, load_map
+from tercel.feeds.csv_read import NS, read_text, stripped
+from tercel.feeds.members import Member, members
+from tercel.market.feed import FeedOptions
+
+
+class CsvFeed:
+    """Files that a column map describes, as a :class:`tercel.market.feed.Feed`.
+
+    Parameters
+    ----------
+    map : CsvMap or str
+        The map, its shipped name, or its file.
+
+    >>> with CsvFeed("lean").days([], FeedOptions()) as days:
+    ...     len(days)
+    0
+    """
+
+    name = "csv"
+
+    def __init__(self, map: CsvMap | str) -> None:
+        self.map = map if isinstance(map, CsvMap) else load_map(map)
+
+    @contextmanager
+    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[CsvDay]]:
+        """See :meth:`tercel.market.feed.Feed.days`.
+
+        A file whose name does not say its symbol or day is looked through for them.
+        """
+        with members(paths) as found:
+            groups: dict[tuple[str, str], list[tuple[Member, FileMap]]] = {}
+            strange: list[Member] = []
+            for member in found:
+                named = self._file_of(member)
+                if named is None:
+                    strange.append(member)
+                    continue
+                file, symbol, date = named
+                for key in self._keys(member, file, options.symbol or symbol, options.date or date):
+                    groups.setdefault(key, []).append((member, file))
+            if paths and not groups:
+                wanted = " or ".join(f.name or "any name" for f in self.map.file)
+                raise FeedError(
+                    f"files named as the map says ({wanted})", ", ".join(m.name for m in strange[:3]),
+                    "check the path and the map's `name`",
+                )  # fmt: skip
+            yield [self._day(key, parts, options) for key, parts in sorted(groups.items())]
+
+    def _day(self, key: tuple[str, str], parts: list[tuple[Member, FileMap]], options: FeedOptions) -> CsvDay:
+        symbol, date = key
+        for file in self.map.file:
+            same = [m.where for m, f in parts if f is file]
+            if len(same) > 1 and file.name:
+                received = " and ".join(same[:3])
+                raise FeedError(f"one file of each kind for {symbol} on {date}", received, "import one of them")
+        return CsvDay(symbol, date, tuple(parts), self.map, options.tick)
+
+    def _file_of(self, member: Member) -> tuple[FileMap, str | None, str | None] | None:
+        for file in self.map.file:
+            if not file.name:
+                return file, None, None
+            match = re.fullmatch(file.name, member.name)
+            if match is None:
+                continue
+            groups = match.groupdict()
+            date = groups.get("date")
+            if date is not None:
+                try:
+                    date = datetime.strptime(date, file.date_format).date().isoformat()
+                except ValueError as error:
+                    received = f"{date!r} in the name of {member.where}"
+                    raise FeedError(
+                        f"a date as {file.date_format}", received, "rename the file, or correct the map"
+                    ) from error
+            return file, groups.get("symbol"), date
+        return None
+
+    def _keys(self, member: Member, file: FileMap, symbol: str | None, date: str | None) -> list[tuple[str, str]]:
+        """Symbols and days in a file: from its name and the user, else from its rows."""
+        if symbol is not None and date is not None:
+            return [(self._cased(symbol), date)]
+        if symbol is None and not file.symbol:
+            remedy = "give `symbol=`, or `symbol` (a column) in the map, or a group `symbol` in its name of files"
+            raise FeedError("to know the symbol", member.where, remedy)
+        zone = self.map.instrument.timezone
+        text = read_text(member, file, zone, date, None)
+        if text.frame.height == 0:
+            raise FeedError("a row", f"none in {member.where}", "download it again, or leave it out")
+        local = pl.from_epoch(NS, "ns").dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+        named = pl.lit(symbol) if symbol is not None else stripped(file.symbol)
+        day = pl.lit(date) if date is not None else local.dt.strftime("%Y-%m-%d")
+        pairs = text.frame.select(symbol=named, day=day).unique().filter(pl.col("symbol") != "").sort("symbol", "day")
+        return [(self._cased(one), on) for one, on in pairs.rows()]
+
+    def _cased(self, symbol: str) -> str:
+        return symbol.upper() if self.map.instrument.uppercase else symbol

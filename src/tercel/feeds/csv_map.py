@@ -1,0 +1,363 @@
+"""What the columns of a tick file mean: a map in TOML, read into frozen models; unknown keys are refused.
+
+A map says where a day belongs (`[instrument]`), what each kind of file looks like (one `[[file]]` each: how its name
+gives symbol and date, its columns, its clock) and which rows are quotes, trades, level updates or order events, and
+which rules clean it (`[clean]`). Maps that are shipped are used by name; any other value is the path of a file.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import offer
+from tercel.core.schema import schema_of
+from tercel.core.toml import parse_toml
+from tercel.core.validated import validated
+from tercel.market.tape.instrument import midnight_ns
+
+UNIT_NS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+MAPS: Final = "tercel.feeds.maps"
+ROLES: Final = ("quote", "trade", "level", "order")
+Words = Annotated[
+    tuple[str, ...], BeforeValidator(lambda given: given if isinstance(given, list | tuple) else (given,))
+]
+"""One word or several; codes may be written as numbers."""
+
+
+class MapTable(BaseModel):
+    """A table of a map."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+def _need(*rules: tuple[object, str]) -> None:
+    for holds, expected in rules:
+        if not holds:
+            raise ValueError(expected)
+
+
+class InstrumentMap(MapTable):
+    """Where a day belongs and in what units it is kept.
+
+    Parameters
+    ----------
+    venue, timezone : str
+        Folder name in the lake; IANA zone that dates and clocks without a zone are in.
+    tick : float
+        Tick in price units.
+    lot : int
+        Shares (contracts) of a lot: sizes are divided by it.
+    session : tuple of str
+        Continuous trading, local "HH:MM" or "HH:MM:SS"; empty for around the clock.
+    uppercase : bool
+        Whether symbols are kept in capitals, whatever the file says.
+    """
+
+    venue: str
+    tick: PositiveFloat
+    timezone: str = "America/New_York"
+    lot: PositiveInt = 1
+    session: Words = ()
+    uppercase: bool = True
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        midnight_ns("2000-01-03", self.timezone)
+        clock = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
+        sound = len(self.session) in (0, 2) and all(clock.fullmatch(text) for text in self.session)
+        _need((sound, "a session as HH:MM, when it begins and when it ends"))
+        return self
+
+
+class TimeMap(MapTable):
+    """The clock of a file.
+
+    Parameters
+    ----------
+    column : tuple of str
+        One column, or several that are joined by a blank (date and time).
+    unit : str
+        "s", "ms", "us", "ns", or "text".
+    origin : str
+        "midnight" (local) or "epoch" (UTC); of numbers only.
+    format : str
+        Of text, as in strftime with "%.f" for a fraction and "%:z" for a zone such as +00:00.
+    timezone : str
+        Of text without a zone in it; empty for the instrument's.
+    received : str
+        Column of receive times in the same unit; empty when there is none.
+    """
+
+    column: Words
+    unit: Literal["s", "ms", "us", "ns", "text"] = "ms"
+    origin: Literal["midnight", "epoch"] = "midnight"
+    format: str = ""
+    timezone: str = ""
+    received: str = ""
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        _need((self.unit != "text" or self.format, "a format for text"))
+        return self
+
+
+class RowsMap(MapTable):
+    """Which rows of a mixed file are what: values of one column."""
+
+    column: str = ""
+    quote: Words = ()
+    trade: Words = ()
+    level: Words = ()
+    order: Words = ()
+
+
+class QuoteMap(MapTable):
+    """Rows that show the best `levels` of both sides.
+
+    Parameters
+    ----------
+    bid, bid_size, ask, ask_size : str
+        Columns; with `levels` above 1 a template such as "bid_{n}", n from 1. Without size columns a side is one lot.
+    levels : int
+        Levels a row shows.
+    size_unit : int
+        Shares of one unit of size (100 where sizes are in round lots).
+    exchange : str
+        Column of the exchange that quotes; empty when there is one.
+    exchanges : tuple of str
+        Those to keep; empty: all, and the best over them is the quote.
+    zero_side : str
+        What a side without a price says: "none" (there is none) or "keep" (the row is about the other side alone).
+    suspicious : str
+        Column that is not 0 in rows to leave out.
+    """
+
+    bid: str
+    ask: str
+    bid_size: str = ""
+    ask_size: str = ""
+    levels: PositiveInt = 1
+    size_unit: int = 1
+    exchange: str = ""
+    exchanges: Words = ()
+    zero_side: Literal["none", "keep"] = "none"
+    suspicious: str = ""
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        _need(
+            (self.levels == 1 or "{n}" in self.bid, "columns with {n} for several levels"),
+            ((self.bid_size == "") == (self.ask_size == ""), "sizes of both sides or of none"),
+        )
+        return self
+
+
+class TradeMap(MapTable):
+    """Rows that are prints.
+
+    Parameters
+    ----------
+    price, size : str
+        Columns.
+    size_unit : int
+        Shares of one unit of size.
+    exchange, exchanges
+        As in quotes; empty: all.
+    aggressor : str
+        Column that says who traded actively; empty: signed by quotes and ticks.
+    buy, sell : tuple of str
+        Its values; any other leaves the sign to quotes and ticks.
+    condition : str
+        Column of sale conditions; `condition_code` "letters" (each character one condition) or "bits" (hexadecimal).
+    cross, drop, keep : tuple of str
+        Conditions of auction prints; those left out; if not empty, all that may stand in a row that is kept.
+    correction : str
+        Column of corrections; rows with other values than `good` are left out.
+    good : tuple of str
+        See `correction`.
+    suspicious : str
+        Column that is not 0 in rows to leave out.
+    """
+
+    price: str
+    size: str
+    size_unit: int = 1
+    exchange: str = ""
+    exchanges: Words = ()
+    aggressor: str = ""
+    buy: Words = ()
+    sell: Words = ()
+    condition: str = ""
+    condition_code: Literal["letters", "bits"] = "letters"
+    cross: Words = ()
+    drop: Words = ()
+    keep: Words = ()
+    correction: str = ""
+    good: Words = ("0", "00", "01", "1")
+    suspicious: str = ""
+
+
+class LevelMap(MapTable):
+    """Rows that set the total of one level (0 removes it)."""
+
+    side: str
+    price: str
+    size: str
+    bid: Words = ("B", "b", "bid", "buy", "1")
+    ask: Words = ("A", "a", "S", "ask", "sell", "-1")
+
+
+class OrderMap(MapTable):
+    """Rows that are events of single orders: an id, what happened, and to how many lots."""
+
+    id: str
+    action: str
+    side: str
+    price: str
+    size: str
+    bid: Words = ("B", "b", "bid", "buy", "1")
+    ask: Words = ("A", "a", "S", "ask", "sell", "-1")
+    add: Words = ()
+    reduce: Words = ()
+    delete: Words = ()
+    execute: Words = ()
+    modify: Words = ()
+    hidden: Words = ()
+    cross: Words = ()
+
+
+class FileMap(MapTable):
+    """One kind of file.
+
+    Parameters
+    ----------
+    name : str
+        Regular expression for whole file names (inside archives too), with groups `symbol` and `date` where it has
+        them; empty: any name.
+    date_format : str
+        Of the group `date`.
+    header : bool
+        Whether the first row names the columns; else `columns` names them.
+    columns : tuple of str
+        Names of the columns of a file without header.
+    separator : str
+        Between fields.
+    symbol : str
+        Column of symbols, where the name does not say.
+    price_scale : int
+        Prices in the file are dollars times this.
+    """
+
+    time: TimeMap
+    name: str = ""
+    date_format: str = "%Y%m%d"
+    header: bool = True
+    columns: Words = ()
+    separator: str = ","
+    symbol: str = ""
+    price_scale: PositiveInt = 1
+    rows: RowsMap = RowsMap()
+    quote: QuoteMap | None = None
+    trade: TradeMap | None = None
+    level: LevelMap | None = None
+    order: OrderMap | None = None
+
+    @property
+    def roles(self) -> list[str]:
+        """Kinds of rows that it holds."""
+        return [role for role in ROLES if getattr(self, role) is not None]
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        try:
+            re.compile(self.name)
+        except re.error as error:
+            raise ValueError(f"name as a regular expression ({error})") from error
+        _need(
+            (self.header or self.columns, "columns for a file without header"),
+            (self.roles, "a [file.quote], [file.trade], [file.level] or [file.order]"),
+            (len(self.roles) == 1 or self.rows.column, "[file.rows] where one file holds several kinds of rows"),
+        )
+        return self
+
+
+class CleanMap(MapTable):
+    """The rules that remove bad ticks (see `csv_clean`); false or 0 switches one off."""
+
+    zero: bool = True
+    session: bool = True
+    negative_spread: bool = True
+    wide_spread: float = 50.0
+    outliers: float = 10.0
+    window: int = Field(default=50, ge=2)
+    merge: Literal["off", "last", "median"] = "off"
+    trade_outliers: bool = True
+
+
+class CsvMap(MapTable):
+    """A whole map; see the module."""
+
+    instrument: InstrumentMap
+    file: tuple[FileMap, ...] = Field(min_length=1)
+    clean: CleanMap = CleanMap()
+    about: str = ""
+
+
+def shipped() -> list[str]:
+    """Names of the maps that come with the package."""
+    return sorted(f.name.removesuffix(".toml") for f in resources.files(MAPS).iterdir() if f.name.endswith(".toml"))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a map: one value may stand where several may, and a code may be a number."""
+    made: dict[str, Any] = _loosened(schema_of(CsvMap, "a map of a CSV file"))
+    return made
+
+
+def _loosened(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_loosened(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    inner = {key: _loosened(one) for key, one in part.items()}
+    if inner.get("type") == "array" and inner["items"].get("type") == "string":
+        code = {"type": ["string", "integer"]}
+        about = {key: inner.pop(key) for key in ("default", "title") if key in inner}
+        return about | {"anyOf": [code, inner | {"items": code}]}
+    return inner
+
+
+def load_map(name: str) -> CsvMap:
+    """The shipped map of a name, or the map in a file.
+
+    Raises
+    ------
+    ConfigError
+        For no such map, text that is no TOML, unknown or missing keys, values of the wrong kind.
+    """
+    return parse_map(map_text(name), name)
+
+
+def map_text(name: str) -> str:
+    """The TOML of a map, as it stands."""
+    if name in shipped():
+        return (resources.files(MAPS) / f"{name}.toml").read_text(encoding="utf-8")
+    path = Path(name)
+    if not path.is_file():
+        received = f"{name}, which is neither"
+        raise ConfigError(f"a shipped map ({', '.join(shipped())}) or a file", received, offer(name, shipped()))
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("a map as TOML text", f"{path}: {error}", "check the file") from error
+
+
+def parse_map(text: str, where: str = "the map") -> CsvMap:
+    """A map from its text; see :func:`load_map`."""
+    return validated(CsvMap, parse_toml(text, where, "correct the line", "a map"), where, "a map")

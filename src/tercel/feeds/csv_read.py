@@ -1,0 +1,281 @@
+"""Rows of a tick file as typed columns, by its map: Polars reads text, expressions convert it, and what cannot be
+converted is named with its row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from tercel.core.errors import FeedError
+from tercel.core.names import offer
+from tercel.feeds.csv_map import UNIT_NS, FileMap, LevelMap, OrderMap, QuoteMap, TradeMap
+from tercel.feeds.members import Member
+from tercel.market.tape import schema
+from tercel.market.tape.instrument import midnight_ns
+
+ROW: Final = "_row"
+NS: Final = "_ns"
+RECEIVED: Final = "_received"
+TIMES: Final = (NS, RECEIVED, ROW)
+
+
+@dataclass(frozen=True)
+class TypedColumn:
+    """A typed column and the text that it is made of; `made` is null where the text is not what is expected."""
+
+    column: str
+    text: pl.Expr
+    made: pl.Expr
+    expected: str
+
+
+def stripped(column: str) -> pl.Expr:
+    """A column of text without blanks around it, "" where the field is empty."""
+    return pl.col(column).fill_null("").str.strip_chars()
+
+
+def divided(value: pl.Expr, by: float) -> pl.Expr:
+    """Quotients to the last digit: by a single number Polars multiplies with its reciprocal."""
+    return value.map_batches(lambda column: pl.Series(column.to_numpy() / by), return_dtype=pl.Float64)
+
+
+def number(column: str, times: int = 1, over: int = 1) -> TypedColumn:
+    """A column as float64, multiplied and divided; 0 where the field is empty."""
+    text = stripped(column)
+    value = text.cast(pl.Float64, strict=False)
+    made = pl.when(text == "").then(0.0).when(value.is_finite()).then(divided(value * times, over))
+    return TypedColumn(column, text, made, "a number")
+
+
+def one_of(column: str, table: Mapping[str, int], what: str) -> TypedColumn:
+    """A column by a table of what its values mean."""
+    text = stripped(column)
+    made = text.replace_strict(list(table), list(table.values()), default=None, return_dtype=pl.Int64)
+    return TypedColumn(column, text, made, what)
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """The rows of one symbol and day in a file, as text, with their numbers and times.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Text columns; ROW from 1 (the header counts), NS and RECEIVED in ns since 1970.
+    where : str
+        The file, for people.
+    """
+
+    frame: pl.DataFrame
+    where: str
+
+    def of(self, column: str, values: Sequence[str]) -> TextRows:
+        """Rows whose column holds one of some values."""
+        return TextRows(self.frame.filter(stripped(column).is_in(list(values))), self.where)
+
+    def typed(self, fields: Mapping[str, TypedColumn | pl.Expr], kept: Sequence[str] = TIMES) -> pl.DataFrame:
+        """The `kept` columns and those of the fields, under their names.
+
+        Raises
+        ------
+        FeedError
+            For a field that is not what is expected, with its row.
+        """
+        made = {name: one.made if isinstance(one, TypedColumn) else one for name, one in fields.items()}
+        typed = self.frame.select(*kept, **made)
+        for name, one in fields.items():
+            if isinstance(one, TypedColumn) and typed[name].null_count():
+                at = int(typed[name].is_null().arg_max() or 0)
+                shown = (self.frame[at].select(one.text).item() or "")[:40]
+                received = f"{shown!r} in column {one.column}, row {self.frame[ROW][at]} of {self.where}"
+                raise FeedError(f"{one.expected} as {one.column}", received, "correct the row, or the map")
+        return typed
+
+
+def needed_columns(file: FileMap) -> list[str]:
+    """Every column of the file that its map names, without repetition."""
+    named = [*file.time.column, file.time.received, file.symbol, file.rows.column]
+    if (q := file.quote) is not None:
+        sides = [q.bid, q.bid_size, q.ask, q.ask_size]
+        named += [s.replace("{n}", str(n)) for s in sides for n in range(1, q.levels + 1)]
+        named += [q.exchange, q.suspicious]
+    if (t := file.trade) is not None:
+        named += [t.price, t.size, t.exchange, t.aggressor, t.condition, t.correction, t.suspicious]
+    if (v := file.level) is not None:
+        named += [v.side, v.price, v.size]
+    if (o := file.order) is not None:
+        named += [o.id, o.action, o.side, o.price, o.size]
+    return [name for name in dict.fromkeys(named) if name]
+
+
+def read_text(member: Member, file: FileMap, timezone: str, date: str | None, symbol: str | None) -> TextRows:
+    """Rows of a file as text with their times; of one symbol where the file holds several.
+
+    Raises
+    ------
+    FeedError
+        For a file that Polars cannot split into the map's columns, lacks one of them, or holds a time that is none.
+    """
+    try:
+        lazy = pl.scan_csv(
+            member.path or member.content(), has_header=file.header, infer_schema=False, separator=file.separator
+        )
+        lazy = _named(lazy, member, file).with_row_index(ROW, 1 + file.header)
+        if symbol is not None and file.symbol:
+            lazy = lazy.filter(pl.col(file.symbol).str.strip_chars().str.to_uppercase() == symbol.upper())
+        frame = lazy.with_columns(pl.col(ROW).cast(pl.Int64)).collect(engine="streaming")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise FeedError("rows of separated fields", f"{member.where}: {first}", "check the file and the map") from error
+    start = 0
+    if file.time.unit != "text" and file.time.origin == "midnight":
+        if date is None:
+            remedy = "give `date=`, or a group `date` in the map's name of files"
+            raise FeedError("the date of times since midnight", member.where, remedy)
+        start = midnight_ns(date, timezone)
+    sent = _time(file, file.time.column, timezone, start)
+    received = _time(file, (file.time.received,), timezone, start) if file.time.received else sent
+    return TextRows(TextRows(frame, member.where).typed({NS: sent, RECEIVED: received}, frame.columns), member.where)
+
+
+def _named(lazy: pl.LazyFrame, member: Member, file: FileMap) -> pl.LazyFrame:
+    """The columns that the map names, under their names."""
+    names = lazy.collect_schema().names()
+    if not file.header:
+        if len(names) != len(file.columns):
+            received = f"{len(names)} in {member.where}, row 1"
+            raise FeedError(f"{len(file.columns)} columns, {', '.join(file.columns)}", received, "correct the map")
+        lazy = lazy.rename(dict(zip(names, file.columns, strict=True)))
+        names = list(file.columns)
+    wanted = needed_columns(file)
+    for name in wanted:
+        if name not in names:
+            received = f"columns {', '.join(names[:12])} in {member.where}"
+            raise FeedError(f"a column {name}", received, f"{offer(name, names)} in the map")
+    return lazy.select(wanted)
+
+
+def _time(file: FileMap, columns: tuple[str, ...], timezone: str, start: int) -> TypedColumn:
+    """Times in ns since 1970 UTC; numbers count from `start`."""
+    clock, name = file.time, " ".join(columns)
+    text = pl.concat_str([pl.col(c).str.strip_chars() for c in columns], separator=" ")
+    if clock.unit == "text":
+        made = text.str.to_datetime(clock.format, time_unit="ns", strict=False, ambiguous="earliest")
+        if not re.search(r"%(:*|#)z|%\+", clock.format):
+            made = made.dt.replace_time_zone(clock.timezone or timezone, ambiguous="earliest", non_existent="null")
+        return TypedColumn(name, text, made.dt.epoch("ns"), f"a time as {clock.format}")
+    parts, unit = text.str.split_exact(".", 1).struct, UNIT_NS[clock.unit]
+    whole = parts.field("field_0").cast(pl.Int64, strict=False)
+    rest = ("0." + parts.field("field_1").fill_null("0")).cast(pl.Float64, strict=False)
+    return TypedColumn(
+        name, text, whole * unit + (rest * unit).round().cast(pl.Int64) + start, f"a time in {clock.unit}"
+    )
+
+
+# -- what rows say, in shares and prices as the file has them ---------------------------------------------------------
+
+
+Tell = Callable[[str, int], None]
+"""Where removed rows are counted: by the name of a rule."""
+
+
+def side_columns(levels: int) -> list[list[str]]:
+    """Columns of quotes: prices and sizes of bids, then of asks, best first."""
+    return [[f"{what}_{n}" for n in range(1, levels + 1)] for what in ("bid", "bid_size", "ask", "ask_size")]
+
+
+def quotes_of(text: TextRows, m: QuoteMap, scale: int, tell: Tell) -> pl.DataFrame:
+    """Quotes of one or more exchanges: `side_columns` float64 (0: none), `exchange`.
+
+    Those of other exchanges and suspicious ones are left out and counted.
+    """
+    text = _kept(text, m.suspicious, ("0", ""), "quotes marked suspicious", tell)
+    text = _kept(text, m.exchange, m.exchanges, "quotes of other exchanges", tell)
+    fields: dict[str, TypedColumn | pl.Expr] = {"exchange": stripped(m.exchange) if m.exchange else pl.lit("")}
+    for side, price, size in (("bid", m.bid, m.bid_size), ("ask", m.ask, m.ask_size)):
+        for n in range(1, m.levels + 1):
+            at = fields[f"{side}_{n}"] = number(price.replace("{n}", str(n)), over=scale)
+            sized = number(size.replace("{n}", str(n)), m.size_unit) if size else None
+            fields[f"{side}_size_{n}"] = sized or (at.made > 0).cast(pl.Float64)
+    return text.typed(fields)
+
+
+def trades_of(text: TextRows, m: TradeMap, scale: int, tell: Tell) -> pl.DataFrame:
+    """Prints: `price` and `size` float64, `sign` (+1 buyer active, -1 seller, 0 not said), `cross` of an auction.
+
+    Corrected, suspicious and irregular ones are left out and counted.
+    """
+    text = _kept(text, m.suspicious, ("0", ""), "trades marked suspicious", tell)
+    text = _kept(text, m.exchange, m.exchanges, "trades of other exchanges", tell)
+    text = _kept(text, m.correction, m.good, "trades corrected", tell)
+    cross: pl.Expr = pl.lit(False)
+    if m.condition:
+        kinds = _conditions(text, m)
+        regular = text.of(m.condition, list(kinds))
+        tell("trades of irregular conditions", text.frame.height - regular.frame.height)
+        text, cross = regular, stripped(m.condition).is_in([name for name, auction in kinds.items() if auction])
+    sign: pl.Expr = pl.lit(0, pl.Int64)
+    if m.aggressor:
+        active = stripped(m.aggressor)
+        sign = active.is_in(m.buy).cast(pl.Int64) - active.is_in(m.sell).cast(pl.Int64)
+    price, size = number(m.price, over=scale), number(m.size, m.size_unit)
+    return text.typed({"price": price, "size": size, "sign": sign, "cross": cross})
+
+
+def _conditions(text: TextRows, m: TradeMap) -> dict[str, bool]:
+    """The sale conditions that are kept, and whether each is of an auction print."""
+    kinds: dict[str, bool] = {}
+    for name in text.frame.select(stripped(m.condition)).to_series().unique(maintain_order=True):
+        if m.condition_code == "bits":
+            try:
+                bits = int(name or "0", 16)
+            except ValueError:
+                row = text.of(m.condition, [name]).frame[ROW][0]
+                received = f"{name!r} in row {row} of {text.where}"
+                raise FeedError(f"hexadecimal flags as {m.condition}", received, "correct the map") from None
+            parts = {f"{1 << b:x}" for b in range(64) if bits >> b & 1}
+        else:
+            parts = set(name.replace(" ", ""))
+        cross = bool(parts & set(m.cross))
+        if not parts & set(m.drop) and (cross or not m.keep or parts <= set(m.keep)):
+            kinds[name] = cross
+    return kinds
+
+
+def _kept(text: TextRows, column: str, wanted: Sequence[str], rule: str, tell: Tell) -> TextRows:
+    """Rows whose column, where the map names one, holds one of some values; the others are counted."""
+    if not column or not wanted:
+        return text
+    kept = text.of(column, wanted)
+    tell(rule, text.frame.height - kept.frame.height)
+    return kept
+
+
+def levels_of(text: TextRows, m: LevelMap, scale: int) -> pl.DataFrame:
+    """Rows that set a level's total, as those of `orders_of`."""
+    return _direct(text, m, scale, pl.lit(schema.LEVEL_SET, pl.Int64), pl.lit(0, pl.Int64))
+
+
+def orders_of(text: TextRows, m: OrderMap, scale: int) -> pl.DataFrame:
+    """Events of single orders: `kind`, `order_id`, `side` int64, `price` and `size` float64 as the file has them."""
+    kinds = {
+        schema.ADD: m.add, schema.REDUCE: m.reduce, schema.DELETE: m.delete, schema.EXECUTE: m.execute,
+        schema.MODIFY: m.modify, schema.TRADE_HIDDEN: m.hidden, schema.CROSS: m.cross,
+    }  # fmt: skip
+    table = {word: kind for kind, words in kinds.items() for word in words}
+    number_of = number(m.id)
+    ids = TypedColumn(m.id, number_of.text, number_of.made.cast(pl.Int64), number_of.expected)
+    return _direct(text, m, scale, one_of(m.action, table, "an action that the map knows"), ids)
+
+
+def _direct(
+    text: TextRows, m: LevelMap | OrderMap, scale: int, kind: TypedColumn | pl.Expr, order_id: TypedColumn | pl.Expr
+) -> pl.DataFrame:
+    side = one_of(m.side, {**dict.fromkeys(m.bid, 1), **dict.fromkeys(m.ask, -1)}, "a side")
+    price, size = number(m.price, over=scale), number(m.size)
+    return text.typed({"side": side, "kind": kind, "order_id": order_id, "price": price, "size": size})

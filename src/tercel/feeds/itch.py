@@ -1,0 +1,266 @@
+"""NASDAQ TotalView-ITCH 5.0 files: one pass over each, the tapes of all symbols or of some.
+
+Names say the day: ``01302019.NASDAQ_ITCH50`` (MMDDYYYY), ``20190130.BX_ITCH_50`` (YYYYMMDD), ``S013019-v50.txt``
+(MMDDYY), each also compressed; for files of other names give the date.
+
+Messages become rows so: A and F an ADD; E an EXECUTE; X a REDUCE; D a DELETE of what was left; U a DELETE and an ADD in
+one message; P a TRADE_HIDDEN (side 0 from 2014-07-14, when it was masked); Q a CROSS (order id -1 open, -2 close, -3
+halt or IPO, -4 intraday); H, and h of this market, a STATUS. C is an EXECUTE at the order's own price, a REDUCE with a
+TRADE_HIDDEN at another price, and a REDUCE alone when it is not to be printed (the cross prints it). A broken trade (B)
+is counted and stays: the book was never put back. All else is counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import FeedError
+from tercel.core.names import listed, nearest
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.feeds import itch_format as f
+from tercel.feeds import itch_kernels as k
+from tercel.feeds.itch_pass import IN_MEMORY, FileCounts, ItchStore, Progress, Staging, run_pass
+from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR, infer_unit, stated_unit
+from tercel.feeds.members import Member, members
+from tercel.market.feed import FeedOptions, Imported
+from tercel.market.tape import schema
+from tercel.market.tape.events import Events
+from tercel.market.tape.instrument import Instrument, midnight_ns
+
+TIMEZONE: Final = "America/New_York"
+VENUE: Final = "NASDAQ"
+HIDDEN_SIDE_MASKED_FROM: Final = "2014-07-14"
+SESSION_NS: Final = (34_200 * NS_PER_SECOND, 57_600 * NS_PER_SECOND)
+"""Market hours where the file has no system event that says them."""
+MOST_ODD: Final = 0.01
+"""Share of messages that may be odd in one way before the file is not taken for what it claims to be."""
+_YEAR, _MONTH, _DAY = r"(?P<y>(?:19|20)\d\d)", r"(?P<m>0\d|1[0-2])", r"(?P<d>[0-3]\d)"
+_VENUE: Final = r"(?P<venue>[A-Z]+)_?ITCH"
+_NAMES: Final = (
+    (re.compile(rf"{_MONTH}{_DAY}{_YEAR}\.{_VENUE}", re.IGNORECASE), "{y}-{m}-{d}"),
+    (re.compile(rf"{_YEAR}{_MONTH}{_DAY}\.{_VENUE}", re.IGNORECASE), "{y}-{m}-{d}"),
+    (re.compile(rf"(?P<venue>)S{_MONTH}{_DAY}(?P<y>\d\d)-v50", re.IGNORECASE), "20{y}-{m}-{d}"),
+)
+_OTHER: Final = (".csv", ".json", ".md", ".pdf", ".xml", ".html")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._\-+]")
+
+
+def symbol_of(stock: str) -> str:
+    """A stock as a symbol of the lake: letters that folder names do not take become ``_`` and their hex code.
+
+    >>> symbol_of("BRK.A"), symbol_of("GAM^B")
+    ('BRK.A', 'GAM_5eB')
+    """
+    text = "".join(c if _PLAIN.fullmatch(c) else f"_{ord(c):02x}" for c in stock)
+    return text if text[:1].isalnum() else f"x{text}"
+
+
+def date_and_venue(name: str) -> tuple[str | None, str]:
+    """What a file name says.
+
+    >>> date_and_venue("01302019.NASDAQ_ITCH50"), date_and_venue("S013019-v50.txt"), date_and_venue("head4k.itch")
+    (('2019-01-30', 'NASDAQ'), ('2019-01-30', 'NASDAQ'), (None, 'NASDAQ'))
+    """
+    for pattern, form in _NAMES:
+        match = pattern.match(name)
+        if match is not None:
+            return form.format(**match.groupdict()), (match["venue"].rstrip("_") or VENUE).upper()
+    return None, VENUE
+
+
+@dataclass(frozen=True, eq=False)
+class ItchDay:
+    """One symbol of a file that has been passed over."""
+
+    symbol: str
+    date: str
+    source: tuple[str, ...]
+    venue: str
+    stock: str
+    locate: int
+    tick: float | None
+    session_ns: tuple[int, int]
+    session_said: bool
+    staging: Staging
+
+    def read(self) -> Imported:
+        """See :meth:`tercel.market.feed.FeedDay.read`."""
+        rows = self.staging.rows_of(self.locate)
+        kinds = (rows[:, f.R_META] >> 16) & 255
+        visible = rows[kinds <= schema.EXECUTE, f.R_LOTS_PRICE] & 0xFFFFFFFF
+        if self.tick is not None:
+            unit = stated_unit(self.tick, visible, f"{self.stock} of {self.source[0]}")
+        else:
+            unit = infer_unit(visible) if len(visible) else UNITS_PER_DOLLAR // 100
+        midnight = midnight_ns(self.date, TIMEZONE)
+        events, beyond = tape_of(rows, midnight, unit, self.date >= HIDDEN_SIDE_MASKED_FROM)
+        warnings = [f"{beyond:,} prices of {self.stock} beyond the last tick were put on it"] if beyond else []
+        broken = int(self.staging.broken[self.locate])
+        if broken:
+            warnings.append(f"{broken:,} trades of {self.stock} were broken afterwards; the tape keeps them")
+        return Imported(self._instrument(events, unit, midnight, broken), events, tuple(warnings))
+
+    def _instrument(self, events: Events, unit: int, midnight: int, broken: int) -> Instrument:
+        extra: dict[str, Any] = {"feed": "itch", "stock": self.stock, "messages": int(events.seq[-1])}
+        extra |= {"broken_trades": broken, "session": "system events" if self.session_said else "usual hours"}
+        return Instrument(
+            venue=self.venue,
+            symbol=self.symbol,
+            date=self.date,
+            tick=unit / UNITS_PER_DOLLAR,
+            timezone=TIMEZONE,
+            source=self.source,
+            session_open_ns=midnight + self.session_ns[0],
+            session_close_ns=midnight + self.session_ns[1],
+            rows=events.n,
+            tick_rule="inferred" if self.tick is None else "stated",
+            off_tick_rows=int(np.count_nonzero(events.flags & schema.OFF_TICK)),
+            extra=extra,
+        )
+
+
+def tape_of(rows: NDArray[np.int64], midnight: int, unit: int, mask_hidden: bool) -> tuple[Events, int]:
+    """Staged rows of one symbol as a tape, prices in ticks of `unit`, and the prices beyond the last tick."""
+    meta, price = rows[:, f.R_META], rows[:, f.R_LOTS_PRICE] & 0xFFFFFFFF
+    kind, side, marks = (meta >> 16) & 255, ((meta >> 8) & 255) - 1, meta & 255
+    status = kind == schema.STATUS
+    ticks, rest = np.divmod(price, unit)
+    off = (rest != 0) & ~status
+    ticks += off & (side < 0)
+    beyond = (ticks >= k.MOST) & ~status
+    ticks = np.where(beyond, k.MOST - 1, np.where(kind == schema.CROSS, ticks, np.maximum(ticks, 1)))
+    masked = (kind == schema.TRADE_HIDDEN) & ((marks & k.SIDE_KNOWN) == 0) & mask_hidden
+    flags = (marks | np.where(off | beyond, schema.OFF_TICK, 0)) & (k.SIDE_KNOWN - 1)
+    ends = (marks & schema.MESSAGE_END) != 0
+    seq = 1 + np.cumsum(ends) - ends
+    ns = midnight + rows[:, f.R_NS]
+    columns = (
+        *(ns, ns, seq, kind, rows[:, f.R_ID], np.where(masked, 0, side)),
+        *(np.where(status, np.where(price == 0xFFFFFFFF, -1, price), ticks), rows[:, f.R_LOTS_PRICE] >> 32, flags),
+    )
+    events = Events(*(column.astype(dtype) for column, (_, dtype) in zip(columns, schema.COLUMNS, strict=True)))
+    return events, int(np.count_nonzero(beyond))
+
+
+class ItchFeed:
+    """ITCH 5.0 files as a :class:`tercel.market.feed.Feed`; a symbol may be a list, ``AAPL,MSFT``.
+
+    Parameters
+    ----------
+    allow_cut : bool
+        Take the whole messages of a file that ends in the middle of one.
+    in_memory : int
+        Bytes of decoded rows kept in memory before a temporary file takes them.
+    progress : callable, optional
+        Called after every chunk with the messages and bytes so far.
+
+    Examples
+    --------
+    >>> with ItchFeed().days([], FeedOptions()) as days:
+    ...     len(days)
+    0
+    """
+
+    name = "itch"
+
+    def __init__(self, allow_cut: bool = False, in_memory: int = IN_MEMORY, progress: Progress | None = None) -> None:
+        self.allow_cut = allow_cut
+        self.in_memory = in_memory
+        self.progress = progress
+        self.files: list[FileCounts] = []
+        """What the passes of the last :meth:`days` saw."""
+
+    @contextmanager
+    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[ItchDay]]:
+        """See :meth:`tercel.market.feed.Feed.days`; the files are passed over here, once."""
+        self.files = []
+        with ExitStack() as stack:
+            found = stack.enter_context(members(paths))
+            named = named_files(found, options.date)
+            days: list[ItchDay] = []
+            for member, date, venue in named:
+                days += self._of_file(member, date, venue, options, stack)
+            yield sorted(days, key=lambda day: (day.symbol, day.date))
+
+    def _of_file(self, member: Member, date: str, venue: str, options: FeedOptions, stack: ExitStack) -> list[ItchDay]:
+        picks = tuple(listed(options.symbol or ""))
+        for pick in picks:
+            if not (len(pick) <= 8 and pick.isascii()):
+                raise FeedError("symbols of at most 8 letters", repr(pick), "write `symbol=AAPL,MSFT`")
+        store, staging = ItchStore(picks), Staging(self.in_memory)
+        stack.callback(staging.forget)
+        counts = run_pass(member, store, staging, self.allow_cut, self.progress)
+        staging.close()
+        judge(counts)
+        self.files.append(counts)
+        active = np.flatnonzero(staging.active)
+        stocks = {f.unpacked_name(int(store.names[locate])): int(locate) for locate in active}
+        for pick in picks:
+            if pick not in stocks:
+                raise _no_symbol(pick, store, member)
+        opened, closed = int(store.w[f.OPEN_NS]), int(store.w[f.CLOSE_NS])
+        stated = 0 <= opened < closed
+        session = (opened, closed) if stated else SESSION_NS
+        return [
+            ItchDay(symbol_of(s), date, (member.name,), venue, s, locate, options.tick, session, stated, staging)
+            for s, locate in stocks.items()
+        ]
+
+
+def named_files(found: Sequence[Member], date: str | None) -> list[tuple[Member, str, str]]:
+    """The ITCH files among members, each with its date and venue.
+
+    Raises
+    ------
+    FeedError
+        When a date stays unknown, or two files are of one day and venue.
+    """
+    files = [m for m in found if Path(m.name).suffix.lower() not in _OTHER]
+    if found and not files:
+        raise FeedError("ITCH 5.0 files", found[0].where, "give files as NASDAQ publishes them, or a capture")
+    named: list[tuple[Member, str, str]] = []
+    for member in files:
+        stated, venue = date_and_venue(member.name)
+        day = date or stated
+        if day is None:
+            remedy = "give `date=YYYY-MM-DD`, or rename the file"
+            raise FeedError("a name that says the day, like 01302019.NASDAQ_ITCH50", member.where, remedy)
+        for other, its_day, its_venue in named:
+            if (its_day, its_venue) == (day, venue):
+                received = f"{other.where} and {member.where}, both {venue} of {day}"
+                raise FeedError("one file for each day", received, "import one of them")
+        midnight_ns(day, TIMEZONE)
+        named.append((member, day, venue))
+    return named
+
+
+def judge(counts: FileCounts) -> None:
+    """Refuse a file in which too much is odd.
+
+    Raises
+    ------
+    FeedError
+        When one kind of oddity makes more than `MOST_ODD` of the messages.
+    """
+    for name, n in counts.odd.items():
+        if n > max(100, MOST_ODD * counts.messages):
+            received = f"{name.replace('_', ' ')} {n:,} times in {counts.messages:,} messages of {counts.file}"
+            received += f", first in message {counts.first[name]:,}"
+            raise FeedError(f"at most {MOST_ODD:.0%} of odd messages", received, "fetch the whole file again")
+
+
+def _no_symbol(pick: str, store: ItchStore, member: Member) -> FeedError:
+    names = sorted({f.unpacked_name(int(n)) for n in store.names[store.names != 0]})
+    if pick in names:
+        received = f"{pick} without one order or trade in {member.where}"
+        return FeedError("a symbol with orders", received, "take another symbol")
+    near = ", ".join(nearest(pick, names, 3))
+    return FeedError(f"a symbol of {member.where}", repr(pick), f"take one like {near}" if near else "check the file")

@@ -1,0 +1,136 @@
+"""LOBSTER: which files are there, which belong together, for which symbol and day.
+
+Names are ``TICKER_YYYY-MM-DD_start_end_message_LEVELS.csv`` and ``..._orderbook_LEVELS.csv``, start and end in ms after
+midnight. Files of other names are taken when symbol and date are given and no more than one of each role is there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tercel.core.errors import FeedError
+from tercel.feeds.lobster_csv import MESSAGE_WIDTHS, columns_of
+from tercel.feeds.lobster_day import LobsterDay
+from tercel.feeds.members import Member, members
+from tercel.market.feed import FeedOptions
+
+_NAME: Final = re.compile(
+    r"(?P<symbol>.+)_(?P<date>\d{4}-\d{2}-\d{2})_(?P<start>\d+)_(?P<end>\d+)"
+    r"_(?P<role>message|orderbook)_(?P<levels>\d+)\.csv",
+    re.IGNORECASE,
+)
+_SESSION_MS: Final = (34_200_000, 57_600_000)
+_DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True)
+class LobsterFile:
+    """A file with what its name says (symbol and date may be the user's)."""
+
+    member: Member
+    symbol: str
+    date: str
+    role: str
+    levels: int
+    start_ms: int
+    end_ms: int
+
+
+class LobsterFeed:
+    """LOBSTER files as a :class:`tercel.market.feed.Feed`.
+
+    Examples
+    --------
+    >>> feed = LobsterFeed()
+    >>> with feed.days([], FeedOptions()) as days:
+    ...     len(days)
+    0
+    """
+
+    name = "lobster"
+
+    @contextmanager
+    def days(self, paths: Sequence[Path], options: FeedOptions) -> Iterator[list[LobsterDay]]:
+        """See :meth:`tercel.market.feed.Feed.days`."""
+        with members(paths) as found:
+            named = [n for n in (_named(m, options) for m in found) if n is not None]
+            named += _unnamed(found, options)
+            if paths and not named:
+                names = ", ".join(m.name for m in found[:3])
+                remedy = "check the path; for files of other names give `symbol=` and `date=`"
+                raise FeedError("files named like TICKER_DATE_START_END_message_LEVELS.csv", names, remedy)
+            yield _paired(named, options.tick)
+
+
+def _named(member: Member, options: FeedOptions) -> LobsterFile | None:
+    match = _NAME.fullmatch(member.name)
+    if match is None:
+        return None
+    return LobsterFile(
+        member=member,
+        symbol=match["symbol"] if options.symbol is None else options.symbol,
+        date=match["date"] if options.date is None else options.date,
+        role=match["role"].lower(),
+        levels=int(match["levels"]),
+        start_ms=int(match["start"]),
+        end_ms=int(match["end"]),
+    )
+
+
+def _unnamed(found: Sequence[Member], options: FeedOptions) -> list[LobsterFile]:
+    """CSV files of other names, their role known by the number of columns: six or seven are messages."""
+    others = [m for m in found if _NAME.fullmatch(m.name) is None and Path(m.name).suffix.lower() == ".csv"]
+    if not others:
+        return []
+    if options.symbol is None or options.date is None:
+        missing = " and ".join(f"`{w}=`" for w in ("symbol", "date") if getattr(options, w) is None)
+        expected = "a name like TICKER_YYYY-MM-DD_START_END_message_LEVELS.csv"
+        raise FeedError(expected, others[0].where, f"give {missing}, or rename the file")
+    roles = ["message" if columns_of(m) in MESSAGE_WIDTHS else "orderbook" for m in others]
+    return [
+        LobsterFile(m, options.symbol, options.date, role, 0, *_SESSION_MS)
+        for m, role in zip(others, roles, strict=True)
+    ]
+
+
+def _paired(named: Sequence[LobsterFile], tick: float | None) -> list[LobsterDay]:
+    """One day for each symbol and date, its orderbook file with its message file."""
+    groups: dict[tuple[str, str], list[LobsterFile]] = {}
+    for n in named:
+        groups.setdefault((n.symbol, n.date), []).append(n)
+    return [_day(symbol, date, group, tick) for (symbol, date), group in sorted(groups.items())]
+
+
+def _day(symbol: str, date: str, group: Sequence[LobsterFile], tick: float | None) -> LobsterDay:
+    messages = [n for n in group if n.role == "message"]
+    books = [n for n in group if n.role == "orderbook"]
+    for role, files in (("message", messages), ("orderbook", books)):
+        if len(files) > 1:
+            received = " and ".join(n.member.where for n in files[:3])
+            remedy = "import one of them; several days or symbols need names that tell them apart"
+            raise FeedError(f"one {role} file for {symbol} on {date}", received, remedy)
+    if not messages:
+        received = f"only {books[0].member.where}"
+        raise FeedError(
+            f"a message file for {symbol} on {date}", received, "give the message file of the same download"
+        )
+    book = books[0] if books else None
+    if book is not None and book.levels != messages[0].levels:
+        received = f"{messages[0].member.where} and {book.member.where}"
+        raise FeedError("message and orderbook files of the same number of levels", received, "pair the right files")
+    first = messages[0]
+    if not first.start_ms < first.end_ms <= _DAY_MS:
+        received = f"{first.start_ms} to {first.end_ms} in the name of {first.member.where}"
+        remedy = "name the file as it was downloaded"
+        raise FeedError(
+            f"a session in ms after midnight, its start before its end, at most {_DAY_MS}", received, remedy
+        )
+    return LobsterDay(
+        symbol, date, first.member, book.member if book else None, first.start_ms, first.end_ms, tick,
+        book.levels if book else 0,
+    )  # fmt: skip

@@ -1,0 +1,149 @@
+"""LOBSTER's two CSV files as arrays: Polars reads them; when it cannot, a slow scan finds the row and says why.
+
+Message columns: time (seconds after midnight), type, order id, size (shares), price (dollars x 10,000), direction; some
+files have a seventh, who attributed the order (an MPID, or null), which is left out.
+Orderbook columns, for each level: ask price, ask size, bid price, bid size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import FeedError
+from tercel.feeds.members import Member
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MESSAGE_FIELDS: Final = ("time", "type", "order id", "size", "price", "direction")
+ATTRIBUTION: Final = "attribution"
+MESSAGE_WIDTHS: Final = (len(MESSAGE_FIELDS), len(MESSAGE_FIELDS) + 1)
+
+
+@dataclass(frozen=True)
+class Messages:
+    """A message file: six arrays of one length, and whether it has a seventh column."""
+
+    time: NDArray[np.float64]
+    type: NDArray[np.int64]
+    order_id: NDArray[np.int64]
+    size: NDArray[np.int64]
+    price: NDArray[np.int64]
+    direction: NDArray[np.int64]
+    attributed: bool = False
+
+
+def read_messages(member: Member) -> Messages:
+    """Read a message file.
+
+    Raises
+    ------
+    FeedError
+        When it is empty, or a row has other than six numbers (and an attribution, where the first has).
+    """
+    import polars as pl
+
+    content = member.path or member.content()
+    attributed = _width(content, member.where) == MESSAGE_WIDTHS[1]
+    schema: dict[str, Any] = {name: pl.Float64 if name == "time" else pl.Int64 for name in MESSAGE_FIELDS}
+    frame = _read(member, schema | ({ATTRIBUTION: pl.String} if attributed else {}), content)
+    time, kind, order_id, size, price, side = (frame[name].rechunk().to_numpy(writable=True) for name in MESSAGE_FIELDS)
+    return Messages(time, kind, order_id, size, price, side, attributed)
+
+
+def read_orderbook(member: Member) -> NDArray[np.int64]:
+    """Read an orderbook file as int64[columns, rows] (a column of the file is a contiguous row here).
+
+    Raises
+    ------
+    FeedError
+        When it is empty, its columns are not four for each level, or a row has other than that many integers.
+    """
+    import polars as pl
+
+    content = member.path or member.content()
+    width = _width(content, member.where)
+    if width == 0 or width % 4:
+        received = f"{width} columns in {member.where}, row 1"
+        raise FeedError("four columns for each level of an orderbook file", received, "check that it is one")
+    frame = _read(member, dict.fromkeys(orderbook_fields(width // 4), pl.Int64), content)
+    return np.ascontiguousarray(frame.to_numpy(order="fortran").T)
+
+
+def orderbook_fields(levels: int) -> list[str]:
+    """Names of the columns, for messages to people.
+
+    >>> orderbook_fields(1)
+    ['ask price 1', 'ask size 1', 'bid price 1', 'bid size 1']
+    """
+    parts = ("ask price", "ask size", "bid price", "bid size")
+    return [f"{part} {level}" for level in range(1, levels + 1) for part in parts]
+
+
+def columns_of(member: Member) -> int:
+    """Number of fields in the first line."""
+    return _width(member.path or member.content(), member.where)
+
+
+def _width(content: Path | bytes, where: str) -> int:
+    try:
+        if isinstance(content, Path):
+            with content.open("rb") as file:
+                first = file.readline()
+        else:
+            first = content.split(b"\n", 1)[0]
+    except OSError as error:
+        raise FeedError("a readable file", f"{where}: {error}", "check its rights") from error
+    return len(first.split(b",")) if first.strip() else 0
+
+
+def _read(member: Member, schema: dict[str, Any], content: Path | bytes) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        frame = pl.read_csv(content, has_header=False, schema=schema, quote_char=None)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        if _good_rows(member, list(schema)) > 0:  # raises for the row that is wrong
+            received, remedy = f"{member.where}: {error}", "check the file"
+            raise FeedError(f"rows of {len(schema)} numbers", received, remedy) from error
+        frame = pl.DataFrame(schema=schema)
+    if any(frame.drop(ATTRIBUTION, strict=False).null_count().row(0)):
+        frame = frame.head(_good_rows(member, list(schema)))
+    if frame.height == 0:
+        remedy = "download it again, or leave it out"
+        raise FeedError(f"rows of {len(schema)} numbers", f"none in {member.where}, row 1", remedy)
+    return frame
+
+
+def _good_rows(member: Member, names: list[str]) -> int:
+    """Number of rows when all have what `names` says (blank lines at the end do not count); raises for another."""
+    lines = member.content().rstrip().split(b"\n")
+    if lines == [b""]:
+        return 0
+    for row, line in enumerate(lines, start=1):
+        values = line.strip().split(b",")
+        where = f"in row {row} of {member.where}"
+        if len(values) != len(names):
+            remedy = "the row is cut, or from another file: download the file again"
+            raise FeedError(f"{len(names)} fields, {names[0]} to {names[-1]}", f"{len(values)} {where}", remedy)
+        for name, value in zip(names, values, strict=True):
+            if name != ATTRIBUTION and not _is_number(value, integer=name != "time"):
+                shown = value.decode("utf-8", "replace")[:40]
+                header = row == 1 and any(c.isalpha() for c in shown)
+                remedy = "remove the header line" if header else "correct the row or download the file again"
+                number = "a number" if name == "time" else "an integer"
+                raise FeedError(f"{number} as {name}", f"{shown!r} {where}", remedy)
+    return len(lines)
+
+
+def _is_number(value: bytes, integer: bool) -> bool:
+    try:
+        return abs(int(value)) < 2**63 if integer else math.isfinite(float(value))
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Maps of common tick files, by name (see `tercel.feeds.csv_map`)."""

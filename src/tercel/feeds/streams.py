@@ -1,0 +1,265 @@
+"""What a recorder must know of a venue's live stream: where to ask, what to subscribe to, when a snapshot is due.
+
+Pure words and numbers: a stream opens no socket and reads no clock, so it is tested without either.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Protocol
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.feeds.binance_messages import COINM, SPOT, USDM
+
+_REST: Final = {
+    SPOT: "https://api.binance.com/api/v3/depth?symbol={symbol}&limit=5000",
+    USDM: "https://fapi.binance.com/fapi/v1/depth?symbol={symbol}&limit=1000",
+    COINM: "https://dapi.binance.com/dapi/v1/depth?symbol={symbol}&limit=1000",
+}
+_INFORMATION: Final = {
+    SPOT: "https://api.binance.com/api/v3/exchangeInfo?symbol={symbol}",
+    USDM: "https://fapi.binance.com/fapi/v1/exchangeInfo",
+    COINM: "https://dapi.binance.com/dapi/v1/exchangeInfo",
+}
+_DEPTH: Final = {SPOT: "depth@100ms", USDM: "depth@0ms", COINM: "depth@0ms"}
+BINANCE_MARKETS: Final = {"spot": SPOT, "usdm": USDM, "coinm": COINM}
+
+
+@dataclass
+class StreamCounts:
+    """What a stream counted."""
+
+    messages: int = 0
+    kept: int = 0
+    duplicates: int = 0
+    """Messages that came before, dropped."""
+    gaps: int = 0
+    """Breaks in the numbers: each asks for a new snapshot."""
+    others: int = 0
+    """Messages that say nothing of the market: answers to subscriptions, heartbeats."""
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name."""
+        return asdict(self)
+
+
+class Stream(Protocol):
+    """A venue's live stream of one symbol."""
+
+    url: str
+    """Where to connect."""
+    snapshot_url: str
+    """Where a snapshot of the book is asked for."""
+    information_url: str
+    """Where tick and lot are asked for, once; empty where nobody says."""
+    subscriptions: tuple[str, ...]
+    """What to say after connecting."""
+    wants_snapshot: bool
+    """Whether the book is unknown, so that a snapshot is due; whoever asks for one clears it."""
+    seen: StreamCounts
+
+    def connected(self) -> None:
+        """A connection begins: what was known of the book may be out of date."""
+
+    def take(self, text: str) -> bool:
+        """A message came; whether it is to be kept."""
+
+    def snapshot(self, body: str) -> str:
+        """The message to keep for an answer of the snapshot's server.
+
+        Raises
+        ------
+        ValueError
+            When it is no snapshot.
+        """
+
+    def information(self, body: str) -> str:
+        """The message to keep for an answer about tick and lot.
+
+        Raises
+        ------
+        ValueError
+            When it says nothing of this symbol.
+        """
+
+
+class BinanceStream:
+    """Depth diffs, trades and best quotes of a Binance symbol.
+
+    Parameters
+    ----------
+    symbol : str
+        As the venue writes it, in any case.
+    market : str
+        ``BINANCE``, ``BINANCE-USDM`` or ``BINANCE-COINM``.
+    url : str
+        Of the stream server; the names of the streams are added when it has no query.
+    snapshot_url : str, optional
+        Default: the venue's own.
+    information_url : str, optional
+        Default: the venue's own, or none where `snapshot_url` is another's.
+    """
+
+    def __init__(
+        self, symbol: str, market: str, url: str, snapshot_url: str | None = None, information_url: str | None = None
+    ) -> None:
+        self._symbol = symbol.upper()
+        names = "/".join(f"{symbol.lower()}@{kind}" for kind in (_DEPTH[market], "trade", "bookTicker"))
+        self.url = url if "?" in url else f"{url.rstrip('/')}?streams={names}"
+        self.snapshot_url = snapshot_url or _REST[market].format(symbol=self._symbol)
+        own = "" if snapshot_url else _INFORMATION[market].format(symbol=self._symbol)
+        self.information_url = own if information_url is None else information_url
+        self.subscriptions: tuple[str, ...] = ()
+        self.wants_snapshot = False
+        self.seen = StreamCounts()
+        self._update, self._trade, self._fresh = 0, 0, True
+        self._begins = 0
+        """Update id that a snapshot must have reached to meet the diffs since the connection or the last gap."""
+
+    def connected(self) -> None:
+        """See :meth:`Stream.connected`: the first diff asks for a snapshot."""
+        self._fresh = True
+
+    def take(self, text: str) -> bool:
+        """See :meth:`Stream.take`: old diffs and trades are dropped, a break in the ids asks for a snapshot."""
+        self.seen.messages += 1
+        data = _data_of(text)
+        if data is None:
+            self.seen.others += 1
+            return False
+        if data.get("e") == "depthUpdate":
+            return self._kept(self._diff(data))
+        if data.get("e") == "trade":
+            new = int(data["t"]) > self._trade
+            self._trade = max(self._trade, int(data["t"]))
+            return self._kept(new)
+        if "u" not in data:
+            self.seen.others += 1
+            return False
+        return self._kept(True)
+
+    def _diff(self, data: dict[str, Any]) -> bool:
+        first, last, before = int(data["U"]), int(data["u"]), data.get("pu")
+        fresh, self._fresh = self._fresh, False
+        reached = first - 1 if before is None else int(before)
+        if fresh:
+            self._begins, self.wants_snapshot = reached, True
+        if last <= self._update:
+            return False
+        follows = first == self._update + 1 if before is None else int(before) == self._update
+        if self._update and not follows:
+            self.seen.gaps += 1
+            self._begins, self.wants_snapshot = reached, True
+        self._update = last
+        return True
+
+    def _kept(self, new: bool) -> bool:
+        self.seen.kept += new
+        self.seen.duplicates += not new
+        return new
+
+    def snapshot(self, body: str) -> str:
+        """See :meth:`Stream.snapshot`: one older than the diffs at hand is kept, and asks for another."""
+        answer = json.loads(body)
+        if not isinstance(answer, dict) or "lastUpdateId" not in answer:
+            raise ValueError(body[:80])
+        self.wants_snapshot |= int(answer["lastUpdateId"]) < self._begins
+        return json.dumps(answer, separators=(",", ":"))
+
+    def information(self, body: str) -> str:
+        """See :meth:`Stream.information`: what the exchange says of this symbol alone."""
+        answer = json.loads(body)
+        entries = answer.get("symbols", ()) if isinstance(answer, dict) else ()
+        mine = [entry for entry in entries if entry.get("symbol") == self._symbol]
+        if not mine:
+            raise ValueError(f"nothing of {self._symbol}: {body[:80]}")
+        return json.dumps({"symbols": mine}, separators=(",", ":"))
+
+
+class BitstampStream:
+    """Order events and trades of a Bitstamp pair; the book is asked for once a connection, order by order.
+
+    Parameters
+    ----------
+    pair : str
+        Such as ``btcusd``.
+    url, snapshot_url : str
+        Of the stream and of the order book; the latter's default is the venue's own.
+    """
+
+    def __init__(self, pair: str, url: str, snapshot_url: str | None = None) -> None:
+        self._pair = pair.lower()
+        self.url = url
+        self.snapshot_url = snapshot_url or f"https://www.bitstamp.net/api/v2/order_book/{self._pair}/?group=2"
+        self.information_url = ""
+        channels = (f"live_orders_{self._pair}", f"live_trades_{self._pair}")
+        self.subscriptions = tuple(
+            json.dumps({"event": "bts:subscribe", "data": {"channel": channel}}) for channel in channels
+        )
+        self.wants_snapshot = False
+        self.seen = StreamCounts()
+        self._trade, self._fresh = 0, True
+
+    def connected(self) -> None:
+        """See :meth:`Stream.connected`."""
+        self.seen.gaps += not self._fresh
+        self._fresh = True
+
+    def take(self, text: str) -> bool:
+        """See :meth:`Stream.take`: order events carry no number, so only trades can be known to come twice."""
+        self.seen.messages += 1
+        message = json.loads(text)
+        event = message.get("event", "") if isinstance(message, dict) else ""
+        if event not in ("trade", "order_created", "order_changed", "order_deleted"):
+            self.seen.others += 1
+            return False
+        if event != "trade" and self._fresh:
+            self._fresh, self.wants_snapshot = False, True
+        new = True
+        if event == "trade":
+            number = int(message["data"]["id"])
+            new, self._trade = number > self._trade, max(number, self._trade)
+        self.seen.kept += new
+        self.seen.duplicates += not new
+        return new
+
+    def snapshot(self, body: str) -> str:
+        """See :meth:`Stream.snapshot`: the answer, wrapped as a message of a channel."""
+        answer = json.loads(body)
+        if not isinstance(answer, dict) or "bids" not in answer:
+            raise ValueError(body[:80])
+        wrapped = {"event": "snapshot", "channel": f"order_book_{self._pair}", "data": answer}
+        return json.dumps(wrapped, separators=(",", ":"))
+
+    def information(self, body: str) -> str:
+        """See :meth:`Stream.information`: never asked for."""
+        raise ValueError(body[:80])
+
+
+def stream_of(venue: str, symbol: str, market: str, url: str, snapshot_url: str | None) -> Stream:
+    """The stream of a venue by name.
+
+    Raises
+    ------
+    UnknownNameError
+        When venue or market is none that can be recorded.
+    ConfigError
+        When the address is none of a WebSocket.
+    """
+    if not url.startswith(("ws://", "wss://")):
+        raise ConfigError("an address that begins with ws:// or wss://", f"`url={url}`", "give the stream server's")
+    if venue == "bitstamp":
+        return BitstampStream(symbol, url, snapshot_url)
+    if venue != "binance":
+        raise UnknownNameError("a venue: binance or bitstamp", f"`venue={venue}`", "give one of them")
+    if market not in BINANCE_MARKETS:
+        raise UnknownNameError(f"a market: {', '.join(BINANCE_MARKETS)}", f"`market={market}`", "give one of them")
+    return BinanceStream(symbol, BINANCE_MARKETS[market], url, snapshot_url)
+
+
+def _data_of(text: str) -> dict[str, Any] | None:
+    """The part of a Binance message that speaks of the market; None where there is none."""
+    message = json.loads(text)
+    data = message.get("data", message) if isinstance(message, dict) else None
+    return data if isinstance(data, dict) else None

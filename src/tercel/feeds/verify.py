@@ -1,0 +1,175 @@
+"""Is the tape true? The shared book replays it, alone or against the orderbook file that it came with.
+
+Against a file, each row from the second on is `by_message` (the touch, both best prices and lots, equals the file's
+before and after any roll of that row), `by_roll_in` (equal only after them, and all are legal), or `unexplained_touch`.
+A ROLL_IN is legal at a price strictly worse than every level kept after the message and than the level that the message
+removed, where fewer levels are kept than the file shows; a ROLL_OUT beyond the levels shown. Rows with one that is not
+are `illegal_rolls`; beyond the touch they leave it as it is. A tape is explained when nothing differs and no roll is
+illegal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import CapacityError, FeedError, TapeError
+from tercel.core.jit import Longs, Packed
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.feeds import verify_kernels as v
+from tercel.feeds import verify_survey as survey
+from tercel.feeds.lobster_csv import read_orderbook
+from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID
+from tercel.feeds.lobster_tick import UNITS_PER_DOLLAR
+from tercel.feeds.members import Member, members
+from tercel.market.book import Book
+from tercel.market.book.id_map import Ids
+from tercel.market.tape.events import Events
+from tercel.market.tape.instrument import Instrument
+
+ORDERS: Final = 1 << 16
+MOST_ORDERS: Final = 1 << 22
+
+
+def verify_alone(events: Events) -> dict[str, Any]:
+    """Replay a tape of any kind and count what makes no sense in it.
+
+    Returns
+    -------
+    dict
+        ``rows`` (source messages), ``events`` (rows of the tape), ``tape`` (its kind), ``unknown_ids``,
+        ``unknown_lots``, ``duplicate_ids``; the messages that left the book ``crossed`` while it traded,
+        ``crossed_not_trading``, ``locked`` or ``one_sided``; prints, how many of them fell outside the quotes, behind
+        the best level or while trading stood still; auction prints and their lots; repeated and unknown levels; clocks
+        that go back and jumps in sequence; and the lots that came, went and still rest, whose sum must be 0
+        (``lots_unaccounted``: a row that named another price than its order's).
+
+    Raises
+    ------
+    CapacityError
+        When more than 4 million orders rest at once.
+    """
+    report = np.zeros(len(survey.COUNTS), np.int64)
+
+    def replay(b: Packed, ids: Ids, key_of: Longs) -> None:
+        report[:] = 0
+        e = events
+        survey.survey(b, ids, key_of, e.kind, e.order_id, e.side, e.price_ticks, e.qty_lots, e.flags, report)
+
+    book = in_room(replay)
+    found = survey.findings(events, report, int(survey.resting_lots(book.state)))
+    return {
+        "rows": found.pop("messages"),
+        "events": events.n,
+        "tape": survey.described(events),
+        "unknown_ids": book.unknown_ids,
+        "unknown_lots": book.unknown_lots,
+        "duplicate_ids": book.duplicate_ids,
+        **found,
+        **survey.clocks(events),
+    }
+
+
+def verify_against(instrument: Instrument, events: Events, orderbook: Path) -> dict[str, Any]:
+    """Replay a tape and compare it with an orderbook file (plain, compressed or in an archive), row by row.
+
+    Returns
+    -------
+    dict
+        ``rows``, ``levels``, ``by_message``, ``by_roll_in``, ``unexplained_touch``; ``matched_by_level``, for each
+        level the rows from the second on in which its four numbers are right; ``opening_matches``, whether the first
+        row is right whole; ``illegal_rolls``; ``first_mismatch`` (None, or row and level from 1, side, expected and
+        got as [price, size] in the file's units); ``explained``, the verdict.
+
+    Raises
+    ------
+    FeedError
+        When the file cannot be read, or has other rows or levels than the tape.
+    TapeError
+        When the tape was imported without an orderbook file.
+    """
+    levels, rows = instrument.levels, int(events.seq[-1])
+    if levels == 0:
+        received = f"a tape of {', '.join(instrument.source)}"
+        raise TapeError("a tape with levels", received, "import the messages with their orderbook file")
+    with members([orderbook]) as found:
+        member = _orderbook_of(found, instrument)
+        book = read_orderbook(member)
+    if book.shape != (4 * levels, rows):
+        received = f"{book.shape[1]} rows of {book.shape[0] // 4} levels in {member.where}"
+        raise FeedError(f"{rows} rows of {levels} levels, as on the tape", received, "give the file of this download")
+    unit = round(instrument.tick * UNITS_PER_DOLLAR)
+    empty = np.array([NO_BID, NO_ASK], np.int64)
+    want = np.empty((rows, 2, 2, levels), np.int32)
+    v.wanted_levels(book, unit, bool(instrument.extra.get("orderbook_on_tick", True)), empty, want)
+    report, matched = np.zeros(v.REPORT, np.int64), np.zeros(levels, np.int64)
+
+    def compare(b: Packed, ids: Ids, key_of: Longs) -> None:
+        report[:] = matched[:] = 0
+        report[v.BAD_ROW] = -1
+        work, level_ok = np.zeros((2, 2, 2, levels + 8), np.int32), np.ones(levels, np.uint8)
+        v.compare(b, ids, key_of, events.columns(), want, empty, work, level_ok, matched, report)
+
+    in_room(compare)
+    return _result(rows, levels, unit, report, matched)
+
+
+def _result(rows: int, levels: int, unit: int, report: NDArray[np.int64], matched: NDArray[np.int64]) -> dict[str, Any]:
+    opening = bool(report[v.OPENING_MATCHES])
+    unexplained, illegal = int(report[v.UNEXPLAINED]), int(report[v.ILLEGAL])
+    return {
+        "rows": rows,
+        "levels": levels,
+        "by_message": int(report[v.BY_MESSAGE]),
+        "by_roll_in": int(report[v.BY_ROLL_IN]),
+        "unexplained_touch": unexplained,
+        "matched_by_level": matched.tolist(),
+        "opening_matches": opening,
+        "illegal_rolls": illegal,
+        "first_mismatch": _mismatch(report, unit) if report[v.BAD_ROW] >= 0 else None,
+        "explained": opening and unexplained == illegal == 0 and bool((matched == rows - 1).all()),
+    }
+
+
+def _mismatch(report: NDArray[np.int64], unit: int) -> dict[str, Any]:
+    def shown(at: int) -> list[int]:
+        price = {NO_BID: EMPTY_BID, NO_ASK: EMPTY_ASK}.get(int(report[at]), int(report[at]) * unit)
+        return [price, int(report[at + 1])]
+
+    return {
+        "row": int(report[v.BAD_ROW]) + 1,
+        "level": int(report[v.BAD_LEVEL]) + 1,
+        "side": "bid" if report[v.BAD_SIDE] > 0 else "ask",
+        "expected": shown(v.WANTED),
+        "got": shown(v.GOT),
+    }
+
+
+def _orderbook_of(found: list[Member], instrument: Instrument) -> Member:
+    """The orderbook file among the members of what was given: the only file, or the one named like the tape's."""
+    if len(found) == 1:
+        return found[0]
+    tail = f"_orderbook_{instrument.levels}.csv"
+    mine = [m for m in found if m.name.startswith(f"{instrument.symbol}_{instrument.date}_") and m.name.endswith(tail)]
+    if len(mine) != 1:
+        expected = f"one file {instrument.symbol}_{instrument.date}_..{tail}"
+        raise FeedError(expected, f"{len(mine)} among {len(found)} files", "give the orderbook file itself")
+    return mine[0]
+
+
+def in_room(run: Callable[[Packed, Ids, Longs], None]) -> Book:
+    """Run on the arrays of an empty book that has room for all orders; returns the book."""
+    orders = ORDERS
+    while True:
+        book = Book(orders=orders, own=0)
+        run(book.state, book._ids, book._key_of)
+        if book.overflow == 0:
+            return book
+        orders *= 4
+        if orders > MOST_ORDERS:
+            remedy = "cut the tape into days, or report the feed"
+            raise CapacityError(f"at most {MOST_ORDERS} resting orders", f"{book.overflow} more", remedy)

@@ -1,0 +1,190 @@
+"""The compiled half of `verify`: the shared book replays a tape and is compared with an orderbook file row by row."""
+
+from tercel.core.jit import Bytes, Longs, Packed, kernel
+from tercel.core.vocabulary import NO_ASK, NO_BID
+from tercel.feeds.lobster_kernels import EMPTY_ASK, EMPTY_BID, MOST
+from tercel.market.book.id_map import Ids
+from tercel.market.book.ladder import best, in_window, lots_at
+from tercel.market.book.records import level_at, order_at, side_at
+from tercel.market.book.tape_kernels import apply_one
+from tercel.market.tape.events import Columns
+from tercel.market.tape.schema import EXECUTE, MESSAGE_END, OPENING, REDUCE, ROLL_IN, ROLL_OUT
+
+BY_MESSAGE, BY_ROLL_IN, UNEXPLAINED, OPENING_MATCHES, BAD_ROW, BAD_LEVEL, BAD_SIDE, WANTED = range(8)
+GOT, ILLEGAL, MESSAGES, KEPT, REPORT = 9, 11, 12, 13, 15
+"""Slots of the report and its length: from `BAD_ROW` on the first row that differs (-1 none), its level and side, price
+and lots expected, price and lots of the book; rows with a roll that does not follow from the book and the message;
+levels kept on each side (scratch)."""
+
+
+@kernel
+def read_book(b: Packed, side: int, prices: Packed, lots: Packed) -> int:
+    """All occupied levels of a side of the book, best first, as many as fit; returns how many."""
+    n = 0
+    most = prices.shape[0]
+    left = side_at(b, side).levels
+    price = best(b, side)
+    while left > 0 and n < most and in_window(b, side, price):
+        total = level_at(b, side, price).lots
+        if total > 0:
+            prices[n], lots[n] = price, total
+            n += 1
+            left -= 1
+        price -= side
+    slot = side_at(b, side).far
+    while slot >= 0:
+        o = order_at(b, slot)
+        k = 0
+        while k < n and (prices[k] - o.price) * side > 0:
+            k += 1
+        if k < n and prices[k] == o.price:
+            lots[k] += o.qty
+        elif k < most:
+            n = min(n + 1, most)
+            for j in range(n - 1, k, -1):
+                prices[j], lots[j] = prices[j - 1], lots[j - 1]
+            prices[k], lots[k] = o.price, o.qty
+        slot = o.next
+    return n
+
+
+@kernel
+def wanted_levels(book: Longs, unit: int, on_tick: bool, empty: Longs, want: Packed) -> None:
+    """Rows of an orderbook file, int64[4 L, rows], to `want` int32[rows, 2 sides (bid first), 2 (price, lots), L].
+
+    Nothing is refused: what makes no sense becomes a price of 0 or lots of -1, which no book has. With `on_tick`
+    prices off the tick make no sense either; without it they are rounded and merged as the importer does.
+    """
+    for i in range(book.shape[1]):
+        for h in range(2):
+            side = 1 - 2 * h
+            n = 0
+            want[i, h, 0] = empty[h]
+            want[i, h, 1] = 0
+            for k in range(book.shape[0] // 4):
+                price, size = book[4 * k + 2 - 2 * h, i], book[4 * k + 3 - 2 * h, i]
+                size = size if 0 <= size < MOST else -1
+                at = price // unit
+                rounded = at * unit != price
+                at += rounded and side < 0
+                if price == (EMPTY_BID if side > 0 else EMPTY_ASK):
+                    at = empty[h]
+                elif price <= 0 or at >= MOST or (rounded and on_tick) or size == 0:
+                    at = 0
+                else:
+                    at = max(at, 1)
+                if not on_tick and n > 0 and want[i, h, 0, n - 1] == at and at != empty[h]:
+                    want[i, h, 1, n - 1] += size
+                    continue
+                want[i, h, 0, n], want[i, h, 1, n] = at, size
+                n += 1
+
+
+@kernel
+def _mark(
+    row: int, side: int, empty: int, want: Packed, got: Packed, n_got: int, level_ok: Bytes, report: Longs
+) -> None:
+    """Clear `level_ok` where a level of one side differs, and keep the first difference of all."""
+    levels = want.shape[1]
+    for k in range(max(levels, n_got)):  # more levels than the file shows: none of them may stay
+        price, lots = (got[0, k], got[1, k]) if k < n_got else (empty, 0)
+        price_wanted, lots_wanted = (want[0, k], want[1, k]) if k < levels else (empty, 0)
+        if price_wanted == price and lots_wanted == lots:
+            continue
+        level_ok[min(k, levels - 1)] = 0
+        if report[BAD_ROW] < 0:
+            report[BAD_ROW], report[BAD_LEVEL], report[BAD_SIDE] = row, k, side
+            report[WANTED], report[WANTED + 1] = price_wanted, lots_wanted
+            report[GOT], report[GOT + 1] = price, lots
+
+
+@kernel
+def _touch_equal(b: Packed, want: Packed) -> bool:
+    """Whether both best prices and their lots are those of `want` int32[2 sides, 2, L]."""
+    for h in range(2):
+        at = best(b, 1 - 2 * h)
+        lots = lots_at(b, 1 - 2 * h, at) if NO_BID < at < NO_ASK else 0
+        if at != want[h, 0, 0] or lots != want[h, 1, 0]:
+            return False
+    return True
+
+
+@kernel
+def compare(
+    b: Packed,
+    ids: Ids,
+    key_of: Longs,
+    tape: Columns,
+    want: Packed,
+    empty: Longs,
+    work: Packed,
+    level_ok: Bytes,
+    matched: Longs,
+    report: Longs,
+) -> None:
+    """Replay every row; after each message compare with its row of `want` (see `wanted_levels`).
+
+    `empty` int64[2] are the prices of no bid and no ask; `matched` int64[L] counts equal levels from the second row;
+    `work` int32[2, 2, 2, L + 8] and `level_ok` uint8[L] are scratch.
+    """
+    _, _, seq, kind, order_id, side, price, qty, flags = tape
+    got, kept = work[0], work[1]
+    levels = matched.shape[0]
+    i = 0
+    n = seq.shape[0]
+    while i < n:
+        row = seq[i] - 1
+        removed, removed_side = 0, 0
+        legal, snapshot, before = True, False, True
+        stop = i
+        while not flags[stop] & MESSAGE_END:
+            stop += 1
+        for j in range(i, stop + 1):
+            rolls = kind[j] == ROLL_OUT or kind[j] == ROLL_IN
+            opening = (flags[j] & OPENING) != 0
+            if rolls and not opening:
+                if not snapshot:
+                    for h in range(2):
+                        report[KEPT + h] = read_book(b, 1 - 2 * h, kept[h, 0], kept[h, 1])
+                    snapshot, before = True, _touch_equal(b, want[row])
+                h = 0 if side[j] > 0 else 1
+                if kind[j] == ROLL_OUT:
+                    legal &= report[KEPT + h] > levels and (kept[h, 0, levels - 1] - price[j]) * side[j] > 0
+                else:
+                    gone = removed if removed_side == side[j] else 0
+                    legal &= _legal_in(kept[h, 0], report[KEPT + h], levels, gone, side[j], price[j])
+            held = lots_at(b, side[j], price[j]) if REDUCE <= kind[j] <= EXECUTE else 0
+            apply_one(b, ids, key_of, kind[j], order_id[j], side[j], price[j], qty[j])
+            if held > 0 and lots_at(b, side[j], price[j]) == 0:
+                removed, removed_side = price[j], side[j]
+        i = stop + 1
+        if row < 0:
+            continue
+        level_ok[:] = 1
+        for h in range(2):
+            n_got = read_book(b, 1 - 2 * h, got[h, 0], got[h, 1])
+            _mark(row, 1 - 2 * h, empty[h], want[row, h], got[h], n_got, level_ok, report)
+        touch = _touch_equal(b, want[row])
+        report[MESSAGES] += 1
+        report[ILLEGAL] += not legal
+        if row == 0:
+            report[OPENING_MATCHES] = legal
+            for k in range(levels):
+                report[OPENING_MATCHES] &= level_ok[k]
+            continue
+        for k in range(levels):
+            matched[k] += level_ok[k]
+        if before and touch:
+            report[BY_MESSAGE] += 1
+        elif legal and touch:
+            report[BY_ROLL_IN] += 1
+        else:
+            report[UNEXPLAINED] += 1
+
+
+@kernel
+def _legal_in(kept: Packed, n_kept: int, levels: int, removed: int, side: int, price: int) -> bool:
+    """Strictly worse than every level kept and than the level removed, where fewer than `levels` are kept."""
+    if n_kept >= levels or (n_kept > 0 and (kept[n_kept - 1] - price) * side <= 0):
+        return False
+    return removed == 0 or (removed - price) * side > 0

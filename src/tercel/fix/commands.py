@@ -1,0 +1,201 @@
+"""Commands as a venue wants to hear them: what the standard has, less what its dictionary lacks."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tercel.core import orders as o
+from tercel.core.errors import OrderError
+from tercel.core.fixed import ceiled
+from tercel.core.vocabulary import BUY, SELL
+from tercel.fix import tags as t
+from tercel.fix.memory import OrderMemory, SentOrder
+from tercel.fix.profiles import ProfileTerms
+from tercel.fix.protocol.message import utc_text
+from tercel.fix.scale import PLAIN, PriceScale
+from tercel.fix.translate import Fields, named
+
+AMEND: Final = "XAK"
+CANCEL_AND_NEW: Final = "XCN"
+MODE, CANCEL_NAME = 25033, 25034
+"""What a cancel-and-new does when its cancel fails (1: stop), and the name of its cancel."""
+_STOP_ON_FAILURE: Final = "1"
+
+
+@dataclass(frozen=True)
+class OutgoingMessage:
+    """A message that is about to leave.
+
+    Parameters
+    ----------
+    kind : str
+    fields : list of (tag, value)
+    about : Command or message
+        What it stands for.
+    """
+
+    kind: str
+    fields: Fields
+    about: o.Command | o.Report | o.CancelReject | o.Unread | None
+
+
+class Commands:
+    """Makes messages of commands for one venue.
+
+    Parameters
+    ----------
+    terms : Terms
+    memory : OrderMemory
+    scales : mapping of str to PriceScale
+        By instrument; looked at whenever a command comes.
+    clock : callable
+        ns since 1970, for TransactTime.
+    """
+
+    def __init__(
+        self, terms: ProfileTerms, memory: OrderMemory, scales: Mapping[str, PriceScale], clock: Callable[[], int]
+    ) -> None:
+        self._orders, self._memory, self._scales, self._clock = terms.profile.orders, memory, scales, clock
+        self._digits = min(terms.profile.session.digits, 6)
+        self._rules = terms.dictionary.messages if terms.dictionary is not None else {}
+        self.unknown: set[str] = set()
+        """Message types that the venue said it does not know."""
+
+    def messages(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
+        """Messages of a command, and why it has none where that is so.
+
+        Raises
+        ------
+        OrderError
+            For what the venue cannot be told.
+        """
+        if isinstance(command, o.NewOrder):
+            return [self._new(command)], ""
+        if isinstance(command, o.ReplaceOrder):
+            return [self._replace(command)], ""
+        if isinstance(command, o.CancelOrder):
+            told = self._memory.tell(command)
+            return [self._cancel(told, command)], ""
+        if isinstance(command, o.MassCancel):
+            return self._mass_cancel(command), ""
+        return self._status(command)
+
+    def answer(self, kind: str, fields: Fields, about: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
+        """An answer to what is not ours or cannot be read, where the venue takes one."""
+        takes = {t.DONT_KNOW: self._orders.disown, t.BUSINESS_REJECT: self._orders.business_reject}
+        return [self._ready(kind, fields, about)] if takes.get(kind, True) and kind in self._rules else []
+
+    # -- each kind ----------------------------------------------------------------------------------------------------
+    def _ready(self, kind: str, fields: Fields, about: object) -> OutgoingMessage:
+        """Without what is empty and what the venue's dictionary lacks."""
+        rule = self._rules.get(kind)
+        if rule is None:
+            raise OrderError(f"35={kind} in the venue's dictionary", "none", "choose another orders.replace")
+        kept = [(tag, value) for tag, value in fields if value and tag in rule.block.members]
+        return OutgoingMessage(kind, kept, about)  # type: ignore[arg-type]
+
+    def _scale(self, instrument: str) -> PriceScale:
+        return self._scales.get(instrument, PLAIN)
+
+    def _head(self, told: SentOrder) -> Fields:
+        fields: Fields = [(t.CL_ORD_ID, named(told.wire)), (_HANDLING, self._orders.handling)]
+        if self._orders.account:
+            fields.append((t.ACCOUNT, named(told.account)))
+        side = t.BUY_CODE if told.side == BUY else t.SELL_CODE if told.side == SELL else t.NO_SIDE_CODE
+        fields += [(t.SYMBOL, named(told.instrument)), (t.SIDE, side)]
+        return [*fields, (t.TRANSACT_TIME, utc_text(self._clock(), self._digits))]
+
+    def _terms(self, told: SentOrder, tif: o.Tif = o.Tif.DAY) -> Fields:
+        scale = self._scale(told.instrument)
+        priced = [(t.ORD_TYPE, t.MARKET)]
+        if told.price is not None:
+            priced = [(t.ORD_TYPE, t.LIMIT), (t.PRICE, scale.price(told.price))]
+        force = "" if told.price is None and tif is o.Tif.DAY else self._orders.ioc
+        force = self._orders.day if tif is o.Tif.DAY and told.price is not None else force
+        fields = [(t.ORDER_QTY, scale.quantity(told.lots)), *priced, (t.TIME_IN_FORCE, force)]
+        return fields + [(int(tag), value) for tag, value in self._orders.fields.items()]
+
+    def _new(self, command: o.NewOrder) -> OutgoingMessage:
+        told = self._memory.tell(command)
+        return self._ready(t.NEW_ORDER, [*self._head(told), *self._terms(told, command.tif)], command)
+
+    def _orig(self, name: str) -> Fields:
+        old = self._memory.by_name.get(name)
+        number = old.order_id if old is not None and self._orders.order_id else ""
+        return [(t.ORIG_CL_ORD_ID, self._memory.wire(name)), (t.ORDER_ID, number)]
+
+    def _cancel(self, told: SentOrder, about: o.Command) -> OutgoingMessage:
+        lots = self._scale(told.instrument).quantity(told.lots) if told.lots else ""
+        return self._ready(t.CANCEL, [*self._head(told), *self._orig(told.orig), (t.ORDER_QTY, lots)], about)
+
+    def _replace(self, command: o.ReplaceOrder) -> OutgoingMessage:
+        style, old = self._orders.replace, self._memory.by_name.get(command.orig)
+        if style == "cancel":
+            told = self._memory.tell(
+                o.CancelOrder(command.cl_ord_id, command.orig, command.instrument, command.side, command.account, 0)
+            )
+            return self._cancel(told, command)
+        told = self._memory.tell(command)
+        if style == "G":
+            fields = [*self._head(told), *self._orig(command.orig), *self._terms(told)]
+            return self._ready(t.REPLACE, fields, command)
+        base = ceiled(old.base_qty) if old is not None else 0
+        if style == AMEND and old is not None and old.price == command.price and told.lots - base < old.lots:
+            told.base_qty = old.base_qty
+            told.lots -= base
+            self._memory.write(told)
+            lots = (t.ORDER_QTY, self._scale(told.instrument).quantity(told.lots))
+            return self._ready(AMEND, [*self._head(told), *self._orig(command.orig), lots], command)
+        # a new order has a total of its own: what is filled already is not ordered again
+        told.base_qty = old.cum_qty if old is not None else 0
+        told.lots = max(told.lots - ceiled(told.base_qty), 1)
+        told.swaps = self._memory.wire(f"{told.name}-C")
+        self._memory.write(told)
+        mode = [(MODE, _STOP_ON_FAILURE), (CANCEL_NAME, told.swaps)]
+        fields = [*mode, *self._orig(command.orig), *self._head(told), *self._terms(told)]
+        return self._ready(CANCEL_AND_NEW, fields, command)
+
+    def _mass_cancel(self, command: o.MassCancel) -> list[OutgoingMessage]:
+        """One message where the venue's means what ours does, else one for each order that may live."""
+        meant = self._memory.live(command.account, command.instrument)
+        everybody = self._memory.live("", command.instrument)
+        style = self._orders.mass_cancel
+        if style == "none" or t.MASS_CANCEL in self.unknown or len(meant) < len(everybody):
+            return [self._cancel(self._one_of(command, told), command) for told in meant]
+        instruments = [command.instrument] if command.instrument else [""]
+        if style == "symbol" and not command.instrument:
+            instruments = sorted({told.instrument for told in meant})
+        found = []
+        for instrument in instruments:
+            told = self._memory.tell(command, f"-{instrument}" if len(instruments) > 1 else "")
+            told.instrument = instrument
+            scope = [(t.MASS_CANCEL_TYPE, "1" if instrument else "7"), (t.SYMBOL, named(instrument))]
+            at = (t.TRANSACT_TIME, utc_text(self._clock(), self._digits))
+            found.append(self._ready(t.MASS_CANCEL, [(t.CL_ORD_ID, told.wire), *scope, at], command))
+        return found
+
+    def _one_of(self, command: o.MassCancel, told: SentOrder) -> SentOrder:
+        name = f"{command.cl_ord_id}-{told.name}"
+        return self._memory.tell(o.CancelOrder(name, told.name, told.instrument, told.side, told.account, 0))
+
+    def _status(self, command: o.StatusRequest) -> tuple[list[OutgoingMessage], str]:
+        if not command.cl_ord_id and self._orders.mass_status and t.MASS_STATUS in self._rules.keys() - self.unknown:
+            scope = [(_MASS_STATUS_ID, f"all-{self._clock()}"), (t.MASS_STATUS_TYPE, "7")]
+            return [self._ready(t.MASS_STATUS, [*scope, (t.ACCOUNT, command.account)], command)], ""
+        if not self._orders.status or t.STATUS not in self._rules.keys() - self.unknown:
+            what = command.cl_ord_id or "any order"
+            return [], f"the venue answers no questions: {what} stands as it last said, until it says more"
+        asked = [command.cl_ord_id] if command.cl_ord_id else [one.name for one in self._memory.live(command.account)]
+        return [self._asked(name, command) for name in asked], ""
+
+    def _asked(self, name: str, command: o.StatusRequest) -> OutgoingMessage:
+        told = self._memory.by_name.get(name)
+        side = t.NO_SIDE_CODE if told is None or not told.side else t.BUY_CODE if told.side == BUY else t.SELL_CODE
+        which = [(t.CL_ORD_ID, self._memory.ask(name, command.account)), (t.ORDER_ID, told.order_id if told else "")]
+        what = [(t.SYMBOL, told.instrument if told else t.NO_SYMBOL), (t.SIDE, side)]
+        account = [(t.ACCOUNT, command.account)] if self._orders.account else []
+        return self._ready(t.STATUS, [*which, *what, *account], command)
+
+
+_HANDLING: Final = 21
+_MASS_STATUS_ID: Final = t.MASS_STATUS_ID

@@ -1,0 +1,236 @@
+"""The words of a venue of this package: its messages as events, commands as messages."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core import orders as o
+from tercel.core.errors import TercelError, VenueError
+from tercel.fix import market, translate
+from tercel.fix import tags as t
+from tercel.fix.commands import OutgoingMessage
+from tercel.fix.protocol.message import Message, utc_text
+from tercel.fix.protocol.settings import SessionEvent
+from tercel.fix.scale import PLAIN, PriceScale, RefusedError, scales
+from tercel.fix.translate import Fields
+
+_REMEMBERED: Final = 4096
+"""Commands that are remembered by number, to know what a session reject refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepAnswer:
+    """The answer to a U1, or the list of instruments: what a call waits for."""
+
+    name: str
+    ns: int = 0
+    listings: tuple[o.Listing, ...] = ()
+    stepped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PendingFault:
+    """Something that a call must raise."""
+
+    error: TercelError
+
+
+Item = o.VenueEvent | StepAnswer | PendingFault
+
+
+def refused(event: SessionEvent, house_name: Callable[[str], str], now: int) -> o.Unread:
+    """What the session could not take, with what it names."""
+    message = event.message
+    if message is None:
+        return o.Unread(event.raw.decode("utf-8", "replace"), event.text, now)
+    why = f"the session refused message {message.number}: {event.text}"
+    name = house_name(message.get(t.CL_ORD_ID))
+    return o.Unread(raw(message), why, now, name, message.get(t.ACCOUNT), message.get(t.SYMBOL))
+
+
+Sent = o.Command | o.Report | o.CancelReject | o.Unread
+
+
+class RejectTracker:
+    """What was sent under which number, and what it means when one of them is refused."""
+
+    def __init__(self) -> None:
+        self._sent: dict[int, Sent | None] = {}
+        self.spoilt: list[str] = []
+        """Instruments whose market data is to be asked for anew."""
+        self.again: list[o.Command] = []
+        """Commands that are to be said in other words: the venue does not know those of before."""
+
+    def remember(self, number: int, command: Sent | None) -> None:
+        """A message left under a number, with the command that it carries, or with what it disowns."""
+        self._sent[number] = command
+        self._sent.pop(number - _REMEMBERED, None)
+
+    def house_name(self, wire: str) -> str:
+        """The name here of a ClOrdID."""
+        return wire
+
+    def skipped(self, message: Message, earlier: bool) -> str:
+        """The name here of a command that the venue asked for again and is not sent; "": nothing follows from it.
+
+        `earlier`: it was sent over an earlier connection, so that it cannot arrive any more.
+        """
+        return message.get(t.CL_ORD_ID)
+
+    def sent(self, number: str) -> Sent | None:
+        """What left under a number."""
+        return self._sent.get(int(number)) if number.isdigit() else None
+
+    def refusal(self, number: str, text: str, now_ns: int) -> Item:
+        """The answer to a message of ours that was refused by the session or as a whole, in the way of its kind."""
+        command = self._sent.get(int(number or 0))
+        if isinstance(command, o.NewOrder):
+            return o.refused(command, f"S{number}", now_ns, text)
+        if isinstance(command, o.CancelOrder | o.ReplaceOrder):
+            names = command.cl_ord_id, command.orig, command.account
+            return o.CancelReject(*names, o.OrdStatus.REJECTED, now_ns, text)
+        if isinstance(command, o.StatusRequest | o.MassCancel):
+            return o.Unread(f"{command}", f"the venue does not take it: {text}", now_ns)
+        if command is not None:
+            return o.LinkStatus(True, now_ns, f"the venue does not take our answer: {text}")
+        return PendingFault(VenueError("a message that the venue takes", text, "see what was asked of it"))
+
+
+class OwnDialect(RejectTracker):
+    """What is said to a venue of this package, and what it says.
+
+    Parameters
+    ----------
+    clock : callable
+        ns since 1970.
+    """
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        super().__init__()
+        self._clock = clock
+        self.scales: dict[str, PriceScale] = {}
+        self.unrecorded = ""
+        self.shapes: dict[str, market.Shape] = {}
+        self.requests: dict[str, tuple[str, list[Any]]] = {}
+        """Requests for market data: instrument, and the parts of a change that have come."""
+        self._unread: list[Message] = []
+        self._seen: set[str] = set()
+
+    # -- what is said -------------------------------------------------------------------------------------------------
+    def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
+        """Messages of a command; TransactTime is UTC, the venue's own time stands beside it."""
+        scale = self.scales.get(command.instrument, PLAIN)
+        kind, fields = translate.command_out(command, scale)
+        now = utc_text(self._clock())
+        return [
+            OutgoingMessage(kind, [(tag, now if tag == t.TRANSACT_TIME else value) for tag, value in fields], command)
+        ], ""
+
+    def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
+        """A DK, a business reject, or nothing."""
+        scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
+        answer = translate.disowned_out(message, scale)
+        return [] if answer is None else [OutgoingMessage(*answer, message)]
+
+    def market_request(self, name: str, instrument: str) -> OutgoingMessage:
+        """Ask for market data of an instrument under a name."""
+        self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
+        self.requests[name] = (instrument, [])
+        fields: Fields = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, "0"), (t.NO_ENTRY_TYPES, "2")]
+        fields += [(t.ENTRY_TYPE, "0"), (t.ENTRY_TYPE, "1"), (t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)]
+        return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)
+
+    def list_request(self, name: str) -> OutgoingMessage:
+        """Ask for what is listed."""
+        return OutgoingMessage(t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")], None)
+
+    # -- what is heard ------------------------------------------------------------------------------------------------
+    def read(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
+        """What a message means, with its number. Reports that are repeated before the list has come wait for it."""
+        if message.kind == t.EXECUTION_REPORT and not self.scales:
+            self._unread.append(message)
+            return []
+        items: list[tuple[int, Item]] = []
+        if message.kind == t.SECURITY_LIST:
+            with suppress(ValueError, KeyError):  # reported below
+                self.shapes = market.shapes_in(message)
+                self.scales.update(scales({one.instrument: one for one in market.listings_in(message)}))
+            for earlier in self._unread:
+                items += self._items(earlier, now_ns)
+            self._unread.clear()
+        return items + self._items(message, now_ns)
+
+    def _items(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
+        kind = message.kind
+        number = 0 if kind == t.BUSINESS_REJECT else message.number
+        try:
+            return [(number, item) for item in self._translated(message, now_ns)]
+        except (TercelError, ValueError, KeyError) as error:
+            if kind not in (t.STEPPED_TO, t.SECURITY_LIST):  # a call waits for these
+                return [(number, self._not_read(message, error, now_ns))]
+            trouble = VenueError(
+                f"a message {kind} that can be read", f"{error} in {raw(message)}"[:300], "tell the venue"
+            )
+            return [(number, PendingFault(trouble))]
+
+    def _not_read(self, message: Message, error: Exception, now_ns: int) -> o.Unread:
+        """What cannot be read, with the order that it names, or the instrument whose market data it is."""
+        name = message.get(t.CL_ORD_ID) or message.get(t.ORIG_CL_ORD_ID)
+        instrument = message.get(t.SYMBOL) if name else self.requests.get(message.get(t.MD_REQ_ID), ("", []))[0]
+        return o.Unread(raw(message), f"{error}", now_ns, name, message.get(t.ACCOUNT), instrument)
+
+    def _translated(self, message: Message, now_ns: int) -> list[Item]:
+        kind, tags = message.kind, dict(message.fields[::-1])
+        if kind == t.EXECUTION_REPORT:
+            report = self._report(tags)
+            if tags.get(t.POSS_DUP) == "Y" and report.exec_id in self._seen:
+                return []  # an answer to a StatusRequest may repeat a trade; that is no duplicate
+            self._seen.add(report.exec_id)
+            return [report]
+        if kind == t.CANCEL_REJECT:
+            return [translate.cancel_reject_in(tags)]
+        if kind in (t.SNAPSHOT, t.INCREMENT):
+            return self._market(message)
+        if kind == t.STEPPED_TO:
+            return [StepAnswer(tags[t.STEP_ID], int(tags[t.EXACT_NS]))]
+        if kind == t.SECURITY_LIST:
+            listings = tuple(market.listings_in(message))
+            return [StepAnswer(tags[t.SECURITY_REQ_ID], int(tags[t.EXACT_NS]), listings, tags[t.STEPPED] == "Y")]
+        if kind == t.MASS_CANCEL_REPORT:
+            if tags[t.MASS_CANCEL_RESPONSE] != "0":
+                return []
+            names = tags.get(t.CL_ORD_ID, ""), "", tags.get(t.FOR_ACCOUNT, "")
+            return [o.CancelReject(*names, o.OrdStatus.REJECTED, int(tags[t.EXACT_NS]), tags.get(t.TEXT, ""))]
+        if kind == t.MARKET_DATA_REJECT:
+            return [PendingFault(VenueError("market data", tags.get(t.TEXT, "none"), "subscribe to what is listed"))]
+        if kind == t.BUSINESS_REJECT:
+            return [self.refusal(tags.get(t.REF_SEQ_NUM, ""), tags.get(t.TEXT, ""), now_ns)]
+        return []
+
+    def _report(self, tags: dict[int, str]) -> o.Report:
+        if tags.get(t.EXEC_TYPE) == "8" and tags.get(t.ORDER_ID) == t.NO_NAME:
+            try:
+                return translate.report_in(tags, self.scales)
+            except RefusedError:  # the server echoes a price or quantity that nobody can read
+                tags = {tag: value for tag, value in tags.items() if tag not in (t.PRICE, t.ORDER_QTY)}
+        return translate.report_in(tags, self.scales)
+
+    def _market(self, message: Message) -> list[Item]:
+        """A change of a book, once all of its messages are here."""
+        if message.get(t.MD_REQ_ID) not in self.requests:
+            return []
+        instrument, parts = self.requests[message.get(t.MD_REQ_ID)]
+        parts.append(market.market_in(message, self.scales[instrument]))
+        if message.says(t.CONTINUES):
+            return []
+        rows = np.concatenate(parts)
+        parts.clear()
+        return [o.MarketRows(instrument, rows, message.kind == t.SNAPSHOT)]
+
+
+def raw(message: Message) -> str:
+    """A message as text, without what frames it."""
+    return "".join(f"{tag}={value}{t.SOH}" for tag, value in message.fields)

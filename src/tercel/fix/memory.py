@@ -1,0 +1,278 @@
+"""What was sent to a venue under which name: its reports may leave out what it was told, and names may not fit it.
+
+One line of JSON an order, written before the order leaves; a process that is killed reads them again.
+"""
+
+import errno
+import json
+import os
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from tercel.core import orders as o
+from tercel.core.errors import VenueError
+from tercel.core.fixed import ONE
+from tercel.fix.profiles.model import NamesTable
+
+FILE: Final = "orders.jsonl"
+_MOST_KEPT: Final = 100_000
+_MOST_ASKED: Final = 10_000
+_IN_LOTS: Final = frozenset({"cum", "base"})
+"""What older files have in whole lots."""
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(slots=True)
+class SentOrder:
+    """An order, or a request to change one, as it was sent.
+
+    Parameters
+    ----------
+    wire, name : str
+        Its ClOrdID there and here.
+    orig : str
+        Here: the order that it changes.
+    account, instrument, side, lots, price, parent
+        As in the command; price None: a market order.
+    kind : {"new", "replace", "cancel", "mass"}
+    order_id : str
+        The venue's number, once it is known.
+    status : OrdStatus
+        As the venue last told.
+    cum_qty : int
+        Filled so far, that of the orders that it replaced among it, 10^-8 of a lot.
+    base_qty : int
+        What the orders before it had filled, where the venue cancels and makes a new one.
+    swaps : str
+        ClOrdID of the cancel in the same message, where it is such a new one.
+    skipped : bool
+        The venue asked for it again over a later connection, and was told that it does not come.
+    """
+
+    wire: str
+    name: str
+    orig: str
+    account: str
+    instrument: str
+    side: int
+    lots: int
+    price: int | None
+    parent: str
+    kind: str
+    order_id: str = ""
+    status: o.OrdStatus = o.OrdStatus.PENDING_NEW
+    cum_qty: int = 0
+    base_qty: int = 0
+    swaps: str = ""
+    skipped: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still trade."""
+        return self.kind in ("new", "replace") and self.status not in o.TERMINAL
+
+
+class OrderMemory:
+    """Orders of one session, by both of their names.
+
+    Parameters
+    ----------
+    names : NamesTable
+    folder : Path, optional
+        Where its file is; None: it lasts as long as the process.
+
+    >>> memory = OrderMemory(NamesTable(letters="[A-Z0-9]", most=12))
+    >>> told = memory.tell(o.NewOrder("p.1", "XYZ", 1, 2, 9, o.Tif.DAY, "a", "p", 0))
+    >>> memory.by_wire.get(told.wire).name, len(told.wire) <= 12
+    ('p.1', True)
+    """
+
+    def __init__(self, names: NamesTable, folder: Path | None = None) -> None:
+        self._fits, self.most = re.compile(f"(?:{names.letters})+"), names.most
+        self.by_wire: dict[str, SentOrder] = {}
+        """What was sent, by ClOrdID."""
+        self.by_name: dict[str, SentOrder] = {}
+        """By names of ours."""
+        self._by_number: dict[str, SentOrder] = {}
+        self._asked: dict[str, str] = {}
+        self.by_swap: dict[str, SentOrder] = {}
+        """The new order of a cancel-and-new, by the ClOrdID of the cancel."""
+        self._mark, self._count = _base36(time.time_ns() // 1_000_000), 0
+        self._file, self._owed = -1, dict[str, SentOrder]()
+        self.why = ""
+        """Why the file does not have all: no new order should leave."""
+        if folder is not None:
+            self._read(folder / FILE)
+
+    def _read(self, path: Path) -> None:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            for line in lines:
+                self._take(line)
+            if len(lines) > 2 * _MOST_KEPT:
+                kept = [_line(told) for told in list(self.by_wire.values())[-_MOST_KEPT:]]
+                beside = path.with_suffix(".new")
+                beside.touch(mode=0o600)
+                beside.write_text("".join(kept), encoding="utf-8")
+                beside.replace(path)
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise VenueError(f"the orders of a session in {path}", f"{error.strerror}", "mend the file") from None
+
+    def _take(self, line: str) -> None:
+        """One line; a torn one is of an order that never left."""
+        try:
+            found: dict[str, Any] = json.loads(line)
+            for name in _IN_LOTS & found.keys():
+                found[f"{name}_qty"] = found.pop(name) * ONE
+            told = SentOrder(**found | {"status": o.OrdStatus(found["status"])})
+        except (ValueError, TypeError, KeyError):
+            return
+        self._put(told)
+
+    def _put(self, told: SentOrder) -> None:
+        self.by_wire[told.wire] = self.by_name[told.name] = told
+        if told.swaps:
+            self.by_swap[told.swaps] = told
+        if told.order_id and told.kind in ("new", "replace"):
+            self._by_number[told.order_id] = told
+
+    def meant(self, told: SentOrder | None, order_id: str) -> SentOrder | None:
+        """The order that a message is about which names a cancel of ours, or nothing but the venue's number of it."""
+        if told is not None:
+            return self.by_name.get(told.orig) if told.kind == "cancel" else None
+        return self._by_number.get(order_id)
+
+    def write(self, told: SentOrder) -> None:
+        """Put an order down as it is now. What the disk does not take waits for the next one, and `why` says so."""
+        self._put(told)
+        if self._file < 0:
+            return
+        self._owed[told.wire] = told
+        lines, size = "".join(map(_line, self._owed.values())).encode(), os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, lines) < len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self.why = error.strerror or str(error)
+            with suppress(OSError):
+                os.ftruncate(self._file, size)  # half a line would spoil the next one
+        else:
+            self.why = ""
+            self._owed.clear()
+
+    def wire(self, name: str) -> str:
+        """The ClOrdID of a name; a new one where the venue does not take it as it is."""
+        if (told := self.by_name.get(name)) is not None:
+            return told.wire
+        if len(name) <= self.most and self._fits.fullmatch(name) and name not in self.by_wire:
+            return name
+        made = ""
+        while not made or made in self.by_wire:
+            self._count += 1
+            made = f"T{self._mark}X{_base36(self._count)}"[-self.most :]
+        return made
+
+    def tell(self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = "") -> SentOrder:
+        """Put a command down before it is sent.
+
+        Raises
+        ------
+        VenueError
+            For a new order or a replacement that cannot be written down; a cancel leaves all the same.
+        """
+        name = command.cl_ord_id + suffix
+        old = self.by_name.get(command.orig)
+        last = command if isinstance(command, o.NewOrder | o.ReplaceOrder) else old
+        lots, price, parent = (last.lots, last.price, last.parent) if last is not None else (0, None, "")
+        told = SentOrder(
+            self.wire(name),
+            name,
+            command.orig,
+            command.account,
+            command.instrument,
+            0 if isinstance(command, o.MassCancel) else command.side,
+            lots,
+            price,
+            parent,
+            {o.NewOrder: "new", o.ReplaceOrder: "replace", o.CancelOrder: "cancel"}.get(type(command), "mass"),
+            old.order_id if old else "",
+        )
+        self.write(told)
+        if self.why and told.kind in ("new", "replace"):
+            del self.by_wire[told.wire], self.by_name[told.name], self._owed[told.wire]
+            raise VenueError("orders that can be written down before they leave", self.why, "make room on its disk")
+        return told
+
+    def skip(self, told: SentOrder, never: bool) -> str:
+        """The venue asked for a command again, which is not repeated, and `never` arrives; its name here, "" where the
+        venue has reported on the order since, or none that it would cancel is left."""
+        if told.kind in ("new", "replace"):
+            open_ = told.status is o.OrdStatus.PENDING_NEW
+        elif told.kind == "cancel":
+            open_ = told.orig in self.by_name and self.by_name[told.orig].live
+        else:
+            open_ = bool(self.live(told.account, told.instrument))
+        if open_ and never:
+            told.skipped = True
+            self.write(told)
+        return told.name if open_ else ""
+
+    def ask(self, name: str, account: str) -> str:
+        """The ClOrdID of a question about a name, and whose question it is: its answer may not say so."""
+        wire = self.wire(name)
+        self._asked.pop(wire, None)
+        self._asked[wire] = account
+        if len(self._asked) > _MOST_ASKED:
+            del self._asked[next(iter(self._asked))]
+        return wire
+
+    def account(self, wire: str) -> str:
+        """Whose an order, or the last question about it, is; "": nobody's here."""
+        told = self.by_wire.get(wire)
+        return told.account if told is not None else self._asked.get(wire, "")
+
+    def live(self, account: str = "", instrument: str = "") -> list[SentOrder]:
+        """Orders that may still trade, of an account and an instrument ("": of all)."""
+        return [
+            told
+            for told in self.by_wire.values()
+            if told.live and account in ("", told.account) and instrument in ("", told.instrument)
+        ]
+
+    def learn(self, report: o.Report) -> None:
+        """Keep what a report says of an order: its number, whether it lives, what it is called now."""
+        told = self.by_name.get(report.cl_ord_id)
+        if told is not None and told.kind not in ("new", "replace"):  # a cancel's name: the order is the other
+            told = None
+        old = self.by_name.get(report.orig)
+        for one in (told, old):
+            if one is None or one.kind not in ("new", "replace"):
+                continue
+            renamed = one is old and told is not None and report.exec_type is o.ExecType.REPLACED
+            status = o.OrdStatus.CANCELED if renamed else report.status
+            if (one.order_id, one.status, one.cum_qty) != (report.order_id or one.order_id, status, report.cum_qty):
+                number = report.order_id or one.order_id
+                self.write(replace(one, order_id=number, status=status, cum_qty=report.cum_qty))
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def _line(told: SentOrder) -> str:
+    return json.dumps({key: getattr(told, key) for key in SentOrder.__slots__}, separators=(",", ":")) + "\n"
+
+
+def _base36(number: int) -> str:
+    text = ""
+    while number or not text:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+    return text

@@ -1,0 +1,26 @@
+"""The standard's dictionaries with what this package adds to them: private fields for its own peers, logon fields."""
+
+from functools import lru_cache
+from importlib.resources import files
+
+from tercel.core.errors import UnknownNameError
+from tercel.fix.protocol.dictionary import Dictionary, read_toml
+
+_FILES = {"FIX.4.2": "own42.toml", "FIX.4.4": "own44.toml"}
+
+
+@lru_cache
+def own_dictionary(version: str) -> Dictionary:
+    """The dictionary of a version with our additions; what the standard allows, it allows too.
+
+    Raises
+    ------
+    UnknownNameError
+        For another version.
+
+    >>> "U1" in own_dictionary("FIX.4.4").messages, 554 in own_dictionary("FIX.4.2").messages["A"].block.members
+    (True, True)
+    """
+    if version not in _FILES:
+        raise UnknownNameError(f"one of {', '.join(_FILES)}", version, "name one of them")
+    return read_toml((files(__package__) / _FILES[version]).read_text(encoding="utf-8"), _FILES[version])

@@ -1,0 +1,279 @@
+"""Positions in the words of FIX 4.4: RequestForPositions (AN), its acknowledgement (AO), a report each (AP).
+
+:class:`PositionQuestions` is an initiator's side; :func:`answers` and :func:`refusal` are an acceptor's. A position of
+an instrument that nobody lists counts in units. Source: FIX 4.4, volume 5, position maintenance.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from tercel.core import orders as o
+from tercel.core.errors import TercelError, VenueError
+from tercel.core.ports import Venue
+from tercel.fix import tags as t
+from tercel.fix.commands import OutgoingMessage
+from tercel.fix.inbound import raw
+from tercel.fix.profiles import ProfileTerms
+from tercel.fix.protocol.message import Message, utc_text
+from tercel.fix.scale import PLAIN, PriceScale, RefusedError
+from tercel.fix.translate import Fields, line, named
+
+_SNAPSHOT, _POSITIONS, _CUSTOMER_SIDE, _NO = "0", "0", "1", "N"
+_PROPRIETARY, _CUSTOMER_ACCOUNT = "D", "24"
+_COMPLETED, _REJECTED = "0", "2"
+_THEORETICAL: Final = "2"
+VALID, UNSUPPORTED, NONE_FOUND, NOT_AUTHORIZED, NEVER, OTHER = "0", "1", "2", "3", "4", "99"
+"""PosReqResult (728)."""
+_WAYS: Final = ((t.LONG_QTY, 1), (t.SHORT_QTY, -1))
+_WORDS: Final = {
+    UNSUPPORTED: "an invalid or unsupported request",
+    NOT_AUTHORIZED: "not authorized to request positions",
+    NEVER: "positions are not told here",
+}
+
+
+class NotToldError(RefusedError):
+    """Why positions are not told; `reason` is PosReqResult (728)."""
+
+
+def _whose(account: str) -> Fields:
+    """Account, and the same as the party that the standard wants named."""
+    party = [(t.NO_PARTIES, "1"), (t.PARTY_ID, account), (t.PARTY_SOURCE, _PROPRIETARY)]
+    return [*party, (t.PARTY_ROLE, _CUSTOMER_ACCOUNT), (t.ACCOUNT, account), (t.ACCOUNT_TYPE, _CUSTOMER_SIDE)]
+
+
+# -- who asks ---------------------------------------------------------------------------------------------------------
+@dataclass
+class _Question:
+    name: str
+    account: str
+    until_s: float
+    number: int
+    """MsgSeqNum that it left under."""
+    total: int | None = None
+    """Reports that the venue says it has."""
+    qty: Counter[str] = field(default_factory=Counter)
+    heard: set[str] = field(default_factory=set)
+    """Names of its reports."""
+
+
+class PositionQuestions:
+    """What was asked about positions, and what came. Every question ends in one :class:`~tercel.core.orders.Holdings`.
+
+    Parameters
+    ----------
+    terms : Terms
+    scales : mapping of str to PriceScale
+        By instrument; looked at whenever a report comes.
+    name : callable
+        Makes a name for a question that no other of the session has.
+    send : callable
+        Gives the number of what left.
+    now_ns : callable
+        ns since 1970.
+    patience_s : float
+        How long an answer may take, by `clock`.
+    clock : callable
+        s since some moment.
+    """
+
+    def __init__(
+        self,
+        terms: ProfileTerms,
+        scales: Mapping[str, PriceScale],
+        name: Callable[[], str],
+        send: Callable[[list[OutgoingMessage]], int],
+        now_ns: Callable[[], int],
+        patience_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name, self._send, self._now_ns, self._patience_s, self._clock = name, send, now_ns, patience_s, clock
+        self._type, self._digits = terms.profile.orders.positions, min(terms.profile.session.digits, 6)
+        self._rules, self._scales = terms.dictionary, scales
+        self._open: dict[str, _Question] = {}
+
+    def ask_positions(self, account: str) -> None:
+        """Ask about an account: one `Holdings` comes with a later step, or why there is none.
+
+        Raises
+        ------
+        VenueError
+            When the link is down: nothing was sent.
+        OrderError
+            For a name that FIX cannot carry.
+        """
+        name, now = self._name(), utc_text(self._now_ns(), self._digits)
+        until_s = self._clock() + self._patience_s
+        what = [(t.POS_REQ_ID, name), (t.POS_REQ_TYPE, _POSITIONS), (t.SUBSCRIPTION, _SNAPSHOT)]
+        fields = [*what, *_whose(named(account)), (t.CLEARING_DATE, now[:8]), (t.TRANSACT_TIME, now)]
+        self._open[name] = _Question(
+            name, account, until_s, self._send([OutgoingMessage(t.POSITIONS_REQUEST, fields, None)])
+        )
+
+    def read(self, message: Message, now_ns: int) -> list[o.Holdings | o.Unread] | None:
+        """What a message says of positions; None for one that speaks of something else."""
+        kind = message.kind
+        if kind in (t.REJECT, t.BUSINESS_REJECT):
+            return self._refused(message, now_ns)
+        if kind not in (t.POSITIONS_ACK, t.POSITION_REPORT):
+            return None
+        question = self._question(message)
+        if question is None and (kind == t.POSITIONS_ACK or message.says(t.POSS_DUP)):
+            return []  # about a question that is over
+        try:
+            if kind == t.POSITION_REPORT:
+                return self._reported(question, message, now_ns)
+            return self._acknowledged(question, message, now_ns) if question is not None else []
+        except (TercelError, ValueError) as error:
+            if question is not None:
+                return [self._end(question, now_ns, f"a position report cannot be read: {error}")]
+            return [o.Unread(raw(message), f"{error}", now_ns, "", message.get(t.ACCOUNT), message.get(t.SYMBOL))]
+
+    def overdue(self, now_s: float, now_ns: int) -> list[o.Holdings]:
+        """Questions whose time is over."""
+        late = [one for one in self._open.values() if now_s > one.until_s]
+        return [self._end(one, now_ns, f"no whole answer in time: {_progress(one)}") for one in late]
+
+    def forget(self, now_ns: int) -> list[o.Holdings]:
+        """The link is down: nothing that was asked will be answered."""
+        return [self._end(one, now_ns, f"the link went down: {_progress(one)}") for one in list(self._open.values())]
+
+    def _question(self, message: Message) -> _Question | None:
+        name, account = message.get(t.POS_REQ_ID), message.get(t.ACCOUNT)
+        if name or message.says(t.UNSOLICITED):
+            return self._open.get(name)
+        return next((one for one in self._open.values() if one.account == account), None)
+
+    def _end(self, question: _Question, now_ns: int, why: str = "", never: bool = False) -> o.Holdings:
+        self._open.pop(question.name, None)
+        held = {} if why else {name: qty for name, qty in question.qty.items() if qty}
+        return o.Holdings(question.account, held, now_ns, why=why, never=never)
+
+    def _refused(self, message: Message, now_ns: int) -> list[o.Holdings | o.Unread] | None:
+        """The session, or the venue as a whole, did not take the question."""
+        number = message.get(t.REF_SEQ_NUM)
+        question = next((one for one in self._open.values() if str(one.number) == number), None)
+        if question is None:
+            return None
+        never = message.kind == t.BUSINESS_REJECT and message.get(t.REJECT_REASON) == t.NOT_SUPPORTED
+        return [self._end(question, now_ns, f"refused: {message.get(t.TEXT) or message.kind}", never)]
+
+    def _acknowledged(self, question: _Question, message: Message, now_ns: int) -> list[o.Holdings | o.Unread]:
+        result, text = message.get(t.POS_RESULT), message.get(t.TEXT)
+        if result not in (VALID, NONE_FOUND) or message.get(t.POS_STATUS) == _REJECTED:
+            why = f"refused: {_WORDS.get(result, 'a reason of its own')} (728={result}) {text}".strip()
+            return [self._end(question, now_ns, why, result == NEVER)]
+        if result == NONE_FOUND:
+            return [self._end(question, now_ns)]
+        return self._complete(question, message, now_ns)
+
+    def _complete(self, question: _Question, message: Message, now_ns: int) -> list[o.Holdings | o.Unread]:
+        """Whether all reports are here that the venue says there are."""
+        if t.TOTAL_POS_REPORTS in message:
+            total = message.whole(t.TOTAL_POS_REPORTS)
+            if question.total not in (None, total):
+                raise RefusedError(f"727={question.total}, as before", f"727={total}")
+            question.total = total
+        if question.total is None or len(question.heard) < question.total:
+            return []
+        if len(question.heard) > question.total:
+            raise RefusedError(f"{question.total} reports (727)", f"{len(question.heard)}")
+        return [self._end(question, now_ns)]
+
+    def _reported(self, question: _Question | None, message: Message, now_ns: int) -> list[o.Holdings | o.Unread]:
+        if question is None:
+            account, qty = message.get(t.ACCOUNT), self._qty(message)
+            return [o.Holdings(account, {message.get(t.SYMBOL): qty}, now_ns, asked=False)]
+        result, name = message.get(t.POS_RESULT), message.get(t.POS_REPORT_ID)
+        if result == NONE_FOUND:
+            return [self._end(question, now_ns)]
+        if result != VALID:
+            raise RefusedError("728=0 in a report", f"728={result} {message.get(t.TEXT)}")
+        if (account := message.get(t.ACCOUNT)) != question.account:
+            raise RefusedError(f"account {question.account}", f"1={account}")
+        if name in question.heard:
+            return []
+        qty = self._qty(message)
+        question.heard.add(name)
+        question.qty[message.get(t.SYMBOL)] += qty
+        return self._complete(question, message, now_ns)
+
+    def _qty(self, message: Message) -> int:
+        """What one report says is held, signed, 10^-8 of a lot.
+
+        Raises
+        ------
+        RefusedError
+            Without a symbol, or without lots of the type that counts.
+        """
+        symbol = message.get(t.SYMBOL)
+        entries = self._rules.entries(message, t.NO_POSITIONS) if self._rules is not None else []
+        meant = [one for one in entries if one.get(t.POS_TYPE) == self._type]
+        if not symbol or not meant:
+            said = ", ".join(one.get(t.POS_TYPE) for one in entries)
+            raise RefusedError(f"a symbol (55) and lots of the type 703={self._type}", f"55={symbol}, 703={said}")
+        scale = self._scales.get(symbol, PLAIN)
+        return sum(scale.qty(one.get(tag, "0"), tag) * way for one in meant for tag, way in _WAYS)
+
+
+def _progress(question: _Question) -> str:
+    total = "an unknown number" if question.total is None else question.total
+    return f"{len(question.heard)} of {total} position reports"
+
+
+# -- who answers ------------------------------------------------------------------------------------------------------
+def answers(
+    message: Message, venue: Venue, scales: Mapping[str, PriceScale], name: Callable[[], str], now_ns: int
+) -> list[tuple[str, Fields]]:
+    """The acknowledgement of a question, and a report of each position: a venue's own, as it stands.
+
+    Raises
+    ------
+    NotToldError
+        For a question that is not dealt in here, or a venue that does not tell positions.
+    """
+    _refuse_unknown(message, scales)
+    if (teller := venue.capabilities.positions) is None:
+        raise NotToldError("a venue that tells positions", venue.name, NEVER)
+    try:
+        told = teller.positions(message.get(t.ACCOUNT))
+    except VenueError as error:
+        raise NotToldError(error.expected, error.received, OTHER) from None
+    symbol = message.get(t.SYMBOL)
+    held = {one: qty for one, qty in sorted(told.items()) if qty and symbol in ("", one)}
+    today = utc_text(now_ns)[:8]
+    result = VALID if held else NONE_FOUND
+    found = [(t.POSITIONS_ACK, [*_head(message, name(), len(held), result), (t.POS_STATUS, _COMPLETED)])]
+    for one, qty in held.items():
+        size = scales.get(one, PLAIN).qty_text(abs(qty))
+        side = t.LONG_QTY if qty > 0 else t.SHORT_QTY
+        prices = [(t.SETTL_PRICE, "0"), (t.SETTL_PRICE_TYPE, _THEORETICAL), (t.PRIOR_SETTL_PRICE, "0")]
+        what = [(t.POS_REQ_TYPE, _POSITIONS), (t.CLEARING_DATE, today), (t.SYMBOL, one), *prices]
+        held_now = [(t.NO_POSITIONS, "1"), (t.POS_TYPE, "TQ"), (side, size)]
+        found.append((t.POSITION_REPORT, [*_head(message, name(), len(held), VALID), *what, *held_now]))
+    return found
+
+
+def refusal(message: Message, refused: RefusedError, name: str) -> tuple[str, Fields]:
+    """The acknowledgement that says no, and why."""
+    result = refused.reason if isinstance(refused, NotToldError) else NOT_AUTHORIZED
+    head = _head(message, name, 0, result)
+    return t.POSITIONS_ACK, [*head, (t.POS_STATUS, _REJECTED), (t.TEXT, line(refused.text))]
+
+
+def _refuse_unknown(message: Message, scales: Mapping[str, PriceScale]) -> None:
+    if (what := message.get(t.POS_REQ_TYPE)) != _POSITIONS:
+        raise NotToldError("724=0, positions", f"724={what}", UNSUPPORTED)
+    if (lasts := message.get(t.SUBSCRIPTION, _SNAPSHOT)) != _SNAPSHOT:
+        raise NotToldError("263=0, positions as they stand", f"263={lasts}", UNSUPPORTED)
+    if (symbol := message.get(t.SYMBOL)) and symbol not in scales:
+        raise NotToldError("an instrument that is listed here", f"55={symbol[:40]}", UNSUPPORTED)
+
+
+def _head(message: Message, name: str, total: int, result: str) -> Fields:
+    named_after = [(t.POS_REPORT_ID, name), (t.POS_REQ_ID, message.get(t.POS_REQ_ID))]
+    count = [(t.TOTAL_POS_REPORTS, str(total)), (t.UNSOLICITED, _NO), (t.POS_RESULT, result)]
+    return [*named_after, *count, *_whose(message.get(t.ACCOUNT))]

@@ -1,0 +1,249 @@
+"""What a profile of a FIX venue says, table by table."""
+
+import re
+from datetime import time
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Final, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator, model_validator
+
+from tercel.core.validated import TomlTable
+from tercel.fix.profiles.secrets import Secret
+
+Tag = Annotated[int, Field(ge=1, le=99_999_999)]
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+DAYS: Final[tuple[Day, ...]] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class SessionTable(TomlTable):
+    """[session]: the two sides and their manners."""
+
+    sender: str = Field(default="", pattern=r"^[A-Za-z0-9_.:-]*$", max_length=64)
+    """SenderCompID (49) of what we send; empty: the name in the address."""
+    target: str = Field(default="", pattern=r"^[A-Za-z0-9_.:-]*$", max_length=64)
+    """TargetCompID (56): the venue."""
+    host: str = ""
+    """Where it listens; empty: the address says so."""
+    port: int = Field(default=0, ge=0, le=65_535)
+    heartbeat_s: int = Field(default=30, ge=1, le=3600)
+    """HeartBtInt (108)."""
+    reset: tuple[Literal["logon", "logout", "disconnect"], ...] = ()
+    """When both sequence numbers begin at 1; at a logon, ResetSeqNumFlag (141) says so."""
+    next_expected: bool = False
+    """Whether logons say NextExpectedMsgSeqNum (789)."""
+    on_gap: Literal["request", "logout"] = "request"
+    """What to do when messages of the venue are missing: ask for them, or log out, log on again and ask what stands."""
+    clock_tolerance_s: float = Field(default=120.0, gt=0, le=86_400)
+    """How far the venue's SendingTime may be from the time here."""
+    answer_s: float = Field(default=10.0, gt=0, le=600)
+    """How long a logon or a logout waits for its answer."""
+    digits: Literal[0, 3, 6, 9] = 3
+    """Decimal digits of a second in times that we send."""
+    user_tags: bool = True
+    """Whether fields from 5000 on that the dictionary does not know may come in."""
+    header: dict[str, str] = Field(default_factory=dict)
+    """Further fields of every header: 50, 57, 115, 128."""
+    cancel_on_disconnect: dict[str, str] = Field(default_factory=dict)
+    """Fields of the logon that ask the venue to cancel our orders when the link goes."""
+
+
+class TimesTable(TomlTable):
+    """[times]: when the session is open; without the table it always is."""
+
+    start: str = Field(pattern=r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")
+    end: str = Field(pattern=r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")
+    zone: str = "UTC"
+    """IANA name of the time zone that both are told in."""
+    days: tuple[Day, ...] = DAYS
+    """Days on which it starts."""
+    ends_on: Day | None = None
+    """Day on which it ends, where it lasts longer than a day."""
+
+    @field_validator("start", "end")
+    @classmethod
+    def _time(cls, value: str) -> str:
+        time.fromisoformat(value)
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):
+            raise ValueError("the IANA name of a time zone, like Europe/Zurich") from None
+        return value
+
+
+class TlsTable(TomlTable):
+    """[tls]: without the table the connection is in clear. The venue's certificate is always verified."""
+
+    ca: str = ""
+    """File of the authorities that are trusted; empty: the machine's."""
+    cert: str = ""
+    """Our certificate, where the venue asks for one."""
+    key: str = ""
+    """Its private key, a file with mode 0600."""
+    server_name: str = ""
+    """The name in the venue's certificate; empty: the host."""
+
+
+class LogonTable(TomlTable):
+    """[logon]: who we are. Secrets are named by their place."""
+
+    username: Secret | None = None
+    """553."""
+    password: Secret | None = None
+    """554."""
+    private_key: Secret | None = None
+    """Ed25519 key (PEM) that signs MsgType, SenderCompID, TargetCompID, MsgSeqNum and SendingTime into 95 and 96."""
+    fields: dict[str, str] = Field(default_factory=dict)
+    """Further fields, by tag."""
+
+
+class OrdersTable(TomlTable):
+    """[orders]: what the venue knows, and how it wants it."""
+
+    replace: Literal["G", "XCN", "XAK", "cancel"] = "G"
+    """G: cancel/replace; XCN: cancel and new order in one message; XAK: fewer lots keep their place, all else is XCN;
+    cancel: there is none, so an order is cancelled and whoever sent it sends another."""
+    day: str = "0"
+    """59 of an order that rests."""
+    ioc: str = "3"
+    """59 of one that does not."""
+    status: bool = True
+    """Whether it answers H; else an order is asked about by what comes again."""
+    mass_status: bool = False
+    """Whether it answers AF."""
+    positions: str = Field(default="", pattern=r"^[A-Z]{0,3}$")
+    """PosType (703) of the lots that an account holds, where it answers AN: TQ; empty: it tells no positions."""
+    mass_cancel: Literal["all", "symbol", "none"] = "none"
+    """Whether it takes q, of all orders or of one instrument's; else each order is cancelled."""
+    disown: bool = True
+    """Whether it takes Q, of a trade that is not ours."""
+    business_reject: bool = True
+    """Whether it takes j, of a message that cannot be read."""
+    account: bool = True
+    """Whether orders may carry Account (1)."""
+    handling: str = ""
+    """21 HandlInst, which FIX 4.2 requires; empty: left out."""
+    order_id: bool = False
+    """Whether cancels name the venue's number (37) too."""
+    liquidity_tag: Tag = 851
+    """Who took: 851 (2 taker) or 1057 (Y taker)."""
+    text_tags: tuple[Tag, ...] = (58,)
+    """Where a refusal says why."""
+    fields: dict[str, str] = Field(default_factory=dict)
+    """Further fields of D and G, by tag."""
+
+
+class NamesTable(TomlTable):
+    """[names]: what a ClOrdID may be. A name that will not do goes out as another, which is remembered."""
+
+    letters: str = r"[!-~]"
+    """A letter of it, as a regular expression."""
+    most: int = Field(default=64, ge=8, le=255)
+
+    @field_validator("letters")
+    @classmethod
+    def _expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"a regular expression: {error}") from None
+        return value
+
+
+class LimitsTable(TomlTable):
+    """[limits]: how much the venue takes. More is refused here, before it is sent."""
+
+    messages: int = Field(default=0, ge=0)
+    """Messages in `window_s`; 0: no limit."""
+    window_s: float = Field(default=1.0, gt=0)
+    logons: int = Field(default=0, ge=0)
+    """Logons in `logon_window_s`; 0: no limit."""
+    logon_window_s: float = Field(default=30.0, gt=0)
+
+
+class MarketTable(TomlTable):
+    """[market]: market data; without the table there is none."""
+
+    depth: int = Field(default=0, ge=0)
+    """MarketDepth (264); 0: the whole book."""
+    trades: bool = True
+    """Whether prints (269=2) are asked for."""
+    update_type: str = "1"
+    """265: 0 whole books, 1 changes; empty: left out."""
+    aggregated: str = "Y"
+    """266; empty: left out."""
+    order: Literal["types", "symbols"] = "types"
+    """Which group stands first in V."""
+    session: str = ""
+    """A profile whose session has the market data, where the one for orders has none."""
+
+
+class SymbolsTable(TomlTable):
+    """[symbols]: where instruments come from."""
+
+    source: Literal["list", "file"] = "file"
+    """list: the venue's SecurityList; file: [[symbol]] of this profile, or of `file`."""
+    file: str = ""
+    """A TOML file with [[symbol]]."""
+    list_type: str = "4"
+    """559 of the request."""
+    tick_tag: Tag = 969
+    lot_tag: Tag = 561
+    currency_tag: Tag = 15
+
+
+class SymbolTable(TomlTable):
+    """[[symbol]]: one instrument."""
+
+    name: str = Field(min_length=1, max_length=64)
+    tick: str | float = "0.01"
+    """Price of a tick."""
+    lot: str | float = 1
+    """Shares, or units of the base currency, of a lot."""
+    currency: str = ""
+
+    @field_validator("tick", "lot")
+    @classmethod
+    def _positive(cls, value: str | float) -> str | float:
+        try:
+            good = Decimal(str(value)) > 0
+        except InvalidOperation:
+            good = False
+        if not good:
+            raise ValueError("a number above zero")
+        return value
+
+
+class Profile(TomlTable):
+    """A profile."""
+
+    version: Literal["FIX.4.2", "FIX.4.4"] = "FIX.4.4"
+    dictionary: str = "standard"
+    """`standard`, or the file of a dictionary in QuickFIX's XML."""
+    extension: bool = False
+    """Whether the venue is of this package: its market data by order, its time, its clock."""
+    session: SessionTable = SessionTable()
+    times: TimesTable | None = None
+    tls: TlsTable | None = None
+    logon: LogonTable = LogonTable()
+    orders: OrdersTable = OrdersTable()
+    names: NamesTable = NamesTable()
+    limits: LimitsTable = LimitsTable()
+    market: MarketTable | None = None
+    symbols: SymbolsTable = SymbolsTable()
+    symbol: tuple[SymbolTable, ...] = ()
+
+    @model_validator(mode="after")
+    def _tags(self) -> "Profile":
+        tables = self.session.header, self.session.cancel_on_disconnect, self.logon.fields, self.orders.fields
+        for table in tables:
+            if bad := [tag for tag, value in table.items() if not (tag.isascii() and tag.isdigit() and value)]:
+                raise ValueError(f"tags with values, which {bad[0]} is not")
+        if self.extension and self.version != "FIX.4.4":
+            raise ValueError("FIX.4.4 where extension is true")
+        return self

@@ -1,0 +1,94 @@
+"""Whether a message is from where and when it should be: names, version, SendingTime and OrigSendingTime."""
+
+from collections import deque
+from typing import Final
+
+from tercel.fix.protocol import validate as v
+from tercel.fix.protocol.message import Message, utc_ns
+from tercel.fix.protocol.settings import SessionSettings
+
+_KEPT: Final = 64
+
+
+class ClockOffset:
+    """How far the clock here is ahead of the other side's: the least that the last messages say, as time on the way
+    only adds to it.
+
+    >>> offset = ClockOffset()
+    >>> for ns in (1_700_000_000_250_000_000, 1_700_000_000_130_000_000):
+    ...     offset.see(Message("FIX.4.4", [(35, "0"), (52, "20231114-22:13:20.100")]), ns)
+    >>> offset.ns
+    30000000
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[int] = deque(maxlen=_KEPT)
+
+    def see(self, message: Message, now_ns: int) -> None:
+        """A message came."""
+        if (sent_ns := utc_ns(message.get(52))) is not None:
+            self._seen.append(now_ns - sent_ns)
+
+    @property
+    def ns(self) -> int | None:
+        """Nanoseconds; None before the first message."""
+        return min(self._seen, default=None)
+
+
+def out_of_time(message: Message, settings: SessionSettings, now_ns: int) -> bool:
+    """Whether SendingTime is too far from the time here."""
+    sent_ns = utc_ns(message.get(52))
+    return sent_ns is not None and abs(now_ns - sent_ns) > settings.accuracy_s * 1e9
+
+
+def misplaced(message: Message, settings: SessionSettings, now_ns: int) -> v.MessageFault | None:
+    """What is wrong with the names and the time of a message; that they are missing is another fault.
+
+    >>> settings = SessionSettings("VENUE", "DESK")
+    >>> misplaced(Message("FIX.4.4", [(35, "0"), (49, "OTHER"), (56, "VENUE")]), settings, 0)
+    Fault(reason=9, tag=None)
+    """
+    names = settings.target, settings.sender
+    if (message.get(49) or names[0], message.get(56) or names[1]) != names:
+        return v.MessageFault(v.COMP_ID_PROBLEM)
+    return v.MessageFault(v.SENDING_TIME_PROBLEM) if out_of_time(message, settings, now_ns) else None
+
+
+def dated_wrong(message: Message) -> v.MessageFault | None:
+    """What is wrong with the OrigSendingTime of a repetition."""
+    if 122 not in message:
+        return None if message.kind == "4" else v.MessageFault(v.MISSING_TAG, 122)
+    first, again = utc_ns(message.get(122)), utc_ns(message.get(52))
+    return v.MessageFault(v.SENDING_TIME_PROBLEM) if first and again and first > again else None
+
+
+def fault_of(message: Message, settings: SessionSettings) -> v.MessageFault | None:
+    """The first fault of a message whose turn it is."""
+    rules = settings.rules
+    fault = v.check(message, rules, settings.user_tags)
+    if fault is None and message.says(43):
+        fault = dated_wrong(message)
+    if fault is None and message.kind not in rules.messages and message.kind not in rules.other_types:
+        fault = v.MessageFault(v.INVALID_TYPE)
+    if fault is None and settings.examine is not None:
+        fault = settings.examine(message)
+    return fault
+
+
+def refusal(message: Message, settings: SessionSettings, now_ns: int) -> str:
+    """Why the first message of a connection is not accepted; "" when it is a logon that may be.
+
+    >>> refusal(Message("FIX.4.4", [(35, "0"), (49, "DESK"), (56, "VENUE")]), SessionSettings("VENUE", "DESK"), 0)
+    'the first message is no Logon'
+    """
+    if message.begin != settings.begin or (message.get(49), message.get(56)) != (settings.target, settings.sender):
+        return "BeginString, SenderCompID or TargetCompID is not this session's"
+    if message.kind != "A":
+        return "the first message is no Logon"
+    if out_of_time(message, settings, now_ns):
+        return "SendingTime is too far from the time here"
+    if (fault := fault_of(message, settings)) is not None:
+        return f"field {fault.tag} of the Logon: {fault.text}"
+    if message.get(98, "0") != "0" or message.whole(108) < 0 or message.number < 0:
+        return "a Logon with encryption, without HeartBtInt or without MsgSeqNum"
+    return ""

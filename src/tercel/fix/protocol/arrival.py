@@ -1,0 +1,78 @@
+"""A connection that came in: which session it is, and that no session is connected twice."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tercel.fix.protocol.codec import Decoder, GarbledMessage
+from tercel.fix.protocol.session import FixSession
+from tercel.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind
+
+MOST_BYTES: Final = 1 << 14
+"""Longest Logon, and whatever comes in its place."""
+SessionName = tuple[str, str, str]
+"""BeginString, SenderCompID and TargetCompID of what the session sends."""
+
+
+def named(*sessions: FixSession) -> dict[SessionName, FixSession]:
+    """Sessions by name, as an acceptor keeps them."""
+    return {(one.settings.begin, one.settings.sender, one.settings.target): one for one in sessions}
+
+
+class IncomingConnection:
+    """One connection at an acceptor's port. It is refused without a word unless its first message is the Logon of a
+    session that is not connected; then it is that session.
+
+    Parameters
+    ----------
+    sessions : mapping of SessionName to FixSession
+    now_ns : int
+    answer_s : float
+        How long it may take to say who it is, s.
+
+    >>> from tercel.fix.protocol.settings import SessionSettings
+    >>> venue = named(FixSession(SessionSettings("VENUE", "DESK")))
+    >>> desk, other = (FixSession(SessionSettings(name, "VENUE", initiates=True)) for name in ("DESK", "OTHER"))
+    >>> now = 1_700_000_000 * 10**9
+    >>> [IncomingConnection(venue, now).receive(one.connect(now).out, now).close for one in (desk, other)]
+    [False, True]
+    """
+
+    def __init__(self, sessions: Mapping[SessionName, FixSession], now_ns: int, answer_s: float = 10.0) -> None:
+        self._sessions, self._until_ns = sessions, now_ns + round(answer_s * 1e9)
+        self._data = b""
+        self.session: FixSession | None = None
+        """Whose connection it is, once that is known."""
+
+    def receive(self, data: bytes, now_ns: int) -> Outcome:
+        """Bytes came."""
+        if self.session is not None:
+            return self.session.receive(data, now_ns)
+        self._data += data
+        found = Decoder().feed(self._data)
+        if not found:
+            return self._refuse("no message") if len(self._data) > MOST_BYTES else Outcome()
+        first = found[0]
+        if isinstance(first, GarbledMessage) or first.kind != "A":
+            return self._refuse("the first message is no Logon")
+        session = self._sessions.get((first.begin, first.get(56), first.get(49)))
+        if session is None:
+            return self._refuse(f"no session from {first.get(56)[:40]!r} to {first.get(49)[:40]!r}")
+        if session.connected:
+            return self._refuse(f"{first.get(49)} is connected already")
+        self.session = session
+        session.connect(now_ns)
+        return session.receive(self._data, now_ns)
+
+    def on_time(self, now_ns: int) -> Outcome:
+        """Time passed."""
+        if self.session is not None:
+            return self.session.on_time(now_ns)
+        return self._refuse("no logon came in time") if now_ns >= self._until_ns else Outcome()
+
+    def disconnect(self, now_ns: int) -> Outcome:
+        """The connection is gone."""
+        return self.session.disconnect(now_ns) if self.session is not None else Outcome()
+
+    @staticmethod
+    def _refuse(text: str) -> Outcome:
+        return Outcome(events=[SessionEvent(SessionEventKind.REFUSED, text)], close=True)

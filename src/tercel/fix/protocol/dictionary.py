@@ -1,0 +1,291 @@
+"""Data dictionaries: which fields there are, what they may hold, which message has which of them.
+
+FIX 4.2 and 4.4 are shipped (`fix42.toml`, `fix44.toml`, whose head explains their form). A venue's own comes as the XML
+that QuickFIX defined (`quickfix_xml`).
+"""
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.fix.protocol.message import Message
+
+FRAMING: Final = frozenset({8, 9, 10})
+"""Fields that the codec makes and checks; no message holds them."""
+
+INCORRECT_VALUE, INCORRECT_FORMAT, NO_VALUE = 5, 6, 4
+_DAY: Final = r"[0-9]{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+_CLOCK: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?"
+_WHOLE, _NUMBER = r"-?[0-9]{1,19}", r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_FORMS: Final = {
+    **dict.fromkeys(("INT", "LENGTH", "SEQNUM", "NUMINGROUP", "DAYOFMONTH"), re.compile(_WHOLE)),
+    **dict.fromkeys(("FLOAT", "QTY", "PRICE", "PRICEOFFSET", "AMT", "PERCENTAGE"), re.compile(_NUMBER)),
+    **dict.fromkeys(("UTCDATE", "UTCDATEONLY", "LOCALMKTDATE"), re.compile(_DAY)),
+    "MONTHYEAR": re.compile(rf"[0-9]{{4}}(?:0[1-9]|1[0-2])(?:w[1-5])?|{_DAY}"),
+    "UTCTIMESTAMP": re.compile(f"{_DAY}-{_CLOCK}"),
+    "UTCTIMEONLY": re.compile(_CLOCK),
+    "CHAR": re.compile(r"[^\x01]"),
+    "BOOLEAN": re.compile(r"[YN]"),
+}
+_MULTIPLE: Final = ("MULTIPLEVALUESTRING", "MULTIPLECHARVALUE", "MULTIPLESTRINGVALUE")
+
+
+@dataclass(frozen=True)
+class FieldRule:
+    """What a field may hold.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+        Type of the standard, in capitals; one that is not known allows anything.
+    values : collection of str
+        The values that it may have; empty: any.
+    """
+
+    name: str
+    kind: str
+    values: Collection[str] = frozenset()
+    _form: "re.Pattern[str] | None" = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_form", _FORMS.get(self.kind))
+
+    def fault(self, value: str) -> int:
+        """SessionRejectReason of a value, 0 when it may stand.
+
+        >>> rule = FieldRule("Side", "CHAR", {"1", "2"})
+        >>> rule.fault("1"), rule.fault("9"), rule.fault("buy"), rule.fault("")
+        (0, 5, 6, 4)
+        """
+        if not value:
+            return NO_VALUE
+        if value in self.values:
+            return 0
+        if self._form is not None and self._form.fullmatch(value) is None:
+            return INCORRECT_FORMAT
+        if self.values:
+            if self.kind not in _MULTIPLE or not all(one in self.values for one in value.split(" ")):
+                return INCORRECT_VALUE
+        return 0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Members of a message, of a header, or of an entry of a repeating group.
+
+    Parameters
+    ----------
+    members : mapping of int to Block or None
+        A tag's entries where it counts a repeating group, else None. The first member opens an entry.
+    required : tuple of int
+    """
+
+    members: Mapping[int, "Block | None"]
+    required: tuple[int, ...] = ()
+
+    @cached_property
+    def first(self) -> int:
+        """The member that opens an entry."""
+        return next(iter(self.members), 0)
+
+    @cached_property
+    def tags(self) -> tuple[int, ...]:
+        """All tags, those of groups inside it too; the first stands first (`Message.entries`)."""
+        inner = [tag for block in self.members.values() if block for tag in block.tags]
+        return tuple(dict.fromkeys([*self.members, *inner]))
+
+
+@dataclass(frozen=True)
+class MessageRule:
+    """What a message has.
+
+    Parameters
+    ----------
+    name : str
+    admin : bool
+        Whether it is the session's own.
+    block : Block
+    """
+
+    name: str
+    admin: bool
+    block: Block
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """The rules of a version, or of a venue.
+
+    Parameters
+    ----------
+    version : str
+        BeginString.
+    fields : mapping of int to FieldRule
+    header, trailer : Block
+    messages : mapping of str to MessageRule
+        By MsgType.
+    other_types : collection of str
+        Message types that exist and are not described.
+    last_tag : int
+        Tags up to it exist, whether described or not.
+
+    >>> standard("FIX.4.4").messages["D"].name, standard("FIX.4.2").fields[32].name
+    ('NewOrderSingle', 'LastShares')
+    """
+
+    version: str
+    fields: Mapping[int, FieldRule]
+    header: Block
+    trailer: Block
+    messages: Mapping[str, MessageRule]
+    other_types: Collection[str] = frozenset()
+    last_tag: int = 0
+
+    @cached_property
+    def data_fields(self) -> Mapping[int, int]:
+        """Fields that count the bytes of another, by the names that the standard gives such pairs."""
+        by_name = {rule.name: tag for tag, rule in self.fields.items()}
+        pairs = {}
+        for tag, rule in self.fields.items():
+            length = by_name.get(f"{rule.name}Len") or by_name.get(f"{rule.name}Length")
+            if length and rule.kind in ("DATA", "XMLDATA"):
+                pairs[length] = tag
+        return MappingProxyType(pairs)
+
+    def entries(self, message: Message, counter: int) -> list[Message]:
+        """Entries of a repeating group of a message.
+
+        >>> book = Message("FIX.4.4", [(35, "W"), (55, "XYZ"), (268, "1"), (269, "0"), (270, "9")])
+        >>> [one.get(270) for one in standard("FIX.4.4").entries(book, 268)]
+        ['9']
+        """
+        rule = self.messages.get(message.kind)
+        block = rule.block.members.get(counter) if rule else None
+        return message.entries(counter, block.tags) if block else []
+
+
+_SHIPPED: Final = {"FIX.4.2": "fix42.toml", "FIX.4.4": "fix44.toml"}
+_TOKEN: Final = re.compile(r"(@?\w+)(!?)(\(?)|(\))(!?)")
+
+
+@lru_cache
+def standard(version: str) -> Dictionary:
+    """The shipped dictionary of a version: "FIX.4.2" or "FIX.4.4".
+
+    Raises
+    ------
+    UnknownNameError
+        For another version.
+    """
+    if version not in _SHIPPED:
+        raise UnknownNameError(f"one of {', '.join(_SHIPPED)}", version, "name one of them, or load a dictionary")
+    return read_toml((files(__package__) / _SHIPPED[version]).read_text(encoding="utf-8"), _SHIPPED[version])
+
+
+def read_toml(text: str, name: str) -> Dictionary:
+    """A dictionary in this project's own form.
+
+    Parameters
+    ----------
+    text : str
+    name : str
+        What it is called in errors.
+
+    Raises
+    ------
+    ConfigError
+        When something in it is not as it must be.
+
+    >>> own = read_toml('''
+    ... base = "FIX.4.4"
+    ... fields = "20001 ExactNs int"
+    ... [components]
+    ... Entry = "+ 20001"
+    ... [messages]
+    ... U2 = "SteppedTo app 20001!"
+    ... ''', "own.toml")
+    >>> own.messages["U2"].block.required, 20001 in own.messages["W"].block.members[268].members
+    ((20001,), True)
+    """
+    try:
+        found = _on_base(tomllib.loads(text))
+        fields = dict(_field(line) for line in found["fields"].strip().split("\n"))
+        components: Mapping[str, str] = found.get("components", {})
+        messages = {}
+        for kind, line in found["messages"].items():
+            title, category, body = f"{line} ".split(" ", 2)
+            messages[kind] = MessageRule(title, category == "admin", block_of(body, components))
+        made = Dictionary(
+            found["version"],
+            fields,
+            block_of(found["header"], components),
+            block_of(found["trailer"], components),
+            messages,
+            frozenset(found.get("types", "").split()),
+            found.get("last_tag", 0),
+        )
+    except (tomllib.TOMLDecodeError, KeyError, ValueError, IndexError, TypeError, RecursionError) as error:
+        raise ConfigError("a dictionary in the form of fix44.toml", f"{error!r} in {name}", "mend the file") from None
+    used = {
+        tag for block in (made.header, made.trailer, *(one.block for one in messages.values())) for tag in block.tags
+    }
+    if used - fields.keys():
+        raise ConfigError("members that are among the fields", f"{sorted(used - fields.keys())} in {name}", "add them")
+    return made
+
+
+def _on_base(found: dict[str, Any]) -> dict[str, Any]:
+    """One that names a standard's as its base has all of that; what begins with + is added to it."""
+    if "base" not in found:
+        return found
+    base = tomllib.loads((files(__package__) / _SHIPPED[found["base"]]).read_text(encoding="utf-8"))
+
+    def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        plus = {key: f"{old.get(key, '')} {text[1:]}" for key, text in new.items() if str(text).startswith("+")}
+        return {**old, **new, **plus}
+
+    parts = {part: joined(base.get(part, {}), found.get(part, {})) for part in ("components", "messages")}
+    return {**joined(base, found), **parts, "fields": base["fields"] + found.get("fields", "").lstrip("\n")}
+
+
+def _field(line: str) -> tuple[int, FieldRule]:
+    tag, name, kind, *values = line.split()
+    return int(tag), FieldRule(name, kind.upper(), frozenset(values))
+
+
+def block_of(text: str, components: Mapping[str, str]) -> Block:
+    """Members as the TOML form writes them.
+
+    >>> block_of("11! 453(448! 447) @Text", {"Text": "58 354"}).members.keys()
+    dict_keys([11, 453, 58, 354])
+    """
+    return _block(_TOKEN.finditer(text), components)[0]
+
+
+def _block(tokens: Iterator["re.Match[str]"], components: Mapping[str, str]) -> tuple[Block, str]:
+    """Members up to the end or a closing bracket, and what stands after the bracket ("!" or "")."""
+    members: dict[int, Block | None] = {}
+    required: list[int] = []
+    for token in tokens:
+        name, needed, opens, closes, last = token.groups()
+        if closes:
+            return Block(MappingProxyType(members), tuple(required)), last
+        if name.startswith("@"):
+            part = block_of(components[name[1:]], components)
+            members |= part.members
+            required += part.required if needed else ()
+            continue
+        tag = int(name)
+        members[tag] = None
+        if opens:
+            members[tag], needed = _block(tokens, components)
+        if needed:
+            required.append(tag)
+    return Block(MappingProxyType(members), tuple(one for one in required if one not in FRAMING)), ""

@@ -1,0 +1,151 @@
+"""What leaves a session: it is numbered, dated, kept where it may be asked for again, and repeated when it is."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from tercel.fix.protocol.codec import decode, encode
+from tercel.fix.protocol.message import Fields, Message, utc_text
+from tercel.fix.protocol.settings import SessionSettings
+from tercel.fix.protocol.store import SessionStore
+
+REPEATS_PER_S: Final = 5_000
+"""Numbers that are repeated in a second: whoever asks for more waits, and is answered once for all of it."""
+_SECOND: Final = 1_000_000_000
+MOST_RECENT: Final = 4096
+"""Messages of types that are not kept which can be repeated on the connection that they were sent on."""
+
+
+class Outbox:
+    """The way out of one session.
+
+    Parameters
+    ----------
+    settings : SessionSettings
+    store : SessionStore
+        Where messages are that were sent before; this class reads it alone.
+
+    >>> from tercel.fix.protocol.store import MemoryStore
+    >>> box = Outbox(SessionSettings("DESK", "VENUE"), MemoryStore())
+    >>> box.emit("0", [])
+    >>> decode(box.take()[0]).number, box.next
+    (1, 2)
+    """
+
+    def __init__(self, settings: SessionSettings, store: SessionStore) -> None:
+        self._settings, self._store = settings, store
+        self._data_fields = settings.rules.data_fields
+        self.next = 1
+        """MsgSeqNum of the next message."""
+        self.now_ns = 0
+        """The time that messages are dated with, ns since 1970; the session moves it."""
+        self.sent_ns = 0
+        """When something last left."""
+        self._out: list[bytes] = []
+        self._kept: list[tuple[int, bytes]] = []
+        self._recent: dict[int, bytes] = {}  # of this connection alone, of types that are not kept
+        self._stale: set[int] = set()  # told once as not repeated
+        self._asked: tuple[int, int] | None = None  # first and last number that the other side wants again
+        self._free_ns = 0  # when all that was repeated would have left at `REPEATS_PER_S`
+
+    @property
+    def now_text(self) -> str:
+        """SendingTime."""
+        return utc_text(self.now_ns, self._settings.digits)
+
+    def headed(self, kind: str, fields: Fields, number: int = 0) -> list[tuple[int, str]]:
+        """Fields of a message with its header; without a number, the next one."""
+        names = (49, self._settings.sender), (56, self._settings.target)
+        number = number or self.next
+        return [(35, kind), *names, (34, str(number)), (52, self.now_text), *self._settings.header, *fields]
+
+    def emit(self, kind: str, fields: Fields) -> None:
+        """Send a message of the session itself, under the next number."""
+        self._write(self.headed(kind, fields))
+        self.next += 1
+
+    def emit_kept(self, messages: Sequence[Fields], quiet: bool = False) -> None:
+        """Send application messages with their headers, and keep them; quiet ones are only kept."""
+        raws = [encode(self._settings.begin, headed, self._data_fields) for headed in messages]
+        for number, (headed, raw) in enumerate(zip(messages, raws, strict=True), self.next):
+            if headed[0][1] not in self._settings.not_kept:
+                self._kept.append((number, raw))
+            elif not quiet:
+                self._recent[number] = raw
+                if len(self._recent) > MOST_RECENT:
+                    del self._recent[next(iter(self._recent))]
+        self.next += len(raws)
+        if not quiet:
+            self._out += raws
+            self.sent_ns = self.now_ns
+
+    def _write(self, headed: Fields) -> None:
+        self._out.append(encode(self._settings.begin, headed, self._data_fields))
+        self.sent_ns = self.now_ns
+
+    def repeat(self, first: int = 0, last: int = 0) -> list[tuple[int, Message]]:
+        """Send messages of the application once more, marked, and fill gaps where there were none or stale ones.
+
+        After more than a second's worth nothing is sent for a while, and what is asked for meanwhile leaves together:
+        requests that keep coming hold up nothing else.
+
+        Parameters
+        ----------
+        first, last : int
+            What the other side asks for; 0: what it asked for before and has not been sent.
+
+        Returns
+        -------
+        list of (number, message)
+            Those that were not repeated, for their type never is; each once.
+        """
+        if first:
+            before = self._asked or (first, last)
+            self._asked = min(before[0], first), max(before[1], last)
+        if self._asked is None or self._free_ns > self.now_ns + _SECOND:
+            return []
+        (first, last), self._asked = self._asked, None
+        numbers = min(max(last - first + 1, 1), REPEATS_PER_S)
+        self._free_ns = max(self._free_ns, self.now_ns) + numbers * _SECOND // REPEATS_PER_S
+        return self._repeated(first, last)
+
+    def _repeated(self, first: int, last: int) -> list[tuple[int, Message]]:
+        stale = []
+        new = [*self._recent.items(), *self._kept]
+        kept = dict(self._store.sent(first, last)) | {n: raw for n, raw in new if first <= n <= last}
+        dropped = {34, 35, 43, 49, 52, 56, 122, *(tag for tag, _ in self._settings.header)}
+        for number, raw in sorted(kept.items()):
+            if number in self._stale:
+                continue
+            old = decode(raw, self._data_fields)
+            if old.kind in self._settings.never_repeated:
+                self._stale.add(number)
+                stale.append((number, old))
+                continue
+            self._fill(first, number)
+            rest = [(tag, value) for tag, value in old.fields if tag not in dropped]
+            self._write(self.headed(old.kind, [(43, "Y"), (122, old.get(52)), *rest], number))
+            first = number + 1
+        self._fill(first, last + 1)
+        return stale
+
+    def _fill(self, first: int, new: int) -> None:
+        """Tell that there is nothing from one number up to another."""
+        if first < new:
+            self._write(self.headed("4", [(43, "Y"), (122, self.now_text), (123, "Y"), (36, str(new))], first))
+
+    def restart(self) -> None:
+        """Begin at 1 again, and forget what was kept."""
+        self.next, self._kept = 1, []
+        self._stale.clear()
+        self.forget()
+
+    def forget(self) -> None:
+        """A new connection: what was not kept of the last one is not repeated, and nothing is asked for yet."""
+        self._recent.clear()
+        self._asked, self._free_ns = None, 0
+
+    def take(self) -> tuple[bytes, tuple[tuple[int, bytes], ...]]:
+        """What is to be written to the connection, and what is to be kept."""
+        out, kept = b"".join(self._out), tuple(self._kept)
+        self._out, self._kept = [], []
+        return out, kept

@@ -1,0 +1,174 @@
+"""What two sides of a session agree on beforehand, and what a session tells whoever runs it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Literal
+
+from tercel.core.errors import ConfigError
+from tercel.fix.protocol.dictionary import Dictionary, standard
+from tercel.fix.protocol.message import Fields, Message
+from tercel.fix.protocol.schedule import SessionTimes
+from tercel.fix.protocol.validate import MessageFault
+
+NEVER_REPEATED: Final = frozenset({"D", "E", "G", "s", "t", "AB", "AC"})
+"""Messages that put orders into a market: when they are asked for again they are stale, and a gap is filled instead."""
+
+NOT_KEPT: Final = frozenset({"W", "X"})
+"""Market data: there is much of it, and another one says more."""
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """The terms of one session.
+
+    Parameters
+    ----------
+    sender, target : str
+        SenderCompID and TargetCompID of what is sent from here.
+    begin : str
+        BeginString.
+    initiates : bool
+        Whether this side connects and logs on first.
+    heartbeat_s : int
+        HeartBtInt, s, that an initiator asks for; 0: no heartbeats. An acceptor takes what it is asked for.
+    dictionary : Dictionary, optional
+        Default: the standard's.
+    header : sequence of (tag, value)
+        Further fields of every header (50, 57).
+    logon_fields : callable, optional
+        Further fields of a logon from its SendingTime and MsgSeqNum: user name and password (553, 554), a signature
+        (95, 96). They are never kept, nor shown.
+    admit : callable, optional
+        Why a logon is not accepted, "" when it is. The text is sent and kept.
+    takes : set of str, optional
+        MsgTypes that the application takes; others are answered with a BusinessMessageReject. Default: all.
+    examine : callable, optional
+        A further fault of a message that the dictionary allows, answered with a Reject; None where there is none.
+    never_repeated : set of str
+        MsgTypes that are never sent again; a ResendRequest for them is answered by filling the gap.
+    not_kept : set of str
+        MsgTypes that are not kept: they are repeated on the connection that they were sent on, as far as memory goes,
+        and never on a later one.
+    reset : set of {"logon", "logout", "disconnect"}
+        When both sequence numbers begin at 1 again.
+    next_expected : bool
+        Whether logons say NextExpectedMsgSeqNum (789), after which each side repeats what is missing by itself.
+    on_gap : {"request", "logout"}
+        What to do when messages are missing.
+    accuracy_s : float
+        How far SendingTime may be from the time here, s.
+    answer_s : float
+        How long a logon, a logout or a ResendRequest waits for its answer, s; a logout no longer than two heartbeats.
+    digits : int
+        Decimal digits of a second in SendingTime.
+    user_tags : bool
+        Whether tags from 5000 on that the dictionary does not know may come in.
+    times : SessionTimes, optional
+        When the session is open; it is logged out at its end, and its numbers begin at 1 with its start.
+    most_queued : int
+        How many messages that came too early are held.
+
+    >>> SessionSettings("DESK", "VENUE").rules.version
+    'FIX.4.4'
+    """
+
+    sender: str
+    target: str
+    begin: str = "FIX.4.4"
+    initiates: bool = False
+    heartbeat_s: int = 30
+    dictionary: Dictionary | None = None
+    header: Fields = ()
+    logon_fields: Callable[[str, int], Fields] | None = field(default=None, repr=False)
+    admit: Callable[[Message], str] | None = None
+    takes: frozenset[str] | None = None
+    examine: Callable[[Message], MessageFault | None] | None = None
+    never_repeated: frozenset[str] = NEVER_REPEATED
+    not_kept: frozenset[str] = NOT_KEPT
+    reset: frozenset[Literal["logon", "logout", "disconnect"]] = frozenset()
+    next_expected: bool = False
+    on_gap: Literal["request", "logout"] = "request"
+    accuracy_s: float = 120.0
+    answer_s: float = 10.0
+    digits: int = 3
+    user_tags: bool = False
+    times: SessionTimes | None = None
+    most_queued: int = 10_000
+
+    def __post_init__(self) -> None:
+        names = {"SenderCompID": self.sender, "TargetCompID": self.target}
+        for what, name in names.items():
+            if not name or not name.isprintable():
+                raise ConfigError(f"a {what} of printable characters", repr(name), "choose another name")
+        if self.heartbeat_s < 0 or self.digits not in (0, 3, 6, 9):
+            received = f"{self.heartbeat_s} s and {self.digits} digits"
+            raise ConfigError("a heartbeat of at least 0 s and 0, 3, 6 or 9 digits", received, "mend the settings")
+        if self.rules.version != self.begin:
+            raise ConfigError(f"a dictionary of {self.begin}", f"one of {self.rules.version}", "name another one")
+
+    @property
+    def rules(self) -> Dictionary:
+        """The dictionary in force."""
+        return self.dictionary or standard(self.begin)
+
+
+class SessionEventKind(StrEnum):
+    """What a session has to tell beside messages."""
+
+    UP = "up"
+    """Both sides are logged on."""
+    DOWN = "down"
+    """They are not any more."""
+    REFUSED = "refused"
+    """A logon was not accepted, by either side."""
+    RESET = "reset"
+    """Both sequence numbers begin at 1."""
+    GARBLED = "garbled"
+    """Bytes came that are no message."""
+    GAP = "gap"
+    """Messages from the other side are missing."""
+    REJECTED = "rejected"
+    """A message from the other side was answered with a reject; it comes with the event."""
+    NOT_REPEATED = "not repeated"
+    """A message of ours that the other side never had, and will not have; it comes with the event."""
+
+
+@dataclass(frozen=True)
+class SessionEvent:
+    """One thing that happened.
+
+    Parameters
+    ----------
+    what : Happening
+    text : str
+    message : Message, optional
+    raw : bytes
+        What was garbled.
+    """
+
+    what: SessionEventKind
+    text: str = ""
+    message: Message | None = None
+    raw: bytes = field(default=b"", repr=False)
+
+
+@dataclass
+class Outcome:
+    """What a call to a session leads to; the store has it already.
+
+    Parameters
+    ----------
+    out : bytes
+        To be written to the connection.
+    messages : list of Message
+        For the application: its own kind, and rejects (35=3) of what it sent. Each comes once, in order.
+    events : list of SessionEvent
+    close : bool
+        Whether the connection is to be closed once `out` is written.
+    """
+
+    out: bytes = b""
+    messages: list[Message] = field(default_factory=list)
+    events: list[SessionEvent] = field(default_factory=list)
+    close: bool = False

@@ -1,0 +1,98 @@
+"""What a session must not forget: its two sequence numbers, and what it sent.
+
+One call to the session makes one :class:`Commit`, with the numbers, the messages sent, those that came in, and what
+else happened: one durable write covers them all. The session hands out bytes and messages after the store has taken the
+commit, never before.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tercel.fix.protocol.message import Message
+from tercel.fix.protocol.settings import SessionEvent
+
+
+@dataclass(frozen=True)
+class SequenceNumbers:
+    """Where a session stands.
+
+    Parameters
+    ----------
+    next_out, next_in : int
+        MsgSeqNum of the next message sent, and of the next one expected.
+    since_ns : int
+        When both were 1, ns since 1970; 0: nobody knows.
+    """
+
+    next_out: int = 1
+    next_in: int = 1
+    since_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one call to a session changed.
+
+    Parameters
+    ----------
+    numbers : Numbers
+        From now on.
+    sent : tuple of (number, bytes)
+        Application messages as they went out. Messages of the session itself are not kept: they are never repeated,
+        and a logon may have a password in it.
+    received : tuple of Message
+        What the application is about to be given.
+    events : tuple of SessionEvent
+        What else happened, rejected messages among it.
+    reset : bool
+        Forget all that was sent before.
+    """
+
+    numbers: SequenceNumbers
+    sent: tuple[tuple[int, bytes], ...] = ()
+    received: tuple[Message, ...] = ()
+    events: tuple[SessionEvent, ...] = ()
+    reset: bool = False
+
+
+class SessionStore(Protocol):
+    """Where commits go. An implementation writes each whole or not at all."""
+
+    def load(self) -> SequenceNumbers:
+        """The numbers of the last commit."""
+
+    def commit(self, change: Commit) -> None:
+        """Write a change; when this returns, it is there after a crash too."""
+
+    def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
+        """Application messages sent with numbers from `first` to `last`, in order."""
+
+
+class MemoryStore:
+    """A store that lasts as long as the process.
+
+    >>> store = MemoryStore()
+    >>> store.commit(Commit(SequenceNumbers(3, 2), sent=((2, b"8=FIX..."),)))
+    >>> store.load().next_out, list(store.sent(1, 9))
+    (3, [(2, b'8=FIX...')])
+    """
+
+    def __init__(self) -> None:
+        self._numbers = SequenceNumbers()
+        self._sent: dict[int, bytes] = {}
+
+    def load(self) -> SequenceNumbers:
+        """See :class:`SessionStore`."""
+        return self._numbers
+
+    def commit(self, change: Commit) -> None:
+        """See :class:`SessionStore`."""
+        if change.reset:
+            self._sent.clear()
+        self._numbers = change.numbers
+        self._sent.update(change.sent)
+
+    def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
+        """See :class:`SessionStore`."""
+        return [(number, raw) for number, raw in self._sent.items() if first <= number <= last]

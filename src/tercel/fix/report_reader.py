@@ -1,0 +1,258 @@
+"""Messages of any FIX 4.2 or 4.4 venue as events: what it leaves out is taken from what it was told.
+
+Sources: FIX 4.2 and 4.4, volume 4 and appendix D (order state changes); for 4.2 ExecTransType (20): 0 new, 1 cancel,
+2 correct, 3 status, and fills as ExecType 1 and 2.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from tercel.core import orders as o
+from tercel.core.errors import TercelError
+from tercel.core.fixed import ONE, ceiled
+from tercel.core.vocabulary import BUY, SELL
+from tercel.fix import tags as t
+from tercel.fix.inbound import raw
+from tercel.fix.memory import OrderMemory, SentOrder
+from tercel.fix.profiles import ProfileTerms
+from tercel.fix.protocol.message import Message, utc_ns
+from tercel.fix.scale import PLAIN, PriceScale, RefusedError
+
+TRANS_TYPE, ERROR_CODE, AGGRESSOR = 20, 25016, 1057
+HEADLINE: Final = 148
+_TRANS: Final = {"1": o.ExecType.BUSTED, "2": o.ExecType.CORRECTED, "3": o.ExecType.STATUS}
+_FILLS: Final = frozenset({"1", "2", "F"})
+_REPLACED_STATUS: Final = "5"
+_NO_SUCH_ORDER: Final = "-2013"
+UNKNOWN_ORDER_TEXT: Final = "Unknown order sent."
+"""Binance's words: its code -2011 is of every cancel that it refuses."""
+REASONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "0": "broker option",
+        "1": "unknown symbol",
+        "2": "exchange closed",
+        "3": "order exceeds limit",
+        "4": "too late to enter",
+        "5": "unknown order",
+        "6": "duplicate order",
+        "7": "duplicate of a verbally communicated order",
+        "8": "stale order",
+        "11": "unsupported order characteristic",
+        "13": "incorrect quantity",
+        "15": "unknown account",
+        "18": "invalid price increment",
+    }
+)
+"""OrdRejReason (103) in words."""
+CANCEL_REASONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "0": "too late to cancel",
+        "1": "unknown order",
+        "2": "broker option",
+        "3": "already pending",
+        "4": "unable to process mass cancel",
+        "5": "wrong OrigOrdModTime",
+        "6": "duplicate ClOrdID",
+    }
+)
+"""CxlRejReason (102) in words."""
+
+
+class ReportReader:
+    """Reads reports of one venue.
+
+    Parameters
+    ----------
+    terms : Terms
+    memory : OrderMemory
+    scales : mapping of str to PriceScale
+    """
+
+    def __init__(self, terms: ProfileTerms, memory: OrderMemory, scales: Mapping[str, PriceScale]) -> None:
+        self._orders, self._memory, self._scales = terms.profile.orders, memory, scales
+        self._held: dict[str, o.Report] = {}
+
+    def report(self, message: Message, now_ns: int) -> list[o.Report]:
+        """The report that an 8 is; none where it is one half of a change that the other half tells whole.
+
+        Raises
+        ------
+        RefusedError
+            For what it cannot have meant.
+        """
+        wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
+        told, old = self._memory.by_wire.get(wire), self._memory.by_wire.get(orig)
+        if old is None:  # a venue may call what was cancelled by the name of its cancel, or by its own number alone
+            old = self._memory.meant(told, _name(message, t.ORDER_ID))
+        about = told if told is not None and told.kind in ("new", "replace") else old or told
+        read = self._read(message, about, now_ns)
+        read = replace(read, cl_ord_id=told.name if told else wire, orig=old.name if old else orig)
+        found = self._halves(read, wire, about)
+        for one in found:
+            if one.exec_type not in (o.ExecType.STATUS, o.ExecType.BUSTED, o.ExecType.CORRECTED):
+                self._memory.learn(one)
+        return found
+
+    def _read(self, message: Message, about: SentOrder | None, now_ns: int) -> o.Report:
+        kind, status = self._kind(message), self._status(message, about)
+        instrument = message.get(t.SYMBOL) or (about.instrument if about else "")
+        instrument = "" if instrument == t.NO_SYMBOL else instrument
+        scale = self._scales.get(instrument, PLAIN)
+        base = about.base_qty if about is not None else 0
+        cum = scale.qty(message.get(t.CUM_QTY, "0"), t.CUM_QTY) + base
+        told_lots = about.lots + ceiled(base) if about is not None else ceiled(cum)
+        lots = scale.lots(message.get(t.ORDER_QTY)) + ceiled(base) if t.ORDER_QTY in message else told_lots
+        over = status in o.TERMINAL or status is o.OrdStatus.UNKNOWN
+        leaves = 0 if over else max(lots * ONE - cum, 0)
+        if t.LEAVES_QTY in message:
+            leaves = scale.qty(message.get(t.LEAVES_QTY), t.LEAVES_QTY)
+        traded = kind in (o.ExecType.TRADE, o.ExecType.CORRECTED)
+        if traded and (t.LAST_QTY not in message or t.LAST_PX not in message):
+            raise RefusedError("LastQty (32) and LastPx (31) in a trade", f"150={message.get(t.EXEC_TYPE)} without")
+        side = {t.BUY_CODE: BUY, t.SELL_CODE: SELL}.get(message.get(t.SIDE), about.side if about else 0)
+        return o.Report(
+            exec_id=_name(message, t.EXEC_ID) or f"N{message.number}-{message.get(52)}",
+            exec_type=kind,
+            status=status,
+            cl_ord_id="",
+            orig="",
+            order_id=_name(message, t.ORDER_ID),
+            account=message.get(t.ACCOUNT) or (about.account if about else self._whose(message)),
+            instrument=instrument,
+            side=side,
+            lots=lots,
+            price=self._price(message, scale, about),
+            last_qty=scale.qty(message.get(t.LAST_QTY), t.LAST_QTY) if traded else 0,
+            last_px=scale.px(message.get(t.LAST_PX), t.LAST_PX) if traded else 0,
+            cum_qty=cum,
+            leaves_qty=leaves,
+            ns=utc_ns(message.get(t.TRANSACT_TIME)) or utc_ns(message.get(52)) or now_ns,
+            passive=self._passive(message),
+            text=self._text(message, t.ORD_REJ_REASON, REASONS),
+            ref=message.get(t.EXEC_REF_ID),
+        )
+
+    def _whose(self, message: Message) -> str:
+        """The account of an order that nobody here sent: whoever asked about its name."""
+        return message.get(t.ON_BEHALF_OF) or self._memory.account(message.get(t.CL_ORD_ID))
+
+    def _kind(self, message: Message) -> o.ExecType:
+        """ExecType, with what 4.2 says in ExecTransType."""
+        code, trans = message.get(t.EXEC_TYPE), message.get(TRANS_TYPE, "0")
+        if trans in _TRANS and message.begin == "FIX.4.2":
+            return _TRANS[trans]
+        found = o.ExecType.TRADE if code in _FILLS else t.EXECS.get(code)
+        if found is None:
+            raise RefusedError("an ExecType (150) that is known here", f"150={code}")
+        return found
+
+    def _status(self, message: Message, about: SentOrder | None) -> o.OrdStatus:
+        code = message.get(t.ORD_STATUS)
+        if code == _REPLACED_STATUS:  # of 4.2: as it stands after the change
+            filled = any(letter in "123456789" for letter in message.get(t.CUM_QTY, "0"))
+            return o.OrdStatus.PARTIALLY_FILLED if filled else o.OrdStatus.NEW
+        if (found := t.STATUSES.get(code)) is None:
+            raise RefusedError("an OrdStatus (39) that is known here", f"39={code}")
+        if found is o.OrdStatus.REJECTED and message.get(t.ORD_REJ_REASON) == t.UNKNOWN_ORDER:
+            never = (
+                about is not None and about.kind == "new" and about.skipped and about.status is o.OrdStatus.PENDING_NEW
+            )
+            return found if never else o.OrdStatus.UNKNOWN
+        return found
+
+    @staticmethod
+    def _price(message: Message, scale: PriceScale, about: SentOrder | None) -> int | None:
+        if t.PRICE in message and message.get(t.ORD_TYPE, t.LIMIT) != t.MARKET:
+            return scale.ticks(message.get(t.PRICE))
+        return about.price if about is not None else None
+
+    def _passive(self, message: Message) -> bool:
+        if self._orders.liquidity_tag == AGGRESSOR:
+            return message.get(AGGRESSOR) == "N"
+        return message.get(self._orders.liquidity_tag) == "1"
+
+    def _text(self, message: Message, tag: int, words: Mapping[str, str]) -> str:
+        """The reason's code in words, then what the venue says."""
+        said = [message.get(one) for one in self._orders.text_tags if message.get(one)]
+        code = message.get(tag)
+        if code and code != t.OTHER:
+            said.insert(0, f"{words.get(code, 'a reason of its own')} ({tag}={code})")
+        if message.get(ERROR_CODE):
+            said.append(f"({ERROR_CODE}={message.get(ERROR_CODE)})")
+        return ": ".join(said[:2]) + "".join(f" {one}" for one in said[2:])
+
+    # -- cancel and new in one message --------------------------------------------------------------------------------
+    def _halves(self, read: o.Report, wire: str, about: SentOrder | None) -> list[o.Report]:
+        """A cancel-and-new is told as the replacement that it stands for.
+
+        The cancelled half waits for the new one: together they are a replacement; when the new one is refused, the
+        order is over, and when the other half was not for us to hold, it passes.
+        """
+        if about is None:
+            return [read]
+        new = self._memory.by_swap.get(wire)
+        if new is not None and read.exec_type is o.ExecType.CANCELED:
+            new.base_qty = read.cum_qty
+            self._memory.write(new)
+            self._held[new.wire] = replace(read, cl_ord_id=new.name, orig=new.orig)
+            return []
+        cancelled = self._held.pop(about.wire, None) if about.swaps else None
+        if cancelled is None:
+            return [read]
+        if read.exec_type is o.ExecType.REJECTED:
+            text = f"cancelled; the order in its place was refused: {read.text}"
+            return [replace(cancelled, text=text)]
+        first = replace(read, exec_type=o.ExecType.REPLACED, orig=about.orig)
+        if read.exec_type is o.ExecType.NEW:
+            return [replace(first, status=o.OrdStatus.PARTIALLY_FILLED if read.cum_qty else o.OrdStatus.NEW)]
+        before = replace(
+            first, exec_id=f"{read.exec_id}-R", cum_qty=about.base_qty, leaves_qty=about.lots * ONE,
+            status=o.OrdStatus.NEW, last_qty=0, last_px=0,
+        )  # fmt: skip
+        return [before, read]
+
+    # -- refusals -----------------------------------------------------------------------------------------------------
+    def cancel_reject(self, message: Message, now_ns: int) -> o.CancelReject:
+        """The refusal that a 9, or an amendment's XAR, is; where it says no status, the last one known stands."""
+        wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
+        told = self._memory.by_wire.get(wire) or self._memory.by_swap.get(wire)
+        old = self._memory.by_wire.get(orig) or (self._memory.by_name.get(told.orig) if told is not None else None)
+        text = self._text(message, t.CXL_REJ_REASON, CANCEL_REASONS)
+        status = old.status if old is not None else o.OrdStatus.REJECTED
+        if message.get(t.ORD_STATUS):
+            status = self._status(message, old)
+        gone = message.get(t.CXL_REJ_REASON) == t.NOT_KNOWN or message.get(ERROR_CODE) == _NO_SUCH_ORDER
+        gone = gone or (ERROR_CODE in message and message.get(t.TEXT) == UNKNOWN_ORDER_TEXT)
+        if gone and status is not o.OrdStatus.FILLED:
+            status = o.OrdStatus.UNKNOWN
+        if told is not None and told.swaps:  # the new half never came to be
+            told.status = o.OrdStatus.REJECTED
+            self._memory.write(told)
+        names = told.name if told else wire, old.name if old else orig
+        account = message.get(t.ACCOUNT) or (old.account if old else told.account if told else "")
+        ns = utc_ns(message.get(t.TRANSACT_TIME)) or utc_ns(message.get(52)) or now_ns
+        return o.CancelReject(*names, account, status, ns, text)
+
+    def mass_refusal(self, message: Message, now_ns: int) -> o.CancelReject | None:
+        """The refusal of a mass cancel; None where it was accepted."""
+        if message.get(t.MASS_CANCEL_RESPONSE) != "0":
+            return None
+        told = self._memory.by_wire.get(message.get(t.CL_ORD_ID))
+        text = self._text(message, t.MASS_CANCEL_REASON, {})
+        name, account = (told.name, told.account) if told else (message.get(t.CL_ORD_ID), "")
+        return o.CancelReject(name, "", account, o.OrdStatus.REJECTED, now_ns, text or "mass cancel refused")
+
+    def unread(self, message: Message, error: TercelError | Exception, now_ns: int) -> o.Unread:
+        """What cannot be read, as it came, with the order that it names."""
+        sent = self._memory.by_wire
+        told = sent.get(message.get(t.CL_ORD_ID)) or sent.get(message.get(t.ORIG_CL_ORD_ID))
+        name = told.name if told else message.get(t.CL_ORD_ID)
+        account = told.account if told else message.get(t.ACCOUNT)
+        return o.Unread(raw(message), f"{error}", now_ns, name, account, message.get(t.SYMBOL))
+
+
+def _name(message: Message, tag: int) -> str:
+    value = message.get(tag)
+    return "" if value == t.NO_NAME else value

@@ -1,0 +1,258 @@
+"""Books of level totals as books of orders: aggregated market data in rows that a session follows.
+
+A venue that says W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
+orders that nobody names, and own orders stand among them under numbers of their own: what a total holds beyond own
+lots is other people's. Lots that are new go behind; lots that a print took go from the front; what else a total loses
+goes from the back, so that the queue before an own order is never taken for shorter than it is.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from tercel.core import orders as o
+from tercel.core.arrays import Ints
+from tercel.core.fixed import ONE, ceiled, floored
+from tercel.core.vocabulary import BUY, SELL
+from tercel.fix import tags as t
+from tercel.fix.protocol.message import Message
+from tercel.fix.scale import PriceScale, RefusedError
+from tercel.market.tape import schema
+
+IDS: Final = 8192
+"""Numbers of orders in a book, own ones among them."""
+BID, OFFER, TRADE = "0", "1", "2"
+NEW, CHANGE, DELETE = "0", "1", "2"
+AGGRESSOR_SIDE: Final = 2446
+_SIDES: Final[Mapping[str, int]] = {BID: BUY, OFFER: SELL}
+
+
+@dataclass(slots=True)
+class _Order:
+    number: int
+    lots: int
+    own: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class _Own:
+    """An order of ours."""
+
+    name: str
+    number: int
+    side: int
+    price: int
+    rests: bool = True
+    """Whether what does not trade at once stays."""
+    waiting: int = 0
+    """Lots that would rest, if the other side did not stand at their price."""
+
+
+@dataclass
+class ShownBook:
+    """The book of one instrument.
+
+    Parameters
+    ----------
+    instrument : str
+    scale : PriceScale
+
+    >>> book = ShownBook("XYZ", PriceScale(0.01))
+    >>> rows = book.total(5, 1, 1000, 7)
+    >>> [row[1:6] for row in rows], [row[1:6] for row in book.total(6, 1, 1000, 4)]
+    ([(1, 0, 1, 1000, 7)], [(2, 0, 1, 1000, 3)])
+    """
+
+    instrument: str
+    scale: PriceScale
+    ready: bool = False
+    """Whether a whole book has come."""
+    _levels: dict[tuple[int, int], list[_Order]] = field(default_factory=dict)
+    _free: deque[int] = field(default_factory=lambda: deque(range(IDS - 1, -1, -1)))
+    _own: dict[str, _Own] = field(default_factory=dict)
+
+    # -- what the venue shows -----------------------------------------------------------------------------------------
+    def snapshot(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows:
+        """A whole book (W)."""
+        wanted: dict[tuple[int, int], int] = {}
+        for entry in entries:
+            side = _SIDES.get(entry.get(t.ENTRY_TYPE), 0)
+            if side and t.ENTRY_PX in entry:
+                at = side, self.scale.ticks(entry.get(t.ENTRY_PX))
+                wanted[at] = wanted.get(at, 0) + self.scale.lots(entry.get(t.ENTRY_SIZE, "0"))
+        for gone in self._levels.keys() - wanted.keys():
+            wanted[gone] = 0
+        for (side, price), lots in wanted.items():
+            self.total(now_ns, side, price, lots)
+        rows = [(now_ns, schema.STATUS, 0, 0, 1, 0, -1)]
+        for (side, price), orders in self._levels.items():
+            rows += [(now_ns, schema.ADD, one.number, side, price, one.lots, -1) for one in orders]
+        self.ready = True
+        return o.MarketRows(self.instrument, _array(rows), True)
+
+    def changes(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows | None:
+        """Changes (X); None before a whole book has come, or when nothing changed."""
+        rows: list[tuple[int, ...]] = []
+        for entry in entries if self.ready else ():
+            kind = entry.get(t.ENTRY_TYPE)
+            price = self.scale.ticks(entry.get(t.ENTRY_PX))
+            lots = self.scale.lots(entry.get(t.ENTRY_SIZE, "0"))
+            if kind == TRADE:
+                rows += self.print(now_ns, price, lots, entry.get(AGGRESSOR_SIDE))
+            elif kind in _SIDES:
+                rows += self.total(now_ns, _SIDES[kind], price, 0 if entry.get(t.UPDATE_ACTION) == DELETE else lots)
+        rows += self._arrive(now_ns)
+        return o.MarketRows(self.instrument, _array(rows)) if rows else None
+
+    def total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
+        """A level's total becomes so many lots: rows (ns, kind, id, side, price, lots, aggressor)."""
+        orders = self._levels.setdefault((side, price), [])
+        others = max(lots - sum(one.lots for one in orders if one.own), 0) - sum(
+            one.lots for one in orders if not one.own
+        )
+        rows: list[tuple[int, ...]] = []
+        if others > 0:
+            new = _Order(self._number(), others)
+            orders.append(new)
+            rows.append((ns, schema.ADD, new.number, side, price, others, -1))
+        for one in [one for one in orders[::-1] if not one.own]:
+            if others >= 0:
+                break
+            taken = min(one.lots, -others)
+            others += taken
+            rows.append(self._less(ns, side, price, one, taken, -1, schema.REDUCE))
+        if not orders:
+            self._levels.pop((side, price), None)
+        return rows
+
+    def print(self, ns: int, price: int, lots: int, aggressor: str = "") -> list[tuple[int, ...]]:
+        """A trade between others: the first lots of the level that it met, as far as the level is shown."""
+        met = {"1": SELL, "2": BUY}.get(aggressor, 0)
+        side = met or (BUY if (BUY, price) in self._levels else SELL)
+        rows = []
+        for one in [one for one in self._levels.get((side, price), []) if not one.own]:
+            taken = min(one.lots, lots)
+            lots -= taken
+            if taken:
+                rows.append(self._less(ns, side, price, one, taken, -1, schema.EXECUTE))
+        return rows
+
+    # -- what becomes of own orders -----------------------------------------------------------------------------------
+    def number(self, name: str) -> int:
+        """The number of an own order in this book; -1 for one that never came."""
+        own = self._own.get(name)
+        return -1 if own is None else own.number
+
+    def before(self, report: o.Report) -> list[tuple[int, ...]]:
+        """Rows that come before a report: what its trade took."""
+        own = self._own.get(report.orig) or self._own.get(report.cl_ord_id)
+        if own is None or report.exec_type is not o.ExecType.TRADE:
+            return []
+        at = own.side, own.price
+        rows = []
+        mine = next((one for one in self._levels.get(at, []) if one.own == own.name), None)
+        left, far, price = floored(report.last_qty), -own.side, floored(report.last_px)  # books are in ticks and lots
+        if mine is not None and mine.lots >= left:
+            return [self._less(report.ns, *at, mine, left, -1, schema.EXECUTE)] if left else []
+        shown = self._levels.get((far, price), []) if price * ONE == report.last_px else []
+        for one in [one for one in shown if not one.own]:
+            taken = min(one.lots, left)
+            left -= taken
+            if taken:
+                rows.append(self._less(report.ns, far, price, one, taken, own.number, schema.EXECUTE))
+        return rows
+
+    def after(self, report: o.Report) -> list[tuple[int, ...]]:
+        """Rows that come after a report: how much of the order rests now."""
+        own, leaves = self._own.get(report.orig) or self._own.get(report.cl_ord_id), ceiled(report.leaves_qty)
+        if own is None:
+            if report.price is None or not leaves or report.exec_type is o.ExecType.REJECTED or not report.side:
+                return []
+            own = _Own(report.cl_ord_id, self._number(), report.side, report.price)
+            self._own[report.cl_ord_id] = own
+        if report.exec_type is o.ExecType.REPLACED:
+            self._own[report.cl_ord_id] = own
+        if not own.rests:
+            if not leaves:
+                self._forget(own)
+            return []
+        moved = report.price is not None and report.price != own.price
+        rows = self._rest(report.ns, own, 0) if moved else []
+        own.price = report.price if moved and report.price is not None else own.price
+        own.waiting = leaves if self._crosses(own) else 0
+        rows += self._rest(report.ns, own, leaves) if not own.waiting else []
+        if not leaves:
+            self._forget(own)
+        return rows
+
+    def _crosses(self, own: _Own) -> bool:
+        """Whether the other side, as far as it is shown, stands where an order would trade."""
+        prices = [price for side, price in self._levels if side == -own.side]
+        return bool(prices) and (min(prices) <= own.price if own.side == BUY else max(prices) >= own.price)
+
+    def _arrive(self, ns: int) -> list[tuple[int, ...]]:
+        """Own orders that waited for the other side to go, and rest now."""
+        rows = []
+        for own in dict.fromkeys(self._own.values()):
+            if own.waiting and not self._crosses(own):
+                lots, own.waiting = own.waiting, 0
+                rows += self._rest(ns, own, lots)
+        return rows
+
+    def expect(self, name: str, side: int, price: int | None, rests: bool = True) -> None:
+        """An order is on its way: it has a number from now on."""
+        self._own[name] = _Own(name, self._number(), side, price or 0, rests and price is not None)
+
+    def _rest(self, ns: int, own: _Own, lots: int) -> list[tuple[int, ...]]:
+        """Let so many lots of an own order rest."""
+        at = own.side, own.price
+        mine = next((one for one in self._levels.get(at, []) if one.own == own.name), None)
+        if mine is None:
+            if not lots:
+                return []
+            self._levels.setdefault(at, []).append(_Order(own.number, lots, own.name))
+            return [(ns, schema.ADD, own.number, *at, lots, -1)]
+        if lots < mine.lots:
+            return [self._less(ns, *at, mine, mine.lots - lots, -1, schema.REDUCE)]
+        if lots > mine.lots:  # more lots: behind the others
+            gone = self._less(ns, *at, mine, mine.lots, -1, schema.REDUCE)
+            return [gone, *self._rest(ns, own, lots)]
+        return []
+
+    def _forget(self, own: _Own) -> None:
+        names = [name for name, one in self._own.items() if one is own]
+        for name in names:
+            del self._own[name]
+        self._free.appendleft(own.number)
+
+    def _less(
+        self, ns: int, side: int, price: int, one: _Order, lots: int, aggressor: int, kind: int
+    ) -> tuple[int, ...]:
+        """An order loses lots; the whole of it is deleted."""
+        one.lots -= lots
+        if not one.lots:
+            orders = self._levels[side, price]
+            orders.remove(one)
+            if not orders:
+                del self._levels[side, price]
+            if not one.own:
+                self._free.appendleft(one.number)
+            kind = schema.DELETE if kind == schema.REDUCE else kind
+        return ns, kind, one.number, side, price, lots, aggressor
+
+    def _number(self) -> int:
+        if not self._free:
+            raise RefusedError(f"at most {IDS} orders in a book", f"more in {self.instrument}")
+        return self._free.pop()
+
+    def rows(self, rows: Iterable[tuple[int, ...]]) -> o.MarketRows | None:
+        """Rows as market data; None when there are none, or nobody follows the book."""
+        listed = list(rows)
+        return o.MarketRows(self.instrument, _array(listed)) if listed and self.ready else None
+
+
+def _array(rows: Sequence[tuple[int, ...]]) -> Ints:
+    return np.array(rows, np.int64).reshape(-1, o.MARKET_WORDS)

@@ -1,0 +1,275 @@
+"""The words of the standard: commands to a venue that never heard of this package, and what it says."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+from tercel.core import orders as o
+from tercel.core.errors import TercelError, VenueError
+from tercel.fix import tags as t
+from tercel.fix import translate
+from tercel.fix.commands import Commands, OutgoingMessage
+from tercel.fix.inbound import Item, PendingFault, RejectTracker, StepAnswer, raw
+from tercel.fix.market import Shape
+from tercel.fix.memory import OrderMemory
+from tercel.fix.profiles import ProfileTerms
+from tercel.fix.protocol.message import Message
+from tercel.fix.report_reader import HEADLINE, ReportReader
+from tercel.fix.scale import PLAIN, PriceScale, RefusedError
+from tercel.fix.shown_book import IDS, ShownBook
+from tercel.market.tape.schema import ADD
+
+AMEND_REJECT: Final = "XAR"
+_QUIET: Final = frozenset({"N", "XLR", "h"})
+"""List status, limits, session status: nothing here follows from them."""
+_NEWS: Final = "B"
+_WIDTH: Final = 1024
+"""Prices of the ring of a book: a venue does not say how far its own reaches."""
+
+
+class StandardDialect(RejectTracker):
+    """What is said to a venue, and what it says.
+
+    Parameters
+    ----------
+    terms : Terms
+    clock : callable
+        ns since 1970.
+    folder : Path, optional
+        Where the names of orders are kept.
+    """
+
+    def __init__(self, terms: ProfileTerms, clock: Callable[[], int], folder: Path | None) -> None:
+        super().__init__()
+        self._terms, self._clock = terms, clock
+        self._seen: set[tuple[str, str, str]] = set()
+        """Reports that came: order, the venue's name of it, name of the execution."""
+        self.market_terms = terms
+        """Those of the session that has the market data."""
+        self.memory = OrderMemory(terms.profile.names, folder)
+        self.scales: dict[str, PriceScale] = {}
+        self.shapes: dict[str, Shape] = {}
+        self.requests: dict[str, tuple[str, list[object]]] = {}
+        self._speaks = Commands(terms, self.memory, self.scales, clock)
+        self._hears = ReportReader(terms, self.memory, self.scales)
+        self._books: dict[str, ShownBook] = {}
+        self._numbers: dict[tuple[str, str], str] = {}
+        self._listed(tuple(_symbol(one.name, str(one.tick), str(one.lot)) for one in terms.symbols))
+
+    # -- what is said -------------------------------------------------------------------------------------------------
+    def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
+        """Messages of a command, and why it has none."""
+        if isinstance(command, o.NewOrder) and (book := self._books.get(command.instrument)) is not None:
+            book.expect(command.cl_ord_id, command.side, command.price, command.tif is not o.Tif.IOC)
+        return self._speaks.messages(command)
+
+    def house_name(self, wire: str) -> str:
+        """See `RejectTracker`."""
+        told = self.memory.by_wire.get(wire)
+        return told.name if told is not None else wire
+
+    def skipped(self, message: Message, earlier: bool) -> str:
+        """See `RejectTracker`: what the venue has reported on reached it, whatever it asks for, and questions come
+        again."""
+        told = self.memory.by_wire.get(message.get(t.CL_ORD_ID))
+        return "" if told is None or message.kind == t.STATUS else self.memory.skip(told, earlier)
+
+    @property
+    def unrecorded(self) -> str:
+        """Why what is sent is not on the disk; "": it is."""
+        return self.memory.why
+
+    def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
+        """A DK, a business reject, or nothing."""
+        scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
+        answer = translate.disowned_out(message, scale)
+        return [] if answer is None else self._speaks.answer(*answer, message)
+
+    def market_request(self, name: str, instrument: str) -> OutgoingMessage:
+        """Ask for market data of an instrument under a name.
+
+        Raises
+        ------
+        VenueError
+            When the profile has none.
+        """
+        table = self.market_terms.profile.market
+        if table is None:
+            wanted = f"market data at {self.market_terms.name}"
+            raise VenueError(wanted, "none in its profile", "add [market] to the profile, if the venue has any")
+        self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
+        self.requests[name] = (instrument, [])
+        kinds = ["0", "1", *(["2"] if table.trades and table.order == "types" else [])]
+        types = [(t.NO_ENTRY_TYPES, str(len(kinds))), *((t.ENTRY_TYPE, kind) for kind in kinds)]
+        symbols = [(t.NO_RELATED_SYM, "1"), (t.SYMBOL, instrument)]
+        fields: list[tuple[int, str]] = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, str(table.depth))]
+        fields += [(_UPDATE_TYPE, table.update_type)] if table.update_type else []
+        fields += [(_AGGREGATED, table.aggregated)] if table.aggregated else []
+        fields += [*types, *symbols] if table.order == "types" else [*symbols, *types]
+        return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)
+
+    def list_request(self, name: str) -> OutgoingMessage | None:
+        """Ask for what is listed; None where the profile says it."""
+        table = self.market_terms.profile.symbols
+        if table.source == "file":
+            return None
+        return OutgoingMessage(
+            t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, table.list_type)], None
+        )
+
+    # -- what is heard ------------------------------------------------------------------------------------------------
+    def read(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
+        """What a message means, with its number."""
+        kind = message.kind
+        number = 0 if kind == t.BUSINESS_REJECT else message.number
+        try:
+            return [(number, item) for item in self._items(message, now_ns)]
+        except (TercelError, ValueError, KeyError, InvalidOperation) as error:
+            if kind in (t.SNAPSHOT, t.INCREMENT):
+                self._spoilt(message)
+            return [(number, self._hears.unread(message, error, now_ns))]
+
+    def _items(self, message: Message, now_ns: int) -> list[Item]:
+        kind = message.kind
+        if kind == t.EXECUTION_REPORT:
+            return self._reports(message, now_ns)
+        if kind in (t.CANCEL_REJECT, AMEND_REJECT):
+            return [self._hears.cancel_reject(message, now_ns)]
+        if kind in (t.SNAPSHOT, t.INCREMENT):
+            return self._market(message, now_ns)
+        if kind == t.SECURITY_LIST:
+            self._listed(self._listings_of(message))
+            name = message.get(t.SECURITY_REQ_ID)
+            return [StepAnswer(name, now_ns, self.listings)]
+        if kind == t.MASS_CANCEL_REPORT:
+            refused = self._hears.mass_refusal(message, now_ns)
+            return [] if refused is None else [refused]
+        if kind == t.MARKET_DATA_REJECT:
+            instrument = self.requests.pop(message.get(t.MD_REQ_ID), ("", []))[0]
+            why = f"market data of {instrument} refused: {message.get(t.TEXT) or message.get(t.MD_REJ_REASON)}"
+            return [o.Unread(raw(message), why, now_ns, instrument=instrument)]
+        if kind in (t.BUSINESS_REJECT, t.REJECT):
+            if (command := self._in_other_words(message)) is not None:
+                self.again.append(command)
+                return []
+            return [self.refusal(message.get(t.REF_SEQ_NUM, "0"), _why(message), now_ns)]
+        if kind == _NEWS:
+            return [
+                o.LinkStatus(True, now_ns, f"the venue says: {message.get(HEADLINE)} {message.get(t.TEXT)}".strip())
+            ]
+        if kind in _QUIET:
+            return []
+        raise RefusedError("a message that means something here", f"35={kind}")
+
+    def _in_other_words(self, message: Message) -> o.Command | None:
+        """A request about all orders whose message the venue does not know: it is made for each of them."""
+        command, kind = self.sent(message.get(t.REF_SEQ_NUM)), message.get(t.REF_MSG_TYPE)
+        if kind not in (t.MASS_STATUS, t.MASS_CANCEL) or not isinstance(command, o.StatusRequest | o.MassCancel):
+            return None
+        self._speaks.unknown.add(kind)
+        return command
+
+    def refusal(self, number: str, text: str, now_ns: int) -> Item:
+        """What was refused as a whole: the order that it was about is as the venue never had it."""
+        found = super().refusal(number if number.isdigit() else "0", text, now_ns)
+        if isinstance(found, o.Report):
+            self.memory.learn(found)
+        if isinstance(found, PendingFault):  # a question of ours, or nothing of ours: no reason to stop
+            return o.Unread(f"45={number}", f"the venue refused a message: {text}", now_ns)
+        return found
+
+    def _reports(self, message: Message, now_ns: int) -> list[Item]:
+        found: list[Item] = []
+        for report in self._hears.report(message, now_ns):
+            seen = report.cl_ord_id, report.order_id, report.exec_id
+            if (message.says(t.POSS_DUP) or message.says(t.POSS_RESEND)) and seen in self._seen:
+                continue
+            self._seen.add(seen)
+            book = self._books.get(report.instrument)
+            if book is None or report.exec_type is o.ExecType.STATUS:
+                found.append(self._numbered(report, -1))
+                continue
+            dated = replace(report, ns=now_ns)  # the market's time is the clock's, as of all else that is shown
+            taken = book.before(dated)
+            number = max(book.number(report.orig), book.number(report.cl_ord_id))
+            moved = book.after(dated)
+            named = self._numbered(report, max(number, book.number(report.cl_ord_id)))
+            # what leaves the book does so while the order still has its number, what comes follows its name
+            before = book.rows([*taken, *(row for row in moved if row[o.M_KIND] != ADD)])
+            after = book.rows(row for row in moved if row[o.M_KIND] == ADD)
+            found += [one for one in (before, named, after) if one is not None]
+        return found
+
+    def _numbered(self, report: o.Report, number: int) -> o.Report:
+        """A report whose order has a number in the book, and keeps it: `N.VENUE'S`."""
+        key = report.instrument, report.order_id
+        if number >= 0 and report.order_id:
+            self._numbers.setdefault(key, f"{number}.{report.order_id}")
+        return replace(report, order_id=self._numbers.get(key, report.order_id))
+
+    def _market(self, message: Message, now_ns: int) -> list[Item]:
+        table = self.market_terms.dictionary
+        request = self.requests.get(message.get(t.MD_REQ_ID))
+        if table is None or request is None:
+            return []
+        book = self._books[request[0]]
+        entries = table.entries(message, t.NO_ENTRIES)
+        if message.kind == t.SNAPSHOT:
+            return [book.snapshot(entries, now_ns)]
+        rows = book.changes(entries, now_ns)
+        return [] if rows is None else [rows]
+
+    def _spoilt(self, message: Message) -> None:
+        """A change could not be read: the book is not to be trusted until a whole one comes."""
+        if (request := self.requests.get(message.get(t.MD_REQ_ID))) is not None:
+            self._books[request[0]].ready = False
+            self.spoilt.append(request[0])
+
+    # -- instruments --------------------------------------------------------------------------------------------------
+    def _listed(self, found: tuple[tuple[o.Listing, PriceScale], ...]) -> None:
+        self.listings = tuple(listing for listing, _ in found)
+        self.scales.update({listing.instrument: scale for listing, scale in found})
+        self.shapes = {listing.instrument: (_WIDTH, 0) for listing in self.listings}
+        self._books = {one.instrument: ShownBook(one.instrument, self.scales[one.instrument]) for one in self.listings}
+
+    def _listings_of(self, message: Message) -> tuple[tuple[o.Listing, PriceScale], ...]:
+        table, rules = self.market_terms.profile.symbols, self.market_terms.dictionary
+        own = {one.name: one for one in self._terms.symbols}
+        found = []
+        for entry in rules.entries(message, t.NO_RELATED_SYM) if rules is not None else ():
+            name = entry.get(t.SYMBOL)
+            tick, lot = entry.get(table.tick_tag), entry.get(table.lot_tag)
+            if (said := own.get(name)) is not None:
+                tick, lot = str(said.tick), str(said.lot)
+            if name and tick and Decimal(tick) > 0:
+                found.append(_symbol(name, tick, lot if lot and Decimal(lot) > 0 else "1"))
+        return tuple(found)
+
+
+_UPDATE_TYPE: Final = 265
+_AGGREGATED: Final = 266
+
+
+def _symbol(name: str, tick: str, lot: str) -> tuple[o.Listing, PriceScale]:
+    """An instrument and its scale. A lot of less than a unit is a unit here, at the price of the lot.
+
+    >>> listing, scale = _symbol("BTCUSDT", "0.01", "0.00001")
+    >>> listing.tick, listing.lot, scale.price(6_000_000), scale.quantity(3)
+    (1e-07, 1, '60000.00', '0.00003')
+    """
+    price, size = Decimal(tick), Decimal(lot).normalize()
+    whole = size == size.to_integral_value()
+    scale = PriceScale(float(price), int(size) if whole else size)
+    shown = float(price) if whole else float(price * size)
+    return o.Listing(name, shown, int(size) if whole else 1, dense_ids=IDS), scale
+
+
+def _why(message: Message) -> str:
+    """What a reject says."""
+    said = [message.get(t.TEXT)]
+    for tag, word in ((371, "tag"), (373, "373"), (t.REJECT_REASON, "380"), (25016, "25016")):
+        if message.get(tag):
+            said.append(f"{word}={message.get(tag)}")
+    return ", ".join(one for one in said if one)

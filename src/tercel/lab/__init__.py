@@ -1,0 +1,1 @@
+"""Learn and judge: trainings behind one port, and paired evaluations out of sample."""

@@ -1,0 +1,252 @@
+"""Paired comparisons of policies with everything else, in a scenario or a part of it, corrected at the end.
+
+A few are primary, named before anybody is judged: against the written strategy that was best on validation in each
+market, and against `random`. Holm's procedure bounds the chance of a single false one among them, however many dear
+strategies stand in the table. All others are exploratory: the share of false discoveries among them is bounded
+(Benjamini and Hochberg 1995).
+
+Every strategy met the same episodes, so all differences are paired, and every resample takes the same clusters for
+all of them. A recipe is a policy with several training seeds: its seeds are a level of the bootstrap of their own.
+"""
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.stats import (
+    Replicates,
+    benjamini_hochberg,
+    detectable_gain,
+    holm,
+    moments_of_mean,
+    over_markets,
+    over_seeds,
+    replicate,
+)
+from tercel.execution.costs import Costs, attribute
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Gains = dict[str, dict[str, Replicates]]
+"""Policy -> opponent -> what the policy saves, bps."""
+
+RESAMPLES = 2000
+FEW = 10
+"""Episodes below which a part of a scenario is not compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Shortfalls of all strategies over the same n episodes.
+
+    Parameters
+    ----------
+    bps : mapping of name to float64 (S, n)
+        A row for each training seed; one for anything that is not trained.
+    cluster : int64 (n,)
+    """
+
+    bps: Mapping[str, Floats]
+    cluster: Ints
+
+    @classmethod
+    def of(cls, costs: Mapping[str, Costs], recipes: Mapping[str, Sequence[str]]) -> "Scores":
+        """Scores of single runs, and of recipes as the rows of their members."""
+        bps = {name: attribute(one, None)["is_bps"][None, :] for name, one in costs.items()}
+        bps |= {name: np.concatenate([bps[member] for member in members]) for name, members in recipes.items()}
+        return cls(bps, next(iter(costs.values())).cluster)
+
+    def __len__(self) -> int:
+        """Episodes."""
+        return len(self.cluster)
+
+    def part(self, rows: NDArray[np.intp]) -> "Scores":
+        """Some of the episodes."""
+        return Scores({name: table[:, rows] for name, table in self.bps.items()}, self.cluster[rows])
+
+    def mean(self, name: str) -> Floats:
+        """Shortfall of each episode, mean over training seeds, float64 (n,)."""
+        result: Floats = self.bps[name].mean(axis=0)
+        return result
+
+    def means(self) -> dict[str, float]:
+        """Mean shortfall of every strategy."""
+        return {name: float(table.mean()) for name, table in self.bps.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class ResampledScores:
+    """Mean shortfalls of all strategies under the same cluster draws.
+
+    Parameters
+    ----------
+    points : mapping of name to float64 (S,)
+    draws : mapping of name to float64 (S, B)
+    clusters : int
+    """
+
+    points: Mapping[str, Floats]
+    draws: Mapping[str, Floats]
+    clusters: int
+
+    @classmethod
+    def of(cls, scores: Scores, rng: np.random.Generator, resamples: int = RESAMPLES) -> "ResampledScores":
+        """Resample the clusters of all strategies at once."""
+        centre = {name: float(table.mean()) for name, table in scores.bps.items()}
+        columns = np.concatenate([table - centre[name] for name, table in scores.bps.items()]).T
+        moments = moments_of_mean(columns, scores.cluster)
+        point, drawn = moments.point(), replicate({"": moments}, resamples, rng)[""].T
+        points, draws, at = {}, {}, 0
+        for name, table in scores.bps.items():
+            to = at + len(table)
+            points[name], draws[name], at = point[at:to] + centre[name], drawn[at:to] + centre[name], to
+        return cls(points, draws, moments.clusters)
+
+    def replicates(self, rng: np.random.Generator) -> dict[str, Replicates]:
+        """Mean shortfall of every strategy over its training seeds."""
+        return {
+            name: over_seeds(point, self.draws[name], self.clusters, rng) for name, point in self.points.items()
+        }  # fmt: skip
+
+
+def gains(
+    resampled: ResampledScores, policies: Sequence[str], recipes: Mapping[str, Sequence[str]], rng: np.random.Generator
+) -> Gains:
+    """What each policy (or recipe) saves against every other strategy; a recipe is not compared with its members."""
+    means = resampled.replicates(rng)
+    return {
+        name: {
+            other: theirs - means[name]
+            for other, theirs in means.items()
+            if other != name and other not in recipes.get(name, ()) and name not in recipes.get(other, ())
+        }
+        for name in policies
+    }
+
+
+def pooled_gain(
+    scenarios: Sequence[ResampledScores],
+    policy: str,
+    other: str | Sequence[str],
+    rng: np.random.Generator,
+    *,
+    redraw_markets: bool,
+    teams: Sequence[Hashable] | None = None,
+) -> Replicates:
+    """What a policy saves over several scenarios, training seeds, scenarios and episodes being levels of their own.
+
+    Parameters
+    ----------
+    scenarios : sequence of Resampled
+    other : str or sequence of str
+        The opponent, or that of each scenario.
+    redraw_markets : bool
+        Whether the scenarios are a draw from such as could have been taken, or the ones of interest.
+    teams : sequence of hashable, optional
+        For each scenario, which training seeds make up the policy there (`stats.over_markets`); by default the same.
+    """
+    others = [other] * len(scenarios) if isinstance(other, str) else other
+    points = [one.points[its].mean() - one.points[policy] for one, its in zip(scenarios, others, strict=True)]
+    draws = [one.draws[its].mean(axis=0) - one.draws[policy] for one, its in zip(scenarios, others, strict=True)]
+    clusters = [one.clusters for one in scenarios]
+    return over_markets(points, draws, clusters, rng, redraw_markets=redraw_markets, teams=teams)
+
+
+def detectable(gain: Replicates) -> float | None:
+    """Smallest true gain that this comparison would find with 80 % power, bps."""
+    if gain.sources[0][1] < 1.0 or gain.error == 0.0:
+        return None
+    return detectable_gain(gain.error, gain.freedom())
+
+
+@dataclass
+class ComparisonLedger:
+    """Comparisons as they are written into a result, to be corrected together once all are in.
+
+    Their p-values are those of Student's t on the bootstrap's standard error. Both corrections stay true under the
+    positive dependence that shared episodes bring.
+    """
+
+    rows: list[tuple[dict[str, Any], float]] = field(default_factory=list)
+    primary: list[tuple[dict[str, Any], float]] = field(default_factory=list)
+
+    def enter(self, gain: Replicates, level: float = 0.95, primary: bool = False) -> dict[str, Any]:
+        """The comparison and its power as plain values; `p_adjusted` is filled in by :meth:`adjust`."""
+        found: dict[str, Any] = {**gain.estimate(level).to_json(), "p_adjusted": None, "power": detectable(gain)}
+        p = gain.p_value()
+        if p is not None:
+            (self.primary if primary else self.rows).append((found, p))
+        return found
+
+    def enter_all(
+        self, found: Gains, primary: Collection[str] = (), beside: Collection[str] = ()
+    ) -> dict[str, dict[str, dict[str, Any]]]:
+        """Policy -> opponent -> comparison; those against `primary` opponents are primary, except of `beside`."""
+        return {
+            name: {
+                other: self.enter(gain, primary=other in primary and name not in beside) for other, gain in row.items()
+            }
+            for name, row in found.items()
+        }
+
+    def adjust(self) -> int:
+        """Correct everything entered so far; how many comparisons that were."""
+        for rows, corrected in ((self.primary, holm), (self.rows, benjamini_hochberg)):
+            for (found, _), adjusted in zip(rows, corrected([p for _, p in rows]).tolist(), strict=True):
+                found["p_adjusted"] = adjusted
+        return len(self.primary) + len(self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class ScenarioComparison:
+    """What was compared in a scenario, and from what: for pooling.
+
+    Parameters
+    ----------
+    cell : dict
+        `episodes`, `is_bps` (strategy -> interval), `paired` (policy -> opponent -> comparison).
+    resampled : Resampled
+    gains : Gains
+    """
+
+    cell: dict[str, Any]
+    resampled: ResampledScores
+    gains: Gains
+
+
+def compare(
+    scores: Scores,
+    policies: Sequence[str],
+    recipes: Mapping[str, Sequence[str]],
+    ledger: ComparisonLedger,
+    rng: np.random.Generator,
+    primary: Collection[str] = (),
+) -> ScenarioComparison:
+    """Each policy against everything else in a scenario; what it says against `primary` opponents is primary, unless
+    it is a training seed of a recipe, which has a row of its own."""
+    resampled = ResampledScores.of(scores, rng)
+    seeds = {member for members in recipes.values() for member in members}
+    found = gains(resampled, policies, recipes, rng)
+    cell = {
+        "episodes": len(scores),
+        "is_bps": {name: one.estimate().to_json() for name, one in resampled.replicates(rng).items()},
+        "paired": ledger.enter_all(found, primary, seeds),
+    }
+    return ScenarioComparison(cell, resampled, found)
+
+
+def compared(
+    scores: Scores,
+    policies: Sequence[str],
+    recipes: Mapping[str, Sequence[str]],
+    ledger: ComparisonLedger,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """The cell of a scenario or of a part of one: see :class:`ScenarioComparison`; both figures None under 10
+    episodes."""
+    if len(scores) < FEW:
+        return {"episodes": len(scores), "is_bps": None, "paired": None}
+    return compare(scores, policies, recipes, ledger, rng).cell

@@ -1,0 +1,208 @@
+"""Paired experiments: the same episodes for every strategy, their twins, and what each decision saw."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution import columns as c
+from tercel.execution import step as kernels
+from tercel.execution.costs import Costs
+from tercel.execution.intent import empty
+from tercel.execution.observation import OBS_PRIVATE
+from tercel.execution.strategies import MarketEstimates, eta_of_depth
+from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
+from tercel.lab.evaluation.adaptability import Decisions
+from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source
+
+BATCH = 256
+"""Markets at once: their state stays inside the cache."""
+Progress = Callable[[int], None]
+
+
+def batches(plan: Plan, size: int = BATCH) -> Iterator[Plan]:
+    """The plan in pieces of at most `size` episodes, in order."""
+    for start in range(0, len(plan), size):
+        yield plan.take(slice(start, start + size))
+
+
+def without_orders(plan: Plan) -> Plan:
+    """The twins: the same episodes with nothing to execute."""
+    rows = plan.rows.copy()
+    rows[:, kernels.E_QUANTITY] = 0
+    return Plan(rows, plan.cluster)
+
+
+def streams_of(plan: Plan) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of a plan whose markets, without orders, are all that there are, and for each row which of them is its own.
+
+    A market that is bought and sold in is one: without orders both are the same.
+    """
+    oriented = [kernels.E_SIDE, kernels.E_QUANTITY, kernels.E_LIMIT, kernels.E_LIMIT_OF_MID]
+    markets = np.delete(plan.rows, oriented, axis=1)
+    _, first, which = np.unique(markets, axis=0, return_index=True, return_inverse=True)
+    return first, which.ravel()
+
+
+def run_strategy(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Costs:
+    """Costs of a strategy over all episodes of a plan, in the plan's order."""
+    return run_strategies(source, task, plan, [strategy])[0]
+
+
+@dataclass(eq=False)
+class Recording:
+    """Decisions of the first episodes of each strategy, as :func:`run_strategies` passes them.
+
+    Parameters
+    ----------
+    episodes : int
+        At most so many, of the first batch.
+    decisions : list of Decisions
+        One a strategy, in order.
+    """
+
+    episodes: int
+    decisions: list[Decisions] = field(default_factory=list)
+
+
+class _Seen:
+    """What the first markets of a batch show, decision by decision."""
+
+    def __init__(self, most: int, task: Task) -> None:
+        self.most, self.task = most, task
+        self.columns: list[tuple[NDArray[np.generic], ...]] = []
+
+    def observe(self, episodes: Episodes) -> None:
+        if len(self.columns) < self.task.decisions:
+            view, few = episodes.view, slice(0, self.most)
+            live = episodes.working & (view.left > 0)
+            self.columns.append(tuple(a[few].copy() for a in (view.x, view.m, view.obs, view.draw, live)))
+
+    def decisions(self, plan: Plan) -> Decisions:
+        x, m, obs, draw, live = (np.stack(column, axis=1) for column in zip(*self.columns, strict=True))
+        return Decisions(x, m, obs, draw, live, OBS_PRIVATE, plan.cluster[: self.most])
+
+
+def run_strategies(
+    source: Source,
+    task: Task,
+    plan: Plan,
+    strategies: Sequence[Strategy],
+    stop: Callable[[], bool] = lambda: False,
+    recording: Recording | None = None,
+    run_out: bool | NDArray[np.bool_] = True,
+) -> list[Costs]:
+    """Costs of several strategies over all episodes of a plan: as :func:`run_strategy` for each, to the byte.
+
+    Every market warms up once; each strategy then finds it as it was at arrival. Where `stop` says so between two
+    strategies, the rest is left out (of a plan of one batch; otherwise everything). Without `run_out` (bool
+    (n,), or one for all) an episode ends with its order: the same costs, but mids on the grid only as far as it went.
+    """
+    parts: list[list[Costs]] = [[] for _ in strategies]
+    for number, part in enumerate(batches(plan)):
+        episodes = Episodes(source, task, len(part))
+        episodes.start(part)
+        first = number * BATCH
+        episodes.states[:, sim.RUN_OUT] = run_out if isinstance(run_out, bool) else run_out[first : first + len(part)]
+        arrived = episodes.snapshot()
+        for strategy, done in zip(strategies, parts, strict=True):
+            if stop():
+                break
+            episodes.restore(arrived)
+            seen = _Seen(recording.episodes, task) if recording is not None and number == 0 else None
+            while episodes.working.any():
+                if seen is not None:
+                    seen.observe(episodes)
+                episodes.step(strategy.decide(episodes.view))
+            if seen is not None and recording is not None:
+                recording.decisions.append(seen.decisions(part))
+            done.append(episodes.costs())
+    batches_in_all = -(-len(plan) // BATCH)
+    return [Costs.concat(done) for done in parts if len(done) == batches_in_all]
+
+
+def run_recorded(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Decisions:
+    """What a strategy saw at each decision of the plan's episodes (all at once: keep them few)."""
+    episodes = Episodes(source, task, len(plan))
+    episodes.start(plan)
+    seen = _Seen(len(plan), task)
+    while episodes.working.any() and len(seen.columns) < task.decisions:
+        seen.observe(episodes)
+        episodes.step(strategy.decide(episodes.view))
+    return seen.decisions(plan)
+
+
+def run_twins(source: Source, task: Task, plan: Plan) -> NDArray[np.int64]:
+    """Mids of every episode without own orders on the task's time grid: int64 (n, G), half-ticks."""
+    first, which = streams_of(plan)
+    grids = []
+    for part in batches(plan.take(first)):
+        episodes = Episodes(source, task, len(part))
+        episodes.start(without_orders(part))
+        while episodes.working.any():
+            episodes.step(empty(len(part)))
+        grids.append(episodes.costs().mid2_grid)
+    mids: NDArray[np.int64] = np.concatenate(grids)[which]
+    return mids
+
+
+@dataclass(frozen=True, eq=False)
+class Pilot:
+    """What a market did on training episodes without own orders.
+
+    Parameters
+    ----------
+    estimates : MarketEstimates
+        What written strategies may know beforehand.
+    volume : float64 (n,)
+        Public lots traded within each horizon.
+    sd_ticks : float
+        Standard deviation of the mid's change over the horizon.
+    """
+
+    estimates: MarketEstimates
+    volume: NDArray[np.float64]
+    sd_ticks: float
+
+
+def pilot(source: Source, task: Task, plan: Plan) -> Pilot:
+    """Estimate a market from training episodes that nothing of ours disturbs.
+
+    Volume and its course over the horizon; volatility as the standard deviation of the mid's change over the
+    horizon (ticks per square root of a second); depth and spread as means over decisions.
+    """
+    episodes = Episodes(source, task, len(plan))
+    episodes.start(without_orders(plan))
+    volume: list[NDArray[np.int64]] = []
+    depth: list[NDArray[np.float64]] = []
+    spread: list[float] = []
+    while episodes.working.any():
+        view = episodes.view
+        ok = episodes.working & view.tradable
+        volume.append(np.where(episodes.working, view.v_seen, volume[-1] if volume else np.int64(0)))
+        if ok.any():
+            depth.append(view.far_depth[ok].mean(axis=0))
+            spread.append(float(np.abs(view.far[ok] - view.touch[ok]).mean()))
+        episodes.step(empty(len(plan)))
+    volume.append(
+        (episodes.states[:, sim.BOUGHT] + episodes.states[:, sim.SOLD])
+        - (episodes.states[:, sim.ARRIVED + 1] + episodes.states[:, sim.ARRIVED + 2])
+    )
+    seen = np.array([v.mean() for v in volume])
+    grid = episodes.costs().mid2_grid
+    sd = float(np.std(grid[:, -1] - grid[:, 0]) / 2)
+    interval_s = task.horizon_s / task.decisions
+    mean_depth = np.maximum(np.mean(depth, axis=0), 1.0) if depth else np.ones(c.LEVELS)
+    estimates = MarketEstimates(
+        expected_volume=float(seen[-1]),
+        volume_curve=np.maximum(seen[-1] - seen, 0.0),
+        sigma=max(sd, 1e-6) / np.sqrt(task.horizon_ns / NS_PER_SECOND),
+        eta=eta_of_depth(mean_depth, interval_s),
+        spread=float(np.mean(spread)) if spread else 1.0,
+    )
+    return Pilot(estimates, volume[-1].astype(np.float64), sd)

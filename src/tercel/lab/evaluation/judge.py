@@ -1,0 +1,401 @@
+"""The judge: paired episodes of every strategy -> means, intervals, and who is better by how much.
+
+All strategies met the same episodes (same market seeds or tape windows), so every resample of the bootstrap
+takes the same clusters for all of them, and differences are paired. A learned policy comes as one set of
+episodes per training seed; its seeds are a level of the bootstrap of their own. The displacement by own
+trading is estimated anew in every resample, as it is itself a mean over the episodes: intervals of impact and
+timing cover that uncertainty too.
+
+The best baseline is the written strategy with the lowest mean shortfall on these very episodes; `random` is
+no candidate, it is there to be beaten. Chosen after the fact, the winner's mean flatters it a little, so that
+the comparison against it errs to the strict side.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import CapacityError, ConfigError, TercelError
+from tercel.core.stats import (
+    Estimate,
+    Moments,
+    Replicates,
+    cluster_index,
+    cluster_sums,
+    few_clusters,
+    over_seeds,
+    replicate,
+)
+from tercel.execution.costs import BPS, Costs, own_displacement
+from tercel.lab.evaluation.adaptability import Response
+from tercel.lab.evaluation.result import FEW_NOTE, KEYS, REPLAY_NOTE, Cell, JudgedRun
+
+Kind = Literal["baseline", "random", "learned", "own"]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CHALLENGERS = ("learned", "own")
+"""Kinds that are compared with the best baseline."""
+_COST_KEYS = KEYS[:-1]
+"""Keys that follow from costs; adaptability follows from decisions."""
+TINY = 1e-12
+_PLAIN = 7
+"""Columns before the two grids: see :func:`cost_moments`."""
+
+
+@dataclass(frozen=True)
+class JudgedEntry:
+    """One row of the table: a strategy and the episodes it was judged on.
+
+    Parameters
+    ----------
+    name : str
+        As shown in every table.
+    kind : {"baseline", "random", "learned", "own"}
+        Written strategy; the random one; a trained network; what a user brings.
+    runs : tuple of Costs
+        One per training seed, one for anything that is not trained; all over the same episodes.
+    responses : tuple of Response
+        What the decisions answered to, one per run, or none.
+    """
+
+    name: str
+    kind: Kind
+    runs: tuple[Costs, ...]
+    responses: tuple[Response, ...] = ()
+
+
+def judge(
+    entries: Sequence[JudgedEntry],
+    twin_mid2_grid: Ints | None,
+    rng: np.random.Generator,
+    *,
+    market: str,
+    task: Mapping[str, Any],
+    seeds: Sequence[int] = (),
+    cluster: str = "episode seed",
+    notes: Sequence[str] = (),
+    resamples: int = 2000,
+    level: float = 0.95,
+    best: str | None = None,
+    paired: Mapping[str, Mapping[str, Estimate]] = MappingProxyType({}),
+) -> JudgedRun:
+    """Judge strategies on paired episodes.
+
+    Parameters
+    ----------
+    entries : sequence of JudgedEntry
+        At least one of kind "baseline"; names differ.
+    twin_mid2_grid : int64 (n, G) or None
+        Mids of the same n episodes without own orders (one twin run serves all strategies), half ticks. None
+        where nothing answers own trading: impact is then null.
+    rng : numpy Generator
+        The same generator state gives the same intervals.
+    market, task, seeds, cluster, notes
+        Carried into the result; `notes` come first among its notes.
+    resamples : int
+        Bootstrap resamples, 2,000 to 10,000.
+    level : float
+        Nominal coverage of the intervals.
+    best : str, optional
+        The best baseline, chosen elsewhere; by default that of the lowest mean on these episodes.
+    paired : mapping of policy to opponent to Estimate
+        Cost saved, as `comparisons.gains` finds it.
+
+    Returns
+    -------
+    JudgedRun
+
+    Raises
+    ------
+    CapacityError
+        When any fixed-size store overflowed in any run.
+    ConfigError
+        When there is no baseline, a name occurs twice, or the runs are not over the same episodes.
+    TercelError
+        When lots do not add up.
+    """
+    _refuse_nonsense(entries)
+    first = entries[0].runs[0]
+    clusters = cluster_index(first.cluster)[1]
+    cost_rng, response_rng = rng.spawn(2)
+    table, by_run = _replicate_costs(entries, twin_mid2_grid, cost_rng, resamples)
+    strategies: dict[str, dict[str, Cell]] = {
+        entry.name: {key: _cell(key, one, level) for key, one in table[entry.name].items()}
+        | {"adaptability": judge_responses(entry.responses, response_rng, resamples=resamples, level=level)}
+        for entry in entries
+    }
+    shortfall = {name: row["is_bps"] for name, row in table.items()}
+    if best is None:
+        written = [entry.name for entry in entries if entry.kind == "baseline"]
+        best = min(written, key=lambda name: shortfall[name].point)
+    challengers = [entry.name for entry in entries if entry.kind in CHALLENGERS]
+    return JudgedRun(
+        strategies=strategies,
+        kinds={entry.name: entry.kind for entry in entries},
+        best_baseline=best,
+        paired_vs_best_baseline={name: row[best] for name, row in paired.items()},
+        paired=paired,
+        paired_by_seed={name: _seed_by_seed(name, by_run, shortfall, level) for name in challengers},
+        counts={entry.name: _counts(entry) for entry in entries},
+        episodes=len(first),
+        clusters=clusters,
+        seeds=list(seeds),
+        market=market,
+        task=dict(task),
+        notes=(*notes, *_notes(entries, clusters, twin_mid2_grid is None)),
+        correlation=paired_correlation(entries),
+        level=level,
+        resamples=resamples,
+        cluster=cluster,
+    )
+
+
+def cost_replicates(
+    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int = 2000
+) -> dict[str, dict[str, Replicates]]:
+    """Name -> cost key -> replicates over all training seeds, all under the same cluster draws: for what is compared
+    beyond the table."""
+    return _replicate_costs(entries, twin_mid2_grid, rng, resamples)[0]
+
+
+def cost_moments(costs: Costs, twin_mid2_grid: Ints | None, index: NDArray[np.intp], clusters: int) -> Moments:
+    """Sums by cluster from which every cost key follows, displacement included.
+
+    Mean impact is the mean walk plus `sum over g of mean(lots_g / m0 Q) * mean(s (m - m')_g)`, the last over the
+    episodes that ran to their horizon: a function of means, so the bootstrap estimates d anew in each resample.
+
+    Parameters
+    ----------
+    costs : Costs
+        n episodes of one run.
+    twin_mid2_grid : int64 (n, G) or None
+    index : intp (n,)
+        Cluster of each episode.
+    clusters : int
+        C.
+
+    Returns
+    -------
+    Moments
+        Statistics in the order of `KEYS` without adaptability.
+    """
+    scale = BPS / costs.denominator
+    shortfall = costs.shortfall * scale
+    centre = float(shortfall.mean())  # keeps the variance free of cancellation
+    answered = twin_mid2_grid is not None
+    forced = costs.forced_spread + costs.forced_walk + costs.forced_timing
+    columns = [
+        shortfall - centre,
+        (shortfall - centre) ** 2,
+        (costs.spread if answered else costs.spread + costs.walk) * scale,
+        costs.timing * scale,
+        forced * scale,
+        costs.fees * scale,
+        costs.passive_lots / costs.qty,
+    ]
+    if twin_mid2_grid is not None:
+        columns.append(costs.walk * scale)
+        columns.append(costs.run_out.astype(np.float64))
+        columns.extend((costs.lots_grid * scale[:, None]).T)
+        columns.extend(own_displacement(costs, twin_mid2_grid).T.astype(np.float64))
+    sums = cluster_sums(np.stack(columns, axis=1), index, clusters)
+    weights = cluster_sums(np.ones(len(costs)), index, clusters)
+    return Moments(sums, weights, _statistic(centre, len(costs), answered))
+
+
+def judge_responses(responses: Sequence[Response], rng: np.random.Generator, resamples: int, level: float) -> Cell:
+    """Adaptability over the runs of one strategy; None when no decisions were recorded or could be paired."""
+    if not responses or not all(one.rows.any() for one in responses):
+        return None
+    moments = {str(run): one.moments() for run, one in enumerate(responses)}
+    draws = replicate(moments, resamples, rng)
+    clusters = moments["0"].clusters
+    points = [part.point()[0] for part in moments.values()]
+    estimate = over_seeds(points, [draws[run][:, 0] for run in moments], clusters, rng).estimate(level)
+    return within_range("adaptability", estimate)
+
+
+def _replicate_costs(
+    entries: Sequence[JudgedEntry], twin_mid2_grid: Ints | None, rng: np.random.Generator, resamples: int
+) -> tuple[dict[str, dict[str, Replicates]], dict[str, list[Replicates]]]:
+    """Name -> key -> replicates over all training seeds; name -> replicates of `is_bps` for each seed by itself."""
+    index, clusters = cluster_index(entries[0].runs[0].cluster)
+    cluster_rng, seed_rng = rng.spawn(2)
+    moments = {
+        f"{entry.name}/{run}": cost_moments(costs, twin_mid2_grid, index, clusters)
+        for entry in entries
+        for run, costs in enumerate(entry.runs)
+    }
+    draws = replicate(moments, resamples, cluster_rng)
+    pooled: dict[str, dict[str, Replicates]] = {}
+    single: dict[str, list[Replicates]] = {}
+    for entry in entries:
+        names = [f"{entry.name}/{run}" for run in range(len(entry.runs))]
+        points = np.stack([moments[name].point() for name in names])
+        drawn = np.stack([draws[name] for name in names])
+        pooled[entry.name] = {
+            key: over_seeds(points[:, k], drawn[:, :, k], clusters, seed_rng) for k, key in enumerate(_COST_KEYS)
+        }
+        single[entry.name] = [
+            over_seeds(points[[run], 0], drawn[[run], :, 0], clusters, seed_rng) for run in range(len(names))
+        ]
+    return pooled, single
+
+
+def _statistic(centre: float, episodes: int, answered: bool) -> Callable[[Floats], Floats]:
+    """Means of the columns of :func:`cost_moments`, (B, F) -> the cost keys, (B, K)."""
+    unbiased = episodes / (episodes - 1.0) if episodes > 1 else np.nan  # one order does not scatter
+
+    def statistic(means: Floats) -> Floats:
+        away, square, spread, timing, forced, fees, passive = means[:, :_PLAIN].T
+        risk = np.sqrt(np.maximum(square - away**2, 0.0) * unbiased)
+        impact = np.full(len(means), np.nan)
+        if answered:
+            lots, moves = np.split(means[:, _PLAIN + 2 :], 2, axis=1)
+            moved = (lots * moves).sum(axis=1) / np.maximum(means[:, _PLAIN + 1], TINY)
+            impact, timing = means[:, _PLAIN] + moved, timing - moved
+        return np.stack([centre + away, spread, impact, timing, forced, fees, risk, passive], axis=1)
+
+    return statistic
+
+
+def _cell(key: str, one: Replicates, level: float) -> Cell:
+    return None if np.isnan(one.point) else within_range(key, one.estimate(level))
+
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "timing_risk_bps": (0.0, np.inf),
+    "passive_share": (0.0, 1.0),
+    "adaptability": (0.0, 1.0),
+}
+"""What a key can be: an interval from few clusters is cut where nothing can lie."""
+
+
+def within_range(key: str, estimate: Estimate) -> Estimate:
+    """The estimate with its interval cut to the key's range."""
+    if key not in RANGES or estimate.ci_low is None or estimate.ci_high is None:
+        return estimate
+    low, high = RANGES[key]
+    return Estimate(estimate.mean, min(max(estimate.ci_low, low), high), min(max(estimate.ci_high, low), high))
+
+
+def _seed_by_seed(
+    name: str, runs: Mapping[str, list[Replicates]], pooled: Mapping[str, Replicates], level: float
+) -> dict[str, list[Estimate]]:
+    """Cost saved by each training seed of `name` against every other strategy."""
+    ours = runs[name]
+    return {
+        other: [
+            ((theirs[seed] if len(theirs) == len(ours) else pooled[other]) - one).estimate(level)
+            for seed, one in enumerate(ours)
+        ]
+        for other, theirs in runs.items()
+        if other != name
+    }
+
+
+def _counts(entry: JudgedEntry) -> dict[str, float]:
+    """Lots that deserve a remark, over all runs of a strategy."""
+
+    def total(name: str) -> int:
+        return sum(int(getattr(costs, name).sum()) for costs in entry.runs)
+
+    lots = total("qty")
+    return {
+        "unfilled_lots": total("unfilled_lots"),
+        "unfilled_share": total("unfilled_lots") / lots,
+        "forced_share": total("forced_lots") / lots,
+        "double_filled_share": total("double_lots") / lots,
+    }
+
+
+def _notes(entries: Sequence[JudgedEntry], clusters: int, replayed: bool) -> list[str]:
+    """What a reader of the table must know."""
+    notes = []
+    if few_clusters(clusters):
+        notes.append(f"{FEW_NOTE} ({clusters}): intervals are an indication")
+    if clusters == 1:
+        notes.append("one cluster: no intervals")
+    if replayed:
+        notes.append(f"{REPLAY_NOTE}: impact is not available, the walk past the touch is in spread_bps")
+    learned = [entry for entry in entries if entry.kind == "learned"]
+    single = [entry.name for entry in learned if len(entry.runs) == 1]
+    if single:
+        of = "learned policies" if len(single) == len(learned) else "policies judged one by one"
+        notes.append(f"one training seed: intervals of {of} leave out what training varies")
+    for key, note in (
+        (
+            "unfilled_share",
+            "Lots that found nobody, booked at the end of the book or its next price plus the law for the whole order",
+        ),
+        (
+            "double_filled_share",
+            "Lots that trades filled which the tape gave to its own orders too (replay is generous to them)",
+        ),
+    ):
+        shares = {entry.name: _counts(entry)[key] for entry in entries}
+        listed = ", ".join(f"{name} {share:.2%}" for name, share in shares.items() if share > 0)
+        if listed:
+            notes.append(f"{note}: {listed}.")
+    return notes
+
+
+def paired_correlation(entries: Sequence[JudgedEntry]) -> float | None:
+    """Median over pairs of written strategies of the correlation of their costs, episode by episode.
+
+    What pairing gains: the variance of a difference is ``1 - correlation`` of what it is without. None for fewer
+    than two strategies whose costs vary, or fewer than three episodes.
+    """
+    costs = [entry.runs[0].shortfall / entry.runs[0].denominator for entry in entries if entry.kind == "baseline"]
+    costs = [one for one in costs if len(one) > 2 and np.ptp(one) > 0.0]
+    if len(costs) < 2:
+        return None
+    matrix = np.atleast_2d(np.corrcoef(costs))
+    return float(np.median(matrix[np.triu_indices(len(costs), 1)]))
+
+
+def _refuse_nonsense(entries: Sequence[JudgedEntry]) -> None:
+    """Every reason not to judge."""
+    names = [entry.name for entry in entries]
+    if len(set(names)) != len(names):
+        raise ConfigError("strategies with different names", f"{names}", "rename one")
+    if not any(entry.kind == "baseline" for entry in entries):
+        raise ConfigError("at least one written baseline", f"{names}", "judge one beside the others, such as twap_take")
+    for entry in entries:
+        if not entry.runs or len(entry.responses) not in (0, len(entry.runs)):
+            raise ConfigError(
+                "costs of at least one run, and decisions of every run or none",
+                f"{len(entry.runs)} runs and {len(entry.responses)} responses of {entry.name}",
+                "judge every training seed alike",
+            )
+        for costs in entry.runs:
+            _refuse_run(entry.name, costs, entries[0].runs[0])
+
+
+def _refuse_run(name: str, costs: Costs, first: Costs) -> None:
+    """A run must be over the same episodes as the first one, whole, and without overflow."""
+    if costs.overflow.any():
+        episode = int(np.flatnonzero(costs.overflow)[0])
+        raise CapacityError(
+            "no overflow in a judged run",
+            f"{int(costs.overflow.sum())} in {name}, the first in episode {episode}",
+            "raise the market's capacities (orders, width) and run again",
+        )
+    same = len(costs) == len(first) and all(
+        np.array_equal(getattr(costs, key), getattr(first, key)) for key in ("cluster", "side", "qty", "arrival_mid2")
+    )
+    if not same or len(costs) == 0:
+        raise ConfigError(
+            "the same episodes for every strategy (cluster, side, quantity and arrival mid alike)",
+            f"{len(costs)} other episodes for {name}",
+            "run every strategy with the same seeds or windows",
+        )
+    try:
+        costs.check()
+    except TercelError as error:
+        raise TercelError(error.expected, f"{name}, {error.received}", error.remedy) from error

@@ -1,0 +1,471 @@
+"""The market of a run: what is trained on, what is judged on, and what written strategies may know."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import listed
+from tercel.core.vocabulary import BUY, FOREVER_NS
+from tercel.execution import step as kernels
+from tercel.execution.strategies import MarketEstimates
+from tercel.execution.task import Task, size_in_words
+from tercel.lab.evaluation import venue
+from tercel.lab.evaluation.episodes import Plan, seeded_plan, sides_of, streams_plan
+from tercel.lab.evaluation.experiment import pilot
+from tercel.lab.evaluation.orders import Order, placed
+from tercel.lab.evaluation.sampling import Sampler, bank_sampler
+from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
+from tercel.market.flow import preset as presets
+from tercel.market.flow.calibrate import calibrate, census_of
+from tercel.market.flow.census import CURVE_BINS
+from tercel.market.impact.pilot import law_for
+from tercel.market.impact.propagator import tape_law
+from tercel.market.regimes.choice import with_chosen
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source, reactive, settled_bank
+from tercel.market.simulator.tape_source import replay
+from tercel.market.tape import Events, Instrument, Lake
+from tercel.market.tape.schema import EXECUTE, LEVEL_SET, TRADE, TRADE_HIDDEN
+
+TRAINING_SHARE = 2 / 3
+"""Of the recorded days (or of the one day) that training may see."""
+PILOT_EPISODES = 256
+PILOT_SEED = -2_000_000_000
+"""Of the pilot's streams: apart from every training and judged seed."""
+WORLDS = 64
+FEW = 60
+"""Judged orders of a tape below which its figures tell little apart: two days of half hours, bought and sold."""
+OTHER_HOURS = "other hours"
+"""How a span of training ends where orders at times of their own are judged."""
+TRAINING_STEP_NS = 60 * 10**9
+"""Distance of the arrivals that training draws from."""
+
+
+@dataclass(frozen=True, eq=False)
+class JobMarket:
+    """Everything that a run needs of its market.
+
+    Parameters
+    ----------
+    name : str
+        As the result says it.
+    training, judged : Source
+        Where agents learn and where all strategies are judged.
+    sampler : Sampler
+        Training episodes.
+    plan : Plan
+        Judged episodes.
+    estimates : MarketEstimates
+        From training episodes alone.
+    cluster : str
+        What is drawn independently.
+    notes : tuple of str
+        What a reader of the table should know.
+    facts : dict
+        For the report and the policies' cards.
+    task : Task
+        What is judged.
+    """
+
+    name: str
+    training: Source
+    judged: Source
+    sampler: Sampler
+    plan: Plan
+    estimates: MarketEstimates
+    cluster: str
+    notes: tuple[str, ...]
+    facts: dict[str, object]
+    task: Task = field(default_factory=Task)
+
+
+def build_market(settings: RunSettings) -> JobMarket:
+    """The market that settings describe; the same settings give the same market in every process."""
+    market = _on_tape(settings) if settings.on_tape else _simulated(settings)
+    task = settings.task
+    return replace(
+        market,
+        task=task,
+        training=replace(market.training, fees=settings.fees),
+        judged=replace(market.judged, fees=settings.fees),
+        notes=(
+            *market.notes,
+            *impact_in_words(market.judged),
+            *limit_in_words(settings),
+            *hindsight_in_words(settings),
+            *venue.in_words(settings.fees, task.latency, task.feed_latency),
+        ),
+    )
+
+
+def impact_in_words(market: Source) -> list[str]:
+    """What own trades do beyond the lots that they take, for readers of the table."""
+    law = market.impact
+    if law is None:
+        return []
+    if law.law == "weights":
+        return ["Impact: own flow leans on the weights of public market orders."]
+    shape = "linear in own volume" if law.exponent == 1.0 else f"own volume to the power {law.exponent:g}"
+    return [
+        f"Impact: the book is translated, {shape}; {law.scale_ticks:.3g} ticks after one mean trade of "
+        f"{law.mean_trade_lots:.3g} lots. The law is a prior."
+    ]
+
+
+def limit_in_words(settings: RunSettings) -> list[str]:
+    """The limit of an order, or how many of a list have one; nothing where there is none."""
+    words, limit = "", settings.task.limit_price
+    if settings.orders:
+        several = sum(order.limit_price is not None for order in settings.orders)
+        words = f"{several} of {len(settings.orders)} orders have one" if several else ""
+    elif limit is not None:
+        words = f"{limit} beyond the mid at arrival" if isinstance(limit, str) else f"{limit}"
+    left = "what it leaves unfilled is booked at the price of the next lot plus the law for the whole order"
+    return [f"Limit: {words}; {left}."] if words else []
+
+
+def _simulated(settings: RunSettings) -> JobMarket:
+    task = settings.task
+    preset = presets.load(settings.market)
+    quantity = task.lots(preset.volume_per_s)
+    onset_s = task.horizon_s / 3
+    law = law_for(preset, settings.impact or None)
+    worlds = 8 if settings.quick else WORLDS
+    impact = law or "none"
+    judged, training = (
+        with_chosen(source, settings.regimes, preset, onset_s)
+        for source in (reactive(preset, impact=impact), settled_bank(preset, worlds, impact=impact))
+    )
+    episodes = 64 if settings.quick else PILOT_EPISODES
+    known = pilot(judged, task, streams_plan(task, quantity, PILOT_SEED, 0, episodes))
+    share, minutes = task.share or quantity / (preset.volume_per_s * task.horizon_s), _minutes(task)
+    return JobMarket(
+        preset.name,
+        training,
+        judged,
+        bank_sampler(task, quantity, len(training.worlds_b)),
+        seeded_plan(task, quantity, settings.seed, 0, settings.episodes),
+        replace(known.estimates, market=preset.name),
+        "episode seed",
+        (
+            f"The order: {size_in_words(share, quantity)} in {minutes}, {quantity:,} {_units(preset.lot)}.",
+            *((f"Regimes in training and judging: {settings.regimes}.",) if settings.regimes else ()),
+        ),
+        {
+            "symbol": preset.symbol,
+            "order, lots": quantity,
+            "tick": preset.tick,
+            "shares in a lot": preset.lot,
+        },
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Days for training, days for judging, and where one day is cut when there is only one."""
+
+    train: list[str]
+    test: list[str]
+    cut_ns: int
+    days: list[tuple[Instrument, Events]]
+    hours: Hours = field(default_factory=dict)
+    """Judged hours by date, where agents learn from the others."""
+    hindsight: bool = False
+    """Whether none are left to learn from: what strategies know is of the judged hours too."""
+
+    @property
+    def spans(self) -> tuple[str, str]:
+        """Both parts in words."""
+        if self.cut_ns:
+            return f"{self.train[0]}, first two thirds", f"{self.train[0]}, the rest"
+        if self.hours:
+            of = "" if self.train == self.test else f" of {_span(self.test)}"
+            return f"{_span(self.train)}, {'all hours' if self.hindsight else OTHER_HOURS}", f"hours by the clock{of}"
+        return _span(self.train), _span(self.test)
+
+    @property
+    def curve(self) -> list[float]:
+        """Mean lots that the training days traded in each thirteenth of the session."""
+        if self.hours and not self.hindsight:
+            return self._curve_of_other_hours()
+        curve = np.mean([curve_lots(instrument, events) for instrument, events in self.days], axis=0)
+        if curve.sum() <= 0:
+            raise ConfigError("training days that trade", f"no trades in {self.spans[0]}", "import more days")
+        if self.cut_ns:  # the rest of the day is not known: its rate is taken to be that of the part seen
+            curve = np.full(len(curve), curve.sum() / len(curve) / TRAINING_SHARE)
+        return [float(lots) for lots in curve]
+
+    def _curve_of_other_hours(self) -> list[float]:
+        """The mean over days of parts without judged hours; where no day has one, the mean of all parts that have."""
+        parts = []
+        for instrument, events in self.days:
+            lots = curve_lots(instrument, events)
+            edges = np.linspace(*session_of(instrument, events), len(lots) + 1)
+            for begin, end in self.hours.get(instrument.date, ()):
+                lots[(edges[:-1] < end) & (edges[1:] > begin)] = np.nan
+            parts.append(lots)
+        table = np.stack(parts)
+        if not np.nansum(table) > 0:
+            raise ConfigError("hours that trade and are not judged", f"none in {_span(self.train)}", "import more days")
+        known = ~np.isnan(table)
+        counts = known.sum(axis=0)
+        means = np.where(counts > 0, np.nansum(table, axis=0) / np.maximum(counts, 1), np.nanmean(table))
+        return [float(lots) for lots in means]
+
+
+def _span(dates: Sequence[str]) -> str:
+    return f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else dates[0]
+
+
+def by_level(events: Events) -> bool:
+    """Whether a tape shows level totals and prints, and no single orders."""
+    return bool(np.any(events.kind == LEVEL_SET))
+
+
+def curve_lots(instrument: Instrument, events: Events) -> NDArray[np.float64]:
+    """Lots traded in each thirteenth of a session."""
+    if not by_level(events):
+        return census_of(instrument, events).curve_lots
+    opening, closing = session_of(instrument, events)
+    printed = events.kind == TRADE
+    edges = np.linspace(opening, closing, CURVE_BINS + 1)
+    return np.histogram(events.exch_ns[printed], edges, weights=events.qty_lots[printed])[0]
+
+
+def split_dates(lake: Lake, symbol: str, judged: str = "") -> tuple[list[str], list[str]]:
+    """Days to train on and days to judge on: the earlier two thirds and the rest, or `judged` (dates separated by
+    commas) and all days before the first of these. The only day of a lake is both.
+
+    Raises
+    ------
+    ConfigError
+        A day that the lake does not hold, or none before the first.
+    """
+    dates = list(lake.days(symbol))
+    if not judged:
+        first = max(int(len(dates) * TRAINING_SHARE), 1)
+        return dates[:first], dates[first:] if len(dates) > 1 else dates
+    wanted = sorted(set(listed(judged)))
+    for date in wanted:
+        if date not in dates:
+            raise ConfigError(f"days of {symbol} in the lake: {', '.join(dates)}", date, "name some of those")
+    train = [date for date in dates if wanted and date < wanted[0]]
+    if not train:
+        remedy = "judge on later days: schedules learn their volume curve from days before"
+        raise ConfigError(f"a day of {symbol} before the judged ones", f"none before {judged}", remedy)
+    return train, wanted
+
+
+def session_of(instrument: Instrument, events: Events) -> tuple[int, int]:
+    """Opening and close of a session, of the tape where the feed does not say, ns."""
+    return instrument.session_open_ns or int(events.exch_ns[0]), instrument.session_close_ns or int(events.exch_ns[-1])
+
+
+def cut_of(instrument: Instrument, events: Events) -> tuple[int, int, int]:
+    """Opening and close of a session, and where it is cut when it is the only one, ns."""
+    opening, closing = session_of(instrument, events)
+    return opening, closing, int(opening + TRAINING_SHARE * (closing - opening))
+
+
+def judged_hours(settings: RunSettings) -> Hours:
+    """Where orders at times of their own fall, by date; nothing where days are split instead.
+
+    Agents learn from the hours that are left. Where these hold no window of a task's order, days are split as for any
+    other; listed orders are judged all the same.
+    """
+    lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
+    if not settings.by_clock:
+        return {}
+    about = {date: lake.instrument(symbol, date) for date in lake.days(symbol)}
+    hours: dict[str, list[tuple[int, int]]] = {}
+    for order in settings.orders or placed([Order(task.start, symbol, BUY, 1, task.horizon_s)], lake):
+        hours.setdefault(order.date, []).append(order.hours(about[order.date]))
+    return hours if settings.orders or _leave_room(hours, about.values(), task) else {}
+
+
+def _leave_room(hours: Hours, about: Iterable[Instrument], task: Task) -> bool:
+    """Whether some session holds a window of the task outside some hours."""
+    for one in about:
+        free = one.session_open_ns
+        for begin, end in [*sorted(hours.get(one.date, ())), (one.session_close_ns, one.session_close_ns)]:
+            if begin - free >= task.horizon_ns + task.warmup_ns:
+                return True
+            free = max(free, end)
+    return False
+
+
+def hindsight_in_words(settings: RunSettings) -> list[str]:
+    """What is to be said where listed orders leave no other hours to learn from."""
+    if not settings.orders or _has_other_hours(settings):
+        return []
+    return [f"What strategies know of {settings.symbol} beforehand is of the judged hours too: there are no others."]
+
+
+def _has_other_hours(settings: RunSettings) -> bool:
+    lake, symbol = Lake(settings.lake), settings.symbol
+    about = [lake.instrument(symbol, date) for date in lake.days(symbol)]
+    return _leave_room(judged_hours(settings), about, settings.task)
+
+
+def split_by_clock(settings: RunSettings) -> Split | None:
+    """All days, orders at times of their own judged, the other hours to train; None where days are split instead."""
+    hours = judged_hours(settings)
+    if not hours:
+        return None
+    lake, symbol = Lake(settings.lake), settings.symbol
+    days = [lake.read(symbol, date) for date in lake.days(symbol)]
+    return Split([one.date for one, _ in days], sorted(hours), 0, days, hours, not _has_other_hours(settings))
+
+
+def split_days(lake: Lake, symbol: str, judged: str = "") -> Split:
+    """Earlier days to train, later days to judge; a single day is cut at two thirds of its session."""
+    train, test = split_dates(lake, symbol, judged)
+    days = [lake.read(symbol, date) for date in train]
+    if train != test:
+        return Split(train, test, 0, days)
+    instrument, events = days[0]
+    opening, _, cut = cut_of(instrument, events)
+    part = events.slice(0, int(np.searchsorted(events.exch_ns, cut)))
+    return Split(train, test, cut, [(replace(instrument, session_open_ns=opening, session_close_ns=cut), part)])
+
+
+def _on_tape(settings: RunSettings) -> JobMarket:
+    lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
+    split = split_by_clock(settings) or split_days(lake, symbol, settings.judged)
+    curve, one_source = split.curve, split.cut_ns or split.hours
+    queue, law = settings.queue, tape_law(split.days, settings.impact or "none")
+    recorded = partial(replay, lake, symbol, queue=queue, impact=law)
+    training, training_days = recorded(split.train)
+    judged, judged_days = (training, training_days) if one_source else recorded(split.test)
+    judged_days = [day for day in judged_days if day.instrument.date in split.test]
+    drawn = tape_plan(
+        training_days,
+        _at_any_time(task) if split.hours else task,
+        curve,
+        every_ns=TRAINING_STEP_NS,
+        seed=settings.seed,
+        latest_ns=split.cut_ns or FOREVER_NS,
+        apart=NO_HOURS if split.hindsight else split.hours,
+    )
+    if settings.orders:
+        plan = orders_plan(judged_days, task, settings.orders, settings.seed)
+    else:
+        plan = tape_plan(judged_days, task, curve, seed=settings.seed, earliest_ns=split.cut_ns)
+    instrument = judged_days[0].instrument
+    quantities = plan.rows[:, kernels.E_QUANTITY]
+    one_day = len(judged_days) == 1
+    blocks = bool(settings.orders) or one_day
+    guessed = any(by_level(events) for _, events in split.days)
+    seen, unseen = split.spans
+    return JobMarket(
+        f"{symbol} replay",
+        training,
+        judged,
+        tape_sampler(drawn),
+        thinned(plan, settings.episodes) if settings.quick else plan,
+        pilot(training, task, thinned(drawn, PILOT_EPISODES, once=True)).estimates,
+        "30-minute block" if blocks else "day",
+        (
+            f"Trained on {seen}, judged on {unseen}.",
+            _order_words(task, quantities, instrument.lot, of_list=len(settings.orders)),
+            *(("Judged on one day: whether it holds on others is not known.",) if one_day else ()),
+            *_hidden_words(judged),
+            *((f"The tape shows level totals: places in queues are guessed by the model {queue}.",) if guessed else ()),
+        ),
+        {
+            "symbol": symbol,
+            "trained on": seen,
+            "judged on": unseen,
+            "tick": instrument.tick,
+            "shares in a lot": instrument.lot,
+        },
+    )
+
+
+def preset_of(settings: RunSettings) -> presets.Preset | None:
+    """The market that the training days of a tape calibrate to; None where they show no single orders, or where other
+    hours of the judged days are trained on."""
+    if judged_hours(settings):
+        return None
+    split = split_days(Lake(settings.lake), settings.symbol, settings.judged)
+    if any(by_level(events) for _, events in split.days):
+        return None
+    name = f"{settings.symbol.lower()}-{split.train[0]}-{split.train[-1]}"
+    return calibrate(split.days, name=name, date=split.train[-1])
+
+
+def _hidden_words(judged: Source) -> list[str]:
+    """How much of a tape's volume was executed against hidden orders: own orders have no part in it."""
+    kinds, lots = judged.tape[:, sim.T_KIND], judged.tape[:, sim.T_LOTS]
+    hidden, shown = int(lots[kinds == TRADE_HIDDEN].sum()), int(lots[kinds == EXECUTE].sum())
+    if not hidden:
+        return []
+    return [f"Executed against hidden orders: {hidden / (hidden + shown):.1%} of the lots; no own order fills there."]
+
+
+def _minutes(task: Task) -> str:
+    return f"{task.horizon_s / 60:g} minutes"
+
+
+def _units(lot: int) -> str:
+    """What a quantity in lots counts."""
+    return "shares" if lot == 1 else f"lots of {lot} shares"
+
+
+def _at_any_time(task: Task) -> Task:
+    """The task as agents learn it in other hours: no start by the clock, no price as limit."""
+    price = task.limit_price is not None and not isinstance(task.limit_price, str)
+    return replace(task, start="", limit_price=None if price else task.limit_price)
+
+
+def _order_words(task: Task, quantities: NDArray[np.int64], lot: int, of_list: int) -> str:
+    """How large the orders of a tape's windows are."""
+    unit = "1 share" if lot == 1 else f"{lot} shares"
+    if of_list:
+        return f"The orders: {of_list} of a list, {quantities.min():,} to {quantities.max():,} lots of {unit}."
+    size, minutes = size_in_words(task.share, task.quantity), _minutes(task)
+    if task.share is None:
+        return f"The orders: {size} of {unit} in {minutes}."
+    least, most = quantities.min(), quantities.max()
+    if least == most:
+        return f"The orders: {size} in {minutes}, {least:,} lots of {unit} at any time of day."
+    return f"The orders: {size} in {minutes} at that time of day, {least:,} to {most:,} lots of {unit}."
+
+
+def validated(requested: int, judged: int) -> int:
+    """How many of the validation episodes asked for are worth their time beside so many judged orders on tape: sixteen
+    for each, and 64 however few those are.
+
+    >>> validated(1000, 6), validated(1000, 120), validated(32, 6)
+    (96, 1000, 32)
+    """
+    return min(requested, max(16 * judged, 64))
+
+
+def judged_words(name: str, judged: int) -> str:
+    """How many orders of a tape are judged, and what to think of few.
+
+    >>> judged_words("SIM replay", 6)
+    'SIM replay: 6 orders are judged, which tells little: more days in the lake tell more'
+    """
+    few = ", which tells little: more days in the lake tell more" if judged < FEW else ""
+    return f"{name}: {judged} orders are judged{few}"
+
+
+def thinned(plan: Plan, most: int, once: bool = False) -> Plan:
+    """At most so many of a plan's episodes, evenly spread; a window that is bought and sold in stays both, or with
+    `once` is one of the two, in turn."""
+    each = sides_of(plan)
+    once = once and each == 2
+    if len(plan) <= most and not once:
+        return plan
+    count = min(max(most if once else most // each, 1), len(plan) // each)
+    windows = np.linspace(0, len(plan) // each - 1, count).astype(np.int64)
+    kept = np.arange(count)[:, None] % 2 if once else np.arange(each)
+    which: NDArray[np.int64] = (each * windows[:, None] + kept).ravel()
+    return plan.take(which)

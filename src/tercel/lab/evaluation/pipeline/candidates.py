@@ -1,0 +1,270 @@
+"""Who takes part: policies by the name that was typed, written strategies, the user's own, and recipes of several
+training seeds."""
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import listed
+from tercel.execution.observations import is_own_name, same_name
+from tercel.execution.own_code import mark_of
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.policy import CARD
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.registry import resolve_policy
+from tercel.execution.strategies import ALL_BASELINES, WRITTEN, MarketEstimates, build
+from tercel.execution.strategy import Strategy
+from tercel.execution.user_strategy import CheckedStrategy, located, named, tried
+from tercel.lab.evaluation.judge import Kind
+from tercel.lab.evaluation.market import JobMarket
+from tercel.lab.evaluation.pipeline.sizes import handing_over
+from tercel.lab.evaluation.variants import variants_in, variants_of_trial
+
+ALL = "all"
+SPARE = MarketEstimates(expected_volume=1.0, sigma=1.0, eta=1.0)
+"""Estimates with which a name is tried before any market is built."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One row of every table.
+
+    Parameters
+    ----------
+    key : str
+        Name in tables: a written strategy's, or what was typed for a policy.
+    folder : str
+        Of a policy; empty for anything else.
+    own : str, Strategy or callable, optional
+        What a user brings: as it was named (`execution.own`), an object, or what makes one of a market's estimates.
+    """
+
+    key: str
+    folder: str = ""
+    own: Any = field(default=None, compare=False, kw_only=True)
+    eyes: Any = field(default=None, compare=False, kw_only=True)
+    """The user's observation that a policy was trained with: a function, or as it was named."""
+    session: str = field(default_factory=lambda: uuid4().hex, compare=False, kw_only=True, repr=False)
+    """Tells an object of this process from any other."""
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is a trained policy."""
+        return bool(self.folder)
+
+    @property
+    def kind(self) -> Kind:
+        """As the judge calls it."""
+        if self.learned:
+            return "learned"
+        if self.own is not None:
+            return "own"
+        return "random" if self.key == "random" else "baseline"
+
+    @property
+    def card(self) -> Card:
+        """The card of a policy; of what a user brings one that says nothing."""
+        if self.own is not None:
+            return Card(self.key, (), "", 0)
+        return read_card(Path(self.folder) / CARD)
+
+    def strategy(self, market: JobMarket) -> Strategy:
+        """What decides, with what it may know of this market; of a user's object a copy that nothing has run in.
+
+        Orders beyond what a policy's card is for go to a schedule of takes (`pipeline.sizes`).
+        """
+        if self.learned:
+            made = policy_strategy(Path(self.folder), self.key, self._eyes)
+            return handing_over(made, self.card.limits, market)
+        if self.own is None:
+            return build(self.key, market.estimates)
+        own: Strategy = named(self.own) if isinstance(self.own, str) else self.own
+        if not hasattr(own, "decide"):
+            own = self.own(market.estimates)
+        return own.fresh() if isinstance(own, CheckedStrategy) else own
+
+    @property
+    def _eyes(self) -> Any:
+        return located(self.eyes, "observation") if isinstance(self.eyes, str) else self.eyes
+
+    def fingerprint(self, market: str) -> str:
+        """Name of its results on disk: changes with the weights of a policy, and with a rule's tuned parameters."""
+        if self.learned:
+            card = self.card
+            identity = f"{card.weights_sha256} {card.actions} {card.action_parameters} {card.observes}"
+            if self.eyes is not None:
+                identity += f" {mark_of(self._eyes) or self.session}"
+        elif self.own is not None:
+            identity = repr(named(self.own)) if isinstance(self.own, str) else self.session
+        else:
+            identity = repr(build(self.key, replace(SPARE, market=market)))
+        plain = "".join(letter if letter.isalnum() or letter in "_+-" else "-" for letter in Path(self.key).name)
+        return f"{plain[:60]}@{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Policies that differ in their training seed alone, judged as one row as well.
+
+    Parameters
+    ----------
+    key : str
+        Name in tables.
+    members : tuple of str
+        Keys of its policies.
+    """
+
+    key: str
+    members: tuple[str, ...]
+
+
+def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[Candidate]:
+    """The policies that were typed, in that order.
+
+    Parameters
+    ----------
+    typed : sequence of str
+    observations : sequence of str
+        Functions of the user's that policies may observe with, as ``module:name``.
+
+    Raises
+    ------
+    ConfigError
+        None, one twice, or one with the name of a written strategy.
+    PolicyError, UnknownNameError
+        One that does not exist or cannot be run.
+    """
+    if not typed:
+        remedy = "name its folder, default for the one that ships, `strategy=FILE:NAME`, or `against=NAME,...` alone"
+        raise ConfigError("a policy or a strategy to judge", "none", remedy)
+    found = []
+    for text in typed:
+        folder = resolve_policy(text)
+        if text in WRITTEN:
+            raise ConfigError("a policy", f"the written strategy {text}", "name it with `against=`")
+        observation = read_card(folder / CARD).observation
+        eyes = next((one for one in observations if is_own_name(observation) and same_name(observation, one)), None)
+        policy_strategy(folder, text, None if eyes is None else located(eyes, "observation"))
+        found.append(Candidate(text, str(folder.resolve()), eyes=eyes))
+    if len({one.folder for one in found}) != len(found):
+        raise ConfigError("different policies", f"{', '.join(typed)}", "name each once")
+    return found
+
+
+def own_of(named_as: Sequence[str]) -> list[Candidate]:
+    """The user's strategies, tried on two markets, by the names that they give themselves.
+
+    Raises
+    ------
+    ConfigError
+        None of that name, or one that does not answer for two markets at once.
+    """
+    return [Candidate(tried(named(text)).name, own=text) for text in named_as]
+
+
+def refuse_same_names(candidates: Sequence[Candidate]) -> None:
+    """Refuse two rows of one name, and an own strategy with a name that means another.
+
+    Raises
+    ------
+    ConfigError
+    """
+    names = [one.key for one in candidates]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError("strategies with different names", f"{twice!r} twice", "rename one, or leave one out")
+    taken = next((one.key for one in candidates if one.own is not None and one.key in WRITTEN), None)
+    if taken is not None:
+        raise ConfigError("an own strategy with a name of its own", f"{taken!r}, which ships", "rename it")
+
+
+def baselines_of(against: str) -> list[Candidate]:
+    """The written strategies to compare with: names separated by commas, or all.
+
+    Raises
+    ------
+    UnknownNameError
+        No such strategy.
+    ConfigError
+        None that could be the best written one.
+    """
+    typed = (one for name in listed(against) for one in (ALL_BASELINES if name == ALL else (name,)))
+    names = list(dict.fromkeys(typed))
+    for name in names:
+        build(name, SPARE)
+    found = [Candidate(name) for name in names]
+    if not any(one.kind == "baseline" for one in found):
+        raise ConfigError("a written strategy besides random", f"`against={against}`", "such as `against=all`")
+    return found
+
+
+def recipes_of(policies: Sequence[Candidate]) -> list[Recipe]:
+    """Policies of one name, training and decoder, two or more of different training seeds."""
+    groups: dict[str, list[tuple[int, str]]] = {}
+    names: dict[str, str] = {}
+    for one in policies:
+        card = one.card
+        same = json.dumps([card.name, card.actions, card.observes, _market_of(card), card.task], sort_keys=True)
+        groups.setdefault(same, []).append((card.seed, one.key))
+        names[same] = card.name
+    taken = {one.key for one in policies}
+    recipes = []
+    for same, members in groups.items():
+        if len(members) < 2 or len({seed for seed, _ in members}) < len(members):
+            continue
+        name = free_name(names[same], len(members), taken)
+        taken.add(name)
+        recipes.append(Recipe(name, tuple(key for _, key in members)))
+    return recipes
+
+
+def free_name(name: str, members: int, taken: Collection[str]) -> str:
+    """What a row of several policies is called: its name, with the number of policies where another row has it."""
+    return name if name not in {*taken, *WRITTEN} else f"{name} ({members} seeds)"
+
+
+def variants_of(policy: Candidate) -> int:
+    """How many variants were tried before this one was kept, as its card, its run's folder or its sweep says.
+
+    A policy that a sweep's trial kept, or that was trained with what a sweep found (`guards.sweep` in the `config.json`
+    of its run), is the best of as many as lie in the sweep's folder by now.
+    """
+    if not policy.learned:
+        return 1
+    card = policy.card
+    checks = card.learner.get("looks", 1)
+    checks = checks if isinstance(checks, int) else 1
+    counts: list[Any] = [part.get("variants") for part in (card.trained_on, card.learner, card.scores)]
+    for folder in (Path(policy.folder), Path(policy.folder).parent):
+        for file in sorted(folder.glob("*.json")):
+            try:
+                content = json.loads(file.read_text())
+            except (OSError, ValueError):
+                continue
+            counts.append(content.get("variants") if isinstance(content, dict) else None)
+            counts.append(_swept(content, checks))
+    counts.append(variants_of_trial(Path(policy.folder).resolve(), checks))
+    return max([1, *(one for one in counts if isinstance(one, int) and not isinstance(one, bool))])
+
+
+def _swept(content: Any, checks: int) -> int | None:
+    """What a training's configuration says of the sweep behind it: recipes and looks."""
+    guards = content.get("guards") if isinstance(content, dict) else None
+    sweep = guards.get("sweep") if isinstance(guards, dict) else None
+    found = variants_in(Path(sweep)) if isinstance(sweep, str) and sweep else None
+    return None if found is None else found + checks - 1
+
+
+def policy_record(policy: Candidate) -> dict[str, Any]:
+    """What was judged, for the record."""
+    card, keys = policy.card, ("name", "weights_sha256", "seed", "frames", "trained_on")
+    return {"folder": policy.folder, **{key: getattr(card, key) for key in keys}, "variants": variants_of(policy)}
+
+
+def _market_of(card: Card) -> str:
+    return str(card.trained_on.get("market", card.trained_on.get("markets", "")))

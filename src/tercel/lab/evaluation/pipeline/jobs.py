@@ -1,0 +1,270 @@
+"""The jobs of an evaluation: some episodes of a scenario through all candidates, kept on disk and never run twice."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.pool import stopping
+from tercel.execution.costs import Costs
+from tercel.execution.strategy import Strategy
+from tercel.lab.evaluation.adaptability import Response, respond
+from tercel.lab.evaluation.array_files import reading, write_arrays
+from tercel.lab.evaluation.arrivals import Arrivals, run_arrivals
+from tercel.lab.evaluation.experiment import BATCH, Recording, run_strategies
+from tercel.lab.evaluation.guards import Guard
+from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.fill_checks import check_fills, checked_fills
+from tercel.lab.evaluation.pipeline.leaks import refuse_trained_seeds
+from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
+
+RECORDED = 200
+"""Episodes of a scenario whose decisions are recorded, for adaptability."""
+TWINS = "twins"
+HINDSIGHT = "hindsight"
+JOBS = "cells"
+THINNED_FROM = 512
+"""Episodes of a scenario from which on only a quarter of the pairs runs to its horizon, for displacement; the others
+end with their order."""
+SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Job:
+    """A piece of work: episodes `first` to `first + BATCH` of a scenario, through some candidates.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    first : int
+    candidates : tuple of Candidate
+    recorded : bool
+        Whether everything is wanted: twins, the whole course of mids (:func:`run_to_the_end`), and in the first job
+        decisions and fills. Otherwise costs alone, and an episode ends with its order.
+    """
+
+    scenario: Scenario
+    first: int
+    candidates: tuple[Candidate, ...]
+    recorded: bool
+
+    def folder(self, out: Path) -> Path:
+        """Where its results lie."""
+        return _folder(self.scenario, self.recorded, out)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """What is told of the episodes themselves, besides the candidates' costs."""
+        return (TWINS, HINDSIGHT) if self.recorded else ()
+
+
+def jobs_of(scenario: Scenario, candidates: Sequence[Candidate], recorded: bool) -> list[Job]:
+    """The work of a scenario."""
+    return [Job(scenario, first, tuple(candidates), recorded) for first in range(0, episodes_of(scenario), BATCH)]
+
+
+def episodes_of(scenario: Scenario) -> int:
+    """How many episodes a scenario has; on tape it is built to know."""
+    if scenario.settings.orders and not scenario.validation:
+        return len(scenario.settings.orders)
+    return len(build_scenario(scenario).plan) if scenario.settings.on_tape else scenario.episodes
+
+
+def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:
+    """Which of `n` episodes from `first` on run to their horizon, of `episodes` in all: pairs of a buy and a sell.
+
+    Which pairs, follows from their numbers alone, without a period: on tape every so many rows lie at one hour.
+
+    >>> chosen = run_to_the_end(256, 256, 1000)
+    >>> bool((chosen[::2] == chosen[1::2]).all()), 40 < int(chosen.sum()) < 90, bool(run_to_the_end(0, 10, 100).all())
+    (True, True, True)
+    """
+    if episodes < THINNED_FROM:
+        return np.ones(n, np.bool_)
+    drawn = np.random.default_rng(7).random((first + n + 1) // 2) < SHARE
+    chosen: NDArray[np.bool_] = np.repeat(drawn, 2)[first : first + n]
+    return chosen
+
+
+def is_done(job: Job, out: Path) -> bool:
+    """Whether nothing of a job is left to do."""
+    folder, market = job.folder(out), job.scenario.market
+    fingerprints = [one.fingerprint(market) for one in job.candidates]
+    needed = [_file(folder, name, job.first) for name in (*job.known, *fingerprints)]
+    if job.recorded and job.first == 0:
+        needed += [folder / name / "guard.npz" for name in fingerprints]
+    return all(path.exists() for path in needed)
+
+
+def is_stored(job: Job, candidate: Candidate, out: Path) -> bool:
+    """Whether a candidate's costs in a job are on disk."""
+    return _file(job.folder(out), candidate.fingerprint(job.scenario.market), job.first).exists()
+
+
+def store(job: Job, candidate: Candidate, costs: Costs, out: Path) -> None:
+    """Keep a candidate's costs in a job, run elsewhere."""
+    _write_run(_file(job.folder(out), candidate.fingerprint(job.scenario.market), job.first), costs, None)
+
+
+def run_job(job: Job, out: Path) -> bool:
+    """Run what is missing of a job, in a worker."""
+    built = build_scenario(job.scenario)
+    folder = job.folder(out)
+    plan = built.plan.take(slice(job.first, job.first + BATCH))
+    task = job.scenario.settings.task
+    refuse_trained_seeds(job.scenario, plan)
+    if stopping():
+        return False
+    if not all(_file(folder, name, job.first).exists() for name in job.known):
+        arrivals, bps = run_arrivals(built.source, task, plan)
+        _write(_file(folder, TWINS, job.first), "twins", arrivals)
+        write_arrays(_file(folder, HINDSIGHT, job.first), {"bps": bps})
+    missing: list[tuple[str, Strategy]] = []
+    for one in job.candidates:
+        name = one.fingerprint(job.scenario.market)
+        if not _file(folder, name, job.first).exists():
+            missing.append((name, one.strategy(built.market)))
+    record = RECORDED if job.recorded and job.first == 0 else 0
+    recording = Recording(record) if record else None
+    run_out = run_to_the_end(job.first, len(plan), len(built.plan)) & job.recorded
+    done = run_strategies(built.source, task, plan, [one for _, one in missing], stopping, recording, run_out)
+    for (name, strategy), costs in zip(missing, done, strict=False):
+        costs.check()
+        response = None
+        if recording is not None:
+            response = respond(recording.decisions.pop(0), strategy.expected, np.random.default_rng((7, 7)))
+        _write_run(_file(folder, name, job.first), costs, response)
+    if record:
+        for one in job.candidates:
+            if not stopping():
+                check_fills(built, job.scenario, one, folder)
+    return not stopping()
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What is on disk of a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    costs : dict of key to Costs
+    responses : dict of key to Response
+        Where decisions were recorded.
+    arrivals : Arrivals or None
+        The markets at arrival, and their course without own orders; this and the rest where everything was wanted.
+    guard : Guard or None
+        What was seen of the fills.
+    hindsight_bps : float64 (n,) or None
+        What each order would cost somebody who knew the path beforehand.
+    parts : tuple of Results
+        The scenarios that this one joins, in order; `scenario` is the first.
+    plan_rows : intp (n,) or None
+        Rows of the scenario's plan, where some were left out.
+    """
+
+    scenario: Scenario
+    costs: dict[str, Costs]
+    responses: dict[str, Response]
+    arrivals: Arrivals | None = None
+    guard: Guard | None = None
+    hindsight_bps: NDArray[np.float64] | None = None
+    parts: tuple["Results", ...] = ()
+    plan_rows: NDArray[np.intp] | None = None
+
+    def without(self, gone: Collection[str]) -> "Results":
+        """The same scenario without some candidates."""
+        costs = {key: one for key, one in self.costs.items() if key not in gone}
+        responses = {key: one for key, one in self.responses.items() if key not in gone}
+        return replace(self, costs=costs, responses=responses)
+
+    def select(self, rows: NDArray[np.bool_]) -> "Results":
+        """The same scenario with some of its episodes; `responses` are of all that were recorded."""
+        plan_rows = np.flatnonzero(rows)
+        return replace(
+            self,
+            plan_rows=plan_rows if self.plan_rows is None else self.plan_rows[plan_rows],
+            costs={key: one.select(rows) for key, one in self.costs.items()},
+            arrivals=None if self.arrivals is None else self.arrivals.select(rows),
+            hindsight_bps=None if self.hindsight_bps is None else self.hindsight_bps[rows],
+        )
+
+
+def read_results(scenario: Scenario, candidates: Sequence[Candidate], out: Path, recorded: bool = False) -> Results:
+    """What the jobs of a scenario left; where not everything was recorded, costs without their course in time.
+
+    Raises
+    ------
+    ConfigError
+        A file is damaged.
+    """
+    folder, market = _folder(scenario, recorded, out), scenario.market
+    firsts = range(0, episodes_of(scenario), BATCH)
+    costs: dict[str, Costs] = {}
+    responses: dict[str, Response] = {}
+    for one in candidates:
+        name, parts = one.fingerprint(market), []
+        for first in firsts:
+            with reading(_file(folder, name, first)) as data:
+                costs_here: Costs = _object(Costs, "costs", data)
+                parts.append(costs_here if recorded else costs_here.totals())
+                if "response.rows" in data:
+                    responses[one.key] = _object(Response, "response", data)
+        costs[one.key] = Costs.concat(parts)
+    if not recorded:
+        return Results(scenario, costs, responses)
+    twins, bound = [], []
+    for first in firsts:
+        with reading(_file(folder, TWINS, first)) as data:
+            twins.append(_object(Arrivals, "twins", data))
+        with reading(_file(folder, HINDSIGHT, first)) as data:
+            bound.append(np.asarray(data["bps"]))
+    seen = checked_fills(scenario, candidates, folder)
+    return Results(scenario, costs, responses, Arrivals.concat(twins), seen, np.concatenate(bound))
+
+
+def _folder(scenario: Scenario, recorded: bool, out: Path) -> Path:
+    return out / JOBS / f"{scenario.id}{'' if recorded else '-costs'}"
+
+
+def _file(folder: Path, name: str, first: int) -> Path:
+    return folder / name / f"{first}.npz"
+
+
+def _write_run(path: Path, costs: Costs, response: Response | None) -> None:
+    arrays = _arrays("costs", costs)
+    if response is not None:
+        arrays |= _arrays("response", response)
+    write_arrays(path, arrays)
+
+
+def _write(path: Path, prefix: str, record: Any) -> None:
+    write_arrays(path, _arrays(prefix, record))
+
+
+def _arrays(prefix: str, record: Any) -> dict[str, NDArray[Any]]:
+    return {f"{prefix}.{field.name}": _narrow(getattr(record, field.name)) for field in fields(record)}
+
+
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    """The same whole numbers in as few bytes as hold them: most lots and mids need two or four of eight."""
+    if array.dtype != np.int64 or not array.size:
+        return array
+    low, high = int(array.min()), int(array.max())
+    for kind in (np.int8, np.int16, np.int32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return array.astype(kind)
+    return array
+
+
+def _object(kind: Any, prefix: str, data: Any) -> Any:
+    """The record, its whole numbers as wide as they were (a side stays one byte)."""
+    read = {field.name: data[f"{prefix}.{field.name}"] for field in fields(kind)}
+    wide = {
+        name: array.astype(np.int64) if array.dtype.kind == "i" and name != "side" else array
+        for name, array in read.items()
+    }
+    return kind(**wide)

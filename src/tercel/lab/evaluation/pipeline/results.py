@@ -1,0 +1,221 @@
+"""Everything that an evaluation left, read from disk: who was judged where, and the rows that are compared."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.execution.costs import Costs
+from tercel.lab.evaluation.claims import RANDOM
+from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison, Scores, compare
+from tercel.lab.evaluation.judge import JudgedEntry
+from tercel.lab.evaluation.pipeline.candidates import Candidate, Recipe
+from tercel.lab.evaluation.pipeline.jobs import Results
+from tercel.lab.evaluation.sample_size import SampleSize
+from tercel.lab.evaluation.windows import BLOCK_NS
+
+LISTED = "orders"
+"""What a list of orders is called where markets are."""
+DAY_NS = 86_400 * NS_PER_SECOND
+
+
+def twins_of(judged: Results) -> NDArray[np.int64] | None:
+    """Mids of a scenario without own orders; None where nothing answers, or where they were not recorded."""
+    arrivals = judged.arrivals
+    return arrivals.mid2_grid if arrivals is not None and judged.scenario.answers else None
+
+
+def course_of(judged: Results) -> NDArray[np.int64]:
+    """Mids of a scenario's episodes without own orders, at both ends: int64 (n, 2), half ticks."""
+    return np.concatenate(
+        [one.arrivals.mid2_grid[:, [0, -1]] for one in judged.parts or (judged,) if one.arrivals is not None]
+    )
+
+
+def as_one(scenarios: Sequence[Results]) -> Results:
+    """Several scenarios with the same candidates as one: every order counts alike; days are clusters if several.
+
+    Where they are several, what is told of single scenarios (courses of mids, decisions) is left out.
+    """
+    if len(scenarios) == 1 and not scenarios[0].scenario.settings.orders:
+        return scenarios[0]
+    costs = {key: Costs.concat([one.costs[key] for one in scenarios]) for key in scenarios[0].costs}
+    half_hours = next(iter(costs.values())).cluster
+    days = half_hours * BLOCK_NS // DAY_NS
+    if not scenarios[0].scenario.validation and len(np.unique(days)) > 1:
+        costs = {key: replace(one, cluster=days) for key, one in costs.items()}
+    bounds = [one.hindsight_bps for one in scenarios if one.hindsight_bps is not None]
+    bound = np.concatenate(bounds) if len(bounds) == len(scenarios) else None
+    if len(scenarios) == 1:
+        return replace(scenarios[0], costs=costs)
+    seen = [one.guard for one in scenarios if one.guard is not None]
+    guard = reduce(add, seen) if seen else None
+    return Results(scenarios[0].scenario, costs, {}, None, guard, bound, tuple(scenarios))
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Everything that was run, read from disk.
+
+    Parameters
+    ----------
+    policies, baselines : sequence of Candidate
+    recipes : sequence of Recipe
+    validation : Results
+        The written strategies on the main market's episodes on which the best one is chosen.
+    markets : mapping of name to Results
+        The main one first, whose table is printed.
+    regimes : mapping of market to regime to Results
+        Each market in each named regime by itself, if that was asked for.
+    seeds : tuple of int
+        Base seeds of the episodes.
+    notes : list of str
+    sensitivity : mapping of axis to value to Results
+    adaptation : mapping of regime to Results
+    trained_for : mapping of regime to tuple of key
+        Policies trained in it.
+    validations : mapping of market to Results
+        As `validation`, of the other markets.
+    sample_size : SampleSize or None
+        How many episodes 1 bps needs, as it was said before any was judged.
+    """
+
+    policies: Sequence[Candidate]
+    baselines: Sequence[Candidate]
+    recipes: Sequence[Recipe]
+    validation: Results
+    markets: Mapping[str, Results]
+    regimes: Mapping[str, Mapping[str, Results]]
+    seeds: tuple[int, ...]
+    notes: list[str]
+    sensitivity: Mapping[str, Mapping[str, Results]] = field(default_factory=dict)
+    adaptation: Mapping[str, Results] = field(default_factory=dict)
+    trained_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    validations: Mapping[str, Results] = field(default_factory=dict)
+    sample_size: SampleSize | None = None
+
+    @cached_property
+    def best(self) -> str:
+        """The best written strategy on the validation episodes of the main market: THE baseline."""
+        return self._best_on(self.validation)
+
+    @cached_property
+    def best_of_each(self) -> dict[str, str]:
+        """Market -> the best written strategy on its validation episodes."""
+        elsewhere = {market: self._best_on(judged) for market, judged in self.validations.items()}
+        return {market: elsewhere.get(market, self.best) for market in self.markets}
+
+    def _best_on(self, validation: Results) -> str:
+        written = {one.key for one in self.baselines if one.kind == "baseline"}
+        means = {name: mean for name, mean in self.scores(validation).means().items() if name in written}
+        return min(means, key=lambda name: means[name])
+
+    def members(self, judged: Results) -> dict[str, tuple[str, ...]]:
+        """Recipe -> its policies in a scenario; those that have none there are left out."""
+        found = {one.key: tuple(member for member in one.members if member in judged.costs) for one in self.recipes}
+        return {key: members for key, members in found.items() if members}
+
+    def teams(self, name: str) -> dict[str, tuple[str, ...]]:
+        """Market -> the policies behind a row there."""
+        return {market: self.members(judged).get(name, (name,)) for market, judged in self.markets.items()}
+
+    def challengers(self, judged: Results) -> list[str]:
+        """Rows of a scenario that are compared: recipes, then policies."""
+        return [*self.members(judged), *(one.key for one in self.policies if one.key in judged.costs)]
+
+    @property
+    def scenarios(self) -> Iterator[Results]:
+        """Everywhere that anybody was judged."""
+        yield self.validation
+        yield from self.validations.values()
+        yield from self.markets.values()
+        for row in (*self.regimes.values(), *self.sensitivity.values()):
+            yield from row.values()
+        yield from self.adaptation.values()
+
+    def without(self, gone: Collection[str], notes: Sequence[str] = ()) -> "Evaluation":
+        """The same evaluation without some written strategies.
+
+        Raises
+        ------
+        ConfigError
+            None is left that could be the best written one.
+        """
+        left = [one for one in self.baselines if one.key not in gone]
+        if not any(one.kind == "baseline" for one in left):
+            raise ConfigError("a written strategy to compare with", "; ".join(notes), "name others with `against=`")
+        return replace(
+            self,
+            baselines=left,
+            notes=[*self.notes, *notes],
+        ).changed(lambda judged: judged.without(gone))
+
+    def changed(self, change: Callable[[Results], Results]) -> "Evaluation":
+        """The same evaluation with every scenario changed."""
+
+        def each(row: Mapping[str, Results]) -> dict[str, Results]:
+            return {name: change(judged) for name, judged in row.items()}
+
+        return replace(
+            self,
+            validation=change(self.validation),
+            validations=each(self.validations),
+            markets=each(self.markets),
+            regimes={name: each(row) for name, row in self.regimes.items()},
+            sensitivity={name: each(row) for name, row in self.sensitivity.items()},
+            adaptation=each(self.adaptation),
+        )
+
+    @property
+    def reported_rows(self) -> list[str]:
+        """Rows that verdicts are told of: recipes, and policies that belong to none."""
+        inside = {member for recipe in self.recipes for member in recipe.members}
+        return [*(one.key for one in self.recipes), *(one.key for one in self.policies if one.key not in inside)]
+
+    @property
+    def main(self) -> Results:
+        """The first market."""
+        return next(iter(self.markets.values()))
+
+    @property
+    def twins(self) -> NDArray[np.int64] | None:
+        """Mids of the main scenario without own orders; None where nothing answers."""
+        return twins_of(self.main)
+
+    @cached_property
+    def entries(self) -> list[JudgedEntry]:
+        """Rows of the main scenario for the judge."""
+        return self.entries_in(self.main)
+
+    def entries_in(self, judged: Results) -> list[JudgedEntry]:
+        """Rows of a scenario for the judge: recipes, policies, written strategies."""
+        single = [
+            JudgedEntry(one.key, one.kind, (judged.costs[one.key],), _responses(judged, [one.key]))
+            for one in [*self.policies, *self.baselines]
+            if one.key in judged.costs
+        ]
+        joined = [
+            JudgedEntry(key, "learned", tuple(judged.costs[m] for m in members), _responses(judged, members))
+            for key, members in self.members(judged).items()
+        ]
+        return [*joined, *single]
+
+    def scores(self, judged: Results) -> Scores:
+        """Shortfalls in a scenario, recipes included where their members are."""
+        return Scores.of(judged.costs, self.members(judged))
+
+    def compare(self, judged: Results, ledger: ComparisonLedger, rng: np.random.Generator) -> ScenarioComparison:
+        """Everyone against everyone else in a scenario; in an only market the primary comparisons are among them."""
+        primary = {self.best, RANDOM} if len(self.markets) == 1 and judged is self.main else ()
+        return compare(self.scores(judged), self.challengers(judged), self.members(judged), ledger, rng, primary)
+
+
+def _responses(judged: Results, members: Sequence[str]) -> tuple[Any, ...]:
+    found = [judged.responses[name] for name in members if name in judged.responses]
+    return tuple(found) if len(found) == len(members) else ()

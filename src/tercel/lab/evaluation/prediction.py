@@ -1,0 +1,237 @@
+"""Does simulation predict tape? Costs and fills of the same strategies in a market and on recorded days, side by side.
+
+Rank correlation over strategies says whether who is cheap in simulation is cheap on tape. Its interval redraws the
+tape's days and the simulated episodes; its ceiling is what the tape says of itself: the days' ranking in one half
+against that in the other, stepped up to all days. Of pairs of strategies whose difference is significant on tape,
+after correction for all pairs, it is counted in how many simulation has the same sign.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.stats.bootstrap import Replicates, moments_of_mean
+from tercel.core.stats.ranks import ranks, spearman, split_half
+from tercel.execution.costs import Costs
+from tercel.lab.evaluation.comparisons import ComparisonLedger, ResampledScores, Scores
+
+Floats = NDArray[np.float64]
+
+RESTING: Final = 0.5
+"""Who has so much of the order filled while it rests, in simulation or on tape, counts as resting."""
+LEAST: Final = 3
+"""Fewer strategies have no ranking."""
+CALLED: Final = 0.05
+SAME: Final = 9
+"""Decimals of a bp: strategies that differ in later ones did the same, and floating point alone tells them apart."""
+NEAR: Final = 0.10
+"""Passive and late shares that lie so near one another agree."""
+
+
+@dataclass(frozen=True, eq=False)
+class StrategyCosts:
+    """Strategies on the episodes of one place.
+
+    Parameters
+    ----------
+    costs : mapping of name to Costs
+        All over the same n episodes.
+    seed : int
+        Of the bootstrap.
+    """
+
+    costs: Mapping[str, Costs]
+    seed: int = 0
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Shortfalls, bps."""
+        return Scores.of(self.costs, {})
+
+    @cached_property
+    def resampled(self) -> ResampledScores:
+        """Mean shortfalls under the same draws of clusters."""
+        return ResampledScores.of(self.scores, np.random.default_rng(self.seed))
+
+    @cached_property
+    def means(self) -> dict[str, Replicates]:
+        """Mean shortfall of each strategy."""
+        return self.resampled.replicates(np.random.default_rng(self.seed))
+
+    @property
+    def episodes(self) -> int:
+        """Orders of each strategy."""
+        return len(self.scores)
+
+    def point(self, names: Sequence[str]) -> Floats:
+        """Mean shortfalls, float64 (K,)."""
+        return np.array([self.means[name].point for name in names]).round(SAME)
+
+    def draws(self, names: Sequence[str]) -> Floats:
+        """Resampled mean shortfalls, float64 (B, K)."""
+        return np.stack([self.means[name].draws for name in names], axis=1).round(SAME)
+
+    def passive(self, name: str) -> float:
+        """Share of the order filled while it rested, mean over episodes."""
+        return float((self.costs[name].passive_lots / self.costs[name].qty).mean())
+
+    def late(self, name: str) -> float:
+        """Share of the order that the horizon forced, mean over episodes."""
+        return float((self.costs[name].forced_lots / self.costs[name].qty).mean())
+
+    def doubled(self) -> float:
+        """Share of all lots that the tape gave to its own orders too."""
+        return sum(int(c.double_lots.sum()) for c in self.costs.values()) / sum(
+            int(c.qty.sum()) for c in self.costs.values()
+        )
+
+
+def predict(
+    simulated: StrategyCosts, tape: StrategyCosts, theirs: StrategyCosts | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """Hold simulated costs against the tape's.
+
+    Parameters
+    ----------
+    simulated, tape : Side
+        The same strategies; the tape's clusters are days.
+    theirs : Side, optional
+        The tape with the other bound on double fills (`tape_source.theirs`).
+    seed : int
+        Of the halves of days.
+
+    Returns
+    -------
+    dict
+        `spearman`, `spearman_resting`, `signs`, `shares`, `bounds`, `strategies`: plain values. Correlations are null
+        for fewer than three strategies, ceilings and intervals with a single day.
+    """
+    names = sorted(tape.costs, key=lambda name: tape.means[name].point)
+    resting = [name for name in names if max(simulated.passive(name), tape.passive(name)) >= RESTING]
+    ranked = {key: ranks(side.point(names)).tolist() for key, side in (("simulated", simulated), ("tape", tape))}
+    ways = {"ours": tape} | ({} if theirs is None else {"theirs": theirs})
+    return {
+        "spearman": correlation(simulated, tape, names, seed),
+        "spearman_resting": correlation(simulated, tape, resting, seed) | {"strategies": resting},
+        "signs": signs(simulated, tape, names),
+        "shares": _shares(simulated, tape, names),
+        "bounds": {
+            way: {
+                "spearman": correlation(simulated, side, names, seed),
+                "spearman_resting": correlation(simulated, side, resting, seed),
+                "signs": signs(simulated, side, names),
+                "double_share": side.doubled(),
+            }
+            for way, side in ways.items()
+        },
+        "strategies": {
+            name: _row(name, simulated, tape, ways)
+            | {"rank": {key: row[number] for key, row in ranked.items()}, "resting": name in resting}
+            for number, name in enumerate(names)
+        },
+    }
+
+
+def correlation(
+    simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str], seed: int = 0
+) -> dict[str, float | None]:
+    """Spearman over strategies with its interval over days and episodes, and the tape's ceiling.
+
+    `halves` is the mean over random halves of the tape's clusters, `ceiling` that stepped up to all of them.
+    """
+    if len(names) < LEAST:
+        return dict.fromkeys(("mean", "ci_low", "ci_high", "ceiling", "halves"))
+    point = float(spearman(simulated.point(names), tape.point(names)))
+    drawn = spearman(simulated.draws(names), tape.draws(names))
+    freedom = min(simulated.resampled.clusters, tape.resampled.clusters) - 1.0
+    estimate = Replicates(point, drawn, ((float(drawn.var()), freedom),)).estimate()
+    costs = np.concatenate([tape.scores.bps[name] for name in names]).T
+    means = replace(moments_of_mean(costs, tape.scores.cluster), statistic=_same)
+    halves, ceiling = split_half(means, np.random.default_rng(seed))
+    found = {
+        "mean": point,
+        "ci_low": estimate.ci_low,
+        "ci_high": estimate.ci_high,
+        "ceiling": ceiling,
+        "halves": halves,
+    }
+    return {key: _within(value) for key, value in found.items()}
+
+
+def _same(means: Floats) -> Floats:
+    """Means without what floating point alone tells apart."""
+    return means.round(SAME)
+
+
+def _within(value: float | None) -> float | None:
+    """A correlation, None for none."""
+    return None if value is None or np.isnan(value) else float(min(max(value, -1.0), 1.0))
+
+
+def signs(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> dict[str, Any]:
+    """Pairs whose difference is told on tape (Benjamini and Hochberg over all pairs), and the share that agrees."""
+    ledger, pairs = ComparisonLedger(), list(combinations(names, 2))
+    gaps = {(a, b): tape.means[a] - tape.means[b] for a, b in pairs}
+    rows = {pair: ledger.enter(gap) for pair, gap in gaps.items() if gap.error > 10.0**-SAME}
+    ledger.adjust()
+    agree = [
+        (simulated.means[a].point - simulated.means[b].point) * row["mean"] > 0.0
+        for (a, b), row in rows.items()
+        if row["p_adjusted"] is not None and row["p_adjusted"] < CALLED
+    ]
+    return {"pairs": len(pairs), "told": len(agree), "agree": float(np.mean(agree)) if agree else None}
+
+
+def _shares(simulated: StrategyCosts, tape: StrategyCosts, names: Sequence[str]) -> dict[str, Any]:
+    """How many strategies have both shares within `NEAR` of the tape's, and how far apart they are in the mean."""
+    apart = {
+        "passive_share": [abs(simulated.passive(name) - tape.passive(name)) for name in names],
+        "late_share": [abs(simulated.late(name) - tape.late(name)) for name in names],
+    }
+    near = np.max(list(apart.values()), axis=0) <= NEAR
+    return {"near": int(near.sum()), "of": len(names), **{key: float(np.mean(row)) for key, row in apart.items()}}
+
+
+def _row(name: str, simulated: StrategyCosts, tape: StrategyCosts, ways: Mapping[str, StrategyCosts]) -> dict[str, Any]:
+    """One strategy, as plain values."""
+    here = {"simulated": simulated, "tape": tape} | ({"theirs": ways["theirs"]} if "theirs" in ways else {})
+    return {
+        **{f"{where}_bps": side.means[name].point for where, side in here.items()},
+        "interval_bps": {where: side.means[name].estimate().to_json() for where, side in here.items()},
+        "passive_share": {where: side.passive(name) for where, side in here.items()},
+        "late_share": {where: side.late(name) for where, side in here.items()},
+    }
+
+
+def in_words(found: Mapping[str, Any], market: str, judged: str) -> list[str]:
+    """What was found, in at most five sentences."""
+    sentences = [_ranked(found["spearman"], f"{market} ranks {len(found['strategies'])} strategies as {judged} do")]
+    rest = found["spearman_resting"]
+    if rest["mean"] is not None:
+        sentences.append(_ranked(rest, f"Over the {len(rest['strategies'])} that mostly rest it is"))
+    pairs = found["signs"]
+    agreed = "" if pairs["agree"] is None else f", and simulation has the same sign in {pairs['agree']:.0%} of these"
+    sentences.append(f"{pairs['told']} of {pairs['pairs']} pairs differ significantly on tape{agreed}.")
+    near = found["shares"]
+    sentences.append(f"{near['near']} of {near['of']} have passive and late shares within {NEAR:.2f} of the tape's.")
+    other = found["bounds"].get("theirs")
+    if other is not None and other["spearman"]["mean"] is not None:
+        doubled = found["bounds"]["ours"]["double_share"]
+        sentences.append(
+            f"{doubled:.0%} of the lots were filled twice; counted as the tape's, the correlation is "
+            f"{other['spearman']['mean']:.2f}."
+        )
+    return sentences
+
+
+def _ranked(row: Mapping[str, float | None], what: str) -> str:
+    if row["mean"] is None:
+        return f"{what}: too few to rank."
+    span = "" if row["ci_low"] is None else f" [{row['ci_low']:.2f}, {row['ci_high']:.2f}]"
+    ceiling = "" if row["ceiling"] is None else f"; the tape's own ceiling is {row['ceiling']:.2f}"
+    return f"{what}: Spearman {row['mean']:.2f}{span}{ceiling}."

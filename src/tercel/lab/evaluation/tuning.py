@@ -1,0 +1,288 @@
+"""Tuning the numbers of a written strategy on training episodes, and the cost of the result on others.
+
+Every generation of the search (`cma`) tries its candidates on the same fresh training episodes, a row of parameters a
+market; nothing is tried twice on one episode, so nothing is learned by heart. The answer is the mean of the search's
+last means. It stands only if it beats the values that the search began from on validation episodes, which are neither
+trained nor judged on.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tercel.core.errors import ConfigError
+from tercel.core.jit import Floats, Longs
+from tercel.core.stats import clustered_se
+from tercel.execution.costs import Costs, attribute
+from tercel.execution.strategies import TUNABLE, MarketEstimates, tuned_values
+from tercel.execution.strategies.vector import Tunable
+from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
+from tercel.lab.evaluation.cma import CmaEs
+from tercel.lab.evaluation.episodes import Episodes, Plan, sides_of
+from tercel.lab.evaluation.experiment import run_strategies
+from tercel.market.simulator.source import Source
+
+BATCH = 256
+TRIED_ON = 32
+"""Episodes that each candidate of a generation is tried on."""
+SHORTEST = 0.2
+"""Steps of the last generation over those of the first, at most."""
+SIGHT, SIGHT_FROM = 256, 2**40
+"""Training episodes that places to begin are compared on, and the number of the first of them."""
+OVERFLOWED_BPS = 1000.0
+"""What an episode costs more in which own orders were too many to keep: no result with one is judged."""
+LATE = 0.3
+"""The means of this last part of the search are averaged."""
+MANY = 40
+"""Numbers from which on the search learns variances alone: it has too few generations for how they go together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arena:
+    """Where a strategy is tuned and validated.
+
+    Parameters
+    ----------
+    source : Source
+        What moves the markets; episodes warm up as judged ones do.
+    task : Task
+    sample : callable
+        (first, n) -> training episodes `first` .. `first + n - 1`.
+    validation : Plan
+        Episodes that are neither trained nor judged on.
+    final : Plan
+        More of them, for those that were among the best.
+    estimates : MarketEstimates
+        From training episodes alone.
+    """
+
+    source: Source
+    task: Task
+    sample: Callable[[int, int], Plan]
+    validation: Plan
+    final: Plan
+    estimates: MarketEstimates
+
+
+@dataclass(frozen=True)
+class TuningScore:
+    """Mean arrival shortfall and its standard error, bps; over how many episodes, and how many lost orders."""
+
+    bps: float
+    se: float
+    episodes: int
+    overflowed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateCosts:
+    """What rows of parameters cost over a plan.
+
+    Parameters
+    ----------
+    bps : float64 (rows,)
+        Mean shortfall; dear where orders were lost.
+    overflowed : int64 (rows,)
+        Episodes in which they were: own orders, commands or the market's found no place.
+    """
+
+    bps: Floats
+    overflowed: Longs
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search ended with.
+
+    Parameters
+    ----------
+    parameters : dict of str to float
+    training_bps : float
+        Mean shortfall of the last generations' candidates.
+    episodes : int
+        Training episodes used.
+    overflowed : int
+        Those of them in which orders were lost.
+    """
+
+    parameters: dict[str, float]
+    training_bps: float
+    episodes: int
+    overflowed: int
+
+
+@dataclass(frozen=True)
+class TuningOutcome:
+    """What a search found.
+
+    Parameters
+    ----------
+    parameters : dict of str to float
+        The better ones on validation episodes: those found, or those begun from.
+    training_bps : float
+        Mean shortfall of the last generations' candidates.
+    training_episodes : int
+    validation, begun_from : TuningScore
+        Of `parameters`, and of the values that the search began from.
+    training_overflowed : int
+        Training episodes in which orders were lost.
+    """
+
+    parameters: dict[str, float]
+    training_bps: float
+    training_episodes: int
+    validation: TuningScore
+    begun_from: TuningScore
+    training_overflowed: int = 0
+
+
+def episodes_for(kind: type[Tunable]) -> int:
+    """Training episodes of a search by default: 2,000 and 1,200 more for each number searched for."""
+    return 2_000 + 1_200 * int((kind.layout.scales > 0).sum())
+
+
+def population_of(dimensions: int) -> int:
+    """Candidates a generation, a multiple of eight: noisy values want more of them than CMA-ES does by itself."""
+    return 8 * max(round((4 + 3 * math.log(dimensions)) / 5), 1)
+
+
+def _shortfalls(costs: Costs) -> Floats:
+    """Arrival shortfall of every episode, bps, float64 (n,); dear where orders were lost."""
+    return np.asarray(attribute(costs, None)["is_bps"] + OVERFLOWED_BPS * (costs.overflow > 0), np.float64)
+
+
+def scores(arena: Arena, plan: Plan, strategies: Sequence[Strategy]) -> list[TuningScore]:
+    """Mean and standard error of the shortfall of strategies over a plan, whose markets warm up once for all.
+
+    Errors are those of independent markets, both sides of each together; days are the judge's business.
+    """
+    found = []
+    for costs in run_strategies(arena.source, arena.task, plan, strategies, run_out=False):
+        values = _shortfalls(costs)
+        error = clustered_se(values, np.arange(len(values)) // sides_of(plan))
+        found.append(TuningScore(float(values.mean()), error, len(values), int((costs.overflow > 0).sum())))
+    return found
+
+
+def side_by_side(
+    markets: Callable[[int], Episodes], plan: Plan, count: int, candidates: Callable[[slice], Strategy]
+) -> Iterator[tuple[Costs, int]]:
+    """Run candidates on all episodes of a plan; the markets warm up once and are copied.
+
+    Parameters
+    ----------
+    markets : callable
+        So many markets, not begun.
+    plan : Plan
+    count : int
+        Candidates.
+    candidates : callable
+        Some of them as one strategy of a row an episode: the first one's episodes, the second one's, and so on.
+
+    Yields
+    ------
+    (Costs, int)
+        Of as many candidates as run together: their episodes in that order, and how many decisions they took.
+    """
+    first = markets(len(plan))
+    first.start(plan)
+    warm, together = first.snapshot(), max(BATCH // len(plan), 1)
+    for start in range(0, count, together):
+        some = slice(start, min(start + together, count))
+        copies = some.stop - some.start
+        episodes, decisions = markets(copies * len(plan)), 0
+        episodes.restore(tuple(np.concatenate([array] * copies) for array in warm))
+        strategy = candidates(some)
+        while episodes.working.any():
+            decisions += int(episodes.working.sum())
+            episodes.step(strategy.decide(episodes.view))
+        yield episodes.costs(), decisions
+
+
+def try_all(arena: Arena, plan: Plan, kind: type[Tunable], rows: Floats) -> CandidateCosts:
+    """Try each row of parameters, float64 (rows, P), on all episodes of a plan.
+
+    Candidates run side by side.
+    """
+
+    def markets(n: int) -> Episodes:
+        return Episodes(arena.source, arena.task, n, run_out=False)
+
+    def candidates(some: slice) -> Strategy:
+        return kind(np.repeat(rows[some], len(plan), axis=0), arena.estimates)
+
+    found, lost = [], []
+    for costs, _ in side_by_side(markets, plan, len(rows), candidates):
+        found.append(_shortfalls(costs).reshape(-1, len(plan)).mean(axis=1))
+        lost.append((costs.overflow > 0).reshape(-1, len(plan)).sum(axis=1))
+    return CandidateCosts(np.concatenate(found), np.concatenate(lost))
+
+
+def _best_start(arena: Arena, kind: type[Tunable]) -> Floats:
+    """Where to begin, float64 (P,): the values at hand, or what its layout offers if that is cheaper at first sight."""
+    layout = kind.layout
+    offered = [tuned_values(layout.rule, arena.estimates.market), *layout.starts]
+    rows = np.array([layout.vector(one) for one in offered])
+    if len(rows) == 1:
+        return np.asarray(rows[0], np.float64)
+    sight = arena.sample(SIGHT_FROM, SIGHT)
+    return np.asarray(rows[int(np.argmin(try_all(arena, sight, kind, rows).bps))], np.float64)
+
+
+def search(
+    arena: Arena, kind: type[Tunable], episodes: int, seed: int, progress: Callable[[int], None] | None = None
+) -> SearchResult:
+    """Search for parameters on training episodes; a candidate that loses orders is dear, no more.
+
+    Raises
+    ------
+    ConfigError
+        Too few episodes for three generations.
+    """
+    layout = kind.layout
+    free = np.flatnonzero(layout.scales > 0)
+    start = _best_start(arena, kind)
+    rng = np.random.default_rng((seed, len(free)))
+    population = population_of(len(free))
+    generations = episodes // (population * TRIED_ON)
+    if generations < 3:
+        least = 3 * population * TRIED_ON
+        raise ConfigError(f"at least {least} episodes for {layout.rule}", f"{episodes}", f"`episodes={least}`")
+    tuner = CmaEs(start[free], layout.scales[free], rng, population, diagonal=len(free) >= MANY)
+    means, values, overflowed = [], [], 0
+    for generation in range(generations):
+        # where noise is most of what is seen, steps would grow on luck: they are made to end
+        tuner.sigma = min(tuner.sigma, SHORTEST ** (generation / generations))
+        plan = arena.sample(generation * TRIED_ON, TRIED_ON)
+        tried = tuner.ask()
+        rows = np.tile(start, (population, 1))
+        rows[:, free] = tried
+        cost = try_all(arena, plan, kind, rows)
+        tuner.tell(tried, cost.bps)
+        means.append(tuner.mean)
+        values.append(float(cost.bps.mean()))
+        overflowed += int(cost.overflowed.sum())
+        if progress is not None:
+            progress(population * TRIED_ON)
+    late = max(int(LATE * generations), 1)
+    found = start.copy()
+    found[free] = np.mean(means[-late:], axis=0)
+    parameters = {name: round(float(value), 4) for name, value in zip(layout.names, found, strict=True)}
+    return SearchResult(parameters, float(np.mean(values[-late:])), generations * population * TRIED_ON, overflowed)
+
+
+def tune(
+    arena: Arena, name: str, episodes: int | None, seed: int, progress: Callable[[int], None] | None = None
+) -> TuningOutcome:
+    """Search, then validate what was found beside what was begun from."""
+    kind = TUNABLE[name]
+    end = search(arena, kind, episodes or episodes_for(kind), seed, progress)
+    start = {**kind.layout.generic, **tuned_values(name, arena.estimates.market)}
+    both = [kind(values, arena.estimates) for values in (end.parameters, start)]
+    found, begun = scores(arena, arena.validation, both)
+    better = found.bps <= begun.bps
+    chosen, score = (end.parameters, found) if better else (start, begun)
+    return TuningOutcome(chosen, end.training_bps, end.episodes, score, begun, end.overflowed)

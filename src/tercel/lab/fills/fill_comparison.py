@@ -1,0 +1,127 @@
+"""Do resting orders fill in a market as they do on its tape? Real and simulated days, read by the same code."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tercel.feeds.lobster_write import as_shown
+from tercel.lab.fills.fill_gates import MARKOUTS_S, FillGate, GateCell, compare
+from tercel.lab.fills.fill_study import sums_of
+from tercel.lab.fills.fills import WAITS_S, FillScale, scale_of
+from tercel.lab.fills.markouts import HORIZONS_S
+from tercel.lab.fills.replayed import replayed
+from tercel.market.flow.preset import Preset
+from tercel.market.score.days import Day, of_one_market
+from tercel.market.score.stretches import seen_days
+from tercel.market.score.sums import Sums
+from tercel.market.simulator.synthetic import synthetic, working_days
+
+FIRST = "2030-01-02"
+"""Date of the first simulated day; it names the day and nothing else."""
+
+WORDS = {
+    **{f"filled_{wait}s": f"filled in {wait} s" for wait in WAITS_S},
+    "filled_before_away": "filled in 300 s before the touch moved away",
+    "filled_given_away": "filled in 300 s, given it moved away first",
+    **{f"joins_filled_{wait}s": f"tape's own joins executed in {wait} s" for wait in WAITS_S},
+    **{f"markout_{h}s_bps": f"mark-out {h} s after a fill, ticks" for h in MARKOUTS_S},
+    "back_after_trade_10s": "old price back 10 s after a trade emptied it",
+    "cancel_ratio": "cancel rate behind over ahead",
+    "fano": "Fano factor of market orders, 300 s",
+    "hidden_rows": "hidden among executions",
+}
+"""What a gate asks."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Fills:
+    """A finished study; the fields are those of its JSON.
+
+    Parameters
+    ----------
+    preset, symbol : str
+    days : tuple of str
+        Of tape.
+    calibrated_on : tuple of str
+        Those of them that the preset was calibrated on.
+    simulated_days, seed : int
+    clusters : str
+        What the tape's intervals are drawn over: days, or the half hours of one day.
+    scale : FillScale
+        Shares of a ghost, and the tape's queue.
+    dropped_minutes : int
+        Minutes of tape without a book.
+    figures : dict of str to GateCell
+    gates : list of FillGate
+    """
+
+    preset: str
+    symbol: str
+    days: tuple[str, ...]
+    calibrated_on: tuple[str, ...]
+    simulated_days: int
+    seed: int
+    clusters: str
+    scale: FillScale
+    dropped_minutes: int
+    figures: dict[str, GateCell]
+    gates: list[FillGate]
+
+
+def study(preset: Preset, days: Sequence[Day], simulated_days: int, seed: int, tell: Tell = lambda line: None) -> Fills:
+    """Measure tape and simulated days by the same code; `tell` is given a line on each.
+
+    Raises
+    ------
+    ConfigError, TapeError
+        Days of another tick than the preset's, too short, or without single orders.
+    """
+    of_one_market(preset, days)
+    read = [replayed(day.instrument, day.events) for day in days]
+    scale = scale_of(read)
+    real = [sums_of(day, scale) for day in read]
+    tell(f"tape       {len(real)} days")
+    seconds = float(np.median([day.session_s for day in days]))
+    levels = min((day.instrument.levels for day in days if day.instrument.levels), default=0)
+    made = list(simulated_sums(preset, scale, simulated_days, seed, seconds, tell, levels))
+    cells, gates, clusters = compare(real, made, seed)
+    return Fills(
+        preset=preset.name, symbol=days[0].instrument.symbol,
+        days=tuple(day.instrument.date for day in days),
+        calibrated_on=tuple(day.instrument.date for day in seen_days(preset, days)),
+        simulated_days=simulated_days, seed=seed, clusters=clusters, scale=scale,
+        dropped_minutes=sum(int(np.sum(~day.booked)) for day in read), figures=cells, gates=gates,
+    )  # fmt: skip
+
+
+def simulated_sums(
+    preset: Preset, scale: FillScale, days: int, seed: int, seconds: float, tell: Tell, levels: int = 0
+) -> Iterator[Sums]:
+    """The sums of each simulated day, one after the other; `levels` reads it as a feed of so many, 0: of all."""
+    for number, date in enumerate(working_days(FIRST, days)):
+        day = synthetic(preset, seed + number, date, seconds, preset.symbol)
+        yield sums_of(replayed(*(as_shown(*day, levels) if levels else day)), scale)
+        tell(f"simulated  day {number + 1} of {days}")
+
+
+def card(found: Fills) -> dict[str, Any]:
+    """The JSON of the comparison: the curves by wait, mark-outs and hidden share, and every figure by name."""
+    cells = found.figures
+    curve = [cells[f"filled_{wait}s"] for wait in WAITS_S]
+    marks = {str(h): cells[f"markout_{h}s_bps"] for h in HORIZONS_S}
+    return {
+        "waits_s": list(WAITS_S),
+        "real": [{"share": cell.real, "ci_low": cell.ci_low, "ci_high": cell.ci_high} for cell in curve],
+        "real_floor": [cell.floor for cell in curve],
+        "simulated": [cell.simulated for cell in curve],
+        "markouts_bps": {
+            "real": {h: cell.real for h, cell in marks.items()},
+            "simulated": {h: cell.simulated for h, cell in marks.items()},
+        },
+        "hidden_share": {"real": cells["hidden_rows"].real, "simulated": cells["hidden_rows"].simulated},
+        **asdict(found),
+    }

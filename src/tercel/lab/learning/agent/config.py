@@ -1,0 +1,442 @@
+"""What `tercel agent train` is told: one TOML file or a shipped preset, read whole or refused.
+
+    name = "mine"
+
+    [market]      presets, weights, regimes, regime_weights, regime_stakes, impact; or lake, symbol,
+                  train_days, judge_days, queue, impact
+    [task]        share, horizon_s, latency_ms (a number, or [lowest, highest]), decision_s, side, grow_frames, warmup_s
+    [policy]      actions, base, parameters, levers, dead, scale, grains, guard, trend, observation, stack, hidden
+    [learner]     algo, frames, markets and what the learner takes: steps, minibatch, epochs, learning_rate, ...
+    [reward]      execution, impact, left, against, unit, risk_aversion; or own, a function of one's own
+    [start]       clone: how many decisions of the base are imitated first
+    [oracle]      frames, weight, anneal: a teacher that sees the future, and how long it is listened to
+    [validation]  every, episodes, rule
+    [guards]      variants: how many others were tried before; sweep: where they are counted (for deflation)
+    [sweep]       trials, frames, seeds, ranges: what `tercel agent sweep` searches
+
+Every key has a default; the shipped presets lie in `agent_presets` and are the examples. `reward.own` and
+`policy.observation` may name functions of the user's, as ``module:name`` or ``path/file.py:name``: they run.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from tercel.core.names import check_known, offer
+from tercel.core.toml import read_toml
+from tercel.core.validated import validated
+from tercel.execution.actions import SETS
+from tercel.execution.observation_v2 import MOST
+from tercel.execution.observations import OBSERVERS, is_own_name
+from tercel.execution.task import Latency, Task
+from tercel.lab.learning.ranges import Ranges
+from tercel.market.simulator.queue_models import DEFAULT
+
+PRESETS: Final = Path(__file__).parent / "agent_presets"
+WARMUP_S: Final = Task().warmup_s
+Span = float | tuple[float, float]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class MarketSection(_Section):
+    """Where it learns."""
+
+    presets: tuple[str, ...] = ("csco",)
+    """Simulated markets; the slots are split between them."""
+    weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Of the presets, in the split of the slots; empty: evenly."""
+    regimes: str | tuple[str, ...] = ""
+    """What switches in them: chain, long_chain, season, a named regime or a file (`market.regimes.choice`); of several,
+    each has a part of every preset's slots, and "" among them is the market as it is."""
+    regime_weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Of the regimes, in the split of a preset's slots; empty: evenly."""
+    regime_stakes: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """What a cost counts in each of the regimes, 1 where nothing is said. One in which orders may cost ten times what
+    they cost elsewhere can so be met often and still not decide what is done elsewhere."""
+    impact: str = ""
+    """Law of impact; empty: what the presets carry, square_root on tape."""
+    worlds: int = Field(default=64, ge=1, le=4096)
+    """Warmed books in each market's bank."""
+    lake: str = ""
+    symbol: str = ""
+    """Recorded days in the place of presets; relative to the configuration file."""
+    train_days: tuple[str, ...] = ()
+    """Dates to learn on; none: the first two thirds."""
+    judge_days: tuple[str, ...] = ()
+    """Dates that are kept for judging: refused when one of them is trained on."""
+    queue: str = DEFAULT
+    """Queue model of tapes of level totals (`market.simulator.queue_models`)."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "MarketSection":
+        if bool(self.lake) != bool(self.symbol):
+            raise ValueError("lake and symbol together")
+        if not self.lake and not self.presets:
+            raise ValueError("at least one market in presets, or lake and symbol")
+        if not self.laws or len(set(self.laws)) < len(self.laws):
+            raise ValueError(f"regimes that differ from each other, not {list(self.laws)}")
+        if self.weights and len(self.weights) != len(self.presets):
+            raise ValueError(f"a weight for each of the {len(self.presets)} presets, not {len(self.weights)}")
+        if self.regime_weights and len(self.regime_weights) != len(self.laws):
+            raise ValueError(f"a weight for each of the {len(self.laws)} regimes, not {len(self.regime_weights)}")
+        if self.regime_stakes and len(self.regime_stakes) != len(self.laws):
+            raise ValueError(f"a loss weight for each of the {len(self.laws)} regimes, not {len(self.regime_stakes)}")
+        both = sorted(set(self.train_days) & set(self.judge_days))
+        if both:
+            raise ValueError(f"days that are trained on or judged, not both: {both[0]}")
+        return self
+
+    @property
+    def laws(self) -> tuple[str, ...]:
+        """The choices of regimes, at least one."""
+        return (self.regimes,) if isinstance(self.regimes, str) else self.regimes
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Weights of every preset under every choice of regimes, the latter changing first."""
+        of_laws = self.regime_weights or (1.0,) * len(self.laws)
+        return tuple(preset * law for preset in self.weights or (1.0,) * len(self.presets) for law in of_laws)
+
+
+class TaskSection(_Section):
+    """What is to be done: single values, or [lowest, highest] to draw from."""
+
+    share: Span = 0.10
+    """Of the volume expected within the horizon."""
+    horizon_s: Span = 1800.0
+    decision_s: float = Field(default=30.0, gt=0)
+    """Seconds between decisions, whatever the horizon."""
+    latency_ms: Span = 0.0
+    """Order-entry latency."""
+    side: Literal[-1, 0, 1] = 0
+    """0: buys and sells in turn."""
+    grow_frames: int = Field(default=0, ge=0)
+    """Curriculum: the ranges of share and horizon grow from their middles over so many frames."""
+    start: str = ""
+    """On tape: orders at this local time of the exchange are kept for judging, and other hours are learned from."""
+    warmup_s: float = Field(default=WARMUP_S, ge=0)
+    """Seconds that a market runs before an order arrives."""
+
+    @field_validator("share", "horizon_s", "latency_ms")
+    @classmethod
+    def _ordered(cls, value: Span, info: ValidationInfo) -> Span:
+        low, high = span(value)
+        late = info.field_name == "latency_ms"
+        if not 0 <= low <= high or (low == 0 and not late):
+            least = "from 0 on" if late else "above 0"
+            raise ValueError(f"a number, or [lowest, highest], {least}, not {value}")
+        return value
+
+    @model_serializer(mode="wrap")
+    def _changed(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was told: runs of before know neither start nor warm-up."""
+        values: dict[str, Any] = dump(self)
+        usual = {"start": "", "warmup_s": WARMUP_S}
+        return {key: value for key, value in values.items() if key not in usual or value != usual[key]}
+
+    @property
+    def task(self) -> Task:
+        """The middle of the ranges: what validation judges."""
+        share, horizon, late = (middle(value) for value in (self.share, self.horizon_s, self.latency_ms))
+        decisions = max(round(horizon / self.decision_s), 1)
+        latency = Latency(a_ns=round(late * 1e6))
+        return Task(self.side, share, decisions * self.decision_s, decisions, latency=latency, warmup_s=self.warmup_s)
+
+    @property
+    def ranges(self) -> Ranges | None:
+        """What training draws from; None where nothing is to be drawn."""
+        spans = [span(value) for value in (self.share, self.horizon_s, self.latency_ms)]
+        if all(low == high for low, high in spans):
+            return None
+        return Ranges(spans[0], spans[1], spans[2], self.grow_frames)
+
+
+class PolicySection(_Section):
+    """What it sees, says and is."""
+
+    actions: str = "levers"
+    base: str = "score_rule"
+    """Of `override`, `levers` and `residual`: the written strategy where the network says nothing."""
+    parameters: dict[str, int | float] = {}
+    """Of the base; empty: what is tuned for the (first) market, else generic."""
+    levers: dict[str, float] = {}
+    """Of `levers`: name -> scale."""
+    dead: float | None = Field(default=None, ge=0)
+    """Of `residual`: takes within it change nothing."""
+    scale: float | None = Field(default=None, gt=0)
+    """Of `residual`: how far an action of 1 moves the logarithm of a weight."""
+    grains: bool | None = None
+    """Of `residual`: what rests changes by whole grains of the order alone."""
+    guard: tuple[float, float] | None = None
+    """Shares of the order, [late, resume]: behind by more than `late`, it is brought back to `resume` by taking."""
+    trend: bool = False
+    """Whether a filter of trends (`execution.trend`) stands behind the policy and its guard."""
+    observation: str = "v2"
+    stack: int = Field(default=1, ge=1, le=MOST)
+    """Decision intervals that are seen at once."""
+    hidden: tuple[Annotated[int, Field(gt=0)], ...] = (64, 64)
+
+    @field_validator("actions")
+    @classmethod
+    def _actions(cls, name: str) -> str:
+        return _one_of(name, SETS)
+
+    @field_validator("observation")
+    @classmethod
+    def _observation(cls, name: str) -> str:
+        return name if is_own_name(name) else _one_of(name, OBSERVERS)
+
+
+class LearnerSection(BaseModel):
+    """Who learns, and how; keys that are not named here go to the learner's own settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    algo: Literal["ppo", "dqn", "es", "sb3_ppo", "sb3_maskable_ppo", "sb3_recurrent_ppo", "sb3_dqn", "sb3_qrdqn"] = (
+        "ppo"
+    )
+    """The native learners (`es`: an evolution strategy), or Stable-Baselines3's: see `agent_sb3`."""
+    frames: int = Field(default=1_000_000, ge=1)
+    """Decisions that the training sees."""
+    markets: int = Field(default=64, ge=1, le=65_536)
+    """Slots side by side."""
+    hindsight: int = Field(default=0, ge=0)
+    """Episodes in the pool that each market's training draws from, whose markets' later mids the critic knows and the
+    policy does not (`learning.hindsight`); ppo. 0: none, and no episode comes again."""
+    shards: int = Field(default=0, ge=0)
+    """Parts of the slots, each with streams of its own, that workers of a cluster can hold; results depend on their
+    number and not on who holds them. 0: one whole."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the learner's own settings are given."""
+        return {key: tuple(v) if isinstance(v, list) else v for key, v in (self.model_extra or {}).items()}
+
+
+class RewardSection(_Section):
+    """Weights of the costs, each of which is logged by itself."""
+
+    execution: float = Field(default=1.0, ge=0)
+    impact: float = Field(default=1.0, ge=0)
+    left: float = Field(default=0.0, ge=0)
+    against: str = ""
+    """Paired reward: a written strategy that executes every episode too; `base` is the policy's own."""
+    unit: Literal["ticks", "spread"] = "ticks"
+    """What counts as 1; with several markets, spreads weigh them alike."""
+    risk_aversion: float = Field(default=0.0, ge=0)
+    own: str = ""
+    """A reward of the user's in the place of all that, ``module:name``: a function of a `learning.own_reward.Step`."""
+
+    @model_validator(mode="after")
+    def _one_reward(self) -> "RewardSection":
+        others = sorted(self.model_fields_set - {"own"})
+        if self.own and others:
+            raise ValueError(f"own alone: it says all of the reward, and {others[0]} would say more")
+        if self.own and not is_own_name(self.own):
+            raise ValueError(f"own as module:name or path/file.py:name, not {self.own!r}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _changed(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was told: runs of before know no reward of the user's."""
+        values: dict[str, Any] = dump(self)
+        return {"own": self.own} if self.own else {key: value for key, value in values.items() if key != "own"}
+
+
+class StartSection(_Section):
+    """Before learning."""
+
+    clone: int = Field(default=0, ge=0)
+    """Decisions of `teacher` that the policy imitates first; 0: none."""
+    teacher: str = "peg_behind"
+
+
+class TeacherSection(_Section):
+    """A teacher that sees the future of its training episodes (`learning.privileged`); ppo with discrete actions."""
+
+    frames: int = Field(default=0, ge=0)
+    """Decisions that the teacher is trained with before the policy; 0: no teacher."""
+    weight: float = Field(default=1.0, gt=0)
+    """Of the divergence from the teacher in the policy's loss, at the start."""
+    anneal: int = Field(default=0, ge=0)
+    """Frames of the policy's training over which the weight falls linearly to 0; 0: half of it."""
+
+
+class ValidationSection(_Section):
+    """Greedy policy on fixed episodes that are neither trained on nor judged; the best is kept."""
+
+    every: int = Field(default=0, ge=0)
+    """Frames between two looks; 0: a tenth of the training."""
+    episodes: int = Field(default=500, ge=2, le=1_000_000)
+    keep_from: float = Field(default=0.6, ge=0, le=1)
+    """Share of the training before which a look is logged but its policy is not kept: the best of many noisy looks is
+    often an early one that was lucky. The start is never forgotten: a training that lost on it keeps it."""
+    rule: str = ""
+    """What stands beside it; empty: the policy's base, or peg_behind."""
+
+
+class GuardsSection(_Section):
+    """What is said with the result."""
+
+    variants: int = Field(default=1, ge=1)
+    """Recipes tried before this one was kept, itself included."""
+    sweep: str = ""
+    """Folder of the sweep that it came from: its trials count, as many as lie there."""
+
+
+class RangeSection(_Section):
+    """Numbers to search; whole ones where both ends are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+
+class SweepSection(_Section):
+    """What `tercel agent sweep` searches; `tercel agent train` does not look at it."""
+
+    trials: int = Field(default=20, ge=1)
+    frames: int = Field(default=0, ge=0)
+    """Decisions of a trial; 0: as many as the learner's."""
+    seeds: int = Field(default=1, ge=1)
+    """Training seeds of a trial, whose mean counts."""
+    ranges: dict[str, RangeSection | tuple[Any, ...]] = {}
+    """Key, such as learner.learning_rate -> { low, high, log } or a list of values."""
+
+    @field_validator("ranges", mode="before")
+    @classmethod
+    def _dotted(cls, values: Any) -> Any:
+        return dict(_dots(values)) if isinstance(values, dict) else values
+
+
+def _dots(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Tables in tables as dotted keys, down to ranges."""
+    for key, value in values.items():
+        if isinstance(value, dict) and not {"low", "high"} & set(value):
+            yield from _dots(value, f"{above}{key}.")
+        else:
+            yield above + key, value
+
+
+class AgentConfig(_Section):
+    """A training of an agent."""
+
+    name: str = Field(default="agent", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    market: MarketSection = MarketSection()
+    task: TaskSection = TaskSection()
+    policy: PolicySection = PolicySection()
+    learner: LearnerSection = LearnerSection()
+    reward: RewardSection = RewardSection()
+    start: StartSection = StartSection()
+    oracle: TeacherSection = TeacherSection()
+    validation: ValidationSection = ValidationSection()
+    guards: GuardsSection = GuardsSection()
+    sweep: SweepSection = SweepSection()
+    _given: dict[str, Callable[..., Any]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def on_tape(self) -> bool:
+        """Whether recorded days are replayed."""
+        return bool(self.market.lake)
+
+    @property
+    def own_code(self) -> tuple[str, ...]:
+        """Functions of the user's that it names."""
+        observation = self.policy.observation
+        return tuple(name for name in (self.reward.own, observation) if is_own_name(name))
+
+    def with_given(self, functions: dict[str, Callable[..., Any]]) -> "AgentConfig":
+        """The same with functions, by the names that it has for them, that need not be found again."""
+        copy = self.model_copy()
+        copy._given = {**self._given, **functions}
+        return copy
+
+    def given(self, name: str) -> Callable[..., Any] | None:
+        """The function that was given under a name, if one was."""
+        return self._given.get(name)
+
+
+def span(value: Span) -> tuple[float, float]:
+    """Lowest and highest of a span."""
+    low, high = value if isinstance(value, tuple) else (value, value)
+    return float(low), float(high)
+
+
+def middle(value: Span) -> float:
+    """Geometric middle of a span; the arithmetic one where it starts at 0."""
+    low, high = span(value)
+    return low if low == high else (low * high) ** 0.5 if low > 0 else (low + high) / 2
+
+
+def _one_of(name: str, known: tuple[str, ...]) -> str:
+    if name not in known:
+        raise ValueError(f"one of {', '.join(known)}, not {name!r}; {offer(name, known)}")
+    return name
+
+
+def preset_names() -> tuple[str, ...]:
+    """Shipped configurations."""
+    return tuple(sorted(path.stem for path in PRESETS.glob("*.toml")))
+
+
+def preset_file(name: str) -> Path:
+    """The file of a shipped configuration.
+
+    Raises
+    ------
+    UnknownNameError
+        No such preset; the nearest is offered.
+    """
+    check_known(name, preset_names(), said=f"preset {name!r}")
+    return PRESETS / f"{name}.toml"
+
+
+def read_config(path: Path) -> AgentConfig:
+    """The configuration in a TOML file; relative paths in it are taken from its folder.
+
+    Raises
+    ------
+    ConfigError
+        With the file, the key and the nearest known one.
+    """
+    raw = read_toml(path, f"name one, such as {PRESETS}/default.toml")
+    config = parse(raw, str(path))
+    base = path.resolve().parent
+    if config.on_tape:
+        market = config.market.model_copy(update={"lake": str(base / config.market.lake)})
+        config = config.model_copy(update={"market": market})
+    if config.guards.sweep:
+        guards = config.guards.model_copy(update={"sweep": str(base / config.guards.sweep)})
+        config = config.model_copy(update={"guards": guards})
+    for section, key in (("reward", "own"), ("policy", "observation")):
+        options = getattr(config, section)
+        where, _, what = getattr(options, key).rpartition(":")
+        if where.endswith(".py"):
+            config = config.model_copy(update={section: options.model_copy(update={key: f"{base / where}:{what}"})})
+    return config
+
+
+def parse(raw: dict[str, Any], name: str) -> AgentConfig:
+    """A configuration from plain values; `name` is how errors call it.
+
+    Raises
+    ------
+    ConfigError
+        With the key and the nearest known one.
+    """
+    return validated(AgentConfig, raw, name, "`tercel agent train`")

@@ -1,0 +1,245 @@
+"""The learner that a configuration asks for: its settings, its objective, the learner at its start.
+
+Stable-Baselines3 is asked for so:
+
+    [learner]
+    algo = "sb3_recurrent_ppo"      # sb3_ppo, sb3_maskable_ppo, sb3_recurrent_ppo, sb3_dqn, sb3_qrdqn
+    device = "auto"                 # a GPU if torch finds one
+    n_steps = 128                   # and whatever else the algorithm takes, under its own names
+    network = { net_arch = [64], lstm_hidden_size = 64 }
+
+Without `network` the layers are those of `policy.hidden`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Final, cast
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import nearest
+from tercel.execution.actions import ActionSet
+from tercel.lab.learning.agent.config import AgentConfig, LearnerSection, RewardSection
+from tercel.lab.learning.agent.policy import actions_of
+from tercel.lab.learning.native.distil import Teacher
+from tercel.lab.learning.native.dqn import Dqn, DqnSettings
+from tercel.lab.learning.native.evolution import Evolution, EvolutionSettings
+from tercel.lab.learning.native.ppo import Ppo, PpoSettings
+from tercel.lab.learning.port import Learner
+from tercel.lab.learning.risk import Measure, Risk
+from tercel.lab.learning.sb3.settings import VALUES, Sb3Settings
+
+SB3: Final = "sb3_"
+OWN: Final = ("device", "head", "normalise_observations", "scale_rewards", "threads", "network")
+"""Keys that are ours; all others are the algorithm's parameters."""
+
+
+def sb3_settings(config: AgentConfig, actions: ActionSet) -> Sb3Settings:
+    """What the learner is told.
+
+    Raises
+    ------
+    ConfigError
+        Values of vectors are asked for.
+    """
+    section = config.learner
+    given: dict[str, Any] = dict(section.settings)
+    if config.reward.risk_aversion:
+        raise ConfigError("reward.risk_aversion with the native ppo", section.algo, "set it to 0, or use `algo=ppo`")
+    algorithm = section.algo.removeprefix(SB3)
+    if algorithm in VALUES and actions.continuous:
+        raise ConfigError(f"discrete actions for {section.algo}", config.policy.actions, "use actions such as sized")
+    own = {key: given.pop(key) for key in OWN if key in given}
+    own.setdefault("network", {"net_arch": list(config.policy.hidden)})
+    own.setdefault("head", "simplex" if actions.name == "allocation" else "vector")
+    return Sb3Settings(algorithm, section.frames, given, **own)
+
+
+def sb3_learner(settings: Sb3Settings, env: Any, seed: int) -> Learner:
+    """The learner at its start."""
+    from tercel.lab.learning.sb3 import Sb3Learner
+
+    return Sb3Learner(env, settings, seed)
+
+
+RULE_FIRST: Final = 0.6
+"""Probability of the rule in every state before an `override` policy has learned; greedily it is the rule."""
+
+
+SETTINGS: Final[dict[str, type[PpoSettings] | type[DqnSettings] | type[EvolutionSettings]]] = {
+    "ppo": PpoSettings,
+    "dqn": DqnSettings,
+    "es": EvolutionSettings,
+}
+"""Native learner -> its settings."""
+
+
+def learner_settings(config: AgentConfig) -> PpoSettings | DqnSettings | EvolutionSettings | Sb3Settings:
+    """Settings of the learner; those that anneal do so over the whole training unless told otherwise.
+
+    Raises
+    ------
+    ConfigError
+        A setting that the learner does not have (the nearest are offered), or a value that it refuses; a teacher for a
+        learner that it cannot teach.
+    """
+    _check_teacher(config)
+    _check_hindsight(config)
+    if config.learner.algo.startswith(SB3):
+        return sb3_settings(config, actions_of(config))
+    section, kind = config.learner, SETTINGS[config.learner.algo]
+    known = sorted(field.name for field in fields(kind))
+    given = {"anneal_frames": section.frames, **section.settings}
+    if kind is EvolutionSettings:
+        _check_evolution(config)
+    else:
+        given.setdefault("hidden", config.policy.hidden)
+    if config.reward.risk_aversion:
+        given["risk_aversion"] = config.reward.risk_aversion
+    for name in given:
+        if name not in known:
+            among = [*LearnerSection.model_fields, *known]
+            near = " or ".join(repr(f"learner.{one}") for one in nearest(name, among, 3, 0.5))
+            remedy = f"try {near}" if near else "take one of these"
+            raise ConfigError(f"settings that {section.algo} has: {', '.join(known)}", f"learner.{name}", remedy)
+    actions = actions_of(config)
+    if kind is PpoSettings and actions.continuous:
+        given.setdefault("distribution", "logistic_normal" if actions.name == "allocation" else "gaussian")
+    if kind is PpoSettings and actions.name == "override":
+        others = (1.0 - RULE_FIRST) / (actions.size - 1)
+        given.setdefault("start", (RULE_FIRST, *(others,) * (actions.size - 1)))
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ConfigError(
+            f"settings of {section.algo}", f"{given} ({error})", "correct the section [learner]"
+        ) from None
+    except ConfigError as error:
+        where = _section(config, error.received.partition(" ")[0])
+        raise ConfigError(error.expected, f"{where}.{error.received}", error.remedy) from None
+
+
+def _section(config: AgentConfig, name: str) -> str:
+    """Where a setting was told: layers and aversion to risk have sections of their own."""
+    elsewhere = {"hidden": "policy", "risk_aversion": "reward"}
+    return elsewhere.get(name, "learner") if name not in config.learner.settings else "learner"
+
+
+def refuse_settings(config: AgentConfig, name: str) -> None:
+    """Refuse a configuration whose learner's settings will not do; `name` is how errors call it, the file.
+
+    Raises
+    ------
+    ConfigError
+        With the file and the key.
+    """
+    try:
+        learner_settings(config)
+    except ConfigError as error:
+        raise type(error)(error.expected, f"{name}: {error.received}", error.remedy) from None
+
+
+def make_learner(config: AgentConfig, env: Any, seed: int) -> Learner:
+    """The learner at its start.
+
+    Raises
+    ------
+    ConfigError
+        Settings that it does not take, or actions that it cannot learn.
+    """
+    settings = learner_settings(config)
+    if isinstance(settings, Sb3Settings):
+        return sb3_learner(settings, env, seed)
+    if isinstance(settings, EvolutionSettings):
+        return Evolution(env, settings, seed)
+    if isinstance(settings, PpoSettings):
+        return Ppo(env, settings, seed, teacher_of(config, env, settings))
+    if actions_of(config).continuous:
+        raise ConfigError("discrete actions for dqn", config.policy.actions, "use `algo=ppo`, or actions such as sized")
+    return Dqn(env, settings, seed)
+
+
+def teacher_of(config: AgentConfig, env: Any, settings: PpoSettings) -> Teacher | None:
+    """Who teaches in `env`, still without a privileged teacher's weights; None where nobody does."""
+    section = config.oracle
+    if not section.frames:
+        return None
+    anneal = section.anneal or max(config.learner.frames // 2, 1)
+    teacher = Teacher(env, settings.hidden, section.weight, anneal)
+    env.foresee_until(anneal)
+    return teacher
+
+
+def _check_teacher(config: AgentConfig) -> None:
+    """Refuse a privileged teacher for a learner that it cannot teach."""
+    if not config.oracle.frames:
+        return
+    remedy = "set oracle.frames = 0, or train"
+    if config.learner.algo != "ppo":
+        raise ConfigError("ppo, for a teacher", f"learner.algo {config.learner.algo!r}", f"{remedy} with ppo")
+    if actions_of(config).continuous:
+        received = f"policy.actions {config.policy.actions!r}"
+        raise ConfigError(
+            "discrete actions, for a teacher", received, f"{remedy} with actions such as override or sized"
+        )
+    if config.learner.shards:
+        received = f"learner.shards {config.learner.shards}"
+        raise ConfigError(
+            "markets in one process, for a teacher", received, f"{remedy} without shards and without `ray=`"
+        )
+
+
+def _check_hindsight(config: AgentConfig) -> None:
+    """Refuse hindsight for a learner without a critic of its own, or for markets whose later mids are not known."""
+    section = config.learner
+    if not section.hindsight:
+        return
+    others = {
+        f"learner.algo {section.algo!r}": section.algo != "ppo",
+        f"learner.shards {section.shards}": section.shards > 0,
+        f"oracle.frames {config.oracle.frames}": config.oracle.frames > 0,
+        f"start.clone {config.start.clone}": config.start.clone > 0,
+        f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
+    }
+    expected = "ppo in one process, from its start, on orders of one law, for learner.hindsight"
+    _refuse_first(others, expected, "leave it out, or set learner.hindsight = 0")
+
+
+def _check_evolution(config: AgentConfig) -> None:
+    """Refuse what an evolution strategy cannot do: it moves a written strategy, by the shortfall of whole episodes."""
+    reward, wants = config.reward, RewardSection(unit=config.reward.unit)
+    others = {
+        f"policy.actions {config.policy.actions!r}": config.policy.actions not in ("levers", "residual"),
+        f"a section [reward] with {reward.model_dump(exclude_defaults=True)}": reward != wants,
+        f"learner.shards {config.learner.shards}": config.learner.shards > 0,
+        f"start.clone {config.start.clone}": config.start.clone > 0,
+        f"task.grow_frames {config.task.grow_frames}": config.task.grow_frames > 0,
+    }
+    expected = "actions of levers or residual, the plain reward and one process, for learner.algo 'es'"
+    _refuse_first(others, expected, "leave it out, or train with ppo")
+
+
+def _refuse_first(settings: Mapping[str, bool], expected: str, remedy: str) -> None:
+    """Refuse the first setting that is wrong, if one is."""
+    for received, wrong in settings.items():
+        if wrong:
+            raise ConfigError(expected, received, remedy)
+
+
+def risk_of(config: AgentConfig) -> Risk:
+    """What the learner minimises; the mean cost where it knows no other objective."""
+    settings = learner_settings(config)
+    if isinstance(settings, PpoSettings | DqnSettings):
+        return Risk(settings.risk_aversion, cast(Measure, settings.risk_measure), settings.risk_level)
+    return Risk()
+
+
+def with_algo(config: AgentConfig, algo: str) -> AgentConfig:
+    """The same with another learner, whose own settings are its defaults, over actions that it can learn."""
+    if algo == config.learner.algo:
+        return config
+    plain = {"algo": algo, "frames": config.learner.frames, "markets": config.learner.markets}
+    learner = LearnerSection.model_validate(plain)
+    policy = config.policy
+    if algo.endswith("dqn") and actions_of(config).continuous:
+        policy = policy.model_copy(update={"actions": "sized", "base": "score_rule", "parameters": {}, "levers": {}})
+    return config.model_copy(update={"learner": learner, "policy": policy})

@@ -1,0 +1,201 @@
+"""The markets of an agent's training: where it acts, where its checkpoints are compared, what its card says of them."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from tercel.core.errors import ConfigError
+from tercel.execution.observations import SLOW
+from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Plan, seeded_plan
+from tercel.lab.evaluation.market import OTHER_HOURS, TRAINING_STEP_NS, build_market, curve_lots, validated
+from tercel.lab.evaluation.sampling import Sampler, bank_sampler
+from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.windows import tape_plan, tape_sampler
+from tercel.lab.learning.agent.config import AgentConfig, span
+from tercel.market.flow import preset as presets
+from tercel.market.impact.law import ImpactLaw
+from tercel.market.impact.pilot import law_for
+from tercel.market.impact.propagator import tape_law
+from tercel.market.regimes.choice import with_chosen
+from tercel.market.regimes.named import PLAIN
+from tercel.market.simulator.source import Source, settled_bank
+from tercel.market.simulator.tape_source import replay
+from tercel.market.tape import Lake
+
+VALIDATION_SEED = -3_000_000_000
+"""Of the episodes that checkpoints are compared on: apart from every training, pilot, tuning and judged seed."""
+VALIDATION_WORLDS = 64
+BANK = 1
+"""Seed of the books that validation starts from; training's is 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingMarket:
+    """One market of a training.
+
+    Parameters
+    ----------
+    name : str
+        The preset, or the symbol.
+    label : str
+        The same with the regimes that switch in it, where a training has it with several.
+    task : Task
+        What is done in it: the middle of the ranges; on tape at its longest horizon.
+    training, validation : Source
+    sampler : Sampler
+        Training episodes of the task.
+    plan : Plan
+        Validation episodes, each bought and sold.
+    spread : float
+        Mean spread, ticks.
+    facts : dict
+        For the card.
+    loss_weight : float
+        What a cost counts here.
+    """
+
+    name: str
+    label: str
+    task: Task
+    training: Source
+    validation: Source
+    sampler: Sampler
+    plan: Plan
+    spread: float
+    facts: dict[str, object]
+    loss_weight: float = 1.0
+
+
+def markets_of(config: AgentConfig) -> list[TrainingMarket]:
+    """The markets that a configuration names.
+
+    Raises
+    ------
+    ConfigError
+        Unknown presets, regimes or days.
+    """
+    if config.on_tape:
+        return [_on_tape(config)]
+    return [market for name in config.market.presets for market in _simulated(config, name)]
+
+
+def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
+    """Where a configuration's first market is acted in, and its training episodes, without what validation needs."""
+    if config.on_tape:
+        market = _on_tape(config)
+        return market.training, market.task, market.sampler
+    section, task = config.market, config.task.task
+    preset = presets.load(section.presets[0])
+    bank = settled_bank(preset, section.worlds, impact=law_for(preset, section.impact or None) or "none")
+    source = with_chosen(bank, section.laws[0], preset, task.horizon_s / 3)
+    return source, task, bank_sampler(task, task.lots(preset.volume_per_s), len(source.worlds_b))
+
+
+@lru_cache(maxsize=8)
+def _bank(kind: type[presets.Preset], text: str, worlds: int, seed: int, law: ImpactLaw | None) -> Source:
+    """A settled bank, once for all trainings of a process: nothing writes into it."""
+    return settled_bank(kind.model_validate_json(text), worlds, seed, impact=law or "none")
+
+
+def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
+    """The preset, once for each choice of regimes."""
+    preset, task, section = presets.load(name), config.task.task, config.market
+    law, quantity = law_for(preset, section.impact or None), task.lots(preset.volume_per_s)
+    # an observation that looks back to before the arrival needs a market that ran as long as where it will be used
+    slow = config.policy.observation == SLOW
+    warmup_ns = task.warmup_ns if slow else task.horizon_ns // task.decisions
+    banks = [
+        _bank(type(preset), preset.model_dump_json(), n, seed, law)
+        for n, seed in ((section.worlds, 0), (min(VALIDATION_WORLDS, section.worlds), BANK))
+    ]
+    episodes = config.validation.episodes
+    plan = seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(banks[1].worlds_b), warmup_ns)
+    made = []
+    for regimes, loss_weight in zip(section.laws, section.regime_stakes or (1.0,) * len(section.laws), strict=True):
+        training, validation = (with_chosen(bank, regimes, preset, task.horizon_s / 3) for bank in banks)
+        made.append(
+            TrainingMarket(
+                preset.name,
+                preset.name if len(section.laws) == 1 else f"{preset.name} {regimes or PLAIN.name}",
+                task,
+                training,
+                validation,
+                bank_sampler(task, quantity, len(training.worlds_b), warmup_ns),
+                plan,
+                float(getattr(preset, "mean_spread_ticks", 1.0)),
+                {"market": preset.name, **({"regimes": regimes} if regimes else {})},
+                loss_weight,
+            )
+        )
+    return made
+
+
+def _on_tape(config: AgentConfig) -> TrainingMarket:
+    """Days of a lake: those that every run trains on, or those that the configuration names."""
+    section, task = config.market, _longest(config)
+    impact = section.impact or "square_root"
+    if not section.train_days and not section.judge_days:
+        by_clock = replace(task, start=config.task.start)
+        settings = RunSettings(
+            lake=section.lake, symbol=section.symbol, task=by_clock, queue=section.queue, impact=impact
+        )
+        market = build_market(settings)
+        facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
+        if str(facts["trained on"]).endswith(OTHER_HOURS):
+            facts["trained on"] = f"{facts['trained on']} than {by_clock.hours}"
+        episodes = validated(config.validation.episodes, len(market.plan))
+        return _of_tape(config, task, market.training, market.sampler, market.estimates.spread, facts, episodes)
+    train, judged = _days(config)
+    lake = Lake(section.lake)
+    days = [lake.read(section.symbol, date) for date in train]
+    curve = [float(lots) for lots in np.mean([curve_lots(*day) for day in days], axis=0)]
+    source, tape = replay(lake, section.symbol, train, queue=section.queue, impact=tape_law(days, impact))
+    plan = tape_plan(tape, task, curve, every_ns=TRAINING_STEP_NS)
+    facts = {"symbol": section.symbol, "trained on": ", ".join(train), "judged on": ", ".join(judged)}
+    return _of_tape(config, task, source, tape_sampler(plan), 1.0, facts)
+
+
+def _of_tape(
+    config: AgentConfig,
+    task: Task,
+    source: Source,
+    sampler: Sampler,
+    spread: float,
+    facts: dict[str, object],
+    episodes: int = 0,
+) -> TrainingMarket:
+    """Validated on windows of the training days, with streams of their own: the judged days stay unseen."""
+    plan = sampler(-1 - VALIDATION_SEED, 0, episodes or config.validation.episodes)
+    name = config.market.symbol.lower()
+    return TrainingMarket(name, name, task, source, source, sampler, plan, spread, facts)
+
+
+def _days(config: AgentConfig) -> tuple[list[str], list[str]]:
+    """Days that are trained on, and days that are kept for judging.
+
+    Raises
+    ------
+    ConfigError
+        Days that were not recorded, or none left to learn on.
+    """
+    section = config.market
+    dates = list(Lake(section.lake).days(section.symbol))
+    unknown = sorted({*section.train_days, *section.judge_days} - set(dates))
+    if unknown:
+        raise ConfigError(
+            f"recorded days of {section.symbol}: {dates[0]} to {dates[-1]}", unknown[0], "import that day"
+        )
+    first = min(section.judge_days, default="")
+    train = sorted(section.train_days) or [date for date in dates if not first or date < first]
+    if not train:
+        raise ConfigError("days to learn on", f"all {len(dates)} kept for judging", "leave some out of judge_days")
+    return train, sorted(section.judge_days) or [date for date in dates if date not in train]
+
+
+def _longest(config: AgentConfig) -> Task:
+    """The task at its longest horizon: windows of a tape must hold it."""
+    task, horizon = config.task.task, span(config.task.horizon_s)[1]
+    decisions = max(round(horizon / config.task.decision_s), 1)
+    return replace(task, horizon_s=decisions * config.task.decision_s, decisions=decisions)

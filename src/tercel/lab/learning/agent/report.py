@@ -1,0 +1,200 @@
+"""A training as a page: what it gained on the rule, what it lived on, how it was told."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tercel.core.report import style
+from tercel.core.report.page import Section, render
+from tercel.core.report.svg import Figure, finished, sketch
+from tercel.execution.policies.kept import kept
+from tercel.lab.evaluation.metrics import some_metrics
+from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.port import Metrics
+
+TERMS = ("execution", "impact", "left")
+MOST_ABREAST = 4
+"""Panels beside each other."""
+
+
+def write_page(folder: Path, config: AgentConfig, result: dict[str, Any]) -> Path:
+    """Write ``report.html`` into the run folder and say where it is.
+
+    Raises
+    ------
+    ConfigError
+        The metrics of the training or of its looks are damaged or gone.
+    """
+    path = folder / "report.html"
+    rows, checks = some_metrics(folder / "metrics.csv"), some_metrics(folder / "validation.csv")
+    path.write_text(page(config, result, rows, checks), encoding="utf-8")
+    return path
+
+
+def page(config: AgentConfig, result: dict[str, Any], rows: Sequence[Metrics], checks: Sequence[Metrics]) -> str:
+    """The whole page from rows of metrics and of looks."""
+    best, rule = result["best"], result["rule"]
+    sections = [
+        Section(
+            "Learning",
+            f"The greedy policy beside {rule} on {config.validation.episodes} fixed episodes of each market that are "
+            f"neither trained on nor judged, each market bought and sold; the best of {result['looks']} is kept.",
+            figures=[learning(checks, rule), gains(checks, rule)],
+        ),
+        Section(
+            "What it lives on",
+            "Costs of the training episodes, sampled and not greedy: each term times its weight, whose sum is minus "
+            "the reward. A term that falls while another rises was bought with it.",
+            figures=[terms(rows, weights_of(config)), spread_of_moves(rows)],
+        ),
+        Section("Configuration", facts=flat(config.model_dump())),
+    ]
+    outcome = unlearned(result) or (
+        f"The kept policy costs {best['is_bps']:.2f} bps where {rule} costs {best['rule_bps']:.2f}: a gain of "
+        f"{best['gain']:.2f} +- {best['se']:.2f} (one standard error) on validation episodes, of which it is the best "
+        f"of {result['looks']} validation checks: `tercel agent evaluate` judges it on others."
+    )
+    lead = f"{result['frames']:,} decisions. {outcome}"
+    facts = {"seed": result["seed"], "trained on": spelt_out(result["trained_on"]), "Tercel": result["version"]}
+    return render(f"Training of {config.name}", lead, sections, facts, "tercel agent train")
+
+
+def unlearned(result: dict[str, Any]) -> str:
+    """That nothing was learned, and what is kept, where a training kept what it started from; else empty.
+
+    >>> best = {"frames": 0.0, "is_bps": 9.0, "rule_bps": 9.0, "gain": 0.0, "se": 0.0}
+    >>> said = unlearned({"best": best, "start": best, "rule": "peg_touch", "looks": 6})
+    >>> said.partition(". ")[0]
+    'Nothing was learned: none of 6 validation checks beat peg_touch, so that rule itself is kept as the policy'
+    """
+    best, rule, looks = result["best"], result["rule"], result["looks"]
+    if best["frames"] > 0:
+        return ""
+    what = (rule, "that rule itself") if best["is_bps"] == best["rule_bps"] else ("the first", "its start")
+    text = f"none of {looks} validation checks beat {what[0]}, so {what[1]} is kept as the policy."
+    return f"Nothing was learned: {text} {kept(result['start'], result.get('best_checkpoint'), looks, True)}"
+
+
+def weights_of(config: AgentConfig) -> dict[str, float]:
+    """Weight of each term of the reward."""
+    return {name: float(getattr(config.reward, name)) for name in TERMS}
+
+
+def spelt_out(values: dict[str, Any]) -> str:
+    """What was trained on, as a person writes it."""
+    return "; ".join(f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in values.items())
+
+
+def flat(values: dict[str, Any], above: str = "") -> dict[str, object]:
+    """A nested configuration as lines."""
+    out: dict[str, object] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            out |= flat(value, f"{above}{key}.")
+        else:
+            out[above + key] = str(value)
+    return out
+
+
+def _column(rows: Sequence[Metrics], name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([row.get(name, np.nan) for row in rows])
+
+
+def learning(checks: Sequence[Metrics], rule: str) -> Figure:
+    """Validation cost against frames, the rule's beside it."""
+
+    with sketch(3.4) as drawing:
+        panel = drawing.subplots()
+        frames, cost, error = (_column(checks, name) for name in ("frames", "is_bps", "se"))
+        panel.plot(frames / 1e3, cost, color=style.GOOD.token, linewidth=2.0, marker="o", markersize=3, label="policy")
+        panel.fill_between(
+            frames / 1e3, cost - 2 * error, cost + 2 * error, color=style.GOOD.token, alpha=0.15, linewidth=0
+        )
+        panel.plot(frames / 1e3, _column(checks, "rule_bps"), color=style.SOFT.token, linestyle=(0, (4, 3)), label=rule)
+        panel.set(xlabel="thousand decisions", ylabel="mean cost, bps (down: better)")
+        drawing.legend(loc="outside upper right", ncols=2)
+
+    return finished(
+        drawing,
+        "validation",
+        f"Cost of the greedy policy on validation episodes against {rule}.",
+        "Band: two standard errors of the paired difference to the rule.",
+    )
+
+
+def gains(checks: Sequence[Metrics], rule: str) -> Figure:
+    """The paired gain, a line for each market; with several choices of regimes in the training, a panel for each."""
+    names = [key for key in checks[0] if key.startswith("gain_")] or ["gain"]
+    panels: dict[str, dict[str, str]] = {}
+    for name in names:
+        market, _, law = name.removeprefix("gain_").partition(" ")
+        panels.setdefault(law, {})[market] = name
+    columns = min(len(panels), MOST_ABREAST)
+    lines = math.ceil(len(panels) / columns)
+
+    with sketch(0.6 + 2.2 * lines) as drawing:
+        places = drawing.subplots(lines, columns, squeeze=False, sharex=True)
+        colours = style.series_colours(list(dict.fromkeys(market for row in panels.values() for market in row)))
+        for panel, (law, row) in zip(places.flat, panels.items(), strict=False):
+            for market, name in row.items():
+                panel.plot(
+                    _column(checks, "frames") / 1e3, _column(checks, name), color=colours[market].token, marker="o",
+                    markersize=3, label=market,
+                )  # fmt: skip
+            panel.axhline(0, color=style.SOFT.token, linewidth=1)
+            panel.set_title(law, fontsize=9)
+        for panel in list(places.flat)[len(panels) :]:
+            panel.set_visible(False)
+        for panel in places[-1]:
+            panel.set_xlabel("thousand decisions")
+        for panel in places[:, 0]:
+            panel.set_ylabel("gain, bps (up: better)")
+        if len(names) > 1:
+            handles, labels = places[0, 0].get_legend_handles_labels()
+            drawing.legend(handles, labels, loc="outside upper right", ncols=len(labels))
+
+    words = f"Policy against {rule}, same episodes."
+    return finished(drawing, "gains", f"Paired gain on {rule}.", words)
+
+
+def terms(rows: Sequence[Metrics], weights: dict[str, float]) -> Figure:
+    """Weighted terms of the reward in training, smoothed."""
+
+    with sketch(3.0) as drawing:
+        panel = drawing.subplots()
+        frames, colours = _column(rows, "frames") / 1e3, style.series_colours(list(weights))
+        for name, weight in weights.items():
+            value = smooth(_column(rows, name) * weight)
+            panel.plot(frames, value, color=colours[name].token, linewidth=1.8, label=name)
+        panel.axhline(0, color=style.SOFT.token, linewidth=1)
+        panel.set(xlabel="thousand decisions", ylabel="weighted cost, ticks per lot")
+        drawing.legend(loc="outside upper right", ncols=len(weights))
+
+    return finished(drawing, "terms", "Terms of the reward.", "Means over ten updates.")
+
+
+def spread_of_moves(rows: Sequence[Metrics]) -> Figure:
+    """Exploration and step size: sigma or entropy, KL and the share of clipped steps."""
+    names = [name for name in ("sigma", "entropy", "epsilon", "kl", "clipped", "learning_rate") if name in rows[0]]
+
+    with sketch(2.2) as drawing:
+        panels = np.atleast_1d(drawing.subplots(1, len(names)))
+        for panel, name in zip(panels, names, strict=True):
+            panel.plot(_column(rows, "frames") / 1e3, smooth(_column(rows, name)), color=style.SOFT.token)
+            panel.set_title(name, fontsize=9)
+
+    return finished(drawing, "health", f"Health of the training: {', '.join(names)}.", "By thousand decisions.")
+
+
+def smooth(values: np.ndarray[Any, np.dtype[np.float64]], width: int = 10) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Running mean over the last `width` finite values."""
+    out = np.full(len(values), np.nan)
+    for i in range(len(values)):
+        part = values[max(0, i + 1 - width) : i + 1]
+        part = part[np.isfinite(part)]
+        if len(part):
+            out[i] = part.mean()
+    return out

@@ -1,0 +1,278 @@
+"""A search over a training's settings: trials on training and validation episodes alone, counted as variants.
+
+    sweep.json    what was told
+    study.db      Optuna's record
+    trials/000/   each a training: metrics, validation, the best policy; a second seed beside it as 000-1
+    best.toml     the configuration that was best, with the number of variants tried, for `tercel agent train`
+    result.json   what became of it
+    report.html   the same as pictures
+
+Trials that fail (settings that contradict each other) or are cut short count as variants too.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.names import offer
+from tercel.core.written import write_whole
+from tercel.lab.evaluation.variants import RESULT, SWEEP, TRIALS
+from tercel.lab.learning.agent.config import AgentConfig, RangeSection, parse
+from tercel.lab.learning.agent.guards import variants_tried
+from tercel.lab.learning.agent.learner import learner_settings
+from tercel.lab.learning.agent.training import run_training
+from tercel.lab.learning.port import Metrics
+from tercel.lab.learning.sweep import Choice, Range, Space, Sweep, Trial
+
+SEARCHED: Final = ("learner", "policy", "reward", "start", "oracle")
+"""Sections that may differ between trials; what is judged, and where, may not."""
+BEST: Final = "best.toml"
+LOOKS: Final = 1_000
+"""More than one training has."""
+GIVE_UP: Final = 3
+"""Trials that may fail before any is complete."""
+
+
+def space_of(config: AgentConfig) -> Space:
+    """What is searched.
+
+    Raises
+    ------
+    ConfigError
+        No ranges, a section that must stay, or a value that the configuration refuses.
+    """
+    if not config.sweep.ranges:
+        remedy = "write [sweep.ranges] with learner.learning_rate = { low = 1e-4, high = 1e-3, log = true } and such"
+        raise ConfigError("ranges to search", f"none in {config.name!r}", remedy)
+    space: dict[str, Range | Choice] = {}
+    for key, wanted in config.sweep.ranges.items():
+        section, dot, name = key.partition(".")
+        if section not in SEARCHED or not dot or not name:
+            remedy = offer(section, SEARCHED)
+            raise ConfigError(f"keys of {', '.join(SEARCHED)}, as in learner.minibatch", f"sweep.ranges: {key}", remedy)
+        if isinstance(wanted, RangeSection):
+            integer = isinstance(wanted.low, int) and isinstance(wanted.high, int)
+            space[key] = Range(wanted.low, wanted.high, wanted.log, integer)
+        else:
+            space[key] = Choice(wanted)
+    for end in (0, -1):  # names and types are refused before the first trial
+        values = {k: (s.low, s.high)[end] if isinstance(s, Range) else s.values[end] for k, s in space.items()}
+        learner_settings(overlaid(config, values))
+    return space
+
+
+def overlaid(config: AgentConfig, values: dict[str, Any], *, budget: bool = True) -> AgentConfig:
+    """The configuration with these values; with `budget` as long as a trial is."""
+    raw = config.model_dump(mode="json", exclude_unset=True)
+    raw.pop("sweep", None)
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        _put(raw.setdefault(section, {}), name, value)
+    if budget and config.sweep.frames:
+        raw.setdefault("learner", {})["frames"] = config.sweep.frames
+    return parse(raw, f"{config.name} with {values}")
+
+
+def _put(table: dict[str, Any], name: str, value: Any) -> None:
+    """Set a dotted name in nested tables."""
+    first, dot, rest = name.partition(".")
+    if dot:
+        _put(table.setdefault(first, {}), rest, value)
+    else:
+        table[first] = value
+
+
+@dataclass
+class _Watch:
+    """Reports the looks of one training of a trial, the mean with the seeds before it, and says when to give up."""
+
+    trial: Trial
+    turn: int
+    before: list[float]
+    every: int
+    checks: int = 0
+    short: bool = False
+
+    def row(self, metrics: Metrics, best: Metrics | None) -> None:
+        check = int(metrics["frames"] // self.every)
+        if best is not None and check > self.checks:
+            self.checks = check
+            value = float(np.mean([*self.before, best["gain"]]))
+            self.short = self.trial.report(LOOKS * self.turn + check, value) or self.short
+
+
+class AgentSweep:
+    """A sweep under way in its folder.
+
+    Parameters
+    ----------
+    config : AgentConfig
+    folder : Path
+    seed : int
+        Of what is proposed and of the trainings.
+    storage : str
+        Optuna's; empty: a file in the folder.
+    resume : bool
+    """
+
+    def __init__(
+        self, config: AgentConfig, folder: Path, seed: int, storage: str = "", *, resume: bool = False
+    ) -> None:
+        self.config, self.folder, self.seed = config, folder, seed
+        space = space_of(config)
+        folder.mkdir(parents=True, exist_ok=True)
+        url = storage or f"sqlite:///{folder.resolve() / 'study.db'}"
+        self.sweep = Sweep(space, url, f"{config.name}-{seed}", seed, resume=resume)
+        self.failed: list[str] = []
+
+    def trial(self, on_row: Callable[[Trial, Metrics], None], stop: Callable[[], bool]) -> bool:
+        """Run the next one; False when `stop` ended it before it was done: it is run again on a resume.
+
+        Raises
+        ------
+        TercelError
+            When the first few trials all failed.
+        """
+        trial = self.sweep.next()
+        try:
+            found = self._train(trial, overlaid(self.config, trial.values), on_row, stop)
+        except TercelError as error:
+            self.failed.append(str(error))
+            self.sweep.tell(trial, None, "failed", error=str(error)[:500])
+            if len(self.failed) >= GIVE_UP and self.sweep.best() is None:
+                raise
+            return True
+        if found is None:
+            return False
+        gains, errors, short = found
+        spread = float(np.sqrt(np.sum(np.square(errors)))) / len(errors)
+        self.sweep.tell(trial, float(np.mean(gains)), "cut short" if short else "complete", se=spread)
+        return True
+
+    def _train(
+        self, trial: Trial, config: AgentConfig, on_row: Callable[[Trial, Metrics], None], stop: Callable[[], bool]
+    ) -> tuple[list[float], list[float], bool] | None:
+        """Gains of the kept policies by seed with their standard errors, and whether it was cut short."""
+        gains: list[float] = []
+        errors: list[float] = []
+        for turn in range(self.config.sweep.seeds):
+            watch = _Watch(trial, turn, list(gains), config.validation.every or max(config.learner.frames // 10, 1))
+
+            def row(metrics: Metrics, best: Metrics | None, watch: _Watch = watch) -> None:
+                on_row(trial, metrics)
+                watch.row(metrics, best)
+
+            def over(watch: _Watch = watch) -> bool:
+                return stop() or watch.short
+
+            folder = self.folder / TRIALS / (f"{trial.number:03d}" + (f"-{turn}" if turn else ""))
+            result = run_training(config, folder, self.seed + turn, on_row=row, stop=over)
+            if not (result["done"] or watch.short):
+                return None
+            for finished in ("checkpoint", "oracle/checkpoint"):
+                shutil.rmtree(folder / finished, ignore_errors=True)
+            gains.append(result["best"]["gain"])
+            errors.append(result["best"]["se"])
+            if watch.short:
+                return gains, errors, True
+        return gains, errors, False
+
+    @property
+    def variants(self) -> int:
+        """Recipes tried, those before the sweep included."""
+        return variants_tried(self.config) - 1 + max(self.sweep.finished, 1)
+
+    def result(self) -> dict[str, Any]:
+        """What became of it; written to the folder with the best configuration."""
+        rows, best = self.sweep.rows(), self.sweep.best()
+        result: dict[str, Any] = {
+            "name": self.config.name,
+            "seed": self.seed,
+            "trials": len(rows),
+            **{
+                how.replace(" ", "_"): sum(row.how == how for row in rows)
+                for how in ("complete", "cut short", "failed")
+            },
+            "variants": self.variants,
+            "best": None,
+            "importance": self.sweep.importances(),
+        }
+        if best is not None:
+            values = {"gain": best.value, "se": best.facts.get("se"), "settings": best.values}
+            result["best"] = {"trial": best.number, **values}
+            guards = {"guards.variants": self.variants, "guards.sweep": str(self.folder.resolve())}
+            chosen = overlaid(self.config, {**best.values, **guards}, budget=False)
+            write_whole(self.folder / BEST, to_toml(chosen.model_dump(mode="json", exclude_unset=True)))
+            result["config"] = str(self.folder / BEST)
+        write_whole(self.folder / RESULT, json.dumps(result, indent=1) + "\n")
+        return result
+
+
+def to_toml(values: dict[str, Any]) -> str:
+    """Plain values and one level of tables as TOML.
+
+    >>> print(to_toml({"name": "a", "learner": {"rate": 1e-05, "hidden": [8, 8], "more": {"x": True}}}), end="")
+    name = "a"
+    <BLANKLINE>
+    [learner]
+    rate = 1e-05
+    hidden = [8, 8]
+    more = { x = true }
+    """
+    plain = [f"{_key(key)} = {_toml(value)}\n" for key, value in values.items() if not isinstance(value, dict)]
+    tables = [
+        f"\n[{_key(key)}]\n" + "".join(f"{_key(k)} = {_toml(v)}\n" for k, v in value.items() if v is not None)
+        for key, value in values.items()
+        if isinstance(value, dict)
+    ]
+    return "".join([*plain, *tables])
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() else json.dumps(key)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value)
+
+
+def refuse_other(folder: Path, config: AgentConfig, seed: int, resume: bool) -> None:
+    """Refuse a folder of another sweep, one that is there already, and a resume of nothing."""
+    path = folder / SWEEP
+    if not path.exists():
+        if resume:
+            raise ConfigError("a sweep that was begun", f"no {path}", "start it without `resume=True`")
+        return
+    if not resume:
+        raise ConfigError(
+            "a new folder", f"{folder} holds a sweep", "go on with it: `resume=True`; or name another `out=`"
+        )
+    if _without_trials(json.loads(path.read_text())) != _without_trials(_record(config, seed)):
+        raise ConfigError("the configuration and the seed of the sweep", f"others than {path}", "name another `out=`")
+
+
+def _record(config: AgentConfig, seed: int) -> dict[str, Any]:
+    return {"seed": seed, **config.model_dump(mode="json")}
+
+
+def _without_trials(values: dict[str, Any]) -> dict[str, Any]:
+    """More trials are more of the same."""
+    return {**values, "sweep": {**values.get("sweep", {}), "trials": 0}}
+
+
+def keep(folder: Path, config: AgentConfig, seed: int) -> None:
+    """Write down what a sweep was told."""
+    parse(config.model_dump(mode="json"), SWEEP)
+    write_whole(folder / SWEEP, json.dumps(_record(config, seed), indent=1) + "\n")

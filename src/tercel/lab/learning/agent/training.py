@@ -1,0 +1,329 @@
+"""One training of an agent: a configuration, a seed, a folder (`run_folder`), at last a policy.
+
+`run_training` needs of its environment no more than the learner does: `make_env` may be replaced by one that spreads
+the slots over machines.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tercel import __version__
+from tercel.core.arrays import Floats
+from tercel.core.errors import ConfigError
+from tercel.core.written import write_whole
+from tercel.execution.observations import observer
+from tercel.execution.policies.card import Card, read_card
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.policy import CARD, save_policy
+from tercel.execution.strategies import build
+from tercel.lab.learning.agent.arena import TrainingArena
+from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.agent.env import MakeEnv, env_of, in_shards, learned_in, unit_of
+from tercel.lab.learning.agent.guards import variants_tried
+from tercel.lab.learning.agent.learner import learner_settings, make_learner, risk_of
+from tercel.lab.learning.agent.market import TrainingMarket, markets_of
+from tercel.lab.learning.agent.policy import action_parameters, rule_name, rule_of, strategy_of
+from tercel.lab.learning.agent.run_folder import CHECK_COLUMNS, CHECKS, LAST, POLICY, UPDATES_A_CHECKPOINT, write_result
+from tercel.lab.learning.agent.teacher import teacher_state, train_teacher
+from tercel.lab.learning.agent.user_code import eyes_of
+from tercel.lab.learning.agent.validation import ValidationCheck, Validator
+from tercel.lab.learning.checkpoint import load_checkpoint, save_checkpoint
+from tercel.lab.learning.demonstrate import demonstrations
+from tercel.lab.learning.metrics import MetricsLog
+from tercel.lab.learning.mixed import MixedVec
+from tercel.lab.learning.native.ppo import Ppo
+from tercel.lab.learning.port import Metrics, State, train
+from tercel.market.regimes.named import PLAIN
+
+
+class WeightAverage:
+    """The mean of a policy's weights over the last part of a training.
+
+    Near its end the weights walk about where the objective is flat, pushed by the noise of single batches; their mean
+    lies nearer to the middle of that place than any one of them (Polyak and Juditsky 1992; Izmailov et al. 2018,
+    "Averaging weights leads to wider optima and better generalization").
+
+    >>> one = MlpPolicy(((np.eye(2, dtype=np.float32), np.ones(2, np.float32)),), np.zeros(2), np.ones(2))
+    >>> two = MlpPolicy(((3 * np.eye(2, dtype=np.float32), np.zeros(2, np.float32)),), np.zeros(2), np.ones(2))
+    >>> average = WeightAverage()
+    >>> average.add(one), average.add(two)
+    (None, None)
+    >>> average.policy(two).layers[0][0].diagonal().tolist(), average.policy(two).layers[0][1].tolist()
+    ([2.0, 2.0], [0.5, 0.5])
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sums: list[Floats] = []
+
+    def add(self, policy: MlpPolicy) -> None:
+        """Take one policy in."""
+        parts = [part for layer in policy.layers for part in layer]
+        if not self._sums:
+            self._sums = [np.zeros(part.shape) for part in parts]
+        for number, part in enumerate(parts):
+            self._sums[number] += part
+        self.count += 1
+
+    def policy(self, latest: MlpPolicy) -> MlpPolicy:
+        """The mean of those taken in, with the normalisation of the latest."""
+        means = [(total / self.count).astype(np.float32) for total in self._sums]
+        return replace(latest, layers=tuple(zip(means[::2], means[1::2], strict=True)))
+
+    def state(self) -> State:
+        """What a resume needs."""
+        return {"count": self.count, "sums": [total.copy() for total in self._sums]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.count = int(state["count"])
+        self._sums = [np.array(total, np.float64) for total in state["sums"]]
+
+
+class Training:
+    """A training under way; :func:`run_training` is its use.
+
+    Parameters
+    ----------
+    config : AgentConfig
+    folder : Path
+        Its run folder; what is there is gone on with.
+    seed : int
+    make : callable
+        Makes the environment from the configuration.
+    markets : list of TrainingMarket, optional
+        Those that it names, where they are built already.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        folder: Path,
+        seed: int,
+        make: MakeEnv | None = None,
+        markets: list[TrainingMarket] | None = None,
+    ) -> None:
+        self.config, self.folder, self.seed = config, folder, seed
+        folder.mkdir(parents=True, exist_ok=True)
+        self.markets = markets_of(config) if markets is None else markets
+        if make is None and config.learner.shards:
+            make = in_shards
+        self.env = learned_in(config, self.markets) if make is None else make(config)
+        self.agent = make_learner(config, self.env, seed)
+        units = [unit_of(config, market) for market in self.markets]
+        shares = () if config.on_tape else config.market.shares
+        self.validator = Validator(self.markets, rule_of(config), risk_of(config), units, shares)
+        state = load_checkpoint(folder / "checkpoint")
+        self.average = WeightAverage()
+        if state is not None:
+            self.average.restore(state.pop("average", self.average.state()))
+            self.agent.restore(state)
+        self.log = MetricsLog(folder / "metrics.csv", frames=self.agent.frames)
+        self.checks = MetricsLog(
+            folder / CHECKS, frames=self.agent.frames if state is not None else 0, needs=CHECK_COLUMNS
+        )
+        self.every = config.validation.every or max(config.learner.frames // 10, 1)
+        self.began = time.monotonic()
+        if state is None:
+            if isinstance(self.agent, Ppo) and self.agent.teacher:
+                self.agent.teacher.restore(teacher_state(folder))
+            self._imitate()
+            self.check()
+
+    @property
+    def best(self) -> Metrics | None:
+        """The look at which the kept policy was taken."""
+        rows = [row for row in self.checks.rows if row["frames"] >= self._late or row["frames"] == 0]
+        return max(rows, key=lambda row: row["merit"]) if rows else None
+
+    @property
+    def apart(self) -> dict[str, Metrics]:
+        """The look before learning, and the best of those whose policy may be kept in its place."""
+        rows = [row for row in self.checks.rows if row["frames"] >= max(self._late, 1)]
+        late = {"best_checkpoint": max(rows, key=lambda row: row["merit"])} if rows else {}
+        return {"start": self.checks.rows[0], **late} if self.checks.rows else {}
+
+    @property
+    def _late(self) -> float:
+        """Frames from which policies are kept and averaged."""
+        return self.config.validation.keep_from * self.config.learner.frames
+
+    def _imitate(self) -> None:
+        """Clone the teacher before learning, where the configuration asks for it."""
+        start = self.config.start
+        if not start.clone:
+            return
+        if not isinstance(self.agent, Ppo):
+            raise ConfigError("cloning with ppo", self.config.learner.algo, "set start.clone = 0")
+        here = self.env if isinstance(self.env, MixedVec) else env_of(self.config, self.markets)
+        obs, actions = demonstrations(here, build(start.teacher), start.clone, self.seed)
+        from tercel.lab.learning.native.clone import clone
+
+        clone(self.agent, obs, actions)
+        assert not isinstance(self.env, TrainingArena)
+        self.agent._begin(self.env.reset(self.seed))
+
+    def on_update(self, metrics: Metrics) -> None:
+        """Log a row, look at the policy where that is due, let the curriculum go on."""
+        seconds = time.monotonic() - self.began
+        self.log.add({**metrics, **self.env.take_metrics(), "seconds": seconds})
+        if hasattr(self.env, "progress"):
+            self.env.progress(self.agent.frames)
+        last = self.checks.rows[-1]["frames"] if self.checks.rows else -self.every
+        over = self.agent.frames >= self.config.learner.frames
+        if self.agent.frames - last >= self.every or over:
+            self.check()
+        policy = self.agent.policy() if self.agent.frames >= self._late else None
+        if isinstance(policy, MlpPolicy):
+            self.average.add(policy)
+            if over:
+                self.check(averaged=True)
+
+    def check(self, averaged: bool = False) -> ValidationCheck:
+        """Judge the greedy policy, or the mean of the late ones, on the validation episodes; keep the best so far."""
+        policy = self.agent.policy()
+        if averaged and isinstance(policy, MlpPolicy):
+            policy = self.average.policy(policy)
+        best, check = self.best, self.validator.check(strategy_of(self.config, policy), self.agent.frames)
+        check.row["averaged"] = float(averaged)
+        self.checks.add(check.row)
+        if best is None or self.best is self.checks.rows[-1]:
+            save_policy(self.folder / POLICY, policy, self.card(check))
+        if self.agent.frames >= self.config.learner.frames:
+            save_policy(self.folder / LAST, policy, self.card(check))
+        return check
+
+    def card(self, check: ValidationCheck) -> Card:
+        """What is said of the policy as it stands."""
+        config, task = self.config, self.markets[0].task
+        policy, watched = self.agent.policy(), observer(eyes_of(config), config.policy.stack)
+        return Card(
+            name=config.name,
+            observes=watched.entries,
+            actions=config.policy.actions,
+            n_actions=policy.n_actions,
+            head=policy.head,
+            action_parameters=action_parameters(config),
+            observation=watched.name,
+            stack=watched.stack,
+            limits=config.task.model_dump() | {"markets": self._names},
+            task=dict(task.to_dict()),
+            trained_on=self.trained_on,
+            seed=self.seed,
+            frames=self.agent.frames,
+            learner={
+                "name": self.agent.name,
+                **self._counted,
+                **({"reward": config.reward.own} if config.reward.own else {}),
+                **({"oracle": config.oracle.model_dump()} if config.oracle.frames else {}),
+            },
+            scores={"validation": check.row},
+            version=__version__,
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        """The markets, each once."""
+        return list(dict.fromkeys(market.name for market in self.markets))
+
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """Markets, days and streams."""
+        facts: dict[str, Any] = dict(self.markets[0].facts)
+        if len(self.markets) > 1:
+            facts = {"markets": self._names, "regimes": ", ".join(law or PLAIN.name for law in self.config.market.laws)}
+        return {**facts, "seed": self.seed, "streams": "negative seeds alone"}
+
+    @property
+    def _counted(self) -> dict[str, int]:
+        """Looks so far, and with the recipes tried before as many chances to be lucky."""
+        checks = len(self.checks.rows)
+        return {"looks": checks, "variants": variants_tried(self.config) + checks - 1}
+
+    def _count(self) -> None:
+        """Say in the cards of what is kept how many looks there were in the end, each a chance to be lucky, and how far
+        the best was from the start."""
+        for path in (self.folder / POLICY / CARD, self.folder / LAST / CARD):
+            if not path.exists():
+                continue
+            card = read_card(path)
+            changed = replace(card, learner={**card.learner, **self._counted}, scores={**card.scores, **self.apart})
+            write_whole(path, changed.to_json())
+
+    def finish(self, done: bool) -> dict[str, Any]:
+        """Write and return what became of it."""
+        best = self.best or {}
+        self._count()
+        result = {
+            "name": self.config.name,
+            "seed": self.seed,
+            "done": done,
+            "frames": self.agent.frames,
+            "policy": str(self.folder / POLICY),
+            "best": best,
+            **self.apart,
+            "rule": rule_name(self.config),
+            **self._counted,
+            "trained_on": self.trained_on,
+            "version": __version__,
+        }
+        return write_result(self.folder, result)
+
+
+def run_training(
+    config: AgentConfig,
+    folder: Path,
+    seed: int,
+    *,
+    make: MakeEnv | None = None,
+    on_row: Callable[[Metrics, Metrics | None], None] | None = None,
+    on_teacher: Callable[[Metrics], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> dict[str, Any]:
+    """Train, or go on training, until the policy is there.
+
+    Parameters
+    ----------
+    config : AgentConfig
+    folder : Path
+        The run folder; made if need be.
+    seed : int
+        Of weights, noise and training episodes.
+    make : callable, optional
+        Another :func:`make_env`.
+    on_row : callable, optional
+        Receives each row of metrics and the best look so far.
+    on_teacher : callable, optional
+        Receives each row of metrics of the teacher, which is trained first where there is one.
+    stop : callable, optional
+        EvaluationRequest between updates; the state is kept when it says so.
+
+    Returns
+    -------
+    dict
+        As `run.json` holds it; ``done`` False when `stop` said so.
+    """
+    learner_settings(config)  # refused before anything is built
+    markets = markets_of(config)
+    if config.oracle.frames and load_checkpoint(folder / "checkpoint") is None:
+        if not train_teacher(config, markets, folder, seed, on_teacher, stop):
+            return write_result(
+                folder, {"name": config.name, "seed": seed, "done": False, "frames": 0, "of": "the teacher"}
+            )
+    training = Training(config, folder, seed, make, markets)
+
+    def on_update(metrics: Metrics) -> None:
+        training.on_update(metrics)
+        if on_row is not None:
+            on_row(training.log.rows[-1], training.best)
+
+    def keep(state: Any) -> None:
+        save_checkpoint(folder / "checkpoint", {**state, "average": training.average.state()})
+
+    done = train(training.agent, config.learner.frames, on_update, keep, UPDATES_A_CHECKPOINT, stop)
+    return training.finish(done)

@@ -1,0 +1,341 @@
+"""Execution as a :class:`~tercel.lab.learning.port.VecEnv`: n markets side by side, each starting its next episode.
+
+    env = execution_env("csco", n=64)
+    obs = env.reset(seed=1)
+    obs, reward, done, info = env.step(actions)
+
+**Reward.** Three costs a decision, in ticks per lot of the order, each with a weight of its own:
+
+    reward = -(w_execution e + w_impact i + w_left l)
+    e   sum s (2 p - mid2 at decision) q / (2 Q)      what was filled, against the mid when it was decided
+    i   s (mid2 after - mid2 before) left / (2 Q)     what the mid's move costs the lots that are left
+    l   lots of the horizon order / Q
+
+With weights 1, 1, 0 the sum over an episode is exactly minus the implementation shortfall in ticks per lot. A reward of
+the user's may stand in the place of the weights (`own_reward`); the three costs are kept all the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tercel.core.arrays import Bools, Float32, Ints
+from tercel.core.errors import ConfigError
+from tercel.core.jit import Bytes, Floats, Longs, kernel
+from tercel.execution import columns as c
+from tercel.execution.actions import action_set
+from tercel.execution.actions.kernels import decode_placement
+from tercel.execution.costs import BPS
+from tercel.execution.intent import WIDTH
+from tercel.execution.observations import ObservationFunction, observer
+from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes
+from tercel.lab.evaluation.sampling import Sampler, bank_sampler
+from tercel.lab.learning.own_reward import Reward, Step, rewards_of
+from tercel.lab.learning.port import State
+from tercel.market.flow import preset as presets
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.records import state_at
+from tercel.market.simulator.source import Source, reactive
+
+COSTS = ("execution", "impact", "left")
+WORLDS = 64
+"""Warmed books in the bank that training episodes start from."""
+
+
+@dataclass(frozen=True)
+class RewardWeights:
+    """Weights of the three costs in the reward; all finite and not negative.
+
+    Parameters
+    ----------
+    execution : float
+        Of what was filled, against the mid at decision.
+    impact : float
+        Of the mid's move on what is left.
+    left : float
+        Ticks per lot for each lot sent at the horizon, on top of what it costs there.
+    """
+
+    execution: float = 1.0
+    impact: float = 1.0
+    left: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse weights that reward cost."""
+        for name, value in asdict(self).items():
+            if not (np.isfinite(value) and value >= 0):
+                raise ConfigError(f"a finite weight {name!r} >= 0", f"{value}", "1, 1, 0 add up to the shortfall")
+
+    @property
+    def array(self) -> Floats:
+        """float64 (3,)."""
+        return np.array([self.execution, self.impact, self.left])
+
+
+@kernel
+def settle_rewards(
+    ks: Longs, terms: Longs, weights: Floats, costs: Floats, sums: Floats, rewards: Floats, done: Bytes, which: Longs
+) -> int:
+    """Rewards of one step from the markets' reward terms; returns how many episodes ended, listed in `which`.
+
+    Parameters
+    ----------
+    ks, terms : int64 (n, ...), int64 (n, 3)
+        See `execution.step`.
+    weights, costs, sums, rewards, done, which
+        float64 (3,) in; out: float64 (3, n) costs of the step, the same summed over the episode (a sum that was
+        finished by the step before starts again), float64 (n,), uint8 (n,), int64 (n,).
+    """
+    ended = 0
+    for i in range(ks.shape[0]):
+        if done[i] != 0:
+            for j in range(3):
+                sums[j, i] = 0.0
+        s = state_at(ks[i])
+        per_lot = 1.0 / (2.0 * s.quantity)
+        costs[0, i] = terms[i, 0] * per_lot
+        costs[1, i] = terms[i, 1] * per_lot
+        costs[2, i] = terms[i, 2] * 2.0 * per_lot
+        reward = 0.0
+        for j in range(3):
+            sums[j, i] += costs[j, i]
+            reward -= weights[j] * costs[j, i]
+        rewards[i] = reward
+        done[i] = 0
+        if s.phase == sim.DONE:
+            done[i] = 1
+            which[ended] = i
+            ended += 1
+    return ended
+
+
+class Options(TypedDict, total=False):
+    """What an environment of executions can be told by name, as :class:`ExecutionVec` has it."""
+
+    actions: str
+    weights: RewardWeights | Reward | None
+    action_parameters: Mapping[str, Any] | None
+    observation: str | ObservationFunction
+    stack: int
+    threads: int
+
+
+class ExecutionVec:
+    """`n` markets in which an order is executed, over and over.
+
+    Parameters
+    ----------
+    source : Source
+        What moves the markets.
+    task : Task
+        What is to be done in them.
+    sampler : callable
+        The episodes: (seed, first, n) -> Plan. See :func:`bank_sampler`.
+    n : int
+        Markets at once.
+    actions : str
+        A set of `execution.actions`: "placement", "fraction", "level", or a continuous one.
+    weights : RewardWeights or callable
+        Of the reward's three costs, or a reward of the user's in their place: a function of a `Step`.
+    action_parameters : mapping, optional
+        Of the set of actions.
+    observation : str or callable
+        An observation of `execution.observers`, or a function of a view.
+    stack : int
+        Decision intervals that it shows.
+    threads : int
+        Threads that the markets are spread over; the results are the same bytes.
+
+    Notes
+    -----
+    The arrays that :meth:`reset` and :meth:`step` return are the environment's own, valid until the next call.
+    `info` holds float64 (n,) each: "execution", "impact", "left" (costs of this step, not weighted, ticks per lot and
+    share of the order), and "is_bps": the arrival shortfall of the episodes that ended, NaN elsewhere; where some
+    ended also "which" (int64, their markets), "final_obs" (float32 (n, D), their last observations in those rows)
+    and "episode" (float64 (3, n): the three costs summed over the episode, in those columns).
+    An environment of discrete actions has `n_actions`, one of continuous actions `action_size` in its place.
+    """
+
+    n_actions: int
+    action_size: int
+
+    meant: dict[str, Any]
+    """What a policy's numbers mean here: set of actions with its parameters, observation and stack."""
+
+    def __init__(
+        self,
+        source: Source,
+        task: Task,
+        sampler: Sampler,
+        n: int = 64,
+        *,
+        actions: str = "placement",
+        weights: RewardWeights | Reward | None = None,
+        action_parameters: Mapping[str, Any] | None = None,
+        observation: str | ObservationFunction = "v1",
+        stack: int = 1,
+        threads: int = 1,
+    ) -> None:
+        if n < 1:
+            raise ConfigError("1 or more markets", f"{n}", "64 is a good number")
+        self.n, self.task, self.sampler = n, task, sampler
+        self.meant = {"actions": actions, "action_parameters": action_parameters or {}}
+        self.meant |= {"observation": observation, "stack": stack}
+        self.actions = action_set(actions, action_parameters)
+        if self.actions.continuous:
+            self.action_size = self.actions.size
+        else:
+            self.n_actions = self.actions.size
+        self.observer = observer(observation, stack)
+        self.observation_size = self.observer.size
+        self.own_reward = None if weights is None or isinstance(weights, RewardWeights) else weights
+        self.weights = weights if isinstance(weights, RewardWeights) else RewardWeights()
+        self.episodes = Episodes(source, task, n, run_out=False, threads=threads)
+        self.seed, self.started = 0, 0
+        self.final_obs = np.zeros((n, self.observation_size), np.float32)
+        self.sums = np.zeros((3, n))
+        self._weights = self.weights.array
+        self._intents = np.zeros((n, WIDTH), np.int32)
+        self._costs, self._rewards = np.zeros((3, n)), np.zeros(n)
+        self._done, self._which = np.zeros(n, np.uint8), np.zeros(n, np.int64)
+        self._is_bps = np.full(n, np.nan)
+        self._ended, self._total = 0, np.zeros(4)
+
+    # -- the VecEnv port ---------------------------------------------------------------------------------------------
+
+    def reset(self, seed: int) -> Float32:
+        """Start the first `n` episodes of `seed` in all markets."""
+        self.seed, self.started = int(seed), 0
+        self.sums[:], self._done[:] = 0.0, 0
+        self._ended, self._total = 0, np.zeros(4)
+        return self.restart(np.arange(self.n))
+
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+        """Decode, act, and start the next episodes where some ended."""
+        result = self.advance(actions)
+        if result[2].any():
+            return self.restart(result[3]["which"]), *result[1:]
+        return result
+
+    # -- its two halves, for environments that restart when told to --------------------------------------------------
+
+    def advance(self, actions: NDArray[Any]) -> tuple[Float32, Floats, Bools, dict[str, Any]]:
+        """Everything that :meth:`step` does except starting episodes again."""
+        e = self.episodes
+        view = e.view
+        if self.actions.name == "placement":
+            decode_placement(np.ascontiguousarray(actions, np.int64), view.x, view.m, self._intents)
+        else:
+            self._intents[:] = self.actions.decode(actions, view)
+        left_before = view.x[:, c.LEFT].copy()
+        e.step(self._intents)
+        ended = settle_rewards(
+            e.states, e.terms, self._weights, self._costs, self.sums, self._rewards, self._done, self._which
+        )
+        if self.own_reward is not None:
+            self._rewards[:] = rewards_of(self.own_reward, Step.of(e, left_before, self._costs, self.sums))
+        info: dict[str, Any] = dict(zip(COSTS, self._costs, strict=True))
+        info["is_bps"] = self._is_bps
+        self._is_bps[:] = np.nan
+        obs = self.observer.encode(view)
+        if ended:
+            which = self._which[:ended]
+            self._close(which, obs)
+            info |= {"which": which, "final_obs": self.final_obs, "episode": self.sums}
+        return obs, self._rewards, self._done.view(np.bool_), info
+
+    def _close(self, which: Ints, obs: Float32) -> None:
+        """Shortfall and last observations of the episodes that ended."""
+        k = self.episodes.states
+        shortfall = k[which, sim.SPREAD : sim.FORCED_TIMING + 1].sum(axis=1)
+        self._is_bps[which] = shortfall / (k[which, sim.ARRIVAL_MID2] * k[which, sim.QUANTITY]) * BPS
+        self.final_obs[which] = obs[which]
+        self._ended += len(which)
+        self._total[:3] += self.sums[:, which].sum(axis=1)
+        self._total[3] += self._is_bps[which].sum()
+
+    def restart(self, which: Ints) -> Float32:
+        """Start the next episodes in the markets `which`; returns all observations."""
+        self.episodes.start(self.sampler(self.seed, self.started, len(which)), which)
+        self.started += len(which)
+        return self.observer.encode(self.episodes.view)
+
+    def take_metrics(self) -> dict[str, float]:
+        """Means over the episodes that ended since the last call: `is_bps` and the three costs; NaN if none ended."""
+        count = self._ended or np.nan
+        names = (*COSTS, "is_bps")
+        row = {name: float(total) / count for name, total in zip(names, self._total, strict=True)}
+        self._ended, self._total = 0, np.zeros(4)
+        return row
+
+    # -- Restorable --------------------------------------------------------------------------------------------------
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        e, view = self.episodes, self.episodes.view
+        markets: dict[str, NDArray[Any]] = {
+            "books": e.books,
+            "states": e.states,
+            "x": view.x,
+            "m": view.m,
+            "obs": view.obs,
+            "draw": view.draw,
+        }
+        return {**markets, "sums": self.sums, "done": self._done, "total": self._total}
+
+    def state(self) -> State:
+        """Books, streams, observations and counters: what a bit-identical resume needs."""
+        state: State = {name: array.copy() for name, array in self._arrays().items()}
+        return {**state, "seed": self.seed, "started": self.started, "ended": self._ended}
+
+    def restore(self, state: State) -> Float32:
+        """Go back to `state`.
+
+        Raises
+        ------
+        ConfigError
+            If it is of another market, task or number of markets.
+        """
+        for name, array in self._arrays().items():
+            if np.shape(state[name]) != array.shape:
+                raise ConfigError(
+                    f"a state whose {name} has the shape {array.shape}",
+                    f"{np.shape(state[name])}",
+                    "resume with the market, the task and the number of markets of the run",
+                )
+            array[:] = state[name]
+        self.seed, self.started, self._ended = (int(state[name]) for name in ("seed", "started", "ended"))
+        return self.observer.encode(self.episodes.view)
+
+
+def execution_env(
+    preset: str = presets.DEFAULT,
+    task: Task | None = None,
+    n: int = 64,
+    *,
+    worlds: int = WORLDS,
+    source: Source | None = None,
+    sampler: Sampler | None = None,
+    **options: Unpack[Options],
+) -> ExecutionVec:
+    """The environment of a shipped market, its flow and a bank of `worlds` warmed books, or of a source of one's own.
+
+    Raises
+    ------
+    UnknownNameError
+        No such preset or set of actions.
+    ConfigError
+        If a source comes without a sampler, or a sampler without a source.
+    """
+    task = task or Task()
+    if source is not None and sampler is not None:
+        return ExecutionVec(source, task, sampler, n, **options)
+    if source is not None or sampler is not None:
+        have, lack = ("sampler", "source") if source is None else ("source", "sampler")
+        raise ConfigError("a source and its sampler", f"a {have} without a {lack}", "give both or neither")
+    market = presets.load(preset)
+    sampler = bank_sampler(task, task.lots(market.volume_per_s), worlds)
+    return ExecutionVec(reactive(market, worlds), task, sampler, n, **options)

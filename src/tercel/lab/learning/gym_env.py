@@ -1,0 +1,224 @@
+"""Execution as a Gymnasium environment, one market or many at full speed.
+
+`api.environment` makes `tercel/Execution-v1` of these classes, in any market of the library. `Execution-v0` is the
+older way, known once this module is imported:
+
+import gymnasium
+import tercel.lab.learning.gym_env
+
+env = gymnasium.make("Execution-v0", preset="csco")
+envs = gymnasium.make_vec("Execution-v0", num_envs=64)
+"""
+
+from typing import Any, Unpack
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from tercel.core.arrays import Float32
+from tercel.core.errors import ConfigError
+from tercel.execution.task import Task
+from tercel.lab.evaluation.sampling import Sampler
+from tercel.lab.learning import register
+from tercel.lab.learning.envs import COSTS, ExecutionVec, Options, execution_env
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.source import Source
+
+Info = dict[str, Any]
+SEEDS = 2**31
+"""Seeds that are drawn when none is given."""
+
+
+class ExecutionEnv(gymnasium.Env[Float32, Any]):
+    """Buy or sell a given quantity within a given time, at the least cost against the mid at arrival.
+
+    | | |
+    |---|---|
+    | Action space | ``Discrete(8)`` (`placement`, the default) |
+    | Observation space | ``Box(-inf, inf, (40,), float32)`` |
+    | Import | ``gymnasium.make("tercel/Execution-v1")`` after ``import tercel.api.envs`` |
+
+    **Description.** A market of limit orders runs by itself: order flow calibrated from a tape (by default `csco`:
+    queue-reactive, under a law of impact), or recorded days. An order of 10 % of the volume expected in half an hour is
+    to be executed in that half hour, with a decision every 30 seconds (see `Task` for all of it). Whatever is left at
+    the horizon is bought or sold at market.
+
+    **Action space** (`placement`; others by argument `actions`)
+
+    | Num | Action |
+    |---|---|
+    | 0 | hold: own orders stay as they are |
+    | 1 | rest all that is left one tick inside the own touch (improve) |
+    | 2 | rest all that is left at the own touch |
+    | 3 | rest all that is left 1 tick behind it |
+    | 4 | rest all that is left 3 ticks behind it |
+    | 5, 6, 7 | take 25, 50, 100 % of the slice, rest the remainder of what is left at the touch |
+
+    The slice is what is left over the decisions left, rounded up. In a halt every action holds. `fraction` is
+    Discrete(7): take 0, 5, 10, 20, 30, 50, 100 % of what is left; `level` is Discrete(6): rest all that is left at
+    improve, touch, touch-1, touch-2, touch-3, nowhere.
+
+    **Observation space.** 40 numbers, own orders excluded from those of the market, oriented by the order's side so
+    that buying and selling look alike:
+
+    | Num | Observation | Num | Observation |
+    |---|---|---|---|
+    | 0 | time left / horizon | 16-20 | own-side depth, 5 occupied levels, log(1 + lots) |
+    | 1 | lots left / order | 21-25 | far-side depth, the same |
+    | 2 | lots left share - time left share | 26-28 | imbalance of 1, 3, 5 levels |
+    | 3-7 | own lots at improve, touch, -1, -2, -3 / left | 29 | microprice - mid, ticks |
+    | 8 | own lots elsewhere / left | 30 | order flow imbalance, last interval, signed log |
+    | 9 | own lots in flight / left | 31-33 | volume with, against, and their imbalance |
+    | 10-14 | log(1 + lots ahead) there, -1: no order | 34-35 | short and long volatility, log(1 + half-ticks^2) |
+    | 15 | spread, log(1 + ticks) | 36 | volume since arrival, log(1 + lots) |
+    | | | 37-38 | mid since arrival, in the last interval, signed log half-ticks |
+    | | | 39 | public events in the last interval, log(1 + n) |
+
+    **Rewards.** Minus the weighted sum of three costs in ticks per lot of the order: `execution` against the mid at
+    decision (weight 1), the mid's move on what is left (`impact`, weight 1), and `left`, the share sent at the horizon
+    (weight 0). With these weights the undiscounted return is exactly minus the implementation shortfall. Each cost
+    stands in `info` unweighted. `weights` may be a function of a `learning.own_reward.Step` instead.
+
+    **Starting state.** One of 64 warmed books, run on for one decision interval with its own random stream, with
+    nothing done yet. Sides alternate.
+
+    **Episode end.** `terminated` when all lots are filled: at the horizon at the latest, which is part of the
+    observation. Never truncated. `info["is_bps"]` then is the arrival shortfall in basis points.
+
+    **Arguments.**
+
+    - `preset`: name of a shipped market, or a path to a preset file.
+    - `task`: a `Task`; default an order of 10 % of half an hour's volume with 60 decisions.
+    - `actions`: "placement", "fraction" or "level"; the continuous "allocation" (shares, Box(0, inf, (7,))) and
+      "residual" (Box(-inf, inf, (7,)), see `execution.actions.residual`), with `action_parameters`.
+    - `observation`: "v1", "v2" (`execution.observation_v2`), or a function of a `View`.
+    - `weights`: a `RewardWeights`, or a function of a `Step`.
+    - `source`, `sampler`: a market of your own (a tape, say) and what draws its episodes, in place of `preset`.
+
+    ``reset(seed=s)`` starts the first episode of seed s, each ``reset()`` after it the next; the same seed and actions
+    give the same bytes.
+
+    **Version history.** v1: `market` in the place of `preset`; episodes are those of `tercel.train`. v0: first version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
+
+    def __init__(
+        self,
+        preset: str = presets.DEFAULT,
+        task: Task | None = None,
+        *,
+        source: Source | None = None,
+        sampler: Sampler | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        self.vec = execution_env(preset, task, 1, source=source, sampler=sampler, **options)
+        self.observation_space, self.action_space = spaces_of(self.vec)
+        self._which = np.zeros(1, np.int64)
+        self._seeded = False
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, Info]:
+        """Start the next episode, or the first of `seed`."""
+        super().reset(seed=seed)
+        if seed is None and self._seeded:
+            obs = self.vec.restart(self._which)
+        else:
+            obs = self.vec.reset(int(self.np_random.integers(SEEDS)) if seed is None else seed)
+            self._seeded = True
+        return obs[0].copy(), {}
+
+    def step(self, action: Any) -> tuple[Float32, float, bool, bool, Info]:
+        """One decision; `info` has the three costs, and `is_bps` at the end."""
+        obs, reward, done, info = self.vec.advance(checked(self.action_space, np.asarray([action])))
+        row: Info = {name: float(info[name][0]) for name in COSTS}
+        if done[0]:
+            row["is_bps"] = float(info["is_bps"][0])
+        return obs[0].copy(), float(reward[0]), bool(done[0]), False, row
+
+
+class ExecutionVectorEnv(gymnasium.vector.VectorEnv[Float32, NDArray[Any], NDArray[Any]]):
+    """`num_envs` markets of `Execution-v0` in one compiled loop; see :class:`ExecutionEnv` for the card.
+
+    Autoreset is SAME_STEP: the observation that comes with `terminated` is the first of the next episode, and
+    ``info["final_obs"]`` holds the last of the one that ended (rows where ``info["_final_obs"]``), ``info["is_bps"]``
+    its shortfall. Arrays are copies unless `copy` is False.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+
+    def __init__(
+        self,
+        num_envs: int = 64,
+        preset: str = presets.DEFAULT,
+        task: Task | None = None,
+        *,
+        source: Source | None = None,
+        sampler: Sampler | None = None,
+        copy: bool = True,
+        **options: Unpack[Options],
+    ) -> None:
+        self.num_envs = num_envs
+        self.vec = execution_env(preset, task, num_envs, source=source, sampler=sampler, **options)
+        self.single_observation_space, self.single_action_space = spaces_of(self.vec)
+        self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
+        self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
+        self._truncated = np.zeros(num_envs, np.bool_)
+        self._copy = copy
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, Info]:
+        """Start episodes in all markets: those of `seed`, or of a drawn one.
+
+        Raises
+        ------
+        ConfigError
+            If `seed` is a list: one seed decides all markets.
+        """
+        if isinstance(seed, list):
+            raise ConfigError("one seed for all markets", f"{len(seed)} of them", "give a number")
+        super().reset(seed=seed)
+        obs = self.vec.reset(int(self.np_random.integers(SEEDS)) if seed is None else seed)
+        return self._own(obs), {}
+
+    def step(self, actions: NDArray[Any]) -> tuple[Float32, NDArray[Any], NDArray[Any], NDArray[Any], Info]:
+        """One decision in every market."""
+        obs, reward, done, info = self.vec.step(checked(self.single_action_space, actions))
+        out: Info = {name: self._own(info[name]) for name in (*COSTS, "is_bps")}
+        if "which" in info:
+            out |= {"final_obs": self._own(info["final_obs"]), "_final_obs": done.copy(), "_is_bps": done.copy()}
+        return self._own(obs), self._own(reward), self._own(done), self._truncated.copy(), out
+
+    def _own(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array.copy() if self._copy else array
+
+
+def spaces_of(vec: ExecutionVec) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
+    """Observation and action space of one market."""
+    box = gymnasium.spaces.Box(-np.inf, np.inf, (vec.observation_size,), np.float32)
+    if vec.actions.continuous:
+        low = 0.0 if vec.actions.name == "allocation" else -np.inf
+        return box, gymnasium.spaces.Box(low, np.inf, (vec.action_size,), np.float32)
+    return box, gymnasium.spaces.Discrete(vec.n_actions)
+
+
+def checked(space: gymnasium.Space[Any], actions: NDArray[Any]) -> NDArray[Any]:
+    """`actions`, all of them in `space`; vectors are checked where they are decoded.
+
+    Raises
+    ------
+    ConfigError
+        If one is not.
+    """
+    if not isinstance(space, gymnasium.spaces.Discrete):
+        return np.asarray(actions, np.float32)
+    actions, n = np.asarray(actions, np.int64), int(space.n)
+    if actions.size and (actions.min() < 0 or actions.max() >= n):
+        wrong = actions[(actions < 0) | (actions >= n)][0]
+        raise ConfigError(f"actions from 0 to {n - 1}", f"{wrong}", "draw from the action space")
+    return actions
+
+
+register()

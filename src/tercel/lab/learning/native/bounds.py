@@ -1,0 +1,94 @@
+"""Which values a setting of the native learners may have."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+from typing import Any, Final
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
+from tercel.lab.learning.native.distributions import NAMES
+from tercel.lab.learning.risk import Risk
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The finite numbers that a setting may be.
+
+    Parameters
+    ----------
+    words : str
+        For people.
+    holds : callable
+        Whether a finite number is among them.
+    integer : bool
+        Whole numbers alone.
+    """
+
+    words: str
+    holds: Callable[[float], bool]
+    integer: bool = False
+
+    def admits(self, value: object) -> bool:
+        """Whether `value` is one of them; True and False are no numbers."""
+        kind = Integral if self.integer else Real
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return False
+        return math.isfinite(value) and self.holds(float(value))
+
+
+COUNT: Final = Bounds("a whole number above 0", lambda value: value >= 1, integer=True)
+FRAMES: Final = Bounds("a whole number, 0 or above", lambda value: value >= 0, integer=True)
+ABOVE: Final = Bounds("a number above 0", lambda value: value > 0)
+WEIGHT: Final = Bounds("a number, 0 or above", lambda value: value >= 0)
+SHARE: Final = Bounds("a number from 0 to 1", lambda value: 0 <= value <= 1)
+LEVEL: Final = Bounds("a number between 0 and 1", lambda value: 0 < value < 1)
+ANY: Final = Bounds("a finite number", lambda value: True)
+
+OF: Final[dict[str, Bounds]] = {
+    "hidden": COUNT, "start": ANY,
+    "steps": COUNT, "minibatch": COUNT, "epochs": COUNT, "threads": COUNT,
+    "capacity": COUNT, "warmup": FRAMES, "gradient_steps": COUNT, "n_step": COUNT, "target_every": COUNT,
+    "anneal_frames": FRAMES, "epsilon_frames": FRAMES,
+    "learning_rate": ABOVE, "clip": ABOVE, "max_norm": ABOVE, "sigma_start": ABOVE, "sigma_end": ABOVE,
+    "learning_rate_end": WEIGHT, "entropy": WEIGHT, "entropy_end": WEIGHT, "value": WEIGHT, "target_kl": WEIGHT,
+    "gamma": SHARE, "lam": SHARE, "epsilon_start": SHARE, "epsilon_end": SHARE,
+    "risk_aversion": WEIGHT, "risk_level": LEVEL,
+}  # fmt: skip
+"""Setting -> its bounds; of a tuple, those of each entry."""
+
+
+def check_settings(settings: Any) -> None:
+    """Refuse settings of which one is no number, or one outside its range.
+
+    Parameters
+    ----------
+    settings : PpoSettings or DqnSettings
+
+    Raises
+    ------
+    ConfigError
+        What was received begins with the setting's name.
+    """
+    for field in fields(settings):
+        name, value = field.name, getattr(settings, field.name)
+        if isinstance(field.default, bool):
+            _refuse_unless(isinstance(value, bool), "true or false", name, value)
+        elif isinstance(field.default, tuple):
+            admitted = isinstance(value, tuple) and all(OF[name].admits(one) for one in value)
+            _refuse_unless(admitted, f"a list in which each is {OF[name].words}", name, value)
+        elif name in OF and not (value is None and field.default is None):
+            _refuse_unless(OF[name].admits(value), OF[name].words, name, value)
+    law = getattr(settings, "distribution", NAMES[0])
+    check_known(law, NAMES, "a distribution among", f"distribution = {law!r}")
+    try:
+        Risk(settings.risk_aversion, settings.risk_measure, settings.risk_level)
+    except ConfigError as error:
+        received = f"risk_aversion = {settings.risk_aversion} with risk_measure = {settings.risk_measure!r}"
+        raise ConfigError(error.expected, received, error.remedy) from None
+
+
+def _refuse_unless(admitted: bool, words: str, name: str, value: object) -> None:
+    if not admitted:
+        raise ConfigError(f"{name}: {words}", f"{name} = {value!r}", "correct it, or leave it out for the default")

@@ -1,0 +1,263 @@
+"""Deep Q-learning (Mnih et al. 2015), double, dueling, n-step, without a framework: read :meth:`Dqn.update`.
+
+"Rainbow" is Hessel et al. 2018; of its six parts the three that cost nothing at run time are here.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tercel.core.arrays import Bools, Float32, Floats, Ints
+from tercel.core.errors import ConfigError
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.lab.learning.native.blas import one_thread
+from tercel.lab.learning.native.bounds import check_settings
+from tercel.lab.learning.native.kernels import dqn_loss, epsilon_greedy, gather_dqn
+from tercel.lab.learning.native.learner import NativeLearner
+from tercel.lab.learning.native.net import Net, Workspace
+from tercel.lab.learning.port import Metrics, State, VecEnv, action_sizes, check_env, check_finite
+
+
+@dataclass(frozen=True)
+class DqnSettings:
+    """Settings of :class:`Dqn`; the defaults suit execution tasks.
+
+    Raises
+    ------
+    ConfigError
+        A value outside its range (`native.bounds`).
+    """
+
+    hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
+    capacity: int = 100_000  # transitions kept; 1e6 in the paper, but an execution episode has tens of decisions
+    warmup: int = 4_096  # frames of random play before the first gradient step
+    steps: int = 64  # decisions per episode slot and update (one row of metrics)
+    gradient_steps: int = 4  # per decision of all slots: 4 x 256 rows for 64 new frames, each replayed 16 times
+    minibatch: int = 256
+    learning_rate: float = 5e-4
+    anneal_frames: int = 0  # learning rate falls linearly to 0 over so many frames; 0: constant
+    gamma: float = 1.0  # the horizon is in the state (map, section 1)
+    n_step: int = 3  # Rainbow, table 1
+    double: bool = True
+    dueling: bool = True
+    target_every: int = 250  # gradient steps; Rainbow copies every 8,000 of batch 32 = 256,000 rows; here 64,000
+    epsilon_start: float = 1.0
+    epsilon_end: float = 0.05  # Mnih et al. 2013 use 0.1, SB3 0.05
+    epsilon_frames: int = 50_000  # over which it falls linearly
+    max_norm: float = 10.0  # SB3; Wang et al. 2016
+    normalise_observations: bool = True
+    scale_rewards: bool = True
+    risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
+    risk_measure: str = "cvar"  # or mean_variance
+    risk_level: float = 0.9  # of the CVaR
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number, or one outside its range."""
+        check_settings(self)
+
+
+class Replay:
+    """The last `capacity` steps of n episode slots, a ring in time: arrays [capacity, n, ...]."""
+
+    def __init__(self, capacity: int, n: int, width: int, actions: int) -> None:
+        self.capacity, self.n = capacity, n
+        self.obs = np.zeros((capacity, n, width), np.float32)  # raw: the normaliser goes on learning
+        self.actions = np.zeros((capacity, n), np.int64)
+        self.rewards = np.zeros((capacity, n), np.float32)
+        self.dones = np.zeros((capacity, n), np.bool_)
+        self.masks = np.ones((capacity, n, actions), np.bool_)
+        self.at, self.filled = 0, 0
+
+    def add(
+        self,
+        obs: Float32,
+        mask: Bools,
+        actions: Ints,
+        reward: Float32,
+        done: Bools,
+    ) -> None:
+        """What was seen, allowed and done, and what came of it; what is seen next is the next call's `obs`."""
+        t = self.at
+        self.obs[t], self.masks[t], self.actions[t] = obs, mask, actions
+        self.rewards[t], self.dones[t] = reward, done
+        self.at = (t + 1) % self.capacity
+        self.filled = min(self.filled + 1, self.capacity)
+
+    def draw(self, rng: np.random.Generator, batch: int, ahead: int) -> Ints:
+        """`batch` random transitions (time * n + slot) that have `ahead` later steps in the ring."""
+        oldest = self.at if self.filled == self.capacity else 0
+        age = rng.integers(0, (self.filled - ahead) * self.n, batch)
+        rows: Ints = (age // self.n + oldest) % self.capacity * self.n + age % self.n
+        return rows
+
+    def state(self) -> State:
+        fields = ("obs", "actions", "rewards", "dones", "masks")
+        return {**{f: getattr(self, f)[: self.filled].copy() for f in fields}, "at": self.at, "filled": self.filled}
+
+    def restore(self, state: State) -> None:
+        self.at, self.filled = int(state["at"]), int(state["filled"])
+        for f in ("obs", "actions", "rewards", "dones", "masks"):
+            getattr(self, f)[: self.filled] = state[f]
+
+    def close(self) -> None:
+        """Mark the newest step as an end: what follows it belongs to other episodes."""
+        if self.filled:
+            self.dones[self.at - 1] = True
+
+
+class Dqn(NativeLearner):
+    """Double dueling DQN on `env`.
+
+    Raises
+    ------
+    ConfigError
+        If the environment's actions are vectors, or the replay memory holds fewer steps than the warm-up and the n-step
+        return need.
+    """
+
+    name = "dqn"
+    settings: DqnSettings
+    counters = ("frames", "updates", "gradient_steps")
+    gradient_steps: int
+
+    def __init__(self, env: VecEnv, settings: DqnSettings | None = None, seed: int = 0) -> None:
+        check_env(env)
+        if not action_sizes(env)[0]:
+            raise ConfigError("an environment whose actions are numbers", "one whose actions are vectors", "take PPO")
+        s = self.settings = settings or DqnSettings()
+        capacity = s.capacity // env.n
+        if capacity * env.n < s.warmup or s.warmup // env.n <= s.n_step:
+            raise ConfigError(
+                f"capacity >= warm-up > {s.n_step} steps of {env.n} slots",
+                f"capacity {s.capacity}, warm-up {s.warmup}",
+                "raise the capacity or the warm-up",
+            )
+        self.rng = np.random.default_rng([seed, 0xD99])
+        heads = (env.n_actions + int(s.dueling),)
+        net, self.target = Net(env.observation_size, s.hidden, heads), Net(env.observation_size, s.hidden, heads)
+        net.initialise(self.rng, (1.0,))
+        self.target.params[:] = net.params
+        self._prepare(env, seed, net, env.n_actions)
+        self.replay = Replay(capacity, env.n, env.observation_size, env.n_actions)
+        self._allocate()
+        self._begin(env.reset(seed))
+
+    def _allocate(self) -> None:
+        env, b = self.env, self.settings.minibatch
+        self.scratch = np.empty(env.n_actions, np.float32)
+        self.actions = np.empty(env.n, np.int64)
+        self.choosing, self.valuing = Workspace(self.net, b), Workspace(self.target, b)  # at later states
+        self.mini_raw = np.empty((2 * b, env.observation_size), np.float32)
+        self.mini_x = np.empty_like(self.mini_raw)
+        self.mini = (np.empty(b, np.int64), np.empty((b, 2), np.float32), np.empty((b, env.n_actions), np.bool_))
+
+    def _begin(self, obs: Float32) -> None:
+        super()._begin(obs)
+        if self.settings.normalise_observations:
+            self.normaliser.update(self.raw)
+
+    @property
+    def epsilon(self) -> float:
+        """Share of random actions now."""
+        s = self.settings
+        gone = min(self.frames / s.epsilon_frames, 1.0) if s.epsilon_frames else 1.0
+        return s.epsilon_start + gone * (s.epsilon_end - s.epsilon_start)
+
+    def update(self) -> Metrics:
+        """`steps` decisions in every slot, each followed by `gradient_steps` minibatches once warmed up."""
+        s, stats, norms, learned, rate = (
+            self.settings,
+            np.zeros(2),
+            0.0,
+            0,
+            self._annealed(self.settings.learning_rate, 0.0),
+        )
+        with one_thread():
+            for _ in range(s.steps):
+                self._act()
+                if self.frames < s.warmup:
+                    continue
+                for _ in range(s.gradient_steps):
+                    norms += self._improve(rate, stats)
+                    learned += 1
+        metrics = {
+            **self._row(),
+            "loss": float(stats[0] / max(learned, 1)),
+            "value_mean": float(stats[1] / max(learned, 1)),
+            "epsilon": self.epsilon,
+            "gradient_norm": norms / max(learned, 1),
+            "learning_rate": rate,
+        }
+        return check_finite(metrics, self.name)
+
+    def _act(self) -> None:
+        """One epsilon-greedy decision in every slot, remembered."""
+        s, env = self.settings, self.env
+        self.normaliser.apply(self.raw, self.x)
+        q = self.net.forward(self.x, self.acting)[0]
+        uniform = self.rng.random((env.n, 2), np.float32)
+        epsilon = self.epsilon if self.frames >= s.warmup else 1.0
+        epsilon_greedy(q, self.net.head_biases[0], self.mask, s.dueling, uniform, epsilon, self.scratch, self.actions)
+        obs, reward, done, _ = env.step(self.actions)
+        self.returns.add(reward, done)
+        scaled = np.asarray(self.risk_transform.pay(reward, done) if self.risk_transform else reward, np.float32)
+        if s.scale_rewards:
+            scaled = self.scaler.scale(scaled, done)
+        self.replay.add(self.raw, self.mask, self.actions, scaled, done)
+        self.frames += env.n
+        self._begin(obs)
+
+    def _improve(self, rate: float, stats: Floats) -> float:
+        """One gradient step on a random minibatch; returns the gradient's norm."""
+        s = self.settings
+        rows = self.replay.draw(self.rng, s.minibatch, s.n_step)
+        self.loss(rows, stats)
+        self.net.backward(self.mini_x[: s.minibatch], self.learning)
+        norm = self.adam.step(self.net.params, self.net.grad, rate, s.max_norm)
+        self.gradient_steps += 1
+        if self.gradient_steps % s.target_every == 0:
+            self.target.params[:] = self.net.params
+        return norm
+
+    def loss(self, rows: Ints, stats: Floats) -> None:
+        """Forward passes and loss on transitions `rows`; leaves the head's gradient in the workspace."""
+        s, m, (actions, floats, mask) = self.settings, self.replay, self.mini
+        gather_dqn(
+            rows, s.n_step, s.gamma, m.obs, m.actions, m.rewards, m.dones, m.masks,
+            self.mini_raw, actions, floats, mask,
+        )  # fmt: skip
+        self.normaliser.apply(self.mini_raw, self.mini_x)
+        x, x_later = self.mini_x[: s.minibatch], self.mini_x[s.minibatch :]
+        later = self.target.forward(x_later, self.valuing)[0]
+        later_bias = self.target.head_biases[0]
+        choice, choice_bias = later, later_bias
+        if s.double:
+            choice, choice_bias = self.net.forward(x_later, self.choosing)[0], self.net.head_biases[0]
+        raw = self.net.forward(x, self.learning)[0]
+        dqn_loss(
+            raw, choice, later, (self.net.head_biases[0], choice_bias, later_bias), actions, floats, mask, s.dueling,
+            self.scratch, self.learning.dout[0], stats,
+        )  # fmt: skip
+
+    def policy(self) -> MlpPolicy:
+        """Greedy policy; the dueling head is linear and folds into one layer of action values."""
+        *hidden, (weight, bias) = self.net.tower(0)
+        if self.settings.dueling:
+            weight = weight[:, 1:] - weight[:, 1:].mean(axis=1, keepdims=True) + weight[:, :1]
+            bias = bias[1:] - bias[1:].mean() + bias[0]
+        return self._policy([*hidden, (weight, bias)], "q")
+
+    def _parts(self) -> dict[str, Any]:
+        return {"replay": self.replay, **super()._parts()}
+
+    def _anew(self) -> None:
+        super()._anew()
+        self.replay.close()
+
+    def state(self) -> State:
+        return {**super().state(), "target": self.target.params.copy()}
+
+    def restore(self, state: State) -> None:
+        self.target.load(state["target"])
+        super().restore(state)

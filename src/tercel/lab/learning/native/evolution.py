@@ -1,0 +1,214 @@
+"""An evolution strategy: candidates of a linear policy meet the same episodes, and the better half is followed.
+
+What a decision costs is known only at an episode's end, beside noise that is a hundred times as large. A learner that
+perturbs single decisions has to average that noise away. Candidates that trade on the same streams share it: their
+difference is mostly what they do. So whole policies are perturbed here (Salimans et al. 2017, "Evolution strategies as
+a scalable alternative to reinforcement learning"), by CMA-ES with variances alone (`evaluation.cma`), in the weights of
+a linear policy, which in control tasks is often enough (Mania, Guy and Recht 2018, "Simple random search of static
+linear policies is competitive for reinforcement learning").
+
+Observations are centred and scaled by what the base shows on the first episodes, and cut at `clip` widths.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from tercel.core.arrays import Float32, Floats, Ints
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known
+from tercel.execution.policies.mlp import Greedy, Head, MlpPolicy
+from tercel.lab.evaluation.cma import CmaEs
+from tercel.lab.learning.port import Metrics, State
+
+FLAT = 1e-6
+"""An entry that scatters less than this says nothing."""
+
+
+@dataclass(frozen=True)
+class EvolutionSettings:
+    """Settings.
+
+    Parameters
+    ----------
+    population : int
+        Candidates of a generation.
+    episodes : int
+        Episodes of every market that each candidate is tried on.
+    step : float
+        Standard deviation of the first weights; of the constants twice that.
+    sigma_start, sigma_end : float
+        Steps are at most so many times as long, at the beginning and at the end.
+    entries : tuple of str
+        Entries of the observation that have weights; none: all.
+    cut : float
+        What a candidate costs in one market more than the others counts up to this, in the reward's units.
+    clip : float
+        Entries are cut at so many widths from their centres.
+    keep : float
+        Share of the weights found that the policy has. Half of them keeps three quarters of a gain that is a parabola,
+        and goes half as far in a market where nobody trained.
+    anneal_frames : int
+        Frames over which steps become shorter.
+
+    Raises
+    ------
+    ConfigError
+        A number that will not do.
+    """
+
+    population: int = 16
+    episodes: int = 16
+    step: float = 0.08
+    sigma_start: float = 0.75
+    sigma_end: float = 0.15
+    entries: tuple[str, ...] = ()
+    cut: float = 8.0
+    clip: float = 3.0
+    keep: float = 1.0
+    anneal_frames: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        for name, least in (("population", 4), ("episodes", 2), ("anneal_frames", 1)):
+            value = getattr(self, name)
+            if value < least or (name == "episodes" and value % 2):
+                raise ConfigError(f"{name} from {least}, episodes even", f"{name} = {value}", "such as 16")
+        for name in ("step", "sigma_start", "sigma_end", "cut", "clip"):
+            if not 0.0 < getattr(self, name) < np.inf:
+                raise ConfigError(f"{name} above 0", f"{name} = {getattr(self, name)}", "such as 0.5")
+        if not 0.0 < self.keep <= 1.0:
+            raise ConfigError("keep above 0, at most 1", f"keep = {self.keep}", "such as 0.5")
+
+
+@dataclass(eq=False)
+class Population(Greedy):
+    """Candidates of a linear policy, each acting in its own rows.
+
+    Parameters
+    ----------
+    tables : float64 (n, A, 1 + E)
+        Of every row: constants, then weights of the entries seen.
+    seen : int64 (E,)
+        Which entries.
+    mean, scale : float64 (D,)
+    clip : float
+    """
+
+    tables: Floats
+    seen: Ints
+    mean: Floats
+    scale: Floats
+    clip: float
+    head: Head = "vector"
+
+    @property
+    def n_actions(self) -> int:
+        return int(self.tables.shape[1])
+
+    @property
+    def observation_size(self) -> int:
+        return len(self.mean)
+
+    def logits(self, obs: Float32) -> Float32:
+        """Actions, float32 (n, A), each row's by its own table."""
+        z = np.clip((obs - self.mean) * self.scale, -self.clip, self.clip)[:, self.seen]
+        actions = np.matmul(self.tables[:, :, 1:], z[:, :, None])[:, :, 0] + self.tables[:, :, 0]
+        return np.asarray(actions, np.float32)
+
+
+class Comparing(Protocol):
+    """Where candidates are compared."""
+
+    entries: tuple[str, ...]
+    action_size: int
+
+    def observed(self, policy: Population, seed: int, episodes: int) -> Float32:
+        """What a policy of one row sees on the first episodes, float32 (n, D)."""
+
+    def compare(self, rows: Sequence[Population], seed: int, first: int, episodes: int) -> tuple[list[Floats], int]:
+        """Costs of policies of one row, on the episodes from `first` on of every market, float64 (policies, pairs)
+        each; and how many decisions that took."""
+
+    def weighed(self, costs: Sequence[Floats]) -> Floats:
+        """One number a policy of their costs in each market, float64 (policies,)."""
+
+
+class Evolution:
+    """The learner.
+
+    Parameters
+    ----------
+    arena : Comparing
+    settings : EvolutionSettings
+    seed : int
+    """
+
+    name = "es"
+
+    def __init__(self, arena: Comparing, settings: EvolutionSettings, seed: int) -> None:
+        for name in settings.entries:
+            check_known(name, arena.entries, said=f"entry {name!r} of the observation")
+        self.arena, self.settings, self.seed = arena, settings, seed
+        chosen = settings.entries or arena.entries
+        self.seen = np.array([arena.entries.index(name) for name in chosen])
+        self.mean, self.scale = np.zeros(len(arena.entries)), np.ones(len(arena.entries))
+        shape = arena.action_size, 1 + len(chosen)
+        steps = np.full(shape, settings.step)
+        steps[:, 0] *= 2
+        self.search = CmaEs(
+            np.zeros(steps.size), steps.ravel(), np.random.default_rng((seed, 2)), settings.population, diagonal=True
+        )
+        self._shape, self._frames = shape, 0
+        obs = arena.observed(self._row(self.search.mean), seed, settings.episodes)
+        spread = obs.std(axis=0, dtype=np.float64)
+        self.mean = obs.mean(axis=0, dtype=np.float64)
+        self.scale = np.where(spread > FLAT, 1.0 / np.maximum(spread, FLAT), 0.0)
+
+    @property
+    def frames(self) -> int:
+        """Decisions of all candidates so far."""
+        return self._frames
+
+    def update(self) -> Metrics:
+        """One generation."""
+        settings, search = self.settings, self.search
+        done = min(self._frames / settings.anneal_frames, 1.0)
+        longest = settings.sigma_start * (settings.sigma_end / settings.sigma_start) ** done
+        search.sigma = min(search.sigma, longest)
+        tried, first = search.ask(), search.generation * settings.episodes
+        costs, frames = self.arena.compare([self._row(row) for row in tried], self.seed, first, settings.episodes)
+        cut = [np.clip(cost - cost.mean(axis=0), -settings.cut, settings.cut) for cost in costs]
+        values = self.arena.weighed(cut)
+        search.tell(tried, values)
+        self._frames += frames
+        return {
+            "frames": float(self._frames),
+            "return_mean": -float(self.arena.weighed(costs).mean()),
+            "spread": float(values.std()),
+            "sigma": float(search.sigma),
+            "weights": float(np.abs(search.mean).mean()),
+        }
+
+    def _row(self, numbers: Floats) -> Population:
+        table = np.asarray(numbers, np.float64).reshape(1, *self._shape)
+        return Population(table, self.seen, self.mean, self.scale, self.settings.clip)
+
+    def policy(self) -> MlpPolicy:
+        """The middle of the search, or as much of it as is kept, as a network of one layer."""
+        table = self.settings.keep * self.search.mean.reshape(self._shape)
+        weight = np.zeros((len(self.mean), self._shape[0]), np.float32)
+        weight[self.seen] = table[:, 1:].T
+        mean, scale = self.mean.astype(np.float32), self.scale.astype(np.float32)
+        return MlpPolicy(((weight, table[:, 0].astype(np.float32)),), mean, scale, self.settings.clip, head="vector")
+
+    def state(self) -> State:
+        """Everything that the next generation depends on."""
+        return {"frames": self._frames, "mean": self.mean, "scale": self.scale, "search": self.search.state()}
+
+    def restore(self, state: State) -> None:
+        """Go on from `state`: bit-identical."""
+        self._frames = int(state["frames"])
+        self.mean, self.scale = np.array(state["mean"], np.float64), np.array(state["scale"], np.float64)
+        self.search.restore(state["search"])

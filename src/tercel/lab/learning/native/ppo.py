@@ -1,0 +1,306 @@
+"""Proximal policy optimisation (Schulman et al. 2017) without a framework: read :meth:`Ppo.update` from top to bottom.
+
+"37 details" is Huang et al. 2022, "The 37 implementation details of proximal policy optimization" (ICLR blog track);
+SB3 is Stable-Baselines3 2.x, whose defaults and order of operations this follows so that the two can be compared.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tercel.core.arrays import Float32, Floats, Ints
+from tercel.core.errors import ConfigError
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.lab.learning.native.blas import one_thread
+from tercel.lab.learning.native.bounds import check_settings
+from tercel.lab.learning.native.distil import Teacher, distil_loss
+from tercel.lab.learning.native.distributions import Categorical, Distribution, distribution
+from tercel.lab.learning.native.kernels import gae, value_loss
+from tercel.lab.learning.native.learner import NativeLearner
+from tercel.lab.learning.native.net import Net
+from tercel.lab.learning.native.normalise import ValueNormaliser
+from tercel.lab.learning.port import AnyVecEnv, Metrics, RolloutVecEnv, action_sizes, check_env, check_finite
+
+
+class Rollout:
+    """One batch of experience, flat rows in time order: row = step * n + episode."""
+
+    def __init__(self, steps: int, n: int, width: int, law: Distribution, taught: bool = False) -> None:
+        rows = steps * n
+        self.obs = np.empty((rows, width), np.float32)
+        self.actions = law.store(rows)
+        self.masks = np.ones((rows, law.width), np.bool_)
+        self.floats = np.empty((rows, 3), np.float32)  # log probability, advantage, return
+        self.taught = np.empty((rows, law.width if taught else 0), np.float32)  # a teacher's probabilities
+        self.logps = np.empty(rows, np.float32)
+        self.values = np.empty((steps, n), np.float32)
+        self.last = np.empty(n, np.float32)  # values of what is seen after the last step
+        self.earned = np.empty((steps, n))  # rewards as the environment gives them
+        self.rewards = np.empty((steps, n), np.float32)  # the same, scaled
+        self.dones = np.empty((steps, n), np.bool_)
+        self.advantages = np.empty((steps, n), np.float32)
+
+
+class Shuffled:
+    """Rows of a rollout in another order; one pass over memory an epoch, so that minibatches are slices."""
+
+    FIELDS = ("obs", "actions", "floats", "masks", "taught")
+
+    def __init__(self, like: Rollout) -> None:
+        self.obs, self.actions = np.empty_like(like.obs), np.empty_like(like.actions)
+        self.floats, self.masks = np.empty_like(like.floats), np.empty_like(like.masks)
+        self.taught = np.empty_like(like.taught)
+
+    def take(self, rollout: Rollout, order: Ints) -> None:
+        """Row i becomes row `order[i]` of `rollout`."""
+        for field in self.FIELDS:
+            whole, part = getattr(rollout, field), getattr(self, field)
+            np.take(whole, order, axis=0, out=part, mode="clip")  # "raise" would copy through a buffer
+
+    def epochs(self, rollout: Rollout, rng: np.random.Generator, epochs: int, size: int) -> Iterator[slice]:
+        """Minibatches of `size` rows, after shuffling for each epoch."""
+        rows = len(self.obs)
+        for _ in range(epochs):
+            self.take(rollout, rng.permutation(rows))
+            yield from (slice(start, start + size) for start in range(0, rows, size))
+
+
+@dataclass(frozen=True)
+class PpoSettings:
+    """Settings of :class:`Ppo`; the defaults suit execution tasks (finite horizon, costs in bps).
+
+    Raises
+    ------
+    ConfigError
+        A value outside its range (`native.bounds`).
+    """
+
+    hidden: tuple[int, ...] = (64, 64)  # SB3 MlpPolicy
+    steps: int = 64  # decisions per episode slot and rollout; x 64 slots = 4,096 frames a batch
+    minibatch: int = 256
+    epochs: int = 4
+    learning_rate: float = 5e-4  # agents_study section 2: 5e-4 -> 0
+    learning_rate_end: float = 0.0
+    anneal_frames: int = 0  # learning rate, entropy and sigma go linearly to their ends in so many; 0: constant
+    gamma: float = 1.0  # the horizon is in the state (map, section 1)
+    lam: float = 0.95  # SB3
+    clip: float = 0.2  # SB3, PPO paper
+    entropy: float = 0.01  # PPO paper, Atari; SB3 has 0
+    entropy_end: float | None = None  # None: constant
+    value: float = 0.5  # SB3
+    max_norm: float = 0.5  # SB3; "37 details", detail 11
+    target_kl: float = 0.0  # no more epochs once a minibatch's KL is above 1.5 x this (SB3); 0: all of them
+    distribution: str = "categorical"  # or gaussian, logistic_normal, dirichlet: see native.distributions
+    sigma_start: float = 1.0  # of normal laws; 1 -> 0.32: Cheridito and Weiss 2025
+    sigma_end: float = 0.32
+    threads: int = 1  # 2: one for each tower, the same bytes; pays from hidden layers of 128 on, on idle cores
+    start: tuple[float, ...] = ()  # greedy action in every state before learning; (): 0, or all alike
+    normalise_observations: bool = True
+    scale_rewards: bool = True
+    risk_aversion: float = 0.0  # see learning.risk; 0: the mean return alone
+    risk_measure: str = "cvar"  # or mean_variance
+    risk_level: float = 0.9  # of the CVaR
+    normalise_values: bool = False  # the value head learns returns of mean 0 and variance 1
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number, or one outside its range."""
+        check_settings(self)
+
+
+def _first_layer(weights: list[Float32], head_weights: list[Float32]) -> Float32:
+    """The policy tower's weights by input, [inputs, out]."""
+    return weights[0][0] if weights else head_weights[0]
+
+
+class Ppo(NativeLearner):
+    """PPO on `env`: a policy tower and a value tower, actions drawn from the law that the settings name.
+
+    With a `teacher` the policy is drawn towards it as long as the teacher's weight lasts (`native.distil`). Where the
+    environment has a `hindsight_size`, the policy's tower does not read so many of the last entries (`hindsight`).
+
+    Raises
+    ------
+    ConfigError
+        If the batch (steps x env.n) is no multiple of the minibatch, or the law does not fit the environment's actions
+        or the teacher.
+    """
+
+    name = "ppo"
+    settings: PpoSettings
+
+    def __init__(
+        self, env: AnyVecEnv, settings: PpoSettings | None = None, seed: int = 0, teacher: Teacher | None = None
+    ) -> None:
+        check_env(env)
+        s = self.settings = settings or PpoSettings()
+        self.batch = s.steps * env.n
+        if self.batch % s.minibatch:
+            raise ConfigError(
+                "a batch (steps x environments) that is a multiple of the minibatch",
+                f"{s.steps} x {env.n} against {s.minibatch}",
+                "change the steps, the environments or the minibatch",
+            )
+        self.rng = np.random.default_rng([seed, 0x990])  # policy noise, initial weights, shuffling
+        self.law = distribution(s.distribution, *action_sizes(env))
+        if teacher and not isinstance(self.law, Categorical):
+            raise ConfigError("a categorical policy, for a teacher", s.distribution, "leave the teacher out")
+        self.teacher, self.kl_weight = teacher, 0.0
+        net = Net(env.observation_size, s.hidden, (self.law.width, 1))
+        net.initialise(self.rng, (self.law.gain, 1.0))  # SB3; "37 details", detail 2
+        self.seen = env.observation_size - int(getattr(env, "hindsight_size", 0))  # the rest is for the critic alone
+        _first_layer(net.weights, net.head_weights)[self.seen :] = 0.0
+        self._prepare(env, seed, net, self.law.width, masked=isinstance(self.law, Categorical))
+        self._start()
+        self.valuer = ValueNormaliser() if s.normalise_values else None
+        self.rollout = Rollout(s.steps, env.n, env.observation_size, self.law, teacher is not None)
+        self.shuffled = Shuffled(self.rollout)
+        self._logp = np.empty(self.law.width, np.float32)
+        self._pool = ThreadPoolExecutor(1) if s.threads > 1 else None
+        self._begin(env.reset(seed))
+        if s.normalise_observations:
+            self.normaliser.update(self.raw)
+
+    def _start(self) -> None:
+        """Let the policy's greedy action be `settings.start`, whatever is observed."""
+        start = self.settings.start
+        if not start:
+            return
+        size = max(action_sizes(self.env))
+        if len(start) != size or not np.isfinite(start).all():
+            raise ConfigError(f"a start of {size} finite numbers", f"{start}", "one for each action, or none at all")
+        self.net.head_biases[0][:] = self.law.start(np.array(start, np.float64))
+
+    def update(self) -> Metrics:
+        """One rollout of steps x n frames, then `epochs` passes over it in shuffled minibatches."""
+        s = self.settings
+        rate = self._annealed(s.learning_rate, s.learning_rate_end)
+        sigma = self.sigma
+        self.kl_weight = self.teacher.weight(self.frames) if self.teacher else 0.0
+        with one_thread():
+            if isinstance(self.env, RolloutVecEnv):
+                self.env.roll(self)
+            else:
+                self.collect()
+            self._credit()
+            stats = self._improve(rate, sigma)
+        self.frames += self.batch
+        row = {**self._row(), **stats, "learning_rate": rate}
+        if s.distribution in ("gaussian", "logistic_normal"):
+            row["sigma"] = sigma
+        if self.risk_transform:
+            row["risk_threshold"] = self.risk_transform.threshold
+        return check_finite(row, self.name)
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of normal laws in the next batch."""
+        return self._annealed(self.settings.sigma_start, self.settings.sigma_end)
+
+    def collect(self) -> None:
+        """Act for `steps` decisions in every episode slot; fills the rollout up to what the environment earned."""
+        env, s, r, n, sigma = self.env, self.settings, self.rollout, self.env.n, self.sigma
+        for t in range(s.steps):
+            now = slice(t * n, (t + 1) * n)
+            x, actions = r.obs[now], r.actions[now]
+            self.normaliser.apply(self.raw, x)
+            r.masks[now] = self.mask
+            if self.teacher and self.kl_weight:
+                self.teacher.says(self.raw, self.mask, r.taught[now])
+            logits, value = self.net.forward(x, self.acting)
+            np.add(value[:, 0], self.net.head_biases[1], out=r.values[t])
+            bias = self.net.head_biases[0]
+            taken = self.law.sample(logits, bias, self.mask, self.rng, sigma, actions, r.logps[now])
+            obs, reward, done, _ = env.step(taken)
+            r.earned[t], r.dones[t] = reward, done
+            self._begin(obs)
+            if s.normalise_observations:
+                self.normaliser.update(self.raw)
+        self.normaliser.apply(self.raw, self.x)
+        np.add(self.net.forward(self.x, self.acting)[1][:, 0], self.net.head_biases[1], out=r.last)
+
+    def _credit(self) -> None:
+        """Scale what was earned and compute advantages and returns."""
+        s, r = self.settings, self.rollout
+        r.rewards[:] = r.earned
+        for t in range(s.steps):
+            self.returns.add(r.earned[t], r.dones[t])
+            if self.risk_transform:
+                r.rewards[t] = self.risk_transform.pay(r.earned[t], r.dones[t])
+            if s.scale_rewards:
+                r.rewards[t] = self.scaler.scale(r.rewards[t], r.dones[t])
+        values, last = r.values, r.last
+        if self.valuer:
+            values, last = self.valuer.values(values), self.valuer.values(last)
+        gae(r.rewards, values, r.dones, last, s.gamma, s.lam, r.advantages)
+        r.floats[:, 0] = r.logps
+        r.floats[:, 1] = r.advantages.ravel()
+        r.floats[:, 2] = r.advantages.ravel() + values.ravel()
+        if self.valuer:
+            r.floats[:, 2] = self.valuer.learn(r.floats[:, 2].copy(), self.net.head_weights[1], self.net.head_biases[1])
+
+    def _improve(self, rate: float, sigma: float) -> Metrics:
+        """Minimise the clipped loss; means of the statistics over all minibatches."""
+        s, r, net = self.settings, self.rollout, self.net
+        entropy = s.entropy if s.entropy_end is None else self._annealed(s.entropy, s.entropy_end)
+        stats, norms, count = np.zeros(5 + int(self.teacher is not None)), 0.0, 0
+        for rows in self.shuffled.epochs(r, self.rng, s.epochs, s.minibatch):
+            kl = stats[3]
+            self.gradient(rows, stats, sigma, entropy)
+            if s.target_kl and stats[3] - kl > 1.5 * s.target_kl and count:
+                break
+            norms += self.adam.step(net.params, net.grad, rate, s.max_norm)
+            count += 1
+        stats /= count
+        spread = float(np.var(r.floats[:, 2]))
+        unexplained = float(np.var(r.floats[:, 1])) / (self.valuer.scale**2 if self.valuer else 1.0)
+        taught = {"teacher_kl": float(stats[5]), "teacher_weight": self.kl_weight} if self.teacher else {}
+        return {
+            "policy_loss": float(stats[0]),
+            "value_loss": float(stats[1]),
+            "entropy": float(stats[2]),
+            "kl": float(stats[3]),
+            "clipped": float(stats[4]),
+            "explained_variance": 1.0 - unexplained / spread if spread > 0 else float("nan"),
+            "gradient_norm": norms / count,
+            **taught,
+        }
+
+    def gradient(self, rows: slice, stats: Floats, sigma: float, entropy: float) -> None:
+        """Fill the network's gradient from `rows` of the shuffled rollout (one minibatch).
+
+        The towers have nothing in common but the input, so each may have a thread of its own: the bytes are the same.
+        """
+        s, m, net, work = self.settings, self.shuffled, self.net, self.learning
+        x, floats = m.obs[rows], m.floats[rows]
+
+        def policy() -> None:
+            raw = net.forward_tower(0, x, work)
+            bias, draw = net.head_biases[0], work.dout[0]
+            self.law.loss(raw, bias, m.actions[rows], floats, m.masks[rows], sigma, s.clip, entropy, draw, stats)
+            if self.kl_weight:
+                distil_loss(raw, bias, m.taught[rows], m.masks[rows], self.kl_weight, self._logp, draw, stats)
+            net.backward_tower(0, x, work)
+            _first_layer(net.dweights, net.dhead_weights)[self.seen :] = 0.0
+
+        def value() -> None:
+            value_loss(net.forward_tower(1, x, work), net.head_biases[1], floats, s.value, work.dout[1], stats)
+            net.backward_tower(1, x, work)
+
+        other = self._pool.submit(value) if self._pool else None
+        policy()
+        if other is None:
+            value()
+        else:
+            other.result()
+
+    def policy(self) -> MlpPolicy:
+        """The policy tower with the normalisation frozen as it is now."""
+        (first, shift), *more = self.net.tower(0)
+        *hidden, (weight, bias) = [(first[: self.seen], shift), *more]
+        return self._policy([*hidden, self.law.layer(weight, bias)], self.law.head)
+
+    def _parts(self) -> dict[str, Any]:
+        return {"valuer": self.valuer, "teacher": self.teacher, **super()._parts()}

@@ -1,0 +1,192 @@
+"""Models of the user's as policies: an ONNX file, layers in arrays, a torch module, a Stable-Baselines3 model."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from tercel.core.arrays import Float32
+from tercel.core.errors import ConfigError, PolicyError
+from tercel.execution.actions import action_set
+from tercel.execution.observations import ObservationFunction, observer
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.mlp import DISCRETE, Activation, Head, MlpPolicy
+from tercel.execution.policies.onnx_file import OnnxPolicy, from_onnx
+from tercel.execution.policies.policy import free, save_policy
+from tercel.execution.policies.strategy import PolicyStrategy
+
+OPEN: Final = float(np.finfo(np.float32).max)
+"""Where nothing is clipped."""
+Layers = Sequence[tuple[Any, Any]]
+
+
+def meant_by(model: Any) -> dict[str, Any]:
+    """What a model's numbers mean, as an environment of ours that it still has says: arguments of a `PolicyStrategy`.
+
+    Empty where it has none.
+    """
+    return dict(getattr(_called(model, "vec"), "meant", {}))
+
+
+def policy_from(
+    model: Any, size: int, head: Head, width: int, activation: Activation = "tanh"
+) -> MlpPolicy | OnnxPolicy:
+    """A model as a policy that runs without the library that it was made with.
+
+    Parameters
+    ----------
+    model : path, bytes, sequence of (weight, bias), torch module, model of Stable-Baselines3, or a policy already
+        A path is that of an ONNX file. Layers are float (in, out) and float (out,), with the activation between them.
+        Whatever it is puts out a number for each action, or a vector, as `head` says; layers of a `simplex` head are
+        followed by a softmax.
+    size : int
+        Entries of the observation.
+    head : str
+        What is put out; of a Stable-Baselines3 model what it learned counts.
+    width : int
+        Numbers that are put out.
+    activation : str
+        Between layers: tanh or relu.
+
+    Raises
+    ------
+    ConfigError
+        Something else.
+    PolicyError
+        A network that does not run, or not on such observations.
+    """
+    if isinstance(model, MlpPolicy | OnnxPolicy):
+        policy = model
+    elif isinstance(model, str | Path):
+        policy = from_onnx(_read(Path(model)), head)
+    elif isinstance(model, bytes):
+        policy = from_onnx(model, head)
+    elif isinstance(model, Sequence):
+        policy = _layers(model, size, head, activation)
+    elif hasattr(model, "observation_space") and hasattr(model, "predict"):
+        from tercel.lab.learning.sb3.export import policy_of, trained
+
+        policy = policy_of(trained(model, bool(_called(model, "shares"))))
+    elif hasattr(model, "forward") and hasattr(model, "state_dict"):
+        from tercel.lab.learning.sb3.export import copied, onnx_of
+
+        _refuse_sizes(model, size, width)
+        name = "logits" if head in DISCRETE else head
+        policy = from_onnx(onnx_of(copied(model), ["observation"], [name], [size], [width]), head)
+    else:
+        remedy = "give one of these, or judge a function with tercel.model_strategy(function, name)"
+        wanted = "an ONNX file, layers as pairs (weight, bias), a torch module, or a model of Stable-Baselines3"
+        raise ConfigError(wanted, f"{type(model).__name__} {model!r}"[:200], remedy)
+    return _checked(policy, size) if policy.observation_size == size else policy
+
+
+def strategy_of(
+    model: Any,
+    name: str,
+    *,
+    actions: str,
+    action_parameters: Mapping[str, Any],
+    observation: ObservationFunction | str,
+    stack: int,
+    activation: Activation = "tanh",
+) -> PolicyStrategy:
+    """A model of the user's as a strategy; see :func:`policy_from`.
+
+    Raises
+    ------
+    ConfigError, PolicyError, UnknownNameError
+        No such model, or one that has other sizes than its observation and actions.
+    """
+    decided, watched = action_set(actions, action_parameters), observer(observation, stack)
+    head: Head = "simplex" if decided.name == "allocation" else "vector" if decided.continuous else "logits"
+    policy = policy_from(model, watched.size, head, decided.size, activation)
+    return PolicyStrategy(
+        name, policy, actions, action_parameters=action_parameters, observation=observation, stack=stack
+    )
+
+
+def save_model(
+    model: Any,
+    folder: Path,
+    name: str,
+    meaning: Mapping[str, Any],
+    activation: Activation = "tanh",
+    trained_on: Mapping[str, Any] = MappingProxyType({}),
+) -> PolicyStrategy:
+    """A model of the user's in a policy folder; `meaning` says what its numbers mean, unless its environment does.
+
+    Raises
+    ------
+    ConfigError, PolicyError, UnknownNameError
+        As :func:`strategy_of`; or a folder that holds other files.
+    """
+    strategy = strategy_of(
+        model, name or free(folder).resolve().name, activation=activation, **(meant_by(model) or dict(meaning))
+    )
+    watched, policy = observer(strategy.observation, strategy.stack), strategy.policy
+    assert isinstance(policy, MlpPolicy | OnnxPolicy)
+    card = Card(
+        strategy.name, watched.entries, strategy.action_set_name, policy.n_actions, observation=watched.name,
+        stack=watched.stack, action_parameters=dict(strategy.action_parameters), trained_on=dict(trained_on),
+    )  # fmt: skip
+    save_policy(free(folder), policy, card)
+    return strategy
+
+
+def _called(model: Any, what: str) -> Any:
+    """An attribute of the environment that a model has; None where there is none."""
+    env = getattr(model, "get_env", lambda: None)()
+    try:
+        return None if env is None else env.get_attr(what)[0]
+    except AttributeError:
+        return None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PolicyError("an ONNX file", f"{path}: {error.strerror}", "export the network again") from error
+
+
+def _layers(layers: Layers, size: int, head: Head, activation: Activation) -> MlpPolicy:
+    try:
+        pairs = tuple((np.array(weight, np.float32), np.array(bias, np.float32)) for weight, bias in layers)
+    except (TypeError, ValueError) as error:
+        raise ConfigError("layers as pairs (weight, bias)", str(error), "such as [(W1, b1), (W2, b2)]") from error
+    return MlpPolicy(pairs, np.zeros(size, np.float32), np.ones(size, np.float32), OPEN, activation, head)
+
+
+def _refuse_sizes(module: Any, size: int, width: int) -> None:
+    """Refuse a torch module that does not take `size` numbers a row, or does not answer with `width`."""
+    import torch
+
+    from tercel.lab.learning.sb3.export import copied
+
+    expected, remedy = f"a network with {size} inputs and {width} outputs", "see `observation`, `stack` and `actions`"
+    try:
+        with torch.no_grad():
+            shape = tuple(copied(module)(torch.zeros(2, size)).shape)
+    except (RuntimeError, TypeError, ValueError) as error:
+        takes = next((f"{one.shape[1]} inputs: " for one in module.parameters() if one.ndim == 2), "")
+        raise PolicyError(expected, f"{takes}{error}"[:300], remedy) from error
+    if shape != (2, width):
+        raise PolicyError(expected, f"{shape[-1] if len(shape) == 2 else shape} outputs", remedy)
+
+
+def _checked(policy: MlpPolicy | OnnxPolicy, size: int) -> MlpPolicy | OnnxPolicy:
+    """The policy, if it answers two ordinary observations with a row each."""
+    obs: Float32 = np.zeros((2, size), np.float32)
+    try:
+        rows = policy.logits(obs).shape
+    except PolicyError:
+        raise
+    except Exception as error:  # the runtime's exceptions share no base class of their own
+        remedy = "export it with one float32 input (n, D), n left open"
+        raise PolicyError(f"a network that takes float32 (2, {size})", str(error).strip()[:300], remedy) from error
+    if rows != (2, policy.n_actions):
+        remedy = "export it with the number of rows left open"
+        raise PolicyError(f"a network that puts out (2, {policy.n_actions})", f"{rows}", remedy)
+    return policy

@@ -1,0 +1,29 @@
+"""Training and judging on many processes and machines, by Ray (extra ``[scale]``).
+
+    with connect("local") as ray_cluster:
+        env = ray_env(ray_cluster, make, n=64)      # a VecEnv like any other; `make(slots)` makes a part of it
+        train(Ppo(env, settings, seed), frames)
+
+The slots are dealt into *shards*. A shard has its own environment, seed and noise, so that a training is decided by
+its seed and its number of shards: the same bytes come out with one worker or ten, here or elsewhere. Workers hold
+shards, get the learner's weights, act for one rollout and hand it back; the learner stays with the caller.
+
+Ray itself is imported when a cluster is asked for, never with this room.
+"""
+
+from tercel.lab.learning.ray.cluster import Cluster, available, connect
+from tercel.lab.learning.ray.crew import LocalShardWorkers, RayShardWorkers
+from tercel.lab.learning.ray.env import ShardedVec, ray_env, sharded_env
+from tercel.lab.learning.ray.episodes import run_strategy_on
+
+__all__ = [
+    "Cluster",
+    "LocalShardWorkers",
+    "RayShardWorkers",
+    "ShardedVec",
+    "available",
+    "connect",
+    "ray_env",
+    "run_strategy_on",
+    "sharded_env",
+]

@@ -1,0 +1,152 @@
+"""A Ray cluster: one that runs somewhere, by its address, or one on this machine for as long as it is needed."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from tercel.core.errors import ConfigError, TercelError
+from tercel.core.jit import source_hash
+from tercel.lab.learning.port import LearningError
+
+LOCAL = "local"
+LOOPBACK = "127.0.0.1"
+ANSWER_S = 5.0
+STORE_BYTES = 200 * 10**6
+"""Object store of a local cluster: weights and rollouts, a few MB each."""
+
+
+def available() -> bool:
+    """Whether Ray can be imported."""
+    return find_spec("ray") is not None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A connection to a cluster; made by :func:`connect`."""
+
+    address: str
+    ray: Any
+    """The module."""
+
+    def actor(self, kind: type) -> Any:
+        """`kind` as an actor class of one core, with objects sent once for many calls."""
+        made = type(kind.__name__, (_Checked, kind), {"expected": source_hash()})
+        return self.ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(made)
+
+    @property
+    def cores(self) -> int:
+        """Cores of all nodes."""
+        return int(self.ray.cluster_resources().get("CPU", 0))
+
+    @property
+    def nodes(self) -> int:
+        """Nodes that live."""
+        return sum(bool(node["Alive"]) for node in self.ray.nodes())
+
+    def describe(self) -> str:
+        """In words."""
+        return f"{self.nodes} nodes with {self.cores} cores at {self.address}"
+
+
+class _Checked:
+    """An actor of the very sources that the caller runs; other sources would give other bytes."""
+
+    expected = ""
+
+    def adopt(self, numbers: list[int]) -> Any:
+        """Make these shards, if the sources are the same."""
+        found = source_hash()
+        if found != self.expected:
+            raise ConfigError(
+                f"workers with the sources {self.expected} of this process",
+                f"{found} on {os.uname().nodename}",
+                "install the same version of Tercel and of Python on every node",
+            )
+        return super().adopt(numbers)  # type: ignore[misc]
+
+    def call_sent(self, method: str, arguments: dict[int, tuple[Any, ...]], *shared: Any) -> Any:
+        """`call` with shared arguments that Ray has fetched once for this worker."""
+        return self.call(method, arguments, shared)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def connect(address: str = LOCAL, cores: int | None = None) -> Iterator[Cluster]:
+    """Connect to the cluster at `address`, or start one on this machine ("local", loopback alone), and leave it.
+
+    Parameters
+    ----------
+    address : str
+        "local", "auto" (the one that runs on this machine), "host:port" or "ray://host:port".
+    cores : int, optional
+        Workers that a local cluster has room for; as many as there are cores by default.
+
+    Raises
+    ------
+    ConfigError
+        Ray is not installed, or nothing answers at the address.
+    """
+    if not available():
+        raise ConfigError("Ray for `ray=`", "a Python without it", "pip install 'tercel[scale]'")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # and warn of a default that changes
+    import ray
+
+    mine = not ray.is_initialized()
+    if mine:
+        _join(ray, address, cores)
+    try:
+        yield Cluster(address, ray)
+    finally:
+        if mine:
+            ray.shutdown()
+
+
+def _check_answer(address: str) -> None:
+    """Refuse an address where nothing listens: Ray itself would try for a minute."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto" or not (host and port.isdigit()):
+        return
+    hosts = [host, socket.gethostname()] if host in (LOOPBACK, "localhost") else [host]
+    for one in hosts:
+        try:
+            socket.create_connection((one, int(port)), ANSWER_S).close()
+        except (OSError, OverflowError) as error:
+            reason = error
+        else:
+            return
+    raise ConnectionError(f"{reason}")
+
+
+def _join(ray: Any, address: str, cores: int | None) -> None:
+    quiet = {"include_dashboard": None, "logging_level": "ERROR", "log_to_driver": False}
+    try:
+        if address == LOCAL:
+            local = {"include_dashboard": False, "num_cpus": cores, "object_store_memory": STORE_BYTES}
+            ray.init(address=LOCAL, **{**quiet, **local}, _node_ip_address=LOOPBACK)
+        else:
+            _check_answer(address)
+            ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ConfigError(
+            "a Ray cluster that answers",
+            f"{address}: {reason[0][:200]}",
+            "start a head with `ray start`, give its address, or use `ray=local`",
+        ) from error
+
+
+@contextmanager
+def theirs() -> Iterator[None]:
+    """Raise what a worker raised as if it had been raised here; deaths of workers pass through."""
+    import ray
+
+    try:
+        yield
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, TercelError):
+            raise error.cause from None
+        raise LearningError("workers that do their work", f"{error.cause!r} in one", "look at its traceback") from error

@@ -1,0 +1,11 @@
+"""Stable-Baselines3 on our environments: the learner of networks that we do not write.
+
+``Sb3Learner`` is a learner like any other with PPO, DQN, QR-DQN, recurrent PPO or maskable PPO behind it, custom
+networks and a device by name. It needs the extra ``[learn]``; torch is imported inside functions, never with this room.
+"""
+
+from tercel.lab.learning.sb3.env import monitored, to_sb3
+from tercel.lab.learning.sb3.learner import Sb3Learner
+from tercel.lab.learning.sb3.settings import ALGORITHMS, Sb3Settings
+
+__all__ = ["ALGORITHMS", "Sb3Learner", "Sb3Settings", "monitored", "to_sb3"]

@@ -1,0 +1,170 @@
+"""Algorithms of Stable-Baselines3 and sb3-contrib as a :class:`~tercel.lab.learning.port.Learner`.
+
+    learner = Sb3Learner(env, Sb3Settings("recurrent_ppo", frames, network={"lstm_hidden_size": 64}), seed)
+    train(learner, frames)
+
+Recurrent and custom networks, quantiles, and a GPU where torch finds one (`device`), on the very environment that the
+native learners act in. Learning is Stable-Baselines3's, untouched; only what is annealed follows our count of frames,
+since its own starts again with every call.
+"""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.onnx_file import OnnxPolicy
+from tercel.lab.learning.metrics import ReturnTracker
+from tercel.lab.learning.native.normalise import CLIP, EPSILON
+from tercel.lab.learning.port import AnyVecEnv, Metrics, State, action_sizes
+from tercel.lab.learning.sb3.env import require, to_sb3
+from tercel.lab.learning.sb3.export import TrainedSb3, policy_of, trained
+from tercel.lab.learning.sb3.settings import (
+    ALGORITHMS,
+    VALUES,
+    Sb3Settings,
+    algorithm_class,
+    check_parameters,
+    policy_kwargs,
+)
+
+STEPS_OFF_POLICY = 64
+"""Decisions in every slot between two rows of metrics where values are learned."""
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "on": {"n_steps": 64, "batch_size": 256, "n_epochs": 4, "learning_rate": 5e-4, "ent_coef": 0.01},
+    "off": {
+        "learning_rate": 1e-3,
+        "learning_starts": 5_000,
+        "train_freq": 1,
+        "buffer_size": 200_000,
+        "batch_size": 256,
+    },
+}
+"""Where the settings say nothing: as the native learners have them."""
+
+
+LOGGED = {
+    "on": (
+        "loss", "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction",
+        "explained_variance", "learning_rate",
+    ),
+    "off": ("loss", "learning_rate"),
+}  # fmt: skip
+"""What its logger says and a row of metrics has; NaN where nothing has been learned yet."""
+
+
+class Sb3Learner:
+    """See the module.
+
+    Raises
+    ------
+    ConfigError
+        The extra is missing, or a parameter or class that the settings name does not exist.
+    """
+
+    def __init__(self, env: AnyVecEnv, settings: Sb3Settings | None = None, seed: int = 0) -> None:
+        s = self.settings = settings or Sb3Settings()
+        module, _, network = ALGORITHMS[s.algorithm]
+        require("stable_baselines3")
+        require(module)
+        import torch
+        from stable_baselines3.common.vec_env import VecNormalize
+
+        torch.set_num_threads(s.threads)
+        self.env, self.seed, self.updates, self.name = env, seed, 0, f"sb3_{s.algorithm}"
+        self.returns = ReturnTracker(env.n)
+        kind = algorithm_class(s.algorithm)
+        defaults = DEFAULTS["off" if s.algorithm in VALUES else "on"]
+        parameters = {"gamma": 1.0, **defaults, **check_parameters(kind, s.parameters)}
+        self.rate = float(parameters.pop("learning_rate"))
+        shares = s.head == "simplex" and action_sizes(env)[1] > 0
+        self.venv = VecNormalize(
+            to_sb3(env, seed, shares=shares, returns=self.returns),
+            norm_obs=s.normalise_observations,
+            norm_reward=s.scale_rewards,
+            clip_obs=CLIP,
+            clip_reward=CLIP,
+            gamma=parameters["gamma"],
+            epsilon=EPSILON,
+        )
+        self.model = kind(
+            network, self.venv, learning_rate=self._annealed_rate(), policy_kwargs=policy_kwargs(s.network),
+            seed=seed, device=s.device, verbose=0, **parameters,
+        )  # fmt: skip
+        if s.algorithm in VALUES and s.frames:
+            explore = self.model.exploration_schedule
+            self.model.exploration_schedule = lambda _: explore(1.0 - self._gone())
+        self.batch = env.n * int(parameters.get("n_steps", STEPS_OFF_POLICY))
+
+    @property
+    def frames(self) -> int:
+        """Decisions taken so far."""
+        model = getattr(self, "model", None)
+        return 0 if model is None else int(model.num_timesteps)
+
+    def _gone(self) -> float:
+        return min(self.frames / self.settings.frames, 1.0) if self.settings.frames else 0.0
+
+    def _annealed_rate(self) -> Callable[[float], float]:
+        """From the batch's first frame on: it is asked once the rollout has been counted."""
+
+        def rate(_: float) -> float:
+            frames = self.settings.frames
+            counted = self.batch if frames and self.settings.algorithm not in VALUES and self.frames else 0
+            return self.rate * (1.0 - (min((self.frames - counted) / frames, 1.0) if frames else 0.0))
+
+        return rate
+
+    def update(self) -> Metrics:
+        """One rollout and its epochs; where values are learned, as many steps of acting and learning."""
+        self.model.learn(self.batch, reset_num_timesteps=False, log_interval=None)
+        self.updates += 1
+        mean, episodes = self.returns.take()
+        row = {"frames": float(self.frames), "return_mean": mean, "episodes": float(episodes)}
+        logged = self.model.logger.name_to_value
+        names = LOGGED["off" if self.settings.algorithm in VALUES else "on"]
+        return row | {name: float(logged.get(f"train/{name}", np.nan)) for name in names}
+
+    def policy(self) -> MlpPolicy | OnnxPolicy:
+        """What was learned: arrays where it is a plain perceptron, else a network for ONNX Runtime."""
+        return policy_of(self.trained())
+
+    def trained(self) -> TrainedSb3:
+        """Its model with what stands before and behind the network."""
+        return trained(self.model, self.settings.head == "simplex")
+
+    def _moments(self) -> dict[str, Any]:
+        return {"obs": self.venv.obs_rms, "ret": self.venv.ret_rms}
+
+    def state(self) -> State:
+        """Weights, optimiser, normalisation and counts. What was under way, and a replay memory, are not in it."""
+        import torch
+
+        buffer = io.BytesIO()
+        torch.save(self.model.get_parameters(), buffer)
+        moments: dict[str, Any] = {}
+        for name, rms in self._moments().items():
+            moments[name] = {"mean": np.array(rms.mean), "var": np.array(rms.var), "count": float(rms.count)}
+        return {
+            "parameters": np.frombuffer(buffer.getvalue(), np.uint8).copy(),
+            "moments": moments,
+            "returns": self.returns.state(),
+            "frames": self.frames,
+            "updates": self.updates,
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from `state` with new episodes and, where values are learned, an empty replay memory."""
+        import torch
+
+        data = torch.load(io.BytesIO(state["parameters"].tobytes()), weights_only=True, map_location=self.model.device)
+        self.model.set_parameters(data, device=self.model.device)
+        for name, rms in self._moments().items():
+            saved = state["moments"][name]
+            rms.mean, rms.var, rms.count = np.array(saved["mean"]), np.array(saved["var"]), float(saved["count"])
+        self.returns.restore(state["returns"], False)
+        self.updates = int(state["updates"])
+        self.model.num_timesteps = int(state["frames"])
+        self.model._last_obs = None  # learn() starts new episodes

@@ -1,0 +1,149 @@
+"""The port that every feed of recorded files implements: find the days in some paths, then read them one by one.
+
+A feed is a translator into the tape. It never writes: the caller puts what :meth:`Feed.read` returns into a lake. It is
+found by its name among the entry points of the group ``tercel.feeds``, those of this package as those of others::
+
+    [project.entry-points."tercel.feeds"]
+    acme = "acme.feed:AcmeFeed"
+
+A new feed inherits ``tercel.api.testing.feed.FeedContract`` in a test class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.core.names import offer
+
+if TYPE_CHECKING:  # `tercel --help` asks for names of feeds, and loads no arrays for it
+    from tercel.market.tape import Events, Instrument
+
+
+@dataclass(frozen=True)
+class FeedOptions:
+    """What a person says about files that do not say it themselves; None leaves it to the feed.
+
+    Parameters
+    ----------
+    symbol, date : str, optional
+        Name of the instrument; trading day as YYYY-MM-DD.
+    tick : float, optional
+        Tick in price units.
+    """
+
+    symbol: str | None = None
+    date: str | None = None
+    tick: float | None = None
+
+
+@dataclass(frozen=True)
+class Imported:
+    """One day, translated: the instrument (its hash still empty), the events, and what a person should know."""
+
+    instrument: Instrument
+    events: Events
+    warnings: tuple[str, ...] = ()
+
+
+class FeedDay(Protocol):
+    """One day that a feed found; nothing but names has been looked at yet."""
+
+    @property
+    def symbol(self) -> str:
+        """Name of the instrument."""
+
+    @property
+    def date(self) -> str:
+        """Trading day, YYYY-MM-DD."""
+
+    @property
+    def source(self) -> tuple[str, ...]:
+        """Names of the files that the day comes from."""
+
+    def read(self) -> Imported:
+        """Translate the day.
+
+        Raises
+        ------
+        FeedError
+            With file, row, field and remedy, when a file is not what it claims to be.
+        """
+
+
+@runtime_checkable
+class Feed(Protocol):
+    """A translator of recorded files into tapes."""
+
+    name: str
+
+    def days(self, paths: Sequence[Path], options: FeedOptions) -> AbstractContextManager[Sequence[FeedDay]]:
+        """Find the days in `paths` (files, folders, archives), by symbol and date; read them within the context.
+
+        Raises
+        ------
+        FeedError
+            When a path is missing, empty or damaged, a day occurs twice, or symbol or date stay unknown.
+        """
+
+
+GROUP: Final = "tercel.feeds"
+_HOUSE: Final = "tercel"
+_TAKEN: Final = frozenset({"csv", "itch"})
+"""Feeds of this package that need more than options: commands alone."""
+
+
+def _whose(one: EntryPoint) -> str:
+    return one.dist.name if one.dist else "?"
+
+
+def _own() -> dict[str, EntryPoint]:
+    return {one.name: one for one in entry_points(group=GROUP) if _whose(one) == _HOUSE}
+
+
+def feeds_of_others() -> dict[str, list[str]]:
+    """Names of feeds of other packages, and which packages give each; none is imported.
+
+    A package cannot take the name of a feed of this one.
+    """
+    own, found = _own(), dict[str, list[str]]()
+    for one in entry_points(group=GROUP):
+        if one.name not in own and one.name not in _TAKEN:
+            found.setdefault(one.name, []).append(f"{_whose(one)} ({one.value})")
+    return found
+
+
+def feed_named(name: str) -> Feed:
+    """The translator of that name, as it comes: of this package, or of another that is installed.
+
+    Raises
+    ------
+    UnknownNameError
+        No such feed.
+    ConfigError
+        Two packages have one of that name, or what a package has cannot be imported or is none.
+
+    >>> feed_named("lobster").name
+    'lobster'
+    """
+    own, others = _own(), feeds_of_others()
+    if name not in own and name not in others:
+        known = [*own, *others]
+        raise UnknownNameError(f"one of {', '.join(known)}", f"feed {name!r}", offer(name, known))
+    whose = " and ".join(others.get(name, [_HOUSE]))
+    if len(others.get(name, ())) > 1:
+        raise ConfigError(f"one package with a feed {name!r}", whose, "take one away")
+    [entry] = [own[name]] if name in own else entry_points(group=GROUP, name=name)
+    try:
+        found = entry.load()()
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the feed {name!r} of {whose}", told, "install that package again") from error
+    if not isinstance(found, Feed):
+        raise ConfigError("a feed: a name and days(paths, options)", f"{found!r} of {whose}", "see market/feed.py")
+    return found

@@ -1,0 +1,346 @@
+"""How far a market is from ordinary: six signs of stress, each against its own calm, joined into one score.
+
+Each sign (wide spread, little depth, a thin side, orders withdrawn faster than they stand, more withdrawn than brought,
+jumps) is smoothed over some seconds and standardised by its median and median deviation in calm, which then follow
+slowly, clipped, and stand still in an alarm. The score is the matched filter for "all signs at once",
+
+    w . z,   w = R^-1 1 / sqrt(1' R^-1 1),
+
+with R the signs' correlation in calm (shrunk, so that a sign that never moves does no harm): it has unit variance in
+calm, and signs that say the same count once. The alarm threshold is chosen on calm days alone.
+"""
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tercel.core.arrays import Ints
+from tercel.core.errors import DataError
+from tercel.core.jit import Floats, kernel
+from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, FAR5, MOVE, OWN5, SPREAD
+from tercel.signals.risk.seconds import Second
+
+SIGNS = ("spread", "little depth", "thin side", "withdrawal rate", "withdrawn over brought", "jumps")
+N = len(SIGNS)
+CLIP = 8.0
+"""Standard deviations beyond which a sign says no more: one sign alone is no crisis."""
+FOLLOWED = 3.0
+"""Standard deviations beyond which a sign's slow median does not follow it faster."""
+LEAVE = 0.6
+"""An alarm is over below this share of its threshold."""
+SHRINK = 0.2
+"""Weight of the identity in the signs' correlation."""
+FLOOR = 1e-3
+"""Smallest scale of a sign: one that never moved in calm is not infinitely surprising."""
+
+_ROW = struct.Struct(f"{COLUMNS}d")
+"""A second as bytes: a row is filled by it in a third of the time that NumPy takes."""
+
+# -- the state: one float64 array -------------------------------------------------------------------------------------
+_SEEN = 0  # seconds so far
+_ALARM = 1  # 1 while in alarm
+_SMOOTH = 2  # six smoothed inputs: spread, depth, thin side, cancels, adds, jumps
+_CENTRE = _SMOOTH + N
+_SCALE = _CENTRE + N
+_Z = _SCALE + N
+_STATE = _Z + N
+
+
+@kernel
+def _signs(state: Floats, second: Floats, fast: float, out: Floats) -> None:
+    """Smooth the inputs of one second and write the six signs, each the larger the more stress."""
+    own, far = second[OWN5], second[FAR5]
+    gain = max(fast, 1.0 / (state[_SEEN] + 1.0))  # a plain mean at first
+    state[_SMOOTH] += gain * (second[SPREAD] - state[_SMOOTH])
+    state[_SMOOTH + 1] += gain * (own + far - state[_SMOOTH + 1])
+    state[_SMOOTH + 2] += gain * (min(own, far) - state[_SMOOTH + 2])
+    state[_SMOOTH + 3] += gain * (second[CANCELS] - state[_SMOOTH + 3])
+    state[_SMOOTH + 4] += gain * (second[ADDS] - state[_SMOOTH + 4])
+    state[_SMOOTH + 5] += gain * (abs(second[MOVE]) - state[_SMOOTH + 5])
+    state[_SEEN] += 1.0
+    out[0] = math.log1p(max(state[_SMOOTH], 0.0))
+    out[1] = -math.log1p(state[_SMOOTH + 1])
+    out[2] = -math.log1p(state[_SMOOTH + 2])
+    out[3] = math.log((state[_SMOOTH + 3] + 0.1) / (state[_SMOOTH + 1] + 1.0))
+    out[4] = math.log((state[_SMOOTH + 3] + 0.1) / (state[_SMOOTH + 4] + 0.1))
+    out[5] = math.log1p(state[_SMOOTH + 5])
+
+
+@kernel
+def _score(
+    state: Floats, second: Floats, weights: Floats, fast: float, slow: float, threshold: float, signs: Floats
+) -> float:
+    """Score of one more second over its threshold; median and scale of each sign follow slowly outside alarms."""
+    _signs(state, second, fast, signs)
+    score: float = 0.0
+    for i in range(N):
+        z = (signs[i] - state[_CENTRE + i]) / state[_SCALE + i]
+        state[_Z + i] = min(max(z, -CLIP), CLIP)
+        score += weights[i] * state[_Z + i]
+    score /= threshold
+    if score >= 1.0:
+        state[_ALARM] = 1.0
+    elif score < LEAVE:
+        state[_ALARM] = 0.0
+    if state[_ALARM] == 0.0:
+        for i in range(N):
+            z = min(max(state[_Z + i], -FOLLOWED), FOLLOWED)
+            state[_CENTRE + i] += slow * z * state[_SCALE + i]
+            # the mean deviation of a normal is 0.798 of its standard deviation
+            state[_SCALE + i] = max(state[_SCALE + i] * (1.0 + slow * (abs(z) / 0.798 - 1.0)), FLOOR)
+    return score
+
+
+@kernel
+def _follow(
+    scoring: bool,
+    state: Floats,
+    seconds: Floats,
+    weights: Floats,
+    fast: float,
+    slow: float,
+    threshold: float,
+    signs: Floats,
+    out: Floats,
+) -> None:
+    """Scores of seconds into `out`, with room for one row of `signs`; or a row of `signs` for each."""
+    for t in range(len(seconds)):
+        if scoring:
+            out[t] = _score(state, seconds[t], weights, fast, slow, threshold, signs[0])
+        else:
+            _signs(state, seconds[t], fast, signs[t])
+
+
+def _gain(half_life_s: float) -> float:
+    return 1.0 - math.exp2(-1.0 / half_life_s)
+
+
+@dataclass(frozen=True)
+class AnomalyBaseline:
+    """What is ordinary in one market, learned from calm seconds.
+
+    Parameters
+    ----------
+    smooth : float64[6]
+        Where the smoothed inputs start.
+    centre, scale : float64[6]
+        Median and robust standard deviation of each sign.
+    weights : float64[6]
+        The matched filter; the score has unit variance in calm.
+    threshold : float
+        Score of the alarm, in standard deviations.
+    fast_s, slow_s : float
+        Half-lives of the inputs' smoothing and of what follows slowly, seconds.
+    variance : float
+        Mean squared move of the mid in a second, ticks^2.
+    """
+
+    smooth: Floats
+    centre: Floats
+    scale: Floats
+    weights: Floats
+    threshold: float
+    fast_s: float
+    slow_s: float
+    variance: float
+
+    @property
+    def depth(self) -> float:
+        """Mean lots on five levels of both sides."""
+        return float(self.smooth[1])
+
+
+def learn_calm(
+    days: Sequence[Floats],
+    *,
+    false_alarms_per_day: float = 0.25,
+    margin: float = 1.0,
+    least: float = 4.0,
+    fast_s: float = 40.0,
+    slow_s: float = 7200.0,
+) -> AnomalyBaseline:
+    """Learn from calm days what is ordinary, and the lowest threshold that would have left them in peace.
+
+    Parameters
+    ----------
+    days : sequence of float64[n, 8]
+        Seconds as in :class:`tercel.signals.risk.seconds.Second`.
+    false_alarms_per_day : float
+        How many alarms a day these very days may have given.
+    margin : float
+        What the threshold is raised by, since other days are not these.
+    least : float
+        Lowest threshold, standard deviations: a few calm minutes say little of what a calm day can bring.
+    fast_s, slow_s : float
+        Half-lives, seconds.
+
+    Raises
+    ------
+    DataError
+        NaN, rows that are no seconds, or less than four half-lives of seconds in a day.
+    """
+    arrays = [_checked(day, number, fast_s) for number, day in enumerate(days)]
+    if not arrays:
+        raise DataError("at least one calm day", "none", "let the market run for a while first")
+    signs = [_smoothed(day, fast_s) for day in arrays]
+    skip = int(2 * fast_s)  # until the smoothing is warm
+    everything = np.concatenate([one[skip:] for one in signs])
+    centre = np.median(everything, axis=0)
+    scale = np.maximum(1.4826 * np.median(np.abs(everything - centre), axis=0), FLOOR)
+    z = np.clip((everything - centre) / scale, -CLIP, CLIP)
+    weights = _matched(z)
+    weights /= max(float((z @ weights).std()), 1e-9)
+    smooth = np.mean([_inputs(day) for day in arrays], axis=0)
+    variance = float(np.mean(np.concatenate([day[:, MOVE] for day in arrays]) ** 2))
+    calm = AnomalyBaseline(smooth, centre, scale, weights, 1.0, fast_s, slow_s, variance)
+    scores = [_scored(calm, day) for day in arrays]
+    return replace(calm, threshold=_threshold(scores, false_alarms_per_day, margin, least))
+
+
+def _checked(day: Floats, number: int, fast_s: float) -> Floats:
+    array = np.ascontiguousarray(day, np.float64)
+    if array.ndim != 2 or array.shape[1] != COLUMNS:
+        raise DataError(f"seconds of {COLUMNS} columns", f"shape {array.shape} as day {number}", "see `Second`")
+    if len(array) < 4 * fast_s:
+        raise DataError(f"at least {4 * fast_s:.0f} calm seconds", f"{len(array)} in day {number}", "wait for more")
+    if not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0]
+        received = f"{array[row, column]} in day {number}, row {row}, column {Second._fields[column]}"
+        raise DataError("finite numbers", received, "leave such seconds out")
+    return array
+
+
+def _inputs(day: Floats) -> Floats:
+    thin = np.minimum(day[:, OWN5], day[:, FAR5])
+    inputs: tuple[Floats, ...] = (
+        day[:, SPREAD],
+        day[:, OWN5] + day[:, FAR5],
+        thin,
+        day[:, CANCELS],
+        day[:, ADDS],
+        np.abs(day[:, MOVE]),
+    )
+    return np.array([column.mean() for column in inputs])
+
+
+def _smoothed(day: Floats, fast_s: float) -> Floats:
+    out = np.zeros((len(day), N))
+    _follow(False, np.zeros(_STATE), day, np.zeros(N), _gain(fast_s), 0.0, 1.0, out, np.zeros(0))
+    return out
+
+
+def _matched(z: Floats) -> Floats:
+    """Weights of the matched filter for all signs at once, none below zero."""
+    spread = z.std(axis=0)
+    moving = spread > 1e-6
+    covariance = np.eye(N)
+    covariance[np.ix_(moving, moving)] = np.corrcoef(z[:, moving], rowvar=False)
+    weights = np.linalg.solve((1 - SHRINK) * covariance + SHRINK * np.eye(N), np.ones(N))
+    return np.asarray(np.maximum(weights, 0.0))
+
+
+def _threshold(scores: Sequence[Floats], allowed: float, margin: float, least: float) -> float:
+    """Lowest threshold with at most `allowed` alarms a day on these scores, raised by the margin."""
+    everything = np.concatenate(scores)
+    low, high = least, max(float(np.nanmax(everything)), least)
+    for _ in range(40):
+        middle = (low + high) / 2
+        alarms = sum(len(alarm_starts(one / middle)) for one in scores)
+        low, high = (low, middle) if alarms <= allowed * len(scores) else (middle, high)
+    return max(high * margin, least)
+
+
+def alarm_starts(scores: Floats) -> Ints:
+    """Seconds in which an alarm begins: the score reaches 1, having been below `LEAVE` since the last one.
+
+    >>> alarm_starts(np.array([0.0, 1.2, 0.9, 1.1, 0.3, 1.0])).tolist()
+    [1, 5]
+    """
+    starts, on = [], False
+    for t in np.flatnonzero((scores >= 1.0) | (scores < LEAVE)):
+        if scores[t] >= 1.0 and not on:
+            starts.append(int(t))
+        on = bool(scores[t] >= 1.0)
+    return np.array(starts, np.int64)
+
+
+def _start(calm: AnomalyBaseline) -> Floats:
+    state = np.zeros(_STATE)
+    state[_SEEN] = 4 * calm.fast_s  # the smoothing starts where calm is, warm
+    state[_SMOOTH:_CENTRE] = calm.smooth
+    state[_CENTRE:_SCALE] = calm.centre
+    state[_SCALE:_Z] = calm.scale
+    return state
+
+
+def _scored(calm: AnomalyBaseline, seconds: Floats) -> Floats:
+    out = np.zeros(len(seconds))
+    fast, slow = _gain(calm.fast_s), _gain(calm.slow_s)
+    _follow(True, _start(calm), seconds, calm.weights, fast, slow, calm.threshold, np.zeros((1, N)), out)
+    return out
+
+
+class StreamingAnomaly:
+    """The score, second by second, at a cost that does not grow.
+
+    Parameters
+    ----------
+    calm : Calm, optional
+        What is ordinary. Without it the first `warm_s` seconds are taken for calm; until then the score is NaN.
+    warm_s : int
+
+    >>> score = StreamingAnomaly(warm_s=120)
+    >>> math.isnan(score.update(Second(1, 100, 100, 0, 1, 0, 1, 0)))
+    True
+    """
+
+    def __init__(self, calm: AnomalyBaseline | None = None, warm_s: int = 600) -> None:
+        self.name = "signs against calm"
+        self.warm_s = warm_s
+        self._calm: AnomalyBaseline | None = None
+        self._first: list[Floats] = []
+        self._state = np.zeros(_STATE)
+        self._row = np.zeros(COLUMNS)
+        if calm is not None:
+            self._begin(calm)
+
+    def _begin(self, calm: AnomalyBaseline) -> None:
+        self._calm = calm
+        self._state = _start(calm)
+        self._terms = calm.weights, _gain(calm.fast_s), _gain(calm.slow_s), calm.threshold, np.zeros(N)
+
+    def update(self, second: Second) -> float:
+        """Score over its alarm threshold after one more second; NaN where the second holds NaN, and while warming."""
+        if not math.isfinite(sum(second)) or second[OWN5] < 0 or second[FAR5] < 0:
+            return math.nan
+        if self._calm is None:
+            self._first.append(np.array(second, np.float64))
+            if len(self._first) >= self.warm_s:
+                self._begin(learn_calm([np.array(self._first)]))
+                self._first = []
+            return math.nan
+        _ROW.pack_into(self._row.data, 0, *second)
+        return float(_score(self._state, self._row, *self._terms))
+
+    def scores(self, seconds: Floats) -> Floats:
+        """Scores of many seconds from the very beginning, float64[n]: what `update` would have said, one by one."""
+        if self._calm is None:
+            raise DataError("a score that knows its calm", "one still warming", "pass `calm`, or update it first")
+        return _scored(self._calm, np.ascontiguousarray(seconds, np.float64))
+
+    @property
+    def calm(self) -> AnomalyBaseline | None:
+        """What is ordinary; None while warming."""
+        return self._calm
+
+    @property
+    def threshold(self) -> float:
+        """Standard deviations of calm at which the alarm sounds; NaN while warming."""
+        return math.nan if self._calm is None else self._calm.threshold
+
+    def signs(self) -> dict[str, float]:
+        """What each sign says now, in standard deviations of calm; the reasons behind a score."""
+        return dict(zip(SIGNS, self._state[_Z:_STATE].tolist(), strict=True))

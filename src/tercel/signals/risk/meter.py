@@ -1,0 +1,135 @@
+"""From market data to a `RiskState`, second by second: what a live desk and a study both feed their posture with."""
+
+import math
+from typing import Protocol
+
+import numpy as np
+
+from tercel.core.jit import Floats, Longs, Packed, kernel
+from tercel.core.orders import M_KIND, MarketRows
+from tercel.market.simulator.records import state_at
+from tercel.market.simulator.seconds import ADDS, CANCELS, COLUMNS, LEVELS, TRADES, measure
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
+from tercel.signals.risk.anomaly import AnomalyBaseline, StreamingAnomaly
+from tercel.signals.risk.posture import RiskState
+from tercel.signals.risk.seconds import Second
+
+
+class FollowedBook(Protocol):
+    """A book that is followed: the pair of arrays that a market is."""
+
+    @property
+    def book(self) -> Packed:
+        """int32, see `market.book.layout`."""
+        ...
+
+    @property
+    def state(self) -> Longs:
+        """int64, see `market.simulator.layout`."""
+        ...
+
+
+@kernel
+def _count(rows: Longs, counts: Floats) -> None:
+    """Count the rows of an update by what they are."""
+    for i in range(rows.shape[0]):
+        kind = rows[i, M_KIND]
+        if kind == ADD:
+            counts[ADDS] += 1.0
+        elif kind == EXECUTE:
+            counts[TRADES] += 1.0
+        elif kind == DELETE or kind == REDUCE:
+            counts[CANCELS] += 1.0
+
+
+@kernel
+def _close(b: Packed, k: Longs, mid2_before: int, scratch: Longs, counts: Floats, out: Floats) -> int:
+    """The second that ends now into `out`, the counts begun anew; the mid, half ticks."""
+    s = state_at(k)
+    measure(b, k, s.record, mid2_before if mid2_before != 0 else s.mid2, scratch, 0, out)
+    for column in (ADDS, TRADES, CANCELS):
+        out[column] = counts[column]
+        counts[column] = 0.0
+    return int(s.mid2)
+
+
+class SecondReader:
+    """Counts a followed market's rows and closes a second whenever it is asked to.
+
+    >>> reader = SecondReader()
+    >>> reader.on_market(MarketRows("A", np.array([[0, ADD, 1, 1, 99, 5, 0]])))
+    >>> int(reader.counts[ADDS])
+    1
+    """
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(COLUMNS)
+        self._mid2 = 0
+        self._scratch, self._out = np.zeros(2 * LEVELS, np.int64), np.zeros(COLUMNS)
+
+    def on_market(self, event: MarketRows) -> None:
+        """Count the rows of an update; a snapshot is no flow."""
+        if not event.snapshot:
+            _count(event.rows, self.counts)
+
+    def close(self, market: FollowedBook) -> Second:
+        """The second that ends now: depth and touch as the market stands, counts and move since the last call."""
+        self._mid2 = _close(market.book, market.state, self._mid2, self._scratch, self.counts, self._out)
+        return Second._make(self._out.tolist())
+
+
+class RiskMeter:
+    """Turns seconds of one instrument into the states that its posture follows.
+
+    Parameters
+    ----------
+    instrument : str
+    calm : Calm, optional
+        What is ordinary (`anomaly.learn_calm`). Without it the first `warm_s` seconds are taken for calm; until then
+        the state holds NaN, and the posture is the cautious one.
+    warm_s : int
+    volatility_s, depth_s : float
+        Half-lives of volatility and of depth now, seconds.
+    """
+
+    def __init__(
+        self,
+        instrument: str,
+        calm: AnomalyBaseline | None = None,
+        warm_s: int = 600,
+        volatility_s: float = 120.0,
+        depth_s: float = 30.0,
+    ) -> None:
+        self.instrument = instrument
+        self.score = StreamingAnomaly(calm, warm_s)
+        self._gains = 1.0 - math.exp2(-1.0 / volatility_s), 1.0 - math.exp2(-1.0 / depth_s)
+        self._variance = self._depth = math.nan
+
+    def update(
+        self, second: Second, at_ns: int, regime: float | None = None, cost_ratio: float | None = None
+    ) -> RiskState:
+        """The state after one more second, which ended at `at_ns`.
+
+        Parameters
+        ----------
+        regime : float, optional
+            Filtered probability of the turbulent regime, where a daily model says one.
+        cost_ratio : float, optional
+            What recent parents cost over what was expected.
+        """
+        anomaly = self.score.update(second)
+        calm = self.score.calm
+        if calm is None:
+            return RiskState(self.instrument, at_ns, math.nan, math.nan, math.nan, regime, cost_ratio)
+        square = second.move_ticks**2
+        lots = second.depth_own5 + second.depth_far5
+        if math.isnan(self._variance):
+            self._variance, self._depth = calm.variance, calm.depth
+        if math.isfinite(square) and math.isfinite(lots):
+            self._variance += self._gains[0] * (square - self._variance)
+            self._depth += self._gains[1] * (lots - self._depth)
+            volatility = math.sqrt(self._variance / calm.variance) if calm.variance > 0 else math.nan
+            depth = self._depth / calm.depth if calm.depth > 0 else math.nan
+        else:
+            volatility = depth = math.nan
+        return RiskState(self.instrument, at_ns, volatility, depth, anomaly, regime, cost_ratio)

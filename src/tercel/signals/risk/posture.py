@@ -1,0 +1,364 @@
+"""From what is measured to how one instrument may be traded: a table of rules with hysteresis, and nothing hidden.
+
+A rule watches one input. It comes into force at `enter` at once, and is lifted beyond `leave` not before it has been in
+force for the dwell time, so that an input that hovers at a threshold does not flap. Rules in force are combined by the
+most careful word of each kind: the lowest cap, the smallest size, the styles that all of them allow; urgency is the
+highest one asked for. An input that is missing, no number, stale or from the future gives the cautious posture.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.messages import ANY_STYLE, Posture, Style
+from tercel.core.vocabulary import NS_PER_SECOND
+
+NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "volatility_ratio": "volatility against its usual level",
+        "depth_ratio": "depth against its usual level",
+        "anomaly": "anomaly score against its alarm",
+        "regime": "probability of the turbulent regime",
+        "cost_ratio": "cost against what was expected",
+    }
+)
+"""Inputs and how a reason calls them."""
+
+
+class RiskState(NamedTuple):
+    """What risk measures of one instrument at one moment.
+
+    Parameters
+    ----------
+    instrument : str
+    at_ns : int
+        When it was measured.
+    volatility_ratio, depth_ratio : float or None
+        Volatility now, and lots near the touch now, over their usual levels: 1 is ordinary.
+    anomaly : float or None
+        Score over its alarm threshold: 1 is the alarm, around 0 is ordinary (:mod:`tercel.signals.risk.anomaly`).
+    regime : float or None
+        Filtered probability of the turbulent regime, [0, 1].
+    cost_ratio : float or None
+        What recent parents cost over what was expected of them: 1 is as expected.
+
+    NaN says that a measurement failed, None that nobody measures; both are answered by caution where a policy requires
+    the input. None is passed over where it does not.
+    """
+
+    instrument: str
+    at_ns: int
+    volatility_ratio: float | None = None
+    depth_ratio: float | None = None
+    anomaly: float | None = None
+    regime: float | None = None
+    cost_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PostureDemand:
+    """What a rule asks for while it is in force; the defaults ask for nothing."""
+
+    urgency: float = 0.0
+    max_participation: float = 1.0
+    styles: Style = ANY_STYLE
+    size_multiplier: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PostureRule:
+    """One line of a posture policy.
+
+    Parameters
+    ----------
+    name : str
+        What a reason calls it.
+    watches : str
+        A field of :class:`RiskState`.
+    enter, leave : float
+        In force from `enter` on, lifted beyond `leave`. `enter > leave` watches for high values, `enter < leave` for
+        low ones.
+    asks : Stance
+    """
+
+    name: str
+    watches: str
+    enter: float
+    leave: float
+    asks: PostureDemand
+
+    def __post_init__(self) -> None:
+        """Refuse a rule without a gap between its thresholds, or over an input that nobody measures."""
+        if self.watches not in NAMES:
+            raise ConfigError(f"a rule over one of {', '.join(NAMES)}", f"'{self.watches}'", "name one of them")
+        if not (math.isfinite(self.enter) and math.isfinite(self.leave)) or self.enter == self.leave:
+            received = f"enter {self.enter:g}, leave {self.leave:g} of rule '{self.name}'"
+            raise ConfigError("two numbers apart as thresholds", received, "leave a gap, or the posture flaps")
+
+    @property
+    def on_high(self) -> bool:
+        """Whether it watches for high values."""
+        return self.enter > self.leave
+
+    def enters(self, value: float) -> bool:
+        """Whether a value brings it into force."""
+        return value >= self.enter if self.on_high else value <= self.enter
+
+    def leaves(self, value: float) -> bool:
+        """Whether a value allows it to be lifted."""
+        return value < self.leave if self.on_high else value > self.leave
+
+
+RESTING = Style.JOIN | Style.IMPROVE
+
+DEFAULT_RULES = (
+    PostureRule("volatility raised", "volatility_ratio", 1.5, 1.25, PostureDemand(urgency=0.3, size_multiplier=0.75)),
+    PostureRule("volatility high", "volatility_ratio", 2.5, 1.75, PostureDemand(urgency=0.6, size_multiplier=0.5)),
+    PostureRule("turbulent regime", "regime", 0.8, 0.2, PostureDemand(urgency=0.2, size_multiplier=0.75)),
+    PostureRule("depth thin", "depth_ratio", 0.6, 0.8, PostureDemand(max_participation=0.2, size_multiplier=0.75)),
+    PostureRule(
+        "depth gone",
+        "depth_ratio",
+        0.4,
+        0.55,
+        PostureDemand(max_participation=0.1, styles=RESTING, size_multiplier=0.5),
+    ),
+    PostureRule(
+        "anomaly", "anomaly", 1.0, 0.6, PostureDemand(max_participation=0.1, styles=RESTING, size_multiplier=0.25)
+    ),
+    PostureRule(
+        "anomaly extreme",
+        "anomaly",
+        2.0,
+        1.0,
+        PostureDemand(max_participation=0.05, styles=RESTING, size_multiplier=0.0),
+    ),
+    PostureRule(
+        "trading dearer than expected",
+        "cost_ratio",
+        2.0,
+        1.3,
+        PostureDemand(max_participation=0.15, size_multiplier=0.5),
+    ),
+)
+"""Volatility asks for haste and smaller sizes, liquidity for patience: what is worse, it says so with its caps."""
+
+CAUTIOUS = PostureDemand(urgency=0.0, max_participation=0.05, styles=Style.JOIN, size_multiplier=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PostureConfig:
+    """A posture policy's table.
+
+    Parameters
+    ----------
+    rules : tuple of PostureRule
+    required : tuple of str
+        Inputs without which the posture is the cautious one.
+    stale_ns : int
+        A state older than this is stale.
+    dwell_ns : int
+        A rule stays in force at least so long, and so does caution after the last broken input.
+    calm, cautious : Stance
+        With no rule in force; with broken inputs.
+    """
+
+    rules: tuple[PostureRule, ...] = DEFAULT_RULES
+    required: tuple[str, ...] = ("volatility_ratio", "depth_ratio", "anomaly")
+    stale_ns: int = 10 * NS_PER_SECOND
+    dwell_ns: int = 30 * NS_PER_SECOND
+    calm: PostureDemand = field(default=PostureDemand())
+    cautious: PostureDemand = field(default=CAUTIOUS)
+
+    def __post_init__(self) -> None:
+        """Refuse unknown inputs, times below zero and two rules of one name."""
+        unknown = [name for name in self.required if name not in NAMES]
+        if unknown:
+            raise ConfigError(f"required inputs among {', '.join(NAMES)}", f"'{unknown[0]}'", "name one of them")
+        if self.stale_ns <= 0 or self.dwell_ns < 0:
+            received = f"stale_ns {self.stale_ns}, dwell_ns {self.dwell_ns}"
+            raise ConfigError("stale_ns above 0 and dwell_ns of at least 0", received, "mend the posture policy")
+        named = [rule.name for rule in self.rules]
+        if len(set(named)) < len(named):
+            raise ConfigError("a name of its own for each rule", ", ".join(named), "rename the rule that stands twice")
+
+
+def finish_early(urgency: float = 0.9, volatility: float = 2.5, depth: float = 0.55) -> PostureConfig:
+    """Out while there is something to trade with: haste, and no caps, once volatility is up or depth is going.
+
+    The thresholds and the urgency were chosen in the default market on episodes that nothing is judged on: lower
+    thresholds sound in calm, and a lower urgency stays in too long.
+    """
+    asks = PostureDemand(urgency=urgency)
+    return PostureConfig(
+        rules=(
+            PostureRule("volatility high", "volatility_ratio", volatility, 0.6 * volatility, asks),
+            PostureRule("depth going", "depth_ratio", depth, 1.5 * depth, asks),
+        ),
+        required=("volatility_ratio", "depth_ratio"),
+    )
+
+
+class PosturePolicy:
+    """The posture of one instrument through time.
+
+    Parameters
+    ----------
+    instrument : str
+    config : PostureConfig
+
+    >>> policy = PosturePolicy("A")
+    >>> policy.update(RiskState("A", 0, volatility_ratio=1.0, depth_ratio=1.0, anomaly=0.1), 0).size_multiplier
+    1.0
+    >>> policy.update(RiskState("A", 1, volatility_ratio=1.0, depth_ratio=0.33, anomaly=0.1), 1).reasons[1]
+    'depth gone: depth against its usual level is 0.33, at or below 0.4'
+    """
+
+    def __init__(self, instrument: str, config: PostureConfig | None = None) -> None:
+        self.instrument = instrument
+        self.config = config or PostureConfig()
+        self.changed: tuple[str, ...] = ()
+        """What the last state changed, in words with figures; empty where nothing changed."""
+        self._bands = [self._band(name) for name in NAMES]
+        self._since: dict[str, int] = {}
+        self._broken_ns: int | None = None
+        self._last_ns: int | None = None
+        self._state: RiskState | None = None
+        self._caution: tuple[str, ...] = ()
+
+    def _band(self, watches: str) -> tuple[str, float, float, bool]:
+        """An input, the values between which it is whole and brings no rule into force, whether it is required."""
+        rules = [rule for rule in self.config.rules if rule.watches == watches]
+        low = max([rule.enter for rule in rules if not rule.on_high] + [-math.inf if watches == "anomaly" else 0.0])
+        high = min([rule.enter for rule in rules if rule.on_high] + [1.0 if watches == "regime" else math.inf])
+        return watches, low, high, watches in self.config.required
+
+    def update(self, state: RiskState | None, at_ns: int) -> Posture:
+        """The posture now, given the newest state (None: there is none): :meth:`follow`, then :meth:`posture`."""
+        self.follow(state, at_ns)
+        return self.posture()
+
+    def follow(self, state: RiskState | None, at_ns: int) -> bool:
+        """Take the newest state; whether a rule came into force or was lifted, or caution began or ended.
+
+        Raises
+        ------
+        DataError
+            When time runs backwards.
+        ConfigError
+            For the state of another instrument.
+        """
+        if self._last_ns is not None and at_ns < self._last_ns:
+            raise DataError(f"a moment from {self._last_ns} ns on", f"{at_ns} ns", "feed postures in the order of time")
+        if state is not None and state.instrument != self.instrument:
+            raise ConfigError(f"the state of {self.instrument}", f"that of {state.instrument}", "one policy each")
+        self._last_ns, self._state = at_ns, state
+        if state is not None and self._calm(state, at_ns):
+            self.changed = ()
+            return False
+        changes: list[str] = []
+        broken = self._broken(state, at_ns)
+        self._caution = self._cautious(broken, at_ns, changes)
+        if state is not None and not broken:
+            self._move(state, at_ns, changes)
+        self.changed = tuple(changes)
+        return bool(changes)
+
+    def posture(self) -> Posture:
+        """The posture at the last state."""
+        at_ns, state = self._last_ns or 0, self._state
+        if state is None or self._caution:
+            return self._posture(at_ns, [self.config.cautious], self._caution)
+        active = [rule for rule in self.config.rules if rule.name in self._since]
+        reason = tuple(self._why(rule, state, at_ns) for rule in active)
+        return self._posture(at_ns, [self.config.calm, *(rule.asks for rule in active)], reason)
+
+    def _calm(self, state: RiskState, at_ns: int) -> bool:
+        """Whether no rule is in force, none comes into force, and the state is whole: most seconds are so."""
+        if self._since or self._broken_ns is not None or not 0 <= at_ns - state.at_ns <= self.config.stale_ns:
+            return False
+        for watches, low, high, required in self._bands:
+            value = getattr(state, watches)
+            if required if value is None else not low < value < high:
+                return False
+        return True
+
+    def _broken(self, state: RiskState | None, at_ns: int) -> list[str]:
+        """What makes the state useless, in words; empty where nothing does."""
+        if state is None:
+            return ["no state of the market is there"]
+        age = at_ns - state.at_ns
+        if age > self.config.stale_ns:
+            return [f"the state is stale: {age / 1e9:.1f} s old, more than {self.config.stale_ns / 1e9:g} s"]
+        if age < 0:
+            return [f"the state is from the future: {-age / 1e9:.3g} s ahead of the clock"]
+        found = []
+        for name, reason in NAMES.items():
+            value = getattr(state, name)
+            if value is None:
+                if name in self.config.required:
+                    found.append(f"{reason} is missing")
+            elif not math.isfinite(value):
+                found.append(f"{reason} is no number ({value})")
+            elif name != "anomaly" and (value < 0 or (name == "regime" and value > 1)):
+                found.append(f"{reason} cannot be {value:g}")
+        return found
+
+    def _cautious(self, broken: list[str], at_ns: int, changes: list[str]) -> tuple[str, ...]:
+        """Reasons for the cautious posture, empty where there is none."""
+        if broken:
+            if self._broken_ns is None:
+                changes.append("cautious: " + "; ".join(broken))
+            self._broken_ns = at_ns
+            return tuple(f"cautious: {one}" for one in broken)
+        if self._broken_ns is None:
+            return ()
+        whole = at_ns - self._broken_ns
+        if whole < self.config.dwell_ns:
+            return (f"cautious: inputs whole for {whole / 1e9:.1f} s of {self.config.dwell_ns / 1e9:g} s",)
+        self._broken_ns = None
+        changes.append(f"caution over: inputs whole for {whole / 1e9:.1f} s")
+        return ()
+
+    def _move(self, state: RiskState, at_ns: int, changes: list[str]) -> None:
+        """Bring rules into force and lift them."""
+        for rule in self.config.rules:
+            value, since = getattr(state, rule.watches), self._since.get(rule.name)
+            if value is None:
+                if since is not None and at_ns - since >= self.config.dwell_ns:
+                    del self._since[rule.name]
+                    changes.append(f"lifted {rule.name}: nobody measures it any more")
+            elif since is None and rule.enters(value):
+                self._since[rule.name] = at_ns
+                changes.append(f"in force: {self._why(rule, state, at_ns)}")
+            elif since is not None and rule.leaves(value) and at_ns - since >= self.config.dwell_ns:
+                del self._since[rule.name]
+                beyond = "below" if rule.on_high else "above"
+                changes.append(f"lifted {rule.name}: {NAMES[rule.watches]} is {value:.2f}, {beyond} {rule.leave:g}")
+
+    def _why(self, rule: PostureRule, state: RiskState, at_ns: int) -> str:
+        value = getattr(state, rule.watches)
+        reason = f"{rule.name}: {NAMES[rule.watches]} is " + ("not measured" if value is None else f"{value:.2f}")
+        if value is not None and rule.enters(value):
+            return f"{reason}, at or {'above' if rule.on_high else 'below'} {rule.enter:g}"
+        if value is None or rule.leaves(value):
+            held = (at_ns - self._since[rule.name]) / 1e9
+            return f"{reason}, held for {held:.0f} s of {self.config.dwell_ns / 1e9:g} s"
+        return f"{reason}, not yet {'below' if rule.on_high else 'above'} {rule.leave:g}"
+
+    def _posture(self, at_ns: int, stances: list[PostureDemand], reasons: tuple[str, ...]) -> Posture:
+        styles = ANY_STYLE
+        for stance in stances:
+            styles &= stance.styles
+        return Posture(
+            self.instrument,
+            at_ns,
+            urgency=max(stance.urgency for stance in stances),
+            max_participation=min(stance.max_participation for stance in stances),
+            styles=styles or Style.JOIN,
+            size_multiplier=min(stance.size_multiplier for stance in stances),
+            reasons=reasons,
+        )

@@ -1,0 +1,181 @@
+"""A stress breaks no limit; a gate that is wrong by one is found out."""
+
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from certify.limits.stress import PLANTS, StressTest, planted
+from tercel.core.executions import Executions
+from tercel.core.fixed import ONE
+from tercel.core.orders import TERMINAL, Command, NewOrder, ReplaceOrder, Report
+from tercel.desk.limits import Denial, LimitGate, checks, gate
+from tercel.desk.limits.state import NOBODY, LimitQuery, OpenOrder
+
+
+def stress(seed: int, **words: Any) -> StressTest:
+    return StressTest(seed, count().__next__, **words)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_limit_breaks(seed: int) -> None:
+    one = stress(seed)
+    tally = one.run(20_000)
+    assert tally.breaches.total() == 0, tally.breaches
+    assert one.gate.fault == ""
+    assert tally.sent > 500
+
+
+def test_every_kind_of_refusal_is_met() -> None:
+    tally = stress(7).run(60_000)
+    wanted = {"KILLED", "STOPPED", "BAD_QUANTITY", "UNKNOWN_INSTRUMENT", "UNKNOWN_AGENT", "UNKNOWN_PARENT", "HOURS"}
+    wanted |= {"NOT_THE_PARENTS", "DUPLICATE", "DUPLICATE_ID", "ORDER_LOTS", "ORDER_VALUE", "COLLAR", "OWN_CROSS"}
+    wanted |= {"BAD_REFERENCE", "STALE_REFERENCE", "STALE_MARK", "CHILDREN", "POSITION", "GROSS", "MESSAGES"}
+    assert wanted <= set(tally.denials)
+    assert tally.alarms["OVERFILL"] > 0
+
+
+def test_a_seed_is_a_stress_test() -> None:
+    one, two, other = stress(1).run(5000), stress(1).run(5000), stress(2).run(5000)
+    assert (one.denials, one.sent) == (two.denials, two.sent)
+    assert (one.denials, one.sent) != (other.denials, other.sent)
+
+
+EASY = ["order_lots", "long_lots", "short_lots", "messages", "collar_bps", "order_value", "gross_value"]
+
+
+@pytest.mark.parametrize("name", EASY)
+def test_a_limit_that_is_off_by_a_step_is_found(name: str) -> None:
+    assert stress(2, plant=name).run(40_000).breaches.total() > 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", sorted(set(PLANTS) - set(EASY)))
+def test_a_rare_limit_that_is_off_by_a_step_is_found(name: str) -> None:
+    for seed in (5, 2):
+        one = stress(seed, plant=name)
+        for _ in range(20):
+            if one.run(25_000).breaches:
+                return
+    pytest.fail(f"1,000,000 actions did not find {name}")
+
+
+def test_what_is_planted_is_there() -> None:
+    limits = stress(1).limits
+    for name, step in PLANTS.items():
+        wrong = planted(limits, name)
+        for mine, true in ((wrong.desk, limits.desk), (wrong.agents["*"], limits.agents["*"])):
+            assert getattr(mine, name, 0) - getattr(true, name, 0) == (step if hasattr(true, name) else 0)
+
+
+# -- gates that count wrongly -----------------------------------------------------------------------------------------
+
+
+class ForgetsUntilAcknowledged(LimitGate):
+    """Counts an order when the venue has it, not when it is sent."""
+
+    def _sent(self, command: Command, ns: int) -> None:
+        super()._sent(command, ns)
+        order = self.orders.get(command.cl_ord_id)
+        if isinstance(command, NewOrder) and order is not None:
+            lots, order.lots = order.lots, 0
+            self.settle(order)
+            order.lots = lots
+
+
+class FreesWhatIsFilled(LimitGate):
+    """Frees all lots of a dead order, those whose fills are on their way too."""
+
+    def _report(self, report: Report) -> Any:
+        return super()._report(replace(report, cum_qty=0) if report.status in TERMINAL else report)
+
+
+class TrustsReplaces(LimitGate):
+    """Takes a replace for done when it is sent."""
+
+    def _sent(self, command: Command, ns: int) -> None:
+        super()._sent(command, ns)
+        if isinstance(command, ReplaceOrder):
+            order = self.orders[command.cl_ord_id]
+            order.lots = command.lots
+            order.requested.clear()
+            self.settle(order)
+
+
+class BooksTwice(LimitGate):
+    """Believes every repetition of a fill."""
+
+    def _report(self, report: Report) -> Any:
+        self.executions = Executions()
+        return super()._report(report)
+
+
+class BooksNamesOnce(LimitGate):
+    """Takes executions of one name for one, whatever order they are of."""
+
+    def _filled(self, order: OpenOrder, report: Report) -> Any:
+        return None if self.executions.order_of(report.account, report.exec_id) else super()._filled(order, report)
+
+
+class TrustsTimes(LimitGate):
+    """Begins a day with a report of tomorrow."""
+
+    def report(self, report: Report, now_ns: int | None = None) -> Any:
+        return super().report(report, report.ns)
+
+
+class ForgetsQuotes(LimitGate):
+    """Does not know its own resting orders."""
+
+    def settle(self, order: OpenOrder) -> None:
+        super().settle(order)
+        order.holding.instrument.sell_quotes.best = NOBODY
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(ForgetsUntilAcknowledged, FreesWhatIsFilled, TrustsReplaces, BooksTwice, BooksNamesOnce, TrustsTimes),
+        ForgetsQuotes,
+    ],
+)
+def test_a_gate_that_counts_wrongly_is_found(wrong: type[LimitGate]) -> None:
+    one = stress(1, make=wrong)
+    for _ in range(8):
+        if one.run(10_000).breaches or one.gate.fault:
+            return
+    pytest.fail("80,000 actions did not find it")
+
+
+@pytest.mark.parametrize("check", gate.CHECKS, ids=lambda check: check.__name__)
+def test_a_check_that_is_left_out_is_found(check: Any) -> None:
+    """Every check is needed: without it a limit breaks, the counts do, or a later check refuses for want of it."""
+
+    def blind(*words: Any) -> LimitGate:
+        made = LimitGate(*words)
+        made.checks = tuple(each for each in made.checks if each is not check)
+        return made
+
+    one = stress(1, make=blind)
+    for _ in range(6):
+        if one.run(10_000).breaches or one.gate.fault or one.tally.denials["CHECK_FAILED"]:
+            return
+    pytest.fail(f"60,000 actions did not miss {check.__name__}")
+
+
+def _late_by_one(asked: LimitQuery) -> Denial | None:
+    """`check_children` with > turned into >=, the planted classic."""
+    asked.extra -= ONE
+    denial = checks.check_children(asked)
+    asked.extra += ONE
+    return denial
+
+
+def test_one_child_lot_too_many_is_found() -> None:
+    def wrong(*words: Any) -> LimitGate:
+        made = LimitGate(*words)
+        made.checks = tuple(_late_by_one if each is checks.check_children else each for each in made.checks)
+        return made
+
+    assert stress(1, make=wrong).run(40_000).breaches["CHILDREN"] > 0

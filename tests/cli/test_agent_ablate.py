@@ -1,0 +1,320 @@
+"""`tercel agent ablate`: variants refused before anything is trained, trained once, judged on the same episodes."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from studies.ablation import evaluation as judging
+from studies.ablation.evaluation import _against, rule_candidate
+from studies.ablation.figures import curves, differences
+from studies.ablation.trainings import Run, refuse_others, runs_of, train_one
+from studies.ablation.variants import SHIPPED, WHOLE, variants_of, whole_recipe, with_frames
+from studies.commands import agent_ablate
+from studies.commands.agent_ablate import HEADINGS, MARKS, Ablate, ablate, lines, markdown, sentences
+from tercel.cli import app
+from tercel.core.errors import ConfigError
+from tercel.core.report.tables import spelt
+from tercel.core.stats import Replicates
+from tercel.core.toml import read_toml
+from tercel.execution.policies.card import read_card
+from tercel.lab.evaluation.comparisons import ComparisonLedger
+from tercel.lab.learning.agent.config import parse, preset_file, read_config
+from tercel.lab.learning.agent.training import run_training
+
+RECIPE = """name = "small"
+market = { worlds = 2 }
+task = { horizon_s = 240, decision_s = 60 }
+policy = { actions = "override", base = "peg_behind", parameters = { level = 0 }, hidden = [8] }
+learner = { frames = 256, markets = 8, steps = 16, minibatch = 64 }
+validation = { episodes = 8, every = 128 }
+guards = { variants = 3 }
+"""
+VARIANTS = """[no-rule]
+says = "No rule to start from."
+set.policy.actions = "sized"
+set.policy.parameters = {}
+
+[kept]
+says = "The best by validation."
+judge = "policy"
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(RECIPE)
+    return read_config(path)
+
+
+def file_of(tmp_path, text, name="variants.toml"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def request(tmp_path, **more):
+    (tmp_path / "small.toml").write_text(RECIPE)
+    told = {"config": tmp_path / "small.toml", "preset": None, "variants": file_of(tmp_path, VARIANTS)}
+    told |= {"seeds": "1,2", "frames": None, "episodes": 16, "judged_on": "901", "workers": 1}
+    return Ablate(**{**told, "out": tmp_path / "out", "write": None, "as_json": True, **more})
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+def test_shipped_variants_fit_the_recipe_of_one_market_and_say_what_they_are():
+    recipe = read_config(preset_file("one_market"))
+    found = variants_of(recipe, SHIPPED)
+    assert [one.name for one in found] == list(read_toml(SHIPPED, ""))
+    assert len({one.says for one in found}) == len(found) > 20
+    plain = recipe.model_dump() | {"name": ""}
+    for one in found:
+        assert (one.config.model_dump() | {"name": ""} == plain) == (not one.changes), one.name
+        assert one.config.learner.frames == recipe.learner.frames
+    dqn = next(one for one in found if one.config.learner.algo == "dqn")
+    assert "lam" not in dqn.config.learner.settings
+    assert dqn.config.policy == recipe.policy
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "none in"),
+        ("x = 3", "variant x: a table is wanted, not 3"),
+        ("[a]\nsays = 'x'\nset = 3", "variant a: set: a table"),
+        ("[a]\nset.policy.stack = 2", "says"),
+        ("[a]\nsays = 'x'\nsett.policy.stack = 2", "try 'set'"),
+        ("[a]\nsays = 'x'\nset.police.stack = 2", "try 'policy'"),
+        ("[a]\nsays = 'x'\nset.policy.stak = 2", "variant a.*stak.*try 'stack'"),
+        ("[a]\nsays = 'x'\nset.learner.epoch = 2", "variant a.*try 'learner.epochs'"),
+        ("[a]\nsays = 'x'\nset.learner.minibatch = 100", "variant a: 16 x 8 against 100"),
+        ("[a]\nsays = 'x'\nset.learner.lam = nan", "variant a: learner.lam = nan"),
+        ("[a]\nsays = 'x'\nset.policy.actions = 'sizes'", "variant a: .*'sizes'"),
+        ("[a]\nsays = 'x'\nset.policy.observation = 'v1'\nset.policy.stack = 2", "variant a: 2"),
+        ("[a]\nsays = 'x'\nset.market.presets = ['cisco']", "variant a.*csco"),
+        ("[a]\nsays = 'x'\nset.market.regimes = 'chian'", "variant a: .*chian"),
+        ("[a]\nsays = 'x'\nset.reward.against = 'twap_pasive'", "twap_passive"),
+        ("[a]\nsays = 'x'\nset.start.clone = 9\nset.policy.actions = 'residual'", "start.clone with residual"),
+        ("[a]\nsays = 'x'\nset.start.clone = 9\nset.learner.algo = 'dqn'", "cloning with ppo"),
+        ("[a]\nsays = 'x'\nset.guards.variants = 9", "keys of market"),
+        ("[whole]\nsays = 'x'", "the recipe itself"),
+        ("[A]\nsays = 'x'", "small letters"),
+    ],
+)
+def test_variants_that_cannot_be_meant_are_refused_before_anything_is_trained(tmp_path, text, words):
+    with pytest.raises(ConfigError, match=words):
+        ablate(request(tmp_path, variants=file_of(tmp_path, text, "bad.toml")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_name_and_two_recipes_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="try 'no-rule'"):
+        ablate(request(tmp_path, only="no-rul"))
+    with pytest.raises(ConfigError, match="both"):
+        ablate(request(tmp_path, preset="default"))
+    with pytest.raises(ConfigError, match="marks"):
+        ablate(request(tmp_path, write=file_of(tmp_path, "no marks", "page.md")))
+
+
+def test_fewer_frames_are_looked_at_as_often(recipe):
+    half = with_frames(recipe, 128)
+    assert (half.learner.frames, half.validation.every) == (128, 64)
+
+
+def test_the_rule_keeps_the_parameters_of_the_recipe(recipe):
+    rule = rule_candidate(recipe)
+    assert (rule.base, rule.parameters) == ("peg_behind", (("level", 0),))
+    other = parse({**recipe.model_dump(), "validation": {"rule": "twap_passive"}}, "test")
+    assert (
+        rule_candidate(other).fingerprint("csco")
+        != rule.fingerprint("csco")
+        != rule_candidate(parse({}, "x")).fingerprint("csco")
+    )
+
+
+def test_results_of_a_rule_with_many_parameters_have_a_name_that_a_disk_takes(recipe):
+    def rule(**changes):
+        told = {"actions": "override", "base": "score_rule", "parameters": changes}
+        return rule_candidate(parse({**recipe.model_dump(), "policy": told}, "test"))
+
+    many = rule()
+    assert len(many.parameters) > 8
+    name, value = many.parameters[0]
+    fingerprints = {one.fingerprint("csco") for one in (many, rule(), rule(**{name: value + 1e-9}))}
+    assert len(fingerprints) == 2
+    assert all(fingerprint.startswith("score_rule@") and len(fingerprint) <= 100 for fingerprint in fingerprints)
+    assert rule_candidate(recipe).fingerprint("csco").endswith("-level-0")
+
+
+# -- trainings ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_variant_that_trains_as_the_recipe_does_shares_its_trainings(recipe, tmp_path):
+    listed = [whole_recipe(recipe), *variants_of(recipe, file_of(tmp_path, VARIANTS))]
+    runs = runs_of(listed, (1, 2), tmp_path)
+    assert runs["kept"] == runs[WHOLE] != runs["no-rule"]
+    assert [run.folder.name for run in runs["no-rule"]] == ["no-rule-1", "no-rule-2"]
+
+
+def test_a_training_goes_on_where_it_stopped_and_another_is_refused(recipe, tmp_path):
+    run = Run(recipe, 1, tmp_path / "run")
+    run.folder.mkdir()
+    (run.folder / "config.json").write_text(json.dumps({"seed": 1, **recipe.model_dump(mode="json")}))
+    asks = iter([False, True, True])
+    assert not run_training(recipe, run.folder, 1, stop=lambda: next(asks))["done"]
+    assert (run.finished, run.frames) == (False, 128)
+    assert train_one(recipe.model_dump_json(), run.folder, 1)
+    assert run.finished
+    assert run.cpu_s > 0
+    assert not (run.folder / "checkpoint").exists()
+    straight = tmp_path / "straight"
+    run_training(recipe, straight, 1)
+    assert read_card(run.folder / "last" / "card.json") == read_card(straight / "last" / "card.json")
+    refuse_others([run])
+    with pytest.raises(ConfigError, match="seed 1 there, 2 here"):
+        refuse_others([Run(recipe, 2, run.folder)])
+    with pytest.raises(ConfigError, match=r"learner\.frames 256 there, 128 here"):
+        refuse_others([Run(with_frames(recipe, 128), 1, run.folder)])
+
+
+def test_a_training_that_cannot_go_on_says_why(recipe, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ConfigError("finite losses", "nan", "lower the learning rate")
+
+    monkeypatch.setattr("studies.ablation.trainings.run_training", broken)
+    assert not train_one(recipe.model_dump_json(), tmp_path, 1)
+    assert "finite losses" in Run(recipe, 1, tmp_path).failure
+
+
+# -- the whole road ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+def test_variants_are_trained_judged_written_and_gone_on_with(tmp_path, capsys, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{MARKS[0]}\nNot printed yet.\n{MARKS[1]}\nafter\n")
+    ablate(request(tmp_path, write=page))
+    told = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in told["rows"]] == ["the rule", "whole", "no-rule", "kept"]
+    assert (told["variants"], told["compared"], told["before"], told["failed"]) == (2, 2, 3, {})
+    assert (told["episodes"], told["seeds"], told["frames"], told["markets"]) == (16, [1, 2], 256, ["csco"])
+    rule, recipe, bare, kept = told["rows"]
+    assert "difference_bps" not in recipe
+    assert recipe["cpu_s"] > 0
+    assert "cpu_s" not in rule
+    for row in told["rows"]:
+        assert row["is_bps"]["ci_low"] <= row["is_bps"]["mean"] <= row["is_bps"]["ci_high"]
+        assert np.isclose(np.mean(row["by_seed_bps"]), row["is_bps"]["mean"])
+    for row in (rule, bare, kept):
+        gap = row["is_bps"]["mean"] - recipe["is_bps"]["mean"]
+        assert np.isclose(row["difference_bps"]["mean"], gap, atol=1e-9)
+        assert row["called"] in ("dearer", "cheaper", "open")
+    assert bare["changes"] == {"policy.actions": "sized", "policy.parameters": {}}
+    assert kept["judged"] == "policy"
+    written = page.read_text()
+    assert written.startswith("before")
+    assert written.endswith("after\n")
+    assert "Not printed yet" not in written
+    assert "| no-rule | No rule to start from. |" in written
+    assert (tmp_path / "out" / "report.html").read_text().count("<svg") == 2
+    assert {path.name for path in (tmp_path / "out").glob("*.svg")} == {"differences.svg", "curves.svg"}
+
+    def never(*_, **__):
+        raise AssertionError("trained or judged again")
+
+    monkeypatch.setattr("studies.ablation.trainings.Pool", never)
+    monkeypatch.setattr("tercel.lab.evaluation.pipeline.run.Pool", never)
+    ablate(request(tmp_path))
+    assert json.loads(capsys.readouterr().out)["rows"] == told["rows"]
+    with pytest.raises(ConfigError, match=r"learner\.frames.*whole-1"):
+        ablate(request(tmp_path, frames=512))
+
+
+# -- how it is told ----------------------------------------------------------------------------------------------------
+
+
+def row_of(name, mean, **more):
+    told = {"mean": mean, "ci_low": mean - 1, "ci_high": mean + 1, "p_adjusted": 0.2, "p": 0.1}
+    row = {"name": name, "says": f"{name}.", "is_bps": told, "cvar95_bps": told, "called": "open", "cpu_s": 90.0}
+    return {**row, "difference_bps": told, "detectable_bps": 1.0, "changes": {}, **more}
+
+
+RESULT = {
+    "rows": [row_of("the rule", 3.0), row_of("whole", 1.0), row_of("b", 2.0), row_of("a|c", -0.5)],
+    "failed": {"worse": "expected finite losses"},
+    "seeds": [1],
+    "judged_on": [901],
+    "markets": ["csco"],
+    "episodes": 1_000,
+    "frames": 10,
+    "variants": 3,
+    "before": 8,
+    "compared": 2,
+}
+del RESULT["rows"][1]["difference_bps"]
+
+
+def test_the_table_orders_variants_and_says_what_failed():
+    found = list(lines(RESULT))
+    assert [line[0] for line in found] == ["the rule", "whole", "a|c", "b", "worse"]
+    assert {len(line) for line in found} == {len(HEADINGS)}
+    assert found[2][2:] == (spelt(row_of("", -0.5)["is_bps"]), "-0.50 [-1.50, +0.50]", "0.200", "open", "1.00",
+                            "-0.5", "1.5")  # fmt: skip
+    text = markdown(RESULT)
+    assert r"| a\|c |" in text
+    assert "3 variants tried here, 8 recipes before" in text
+    assert "One training seed" in text
+    assert "worse" in sentences(RESULT)[-1]
+
+
+def test_the_same_fills_are_no_difference():
+    ledger = ComparisonLedger()
+    noise = np.array([1e-15, -2e-15, 1e-15])
+    told = _against(Replicates(-1e-15, noise, ((1e-30, 9.0),)), ledger)
+    ledger.adjust()
+    assert (told["difference_bps"]["mean"], told["difference_bps"]["p_adjusted"]) == (0.0, 1.0)
+    assert judging._called(told["difference_bps"]) == "open"
+    assert told["detectable_bps"] is None
+
+
+def test_pictures_name_every_variant():
+    rows = [row_of("one", 1.0, called="dearer"), row_of("two", -1.0, called="cheaper")]
+    figure = differences(rows)
+    assert figure.alt.index("one +1.00") < figure.alt.index("two -1.00")
+    line = (np.array([0.0, 10.0]), np.array([5.0, 4.0]))
+    drawn = curves({"whole": [line, line], "one": [line], "two": [line]}, "whole")
+    assert "one 4.00" in drawn.alt
+    assert drawn.svg.count("<svg") == 1
+
+
+def test_the_command_hands_on_what_is_typed(monkeypatch, tmp_path):
+    calls = []
+
+    def noted(request):
+        calls.append(request)
+        raise ConfigError("nothing more", "more", "stop here")
+
+    monkeypatch.setattr(agent_ablate, "_recipe", noted)
+    words = f"agent ablate --only a,b --seeds 4,5 --frames 9 --episodes 8 --out {tmp_path} --json"
+    assert CliRunner().invoke(app, words.split()).exit_code == 2
+    assert calls == [Ablate(only="a,b", seeds="4,5", frames=9, episodes=8, out=tmp_path, as_json=True)]
+    assert (calls[0].config, calls[0].preset, calls[0].workers, calls[0].judged_on) == (None, None, None, "901")
+    assert CliRunner().invoke(app, ["agent", "ablate", "--seeds", "-1"]).exit_code == 2
+
+
+def test_an_unknown_variant_ends_with_two(tmp_path):
+    result = CliRunner().invoke(app, ["agent", "ablate", "--only", "lever", "--out", str(tmp_path / "new")])
+    assert result.exit_code == 2
+    assert "try 'levers'" in result.output
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("only", ["", " , "])
+def test_no_variant_at_all_trains_nothing(tmp_path, only):
+    result = CliRunner().invoke(app, ["agent", "ablate", "--only", only, "--out", str(tmp_path / "new")])
+    assert result.exit_code == 2
+    assert "leave --only out" in result.output
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,349 @@
+"""`tercel agent evaluate` and `agent table`, as typed: what is refused, the JSON, resuming, leaks."""
+
+import html
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import tercel as tc
+from tercel.api.testing.lake import DAYS, simulated_lake
+from tercel.cli.root import app
+from tercel.core.errors import ConfigError
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies_packaged import folder_of
+from tercel.execution.registry import resolve_policy
+from tercel.lab.evaluation.pipeline.candidates import policies_of, recipes_of, variants_of
+from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
+from tercel.lab.evaluation.pipeline.terminal import judged_table
+from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.learning.agent.config import AgentConfig
+from tercel.lab.learning.agent.market import markets_of
+from tercel.market.flow.preset import load
+
+FEW = "twap_take,vwap_take,vwap_passive,peg_behind"
+SMALL = "--market csco-santa-fe --episodes 24 --seeds 901,902"
+
+
+def tercel(*words: object) -> Any:
+    return CliRunner().invoke(app, ["agent", *map(str, words)])
+
+
+def copy_of_the_shipped(folder: Path, **changes: Any) -> Path:
+    """A packaged policy saved under another card."""
+    policy, card = load_policy(folder_of("ppo-csco-santa-fe"))
+    save_policy(folder, policy, replace(card, **changes))  # type: ignore[arg-type]
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("evaluate nowhere/at/all", "folder"),
+        ("evaluate defualt", "agent list"),
+        ("evaluate twap_take", "twap_take"),
+        ("evaluate default --against twap_tale", "twap_take"),
+        ("evaluate default --against random", "random"),
+        ("evaluate default --market csco-2033", "csco-santa-fe"),
+        ("evaluate default --regimes stormy", "volatile"),
+        ("evaluate default --seeds -3", "training"),
+        ("evaluate default --seeds 1,1", "seeds"),
+        ("evaluate default --seeds one", "seeds"),
+        ("evaluate default --fees much", "fees"),
+        ("evaluate default --latency-ms -1", "latency"),
+        ("evaluate default --share 2", "share"),
+        ("evaluate default --impact square_root", "translation"),
+        ("evaluate default --tape {lake}", "--symbol"),
+        ("evaluate default --tape {lake} --symbol SIN", "SIM"),
+        ("evaluate default --tape {lake} --symbol SIM --impact weights", "propagator"),
+        ("evaluate default --tape {lake} --symbol SIM --date 2003-01-13", "before"),
+        ("evaluate default --tape {lake} --symbol SIM --date 2003-01-20", "2003-01-15"),
+        ("evaluate default --date 2003-01-20", "--tape"),
+        ("evaluate default default", "once"),
+        ("evaluate default --adaptation --trained-for stormy=default", "REGIME=POLICY"),
+        ("evaluate default --adaptation --trained-for plain=default", "REGIME=POLICY"),
+        ("evaluate default --trained-for thin=default", "--adaptation"),
+        ("table --regimes stormy", "volatile"),
+        ("table --write README.md", "marks"),
+    ],
+)
+def test_what_makes_no_contest_touches_nothing(
+    tmp_path: Path, lake: Path, words: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README.md").write_text("no marks here")
+    result = tercel(*words.format(lake=lake).split(), "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 2, result.output
+    assert set(json.loads(result.stdout)) == {"error"}
+    assert told in result.output
+    assert "Traceback" not in result.output
+    assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
+
+
+@pytest.mark.parametrize("trained", ["2003-01-14 to 2003-01-15", "2003-01-15"])
+def test_a_policy_that_saw_a_judged_day_is_refused(tmp_path: Path, lake: Path, trained: str) -> None:
+    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": trained})
+    tape = ("--tape", lake, "--symbol", "SIM", "--out", tmp_path / "out")
+    result = tercel("evaluate", policy, "--against", FEW, *tape)
+    assert result.exit_code == 2
+    assert "2003-01-15" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_market_calibrated_on_a_judged_day_has_seen_it(tmp_path: Path, lake: Path) -> None:
+    own = load("csco-santa-fe").model_copy(update={"name": "mine", "symbol": "SIM"})
+    file = tmp_path / "mine.json"
+    own.model_copy(update={"card": {**own.card, "days": ["2003-01-15"]}}).save(file)
+    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"market": str(file)})
+    result = tercel("evaluate", policy, "--against", FEW, "--tape", lake, "--symbol", "SIM", "--out", tmp_path / "o")
+    assert result.exit_code == 2
+    assert "calibrated" in result.stderr
+
+
+def test_days_that_were_seen_are_judged_on_a_persons_word_and_said(tmp_path: Path, lake: Path) -> None:
+    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-15"})
+    words = ("evaluate", policy, "--against", FEW, "--tape", lake, "--symbol", "SIM", "--episodes", "4")
+    refused = tercel(*words, "--out", tmp_path / "o")
+    assert refused.exit_code == 2
+    assert "--allow-seen-days (in Python allow_seen_days=True)" in " ".join(refused.stderr.split())
+    result = tercel(*words, "--out", tmp_path / "o", "--allow-seen-days")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "o" / "evaluation.json").read_text())
+    [note] = [note for note in found["notes"] if note.startswith("Seen days")]
+    assert "was trained on 2003-01-15" in note
+    assert "no evidence" in " ".join(result.stdout.split())
+    assert note in html.unescape((tmp_path / "o" / "evaluation.html").read_text())
+    market = tc.replay(lake, "SIM")
+    with pytest.raises(ConfigError, match="allow_seen_days"):
+        tc.evaluate([policy, "twap_take"], market, episodes=4)
+    mine = tc.evaluate([policy, *FEW.split(",")], market, episodes=4, allow_seen_days=True)
+    assert note in mine.notes
+    assert "no evidence" in " ".join(repr(mine).split())
+    assert "no evidence" in mine._repr_html_()
+
+
+def test_training_seeds_of_one_recipe_are_a_row_of_their_own(tmp_path: Path) -> None:
+    folders = [copy_of_the_shipped(tmp_path / f"mine-{i}", name="mine", seed=i) for i in (1, 2, 3)]
+    other = copy_of_the_shipped(tmp_path / "other", name="mine", seed=4, trained_on={"market": "ibm"})
+    [recipe] = recipes_of(policies_of([*map(str, folders), str(other), "default"]))
+    assert recipe.key == "mine"
+    assert recipe.members == tuple(map(str, folders))
+
+
+def test_variants_are_read_from_the_card_or_the_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    policy = policies_of([str(copy_of_the_shipped(run / "policy"))])[0]
+    assert variants_of(policy) == 1
+    (run / "metadata.json").write_text('{"variants": 40}')
+    assert variants_of(policy) == 40
+
+
+def test_variants_of_what_a_sweep_found_are_its_trials_as_they_are_by_now(tmp_path: Path) -> None:
+    swept = tmp_path / "sweep"
+    for number in ("000", "000-1", "001", "002"):
+        (swept / "trials" / number).mkdir(parents=True)
+    (swept / "sweep.json").write_text('{"guards": {"variants": 3}}')
+    of_a_trial = policies_of([str(copy_of_the_shipped(swept / "trials" / "001" / "policy", learner={"looks": 11}))])[0]
+    assert variants_of(of_a_trial) == 3 - 1 + 3 + 11 - 1
+    run = tmp_path / "run"
+    of_the_best = policies_of([str(copy_of_the_shipped(run / "policy", learner={"looks": 6, "variants": 9}))])[0]
+    assert variants_of(of_the_best) == 9
+    (run / "config.json").write_text(json.dumps({"guards": {"sweep": str(swept)}}))
+    assert variants_of(of_the_best) == 3 - 1 + 3 + 6 - 1
+    (swept / "result.json").write_text('{"variants": 60}')
+    assert variants_of(of_the_best) == 60 + 6 - 1
+    (swept / "sweep.json").unlink()
+    assert variants_of(of_the_best) == 9, "a sweep that is gone leaves what the card says"
+
+
+@pytest.mark.long
+def test_the_json_of_an_evaluation(tmp_path: Path) -> None:
+    seeds = [copy_of_the_shipped(tmp_path / f"mine-{i}", name="mine", seed=i) for i in (1, 2)]
+    words = ("evaluate", "default", *seeds, "--against", FEW, *SMALL.split(), "--market", "amzn-santa-fe")
+    first = tercel(*words, "--out", tmp_path / "out", "--json")
+    assert first.exit_code == 0, first.output
+    result = json.loads(first.stdout)
+    assert {"strategies", "best_baseline", "paired_vs_best_baseline", "episodes", "clusters", "market"} <= set(result)
+    assert result["evaluation_seeds"] == [901, 902]
+    assert (result["episodes"], result["clusters"], result["market"]) == (24, 12, "csco-santa-fe")
+    names = {"default", "mine", *map(str, seeds), *FEW.split(",")}
+    assert set(result["strategies"]) == names
+    for name, row in result["paired"].items():
+        for other, cell in row.items():
+            assert set(cell) == {"mean", "ci_low", "ci_high", "p_adjusted", "power"}, (name, other)
+            assert 0 <= cell["p_adjusted"] <= 1
+            costs = result["strategies"]
+            gain = costs[other]["is_bps"]["mean"] - costs[name]["is_bps"]["mean"]
+            assert cell["mean"] == pytest.approx(gain, abs=1e-9)
+    assert set(result["paired"]["mine"]) == names - {"mine", *map(str, seeds)}
+    best = result["best_baseline"]
+    for name, cell in result["paired_vs_best_baseline"].items():
+        assert set(cell) == {"mean", "ci_low", "ci_high"}
+        assert cell["mean"] == result["paired"][name][best]["mean"]
+    assert set(result["by_market"]) == {"csco-santa-fe", "amzn-santa-fe"}
+    assert set(result["by_regime"]) == {"plain"}
+    assert set(result["pooled"]["these_markets"]["mine"]) == set(FEW.split(","))
+    assert (
+        result["policies"]["default"]["weights_sha256"]
+        == read_card(resolve_policy("default") / "card.json").weights_sha256
+    )
+    assert result["ratios"]["default"]["is_bps"]["twap_take"]["denominator"]["mean"] > 0
+    assert any("none at mid" in line for line in result["checks"])
+    page = (tmp_path / "out/evaluation.html").read_text()
+    links = re.findall(r"""(?:src|href|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", page)
+    assert [link for link in links if not link.startswith(("#", "data:"))] == []
+    # finished cells are not run again, a missing one is, and the figures are the same
+    cells = sorted((tmp_path / "out/cells").rglob("*.npz"))
+    stamps = {path: path.stat().st_mtime_ns for path in cells}
+    gone = next(path for path in cells if path.parent.name.startswith("vwap_take") and "validation" not in str(path))
+    gone.unlink()
+    again = tercel(*words, "--out", tmp_path / "out", "--json")
+    assert json.loads(again.stdout) == result
+    changed = [path for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp]
+    assert changed == [gone]
+
+
+@pytest.mark.long
+def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
+    words = f"evaluate default --against {FEW} {SMALL} --regimes volatile --adaptation --sensitivity"
+    result = tercel(*words.split(), "--trained-for", "thin=ppo", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    page = html.unescape((tmp_path / "out/evaluation.html").read_text())
+    for told in (
+        "default: ",
+        "cheaper than",
+        "frozen at arrival: twap_take",
+        "after the correction, is",
+        "minimum detectable effect",
+        "timing risk",
+        "chosen there",
+        "buys and",
+    ):
+        assert told in " ".join(page.split()), told
+    found = json.loads((tmp_path / "out/evaluation.json").read_text())
+    sentences = list(judged_table(found).sentences())
+    assert len(sentences) <= 5
+    assert sentences[0].startswith("default: ")
+    assert "effective sample" in sentences[-1]
+    assert all(one.split()[-1] in result.stdout for one in sentences)
+    assert set(found["by_regime"]) == {"volatile"}
+    assert set(found["sensitivity"]) == {"latency, ms", "fees, bps", "share of volume"}
+    fees = found["sensitivity"]["fees, bps"]
+    assert fees["0/1"]["is_bps"]["twap_take"]["mean"] - fees["0/0"]["is_bps"]["twap_take"]["mean"] == pytest.approx(
+        1.0, abs=0.1
+    )
+    thin = found["adaptation"]["thin"]
+    assert thin["specialist"] == "ppo"
+    assert np.isfinite(thin["loss_to_specialist"]["default"]["mean"])
+    costs, difference = thin["is_bps"], thin["difference_to_specialist"]["default"]
+    assert difference["mean"] == pytest.approx(costs["default"]["mean"] - costs["ppo"]["mean"])
+    assert any("ppo was given as trained in thin" in note for note in found["notes"])
+
+
+def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
+    """What a policy saw is judged around; only the refusal is looked at here, so that nothing is run."""
+    policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-14"})
+    settings = RunSettings(lake=str(lake), symbol="SIM", judged="2003-01-15")
+    [said] = refuse_leaks(policies_of([str(policy)]), [settings])
+    assert "2003-01-15" in said
+    with pytest.raises(ConfigError, match="2003-01-14"):
+        refuse_leaks(policies_of([str(policy)]), [replace(settings, judged="2003-01-14,2003-01-15")])
+
+
+@pytest.fixture(scope="module")
+def one_day(tmp_path_factory: pytest.TempPathFactory) -> RunSettings:
+    """A lake with one day of four hours, of which what follows 12:10 is judged."""
+    folder = tmp_path_factory.mktemp("one")
+    simulated_lake(folder, 4, DAYS[:1])
+    return RunSettings(lake=str(folder), symbol="SIM")
+
+
+def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(tmp_path: Path, one_day: RunSettings) -> None:
+    where = ("--tape", one_day.lake, "--symbol", "SIM", "--out", tmp_path / "out")
+    result = tercel("evaluate", "ppo", "--against", "twap_take,peg_behind", *where, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert f"{found['episodes']} orders are judged, which tells little" in " ".join(result.stderr.split())
+    assert found["episodes"] < 10
+    assert found["validation"]["episodes"] == 64, "not on a thousand"
+
+
+def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: RunSettings) -> None:
+    def episodes(request: int) -> int:
+        told = {"market": {"lake": one_day.lake, "symbol": "SIM"}, "validation": {"episodes": request}}
+        (market,) = markets_of(AgentConfig.model_validate({"name": "mine", **told}))
+        return len(market.plan)
+
+    assert (episodes(500), episodes(20)) == (64, 20)
+
+
+def trained_in(folder: Path, **card: Any) -> list[Any]:
+    """A policy of a market that was calibrated on the day."""
+    preset = load("csco-santa-fe")
+    preset = preset.model_copy(update={"symbol": "SIM", "card": {**preset.card, "days": [DAYS[0]], **card}})
+    preset.save(folder / "morning.json")
+    return policies_of([str(copy_of_the_shipped(folder / "p", trained_on={"market": str(folder / "morning.json")}))])
+
+
+def test_hours_of_the_judged_day_that_a_market_was_calibrated_on_are_told(tmp_path: Path, one_day: RunSettings) -> None:
+    [said] = refuse_leaks(trained_in(tmp_path, from_s=0.0, to_s=9000.0), [one_day])
+    assert said.startswith("Leaks: no policy learned from the judged hours (SIM, 2003-01-13 12:10 to 13:30), but from")
+    assert said.endswith("a market calibrated on 2003-01-13, up to 12:00.")
+
+
+@pytest.mark.parametrize("card", [{"to_s": 12150.0}, {"window_s": [900.0, 9700.0]}, {}])
+def test_a_market_calibrated_on_judged_hours_is_refused(
+    tmp_path: Path, one_day: RunSettings, card: dict[str, Any]
+) -> None:
+    """A preset of a long session ends before two thirds of that; the judged session may be shorter."""
+    with pytest.raises(ConfigError, match=r"judged hours that no policy learned from.*12:10 to 13:30"):
+        refuse_leaks(trained_in(tmp_path, **card), [one_day])
+
+
+def test_what_a_run_on_the_day_trained_on_is_told(tmp_path: Path, one_day: RunSettings) -> None:
+    told = {"symbol": "SIM", "trained on": f"{DAYS[0]}, first two thirds"}
+    [said] = refuse_leaks(policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on=told))]), [one_day])
+    assert said.endswith(f"was trained on {DAYS[0]}, first two thirds, up to 12:10.")
+
+
+def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: RunSettings) -> None:
+    [policy] = policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on={"market": "/gone/mine.json"}))])
+    [said] = refuse_leaks([policy], [one_day])
+    assert said.endswith(f"What {policy.key} learned from is not known.")
+
+
+@pytest.mark.long
+def test_on_tape_windows_of_later_days_are_judged(tmp_path: Path, lake: Path) -> None:
+    words = ("evaluate", "ppo", "--against", FEW, "--tape", lake, "--symbol", "SIM", "--out", tmp_path / "out")
+    result = tercel(*words, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["market"] == "SIM replay"
+    assert any("no policy learned from the judged days (SIM, 2003-01-15)" in line for line in found["checks"])
+    assert found["strategies"]["ppo"]["impact_bps"] is not None
+
+
+@pytest.mark.long
+def test_the_big_table_goes_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "agents.md"
+    page.write_text("before\n<!-- table: tercel agent table -->\nyesterday\n<!-- end of table -->\nafter\n")
+    words = f"table ppo --against {FEW} --market csco-santa-fe --regimes thin --episodes 16 --write {page}"
+    result = tercel(*words.split(), "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert set(found["cells"]) == {"plain", "thin"}
+    text = page.read_text()
+    assert text.startswith("before")
+    assert text.endswith("after\n")
+    assert "yesterday" not in text
+    assert "### Shortfall, thin" in text
+    assert "| ppo saves on |" in text
+    assert "](figures/gains-ppo.svg)" in text
+    figure = (tmp_path / "figures/gains-ppo.svg").read_text()
+    assert all(name in figure for name in FEW.split(","))

@@ -1,0 +1,458 @@
+"""`tercel agent train`: what is told is read whole or refused; a run goes on where it stopped."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tercel.api import training
+from tercel.api.testing.strategy import random_views
+from tercel.cli import app
+from tercel.cli.agent_train import Train, train
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution import step as kernels
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.kept import apart
+from tercel.execution.policies.kept import kept as in_words
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.strategies import build
+from tercel.lab.evaluation.metrics import read_metrics
+from tercel.lab.learning.agent.config import AgentConfig, middle, parse, preset_file, preset_names, read_config
+from tercel.lab.learning.agent.env import env_of
+from tercel.lab.learning.agent.learner import learner_settings, refuse_settings, risk_of, with_algo
+from tercel.lab.learning.agent.market import markets_of
+from tercel.lab.learning.agent.policy import action_parameters, rule_name, rule_of
+from tercel.lab.learning.agent.report import write_page
+from tercel.lab.learning.agent.training import run_training
+from tercel.lab.learning.agent.validation import Validator, shortfall
+from tercel.lab.learning.checkpoint import load_checkpoint
+
+SMALL = {
+    "name": "small",
+    "market": {"worlds": 4},
+    "task": {
+        "horizon_s": [120, 480],
+        "decision_s": 60,
+        "share": [0.05, 0.2],
+        "latency_ms": [0, 20],
+        "grow_frames": 256,
+    },
+    "learner": {"frames": 512, "markets": 8, "steps": 16, "minibatch": 64, "distribution": "gaussian"},
+    "policy": {"hidden": [8], "stack": 2},
+    "validation": {"episodes": 8, "every": 128},
+}
+
+
+SIZED = """name = "c"
+market = { worlds = 2 }
+task = { horizon_s = 240 }
+policy = { actions = "sized", hidden = [8] }
+learner = { frames = 256, markets = 8, steps = 16, minibatch = 64 }
+validation = { episodes = 8 }
+"""
+
+
+def small(**more):
+    return parse({**SMALL, **more}, "test")
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_shipped_presets_are_read_and_their_learners_take_them(name):
+    config = read_config(preset_file(name))
+    assert config.name == name
+    learner_settings(config)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"makret": {}}, "try 'market'"),
+        ({"learner": "ppo"}, "learner: a table"),
+        ({"market": {"preset": ["csco"]}}, "try 'presets'"),
+        ({"market": {"presets": []}}, "at least one market"),
+        ({"market": {"presets": ["csco", "ibm"], "weights": [1]}}, "a weight for each of the 2 presets, not 1"),
+        ({"market": {"presets": ["csco"], "weights": [0]}}, "greater than 0"),
+        ({"market": {"regimes": ["chain", "chain"]}}, "differ from each other"),
+        ({"market": {"regimes": ["", "chain"], "regime_weights": [1]}}, "each of the 2 regimes, not 1"),
+        ({"market": {"regimes": ["", "chain"], "regime_stakes": [1, 1, 1]}}, "each of the 2 regimes, not 3"),
+        ({"market": {"lake": "x"}}, "lake and symbol together"),
+        ({"market": {"train_days": ["2003-01-14"], "judge_days": ["2003-01-14"]}}, "2003-01-14"),
+        ({"task": {"share": [0.3, 0.1]}}, "lowest, highest"),
+        ({"task": {"share": 0}}, "above 0"),
+        ({"task": {"horizon_s": [0, 60]}}, "above 0"),
+        ({"task": {"latency_ms": -1}}, "from 0 on"),
+        ({"task": {"decision_s": float("inf")}}, "task.decision_s"),
+        ({"policy": {"hidden": [0]}}, "policy.hidden"),
+        ({"reward": {"impact": float("inf")}}, "reward.impact"),
+        ({"policy": {"levers": {"take": float("nan")}}}, "policy.levers.take"),
+        ({"policy": {"actions": "lever"}}, "'levers'"),
+        ({"policy": {"observation": "v9"}}, "v1"),
+        ({"learner": {"algo": "a2c"}}, "learner.algo"),
+        ({"name": "a/b"}, "name"),
+        ({"reward": {"impact": -1}}, "reward.impact"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_key(told, words):
+    with pytest.raises(ConfigError) as error:
+        parse(told, "mine.toml")
+    assert words in str(error.value)
+
+
+def test_a_setting_that_the_learner_does_not_have_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"try 'learner\.minibatch'"):
+        learner_settings(parse({"learner": {"minibach": 3}}, "test"))
+    with pytest.raises(ConfigError, match=r"'learner\.learning_rate'"):
+        learner_settings(parse({"learner": {"lrate": 3}}, "test"))
+
+
+@pytest.mark.parametrize("algo", ["ppo", "dqn"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("learning_rate", float("nan")),
+        ("learning_rate", 0.0),
+        ("gamma", 1.1),
+        ("minibatch", 0),
+        ("minibatch", 64.5),
+        ("steps", True),
+        ("max_norm", float("inf")),
+        ("scale_rewards", "yes"),
+        ("hidden", [8, -8]),
+        ("risk_aversion", 7),
+        ("risk_level", 1.0),
+    ],
+)
+def test_a_setting_outside_its_range_is_refused_with_its_key_and_file(algo, key, value):
+    told = parse({"learner": {"algo": algo, key: value}, "policy": {"actions": "sized"}}, "test")
+    with pytest.raises(ConfigError) as error:
+        refuse_settings(told, "mine.toml")
+    assert f"mine.toml: learner.{key} = " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "told", [{"lam": 7}, {"lam": float("nan")}, {"entropy": -0.1}, {"clip": 0}, {"start": [float("inf")]}]
+)
+def test_a_training_with_such_a_setting_leaves_no_folder(tmp_path, told):
+    key, value = next(iter(told.items()))
+    path, out = tmp_path / "c.toml", tmp_path / "out"
+    path.write_text(SIZED.replace("frames =", f"{key} = {value}, frames ="))
+    done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)])
+    assert done.exit_code == 2
+    assert f"learner.{key} = " in " ".join(done.stderr.split())
+    assert "c.toml" in done.stderr
+    assert not out.exists()
+
+
+def test_files_that_are_none_are_refused(tmp_path):
+    path = tmp_path / "a.toml"
+    with pytest.raises(ConfigError, match="No such file"):
+        read_config(path)
+    path.write_text("name = ")
+    with pytest.raises(ConfigError, match="TOML"):
+        read_config(path)
+    with pytest.raises(UnknownNameError, match="'default'"):
+        preset_file("defaults")
+
+
+def test_middles_and_parameters():
+    assert (middle(3.0), middle((1.0, 4.0)), middle((0.0, 4.0))) == (3.0, 2.0, 2.0)
+    assert action_parameters(parse({"policy": {"actions": "placement"}}, "t")) == {}
+    told = {"actions": "residual", "base": "peg_behind", "parameters": {"level": 2}, "dead": 0.1}
+    assert action_parameters(parse({"policy": told}, "t")) == {
+        "base": "peg_behind",
+        "parameters": {"level": 2.0},
+        "dead": 0.1,
+    }
+
+
+def test_the_rule_beside_a_policy_is_named_as_what_it_does():
+    recipe = read_config(preset_file("one_market"))
+    assert rule_name(recipe) == "peg_touch"
+    views = random_views(64, 1)
+    assert np.array_equal(rule_of(recipe).decide(views), build("peg_touch").decide(views))
+    plain = {"actions": "override", "base": "peg_behind"}
+    assert rule_name(small(policy=plain)) == "peg_behind"
+    assert rule_name(small(policy={**plain, "parameters": {"level": 2}})) == "peg_behind level 2"
+    tuned = {**plain, "base": "twap_repeg", "parameters": {"ahead": 2.2, "behind": 0.5}}
+    assert rule_name(small(policy=tuned)) == "twap_repeg ahead 2.2 behind 0.5"
+    assert rule_name(small(policy=tuned, validation={"rule": "twap_take"})) == "twap_take"
+
+
+def test_another_learner_gets_actions_that_it_can_learn():
+    config = with_algo(AgentConfig(), "dqn")
+    assert (config.learner.algo, config.policy.actions) == ("dqn", "sized")
+    assert with_algo(AgentConfig(), "ppo") == AgentConfig()
+
+
+# -- what is compared --------------------------------------------------------------------------------------------------
+
+
+def test_validation_buys_and_sells_in_every_market_on_seeds_of_its_own():
+    plan = markets_of(small())[0].plan
+    rows = plan.rows
+    assert (rows[:, kernels.E_SEED] == -3_000_000_000).all()
+    for column in (kernels.E_INDEX, kernels.E_WORLD):
+        np.testing.assert_array_equal(rows[::2, column], rows[1::2, column])
+    np.testing.assert_array_equal(rows[::2, kernels.E_SIDE], -rows[1::2, kernels.E_SIDE])
+    assert len(np.unique(plan.cluster)) <= len(plan) / 2
+
+
+def test_days_are_trained_on_or_judged_never_both(tmp_path, monkeypatch):
+    from tercel.lab.learning.agent import market as agent_market
+
+    class Recorded:
+        def __init__(self, folder):
+            pass
+
+        def days(self, symbol):
+            return ["2003-01-13", "2003-01-14", "2003-01-15"]
+
+    monkeypatch.setattr(agent_market, "Lake", Recorded)
+
+    def split(**told):
+        return agent_market._days(small(market={"lake": "x", "symbol": "SIM", **told}))
+
+    assert split(judge_days=["2003-01-15"]) == (["2003-01-13", "2003-01-14"], ["2003-01-15"])
+    assert split(train_days=["2003-01-14"]) == (["2003-01-14"], ["2003-01-13", "2003-01-15"])
+    with pytest.raises(ConfigError, match="2003-01-16"):
+        split(train_days=["2003-01-16"])
+    with pytest.raises(ConfigError, match="kept for judging"):
+        split(judge_days=["2003-01-13", "2003-01-14", "2003-01-15"])
+    with pytest.raises(ConfigError, match="not both: 2003-01-14"):
+        split(train_days=["2003-01-14"], judge_days=["2003-01-14"])
+
+
+def test_a_risk_averse_training_keeps_by_its_own_objective():
+    config = small(reward={"risk_aversion": 0.5})
+    markets = markets_of(config)
+    assert risk_of(config).aversion == 0.5
+    plain, averse = (Validator(markets, rule_of(config), risk) for risk in (None, risk_of(config)))
+    one, other = (v.check(build("twap_take"), 0).row for v in (plain, averse))
+    assert one["gain"] == other["gain"] == one["merit"]
+    costs = averse.rule_costs[0], plain._costs(markets[0], build("twap_take"))
+    rule, mine = (shortfall(c) / 1e4 * c.arrival_mid2 / 2 for c in costs)
+    assert other["merit"] == pytest.approx(risk_of(config).value(rule) - risk_of(config).value(mine))
+
+
+def test_markets_weigh_in_the_merit_as_in_the_slots():
+    told = {"presets": ["csco", "csco-santa-fe"], "weights": [2, 1], "worlds": 2}
+    config = small(market={**told, "regimes": ["", "thin"], "regime_weights": [3, 1]})
+    assert config.market.shares == (6.0, 2.0, 3.0, 1.0)
+    markets = markets_of(config)
+    even, weighed = (Validator(markets, rule_of(config), shares=shares) for shares in ((), config.market.shares))
+    one, other = (v.check(build("twap_take"), 0).row for v in (even, weighed))
+    gains = [one[f"gain_{market.label}"] for market in markets]
+    assert one["merit"] == one["gain"] == other["gain"] == pytest.approx(np.mean(gains))
+    assert other["merit"] == pytest.approx(np.average(gains, weights=[6, 2, 3, 1]))
+
+
+def test_a_cost_counts_as_much_as_its_regime_has_at_stake():
+    told = {"presets": ["csco-santa-fe"], "worlds": 2, "regimes": ["", "thin"]}
+    chosen = {"policy": {"actions": "placement"}, "learner": {"markets": 8}}
+    plain, staked = (small(market={**told, **more}, **chosen) for more in ({}, {"regime_stakes": [1, 0.25]}))
+    rewards = []
+    for config in (plain, staked):
+        env = env_of(config, markets_of(config))
+        env.reset(seed=3)
+        rewards.append(np.stack([env.step(np.full(env.n, 2))[1] for _ in range(4)]))
+    half = rewards[0].shape[1] // 2
+    assert np.any(rewards[0][:, half:] != 0)
+    np.testing.assert_allclose(rewards[1][:, :half], rewards[0][:, :half])
+    np.testing.assert_allclose(rewards[1][:, half:], 0.25 * rewards[0][:, half:], rtol=1e-5)
+    markets = markets_of(staked)
+    row = Validator(markets, rule_of(staked)).check(build("twap_take"), 0).row
+    gains = [row[f"gain_{market.label}"] for market in markets]
+    assert row["merit"] == pytest.approx((gains[0] + 0.25 * gains[1]) / 2)
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "whole"
+    return folder, run_training(small(), folder, 3)
+
+
+def test_a_run_leaves_everything_behind(whole):
+    folder, result = whole
+    assert result["done"]
+    assert result["frames"] == 512
+    assert result["looks"] == len(read_metrics(folder / "validation.csv")) == 6
+    assert result["variants"] == 6
+    rows = read_metrics(folder / "metrics.csv")
+    assert {"execution", "impact", "left", "is_bps", "kl"} <= set(rows[0])
+    card = read_card(folder / "policy" / "card.json")
+    assert card.observation == "v2"
+    assert card.trained_on["market"] == "csco"
+    assert card.limits["share"] == [0.05, 0.2]
+    assert card.scores["validation"]["gain"] == result["best"]["gain"] >= 0.0
+    for kept in ("policy", "last"):
+        told = read_card(folder / kept / "card.json").learner
+        assert (told["looks"], told["variants"]) == (result["looks"], result["variants"]), "all looks, not those before"
+    policy_strategy(folder / "policy").decide(random_views(10, 1))
+
+
+def test_the_first_look_is_the_rule_itself(whole):
+    first = read_metrics(whole[0] / "validation.csv")[0]
+    assert first["gain"] == 0.0
+    assert first["is_bps"] == first["rule_bps"]
+
+
+def test_the_best_of_the_late_looks_is_kept(whole):
+    rows = read_metrics(whole[0] / "validation.csv")
+    late = [row for row in rows if row["frames"] == 0 or row["frames"] >= 0.6 * 512]
+    assert [row["averaged"] for row in rows] == [0, 0, 0, 0, 0, 1]
+    assert whole[1]["best"] == max(late, key=lambda row: row["merit"])
+    assert read_card(whole[0] / "policy" / "card.json").frames == whole[1]["best"]["frames"]
+
+
+def test_a_training_that_kept_its_start_says_that_nothing_was_learned(tmp_path, monkeypatch):
+    def kept(config, folder, seed, **_):
+        result = run_training(config, folder, seed)
+        return {**result, "best": read_metrics(folder / "validation.csv")[0]}
+
+    monkeypatch.setattr(training, "run_training", kept)
+    path, out = tmp_path / "small.json", tmp_path / "out"
+    monkeypatch.setattr(training, "read_config", lambda _: small())
+    done = CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    said = "Nothing was learned: none of 6 validation checks beat"
+    assert "kept: the start. The best of 5 checkpoints, after" in " ".join(done.output.split())
+    assert "What helps: a longer training (frames)" in " ".join(done.output.split())
+    assert " ".join(done.output.split()).count(said) == 1
+    assert "that rule itself is kept as the policy" in " ".join(done.output.split())
+    assert "gain" not in done.output
+    assert "agent evaluate" not in done.output
+    page = (out / "report.html").read_text()
+    assert said in page
+    assert "a gain of" not in page
+
+
+def test_the_card_and_the_result_say_how_far_the_best_checkpoint_was_from_the_start(whole):
+    folder, result = whole
+    rows, card = read_metrics(folder / "validation.csv"), read_card(folder / "policy" / "card.json")
+    late = max((row for row in rows if row["frames"] >= 0.6 * 512), key=lambda row: row["merit"])
+    assert (result["start"], result["best_checkpoint"]) == (rows[0], late)
+    assert (card.scores["start"], card.scores["best_checkpoint"]) == (rows[0], late)
+    mean, low, high = apart(rows[0], late)
+    assert mean == pytest.approx(late["gain"])
+    assert high - low == pytest.approx(2 * 1.96 * late["se"])
+    assert card.kept == in_words(rows[0], late, len(rows), card.kept_start)
+
+
+def test_a_stopped_run_goes_on_to_the_same_policy(whole, tmp_path):
+    asked = iter([False, False, True])
+    part = run_training(small(), tmp_path, 3, stop=lambda: next(asked))
+    assert not part["done"]
+    assert part["frames"] == 256
+    rest = run_training(small(), tmp_path, 3)
+    assert rest["done"]
+    one, other = (load_checkpoint(folder / "checkpoint") for folder in (whole[0], tmp_path))
+    np.testing.assert_array_equal(one["params"], other["params"])
+    assert rest["best"] == whole[1]["best"]
+    weights = [read_card(folder / "policy" / "card.json").weights_sha256 for folder in (whole[0], tmp_path)]
+    assert weights[0] == weights[1]
+
+
+def test_cloning_several_markets_and_paired_rewards_run(tmp_path):
+    config = small(
+        market={"presets": ["csco", "csco-santa-fe"], "weights": [1, 2], "worlds": 2, "regimes": ["", "chain"]},
+        policy={"actions": "placement", "hidden": [8]},
+        learner={"frames": 256, "markets": 8, "steps": 16, "minibatch": 64},
+        reward={"against": "peg_behind", "unit": "spread"},
+        start={"clone": 64},
+    )
+    result = run_training(config, tmp_path, 1)
+    assert result["trained_on"]["markets"] == ["csco", "csco-santa-fe"]
+    assert {"gain_csco plain", "gain_csco-santa-fe chain"} <= set(result["best"])
+    assert read_card(tmp_path / "policy" / "card.json").limits["markets"] == ["csco", "csco-santa-fe"]
+
+
+def test_the_command_trains_and_tells(tmp_path):
+    path, out = tmp_path / "c.toml", tmp_path / "out"
+    path.write_text(SIZED)
+    done = CliRunner().invoke(app, ["agent", "train", str(path), "--seed", "3", "--out", str(out), "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["folder"] == str(out)
+    assert (out / "report.html").read_text().count("<svg") == 4
+    again = CliRunner().invoke(app, ["agent", "train", str(path), "--seed", "2", "--out", str(out)])
+    assert again.exit_code == 2
+    assert CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--json"]).exit_code == 0, "its own seed"
+    other = CliRunner().invoke(app, ["agent", "train", "--resume", str(out), "--seed", "1"])
+    assert other.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"config": "c.toml", "preset": "quick"},
+        {"preset": "quick", "algo": "a2c"},
+        {"resume": "nowhere"},
+        {"resume": "nowhere", "preset": "quick"},
+    ],
+)
+def test_orders_that_make_no_sense_leave_nothing(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    from pathlib import Path
+
+    paths = {key: Path(value) if key in ("config", "resume") else value for key, value in arguments.items()}
+    with pytest.raises(ConfigError):
+        train(Train(**paths, as_json=True))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_refused_training_gives_its_folder_back_and_one_begun_does_not(tmp_path):
+    path, out = tmp_path / "c.toml", tmp_path / "out"
+    words = ["agent", "train", str(path), "--out", str(out)]
+    for right, wrong, said in (
+        ("frames =", "frmes =", "try 'learner.frames'"),
+        ("worlds =", 'presets = ["cisco"], worlds =', "csco"),
+    ):
+        path.write_text(SIZED.replace(right, wrong))
+        refused = CliRunner().invoke(app, words)
+        assert refused.exit_code == 2
+        assert said in refused.stderr
+        assert not out.exists()
+    path.write_text(SIZED)
+    out.mkdir()
+    (out / "config.json").write_text("{}")
+    assert "holds another" in CliRunner().invoke(app, words).stderr
+    assert (out / "config.json").read_text() == "{}"
+
+
+def test_a_second_training_in_the_same_folder_is_refused_while_the_first_goes_on(tmp_path, monkeypatch):
+    path, out, codes = tmp_path / "c.toml", tmp_path / "out", []
+    path.write_text(SIZED)
+
+    def second(*_, **__):
+        for words in (["agent", "train", str(path), "--out", str(out)], ["agent", "train", "--resume", str(out)]):
+            done = CliRunner().invoke(app, words)
+            codes.append(done.exit_code)
+            assert "one training at a time" in done.stderr
+        assert (out / "config.json").exists(), "what the first has begun stays"
+        raise ConfigError("a test", "its end", "go on")
+
+    monkeypatch.setattr("tercel.api.training.run_training", second)
+    assert CliRunner().invoke(app, ["agent", "train", str(path), "--out", str(out)]).exit_code == 2
+    assert codes == [2, 2]
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "validation.csv"])
+@pytest.mark.parametrize("text", ["", "fames,is_bps\r\n1.0,2.0\r\n", "frames,is_bps\r\n"])
+def test_a_run_with_damaged_metrics_is_refused_with_the_file(whole, tmp_path, name, text):
+    run = tmp_path / "run"
+    shutil.copytree(whole[0], run)
+    (run / name).write_text(text)
+    with pytest.raises(ConfigError, match=name):
+        run_training(small(), run, 3)
+    with pytest.raises(ConfigError, match=name):
+        write_page(run, small(), whole[1])

@@ -1,0 +1,163 @@
+"""`tercel config`: every file that ships is of its kind and fits its schema; errors name the row or the key."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tercel.cli.config import NAMES, kind_of, schemas
+from tercel.cli.root import app
+from tercel.core.schema import DRAFT, schema_of
+
+jsonschema = pytest.importorskip("jsonschema")
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "tercel"
+REGIME = """
+since = "arrival"
+[[script]]
+at_s = 300
+regime = "gap"
+[[regime.gap]]
+seconds = 20
+limit = 0.2
+[[regime.gap]]
+limit = 0.8
+"""
+SHIPPED = {
+    **dict.fromkeys((PACKAGE / "lab" / "learning" / "agent" / "agent_presets").glob("*.toml"), "agent"),
+    **dict.fromkeys((PACKAGE / "feeds" / "maps").glob("*.toml"), "map"),
+    **dict.fromkeys((ROOT / "docs" / "examples").glob("signals*.toml"), "signals"),
+    **{ROOT / "docs" / "examples" / f"{name}.toml": "desk" for name in ("fix", "regime")},
+    PACKAGE / "api" / "demo" / "demo.toml": "desk",
+    PACKAGE / "desk" / "limits" / "default.toml": "limits",
+    ROOT / "studies" / "ablation" / "variants.toml": "variants",
+}
+
+
+def asked(*words: str) -> tuple[int, Any]:
+    done = CliRunner().invoke(app, ["config", *words, "--json"])
+    return done.exit_code, json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Schemas as the command writes them."""
+    code, found = asked("schema", "--out", str(tmp_path_factory.mktemp("schemas")))
+    assert code == 0
+    return {kind: json.loads(Path(path).read_text()) for kind, path in found["schemas"].items()}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_file_that_ships_is_of_its_kind_and_fits_its_schema(path: Path, written: dict[str, Any]) -> None:
+    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert kind_of(raw) == SHIPPED[path]
+    jsonschema.validate(raw, written[SHIPPED[path]])
+    code, found = asked("check", str(path))
+    assert (code, found["kind"]) == (0, SHIPPED[path])
+
+
+def test_a_file_of_regimes(tmp_path: Path, written: dict[str, Any]) -> None:
+    path = tmp_path / "regimes.toml"
+    path.write_text(REGIME)
+    jsonschema.validate(tomllib.loads(REGIME), written["regimes"])
+    assert asked("check", str(path))[1]["kind"] == "regimes"
+
+
+def test_a_schema_is_one_and_refuses_what_the_reader_refuses(written: dict[str, Any]) -> None:
+    assert set(written) == set(NAMES) == set(schemas())
+    for kind, schema in written.items():
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert schema["$schema"] == DRAFT, kind
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"nothing": {"like": "it"}}, schema)
+    assert "written strategy" in written["desk"]["$defs"]["AgentSection"]["properties"]["strategy"]["description"]
+    assert "model" in written["desk"]["$defs"]["PlantedSignals"]["properties"]["model"]["description"], "of its base"
+    assert schema_of(dict[str, int], "counts")["additionalProperties"] == {"type": "integer"}
+
+
+DESK = '[desk]\nrounds = 3\n\n[[instrument]]\nname = "A"\n\n[[agent]]\nname = "x"\nstrategy = "peg_touch"\n'
+LIMITS = (PACKAGE / "desk" / "limits" / "default.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (DESK.replace("strategy", "stategy"), "agent.0.stategy (row 9)"),
+        (DESK.replace("3", "0"), "0 (row 2)"),
+        (DESK.replace('name = "x"\n', ""), "(row 7)"),
+        ("[desk\n", "line 1"),
+        ("x = 1\n", "none that is known"),
+        (LIMITS.replace("collar_bps = 500", 'collar_bps = "5"'), "key collar_bps of [instruments"),
+        ('[market]\npresets = ["csco"]\n[lerner]\nframes = 5\n', "lerner (row 3)"),
+        ('[chain]\nstates = ["plain"]\nrate = [[0]]\n', "chain.rate (row 3)"),
+    ],
+)
+def test_an_error_names_file_and_row_or_key(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    code, found = asked("check", str(path))
+    assert code == 2
+    assert told in found["error"]["received"]
+    assert "mine.toml" in found["error"]["received"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("peg_touch", "peg_tuch", "try 'peg_touch'"),
+        ("peg_touch", "packaged:nobody", "nobody"),
+        ('name = "A"', 'name = "A"\nmarket = "csco-203"', "csco-203"),
+        ("[desk]\n", '[limits]\nfile = "limits.toml"\n[desk]\n', "limits.toml"),
+        ("[desk]\n", '[desk]\nvenue = "pigeon://x"\n', "pigeon"),
+    ],
+)
+def test_a_desk_is_refused_as_it_is_run(tmp_path: Path, old: str, new: str, told: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(DESK.replace(old, new))
+    code, found = asked("check", str(path))
+    run = CliRunner().invoke(app, ["trade", "run", str(path), "--desk", str(tmp_path / "desk"), "--json"])
+    assert (code, run.exit_code) == (2, 2)
+    assert found["error"] == json.loads(run.stdout)["error"]
+    assert told in " ".join(found["error"].values())
+    assert not (tmp_path / "desk").exists()
+
+
+def test_broken_toml_is_to_be_mended(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("[desk\n")
+    _, found = asked("check", str(tmp_path / "mine.toml"))
+    assert "mend the row" in found["error"]["remedy"]
+
+
+def test_an_unknown_kind_is_offered_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(DESK)
+    code, found = asked("check", str(tmp_path / "mine.toml"), "--kind", "dsk")
+    assert (code, found["error"]["remedy"]) == (2, "try 'desk'")
+
+
+@pytest.mark.parametrize("key", ["password", "username"])
+def test_a_file_of_a_secret_that_others_could_read_is_named(tmp_path, key):
+    (tmp_path / "secret").write_text("hunter2")
+    profile = tmp_path / "venue.toml"
+    profile.write_text(f'base = "generic-44"\n[logon]\n{key} = {{ file = "secret" }}\n')
+    (tmp_path / "secret").chmod(0o644)
+    done = CliRunner().invoke(app, ["config", "check", str(profile)])
+    assert done.exit_code == 2
+    assert "0644" in done.stderr
+    assert "chmod 600" in done.stderr
+    assert "hunter2" not in done.output
+    (tmp_path / "secret").chmod(0o600)
+    assert CliRunner().invoke(app, ["config", "check", str(profile)]).exit_code == 0
+    (tmp_path / "secret").unlink()
+    assert CliRunner().invoke(app, ["config", "check", str(profile)]).exit_code == 0, "it may come later"
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/stdin", "/proc"])
+def test_a_base_that_is_no_regular_file_is_refused_at_once(tmp_path, device):
+    profile = tmp_path / "venue.toml"
+    profile.write_text(f'base = "{device}"\n')
+    done = CliRunner().invoke(app, ["config", "check", str(profile), "--kind", "profile"])
+    assert done.exit_code == 2
+    assert "regular file" in done.stderr

@@ -1,0 +1,268 @@
+"""`tercel console`, `kill`, `rearm` at the command line; the console beside desks that come, go, and grow."""
+
+import json
+import os
+import pwd
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.waiting import DEADLINE_S, until
+from typer.testing import CliRunner, Result
+
+pytest.importorskip("fastapi", reason="the console needs the extra [trade]")
+
+from tercel.cli import app
+from tercel.core.ports import Entry
+from tercel.desk.console.desk import FolderDesk
+from tercel.desk.console.follow import JournalFollower
+from tercel.desk.console.web import changes
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.lock import holder
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.journal.store import SqlJournal
+
+runner = CliRunner()
+S = 1_000_000_000
+
+
+def tercel(*words: object) -> Result:
+    return runner.invoke(app, [str(word) for word in words])
+
+
+def refused(result: Result, *said: str) -> None:
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    for part in said:
+        assert part in " ".join(result.stderr.split()), result.stderr
+
+
+def beat(ns: int, **more: Any) -> Entry:
+    return Entry(kinds.HEARTBEAT, ns, body={"positions": {}, "open": 0, "unknown": 0, **more})
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """A desk folder whose journal nobody holds."""
+    SqlJournal(tmp_path / "desk", "test").close()
+    return tmp_path / "desk"
+
+
+# -- refusals -------------------------------------------------------------------------------------------------------
+
+
+def test_a_port_in_use_is_said_before_anything_starts(desk: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        refused(tercel("console", "--desk", desk, "--port", taken.getsockname()[1]), "a free port", "choose another")
+
+
+@pytest.mark.parametrize("command", [("console",), ("kill", "--reason", "x"), ("rearm", "--reason", "x")])
+def test_without_a_desk_nothing_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TERCEL_DESK", raising=False)
+    refused(tercel(*command), "a desk", "none under desks/")
+    refused(tercel(*command, "--desk", tmp_path / "none"), "journal.db", "none")
+
+
+def test_a_short_password_is_refused(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERCEL_CONSOLE_PASSWORD", "short")
+    refused(tercel("console", "--desk", desk, "--port", 0), "at least 8 characters", "TERCEL_CONSOLE_PASSWORD")
+
+
+# -- the kill switch ------------------------------------------------------------------------------------------------
+
+
+def test_a_kill_of_nobody_is_said(desk: Path) -> None:
+    journal = SqlJournal(desk, "test")
+    journal.append([Entry(kinds.SEAT, 0, agent=name, body={}) for name in ("peg", "ppo")])
+    journal.close()
+    words = ("kill", "--desk", desk, "--reason", "x", "--agent")
+    refused(tercel(*words, "pegg"), "agents of the desk: peg, ppo", "pegg; nothing was killed", "try 'peg', or --all")
+    assert not (desk / "kill.json").exists()
+    refused(tercel(*words, "pegg", "--agent", "ppo"), "pegg; killed: ppo")
+    assert json.loads((desk / "kill.json").read_text())["killed"] == {"ppo": "x"}
+    assert tercel(*words, "peg").exit_code == 0
+
+
+def test_a_kill_falls_without_a_reason(desk: Path) -> None:
+    for words in ((), ("--reason", " ")):
+        result = tercel("kill", *words, "--desk", desk, "--json")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["killed"] == {"*": "no reason given"}
+
+
+def test_kill_and_rearm_say_what_is_killed(desk: Path) -> None:
+    def done(*words: str) -> Any:
+        result = tercel(*words, "--desk", desk, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)["killed"]
+
+    assert done("kill", "--agent", "ppo", "--agent", "peg", "--reason", "two of them") == {
+        "ppo": "two of them",
+        "peg": "two of them",
+    }
+    assert FolderDesk(desk, time.time_ns).killed() is not None
+    assert done("rearm", "--agent", "ppo", "--reason", "one is well") == {"peg": "two of them"}
+    assert done("kill", "--all", "--reason", "everything") == {"peg": "two of them", "*": "everything"}
+    refused(tercel("rearm", "--agent", "peg", "--reason", "no", "--desk", desk), "re-arm all")
+    assert done("rearm", "--reason", "all is well") == {}
+    assert FolderDesk(desk, time.time_ns).killed() is None
+    refused(tercel("kill", "--all", "--agent", "x", "--reason", "y", "--desk", desk), "--all or --agent")
+
+
+def test_a_kill_needs_no_journal_that_can_be_written(desk: Path) -> None:
+    (desk / "journal.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    result = tercel("kill", "--all", "--reason", "the disk is odd", "--desk", desk)
+    assert result.exit_code == 0, result.output
+    assert "the journal does not know of it yet" in result.stderr
+    assert FolderDesk(desk, time.time_ns).killed() == {
+        "scope": "all",
+        "by": pwd.getpwuid(os.getuid()).pw_name,
+        "reason": "the disk is odd",
+    }
+
+
+def test_a_kill_needs_no_journal_at_all(desk: Path) -> None:
+    (desk / "journal.db").unlink()
+    assert tercel("kill", "--all", "--reason", "the journal is gone", "--desk", desk).exit_code == 0
+    killed = FolderDesk(desk, time.time_ns).killed()
+    assert killed is not None
+    assert killed["reason"] == "the journal is gone"
+
+
+# -- journals that come, go and grow --------------------------------------------------------------------------------
+
+
+def test_who_holds_a_desk_is_told_without_touching_its_lock(desk: Path) -> None:
+    if holder(desk) is None:
+        pytest.skip("this system does not tell who holds a lock")
+    assert holder(desk) == ""
+    journal = SqlJournal(desk, "ann")
+    assert holder(desk) == f"process {os.getpid()} (ann)"
+    journal.close()
+    assert holder(desk) == ""
+    assert holder(desk.parent) == ""
+
+
+def test_a_console_before_the_first_entry_and_after_the_end(desk: Path) -> None:
+    follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
+    follower.catch_up()
+    assert follower.shown()["seq"] == 0
+    assert follower.shown()["fault"] == ""
+    journal = SqlJournal(desk, "ann")
+    journal.append([Entry(kinds.SESSION, S, body={"session": 1, "resume": False}), beat(2 * S)])
+    follower.catch_up()
+    shown = follower.shown()
+    assert (shown["seq"], shown["ns"]) == (2, 2 * S)
+    assert shown["running"] in (f"process {os.getpid()} (ann)", None)
+    journal.close()
+    follower.catch_up()
+    assert follower.shown()["running"] in ("", None)
+    assert follower.shown()["seq"] == 2
+
+
+def test_a_journal_that_vanishes_is_said_and_found_again(desk: Path) -> None:
+    journal = SqlJournal(desk, "ann")
+    journal.append([beat(S)])
+    journal.close()
+    follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
+    follower.catch_up()
+    aside = desk / "aside"
+    aside.mkdir()
+    names = [name for name in ("journal.db", "journal.db-wal", "journal.db-shm") if (desk / name).exists()]
+    for name in names:
+        (desk / name).rename(aside / name)
+    follower.catch_up()
+    assert "journal" in follower.shown()["fault"]
+    assert follower.shown()["seq"] == 1  # what was seen stays, marked as old
+    for name in names:
+        (aside / name).rename(desk / name)
+    journal = SqlJournal(desk, "ann")
+    journal.append([beat(2 * S)])
+    follower.catch_up()
+    assert follower.shown()["fault"] == ""
+    assert follower.shown()["seq"] == 2
+    journal.close()
+
+
+def test_another_journal_in_its_place_begins_the_page_anew(desk: Path, tmp_path: Path) -> None:
+    journal = SqlJournal(desk, "ann")
+    journal.append([Entry(kinds.DENIED, S, agent="ppo", body={"code": "COLLAR"}), beat(S), beat(S)])
+    journal.close()
+    follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
+    follower.catch_up()
+    assert follower.shown()["denials"] == {"COLLAR": 1}
+    desk.rename(tmp_path / "old")
+    journal = SqlJournal(desk, "ann")
+    journal.append([beat(5 * S)])
+    journal.close()
+    follower.catch_up()
+    assert follower.shown()["denials"] == {}
+    assert follower.shown()["seq"] == 1
+    assert b"tercel_denials_total{" not in follower.metrics()
+
+
+def a_long_day(journal: SqlJournal, entries: int = 10_000) -> None:
+    """Decisions, orders, fills, shares and costs of six agents on three instruments."""
+    agents, instruments = [f"agent{i}" for i in range(6)], ["AAA", "BBB", "CCC"]
+    batch: list[Entry] = []
+    for n in range(entries):
+        agent, instrument, parent = agents[n % 6], instruments[n % 3], f"p{n // 50:04d}"
+        kind, body, order = kinds.DECISION, {"n": n, "intent": [0] * 10, "commands": [f"{parent}.{n}"]}, ""
+        if n % 50 == 0:
+            kind = kinds.PARENT
+            body = {"event": "accepted", "side": 1, "lots": 50, "horizon_ns": 600 * S, "strategy": "x", "decisions": 20}
+        elif n % 50 == 49:
+            kind, body = kinds.PARENT, {"event": "done"}
+        elif n % 10 == 1:
+            kind, body = kinds.FEEDBACK, {"is_bps": float(n % 7)}
+        elif n % 10 == 2:
+            kind, body = kinds.SHARE, {"shares": dict.fromkeys(agents, 1 / 6), "why": "cost"}
+        elif n % 10 == 3:
+            kind, body = kinds.ALERT, {"severity": "warning", "code": "X", "text": "something is odd" * 5}
+        batch.append(Entry(kind, n * S, instrument, agent, parent, order, body))
+    journal.append(batch)
+
+
+def test_the_page_stays_small_after_ten_thousand_entries(desk: Path) -> None:
+    journal = SqlJournal(desk, "ann")
+    a_long_day(journal)
+    follower = JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
+    follower.catch_up()
+    whole, told = changes(follower.shown(), {})
+    assert follower.shown()["seq"] == 10_000
+    assert len(whole) < 200_000
+    journal.append([beat(10_001 * S)])
+    follower.catch_up()
+    changed, _ = changes(follower.shown(), told)
+    assert len(changed) < 20_000
+    assert "share_points" not in json.loads(changed)
+    journal.close()
+
+
+def test_a_follower_reads_while_a_desk_writes(desk: Path) -> None:
+    journal, follower = SqlJournal(desk, "ann"), JournalFollower(FolderDesk(desk, time.time_ns), time.monotonic)
+    over = threading.Event()
+
+    def write() -> None:
+        for n in range(200):
+            journal.append([beat((n + 1) * S)])
+        over.set()
+
+    follower.start()
+    writer = threading.Thread(target=write)
+    writer.start()
+    writer.join(DEADLINE_S)
+    assert over.is_set()
+    until(lambda: follower.shown()["seq"] >= 200, what="the last entry")
+    follower.stop()
+    assert follower.shown()["seq"] == JournalReader(desk).last == 200
+    assert follower.shown()["fault"] == ""
+    journal.close()

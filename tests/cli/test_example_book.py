@@ -1,0 +1,106 @@
+"""What a report draws of an episode is the book that the agent traded in, with every law of impact."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.execution.test_identity import recorded_tape
+
+from tercel.execution import step
+from tercel.execution.strategies import build
+from tercel.execution.task import Task
+from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.lab.evaluation.example import apply_row, book_example, levels_of
+from tercel.lab.evaluation.market import build_market
+from tercel.lab.evaluation.settings import RunSettings
+from tercel.market.book import layout as lay
+from tercel.market.flow.preset import load
+from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.impact.pilot import law_for
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source, reactive
+
+TASK = Task(horizon_s=240.0, decisions=24, warmup_s=20.0, grid_points=13)
+LOUD = ImpactLaw("translation", mean_trade_lots=5.0, trades=10.0, sigma_ticks=6.0)
+LINEAR = replace(LOUD, exponent=1.0, explicit=((0.0, 0.3), (0.01, 0.7)))
+
+
+def market(name: str) -> Source:
+    if name.startswith("tape"):
+        tape = recorded_tape(2, levels=5 if "levels" in name else 0)
+        return with_impact(tape, {"tape": None, "tape_square_root": LOUD, "tape_levels": None}.get(name, LINEAR))
+    preset = load("csco" if "queue" in name else "csco-santa-fe")
+    if name == "santa_fe_translation":
+        return reactive(preset, settle_s=600.0, impact=LOUD)
+    law = name.rsplit("_", 1)[1]
+    return reactive(preset, settle_s=600.0, impact="none" if law == "none" else law_for(preset, law))
+
+
+def plan_of(source: Source, quantity: int) -> Plan:
+    plan = seeded_plan(TASK, quantity, seed=11, first=0, n=1)
+    if source.model == sim.REPLAY:
+        plan.rows[:, step.E_START_NS] = source.worlds_k[0, sim.NOW] + TASK.warmup_ns
+        plan.rows[:, step.E_CURSOR_END] = len(source.tape)
+    return plan
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "queue_translation",
+        "queue_weights",
+        "queue_none",
+        "santa_fe_translation",
+        "santa_fe_none",
+        "tape",
+        "tape_square_root",
+        "tape_levels",
+        "tape_propagator",
+        "tape_propagator_levels",
+    ],
+)
+@pytest.mark.parametrize("strategy", ["random", "twap_take", "peg_touch"])
+def test_the_record_replays_to_the_book_at_every_decision(name: str, strategy: str) -> None:
+    source = market(name)
+    quantity = 600 if source.lot == 1 and source.model != sim.QUEUE_REACTIVE else 60_000
+    episodes = Episodes(source, TASK, 1, record_rows=60_000)
+    episodes.start(plan_of(source, quantity))
+    levels, at = levels_of(episodes.books[0]), int(episodes.states[0, sim.RECORD])
+    rule = build(strategy)
+    decisions = 0
+    while episodes.working.any():
+        rows = episodes.record(0)
+        for row in rows[at:]:
+            apply_row(levels, row.tolist())
+        at = len(rows)
+        k = episodes.states[0]
+        standing = {level: lots for level, lots in levels.items() if lots}
+        assert standing == {level: lots for level, lots in levels_of(episodes.books[0]).items() if lots}
+        for side, word in ((1, sim.PUBLIC_BID), (-1, sim.PUBLIC_ASK)):
+            prices = [price for s, price in standing if s == side]
+            if prices:
+                assert max(prices, key=lambda price, side=side: price * side) == k[word]
+        episodes.step(rule.decide(episodes.view))
+        decisions += 1
+    assert decisions > 5
+    if "translation" in name or "square_root" in name:
+        assert sim.SHIFTED in episodes.record(0)[:, sim.R_KIND]
+
+
+@pytest.mark.parametrize("market_name", ["csco", "goog"])
+def test_no_picture_shows_a_bid_above_an_ask(market_name: str) -> None:
+    settings = RunSettings(market=market_name, quick=True, episodes=8)
+    built = build_market(settings)
+    for name in ("twap_take", "random"):
+        drawn = book_example(settings, built, build(name))
+        both = np.isfinite(drawn.best_bid_ticks) & np.isfinite(drawn.best_ask_ticks)
+        assert both.sum() > 100
+        assert (drawn.best_bid_ticks[both] < drawn.best_ask_ticks[both]).all()
+        for lots in drawn.lots:  # bids are drawn above, asks below zero
+            bids, asks = np.flatnonzero(lots > 0), np.flatnonzero(lots < 0)
+            assert not len(bids) or not len(asks) or bids.max() < asks.min()
+
+
+def test_the_book_has_room_for_the_background() -> None:
+    source = market("queue_none")
+    assert source.worlds_b[0, lay.BACKGROUND] * 2 == source.worlds_b.shape[1]

@@ -1,0 +1,70 @@
+"""Policies that are judged outside their cards' limits, or given for what their cards do not say: it is noted."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tercel.execution.policies.policy import load_policy, save_policy
+from tercel.execution.policies_packaged import folder_of
+from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.pipeline.candidates import Candidate
+from tercel.lab.evaluation.pipeline.card_limits import notes_on, outside, untrained_in
+from tercel.lab.evaluation.settings import RunSettings
+
+LIMITS: dict[str, Any] = {
+    "share": [0.05, 0.2], "horizon_s": 1800.0, "decision_s": 30.0, "latency_ms": 0.0, "side": 0, "markets": ["csco"],
+}  # fmt: skip
+
+
+def policy(folder: Path, **changes: Any) -> Candidate:
+    network, card = load_policy(folder_of("ppo-csco-santa-fe"))
+    save_policy(folder, network, replace(card, **changes))  # type: ignore[arg-type]
+    return Candidate("k0", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("limits", "task", "market", "said"),
+    [
+        ({}, Task(), "csco", ""),
+        ({"decision_s": 120.0}, Task(), "csco", "decisions every 120 s there, 30 s here"),
+        ({"horizon_s": [600, 900]}, Task(), "csco", "a horizon of 600 to 900 s there, 1800 s here"),
+        ({}, Task(share=0.5), "csco", "orders of 5 to 20 % of the volume there, 50 % of the volume here"),
+        ({}, Task(latency=Latency(a_ns=31_000_000)), "csco", "a latency of 0 ms there, 31 ms here"),
+        ({}, Task(latency=Latency(a_ns=30_000_000)), "csco", ""),  # a thousandth of a decision interval
+        ({"side": 1}, Task(), "csco", "buys there, buys and sells here"),
+        ({}, Task(), "ibm", "csco there, ibm here"),
+        ({"share": "any", "markets": []}, Task(), "ibm", ""),
+    ],
+)
+def test_what_lies_outside_the_limits_is_said(
+    tmp_path: Path, limits: dict[str, Any], task: Task, market: str, said: str
+) -> None:
+    one = policy(tmp_path / "k0", limits={**LIMITS, **limits})
+    told = outside(one, RunSettings(market=market, task=task), market)
+    assert told == (f"k0 is used outside its limits: {said}" if said else "")
+
+
+def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Path) -> None:
+    one = policy(tmp_path / "k0", limits={"decision_s": 120.0})
+    markets = {name: RunSettings(market=name) for name in ("csco", "ibm")}
+    assert notes_on({name: [one] for name in markets}, markets) == [
+        "k0 is used outside its limits: decisions every 120 s there, 30 s here"
+    ]
+
+
+def test_a_card_that_says_no_limits_is_not_noted(tmp_path: Path) -> None:
+    assert outside(policy(tmp_path / "k0", limits={}), RunSettings(market="ibm"), "ibm") == ""
+
+
+def test_a_specialist_whose_card_names_another_regime_is_noted(tmp_path: Path) -> None:
+    thin = policy(tmp_path / "thin", trained_on={"market": "csco", "regimes": "thin"})
+    both = policy(tmp_path / "both", trained_on={"markets": ["csco"], "regimes": "plain, thin"})
+    other = policy(tmp_path / "other", trained_on={"market": "csco", "regimes": "plain, calm"})
+    plain = policy(tmp_path / "plain", trained_on={"market": "csco"})
+    assert untrained_in({"thin": [thin, both]}) == []
+    assert untrained_in({"thin": [other, plain]}) == [
+        "k0 was given as trained in thin, but its card does not say so: regimes plain, calm",
+        "k0 was given as trained in thin, but its card does not say so: it names no regime",
+    ]

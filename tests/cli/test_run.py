@@ -1,0 +1,315 @@
+"""The main job as a person runs it: whole processes, small runs, everything that stays behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.program import COMMAND
+from tests.waiting import DEADLINE_S, until
+from typer.testing import CliRunner
+
+from tercel.api.testing.lake import DAYS, simulated_lake
+from tercel.cli.root import app
+from tercel.execution.policies.card import read_card
+from tercel.execution.policies.strategy import policy_strategy
+from tercel.execution.strategies import ALL_BASELINES
+from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.pipeline.terminal import judged_table
+from tercel.lab.evaluation.settings import RunSettings, load_settings
+from tercel.lab.learning.agent.run_folder import is_done
+from tercel.lab.learning.checkpoint import load_checkpoint
+from tercel.market.flow.preset import load
+from tercel.market.tape import Lake
+
+ROOT = Path(__file__).resolve().parents[2]
+LEARNED = ["default", "trained"]
+TRAINED = ["trained-1000"]
+KEYS = {
+    *("is_bps", "spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps", "timing_risk_bps"),
+    *("passive_share", "adaptability"),
+}
+
+
+def start(folder: Path, *words: object, **options: Any) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    command = [*COMMAND, "run", *map(str, words)]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options
+    )
+
+
+def tercel(folder: Path, *words: object) -> tuple[int, str, str]:
+    process = start(folder, *words)
+    try:
+        stdout, stderr = process.communicate(timeout=2 * DEADLINE_S)
+    finally:
+        process.kill()
+    return process.returncode, stdout, stderr
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+# -- what makes no run ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders `three` and `one`: lakes with that many simulated days of four hours."""
+    root = tmp_path_factory.mktemp("lakes")
+    for name, days in (("three", DAYS), ("one", DAYS[:1])):
+        simulated_lake(root / name, 4, days)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--market csco-2033 --out new", "csco-santa-fe"),
+        ("--market nowhere.json --out new", "nowhere.json"),
+        ("--tape {lakes}/three --symbol SIN --out new", "SIM"),
+        ("--tape {lakes}/nowhere --symbol SIM --out new", "import"),
+        ("--tape {lakes}/three --symbol SIM --impact weights --out new", "propagator"),
+        ("--market csco-santa-fe --impact square_root --out new", "translation"),
+        ("--resume --out new", "run.json"),
+        ("--resume", "runs"),
+        ("--out run", "--resume"),
+        ("--out other", "another"),
+        ("--out file", "file"),
+        ("--resume --out broken", "run.json"),
+    ],
+)
+def test_what_makes_no_run_touches_nothing(
+    tmp_path: Path, lakes: Path, words: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in (("run/run.json", "{}"), ("other/notes.txt", "mine"), ("broken/run.json", "{"), ("file", "")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    before, lake = contents(tmp_path), contents(lakes)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["run", "--quick", "--json", *words.format(lakes=lakes).split()])
+    assert done.exit_code == 2
+    assert set(json.loads(done.stdout)) == {"error"}
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert contents(tmp_path) == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["broken", "file", "other", "run"]
+    assert contents(lakes) == lake
+
+
+def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
+    settings = RunSettings(
+        market="x", seed=7, seeds=2, impact="translation", task=Task(share=0.2, latency=Latency("uniform", 1, 5))
+    )
+    settings.claim(tmp_path, named=True)
+    assert load_settings(tmp_path) == settings
+    assert settings.training_seeds == [7000, 7001]
+
+
+# -- a whole run ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str, str]:
+    """Folder, result, stdout and stderr of `tercel run --quick`."""
+    place = tmp_path_factory.mktemp("quick")
+    code, stdout, stderr = tercel(place, "--quick", "--json", "--out", "made/here")
+    assert code == 0, stderr
+    return place / "made/here", json.loads(stdout), stdout, stderr
+
+
+@pytest.mark.long
+def test_the_json_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None:
+    folder, result, stdout, stderr = quick
+    assert stdout.count("\n") == 1
+    assert {
+        *("strategies", "best_baseline", "paired_vs_best_baseline", "episodes", "clusters", "seeds", "market"),
+        *("task", "out"),
+    } <= set(result)
+    assert set(result["strategies"]) == {*ALL_BASELINES, *LEARNED}
+    for name, row in result["strategies"].items():
+        assert set(row) == KEYS, name
+        for key, cell in row.items():
+            assert set(cell) == {"mean", "ci_low", "ci_high"}, (name, key)
+            assert cell["ci_low"] <= cell["ci_high"]
+        parts = ("spread_bps", "impact_bps", "timing_bps", "forced_bps", "fees_bps")
+        assert row["is_bps"]["mean"] == pytest.approx(sum(row[p]["mean"] for p in parts), abs=1e-9)
+        assert 0 <= row["adaptability"]["mean"] <= 1
+        assert 0 <= row["passive_share"]["mean"] <= 1
+    assert result["strategies"]["twap_take"]["adaptability"]["mean"] == 0
+    assert result["best_baseline"] in ALL_BASELINES
+    assert set(result["paired_vs_best_baseline"]) == set(LEARNED)
+    assert (result["episodes"], result["clusters"]) == (64, 32)
+    assert 1000 in result["seeds"]
+    assert result["market"] == "csco"
+    assert result["task"]["horizon_s"] == 1800.0
+    assert result["out"] == "made/here"
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert "Traceback" not in stderr
+    assert "{" not in stderr, "results go to stdout"
+
+
+@pytest.mark.long
+def test_the_files_of_a_run(quick: tuple[Path, dict[str, Any], str, str]) -> None:
+    folder = quick[0]
+    assert {p.name for p in folder.iterdir()} == {
+        *(".lock", "run.json", "result.json", "report.html", "policies", "cells")
+    }
+    assert not list(folder.rglob(".part.*"))
+    assert {p.name for p in (folder / "policies").iterdir()} == set(TRAINED)
+    for name in TRAINED:
+        card = read_card(folder / "policies" / name / "policy" / "card.json")
+        assert f"{card.name}-{card.seed}" == name
+        assert policy_strategy(folder / "policies" / name / "policy", name).name == name
+    report = (folder / "report.html").read_text()
+    links = re.findall(r"""(?:src|href|action|data|poster)\s*=\s*["']?([^"'\s>]+)""", report)
+    assert [link for link in links if not link.startswith(("#", "data:"))] == []
+    assert re.findall(r"url\((?![\"']?(?:#|data:))", report) == []
+    assert "@import" not in report
+    for name in [*ALL_BASELINES, *LEARNED]:
+        assert name in report
+    headline = re.search(r"<h1>(.*?)</h1>", report)
+    assert headline
+    assert headline[1] == "A quick run: too few episodes to judge by; a look, not a judgement"
+
+
+@pytest.mark.long
+def test_a_quick_run_says_first_that_it_is_no_judgement(quick: tuple[Path, dict[str, Any], str, str]) -> None:
+    folder, result, _, stderr = quick
+    sentences = judged_table(result).sentences()
+    assert next(sentences) == "A quick run: too few episodes to judge by; a look, not a judgement."
+    assert next(sentences).startswith(("trained: ", "default: "))
+    cards = [read_card(folder / "policies" / name / "policy" / "card.json") for name in TRAINED]
+    assert stderr.count("kept: the start") == sum(card.kept_start for card in cards)
+
+
+@pytest.mark.long
+def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str, str]) -> None:
+    folder, result, *_ = quick
+    policies = contents(folder / "policies")
+    code, stdout, stderr = tercel(folder.parents[1], "--resume", "--out", "made/here")
+    assert code == 0, stderr
+    assert "submit_and_leave" in stdout
+    assert stderr.splitlines()[-1].startswith("next      make demo")
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert contents(folder / "policies") == policies
+
+
+# -- stopped and resumed ----------------------------------------------------------------------------------------------
+
+SMALL = RunSettings(market="csco-santa-fe", quick=True, seed=3, episodes=8, seeds=1, frames=262_144, task=Task())
+
+
+def prepared(folder: Path) -> Path:
+    folder.mkdir()
+    SMALL.claim(folder, named=True)
+    return folder
+
+
+TRAININGS = ("trained-3000",)
+
+
+def metrics(folder: Path, training: str) -> list[str]:
+    """What a training wrote of its updates, one line each."""
+    file = folder / "policies" / training / "metrics.csv"
+    return file.read_text().splitlines()[1:] if file.exists() else []
+
+
+def stop(folder: Path, how: str) -> tuple[int, str, str]:
+    """Resume the run in `folder` and stop it when every training has learned something new; what came of it.
+
+    Two states of a training's metrics that were not there before hold an update at least: the first may be what a
+    resumed training takes back.
+    """
+    seen = {one: {"".join(metrics(folder, one))} for one in TRAININGS}
+    process = start(folder.parent, "--resume", "--json", "--out", folder.name)
+
+    def learned() -> bool:
+        assert process.poll() is None, process.communicate()
+        for one in TRAININGS:
+            seen[one].add("".join(metrics(folder, one)))
+        return all(len(states) > 2 or is_done(folder / "policies" / one) for one, states in seen.items())
+
+    try:
+        until(learned, what="an update of the training")
+        if how == "group":
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            os.kill(process.pid, signal.SIGINT if how == "parent" else signal.SIGKILL)
+        stdout, stderr = process.communicate(timeout=DEADLINE_S)  # ends when every worker has ended too
+    finally:
+        process.kill()
+    return process.returncode, stdout, stderr
+
+
+def strategies(folder: Path) -> str:
+    return json.dumps(json.loads((folder / "result.json").read_text())["strategies"])
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_run_that_is_stopped_again_and_again_ends_like_one_that_is_not(tmp_path: Path) -> None:
+    whole, cut = prepared(tmp_path / "whole"), prepared(tmp_path / "cut it")
+    code, _, stderr = tercel(tmp_path, "--resume", "--out", "whole")
+    assert code == 0, stderr
+    for how in ("parent", "kill", "group"):
+        code, stdout, stderr = stop(cut, how)
+        assert stdout == ""
+        assert "Traceback" not in stderr
+        assert not (cut / "result.json").exists()
+        if how != "kill":
+            assert code == 130
+            assert "tercel run --resume --out 'cut it'" in stderr
+            for one in TRAININGS:
+                kept = load_checkpoint(cut / "policies" / one / "checkpoint")
+                assert kept is not None
+                assert kept["frames"] == float(metrics(cut, one)[-1].split(",", 1)[0]), "nothing learned is lost"
+        else:
+            assert code == -signal.SIGKILL
+    code, _, stderr = tercel(tmp_path, "--resume", "--out", "cut it")
+    assert code == 0, stderr
+    assert strategies(cut) == strategies(whole)
+    for name in TRAININGS:
+        one, two = ([row.rsplit(",", 1)[0] for row in metrics(f, name)] for f in (whole, cut))
+        assert one == two, "all but the seconds"
+        one, two = (read_card(f / "policies" / name / "policy" / "card.json") for f in (whole, cut))
+        assert one.weights_sha256 == two.weights_sha256
+
+
+# -- on tape ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["three", "one"])
+def test_a_run_on_tape(tmp_path: Path, lakes: Path, name: str) -> None:
+    words = ("--tape", lakes / name, "--symbol", "SIM", "--impact", "none", "--quick", "--json", "--seed", 2)
+    code, stdout, stderr = tercel(tmp_path, *words, "--out", "a")
+    assert code == 0, stderr
+    result = json.loads(stdout)
+    assert f"{result['episodes']} orders are judged" in stderr
+    assert set(result["strategies"]) == {*ALL_BASELINES, *LEARNED}
+    for row in result["strategies"].values():
+        assert set(row) == KEYS
+        assert row["impact_bps"] is None
+        parts = ("spread_bps", "timing_bps", "forced_bps", "fees_bps")
+        assert row["is_bps"]["mean"] == pytest.approx(sum(row[p]["mean"] for p in parts), abs=1e-9)
+    notes = " | ".join(result["notes"])
+    assert re.search("one (judged )?day", notes.lower()), "whatever was trained on"
+    assert result["cluster"] == "30-minute block"
+    assert result["episodes"] == 2 * result["clusters"]
+    spans = "2003-01-13 to 2003-01-14, judged on 2003-01-15" if name == "three" else "first two thirds, judged on"
+    assert spans in notes
+    assert load(tmp_path / "a" / "market.json").symbol == "SIM"
+    assert [i.date for i in Lake(lakes / name).list()] == ["2003-01-13", "2003-01-14", "2003-01-15"][
+        : 3 if name == "three" else 1
+    ]
+    if name == "one":
+        code, again, _ = tercel(tmp_path, *words, "--out", "b")
+        assert json.dumps(json.loads(again)["strategies"]) == json.dumps(result["strategies"])

@@ -1,0 +1,74 @@
+"""Tables on a terminal: whole columns or none, nothing shortened; means by lots with their intervals."""
+
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from tercel.core.report import terminal as output
+from tercel.desk.trading.tca.summary import summary
+
+CELLS = [["AAA-000-peg", "-16.9", "-15.5", "100%"], ["BBB-000-schedule", "-1234567.9", "0.0", "33%"]]
+HEADINGS = ["parent", "cost", "vwap", "rested"]
+
+
+@given(width=st.integers(10, 100))
+def test_a_table_shortens_no_cell_and_names_what_it_leaves_out(width: int) -> None:
+    said = StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output, "result_console", lambda: Console(file=said, width=width, highlight=False))
+        output.print_table("costs", HEADINGS, CELLS, leaves=["vwap", "rested", "cost"])
+    told = said.getvalue()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in told
+    table, _, left_out = told.partition("left out: ")
+    names = left_out.partition(" (")[0].split(", ") if left_out else []
+    assert names in ([], ["vwap"], ["vwap", "rested"], ["cost", "vwap", "rested"])
+    for row in [HEADINGS, *CELLS]:
+        for name, cell in zip(HEADINGS, row, strict=True):
+            assert (cell in table.split()) == (name not in names)
+    longest = max(map(len, table.splitlines()[1:]))
+    assert longest <= max(width, len("BBB-000-schedule"))
+
+
+def test_two_columns_of_one_heading_are_refused() -> None:
+    with pytest.raises(ValueError, match="headings that differ"):
+        output.print_table("costs", ["cost", "s.e.", "cost"], [["1", "2", "3"]])
+
+
+def test_advice_on_extras_serves_a_clone_too() -> None:
+    told = output.how_to_install("pip install 'tercel[signals]', or add linear")
+    assert "pip install -e '.[signals]'" in told
+    assert told.endswith("pip install 'tercel[signals]', or add linear")
+
+
+def parent(agent: str, quantity: int, cost: float, filled: int | None = None) -> dict[str, object]:
+    keys = ("spread_bps", "walk_bps", "timing_bps", "forced_bps", "opportunity_bps", "vwap_bps", "twap_bps")
+    body: dict[str, object] = dict.fromkeys(keys, 0.0)
+    full = quantity if filled is None else filled
+    return body | {
+        "agent": agent,
+        "quantity": quantity,
+        "filled": full,
+        "is_bps": cost,
+        "passive_share": 1.0 if full else None,
+        "markouts_bps": {"10s": None},
+    }
+
+
+def test_costs_are_summed_by_what_was_filled() -> None:
+    """The parent of which nothing was filled weighs nothing, whatever it says it cost."""
+    found = summary([parent("b", 10, 4.0), parent("a", 30, 8.0), parent("b", 10, 0.0), parent("c", 99, 1.0, filled=0)])
+    assert found["total"]["is_bps"] == pytest.approx((10 * 4 + 30 * 8 + 10 * 0) / 50)
+    assert (found["total"]["quantity"], found["total"]["filled"]) == (149, 50)
+    assert list(found["agents"]) == ["a", "b", "c"]
+    assert found["agents"]["c"]["is_bps"] is None
+    assert found["agents"]["a"]["ci_low"] is None  # of one parent
+    assert found["total"]["passive_share"] == 1.0
+    assert found["total"]["markouts_bps"] == {"10s": None}
+    both = found["agents"]["b"]
+    assert (both["is_bps"], both["parents"]) == (2.0, 2)
+    half = 12.7062 * 2.0  # t of one degree of freedom x sd / sqrt(2)
+    assert both["ci_high"] - 2.0 == pytest.approx(half, rel=1e-5)
+    assert 2.0 - both["ci_low"] == pytest.approx(half, rel=1e-5)

@@ -1,0 +1,181 @@
+"""`tercel tca`: the table, the object, the page, and what is refused."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tercel.api.tca.market_day import read_day
+from tercel.cli import app
+from tercel.market.tape import Lake
+
+runner = CliRunner()
+S = 1_000_000_000
+HEADER = "time,symbol,side,quantity,price,parent,agent,fee\n"
+
+
+def tercel(*words: object) -> Result:
+    return runner.invoke(app, ["tca", *(str(word) for word in words)])
+
+
+@pytest.fixture(scope="module")
+def files(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two agents buy three parents at the far touch; one parent is not filled, one fill is off the market."""
+    folder, day = tmp_path_factory.mktemp("files"), read_day(Lake(lake), Lake(lake).list()[0])
+    tick, lot = day.instrument.tick, day.instrument.lot
+    fills, orders = [], []
+    for number in range(3):
+        start = day.open_ns + (600 + 900 * number) * S
+        orders.append(f"p{number},SIM,buy,{4 * lot},{start},{start + 300 * S}")
+        for step in (30, 120):
+            price = day.before(start + step * S)[1] * tick * (1.5 if number == 2 and step == 120 else 1.0)
+            agent = "ann" if number else "bob"
+            fills.append(f"{start + step * S},SIM,buy,{lot},{price:.4f},p{number},{agent},0.10")
+    orders.append(f"idle,SIM,sell,{lot},{start},{start + 300 * S}")
+    (folder / "fills.csv").write_text(HEADER + "\n".join(fills) + "\n")
+    (folder / "orders.csv").write_text("parent,symbol,side,quantity,start,end\n" + "\n".join(orders) + "\n")
+    return folder / "fills.csv", folder / "orders.csv"
+
+
+@pytest.fixture(scope="module")
+def found(lake: Path, files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    out = tmp_path_factory.mktemp("out")
+    words = ("--against", "twap_take,random", "--agent", "ppo", "--out", out, "--json")
+    result = tercel(files[0], "--orders", files[1], "--lake", lake, *words)
+    assert result.exit_code == 0, result.output
+    one: dict[str, Any] = json.loads(result.stdout)
+    assert json.loads((out / "tca.json").read_text()) == one
+    page = (out / "tca.html").read_text()
+    assert page.count("<svg") >= 5
+    assert "What strategies would have cost" in page
+    return one
+
+
+def test_the_object_holds_agents_parents_and_an_exact_total(found: dict[str, Any]) -> None:
+    assert [row["parent"] for row in found["parents"]] == ["p0", "p1", "idle", "p2"]
+    assert {name: row["parents"] for name, row in found["agents"].items()} == {"": 1, "ann": 2, "bob": 1}
+    exact = found["exact"]
+    assert sum(exact[part] for part in ("spread", "walk", "timing", "forced", "fees")) == exact["fills"]
+    assert exact["fills"] + exact["opportunity"] + exact["refusal"] == exact["whole"]
+    assert exact["whole"] * exact["unit"] == pytest.approx(found["total"]["money"]["whole"])
+    assert exact["fees"] * exact["unit"] == pytest.approx(0.6, abs=1e-9)
+    total = found["total"]
+    assert (total["filled"], total["unfilled"], total["refused"]) == (6, 7, 0)
+    weights = [row["notional"] for row in found["parents"]]
+    cost = sum(row["is_bps"] * weight for row, weight in zip(found["parents"], weights, strict=True) if weight)
+    assert total["is_bps"] == pytest.approx(cost / sum(weights))
+    assert set(total["markouts_bps"]) == {"1s", "10s", "60s", "300s", "1800s"}
+    assert found["parents"][0]["start"] == "09:40:00.000"
+    assert found["odd_fills"]["off_market"]["fills"] == 1
+    assert len(found["sentences"]) <= 5
+
+
+def test_the_same_parents_are_worked_again(found: dict[str, Any]) -> None:
+    again = found["counterfactual"]
+    assert set(again["strategies"]) == {"twap_take", "random", "ppo"}
+    assert again["parents"] == 4
+    for row in again["strategies"].values():
+        assert row["saves_bps"]["mean"] == pytest.approx(again["own_bps"] - row["cost_bps"])
+
+
+def test_people_get_a_table_and_at_most_five_sentences(lake: Path, files: tuple[Path, Path]) -> None:
+    told = tercel(files[0], "--orders", files[1], "--lake", lake, "--against", "twap_take").stdout
+    assert told.index("what was filled") < told.index("worked again") < told.index("parent ")
+    for word in ("ann", "bob", "all", "your own", "twap_take", "unfilled", "against arrival"):
+        assert word in told
+    said = told.rstrip().rpartition("\n\n")[2].splitlines()
+    assert said[0].startswith("4 parents: 6 lots worth")
+    assert said[-1].startswith("On 4 parents worked again, ")
+    assert len(said) <= 5
+    alone = tercel(files[0], "--lake", lake, "--against", "none").stdout
+    assert "worked again" not in alone
+
+
+def test_bad_input_ends_with_two_and_names_file_and_row(lake: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text(HEADER + "1042468200000000000,SIM,buy,x,15,p,,\n")
+    result = tercel(bad, "--lake", lake)
+    assert result.exit_code == 2
+    assert "row 2 of" in result.output
+    assert "bad.csv" in result.output
+    assert tercel(tmp_path / "none.csv", "--lake", lake).exit_code == 2
+    good = tmp_path / "good.csv"
+    good.write_text(HEADER + "1042468200000000000,ELSE,buy,100,15,p,,\n")
+    told = " ".join(tercel(good, "--lake", lake).output.split())
+    assert "1 of a symbol or a day that the lake does not have; the first is ELSE in row 2" in told
+    assert "no_tape" not in told
+    assert "the folder of a lake" in " ".join(tercel(good, "--lake", tmp_path / "nolake").output.split())
+    for words in (("--against", "nobody"), ("--agent", "nobody"), ("--impact", "heavy")):
+        assert tercel(good, "--lake", lake, *words).exit_code == 2
+
+
+def test_a_brokers_file_is_typed_in_and_what_is_not_read_is_named(
+    lake: Path, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The file of a broker costs what ours costs, through --column and through --map; a wrong zone is told first."""
+    ours = [line.split(",") for line in files[0].read_text().splitlines()[1:]]
+    rows = []
+    for ns, symbol, _, quantity, price, parent, agent, fee in ours:
+        moment = datetime.fromtimestamp(int(ns) / S, ZoneInfo("America/New_York"))
+        rows.append([f"{moment:%m/%d/%Y %H:%M:%S}", symbol, "1", quantity, price, parent, agent, fee, "XSIM"])
+    broker = tmp_path / "broker.csv"
+    header = "TransactTime,Ticker,Side,LastQty,LastPx,ClOrdID,Agent,Commission,ExecBroker"
+    broker.write_text("\n".join([header, *(",".join(row) for row in rows)]) + "\n")
+    words = ("--orders", files[1], "--lake", lake, "--against", "none", "--json")
+    bare = tercel(broker, *words)
+    assert bare.exit_code == 2
+    offered = json.loads(bare.stdout)["error"]["remedy"]
+    typed = [word for word in offered.split() if word.startswith(("--column", "time=", "symbol=")) or "=" in word]
+    assert len(typed) == 12
+    found = tercel(broker, *words, *typed, "--tz", "America/New_York")
+    assert found.exit_code == 0, found.output
+    expected, got = json.loads(tercel(files[0], *words).stdout), json.loads(found.stdout)
+    assert got["exact"] == expected["exact"]
+    assert got["parents"] == expected["parents"]
+    assert got["columns_not_read"] == ["ExecBroker"]
+    assert "warning: columns that were not read: ExecBroker" in found.stderr
+    rows_of_map = "\n".join(f'{a} = "{b}"' for a, _, b in (word.partition("=") for word in typed[1::2]))
+    (tmp_path / "broker.toml").write_text(f'timezone = "America/New_York"\n[columns]\n{rows_of_map}\n')
+    assert json.loads(tercel(broker, *words, "--map", tmp_path / "broker.toml").stdout) == got
+    wrong = tercel(broker, "--lake", lake, "--against", "none", *typed, "--tz", "America/Chicago", "--out", tmp_path)
+    assert wrong.stderr.startswith("warning: the clock of the fills looks wrong by 1 hour: ")
+    assert "1 hour earlier" in wrong.stderr
+    page = (tmp_path / "tca.html").read_text()
+    assert page.index("Look at this first") < page.index("In short")
+
+
+def test_a_brokers_map_is_named_and_fees_below_0_are_not_guessed(
+    lake: Path, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    header = files[0].read_text().splitlines()[0]
+    paid = tmp_path / "paid.csv"
+    paid.write_text(files[0].read_text().replace(",0.10\n", ",-0.10\n"))
+    assert header.endswith(",fee")
+    words = ("--lake", lake, "--against", "none", "--json")
+    refused = tercel(paid, *words)
+    assert refused.exit_code == 2
+    assert "--fees negative" in json.loads(refused.stdout)["error"]["remedy"]
+    costs = [json.loads(tercel(paid, *words, "--fees", sign).stdout)["exact"] for sign in ("negative", "positive")]
+    assert [found["fees"] * found["unit"] for found in costs] == [pytest.approx(0.6), pytest.approx(-0.6)]
+    flex = tmp_path / "flex.csv"
+    names = dict(
+        zip(
+            header.split(","),
+            ["DateTime", "Symbol", "Buy/Sell", "Quantity", "TradePrice", "IBOrderID", "agent", "IBCommission"],
+            strict=True,
+        )
+    )
+    flex.write_text(paid.read_text().replace(header, ",".join(names[name] for name in header.split(","))))
+    named = json.loads(tercel(flex, *words, "--map", "ib-flex").stdout)
+    assert named["exact"] == costs[0]
+    unknown = tercel(flex, *words, "--map", "ib-flx")
+    assert unknown.exit_code == 2
+    assert "ib-flex" in json.loads(unknown.stdout)["error"]["remedy"]
+
+
+def test_help_names_no_file_that_a_wheel_lacks() -> None:
+    assert "docs/" not in tercel("--help").output

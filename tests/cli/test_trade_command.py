@@ -1,0 +1,721 @@
+"""`tercel trade ...`: a small desk from its file to its report, what commands show of it, what they refuse."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from tests.parts import whole
+from tests.program import COMMAND
+from tests.waiting import DEADLINE_S, until
+from typer.testing import CliRunner, Result
+
+pytest.importorskip("sqlalchemy", reason="a desk's journal needs the extra [trade]")
+
+from tercel.api import desk_word
+from tercel.api.demo.config import demo_text, parse_config
+from tercel.cli import app, trade
+from tercel.core.errors import ConfigError, JournalError
+from tercel.core.orders import NewOrder, Tif
+from tercel.core.ports import Entry
+from tercel.core.report import terminal as output
+from tercel.core.version import code_mark
+from tercel.desk.console.state import DeskState
+from tercel.desk.rounds.running import check_latch
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_out
+from tercel.desk.trading.journal.keys import ChainKey
+from tercel.desk.trading.journal.lock import PROC_LOCKS
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.reader import JournalReader, post
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.ledger import Ledger
+
+runner = CliRunner()
+SMALL = """
+[desk]
+name = "small"
+seed = 5
+rounds = 2
+round_s = 120.0
+decision_s = 20.0
+warmup_s = 120.0
+
+[[instrument]]
+name = "AAA"
+
+[[agent]]
+name = "peg"
+strategy = "peg_behind"
+challenger = "twap_passive"
+
+[[agent]]
+name = "taker"
+strategy = "twap_take"
+"""
+TOP = {"parents", "open_parents", "agents", "denials", "posture_changes", "fills", "journal"}
+COST = {"quantity", "filled", "unfilled", "refused", "is_bps", "opportunity_bps", "refusal_bps", "notional"}
+PARENT = COST | {"id", "instrument", "side", "agent", "alpha_bps", "posture", "status"}
+
+
+def tercel(*words: object) -> Result:
+    return runner.invoke(app, [str(word) for word in words])
+
+
+def done(*words: object) -> dict[str, Any]:
+    """The one JSON object of a command that went well."""
+    result = tercel(*words, "--json")
+    assert result.exit_code == 0, result.output
+
+    def no_number(text: str) -> float:
+        raise AssertionError(f"{text} is no JSON")
+
+    found: dict[str, Any] = json.loads(result.stdout, parse_constant=no_number)
+    return found
+
+
+def refused(result: Result, *said: str) -> None:
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    for part in said:
+        assert part in " ".join(result.stderr.split()), result.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("desks")
+
+
+@pytest.fixture(scope="module")
+def config(folder: Path) -> Path:
+    file = folder / "small.toml"
+    file.write_text(SMALL, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def ran(folder: Path, config: Path) -> dict[str, Any]:
+    return done("trade", "run", config, "--desk", folder / "one")
+
+
+@pytest.fixture
+def desk(ran: dict[str, Any]) -> Path:
+    return Path(ran["desk"])
+
+
+# -- run ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_object_of_a_run_has_its_shape(ran: dict[str, Any]) -> None:
+    assert set(ran) >= TOP
+    assert "ablation" not in ran
+    assert len(ran["parents"]) >= 2
+    for parent in ran["parents"]:
+        assert set(parent) == PARENT
+        assert 0 <= parent["filled"] <= parent["quantity"]
+        assert parent["side"] in (1, -1)
+    assert set(ran["agents"]) == {"peg", "taker"}
+    assert all({"share", "is_bps", "drift"} <= set(agent) for agent in ran["agents"].values())
+    assert sum(agent["share"] for agent in ran["agents"].values()) == pytest.approx(1.0)
+    assert ran["journal"]["consistent"] is True
+
+
+def test_a_run_says_what_its_journal_says(ran: dict[str, Any], desk: Path) -> None:
+    reader = JournalReader(desk)
+    ledger = Ledger.of(reader)
+    assert ran["journal"]["events"] == reader.last
+    assert {p["id"]: p["filled"] for p in ran["parents"]} == {p.id: p.filled for p in ledger.parents}
+    assert ran["fills"] == len(ledger.orders.fills)
+    seats = {entry.agent: entry.body for _, entry in reader.read(0, (kinds.SEAT,))}
+    assert seats["peg"]["challenger"] == "twap_passive+alpha+posture"
+    assert seats["peg"]["trials"] >= 1
+    assert seats["taker"]["challenger"] == ""
+    assert (desk / "desk.toml").read_text() == SMALL
+    page = (desk / "report.html").read_text()
+    assert "AAA-000-peg" in page
+    assert "<svg" in page
+
+
+def test_the_same_seed_gives_the_same_parents(ran: dict[str, Any], folder: Path, config: Path) -> None:
+    again = done("trade", "run", config, "--desk", folder / "two")
+    other = done("trade", "run", config, "--desk", folder / "three", "--seed", 6)
+    assert again["parents"] == ran["parents"]
+    assert again["agents"] == ran["agents"]
+    assert other["parents"] != ran["parents"]
+
+
+def test_fewer_rounds_than_the_file_has(ran: dict[str, Any], folder: Path, config: Path) -> None:
+    """The first rounds are those of a whole run; the last one of a run works all that is left."""
+    longer = done("trade", "run", config, "--desk", folder / "longer", "--rounds", 3)
+    short = done("trade", "run", config, "--desk", folder / "short", "--rounds", 1)
+    assert {parent["id"] for parent in short["parents"]} == {"AAA-000-peg", "AAA-000-taker"}
+    assert longer["parents"][:2] == ran["parents"][:2]
+    assert {parent["id"].split("-")[1] for parent in longer["parents"]} == {"000", "001", "002"}
+    assert tercel("trade", "run", config, "--rounds", 0).exit_code == 2
+
+
+def test_a_simulated_exchange_does_not_come_again(desk: Path, config: Path) -> None:
+    before = JournalReader(desk).last
+    refused(tercel("trade", "run", config, "--desk", desk), "ends with its desk", "where another has run")
+    assert JournalReader(desk).last == before
+
+
+def test_tables_for_people(folder: Path, config: Path) -> None:
+    result = tercel("trade", "run", config, "--desk", folder / "shown")
+    assert result.exit_code == 0, result.output
+    for part in ("desk small, seed 5", "peg", "taker", "cost, bps", "consistent", "tercel trade tca --desk"):
+        assert part in result.stdout.replace("\n", " "), part
+
+
+@pytest.mark.long
+def test_the_worth_of_each_arrow(folder: Path) -> None:
+    file = folder / "tiny.toml"
+    file.write_text(SMALL.replace("rounds = 2", "rounds = 1"), encoding="utf-8")
+    found = done("trade", "run", file, "--desk", folder / "tiny", "--ablate", "--seeds", 2)["ablation"]
+    assert set(found) == {"alpha_bps", "posture_bps", "feedback_bps"}
+    for cell in found.values():
+        assert set(cell) == {"mean", "ci_low", "ci_high"}
+        assert cell["ci_low"] <= cell["mean"] <= cell["ci_high"]
+
+
+# -- looking --------------------------------------------------------------------------------------------------------
+
+
+def test_orders_and_positions(desk: Path, ran: dict[str, Any]) -> None:
+    shown = done("trade", "orders", "--desk", desk)
+    assert {p["id"]: p["filled"] for p in shown["parents"]} == {p["id"]: p["filled"] for p in ran["parents"]}
+    assert shown["orders"] == []
+    assert all(p["lots"] == p["filled"] + p["left"] and p["refused"] <= p["left"] for p in shown["parents"])
+    every = done("trade", "orders", "--desk", desk, "--all")["orders"]
+    assert sum(order["filled"] for order in every) == sum(p["filled"] for p in ran["parents"])
+    held = done("trade", "positions", "--desk", desk)["positions"]
+    for agent in ("peg", "taker"):
+        lots = sum(p["side"] * p["filled"] for p in ran["parents"] if p["agent"] == agent)
+        assert sum(row["lots"] for row in held if row["agent"] == agent) == lots
+    shown = tercel("trade", "orders", "--desk", desk).stdout
+    assert "AAA-000-peg" in shown
+    assert "+alpha+posture" not in shown
+    assert "reason" not in shown
+    told = tercel("trade", "positions", "--desk", desk).stdout
+    assert "taker" in told
+    assert "ticks x lots" in told
+    for row in held:
+        assert row["realised_ticks"] == row["realised_half_ticks"] / 2
+        assert row["unrealised_ticks"] == pytest.approx(row["lots"] * (row["mark"] - row["average"]))
+
+
+def test_replay_says_why(desk: Path) -> None:
+    last = done("trade", "replay", "--desk", desk, "--parent", "AAA-000-peg")
+    assert last["sentences"][0].startswith("It had ")
+    assert {"its own orders", "the market"} <= set(last["tables"])
+    reader = JournalReader(desk)
+    first = next(seq for seq, e in reader.read(0, (kinds.DECISION,)) if e.body["commands"])
+    told = done("trade", "replay", "--desk", desk, "--entry", first)
+    assert told["seq"] == first
+    assert any(sentence.startswith("Sent ") for sentence in told["sentences"])
+    assert told["sentences"][-1] == f"Decided by code {code_mark()}."
+    assert any(sentence.startswith("The venue on ") for sentence in told["sentences"])
+    by_then = done("trade", "replay", "--desk", desk, "--at", next(e.ns for s, e in reader.read() if s == first) / 1e9)
+    assert by_then["seq"] >= first
+    shown = tercel("trade", "replay", "--desk", desk, "--entry", first)
+    assert "mid, ticks" in shown.stdout
+
+
+def test_cost_analysis_and_reconciliation(desk: Path, ran: dict[str, Any]) -> None:
+    found = done("trade", "tca", "--desk", desk)["parents"]
+    assert {row["parent"] for row in found} <= {p["id"] for p in ran["parents"]}
+    assert found
+    assert all({"is_bps", "vwap_bps", "twap_bps", "markouts_bps"} <= set(row) for row in found)
+    assert (desk / "tca.html").is_file()
+    of_desk = {parent["id"]: parent for parent in ran["parents"]}
+    state = DeskState()
+    with closing(JournalReader(desk)) as reader:
+        for seq, entry in reader.read():
+            state.apply(seq, entry)
+    shown = {row["parent"]: row["is_bps"] for row in state.shown()["parents"]}
+    for row in found:  # one definition: the analysis, the desk and the console say the same, to the last digit
+        assert {key: of_desk[row["parent"]][key] for key in COST} == {key: row[key] for key in COST}
+        assert shown[row["parent"]] == row["is_bps"]
+    whole = done("trade", "tca", "--desk", desk)["total"]
+    if len(found) == len(of_desk):
+        assert state.shown()["summary"]["is_bps"] == ran["parents_bps"]["mean"] == whole["is_bps"]
+    assert done("trade", "tca", "--desk", desk, "--parent", found[0]["parent"])["parents"] == found[:1]
+    said = done("trade", "reconcile", "--desk", desk)
+    assert said == {
+        "desk": str(desk), "asked": False, "checked": 0, "differ": 0,
+        "orders": [], "unknown": [], "open": [], "faults": [],
+    }  # fmt: skip
+    told = tercel("trade", "reconcile", "--desk", desk).stdout
+    assert "faults: none" in told
+    assert "the venue has not been asked" in told
+
+
+def test_a_whole_journal_is_verified_and_a_changed_past_named(desk: Path, tmp_path: Path) -> None:
+    found = done("trade", "verify", "--desk", desk)
+    assert (found["fault"], found["keyed"]) == ("", False)
+    assert "without a key" in tercel("trade", "verify", "--desk", desk).stdout
+    journal = SqlJournal(tmp_path / "mine", "test", key=ChainKey(b"k" * 32))
+    journal.append([Entry(kinds.SESSION, 1, body={"session": 1})])
+    journal.close()
+    refused = tercel("trade", "verify", "--desk", tmp_path / "mine")
+    assert refused.exit_code == 2
+    assert "TERCEL_JOURNAL_KEY_FILE" in refused.output
+    journal = SqlJournal(tmp_path / "open", "test")
+    journal.append([Entry(kinds.SESSION, 1, body={"session": 1})])
+    journal.close()
+    with closing(sqlite3.connect(tmp_path / "open" / "journal.db")) as connection:
+        connection.execute("UPDATE journal SET ns = 2")
+        connection.commit()
+    told = tercel("trade", "verify", "--desk", tmp_path / "open")
+    assert told.exit_code == 1
+    assert "entry 1 is not what was written" in told.stdout
+
+
+def test_cost_analysis_for_people(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "result_console", lambda: Console(width=80, highlight=False))
+    found = done("trade", "tca", "--desk", desk)
+    lots = sum(row["notional"] for row in found["parents"])
+    cost = sum(row["notional"] * row["is_bps"] for row in found["parents"]) / lots
+    assert found["total"]["is_bps"] == pytest.approx(cost)
+    assert set(found["agents"]) == {row["agent"] for row in found["parents"]}
+    starts = [row["start_ns"] for row in found["parents"]]
+    assert starts == sorted(starts)
+    told = tercel("trade", "tca", "--desk", desk).stdout
+    line = " ".join(told.split())  # a title is as wide as its table
+    assert line.index("means by what was filled") < line.index("all ") < line.index("parents; a mark-out")
+    assert "forced" in told
+    assert "left out: " in told
+    said = told.rstrip().rpartition("\n\n")[2].splitlines()
+    assert said[0].startswith(f"{len(found['parents'])} parents: ")
+    assert "bps against arrival" in said[0]
+    assert len(said) <= 5
+    page = (desk / "tca.html").read_text()
+    assert page.index(">agent<") < page.index(">parent<")
+    assert said[0] in page
+    assert "\N{HORIZONTAL ELLIPSIS}" not in told
+    assert max(map(len, told.rpartition("\n\n")[0].splitlines()[1:])) <= 100  # what was left out is one line
+
+
+def test_an_order_of_unknown_fate_is_said(tmp_path: Path) -> None:
+    journal = SqlJournal(tmp_path / "lost", "test")
+    order = NewOrder("AAA-000-peg.1", "AAA", 1, 5, 100, Tif.DAY, "peg", "AAA-000-peg", 1)
+    journal.append([Entry(kinds.SESSION, 1, body={"session": 1})])
+    journal.append([entry_out(order)])
+    words = ("trade", "reconcile", "--desk", tmp_path / "lost")
+    assert [row["order"] for row in done(*words)["open"]] == [order.cl_ord_id]
+    journal.append([Entry(kinds.SESSION, 2, body={"session": 2})])
+    journal.close()
+    result = tercel(*words, "--json")
+    said = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert (said["asked"], said["open"], said["checked"]) == (False, [], 0)
+    assert [(row["order"], row["lots"], row["status"]) for row in said["unknown"]] == [(order.cl_ord_id, 5, "unknown")]
+    told = tercel(*words)
+    assert told.exit_code == 1
+    assert "orders of unknown fate" in told.stdout
+    assert "0 checked, 0 differ, 1 unknown, 0 open" in told.stdout
+    assert "the venue has not been asked; --venue WHERE asks it" in told.stdout
+
+
+def test_word_for_a_desk_waits_in_its_inbox(folder: Path, config: Path) -> None:
+    desk = folder / "asked"
+    SqlJournal(desk, "test").close()
+    order = (
+        "AAA",
+        "buy",
+        "7",
+        "--strategy",
+        "twap_take",
+        "--agent",
+        "peg",
+        "--id",
+        "mine",
+        "--horizon",
+        "1min",
+        "--decisions",
+        "3",
+    )
+    assert done("trade", "submit", *order, "--desk", desk, "--wait", 0)["number"] == 1
+    assert done("trade", "pause", "mine", "--desk", desk, "--wait", 0)["number"] == 2
+    assert done("trade", "resume", "mine", "--desk", desk, "--wait", 0)["number"] == 3
+    assert done("trade", "promote", "peg", "--reason", "test", "--desk", desk, "--wait", 0)["number"] == 4
+    assert done("trade", "cancel", "nobody", "--desk", desk, "--wait", 0)["number"] == 5
+    assert (
+        done("trade", "amend", "mine", "--lots", "9", "--horizon-s", "90", "--desk", desk, "--wait", 0)["number"] == 6
+    )
+    assert tercel("trade", "amend", "mine", "--desk", desk).exit_code == 2
+    assert "next session takes it" in tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0).stderr
+    held = SqlJournal(desk, "ann")  # a session that takes nothing
+    late = tercel("trade", "pause", "mine", "--desk", desk, "--wait", 0.01, "--json")
+    held.close()
+    assert (late.exit_code, json.loads(late.stdout)["answer"]) == (1, None)
+    done("trade", "run", config, "--desk", desk)
+    reader = JournalReader(desk)
+    told = [e.body for _, e in reader.read(0, (kinds.PARENT,)) if e.parent == "mine"]
+    assert [body["horizon_ns"] for body in told if "horizon_ns" in body][:2] == [60 * 10**9, 90 * 10**9]
+    events = [body["event"] for body in told]
+    assert events[:4] == ["accepted", "paused", "resumed", "amended"]
+    (promoted,) = [e.body for _, e in reader.read(0, (kinds.PROMOTED,))]
+    assert promoted["challenger"] == "twap_passive+alpha+posture"
+    alerts = [e.body for _, e in reader.read(0, (kinds.ALERT,)) if e.body["code"] == "operator_refused"]
+    assert any("nobody" in body["text"] for body in alerts)
+    assert {body["severity"] for body in alerts} == {"info"}
+
+
+ORDER = ("submit", "AAA", "buy", 1, "--agent", "peg", "--id", "late")
+WORDS = [ORDER, ("amend", "AAA-000-peg", "--lots", 9), ("cancel", "AAA-000-peg"), ("promote", "peg", "--reason", "x")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--horizon", "soon"), "30min, 2h or 90s"),
+        (("--horizon", "0.5"), "from a second"),
+        (("--horizon", "15min", "--horizon-s", "900"), "--horizon or --horizon-s"),
+    ],
+)
+def test_a_horizon_that_is_none_is_refused(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    SqlJournal(tmp_path, "test").close()
+    refused(tercel("trade", *ORDER, *words, "--desk", tmp_path, "--wait", 0), said)
+    refused(tercel("trade", "amend", "late", *words, "--desk", tmp_path, "--wait", 0), said)
+
+
+def _waiting(desk: Path) -> int:
+    """Words in a desk's inbox."""
+    with sqlite3.connect(desk / "journal.db") as database:
+        return int(database.execute("SELECT count(*) FROM inbox").fetchone()[0])
+
+
+TELLS = pytest.mark.skipif(not PROC_LOCKS.exists(), reason="this system does not tell who holds a lock")
+
+
+@TELLS
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words[0])
+def test_a_desk_that_has_ended_is_told_nothing(desk: Path, words: tuple[object, ...]) -> None:
+    before = _waiting(desk), JournalReader(desk).last
+    refused(tercel("trade", *words, "--desk", desk), "a desk that runs", f"{desk}, which nobody runs", "--wait 0")
+    assert (_waiting(desk), JournalReader(desk).last) == before
+
+
+@TELLS
+def test_orders_of_a_desk_that_nobody_runs_say_so(desk: Path, tmp_path: Path) -> None:
+    said = " ".join(tercel("trade", "orders", "--desk", desk).stdout.split())
+    assert said.startswith(f"parents of {desk}; nobody runs this desk") or "nobody runs this desk" in said[:400]
+    assert done("trade", "orders", "--desk", desk)["running"] is False
+    held = SqlJournal(tmp_path, "ann")
+    assert "nobody runs" not in tercel("trade", "orders", "--desk", tmp_path).stdout
+    assert done("trade", "orders", "--desk", tmp_path)["running"] is True
+    held.close()
+
+
+@TELLS
+def test_word_that_nobody_waits_for_is_left_for_the_next_session(tmp_path: Path) -> None:
+    SqlJournal(tmp_path, "test").close()
+    left = tercel("trade", *WORDS[2], "--wait", 0, "--desk", tmp_path)
+    assert left.exit_code == 0
+    assert f"nobody runs {tmp_path}: its next session takes it" in left.stderr
+    assert _waiting(tmp_path) == 1
+
+
+@TELLS
+@pytest.mark.parametrize("taken", [False, True], ids=["withdrawn", "taken"])
+def test_a_desk_that_ends_before_it_answers_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    held = SqlJournal(tmp_path, "ann")
+
+    def leave(*word: Any) -> int:
+        """The desk dies just after word was left."""
+        number = post(*word)
+        if taken:
+            held.take_inbox(1)
+        held.close()
+        return number
+
+    monkeypatch.setattr(desk_word, "post", leave)
+    said = "taken and not answered" if taken else "was withdrawn"
+    refused(tercel("trade", *ORDER, "--desk", tmp_path, "--wait", DEADLINE_S), "ended meanwhile", said)
+    assert _waiting(tmp_path) == int(taken)
+
+
+def test_parents_that_are_open_when_the_desk_stops_are_named(
+    folder: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = folder / "open"
+    SqlJournal(desk, "test").close()
+    order = ("trade", "submit", "AAA", "sell", 400, "--agent", "peg", "--wait", 0, "--desk", desk)
+    for name, horizon in (("long", 9000), ("idle", 9000), ("short", 60)):
+        limit = ("--limit-price", "200bps") if name == "short" else ()
+        done(*order, "--id", name, "--horizon-s", horizon, "--strategy", "peg_behind", *limit)
+    done("trade", "pause", "idle", "--reason", "news", "--wait", 0, "--desk", desk)
+    ran = done("trade", "run", config, "--desk", desk)
+    rows = {row["id"]: row for row in ran["open_parents"]}
+    assert set(rows) == {"long", "idle"}
+    ledger = Ledger.of(JournalReader(desk))
+    for name, row in rows.items():
+        parent = ledger.parents.must(name)
+        assert (row["left"], row["at_venue"]) == (parent.left, whole(ledger.open_of(name)))
+        assert (row["instrument"], row["side"], row["quantity"], row["agent"]) == ("AAA", -1, 400, "peg")
+    assert rows["idle"]["left"] == 400
+    assert rows["idle"]["reason"].endswith("news")
+    assert rows["long"]["reason"] == "its horizon comes 8,640 s later"
+    assert ran["journal"]["consistent"] is True  # what is open is open in the journal too
+    page = (desk / "report.html").read_text()
+    assert page.index("Open when the desk stopped") < page.index("its horizon comes 8,640 s later")
+    trade._print_open(ran["open_parents"])
+    shown = capsys.readouterr().out
+    parent = ledger.parents.must("short")
+    assert parent.limit > 0
+    for command in ("orders", "tca"):  # what a limit is told in stands over it
+        told = tercel("trade", command, "--desk", desk).stdout
+        assert "limit, ticks" in told or "left out: " in told
+    assert f">{parent.limit:,}<" in (desk / "tca.html").read_text()
+    for part in ("open when the desk stopped: 2 parents", "long", "AAA", "its horizon comes 8,640 s later"):
+        assert part in shown, shown
+
+
+def test_a_kill_outlives_the_desk_that_it_stopped(folder: Path, config: Path) -> None:
+    desk = folder / "killed"
+    SqlJournal(desk, "test").close()
+    done("kill", "--agent", "peg", "--reason", "it misbehaves", "--desk", desk)
+    parents = done("trade", "run", config, "--desk", desk)["parents"]
+    assert {parent["agent"] for parent in parents} == {"taker"}  # whose share is all of the flow now
+    alerts = [e.body["code"] for _, e in JournalReader(desk).read(0, (kinds.ALERT,))]
+    assert "PARENT_REFUSED" not in alerts
+    whole = folder / "killed-whole"
+    SqlJournal(whole, "test").close()
+    done("kill", "--all", "--reason", "everything misbehaves", "--desk", whole)
+    ran = done("trade", "run", config, "--desk", whole)
+    assert ran["parents"] == []
+    assert ran["journal"]["consistent"] is True
+    assert not [e for _, e in JournalReader(whole).read(0, (kinds.ORDER_OUT,)) if e.body["what"] == "new"]
+
+
+# -- refusals -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("decision_s", "decisoin_s", ("desk.decisoin_s", "try 'decision_s'")),
+        ('strategy = "twap_take"', 'strategey = "twap_take"', ("strategey", "try 'strategy'")),
+        ("peg_behind", "peg_behnd", ("peg_behnd", "peg_behind")),
+        ("peg_behind", "packaged:nobody", ("nobody",)),
+        ('name = "AAA"', 'name = "AAA"\nmarket = "csco-203"', ("csco-203", "csco-santa-fe")),
+        ('name = "taker"', 'name = "peg"', ("names that differ",)),
+        ("rounds = 2", "rounds = 0", ("desk.rounds",)),
+        ("seed = 5", "seed = -1", ("desk.seed",)),
+        ("[desk]", "[desk", ("a desk file in TOML",)),
+        ("[desk]", '[signals]\nmodel = "nowhere"\n[desk]', ("signals.model", "nowhere")),
+        ("[desk]", '[limits]\nfile = "nowhere.toml"\n[desk]', ("nowhere.toml",)),
+        ("[desk]", '[alerts]\nwebhook = "ftp://x"\n[desk]', ("http(s) URL",)),
+        ("[desk]\n", '[desk]\nvenue = "pigeon://x"\n', ("pigeon",)),
+        (
+            "[desk]\n",
+            '[desk]\nvenue = "wire://127.0.0.1:7401"\n',
+            ("wire://127.0.0.1:7401", "write fix://TRADER@host:port"),
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_obeyed_is_refused_and_leaves_nothing(
+    tmp_path: Path, old: str, new: str, said: tuple[str, ...]
+) -> None:
+    file = tmp_path / "desk.toml"
+    file.write_text(SMALL.replace(old, new), encoding="utf-8")
+    refused(tercel("trade", "run", file, "--desk", tmp_path / "desk"), *said)
+    assert [path.name for path in tmp_path.iterdir()] == ["desk.toml"]
+
+
+def test_a_venue_where_nobody_answers_is_said(tmp_path: Path, config: Path) -> None:
+    venue = ("--venue", "fix://127.0.0.1:9")
+    refused(tercel("trade", "run", config, "--desk", tmp_path / "desk", *venue), "127.0.0.1", "Connection refused")
+
+
+def test_files_that_are_not_there_or_not_text(tmp_path: Path) -> None:
+    refused(tercel("trade", "run", tmp_path / "none.toml"), "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b'[desk]\nname = "caf\xe9"\n')
+    refused(tercel("trade", "run", tmp_path / "latin.toml"), "UTF-8")
+    refused(tercel("trade", "run"), "neither")
+    refused(tercel("trade", "run", "x.toml", "--demo"), "both")
+    for command in ("orders", "positions", "replay", "tca", "reconcile"):
+        refused(tercel("trade", command, "--desk", tmp_path), "a desk folder with a journal.db")
+
+
+def test_what_is_not_there_is_said(desk: Path) -> None:
+    refused(tercel("trade", "replay", "--desk", desk, "--parent", "nobody"), "a decision of nobody")
+    refused(tercel("trade", "replay", "--desk", desk, "--entry", 1), "the number of a decision")
+    refused(tercel("trade", "tca", "--desk", desk, "--parent", "nobody"), "no analysis of nobody")
+    refused(tercel("trade", "submit", "AAA", "hold", 1, "--agent", "peg", "--id", "x", "--desk", desk), "buy or sell")
+    assert tercel("trade", "submit", "AAA", "buy", 0, "--agent", "peg", "--id", "x", "--desk", desk).exit_code == 2
+    order = ("submit", "AAA", "buy", 1, "--agent", "peg", "--id", "x")
+    for words in (order, ("amend", "AAA-000-peg")):
+        for price in ("cheap", "0", "-3", "9000bps", "nan"):
+            refused(tercel("trade", *words, "--limit-price", price, "--desk", desk), "25bps")
+    assert tercel("trade", "promote", "peg", "--desk", desk).exit_code == 2  # without a reason
+
+
+def test_two_sessions_on_one_desk_are_refused(folder: Path, config: Path) -> None:
+    journal = SqlJournal(folder / "held", "ann (test)")
+    before = (folder / "held" / "desk.toml").exists()
+    refused(tercel("trade", "run", config, "--desk", folder / "held"), "one session", f"process {os.getpid()} (ann")
+    assert (folder / "held" / "desk.toml").exists() == before
+    assert journal.last == 0
+    journal.close()
+
+
+@contextmanager
+def _fix_exchange() -> Iterator[str]:
+    """An exchange that listens for FIX in a process of its own; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [*COMMAND, "venue", "serve", "--port", str(port), "--speed", "5", "--json"]
+    served = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert served.stdout is not None
+        assert served.stdout.readline().strip()
+        yield f"fix://TRADER@127.0.0.1:{port}"
+        served.send_signal(signal.SIGINT)
+        assert served.wait(DEADLINE_S) == 130
+    finally:
+        served.kill()
+        served.communicate()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("exchange", [lambda: nullcontext("simulated"), _fix_exchange], ids=["simulated", "fix"])
+def test_ctrl_c_and_termination_leave_a_readable_journal(
+    tmp_path: Path, exchange: Callable[[], AbstractContextManager[str]]
+) -> None:
+    with exchange() as where:
+        _stopped_by_ctrl_c(tmp_path, where)
+
+
+def _stopped_by_ctrl_c(folder: Path, where: str) -> None:
+    file, desk = folder / "long.toml", folder / "long"
+    small = (
+        SMALL if where == "simulated" else SMALL.replace("AAA", "CSCO").replace("warmup_s = 120.0", "warmup_s = 20.0")
+    )
+    file.write_text(small.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
+    words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk), "--venue", where]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+
+        def trades() -> bool:
+            assert process.poll() is None, process.communicate()
+            return _trading(desk)
+
+        until(trades, what="an order")
+        if where != "simulated":
+            long = ("CSCO", "buy", 400, "--id", "long", "--agent", "peg", "--horizon-s", 9_000_000)
+            done("trade", "submit", *long, "--wait", DEADLINE_S, "--desk", desk)
+        process.send_signal(signal.SIGTERM if where == "simulated" else signal.SIGINT)
+        _, said = process.communicate(timeout=DEADLINE_S)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    said = " ".join(said.split())  # a terminal's lines end where they do
+    assert f"kept in {desk}" in said
+    for parent in Ledger.of(JournalReader(desk)).parents:
+        assert (f"{parent.id} ({parent.left:,} lots left)" in said) == (not parent.over)
+    assert "Traceback" not in said
+    ledger = Ledger.of(JournalReader(desk))
+    assert ledger.faults() == []
+    assert done("trade", "orders", "--desk", desk)["parents"]
+    SqlJournal(desk, "again").close()  # the lock is free, the chain is whole
+    if where != "simulated":
+        _starts_again(words, desk)
+
+
+def _starts_again(words: list[str], desk: Path) -> None:
+    """The next session of a desk names the parents that wait, and so does a re-arming."""
+    before = JournalReader(desk).last
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        until(lambda: any(JournalReader(desk).read(before, (kinds.SEAT,))) or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=DEADLINE_S)
+    finally:
+        process.kill()
+    waits = re.compile(r"parents? waits?: [^;]*long; go on with `tercel trade resume PARENT --desk")
+    assert waits.search(said.replace("\n", " ")), said
+    assert waits.search(tercel("rearm", "--reason", "again", "--desk", desk).stderr.replace("\n", " "))
+
+
+def test_a_running_desk_answers(folder: Path) -> None:
+    file, desk = folder / "answers.toml", folder / "answers"
+    file.write_text(SMALL.replace("rounds = 2", 'rounds = 500\npace = "accelerated"\nspeed = 60.0'), encoding="utf-8")
+    words = [*COMMAND, "trade", "run", str(file), "--desk", str(desk)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    order = ("buy", 7, "--strategy", "twap_take", "--agent", "peg", "--wait", DEADLINE_S, "--desk", desk)
+    try:
+        until(lambda: _trading(desk), what="an order")
+        done("trade", "submit", "AAA", *order, "--id", "limited", "--limit-price", "-30bps")
+        until(lambda: _limit(desk, "limited") is not None, what="its limit in ticks")
+        taken = done("trade", "submit", "AAA", *order, "--id", "mine")
+        assert taken["answer"] == "accepted"
+        known = {parent["id"] for parent in done("trade", "orders", "--desk", desk)["parents"]}
+        submitted = ("trade", "submit", "AAA", *order, "--id")
+        refused(tercel("trade", "submit", "ZZZ", *order, "--id", "other"), "received 'ZZZ'", "to go on use one of AAA")
+        refused(tercel("trade", "submit", "aaa", *order, "--id", "other"), "received 'aaa'", "try 'AAA'")
+        refused(tercel(*submitted, "other", "--agent", "nobody"), "an agent of the desk: peg, taker", "nobody")
+        refused(tercel(*submitted, "other", "--strategy", "nothing"), "nothing")
+        refused(tercel(*submitted, "mine"), "a new id", "mine")
+        plain = ("AAA", "sell", 1200, "--agent", "peg", "--id", "own", "--limit-price", "80bps", "--desk", desk)
+        said = tercel("trade", "submit", *plain, "--wait", DEADLINE_S).stderr.replace("\n", " ")
+        assert "accepted, own: sell 1,200 AAA, limit 80bps, peg_behind, 600 s" in said
+        strategies = {row["id"]: row["strategy"] for row in done("trade", "orders", "--desk", desk)["parents"]}
+        assert (strategies["own"], strategies["mine"]) == ("peg_behind+alpha+posture", "twap_take")
+        for words in (("cancel",), ("pause",), ("amend", "--lots", 9)):
+            refused(
+                tercel("trade", *words, "nobody", *order[-4:]), "a parent order that exists", "'nobody'", "name one"
+            )
+        refused(tercel("trade", "promote", "nobody", "--reason", "x", *order[-4:]), "challenger")
+        assert {"other", "nobody"}.isdisjoint(p["id"] for p in done("trade", "orders", "--desk", desk)["parents"])
+        assert {"limited", "mine"} <= known
+        assert done("trade", "cancel", "limited", *order[-4:])["answer"] == "cancelling"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _limit(desk: Path, name: str) -> int | None:
+    [row] = [row for row in done("trade", "orders", "--desk", desk)["parents"] if row["id"] == name]
+    assert row["limit_price"] == "-30bps"
+    return row["limit"]
+
+
+def _trading(desk: Path) -> bool:
+    if not (desk / "journal.db").is_file():
+        return False
+    try:
+        return any(True for _ in JournalReader(desk).read(0, (kinds.ORDER_OUT,)))
+    except JournalError:  # the file is there before its tables are
+        return False
+
+
+def test_the_packaged_desk_can_be_shown_and_reads() -> None:
+    shown = tercel("trade", "run", "--show-demo")
+    assert shown.exit_code == 0
+    assert parse_config(demo_text(), "demo").desk.name == "demo"
+    assert 'strategy = "peg_touch"' in shown.stdout
+
+
+def test_a_latch_that_was_taken_away_rearms_nobody(tmp_path: Path) -> None:
+    journal = MemoryJournal()
+    check_latch(journal, tmp_path / "kill.json")
+    journal.append([Entry(kinds.KILL, 1, agent=name, body={"event": "latched"}) for name in ("peg", "ppo")])
+    journal.append([Entry(kinds.REARM, 2, agent="ppo", body={})])
+    with pytest.raises(ConfigError, match=r"ends with peg killed.*tercel rearm"):
+        check_latch(journal, tmp_path / "kill.json")
+    (tmp_path / "kill.json").write_text("{}")
+    check_latch(journal, tmp_path / "kill.json")

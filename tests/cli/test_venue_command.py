@@ -1,0 +1,81 @@
+"""`tercel venue serve`: says where it is, refuses in words, ends cleanly."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.waiting import DEADLINE_S
+
+from tercel.core.errors import VenueError
+from tercel.core.orders import MarketRows
+from tercel.fix.client import FixVenue
+from tercel.fix.profiles import load
+from tercel.fix.received import WaitLimits
+
+COMMAND = [sys.executable, "-m", "tercel.cli", "venue", "serve"]
+
+
+def refused(*arguments: str) -> str:
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_it_serves_until_it_is_told_to_end() -> None:
+    process = subprocess.Popen([*COMMAND, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline())
+    try:
+        assert said["stepped"]
+        venue = FixVenue(said["host"], said["port"], "TRADER")
+        venue.subscribe(said["instruments"][0])
+        events = venue.step(venue.now_ns + 10**10)
+        assert isinstance(events[0], MarketRows)
+        assert events[0].snapshot
+        assert "another port" in refused("--port", str(said["port"]))
+        venue.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == 130
+
+
+@pytest.mark.long
+def test_who_does_not_know_the_word_is_not_let_in(tmp_path: Path) -> None:
+    word = tmp_path / "word"
+    word.write_text("swordfish\n")
+    word.chmod(0o600)
+    profile = tmp_path / "desk.toml"
+    process = subprocess.Popen(
+        [*COMMAND, "--port", "0", "--password-file", str(word), "--json"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline())
+    try:
+        with pytest.raises(VenueError, match="password"):
+            FixVenue(said["host"], said["port"], "TRADER", patience=WaitLimits(logon_s=20.0))
+        names = f'sender = "TRADER"\ntarget = "TERCEL"\nhost = "{said["host"]}"\nport = {said["port"]}\n'
+        profile.write_text(f'base = "tercel"\n[session]\n{names}[logon]\npassword = {{ file = "word" }}\n')
+        with FixVenue(profile=load(str(profile))) as venue:
+            assert venue.listings()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(DEADLINE_S)
+    word.chmod(0o644)
+    assert "chmod 600" in refused("--port", "0", "--password-file", str(word))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--market", "nope"], "csco-santa-fe"),
+        (["--symbol", "X"], "--tape"),
+        (["--login", "a b"], "CompID"),
+        (["--market", "csco-santa-fe", "--tape", "lake"], "either"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: list[str], words: str, tmp_path: Path) -> None:
+    assert words in refused(*arguments)

@@ -1,0 +1,83 @@
+"""Rank correlation against scipy, ties included; halves of clusters against planted rankings."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from tercel.core.errors import ConfigError
+from tercel.core.stats.bootstrap import moments_of_mean
+from tercel.core.stats.ranks import clustered_spearman, ranks, spearman, split_half
+
+
+def each_a_cluster(rows):
+    return moments_of_mean(rows, np.arange(len(rows)))
+
+
+COLUMN = st.lists(st.integers(-5, 5), min_size=3, max_size=20)
+
+
+@given(COLUMN)
+def test_ranks_are_scipys(values):
+    assert ranks(values).tolist() == stats.rankdata(values).tolist()
+
+
+@given(st.lists(st.tuples(st.integers(-5, 5), st.floats(-1e6, 1e6)), min_size=3, max_size=20))
+def test_spearman_is_scipys(pairs):
+    first, second = np.array(pairs, np.float64).T
+    if np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
+        assert np.isnan(spearman(first, second))
+    else:
+        assert spearman(first, second) == pytest.approx(stats.spearmanr(first, second).statistic, abs=1e-12)
+
+
+def test_many_at_once_are_one_by_one():
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(2, 5, 8))
+    each = [stats.spearmanr(a, b).statistic for a, b in zip(first, second, strict=True)]
+    assert spearman(first, second) == pytest.approx(each)
+
+
+def test_what_one_side_does_not_say_is_left_out():
+    first, second = np.array([3.0, 1.0, np.nan, 2.0, 9.0]), np.array([2.0, np.inf, 1.0, 1.0, 7.0])
+    assert spearman(first, second) == pytest.approx(spearman([3.0, 2.0, 9.0], [2.0, 1.0, 7.0]))
+
+
+def test_the_interval_over_clusters_holds_scipys_correlation():
+    rng = np.random.default_rng(4)
+    first = rng.normal(size=400)
+    second = first + rng.normal(size=400)
+    found = clustered_spearman(first, second, np.arange(400) // 4, rng)
+    assert found.mean == pytest.approx(stats.spearmanr(first, second).statistic)
+    assert 0.05 < found.ci_high - found.ci_low < 0.2
+
+
+def test_other_lengths_are_refused():
+    with pytest.raises(ConfigError, match="pair them first"):
+        spearman([1, 2, 3], [1, 2])
+
+
+def test_halves_of_a_ranking_without_noise_agree_and_of_noise_alone_do_not():
+    rng = np.random.default_rng(2)
+    same = np.tile(np.arange(12.0), (10, 1))
+    assert split_half(each_a_cluster(same), rng) == pytest.approx((1.0, 1.0))
+    halves = [split_half(each_a_cluster(rng.normal(size=(10, 12))), rng, splits=50)[0] for _ in range(100)]
+    assert abs(np.mean(halves)) < 0.1
+
+
+def test_what_is_stepped_up_is_how_two_samples_of_all_clusters_agree():
+    """Spearman-Brown against samples drawn anew."""
+    rng = np.random.default_rng(3)
+    true = np.linspace(0.0, 1.0, 20)
+
+    def sample():
+        return true + rng.normal(scale=0.7, size=(16, 20))
+
+    stepped = np.mean([split_half(each_a_cluster(sample()), rng, splits=20)[1] for _ in range(200)])
+    drawn = np.mean([spearman(sample().mean(axis=0), sample().mean(axis=0)) for _ in range(400)])
+    assert stepped == pytest.approx(drawn, abs=0.03)
+
+
+def test_one_cluster_has_no_halves():
+    assert np.isnan(split_half(each_a_cluster(np.ones((1, 4))), np.random.default_rng(0))).all()

@@ -1,0 +1,452 @@
+"""The wall: what passes it, what it denies, and what it does when a session falls silent, goes or is killed."""
+
+import grp
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from tests.desk.gate.wall import (
+    Announcing,
+    Served,
+    exchange,
+    exchange_served,
+    gate_of,
+    given,
+    heard_until,
+    section,
+    session_at,
+    turning,
+)
+from tests.desk.trading.desk_of_two import WIDE, S, asked, by_name
+from tests.waiting import DEADLINE_S, until
+
+from tercel.api.testing.venue import Trader, VenueConformance
+from tercel.core.errors import ConfigError, VenueError
+from tercel.core.orders import CancelReject, LinkStatus, NewOrder, OrdStatus, Report, Tif
+from tercel.core.ports import Entry, Journal, Venue
+from tercel.core.version import code_mark
+from tercel.desk.address import TRADER
+from tercel.desk.console.metrics import Metrics
+from tercel.desk.console.state import DeskState
+from tercel.desk.gate.config import GateConfig, read_config
+from tercel.desk.gate.opening import opened
+from tercel.desk.gate.process import gate_text
+from tercel.desk.limits import LimitGate, parse
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.reader import JournalReader
+from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.parents import accepted
+from tercel.desk.trading.session import Session, SessionTerms
+from tercel.desk.trading.upkeep import heartbeat
+from tercel.desk.wire import RemoteVenue, frames
+from tercel.fix.client import FixVenue
+from tercel.fix.desk import Login
+from tercel.fix.server import FixServer, ListenerSettings
+
+__all__ = ["gate_of"]
+
+
+class TestAGateIsAVenue(VenueConformance):
+    @pytest.fixture
+    def venue(self, gate_of: Served) -> Iterator[RemoteVenue]:
+        with exchange_served() as server:
+            venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
+            yield venue
+            venue.close()
+
+
+class TestAGateToAVenueThatRunsFreely(VenueConformance):
+    @pytest.fixture
+    def venue(self, gate_of: Served) -> Iterator[RemoteVenue]:
+        with exchange_served(speed=15.0) as server:
+            venue = session_at(gate_of(server, accounts=("kit",)), ("kit",))
+            yield venue
+            venue.close()
+
+
+def session_over(venue: Venue) -> Session:
+    gate = LimitGate(parse(WIDE), venue.listings(), ["ann", "bob"])
+    session = Session(venue, MemoryJournal(), gate, by_name, SessionTerms(warmup_s=60.0))
+    session.follow("X")
+    session.run_until(venue.now_ns + 70 * S)
+    return session
+
+
+def test_a_session_behind_a_gate_trades_as_one_without(gate_of: Served) -> None:
+    def traded(venue: Venue) -> list[object]:
+        session = session_over(venue)
+        session.accept(asked(lots=120))
+        session.run()
+        fills = session.ledger.orders.fills
+        session.close()
+        return [(fill.order, fill.qty, fill.px, fill.ns) for fill in fills]
+
+    with exchange_served() as server:
+        alone = traded(FixVenue("127.0.0.1", server.port, TRADER))
+    with exchange_served() as server:
+        gate = gate_of(server)
+        behind = traded(RemoteVenue(gate.path, ["ann", "bob"]))
+        assert behind == alone
+        assert len(behind) > 5
+        fills = Ledger.of(JournalReader(Path(gate.path).parent)).orders.fills
+        assert [(fill.order, fill.qty, fill.px, fill.ns) for fill in fills] == alone
+
+
+def test_a_desk_of_other_code_than_its_gates_says_so(gate_of: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(journal: Journal, kind: str) -> list[Mapping[str, object]]:
+        return [entry.body for _, entry in journal.read(kinds=(kind,))]
+
+    with exchange_served() as server:
+        gate = gate_of(server)
+        for ours, alerts in ((code_mark(), 0), ("0.1.0+of-yesterday", 1)):
+            for room in ("session", "upkeep"):
+                monkeypatch.setattr(f"tercel.desk.trading.{room}.code_mark", lambda ours=ours: ours)
+            session = session_over(RemoteVenue(gate.path, ["ann", "bob"]))
+            assert [body["code"] for body in said(session.journal, kinds.SESSION)] == [ours]
+            told = [body for body in said(session.journal, kinds.ALERT) if body["code"] == "other_code"]
+            assert [body["text"] for body in told] == [f"the gate runs {code_mark()}, this desk {ours}"] * alerts
+            session.close()
+        assert {body["code"] for body in said(JournalReader(Path(gate.path).parent), kinds.SESSION)} == {code_mark()}
+
+
+def test_a_clock_that_is_not_the_venues_is_measured_and_said_once(tmp_path: Path) -> None:
+    def wall() -> int:
+        return time.time_ns() + 60 * S
+
+    with (
+        FixServer(exchange(), ListenerSettings(), [Login(TRADER)], wall_ns=wall).start() as server,
+        opened(section(server, tmp_path / "gate"), tmp_path / "gate", "test") as gate,
+    ):
+        for _ in range(3):
+            gate.gateway.write(heartbeat(gate.gateway, {}))
+        state, beats, codes = DeskState(), [], []
+        for number, entry in JournalReader(tmp_path / "gate").read():
+            state.apply(number, entry)
+            beats += [entry.body["clock_s"]] if entry.kind == kinds.HEARTBEAT else []
+            codes += [entry.body["code"]] if entry.kind == kinds.ALERT else []
+    assert len(beats) == 3
+    assert all(-60.0 <= beat < -30.0 for beat in beats), beats
+    assert codes.count("clock_offset") == 1
+    assert f"tercel_clock_offset_seconds {beats[-1]}" in Metrics().text(state, 0.0, False).decode()
+
+
+def an_order(name: str, lots: int = 5, price: int | None = None, account: str = "ann", parent: str = "") -> NewOrder:
+    return NewOrder(name, "X", 1, lots, price, Tif.DAY if price else Tif.IOC, account, parent, 0)
+
+
+def test_what_no_parent_asked_for_and_what_is_too_large_is_denied(gate_of: Served) -> None:
+    with exchange_served() as server:
+        gate = gate_of(server)
+        venue = RemoteVenue(gate.path, ["ann"])
+        trader = Trader(venue, "ann")
+        venue.send(an_order("a"))
+        venue.announce("p", "X", "ann", 1, 10)
+        venue.send(an_order("b", 11, parent="p"))
+        venue.send(an_order("c", 6000, parent="p"))
+        venue.send(an_order("d", 10, parent="p"))
+        trader.run(S)
+        reports = {r.cl_ord_id: r for r in trader.events if isinstance(r, Report)}
+        assert {name: reports[name].status for name in "abcd"} == {
+            **dict.fromkeys("abc", OrdStatus.REJECTED),
+            "d": OrdStatus.FILLED,
+        }
+        assert ["UNKNOWN_PARENT" in reports["a"].text, "the gate: " in reports["c"].text] == [True, True]
+        venue.send(an_order("e", account="eve"))
+        with pytest.raises(VenueError, match="one of the accounts"):
+            trader.run(S)
+        assert given(server) == {"d"}
+
+
+def test_a_kill_denies_and_cancels_at_the_gate(gate_of: Served) -> None:
+    with exchange_served(speed=10.0) as server:
+        gate = gate_of(server)
+        venue = session_at(gate)
+        trader = Trader(venue, "ann")
+        name, _ = trader.rest()
+        KillLatch(Path(gate.path).parent / "kill.json").kill("runaway", by="ann", at_ns=1)
+        heard_until(venue, lambda heard: [e for e in heard if _ended(e, name)])
+        venue.send(an_order("late"))
+        refused = heard_until(venue, lambda heard: [e for e in heard if isinstance(e, Report)])
+        assert "runaway" in next(e.text for e in refused if isinstance(e, Report))
+
+
+def _ended(event: object, name: str) -> bool:
+    return isinstance(event, Report) and name in (event.cl_ord_id, event.orig) and event.status is OrdStatus.CANCELED
+
+
+@pytest.mark.parametrize("speed", [0.0, 10.0])
+def test_orders_of_a_session_that_is_gone_are_cancelled(gate_of: Served, speed: float) -> None:
+    with exchange_served(speed) as server:
+        gate = gate_of(server)
+        venue = session_at(gate)
+        trader = Trader(venue, "ann")
+        trader.rest()
+        venue._socket.close()
+        until(lambda: not gate.open, what="nothing open")
+        assert given(server, open_alone=True) == set()
+        alerts = [e for _, e in JournalReader(Path(gate.path).parent).read(kinds=["alert"])]
+        assert any(entry.body["code"] == "unwatched" and "gone" in entry.body["text"] for entry in alerts)
+
+
+def test_orders_of_a_session_that_is_silent_are_cancelled(gate_of: Served) -> None:
+    with exchange_served(10.0) as server:
+        gate = gate_of(server, silence_s=0.4)
+        venue = session_at(gate)
+        trader = Trader(venue, "ann")
+        trader.rest()
+        until(lambda: not gate.open, what="nothing open")
+        heard = heard_until(venue, lambda heard: [e for e in heard if isinstance(e, LinkStatus)])
+        assert any(isinstance(event, LinkStatus) and not event.up for event in heard)
+        venue.reconnect()
+        name, _ = trader.rest()
+        assert gate.gateway.ledger.orders.get(name) is not None
+
+
+def test_a_session_that_waits_is_not_silent(gate_of: Served) -> None:
+    with exchange_served(10.0) as server:
+        gate = gate_of(server, silence_s=0.4)
+        venue = session_at(gate)
+        trader = Trader(venue, "ann")
+        trader.rest()
+        trader.run(10 * S)
+        assert gate.open == 1
+
+
+def test_a_gate_keeps_its_link_while_nobody_lets_time_pass(gate_of: Served) -> None:
+    with exchange_served() as server:
+        session = gate_of(server, link_s=1).gateway.venue._link.session
+        before = session.numbers.next_out
+        until(lambda: session.numbers.next_out >= before + 3, what="three heartbeats")
+
+
+def test_a_gate_that_comes_back_ends_what_it_left(tmp_path: Path) -> None:
+    with exchange_served() as server:
+        config = section(server, tmp_path / "gate")
+        for left in (1, 0):
+            with opened(config, tmp_path / "gate", "test") as gate:
+                assert gate.open == 0
+                lines = [e for _, e in gate.gateway.journal.read(kinds=["reconciled"])]
+                assert [entry.body["action"] for entry in lines] == ["cancelled"] * (1 - left)
+                parent = asked(f"p{left}", lots=100)
+                gate.gateway.limits.parent(parent.id, "X", "ann", 1, 100)
+                gate.gateway.write([accepted(parent, gate.gateway.venue.now_ns)])
+                gate.on_subscribe("X")
+                gate._take_events(gate.gateway.venue.step(gate.gateway.venue.now_ns + S))
+                bid, _ = gate._followers["X"].touch
+                gate.gateway.submit([an_order(f"o{left}", 5, bid - 3, parent=parent.id)])
+                gate._take_events(gate.gateway.venue.step(gate.gateway.venue.now_ns + S))
+                assert gate.open == 1
+
+
+def test_a_cancel_of_an_order_that_was_denied_is_refused(gate_of: Served) -> None:
+    with exchange_served() as server:
+        venue = session_at(gate_of(server))
+        trader = Trader(venue, "ann")
+        venue.send(NewOrder("far", "X", 1, 9_000, 1, Tif.DAY, "ann", "", 0))
+        trader.cancel("far")
+        trader.run(S)
+        assert any(isinstance(e, CancelReject) and e.orig == "far" for e in trader.events)
+
+
+# -- a process of its own ---------------------------------------------------------------------------------------------
+def started(folder: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tercel.cli", "gate", str(folder / "gate.toml")]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def said(process: "subprocess.Popen[str]", word: str) -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if word in line:
+            return line
+    raise AssertionError(f"ended without {word!r}: {process.wait()}")
+
+
+HOSTILE = r"""
+import socket, sys, struct, json
+from datetime import UTC, datetime
+from pathlib import Path
+path, port = sys.argv[1], int(sys.argv[2])
+
+def frame(kind, body):
+    data = json.dumps(body).encode()
+    return struct.pack("<IB", len(data), ord(kind)) + data
+
+def attempt(*sent):
+    link = socket.socket(socket.AF_UNIX); link.settimeout(5); link.connect(path)
+    link.sendall(b"".join(sent))
+    try:
+        while link.recv(1 << 16): pass
+    except OSError: pass
+    link.close()
+
+order = ["NewOrder", "h1", "X", 1, 50, None, "ioc", "ann", "", 0]
+huge = ["NewOrder", "h2", "X", 1, 4000, None, "ioc", "ann", "p", 0]
+login = frame("J", {"do": "login", "accounts": ["ann"]})
+parent = frame("J", {"do": "parent", "id": "p", "instrument": "X", "account": "ann", "side": 1, "lots": 3000})
+step = frame("J", {"do": "step", "until": 10**12})
+attempt(login, frame("M", order), step)
+attempt(login, parent, frame("M", huge), step)
+attempt(login, frame("M", ["NewOrder", "h3", "X", 1, 50, None, "ioc", "eve", "p", 0]), step)
+attempt(login, frame("J", {"do": "parent", "id": "q", "instrument": "X", "account": "bob", "side": 1, "lots": 9}), step)
+attempt(login, frame("J", {"do": "rearm"}), frame("J", {"do": "limits"}), step)
+attempt(b"\xff" * 64); attempt(frame("R", [1])); attempt(frame("M", {"is": 1}), frame("M", []), frame("M", [[]]))
+attempt(frame("J", {"do": "executions", "account": "eve"}), frame("J", {"do": "step", "until": "x"}))
+# straight to the venue, past the gate: its login is in use there
+def fix(kind, number, *fields):
+    time = datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S")
+    head = (f"35={kind}", "49=TRADER", "56=TERCEL", f"34={number}", f"52={time}")
+    body = "".join(f"{one}\x01" for one in (*head, *fields))
+    whole = f"8=FIX.4.4\x019={len(body)}\x01{body}".encode()
+    return whole + f"10={sum(whole) % 256:03d}\x01".encode()
+
+link = socket.create_connection(("127.0.0.1", port)); link.settimeout(5)
+link.sendall(fix("A", 1, "98=0", "108=30", "141=Y"))
+link.sendall(fix("D", 2, "11=h4", "1=ann", "55=X", "54=1", "60=20200101-00:00:00", "38=50", "40=1", "59=3"))
+heard = b""
+try:
+    while more := link.recv(1 << 16): heard += more
+    print("logged on" if b"35=A" in heard else "no logon")
+except OSError as error: print(error)
+"""
+
+
+@pytest.mark.long  # most of it is waiting for words that never come
+def test_a_hostile_session_reaches_no_wire(tmp_path: Path) -> None:
+    with exchange_served() as server:
+        folder = tmp_path / "gate"
+        config = section(server, folder, silence_s=4.0)
+        (folder / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
+        gate = started(folder)
+        try:
+            said(gate, "gate:")
+            words = [sys.executable, "-c", HOSTILE, str(folder / "gate.sock"), str(server.port)]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            assert done.stdout == "no logon\n"
+            honest = Announcing(str(folder / "gate.sock"), ["ann"])
+            Trader(honest, "ann").rest()  # the gate works on
+            honest.close()
+        finally:
+            gate.send_signal(signal.SIGTERM)
+            assert gate.wait(60) == 0
+        assert given(server) == {"ann-1"}
+        denied = {e.order for _, e in JournalReader(folder).read(kinds=["denied"])}
+        assert {"h1", "h2"} <= denied
+
+
+def test_the_gate_alone_may_use_its_socket(gate_of: Served) -> None:
+    with exchange_served() as server:
+        gate = gate_of(server)
+        assert Path(gate.path).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_group_may_use_it_where_one_is_named(gate_of: Served) -> None:
+    with exchange_served() as server:
+        gate = gate_of(server, group=grp.getgrgid(os.getgid()).gr_name)
+        assert Path(gate.path).stat().st_mode & 0o777 == 0o660
+
+
+def test_a_group_that_nobody_knows_is_refused(gate_of: Served) -> None:
+    with exchange_served() as server, pytest.raises(ConfigError, match="a group that"):
+        gate_of(server, group="no such group")
+
+
+def test_a_second_gate_is_refused_and_a_dead_ones_socket_is_taken(tmp_path: Path) -> None:
+    with exchange_served() as server:
+        folder = tmp_path / "gate"
+        (folder).mkdir()
+        config = section(server, folder)
+        (folder / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
+        first = started(folder)
+        said(first, "gate:")
+        second = started(folder)
+        assert second.wait(120) == 2
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        assert (folder / "gate.sock").exists()
+        third = started(folder)
+        said(third, "gate:")
+        third.send_signal(signal.SIGTERM)
+        assert third.wait(60) == 0
+        assert not (folder / "gate.sock").exists()
+
+
+# -- when the gate itself stands still --------------------------------------------------------------------------------
+def test_a_kill_cancels_while_the_journal_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred orders of two, and a write that does not return: the other thread cancels every one."""
+    with exchange_served(speed=1.0) as server:
+        folder = tmp_path / "gate"
+        with opened(section(server, folder), folder, "test") as gate:
+            gate.on_subscribe("X")
+            until(lambda: (gate._pump(), gate._followers["X"].ready)[1], what="a book")
+            bid, _ = gate._followers["X"].touch
+            for who in ("ann", "bob"):
+                gate.gateway.limits.parent(who, "X", who, 1, 5_000)
+                gate.gateway.submit([an_order(f"{who}{n}", 1, bid - 5, who, who) for n in range(100)])
+            until(lambda: (gate._pump(), gate.open == 200)[1], what="all orders")
+            hanging, goes_on = threading.Event(), threading.Event()
+            append = gate.gateway.journal.append
+
+            def hang(entries: Sequence[Entry], **how: bool) -> int:
+                hanging.set()
+                assert goes_on.wait(DEADLINE_S)
+                return append(entries, **how)
+
+            monkeypatch.setattr(gate.gateway.journal, "append", hang)
+            with turning(gate.run):
+                gate._beat_ns = 0  # a heartbeat is due, and hangs
+                assert hanging.wait(DEADLINE_S)
+                KillLatch(folder / "kill.json").kill("runaway", by="ann", at_ns=1)
+                until(lambda: not given(server, open_alone=True), what="no order at the venue")
+                assert gate.open == 200  # nobody here has heard of it yet
+                goes_on.set()
+                until(lambda: not gate.open, what="nothing open")
+            kills = [e.body["event"] for _, e in JournalReader(folder).read(kinds=["kill"])]
+            assert sorted(kills) == ["confirmed", "confirmed", "latched", "latched"]
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+def test_a_gates_file_is_read_as_it_is_written(tmp_path: Path) -> None:
+    with exchange_served() as server:
+        config = section(server, tmp_path / "gate", silence_s=2.5)
+    (tmp_path / "gate.toml").write_text(gate_text(config.gate.model_dump(mode="json")))
+    assert read_config(tmp_path / "gate.toml") == config
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("silence = 3", "silence_s"),
+        ("accounts = []", "accounts"),
+        ('accounts = ["a", "a"]', "differ"),
+        ("", "accounts"),
+    ],
+)
+def test_a_file_that_is_no_gates_is_refused(tmp_path: Path, line: str, match: str) -> None:
+    (tmp_path / "gate.toml").write_text(f'[gate]\nvenue = "fix://127.0.0.1:1"\n{line}\n')
+    with pytest.raises(ConfigError, match=match):
+        read_config(tmp_path / "gate.toml")
+
+
+def test_a_gate_before_nothing_says_so(tmp_path: Path) -> None:
+    config = GateConfig.model_validate({"gate": {"venue": "fix://127.0.0.1:1", "accounts": ["ann"]}})
+    with pytest.raises(VenueError, match="a FIX server at 127"), opened(config, tmp_path, "test"):
+        pass
+
+
+def test_frames_that_are_longer_than_any_are_refused(gate_of: Served) -> None:
+    with exchange_served() as server:
+        link = socket.socket(socket.AF_UNIX)
+        link.connect(gate_of(server).path)
+        link.sendall((frames.LONGEST_ASKED + 1).to_bytes(4, "little") + b"J")
+        assert b"frames of this protocol" in link.recv(4096)
+        link.close()

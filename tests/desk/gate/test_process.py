@@ -1,0 +1,102 @@
+"""A desk's own gate: what its process says on its pipe, and what the desk makes of it."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.desk.gate.at_plain_venue import Place
+from tests.desk.trading.desk_of_two import WIDE
+
+from tercel.core.errors import VenueError
+from tercel.desk.gate import process
+from tercel.desk.gate.process import FILE, FOLDER, LOG, GateProcess
+from tercel.desk.wire import RemoteVenue
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with ExitStack() as stack:
+        yield Place(tmp_path / "place", stack)
+
+
+def own_gate(place: Place, desk: Path) -> GateProcess:
+    venue = f"fix:{place.folder / 'venue.toml'}"
+    return GateProcess(desk, venue, ["ann", "bob"], place.folder / "limits.toml", desk / "kill.json")
+
+
+def said_by(file: Path) -> tuple[list[dict[str, object]], int]:
+    """Every line of a gate whose parent is gone at once, and its exit code."""
+    words = [sys.executable, "-m", "tercel.desk.gate", str(file)]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()], done.returncode
+
+
+def test_it_says_where_it_listens_and_last_what_is_open(place: Place) -> None:
+    said, code = said_by(place.folder / "gate.toml")
+    assert said == [{"listen": str(place.folder / "gate.sock")}, {"open": []}]
+    assert code == 0
+
+
+def test_what_it_cannot_do_it_says_in_three_parts(place: Place) -> None:
+    (place.folder / "limits.toml").write_text("[desk]\nlots = 1\n")
+    [said], code = said_by(place.folder / "gate.toml")
+    assert set(said) == {"error"}
+    assert isinstance(said["error"], dict)
+    assert set(said["error"]) == {"kind", "expected", "received", "remedy"}
+    assert said["error"]["kind"] == "LimitsError"
+    assert code == 2
+    [said], code = said_by(place.folder / "none.toml")
+    assert code == 2
+    assert "none.toml" in str(said["error"])
+
+
+def test_the_desk_meets_the_three_parts_of_its_gates_error(place: Place, tmp_path: Path) -> None:
+    (place.folder / "limits.toml").write_text("[desk]\nlots = 1\n")
+    [said], _ = said_by(place.folder / "gate.toml")
+    told = said["error"]
+    assert isinstance(told, dict)
+    with pytest.raises(VenueError) as found:
+        own_gate(place, tmp_path / "desk")
+    log = tmp_path / "desk" / FOLDER / LOG
+    assert (found.value.expected, found.value.remedy) == (told["expected"], told["remedy"])
+    assert found.value.received == f"{told['received']} (the gate, {log})"
+    assert str(told["received"]) in log.read_text(), "people find it in the log too"
+
+
+def test_a_gate_that_dies_without_a_word_is_no_gate(place: Place, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(process.sys, "executable", "/bin/false")
+    with pytest.raises(VenueError, match="a gate that opens"):
+        own_gate(place, tmp_path / "desk")
+
+
+def test_the_desk_tells_what_its_gate_leaves_open(
+    place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = own_gate(place, tmp_path / "desk")
+    with caplog.at_level(logging.CRITICAL, "tercel.alerts"):
+        place.trade_through(RemoteVenue(str(gate.listen), ("ann", "bob")))
+        place.rest(3)
+        place.venue.mute = {"F", "H"}
+        gate.close()
+        gate.close()
+    [record] = caplog.records
+    assert record.getMessage() == "GATE 3 orders are NOT known to be over: p1.1, p2.1, p3.1"
+
+
+def test_a_cut_line_says_nothing() -> None:
+    assert process._read(b'{"listen": "/a') == process._read(b"[1]") == process._read(b"") == {}
+
+
+def test_its_file_is_what_tercel_gate_reads(place: Place, tmp_path: Path) -> None:
+    with own_gate(place, tmp_path / "desk"):
+        pass
+    said, code = said_by(tmp_path / "desk" / FOLDER / FILE)
+    assert (len(said), code) == (2, 0)
+    assert os.path.commonpath([str(said[0]["listen"]), str(tmp_path)]) == str(tmp_path)
+    assert (place.folder / "limits.toml").read_text() == WIDE

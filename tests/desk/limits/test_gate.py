@@ -1,0 +1,610 @@
+"""One step inside each limit and one step past it; words that make no sense; the gate's own failures."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.parts import parts, whole
+
+from tercel.core.errors import LimitsError, OrderError
+from tercel.core.fixed import PAID_ONE
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    ExecType,
+    Listing,
+    MassCancel,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    StatusRequest,
+    Tif,
+)
+from tercel.desk.limits import Alarm, Denial, LimitGate, LimitQuery, Limits, parse
+from tercel.desk.limits.file import DAY_NS, MONEY, MS
+
+NOON = DAY_NS // 2
+WIDE = """
+[desk]
+order_lots = 10_000
+order_value = 100_000_000
+gross_value = 100_000_000
+messages = 1000
+window_ms = 1000
+daily_loss = 100_000_000
+duplicate_ms = 0
+[instruments."*"]
+order_lots = 10_000
+order_value = 100_000_000
+gross_value = 100_000_000
+long_lots = 10_000
+short_lots = 10_000
+messages = 1000
+window_ms = 1000
+daily_loss = 100_000_000
+collar_bps = 1000
+reference_age_ms = 1000
+hours = "always"
+[agents."*"]
+order_lots = 10_000
+order_value = 100_000_000
+gross_value = 100_000_000
+long_lots = 10_000
+short_lots = 10_000
+messages = 1000
+window_ms = 1000
+daily_loss = 100_000_000
+"""
+
+
+def limits(room: str = "", **values: int) -> Limits:
+    """Wide limits, some of one room (desk, instruments, agents) tightened."""
+    made = parse(WIDE)
+    if not room:
+        return made
+    if room == "desk":
+        return replace(made, desk=replace(made.desk, **values))
+    return replace(made, **{room: {"*": replace(getattr(made, room)["*"], **values)}})  # type: ignore[arg-type]
+
+
+def gate(of: Limits | None = None, **words: Any) -> LimitGate:
+    made = LimitGate(of or limits(), [Listing("A", 0.01, 100), Listing("B", 0.01, 100)], ["x", "y"], **words)
+    for agent in "xy":
+        for name in "AB":
+            made.parent(f"{agent}{name}+", name, agent, 1, 10_000)
+            made.parent(f"{agent}{name}-", name, agent, -1, 10_000)
+    for name in "AB":
+        made.mark(name, 999, 1001, NOON)
+    return made
+
+
+def order(
+    name: str = "1",
+    side: int = 1,
+    lots: Any = 5,
+    price: Any = 1000,
+    agent: str = "x",
+    of: str = "A",
+    **words: Any,
+) -> NewOrder:
+    parent = words.pop("parent", f"{agent}{of}{'+' if side > 0 else '-'}")
+    return NewOrder(name, of, side, lots, price, words.pop("tif", Tif.DAY), agent, parent, words.pop("ns", NOON))
+
+
+def word(of: NewOrder, kind: ExecType, status: OrdStatus, **words: Any) -> Report:
+    said = {"exec_id": "", "orig": "", "last_lots": 0, "last_price": 0, "cum": 0, "leaves": 0, "ns": NOON, **words}
+    name = said.pop("cl_ord_id", of.cl_ord_id)
+    lots, price = said.pop("lots", of.lots), of.price
+    return Report(
+        exec_type=kind, status=status, cl_ord_id=name, order_id="", account=of.account, instrument=of.instrument,
+        side=of.side, lots=lots, price=price, **parts(**said),
+    )  # fmt: skip
+
+
+def fill(of: NewOrder, exec_id: str, lots: int, cum: int, price: int = 1000) -> Report:
+    status = OrdStatus.FILLED if cum >= of.lots else OrdStatus.PARTIALLY_FILLED
+    return word(of, ExecType.TRADE, status, exec_id=exec_id, last_lots=lots, last_price=price, cum=cum)
+
+
+def code(of: LimitGate, command: Any, now: int = NOON) -> str:
+    denial = of.check(command, now)
+    return "" if denial is None else denial.code
+
+
+def test_an_ordinary_order_passes() -> None:
+    assert gate().check(order(), NOON) is None
+
+
+@pytest.mark.parametrize("room", ["desk", "instruments", "agents"])
+@pytest.mark.parametrize(
+    ("limit", "value", "fits", "past", "told"),
+    [
+        ("order_lots", 7, {"lots": 7}, {"lots": 8}, "ORDER_LOTS"),
+        ("order_value", 5 * 990 * MONEY, {"lots": 5, "price": 990}, {"lots": 5, "price": 991}, "ORDER_VALUE"),
+        # a market order is worth the collar's edge, 1100
+        ("order_value", 5500 * MONEY, {"price": None}, {"price": None, "lots": 6}, "ORDER_VALUE"),
+        # a sell below the bid may fill at the bid
+        ("order_value", 5 * 999 * MONEY, {"side": -1, "price": 950}, {"side": -1, "price": 1000}, "ORDER_VALUE"),
+        (
+            "order_value",
+            5 * 999 * MONEY - 1,
+            {"side": -1, "price": 950, "lots": 4},
+            {"side": -1, "price": 950},
+            "ORDER_VALUE",
+        ),
+        ("gross_value", 5 * 1000 * MONEY, {"lots": 5}, {"lots": 6}, "GROSS"),
+        ("gross_value", 5 * 1000 * MONEY, {"lots": 5, "side": -1, "price": 1005}, {"lots": 6, "side": -1}, "GROSS"),
+        ("long_lots", 5, {"lots": 5}, {"lots": 6}, "POSITION"),
+        ("short_lots", 5, {"lots": 5, "side": -1}, {"lots": 6, "side": -1}, "POSITION"),
+        ("messages", 1, {}, None, "MESSAGES"),
+        ("messages", 0, None, {}, "MESSAGES"),
+    ],
+)
+def test_a_limit_lets_itself_through_and_no_step_more(
+    room: str, limit: str, value: int, fits: dict[str, Any] | None, past: dict[str, Any] | None, told: str
+) -> None:
+    if room == "desk" and limit in ("long_lots", "short_lots"):
+        pytest.skip("the desk has no position of its own")
+    tight = gate(limits(room, **{limit: value}))
+    if past is not None:
+        assert code(tight, order(**past)) == told
+    if fits is not None:
+        assert code(tight, order(**fits)) == ""
+    if past is None:
+        tight.sent(order())
+        assert code(tight, order("2")) == told
+
+
+@pytest.mark.parametrize(
+    ("price", "side", "told"),
+    [
+        (1100, 1, ""),
+        (1101, 1, "COLLAR"),
+        (900, 1, ""),
+        (899, 1, "COLLAR"),
+        (900, -1, ""),
+        (899, -1, "COLLAR"),
+        (1101, -1, "COLLAR"),
+    ],
+)
+def test_the_collar_to_the_tick(price: int, side: int, told: str) -> None:
+    assert code(gate(), order(side=side, price=price)) == told
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "told"),
+    [
+        (None, 1001, "BAD_REFERENCE"),
+        (999, None, "BAD_REFERENCE"),
+        (1000, 1000, "BAD_REFERENCE"),
+        (1001, 1000, "BAD_REFERENCE"),
+        (0, 5, "BAD_REFERENCE"),
+        (-5, 5, "BAD_REFERENCE"),
+        (float("nan"), 5, "BAD_REFERENCE"),
+        (True, 5, "BAD_REFERENCE"),
+    ],
+)
+@pytest.mark.parametrize("price", [990, None])
+def test_no_reference_no_order(bid: Any, ask: Any, told: str, price: int | None) -> None:
+    one = gate()
+    one.mark("A", bid, ask, NOON)
+    assert code(one, order(price=price)) == told
+    one.mark("A", 999, 1001, NOON)
+    assert code(one, order(price=price)) == ""
+
+
+def test_a_reference_grows_old_to_the_ns() -> None:
+    one = gate()
+    age = 1000 * MS
+    assert [code(one, order(), NOON + after) for after in (age, age + 1)] == ["", "STALE_REFERENCE"]
+    assert [code(one, order(), NOON - before) for before in (age, age + 1)] == ["", "STALE_REFERENCE"]
+    never = LimitGate(limits(), [Listing("A", 0.01, 100)], ["x"])
+    never.parent("xA+", "A", "x", 1, 10)
+    assert code(never, order()) == "NO_REFERENCE"
+
+
+def test_an_older_mark_changes_nothing() -> None:
+    one = gate()
+    one.mark("A", 5, 4, NOON - 1)
+    assert code(one, order()) == ""
+
+
+@pytest.mark.parametrize("lots", [0, -1, True, 2.0, float("nan"), None, "5"])
+def test_lots_that_are_none(lots: Any) -> None:
+    assert code(gate(), order(lots=lots)) == "BAD_QUANTITY"
+
+
+@pytest.mark.parametrize("price", [0, -1, True, 990.0, float("nan"), "990"])
+def test_prices_that_are_none(price: Any) -> None:
+    assert code(gate(), order(price=price)) == "BAD_PRICE"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"side": 0}, "BAD_SIDE"),
+        ({"side": True}, "BAD_SIDE"),
+        ({"cl_ord_id": ""}, "BAD_ID"),
+        ({"cl_ord_id": 7}, "BAD_ID"),
+        ({"instrument": "Z"}, "UNKNOWN_INSTRUMENT"),
+        ({"account": "zoe"}, "UNKNOWN_AGENT"),
+        ({"parent": "zz"}, "UNKNOWN_PARENT"),
+        ({"parent": "xA-"}, "NOT_THE_PARENTS"),
+        ({"parent": "yA+"}, "NOT_THE_PARENTS"),
+        ({"parent": "xB+"}, "NOT_THE_PARENTS"),
+        ({"parent": []}, "CHECK_FAILED"),
+    ],
+)
+def test_orders_of_nobody(change: dict[str, Any], told: str) -> None:
+    assert code(gate(), replace(order(), **change)) == told
+
+
+def test_orders_count_from_the_moment_they_are_sent() -> None:
+    one = gate(limits("agents", long_lots=9))
+    one.sent(order("1", lots=5))
+    assert [code(one, order("2", lots=lots)) for lots in (4, 5)] == ["", "POSITION"]
+
+
+@pytest.mark.parametrize(
+    "status", [OrdStatus.UNKNOWN, OrdStatus.PENDING_CANCEL, OrdStatus.NEW, OrdStatus.PENDING_REPLACE]
+)
+def test_an_order_keeps_its_lots_until_it_is_over(status: OrdStatus) -> None:
+    one = gate(limits("agents", long_lots=5))
+    first = order("1", lots=5)
+    one.sent(first)
+    one.report(word(first, ExecType.STATUS, status))
+    assert code(one, order("2", lots=1)) == "POSITION"
+    one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED, cl_ord_id="c", orig="1"))
+    assert code(one, order("2", lots=5)) == ""
+
+
+def test_a_cancelled_order_keeps_the_fills_that_have_not_come() -> None:
+    one = gate(limits("agents", long_lots=5))
+    first = order("1", lots=5)
+    one.sent(first)
+    one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED, cum=3))
+    assert [code(one, order("2", lots=lots)) for lots in (2, 3)] == ["", "POSITION"]
+    assert one.report(fill(first, "e1", 3, 3)) is None
+    assert [code(one, order("2", lots=lots)) for lots in (2, 3)] == ["", "POSITION"]
+    assert whole(one.holdings["x", "A"].position) == 3
+
+
+def test_a_fill_is_booked_once() -> None:
+    one = gate()
+    first = order("1", lots=5)
+    one.sent(first)
+    for _ in range(3):
+        assert one.report(fill(first, "e1", 2, 2)) is None
+    held = one.holdings["x", "A"]
+    assert (whole(held.position), whole(held.buys)) == (2, 3)
+
+
+def test_a_rejected_word_on_an_accepted_order_frees_nothing() -> None:
+    one = gate()
+    first = order("1", lots=5)
+    one.sent(first)
+    one.report(word(first, ExecType.NEW, OrdStatus.NEW))
+    alarm = one.report(word(first, ExecType.REJECTED, OrdStatus.REJECTED))
+    assert alarm is not None
+    assert alarm.code == "CONTRADICTION"
+    assert whole(one.holdings["x", "A"].buys) == 5
+
+
+def test_more_than_ordered_is_booked_told_and_stops_the_agent() -> None:
+    one = gate()
+    first = order("1", lots=5)
+    one.sent(first)
+    alarm = one.report(fill(first, "e1", 6, 6))
+    assert alarm is not None
+    assert (alarm.code, alarm.stopped) == ("OVERFILL", "x")
+    assert whole(one.holdings["x", "A"].position) == 6
+    assert (code(one, order("2")), code(one, order("3", agent="y"))) == ("STOPPED", "")
+    assert code(one, CancelOrder("4", "1", "A", 1, "x", NOON)) == ""
+    one.resume("x")
+    assert code(one, order("2")) == ""
+
+
+def test_an_agent_that_was_stopped_for_two_reasons_goes_on_when_both_are_over() -> None:
+    one = gate()
+    one.report(fill(order("ghost", lots=5), "e1", 2, 2))
+    first = order("1", lots=5)
+    one.sent(first)
+    one.report(fill(first, "e2", 6, 6))
+    assert list(one.agents["x"].stops) == ["STRANGE_FILL", "OVERFILL"]
+    one.resume("x", ["STRANGE_FILL"])
+    denial = one.check(order("2"), NOON)
+    assert denial == Denial("STOPPED", "agent=x reason=OVERFILL 1")
+    one.resume("x", ["OVERFILL", "EXECUTIONS"])
+    assert code(one, order("2")) == ""
+
+
+def test_a_fill_of_an_order_that_never_left_is_booked_and_stops_the_agent() -> None:
+    one = gate()
+    alarm = one.report(fill(order("ghost", lots=5), "e1", 2, 2))
+    assert alarm is not None
+    assert (alarm.code, whole(one.holdings["x", "A"].position)) == ("STRANGE_FILL", 2)
+    assert code(one, order("2")) == "STOPPED"
+    foreign = one.report(fill(order("theirs", agent="zoe"), "e2", 2, 2))
+    assert foreign == Alarm("FOREIGN", "account=zoe instrument=A order=theirs")
+
+
+def test_a_bust_gives_back_position_money_and_lots() -> None:
+    one = gate()
+    first = order("1", lots=5, price=1000)
+    one.sent(first)
+    one.report(fill(first, "e1", 5, 5, 1000))
+    held, parent = one.holdings["x", "A"], one.parents["xA+"]
+    one.mark("A", 899, 901, NOON)
+    assert (whole(held.position), whole(held.buys), whole(parent.used), held.agent.lost > 0) == (5, 0, 5, True)
+    busted = word(first, ExecType.BUSTED, OrdStatus.PARTIALLY_FILLED, exec_id="b", ref="e1", cum=0, leaves=5)
+    for _ in range(2):
+        assert one.report(busted) is None
+        assert (whole(held.position), whole(held.buys), whole(parent.used), held.agent.lost) == (0, 5, 5, 0)
+    one.report(word(first, ExecType.CANCELED, OrdStatus.CANCELED))
+    assert (whole(held.position), whole(held.buys), whole(parent.used)) == (0, 0, 0)
+
+
+def test_a_correction_books_what_it_says() -> None:
+    one = gate()
+    first = order("1", lots=5, price=1000)
+    one.sent(first)
+    one.report(fill(first, "e1", 2, 2, 1000))
+    words = {"last_lots": 3, "last_price": 990, "cum": 3, "leaves": 2}
+    one.report(word(first, ExecType.CORRECTED, OrdStatus.PARTIALLY_FILLED, exec_id="c", ref="e1", **words))
+    held = one.holdings["x", "A"]
+    assert (whole(held.position), whole(held.buys), whole(one.parents["xA+"].used), -held.agent.lost) == (
+        3,
+        2,
+        5,
+        3 * 10 * PAID_ONE * MONEY,
+    )
+
+
+def test_a_bust_of_a_fill_that_has_not_come_waits_for_it() -> None:
+    one = gate()
+    first = order("1", lots=5)
+    one.sent(first)
+    alarm = one.report(word(first, ExecType.BUSTED, OrdStatus.NEW, exec_id="b", ref="e1", leaves=5))
+    assert alarm is not None
+    assert (alarm.code, alarm.stopped) == ("UNKNOWN_EXECUTION", "")
+    assert one.report(fill(first, "e1", 2, 2)) is None
+    assert (whole(one.holdings["x", "A"].position), whole(one.holdings["x", "A"].buys)) == (0, 5)
+
+
+def test_pending_is_not_accepted_and_held_orders_keep_their_lots() -> None:
+    one = gate()
+    first, second = order("1", lots=5), order("2", lots=4)
+    one.sent(first)
+    one.sent(second)
+    one.report(word(first, ExecType.PENDING_NEW, OrdStatus.PENDING_NEW))
+    for kind in (ExecType.SUSPENDED, ExecType.STOPPED, ExecType.DONE_FOR_DAY, ExecType.CALCULATED):
+        assert one.report(word(second, kind, OrdStatus(kind))) is None
+    assert one.report(word(first, ExecType.REJECTED, OrdStatus.REJECTED)) is None
+    assert whole(one.holdings["x", "A"].buys) == 4
+    one.report(word(second, ExecType.RESTATED, OrdStatus.NEW, lots=7))
+    assert whole(one.holdings["x", "A"].buys) == 7
+
+
+def test_an_order_that_never_arrived_frees_its_lots() -> None:
+    one = gate()
+    first = order("1", lots=5)
+    one.sent(first)
+    assert (whole(one.holdings["x", "A"].buys), whole(one.parents["xA+"].used)) == (5, 5)
+    unknown = replace(word(first, ExecType.STATUS, OrdStatus.REJECTED, lots=0), instrument="", side=1, price=None)
+    assert one.report(replace(unknown, account="y")) == Alarm("FOREIGN", "account=y instrument= order=1")
+    assert one.report(unknown) is None
+    assert (whole(one.holdings["x", "A"].buys), whole(one.parents["xA+"].used)) == (0, 0)
+
+
+def test_replaces_count_the_worse_of_old_and_new() -> None:
+    one = gate(limits("agents", long_lots=9, order_lots=9))
+    first = order("1", lots=5)
+    one.sent(first)
+
+    def to(name: str, lots: int, orig: str = "1") -> ReplaceOrder:
+        return ReplaceOrder(name, orig, "A", 1, lots, 990, "x", "xA+", NOON)
+
+    assert [code(one, to("2", lots)) for lots in (9, 10)] == ["", "ORDER_LOTS"]
+    one.sent(to("2", 8))
+    assert whole(one.holdings["x", "A"].buys) == 8
+    one.sent(to("3", 2, "2"))
+    assert whole(one.holdings["x", "A"].buys) == 8
+    one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="3", orig="2", lots=2))
+    assert whole(one.holdings["x", "A"].buys) == 8  # what became of the first is not known yet
+    one.report(word(first, ExecType.REPLACED, OrdStatus.NEW, cl_ord_id="2", orig="1", lots=8))
+    assert whole(one.holdings["x", "A"].buys) == 2  # it was passed by the later one
+    one.sent(to("4", 6, "3"))
+    one.cancel_reject(CancelReject("4", "3", "x", OrdStatus.NEW, NOON))
+    assert whole(one.holdings["x", "A"].buys) == 2
+    assert code(one, replace(to("5", 1), orig="nothing")) == "UNKNOWN_ORDER"
+
+
+def test_children_never_come_to_more_than_their_parent() -> None:
+    one = gate()
+    one.parent("P", "A", "x", 1, 10)
+    first = order("1", lots=6, parent="P")
+    one.sent(first)
+    assert [code(one, order("2", lots=lots, parent="P")) for lots in (4, 5)] == ["", "CHILDREN"]
+    one.report(fill(first, "e1", 6, 6))
+    assert [code(one, order("2", lots=lots, parent="P")) for lots in (4, 5)] == ["", "CHILDREN"]
+    one.amend("P", 11)
+    assert [code(one, order("2", lots=lots, parent="P")) for lots in (5, 6)] == ["", "CHILDREN"]
+    one.amend("P", 3)
+    assert code(one, order("2", lots=1, parent="P")) == "CHILDREN"
+
+
+@pytest.mark.parametrize(
+    "words", [("P", "Z", "x", 1, 5), ("P", "A", "zoe", 1, 5), ("P", "A", "x", 0, 5), ("P", "A", "x", 1, 0)]
+)
+def test_parents_that_make_no_sense(words: tuple[Any, ...]) -> None:
+    with pytest.raises(OrderError):
+        gate().parent(*words)
+
+
+def test_a_parent_told_twice_and_told_otherwise() -> None:
+    one = gate()
+    one.parent("P", "A", "x", 1, 10)
+    one.parent("P", "A", "x", 1, 10)
+    with pytest.raises(OrderError):
+        one.parent("P", "A", "x", 1, 11)
+    with pytest.raises(OrderError):
+        one.amend("Q", 11)
+
+
+@pytest.mark.parametrize(
+    ("own", "new", "told"),
+    [(1000, 1000, "OWN_CROSS"), (1000, 999, ""), (1000, None, "OWN_CROSS"), (None, 950, "OWN_CROSS")],
+)
+@pytest.mark.parametrize("agent", ["x", "y"])
+def test_own_orders_do_not_meet(own: int | None, new: int | None, told: str, agent: str) -> None:
+    one = gate()
+    resting = order("1", side=-1, price=own)
+    one.sent(resting)
+    assert code(one, order("2", price=new, agent=agent)) == told
+    assert code(one, order("2", price=new, agent=agent, of="B")) == ""
+    one.report(word(resting, ExecType.CANCELED, OrdStatus.CANCELED))
+    assert code(one, order("2", price=new, agent=agent)) == ""
+
+
+def test_names_and_contents_leave_once() -> None:
+    one = gate(limits("desk", duplicate_ns=10))
+    one.sent(order("1"))
+    assert code(one, order("1", price=995)) == "DUPLICATE_ID"
+    assert [code(one, order("2"), NOON + after) for after in (0, 9, 10)] == ["DUPLICATE", "DUPLICATE", ""]
+    one.sent(CancelOrder("c", "1", "A", 1, "x", NOON))
+    assert code(one, order("c", price=995)) == "DUPLICATE_ID"
+
+
+def test_the_window_slides_to_the_ns_and_cancels_always_pass() -> None:
+    one = gate(limits("agents", messages=2, window_ns=10))
+    for turn in range(20):
+        one.sent(CancelOrder(f"c{turn}", "?", "A", 1, "x", NOON + turn))
+        assert one.check(CancelOrder("c", "?", "A", 1, "x", NOON), NOON + turn) is None
+    assert [code(one, order(), NOON + at) for at in (18, 27, 28)] == ["MESSAGES", "MESSAGES", ""]
+    for command in (StatusRequest("s", "x", 0), MassCancel("m", "", "", 0)):
+        assert one.check(command, NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "inside", "outside"),
+    [((100, 200), (100, 199), (99, 200)), ((200, 100), (200, 99, 0), (100, 199))],
+)
+def test_hours(hours: tuple[int, int], inside: tuple[int, ...], outside: tuple[int, ...]) -> None:
+    one = gate(limits("instruments", hours=hours))  # type: ignore[arg-type]
+    for day in (0, 3):
+        for at in (*inside, *outside):
+            one.mark("A", 999, 1001, day * DAY_NS + at)
+        assert {code(one, order(), day * DAY_NS + at) for at in outside} == {"HOURS"}
+        assert "HOURS" not in {code(one, order(), day * DAY_NS + at) for at in inside}
+
+
+@pytest.mark.parametrize("room", ["desk", "instruments", "agents"])
+def test_a_loss_to_the_last_half_tick(room: str) -> None:
+    one = gate(limits(room, daily_loss=10 * MONEY))
+    first = order("1", lots=10)
+    one.sent(first)
+    one.report(fill(first, "e1", 10, 10, 1000))
+    one.mark("A", 998, 1000, NOON)
+    assert code(one, order("2")) == ""
+    one.mark("A", 998, 999, NOON)
+    assert code(one, order("2")) == "DAILY_LOSS"
+    assert code(one, order("2", side=-1, lots=10, price=1005)) == ""  # nearer to nothing
+    assert code(one, order("2", side=-1, lots=11, price=1005)) == "DAILY_LOSS"
+    one.mark("A", 998, 999, NOON + DAY_NS)
+    one.mark("B", 998, 999, NOON + DAY_NS)
+    assert code(one, order("2"), NOON + DAY_NS) == ""
+
+
+def test_a_position_without_a_fresh_mark_refuses_new_risk_everywhere() -> None:
+    one = gate()
+    first = order("1", lots=10)
+    one.sent(first)
+    one.report(fill(first, "e1", 10, 10))
+    later = NOON + 1000 * MS + 1
+    one.mark("B", 999, 1001, later)
+    assert code(one, order("2", of="B", agent="y"), later) == "STALE_MARK"
+    one.mark("A", 999, 1001, later)
+    assert code(one, order("2", of="B", agent="y"), later) == ""
+
+
+def test_no_loss_without_trades() -> None:
+    one = gate(limits("desk", daily_loss=0))
+    one.mark("A", 950, 951, NOON)
+    assert code(one, order()) == ""
+
+
+def test_killed_first_and_cancels_pass() -> None:
+    one = gate(killed=lambda agent: "drill" if agent == "x" else None)
+    assert (code(one, order(lots=0)), code(one, order(agent="y"))) == ("KILLED", "")
+    assert one.check(CancelOrder("c", "1", "A", 1, "x", NOON), NOON) is None
+
+
+def _broken(_: Any) -> None:
+    raise RuntimeError("oops")
+
+
+@pytest.mark.parametrize("words", [{"killed": _broken}, {"more": [_broken]}])
+def test_a_check_that_fails_refuses(words: dict[str, Any]) -> None:
+    denial = gate(**words).check(order(), NOON)
+    assert denial == Denial("CHECK_FAILED", "RuntimeError: oops")
+
+
+def test_a_check_of_ones_own_is_asked_last() -> None:
+    def no_thirteen(asked: LimitQuery) -> Denial | None:
+        return Denial("THIRTEEN", f"lots={asked.lots}") if asked.lots == 13 else None
+
+    one = gate(more=[no_thirteen])
+    assert (code(one, order(lots=13)), code(one, order(lots=12)), code(one, order(lots=13, price=1))) == (
+        "THIRTEEN",
+        "",
+        "COLLAR",
+    )
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda one: one.report(fill(order("1"), "e1", 0, 0)),
+        lambda one: one.report(replace(fill(order("1"), "e1", 1, 1), last_px=None)),
+        lambda one: one.sent(order("1")),
+        lambda one: one.sent(order("7", agent="zoe")),
+        lambda one: one.report(None),
+    ],
+)
+def test_counts_that_broke_let_nothing_new_leave(harm: Callable[[LimitGate], Any]) -> None:
+    one = gate()
+    one.sent(order("1"))
+    harm(one)
+    assert one.fault
+    assert code(one, order("2")) == "CHECK_FAILED"
+    assert one.check(CancelOrder("c", "1", "A", 1, "x", NOON), NOON) is None
+
+
+def test_agents_and_instruments_without_limits_are_unknown() -> None:
+    only = parse(WIDE.replace('[agents."*"]', "[agents.x]").replace('[instruments."*"]', "[instruments.A]"))
+    one = LimitGate(only, [Listing("A", 0.01, 100), Listing("B", 0.01, 100)], ["x", "y"])
+    assert (set(one.instruments), set(one.agents)) == ({"A"}, {"x"})
+
+
+def test_a_tick_without_a_whole_value_is_refused() -> None:
+    with pytest.raises(LimitsError):
+        LimitGate(limits(), [Listing("A", 1e-12, 1)], ["x"])
+
+
+def test_what_did_not_leave_frees_its_lots() -> None:
+    one = gate()
+    one.sent(order("1"))
+    one.unsent(order("1"))
+    assert whole(one.holdings["x", "A"].buys) == 0
+    assert code(one, order("1")) == "DUPLICATE_ID"
+
+
+def test_usage_says_what_is_used() -> None:
+    one = gate()
+    one.sent(order("1", lots=5))
+    usage = one.usage()
+    assert usage["desk"]["desk"]["gross_value"] == (5000.0, 100_000_000.0, 80_000_000.0)
+    assert usage["instruments"]["A"]["long_lots"] == (5, 10_000, 8_000)
+    assert usage["agents"]["x"]["messages"] == (1, 1000, 800)

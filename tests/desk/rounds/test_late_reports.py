@@ -1,0 +1,133 @@
+"""A round that begins while parents of the round before are at work: their lots are not asked for twice."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.desk.rounds.test_one_after_another import SMALL
+
+from tercel.api.demo.config import parse_config
+from tercel.api.demo.markets import SimulatedMarkets
+from tercel.core.fixed import PAID_ONE
+from tercel.core.orders import MarketRows, VenueEvent
+from tercel.core.vocabulary import NS_PER_SECOND as S
+from tercel.desk.rounds.build import BuiltDesk, open_desk
+from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.memory import MemoryJournal
+
+
+class LossyVenue:
+    """A venue whose market data have a gap, once its clock is past a time."""
+
+    def __init__(self, venue: Any, gap_ns: int) -> None:
+        self._venue, self._gap_ns, self._lost = venue, gap_ns, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._venue, name)
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        events = self._venue.step(until_ns)
+        if self._venue.now_ns < self._gap_ns or self._lost >= 5:
+            return events
+        kept = [event for event in events if not isinstance(event, MarketRows)]
+        self._lost += len(events) - len(kept)
+        return kept
+
+
+class LateVenue:
+    """A venue all of whose events arrive some venue time after it was sent."""
+
+    def __init__(self, venue: Any, late_ns: int) -> None:
+        self._venue, self._late_ns = venue, late_ns
+        self._sent: list[tuple[int, VenueEvent]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._venue, name)
+
+    def step(self, until_ns: int) -> list[VenueEvent]:
+        self._sent += [(self._venue.now_ns, event) for event in self._venue.step(until_ns)]
+        arrived = [event for ns, event in self._sent if ns + self._late_ns <= self._venue.now_ns]
+        self._sent = self._sent[len(arrived) :]
+        return arrived
+
+
+@pytest.fixture(scope="module")
+def tools() -> SimulatedMarkets:
+    return SimulatedMarkets()
+
+
+def desk_of(tools: SimulatedMarkets, late_s: float, strategy: str = "twap_take", rounds: int = 4) -> BuiltDesk:
+    text = SMALL.replace("rounds = 1", f"rounds = {rounds}").replace("peg_behind", strategy)
+    config = parse_config(text, "desk.toml")
+    venue: Any = LateVenue(tools.exchange(config), round(late_s * S))
+    return open_desk(config, MemoryJournal(chained=False), DeskParts(venue))
+
+
+@pytest.mark.parametrize("strategy", ["twap_take", "twap_passive"])
+@pytest.mark.parametrize("late_s", [0.0, 4.0, 9.0, 30.0])
+def test_what_is_asked_for_is_worked_once(tools: SimulatedMarkets, late_s: float, strategy: str) -> None:
+    opened = desk_of(tools, late_s, strategy)
+    opened.desk.run()
+    desk, session = opened.desk, opened.session
+    program = desk._lines["AAA"].program
+    asked = sum(order.lots for orders in desk._orders.values() for order in orders)
+    assert session.ledger.faults() == []
+    assert sum(parent.filled if parent.over else parent.lots for parent in session.ledger.parents) <= asked
+    session.run(session.now_ns + 300 * S)
+    assert all(parent.over for parent in session.ledger.parents)
+    assert sum(parent.filled for parent in session.ledger.parents) == asked - program.open
+    if late_s == 0:
+        assert program.open == 0
+
+
+def test_an_order_waits_for_its_market(tools: SimulatedMarkets) -> None:
+    opened = desk_of(tools, 320.0)
+    opened.desk.run()
+    codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
+    assert codes.count("NO_MARKET") == 1 + 2
+    assert opened.desk._lines["AAA"].program.asked2 > 0
+
+
+def test_lots_that_a_person_adds_are_part_of_the_program(tools: SimulatedMarkets) -> None:
+    opened = desk_of(tools, 0.0, rounds=2)
+    opened.desk.begin()
+    opened.desk._begin_round(0, opened.session.now_ns)
+    [parent] = opened.session.ledger.parents
+    opened.session.amend(parent.id, "ann: more", lots=parent.lots + 50)
+    opened.session.run(opened.session.now_ns + 300 * S)
+    program = opened.desk._lines["AAA"].program
+    assert opened.session.ledger.parents.must(parent.id).filled == parent.lots + 50
+    assert program.open == 0
+    assert opened.desk.results[-1]["filled"] == parent.lots + 50
+    asked2 = parent.lots * opened.desk._lines["AAA"].begun_mid2 + 50 * parent_mid(opened, parent.id)
+    assert program.asked2 == asked2 * PAID_ONE
+
+
+@pytest.mark.parametrize("late_s", [0.5, 4.0])
+def test_a_challenger_on_paper_goes_on_with_late_market_data(tools: SimulatedMarkets, late_s: float) -> None:
+    opened = desk_of(tools, late_s, 'peg_behind"\nchallenger = "twap_passive')
+    opened.desk.run()
+    opened.session.run(opened.session.now_ns + 300 * S)
+    slot = opened.desk.slots["peg"]
+    opened.desk.wait(60 * S)
+    assert len(slot.gains_bps) == len(list(opened.session.ledger.parents)) > 0
+    assert all(np.isfinite(gain) for gain in slot.gains_bps)
+
+
+def test_a_challenger_is_called_off_when_market_data_are_missed(tools: SimulatedMarkets) -> None:
+    text = SMALL.replace('"peg_behind"', '"peg_behind"\nchallenger = "twap_passive"').replace(
+        "rounds = 1", "rounds = 3"
+    )
+    config = parse_config(text, "desk.toml")
+    exchange = tools.exchange(config)
+    venue: Any = LossyVenue(exchange, exchange.now_ns + (240 + 60 + 20) * S)
+    opened = open_desk(config, MemoryJournal(chained=False), DeskParts(venue))
+    opened.desk.run()
+    codes = [entry.body["code"] for _, entry in opened.session.journal.read(kinds=(kinds.ALERT,))]
+    assert "missed_market_data" in codes
+    assert len(opened.desk.slots["peg"].gains_bps) == 2
+
+
+def parent_mid(opened: BuiltDesk, id_: str) -> int:
+    return opened.session.ledger.parents.must(id_).arrival_mid2

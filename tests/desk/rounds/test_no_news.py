@@ -1,0 +1,90 @@
+"""A desk trades on a planted score nowhere but on its own simulated exchange, and on no model unless it names one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tercel.api.demo.config import demo_config, parse_config
+from tercel.api.demo.markets import SimulatedMarkets
+from tercel.api.demo.planted import planted
+from tercel.core.ports import Venue
+from tercel.desk.exchange import MarketSpec, SimulatedExchange
+from tercel.desk.rounds.build import open_desk
+from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.fix.client import FixVenue
+from tercel.fix.server import serve_fix
+
+DESK = """
+[desk]
+rounds = 2
+round_s = 60.0
+decision_s = 10.0
+warmup_s = 240.0
+venue = "fix://127.0.0.1:1"
+[risk]
+posture = "off"
+[[instrument]]
+name = "AAA"
+drift = 0.25
+[[agent]]
+name = "peg"
+strategy = "peg_behind"
+"""
+MODEL = '[signals]\nmodel = "packaged:demo"\n'
+
+
+@pytest.fixture(scope="module")
+def tools() -> SimulatedMarkets:
+    return SimulatedMarkets()
+
+
+@contextmanager
+def elsewhere(tools: SimulatedMarkets, how: str) -> Iterator[Venue]:
+    """An exchange that nothing is planted in: in this process, or over FIX."""
+    preset, source = tools.market("csco-santa-fe")
+    exchange = SimulatedExchange({"AAA": MarketSpec(source, 1, volume_per_s=preset.volume_per_s)})
+    if how == "in process":
+        yield exchange
+        return
+    with serve_fix(exchange, 0, ["peg"]) as server, FixVenue("127.0.0.1", server.port, "peg") as venue:
+        yield venue
+
+
+def heard(text: str, tools: SimulatedMarkets, venue: Venue | None = None) -> list[tuple[str, ...]]:
+    """The sources of every forecast of a desk that ran to its end."""
+    journal = MemoryJournal(chained=False)
+    config = parse_config(text, "desk.toml")
+    opened = open_desk(config, journal, tools.parts(config) if venue is None else DeskParts(venue))
+    opened.desk.run()
+    assert opened.desk.results
+    assert all(row["alpha_bps"] is None for row in opened.desk.results) or "[signals]" in text
+    return [tuple(entry.body["sources"]) for _, entry in journal.read(0, (kinds.ALPHA,))]
+
+
+@pytest.mark.parametrize("how", ["in process", "fix"])
+def test_a_desk_elsewhere_that_names_no_model_has_no_alpha(tools: SimulatedMarkets, how: str) -> None:
+    with elsewhere(tools, how) as venue:
+        assert heard(DESK, tools, venue) == []
+
+
+@pytest.mark.parametrize("how", ["in process", "fix"])
+def test_a_model_that_is_named_hears_no_news_elsewhere(tools: SimulatedMarkets, how: str) -> None:
+    with elsewhere(tools, how) as venue:
+        found = heard(DESK + MODEL, tools, venue)
+    assert len(found) == 2
+    assert all("news" not in sources for sources in found)
+
+
+def test_on_its_own_exchange_a_desk_hears_of_planted_drift_alone(tools: SimulatedMarkets) -> None:
+    assert heard(DESK, tools) == []
+    assert all("news" in sources for sources in heard(DESK + MODEL, tools))
+    assert all("news" not in sources for sources in heard(DESK.replace("drift = 0.25", "") + MODEL, tools))
+
+
+def test_the_demo_names_its_model_and_keeps_its_news() -> None:
+    demo = demo_config()
+    assert demo.signals.model == "packaged:demo"
+    assert all(truth.news is not None for truth in planted(demo).values())

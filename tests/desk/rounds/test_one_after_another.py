@@ -1,0 +1,84 @@
+"""Desks that share a venue and its accounts, one after another: none takes the other's names."""
+
+from tercel.api.demo.config import parse_config
+from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.desk.rounds.build import open_desk
+from tercel.desk.rounds.parts import DeskParts
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.session import SessionTerms
+
+SMALL = """
+[desk]
+rounds = 1
+round_s = 60.0
+decision_s = 10.0
+warmup_s = 240.0
+[signals]
+model = "off"
+[risk]
+posture = "off"
+[[instrument]]
+name = "AAA"
+[[agent]]
+name = "peg"
+strategy = "peg_behind"
+"""
+
+
+def test_a_mark_keeps_the_names_of_two_desks_apart() -> None:
+    config, tools = parse_config(SMALL, "desk.toml"), SimulatedMarkets()
+    exchange = tools.exchange(config)
+    names, rejected = [], []
+    for mark in ("a-", "b-", "b-"):  # the last desk has forgotten to take a mark of its own
+        journal = MemoryJournal(chained=False)
+        open_desk(config, journal, DeskParts(exchange), terms=SessionTerms(mark=mark)).desk.run()
+        names.append({entry.order for _, entry in journal.read(0, (kinds.ORDER_OUT,))})
+        said = [entry.body for _, entry in journal.read(0, (kinds.REPORT_IN,))]
+        rejected.append(sum(body.get("exec_type") == "rejected" for body in said))
+    assert names[0]
+    assert not names[0] & names[1]
+    assert rejected[:2] == [0, 0]
+    assert rejected[2] > 0
+
+
+LARGE = """
+[[agent]]
+name = "agent"
+strategy = "packaged:default-1"
+"""
+
+
+def test_a_parent_beyond_an_agents_card_goes_to_a_schedule_of_takes_with_an_alert() -> None:
+    for share, over in ((0.9, True), (0.1, False)):
+        text = SMALL.partition("[[agent]]")[0].replace("rounds = 1", "rounds = 2") + LARGE
+        config, journal = parse_config(f"{text}[demand]\nshare = {share}\n", "desk.toml"), MemoryJournal(chained=False)
+        opened = open_demo(config, journal)
+        opened.desk.run()
+        entries = [entry.body for _, entry in journal.read(0, (kinds.ALERT,))]
+        told = [body["text"] for body in entries if body["code"] == "HANDED_OVER"]
+        worked = {parent.order.strategy for parent in opened.session.ledger.parents}
+        assert worked == {f"{'twap_take' if over else 'packaged:default-1'}+alpha+posture"}
+        assert bool(told) == over
+        assert all(text.endswith("a round at most: twap_take+alpha+posture works them") for text in told)
+
+
+def test_a_parent_by_hand_is_held_against_the_card_at_its_pace() -> None:
+    config, journal = parse_config(SMALL.partition("[[agent]]")[0] + LARGE, "desk.toml"), MemoryJournal(chained=False)
+    opened = open_demo(config, journal)
+    (name, most), *_ = ((where, most) for (_, where), most in opened.desk.slots["agent"].most_lots.items())
+    round_ns = round(config.desk.round_s * 1e9)
+
+    def works(lots: float, horizon_ns: int, strategy: str = "") -> str:
+        body = {"id": "mine", "instrument": name, "side": 1, "lots": int(lots), "horizon_ns": horizon_ns}
+        return opened.session.request({**body, "agent": "agent", "strategy": strategy, "limit_price": None}).strategy
+
+    def alerts() -> int:
+        return sum(entry.body["code"] == "HANDED_OVER" for _, entry in journal.read(0, (kinds.ALERT,)))
+
+    assert works(most, round_ns).startswith("packaged:default-1")
+    assert works(2 * most, 3 * round_ns).startswith("packaged:default-1")
+    assert works(9 * most, round_ns, "peg_touch") == "peg_touch"
+    assert alerts() == 0
+    assert works(2 * most, round_ns) == works(most, round_ns // 2) == "twap_take+alpha+posture"
+    assert alerts() == 2

@@ -1,0 +1,330 @@
+"""What a desk is made of, each part alone: shares, sizes, drift, demand, configuration."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tercel.api.demo.config import demo_config, demo_text, parse_config
+from tercel.api.demo.planted import planted
+from tercel.core.errors import ConfigError, OrderError
+from tercel.core.fixed import ONE, PAID_ONE
+from tercel.core.messages import Alpha, CostFeedback, Posture
+from tercel.core.orders import MarketRows
+from tercel.desk.rounds.allocation import MultiplicativeWeights, WeightsRule, split
+from tercel.desk.rounds.build import known_of, limits_of, out_of_card, slot_of, strategy_of
+from tercel.desk.rounds.challenge import Evidence, paper_rows
+from tercel.desk.rounds.demand import demand
+from tercel.desk.rounds.drift import DriftDetector
+from tercel.desk.rounds.outcome import money, savings
+from tercel.desk.rounds.program import Program
+from tercel.desk.rounds.sizing import Sizing, SizingRule
+from tercel.market.tape.schema import EXECUTE, REDUCE
+
+BBB = 'name = "BBB"\nmarket = "csco"'
+"""The demo's second instrument."""
+
+
+class TestHedge:
+    @settings(max_examples=50, deadline=None)
+    @given(st.lists(st.lists(st.floats(-50, 50) | st.just(math.nan), min_size=3, max_size=3), max_size=30))
+    def test_shares_sum_to_one_and_keep_their_floor(self, costs: list[list[float]]) -> None:
+        rule = WeightsRule()
+        hedge = MultiplicativeWeights(["a", "b", "c"], rule)
+        for row in costs:
+            hedge.update(dict(zip("abc", row, strict=True)))
+        assert sum(hedge.shares.values()) == pytest.approx(1)
+        assert min(hedge.shares.values()) >= rule.floor - 1e-12
+
+    def test_regret_against_the_best_stays_below_the_bound_of_theory(self) -> None:
+        # Freund & Schapire (1997): loss <= best + ln N / rate + rate T / 8, for losses in [0, 1], without sharing round
+        rng = np.random.default_rng(0)
+        rule = WeightsRule(rate=0.3, share=0.0, floor=0.0, range_bps=1.0)
+        hedge, total, experts = MultiplicativeWeights(list("abcd"), rule), 0.0, np.zeros(4)
+        for _ in range(400):
+            losses = rng.random(4) * np.array([0.5, 0.8, 1.0, 1.0])
+            losses -= losses.min()  # as the rule measures them: against the round's best
+            total += float(sum(hedge.shares[name] * loss for name, loss in zip("abcd", losses, strict=True)))
+            experts += losses
+            hedge.update(dict(zip("abcd", losses.tolist(), strict=True)))
+        assert total - experts.min() <= math.log(4) / 0.3 + 0.3 * 400 / 8
+
+    def test_an_agent_comes_back_after_a_change(self) -> None:
+        hedge = MultiplicativeWeights(["a", "b"], WeightsRule())
+        for _ in range(50):
+            hedge.update({"a": 0.0, "b": 15.0})
+        assert hedge.shares["a"] > 0.9
+        rounds = 0
+        while hedge.shares["b"] < 0.5:
+            hedge.update({"a": 15.0, "b": 0.0})
+            rounds += 1
+        assert rounds <= 7
+
+    def test_a_drifting_agent_loses_share_and_gets_it_back(self) -> None:
+        hedge = MultiplicativeWeights(["a", "b"], WeightsRule(drift_penalty=0.5))
+        hedge.penalise("a", True)
+        assert hedge.shares["a"] < 0.4
+        hedge.penalise("a", False)
+        assert hedge.shares["a"] == pytest.approx(0.5)
+
+    def test_no_agents_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="at least one agent"):
+            MultiplicativeWeights([], WeightsRule())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.floats(0.01, 1), min_size=1, max_size=7))
+def test_split_gives_every_lot_once(lots: int, raw: list[float]) -> None:
+    shares = {str(i): value / sum(raw) for i, value in enumerate(raw)}
+    parts = split(lots, shares)
+    assert sum(parts.values()) == lots
+    assert all(abs(parts[name] - lots * share) < 1 + 1e-6 for name, share in shares.items())
+
+
+def alpha(bps: float, sd: float = 4.0) -> Alpha:
+    return Alpha("A", 0, 600, bps, sd, 300)
+
+
+class TestSizing:
+    def test_waits_only_where_the_market_is_expected_to_come(self) -> None:
+        sizing = Sizing(SizingRule())
+        assert sizing.lots(1, 100, alpha(+30), None, last=False) == 100
+        assert sizing.lots(1, 100, alpha(-30), None, last=False) == 25
+        assert sizing.lots(-1, 100, alpha(+30), None, last=False) == 25
+        assert sizing.lots(1, 100, alpha(-30), None, last=True) == 100
+
+    def test_an_unsure_alpha_changes_nothing(self) -> None:
+        assert Sizing(SizingRule()).lots(1, 100, alpha(-5, sd=50), None, last=False) == 100
+
+    def test_a_posture_of_size_nought_stops_everything_but_the_last_round(self) -> None:
+        sizing, stop = Sizing(SizingRule()), Posture("A", 0, size_multiplier=0.0)
+        assert sizing.lots(1, 100, None, stop, last=False) == 0
+        assert sizing.lots(1, 100, None, stop, last=True) == 100
+
+    def test_learns_what_trading_costs_and_passes_over_what_is_no_number(self) -> None:
+        sizing = Sizing(SizingRule(memory=0.5), expected_bps=4.0)
+        sizing.learn(CostFeedback("A", "a", "p", 0, 1, 10, 10, 12.0, 4.0))
+        assert sizing.expected_bps == 8.0
+        sizing.learn(CostFeedback("A", "a", "p", 0, 1, 10, 10, math.nan, 4.0))
+        assert sizing.expected_bps == 8.0
+
+    def test_forecasts_that_do_not_hold_are_believed_less_and_those_that_do_are_kept(self) -> None:
+        sizing, rng = Sizing(SizingRule()), np.random.default_rng(1)
+        for _ in range(60):
+            sizing.learn_move(10.0 * rng.choice([-1, 1]), rng.normal(0, 5))
+        assert sizing.trust < 0.6
+        assert sizing.lots(1, 100, alpha(-12), None, last=False) > Sizing(SizingRule()).lots(
+            1, 100, alpha(-12), None, False
+        )
+        kept = Sizing(SizingRule())
+        for _ in range(60):
+            kept.learn_move(said := 10.0 * rng.choice([-1, 1]), said + rng.normal(0, 5))
+        assert kept.trust == pytest.approx(1, abs=0.15)
+
+
+class TestDrift:
+    def detector(self) -> DriftDetector:
+        return DriftDetector(np.zeros(6), np.ones(6), [f"o{i}" for i in range(6)])
+
+    def test_is_silent_on_the_cards_own_observations(self) -> None:
+        detector, rng = self.detector(), np.random.default_rng(1)
+        for _ in range(2000):
+            detector.update(rng.normal(size=6))
+        assert not detector.drifting
+        assert detector.score < 0.3
+
+    def test_says_which_entries_left(self) -> None:
+        detector, rng = self.detector(), np.random.default_rng(2)
+        for _ in range(300):
+            detector.update(rng.normal(size=6))
+        for _ in range(300):
+            detector.update(rng.normal(size=6) + np.array([3, 3, 3, 0, 0, 0]))
+        assert detector.drifting
+        assert set(detector.far) == {"o0", "o1", "o2"}
+
+    def test_what_is_no_number_counts_as_far(self) -> None:
+        detector = self.detector()
+        for _ in range(100):
+            detector.update(np.full(6, np.nan))
+        assert detector.drifting
+
+    def test_statistics_of_another_length_are_refused(self) -> None:
+        with pytest.raises(ConfigError, match="3 means"):
+            DriftDetector(np.zeros(2), np.ones(2), ["a", "b", "c"])
+
+
+def test_demand_is_the_same_for_every_variant_of_a_desk() -> None:
+    config = demo_config()
+    volume = {"AAA": 1.0, "BBB": 2.0}
+    orders = demand(config, volume, 3)
+    assert orders == demand(config, volume, 3)
+    assert len(orders) == config.desk.rounds * 2
+    assert {order.lots for order in orders} == {90, 180}
+    assert len({(order.instrument, order.side) for order in orders}) == 2
+    drawn = {order.side for seed in range(20) for order in demand(config, volume, seed)}
+    assert drawn == {-1, 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("rounds = 24", "round = 12"), "try 'rounds'"),
+        (("rounds = 24", "rounds = 0"), "desk.rounds"),
+        (('name = "BBB"', 'name = "AAA"'), "names that differ"),
+        (('side = "random"', 'side = "up"'), "demand.side"),
+        (("share = 0.05", "share = nan"), "demand.share"),
+        (("rounds = 24", "rounds = true"), "desk.rounds: a value of type int"),
+        (("rounds = 24", 'rounds = "3"'), "desk.rounds: a value of type int"),
+        (("rounds = 24", f"rounds = {'9' * 5000}"), "TOML"),
+        (("rounds = 24", f"rounds = {'[' * 100_000}"), "TOML"),
+        (("decision_s = 30.0", "decision_s = 1e-9"), "desk.decision_s"),
+        (("[demand]", "[loop.sizing]\nscale_bps = 0.0\n[demand]"), "scale_bps"),
+        (("[demand]", "[loop.sizing]\nleast = nan\n[demand]"), "least"),
+        (("[demand]", "[loop.sizing]\nprior_bps = inf\n[demand]"), "prior_bps"),
+        (("round_s = 1800.0", "round_s = 5.0"), "desk.round_s.*greater than 5"),
+        (("at_round = 8.0", "at_round = inf"), "at_round.*finite"),
+        (("rounds = 24", "warmup_s = 0.0"), "desk.warmup_s"),
+        (('name = "demo"', 'name = "../demo"'), "desk.name"),
+        (('name = "demo"', 'name = "a\\u0000b"'), "desk.name"),
+        (('name = "demo"', f'name = "{"n" * 300}"'), "desk.name"),
+        (('name = "peg"', 'name = "*"'), "agent.1.name"),
+        (('name = "peg"', 'name = "all"'), "means every agent"),
+        (('name = "peg"', 'name = "peg\\u000149=TRADER"'), "agent.1.name"),
+        (('name = "AAA"', 'name = "<b>\\n"'), "instrument.0.name"),
+        (("[desk]", "[desk"), "TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_obeyed_is_refused(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse_config(demo_text().replace(*change), "desk.toml")
+
+
+class TestPlanted:
+    def test_news_knows_as_much_of_the_drift_as_it_is_said_to(self) -> None:
+        text = demo_text().replace("rounds = 24", "rounds = 4000").replace("drift = 0.05", "drift = 0.2", 1)
+        config = parse_config(text, "desk.toml")
+        truth = planted(config)["AAA"]
+        drift = np.array([regime.buy_share for regime in truth.regimes]) - 0.5
+        assert len(drift) == 4000
+        assert np.corrcoef(drift, truth.news)[0, 1] == pytest.approx(0.6, abs=0.04)
+        assert truth.news.std() == pytest.approx(1, abs=0.05)
+
+    def test_a_change_holds_from_its_moment_until_the_next(self) -> None:
+        regimes = planted(demo_config())["BBB"].regimes
+        depth = {regime.after_s / 1800: regime.depth for regime in regimes}
+        assert depth[6.0] == 1.0
+        assert depth[6.4] == depth[7.0] == 0.35
+        assert depth[8.0] == depth[11.0] == 1.0
+        assert [regime.after_s for regime in regimes] == sorted(regime.after_s for regime in regimes)
+
+
+class TestProgram:
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.lists(st.tuples(st.integers(1, 20), st.integers(1900, 2100)), min_size=1, max_size=8),
+        st.lists(st.tuples(st.integers(1, 20), st.integers(1900, 2100)), max_size=12),
+        st.sampled_from([-1, 1]),
+    )
+    def test_cost_is_that_of_every_lot_alone(
+        self, asked: list[tuple[int, int]], got: list[tuple[int, int]], side
+    ) -> None:
+        program, queue = Program(side), []
+        for lots, mid2 in asked:
+            program.ask(lots, mid2)
+            queue += [mid2] * lots
+        total = 0
+        for wanted, price2 in got:
+            lots = min(wanted, program.open)
+            program.fill(lots * ONE, lots * price2 * PAID_ONE)
+            total += sum(side * (price2 - mid2) for mid2 in queue[:lots])
+            queue = queue[lots:]
+        assert program.cost2 == total * PAID_ONE
+        assert program.open == len(queue)
+        marked = total + sum(side * (2000 - mid2) for mid2 in queue)
+        assert program.cost_bps(2000) == pytest.approx(1e4 * marked / sum(lots * mid2 for lots, mid2 in asked))
+
+    def test_more_than_was_asked_for_is_refused(self) -> None:
+        program = Program(1)
+        program.ask(3, 2000)
+        with pytest.raises(OrderError, match="at most the 3 lots"):
+            program.fill(4 * ONE, 8000 * PAID_ONE)
+
+
+def test_own_aggressions_are_withdrawals_on_paper() -> None:
+    rows = np.array([[1, EXECUTE, 4, 1, 99, 3, -1], [1, EXECUTE, 4, 1, 99, 3, 512], [2, EXECUTE, 5, 1, 99, 3, 513]])
+    tape = paper_rows(MarketRows("A", rows), {512})
+    assert tape[:, 1].tolist() == [EXECUTE, REDUCE, EXECUTE]
+    assert tape[:, 2].tolist() == [4, 4, 5]
+    assert tape[1].tolist() == [1, REDUCE, 4, 1, 99, 3]
+
+
+def test_evidence_says_what_it_cannot_say() -> None:
+    assert str(Evidence.of([1.0, 2.0])) == "2 trials: too few to say"
+    assert "better" in str(Evidence.of([1.0, 1.2, 0.9, 1.1]))
+    assert "not told apart" in str(Evidence.of([1.0, -1.2, 0.9, -1.1]))
+    found = Evidence.of([1.0, 2.0, 3.0])
+    assert (found.mean_bps, found.high_bps) == (2.0, pytest.approx(2 + 4.302653 / math.sqrt(3), rel=1e-6))
+
+
+class TestSeat:
+    def test_a_schedule_knows_the_market_that_it_trades_in(self) -> None:
+        text = demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe"))
+        text = text.replace("twap_take", "pov").replace('"peg_touch"', '"almgren_chriss"\nchallenger = "pov"')
+        config = parse_config(text, "desk.toml")
+        known = known_of(config)
+        slots = {agent.name: slot_of(agent, known) for agent in config.agent}
+        for slot, champion, rival in (("schedule", "pov", ""), ("peg", "almgren_chriss", "pov")):
+            for name, figures in known.items():
+                wanted = [strategy_of(f"{each}+alpha+posture", figures) if each else None for each in (champion, rival)]
+                assert [repr(made) for made in slots[slot].at(name)] == [repr(each) for each in wanted]
+            assert repr(slots[slot].at("AAA")) != repr(slots[slot].at("BBB"))
+
+    def test_a_promotion_holds_in_every_instrument(self) -> None:
+        config = parse_config(demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml")
+        known = known_of(config)
+        slot = slot_of(config.agent[0], known)
+        before = {name: slot.at(name) for name in known}
+        slot.promote()
+        assert {name: slot.at(name) for name in known} == {name: (b, a) for name, (a, b) in before.items()}
+
+
+def test_the_demos_file_shows_every_default_as_it_is() -> None:
+    whole = re.sub(r"^# (\[|[a-z_]+ =)", r"\1", demo_text(), flags=re.MULTILINE)
+    assert "news = 0.6" in whole
+    assert parse_config(whole, "whole.toml") == demo_config()
+
+
+def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
+    assert out_of_card(demo_config()) == []
+    config = parse_config(demo_text().replace(BBB, BBB.replace("csco", "ibm-santa-fe")), "desk.toml")
+    [(agent, text)] = out_of_card(config)
+    assert agent == "default"
+    assert "BBB is ibm-santa-fe" in text
+
+
+def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_own() -> None:
+    demo = demo_config()
+    assert demo.agent[0].strategy == "packaged:default"
+    assert {one.market for one in demo.instrument} == {"csco"}
+    limits = limits_of(demo)
+    assert (limits.of_agent("peg").long_lots, limits.of_agent("peg").executions) == (500_000, 5000)
+    for path in ("agents.*.long_lot", "agents.long_lots", "desk.order_lots.x"):
+        with pytest.raises(ConfigError, match=r"limits.changed"):
+            limits_of(parse_config(demo_text().replace('"agents.*.long_lots"', f'"{path}"'), "desk.toml"))
+
+
+def test_an_agent_saves_on_the_others_of_its_round_alone() -> None:
+    """By hand: two rounds of three agents, one parent without a fill, one agent alone in the third."""
+    costs = {"A-0": {"x": 1.0, "y": 3.0, "z": 5.0}, "A-1": {"x": 2.0, "y": 3.0, "z": None}, "A-2": {"x": 9.0}}
+    rows = [
+        {"id": f"{at}-{agent}", "agent": agent, "is_bps": cost, "notional": 1e4}
+        for at, cells in costs.items()
+        for agent, cost in cells.items()
+    ]
+    mean, half = savings(rows, "x")
+    assert (mean, half) == (2.0, pytest.approx(1.96 * math.sqrt(2) / math.sqrt(2)))
+    assert savings(rows[-1:], "x") == (None, None)
+    assert money(rows) == pytest.approx(23.0)

@@ -1,0 +1,72 @@
+"""A desk run twice is the same desk, and what it says it did is what its journal holds."""
+
+from collections import defaultdict
+
+import pytest
+from tests.parts import whole
+
+from tercel.api.demo.config import DemoConfig, demo_config
+from tercel.api.demo.markets import SimulatedMarkets, open_demo
+from tercel.desk.rounds.build import BuiltDesk
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.memory import MemoryJournal
+
+ROUNDS = 2
+
+
+@pytest.fixture(scope="module")
+def config() -> DemoConfig:
+    return demo_config().with_desk(rounds=ROUNDS)
+
+
+def run(config: DemoConfig, tools: SimulatedMarkets, seed: int, chained: bool) -> tuple[BuiltDesk, MemoryJournal]:
+    journal = MemoryJournal(chained=chained)
+    opened = open_demo(config.with_desk(seed=seed), journal, tools)
+    opened.desk.run()
+    return opened, journal
+
+
+@pytest.fixture(scope="module")
+def runs(config: DemoConfig) -> list[tuple[BuiltDesk, MemoryJournal]]:
+    """Seed 1 twice, on tools of their own; seed 2."""
+    shared = SimulatedMarkets()
+    return [run(config, SimulatedMarkets(), 1, False), run(config, shared, 1, True), run(config, shared, 2, False)]
+
+
+def told(journal: MemoryJournal) -> list[tuple[object, ...]]:
+    """Everything but the bodies, whose tuples JSON gives back as lists."""
+    return [(e.kind, e.ns, e.instrument, e.agent, e.parent, e.order, e.blob) for _, e in journal.read()]
+
+
+def test_one_seed_gives_one_journal(runs: list[tuple[BuiltDesk, MemoryJournal]]) -> None:
+    (one, plain), (again, chained), (other, _) = runs
+    assert one.desk.results == again.desk.results
+    assert one.desk.cost_path == again.desk.cost_path
+    assert one.desk.share_path == again.desk.share_path
+    assert one.desk.results != other.desk.results
+    told = [
+        [(e.kind, e.ns, e.instrument, e.agent, e.parent, e.order, e.blob) for _, e in j.read()]
+        for j in (plain, chained)
+    ]
+    assert told[0] == told[1]
+
+
+def test_what_a_desk_says_is_what_its_journal_holds(runs: list[tuple[BuiltDesk, MemoryJournal]]) -> None:
+    for opened, journal in runs:
+        fills: dict[str, dict[str, int]] = defaultdict(dict)
+        for _, entry in journal.read(0, (kinds.REPORT_IN,)):
+            if entry.body.get("exec_type") == "trade":
+                fills[entry.parent][entry.body["exec_id"]] = whole(entry.body["last_qty"])
+        assert len(opened.desk.results) > ROUNDS
+        said = [(entry.ns, entry.instrument, entry.body["shares"]) for _, entry in journal.read(0, (kinds.SHARE,))]
+        assert said
+        assert len(opened.desk.share_path) == ROUNDS * len(opened.desk.config.instrument)
+        assert [one for one in opened.desk.share_path if one in said] == said
+        for row in opened.desk.results:
+            assert row["filled"] == sum(fills[str(row["id"])].values()) <= int(str(row["quantity"]))
+        lots: dict[tuple[str, str], int] = defaultdict(int)
+        for row in opened.desk.results:
+            lots[str(row["agent"]), str(row["instrument"])] += int(str(row["side"])) * int(str(row["filled"]))
+        assert sum(lots.values()) == sum(
+            count for book in opened.session.ledger.positions.lots().values() for count in book.values()
+        )

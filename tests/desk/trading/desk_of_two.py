@@ -1,0 +1,104 @@
+"""A small session for tests: a reactive market or two, two agents, wide limits."""
+
+from functools import cache
+
+from tests.parts import whole
+
+from tercel.core.errors import VenueError
+from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.desk.limits import LimitGate, parse
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.parents import ParentRequest
+from tercel.desk.trading.session import Session, SessionTerms
+from tercel.execution.strategies import build
+from tercel.market.flow.preset import load
+from tercel.market.simulator.source import Source, reactive
+
+S = 10**9
+WIDE = """
+[desk]
+order_lots = 5000
+order_value = 5_000_000
+gross_value = 50_000_000
+messages = 20000
+window_ms = 1000
+daily_loss = 250_000
+duplicate_ms = 0
+
+[instruments."*"]
+order_lots = 5000
+order_value = 5_000_000
+gross_value = 25_000_000
+long_lots = 20_000
+short_lots = 20_000
+messages = 10000
+window_ms = 1000
+daily_loss = 150_000
+collar_bps = 500
+reference_age_ms = 60_000
+hours = "always"
+
+[agents."*"]
+order_lots = 5000
+order_value = 5_000_000
+gross_value = 25_000_000
+long_lots = 20_000
+short_lots = 20_000
+messages = 5000
+window_ms = 1000
+daily_loss = 100_000
+"""
+
+
+@cache
+def csco() -> Source:
+    return reactive(load("csco-santa-fe"), settle_s=60.0)
+
+
+def exchange_of(seed: int = 3, latency_ns: int = 40_000_000, names: str = "X") -> SimulatedExchange:
+    markets = {name: MarketSpec(csco(), seed=seed + i) for i, name in enumerate(names)}
+    return SimulatedExchange(markets, latency=EntryLatency("constant", latency_ns))
+
+
+def by_name(name, instrument):
+    return build(name)
+
+
+def session_of(exchange, journal=None, strategies=by_name, limits=WIDE, killed=None, warm_s=70, **options) -> Session:
+    """A session whose market has run a little, so that there is a price."""
+    listings = list(exchange.listings())
+    gate = LimitGate(parse(limits), listings, ["ann", "bob"], killed=killed)
+    journal = MemoryJournal() if journal is None else journal
+    ports = {name: options.pop(name) for name in ("latch", "on_operator", "request") if name in options}
+    session = Session(exchange, journal, gate, strategies, SessionTerms(warmup_s=60.0, **options), **ports)
+    for listing in listings:
+        session.follow(listing.instrument)
+    session.run_until(exchange.now_ns + warm_s * S)
+    return session
+
+
+def asked(id_="p1", lots=200, side=1, horizon_s=300, decisions=20, strategy="peg_behind", agent="ann", instrument="X"):
+    return ParentRequest(id_, instrument, side, lots, horizon_s * S, decisions, strategy, agent)
+
+
+def truth(exchange, account):
+    """The exchange's own sums: signed lots, open orders."""
+    lots = sum(trade.side * whole(trade.last_qty) for trade in exchange.executions(account))
+    return lots, len(exchange._orders.open_of(account))
+
+
+class Flaky:
+    """A venue whose way out fails when told to."""
+
+    def __init__(self, venue):
+        self._venue, self.failing, self.sends = venue, 0, []
+
+    def __getattr__(self, name):
+        return getattr(self._venue, name)
+
+    def send(self, command):
+        if self.failing:
+            self.failing -= 1
+            raise VenueError("a way to the venue", "the line is cut", "wait")
+        self.sends.append(command)
+        self._venue.send(command)

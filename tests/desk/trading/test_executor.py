@@ -1,0 +1,318 @@
+"""The parity contract: an executor over the exchange is the batch, fill for fill and sum for sum."""
+
+import random
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.market.simulator.replay_oracle import RandomTape
+
+from tercel.core.orders import CancelOrder, MarketRows, NewOrder, ReplaceOrder, VenueEvent
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.desk.trading.children import Assignment, limit_at
+from tercel.desk.trading.executor import ParentExecutor
+from tercel.desk.trading.follower import Follower
+from tercel.execution import step
+from tercel.execution.costs import Costs
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.strategy import PolicyStrategy
+from tercel.execution.strategies import build
+from tercel.execution.strategy import Strategy
+from tercel.execution.task import Latency, Task
+from tercel.feeds import FeedOptions, LobsterFeed
+from tercel.fix.client import FixVenue
+from tercel.fix.server import serve_fix
+from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
+from tercel.lab.evaluation.windows import tape_plan
+from tercel.market.book import layout as lay
+from tercel.market.flow.preset import load
+from tercel.market.impact.law import ImpactLaw, with_impact
+from tercel.market.regimes.law import RegimeChain, with_regimes
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import OWN_ORDERS, Source, blank_state, reactive
+from tercel.market.simulator.tape_source import replay
+from tercel.market.simulator.terms import Fees
+from tercel.market.tape import Lake
+
+LATENCIES = [
+    Latency(),
+    Latency("constant", 40_000_000),
+    Latency("exponential", 1_000_000, 700_000_000),
+]
+STRATEGIES = ["twap_passive", "twap_take", "peg_behind", "random", "mlp"]
+
+
+def strategy_of(name: str) -> Strategy:
+    if name != "mlp":
+        return build(name)
+    rng = np.random.default_rng(5)
+    layers = tuple(
+        (rng.normal(0, 0.6, shape).astype(np.float32), rng.normal(0, 0.3, shape[1]).astype(np.float32))
+        for shape in ((40, 16), (16, 8))
+    )
+    return PolicyStrategy("mlp", MlpPolicy(layers, np.zeros(40, np.float32), np.ones(40, np.float32)))
+
+
+def own_word(events: list[VenueEvent]) -> bool:
+    return any(not isinstance(event, MarketRows) for event in events)
+
+
+def work(
+    exchange: SimulatedExchange | FixVenue,
+    executors: list[ParentExecutor],
+    followers: list[Follower],
+    most: int = 200_000,
+) -> None:
+    """What a session does, without gate and journal."""
+    for follower in followers:
+        exchange.subscribe(follower.instrument)
+    ended = 0
+    for _ in range(200_000):
+        due = min(executor.due_ns for executor in executors)
+        until = due if due < FOREVER_NS else exchange.now_ns + 10**9
+        events = exchange.step(until)
+        for event in events:
+            if isinstance(event, MarketRows):
+                for follower in followers:
+                    if follower.instrument == event.instrument:
+                        follower.on_market(event)
+        for executor in executors:
+            for command in executor.on_events(events):
+                exchange.send(command)
+        if not own_word(events) and exchange.now_ns >= until:
+            for executor in executors:
+                for command in executor.on_time(exchange.now_ns):
+                    exchange.send(command)
+        ended = ended + 1 if all(executor.done for executor in executors) else 0
+        if ended:
+            return
+    raise AssertionError("it does not end")
+
+
+def batch(source: Source, task: Task, plan: Plan, strategy: Strategy, run_out: bool) -> tuple[Costs, np.ndarray]:
+    episodes = Episodes(source, task, 1, run_out=run_out, log_rows=4096)
+    episodes.start(plan)
+    while episodes.working.any():
+        episodes.step(strategy.decide(episodes.view))
+    return episodes.costs(), episodes.fills(0)
+
+
+def live(
+    spec: MarketSpec, task: Task, row: np.ndarray, start_ns: int, strategy: Strategy, run_out: bool
+) -> tuple[Costs, np.ndarray]:
+    latency = EntryLatency(task.latency.kind, task.latency.a_ns, task.latency.b_ns)
+    return over(SimulatedExchange({"X": spec}, latency=latency), task, row, start_ns, strategy, run_out)
+
+
+def over(
+    exchange: SimulatedExchange | FixVenue,
+    task: Task,
+    row: np.ndarray,
+    start_ns: int,
+    strategy: Strategy,
+    run_out: bool,
+) -> tuple[Costs, np.ndarray]:
+    listing = exchange.listings()[0]
+    follower = Follower(listing, width=exchange.width("X"), feed_levels=exchange.feed_levels("X"))
+    order = Assignment(
+        "P", "me", "X", int(row[step.E_SIDE]), int(row[step.E_QUANTITY]), start_ns, task,
+        int(row[step.E_SEED]), int(row[step.E_INDEX]), run_out=run_out,
+    )  # fmt: skip
+    executor = ParentExecutor(order, follower, strategy)
+    work(exchange, [executor], [follower])
+    executor.driver.check()
+    return executor.costs(), executor.fills()
+
+
+def assert_same(one: tuple[Costs, np.ndarray], other: tuple[Costs, np.ndarray]) -> None:
+    np.testing.assert_array_equal(one[1], other[1])
+    for f in fields(Costs):
+        if f.name not in ("cluster", "double_lots"):
+            np.testing.assert_array_equal(getattr(one[0], f.name), getattr(other[0], f.name), err_msg=f.name)
+
+
+@pytest.fixture(scope="module")
+def csco() -> Source:
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
+
+
+@pytest.mark.parametrize("latency", LATENCIES, ids=lambda law: f"{law.kind}-{law.a_ns}")
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_an_executor_is_the_batch_in_a_reactive_market(csco: Source, name: str, latency: Latency) -> None:
+    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=latency, grid_points=7)
+    for index, run_out in ((0, False), (1, True)):
+        plan = seeded_plan(task, 220, 7, index, 1)
+        began = int(csco.worlds_k[0, sim.NOW])
+        spec = MarketSpec(csco, seed=7, index=index // 2)
+        wanted = batch(csco, task, plan, strategy_of(name), run_out)
+        got = live(spec, task, plan.rows[0], began + task.warmup_ns, strategy_of(name), run_out)
+        assert len(wanted[1]) > 3
+        assert_same(got, wanted)
+
+
+@pytest.mark.parametrize("name", ["twap_passive", "random", "mlp"])
+def test_an_executor_is_the_batch_in_a_market_that_own_trades_translate(csco: Source, name: str) -> None:
+    loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0))
+    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+    for index, run_out in ((0, False), (1, True)):
+        plan = seeded_plan(task, 220, 7, index, 1)
+        began = int(loud.worlds_k[0, sim.NOW])
+        wanted = batch(loud, task, plan, strategy_of(name), run_out)
+        got = live(
+            MarketSpec(loud, seed=7, index=index // 2),
+            task,
+            plan.rows[0],
+            began + task.warmup_ns,
+            strategy_of(name),
+            run_out,
+        )
+        assert len(wanted[1]) > 3
+        assert_same(got, wanted)
+        plain = batch(csco, task, plan, strategy_of(name), run_out)
+        assert np.any(plain[0].mid2_grid != wanted[0].mid2_grid)
+
+
+LIMITS = ["-40bps", "-5bps", "0bps", "5bps", "4000bps"]
+
+
+def within(fills: np.ndarray, side: int, limit: int) -> np.ndarray:
+    """The fills that traded; none lies beyond the limit."""
+    traded = fills[fills[:, 6] != sim.UNFILLED]
+    assert (side * (traded[:, 1] - limit) <= 0).all()
+    return traded
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("name", [*STRATEGIES, "immediate"])
+def test_an_executor_is_the_batch_under_a_limit_price(csco: Source, name: str, limit: str) -> None:
+    """Every sum and every fill, those that nobody sold among them; a limit far away changes nothing."""
+    free = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+    task = replace(free, limit_price=limit)
+    for index in (0, 1):
+        row = seeded_plan(task, 220, 7, index, 1).rows[0]
+        start = int(csco.worlds_k[0, sim.NOW]) + task.warmup_ns
+        wanted = batch(csco, task, seeded_plan(task, 220, 7, index, 1), strategy_of(name), index == 1)
+        got = live(MarketSpec(csco, seed=7, index=index // 2), task, row, start, strategy_of(name), index == 1)
+        assert_same(got, wanted)
+        side = int(row[step.E_SIDE])
+        ticks = limit_at(task, side, 0.01, int(wanted[0].arrival_mid2[0]))
+        traded = within(got[1], side, ticks)
+        assert traded[:, 2].sum() == 220 - got[0].unfilled_lots[0]
+        if limit == "-40bps":
+            assert got[0].unfilled_lots[0] > 0
+        if limit == "4000bps":
+            assert_same(got, batch(csco, free, seeded_plan(free, 220, 7, index, 1), strategy_of(name), index == 1))
+
+
+@pytest.mark.parametrize("limit", ["-5bps", "5bps"])
+@pytest.mark.parametrize("name", ["twap_passive", "twap_take", "random"])
+def test_a_limit_price_holds_where_own_trades_translate_the_market(csco: Source, name: str, limit: str) -> None:
+    """What traded is the batch's; at what price lots that nobody sold are booked is the law's, which no venue tells."""
+    loud = with_impact(csco, ImpactLaw("translation", 5.0, trades=10.0, sigma_ticks=6.0))
+    task = Task(
+        share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[1], grid_points=7, limit_price=limit
+    )
+    plan = seeded_plan(task, 220, 7, 0, 1)
+    start = int(loud.worlds_k[0, sim.NOW]) + task.warmup_ns
+    wanted = batch(loud, task, plan, strategy_of(name), False)
+    got = live(MarketSpec(loud, seed=7), task, plan.rows[0], start, strategy_of(name), False)
+    side = int(plan.rows[0, step.E_SIDE])
+    ticks = limit_at(task, side, 0.01, int(wanted[0].arrival_mid2[0]))
+    np.testing.assert_array_equal(within(got[1], side, ticks), within(wanted[1], side, ticks))
+    assert got[0].unfilled_lots[0] == wanted[0].unfilled_lots[0] > 0
+
+
+def test_an_executor_is_the_batch_under_regimes_and_fees(csco: Source) -> None:
+    """Regimes are the venue's secret, fees are in its listing: over FIX too."""
+    chain = RegimeChain(("plain", "thin", "volatile"), ((0, 0.02, 0.02), (0.05, 0, 0), (0.05, 0, 0)))
+    source = replace(with_regimes(csco, chain), fees=Fees(-0.0013, 0.0031))
+    task = Task(share=0.2, horizon_s=300.0, decisions=20, warmup_s=60.0, latency=LATENCIES[2], grid_points=7)
+    plan = seeded_plan(task, 220, 7, 0, 1)
+    start = int(source.worlds_k[0, sim.NOW]) + task.warmup_ns
+    wanted = batch(source, task, plan, build("twap_passive"), True)
+    assert wanted[0].fees[0] != 0
+    assert_same(live(MarketSpec(source, seed=7), task, plan.rows[0], start, build("twap_passive"), True), wanted)
+    law = EntryLatency("exponential", 1_000_000, 700_000_000)
+    exchange = SimulatedExchange({"X": MarketSpec(source, 7)}, latency=law)
+    with serve_fix(exchange, 0, ["me"]) as server, FixVenue("127.0.0.1", server.port, "me") as venue:
+        assert_same(over(venue, task, plan.rows[0], start, build("twap_passive"), True), wanted)
+
+
+def test_a_cancel_of_some_lots_leaves_as_a_replace(csco: Source) -> None:
+    task = Task(horizon_s=300.0, decisions=60, warmup_s=60.0, latency=LATENCIES[1])
+    exchange = SimulatedExchange({"X": MarketSpec(csco, 3)}, latency=EntryLatency("constant", 40_000_000))
+    follower, sent = Follower(exchange.listings()[0], width=exchange.width("X")), []
+    send = exchange.send
+    exchange.send = lambda command: (sent.append(command), send(command))[1]  # type: ignore[method-assign]
+    order = Assignment("P", "me", "X", 1, 220, exchange.now_ns + task.warmup_ns, task)
+    work(exchange, [ParentExecutor(order, follower, strategy_of("random"))], [follower])
+    kinds = {type(command) for command in sent}
+    assert kinds == {NewOrder, CancelOrder, ReplaceOrder}
+
+
+# -- tapes ------------------------------------------------------------------------------------------------------------
+
+
+def tape_source(rows: np.ndarray, levels: int) -> Source:
+    b, k = lay.new_book(512, 256, OWN_ORDERS), blank_state(sim.REPLAY)
+    k[sim.FEED_LEVELS] = levels
+    return Source("tape", sim.REPLAY, np.zeros(1), rows, b[None], k[None], 0.01, 1)
+
+
+def tape_episode(source: Source, task: Task, side: int, lots: int, start_ns: int) -> np.ndarray:
+    """Warm-up rows are already played when the episode begins at row 0 of the tape."""
+    row = np.zeros((1, step.EPISODE_WORDS), np.int64)
+    row[0, : step.E_LIMIT] = 3, 1, side, lots, start_ns, task.warmup_ns, 0, len(source.tape), 0
+    row[0, [step.E_LIMIT, step.E_LIMIT_OF_MID]] = task.limit(side)
+    return row
+
+
+@pytest.mark.parametrize("limit", [None, "0bps", "200bps"])
+@pytest.mark.parametrize("levels", [0, 2])
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_an_executor_is_the_batch_on_a_tape(name: str, levels: int, limit: str | None) -> None:
+    """Tapes with halts, several rows a moment, hidden trades, and a window that forgets levels."""
+    latency = LATENCIES[1 if levels else 2]
+    task = Task(horizon_s=120.0, decisions=24, warmup_s=30.0, latency=latency, grid_points=5, limit_price=limit)
+    traded = 0
+    for seed in range(3):
+        rows = RandomTape(random.Random(seed), 1500, levels).array()
+        rows[:, sim.T_NS] *= 100_000_000
+        source = tape_source(rows, levels)
+        start = 60 * 10**9
+        episode = tape_episode(source, task, 1 - 2 * (seed % 2), 60, start)
+        wanted = batch(source, task, Plan(episode, np.zeros(1, np.int64)), strategy_of(name), False)
+        spec = MarketSpec(source, 3, 1, began_ns=start - task.warmup_ns)
+        got = live(spec, task, episode[0], start, strategy_of(name), False)
+        assert_same(got, wanted)
+        traded += len(wanted[1])
+    assert traded > 3
+
+
+@pytest.mark.parametrize("levels", [1, 5])
+def test_an_executor_is_the_batch_on_a_recorded_day(levels: int, shared_data: Path, tmp_path: Path) -> None:
+    """Three windows of one real day that shows few levels."""
+    files = sorted(shared_data.rglob(f"*AMZN_2012-06-21_{levels}.zip"))
+    if not files:
+        pytest.skip(f"no day of AMZN with {levels} levels")
+    lake = Lake(tmp_path / "lake")
+    with LobsterFeed().days([files[0]], FeedOptions()) as days:
+        for day in days:
+            imported = day.read()
+            lake.write(imported.instrument, imported.events)
+    source, placed = replay(lake, "AMZN", ["2012-06-21"])
+    task = Task(share=0.1, horizon_s=300.0, decisions=20, warmup_s=120.0, latency=LATENCIES[2])
+    plan = tape_plan(placed, task, [20_000.0] * 13, seed=1)
+    for i in (0, len(plan) // 2, len(plan) - 1):
+        row = plan.rows[i]
+        start = int(row[step.E_START_NS])
+        spec = MarketSpec(
+            source, int(row[step.E_SEED]), int(row[step.E_INDEX]), int(row[step.E_WORLD]),
+            began_ns=start - task.warmup_ns, first_row=int(row[step.E_CURSOR]), last_row=int(row[step.E_CURSOR_END]),
+        )  # fmt: skip
+        for name in ("twap_passive", "random"):
+            wanted = batch(source, task, plan.take(np.array([i])), build(name), False)
+            assert len(wanted[1])
+            assert_same(live(spec, task, row, start, build(name), False), wanted)

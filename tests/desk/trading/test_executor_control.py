@@ -1,0 +1,291 @@
+"""An executor in hands: paused, called off, amended, denied, guided, two at a time; what it recorded replays."""
+
+import numpy as np
+import pytest
+from tests.parts import whole
+
+from tercel.core.errors import OrderError, TapeError, VenueError
+from tercel.core.messages import Alpha
+from tercel.core.orders import CancelOrder, ExecType, Listing, MarketRows, MassCancel, NewOrder, Report
+from tercel.core.vocabulary import FOREVER_NS
+from tercel.desk.exchange import EntryLatency, MarketSpec, SimulatedExchange
+from tercel.desk.trading.children import Assignment
+from tercel.desk.trading.executor import ParentExecutor
+from tercel.desk.trading.follower import Follower
+from tercel.desk.trading.state import StateReason
+from tercel.execution import columns as c
+from tercel.execution.driver import Driver
+from tercel.execution.strategies import build
+from tercel.execution.task import Task
+from tercel.market.flow.preset import load
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import Source, reactive
+
+S = 10**9
+TASK = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, grid_points=5)
+
+
+@pytest.fixture(scope="module")
+def csco() -> Source:
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
+
+
+class Floor:
+    """An exchange, a follower of its one instrument, and executors; commands pass a gate that tests can close."""
+
+    def __init__(self, source: Source, seed: int = 3) -> None:
+        latency = EntryLatency("constant", 5_000_000)
+        self.exchange = SimulatedExchange({"X": MarketSpec(source, seed)}, latency=latency)
+        self.follower = Follower(self.exchange.listings()[0], width=self.exchange.width("X"))
+        self.exchange.subscribe("X")
+        (snapshot,) = self.exchange.step(self.exchange.now_ns)
+        self.follower.on_market(snapshot)
+        self.executors: list[ParentExecutor] = []
+        self.sent: list[object] = []
+        self.reports: list[Report] = []
+        self.denies = False
+
+    def hire(
+        self, name: str, *, side: int = 1, quantity: int = 200, after_s: int = 60, account: str = "me"
+    ) -> ParentExecutor:
+        order = Assignment(name, account, "X", side, quantity, self.exchange.now_ns + after_s * S, TASK)
+        self.executors.append(ParentExecutor(order, self.follower, build("twap_passive")))
+        return self.executors[-1]
+
+    def send(self, executor: ParentExecutor, commands: list) -> None:
+        while commands:
+            command = commands.pop(0)
+            self.sent.append(command)
+            if self.denies and isinstance(command, NewOrder):
+                commands += executor.on_denied(command)
+            else:
+                self.exchange.send(command)
+
+    def run(self, seconds: float) -> None:
+        until = self.exchange.now_ns + round(seconds * S)
+        while True:
+            due = min([until, *(executor.due_ns for executor in self.executors)])
+            events = self.exchange.step(due)
+            for event in events:
+                if isinstance(event, MarketRows):
+                    self.follower.on_market(event)
+            for executor in self.executors:
+                self.send(executor, executor.on_events(events))
+            self.reports += [event for event in events if isinstance(event, Report)]
+            if all(isinstance(event, MarketRows) for event in events):
+                for executor in self.executors:
+                    self.send(executor, executor.on_time(self.exchange.now_ns))
+                if self.exchange.now_ns >= until and all(executor.due_ns > until for executor in self.executors):
+                    return
+
+    def traded(self, parent: str) -> int:
+        mine = (r for r in self.reports if r.exec_type is ExecType.TRADE and r.cl_ord_id.startswith(parent + "."))
+        return sum(whole(r.last_qty) for r in mine)
+
+
+def test_a_paused_order_takes_everything_back_and_goes_on_when_resumed(csco: Source) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.run(90)
+    assert executor.open > 0
+    floor.send(executor, executor.pause())
+    floor.run(1)
+    assert (executor.open, executor.states.why(StateReason.PAUSED)) == (0, "paused")
+    filled, sent = executor.filled, len(floor.sent)
+    floor.run(60)
+    assert (executor.filled, len(floor.sent)) == (filled, sent)
+    executor.resume()
+    floor.run(260)
+    assert executor.done
+    assert executor.filled == floor.traded("P") == 200
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_cancelled_order_ends_with_what_it_has(csco: Source, paused: bool) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.run(100)
+    floor.send(executor, executor.pause() if paused else executor.cancel())
+    floor.run(300)
+    assert executor.done
+    assert executor.cancelled
+    assert 0 < executor.filled == floor.traded("P") < 200
+    assert executor.open == 0
+    assert executor.due_ns == FOREVER_NS
+    assert executor.costs().forced_lots[0] == 0
+
+
+def test_a_cancel_before_arrival_sends_nothing(csco: Source) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.run(10)
+    assert executor.cancel() == []
+    floor.run(100)
+    assert executor.done
+    assert not executor.arrived
+    assert floor.sent == []
+    with pytest.raises(OrderError, match="arrived"):
+        executor.costs()
+
+
+@pytest.mark.parametrize("quantity", [90, 350])
+def test_an_amended_order_fills_its_new_quantity(csco: Source, quantity: int) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.run(100)
+    floor.send(executor, executor.amend(quantity))
+    floor.run(320)
+    assert executor.done
+    assert executor.filled == floor.traded("P") == quantity
+    with pytest.raises(OrderError, match="filled"):
+        executor.amend(quantity)
+
+
+def test_what_the_gate_denies_is_no_lot_at_work(csco: Source) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.denies = True
+    floor.run(120)
+    assert floor.sent
+    assert (executor.open, executor.filled) == (0, 0)
+    floor.denies = False
+    floor.run(300)
+    assert executor.done
+    assert executor.filled == 200
+
+
+def test_an_order_denied_to_its_end_is_booked_as_unfilled(csco: Source) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.denies = True
+    floor.run(400)
+    assert executor.done
+    assert executor.costs().unfilled_lots[0] == 200
+    assert executor.filled == 0
+
+
+def test_a_mass_cancel_by_somebody_else_is_understood(csco: Source) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.run(90)
+    floor.exchange.send(MassCancel("kill", "me", "", 0))
+    floor.run(0.5)
+    assert executor.open == 0
+    floor.run(300)
+    assert executor.filled == 200
+
+
+def test_reports_heard_twice_count_once(csco: Source) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.run(200)
+    filled = executor.filled
+    assert filled > 0
+    assert executor.on_events(floor.reports) == []
+    assert executor.filled == filled
+
+
+def test_guidance_is_seen_by_the_next_decision(csco: Source) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.run(70)
+    now = floor.exchange.now_ns
+    executor.guide(Alpha("X", now, 600 * S, 4.0, 1.0, 10**15), None, now)
+    floor.run(20)
+    assert executor.view.x[0, c.ALPHA] > 0
+    assert executor.last_intent.shape == (10,)
+
+
+def test_two_executors_on_both_sides_and_accounts_fill_and_the_record_replays(csco: Source) -> None:
+    floor = Floor(csco)
+    buys = floor.hire("B", side=1, quantity=250, account="one")
+    sells = floor.hire("S", side=-1, quantity=250, account="two", after_s=75)
+    floor.run(420)
+    for executor in (buys, sells):
+        assert executor.done
+        executor.driver.check()
+        assert executor.filled == floor.traded(executor.order.parent) == 250
+        assert executor.began is not None
+        again = Driver(*executor.began, build("twap_passive"))
+        again.run(executor.take_recorded())
+        np.testing.assert_array_equal(
+            again.state[sim.SPREAD : sim.STEP_CASH], executor.driver.state[sim.SPREAD : sim.STEP_CASH]
+        )
+        np.testing.assert_array_equal(again.book, executor.driver.book)
+        assert len(executor.take_recorded()) == 0
+
+
+def test_market_data_that_wait_for_a_decision_change_nothing(csco: Source) -> None:
+    """An executor that goes through its market data every second sends and records what one does that is left alone."""
+    left, looked = Floor(csco), Floor(csco)
+    alone, asked = left.hire("P"), looked.hire("P")
+    for second in range(330):
+        left.run(1)
+        looked.run(1)
+        if asked.arrived:
+            assert asked.driver.state[sim.NOW] >= alone.order.start_ns, second
+    assert left.sent == looked.sent
+    np.testing.assert_array_equal(alone.take_recorded(), asked.take_recorded())
+    np.testing.assert_array_equal(alone.driver.state, asked.driver.state)
+
+
+def test_no_more_than_so_many_updates_wait(csco: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, often = Floor(csco), Floor(csco)
+    alone, asked = left.hire("P"), often.hire("P")
+    left.run(330)
+    monkeypatch.setattr("tercel.desk.trading.executor.WAITING", 2)
+    often.run(330)
+    assert left.sent == often.sent
+    np.testing.assert_array_equal(alone.take_recorded(), asked.take_recorded())
+
+
+def test_a_gap_in_market_data_that_wait_is_told_when_a_decision_falls_due(csco: Source) -> None:
+    floor = Floor(csco)
+    executor = floor.hire("P")
+    floor.run(62)
+    floor.exchange.subscribe("X")
+    snapshot = next(event for event in floor.exchange.step(floor.exchange.now_ns) if event.snapshot)
+    again = snapshot.rows[-1:].copy()  # an order that rests already
+    assert executor.waits(MarketRows("X", again))
+    executor.guide(None, None, floor.exchange.now_ns)
+    assert [type(command) for command in executor.pause()] == [CancelOrder]
+    executor.resume()
+    with pytest.raises(TapeError, match="subscribe"):
+        executor.on_time(executor.due_ns)
+    assert not executor.waits(MarketRows("X", again))
+    with pytest.raises(TapeError, match="subscribe"):
+        executor.on_events([MarketRows("X", again)])
+
+
+def test_a_gap_in_market_data_is_noticed_and_a_snapshot_mends_it(csco: Source) -> None:
+    floor = Floor(csco)
+    follower, events = floor.follower, []
+    for _ in range(40):
+        events += floor.exchange.step(floor.exchange.now_ns + S)
+    rows = np.concatenate([event.rows for event in events])
+    with pytest.raises(TapeError, match="subscribe"):
+        follower.on_market(MarketRows("X", rows[3:]))
+    assert not follower.ready
+    floor.exchange.subscribe("X")
+    for event in floor.exchange.step(floor.exchange.now_ns + S):
+        follower.on_market(event)
+    assert follower.ready
+    bid, ask = follower.touch
+    assert bid < ask
+
+
+def test_what_cannot_be_followed_or_worked_is_refused(csco: Source) -> None:
+    with pytest.raises(VenueError, match="ids"):
+        Follower(Listing("X", 0.01, 100))
+    with pytest.raises(OrderError, match="side"):
+        Assignment("P", "me", "X", 0, 10, 0, TASK)
+
+
+def test_children_cancel_by_name(csco: Source) -> None:
+    floor = Floor(csco)
+    floor.hire("P")
+    floor.run(300)
+    names = [command.cl_ord_id for command in floor.sent]
+    assert names == [f"P.{n}" for n in range(1, len(names) + 1)]
+    for cancel in (command for command in floor.sent if isinstance(command, CancelOrder)):
+        assert cancel.orig in names

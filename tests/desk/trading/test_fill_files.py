@@ -1,0 +1,318 @@
+"""Brokers' files as they are: other names of columns, other clocks, and what is said of those that do not fit."""
+
+from collections.abc import Callable
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from tercel.api.tca.files import FileFill, FillsMap, columns_not_read, fills_map, read_fills, read_orders
+from tercel.api.tca.market_day import MarketDay, read_day
+from tercel.api.tca.own_fills import HOURS, analyse
+from tercel.api.testing.lake import simulated_lake
+from tercel.core.errors import ConfigError, DataError
+from tercel.core.rows import parse_time
+from tercel.market.tape import Lake
+
+S = 1_000_000_000
+HOUR = 3600 * S
+TEN = 1340287200 * S
+"""2012-06-21, ten o'clock in New York."""
+ZONE = ZoneInfo("America/New_York")
+BROKER = (
+    "TransactTime,Ticker,Side,LastQty,LastPx,ClOrdID,Commission,LastMkt\n"
+    "06/21/2012 10:00:00,AMZN,1,100,223.87,A-1,0.20,XNAS\n"
+    "06/21/2012 10:00:01.5,AMZN,2,200,223.5,B-2,-0.10,XNAS\n"
+    "06/21/2012 10:00:02,AMZN,5,300,223.5,B-2,,XNAS\n"
+)
+COLUMNS = ("time=TransactTime", "symbol=Ticker", "quantity=LastQty", "price=LastPx", "parent=ClOrdID", "fee=Commission")
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return simulated_lake(tmp_path_factory.mktemp("files"), 2, ("2003-01-13",))
+
+
+@pytest.fixture(scope="module")
+def day(lake: Lake) -> MarketDay:
+    return read_day(lake, lake.list()[0])
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Path:
+    path = tmp_path / "broker.csv"
+    path.write_text(BROKER)
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2012-06-21T10:00:00", "2012-06-21 10:00:00.0", "2012-06-21T10:00:00-0400", "2012-06-21 07:00:00-07:00",
+        "06/21/2012 10:00:00", "06/21/2012 14:00:00Z", "20120621-14:00:00", "20120621-14:00:00.000",
+        "20120621-10:00:00-04:00", "1340287200", "1340287200.0", "1340287200000", "1340287200000000",
+        "1340287200000000000", "20120621;100000", "20120621;10:00:00", "2012-06-21;10:00:00", "06/21/2012;100000",
+    ],
+)  # fmt: skip
+def test_one_moment_is_read_from_every_writing_of_it(text: str) -> None:
+    assert parse_time(text, ZONE) == TEN
+
+
+def test_parts_of_a_second_are_kept_and_what_is_no_time_is_refused() -> None:
+    assert parse_time("06/21/2012 10:00:00.123456789", ZONE) == TEN + 123456789
+    assert parse_time("20120621-14:00:00.123") == parse_time("1340287200.123") == TEN + 123 * 10**6
+    assert parse_time("1340287200123.5") == TEN + 123_500_000
+    wrong = "21/06/2012 10:00:00", "20121321-10:00:00", "1340287200000000.0001", "99999999", "10:00:00", "9" * 19
+    for text in wrong:
+        with pytest.raises(ValueError, match=r".*"):
+            parse_time(text, ZONE)
+    for without in ("2012-06-21T10:00:00", "06/21/2012 10:00:00"):
+        with pytest.raises(ValueError, match=r".*"):
+            parse_time(without)
+
+
+def test_a_brokers_file_is_read_through_a_map(broker: Path, tmp_path: Path) -> None:
+    found = read_fills(broker, fills_map(columns=COLUMNS, timezone="America/New_York"))
+    assert found == [
+        FileFill(2, TEN, "AMZN", 1, 100, Fraction("223.87"), Fraction("0.2"), "A-1", "", ""),
+        FileFill(3, TEN + 1_500_000_000, "AMZN", -1, 200, Fraction("223.5"), Fraction("-0.1"), "B-2", "", ""),
+        FileFill(4, TEN + 2 * S, "AMZN", -1, 300, Fraction("223.5"), Fraction(0), "B-2", "", ""),
+    ]
+    rows = "\n".join('{} = "{}"'.format(*text.split("=")) for text in COLUMNS)
+    (tmp_path / "broker.toml").write_text(f'timezone = "America/New_York"\n\n[columns]\n{rows}\n')
+    by_file = fills_map(tmp_path / "broker.toml")
+    assert read_fills(broker, by_file) == found
+    assert columns_not_read(broker, by_file) == ["LastMkt"]
+    assert fills_map(tmp_path / "broker.toml", ["fee="], "UTC").called["fee"] == ("",)
+
+
+def test_one_map_serves_fills_and_orders(broker: Path, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("ClOrdID,Ticker,Side,OrderQty,start,end\nA-1,AMZN,1,500,1340287200,1340287260\n")
+    both = fills_map(columns=[*COLUMNS, "quantity=OrderQty"], timezone="America/New_York")
+    assert len(read_fills(broker, both)) == 3
+    order = read_orders(path, both)["A-1"]
+    assert (order.quantity, order.start_ns, order.end_ns) == (500, TEN, TEN + 60 * S)
+
+
+def test_a_missing_column_is_offered_with_what_to_type(broker: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read_fills(broker)
+    for words in COLUMNS:
+        assert f"`column={words}`" in caught.value.remedy
+    half = fills_map(columns=COLUMNS[:4], timezone="America/New_York")
+    with pytest.raises(DataError, match="ClOrdID, perhaps parent, Commission, perhaps fee") as caught:
+        read_fills(broker, half)
+    assert "`column=parent=ClOrdID` `column=fee=Commission`" in caught.value.remedy
+    assert "go on without: `column=parent=` `column=fee=`" in caught.value.remedy
+    without = fills_map(columns=[*COLUMNS[:4], "parent=", "fee="], timezone="America/New_York")
+    assert {(one.parent, one.fee) for one in read_fills(broker, without)} == {("", Fraction(0))}
+    assert columns_not_read(broker, without) == ["ClOrdID", "Commission", "LastMkt"]
+
+
+def test_maps_that_cannot_be_are_refused(broker: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no Fees in the first row"):
+        read_fills(broker, fills_map(columns=[*COLUMNS[:5], "fee=Fees"]))
+    with pytest.raises(DataError, match="`tz=America/New_York`"):
+        read_fills(broker, fills_map(columns=COLUMNS))
+    broken: list[Callable[[], FillsMap]] = [
+        lambda: fills_map(columns=["prnt=ClOrdID"]), lambda: fills_map(columns=["parent"]),
+        lambda: fills_map(timezone="Mars/Base"), lambda: fills_map(tmp_path / "none.toml"),
+    ]  # fmt: skip
+    for build in broken:
+        with pytest.raises(ConfigError):
+            build()
+
+
+# -- a broker's file by its name --------------------------------------------------------------------------------------
+
+FLEX = (
+    "ClientAccountID,CurrencyPrimary,Symbol,DateTime,Quantity,TradePrice,IBCommission,Buy/Sell,IBOrderID,LevelOfDetail"
+)
+"""Fields of the section Trades of an Activity Flex Query: "Trades", Reporting Reference of Interactive Brokers,
+https://www.ibkrguides.com/reportingreference/reportguide/tradesfq.htm; there commissions are cash amounts, netted with
+profit, and a sale's quantity is below 0 (its proceeds are quantity times price, above 0)."""
+
+
+def flex(day: MarketDay, fills: int = 60) -> str:
+    """Fills at a far touch that moved in their second, as that broker writes them: whole seconds, orders beside."""
+    rows, tick = [], Fraction(str(day.instrument.tick))
+    inside = (day.ns > day.open_ns + S) & (day.ns < day.close_ns - S) & (day.bid > 0)
+    for ns, bid, ask in zip(day.ns[inside].tolist(), day.bid[inside], day.ask[inside], strict=True):
+        bid_then, ask_then = day.before(ns // S * S)
+        if len(rows) < 2 * fills and (ask > ask_then or bid < bid_then):
+            side = 1 if ask > ask_then else -1
+            at, price = datetime.fromtimestamp(ns // S, ZONE), float((ask if side > 0 else bid) * tick)
+            row = (
+                f"U1,USD,SIM,{at:%Y%m%d;%H%M%S},{side * 100},{price},-0.35,{'BUY' if side > 0 else 'SELL'},{len(rows)}"
+            )
+            rows += [f"{row},EXECUTION", f"{row},ORDER"]
+    assert len(rows) == 2 * fills
+    return "\n".join([FLEX, *rows]) + "\n"
+
+
+def test_a_flex_query_is_read_by_its_name(lake: Lake, day: MarketDay, tmp_path: Path) -> None:
+    """Commissions are paid, not got; sells are fills; seconds are whole, and none is off the market for that."""
+    path = tmp_path / "flex.csv"
+    path.write_text(flex(day))
+    fills = read_fills(path, fills_map("ib-flex"))
+    assert len(fills) == 60
+    assert {fill.fee for fill in fills} == {Fraction("0.35")}
+    assert {(fill.side, fill.quantity) for fill in fills} == {(1, 100), (-1, 100)}
+    found = analyse(fills, {}, lake)
+    assert found.money()["fees"] == 60 * Fraction("0.35")
+    assert found.odd["off_market"] == []
+    (warning,) = found.warnings
+    assert warning.startswith("times are whole seconds")
+    finer = [FileFill(**{**_fields(fill), "ns": fill.ns + 1}) for fill in fills]
+    assert len(analyse(finer, {}, lake).odd["off_market"]) > 10
+
+
+def test_an_order_of_ones_own_names_goes_before_a_brokers(day: MarketDay, tmp_path: Path) -> None:
+    path = tmp_path / "flex.csv"
+    path.write_text(flex(day).replace("IBOrderID", "Ticket"))
+    with pytest.raises(DataError, match="`column=parent=`"):
+        read_fills(path, fills_map("ib-flex"))
+    assert read_fills(path, fills_map("ib-flex", ["parent="]))[0].parent == ""
+    assert read_fills(path, fills_map("ib-flex", ["parent=Ticket"]))[0].parent == "0"
+    shifted = read_fills(path, fills_map("ib-flex", ["parent="], "America/Chicago"))
+    assert shifted[0].ns - read_fills(path, fills_map("ib-flex", ["parent="]))[0].ns == HOUR
+
+
+def test_a_brokers_file_without_its_map_names_it_first(day: MarketDay, tmp_path: Path) -> None:
+    """The columns that one would name by hand are the fee and the order too: no commission is left behind."""
+    path = tmp_path / "flex.csv"
+    path.write_text(flex(day))
+    with pytest.raises(DataError) as caught:
+        read_fills(path)
+    assert caught.value.remedy.startswith("`map=ib-flex`")
+    by_hand = ["time=DateTime", "side=Buy/Sell", "price=TradePrice"]
+    with pytest.raises(DataError, match="IBOrderID, perhaps parent, IBCommission, perhaps fee") as caught:
+        read_fills(path, fills_map(columns=by_hand))
+    assert caught.value.remedy.startswith("`map=ib-flex`")
+    assert "`column=parent=IBOrderID` `column=fee=IBCommission`" in caught.value.remedy
+    plain = tmp_path / "plain.csv"
+    plain.write_text(BROKER)
+    with pytest.raises(DataError) as caught:
+        read_fills(plain)
+    assert "ib-flex" not in caught.value.remedy
+
+
+def test_a_column_that_tells_fills_from_other_rows_is_read(day: MarketDay, tmp_path: Path) -> None:
+    path = tmp_path / "flex.csv"
+    path.write_text(flex(day))
+    assert columns_not_read(path, fills_map("ib-flex")) == ["ClientAccountID", "CurrencyPrimary"]
+
+
+def test_a_fee_above_0_does_not_say_what_most_below_0_are(broker: Path) -> None:
+    row = "06/21/2012 10:00:03,AMZN,1,100,223.87,A-1,{},XNAS\n"
+    words = {"columns": COLUMNS, "timezone": "America/New_York"}
+    broker.write_text(BROKER + row.format("-0.30"))
+    with pytest.raises(DataError, match="2 of 3 below 0"):
+        read_fills(broker, fills_map(**words))
+    broker.write_text(BROKER + row.format("0"))
+    assert [fill.fee for fill in read_fills(broker, fills_map(**words))] == [Fraction("0.2"), Fraction("-0.1"), 0, 0]
+
+
+def test_fees_that_are_all_below_0_ask_for_their_sign(broker: Path) -> None:
+    """They may be costs, as brokers' cash amounts are, or rebates: a figure with the wrong sign is worse than none."""
+    words, zone = COLUMNS, "America/New_York"
+    broker.write_text(BROKER.replace(",0.20,", ",-0.20,"))
+    with pytest.raises(DataError, match="2 of 2 below 0") as caught:
+        read_fills(broker, fills_map(columns=words, timezone=zone))
+    assert "`fees=negative`" in caught.value.remedy
+    assert "`fees=positive`" in caught.value.remedy
+    paid = [fill.fee for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="negative"))]
+    assert paid == [Fraction("0.2"), Fraction("0.1"), 0]
+    got = [fill.fee for fill in read_fills(broker, fills_map(columns=words, timezone=zone, fees="positive"))]
+    assert got == [-fee for fee in paid]
+    with pytest.raises(ConfigError):
+        fills_map(fees="up")
+
+
+def test_a_quantity_with_a_sign_has_that_of_its_side(day: MarketDay, tmp_path: Path) -> None:
+    path = tmp_path / "flex.csv"
+    for wrong in (",100,", ",-0.5,", ",0,"):
+        path.write_text(flex(day).replace(",-100,", wrong))
+        with pytest.raises(DataError, match="a whole quantity, at most -1"):
+            read_fills(path, fills_map("ib-flex"))
+    path.write_text(flex(day))
+    with pytest.raises(DataError, match="`map=ib-flex`"):
+        read_fills(path, fills_map("ib-flex").model_copy(update={"signed": False}))
+
+
+# -- clocks -----------------------------------------------------------------------------------------------------------
+
+
+def spread_out(day: MarketDay, by_ns: int = 0) -> list[FileFill]:
+    """Forty fills at the mids of the morning, ten to a parent, their clock moved."""
+    step = (day.close_ns - day.open_ns) // 41
+    found = []
+    for number in range(40):
+        ns = day.open_ns + (number + 1) * step
+        price = Fraction(sum(day.before(ns)), 2) * Fraction(str(day.instrument.tick))
+        found.append(FileFill(number + 2, ns + by_ns, "SIM", 1, 100, price, Fraction(0), f"p{number // 10}", "", ""))
+    return found
+
+
+@pytest.mark.parametrize("within_ns", [0, S - 1])
+def test_what_fits_is_what_quotes_just_before_and_through_the_second_hold(day: MarketDay, within_ns: int) -> None:
+    rng = np.random.default_rng(5)
+    ns = rng.integers(day.open_ns - 60 * S, day.close_ns + 60 * S, 400)
+    ns[:200] = rng.choice(day.ns, 200)
+    price = np.array([sum(day.before(int(one))) / 2 for one in ns]) + rng.integers(-2, 3, 400) / 2
+    twin = []
+    for one, paid in zip(ns.tolist(), price.tolist(), strict=True):
+        moments = [one, *(int(seen) + 1 for seen in day.ns[(day.ns >= one) & (day.ns <= one + within_ns)])]
+        quotes = [(bid, ask) for bid, ask in map(day.before, moments) if bid]
+        held = bool(day.before(one)[0]) and min(q[0] for q in quotes) <= paid <= max(q[1] for q in quotes)
+        twin.append(held)
+        lowest, highest = day.span(one, within_ns)
+        assert held == (0 < lowest <= paid <= highest)
+    assert day.fits(ns, price, within_ns).tolist() == twin
+    assert any(twin)
+    assert not all(twin)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_wrong_clock_is_told_first_with_the_shift_that_mends_it(lake: Lake, day: MarketDay, hours: int) -> None:
+    found = analyse(spread_out(day, -hours * HOUR), {}, lake)
+    assert found.fits[hours] == 40
+    assert max(found.fits.values()) == 40
+    assert set(found.fits) <= set(HOURS)
+    way = "later" if hours > 0 else "earlier"
+    assert found.warnings[0].startswith("the clock of the fills looks wrong by 1 hour: ")
+    assert f"40 would lie in the market 1 hour {way}" in found.warnings[0]
+    gone = sorted({f"p{number}" for number in range(4)} - {one.cost.parent for one in found.parents})
+    assert found.left_parents == gone
+    assert gone
+    assert found.warnings[1].endswith(", ".join(gone))
+
+
+def test_a_clock_that_is_right_and_prices_that_no_clock_mends_are_not_called_a_wrong_clock(
+    lake: Lake, day: MarketDay
+) -> None:
+    right = spread_out(day)
+    assert analyse(right, {}, lake).warnings == []
+    dear = [FileFill(**{**_fields(one), "price": one.price * 2}) for one in right]
+    (warning,) = analyse(dear, {}, lake).warnings
+    assert warning.startswith("40 of 40 fills lie off the market")
+    assert "no shift of the clock" in warning
+
+
+def test_a_symbol_in_other_letters_is_offered(lake: Lake, day: MarketDay) -> None:
+    small = [FileFill(**{**_fields(one), "symbol": "sim"}) for one in spread_out(day)]
+    with pytest.raises(DataError) as caught:
+        analyse(small, {}, lake)
+    assert "try SIM" in caught.value.remedy
+    mixed = analyse([*spread_out(day)[:10], *small[10:20]], {}, lake)
+    assert mixed.warnings == [
+        "1 parent is left out, as none of the fills can be measured: p1", "no symbol sim in the lake: try SIM",
+    ]  # fmt: skip
+
+
+def _fields(fill: FileFill) -> dict[str, object]:
+    return {name: getattr(fill, name) for name in FileFill.__dataclass_fields__}

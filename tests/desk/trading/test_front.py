@@ -1,0 +1,85 @@
+"""The FIX front of the fault matrix: its exchange is in another process, and its time passes there."""
+
+import threading
+from contextlib import closing
+
+import pytest
+from tests.fix.plain import PlainClient
+from tests.waiting import until
+
+from certify.faults.market import MarketServer
+from tercel.core.pace import Pace
+from tercel.desk.exchange import MarketSpec, SimulatedExchange
+from tercel.desk.wire import RemoteVenue
+from tercel.fix.server import serve_fix
+from tercel.market.flow.preset import load
+from tercel.market.simulator.source import reactive
+
+
+class Clock:
+    """A clock that somebody moves."""
+
+    ns = 5
+
+    def now_ns(self):
+        return self.ns
+
+    def sleep_ns(self, ns):
+        raise AssertionError
+
+
+@pytest.fixture(scope="module")
+def csco():
+    return reactive(load("csco-santa-fe"), settle_s=300.0)
+
+
+@pytest.fixture
+def front(csco, tmp_path):
+    """Both servers on one clock, which went on for a second while the first was up and the second was not."""
+    clock, over = Clock(), threading.Event()
+    market = MarketServer(SimulatedExchange({"X": MarketSpec(csco)}), str(tmp_path / "market"), Pace(clock))
+    first = threading.Thread(target=market.run, args=(over.is_set,), daemon=True)
+    first.start()
+    venue = RemoteVenue(market.path)
+    over.set()
+    first.join()
+    clock.ns += 10**9
+    over.clear()
+    thread = threading.Thread(target=market.run, args=(over.is_set,), daemon=True)
+    thread.start()
+    with closing(venue), serve_fix(venue, 0, ["A"], pace=Pace(clock)) as fix:
+        yield clock, fix
+    over.set()
+    thread.join()
+    market.close()
+
+
+def order(name):
+    return [(11, name), (55, "X"), (54, 1), (60, "20200101-00:00:00"), (38, 100), (40, 2), (44, "0.01"), (59, 0)]
+
+
+def test_an_answer_waits_for_no_clock(front):
+    """The exchange answers at once; what its FIX side takes for the time of the exchange must not matter."""
+    _clock, fix = front
+    client = PlainClient(fix.port, "A", own=False)
+    for name in ("a", "b"):
+        client.say("D", order(name))
+        said = client.hear("8")
+        assert (said[11], said[150]) == (name, "0"), said
+    client.close()
+
+
+def test_time_and_market_data_come_as_they_pass(front):
+    clock, fix = front
+    client = PlainClient(fix.port, "A", own=False)
+    client.say("V", [(262, "m"), (263, 1), (264, 5), (265, 1), (267, 2), (269, 0), (269, 1), (146, 1), (55, "X")])
+    assert client.hear()[35] == "W"
+    began = fix.venue.now_ns
+
+    def passed():
+        clock.ns += 10**8
+        return fix.venue.now_ns > began + 10**9
+
+    until(passed, what="a second of the exchange")
+    assert client.hear()[35] == "X"
+    client.close()

@@ -1,0 +1,613 @@
+"""The journal: conformance, durability of what it promised, damage, locks, other processes."""
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercel.api.testing.journal import JournalConformance, all_of, entries
+from tercel.core.errors import ConfigError, JournalError
+from tercel.core.orders import (
+    CancelOrder,
+    CancelReject,
+    ExecType,
+    LinkStatus,
+    MassCancel,
+    NewOrder,
+    OrdStatus,
+    ReplaceOrder,
+    Report,
+    StatusRequest,
+    Tif,
+)
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.chain import ORIGIN, ChainRow, digest
+from tercel.desk.trading.journal.codec import command_of, message_of, to_json
+from tercel.desk.trading.journal.keys import ChainKey, key_of
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.reader import JournalReader, post
+from tercel.desk.trading.journal.sqlite import ROOM
+from tercel.desk.trading.journal.store import SqlJournal, verify
+
+SERVER = os.environ.get("TERCEL_POSTGRES_URL", "")
+
+
+class TestSqlite(JournalConformance):
+    @pytest.fixture
+    def opened(self, tmp_path):
+        return lambda: SqlJournal(tmp_path)
+
+
+class TestMemory(JournalConformance):
+    @pytest.fixture
+    def opened(self):
+        return MemoryJournal().reopened
+
+
+@pytest.mark.skipif(not SERVER, reason="no TERCEL_POSTGRES_URL=postgresql://... of a database to empty and use")
+class TestPostgres(JournalConformance):
+    @pytest.fixture
+    def opened(self):
+        import sqlalchemy as sa
+
+        from tercel.desk.trading.journal.database import JournalPlace
+        from tercel.desk.trading.journal.server import Tables
+
+        engine = JournalPlace(SERVER).engine()
+        Tables().metadata.drop_all(engine)
+        engine.dispose()
+        journals = []
+
+        def open_one() -> SqlJournal:
+            journals.append(SqlJournal(SERVER))
+            return journals[-1]
+
+        yield open_one
+        for journal in journals:
+            journal.close()
+        assert sa is not None
+
+    def test_two_sessions_are_refused_and_the_inbox_works(self, opened):
+        journal = opened()
+        with pytest.raises(JournalError, match="held by tercel"):
+            SqlJournal(SERVER)
+        assert post(SERVER, "pause", {"parent": "p"}, "ann", "why", 5) == 1
+        assert [entry.body["command"] for entry in journal.take_inbox(9)] == ["pause"]
+        assert journal.take_inbox(9) == []
+        assert JournalReader(SERVER).last == 1
+
+    def test_damage_is_named_and_set_aside(self, opened):
+        from tercel.desk.trading.journal.database import JournalPlace
+
+        journal = opened()
+        journal.append(entries(6))
+        journal.close()
+        engine = JournalPlace(SERVER).engine()
+        with engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE journal SET ns = ns + 1 WHERE seq = 5")
+        with pytest.raises(JournalError, match="1 to 4 are sound"):
+            SqlJournal(SERVER)
+        journal = SqlJournal(SERVER, acknowledge="seen")
+        assert all_of(journal)[:4] == entries(4)
+        assert journal.last == 5
+        journal.close()
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+WORDS = [
+    Report("e", ExecType.TRADE, OrdStatus.FILLED, "c", "", "9", "a", "X", 1, 5, None, 5, 100, 5, 0, 3, True, "t"),
+    CancelReject("c2", "c1", "a", OrdStatus.FILLED, 5, "too late"),
+    LinkStatus(False, 3, "gone"),
+]
+COMMANDS = [
+    NewOrder("c", "X", -1, 5, None, Tif.IOC, "a", "p", 1),
+    CancelOrder("c2", "c", "X", 1, "a", 2),
+    ReplaceOrder("c3", "c", "X", 1, 9, 100, "a", "p", 3),
+    StatusRequest("", "a", 4),
+    MassCancel("m", "", "", 5),
+]
+
+
+def test_every_message_comes_back():
+    for command in COMMANDS:
+        assert command_of(json.loads(json.dumps(to_json(command)))) == command
+    for word in WORDS:
+        assert message_of(json.loads(json.dumps(to_json(word)))) == word
+    with pytest.raises(JournalError):
+        command_of({"what": "new", "side": 1})
+    with pytest.raises(JournalError):
+        message_of({"what": "haiku"})
+
+
+def test_every_kind_is_documented():
+    source = Path(kinds.__file__).read_text()
+    names = {value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str)}
+    assert names - {kinds.SEND_FAILED, kinds.LINK_DOWN, kinds.NO_ACK, kinds.JOURNAL_DOWN} == kinds.KINDS
+    for name in kinds.KINDS:
+        assert re.search(rf'= "{name}"\n"""', source), name
+
+
+# -- one session a journal --------------------------------------------------------------------------------------------
+
+
+def test_two_sessions_on_one_journal_are_refused_by_name(tmp_path):
+    journal = SqlJournal(tmp_path, "the desk of ann")
+    with pytest.raises(JournalError, match=rf"process {os.getpid()} \(the desk of ann\)"):
+        SqlJournal(tmp_path)
+    journal.append(entries(1))
+    journal.close()
+    SqlJournal(tmp_path).close()
+
+
+def test_readers_read_while_the_session_writes(tmp_path):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(2))
+    reader = JournalReader(tmp_path)
+    assert all_of(reader) == entries(2)
+    journal.append(entries(1, 2))
+    assert reader.last == 3
+    assert [seq for seq, _ in reader.read(after=2)] == [3]
+    with pytest.raises(JournalError):
+        reader.append(entries(1))
+    reader.close()
+
+
+def test_a_reader_of_nothing_is_told(tmp_path):
+    with pytest.raises(JournalError, match="no such file"):
+        JournalReader(tmp_path / "nowhere")
+    (tmp_path / "journal.db").write_text("not a database, but long enough to look like one" * 50)
+    with pytest.raises(JournalError, match="not a database"):
+        JournalReader(tmp_path)
+    with pytest.raises(ConfigError):
+        JournalReader("mysql://x/y")
+
+
+# -- the inbox --------------------------------------------------------------------------------------------------------
+
+
+def test_commands_are_taken_exactly_once_and_journaled(tmp_path):
+    journal = SqlJournal(tmp_path)
+    assert journal.take_inbox(1) == []
+    assert post(tmp_path, "pause", {"parent": "p1"}, "ann", "news", 77) == 1
+    assert post(tmp_path, "kill", {}, "bob", "fear", 78) == 2
+    taken = journal.take_inbox(5)
+    assert [(entry.kind, entry.parent, entry.body["command"]) for entry in taken] == [
+        ("operator", "p1", "pause"),
+        ("operator", "", "kill"),
+    ]
+    assert taken[0].body["by"] == "ann"
+    assert taken[0].body["wall_ns"] == 77
+    assert journal.take_inbox(6) == []
+    assert all_of(journal) == taken
+    journal.close()
+    journal = SqlJournal(tmp_path)
+    assert journal.take_inbox(7) == []
+    post(tmp_path, "resume", {"parent": "p1"}, "ann", "calm", 79)
+    assert [entry.body["id"] for entry in journal.take_inbox(8)] == [3]
+    journal.close()
+
+
+# -- damage -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "by"),
+    [
+        ("limits", "{not json", "ann"),
+        ("limits", "[" * 100_000, "ann"),
+        (b"\xff", b"\xff", b"\xff"),
+        ("x", "[1e999]", 7),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_taken_once_and_holds_nothing_up(tmp_path, kind, body, by):
+    journal = SqlJournal(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as anybody:
+        into = "INSERT INTO inbox (kind, body, by, reason, wall_ns, taken) VALUES (?, ?, ?, 'x', 'when', 0)"
+        anybody.execute(into, (kind, body, by))
+    (entry,) = journal.take_inbox(5)
+    assert (type(entry.body["body"]), len(entry.body["body"]) <= 200, entry.body["wall_ns"]) == (str, True, 0)
+    assert journal.take_inbox(6) == []
+    journal.close()
+    SqlJournal(tmp_path).close()
+
+
+def test_names_that_no_database_takes_are_spelt_out(tmp_path):
+    journal = SqlJournal(tmp_path)
+    journal.append([Entry("report_in", 1, order="ö\udcff", body={"cl_ord_id": "ö\udcff"})])
+    ((_, entry),) = journal.read()
+    assert (entry.order, entry.body["cl_ord_id"]) == (r"ö\udcff", "ö\udcff")
+    journal.close()
+
+
+def damaged(folder: Path, statement: str) -> None:
+    with sqlite3.connect(folder / "journal.db") as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+@pytest.fixture
+def ten(tmp_path):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(10))
+    journal.close()
+    return tmp_path
+
+
+@given(column=st.sampled_from(["kind", "ns", "instrument", "agent", "parent", "ord", "body", "blob", "hash"]))
+def test_any_changed_column_shows(tmp_path_factory, column):
+    folder = tmp_path_factory.mktemp("j")
+    journal = SqlJournal(folder)
+    journal.append(entries(4))
+    journal.close()
+    damaged(
+        folder, f"UPDATE journal SET {column} = {'7' if column == 'ns' else chr(39) + '{}' + chr(39)} WHERE seq = 3"
+    )
+    with pytest.raises(JournalError, match="1 to 2 are sound; then entry 3"):
+        SqlJournal(folder)
+
+
+@pytest.mark.parametrize(
+    ("statement", "sound"),
+    [
+        ("DELETE FROM journal WHERE seq = 6", 5),
+        ("DELETE FROM journal WHERE seq > 7", 7),
+        ("UPDATE journal SET seq = 99 WHERE seq = 10", 9),
+        ("DELETE FROM journal", 0),
+    ],
+)
+def test_missing_entries_are_named_and_refused_until_acknowledged(ten, statement, sound):
+    damaged(ten, statement)
+    for _ in range(2):
+        with pytest.raises(JournalError, match=f"1 to {sound} are sound"):
+            SqlJournal(ten)
+    journal = SqlJournal(ten, acknowledge="restored from tape, ann")
+    kept = all_of(journal)
+    assert kept[:-1] == entries(sound)
+    assert kept[-1].kind == "operator"
+    assert kept[-1].body["reason"] == "restored from tape, ann"
+    assert (ten / "journal.db.damaged-1").is_file()
+    journal.append(entries(1))
+    journal.close()
+    SqlJournal(ten).close()
+
+
+def test_an_older_copy_put_back_shows(ten):
+    old = {part: part.read_bytes() for part in ten.glob("journal.db*")}
+    journal = SqlJournal(ten)
+    journal.append(entries(3))
+    journal.close()
+    for part in ten.glob("journal.db*"):
+        part.unlink()
+    for part, content in old.items():
+        part.write_bytes(content)
+    with pytest.raises(JournalError, match="1 to 10 are sound; then entries up to 13 are missing"):
+        SqlJournal(ten)
+
+
+def test_a_torn_file_keeps_its_sound_prefix(tmp_path):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(3000))
+    journal.close()
+    file = tmp_path / "journal.db"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2 :] = os.urandom(len(content) - len(content) // 2)
+    file.write_bytes(content)
+    with pytest.raises(JournalError, match=r"entries 1 to \d+ are sound"):
+        SqlJournal(tmp_path)
+    journal = SqlJournal(tmp_path, acknowledge="disk replaced")
+    kept = all_of(journal)
+    assert 0 <= len(kept) - 1 < 3000
+    assert kept[:-1] == entries(len(kept) - 1)
+
+
+# -- a database that fails --------------------------------------------------------------------------------------------
+
+
+def test_a_locked_database_refuses_and_recovers(tmp_path, monkeypatch):
+    monkeypatch.setattr("tercel.desk.trading.journal.database.BUSY_MS", 50)
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(1))
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="locked"):
+        journal.append(entries(1, 1))
+    other.execute("ROLLBACK")
+    other.close()
+    assert journal.append(entries(1, 1)) == 2
+    assert all_of(journal) == entries(2)
+
+
+def test_an_append_waits_for_another_writer(tmp_path):
+    """A lock that goes away within the bound costs time and nothing else."""
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(1))
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, other.execute, ("ROLLBACK",))
+    release.start()
+    assert journal.append(entries(1, 1)) == 2
+    release.join()
+    other.close()
+    assert all_of(journal) == entries(2)
+    journal.close()
+
+
+def test_a_log_has_room_from_the_start_and_what_is_read_back_after_a_kill_is_whole(tmp_path):
+    journal = SqlJournal(tmp_path / "desk")
+    for n in range(3):
+        journal.append(entries(2, 2 * n))
+    log = tmp_path / "desk" / "journal.db-wal"
+    assert log.stat().st_size == ROOM
+    shutil.copytree(tmp_path / "desk", tmp_path / "killed")
+    journal.close()
+    left = SqlJournal(tmp_path / "killed")
+    assert all_of(left) == entries(6)
+    left.append(entries(1, 6))
+    left.close()
+    assert all_of(JournalReader(tmp_path / "killed")) == entries(7)
+
+
+def test_a_disk_without_room_for_the_log_is_left_as_it_was(tmp_path, monkeypatch):
+    whole = os.pwrite
+
+    def short(file, data, at):
+        return whole(file, data[:5000] if len(data) > 5000 else data, at)
+
+    monkeypatch.setattr(os, "pwrite", short)
+    journal = SqlJournal(tmp_path)
+    assert (tmp_path / "journal.db-wal").stat().st_size < 100_000
+    journal.append(entries(2))
+    assert all_of(journal) == entries(2)
+    journal.close()
+
+
+@pytest.mark.parametrize("how", ["gone", "replaced", "cut"])
+def test_a_log_that_is_no_longer_there_refuses_for_good(tmp_path, how):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(1))
+    log = tmp_path / "journal.db-wal"
+    if how == "cut":
+        os.truncate(log, 0)
+    else:
+        log.unlink()
+    if how == "replaced":
+        log.write_bytes(b"")
+    with pytest.raises(JournalError):
+        journal.append(entries(1, 1))
+    with pytest.raises(JournalError, match="an earlier write failed"):
+        journal.append(entries(1, 1))
+
+
+@pytest.mark.parametrize("how", ["gone", "replaced", "read-only"])
+def test_a_database_that_is_no_longer_there_refuses_for_good(tmp_path, how):
+    journal = SqlJournal(tmp_path)
+    journal.append(entries(1))
+    file = tmp_path / "journal.db"
+    if how == "read-only":
+        file.chmod(0o444)
+    else:
+        file.unlink()
+    if how == "replaced":
+        file.write_bytes(b"")
+    with pytest.raises(JournalError):
+        journal.append(entries(1, 1))
+    with pytest.raises(JournalError, match="an earlier write failed"):
+        journal.append(entries(1, 1))
+
+
+def test_a_full_disk_refuses_and_what_was_said_to_be_written_is_there(tmp_path):
+    script = """
+        import resource, sys
+        from tercel.core.errors import JournalError
+        from tercel.core.ports import Entry
+        from tercel.desk.trading.journal.store import SqlJournal
+        journal, written = SqlJournal(sys.argv[1]), 0
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        try:
+            while True:
+                written = journal.append([Entry("alert", written, body={"x": "y" * 3000})])
+        except JournalError as error:
+            print(written, error)
+    """
+    run = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    written = int(done.stdout.split()[0])
+    assert written > 5
+    assert "space left" in done.stdout
+    journal = SqlJournal(tmp_path)
+    assert journal.last in (written, written + 1)
+    journal.close()
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match="lock"):
+        SqlJournal(tmp_path / "file" / "desk")
+
+
+def test_a_newer_schema_is_refused(ten):
+    damaged(ten, "UPDATE meta SET value = '99'")
+    with pytest.raises(JournalError, match="schema 99"):
+        SqlJournal(ten)
+
+
+def test_a_kill_leaves_whole_batches(tmp_path):
+    script = """
+        import sys
+        from tercel.api.testing.journal import entries
+        from tercel.desk.trading.journal.store import SqlJournal
+        journal = SqlJournal(sys.argv[1])
+        for i in range(100):
+            journal.append(entries(3, 3 * i))
+            print(i, flush=True)
+    """
+    for point, batches in (
+        ("journal.append.before:4", 3),
+        ("journal.commit.before:4", 3),
+        ("journal.append.after:4", 4),
+    ):
+        folder = tmp_path / point.split(":")[0]
+        run = [sys.executable, "-c", textwrap.dedent(script), str(folder)]
+        done = subprocess.run(run, capture_output=True, env={**os.environ, "TERCEL_CRASH_AT": point}, check=False)
+        assert done.returncode == -9
+        journal = SqlJournal(folder)
+        assert all_of(journal) == entries(3 * batches)
+        journal.close()
+
+
+def test_a_kill_leaves_what_waited_for_no_disk(tmp_path):
+    script = """
+        import os, signal, sys
+        from tercel.api.testing.journal import entries
+        from tercel.desk.trading.journal.store import SqlJournal
+        journal = SqlJournal(sys.argv[1])
+        journal.append(entries(3))
+        journal.append(entries(4, 3), sync=False)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], check=False)
+    assert done.returncode == -9
+    journal = SqlJournal(tmp_path)
+    assert all_of(journal) == entries(7)
+    journal.close()
+
+
+def test_only_an_append_with_sync_flushes(tmp_path, monkeypatch):
+    """Each append says to SQLite whether its commit flushes the log."""
+    journal = SqlJournal(tmp_path)
+    asked = []
+    raw = journal._rows._connection
+    raw.set_trace_callback(lambda text: asked.append(text) if "synchronous" in text else None)
+    for number, sync in enumerate((True, False, False, True, True)):
+        journal.append(entries(1, number), sync=sync)
+        assert raw.execute("PRAGMA synchronous").fetchone()[0] == (2 if sync else 1)
+    assert [text for text in asked if "=" in text] == ["PRAGMA synchronous=NORMAL", "PRAGMA synchronous=FULL"]
+    raw.set_trace_callback(None)
+    flushed = []
+    monkeypatch.setattr("tercel.desk.trading.journal.sqlite.os.fsync", flushed.append)
+    journal.append([])
+    assert flushed == []
+    journal.append(entries(1, 5), sync=False)
+    journal.append([])
+    assert len(flushed) == 1
+    journal.close()
+
+
+def test_a_lost_log_shows(tmp_path):
+    """A kill, and the write-ahead log is lost on the way to another disk: entries are missing, and it is said."""
+    script = """
+        import os, signal, sys
+        from tercel.api.testing.journal import entries
+        from tercel.desk.trading.journal.store import SqlJournal
+        SqlJournal(sys.argv[1]).close()
+        journal = SqlJournal(sys.argv[1])
+        journal.append(entries(7))
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], check=False)
+    assert done.returncode == -9
+    (tmp_path / "journal.db-wal").unlink()
+    with pytest.raises(JournalError, match="entries up to 7 are missing"):
+        SqlJournal(tmp_path)
+
+
+# -- keys -------------------------------------------------------------------------------------------------------------
+
+KEY, OTHER = ChainKey(b"k" * 32), ChainKey(b"o" * 32)
+
+
+def rewritten(folder: Path) -> None:
+    """The whole chain anew, with another past, by somebody who knows all of the format and no key."""
+    connection = sqlite3.connect(folder / "journal.db")
+    rows = [ChainRow(*row) for row in connection.execute("SELECT * FROM journal ORDER BY seq")]
+    head = ORIGIN
+    for row in rows:
+        other = row._replace(body=row.body.replace('"i":3', '"i":4'), ns=row.ns + 1)
+        head = digest(head, other)
+        connection.execute("UPDATE journal SET ns=?, body=?, hash=? WHERE seq=?", (other.ns, other.body, head, row.seq))
+    connection.commit()
+    connection.close()
+    (folder / "journal.head").write_text(json.dumps({"seq": len(rows), "hash": head}))
+
+
+def test_a_past_written_anew_shows_with_a_key_alone(tmp_path):
+    for key, shows in ((None, False), (KEY, True)):
+        folder = tmp_path / str(shows)
+        journal = SqlJournal(folder, key=key)
+        journal.append(entries(6))
+        journal.close()
+        rewritten(folder)
+        if shows:
+            with pytest.raises(JournalError, match="1 to 0 are sound; then entry 1"):
+                SqlJournal(folder, key=key)
+        else:
+            SqlJournal(folder, key=key).close()
+        assert verify(folder, key).keyed == shows
+        assert verify(folder, key).fault.startswith("entry 1 ") == shows
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [(KEY, OTHER, "another key"), (KEY, None, "none"), (None, KEY, "one without a key")],
+)
+def test_a_key_that_does_not_fit_is_refused(tmp_path, first, then, expected):
+    journal = SqlJournal(tmp_path, key=first)
+    journal.append(entries(2))
+    journal.close()
+    for opening in (SqlJournal, verify):
+        with pytest.raises(ConfigError) as caught:
+            opening(tmp_path, key=then)
+        assert caught.value.received == expected
+        assert "kkkk" not in str(caught.value) + repr(first)
+    assert all_of(JournalReader(tmp_path)) == entries(2)
+    SqlJournal(tmp_path, key=first).close()
+
+
+def test_a_key_comes_from_a_file_that_nobody_else_reads(tmp_path, monkeypatch):
+    desk, secret = tmp_path / "desk", "s3cret" * 8
+    desk.mkdir()
+    for place in (tmp_path / "key", desk / "key"):
+        place.write_text(secret + "\n")
+        place.chmod(0o600)
+    read = key_of(desk, {"TERCEL_JOURNAL_KEY_FILE": str(tmp_path / "key")})
+    assert read is not None
+    assert read.mark == ChainKey(secret.encode()).mark == key_of(desk, {"TERCEL_JOURNAL_KEY": secret}).mark
+    assert key_of(desk, {}) is None
+    wrong = [
+        ({"TERCEL_JOURNAL_KEY_FILE": str(desk / "key")}, "outside"),
+        ({"TERCEL_JOURNAL_KEY_FILE": str(tmp_path / "none")}, "No such file"),
+        ({"TERCEL_JOURNAL_KEY": "short"}, "32 characters"),
+        ({"TERCEL_JOURNAL_KEY": secret, "TERCEL_JOURNAL_KEY_FILE": "x"}, "both"),
+    ]
+    for environment, text in wrong:
+        with pytest.raises(ConfigError, match=text) as caught:
+            key_of(desk, environment)
+        assert secret not in str(caught.value)
+    (tmp_path / "key").chmod(0o640)
+    with pytest.raises(ConfigError, match="mode 640"):
+        key_of(desk, {"TERCEL_JOURNAL_KEY_FILE": str(tmp_path / "key")})
+    monkeypatch.setenv("TERCEL_JOURNAL_KEY", secret)
+    SqlJournal(desk).close()
+    monkeypatch.delenv("TERCEL_JOURNAL_KEY")
+    with pytest.raises(ConfigError, match="the key of"):
+        SqlJournal(desk)
+
+
+def test_the_journal_takes_any_entry_of_json(tmp_path_factory):
+    journal = MemoryJournal()
+    entry = Entry("alert", -(2**62), "é\0", "a", "p", "o", {"deep": [{"x": [1.5, None, True, "ü"]}]}, b"")
+    journal.append([entry])
+    assert all_of(journal) == [entry]

@@ -1,0 +1,240 @@
+"""The kill latch: effective before the next order, from any process, through every kind of damage."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tercel.core.errors import ConfigError, OrderError
+from tercel.core.orders import CancelOrder, Listing, NewOrder, Tif
+from tercel.desk.limits import LimitGate, default_file, read
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.kill import ALL, KillLatch
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "kill.json"
+
+
+def test_a_new_desk_is_not_killed(path: Path) -> None:
+    latch = KillLatch(path)
+    assert latch.killed("twap") is None
+    assert latch.state().killed == {}
+    assert not path.exists()
+
+
+def test_kill_of_all_and_rearm(path: Path) -> None:
+    latch = KillLatch(path)
+    latch.kill("runaway", by="ann", at_ns=7)
+    assert latch.killed("twap") == "runaway"
+    latch.rearm("looked", by="bob", at_ns=9)
+    assert latch.killed("twap") is None
+    assert [(each["what"], each["by"], each["at_ns"]) for each in latch.state().history] == [
+        ("kill", "ann", 7),
+        ("rearm", "bob", 9),
+    ]
+
+
+def test_kill_of_one_agent_leaves_the_others(path: Path) -> None:
+    latch = KillLatch(path)
+    latch.kill("drifts", by="ann", at_ns=1, agents=["ppo"])
+    assert (latch.killed("ppo"), latch.killed("twap")) == ("drifts", None)
+    latch.kill("all off", by="ann", at_ns=2)
+    assert (latch.killed("ppo"), latch.killed("twap")) == ("all off", "all off")
+    with pytest.raises(OrderError, match="re-arm all"):
+        latch.rearm("one only", by="ann", at_ns=3, agents=["ppo"])
+    latch.rearm("all well", by="ann", at_ns=4)
+    assert latch.killed("ppo") is None
+
+
+def test_rearm_of_one_agent(path: Path) -> None:
+    latch = KillLatch(path)
+    latch.kill("drifts", by="ann", at_ns=1, agents=["ppo", "dqn"])
+    with pytest.raises(OrderError, match="twap"):
+        latch.rearm("x", by="ann", at_ns=2, agents=["twap"])
+    latch.rearm("retrained", by="ann", at_ns=3, agents=["ppo"])
+    assert (latch.killed("ppo"), latch.killed("dqn")) == (None, "drifts")
+
+
+@pytest.mark.parametrize(
+    "words", [{"reason": "", "by": "ann"}, {"reason": "  ", "by": "ann"}, {"reason": "x", "by": ""}]
+)
+@pytest.mark.parametrize("what", ["kill", "rearm"])
+def test_needs_a_reason_and_a_name(path: Path, what: str, words: dict[str, str]) -> None:
+    with pytest.raises(ConfigError):
+        getattr(KillLatch(path), what)(at_ns=1, **words)
+    assert not path.exists()
+
+
+def test_survives_a_restart(path: Path) -> None:
+    KillLatch(path).kill("stop", by="ann", at_ns=1)
+    assert KillLatch(path).killed("twap") == "stop"
+
+
+def test_stops_the_next_order_of_a_gate_and_lets_cancels_pass(path: Path) -> None:
+    other = KillLatch(path)
+    gate = LimitGate(read(default_file()), [Listing("A", 0.01, 100)], ["twap"], killed=KillLatch(path).killed)
+    gate.parent("P", "A", "twap", 1, 100)
+    gate.mark("A", 999, 1001, 0)
+    new = NewOrder("1", "A", 1, 5, 999, Tif.DAY, "twap", "P", 5)
+    assert gate.check(new, 5) is None
+    other.kill("stop", by="ann", at_ns=1)
+    denial = gate.check(new, 5)
+    assert denial is not None
+    assert (denial.code, "stop" in denial.text) == ("KILLED", True)
+    assert gate.check(CancelOrder("2", "1", "A", 1, "twap", 5), 5) is None
+    other.rearm("fine", by="ann", at_ns=2)
+    assert gate.check(new, 5) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"killed": []}',
+        b'{"killed": {}, "history": 3}',
+        b"\xff\xfe",
+        b'{"killed": {"*": 1}, "history": []}',
+    ],
+)
+def test_a_damaged_file_kills_until_rearmed(path: Path, damage: bytes) -> None:
+    latch = KillLatch(path)
+    latch.kill("one", by="ann", at_ns=1, agents=["ppo"])
+    assert latch.killed("twap") is None
+    path.write_bytes(damage)
+    assert "makes no sense" in str(latch.killed("twap"))
+    assert "makes no sense" in str(KillLatch(path).killed("twap"))
+    latch.kill("more", by="ann", at_ns=2, agents=["dqn"])
+    assert latch.killed("twap") is not None  # a kill of one does not re-arm the rest
+    latch.rearm("file mended", by="ann", at_ns=3)
+    assert latch.killed("twap") is None
+    assert path.with_name("kill.json.damaged-1").read_bytes() == damage
+
+
+def test_a_file_that_vanished_kills(path: Path) -> None:
+    latch = KillLatch(path)
+    latch.kill("one", by="ann", at_ns=1)
+    latch.rearm("fine", by="ann", at_ns=2)
+    assert latch.killed("twap") is None
+    path.unlink()
+    assert "gone" in str(latch.killed("twap"))
+    latch.rearm("put back", by="ann", at_ns=3)
+    assert latch.killed("twap") is None
+    assert len(latch.state().history) == 3
+
+
+def test_a_file_that_is_a_folder_kills(path: Path) -> None:
+    path.mkdir()
+    assert "cannot be read" in str(KillLatch(path).killed("twap"))
+
+
+def test_two_states_never_look_alike(path: Path) -> None:
+    latch, seen = KillLatch(path), KillLatch(path)
+    for turn in range(50):
+        latch.kill("same", by="ann", at_ns=0)
+        assert seen.killed("x") == "same", turn
+        latch.rearm("same", by="ann", at_ns=0)
+        assert seen.killed("x") is None, turn
+
+
+def _kill_often(path: Path, who: str) -> None:
+    for turn in range(20):
+        KillLatch(path).kill("stop", by=who, at_ns=turn, agents=[f"{who}{turn}"])
+
+
+def test_writers_in_several_processes_lose_nothing(path: Path) -> None:
+    spawn = multiprocessing.get_context("fork")
+    workers = [spawn.Process(target=_kill_often, args=(path, who)) for who in "abc"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    state = KillLatch(path).state()
+    assert len(state.history) == 60
+    assert set(state.killed) == {f"{who}{turn}" for who in "abc" for turn in range(20)}
+
+
+STEPS = ["os.fsync", "pathlib.Path.replace", "os.close"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("what", ["kill", "rearm"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_writer_killed_at_any_step_leaves_one_state_or_the_other(path: Path, step: str, what: str, when: str) -> None:
+    latch = KillLatch(path)
+    if what == "rearm":
+        latch.kill("first", by="ann", at_ns=1)
+    else:
+        latch.rearm("first", by="ann", at_ns=1)
+    before = path.read_bytes()
+    script = f"""
+        import os, pathlib, signal
+        from tercel.desk.trading.kill import KillLatch
+        owner, name = {"pathlib.Path" if "Path" in step else "os"}, {step.rsplit(".", 1)[1]!r}
+        real = getattr(owner, name)
+        def dies(*args, **words):
+            if {when == "after"}:
+                real(*args, **words)
+            os.kill(os.getpid(), signal.SIGKILL)
+        latch = KillLatch(pathlib.Path({str(path)!r}))
+        setattr(owner, name, dies)
+        latch.{what}("second", by="bob", at_ns=2)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    if path.read_bytes() != before:
+        assert json.loads(path.read_bytes())["history"][-1]["what"] == what
+    assert KillLatch(path).state().damaged == ""
+    KillLatch(path).kill("still works", by="ann", at_ns=3)  # the lock died with its holder
+    assert KillLatch(path).killed("x") == "still works"
+
+
+def test_a_full_disk_kills_all_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    latch, other = KillLatch(path), KillLatch(path)
+    latch.rearm("begin", by="ann", at_ns=0)
+    assert other.killed("x") is None
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        latch.kill("stop", by="ann", at_ns=1)
+    monkeypatch.undo()
+    assert "stop" in str(latch.killed("x"))
+    assert other.killed("x") is not None
+    assert KillLatch(path).killed("x") is not None
+    latch.rearm("disk cleared", by="ann", at_ns=2)
+    assert (latch.killed("x"), other.killed("x")) == (None, None)
+
+
+def test_all_is_no_agents_name(path: Path) -> None:
+    latch = KillLatch(path)
+    latch.kill("stop", by="ann", at_ns=1)
+    assert latch.state().killed == {ALL: "stop"}
+
+
+def test_the_command_that_kills_starts_without_what_takes_long(tmp_path: Path):
+    """Numerics, kernels and the fold of a journal: a busy machine needs seconds for each."""
+    heavy = "numba", "scipy", "pydantic", "torch", "tercel.desk.trading.ledger", "tercel.desk.limits"
+    SqlJournal(tmp_path, "test").close()
+    words = (
+        "import sys; from pathlib import Path; from tercel.cli.operator import Kill, kill\n"
+        f"kill(Kill('stop', agent=['ann'], desk=Path({str(tmp_path)!r})))\n"
+        "print([name for name in sys.argv[1:] if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", words, *heavy], capture_output=True, text=True, check=True)
+    assert "killed: ann" in done.stderr
+    assert done.stdout.strip() == "[]"

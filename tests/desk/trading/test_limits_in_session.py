@@ -1,0 +1,351 @@
+"""Limits at work in a session: a breach kills and cancels, people change limits, restarts keep both."""
+
+from dataclasses import replace
+
+import pytest
+from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
+
+from tercel.core.errors import LimitsError, OrderError
+from tercel.core.orders import MarketRows, MassCancel, NewOrder, ReplaceOrder
+from tercel.desk.limits import limits_json, parse
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.reader import post
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.limit_record import EXPIRES_NS, wrong
+from tercel.desk.trading.session import Session, SessionTerms
+
+
+def bodies(journal, *wanted):
+    return [entry.body for _, entry in journal.read(kinds=wanted)]
+
+
+def alerts(session, code):
+    return [body for body in bodies(session.journal, kinds.ALERT) if body["code"] == code]
+
+
+def tight(agent="", desk="", instrument=""):
+    """Wide limits with lines of one section replaced."""
+    parts = WIDE.split("[")
+    for room, lines in (("desk]", desk), ('instruments."*"]', instrument), ('agents."*"]', agent)):
+        at = next(i for i, part in enumerate(parts) if part.startswith(room))
+        for line in lines.split("\n") if lines else ():
+            key = line.split(" = ")[0]
+            kept = [each for each in parts[at].split("\n") if not each.startswith(key)]
+            parts[at] = "\n".join([kept[0], line, *kept[1:]])
+    return "[".join(parts)
+
+
+def new_risk(commands):
+    return [each for each in commands if isinstance(each, NewOrder | ReplaceOrder)]
+
+
+# -- breaches ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limits", "limit", "killed"),
+    [
+        (tight(agent="daily_loss = 10"), "daily_loss of agent ann", {"ann"}),
+        (tight(agent="drawdown = 10"), "drawdown of agent ann", {"ann"}),
+        (tight(instrument="daily_loss = 10"), "daily_loss of instrument X", {"ann"}),
+        (tight(desk="daily_loss = 10"), "daily_loss of the desk", {"ann", "bob"}),
+        (tight(desk="drawdown = 10"), "drawdown of the desk", {"ann", "bob"}),
+    ],
+)
+def test_a_loss_latches_and_cancels(tmp_path, limits, limit, killed):
+    latch, venue = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of())
+    session = session_of(venue, limits=limits, killed=latch.killed, latch=latch)
+    session.accept(asked(strategy="twap_take", lots=200))
+    session.accept(asked("p2", strategy="peg_behind", lots=200))
+    session.run_until(session.now_ns + 60 * S)
+    assert session.ledger.positions.of("ann", "X").lots > 0
+    assert truth(venue, "ann")[1] > 0 or session.stopper.killed
+    until = session.now_ns + 300 * S
+    while "ann" not in session.stopper.killed and session.now_ns < until:
+        bid, _ = session.followers["X"].quotes
+        session.limits.mark("X", bid - 50, bid - 48, session.now_ns)  # the market falls by half a currency unit a share
+        session.keeper.watch()
+    sent = len(venue.sends)
+    assert {agent for agent in ("ann", "bob") if latch.killed(agent)} == killed
+    assert latch.state().history[-1]["by"] == "limits"
+    assert any(limit in each["reason"] for each in latch.state().history)
+    assert any(isinstance(each, MassCancel) and each.account == "ann" for each in venue.sends)
+    session.run_until(session.now_ns + 30 * S)
+    assert truth(venue, "ann")[1] == 0
+    assert new_risk(venue.sends[sent:]) == []
+    breach, *_ = [body for body in alerts(session, "limit_breach") if limit in body["text"]]
+    assert breach["severity"] == "critical"
+    assert ("confirmed", "ann") in [(body["event"], body["scope"]) for body in bodies(session.journal, kinds.KILL)]
+
+
+def test_a_breach_lasts_over_a_restart_until_a_person_rearms(tmp_path):
+    latch, venue, limits = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of()), tight(agent="daily_loss = 10")
+    session = session_of(venue, limits=limits, killed=latch.killed, latch=latch)
+    session.accept(asked(strategy="twap_take"))
+    session.run_until(session.now_ns + 60 * S)
+    bid, _ = session.followers["X"].quotes
+    session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
+    session.keeper.watch()
+    journal, sent = session.journal, len(venue.sends)
+    again = KillLatch(tmp_path / "kill.json")
+    second = session_of(venue, journal, limits=limits, killed=again.killed, latch=again, resume=True, warm_s=5)
+    with pytest.raises(OrderError, match="drawdown"):
+        second.accept(asked("p3"))
+    assert new_risk(venue.sends[sent:]) == []
+    KillLatch(tmp_path / "kill.json").rearm("looked at it", "dora", second.now_ns)
+    last = KillLatch(tmp_path / "kill.json")
+    session_of(venue, journal, limits=limits, killed=last.killed, latch=last, warm_s=0)
+    assert ("ann", "dora") in [(body["scope"], body["by"]) for body in bodies(journal, kinds.REARM)]
+
+
+def test_a_mark_that_grows_old_is_a_breach_where_a_position_is_held(tmp_path):
+    latch, venue = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of())
+    session = session_of(venue, killed=latch.killed, latch=latch, limits=tight(instrument="reference_age_ms = 5_000"))
+    session.accept(asked(strategy="twap_take"))
+    session.run_until(session.now_ns + 30 * S)
+    assert latch.killed("ann") is None
+    held = session.ledger.positions.of("ann", "X").lots
+    assert held > 0
+    deaf(session, venue)
+    session.run_until(session.now_ns + 10 * S)
+    assert "reference_age_ms of instrument X" in latch.killed("ann")
+    assert latch.killed("bob") is None
+    assert truth(venue, "ann")[1] == 0
+
+
+def deaf(session, venue):
+    """No market data arrives any more."""
+    real = venue._venue.step
+    venue.step = lambda until: [each for each in real(until) if not isinstance(each, MarketRows)]
+
+
+def test_no_breach_without_trades_or_position(tmp_path):
+    latch, venue = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of())
+    limits = tight(
+        agent="daily_loss = 0\ndrawdown = 0", desk="daily_loss = 0\ndrawdown = 0", instrument="reference_age_ms = 1_000"
+    )
+    session = session_of(venue, killed=latch.killed, latch=latch, limits=limits)
+    session.run_until(session.now_ns + 30 * S)
+    deaf(session, venue)
+    session.run_until(session.now_ns + 30 * S)
+    assert not latch.path.exists()
+    assert alerts(session, "limit_breach") == []
+
+
+def test_too_many_executions_stop_an_agent_until_a_named_person_lets_it_go_on(tmp_path):
+    latch, venue, limits = KillLatch(tmp_path / "kill.json"), Flaky(exchange_of()), tight(agent="executions = 3")
+    session = session_of(venue, killed=latch.killed, latch=latch, limits=limits)
+    session.accept(asked(strategy="twap_take", lots=400))
+    until = session.now_ns + 300 * S
+    while not latch.killed("ann") and session.now_ns < until:
+        session.step(session.now_ns + S)
+    assert "executions of agent ann" in latch.killed("ann")
+    sent = len(venue.sends)
+    second = session_of(venue, session.journal, limits=limits, killed=latch.killed, latch=latch, resume=True, warm_s=2)
+    assert new_risk(venue.sends[sent:]) == []
+    latch.rearm("it was a drill", "dora", 9)
+    second.step(second.now_ns + S)
+    assert bodies(session.journal, kinds.REARM)[-1] == {"scope": "ann", "by": "dora", "reason": "it was a drill"}
+    second.resume("p1", "dora")
+    second.run_until(second.now_ns + 20 * S)
+    assert new_risk(venue.sends[sent:])
+
+
+def test_a_latch_that_cannot_be_written_kills_all_the_same():
+    class Full:
+        def __init__(self):
+            self.why = None
+
+        def killed(self, agent):
+            return self.why
+
+        def kill(self, reason, by, at_ns, agents=()):
+            self.why = reason
+            raise OSError(28, "No space left on device")
+
+        def state(self):
+            return type("State", (), {"history": ()})
+
+    latch, venue = Full(), Flaky(exchange_of())
+    session = session_of(venue, killed=latch.killed, latch=latch, limits=tight(agent="daily_loss = 10"))
+    session.accept(asked(strategy="twap_take"))
+    session.run_until(session.now_ns + 60 * S)
+    bid, _ = session.followers["X"].quotes
+    session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
+    session.keeper.watch()
+    assert "ann" in session.stopper.killed
+    assert alerts(session, "kill_not_durable")
+
+
+# -- warnings ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_warning_comes_once_and_is_journaled():
+    session = session_of(exchange_of(), limits=tight(agent="long_lots = 250\nwarn = 0.5"))
+    session.accept(asked(strategy="twap_take", lots=200))
+    session.run_until(session.now_ns + 400 * S)
+    said = [body for body in alerts(session, "limit_warning") if "long_lots of agent ann" in body["text"]]
+    assert len(said) == 1
+    assert said[0]["severity"] == "warning"
+    (beat,) = bodies(session.journal, kinds.HEARTBEAT)[-1:]
+    used, most, level = beat["limits"]["agents"]["ann"]["long_lots"]
+    assert (most, level) == (250, 125)
+    assert used >= level
+
+
+# -- people -----------------------------------------------------------------------------------------------------------
+
+
+def test_one_person_tightens_and_two_loosen():
+    session = session_of(exchange_of())
+    keeper, before = session.keeper, session.limits.hash
+    keeper.tighten({"agents.ann.order_lots": "7"}, "ann", "news")
+    assert session.limits.holdings["ann", "X"].order_lots == 7
+    assert session.limits.holdings["bob", "X"].order_lots == 5000
+    with pytest.raises(OrderError, match=r"agents\.ann\.order_lots"):
+        keeper.tighten({"agents.ann.order_lots": "8"}, "ann", "please")
+    number = keeper.request({"agents.ann.order_lots": "5000"}, "ann", "it is over")
+    for person in ("ann", " ANN "):
+        with pytest.raises(OrderError, match="another person"):
+            keeper.approve(number, person, "me again")
+    keeper.approve(number, "bob", "seen it")
+    assert session.limits.holdings["ann", "X"].order_lots == 5000
+    with pytest.raises(OrderError, match="none that waits"):
+        keeper.approve(number, "bob", "again")
+    assert session.limits.hash != before  # [agents.ann] stands there now
+    assert [body["event"] for body in bodies(session.journal, kinds.LIMITS)] == [
+        *("in_force", "tightened", "requested", "loosened"),
+    ]
+
+
+@pytest.mark.parametrize("ask", ["tighten", "request"])
+def test_a_limit_of_nobody_is_a_slip_of_the_pen(ask):
+    session = session_of(exchange_of())
+    with pytest.raises(OrderError, match="nothing was changed") as refused:
+        getattr(session.keeper, ask)({"agents.anne.order_lots": "7"}, "bob", "news")
+    assert "ann" in refused.value.remedy
+    assert [body["event"] for body in bodies(session.journal, kinds.LIMITS)] == ["in_force"]
+
+
+def test_a_request_expires():
+    session = session_of(exchange_of())
+    number = session.keeper.request({"desk.messages": "30000"}, "ann", "busy")
+    session.run_until(session.now_ns + EXPIRES_NS + S)
+    with pytest.raises(OrderError, match="none that waits"):
+        session.keeper.approve(number, "bob", "late")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "limits to change"),
+        (7, "limits to change"),
+        (["desk.messages"], "limits to change"),
+        ({"desk": "1"}, "desk.KEY"),
+        ({"desk.nothing": "1"}, "order_lots"),
+        ({"agents.ann.order_lots": "-1"}, "at least 0"),
+        ({"agents.ann.order_lots": "= 3"}, "a value as in a limit file"),
+        ({"rooms.ann.order_lots": "3"}, "desk.KEY"),
+    ],
+)
+def test_changes_that_make_no_sense(changes, told):
+    session = session_of(exchange_of())
+    for act in (session.keeper.tighten, session.keeper.request):
+        with pytest.raises(LimitsError, match=told):
+            act(changes, "ann", "news")
+    for by, reason in (("", "news"), ("ann", " ")):
+        with pytest.raises(OrderError):
+            session.keeper.tighten({"desk.messages": "1"}, by, reason)
+    assert [body["event"] for body in bodies(session.journal, kinds.LIMITS)] == ["in_force"]
+
+
+def test_a_restart_has_the_limits_in_force_and_no_file_loosens_them():
+    venue, journal = exchange_of(), MemoryJournal()
+    first = session_of(venue, journal)
+    first.keeper.tighten({"agents.ann.order_lots": "7"}, "ann", "news")
+    number = first.keeper.request({"agents.bob.order_lots": "6000"}, "ann", "more")
+    second = session_of(venue, journal, warm_s=1)
+    assert second.limits.hash == first.limits.hash
+    assert second.limits.holdings["ann", "X"].order_lots == 7
+    assert alerts(second, "limits_file_looser")
+    second.keeper.approve(number, "bob", "a request outlives a restart")
+    assert second.limits.holdings["bob", "X"].order_lots == 5000  # the desk's and the instrument's
+    third = session_of(venue, journal, limits=tight(desk="order_lots = 5"), warm_s=1)
+    assert third.limits.holdings["ann", "X"].order_lots == 5
+    assert third.limits.hash != second.limits.hash
+
+
+def test_every_order_carries_the_hash_of_its_limits():
+    session = session_of(exchange_of())
+    session.accept(asked(strategy="twap_take"))
+    session.run_until(session.now_ns + 40 * S)
+    session.keeper.tighten({"agents.ann.order_lots": "4000"}, "ann", "news")
+    session.run_until(session.now_ns + 100 * S)
+    orders, found = wrong(session.journal)
+    assert found == []
+    named = {body["limits"] for body in bodies(session.journal, kinds.ORDER_OUT) if body["what"] == "new"}
+    assert len(named) == 2
+    assert orders >= 4
+
+
+def test_an_audit_finds_orders_under_other_limits():
+    session = session_of(exchange_of())
+    session.accept(asked(strategy="twap_take"))
+    session.run_until(session.now_ns + 40 * S)
+    number = session.keeper.request({"agents.ann.order_lots": "6000"}, "ann", "more")
+    session.keeper.approve(number, "bob", "seen")
+    forged = MemoryJournal()
+    for _, entry in session.journal.read():
+        body = dict(entry.body)
+        if entry.kind == kinds.ORDER_OUT and body["what"] == "new":
+            body["limits"] = "0" * 12
+        if entry.kind == kinds.LIMITS and body["event"] == "loosened":
+            body |= {"by": "ann", "limits": limits_json(parse(tight(desk="messages = 1")))}
+        forged.append([replace(entry, body=body)])
+    orders, found = wrong(forged)
+    assert orders
+    assert len(found) >= 3
+
+
+def test_people_change_limits_by_the_inbox(tmp_path):
+    journal = SqlJournal(tmp_path, "test")
+    session = session_of(exchange_of(), journal)
+    try:
+        first = post(tmp_path, "limits", {"act": "tighten", "changes": {"desk.messages": "9"}}, "ann", "news", 1)
+        session.step(session.now_ns + S)
+        assert session.limits.limits.desk.messages == 9
+        asked_for = post(tmp_path, "limits", {"act": "request", "changes": {"desk.messages": "10"}}, "ann", "x", 2)
+        session.step(session.now_ns + S)
+        answers = {body["operator"]: body for body in bodies(journal, kinds.LIMITS) if "operator" in body}
+        assert answers[first]["event"] == "tightened"
+        request = answers[asked_for]["request"]
+        refused = [
+            post(tmp_path, "limits", {"act": "approve", "request": request}, "ann", "me", 3),
+            post(tmp_path, "limits", {"act": "approve", "request": "x"}, "bob", "no number", 4),
+            post(tmp_path, "limits", {"act": "forget"}, "bob", "no act", 5),
+            post(tmp_path, "limits", {"act": "tighten", "changes": 7}, "bob", "no changes", 6),
+        ]
+        post(tmp_path, "limits", {"act": "approve", "request": request}, "bob", "seen", 7)
+        session.step(session.now_ns + S)
+        assert session.limits.limits.desk.messages == 10
+        assert [body["operator"] for body in alerts(session, "operator_refused")] == refused
+    finally:
+        session.close()
+
+
+def test_a_session_without_a_latch_cancels_too():
+    venue = Flaky(exchange_of())
+    session = session_of(venue, limits=tight(agent="daily_loss = 10"))
+    assert isinstance(session, Session)
+    assert SessionTerms().holder == ""
+    session.accept(asked(strategy="twap_take"))
+    session.run_until(session.now_ns + 60 * S)
+    bid, _ = session.followers["X"].quotes
+    session.limits.mark("X", bid - 50, bid - 48, session.now_ns)
+    session.keeper.watch()
+    sent = len(venue.sends)
+    session.run_until(session.now_ns + 60 * S)
+    assert "ann" in session.stopper.killed
+    assert new_risk(venue.sends[sent:]) == []

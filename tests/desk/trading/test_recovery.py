@@ -1,0 +1,300 @@
+"""Recovery in one process: sessions are dropped in mid-trade, the exchange goes on, and the next one finds its way."""
+
+import sqlite3
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
+from tests.parts import whole
+
+from tercel.core.errors import JournalError, OrderError, VenueError
+from tercel.core.orders import MassCancel, NewOrder, OrdStatus, StatusRequest, Tif
+from tercel.core.ports import Entry
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.codec import entry_out
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.recovery import refold
+
+
+class Deaf(Flaky):
+    """A venue that swallows what it is sent, or what it says, when told to."""
+
+    def __init__(self, venue):
+        super().__init__(venue)
+        self.swallows, self.mute = (), False
+
+    def send(self, command):
+        if not isinstance(command, self.swallows):
+            super().send(command)
+
+    def step(self, until_ns):
+        events = self._venue.step(until_ns)
+        return [] if self.mute else events
+
+
+def started(journal, venue=None, seconds=60, strategy="peg_behind", **options):
+    session = session_of(venue or exchange_of(), journal, **options)
+    session.accept(asked(lots=400, strategy=strategy))
+    session.accept(asked("p2", agent="bob", strategy="twap_take"))
+    session.run_until(session.now_ns + seconds * S)
+    return session
+
+
+def agrees(session):
+    assert session.ledger.faults() == []
+    assert session.ledger.orders.quarantined == []
+    for account in ("ann", "bob"):
+        assert session.ledger.positions.of(account, "X").lots == truth(session.venue, account)[0]
+    exec_ids = [fill.exec_id for fill in session.ledger.orders.fills]
+    assert len(set(exec_ids)) == len(exec_ids)
+
+
+@pytest.mark.parametrize("seconds", [1, 17, 40, 61, 93])
+def test_a_session_that_is_gone_leaves_no_order_and_no_doubt(seconds):
+    journal = MemoryJournal()
+    old = started(journal, seconds=seconds)
+    standing = [order.root for order in old.ledger.orders.live()]
+    again = session_of(old.venue, journal, warm_s=0)
+    assert [line.order for line in again.recovered] == standing
+    assert again.ledger.orders.live() == []
+    assert [truth(again.venue, account)[1] for account in ("ann", "bob")] == [0, 0]
+    assert all(parent.status == "paused" for parent in again.ledger.parents)
+    assert [entry.order for _, entry in journal.read(kinds=[kinds.RECONCILED])] == standing
+    agrees(again)
+
+
+def test_fills_that_nobody_heard_are_booked_once_with_evidence():
+    journal, venue = MemoryJournal(), Deaf(exchange_of())
+    old = started(journal, venue, seconds=40, strategy="twap_passive")
+    before = {account: truth(venue, account)[0] for account in ("ann", "bob")}
+    live = old.ledger.orders.live("ann")
+    assert live
+    venue.mute = True
+    for _ in range(4000):
+        venue.step(venue.now_ns + S // 10)
+        if truth(venue, "ann")[0] != before["ann"]:
+            break
+    assert truth(venue, "ann")[0] != before["ann"]
+    venue.mute = False
+    again = session_of(venue, journal, warm_s=0)
+    booked = [line for line in again.recovered if line.evidence]
+    assert booked
+    assert "booked" in booked[0].action
+    agrees(again)
+    last = session_of(venue, journal, warm_s=0)
+    assert last.recovered == []
+    agrees(last)
+
+
+def test_an_order_that_was_journaled_and_never_sent_never_arrived():
+    journal, venue = MemoryJournal(), Deaf(exchange_of())
+    old = started(journal, venue, seconds=20)
+    order = NewOrder("p1.77", "X", 1, 5, 100, Tif.DAY, "ann", "p1", old.now_ns)
+    journal.append([entry_out(order)])
+    again = session_of(venue, journal, warm_s=0)
+    line = next(line for line in again.recovered if line.order == "p1.77")
+    assert (line.ours, line.venue, line.action) == ("pending_new", "rejected", "never arrived")
+    assert not any(getattr(command, "cl_ord_id", "") == "p1.77" for command in venue.sends if type(command) is NewOrder)
+    assert again.ledger.next_child("p1") == 78
+    assert again.gateway.limits.parents["p1"].used == again.ledger.parents.must("p1").filled
+    assert list(journal.read(kinds=[kinds.ALERT])) == []
+
+
+def test_a_venue_that_does_not_answer_keeps_the_session_from_beginning():
+    journal, venue = MemoryJournal(), Deaf(exchange_of())
+    old = started(journal, venue, seconds=30)
+    standing = {order.root for order in old.ledger.orders.live()}
+    venue.swallows = (MassCancel, StatusRequest)
+    with pytest.raises(VenueError, match="word on every order"):
+        session_of(venue, journal, warm_s=0)
+    live = Ledger.of(journal).orders.live()
+    assert live
+    assert {order.root for order in live} <= standing
+    assert all(order.status == OrdStatus.UNKNOWN and order.open_qty for order in live)
+    venue.swallows = ()
+    agrees(session_of(venue, journal, warm_s=0))
+
+
+def test_a_venue_that_began_anew_is_not_asked_about_what_it_cannot_know():
+    journal = MemoryJournal()
+    started(journal, exchange_of(), seconds=40)
+    standing, last = Ledger.of(journal).orders.live(), journal.last
+    with pytest.raises(VenueError, match=r"time has gone on.*began anew"):
+        session_of(exchange_of(), journal, warm_s=0)
+    assert [entry.kind for _, entry in journal.read(last)] == [kinds.SESSION]
+    assert [order.root for order in Ledger.of(journal).orders.live()] == [order.root for order in standing]
+
+
+def test_parents_go_on_when_they_are_resumed():
+    journal = MemoryJournal()
+    old = started(journal, strategy="twap_passive")
+    again = session_of(old.venue, journal, warm_s=0)
+    again.resume("p1", "ann: go on")
+    again.resume("p2", "bob: go on")
+    again.run(again.now_ns + 400 * S)
+    assert {parent.status for parent in again.ledger.parents} == {"done"}
+    assert [parent.filled for parent in again.ledger.parents] == [400, 200]
+    agrees(again)
+
+
+def test_parents_go_on_at_once_with_resume_and_no_name_comes_twice():
+    journal, venue = MemoryJournal(), Flaky(exchange_of())
+    session = started(journal, venue, seconds=20, strategy="twap_passive")
+    for _ in range(6):
+        session = session_of(venue, journal, warm_s=0, resume=True)
+        session.run_until(session.now_ns + 30 * S)
+        agrees(session)
+    session.run(session.now_ns + 400 * S)
+    assert {parent.status for parent in session.ledger.parents} == {"done"}
+    names = [command.cl_ord_id for command in venue.sends if not isinstance(command, StatusRequest)]
+    assert len(set(names)) == len(names)
+    assert session.number == 7
+
+
+def test_a_parent_is_given_a_later_horizon_while_it_waits_for_a_person():
+    journal = MemoryJournal()
+    old = started(journal)
+    again = session_of(old.venue, journal, warm_s=0)
+    again.amend("p1", "ann: later", horizon_ns=900 * S)
+    again.run_until(again.now_ns + 400 * S)
+    assert [again.ledger.parents.must(id_).status for id_ in ("p1", "p2")] == ["paused", "expired"]
+    again.resume("p1", "ann: go on")
+    again.run_until(again.now_ns + 30 * S)
+    assert again.ledger.parents.must("p1").status in ("working", "done")
+    agrees(again)
+
+
+def test_limits_count_what_an_earlier_session_did():
+    journal = MemoryJournal()
+    old = started(journal)
+    again = session_of(old.venue, journal, warm_s=0)
+    for agent in ("ann", "bob"):
+        mine, theirs = old.limits.holdings[agent, "X"], again.limits.holdings[agent, "X"]
+        assert theirs.position == again.ledger.positions.of(agent, "X").qty
+        assert mine is not theirs
+    assert again.limits.parents["p1"].lots == 400
+
+
+def test_an_agent_without_limits_any_more_is_named():
+    journal = MemoryJournal()
+    old = started(journal)
+    without = WIDE.replace('[agents."*"]', "[agents.bob]")
+    with pytest.raises(OrderError, match="parent p1"):
+        session_of(old.venue, journal, warm_s=0, limits=without)
+
+
+def test_the_fold_is_the_same_after_any_number_of_restarts():
+    journal = MemoryJournal()
+    session = started(journal)
+    session = session_of(session.venue, journal, warm_s=0, resume=True)
+    session.run_until(session.now_ns + 50 * S)
+    again = refold(journal, session.limits.__class__.__new__(Counting))
+    assert list(again.orders) == list(session.ledger.orders)
+    assert list(again.parents) == list(session.ledger.parents)
+    assert again.positions.all() == session.ledger.positions.all()
+
+
+class Counting:
+    """Limits that only listen."""
+
+    def __getattr__(self, name):
+        return lambda *words: None
+
+
+def test_an_unknown_order_found_standing_is_cancelled_and_said():
+    """The journal lost its end: the venue has an order that nobody here remembers."""
+    journal, venue = MemoryJournal(), Flaky(exchange_of())
+    old = started(journal, venue, seconds=30)
+    forgotten = [entry for _, entry in journal.read()]
+    last = max(i for i, entry in enumerate(forgotten) if entry.kind == kinds.ORDER_OUT and entry.body["what"] == "new")
+    cut = MemoryJournal()
+    cut.append(forgotten[:last])
+    cut.append([Entry(kinds.OPERATOR, old.now_ns, body={"command": "acknowledge", "sound": last})])
+    again = session_of(venue, cut, warm_s=0)
+    assert [truth(venue, account)[1] for account in ("ann", "bob")] == [0, 0]
+    assert again.number > 1000
+    codes = {entry.body["code"] for _, entry in cut.read(kinds=[kinds.ALERT])}
+    assert "unknown_order" in codes or not again.ledger.orders.quarantined
+
+
+# -- damage that somebody has acknowledged ---------------------------------------------------------------------------
+
+
+def damaged(folder, share):
+    """Flip a bit of an entry, so far into the journal; the number of entries before it."""
+    connection = sqlite3.connect(folder / "journal.db")
+    last = connection.execute("SELECT max(seq) FROM journal").fetchone()[0]
+    seq = max(1, round(share * last))
+    connection.execute("UPDATE journal SET ns = ns + 1 WHERE seq = ?", (seq,))
+    connection.commit()
+    connection.close()
+    return seq - 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9])
+def test_every_execution_is_booked_after_damage_was_acknowledged(tmp_path, share):
+    journal = SqlJournal(tmp_path)
+    old = started(journal, seconds=120)
+    venue, held = old.venue, [truth(old.venue, account)[0] for account in ("ann", "bob")]
+    assert all(held)
+    journal.close()
+    damaged(tmp_path, share)
+    with pytest.raises(JournalError, match="are sound; then entry"):
+        SqlJournal(tmp_path)
+    journal = SqlJournal(tmp_path, acknowledge="a bit was flipped")
+    again = session_of(venue, journal, warm_s=0)
+    for account in ("ann", "bob"):
+        assert again.ledger.positions.of(account, "X").lots == truth(venue, account)[0]
+        assert truth(venue, account)[1] == 0
+    for parent in again.ledger.parents:
+        children = [order for order in again.ledger.orders if order.parent == parent.id]
+        assert parent.filled == sum(whole(order.cum_qty) for order in children)
+    assert again.ledger.orders.live() == []
+    assert again.ledger.faults() == []
+    assert again.gateway.standing("").code == ""
+    again.close()
+
+
+def test_nobody_trades_after_damage_while_positions_differ(tmp_path):
+    """A venue that has lost an execution of ours: here are more lots than there, and nothing new leaves."""
+    journal = SqlJournal(tmp_path)
+    old = started(journal, seconds=120)
+    venue = old.venue
+    journal.close()
+    damaged(tmp_path, 0.9)
+    journal = SqlJournal(tmp_path, acknowledge="a bit was flipped")
+    known = next(report for report in venue.executions("bob"))
+    forgetful = Forgetful(venue, known.exec_id)
+    again = session_of(forgetful, journal, warm_s=0)
+    assert again.gateway.standing("").code.startswith("POSITIONS")
+    assert "bob holds" in again.gateway.standing("").reason
+    alerts = [entry.body["code"] for _, entry in journal.read(kinds=[kinds.ALERT])]
+    assert "POSITIONS_DIFFER" in alerts
+    again.manager.resume("p1", "go on")
+    again.run_until(again.now_ns + 60 * S)
+    assert not any(isinstance(command, NewOrder) for command in forgetful.sends)
+    again.close()
+
+
+class Forgetful(Flaky):
+    """A venue that has lost one execution."""
+
+    def __init__(self, venue, exec_id):
+        super().__init__(venue)
+        self._lost = exec_id
+
+    @property
+    def capabilities(self):
+        return replace(self._venue.capabilities, executions=self, positions=self)
+
+    def executions(self, account, after=""):
+        return [report for report in self._venue.executions(account, after) if report.exec_id != self._lost]
+
+    def positions(self, account):
+        lots = Counter()
+        for report in self.executions(account):
+            lots[report.instrument] += report.side * report.last_qty
+        return lots

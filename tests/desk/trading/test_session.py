@@ -1,0 +1,598 @@
+"""Sessions over the simulated exchange: parity, people's commands, strategies that fail, venues that fail, kills."""
+
+import ast
+import sqlite3
+import threading
+from dataclasses import dataclass, fields, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.desk.trading.desk_of_two import WIDE, Flaky, S, asked, exchange_of, session_of, truth
+from tests.waiting import DEADLINE_S, until
+
+import tercel
+from tercel.core.errors import JournalError, OrderError, TercelError, UnknownNameError
+from tercel.core.messages import Alpha, Posture
+from tercel.core.orders import CancelOrder, LinkStatus, MarketRows, MassCancel, NewOrder, Tif
+from tercel.core.ports import Entry
+from tercel.desk.trading.children import Assignment
+from tercel.desk.trading.executor import ParentExecutor
+from tercel.desk.trading.journal import kinds
+from tercel.desk.trading.journal.blobs import unpack
+from tercel.desk.trading.journal.codec import entry_out
+from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.desk.trading.journal.reader import post
+from tercel.desk.trading.journal.store import SqlJournal
+from tercel.desk.trading.kill import KillLatch
+from tercel.desk.trading.ledger import Ledger
+from tercel.desk.trading.manager import FALLBACK
+from tercel.execution import policies_packaged
+from tercel.execution.costs import Costs
+from tercel.execution.driver import Driver
+from tercel.execution.policies.onnx_file import OnnxPolicy
+from tercel.execution.strategies import build
+from tercel.execution.task import Task
+
+
+def bodies(journal, *wanted):
+    return [entry.body for _, entry in journal.read(kinds=wanted)]
+
+
+def check(session):
+    """What must hold whenever it is asked."""
+    assert session.ledger.faults() == []
+    assert not session.ledger.orders.quarantined
+    for account in ("ann", "bob"):
+        lots, standing = truth(session.venue, account)
+        assert session.ledger.positions.of(account, "X").lots == lots
+        live = [order for order in session.ledger.orders.live(account) if not order.done]
+        assert len(live) >= standing
+    again = Ledger.of(session.journal)
+    assert list(again.orders) == list(session.ledger.orders)
+    assert list(again.parents) == list(session.ledger.parents)
+
+
+# -- parity -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [None, "-2bps"])
+@pytest.mark.parametrize("strategy", ["twap_passive", "peg_behind", "twap_take"])
+def test_a_session_trades_as_a_bare_executor_does(strategy, limit):
+    session = session_of(exchange_of(seed=5), seed=9)
+    began = session.now_ns
+    session.accept(replace(asked(strategy=strategy), limit_price=limit))
+    mine = session.manager.executors["p1"]
+    session.run(began + 400 * S)
+
+    bare = session_of(exchange_of(seed=5))
+    exchange, follower = bare.venue, bare.follow("X")
+    task = Task(horizon_s=300.0, decisions=20, warmup_s=60.0, limit_price=limit)
+    executor = ParentExecutor(Assignment("p1", "ann", "X", 1, 200, began, task, 9, 0), follower, build(strategy))
+    while not executor.done:
+        due = min(executor.due_ns, exchange.now_ns + S)
+        events = exchange.step(due)
+        for event in events:
+            if isinstance(event, MarketRows):
+                follower.on_market(event)
+        for command in executor.on_events(events):
+            exchange.send(command)
+        if exchange.now_ns >= due and all(isinstance(event, MarketRows) for event in events):
+            for command in executor.on_time(exchange.now_ns):
+                exchange.send(command)
+    np.testing.assert_array_equal(mine.fills(), executor.fills())
+    for field in fields(Costs):
+        np.testing.assert_array_equal(getattr(mine.costs(), field.name), getattr(executor.costs(), field.name))
+    check(session)
+    assert session.ledger.parents.must("p1").filled + mine.costs().unfilled_lots[0] == 200
+
+
+# -- the gateway ------------------------------------------------------------------------------------------------------
+
+
+def sends(path):
+    """Whether a file calls `send` on something that is called a venue."""
+    calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    return any(
+        isinstance(call, ast.Attribute) and call.attr == "send" and "venue" in ast.unparse(call.value) for call in calls
+    )
+
+
+def test_nothing_but_the_gateway_sends_to_a_venue():
+    root = Path(tercel.__file__).parent
+    found = {str(path.relative_to(root)) for path in root.rglob("*.py") if sends(path)}
+    aside = ("fix/", "desk/exchange/", "desk/wire/", "api/testing/", "desk/limits/stress")  # venues themselves, kits
+    outside = {name for name in found if not name.startswith(aside)}
+    assert outside == {"desk/trading/gateway.py", "desk/gate/watchdog.py"}  # the second cancels, and nothing else
+
+
+def test_what_leaves_is_in_the_journal_first():
+    journal = MemoryJournal()
+    venue = Flaky(exchange_of())
+    real = venue.send
+
+    def send(command):
+        assert entry_out(command, limits=session.limits.hash).body in bodies(journal, kinds.ORDER_OUT)[-20:]
+        real(command)
+
+    venue.send = send
+    session = session_of(venue, journal)
+    session.accept(asked())
+    session.run_until(session.now_ns + 100 * S)
+    assert len(venue.sends) > 2
+    check(session)
+
+
+def test_a_decision_is_kept_with_what_it_saw():
+    session = session_of(exchange_of())
+    session.accept(asked())
+    session.run_until(session.now_ns + 100 * S)
+    entries = [entry for _, entry in session.journal.read(kinds=[kinds.DECISION])]
+    assert [entry.body["n"] for entry in entries] == list(range(len(entries)))
+    arrays = unpack(entries[-1].blob)
+    assert arrays["rows"].shape[1] == 8
+    assert arrays["obs"].shape[0] == arrays["x"].shape[0] == 1
+    assert set(arrays) == set(entries[-1].body["arrays"])
+    named = {name for entry in entries for name in entry.body["commands"]}
+    assert named <= {entry.order for _, entry in session.journal.read(kinds=[kinds.ORDER_OUT])}
+
+
+@pytest.mark.parametrize("strategy", ["twap_passive", "random"])
+def test_the_journal_replays_every_decision_byte_for_byte(strategy):
+    session = session_of(exchange_of(), seed=4)
+    alpha = Alpha("X", session.now_ns, 600 * S, 12.0, 5.0, 300 * S, ("news",))
+    session.accept(asked(strategy=strategy))
+    session.run_until(session.now_ns + 100 * S)
+    session.guide("X", alpha, Posture("X", session.now_ns, urgency=0.5))
+    session.run(session.now_ns + 400 * S)
+    driver = None
+    entries = [entry for _, entry in session.journal.read(kinds=[kinds.DECISION])]
+    for entry in entries:
+        arrays = unpack(entry.blob)
+        driver = driver or Driver(arrays["book"], arrays["state"], build(strategy))
+        for row in arrays["rows"]:
+            driver.on_event(row)
+        driver.decide_due(entry.ns)
+        np.testing.assert_array_equal(driver.view.obs, arrays["obs"])
+        np.testing.assert_array_equal(driver.view.x, arrays["x"])
+        assert driver.last_intent.tolist() == entry.body["intent"]
+    assert len(entries) > 10
+    assert entries[-1].body["alpha"]["expected_bps"] == 12.0
+
+
+def test_what_limits_deny_is_journaled_and_the_parent_goes_on():
+    session = session_of(exchange_of(), limits=WIDE.replace("order_lots = 5000", "order_lots = 8"))
+    session.accept(asked(lots=400, strategy="twap_take"))
+    session.run(session.now_ns + 400 * S)
+    codes = {body["code"] for body in bodies(session.journal, kinds.DENIED)}
+    assert "ORDER_LOTS" in " ".join(codes)
+    assert session.ledger.parents.must("p1").over
+    check(session)
+
+
+def test_an_order_that_was_denied_is_not_cancelled_at_the_venue():
+    session = session_of(venue := Flaky(exchange_of()), limits=WIDE.replace("order_lots = 5000", "order_lots = 8"))
+    session.accept(asked())
+    new = NewOrder("p1.a", "X", 1, 9, None, Tif.DAY, "ann", "p1", session.now_ns)
+    cancel = CancelOrder("p1.b", "p1.a", "X", 1, "ann", session.now_ns)
+    outcome = session.gateway.submit([new, cancel])
+    assert (outcome.sent, [command for command, _ in outcome.denied]) == ([], [new, cancel])
+    assert [body["code"] for body in bodies(session.journal, kinds.DENIED)] == ["ORDER_LOTS", "UNKNOWN_ORDER"]
+    assert not venue.sends
+    assert session.gateway.submit([cancel]).sent == [cancel]
+
+
+def test_stale_prices_are_no_reason_to_trade():
+    session = session_of(exchange_of(), limits=WIDE.replace("reference_age_ms = 60_000", "reference_age_ms = 1"))
+    session.accept(asked())
+    session.run_until(session.now_ns + 100 * S)
+    denied = bodies(session.journal, kinds.DENIED)
+    assert denied
+    assert all("mid" in body["text"] or "age" in body["text"] or "REFERENCE" in body["code"] for body in denied)
+
+
+def test_a_journal_that_fails_lets_nothing_out(tmp_path):
+    venue = Flaky(exchange_of())
+    session = session_of(venue, SqlJournal(tmp_path))
+    session.accept(asked())
+    session.run_until(session.now_ns + 50 * S)
+    sent = len(venue.sends)
+    (tmp_path / "journal.db").unlink()
+    with pytest.raises(JournalError):
+        session.run_until(session.now_ns + 100 * S)
+    for _ in range(3):
+        with pytest.raises(JournalError):
+            session.run_until(session.now_ns + 100 * S)
+    assert [type(command) for command in venue.sends[sent:]] == [MassCancel]
+
+
+def test_a_journal_that_is_locked_for_a_while_delays_and_loses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("tercel.desk.trading.journal.database.BUSY_MS", 10)
+    session = session_of(exchange_of(), SqlJournal(tmp_path))
+    session.accept(asked(strategy="twap_take"))
+    other, failed = sqlite3.connect(tmp_path / "journal.db", isolation_level=None), 0
+    for i in range(400):
+        if i % 7 == 3:
+            other.execute("BEGIN IMMEDIATE")
+        try:
+            session.step(session.now_ns + 2 * S)
+        except JournalError:
+            failed += 1
+        if i % 7 == 3:
+            other.execute("ROLLBACK")
+        if not session.manager.executors:
+            break
+    assert failed > 2
+    assert session.ledger.parents.must("p1").status == "done"
+    check(session)
+    session.close()
+    other.close()
+
+
+# -- people -----------------------------------------------------------------------------------------------------------
+
+
+def test_pause_takes_everything_back_and_resume_goes_on():
+    session = session_of(exchange_of())
+    session.accept(asked())
+    session.run_until(session.now_ns + 60 * S)
+    session.pause("p1", "ann: news")
+    session.run_until(session.now_ns + S)
+    assert session.ledger.orders.live() == []
+    filled = session.ledger.parents.must("p1").filled
+    session.run_until(session.now_ns + 30 * S)
+    assert session.ledger.parents.must("p1").filled == filled
+    session.resume("p1", "ann: calm")
+    session.run(session.now_ns + 400 * S)
+    assert session.ledger.parents.must("p1").status == "done"
+    check(session)
+
+
+def test_cancel_ends_a_parent_when_the_venue_has_ended_its_children():
+    session = session_of(exchange_of())
+    session.accept(asked(lots=2000))
+    session.run_until(session.now_ns + 60 * S)
+    session.cancel("p1", "ann: enough")
+    session.run(session.now_ns + 10 * S)
+    parent = session.ledger.parents.must("p1")
+    assert (parent.status, session.ledger.orders.live()) == ("cancelled", [])
+    assert truth(session.venue, "ann") == (parent.filled, 0)
+    with pytest.raises(OrderError):
+        session.pause("p1", "too late")
+
+
+@pytest.mark.parametrize("words", [{"lots": 400}, {"lots": 120}, {"horizon_ns": 120 * S}, {"horizon_ns": 900 * S}])
+def test_amend_changes_what_is_left(words):
+    session = session_of(exchange_of())
+    began = session.now_ns
+    session.accept(asked())
+    session.run_until(began + 60 * S)
+    session.amend("p1", "ann: other plans", **words)
+    session.run(began + 1000 * S)
+    parent = session.ledger.parents.must("p1")
+    assert parent.status == "done"
+    assert parent.filled == words.get("lots", 200)
+    if "horizon_ns" in words:
+        assert parent.over_ns <= began + words["horizon_ns"] + 2 * S
+    check(session)
+
+
+def test_senseless_amendments_and_unknown_things_are_refused():
+    session = session_of(exchange_of())
+    session.accept(asked())
+    for bad in ({"lots": 0}, {"lots": 1.5}, {"lots": 10**25}, {"horizon_ns": 0}, {"horizon_ns": 10**25}):
+        with pytest.raises(OrderError):
+            session.amend("p1", "why", **bad)
+    for request in (asked(), asked("p2", instrument="NOPE"), asked("p3", agent="eve")):
+        with pytest.raises(OrderError):
+            session.accept(request)
+    with pytest.raises(UnknownNameError):
+        session.accept(asked("p4", strategy="nope"))
+    with pytest.raises(OrderError):
+        session.resume("p9", "nobody")
+    assert len(session.ledger.parents) == 1
+
+
+PARTS = ("expected", "received", "remedy")
+
+
+def test_commands_from_other_processes_are_obeyed_once(tmp_path):
+    session = session_of(exchange_of(), SqlJournal(tmp_path))
+    names = {field: getattr(asked("q1"), field) for field in asked().__slots__}
+    post(tmp_path, "submit", names, "ann", "work it", 1)
+    session.run_until(session.now_ns + 30 * S)
+    assert session.ledger.parents.must("q1").status == "working"
+    post(tmp_path, "pause", {"parent": "q1"}, "ann", "news", 2)
+    post(tmp_path, "amend", {"parent": "q1", "lots": 300}, "ann", "more", 3)
+    post(tmp_path, "pause", {"parent": "nobody"}, "ann", "what", 4)
+    post(tmp_path, "dance", {}, "bob", "joy", 5)
+    session.run_until(session.now_ns + 5 * S)
+    parent = session.ledger.parents.must("q1")
+    assert (parent.status, parent.lots) == ("paused", 300)
+    refused = [body for body in bodies(session.journal, kinds.ALERT) if body["code"] == "operator_refused"]
+    assert [(body["operator"], body["severity"]) for body in refused] == [(4, "info"), (5, "info")]
+    assert all(body["text"].endswith(str(TercelError(*(body[part] for part in PARTS)))) for body in refused)
+    assert session.ledger.requested == {}
+    session.close()
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        *({"lots": lots} for lots in (0, 10**25, 2.5, True, "7", None)),
+        *({"horizon_ns": ns} for ns in (0, 10**25, 1e9)),
+        *({"decisions": count} for count in (0, 10**9)),
+        *({"id": id_} for id_ in ("", 7, "p\x0149=ME", "~1", "p" * 100)),
+        {"strategy": None},
+        {"more": 1},
+    ],
+)
+def test_a_command_of_nonsense_is_refused_and_stops_nothing(nonsense):
+    journal = MemoryJournal()
+    session = session_of(exchange_of(), journal, warm_s=0)
+    names = {field: getattr(asked("q1"), field) for field in asked().__slots__}
+    told = {"id": 1, "command": "submit", "body": names | nonsense, "by": "ann", "reason": "", "wall_ns": 0}
+    session._obey(Entry(kinds.OPERATOR, session.now_ns, body=told))
+    assert [body["code"] for body in bodies(journal, kinds.ALERT)] == ["operator_refused"]
+    assert not list(session.ledger.parents)
+
+
+def test_a_command_that_was_taken_and_not_obeyed_is_obeyed_by_the_next_session():
+    exchange, journal = exchange_of(), MemoryJournal()
+    session = session_of(exchange, journal)
+    session.accept(asked())
+    body = {"id": 7, "command": "cancel", "body": {"parent": "p1"}, "by": "ann", "reason": "stop", "wall_ns": 0}
+    journal.append([Entry(kinds.OPERATOR, session.now_ns, body=body)])
+    again = session_of(exchange, journal, warm_s=0)
+    assert again.ledger.parents.must("p1").status == "cancelled"
+    assert again.ledger.requested == {}
+
+
+# -- strategies that fail ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bad:
+    """Works for a while, then does not."""
+
+    how: str
+    name: str = "bad"
+
+    def decide(self, view):
+        good = build("peg_behind").decide(view)
+        if view.decision[0] < 5:
+            return good
+        if self.how == "raises":
+            raise ZeroDivisionError("by design")
+        return np.full(good.shape, np.nan)
+
+    def expected(self, view):
+        return np.zeros((view.n, 6))
+
+
+@pytest.mark.parametrize("how", ["raises", "nan"])
+def test_a_strategy_that_fails_is_replaced_by_the_fallback(how):
+    session = session_of(exchange_of(), strategies=lambda name, _: Bad(how) if name == "bad" else build(name))
+    session.accept(asked(strategy="bad"))
+    session.run(session.now_ns + 400 * S)
+    parent = session.ledger.parents.must("p1")
+    assert (parent.status, parent.filled, parent.strategy) == ("done", 200, "twap_passive")
+    alerts = bodies(session.journal, kinds.ALERT)
+    assert [alert["code"] for alert in alerts] == ["strategy_failed"]
+    assert ("NaN" in alerts[0]["text"]) == (how == "nan")
+    check(session)
+
+
+def test_when_the_fallback_fails_too_the_parent_is_paused():
+    session = session_of(exchange_of(), strategies=lambda name, _: Bad("raises"))
+    session.accept(asked(strategy="bad"))
+    session.run_until(session.now_ns + 200 * S)
+    parent = session.ledger.parents.must("p1")
+    assert parent.status == "paused"
+    assert session.ledger.orders.live() == []
+    check(session)
+
+
+# -- venues that fail -------------------------------------------------------------------------------------------------
+
+
+def test_an_order_whose_sending_failed_is_unknown_until_the_venue_says():
+    venue = Flaky(exchange_of())
+    session = session_of(venue)
+    session.accept(asked())
+    session.run_until(session.now_ns + 40 * S)
+    venue.failing = 1
+    while venue.failing:
+        session.step(session.now_ns + 20 * S)
+    lost = [order for order in session.ledger.orders if order.status == "unknown"]
+    assert lost
+    assert session.ledger.open_of("p1") >= lost[0].open_qty > 0
+    session.run(session.now_ns + 400 * S)
+    assert session.ledger.parents.must("p1").status == "done"
+    assert session.ledger.parents.must("p1").filled == 200
+    assert session.ledger.orders.unknown() == []
+    names = [command.cl_ord_id for command in venue.sends if isinstance(command, NewOrder)]
+    assert len(set(names)) == len(names)
+    check(session)
+
+
+def test_a_way_that_goes_down_stops_everything_new_and_comes_back():
+    venue = Flaky(exchange_of())
+    session = session_of(venue)
+    session.accept(asked())
+    session.run_until(session.now_ns + 40 * S)
+    session.gateway.receive([LinkStatus(False, session.now_ns, "cut")])
+    session._digest([LinkStatus(False, session.now_ns, "cut")])
+    assert all(order.status == "unknown" for order in session.ledger.orders.live())
+    news = sum(isinstance(command, NewOrder) for command in venue.sends)
+    session.run_until(session.now_ns + 20 * S)
+    assert sum(isinstance(command, NewOrder) for command in venue.sends) == news
+    session.gateway.receive([LinkStatus(True, session.now_ns)])
+    session._digest([LinkStatus(True, session.now_ns)])
+    session.run(session.now_ns + 400 * S)
+    assert session.ledger.parents.must("p1").filled == 200
+    check(session)
+
+
+def test_missed_market_data_is_asked_for_anew():
+    session = session_of(exchange_of())
+    session.accept(asked())
+    session.run_until(session.now_ns + 40 * S)
+    follower = session.followers["X"]
+    bad = np.array([[session.now_ns, 2, 3, 1, 1, 10**6, -1]], np.int64)
+    session._digest([MarketRows("X", bad)])
+    assert not follower.ready
+    session.run(session.now_ns + 400 * S)
+    assert follower.ready
+    assert "missed_market_data" in {body["code"] for body in bodies(session.journal, kinds.ALERT)}
+    assert session.ledger.parents.must("p1").status == "done"
+    check(session)
+
+
+# -- kills ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_kill_cancels_everything_and_lasts_until_rearmed(tmp_path):
+    latch = KillLatch(tmp_path / "kill.json")
+    venue = Flaky(exchange_of())
+    session = session_of(venue, killed=latch.killed, latch=latch)
+    session.accept(asked())
+    session.accept(asked("p2", agent="bob", side=-1, strategy="twap_take"))
+    session.run_until(session.now_ns + 40 * S)
+    KillLatch(tmp_path / "kill.json").kill("runaway", "carl", 5, ["ann"])
+    sent = len(venue.sends)
+    session.step(session.now_ns + S)
+    assert isinstance(venue.sends[sent], MassCancel)
+    session.run_until(session.now_ns + 30 * S)
+    assert session.ledger.orders.live("ann") == []
+    assert truth(session.venue, "ann")[1] == 0
+    assert not any(isinstance(c, NewOrder) and c.account == "ann" for c in venue.sends[sent:])
+    assert any(isinstance(c, NewOrder) and c.account == "bob" for c in venue.sends[sent:])
+    events = [(body["event"], body["scope"]) for body in bodies(session.journal, kinds.KILL)]
+    assert events == [("latched", "ann"), ("confirmed", "ann")]
+    for act in (lambda: session.accept(asked("p3")), lambda: session.resume("p1", "please")):
+        with pytest.raises(OrderError, match="runaway"):
+            act()
+    latch.rearm("looked at it", "dora", 9, ["ann"])
+    session.step(session.now_ns + S)
+    assert bodies(session.journal, kinds.REARM) == [{"scope": "ann", "by": "dora", "reason": "looked at it"}]
+    session.resume("p1", "dora")
+    session.run(session.now_ns + 400 * S)
+    assert session.ledger.parents.must("p1").status == "done"
+    check(session)
+
+
+def test_a_kill_works_while_a_strategy_hangs(tmp_path):
+    latch, go_on, hanging = KillLatch(tmp_path / "kill.json"), threading.Event(), threading.Event()
+
+    @dataclass(frozen=True)
+    class Hangs:
+        name: str = "hangs"
+
+        def decide(self, view):
+            if view.decision[0] == 3:
+                hanging.set()
+                go_on.wait(DEADLINE_S)
+            return build("peg_behind").decide(view)
+
+        def expected(self, view):
+            return np.zeros((view.n, 6))
+
+    session = session_of(
+        exchange_of(),
+        killed=latch.killed,
+        latch=latch,
+        watch_s=0.01,
+        decision_s=3600.0,
+        strategies=lambda name, _: Hangs(),
+    )
+    session.accept(asked())
+    loop = threading.Thread(target=lambda: session.run_until(session.now_ns + 100 * S))
+    loop.start()
+    assert hanging.wait(DEADLINE_S)
+    assert session.ledger.orders.live("ann")
+    KillLatch(tmp_path / "kill.json").kill("it hangs", "carl", 5)
+    until(lambda: not session.stopper.open and session.stopper.killed, what="a confirmed kill")
+    assert truth(session.venue, "ann")[1] == 0
+    assert [body["event"] for body in bodies(session.journal, kinds.KILL)] == ["latched", "confirmed"]
+    go_on.set()
+    loop.join(DEADLINE_S)
+    assert not loop.is_alive()
+    assert truth(session.venue, "ann")[1] == 0
+    assert session.ledger.parents.must("p1").status == "paused"
+    check(session)
+    session.close()
+
+
+def endless_onnx() -> bytes:
+    """A network of a few hundred bytes that never answers."""
+    from onnx import TensorProto, helper
+
+    trip = helper.make_tensor("trip", TensorProto.INT64, [], [2**62])
+    true = helper.make_tensor("true", TensorProto.BOOL, [], [True])
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["c"], ["c2"]), helper.make_node("Tanh", ["v"], ["v2"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("c", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("v", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("c2", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("v2", TensorProto.FLOAT, None),
+        ],
+    )
+    loop = helper.make_node("Loop", ["trip", "true", "x"], ["y"], body=body)
+    graph = helper.make_graph(
+        [loop],
+        "endless",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+        [trip, true],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return made.SerializeToString()
+
+
+@pytest.mark.parametrize("how", ["a network", "python"])
+def test_a_decision_that_does_not_end_is_stopped_and_the_fallback_takes_over(how: str) -> None:
+    network = OnnxPolicy(endless_onnx()) if how == "a network" else None
+
+    @dataclass(frozen=True)
+    class Endless:
+        name: str = "endless"
+
+        def decide(self, view):
+            if view.decision[0] == 3:
+                if network is not None:
+                    network.logits(np.zeros((1, 3), np.float32))
+                while True:
+                    pass
+            return build("peg_behind").decide(view)
+
+        def expected(self, view):
+            return np.zeros((view.n, 6))
+
+    def named(name, _):
+        return build(name) if name == FALLBACK else Endless()
+
+    session = session_of(exchange_of(), watch_s=0.05, decision_s=0.2, strategies=named)
+    session.accept(asked())
+    session.run()
+    parent = session.ledger.parents.must("p1")
+    assert (parent.status, parent.strategy) == ("done", FALLBACK)
+    assert any("no answer within 0.2 s" in body["text"] for body in bodies(session.journal, kinds.ALERT))
+    check(session)
+    session.close()
+
+
+def test_a_parent_says_by_which_weights_it_is_worked():
+    policy = policies_packaged.named("ppo-csco-santa-fe+alpha+posture")
+    session = session_of(exchange_of())
+    session.accept(asked("learned"), policy)
+    session.accept(asked("written"))
+    models = {e.parent: e.body.get("model") for _, e in session.journal.read(kinds=(kinds.PARENT,)) if "side" in e.body}
+    file = Path(policies_packaged.__file__).parent / "ppo-csco-santa-fe" / "policy.onnx"
+    assert models == {"learned": sha256(file.read_bytes()).hexdigest()[:12], "written": None}

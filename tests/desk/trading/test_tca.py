@@ -1,0 +1,139 @@
+"""Transaction cost analysis against loops over plain Python numbers."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tercel.core.errors import DataError
+from tercel.desk.trading.tca.measure import ParentFacts, fees_of, measure, without_own
+
+S = 1_000_000_000
+
+
+def facts(**changes: object) -> ParentFacts:
+    plain = {
+        "parent": "p1",
+        "instrument": "A",
+        "agent": "peg",
+        "side": 1,
+        "quantity": 30,
+        "start_ns": 10 * S,
+        "end_ns": 40 * S,
+        "arrival_mid2": 2001,
+        "fills": np.array([[12 * S, 1001, 10, 2001, 2002, 0, 0], [20 * S, 999, 10, 2003, 1998, 1, 0]]),
+        "mid_ns": np.array([10 * S, 15 * S, 30 * S, 95 * S]),
+        "mid2": np.array([2001, 2003, 2007, 2005]),
+        "trade_price": np.array([1000, 1002]),
+        "trade_lots": np.array([5, 15]),
+    }
+    return ParentFacts(**(plain | changes))
+
+
+def test_fees_are_a_part() -> None:
+    """A rebate of 0.2 half ticks a lot on what rested, 0.6 on what was taken: 10 lots each."""
+    words = (-20_000_000, 60_000_000, 0, 0)
+    charged = fees_of(facts().fills, words)
+    assert charged == 4
+    free, cost = measure(facts()), measure(facts(fees=charged))
+    assert cost.fees_bps == pytest.approx(4 * 1e4 / (2001 * 20))
+    assert cost.is_bps == pytest.approx(free.is_bps + cost.fees_bps)
+    assert fees_of(facts().fills, (0, 0, 0, 50_000)) == round(10 * 2 * 1001 * 0.0005)
+
+
+def test_every_part_by_hand() -> None:
+    cost = measure(facts())
+    unit = 1e4 / (2001 * 20)
+    assert (cost.filled, cost.unfilled, cost.refused) == (20, 10, 0)
+    assert cost.is_bps == pytest.approx(((2002 - 2001) * 10 + (1998 - 2001) * 10) * unit)
+    assert cost.spread_bps == pytest.approx(((2002 - 2001) * 10 + (1998 - 2003) * 10) * unit)
+    assert cost.timing_bps == pytest.approx((2003 - 2001) * 10 * unit)
+    assert cost.walk_bps == 0
+    assert cost.spread_bps + cost.walk_bps + cost.timing_bps + cost.forced_bps == pytest.approx(cost.is_bps)
+    assert cost.opportunity_bps == pytest.approx((2007 - 2001) / 2001 * 1e4)
+    assert cost.sums == {
+        "spread": -40,
+        "walk": 0,
+        "timing": 20,
+        "forced": 0,
+        "fees": 0,
+        "fills": -20,
+        "opportunity": 60,
+        "refusal": 0,
+        "whole": 40,
+    }
+    vwap = (1001 * 10 + 999 * 10 + 1000 * 5 + 1002 * 15) / 40
+    assert cost.vwap_bps == pytest.approx((1000 - vwap) * 2e4 / 2001)
+    twap = (2001 * 5 + 2003 * 15 + 2007 * 10) / 30 / 2
+    assert cost.twap_bps == pytest.approx((1000 - twap) * 2e4 / 2001)
+    assert cost.participation == 0.5
+    assert cost.passive_share == 0.5
+    assert cost.markouts_bps["1s"] == pytest.approx(0)
+    assert cost.markouts_bps["10s"] == pytest.approx(((2003 - 2001) * 10 + (2007 - 2003) * 10) / 20 * 1e4 / 2001)
+
+
+def test_a_markout_that_is_not_known_yet_is_not_made_up() -> None:
+    cost = measure(facts(mid_ns=np.array([10 * S, 21 * S]), mid2=np.array([2001, 2003])))
+    assert math.isnan(cost.markouts_bps["60s"])
+    assert cost.markouts_bps["1s"] == pytest.approx(0)
+
+
+def test_refused_lots_stand_apart_from_those_that_found_nobody() -> None:
+    cost = measure(facts(refused=4))
+    assert (cost.unfilled, cost.refused) == (6, 4)
+    assert (cost.sums["opportunity"], cost.sums["refusal"]) == (36, 24)
+    assert cost.refusal_bps == cost.opportunity_bps == pytest.approx(6 / 2001 * 1e4)
+    assert cost.is_bps == measure(facts()).is_bps
+
+
+def test_own_fills_are_taken_out_of_the_tape_once() -> None:
+    """The tape has 5 lots at 1001 and 17 at 999, of which 10 at 1001 and 10 at 999 are said to be ours."""
+    held = facts(trade_price=np.array([1001, 1002, 999]), trade_lots=np.array([5, 15, 17]))
+    assert without_own(held).trade_lots.tolist() == [0, 15, 7]
+    assert held.trade_lots.tolist() == [5, 15, 17]
+
+
+def test_nothing_filled_has_opportunity_alone() -> None:
+    cost = measure(facts(fills=np.zeros((0, 7), np.int64)))
+    assert math.isnan(cost.is_bps)
+    assert cost.sums["fills"] == 0
+    assert cost.opportunity_bps == pytest.approx(6 / 2001 * 1e4)
+    assert math.isnan(cost.vwap_bps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"quantity": 10}, "no more lots"),
+        ({"refused": 11}, "no more lots"),
+        ({"arrival_mid2": 0}, "two sides"),
+        ({"mid_ns": np.zeros(0, np.int64), "mid2": np.zeros(0, np.int64)}, "two sides"),
+        ({"fills": np.zeros((1, 5), np.int64)}, "7 columns"),
+    ],
+)
+def test_facts_that_make_no_sense_are_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        measure(facts(**changes))
+
+
+FILL = st.tuples(st.integers(10, 39), st.integers(900, 1100), st.integers(1, 9), st.integers(1900, 2100))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(FILL, max_size=8), st.sampled_from([-1, 1]), st.booleans())
+def test_the_parts_add_up_and_sides_mirror(fills: list[tuple[int, int, int, int]], side: int, forced: bool) -> None:
+    rows = [[ns * S, price, lots, mid2, 2 * price, 1, int(forced)] for ns, price, lots, mid2 in sorted(fills)]
+    some = facts(fills=np.array(rows, np.int64).reshape(-1, 7), quantity=100, side=side)
+    cost = measure(some)
+    total = sum(side * (2 * price - 2001) * lots for _, price, lots, _ in fills)
+    filled = sum(lots for _, _, lots, _ in fills)
+    sums = cost.sums
+    assert sum(sums[part] for part in ("spread", "walk", "timing", "forced", "fees")) == sums["fills"] == total
+    assert sums["fills"] + sums["opportunity"] + sums["refusal"] == sums["whole"]
+    assert sums["whole"] == total + side * (2007 - 2001) * (100 - filled)
+    if filled:
+        parts = cost.spread_bps + cost.walk_bps + cost.timing_bps + cost.forced_bps
+        assert parts == pytest.approx(cost.is_bps, abs=1e-9)
+        assert cost.is_bps == pytest.approx(total * 1e4 / (2001 * filled))

@@ -1,0 +1,99 @@
+"""Feeds of other packages: found by entry point, imported when they are asked for; errors say whose they are."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.test_house import ROOT
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.feeds import feed_named, feeds_of_others
+
+FEED = """
+from tercel.feeds.lobster import LobsterFeed
+
+class AcmeFeed(LobsterFeed):
+    name = "acme"
+"""
+LOADED = """
+import sys
+sys.argv[0] = "tercel"
+from tercel.cli import main
+try:
+    main()
+finally:
+    sys.stderr.write(f"loaded {sorted({'acme.feed', 'numpy'} & set(sys.modules))}")
+"""
+TOY = str(ROOT / "guards" / "inputs" / "TOY_2012-06-21_34200000_57600000_{}_1.csv")
+DAY = [TOY.format("message"), TOY.format("orderbook")]
+
+
+def package(folder: Path, name: str, feed: str = FEED, called: str = "acme") -> Path:
+    """A package of somebody's with one feed, as an installer leaves it."""
+    files = {
+        f"{name}/__init__.py": "",
+        f"{name}/feed.py": feed,
+        f"{name}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{name}-1.0.dist-info/entry_points.txt": f"[tercel.feeds]\n{called} = {name}.feed:AcmeFeed\n",
+    }
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+def test_a_strangers_feed_is_a_command_and_a_name_and_imported_when_it_is_called(tmp_path: Path) -> None:
+    package(tmp_path, "acme")
+
+    def tercel(*words: str) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join(map(str, (tmp_path, ROOT / "src", ROOT)))
+        around = os.environ | {"PYTHONPATH": path, "COLUMNS": "200"}
+        words = (sys.executable, "-c", LOADED, "data", "import", *words)
+        return subprocess.run(words, env=around, capture_output=True, text=True, check=True)
+
+    helped = tercel("--help")
+    assert "Import with a feed of another package: acme (acme.feed:AcmeFeed)." in helped.stdout
+    assert helped.stderr.endswith("loaded []")
+    lakes = {name: str(tmp_path / name) for name in ("acme", "lobster")}
+    found = [json.loads(tercel(name, *DAY, "--lake", lake, "--json").stdout) for name, lake in lakes.items()]
+    assert found[0]["days"][0]["rows"] > 0
+    assert found[0]["days"] == found[1]["days"]
+
+
+def test_a_feed_is_found_by_its_name_and_keeps_out_of_the_names_that_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(package(tmp_path, "acme_one", called="one"))
+    package(tmp_path, "acme_two", called="lobster")
+    assert feeds_of_others() == {"one": ["acme_one (acme_one.feed:AcmeFeed)"]}
+    assert feed_named("one").name == "acme"
+    assert feed_named("lobster").name == "lobster"
+    with pytest.raises(UnknownNameError, match="lobster, one"):
+        feed_named("two")
+
+
+def test_two_feeds_of_one_name_are_refused_with_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(package(package(tmp_path, "acme_a"), "acme_b"))
+    with pytest.raises(ConfigError, match=r"acme_[ab] \(acme_.*\) and acme_[ab] \("):
+        feed_named("acme")
+
+
+@pytest.mark.parametrize(
+    ("feed", "told"),
+    [
+        ("import no_such_module", "No module named 'no_such_module'"),
+        ("class AcmeFeed:\n    def __init__(self, key): ...", "TypeError"),
+        ("class AcmeFeed: ...", "a name and days"),
+    ],
+)
+def test_a_feed_that_does_not_work_says_whose_it_is(
+    feed: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"acme_{len(feed)}"
+    monkeypatch.syspath_prepend(package(tmp_path, name, feed))
+    with pytest.raises(ConfigError, match=told) as error:
+        feed_named("acme")
+    assert f"{name} (" in str(error.value)

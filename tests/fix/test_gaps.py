@@ -1,0 +1,261 @@
+"""Links that break: nothing is lost, nothing comes twice, no command is repeated."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+
+import pytest
+from tests import waiting
+from tests.fix.plain import order
+from tests.parts import whole
+
+from tercel.api.testing.tiny import STAYS, WAY_NS
+from tercel.core.errors import VenueError
+from tercel.core.orders import ExecType, LinkStatus, MarketRows, NewOrder, OrdStatus, Report, StatusRequest, Tif
+from tercel.fix.client import FixVenue
+from tercel.fix.received import WaitLimits
+
+T0 = 10**18
+
+
+class Relay:
+    """A wire between a client and the server that can be cut."""
+
+    def __init__(self, port):
+        self._port, self._pairs = port, []
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.port = self._door.getsockname()[1]
+        self.open, self.deaf, self.lost = True, False, 0
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while self.open:
+            watched = [self._door, *(one for pair in self._pairs for one in pair)]
+            for one in select.select(watched, [], [], 0.05)[0]:
+                if one is self._door:
+                    self._pairs.append((self._door.accept()[0], socket.create_connection(("127.0.0.1", self._port))))
+                else:
+                    self._carry(one)
+        self.cut()
+        self._door.close()
+
+    def _carry(self, one):
+        for pair in self._pairs:
+            if one in pair:
+                data = b""
+                with suppress(OSError):  # reset by an end that saw the line go dead first: over, like any other
+                    data = one.recv(65536)
+                    if self.deaf and one is pair[0]:
+                        self.lost += len(data)
+                    else:
+                        pair[one is pair[0]].sendall(data)
+                if not data:
+                    self._drop(pair)
+                return
+
+    def _drop(self, pair):
+        self._pairs = [kept for kept in self._pairs if kept is not pair]
+        for one in pair:
+            one.close()
+
+    def cut(self):
+        """Both ends see the line go dead."""
+        for pair in list(self._pairs):
+            for one in pair:
+                with suppress(OSError):  # gone already
+                    one.shutdown(socket.SHUT_RDWR)
+
+    def drain(self):
+        """Wait until something was lost."""
+        waiting.until(lambda: self.lost > 0, what="bytes that are lost")
+
+    def close(self):
+        self.open = False
+
+
+@pytest.fixture
+def relay(port, serve):
+    serve()
+    made = Relay(port)
+    yield made
+    made.close()
+
+
+def buy(name, lots=2, price=97, side=1, account="A"):
+    return NewOrder(name, "TINY", side, lots, price, Tif.DAY, account, "", T0)
+
+
+def step(venue):
+    return venue.step(venue.now_ns + 10 * WAY_NS)
+
+
+def until(venue, fits):
+    """Step until something fits; everything that came."""
+    events = []
+    for _ in range(400):
+        events += step(venue)
+        if any(fits(event) for event in events):
+            return events
+    raise AssertionError(events)
+
+
+def test_fills_while_the_line_is_cut_come_afterwards_each_once(relay, connect, profile):
+    other, stays = connect("B"), profile(STAYS)
+    with FixVenue(
+        "127.0.0.1", relay.port, "A", profile=stays, follow=True, reset=True, patience=WaitLimits(step_s=10.0)
+    ) as cut:
+        cut.subscribe("TINY")
+        cut.send(buy("a", 6, 100))
+        first = []
+        while not any(isinstance(event, Report) for event in first):
+            step(other)
+            first += cut.step(0)
+        relay.cut()
+        (down,) = until(cut, lambda event: isinstance(event, LinkStatus))
+        assert not down.up
+        with pytest.raises(VenueError, match="link"):
+            cut.send(buy("lost"))
+        for n in range(3):
+            other.send(buy(f"s{n}", 2, 100, side=-1, account="B"))
+            until(
+                other,
+                lambda event, n=n: (
+                    isinstance(event, Report) and event.cl_ord_id == f"s{n}" and whole(event.cum_qty) == 2
+                ),
+            )
+        heard = []
+        for _ in range(200):
+            step(other)
+            heard += cut.step(0)
+            if sum(isinstance(event, Report) for event in heard) == 3 and any(
+                isinstance(event, MarketRows) for event in heard
+            ):
+                break
+        assert [event.up for event in heard if isinstance(event, LinkStatus)] == [True]
+        fills = [event for event in heard if isinstance(event, Report)]
+        assert [(fill.cl_ord_id, whole(fill.cum_qty), whole(fill.last_qty)) for fill in fills] == [
+            ("a", 2, 2),
+            ("a", 4, 2),
+            ("a", 6, 2),
+        ]
+        assert len({fill.exec_id for fill in fills}) == 3
+        books = [event for event in heard if isinstance(event, MarketRows)]
+        assert books[0].snapshot, "the book begins anew"
+
+
+def test_a_command_that_the_venue_never_got_is_not_repeated(relay):
+    with FixVenue("127.0.0.1", relay.port, "A", patience=WaitLimits(step_s=10.0)) as venue:
+        step(venue)
+        relay.deaf = True  # what leaves from here on is lost on the way
+        venue.send(buy("lost"))
+        relay.drain()
+        relay.cut()
+        relay.deaf = False
+        heard = until(venue, lambda event: isinstance(event, LinkStatus) and "lost did not reach" in event.text)
+        assert not [event for event in heard if isinstance(event, Report)]
+        venue.send(StatusRequest("lost", "A", T0))
+        (status,) = until(venue, lambda event: isinstance(event, Report))
+        assert (status.exec_type, status.status) == (ExecType.STATUS, OrdStatus.UNKNOWN)
+
+
+class TestResend:
+    def test_reports_are_told_again_with_the_same_names(self, serve, plain):
+        serve()
+        client = plain("A")
+        client.say("D", order("a"))
+        client.say("U1", [(20007, T0 + 10 * WAY_NS), (20008, "s1")])
+        first = client.hear("8")
+        done = client.hear("U2")
+        client.say("2", [(7, 1), (16, 0)])
+        again = client.hear("8")
+        assert (again[43], again[17], again[34]) == ("Y", first[17], first[34])
+        assert again[122] <= again[52]
+        assert client.hear("U2")[20008] == done[20008]
+        client.close()
+        back = plain("A", number=client.number, reset=False)
+        back.say("2", [(7, int(first[34])), (16, int(done[34]))])
+        assert back.hear()[17] == first[17]
+        gap = back.hear()
+        assert (gap[123], int(gap[36])) == ("Y", int(done[34]) + 1), (
+            "the answer to a step of another time is not repeated"
+        )
+
+    def test_what_got_lost_on_the_way_is_asked_for_and_obeyed_once(self, serve, plain):
+        serve()
+        client = plain("A")
+        lost = client.number
+        client.say("D", order("a"), checksum=0)
+        client.say("D", order("b"))
+        client.say("1", [(112, "more")])  # QuickFIX leaves what came with a garbled message unread until more comes
+        asked = client.hear("2")
+        assert int(asked[7]) == lost
+        for number, name in ((lost, "a"), (lost + 1, "b")):
+            client.say("D", order(name), number=number, head=[(43, "Y"), (122, client.head("D")[-1][1])])
+        client.say("U1", [(20007, T0 + 5 * WAY_NS), (20008, "s1")])
+        client.say("U1", [(20007, T0 + 9 * WAY_NS), (20008, "s2")])
+        acks = [client.hear("8")[11] for _ in range(2)]
+        assert sorted(acks) == ["a", "b"]
+        client.say("AF", [(584, "all"), (585, 7)])
+        client.say("U1", [(20007, T0 + 90 * WAY_NS), (20008, "s3")])
+        assert [client.hear("8")[150] for _ in range(2)] == ["I", "I"]
+        assert client.hear("8", "U2")[35] == "U2"
+
+    def test_a_possible_repetition_of_a_known_order_is_answered_by_its_status(self, serve, plain):
+        serve()
+        client = plain("A")
+        client.say("D", order("a"))
+        client.say("D", order("a"), head=[(97, "Y")])
+        for n in range(3):
+            client.say("U1", [(20007, T0 + (n + 1) * 10 * WAY_NS), (20008, f"s{n}")])
+        assert [client.hear("8")[150] for _ in range(2)] == ["0", "I"]
+
+
+_CLIENT = """
+import sys
+from pathlib import Path
+from tercel.core.orders import NewOrder, OrdStatus, Report, Tif
+from tercel.fix.client import FixVenue
+from tercel.fix.received import Patience
+venue = FixVenue("127.0.0.1", int(sys.argv[1]), "A", store=Path(sys.argv[2]), patience=Patience(logon_s=60.0))
+with Path(sys.argv[3]).open("a") as journal:
+    for n in range(10**6):
+        venue.send(NewOrder(f"{sys.argv[4]}-{n}", "TINY", 1, 1, 90, Tif.DAY, "A", "", venue.now_ns))
+        for event in venue.step(venue.now_ns + 10_000):
+            if isinstance(event, Report):
+                journal.write(event.exec_id + "\\n")
+        journal.flush()
+"""
+
+
+def test_a_killed_client_goes_on_with_its_store(serve, connect, port, tmp_path):
+    server, rounds = serve(), 3
+    journal = tmp_path / "journal"
+    for n in range(rounds):
+        words = [sys.executable, "-c", _CLIENT, str(port), str(tmp_path / "store"), str(journal), f"r{n}"]
+        process = subprocess.Popen(
+            words, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)), stderr=subprocess.PIPE
+        )
+        before = server.venue._execs
+
+        def worked(process=process, before=before):
+            assert process.poll() is None, process.stderr.read()
+            return server.venue._execs >= before + 40
+
+        waiting.until(worked, what="forty executions")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        waiting.until(lambda: not server.linked, what="a line seen to be dead")
+    known = journal.read_text().split()
+    venue = connect("A", store=tmp_path / "store")
+    heard = []
+    for _ in range(5):
+        heard += [event.exec_id for event in step(venue) if isinstance(event, Report)]
+    told = {*known, *heard}
+    assert told == {f"e{n + 1}" for n in range(server.venue._execs)}, "nothing is lost"
+    assert len(heard) == len(set(heard)), "nothing comes twice"
+    assert len(known) + len(heard) - len(told) <= 2 * (rounds + 1), "but the last words before a kill"

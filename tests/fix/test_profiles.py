@@ -1,0 +1,278 @@
+"""Profiles: what ships, what a file says, and what is refused with its row; secrets are named, and never shown."""
+
+from datetime import time
+
+import pytest
+
+from tercel.cli.config import kind_of, schemas
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.fix.profiles import SHIPPED, load
+from tercel.fix.protocol.message import Message
+
+SECRET = "hunter2-is-my-word"
+KEY = """-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIIJEYWtGBrhACmb9Dvy+qa8WEf0lQOl1s4CLIAB9m89u
+-----END PRIVATE KEY-----
+"""
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_ships_can_be_read(name):
+    assert load(name).profile.version in ("FIX.4.2", "FIX.4.4")
+
+
+def test_the_venues_that_ship_differ_where_their_documents_do():
+    binance, tercel, old = (load(name).profile for name in ("binance", "tercel", "generic-42"))
+    assert (binance.session.on_gap, binance.session.reset, binance.orders.replace) == ("logout", ("logon",), "XAK")
+    assert [binance.orders.status, binance.orders.mass_status, binance.orders.disown] == [False] * 3
+    assert (binance.names.most, binance.limits.messages, binance.limits.window_s) == (36, 10_000, 10)
+    assert tercel.extension
+    assert tercel.logon.fields == {"20021": "Y"}
+    assert not old.extension
+    assert (old.orders.mass_cancel, old.orders.handling) == ("none", "1")
+
+
+def test_a_file_says_what_differs_from_its_base(profile):
+    text = """
+base = "generic-44"
+[session]
+sender = "ME"
+target = "THEM"
+heartbeat_s = 7
+[times]
+start = "08:00"
+end = "17:30"
+zone = "Europe/Zurich"
+days = ["monday", "friday"]
+[[symbol]]
+name = "XYZ"
+tick = 0.05
+lot = 10
+currency = "CHF"
+"""
+    terms = load(profile(text))
+    settings = terms.settings()
+    assert (settings.sender, settings.target, settings.heartbeat_s, settings.on_gap) == ("ME", "THEM", 7, "request")
+    assert (settings.times.start, settings.times.end, settings.times.days) == (time(8), time(17, 30), (0, 4))
+    assert [(one.name, one.tick, one.lot, one.currency) for one in terms.symbols] == [("XYZ", 0.05, 10, "CHF")]
+    assert terms.profile.orders.mass_status, "from its base"
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "said"),
+    [
+        ('base = "generic-44"\n[session]\nhart_beat = 3', 3, "hart_beat"),
+        ('base = "generic-44"\n[session]\nheartbeat_s = "3"', 3, "heartbeat_s"),
+        ('base = "generic-44"\n\n[times]\nstart = "08:00"\nend = "09:00"\nzone = "Mars/Olympus"', 6, "time zone"),
+        ('base = "generic-44"\n[times]\nstart = "26:00"\nend = "09:00"', 3, "times.start"),
+        ('base = "generic-44"\n[times]\nstart = "06:00"\nend = "09:00"\ndays = ["someday"]', 5, "days"),
+        ('base = "generic-44"\n[orders]\nreplace = "Z"', 3, "replace"),
+        ('base = "generic-44"\nversion = "FIX.5.0"', 2, "version"),
+        ('base = "generic-44"\n\ndictionary = "none.xml"', 3, "none.xml"),
+        ('base = "generic-44"\n[[symbol]]\nname = "A"\ntick = -1', 4, "above zero"),
+        ('base = "generic-44"\n[names]\nletters = "["', 3, "regular expression"),
+        ("base = 3", 1, "base"),
+    ],
+)
+def test_bad_files_are_refused_with_the_row(profile, text, row, said):
+    with pytest.raises(ConfigError, match=rf"\(row {row}\)") as refused:
+        load(profile(text))
+    assert said in str(refused.value)
+
+
+def test_other_bad_files(profile, tmp_path):
+    with pytest.raises(UnknownNameError, match="generic-44"):
+        load("generic-45")
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        load(str(tmp_path / "none.toml"))
+    with pytest.raises(ConfigError, match="TOML"):
+        load(profile("[session"))
+    (tmp_path / "loop.toml").write_text('base = "loop.toml"')
+    with pytest.raises(ConfigError, match="base that ends"):
+        load(str(tmp_path / "loop.toml"))
+    with pytest.raises(ConfigError, match="A twice"):
+        load(profile('base = "generic-44"\n[[symbol]]\nname = "A"\n[[symbol]]\nname = "A"'))
+    xml = "<header/><messages/><trailer/><components/><fields/>"
+    (tmp_path / "d.xml").write_text(f"<fix major='4' minor='4'>{xml}</fix>")
+    with pytest.raises(ConfigError, match=r"dictionary of FIX\.4\.2"):
+        load(profile('version = "FIX.4.2"\ndictionary = "d.xml"'))
+    with pytest.raises(ConfigError, match=r"FIX\.4\.4 where extension"):
+        load(profile('version = "FIX.4.2"\nextension = true'))
+    with pytest.raises(ConfigError, match="dictionary of"):
+        load("binance").settings("ME")
+    with pytest.raises(ConfigError, match=r"session\.target"):
+        load("generic-44").settings("ME")
+
+
+class TestSecrets:
+    @pytest.mark.parametrize(
+        "line",
+        [
+            f'password = "{SECRET}"',
+            f'password = {{ value = "{SECRET}" }}',
+            f'password = {{ env = "{SECRET}" }}',
+            f'username = "{SECRET}"',
+            f'private_key = "{SECRET}"',
+            f'fields = {{ 554 = "{SECRET}" }}',
+            f'fields = {{ 96 = "{SECRET}" }}',
+            f'my_password = "{SECRET}"',
+        ],
+    )
+    def test_one_in_the_file_is_refused_and_not_repeated(self, profile, line):
+        with pytest.raises(ConfigError, match=r"\(row 3\)") as refused:
+            load(profile(f'base = "generic-44"\n[logon]\n{line}\n'))
+        assert SECRET not in str(refused.value)
+        assert "not shown" in str(refused.value)
+
+    def test_a_file_of_ones_own_is_read_and_nobody_elses(self, profile, tmp_path, monkeypatch):
+        terms = load(
+            profile(
+                'base = "generic-44"\n[session]\nsender = "A"\ntarget = "B"\n[logon]\n'
+                'username = { env = "TERCEL_USER" }\npassword = { file = "word" }'
+            )
+        )
+        monkeypatch.delenv("TERCEL_USER", raising=False)
+        with pytest.raises(ConfigError, match="TERCEL_USER"):
+            terms.settings()
+        monkeypatch.setenv("TERCEL_USER", "me")
+        with pytest.raises(ConfigError, match="word"):
+            terms.settings()
+        (tmp_path / "word").write_text(SECRET + "\n")
+        (tmp_path / "word").chmod(0o644)
+        with pytest.raises(ConfigError, match="chmod 600") as refused:
+            terms.settings()
+        (tmp_path / "word").chmod(0o600)
+        fields = dict(terms.settings().logon_fields("20260101-00:00:00", 1))
+        assert (fields[553], fields[554]) == ("me", SECRET)
+        shown = f"{refused.value} {terms!r} {terms.unlocked()!r} {terms.settings()!r}"
+        assert SECRET not in shown
+
+    def test_one_that_the_venue_repeats_is_hidden(self, profile, tmp_path, monkeypatch):
+        from tercel.fix.profiles.secrets import hidden
+
+        monkeypatch.setenv("TERCEL_WORD", SECRET)
+        terms = load(profile('base = "generic-44"\n[logon]\npassword = { env = "TERCEL_WORD" }')).unlocked()
+        assert SECRET not in hidden(f"password {SECRET} is wrong", terms.secrets)
+
+    def test_a_signature_is_the_one_of_the_venues_document(self, profile, tmp_path, monkeypatch):
+        """Binance's "FIX API", "How to sign Logon": a key, the fields and the signature."""
+        pytest.importorskip("cryptography", reason="pip install 'tercel[sign]'")
+        (tmp_path / "key.pem").write_text(KEY)
+        (tmp_path / "key.pem").chmod(0o600)
+        monkeypatch.setenv("TERCEL_USER", "sBRXrJx2DsOraMXOaUovEhgVRcjOvCtQwnWj8VxkOh1xqboS02SPGfKi2h8spZJb")
+        text = """
+base = "binance"
+dictionary = "standard"
+[session]
+sender = "EXAMPLE"
+[logon]
+username = { env = "TERCEL_USER" }
+private_key = { file = "key.pem" }
+"""
+        fields = list(load(profile(text)).settings().logon_fields("20240627-11:17:25.223", 1))
+        signed = "4MHXelVVcpkdwuLbl6n73HQUXUf1dse2PCgT1DYqW9w8AVZ1RACFGM+5UdlGPrQHrgtS3CvsRURC1oj73j8gCA=="
+        at = fields.index((95, "88"))
+        assert fields[at + 1] == (96, signed)
+        assert dict(fields)[25035] == "2"
+
+
+CFG = """
+# as QuickFIX reads it
+[DEFAULT]
+ConnectionType=initiator
+ReconnectInterval=60
+StartTime=12:30:00
+EndTime=21:30:00
+TimeZone=America/New_York
+Weekdays=mon,tue,wed,thu,fri
+HeartBtInt=20
+UseDataDictionary=N
+FileStorePath=store
+Colour=blue
+
+[SESSION]
+BeginString=FIX.4.2
+SenderCompID=CLIENT1
+TargetCompID=EXECUTOR
+SocketConnectHost=127.0.0.1
+SocketConnectPort=5001
+ResetOnLogon=Y
+
+[SESSION]
+BeginString=FIX.4.4
+SenderCompID=CLIENT2
+TargetCompID=EXECUTOR
+HeartBtInt=30
+SocketConnectHost=127.0.0.1
+SocketConnectPort=5002
+NonStopSession=Y
+"""
+
+
+class TestSettingsOfQuickFix:
+    def made(self, tmp_path, text):
+        path = tmp_path / "session.cfg"
+        path.write_text(text)
+        return str(path)
+
+    def test_a_file_is_read_as_it_is(self, tmp_path):
+        path = self.made(tmp_path, CFG)
+        first, second = load(path, "CLIENT1"), load(path, "CLIENT2")
+        table = first.profile.session
+        assert (first.profile.version, table.sender, table.target) == ("FIX.4.2", "CLIENT1", "EXECUTOR")
+        assert (table.host, table.port, table.heartbeat_s, table.reset) == ("127.0.0.1", 5001, 20, ("logon",))
+        times = first.settings().times
+        assert (times.start, times.end, times.zone, times.days) == (
+            time(12, 30),
+            time(21, 30),
+            "America/New_York",
+            tuple(range(5)),
+        )
+        assert second.profile.times is None
+        assert (second.profile.session.heartbeat_s, second.profile.session.reset) == (30, ())
+        assert not first.profile.orders.mass_status, "what 4.2 has not"
+
+    def test_keys_that_are_not_understood_are_named(self, tmp_path):
+        (note,) = load(self.made(tmp_path, CFG), "CLIENT1").notes
+        assert "row 13: colour is not understood" in note
+
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            ("ConnectionType=initiator", "ConnectionType=acceptor", "row 4"),
+            ("HeartBtInt=20", "HeartBtInt=soon", "row 10"),
+            ("ResetOnLogon=Y", "ResetOnLogon=maybe", "row 21"),
+            ("mon,tue", "mon,moon", "row 9"),
+            ("America/New_York", "America/Olympus", "time zone"),
+            ("UseDataDictionary=N", "DataDictionary=none.xml", "none.xml"),
+            ("Colour=blue", f"Password={SECRET}", "row 13"),
+            ("Colour=blue", "Colour", "row 13"),
+            ("[DEFAULT]", "[DEFAULTS]", "row 3"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_with_the_row(self, tmp_path, old, new, said):
+        with pytest.raises(ConfigError) as refused:
+            load(self.made(tmp_path, CFG.replace(old, new)), "CLIENT1")
+        assert said in str(refused.value)
+        assert SECRET not in str(refused.value)
+
+    def test_one_of_several_sessions_is_to_be_named(self, tmp_path):
+        with pytest.raises(ConfigError, match="CLIENT1, CLIENT2"):
+            load(self.made(tmp_path, CFG))
+
+    def test_a_profile_adds_to_it(self, tmp_path, profile, monkeypatch):
+        one = self.made(tmp_path, CFG.rsplit("[SESSION]", 1)[0])
+        monkeypatch.setenv("TERCEL_WORD", SECRET)
+        terms = load(profile(f'base = "{one}"\n[logon]\npassword = {{ env = "TERCEL_WORD" }}'))
+        assert terms.profile.session.sender == "CLIENT1"
+        assert dict(terms.settings().logon_fields("", 1))[554] == SECRET
+
+
+def test_a_profile_is_a_kind_of_file():
+    raw = {"base": "generic-44", "session": {"sender": "A"}, "orders": {"replace": "cancel"}}
+    assert kind_of(raw) == "profile"
+    assert "base" in schemas()["profile"]["properties"]
+
+
+def test_a_message_shows_no_value():
+    assert SECRET not in repr(Message("FIX.4.4", [(35, "A"), (554, SECRET)]))

@@ -1,0 +1,203 @@
+"""Sessions in a file: after a kill, and after a power cut, numbers go on and what was sent is there."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tercel.core.errors import VenueError
+from tercel.fix import store as module
+from tercel.fix.protocol.session import FixSession
+from tercel.fix.protocol.settings import SessionSettings
+from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers
+from tercel.fix.store import BLOCK, SqliteStore
+
+NOW = 1_700_000_000 * 10**9
+WRITER = """
+import sys
+from pathlib import Path
+from tercel.fix.protocol.store import Commit, Numbers
+from tercel.fix.store import SqliteStore
+store = SqliteStore(Path(sys.argv[1]), "A", durable=sys.argv[2] == "1")
+number = store.load().next_out
+while True:
+    count = number % 3
+    sent = tuple((number + n, b"raw %d" % (number + n)) for n in range(count))
+    number += count or 1  # a message of the session itself is not kept
+    store.commit(Commit(Numbers(number, number), sent))
+    sys.stdout.write(f"{number}\\n")
+    sys.stdout.flush()
+"""
+
+commits = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.booleans()), min_size=1, max_size=30)
+
+
+def change(numbers, kept, unkept, reset):
+    """The next commit of a session, from its numbers."""
+    first = 1 if reset else numbers.next_out
+    sent = tuple((n, b"raw %d" % n) for n in range(first, first + kept))
+    return Commit(SequenceNumbers(first + kept + unkept, numbers.next_in + 1, NOW), sent, reset=reset)
+
+
+@given(commits, st.booleans(), st.booleans())
+@settings(deadline=None, max_examples=24)
+def test_it_holds_what_the_store_in_memory_holds(tmp_path_factory, steps, durable, together):
+    path, oracle = tmp_path_factory.mktemp("store") / "fix.db", MemoryStore()
+    store = SqliteStore(path, "A", durable, together)
+    for kept, unkept, again in steps:
+        one = change(oracle.load(), kept, unkept, reset=again and kept == 3)
+        oracle.commit(one)
+        store.commit(one)
+        if again:
+            store.close()
+            store = SqliteStore(path, "A", durable, together)
+        assert store.load() == oracle.load()
+        assert list(store.sent(2, 40)) == sorted(oracle.sent(2, 40))
+    store.close()
+
+
+def test_the_number_of_what_came_in_is_written_with_the_answer(tmp_path):
+    """Who dies before is sent it again: after a kill the file says what an answer went out for."""
+    path = tmp_path / "fix.db"
+
+    def after_a_kill():
+        with sqlite3.connect(path) as file:
+            return SequenceNumbers(*file.execute("SELECT next_out, next_in, since_ns FROM session").fetchone())
+
+    store = SqliteStore(path, "A", durable=False, together=True)
+    store.commit(Commit(SequenceNumbers(2, 2)))  # logged on
+    store.commit(Commit(SequenceNumbers(2, 3)))
+    assert after_a_kill() == SequenceNumbers(2, 2)
+    store.commit(Commit(SequenceNumbers(3, 3), ((2, b"answer"),)))
+    assert after_a_kill() == SequenceNumbers(3, 3)
+    store.commit(Commit(SequenceNumbers(3, 4)))
+    store.commit(Commit(SequenceNumbers(3, 5)))
+    assert after_a_kill() == SequenceNumbers(3, 3)
+    store.flush()
+    assert after_a_kill() == SequenceNumbers(3, 5)
+    store.commit(Commit(SequenceNumbers(3, 6)))
+    assert store.load() == after_a_kill() == SequenceNumbers(3, 6)
+    store.commit(Commit(SequenceNumbers(3, 7)))
+    store.close()
+    assert after_a_kill() == SequenceNumbers(3, 7)
+
+
+def test_sessions_in_one_file_do_not_mix(tmp_path):
+    with SqliteStore(tmp_path / "fix.db", "A") as a, SqliteStore(tmp_path / "fix.db", "B") as b:
+        a.commit(Commit(SequenceNumbers(2, 1), ((1, b"a"),)))
+        b.commit(Commit(SequenceNumbers(3, 5), ((1, b"b"), (2, b"bb"))))
+        a.commit(Commit(SequenceNumbers(1, 1), reset=True))
+        assert (a.load(), list(a.sent(1, 9))) == (SequenceNumbers(), [])
+        assert (b.load(), list(b.sent(2, 9))) == (SequenceNumbers(3, 5), [(2, b"bb")])
+    modes = {file.name: oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()}
+    assert set(modes.values()) == {"0o600"}, modes
+
+
+@pytest.mark.parametrize("durable", ["0", "1"])
+def test_a_kill_at_any_time_loses_nothing(tmp_path, durable):
+    path = tmp_path / "fix.db"
+    told = 1
+    for round_ in range(8):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), durable], stdout=subprocess.PIPE, text=True, env=os.environ
+        )
+        assert writer.stdout is not None
+        for _ in range(1 + 7 * round_):
+            told = int(writer.stdout.readline())
+        writer.send_signal(signal.SIGKILL)
+        lines = [line for line in writer.stdout.read().splitlines(keepends=True) if line.strip()]
+        writer.wait()
+        told = max([told, *(int(line) for line in lines[:-1])])
+        with SqliteStore(path, "A", durable == "1") as store:
+            assert store.load().next_out >= told
+            assert store.load().next_in == store.load().next_out
+            kept = dict(store.sent(1, told - 1))
+            assert all(kept[n] == b"raw %d" % n for n in kept)
+            wanted, number = set(), 1
+            while number < told:
+                wanted |= set(range(number, number + number % 3))
+                number += number % 3 or 1
+            assert wanted <= kept.keys()
+
+
+@given(commits, st.integers(0, 10**9))
+@settings(deadline=None, max_examples=12)
+def test_after_a_power_cut_no_number_is_used_twice(tmp_path_factory, steps, cut):
+    """The disk has what was written up to the last durable commit, and any part of what came after."""
+    folder = tmp_path_factory.mktemp("cut")
+    path, wal = folder / "fix.db", folder / "fix.db-wal"
+    store = SqliteStore(path, "A", durable=False)
+    first = change(store.load(), 1, 1, False)
+    store.commit(first)  # takes the block
+    safe, numbers = wal.stat().st_size, first.numbers
+    for kept, unkept, reset in steps:
+        one = change(numbers, kept, unkept, reset and kept == 3)
+        store.commit(one)
+        numbers = one.numbers
+        if one.reset:
+            safe = wal.stat().st_size
+    size = safe + cut % (wal.stat().st_size - safe + 1)
+    lost = folder / "lost"
+    lost.mkdir()
+    shutil.copy(path, lost / "fix.db")
+    (lost / "fix.db-wal").write_bytes(wal.read_bytes()[:size])
+    store.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "boot_id", lambda: "another boot")
+        with SqliteStore(lost / "fix.db", "A", durable=False) as after:
+            assert numbers.next_out <= after.load().next_out <= numbers.next_out + BLOCK
+            session = FixSession(SessionSettings("VENUE", "DESK"), after)
+            assert session.numbers.next_out == after.load().next_out
+
+
+def test_who_asks_for_numbers_that_were_skipped_has_the_gap_filled(tmp_path, monkeypatch):
+    path = tmp_path / "fix.db"
+    desk = FixSession(SessionSettings("DESK", "VENUE", initiates=True))
+    store = SqliteStore(path, "VENUE", durable=False)
+    venue = FixSession(SessionSettings("VENUE", "DESK"), store)
+    venue.connect(NOW)
+    desk.receive(venue.receive(desk.connect(NOW).out, NOW).out, NOW)
+    for session in (desk, venue):
+        session.disconnect(NOW)
+    monkeypatch.setattr(module, "boot_id", lambda: "another boot")
+    venue = FixSession(SessionSettings("VENUE", "DESK"), SqliteStore(path, "VENUE", durable=False))
+    assert venue.numbers.next_out > BLOCK
+    venue.connect(NOW)
+    answer = venue.receive(desk.connect(NOW).out, NOW)
+    asked = desk.receive(answer.out, NOW)
+    assert b"\x0135=2\x01" in asked.out
+    desk.receive(venue.receive(asked.out, NOW).out, NOW)
+    report = venue.send("9", [(37, "N"), (11, "a"), (41, "b"), (39, "8"), (434, "1")], NOW)
+    assert [one.kind for one in desk.receive(report.out, NOW).messages] == ["9"]
+
+
+def test_what_cannot_be_written_is_an_error_and_changes_nothing(tmp_path):
+    with SqliteStore(tmp_path / "fix.db", "A") as store:
+        other = sqlite3.connect(tmp_path / "fix.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        store._file.execute("PRAGMA busy_timeout=1")
+        with pytest.raises(VenueError, match="can be written"):
+            store.commit(Commit(SequenceNumbers(2, 2), ((1, b"x"),)))
+        other.execute("ROLLBACK")
+        other.close()
+        assert store.load() == SequenceNumbers()
+        store.commit(Commit(SequenceNumbers(2, 2), ((1, b"x"),)))
+        assert list(store.sent(1, 1)) == [(1, b"x")]
+    (tmp_path / "text").write_text("this is no database, and long enough that SQLite sees it" * 20)
+    with pytest.raises(VenueError, match="store of FIX sessions"):
+        SqliteStore(tmp_path / "text", "A")
+
+
+def test_a_number_can_be_expected_again(tmp_path):
+    path: Path = tmp_path / "fix.db"
+    with SqliteStore(path, "A") as store:
+        store.commit(Commit(SequenceNumbers(5, 9)))
+        store.expect(4)
+        assert FixSession(SessionSettings("A", "B"), store).numbers == SequenceNumbers(5, 4)

@@ -1,0 +1,20 @@
+"""Episodes run one strategy at a time, each with a warm-up of its own: what shared runs are held to."""
+
+from tercel.execution.costs import Costs
+from tercel.execution.strategy import Strategy
+from tercel.execution.task import Task
+from tercel.lab.evaluation import experiment
+from tercel.lab.evaluation.episodes import Episodes, Plan
+from tercel.market.simulator.source import Source
+
+
+def run_alone(source: Source, task: Task, plan: Plan, strategy: Strategy) -> Costs:
+    """Costs of a strategy over all episodes of a plan."""
+    parts = []
+    for part in experiment.batches(plan):
+        episodes = Episodes(source, task, len(part))
+        episodes.start(part)
+        while episodes.working.any():
+            episodes.step(strategy.decide(episodes.view))
+        parts.append(episodes.costs())
+    return Costs.concat(parts)

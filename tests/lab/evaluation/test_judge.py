@@ -1,0 +1,346 @@
+"""The judged table on made-up costs of known composition."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercel.core.errors import CapacityError, ConfigError, TercelError
+from tercel.core.stats import Estimate, mean_interval
+from tercel.execution.costs import PARTS, Costs, attribute, displacement
+from tercel.lab.evaluation.adaptability import Response
+from tercel.lab.evaluation.comparisons import ResampledScores, Scores, gains
+from tercel.lab.evaluation.judge import JudgedEntry, judge, paired_correlation, within_range
+from tercel.lab.evaluation.result import KEYS, MEANINGS
+
+GRID, QTY, MID2 = 5, 100, 20_000
+SHARED = np.random.default_rng(99)
+MARKET = SHARED.integers(-300, 300, 4096)  # half ticks that every strategy suffers alike
+
+
+def make(episodes, extra, *, seed=0, clusters=None, moved=0, forced=0):
+    """Costs of one run: the shared market move, `extra` half ticks a lot, noise, and a displaced mid."""
+    rng = np.random.default_rng(seed)
+
+    def ints(value=0):
+        return np.full(episodes, value, np.int64)
+
+    noise = rng.integers(-20, 21, episodes)
+    lots_grid = np.zeros((episodes, GRID), np.int64)
+    lots_grid[:, 2] = QTY - forced
+    forced_grid = np.zeros((episodes, GRID), np.int64)
+    forced_grid[:, -1] = forced
+    return Costs(
+        qty=ints(QTY),
+        arrival_mid2=ints(MID2),
+        spread=ints(QTY - forced) * 2,
+        walk=(extra + noise) * (QTY - forced),
+        timing=MARKET[:episodes] * (QTY - forced),
+        forced_spread=ints(forced) * 3,
+        forced_walk=ints(forced),
+        forced_timing=MARKET[:episodes] * forced,
+        lots_filled=ints(QTY),
+        passive_lots=rng.integers(0, QTY - forced + 1, episodes),
+        forced_lots=ints(forced),
+        unfilled_lots=ints(),
+        unfilled_paid=ints(),
+        mid2_grid=MID2 + np.tile([0, 0, 1, 1, 1], (episodes, 1)) * moved + rng.integers(-5, 6, (episodes, GRID)),
+        lots_grid=lots_grid,
+        forced_lots_grid=forced_grid,
+        side=np.ones(episodes, np.int8),
+        cluster=np.arange(episodes) if clusters is None else clusters,
+        fees=ints(),
+        double_lots=ints(),
+        overflow=ints(),
+        run_out=ints(1),
+    )
+
+
+def field(episodes=200, **changes):
+    """A small field: two baselines, random, three seeds of a learned policy, and of one's own."""
+    return [
+        JudgedEntry("immediate", "baseline", (make(episodes, 80, seed=1, **changes),)),
+        JudgedEntry("twap_take", "baseline", (make(episodes, 20, seed=2, forced=10, **changes),)),
+        JudgedEntry("random", "random", (make(episodes, 0, seed=3, **changes),)),
+        JudgedEntry("ppo", "learned", tuple(make(episodes, -10 + s, seed=4 + s, **changes) for s in range(3))),
+        JudgedEntry("mine", "own", tuple(make(episodes, 50 + s, seed=7 + s, **changes) for s in range(3))),
+    ]
+
+
+def twin(episodes=200):
+    return np.full((episodes, GRID), MID2, np.int64)
+
+
+def run(entries, twins=None, seed=0, **options):
+    return judge(
+        entries, twins, np.random.default_rng(seed), market="made_up", task={"share": 0.1}, seeds=[1, 2, 3],
+        resamples=500, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def judged():
+    entries, rng = field(), np.random.default_rng(1)
+    bps = {one.name: np.stack([attribute(costs, None)["is_bps"] for costs in one.runs]) for one in entries}
+    found = gains(ResampledScores.of(Scores(bps, entries[0].runs[0].cluster), rng), ["ppo", "mine"], {}, rng)
+    paired = {name: {other: gain.estimate() for other, gain in row.items()} for name, row in found.items()}
+    return run(entries, twin(), paired=paired)
+
+
+def test_every_strategy_has_every_key_with_its_interval(judged):
+    assert set(MEANINGS) == set(KEYS)
+    for row in judged.strategies.values():
+        assert tuple(row) == KEYS
+        for key, cell in row.items():
+            if key != "adaptability":
+                assert cell.ci_low <= cell.mean <= cell.ci_high
+
+
+def test_means_are_those_of_the_attribution(judged):
+    for entry in field():
+        rows = [attribute(costs, twin()) for costs in entry.runs]
+        for key in rows[0]:
+            expected = np.mean([row[key].mean() for row in rows])
+            assert judged.strategies[entry.name][key].mean == pytest.approx(expected, abs=1e-9)
+        risk = np.mean([row["is_bps"].std(ddof=1) for row in rows])
+        assert judged.strategies[entry.name]["timing_risk_bps"].mean == pytest.approx(risk)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_the_parts_add_up_in_the_table(answered):
+    result = run(field(60), twin(60) if answered else None)
+    for row in result.strategies.values():
+        parts = [row[key].mean for key in PARTS if row[key] is not None]
+        assert len(parts) == (5 if answered else 4)
+        assert sum(parts) == pytest.approx(row["is_bps"].mean, abs=1e-9)
+
+
+def test_the_best_baseline_is_written_and_not_random(judged):
+    cheapest = sorted(judged.strategies, key=lambda name: judged.strategies[name]["is_bps"].mean)
+    assert cheapest[:2] == ["ppo", "random"]
+    assert judged.best_baseline == "twap_take"
+
+
+def test_paired_differences_are_positive_when_cheaper(judged):
+    assert set(judged.paired_vs_best_baseline) == {"ppo", "mine"}
+    gain = judged.paired_vs_best_baseline["ppo"]
+    assert gain.ci_low > 0
+    assert gain.mean == pytest.approx(
+        judged.strategies["twap_take"]["is_bps"].mean - judged.strategies["ppo"]["is_bps"].mean
+    )
+    assert judged.paired_vs_best_baseline["mine"].ci_high < 0
+    assert judged.paired["ppo"]["twap_take"] == gain
+    assert set(judged.paired["ppo"]) == {"immediate", "twap_take", "random", "mine"}
+
+
+def test_pairing_takes_out_what_all_suffer(judged):
+    gain, alone = judged.paired_vs_best_baseline["ppo"], judged.strategies["ppo"]["is_bps"]
+    assert gain.ci_high - gain.ci_low < 0.3 * (alone.ci_high - alone.ci_low)
+
+
+def test_each_training_seed_stands_by_itself(judged):
+    seeds = judged.paired_by_seed["ppo"]
+    ours, theirs = field()[3].runs, field()[4].runs
+    for seed, (cell, beaten) in enumerate(zip(seeds["mine"], seeds["random"], strict=True)):
+        saved = attribute(theirs[seed], None)["is_bps"] - attribute(ours[seed], None)["is_bps"]
+        assert cell.mean == pytest.approx(saved.mean())
+        assert cell.ci_low > 0
+        assert beaten.mean == pytest.approx(
+            (attribute(field()[2].runs[0], None)["is_bps"] - attribute(ours[seed], None)["is_bps"]).mean()
+        )
+
+
+def test_one_run_has_the_plain_cluster_bootstrap_interval(judged):
+    values = attribute(field()[0].runs[0], None)["is_bps"]
+    plain = mean_interval(values, np.arange(len(values)), np.random.default_rng(5), resamples=4000)
+    cell = judged.strategies["immediate"]["is_bps"]
+    assert cell.ci_low == pytest.approx(plain.ci_low, abs=0.15 * (plain.ci_high - plain.ci_low))
+    assert cell.ci_high == pytest.approx(plain.ci_high, abs=0.15 * (plain.ci_high - plain.ci_low))
+
+
+def test_displacement_is_booked_as_impact_and_leaves_the_shortfall():
+    still, pushed = (run([JudgedEntry("a", "baseline", (make(300, 0, moved=push),))], twin(300)) for push in (0, 40))
+    rows = [result.strategies["a"] for result in (still, pushed)]
+    shift = rows[1]["impact_bps"].mean - rows[0]["impact_bps"].mean
+    assert shift == pytest.approx(40 / MID2 * 1e4)
+    assert rows[0]["timing_bps"].mean - rows[1]["timing_bps"].mean == pytest.approx(shift)
+    assert rows[0]["is_bps"] == rows[1]["is_bps"]
+
+
+def test_uncertain_displacement_widens_impact_and_timing_and_leaves_the_shortfall():
+    costs = replace(make(300, 0), walk=np.zeros(300, np.int64), timing=np.zeros(300, np.int64))
+    noisy = twin(300) + np.random.default_rng(0).integers(-300, 300, (300, GRID))
+    row = run([JudgedEntry("a", "baseline", (costs,))], noisy).strategies["a"]
+    error = 300 / np.sqrt(3) / np.sqrt(300) / MID2 * 1e4
+    for key in ("impact_bps", "timing_bps"):
+        assert row[key].ci_high - row[key].ci_low == pytest.approx(2 * 1.96 * error, rel=0.25)
+    assert row["is_bps"].ci_high == pytest.approx(row["is_bps"].ci_low)
+
+
+def test_displacement_is_that_of_the_episodes_that_ran_to_their_horizon() -> None:
+    """The rest may hold anything on the grid: their lots count, their mids do not."""
+    whole = make(300, 0, moved=40)
+    some = np.arange(300) % 4 == 0
+    grid = np.where(some[:, None], whole.mid2_grid, 0)
+    part = replace(whole, mid2_grid=grid, run_out=some.astype(np.int64))
+    moved = displacement(part, twin(300))
+    assert moved == pytest.approx((whole.mid2_grid - twin(300))[some].mean(axis=0))
+    row = run([JudgedEntry("a", "baseline", (part,))], twin(300)).strategies["a"]
+    mean_lots = (whole.lots_grid / whole.denominator[:, None]).mean(axis=0)
+    walk = (whole.walk / whole.denominator).mean()
+    assert row["impact_bps"].mean == pytest.approx(1e4 * (walk + (mean_lots * moved).sum()))
+    assert row["is_bps"] == run([JudgedEntry("a", "baseline", (whole,))], twin(300)).strategies["a"]["is_bps"]
+    assert attribute(part, twin(300))["impact_bps"].mean() == pytest.approx(row["impact_bps"].mean)
+    with pytest.raises(TercelError, match="ran to their horizon"):
+        displacement(replace(part, run_out=0 * part.run_out), twin(300))
+
+
+def test_json_is_complete_plain_and_comes_back(judged):
+    data = judged.to_json()
+    text = json.dumps(data, allow_nan=False)
+    assert json.loads(text) == data
+    needed = {
+        "strategies",
+        "best_baseline",
+        "paired_vs_best_baseline",
+        "episodes",
+        "clusters",
+        "seeds",
+        "market",
+        "task",
+    }
+    assert needed | {"out"} <= set(data)
+    assert set(data["strategies"]["ppo"]["is_bps"]) == {"mean", "ci_low", "ci_high"}
+    assert (data["episodes"], data["clusters"], data["seeds"]) == (200, 200, [1, 2, 3])
+
+
+def test_without_a_twin_impact_is_null_and_says_why():
+    result = run(field(40), None)
+    assert result.to_json()["strategies"]["twap_take"]["impact_bps"] is None
+    assert any("impact is not available" in note for note in result.notes)
+    first = attribute(field(40)[0].runs[0], None)
+    assert result.strategies["immediate"]["spread_bps"].mean == pytest.approx(first["spread_bps"].mean())
+
+
+def test_few_clusters_one_cluster_and_one_seed_are_said():
+    few = run(field(40, clusters=np.arange(40) // 4), twin(40), notes=["one day"])
+    assert few.clusters == 10
+    assert few.notes[0] == "one day"
+    assert any("under 20 clusters (10)" in note for note in few.notes)
+    one = run([JudgedEntry("a", "baseline", (make(9, 0, clusters=np.zeros(9, np.int64)),))])
+    assert one.strategies["a"]["is_bps"].ci_low is None
+    assert any("no intervals" in note for note in one.notes)
+    single = run([JudgedEntry("a", "baseline", (make(30, 0),)), JudgedEntry("dqn", "learned", (make(30, 0),))])
+    assert any("one training seed" in note for note in single.notes)
+    assert not any("training seed" in note or "clusters" in note for note in run(field(), twin()).notes)
+
+
+def test_clusters_widen_intervals():
+    copies = np.repeat(np.arange(50), 4)
+    whole = make(200, 0)
+    alike = replace(whole, timing=whole.timing[copies * 4], cluster=np.arange(200))
+    loose, tight = (
+        run([JudgedEntry("a", "baseline", (replace(alike, cluster=labels),))]).strategies["a"]["is_bps"]
+        for labels in (copies, np.arange(200))
+    )
+    assert loose.ci_high - loose.ci_low > 1.6 * (tight.ci_high - tight.ci_low)
+
+
+def test_unfilled_and_double_filled_lots_are_counted():
+    costs = make(30, 0, forced=20)
+    costs = replace(
+        costs,
+        unfilled_lots=np.full(30, 5),
+        lots_filled=np.full(30, QTY - 5),
+        passive_lots=np.zeros(30, np.int64),
+        double_lots=np.full(30, 2),
+    )
+    result = run([JudgedEntry("a", "baseline", (costs,))])
+    assert result.counts["a"] == {
+        "unfilled_lots": 150,
+        "unfilled_share": 0.05,
+        "forced_share": 0.2,
+        "double_filled_share": 0.02,
+    }
+    assert sum("a 5.00%" in note or "a 2.00%" in note for note in result.notes) == 2
+
+
+def test_adaptability_is_averaged_over_seeds():
+    def response(within):
+        return Response(np.arange(30), np.ones(30), np.full(30, within), np.zeros((30, 6)), np.ones(30))
+
+    entries = field(30)
+    entries[3] = replace(entries[3], responses=tuple(response(share) for share in (0.2, 0.3, 0.4)))
+    entries[0] = replace(entries[0], responses=(replace(response(0.5), rows=np.zeros(30)),))
+    table = run(entries).strategies
+    assert table["ppo"]["adaptability"].mean == pytest.approx(0.3)
+    assert table["ppo"]["adaptability"].ci_low < 0.3 < table["ppo"]["adaptability"].ci_high
+    assert table["twap_take"]["adaptability"] is None
+    assert table["immediate"]["adaptability"] is None
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_same_seed_judges_alike_and_a_new_row_changes_no_old_one(seed):
+    entries = field(25)[:2]
+    once, again = run(entries, seed=seed), run(entries, seed=seed)
+    assert once == again
+    more = run([*entries, JudgedEntry("pov", "baseline", (make(25, 5, seed=9),))], seed=seed)
+    for name in once.strategies:
+        assert more.strategies[name] == once.strategies[name]
+
+
+def overflowing(costs):
+    return replace(costs, overflow=np.eye(1, len(costs), 7, dtype=np.int64)[0])
+
+
+def test_an_overflow_is_an_error():
+    with pytest.raises(
+        CapacityError, match="no overflow in a judged run; received 1 in twap_take, the first in episode 7"
+    ):
+        run([JudgedEntry("twap_take", "baseline", (overflowing(make(20, 0)),))])
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([JudgedEntry("ppo", "learned", (make(9, 0),))], "baseline"),
+        ([JudgedEntry("a", "baseline", (make(9, 0),))] * 2, "different names"),
+        ([JudgedEntry("a", "baseline", ())], "at least one run"),
+        ([JudgedEntry("a", "baseline", (make(9, 0),)), JudgedEntry("b", "baseline", (make(8, 0),))], "same episodes"),
+        (
+            [
+                JudgedEntry("a", "baseline", (make(9, 0),)),
+                JudgedEntry("b", "baseline", (replace(make(9, 0), arrival_mid2=np.full(9, 4)),)),
+            ],
+            "same episodes",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(entries, message):
+    with pytest.raises(ConfigError, match=message):
+        run(entries)
+
+
+def test_lots_that_do_not_add_up_name_the_strategy():
+    with pytest.raises(TercelError, match="pov, episode 0"):
+        run([JudgedEntry("pov", "baseline", (replace(make(9, 0), unfilled_lots=np.full(9, 3)),))])
+
+
+def test_intervals_stay_within_what_a_key_can_be():
+    cut = within_range("passive_share", Estimate(0.9, 0.4, 1.3))
+    assert (cut.mean, cut.ci_low, cut.ci_high) == (0.9, 0.4, 1.0)
+    assert within_range("timing_risk_bps", Estimate(2.0, -1.0, 5.0)).ci_low == 0.0
+    assert within_range("is_bps", Estimate(2.0, -1.0, 5.0)).ci_low == -1.0
+
+
+def test_the_correlation_of_paired_costs_is_said() -> None:
+    """The median over pairs of written strategies, as NumPy has it; nothing with one strategy alone."""
+    entries = field()
+    costs = [entry.runs[0].shortfall / entry.runs[0].denominator for entry in entries if entry.kind == "baseline"]
+    assert paired_correlation(entries) == pytest.approx(np.corrcoef(costs)[0, 1])
+    assert run(entries, twin()).correlation == paired_correlation(entries)
+    assert paired_correlation(entries[:1]) is None
+    assert paired_correlation(field(2)) is None

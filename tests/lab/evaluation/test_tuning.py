@@ -1,0 +1,152 @@
+"""Tuning: the search itself on functions whose minimum is known, and its use on training episodes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tercel.core.errors import ConfigError
+from tercel.execution.costs import attribute
+from tercel.execution.strategies import TUNABLE, MarketEstimates, build
+from tercel.execution.task import Task
+from tercel.lab.evaluation.cma import CmaEs
+from tercel.lab.evaluation.episodes import seeded_plan
+from tercel.lab.evaluation.experiment import run_strategy
+from tercel.lab.evaluation.tuning import (
+    OVERFLOWED_BPS,
+    TRIED_ON,
+    Arena,
+    episodes_for,
+    population_of,
+    scores,
+    search,
+    try_all,
+    tune,
+)
+from tercel.market.book import layout as lay
+from tercel.market.flow import martingale
+from tercel.market.simulator.source import martingale_market
+
+
+def minimise(function, start, generations, seed=1, **options):
+    found = CmaEs(start, 1.0, np.random.default_rng(seed), **options)
+    for _ in range(generations):
+        tried = found.ask()
+        found.tell(tried, np.apply_along_axis(function, 1, tried))
+    return found.mean
+
+
+def test_it_finds_the_minimum_of_a_sphere_an_ellipsoid_and_rosenbrocks_valley():
+    target = np.arange(6.0)
+    assert minimise(lambda v: ((v - target) ** 2).sum(), np.zeros(6), 150) == pytest.approx(target, abs=1e-4)
+    lengths = 10.0 ** np.linspace(0, 4, 6)
+    assert minimise(lambda v: (lengths * v**2).sum(), np.ones(6), 300) == pytest.approx(np.zeros(6), abs=1e-3)
+    valley = minimise(lambda v: 100 * (v[1] - v[0] ** 2) ** 2 + (1 - v[0]) ** 2, np.array([-1.0, 1.0]), 250)
+    assert valley == pytest.approx(np.ones(2), abs=1e-3)
+
+
+def test_variances_alone_are_learned_faster_of_many_numbers():
+    """An ellipsoid along its axes, of forty numbers whose lengths differ a hundredfold."""
+    lengths = 10.0 ** np.linspace(0, 4, 40)
+    both = [minimise(lambda v: (lengths * v**2).sum(), np.ones(40), 300, diagonal=one) for one in (True, False)]
+    alone, together = ((lengths * found**2).sum() for found in both)
+    assert alone < together / 100
+
+
+def test_noise_as_large_as_the_start_is_survived():
+    noise = np.random.default_rng(2)
+    found = minimise(lambda v: (v**2).sum() + noise.normal(0, 5.0), np.full(8, 2.0), 120, population=24)
+    assert (found**2).sum() < 8.0, "from 32"
+
+
+def test_values_that_are_not_numbers_come_last():
+    found = minimise(lambda v: np.nan if v[0] > 0 else (v[0] + 1) ** 2, np.array([0.5]), 60)
+    assert found[0] == pytest.approx(-1.0, abs=0.05)
+
+
+def test_a_start_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="finite start"):
+        CmaEs([np.nan], 1.0, np.random.default_rng(1))
+
+
+TASK = Task(horizon_s=60.0, decisions=6, warmup_s=5.0, grid_points=3)
+
+
+@pytest.fixture(scope="module")
+def arena():
+    market = martingale_market()
+    return Arena(
+        market, TASK, lambda first, n: seeded_plan(TASK, 60, -5, first, n),
+        seeded_plan(TASK, 60, -6, 0, 64), seeded_plan(TASK, 60, -6, 64, 64),
+        MarketEstimates(930.0, sigma=0.45, eta=0.5, spread=2.0),
+    )  # fmt: skip
+
+
+def test_a_search_uses_its_episodes_and_gives_named_parameters(arena):
+    steps = []
+    kind = TUNABLE["popv"]
+    found = search(arena, kind, 3 * 16 * TRIED_ON, 1, steps.append)
+    assert tuple(found.parameters) == kind.layout.names
+    assert found.episodes == sum(steps) == 3 * 16 * TRIED_ON
+    assert np.isfinite(found.training_bps)
+    assert found.overflowed == 0
+    assert search(arena, kind, 3 * 16 * TRIED_ON, 1) == found, "the same seed finds the same"
+
+
+def test_what_is_not_searched_for_stays(arena):
+    found = search(arena, TUNABLE["score_rule"], 3 * 24 * TRIED_ON, 1)
+    assert found.parameters["w_alpha"] == TUNABLE["score_rule"].layout.generic["w_alpha"]
+
+
+def test_the_better_on_validation_stands(arena):
+    found = tune(arena, "obizhaeva_wang", 3 * 8 * TRIED_ON, 1)
+    kind = TUNABLE["obizhaeva_wang"]
+    both = [kind(found.parameters, arena.estimates), build("obizhaeva_wang")]
+    assert [found.validation, found.begun_from] == scores(arena, arena.validation, both)
+    assert found.validation.bps <= found.begun_from.bps
+
+
+def test_both_sides_of_a_market_are_one_in_an_error(arena):
+    strategy = build("obizhaeva_wang")
+    found = scores(arena, arena.validation, [strategy])[0]
+    costs = run_strategy(arena.source, TASK, arena.validation, strategy)
+    pairs = attribute(costs, None)["is_bps"].reshape(-1, 2).mean(axis=1)
+    assert found.se == pytest.approx(pairs.std(ddof=1) / np.sqrt(len(pairs)))
+    assert found.bps == pytest.approx(pairs.mean())
+
+
+def test_candidates_side_by_side_cost_what_each_costs_alone(arena):
+    kind = TUNABLE["popv"]
+    rows = kind.layout.vector() + np.random.default_rng(4).normal(0, 1, (11, 5))
+    plan = arena.sample(0, TRIED_ON)
+    alone = [scores(arena, plan, [kind(row)])[0].bps for row in rows]
+    np.testing.assert_allclose(try_all(arena, plan, kind, rows).bps, alone, rtol=1e-12)
+
+
+def test_a_candidate_that_loses_orders_is_dear_and_counted_and_stops_nothing(arena):
+    kind = TUNABLE["score_rule"]
+    market = arena.source
+    overflowing = lay.new_book(64, 64, 1)
+    martingale.lay_book(overflowing, market.worlds_k[0].copy(), market.flow)
+    overflowing = replace(arena, source=replace(market, worlds_b=overflowing[None]))
+    spread, single = kind.layout.vector(), kind.layout.vector({"behind_1": 40.0})
+    plan = arena.sample(0, TRIED_ON)
+    found = try_all(overflowing, plan, kind, np.stack([spread, single]))
+    assert found.overflowed[0] > found.overflowed[1]
+    lost = found.overflowed[0] / TRIED_ON * OVERFLOWED_BPS
+    assert found.bps[0] == pytest.approx(lost, abs=OVERFLOWED_BPS / 10)
+    validated = scores(overflowing, plan, [kind(spread)])[0]
+    assert validated.overflowed == found.overflowed[0]
+    tuned = tune(overflowing, "score_rule", 3 * 24 * TRIED_ON, 1)
+    assert tuned.training_overflowed > 0
+    assert tuned.validation.bps <= tuned.begun_from.bps
+
+
+def test_too_few_episodes_are_refused(arena):
+    with pytest.raises(ConfigError, match="at least"):
+        search(arena, TUNABLE["popv"], 100, 1)
+
+
+def test_more_parameters_get_more_episodes_and_candidates():
+    assert episodes_for(TUNABLE["obizhaeva_wang"]) < episodes_for(TUNABLE["popv"]) < episodes_for(TUNABLE["score_rule"])
+    assert [population_of(d) for d in (1, 5, 23)] == [8, 16, 24]

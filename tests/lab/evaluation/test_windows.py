@@ -1,0 +1,171 @@
+"""Windows of recorded days: inside the session and the tape, apart from each other, of the right size."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tercel.core.errors import ConfigError
+from tercel.core.vocabulary import NS_PER_SECOND as S
+from tercel.execution import step as kernels
+from tercel.execution.task import Task
+from tercel.lab.evaluation.windows import BLOCK_NS, expected_lots, tape_plan, tape_sampler, window_starts
+from tercel.market.simulator.tape_source import TapeDay
+from tercel.market.tape import Instrument
+
+OPEN, CLOSE = 34_200 * S, 57_600 * S
+CURVE = [130.0] * 13
+TASK = Task(share=0.1, horizon_s=1800.0, decisions=60, warmup_s=900.0)
+
+
+def day(first_s=34_200, last_s=57_600, opening=OPEN, closing=CLOSE, world=0, date="2012-06-21") -> TapeDay:
+    marks = np.array([first_s * S - 1, *range((first_s // 900 + 1) * 900 * S, last_s * S, 900 * S), last_s * S])
+    instrument = Instrument("NASDAQ", "TOY", date, 0.01, session_open_ns=opening, session_close_ns=closing)
+    worlds = np.arange(world, world + len(marks))
+    return TapeDay(instrument, 100, 100 + 10 * len(marks), marks, 100 + 10 * np.arange(len(marks)), worlds, last_s * S)
+
+
+def spans(plan, task=TASK):
+    rows = plan.rows
+    start = rows[:, kernels.E_START_NS]
+    return start - rows[:, kernels.E_WARMUP_NS], start, start + task.horizon_ns
+
+
+def test_windows_lie_inside_the_session_and_do_not_overlap():
+    plan = tape_plan([day()], TASK, CURVE)
+    begin, start, stop = spans(plan)
+    assert begin.min() == OPEN
+    assert stop.max() <= CLOSE
+    assert len(plan) == 2 * 12
+    starts = np.unique(start)
+    assert np.all(np.diff(starts) == TASK.horizon_ns)
+    assert starts[-1] + 2 * TASK.horizon_ns > CLOSE, "no window is left out at the end"
+
+
+@given(
+    st.integers(30_000, 50_000), st.integers(50_000, 60_000), st.sampled_from([60, 600, 3600]),
+    st.sampled_from([0, 30, 900]), st.integers(1, 4000), st.booleans(),
+)  # fmt: skip
+def test_every_window_is_inside_everything(first, last, horizon, warmup, every, known):
+    task = Task(share=0.1, horizon_s=horizon, decisions=10, warmup_s=warmup)
+    one = day(first, last) if known else day(first, last, 0, 0)
+    starts = window_starts(one, task, every * S)
+    low = max(first * S - 1, OPEN if known else 0)
+    high = min(last * S, CLOSE if known else last * S)
+    assert (starts - max(task.warmup_ns, task.horizon_ns // 10) >= low).all()
+    assert (starts + task.horizon_ns <= high).all()
+    assert (len(starts) > 0) == (high - low >= task.horizon_ns + max(task.warmup_ns, task.horizon_ns // 10))
+    if len(starts):
+        assert starts[-1] + every * S + task.horizon_ns > high
+
+
+def test_the_bounds_hold_the_warm_up_and_the_horizon():
+    cut = OPEN + 4 * 3600 * S
+    early, late = (tape_plan([day()], TASK, CURVE, **{b: cut}) for b in ("latest_ns", "earliest_ns"))
+    assert spans(early)[2].max() <= cut <= spans(late)[0].min()
+
+
+@pytest.mark.parametrize(
+    ("one", "task"),
+    [
+        (day(), Task(horizon_s=23_000.0)),
+        (day(), Task(warmup_s=22_000.0)),
+        (day(last_s=36_000), TASK),
+        (day(first_s=56_000, last_s=57_000, opening=0, closing=0), TASK),
+    ],
+)
+def test_no_window_fits(one, task):
+    with pytest.raises(ConfigError, match="none fits"):
+        tape_plan([one], task, CURVE)
+
+
+def test_no_days_at_all():
+    with pytest.raises(ConfigError, match="no days"):
+        tape_plan([], TASK, CURVE)
+
+
+def test_an_order_larger_than_a_day():
+    with pytest.raises(ConfigError, match="a day's volume"):
+        tape_plan([day()], TASK, [0.01] * 13)
+    with pytest.raises(ConfigError, match="a day's volume"):
+        tape_plan([day()], TASK, [0.0] * 13)
+
+
+def test_expected_lots_in_closed_form():
+    curve = np.arange(1.0, 14.0)  # part j has j lots in 1800 s
+    assert expected_lots(day(), OPEN, 1800 * S, curve) == pytest.approx(1.0)
+    assert expected_lots(day(), OPEN + 900 * S, 1800 * S, curve) == pytest.approx(0.5 * 1 + 0.5 * 2)
+    assert expected_lots(day(), OPEN, CLOSE - OPEN, curve) == pytest.approx(91.0)
+    assert expected_lots(day(), CLOSE - 900 * S, 3600 * S, curve) == pytest.approx(6.5), "nothing after the close"
+    unknown = day(opening=0, closing=0)
+    assert expected_lots(unknown, OPEN, CLOSE - OPEN, curve) == pytest.approx(91.0)
+
+
+def test_orders_are_a_share_of_what_is_expected():
+    curve = [100.0 * j for j in range(1, 14)]
+    plan = tape_plan([day()], replace(TASK, share=0.25), curve)
+    for row in plan.rows.tolist():
+        expected = expected_lots(day(), row[kernels.E_START_NS], TASK.horizon_ns, curve)
+        assert row[kernels.E_QUANTITY] == max(round(0.25 * expected), 1)
+
+
+def test_each_window_starts_from_the_checkpoint_before_it():
+    one = day(world=7)
+    plan = tape_plan([one], TASK, CURVE, every_ns=60 * S)
+    begin, *_ = spans(plan)
+    for at, row in zip(begin.tolist(), plan.rows.tolist(), strict=True):
+        world = row[kernels.E_WORLD] - 7
+        assert one.world_ns[world] <= at
+        assert world + 1 == len(one.world_ns) or one.world_ns[world + 1] > at
+        assert row[kernels.E_CURSOR] == one.world_row[world]
+        assert row[kernels.E_CURSOR_END] == one.last_row
+
+
+def test_both_sides_of_each_window_and_alternating_ones():
+    plan = tape_plan([day()], TASK, CURVE)
+    assert plan.rows[:, kernels.E_SIDE].tolist() == [1, -1] * 12
+    assert np.array_equal(plan.rows[::2, kernels.E_START_NS], plan.rows[1::2, kernels.E_START_NS])
+    single = tape_plan([day()], TASK, CURVE, both_sides=False)
+    assert single.rows[:, kernels.E_SIDE].tolist() == [1, -1] * 6
+    assert len(np.unique(single.rows[:, kernels.E_START_NS])) == 12
+    fixed = tape_plan([day()], replace(TASK, side=-1), CURVE)
+    assert fixed.rows[:, kernels.E_SIDE].tolist() == [-1] * 12
+    for one in (plan, single, fixed):
+        assert one.rows[:, kernels.E_INDEX].tolist() == list(range(len(one))), "a stream for each episode"
+
+
+def test_days_are_clusters():
+    days = [day(), day(world=30, date="2012-06-22"), day(world=60, date="2012-06-25")]
+    plan = tape_plan(days, TASK, CURVE)
+    assert plan.cluster.tolist() == [0] * 24 + [1] * 24 + [2] * 24
+    assert set(plan.rows[24:48, kernels.E_WORLD] >= 30) == {True}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_half_hours_of_a_single_day_are_clusters(known):
+    one = day() if known else day(opening=0, closing=0)
+    short = Task(share=0.1, horizon_s=600.0, decisions=10, warmup_s=600.0)
+    plan = tape_plan([one], short, CURVE)
+    blocks = (plan.rows[:, kernels.E_START_NS] - one.open_ns) // BLOCK_NS
+    assert plan.cluster.tolist() == blocks.tolist()
+    assert set(np.unique(plan.cluster)) == set(range(13))
+    assert len(np.unique(tape_plan([one], TASK, CURVE).cluster)) == 12
+
+
+def test_the_sampler_is_a_function_of_seed_and_number():
+    plan = tape_plan([day()], TASK, CURVE, every_ns=60 * S)
+    sample = tape_sampler(plan)
+    whole = sample(3, 0, 50)
+    again = tape_sampler(plan)(3, 20, 30)
+    assert np.array_equal(whole.rows[20:], again.rows)
+    assert np.array_equal(whole.cluster[20:], again.cluster)
+    assert not np.array_equal(whole.rows[:, kernels.E_START_NS], sample(4, 0, 50).rows[:, kernels.E_START_NS])
+    known = {tuple(r) for r in plan.rows[:, kernels.E_SIDE : kernels.E_WORLD + 1].tolist()}
+    assert {tuple(r) for r in whole.rows[:, kernels.E_SIDE : kernels.E_WORLD + 1].tolist()} <= known
+    assert (whole.rows[:, kernels.E_SEED] < 0).all(), "training streams are apart from judged ones"
+    assert plan.rows[:, kernels.E_SEED].tolist() == [0] * len(plan), "the plan is as it was"
+    drawn = sample(5, 0, 4000).rows[:, kernels.E_START_NS]
+    counts = np.unique_counts(drawn).counts
+    assert len(counts) > 0.99 * len(np.unique(plan.rows[:, kernels.E_START_NS]))

@@ -1,0 +1,197 @@
+"""Every algorithm of Stable-Baselines3 learns on our environments, resumes, and leaves as a policy.
+
+The oracle of an export is torch's own forward pass on the same observations.
+"""
+
+import numpy as np
+import pytest
+from tests.lab.learning.toy import MaskedToyVec, ToyVec
+
+from tercel.core.errors import ConfigError, UnknownNameError
+from tercel.execution.observation import OBS_NAMES
+from tercel.execution.policies.card import Card
+from tercel.execution.policies.mlp import MlpPolicy
+from tercel.execution.policies.onnx_file import OnnxPolicy, RecurrentPolicy, from_onnx
+from tercel.execution.policies.policy import load_policy, save_policy
+
+pytest.importorskip("stable_baselines3")
+pytest.importorskip("sb3_contrib")
+
+from tests.lab.learning import tiny
+
+from tercel.lab.learning import sb3
+from tercel.lab.learning.port import train
+from tercel.lab.learning.sb3.export import exported
+
+ON = {"n_steps": 16, "batch_size": 32, "n_epochs": 4, "learning_rate": 3e-3}
+OFF = {
+    "learning_starts": 64,
+    "batch_size": 32,
+    "learning_rate": 3e-3,
+    "buffer_size": 2_000,
+    "target_update_interval": 100,
+}
+FRAMES = {"ppo": 6_000, "maskable_ppo": 6_000, "recurrent_ppo": 4_000, "dqn": 6_000, "qrdqn": 6_000}
+
+
+def settings(algorithm, **more):
+    parameters = OFF if algorithm in ("dqn", "qrdqn") else ON
+    network = {"net_arch": [16, 16]}
+    if algorithm == "recurrent_ppo":
+        network = {"net_arch": [16], "lstm_hidden_size": 16}
+    if algorithm == "qrdqn":
+        network |= {"n_quantiles": 16}
+    return sb3.Sb3Settings(
+        algorithm, FRAMES[algorithm], **{"parameters": parameters, "network": network, "device": "cpu", **more}
+    )
+
+
+class ShareVec(ToyVec):
+    """The goal's share of what is given to all is the reward."""
+
+    def __init__(self, n=8, actions=3):
+        super().__init__(n, actions)
+        self.action_size, self.k = actions, actions
+        del self.n_actions
+
+    def reset(self, seed):
+        self.n_actions = self.k
+        obs = super().reset(seed)
+        del self.n_actions
+        return obs
+
+    def step(self, actions):
+        assert actions.shape == (self.n, self.k)
+        given = actions[np.arange(self.n), self.goal].astype(float)
+        self.n_actions = self.k
+        obs, _, done, info = super().step(actions.argmax(axis=1))
+        del self.n_actions
+        return obs, given, done, info
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["ppo", *(pytest.param(name, marks=pytest.mark.long) for name in sb3.ALGORITHMS if name != "ppo")]
+)
+def test_each_algorithm_learns_the_toy_and_exports_what_it_learned(algorithm):
+    env = MaskedToyVec() if algorithm == "maskable_ppo" else ToyVec()
+    learner = sb3.Sb3Learner(env, settings(algorithm), 1)
+    rows = []
+    train(learner, FRAMES[algorithm], rows.append)
+    assert rows[-1]["frames"] >= FRAMES[algorithm]
+    obs = ToyVec().reset(9)
+    policy = learner.policy()
+    assert (policy.act(obs) == obs[:, :-1].argmax(axis=1)).mean() >= 0.99
+    assert isinstance(policy, {"recurrent_ppo": RecurrentPolicy, "qrdqn": OnnxPolicy}.get(algorithm, MlpPolicy))
+
+
+@pytest.mark.parametrize("algorithm", list(sb3.ALGORITHMS))
+def test_an_export_gives_torchs_numbers(algorithm):
+    import torch
+
+    env = ToyVec()
+    learner = sb3.Sb3Learner(MaskedToyVec() if algorithm == "maskable_ppo" else env, settings(algorithm), 3)
+    learner.update()
+    obs = env.reset(2) + np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    seen = torch.tensor(learner.venv.normalize_obs(obs))
+    model = learner.model.policy
+    with torch.no_grad():
+        if algorithm == "dqn":
+            want = model.q_net(seen)
+        elif algorithm == "qrdqn":
+            want = model.quantile_net(seen).mean(dim=1)
+        elif algorithm == "recurrent_ppo":
+            memory = (torch.zeros(1, 8, 16),) * 2
+            want = model.get_distribution(seen, memory, torch.ones(8))[0].distribution.logits
+        else:
+            want = model.get_distribution(seen).distribution.logits
+    for policy in (learner.policy(), from_onnx(exported(learner.trained()), learner.policy().head)):
+        got = policy.logits(obs)
+        if "ppo" in algorithm:
+            got = got - np.log(np.exp(got).sum(axis=1, keepdims=True))
+        np.testing.assert_allclose(got, want.numpy(), atol=2e-5)
+
+
+def test_memory_goes_on_and_starts_anew():
+    import torch
+
+    learner = sb3.Sb3Learner(ToyVec(), settings("recurrent_ppo"), 3)
+    policy, model = learner.policy(), learner.model.policy
+    rng = np.random.default_rng(1)
+    memory = (torch.zeros(1, 8, 16),) * 2
+    for t in range(5):
+        obs = rng.normal(size=(8, 4)).astype(np.float32)
+        starts = np.full(8, t == 0)
+        starts[3] |= t == 2
+        with torch.no_grad():
+            seen = torch.tensor(learner.venv.normalize_obs(obs))
+            law, memory = model.get_distribution(seen, memory, torch.tensor(starts, dtype=torch.float32))
+        assert np.array_equal(policy.proceed(obs, starts), law.distribution.probs.argmax(dim=1).numpy())
+        np.testing.assert_allclose(policy._h, memory[0][0].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["vector", "simplex"])
+def test_vectors_and_shares(head):
+    env = ShareVec()
+    learner = sb3.Sb3Learner(env, settings("ppo", head=head), 2)
+    if head == "vector":
+        learner.update()
+        assert learner.policy().head == "vector"
+        assert learner.policy().act(env.reset(1)).shape == (8, 3)
+        return
+    train(learner, 6_000)
+    obs = env.reset(1)
+    shares = learner.policy().act(obs)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+    assert (shares.argmax(axis=1) == obs[:, :-1].argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "dqn", "recurrent_ppo"])
+def test_a_state_goes_on_elsewhere(algorithm):
+    first = sb3.Sb3Learner(ToyVec(), settings(algorithm), 1)
+    for _ in range(2):
+        first.update()
+    again = sb3.Sb3Learner(ToyVec(), settings(algorithm), 5)
+    again.restore(first.state())
+    obs = ToyVec().reset(4)
+    assert np.array_equal(first.policy().logits(obs), again.policy().logits(obs))
+    assert again.frames == first.frames
+    row = again.update()
+    assert row["frames"] > first.frames
+    assert np.isfinite(row["return_mean"])
+
+
+def test_rates_fall_with_our_count_of_frames():
+    learner = sb3.Sb3Learner(ToyVec(), settings("ppo"), 1)
+    rates = [learner.update()["learning_rate"] for _ in range(3)]
+    np.testing.assert_allclose(rates, [3e-3 * (1 - i * 128 / 6_000) for i in range(3)], rtol=1e-6)
+    values = sb3.Sb3Learner(ToyVec(), settings("dqn"), 1)
+    values.update()
+    left = values.model.exploration_rate
+    assert 0.05 < left < 1
+    np.testing.assert_allclose(left, 1 - 0.95 * values.frames / (0.1 * 6_000), atol=0.02)
+
+
+def test_custom_networks_by_name_and_through_the_loader(tmp_path):
+    network = {
+        "net_arch": {"pi": [16], "vf": [8, 8]},
+        "activation_fn": "elu",
+        "features_extractor_class": "stable_baselines3.common.torch_layers:FlattenExtractor",
+    }
+    learner = sb3.Sb3Learner(tiny.TinyMarket(8), settings("ppo", network=network), 1)
+    learner.update()
+    policy = learner.policy()
+    assert isinstance(policy, OnnxPolicy)
+    card = Card("ppo", OBS_NAMES[:4], "placement", tiny.ACTIONS)
+    save_policy(tmp_path / "policy", policy, card)
+    loaded, _ = load_policy(tmp_path / "policy")
+    obs = tiny.TinyMarket(8).reset(3)
+    assert np.array_equal(loaded.logits(obs), policy.logits(obs))
+
+
+def test_wrong_names_are_refused_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="recurrent_ppo"):
+        sb3.Sb3Settings("recurent_ppo")
+    with pytest.raises(ConfigError, match="'n_steps'"):
+        sb3.Sb3Learner(ToyVec(), sb3.Sb3Settings(parameters={"nsteps": 3}), 1)
+    with pytest.raises(ConfigError, match=r"package\.module:Class"):
+        sb3.Sb3Learner(ToyVec(), sb3.Sb3Settings(network={"activation_fn": "swoosh"}), 1)

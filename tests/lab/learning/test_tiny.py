@@ -1,0 +1,65 @@
+"""The tiny market: its tables agree with its sampler, its solution is optimal, and both learners nearly find it."""
+
+import numpy as np
+import pytest
+from tests.lab.learning import tiny
+
+from tercel.lab.learning.native.dqn import Dqn, DqnSettings
+from tercel.lab.learning.native.ppo import Ppo, PpoSettings
+from tercel.lab.learning.port import train
+
+
+def sampled_cost(table, episodes, seed):
+    """Mean cost and its standard error of an action table, played."""
+    env = tiny.TinyMarket(episodes)
+    env.reset(seed)
+    cost = np.zeros(episodes)
+    for _ in range(tiny.STEPS):
+        cost -= env.step(table[env.t, env.left, env.imbalance, env.spread])[1]
+    return cost.mean(), cost.std() / np.sqrt(episodes)
+
+
+@pytest.mark.parametrize("which", ["optimal", "twap_take", "random"])
+def test_exact_cost_is_what_play_costs(which):
+    shape = (tiny.STEPS, tiny.LOTS + 1, 3, 2)
+    tables = {
+        "optimal": tiny.solve()[1],
+        "twap_take": tiny.twap_take(),
+        "random": np.random.default_rng(0).integers(0, tiny.ACTIONS, shape),
+    }
+    mean, error = sampled_cost(tables[which], 100_000, 1)
+    assert abs(mean - tiny.expected_cost(tables[which])) < 4 * error
+
+
+def test_no_single_change_improves_the_optimum():
+    best, table = tiny.solve()
+    assert tiny.expected_cost(table) == pytest.approx(best, abs=1e-12)
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        other = table.copy()
+        other[tuple(rng.integers(0, n) for n in table.shape)] = rng.integers(0, tiny.ACTIONS)
+        assert tiny.expected_cost(other) >= best - 1e-12
+
+
+def test_the_optimum_uses_every_action_and_beats_schedules_clearly():
+    best, table = tiny.solve()
+    assert set(np.unique(table)) == set(range(tiny.ACTIONS))
+    fixed = [tiny.expected_cost(np.full_like(table, action)) for action in range(tiny.ACTIONS)]
+    assert min(fixed) > best + 1
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_ppo_closes_the_gap(seed):
+    frames = 409_600
+    learner = Ppo(tiny.TinyMarket(64), PpoSettings(learning_rate=1e-3, anneal_frames=frames, entropy_end=0.0), seed)
+    assert tiny.gap_closed(learner.policy()) < 0.7
+    train(learner, frames)
+    assert tiny.gap_closed(learner.policy()) >= 0.95
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_dqn_closes_the_gap(seed):
+    frames = 102_400
+    learner = Dqn(tiny.TinyMarket(64), DqnSettings(anneal_frames=frames), seed)
+    train(learner, frames)
+    assert tiny.gap_closed(learner.policy()) >= 0.95

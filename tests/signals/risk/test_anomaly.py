@@ -1,0 +1,169 @@
+"""Seconds of a market and the score over them: counted twice, streamed and in one go, on planted withdrawals."""
+
+import math
+
+import numpy as np
+import pytest
+
+from studies.risk.withdrawals import calm_of, depth_of, judge, plant, power_for
+from tercel.core.errors import CapacityError, DataError
+from tercel.core.orders import MarketRows
+from tercel.core.seeds import seed_stream
+from tercel.core.vocabulary import NS_PER_SECOND
+from tercel.market.flow.preset import load
+from tercel.market.simulator import layout as sim
+from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
+from tercel.market.tape.schema import ADD, DELETE, EXECUTE, REDUCE
+from tercel.signals.risk.anomaly import SIGNS, StreamingAnomaly, alarm_starts, learn_calm
+from tercel.signals.risk.meter import RiskMeter, SecondReader
+from tercel.signals.risk.posture import PosturePolicy
+from tercel.signals.risk.seconds import Second, simulate
+
+
+@pytest.fixture(scope="module")
+def source() -> Source:
+    return reactive(load("csco-santa-fe"))
+
+
+class Market:
+    """A market that runs on its own, second by second, and publishes its rows."""
+
+    def __init__(self, source: Source, seed: int) -> None:
+        self.book = source.worlds_b[0].copy()
+        self.state = sim.extend(source.worlds_k[0], 0, 1 << 14)
+        seed_stream(self.state, sim.FLOW_RNG, seed, 0, 0)
+        self.flow, self.start = source.flow, int(self.state[sim.NOW])
+
+    def second(self, t: int) -> MarketRows:
+        k = self.state
+        since = int(k[sim.RECORD])
+        run_free(self.book, k, self.flow, NO_TAPE, self.start + (t + 1) * NS_PER_SECOND)
+        at = [int(k[sim.RECORD_AT]) + n % (1 << 14) * sim.RECORD_WORDS for n in range(since, int(k[sim.RECORD]))]
+        rows = np.array([k[a : a + 7] for a in at], np.int64).reshape(-1, 7)
+        return MarketRows("A", rows)
+
+
+def test_seconds_of_a_followed_market_are_those_of_the_simulated_one(source: Source) -> None:
+    market, reader = Market(source, 3), SecondReader()
+    seconds = simulate(source, np.ones((300, 3)), 3)
+    for t in range(300):
+        rows = market.second(t)
+        reader.on_market(rows)
+        found = reader.close(market)
+        kinds = rows.rows[:, 1].tolist()
+        assert found.cancels == sum(kind in (DELETE, REDUCE) for kind in kinds)
+        assert found.trades == kinds.count(EXECUTE)
+        assert found.adds == kinds.count(ADD)
+        if t:  # the first has no mid before it
+            assert found == Second(*seconds[t].tolist())
+    assert seconds[:, 7].sum() != 0
+
+
+def test_scaled_rates_change_what_they_scale(source: Source) -> None:
+    calm, storm = (simulate(source, np.tile(r, (4000, 1)), 5) for r in ([1.0, 1, 1], [1.0, 3, 1]))
+    assert storm[:, 5].mean() > 2 * calm[:, 5].mean()
+    none = simulate(source, np.tile([0.0, 1, 1], (4000, 1)), 5)
+    assert none[:, 6].sum() == 0
+    assert none[-1, 1] < calm[:, 1].mean() / 4
+    with pytest.raises(CapacityError, match="second"):
+        simulate(source, np.tile([20.0, 1, 0.05], (4000, 1)), 5)
+
+
+def test_one_by_one_is_all_at_once(source: Source) -> None:
+    seconds = simulate(source, np.ones((3000, 3)), 7)
+    calm = learn_calm([seconds[:2000]])
+    score = StreamingAnomaly(calm)
+    one_by_one = [score.update(Second(*row.tolist())) for row in seconds]
+    np.testing.assert_array_equal(StreamingAnomaly(calm).scores(seconds), one_by_one)
+    assert set(score.signs()) == set(SIGNS)
+
+
+def test_the_score_has_unit_variance_in_calm(source: Source) -> None:
+    calm = calm_of(source, 3)
+    score = StreamingAnomaly(calm)
+    fresh = score.scores(simulate(source, np.ones((20_000, 3)), 9)) * calm.threshold
+    assert fresh.std() == pytest.approx(1, abs=0.25)
+    assert abs(np.median(fresh)) < 0.4
+
+
+def test_without_calm_it_warms_up_and_then_scores(source: Source) -> None:
+    score = StreamingAnomaly(warm_s=300)
+    found = [score.update(Second(*row.tolist())) for row in simulate(source, np.ones((400, 3)), 11)]
+    assert all(math.isnan(value) for value in found[:300])
+    assert all(math.isfinite(value) for value in found[300:])
+    with pytest.raises(DataError, match="warming"):
+        StreamingAnomaly().scores(np.ones((10, 8)))
+
+
+def test_calm_that_cannot_be_learned_from_is_named() -> None:
+    seconds = np.ones((200, 8))
+    with pytest.raises(DataError, match="none"):
+        learn_calm([])
+    with pytest.raises(DataError, match="160 calm seconds"):
+        learn_calm([seconds[:50]])
+    with pytest.raises(DataError, match="shape"):
+        learn_calm([seconds[:, :5]])
+    seconds[17, 3] = math.nan
+    with pytest.raises(DataError, match=r"row 17, column imbalance"):
+        learn_calm([seconds])
+
+
+def test_a_market_that_never_moves_can_still_be_left() -> None:
+    still = np.tile([1.0, 100, 100, 0, 0, 0, 0, 0], (400, 1))
+    score = StreamingAnomaly(learn_calm([still]))
+    assert score.update(Second(1, 100, 100, 0, 0, 0, 0, 0)) < 0.5
+    for _ in range(60):
+        last = score.update(Second(4, 10, 10, 0, 9, 1, 0, 2))
+    assert last > 1
+
+
+def test_alarms_are_counted_once() -> None:
+    assert alarm_starts(np.array([0.0, 1.0, 1.5, 0.7, 1.2, 0.5, 0.9, 1.0])).tolist() == [1, 7]
+    assert alarm_starts(np.array([math.nan, 0.2])).tolist() == []
+
+
+def test_a_withdrawal_is_what_it_says(source: Source) -> None:
+    power = power_for(source)
+    planted, rates = plant(np.random.default_rng(1), power)
+    assert np.all(rates[: planted.onset] == 1)
+    assert np.all(rates[planted.end :] == 1)
+    assert 0 <= planted.full - planted.onset <= 180
+    steady = np.tile(rates[planted.full], (20_000, 1))
+    left = depth_of(simulate(source, steady, 13))[3000:].mean()
+    usual = depth_of(simulate(source, np.ones((20_000, 3)), 13))[3000:].mean()
+    assert left / usual == pytest.approx(1 / 3, abs=0.06)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("market", ["csco-santa-fe", "ibm-santa-fe"])
+def test_the_bars_on_planted_withdrawals(market: str) -> None:
+    its = reactive(load(market))
+    verdict, leads = judge(its, StreamingAnomaly(calm_of(its, 20)), 100, 60, seed=77)
+    assert verdict.detected_before_trough >= 0.9
+    assert verdict.false_alarms_per_day <= 1
+    assert np.median(leads) > 30
+
+
+def test_a_posture_follows_a_market_from_calm_through_stress_and_back(source: Source) -> None:
+    rates = np.ones((1800, 3))
+    rates[300:900] = [0.3, 3.0, 2.5]
+    meter, policy = RiskMeter("A", calm_of(source, 2, seconds=7200)), PosturePolicy("A")
+    sizes = []
+    for t, row in enumerate(simulate(source, rates, 15)):
+        state = meter.update(Second(*row.tolist()), (t + 1) * NS_PER_SECOND)
+        sizes.append(policy.update(state, state.at_ns).size_multiplier)
+    assert np.mean(sizes[:300]) > 0.9
+    assert np.mean(sizes[420:900]) < 0.4
+    assert np.mean(sizes[1700:]) > 0.7
+
+
+def test_a_meter_that_warms_up_or_meets_a_broken_second_is_cautious(source: Source) -> None:
+    meter, policy = RiskMeter("A", warm_s=200), PosturePolicy("A")
+    row = simulate(source, np.ones((201, 3)), 17)
+    for t in range(201):
+        state = meter.update(Second(*row[t].tolist()), t)
+        posture = policy.update(state, t)
+        assert posture.size_multiplier == 0
+    assert math.isfinite(state.depth_ratio or math.nan)
+    broken = meter.update(Second(*row[5].tolist())._replace(depth_own5=math.nan), 300)
+    assert math.isnan(broken.depth_ratio or 0.0)
