@@ -50,7 +50,7 @@ class Bench:
 
     Parameters
     ----------
-    terms : Terms
+    terms : ProfileTerms
         The profile in force; its version is that of the case.
     folder : Path
         Empty, and the case's own.

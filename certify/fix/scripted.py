@@ -72,7 +72,7 @@ class ScriptedVenue:
         "FIX.4.4" or "FIX.4.2".
     times : SessionTimes, optional
         When its session is open; `ahead_ns` puts its clock ahead.
-    terms : Terms, optional
+    terms : ProfileTerms, optional
         The venue's own words, where it has a dictionary of its own: cases are written in the standard's, and one that
         needs what these lack is left out.
     """

@@ -83,7 +83,7 @@ def certify(
 
     Parameters
     ----------
-    profile : str or Terms
+    profile : str or ProfileTerms
         A shipped one, or a file.
     address : Address, optional
         Somebody else's acceptor; the system under test is then that, and the cases are those that need no access to it.

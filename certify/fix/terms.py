@@ -39,7 +39,7 @@ def initiator_terms(terms: ProfileTerms, **session: object) -> ProfileTerms:
 
     Parameters
     ----------
-    terms : Terms
+    terms : ProfileTerms
     **session
         What else its [session] says; `times` is its [times].
 

@@ -111,7 +111,7 @@ def test_days_that_were_seen_are_judged_on_a_persons_word_and_said(tmp_path: Pat
     words = ("evaluate", policy, "--against", FEW, "--tape", lake, "--symbol", "SIM", "--episodes", "4")
     refused = tercel(*words, "--out", tmp_path / "o")
     assert refused.exit_code == 2
-    assert "--allow-seen-days (in Python allow_seen_days=True)" in " ".join(refused.stderr.split())
+    assert "--allow-seen-days" in " ".join(refused.stderr.split())
     result = tercel(*words, "--out", tmp_path / "o", "--allow-seen-days")
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "o" / "evaluation.json").read_text())

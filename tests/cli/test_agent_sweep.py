@@ -45,7 +45,7 @@ def test_a_sweep_counts_its_variants_and_goes_on(tmp_path, capsys):
     sweep(asked(tmp_path, trials=3))
     first = json.loads(capsys.readouterr().out)
     assert first["trials"] == 3
-    with pytest.raises(ConfigError, match="--resume"):
+    with pytest.raises(ConfigError, match="`resume=True`"):
         sweep(asked(tmp_path))
     sweep(asked(tmp_path, resume=True))
     told = json.loads(capsys.readouterr().out)

@@ -142,7 +142,7 @@ def test_what_to_give_without_a_lake_is_said(
     result = CliRunner().invoke(app, [*typed, *(word.format(tmp=tmp_path) for word in words)])
     assert result.exit_code == 2
     assert says in " ".join(result.stderr.split())
-    assert "--lake L --date D" in result.stderr
+    assert "--lake L and --date D" in result.stderr
 
 
 def test_refusals(lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def test_without_it_or_with_another_the_policy_is_refused(tmp_path: Path) -> Non
             policy_strategy(tmp_path / "p", eyes=given)
         assert told.value.expected.startswith(f"the function {__name__}:eyes")
         assert "nothing that a folder names is run" in told.value.received
-        assert "observation=eyes" in told.value.remedy
+        assert f"`observation={__name__}:eyes`" in told.value.remedy
 
     def eyes_of_two(view: View) -> np.ndarray:
         return eyes(view)[:, :2]

@@ -23,7 +23,7 @@ NOW = 1_700_000_000 * 10**9
 WRITER = """
 import sys
 from pathlib import Path
-from tercel.fix.protocol.store import Commit, Numbers
+from tercel.fix.protocol.store import Commit, SequenceNumbers
 from tercel.fix.store import SqliteStore
 store = SqliteStore(Path(sys.argv[1]), "A", durable=sys.argv[2] == "1")
 number = store.load().next_out
@@ -31,7 +31,7 @@ while True:
     count = number % 3
     sent = tuple((number + n, b"raw %d" % (number + n)) for n in range(count))
     number += count or 1  # a message of the session itself is not kept
-    store.commit(Commit(Numbers(number, number), sent))
+    store.commit(Commit(SequenceNumbers(number, number), sent))
     sys.stdout.write(f"{number}\\n")
     sys.stdout.flush()
 """

@@ -41,7 +41,7 @@ def address(where: str) -> VenueAddress:
     """A venue's address, taken apart.
 
     >>> address("fix://DESK@venue.example:9878?profile=generic-44")
-    Where(scheme='fix', user='DESK', host='venue.example', port=9878, profile='generic-44')
+    VenueAddress(scheme='fix', user='DESK', host='venue.example', port=9878, profile='generic-44')
     >>> address("fix:desks/venue.toml").profile
     'desks/venue.toml'
 

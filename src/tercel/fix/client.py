@@ -47,7 +47,7 @@ class FixVenue:
         Where it listens; "" and 0: where the profile says.
     comp_id : str
         Our name; the account of orders that name none. "": the profile's.
-    profile : str or Terms
+    profile : str or ProfileTerms
         How the venue wants to be spoken to: a shipped profile, or the file of one.
     store : Path, optional
         Folder of sequence numbers and messages. With it a session goes on after a restart; without one, each
@@ -56,7 +56,7 @@ class FixVenue:
         Begin a new session although a store holds one. What the venue stored for us is lost.
     follow : bool
         Wait for a stepped venue's clock, which another counterparty moves.
-    patience : Patience
+    patience : WaitLimits
     wall : callable
         ns since 1970.
 

@@ -44,7 +44,7 @@ class Commands:
 
     Parameters
     ----------
-    terms : Terms
+    terms : ProfileTerms
     memory : OrderMemory
     scales : mapping of str to PriceScale
         By instrument; looked at whenever a command comes.

@@ -64,7 +64,7 @@ class Login:
         Whether Logons say NextExpectedMsgSeqNum (789), and what is missing is repeated without being asked for.
     risk : bool
         It cancels the orders of any account (q), and gives none: for a watchdog.
-    terms : Terms, optional
+    terms : ProfileTerms, optional
         The profile of a venue whose words its session speaks, and none but those (`hosted`).
     public_key : str
         Ed25519 key (PEM) that its Logon's signature (95, 96) is verified with; "" asks for none.

@@ -61,7 +61,7 @@ class HostedDialect:
 
     Parameters
     ----------
-    terms : Terms
+    terms : ProfileTerms
         Its profile.
     began_ns : int
         When the server began: numbers that are made here begin there, so that none comes twice.

@@ -70,7 +70,7 @@ class FixLink:
 
     Parameters
     ----------
-    terms : Terms
+    terms : ProfileTerms
     address : Address
     sender : str
         SenderCompID, where the profile has none.

@@ -65,7 +65,7 @@ class PositionQuestions:
 
     Parameters
     ----------
-    terms : Terms
+    terms : ProfileTerms
     scales : mapping of str to PriceScale
         By instrument; looked at whenever a report comes.
     name : callable

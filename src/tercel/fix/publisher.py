@@ -46,7 +46,7 @@ class Publisher:
     send : callable
     stepped : bool
         Whether the venue's clock is moved by a counterparty.
-    hosted : mapping of CompID to Hosted
+    hosted : mapping of CompID to HostedDialect
         Those who speak a venue's own words.
     """
 

@@ -65,7 +65,7 @@ class ReportReader:
 
     Parameters
     ----------
-    terms : Terms
+    terms : ProfileTerms
     memory : OrderMemory
     scales : mapping of str to PriceScale
     """

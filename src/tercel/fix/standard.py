@@ -34,7 +34,7 @@ class StandardDialect(RejectTracker):
 
     Parameters
     ----------
-    terms : Terms
+    terms : ProfileTerms
     clock : callable
         ns since 1970.
     folder : Path, optional

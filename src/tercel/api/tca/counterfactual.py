@@ -85,7 +85,7 @@ class Counterfactual:
         What these parents cost: fills and opportunity, without fees and refused lots.
     own_unfilled : int
         Of their lots, those unfilled.
-    strategies : mapping of name to Against
+    strategies : mapping of name to StrategyOnParents
         Cheapest first.
     parents, clusters : int
     impact : str

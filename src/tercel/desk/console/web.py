@@ -56,7 +56,7 @@ def create_app(desk: FolderDesk, door: Authenticator, follower: JournalFollower)
     ----------
     desk : FolderDesk
         Acted on.
-    door : Doorkeeper
+    door : Authenticator
         Who may.
     follower : JournalFollower
         Shown; started and stopped with the server.

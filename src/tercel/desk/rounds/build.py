@@ -188,7 +188,7 @@ def open_desk(
         Held by this desk alone.
     parts : DeskParts
         Its venue, its news, what is calm in its markets.
-    latch : Latch, optional
+    latch : LatchPort, optional
         The kill latch.
     beside : Path, optional
         Folder that relative files of the configuration lie in.

@@ -30,7 +30,7 @@ class MarketMonitor:
     ----------
     follower : Follower
         Of its market data; whoever owns it feeds it before this monitor.
-    calm : Calm, optional
+    calm : AnomalyBaseline, optional
         What is ordinary in its market; without it the first `warm_s` seconds are taken for that.
     warm_s : int
     """

@@ -28,7 +28,7 @@ class DeskParts:
         Whoever makes it closes it.
     news : NewsPort, optional
         A model's feature `news`; without it the feature is missing.
-    calm : mapping of instrument to Calm
+    calm : mapping of instrument to AnomalyBaseline
         What is ordinary in its market; of one that is not there the warm-up is taken for that.
     alerts : Path, optional
         Folder of another journal whose alerts are for the same people: a gate's.

@@ -51,9 +51,9 @@ class Ledger:
 
     Parameters
     ----------
-    past : Past, optional
+    past : ArchiveIndex, optional
         Where what is over for good goes; without it everything stays in memory, for tables and consoles.
-    counts : Counts, optional
+    counts : LedgerCounts, optional
         Lets go and takes back with this ledger.
     """
 

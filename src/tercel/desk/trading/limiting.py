@@ -37,7 +37,7 @@ class LimitKeeper:
     Parameters
     ----------
     gateway : OrderGateway
-    latch : Latch
+    latch : LatchPort
         Falls after a breach; a person re-arms it.
     look : callable
         Ask the latch, and cancel what those have open whom it stops.

@@ -71,7 +71,7 @@ class ParentOrderManager:
     Parameters
     ----------
     gateway : OrderGateway
-    stopper : Stopper
+    stopper : KillCanceller
     strategies : Strategies
         Makes a strategy by name.
     follow : callable

@@ -94,7 +94,7 @@ class Session:
     strategies : Strategies
         Makes a strategy by name.
     terms : SessionTerms
-    latch : Latch
+    latch : LatchPort
         The kill latch; the same that `limits` asks.
     on_operator : callable
         Given operator commands that are not for parents; True when it has obeyed.

@@ -50,7 +50,7 @@ class KillCanceller:
     Parameters
     ----------
     gateway : OrderGateway
-    latch : Latch
+    latch : LatchPort
     name : callable
         Makes a cl_ord_id that was never used.
     """

@@ -46,7 +46,7 @@ def misplaced(message: Message, settings: SessionSettings, now_ns: int) -> v.Mes
 
     >>> settings = SessionSettings("VENUE", "DESK")
     >>> misplaced(Message("FIX.4.4", [(35, "0"), (49, "OTHER"), (56, "VENUE")]), settings, 0)
-    Fault(reason=9, tag=None)
+    MessageFault(reason=9, tag=None)
     """
     names = settings.target, settings.sender
     if (message.get(49) or names[0], message.get(56) or names[1]) != names:

@@ -55,7 +55,7 @@ class FixSession:
     >>> _ = venue.connect(now)
     >>> answer = venue.receive(desk.connect(now).out, now)
     >>> desk.receive(answer.out, now).events[0].what, desk.up, venue.up
-    (<Happening.UP: 'up'>, True, True)
+    (<SessionEventKind.UP: 'up'>, True, True)
     >>> status = desk.send("H", [(11, "A1"), (55, "XYZ"), (54, "1")], now)
     >>> venue.receive(status.out, now).messages
     [Message(FIX.4.4, H, 2)]

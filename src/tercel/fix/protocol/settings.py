@@ -140,7 +140,7 @@ class SessionEvent:
 
     Parameters
     ----------
-    what : Happening
+    what : SessionEventKind
     text : str
     message : Message, optional
     raw : bytes

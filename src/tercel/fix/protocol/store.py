@@ -36,7 +36,7 @@ class Commit:
 
     Parameters
     ----------
-    numbers : Numbers
+    numbers : SequenceNumbers
         From now on.
     sent : tuple of (number, bytes)
         Application messages as they went out. Messages of the session itself are not kept: they are never repeated,

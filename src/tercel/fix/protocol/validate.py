@@ -105,7 +105,7 @@ def check(message: Message, dictionary: Dictionary, user_tags: bool = False) -> 
     >>> from tercel.fix.protocol.dictionary import standard
     >>> head = [(49, "A"), (56, "B"), (34, "2"), (52, "20231114-22:13:20")]
     >>> check(Message("FIX.4.4", [(35, "1"), *head]), standard("FIX.4.4"))
-    Fault(reason=1, tag=112)
+    MessageFault(reason=1, tag=112)
     """
     walk = _Walk(message.fields, dictionary, user_tags)
     rule = dictionary.messages.get(message.kind)

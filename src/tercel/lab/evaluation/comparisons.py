@@ -140,7 +140,7 @@ def pooled_gain(
 
     Parameters
     ----------
-    scenarios : sequence of Resampled
+    scenarios : sequence of ResampledScores
     other : str or sequence of str
         The opponent, or that of each scenario.
     redraw_markets : bool
@@ -208,7 +208,7 @@ class ScenarioComparison:
     ----------
     cell : dict
         `episodes`, `is_bps` (strategy -> interval), `paired` (policy -> opponent -> comparison).
-    resampled : Resampled
+    resampled : ResampledScores
     gains : Gains
     """
 

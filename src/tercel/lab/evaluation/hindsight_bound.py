@@ -110,7 +110,7 @@ def hindsight(moments: Sequence[MarketSnapshot], side: Ints, quantity: Ints) -> 
 
     Parameters
     ----------
-    moments : sequence of Moment
+    moments : sequence of MarketSnapshot
         The decisions of markets without own orders, and what came after the last, as the orders' sides see them.
     side, quantity : int64 (n,)
     """

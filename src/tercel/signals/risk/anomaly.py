@@ -288,7 +288,7 @@ class StreamingAnomaly:
 
     Parameters
     ----------
-    calm : Calm, optional
+    calm : AnomalyBaseline, optional
         What is ordinary. Without it the first `warm_s` seconds are taken for calm; until then the score is NaN.
     warm_s : int
 

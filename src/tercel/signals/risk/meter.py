@@ -84,7 +84,7 @@ class RiskMeter:
     Parameters
     ----------
     instrument : str
-    calm : Calm, optional
+    calm : AnomalyBaseline, optional
         What is ordinary (`anomaly.learn_calm`). Without it the first `warm_s` seconds are taken for calm; until then
         the state holds NaN, and the posture is the cautious one.
     warm_s : int

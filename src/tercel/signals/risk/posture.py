@@ -81,7 +81,7 @@ class PostureRule:
     enter, leave : float
         In force from `enter` on, lifted beyond `leave`. `enter > leave` watches for high values, `enter < leave` for
         low ones.
-    asks : Stance
+    asks : PostureDemand
     """
 
     name: str
@@ -162,7 +162,7 @@ class PostureConfig:
         A state older than this is stale.
     dwell_ns : int
         A rule stays in force at least so long, and so does caution after the last broken input.
-    calm, cautious : Stance
+    calm, cautious : PostureDemand
         With no rule in force; with broken inputs.
     """
 

@@ -333,7 +333,7 @@ def follow_chain(log: Log, key: ChainKey | None, start: SoundPrefix, marked: int
     ----------
     log : Log
     key : ChainKey or None
-    start : Sound
+    start : SoundPrefix
         Where to begin.
     marked, mark : int, str
         The entry that was on the disk for certain, and its hash.

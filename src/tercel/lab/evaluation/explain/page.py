@@ -34,7 +34,7 @@ class Explanation:
     episodes, decisions : int
     is_bps : Estimate
         What it cost in these episodes.
-    families, features : list of Moved
+    families, features : list of PermutationImportance
         Effect on the action.
     family_costs, feature_costs : mapping of name to Estimate
         Effect on the cost, bps.

@@ -70,7 +70,7 @@ class QueueReactivePreset(Preset):
         what the events say, which day.
     slow_centres : tuple of float
         Displacement in standard deviations that each class stands for.
-    knobs : Knobs
+    knobs : PilotFactors
     """
 
     model: Literal["queue_reactive"] = "queue_reactive"
