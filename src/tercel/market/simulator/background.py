@@ -2,8 +2,8 @@
 
 From the first own order on a world holds two books. The flow acts on the *background*: public orders alone, order by
 order those of the twin that nobody of ours trades in. Whatever happens there is mirrored in the book on show by the
-rules of replay (`docs/design.md`): own orders join queues at their true place and take their share of an aggressor by
-priority, and the public orders that he met in the background are gone all the same. So own orders neither size an
+rules of replay (`docs/simulator.md`): own orders join queues at their true place and take their share of an aggressor
+by priority, and the public orders that he met in the background are gone all the same. So own orders neither size an
 aggressor nor call him forth, and all strategies on one seed share the market's moves.
 
 Lots that own orders took are gone from the book on show. Their owner still has them in the background; they come back,

@@ -1,4 +1,4 @@
-"""A recorded tape in front of the agent, by the seven rules of replay (`docs/design.md`, section 4).
+"""A recorded tape in front of the agent, by the seven rules of replay (`docs/simulator.md`).
 
 Rows come compiled (`market.tape.compiled`): every order has a slot that the tape's own life of the order decides, so
 no id is looked up here, and an order that the agent emptied keeps its slot until the tape is done with it.

@@ -125,7 +125,7 @@ def replay(
 
 
 def theirs(source: Source) -> Source:
-    """The same recorded days with the other bound on double fills (`docs/design.md`, rule 6).
+    """The same recorded days with the other bound on double fills (`docs/simulator.md`, rule 6).
 
     What a tape's trade fills twice at an own order's price stays the tape's: own orders fill by trades beyond their
     price, and by orders that arrive through them.
