@@ -149,7 +149,7 @@ def cell(value: Any) -> str:
 
 def schemas() -> str:
     """Every key of the TOML files that people write."""
-    from tercel.cli.config import KINDS
+    from tercel.cli.config import kinds
     from tercel.cli.config import schemas as found
 
     page = [
@@ -159,7 +159,7 @@ def schemas() -> str:
     ]
     page += ["([how](../howto/files.md)). Every key with its type, its default and what it means:", ""]
     for kind, schema in found().items():
-        about = KINDS[kind][0]
+        about = kinds()[kind][0]
         page += [f"## {about[0].upper()}{about[1:]}: `{kind}`", ""]
         inner = schema.get("$defs", {})
         for name, part in [("", schema), *inner.items()]:
