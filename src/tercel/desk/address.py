@@ -1,6 +1,4 @@
-"""From an address to a venue: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:PROFILE.toml`, and `gate:PATH`, a gate
-before one.
-"""
+"""Venue addresses: `fix://[COMPID@]host:port[?profile=NAME]`, `fix:PROFILE.toml`, `gate:PATH`; how to connect."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +17,7 @@ GATE = "gate:"
 
 @dataclass(frozen=True)
 class VenueAddress:
-    """An address, taken apart.
+    """A parsed venue address: scheme, host, port, login and FIX profile.
 
     Parameters
     ----------
@@ -38,7 +36,7 @@ class VenueAddress:
 
 
 def address(where: str) -> VenueAddress:
-    """A venue's address, taken apart.
+    """Parse a venue's address.
 
     >>> address("fix://DESK@venue.example:9878?profile=generic-44")
     VenueAddress(scheme='fix', user='DESK', host='venue.example', port=9878, profile='generic-44')
@@ -74,7 +72,7 @@ def address(where: str) -> VenueAddress:
 
 
 def placed(where: str, near: Path | None) -> str:
-    """The address, with the file of a profile near a folder named whole: another process may stand elsewhere."""
+    """The address with a relative profile path made absolute, as a child process may have another working directory."""
     profile = address(where).profile
     if near is None or not profile or not (near / profile).is_file():
         return where
@@ -82,7 +80,7 @@ def placed(where: str, near: Path | None) -> str:
 
 
 def mark_of(where: str) -> str:
-    """What stands in the names of a session: at a venue that others trade at too, no two have the same."""
+    """Prefix that makes a session's order names unique at a venue shared with others; "" for the simulated venue."""
     return "" if where == SIMULATED else f"{time.time_ns() // 10**9:x}-"
 
 
@@ -90,7 +88,7 @@ def connect(
     where: str, accounts: Sequence[str], store: Path | None = None, near: Path | None = None,
     link_s: int | None = None, wall: Callable[[], int] = time.time_ns,
 ) -> Venue:  # fmt: skip
-    """Connect to a venue that is served somewhere.
+    """Connect to the venue at an address.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the console needs of a desk: its journal to read, its inbox, its kill latch."""
+"""What the console needs of a desk: a journal reader, the operators' inbox, the kill latch."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -13,7 +13,7 @@ from tercel.desk.trading.kill import ALL, LATCH, KillLatch
 
 
 class FolderDesk:
-    """The folder of a desk, whatever the desk's process does.
+    """A desk reached through its folder alone, whether or not its process runs.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class FolderDesk:
         self._latch = KillLatch(folder / LATCH)
 
     def stands(self) -> tuple[str, int]:
-        """Which journal this is, and the number of its last entry."""
+        """Identity of the journal, and the sequence number of its last entry."""
         with closing(JournalReader(self.folder)) as reader:
             file = (self.folder / DATABASE).stat()
             return f"{file.st_dev}:{file.st_ino}", reader.last
@@ -54,7 +54,7 @@ class FolderDesk:
         self._latch.rearm(reason, by, self._now_ns())
 
     def killed(self) -> Mapping[str, Any] | None:
-        """The latch as it stands."""
+        """The kill latch's current state."""
         state = self._latch.state()
         if state.damaged:
             return {"scope": "all", "by": "", "reason": state.damaged}
@@ -66,7 +66,7 @@ class FolderDesk:
         return {"scope": ", ".join(state.killed), "by": by, "reason": "; ".join(dict.fromkeys(state.killed.values()))}
 
     def why(self, seq: int) -> Mapping[str, Any] | None:
-        """What was seen and wanted at a decision."""
+        """Explain a journaled decision: the observation and the intent."""
         from tercel.desk.trading.replay import explain
 
         with closing(JournalReader(self.folder)) as reader:

@@ -14,7 +14,7 @@ EVERY_S = 0.25
 
 
 class JournalFollower:
-    """Reads what is new a few times a second.
+    """Polls the journal for new entries a few times a second and folds them into the page's state.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class JournalFollower:
         self._turns = PeriodicThread("console-follower", EVERY_S, self.catch_up)
 
     def start(self) -> None:
-        """Read what is there, then go on in the background."""
+        """Fold the existing entries, then poll in a background thread."""
         self.catch_up()
         self._turns.start()
 
@@ -41,7 +41,7 @@ class JournalFollower:
         self._turns.stop(5)
 
     def catch_up(self) -> None:
-        """Read everything new. A journal that cannot be read is named on the page, and tried again."""
+        """Fold all new entries; a journal that cannot be read shows as an error on the page and is retried."""
         try:
             journal, last = self._desk.stands()
             if self._journal not in ("", journal) or last < self._state.seq:
@@ -64,7 +64,7 @@ class JournalFollower:
                 self._heard_s = self._now_s()
 
     def shown(self) -> dict[str, Any]:
-        """The page's state, with its age, what is wrong with the journal, and the latch as it stands now."""
+        """The page's state with its age, journal errors, and the kill latch as read now."""
         with self._lock:
             if self._shown.get("seq") != self._state.seq or not self._shown:
                 self._shown = self._state.shown()
@@ -85,7 +85,7 @@ class JournalFollower:
         return None if latch is None else dict(latch)
 
     def metrics(self) -> bytes:
-        """Prometheus text."""
+        """The metrics in Prometheus text format."""
         with self._lock:
             state = self._state
             return self._metrics.text(state, self._now_s() - self._heard_s, self._latch() is not None)

@@ -1,4 +1,4 @@
-"""Who may look and touch: one password, sessions that live in this process, and a token against forged requests."""
+"""Authentication of the console: one password, sessions kept in this process, a CSRF token for changes."""
 
 import hmac
 import secrets
@@ -15,7 +15,7 @@ LIFE_S = 12 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class LoginSession:
-    """A person who is logged in: the token that every change must repeat, until when, and the name that was given."""
+    """A logged-in session: its CSRF token, its expiry and the name given at login."""
 
     csrf: str
     until_s: float
@@ -23,7 +23,7 @@ class LoginSession:
 
 
 class Authenticator:
-    """Checks the password, at most five tries a minute for everybody together, and knows who is in.
+    """Checks the password, at most five tries a minute over all clients, and keeps the open sessions.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Authenticator:
         self._failed: list[float] = []
 
     def enter(self, password: str, name: str = "") -> str | None:
-        """A new session's secret, or None where the password is wrong or too many tries failed."""
+        """Log in: the new session's secret, or None for a wrong password or too many tries."""
         now = self._now_s()
         self._failed = [when for when in self._failed if now - when < WINDOW_S]
         if len(self._failed) >= TRIES:
@@ -57,7 +57,7 @@ class Authenticator:
         return secret
 
     def visit(self, secret: str | None) -> LoginSession | None:
-        """The session of a cookie, if it is one that lives."""
+        """The unexpired session of a cookie, or None."""
         visit = self._visits.get(secret or "")
         if visit is None or visit.until_s < self._now_s():
             self._visits.pop(secret or "", None)
@@ -65,7 +65,7 @@ class Authenticator:
         return visit
 
     def may_change(self, secret: str | None, csrf: str | None) -> bool:
-        """Whether a request that changes something comes from a page that this house served."""
+        """Whether a request that changes something carries the session's CSRF token and comes from the same origin."""
         visit = self.visit(secret)
         return visit is not None and hmac.compare_digest(visit.csrf.encode(), (csrf or "").encode())
 

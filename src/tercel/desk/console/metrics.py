@@ -1,4 +1,4 @@
-"""What Prometheus scrapes at `/metrics`: counters over the journal, gauges over the page's state.
+"""Prometheus metrics of a desk at `/metrics`: counters over journal entries, gauges of the page's state.
 
 Labels are agents, instruments and codes, never order names: their number stays small.
 """
@@ -57,7 +57,7 @@ class Metrics:
         self._silent = level("journal_silent_seconds", "Seconds since the journal's last entry was read")
 
     def apply(self, entry: Entry) -> None:
-        """Count one entry."""
+        """Count one journal entry."""
         body = entry.body
         self._entries.labels(entry.kind).inc()
         if entry.kind == kinds.ORDER_OUT:
@@ -81,7 +81,7 @@ class Metrics:
             self._alerts.labels(body.get("severity", ""), body.get("code", "")).inc()
 
     def text(self, state: DeskState, silent_s: float, killed: bool) -> bytes:
-        """Everything in Prometheus' text format, levels set from the state."""
+        """All metrics in Prometheus text format, gauges set from the state."""
         for agent in state.agents.values():
             mean = agent.shown()["is_bps"]
             if mean is not None:

@@ -1,4 +1,4 @@
-"""What the page shows: a fold over the journal, one small step per entry.
+"""State of the console's page: a fold over the journal, one small step per entry.
 
 The page knows nothing of the desk's process: what is not in the journal it does not show, and a desk that hangs or has
 died is seen as one whose journal stands still.
@@ -26,7 +26,7 @@ SHOWN_LIMITS: Final = 8
 
 @dataclass
 class Agent:
-    """One agent as the page shows it."""
+    """State of one agent on the page."""
 
     name: str
     strategy: str = ""
@@ -44,7 +44,7 @@ class Agent:
     costs: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
 
     def shown(self) -> dict[str, Any]:
-        """Its row: what its fills cost against arrival, with a 95 % Student interval over its parents."""
+        """The agent's table row, with the mean shortfall of its fills and a 95 % Student interval over parents."""
         mean, half = by_filled(self.costs)
         row = asdict(self)
         del row["costs"]
@@ -53,7 +53,7 @@ class Agent:
 
 
 class DeskState:
-    """Everything that the page shows, folded from the journal's entries in order."""
+    """State of the whole page, folded from journal entries in order."""
 
     def __init__(self) -> None:
         self.seq = 0
@@ -82,7 +82,7 @@ class DeskState:
         """Parents, orders and positions, by the same fold as everywhere."""
 
     def apply(self, seq: int, entry: Entry) -> None:
-        """One more entry; kinds that the page does not show are passed over."""
+        """Fold one journal entry; kinds that the page does not show are ignored."""
         self.seq, self.ns = seq, max(self.ns, entry.ns)
         if entry.kind in FOLDED:
             orders = self.ledger.orders
@@ -301,7 +301,7 @@ def _asked(key: str, value: Any) -> str:
 
 
 def highest(limits: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A heartbeat's limits as rows, those used most first; `warned_at` is what is used of it when people are warned.
+    """A heartbeat's limit usage as rows, highest share first; `warned_at` is the share at which people are warned.
 
     >>> highest({"desk": {"desk": {"messages": [3, 4], "daily_loss": [0, 9]}}})[0]
     {'scope': 'desk', 'name': 'desk', 'limit': 'messages', 'used': 3, 'of': 4, 'warned_at': None, 'share': 0.75}

@@ -1,4 +1,4 @@
-"""The routes: one page, its stream, what a person may do, and `/metrics`.
+"""HTTP routes of the console: the page, its event stream, operator actions, and `/metrics`.
 
 Everything but the login page and static files asks for a session; every change asks for the session's token as well.
 `/metrics` is open to loopback, as scrapers cannot log in; it holds no order names.
@@ -43,7 +43,7 @@ LAST: Final = 2**62
 
 
 def page_file(name: str) -> str:
-    """A file of the page; tables look as in every report."""
+    """A static file of the page; tables use the style of the reports."""
     if name == "tables.css":
         return style_sheet(name)
     return (files("tercel.desk.console") / "page" / name).read_text(encoding="utf-8")
@@ -174,7 +174,7 @@ def create_app(desk: FolderDesk, door: Authenticator, follower: JournalFollower)
 
 
 def changes(state: Mapping[str, Any], sent: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """What changed of a state since it was last sent, as a JSON object, and what is sent now, part by part.
+    """Difference between two states of the page as a JSON object, and the state sent now, part by part.
 
     >>> changes({"seq": 2, "desk": "d"}, {"seq": "1", "desk": '"d"'})[0]
     '{"seq": 2}'

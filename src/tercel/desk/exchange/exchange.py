@@ -1,4 +1,4 @@
-"""The simulated exchange as a venue: commands travel, arrive in order of time, and are reported on.
+"""The simulated exchange as a venue: commands travel with latency, arrive in time order, and are reported on.
 
 Time passes only in `step`. At equal times the market's own events come first, then commands, one at a time: a step ends
 after each, and after the moment in which a client order traded, so that whoever sent it can answer at once. A step that
@@ -106,7 +106,7 @@ class SimulatedExchange:
         return list(self._number)
 
     def listings(self) -> Sequence[o.Listing]:
-        """What is traded here."""
+        """Listings of the instruments traded here."""
         return [self._markets.listing(i) for i in range(len(self._number))]
 
     def width(self, instrument: str) -> int:
@@ -139,7 +139,7 @@ class SimulatedExchange:
         return self._markets.snapshot(self._find(instrument))
 
     def executions(self, account: str, after: str = "") -> list[o.Report]:
-        """Trades of an account after execution `after` ("": all), exactly as they were first reported.
+        """Trades of an account after execution `after` ("": all), exactly as first reported.
 
         Raises
         ------
@@ -152,22 +152,22 @@ class SimulatedExchange:
         return trades
 
     def positions(self, account: str) -> dict[str, int]:
-        """What an account holds, signed, 10^-8 of a lot, by instrument."""
+        """Signed positions of an account, 10^-8 of a lot, by instrument."""
         return dict(self._orders.positions.get(account, {}))
 
     # -- accounts -----------------------------------------------------------------------------------------------------
 
     def login(self, account: str, *, cancel_on_disconnect: bool = False) -> None:
-        """Set what becomes of an account's orders when it leaves; an account that trades need not log in."""
+        """Set whether an account's open orders are cancelled when it disconnects; trading needs no login."""
         self._account(account).cancel_on_disconnect = cancel_on_disconnect
 
     def disconnect(self, account: str) -> None:
-        """An account left: its open orders are cancelled at once if it asked for that."""
+        """An account disconnects: its open orders are cancelled if it asked for cancel on disconnect."""
         if account in self._accounts and self._accounts[account].cancel_on_disconnect:
             self._cancel_all(self._orders.open_of(account), "cancel on disconnect", self._outbox)
 
     def close(self) -> None:
-        """Everybody leaves."""
+        """Disconnect every account."""
         for account in self._accounts:
             self.disconnect(account)
         self._closed = True
@@ -181,7 +181,7 @@ class SimulatedExchange:
     # -- commands on their way ----------------------------------------------------------------------------------------
 
     def send(self, command: o.Command) -> None:
-        """Hand over a command; it arrives after its latency, never before an earlier one of its account.
+        """Send a command; it arrives after its latency, never before an earlier one of its account.
 
         Raises
         ------
@@ -213,7 +213,7 @@ class SimulatedExchange:
     # -- time ---------------------------------------------------------------------------------------------------------
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
-        """Let time pass up to `until_ns`, or to the end of the first moment with a report on client orders."""
+        """Advance to `until_ns`, or to the end of the first moment with a report on client orders."""
         events, self._outbox = self._outbox, []
         self._show_books(events)
         if any(not isinstance(event, o.MarketRows) for event in events):

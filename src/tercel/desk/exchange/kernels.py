@@ -1,4 +1,4 @@
-"""What the exchange shows of its markets: a record's rows as market data and as reports on client orders.
+"""Kernels that turn a market's record rows into market data and reports on client orders.
 
 Client orders are the "own" orders of the batch, whoever's they are.
 """
@@ -18,7 +18,7 @@ WORDS = sim.RECORD_WORDS + 1
 
 @kernel
 def stood(b: Packed, k: Longs, r: int, own: int, aggressor: int) -> int:
-    """Lots of a client order that rested when row `r` was written.
+    """Lots of a resting client order at the time row `r` was written.
 
     The order that is arriving rests when all is done, if at all; of the others it may have taken lots since.
     """
@@ -34,7 +34,7 @@ def stood(b: Packed, k: Longs, r: int, own: int, aggressor: int) -> int:
 
 @kernel
 def taker(b: Packed, k: Longs, r: int, aggressor: int) -> int:
-    """Who takes what row `r` executes: the order that is arriving if its own fill comes next; -1: one of the public."""
+    """Who takes what row `r` executes: the arriving client order if its own fill comes next; -1: a public order."""
     if aggressor < 0 or r + 1 >= state_at(k).record:
         return -1
     c = recorded_at(k, r + 1)
@@ -44,7 +44,7 @@ def taker(b: Packed, k: Longs, r: int, aggressor: int) -> int:
 
 @kernel
 def show_again(b: Packed, k: Longs, r: int, aggressor: int, ns: int, side: int, price: int, rows: Longs, n: int) -> int:
-    """ADD rows, by priority, of client orders that stay where row `r` forgot a level (side 0: every level)."""
+    """Re-add, by priority, the client orders on a level that row `r` cleared (side 0: every level) as ADD rows."""
     last = -1
     while True:
         found, arrival = -1, -1
@@ -65,7 +65,7 @@ def show_again(b: Packed, k: Longs, r: int, aggressor: int, ns: int, side: int, 
 
 @kernel
 def stay(b: Packed, k: Longs, r: int, aggressor: int, ns: int, rows: Longs, n: int) -> int:
-    """After a translation (row `r`), which moved every order in the books of those who follow: client orders go back.
+    """After a translation (row `r`) shifted followers' books, ADD rows that put client orders back at their prices.
 
     Whoever owns one knows that it stayed, and passes over these rows.
     """
@@ -80,7 +80,7 @@ def stay(b: Packed, k: Longs, r: int, aggressor: int, ns: int, rows: Longs, n: i
 
 @kernel
 def show(row: Longs, ns: int, kind: int, who: int, side: int, price: int, lots: int, aggressor: int) -> None:
-    """Write one row of market data."""
+    """Write one market-data row."""
     row[M_NS] = ns
     row[M_KIND] = kind
     row[M_ID] = who
@@ -92,7 +92,7 @@ def show(row: Longs, ns: int, kind: int, who: int, side: int, price: int, lots: 
 
 @kernel
 def publish(b: Packed, k: Longs, since: int, aggressor: int, rows: Longs, words: Longs, counts: Longs) -> None:
-    """Record rows from number `since` on as market data and reports on client orders.
+    """Publish record rows from number `since` on as market data and reports on client orders.
 
     Parameters
     ----------

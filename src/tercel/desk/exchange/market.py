@@ -1,4 +1,4 @@
-"""The markets of an exchange: what each is made of, and their arrays laid one behind the other."""
+"""Markets of an exchange: their specifications, and their state arrays laid end to end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class EntryLatency:
             )
 
     def stream(self, seed: int, index: int) -> Ints:
-        """State words that `entry_delay` draws from: the stream that an episode (seed, index) has."""
+        """State words of the random stream that `entry_delay` draws from, as for an episode (seed, index)."""
         k = np.zeros(sim.GRID, np.int64)
         k[[sim.LATENCY_KIND, sim.LATENCY_A, sim.LATENCY_B]] = _LATENCY_KINDS[self.kind], self.a_ns, self.b_ns
         seed_stream(k, sim.ENTRY_RNG, seed, index, 2)
@@ -57,7 +57,7 @@ class EntryLatency:
 
 @dataclass(frozen=True, eq=False)
 class RegimeChange:
-    """From `at_ns` on the flow has other parameters (`market.flow.scenario.scaled`), or these factors are in force."""
+    """From `at_ns` on the flow has other parameters (`market.flow.scenario.scaled`) or other rate factors."""
 
     at_ns: int
     flow: Floats | None = None
@@ -66,7 +66,7 @@ class RegimeChange:
 
 @dataclass(frozen=True, eq=False)
 class MarketSpec:
-    """One instrument's market.
+    """Specification of one instrument's market.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class MarketSpec:
 
 
 def with_client_orders(book: NDArray[np.int32], own: int) -> NDArray[np.int32]:
-    """The same book, without own orders, with room for `own` of them."""
+    """A copy of a book without own orders, with room for `own` client orders."""
     orders, width = int(book[lay.ORDERS]), int(book[lay.WIDTH])
     out = lay.new_book(orders, width, own, background=bool(book[lay.BACKGROUND]))
     out[lay.BEST_BID : lay.BACKGROUND] = book[lay.BEST_BID : lay.BACKGROUND]
@@ -136,7 +136,7 @@ def _world(spec: MarketSpec) -> tuple[NDArray[np.int32], Ints]:
 
 
 class Markets:
-    """The arrays of all markets, moved together.
+    """State arrays of all markets, advanced together.
 
     Parameters
     ----------
@@ -189,17 +189,17 @@ class Markets:
             k[sim.ATTENTIVE] = 1
 
     def pass_time(self, until_ns: int) -> int:
-        """Let the markets run: the bits WORD and FULL of `lockstep.pass_time`."""
+        """Advance the markets; returns the bits WORD and FULL of `lockstep.pass_time`."""
         return lockstep.pass_time(self._books, self._states, self._flows, self._tape, self._at, until_ns)
 
     def enter_new(self, market: int, place: int, side: int, price: int, lots: int, immediate: bool) -> None:
-        """A client's order arrives under a free ledger place."""
+        """Enter a client's order under a free ledger place."""
         lockstep.enter_new(
             self._books, self._states, self._flows, self._at, market, place, side, price, lots, immediate
         )
 
     def enter_cancel(self, market: int, place: int, lots: int) -> None:
-        """A client takes lots of a resting order back; it keeps its place."""
+        """Reduce a client's resting order; the rest keeps its queue position."""
         lockstep.enter_cancel(self._books, self._states, self._flows, self._at, market, place, lots)
 
     def free_place(self, market: int) -> int:
@@ -211,7 +211,7 @@ class Markets:
         return place if states[place] == lay.FREE_SLOT else -1
 
     def change(self, market: int, regime: RegimeChange) -> None:
-        """Another regime, from the next event on."""
+        """Switch to another regime from the next event on."""
         first, end = self._at[market, [lockstep.FLOW, lockstep.FLOW_END]]
         if regime.flow is not None:
             self._flows[first:end] = regime.flow
@@ -219,7 +219,7 @@ class Markets:
             impose(self.states[market], regime.factors)
 
     def published(self, market: int, aggressor: int = -1) -> tuple[Ints, Ints]:
-        """New market data, int64 (n, MARKET_WORDS), and reports on client orders, int64 (m, WORDS).
+        """New market data, int64 (n, MARKET_WORDS), and new reports on client orders, int64 (m, WORDS).
 
         Raises
         ------
@@ -238,7 +238,7 @@ class Markets:
         return self._rows[: self._counts[0]].copy(), self._words[: self._counts[1]].copy()
 
     def snapshot(self, market: int) -> MarketRows:
-        """The book as it stands: trading status, then every order by priority. Publish what is new first."""
+        """Book snapshot: trading status, then every order by priority. Publish what is new first."""
         b, k = self.books[market], self.states[market]
         room = int(b[lay.ORDERS] + 2 * b[lay.OWN])
         orders = b[lay.HEADER : lay.HEADER + room * lay.ORDER].reshape(room, lay.ORDER)
@@ -254,7 +254,7 @@ class Markets:
         return MarketRows(self.names[market], rows, snapshot=True)
 
     def listing(self, market: int) -> Listing:
-        """As the venue lists it."""
+        """Listing of an instrument: tick, lot and times."""
         spec, b = self.specs[market], self.books[market]
         return Listing(
             self.names[market],
@@ -268,7 +268,7 @@ class Markets:
         )
 
     def check(self) -> None:
-        """Refuse to go on with a market that outgrew its arrays.
+        """Raise if a market outgrew its arrays.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Markets of an exchange by name: presets, or a recorded day."""
+"""Markets of an exchange by name: presets, or a recorded day of a lake."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ def preset_markets(names: Sequence[str], seed: int) -> dict[str, MarketSpec]:
 
 
 def recorded_market(tape: Path, symbol: str | None, date: str | None, seed: int) -> dict[str, MarketSpec]:
-    """A recorded day of a lake, its last one without a date, from its opening.
+    """A recorded day of a lake (the last one by default), from its opening.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the exchange remembers of every client order, and the reports it makes of it."""
+"""The exchange's client orders, and the execution reports made of them."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ MOST_LOTS = 2**30
 
 @dataclass(slots=True)
 class ClientOrder:
-    """One order, under all its names.
+    """State of one client order, under every ClOrdID it has had.
 
     Parameters
     ----------
@@ -45,29 +45,29 @@ class ClientOrder:
 
     @property
     def order_id(self) -> str:
-        """The venue's name for it, unique for the exchange's life; its number in market data stands before the dot."""
+        """The exchange's order id, unique for its lifetime; the number before the dot is that of market data."""
         return f"{self.number}.{self.serial}"
 
     @property
     def open(self) -> bool:
-        """Whether lots of it can still trade."""
+        """Whether the order has leaves quantity."""
         return self.leaves > 0
 
     def fill(self, lots: int) -> None:
-        """Lots traded."""
+        """Book an execution."""
         self.cum += lots
         self.leaves -= lots
         self.status = OrdStatus.PARTIALLY_FILLED if self.leaves else OrdStatus.FILLED
 
     def end(self, status: OrdStatus) -> None:
-        """The rest is gone."""
+        """End the order: no lots are left to trade."""
         self.leaves = 0
         self.status = status
 
 
 @dataclass(slots=True)
 class OrderBooks:
-    """Client orders that are open, by ledger place and by account; of all others there is the record."""
+    """Open client orders by ledger place and by account; ended orders are in `record`."""
 
     prefix: str = ""
     """Before the name of every execution, so that a run's are nobody else's."""
@@ -79,7 +79,7 @@ class OrderBooks:
     _count: int = 0
 
     def keep(self, order: ClientOrder) -> None:
-        """A new order."""
+        """Add a new order."""
         self._count += 1
         order.serial = self._count
         self.placed[order.market, order.place] = order
@@ -87,19 +87,19 @@ class OrderBooks:
         self.call(order, order.cl_ord_id)
 
     def call(self, order: ClientOrder, name: str) -> None:
-        """An order has another name; it answers to those before, too."""
+        """Give an order a new ClOrdID after a replace; it is still found under earlier ones."""
         order.cl_ord_id = name
         self.record.call(order.new.account, name, order.serial)
 
     def find(self, account: str, name: str) -> ClientOrder | Report | None:
-        """The order that has or had a name; the last word on it where it is over."""
+        """The open order with a ClOrdID, past ones included; the last report of one that has ended."""
         serial = self.record.serial(account, name)
         if not serial:
             return None
         return self._open[account].get(serial) or self.record.of_order(serial)[-1]
 
     def forget_place(self, order: ClientOrder) -> None:
-        """An order that is over gives its ledger place back, and leaves memory."""
+        """Release an ended order's ledger place and drop it from memory."""
         if order.place >= 0 and not order.open:
             self.placed.pop((order.market, order.place), None)
             order.place = -1
@@ -112,12 +112,12 @@ class OrderBooks:
         return [order for name in accounts for order in self._open.get(name, {}).values()]
 
     def exec_id(self, instrument: str) -> str:
-        """The next execution's name: the same run gives the same."""
+        """A new execution id; the same run gives the same ids."""
         self._numbers[instrument] = number = self._numbers.get(instrument, 0) + 1
         return f"{self.prefix}{instrument}:{number}"
 
     def report(self, order: ClientOrder, kind: ExecType, ns: int, **words: Any) -> Report:
-        """The report of an order now, with the words of :func:`said`; trades are stored to be repeated."""
+        """Report on an order's current state, with keywords of :func:`said`; trades are stored for repetition."""
         report = said(order, self.exec_id(order.new.instrument), kind, ns, **words)
         if kind is ExecType.TRADE:
             held = self.positions.setdefault(report.account, Counter())
@@ -126,7 +126,7 @@ class OrderBooks:
         return report
 
     def states(self, account: str, name: str, ns: int) -> list[Report]:
-        """Of the order of a name ("": of all that the account ever had) its trades, exactly, and its state now."""
+        """Answer to an order status request ("": all of the account's orders): trades as reported, then the status."""
         found = [self.record.serial(account, name)] if name else self.record.serials(account)
         told: list[Report] = []
         for serial in filter(None, found):
@@ -140,7 +140,7 @@ class OrderBooks:
         self, new: NewOrder, ns: int, text: str, kind: ExecType = ExecType.REJECTED,
         status: OrdStatus = OrdStatus.REJECTED,
     ) -> Report:  # fmt: skip
-        """The report of an order that was not taken, or is not here yet: it has no venue's name."""
+        """The rejection of an order that never reached the book; it has no order id."""
         return refused(new, self.exec_id(new.instrument or "-"), ns, text, kind, status)
 
 
@@ -148,7 +148,7 @@ def said(
     order: ClientOrder, exec_id: str, kind: ExecType, ns: int, *, name: str = "", orig: str = "",
     last: tuple[int, int] = (0, 0), passive: bool = False, text: str = "",
 ) -> Report:  # fmt: skip
-    """The report of an order as it is, under a name and with the one before; `last` are lots and price of a trade."""
+    """An execution report of an order's current state; `last` is quantity and price of a trade."""
     new = order.new
     return Report(
         exec_id=exec_id,
@@ -173,7 +173,7 @@ def said(
 
 
 def fault_of(new: NewOrder, instruments: dict[str, int]) -> str:
-    """Why an order cannot be taken, "" if it can."""
+    """Reason to reject an order, "" if it is valid."""
     if new.instrument not in instruments:
         return f"unknown instrument {new.instrument!r}; listed: {', '.join(sorted(instruments))}"
     if new.side not in (1, -1):
@@ -184,7 +184,7 @@ def fault_of(new: NewOrder, instruments: dict[str, int]) -> str:
 
 
 def price_fault(price: int | None) -> str:
-    """Why a price cannot be had, "" if it can."""
+    """Reason to reject a price, "" if it is valid."""
     if price is not None and not -FARTHEST < price < FARTHEST:
         return f"price {price} ticks is beyond +-{FARTHEST}"
     return ""

@@ -1,4 +1,4 @@
-"""What was said of client orders: their names, their trades, how they ended. It lies on disk, whatever was ever said.
+"""On-disk record of every client order: its ClOrdIDs, trades and final state, so that memory stays bounded.
 
 It is a database of SQLite without a name, a temporary file that goes with the exchange; memory has a few of its pages.
 """
@@ -28,7 +28,7 @@ _WAITING: Final = 512
 
 
 class OrderRecord:
-    """Names of commands by account, which of them are orders' and of which order; reports by order and by account.
+    """Used ClOrdIDs by account with the orders they name; reports by order and by account.
 
     >>> record = OrderRecord()
     >>> record.take("ann", "c1"), record.take("ann", "c1"), record.take("bob", "c1")
@@ -46,20 +46,20 @@ class OrderRecord:
         weakref.finalize(self, self._rows.close)
 
     def take(self, account: str, name: str) -> bool:
-        """Whether this account never used this name; from now on it has."""
+        """Claim a ClOrdID; False if the account has used it before."""
         if self._find(account, name) is not None:
             return False
         self.call(account, name, 0)
         return True
 
     def call(self, account: str, name: str, serial: int) -> None:
-        """An order has this name, perhaps among others."""
+        """Record that a ClOrdID names an order, beside earlier ones."""
         self._names[account, name] = serial
         if len(self._names) >= _WAITING:
             self._write()
 
     def serial(self, account: str, name: str) -> int:
-        """The order that has or had this name; 0: none."""
+        """Serial number of the order that a ClOrdID names; 0: none."""
         return self._find(account, name) or 0
 
     def _find(self, account: str, name: str) -> int | None:
@@ -75,7 +75,7 @@ class OrderRecord:
         return [serial for (serial,) in self._rows.execute(asked, (account,))]
 
     def put(self, serial: int, report: Report) -> None:
-        """A trade of an order, or its last state."""
+        """Store a trade of an order, or its final state."""
         self._said.append((serial, report))
         if len(self._said) >= _WAITING:
             self._write()
@@ -92,11 +92,11 @@ class OrderRecord:
         self._rows.execute("COMMIT")
 
     def of_order(self, serial: int) -> list[Report]:
-        """What was put of an order."""
+        """Stored reports of an order, oldest first."""
         return self._reports("WHERE serial = ? ORDER BY number", serial)
 
     def trades(self, account: str, after: str = "") -> list[Report] | None:
-        """Trades of an account after execution `after` ("": all); None where there is no such."""
+        """Trades of an account after execution `after` ("": all); None where that execution is unknown."""
         self._write()
         number = 0
         if after:

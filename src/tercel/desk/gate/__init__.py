@@ -1,1 +1,1 @@
-"""The wall between sessions and a venue: a process that holds the venue's session, the limits and the kill latch."""
+"""The gate: a process of its own that holds the venue session, the limits and the kill latch for trading sessions."""

@@ -22,7 +22,7 @@ _log: Final = logging.getLogger("tercel.desk.gate")
 
 
 def main(file: Path, *, watchdog: bool = False) -> int:
-    """Hold the gate of a file, or watch it; the exit code."""
+    """Run the gate of a configuration file, or its watchdog; the exit code."""
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: signals.append(got))

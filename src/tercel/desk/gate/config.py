@@ -1,4 +1,4 @@
-"""The file of a gate: where it listens, which venue it holds, whose orders pass, under which limits.
+"""Configuration file of a gate: where it listens, its venue, the accounts it serves, their limits.
 
 [gate]            venue, accounts, limits, latch, folder, listen, group, silence_s, heartbeat_s, link_s
 [gate.drop_copy]  venue, seconds
@@ -20,7 +20,7 @@ LONGEST_PATH: Final = 100
 
 
 class DropCopyTerms(BaseModel):
-    """A session of the venue that hears of every execution; it is compared with the order session."""
+    """A drop copy session of the venue that is reconciled with the order session."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -88,7 +88,7 @@ class GateTerms(BaseModel):
 
 
 class GateConfig(BaseModel):
-    """A whole file."""
+    """A whole gate configuration file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -96,7 +96,7 @@ class GateConfig(BaseModel):
 
 
 def read_config(path: Path) -> GateConfig:
-    """The gate that a file describes.
+    """Read a gate's configuration file.
 
     Raises
     ------

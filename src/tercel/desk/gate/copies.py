@@ -1,4 +1,4 @@
-"""The drop copy of a gate: a second FIX session that hears of every execution, and gives no orders.
+"""Drop copy of a gate: a second, read-only FIX session that receives every execution of the venue.
 
 What differs from the order session is alerted, and whose it is is killed. An execution that only the copy has is
 booked: once, as the order session's own repetition of it has the same name.
@@ -29,7 +29,7 @@ _PROFILE: Final = "generic-44"
 
 
 class DropCopy:
-    """The copy session of a gate.
+    """A gate's drop copy session.
 
     Parameters
     ----------
@@ -48,13 +48,13 @@ class DropCopy:
         self.watch = CopyWatch(gateway.ledger.knows, seconds)
 
     def ours(self, events: Sequence[VenueEvent]) -> None:
-        """What came over the order session."""
+        """Take an execution from the order session."""
         for event in events:
             if isinstance(event, Report):
                 self.watch.ours(event)
 
     def turn(self) -> None:
-        """Take what the copy says; alert what differs, and stop whose it is."""
+        """Read the drop copy; alert differences and stop the agents they belong to."""
         with suppress(VenueError):  # down for long: that was said, and it comes back by itself
             for event in self._session.step(self._session.now_ns) if self._session.poll() else ():
                 self._hear(event)
@@ -88,7 +88,7 @@ class DropCopy:
 
 
 def copy_session(where: str, store: Path, near: Path, listings: Sequence[Listing]) -> FixVenue:
-    """Log on as a drop copy. Without instruments in its profile, prices are those of the order session's listings.
+    """Log on as a drop copy. A profile without instruments uses the order session's listings for prices.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From a gate's file to a gate that is open: journal, venue, limits, latch, recovery."""
+"""Opening a gate from its configuration: journal, venue, limits, latch, recovery."""
 
 import ctypes
 import os
@@ -39,7 +39,7 @@ def opened(
     reach: Callable[..., Venue] = connect,
     wall: Callable[[], int] = time.time_ns,
 ) -> Iterator[Gate]:
-    """A gate, listening; orders of an earlier one have been brought to their end.
+    """An open, listening gate; orders of an earlier one have been brought to their end.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _share(listen: Path, group: str) -> None:
 
 
 def hide() -> None:
-    """Let other processes of this user neither trace this one nor read its memory, where the system can do that."""
+    """Forbid other processes of this user to trace this one or read its memory, where the system can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_NOT_DUMPABLE, 0, 0, 0, 0)
 
@@ -160,7 +160,7 @@ def hold(
     listens: Callable[[Gate], object],
     acknowledge: str = "",
 ) -> None:
-    """Open the gate of a file, with its watchdog, and serve until `stop()` is true.
+    """Open the gate of a configuration with its watchdog, and serve until `stop()` is true.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def hold(
 
 
 def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
-    """Let a gate turn until `stop()` is true, then cancel what is open and wait for the venue a little.
+    """Run a gate's loop until `stop()` is true, then cancel open orders and wait briefly for the venue.
 
     Raises
     ------
@@ -199,5 +199,5 @@ def serve(gate: Gate, stop: Callable[[], bool], seconds: float = 2.0) -> None:
 
 
 def left_open(gate: Gate) -> list[str]:
-    """Names of the orders that are not known to be over."""
+    """ClOrdIDs of orders that have not been confirmed ended."""
     return [order.root for order in gate.gateway.ledger.orders.live()]

@@ -1,4 +1,4 @@
-"""A desk's own gate: a process between it and a venue, which cancels what is open when the desk is silent or gone.
+"""A desk's own gate as a child process, which cancels open orders when the desk is silent or gone.
 
 It ends when its standard input does, and says on its standard output what a desk has to know, an object of JSON a line:
 
@@ -32,7 +32,7 @@ _log = logging.getLogger("tercel.alerts")
 
 
 def gate_text(fields: Mapping[str, object]) -> str:
-    """The file of a gate with these fields.
+    """Text of a gate configuration file with these fields.
 
     >>> print(gate_text({"venue": "fix://127.0.0.1:9001", "accounts": ["ann"]}), end="")
     [gate]
@@ -44,7 +44,7 @@ def gate_text(fields: Mapping[str, object]) -> str:
 
 
 class GateProcess:
-    """A gate that lives as long as this process, or until `close`.
+    """A gate child process that lives as long as this one, or until `close`.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class GateProcess:
             )
 
     def revive(self) -> None:
-        """Start it again where it has died: it ends at the venue what it left open, and goes on with its journal.
+        """Restart a gate that has died: it ends the orders it left open and continues its journal.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class GateProcess:
 
     @property
     def listen(self) -> Path:
-        """The socket that a desk connects to."""
+        """The listening socket that a desk connects to."""
         return self._listen
 
     def _await(self) -> None:
@@ -143,7 +143,7 @@ class GateProcess:
             _log.critical("GATE %d orders are NOT known to be over: %s", len(names), ", ".join(names))
 
     def close(self) -> None:
-        """Let it cancel what is open, and end; a second call does nothing."""
+        """Have the gate cancel open orders and exit; a second call does nothing."""
         self._end()
         if self._short is not None:
             self._short.cleanup()
@@ -151,7 +151,7 @@ class GateProcess:
 
 
 class GatedVenue(RemoteVenue):
-    """A venue behind a gate of the desk's own, which is started again when it has died.
+    """A venue behind the desk's own gate process, which is restarted when it dies.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def venue_at(
     where: str, accounts: Sequence[str], desk: Path, limits: Path | None, latch: Path, opened: ExitStack,
     near: Path | None = None,
 ) -> Venue:  # fmt: skip
-    """The venue at an address; one that speaks FIX is reached through a gate of the desk's own.
+    """Connect to the venue at an address; FIX venues are reached through the desk's own gate.
 
     Parameters
     ----------

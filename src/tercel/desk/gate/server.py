@@ -1,4 +1,4 @@
-"""The gate: sessions on one side, the venue on the other, and nothing between them but limits, a journal and a latch.
+"""The gate's server: trading sessions on one side, the venue on the other; limits, a journal and a latch between.
 
     session → frames → limits, journal → venue
     session ← frames ← journal, limits ← venue
@@ -66,7 +66,7 @@ _STEP_NS: Final = 1_000_000
 
 
 class Gate(Hub):
-    """See the module.
+    """The gate: forwards sessions' commands through limits and journal to the venue, and reports back.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class Gate(Hub):
         self.watch = PeriodicThread("tercel-gate-watch", TURN_S, self._watched)
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Turn until `stop()` is true.
+        """Run the loop until `stop()` is true.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class Gate(Hub):
             self._look()
 
     def turn(self, timeout_s: float = TURN_S) -> None:
-        """One turn: what sessions sent, what the venue reports, the latch, who is silent."""
+        """One loop iteration: sessions' frames, the venue's reports, the latch, silent sessions."""
         self._watch_venue()
         asked_s = time.monotonic()
         self.poll(timeout_s)
@@ -164,7 +164,7 @@ class Gate(Hub):
             super().close()
 
     def leave(self) -> None:
-        """Nobody watches any more: cancel what is open."""
+        """Nobody watches the orders any more: cancel every open one."""
         self._withdrawal.begin(self._accounts, "the gate closes")
 
     @property
@@ -235,7 +235,7 @@ class Gate(Hub):
         self.hand_out(client)
 
     def on_executions(self, account: str, after: str) -> list[Report]:
-        """Every trade of an account, bust and correction in the gate's own journal."""
+        """Every trade, bust and correction of an account in the gate's own journal."""
         found, seen = list[Report](), not after
         for _, entry in self.gateway.journal.read(kinds=(kinds.REPORT_IN,)):
             if entry.agent != account or entry.body["what"] != "report":
@@ -250,14 +250,14 @@ class Gate(Hub):
         return found
 
     def on_positions(self, account: str) -> Mapping[str, int]:
-        """What the venue tells; where it does not, the gate's own."""
+        """The venue's positions of an account; the gate's own where the venue reports none."""
         if (teller := self._venue.capabilities.positions) is not None:
             with self.gateway.wire:
                 return teller.positions(account)
         return self.positions.last_told(account)
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
-        """A beat, a parent order, or the question of a watchdog."""
+        """Handle a heartbeat, a parent order, or a watchdog's question."""
         what = body.get("do")
         if what == "parent":
             self._parent(client, body)

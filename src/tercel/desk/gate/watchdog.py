@@ -1,4 +1,4 @@
-"""A second process beside a gate: when the gate is silent, it logs on at the venue itself and cancels what is open.
+"""Watchdog of a gate: a second process that logs on at the venue and cancels open orders when the gate is silent.
 
 It is for venues that do not cancel on disconnect, and for the case in which the gate lives and its link does not. Its
 login at the venue is one that may cancel the orders of others; it gives none.
@@ -36,20 +36,20 @@ _CHUNK: Final = 1 << 16
 
 
 class Canceller(Protocol):
-    """A venue, as far as a watchdog needs one."""
+    """The part of a venue that a watchdog uses: sending cancels and reading answers."""
 
     now_ns: int
 
     def send(self, command: MassCancel) -> None:
-        """Hand over a cancel; raises VenueError when the link is down."""
+        """Send a cancel; raises VenueError when the link is down."""
         ...
 
     def poll(self, seconds: float = 0.0) -> bool:
-        """Read what came."""
+        """Read from the connection."""
         ...
 
     def step(self, until_ns: int) -> Sequence[VenueEvent]:
-        """Take what came."""
+        """Take the venue's reports."""
         ...
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class Canceller(Protocol):
 
 
 class Watchdog:
-    """Asks a gate whether it is there, and cancels when it is not.
+    """Pings a gate, and cancels its open orders when it does not answer.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Watchdog:
         self._failed = ""
 
     def watch(self, stop: Callable[[], bool]) -> None:
-        """Until `stop()`, or until the gate has been silent for `ENOUGH_S`."""
+        """Watch until `stop()`, or until the gate has been silent for `ENOUGH_S`."""
         heard = time.monotonic()
         try:
             while not stop():
@@ -174,7 +174,7 @@ class Watchdog:
 
 
 def watch(config: GateConfig, beside: Path, stop: Callable[[], bool], say: Callable[[str], object]) -> None:
-    """Watch the gate of a file, unless another process does.
+    """Watch the gate of a configuration file, unless another process does already.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def _alone(file: Path) -> Iterator[bool]:
 
 @contextmanager
 def beside_gate(file: Path, config: GateConfig, over: Callable[[], bool]) -> Iterator[None]:
-    """A watchdog in a process of its own, where the gate's file asks for one. It outlives a gate that dies.
+    """Start a watchdog process where the configuration asks for one; it outlives a gate that dies.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Orders that nobody watches any more are cancelled, and cancelled again, until the venue has ended every one."""
+"""Withdrawal of unattended orders: cancels are repeated until the venue has ended every order."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,7 +13,7 @@ UNWATCHED = "unwatched"
 
 
 class OrderWithdrawal:
-    """Accounts whose session is silent or gone.
+    """Accounts whose session is silent or disconnected, and the cancels of their orders.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class OrderWithdrawal:
         return bool(self._since_ns)
 
     def begin(self, accounts: Iterable[str], why: str) -> None:
-        """Nobody watches these accounts: cancel what they have open."""
+        """Cancel the open orders of accounts that no session watches."""
         live = [account for account in sorted(accounts) if any(self._gateway.ledger.orders.live(account))]
         now = self._gateway.venue.now_ns
         for account in live:
@@ -41,11 +41,11 @@ class OrderWithdrawal:
         self._gateway.withdraw([MassCancel(self._name(), account, "", now) for account in live], before=alerts)
 
     def end(self, account: str) -> None:
-        """Somebody watches it again."""
+        """A session watches the account again."""
         self._since_ns.pop(account, None)
 
     def follow_up(self) -> None:
-        """Forget who has nothing open any more; send again what was not answered in time."""
+        """Drop accounts without open orders; resend cancels that were not answered in time."""
         now, again = self._gateway.venue.now_ns, list[str]()
         for account, since_ns in list(self._since_ns.items()):
             if not any(self._gateway.ledger.orders.live(account)):

@@ -1,4 +1,4 @@
-"""What is over for good leaves the counts, and comes back when the venue has more to say of it.
+"""Limit counts of finished parents are archived, and restored when the venue reports on them again.
 
 Positions, money and messages stay as they are: only orders that cannot fill any more, their names and executions go.
 """
@@ -12,10 +12,10 @@ from tercel.desk.limits.state import AT_ANY_PRICE, NEVER_NS, Holding, LimitCount
 
 
 class PastCounts(LimitCounts):
-    """Counts that let go of what is over, and take it back."""
+    """Mixin that archives and restores the counts of finished parents."""
 
     def retire(self, parent: str, names: Sequence[str], executions: Sequence[Key]) -> None:
-        """Let a parent go, unless lots of it are still reserved here.
+        """Archive a parent's counts, unless lots of it are still reserved.
 
         Parameters
         ----------
@@ -40,7 +40,7 @@ class PastCounts(LimitCounts):
         orders: Iterable[tuple[Any, Sequence[str]]],
         executions: Iterable[tuple[str, str, Execution[Any]]],
     ) -> None:
-        """Take a parent back whose orders are over: nothing of it is reserved, so no limit is nearer than before.
+        """Restore an archived parent; nothing of it is reserved, so no limit comes nearer.
 
         Parameters
         ----------

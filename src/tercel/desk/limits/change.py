@@ -1,4 +1,4 @@
-"""Limits that change while a desk runs: what a change makes of them, what it loosens, what they are called.
+"""Changes of limits while a desk runs: apply them, find what they loosen, hash the result.
 
     changed(limits, {"agents.twap.order_lots": "100"})     # as a limit file would have it
     loosened(limits, changed(...))                         # [] or what allows more: a second person must agree
@@ -39,7 +39,7 @@ _Kind = TypeVar("_Kind", bound=ScopeLimits)
 
 
 def changed(limits: Limits, changes: Mapping[str, str]) -> Limits:
-    """Limits with some of them changed.
+    """Limits with some values replaced.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _with(scope: _Kind, section: str, key: str, value: Any) -> _Kind:
 
 
 def loosened(before: Limits, after: Limits) -> list[str]:
-    """Which limits of `after` let something pass that `before` does not, as paths; [] where all are as tight.
+    """Paths of the limits of `after` that allow something `before` does not; [] where all are as tight.
 
     >>> from tercel.desk.limits.file import default_file, read
     >>> limits = read(default_file())
@@ -127,7 +127,7 @@ def _as_tight(name: str, value: Any, than: Any) -> bool:
 
 
 def within(hours: Hours, of: Hours) -> bool:
-    """Hours lie in others, over midnight or not.
+    """Whether trading hours lie within others, over midnight or not.
 
     >>> within((8, 9), (7, 9)), within((7, 9), (8, 9)), within(None, (8, 9)), within((8, 9), None)
     (True, False, False, True)
@@ -139,7 +139,7 @@ def within(hours: Hours, of: Hours) -> bool:
 
 
 def tightest(in_force: Limits, given: Limits) -> Limits:
-    """Of two sets of limits the tighter of each; of hours that overlap those in force. Names of one stay."""
+    """The tighter of two sets of limits, value by value; overlapping hours take those in force."""
     rooms: dict[str, Any] = {}
     for room in _ROOMS:
         old, new = getattr(in_force, room), getattr(given, room)
@@ -167,7 +167,7 @@ def as_json(limits: Limits) -> dict[str, Any]:
 
 
 def from_json(body: Mapping[str, Any], source: str = "the journal") -> Limits:
-    """What :func:`as_json` wrote.
+    """Limits from the JSON of :func:`as_json`.
 
     Raises
     ------
@@ -188,11 +188,11 @@ def _hours(scope: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def hash_of(limits: Limits) -> str:
-    """The name of limits: the SHA-256 of their canonical JSON, shortened. Where they were read does not matter."""
+    """Identity of limits: the shortened SHA-256 of their canonical JSON; the file's path does not matter."""
     return hash_of_json(as_json(limits))
 
 
 def hash_of_json(body: Mapping[str, Any]) -> str:
-    """:func:`hash_of` what :func:`as_json` wrote."""
+    """:func:`hash_of` of limits in the JSON form of :func:`as_json`."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:HASH]

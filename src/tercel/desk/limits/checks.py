@@ -1,4 +1,4 @@
-"""The questions that the gate asks, each by itself: a function of what is asked that gives a Denial or None.
+"""Pre-trade checks, one function each: from a LimitQuery to a Denial or None.
 
 They are asked in the order of `gate.CHECKS`, so that each may rely on those before it. Nothing here changes a count.
 A limit is the most that passes.
@@ -11,7 +11,7 @@ from tercel.desk.limits.state import NEVER_NS, NOBODY, Denial, InstrumentState, 
 
 
 def check_killed(query: LimitQuery) -> Denial | None:
-    """Nothing new leaves a desk, or an agent, that was killed."""
+    """No new order of a killed desk or agent."""
     killed = query.gate.killed
     if killed is not None and (reason := killed(query.command.account)) is not None:
         return Denial("KILLED", f"agent={query.command.account} reason={reason}")
@@ -21,7 +21,7 @@ def check_killed(query: LimitQuery) -> Denial | None:
 
 
 def check_form(query: LimitQuery) -> Denial | None:
-    """Whole numbers of lots and ticks above zero, a side, a name. A bool or a float is no number of lots."""
+    """Lots and ticks are positive whole numbers, side and name are valid; no bool or float passes as a number."""
     command = query.command
     if type(query.lots) is not int or query.lots <= 0:
         return Denial("BAD_QUANTITY", f"lots={query.lots!r}")
@@ -39,7 +39,7 @@ def check_form(query: LimitQuery) -> Denial | None:
 
 
 def check_known(query: LimitQuery) -> Denial | None:
-    """An instrument and an agent that the desk has, both with limits; an agent that was not stopped."""
+    """Instrument and agent are listed and limited, and the agent is not stopped."""
     if query.holding is None:
         command = query.command
         if command.instrument not in query.gate.instruments:
@@ -51,7 +51,7 @@ def check_known(query: LimitQuery) -> Denial | None:
 
 
 def check_parent(query: LimitQuery) -> Denial | None:
-    """A parent that the desk gave to this agent, in this instrument, on this side."""
+    """The order belongs to a parent accepted for this agent, instrument and side."""
     parent = query.parent
     if parent is None:
         return Denial("UNKNOWN_PARENT", f"parent={query.command.parent}")
@@ -61,7 +61,7 @@ def check_parent(query: LimitQuery) -> Denial | None:
 
 
 def check_replaced(query: LimitQuery) -> Denial | None:
-    """A replace changes a living order of the same parent (and so of its agent, instrument and side)."""
+    """A replace names an open order of the same parent (and so of its agent, instrument and side)."""
     if type(query.command) is ReplaceOrder:
         order = query.order
         if order is None or not order.live:
@@ -72,7 +72,7 @@ def check_replaced(query: LimitQuery) -> Denial | None:
 
 
 def check_twice(query: LimitQuery) -> Denial | None:
-    """No name is used twice, and the same order does not leave again within `duplicate_ms`."""
+    """No ClOrdID is used twice, and no identical order leaves again within `duplicate_ms`."""
     gate, command = query.gate, query.command
     if command.cl_ord_id in gate.names:
         return Denial("DUPLICATE_ID", f"cl_ord_id={command.cl_ord_id}")
@@ -83,14 +83,14 @@ def check_twice(query: LimitQuery) -> Denial | None:
 
 
 def content(command: NewOrder | ReplaceOrder) -> tuple[object, ...]:
-    """The content of an order, without its name and time."""
+    """Key of an order's content without its ClOrdID and time, for duplicate detection."""
     if isinstance(command, NewOrder):
         return (command.parent, command.lots, command.price, command.tif, command.side)
     return (command.parent, command.lots, command.price, command.orig)
 
 
 def check_hours(query: LimitQuery) -> Denial | None:
-    """The time of day of the venue's clock is one at which the instrument may be traded."""
+    """The venue's time of day is within the instrument's trading hours."""
     hours = query.instrument.limits.hours
     if hours is not None:
         start, end = hours
@@ -101,14 +101,14 @@ def check_hours(query: LimitQuery) -> Denial | None:
 
 
 def check_order_lots(query: LimitQuery) -> Denial | None:
-    """The quantity of one order."""
+    """Maximum lots of one order."""
     if query.lots > query.holding.order_lots:
         return Denial("ORDER_LOTS", f"{_who(query)} lots={query.lots} limit={query.holding.order_lots}")
     return None
 
 
 def check_reference(query: LimitQuery) -> Denial | None:
-    """There is a mid, it is young, and it is one: nobody knows what a price means without it."""
+    """A sane, recent mid exists; without a reference no price or value can be judged."""
     at = query.instrument
     if at.good_from_ns <= query.now_ns <= at.good_until_ns:
         return None
@@ -124,7 +124,7 @@ def _stale(query: LimitQuery, at: InstrumentState) -> str:
 
 
 def check_collar(query: LimitQuery) -> Denial | None:
-    """The price lies in the collar around the mid. A market order's value is reckoned at the collar's edge."""
+    """The price lies within the collar around the mid; a market order is valued at the collar's edge."""
     at, price = query.instrument, query.price
     bps = at.limits.collar_bps
     if price is None:
@@ -138,7 +138,7 @@ def check_collar(query: LimitQuery) -> Denial | None:
 
 
 def check_order_value(query: LimitQuery) -> Denial | None:
-    """The value of one order; a sell that may fill at the bid has that value."""
+    """Maximum value of one order; a sell that may fill at the bid is valued there."""
     value, limit = 2 * query.lots * query.worst_price * query.instrument.unit, query.holding.order_value
     if value > limit:
         return Denial("ORDER_VALUE", f"{_who(query)} value={money(value * PAID_ONE)} limit={money(limit * PAID_ONE)}")
@@ -146,7 +146,7 @@ def check_order_value(query: LimitQuery) -> Denial | None:
 
 
 def check_crossing(query: LimitQuery) -> Denial | None:
-    """No order that could trade with another of the desk's own, whoever's it is."""
+    """Self-trade prevention: no order that could match another open order of the desk, whichever agent's."""
     at = query.instrument
     if query.side == 1:
         best = at.sell_quotes.best
@@ -160,7 +160,7 @@ def check_crossing(query: LimitQuery) -> Denial | None:
 
 
 def check_children(query: LimitQuery) -> Denial | None:
-    """Children never come to more than their parent: filled and open lots of all, this one included."""
+    """Filled and open lots of all children, this one included, never exceed the parent's lots."""
     parent = query.parent
     if query.extra and parent.used + query.extra > parent.lots * ONE:
         used, lots = text(parent.used), text(query.extra)
@@ -169,7 +169,7 @@ def check_children(query: LimitQuery) -> Denial | None:
 
 
 def check_position(query: LimitQuery) -> Denial | None:
-    """The worst case: this and every open order of its side fills, none of the other."""
+    """Maximum position in the worst case: this and every open order of its side fill, none of the other."""
     extra = query.extra
     if not extra:
         return None
@@ -188,7 +188,7 @@ def check_position(query: LimitQuery) -> Denial | None:
 
 
 def check_gross(query: LimitQuery) -> Denial | None:
-    """The value of the worst-case positions, without their signs."""
+    """Maximum gross value of worst-case positions."""
     holding, at = query.holding, query.instrument
     if query.side == 1:
         grown = holding.position + holding.buys + query.extra - holding.exposure
@@ -209,7 +209,7 @@ def check_gross(query: LimitQuery) -> Denial | None:
 
 
 def check_messages(query: LimitQuery) -> Denial | None:
-    """The number of messages in the window that ends now. Cancels count in it, and are never asked."""
+    """Maximum message rate over a sliding window; cancels count but are never refused."""
     now_ns = query.now_ns
     for scope in query.holding.scopes:
         times = scope.times
@@ -219,7 +219,7 @@ def check_messages(query: LimitQuery) -> Denial | None:
 
 
 def check_loss(query: LimitQuery) -> Denial | None:
-    """The day's loss and drawdown, realised and marked; unknown while a position has no fresh mark.
+    """Maximum daily loss and drawdown, realised and marked; unknown while a position has no fresh mark.
 
     An order that can only bring its agent's position nearer to zero passes.
     """

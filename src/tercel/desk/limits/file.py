@@ -1,4 +1,4 @@
-"""Limits as a person writes them: a TOML file of three kinds of section, read to the letter or not at all.
+"""The limit file: TOML with sections for desk, agents and instruments, validated whole or refused.
 
 ``[desk]``, ``[instruments.NAME]`` and ``[agents.NAME]``; a section named ``"*"`` holds where a name has no
 line of its own. `default.toml` beside this file explains every key.
@@ -79,7 +79,7 @@ class InstrumentLimits(ScopeLimits):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A limit file, understood.
+    """All limits of a desk, as read from a file.
 
     Parameters
     ----------
@@ -97,11 +97,11 @@ class Limits:
     sha256: str = ""
 
     def of_instrument(self, name: str) -> InstrumentLimits | None:
-        """Limits of an instrument; None: it may not be traded."""
+        """Limits of an instrument; None: trading it is not allowed."""
         return self.instruments.get(name, self.instruments.get(ANY))
 
     def of_agent(self, name: str) -> AgentLimits | None:
-        """Limits of an agent; None: it may not trade."""
+        """Limits of an agent; None: it is not allowed to trade."""
         return self.agents.get(name, self.agents.get(ANY))
 
 
@@ -277,7 +277,7 @@ def read(path: Path) -> Limits:
 
 
 def parse(text: str, source: str = "limits") -> Limits:
-    """Understand the text of a limit file.
+    """Parse the text of a limit file.
 
     Raises
     ------
@@ -357,7 +357,7 @@ def _section(kind: type[_Kind], data: dict[str, Any], otherwise: dict[str, Any],
 
 
 def value_of(kind: type[ScopeLimits], section: str, key: str, value: Any) -> tuple[str, Any]:
-    """A limit's name in Python and its value, from a key and a value as they stand in a file.
+    """A limit's field name and value in internal units, from a key and value of the file.
 
     Raises
     ------
@@ -372,7 +372,7 @@ def value_of(kind: type[ScopeLimits], section: str, key: str, value: Any) -> tup
 
 
 def key_of(kind: type[ScopeLimits], name: str) -> str:
-    """The key of a file that a limit's name in Python stands for."""
+    """The file key of a limit's field name."""
     return next(key for key, (held, _) in _KEYS[kind].items() if held == name)
 
 
@@ -385,7 +385,7 @@ def _shown(value: Any) -> str:
 
 
 def understood(limits: Limits) -> dict[str, Any]:
-    """Limits in the words and units of the file: ``source``, ``sha256``, ``desk``, ``instruments``, ``agents``."""
+    """Limits in the file's keys and units: ``source``, ``sha256``, ``desk``, ``instruments``, ``agents``."""
     return {
         "source": limits.source,
         "sha256": limits.sha256,

@@ -1,4 +1,4 @@
-"""The gate: every command of every source is asked here before it leaves, and counted here once it left.
+"""The limit gate: every command is checked here before it leaves and counted here once it has left.
 
     gate = LimitGate(read(path), listings, agents, killed=latch.killed)
     gate.parent("P1", "CSCO", "twap", BUY, 500)
@@ -123,7 +123,7 @@ class LimitGate(ReportedCounts):
     # -- the question ---------------------------------------------------------------------------------------------
 
     def check(self, command: Command, now_ns: int) -> Denial | None:
-        """May it leave now? The first check that refuses gives the reason; None: it may. Counts nothing."""
+        """The first check's Denial, or None if the command may leave; counts nothing."""
         try:
             kind = type(command)
             if kind is not NewOrder and kind is not ReplaceOrder:
@@ -157,7 +157,7 @@ class LimitGate(ReportedCounts):
     # -- people and the market ---------------------------------------------------------------------------
 
     def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
-        """A parent order was given to an agent: its children may come to so many lots.
+        """Register an accepted parent order: the most lots its children may come to.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class LimitGate(ReportedCounts):
             raise OrderError("a new name for a new parent", f"{name}, which is taken", "amend it, or name another")
 
     def amend(self, name: str, lots: int) -> None:
-        """A parent has other lots now; when its children are past them, none is added.
+        """Change a parent's lots; where its children already exceed them, no new order is allowed.
 
         Raises
         ------
@@ -191,7 +191,7 @@ class LimitGate(ReportedCounts):
         self.parents[name].lots = lots
 
     def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int | None = None) -> None:
-        """The touch of an instrument, in ticks; None: that side is empty. Older than the last: ignored.
+        """Update an instrument's best bid and ask, ticks (None: that side is empty); stale marks are ignored.
 
         It is dated `ns`; the clock says `now_ns`, by default the same, as where the market's time is the clock.
         Without two sides that do not meet there is no reference, and positions keep the last mid they had.
@@ -210,12 +210,12 @@ class LimitGate(ReportedCounts):
             self.rise(at)
 
     def stop(self, agent: str, reason: str) -> None:
-        """Let nothing new of an agent leave until it is resumed; the first word is a code. An unknown one is none."""
+        """Refuse new orders of an agent until it is resumed; the reason begins with a code. Unknown: ignored."""
         if (state := self.agents.get(agent)) is not None:
             state.stops.setdefault(reason.partition(" ")[0], reason)
 
     def resume(self, agent: str, codes: Iterable[str] = ()) -> None:
-        """A person has cleared it: the agent may go on, and its executions count anew. An unknown one stays so.
+        """Clear an agent's stops on a person's decision; its execution counts restart. Unknown: ignored.
 
         With `codes` only what it was stopped for under these is over.
         """
@@ -231,7 +231,7 @@ class LimitGate(ReportedCounts):
             holding.times = executions_by_side()
 
     def watch(self, now_ns: int, warnings: bool = True) -> list[Crossing]:
-        """What was passed since this was last asked; ask it at every turn. A breach stops its agents, until `resume`.
+        """Crossings since the last call, to be made every turn; a breach stops its agents until `resume`.
 
         Whoever asks kills them too, where there is a latch, and cancels what they have open. Without `warnings` only
         breaches are looked for, which takes less time.
@@ -239,7 +239,7 @@ class LimitGate(ReportedCounts):
         return watch.crossings(self, max(now_ns, self.sent_ns), warnings)
 
     def enforce(self, limits: Limits) -> None:
-        """Other limits are in force from here on; counts stay. See `change.changed` and `change.loosened`.
+        """Put other limits in force; counts are kept. See `change.changed` and `change.loosened`.
 
         Raises
         ------
@@ -262,28 +262,28 @@ class LimitGate(ReportedCounts):
             holding.take(limits.desk)
 
     def day(self) -> dict[str, Any]:
-        """What of the day no fold of orders and reports can count again, for a journal: opening and highest equity."""
+        """The day's opening and highest equity for the journal, as no fold of orders and reports can rebuild them."""
         return watch.day(self)
 
     def restore_day(self, day: Mapping[str, Any]) -> None:
-        """Take what :meth:`day` said before a restart, unless another day has begun since."""
+        """Restore what :meth:`day` gave before a restart, unless a new day has begun since."""
         watch.restore_day(self, day)
 
     # -- what left, and what became of it -------------------------------------------------------------------------
 
     def sent(self, command: Command, now_ns: int | None = None) -> None:
-        """It leaves now (at `sent_ns`, or at `now_ns`) and counts from here on. Call it before the venue has it."""
+        """Count a command that leaves now (at `sent_ns`, or at `now_ns`); call it before the venue has it."""
         self._fold(self._sent, command, command.sent_ns if now_ns is None else now_ns)
 
     def unsent(self, command: Command) -> None:
-        """The way to the venue was down and nothing left after all: an order's lots are free again."""
+        """A counted command did not leave, as the link was down: release an order's reserved lots."""
         if type(command) is NewOrder:
             self._fold(self._unsent, command.cl_ord_id)
         elif type(command) is ReplaceOrder:
             self._fold(self._drop_replace, command.cl_ord_id)
 
     def cancel_reject(self, reject: CancelReject) -> None:
-        """A cancel or replace was refused: what a replace asked for is off. Frees nothing else."""
+        """A cancel or replace was rejected: drop the replace's requested size and price, release nothing else."""
         self._fold(self._drop_replace, reject.cl_ord_id)
 
     def _sent(self, command: Command, ns: int) -> None:
@@ -335,7 +335,7 @@ class LimitGate(ReportedCounts):
     # -- for people -----------------------------------------------------------------------------------------------
 
     def usage(self) -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
-        """Used, limit, warning level: ``{"desk"|"instruments"|"agents": {name: {limit: (used, limit, level)}}}``."""
+        """Usage of all limits: ``{"desk"|"instruments"|"agents": {name: {limit: (used, limit, level)}}}``."""
         return watch.usage(self)
 
 

@@ -1,4 +1,4 @@
-"""What the venue reports, counted: fills, ends, replaces, what it takes back; and what of it makes no sense.
+"""Counting of the venue's reports: fills, ends, replaces, busts and corrections; alarms for impossible ones.
 
 A report claims; it commands nothing here. Its time orders it among the reports of its order; what day it is, the clock
 says alone. Its lots are booked, whatever else it says; where that contradicts what was asked for, its agent stops.
@@ -19,10 +19,10 @@ PAUSES: Final = frozenset({"STRANGE_FILL", "FILL_PRICE", "FILL_SIDE", "ENLARGED"
 
 
 class ReportedCounts(PastCounts):
-    """Counts that follow a venue's reports."""
+    """Mixin that updates counts from the venue's reports."""
 
     def report(self, report: Report, now_ns: int | None = None) -> Alarm | None:
-        """Count a report of the venue. What makes no sense is booked as far as it can be, and reported.
+        """Count an execution report; an impossible one is booked as far as it can be, and alarmed.
 
         It comes at `now_ns` by the clock, and is of no later time, whatever it says. Without `now_ns` no day begins.
         """

@@ -1,5 +1,4 @@
-"""What the gate counts: orders from the moment they leave, positions from fills, money from marks. All in integers:
-quantities in 10^-8 of a lot, money in 10^-16 of `MONEY`, so that no execution has to be rounded (`core.fixed`).
+"""Counters behind the limits, in integers: quantities in 10^-8 of a lot, money in 10^-16 of `MONEY` (`core.fixed`).
 
 An order keeps lots *reserved* until the venue has reported, beyond doubt, that they are gone: the most that a replace
 on its way could make of it, and every lot that the venue reports as filled but whose fill has not come yet. A report
@@ -27,7 +26,7 @@ AT_ANY_PRICE: Final = NOBODY
 
 
 class Denial(NamedTuple):
-    """A command may not leave: `code` for machines, `text` with the numbers for people."""
+    """Why a command may not leave: `code` for machines, `text` with the figures for people."""
 
     code: str
     text: str
@@ -35,7 +34,7 @@ class Denial(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A report that makes no sense: it is booked as far as it can be; `stopped` names the agent that may not go on."""
+    """An impossible report: booked as far as it can be; `stopped` names the agent that is stopped for it."""
 
     code: str
     text: str
@@ -43,7 +42,7 @@ class Alarm:
 
 
 class OwnQuotes:
-    """Own orders of one side of one instrument: the best price at which one may rest.
+    """Prices of own resting orders on one side of one instrument, and the best of them.
 
     `best` is times `sign` (+1 for sells, -1 for buys), so that the lowest is the best; `NOBODY` when there is none.
     """
@@ -57,7 +56,7 @@ class OwnQuotes:
         self._stored: set[int] = set()
 
     def add(self, price: int) -> None:
-        """One more order at a price."""
+        """Add one order at a price."""
         key = price * self.sign
         self._orders[key] = self._orders.get(key, 0) + 1
         if key not in self._stored:
@@ -66,7 +65,7 @@ class OwnQuotes:
         self.best = min(self.best, key)
 
     def remove(self, price: int) -> None:
-        """One order fewer at a price."""
+        """Remove one order at a price."""
         key = price * self.sign
         self._orders[key] -= 1
         if self._orders[key]:
@@ -78,7 +77,7 @@ class OwnQuotes:
 
 
 class Scope:
-    """What is counted against the limits that every scope has: an instrument, an agent or the desk.
+    """Counters common to every scope of limits: an instrument, an agent or the desk.
 
     `gross` and `equity` are money at the last mids: the worst-case positions without their signs, and cash plus
     positions. `opening` is the equity at which the day began, `high` the highest at a mark since; below the `floor`
@@ -103,7 +102,7 @@ class Scope:
         self.take(limits, NEVER_NS)
 
     def take(self, limits: ScopeLimits, now_ns: int) -> None:
-        """Take limits, others than before perhaps; what was passed of the old ones is forgotten.
+        """Adopt limits, perhaps changed ones; crossings of the old ones are forgotten.
 
         Only as many messages are remembered as could leave in a window. Where more may leave now, those that are not
         remembered count as if they had left with the oldest that is.
@@ -125,34 +124,34 @@ class Scope:
 
     @property
     def lost(self) -> int:
-        """Money lost since the day began; below zero: gained."""
+        """Loss since the day's opening; negative: profit."""
         return self.opening - self.equity
 
     @property
     def drawn(self) -> int:
-        """Money lost since the day's highest equity."""
+        """Drawdown from the day's highest equity."""
         return self.high - self.equity
 
     def begin_day(self) -> None:
-        """Another day has begun."""
+        """Start a new day of loss counting."""
         self.opening = self.high = self.equity
         self.warned.clear()
         self.broken.clear()
         self.sink()
 
     def rise(self) -> None:
-        """The market was marked: its equity may be the highest of the day."""
+        """After a mark: raise the day's highest equity if it was exceeded."""
         before, self.high = self.high, max(self.high, self.equity)
         if self.high != before:
             self.sink()
 
     def sink(self) -> None:
-        """The floor follows from the day's opening and high."""
+        """Recompute the equity floor from the day's opening and high."""
         self.floor = max(self.opening - self.daily_loss, self.high - self.drawdown)
 
 
 class AgentState(Scope):
-    """One agent; `stops` are why it may send nothing new, by code; `repeated` is where it executed too often."""
+    """Counters of one agent; `stops`: why it may send nothing new, by code; `repeated`: where it executed too often."""
 
     __slots__ = ("limits", "repeated", "stops")
     room = "agents"
@@ -164,7 +163,7 @@ class AgentState(Scope):
 
     @property
     def stopped(self) -> str:
-        """All of these."""
+        """All stop reasons joined; "" when the agent is not stopped."""
         return "; ".join(self.stops.values())
 
     def take(self, limits: AgentLimits, now_ns: int) -> None:  # type: ignore[override]
@@ -174,7 +173,7 @@ class AgentState(Scope):
 
 
 class InstrumentState(Scope):
-    """One instrument, all agents together, and its reference: the mid in half ticks, 0 before the first.
+    """Counters of one instrument over all agents, and its reference: the mid in half ticks, 0 before the first.
 
     It is one from `good_from_ns` to `good_until_ns`: the venue's clock and ours need not agree to the ns. The last mark
     that was one came at `sane_ns`.
@@ -205,19 +204,19 @@ class InstrumentState(Scope):
         self.age()
 
     def age(self) -> None:
-        """How long the reference is one, from the time of its mark."""
+        """Set the validity window of the reference around the time of its mark."""
         age = self.limits.reference_age_ns
         self.good_from_ns = self.marked_ns - age
         self.good_until_ns = self.marked_ns + age if self.sane else NEVER_NS
 
 
 def executions_by_side() -> dict[int, deque[int]]:
-    """No executions yet, of either side."""
+    """Empty execution times for both sides."""
     return {BUY: deque(), SELL: deque()}
 
 
 class Holding:
-    """One agent in one instrument: what it holds, what open orders may still buy and sell, the worst case of both.
+    """One agent's position in one instrument, its open buys and sells, and the worst-case exposure.
 
     `times` are those of its last executions by side, as many as may come in a window.
     """
@@ -235,7 +234,7 @@ class Holding:
         self.take(limits)
 
     def take(self, limits: DeskLimits) -> None:
-        """Take the limits that agent and instrument have now, and those of the desk."""
+        """Adopt the limits of agent, instrument and desk."""
         agent, instrument = self.agent.limits, self.instrument.limits
         self.long_qty, self.short_qty = agent.long_lots * ONE, agent.short_lots * ONE
         three = (instrument, agent, limits)
@@ -243,7 +242,7 @@ class Holding:
         self.order_value = min(each.order_value for each in three)
 
     def executed(self, side: int, ns: int) -> int:
-        """One more execution of a side; how many there were in the window that ends with it."""
+        """Record an execution of a side; the number of executions in the window that ends with it."""
         times, limits = self.times[side], self.agent.limits
         ns = max(ns, times[-1]) if times else ns
         while times and times[0] <= ns - limits.executions_ns:
@@ -253,7 +252,7 @@ class Holding:
 
 
 class ParentLimit:
-    """A parent order as it was announced to the gate; `used` is what its children filled and may still fill."""
+    """A parent's lots as announced to the gate; `used` are those filled or reserved by its children."""
 
     __slots__ = ("holding", "lots", "name", "side", "used")
 
@@ -263,7 +262,7 @@ class ParentLimit:
 
 
 class OpenOrder:
-    """A child order under every name it ever had; `root` is the first of them.
+    """A child order under every ClOrdID it has had; `root` is the first of them.
 
     `lots` and `price` are the last accepted, `requested` what replaces on their way would make of them (by name: turn,
     lots, price), `taken` the last turn that the venue took. `reported` is the most that the venue called filled since
@@ -288,14 +287,14 @@ class OpenOrder:
 
     @property
     def most(self) -> int:
-        """Lots that it may come to in total."""
+        """Largest total lots it may come to, replaces in flight included."""
         if not self.requested:
             return self.lots
         return max(self.lots, *(lots for _, lots, _ in self.requested.values()))
 
 
 class LimitQuery:
-    """A command before the gate, with everything that a check needs, looked up once. One object serves all commands.
+    """Input of a check: the command with all looked-up state. One object is reused for every command.
 
     Parameters
     ----------
@@ -339,7 +338,7 @@ Killed = Callable[[str], str | None]
 
 
 class LimitCounts:
-    """All that is counted. `LimitGate` lets commands and reports change it."""
+    """All counters of the gate; `LimitGate` lets commands and reports change them."""
 
     def __init__(self, desk: DeskLimits) -> None:
         self.desk, self.duplicate_ns = Scope("desk", desk), desk.duplicate_ns
@@ -364,7 +363,7 @@ class LimitCounts:
         """The latest time at which something left; when somebody watched first."""
 
     def count_message(self, agent: AgentState | None, instruments: tuple[InstrumentState, ...], ns: int) -> None:
-        """Something left; time never goes back here, so that no window can be cheated."""
+        """Count an outgoing message; time never goes back here, so the window cannot be cheated."""
         self.sent_ns = ns = max(ns, self.sent_ns)
         self.desk.times.append(ns)
         if agent is not None:
@@ -373,7 +372,7 @@ class LimitCounts:
             instrument.times.append(ns)
 
     def settle(self, order: OpenOrder) -> None:
-        """Reserve what may still fill of an order, no more and no less, and quote the prices at which it may rest."""
+        """Reserve exactly an order's remaining open lots, and quote the prices at which it may rest."""
         most = order.most * ONE if order.live else 0
         still = max(most, order.reported) - order.cum
         still = max(still, 0)
@@ -399,7 +398,7 @@ class LimitCounts:
             order.quoted = quoted
 
     def fill(self, holding: Holding, side: int, qty: int, px: int) -> None:
-        """So much filled (below 0: it did not, after all) at a price; worst cases and money follow."""
+        """Book a fill at a price (negative: a bust); worst cases and money follow."""
         at, signed = holding.instrument, side * qty
         if not at.mid2:  # a fold may meet fills before any market: what is held is then worth what it cost, not nothing
             self.revalue(at, 2 * px // ONE)
@@ -414,7 +413,7 @@ class LimitCounts:
 
     @staticmethod
     def reserve(holding: Holding, side: int, opened: int) -> None:
-        """So much more may fill; `fill` or `_exposed` comes after it."""
+        """Change the reserved open lots; `fill` or `_exposed` has to follow."""
         at = holding.instrument
         if side == BUY:
             holding.buys += opened
@@ -447,7 +446,7 @@ class LimitCounts:
             self.held.pop(at.name, None)
 
     def revalue(self, at: InstrumentState, mid2: int) -> None:
-        """A new mid: what is held and what might be has another value."""
+        """Revalue positions and worst cases at a new mid."""
         moved = (mid2 - at.mid2) * at.unit * ONE
         at.mid2 = mid2
         for holding in at.exposed:
@@ -461,30 +460,30 @@ class LimitCounts:
         self.desk.equity += equity
 
     def rise(self, at: InstrumentState) -> None:
-        """An instrument was marked: the day's highest equity of whom it concerns."""
+        """After an instrument's mark: update the day's highest equity of the scopes that hold it."""
         at.rise()
         self.desk.rise()
         for holding in at.exposed:
             holding.agent.rise()
 
     def tell(self, now_ns: int) -> None:
-        """What time the clock says it is: the day of losses is the clock's."""
+        """Advance the clock; a new day of the clock starts a new day of losses."""
         if now_ns >= self.day_ends_ns:
             self.begin_day(now_ns)
 
     def begin_day(self, ns: int) -> None:
-        """Another day has begun: losses count from here."""
+        """Start a new day: losses count from here."""
         self.day_ends_ns = (ns // DAY_NS + 1) * DAY_NS
         for scope in self.scopes():
             scope.begin_day()
 
     def scopes(self) -> "list[Scope]":
-        """The desk, its agents, its instruments."""
+        """All scopes: the desk, its agents, its instruments."""
         return [self.desk, *self.agents.values(), *self.instruments.values()]
 
 
 def money(value: int) -> str:
-    """An amount as it is counted here, for people.
+    """Text of an internal amount of money, for people.
 
     >>> money(3 * PAID_ONE * MONEY // 2), money(-2 * PAID_ONE * MONEY)
     ('1.50', '-2.00')

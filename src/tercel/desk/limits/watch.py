@@ -1,4 +1,4 @@
-"""What the gate notices by itself: limits nearly used, and those that stop somebody because they were passed.
+"""Monitoring of limit usage: warnings near a limit, and breaches that stop agents.
 
 A *warning* is said once, when so much of a limit is used as its section's `warn` says, and *cleared* once less than
 nine tenths of that are. A *breach* stops agents: the day's loss or drawdown past its limit (an agent's: the agent; an
@@ -26,7 +26,7 @@ EVERYBODY: Final = "*"
 
 
 class Crossing(NamedTuple):
-    """A limit, or its warning level, was passed, or is not any more.
+    """A limit or its warning level was crossed, or the usage has fallen back below it.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Crossing(NamedTuple):
 
     @property
     def text(self) -> str:
-        """For people.
+        """One line for people.
 
         >>> Crossing("breach", "agents", "twap", "daily_loss", 12.5, 10.0, ("twap",)).text
         'daily_loss of agent twap: 12.50 of 10.00'
@@ -62,7 +62,7 @@ class Crossing(NamedTuple):
 
 
 class Gauge(NamedTuple):
-    """How much of a limit is used: `used` of `most`, shown in units of `unit`; `one` is a unit of the limit."""
+    """Usage of one limit: `used` of `most`, shown in units of `unit`; `one` is a unit of the limit."""
 
     limit: str
     used: int
@@ -71,16 +71,16 @@ class Gauge(NamedTuple):
     one: int = 1
 
     def level(self, warn: int) -> int:
-        """So much used is a warning."""
+        """Usage from which on a warning is given."""
         return max(1, -(self.most // self.one * warn // -WHOLE)) * self.one
 
     def shown(self, value: int) -> float:
-        """A value in the units of the file."""
+        """A value in the limit file's units."""
         return shown(value) if self.unit == ONE else value if self.unit == 1 else value / self.unit
 
 
 def amounts(gate: "LimitGate", scope: Scope, now_ns: int) -> list[int]:
-    """How much of each limit of a scope is used, in the order of :func:`gauges`; below 0 is nothing."""
+    """Used amounts of a scope's limits, in the order of :func:`gauges`; negative means none."""
     used = [scope.gross, scope.lost, scope.drawn, within(scope.times, now_ns - scope.window_ns)]
     if isinstance(scope, InstrumentState):
         used += scope.position + scope.buys, scope.sells - scope.position, _age_ns(gate, scope, now_ns)
@@ -95,7 +95,7 @@ def amounts(gate: "LimitGate", scope: Scope, now_ns: int) -> list[int]:
 
 
 def within(times: deque[int], since_ns: int) -> int:
-    """How many of some times, oldest first, come after one.
+    """Number of times later than `since_ns` in an ascending deque.
 
     >>> within(deque([3, 5, 8]), 5), within(deque([3, 5, 8]), 2)
     (1, 3)
@@ -107,7 +107,7 @@ def within(times: deque[int], since_ns: int) -> int:
 
 
 def gauges(gate: "LimitGate", scope: Scope, now_ns: int) -> Iterator[Gauge]:
-    """Everything of a scope that is used up little by little."""
+    """Gauges of all limits of a scope that are used up gradually."""
     amount = MONEY * PAID_ONE, PAID_ONE
     limits: list[tuple[str, int, int, int]] = [
         ("gross_value", scope.gross_value, *amount),
@@ -138,7 +138,7 @@ def _age_ns(gate: "LimitGate", at: InstrumentState, now_ns: int) -> int:
 
 
 def opened(hours: Hours, now_ns: int) -> int | None:
-    """When the hours began that a time lies in; None outside.
+    """Start of the trading hours that contain a time; None outside of them.
 
     >>> opened((100, 200), 5 * DAY_NS + 130) == 5 * DAY_NS + 100, opened((100, 200), 200), opened(None, 5) == NEVER_NS
     (True, None, True)
@@ -150,7 +150,7 @@ def opened(hours: Hours, now_ns: int) -> int | None:
 
 
 def crossings(gate: "LimitGate", now_ns: int, warnings: bool) -> list[Crossing]:
-    """What was passed since this was last asked, and what is not any more; those whom a breach stops are stopped."""
+    """Crossings since the last call, warnings cleared included; agents of a breach are stopped."""
     if gate.watched_ns == NEVER_NS:
         gate.watched_ns = now_ns
     found: list[Crossing] = []

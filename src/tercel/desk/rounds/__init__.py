@@ -1,1 +1,1 @@
-"""The desk: signals, posture, sizing, agents, cost feedback, in one running loop."""
+"""Trading rounds of a desk: signals, posture, sizing, agents and cost feedback in one loop."""

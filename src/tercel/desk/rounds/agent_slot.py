@@ -1,4 +1,4 @@
-"""An agent of the desk: its champion, its challenger, and what is known of both."""
+"""An agent of the desk: its champion and challenger strategies, and the evidence on both."""
 
 import math
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from tercel.execution.strategy import Strategy
 
 @dataclass
 class AgentSlot:
-    """An agent of the desk.
+    """One agent's strategies: champion, challenger, drift detector, gains.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class AgentSlot:
         return self.elsewhere.get(instrument, (self.strategy, self.challenger))
 
     def working(self, instrument: str, lots: int) -> tuple[str, Strategy | None, str]:
-        """Who works a parent of so many lots, by name and as it is (None: as its name says), and why it is another.
+        """Strategy that works a parent of so many lots: its name, the object (None: by name), why another replaces it.
 
         A parent that is more than a policy's card is for goes to a schedule of takes, with its alpha and posture.
         """
@@ -65,7 +65,7 @@ class AgentSlot:
         )
 
     def promote(self) -> None:
-        """Put the challenger in the champion's place, and the champion in its: done again, it is undone.
+        """Swap champion and challenger; a second call undoes the first.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""How a desk's flow is shared out over its agents: expert aggregation on realised cost.
+"""Allocation of the desk's order flow to its agents: multiplicative weights on realised cost.
 
 Multiplicative weights (Hedge, Freund & Schapire 1997) with a fixed share (Herbster & Warmuth 1998): every agent trades
 a slice of every order, so every round measures what each of them costs on the same market. Weights fall exponentially
@@ -75,7 +75,7 @@ class MultiplicativeWeights:
         return {agent: floor + room * weight / total for agent, weight in raw.items()}
 
     def update(self, cost_bps: Mapping[str, float]) -> None:
-        """Learn from one round: what each agent's slice cost. Who is absent or no number counts as the mean."""
+        """Update the weights with each agent's cost of one round; missing or NaN costs count as the mean."""
         known = {agent: cost for agent, cost in cost_bps.items() if agent in self._weights and math.isfinite(cost)}
         if len(known) < 2:
             return
@@ -87,12 +87,12 @@ class MultiplicativeWeights:
         self._weights = {a: (1 - self._rule.share) * w / total + self._rule.share / n for a, w in grown.items()}
 
     def penalise(self, agent: str, drifting: bool) -> None:
-        """Lower the share of an agent whose observations are not those it was trained on, or give it back."""
+        """Reduce the share of an agent whose observations have drifted, or restore it."""
         self._penalty[agent] = self._rule.drift_penalty if drifting else 1.0
 
 
 def split(lots: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """`lots` by shares, whole lots that sum exactly (largest remainder; ties by order).
+    """Whole lots by shares, summing exactly (largest remainder; ties by order).
 
     >>> split(10, {"a": 0.5, "b": 0.26, "c": 0.24})
     {'a': 5, 'b': 3, 'c': 2}

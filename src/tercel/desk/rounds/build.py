@@ -1,4 +1,4 @@
-"""From a desk's file and its parts to a desk: its session, its agents, its signals."""
+"""Builds a desk from its configuration and parts: session, agents, signals."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ POLICY: Final = "policy:"
 
 
 def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
-    """What a written schedule may know of a market: its card's figures over a round."""
+    """Market estimates for written schedules, from the figures of a preset's card over a round."""
     horizon_s = config.desk.round_s
     decision_s = config.desk.decision_s
     return MarketEstimates(
@@ -48,14 +48,14 @@ def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
 
 
 def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
-    """What is known of each instrument's market; instruments of one market share it."""
+    """Market estimates by instrument; instruments of one market share them."""
     markets = dict.fromkeys(instrument.market for instrument in config.instrument)
     figures = {market: estimates(config, load(market)) for market in markets}
     return {instrument.name: figures[instrument.market] for instrument in config.instrument}
 
 
 def strategy_of(name: str, known: MarketEstimates | None) -> Strategy:
-    """A strategy by a desk's name for it: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
+    """The strategy a desk's name stands for: a written one, `packaged:NAME`, `policy:FOLDER` or `policy:NAME@VERSION`.
 
     Behind it `+alpha`, `+posture` or both.
 
@@ -71,12 +71,12 @@ def strategy_of(name: str, known: MarketEstimates | None) -> Strategy:
 
 
 def full_name(agent: AgentSection, strategy: str) -> str:
-    """A strategy's name with what its agent takes of signals and risk; an alias becomes the version it stands for."""
+    """A strategy's name with its `+alpha` and `+posture` wrappers; a registry alias is pinned to its version."""
     return pinned(strategy) + ("+alpha" if agent.alpha else "") + ("+posture" if agent.posture else "")
 
 
 def slot_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> AgentSlot:
-    """An agent from its section; `known` is what is known of each instrument's market."""
+    """The agent slot of a configuration section; `known` holds market estimates by instrument."""
     name, rival = full_name(agent, agent.strategy), full_name(agent, agent.challenger) if agent.challenger else ""
     made = {
         market: (strategy_of(name, market), strategy_of(rival, market) if rival else None)
@@ -92,7 +92,7 @@ def slot_of(agent: AgentSection, known: Mapping[str, MarketEstimates]) -> AgentS
 
 
 def share_of(strategy: str) -> float:
-    """The largest parent that a desk's name of a policy is for, a share of the expected volume; infinite for a rule."""
+    """Largest parent a policy's card covers, as a share of the expected volume; infinite for a rule."""
     base = strategy.partition("+")[0]
     if base.startswith(POLICY):
         return most_share(read_card(resolve_policy(base) / CARD).limits)
@@ -102,7 +102,7 @@ def share_of(strategy: str) -> float:
 
 
 def detector_of(strategy: str) -> DriftDetector | None:
-    """A drift detector for a packaged policy; None for what has no card."""
+    """Drift detector for a packaged policy; None for a strategy without a card."""
     if not strategy.startswith(PACKAGED):
         return None
     seen = policies_packaged.observed(strategy.removeprefix(PACKAGED))
@@ -110,7 +110,7 @@ def detector_of(strategy: str) -> DriftDetector | None:
 
 
 def alpha_model_of(config: DeskConfig) -> AlphaPort | None:
-    """Where the desk's forecasts come from.
+    """The desk's forecast model.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def alpha_model_of(config: DeskConfig) -> AlphaPort | None:
 
 
 def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
-    """The hard limits of a desk; a relative file lies beside the desk's own.
+    """The desk's hard limits; a relative path is resolved from the desk's file.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def limits_of(config: DeskConfig, beside: Path | None = None) -> Limits:
 
 
 def check(config: DeskConfig, beside: Path | None = None) -> None:
-    """Refuse what a desk cannot be opened with, before anything is made for it.
+    """Validate a desk's configuration before anything is created for it.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def check(config: DeskConfig, beside: Path | None = None) -> None:
 
 @dataclass
 class BuiltDesk:
-    """A desk that can be run, and what it runs on."""
+    """An assembled desk: its loop, session and parts."""
 
     desk: DeskLoop
     session: Session
@@ -179,7 +179,7 @@ def open_desk(
     progress: Callable[[int], None] | None = None,
     terms: SessionTerms | None = None,
 ) -> BuiltDesk:
-    """A desk over a venue and a journal.
+    """Assemble a desk over a venue and a journal.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def open_desk(
 
 
 def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
-    """Agents whose policy was made for other markets than it is to trade in: (agent, what a person should know)."""
+    """Agents that trade a market their policy was not trained for: (agent, warning text)."""
     found = []
     for agent in config.agent:
         policy = agent.strategy.removeprefix(PACKAGED)

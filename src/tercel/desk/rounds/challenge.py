@@ -1,4 +1,4 @@
-"""Champion and challenger on paper, side by side on the same events: evidence for a promotion, which a person makes.
+"""Champion against challenger on paper, on the same events: evidence for a promotion that a person decides.
 
 Both get the same order on the same growing tape (`execution.paper`): what differs is the strategy alone. The desk's own
 aggressions are on that tape as withdrawals, so that paper orders are not filled by the desk itself.
@@ -26,7 +26,7 @@ WAITING: Final = 1024
 
 
 def paper_rows(event: MarketRows, own: Collection[int]) -> Ints:
-    """Market data as tape rows, int64 (n, 6); executions by the desk's own orders become withdrawals.
+    """Market data as tape rows, int64 (n, 6); executions by the desk's own orders become cancels.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def paper_rows(event: MarketRows, own: Collection[int]) -> Ints:
 
 
 class Challenge:
-    """One parent order on paper, twice.
+    """One parent order, simulated on paper with champion and challenger.
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ class Challenge:
         self._due_ns = min(trial.due_ns for trial in self._trials)
 
     def on_market(self, rows: Ints) -> None:
-        """Rows of :func:`paper_rows`; those that come later than their time count when they come."""
+        """Add rows of :func:`paper_rows`; late rows are applied at their arrival."""
         if len(rows) and rows[0, sim.T_NS] < self._seen_ns:
             rows = rows.copy()
             rows[:, sim.T_NS] = np.maximum(rows[:, sim.T_NS], self._seen_ns)
         self._waiting.append(rows)
 
     def seen(self, ns: int) -> None:
-        """Everything up to `ns` is known: both go through it once one has something to decide, or much has come."""
+        """All rows up to `ns` are known: run both trials when a decision is due or the buffer is full."""
         self._seen_ns = max(ns, self._seen_ns)
         if self._seen_ns < self._due_ns and len(self._waiting) < WAITING:
             return
@@ -82,13 +82,13 @@ class Challenge:
 
     @property
     def gain_bps(self) -> float:
-        """What the challenger saved against the champion's paper twin, bps."""
+        """Cost saved by the challenger against the champion's paper trial, bps."""
         return self._trials[0].is_bps - self._trials[1].is_bps
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a challenger saved over its trials: mean with a 95 % Student interval, bps; NaN below three trials."""
+    """Paired gain of a challenger over its trials: mean with a 95 % Student interval, bps; NaN below three trials."""
 
     trials: int
     mean_bps: float
@@ -107,7 +107,7 @@ class Evidence:
 
     @property
     def verdict(self) -> str:
-        """One of a few words."""
+        """Text of the comparison: too few to say, better, worse, not told apart."""
         if self.trials < 3:
             return "too few to say"
         return "better" if self.low_bps > 0 else "worse" if self.high_bps < 0 else "not told apart"

@@ -1,4 +1,4 @@
-"""The orders that come in to a demo or paper desk: drawn from its seed, the same for every variant of the desk."""
+"""Order flow into a demo or paper desk, drawn from its seed and identical for every variant of the desk."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from tercel.desk.rounds.config import DeskConfig
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One order that came in: `lots` of `instrument` to `side` in round `round`."""
+    """One incoming order: `lots` of `instrument` to `side` in round `round`."""
 
     round: int
     instrument: str
@@ -19,7 +19,7 @@ class Demand:
 
 
 def demand(config: DeskConfig, volume_per_s: dict[str, float], seed: int) -> list[Demand]:
-    """One order a round and instrument, always to the same side of an instrument: a program is worked, not a book made.
+    """One order per round and instrument, always to the same side of an instrument, as of a program.
 
     Parameters
     ----------

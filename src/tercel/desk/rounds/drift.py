@@ -1,4 +1,4 @@
-"""Whether what a policy observes is still what it was trained on.
+"""Detection of drift: whether a policy's observations still look like those it was trained on.
 
 Every observation entry is standardised with the statistics beside the policy's card and watched by River's ADWIN
 (Bifet & Gavalda 2007) for changes of its mean, and compared with the card's own mean: a stream that has settled far
@@ -17,7 +17,7 @@ from tercel.core.errors import ConfigError
 
 @dataclass(frozen=True)
 class DriftRule:
-    """When an observation counts as drifted.
+    """Thresholds of drift detection.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class DriftRule:
 
 
 class DriftDetector:
-    """Watches one policy's observations.
+    """Tracks running means of one policy's observations against its card.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class DriftDetector:
         self._seen = 0
 
     def update(self, observation: NDArray[np.floating]) -> None:
-        """One more observation, (D,). What is not a number counts as far: it is clipped at 10 deviations."""
+        """Add one observation, (D,); entries that are not finite count as far (clipped at 10 deviations)."""
         scaled = np.clip((np.asarray(observation, np.float64) - self._mean) / self._sd, -10.0, 10.0)
         for window, value in zip(self._windows, np.where(np.isnan(scaled), 10.0, scaled).tolist(), strict=True):
             window.update(value)
@@ -68,7 +68,7 @@ class DriftDetector:
 
     @property
     def far(self) -> dict[str, float]:
-        """Entries whose current mean lies far from the card's, in the card's standard deviations."""
+        """Entries whose running mean is far from the card's, in the card's standard deviations."""
         if self._seen < self._rule.least:
             return {}
         means = {name: float(window.estimation) for name, window in zip(self._names, self._windows, strict=True)}
@@ -76,14 +76,14 @@ class DriftDetector:
 
     @property
     def score(self) -> float:
-        """Root mean square of the current means, in the card's standard deviations: about 0 where nothing drifts."""
+        """Root mean square of the running means in the card's standard deviations: about 0 without drift."""
         if self._seen < self._rule.least:
             return 0.0
         return float(np.sqrt(np.mean([window.estimation**2 for window in self._windows])))
 
     @property
     def drifting(self) -> bool:
-        """Whether enough entries are far."""
+        """Whether enough entries are far from the card."""
         return len(self.far) >= self._rule.entries
 
 

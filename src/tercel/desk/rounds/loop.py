@@ -1,4 +1,4 @@
-"""The running loop: signals -> posture -> sized parent orders -> agents -> limits -> venue -> cost -> next sizing.
+"""The desk's loop: signals -> posture -> sized parent orders -> agents -> limits -> venue -> cost -> next sizing.
 
     desk = DeskLoop(config, session, slots, alpha_model, news)
     desk.run()
@@ -49,10 +49,10 @@ CALM_S: Final = 180
 
 
 class AlphaPort(Protocol):
-    """Where forecasts come from: a model over features. `signals` has them."""
+    """Port of a forecast model over features; `signals` implements it."""
 
     def alpha(self, features: Mapping[str, float | None], instrument: str, at_ns: int) -> Alpha:
-        """The forecast; a feature that is None is missing. Raises DataError on what is no number."""
+        """The forecast from features (None: missing). Raises DataError on a value that is not finite."""
         ...
 
 
@@ -75,7 +75,7 @@ class _Line:
 
 
 class DeskLoop:
-    """A desk of agents over one session.
+    """Trading rounds of a desk's agents over one session.
 
     Parameters
     ----------
@@ -150,17 +150,17 @@ class DeskLoop:
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def warm_up(self) -> None:
-        """Watch the market for a while before the first order."""
+        """Observe the market before the first order."""
         self._pass_time(self.session.now_ns + round(self.config.desk.warmup_s * NS_PER_SECOND))
 
     def run(self) -> None:
-        """All rounds. Ctrl-C may come at any time: the journal has everything that was done."""
+        """Run all rounds; Ctrl-C may come at any time, the journal holds everything done so far."""
         self.begin()
         while self.rounds < self.config.desk.rounds:
             self.round()
 
     def begin(self) -> None:
-        """What comes before the first round."""
+        """Set up before the first round."""
         self._journal_slots()
         self.warm_up()
         self._book_earlier()
@@ -168,11 +168,11 @@ class DeskLoop:
 
     @property
     def rounds(self) -> int:
-        """How many are over."""
+        """Number of rounds completed."""
         return len(self.cost_path)
 
     def round(self) -> None:
-        """The next round."""
+        """Run the next round."""
         number, at_ns = self.rounds, self._next_ns
         self._begin_round(number, at_ns)
         self.wait(round(self.config.desk.round_s * NS_PER_SECOND))
@@ -181,12 +181,12 @@ class DeskLoop:
         self._progress(number + 1)
 
     def wait(self, span_ns: int) -> None:
-        """Let time pass, after :meth:`begin`; parents at work are worked."""
+        """Advance time after :meth:`begin` while open parents are worked."""
         self._next_ns += span_ns
         self._pass_time(self._next_ns)
 
     def cost_bps(self) -> float:
-        """Cost of everything that was asked for, bps of its arrival value over all instruments."""
+        """Cost of all orders received so far, bps of arrival value over all instruments."""
         value = sum(line.program.asked2 for line in self._lines.values())
         cost = sum(
             line.program.cost_bps(self.session.follow(name).mid2) * line.program.asked2
@@ -196,12 +196,12 @@ class DeskLoop:
 
     @property
     def results(self) -> list[dict[str, Any]]:
-        """One row a parent that is over, from the journal: `parents` in the JSON of `trade run`."""
+        """One row per finished parent, from the journal: `parents` in the JSON of `trade run`."""
         return [_result(entry) for _, entry in self.session.journal.read(kinds=(kinds.FEEDBACK,))]
 
     @property
     def share_path(self) -> list[tuple[int, str, dict[str, float]]]:
-        """Venue time, instrument, shares: after every round."""
+        """Venue time, instrument and agents' shares after every round."""
         many = len(self.slots)
         return [
             (ns, name, dict(zip(self.slots, line.share_path[number * many : (number + 1) * many], strict=True)))
@@ -210,7 +210,7 @@ class DeskLoop:
         ]
 
     def shares(self) -> dict[str, float]:
-        """Share of the flow of each agent, on average over the instruments."""
+        """Each agent's share of the flow, averaged over the instruments."""
         return {
             name: float(np.mean([line.weights.shares[name] for line in self._lines.values()])) for name in self.slots
         }
@@ -338,7 +338,7 @@ class DeskLoop:
     # -- notifications of the session ----------------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Feed monitors and challenges."""
+        """Pass market data to monitors and challenges."""
         for event in events:
             if isinstance(event, MarketRows) and event.instrument in self._lines:
                 self._lines[event.instrument].monitor.on_market(event)
@@ -361,7 +361,7 @@ class DeskLoop:
                 self._challenges[id_][2].on_market(rows)
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
-        """Begin the order on paper, where its agent has a challenger."""
+        """Start the paper trials of an order whose agent has a challenger."""
         slot = self.slots.get(order.agent)
         champion, challenger = slot.at(order.instrument) if slot is not None else (None, None)
         if champion is not None and challenger is not None:
@@ -369,13 +369,13 @@ class DeskLoop:
             self._challenges[order.id] = (order.agent, order.instrument, trial)
 
     def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
-        """Watch the observation drift."""
+        """Update drift detection with the observation."""
         slot = self.slots.get(order.agent)
         if slot is not None and slot.drift is not None:
             slot.drift.update(observation)
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
-        """Book what it cost; sizing and shares learn from the desk's own parents."""
+        """Book a finished parent's cost; sizing and shares learn from the desk's own parents."""
         order, cost = parent.order, self._cost(parent)
         expected, alpha, reasons = self._expected.pop(order.id, (None, None, ""))
         if expected is not None:
@@ -419,7 +419,7 @@ class DeskLoop:
         return shortfall(parent.order.side, parent.lots, parent.refused, mids2, fills, fees, ONE)
 
     def on_operator(self, entry: Entry) -> bool:
-        """Promotions are the desk's business; kills and re-arms were obeyed by the latch and are only noted here."""
+        """Carry out promotions; kills and re-arms take effect in the latch and are only noted here."""
         command = entry.body.get("command")
         if command == "promote":
             self._promote(entry)

@@ -1,5 +1,4 @@
-"""What a desk measures of one instrument, second by second: the state of risk, and the features that alpha is made
-from.
+"""Second-by-second measurement of one instrument: the risk state, and the features of the alpha model.
 
 Both are read from the follower of the instrument's market data, the very arrays that agents observe.
 """
@@ -24,7 +23,7 @@ NAMES: Final = (*FLOW, "imbalance", "microprice_bps", "news")
 
 
 class MarketMonitor:
-    """Monitors the market of one instrument.
+    """Measures the market of one instrument.
 
     Parameters
     ----------
@@ -43,11 +42,11 @@ class MarketMonitor:
         self._risk: RiskState | None = None
 
     def on_market(self, event: MarketRows) -> None:
-        """Count what was withdrawn, traded and brought."""
+        """Count cancelled, traded and added lots."""
         self._reader.on_market(event)
 
     def second(self, at_ns: int) -> None:
-        """One more second is over."""
+        """Close one more second."""
         word = self._follower.state.item
         if not self._follower.ready or not word(sim.MID2):
             return
@@ -56,11 +55,11 @@ class MarketMonitor:
         self._tallies.append((word(sim.OFI), word(sim.BOUGHT) - word(sim.SOLD), word(sim.MID2)))
 
     def risk(self) -> RiskState | None:
-        """What risk measures now; None before the first second."""
+        """The current risk measurements; None before the first second."""
         return self._risk
 
     def features(self, news: float | None) -> dict[str, float | None]:
-        """The features of `NAMES`; None where there is no such fact now (one side empty, nothing seen yet)."""
+        """Values of the features in `NAMES`; None where one is missing (an empty side, no data yet)."""
         state = self._follower.state
         bid, ask = int(state[sim.PUBLIC_BID]), int(state[sim.PUBLIC_ASK])
         values: dict[str, float | None] = dict.fromkeys(NAMES)

@@ -1,4 +1,4 @@
-"""What a desk's run came to: its costs, its agents, its journal."""
+"""Outcome of a desk's run: its costs, its agents, its parents, its journal."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from tercel.execution.costs import BPS
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean by what was filled.
+    """A mean weighted by filled value, with its interval.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class AgentOutcome:
-    """What became of an agent.
+    """Outcome of one agent.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class AgentOutcome:
 
 @dataclass(frozen=True)
 class ParentOutcome:
-    """What became of a parent order that is over.
+    """Outcome of a finished parent order.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class ParentOutcome:
 
 @dataclass(frozen=True)
 class OpenParent:
-    """A parent order that is not over.
+    """A parent order still open at the end.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class OpenParent:
 
 @dataclass(frozen=True)
 class JournalCheck:
-    """How many entries the journal has, and whether reading it again gives the session's own state."""
+    """Number of journal entries, and whether refolding them gives the session's state."""
 
     events: int
     consistent: bool
@@ -144,7 +144,7 @@ class JournalCheck:
 
 @dataclass(frozen=True)
 class DeskOutcome:
-    """What a desk came to.
+    """Outcome of a desk's run.
 
     Parameters
     ----------
@@ -182,13 +182,13 @@ class DeskOutcome:
     journal: JournalCheck
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The outcome as plain JSON values."""
         lists = {name: [asdict(one) for one in getattr(self, name)] for name in ("parents", "open_parents")}
         return {**asdict(self), **lists}
 
 
 def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
-    """What a desk came to so far, from itself and from its journal."""
+    """The outcome of a desk so far, from its loop and its journal."""
     desk, ledger = opened.desk, opened.session.ledger
     with closing(JournalReader(folder)) as journal:
         denials = Counter(str(entry.body.get("code")) for _, entry in journal.read(0, (kinds.DENIED,)))
@@ -226,7 +226,7 @@ def outcome(opened: BuiltDesk, folder: Path) -> DeskOutcome:
 
 
 def money(rows: Sequence[Mapping[str, Any]]) -> float:
-    """What parents' fills cost, in money.
+    """Total cost of parents' fills in money.
 
     >>> money([{"is_bps": 10.0, "notional": 20_000.0}, {"is_bps": None}])
     20.0
@@ -235,7 +235,7 @@ def money(rows: Sequence[Mapping[str, Any]]) -> float:
 
 
 def savings(rows: Sequence[Mapping[str, Any]], agent: str) -> tuple[float | None, float | None]:
-    """What an agent's parents save on the others' of their instrument and round, bps: mean, and half of its interval.
+    """An agent's saving against the others on the same instrument and round, bps: mean and half of its interval.
 
     >>> row = {"id": "A-000-x", "agent": "x", "is_bps": 1.0}
     >>> savings([row, row | {"id": "A-000-y", "agent": "y", "is_bps": 3.0}], "x")

@@ -1,4 +1,4 @@
-"""What a desk is given beside its file: a venue, a score of the news, what is calm in its markets."""
+"""Parts a desk is given beside its file: a venue, a news score, baselines of ordinary market behaviour."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -11,16 +11,16 @@ from tercel.signals.risk.anomaly import AnomalyBaseline
 
 
 class NewsPort(Protocol):
-    """Where a score of the news comes from."""
+    """Port of a news score."""
 
     def score(self, instrument: str, number: int, at_ns: int) -> float | None:
-        """The score known as round `number` begins at venue time `at_ns`, of unit variance; None: there is none."""
+        """The score known as round `number` begins at venue time `at_ns`, of unit variance; None: no score."""
         ...
 
 
 @dataclass(frozen=True)
 class DeskParts:
-    """What a desk is made of.
+    """A desk's venue, news source, anomaly baselines and alert journal.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class DeskParts:
 
 
 class PartsMaker(Protocol):
-    """Makes the parts of a desk whose folder is held; what has to be closed with the desk goes onto the stack."""
+    """Factory of the parts of a desk whose folder is locked; resources to close go onto the exit stack."""
 
     def __call__(self, folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
         """Raise a `TercelError` for a venue that cannot be reached."""

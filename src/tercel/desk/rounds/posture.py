@@ -1,4 +1,4 @@
-"""The posture of a desk: which rules of risk it follows, and when two postures ask the same of agents."""
+"""Posture of a desk: the risk rules it follows, and when two postures constrain agents alike."""
 
 from dataclasses import replace
 
@@ -7,12 +7,12 @@ from tercel.signals.risk.posture import DEFAULT_RULES, PostureConfig, PostureDem
 
 
 def stance(posture: Posture) -> tuple[float, float, int, float]:
-    """A posture without its time and its reasons: what agents observe of it."""
+    """A posture without its time and reasons: the part that agents observe."""
     return posture.urgency, posture.max_participation, posture.styles, posture.size_multiplier
 
 
 def desk_rules() -> PostureConfig:
-    """The posture of a desk: new sizes shrink with what is unusual, and parents at work are finished early.
+    """The desk's risk rules: sizes shrink under anomalies, and open parents are finished early.
 
     Measured (`python -m studies worth posture`): caps on what is at work make the tail of cost worse when depth goes,
     because the horizon takes what is left in a thin book; haste while there is depth cuts it. What trading has cost

@@ -1,4 +1,4 @@
-"""What was asked of a desk in one instrument, and what it cost from the moment it was asked for.
+"""Implementation shortfall of a desk's whole order flow in one instrument, from each order's arrival.
 
 Fills are booked to the oldest open order first, against the mid at which that order came in: lots that sizing held back
 keep their first arrival price, so that waiting is part of the cost.
@@ -18,7 +18,7 @@ class _Open:
 
 
 class Program:
-    """Orders to one side of one instrument.
+    """Orders received to one side of one instrument, and their cost.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Program:
         self._open: deque[_Open] = deque()
 
     def ask(self, lots: int, mid2: int) -> None:
-        """An order comes in at a mid."""
+        """Add an order with its arrival mid."""
         if lots <= 0 or mid2 <= 0:
             raise OrderError("lots above 0 at a two-sided market", f"{lots} lots at {mid2} half ticks", "wait for one")
         self._open.append(_Open(lots * ONE, mid2))
@@ -50,16 +50,16 @@ class Program:
 
     @property
     def open(self) -> int:
-        """Whole lots not filled."""
+        """Unfilled whole lots."""
         return floored(self.open_qty)
 
     @property
     def open_qty(self) -> int:
-        """What is not filled, 10^-8 of a lot."""
+        """Unfilled quantity, 10^-8 of a lot."""
         return sum(order.qty for order in self._open)
 
     def fill(self, qty: int, paid2: int) -> None:
-        """So much (10^-8 of a lot) was filled for `paid2`, the sum of doubled prices x quantities.
+        """Book a fill of `qty` (10^-8 of a lot), oldest order first; `paid2` is the sum of doubled prices x quantities.
 
         Raises
         ------
@@ -80,6 +80,6 @@ class Program:
                 self._open.popleft()
 
     def cost_bps(self, mid2: int) -> float:
-        """Cost of the whole program, bps of its arrival value; what is open is marked at `mid2`."""
+        """Cost of the whole program, bps of its arrival value; open lots are marked at `mid2`."""
         waiting = sum(self.side * (mid2 - order.mid2) * order.qty * ONE for order in self._open)
         return 1e4 * (self.cost2 + waiting) / self.asked2 if self.asked2 else 0.0

@@ -1,4 +1,4 @@
-"""A desk with all that runs beside it: its folder, journal and venue, the kill latch, alerts, the analysis of costs.
+"""A running desk with everything around it: folder, journal, venue, kill latch, alerts, cost analysis.
 
 with Running(config, folder, parts, text=text, holder="ann") as running:
     running.desk.run()
@@ -31,7 +31,7 @@ WATCH_S: Final = 0.05
 
 
 class Running:
-    """A desk that is open in a folder.
+    """A desk opened in a folder.
 
     Parameters
     ----------
@@ -105,16 +105,16 @@ class Running:
 
     @property
     def desk(self) -> DeskLoop:
-        """The loop."""
+        """The desk's loop."""
         return self.opened.desk
 
     @property
     def session(self) -> Session:
-        """What trades for it."""
+        """The trading session."""
         return self.opened.session
 
     def close(self) -> None:
-        """Write the last analyses, let go of venue and journal; once."""
+        """Write the last analyses and close venue and journal; a second call does nothing."""
         self._open.close()
 
     def __enter__(self) -> "Running":
@@ -142,7 +142,7 @@ def _end(recorder: TcaRecorder) -> None:
 
 
 def refuse(config: DeskConfig, beside: Path | None) -> None:
-    """Refuse what a desk cannot be opened with, before anything is written.
+    """Validate a desk before anything is written.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How much of what is asked for is worked in a round: posture, alpha and what trading has cost, in that order.
+"""Sizing of a round's parent orders by posture, alpha and past trading cost, in that order.
 
 What is not worked now is carried to the next round and keeps its first arrival price, so that waiting is paid for in
 the desk's cost, not hidden.
@@ -48,7 +48,7 @@ class SizingRule:
 
 
 class Sizing:
-    """Decides one instrument's quantity of a round and learns what trading costs there.
+    """Sizes one instrument's rounds and learns its trading cost.
 
     >>> sizing = Sizing(SizingRule())
     >>> sizing.lots(1, 100, None, None, last=False)
@@ -64,7 +64,7 @@ class Sizing:
         self._agreed = self._said = rule.prior_bps**2
 
     def lots(self, side: int, wanted: int, alpha: Alpha | None, posture: Posture | None, last: bool) -> int:
-        """Lots to work now, of `wanted`. In the last round everything is."""
+        """Lots of `wanted` to work this round; the last round takes all."""
         if last or wanted == 0:
             return wanted
         share = 1.0 if posture is None else posture.size_multiplier
@@ -78,17 +78,17 @@ class Sizing:
         return min(max(round(share * wanted), min(1, wanted)), wanted)
 
     def learn(self, feedback: CostFeedback) -> None:
-        """What a parent cost moves what the next is expected to cost."""
+        """Update the expected cost with a parent's cost."""
         if math.isfinite(feedback.is_bps) and feedback.filled > 0:
             self.expected_bps += self._rule.memory * (feedback.is_bps - self.expected_bps)
 
     def learn_move(self, expected_bps: float, realised_bps: float) -> None:
-        """What the market did over a round, against what was forecast for it."""
+        """Update the trust in forecasts with a round's forecast and realised move."""
         if math.isfinite(realised_bps) and math.isfinite(expected_bps):
             self._agreed += expected_bps * realised_bps
             self._said += expected_bps**2
 
     @property
     def trust(self) -> float:
-        """What a forecast bps has been worth: the slope of moves on forecasts with a prior of 1, in [0, 1.5]."""
+        """Shrunken slope of realised moves on forecasts, with a prior of 1, in [0, 1.5]."""
         return min(max(self._agreed / self._said, 0.0), 1.5)

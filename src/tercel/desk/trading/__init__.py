@@ -1,1 +1,1 @@
-"""The session: orders, journal, recovery, the gate before the venue, and the desk that joins the pillars."""
+"""Live trading: parent and child orders, the gateway, the journal, recovery, trading states."""

@@ -1,4 +1,4 @@
-"""What the venue owes: a first word on an order, and the executions that it counts.
+"""Time limits on the venue's acknowledgements of orders, and on executions behind its filled counts.
 
 An order that no word has come on for some seconds is UNKNOWN: its lots stay reserved, it is asked about, and it is not
 sent again. An order of which the venue counts more lots as filled than it has reported is asked about too; after some
@@ -26,7 +26,7 @@ MISSING_S: Final = 3.0
 
 
 class AckWatch:
-    """Looks for orders that the venue owes a word on.
+    """Finds orders the venue has not acknowledged in time, and fills it counts without an execution.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class AckWatch:
         self._told: set[str] = set()
 
     def look(self) -> None:
-        """Those that have waited too long are UNKNOWN, or their agents wait, from here on; whoever asks, asks."""
+        """Mark overdue orders UNKNOWN and pause agents with missing executions; `Inquiry` asks the venue."""
         live = self._gateway.ledger.orders.live()
         waits = [order for order in live if order.base is OrdStatus.PENDING_NEW and not order.last_ns]
         self._since, late = self._late(waits, self._since, self.seconds)

@@ -1,4 +1,4 @@
-"""Alerts leave the house: to the log and to a webhook, from a thread that reads the journal.
+"""Delivery of alerts to the log and to a webhook, from a thread that reads the journal.
 
 It needs nothing of the session that writes the journal but the file, so an alert goes out while an agent hangs. A
 webhook that does not answer is tried again, in order, and never holds the log up.
@@ -34,7 +34,7 @@ def post_json(url: str, body: dict[str, Any]) -> None:
 
 
 def check_webhook(webhook: str) -> None:
-    """Refuse what is neither an http(s) URL nor "".
+    """Refuse a webhook that is neither an http(s) URL nor "".
 
     Raises
     ------
@@ -51,7 +51,7 @@ def check_webhook(webhook: str) -> None:
 
 
 class AlertSender:
-    """Sends every alert and every kill once, in order, within seconds.
+    """Delivers every alert and kill once, in order, within seconds.
 
     Parameters
     ----------
@@ -85,13 +85,13 @@ class AlertSender:
         self.start = self._turns.start
 
     def stop(self) -> None:
-        """Send what is there, and end."""
+        """Deliver pending alerts, and stop."""
         self._turns.stop(3 * TIMEOUT_S)
         if not self._turns.is_alive():
             self.once()
 
     def urgent(self, code: str, text: str) -> None:
-        """Send at once what the journal cannot tell; the session's own thread waits for the webhook, a little."""
+        """Deliver at once what the journal cannot hold; the session's thread waits briefly for the webhook."""
         if self._webhook:
             alert = {
                 "seq": 0,
@@ -108,7 +108,7 @@ class AlertSender:
                 _log.warning("webhook %s: %s", self._webhook, error)
 
     def once(self) -> None:
-        """Read what is new, log it, and send what waits until the webhook refuses."""
+        """Read new entries, log them, and post them until the webhook refuses."""
         try:
             for seq, entry in self._journal.read(self._seen, (kinds.ALERT, kinds.KILL, kinds.REARM)):
                 self._seen = seq
@@ -128,7 +128,7 @@ class AlertSender:
 
 
 def alert_of(seq: int, entry: Entry) -> dict[str, Any]:
-    """An entry as an alert: {"seq", "ns", "severity", "code", "text", "agent", "instrument"}."""
+    """A journal entry as an alert: {"seq", "ns", "severity", "code", "text", "agent", "instrument"}."""
     body = entry.body
     if entry.kind == kinds.ALERT:
         summary = {key: str(body.get(key, "")) for key in ("severity", "code", "text")}

@@ -1,4 +1,4 @@
-"""What is over for good leaves memory and stays in the journal; what comes back to it is read from there again.
+"""Archive of finished parents: they leave memory, and are read back from the journal when a report names them.
 
 A parent that has been over for `KEEP_NS` of the venue's time, with every order of it settled, is *past*: its orders,
 names, executions and the counts of the limits behind them go. What stays are two indexes of hashes, twelve bytes a
@@ -26,12 +26,12 @@ RECENT: Final = 4096
 
 
 def hash_of(*names: str) -> int:
-    """64 bits of some names."""
+    """64-bit BLAKE2b hash of names."""
     return int.from_bytes(blake2b("\0".join(names).encode(), digest_size=8).digest(), "little")
 
 
 class HashIndex:
-    """Numbers by 64-bit hashes, twelve bytes each.
+    """Compact map from 64-bit hashes to numbers, twelve bytes an entry.
 
     >>> index = HashIndex()
     >>> index.put(hash_of("ann", "e1"), 7)
@@ -48,7 +48,7 @@ class HashIndex:
         return len(self._keys) + len(self._recent)
 
     def put(self, key: int, value: int) -> None:
-        """Add one; a later value of a key takes the earlier one's place."""
+        """Add an entry; a later value of a key replaces the earlier one."""
         self._recent[key] = value
         if len(self._recent) >= RECENT:
             self._merge()
@@ -70,14 +70,14 @@ class HashIndex:
         self._recent = {}
 
     def state(self) -> dict[str, str]:
-        """As JSON values, the same however it grew."""
+        """State as JSON values, independent of insertion order."""
         if self._recent:
             self._merge()
         return {"keys": text_of(self._keys), "values": text_of(self._values)}
 
     @classmethod
     def of(cls, state: Mapping[str, str]) -> "HashIndex":
-        """What `state` gave."""
+        """An index from what `state` gave."""
         index = cls()
         index._keys = np.frombuffer(b64decode(state["keys"]), "<u8").astype(np.uint64)
         index._values = np.frombuffer(b64decode(state["values"]), "<i4").astype(np.int32)
@@ -91,12 +91,12 @@ def _stem(order: str) -> str:
 
 
 def text_of(values: NDArray[Any]) -> str:
-    """An array's bytes, low end first, as text."""
+    """Little-endian bytes of an array in base64."""
     return b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
 
 
 class ArchiveIndex:
-    """The index of what left memory.
+    """Index of archived parents, by the names of their orders and executions, into the journal.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class ArchiveIndex:
         return len(self._first)
 
     def put(self, parent: str, first: int, last: int, names: Iterable[str], executions: Iterable[Key]) -> None:
-        """A parent goes: its entries lie between two numbers, its orders have these names, and so its executions."""
+        """Archive a parent: the range of its journal entries, its order names and its execution names."""
         number = self._parents.get(hash_of(parent))
         if number is None:
             number = len(self._first)
@@ -130,11 +130,11 @@ class ArchiveIndex:
             self._executions.put(hash_of(account, name), number)
 
     def has(self, parent: str) -> bool:
-        """Whether a parent of that name is past."""
+        """Whether a parent of that name is archived."""
         return len(self._first) > 0 and self._parents.get(hash_of(parent)) is not None
 
     def knows(self, report: Report) -> bool:
-        """Whether an execution is of something past. Where a later parent has one of its name, it is not told."""
+        """Whether an execution is an archived parent's; not where its order's name is of a later parent."""
         number = self._executions.get(hash_of(report.account, report.exec_id)) if report.exec_id else None
         named = [name for name in (report.cl_ord_id, report.orig) if name]
         return number is not None and (not named or number in map(self._parent_of, named))
@@ -145,7 +145,7 @@ class ArchiveIndex:
         return self._parents.get(hash_of("", order)) if found is None else found
 
     def entries(self, number: int, kinds: tuple[str, ...]) -> Iterator[tuple[int, Entry]]:
-        """The entries among which those of a parent lie."""
+        """Journal entries within an archived parent's range."""
         first, last = self._first[number], self._last[number]
         for seq, entry in self._journal.read(first - 1, kinds):
             if seq > last:
@@ -153,7 +153,7 @@ class ArchiveIndex:
             yield seq, entry
 
     def meant(self, body: Mapping[str, Any]) -> list[int]:
-        """Numbers of past parents that a report's body names, by its orders' names or by executions."""
+        """Archived parents that a report's body refers to, by order or execution names."""
         if not self._first:
             return []
         orders = [name for key in ("cl_ord_id", "orig") if (name := str(body.get(key) or ""))]
@@ -164,12 +164,12 @@ class ArchiveIndex:
         return list(dict.fromkeys(number for number in found if number is not None))
 
     def first_of(self, parent: str) -> int:
-        """The first entry of a past parent."""
+        """Sequence number of an archived parent's first entry."""
         number = self._parents.get(hash_of(parent))
         return 0 if number is None else self._first[number]
 
     def rows(self) -> Iterator[tuple[str, Any]]:
-        """Names and JSON values of all that it has, one after the other: together they are long."""
+        """State as (name, JSON value) rows, as one value would be too long."""
         yield "fills", self.fills
         yield "parents", self._parents.state()
         yield "executions", self._executions.state()
@@ -177,7 +177,7 @@ class ArchiveIndex:
         yield "last", text_of(np.array(self._last, np.int64))
 
     def restore(self, rows: Iterable[tuple[str, Any]]) -> None:
-        """Take what `rows` gave."""
+        """Restore from `rows`."""
         found = {name: _READ[name](value) for name, value in rows}
         self.fills, self._parents, self._executions = found["fills"], found["parents"], found["executions"]
         self._first, self._last = found["first"], found["last"]

@@ -1,4 +1,4 @@
-"""Waiting after refusals, and saying once what happens again and again: no storm of orders or alarms."""
+"""Back-off after the venue's rejections, and throttling of repeated alarms."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ QUIET_NS: Final = 60_000_000_000
 
 
 class BackOff:
-    """Refusals of the venue in a row, by account and instrument; each after the first few doubles the wait.
+    """Consecutive rejections by account and instrument; after the first few each doubles the wait.
 
     >>> from tercel.core.orders import OrdStatus, Tif
     >>> names = "o1", "", "", "ann", "XYZ", 1, 10, 100, 0, 0, 0, 0
@@ -28,13 +28,13 @@ class BackOff:
         """Refusals in a row, and when the last one came or the last order was tried."""
 
     def sent(self, command: Command, now_ns: int) -> None:
-        """An order leaves: where it had to wait, the next one waits as long again unless this one lives."""
+        """An order leaves: where it follows rejections, the wait for the next one starts anew."""
         where = command.account, command.instrument
         if where in self._of and isinstance(command, NewOrder):
             self._of[where] = self._of[where][0], max(self._of[where][1], now_ns)
 
     def take(self, report: Report) -> None:
-        """Count a report: a refusal is one more, an order that lives ends the row."""
+        """Count a report: a rejection lengthens the row, an accepted order ends it."""
         where = report.account, report.instrument
         if report.exec_type is ExecType.REJECTED:
             many, last_ns = self._of.get(where, (0, 0))
@@ -43,7 +43,7 @@ class BackOff:
             self._of.pop(where, None)
 
     def waits(self, command: Command, now_ns: int) -> str:
-        """Why a new order has to wait, "" where it need not."""
+        """Why a new order has to wait, "" if it need not."""
         many, last_ns = self._of.get((command.account, command.instrument), (0, 0))
         if many < FREE or not isinstance(command, NewOrder):
             return ""
@@ -55,8 +55,7 @@ class BackOff:
 
 
 class AlarmThrottle:
-    """How loud an alarm is that may come many times a minute: the first is critical, those that follow within a minute
-    of it are not, and the next critical one says how many they were.
+    """Severity of an alarm that may repeat: critical once a minute, with the number of suppressed ones.
 
     >>> alarm = AlarmThrottle()
     >>> alarm.say("down", 0), alarm.say("down", 1), alarm.say("down", QUIET_NS)
@@ -67,7 +66,7 @@ class AlarmThrottle:
         self._next_ns, self._more = -1, 0
 
     def say(self, text: str, ns: int) -> tuple[str, str]:
-        """Severity and text of one that comes at a time of the venue."""
+        """Severity and text of an alarm at a time of the venue."""
         if ns < self._next_ns:
             self._more += 1
             return "info", text

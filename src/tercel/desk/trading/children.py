@@ -1,4 +1,4 @@
-"""A parent order and its children at the venue: their names, and driver commands as messages to a venue."""
+"""Child orders of a parent at the venue: their names, and the driver's commands as venue messages."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from tercel.market.simulator import layout as sim
 
 @dataclass(frozen=True)
 class Assignment:
-    """What an executor is asked to do: a parent order, or what is left of one.
+    """Order given to an executor: a parent, or the rest of one.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def limit_at(task: Task, side: int, tick: float, mid2: int) -> int:
 
 @dataclass(slots=True)
 class Child:
-    """An order at the venue and the driver's place for it; `cum_qty` is what filled, 10^-8 of a lot."""
+    """A child order with its ledger place in the driver; `cum_qty` is its filled quantity, 10^-8 of a lot."""
 
     own: int
     name: str
@@ -90,17 +90,17 @@ class Child:
     marks: dict[bool, deque[tuple[int, int]]] = field(default_factory=lambda: {False: deque(), True: deque()})
 
     def stays(self, leaves_qty: int) -> int:
-        """Lots that are open when so much is: one of which a part is filled among them."""
+        """Open whole lots at a leaves quantity; a partly filled lot counts as open."""
         return ceiled(leaves_qty + self.cum_qty % ONE)
 
     def fill(self, qty: int) -> int:
-        """So much was executed; the whole lots that are filled now and were not before."""
+        """Book an execution; the number of whole lots it completes."""
         before, self.cum_qty = self.cum_qty, self.cum_qty + qty
         return floored(self.cum_qty) - floored(before)
 
 
 class Children:
-    """Every order that a parent sent.
+    """All child orders of a parent.
 
     Parameters
     ----------
@@ -119,16 +119,16 @@ class Children:
         """Parts of a lot that orders filled which are over, 10^-8."""
 
     def meant_by(self, report: Report) -> Child | None:
-        """The child that a report is about; None where it is somebody else's."""
+        """The child order a report refers to; None for another's order."""
         return self.by_name.get(report.orig) or self.by_name.get(report.cl_ord_id)
 
     def ended(self, child: Child) -> int:
-        """An order is over. A lot of which it filled a part counts as filled when such parts come to more: 1, or 0."""
+        """A child ended: 1 if the fractions of lots filled by ended children now round up to one more lot, else 0."""
         before, self._parts = self._parts, self._parts + child.cum_qty % ONE
         return ceiled(self._parts) - ceiled(before)
 
     def renamed(self, child: Child, name: str) -> None:
-        """A replace was accepted: this is what the venue calls it now."""
+        """A replace was accepted: the order has a new ClOrdID."""
         self.by_name[name] = child
         child.name = name
 

@@ -1,4 +1,4 @@
-"""Market data on their way into a driver, and every row that it was given since the journal had them."""
+"""Market data into a driver, and the record of every row the driver was given since the last journaled decision."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ ROWS: Final = 256
 
 
 class DriverRows:
-    """Applies market data of one instrument to a driver's market, own orders marked, and keeps what it applied.
+    """Applies market data of one instrument to a driver, marks own orders, and records what was applied.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class DriverRows:
         self._rows, self._kept = np.zeros((ROWS, sim.RECORD_WORDS), np.int64), 0
 
     def follow(self, driver: Driver, rows: Ints, at: int) -> int:
-        """Apply rows from `at` on, up to one before which a decision falls due: the next row.
+        """Apply rows from `at` on, up to the row before which a decision falls due; the next row's index.
 
         Raises
         ------
@@ -51,28 +51,28 @@ class DriverRows:
 
     @property
     def marks(self) -> list[list[int]]:
-        """Own fills among what was applied last, which reports will name: own order, passive, mid2, touch2."""
+        """Own fills in the rows applied last, which reports will follow: own order, passive, mid2, touch2."""
         n = self._words[kernels.G_MARKS]
         marks: list[list[int]] = self._marks[:n].tolist() if n else []
         return marks
 
     def keep(self, row: Ints) -> None:
-        """Keep a row that the driver was given otherwise."""
+        """Record a row that the driver was given directly."""
         self._room(1)[0] = row
         self._kept += 1
 
     def take(self) -> Ints:
-        """What was kept since it was last taken, int64 (r, 8)."""
+        """Recorded rows since the last call, int64 (r, 8)."""
         rows, self._kept = self._rows[: self._kept].copy(), 0
         return rows
 
     def name(self, number: int, own: int) -> None:
-        """The venue calls the driver's order `own` so."""
+        """Map the venue's number of an order to the driver's order `own`."""
         self._who_of[number] = own
         self._group[kernels.G_NS] = -1  # another aggressor, though it may have the number of one before
 
     def forget(self, number: int, own: int) -> None:
-        """The venue's number may name another order from now on."""
+        """Drop the mapping of the venue's number, which may be reused from now on."""
         if number >= 0 and self._who_of[number] == own:
             self._who_of[number] = -1
 

@@ -1,4 +1,4 @@
-"""A drop copy against the order session: every execution has to come over both, and say the same.
+"""Reconciliation of a drop copy with the order session: every execution has to arrive over both, and agree.
 
     watch = CopyWatch(knows)
     watch.ours(report)                # an execution of the order session
@@ -24,7 +24,7 @@ _REMEMBERED: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class CopyBreak:
-    """One thing that differs.
+    """One discrepancy between drop copy and order session.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class CopyBreak:
 
 
 class CopyWatch:
-    """Pairs executions by instrument and name.
+    """Matches executions of both sessions by instrument and execution id.
 
     Parameters
     ----------
@@ -70,12 +70,12 @@ class CopyWatch:
         """When the copy went down, while it is: what is not there then says nothing."""
 
     def ours(self, report: Report) -> None:
-        """An execution came over the order session."""
+        """Add an execution from the order session."""
         if executes(report):
             self._meet(report, self._ours, self._copies, of_copy=False)
 
     def copied(self, report: Report) -> None:
-        """An execution came over the copy."""
+        """Add an execution from the drop copy."""
         if executes(report) and not (_key(report) not in self._ours and self._knows(report)):
             self._meet(report, self._copies, self._ours, of_copy=True)
 
@@ -101,7 +101,7 @@ class CopyWatch:
             self._paired.popitem(last=False)
 
     def look(self, accounts: Collection[str]) -> list[CopyBreak]:
-        """What differs since it was last asked, of these accounts; each once."""
+        """New discrepancies of these accounts; each is returned once."""
         now = self._clock()
         found, self._found = self._found, []
         for key in [key for key, (_, since) in self._copies.items() if now - since >= self.seconds]:
@@ -116,7 +116,7 @@ class CopyWatch:
         return [one for one in found if any(account in accounts for account in one.accounts)]
 
     def link(self, up: bool) -> None:
-        """The copy came up or went down; when it is back, what is missing there has its time anew."""
+        """The drop copy connected or disconnected; on reconnect, grace times restart."""
         now = self._clock()
         self.down_since = None if up else now
         if up:
@@ -124,7 +124,7 @@ class CopyWatch:
 
 
 def executes(report: Report) -> bool:
-    """Whether it is an execution, its bust or its correction."""
+    """Whether a report is an execution, its bust or its correction."""
     return report.exec_type is ExecType.TRADE or report.exec_type in REBOOKS
 
 

@@ -125,12 +125,12 @@ class ParentExecutor:
 
     @property
     def open(self) -> int:
-        """Own lots not known dead: on their way, resting, cancel pending."""
+        """Own lots not known dead: in flight, resting or cancel pending."""
         return int(open_lots(self._driver.book)) if self._driver else 0
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was called off, or its horizon came while it was paused."""
+        """Whether it was cancelled, or its horizon came while it was paused."""
         return self.states.why(StateReason.CALLED_OFF) is not None
 
     @property
@@ -144,12 +144,12 @@ class ParentExecutor:
 
     @property
     def done(self) -> bool:
-        """Filled, over, or called off with no order left at the venue."""
+        """Whether it is filled, ended, or cancelled with no order left at the venue."""
         return (self.cancelled and self.open == 0) or (self._driver is not None and self._driver.done)
 
     @property
     def due_ns(self) -> int:
-        """When it wants to be asked next; FOREVER_NS where only events matter."""
+        """Time at which `on_time` has to be called next; FOREVER_NS where only events matter."""
         if self.off:
             return FOREVER_NS
         if self._driver is None:
@@ -159,27 +159,27 @@ class ParentExecutor:
 
     @property
     def view(self) -> View:
-        """What was seen at the last decision; overwritten by the next."""
+        """The last decision's view; overwritten by the next."""
         return self.driver.view
 
     @property
     def last_intent(self) -> NDArray[np.int32]:
-        """What the last decision wanted, int32 (10,)."""
+        """The last decision's intent, int32 (10,)."""
         return self.driver.last_intent
 
     @property
     def decisions(self) -> int:
-        """Decisions taken."""
+        """Number of decisions taken."""
         return self._driver.words[sim.DECISION] if self._driver else 0
 
     def take_recorded(self) -> Ints:
-        """Driver rows since this was last asked, int64 (r, 8): with the state at arrival they replay the session."""
+        """Driver rows since the last call, int64 (r, 8): with the state at arrival they replay the session."""
         if self._waiting:
             self._catch_up([])
         return self._rows.take()
 
     def decision(self, commands: Sequence[Command], now_ns: int) -> list[Entry]:
-        """The entry of a decision taken since the last call; none when none was. Together they replay the session.
+        """Journal entry of a decision taken since the last call ([]: none); together they replay the session.
 
         Raises
         ------
@@ -212,14 +212,14 @@ class ParentExecutor:
         return fills_of(self.driver.state).copy()
 
     def costs(self) -> Costs:
-        """Cost sums as they stand, one row."""
+        """Current cost sums, one row."""
         book, state = self.driver.book[None], self.driver.state[None]
         return costs_of(book, state, self.order.task.grid_points, np.zeros(1, np.int64))
 
     # -- what happens to it -------------------------------------------------------------------------------------------
 
     def waits(self, event: MarketRows) -> bool:
-        """Put market data of its instrument by for the next decision; False where one may fall due before them.
+        """Queue market data for the next decision; False if a decision may fall due before it.
 
         Nobody is shown what follows from them before that, and :meth:`on_events` need not see them again.
         """
@@ -234,7 +234,7 @@ class ParentExecutor:
         return True
 
     def on_events(self, events: Sequence[VenueEvent]) -> list[Command]:
-        """What a venue reported, in order; commands to send.
+        """Process a venue's events in order; the commands to send.
 
         Raises
         ------
@@ -259,7 +259,7 @@ class ParentExecutor:
         return commands
 
     def on_time(self, now_ns: int) -> list[Command]:
-        """Everything up to `now_ns` has been seen: arrive, decide, close, as is due."""
+        """Advance to `now_ns`, all events until then processed: arrive, decide or close as due."""
         commands: list[Command] = []
         if self.off:
             return commands
@@ -275,7 +275,7 @@ class ParentExecutor:
         return commands
 
     def on_denied(self, command: Command) -> list[Command]:
-        """A command was not let through: its lots are dead, or its cancel was never asked for.
+        """A command was denied by limits: its lots are dead, or its cancel is dropped.
 
         What waits behind it is not tried before the next decision: what refused it would refuse it again. The forced
         order has no next decision, and is booked as one that found nobody.
@@ -295,23 +295,23 @@ class ParentExecutor:
         return commands
 
     def guide(self, alpha: Alpha | None, posture: Posture | None, now_ns: int) -> None:
-        """Guidance of signals and risk, seen from the next decision on."""
+        """Set the guidance of signals and risk for decisions from now on."""
         self._guidance = alpha, posture
         self._told = [asdict(one) if one else None for one in (alpha, posture)]
         if self.arrived and not self.done and not self.off:
             self._feed(guided_row(alpha, posture, max(now_ns, self._now)), [])
 
     def pause(self) -> list[Command]:
-        """Take every order back and send none until `resume`. A horizon that comes meanwhile calls the order off."""
+        """Cancel all orders and send none until `resume`; a horizon reached meanwhile cancels the parent."""
         self.states.add(StateReason.PAUSED, "paused")
         return self._withdraw()
 
     def resume(self) -> None:
-        """Go on at the next decision."""
+        """Resume at the next decision."""
         self.states.end(StateReason.PAUSED)
 
     def cancel(self) -> list[Command]:
-        """Call it off: take every order back and send none any more."""
+        """Cancel the parent: withdraw all orders and send no more."""
         self.states.add(StateReason.CALLED_OFF, "called off")
         commands = self._withdraw()
         if self._driver is not None:
@@ -319,7 +319,7 @@ class ParentExecutor:
         return commands
 
     def amend(self, quantity: int) -> list[Command]:
-        """Another quantity; where more is open than remains to be done, everything is taken back first.
+        """Change the quantity; where more is open than remains to do, all orders are cancelled first.
 
         Raises
         ------

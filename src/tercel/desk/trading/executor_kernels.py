@@ -1,4 +1,4 @@
-"""Market data into rows of a driver: a whole array at once, own orders marked, aggressors remembered."""
+"""Kernels that apply market data to a driver: whole arrays at once, own orders marked, aggressors remembered."""
 
 from enum import IntEnum
 from typing import Final
@@ -41,7 +41,7 @@ H_COUNT = 0  # the first row's first field counts what was written
 
 
 class FollowerRequest(IntEnum):
-    """What followers and executors ask: see the functions at the end."""
+    """Requests of followers and executors to the compiled entry: see the functions at the end."""
 
     FOLLOW = 0
     PUBLIC = 1
@@ -77,7 +77,7 @@ def _serve(
 
 @kernel
 def slot_of(b: Packed, row: Longs) -> int:
-    """The book's slot for a public id: pieces of split blocks lie behind this book's own orders."""
+    """Book slot of a public order id; pieces of split blocks come after the own orders."""
     who = row[M_ID]
     if who < fixed(b, lay.ORDERS):
         return int(who)
@@ -88,7 +88,7 @@ def slot_of(b: Packed, row: Longs) -> int:
 
 @kernel
 def public_row(b: Packed, k: Longs, row: Longs, ours: bool, out: Longs) -> None:
-    """A market-data row in the fields of the record; time never goes back."""
+    """A market-data row in the record's fields; times never decrease."""
     r = row_at(out, 0)
     r.ns = max(row[M_NS], state_at(k).now)
     r.kind = row[M_KIND]
@@ -157,7 +157,7 @@ def _keep_tallies(k: Longs, history: Longs) -> None:
 
 @kernel
 def meet_aggressor(b: Packed, k: Longs, row: Longs, ns: int, group: Longs) -> None:
-    """Keep mid and touch that an aggressor meets, as they were before its first lot."""
+    """Keep mid and touch as an aggressor finds them, before its first lot."""
     s = state_at(k)
     side, who = row[M_SIDE], row[M_AGGRESSOR]
     if group[G_NS] == ns and group[G_SIDE] == side and group[G_WHO] == who:
@@ -174,7 +174,7 @@ def meet_aggressor(b: Packed, k: Longs, row: Longs, ns: int, group: Longs) -> No
 
 @kernel
 def mark(group: Longs, marks: Longs, own: int, passive: int) -> None:
-    """A report of an own fill will follow: keep what its aggressor met."""
+    """Mark an own fill whose report will follow: keep the prices its aggressor met."""
     n = group[G_MARKS]
     marks[n, 0] = own
     marks[n, 1] = passive
@@ -185,7 +185,7 @@ def mark(group: Longs, marks: Longs, own: int, passive: int) -> None:
 
 @kernel
 def own_of(who_of: Longs, who: int) -> int:
-    """Ledger place of the own order with a public number, -1 for everybody else's."""
+    """Ledger place of the own order with a public number, -1 for others' orders."""
     return int(who_of[who]) if 0 <= who < who_of.shape[0] else -1
 
 
@@ -256,17 +256,17 @@ def follow_public(b: Packed, k: Longs, rows: Longs, out: Longs, history: Longs) 
 
 
 def load(b: Packed, k: Longs, rows: Longs) -> int:
-    """Lay an empty book from a snapshot. Returns the rows that were understood."""
+    """Load a snapshot into an empty book; the number of rows understood."""
     return _serve(int(FollowerRequest.LOAD), b, k, rows, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY)
 
 
 def keep_tallies(b: Packed, k: Longs, history: Longs) -> None:
-    """Write how the tallies stand now."""
+    """Store the current tallies."""
     _serve(int(FollowerRequest.KEEP), b, k, NO_ROWS, 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, history)
 
 
 def apply_heard(b: Packed, k: Longs, row: Longs) -> int:
-    """As `driver_kernels.apply_row`, by the kernel that is compiled anyway."""
+    """`driver_kernels.apply_row` through the same compiled entry."""
     return _serve(
         int(FollowerRequest.ROW), b, k, row.reshape(1, -1), 0, NO_WHO, NO_GROUP, NO_MARKS, NO_ROWS, NO_HISTORY
     )

@@ -1,4 +1,4 @@
-"""A process that cannot write any more: what it did of cancels, what the venue made of them, and the last it says.
+"""A process whose journal cannot be written: cancels its orders, follows their ends, and reports them once.
 
 `OrderGateway.fall` has sent a cancel of everything that was open. :func:`last_words` then stays with the venue for a
 few seconds before the process ends: it sends again what was not answered, and says what was. Nothing of it is written,
@@ -33,7 +33,7 @@ _log = logging.getLogger("tercel.alerts")
 
 
 def check_store(gateway: "OrderGateway") -> None:
-    """What the venue's session sends has to be on the disk too.
+    """Require that the venue session's own store is written to disk as well.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def check_store(gateway: "OrderGateway") -> None:
 
 
 def sent_to(accounts: Sequence[str], failed: Mapping[str, str]) -> str:
-    """What became of cancels, by account; of those that failed, why.
+    """Text of which accounts' cancels were sent, and why others failed.
 
     >>> sent_to(["ann", "bob"], {"bob": "the link is down"})
     'cancels sent for ann; NOT sent for bob: the link is down'
@@ -61,7 +61,7 @@ def sent_to(accounts: Sequence[str], failed: Mapping[str, str]) -> str:
 
 
 def unsent(command: Command, error: Exception) -> Entry:
-    """The alert of a command that may not have left: what it names is UNKNOWN."""
+    """Alert of a command that may not have left: the orders it names become UNKNOWN."""
     meant = [command.cl_ord_id, command.orig]
     text = f"{command.cl_ord_id}: {error}"
     body = {"severity": "critical", "code": kinds.SEND_FAILED, "text": text, "orders": [m for m in meant if m]}
@@ -70,7 +70,7 @@ def unsent(command: Command, error: Exception) -> Entry:
 
 
 def last_words(gateway: "OrderGateway", seconds: float = LONGEST_S) -> None:
-    """Of a process that ends as it cannot write: let the cancels leave, hear what the venue says to them, tell it.
+    """Before a process ends for lack of a journal: resend cancels, follow the venue's answers, report open orders.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A follower of one instrument: its public book and tallies, as the simulator keeps them, from market data alone.
+"""Follower of one instrument: public book and tallies, as the simulator keeps them, from market data alone.
 
 Orders of every account are public here. A parent order arrives by copying what the follower holds; tallies are stored
 by time, so that the first observation shows the flow of the last interval before arrival, whenever that is.
@@ -28,7 +28,7 @@ HISTORY: Final = 1 << 15
 
 
 class Follower:
-    """The public market of one instrument.
+    """Public market of one instrument.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Follower:
 
     @property
     def instrument(self) -> str:
-        """What is followed."""
+        """Name of the instrument followed."""
         return self.listing.instrument
 
     @property
@@ -95,7 +95,7 @@ class Follower:
         return int(self.state[sim.MID2])
 
     def on_market(self, event: MarketRows) -> None:
-        """Apply what a venue published; rows before the first snapshot are passed over.
+        """Apply published market data; rows before the first snapshot are ignored.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Follower:
         self.ready = True
 
     def tallies(self, at_ns: int) -> Ints:
-        """The fields EVENTS, BOUGHT, SOLD, OFI, VARIANCE, MID2 as they stood after `at_ns`: int64 (6,).
+        """EVENTS, BOUGHT, SOLD, OFI, VARIANCE and MID2 as of `at_ns`: int64 (6,).
 
         In a halt those at its end; of the oldest moment stored, where that is later.
         """
@@ -143,7 +143,7 @@ class Follower:
         return self._history[stored[found], 1 : kernels.H_HALTED].copy()
 
     def mids(self, since_ns: int) -> tuple[Ints, Ints]:
-        """Times and mids (half ticks) from the last moment up to `since_ns` on, as far back as moments are stored."""
+        """Times and mids (half ticks) from the last moment up to `since_ns` on, as far as stored."""
         count, room = int(self._history[0, 0]), len(self._history) - 1
         stored = self._history[np.arange(max(count - room, 0), count) % room + 1]
         first = max(int(np.searchsorted(stored[:, 0], since_ns, "right")) - 1, 0)
@@ -153,7 +153,7 @@ class Follower:
     def arrival(self, start_ns: int, interval_ns: int, warmup_ns: int, rooms: tuple[int, int]) -> tuple[
         NDArray[np.int32], Ints
     ]:  # fmt: skip
-        """Book and state of a market at which a parent arrives now, as `execution.step.begin` leaves them.
+        """Book and state for a parent that arrives now, as `execution.step.begin` leaves them.
 
         Parameters
         ----------
@@ -179,7 +179,7 @@ class Follower:
 
 
 def follower_of(venue: Venue, listing: Listing, history: int = HISTORY) -> Follower:
-    """A follower whose book is as deep as the venue's: a simulated exchange knows how deep its book is."""
+    """A follower with a book as deep as the venue's, where the venue declares its depth."""
     width, feed_levels = WIDTH, 0
     if (depth := venue.capabilities.depth) is not None:
         with suppress(VenueError):

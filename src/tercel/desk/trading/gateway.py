@@ -1,4 +1,4 @@
-"""The one gateway to a venue. Whatever leaves passes here, in this order: limits, journal, venue.
+"""The order gateway: every command passes limits, then the journal, then the venue, in this order.
 
     gateway.submit(commands)
         state.refusal     may its sender send this now? (`trading.state`: one table of who may send what)
@@ -76,7 +76,7 @@ _log = logging.getLogger("tercel.alerts")
 
 @dataclass(slots=True)
 class SendOutcome:
-    """What became of a batch.
+    """Outcome of a batch of commands: sent, denied, of unknown fate.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class SendOutcome:
 
 
 class OrderGateway:
-    """The way out to a venue, and the way in for its reports.
+    """The only way to a venue, and the way back for its reports.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class OrderGateway:
         self._retries, self._link_alarm, self._intake = BackOff(), AlarmThrottle(), Intake()
 
     def write(self, entries: Sequence[Entry], *, sync: bool = True) -> None:
-        """Journal entries, then fold them; `sync`: they are on the disk when it returns.
+        """Journal entries, then fold them; with `sync` they are on disk when it returns.
 
         Raises
         ------
@@ -166,7 +166,7 @@ class OrderGateway:
                 pauses.obey(entry, self.limits)
 
     def fall(self, error: JournalError) -> None:
-        """The journal cannot be written: cancel what is open, say so, let nothing new leave until it can be."""
+        """The journal failed: cancel open orders, alert, and send nothing new until it can be written again."""
         if self.states.why(StateReason.JOURNAL_DOWN) is not None:
             return
         self.states.add(StateReason.JOURNAL_DOWN, str(error))
@@ -180,7 +180,7 @@ class OrderGateway:
         self.urgent(text)
 
     def withdraw(self, cancels: Sequence[MassCancel], before: Sequence[Entry] = ()) -> None:
-        """Cancel at once, then journal `before` and the cancels: for a kill, which waits for nothing.
+        """Send mass cancels at once and journal afterwards: for a kill, which waits for nothing.
 
         Raises
         ------
@@ -194,7 +194,7 @@ class OrderGateway:
             self.write([])
 
     def take_back(self, cancels: Sequence[MassCancel], before: Sequence[Entry] = ()) -> dict[str, str]:
-        """Send cancels, and owe the journal `before` and them; why what could not be sent was not, by account."""
+        """Send mass cancels and queue their journal entries; reasons of failures by account."""
         failed, whys = list[Entry](), dict[str, str]()
         with self.wire:
             for cancel in cancels:
@@ -212,7 +212,7 @@ class OrderGateway:
     def submit(
         self, commands: Sequence[Command], before: Sequence[Entry] = (), sender: Sender = Sender.STRATEGY
     ) -> SendOutcome:
-        """Let a batch of commands out, as far as their sender may send them now and limits let them.
+        """Send a batch of commands, as far as trading state and limits allow.
 
         Parameters
         ----------
@@ -253,7 +253,7 @@ class OrderGateway:
         return outcome
 
     def announce(self, parent: ParentOrder) -> None:
-        """Tell a gate before the venue of a parent order, or of its other lots.
+        """Announce a parent order, or its amended lots, to a gate before the venue.
 
         Raises
         ------
@@ -272,11 +272,11 @@ class OrderGateway:
         return ""
 
     def standing(self, account: str) -> Standing:
-        """How far an account may trade now."""
+        """Trading state of an account."""
         return self.states.standing(account)
 
     def wait_for(self, account: str, orders: Sequence[str], reason: str = "") -> None:
-        """Let an account make positions smaller alone until orders have ended; people are told where that changes.
+        """Put an account into REDUCING until orders have ended; alert when its state changes.
 
         Raises
         ------
@@ -321,7 +321,7 @@ class OrderGateway:
                 crashpoints.at(f"gateway.sent.{_kind(command)}")
 
     def step(self, until_ns: int) -> list[VenueEvent]:
-        """Let the venue step, and take what it reports.
+        """Step the venue, and process its reports.
 
         Raises
         ------
@@ -335,7 +335,7 @@ class OrderGateway:
         return events
 
     def receive(self, events: Sequence[VenueEvent]) -> None:
-        """Journal and fold the venue's reports on orders; market data passes by.
+        """Journal and fold the venue's order reports; market data passes through.
 
         What cannot be read is journaled as it came, alerted, and answered where the venue can be told.
 
@@ -360,7 +360,7 @@ class OrderGateway:
         return [self._intake.taken(event, orders, now) for event in events if not isinstance(event, MarketRows)]
 
     def overhear(self, events: Sequence[VenueEvent]) -> None:
-        """Fold what cannot be written, in a process that ends: the venue says it again to the next one."""
+        """Fold reports without journaling them, in a process that ends; the venue repeats them to the next."""
         heard, self._received = [*self._received, *self._taken(events)], []
         for entry in self._entries_in([one for one in heard if not isinstance(one, Holdings)], self.venue.now_ns):
             with suppress(TercelError):

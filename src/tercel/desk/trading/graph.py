@@ -1,4 +1,4 @@
-"""Objects of known classes as JSON values and back: nothing that is read here can run code or name another class.
+"""Serialisation of objects of known classes as JSON rows; reading runs no code and creates no other class.
 
 Every object is one row, and stands elsewhere as its number and class, so that shared objects stay shared and circles
 close. Rows are made and taken one at a time: all of them together would need ten times the memory of their text. The
@@ -23,7 +23,7 @@ _LISTS: Final[Mapping[type, str]] = {tuple: "t", list: "l"}
 
 
 class Graph:
-    """Writes and reads objects of some classes.
+    """Writes and reads object graphs of given classes.
 
     Parameters
     ----------
@@ -39,14 +39,14 @@ class Graph:
 
     @property
     def shape(self) -> str:
-        """A hash of the classes and their fields: what another shape wrote is not read."""
+        """Hash of the classes and their fields; data of another shape is refused."""
         shapes = [f"{name}({', '.join(sorted(_declared(one)))})" for name, one in sorted(self._classes.items())]
         return sha256("\n".join(shapes).encode()).hexdigest()[:16]
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def write(self, root: object) -> Iterator[Any]:
-        """An object and all that it holds: a row each, itself first.
+        """Rows of an object and everything it refers to, itself first.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class Graph:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def read(self, rows: Iterable[Any], into: object | None = None) -> Any:
-        """The object that `write` was given; `into`, where there is one, takes its fields.
+        """The object that `write` was given; with `into`, its fields are set there.
 
         Raises
         ------

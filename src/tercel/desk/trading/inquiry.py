@@ -1,5 +1,4 @@
-"""Asking the venue: what was missed while the way to it was down, what became of orders of unknown fate, and when those
-are over that an earlier session left.
+"""Questions to the venue: missed executions after an outage, orders of unknown fate, ends of earlier orders.
 
 However often the link speaks up, questions leave at most once a second, and about one order less and less often while
 no answer settles it. Kills, cancels and orders wait for none of it.
@@ -21,7 +20,7 @@ LONGEST_NS: Final = 32 * AGAIN_NS
 
 
 class Inquiry:
-    """Asks, for a session or a gate.
+    """Status requests of a session or a gate, with their timing.
 
     Parameters
     ----------
@@ -48,12 +47,12 @@ class Inquiry:
         self.acks = AckWatch(gateway)
 
     def link(self, up: bool) -> None:
-        """The way speaks up: a round of all questions is owed, when one is due. It is down: at once when it is up."""
+        """The link came up or went down: on reconnect all questions are due."""
         self._owed = self._owed or up
         self._next_ns = self._next_ns if up else 0
 
     def turn(self) -> None:
-        """Ask what is due, where there is a way."""
+        """Ask the questions that are due, where the link is up."""
         now = self._gateway.venue.now_ns
         if now < self._next_ns or self._gateway.states.why(StateReason.LINK_DOWN) is not None:
             return

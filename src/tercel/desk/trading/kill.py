@@ -1,4 +1,4 @@
-"""The kill latch: a small file that names who may send nothing new. It works while everything else hangs.
+"""The kill latch: a small file naming who may send nothing new; it works while everything else hangs.
 
     latch = KillLatch(desk_folder / "kill.json")
     gate = LimitGate(limits, listings, agents, killed=latch.killed)      # asked before every order
@@ -34,7 +34,7 @@ _Signature = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class KillState:
-    """The state of the latch.
+    """Contents of the kill latch.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class KillState:
 
 
 class KillLatch:
-    """One desk's latch.
+    """Kill latch of one desk.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class KillLatch:
         self._stuck = ""
 
     def killed(self, agent: str) -> str | None:
-        """Why an agent may send nothing new, or None. Looks at the file every time."""
+        """Why an agent may send nothing new, or None; reads the file on every call."""
         try:
             stat = os.stat(self._name)  # noqa: PTH116 - asked before every order: Path.stat takes twice as long
         except FileNotFoundError:
@@ -93,7 +93,7 @@ class KillLatch:
         return self._stuck or self._state.why(agent)
 
     def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
-        """Let nothing new leave, of some agents or (by default) of all, until a person re-arms.
+        """Stop new orders of some agents (by default all) until a person re-arms.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class KillLatch:
             raise
 
     def rearm(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> KillState:
-        """Let some agents, or (by default) everything trade again. A damaged file is kept beside and begun anew.
+        """Re-arm some agents (by default all); a damaged file is kept beside and a new one begun.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class KillLatch:
         return locked(self.path.with_name(self.path.name + ".lock"))
 
     def state(self) -> KillState:
-        """What the file holds now."""
+        """The file's current contents."""
         try:
             stored = json.loads(self.path.read_bytes())
             killed, history = stored["killed"], stored["history"]
@@ -190,7 +190,7 @@ class KillLatch:
 
 
 class MemoryLatch:
-    """A latch without a file, for a session in memory: it lasts as long as the session."""
+    """A latch without a file, for a session in memory."""
 
     def __init__(self) -> None:
         self._state = KillState({})
@@ -220,7 +220,7 @@ class MemoryLatch:
         return self._state
 
     def state(self) -> KillState:
-        """Who is killed, and its history."""
+        """Who is killed, and the history."""
         return self._state
 
 
@@ -240,7 +240,7 @@ def _keep(path: Path) -> None:
 
 
 def check_latch(journal: Journal, latch: Path) -> None:
-    """A latch that was taken away re-arms nobody.
+    """Refuse to start without a latch file where the journal ends with a kill: deleting it re-arms nobody.
 
     Raises
     ------

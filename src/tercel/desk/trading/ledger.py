@@ -1,4 +1,4 @@
-"""The state of orders, positions, parents and limits: one fold, for sessions, recovery and consoles.
+"""The ledger: orders, positions, parents and limit counts as one fold, for sessions, recovery and consoles.
 
 ledger = Ledger.of(journal)
 ledger.positions.of("ann", "AMZN").lots
@@ -30,10 +30,10 @@ FOLDED = (
 
 
 class LedgerCounts(Protocol):
-    """Who counts beside the ledger, and lets go and takes back with it: `limits.LimitGate`."""
+    """Port of counters that archive and restore together with the ledger: `limits.LimitGate`."""
 
     def retire(self, parent: str, names: Sequence[str], executions: Sequence[Key]) -> None:
-        """A parent, its orders under all their names and its executions are over for good."""
+        """Archive a finished parent with all names of its orders and executions."""
         ...
 
     def recall(
@@ -42,12 +42,12 @@ class LedgerCounts(Protocol):
         orders: Iterable[tuple[ChildOrder, Sequence[str]]],
         executions: Iterable[tuple[str, str, Execution[Fill]]],
     ) -> None:
-        """A parent that was let go is asked about again."""
+        """Restore an archived parent."""
         ...
 
 
 class Ledger:
-    """Orders, positions and parents after the entries so far.
+    """Orders, positions and parents after the entries folded so far.
 
     Parameters
     ----------
@@ -78,19 +78,19 @@ class Ledger:
 
     @classmethod
     def of(cls, journal: Journal) -> "Ledger":
-        """The fold of a whole journal."""
+        """Fold of a whole journal."""
         ledger = cls()
         ledger.catch_up(journal)
         return ledger
 
     def catch_up(self, journal: Journal) -> None:
-        """Take what was written since."""
+        """Fold entries written since."""
         for seq, entry in journal.read(self.last, FOLDED):
             self.last = seq
             self.apply(entry)
 
     def apply(self, entry: Entry) -> list[Notice]:
-        """Take one entry; those of other kinds than `FOLDED` pass it by."""
+        """Fold one entry; kinds other than `FOLDED` are ignored."""
         if entry.kind not in FOLDED:
             return []
         if self.past is not None:
@@ -182,11 +182,11 @@ class Ledger:
 
     @property
     def fills(self) -> int:
-        """How many executions stand."""
+        """Number of executions in force."""
         return len(self.orders.fills) + (self.past.fills if self.past is not None else 0)
 
     def used(self, parent: str) -> bool:
-        """Whether a parent of that name was ever asked for."""
+        """Whether a parent of that name was ever accepted or asked for."""
         return self.parents.get(parent) is not None or (self.past is not None and self.past.has(parent))
 
     def knows(self, report: Report) -> bool:
@@ -195,7 +195,7 @@ class Ledger:
 
     @property
     def accounts(self) -> list[str]:
-        """Accounts that have traded or were asked to."""
+        """Accounts with trades or parent orders."""
         return sorted({*self.orders.accounts, *self.parents.agents})
 
     def _note(self, entry: Entry) -> None:
@@ -225,7 +225,7 @@ class Ledger:
             self.parents.refuse(entry.parent, entry.ns, int(entry.body["command"]["lots"]), str(entry.body["code"]))
 
     def next_child(self, parent: str) -> int:
-        """Number of the next child of a parent: no name comes twice, not even after lost entries."""
+        """Number of a parent's next child; no name is reused, even after lost entries."""
         return self.children.get(parent, 0) + 1 + 1_000 * self.acknowledged
 
     @property
@@ -238,11 +238,11 @@ class Ledger:
         return self.orders.session + 1 + 1_000 * self.acknowledged
 
     def open_of(self, parent: str) -> int:
-        """What may still fill of a parent's children, 10^-8 of a lot."""
+        """Open quantity of a parent's children, 10^-8 of a lot."""
         return sum(order.open_qty for order in self.orders.live(parent=parent))
 
     def faults(self) -> list[str]:
-        """Sums that do not agree: none, whatever came in."""
+        """Failed consistency checks; none, whatever came in."""
         wrong = []
         for parent in self.parents:
             mine = [order for order in self.orders if order.parent == parent.id]
@@ -266,6 +266,6 @@ def _not_taken(entry: Entry) -> tuple[int, str]:
 
 
 def settled_of(body: Mapping[str, Any]) -> dict[tuple[str, str], int]:
-    """What positions differ by, as a person has explained it, 10^-8 of a lot: older journals have whole lots."""
+    """Position difference explained by a person, 10^-8 of a lot; older journals have whole lots."""
     gaps = body["qty_gaps"] if "qty_gaps" in body else [[*where, lots * ONE] for *where, lots in body["gaps"]]
     return {(account, instrument): qty for account, instrument, qty in gaps if qty}

@@ -1,4 +1,4 @@
-"""Limits as a journal tells them: which are in force, and who has asked for others.
+"""Limits as journaled: those in force, and requests for others.
 
 Every change is one entry of kind `limits` with all limits that are in force from there on; the hash of them stands on
 every order that leaves. `wrong` holds the orders of a journal against that.
@@ -19,7 +19,7 @@ EXPIRES_NS: Final = 900 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class LimitRequest:
-    """Somebody asked for other limits, as ``PATH: value`` (`limits.changed`)."""
+    """A request for other limits, as ``PATH: value`` (`limits.changed`)."""
 
     changes: Mapping[str, str]
     by: str
@@ -27,12 +27,12 @@ class LimitRequest:
     ns: int
 
     def open(self, now_ns: int) -> bool:
-        """It may still be approved."""
+        """Whether it may still be approved."""
         return now_ns - self.ns <= EXPIRES_NS
 
 
 class LimitRecord:
-    """A fold over entries of kind `limits`.
+    """Fold of entries of kind `limits`: limits in force and open requests.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class LimitRecord:
         self.requests: dict[int, LimitRequest] = {}
 
     def apply(self, entry: Entry) -> None:
-        """Take one entry of kind `limits`."""
+        """Fold one entry of kind `limits`."""
         body = entry.body
         self.requests = {number: one for number, one in self.requests.items() if one.open(entry.ns)}
         if body["event"] == "requested":
@@ -62,7 +62,7 @@ class LimitRecord:
 
 
 def wrong(journal: Journal) -> tuple[int, list[str]]:
-    """Orders that left (new and replaced), and those that do not carry the name of the limits then in force.
+    """Audit of limits in a journal: the number of orders, and those without the hash of the limits in force.
 
     Also named: an entry of limits whose hash is not that of its limits, and limits that were loosened by the one who
     had asked for them. Orders from before the first entry of limits carry none.
@@ -88,7 +88,7 @@ def _agreed(asked: LimitRequest | None, body: Mapping[str, Any]) -> bool:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Two names are one person's: written with other letters of the same look, or with what does not print.
+    """Whether two names are one person's, lookalike letters and invisible characters folded.
 
     >>> same_person("Ann ", "ann"), same_person("ann", "\uff21nn\u200b"), same_person("ann", "bob")
     (True, True, False)

@@ -1,4 +1,4 @@
-"""Limits in a session: what they notice is obeyed, and people change them.
+"""Limits in a session: reactions to crossings, and changes by people.
 
 keeper.watch()                                           # every step: warnings are alerts, breaches kill and cancel
 keeper.tighten({"agents.twap.order_lots": "100"}, "ann", "news")
@@ -32,7 +32,7 @@ ALERTS: Final = {
 
 
 class LimitKeeper:
-    """What a session does about its limits.
+    """A session's handling of its limits.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class LimitKeeper:
     # -- what limits notice ---------------------------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Ask limits what was passed; kill and cancel, then say so."""
+        """Process crossings: kill and cancel on a breach, then journal them."""
         now = self._now
         warnings = now - self._warned_ns >= WARN_EVERY_NS
         if warnings:
@@ -95,7 +95,7 @@ class LimitKeeper:
     # -- what people change ---------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Limits in force as a session begins: of those given and those of the journal the tighter.
+        """Limits in force as a session begins: the tighter of those given and those journaled.
 
         A file that allows more than what was in force is no way around the second person.
         """
@@ -114,7 +114,7 @@ class LimitKeeper:
             self._gateway.write([Entry(kinds.ALERT, self._now, body=body)])
 
     def tighten(self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None) -> str:
-        """Make some limits tighter at once; the hash of those in force then.
+        """Tighten some limits at once; the hash of those then in force.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class LimitKeeper:
                 raise OrderError(f"{room} of the desk: {', '.join(known)}", f"{name}; nothing was changed", remedy)
 
     def request(self, changes: Mapping[str, str], by: str, reason: str, operator: int | None = None) -> int:
-        """Ask for other limits, which another person may approve within a quarter of an hour; the request's number.
+        """Request other limits, to be approved by another person within 15 minutes; the request's number.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class LimitKeeper:
         return number
 
     def approve(self, number: int, by: str, reason: str, operator: int | None = None) -> str:
-        """Put a request in force: once, by another person than who asked; the hash of the limits in force then.
+        """Put a request in force, once, by a person other than who asked; the hash of those then in force.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class LimitKeeper:
         return self._enforce("loosened", after, operator, by=by, reason=reason, **more)
 
     def obey(self, entry: Entry) -> None:
-        """A person's command `limits`: {"act": "tighten" | "request" | "approve", "changes" or "request"}.
+        """Carry out an operator's `limits` command: {"act": "tighten" | "request" | "approve", "changes" or "request"}.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Hard limits as the gateway to a venue sees them; `limits.LimitGate` is such."""
+"""Port of hard limits as the gateway uses them; implemented by `limits.LimitGate`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -8,21 +8,21 @@ from tercel.desk.trading.ledger import LedgerCounts
 
 
 class Denied(Protocol):
-    """Why a command may not leave: `limits.Denial`."""
+    """Why a command may not leave; implemented by `limits.Denial`."""
 
     @property
     def code(self) -> str:
-        """One of few words."""
+        """Machine-readable code."""
         ...
 
     @property
     def text(self) -> str:
-        """With numbers, for people."""
+        """Text with figures, for people."""
         ...
 
 
 class LimitsPort(LedgerCounts, Protocol):
-    """What the gateway requests and reports: `limits.LimitGate`."""
+    """Checks and counts of the gateway; implemented by `limits.LimitGate`."""
 
     limits: Any
     """Those in force."""
@@ -31,27 +31,27 @@ class LimitsPort(LedgerCounts, Protocol):
 
     @property
     def agents(self) -> Mapping[str, Any]:
-        """What is counted of each agent that has limits (`limits.state.AgentState`), by name."""
+        """Counters of each agent that has limits (`limits.state.AgentState`), by name."""
         ...
 
     def check(self, command: Command, now_ns: int) -> Denied | None:
-        """May it leave now? Counts nothing."""
+        """Denial of a command, or None if it may leave; counts nothing."""
         ...
 
     def sent(self, command: Command, now_ns: int | None = None) -> None:
-        """It leaves, and counts from here on."""
+        """Count a command that leaves."""
         ...
 
     def unsent(self, command: Command) -> None:
-        """It did not leave after all."""
+        """Undo `sent` for a command that did not leave."""
         ...
 
     def report(self, report: Report, now_ns: int | None = None) -> Any:
-        """A message from the venue, and when it came; something with `code` and `text` when it makes no sense."""
+        """Count a venue report at its arrival time; an alarm (`code`, `text`) if it is impossible."""
         ...
 
     def cancel_reject(self, reject: CancelReject) -> None:
-        """A cancel or replace was refused."""
+        """A cancel or replace was rejected."""
         ...
 
     def parent(self, name: str, instrument: str, agent: str, side: int, lots: int) -> None:
@@ -59,37 +59,37 @@ class LimitsPort(LedgerCounts, Protocol):
         ...
 
     def amend(self, name: str, lots: int) -> None:
-        """A parent order has other lots now."""
+        """A parent's lots were amended."""
         ...
 
     def mark(self, instrument: str, bid: int | None, ask: int | None, ns: int, now_ns: int | None = None) -> None:
-        """The touch of an instrument."""
+        """Update the best bid and ask of an instrument."""
         ...
 
     def watch(self, now_ns: int, warnings: bool = True) -> Sequence[Any]:
-        """What was passed since it was last asked (`limits.Crossing`); whom a breach stops sends nothing new."""
+        """Crossings since the last call (`limits.Crossing`); agents of a breach are stopped."""
         ...
 
     def stop(self, agent: str, reason: str) -> None:
-        """An agent sends nothing new."""
+        """Refuse new orders of an agent."""
         ...
 
     def resume(self, agent: str, codes: Iterable[str] = ()) -> None:
-        """An agent may trade again, as far as it was stopped under some codes (by default all)."""
+        """Clear an agent's stops under some codes (by default all)."""
         ...
 
     def enforce(self, limits: Any) -> None:
-        """Other limits are in force."""
+        """Put other limits in force."""
         ...
 
     def day(self) -> dict[str, Any]:
-        """What of the day no fold can count again."""
+        """The day's opening and highest equity, which no fold can rebuild."""
         ...
 
     def restore_day(self, day: Mapping[str, Any]) -> None:
-        """What `day` said before a restart."""
+        """Restore what `day` gave before a restart."""
         ...
 
     def usage(self) -> dict[str, Any]:
-        """How much of which limit is used."""
+        """Usage of every limit."""
         ...

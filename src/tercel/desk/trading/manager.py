@@ -1,4 +1,4 @@
-"""The manager of parent orders: accepts, pauses, amends, cancels them; each has an executor that may be replaced.
+"""Parent order manager: accepts, pauses, amends, cancels parents; each has an executor that may be replaced.
 
 What cannot be relied on is replaced, and that is journaled: a strategy that raises or answers NaN by the fallback, an
 executor whose orders' fate was unknown for a while by a new one that goes on with what is left.
@@ -46,14 +46,14 @@ FALLBACK: Final = "twap_passive"
 
 
 class SessionObserver(Protocol):
-    """Who is notified of what happens in a session."""
+    """Observer of a session's events."""
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """What the venue reported, after followers and executors processed it."""
+        """Venue events, after followers and executors processed them."""
         ...
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
-        """A parent came to its market: the market with the order in it."""
+        """A parent arrived: its market with the order in it."""
         ...
 
     def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
@@ -61,12 +61,12 @@ class SessionObserver(Protocol):
         ...
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
-        """A parent is over; `executor` is the one that it had at the end, if any."""
+        """A parent ended; `executor` is its last one, if any."""
         ...
 
 
 class ParentOrderManager:
-    """Parent orders at work, each with its executor.
+    """Open parent orders, each with its executor.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class ParentOrderManager:
 
     @property
     def due_ns(self) -> int:
-        """When the next executor wants to be asked."""
+        """Earliest time at which an executor is due."""
         return min([executor.due_ns for executor in self.executors.values()], default=FOREVER_NS)
 
     # -- what people and pillars ask ------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ class ParentOrderManager:
     def accept(
         self, request: ParentRequest, strategy: Strategy | None = None, operator: int | None = None
     ) -> ParentOrder:
-        """Take a parent order on; work begins with the next step.
+        """Accept a parent order; work begins with the next step.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class ParentOrderManager:
             self.gateway.announce(parent)
 
     def announce_all(self) -> None:
-        """Tell a gate before the venue of every parent that is not over."""
+        """Announce every open parent to a gate before the venue."""
         for parent in list(self.gateway.ledger.parents):
             if not parent.over:
                 self._announce(parent)
@@ -175,7 +175,7 @@ class ParentOrderManager:
             raise OrderError("an agent that may trade", f"{agent} is killed: {why}", "re-arm it first")
 
     def work(self, parent: ParentOrder) -> None:
-        """Put a new executor to what is left of a parent."""
+        """Start a new executor on the rest of a parent."""
         order, ledger = parent.order, self.gateway.ledger
         given = self._given.get(parent.id) if parent.strategy == order.strategy else None
         left_ns = max(parent.ends_ns - self._now, 1)
@@ -201,13 +201,13 @@ class ParentOrderManager:
         self.executors[parent.id] = executor
 
     def pause(self, id_: str, reason: str, operator: int | None = None) -> None:
-        """Cancel a parent's children and take no decision until it is resumed."""
+        """Cancel a parent's children and take no decision until `resume`."""
         self.journal(self.gateway.ledger.parents.may(id_, "paused"), "paused", operator, reason=reason)
         if (executor := self.executors.get(id_)) is not None and not executor.off:
             self._send(executor, executor.pause(), sender=_by(operator))
 
     def resume(self, id_: str, reason: str, operator: int | None = None) -> None:
-        """Go on with a parent that was paused.
+        """Resume a paused parent.
 
         Raises
         ------
@@ -226,7 +226,7 @@ class ParentOrderManager:
             executor.resume()
 
     def cancel(self, id_: str, reason: str, operator: int | None = None) -> None:
-        """Call a parent off; it is cancelled once no child is open."""
+        """Cancel a parent; it ends once no child is open."""
         parent = self.gateway.ledger.parents.may(id_, "cancelling")
         self.journal(parent, "cancelling", operator, reason=reason)
         executor = self.executors.get(id_)
@@ -244,7 +244,7 @@ class ParentOrderManager:
         limit_price: float | str | None = None,
         operator: int | None = None,
     ) -> None:
-        """Change a parent's lots, its horizon (from its acceptance), or its limit price ("none" takes it off).
+        """Change a parent's lots, its horizon (from acceptance), or its limit price ("none" removes it).
 
         Raises
         ------
@@ -284,7 +284,7 @@ class ParentOrderManager:
         return limit_at(requested.task(), requested.side, tick, parent.arrival_mid2) if parent.arrival_ns else 0
 
     def guide(self, instrument: str, alpha: Alpha | None, posture: Posture | None) -> None:
-        """Guidance of signals and risk for an instrument, from the next decision of its executors on."""
+        """Set guidance of signals and risk for an instrument, from its executors' next decision on."""
         self._guidance[instrument] = alpha, posture
         for executor in self:
             if executor.order.instrument == instrument:
@@ -296,14 +296,14 @@ class ParentOrderManager:
         self.gateway.write([entry if operator is None else marked(entry, operator)])
 
     def alert(self, code: str, text: str, instrument: str = "", agent: str = "", parent: str = "", **more: Any) -> None:
-        """Journal that something is wrong; critical, unless `more` has another severity."""
+        """Journal an alert of a parent; critical, unless `more` has another severity."""
         body = {"severity": "critical", "code": code, "text": text, **more}
         self.gateway.write([Entry(kinds.ALERT, self._now, instrument, agent, parent, body=body)])
 
     # -- executors, which are not trusted ---------------------------------------------------------------------------
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
-        """Let every executor process what the venue reported; market data reaches those in its instrument alone."""
+        """Pass the venue's events to executors; market data only to those of its instrument."""
         moved = {event.instrument: event for event in events if isinstance(event, MarketRows)}
         alone = len(moved) == len(events)  # one update an instrument, and nothing else
         for executor in self if events else ():
@@ -315,7 +315,7 @@ class ParentOrderManager:
             watcher.on_events(events)
 
     def on_time(self, now_ns: int) -> None:
-        """Everything up to a time was processed: let executors arrive, decide, close."""
+        """Advance executors to a processed time: arrivals, decisions, closes."""
         for executor in self:
             if executor.due_ns <= now_ns:
                 self._try(executor, executor.on_time, now_ns)
@@ -401,32 +401,32 @@ class ParentOrderManager:
         self.take_off(executor, "it asks again and again for what is denied")
 
     def take_off(self, executor: ParentExecutor, reason: str) -> None:
-        """Stop relying on a executor. Its children are cancelled; `tidy` puts another in its place."""
+        """Retire a faulty executor: its children are cancelled, and `tidy` puts another in its place."""
         if not executor.off:
             executor.states.add(StateReason.TAKEN_OFF, reason)
             self.gateway.submit(self.cancels(executor.id), sender=Sender.MANAGER)
 
     def cancels(self, parent: str) -> list[Command]:
-        """A cancel for every child of a parent that has none on its way."""
+        """A cancel for every child of a parent that has none in flight."""
         return cancels(self.gateway, parent, self._name)
 
     # -- what is looked after in every step -----------------------------------------------------------------------
 
     def pause_killed(self) -> None:
-        """Parents of killed agents wait until a person resumes them."""
+        """Pause parents of killed agents until a person resumes them."""
         for id_, executor in list(self.executors.items()) if self.stopper.killed else ():
             why = self.stopper.killed.get(executor.order.account)
             if why is not None and self.gateway.ledger.parents.must(id_).status == ParentStatus.WORKING:
                 self.pause(id_, f"killed: {why}")
 
     def tidy(self) -> None:
-        """Finish what is over, replace what was taken off."""
+        """End finished parents, replace retired executors."""
         for id_, executor in list(self.executors.items()):
             if (executor.off or executor.done) and not self.gateway.ledger.orders.live(parent=id_):
                 self._tidy_one(self.gateway.ledger.parents.must(id_), executor)
 
     def expire(self, begins: bool = False) -> None:
-        """End parents whose horizon came while they had no executor; `begins`: as a session finds them."""
+        """End parents whose horizon passed without an executor; `begins`: as the session starts."""
         parents = self.gateway.ledger.parents
         for parent in [parents.must(id_) for id_ in list(parents.open_ids) if id_ not in self.executors]:
             if parent.ends_ns <= self._now:
@@ -458,7 +458,7 @@ class ParentOrderManager:
             watcher.on_over(self.gateway.ledger.parents.must(id_), executor)
 
     def finish(self, parent: ParentOrder) -> None:
-        """It is filled, or its horizon is over; what was refused of it nobody executes, and somebody has to know."""
+        """End a parent that is filled or past its horizon; alert lots that were refused and stay undone."""
         within = f" within the limit of {parent.limit:,} ticks" if parent.limit else ""
         what = f"refused ({parent.denied_why})" if parent.refused else f"unfilled{within}"
         lots = parent.refused or shown(parent.unfilled_qty)
@@ -493,6 +493,6 @@ def _by(operator: int | None) -> Sender:
 
 
 def marked(entry: Entry, operator: int) -> Entry:
-    """The entry with the number of the operator's command that it obeys."""
+    """The entry with the number of the operator's command it carries out."""
     body = {**entry.body, "operator": operator}
     return Entry(entry.kind, entry.ns, entry.instrument, entry.agent, entry.parent, entry.order, body, entry.blob)

@@ -1,4 +1,4 @@
-"""The life of a child order: a pure step from one state to the next.
+"""State machine of a child order: pure functions from one state to the next.
 
 No end is ever inferred: an order ends by a report of the venue alone, and until then its lots count as open. An order
 whose fate is not known is UNKNOWN, by name.
@@ -61,7 +61,7 @@ UNKNOWN order may be old: it stays UNKNOWN until it is new, replaced, over or an
 
 
 class Code(StrEnum):
-    """A notice about a report."""
+    """Codes of notices about reports."""
 
     UNKNOWN_ORDER = "unknown_order"
     """A report on an order that was never sent: set aside."""
@@ -110,7 +110,7 @@ DISTURBS: Final = frozenset({Code.BUSTED, Code.CORRECTED, Code.RESTATED, Code.UN
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to report; `message` is what was set aside for it."""
+    """A notice to journal; `message` is the report it set aside."""
 
     code: Code
     order: str
@@ -120,7 +120,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A cancel or replace on its way; `lots` and `price` are a replace's, `lots` 0 for a cancel.
+    """A cancel or replace in flight; `lots` and `price` are a replace's, `lots` 0 for a cancel.
 
     `late`: the venue has taken a replace that was sent after it."""
 
@@ -132,7 +132,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class ChildOrder:
-    """A child order.
+    """State of a child order.
 
     Parameters
     ----------
@@ -186,41 +186,41 @@ class ChildOrder:
 
     @property
     def venue_qty(self) -> int:
-        """What is filled as far as it is known; above `cum_qty` while executions are missing."""
+        """Filled quantity as the venue counts it; above `cum_qty` while executions are missing."""
         return max(self.counted_qty, self.cum_qty)
 
     @property
     def done(self) -> bool:
-        """The venue has ended it."""
+        """Whether the venue has ended it."""
         return self.base in TERMINAL
 
     @property
     def settled(self) -> bool:
-        """It has ended and all that the venue counts is booked."""
+        """Whether it has ended and every fill that the venue counts is booked."""
         return self.done and self.cum_qty >= self.venue_qty
 
     @property
     def status(self) -> OrdStatus:
-        """Where it stands, what is on its way included."""
+        """Order status, pending cancel or replace included."""
         if self.done or self.base in (S.UNKNOWN, S.PENDING_NEW) or not self.pending:
             return self.base
         return S.PENDING_CANCEL if any(not pending.lots for pending in self.pending) else S.PENDING_REPLACE
 
     @property
     def open_qty(self) -> int:
-        """What may still fill, or has filled and is not yet reported: 10^-8 of a lot."""
+        """Quantity that may still fill or has filled without a report yet: 10^-8 of a lot."""
         if self.done:
             return max(self.venue_qty - self.cum_qty, 0)
         return max(self.most_lots * ONE, self.venue_qty) - self.cum_qty
 
     @property
     def most_lots(self) -> int:
-        """Its lots, or those of a replace on its way that would give it more."""
+        """Its lots, or the larger lots of a replace in flight."""
         return max(self.lots, *(pending.lots for pending in self.pending), 0)
 
 
 def opened(command: NewOrder) -> ChildOrder:
-    """The order that a command makes."""
+    """The order of a new-order command, not yet acknowledged."""
     return ChildOrder(
         root=command.cl_ord_id,
         name=command.cl_ord_id,
@@ -236,7 +236,7 @@ def opened(command: NewOrder) -> ChildOrder:
 
 
 def requested(order: ChildOrder, command: CancelOrder | ReplaceOrder) -> ChildOrder:
-    """The order with a cancel or replace on its way."""
+    """The order with a cancel or replace in flight."""
     if isinstance(command, ReplaceOrder):
         pending = Pending(command.cl_ord_id, command.lots, command.price)
     else:
@@ -245,7 +245,7 @@ def requested(order: ChildOrder, command: CancelOrder | ReplaceOrder) -> ChildOr
 
 
 def lost(order: ChildOrder) -> ChildOrder:
-    """The order when it is no longer known what became of it, nor of what was on its way to it.
+    """The order with unknown fate, as is what was in flight to it.
 
     The largest size that a pending replace may have given it stays reserved.
     """
@@ -255,7 +255,7 @@ def lost(order: ChildOrder) -> ChildOrder:
 
 
 def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
-    """The order after an execution report that was not seen before; a TRADE is booked.
+    """The order after a new execution report; a TRADE is booked.
 
     A bust or correction changes where the order stands; the execution itself is booked anew by `rebooked`, before.
 
@@ -290,7 +290,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
 
 
 def rebooked(order: ChildOrder, qty: int, paid: int) -> ChildOrder:
-    """The order when so much more (or less) is booked, for so much more (or less) of price x quantity."""
+    """The order after a bust or correction, by the change of quantity and of price x quantity."""
     return replace(order, cum_qty=order.cum_qty + qty, paid=order.paid + paid)
 
 
@@ -392,7 +392,7 @@ def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notic
 
 
 def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[Notice]]:
-    """The order after a cancel or replace was refused.
+    """The order after a cancel or replace reject.
 
     When the venue reports that the order has ended and no report has, or that it does not know it, it is UNKNOWN: what
     ended it is still to come.

@@ -1,4 +1,4 @@
-"""The fold of all child orders over a journal: every order by all its names, every execution booked once."""
+"""Fold of all child orders over a journal: found by any of their names, every execution booked once."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ _LOSES: Final = {kinds.SEND_FAILED: "sending failed", kinds.NO_ACK: "no word fro
 
 
 class Orders:
-    """The fold of a session's orders over its journal.
+    """All child orders of a journal.
 
     `apply` takes entries in order; entries of other kinds pass it by. What it holds after a journal is the same
     whoever reads it, and when.
@@ -83,7 +83,7 @@ class Orders:
         return iter(self._orders.values())
 
     def get(self, name: str) -> ChildOrder | None:
-        """The order by any cl_ord_id it ever had or was asked to take."""
+        """The order by any cl_ord_id it has had or was requested under."""
         return self._orders.get(self._root.get(name, ""))
 
     def knows(self, report: Report) -> bool:
@@ -95,17 +95,16 @@ class Orders:
 
     @property
     def quarantined(self) -> list[Report | CancelReject | Unread]:
-        """What is set aside: reports on orders that were never sent, busts and corrections of executions that have not
-        come (they are taken when these come), and what cannot be read."""
+        """Reports set aside: of unknown orders, busts of executions still to come (applied then), unreadable ones."""
         return [*self._aside, *(report for *_, report in self._booked.early)]
 
     def changes_nothing(self, report: Report) -> bool:
-        """Whether it answers a question about a name that nothing has."""
+        """Whether a report only answers a status request about an unknown name."""
         named = report.cl_ord_id in self._root or report.orig in self._root
         return not named and report.exec_type == X.STATUS and not (report.cum_qty or report.leaves_qty)
 
     def live(self, account: str | None = None, parent: str | None = None, instrument: str = "") -> list[ChildOrder]:
-        """Orders that have not settled, oldest first."""
+        """Unsettled orders, oldest first."""
         live = [self._orders[root] for root in list(self._live)]
         if account is None and parent is None and not instrument:
             return live
@@ -118,7 +117,7 @@ class Orders:
         ]
 
     def rebooked_qty(self, account: str) -> Counter[str]:
-        """What busts and corrections added to an account's fills, signed, 10^-8 of a lot, by instrument."""
+        """Net effect of busts and corrections on an account's fills, signed, 10^-8 of a lot, by instrument."""
         found: Counter[str] = Counter()
         for before, now in self.rebooked:
             if before.account == account:
@@ -126,7 +125,7 @@ class Orders:
         return found
 
     def executions_of(self, parent: str) -> list[tuple[str, str, Execution[Fill]]]:
-        """The executions of a parent's orders as they stand, by every name: order, name, execution."""
+        """Executions in force of a parent's orders, by every name: order, name, execution."""
         found: dict[tuple[str, str], Execution[Fill]] = {}
         for root in self._of_parent.get(parent, ()):
             for account, _, name in self._reports.get(root, ()):
@@ -136,15 +135,15 @@ class Orders:
         return [(*key, one) for key, one in found.items()]
 
     def names_of(self, root: str) -> list[str]:
-        """Every name that an order ever had or was asked to take."""
+        """Every name that an order has had or was requested under."""
         return self._names[root]
 
     def of_parent(self, parent: str) -> list[ChildOrder]:
-        """Every order of a parent that is in memory."""
+        """Orders of a parent that are in memory."""
         return [self._orders[root] for root in self._of_parent.get(parent, ())]
 
     def retire(self, parent: str) -> tuple[list[str], list[Key]]:
-        """Let the orders of a parent go; all their names, and those of their executions."""
+        """Drop a parent's orders from memory; their names and those of their executions."""
         names: list[str] = []
         executions: dict[Key, None] = {}
         for root in self._of_parent.pop(parent, ()):
@@ -163,7 +162,7 @@ class Orders:
         return names, list(executions)
 
     def recall(self, parent: str, old: "Orders") -> None:
-        """Take the orders of a parent back from another fold."""
+        """Take a parent's orders back from another fold."""
         for root in old._of_parent.get(parent, ()):
             order = old._orders[root]
             self._of_parent.setdefault(parent, []).append(root)
@@ -181,11 +180,11 @@ class Orders:
         self.fills += [fill for fill in old.fills if fill.parent == parent]
 
     def unknown(self) -> list[ChildOrder]:
-        """Orders to ask the venue about: of unknown fate, or with executions missing."""
+        """Orders to ask the venue about: fate unknown, or executions missing."""
         return [order for order in self.live() if order.base is S.UNKNOWN or order.cum_qty < order.counted_qty]
 
     def apply(self, entry: Entry) -> list[Notice]:
-        """Take one entry of the journal."""
+        """Fold one journal entry."""
         if entry.kind == kinds.REPORT_IN:
             return self._report_in(entry)
         if entry.kind == kinds.ORDER_OUT:

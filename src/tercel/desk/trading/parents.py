@@ -1,4 +1,4 @@
-"""Parent orders: what somebody wants done, by whom, until when; the fold of their journal entries.
+"""Parent orders: the request, its state, and the fold of their journal entries.
 
 Children belong to a parent by name. Lots are conserved: what is filled and what is still open of the children never
 exceeds the parent, and what is neither is left to do.
@@ -29,7 +29,7 @@ NEW_SESSION: Final = "a new session began"
 
 
 class ParentStatus(StrEnum):
-    """Where a parent stands."""
+    """Status of a parent order: working, paused, or how it ended."""
 
     WORKING = "working"
     PAUSED = "paused"
@@ -50,7 +50,7 @@ _AT_WORK: Final = frozenset({ParentStatus.WORKING, ParentStatus.PAUSED})
 
 @dataclass(frozen=True, slots=True)
 class ParentRequest:
-    """What somebody asks for.
+    """A request for a parent order: instrument, side, lots, horizon, strategy.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class ParentRequest:
         self.task()
 
     def task(self, **words: Any) -> Task:
-        """The task of its executor, by default all of it.
+        """The executor's task, by default for the whole order.
 
         Raises
         ------
@@ -134,7 +134,7 @@ def _whole(value: object, most: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ParentOrder:
-    """A parent order and how far it is.
+    """State of a parent order: lots filled, open and refused, status, horizon.
 
     Parameters
     ----------
@@ -183,37 +183,37 @@ class ParentOrder:
 
     @property
     def filled(self) -> int | float:
-        """What is booked in lots, for people."""
+        """Filled lots, for people."""
         return shown(self.filled_qty)
 
     @property
     def unfilled_qty(self) -> int:
-        """What is not filled, 10^-8 of a lot."""
+        """Unfilled quantity, 10^-8 of a lot."""
         return max(self.lots * ONE - self.filled_qty, 0)
 
     @property
     def left(self) -> int:
-        """Whole lots that may still be sent: of what is not filled, a fraction of a lot stays so."""
+        """Whole lots that may still be sent; an unfilled fraction of a lot cannot be."""
         return floored(self.unfilled_qty)
 
     @property
     def refused(self) -> int:
-        """Of the lots not filled, those that limits or the venue refused when they were last asked for."""
+        """Unfilled lots that limits or the venue refused when they were last sent."""
         return min(self.left, self.denied_lots)
 
     @property
     def ends_ns(self) -> int:
-        """When its horizon is over."""
+        """End of its horizon."""
         return self.accepted_ns + self.horizon_ns
 
     @property
     def over(self) -> bool:
-        """Nothing will happen to it any more."""
+        """Whether it has ended."""
         return self.status in OVER
 
     @property
     def row(self) -> dict[str, Any]:
-        """As it stands, for tables: plain values without its id."""
+        """Its state for tables: plain values without the id."""
         about = {"instrument": self.order.instrument, "agent": self.order.agent, "side": self.order.side}
         lots = {"lots": self.lots, "filled": self.filled, "left": shown(self.unfilled_qty), "refused": self.refused}
         return about | lots | {"status": str(self.status), "strategy": self.strategy, "reason": self.reason}
@@ -234,19 +234,19 @@ _AFTER: Final[dict[str, tuple[frozenset[ParentStatus], ParentStatus | None]]] = 
 
 
 def entry_of(parent: str, event: str, ns: int, instrument: str = "", agent: str = "", **words: Any) -> Entry:
-    """The entry of an event of a parent."""
+    """Journal entry of an event of a parent."""
     return Entry(kinds.PARENT, ns, instrument, agent, parent, body={"event": event, **words})
 
 
 def model_of(strategy: object) -> str:
-    """Twelve hex digits of the hash of the weights that a strategy decides by; "" where it has none."""
+    """First twelve hex digits of the hash of a strategy's weights; "" where it has none."""
     while (inner := getattr(strategy, "inner", None)) is not None:
         strategy = inner
     return str(getattr(strategy, "weights", ""))[:MODEL]
 
 
 def accepted(order: ParentRequest, ns: int, model: str = "") -> Entry:
-    """The entry of a parent's acceptance; `model` is the hash of the weights of whoever works it."""
+    """Journal entry of a parent's acceptance; `model` is the hash of its strategy's weights."""
     words: dict[str, Any] = {"side": order.side, "lots": order.lots, "horizon_ns": order.horizon_ns}
     words |= {"decisions": order.decisions, "strategy": order.strategy}
     words |= {} if order.limit_price is None else {"limit_price": order.limit_price}
@@ -255,7 +255,7 @@ def accepted(order: ParentRequest, ns: int, model: str = "") -> Entry:
 
 
 class Parents:
-    """The fold of parents over a journal; fills are booked by whoever folds the orders."""
+    """Fold of parent orders over a journal; fills are booked by the fold of orders."""
 
     def __init__(self) -> None:
         self._parents: dict[str, ParentOrder] = {}
@@ -267,15 +267,15 @@ class Parents:
         """Every agent that had one."""
 
     def open(self) -> list[ParentOrder]:
-        """Those that are not over."""
+        """Parents that have not ended."""
         return [self._parents[id_] for id_ in list(self.open_ids)]
 
     def retire(self, id_: str) -> ParentOrder:
-        """Let one that is over go."""
+        """Drop an ended parent from memory."""
         return self._parents.pop(id_)
 
     def recall(self, parent: ParentOrder) -> None:
-        """Take one back."""
+        """Restore a parent from another fold."""
         self._parents[parent.id] = parent
 
     def __iter__(self) -> Iterator[ParentOrder]:
@@ -289,7 +289,7 @@ class Parents:
         return self._parents.get(id_)
 
     def must(self, id_: str) -> ParentOrder:
-        """A parent by its id.
+        """A parent by its id; an error if there is none.
 
         Raises
         ------
@@ -302,7 +302,7 @@ class Parents:
         return parent
 
     def may(self, id_: str, event: str) -> ParentOrder:
-        """The parent, when an event may happen to it now.
+        """The parent, if an event is allowed in its status.
 
         Raises
         ------
@@ -316,7 +316,7 @@ class Parents:
         return parent
 
     def apply(self, entry: Entry) -> None:
-        """Take one entry of the journal."""
+        """Fold one journal entry."""
         if entry.kind == kinds.PARENT:
             self._event(entry)
         elif entry.kind == kinds.SESSION and not entry.body.get("resume"):
@@ -360,18 +360,18 @@ class Parents:
         )
 
     def fill(self, id_: str, qty: int) -> None:
-        """Book a quantity."""
+        """Book a filled quantity."""
         if (parent := self._parents.get(id_)) is not None:
             self._parents[id_] = replace(parent, filled_qty=parent.filled_qty + qty)
 
     def refuse(self, id_: str, ns: int, lots: int, why: str) -> None:
-        """Lots of an order that limits or the venue refused; orders refused at one time add up."""
+        """Add lots that limits or the venue refused; refusals at one time add up."""
         if (parent := self._parents.get(id_)) is not None and not parent.over:
             before = parent.denied_lots if ns == parent.denied_ns else 0
             self._parents[id_] = replace(parent, denied_ns=ns, denied_lots=before + lots, denied_why=why)
 
     def sent(self, id_: str, ns: int) -> None:
-        """An order left after others were refused: it asks again for what they asked for."""
+        """An order left after a refusal: the refused lots are asked for again and no longer counted."""
         parent = self._parents.get(id_)
         if parent is not None and parent.denied_lots and ns > parent.denied_ns:
             self._parents[id_] = replace(parent, denied_ns=0, denied_lots=0, denied_why="")

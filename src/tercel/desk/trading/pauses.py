@@ -1,4 +1,4 @@
-"""Agents that wait until it is clear what they hold: stopped by limits, neither killed nor anybody's fault here.
+"""Agents paused until their position is clear again: stopped through limits, but neither killed nor in breach.
 
 An alert with `stops` pauses its agent, in the session that writes it and in whoever folds its journal; so does an alarm
 of limits over what nobody asked for (`limits.PAUSES`). It goes on, by an entry that says why, when what was missing has
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def obey(entry: Entry, limits: "LimitsPort") -> None:
-    """Let limits stop the agent of an alert that says so."""
+    """Stop the agent of an alert that asks for it."""
     if entry.kind == kinds.ALERT and STOPS in entry.body:
         limits.stop(entry.agent, f"{entry.body['code']} {entry.order}")
 
 
 def paused(gateway: "OrderGateway") -> dict[str, list[str]]:
-    """Agents that wait, and the codes of what they wait over; those that are killed wait for a person."""
+    """Paused agents with the codes they wait on; killed agents are left out, as a person has to re-arm them."""
     states = gateway.states
     waits = [agent for agent in states.held(StateReason.STOPPED) if states.why(StateReason.KILLED, agent) is None]
     return {agent: list(states.causes(StateReason.STOPPED, agent)) for agent in waits}
 
 
 def go_on(gateway: "OrderGateway", agent: str, by: str, reason: str, codes: Iterable[str]) -> None:
-    """What an agent waited over is over, and is said so; it goes on unless it is stopped for something else."""
+    """Clear a code an agent waited on and journal it; it resumes unless it is stopped for another reason."""
     body = {"scope": agent, "by": by, "reason": reason, "ends": list(codes)}
     gateway.write([Entry(kinds.REARM, gateway.venue.now_ns, agent=agent, body=body)])
     gateway.limits.resume(agent, body["ends"])

@@ -39,7 +39,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What is held of an instrument by an account.
+    """Position of an account in an instrument, with its cash and cost basis.
 
     Parameters
     ----------
@@ -67,21 +67,21 @@ class Position:
 
     @property
     def lots(self) -> int | float:
-        """What is held in lots, for people."""
+        """Signed position in lots, for people."""
         return shown(self.qty)
 
     @property
     def average(self) -> float:
-        """Average price of what is open, ticks; 0 when flat."""
+        """Average price of the open position, ticks; 0 when flat."""
         return self.basis2 / (2 * self.qty * ONE) if self.qty else 0.0
 
     @property
     def realised2(self) -> int:
-        """Profit of what was closed, in the unit of cash: cash less what is open cost."""
+        """Realised profit in the unit of cash: cash less the open position's cost."""
         return self.cash2 + self.basis2
 
     def worth2(self, mid2: int) -> int:
-        """Profit with what is open at a mid of `mid2` half ticks, in the unit of cash."""
+        """Total profit with the open position marked at `mid2` half ticks, in the unit of cash."""
         return self.cash2 + self.qty * mid2 * ONE
 
     def after(self, side: int, qty: int, px: int) -> "Position":
@@ -107,7 +107,7 @@ def _share(basis2: int, closing: int, of: int) -> int:
 
 
 class Positions:
-    """Positions of accounts in instruments, and the executions that they follow from, 24 bytes each."""
+    """Positions of accounts in instruments, and the executions behind them, 24 bytes each."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, str], Position] = {}
@@ -121,7 +121,7 @@ class Positions:
         self._tapes.setdefault(key, array("q")).extend((fill.side * fill.qty, fill.px, _tag(fill)))
 
     def rebook(self, before: Fill, now: Fill | None) -> None:
-        """A fill never was (None), or was another: an average cost depends on all of them, in their order."""
+        """Remove a fill (None) or replace it, and refold: an average cost depends on the order of all fills."""
         key, tag = (before.account, before.instrument), _tag(before)
         tape = self._tapes[key]
         at = next(at for at in range(len(tape) - 3, -1, -3) if tape[at + 2] == tag)
@@ -135,11 +135,11 @@ class Positions:
         self._held[key] = held
 
     def of(self, account: str, instrument: str) -> Position:
-        """What an account holds."""
+        """Position of an account in an instrument."""
         return self._held.get((account, instrument), Position())
 
     def total(self, instrument: str) -> Position:
-        """What all accounts hold together; its `basis2` is the sum of theirs."""
+        """Position of all accounts together; its `basis2` is the sum of theirs."""
         sums = Position()
         for (_, name), held in self._held.items():
             if name == instrument:
@@ -154,18 +154,18 @@ class Positions:
         return sums
 
     def all(self) -> dict[tuple[str, str], Position]:
-        """By (account, instrument), in the order of their first fills."""
+        """Positions by (account, instrument), in the order of their first fills."""
         return dict(self._held)
 
     def qty(self) -> dict[str, dict[str, int]]:
-        """What is held, signed, 10^-8 of a lot, by account and instrument."""
+        """Signed quantity, 10^-8 of a lot, by account and instrument."""
         found: dict[str, dict[str, int]] = {}
         for (account, instrument), held in self._held.items():
             found.setdefault(account, {})[instrument] = held.qty
         return found
 
     def lots(self) -> dict[str, dict[str, int | float]]:
-        """The same in lots, as people see it and a heartbeat keeps it."""
+        """Signed quantity in lots, as shown to people and kept in heartbeats."""
         return {
             account: {instrument: shown(qty) for instrument, qty in held.items()}
             for account, held in self.qty().items()

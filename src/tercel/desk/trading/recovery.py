@@ -1,4 +1,4 @@
-"""Recovery: from a journal to a session that knows where it stands.
+"""Recovery: rebuild a session from its journal and reconcile it with the venue.
 
 1. Fold the journal: orders, positions, parents, what limits count.
 2. A new session begins: every order not over is UNKNOWN.
@@ -57,7 +57,7 @@ BEHIND_NS: Final = 60_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class RecoveryLine:
-    """An order, ours against the venue's.
+    """One order compared: own state against the venue's.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class RecoveryLine:
 
 
 def refold(journal: Journal, limits: LimitsPort) -> Ledger:
-    """The fold of a whole journal, limits' counts included: from its newest snapshot on, where it has one.
+    """Fold of a whole journal, limit counts included; from its newest snapshot on, where there is one.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def refold(journal: Journal, limits: LimitsPort) -> Ledger:
 
 
 def count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
-    """Count an entry that the ledger has taken."""
+    """Feed a folded entry to the limit counts."""
     body = entry.body
     if entry.kind == kinds.PARENT and body["event"] == "accepted":
         try:
@@ -136,7 +136,7 @@ def count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
 
 
 def resend(gateway: OrderGateway, accounts: Sequence[str]) -> list[str]:
-    """Take executions that the venue has and the journal has not, where it can repeat them; their exec_ids."""
+    """Book executions the venue has and the journal lacks, where it can repeat them; their exec_ids."""
     teller = gateway.venue.capabilities.executions
     if teller is None:
         return []
@@ -155,7 +155,7 @@ def reconcile(
     on_step: Callable[[], Any] = lambda: None,
     more: Sequence[str] = (),
 ) -> list[RecoveryLine]:
-    """Bring every order that is not over to the end that the venue gives it.
+    """Bring every open order to the state the venue reports.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def reconcile(
 
 
 def wait_for(gateway: OrderGateway, account: str, left: Sequence[ChildOrder]) -> None:
-    """Let an account reduce alone while the venue has not ended these orders of an earlier session."""
+    """Put an account into REDUCING until the venue has ended these orders of an earlier session."""
     names = ", ".join(f"{order.root} ({order.status})" for order in left)
     reason = f"the venue has not ended {names:.300}; asked and cancelled again, until it has" if left else ""
     gateway.wait_for(account, [order.root for order in left], reason)

@@ -1,4 +1,4 @@
-"""Why a strategy did what it did: a decision out of the journal, in sentences and numbers."""
+"""Explanation of a journaled decision, in sentences and numbers."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,7 +17,7 @@ from tercel.execution.observation import OBS_NAMES
 
 
 def explain(journal: Journal, seq: int) -> Mapping[str, Any] | None:
-    """The decision with a sequence number: {"title", "sentences", "tables": {name: {what: value}}}; None where none is.
+    """The decision at a sequence number: {"title", "sentences", "tables": {name: {what: value}}}, or None.
 
     The sentences name the guidance that the strategy had, what it wanted and what became of it; the tables hold what it
     saw.
@@ -52,7 +52,7 @@ def _ran(journal: Journal, seq: int, entry: Entry) -> str:
 
 
 def decision_at(journal: Journal, parent: str | None, ns: int | None) -> int | None:
-    """Number of the last decision (of a parent) up to a venue time; None where there is none."""
+    """Sequence number of the last decision (of a parent) up to a venue time, or None."""
     found = None
     for seq, entry in journal.read(0, (kinds.DECISION,)):
         if (parent is None or entry.parent == parent) and (ns is None or entry.ns <= ns):

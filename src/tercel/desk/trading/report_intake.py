@@ -1,4 +1,4 @@
-"""What a venue says, as it is taken here: a time that cannot be is now, a trade of nothing is one that does not read.
+"""Sanitising of venue reports: impossible times become now, executions of zero quantity are unreadable.
 
 TransactTime (60) is the venue's word, and a venue may write local time into it, or nonsense. No report comes before
 what it is of, and nothing happens to an order before it was sent; what comes late, or again, happened in between.
@@ -20,19 +20,19 @@ REPORT_TIME: Final = "report_time"
 
 
 class Intake:
-    """Reads reports; that they are dated wrong is an alert, once until they are right again."""
+    """Sanitises reports; alerts wrong timestamps once until they are right again."""
 
     def __init__(self) -> None:
         self._wrong = False
         self._alerts: list[Entry] = []
 
     def alerts(self) -> list[Entry]:
-        """What people are to be told since this was last asked."""
+        """Alerts since the last call."""
         found, self._alerts = self._alerts, []
         return found
 
     def taken(self, event: OrderMessage | Holdings, orders: Orders, now_ns: int) -> OrderMessage | Holdings:
-        """A message, as it goes on from here."""
+        """The message in sanitised form."""
         if not isinstance(event, Report | CancelReject):
             return event
         return readable(self._dated(event, orders.get(event.cl_ord_id) or orders.get(event.orig), now_ns))

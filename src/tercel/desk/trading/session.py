@@ -1,4 +1,4 @@
-"""A session: parent orders worked at a venue by strategies, through one gateway, with a journal.
+"""A trading session: parent orders worked by strategies at a venue, through one gateway, with a journal.
 
     session = Session(venue, journal, LimitGate(...), strategies, latch=KillLatch(...))
     session.accept(ParentRequest("p1", "AMZN", BUY, 500, horizon_ns, 60, "twap_passive", "ann"))
@@ -47,7 +47,7 @@ AWAY_S: Final = 0.05
 
 @dataclass(frozen=True)
 class SessionTerms:
-    """How a session runs.
+    """Settings of a session.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class SessionTerms:
 
 
 class Session:
-    """See the module. `accept`, `pause`, `resume`, `cancel`, `amend`, `guide` are its manager's.
+    """A trading session. `accept`, `pause`, `resume`, `cancel`, `amend`, `guide` are its manager's.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ class Session:
             self._obey(entry)
 
     def close(self) -> None:
-        """Let go of venue and journal. Orders still open stay at the venue, and the next session finds them."""
+        """Close venue and journal; orders still open stay at the venue for the next session to find."""
         if self._watch is not None:
             self._watch.stop()
         if self._deadline is not None:
@@ -225,7 +225,7 @@ class Session:
     # -- markets -------------------------------------------------------------------------------------------------
 
     def follow(self, instrument: str) -> Follower:
-        """The follower of an instrument; its market data is asked for when it is first wanted.
+        """The follower of an instrument; market data is subscribed on first use.
 
         Raises
         ------
@@ -248,7 +248,7 @@ class Session:
         return self.venue.now_ns
 
     def step(self, until_ns: int) -> list[VenueEvent]:
-        """Let time pass up to `until_ns`, a decision, or a report on own orders; do what follows from it.
+        """Advance to `until_ns`, a decision, or a report on own orders, and process it.
 
         While nobody answers at the other end of a link, a step waits a moment, and no time passes.
 
@@ -299,12 +299,12 @@ class Session:
         self.gateway.receive(events)
 
     def run_until(self, ns: int) -> None:
-        """Step to a time of the venue."""
+        """Advance to a time of the venue."""
         while self.venue.now_ns < ns:
             self.step(ns)
 
     def run(self, limit_ns: int = FOREVER_NS) -> None:
-        """Step until every parent is over, or to a time of the venue."""
+        """Run until every parent has ended, or to a time of the venue."""
         while self.manager.executors and self.venue.now_ns < limit_ns:
             self.step(min(limit_ns, self.venue.now_ns + NS_PER_SECOND))
 

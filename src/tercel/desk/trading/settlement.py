@@ -1,4 +1,4 @@
-"""Positions that agree with the venue's, or nobody trades; and orders that are over by a person's word.
+"""Reconciliation of positions with the venue's, without which nobody trades; orders settled by a person's word.
 
 A venue tells positions when it is called (`TellsPositions`), or in a message that it is asked for (`ReportsPositions`),
 or repeats its executions, or none of it, as its `capabilities` declare. Where it tells, they are compared when a
@@ -34,7 +34,7 @@ Found = dict[tuple[str, str], tuple[int, int]]
 
 
 class PositionKeeper:
-    """Holds positions here against the venue's.
+    """Compares own positions with the venue's.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class PositionKeeper:
         gateway.told = self._hear
 
     def begin(self, wait: bool = False) -> None:
-        """Compare now, when nothing can be on its way: what differs shuts.
+        """Compare while nothing can be in flight: any difference halts trading.
 
         A venue that is asked in a message answers later, and nothing new leaves until then; with `wait` it is stepped
         up to its answer, or to the word that there is none.
@@ -91,7 +91,7 @@ class PositionKeeper:
         return any(self._states.why(reason) is not None for reason in _SHUT)
 
     def look(self) -> None:
-        """Compare while orders work: what differs twice in a row shuts, as reports may be on their way."""
+        """Compare while orders work: only a difference seen twice halts, as reports may be in flight."""
         if self._asker is not None and not self._asked and self._states.why(StateReason.LINK_DOWN) is None:
             self._ask()
         if self._gateway.venue.capabilities.positions is None:
@@ -172,13 +172,13 @@ class PositionKeeper:
         self.begin()
 
     def last_told(self, account: str) -> Mapping[str, int]:
-        """What the venue has of an account: what it last told, with what was booked since."""
+        """The venue's last reported positions of an account, with fills booked since."""
         held = Counter(self._gateway.ledger.positions.qty().get(account, {}))
         held.update({name: gap for (whose, name), gap in self._gaps.items() if whose == account})
         return held
 
     def settle_orders(self, entry: Entry) -> list[Report]:
-        """A named person says that orders are over with what was filled: their ends, as if the venue had told them.
+        """Book ends of orders as confirmed by a named person, as if the venue had reported them.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class PositionKeeper:
         return ends([live[name] for name in names], f"{gateway.ledger.orders.session}.{number}", ns, by, reason)
 
     def settle(self, entry: Entry) -> None:
-        """A named person says why positions differ: so far they are known, and trading goes on.
+        """Accept a position difference as explained by a named person; trading resumes.
 
         Raises
         ------
@@ -217,7 +217,7 @@ class PositionKeeper:
         self._judge({})
 
     def differences(self) -> Found:
-        """What is held here and at the venue, where it differs by more than what was settled."""
+        """Own and venue positions that differ by more than was settled."""
         ledger, found = self._gateway.ledger, Found()
         if not self._told():
             return found
@@ -274,7 +274,7 @@ class PositionKeeper:
 
 
 def ends(orders: Sequence[ChildOrder], mark: str, ns: int, by: str, reason: str) -> list[Report]:
-    """Reports that end orders with what was filled, by a person's word; `mark` is of this word alone."""
+    """Reports that end orders with the fills a person confirmed; `mark` identifies this confirmation."""
     why = f"settled by {by}: {reason}"
     return [
         Report(

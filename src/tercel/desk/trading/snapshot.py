@@ -1,4 +1,4 @@
-"""Snapshots: what follows from a journal so far, so that a restart reads what came after.
+"""Snapshots of the fold of a journal, so that a restart reads only the entries after one.
 
 A snapshot is text, tied to the number and hash of its last entry and sealed by the journal. It is read into a fresh
 ledger and fresh limits of the same shape alone; what is damaged, of another version or under other limits is passed
@@ -62,7 +62,7 @@ _COUNTS: Final = Graph(
 
 
 def version_of(limits: LimitsPort) -> str:
-    """What a snapshot must have been written by to be read here: the shapes of classes, and the same limits."""
+    """Version key of a snapshot: the shapes of the classes, and the limits."""
     folds = (Ledger(), orders_fold.Orders(), parents.Parents(), positions.Positions(), executions.Executions[Any]())
     words: list[Any] = [VERSION, _STATE.shape, _COUNTS.shape, [sorted(vars(fold)) for fold in (*folds, HashIndex())]]
     if isinstance(limits, LimitGate):
@@ -72,8 +72,7 @@ def version_of(limits: LimitsPort) -> str:
 
 
 def canonical(ledger: Ledger, limits: LimitsPort) -> Iterator[bytes]:
-    """A ledger, what is past of it and the counts of its limits as lines, the same for the same state: one for each
-    object or array, an empty one after each part.
+    """State of ledger, archive and limit counts as canonical lines, an empty one after each part.
 
     Raises
     ------
@@ -92,7 +91,7 @@ def canonical(ledger: Ledger, limits: LimitsPort) -> Iterator[bytes]:
 
 
 def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitsPort) -> None:
-    """Give a fresh ledger and fresh limits the state of a snapshot.
+    """Restore a snapshot into a fresh ledger and fresh limits.
 
     Raises
     ------
@@ -113,7 +112,7 @@ def _part(lines: Iterator[bytes]) -> Iterator[Any]:
 
 
 def begin(journal: Journal, ledger: Ledger, limits: LimitsPort) -> None:
-    """Begin a fresh ledger and fresh limits at the newest snapshot of a journal that fits, where there is one.
+    """Restore the newest snapshot that fits into a fresh ledger and fresh limits, if there is one.
 
     Raises
     ------
@@ -133,7 +132,7 @@ def begin(journal: Journal, ledger: Ledger, limits: LimitsPort) -> None:
 
 
 class Snapshots(PeriodicThread):
-    """Keeps a snapshot now and then, from a thread with a fold of its own: the session's counts know more marks.
+    """Takes snapshots from time to time, in a thread with its own fold: live counts know more marks.
 
     Parameters
     ----------
@@ -163,7 +162,7 @@ class Snapshots(PeriodicThread):
         """Why the last one could not be kept."""
 
     def look(self) -> None:
-        """Keep one when it is time; what prevents that is no reason to stop trading."""
+        """Take a snapshot if one is due; a failure never stops trading."""
         try:
             if self._last is None:
                 with closing(self._journal.reader()) as reader:
@@ -176,7 +175,7 @@ class Snapshots(PeriodicThread):
             self.failure, self._last = error, self._journal.last
 
     def keep(self) -> None:
-        """Keep one now: the fold of a reader of its own, from the newest."""
+        """Take a snapshot now, from a reader's own fold that starts at the newest one."""
         limits = self._blank()
         with closing(self._journal.reader()) as reader:
             ledger = self._fold(reader, limits)
@@ -195,7 +194,7 @@ def _give_back() -> None:
 
 
 def blank_of(limits: LimitsPort) -> Callable[[], LimitsPort]:
-    """Makes limits as fresh as these are now."""
+    """A factory of limits as fresh as these are now."""
     rows = list(_COUNTS.write(limits))
 
     def blank() -> LimitsPort:
@@ -210,7 +209,7 @@ def blank_of(limits: LimitsPort) -> Callable[[], LimitsPort]:
 def snapshots_of(
     journal: Journal, limits: LimitsPort, fold: Callable[[Journal, LimitsPort], Ledger], every: int = EVERY
 ) -> Snapshots | None:
-    """The keeper of a session's snapshots, from its limits before anything was counted; None where none are kept."""
+    """The snapshot keeper of a session, from its limits before anything was counted; None if unsupported."""
     if not hasattr(journal, "keep_snapshot") or not isinstance(limits, LimitGate):
         return None
     return Snapshots(journal, blank_of(limits), version_of(limits), fold, every)

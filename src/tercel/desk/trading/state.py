@@ -1,4 +1,4 @@
-"""How far may be traded: active, reducing or halted; why; and who may send what then.
+"""Trading states (active, reducing, halted), their reasons, and who may send what in which.
 
     states.add(StateReason.LINK_DOWN, "the way to the venue is down")
     states.standing("ann").state                                     # the worst of what stands for ann and for the desk
@@ -30,7 +30,7 @@ UNCLEAR: Final = PAUSES | {str(Code.EXEC_CHANGED), str(Code.GAP)}
 
 
 class TradingState(StrEnum):
-    """How far may be traded."""
+    """Trading state of a desk, an account or a parent."""
 
     ACTIVE = "active"
     REDUCING = "reducing"
@@ -40,7 +40,7 @@ class TradingState(StrEnum):
 
 
 class ReasonScope(StrEnum):
-    """Whom a reason holds up."""
+    """What a reason applies to."""
 
     DESK = "desk"
     """Everything that leaves by one gateway."""
@@ -49,7 +49,7 @@ class ReasonScope(StrEnum):
 
 
 class Ends(StrEnum):
-    """Who or what ends a reason."""
+    """What ends a reason."""
 
     ITSELF = "by itself"
     PERSON = "a person"
@@ -57,7 +57,7 @@ class Ends(StrEnum):
 
 
 class StateReason(StrEnum):
-    """Why not everything may be sent; of several of one state the first is told."""
+    """Reason that trading is restricted; of several that give one state the first is reported."""
 
     JOURNAL_DOWN = "JOURNAL_DOWN"
     POSITIONS_DIFFER = "POSITIONS_DIFFER"
@@ -75,7 +75,7 @@ class StateReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReasonTerms:
-    """What a reason means.
+    """Definition of a reason: state, scope, source, what ends it.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ REASONS: Final[Mapping[StateReason, ReasonTerms]] = {row[0]: ReasonTerms(*row[1:
 
 
 class Sender(StrEnum):
-    """Who sends a command."""
+    """Sender of a command."""
 
     STRATEGY = "strategy"
     """Whoever works a parent; at a gate, a session behind it."""
@@ -158,7 +158,7 @@ class Sender(StrEnum):
 
 
 class Act(StrEnum):
-    """What a command does."""
+    """Effect of a command."""
 
     GROWS = "new order or replace"
     REDUCES = "one that makes a position smaller, or takes lots back"
@@ -182,7 +182,7 @@ _ORDER: Final = {reason: (-_SEVERITY[terms.state], number) for number, (reason, 
 
 
 def permits(sender: Sender, act: Act, state: TradingState) -> bool:
-    """Whether a sender may do that in a state.
+    """Whether a sender may send such a command in a state.
 
     >>> permits(Sender.STRATEGY, Act.GROWS, TradingState.REDUCING)
     False
@@ -195,7 +195,7 @@ def permits(sender: Sender, act: Act, state: TradingState) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The state of a scope.
+    """Trading state of a scope, with its reason.
 
     Parameters
     ----------
@@ -219,14 +219,14 @@ _FREE: Final = Standing()
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a command is kept back."""
+    """Why a command is refused by trading state."""
 
     code: str
     text: str
 
 
 class TradingStates:
-    """Reasons that stand. Each operation changes one item, so that a kill from another thread waits for no lock.
+    """Reasons in force. Each operation changes one item, so that a kill from another thread needs no lock.
 
     >>> states = TradingStates()
     >>> states.add(StateReason.KILLED, "runaway", "ann")
@@ -242,29 +242,29 @@ class TradingStates:
         """Text for people by reason, whose it is ("": the desk's), and what tells apart several of one reason."""
 
     def add(self, reason: StateReason, text: str, whose: str = "", cause: str = "") -> None:
-        """A reason stands from here on."""
+        """Put a reason in force."""
         self._of[reason, whose, cause] = text
 
     def end(self, reason: StateReason, whose: str = "", cause: str | None = None) -> None:
-        """A reason is over, for one cause or for all."""
+        """End a reason, for one cause or for all."""
         for key in [key for key in list(self._of) if key[:2] == (reason, whose) and cause in (None, key[2])]:
             self._of.pop(key, None)
 
     def why(self, reason: StateReason, whose: str = "") -> str | None:
-        """The text of a reason that stands; None where it does not."""
+        """Text of a reason in force, or None."""
         texts = self.causes(reason, whose).values() if self._of else ()
         return "; ".join(dict.fromkeys(texts)) if texts else None
 
     def causes(self, reason: StateReason, whose: str = "") -> dict[str, str]:
-        """Texts of a reason that stands, by what tells them apart."""
+        """Texts of a reason in force, by cause."""
         return {key[2]: text for key, text in list(self._of.items()) if key[:2] == (reason, whose)}
 
     def held(self, reason: StateReason) -> dict[str, str]:
-        """Whom a reason holds up, and its text."""
+        """Scopes that a reason restricts, with its text."""
         return {key[1]: self.why(reason, key[1]) or "" for key in list(self._of) if key[0] is reason}
 
     def standing(self, whose: str = "", scope: ReasonScope = ReasonScope.ACCOUNT) -> Standing:
-        """How an account, a parent or (by default) the desk stands: the worst of its own reasons and of the desk's."""
+        """State of an account, a parent or (by default) the desk: the worst of its own and the desk's reasons."""
         found = {key[:2] for key in list(self._of) if _holds(key[0], key[1], whose, scope)} if self._of else ()
         if not found:
             return _FREE
@@ -276,7 +276,7 @@ class TradingStates:
     # -- the fold ------------------------------------------------------------------------------------------------------
 
     def apply(self, entry: Entry) -> None:
-        """Take an entry of a journal."""
+        """Fold one journal entry."""
         fold = _FOLDS.get(entry.kind)
         if fold is not None:
             fold(self, entry)
@@ -326,7 +326,7 @@ class TradingStates:
                 self.add(StateReason.STOPPED, f"{code} {entry.order}", entry.agent, code)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The desk (its account is "") and accounts that are not active."""
+        """State of the desk (account "") and of accounts that are not active."""
         scopes = {(REASONS[reason].scope, whose) for reason, whose, _ in list(self._of)}
         return [
             {
@@ -362,7 +362,7 @@ FOLDED: Final = tuple(_FOLDS)
 
 
 def waiting_entry(account: str, orders: Sequence[str], reason: str, ns: int) -> Entry:
-    """The journal's entry that an account waits for orders to end; it is active where there are none."""
+    """Journal entry that an account waits for orders to end; none left: it is active."""
     state, code = (TradingState.REDUCING, str(StateReason.ORDERS_OPEN)) if orders else (TradingState.ACTIVE, "")
     body = {"state": str(state), "code": code, "reason": reason, "orders": list(orders)}
     return Entry(kinds.STATE, ns, agent=account, body=body)
@@ -376,7 +376,7 @@ def refusal(
     held: Positions,
     before: Sequence[Command] = (),
 ) -> Refusal | None:
-    """Why a command may not leave as its account stands; None where it may.
+    """Refusal of a command in its account's trading state, or None.
 
     Parameters
     ----------
@@ -410,7 +410,7 @@ def _not_theirs(sender: Sender, act: Act) -> Refusal:
 
 
 def reduces(command: NewOrder | ReplaceOrder, orders: Orders, held: Positions, before: Sequence[Command]) -> bool:
-    """Whether a command makes a position smaller, whatever fills of all that is open on its side, or takes lots back.
+    """Whether a command can only reduce a position, whatever open orders of its side fill, or cancels lots.
 
     Parameters
     ----------

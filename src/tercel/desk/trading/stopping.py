@@ -1,4 +1,4 @@
-"""Stopping: what happens in a session when the kill latch falls, and the thread that sees to it when all else hangs.
+"""Kill handling in a session: cancels when the latch falls, and a thread that does it when all else hangs.
 
 The latch refuses what is new by itself (limits ask it before every order). Here what stands at the venue is cancelled,
 and cancelled again, until the venue has reported of every order that it is over; only then is a kill *confirmed*.
@@ -29,23 +29,23 @@ AGAIN_NS: Final = 1_000_000_000
 
 
 class LatchPort(Protocol):
-    """`trading.kill.KillLatch`, as far as it is asked here."""
+    """Port of the kill latch: `trading.kill.KillLatch`."""
 
     def killed(self, agent: str) -> str | None:
         """Why an agent may send nothing new, or None."""
         ...
 
     def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> Any:
-        """Let nothing new leave, of some agents or of all; raises OSError where that cannot be made durable."""
+        """Stop new orders of some agents or of all; raises OSError where that cannot be made durable."""
         ...
 
     def state(self) -> Any:
-        """With `history`, newest last."""
+        """Contents of the latch, `history` newest last."""
         ...
 
 
 class KillCanceller:
-    """Cancels what killed agents have open, until the venue confirms.
+    """Cancels killed agents' open orders until the venue confirms.
 
     Parameters
     ----------
@@ -66,11 +66,11 @@ class KillCanceller:
 
     @property
     def killed(self) -> dict[str, str]:
-        """StateReason by agent."""
+        """Kill reasons by agent."""
         return self._gateway.states.held(StateReason.KILLED)
 
     def look(self, agents: Iterable[str]) -> list[str]:
-        """Ask the latch about some agents; those killed since the last look. Their cancels leave before all else."""
+        """Read the latch; agents killed since the last look, whose cancels leave before all else."""
         whys = {agent: self._latch.killed(agent) for agent in agents}
         if not self._seen and set(whys.values()) <= {None}:
             return []
@@ -95,7 +95,7 @@ class KillCanceller:
         return fresh
 
     def begin(self) -> None:
-        """Of those whom a journal left killed, some were re-armed while no session ran."""
+        """Release agents killed in the journal that were re-armed while no session ran."""
         for agent in self.killed:
             if self._latch.killed(agent) is None:
                 self._rearmed(agent)
@@ -130,7 +130,7 @@ class KillCanceller:
         return shown(sum(order.open_qty for order in self._gateway.ledger.orders.live(agent)))
 
     def follow_up(self) -> None:
-        """Confirm what is over; send again what was not answered in time."""
+        """Confirm cancelled orders; resend cancels not answered in time."""
         with self._gateway.lock:
             now = self._gateway.venue.now_ns
             for agent in sorted(self.open):
@@ -148,8 +148,10 @@ class KillCanceller:
 def questions(
     gateway: OrderGateway, name: Callable[[], str], about: Sequence[ChildOrder] | None = None
 ) -> list[Command]:
-    """A question about every order whose fate is unknown, or about some of them. Where the venue answers none, a cancel
-    of it: the report of its end says what it had filled, and a refusal that it does not stand there."""
+    """Status requests for orders of unknown fate; where the venue answers none, cancels in their place.
+
+    The report of such a cancel's end says what the order had filled; a refusal says that the venue does not have it.
+    """
     unknown = gateway.ledger.orders.unknown() if about is None else about
     if not unknown:
         return []
@@ -164,12 +166,12 @@ def questions(
 
 
 def cancels(gateway: OrderGateway, parent: str, name: Callable[[], str]) -> list[Command]:
-    """A cancel for every child of a parent that lives, is known and has none on its way."""
+    """Cancels for a parent's live children of known fate without one in flight."""
     return cancels_of(gateway, gateway.ledger.orders.live(parent=parent), name)
 
 
 def cancels_of(gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callable[[], str]) -> list[Command]:
-    """A cancel for every one of some orders that lives, is known and has none on its way."""
+    """Cancels for those of some orders that are live, of known fate and without one in flight."""
     now = gateway.venue.now_ns
     return [
         CancelOrder(name(), order.name, order.instrument, order.side, order.account, now)
@@ -179,7 +181,7 @@ def cancels_of(gateway: OrderGateway, orders: Iterable[ChildOrder], name: Callab
 
 
 class LatchWatch(PeriodicThread):
-    """Looks at the latch beside the session's own loop, and works the venue when that loop stands still.
+    """Thread that watches the latch beside the session, and cancels through the venue when its loop stalls.
 
     Parameters
     ----------

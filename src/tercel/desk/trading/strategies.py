@@ -1,4 +1,4 @@
-"""Where a session's strategies come from, and what is checked of one before it trades."""
+"""Strategies of a session by name, and checks before one trades."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from tercel.execution.strategy import Strategy
 
 
 class Strategies(Protocol):
-    """Makes the strategy of a name for an instrument."""
+    """Factory of a strategy by name for an instrument."""
 
     def __call__(self, name: str, instrument: str) -> Strategy:
         """Raise `UnknownNameError` where there is none."""
@@ -19,7 +19,7 @@ class Strategies(Protocol):
 
 
 def refuse_broken_weights(strategy: Strategy) -> None:
-    """Refuse a learned strategy whose weights are no numbers: it runs compiled, where nothing checks its answers.
+    """Refuse a learned strategy with non-finite weights: its compiled code checks no answers.
 
     Raises
     ------

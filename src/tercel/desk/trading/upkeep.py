@@ -1,4 +1,4 @@
-"""What every holder of a gateway does beside trading, a session and a gate alike: heartbeats, and what people ask."""
+"""Upkeep common to every holder of a gateway, session or gate: heartbeats, and operators' commands."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,7 +16,7 @@ CLOCK_S: Final = 0.5
 
 
 def begun(gateway: OrderGateway, holder: str, resume: bool) -> Entry:
-    """The entry of a session that begins now."""
+    """Entry of a session's beginning."""
     body = {"session": gateway.ledger.next_session, "venue": gateway.venue.name, "holder": holder, "resume": resume}
     return Entry(kinds.SESSION, gateway.venue.now_ns, body={**body, "code": code_mark()})
 
@@ -43,7 +43,7 @@ def heartbeat(gateway: OrderGateway, followers: Mapping[str, Follower]) -> list[
 
 
 def take_inbox(gateway: OrderGateway) -> list[Entry]:
-    """Commands that people left, journaled and folded; none where the journal has no inbox.
+    """Operators' commands, journaled and folded; none where the journal has no inbox.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def take_inbox(gateway: OrderGateway) -> list[Entry]:
 
 
 def not_obeyed(gateway: OrderGateway, entry: Entry, error: Exception) -> Entry:
-    """The answer to a person's command that cannot be obeyed: an alert that is no alarm."""
+    """Alert (not an alarm) that an operator's command cannot be carried out."""
     command, asked = entry.body["command"], entry.body["body"]
     body: dict[str, Any] = {"severity": "info", "code": "operator_refused", "text": f"{command}: {error}"}
     body |= {"operator": int(entry.body["id"])}

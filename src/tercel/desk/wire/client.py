@@ -16,7 +16,7 @@ CHUNK = 1 << 18
 
 
 class RemoteVenue:
-    """What is behind a :class:`~tercel.desk.wire.hub.Hub`: the venue of a gate, and the gate before it.
+    """Venue client of a :class:`~tercel.desk.wire.hub.Hub`: the venue of a gate, and the gate before it.
 
     A gate cancels the orders of whoever is silent: it is sent a beat while this side waits, and none while its caller
     does something else than wait or send.
@@ -75,7 +75,7 @@ class RemoteVenue:
         }
 
     def reconnect(self) -> None:
-        """Come back after the link went down: the same accounts, the same market data, beginning with snapshots.
+        """Reconnect with the same accounts and market data subscriptions, beginning with snapshots.
 
         Raises
         ------
@@ -100,11 +100,11 @@ class RemoteVenue:
         return self._socket is not None
 
     def fileno(self) -> int:
-        """For a selector: something came when it can be read from; -1 without a link."""
+        """For a selector: readable when data has come; -1 without a link."""
         return -1 if self._socket is None else self._socket.fileno()
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -197,7 +197,7 @@ class RemoteVenue:
         )  # fmt: skip
 
     def listings(self) -> Sequence[Listing]:
-        """What is traded here."""
+        """Listings of the instruments traded here."""
         return list(self._listings)
 
     def width(self, instrument: str) -> int:
@@ -215,7 +215,7 @@ class RemoteVenue:
             raise VenueError(f"a venue that tells a book's {name}", f"none for {instrument}", "choose one") from None
 
     def subscribe(self, instrument: str) -> None:
-        """Ask for market data: a snapshot comes with the next step, then every change.
+        """Subscribe to market data: a snapshot comes with the next step, then every change.
 
         Raises
         ------
@@ -230,7 +230,7 @@ class RemoteVenue:
             self._subscribed.append(instrument)
 
     def send(self, command: Command) -> None:
-        """Hand over a command.
+        """Send a command.
 
         Raises
         ------
@@ -240,7 +240,7 @@ class RemoteVenue:
         self._send(frames.pack_message(command))
 
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
-        """Tell a gate of a parent order, or of its other lots: it lets no more of its children out than these.
+        """Announce a parent order, or its amended lots, to a gate, which bounds its children by them.
 
         Who asks for no beats needs no parents and is told none.
 
@@ -255,7 +255,7 @@ class RemoteVenue:
         self._ask({"do": "parent", "id": parent, **about})
 
     def poll(self, seconds: float = 0.0) -> bool:
-        """Read what has come, at most so many seconds later; whether a step has something to return.
+        """Read what has come, waiting at most so many seconds; whether a step has something to return.
 
         Raises
         ------
@@ -272,8 +272,7 @@ class RemoteVenue:
         return bool(self._events)
 
     def step(self, until_ns: int) -> list[VenueEvent]:
-        """Let the venue's time pass up to `until_ns`, or wait until it has; returns early with a report on own
-        orders.
+        """Advance to `until_ns`, or wait until the venue has; returns early with a report on own orders.
 
         A link that breaks is an event; the next step without a link raises.
 
@@ -312,7 +311,7 @@ class RemoteVenue:
                 raise
 
     def executions(self, account: str, after: str = "") -> list[Report]:
-        """Trades of an account after execution `after` ("": all), exactly as they were first reported.
+        """Trades of an account after execution `after` ("": all), exactly as first reported.
 
         Raises
         ------
@@ -324,7 +323,7 @@ class RemoteVenue:
         return [frames.message_of(self._frame()[1], commands=False) for _ in range(count)]
 
     def positions(self, account: str) -> dict[str, int]:
-        """What an account holds, signed, 10^-8 of a lot, by instrument, as the other side has it.
+        """Signed positions of an account, 10^-8 of a lot, by instrument, as the other side has them.
 
         Raises
         ------

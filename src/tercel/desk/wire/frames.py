@@ -1,5 +1,6 @@
-"""Frames: four bytes of length, one of kind, then a request as a JSON object, a message as a JSON list, or market-data
-rows as they lie in memory. Nothing in them is executed.
+"""Frames of the wire: length (4 bytes), kind (1), then a JSON request or message, or binary market-data rows.
+
+Nothing that is read is executed.
 """
 
 import dataclasses
@@ -51,18 +52,18 @@ def _framed(kind: int, data: bytes) -> bytes:
 
 
 def pack(body: Fields) -> bytes:
-    """A request, or the answer to one."""
+    """Frame of a request or of its answer."""
     return _framed(JSON, _text(body).encode())
 
 
 def pack_message(message: Sent) -> bytes:
-    """A frozen message: its class's name, then its values."""
+    """Frame of a message: its class's name, then its values."""
     kind = type(message)
     return _framed(MESSAGE, _text([kind.__name__, *_VALUES[kind](message)]).encode())
 
 
 def pack_event(event: o.ClientEvent) -> bytes:
-    """A venue's event: rows as they lie in memory (little-endian), the rest as JSON."""
+    """Frame of a venue event: rows in little-endian binary, all else as JSON."""
     if not isinstance(event, o.MarketRows):
         return pack_message(event)
     name = event.instrument.encode()
@@ -157,7 +158,7 @@ def _refuse(expected: str, received: str) -> VenueError:
 
 
 class FrameReader:
-    """Bytes in, whole frames out.
+    """Splits a byte stream into frames.
 
     Parameters
     ----------
@@ -169,7 +170,7 @@ class FrameReader:
         self._buffer, self._longest = bytearray(), longest
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Frames (kind, body) that are complete now.
+        """Frames (kind, body) completed by these bytes.
 
         Raises
         ------

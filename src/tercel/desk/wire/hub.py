@@ -1,4 +1,4 @@
-"""Clients on a socket: their frames, logins and accounts, and what goes to whom. One thread, no call that waits.
+"""Server of the wire: clients' frames, logins and accounts, routing of reports. One thread, no blocking call.
 
 Who serves a venue in this way derives from :class:`Hub` and answers commands, steps and questions.
 """
@@ -32,7 +32,7 @@ LONGEST_TAKE_S = 0.05
 
 @dataclass(eq=False, slots=True)
 class Client:
-    """One connection; `heard` counts what came over it."""
+    """One client connection; `heard` grows with everything received and taken from it, so that silence shows."""
 
     socket: socket.socket
     reader: frames.FrameReader = field(default_factory=lambda: frames.FrameReader(frames.LONGEST_ASKED))
@@ -47,7 +47,7 @@ class Client:
 
 
 class Hub:
-    """Listen, and serve clients of a venue.
+    """Listens on a socket and serves clients of a venue.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Hub:
         self._clients: list[Client] = []
 
     def poll(self, timeout_s: float) -> None:
-        """Read what peers have sent, at most `timeout_s` later."""
+        """Read clients' data, waiting at most `timeout_s`."""
         behind = [client for client in self._clients if client.asked]
         for client in behind:
             self._take(client)
@@ -91,7 +91,7 @@ class Hub:
             self._drop(client)
 
     def close(self) -> None:
-        """Let everybody go and stop listening; the venue is closed too."""
+        """Disconnect all clients and stop listening; the venue is closed too."""
         for client in list(self._clients):
             self._drop(client)
         self._selector.close()
@@ -101,15 +101,15 @@ class Hub:
 
     # -- what whoever serves a venue answers --------------------------------------------------------------------------
     def on_commands(self, client: Client, commands: Sequence[Command]) -> None:
-        """Commands of one client, of accounts that it holds, in their order."""
+        """Commands of one client, for accounts it holds, in their order."""
         raise NotImplementedError
 
     def on_subscribe(self, instrument: str) -> None:
-        """Somebody wants market data; raises for an instrument that is not listed."""
+        """A market data subscription; raises for an instrument that is not listed."""
         raise NotImplementedError
 
     def on_step(self, client: Client, until_ns: int) -> None:
-        """A client lets time pass."""
+        """A client advances time."""
         raise NotImplementedError
 
     def on_executions(self, account: str, after: str) -> Sequence[Report]:
@@ -118,22 +118,22 @@ class Hub:
         return teller.executions(account, after)
 
     def on_positions(self, account: str) -> Mapping[str, int]:
-        """What an account holds, signed, 10^-8 of a lot, by instrument."""
+        """Signed positions of an account, 10^-8 of a lot, by instrument."""
         return needed(self._venue.capabilities.positions, "tells positions", self._venue.name).positions(account)
 
     def on_login(self, client: Client, account: str) -> None:
-        """A client holds an account from now on."""
+        """A client has taken an account."""
 
     def hello(self) -> frames.Fields:
-        """What else a client is told at its login."""
+        """Additional fields of the answer to a login."""
         return {}
 
     def on_other(self, client: Client, body: frames.Fields) -> None:
-        """Anything else."""
+        """Any other request."""
         raise VenueError("login, subscribe, step, executions or positions", repr(body.get("do")), CLIENT)
 
     def on_gone(self, client: Client) -> None:
-        """A client has left, or was dropped."""
+        """A client has disconnected, or was dropped."""
 
     # -- clients ------------------------------------------------------------------------------------------------------
     def _accept(self) -> None:
@@ -232,7 +232,7 @@ class Hub:
         client.out += frames.pack(body)
 
     def flush(self, client: Client) -> None:
-        """Send what the socket takes now."""
+        """Write as much as the socket takes now."""
         try:
             while client.out and not client.gone:
                 del client.out[: client.socket.send(client.out)]
@@ -302,7 +302,7 @@ class Hub:
 
     # -- what happened ------------------------------------------------------------------------------------------------
     def route(self, events: Iterable[VenueEvent], mine: Callable[[Client, VenueEvent], bool]) -> None:
-        """Let events wait for those whose they are; what was asked at this end is nobody else's."""
+        """Queue events for the clients whose accounts they concern; answers to the server's own questions: none."""
         for event in events:
             if isinstance(event, Holdings):
                 continue
@@ -311,7 +311,7 @@ class Hub:
                     client.waiting.append(event)
 
     def hand_out(self, client: Client) -> None:
-        """Send what waits for a client, and the time."""
+        """Send a client's queued events, and the time."""
         for event in client.waiting:
             client.out += frames.pack_event(event)
         client.waiting.clear()
@@ -319,7 +319,7 @@ class Hub:
 
 
 def of_account(client: Client, event: VenueEvent) -> bool:
-    """Whether a report is of an account that the client holds."""
+    """Whether a report belongs to an account that the client holds."""
     return not isinstance(event, MarketRows) and event.account in client.accounts
 
 
@@ -330,7 +330,7 @@ def _accounts_of(client: Client, command: Command) -> list[str]:
 
 
 def whole(body: frames.Fields, name: str) -> int:
-    """A whole number of a request.
+    """A whole number from a request's field.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""The journal: what came in, what was decided, what left; nothing is ever changed in it."""
+"""The journal: an append-only record of input, decisions, commands and reports."""

@@ -1,4 +1,4 @@
-"""The hash chain: an entry's hash covers its content and the hash before it, so a changed past shows."""
+"""Hash chain: each entry's hash covers its content and the hash before it, so that a changed past shows."""
 
 import json
 from typing import Any, Final, NamedTuple
@@ -20,7 +20,7 @@ def origin(key: ChainKey | None) -> str:
 
 
 class ChainRow(NamedTuple):
-    """An entry as stored."""
+    """A journal entry as stored."""
 
     seq: int
     kind: str
@@ -35,14 +35,14 @@ class ChainRow(NamedTuple):
 
 
 def digest(before: str, row: ChainRow, key: ChainKey | None = None) -> str:
-    """The hash of a row's content after another's hash."""
+    """Hash of a row's content and its predecessor's hash."""
     head = _head_text([before, *row[:8]])
     blob = row.blob if isinstance(row.blob, bytes) else repr(row.blob).encode()  # a damaged file may hold anything
     return digest_of(head.encode() + b"\0" + blob, key)
 
 
 def row_of(entry: Entry, seq: int, before: str, key: ChainKey | None = None) -> ChainRow:
-    """An entry as the row after the one whose hash is `before`.
+    """An entry as a row that follows the hash `before`.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def _column(name: str) -> str:
 
 
 def posted(text: object) -> Any:
-    """What an inbox holds as JSON; what is none, or none that a journal takes, as a text.
+    """Body of an inbox command as JSON; text that is not valid JSON is kept as text.
 
     >>> posted('{"parent": "p"}'), posted('{"parent"'), posted("[1e999]")
     ({'parent': 'p'}, '{"parent"', '[1e999]')

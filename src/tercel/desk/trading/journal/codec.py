@@ -1,4 +1,4 @@
-"""Messages to and from a venue as JSON values and back: how a journal stores them."""
+"""Venue messages as JSON values for the journal, and back."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -104,8 +104,7 @@ def message_of(body: Mapping[str, Any]) -> OrderMessage:
 
 
 def entry_out(command: Command, parent: str = "", limits: str = "", now_ns: int | None = None) -> Entry:
-    """The entry of a command that may leave, at `now_ns` if not at its own time; `limits` is the hash of those that an
-    order passed."""
+    """Entry of an outgoing command at `now_ns` (or its own time); `limits`: hash of the limits that it passed."""
     parent = parent or command.parent
     passed = {"limits": limits} if limits and isinstance(command, NewOrder | ReplaceOrder) else {}
     body = to_json(command) | passed
@@ -114,20 +113,20 @@ def entry_out(command: Command, parent: str = "", limits: str = "", now_ns: int 
 
 
 def entry_denied(command: Command, code: str, text: str, parent: str = "") -> Entry:
-    """The entry of a command that was denied."""
+    """Entry of a denied command."""
     out = entry_out(command, parent)
     body = {"command": out.body, "code": code, "text": text}
     return Entry(kinds.DENIED, out.ns, out.instrument, out.agent, out.parent, out.order, body)
 
 
 def entry_in(message: OrderMessage, parent: str = "", now_ns: int | None = None) -> Entry:
-    """The entry of a message from the venue, which came at `now_ns`; by default at its own time."""
+    """Entry of an incoming venue message at `now_ns` (or its own time)."""
     ns = message.ns if now_ns is None else now_ns
     return Entry(kinds.REPORT_IN, ns, message.instrument, message.account, parent, message.cl_ord_id, to_json(message))
 
 
 def before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderMessage]:
-    """What was reported before the first word on positions."""
+    """Messages up to the first position report."""
     found: list[OrderMessage] = []
     for one in received:
         if isinstance(one, Holdings):
@@ -137,7 +136,7 @@ def before_holdings(received: Iterable[OrderMessage | Holdings]) -> list[OrderMe
 
 
 def readable(event: OrderMessage | Holdings) -> OrderMessage | Holdings:
-    """The event; a trade of nothing, which no sum can take, is one that cannot be read."""
+    """The event; an execution of zero quantity, which no sum can take, becomes an unreadable one."""
     if isinstance(event, Report) and event.exec_type in (ExecType.TRADE, ExecType.CORRECTED) and event.last_qty <= 0:
         names = event.cl_ord_id, event.account, event.instrument
         return Unread(f"{event}", f"{event.exec_type} of {shown(event.last_qty)} lots", event.ns, *names)

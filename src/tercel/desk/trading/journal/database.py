@@ -1,4 +1,4 @@
-"""Where a journal is, the port of what keeps its rows, and the errors of databases."""
+"""Location of a journal, the port of its row storage, and database errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ InboxRow = tuple[int, str, str, str, str, int]
 
 
 def sqlalchemy() -> ModuleType:
-    """The library, imported when a journal is first used.
+    """SQLAlchemy, imported on first use.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def sqlalchemy() -> ModuleType:
 
 
 class JournalPlace:
-    """Where a journal is: a desk folder, a database file, or a PostgreSQL URL.
+    """Location of a journal: a desk folder, a database file, or a PostgreSQL URL.
 
     A desk folder whose journal lies elsewhere holds the URL in a file of its own, `journal.url`.
 
@@ -79,7 +79,7 @@ class JournalPlace:
         return str(sqlalchemy().engine.make_url(self.url).render_as_string(hide_password=True))
 
     def engine(self) -> Engine:
-        """An engine for the server, whose connections do what a journal needs."""
+        """A SQLAlchemy engine for the server, configured for a journal."""
         sa = sqlalchemy()
         try:
             engine = sa.create_engine(self.url, poolclass=sa.pool.NullPool)
@@ -91,7 +91,7 @@ class JournalPlace:
 
 
 class StoredSnapshot(NamedTuple):
-    """A snapshot as stored: of what follows from rows up to `seq`, whose hash is `hash`; `seal` is its own."""
+    """A stored snapshot of the fold up to row `seq`, whose hash is `hash`; `seal` is the snapshot's own."""
 
     seq: int
     hash: str
@@ -101,18 +101,18 @@ class StoredSnapshot(NamedTuple):
 
 
 class Log(Protocol):
-    """Where rows are kept: `sqlite.SqliteLog`, `server.ServerLog`."""
+    """Port of row storage; implementations: `sqlite.SqliteLog`, `server.ServerLog`."""
 
     def meta(self) -> dict[str, str]:
-        """Words about the journal; the tables are made where there are none."""
+        """Metadata of the journal by key; tables are created if missing."""
         ...
 
     def words(self) -> dict[str, str]:
-        """The same, read only."""
+        """Metadata of the journal by key, read only."""
         ...
 
     def say(self, key: str, value: str) -> None:
-        """Keep a word about the journal."""
+        """Set a metadata value."""
         ...
 
     def last(self) -> int:
@@ -124,56 +124,56 @@ class Log(Protocol):
         ...
 
     def write(self, rows: Sequence[ChainRow], taken: Sequence[int] = (), sync: bool = True) -> None:
-        """Rows and the inbox's marks in one transaction; flushed to the disk with `sync`."""
+        """Rows and inbox marks in one transaction; flushed to disk with `sync`."""
         ...
 
     def flush(self) -> None:
-        """What was written without sync is on the disk when this returns."""
+        """Flush what was written without sync to disk."""
         ...
 
     def begin(self) -> None:
-        """Opening is over: from here on what is open must stay what it is."""
+        """Opening is complete: from here on the open files must not be replaced."""
         ...
 
     def waiting(self) -> list[InboxRow]:
-        """Commands in the inbox that nobody has taken: id, kind, body, by, reason, wall_ns."""
+        """Untaken inbox commands: id, kind, body, by, reason, wall_ns."""
         ...
 
     def post(self, words: Sequence[object]) -> int:
-        """A command into the inbox: kind, body, by, reason, wall_ns. Its number."""
+        """Add a command to the inbox (kind, body, by, reason, wall_ns); its number."""
         ...
 
     def withdraw(self, number: int) -> bool:
-        """A command out of the inbox again; False when a session has taken it."""
+        """Remove a command from the inbox; False when a session has taken it."""
         ...
 
     def changed(self) -> bool:
-        """Whether somebody else may have written since this was last asked."""
+        """Whether another process may have written since the last call."""
         ...
 
     def keep(self, snapshot: StoredSnapshot, newest: int) -> None:
-        """A snapshot, and only the `newest` of all."""
+        """Store a snapshot, keeping only the `newest` of all."""
         ...
 
     def snapshots(self) -> list[StoredSnapshot]:
-        """Newest first."""
+        """Stored snapshots, newest first."""
         ...
 
     def forget(self, seq: int) -> None:
-        """Drop the snapshots from a number on."""
+        """Delete the snapshots from a number on."""
         ...
 
     def set_aside(self, last: int) -> Log:
-        """The log with the rows up to `last` alone; what is damaged is kept beside."""
+        """A log with the rows up to `last` alone; the damaged one is kept beside it."""
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the database."""
         ...
 
 
 def log_at(place: JournalPlace, read_only: bool = False, holder: str | None = None) -> Log:
-    """The rows at a place."""
+    """Open the row storage at a location."""
     from tercel.desk.trading.journal.sqlite import SqliteLog
 
     if place.file is not None:
@@ -198,7 +198,7 @@ def journal_errors(place: JournalPlace, doing: str) -> Iterator[None]:
 
 
 def failures(place: JournalPlace) -> tuple[type[Exception], ...]:
-    """What a database raises."""
+    """Exception types that databases raise."""
     return (sqlite3.Error,) if place.file is not None else (sqlalchemy().exc.SQLAlchemyError,)
 
 
@@ -225,12 +225,12 @@ def is_transient(error: BaseException | None) -> bool:
 
 
 def keep_elsewhere(folder: Path, url: str) -> None:
-    """Keep where a desk's journal is, for its owner's eyes alone: the URL may hold a password."""
+    """Record the location of a desk's journal, readable by its owner alone: the URL may hold a password."""
     path = folder / ELSEWHERE
     path.touch(mode=0o600)
     path.write_text(url + "\n", encoding="utf-8")
 
 
 def missing(file: Path) -> JournalError:
-    """There is no journal."""
+    """The error for a journal that does not exist."""
     return JournalError(f"a journal at {file}", "no such file", "name the folder of a desk that has run")

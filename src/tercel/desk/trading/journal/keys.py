@@ -1,4 +1,4 @@
-"""The key of a journal's hashes: who can write the folder and has no key cannot write its past anew.
+"""HMAC key of a journal's hash chain: without it, a person with write access cannot rewrite the past.
 
 TERCEL_JOURNAL_KEY_FILE=/etc/tercel/journal.key    a file that its owner alone may read
 TERCEL_JOURNAL_KEY=...                             or the key itself
@@ -22,7 +22,7 @@ SHORTEST: Final = 32
 
 
 class ChainKey:
-    """A key; it has no text, and what it signs does not tell it.
+    """A secret key; its repr is hidden.
 
     >>> key = ChainKey(b"x" * 32)
     >>> key, key.digest(b"entry") != ChainKey(b"y" * 32).digest(b"entry")
@@ -44,7 +44,7 @@ class ChainKey:
 
     @property
     def mark(self) -> str:
-        """What a journal keeps of it: enough to tell another key."""
+        """Fingerprint of the key, kept in the journal to detect another key."""
         return self.digest(b"tercel journal key")[:16]
 
     def digest(self, data: bytes) -> str:
@@ -53,12 +53,12 @@ class ChainKey:
 
 
 def digest_of(data: bytes, key: ChainKey | None) -> str:
-    """The hash of some bytes, with a key where there is one."""
+    """Hash of bytes; HMAC if there is a key."""
     return sha256(data).hexdigest() if key is None else key.digest(data)
 
 
 def key_of(folder: Path | None = None, environment: Mapping[str, str] = os.environ) -> ChainKey | None:
-    """The key that the environment names; None: hashes without one.
+    """The key given by the environment; None: plain hashes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Kinds of journal entries. Everything that consoles, tables and replays show is a fold over them.
+"""Kinds of journal entries. Consoles, tables and replays are folds over them.
 
 Every body is a mapping of JSON values; times are venue ns, prices ticks, quantities lots. `Entry.order` is the
 cl_ord_id of the command or report, `Entry.parent` the parent's id, `Entry.agent` the account.

@@ -1,4 +1,4 @@
-"""One session a journal: a lock file that the system frees when its holder dies, however it dies."""
+"""One session per journal: a lock file that the system releases when its holder dies, however it dies."""
 
 import os
 from contextlib import suppress
@@ -16,7 +16,7 @@ PROC_LOCKS: Final = Path("/proc/locks")
 
 
 class FileLock:
-    """An exclusive lock on a file that says who holds it.
+    """An exclusive file lock that names its holder.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ class FileLock:
             path.write_text(f"process {os.getpid()}{f' ({holder})' if holder else ''}\n", encoding="utf-8")
 
     def release(self) -> None:
-        """Let another have it."""
+        """Release the lock."""
         self._lock.release(force=True)
 
 
 def holder(folder: Path) -> str | None:
-    """Who runs a desk, without touching its lock; "" when nobody does, None where that cannot be known here.
+    """Process that holds a desk's lock, without touching it; "" nobody, None where that cannot be known here.
 
     The system may not say who holds a lock, and a journal on a server is held there.
     """

@@ -1,4 +1,4 @@
-"""A journal in memory, for fast loops that nobody has to recover."""
+"""A journal in memory, for fast loops that need no recovery."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,7 +8,7 @@ from tercel.desk.trading.journal.chain import ORIGIN, entry_of, row_of
 
 
 class MemoryJournal:
-    """Keeps entries in a list, with the same chain as one on disk; `durable` is a word too large for it.
+    """Entries in a list, with the same hash chain as on disk; nothing in it is durable.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class MemoryJournal:
                 yield seq + 1, entry
 
     def take_inbox(self, ns: int) -> list[Entry]:
-        """Commands of people in other processes: none can reach it."""
+        """Always empty: no other process can reach it."""
         return []
 
     def close(self) -> None:
@@ -55,6 +55,6 @@ class MemoryJournal:
         self._closed = True
 
     def reopened(self) -> "MemoryJournal":
-        """Itself, open: as the journal a next session finds."""
+        """Itself, reopened as a next session finds it."""
         self._closed = False
         return self

@@ -1,4 +1,4 @@
-"""Reading a journal beside the session that writes it, and posting commands to that session.
+"""Reading a journal while its session writes it, and posting commands to that session.
 
 journal = JournalReader("desk")
 for seq, entry in journal.read(after=seen): ...
@@ -20,7 +20,7 @@ from tercel.desk.trading.journal.database import JournalPlace, Log, journal_erro
 
 
 class JournalReader:
-    """A journal, read only and without its lock; a session may be writing it.
+    """Read-only access to a journal without its lock; a session may be writing it.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def _inbox(where: str | Path) -> Iterator[Log]:
 
 
 def post(where: str | Path, kind: str, body: Mapping[str, Any], by: str, reason: str, wall_ns: int) -> int:
-    """Leave a command in the inbox of the session that writes a journal; it takes it exactly once.
+    """Post a command to the inbox of the session that writes a journal; it is taken exactly once.
 
     Returns
     -------
@@ -88,6 +88,6 @@ def post(where: str | Path, kind: str, body: Mapping[str, Any], by: str, reason:
 
 
 def withdraw(where: str | Path, number: int) -> bool:
-    """Take a command out of the inbox again; False when a session has taken it."""
+    """Remove a command from the inbox; False when a session has taken it."""
     with _inbox(where) as log:
         return log.withdraw(number)

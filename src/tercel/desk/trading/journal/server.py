@@ -1,4 +1,4 @@
-"""The rows of a journal in a PostgreSQL database, by SQLAlchemy: one journal a database, one session a journal."""
+"""Journal rows in a PostgreSQL database, by SQLAlchemy: one journal a database, one session a journal."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ class ServerLog:
             return bool(done.rowcount)
 
     def changed(self) -> bool:
-        """Nobody can tell without asking for the commands themselves."""
+        """Always True: a server tells nothing short of reading the commands."""
         return True
 
     def keep(self, snapshot: StoredSnapshot, newest: int) -> None:

@@ -1,4 +1,4 @@
-"""The rows of a journal in a SQLite file: write-ahead log, one transaction a write, flushed or not.
+"""Journal rows in a SQLite file: write-ahead log, one transaction per write, flushed or not.
 
 `sqlite3` itself: a row costs a tenth of what a statement builder asks for it. With synchronous=FULL a commit flushes
 the log, and with it every commit before; with synchronous=NORMAL it does not.
@@ -60,19 +60,19 @@ class SqliteLog:
         self._log = 0, 0
 
     def meta(self) -> dict[str, str]:
-        """Words about the journal; the tables are made where there are none."""
+        """Metadata of the journal by key; tables are created if missing."""
         with journal_errors(self._place, "open"):
             for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", *_TABLES):
                 self._connection.execute(statement)
         return self.words()
 
     def words(self) -> dict[str, str]:
-        """Words about the journal, as `say` kept them."""
+        """Metadata of the journal by key, as `say` set it."""
         with journal_errors(self._place, "read"):
             return dict(self._connection.execute("SELECT key, value FROM meta"))
 
     def say(self, key: str, value: str) -> None:
-        """Keep a word about the journal."""
+        """Set a metadata value."""
         with journal_errors(self._place, "write"):
             self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
@@ -95,7 +95,7 @@ class SqliteLog:
             after = page[-1].seq
 
     def write(self, rows: Sequence[ChainRow], taken: Sequence[int] = (), sync: bool = True) -> None:
-        """Rows and the inbox's marks in one transaction.
+        """Rows and inbox marks in one transaction.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class SqliteLog:
         self._look()
 
     def flush(self) -> None:
-        """What was written without sync is on the disk when this returns."""
+        """Flush what was written without sync to disk."""
         if self._owes:
             log = os.open(self._names[1], os.O_RDONLY)
             try:
@@ -134,7 +134,7 @@ class SqliteLog:
             self._owes = False
 
     def begin(self) -> None:
-        """From here on the file must stay the one that it is, and its log has room."""
+        """From here on the file must not be replaced, and its write-ahead log has space reserved."""
         self._make_room()
         self._file_id, self._log = _identity(self._names[0]), (0, 0)
 
@@ -162,32 +162,32 @@ class SqliteLog:
         self._log = log.st_ino, log.st_size
 
     def waiting(self) -> list[InboxRow]:
-        """Commands in the inbox that nobody has taken."""
+        """Untaken inbox commands."""
         with journal_errors(self._place, "read"):
             query = "SELECT id, kind, body, by, reason, wall_ns FROM inbox WHERE taken = 0 ORDER BY id"
             return self._connection.execute(query).fetchall()
 
     def post(self, words: Sequence[object]) -> int:
-        """A command into the inbox: kind, body, by, reason, wall_ns. Its number."""
+        """Add a command to the inbox (kind, body, by, reason, wall_ns); its number."""
         with journal_errors(self._place, "write"):
             query = "INSERT INTO inbox (kind, body, by, reason, wall_ns, taken) VALUES (?, ?, ?, ?, ?, 0)"
             return int(self._connection.execute(query, tuple(words)).lastrowid or 0)
 
     def withdraw(self, number: int) -> bool:
-        """A command out of the inbox again; False when a session has taken it."""
+        """Remove a command from the inbox; False when a session has taken it."""
         with journal_errors(self._place, "write"):
             done = self._connection.execute("DELETE FROM inbox WHERE id = ? AND taken = 0", (number,))
             return bool(done.rowcount)
 
     def changed(self) -> bool:
-        """Whether another connection has written since this was last asked: microseconds."""
+        """Whether another connection has written since the last call; takes microseconds."""
         with journal_errors(self._place, "read"):
             version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
         changed, self._version = version != self._version, version
         return changed
 
     def keep(self, snapshot: StoredSnapshot, newest: int) -> None:
-        """A snapshot, and only the `newest` of all."""
+        """Store a snapshot, keeping only the `newest` of all."""
         with journal_errors(self._place, "write"):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -201,7 +201,7 @@ class SqliteLog:
                 raise
 
     def snapshots(self) -> list[StoredSnapshot]:
-        """Newest first; one that cannot be read is empty."""
+        """Snapshots, newest first; an unreadable one is empty."""
         query = "SELECT seq, hash, version, CAST(body AS BLOB), seal FROM snapshot ORDER BY seq DESC"
         try:
             return [StoredSnapshot(*row) for row in self._connection.execute(query)]
@@ -209,7 +209,7 @@ class SqliteLog:
             return [] if "no such table" in str(error) else [StoredSnapshot(0, "", "", b"", "")]
 
     def forget(self, seq: int) -> None:
-        """Drop the snapshots from a number on: they do not belong to these rows."""
+        """Delete the snapshots from a number on: they do not belong to these rows."""
         with journal_errors(self._place, "write"):
             self._connection.execute("DELETE FROM snapshot WHERE seq >= ?", (seq,))
 
@@ -238,7 +238,7 @@ class SqliteLog:
         return fresh
 
     def take(self, rows: Iterable[ChainRow]) -> None:
-        """Rows of another file."""
+        """Copy rows of another file."""
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.executemany(_INSERT, rows)
         self._connection.execute("COMMIT")

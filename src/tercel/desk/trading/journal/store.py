@@ -1,4 +1,4 @@
-"""The journal of a session, in a database: append-only, chained, durable before `append` returns.
+"""A session's journal in a database: append-only, chained, durable before `append` returns.
 
 Opening goes from the newest sound snapshot, or from the start, and reads back every entry after it. When a write
 fails for anything but another process's lock, what is on disk is unknown: the journal then refuses everything until
@@ -47,7 +47,7 @@ _log = logging.getLogger("tercel.journal")
 
 
 class SoundPrefix(NamedTuple):
-    """What of a journal is sound: entries up to `last`, whose hash is `head`, and what is wrong after ("": nothing)."""
+    """The sound part of a journal: entries up to `last`, whose hash is `head`, and the fault after it ("": none)."""
 
     last: int
     head: str
@@ -210,7 +210,7 @@ class SqlJournal:
                 yield row.seq, entry_of(row)
 
     def take_inbox(self, ns: int) -> list[Entry]:
-        """Commands that people left, each exactly once: taken and journaled in one transaction.
+        """Take operators' commands, each exactly once: taken and journaled in one transaction.
 
         Parameters
         ----------
@@ -259,13 +259,13 @@ class SqlJournal:
     # -- snapshots ---------------------------------------------------------------------------------------------------
 
     def snapshot(self, version: str = "") -> StoredSnapshot | None:
-        """The newest one that is sound and belongs to these entries; of one version, where one is named."""
+        """Newest sound snapshot that belongs to these entries; of one version, where one is named."""
         found, ignored = sound_snapshot(self._rows, self.key, version)
         self.ignored = ignored or self.ignored
         return found
 
     def keep_snapshot(self, seq: int, version: str, body: bytes) -> None:
-        """Keep what follows from the entries up to `seq`.
+        """Store a snapshot of the fold up to entry `seq`.
 
         Raises
         ------
@@ -281,7 +281,7 @@ class SqlJournal:
             crashpoints.at("journal.snapshot.after")
 
     def reader(self) -> SnapshotReader:
-        """Another look at the same entries and snapshots, for another thread."""
+        """A separate reader of the same entries and snapshots, for another thread."""
         return SnapshotReader(self._place, self.key)
 
     # -- the high-water mark: a chain alone cannot tell that its end is missing ------------------------------------
@@ -299,7 +299,7 @@ class SqlJournal:
 
 
 def mark_of(place: JournalPlace) -> tuple[int, str]:
-    """The number and hash of the last entry that was on the disk for certain; (0, "") where nobody knows."""
+    """Number and hash of the last entry certainly on disk; (0, "") where unknown."""
     if place.file is None:
         return 0, ""
     try:
@@ -310,7 +310,7 @@ def mark_of(place: JournalPlace) -> tuple[int, str]:
 
 
 def check_key(place: JournalPlace, words: dict[str, str], key: ChainKey | None) -> None:
-    """Refuse a key that does not fit a journal's words about itself.
+    """Refuse a key that does not match the journal's metadata.
 
     Raises
     ------
@@ -327,7 +327,7 @@ def check_key(place: JournalPlace, words: dict[str, str], key: ChainKey | None) 
 
 
 def follow_chain(log: Log, key: ChainKey | None, start: SoundPrefix, marked: int, mark: str) -> SoundPrefix:
-    """Read every entry after `start`; the sound ones, and what is wrong after them.
+    """Verify the chain after `start`: the sound entries, and the fault after them.
 
     Parameters
     ----------
@@ -369,7 +369,7 @@ def _seal(one: StoredSnapshot, key: ChainKey | None) -> str:
 
 
 def sound_snapshot(log: Log, key: ChainKey | None, version: str = "") -> tuple[StoredSnapshot | None, list[str]]:
-    """The newest snapshot that is sound and belongs to its entries, and why others were passed over."""
+    """Newest snapshot that is sound and fits its entries, and why newer ones were skipped."""
     ignored: list[str] = []
     for one in log.snapshots():
         row = _row_of(log, one.seq)
@@ -396,7 +396,7 @@ def _row_of(log: Log, seq: int) -> ChainRow | None:
 
 
 class SnapshotReader(JournalReader):
-    """A reader that finds snapshots too.
+    """A journal reader with access to snapshots.
 
     Parameters
     ----------
@@ -414,7 +414,7 @@ class SnapshotReader(JournalReader):
 
 
 class ChainVerification(NamedTuple):
-    """What a whole chain says of a journal: entries that are sound, the hash of the last, whether a key was in it."""
+    """Result of verifying a whole chain: number of sound entries, last hash, whether a key was used."""
 
     sound: int
     head: str
@@ -423,7 +423,7 @@ class ChainVerification(NamedTuple):
 
 
 def verify(where: str | Path, key: ChainKey | None = None) -> ChainVerification:
-    """Read a whole journal from its first entry, beside a session that may be writing it.
+    """Verify a whole journal from its first entry, while a session may be writing it.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""What a parent order cost, and against what: arrival, VWAP, TWAP, the split of the shortfall, mark-outs."""
+"""Transaction cost analysis of parent orders: arrival, VWAP, TWAP, shortfall decomposition, mark-outs."""

@@ -1,4 +1,4 @@
-"""Pictures of a parent's analysis: the path of the mid with its fills, and what all parents cost against what."""
+"""Charts of a cost analysis: the mid's path with fills, slippage against benchmarks, mark-outs."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ BENCHMARKS = {"is_bps": "arrival", "vwap_bps": "VWAP", "twap_bps": "TWAP", "clos
 
 
 def fills_in(arrays: Mapping[str, Ints]) -> NDArray[np.float64]:
-    """The fills of an analysis in a journal, in ticks and lots; older ones have them so, and call them `fills`."""
+    """Fills of an analysis in a journal, in ticks and lots; older entries call them `fills`."""
     if "fills" in arrays:
         return arrays["fills"].astype(np.float64)
     fills = arrays["executions"].astype(np.float64)
@@ -33,7 +33,7 @@ def fills_in(arrays: Mapping[str, Ints]) -> NDArray[np.float64]:
 def path_with_fills(
     parent: str, side: int, fills: NDArray[Any], mids: Ints, name: str, unit: float | None = None
 ) -> Figure:
-    """The mid through a parent's life with its fills: dots that rested, triangles that took.
+    """The mid over a parent's life with its fills: dots passive, triangles aggressive.
 
     In prices where it is known what one of the whole numbers is worth (`unit`), else in ticks.
     """
@@ -65,7 +65,7 @@ def path_with_fills(
 
 
 def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmarks") -> Figure:
-    """Slippage of every parent against each benchmark that is known: a dot each, the mean as a line."""
+    """Slippage of every parent against each known benchmark: one dot each, the mean as a line."""
     shown = {key: word for key, word in BENCHMARKS.items() if any(cost.get(key) is not None for cost in costs)}
     every = -(-len(costs) // DOTS)
 
@@ -90,7 +90,7 @@ def against_benchmarks(costs: Sequence[Mapping[str, Any]], name: str = "benchmar
 
 
 def markouts(costs: Sequence[Mapping[str, Any]], name: str = "markouts") -> Figure:
-    """Mean mark-out after fills by what was filled, with its 95 % interval over parents."""
+    """Mean mark-out after fills, weighted by filled value, with its 95 % interval over parents."""
     keys = sorted(costs[0]["markouts_bps"], key=lambda word: int(word[:-1])) if costs else []
 
     def draw(drawing: "Drawing") -> None:

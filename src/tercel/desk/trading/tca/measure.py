@@ -34,7 +34,7 @@ F_NS, F_PX, F_QTY, F_MID2, F_TOUCH2, F_PASSIVE, F_FORCED = range(7)
 
 @dataclass(frozen=True)
 class ParentFacts:
-    """What happened to a parent order.
+    """Input of a cost analysis: a parent order, its fills, the market around it.
 
     Parameters
     ----------
@@ -143,8 +143,7 @@ class ParentCost:
 
 
 def fees_of(fills: Ints, words: tuple[int, int, int, int], one: int = 1) -> int:
-    """What a venue charges for fills in so many parts: the exact sum, rounded once to half ticks x lots as a market's
-    state rounds it.
+    """Fees of fills given in parts: the exact sum, rounded once to half ticks x lots as a market's state does.
 
     >>> fees_of(np.array([[2, 101, 10, 200, 202, 0, 0]]), (0, 60_000_000, 0, 0))
     6
@@ -159,7 +158,7 @@ def fees_of(fills: Ints, words: tuple[int, int, int, int], one: int = 1) -> int:
 
 
 def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> ParentCost:
-    """The analysis of a parent's facts.
+    """Cost analysis of a parent's facts.
 
     Raises
     ------
@@ -231,20 +230,20 @@ def measure(facts: ParentFacts, markouts_s: Sequence[int] = MARKOUTS_S) -> Paren
 def shortfall(
     side: int, quantity: int, refused: int, mids2: tuple[int, int], fills: Ints, fees: int, one: int = 1
 ) -> Shortfall:
-    """What a parent cost, by its fills (in `one` parts) and the mids (half ticks) at its arrival and at its end."""
+    """Implementation shortfall from fills (in `one` parts) and the mids (half ticks) at arrival and end."""
     qty = fills[:, F_QTY].tolist()
     paid2 = 2 * sum(map(mul, fills[:, F_PX].tolist(), qty))
     return Shortfall(side, quantity * one, sum(qty), refused * one, *mids2, paid2, fees * one * one, one)
 
 
 def fill_rows(fills: Sequence[Fill]) -> Ints:
-    """A ledger's fills as rows, in parts of `core.fixed`; mid and touch that they met are not known, and 0."""
+    """A ledger's fills as rows, in parts of `core.fixed`; mid and touch at the fill are unknown, and 0."""
     rows = [[fill.ns, fill.px, fill.qty, 0, 0, int(fill.passive), 0] for fill in fills]
     return np.array(rows, np.int64).reshape(-1, 7)
 
 
 def without_market(cost: ParentCost) -> ParentCost:
-    """The analysis of a parent that nobody watched the market of all the while: what fills show alone.
+    """Cost analysis from fills alone, for a parent whose market was not observed throughout.
 
     Shortfall, opportunity and refusals need no more; the parts of the shortfall, benchmarks and mark-outs are NaN.
     """
@@ -257,7 +256,7 @@ def without_market(cost: ParentCost) -> ParentCost:
 
 
 def without_own(facts: ParentFacts) -> ParentFacts:
-    """The facts where the market's trades hold this parent's fills as well: as many lots at its prices, taken out."""
+    """Facts with the parent's own fills removed from the market's trades."""
     prices, lots = facts.trade_price, facts.trade_lots.copy()
     for px, qty in zip(facts.fills[:, F_PX].tolist(), facts.fills[:, F_QTY].tolist(), strict=True):
         at = np.flatnonzero(prices * facts.one == px)

@@ -1,4 +1,4 @@
-"""Writes the analysis of every finished parent to the journal, once its last mark-out is known."""
+"""Journals the cost analysis of every finished parent once its last mark-out is known."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def _sums(fills: Ints) -> tuple[int, int]:
 
 
 class TcaRecorder:
-    """A watcher of a session (`trading.manager.SessionObserver`).
+    """Session observer that records cost analyses (`trading.manager.SessionObserver`).
 
     Parameters
     ----------
@@ -91,14 +91,14 @@ class TcaRecorder:
                 self.on_over(parent, None)
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: Ints) -> None:
-        """From here on the market's trades are its benchmark."""
+        """Start collecting the market's trades as benchmark."""
         self._live[order.instrument].add(order.id)
 
     def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
-        """Nothing: what was decided is in the journal."""
+        """Nothing: decisions are in the journal."""
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
-        """Wait for the last mark-out; a parent that never came to its market has nothing to analyse."""
+        """Wait for the last mark-out; a parent that never arrived has nothing to analyse."""
         self._live[parent.order.instrument].discard(parent.id)
         trades = self._trades.pop(parent.id, [])
         public = np.concatenate(trades) if trades else np.zeros((0, 3), np.int64)
@@ -107,7 +107,7 @@ class TcaRecorder:
             self._waiting.append((parent, logged[logged[:, F_FORCED] != sim.UNFILLED], public))
 
     def close(self) -> None:
-        """The session ends: write what is known, mark-outs that are not yet stay unknown."""
+        """Write pending analyses; mark-outs not yet known stay unknown."""
         self._write(FOREVER_NS)
 
     def _fills(self, parent: ParentOrder, logged: Ints, follower: Follower) -> Ints:

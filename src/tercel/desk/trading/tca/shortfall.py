@@ -1,4 +1,4 @@
-"""What a parent order cost: fills, what was not filled and what was refused, apart. The one definition of all three.
+"""Implementation shortfall of a parent order: fills, unfilled and refused lots apart; the one definition.
 
 With side s, fills (p, q), arrival mid m0, mid at the end m1:
 
@@ -23,7 +23,7 @@ BPS = 1e4
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """The cost of one parent order.
+    """Implementation shortfall of one parent order.
 
     Parameters
     ----------
@@ -61,47 +61,47 @@ class Shortfall:
 
     @property
     def unfilled(self) -> int:
-        """What is unfilled, what was refused apart."""
+        """Unfilled quantity without the refused part."""
         return self.quantity - self.filled - self.refused
 
     @property
     def fills(self) -> int:
-        """What the fills cost, fees included."""
+        """Cost of the fills, fees included."""
         return self.side * (self.paid2 - self.arrival_mid2 * self.one * self.filled) + self.fees
 
     @property
     def opportunity(self) -> int:
-        """What the market did to the unfilled lots."""
+        """Opportunity cost of the unfilled lots."""
         return self.side * (self.end_mid2 - self.arrival_mid2) * self.one * self.unfilled
 
     @property
     def refusal(self) -> int:
-        """What the market did to the lots that were refused."""
+        """Opportunity cost of the refused lots."""
         return self.side * (self.end_mid2 - self.arrival_mid2) * self.one * self.refused
 
     @property
     def whole(self) -> int:
-        """All three together."""
+        """Total of all three parts."""
         return self.fills + self.opportunity + self.refusal
 
     @property
     def is_bps(self) -> float:
-        """Cost of the fills, bps of what they were worth at arrival; NaN where nothing was filled."""
+        """Cost of the fills, bps of their arrival value; NaN without fills."""
         return self._bps(self.fills, self.filled)
 
     @property
     def opportunity_bps(self) -> float:
-        """The same of the unfilled lots; NaN where there are none."""
+        """Opportunity cost, bps of the unfilled lots' arrival value; NaN without any."""
         return self._bps(self.opportunity, self.unfilled)
 
     @property
     def refusal_bps(self) -> float:
-        """The same of the lots that were refused; NaN where there are none."""
+        """Cost of refusal, bps of the refused lots' arrival value; NaN without any."""
         return self._bps(self.refusal, self.refused)
 
     @property
     def whole_bps(self) -> float:
-        """Fills and opportunity in bps of all lots but the refused ones: what whoever worked the order answers for."""
+        """Cost of fills and opportunity, bps of all lots but the refused: what the executing agent answers for."""
         return self._bps(self.fills + self.opportunity, self.quantity - self.refused)
 
     def _bps(self, cost: int, quantity: int) -> float:
@@ -123,7 +123,7 @@ class Shortfall:
 
 
 def known(value: Any) -> Any:
-    """JSON has no NaN: what is not available is null.
+    """A figure for JSON: null for NaN.
 
     >>> known({"a": math.nan, "b": [1.5]})
     {'a': None, 'b': [1.5]}
@@ -134,14 +134,14 @@ def known(value: Any) -> Any:
 
 
 def weight(row: Mapping[str, Any]) -> float:
-    """What a parent weighs in a mean: the arrival value of its fills; older journals have lots."""
+    """Weight of a parent in a mean: the arrival value of its fills; lots in older journals."""
     return float(row.get("notional", row.get("filled", row.get("quantity", 1))))
 
 
 def by_filled(
     rows: Sequence[Mapping[str, Any]], key: str = "is_bps", least: int = 3
 ) -> tuple[float | None, float | None]:
-    """Mean of a figure over parents by what was filled, and the half width of its 95 % interval over them.
+    """Mean of a figure over parents weighted by filled value, and the half width of its 95 % interval.
 
     The interval takes parents as if independent (`stats.student.weighted_interval`); None where there are fewer than
     `least`.

@@ -1,4 +1,4 @@
-"""What analysed parents cost together and agent by agent: means by what was filled, intervals over parents.
+"""Summary of analysed parents, total and by agent: means weighted by filled value, intervals over parents.
 
 A desk's journal and a file of somebody's own fills are summed up by this one function.
 """
@@ -52,7 +52,7 @@ BENCHMARKS = {"vwap": "VWAP", "twap": "TWAP", "close": "the close"}
 def sentences(
     rows: Sequence[Mapping[str, Any]], money: Mapping[str, Any] | None = None, more: Sequence[str] = ()
 ) -> list[str]:
-    """What parents came to, in at most three sentences.
+    """Summary of parents in at most three sentences.
 
     Parameters
     ----------
