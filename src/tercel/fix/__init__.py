@@ -1,1 +1,1 @@
-"""FIX 4.2 and 4.4 on both sides: a server before any venue, and any acceptor as a venue (`profiles`)."""
+"""FIX 4.2 and 4.4, both sides: an acceptor before any venue, and any other acceptor as a venue (`profiles`)."""

@@ -1,4 +1,4 @@
-"""Market data by price level, in the standard's own tags: what a stranger's subscription is told.
+"""Aggregated market data (by price level) in standard tags, for counterparties without this package's fields.
 
 A :class:`AggregatedBook` follows the order-level rows of one instrument; an :class:`AggregatedView` is what one
 subscription shows of it, and tells the difference to what it showed before. Of a level, 278 names side and price.
@@ -31,7 +31,7 @@ Level = tuple[int, int]
 
 
 class AggregatedBook:
-    """The public book of one instrument by price level.
+    """Public book of one instrument by price level.
 
     >>> import numpy as np
     >>> rows = np.array([(5, schema.ADD, 1, BUY, 99, 4, -1), (5, schema.ADD, 2, BUY, 99, 3, -1)])
@@ -54,12 +54,12 @@ class AggregatedBook:
         return self._lots.get(level, 0)
 
     def top(self, side: int, depth: int = 0) -> list[tuple[int, int]]:
-        """Price and lots of the best levels of a side, best first; depth 0: of all."""
+        """Price and lots of a side's best levels, best first; depth 0: all."""
         prices = self._prices[side][: depth or None]
         return [(-side * one, self._lots[side, -side * one]) for one in prices]
 
     def apply(self, change: o.MarketRows) -> tuple[set[Level], list[tuple[int, int]]]:
-        """Follow rows. The levels that they touched, and price and lots of the trades among them."""
+        """Apply rows; the levels that changed, and price and lots of the trades."""
         touched: set[Level] = set()
         trades: list[tuple[int, int]] = []
         if change.snapshot:
@@ -131,7 +131,7 @@ class AggregatedBook:
 
 @dataclass(slots=True)
 class AggregatedView:
-    """One subscription to one instrument.
+    """One market data subscription to one instrument.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class AggregatedView:
     _shown: dict[Level, int] = field(default_factory=dict)
 
     def snapshot(self, book: AggregatedBook, scale: PriceScale) -> tuple[str, Fields]:
-        """The W of a book now."""
+        """Full refresh (W) of the book now."""
         self._shown = dict(self._seen(book))
         entries = [(_SIDES[side], price, lots) for (side, price), lots in self._shown.items()]
         if TRADE in self.types and book.last is not None:
@@ -165,7 +165,7 @@ class AggregatedView:
     def change(
         self, book: AggregatedBook, touched: set[Level], trades: list[tuple[int, int]], scale: PriceScale
     ) -> Iterator[tuple[str, Fields]]:
-        """Messages on a change: a W where whole books are asked for, else X with what is new, other or gone."""
+        """Messages on a change: a W where full refreshes were requested, else an incremental X."""
         actions = self._actions(book, touched)
         told = [(_NEW, TRADE, price, lots) for price, lots in trades] if TRADE in self.types else []
         if self.whole:

@@ -1,4 +1,4 @@
-"""A venue behind a FIX session: the initiator's side, on our own engine and without a thread.
+"""FIX initiator as a venue, on this package's engine and without a thread.
 
 Whoever holds it calls :meth:`FixVenue.step`, or :meth:`FixVenue.poll` when a selector says that its socket has
 something. A message counts as received when the caller comes back for more, and its number is then written down: a
@@ -39,7 +39,7 @@ S: Final = 1_000_000_000
 
 
 class FixVenue:
-    """A session with a FIX venue.
+    """A venue reached over a FIX session.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ class FixVenue:
 
     # -- what comes in ------------------------------------------------------------------------------------------------
     def poll(self, seconds: float = 0.0) -> bool:
-        """Read what came, keep the session alive and bring it back; whether a step has something to return.
+        """Read what came, keep the session alive and reconnect it; whether a step has something to return.
 
         Parameters
         ----------
@@ -179,7 +179,7 @@ class FixVenue:
         return bool(self._queue or self._early)
 
     def fileno(self) -> int:
-        """For a selector; -1 while there is no connection: poll now and then."""
+        """For a selector; -1 while there is no connection: poll from time to time."""
         return self._link.fileno()
 
     def _pump(self, seconds: float, link: FixLink) -> None:
@@ -289,14 +289,14 @@ class FixVenue:
 
     @property
     def now_ns(self) -> int:
-        """The venue's time at its last message; at a venue that does not tell it, UTC."""
+        """The venue's time at its last message; UTC at a venue that does not report it."""
         if not self._own:
             self._now_ns = max(self._now_ns, self._link.now_ns())
         return self._now_ns
 
     @property
     def capabilities(self) -> Capabilities:
-        """See `Venue`: what its profile has words for."""
+        """See `Venue`: those its profile allows."""
         orders = self._terms.profile.orders
         return Capabilities(
             stepped=self._stepped, answers_questions=orders.status, connection=self, session=self, disowns=self,
@@ -310,12 +310,12 @@ class FixVenue:
 
     @property
     def unrecorded(self) -> str:
-        """Why what is sent is not on the disk; "": it is."""
+        """Why sent messages are not on disk; "": they are."""
         return self._link.unrecorded or self._dialect.unrecorded
 
     @property
     def ahead_ns(self) -> int | None:
-        """How far the clock here is ahead of the venue's, ns; None while that is not known."""
+        """How far this machine's clock is ahead of the venue's, ns; None while unknown."""
         return self._link.session.clock.ns
 
     def listings(self) -> Sequence[o.Listing]:
@@ -348,7 +348,7 @@ class FixVenue:
         return self._dialect.shapes[instrument]
 
     def subscribe(self, instrument: str) -> None:
-        """Ask for market data; asked again by itself whenever the link comes back.
+        """Subscribe to market data; renewed on every reconnect.
 
         Raises
         ------
@@ -362,7 +362,7 @@ class FixVenue:
             self._subscribed.append(instrument)
 
     def send(self, command: o.Command) -> None:
-        """Hand a command to the session.
+        """Send a command over the session.
 
         Raises
         ------
@@ -381,7 +381,7 @@ class FixVenue:
             self._send(ready)
 
     def disown(self, message: o.Report | o.CancelReject | o.Unread) -> None:
-        """Tell the venue of what was set aside here, where FIX has an answer: a DK, or a business reject.
+        """Tell the venue of a report that was set aside, where FIX has an answer: a DK, or a business reject.
 
         Raises
         ------
@@ -392,7 +392,7 @@ class FixVenue:
             self._send(ready)
 
     def step(self, until_ns: int) -> list[o.VenueEvent]:
-        """See `Venue.step`. While the link is down, what came is returned after a short wait.
+        """See `Venue.step`. While the link is down, pending events are returned after a short wait.
 
         Raises
         ------
@@ -474,7 +474,7 @@ class FixVenue:
                 events.append(item)
 
     def close(self) -> None:
-        """Log out and let the session go; a second call does nothing."""
+        """Log out and close the session; a second call does nothing."""
         atexit.unregister(self.close)
         if self._closed:
             return

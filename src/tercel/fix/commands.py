@@ -1,4 +1,4 @@
-"""Commands as a venue wants to hear them: what the standard has, less what its dictionary lacks."""
+"""Commands as standard FIX messages, less the fields that a venue's dictionary lacks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _STOP_ON_FAILURE: Final = "1"
 
 @dataclass(frozen=True)
 class OutgoingMessage:
-    """A message that is about to leave.
+    """A message about to be sent.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class OutgoingMessage:
 
 
 class Commands:
-    """Makes messages of commands for one venue.
+    """Builds messages of commands for one venue.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Commands:
         """Message types that the venue said it does not know."""
 
     def messages(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
-        """Messages of a command, and why it has none where that is so.
+        """Messages of a command, or why it has none.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Commands:
         return self._status(command)
 
     def answer(self, kind: str, fields: Fields, about: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
-        """An answer to what is not ours or cannot be read, where the venue takes one."""
+        """DK or business reject of a report, where the venue takes one."""
         takes = {t.DONT_KNOW: self._orders.disown, t.BUSINESS_REJECT: self._orders.business_reject}
         return [self._ready(kind, fields, about)] if takes.get(kind, True) and kind in self._rules else []
 

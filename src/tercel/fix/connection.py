@@ -1,4 +1,4 @@
-"""One TCP connection that never blocks, with TLS where it is asked for: the wire below a FIX session, of either side.
+"""A non-blocking TCP connection, with optional TLS: the transport of a FIX session, of either side.
 
 Whoever owns it waits with a selector for reading, and for writing while :attr:`Connection.wants_write` says so.
 """
@@ -23,7 +23,7 @@ _MOST_AT_ONCE: Final = 1 << 17
 
 @dataclass(frozen=True)
 class TlsSettings:
-    """TLS of a connection.
+    """TLS settings of a connection.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class TlsSettings:
     verify: bool = True
 
     def client(self) -> ssl.SSLContext:
-        """What an initiator connects with.
+        """SSL context of an initiator.
 
         Raises
         ------
@@ -58,7 +58,7 @@ class TlsSettings:
         return self._loaded(ssl.Purpose.SERVER_AUTH)
 
     def server(self) -> ssl.SSLContext:
-        """What an acceptor accepts with.
+        """SSL context of an acceptor.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class TlsSettings:
 
 
 class Connection:
-    """A connection, perhaps one that is still being made.
+    """A TCP connection, possibly still being established.
 
     Parameters
     ----------
@@ -157,21 +157,21 @@ class Connection:
 
     @property
     def established(self) -> bool:
-        """Whether both sides are there, TLS agreed."""
+        """Whether the connection is up, TLS handshake included."""
         return not (self.closed or self._connecting or self._shaking)
 
     @property
     def wants_write(self) -> bool:
-        """Whether to call `flush` when the socket can be written to."""
+        """Whether `flush` has something to do when the socket becomes writable."""
         return not self.closed and (self._connecting or self._blocked or bool(self._out and not self._shaking))
 
     @property
     def waiting(self) -> int:
-        """Bytes that the other side has not taken."""
+        """Bytes not yet taken by the other side."""
         return len(self._out)
 
     def receive(self) -> bytes | None:
-        """What came: b"" is nothing now, None is a connection that is closed, by either side; see `why`."""
+        """Received bytes: b"" is nothing now, None a connection closed by either side; see `why`."""
         if not self._ready():
             return None if self.closed else b""
         parts, size, ended = [], 0, False
@@ -198,7 +198,7 @@ class Connection:
         return b"" if self._ending else b"".join(parts)
 
     def send(self, data: bytes) -> None:
-        """Write what the socket takes now; the rest waits. Who lets too much wait is dropped."""
+        """Write what the socket takes now and buffer the rest; a peer with too large a buffer is dropped."""
         if self.closed or self._ending:
             return
         self._out += data
@@ -207,7 +207,7 @@ class Connection:
             self.close(f"the other side does not read: {len(self._out)} bytes wait for it")
 
     def flush(self) -> None:
-        """Write what waits, as much as the socket takes."""
+        """Write buffered bytes, as many as the socket takes."""
         if not self._ready():
             return
         try:
@@ -233,7 +233,7 @@ class Connection:
             self.close("closed before it was made")
 
     def close(self, why: str = "closed here") -> None:
-        """Close now; what waits is lost."""
+        """Close now; buffered bytes are lost."""
         if not self.closed:
             self.closed, self.why = True, why
             self._out.clear()

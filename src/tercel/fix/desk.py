@@ -1,4 +1,4 @@
-"""What the server keeps of one counterparty: its accounts, its orders, its subscriptions, what it waits for."""
+"""State of one counterparty of the FIX server: accounts, orders, subscriptions, pending requests."""
 
 import hmac
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ Word = TypeVar("Word", Report, CancelReject)
 
 
 def comp_id(name: str) -> str:
-    """A name that can stand in a header.
+    """A CompID, checked to be valid in a header.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def comp_id(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who may log on.
+    """Credentials and rights of a counterparty.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class Login:
             verifier(self.public_key, self.comp_id)
 
     def refusal(self, logon: Message) -> str:
-        """Why its Logon is not accepted, "" when it is. What it said is not repeated."""
+        """Why its Logon is refused, "" when it is accepted; the password is not repeated."""
         for what, tag, wanted in (("user name", t.USERNAME, self.username), ("password", t.PASSWORD, self.password)):
             if wanted and not hmac.compare_digest(logon.get(tag).encode(errors="replace"), wanted.encode()):
                 return f"wrong {what} for {self.comp_id}"
@@ -101,12 +101,12 @@ class Login:
         return ""
 
     def sees(self, account: str) -> bool:
-        """Whether it gets copies of this account's reports."""
+        """Whether it receives copies of this account's reports."""
         return account in self.copies or "*" in self.copies
 
 
 class OrderFills:
-    """Executions of one order: which are known, and their mean price."""
+    """Executions of one order, and their mean price."""
 
     __slots__ = ("_names", "_of")
 
@@ -115,7 +115,7 @@ class OrderFills:
         self._names: dict[str, str] = {}
 
     def take(self, report: Report) -> bool:
-        """Book a trade, a bust or a correction; False for one that is booked already."""
+        """Book a trade, a bust or a correction; False if it is booked already."""
         name = report.exec_id
         if name in self._names:
             return False
@@ -135,7 +135,7 @@ class OrderFills:
 
 @dataclass(slots=True)
 class Counterparty:
-    """One login and its state. Names of orders are its own: the venue sees them with the login's name in front."""
+    """One login and its state. It names orders freely: the venue sees them with the login's prefix."""
 
     login: Login
     up: bool = False
@@ -171,24 +171,24 @@ class Counterparty:
 
     @property
     def prefix(self) -> str:
-        """What stands before its names at the venue."""
+        """Prefix of its order names at the venue."""
         return self.login.comp_id + "/"
 
     def greet(self, logon: Message) -> None:
-        """What its Logon asks for."""
+        """Apply what its Logon requests."""
         self.own = logon.says(t.OWN_TAGS) and self.login.begin == "FIX.4.4" and self.login.terms is None
         asks = logon.get(t.CANCEL_ON_DISCONNECT)
         self.cancels = asks == "Y" if asks else self.login.cancel_on_disconnect
 
     def hang_up(self) -> None:
-        """Forget what ends with a connection."""
+        """Drop the state that ends with a connection."""
         self.up, self.waits, self.owed = False, None, False
         self.wanted.clear()
         self.followed.clear()
         self.asked.clear()
 
     def inward(self, command: Command) -> Command:
-        """A command as the venue receives it: with an account, under names that are nobody else's."""
+        """A command as the venue receives it: with an account, names prefixed."""
         account, prefix = command.account or self.login.comp_id, self.prefix
         if isinstance(command, StatusRequest):
             return replace(command, account=account, cl_ord_id=command.cl_ord_id and prefix + command.cl_ord_id)
@@ -198,7 +198,7 @@ class Counterparty:
         return replace(command, account=account, **named)  # type: ignore[arg-type]
 
     def outward(self, message: Word) -> Word:
-        """A message from the venue under the counterparty's own names."""
+        """A venue message with the counterparty's own names."""
         own = self.prefix
         return replace(
             message,
@@ -208,7 +208,7 @@ class Counterparty:
         )
 
     def stands(self, name: str) -> OrdStatus:
-        """Where an order stands: with a request on its way it is pending; REJECTED where there is none."""
+        """Status of an order, pending requests included; REJECTED where there is none."""
         pending = [of_replace for of_replace, original in self.requested.values() if original == name]
         last = self.told.get(self.orders.get(name) or name)
         if name not in self.orders or (last is not None and last.status in TERMINAL):
@@ -218,12 +218,12 @@ class Counterparty:
         return last.status if last is not None else OrdStatus.PENDING_NEW
 
     def living(self, account: str, instrument: str) -> int:
-        """Orders of an account, in an instrument ("": in any), that the venue has and that are not over."""
+        """Open orders of an account, in an instrument ("": in any)."""
         mine = [one for one in self.told.values() if one.account == account and one.leaves_qty > 0]
         return sum(1 for one in mine if instrument in ("", one.instrument))
 
     def book(self, report: Report) -> bool:
-        """Take note of a report; False for an execution that is known, and only told again."""
+        """Book a report; False for a repeated execution."""
         if report.exec_type is ExecType.TRADE or report.exec_type in REBOOKS:
             if not self.fills.setdefault(report.order_id, OrderFills()).take(report):
                 return False
@@ -233,6 +233,6 @@ class Counterparty:
         return True
 
     def average(self, report: Report) -> Decimal:
-        """Mean price in ticks of what an order traded."""
+        """Mean price in ticks of an order's executions."""
         known = self.fills.get(report.order_id)
         return known.average if known is not None else Decimal(0)

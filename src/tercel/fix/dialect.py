@@ -1,4 +1,4 @@
-"""Fields as a counterparty reads them: with our private tags, in plain FIX 4.4, or in FIX 4.2.
+"""Message fields for a counterparty: with private tags, in plain FIX 4.4, or in FIX 4.2.
 
 Source: FIX 4.2 and 4.4, volume 4: ExecType and ExecTransType; ExecTransType (20) went into ExecType (150) with 4.3.
 """
@@ -19,12 +19,12 @@ _BROKER: Final = {t.ORD_REJ_REASON: "0", t.CXL_REJ_REASON: "2", t.REJECT_REASON:
 
 
 def private(tag: int) -> bool:
-    """Whether a tag is one of ours."""
+    """Whether a tag is one of this package's private ones."""
     return tag in _PRIVATE
 
 
 def plain(kind: str, fields: Iterable[tuple[int, str]], begin: str, now_ns: int) -> Fields:
-    """Fields of a message without our tags, dated by the clock on the wall, in a version of FIX.
+    """A message's fields without private tags, dated by the wall clock, in a version of FIX.
 
     >>> plain("8", [(150, "F"), (39, "1"), (151, "5"), (60, "19700101-00:00:00"), (20001, "7")], "FIX.4.2", 10**18)
     [(20, '0'), (150, '1'), (39, '1'), (151, '5'), (60, '20010909-01:46:40.000')]

@@ -1,4 +1,4 @@
-"""A session's store that takes every commit: on its disk while that can be written, in memory while it cannot.
+"""Session store that never refuses a commit: on disk while that can be written, in memory while it cannot.
 
 A disk that is full may keep no cancel and no logout back. Numbers then go into a file whose room was taken before, and
 where that is not written either, into memory alone. Who begins after that is at the number of that file; or, where
@@ -27,7 +27,7 @@ _AGAIN_S: Final = 1.0
 
 
 class SteadyStore:
-    """See the module. It is a `SessionStore`.
+    """A `SessionStore` that falls back to memory.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class SteadyStore:
         return self._memory.load() if self.why else self._disk.load()
 
     def commit(self, change: Commit) -> None:
-        """See `SessionStore`; what the disk does not take stays in memory, and `why` says so."""
+        """See `SessionStore`; a commit the disk refuses stays in memory, and `why` holds the reason."""
         if not self.why:
             try:
                 self._disk.commit(change)
@@ -98,7 +98,7 @@ class SteadyStore:
         self.commit(Commit(SequenceNumbers(numbers.next_out, next_in, numbers.since_ns)))
 
     def skip(self, to: int) -> bool:
-        """Go on at the number that the other side expects, where the process before did not close the store; once.
+        """Continue at the number the counterparty expects, where the last process did not close the store; once.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class SteadyStore:
         return unsure and not self.why
 
     def close(self) -> None:
-        """Write what the disk takes, and let it go. What it does not take is in the file beside."""
+        """Write what the disk takes and close; numbers it does not take are in the spare file."""
         if self.why:
             self._catch_up()
         with suppress(VenueError):

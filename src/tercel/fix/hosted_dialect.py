@@ -1,4 +1,4 @@
-"""A venue's own words at our acceptor: what a login says that speaks them, as the standard has it, and the way back.
+"""Emulation of a venue's dialect at this package's acceptor: from its messages to the standard's, and back.
 
 A login with a profile (`desk.Login.terms`) finds an acceptor of that venue's kind: every message of its session is one
 of the venue's dictionary. Beside the standard's D, F, q, V and x that are Binance's amend (XAK, here a replace) and
@@ -57,7 +57,7 @@ class _Order:
 
 
 class HostedDialect:
-    """The words of one login's venue.
+    """Dialect of one login that speaks as to a given venue.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class HostedDialect:
         self._due: list[Message] = []
 
     def settings(self, ours: SessionSettings) -> SessionSettings:
-        """Those of a session of ours, by the venue's dictionary and in its manner."""
+        """Session settings with the venue's dictionary and conventions."""
         session = self._profile.session
         uuid = [(_UUID, self._uuid)] if _UUID in self._rules.messages[t.LOGON].block.members else []
         return replace(
@@ -117,7 +117,7 @@ class HostedDialect:
 
     # -- what comes in ------------------------------------------------------------------------------------------------
     def inward(self, message: Message) -> list[Message]:
-        """A message of the login in the standard's words."""
+        """The login's message as standard messages."""
         kind, name = message.kind, message.get(t.CL_ORD_ID)
         if kind in (t.CANCEL, AMEND, t.MASS_CANCEL):
             self._requests[name] = message
@@ -134,12 +134,12 @@ class HostedDialect:
         return [message]
 
     def due(self) -> list[Message]:
-        """New orders whose cancel has its answer."""
+        """New orders of cancel-and-new messages whose cancel has been answered."""
         found, self._due = self._due, []
         return found
 
     def refuse(self, message: Message) -> None:
-        """Refuse what no venue here does as this one would.
+        """Refuse messages that no venue here can carry out as the emulated one would.
 
         Raises
         ------
@@ -202,7 +202,7 @@ class HostedDialect:
 
     # -- what goes out ------------------------------------------------------------------------------------------------
     def outward(self, kind: str, fields: Fields) -> list[tuple[str, Fields]]:
-        """A message of the standard in the venue's words; none where it has none."""
+        """A standard message in the venue's dialect; [] where it has none."""
         values = dict(fields)
         if kind == t.EXECUTION_REPORT:
             return self._report(values)
@@ -222,7 +222,7 @@ class HostedDialect:
         return [(kind, self._fitted(kind, fields))]
 
     def entry(self, listing: Listing) -> Fields:
-        """An instrument, as the venue's list has it."""
+        """An instrument's entry in the venue's security list."""
         table, name = self._profile.symbols, listing.instrument
         quoted = self._currencies.get(name, _NO_CURRENCY)
         steps = [(table.lot_tag, str(listing.lot)), (table.tick_tag, PriceScale(listing.tick).price(1))]

@@ -1,4 +1,4 @@
-"""The words of a venue of this package: its messages as events, commands as messages."""
+"""Dialect of this package's own venues: their messages as events, commands as messages."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,7 +23,7 @@ _REMEMBERED: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class StepAnswer:
-    """The answer to a U1, or the list of instruments: what a call waits for."""
+    """Answer that a blocking call waits for: to a U1, or the security list."""
 
     name: str
     ns: int = 0
@@ -33,7 +33,7 @@ class StepAnswer:
 
 @dataclass(frozen=True, slots=True)
 class PendingFault:
-    """Something that a call must raise."""
+    """An error that the next call has to raise."""
 
     error: TercelError
 
@@ -42,7 +42,7 @@ Item = o.VenueEvent | StepAnswer | PendingFault
 
 
 def refused(event: SessionEvent, house_name: Callable[[str], str], now: int) -> o.Unread:
-    """What the session could not take, with what it names."""
+    """The message that the session could not process, with the order it names."""
     message = event.message
     if message is None:
         return o.Unread(event.raw.decode("utf-8", "replace"), event.text, now)
@@ -55,7 +55,7 @@ Sent = o.Command | o.Report | o.CancelReject | o.Unread
 
 
 class RejectTracker:
-    """What was sent under which number, and what it means when one of them is refused."""
+    """Sent messages by sequence number, to resolve rejects of them."""
 
     def __init__(self) -> None:
         self._sent: dict[int, Sent | None] = {}
@@ -65,27 +65,27 @@ class RejectTracker:
         """Commands that are to be said in other words: the venue does not know those of before."""
 
     def remember(self, number: int, command: Sent | None) -> None:
-        """A message left under a number, with the command that it carries, or with what it disowns."""
+        """Record a message's number with its command, or with the report it disowns."""
         self._sent[number] = command
         self._sent.pop(number - _REMEMBERED, None)
 
     def house_name(self, wire: str) -> str:
-        """The name here of a ClOrdID."""
+        """Internal name of a ClOrdID."""
         return wire
 
     def skipped(self, message: Message, earlier: bool) -> str:
-        """The name here of a command that the venue asked for again and is not sent; "": nothing follows from it.
+        """Internal name of a command the venue requested again but is not resent; "": nothing follows.
 
         `earlier`: it was sent over an earlier connection, so that it cannot arrive any more.
         """
         return message.get(t.CL_ORD_ID)
 
     def sent(self, number: str) -> Sent | None:
-        """What left under a number."""
+        """Command or report sent under a number."""
         return self._sent.get(int(number)) if number.isdigit() else None
 
     def refusal(self, number: str, text: str, now_ns: int) -> Item:
-        """The answer to a message of ours that was refused by the session or as a whole, in the way of its kind."""
+        """Event of a reject of our message, by the kind of message."""
         command = self._sent.get(int(number or 0))
         if isinstance(command, o.NewOrder):
             return o.refused(command, f"S{number}", now_ns, text)
@@ -100,7 +100,7 @@ class RejectTracker:
 
 
 class OwnDialect(RejectTracker):
-    """What is said to a venue of this package, and what it says.
+    """Dialect of a venue of this package.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class OwnDialect(RejectTracker):
 
     # -- what is said -------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
-        """Messages of a command; TransactTime is UTC, the venue's own time stands beside it."""
+        """Messages of a command; TransactTime is UTC, the venue's own time is in a private field."""
         scale = self.scales.get(command.instrument, PLAIN)
         kind, fields = translate.command_out(command, scale)
         now = utc_text(self._clock())
@@ -130,13 +130,13 @@ class OwnDialect(RejectTracker):
         ], ""
 
     def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
-        """A DK, a business reject, or nothing."""
+        """DK or business reject of a report, or nothing."""
         scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
         answer = translate.disowned_out(message, scale)
         return [] if answer is None else [OutgoingMessage(*answer, message)]
 
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
-        """Ask for market data of an instrument under a name."""
+        """MarketDataRequest for an instrument under a request id."""
         self.requests = {key: one for key, one in self.requests.items() if one[0] != instrument}
         self.requests[name] = (instrument, [])
         fields: Fields = [(t.MD_REQ_ID, name), (t.SUBSCRIPTION, "1"), (t.MARKET_DEPTH, "0"), (t.NO_ENTRY_TYPES, "2")]
@@ -144,12 +144,12 @@ class OwnDialect(RejectTracker):
         return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)
 
     def list_request(self, name: str) -> OutgoingMessage:
-        """Ask for what is listed."""
+        """SecurityListRequest."""
         return OutgoingMessage(t.SECURITY_LIST_REQUEST, [(t.SECURITY_REQ_ID, name), (t.SECURITY_LIST_TYPE, "4")], None)
 
     # -- what is heard ------------------------------------------------------------------------------------------------
     def read(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
-        """What a message means, with its number. Reports that are repeated before the list has come wait for it."""
+        """Events of a message, with its number. Repeated reports wait for the security list."""
         if message.kind == t.EXECUTION_REPORT and not self.scales:
             self._unread.append(message)
             return []
@@ -232,5 +232,5 @@ class OwnDialect(RejectTracker):
 
 
 def raw(message: Message) -> str:
-    """A message as text, without what frames it."""
+    """A message as text without its framing fields."""
     return "".join(f"{tag}={value}{t.SOH}" for tag, value in message.fields)

@@ -1,4 +1,4 @@
-"""A session of an initiator on the wire: it connects, logs on, keeps itself alive and comes back, without a thread.
+"""Initiator session over TCP: connects, logs on, keeps alive and reconnects, without a thread.
 
 :meth:`FixLink.poll` does all of it, and waits no longer than it is told. Times are those of a clock that is set when a
 connection is made and never jumps in between: a wall clock that is put back stops no heartbeat.
@@ -42,7 +42,7 @@ S: Final = 1_000_000_000
 
 @dataclass(frozen=True)
 class Address:
-    """Where a venue listens."""
+    """Host and port of a venue."""
 
     host: str
     port: int
@@ -52,7 +52,7 @@ class Address:
 
 
 def address_of(host: str, port: int, terms: ProfileTerms) -> Address:
-    """Where a session connects to: what is said, else what the profile says.
+    """Address to connect to: the one given, else the profile's.
 
     Raises
     ------
@@ -137,27 +137,27 @@ class FixLink:
 
     @property
     def wants_write(self) -> bool:
-        """Whether to poll, too, when the socket can be written to."""
+        """Whether to poll also when the socket becomes writable."""
         return self._connection is not None and self._connection.wants_write
 
     def now_ns(self) -> int:
-        """ns since 1970."""
+        """Wall clock, ns since 1970."""
         return self._base + time.monotonic_ns()
 
     @property
     def unrecorded(self) -> str:
-        """Why the store does not have all that was sent; "": it has."""
+        """Why the store lacks sent messages; "": it has all."""
         return "" if self._file is None else self._file.why
 
     def expect(self, number: int) -> None:
-        """Have the venue repeat from a number on, at the next logon."""
+        """Request a resend from a number on, at the next logon."""
         if self._file is not None and number < self._file.load().next_in:
             self._file.expect(number)
             self.session = FixSession(self.session.settings, self.store)
 
     # -- what the owner does ------------------------------------------------------------------------------------------
     def poll(self, seconds: float = 0.0) -> tuple[list[Message], list[SessionEvent]]:
-        """Read, write, reconnect; wait up to some seconds for something to read.
+        """Read, write, reconnect; wait up to some seconds for input.
 
         Returns
         -------
@@ -194,7 +194,7 @@ class FixLink:
         return number
 
     def log_out(self) -> None:
-        """Log out, wait shortly for the answer, and close."""
+        """Log out, wait briefly for the answer, and close."""
         until = time.monotonic() + _GOODBYE_S
         self._write(self.session.log_out(self.now_ns()))
         while self.session.connected and time.monotonic() < until:
@@ -203,7 +203,7 @@ class FixLink:
         self.end()
 
     def end(self) -> None:
-        """Let the connection and the store go; a second call does nothing."""
+        """Close connection and store; a second call does nothing."""
         if self._ended:
             return
         self._ended = True
@@ -360,7 +360,7 @@ class FixLink:
 
 
 def no_logon(link: FixLink, received: str, before: bool) -> VenueError:
-    """Why a session is not logged on, and what to do; `before`: it once was, with the same store."""
+    """Error of a session that is not logged on, with a remedy; `before`: the same store was logged on once."""
     if not link.connected_once:
         return VenueError(f"a FIX server at {link.name}", received, "start it, or give the address it listens at")
     remedy = "check both CompIDs and the password, and that no other session uses them"
@@ -372,7 +372,7 @@ def no_logon(link: FixLink, received: str, before: bool) -> VenueError:
 
 
 def outage(link: FixLink, seconds: float, lost: str) -> VenueError:
-    """Nobody came back, or somebody who knows nothing of this session."""
+    """Error of a lost link: no reconnect, or a counterparty without this session's state."""
     why, received = link.why, f"none for {seconds:g} s: {lost or 'it is down'}"
     received += f"; since then: {why}" if why and why not in received else ""
     remedy = _ANEW if "MsgSeqNum" in why else f"start it again; if it began anew, {_ANEW}"

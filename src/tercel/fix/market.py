@@ -1,4 +1,4 @@
-"""Order-level market data and listings as FIX entries, and back.
+"""Order-by-order market data and listings as FIX entries, and back.
 
 One row is one entry of W (snapshot) or X (increment): 269 side, 278 the order (37 in W, which has no 278), 270 price,
 271 the row's own quantity, 279 what is done to the entry; the kind of the row, its time to the nanosecond and the
@@ -32,7 +32,7 @@ Row = Ints
 
 
 def market_out(change: o.MarketRows, request: str, scale: PriceScale) -> Iterator[tuple[str, Fields]]:
-    """Message type and fields of each message that carries a change to whoever asked for it under `request`."""
+    """Message type and fields of each message that carries a change to the subscription `request`."""
     kind = t.SNAPSHOT if change.snapshot else t.INCREMENT
     rows = change.rows.tolist()
     head = [(t.MD_REQ_ID, request)]
@@ -108,7 +108,7 @@ def listings_out(
     now_ns: int,
     shapes: Mapping[str, Shape] = MappingProxyType({}),
 ) -> Fields:
-    """Fields of a security list, with the venue's time and whose its clock is."""
+    """Fields of a security list, with the venue's time and its clock's owner."""
     head = [(t.SECURITY_REQ_ID, request), (t.SECURITY_RESPONSE_ID, request), (t.SECURITY_RESULT, "0")]
     head += [(t.EXACT_NS, str(now_ns)), (t.STEPPED, _YES_NO[stepped]), (t.NO_RELATED_SYM, str(len(listings)))]
     return [*head, *(one for listing in listings for one in _listed(listing, shapes.get(listing.instrument)))]
@@ -133,7 +133,7 @@ def _listed(one: o.Listing, shape: Shape | None) -> Fields:
 
 
 def listings_in(message: Message) -> list[o.Listing]:
-    """The listings of a security list.
+    """Listings of a security list.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def listings_in(message: Message) -> list[o.Listing]:
 
 
 def shapes_in(message: Message) -> dict[str, Shape]:
-    """Width and levels of the instruments of a security list that have them."""
+    """Book width and depth of those instruments of a security list that state them."""
     shown = [one for one in _parts(message, t.SYMBOL) if t.BOOK_WIDTH in one]
     return {one[t.SYMBOL]: (int(one[t.BOOK_WIDTH]), int(one[t.FEED_LEVELS])) for one in shown}
 

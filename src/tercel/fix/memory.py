@@ -1,4 +1,4 @@
-"""What was sent to a venue under which name: its reports may leave out what it was told, and names may not fit it.
+"""Record of sent orders by name: reports may omit their fields, and a venue may not accept their names.
 
 One line of JSON an order, written before the order leaves; a process that is killed reads them again.
 """
@@ -28,7 +28,7 @@ _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(slots=True)
 class SentOrder:
-    """An order, or a request to change one, as it was sent.
+    """An order, or a cancel or replace request, as sent.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class SentOrder:
 
 
 class OrderMemory:
-    """Orders of one session, by both of their names.
+    """Sent orders of one session, by internal and wire name.
 
     Parameters
     ----------
@@ -142,13 +142,13 @@ class OrderMemory:
             self._by_number[told.order_id] = told
 
     def meant(self, told: SentOrder | None, order_id: str) -> SentOrder | None:
-        """The order that a message is about which names a cancel of ours, or nothing but the venue's number of it."""
+        """The order a message refers to by one of our cancels' names, or by the venue's OrderID alone."""
         if told is not None:
             return self.by_name.get(told.orig) if told.kind == "cancel" else None
         return self._by_number.get(order_id)
 
     def write(self, told: SentOrder) -> None:
-        """Put an order down as it is now. What the disk does not take waits for the next one, and `why` says so."""
+        """Store an order's state; a failed write is retried with the next, and `why` holds the reason."""
         self._put(told)
         if self._file < 0:
             return
@@ -166,7 +166,7 @@ class OrderMemory:
             self._owed.clear()
 
     def wire(self, name: str) -> str:
-        """The ClOrdID of a name; a new one where the venue does not take it as it is."""
+        """ClOrdID of an internal name; a generated one where the venue does not accept the name."""
         if (told := self.by_name.get(name)) is not None:
             return told.wire
         if len(name) <= self.most and self._fits.fullmatch(name) and name not in self.by_wire:
@@ -178,7 +178,7 @@ class OrderMemory:
         return made
 
     def tell(self, command: o.NewOrder | o.ReplaceOrder | o.CancelOrder | o.MassCancel, suffix: str = "") -> SentOrder:
-        """Put a command down before it is sent.
+        """Record a command before it is sent.
 
         Raises
         ------
@@ -209,8 +209,10 @@ class OrderMemory:
         return told
 
     def skip(self, told: SentOrder, never: bool) -> str:
-        """The venue asked for a command again, which is not repeated, and `never` arrives; its name here, "" where the
-        venue has reported on the order since, or none that it would cancel is left."""
+        """Name of a command in a ResendRequest that is not resent, and `never` arrives; "" where nothing follows.
+
+        That is where the venue has reported on the order since, or no order that it would cancel is left.
+        """
         if told.kind in ("new", "replace"):
             open_ = told.status is o.OrdStatus.PENDING_NEW
         elif told.kind == "cancel":
@@ -223,7 +225,7 @@ class OrderMemory:
         return told.name if open_ else ""
 
     def ask(self, name: str, account: str) -> str:
-        """The ClOrdID of a question about a name, and whose question it is: its answer may not say so."""
+        """ClOrdID of a status request, with its account recorded: the answer may not state it."""
         wire = self.wire(name)
         self._asked.pop(wire, None)
         self._asked[wire] = account
@@ -232,12 +234,12 @@ class OrderMemory:
         return wire
 
     def account(self, wire: str) -> str:
-        """Whose an order, or the last question about it, is; "": nobody's here."""
+        """Account of an order or of the last status request; "": unknown."""
         told = self.by_wire.get(wire)
         return told.account if told is not None else self._asked.get(wire, "")
 
     def live(self, account: str = "", instrument: str = "") -> list[SentOrder]:
-        """Orders that may still trade, of an account and an instrument ("": of all)."""
+        """Orders that may still trade, of an account and an instrument ("": all)."""
         return [
             told
             for told in self.by_wire.values()
@@ -245,7 +247,7 @@ class OrderMemory:
         ]
 
     def learn(self, report: o.Report) -> None:
-        """Keep what a report says of an order: its number, whether it lives, what it is called now."""
+        """Record a report's OrderID, status, fills and name."""
         told = self.by_name.get(report.cl_ord_id)
         if told is not None and told.kind not in ("new", "replace"):  # a cancel's name: the order is the other
             told = None
@@ -260,7 +262,7 @@ class OrderMemory:
                 self.write(replace(one, order_id=number, status=status, cum_qty=report.cum_qty))
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

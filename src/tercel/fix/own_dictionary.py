@@ -1,4 +1,4 @@
-"""The standard's dictionaries with what this package adds to them: private fields for its own peers, logon fields."""
+"""Standard dictionaries extended by this package's private fields and logon fields."""
 
 from functools import lru_cache
 from importlib.resources import files
@@ -11,7 +11,7 @@ _FILES = {"FIX.4.2": "own42.toml", "FIX.4.4": "own44.toml"}
 
 @lru_cache
 def own_dictionary(version: str) -> Dictionary:
-    """The dictionary of a version with our additions; what the standard allows, it allows too.
+    """Dictionary of a version with this package's extensions.
 
     Raises
     ------

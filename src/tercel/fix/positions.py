@@ -1,4 +1,4 @@
-"""Positions in the words of FIX 4.4: RequestForPositions (AN), its acknowledgement (AO), a report each (AP).
+"""Positions in FIX 4.4: RequestForPositions (AN), its acknowledgement (AO), PositionReports (AP).
 
 :class:`PositionQuestions` is an initiator's side; :func:`answers` and :func:`refusal` are an acceptor's. A position of
 an instrument that nobody lists counts in units. Source: FIX 4.4, volume 5, position maintenance.
@@ -36,7 +36,7 @@ _WORDS: Final = {
 
 
 class NotToldError(RefusedError):
-    """Why positions are not told; `reason` is PosReqResult (728)."""
+    """Why a position request is refused; `reason` is PosReqResult (728)."""
 
 
 def _whose(account: str) -> Fields:
@@ -61,7 +61,7 @@ class _Question:
 
 
 class PositionQuestions:
-    """What was asked about positions, and what came. Every question ends in one :class:`~tercel.core.orders.Holdings`.
+    """Open position requests and the reports received; each ends in one :class:`~tercel.core.orders.Holdings`.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class PositionQuestions:
         self._open: dict[str, _Question] = {}
 
     def ask_positions(self, account: str) -> None:
-        """Ask about an account: one `Holdings` comes with a later step, or why there is none.
+        """Request an account's positions: a `Holdings` (or the refusal) comes with a later step.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class PositionQuestions:
         )
 
     def read(self, message: Message, now_ns: int) -> list[o.Holdings | o.Unread] | None:
-        """What a message says of positions; None for one that speaks of something else."""
+        """Events of a position message; None for any other message."""
         kind = message.kind
         if kind in (t.REJECT, t.BUSINESS_REJECT):
             return self._refused(message, now_ns)
@@ -133,12 +133,12 @@ class PositionQuestions:
             return [o.Unread(raw(message), f"{error}", now_ns, "", message.get(t.ACCOUNT), message.get(t.SYMBOL))]
 
     def overdue(self, now_s: float, now_ns: int) -> list[o.Holdings]:
-        """Questions whose time is over."""
+        """Requests that timed out."""
         late = [one for one in self._open.values() if now_s > one.until_s]
         return [self._end(one, now_ns, f"no whole answer in time: {_progress(one)}") for one in late]
 
     def forget(self, now_ns: int) -> list[o.Holdings]:
-        """The link is down: nothing that was asked will be answered."""
+        """Drop open requests, as the link is down."""
         return [self._end(one, now_ns, f"the link went down: {_progress(one)}") for one in list(self._open.values())]
 
     def _question(self, message: Message) -> _Question | None:
@@ -228,7 +228,7 @@ def _progress(question: _Question) -> str:
 def answers(
     message: Message, venue: Venue, scales: Mapping[str, PriceScale], name: Callable[[], str], now_ns: int
 ) -> list[tuple[str, Fields]]:
-    """The acknowledgement of a question, and a report of each position: a venue's own, as it stands.
+    """Acknowledgement of a request and a report of each position of a venue.
 
     Raises
     ------
@@ -258,7 +258,7 @@ def answers(
 
 
 def refusal(message: Message, refused: RefusedError, name: str) -> tuple[str, Fields]:
-    """The acknowledgement that says no, and why."""
+    """Acknowledgement that refuses a request, with the reason."""
     result = refused.reason if isinstance(refused, NotToldError) else NOT_AUTHORIZED
     head = _head(message, name, 0, result)
     return t.POSITIONS_ACK, [*head, (t.POS_STATUS, _REJECTED), (t.TEXT, line(refused.text))]

@@ -1,4 +1,4 @@
-"""What a FIX server tells of markets and instruments: order by order to its own kind, by price level to strangers."""
+"""Market data and security lists of a FIX server: order by order to own peers, by price level to others."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class _Subscription:
 
 
 class Publisher:
-    """Market data and lists of a venue for the counterparties of a FIX server.
+    """Market data and lists of a venue for a FIX server's counterparties.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Publisher:
 
     # -- requests -----------------------------------------------------------------------------------------------------
     def request(self, party: Counterparty, message: Message) -> None:
-        """A MarketDataRequest (V)."""
+        """Handle a MarketDataRequest (V)."""
         try:
             if party.own:
                 self._follow(party, message)
@@ -77,7 +77,7 @@ class Publisher:
             self._send(party, t.MARKET_DATA_REJECT, [*fields, (t.TEXT, translate.line(refused.text))], True)
 
     def forget(self, party: Counterparty, request: str = "") -> None:
-        """End a subscription of a counterparty; without a name, all of them."""
+        """End a counterparty's subscription; without a name, all of them."""
         for instrument, all_ in self._subscribed.items():
             self._subscribed[instrument] = [
                 one for one in all_ if one.party is not party or (request and one.view.request != request)
@@ -143,7 +143,7 @@ class Publisher:
             self._subscribed[instrument].remove(one)
 
     def list(self, party: Counterparty, message: Message) -> None:
-        """A SecurityListRequest (x)."""
+        """Handle a SecurityListRequest (x)."""
         request = message.get(t.SECURITY_REQ_ID)
         if party.own:
             shapes, venue = {}, self._venue
@@ -166,7 +166,7 @@ class Publisher:
 
     # -- what the venue reports ---------------------------------------------------------------------------------------
     def publish(self, change: o.MarketRows) -> None:
-        """A change of a book goes to all that follow it; a snapshot to those that wait for one."""
+        """Send a book's change to its subscribers; a snapshot to those waiting for one."""
         instrument, scale = change.instrument, self._scales[change.instrument]
         for party in self._parties.values():
             if change.snapshot and instrument in party.wanted:

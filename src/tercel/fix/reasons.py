@@ -1,4 +1,4 @@
-"""Why a venue refused, as FIX's codes (102 and 103): venues say it in words.
+"""Rejection texts of venues as FIX codes (102 and 103).
 
 Source: FIX 4.4, volume 6, OrdRejReason and CxlRejReason.
 """
@@ -18,7 +18,7 @@ _OF_ORDERS: Final = (
 
 
 def of_order(status: OrdStatus, text: str, unknown: bool = True) -> str:
-    """OrdRejReason of a report, "" where nothing was refused.
+    """OrdRejReason of a report, "" if nothing was rejected.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the initiator of a session keeps beside its store, and how long it waits."""
+"""Files an initiator keeps beside its store, and its timeouts."""
 
 import os
 from contextlib import suppress
@@ -12,7 +12,7 @@ _NUMBER_BYTES: Final = 8
 
 
 def holds_session(store: Path) -> bool:
-    """Whether a store has the numbers of a session that once was logged on."""
+    """Whether a store has the numbers of a session that has logged on before."""
     try:
         return (store / _RECEIVED).stat().st_size == _NUMBER_BYTES
     except OSError:
@@ -20,7 +20,7 @@ def holds_session(store: Path) -> bool:
 
 
 class ReceivedMark:
-    """The number of the last message that the caller has certainly seen.
+    """Number of the last message that the caller has certainly processed, kept in a file.
 
     Parameters
     ----------
@@ -41,20 +41,20 @@ class ReceivedMark:
             self.number = int.from_bytes(os.pread(self._file, _NUMBER_BYTES, 0), "little")
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Reset the mark."""
         self.number = 0
         if self._file >= 0:
             os.ftruncate(self._file, 0)
 
     def write(self, number: int) -> None:
-        """Everything up to a number was seen. A disk that does not take it has it said again."""
+        """Mark messages up to a number as processed; after a failed write the venue repeats them."""
         self.number = number
         if self._file >= 0:
             with suppress(OSError):
                 os.pwrite(self._file, number.to_bytes(_NUMBER_BYTES, "little"), 0)
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -62,7 +62,7 @@ class ReceivedMark:
 
 @dataclass(frozen=True)
 class WaitLimits:
-    """How long is waited for what.
+    """Timeouts of an initiator.
 
     Parameters
     ----------

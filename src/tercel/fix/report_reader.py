@@ -1,4 +1,4 @@
-"""Messages of any FIX 4.2 or 4.4 venue as events: what it leaves out is taken from what it was told.
+"""Reports of any FIX 4.2 or 4.4 venue as events; omitted fields are filled in from the order as sent.
 
 Sources: FIX 4.2 and 4.4, volume 4 and appendix D (order state changes); for 4.2 ExecTransType (20): 0 new, 1 cancel,
 2 correct, 3 status, and fills as ExecType 1 and 2.
@@ -61,7 +61,7 @@ CANCEL_REASONS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 class ReportReader:
-    """Reads reports of one venue.
+    """Reads one venue's reports.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class ReportReader:
         self._held: dict[str, o.Report] = {}
 
     def report(self, message: Message, now_ns: int) -> list[o.Report]:
-        """The report that an 8 is; none where it is one half of a change that the other half tells whole.
+        """Report of an ExecutionReport (8); None for the half of a replace that the other half reports whole.
 
         Raises
         ------
@@ -215,7 +215,7 @@ class ReportReader:
 
     # -- refusals -----------------------------------------------------------------------------------------------------
     def cancel_reject(self, message: Message, now_ns: int) -> o.CancelReject:
-        """The refusal that a 9, or an amendment's XAR, is; where it says no status, the last one known stands."""
+        """Reject from a 9, or from an amendment's XAR; a missing status is the last known one."""
         wire, orig = message.get(t.CL_ORD_ID), message.get(t.ORIG_CL_ORD_ID)
         told = self._memory.by_wire.get(wire) or self._memory.by_swap.get(wire)
         old = self._memory.by_wire.get(orig) or (self._memory.by_name.get(told.orig) if told is not None else None)
@@ -236,7 +236,7 @@ class ReportReader:
         return o.CancelReject(*names, account, status, ns, text)
 
     def mass_refusal(self, message: Message, now_ns: int) -> o.CancelReject | None:
-        """The refusal of a mass cancel; None where it was accepted."""
+        """Reject of a mass cancel; None if it was accepted."""
         if message.get(t.MASS_CANCEL_RESPONSE) != "0":
             return None
         told = self._memory.by_wire.get(message.get(t.CL_ORD_ID))
@@ -245,7 +245,7 @@ class ReportReader:
         return o.CancelReject(name, "", account, o.OrdStatus.REJECTED, now_ns, text or "mass cancel refused")
 
     def unread(self, message: Message, error: TercelError | Exception, now_ns: int) -> o.Unread:
-        """What cannot be read, as it came, with the order that it names."""
+        """An unreadable message, with the order it names."""
         sent = self._memory.by_wire
         told = sent.get(message.get(t.CL_ORD_ID)) or sent.get(message.get(t.ORIG_CL_ORD_ID))
         name = told.name if told else message.get(t.CL_ORD_ID)

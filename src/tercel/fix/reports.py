@@ -1,4 +1,4 @@
-"""Execution reports as the standard alone describes them, for a counterparty that knows none of our tags."""
+"""Execution reports in standard FIX alone, for counterparties without this package's tags."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -13,7 +13,7 @@ from tercel.fix.scale import PriceScale
 
 
 def plain_report(party: Counterparty, report: o.Report, scale: PriceScale, average: Decimal) -> Fields:
-    """Fields of a report: open lots are those of the order that are not filled, and a status says what is pending."""
+    """Fields of a report: leaves quantity of the whole order, and pending states in OrdStatus."""
     live = report.status not in o.TERMINAL and report.status is not o.OrdStatus.UNKNOWN
     if live and report.leaves_qty != (open_qty := report.lots * ONE - report.cum_qty):
         report = replace(report, leaves_qty=open_qty)
@@ -41,7 +41,7 @@ def _status(party: Counterparty, report: o.Report, live: bool, scale: PriceScale
 
 
 def none_to_report(party: Counterparty, account: str, exec_id: str, now_ns: int) -> Fields:
-    """The answer to a question about all orders where there is none."""
+    """Answer to a mass status request where there are no orders."""
     names = [(t.ORDER_ID, t.NO_NAME), (t.EXEC_ID, exec_id), (t.MASS_STATUS_ID, party.mass_status)]
     codes = [(t.EXEC_TYPE, "I"), (t.ORD_STATUS, "8"), (t.ORD_REJ_REASON, t.UNKNOWN_ORDER), (t.TOTAL_REPORTS, "0")]
     what = [(t.ACCOUNT, account), (t.SYMBOL, t.NO_SYMBOL), (t.SIDE, t.NO_SIDE_CODE)]

@@ -1,4 +1,4 @@
-"""Ticks and lots of an instrument in the decimals of FIX: orders in whole ones, executions exactly in 10^-8 of them."""
+"""Conversion of ticks and lots to FIX decimals: whole for orders, exact in 10^-8 for executions."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -15,7 +15,7 @@ _MOST_DIGITS: Final = 40
 
 
 class RefusedError(OrderError):
-    """A message that cannot be obeyed; `reason` is the value of 103 of the reason."""
+    """A message that cannot be carried out; `reason` is the value for 103."""
 
     def __init__(self, expected: str, received: str, reason: str = t.OTHER) -> None:
         super().__init__(expected, received, "correct the message and send it under a new name")
@@ -23,7 +23,7 @@ class RefusedError(OrderError):
 
     @property
     def text(self) -> str:
-        """One line for field 58."""
+        """One line for Text (58)."""
         return f"expected {self.expected}; received {self.received}"
 
 
@@ -36,7 +36,7 @@ class _Unit(NamedTuple):
 
     @classmethod
     def of(cls, size: int | Decimal) -> "_Unit":
-        """The unit of a size."""
+        """Unit of a tick or lot size."""
         exact = Decimal(size).normalize()
         return cls(*exact.as_integer_ratio(), max(PLACES, -int(exact.as_tuple().exponent)))
 
@@ -55,13 +55,13 @@ class _Unit(NamedTuple):
         return -found if text.startswith("-") else found
 
     def text(self, parts: int) -> str:
-        """The same in decimals: a multiple of 10^-8 of a decimal number has an end."""
+        """10^-8 units as a decimal number, which is always finite."""
         places = self.places + PLACES
         return fixed.text(parts * self.numerator * 10**places // (self.denominator * ONE), places)
 
 
 class PriceScale:
-    """Ticks and lots of one instrument in decimals.
+    """Conversion between an instrument's ticks and lots and decimals.
 
     Parameters
     ----------
@@ -101,12 +101,12 @@ class PriceScale:
         return int(whole)
 
     def px_text(self, px: int) -> str:
-        """The price of an execution, in 10^-8 of a tick, as a decimal price."""
+        """Execution price, in 10^-8 of a tick, as a decimal price."""
         whole, rest = divmod(px, ONE)
         return self._tick.text(px) if rest else self.price(whole)
 
     def px(self, text: str, tag: int = t.LAST_PX) -> int:
-        """The decimal price of an execution in 10^-8 of a tick.
+        """Execution price as 10^-8 of a tick, from a decimal price.
 
         Raises
         ------
@@ -122,12 +122,12 @@ class PriceScale:
         return px
 
     def qty_text(self, qty: int) -> str:
-        """The quantity of an execution, in 10^-8 of a lot, as a number of shares."""
+        """Execution quantity, in 10^-8 of a lot, as a number of shares."""
         whole, rest = divmod(qty, ONE)
         return self._lot.text(qty) if rest else self.quantity(whole)
 
     def qty(self, text: str, tag: int = t.LAST_QTY) -> int:
-        """The number of shares of an execution in 10^-8 of a lot, zero included.
+        """Execution quantity as 10^-8 of a lot, from a number of shares, zero included.
 
         Raises
         ------
@@ -169,5 +169,5 @@ PLAIN = PriceScale()
 
 
 def scales(listings: Mapping[str, o.Listing]) -> dict[str, PriceScale]:
-    """A scale for each listed instrument."""
+    """Price scale of each listed instrument."""
     return {name: PriceScale(listing.tick, listing.lot) for name, listing in listings.items()}

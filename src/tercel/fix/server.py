@@ -48,7 +48,7 @@ _READ: Final = selectors.EVENT_READ
 
 @dataclass(frozen=True)
 class ListenerSettings:
-    """Where a server listens, and to whom.
+    """Address and logins of a server.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class _Link:
 
 
 class FixServer:
-    """See :func:`serve_fix`."""
+    """FIX acceptor in front of a venue; see :func:`serve_fix`."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class FixServer:
         return self
 
     def listen(self) -> None:
-        """Listen; whoever calls this calls :meth:`turn` again and again.
+        """Listen; the caller then has to call :meth:`turn` repeatedly.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class FixServer:
         return ours if host is None else host.settings(ours)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the service has ended; False when it has not within the seconds given.
+        """Wait until the server has ended; False on timeout.
 
         Raises
         ------
@@ -212,11 +212,11 @@ class FixServer:
 
     @property
     def linked(self) -> frozenset[str]:
-        """Who is logged on."""
+        """Logged-on counterparties."""
         return frozenset(name for name, session in self._session_of.items() if session.up)
 
     def close(self) -> None:
-        """Log everybody out and stop listening. The venue stays open: it is the caller's."""
+        """Log everybody out and stop listening; the venue stays open and is the caller's."""
         if self._thread.is_alive():
             with suppress(OSError):
                 self._ring.send(b".")
@@ -254,7 +254,7 @@ class FixServer:
         self._stopped.set()
 
     def turn(self, wait_s: float) -> None:
-        """Take what comes within some seconds, let time pass, send what there is to say."""
+        """One loop iteration: wait for input, advance time, send output."""
         for key, mask in self._selector.select(wait_s):
             if isinstance(key.data, _Link):
                 self._attend(key.data, mask)

@@ -1,4 +1,4 @@
-"""What a FIX server does with its venue: commands of counterparties to it, its reports back to them."""
+"""Application layer of a FIX server: counterparties' commands to its venue, and reports back."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -38,7 +38,7 @@ _STIR_NS: Final = 1_000_000_000
 
 
 class VenueService:
-    """The counterparties of a FIX server and its venue. One thread calls it.
+    """A FIX server's counterparties and its venue. Called from one thread.
 
     What is to be sent is put into the `outbox` of its counterparty.
 
@@ -74,7 +74,7 @@ class VenueService:
         self._copies = [party for party in parties.values() if party.login.copies]
 
     def begin(self) -> None:
-        """The venue's time passes from now on."""
+        """Start the venue's clock."""
         if self._pace is not None:
             self._pace.begin(self.venue.now_ns)
 
@@ -84,7 +84,7 @@ class VenueService:
         party.up = True
 
     def down(self, party: Counterparty) -> None:
-        """A counterparty is gone: forget what it waited for, and cancel its orders if it wished so."""
+        """A counterparty disconnected: drop its requests, and cancel its orders if it asked for that."""
         if not party.up:
             return
         party.hang_up()
@@ -97,7 +97,7 @@ class VenueService:
                 self.venue.send(o.MassCancel(name, account, "", self.venue.now_ns))
 
     def take(self, party: Counterparty, message: Message) -> None:
-        """A counterparty sent a message."""
+        """Process a counterparty's message."""
         host = self.hosted.get(party.login.comp_id)
         for one in [message] if host is None else host.inward(message):
             self._take(party, one)
@@ -291,7 +291,7 @@ class VenueService:
         self._answer_waiting()
 
     def flow(self) -> None:
-        """Let a free clock's time pass; hear a venue that has its own."""
+        """Advance a venue with a free clock, or poll one with its own."""
         if self.runs and self._connection is not None:
             self._pass_on(self.venue.step(self.venue.now_ns) if self._connection.poll() else ())
             self._answer_waiting()

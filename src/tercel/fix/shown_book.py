@@ -1,4 +1,4 @@
-"""Books of level totals as books of orders: aggregated market data in rows that a session follows.
+"""Aggregated market data as a book of orders: level totals turned into rows that a session can follow.
 
 A venue that says W and X with standard tags shows totals, in which own orders are hidden. Here each total becomes
 orders that nobody names, and own orders stand among them under numbers of their own: what a total holds beyond own
@@ -53,7 +53,7 @@ class _Own:
 
 @dataclass
 class ShownBook:
-    """The book of one instrument.
+    """Book of one instrument.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class ShownBook:
 
     # -- what the venue shows -----------------------------------------------------------------------------------------
     def snapshot(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows:
-        """A whole book (W)."""
+        """Rows of a full refresh (W)."""
         wanted: dict[tuple[int, int], int] = {}
         for entry in entries:
             side = _SIDES.get(entry.get(t.ENTRY_TYPE), 0)
@@ -94,7 +94,7 @@ class ShownBook:
         return o.MarketRows(self.instrument, _array(rows), True)
 
     def changes(self, entries: Sequence[Message], now_ns: int) -> o.MarketRows | None:
-        """Changes (X); None before a whole book has come, or when nothing changed."""
+        """Rows of an incremental refresh (X); None before a full one, or when nothing changed."""
         rows: list[tuple[int, ...]] = []
         for entry in entries if self.ready else ():
             kind = entry.get(t.ENTRY_TYPE)
@@ -108,7 +108,7 @@ class ShownBook:
         return o.MarketRows(self.instrument, _array(rows)) if rows else None
 
     def total(self, ns: int, side: int, price: int, lots: int) -> list[tuple[int, ...]]:
-        """A level's total becomes so many lots: rows (ns, kind, id, side, price, lots, aggressor)."""
+        """Set a level's total: rows (ns, kind, id, side, price, lots, aggressor)."""
         orders = self._levels.setdefault((side, price), [])
         others = max(lots - sum(one.lots for one in orders if one.own), 0) - sum(
             one.lots for one in orders if not one.own
@@ -129,7 +129,7 @@ class ShownBook:
         return rows
 
     def print(self, ns: int, price: int, lots: int, aggressor: str = "") -> list[tuple[int, ...]]:
-        """A trade between others: the first lots of the level that it met, as far as the level is shown."""
+        """A trade between others: takes the first lots of its level, as far as shown."""
         met = {"1": SELL, "2": BUY}.get(aggressor, 0)
         side = met or (BUY if (BUY, price) in self._levels else SELL)
         rows = []
@@ -142,12 +142,12 @@ class ShownBook:
 
     # -- what becomes of own orders -----------------------------------------------------------------------------------
     def number(self, name: str) -> int:
-        """The number of an own order in this book; -1 for one that never came."""
+        """Number of an own order in this book; -1 if unknown."""
         own = self._own.get(name)
         return -1 if own is None else own.number
 
     def before(self, report: o.Report) -> list[tuple[int, ...]]:
-        """Rows that come before a report: what its trade took."""
+        """Rows before a report: what its trade took."""
         own = self._own.get(report.orig) or self._own.get(report.cl_ord_id)
         if own is None or report.exec_type is not o.ExecType.TRADE:
             return []
@@ -166,7 +166,7 @@ class ShownBook:
         return rows
 
     def after(self, report: o.Report) -> list[tuple[int, ...]]:
-        """Rows that come after a report: how much of the order rests now."""
+        """Rows after a report: how much of the order rests now."""
         own, leaves = self._own.get(report.orig) or self._own.get(report.cl_ord_id), ceiled(report.leaves_qty)
         if own is None:
             if report.price is None or not leaves or report.exec_type is o.ExecType.REJECTED or not report.side:
@@ -203,7 +203,7 @@ class ShownBook:
         return rows
 
     def expect(self, name: str, side: int, price: int | None, rests: bool = True) -> None:
-        """An order is on its way: it has a number from now on."""
+        """Number an own order that is in flight."""
         self._own[name] = _Own(name, self._number(), side, price or 0, rests and price is not None)
 
     def _rest(self, ns: int, own: _Own, lots: int) -> list[tuple[int, ...]]:
@@ -249,7 +249,7 @@ class ShownBook:
         return self._free.pop()
 
     def rows(self, rows: Iterable[tuple[int, ...]]) -> o.MarketRows | None:
-        """Rows as market data; None when there are none, or nobody follows the book."""
+        """Pending rows as market data; None when there are none, or no subscription."""
         listed = list(rows)
         return o.MarketRows(self.instrument, _array(listed)) if listed and self.ready else None
 

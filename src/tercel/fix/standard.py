@@ -1,4 +1,4 @@
-"""The words of the standard: commands to a venue that never heard of this package, and what it says."""
+"""Standard FIX dialect: commands and reports of any other venue."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ _WIDTH: Final = 1024
 
 
 class StandardDialect(RejectTracker):
-    """What is said to a venue, and what it says.
+    """Dialect of a venue that speaks standard FIX.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class StandardDialect(RejectTracker):
 
     # -- what is said -------------------------------------------------------------------------------------------------
     def commands(self, command: o.Command) -> tuple[list[OutgoingMessage], str]:
-        """Messages of a command, and why it has none."""
+        """Messages of a command, or why it has none."""
         if isinstance(command, o.NewOrder) and (book := self._books.get(command.instrument)) is not None:
             book.expect(command.cl_ord_id, command.side, command.price, command.tif is not o.Tif.IOC)
         return self._speaks.messages(command)
@@ -71,24 +71,23 @@ class StandardDialect(RejectTracker):
         return told.name if told is not None else wire
 
     def skipped(self, message: Message, earlier: bool) -> str:
-        """See `RejectTracker`: what the venue has reported on reached it, whatever it asks for, and questions come
-        again."""
+        """See `RejectTracker`: a command already reported on has arrived, and status requests are repeated."""
         told = self.memory.by_wire.get(message.get(t.CL_ORD_ID))
         return "" if told is None or message.kind == t.STATUS else self.memory.skip(told, earlier)
 
     @property
     def unrecorded(self) -> str:
-        """Why what is sent is not on the disk; "": it is."""
+        """Why sent orders are not on disk; "": they are."""
         return self.memory.why
 
     def answers(self, message: o.Report | o.CancelReject | o.Unread) -> list[OutgoingMessage]:
-        """A DK, a business reject, or nothing."""
+        """DK or business reject of a report, or nothing."""
         scale = self.scales.get(message.instrument, PLAIN) if isinstance(message, o.Report) else PLAIN
         answer = translate.disowned_out(message, scale)
         return [] if answer is None else self._speaks.answer(*answer, message)
 
     def market_request(self, name: str, instrument: str) -> OutgoingMessage:
-        """Ask for market data of an instrument under a name.
+        """MarketDataRequest for an instrument under a request id.
 
         Raises
         ------
@@ -111,7 +110,7 @@ class StandardDialect(RejectTracker):
         return OutgoingMessage(t.MARKET_DATA_REQUEST, fields, None)
 
     def list_request(self, name: str) -> OutgoingMessage | None:
-        """Ask for what is listed; None where the profile says it."""
+        """SecurityListRequest; None where the profile lists the instruments."""
         table = self.market_terms.profile.symbols
         if table.source == "file":
             return None
@@ -121,7 +120,7 @@ class StandardDialect(RejectTracker):
 
     # -- what is heard ------------------------------------------------------------------------------------------------
     def read(self, message: Message, now_ns: int) -> list[tuple[int, Item]]:
-        """What a message means, with its number."""
+        """Events of a message, with its number."""
         kind = message.kind
         number = 0 if kind == t.BUSINESS_REJECT else message.number
         try:
@@ -172,7 +171,7 @@ class StandardDialect(RejectTracker):
         return command
 
     def refusal(self, number: str, text: str, now_ns: int) -> Item:
-        """What was refused as a whole: the order that it was about is as the venue never had it."""
+        """Event of a business reject: the order is as if the venue never had it."""
         found = super().refusal(number if number.isdigit() else "0", text, now_ns)
         if isinstance(found, o.Report):
             self.memory.learn(found)

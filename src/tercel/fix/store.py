@@ -1,4 +1,4 @@
-"""FIX sessions in an SQLite file: numbers, and what was sent. Every commit is one transaction."""
+"""FIX session stores in an SQLite file: numbers and sent messages. Every commit is one transaction."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS sent (
 
 
 def boot_id() -> str:
-    """A name for the time since this machine was last switched on; "" where the system has none."""
+    """Identifier of this machine's current boot; "" where the system has none."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
@@ -36,7 +36,7 @@ def boot_id() -> str:
 
 
 class SqliteStore:
-    """One session in a file that holds several. It is a `SessionStore`.
+    """One session in a file of several; a `SessionStore`.
 
     Durable, a commit is on the disk when :meth:`commit` returns. Otherwise it survives the death of the process, and a
     power cut loses the last moments. Numbers of our own messages are then taken durably in blocks, and what begins
@@ -106,7 +106,7 @@ class SqliteStore:
         return SequenceNumbers(*found) if found is not None else SequenceNumbers()
 
     def behind_block(self) -> SequenceNumbers:
-        """Numbers that go on where nothing can have left yet."""
+        """Numbers that skip the block in which a message may have left already."""
         numbers = self.load()
         return replace(numbers, next_out=max(numbers.next_out, self._reserved))
 
@@ -125,7 +125,7 @@ class SqliteStore:
             self._write_down(change)
 
     def flush(self) -> None:
-        """Write what waits. Errors are those of :meth:`commit`."""
+        """Write buffered commits. Errors are those of :meth:`commit`."""
         change, self._held = self._held, None
         if change is not None:
             self._write_down(change)
@@ -169,11 +169,11 @@ class SqliteStore:
             return self._file.execute(which, (self.session, first, last)).fetchall()
 
     def expect(self, next_in: int) -> None:
-        """Have the other side repeat from a number on, at the next logon."""
+        """Request a resend from a number on, at the next logon."""
         self.commit(Commit(replace(self.load(), next_in=next_in)))
 
     def close(self) -> None:
-        """Write all to the disk, and let the file go; that it goes in any case.
+        """Write everything and close the file, which is released in any case.
 
         Raises
         ------
@@ -195,7 +195,7 @@ class SqliteStore:
         self.close()
 
     def wait_for_locks(self, seconds: float = _WAIT_S) -> None:
-        """How long another process may hold the file from now on."""
+        """Set how long to wait for another process's lock."""
         self._file.execute(f"PRAGMA busy_timeout={round(1000 * seconds)}")
 
     def _to_disk(self, at_once: bool) -> None:

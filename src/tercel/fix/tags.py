@@ -1,4 +1,4 @@
-"""What both sides of a session know: tags, message types, codes, and what stands where FIX 4.4 is silent.
+"""Tags, message types and codes of both sides, and private extensions where FIX 4.4 has none.
 
 Numbers below 5000 are FIX 4.4's own. Those from 20001 on are agreed between the two sides: FIX times end at
 microseconds, its market data knows no kinds of rows, and it has no message for a clock that is moved by hand.

@@ -1,4 +1,4 @@
-"""Commands and reports on them as FIX fields, and back: pure functions, exact in both directions.
+"""Commands and reports as FIX fields, and back: pure functions, exact in both directions.
 
 A message is a list of (tag, value) on its way out, and a mapping of tags to values on its way in. FIX carries decimal
 prices and numbers of shares; a :class:`PriceScale` turns ticks and lots into them without rounding.
@@ -38,7 +38,7 @@ def utc_time(ns: int) -> str:
 
 
 def named(text: str) -> str:
-    """A name for the wire.
+    """A name valid on the wire.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def named(text: str) -> str:
 
 
 def line(text: str) -> str:
-    """A text for field 58: what does not print becomes a blank."""
+    """One line for Text (58); unprintable characters become blanks."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
@@ -108,7 +108,7 @@ def _status_out(command: o.StatusRequest) -> tuple[str, Fields]:
 
 
 def command_in(kind: str, tags: Tags, known: Mapping[str, PriceScale], now_ns: int) -> o.Command:
-    """The command that a message is. Where it names no exact time, `now_ns` is when it was sent.
+    """Command of a message; `now_ns` is its time where it states no exact one.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def _price(tags: Tags, scale: PriceScale) -> int | None:
 def report_out(
     report: o.Report, scale: PriceScale = PLAIN, average: Decimal = Decimal(0), exact: bool = True
 ) -> Fields:
-    """Fields of an execution report; `average` is the mean price of what is filled so far.
+    """Fields of an execution report; `average` is the mean price of fills so far.
 
     `exact`: the reader takes the reason "unknown order" for the status UNKNOWN (`reasons`).
     """
@@ -230,7 +230,7 @@ def report_out(
 
 
 def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
-    """The report that an execution report is.
+    """Report of an ExecutionReport.
 
     Raises
     ------
@@ -273,7 +273,7 @@ def report_in(tags: Tags, known: Mapping[str, PriceScale]) -> o.Report:
 
 
 def disowned_out(message: o.Report | o.CancelReject | o.Unread, scale: PriceScale = PLAIN) -> tuple[str, Fields] | None:
-    """Message type and fields of the answer to what was set aside here: a DK of an execution of no order of ours, a
+    """Message type and fields of the answer to a report that was set aside: a DK of an execution of no order of ours, a
     business reject of a message that cannot be read; None where FIX has no answer. A bust or correction of what was
     never reported is disowned too."""
     if isinstance(message, o.Report) and message.exec_type in o.REBOOKS:
@@ -308,7 +308,7 @@ def _name(tags: Tags, tag: int) -> str:
 
 
 def cancel_reject_out(reject: o.CancelReject, of_replace: bool, order_id: str = "", exact: bool = True) -> Fields:
-    """Fields of a cancel reject; the message itself does not know which of the two commands it answers."""
+    """Fields of a cancel reject; the reject itself does not tell cancel from replace."""
     return _present(
         [
             (t.ORDER_ID, order_id or t.NO_NAME),
@@ -325,7 +325,7 @@ def cancel_reject_out(reject: o.CancelReject, of_replace: bool, order_id: str = 
 
 
 def cancel_reject_in(tags: Tags) -> o.CancelReject:
-    """The cancel reject that a message is.
+    """Cancel reject of an OrderCancelReject.
 
     Raises
     ------
@@ -342,7 +342,7 @@ def cancel_reject_in(tags: Tags) -> o.CancelReject:
 
 
 def order_refusal(tags: Tags, refused: RefusedError, exec_id: str, ns: int) -> Fields:
-    """Fields of the report that refuses a new order before the venue saw it, with the order's own fields."""
+    """Fields of the report that rejects a new order before the venue saw it, with the order's own fields."""
     echoed = (t.CL_ORD_ID, t.ACCOUNT, t.ORDER_QTY, t.ORD_TYPE, t.PRICE)
     return _present(
         [

@@ -1,4 +1,4 @@
-"""Profiles of FIX venues: how each wants to be spoken to, as TOML files.
+"""Profiles of FIX venues: each venue's conventions, as TOML files.
 
 `tercel`, `generic-44`, `generic-42`, `binance` and `binance-md` are shipped. A file of one's own names one of them as
 its `base` and says what differs; a settings file of QuickFIX is a profile too.
@@ -37,7 +37,7 @@ _DEEPEST: Final = 8
 
 @dataclass(frozen=True)
 class ProfileTerms:
-    """A profile, and what it stands for.
+    """A profile with the objects it refers to: dictionary, secrets, TLS.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class ProfileTerms:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def settings(self, sender: str = "", reset: bool = False) -> SessionSettings:
-        """Settings of a session that logs on, its secrets read from where they are.
+        """Settings of an initiator session, secrets read from their places.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class ProfileTerms:
         )
 
     def unlocked(self) -> "ProfileTerms":
-        """The same with its secrets known, so that no text shows them.
+        """A copy with its secrets read, so that they can be hidden in texts.
 
         Raises
         ------
@@ -127,12 +127,12 @@ class ProfileTerms:
         return replace(self, secrets=tuple(found))
 
     def beating(self, seconds: int) -> "ProfileTerms":
-        """The same with another time between heartbeats."""
+        """A copy with another heartbeat interval."""
         session = self.profile.session.model_copy(update={"heartbeat_s": seconds})
         return replace(self, profile=self.profile.model_copy(update={"session": session}))
 
     def secret_places(self) -> list[tuple[str, Any]]:
-        """Where its secrets are, by name."""
+        """Locations of its secrets, by name."""
         logon = self.profile.logon
         pairs = ("username", logon.username), ("password", logon.password), ("private_key", logon.private_key)
         return [(name, one) for name, one in pairs if one is not None]
@@ -158,7 +158,7 @@ class ProfileTerms:
         return made
 
     def tls(self) -> TlsSettings | None:
-        """TLS of its connections; None in clear.
+        """TLS settings of its connections; None: plain TCP.
 
         Raises
         ------
@@ -212,7 +212,7 @@ def read(path: Path, sender: str = "") -> ProfileTerms:
 
 
 def check_file(path: Path) -> None:
-    """Read a profile from its file, and refuse files of secrets that others could read.
+    """Read a profile from its file, and refuse secret files readable by others.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a profile of a FIX venue says, table by table."""
+"""Schema of a FIX venue's profile, table by table."""
 
 import re
 from datetime import time
@@ -220,7 +220,7 @@ class SymbolTable(TomlTable):
 
 
 class Profile(TomlTable):
-    """A profile."""
+    """Profile of a FIX venue."""
 
     version: Literal["FIX.4.2", "FIX.4.4"] = "FIX.4.4"
     dictionary: str = "standard"

@@ -1,4 +1,4 @@
-"""Settings files of QuickFIX ([DEFAULT], [SESSION], KEY=VALUE) as profiles, read as they are."""
+"""Settings files of QuickFIX ([DEFAULT], [SESSION], KEY=VALUE) as profiles."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +75,7 @@ _BAD: Final = "mend the settings file"
 
 
 def read_settings(path: Path, sender: str = "") -> tuple[dict[str, Any], list[str]]:
-    """The tables of a profile from a settings file, and the keys in it that were not understood.
+    """Profile tables from a settings file, and its keys that were not understood.
 
     Parameters
     ----------

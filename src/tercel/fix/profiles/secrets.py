@@ -1,4 +1,4 @@
-"""Secrets of a session: a profile says where they are, never what they are."""
+"""Secrets of a session: a profile holds their location, never their value."""
 
 import os
 import re
@@ -22,7 +22,7 @@ HIDDEN: Final = "***"
 
 
 class Secret(BaseModel):
-    """Where a secret is: in an environment variable, or in a file that its owner alone may read (mode 0600).
+    """Location of a secret: an environment variable, or a file readable by its owner alone (mode 0600).
 
     >>> Secret(env="VENUE_PASSWORD")
     Secret(env='VENUE_PASSWORD', file='')
@@ -66,7 +66,7 @@ class Secret(BaseModel):
         return text
 
     def check(self, folder: Path) -> None:
-        """Refuse a file that others could read; one that is not there yet, or a variable, may come later.
+        """Refuse a file readable by others; a missing file or variable may come later.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class Secret(BaseModel):
 
 
 def refuse_written(raw: Mapping[str, Any], name: str, row: Any) -> None:
-    """Refuse a secret that stands in a file itself; what stands there is never repeated.
+    """Refuse a secret written into the profile itself; its value is never repeated.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def _named(value: Any) -> bool:
 
 
 def hidden(text: str, secrets: tuple[str, ...]) -> str:
-    """A text without the secrets that may stand in it.
+    """A text with any secrets in it masked.
 
     >>> hidden("bad password hunter2", ("hunter2",))
     'bad password ***'

@@ -16,7 +16,7 @@ RAW_LENGTH, RAW = 95, 96
 
 
 def signed_text(sender: str, target: str, number: str, sent: str) -> str:
-    """What the signature of a logon is of."""
+    """Text that a logon's signature covers."""
     return t.SOH.join((t.LOGON, sender, target, number, sent))
 
 
@@ -33,7 +33,7 @@ def signer(pem: str, name: str) -> Callable[[str], str]:
 
 
 def verifier(pem: str, name: str) -> Callable[[Message], bool]:
-    """A function that says whether a logon is signed with the private key of a public one.
+    """A function that verifies a logon's signature with a public key.
 
     Raises
     ------

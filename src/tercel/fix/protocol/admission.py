@@ -1,4 +1,4 @@
-"""Whether a message is from where and when it should be: names, version, SendingTime and OrigSendingTime."""
+"""Admission of a message: CompIDs, BeginString, SendingTime and OrigSendingTime."""
 
 from collections import deque
 from typing import Final
@@ -25,24 +25,24 @@ class ClockOffset:
         self._seen: deque[int] = deque(maxlen=_KEPT)
 
     def see(self, message: Message, now_ns: int) -> None:
-        """A message came."""
+        """Record a message's SendingTime."""
         if (sent_ns := utc_ns(message.get(52))) is not None:
             self._seen.append(now_ns - sent_ns)
 
     @property
     def ns(self) -> int | None:
-        """Nanoseconds; None before the first message."""
+        """Offset in nanoseconds; None before the first message."""
         return min(self._seen, default=None)
 
 
 def out_of_time(message: Message, settings: SessionSettings, now_ns: int) -> bool:
-    """Whether SendingTime is too far from the time here."""
+    """Whether SendingTime is too far from the local time."""
     sent_ns = utc_ns(message.get(52))
     return sent_ns is not None and abs(now_ns - sent_ns) > settings.accuracy_s * 1e9
 
 
 def misplaced(message: Message, settings: SessionSettings, now_ns: int) -> v.MessageFault | None:
-    """What is wrong with the names and the time of a message; that they are missing is another fault.
+    """Fault in a message's CompIDs or SendingTime; missing ones are another fault.
 
     >>> settings = SessionSettings("VENUE", "DESK")
     >>> misplaced(Message("FIX.4.4", [(35, "0"), (49, "OTHER"), (56, "VENUE")]), settings, 0)
@@ -55,7 +55,7 @@ def misplaced(message: Message, settings: SessionSettings, now_ns: int) -> v.Mes
 
 
 def dated_wrong(message: Message) -> v.MessageFault | None:
-    """What is wrong with the OrigSendingTime of a repetition."""
+    """Fault in a resent message's OrigSendingTime."""
     if 122 not in message:
         return None if message.kind == "4" else v.MessageFault(v.MISSING_TAG, 122)
     first, again = utc_ns(message.get(122)), utc_ns(message.get(52))
@@ -63,7 +63,7 @@ def dated_wrong(message: Message) -> v.MessageFault | None:
 
 
 def fault_of(message: Message, settings: SessionSettings) -> v.MessageFault | None:
-    """The first fault of a message whose turn it is."""
+    """First fault of a message in sequence."""
     rules = settings.rules
     fault = v.check(message, rules, settings.user_tags)
     if fault is None and message.says(43):
@@ -76,7 +76,7 @@ def fault_of(message: Message, settings: SessionSettings) -> v.MessageFault | No
 
 
 def refusal(message: Message, settings: SessionSettings, now_ns: int) -> str:
-    """Why the first message of a connection is not accepted; "" when it is a logon that may be.
+    """Why a connection's first message is refused; "" for a valid logon.
 
     >>> refusal(Message("FIX.4.4", [(35, "0"), (49, "DESK"), (56, "VENUE")]), SessionSettings("VENUE", "DESK"), 0)
     'the first message is no Logon'

@@ -1,4 +1,4 @@
-"""A connection that came in: which session it is, and that no session is connected twice."""
+"""Incoming connections at an acceptor: which session each is for, and that none is connected twice."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,7 +14,7 @@ SessionName = tuple[str, str, str]
 
 
 def named(*sessions: FixSession) -> dict[SessionName, FixSession]:
-    """Sessions by name, as an acceptor keeps them."""
+    """Sessions by name (CompIDs), as an acceptor keeps them."""
     return {(one.settings.begin, one.settings.sender, one.settings.target): one for one in sessions}
 
 
@@ -44,7 +44,7 @@ class IncomingConnection:
         """Whose connection it is, once that is known."""
 
     def receive(self, data: bytes, now_ns: int) -> Outcome:
-        """Bytes came."""
+        """Process received bytes."""
         if self.session is not None:
             return self.session.receive(data, now_ns)
         self._data += data
@@ -64,13 +64,13 @@ class IncomingConnection:
         return session.receive(self._data, now_ns)
 
     def on_time(self, now_ns: int) -> Outcome:
-        """Time passed."""
+        """Advance time."""
         if self.session is not None:
             return self.session.on_time(now_ns)
         return self._refuse("no logon came in time") if now_ns >= self._until_ns else Outcome()
 
     def disconnect(self, now_ns: int) -> Outcome:
-        """The connection is gone."""
+        """The connection was lost."""
         return self.session.disconnect(now_ns) if self.session is not None else Outcome()
 
     @staticmethod

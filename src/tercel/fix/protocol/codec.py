@@ -1,4 +1,4 @@
-"""Bytes to messages, in whatever pieces they come, and messages to bytes.
+"""Codec of FIX messages: from a byte stream, in any pieces, and back.
 
 A message is garbled when its first three fields are not BeginString, BodyLength and MsgType, when BodyLength does not
 point at CheckSum, when the sum is wrong, or when something in it is no tag and value. It is left out, with everything
@@ -33,7 +33,7 @@ _MOST_TAGS: Final = 20_000
 
 @dataclass(frozen=True)
 class GarbledMessage:
-    """Bytes that were no message.
+    """Bytes that are not a valid message.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ _TAGS: Final = _Tags()
 
 
 def checksum(data: bytes) -> int:
-    """Sum of the bytes modulo 256.
+    """CheckSum: sum of the bytes modulo 256.
 
     Adler-32 adds bytes up, modulo 65521, in its lower half: exact for 256 bytes, and far quicker than a loop.
 
@@ -74,7 +74,7 @@ def checksum(data: bytes) -> int:
 
 
 def encode(begin: str, fields: Fields, data_fields: Mapping[int, int] = DATA_FIELDS) -> bytes:
-    """A message as it stands on the wire, with BeginString, BodyLength and CheckSum.
+    """Bytes of a message with BeginString, BodyLength and CheckSum.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _refuse_smuggled(fields: Fields, data_fields: Mapping[int, int]) -> None:
 
 
 def decode(raw: bytes, data_fields: Mapping[int, int] = DATA_FIELDS) -> Message:
-    """One whole message.
+    """Parse one whole message.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def decode(raw: bytes, data_fields: Mapping[int, int] = DATA_FIELDS) -> Message:
 
 
 class Decoder:
-    """The messages of a stream.
+    """Splits a byte stream into messages.
 
     Parameters
     ----------
@@ -154,11 +154,11 @@ class Decoder:
 
     @property
     def waiting(self) -> bytes:
-        """Bytes that came and are no whole message yet."""
+        """Number of bytes of an incomplete message."""
         return self._rest
 
     def feed(self, data: bytes) -> list[Message | GarbledMessage]:
-        """Take bytes in; the messages that are whole by now, and what was garbled between them."""
+        """Add bytes; the messages completed by them, and garbled bytes between."""
         buffer = self._rest + data if self._rest else data
         found: list[Message | GarbledMessage] = []
         at = 0

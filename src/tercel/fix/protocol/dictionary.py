@@ -1,4 +1,4 @@
-"""Data dictionaries: which fields there are, what they may hold, which message has which of them.
+"""Data dictionaries: fields, their values, and the messages that have them.
 
 FIX 4.2 and 4.4 are shipped (`fix42.toml`, `fix44.toml`, whose head explains their form). A venue's own comes as the XML
 that QuickFIX defined (`quickfix_xml`).
@@ -38,7 +38,7 @@ _MULTIPLE: Final = ("MULTIPLEVALUESTRING", "MULTIPLECHARVALUE", "MULTIPLESTRINGV
 
 @dataclass(frozen=True)
 class FieldRule:
-    """What a field may hold.
+    """Type and allowed values of a field.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class FieldRule:
         object.__setattr__(self, "_form", _FORMS.get(self.kind))
 
     def fault(self, value: str) -> int:
-        """SessionRejectReason of a value, 0 when it may stand.
+        """SessionRejectReason of a value, 0 if valid.
 
         >>> rule = FieldRule("Side", "CHAR", {"1", "2"})
         >>> rule.fault("1"), rule.fault("9"), rule.fault("buy"), rule.fault("")
@@ -78,7 +78,7 @@ class FieldRule:
 
 @dataclass(frozen=True)
 class Block:
-    """Members of a message, of a header, or of an entry of a repeating group.
+    """Members of a message, a header, or a repeating group's entry.
 
     Parameters
     ----------
@@ -92,19 +92,19 @@ class Block:
 
     @cached_property
     def first(self) -> int:
-        """The member that opens an entry."""
+        """Delimiter: the member that opens a group entry."""
         return next(iter(self.members), 0)
 
     @cached_property
     def tags(self) -> tuple[int, ...]:
-        """All tags, those of groups inside it too; the first stands first (`Message.entries`)."""
+        """All tags, nested groups included; the delimiter first (`Message.entries`)."""
         inner = [tag for block in self.members.values() if block for tag in block.tags]
         return tuple(dict.fromkeys([*self.members, *inner]))
 
 
 @dataclass(frozen=True)
 class MessageRule:
-    """What a message has.
+    """Members of a message type.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class MessageRule:
 
 @dataclass(frozen=True)
 class Dictionary:
-    """The rules of a version, or of a venue.
+    """Rules of a FIX version, or of a venue.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class Dictionary:
 
     @cached_property
     def data_fields(self) -> Mapping[int, int]:
-        """Fields that count the bytes of another, by the names that the standard gives such pairs."""
+        """Length fields with the data field each counts, by the standard's naming."""
         by_name = {rule.name: tag for tag, rule in self.fields.items()}
         pairs = {}
         for tag, rule in self.fields.items():
@@ -261,7 +261,7 @@ def _field(line: str) -> tuple[int, FieldRule]:
 
 
 def block_of(text: str, components: Mapping[str, str]) -> Block:
-    """Members as the TOML form writes them.
+    """A block from members in the TOML form.
 
     >>> block_of("11! 453(448! 447) @Text", {"Text": "58 354"}).members.keys()
     dict_keys([11, 453, 58, 354])

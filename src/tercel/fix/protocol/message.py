@@ -1,4 +1,4 @@
-"""A FIX message as a list of tags and values, and its times."""
+"""A FIX message as tags and values, and FIX timestamps."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -42,12 +42,12 @@ class Message:
 
     @property
     def number(self) -> int:
-        """MsgSeqNum (34); -1 where it is none."""
+        """MsgSeqNum (34); -1 if missing or invalid."""
         return self.whole(34)
 
     @property
     def tags(self) -> Collection[int]:
-        """Every tag once."""
+        """Distinct tags."""
         return self._first.keys()
 
     def __contains__(self, tag: int) -> bool:
@@ -58,12 +58,12 @@ class Message:
         return self._first.get(tag, default)
 
     def whole(self, tag: int, default: int = -1) -> int:
-        """Value of a field as a whole number from 0 on; `default` where it is none."""
+        """Value of a field as a non-negative integer; `default` if it is not one."""
         text = self._first.get(tag, "")
         return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else default
 
     def says(self, tag: int) -> bool:
-        """Whether a flag is Y."""
+        """Whether a boolean field is Y."""
         return self._first.get(tag) == "Y"
 
     def entries(self, counter: int, members: Sequence[int]) -> "list[Message]":
@@ -110,7 +110,7 @@ def utc_text(ns: int, digits: int = 3) -> str:
 
 
 def utc_ns(text: str) -> int | None:
-    """Nanoseconds since 1970 of a UTCTimestamp; None where the text is none.
+    """Nanoseconds since 1970 of a UTCTimestamp; None if it is not one.
 
     >>> utc_ns("20231114-22:13:20.123456789"), utc_ns("yesterday")
     (1700000000123456789, None)

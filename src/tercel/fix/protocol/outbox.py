@@ -1,4 +1,4 @@
-"""What leaves a session: it is numbered, dated, kept where it may be asked for again, and repeated when it is."""
+"""Outgoing messages of a session: numbered, dated, stored for resend, and resent on request."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,7 +16,7 @@ MOST_RECENT: Final = 4096
 
 
 class Outbox:
-    """The way out of one session.
+    """Outgoing side of one session.
 
     Parameters
     ----------
@@ -49,22 +49,22 @@ class Outbox:
 
     @property
     def now_text(self) -> str:
-        """SendingTime."""
+        """Current SendingTime."""
         return utc_text(self.now_ns, self._settings.digits)
 
     def headed(self, kind: str, fields: Fields, number: int = 0) -> list[tuple[int, str]]:
-        """Fields of a message with its header; without a number, the next one."""
+        """A message's fields with header; without a number, under the next one."""
         names = (49, self._settings.sender), (56, self._settings.target)
         number = number or self.next
         return [(35, kind), *names, (34, str(number)), (52, self.now_text), *self._settings.header, *fields]
 
     def emit(self, kind: str, fields: Fields) -> None:
-        """Send a message of the session itself, under the next number."""
+        """Send a session-level message under the next number."""
         self._write(self.headed(kind, fields))
         self.next += 1
 
     def emit_kept(self, messages: Sequence[Fields], quiet: bool = False) -> None:
-        """Send application messages with their headers, and keep them; quiet ones are only kept."""
+        """Store application messages with their headers and send them; quiet ones are only stored."""
         raws = [encode(self._settings.begin, headed, self._data_fields) for headed in messages]
         for number, (headed, raw) in enumerate(zip(messages, raws, strict=True), self.next):
             if headed[0][1] not in self._settings.not_kept:
@@ -83,7 +83,7 @@ class Outbox:
         self.sent_ns = self.now_ns
 
     def repeat(self, first: int = 0, last: int = 0) -> list[tuple[int, Message]]:
-        """Send messages of the application once more, marked, and fill gaps where there were none or stale ones.
+        """Answer a ResendRequest: resend stored messages as PossDup, and gap-fill the missing or stale ones.
 
         After more than a second's worth nothing is sent for a while, and what is asked for meanwhile leaves together:
         requests that keep coming hold up nothing else.
@@ -134,18 +134,18 @@ class Outbox:
             self._write(self.headed("4", [(43, "Y"), (122, self.now_text), (123, "Y"), (36, str(new))], first))
 
     def restart(self) -> None:
-        """Begin at 1 again, and forget what was kept."""
+        """Reset numbers to 1 and drop stored messages."""
         self.next, self._kept = 1, []
         self._stale.clear()
         self.forget()
 
     def forget(self) -> None:
-        """A new connection: what was not kept of the last one is not repeated, and nothing is asked for yet."""
+        """Start a new connection: drop unstored output and open resend requests."""
         self._recent.clear()
         self._asked, self._free_ns = None, 0
 
     def take(self) -> tuple[bytes, tuple[tuple[int, bytes], ...]]:
-        """What is to be written to the connection, and what is to be kept."""
+        """Bytes to write to the connection, and messages to store."""
         out, kept = b"".join(self._out), tuple(self._kept)
         self._out, self._kept = [], []
         return out, kept

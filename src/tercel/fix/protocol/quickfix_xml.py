@@ -1,4 +1,4 @@
-"""Data dictionaries in the XML form of QuickFIX, in which venues publish theirs.
+"""Data dictionaries in QuickFIX's XML format, in which venues publish theirs.
 
 Such a file comes from outside: a document type, with which entities could be made to grow without bound or to read
 files, is refused, and so is what is larger or deeper than any dictionary.

@@ -1,4 +1,4 @@
-"""When a session is open: its times of day, its days, and where its numbers begin at 1 again."""
+"""Session times: days and times of day a session is open, and when its numbers are reset."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,7 +11,7 @@ _WEEK = range(7)
 
 @dataclass(frozen=True)
 class SessionTimes:
-    """Times of a session, on the clocks of a place: summer time comes and goes with them.
+    """Opening times of a session in a time zone, daylight saving included.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class SessionTimes:
             raise ConfigError("days from 0, Monday, to 6", f"{self.days}, {self.ends_on}", "mend the session's days")
 
     def window(self, now_ns: int) -> tuple[int, int] | None:
-        """Start and end of the session that is open at a time, ns since 1970; None when none is."""
+        """Start and end of the session open at a time, ns since 1970; None when none is."""
         today = datetime.fromtimestamp(now_ns // 1_000_000_000, ZoneInfo(self.zone)).date()
         for back in range(9):
             day = today - timedelta(days=back)

@@ -41,7 +41,7 @@ class _Gap:
 
 
 class FixSession:
-    """One session, of either side.
+    """One FIX session, initiator or acceptor.
 
     Parameters
     ----------
@@ -88,11 +88,11 @@ class FixSession:
 
     @property
     def numbers(self) -> SequenceNumbers:
-        """Where the session stands."""
+        """Current sequence numbers."""
         return SequenceNumbers(self._box.next, self._next_in, self._since_ns)
 
     def connect(self, now_ns: int) -> Outcome:
-        """There is a connection: an initiator logs on, an acceptor waits for it. Out of session times it is refused.
+        """A connection is up: an initiator logs on, an acceptor waits. Refused outside session times.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class FixSession:
         return self._finish()
 
     def receive(self, data: bytes, now_ns: int) -> Outcome:
-        """Bytes came, in whatever pieces."""
+        """Process received bytes, in any pieces."""
         self._at(now_ns)
         for found in self._decoder.feed(data) if self.connected else ():
             if isinstance(found, GarbledMessage):
@@ -141,7 +141,7 @@ class FixSession:
         return self.send_all([(kind, fields)], now_ns)
 
     def send_all(self, messages: Iterable[tuple[str, Fields]], now_ns: int) -> Outcome:
-        """Send application messages. While no one is logged on they are numbered, kept, and sent when asked for again.
+        """Send application messages; while logged off they are numbered, stored, and sent on a resend request.
 
         Parameters
         ----------
@@ -175,7 +175,7 @@ class FixSession:
         return self._finish()
 
     def on_time(self, now_ns: int) -> Outcome:
-        """Time passed: heartbeats, test requests, and the end of waiting."""
+        """Advance time: heartbeats, test requests, timeouts."""
         self._at(now_ns)
         longest, beat = self.settings.answer_s * _S, self._heartbeat_ns
         longest = min(longest, 2 * beat) if beat and self._state is _State.LEAVING else longest
@@ -191,7 +191,7 @@ class FixSession:
         return self._finish()
 
     def log_out(self, now_ns: int, text: str = "") -> Outcome:
-        """Begin to log out; the connection is closed when the other side has answered, or has not in time."""
+        """Start a logout; the connection closes when it is answered or times out."""
         self._at(now_ns)
         if self._state is _State.UP:
             self._leave(text)
@@ -200,7 +200,7 @@ class FixSession:
         return self._finish()
 
     def disconnect(self, now_ns: int) -> Outcome:
-        """The connection is gone."""
+        """The connection was lost."""
         self._at(now_ns)
         if self.connected:
             self._end("the connection is gone")

@@ -1,4 +1,4 @@
-"""What two sides of a session agree on beforehand, and what a session tells whoever runs it."""
+"""Settings agreed between the sides of a session, and the events a session reports."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ NOT_KEPT: Final = frozenset({"W", "X"})
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """The terms of one session.
+    """Settings of one session.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class SessionSettings:
 
 
 class SessionEventKind(StrEnum):
-    """What a session has to tell beside messages."""
+    """Kinds of session events."""
 
     UP = "up"
     """Both sides are logged on."""
@@ -136,7 +136,7 @@ class SessionEventKind(StrEnum):
 
 @dataclass(frozen=True)
 class SessionEvent:
-    """One thing that happened.
+    """One event of a session.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class SessionEvent:
 
 @dataclass
 class Outcome:
-    """What a call to a session leads to; the store has it already.
+    """Result of a call to a session: output, messages, events; the store has it already.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a session must not forget: its two sequence numbers, and what it sent.
+"""Persistent state of a session: both sequence numbers, and sent messages.
 
 One call to the session makes one :class:`Commit`, with the numbers, the messages sent, those that came in, and what
 else happened: one durable write covers them all. The session hands out bytes and messages after the store has taken the
@@ -15,7 +15,7 @@ from tercel.fix.protocol.settings import SessionEvent
 
 @dataclass(frozen=True)
 class SequenceNumbers:
-    """Where a session stands.
+    """Sequence numbers of a session.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class SequenceNumbers:
 
 @dataclass(frozen=True)
 class Commit:
-    """What one call to a session changed.
+    """State changes of one call to a session.
 
     Parameters
     ----------
@@ -57,20 +57,20 @@ class Commit:
 
 
 class SessionStore(Protocol):
-    """Where commits go. An implementation writes each whole or not at all."""
+    """Port of session storage. An implementation writes each commit whole or not at all."""
 
     def load(self) -> SequenceNumbers:
-        """The numbers of the last commit."""
+        """Sequence numbers of the last commit."""
 
     def commit(self, change: Commit) -> None:
-        """Write a change; when this returns, it is there after a crash too."""
+        """Write a commit; it survives a crash once this returns."""
 
     def sent(self, first: int, last: int) -> Iterable[tuple[int, bytes]]:
         """Application messages sent with numbers from `first` to `last`, in order."""
 
 
 class MemoryStore:
-    """A store that lasts as long as the process.
+    """Session storage in memory.
 
     >>> store = MemoryStore()
     >>> store.commit(Commit(SequenceNumbers(3, 2), sent=((2, b"8=FIX..."),)))

@@ -1,4 +1,4 @@
-"""Is a message what a dictionary says it is? If not: which SessionRejectReason (373), and of which tag (371).
+"""Validation of messages against a dictionary: SessionRejectReason (373) and RefTagID (371) of the first fault.
 
 Source: FIX 4.4, volume 2, Reject (35=3) and its reasons; the order in which faults are looked for is our own: as the
 fields stand, then what is missing.
@@ -49,7 +49,7 @@ _ROUTES: Final = ((115, 128), (116, 129), (144, 145), (128, 115), (129, 116), (1
 
 @dataclass(frozen=True)
 class MessageFault:
-    """Why a message cannot be taken.
+    """Fault of a message: reject reason and tag.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class MessageFault:
 
 
 def reject(message: Message, fault: MessageFault, dictionary: Dictionary) -> Fields:
-    """Body of the Reject (35=3) of a message, back to whom it was sent for.
+    """Body of the Reject (35=3) of a message, addressed to its sender.
 
     >>> from tercel.fix.protocol.dictionary import standard
     >>> order = Message("FIX.4.4", [(35, "D"), (34, "7"), (115, "FUND")])
@@ -92,7 +92,7 @@ class _FoundError(Exception):
 
 
 def check(message: Message, dictionary: Dictionary, user_tags: bool = False) -> MessageFault | None:
-    """The first fault of a message; None when there is none.
+    """First fault of a message, or None.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class _Walk:
         self._at = 0
 
     def body(self, block: Block) -> None:
-        """Body and trailer."""
+        """Check body and trailer."""
         seen: set[int] = set()
         self.block(block, seen)
         self.block(self._dictionary.trailer, set())
@@ -147,7 +147,7 @@ class _Walk:
         return INVALID_TAG
 
     def block(self, block: Block, seen: set[int], outer: Block | None = None) -> None:
-        """Members of a block, up to a field that is none; `outer` where the block is an entry of a group."""
+        """Check a block's members up to a foreign field; `outer` where the block is a group entry."""
         fields, members, rules = self._fields, block.members, self._rules
         while self._at < len(fields):
             tag, value = fields[self._at]
