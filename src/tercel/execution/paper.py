@@ -1,8 +1,8 @@
 """A strategy on paper: the same order beside a live one, on the market's events as they come in.
 
 The events are a tape that grows, and a paper order meets it by the rules of replay (`docs/simulator.md`): displayed
-lots once, queues at their true place, no answer from the market. So paper flatters large orders, as every replay does; a
-challenger is compared with a champion's *paper* twin, never with its live fills.
+lots once, queues at their true place, no answer from the market. So paper flatters large orders, as every replay does;
+a challenger is compared with a champion's *paper* twin, never with its live fills.
 """
 
 from typing import Final

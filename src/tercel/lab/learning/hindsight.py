@@ -1,10 +1,10 @@
 """What the public's market did later in a training episode: for a learner's critic, never for its policy.
 
 Most of what an order costs is what the market did by itself meanwhile. Own orders do not stir that
-(`docs/simulator.md`, *Own orders apart*; on tape neither), so the mids of an episode without own orders are an input that no action changes.
-What a baseline knows of such an input leaves the gradient of the policy unbiased and takes the input's noise out of it
-(Mao, Venkatakrishnan, Schwarzkopf & Alizadeh 2019, "Variance reduction for reinforcement learning in input-driven
-environments"). Both uses are here:
+(`docs/simulator.md`, *Own orders apart*; on tape neither), so the mids of an episode without own orders are an input
+that no action changes. What a baseline knows of such an input leaves the gradient of the policy unbiased and takes
+the input's noise out of it (Mao, Venkatakrishnan, Schwarzkopf & Alizadeh 2019, "Variance reduction for reinforcement
+learning in input-driven environments"). Both uses are here:
 
 - **Potential.** A reward gains Phi(after) - Phi(before), with Phi = -left W and W what spreading the rest evenly over
   the decisions to come would lose to the market: the mean of the mids to come, less the mid now. Returns change by the
