@@ -73,6 +73,7 @@ def made() -> Iterator[tuple[str, str]]:
         text = (
             text.replace("](docs/", "](")
             .replace("](../../../docs/", "](../")
+            .replace("](../../../CONTRIBUTING.md", "](../contributing.md")
             .replace("](CHANGELOG.md)", "](changelog.md)")
         )
         for wing, there in WINGS.items():
