@@ -149,7 +149,7 @@ def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, a
 @pytest.mark.long
 def test_stocknet_counts_and_what_tweets_describe(shared_data: Path) -> None:
     from studies.signals.stocknet import PUBLISHED, stocknet_study
-    from tercel.signals.sources.stocknet import read_stocknet
+    from studies.sources.stocknet import read_stocknet
 
     found = stocknet_study(read_stocknet(shared_data / "stocknet"))
     for split, count in PUBLISHED.items():

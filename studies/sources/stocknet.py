@@ -25,6 +25,7 @@ from tercel.core.errors import DataError
 from tercel.signals.features.factors import guarded
 from tercel.signals.sources.daily import DailyFactors, universe
 from tercel.signals.sources.port import ROW, SourceAbsentError, at_new_york, checked, time_type
+from tercel.signals.sources.sentiment import SentimentHead, embedder, read_phrasebank, word_score
 
 Cutoff = Literal["close", "open"]
 TWEETS, PRICES = "tweet/preprocessed/", "price/raw/"
@@ -265,3 +266,19 @@ def _daily(name: str, data: bytes) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         what = f"{str(error).splitlines()[0]} in {name}"
         raise DataError(f"a CSV with {', '.join(NEEDED)}", what, "fetch the file again") from error
+
+
+def tweets(
+    path: Path,
+    cutoff: Cutoff = "open",
+    phrasebank: str | None = None,
+    embed: bool = False,
+    collected: datetime | None = None,
+    name: str = "tweets",
+) -> TweetTone:
+    """The source of kind `tweets`: tone by a head that learns from the `phrasebank`, else words are counted."""
+    score: Callable[[Sequence[str]], Floats] = word_score
+    if phrasebank is not None:
+        labelled = read_phrasebank(Path(phrasebank))
+        score = SentimentHead(embedder() if embed else None).fit(labelled.texts, labelled.labels).tone
+    return TweetTone(read_stocknet(path), score, cutoff, collected, name)

@@ -1,0 +1,1 @@
+"""What holds a feed against something written another way: files of its format."""

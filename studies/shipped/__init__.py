@@ -1,0 +1,1 @@
+"""How the policies and the alpha model that are shipped were made."""
