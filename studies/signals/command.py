@@ -29,8 +29,8 @@ def text(data: Path, seed: int, out: Path) -> dict[str, Any]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from studies.signals.text import text_study
-    from tercel.signals.features.text_embedding import Embedder
-    from tercel.signals.sources.sentiment import embedder
+    from studies.sources.sentiment import embedder
+    from studies.sources.text_embedding import Embedder
 
     known, found = data / LM, embedder()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())

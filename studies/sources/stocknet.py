@@ -20,12 +20,12 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from studies.sources.sentiment import SentimentHead, embedder, read_phrasebank, word_score
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.features.factors import guarded
 from tercel.signals.sources.daily import DailyFactors, universe
 from tercel.signals.sources.port import ROW, SourceAbsentError, at_new_york, checked, time_type
-from tercel.signals.sources.sentiment import SentimentHead, embedder, read_phrasebank, word_score
 
 Cutoff = Literal["close", "open"]
 TWEETS, PRICES = "tweet/preprocessed/", "price/raw/"
@@ -193,7 +193,7 @@ class TweetTone:
     ----------
     data : StockNet
     score : callable
-        From texts to tones, float (n,): a :class:`~tercel.signals.sources.sentiment.SentimentHead`'s `tone`, or counts.
+        From texts to tones, float (n,): a :class:`~studies.sources.sentiment.SentimentHead`'s `tone`, or counts.
     cutoff : {"close", "open"}
         Up to 16:00 of the day before, or to 09:30 of the day.
     collected : datetime, optional
