@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
+import tercel as tc
 from tercel.core.names import check_known, listed
-from tercel.execution.task import Task
 from tercel.lab.evaluation.claims import claim, settle
 from tercel.lab.evaluation.comparisons import ComparisonLedger, ScenarioComparison
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.families import Participants
 from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.overflow import without_overflow
-from tercel.lab.evaluation.pipeline.request import markets_of
+from tercel.lab.evaluation.pipeline.request import settings_of
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, Scenario
 from tercel.lab.evaluation.pipeline.summary import SEED
@@ -35,10 +35,9 @@ def scenarios_of(
     markets: Sequence[str], regimes: Sequence[str], episodes: int, seeds: tuple[int, ...]
 ) -> dict[str, dict[str, Scenario]]:
     """Regime -> market -> scenario."""
+    names = listed(",".join(markets)) or _all_markets()
     settings = {
-        regime: markets_of(
-            markets or _all_markets(), None, None, None, Task(), regimes="" if regime == PLAIN else regime
-        )
+        regime: settings_of([tc.Market(name, regimes="" if regime == PLAIN else regime) for name in names], tc.Task())
         for regime in regimes
     }
     return {

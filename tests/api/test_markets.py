@@ -9,17 +9,18 @@ from tests.lobster_files import history
 
 import tercel as tc
 from tercel.api.testing.lake import DAYS
+from tercel.lab.evaluation.settings import RunSettings
 
 ORDER = tc.Order("10:30", "SIM", "buy", 5, "10min")
 
 
 def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> None:
     market = tc.load_market(MARKET, fees="1,5bps", latency=2.5, feed_latency="1,3", regimes="volatile", impact="none")
-    settings = market.settings(tc.Task(side=-1, share=0.2, horizon="1h", decisions=12))
-    assert settings.fees == tc.Fees(1.0, 5.0, "bps")
+    settings = RunSettings(market, tc.Task(side=-1, share=0.2, horizon="1h", decisions=12))
+    assert settings.market.fees == tc.Fees(1.0, 5.0, "bps")
     assert settings.task.latency == tc.Latency("constant", 2_500_000)
     assert settings.task.feed_latency == tc.Latency("uniform", 1_000_000, 3_000_000)
-    assert (settings.regimes, settings.impact) == ("volatile", "none")
+    assert (settings.market.regimes, settings.market.impact) == ("volatile", "none")
     assert (settings.task.side, settings.task.horizon_s, settings.task.decisions) == (-1, 3600.0, 12)
     assert market.lots(tc.Task(quantity=70)) == 70
     assert market.lots(tc.Task(share=0.2)) == pytest.approx(2 * market.lots(tc.Task(share=0.1)), abs=1)

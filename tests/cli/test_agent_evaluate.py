@@ -22,7 +22,7 @@ from tercel.execution.registry import resolve_policy
 from tercel.lab.evaluation.pipeline.candidates import policies_of, recipes_of, variants_of
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
 from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import Market, RunSettings
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.market import markets_of
 from tercel.market.flow.preset import load
@@ -249,11 +249,11 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
 def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
     """What a policy saw is judged around; only the refusal is looked at here, so that nothing is run."""
     policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-14"})
-    settings = RunSettings(lake=str(lake), symbol="SIM", judged="2003-01-15")
+    settings = RunSettings(Market(lake=str(lake), symbol="SIM", days=("2003-01-15",), impact="none"))
     [said] = refuse_leaks(policies_of([str(policy)]), [settings])
     assert "2003-01-15" in said
     with pytest.raises(ConfigError, match="2003-01-14"):
-        refuse_leaks(policies_of([str(policy)]), [replace(settings, judged="2003-01-14,2003-01-15")])
+        refuse_leaks(policies_of([str(policy)]), [settings.in_market(days=("2003-01-14", "2003-01-15"))])
 
 
 @pytest.fixture(scope="module")
@@ -261,11 +261,11 @@ def one_day(tmp_path_factory: pytest.TempPathFactory) -> RunSettings:
     """A lake with one day of four hours, of which what follows 12:10 is judged."""
     folder = tmp_path_factory.mktemp("one")
     simulated_lake(folder, 4, DAYS[:1])
-    return RunSettings(lake=str(folder), symbol="SIM")
+    return RunSettings(Market(lake=str(folder), symbol="SIM", impact="none"))
 
 
 def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(tmp_path: Path, one_day: RunSettings) -> None:
-    where = ("--tape", one_day.lake, "--symbol", "SIM", "--out", tmp_path / "out")
+    where = ("--tape", one_day.market.lake, "--symbol", "SIM", "--out", tmp_path / "out")
     result = tercel("evaluate", "ppo", "--against", "twap_take,peg_behind", *where, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -276,7 +276,7 @@ def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(tmp_pa
 
 def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: RunSettings) -> None:
     def episodes(request: int) -> int:
-        told = {"market": {"lake": one_day.lake, "symbol": "SIM"}, "validation": {"episodes": request}}
+        told = {"market": {"lake": one_day.market.lake, "symbol": "SIM"}, "validation": {"episodes": request}}
         (market,) = markets_of(AgentConfig.model_validate({"name": "mine", **told}))
         return len(market.plan)
 

@@ -21,7 +21,7 @@ from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.array_files import reading
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.settings import RunSettings, load_settings
+from tercel.lab.evaluation.settings import Market, RunSettings, load_settings
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import martingale_market
 from tercel.market.simulator.terms import Fees
@@ -101,7 +101,7 @@ def test_a_full_disk_is_told_without_a_file_name(capsys: pytest.CaptureFixture[s
 
 
 def settings_file(folder: Path, change: dict[str, Any] | None) -> Path:
-    RunSettings(market="csco-santa-fe").claim(folder, named=True)
+    RunSettings(Market("csco-santa-fe")).claim(folder, named=True)
     path = folder / "run.json"
     path.write_text(json.dumps(None if change is None else json.loads(path.read_text()) | change))
     return path
@@ -139,7 +139,7 @@ def test_what_a_tape_cannot_do_is_told(lake: Path) -> None:
 
 def test_a_run_remembers_its_terms(tmp_path: Path) -> None:
     task = Task(latency=Latency("uniform", 1, 9), feed_latency=Latency("empirical", values_ns=tuple(range(32))))
-    kept = RunSettings(market="csco-santa-fe", task=task, regimes="chain", fees=Fees(1.0, 5.0, "bps"))
+    kept = RunSettings(Market("csco-santa-fe", regimes="chain", fees=Fees(1.0, 5.0, "bps")), task=task)
     assert load_settings(kept.claim(tmp_path / "run", named=True)) == kept
     refused(tercel("run", "--resume", "--out", tmp_path / "run", "--fees", "1,4bps"), "--fees 1,4bps", "regimes chain")
 
@@ -252,7 +252,7 @@ def test_a_card_that_was_edited_is_refused(tmp_path: Path, change: dict[str, Any
 
 @pytest.mark.parametrize("options", [["--market", "ibm-santa-fe"], ["--quick"], ["--seed", "4"]])
 def test_a_resumed_run_keeps_its_options(tmp_path: Path, options: list[str]) -> None:
-    folder = RunSettings(market="csco-santa-fe", seed=3).claim(tmp_path / "run", named=True)
+    folder = RunSettings(Market("csco-santa-fe"), seed=3).claim(tmp_path / "run", named=True)
     before = tree(folder)
     refused(tercel("run", "--resume", "--out", folder, *options), options[0])
     assert tree(folder) == before

@@ -12,7 +12,7 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, Plan, seeded_plan
 from tercel.lab.evaluation.example import apply_row, book_example, levels_of
 from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import Market, RunSettings
 from tercel.market.book import layout as lay
 from tercel.market.flow.preset import load
 from tercel.market.impact.law import ImpactLaw, with_impact
@@ -89,7 +89,7 @@ def test_the_record_replays_to_the_book_at_every_decision(name: str, strategy: s
 
 @pytest.mark.parametrize("market_name", ["csco", "goog"])
 def test_no_picture_shows_a_bid_above_an_ask(market_name: str) -> None:
-    settings = RunSettings(market=market_name, quick=True, episodes=8)
+    settings = RunSettings(Market(market_name), quick=True, episodes=8)
     built = build_market(settings)
     for name in ("twap_take", "random"):
         drawn = book_example(settings, built, build(name))

@@ -16,7 +16,7 @@ from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of, observed, read_observed
 from tercel.lab.evaluation.pipeline.families import field_of, members_of
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import Market, RunSettings
 
 CONFIG = """name = "tiny"
 market = {{ presets = {markets}, worlds = 2 }}
@@ -40,7 +40,7 @@ def member(folder: Path, seed: int, *markets: str) -> str:
 
 
 def settings(*names: str) -> dict[str, RunSettings]:
-    return {name: RunSettings(market=name) for name in names}
+    return {name: RunSettings(Market(name)) for name in names}
 
 
 def keys(field: Any) -> dict[str, list[str]]:

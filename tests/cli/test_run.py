@@ -20,10 +20,11 @@ from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import ALL_BASELINES
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.settings import RunSettings, load_settings
+from tercel.lab.evaluation.settings import Market, RunSettings, load_settings
 from tercel.lab.learning.agent.run_folder import is_done
 from tercel.lab.learning.checkpoint import load_checkpoint
 from tercel.market.flow.preset import load
+from tercel.market.simulator.terms import Fees
 from tercel.market.tape import Lake
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,12 +106,42 @@ def test_what_makes_no_run_touches_nothing(
 
 
 def test_settings_come_back_as_they_were(tmp_path: Path) -> None:
-    settings = RunSettings(
-        market="x", seed=7, seeds=2, impact="translation", task=Task(share=0.2, latency=Latency("uniform", 1, 5))
-    )
+    late = Task(share=0.2, latency=Latency("uniform", 1, 5))
+    settings = RunSettings(Market("x", impact="translation"), late, seed=7, seeds=2)
     settings.claim(tmp_path, named=True)
     assert load_settings(tmp_path) == settings
     assert settings.training_seeds == [7000, 7001]
+
+
+BEFORE = {
+    "market": "", "lake": "/days", "symbol": "SIM", "quick": True, "seed": 3, "episodes": 1000, "seeds": 2, "frames": 0,
+    "task": {
+        "side": 1, "share": None, "horizon_s": 1800.0, "decisions": 60, "clock": "time", "clock_step": 0,
+        "warmup_s": 900.0, "latency": {"kind": "uniform", "a_ns": 1, "b_ns": 5, "values_ns": []},
+        "feed_latency": {"kind": "constant", "a_ns": 0, "b_ns": 0, "values_ns": []}, "grid_points": 61, "quantity": 500,
+    },
+    "regimes": "", "fees": {"maker": 1.0, "taker": 5.0, "unit": "bps"}, "queue": "power_prob", "impact": "propagator",
+    "judged": "2003-01-14,2003-01-15",
+    "orders": [{
+        "time": "2003-01-14 10:30", "symbol": "SIM", "side": 1, "quantity": 5, "horizon": 600.0, "limit_price": None
+    }],
+    "strategies": ["mine:Half"],
+}  # fmt: skip
+
+
+def test_a_run_written_before_markets_were_one_object_opens_and_is_written_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(BEFORE))
+    settings = load_settings(tmp_path)
+    fees, days = Fees(1.0, 5.0, "bps"), ("2003-01-14", "2003-01-15")
+    assert settings.market == Market("", "/days", "SIM", days, "propagator", fees)
+    assert settings.task == Task(side=1, quantity=500, latency=Latency("uniform", 1, 5))
+    assert json.dumps(settings.to_dict()) == json.dumps(BEFORE), "marks of folders are made of it"
+
+
+def test_a_market_that_says_how_late_it_is_says_it_of_the_task() -> None:
+    settings = RunSettings(Market("csco", latency=Latency(a_ns=7)), Task())
+    assert (settings.task.latency, settings.task.feed_latency) == (Latency(a_ns=7), Task().feed_latency)
+    assert settings == RunSettings(Market("csco"), Task(latency=Latency(a_ns=7)))
 
 
 # -- a whole run ------------------------------------------------------------------------------------------------------
@@ -204,7 +235,7 @@ def test_a_finished_run_is_printed_again(quick: tuple[Path, dict[str, Any], str,
 
 # -- stopped and resumed ----------------------------------------------------------------------------------------------
 
-SMALL = RunSettings(market="csco-santa-fe", quick=True, seed=3, episodes=8, seeds=1, frames=262_144, task=Task())
+SMALL = RunSettings(Market("csco-santa-fe"), quick=True, seed=3, episodes=8, seeds=1, frames=262_144, task=Task())
 
 
 def prepared(folder: Path) -> Path:

@@ -25,7 +25,7 @@ from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names
 from tercel.lab.evaluation.pipeline.families import field_of, members_of
 from tercel.lab.evaluation.pipeline.page import write_page
-from tercel.lab.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation
+from tercel.lab.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation, settings_of
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.summary import summary_of
 from tercel.lab.learning.own_models import meant_by, strategy_of
@@ -98,7 +98,7 @@ def evaluate(
     if not isinstance(task, Task | None) and not (orders and all(isinstance(one, Order) for one in orders)):
         remedy = "such as tercel.Task(share=0.1, horizon='30min')"
         raise ConfigError("a tercel.Task, or a list of tercel.Order", f"{type(task).__name__}", remedy)
-    markets = market.scenarios(task if isinstance(task, Task) else Task(), orders)
+    markets = settings_of([market], task if isinstance(task, Task) else Task(), orders)
     listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
     baselines, typed, own = _sorted(_renamed(listed))
     field = field_of(typed, "", markets, own, alone=True)

@@ -1,7 +1,7 @@
 """Training a policy, tuning a written rule, explaining what a policy does."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -127,7 +127,7 @@ def known(market: Market, task: Task) -> RunSettings:
     ConfigError
         With the first thing that it does not know.
     """
-    settings, unknown = learnable(market.settings(task))
+    settings, unknown = learnable(RunSettings(market, task))
     if unknown:
         expected = f"a market and an order without {unknown[0]} to train on"
         raise ConfigError(expected, f"{market}, {task}", "train without it, and evaluate with it")
@@ -203,7 +203,7 @@ def tune(rule: str, market: Market, task: Task | None = None, *, episodes: int =
     ('popv_tuned_here', True)
     """
     check_known(rule, TUNABLE, "a strategy to tune:")
-    run = replace(market.settings(task or Task()), seed=seed, quick=True)  # tuning starts from no bank of worlds
+    run = RunSettings(market, task or Task(), seed=seed, quick=True)  # tuning starts from no bank of worlds
     return Tuned(rule, searched(arena_of(TuningSettings(run, episodes, seed=seed)), rule, episodes or None, seed))
 
 

@@ -2,126 +2,22 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from tercel.core.errors import ConfigError
-from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.pipeline.request import markets_of
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.execution.task import Latency
+from tercel.lab.evaluation.market import looked_up
+from tercel.lab.evaluation.settings import AT_ONCE, Market
 from tercel.lab.evaluation.venue import fees_of, latency_of, tape_of
 from tercel.market.flow import preset as presets
 from tercel.market.score.calibrated import calibrated
 from tercel.market.score.stretches import read_days
-from tercel.market.simulator.queue_models import DEFAULT, queue_model
+from tercel.market.simulator.queue_models import DEFAULT
 from tercel.market.simulator.terms import NO_FEES, Fees
 
-AT_ONCE: Final = Latency()
 LatencyLike = Latency | float | str
 FeesLike = Fees | str
-
-
-@dataclass(frozen=True)
-class Market:
-    """A market; :func:`load_market`, :func:`replay` and :func:`calibrate` make one.
-
-    Parameters
-    ----------
-    preset : str
-        A simulated market, by name or as a ``.json`` file; empty on tape.
-    lake, symbol : str
-        Recorded days, and whose (several with commas); empty in a simulated market.
-    days : tuple of str
-        Days to judge on, YYYY-MM-DD; none: the later third. Days before them are for training and estimates.
-    impact : str
-        Law of impact. Of a preset: none, translation, weights, or "" for what it carries. On tape: none, square_root,
-        propagator.
-    fees : Fees
-        Of the venue: price units a share, or bps of the value.
-    latency, feed_latency : Latency
-        How late orders arrive, and how late the market is seen.
-    regimes : str
-        What switches in a simulated market (chain, season, a name, a file); "": nothing.
-    queue : str
-        Queue model of tapes that show level totals alone.
-
-    Raises
-    ------
-    ConfigError, UnknownNameError, TapeError
-        A market, symbol, day, law or regime that does not exist.
-
-    >>> load_market("csco-santa-fe", fees="-0.2,0.3bps").fees.unit
-    'bps'
-    """
-
-    preset: str = ""
-    lake: str = ""
-    symbol: str = ""
-    days: tuple[str, ...] = ()
-    impact: str = ""
-    fees: Fees = NO_FEES
-    latency: Latency = AT_ONCE
-    feed_latency: Latency = AT_ONCE
-    regimes: str = ""
-    queue: str = DEFAULT
-
-    def __post_init__(self) -> None:
-        """Refuse what does not exist."""
-        if bool(self.preset) == bool(self.lake) or bool(self.lake) != bool(self.symbol):
-            received = f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}"
-            remedy = "call load_market(name) or replay(lake, symbol)"
-            raise ConfigError("a preset, or a lake and a symbol", received, remedy)
-        if self.lake and self.regimes:
-            raise ConfigError("regimes in a simulated market", f"{self.regimes} on tape", "a tape has its own")
-        queue_model(self.queue)
-        self.scenarios(Task())
-
-    @property
-    def name(self) -> str:
-        """As tables call it."""
-        return ", ".join(self.scenarios(Task()))
-
-    @property
-    def on_tape(self) -> bool:
-        """Whether recorded days are replayed."""
-        return bool(self.lake)
-
-    def settings(self, task: Task) -> RunSettings:
-        """The same market with a task in it, as the command line has it.
-
-        Raises
-        ------
-        ConfigError
-            Recorded days of several symbols.
-        """
-        found = self.scenarios(task)
-        if len(found) > 1:
-            raise ConfigError("a market of one symbol", self.symbol, "replay one of them; evaluate takes several")
-        return next(iter(found.values()))
-
-    def lots(self, task: Task) -> int:
-        """Lots of the task's order in a simulated market.
-
-        Raises
-        ------
-        ConfigError
-            On tape, where the size goes by the time of day.
-        """
-        if self.on_tape:
-            raise ConfigError("a simulated market", self.name, "ask result.episode(i) for the lots of an order")
-        return task.lots(presets.load(self.preset).volume_per_s)
-
-    def scenarios(self, task: Task, orders: Sequence[Order] = ()) -> dict[str, RunSettings]:
-        """Each symbol with a task in it by name, as the command line has them; or the tapes of orders in the lake."""
-        late = task.latency if self.latency == AT_ONCE else self.latency
-        seen = task.feed_latency if self.feed_latency == AT_ONCE else self.feed_latency
-        timed = replace(task, latency=late, feed_latency=seen)
-        names = [self.preset] if self.preset else []
-        lake, symbol = (Path(self.lake), self.symbol) if self.lake else (None, None)
-        found = markets_of(names, lake, symbol, self.impact or None, timed, self.fees, self.regimes, self.days, orders)
-        return {name: replace(one, queue=self.queue) for name, one in found.items()}
+__all__ = ["Market", "calibrate", "load_market", "replay"]
 
 
 def load_market(
@@ -158,9 +54,9 @@ def load_market(
     if not isinstance(name, str | Path):
         raise ConfigError("the name of a market, or a .json file", f"{type(name).__name__} {name!r}", "such as 'csco'")
     late = _latency(latency, "latency"), _latency(feed_latency, "feed_latency")
-    return Market(
-        preset=str(name), impact=impact, fees=_fees(fees), latency=late[0], feed_latency=late[1], regimes=regimes
-    )
+    market = Market(str(name), impact=impact, fees=_fees(fees), latency=late[0], feed_latency=late[1], regimes=regimes)
+    looked_up(market)
+    return market
 
 
 def replay(
@@ -205,10 +101,13 @@ def replay(
     'SIM tape'
     """
     entry, feed = (_latency(one, "latency", *tape_of(Path(lake), symbol)) for one in (latency, feed_latency))
-    return Market(
+    market = Market(
         lake=str(lake), symbol=symbol, days=tuple(days), impact=impact, queue=queue, fees=_fees(fees), latency=entry,
         feed_latency=feed,
     )  # fmt: skip
+    if not looked_up(market):
+        raise ConfigError("a symbol of the lake", repr(symbol), "Lake(lake).list() says what it holds")
+    return market
 
 
 def calibrate(

@@ -25,7 +25,6 @@ from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.recipe import configured, learnable
 from tercel.lab.learning.agent.run_folder import POLICY, claim, is_done
 from tercel.lab.learning.agent.training import run_training
-from tercel.market.flow.preset import load
 
 TRAINED: Final = "trained"
 """What the trainings of a run are called."""
@@ -91,12 +90,12 @@ class WholeRun:
         ConfigError
             A market, an order or a folder that will not do: nothing was written.
         """
-        by_lots = settings.on_tape and settings.task.share is None
+        by_lots = settings.market.on_tape and settings.task.share is None
         market = build_market(settings) if by_lots or not resume else None  # refuses before anything is begun
         trainings(settings, folder, market)
         if not resume:
             folder = settings.claim(folder, named=named)
-        if settings.on_tape and not (folder / PRESET).exists():
+        if settings.market.on_tape and not (folder / PRESET).exists():
             preset = preset_of(settings)
             if preset is not None:
                 preset.save(folder / PRESET)
@@ -122,11 +121,11 @@ def trainings(settings: RunSettings, out: Path, market: JobMarket | None = None)
     """What a run trains: the recipe with every seed; an order of lots on tape wants the built market."""
     plain, _ = learnable(settings)
     share = None
-    if market is not None and settings.on_tape and settings.task.share is None:
+    if market is not None and settings.market.on_tape and settings.task.share is None:
         share = settings.task.quantity / max(market.estimates.expected_volume, 1.0)
     values = {"validation.episodes": CHECKED_ON, "guards.variants": 1}
     if settings.quick:
-        values |= QUICK if settings.on_tape else QUICK | QUICK_WORLDS
+        values |= QUICK if settings.market.on_tape else QUICK | QUICK_WORLDS
     values["validation.every"] = settings.frames // QUICK_LOOKS if settings.quick else settings.frames
     config = configured(plain, "ppo", settings.frames, TRAINED, values, share, RECIPE)
     return [TrainingJob(config, policy_folder(out, seed), seed) for seed in settings.training_seeds]
@@ -146,7 +145,7 @@ def train(settings: RunSettings, jobs: Sequence[TrainingJob]) -> None:
         job.folder.mkdir(parents=True, exist_ok=True)
         claim(job.folder, job.config, job.seed)
     decisions = sum(job.config.learner.frames for job in jobs)
-    if settings.on_tape and not settings.quick:
+    if settings.market.on_tape and not settings.quick:
         say(f"{len(jobs)} trainings of {decisions:,} decisions in all come first: minutes (a quick run: less than one)")
     if settings.quick:
         base = jobs[0].config.policy.base
@@ -201,11 +200,10 @@ def candidates(settings: RunSettings, scenario: RunSettings, name: str, out: Pat
 def _judge(settings: RunSettings, out: Path, footer: str) -> dict[str, Any]:
     """Judge everybody on the episodes of `tercel agent evaluate`."""
     scenario = replace(settings, quick=False, strategies=(), seeds=1, episodes=1, frames=0)
-    name = f"{settings.symbol} tape" if settings.on_tape else load(settings.market).name
     request = EvaluationRequest(
-        candidates(settings, scenario, name, out),
+        candidates(settings, scenario, settings.market.name, out),
         baselines_of("all"),
-        {name: scenario},
+        {settings.market.name: scenario},
         settings.episodes,
         (settings.seed,),
         chosen_on=CHOSEN_ON,

@@ -10,10 +10,12 @@ import typer
 from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
 from tercel.cli.shared import AsJson, ObservationOption, Ray, StrategyOption, Symbols, listed_dates, listed_seeds
 from tercel.core.errors import ConfigError
+from tercel.core.names import listed
 from tercel.core.report.terminal import ALL_IN, hand_over, result_console, say
 
 if TYPE_CHECKING:
     from tercel.lab.evaluation.pipeline.request import EvaluationRequest
+    from tercel.lab.evaluation.settings import Market
 
 RESULT = "evaluation.json"
 PAGE = "evaluation.html"
@@ -144,26 +146,16 @@ def _prepared(request: EvaluatePolicies) -> "EvaluationRequest":
     from tercel.lab.evaluation.order_files import read_orders, task_of
     from tercel.lab.evaluation.pipeline.candidates import baselines_of, own_of, refuse_same_names
     from tercel.lab.evaluation.pipeline.families import field_of
-    from tercel.lab.evaluation.pipeline.request import EACH, EvaluationRequest, markets_of, specialists
-    from tercel.lab.evaluation.venue import fees_of, latency_of, tape_of
+    from tercel.lab.evaluation.pipeline.request import EvaluationRequest, settings_of, specialists
+    from tercel.lab.evaluation.venue import latency_of, tape_of
     from tercel.lab.learning.agent.convert import opened
     from tercel.lab.learning.ray.jobs import on_cluster
-    from tercel.market.simulator.terms import NO_FEES
 
-    order, seeds, dates = request.order, listed_seeds(request.seeds), listed_dates(request.date)
+    order, seeds = request.order, listed_seeds(request.seeds)
     late, where = order.latency, tape_of(request.tape, request.symbol)
     task = Task() if late is None else Task(latency=latency_of(late, "latency", *where))
-    markets = markets_of(
-        request.market or (),
-        request.tape,
-        request.symbol,
-        request.impact,
-        task_of(task, order.values),
-        NO_FEES if request.fees is None else fees_of(request.fees),
-        "" if request.regimes == EACH else request.regimes,
-        dates,
-        orders := () if order.orders is None else read_orders(order.orders),
-    )
+    orders = () if order.orders is None else read_orders(order.orders)
+    markets = settings_of(_markets(request), task_of(task, order.values), orders)
     eyes = [findable(name) for name in request.observation or ()]
     own, baselines = own_of([findable(name) for name in request.strategy or ()]), baselines_of(request.against)
     refuse_same_names([*own, *baselines])
@@ -184,9 +176,28 @@ def _prepared(request: EvaluatePolicies) -> "EvaluationRequest":
         None if request.ray is None else on_cluster(request.ray),
         allow_seen_days=request.allow_seen_days,
     )
-    if request.adaptation and next(iter(markets.values())).on_tape:
+    if request.adaptation and next(iter(markets.values())).market.on_tape:
         raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
     return prepared
+
+
+def _markets(request: EvaluatePolicies) -> "list[Market]":
+    """The markets that were typed; a law is that of a tape where there is one, regimes are those of presets."""
+    from tercel.lab.evaluation.pipeline.request import EACH
+    from tercel.lab.evaluation.settings import Market
+    from tercel.lab.evaluation.venue import fees_of
+    from tercel.market.flow.preset import DEFAULT
+    from tercel.market.simulator.terms import NO_FEES
+
+    tape, law, fees = request.tape, request.impact or "", NO_FEES if request.fees is None else fees_of(request.fees)
+    regimes = "" if request.regimes == EACH else request.regimes
+    names = listed(",".join(request.market or ())) or ([DEFAULT] if tape is None else [])
+    found = [Market(name, impact="" if tape else law, fees=fees, regimes=regimes) for name in names]
+    if tape is None:
+        return found
+    dates = tuple(listed_dates(request.date))
+    beside = "" if names else regimes
+    return [*found, Market("", str(tape), request.symbol or "", dates, law, fees, regimes=beside)]
 
 
 def show(result: Mapping[str, Any], file: Path, page: Path) -> None:

@@ -102,27 +102,20 @@ def _instead(name: str) -> str:
 
 def _settings(request: Tune) -> "TuningSettings":
     """What decides the result."""
-    from tercel.lab.evaluation.settings import RunSettings
+    from tercel.lab.evaluation.market import looked_up
+    from tercel.lab.evaluation.settings import Market, RunSettings
     from tercel.lab.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
-    from tercel.lab.evaluation.venue import law_of
-    from tercel.market.flow.preset import DEFAULT, load
+    from tercel.market.flow.preset import DEFAULT
 
     if request.tape is not None:
         if request.market is not None:
             raise ConfigError("--market or --tape", "both", "give one")
-        run = RunSettings(
-            lake=str(request.tape.resolve()),
-            symbol=request.symbol or "",
-            impact=law_of(request.impact, on_tape=True),
-            seed=request.seed,
-            quick=True,  # a pilot of 64 episodes and a small bank, which tuning does not start from, will do
-        )
+        market = Market(lake=str(request.tape), symbol=request.symbol or "", impact=request.impact or "")
     else:
-        market = request.market or DEFAULT
-        load(market)
-        if market.endswith(".json"):
-            market = str(Path(market).resolve())
-        run = RunSettings(market=market, seed=request.seed, quick=True)
+        market = Market(request.market or DEFAULT)
+        looked_up(market)
+    # a pilot of 64 episodes and a small bank, which tuning does not start from, will do
+    run = RunSettings(market, seed=request.seed, quick=True)
     return TuningSettings(run, request.episodes, request.validation or VALIDATION_EPISODES, request.seed)
 
 

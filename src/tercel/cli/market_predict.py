@@ -64,10 +64,11 @@ def predict(request: Predict) -> None:
     dates, seed, impact = listed_dates(",".join(request.date)), request.seed, request.impact
     from tercel.execution.task import Task
     from tercel.lab.evaluation.pipeline.leaks import judged_days, refuse_leaks
-    from tercel.lab.evaluation.pipeline.request import markets_of
+    from tercel.lab.evaluation.pipeline.request import settings_of
     from tercel.lab.evaluation.pipeline.scenarios import Scenario
     from tercel.lab.evaluation.prediction import predict as compared
     from tercel.lab.evaluation.prediction_runs import THEIRS, candidates_of, refuse_calibrated, sides
+    from tercel.lab.evaluation.settings import Market
     from tercel.market.flow.preset import load
 
     began = time.process_time()
@@ -75,17 +76,18 @@ def predict(request: Predict) -> None:
     file = file_to_write(request.preset) if request.write else None
     candidates = candidates_of(request.strategy or ("all",))
     task = Task(share=request.share)
-    settings = markets_of([request.preset], request.lake, request.symbol or preset.symbol, impact, task, dates=dates)
+    tape = Market("", str(request.lake), request.symbol or preset.symbol, tuple(dates), impact or "")
+    settings = settings_of([Market(request.preset), tape], task)
     refuse_calibrated(request.preset, settings)
     notes = refuse_leaks([one for one in candidates if one.learned], settings.values())
-    home, tape = (
-        Scenario(name, one, (seed,), 0 if one.on_tape else request.episodes) for name, one in settings.items()
+    home, recorded = (
+        Scenario(name, one, (seed,), 0 if one.market.on_tape else request.episodes) for name, one in settings.items()
     )
-    results, more = sides(home, tape, preset.name, candidates, seed)
+    results, more = sides(home, recorded, preset.name, candidates, seed)
     found = {
         "market": preset.name,
-        "symbol": settings[tape.name].symbol,
-        "dates": list(judged_days(settings[tape.name]).days),
+        "symbol": settings[recorded.name].market.symbol,
+        "dates": list(judged_days(settings[recorded.name]).days),
         "impact": impact,
         "task": task.to_dict(),
         "episodes": {where: side.episodes for where, side in results.items()},

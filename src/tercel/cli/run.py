@@ -17,11 +17,13 @@ from tercel.core.report.terminal import print_json, say
 
 if TYPE_CHECKING:
     from tercel.execution.task import Task
-    from tercel.lab.evaluation.settings import RunSettings
+    from tercel.lab.evaluation.settings import Market, RunSettings
 
 RUNS = Path("runs")
 FRAMES = 600_000
 DEFAULT_SEED = 1
+TERMS = ("regimes", "impact", "fees", "queue")
+"""Options that are the fields of a market."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,8 @@ def run(request: RunRequest) -> None:
 
 def _symbols(request: RunRequest) -> None:
     """A run of each symbol, several in a folder of their own each."""
-    from tercel.lab.evaluation.market import split_dates
+    from tercel.lab.evaluation.market import looked_up
     from tercel.lab.evaluation.settings import FILE
-    from tercel.market.tape import Lake
 
     symbols = listed(request.symbol or "")
     if len(symbols) < 2:
@@ -112,8 +113,7 @@ def _symbols(request: RunRequest) -> None:
         received = f"--symbol {request.symbol}"
         raise ConfigError("--out with --resume of several symbols", received, "name their folder")
     if request.tape is not None:
-        for one in symbols:  # refused before the first of them is begun
-            split_dates(Lake(request.tape), one)
+        looked_up(_market(request))  # refused before the first of them is begun
     folder = request.out or _fresh()
     each = [replace(request, symbol=one, out=folder / one) for one in symbols]
     each = [replace(one, resume=request.resume and (folder / str(one.symbol) / FILE).exists()) for one in each]
@@ -182,30 +182,23 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
         For words that mean nothing, before anything is begun.
     """
     from tercel.api.runs import SHIPPED, TRAINED
+    from tercel.lab.evaluation.market import looked_up
     from tercel.lab.evaluation.order_files import task_of
     from tercel.lab.evaluation.pipeline.candidates import Candidate, own_of, refuse_same_names
-    from tercel.lab.evaluation.venue import fees_of, latency_of, law_of
-    from tercel.market.flow.preset import load
-    from tercel.market.regimes.choice import chosen
-    from tercel.market.simulator.queue_models import queue_model
+    from tercel.lab.evaluation.venue import fees_of, latency_of
     from tercel.market.simulator.terms import NO_FEES
 
-    if request.regimes is not None and settings.on_tape:
+    if request.regimes is not None and settings.market.on_tape:
         raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
-    if request.queue is not None:
-        queue_model(request.queue)
-        if not settings.on_tape:
-            raise ConfigError("--queue with --tape", "--queue alone", "a simulated market has a queue of its own")
-    law = law_of(request.impact, settings.on_tape)
+    if request.queue is not None and not settings.market.on_tape:
+        raise ConfigError("--queue with --tape", "--queue alone", "a simulated market has a queue of its own")
+    market = settings.in_market(queue=request.queue or settings.market.queue, impact=request.impact or "").market
     strategies = _own(request)
     if strategies:
         learned = [Candidate(name) for name in (SHIPPED, TRAINED)]
         refuse_same_names([*learned, *own_of(strategies)])
-    task, where, late = (
-        task_of(settings.task, request.order.values),
-        (settings.lake, settings.symbol),
-        request.order.latency,
-    )
+    task, late = task_of(settings.task, request.order.values), request.order.latency
+    where = market.lake, market.symbol
     if late is not None:
         task = replace(task, latency=latency_of(late, "latency", *where))
     if request.feed_latency_ms is not None:
@@ -213,17 +206,20 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
     regimes = ",".join(_findable_as(word, ".toml") for word in listed(request.regimes or ""))
     if request.regimes and not regimes:
         raise ConfigError("names of regimes, or a script", f"--regimes {request.regimes!r}", "such as calm,volatile")
-    if regimes:
-        chosen(regimes, load(settings.market))
-    return replace(
-        settings,
-        task=task,
-        regimes=regimes,
-        queue=request.queue or settings.queue,
-        strategies=strategies or settings.strategies,
-        impact=law,
-        fees=NO_FEES if request.fees is None else fees_of(request.fees),
-    )
+    fees = NO_FEES if request.fees is None else fees_of(request.fees)
+    market = replace(market, regimes=regimes, fees=fees)
+    looked_up(market)
+    return replace(settings, market=market, task=task, strategies=strategies or settings.strategies)
+
+
+def _market(request: RunRequest) -> "Market":
+    """The market that was typed, without its terms."""
+    from tercel.lab.evaluation.settings import Market
+    from tercel.market.flow.preset import DEFAULT
+
+    if request.tape is None:
+        return Market(request.market or DEFAULT)
+    return Market(lake=str(request.tape), symbol=request.symbol or "")
 
 
 def _own(request: RunRequest) -> tuple[str, ...]:
@@ -236,7 +232,6 @@ def _own(request: RunRequest) -> tuple[str, ...]:
 def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
     """Settings and folder of this run: new ones, or those of the run that is resumed."""
     from tercel.lab.evaluation.settings import FILE, QUICK_EPISODES, QUICK_FRAMES, RunSettings
-    from tercel.market.flow.preset import DEFAULT
 
     if request.resume:
         return _started(request, request.out or _newest())
@@ -247,15 +242,7 @@ def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
         )
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError("an empty or new run folder", f"{folder} holds other files", "name another --out")
-    settings = RunSettings(
-        market="" if request.tape else _findable_as(request.market or DEFAULT, ".json"),
-        lake=str(request.tape.resolve()) if request.tape else "",
-        symbol=request.symbol or "",
-        quick=request.quick,
-        seed=request.seed,
-        frames=FRAMES,
-    )
-    settings = _applied(request, settings)
+    settings = _applied(request, RunSettings(_market(request), quick=request.quick, seed=request.seed, frames=FRAMES))
     if request.quick:
         settings = replace(settings, episodes=QUICK_EPISODES, seeds=1, frames=QUICK_FRAMES)
     return settings, folder
@@ -267,25 +254,22 @@ def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
     from tercel.market.simulator.terms import NO_FEES
 
     started = load_settings(folder)
-    now = _applied(request, replace(started, regimes="", fees=NO_FEES, impact=""))
-    order = request.order
+    now = _applied(request, started.in_market(regimes="", fees=NO_FEES, impact=""))
+    order, was, place = request.order, started.market, now.market
     options = {
-        "--market": (request.market, request.market and _findable_as(request.market, ".json"), started.market),
-        "--tape": (request.tape, request.tape and str(request.tape.resolve()), started.lake),
-        "--symbol": (request.symbol, request.symbol, started.symbol),
+        "--market": (request.market, request.market and _market(request).preset, was.preset),
+        "--tape": (request.tape, request.tape and str(request.tape.resolve()), was.lake),
+        "--symbol": (request.symbol, request.symbol, was.symbol),
         "--quick": (request.quick or None, request.quick, started.quick),
         "--strategy": (_own(request) or None, _own(request), started.strategies),
         "--seed": (None if request.seed == DEFAULT_SEED else request.seed, request.seed, started.seed),
-        "--regimes": (request.regimes, now.regimes, started.regimes),
-        "--impact": (request.impact, now.impact, started.impact),
-        "--fees": (request.fees, now.fees, started.fees),
+        **{f"--{name}": (getattr(request, name), getattr(place, name), getattr(was, name)) for name in TERMS},
         **{f"--{name.replace('_', '-')}": (value, now.task, started.task) for name, value in order.values.items()},
         "--latency": (order.latency, now.task.latency, started.task.latency),
         "--feed-latency-ms": (request.feed_latency_ms, now.task.feed_latency, started.task.feed_latency),
-        "--queue": (request.queue, now.queue, started.queue),
     }
-    for option, (typed, wanted, was) in options.items():
-        if typed is not None and wanted != was:
+    for option, (typed, wanted, had) in options.items():
+        if typed is not None and wanted != had:
             expected = f"the options that {folder} was started with: {_in_words(started)}"
             remedy = f"leave {option} out, or start a new run without --resume"
             raise ConfigError(expected, f"{option} {typed}", remedy)
@@ -297,13 +281,13 @@ def _in_words(settings: "RunSettings") -> str:
     """What a run was asked for, in one line."""
     from tercel.lab.evaluation.venue import in_words as venue_words
 
-    market = f"{settings.symbol} in {settings.lake}" if settings.on_tape else settings.market
-    words = [market, f"seed {settings.seed}"] + ["--quick"] * settings.quick
-    words += [f"--regimes {settings.regimes}"] if settings.regimes else []
-    words += [f"--impact {settings.impact}"] if settings.impact else []
+    market = settings.market
+    words = [f"{market.symbol} in {market.lake}" if market.on_tape else market.preset, f"seed {settings.seed}"]
+    words += ["--quick"] * settings.quick
+    words += [f"--{name} {value}" for name in ("regimes", "impact") if (value := getattr(market, name))]
     words += _ordered(settings.task)
     words += [f"--strategy {name}" for name in settings.strategies]
-    return ", ".join([*words, *venue_words(settings.fees, settings.task.latency, settings.task.feed_latency)])
+    return ", ".join([*words, *venue_words(market.fees, settings.task.latency, settings.task.feed_latency)])
 
 
 def _ordered(task: "Task") -> list[str]:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.errors import ConfigError
-from tercel.core.names import listed
 from tercel.core.vocabulary import BUY, FOREVER_NS
 from tercel.execution import step as kernels
 from tercel.execution.strategies import MarketEstimates
@@ -18,14 +17,14 @@ from tercel.lab.evaluation.episodes import Plan, seeded_plan, sides_of, streams_
 from tercel.lab.evaluation.experiment import pilot
 from tercel.lab.evaluation.orders import Order, placed
 from tercel.lab.evaluation.sampling import Sampler, bank_sampler
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import Market, RunSettings
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
 from tercel.market.flow.census import CURVE_BINS
 from tercel.market.impact.pilot import law_for
 from tercel.market.impact.propagator import tape_law
-from tercel.market.regimes.choice import with_chosen
+from tercel.market.regimes.choice import chosen, with_chosen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, reactive, settled_bank
 from tercel.market.simulator.tape_source import replay
@@ -84,21 +83,38 @@ class JobMarket:
     task: Task = field(default_factory=Task)
 
 
+def looked_up(market: Market) -> dict[str, Market]:
+    """The markets of one symbol in a market, by name, once everything is looked up that it names.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError, TapeError
+        A preset, regime, symbol or day that does not exist.
+    """
+    each = market.each()
+    for one in each.values():
+        if one.on_tape:
+            split_dates(Lake(one.lake), one.symbol, one.days)
+        elif one.regimes:
+            chosen(one.regimes, presets.load(one.preset))
+    return each
+
+
 def build_market(settings: RunSettings) -> JobMarket:
     """The market that settings describe; the same settings give the same market in every process."""
-    market = _on_tape(settings) if settings.on_tape else _simulated(settings)
+    market = _on_tape(settings) if settings.market.on_tape else _simulated(settings)
     task = settings.task
     return replace(
         market,
         task=task,
-        training=replace(market.training, fees=settings.fees),
-        judged=replace(market.judged, fees=settings.fees),
+        training=replace(market.training, fees=settings.market.fees),
+        judged=replace(market.judged, fees=settings.market.fees),
         notes=(
             *market.notes,
             *impact_in_words(market.judged),
             *limit_in_words(settings),
             *hindsight_in_words(settings),
-            *venue.in_words(settings.fees, task.latency, task.feed_latency),
+            *venue.in_words(settings.market.fees, task.latency, task.feed_latency),
         ),
     )
 
@@ -131,14 +147,14 @@ def limit_in_words(settings: RunSettings) -> list[str]:
 
 def _simulated(settings: RunSettings) -> JobMarket:
     task = settings.task
-    preset = presets.load(settings.market)
+    preset = presets.load(settings.market.preset)
     quantity = task.lots(preset.volume_per_s)
     onset_s = task.horizon_s / 3
-    law = law_for(preset, settings.impact or None)
+    law = law_for(preset, settings.market.impact or None)
     worlds = 8 if settings.quick else WORLDS
     impact = law or "none"
     judged, training = (
-        with_chosen(source, settings.regimes, preset, onset_s)
+        with_chosen(source, settings.market.regimes, preset, onset_s)
         for source in (reactive(preset, impact=impact), settled_bank(preset, worlds, impact=impact))
     )
     episodes = 64 if settings.quick else PILOT_EPISODES
@@ -154,7 +170,7 @@ def _simulated(settings: RunSettings) -> JobMarket:
         "episode seed",
         (
             f"The order: {size_in_words(share, quantity)} in {minutes}, {quantity:,} {_units(preset.lot)}.",
-            *((f"Regimes in training and judging: {settings.regimes}.",) if settings.regimes else ()),
+            *((f"Regimes in training and judging: {settings.market.regimes}.",) if settings.market.regimes else ()),
         ),
         {
             "symbol": preset.symbol,
@@ -237,9 +253,9 @@ def curve_lots(instrument: Instrument, events: Events) -> NDArray[np.float64]:
     return np.histogram(events.exch_ns[printed], edges, weights=events.qty_lots[printed])[0]
 
 
-def split_dates(lake: Lake, symbol: str, judged: str = "") -> tuple[list[str], list[str]]:
-    """Days to train on and days to judge on: the earlier two thirds and the rest, or `judged` (dates separated by
-    commas) and all days before the first of these. The only day of a lake is both.
+def split_dates(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """Days to train on and days to judge on: the earlier two thirds and the rest, or the `judged` dates and all days
+    before the first of these. The only day of a lake is both.
 
     Raises
     ------
@@ -250,14 +266,14 @@ def split_dates(lake: Lake, symbol: str, judged: str = "") -> tuple[list[str], l
     if not judged:
         first = max(int(len(dates) * TRAINING_SHARE), 1)
         return dates[:first], dates[first:] if len(dates) > 1 else dates
-    wanted = sorted(set(listed(judged)))
+    wanted = sorted(set(judged))
     for date in wanted:
         if date not in dates:
             raise ConfigError(f"days of {symbol} in the lake: {', '.join(dates)}", date, "name some of those")
     train = [date for date in dates if wanted and date < wanted[0]]
     if not train:
         remedy = "judge on later days: schedules learn their volume curve from days before"
-        raise ConfigError(f"a day of {symbol} before the judged ones", f"none before {judged}", remedy)
+        raise ConfigError(f"a day of {symbol} before the judged ones", f"none before {','.join(judged)}", remedy)
     return train, wanted
 
 
@@ -278,7 +294,7 @@ def judged_hours(settings: RunSettings) -> Hours:
     Agents learn from the hours that are left. Where these hold no window of a task's order, days are split as for any
     other; listed orders are judged all the same.
     """
-    lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
+    lake, task, symbol = Lake(settings.market.lake), settings.task, settings.market.symbol
     if not settings.by_clock:
         return {}
     about = {date: lake.instrument(symbol, date) for date in lake.days(symbol)}
@@ -303,11 +319,12 @@ def hindsight_in_words(settings: RunSettings) -> list[str]:
     """What is to be said where listed orders leave no other hours to learn from."""
     if not settings.orders or _has_other_hours(settings):
         return []
-    return [f"What strategies know of {settings.symbol} beforehand is of the judged hours too: there are no others."]
+    symbol = settings.market.symbol
+    return [f"What strategies know of {symbol} beforehand is of the judged hours too: there are no others."]
 
 
 def _has_other_hours(settings: RunSettings) -> bool:
-    lake, symbol = Lake(settings.lake), settings.symbol
+    lake, symbol = Lake(settings.market.lake), settings.market.symbol
     about = [lake.instrument(symbol, date) for date in lake.days(symbol)]
     return _leave_room(judged_hours(settings), about, settings.task)
 
@@ -317,12 +334,12 @@ def split_by_clock(settings: RunSettings) -> Split | None:
     hours = judged_hours(settings)
     if not hours:
         return None
-    lake, symbol = Lake(settings.lake), settings.symbol
+    lake, symbol = Lake(settings.market.lake), settings.market.symbol
     days = [lake.read(symbol, date) for date in lake.days(symbol)]
     return Split([one.date for one, _ in days], sorted(hours), 0, days, hours, not _has_other_hours(settings))
 
 
-def split_days(lake: Lake, symbol: str, judged: str = "") -> Split:
+def split_days(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> Split:
     """Earlier days to train, later days to judge; a single day is cut at two thirds of its session."""
     train, test = split_dates(lake, symbol, judged)
     days = [lake.read(symbol, date) for date in train]
@@ -335,10 +352,10 @@ def split_days(lake: Lake, symbol: str, judged: str = "") -> Split:
 
 
 def _on_tape(settings: RunSettings) -> JobMarket:
-    lake, task, symbol = Lake(settings.lake), settings.task, settings.symbol
-    split = split_by_clock(settings) or split_days(lake, symbol, settings.judged)
+    lake, task, symbol = Lake(settings.market.lake), settings.task, settings.market.symbol
+    split = split_by_clock(settings) or split_days(lake, symbol, settings.market.days)
     curve, one_source = split.curve, split.cut_ns or split.hours
-    queue, law = settings.queue, tape_law(split.days, settings.impact or "none")
+    queue, law = settings.market.queue, tape_law(split.days, settings.market.impact)
     recorded = partial(replay, lake, symbol, queue=queue, impact=law)
     training, training_days = recorded(split.train)
     judged, judged_days = (training, training_days) if one_source else recorded(split.test)
@@ -392,10 +409,10 @@ def preset_of(settings: RunSettings) -> presets.Preset | None:
     hours of the judged days are trained on."""
     if judged_hours(settings):
         return None
-    split = split_days(Lake(settings.lake), settings.symbol, settings.judged)
+    split = split_days(Lake(settings.market.lake), settings.market.symbol, settings.market.days)
     if any(by_level(events) for _, events in split.days):
         return None
-    name = f"{settings.symbol.lower()}-{split.train[0]}-{split.train[-1]}"
+    name = f"{settings.market.symbol.lower()}-{split.train[0]}-{split.train[-1]}"
     return calibrate(split.days, name=name, date=split.train[-1])
 
 

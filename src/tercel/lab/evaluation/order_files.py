@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tercel.core.errors import DataError, TercelError
+from tercel.core.errors import ConfigError, DataError, TercelError
 from tercel.core.report.terminal import say
 from tercel.core.rows import FileRow, rows, unread
 from tercel.execution.task import Task
@@ -102,19 +102,21 @@ def with_orders(settings: RunSettings, orders: Sequence[Order]) -> dict[str, Run
     Raises
     ------
     ConfigError, TapeError
-        An order that is not on the tapes (`evaluation.orders.placed`).
+        No lake, or an order that is not on the tapes (`evaluation.orders.placed`).
     """
+    if not settings.market.on_tape:
+        raise ConfigError("a lake to judge orders on", settings.market.name, "replay one (`tape=`)")
 
     def kind(order: Order) -> tuple[str, int]:
         return order.symbol, round(order.horizon_s).bit_length()
 
     found: dict[str, RunSettings] = {}
-    for (symbol, _), group in groupby(sorted(placed(orders, Lake(settings.lake)), key=kind), key=kind):
+    for (symbol, _), group in groupby(sorted(placed(orders, Lake(settings.market.lake)), key=kind), key=kind):
         mine = sorted(group, key=lambda order: order.time)
         horizon_s = float(median(order.horizon_s for order in mine))
         task = replace(
             settings.task, share=None, quantity=int(median(order.quantity for order in mine)), horizon_s=horizon_s
         )
         name = f"{symbol} tape" if f"{symbol} tape" not in found else f"{symbol} tape, {horizon_s / 60:g} min"
-        found[name] = replace(settings, symbol=symbol, task=task, orders=tuple(mine), judged="")
+        found[name] = replace(settings.in_market(symbol=symbol, days=()), task=task, orders=tuple(mine))
     return found

@@ -52,7 +52,7 @@ def refuse_calibrated(which: str, settings: Mapping[str, RunSettings]) -> None:
     ConfigError
     """
     for one in settings.values():
-        judged = judged_days(one) if one.on_tape else None
+        judged = judged_days(one) if one.market.on_tape else None
         for seen in calibrated_on(which) if judged is not None else ():
             if judged is not None and judged.overlaps(seen):
                 raise ConfigError(

@@ -1,16 +1,19 @@
-"""What a run is: everything that decides its result, kept as `run.json` in its folder."""
+"""Markets, and runs: everything that decides a run's result, kept as `run.json` in its folder."""
 
 import itertools
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tercel.core.errors import ConfigError
-from tercel.execution.task import LATER, Task
+from tercel.core.names import listed
+from tercel.execution.task import LATER, Latency, Task
 from tercel.lab.evaluation.orders import Order
-from tercel.market.simulator.queue_models import DEFAULT
+from tercel.lab.evaluation.venue import law_of
+from tercel.market.flow import preset as presets
+from tercel.market.simulator.queue_models import DEFAULT, queue_model
 from tercel.market.simulator.terms import NO_FEES, Fees
 
 FILE = "run.json"
@@ -18,6 +21,105 @@ QUICK_FRAMES = 16_384
 QUICK_EPISODES = 64
 EPISODES = 1_000
 SEEDS = 2
+AT_ONCE: Final = Latency()
+ASIDE: Final = ("lake", "symbol", "regimes", "queue", "impact")
+"""What of a market stands in `run.json` by its own name."""
+WRITTEN: Final = (
+    *("market", "lake", "symbol", "quick", "seed", "episodes", "seeds", "frames", "task", "regimes", "fees", "queue"),
+    *("impact", "judged", "orders", "strategies"),
+)
+
+
+@dataclass(frozen=True)
+class Market:
+    """A market; :func:`tercel.load_market`, :func:`tercel.replay` and :func:`tercel.calibrate` make one.
+
+    Parameters
+    ----------
+    preset : str
+        A simulated market, by name or as a ``.json`` file; empty on tape.
+    lake, symbol : str
+        Recorded days, and whose (several with commas, none for a list of orders); empty in a simulated market.
+    days : tuple of str
+        Days to judge on, YYYY-MM-DD; none: the later third. Days before them are for training and estimates.
+    impact : str
+        Law of impact. Of a preset: none, translation, weights, or "" for what it carries. On tape: none, square_root
+        (also ""), propagator.
+    fees : Fees
+        Of the venue: price units a share, or bps of the value.
+    latency, feed_latency : Latency
+        How late orders arrive, and how late the market is seen; none: as the task says.
+    regimes : str
+        What switches in a simulated market (chain, season, a name, a file); "": nothing.
+    queue : str
+        Queue model of tapes that show level totals alone.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        A law or queue model that does not exist, a market on tape and not.
+
+    >>> Market(lake="days", symbol="AMZN").impact
+    'square_root'
+    """
+
+    preset: str = ""
+    lake: str = ""
+    symbol: str = ""
+    days: tuple[str, ...] = ()
+    impact: str = ""
+    fees: Fees = NO_FEES
+    latency: Latency = AT_ONCE
+    feed_latency: Latency = AT_ONCE
+    regimes: str = ""
+    queue: str = DEFAULT
+
+    def __post_init__(self) -> None:
+        """Refuse what is none; files are named by their whole paths, to be found from any folder."""
+        if bool(self.preset) == bool(self.lake) or (self.symbol and not self.lake):
+            received = f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}"
+            remedy = "call load_market(name) or replay(lake, symbol)"
+            raise ConfigError("a preset, or a lake and a symbol", received, remedy)
+        if self.lake and self.regimes:
+            raise ConfigError("regimes in a simulated market", f"{self.regimes} on tape", "a tape has its own")
+        queue_model(self.queue)
+        object.__setattr__(self, "impact", law_of(self.impact or None, self.on_tape))
+        if self.on_tape or self.preset.endswith(".json"):
+            name = "lake" if self.on_tape else "preset"
+            object.__setattr__(self, name, str(Path(getattr(self, name)).resolve()))
+
+    @property
+    def name(self) -> str:
+        """As tables call it."""
+        return ", ".join(self.each())
+
+    @property
+    def on_tape(self) -> bool:
+        """Whether recorded days are replayed."""
+        return bool(self.lake)
+
+    @property
+    def answers(self) -> bool:
+        """Whether the market answers own trades."""
+        return not self.on_tape or self.impact != "none"
+
+    def each(self) -> dict[str, "Market"]:
+        """Its symbols by name, each a market."""
+        if self.on_tape:
+            return {f"{one} tape": replace(self, symbol=one) for one in listed(self.symbol)}
+        return {presets.load(self.preset).name: self}
+
+    def lots(self, task: Task) -> int:
+        """Lots of the task's order in a simulated market.
+
+        Raises
+        ------
+        ConfigError
+            On tape, where the size goes by the time of day.
+        """
+        if self.on_tape:
+            raise ConfigError("a simulated market", self.name, "ask result.episode(i) for the lots of an order")
+        return task.lots(presets.load(self.preset).volume_per_s)
 
 
 @dataclass(frozen=True)
@@ -26,10 +128,12 @@ class RunSettings:
 
     Parameters
     ----------
-    market : str
-        Preset name or file; empty on tape.
-    lake, symbol : str
-        Where the recorded days are, and whose; empty in a simulated market.
+    market : Market
+        Of one symbol, or of a list of orders. Its latencies, where it has some, are those of the task, and kept there.
+    task : Task
+        What is to be done.
+    orders : tuple of Order
+        What is judged on a tape in the place of the task's order; each with its date.
     quick : bool
         A smoke run: it proves the road, not the agent.
     seed : int
@@ -40,40 +144,18 @@ class RunSettings:
         Training seeds.
     frames : int
         Decisions that each training sees.
-    task : Task
-        What is to be done.
-    regimes : str
-        Which regimes switch in a simulated market (`market.regimes.choice`), in training and judging; none: "".
-    fees : Fees
-        What the venue asks.
-    queue : str
-        Queue model of tapes of level totals (`market.simulator.levels`).
-    impact : str
-        Law of impact: of a preset none, translation, weights; of a tape none, square_root, propagator; "": what the
-        preset carries, none on tape.
-    judged : str
-        Days of a tape to judge on, separated by commas; "": the later third.
-    orders : tuple of Order
-        What is judged on a tape in the place of the task's order; each with its date.
     strategies : tuple of str
         Strategies of the user's, as they were named (`execution.own`).
     """
 
-    market: str = ""
-    lake: str = ""
-    symbol: str = ""
+    market: Market
+    task: Task = field(default_factory=Task)
+    orders: tuple[Order, ...] = ()
     quick: bool = False
     seed: int = 1
     episodes: int = EPISODES
     seeds: int = SEEDS
     frames: int = 0
-    task: Task = field(default_factory=Task)
-    regimes: str = ""
-    fees: Fees = NO_FEES
-    queue: str = DEFAULT
-    impact: str = ""
-    judged: str = ""
-    orders: tuple[Order, ...] = ()
     strategies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -84,28 +166,27 @@ class RunSettings:
             if type(value) is not int or value < least:
                 remedy = "correct it, or start a new run in another folder"
                 raise ConfigError(f"settings of a run whose {name} is a whole number from {least}", repr(value), remedy)
-        if self.market and (self.task.start or self.orders):
-            received = f"{self.task.start or 'a list of orders'} in {self.market}"
-            raise ConfigError(
-                "an order by the clock on recorded days", received, "replay a lake (`tape=`), or leave it out"
-            )
-        if self.market:
+        said: dict[str, Any] = {
+            name: one for name in ("latency", "feed_latency") if (one := getattr(self.market, name)) != AT_ONCE
+        }
+        if said:
+            object.__setattr__(self, "task", replace(self.task, **said))
+            object.__setattr__(self, "market", replace(self.market, latency=AT_ONCE, feed_latency=AT_ONCE))
+        if not self.market.on_tape:
+            if self.task.start or self.orders:
+                received = f"{self.task.start or 'a list of orders'} in {self.market.preset}"
+                remedy = "replay a lake (`tape=`), or leave it out"
+                raise ConfigError("an order by the clock on recorded days", received, remedy)
             self.task.limit_of_mid(1)
 
-    @property
-    def on_tape(self) -> bool:
-        """Whether recorded days are replayed."""
-        return bool(self.lake)
-
-    @property
-    def answers(self) -> bool:
-        """Whether the market answers own trades."""
-        return not self.on_tape or self.impact not in ("", "none")
+    def in_market(self, **changes: Any) -> "RunSettings":
+        """The same in a market with other values."""
+        return replace(self, market=replace(self.market, **changes))
 
     @property
     def by_clock(self) -> bool:
         """Whether orders at times of their own are judged, on every day that they name."""
-        return self.on_tape and not self.judged and bool(self.task.start or self.orders)
+        return self.market.on_tape and not self.market.days and bool(self.task.start or self.orders)
 
     @property
     def training_seeds(self) -> list[int]:
@@ -113,16 +194,15 @@ class RunSettings:
         return [self.seed * 1000 + i for i in range(self.seeds)]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; what came later and is not used is left out."""
+        """Plain values, the market's among the run's own; what came later and is not used is left out."""
         out = asdict(self)
+        market = out.pop("market")
         for name in LATER:
             if not out["task"][name]:
                 del out["task"][name]
         out["orders"] = [order.to_dict() for order in self.orders]
-        for name in ("orders", "strategies"):
-            if not out[name]:
-                del out[name]
-        return out
+        out = market | out | {"market": market["preset"], "judged": ",".join(market["days"])}
+        return {name: out[name] for name in WRITTEN if name not in ("orders", "strategies") or out[name]}
 
     def claim(self, folder: Path, named: bool) -> Path:
         """Make the folder of a new run and write `run.json` in it, whole or not at all; returns the folder.
@@ -164,10 +244,12 @@ def load_settings(folder: Path) -> RunSettings:
     try:
         raw = json.loads(path.read_text())
         task = Task.of(raw.pop("task"))
-        fees = Fees(**raw.pop("fees", {}))
-        raw |= {name: tuple(raw.get(name, ())) for name in ("orders", "strategies")}
-        raw["orders"] = tuple(Order(**row) for row in raw["orders"])
-        return RunSettings(**raw, task=task, fees=fees)
+        orders = tuple(Order(**row) for row in raw.pop("orders", ()))
+        told = {name: raw.pop(name) for name in ASIDE if name in raw}
+        told["impact"] = told.get("impact") or ("none" if told.get("lake") else "")
+        fees, days = Fees(**raw.pop("fees", {})), tuple(listed(raw.pop("judged", "")))
+        market = Market(raw.pop("market"), **told, fees=fees, days=days)
+        return RunSettings(market, task, orders, **{**raw, "strategies": tuple(raw.get("strategies", ()))})
     except OSError as error:
         raise ConfigError(
             "the folder of a run", f"{path}: {error.strerror}", "start one without `resume=True`"

@@ -57,7 +57,7 @@ class TuningSettings:
 def arena_of(settings: TuningSettings) -> Arena:
     """The market of `settings` as a place to tune in."""
     market, task, seed = build_market(settings.run), settings.run.task, settings.seed
-    if settings.run.on_tape:
+    if settings.run.market.on_tape:
         return _on_tape(settings, market)
     quantity = int(market.plan.rows[0, kernels.E_QUANTITY])
     return Arena(
@@ -77,7 +77,7 @@ def _on_tape(settings: TuningSettings, market: JobMarket) -> Arena:
     drawn = market.sampler(settings.seed, 0, 4 * DRAWN)
     clusters = np.unique(drawn.cluster)
     cut = round(TRAINING_SHARE * len(clusters))
-    gap = 1 if settings.run.lake and len(clusters) > 2 else 0
+    gap = 1 if settings.run.market.lake and len(clusters) > 2 else 0
     early, late = clusters[:cut], clusters[cut + gap :]
     if not len(early) or not len(late):
         raise ConfigError(

@@ -136,7 +136,7 @@ def _teams(
     notes = []
     for market, settings in markets.items():
         if not own[market]:
-            symbol = settings.symbol if settings.on_tape else _symbol(settings.market)
+            symbol = settings.market.symbol if settings.market.on_tape else _symbol(settings.market.preset)
             kin = made_for([home for home, its in symbols.items() if symbol and its == symbol])
             own[market] = kin or (first[1] if first else list(members))
             from_where = f"of {symbol}" if kin else f"of {first[0]}" if first else "of all markets"

@@ -70,7 +70,7 @@ def episodes_of(scenario: Scenario) -> int:
     """How many episodes a scenario has; on tape it is built to know."""
     if scenario.settings.orders and not scenario.validation:
         return len(scenario.settings.orders)
-    return len(build_scenario(scenario).plan) if scenario.settings.on_tape else scenario.episodes
+    return len(build_scenario(scenario).plan) if scenario.settings.market.on_tape else scenario.episodes
 
 
 def run_to_the_end(first: int, n: int, episodes: int) -> NDArray[np.bool_]:

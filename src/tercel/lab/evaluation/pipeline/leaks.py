@@ -187,7 +187,7 @@ def refuse_leaks(
     ConfigError
         With the first day that a policy has seen.
     """
-    return [note for one in scenarios if one.on_tape for note in _checked(policies, judged_days(one), allowed)]
+    return [note for one in scenarios if one.market.on_tape for note in _checked(policies, judged_days(one), allowed)]
 
 
 def _checked(policies: Sequence[Candidate], judged: JudgedDays, allowed: bool | None) -> Iterator[str]:
@@ -224,10 +224,10 @@ def days_are_known(policy: Candidate) -> bool:
 
 def judged_days(settings: RunSettings) -> JudgedDays:
     """What a run on tape judges: its days, or the rest of the only one."""
-    lake, symbol = Lake(settings.lake), settings.symbol
+    lake, symbol = Lake(settings.market.lake), settings.market.symbol
     if hours := judged_hours(settings):
         return JudgedDays(symbol, tuple(sorted(hours)), hours="" if settings.orders else settings.task.hours)
-    train, judged = split_dates(lake, symbol, settings.judged)
+    train, judged = split_dates(lake, symbol, settings.market.days)
     if train != judged:
         return JudgedDays(symbol, tuple(judged))
     instrument, events = lake.read(symbol, judged[0])

@@ -1,15 +1,14 @@
 """An evaluation as it is asked for: who, where, on what; run, read and written down."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import listed
+from tercel.core.errors import UnknownNameError
 from tercel.core.report.terminal import say
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.market import judged_words, split_dates, validated
+from tercel.lab.evaluation.market import judged_words, looked_up, validated
 from tercel.lab.evaluation.order_files import with_orders
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import Candidate, policies_of
@@ -23,13 +22,9 @@ from tercel.lab.evaluation.pipeline.run import JobRunner, run_jobs
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, Scenario, build_scenario, switching
 from tercel.lab.evaluation.risk_statistics import FROZEN
 from tercel.lab.evaluation.sample_size import sample_size
-from tercel.lab.evaluation.settings import RunSettings
-from tercel.lab.evaluation.venue import law_of
-from tercel.market.flow import preset as presets
-from tercel.market.regimes.choice import chosen
+from tercel.lab.evaluation.settings import Market, RunSettings
 from tercel.market.regimes.named import NAMED
-from tercel.market.simulator.terms import NO_FEES, Fees
-from tercel.market.tape import Lake
+from tercel.market.simulator.terms import Fees
 
 EACH = "each"
 LATENCIES_MS = (0.0, 10.0, 100.0, 1000.0)
@@ -129,10 +124,10 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
     scenarios = {name: request.scenario(name, settings) for name, settings in request.markets.items()}
     first, main = next(iter(scenarios.items()))
     for name, scenario in scenarios.items():
-        if scenario.settings.on_tape and not request.here:
+        if scenario.settings.market.on_tape and not request.here:
             say(judged_words(name, episodes_of(scenario)))
     choosers = [_chooser(request, scenario) for scenario in scenarios.values()]
-    if main.settings.on_tape and not request.here:
+    if main.settings.market.on_tape and not request.here:
         written = f"{len(request.baselines)} written strategies"
         say(f"first {written} work {sum(one.episodes for one in choosers)} orders that are not judged, to choose")
     choosing = {one.name: (one, request.baselines, False) for one in choosers}
@@ -181,7 +176,7 @@ def run_evaluation(request: EvaluationRequest, out: Path, notes: Sequence[str]) 
 
 def _orders_a_day(scenarios: Sequence[Scenario]) -> float:
     """Judged orders of a recorded day, of a list those of all its symbols; 0 in a simulated market."""
-    if not scenarios[0].settings.on_tape:
+    if not scenarios[0].settings.market.on_tape:
         return 0.0
     mine = scenarios if scenarios[0].settings.orders else scenarios[:1]
     days = {day for scenario in mine for day in judged_days(scenario.settings).days}
@@ -191,60 +186,33 @@ def _orders_a_day(scenarios: Sequence[Scenario]) -> float:
 def _chooser(request: EvaluationRequest, scenario: Scenario) -> Scenario:
     """Episodes of a scenario on which the best written strategy is chosen."""
     episodes = min(max(request.episodes, 64), request.chosen_on)
-    return scenario.on_validation(validated(episodes, episodes_of(scenario)) if scenario.settings.on_tape else episodes)
+    on_tape = scenario.settings.market.on_tape
+    return scenario.on_validation(validated(episodes, episodes_of(scenario)) if on_tape else episodes)
 
 
 # -- where it is run --------------------------------------------------------------------------------------------------
 
 
-def markets_of(
-    names: Sequence[str],
-    lake: Path | None,
-    symbol: str | None,
-    impact: str | None,
-    task: Task,
-    fees: Fees = NO_FEES,
-    regimes: str = "",
-    dates: Sequence[str] = (),
-    orders: Sequence[Order] = (),
-) -> dict[str, RunSettings]:
-    """Settings of every market that was named, by name, and of the tapes of symbols or orders; nothing is begun with
+def settings_of(markets: Iterable[Market], task: Task, orders: Sequence[Order] = ()) -> dict[str, RunSettings]:
+    """Each symbol of each market with a task in it, by name, or the tapes of orders in a lake; nothing is begun with
     words that mean nothing.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError, TapeError
+        A preset, regime, symbol, day or order that does not exist, or does not go together.
     """
-    wanted = listed(",".join(names))
-    if not wanted and lake is None:
-        wanted = [presets.DEFAULT]
-    if orders and lake is None:
-        raise ConfigError("a lake to judge orders on", ", ".join(wanted), "replay one (`tape=`)")
-    found: dict[str, RunSettings] = {}
-    for name in wanted:
-        preset = presets.load(name)
-        if regimes:
-            chosen(regimes, preset)
-        law = law_of(impact if lake is None else None, on_tape=False)
-        path = str(Path(name).resolve()) if name.endswith(".json") else name
-        found[preset.name] = RunSettings(market=path, task=task, fees=fees, regimes=regimes, impact=law)
-    symbols = listed(symbol or "")
-    if lake is not None and (symbols or orders):
-        if regimes and not wanted:
-            raise ConfigError("regimes in a preset's market", "`regimes=` with `tape=`", "a tape has those that it had")
-        law = law_of(impact or None, on_tape=True)
-        tape = RunSettings(
-            lake=str(lake.resolve()), symbol=symbol or "", task=task, fees=fees, impact=law, judged=",".join(dates)
-        )
-        for one in () if orders else symbols:
-            split_dates(Lake(lake), one, tape.judged)
-            found[f"{one} tape"] = replace(tape, symbol=one)
-        found |= with_orders(tape, orders) if orders else {}
-    return found
+    if orders:
+        return {name: one for market in markets for name, one in with_orders(RunSettings(market, task), orders).items()}
+    return {name: RunSettings(one, task) for market in markets for name, one in looked_up(market).items()}
 
 
 def _regimes(request: EvaluationRequest, scenario: Scenario) -> dict[str, Scenario]:
     """Where `regimes` is `each`: a market once with each named regime."""
-    if request.regimes != EACH or scenario.settings.on_tape:
+    if request.regimes != EACH or scenario.settings.market.on_tape:
         return {}
     return {
-        name: replace(scenario, name=f"{scenario.name} {name}", settings=replace(scenario.settings, regimes=name))
+        name: replace(scenario, name=f"{scenario.name} {name}", settings=scenario.settings.in_market(regimes=name))
         for name in NAMED
         if name != PLAIN
     }
@@ -273,7 +241,7 @@ def _sensitivity(
 
     axes: dict[str, dict[str, RunSettings]] = {
         "latency, ms": {f"{ms:g}": task(latency=Latency("constant", round(ms * 1e6))) for ms in LATENCIES_MS},
-        "fees, bps": {f"{m:g}/{t:g}": replace(settings, fees=Fees(m, t, "bps")) for m, t in FEES},
+        "fees, bps": {f"{m:g}/{t:g}": settings.in_market(fees=Fees(m, t, "bps")) for m, t in FEES},
         "share of volume": {f"{share:g}": task(share=share, quantity=0) for share in SHARES},
     }
     work = {
@@ -292,7 +260,7 @@ def _adaptation(request: EvaluationRequest, main: Scenario, everyone: list[Candi
         regime: replace(
             main,
             name=f"{main.name} to {regime}",
-            settings=replace(main.settings, regimes=switching(out, regime, half)),
+            settings=main.settings.in_market(regimes=switching(out, regime, half)),
         )
         for regime in NAMED
         if regime != PLAIN

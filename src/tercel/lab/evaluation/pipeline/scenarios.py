@@ -12,8 +12,7 @@ from tercel import __version__
 from tercel.execution import step as kernels
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.lab.evaluation.market import JobMarket, build_market, thinned
-from tercel.lab.evaluation.settings import RunSettings
-from tercel.market.flow import preset as presets
+from tercel.lab.evaluation.settings import Market, RunSettings
 from tercel.market.simulator.source import Source
 from tercel.market.tape import Lake
 
@@ -53,7 +52,7 @@ class Scenario:
 
     def __post_init__(self) -> None:
         """Take down what the named days and files hold."""
-        object.__setattr__(self, "content", self.content or _content(self.settings))
+        object.__setattr__(self, "content", self.content or _content(self.settings.market))
 
     @property
     def id(self) -> str:
@@ -67,12 +66,12 @@ class Scenario:
     @property
     def market(self) -> str:
         """The preset's name; empty on tape."""
-        return "" if self.settings.on_tape else presets.load(self.settings.market).name
+        return "" if self.settings.market.on_tape else self.settings.market.name
 
     @property
     def answers(self) -> bool:
         """Whether own trades move prices here, so that there are twins."""
-        return self.settings.answers
+        return self.settings.market.answers
 
     def on_validation(self, episodes: int) -> "Scenario":
         """The same market on episodes of its own, to choose on."""
@@ -80,12 +79,12 @@ class Scenario:
         return Scenario(f"{self.name} validation", settings, (VALIDATION_SEED,), episodes, validation=True)
 
 
-def _content(settings: RunSettings) -> tuple[str, ...]:
+def _content(market: Market) -> tuple[str, ...]:
     """Hashes of the days of a lake, and of the files of a market and of regimes."""
-    if settings.on_tape:
-        days = Lake(settings.lake).list()
-        return tuple(f"{day.venue} {day.date} {day.content_hash}" for day in days if day.symbol == settings.symbol)
-    files = [Path(name) for name in (settings.market, settings.regimes) if name]
+    if market.on_tape:
+        days = Lake(market.lake).list()
+        return tuple(f"{day.venue} {day.date} {day.content_hash}" for day in days if day.symbol == market.symbol)
+    files = [Path(name) for name in (market.preset, market.regimes) if name]
     return tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file())
 
 
@@ -103,7 +102,7 @@ def build_scenario(scenario: Scenario) -> BuiltScenario:
     """The market and the plan of a scenario."""
     settings = replace(scenario.settings, episodes=1, seed=max(scenario.seeds[0], 0))
     market = build_market(settings)
-    if settings.on_tape:
+    if settings.market.on_tape:
         return _on_tape(scenario, market)
     quantity = int(market.plan.rows[0, kernels.E_QUANTITY])
     parts = np.array_split(np.arange(scenario.episodes), len(scenario.seeds))
@@ -128,7 +127,7 @@ def _on_tape(scenario: Scenario, market: JobMarket) -> BuiltScenario:
 
 
 def switching(folder: Path, regime: str, at_s: float) -> str:
-    """A file of regimes in which `regime` begins so many seconds after arrival; what `RunSettings.regimes` wants."""
+    """A file of regimes in which `regime` begins so many seconds after arrival; what `Market.regimes` wants."""
     path = folder / "regimes" / f"{regime}-from-{at_s:g}-s.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'[[script]]\nat_s = {at_s}\nregime = "{regime}"\n', encoding="utf-8")

@@ -139,7 +139,7 @@ def _judged(evaluation: Evaluation, found: Gains, rng: np.random.Generator) -> J
 
 def _venue(evaluation: Evaluation) -> list[str]:
     settings = evaluation.main.scenario.settings
-    return venue_words(settings.fees, settings.task.latency, settings.task.feed_latency)
+    return venue_words(settings.market.fees, settings.task.latency, settings.task.feed_latency)
 
 
 # -- parts and scenarios ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.lab.evaluation.market import OTHER_HOURS, TRAINING_STEP_NS, build_market, curve_lots, validated
 from tercel.lab.evaluation.sampling import Sampler, bank_sampler
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import Market, RunSettings
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler
 from tercel.lab.learning.agent.config import AgentConfig, span
 from tercel.market.flow import preset as presets
@@ -138,10 +138,8 @@ def _on_tape(config: AgentConfig) -> TrainingMarket:
     impact = section.impact or "square_root"
     if not section.train_days and not section.judge_days:
         by_clock = replace(task, start=config.task.start)
-        settings = RunSettings(
-            lake=section.lake, symbol=section.symbol, task=by_clock, queue=section.queue, impact=impact
-        )
-        market = build_market(settings)
+        where = Market(lake=section.lake, symbol=section.symbol, queue=section.queue, impact=impact)
+        market = build_market(RunSettings(where, by_clock))
         facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
         if str(facts["trained on"]).endswith(OTHER_HOURS):
             facts["trained on"] = f"{facts['trained on']} than {by_clock.hours}"

@@ -39,20 +39,21 @@ def learnable(settings: RunSettings) -> tuple[RunSettings, list[str]]:
     decisions by time.
 
     >>> from tercel.execution.task import Task
-    >>> learnable(RunSettings(market="csco", task=Task(limit_price="25bps")))[1]
+    >>> from tercel.lab.evaluation.settings import Market
+    >>> learnable(RunSettings(Market("csco"), Task(limit_price="25bps")))[1]
     ['a limit price']
     """
     task = settings.task
     plain = replace(task, latency=Latency("constant", round(task.latency.mean_ns)), feed_latency=Latency())
     plain = replace(plain, limit_price=None, clock="time", clock_step=0)
     unknown = {
-        "fees": not settings.fees.free,
+        "fees": not settings.market.fees.free,
         "a latency of the feed": task.feed_latency != Latency(),
         "a latency that varies": task.latency.kind != "constant",
         "a limit price": task.limit_price is not None,
         f"decisions by {task.clock}": task.clock != "time",
     }
-    return replace(settings, task=plain, fees=NO_FEES), [words for words, there in unknown.items() if there]
+    return replace(settings.in_market(fees=NO_FEES), task=plain), [words for words, there in unknown.items() if there]
 
 
 def configured(
@@ -90,14 +91,13 @@ def configured(
     check_known(algorithm, ALGORITHMS, "an algorithm:")
     if frames < 1:
         raise ConfigError("a training of 1 decision or more", f"{frames} frames", "such as 500_000")
-    task = settings.task
+    task, market = settings.task, settings.market
     raw = read_toml(preset_file(recipe or RECIPES.get(algorithm, "ppo")), "install Tercel again")
-    if settings.on_tape:
-        days = [day for day in settings.judged.split(",") if day]
-        raw["market"] = {"lake": settings.lake, "symbol": settings.symbol, "judge_days": days}
-        raw["market"] |= {"impact": settings.impact, "queue": settings.queue}
-    else:
-        raw["market"] = {"presets": [settings.market], "impact": settings.impact, "regimes": settings.regimes}
+    raw["market"] = {"impact": market.impact} | (
+        {"lake": market.lake, "symbol": market.symbol, "judge_days": list(market.days), "queue": market.queue}
+        if market.on_tape
+        else {"presets": [market.preset], "regimes": market.regimes}
+    )
     raw["name"] = name
     raw["task"] = {
         "share": share if share is not None else _share(settings),
@@ -157,7 +157,7 @@ def _share(settings: RunSettings) -> float:
     task = settings.task
     if task.share is not None:
         return task.share
-    if settings.on_tape:
+    if settings.market.on_tape:
         remedy = "give the share of the volume that it is"
         raise ConfigError("a task by share to train on tape", f"quantity {task.quantity}", remedy)
-    return task.quantity / (presets.load(settings.market).volume_per_s * task.horizon_s)
+    return task.quantity / (presets.load(settings.market.preset).volume_per_s * task.horizon_s)
