@@ -70,7 +70,7 @@ def table(request: TableRequest) -> None:
     baselines = baselines_of(request.against)
     scenarios = scenarios_of(request.market or (), regimes_of(request.regimes), request.episodes, tuple(seeds))
     settings = {market: scenario.settings for market, scenario in scenarios[PLAIN].items()}
-    field = field_of(request.policies or (), request.family if request.policies else "", settings, alone=True)
+    field = field_of(request.policies or (), request.family if request.policies else "", settings)
     out.mkdir(parents=True, exist_ok=True)
     work = {
         (regime, market): (scenario, [*field.teams[market], *baselines], False)

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tercel.api.judged import participants_of
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import policies_packaged
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of, observed, read_observed
+from tercel.lab.evaluation.pipeline.candidates import baselines_of
 from tercel.lab.evaluation.pipeline.families import field_of, members_of
 from tercel.lab.evaluation.settings import Market, RunSettings
 
@@ -88,6 +90,14 @@ def test_words_that_name_families() -> None:
         members_of("defualt-all")
     with pytest.raises(ConfigError, match="once"):
         field_of(["default-all", "default"], "", settings("csco"))
+
+
+def test_a_family_is_a_row_in_python_as_in_the_command() -> None:
+    markets = settings("csco")
+    field, written = participants_of(["default-all", "packaged:ppo", "twap_take", *baselines_of("pov")], markets)
+    assert field == field_of(["default-all", "packaged:ppo"], "", markets)
+    assert [recipe.key for recipe in field.recipes] == ["default"]
+    assert [one.key for one in written] == ["twap_take", "pov"]
 
 
 def test_seeds_share_what_they_observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """``tercel.evaluate``: the judge of ``tercel agent evaluate``, for whatever can work an order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,22 +12,22 @@ from tercel.api.policy import Policy
 from tercel.api.result import Result
 from tercel.api.short_traceback import brief
 from tercel.core.errors import ConfigError, UnknownNameError
-from tercel.core.names import offer
 from tercel.core.report.terminal import json_text, say
 from tercel.core.written import write_whole
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.registry import resolve_policy
-from tercel.execution.registry.resolve import choices
+from tercel.execution.registry.resolve import PACKAGED, POLICY, choices, unknown
 from tercel.execution.strategies import ALL_BASELINES, WRITTEN, build
 from tercel.execution.task import Task
 from tercel.execution.user_strategy import checked, findable, installed, is_own, tried
 from tercel.lab.evaluation.orders import Order
 from tercel.lab.evaluation.pipeline.candidates import SPARE, Candidate, own_of, refuse_same_names
-from tercel.lab.evaluation.pipeline.families import field_of, members_of
+from tercel.lab.evaluation.pipeline.families import Participants, field_of, members_of
 from tercel.lab.evaluation.pipeline.page import write_page
 from tercel.lab.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation, settings_of
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.summary import summary_of
+from tercel.lab.evaluation.settings import RunSettings
 from tercel.lab.learning.own_models import meant_by, strategy_of
 
 ALL = "all"
@@ -55,8 +55,9 @@ def evaluate(
         Names of policies and written strategies ("default", "twap_take", "all"), ``module:Name``; policies; what
         :func:`tercel.strategy` or :func:`tercel.model_strategy` made; a class or an object of
         :class:`tercel.Strategy`; a model of Stable-Baselines3 that was trained in an environment of ours and still has
-        it; what :func:`tercel.tune` found. At least one is a written strategy that ships: the
-        best of those is what all others are compared with, chosen on episodes that are not judged.
+        it; what :func:`tercel.tune` found. A family ("default-all") is one row as well. At least one is a written
+        strategy that ships: the best of those is what all others are compared with, chosen on episodes that are not
+        judged.
     market : Market
     task : Task or sequence of Order
         What is to be executed; orders of :func:`tercel.read_orders` fall on the tapes of the market's lake, whatever
@@ -100,18 +101,40 @@ def evaluate(
         raise ConfigError("a tercel.Task, or a list of tercel.Order", f"{type(task).__name__}", remedy)
     markets = settings_of([market], task if isinstance(task, Task) else Task(), orders)
     listed = [candidates] if isinstance(candidates, str) or not isinstance(candidates, Iterable) else list(candidates)
-    baselines, typed, own = _sorted(_renamed(listed))
-    field = field_of(typed, "", markets, own, alone=True)
+    who = participants_of(listed, markets)
+    request = EvaluationRequest(*who, markets, episodes, (seed,), here=True, allow_seen_days=allow_seen_days)
+    with TemporaryDirectory(prefix="tercel-") as aside:
+        judged = judge(request, Path(aside if out is None else out))
+    return Result(judged.figures, evaluation=judged.evaluation)
+
+
+def participants_of(
+    candidates: Sequence[Any], markets: Mapping[str, RunSettings], family: str = "", observations: Sequence[str] = ()
+) -> tuple[Participants, list[Candidate]]:
+    """Who takes part in an evaluation, and the written strategies among them, every name looked up.
+
+    Parameters
+    ----------
+    candidates
+        As of :func:`evaluate`, or rows of tables.
+    markets : mapping of name to RunSettings
+    family : str
+        If not empty, all policies are judged as one of this name.
+    observations : sequence of str
+        Functions of the user's that policies may observe with.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError, PolicyError
+        As :func:`evaluate`.
+    """
+    baselines, typed, own = _sorted(_renamed(candidates))
+    field = field_of(typed, family, markets, own, observations)
     refuse_same_names([*field.policies, *baselines])
     if not any(one.kind == "baseline" for one in baselines):
         names = ", ".join(one.key for one in field.policies)
         raise ConfigError("at least one written strategy to compare with", names, "add one, such as 'twap_take'")
-    request = EvaluationRequest(
-        field, baselines, markets, episodes, (seed,), here=True, allow_seen_days=allow_seen_days
-    )
-    with TemporaryDirectory(prefix="tercel-") as aside:
-        judged = judge(request, Path(aside if out is None else out))
-    return Result(judged.figures, evaluation=judged.evaluation)
+    return field, baselines
 
 
 class Judged(NamedTuple):
@@ -166,22 +189,24 @@ def _sorted(candidates: Sequence[Any]) -> tuple[list[Candidate], list[str], list
     for one in candidates:
         if isinstance(one, Path):
             typed.append(str(one))
+        elif isinstance(one, Candidate):
+            (own if one.kind == "own" else baselines).append(one)
         elif isinstance(one, str) and one == ALL:
             baselines += [Candidate(name) for name in ALL_BASELINES]
         elif isinstance(one, str) and one.split("+")[0] in WRITTEN:
             build(one, SPARE)
             baselines.append(Candidate(one))
-        elif isinstance(one, str) and is_own(one):
+        elif isinstance(one, str) and is_own(one) and not one.startswith((POLICY, PACKAGED)):
             own += own_of([findable(one)])
         elif isinstance(one, str):
-            typed += _policies(one)
+            typed.append(_policy(one))
         else:
             own.append(_candidate(one))
     return baselines, typed, own
 
 
-def _policies(name: str) -> tuple[str, ...]:
-    """The policy of that name, or those of a family.
+def _policy(name: str) -> str:
+    """The name of a policy or of a family.
 
     Raises
     ------
@@ -189,13 +214,12 @@ def _policies(name: str) -> tuple[str, ...]:
         Neither is there; the nearest of everything that can be judged is offered.
     """
     try:
-        if not (family := members_of(name)):
+        if not members_of(name):
             resolve_policy(name)
     except UnknownNameError as error:
         known = [*WRITTEN, *choices(), *installed()]
-        expected = "a policy, a written strategy, or module:Name"
-        raise UnknownNameError(expected, repr(name), offer(name, known, error.remedy)) from error
-    return family or (name,)
+        raise unknown(name, known, "a policy, a written strategy, or module:Name") from error
+    return name
 
 
 def _candidate(one: Any) -> Candidate:

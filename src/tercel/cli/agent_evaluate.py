@@ -124,6 +124,11 @@ class EvaluatePolicies:
             remedy = "leave --market, --sensitivity and --adaptation out"
             received = f"{self.order.orders} beside other conditions"
             raise ConfigError("orders of a list on their tapes alone", received, remedy)
+        if not (self.policies or self.strategy or self.order.orders) and self.against == "all":
+            remedy = (
+                "name its folder, default for the one that ships, --strategy FILE:NAME, or --against NAME,... alone"
+            )
+            raise ConfigError("a policy or a strategy to judge", "none", remedy)
         for option, own in (("--strategy", self.strategy), ("--observation", self.observation)):
             if self.ray is not None and own:
                 raise ConfigError(f"{option} on this machine", f"{option} {own[0]} with --ray", "leave --ray out")
@@ -134,18 +139,18 @@ def evaluate(request: EvaluatePolicies) -> None:
     from tercel.api.judged import judge
 
     out = request.out
-    result = judge(_prepared(request), out).write(out, out / RESULT, out / PAGE)
+    result = judge(_requested(request), out).write(out, out / RESULT, out / PAGE)
     hand_over(result, request.as_json, lambda: show(result, out / RESULT, out / PAGE))
 
 
-def _prepared(request: EvaluatePolicies) -> "EvaluationRequest":
+def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
     """What is asked for, every name looked up."""
+    from tercel.api.judged import participants_of
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.execution.task import Task
     from tercel.execution.user_strategy import findable
     from tercel.lab.evaluation.order_files import read_orders, task_of
-    from tercel.lab.evaluation.pipeline.candidates import baselines_of, own_of, refuse_same_names
-    from tercel.lab.evaluation.pipeline.families import field_of
+    from tercel.lab.evaluation.pipeline.candidates import baselines_of, own_of
     from tercel.lab.evaluation.pipeline.request import EvaluationRequest, settings_of, specialists
     from tercel.lab.evaluation.venue import latency_of, tape_of
     from tercel.lab.learning.agent.convert import opened
@@ -157,15 +162,14 @@ def _prepared(request: EvaluatePolicies) -> "EvaluationRequest":
     orders = () if order.orders is None else read_orders(order.orders)
     markets = settings_of(_markets(request), task_of(task, order.values), orders)
     eyes = [findable(name) for name in request.observation or ()]
-    own, baselines = own_of([findable(name) for name in request.strategy or ()]), baselines_of(request.against)
-    refuse_same_names([*own, *baselines])
     policies = [
         opened(text, request.out) if request.trust and text.endswith(ARCHIVE) else text
         for text in request.policies or ()
     ]
-    prepared = EvaluationRequest(
-        field_of(policies, request.family, markets, own, eyes, alone=bool(orders) or request.against != "all"),
-        baselines,
+    own = own_of([findable(name) for name in request.strategy or ()])
+    everyone = [*policies, *own, *baselines_of(request.against)]
+    requested = EvaluationRequest(
+        *participants_of(everyone, markets, request.family, eyes),
         markets,
         request.episodes,
         tuple(seeds),
@@ -178,7 +182,7 @@ def _prepared(request: EvaluatePolicies) -> "EvaluationRequest":
     )
     if request.adaptation and next(iter(markets.values())).market.on_tape:
         raise ConfigError("--adaptation in a preset's market", "a tape", "a tape has the regimes that it had")
-    return prepared
+    return requested
 
 
 def _markets(request: EvaluatePolicies) -> "list[Market]":

@@ -68,14 +68,14 @@ def resolve_policy(text: str, registry: str | Path | None = None) -> Path:
         opened = open_registry(registry)
         entry = opened.entry(base)
         if not entry.versions:
-            raise _unknown(base, [e.name for e in opened.entries()], f"policies registered in {opened.where}")
+            raise unknown(base, [e.name for e in opened.entries()], f"policies registered in {opened.where}")
         return opened.folder(entry.find(which))
     packaged = policies_packaged.shipped(name)
     if packaged in policies_packaged.names():
         return policies_packaged.folder_of(packaged)
     if os.sep in name:
         raise PolicyError(f"a policy folder with {CARD}", f"{name}: no such folder", "`tercel agent list` names some")
-    raise _unknown(name, choices(registry), "policies: a folder, a packaged one, or NAME@VERSION of the registry")
+    raise unknown(name, choices(registry), "policies: a folder, a packaged one, or NAME@VERSION of the registry")
 
 
 def pinned(text: str, registry: str | Path | None = None) -> str:
@@ -112,7 +112,8 @@ def _in_folder(folder: Path) -> Path:
     raise PolicyError(f"a policy folder with {CARD}", f"{folder}, which has none{some}", "name the policy's own folder")
 
 
-def _unknown(name: str, known: list[str], expected: str) -> UnknownNameError:
+def unknown(name: str, known: list[str], expected: str) -> UnknownNameError:
+    """What is raised of a name that nothing has; the nearest known one is offered."""
     listed = "`tercel agent list` shows what there is"
     near = nearest(name, [one for one in known if one != name])
     return UnknownNameError(expected, repr(name), f"try {near[0]!r}; {listed}" if near else listed)

@@ -41,7 +41,7 @@ def candidates_of(typed: Sequence[str]) -> list[Candidate]:
     learned = [name for name in names if name not in WRITTEN]
     if len(names) < LEAST:
         raise ConfigError(f"at least {LEAST} strategies to rank", ", ".join(names) or "none", "such as `strategy=all`")
-    return [*(baselines_of(",".join(written)) if written else ()), *(policies_of(learned) if learned else ())]
+    return [*(baselines_of(",".join(written)) if written else ()), *policies_of(learned)]
 
 
 def refuse_calibrated(which: str, settings: Mapping[str, RunSettings]) -> None:

@@ -135,13 +135,10 @@ def policies_of(typed: Sequence[str], observations: Sequence[str] = ()) -> list[
     Raises
     ------
     ConfigError
-        None, one twice, or one with the name of a written strategy.
+        One twice, or one with the name of a written strategy.
     PolicyError, UnknownNameError
         One that does not exist or cannot be run.
     """
-    if not typed:
-        remedy = "name its folder, default for the one that ships, `strategy=FILE:NAME`, or `against=NAME,...` alone"
-        raise ConfigError("a policy or a strategy to judge", "none", remedy)
     found = []
     for text in typed:
         folder = resolve_policy(text)

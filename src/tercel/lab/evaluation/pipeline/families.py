@@ -63,8 +63,6 @@ def field_of(
     markets: Mapping[str, RunSettings],
     mine: Sequence[Candidate] = (),
     observations: Sequence[str] = (),
-    *,
-    alone: bool = False,
 ) -> Participants:
     """Who takes part in an evaluation in these markets.
 
@@ -79,8 +77,6 @@ def field_of(
         Strategies of the user; they take part everywhere.
     observations : sequence of str
         Functions of the user's that policies may observe with.
-    alone : bool
-        Whether written strategies may be judged without any.
 
     Raises
     ------
@@ -88,7 +84,7 @@ def field_of(
         As `policies_of`.
     """
     listed = [one for word in typed for one in (members_of(word) or (word,))]
-    found = policies_of(listed, observations) if listed or not (mine or alone) else []
+    found = policies_of(listed, observations)
     by_key = {one.key: one for one in found}
     families = {name: list(found)} if name else {
         _plain(word).removesuffix(ALL): [by_key[one] for one in members_of(word)] for word in typed if members_of(word)
