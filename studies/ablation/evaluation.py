@@ -26,7 +26,7 @@ from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
 from tercel.lab.evaluation.pipeline.run import run_jobs
 from tercel.lab.evaluation.pipeline.scenarios import Scenario
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import RunSettings
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.policy import action_parameters, rule_name
 
@@ -71,16 +71,11 @@ def rule_candidate(recipe: AgentConfig) -> AblationRule:
 
 def scenarios_of(recipe: AgentConfig, seeds: Sequence[int], episodes: int) -> list[Scenario]:
     """Where a recipe's variants are judged: its own markets and regimes, at its plain task."""
-    section, task = recipe.market, recipe.task.task
-    if recipe.on_tape:
-        tape = Market("", section.lake, section.symbol, section.judge_days, section.impact, queue=section.queue)
-        return [Scenario(f"{section.symbol} tape", RunSettings(tape, task), tuple(seeds), episodes)]
-    found = []
-    for name in section.presets:
-        for law in section.laws:
-            settings = RunSettings(Market(name, regimes=law, impact=section.impact), task)
-            found.append(Scenario(f"{name} {law}".strip(), settings, tuple(seeds), episodes))
-    return found
+    task = recipe.task.task
+    return [
+        Scenario(f"{one.name} {one.regimes}".strip(), RunSettings(one, task), tuple(seeds), episodes)
+        for one in recipe.market.markets
+    ]
 
 
 def judged(

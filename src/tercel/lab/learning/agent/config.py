@@ -41,6 +41,7 @@ from tercel.execution.actions import SETS
 from tercel.execution.observation_v2 import MOST
 from tercel.execution.observations import OBSERVERS, is_own_name
 from tercel.execution.task import Latency, Task
+from tercel.lab.evaluation.settings import Market
 from tercel.lab.learning.ranges import Ranges
 from tercel.market.simulator.queue_models import DEFAULT
 
@@ -105,6 +106,13 @@ class MarketSection(_Section):
     def laws(self) -> tuple[str, ...]:
         """The choices of regimes, at least one."""
         return (self.regimes,) if isinstance(self.regimes, str) else self.regimes
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """The tape, or every preset under every choice of regimes, the latter changing first."""
+        if self.lake:
+            return (Market("", self.lake, self.symbol, self.judge_days, self.impact, queue=self.queue),)
+        return tuple(Market(name, impact=self.impact, regimes=law) for name in self.presets for law in self.laws)
 
     @property
     def shares(self) -> tuple[float, ...]:

@@ -78,7 +78,9 @@ def markets_of(config: AgentConfig) -> list[TrainingMarket]:
     """
     if config.on_tape:
         return [_on_tape(config)]
-    return [market for name in config.market.presets for market in _simulated(config, name)]
+    section = config.market
+    stakes = (section.regime_stakes or (1.0,) * len(section.laws)) * len(section.presets)
+    return [_simulated(config, *one) for one in zip(section.markets, stakes, strict=True)]
 
 
 def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
@@ -86,11 +88,11 @@ def acting_in(config: AgentConfig) -> tuple[Source, Task, Sampler]:
     if config.on_tape:
         market = _on_tape(config)
         return market.training, market.task, market.sampler
-    section, task = config.market, config.task.task
-    preset = presets.load(section.presets[0])
-    bank = settled_bank(preset, section.worlds, impact=law_for(preset, section.impact or None) or "none")
-    source = with_chosen(bank, section.laws[0], preset, task.horizon_s / 3)
-    return source, task, bank_sampler(task, task.lots(preset.volume_per_s), len(source.worlds_b))
+    where, task = config.market.markets[0], config.task.task
+    preset = presets.load(where.preset)
+    bank = settled_bank(preset, config.market.worlds, impact=law_for(preset, where.impact or None) or "none")
+    source = with_chosen(bank, where.regimes, preset, task.horizon_s / 3)
+    return source, task, bank_sampler(task, where.lots(task), len(source.worlds_b))
 
 
 @lru_cache(maxsize=8)
@@ -99,47 +101,41 @@ def _bank(kind: type[presets.Preset], text: str, worlds: int, seed: int, law: Im
     return settled_bank(kind.model_validate_json(text), worlds, seed, impact=law or "none")
 
 
-def _simulated(config: AgentConfig, name: str) -> list[TrainingMarket]:
-    """The preset, once for each choice of regimes."""
-    preset, task, section = presets.load(name), config.task.task, config.market
-    law, quantity = law_for(preset, section.impact or None), task.lots(preset.volume_per_s)
+def _simulated(config: AgentConfig, market: Market, loss_weight: float) -> TrainingMarket:
+    """A preset under a choice of regimes."""
+    preset, task, worlds = presets.load(market.preset), config.task.task, config.market.worlds
+    law, quantity = law_for(preset, market.impact or None), market.lots(task)
     # an observation that looks back to before the arrival needs a market that ran as long as where it will be used
     slow = config.policy.observation == SLOW
     warmup_ns = task.warmup_ns if slow else task.horizon_ns // task.decisions
-    banks = [
-        _bank(type(preset), preset.model_dump_json(), n, seed, law)
-        for n, seed in ((section.worlds, 0), (min(VALIDATION_WORLDS, section.worlds), BANK))
-    ]
-    episodes = config.validation.episodes
-    plan = seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(banks[1].worlds_b), warmup_ns)
-    made = []
-    for regimes, loss_weight in zip(section.laws, section.regime_stakes or (1.0,) * len(section.laws), strict=True):
-        training, validation = (with_chosen(bank, regimes, preset, task.horizon_s / 3) for bank in banks)
-        made.append(
-            TrainingMarket(
-                preset.name,
-                preset.name if len(section.laws) == 1 else f"{preset.name} {regimes or PLAIN.name}",
-                task,
-                training,
-                validation,
-                bank_sampler(task, quantity, len(training.worlds_b), warmup_ns),
-                plan,
-                float(getattr(preset, "mean_spread_ticks", 1.0)),
-                {"market": preset.name, **({"regimes": regimes} if regimes else {})},
-                loss_weight,
-            )
+    training, validation = (
+        with_chosen(
+            _bank(type(preset), preset.model_dump_json(), n, seed, law), market.regimes, preset, task.horizon_s / 3
         )
-    return made
+        for n, seed in ((worlds, 0), (min(VALIDATION_WORLDS, worlds), BANK))
+    )
+    episodes = config.validation.episodes
+    return TrainingMarket(
+        preset.name,
+        preset.name if len(config.market.laws) == 1 else f"{preset.name} {market.regimes or PLAIN.name}",
+        task,
+        training,
+        validation,
+        bank_sampler(task, quantity, len(training.worlds_b), warmup_ns),
+        seeded_plan(task, quantity, VALIDATION_SEED, 0, episodes, len(validation.worlds_b), warmup_ns),
+        float(getattr(preset, "mean_spread_ticks", 1.0)),
+        {"market": preset.name, **({"regimes": market.regimes} if market.regimes else {})},
+        loss_weight,
+    )
 
 
 def _on_tape(config: AgentConfig) -> TrainingMarket:
     """Days of a lake: those that every run trains on, or those that the configuration names."""
     section, task = config.market, _longest(config)
-    impact = section.impact or "square_root"
+    [recorded] = section.markets
     if not section.train_days and not section.judge_days:
         by_clock = replace(task, start=config.task.start)
-        where = Market(lake=section.lake, symbol=section.symbol, queue=section.queue, impact=impact)
-        market = build_market(RunSettings(where, by_clock))
+        market = build_market(RunSettings(recorded, by_clock))
         facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
         if str(facts["trained on"]).endswith(OTHER_HOURS):
             facts["trained on"] = f"{facts['trained on']} than {by_clock.hours}"
@@ -149,7 +145,7 @@ def _on_tape(config: AgentConfig) -> TrainingMarket:
     lake = Lake(section.lake)
     days = [lake.read(section.symbol, date) for date in train]
     curve = [float(lots) for lots in np.mean([curve_lots(*day) for day in days], axis=0)]
-    source, tape = replay(lake, section.symbol, train, queue=section.queue, impact=tape_law(days, impact))
+    source, tape = replay(lake, section.symbol, train, queue=section.queue, impact=tape_law(days, recorded.impact))
     plan = tape_plan(tape, task, curve, every_ns=TRAINING_STEP_NS)
     facts = {"symbol": section.symbol, "trained on": ", ".join(train), "judged on": ", ".join(judged)}
     return _of_tape(config, task, source, tape_sampler(plan), 1.0, facts)
