@@ -1,4 +1,4 @@
-"""The port that every feed of recorded files implements: find the days in some paths, then read them one by one.
+"""Port of feeds of recorded files: find the days in some paths, then read them one by one.
 
 A feed is a translator into the tape. It never writes: the caller puts what :meth:`Feed.read` returns into a lake. It is
 found by its name among the entry points of the group ``tercel.feeds``, those of this package as those of others::
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # `tercel --help` asks for names of feeds, and loads no array
 
 @dataclass(frozen=True)
 class FeedOptions:
-    """What a person says about files that do not say it themselves; None leaves it to the feed.
+    """Facts about files that the files do not state; None leaves the choice to the feed.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class FeedOptions:
 
 @dataclass(frozen=True)
 class Imported:
-    """One day, translated: the instrument (its hash still empty), the events, and what a person should know."""
+    """One imported day: instrument (hash still empty), events, and notes for people."""
 
     instrument: Instrument
     events: Events
@@ -52,7 +52,7 @@ class Imported:
 
 
 class FeedDay(Protocol):
-    """One day that a feed found; nothing but names has been looked at yet."""
+    """One day found by a feed; only file names have been read so far."""
 
     @property
     def symbol(self) -> str:
@@ -64,7 +64,7 @@ class FeedDay(Protocol):
 
     @property
     def source(self) -> tuple[str, ...]:
-        """Names of the files that the day comes from."""
+        """Names of the day's files."""
 
     def read(self) -> Imported:
         """Translate the day.
@@ -107,7 +107,7 @@ def _own() -> dict[str, EntryPoint]:
 
 
 def feeds_of_others() -> dict[str, list[str]]:
-    """Names of feeds of other packages, and which packages give each; none is imported.
+    """Names of feeds of other packages, and the packages that provide each; none is imported.
 
     A package cannot take the name of a feed of this one.
     """
@@ -119,7 +119,7 @@ def feeds_of_others() -> dict[str, list[str]]:
 
 
 def feed_named(name: str) -> Feed:
-    """The translator of that name, as it comes: of this package, or of another that is installed.
+    """A feed by name, of this package or another installed one.
 
     Raises
     ------

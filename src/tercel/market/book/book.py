@@ -94,14 +94,14 @@ class Book:
         return tape.add_id(self.state, self._ids, self._key_of, order_id, side, price, qty) >= 0
 
     def reduce(self, order_id: int, qty: int, side: int = 0, price: int = 0) -> int:
-        """Take lots from an order, which keeps its place. Returns the lots taken.
+        """Take lots from an order, which keeps its queue position. Returns the lots taken.
 
         `side` and `price` find the anonymous lots where the id is unknown.
         """
         return int(tape.reduce_any(self.state, self._ids, REDUCE, order_id, side, price, qty))
 
     def delete(self, order_id: int, qty: int = 0, side: int = 0, price: int = 0) -> int:
-        """Withdraw an order whole (`qty` serves only where its id is unknown). Returns the lots taken."""
+        """Withdraw a whole order (`qty` serves only where its id is unknown). Returns the lots taken."""
         known = self._find(order_id) >= 0
         lots = WHOLE if known else qty
         return int(tape.reduce_any(self.state, self._ids, DELETE, order_id, side, price, lots))
@@ -111,7 +111,7 @@ class Book:
         return int(tape.reduce_any(self.state, self._ids, EXECUTE, order_id, side, price, qty))
 
     def modify(self, order_id: int, price: int, qty: int) -> bool:
-        """New price and lots; keeps the place only for fewer lots at the same price. False for an unknown id."""
+        """New price and lots; queue position is kept only for fewer lots at the same price. False for an unknown id."""
         return bool(tape.modify_id(self.state, self._ids, self._key_of, order_id, price, qty))
 
     def replace(self, old_id: int, new_id: int, price: int, qty: int) -> bool:
@@ -130,15 +130,15 @@ class Book:
         tape.clear(self.state, self._ids)
 
     def level_set(self, side: int, price: int, qty: int) -> None:
-        """(L2 feeds) The level's total becomes `qty`."""
+        """(L2 feeds) Set a level's total to `qty`."""
         tape.set_level(self.state, self._ids, self._key_of, side, price, qty)
 
     def roll_out(self, side: int, price: int) -> None:
-        """The level left the feed's window: its orders are forgotten."""
+        """A level leaves the feed's window: its orders are forgotten."""
         tape.drop_level(self.state, self._ids, self._key_of, side, price)
 
     def roll_in(self, side: int, price: int, qty: int) -> None:
-        """A level came into the feed's window: one anonymous block."""
+        """A level enters the feed's window as one anonymous block."""
         tape.block_in(self.state, side, price, qty)
 
     # -- matching -----------------------------------------------------------------------------------------------------
@@ -182,11 +182,11 @@ class Book:
         return int(reduce(self.state, int(self.state[lay.ORDERS]) + own, qty))
 
     def own_ahead(self, own: int) -> int:
-        """Lots at its price with an earlier arrival number: constant time."""
+        """Lots ahead of an own order at its price, in constant time."""
         return int(self.state[self.state[lay.AT_LEDGER] + own * lay.LEDGER + lay.AHEAD])
 
     def own_lots(self, own: int) -> int:
-        """Lots of an own order that still rest."""
+        """Resting lots of an own order."""
         return int(self.state[lay.HEADER + (self.state[lay.ORDERS] + own) * lay.ORDER + lay.QTY])
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ class Book:
         return int(lots_at(self.state, side, price))
 
     def lots_ahead(self, order_id: int) -> int:
-        """Lots in front of an order at its price, -1 for an unknown id; walks the queue."""
+        """Lots ahead of an order at its price, -1 for an unknown id; walks the queue."""
         slot = self._slot(order_id)
         if slot < 0:
             return -1
@@ -262,17 +262,17 @@ class Book:
 
     @property
     def overflow(self) -> int:
-        """Orders that found no room since the start."""
+        """Number of orders that found no room in the arrays."""
         return int(self.state[lay.OVERFLOW])
 
     @property
     def unknown_ids(self) -> int:
-        """Messages about ids that were unknown, at prices without anonymous lots."""
+        """Messages about unknown ids at prices without anonymous lots."""
         return int(self.state[lay.UNKNOWN_IDS])
 
     @property
     def unknown_lots(self) -> int:
-        """Lots of such messages that could be taken from nothing."""
+        """Lots of such messages that no resting order could supply."""
         return int(self.state[lay.UNKNOWN_LOTS])
 
     @property

@@ -1,4 +1,4 @@
-"""From 64-bit order ids to slots: open addressing with linear probing and backward-shift deletion.
+"""Hash map from 64-bit order ids to slots: open addressing with linear probing and backward-shift deletion.
 
 An entry is one record of 16 bytes, so that a look-up costs one cache line. There are no tombstones, so the map never
 grows: its length is a power of two, at least four times the orders that it holds.
@@ -29,7 +29,7 @@ def new_ids(orders: int) -> Ids:
 
 @inlined_kernel
 def home_of(key: int, mask: int) -> int:
-    """Where an id would like to live: Fibonacci hashing of the folded id, so that no pattern of ids clusters."""
+    """Preferred position of an id: Fibonacci hashing of the folded id, so that id patterns do not cluster."""
     h = (key ^ (key >> 29)) * -7046029254386353131  # 2^64 / golden ratio, as a signed number
     return (h >> 40) & mask
 

@@ -28,7 +28,7 @@ def best(b: Packed, side: int) -> int:
 
 @kernel
 def changes(b: Packed, side: int) -> int:
-    """How often a side has changed: while the number stays, so do the orders on it."""
+    """Change counter of a side: while it stays the same, so do the orders there."""
     return side_at(b, side).changes
 
 
@@ -39,7 +39,7 @@ def is_own(b: Packed, slot: int) -> bool:
 
 @kernel
 def public_lots_at(b: Packed, side: int, price: int) -> int:
-    """Lots of others at a price, wherever they lie."""
+    """Public lots at a price, inside the window or beyond."""
     total = lots_at(b, side, price)
     if b[lay.OWN_RESTING] > 0:
         for i in range(fixed(b, lay.OWN)):
@@ -51,7 +51,7 @@ def public_lots_at(b: Packed, side: int, price: int) -> int:
 
 @kernel
 def lots_at(b: Packed, side: int, price: int) -> int:
-    """All lots at a price, own included, wherever they lie."""
+    """All lots at a price, own included, inside the window or beyond."""
     if in_window(b, side, price):
         return level_at(b, side, price).lots
     total = 0
@@ -69,7 +69,7 @@ def lots_at(b: Packed, side: int, price: int) -> int:
 
 @inlined_kernel
 def allocate(b: Packed) -> int:
-    """A free public slot, or -1 and one more overflow."""
+    """A free public slot; -1, counted as overflow, if there is none."""
     slot = b[lay.FREE]
     if slot >= 0:
         b[lay.FREE] = order_at(b, slot).next
@@ -85,7 +85,7 @@ def allocate(b: Packed) -> int:
 
 @inlined_kernel
 def release(b: Packed, slot: int) -> None:
-    """Give a public slot back; its order must be out of the book."""
+    """Free a public slot whose order is out of the book."""
     order_at(b, slot).next = b[lay.FREE]
     b[lay.FREE] = slot
     b[lay.LIVE] -= 1
@@ -137,7 +137,7 @@ def _link_sorted(b: Packed, slot: int, side: int) -> None:
 
 @kernel
 def link_after(b: Packed, lv: Any, slot: int, after: int) -> None:
-    """Link a slot into a level's queue behind `after` (-1: at the head); lots are the caller's to count."""
+    """Link a slot into a level's queue behind `after` (-1: at the head); lots are not counted."""
     o = order_at(b, slot)
     nxt = lv.head if after < 0 else order_at(b, after).next
     o.prev = after
@@ -154,7 +154,7 @@ def link_after(b: Packed, lv: Any, slot: int, after: int) -> None:
 
 @inlined_kernel
 def unlink(b: Packed, lv: Any, slot: int) -> None:
-    """Take a slot out of a level's queue; lots are the caller's to count."""
+    """Unlink a slot from a level's queue; lots are not counted."""
     o = order_at(b, slot)
     prev, nxt = o.prev, o.next
     if prev >= 0:
@@ -190,7 +190,7 @@ def _evict(b: Packed, side: int, price: int) -> None:
 
 @rare_kernel
 def recentre(b: Packed, side: int, price: int) -> None:
-    """Move a side's window so that `price`, its best, has three quarters of the window behind it."""
+    """Move a side's window so that its best `price` has three quarters of the window behind it."""
     width = fixed(b, lay.WIDTH)
     mine = side_at(b, side)
     old = mine.lo
@@ -215,7 +215,7 @@ def recentre(b: Packed, side: int, price: int) -> None:
 
 @rare_kernel
 def refind_best(b: Packed, side: int, price: int) -> None:
-    """After the best level at `price` emptied: the next one, from the ring or from the far list."""
+    """Find the next best level after the one at `price` emptied, in the ring or the far list."""
     mine = side_at(b, side)
     none = NO_BID if side > 0 else NO_ASK
     if mine.levels > 0:
@@ -257,7 +257,7 @@ def _place_outside(b: Packed, side: int, price: int) -> bool:
 
 @inlined_kernel
 def insert(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
-    """Rest `qty` lots at the tail of a price level under a slot that is not in use."""
+    """Rest `qty` lots at the tail of a price level under a free slot."""
     o = order_at(b, slot)
     o.price = price
     o.qty = qty
@@ -358,7 +358,7 @@ def _reduce_among_own(b: Packed, lv: Any, slot: int, qty: int) -> None:
 
 @kernel
 def first_at(b: Packed, side: int, price: int) -> int:
-    """First slot of the list that orders of a price stand in which is of that price, -1 none."""
+    """First slot with a price in the list (level or far) that holds that price, -1 none."""
     if in_window(b, side, price):
         return level_at(b, side, price).head
     slot = side_at(b, side).far

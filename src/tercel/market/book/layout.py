@@ -1,4 +1,4 @@
-"""Where everything lies in the one packed int32 array that is a book.
+"""Layout of a book: one packed int32 array.
 
 One array holds a header, one 8-word record per order, one 4-word record per price level and side, and one 4-word
 ledger record per own order. Passing one array whole is what makes small kernels fast (measured 2.25 x against a tuple

@@ -1,4 +1,4 @@
-"""The records that a book's array is made of, by name: `order_at(b, slot).price` is a word of the array itself."""
+"""Named records over a book's packed array: `order_at(b, slot).price` is a word of the array itself."""
 
 from typing import Any
 
@@ -29,19 +29,19 @@ def order_at(b: Packed, slot: int) -> Any:
 
 @inlined_kernel
 def own_order_at(b: Packed, own: int) -> Any:
-    """Own order `own` as it lies in the book."""
+    """Book record of own order `own`."""
     return _order(b, lay.HEADER + (fixed(b, lay.ORDERS) + own) * lay.ORDER)
 
 
 @inlined_kernel
 def ledger_at(b: Packed, own: int) -> Any:
-    """What is known of own order `own`."""
+    """Ledger record of own order `own`."""
     return _ledger(b, fixed(b, lay.AT_LEDGER) + own * lay.LEDGER)
 
 
 @inlined_kernel
 def side_at(b: Packed, side: int) -> Any:
-    """A side's own words: its best price, its window, its far list."""
+    """Header of a side: best price, window, far list."""
     return _side(b, lay.BEST_BID if side > 0 else lay.BEST_ASK)
 
 

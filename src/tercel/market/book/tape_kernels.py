@@ -59,7 +59,7 @@ def add_id(b: Packed, ids: Ids, key_of: Longs, key: int, side: int, price: int, 
 
 @inlined_kernel
 def take_id(b: Packed, ids: Ids, at: int, qty: int) -> int:
-    """Take lots from the order at a map position; at zero the id and the slot are given back."""
+    """Take lots from the order at a map position; at zero its id and slot are freed."""
     slot = ids[at].slot
     taken = reduce(b, slot, qty)
     if order_at(b, slot).qty == 0:
@@ -70,7 +70,7 @@ def take_id(b: Packed, ids: Ids, at: int, qty: int) -> int:
 
 @rare_kernel
 def take_unknown(b: Packed, side: int, price: int, qty: int, from_front: bool) -> int:
-    """A message about an unknown id: anonymous lots of its level first, what is more is counted."""
+    """A message about an unknown id: takes anonymous lots of its level first, the rest is counted as unknown."""
     taken = reduce_anonymous(b, side, price, qty, from_front, False) if side != 0 else 0
     if taken == 0:
         b[lay.UNKNOWN_IDS] += 1
@@ -80,7 +80,7 @@ def take_unknown(b: Packed, side: int, price: int, qty: int, from_front: bool) -
 
 @kernel
 def forget_level_ids(b: Packed, ids: Ids, key_of: Longs, side: int, price: int) -> None:
-    """Drop the ids of a level's known orders from the map, before the level is forgotten."""
+    """Remove the ids of a level's orders from the map, before the level is forgotten."""
     inside = in_window(b, side, price)
     if inside:
         slot = head_at(b, side, price)
@@ -116,7 +116,7 @@ def block_in(b: Packed, side: int, price: int, qty: int) -> int:
 
 @kernel
 def set_level(b: Packed, ids: Ids, key_of: Longs, side: int, price: int, qty: int) -> None:
-    """(L2) The level's public total becomes `qty`: more is anonymous, less goes from anonymous, then newest."""
+    """(L2) Set a level's public total: additions are anonymous, losses take anonymous lots first, then the newest."""
     have = public_lots_at(b, side, price)
     if have == 0:
         block_in(b, side, price, qty)
@@ -166,7 +166,7 @@ def _last_at(b: Packed, side: int, price: int, own_too: bool) -> int:
 
 @kernel
 def modify_id(b: Packed, ids: Ids, key_of: Longs, key: int, price: int, qty: int) -> bool:
-    """New price and lots for an order: fewer lots at the same price keep its place, anything else loses it."""
+    """New price and lots of an order: fewer lots at the same price keep queue position, else it is lost."""
     at = find(ids, key)
     if at < 0:
         b[lay.UNKNOWN_IDS] += 1
@@ -213,7 +213,7 @@ def apply_one(
     price: int,
     qty: int,
 ) -> None:
-    """One tape row; kinds that do not touch the book pass."""
+    """Apply one tape row; kinds that do not touch the book are skipped."""
     if kind == schema.ADD:
         add_id(b, ids, key_of, key, side, price, qty)
     elif kind == schema.REDUCE or kind == schema.DELETE or kind == schema.EXECUTE:
@@ -248,7 +248,7 @@ def apply_rows(
     stop: int,
     touch: Longs,
 ) -> None:
-    """Apply tape rows `[start, stop)`; the touch is read after each.
+    """Apply tape rows `[start, stop)`; the touch is recorded after each.
 
     `touch` int64[4] gathers: rows that left the book crossed, rows that left it locked, a checksum of best prices
     and their lots over all rows, rows.
@@ -308,7 +308,7 @@ def match_into(
     qty: int,
     fills: Longs,
 ) -> int:
-    """An aggressor of `side` takes up to `qty` lots at `limit` or better, at price-time priority.
+    """Match an aggressor of `side` for up to `qty` lots at `limit` or better, in price-time priority.
 
     Writes rows (slot, id, price, lots) into `fills` int64[n, 4] (id 0 for anonymous, -1 - i for own order i) until
     it is full. Returns the number of rows; the lots are their sum.
@@ -368,7 +368,7 @@ def reduce_any(
     price: int,
     qty: int,
 ) -> int:
-    """As a tape row of kind REDUCE, DELETE or EXECUTE; returns the lots taken."""
+    """Apply a reduction by kind (REDUCE, DELETE or EXECUTE); returns the lots taken."""
     at = find(ids, key) if key != 0 else -1
     if at >= 0:
         return take_id(b, ids, at, qty)

@@ -1,4 +1,4 @@
-"""The feed's window over the book: levels that are forgotten, come back as anonymous blocks, and lose lots of nobody's.
+"""The feed's limited window over the book: levels leave it, return as anonymous blocks, and lose anonymous lots.
 
 A feed of L levels says nothing of what lies beyond them. A level that leaves its window is forgotten (`roll_out`); one
 that comes in is one anonymous block (`roll_in`), split around own orders that stood there all the while, whose lots
@@ -41,7 +41,7 @@ def _forget_slot(b: Packed, slot: int, keep_slots: bool) -> None:
 
 @rare_kernel
 def settle_frozen(b: Packed, side: int, price: int) -> None:
-    """The feed shows a price again with nothing old resting there: frozen own orders have only own lots ahead."""
+    """A price is shown again with no old orders: frozen own orders there have only own lots ahead."""
     if in_window(b, side, price) and level_at(b, side, price).own_lots == 0:
         return
     for i in range(fixed(b, lay.OWN)):
@@ -59,7 +59,7 @@ def settle_frozen(b: Packed, side: int, price: int) -> None:
 
 @kernel
 def roll_out(b: Packed, side: int, price: int, keep_slots: bool) -> None:
-    """Forget the public orders of a level; own orders there stay, their lots ahead frozen."""
+    """Forget a level's public orders; own orders stay, their lots ahead frozen."""
     if in_window(b, side, price):
         lv = level_at(b, side, price)
         slot = lv.head
@@ -115,7 +115,7 @@ def _insert_block(b: Packed, slot: int, side: int, price: int, qty: int, arrival
 
 @kernel
 def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
-    """A level comes into the feed's window as one anonymous block under `slot`.
+    """A level enters the feed's window as one anonymous block under `slot`.
 
     An own order there gets min(lots ahead when it was frozen, what is left of the block) in front of it, the rest
     behind: the block is split around it.

@@ -1,4 +1,4 @@
-"""Rates of the zero-intelligence flow from days of tape.
+"""Calibration of the zero-intelligence flow from days of tape.
 
 Estimators (Cont, Stoikov and Talreja 2010, section 4, by counts), bid and ask together, days pooled, T the
 seconds with both sides quoted:
@@ -94,7 +94,7 @@ def census_of(instrument: Instrument, events: Events, skip_s: float = 900.0) -> 
 
 
 def blocks(instrument: Instrument, events: Events, block_s: float, skip_s: float = 900.0) -> list[Census]:
-    """The day after its first `skip_s`, counted in blocks of `block_s` each (a shorter rest is left out).
+    """Census of the day after its first `skip_s`, in blocks of `block_s` (a shorter rest is dropped).
 
     Volume curve and hidden volume are the whole day's in every block.
     """
@@ -155,8 +155,7 @@ def from_census(
 
 
 def covering_distance(placed: NDArray[np.float64], beyond: int) -> int:
-    """Smallest distance within which `COVER` of the placements lie (`placed` indexed by distance, 0
-    unused).
+    """Smallest distance that holds `COVER` of the placements (`placed` by distance, index 0 unused).
 
     >>> covering_distance(np.array([0.0, 50.0, 48.0, 1.0, 1.0]), 0)
     2
@@ -260,7 +259,7 @@ def choose_lot(counts: Sequence[Census], unit: int) -> int:
 
 
 def one_market(days: Sequence[tuple[Instrument, Events]]) -> Instrument:
-    """The instrument of the first day; all days must be of the same symbol, tick and lot."""
+    """Instrument of the first day; all days must share symbol, tick and lot."""
     if not days:
         raise ConfigError("at least one day to calibrate on", "none", "name days that the lake holds")
     first = days[0][0]

@@ -1,5 +1,4 @@
-"""What a day of tape holds, counted for a flow model: placements, cancels, market orders, and the book's
-own averages.
+"""Census of a day of tape for a flow model: placements, cancels, market orders, book averages.
 
 One pass of a kernel over the canonical events keeps a compact book of level totals (dense arrays of
 prices, no queue) and integrates over time what rests at each distance from the *opposite* best. Real days

@@ -1,4 +1,4 @@
-"""The kernel under the census: a compact book of level totals, and what is counted while a day runs through it.
+"""Kernel of the census: one pass over a day with a compact book of level totals.
 
 Book: ``level[side, price, column]``, side 0 bid and 1 ask, a dense array of prices. Orders are known by a dense number
 (``known[order, column]``) until their level rolls out of the feed's window (the level's epoch goes on).
@@ -40,8 +40,7 @@ class CompactBook(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """Of each row: distance of a placement or cancel, lots and whether all of an order that was cancelled, number of
-    the market order (-1 none)."""
+    """Per row: distance of a placement or cancel, lots and completeness of a cancel, market order number (-1 none)."""
 
     distance: Packed
     removed: Longs

@@ -1,4 +1,4 @@
-"""How well a preset's market resembles its tape: the same census on real and simulated days, side by side.
+"""Fit of a preset's market to its tape: the same census of real and simulated days, side by side.
 
 The table has three columns of values: the days calibrated on (train), days held out, and simulated days; and their
 ratios: simulated over train (what the law itself misses), simulated over held-out, and train over held-out, which is
@@ -29,7 +29,7 @@ def sd_of_mid_changes(days: Sequence[Census], seconds: int) -> float:
 
 
 def quantities(days: Sequence[Census], per_lot: float = 1.0) -> dict[str, float]:
-    """What is compared, days pooled.
+    """Compared quantities, days pooled.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _ratio(value: float, reference: float) -> float | None:
 
 
 def misses(fit: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A sentence for each quantity that the simulated market misses by over a tenth and by more than real days do."""
+    """One sentence for each quantity off by more than a tenth and more than real days differ."""
     low, high = MISSES_BAND
     sentences = []
     for key, row in fit.items():

@@ -1,4 +1,4 @@
-"""Days of a lake become a preset file of `santa_fe`, judged on days held out and on simulated ones."""
+"""Makes a `santa_fe` preset file from days of a lake, scored on held-out and simulated days."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ def make(
     seed: int = 1,
     venue: str | None = None,
 ) -> Preset:
-    """Calibrate on `days`, judge on `held_out` and on simulated days, write the preset to `out`.
+    """Calibrate on `days`, score on `held_out` and on simulated days, write the preset to `out`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A guard, not a market: the mid is a random walk that no order moves, and own fills are booked at the mid.
+"""Martingale market, a guard: a random-walk mid that no order moves, fills booked at the mid.
 
 The public book is a fixed shape around the walk and is laid again after every event, so own orders are filled by
 trades and by the walk passing over them, yet no strategy can have a mean cost other than zero: whatever it earns or
@@ -29,7 +29,7 @@ LEVELS = 4  # levels a side
 
 @kernel
 def lay_book(b: Packed, k: Longs, flow: Floats) -> None:
-    """Take all public orders away and lay the fixed shape around the walk's mid."""
+    """Replace all public orders by the fixed shape around the walk's mid."""
     s = state_at(k)
     for slot in range(b[lay.HIGH]):
         o = order_at(b, slot)
@@ -49,7 +49,7 @@ def lay_book(b: Packed, k: Longs, flow: Floats) -> None:
 
 @kernel
 def walk_to(k: Longs, centre: int) -> None:
-    """The walk's mid moves one tick, to `centre`."""
+    """Move the walk's mid one tick, to `centre`."""
     s = state_at(k)
     s.refilled = centre
     s.mid2 = 2 * centre
@@ -59,7 +59,7 @@ def walk_to(k: Longs, centre: int) -> None:
 
 @kernel
 def martingale_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """A move of the walk or a trade, and when the next event comes."""
+    """A move of the walk or a trade, and the time of the next event."""
     s = state_at(k)
     total = flow[JUMP_RATE] + flow[TRADE_RATE]
     u = uniform(k, sim.FLOW_RNG) * total

@@ -1,4 +1,4 @@
-"""A calibrated market as a file: what every flow model's preset has, and how one is loaded by name or path."""
+"""Preset files: fields common to every calibrated flow model, and loading by name or path."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ Five = Annotated[tuple[Rate, ...], Field(min_length=5, max_length=5)]
 
 
 class Preset(BaseModel):
-    """What every flow model's file says: the market, what its tape looked like, its capacities, its card.
+    """Common fields of every flow model's preset: market, tape averages, capacities, card.
 
     Each model has a class of its own beside its kernel; `model` says which.
 
@@ -111,13 +111,13 @@ class Preset(BaseModel):
 
     @property
     def stretch_s(self) -> tuple[float | None, float | None]:
-        """Start and end of what was calibrated on, seconds after the opening; None: those of the session."""
+        """Start and end of the calibration stretch, seconds after the opening; None: the whole session."""
         start, end = self.card.get("window_s") or (self.card.get("from_s"), self.card.get("to_s"))
         return start, end
 
     @property
     def mark(self) -> str:
-        """16 hex digits that change when its market does something else, and not when its card has new scores."""
+        """Fingerprint of the market, 16 hex digits; new scores on the card do not change it."""
         text = self.model_dump_json(exclude={"card"}) + json.dumps(self.card.get("impact"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -128,16 +128,16 @@ class Preset(BaseModel):
 
     @property
     def typical_lots(self) -> int:
-        """Size of the orders that a first book is laid with."""
+        """Order size with which a first book is laid."""
         raise NotImplementedError
 
     @property
     def settles(self) -> bool:
-        """Whether the laid book runs before episodes start in it (see `reactive`)."""
+        """Whether the laid book is run to equilibrium before episodes start (see `reactive`)."""
         return True
 
     def first_orders(self) -> list[FirstOrder]:
-        """Orders of the first book: levels as deep and as far apart as they were on average on the tape."""
+        """Orders of the first book: mean depth and spacing of the tape's levels."""
         half = max(round(self.mean_spread_ticks / 2), 1)
         orders: list[FirstOrder] = []
         for offset, depth in zip(self.level_offset_ticks, self.mean_depth, strict=True):
@@ -151,14 +151,14 @@ class Preset(BaseModel):
         return orders
 
     def packed(self) -> NDArray[np.float64]:
-        """Parameters as the one float64 array that the kernel reads; begins with `FLOW_HEAD` words."""
+        """Parameters as the kernel's one float64 array; begins with `FLOW_HEAD` words."""
         raise NotImplementedError
 
     def remember(self, k: NDArray[np.int64]) -> None:
-        """Set the model's memory (`FLOW_MEMORY`) in a blank state whose book is laid; times are ns from 0."""
+        """Initialise the model's memory (`FLOW_MEMORY`) in a blank state with a laid book; times are ns from 0."""
 
     def save(self, path: Path) -> None:
-        """Write as JSON, floats unrounded, one list of numbers a line, whole or not at all."""
+        """Write as JSON atomically, floats unrounded, one list of numbers a line."""
         body = ",\n".join(f" {json.dumps(k)}: {_json(v)}" for k, v in self.model_dump(mode="json").items())
         write_whole(path, "{\n" + body + "\n}\n")
 
@@ -175,7 +175,7 @@ _NUMBERS = re.compile(r'\[\n[^][{}"]*\n *\]')
 
 
 def names() -> list[str]:
-    """Names of the presets that are shipped.
+    """Names of shipped presets.
 
     >>> "csco-santa-fe" in names()
     True

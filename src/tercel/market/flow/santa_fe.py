@@ -95,7 +95,7 @@ def _size(k: Longs, flow: Floats, table: int) -> int:
 
 @kernel
 def rates(k: Longs, flow: Floats) -> tuple[float, float, float]:
-    """Rates of limit orders and market orders, and the largest of cancels, in the regime that is in force."""
+    """Limit and market order rates, and the largest cancel rate, in the regime in force."""
     s = state_at(k)
     limit, market, cancel = flow[LIMIT_TOTAL], flow[MARKET_RATE], flow[CANCEL_MAX]
     if s.regime != 0:
@@ -126,7 +126,7 @@ def _wait(b: Packed, k: Longs, flow: Floats) -> None:
 
 @kernel
 def limit_price(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> int:
-    """Where a limit order goes: `u`, uniform on [0, 1), picks its distance from the opposite best."""
+    """Price of a limit order: `u`, uniform on [0, 1), draws its distance from the opposite best."""
     s = state_at(k)
     levels = int(flow[DISTANCES])
     x = u * levels
@@ -141,7 +141,7 @@ def limit_price(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> int:
 
 @kernel
 def buyers(k: Longs, flow: Floats) -> float:
-    """Share of market orders that buy, in the regime that is in force and under the bias of our own trades."""
+    """Probability that a market order buys, under the regime in force and the bias of own trades."""
     s = state_at(k)
     buys = flow[BUY_SHARE]
     if s.regime != 0:
@@ -163,7 +163,7 @@ def _limit(b: Packed, k: Longs, flow: Floats, side: int, u: float) -> None:
 
 @kernel
 def market_order(b: Packed, k: Longs, side: int, lots: int) -> None:
-    """A public aggressor walks the other side, own orders in it, until its lots are done or nothing is left."""
+    """A public market order matches the other side, own orders included, until filled or the side is empty."""
     s = state_at(k)
     s.aggressor_mid2 = s.mid2
     while lots > 0:
@@ -179,7 +179,7 @@ def market_order(b: Packed, k: Longs, side: int, lots: int) -> None:
 
 @kernel
 def cancel_proposal(b: Packed, k: Longs, flow: Floats, x: float) -> None:
-    """Proposal: the order in slot int(x) dies if the rest of x says so."""
+    """Thinned cancel: the order in slot int(x) is cancelled if the fraction of x accepts."""
     slot = int(x)
     o = order_at(b, slot)
     if slot >= b[lay.HIGH] or o.qty == 0:
@@ -196,7 +196,7 @@ def cancel_proposal(b: Packed, k: Longs, flow: Floats, x: float) -> None:
 
 @kernel
 def santa_fe_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """One proposal of the flow at time FLOW_NS, and when the next one comes."""
+    """One proposal (thinning) of the flow at time FLOW_NS, and the time of the next."""
     limit, market, cancel = rates(k, flow)
     u = uniform(k, sim.FLOW_RNG) * (2.0 * (limit + market) + cancel * b[lay.HIGH])
     if u < 2.0 * limit:

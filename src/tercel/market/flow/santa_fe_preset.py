@@ -1,4 +1,4 @@
-"""The file of a zero-intelligence market: the rates of its flow beside what every preset says.
+"""Preset file of a zero-intelligence market: its rates beside the common fields.
 
 The law (Smith, Farmer, Gillemot and Krishnamurthy 2003; Cont, Stoikov and Talreja 2010), continuous time,
 bid and ask alike:
@@ -66,7 +66,7 @@ class SantaFePreset(Preset):
 
     @property
     def code(self) -> int:
-        """SANTA_FE."""
+        """Model code SANTA_FE."""
         return sim.SANTA_FE
 
     @property

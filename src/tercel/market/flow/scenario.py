@@ -1,4 +1,4 @@
-"""Other regimes of a preset's flow: thinner, faster, more volatile, one-sided; for scripts that change them mid-day.
+"""Scenarios: scaled flow parameters (thinner, faster, more volatile, one-sided) for scripts that switch mid-day.
 
 What each factor does to the law of `market.flow.preset`:
 

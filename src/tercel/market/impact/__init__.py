@@ -1,1 +1,1 @@
-"""Impact: what own trades do to prices beyond the lots that they take."""
+"""Market impact: effect of own trades on prices beyond the lots they take."""

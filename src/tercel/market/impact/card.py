@@ -1,4 +1,4 @@
-"""The impact card: what metaorders do to a market's price, measured with pairs of twins.
+"""Impact card: price impact of metaorders in a market, measured with paired twins.
 
 Metaorders, in children of at most a mean trade, buy in one world and sell in its twin; half the difference of the mids
 is the impact.
@@ -68,14 +68,14 @@ class Metaorders:
 
 
 class ResampledPairs:
-    """Pairs drawn with replacement, the same for every metaorder."""
+    """Bootstrap draws of pairs, shared by every metaorder."""
 
     def __init__(self, pairs: int, seed: int) -> None:
         counts = np.random.default_rng((seed, 29)).multinomial(pairs, np.full(pairs, 1.0 / pairs), RESAMPLES)
         self.weights = np.vstack((np.full(pairs, 1.0 / pairs), counts / pairs))
 
     def estimate(self, figure: Callable[[list[Floats]], float], parts: Sequence[Floats]) -> dict[str, float | None]:
-        """A figure of mean displacements, with its 95 % interval; None where it cannot be had.
+        """A statistic of mean displacements with its 95 % interval; None where undefined.
 
         `parts`: arrays (pairs, points); `figure` sees their means, each (points,).
         """

@@ -1,4 +1,4 @@
-"""Impact as the market goes: own fills add to it, and the public book follows.
+"""Impact in the event loop: own fills add to the kernel, and the public book shifts.
 
 Own volume in mean trades, under a kernel G that is a sum of exponentials, is Phi. The law wants the public book to
 stand ``scale x sgn(Phi) |Phi|^exponent`` ticks above where it would be without us, ``scale x Phi`` below a mean trade.
@@ -32,7 +32,7 @@ _ALL = 1 << 40
 
 @kernel
 def impact_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """Own lots have just traded, or it is time to see how far the kernel has decayed; when it is next."""
+    """Process own fills, or the kernel's decay; the time of the next event."""
     s = state_at(k)
     p = int(flow[sim.IMPACT_AT])
     if p == 0:
@@ -55,7 +55,7 @@ def impact_event(b: Packed, k: Longs, flow: Floats) -> None:
 
 @kernel
 def target(phi: float, flow: Floats, p: int) -> float:
-    """Where the law wants the price, ticks above where it would be without us."""
+    """Displacement of the price that the law implies, ticks."""
     if abs(phi) < 1.0:
         return flow[p + layout.SCALE] * phi
     size = flow[p + layout.SCALE] * abs(phi) ** flow[p + layout.EXPONENT]
@@ -91,7 +91,7 @@ def ticks_owed(k: Longs, flow: Floats, side: int) -> tuple[int, int]:
 
 @kernel
 def begin_law(k: Longs) -> None:
-    """Before the first own lots: where this world rounds up."""
+    """Draw this world's rounding threshold, before the first own fill."""
     s = state_at(k)
     if s.rounding == 0.0:
         s.rounding = rounding(k)
@@ -100,7 +100,7 @@ def begin_law(k: Longs) -> None:
 
 @kernel
 def whole_order_ticks(flow: Floats, lots: int) -> int:
-    """Ticks by which the law moves the price for an order of `lots` taken at once, rounded up; 0 without a law."""
+    """Ticks by which an order of `lots` taken at once moves the price, rounded up; 0 without a law."""
     p = int(flow[sim.IMPACT_AT]) if flow.shape[0] > sim.IMPACT_AT else 0
     if p == 0 or int(flow[p + layout.LAW]) != sim.TRANSLATION:
         return 0
@@ -109,7 +109,7 @@ def whole_order_ticks(flow: Floats, lots: int) -> int:
 
 @kernel
 def decayed(k: Longs, flow: Floats, p: int, dt_s: float) -> tuple[float, float]:
-    """Let the kernel's components decay; Phi, and how much of it will still move."""
+    """Decay the kernel's components; Phi, and how much of it will still move."""
     n = int(flow[p + layout.COMPONENTS])
     phi, moving = 0.0, 0.0
     for j in range(n):
@@ -124,7 +124,7 @@ def decayed(k: Longs, flow: Floats, p: int, dt_s: float) -> tuple[float, float]:
 
 @kernel
 def fold_in(k: Longs, flow: Floats, p: int) -> float:
-    """Own lots that traded since the last event join the kernel; how many mean trades they were, buying positive."""
+    """Add own fills since the last event to the kernel; their signed size in mean trades."""
     s = state_at(k)
     q = s.pending / flow[p + layout.MEAN_TRADE]
     s.pending = 0
@@ -135,7 +135,7 @@ def fold_in(k: Longs, flow: Floats, p: int) -> float:
 
 @kernel
 def pay(b: Packed, k: Longs, wanted: float) -> None:
-    """Move the book one tick if where the law wants it has come a tick away from where it is; more follow at once."""
+    """Move the book one tick if the law's target is a tick away; further ticks follow at once."""
     s = state_at(k)
     gap = wanted + s.rounding - s.shift
     ticks = 0
@@ -153,6 +153,6 @@ def pay(b: Packed, k: Longs, wanted: float) -> None:
 
 @kernel
 def rounding(k: Longs) -> float:
-    """This world's threshold in (0, 1): a hash of its flow's stream as it stands."""
+    """This world's rounding threshold in (0, 1): a hash of its flow's random stream."""
     word = mix(k[sim.FLOW_RNG] ^ k[sim.FLOW_RNG + 1])
     return (float(word >> np.uint64(12)) + 0.5) / 4503599627370496.0

@@ -1,4 +1,4 @@
-"""The law of impact as a record: what is a prior, what a tape says, and the words that the kernel reads.
+"""Law of impact as a record: which numbers are priors, which measured, and the packed words of the kernel.
 
 `translation` (the default): own volume in mean trades under ``G(t) = (1 + t / td)^-beta`` is Phi; the price is to
 stand ``y sigma sgn(Phi) |Phi / trades|^exponent`` above where it would be without us, sigma and trades those of one
@@ -37,7 +37,7 @@ _LOG_FIRST: Final = -7.5
 
 @dataclass(frozen=True)
 class ImpactLaw:
-    """What own trades do to prices beyond the lots that they take.
+    """Law of own trades' price impact beyond the lots they take.
 
     Parameters
     ----------
@@ -106,11 +106,11 @@ class ImpactLaw:
 
     @property
     def scale_ticks(self) -> float:
-        """Ticks at which the law wants the price after one mean trade."""
+        """Displacement after one mean trade, ticks."""
         return float(self.y * self.sigma_ticks / self.trades**self.exponent)
 
     def target(self, phi: float | Floats) -> Floats:
-        """Ticks that the law wants at Phi: a root beyond one mean trade, a line below it.
+        """Displacement at Phi, ticks: a square root beyond one mean trade, linear below.
 
         A root is infinitely steep at 0, where one lot would move the price; that impact is linear in the smallest
         volumes is seen (Bucci, Benzaquen, Lillo & Bouchaud 2019).
@@ -129,19 +129,19 @@ class ImpactLaw:
         return np.append(rates, 0.0), np.append(weights * (1.0 - self.permanent), self.permanent)
 
     def left(self, seconds: float) -> float:
-        """Share of a volume traded evenly over some seconds that is under the kernel at their end."""
+        """Share of a volume traded evenly over some seconds that has not decayed at their end."""
         rates, weights = self.kernel()
         x = rates * seconds
         held = np.where(x > 0.0, -np.expm1(-x) / np.where(x > 0.0, x, 1.0), 1.0)
         return float(weights @ held)
 
     def wanted_ticks(self, share: float, seconds: float) -> float:
-        """Where the law wants the price at the end of a metaorder: a share of the volume expected in its time."""
+        """Displacement at the end of a metaorder of a share of the volume expected in its time."""
         phi = share * self.trades * seconds / self.horizon_s * self.left(seconds)
         return float(self.target(phi))
 
     def packed(self) -> Floats:
-        """The words that `market.impact.kernel` reads."""
+        """Words read by `market.impact.kernel`."""
         rates, weights = self.kernel()
         head = np.zeros(layout.HEAD)
         head[layout.LAW] = LAWS[self.law]
@@ -152,7 +152,7 @@ class ImpactLaw:
         return np.concatenate((head, rates, weights, self.replenishment_s))
 
     def card(self) -> dict[str, Any]:
-        """As it stands on a preset's card."""
+        """Entry on a preset's card."""
         stated = {**dataclasses.asdict(self), "replenishment_s": list(self.replenishment_s)}
         if not self.explicit:
             del stated["explicit"]
@@ -196,7 +196,7 @@ def exponentials(beta: float, td_s: float) -> tuple[Floats, Floats]:
 
 
 def with_impact(source: "Source", law: ImpactLaw | None) -> "Source":
-    """The same market under a law of impact; None: under none."""
+    """The same market under a law of impact; None: without."""
     if law is None and source.impact is None:
         return source
     flow, states = source.flow, source.worlds_k.copy()

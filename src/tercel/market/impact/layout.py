@@ -1,4 +1,4 @@
-"""Where the law of impact lies in the flow's parameters: float64 words from flow[IMPACT_AT] on."""
+"""Layout of the law of impact in the flow's parameters: float64 words from flow[IMPACT_AT] on."""
 
 LAW = 0  # as IMPACT in the simulator's layout
 SCALE = 1  # ticks at Phi = 1; (WEIGHTS) log factor at Phi = 1

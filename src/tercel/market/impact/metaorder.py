@@ -1,4 +1,4 @@
-"""Metaorders in pairs: one buys, its twin sells, from the same world with the same random stream.
+"""Paired metaorders: one buys, its twin sells, from the same world and random stream.
 
 Half the difference of their mids is what the metaorder did to the price; what the market did by itself cancels as long
 as the two have not drifted apart.
@@ -20,7 +20,7 @@ MID, SHIFT = range(COLUMNS)
 
 
 def program(lots: float, length_s: float, child_lots: float, start_ns: int) -> Longs:
-    """Lots (buying positive) in even market orders of about `child_lots`: int64 (n, AT_WORDS), time and signed lots.
+    """Schedule of a metaorder in even market orders of about `child_lots`: int64 (n, AT_WORDS), time and signed lots.
 
     >>> program(-10, 30.0, 4.0, 0)[:, :2].tolist()
     [[5000000000, -3], [15000000000, -4], [25000000000, -3]]
@@ -70,5 +70,5 @@ def paired(
 
 
 def displacement(paths: Floats) -> Floats:
-    """What a metaorder did to the mid, ticks in its direction: (pairs, points)."""
+    """Displacement of the mid by a metaorder, ticks in its direction: (pairs, points)."""
     return np.asarray(0.5 * (paths[:, 0, :, MID] - paths[:, 1, :, MID]))

@@ -1,4 +1,4 @@
-"""The law of a preset: its mean trade measured in a run of its market, the rest from its tape and from priors."""
+"""Default law of a preset: mean trade from a run of its market, the rest from its tape and priors."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -29,7 +29,7 @@ More of it overshoots in models whose public flow remembers trades: prices fall 
 
 
 def law_for(preset: Preset, impact: str | ImpactLaw | None) -> ImpactLaw | None:
-    """The law that is asked for by name, or by none: the one on the preset's card.
+    """The law requested by name, by default the one on the preset's card.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def pilot_law(
 def carrying(
     preset: AnyPreset, *, y: float = 1.0, seed: int = 0, replenishment_s: tuple[float, ...] | None = None
 ) -> AnyPreset:
-    """The preset with its law on its card, so that its market is under it by default.
+    """The preset with its law on its card, so that it applies by default.
 
     `replenishment_s`: of its tape; those that its card has, if not given.
     """
@@ -102,7 +102,7 @@ def carrying(
 
 
 def mean_trade(source: Source, seed: int, seconds: float = 3600.0, most_s: float = 400_000.0) -> float:
-    """Mean lots of a public market order of the model: executions of one moment and side are one.
+    """Mean lots of a public market order; executions of one moment and side are one order.
 
     Runs `seconds`, and on until there are `TRADES`, at most `most_s`.
 

@@ -1,4 +1,4 @@
-"""Impact on replay: a law measured on the tape's own signed trades, scaled by the square-root law.
+"""Propagator impact on replay: a law fitted to the tape's signed trades, scaled by the square-root law.
 
 A recorded tape does not answer. What own trades would have done is put on top of it: the public book is translated by
 the law's target, and later rows of the tape come at prices that are moved by as much, so that the agent trades at
@@ -53,7 +53,7 @@ class SignedFlow:
 
 @dataclass(frozen=True, eq=False)
 class Propagator:
-    """What signed trades do to the mid, in trade time.
+    """Response of the mid to signed trades, in trade time.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ def tape_law(days: Sequence[tuple[Instrument, Events]], name: str, *, y: float =
 
 
 def law_of(seen: Sequence[Observed], name: str, *, y: float = 1.0) -> ImpactLaw:
-    """As `tape_law`, of observed stretches."""
+    """`tape_law` of observed stretches."""
     lots = np.concatenate([one.lots[one.kind == MARKET] for one in seen]) if seen else np.zeros(0)
     seconds = sum(one.seconds for one in seen)
     if len(lots) == 0 or seconds <= 0.0:
@@ -105,7 +105,7 @@ def law_of(seen: Sequence[Observed], name: str, *, y: float = 1.0) -> ImpactLaw:
 
 
 def signed_flow(seen: Observed) -> SignedFlow:
-    """The market orders of an observed stretch that met a two-sided book."""
+    """Market orders of an observed stretch that met a two-sided book."""
     rows = (seen.kind == MARKET) & (seen.bid_px[:, 0] > 0) & (seen.ask_px[:, 0] > 0)
     mid2 = seen.bid_px[rows, 0].astype(np.float64) + seen.ask_px[rows, 0]
     return SignedFlow(seen.side[rows].astype(np.float64), mid2)
@@ -121,7 +121,7 @@ def sigma_ticks(seen: Sequence[Observed]) -> float:
 
 
 def fit(flows: Sequence[SignedFlow], lags: int = LAGS) -> Propagator:
-    """Fit G to response and correlation, stretches pooled; nothing is correlated across two of them.
+    """Fit G to response and correlation, stretches pooled without correlation across them.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def exponentials_of(kernel: Floats, seconds_a_trade: float) -> tuple[tuple[float
 
 
 def linear(base: ImpactLaw, explicit: tuple[tuple[float, float], ...]) -> ImpactLaw:
-    """A linear law with this kernel that meets the square root of `base` at the reference metaorder's end."""
+    """Linear law with this kernel that matches the square root of `base` at the reference metaorder's end."""
     shaped = replace(base, exponent=1.0, explicit=explicit)
     wanted = base.y * REFERENCE_SHARE**0.5
     return replace(shaped, y=wanted / (REFERENCE_SHARE * shaped.left(HORIZON_S)))

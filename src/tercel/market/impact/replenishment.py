@@ -1,4 +1,4 @@
-"""How long it takes until lots that a market order took are added again.
+"""Replenishment: time until lots taken by a market order are added again.
 
 A market order takes L lots of one side. From then on the lots of new limit orders of that side are counted, at the
 worst price that it paid or better (asks at or below it, bids at or above it). The delay is the time until they are L.
@@ -35,7 +35,7 @@ _BACK, _LATE, _CUT = range(3)
 
 @dataclass(frozen=True, eq=False)
 class Delays:
-    """Delays of n market orders.
+    """Replenishment delays of n market orders.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Delays:
 
     @property
     def censored(self) -> float:
-        """Share of market orders whose lots were not seen to come back."""
+        """Share of market orders whose lots were not seen to return."""
         return float(np.mean(self.late | self.cut))
 
     def table(self, values: int = VALUES) -> Floats:
@@ -84,7 +84,7 @@ def replenishment(days: Sequence[Observed]) -> Floats:
 
 
 def delays(days: Sequence[Observed]) -> Delays:
-    """The delay of every market order.
+    """Replenishment delay of every market order.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Round trips on the law of impact alone: buy, wait, sell again, 25 pairs of speeds and 4 waits.
+"""Round trips under the law of impact alone (price manipulation test): 25 pairs of speeds and 4 waits.
 
 There is no spread and nothing fluctuates: every trade is booked at the target itself. A law that pays one of them can
 be played with. Round trips in the market, resting legs among them, are searched by `tercel market arbitrage`.
@@ -21,12 +21,12 @@ _LAW_STEPS: Final = 200
 
 
 def schedules() -> list[tuple[float, float, float]]:
-    """(seconds of the first leg, wait, seconds of the second leg)."""
+    """Schedules (seconds of the first leg, wait, seconds of the second leg)."""
     return [(first, wait, second) for first, second in product(SPEEDS_S, SPEEDS_S) for wait in WAITS_S]
 
 
 def trips_on_the_law(law: ImpactLaw) -> dict[str, Any]:
-    """The same schedules on the target alone: gain over size times the largest displacement, best of all.
+    """Best relative gain of the schedules on the law's target alone.
 
     The price is the target of the volume so far, each piece booked at the middle of its own step.
     """

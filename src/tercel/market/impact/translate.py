@@ -1,4 +1,4 @@
-"""The whole public book moved by whole ticks, own orders where they are.
+"""Translation of the public book by whole ticks, own orders staying in place.
 
 What own orders see of it keeps the rules of price-time priority: public lots that reach or cross an own order trade
 with it first, as if they arrived; of the others, lots that come to an own order's price from a better one stand ahead
@@ -32,7 +32,7 @@ def translate(b: Packed, k: Longs, ticks: int) -> None:
 
 @kernel
 def trade_crossed(b: Packed, k: Longs, ticks: int) -> None:
-    """Public orders that would reach or cross an own order trade with it, best first; all met the mid of before."""
+    """Public orders that would reach or cross an own order trade with it, best first, against the mid before."""
     s = state_at(k)
     side = 1 if ticks > 0 else -1
     s.aggressor_mid2 = s.mid2
@@ -50,7 +50,7 @@ def trade_crossed(b: Packed, k: Longs, ticks: int) -> None:
 
 @kernel
 def first_public(b: Packed, side: int, price: int) -> int:
-    """The public order with priority at a price that has one."""
+    """First public order in priority at a price that has one."""
     if in_window(b, side, price):
         slot = level_at(b, side, price).head
         while is_own(b, slot):
@@ -95,7 +95,7 @@ def shift_public(b: Packed, k: Longs, ticks: int) -> None:
 
 @kernel
 def take_own_out(b: Packed) -> None:
-    """Unlink own orders; their lots wait in PREV, which means nothing outside a queue (0: it did not rest)."""
+    """Unlink own orders; their lots are parked in PREV, unused outside a queue (0: it did not rest)."""
     for i in range(fixed(b, lay.OWN)):
         o = own_order_at(b, i)
         lots = o.qty
@@ -106,7 +106,7 @@ def take_own_out(b: Packed) -> None:
 
 @kernel
 def shift_side(b: Packed, side: int, ticks: int, room: int) -> None:
-    """Move one side, its window with it; arrival numbers grow by `room`."""
+    """Shift one side and its window; arrival numbers grow by `room`."""
     width = fixed(b, lay.WIDTH)
     for n in range(width):
         move_queue(b, ring_level(b, side, n).head, ticks, room)
@@ -121,7 +121,7 @@ def shift_side(b: Packed, side: int, ticks: int, room: int) -> None:
 
 @kernel
 def move_queue(b: Packed, slot: int, ticks: int, room: int) -> None:
-    """New prices and arrival numbers along a linked list."""
+    """Set new prices and arrival numbers along a linked list."""
     while slot >= 0:
         o = order_at(b, slot)
         o.price += ticks
@@ -131,7 +131,7 @@ def move_queue(b: Packed, slot: int, ticks: int, room: int) -> None:
 
 @kernel
 def rotate(b: Packed, side: int, width: int, by: int) -> None:
-    """Level record n goes to (n + by) modulo width: all reversed, then each part."""
+    """Rotate level records: n goes to (n + by) modulo width, by three reversals."""
     if by != 0:
         reverse(b, side, 0, width - 1)
         reverse(b, side, 0, by - 1)
@@ -153,7 +153,7 @@ def reverse(b: Packed, side: int, first: int, last: int) -> None:
 
 @kernel
 def put_own_back(b: Packed, k: Longs, ticks: int) -> None:
-    """Own orders rest again at their price, in the order of their old arrival."""
+    """Rest own orders again at their price, in the order of their old arrival."""
     placed = 0
     while True:
         found = -1
@@ -170,7 +170,7 @@ def put_own_back(b: Packed, k: Longs, ticks: int) -> None:
 
 @kernel
 def put_back(b: Packed, k: Longs, own: int, ticks: int, placed: int) -> None:
-    """One own order; those that come before it at its price rest already, `placed` own orders in all."""
+    """Rest one own order behind those that precede it at its price; `placed` rest in all."""
     slot = fixed(b, lay.ORDERS) + own
     o = order_at(b, slot)
     side, price, lots = o.side, o.price, o.prev
@@ -198,7 +198,7 @@ def own_lots_at(b: Packed, side: int, price: int) -> int:
 
 @kernel
 def bring_forward(b: Packed, slot: int) -> None:
-    """The last of a level goes to where its arrival number belongs."""
+    """Move the last order of a level to the place its arrival number gives."""
     o = order_at(b, slot)
     lv = level_at(b, o.side, o.price)
     unlink(b, lv, slot)

@@ -1,4 +1,4 @@
-"""Tapes as flows of orders: what came, when, and how the book stood just before it."""
+"""Tapes as event flows: each public event with the book just before it."""
 
 from tercel.market.observed.observe import Observed, observe
 

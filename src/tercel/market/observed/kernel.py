@@ -27,7 +27,7 @@ clears, events outside the window of levels, hidden lots, rows of hidden executi
 
 
 class Tally(NamedTuple):
-    """Levels int64[2, ranks, COLUMNS], known orders int64[orders, FIELDS], the running state, and the rows written."""
+    """State of the pass: levels int64[2, ranks, COLUMNS], known orders int64[orders, FIELDS], counters, rows."""
 
     level: Any
     known: Any
@@ -41,7 +41,7 @@ def play(
     tape: Columns, dense: Any, rank: Any, prices: Any, start: int, stop: int, window: int, tables: Tally, grid2: Any,
     hidden: Any,
 ) -> None:  # fmt: skip
-    """Replay the rows and write events, the book before each, hidden executions, and the touch at every full second.
+    """Replay the rows; write events, the book before each, hidden executions, and the touch at every full second.
 
     `wide` int64[rows, 8]: ns, kind, side, price, distance, lots, order id, remainder. `book` int32[rows, 4, L]: bid
     prices, ask prices, bid lots, ask lots. `grid2` int64[seconds + 1, 2]: bid + ask and ask - bid, the last values

@@ -102,11 +102,11 @@ class Observed:
 
     @property
     def from_s(self) -> float:
-        """Its beginning, seconds after the session's opening."""
+        """Start of the stretch, seconds after the session's opening."""
         return (self.start_ns - self.open_ns) / NS_PER_SECOND
 
     def part(self, start_ns: int, stop_ns: int) -> "Observed":
-        """What lies between two moments of it; the counts stay those of the whole."""
+        """The events between two moments; counts stay those of the whole stretch."""
         first, last = (int(i) for i in np.searchsorted(self.ns, (start_ns, stop_ns)))
         begin, end = (-(-(ns - self.start_ns) // NS_PER_SECOND) for ns in (start_ns, stop_ns))
         rows = {name: getattr(self, name)[first:last] for name in _BY_ROW}
@@ -130,7 +130,7 @@ def observe(
     to_s: float | None = None,
     window: int | None = None,
 ) -> Observed:
-    """Read the flow of a tape.
+    """Public events of a tape, with the book before each.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def observe(
 def stretch(
     instrument: Instrument, ns: NDArray[np.int64], skip_s: float, from_s: float | None, to_s: float | None
 ) -> tuple[int, int, int]:
-    """Start, stop and opening, ns.
+    """Start and stop of the stretch and the session's opening, ns.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A tape of level totals as a tape of orders of nobody's: for what counts orders and knows no totals.
+"""Level-total tapes as tapes of anonymous orders, for code that counts orders.
 
 What a level has more than before is an order placed (id 0), what it has less is withdrawn from nobody's lots there, a
 print is an execution of what the level had. Several orders within one update are one.
@@ -20,7 +20,7 @@ LOTS: Final = 2
 
 
 def as_orders(events: Events) -> Events:
-    """The same book by orders of nobody's; tapes without level totals come back as they are."""
+    """The same book as anonymous orders; tapes without level totals are returned unchanged."""
     if not np.any(events.kind == LEVEL_SET):
         return events
     prices, rank = np.unique(events.price_ticks, return_inverse=True)

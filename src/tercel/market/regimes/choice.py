@@ -1,4 +1,4 @@
-"""Regimes as a person names them: `chain`, `long_chain`, `drawn`, `season`, a named regime, or a file.
+"""Regimes by name: `chain`, `long_chain`, `drawn`, `season`, a named regime, or a file.
 
 `drawn`: an episode's market has a liquidity of its own, drawn from a table, and keeps it (:func:`drawn_chain`).
 
@@ -82,7 +82,7 @@ _LEAN: Final = 0.2
 
 
 def drawn_chain(markets: int = 96) -> RegimeChain:
-    """The chain of markets whose liquidity is drawn: each episode has one of so many, and keeps it.
+    """Chain of markets with random liquidity: each episode draws one of so many and keeps it.
 
     >>> drawn_chain().regimes[0].phases[0].factors == drawn_chain().regimes[0].phases[0].factors
     True
@@ -133,7 +133,7 @@ class RegimesFile(_Text):
 
 
 def read(path: Path, preset: Preset) -> tuple[Law | None, Season | None]:
-    """The law and the season of a file; see the module.
+    """Law and season of a regimes file; see the module.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def _phase(text: _PhaseText) -> Phase:
 
 
 def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None, Season | None]:
-    """What a person asks for: names separated by commas.
+    """Law and season of comma-separated names.
 
     Parameters
     ----------
@@ -211,5 +211,5 @@ def chosen(words: str, preset: Preset, onset_s: float = 0.0) -> tuple[Law | None
 
 
 def with_chosen(source: Source, words: str, preset: Preset, onset_s: float = 0.0) -> Source:
-    """The market with the regimes that a person asks for; as it is for no words."""
+    """The market with regimes by name; unchanged without names."""
     return with_regimes(source, *chosen(words, preset, onset_s)) if words else source

@@ -1,4 +1,4 @@
-"""What a regime does to a flow: factors on its rates, and the drift of its market orders."""
+"""Factors of a regime on a flow's rates, and the drift of its market orders."""
 
 import math
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ MOST: Final = 1000.0
 
 @dataclass(frozen=True)
 class Factors:
-    """Factors on what a flow sends; all ones are the market as it was calibrated.
+    """Factors on a flow's rates; all ones leave the market as calibrated.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ class Factors:
 
     @property
     def words(self) -> tuple[float, ...]:
-        """In the order of the state: limit, market, cancel, pace, lean."""
+        """Factors in the order of the state: limit, market, cancel, pace, lean."""
         return tuple(float(getattr(self, field.name)) for field in fields(self))
 
 
 def impose(states: NDArray[np.int64], factors: Factors) -> None:
-    """Put factors in force in markets, from their next event on, until others are; they take the place of any law.
+    """Set the factors in force from the markets' next event until changed; any regime law is replaced.
 
     Parameters
     ----------

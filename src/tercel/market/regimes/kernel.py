@@ -1,4 +1,4 @@
-"""Regimes as the market goes: a chain or a script says which is in force, a season how fast the day runs.
+"""Regimes in the event loop: a chain or script sets the regime in force, a season the pace of the day.
 
 A law lies in the flow's parameters at `flow[REGIMES_AT]` (see `regimes.law.packed`): its head, the first phase of every
 regime, the phases, then the chain's first law and rates or the script's entries, then the season.
@@ -42,7 +42,7 @@ SECOND = 1e9
 
 
 def with_law(flow: Floats, law: Floats) -> Floats:
-    """Parameters of a flow with a law behind them, in the place of the one that it had."""
+    """Flow parameters with a regime law appended, replacing any earlier one."""
     out = np.concatenate([flow, law])
     out[sim.REGIMES_AT] = len(flow)
     return out
@@ -50,7 +50,7 @@ def with_law(flow: Floats, law: Floats) -> Floats:
 
 @kernel
 def law_of(flow: Floats) -> int:
-    """Where the law of regimes lies in the flow's parameters, 0 if there is none."""
+    """Offset of the regime law in the flow's parameters, 0 if there is none."""
     return int(flow[sim.REGIMES_AT]) if flow.shape[0] > sim.REGIMES_AT else 0
 
 
@@ -171,7 +171,7 @@ def _say(k: Longs, flow: Floats, at: int) -> None:
 
 @kernel
 def begin_regimes(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int) -> None:
-    """Start the law of regimes, if the flow has one, in a market that stands at NOW.
+    """Start the regime law, if any, in a market at time NOW.
 
     The chain starts in a state drawn from its first law, the script in its first state. Scripts and seasons count from
     the arrival or from the session. The stream is the law's own, so that a market without regimes stays as it was.
@@ -204,7 +204,7 @@ def begin_regimes(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int
 
 @kernel
 def regime_event(k: Longs, flow: Floats) -> None:
-    """Regime, phase or season change at REGIME_NS; when something changes next."""
+    """Change of regime, phase or season at REGIME_NS; the time of the next change."""
     s = state_at(k)
     at = law_of(flow)
     before = s.pace_factor

@@ -68,12 +68,12 @@ class RegimeChain:
 
     @property
     def regimes(self) -> tuple[Regime, ...]:
-        """The states."""
+        """States of the chain."""
         return tuple(regime(name, self.own) for name in self.states)
 
     @property
     def stationary(self) -> Floats:
-        """Shares of time in the long run, float64 (n,).
+        """Stationary distribution, float64 (n,).
 
         Raises
         ------
@@ -93,7 +93,7 @@ class RegimeChain:
 
     @property
     def words(self) -> Floats:
-        """The chain's part of a packed law: its first law, its rates."""
+        """The chain's part of a packed law: initial distribution, then rates."""
         first = self.stationary if self.first is None else np.asarray(self.first, np.float64)
         return np.concatenate([first, _matrix(self.rates).ravel()])
 
@@ -133,13 +133,13 @@ class RegimeScript:
 
     @property
     def regimes(self) -> tuple[Regime, ...]:
-        """What comes up, plain first."""
+        """Regimes of the script, plain first."""
         names = dict.fromkeys([PLAIN.name, *(name for _, name in self.entries)])
         return tuple(regime(name, self.own) for name in names)
 
     @property
     def played(self) -> tuple[tuple[float, str], ...]:
-        """The entries, with what comes back after a regime that passes."""
+        """Entries in time order, with what follows a regime that ends by itself."""
         out: list[tuple[float, str]] = []
         ends = [seconds for seconds, _ in self.entries[1:]] + [float("inf")]
         steady = PLAIN.name
@@ -164,7 +164,7 @@ Law = RegimeChain | RegimeScript
 
 @dataclass(frozen=True)
 class Season:
-    """Factors on the pace by the time of day: season is what all intensities have in common.
+    """Factors on the pace by time of day, common to all intensities.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ class Season:
 
 
 def packed(law: Law | None, season: Season | None) -> Floats:
-    """A law as the kernel reads it (`regimes.kernel`), float64 (p,); without one the market stays plain."""
+    """A law in the kernel's layout (`regimes.kernel`), float64 (p,); without one the market stays plain."""
     if law is None:
         law = RegimeScript([(-LONGEST_S, PLAIN.name)])
     regimes = law.regimes
@@ -234,7 +234,7 @@ def packed(law: Law | None, season: Season | None) -> Floats:
 
 
 def with_regimes(source: Source, law: Law | None, season: Season | None = None) -> Source:
-    """The same market with regimes that switch within each episode; in the place of those that it had.
+    """The same market with regimes that switch within each episode, replacing any it had.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The named regimes: what each does to a flow, phase by phase.
+"""Named regimes: their factors on a flow, phase by phase.
 
 What they come to in a market is measured (`python -m studies regimes` prints it), not promised: volatility, depth
 and drift follow from the flow.
@@ -23,7 +23,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Regime:
-    """A named state of a market.
+    """A named market state.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Regime:
 
     @property
     def passes_s(self) -> float:
-        """Seconds after which a scripted regime is over by itself; 0: it stays."""
+        """Seconds until a scripted regime ends by itself; 0: it stays."""
         return sum(phase.seconds for phase in self.phases)
 
 
@@ -87,7 +87,7 @@ NAMED: Final[Mapping[str, Regime]] = {
 
 
 def regime(name: str, own: Mapping[str, Regime] | None = None) -> Regime:
-    """A regime by name, of `own` ones before the named.
+    """A regime by name, looked up in `own` before the shipped ones.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which regime was in force when: the ground truth of an episode, from its seed alone.
+"""Ground truth of regimes: which was in force when, from an episode's seed alone.
 
 Regimes have a stream of their own and no trade changes them, so nothing has to be simulated to know them.
 """
@@ -33,7 +33,7 @@ def _play(k: Longs, flow: Floats, seed: int, index: int, arrival_ns: int, end_ns
 
 
 def path(flow: Floats, seed: int, index: int, now_ns: int, arrival_ns: int, end_ns: int) -> NDArray[np.int64]:
-    """What is in force in one episode from `now_ns` (the start of its warm-up) to `end_ns`.
+    """Regimes in force in one episode from `now_ns` (the start of its warm-up) to `end_ns`.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def path(flow: Floats, seed: int, index: int, now_ns: int, arrival_ns: int, end_
 
 @dataclass(frozen=True, eq=False)
 class RegimeOccupancy:
-    """How long each regime was in force in each of n episodes.
+    """Time in each regime, for each of n episodes.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class RegimeOccupancy:
 
     @property
     def most(self) -> NDArray[np.int64]:
-        """The regime that was in force longest, int64 (n,); of equals the first."""
+        """Regime in force longest, int64 (n,); ties go to the first."""
         return np.asarray(self.seconds.argmax(axis=1), np.int64)
 
 

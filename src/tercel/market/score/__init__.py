@@ -1,4 +1,4 @@
-"""How near a simulated market is to real tape: fixed statistics, distances, floors, gates, a classifier."""
+"""Realism score of a simulated market against tape: statistics, distances, noise floors, gates, a classifier."""
 
 from tercel.market.score.distance import distances, mean14
 from tercel.market.score.gates import gates

@@ -1,4 +1,4 @@
-"""The score of a preset as one mapping, the shape of the JSON of `tercel market score`."""
+"""Realism score of a preset as one mapping, the JSON of `tercel market score`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -18,7 +18,7 @@ JUDGED_HOURS: Final = 2.0
 def score(
     drawn: ScoreDraw, *, classifier: bool = True, impact: Mapping[str, Any] | None = None, conditional: bool = True
 ) -> dict[str, Any]:
-    """Score a preset.
+    """Score a preset against days of tape.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def score(
 
 
 def score_by_card(preset: Preset, seeds: Sequence[int]) -> dict[str, Any]:
-    """Score a preset against the tape on its card: what `score` says, as far as a card can.
+    """Score a preset against the held-out tape in its card, as far as a card allows.
 
     Raises
     ------
@@ -83,12 +83,12 @@ def _described(preset: Preset, tape: HeldOutTape, made: Simulated, impact: Mappi
 
 
 def keep(preset: Preset, tape: HeldOutTape, card: Mapping[str, Any]) -> Preset:
-    """The preset with its scores, and the tape that they were taken on, in its card."""
+    """The preset with its scores, and the tape they were taken on, in its card."""
     return preset.model_copy(update={"card": {**preset.card, "scores": compact(card), "scored_tape": tape.to_card()}})
 
 
 def calibrated_on(preset: Preset) -> list[str]:
-    """Days of the preset's card, with the stretch where it is not the whole session."""
+    """Calibration days of a preset's card, with the stretch where it is not the whole session."""
     card = preset.card
     start, end = card.get("window_s") or (card.get("from_s"), card.get("to_s"))
     days = [str(day) for day in card.get("days", [])]
@@ -125,7 +125,7 @@ def conditional_table(drawn: ScoreDraw) -> dict[str, dict[str, float | None]]:
 
 
 def compact(card: Mapping[str, Any], digits: int = 4) -> dict[str, Any]:
-    """A score small enough to be kept in a preset's card: figures rounded, tables of second rank left out."""
+    """A score reduced for a preset's card: figures rounded, secondary tables dropped."""
     kept = {
         key: value
         for key, value in card.items()

@@ -1,4 +1,4 @@
-"""How well a classifier separates windows of two tapes: gradient boosting on fixed features of 50 events.
+"""Two-sample classifier test: gradient boosting on fixed features of windows of 50 events.
 
 Both tapes are cut into windows of 50 events; the first 60 % of each tape's windows train the classifier and the rest
 test it, so that no window is near one it was trained on. The area under the ROC curve is 0.5 where the tapes cannot be
@@ -120,7 +120,7 @@ def auc(positive: Floats, negative: Floats) -> float:
 def classifier_auc(
     real: Observed | Sequence[Observed], other: Observed | Sequence[Observed], clock_ns: int = 1
 ) -> float | None:
-    """AUC of the classifier on windows that it was not trained near; None for too few windows.
+    """AUC of the classifier on windows away from those it was trained on; None for too few windows.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Distances given the spread, and given the time of day: right on average is not right where it matters.
+"""Distances conditional on the spread and on the time of day, which marginal distances can hide.
 
 The reference's events fall into classes (four of spread by its quantiles, or half hours since the opening); within each
 the L1 distance is taken on the reference's own bins, and the classes are weighed by their share of the reference.
@@ -75,7 +75,7 @@ def _by_event(o: Observed, clock_ns: int) -> dict[str, tuple[Floats, Floats, Flo
 
 
 class Conditioned:
-    """The reference's classes and, within each, its bins.
+    """Classes of the reference, and the bins within each.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Conditioned:
         return np.searchsorted(self.cuts, given, side="right")
 
     def l1(self, values: Floats, given: Floats) -> float | None:
-        """Mean L1 over the classes; a class without values on the other side is 1 apart.
+        """Mean L1 over the classes; a class empty on the other side counts 1.
 
         None without classes, and where the other side lacks classes of half the weight (another time of day).
         """
@@ -115,7 +115,7 @@ class Conditioned:
 
 
 class ConditionalReference:
-    """A real stretch to hold others against, class by class."""
+    """Reference stretch by class, to compare others with."""
 
     def __init__(self, real: Observed, clock_ns: int) -> None:
         self.clock_ns = clock_ns

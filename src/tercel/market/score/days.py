@@ -1,4 +1,4 @@
-"""The days that a market is scored on, and the simulated stretches that are held against them."""
+"""Days on which a market is scored, and the simulated stretches compared with them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ LEVELS = 5
 
 @dataclass(frozen=True, eq=False)
 class Day:
-    """A day of tape and the stretch of it that counts, seconds after its opening (None: the session's bounds)."""
+    """A day of tape and the stretch of it in use, seconds after its opening (None: the session's bounds)."""
 
     instrument: Instrument
     events: Events
@@ -52,18 +52,18 @@ class Day:
 
     @property
     def stretch_s(self) -> tuple[float, float]:
-        """What counts, seconds after the opening, the skipped minutes left out."""
+        """Start and end of the stretch, seconds after the opening, skipped minutes excluded."""
         end = self.session_s if self.to_s is None else min(self.to_s, self.session_s)
         return max(self.skip_s, self.from_s or 0.0), end
 
     def seen(self) -> Observed:
-        """Its events."""
+        """Observed events of the day."""
         return observe(self.instrument, self.events, self.skip_s, LEVELS, self.from_s, self.to_s)
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A real stretch without its events: its beginning (seconds after the opening), its length, the levels shown."""
+    """Frame of a real stretch: start (seconds after the opening), length, levels shown."""
 
     label: str
     from_s: float
@@ -72,7 +72,7 @@ class Stretch:
 
 
 def half_hours(days: Sequence[Observed], odd: bool) -> list[Observed]:
-    """Every other half hour; which are odd changes from day to day, so that no hour is on one side."""
+    """Alternating half hours; parity changes daily, so that no hour is always on one side."""
     found = []
     for number, day in enumerate(days):
         first, last = (day.start_ns - day.open_ns) // HALF_HOUR_NS, (day.stop_ns - 1 - day.open_ns) // HALF_HOUR_NS
@@ -84,13 +84,13 @@ def half_hours(days: Sequence[Observed], odd: bool) -> list[Observed]:
 
 
 def simulated(preset: Preset, seed: int, like: Observed | Stretch, warmup_s: float = WARMUP_S) -> Observed:
-    """A simulated stretch as long as a real one, at its time of day, through the same window of levels."""
+    """A simulated stretch of a real one's length and time of day, through the same window of levels."""
     seen = observed_day(preset, seed, like.seconds, warmup_s, like.from_s, like.window)
     return replace(seen, open_ns=seen.start_ns - round(like.from_s * NS_PER_SECOND))
 
 
 def of_one_market(preset: Preset, days: Sequence[Day]) -> None:
-    """Refuse days of another tick than the preset's.
+    """Refuse days whose tick differs from the preset's.
 
     Raises
     ------

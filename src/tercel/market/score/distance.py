@@ -37,7 +37,7 @@ class Bins:
 
     @classmethod
     def of(cls, reference: Floats, count: int) -> "Bins":
-        """Cuts at the quantiles k / count of the reference; values that make up a bin's share are bins alone."""
+        """Bins at the quantiles k / count of the reference; values with a bin's share or more get bins of their own."""
         if not len(reference):
             return cls(np.empty(0))
         ordered = np.sort(reference)
@@ -113,7 +113,7 @@ def wasserstein(reference: Floats, other: Floats) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A real sample by its bins, to hold others against.
+    """A real sample as bins, to compare others with.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class Reference:
         return cls(bins, {n: bins[n].counts(real.values[n]) for n in FOURTEEN}, real.curves, real)
 
     def l1(self, other: Sample) -> dict[str, float]:
-        """L1 of the fourteen, and the mean absolute difference of the two autocorrelations."""
+        """L1 of the fourteen statistics, and the mean absolute difference of both autocorrelations."""
         shares = {n: counted / max(counted.sum(), 1) for n, counted in self.counts.items()}
         found = {n: l1(shares[n], self.bins[n].shares(other.values[n])) for n in FOURTEEN}
         return found | {n: float(np.abs(self.curves[n] - other.curves[n]).mean()) for n in CURVES}
@@ -161,7 +161,7 @@ class Reference:
         return cls(bins, counts, {n: np.array(given["curves"][n], np.float64) for n in CURVES})
 
     def wasserstein(self, other: Sample) -> dict[str, float | None]:
-        """Of the fourteen; kinds of events have no order, and the autocorrelations are no samples: None."""
+        """Wasserstein distances of the fourteen; None for event kinds (unordered) and autocorrelations."""
         if self.real is None:
             return dict.fromkeys((*FOURTEEN, *CURVES))
         found: dict[str, float | None] = {
@@ -178,6 +178,6 @@ def distances(real: Sample, other: Sample) -> Distances:
 
 
 def mean14(found: Mapping[str, float] | Distances) -> float:
-    """Mean L1 of the fourteen."""
+    """Mean L1 of the fourteen statistics."""
     values = (found[name] for name in FOURTEEN)
     return float(np.mean([v["l1"] if isinstance(v, dict) else v for v in values]))

@@ -1,4 +1,4 @@
-"""How a market moves: what moves follow from, how they add up over horizons, what lasts, what a trade leaves behind.
+"""Dynamics of a market: causes of moves, volatility by horizon, persistence, response to trades.
 
 | figure | what it is | bar |
 |---|---|---|
@@ -61,7 +61,7 @@ SEED: Final = 1
 
 
 def judge(tape: Dynamics, simulated: Sequence[Sums]) -> Dynamics:
-    """The tape's figures with `value` (simulated) and `passed` beside them; without a value a figure has not passed."""
+    """The tape's figures with simulated `value` and `passed`; a missing value has not passed."""
     made = values(FIGURES, table(simulated, COLUMNS), COLUMNS)
     return {
         name: {**row, "value": finite(made[name]), "passed": bool(abs(made[name] - row["real"]) <= row["bar"])}
@@ -70,7 +70,7 @@ def judge(tape: Dynamics, simulated: Sequence[Sums]) -> Dynamics:
 
 
 def of_tape(test: Sequence[Sums], train: Sequence[Sums]) -> Dynamics:
-    """The figures of some days of tape, their intervals, floors and bars.
+    """Dynamic figures of days of tape with intervals, floors and bars.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def of_tape(test: Sequence[Sums], train: Sequence[Sums]) -> Dynamics:
 
 
 def bar(name: str, real: float, spread: float) -> float:
-    """How far from tape a figure may be.
+    """Largest allowed distance of a figure from tape.
 
     >>> bar("ofi_r2_10s", 0.5, 0.3), bar("variance_1s_to_300s", 0.5, 0.3), round(bar("sign_acf_1", 0.5, 0.3), 9)
     (0.1, 0.15, 0.45)
@@ -125,7 +125,7 @@ def spreads(stretches: Floats) -> dict[str, float]:
 
 
 def sums_of(o: Observed) -> Sums:
-    """Everything that the figures are made of, added up over one stretch by half hour."""
+    """Sums behind the figures over one stretch, by half hour."""
     adder = Adder(o.open_ns)
     _add_flow(adder, o)
     _add_moves(adder, o)

@@ -1,4 +1,4 @@
-"""Pictures of a score: real and simulated laws over each other, memories, response, distances beside their floors."""
+"""Charts of a score: real and simulated distributions, autocorrelations, response, distances with floors."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,7 @@ def _even_edges(real: Floats) -> Floats:
 
 
 def memories(score: ScoreDraw) -> Figure:
-    """Autocorrelation of absolute returns and of trade signs."""
+    """Autocorrelations of absolute returns and of trade signs."""
     simulated = [s for row in score.sims for s in row]
 
     def draw(drawing: "Drawing") -> None:

@@ -1,4 +1,4 @@
-"""What marginal distances do not see: volatility by horizon, spread, market orders, memory of signs, response.
+"""Gates beyond marginal distances: volatility by horizon, spread, market orders, sign memory, response.
 
 Each gate compares one number of the simulated market with the real one's. Several samples (seeds, days) are averaged
 before they are compared: volatilities as variances, all else plainly.
@@ -32,12 +32,12 @@ def gates(real: Sample | Sequence[Sample], simulated: Sample | Sequence[Sample])
 
 
 def held(reals: Mapping[str, float], sims: Mapping[str, float]) -> Gates:
-    """Every gate of `numbers` that were taken before."""
+    """Gates from `numbers` computed before."""
     return {name: judged(name, sims[name], reals[name]) for name in sims}
 
 
 def numbers(drawn: Sample | Sequence[Sample]) -> dict[str, float]:
-    """What is compared, averaged over samples."""
+    """Gated quantities, averaged over samples."""
     samples = [drawn] if isinstance(drawn, Sample) else list(drawn)
 
     def mean(values: Sequence[float]) -> float:
@@ -58,7 +58,7 @@ def numbers(drawn: Sample | Sequence[Sample]) -> dict[str, float]:
 
 
 def judged(name: str, value: float, real: float) -> dict[str, Any]:
-    """One gate.
+    """One gate's verdict.
 
     >>> judged("sd_1s", 1.05, 1.0)["passed"], judged("sign_acf_1", 0.45, 0.6)["passed"]
     (True, False)
@@ -75,5 +75,5 @@ def judged(name: str, value: float, real: float) -> dict[str, Any]:
 
 
 def finite(value: float | None) -> float | None:
-    """The number, None where there is none: JSON knows no nan."""
+    """The number, or None if it is not finite: JSON has no NaN."""
     return float(value) if value is not None and np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The realism card: a preset against held-out tape, with real-against-real floors beside every figure."""
+"""Realism card: a preset against held-out tape, with a real-against-real floor beside every figure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SEEDS = (1, 2, 3)
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """The market's stretches: `seen[d][s]` and `samples[d][s]` of stretch d of the tape and seed s."""
+    """Simulated stretches: `seen[d][s]` and `samples[d][s]` for stretch d of the tape and seed s."""
 
     seen: list[list[Observed]]
     samples: list[list[Sample]]
@@ -31,7 +31,7 @@ class Simulated:
 
 
 class ScoreDraw:
-    """Everything that a score is computed from, drawn once.
+    """Input of a score, drawn once.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The statistics that markets are scored on, drawn from observed events.
+"""Statistics on which markets are scored, from observed events.
 
 The list is fixed: fourteen samples whose distances are averaged (`MEAN14`), and two autocorrelations. Each event counts
 once. What a market order leaves resting counts as no event.
@@ -50,7 +50,7 @@ ZERO_WAIT_S: Final = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What one or more stretches of a market look like.
+    """Statistics of one or more stretches of a market.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ def _clock(ns: NDArray[np.int64]) -> int:
 
 
 def sample(seen: Observed | Sequence[Observed], clock_ns: int = 1) -> Sample:
-    """Draw the statistics of one or more stretches, pooled.
+    """Statistics of one or more stretches, pooled.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Days of a lake as they are named: dates, and a stretch of the day as HH:MM; those that a preset was made of."""
+"""Days of a lake by name: dates with an optional stretch as HH:MM, and a preset's calibration days."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,14 +47,14 @@ def read_days(
 def days_of(
     preset: Preset, lake: Path, dates: Sequence[str], *, symbol: str, venue: str, start: str = "", end: str = ""
 ) -> list[Day]:
-    """Days beside a preset, read as it was calibrated: its symbol, venue and levels where no others are named."""
+    """Days read as a preset was calibrated: its symbol, venue and levels by default."""
     symbol = symbol or preset.symbol
     venue = venue or (preset.venue if (preset.venue, symbol) in {one.key[:2] for one in Lake(lake).list()} else "")
     return read_days(lake, symbol, dates, start, end, venue, preset.card.get("levels_read"))
 
 
 def seen_through(instrument: Instrument, levels: int | None) -> Instrument:
-    """The instrument as a feed of at most so many levels."""
+    """The instrument as a feed of at most so many levels shows it."""
     if not levels:
         return instrument
     return replace(instrument, levels=min(levels, instrument.levels or levels))
@@ -84,7 +84,7 @@ def train_days(lake: Path, preset: Preset) -> list[Day]:
 
 
 def seen_days(preset: Preset, days: Sequence[Day]) -> list[Day]:
-    """Those of some days whose stretch overlaps one that a preset was calibrated on."""
+    """Those days whose stretch overlaps a preset's calibration days."""
     dates, (first, last) = preset.card.get("days", []), preset.stretch_s
 
     def overlaps(day: Day) -> bool:
@@ -96,7 +96,7 @@ def seen_days(preset: Preset, days: Sequence[Day]) -> list[Day]:
 
 
 def refuse_seen(preset: Preset, days: Sequence[Day]) -> None:
-    """Refuse to score on what was calibrated on.
+    """Refuse to score a preset on its calibration days.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Sums by half-hour, and figures made of them: what a study adds up on a day and what it says of many days.
+"""Additive statistics by half-hour, and figures computed from them over days.
 
 A figure is a function of a few sums (a share is hits over cases), so days and half-hours are added up once and a
 bootstrap draws clusters of sums (`tercel.core.stats.bootstrap`).
@@ -24,7 +24,7 @@ HALVES = 48
 
 
 class Adder:
-    """Sums by half-hour since an opening, ns."""
+    """Accumulates sums by half-hour since an opening, ns."""
 
     def __init__(self, open_ns: int) -> None:
         self.open_ns = open_ns
@@ -39,7 +39,7 @@ class Adder:
         return np.clip((ns - self.open_ns) // round(HALF_HOUR_S * NS_PER_SECOND), 0, HALVES - 1)
 
     def add(self, name: str, ns: Longs, values: NDArray[np.generic] | None = None) -> None:
-        """Add values (or ones) up by the half-hour of their moments, arrays of one shape."""
+        """Add values (or ones) to the half-hours of their moments, arrays of one shape."""
         found = np.ones(ns.size) if values is None else values.ravel()
         index = self.half_hour(ns.ravel()).astype(np.intp)
         self.sums[name] = self.sums.get(name, 0.0) + cluster_sums(found, index, HALVES)
@@ -53,7 +53,7 @@ class Adder:
 
 @dataclass(frozen=True)
 class SumFigure:
-    """A number made of sums.
+    """A figure computed from sums.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class SumFigure:
 
 
 def over(top: Floats, bottom: Floats) -> Floats:
-    """A quotient, nan where the bottom is 0.
+    """A quotient, nan for denominator 0.
 
     >>> over(np.array([1.0, 1.0]), np.array([4.0, 0.0]))
     array([0.25,  nan])
@@ -79,7 +79,7 @@ def over(top: Floats, bottom: Floats) -> Floats:
 
 
 def shares(names: Sequence[str]) -> list[SumFigure]:
-    """Figures of what :meth:`Tally.share` added."""
+    """Figures of sums added with :meth:`Adder.share`."""
     return [SumFigure(name, (name, f"{name}#"), over) for name in names]
 
 
@@ -110,7 +110,7 @@ def values(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]) -
 
 
 def interleaved(figures: Sequence[SumFigure], sums: Floats, columns: Sequence[str]) -> dict[str, float]:
-    """Odd against even half-hours, absolute; which are odd changes from day to day, so that no hour is on one side."""
+    """Absolute difference of odd and even half-hours; parity changes daily, so that no hour is always on one side."""
     number = np.arange(sums.shape[0])[:, None] + np.arange(sums.shape[1])[None, :]
     odd, even = (values(figures, sums[number % 2 == half], columns) for half in (1, 0))
     return {name: abs(odd[name] - even[name]) for name in odd}

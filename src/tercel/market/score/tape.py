@@ -1,4 +1,4 @@
-"""The tape as a score needs it, small enough for a preset's card: who has no days can score the market all the same."""
+"""Held-out tape in compact form for a preset's card, so that a market can be scored without the days."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ DIGITS: Final = 5
 
 @dataclass(frozen=True, eq=False)
 class HeldOutTape:
-    """Days held out, with what the days calibrated on say beside them.
+    """Held-out days with reference figures of the calibration days.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class HeldOutTape:
         train_samples: Sequence[Sample],
         clock_ns: int,
     ) -> "HeldOutTape":
-        """From days: what was seen of each, and the samples drawn of it."""
+        """From days: their observed events and samples."""
         references = tuple(Reference.of(s) for s in test_samples)
         pool = sample(train, clock_ns) if train else None
         single = [r.l1(s) for r in references for s in train_samples]
@@ -118,7 +118,7 @@ class HeldOutTape:
 
     @classmethod
     def of_card(cls, preset: Preset) -> "HeldOutTape":
-        """What a preset's card carries.
+        """The tape in a preset's card.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class HeldOutTape:
 
 
 def half_sample(seen: Sequence[Observed], clock_ns: int, odd: bool) -> Sample | None:
-    """Every other half hour of some stretches as one sample; None where there is too little of it."""
+    """Every other half hour of some stretches as one sample; None if there is too little."""
     try:
         return sample(half_hours(seen, odd), clock_ns)
     except ConfigError:
@@ -155,13 +155,13 @@ def half_sample(seen: Sequence[Observed], clock_ns: int, odd: bool) -> Sample | 
 
 
 def mean_of(values: Iterable[float | None]) -> float | None:
-    """Mean of what is given."""
+    """Mean of the given values."""
     given = [value for value in values if value is not None]
     return float(np.mean(given)) if given else None
 
 
 def rounded(value: Any, digits: int) -> Any:
-    """A table with its numbers cut to so many digits; what is no number becomes None."""
+    """A table with its numbers rounded to so many digits; what is not a number becomes None."""
     if isinstance(value, Mapping):
         return {key: rounded(item, digits) for key, item in value.items()}
     if isinstance(value, list):

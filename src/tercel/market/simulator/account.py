@@ -1,4 +1,4 @@
-"""What happens to a market's state: public rows, own fills, own deaths. Every change passes here and can be recorded.
+"""State changes of a market: public rows, own fills, own deaths. Every change passes here and can be recorded.
 
 The live driver applies recorded rows through these same functions, which is why its book, tallies and account are
 byte-identical to the simulator's.
@@ -93,14 +93,14 @@ def settle(b: Packed, k: Longs, side: int, price: int) -> None:
 
 @kernel
 def owns_slots(k: Longs) -> bool:
-    """Whether this book hands out the slots of public orders: not where a tape or the background book does."""
+    """Whether this book allocates public slots itself; a tape or the background book may do so instead."""
     s = state_at(k)
     return s.model != sim.REPLAY and s.apart != sim.PARTED
 
 
 @kernel
 def owe(b: Packed, k: Longs, slot: int) -> None:
-    """Own orders took lots of a public order, which its owner still has in the background: they come back."""
+    """Mark a public order whose lots own orders took, for restoration: its owner still has them in the background."""
     s = state_at(k)
     if s.apart == sim.PARTED:
         order_at(b[fixed(b, lay.BACKGROUND) :], slot).told = lay.UNDATED
@@ -160,7 +160,7 @@ def hidden_trade(k: Longs, side: int, price: int, lots: int) -> None:
 
 @kernel
 def waits(k: Longs) -> bool:
-    """Whether new own lots wait for others to be acknowledged dead."""
+    """Whether new own lots wait for cancels to be acknowledged."""
     if state_at(k).waiting_take > 0:
         return True
     for j in range(sim.RUNGS):  # noqa: SIM110 - kernels have no generators
@@ -171,7 +171,7 @@ def waits(k: Longs) -> bool:
 
 @kernel
 def free_if_over(b: Packed, own: int) -> None:
-    """An own order without open lots or a cancel on its way gives its ledger place back."""
+    """Free an own order's ledger place when it has no open lots and no cancel in flight."""
     led = ledger_at(b, own)
     if led.open == 0 and led.pending_cancel == 0:
         led.state = lay.FREE_SLOT
@@ -188,7 +188,7 @@ def own_rest(b: Packed, k: Longs, own: int, price: int, lots: int, outside_feed:
 
 @kernel
 def own_dead(b: Packed, k: Longs, own: int, lots: int, requested: int) -> None:
-    """Own lots are acknowledged dead; `requested` is what the cancel had asked for (0: no cancel)."""
+    """Own lots are acknowledged dead; `requested` is the cancel's quantity (0: no cancel)."""
     led = ledger_at(b, own)
     if led.state == lay.RESTING:
         reduce(b, fixed(b, lay.ORDERS) + own, lots)
@@ -202,7 +202,7 @@ def own_dead(b: Packed, k: Longs, own: int, lots: int, requested: int) -> None:
 
 @kernel
 def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool) -> None:
-    """Add a fill to the costs (half-ticks x lots), its fee too, to the grid and the log."""
+    """Book a fill: costs (half-ticks x lots), fees, grid, log."""
     s = state_at(k)
     side = s.side
     if s.worst_paid == 0 or (price - s.worst_paid) * side > 0:
@@ -240,8 +240,9 @@ def book_fill(k: Longs, price: int, lots: int, mid2: int, touch2: int, passive: 
 
 @kernel
 def mark_unfilled(k: Longs, price: int, lots: int, paid: int) -> None:
-    """Nobody sold the lots that were booked last: they and their price are counted, and the log says so. The worst that
-    the order has paid is still what it was, `paid`: what else is left is booked as if it were one piece with these.
+    """Count the lots booked last as unfilled, with their price, and mark them in the log.
+
+    The order's worst price is reset to `paid`: what else is left is booked as if it were one piece with these.
     """
     s = state_at(k)
     s.worst_paid = paid
@@ -263,7 +264,7 @@ def own_fill(
     passive: bool,
     forced: bool,
 ) -> None:
-    """Own lots trade: the account, the costs in half-ticks x lots, the grid, the log."""
+    """An own fill: account, costs in half-ticks x lots, grid, log."""
     s = state_at(k)
     led = ledger_at(b, own)
     if s.impact != sim.NO_IMPACT:
@@ -282,7 +283,7 @@ def own_fill(
 
 @kernel
 def fill_own_head(b: Packed, k: Longs, own: int, lots: int) -> int:
-    """A public aggressor (see AGGRESSOR_MID2) trades with resting own order `own`. Returns the lots."""
+    """A public aggressor (AGGRESSOR_MID2) fills resting own order `own`; returns the lots."""
     o = own_order_at(b, own)
     lots = min(lots, o.qty)
     own_fill(b, k, own, o.price, lots, state_at(k).aggressor_mid2, 0, True, False)

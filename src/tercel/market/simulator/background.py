@@ -1,4 +1,4 @@
-"""The public market apart from ours: our world is that market, moved by the law of impact, with our orders in it.
+"""Background book: the public market without own trades; the shown one is it, shifted by impact, with own orders.
 
 From the first own order on a world holds two books. The flow acts on the *background*: public orders alone, order by
 order those of the twin that nobody of ours trades in. Whatever happens there is mirrored in the book on show by the
@@ -32,7 +32,7 @@ _AGAIN_MS = 1000
 
 @kernel
 def part(b: Packed, k: Longs) -> None:
-    """The public gets a book of its own: a copy of what stands, before any order of ours does."""
+    """Split off the background book: a copy of the book before any own order."""
     s = state_at(k)
     length = fixed(b, lay.BACKGROUND)
     for j in range(length):
@@ -48,7 +48,7 @@ def part(b: Packed, k: Longs) -> None:
 
 @kernel
 def swap(k: Longs) -> None:
-    """The background's tallies and record in the place of those on show, or back."""
+    """Exchange the shown tallies and record with the background's."""
     s = state_at(k)
     for j in range(sim.TALLIES):
         k[sim.EVENTS + j], k[sim.BACKGROUND + j] = k[sim.BACKGROUND + j], k[sim.EVENTS + j]
@@ -59,7 +59,7 @@ def swap(k: Longs) -> None:
 
 @kernel
 def enter_background(k: Longs) -> None:
-    """The flow's next event happens in the background."""
+    """Switch to the background for the flow's next event."""
     s = state_at(k)
     s.mirror_row = 0
     swap(k)
@@ -68,7 +68,7 @@ def enter_background(k: Longs) -> None:
 
 @kernel
 def leave_background(b: Packed, k: Longs) -> None:
-    """... has happened: the book on show follows it, row by row."""
+    """Switch back: the shown book follows the event's rows."""
     s = state_at(k)
     s.apart = sim.PARTED
     swap(k)
@@ -96,7 +96,7 @@ def leave_background(b: Packed, k: Longs) -> None:
 
 @kernel
 def arrives(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) -> None:
-    """A public limit order; what own orders in its way take of it comes back like all that they take."""
+    """A public limit order in the shown book; lots that own orders take of it are restored later."""
     s = state_at(k)
     before = s.passive_lots
     replay_row(b, k, ADD, slot, side, price, lots)
@@ -107,7 +107,7 @@ def arrives(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) ->
 
 @kernel
 def lay_anew(b: Packed, k: Longs) -> None:
-    """An event of more rows than there is room for: every public order leaves the book on show and joins it again."""
+    """Rebuild the shown public book after an event with more rows than there is room for."""
     background = b[fixed(b, lay.BACKGROUND) :]
     for slot in range(fixed(b, lay.ORDERS)):
         o = order_at(b, slot)
@@ -134,7 +134,7 @@ def lay_anew(b: Packed, k: Longs) -> None:
 
 @kernel
 def restore_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """Lots taken get a date; those whose date has come are put back."""
+    """Date newly taken lots for restoration; restore those that are due."""
     s = state_at(k)
     background = b[fixed(b, lay.BACKGROUND) :]
     now = s.now // _MS
@@ -160,7 +160,7 @@ def restore_event(b: Packed, k: Longs, flow: Floats) -> None:
 
 @kernel
 def delay_ms(k: Longs, flow: Floats, slot: int) -> int:
-    """How long lots stay away: drawn from the tape's law, by a hash that leaves the flow's stream as it is.
+    """Replenishment delay, drawn from the tape's law by a hash that leaves the flow's stream untouched.
 
     0: for as long as their order lives, as in replay.
     """
@@ -175,7 +175,7 @@ def delay_ms(k: Longs, flow: Floats, slot: int) -> int:
 
 @kernel
 def put_back(b: Packed, k: Longs, slot: int) -> bool:
-    """What an order lacks joins its price again, with what it still has, at the end of the queue."""
+    """Restore an order's missing lots: it rejoins its price with all its lots at the end of the queue."""
     o = order_at(b[fixed(b, lay.BACKGROUND) :], slot)
     side, price = o.side, o.price + state_at(k).shift
     if b[lay.OWN_RESTING] > 0 and first_own(b, -side, price, True) >= 0:

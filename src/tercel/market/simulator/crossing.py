@@ -1,4 +1,4 @@
-"""Own orders among the public's: who is hit first and by how much, and where the feed no longer shows them."""
+"""Interaction of own and public orders: matching order, quantities, and levels beyond the feed."""
 
 from tercel.core.jit import Longs, Packed, kernel
 from tercel.core.memory import fixed
@@ -50,7 +50,7 @@ def first_own(b: Packed, side: int, price: int, through: bool) -> int:
 
 @kernel
 def fill_crossed(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
-    """A public order of `side` comes to rest at `price`: own orders that it crosses trade first. Returns lots left."""
+    """A public order of `side` at `price` first trades with own orders it crosses. Returns lots left."""
     while lots > 0 and b[lay.OWN_RESTING] > 0:
         own = first_own(b, -side, price, True)
         if own < 0:
@@ -61,7 +61,7 @@ def fill_crossed(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
 
 @kernel
 def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
-    """The tape trades `lots` of `side`'s resting orders at `price`: own orders with priority trade too.
+    """A tape trade of `lots` of `side`'s resting orders at `price` also fills own orders with priority.
 
     Returns the lots that own orders traded. Where `THEIRS` is set, those at the trade's own price trade nothing.
     """
@@ -81,7 +81,7 @@ def fill_traded(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
 
 @kernel
 def meet(k: Longs, side: int) -> None:
-    """Keep the mid that an aggressor of `side` meets: rows of one time and side are one aggressor."""
+    """Keep the mid an aggressor of `side` meets; rows of one time and side are one aggressor."""
     s = state_at(k)
     if s.aggressor_side != side or s.aggressor_ns != s.now:
         s.aggressor_side = side
@@ -91,7 +91,7 @@ def meet(k: Longs, side: int) -> None:
 
 @kernel
 def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
-    """What comes to rest on tape trades with the own orders that it crosses. Returns the lots, filled twice."""
+    """A resting tape order trades with own orders it crosses. Returns the lots, which are filled twice."""
     s = state_at(k)
     if first_own(b, -side, price, True) < 0:
         return 0
@@ -104,7 +104,7 @@ def hit_own(b: Packed, k: Longs, side: int, price: int, lots: int) -> int:
 
 @kernel
 def outside_feed(b: Packed, k: Longs, side: int, price: int) -> bool:
-    """Whether a price lies beyond the levels that the feed shows."""
+    """Whether a price lies beyond the levels the feed shows."""
     limit = state_at(k).feed_levels
     if limit == 0:
         return False

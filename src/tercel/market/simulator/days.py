@@ -1,4 +1,4 @@
-"""Days of a market left to itself, as tape: what models are scored on and what synthetic lakes are made of."""
+"""Undisturbed days of a market as tape, for scoring models and making synthetic lakes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ def simulated_day(
     from_s: float | None = None,
     law: NDArray[np.float64] | None = None,
 ) -> Events:
-    """A day of the preset's flow from its mean book, times in ns from 0, the warm-up in it.
+    """A day of the preset's flow from its mean book, times in ns from 0, warm-up included.
 
     Order ids count the orders from 1. `from_s` is the time of day, in seconds since the session opened, at which the
     warm-up ends; without it the session opens at time 0. `law` is one of regimes (`market.regimes.law.packed`); what
@@ -56,7 +56,7 @@ def simulated_day(
 def observed_day(
     preset: Preset, seed: int, seconds: float, warmup_s: float, from_s: float | None = None, window: int = 0
 ) -> Observed:
-    """A simulated day read as a tape is, the warm-up left out, through a window of levels (0: all of them)."""
+    """A simulated day observed as a tape is, without warm-up, through a window of levels (0: all)."""
     stop = round((warmup_s + seconds) * NS_PER_SECOND)
     instrument = Instrument(
         preset.venue, preset.symbol, "2000-01-03", preset.tick, preset.lot, window, session_close_ns=stop
@@ -67,7 +67,7 @@ def observed_day(
 def run_recorded(
     b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], until_ns: int
 ) -> NDArray[np.int64]:
-    """Let a market move on its own up to a time: its public rows, int64 (n, RECORD_WORDS).
+    """Run a market alone up to a time: its public rows, int64 (n, RECORD_WORDS).
 
     `b` is moved on; of `k`, which must be without grid and record, so is what a world keeps.
     """
@@ -86,7 +86,7 @@ def run_recorded(
 
 
 def standing(b: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The public orders of a book as rows at time 0, by arrival."""
+    """Resting public orders of a book as rows at time 0, by arrival."""
     orders = b[lay.HEADER : lay.HEADER + int(b[lay.ORDERS]) * lay.ORDER].reshape(-1, lay.ORDER)
     slots = np.flatnonzero(orders[:, lay.QTY])
     slots = slots[np.argsort(orders[slots, lay.ARR], kind="stable")]
@@ -117,7 +117,7 @@ def as_events(rows: NDArray[np.int64]) -> Events:
 
 
 def order_ids(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Ids that are used once: slots are used again and again; an order is the last that was added to its slot.
+    """Unique order ids from reused slots: an id names the last order added to its slot.
 
     >>> rows = np.zeros((4, sim.RECORD_WORDS), np.int64)
     >>> rows[:, sim.R_KIND] = ADD, 3, ADD, 3

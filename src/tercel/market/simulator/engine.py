@@ -36,21 +36,21 @@ def mark_grid(k: Longs, until: int) -> None:
 
 @kernel
 def decision_is_due(k: Longs) -> bool:
-    """Whether the clock of events or of volume calls for a decision."""
+    """Whether the event or volume clock calls for a decision."""
     s = state_at(k)
     return s.events >= s.due_events or s.bought + s.sold >= s.due_volume
 
 
 @kernel
 def next_public(k: Longs) -> int:
-    """When the market moves next without us: its flow, a change of regime, impact, lots that come back."""
+    """Time of the market's next event: flow, regime, impact or restoration."""
     s = state_at(k)
     return min(s.flow_ns, s.regime_ns, s.impact_ns, s.restore_ns)
 
 
 @kernel
 def public_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
-    """The market's next event of its own, at `next_public`, and when the one after it comes.
+    """Process the market's next event, at `next_public`.
 
     At equal times a regime changes first, then impact is paid, then lots come back, then the flow acts.
     """

@@ -1,4 +1,4 @@
-"""Order entry: own commands on their way, and what the market does when they arrive.
+"""Order entry: own commands in flight, and their processing on arrival.
 
 Commands travel in one ring per market and never overtake each other (one session, one sequence). An own order's
 ledger place is kept until its last lot is known dead and no cancel for it is on its way.
@@ -36,7 +36,7 @@ three dollars (Limit Up-Limit Down plan, tier 1), which keeps stub quotes out. L
 
 @kernel
 def push(k: Longs, what: int, who: int, price: int, lots: int, how: int) -> bool:
-    """Send a command; False (and counted) when the ring is full."""
+    """Send a command; False (counted) if the ring is full."""
     s = state_at(k)
     tail = s.command_tail
     if tail - s.command_head >= sim.COMMAND_SLOTS:
@@ -58,7 +58,7 @@ def push(k: Longs, what: int, who: int, price: int, lots: int, how: int) -> bool
 
 @kernel
 def note_sent(b: Packed, k: Longs, own: int, side: int, price: int, lots: int) -> None:
-    """Own order `own` begins in the ledger: it is on its way."""
+    """Open the ledger record of own order `own`, now in flight."""
     s, led = state_at(k), ledger_at(b, own)
     led.state = lay.IN_FLIGHT
     led.open = lots
@@ -100,7 +100,7 @@ def send_cancel(b: Packed, k: Longs, own: int, lots: int) -> bool:
 
 @kernel
 def next_arrival(k: Longs) -> int:
-    """When the next command arrives, FOREVER_NS if none is on its way."""
+    """Arrival time of the next command, FOREVER_NS if none is in flight."""
     s = state_at(k)
     if s.command_head == s.command_tail:
         return FOREVER_NS
@@ -109,7 +109,7 @@ def next_arrival(k: Longs) -> int:
 
 @kernel
 def reference(k: Longs) -> int:
-    """The price that bands are drawn around, half ticks: the public mid, without what own orders took from it.
+    """Reference price of the bands, half ticks: the public mid, without lots that own orders took.
 
     0, which draws none: there never was a mid.
     """
@@ -137,13 +137,13 @@ def ladder_end(k: Longs, side: int, last: int) -> int:
 
 @kernel
 def out_of_band(reference2: int, price2: int, side: int) -> bool:
-    """Whether a price is farther from the reference than an aggressor of `side` may trade; both in half ticks."""
+    """Whether a price is beyond the band for an aggressor of `side`; both in half ticks."""
     return reference2 > 0 and 100 * (price2 - reference2) * side > BAND_PERCENT * reference2
 
 
 @kernel
 def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: int, how: int) -> None:
-    """An own order reaches the market: matches at price-time priority, then rests or dies.
+    """An own order arrives: it matches in price-time priority, then rests or dies.
 
     Mid and touch are taken once, just before it matches. Each lot pays the ticks that the lots before it have moved the
     book by, though the book is moved when all is done, or when its price is reached and what is left shall rest: one
@@ -211,7 +211,7 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
 
 @kernel
 def arrive(b: Packed, k: Longs, flow: Floats) -> None:
-    """The next command reaches the market."""
+    """Process the next arriving command."""
     s = state_at(k)
     c = command_at(k, s.command_head)
     s.command_head += 1

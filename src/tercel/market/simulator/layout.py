@@ -1,4 +1,4 @@
-"""Where everything lies in a market's int64 array: clock, random streams, tallies, own account, commands, grid.
+"""Layout of a market's int64 array: clock, random streams, tallies, own account, commands, grid.
 
 A market is two packed arrays: its book (int32, `tercel.market.book.layout`) and this one (int64). A batch stacks them
 with a leading axis; copying row i of both copies world i. Kernels read and write the words by name (`records`).
@@ -265,7 +265,7 @@ T_NS, T_KIND, T_SLOT, T_SIDE, T_PRICE, T_LOTS, TAPE_WORDS = range(7)
 
 
 def extend(k: NDArray[np.int64], grid_points: int, record_rows: int = 0, log_rows: int = 0) -> NDArray[np.int64]:
-    """A market's int64 array (or a stack of them) with room for a grid of mids, a record and a log of own fills.
+    """Extend a market's int64 array (or a stack) by a grid of mids, a record and a log of own fills.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tapes of level totals (L2) in front of the agent: where an own order stands in a queue that nobody shows.
+"""Replay of level-total tapes (L2): queue position of own orders by a queue model.
 
 A print of n lots executes the first n lots of the level; a total that falls by more than was printed since lost the
 rest by cancels, and nobody says whose they were. A queue model says which share of them stood ahead of the own order,
@@ -81,7 +81,7 @@ def next_own(b: Packed, side: int, price: int, after: int) -> int:
 
 @kernel
 def take_between(b: Packed, side: int, price: int, low: int, high: int, lots: int, printed: bool) -> int:
-    """Take lots from the anonymous orders between two arrival numbers, earliest first. Returns the lots taken."""
+    """Take lots from anonymous orders between two arrival numbers, earliest first; returns the lots taken."""
     done = 0
     while done < lots:
         slot = block_between(b, side, price, low, high, printed)
@@ -108,7 +108,7 @@ def last_at(b: Packed, side: int, price: int) -> int:
 
 @kernel
 def join_pieces(b: Packed) -> None:
-    """Pieces with no own order in front of them any more become part of what stands in front."""
+    """Merge pieces with no own order ahead into the block in front."""
     first = fixed(b, lay.ORDERS) + fixed(b, lay.OWN)
     for piece in range(first, first + fixed(b, lay.OWN)):
         o = order_at(b, piece)
@@ -140,7 +140,7 @@ def free_slot(b: Packed, slot: int) -> int:
 
 @kernel
 def put_behind(b: Packed, slot: int, side: int, price: int, lots: int, flags: int) -> None:
-    """Anonymous lots at the end of a queue: in the block that stands there, or in a new one."""
+    """Add anonymous lots at the end of a queue, to the last block or a new one."""
     last = last_at(b, side, price)
     if last >= 0 and not is_own(b, last):
         o = order_at(b, last)
@@ -160,13 +160,13 @@ def put_behind(b: Packed, slot: int, side: int, price: int, lots: int, flags: in
 
 @kernel
 def taken_lots(b: Packed, slot: int, side: int, price: int) -> int:
-    """Lots that the tape counts on a level but own orders took."""
+    """Lots the tape counts on a level but own orders took."""
     return max(order_at(b, slot).told - public_lots_at(b, side, price), 0)
 
 
 @kernel
 def advance_queue(b: Packed, slot: int, side: int, price: int, lots: int) -> None:
-    """The first lots of a level were executed on tape: what own orders took goes first, the rest moves behind.
+    """The tape executes a level's first lots: those that own orders took go first, the rest advances the queue.
 
     The total stays until the tape takes it back; until then printed lots stand at the end, where they hold up nobody.
     """
@@ -179,7 +179,7 @@ def advance_queue(b: Packed, slot: int, side: int, price: int, lots: int) -> Non
 
 @kernel
 def lots_before(b: Packed, side: int, price: int, own: int) -> int:
-    """Lots ahead of an own order, ALL where nobody knows."""
+    """Lots ahead of an own order, ALL if unknown."""
     led = ledger_at(b, own)
     return led.ahead if led.ahead_state == lay.AHEAD_KNOWN else ALL
 
@@ -218,7 +218,7 @@ def print_row(b: Packed, k: Longs, slot: int, side: int, price: int, lots: int) 
 
 @kernel
 def whole_ahead(k: Longs, front: int, back: int, drop: int, carry_at: int, sequence: int) -> int:
-    """Cancelled lots that stood ahead, whole; the fraction is kept for the order with this sequence number."""
+    """Whole cancelled lots ahead; the fraction is carried by the order with this sequence number."""
     exact = share_ahead(k[QUEUE], real(k, POWER), float(front), float(back)) * drop
     if carry_at >= 0:
         if k[carry_at] == sequence + 1:
@@ -232,7 +232,7 @@ def whole_ahead(k: Longs, front: int, back: int, drop: int, carry_at: int, seque
 
 @kernel
 def cancel_lots(b: Packed, k: Longs, side: int, price: int, taken: int, drop: int) -> None:
-    """A level loses `drop` lots by cancels: split by the queue model over what stands between own orders.
+    """Cancel `drop` lots of a level, split between own orders by the queue model.
 
     `taken` lots at the head are those that own orders took: cancels among them take nothing from the queue.
     """
@@ -263,7 +263,7 @@ def cancel_lots(b: Packed, k: Longs, side: int, price: int, taken: int, drop: in
 
 @kernel
 def alone(b: Packed, side: int, price: int) -> bool:
-    """Whether nothing stands at a price but the block in its level's own slot, if that: the usual case, and quick."""
+    """Whether a price holds nothing but its level's own block: the common, fast case."""
     for slot in range(fixed(b, lay.ORDERS), fixed(b, lay.ORDERS) + 2 * fixed(b, lay.OWN)):
         o = order_at(b, slot)
         if o.qty > 0 and o.price == price and o.side == side:
@@ -273,7 +273,7 @@ def alone(b: Packed, side: int, price: int) -> bool:
 
 @kernel
 def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, total: int) -> None:
-    """A new total for a level that is one block."""
+    """Set the total of a level that is one block."""
     o = order_at(b, slot)
     stands = o.qty
     if total <= told:
@@ -299,7 +299,7 @@ def set_block(b: Packed, k: Longs, slot: int, side: int, price: int, told: int, 
 
 @kernel
 def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int) -> None:
-    """The tape says a level's total."""
+    """Apply a level total of the tape."""
     s = state_at(k)
     s.events += 1
     write(k, LEVEL_SET, slot, side, price, total, 0, 0)
@@ -336,13 +336,13 @@ def level_row(b: Packed, k: Longs, slot: int, side: int, price: int, total: int)
 
 @kernel
 def tell(b: Packed, slot: int, lots: int) -> None:
-    """Keep what the tape says of the level of a slot."""
+    """Record the tape's total for the level of a slot."""
     if slot >= 0:
         order_at(b, slot).told = lots
 
 
 @kernel
 def untell(b: Packed) -> None:
-    """The tape forgets all levels."""
+    """Forget the tape's totals of all levels."""
     for slot in range(fixed(b, lay.ORDERS)):
         order_at(b, slot).told = 0

@@ -1,4 +1,4 @@
-"""What Python asks of markets, behind one compiled entry, and several markets in one time.
+"""One compiled entry for all requests of Python to markets, and several markets advanced in time order.
 
 Whatever moves a market needs the whole engine: flow, book, accounts, order entry. Each kernel that Python calls is
 optimised with all that it calls, so every further entry would cost that tree again; here it is paid for once.
@@ -27,7 +27,7 @@ from tercel.market.tape.schema import CLEAR, ROLL_OUT
 
 
 class KernelRequest(IntEnum):
-    """What the compiled entry is asked, and the words `w` that go with it."""
+    """Requests to the compiled entry, with their argument words `w`."""
 
     RUN = 0
     """One market to its next decision: as `advance`."""
@@ -269,12 +269,12 @@ def _ask(
 
 
 def run(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
-    """One market to its next decision: why it stopped (`engine.advance`)."""
+    """Run one market to its next decision; the stop reason (`engine.advance`)."""
     return _ask(KernelRequest.RUN, b, k, flow, tape)
 
 
 def run_recorded(b: Packed, k: Longs, flow: Floats, tape: Longs, until: int, margin: int) -> int:
-    """One market on its own up to `until`; 1 when fewer than `margin` rows of its record were free first."""
+    """Run one market alone up to `until`; 1 if its record had fewer than `margin` rows left."""
     return _ask(KernelRequest.FREE_RUN, b, k, flow, tape, until, margin)
 
 
@@ -284,7 +284,7 @@ def lay_order(b: Packed, k: Longs, flow: Floats, tape: Longs, side: int, price: 
 
 
 def pass_time(b: Packed, k: Longs, flow: Floats, tape: Longs, at: Longs, until: int) -> int:
-    """All markets in order of time up to and with `until`, or to a moment with a WORD: the bits WORD and FULL."""
+    """Advance all markets in time order to `until` inclusive, or to a moment with a WORD: the bits WORD and FULL."""
     return _ask(KernelRequest.PASS, b, k, flow, tape, until, at=at)
 
 
@@ -292,22 +292,22 @@ def enter_new(
     b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, side: int, price: int, lots: int,
     immediate: bool,
 ) -> None:  # fmt: skip
-    """A client's order arrives under a free place of market `market`'s ledger."""
+    """Enter a client's order under a free ledger place of market `market`."""
     _ask(KernelRequest.NEW, b, k, flow, NO_TAPE, market, place, side, price, lots, int(immediate), at=at)
 
 
 def enter_cancel(b: Packed, k: Longs, flow: Floats, at: Longs, market: int, place: int, lots: int) -> None:
-    """A client takes lots of a resting order back."""
+    """Reduce a client's resting order."""
     _ask(KernelRequest.CANCEL, b, k, flow, NO_TAPE, market, place, lots, at=at)
 
 
 def measure_seconds(b: Packed, k: Longs, flow: Floats, out: Floats) -> int:
-    """len(out) seconds at the rates `out[:, :3]`: the one that was too many for book or record, -1 if none was."""
+    """Measure len(out) seconds at the rates `out[:, :3]`; the second that overflowed book or record, -1 none."""
     return _ask(KernelRequest.SECONDS, b, k, flow, NO_TAPE, out=out)
 
 
 def watch(b: Packed, k: Longs, flow: Floats, first: int, step: int, out: Floats) -> None:
-    """A market on its own, seen on a grid of times from `first`, `step` ns apart, into `out` float64 (m, 8).
+    """Run a market alone, sampled every `step` ns from `first` into `out` float64 (m, 8).
 
     Mid in ticks; spread in ticks, -1 while a side is empty; lots traded, events, orders that found no slot, all since
     the market began.
@@ -316,5 +316,5 @@ def watch(b: Packed, k: Longs, flow: Floats, first: int, step: int, out: Floats)
 
 
 def program(b: Packed, k: Longs, flow: Floats, tape: Longs, orders: Longs, first: int, step: int, out: Floats) -> None:
-    """Own market orders at given times, and what the market looked like on a grid of times (`_program`)."""
+    """Run own market orders at given times, the market sampled on a grid of times (`_program`)."""
     _ask(KernelRequest.PROGRAM, b, k, flow, tape, first, step, at=orders, out=out)

@@ -1,4 +1,4 @@
-"""Queue models: which share of a level's cancels stood ahead of an own order, from the lots ahead and behind it.
+"""Queue models: share of a level's cancels that stood ahead of an own order, by the lots ahead and behind.
 
 P is the probability that a cancel is *behind* the order. The models are named as in hftbacktest (`models/queue.rs`,
 after Rigtorp, "Estimating order queue position", 2013):
@@ -30,7 +30,7 @@ EXPONENT: Final = 3.0
 
 
 def queue_model(name: str) -> tuple[int, float]:
-    """Code and exponent of a model: a name, or a power with its exponent as in ``power_prob:3``.
+    """Code and exponent of a queue model: a name, or a power with exponent as in ``power_prob:3``.
 
     >>> queue_model("log_prob"), queue_model("power_prob")
     ((5, 3.0), (2, 3.0))

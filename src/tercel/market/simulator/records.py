@@ -1,4 +1,4 @@
-"""The words of a market's state, and the rows that lie in it, by name: `state_at(k).now` is a word of the array itself.
+"""Named records over a market's int64 array: `state_at(k).now` is a word of the array itself.
 
 Kernels say names; Python says places (`layout`), since NumPy takes microseconds to find a field of a record.
 """
@@ -37,7 +37,7 @@ _TALLIES = ("events", "bought", "sold", "ofi", "variance", "mid2")
 
 
 def record_of(places: dict[str, int], words: int, reals: tuple[str, ...] = ()) -> Any:
-    """A record of so many words of 64 bits with names for some: where each lies, and which are floats."""
+    """Record type with named words of 64 bits: their offsets, and which are floats."""
     formats = [np.float64 if name in reals else np.int64 for name in places]
     offsets = [8 * place for place in places.values()]
     fields = {"names": list(places), "formats": formats, "offsets": offsets, "itemsize": 8 * words}
@@ -66,7 +66,7 @@ _state, _record, _command, _fill = record_at(STATE), record_at(ROW), record_at(C
 
 @inlined_kernel
 def state_at(k: Longs) -> Any:
-    """The words of a market."""
+    """State record of a market."""
     return _state(k, 0)
 
 

@@ -1,4 +1,4 @@
-"""A recorded tape in front of the agent, by the seven rules of replay (`docs/simulator.md`).
+"""Replay of a recorded tape against own orders, by the seven rules of `docs/design.md`, section 4.
 
 Rows come compiled (`market.tape.compiled`): every order has a slot that the tape's own life of the order decides, so
 no id is looked up here, and an order that the agent emptied keeps its slot until the tape is done with it.
@@ -21,7 +21,7 @@ from tercel.market.tape import schema
 
 @kernel
 def take_block(b: Packed, k: Longs, side: int, price: int, lots: int, kind: int) -> None:
-    """A cancel or execution of an order nobody knows: its level's anonymous lots lose it."""
+    """A cancel or execution of an unknown order: takes its level's anonymous lots."""
     s = state_at(k)
     s.events += 1
     touch = s.public_bid if side > 0 else s.public_ask
@@ -47,7 +47,7 @@ def roll(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots:
 
 @kernel
 def empty_public(b: Packed, k: Longs) -> None:
-    """The tape clears the book, pieces of split blocks too: one event, which moves no mid.
+    """The tape clears the book, pieces of split blocks included: one event without a move of the mid.
 
     Own orders stay, with only own lots ahead.
     """
@@ -70,7 +70,7 @@ def empty_public(b: Packed, k: Longs) -> None:
 
 @kernel
 def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int, lots: int) -> None:
-    """One tape row meets the book with the agent's orders in it."""
+    """Apply one tape row to the book with own orders."""
     s = state_at(k)
     if kind == schema.ADD:
         if b[lay.OWN_RESTING] > 0:
@@ -116,7 +116,7 @@ def replay_row(b: Packed, k: Longs, kind: int, slot: int, side: int, price: int,
 
 @kernel
 def replay_event(b: Packed, k: Longs, tape: Longs) -> None:
-    """The tape's next row, and when the one after it comes. Prices stand where impact has moved the book."""
+    """Apply the tape's next row, at prices shifted by impact; the time of the next."""
     s = state_at(k)
     i = s.cursor
     kind, price = tape[i, sim.T_KIND], tape[i, sim.T_PRICE]
@@ -129,7 +129,7 @@ def replay_event(b: Packed, k: Longs, tape: Longs) -> None:
 
 @kernel
 def touch_from_book(b: Packed, k: Longs) -> None:
-    """Set the public touches and the mid from a book that was loaded rather than played."""
+    """Set public touches and mid from a loaded book."""
     s = state_at(k)
     s.public_bid = side_at(b, 1).best
     s.public_ask = side_at(b, -1).best

@@ -18,7 +18,7 @@ SPREAD, OWN5, FAR5, IMBALANCE, CANCELS, TRADES, ADDS, MOVE = range(COLUMNS)
 
 @kernel
 def measure(b: Packed, k: Longs, since: int, mid2_before: int, scratch: Longs, free: int, out: Floats) -> None:
-    """One second into `out`: rows of the record from number `since` on are counted.
+    """One second into `out`, from record rows number `since` on.
 
     Ten words of `scratch` from `free` on are overwritten.
     """
@@ -48,7 +48,7 @@ def measure(b: Packed, k: Longs, since: int, mid2_before: int, scratch: Longs, f
 
 @kernel
 def run_seconds(b: Packed, k: Longs, flow: Floats, tape: Longs, scratch: Longs, free: int, out: Floats) -> int:
-    """Seconds `0 .. len(out)`, the flow's rates scaled by what stands in `out[t, :3]` (limit, market, cancel).
+    """Run seconds `0 .. len(out)` with flow rates scaled by `out[t, :3]` (limit, market, cancel).
 
     Where the first number is below 0 they are left to the market's own law of regimes.
 

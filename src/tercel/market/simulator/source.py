@@ -1,4 +1,4 @@
-"""What a batch of markets is filled from: a flow model's parameters or a compiled tape, and worlds to start from.
+"""Source of episodes: a flow model's parameters or a compiled tape, and worlds to start from.
 
 A world is the pair of arrays of one market at one moment. Episodes copy one and go on with their own random streams.
 """
@@ -29,7 +29,7 @@ NO_TAPE = lockstep.NO_TAPE
 
 @dataclass(frozen=True)
 class Source:
-    """A market to run episodes in.
+    """A market from which episodes start.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Source:
 
 
 def blank_state(model: int) -> NDArray[np.int64]:
-    """A market's int64 array before anything happened, without the grid."""
+    """A market's initial int64 array, without the grid."""
     k = np.zeros(sim.GRID, np.int64)
     k[sim.MODEL] = model
     k[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
@@ -96,7 +96,7 @@ def run_free(
     tape: NDArray[np.int64],
     until_ns: int,
 ) -> None:
-    """Let a market run on its own until a time."""
+    """Run a market alone up to a time."""
     k[sim.DUE_NS] = until_ns
     lockstep.run(b, k, flow, tape)
 
@@ -104,7 +104,7 @@ def run_free(
 def first_world(
     preset: Preset, seed: int, index: int = 0, own: int = OWN_ORDERS, session_ns: int = 0
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
-    """A preset's market at time 0, its mean book laid: book, state, parameters. `session_ns`: when its session opened.
+    """Preset market at time 0 with its mean book: book, state, parameters. `session_ns`: its session's opening.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def reactive(
     settle_s: float = 3600.0,
     impact: str | ImpactLaw | None = None,
 ) -> Source:
-    """The market of a preset.
+    """Reactive market of a preset.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def settled_bank(
     settle_s: float = 3600.0,
     impact: str | ImpactLaw | None = None,
 ) -> Source:
-    """The market of a preset with a bank of books that all stand at the same time of day, as a judged market does.
+    """Preset market with a bank of settled books at one time of day, as a judged market has.
 
     :func:`reactive` lets one world go on from the one before, so that its bank runs through the day, whose season makes
     some hours quieter than others; here every world settles by itself, with a stream of its own.
@@ -225,7 +225,7 @@ def too_small(preset: Preset) -> CapacityError:
 def martingale_market(
     jump_rate: float = 0.2, trade_rate: float = 1.0, trade_lots: int = 30, level_lots: int = 20, levels: int = 6
 ) -> Source:
-    """The guard market: a random-walk mid that no order moves, every own fill booked at the mid of its time."""
+    """Martingale guard market: a random-walk mid that no order moves, own fills at the current mid."""
     flow = np.array([jump_rate, trade_rate, trade_lots, level_lots, levels, 0.0, 0.0, 0.0])
     b = lay.new_book(64, 64, OWN_ORDERS)
     k = blank_state(sim.MARTINGALE)

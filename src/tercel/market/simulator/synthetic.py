@@ -1,4 +1,4 @@
-"""Synthetic days: a preset's market written down as a recorded day, and which regimes were in force."""
+"""Synthetic days: a preset's market as a recorded day, with its regimes as ground truth."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ LONGEST_S = 86_400.0 - OPEN_S
 
 
 def law_of(regimes: str, preset: Preset, seconds: float) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
-    """The law of a day and the names of its regimes; a regime that passes begins after a third of the session."""
+    """Regime law and regime names of a day; a passing regime begins after a third of the session."""
     if not regimes:
         return None, ()
     law, season = chosen(regimes, preset, seconds / 3)
@@ -40,7 +40,7 @@ def law_of(regimes: str, preset: Preset, seconds: float) -> tuple[NDArray[np.flo
 
 
 def truth(law: NDArray[np.float64], names: Sequence[str], seed: int, seconds: float) -> list[dict[str, Any]]:
-    """Which regime is in force from when on, seconds since the opening: what the tape does not say."""
+    """Ground truth: regimes with their starts, seconds since the opening."""
     warm = round(WARMUP_S * NS_PER_SECOND)
     flow = with_law(np.zeros(FLOW_HEAD), law)
     rows = path(flow, seed, 0, 0, warm, warm + round(seconds * NS_PER_SECOND))
@@ -71,7 +71,7 @@ def working_days(first: str, count: int) -> Iterator[str]:
 def synthetic(
     preset: Preset, seed: int, date: str, seconds: float, symbol: str, law: NDArray[np.float64] | None = None
 ) -> tuple[Instrument, Events]:
-    """One day: the standing book as OPENING rows at 09:30, then what happened in `seconds`."""
+    """One day: resting orders as OPENING rows at 09:30, then the events of `seconds`."""
     opening = midnight_ns(date, TIMEZONE) + OPEN_S * NS_PER_SECOND
     events = session(preset, seed, seconds, opening, WARMUP_S, law)
     extra: dict[str, Any] = {"synthetic": True, "preset": preset.name, "model": preset.model, "seed": seed}

@@ -1,4 +1,4 @@
-"""Replay markets: compiled days of a lake, and the worlds that their checkpoints are."""
+"""Replay sources: compiled days of a lake, with worlds from their checkpoints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from tercel.market.tape.lake import Lake
 
 @dataclass(frozen=True, eq=False)
 class TapeDay:
-    """Where a day lies in a tape source: its rows and its worlds.
+    """Location of a day in a tape source: its rows and worlds.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def load_orders(b: Packed, orders: Longs) -> None:
 def world_of(
     checkpoint: Checkpoint, slots: int, levels: int, queue: tuple[int, float] | None = None
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The market that a checkpoint describes: its two arrays; `queue` is the queue model of a tape of level totals."""
+    """Market of a checkpoint as two arrays; `queue` is the queue model for level-total tapes."""
     b = lay.new_book(slots, WIDTH, OWN_ORDERS)
     k = blank_state(sim.REPLAY)
     load_orders(b, checkpoint.orders)
@@ -125,7 +125,7 @@ def replay(
 
 
 def theirs(source: Source) -> Source:
-    """The same recorded days with the other bound on double fills (`docs/simulator.md`, rule 6).
+    """The same recorded days under the other bound on double fills (`docs/design.md`, rule 6).
 
     What a tape's trade fills twice at an own order's price stays the tape's: own orders fill by trades beyond their
     price, and by orders that arrive through them.
@@ -143,7 +143,7 @@ def theirs(source: Source) -> Source:
 
 
 def source_of(days: Sequence[CompiledDay], queue: str = DEFAULT) -> tuple[Source, list[TapeDay]]:
-    """Compiled days laid end to end, one world for each checkpoint."""
+    """Compiled days end to end, one world per checkpoint."""
     model = queue_model(queue)
     slots = max(day.slots for day in days)
     worlds: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []

@@ -1,4 +1,4 @@
-"""What a venue asks and how late it speaks: maker and taker fees, latencies of order entry and of the feed.
+"""Fees and latencies of a venue: maker and taker fees, order-entry and feed latency.
 
 Fees are whole half-ticks x lots, as all costs are. Charges that are no whole number (0.3 cents a share; a tenth of a
 bp of the value) are kept in :data:`~tercel.market.simulator.layout.FEE_UNIT`-ths beside them and never lost: what is
@@ -99,7 +99,7 @@ def charge(k: Longs, price2: int, lots: int, passive: bool) -> int:
 
 @kernel
 def drawn(k: Longs, kind: int, a: int, b: int, table: int, rng: int) -> int:
-    """A latency by its law, ns."""
+    """A latency drawn from its law, ns."""
     if kind == sim.CONSTANT:
         return a
     u = uniform(k, rng)
@@ -121,7 +121,7 @@ def entry_delay(k: Longs) -> int:
 
 @kernel
 def feed_delay(k: Longs) -> int:
-    """How late what is decided now was seen, ns: one draw a moment."""
+    """Age of the data behind the current decision, ns: one draw a moment."""
     s = state_at(k)
     if s.feed_kind == sim.CONSTANT:
         return s.feed_a
@@ -134,7 +134,7 @@ def feed_delay(k: Longs) -> int:
 
 
 def receive_delays(events: Events) -> tuple[int, ...]:
-    """How late a tape's rows were received: the means of 32 equal parts of the sorted delays, ns.
+    """Receive latency of a tape's rows: means of 32 equal parts of the sorted delays, ns.
 
     Their mean is that of the tape, but for parts that differ by a row. Delays below 0 (two clocks) count as 0.
 

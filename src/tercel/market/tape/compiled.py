@@ -33,7 +33,7 @@ WIDTH = 1024
 def compile_modify(
     b: Packed, ids: Ids, key_of: Longs, out: Longs, at: int, ns: int, key: int, price: int, qty: int
 ) -> int:
-    """A MODIFY becomes a reduction in place, or a withdrawal and a new order at the end of the queue."""
+    """Compile a MODIFY into a reduction in place, or a delete and a new order at the end of the queue."""
     where = find(ids, key)
     if where < 0:
         return at
@@ -140,7 +140,7 @@ class CompiledDay:
 
     @property
     def by_level(self) -> bool:
-        """Whether the tape is of level totals, so that places in a queue are a model's (`simulator.levels`)."""
+        """Whether the tape is of level totals, so that queue positions come from a queue model."""
         return bool(np.any(self.rows[:, 1] == schema.LEVEL_SET))
 
 

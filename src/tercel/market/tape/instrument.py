@@ -1,4 +1,4 @@
-"""What a day of tape is about: the instrument, its units, where the rows came from and their fingerprint."""
+"""Metadata of a day of tape: instrument, units, source, fingerprint."""
 
 from __future__ import annotations
 

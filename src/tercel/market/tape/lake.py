@@ -215,7 +215,7 @@ class Lake:
         return instrument, events
 
     def instrument(self, symbol: str, date: str, venue: str | None = None) -> Instrument:
-        """What a day is about, without its events.
+        """Metadata of a day, without its events.
 
         Raises
         ------
@@ -244,7 +244,7 @@ class Lake:
         return dates
 
     def spelt(self, symbol: str) -> str:
-        """A symbol as the lake spells it, where that differs in small and capital letters alone; any other as it is.
+        """A symbol in the lake's capitalisation, where it differs only in that.
 
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:

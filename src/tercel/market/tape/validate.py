@@ -1,4 +1,4 @@
-"""The rules that every tape keeps, checked before it is written; the first row that breaks one is named."""
+"""Rules of a valid tape, checked before it is written; the first offending row is named."""
 
 from __future__ import annotations
 

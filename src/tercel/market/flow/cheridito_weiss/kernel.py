@@ -32,7 +32,7 @@ from tercel.market.tape.schema import DELETE, REDUCE
 
 @kernel
 def cheridito_weiss_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """The noise trader's or the hidden trader's next act at time FLOW_NS, and when the one after it comes."""
+    """Next act of the noise or hidden trader at time FLOW_NS, and the time of the one after it."""
     if k[cw.NOISE_NS] <= k[cw.STRATEGIC_AT]:
         _noise(b, k, flow)
     else:

@@ -1,4 +1,4 @@
-"""Where the parameters of the model lie in its float array, and its memory in a market's int64 array."""
+"""Layout of the model's parameters in its float array, and of its memory in a market's int64 array."""
 
 from typing import Final
 

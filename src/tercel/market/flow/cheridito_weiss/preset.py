@@ -1,4 +1,4 @@
-"""The file of a market of Cheridito & Weiss; the law is that of `kernel`."""
+"""Preset file of a Cheridito & Weiss market; the law is in `kernel`."""
 
 from typing import Annotated, Literal
 
@@ -77,7 +77,7 @@ class CheriditoWeissPreset(Preset):
 
     @property
     def code(self) -> int:
-        """CHERIDITO_WEISS."""
+        """Model code CHERIDITO_WEISS."""
         return sim.CHERIDITO_WEISS
 
     @property
@@ -87,7 +87,7 @@ class CheriditoWeissPreset(Preset):
 
     @property
     def settles(self) -> bool:
-        """The laid book is the start of every episode; the published warm-up of 15 s is the task's."""
+        """False: episodes start from the laid book; the published warm-up of 15 s is the task's."""
         return False
 
     def first_orders(self) -> list[FirstOrder]:
@@ -97,7 +97,7 @@ class CheriditoWeissPreset(Preset):
         return bids + [(-1, bid + 1 + i, lots) for i, lots in enumerate(self.shape)]
 
     def packed(self) -> NDArray[np.float64]:
-        """As `layout` says."""
+        """Parameters in the order of `layout`."""
         from tercel.market.flow.santa_fe import alias_table
 
         limit, sizes = np.asarray(self.limit_rate), np.asarray(self.size_share)
@@ -113,6 +113,6 @@ class CheriditoWeissPreset(Preset):
         return np.concatenate([head, share, index, self.cancel_rate, size_share, size_index]).astype(np.float64)
 
     def remember(self, k: NDArray[np.int64]) -> None:
-        """The noise trader acts at once, the hidden one just after it."""
+        """Initial memory: the noise trader acts at once, the hidden trader just after it."""
         k[cw.NOISE_NS] = k[sim.FLOW_NS]
         k[cw.STRATEGIC_AT] = k[sim.FLOW_NS] + cw.LATE_NS if self.strategic_s > 0.0 else FOREVER_NS

@@ -1,1 +1,1 @@
-"""The Hawkes flow: events excite events."""
+"""Hawkes flow: a marked, self- and cross-exciting point process of order-book events."""

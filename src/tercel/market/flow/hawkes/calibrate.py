@@ -1,4 +1,4 @@
-"""A Hawkes market from days of tape.
+"""Calibration of a Hawkes market from days of tape.
 
 1. `observe` gives the events and the book before each; limit orders and cancels farther than `COVER` of them from their
    own best are left out. Stamps that several events share are spread over the clock's step, in their order.
@@ -174,7 +174,7 @@ def spread_ties(ns: NDArray[np.int64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Law:
-    """What was estimated, and how it got there."""
+    """Estimated law, and the convergence of its estimation."""
 
     excitation: Excitation
     factors: HawkesFactors

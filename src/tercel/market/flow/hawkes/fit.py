@@ -197,7 +197,7 @@ def fit(
     days: Sequence[History], kinds: int, beta: NDArray[np.float64], iterations: int = ITERATIONS,
     first: Excitation | None = None,
 ) -> tuple[Excitation, list[float]]:  # fmt: skip
-    """The excitation that the events speak for most, stable, and the log likelihood per event after each step.
+    """Maximum-likelihood excitation, constrained to be stable, and the log likelihood per event after each step.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def _log_factor(day: History) -> float:
 
 
 def project(law: Excitation, most: float = MOST_RADIUS) -> Excitation:
-    """The law with its spectral radius at `most` at most, its mean rates kept.
+    """Scale a law's spectral radius to at most `most`, keeping its mean rates.
 
     >>> wild = Excitation(np.ones(1), np.full((1, 2, 1, 1), 0.8), np.array([1.0]))
     >>> round(project(wild).radius, 6)

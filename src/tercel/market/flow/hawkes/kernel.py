@@ -34,7 +34,7 @@ REDRAWS = 16
 
 @kernel
 def class_of(flow: Floats, edges: int, classes: int, value: int) -> int:
-    """Class of a value: how many of the `classes` - 1 edges it reaches."""
+    """Class of a value: the number of the `classes` - 1 edges it reaches."""
     found = 0
     while found < classes - 1 and value >= flow[edges + found]:
         found += 1
@@ -51,7 +51,7 @@ def imbalance_class(own: int, other: int) -> int:
 
 @kernel
 def touch(b: Packed, k: Longs, side: int) -> int:
-    """Best price of a side; while it is empty, the last one it had, kept clear of the other side."""
+    """Best price of a side; while it is empty, its last one, kept clear of the other side."""
     s = state_at(k)
     price = best(b, side)
     if price != NO_BID and price != NO_ASK:
@@ -341,7 +341,7 @@ def _happen(b: Packed, k: Longs, flow: Floats, total: float) -> None:
 
 @kernel
 def hawkes_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """One proposal of the flow at time FLOW_NS, and when the next one comes."""
+    """One proposal (thinning) of the flow at time FLOW_NS, and the time of the next."""
     s = state_at(k)
     _fade(k, flow)
     bound = real(k, at.BOUND)

@@ -1,4 +1,4 @@
-"""Where the Hawkes flow's parameters and memory lie: one float64 array, and words of `FLOW_MEMORY`."""
+"""Layout of the Hawkes flow's parameters (one float64 array) and memory (words of `FLOW_MEMORY`)."""
 
 from typing import Final
 

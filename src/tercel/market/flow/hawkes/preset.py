@@ -1,4 +1,4 @@
-"""The file of a Hawkes market: what excites what, what the book's state does to rates, sizes and places."""
+"""Preset file of a Hawkes market: excitation, state factors, sizes and placement."""
 
 from typing import Annotated, Literal
 
@@ -118,7 +118,7 @@ class HawkesPreset(Preset):
 
     @property
     def code(self) -> int:
-        """HAWKES."""
+        """Model code HAWKES."""
         return sim.HAWKES
 
     @property
@@ -134,11 +134,11 @@ class HawkesPreset(Preset):
 
     @property
     def radius(self) -> float:
-        """Spectral radius of `branching`: below 1, so that rates do not run away."""
+        """Spectral radius of `branching`; below 1 for a stationary process."""
         return float(np.abs(np.linalg.eigvals(self.branching)).max())
 
     def packed(self) -> NDArray[np.float64]:
-        """As `layout` says."""
+        """Parameters in the order of `layout`."""
         flow = np.zeros(at.WORDS)
         theta = np.asarray(self.cancel_rate)
         flow[[at.DEPTH_SCALE, at.SEASON_S, at.MOST_RATE, at.REFRESH_S, at.THETA_MAX, at.WINDOW]] = (
@@ -168,7 +168,7 @@ class HawkesPreset(Preset):
         return flow
 
     def remember(self, k: NDArray[np.int64]) -> None:
-        """The excitation of a market that has always run: every kind at its mean."""
+        """Initial memory: stationary excitation, every kind at its mean."""
         mean = np.linalg.solve(np.eye(at.KINDS) - self.branching, np.asarray(self.base))
         excited = np.einsum("irjk,j->ik", np.asarray(self.children) * np.asarray(self.decays), mean)
         excited /= np.asarray(self.decays)

@@ -1,4 +1,4 @@
-"""The state factors of the Hawkes flow: what spread, imbalance and queues do to every kind's rate, from counts.
+"""State factors of the Hawkes flow: effect of spread, imbalance and queues on every kind's rate, from counts.
 
 The factor of kind i is STATE[i, spread class, imbalance class] x QUEUE[i, queue class], for cancels beyond the touch
 also the lots that rest there, each times the relative cancel rate of its distance. With what the rest of the law says
@@ -26,7 +26,7 @@ THETA_EDGES = (1, 2, 3, 4, 5, 7, 10, 15, 22, 33, 50, 80, 130)
 
 @dataclass(frozen=True, eq=False)
 class States:
-    """Classes of the book in force before each of n events; columns [n, 2] are bid and ask.
+    """State classes of the book before each of n events; columns [n, 2] are bid and ask.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ class States:
 
 @dataclass(frozen=True, eq=False)
 class HawkesFactors:
-    """STATE float64[6, 8, 7], QUEUE float64[6, 6], and what the depth is multiplied by."""
+    """Factors STATE float64[6, 8, 7] and QUEUE float64[6, 6], and the depth multiplier."""
 
     state: NDArray[np.float64]
     queue: NDArray[np.float64]
     depth_scale: float
 
     def of(self, states: States) -> NDArray[np.float64]:
-        """F in force before each event: float64[n, 2, 6]."""
+        """Factor in force before each event: float64[n, 2, 6]."""
         out = np.empty((len(states.spread), 2, at.KINDS))
         for i in range(at.KINDS):
             table = (self.state[i][:, :, None] * self.queue[i]).ravel()
@@ -68,7 +68,7 @@ class HawkesFactors:
 
 
 def edges(values: NDArray[np.int64], weights: NDArray[np.float64], classes: int) -> NDArray[np.int64]:
-    """Least values of classes 1, 2, ...: weighted quantiles, each its own value; the upper tail has finer classes.
+    """Class edges at weighted quantiles, heavy atoms a class each; the upper tail has finer classes.
 
     >>> edges(np.array([1, 2, 3, 4, 5]), np.ones(5), 3).tolist()
     [2, 4]
@@ -94,7 +94,7 @@ def classify(
     queue_edges: NDArray[np.int64],
     theta: NDArray[np.float64],
 ) -> States:
-    """Classes of books given as occupied levels, best first, 0 lots where there is none."""
+    """State classes of books given as occupied levels, best first, 0 lots where there is none."""
     spread = np.searchsorted(spread_edges, ask_px[:, 0] - bid_px[:, 0], side="right")
     own = np.stack((bid_lots[:, 0], ask_lots[:, 0]), axis=1)
     share = own / np.maximum(own.sum(axis=1, keepdims=True), 1e-9)
@@ -144,7 +144,7 @@ def rake(
     waits: Sequence[NDArray[np.float64]],
     exposure: Sequence[NDArray[np.float64]],
 ) -> HawkesFactors:
-    """Factors from the days' events and exposures.
+    """Factors by iterative proportional fitting to the days' events and exposures.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tables of equally likely values: sizes and places of the Hawkes flow's orders, from the tape."""
+"""Quantile tables of the Hawkes flow's order sizes and placement, from the tape."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FEW = 50
 
 @dataclass(frozen=True, eq=False)
 class HawkesDay:
-    """Events of one day that the flow has, with their books; lots are simulated lots."""
+    """Events of one day in the flow's kinds, with their books; lots are simulated lots."""
 
     seen: Observed
     seconds: NDArray[np.float64]
@@ -39,7 +39,7 @@ class HawkesDay:
 
     @property
     def start_s(self) -> float:
-        """Of the stretch, seconds after the session's opening."""
+        """Start of the stretch, seconds after the session's opening."""
         return (self.seen.start_ns - self.seen.open_ns) / NS_PER_SECOND
 
     @property
@@ -48,7 +48,7 @@ class HawkesDay:
 
 
 def nested(values: NDArray[np.float64]) -> Any:
-    """Tuples of floats of six digits: a file stays small and says what is known."""
+    """Tuples of floats rounded to six digits, to keep the file small."""
     if values.ndim > 1:
         return tuple(nested(row) for row in values)
     return tuple(float(f"{x:.{DIGITS}g}") for x in values)
@@ -68,7 +68,7 @@ def quantiles(values: NDArray[np.int64], entries: int) -> tuple[int, ...]:
 
 
 def sizes(days: Sequence[HawkesDay]) -> tuple[tuple[int, ...], ...]:
-    """Lots of limit orders in the spread, at best, deeper."""
+    """Lots of limit orders in the spread, at the best, and deeper."""
     kind = np.concatenate([day.kind for day in days])
     lots = np.concatenate([day.lots for day in days])
     return tuple(quantiles(lots[kind == i], at.SIZES) for i in (at.IN_SPREAD, at.AT_BEST, at.DEEPER))
@@ -153,7 +153,7 @@ def _met(days: Sequence[HawkesDay]) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 def less_than_queue(days: Sequence[HawkesDay], queue_edges: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
-    """Lots of market orders that leave some of the queue, by its class."""
+    """Lots of market orders that leave part of the queue, by queue class."""
     lots, queue = _met(days)
     left = lots < queue
     if not left.any():
@@ -167,7 +167,7 @@ def less_than_queue(days: Sequence[HawkesDay], queue_edges: NDArray[np.int64]) -
 
 
 def more_than_queue(days: Sequence[HawkesDay]) -> Any:
-    """Lots of market orders that take more than the queue, over the queue's."""
+    """Lots of market orders beyond the queue, over the queue's lots."""
     lots, queue = _met(days)
     ratios = np.sort((lots / np.maximum(queue, 1))[lots > queue])
     if len(ratios) == 0:
@@ -176,7 +176,7 @@ def more_than_queue(days: Sequence[HawkesDay]) -> Any:
 
 
 def sweeps(days: Sequence[HawkesDay], queue_edges: NDArray[np.int64]) -> Any:
-    """Shares of market orders that take exactly the queue they meet, and less, by its class."""
+    """Shares of market orders that take exactly the queue, and less, by queue class."""
     exactly, less, orders = (np.zeros(at.QUEUES) for _ in range(3))
     for day in days:
         chosen = day.kind == at.MARKET

@@ -1,4 +1,4 @@
-"""Pilot runs of a Hawkes market: what the likelihood leaves to chance is set to what the tape had.
+"""Tuning of a Hawkes market by pilot runs: matches rates, spread and depth that the likelihood leaves free.
 
 Near criticality a small error of the branching ratio is a large one of the rates, and the book's own state moves both.
 Each pilot day is read like a tape, and four things are moved towards it: the mean rates that the base rates aim at, by
@@ -52,7 +52,7 @@ def means(
     lots: Sequence[NDArray[np.float64]],
     theta: NDArray[np.float64],
 ) -> Means:
-    """Means of one stretch: `waits` are seconds since the event before, `px` and `lots` bid and ask [n, 5]."""
+    """Time averages of one stretch: `waits` are seconds since the event before, `px` and `lots` bid and ask [n, 5]."""
     weights = waits / waits.sum()
     return Means(
         np.bincount(kind, minlength=at.KINDS) / seconds,
@@ -63,7 +63,7 @@ def means(
 
 
 def pilot(preset: HawkesPreset, seed: int, seconds: float) -> Means:
-    """Means of a simulated day, as a feed of its window would have seen it.
+    """Time averages of a simulated day, as a feed of its window would show it.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def _no_market(preset: HawkesPreset, what: str) -> ConfigError:
 
 
 def tune(preset: HawkesPreset, wanted: Means, seed: int, seconds: float) -> HawkesPreset:
-    """The preset whose pilots have the wanted rates and depth."""
+    """A preset whose pilot runs have the target rates and depth."""
     found: list[dict[str, object]] = []
     aim = wanted.rates / 2.0
     branching = preset.branching

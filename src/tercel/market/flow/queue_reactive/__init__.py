@@ -1,1 +1,1 @@
-"""The queue-reactive flow: rates of events depend on the state of the book."""
+"""Queue-reactive flow: event rates depend on the state of the book."""

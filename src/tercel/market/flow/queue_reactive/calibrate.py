@@ -1,4 +1,4 @@
-"""A queue-reactive preset from days of tape: classes, weights by raking, and the empirical laws of the rest."""
+"""Calibration of a queue-reactive preset from days of tape: classes, weights by raking, other laws empirical."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
@@ -132,7 +132,7 @@ def _deep_enough(observed: Sequence[Observed], levels: int) -> None:
 
 
 def touch_alone(levels: int) -> ConfigError:
-    """Of tape that shows the touch alone: what an emptied touch uncovers, and how far off, is half of the law."""
+    """Error for tape that shows the touch alone: the law needs the levels and gaps behind an emptied touch."""
     return ConfigError(
         "tape that shows what stands behind the touch, to calibrate queue_reactive on",
         f"tape of {levels or 1} level{'s' * (levels > 1)} a side, without a second one anywhere",
@@ -151,7 +151,7 @@ def estimate(
     by_imbalance: bool | None = None,
     without: Collection[str] = (),
 ) -> QueueReactivePreset:
-    """The preset of stretches of tape, its knobs at rest."""
+    """Preset estimated from stretches of tape, pilot factors neutral."""
     opening, close = sessions[0]
     session_ns = close - opening if close else days[0].o.stop_ns - days[0].o.open_ns
     minutes = minutes_of(days, session_ns)

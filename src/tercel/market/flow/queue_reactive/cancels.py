@@ -1,4 +1,4 @@
-"""Which orders are withdrawn: at the best by age and size, behind it by level, lots and rank."""
+"""Which orders are cancelled: at the best by age and size, behind it by level, lots and rank."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -26,7 +26,7 @@ POWERS: Final = (1.0, 2.0, 4.0)
 
 
 def leaving_alike(days: Sequence[ExtractedDay], _: float) -> tuple[dict[str, Table], float, list[Table]]:
-    """The same where every order is as ready as any other."""
+    """Uniform readiness: every order is as likely to be cancelled as any other."""
     tables = {
         "life_edges": np.full(q.LIFE - 1, UNBOUNDED),
         "leaves": np.ones(q.LIFE * q.STAY_CLASSES),
@@ -36,7 +36,7 @@ def leaving_alike(days: Sequence[ExtractedDay], _: float) -> tuple[dict[str, Tab
 
 
 def leaving(days: Sequence[ExtractedDay], per_lot: float) -> tuple[dict[str, Table], float, list[Table]]:
-    """How readily an order at the best price is withdrawn, by its age and its size, from the tape's own orders.
+    """Relative cancel rate of an order at the best price by its age and size, from the tape's own orders.
 
     A weight is withdrawals over events lived through, over their mean; a class of few leans on the mean. `per_lot`:
     tape lots of a simulated lot.
@@ -79,7 +79,7 @@ def _level_of_cancel(day: ExtractedDay) -> NDArray[np.int64]:
 
 
 def beyond(days: Sequence[ExtractedDay]) -> float:
-    """Share of the deeper cancels that lie beyond the levels looked at."""
+    """Share of deeper cancels beyond the observed levels."""
     level = np.concatenate([_level_of_cancel(d) for d in days])
     return float((level == q.LEVELS).sum() / max((level >= 0).sum(), 1))
 
@@ -90,7 +90,7 @@ def quarters(x: Table, power: float) -> Table:
 
 
 def hazards(days: Sequence[ExtractedDay], share_beyond: float, powers: Sequence[float] = POWERS) -> tuple[float, Table]:
-    """How deeper cancels choose their level: P(level n) proportional to hazard[n] x lots[n]^(power / 4).
+    """Level choice of deeper cancels: P(level n) proportional to hazard[n] x lots[n]^(power / 4).
 
     The power of the largest likelihood, and the hazards, scaled so that the mean total with `share_beyond` is one.
     """
@@ -118,7 +118,7 @@ def hazards(days: Sequence[ExtractedDay], share_beyond: float, powers: Sequence[
 
 
 def cancelled(days: Sequence[ExtractedDay]) -> dict[str, Table]:
-    """Which order behind the best a cancel takes.
+    """Which order behind the best is cancelled.
 
     ``rank``: cumulative law of its rank among the side's newest there; ``stays``: chance that an order of a size class
     goes once it is picked (how often that class is cancelled over how often it rests there), and the classes' edges.

@@ -1,4 +1,4 @@
-"""Where the classes of the queue-reactive law begin: at quantiles of what a tape shows, or where they tell most."""
+"""Class edges of the queue-reactive law: at quantiles of the tape, or where they are most informative."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ FAST_AT = (0.45, 0.85)
 
 
 def edges(days: Sequence[ExtractedDay]) -> dict[str, NDArray[np.float64]]:
-    """Edges by table, see `tables.LAYOUT`; those of the displacements are still zeros (`displacements`).
+    """Class edges by table, see `tables.LAYOUT`; those of the displacements are still zeros (`displacements`).
 
     Spreads, gaps and drops are in ticks, queues in lots, waits and ages in ns, flows of trade signs from -1 to 1, runs
     in market orders.
@@ -68,7 +68,7 @@ def _spread_edges(days: Sequence[ExtractedDay], waits: NDArray[np.int64]) -> dic
 
 
 def split(values: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]], most: int) -> NDArray[np.float64]:
-    """Whole numbers from which on classes begin, at most `most` edges, so that the classes tell most of the labels.
+    """At most `most` integer edges that make the classes most informative about the labels.
 
     The multinomial likelihood of the labels given the class is as large as it can be (dynamic programming over the
     values that were seen, of many every so many-th). Quantiles would put all narrow touches into one class: they last
@@ -120,7 +120,7 @@ def _gain(at: NDArray[np.int64], labels: NDArray[np.integer[Any]], many: int) ->
 
 
 def cuts(sample: NDArray[np.integer[Any]], shares: Sequence[float]) -> NDArray[np.float64]:
-    """Whole numbers from which on classes begin that hold about such shares of a sample; none of an empty one.
+    """Integer edges of classes with about the given shares of a sample; [] for an empty one.
 
     >>> cuts(np.array([1, 1, 2, 5]), (0.5, 0.9)).tolist()
     [2.0, 5.0]
@@ -138,12 +138,12 @@ def _touches(days: Sequence[ExtractedDay]) -> tuple[NDArray[np.int64], NDArray[n
 
 
 def gaps(days: Sequence[ExtractedDay]) -> NDArray[np.int64]:
-    """Ticks from best prices to the next levels behind them."""
+    """Ticks from best prices to the next levels."""
     return np.concatenate([np.concatenate((d.bid[:, 0] - d.bid[:, 1], d.ask[:, 1] - d.ask[:, 0])) for d in days])
 
 
 def drops(days: Sequence[ExtractedDay]) -> NDArray[np.int64]:
-    """Ticks by which best prices fell back when a market order or a cancel emptied them."""
+    """Ticks by which best prices retreated when a market order or a cancel emptied them."""
     found = []
     for d in days:
         for best, step in ((d.bid[:, 0], 1), (d.ask[:, 0], -1)):
@@ -153,13 +153,13 @@ def drops(days: Sequence[ExtractedDay]) -> NDArray[np.int64]:
 
 
 def falls(days: Sequence[ExtractedDay], side: int) -> NDArray[np.float64]:
-    """ns since the best price of the own side (1) or of the other (-1) fell when an order comes into the spread."""
+    """ns since the own (1) or other (-1) side's best price retreated, at orders into the spread."""
     ages = [of_side(since_fell(d), side * d.o.side)[d.o.kind == q.LIMIT_IN_SPREAD] for d in days]
     return np.concatenate([*ages, [1]]).astype(float)
 
 
 def pauses(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
-    """Quantiles of the time from one market order to the next, ns."""
+    """Quantiles of the time between market orders, ns."""
     found = [np.diff(d.o.ns[d.o.kind == q.MARKET]) for d in days]
     return _rising(np.concatenate([*found, [1]]), PAUSES_AT)
 
@@ -170,7 +170,7 @@ def _rising(sample: NDArray[Any], shares: Sequence[float]) -> NDArray[np.float64
 
 
 def pad(found: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """So many ascending edges: those found, filled up with what nothing reaches.
+    """Ascending edges padded to a fixed number with unreachable ones.
 
     >>> pad(np.array([1.0, 2.0]), 3).tolist()
     [1.0, 2.0, 1e+300]
@@ -191,7 +191,7 @@ def _wait_edges(wait: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def returns(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
-    """ns from each time that a trade or a cancel emptied a best price to the next order into the spread on its side.
+    """ns from each emptying of a best price to the next order into the spread on its side.
 
     float64[m + 1]: a first one of 1 ns stands for a tape that has none; what never came is left out.
     """
@@ -209,7 +209,7 @@ def returns(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
 
 
 def lifetimes(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
-    """ns from coming to the best to being withdrawn from it, of orders that were, float64[m + 1] (as `returns`)."""
+    """ns that cancelled orders spent at the best, float64[m + 1] (as `returns`)."""
     found = [np.ones(1)]
     for d in days:
         came = (d.o.kind == q.LIMIT_IN_SPREAD) | (d.o.kind == q.LIMIT_AT_BEST)
@@ -223,7 +223,7 @@ def lifetimes(days: Sequence[ExtractedDay]) -> NDArray[np.float64]:
 
 
 def displacements(law: dict[str, NDArray[np.float64]], seen: Sequence[FlowState]) -> NDArray[np.float64]:
-    """Set symmetric edges of the displacement classes; centres of those from the slow mean, standard deviations."""
+    """Set symmetric edges of the displacement classes, their centres and standard deviations."""
     for name, at in (("slow", SLOW_AT), ("fast", FAST_AT)):
         upper = np.quantile(np.abs(np.concatenate([getattr(s, name) for s in seen])), at)
         upper = np.maximum.accumulate(upper + 1e-6 * np.arange(1, len(upper) + 1))

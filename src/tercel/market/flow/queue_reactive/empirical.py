@@ -1,4 +1,4 @@
-"""The empirical laws beside the weights: waits, sizes, placement, what is taken, what rests."""
+"""Empirical laws beside the weights: waits, sizes, placement, market-order lots, resting depth."""
 
 import itertools
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def points(sample: NDArray[np.int64] | Table, count: int, whole: bool = True) ->
 def waits(
     days: Sequence[ExtractedDay], seen: Sequence[FlowState], edges: Table, prior: float = 20.0
 ) -> dict[str, Table]:
-    """Law of the next wait's class (cumulative), thin cells leaning on wider ones; quantiles within the classes, ns.
+    """Law of the next wait's class (cumulative), thin cells shrunk to wider ones; quantiles within classes, ns.
 
     The class of the wait depends on the event before it, the wait before that, the activity of the minute, the spread
     and how long ago a market order last emptied a touch (`memory.wait_row`). A cell leans with `prior` waits on the law
@@ -80,7 +80,7 @@ def waits(
 def sizes_and_places(
     days: Sequence[ExtractedDay], seen: Sequence[FlowState], law: dict[str, Table]
 ) -> dict[str, Table]:
-    """Sizes by day and kind, distances by spread, what market orders take by queue, gaps and deep lots."""
+    """Laws of sizes by day and kind, distances by spread, lots taken by queue, gaps and deep lots."""
     return {
         "size": _sizes(days, seen).ravel(),
         **_places(days, seen, law),
@@ -229,7 +229,7 @@ def _levels(days: Sequence[ExtractedDay]) -> dict[str, Table]:
 
 
 def mean_book(days: Sequence[ExtractedDay]) -> tuple[Table, Table]:
-    """Mean lots on, and ticks from the best to, each level."""
+    """Mean lots on each level, and mean ticks from the best to it."""
     lots = np.concatenate([np.concatenate((d.bid_lots, d.ask_lots)) for d in days])
     away = np.concatenate([np.concatenate((d.bid[:, :1] - d.bid, d.ask - d.ask[:, :1])) for d in days]).astype(float)
     there = lots > 0
@@ -238,7 +238,7 @@ def mean_book(days: Sequence[ExtractedDay]) -> tuple[Table, Table]:
 
 
 def live_mean(days: Sequence[ExtractedDay]) -> float:
-    """Orders that rest at once, by Little's law: how many come, times how long those live that are cancelled."""
+    """Mean number of resting orders by Little's law: arrival rate times lifetime of cancelled ones."""
     found = []
     for d in days:
         known = d.o.order_id != 0
@@ -259,7 +259,7 @@ def live_mean(days: Sequence[ExtractedDay]) -> float:
 
 
 def volume_curve(days: Sequence[ExtractedDay], session_ns: float) -> Table:
-    """Mean lots traded in each thirteenth of the session (what was skipped counts nothing)."""
+    """Mean lots traded in each thirteenth of the session (skipped time counts as none)."""
     out = np.zeros(CURVE)
     for d in days:
         rows = d.o.kind == q.MARKET

@@ -1,4 +1,4 @@
-"""What the queue-reactive flow does to the book: it looks at the best levels, places, takes, and refills.
+"""Book operations of the queue-reactive flow: look at the best levels, place, take, cancel, refill.
 
 Whose order is cancelled is the matter of `withdrawals`; what trades unseen, that of `hidden_events`. The book holds
 public orders alone: own orders stand in another (`market.simulator.background`).
@@ -23,13 +23,13 @@ from tercel.market.simulator.records import state_at
 
 @kernel
 def reach(b: Packed, flow: Floats) -> int:
-    """Ticks behind the best within which levels are looked at and kept."""
+    """Ticks behind the best within which levels are read and maintained."""
     return min(int(flow[q.WINDOW]), fixed(b, lay.WIDTH) // 4)
 
 
 @kernel
 def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Prices and lots of a side's first levels into memory; how many are within the window."""
+    """Read prices and lots of a side's first levels into memory; the number within the window."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     k[q.SCANNED + (0 if side > 0 else 1)] = changes(b, side)
     price = touch(k, side)
@@ -53,7 +53,7 @@ def scan(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 
 @kernel
 def wants(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """Look at a side: the level (0 the best) behind which another is wanted, -1: the side is empty, -2: none is."""
+    """Level of a side behind which another is missing (0 the best); -1: the side is empty, -2: none is missing."""
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     known = k[q.SCANNED + (0 if side > 0 else 1)] == changes(b, side)
     found = k[at + 2 * q.LEVELS] if known else scan(b, k, flow, side)
@@ -66,7 +66,7 @@ def wants(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 
 @kernel
 def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> int:
-    """An order behind the `after`-th level (-1: a first one), by the laws of gaps and of deep lots; its slot or -1."""
+    """Place an order behind the `after`-th level (-1: a first one), by the gap and deep-lots laws; its slot or -1."""
     s, m = state_at(k), memory_at(k)
     at = q.SCAN + (0 if side > 0 else q.SCAN_SIDE)
     if after < 0:
@@ -92,7 +92,7 @@ def refill(b: Packed, k: Longs, flow: Floats, side: int, after: int) -> int:
 
 @kernel
 def repair(b: Packed, k: Longs, flow: Floats) -> None:
-    """Lay a first level on a side that is empty."""
+    """Place a first level on an empty side."""
     for i in range(2):
         side = 1 - 2 * i
         if wants(b, k, flow, side) == -1 and refill(b, k, flow, side, -1) >= 0:
@@ -101,7 +101,7 @@ def repair(b: Packed, k: Longs, flow: Floats) -> None:
 
 @kernel
 def draw_size(k: Longs, flow: Floats, kind: int) -> int:
-    """Lots of a new limit order, from the day that this minute is of."""
+    """Draw the lots of a limit order, from the day that this minute was drawn from."""
     row = q.SIZE + (memory_at(k).day * 3 + kind) * q.SIZE_POINTS
     return int(flow[row + int(uniform(k, sim.FLOW_RNG) * q.SIZE_POINTS)])
 
@@ -153,7 +153,7 @@ def _among_levels(k: Longs, flow: Floats, side: int, near: int) -> int:
 
 @kernel
 def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
-    """A price in the spread: by haste, how long ago the own touch fell back, how the other one did, and the room."""
+    """Draw a price in the spread, by recent trading, retreats of both touches, and the spread."""
     m = memory_at(k)
     now, gap = m.seen_ns, (far - near) * side
     law = haste(m.i_runs, m.i_trade) * q.FELL + since_fell(k, flow, now, side)
@@ -167,7 +167,7 @@ def inside_price(k: Longs, flow: Floats, side: int, near: int, far: int) -> int:
 
 @kernel
 def deeper_price(k: Longs, flow: Floats, side: int, near: int) -> int:
-    """A price behind the best: by the gap behind it; beyond the second level by level or by distance, as AMONG says."""
+    """Draw a price behind the best: by the gap; beyond the second level by level or distance, as AMONG says."""
     at = 0 if side > 0 else 1
     second = k[q.BEHIND + at]
     law = class_of(flow, q.DEEP_EDGES, q.SPREADS - 1, second)
@@ -191,7 +191,7 @@ def _ticks_behind(k: Longs, flow: Floats, law: int) -> int:
 
 @kernel
 def limit(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
-    """A limit order comes to rest; its lots, 0: no room.
+    """Place a limit order; its lots, 0: no room.
 
     Its price is left in memory as LAST_PRICE.
     """
@@ -234,7 +234,7 @@ def _tilted(k: Longs, flow: Floats) -> int:
 
 @kernel
 def take(b: Packed, k: Longs, flow: Floats, side: int) -> int:
-    """A market order: as much as the queue, less, or more, but never the last level; its lots."""
+    """Execute a market order: the queue, less, or more, but never the last level; its lots."""
     at = q.SCAN + (0 if side < 0 else q.SCAN_SIDE)
     queue = k[at + q.LEVELS]
     c = class_of(flow, q.QUEUE_EDGES, q.QUEUES - 1, queue)
@@ -260,7 +260,7 @@ def take(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 
 @kernel
 def purge(b: Packed, k: Longs, flow: Floats) -> None:
-    """A random order goes if nobody sees it: behind the levels of a limited feed, or far off in a crowded book."""
+    """Remove a random invisible order: behind the feed's levels, or far off in a crowded book."""
     crowded = b[lay.LIVE] * 2 >= fixed(b, lay.ORDERS)
     if flow[q.LIMITED] == 0.0 and not crowded:
         return

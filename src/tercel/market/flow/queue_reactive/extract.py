@@ -1,4 +1,4 @@
-"""Days of tape as what the queue-reactive law is estimated from: classes, waits and orders of each event."""
+"""Estimation data of the queue-reactive law from days of tape: classes, waits and orders of each event."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +27,7 @@ TRADE_CELL, EMPTIED_CELL, VACATED_CELL, RUNS_CELL, ACTIVITY_CELL, WAIT_CELL = 4,
 
 @dataclass(frozen=True)
 class ExtractedDay:
-    """One stretch of tape, sizes in simulated lots.
+    """One stretch of tape as estimation data, sizes in simulated lots.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class ExtractedDay:
 
     @cached_property
     def queues(self) -> Queues:
-        """Who stands at the best prices; followed when first asked for."""
+        """Queues at the best prices; computed on first use."""
         return queues(self.o)
 
     @property
@@ -87,7 +87,7 @@ def day_of(o: Observed, per_lot: float) -> ExtractedDay:
 
 @dataclass(frozen=True)
 class FlowState:
-    """What the flow's own eyes see on a day.
+    """State variables of the flow along a day.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class FlowState:
 
 
 def look(day: ExtractedDay, flow: NDArray[np.float64], activity: NDArray[np.int64]) -> FlowState:
-    """Go through a day with the flow's memory.
+    """Run the flow's memory through a day.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def _is_gone(touched: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def hastes(seen: FlowState) -> NDArray[np.int64]:
-    """As `memory.haste` before each event, int64[n]."""
+    """`memory.haste` before each event, int64[n]."""
     out = np.zeros(len(seen.cells), np.int64)
     _hastes(seen.cells, out)
     return out
@@ -183,7 +183,7 @@ def _hastes(cells: Packed, out: Longs) -> None:
 
 
 def since_fell(day: ExtractedDay) -> NDArray[np.int64]:
-    """ns before each event since the best bid and ask last fell back (a long time: they have not), int64[n, 2]."""
+    """ns before each event since the best bid and ask last retreated (large: never), int64[n, 2]."""
     out = np.full((day.o.n, 2), LONG_NS)
     for at, best in enumerate((day.bid[:, 0], -day.ask[:, 0])):
         moved = np.append(False, best[1:] < best[:-1]) & (day.o.n > 1)
@@ -193,7 +193,7 @@ def since_fell(day: ExtractedDay) -> NDArray[np.int64]:
 
 
 def of_side(values: NDArray[np.int64], side: NDArray[Any]) -> NDArray[np.int64]:
-    """Of int64[n, 2], the bid's where `side` is above 0, the ask's elsewhere."""
+    """Of int64[n, 2] the bid's column where `side` is above 0, else the ask's."""
     return np.asarray(np.where(side > 0, values[:, 0], values[:, 1]))
 
 
@@ -235,7 +235,7 @@ def ranks(
     order: Longs, kind: Longs, side: Longs, price: Longs, best_same: Longs, size: Longs, ring: Longs, out: Longs,
     resting: Floats,
 ) -> None:  # fmt: skip
-    """Rank of each cancelled order among the side's newest that rest where it did (at the best, or behind it).
+    """Rank of each cancelled order among the side's newest at its price (at the best, or behind it).
 
     `size` int64[n]: class of the order's size. `ring` int64[2, R, 3]: ids, prices and size classes of the newest
     placements of each side; `out` int64[n, 2]: rank (-1: not a cancel, R: older), how many of them rest there.

@@ -1,4 +1,4 @@
-"""Hidden executions: how many come with a market order and alone, by the spread, where in it, and how large."""
+"""Laws of hidden executions: frequency with and without a market order, by spread; place in it; size."""
 
 import itertools
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ PRIOR: Final = 5.0
 def laws(
     days: Sequence[ExtractedDay], seen: Sequence[FlowState], spread_edges: NDArray[np.float64], per_lot: float
 ) -> dict[str, NDArray[np.float64]]:
-    """Hidden executions of a side by the spread and by whether its best price stands.
+    """Law of a side's hidden executions, by spread and by whether its best price holds.
 
     For each market order that takes from the side (those that it follows at once), and for each event (all others).
     Their place is a share of the spread, by how far the best price stands behind one that is gone. Which side rested is
@@ -64,7 +64,7 @@ def laws(
 
 
 def again(days: Sequence[ExtractedDay]) -> float:
-    """Share of the hidden executions that come within a second after another one of their side, at most .9."""
+    """Share of hidden executions within a second of another on their side, at most .9."""
     close, count = 0, 0
     for d in days:
         ns, nearer = d.o.hidden[:, 0], np.sign(2 * d.o.hidden[:, 1] - d.o.hidden[:, 3] - d.o.hidden[:, 4])

@@ -1,4 +1,4 @@
-"""Hidden executions of the queue-reactive flow: the book stays as it is.
+"""Hidden executions of the queue-reactive flow, which leave the book unchanged.
 
 They come in bursts at one price: each is followed by another with the chance HIDDEN_AGAIN, so that bursts are geometric
 and begin with 1 - HIDDEN_AGAIN of the rate that the tape has.
@@ -16,7 +16,7 @@ from tercel.market.simulator.records import state_at
 
 @kernel
 def hidden(k: Longs, flow: Floats, side: int) -> None:
-    """Hidden executions on a side, on the way of a market order that takes from it."""
+    """Hidden executions along a market order's path."""
     mean = flow[q.HIDDEN + gone(k, side) * q.SPREADS + memory_at(k).i_state // q.TOUCHES]
     bursts = int(mean * (1.0 - flow[q.HIDDEN_AGAIN]) + uniform(k, sim.FLOW_RNG))
     _bursts(k, flow, side, bursts)
@@ -24,7 +24,7 @@ def hidden(k: Longs, flow: Floats, side: int) -> None:
 
 @kernel
 def hidden_alone(k: Longs, flow: Floats) -> None:
-    """Hidden executions that no market order follows, on one of the sides; asked before each event."""
+    """Hidden executions without a market order; drawn before each event."""
     at = q.HIDDEN + q.STATES_OF_TOUCH * q.SPREADS + memory_at(k).i_state // q.TOUCHES
     bid = flow[at + gone(k, 1) * q.SPREADS] * (1.0 - flow[q.HIDDEN_AGAIN])
     ask = flow[at + gone(k, -1) * q.SPREADS] * (1.0 - flow[q.HIDDEN_AGAIN])

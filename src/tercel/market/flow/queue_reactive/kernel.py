@@ -44,7 +44,7 @@ from tercel.market.simulator.records import state_at
 
 @kernel
 def queue_reactive_event(b: Packed, k: Longs, flow: Floats) -> None:
-    """One event of the flow at time FLOW_NS, and when the next one comes."""
+    """One event of the flow at time FLOW_NS, and the time of the next."""
     s, m = state_at(k), memory_at(k)
     now = s.flow_ns
     if now >= m.minute_end:
@@ -133,7 +133,7 @@ def _drift(k: Longs, flow: Floats) -> None:
 
 @kernel
 def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
-    """Draw the event from the product of its weights in the cells that `see` found.
+    """Draw the event by the product of its weights in the cells found by `see`.
 
     Nothing here branches on what is drawn: an event is chosen by counting, and a factor that is not in force is 1.
     """
@@ -176,7 +176,7 @@ def choose(k: Longs, flow: Floats, spread: int, live: int) -> int:
 
 @kernel
 def product(k: Longs, flow: Floats, e: int) -> float:
-    """The weight of event `e` by its cells alone."""
+    """Weight of event `e` as a product over its cells."""
     m = memory_at(k)
     w = flow[q.W_STATE + m.i_state * q.EVENTS + e] * flow[q.W_BEFORE + m.i_before * q.EVENTS + e]
     w *= flow[q.W_BEFORE2 + m.i_before2 * q.EVENTS + e] * flow[q.W_PLACE + m.i_place * q.EVENTS + e]
@@ -190,7 +190,7 @@ def product(k: Longs, flow: Floats, e: int) -> float:
 
 @kernel
 def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float, float, float]:
-    """Factors of the cancels at the best and deeper, same side and opposite, by what rests there."""
+    """Factors on cancels at the best and deeper, same side and opposite, by resting lots."""
     same = q.SCAN + flip * q.SCAN_SIDE
     opposite = q.SCAN + (1 - flip) * q.SCAN_SIDE
     near, far = real(k, q.READY + flip), real(k, q.READY + 1 - flip)
@@ -206,7 +206,7 @@ def offsets(k: Longs, flow: Floats, flip: int, live: int) -> tuple[float, float,
 
 @kernel
 def leans(k: Longs) -> tuple[float, float, float, float, float, float, float]:
-    """Factors on the weights: regime in force, impact of own trades, drift; all 1, and 0, where nothing does.
+    """Factors on the weights by regime, own-trade impact and drift; 1 (and 0) where none applies.
 
     Factors of limit orders, of market orders on the side of the frame and on the opposite one, of cancels; of what
     moves the mid with that side by the drift, and against it; the regime's lean to that side.

@@ -1,4 +1,4 @@
-"""A rate that lasts: the factor of market orders behind the counts of minutes, whose own scatter is not it.
+"""Latent rate of market orders behind minute counts: a persistent factor separated from Poisson scatter.
 
 Counts over what is expected have the covariance of the rate at every lag but 0, where their own clustering is added.
 So the rate's covariance is a sum of exponentials fitted to the lags from 1 on. Given the counts, the mean of the rate
@@ -27,7 +27,7 @@ LEAST, MOST = 0.1, 8.0
 
 
 def latent(counts: Sequence[Floats], expected: Sequence[Floats], seed: int = 0) -> tuple[Floats, Floats]:
-    """Mean factor and one drawn factor of each minute, days one behind the other, both of mean about 1.
+    """Mean and one drawn factor of each minute, days concatenated, both of mean about 1.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def latent(counts: Sequence[Floats], expected: Sequence[Floats], seed: int = 0) 
 
 
 def covariance(counts: Sequence[Floats], expected: Sequence[Floats]) -> tuple[Floats, float]:
-    """Variance of each part of the rate, and how much wider than expected counts scatter about it, at least 1."""
+    """Variance of each component of the rate, and the overdispersion of counts about it, at least 1."""
     most = min(LAGS, *(len(c) - 1 for c in counts))
     lags = np.arange(1, most + 1)
     over = np.zeros(most + 1)

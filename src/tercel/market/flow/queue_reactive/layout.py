@@ -1,4 +1,4 @@
-"""Where everything lies in the queue-reactive flow's parameters (one float64 array) and in its memory (`FLOW_MEMORY`).
+"""Layout of the queue-reactive flow's parameters (one float64 array) and memory (`FLOW_MEMORY`).
 
 Kinds of events, in the order of `market.observed`; an event index is ``2 kind + (0 same side, 1 opposite side)``, sides
 as seen from the side of the previous event (bid for a buyer), so that bid and ask share one table.

@@ -1,4 +1,4 @@
-"""What the queue-reactive flow remembers and how it sees the market: one code for the tape it is fitted to and play.
+"""State variables of the queue-reactive flow; the same code reads them on tape (fitting) and in simulation.
 
 All mids here are in half-ticks.
 """
@@ -18,7 +18,7 @@ from tercel.market.simulator.records import state_at
 
 @kernel
 def class_of(flow: Floats, edges: int, count: int, x: float) -> int:
-    """How many of the `count` edges, ascending, are not above x."""
+    """Class of x: the number of the `count` ascending edges not above it."""
     i = 0
     for j in range(count):
         i += int(flow[edges + j] <= x)
@@ -27,7 +27,7 @@ def class_of(flow: Floats, edges: int, count: int, x: float) -> int:
 
 @kernel
 def touch_class(flow: Floats, same: int, opposite: int) -> int:
-    """Class of the two best queues: pair of queue classes, or imbalance."""
+    """Class of the two best queues: a pair of queue classes, or the imbalance."""
     if flow[q.BY_IMBALANCE] != 0.0:
         imbalance = (same - opposite) / max(same + opposite, 1)
         return class_of(flow, q.IMBALANCE_EDGES, q.TOUCHES - 1, imbalance)
@@ -44,7 +44,7 @@ def touch(k: Longs, side: int) -> int:
 
 @kernel
 def quarters(x: float, power: float) -> float:
-    """x to the power of `power` quarters: 0, 1, 2 or 4 (a general power would cost more than all the rest)."""
+    """x to the power of `power` quarters: 0, 1, 2 or 4 (a general power would dominate run time)."""
     if power == 4.0:
         return x
     if power == 2.0:
@@ -56,7 +56,7 @@ def quarters(x: float, power: float) -> float:
 def see(
     k: Longs, flow: Floats, now: int, bid: int, ask: int, bid_lots: int, ask_lots: int, bids: int, asks: int
 ) -> None:
-    """Find the classes that the next event's weights depend on, in the frame of the previous event's side.
+    """Compute the classes that the next event's weights depend on, in the frame of the previous event's side.
 
     `bids`, `asks`: orders at the best prices, at most AT_BEST of them counted.
     """
@@ -125,14 +125,14 @@ def _recall(k: Longs, flow: Floats, now: int, side: int, narrow: int) -> None:
 
 @kernel
 def retreat(k: Longs, side: int) -> float:
-    """Ticks from the mean of a side's best price back to it."""
+    """Ticks from a side's best price to its mean."""
     at = 0 if side > 0 else 1
     return (real(k, q.TOUCH_MEAN + at) - k[q.TOUCH + at]) * side
 
 
 @kernel
 def young(k: Longs, flow: Floats, now: int, side: int) -> int:
-    """1 + class of the age of a side's best price that a limit order in the spread has made; 0: old, or not so made."""
+    """1 + age class of a side's best price if a limit order in the spread made it; 0: old, or made otherwise."""
     at = 0 if side > 0 else 1
     if k[q.TOUCH + at] != k[q.MADE + at]:
         return 0
@@ -142,7 +142,7 @@ def young(k: Longs, flow: Floats, now: int, side: int) -> int:
 
 @kernel
 def left(k: Longs, flow: Floats, now: int, side: int, what: int) -> int:
-    """How long ago a side's touch was EMPTIED or VACATED, and whether its price is back: see `layout.TOUCHED`."""
+    """Class of the time since a side's touch was EMPTIED or VACATED, and of its return (`layout.TOUCHED`)."""
     at = 0 if side > 0 else 1
     age = class_of(flow, q.SINCE_EDGES, q.SINCE, now - k[what + 2 + at])
     if age == q.SINCE:
@@ -159,7 +159,7 @@ def _of_side(k: Longs, cell: int, side: int) -> int:
 
 @kernel
 def dropped(k: Longs, side: int) -> int:
-    """1 + class of the ticks by which a side's best price stands behind one that is gone; 0: none is."""
+    """1 + class of the ticks by which a side's best price is behind one that vanished; 0: none."""
     m = memory_at(k)
     found = 0
     for cell in (m.i_emptied, m.i_vacated):
@@ -171,7 +171,7 @@ def dropped(k: Longs, side: int) -> int:
 
 @kernel
 def gone(k: Longs, side: int) -> int:
-    """Whether a side's best price is gone and not yet back: 1 by a market order, 2 by a cancel, 0 neither."""
+    """Whether a side's best price vanished and is not yet back: 1 by a market order, 2 by a cancel, 0 neither."""
     m = memory_at(k)
     if 0 < _of_side(k, m.i_emptied, side) <= q.GONE:
         return 1
@@ -180,7 +180,7 @@ def gone(k: Longs, side: int) -> int:
 
 @kernel
 def haste(runs: int, trade: int) -> int:
-    """Whether much is traded: 1 where a market order came just now, or several in the last seconds.
+    """Whether trading is brisk: 1 after a market order just now, or several within seconds.
 
     `runs`, `trade`: cells of these tables. Orders that narrow the touch to a tick or two come with trades.
     """
@@ -197,13 +197,13 @@ def _fell_ns(k: Longs, side: int) -> int:
 
 @kernel
 def since_fell(k: Longs, flow: Floats, now: int, side: int) -> int:
-    """Class of how long ago a side's best price fell back."""
+    """Class of the time since a side's best price retreated."""
     return class_of(flow, q.FELL_EDGES, q.FELL - 1, now - _fell_ns(k, side))
 
 
 @kernel
 def follows(k: Longs, flow: Floats, now: int, side: int) -> int:
-    """How a side's best price fell back, as orders of the other see it: 0 just now, then by `dropped`, last: not so."""
+    """How the other side's best price retreated: 0 just now, then by `dropped`, last: it has not."""
     if now - _fell_ns(k, side) < flow[q.AT_ONCE]:
         return 0
     drop = dropped(k, side)
@@ -218,7 +218,7 @@ def recency(k: Longs, flow: Floats, now: int) -> int:
 
 @kernel
 def wait_row(k: Longs, flow: Floats, spread: int, activity: int) -> int:
-    """Row of the law of waits that the next wait is drawn from, right after an event."""
+    """Row of the wait law for the next wait, right after an event."""
     m = memory_at(k)
     width = class_of(flow, q.WIDTH_EDGES, q.WIDTHS - 1, spread)
     row = ((m.p_kind * q.WAITS + m.wait) * q.ACTIVITIES + activity) * q.WIDTHS + width
@@ -227,7 +227,7 @@ def wait_row(k: Longs, flow: Floats, spread: int, activity: int) -> int:
 
 @kernel
 def remember(k: Longs, now: int, kind: int, side: int, price: int, lots: int, mid2: int) -> None:
-    """An event of the flow happened: `price` and `lots` of its order, `mid2` shown after it."""
+    """Update the state variables with an event: `price` and `lots` of its order, `mid2` after it."""
     m = memory_at(k)
     moved = mid2 != m.mid
     if moved:
@@ -277,7 +277,7 @@ def _empty(k: Longs, now: int, side: int, what: int, cell: int) -> None:
 
 @kernel
 def next_minute(k: Longs, flow: Floats, now: int) -> None:
-    """The activity of the minute that begins: the next of its block, or the first of a block drawn anew."""
+    """Activity of the next minute: the next of its block, or the first of a newly drawn block."""
     s, m = state_at(k), memory_at(k)
     minutes = int(flow[q.MINUTES])
     if m.block_left <= 0 or m.at_minute + 1 >= minutes:
@@ -301,7 +301,7 @@ def next_minute(k: Longs, flow: Floats, now: int) -> None:
 
 @kernel
 def next_wait(k: Longs, flow: Floats, spread: int) -> int:
-    """Draw the class of the wait to the next event and the wait itself, ns."""
+    """Draw the class and length of the wait to the next event, ns."""
     s, m = state_at(k), memory_at(k)
     law = q.WAIT_LAW + wait_row(k, flow, spread, m.activity) * q.WAITS
     u = uniform(k, sim.FLOW_RNG)

@@ -1,4 +1,4 @@
-"""Activity of the minutes calibrated on: a season, what each minute had over it, and its rate of market orders."""
+"""Activity of the calibration minutes: a seasonal curve, each minute's excess, and its market-order rate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from tercel.market.flow.queue_reactive.latent import latent
 
 @dataclass(frozen=True)
 class Minutes:
-    """Activity of the minutes calibrated on.
+    """Activity by minute of the calibration days.
 
     Attributes
     ----------
@@ -36,13 +36,13 @@ class Minutes:
     markets: list[NDArray[np.float64]]
 
     def steady(self) -> "Minutes":
-        """The same day with a season alone: every minute as busy as its half hour, market orders at one rate."""
+        """The same with the seasonal curve alone: equal minutes within each half hour, one market-order rate."""
         rows = np.column_stack((np.ones((len(self.rows), 2)), self.rows[:, 2]))
         return replace(self, rows=rows, markets=[np.ones_like(one) for one in self.markets])
 
 
 def minutes_of(days: Sequence[ExtractedDay], session_ns: int) -> Minutes:
-    """Season of the half hours, what each minute had over it, and how many market orders it had over its events."""
+    """Estimate the seasonal half hours, each minute's excess, and its market orders per event."""
     everything = np.concatenate([_counts(d, np.ones(len(d.minute), np.bool_)) for d in days])
     half = np.concatenate([_halves(d, session_ns) for d in days])
     mean = everything.mean()

@@ -1,4 +1,4 @@
-"""The file of a queue-reactive market: tables of its law, knobs, and what every preset says."""
+"""Preset file of a queue-reactive market: tables of its law, pilot factors, common fields."""
 
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,7 @@ UNBOUNDED = 1e300
 
 
 class PilotFactors(BaseModel):
-    """What pilot runs turned, folded into the tables when a market starts.
+    """Factors set by pilot runs, folded into the tables when a market starts.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class QueueReactivePreset(Preset):
 
     @property
     def code(self) -> int:
-        """QUEUE_REACTIVE."""
+        """Model code QUEUE_REACTIVE."""
         return sim.QUEUE_REACTIVE
 
     @property
@@ -122,7 +122,7 @@ class QueueReactivePreset(Preset):
         )  # fmt: skip
 
     def remember(self, k: NDArray[np.int64]) -> None:
-        """A market that nothing has happened in yet: the means at the mid, the last trade long ago."""
+        """Initial memory without events: means at the mid, the last trade long ago."""
         start_memory(k, int(k[sim.PUBLIC_BID] + k[sim.PUBLIC_ASK]))
         k[q.P_SIDE] = 1 if int(mix(int(k[sim.FLOW_RNG]))) & 1 else -1
         k[q.P2_SIDE] = k[q.P_SIDE]

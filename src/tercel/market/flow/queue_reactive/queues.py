@@ -1,4 +1,4 @@
-"""The tape's own queues at the best prices: how many orders stand there, how readily each of them is withdrawn.
+"""The tape's queues at the best prices: number of orders, and each one's readiness to cancel.
 
 Orders are known from their coming on. What shows more lots than they have came before all of them: it counts as one
 order, of the oldest class, and is executed first.
@@ -19,7 +19,7 @@ _HEAD, _TAIL, _COUNT, _LOTS, _ENDS = range(5)
 
 @dataclass(frozen=True)
 class Queues:
-    """The best bid and ask before each of a day's n events.
+    """Queues at the best bid and ask before each of a day's n events.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ def queues(
     size_edges: NDArray[np.float64] | None = None,
     weights: NDArray[np.float64] | None = None,
 ) -> Queues:
-    """Follow the queues of a day.
+    """Track the queues of a day.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _weigh(
 
 @kernel
 def below(edges: Floats, x: float) -> int:
-    """How many edges are not above x."""
+    """Number of edges not above x."""
     found = 0
     for i in range(edges.shape[0]):
         found += int(edges[i] <= x)

@@ -1,4 +1,4 @@
-"""The words of the queue-reactive flow's memory by name: `memory_at(k).mid` is a word of the market's state."""
+"""Named words of the queue-reactive flow's memory: `memory_at(k).mid` is a word of the market's state."""
 
 from typing import Any
 
@@ -26,5 +26,5 @@ _memory = record_at(MEMORY)
 
 @inlined_kernel
 def memory_at(k: Longs) -> Any:
-    """What the flow of a market remembers, but for its tables."""
+    """Record of the flow's memory in a market, without its tables."""
     return _memory(k, 0)

@@ -1,4 +1,4 @@
-"""How often limit orders repeat a size or a price that was there before, and the sizes of those that repeat none."""
+"""Repetition of recent sizes and prices by limit orders, and the sizes of the others."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ SIZES_AT = (0.25, 0.5, 0.85)
 
 
 def repeats(days: Sequence[ExtractedDay], seen: Sequence[FlowState]) -> dict[str, Table]:
-    """How often a limit order repeats size and price of the event before, or of its side's last cancelled order.
+    """Frequency with which limit orders repeat the previous event's, or the last cancel's, size and price.
 
     `repeat_by`: how often a size of a class is repeated, over the mean of its kind.
     """
@@ -96,7 +96,7 @@ def _fitting(
 
 
 def fresh(day: ExtractedDay, seen: FlowState, kind: int) -> NDArray[np.int64]:
-    """Sizes of a day's limit orders of a kind, less those that repeat a size more often than chance would."""
+    """Sizes of a day's limit orders of a kind, without repetitions beyond chance."""
     rows = day.o.kind == kind
     sizes, count = np.unique(day.lots[rows], return_counts=True)
     left, share = count.astype(float), count / max(rows.sum(), 1)

@@ -1,4 +1,4 @@
-"""Where each table of a queue-reactive preset goes in the packed array, and the knobs folded into the weights."""
+"""Layout of a preset's tables in the packed array, with pilot factors folded into the weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tercel.market.flow.queue_reactive import layout as q
 
 @dataclass(frozen=True)
 class TablePlace:
-    """A table: where it begins (`FOLDED`: only folded into others), how many numbers, between which bounds."""
+    """A table's offset (`FOLDED`: only folded into others), size and bounds."""
 
     at: int
     length: int
@@ -197,7 +197,7 @@ RISES: Final = {
 
 
 def misfit(law: Mapping[str, Any], scalars: Mapping[str, float]) -> str:
-    """What is wrong with tables or scalars, in words; empty when nothing is."""
+    """Description of invalid tables or scalars; empty if all are valid."""
     for name, place in LAYOUT.items():
         if name not in law:
             return f"table {name} is missing"

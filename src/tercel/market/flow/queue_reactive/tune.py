@@ -1,4 +1,4 @@
-"""Pilot runs: simulate, compare with the tape calibrated on, turn the knobs, until what the weights miss is small.
+"""Tuning by pilot runs: simulate, compare with the calibration tape, adjust factors until the misfit is small.
 
 What is compared: events and market orders per second, cancels at the best, lots of a market order, sizes that repeat,
 spread, depth of each level, how far the levels reach, standard deviations of the mid's changes over 1, 10, 60 and 600
@@ -48,7 +48,7 @@ PRIOR = 50.0
 
 
 def tallied(days: Sequence[ExtractedDay], spread_edges: Sequence[float]) -> NDArray[np.float64]:
-    """Events of each kind by class of the spread, float64[SPREADS, KINDS]."""
+    """Event counts by spread class and kind, float64[SPREADS, KINDS]."""
     counts = np.zeros((q.SPREADS, q.KINDS))
     for d in days:
         np.add.at(counts, (np.searchsorted(spread_edges, d.spread, side="right"), d.o.kind), 1.0)
@@ -80,7 +80,7 @@ def _by_spread(
 
 
 def measure(days: Sequence[ExtractedDay]) -> dict[str, float]:
-    """What pilots are compared by, days pooled."""
+    """Quantities by which pilots are compared, days pooled."""
     seconds = sum(d.o.seconds for d in days)
     events = sum(len(d.lots) for d in days)
     markets = np.concatenate([d.lots[d.o.kind == q.MARKET] for d in days])
@@ -133,7 +133,7 @@ def tune(
     preset: QueueReactivePreset, days: Sequence[ExtractedDay], seed: int, rounds: int = ROUNDS,
     tell: Callable[[str], None] | None = None,
 ) -> QueueReactivePreset:  # fmt: skip
-    """The preset with its knobs turned to the tape.
+    """The preset with factors adjusted to the tape.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whose order is withdrawn: at the best by age and size, behind it by rank, by level, or out of sight.
+"""Choice of the order to cancel: at the best by age and size, behind it by rank, by level, or out of sight.
 
 The age of an order is counted in limit orders that came after it, on both sides: the book numbers them as they come
 (`lay.ARR`), so that tape (`queues`) and market count alike and no order carries a clock.
@@ -19,7 +19,7 @@ from tercel.market.tape.schema import DELETE
 
 @kernel
 def cancel(b: Packed, k: Longs, flow: Floats, kind: int, side: int) -> int:
-    """Slot of the order to withdraw, -1 none."""
+    """Slot of the order to cancel, -1 none."""
     return _deeper_order(b, k, flow, side) if kind == q.CANCEL_DEEPER else _leaver(b, k, flow, side)
 
 
@@ -39,7 +39,7 @@ def _leaver(b: Packed, k: Longs, flow: Floats, side: int) -> int:
 
 @kernel
 def stand(b: Packed, k: Longs, flow: Floats, side: int) -> float:
-    """Who stands at a side's best price, into memory where that has changed or aged; the sum of their weights."""
+    """Refresh the cached orders at a side's best price if changed or aged; the sum of their cancel weights."""
     at = 0 if side > 0 else 1
     if k[q.STOOD + at] != changes(b, side) or k[q.STOOD_ARRIVAL + at] != b[lay.ARRIVAL]:
         k[q.STOOD + at], k[q.STOOD_ARRIVAL + at] = changes(b, side), b[lay.ARRIVAL]
@@ -50,7 +50,7 @@ def stand(b: Packed, k: Longs, flow: Floats, side: int) -> float:
 
 @kernel
 def readiness(b: Packed, flow: Floats, side: int, price: int) -> tuple[int, float]:
-    """Orders of a best price, and the sum of the weights with which they are withdrawn."""
+    """Number of orders at a best price, and the sum of their cancel weights."""
     total, count, age = 0.0, 0, 0
     slot = level_at(b, side, price).tail
     while slot >= 0:  # from the youngest on, so that classes of age only rise
@@ -174,5 +174,5 @@ def _nth_order(b: Packed, side: int, price: int, n: int) -> int:
 
 @kernel
 def withdraw(b: Packed, k: Longs, slot: int) -> None:
-    """An order leaves the book."""
+    """Remove an order from the book."""
     public_take(b, k, slot, order_at(b, slot).qty, DELETE, False)
