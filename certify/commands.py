@@ -1,13 +1,12 @@
-"""What can be typed once this is installed: certification, faults, stress, and files of an exchange's format."""
+"""What can be typed once this package is installed: `tercel certify fix`, `trade faults`, `limits stress`."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar, Final
 
 import typer
 
 from tercel.cli.plugins import PluginCommands
-from tercel.cli.shared import AsJson, Lake, Seed, Symbol, Venue
+from tercel.cli.shared import AsJson, Seed
 
 
 @dataclass(frozen=True)
@@ -55,23 +54,8 @@ class Stress:
     as_json: AsJson = False
 
 
-@dataclass(frozen=True)
-class ExportItch:
-    """Write a day of a lake, simulated or of an order-level feed, as an ITCH 5.0 file that reads back the same."""
-
-    body: ClassVar[str] = "certify.feeds.command:itch"
-
-    lake: Lake
-    symbol: Symbol
-    date: Annotated[str, typer.Option(help="Day.", metavar="YYYY-MM-DD")]
-    out: Annotated[Path, typer.Option(help="Folder of the file.", metavar="DIR")]
-    venue: Venue = ""
-    as_json: AsJson = False
-
-
 COMMANDS: Final = [
     PluginCommands("certify", (CertifyFix,), "Certification: sessions, orders and controls, case by case."),
     PluginCommands("trade", (Faults,)),
-    PluginCommands("data export", (ExportItch,), "A day of a lake in the format of its exchange."),
     PluginCommands("limits", (Stress,)),
 ]

@@ -19,8 +19,6 @@ ALONE: Final = {
     "data import binance": "recorded messages of a venue",
     "data import bitstamp": "recorded messages of a venue",
     "market table": "recorded days of seven data sets",
-    "data export itch": "a binary file of a venue",
-    "trade experiment": "runs desks for minutes",
     "agent sweep": "trains for minutes",
     "agent ablate": "trains for minutes",
     "trade crashtest": "kills processes for a minute",
@@ -28,6 +26,19 @@ ALONE: Final = {
     "agent tune": "searches for minutes",
     "tca": "fills beside recorded days",
     "limits show-default": "prints a file, no object",
+    **dict.fromkeys(
+        (
+            "bench",
+            "replicate",
+            "market queues",
+            "market event-study",
+            "market metaorders",
+            "market replenishment",
+            "market transfer",
+            "trade worth",
+        ),
+        "moved out of the package: prints the new command",
+    ),
 }
 """Commands whose options alone are recorded, and why."""
 

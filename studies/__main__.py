@@ -30,7 +30,7 @@ app = command_line("studies", "Measurements whose figures the docs print.")
 worth_app = typer.Typer(help="What an alpha or a posture is worth in bps of cost, measured.", no_args_is_help=True)
 app.add_typer(worth_app, name="worth")
 
-SIGNALS = ("text", "ofi", "panel", "stocknet", "phases", "leaks")
+SIGNALS = ("text", "ofi", "panel", "stocknet", "phases")
 """Studies of signals on real data."""
 Dates = Annotated[str, typer.Option(help="Days, separated by commas. Default: all of the lake.", metavar="D[,D...]")]
 LeaveOut = Annotated[str, typer.Option(help="Days to leave out, separated by commas.", metavar="D[,D...]")]
@@ -238,23 +238,8 @@ def worth_posture(
 
 
 @app.command()
-def demo_alpha(
-    out: Annotated[Path, typer.Option(help="File that the model is written into.", metavar="FILE")] = Path(
-        "runs/alpha.json"
-    ),
-    seed: Seed = 1,
-    as_json: AsJson = False,
-) -> None:
-    """Train the alpha model that is shipped for the demo desk, on simulated rounds."""
-    with reported(as_json):
-        from studies.shipped import alpha
-
-        raise typer.Exit(alpha.run(seed, out, as_json))
-
-
-@app.command()
 def signals(
-    what: Annotated[str, typer.Argument(help="text, ofi, panel, stocknet, phases or leaks.", metavar="STUDY")],
+    what: Annotated[str, typer.Argument(help="text, ofi, panel, stocknet or phases.", metavar="STUDY")],
     data: Annotated[Path | None, typer.Option(help="Folder of real data sets.", metavar="DIR")] = None,
     seed: Seed = 1,
     out: Annotated[
@@ -262,7 +247,7 @@ def signals(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sentiment, order flow, daily stocks, tweets, planted leaks: what signals reach on real data."""
+    """Sentiment, order flow, daily stocks, tweets, the day that weeks begin on: what signals reach on real data."""
     with reported(as_json):
         if what not in SIGNALS:
             raise UnknownNameError(f"one of {', '.join(SIGNALS)}", repr(what), offer(what, SIGNALS))

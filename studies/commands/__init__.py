@@ -1,7 +1,6 @@
 """What `tercel` finds here by the entry point group ``tercel.commands``."""
 
 from studies.commands.agent_ablate import ablate
-from studies.commands.agent_package import package
 from studies.commands.agent_table import table as agent_table
 from studies.commands.market_arbitrage import arbitrage
 from studies.commands.market_facts import facts, sanity
@@ -9,14 +8,12 @@ from studies.commands.market_response import response
 from studies.commands.market_table import table as market_table
 from studies.commands.risk import anomaly, correlation, posture, regimes, tail, volatility
 from studies.commands.signals_compare import compare
-from studies.commands.trade_experiment import experiment
 from tercel.cli.plugins import PluginCommands
 
 COMMANDS = [
     PluginCommands("market", (market_table, facts, sanity, response, arbitrage)),
-    PluginCommands("agent", (ablate, package, agent_table)),
+    PluginCommands("agent", (ablate, agent_table)),
     PluginCommands("signals", (compare,)),
-    PluginCommands("trade", (experiment,)),
     PluginCommands(
         "risk",
         (volatility, correlation, tail, regimes, anomaly, posture),

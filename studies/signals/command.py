@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError, DataError
 from tercel.core.report.tables import spelt
 from tercel.core.report.terminal import json_text, plain, print_json, print_rows, progress_console, say
-from tercel.signals.runs.config import CompareSection, PanelSection, SignalsConfig, SourceSection, TrainSection
+from tercel.signals.runs.config import CompareSection, PanelSection, SignalsConfig, TrainSection
 
 LM = Path("filings-10k-sentiment-2022") / "LM_MasterDictionary_1993-2021.csv"
 LOBSTER = "lobster-zips-20120621"
@@ -29,8 +29,8 @@ def text(data: Path, seed: int, out: Path) -> dict[str, Any]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from studies.signals.text import text_study
-    from studies.sources.sentiment import embedder
-    from studies.sources.text_embedding import Embedder
+    from tercel.signals.features.text_embedding import Embedder
+    from tercel.signals.sources.sentiment import embedder
 
     known, found = data / LM, embedder()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -95,7 +95,7 @@ def panel(data: Path, seed: int, out: Path) -> dict[str, Any]:
 def stocknet(data: Path, seed: int, out: Path) -> dict[str, Any]:
     """StockNet's published split: counts, majority, models of text and price, with day-clustered intervals."""
     from studies.signals.stocknet import stocknet_study
-    from studies.sources.stocknet import read_stocknet
+    from tercel.signals.sources.stocknet import read_stocknet
 
     path = data / "stocknet" if (data / "stocknet").exists() else data
     return {"studies": [stocknet_study(read_stocknet(path), seed=seed).to_json()]}
@@ -111,39 +111,8 @@ def phases(data: Path, seed: int, out: Path) -> dict[str, Any]:
     }
 
 
-def configs_of(data: Path) -> list[SignalsConfig]:
-    """What a folder of real data sets holds that can be checked: daily stocks with reports, StockNet with its tweets.
-
-    Raises
-    ------
-    ConfigError
-        When it holds neither.
-    """
-    daily, tweets = data / DAILY, data / "stocknet"
-    path = str(data / "us-fundamentals-pit-2015-2017")
-    reports = SourceSection.model_validate({"kind": "fundamentals", "path": path, "drop_impossible": True})
-    found = []
-    if daily.exists():
-        found.append(SignalsConfig(name="daily", panel=PanelSection(kind="daily", path=str(daily)), source=(reports,)))
-    if tweets.exists():
-        words = SourceSection(kind="tweets", path=str(tweets), max_age_days=5)
-        panel = PanelSection(kind="stocknet", path=str(tweets), last="2015-12-31")
-        found.append(SignalsConfig(name="stocknet", panel=panel, source=(words,)))
-    if not found:
-        raise ConfigError(f"{daily.name} or {tweets.name}", f"neither in {data}", "check --data")
-    return found
-
-
-def leaks(data: Path, seed: int, out: Path) -> dict[str, Any]:
-    """Sources of the sets against planted leaks."""
-    from tercel.signals.runs.leak import leak
-
-    found = leak(configs_of(data), seed, out)
-    return {"studies": found["leak"], "report": found["report"]}
-
-
 STUDIES: dict[str, Callable[[Path, int, Path], dict[str, Any]]] = {
-    "text": text, "ofi": ofi, "panel": panel, "stocknet": stocknet, "phases": phases, "leaks": leaks,
+    "text": text, "ofi": ofi, "panel": panel, "stocknet": stocknet, "phases": phases,
 }  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from studies.sources.text import masked, vectorizer, words
 from tercel.core.errors import DataError
+from tercel.signals.features.text import masked, vectorizer, words
 
 Floats = NDArray[np.float64]
 BLOCK = 512

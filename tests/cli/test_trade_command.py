@@ -180,8 +180,7 @@ def test_tables_for_people(folder: Path, config: Path) -> None:
 def test_the_worth_of_each_arrow(folder: Path) -> None:
     file = folder / "tiny.toml"
     file.write_text(SMALL.replace("rounds = 2", "rounds = 1"), encoding="utf-8")
-    words = ("trade", "experiment", file, "--out", folder / "tiny", "--ablate", "--seeds", 2)
-    found = done(*words)["ablation"]
+    found = done("trade", "run", file, "--desk", folder / "tiny", "--ablate", "--seeds", 2)["ablation"]
     assert set(found) == {"alpha_bps", "posture_bps", "feedback_bps"}
     for cell in found.values():
         assert set(cell) == {"mean", "ci_low", "ci_high"}

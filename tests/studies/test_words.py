@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies.sources.text import masked, vectorizer
 from tercel.core.errors import DataError
+from tercel.signals.features.text import masked, vectorizer
 
 pytest.importorskip("sklearn")
 from studies.signals.words import Dictionary, near_duplicates

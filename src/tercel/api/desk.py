@@ -2,13 +2,14 @@
 
 import html
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from tercel.api.demo.config import described
+from tercel.api.demo.experiment import DeskRun
 from tercel.api.desk_page import page
 from tercel.api.desk_parts import parts_of
 from tercel.core.errors import ConfigError, OrderError
@@ -337,11 +338,21 @@ class Desk:
         ``to_json()`` is the JSON of ``tercel trade run``."""
         return outcome(self._running.opened, self.folder)
 
-    def report(self, path: str | Path | None = None) -> Path:
-        """Write the page of ``tercel trade run``: one HTML file that fetches nothing; by default in the folder."""
+    def report(
+        self,
+        path: str | Path | None = None,
+        *,
+        figures: Mapping[str, Any] | None = None,
+        freezes: Sequence[DeskRun] = (),
+    ) -> Path:
+        """Write the page of ``tercel trade run``: one HTML file that fetches nothing; by default in the folder.
+
+        `figures` are those of :attr:`outcome`, perhaps with what experiments came to, and `freezes` their runs.
+        """
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, page(self.config, self._running.opened, self.outcome.to_json(), self.folder))
+        shown = self.outcome.to_json() if figures is None else dict(figures)
+        write_whole(file, page(self.config, self._running.opened, shown, self.folder, list(freezes)))
         return file
 
     @property

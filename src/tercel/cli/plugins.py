@@ -27,10 +27,10 @@ from tercel.core.report.terminal import print_error
 
 GROUP: Final = "tercel.commands"
 BESIDE: Final[dict[str, tuple[str, ...]]] = {
-    "certify": ("certify", "data export", "limits stress", "trade faults"),
+    "certify": ("certify", "limits stress", "trade faults"),
     "studies": (
-        "agent ablate", "agent package", "agent table", "market arbitrage", "market facts", "market response",
-        "market sanity", "market table", "risk", "signals compare", "trade experiment",
+        "agent ablate", "agent table", "market arbitrage", "market facts", "market response", "market sanity",
+        "market table", "risk", "signals compare",
     ),
 }  # fmt: skip
 """Folder of a clone -> commands, and groups of commands, that are there once it is installed."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tercel.cli.moved import MOVED, answer
 from tercel.cli.request import add
 from tercel.cli.shared import AsJson, Seed
 from tercel.core.errors import ConfigError
@@ -34,7 +35,7 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class Configured:
-    """What is asked of every command of `tercel signals`."""
+    """What is asked of `tercel signals build` and `train`."""
 
     config: Config = None
     demo: Demo = False
@@ -43,7 +44,21 @@ class Configured:
     as_json: AsJson = False
 
 
-def settings_of(request: Configured, what: str = "signals") -> "tuple[SignalsConfig, Path]":
+@dataclass(frozen=True)
+class Evaluate:
+    """What is asked of `tercel signals evaluate`."""
+
+    config: Annotated[Path | None, typer.Argument(help="A configuration that was trained.", metavar="CONFIG.toml")] = (
+        None
+    )
+    demo: Demo = False
+    data: Annotated[str | None, typer.Option(hidden=True)] = None
+    seed: Seed = 1
+    out: Out = None
+    as_json: AsJson = False
+
+
+def settings_of(request: Configured | Evaluate, what: str = "signals") -> "tuple[SignalsConfig, Path]":
     """The configuration that is named, and the folder of its results."""
     if (request.config is None) != request.demo:
         given = "both" if request.demo else "neither"
@@ -54,14 +69,14 @@ def settings_of(request: Configured, what: str = "signals") -> "tuple[SignalsCon
     return settings, request.out or RUNS / f"{what}-{settings.name}-{request.seed}"
 
 
-def _typed(verb: str, request: Configured, out: Path) -> str:
+def _typed(verb: str, request: Configured | Evaluate, out: Path) -> str:
     """A command on the same configuration, seed and folder."""
     name = "--demo" if request.config is None else str(request.config)
     return shlex.join(["tercel", "signals", verb, name, "--seed", str(request.seed), "--out", str(out)])
 
 
 @contextmanager
-def resumable(verb: str, request: Configured, out: Path, hint: str) -> Iterator[None]:
+def resumable(verb: str, request: Configured | Evaluate, out: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
@@ -95,7 +110,8 @@ def train(request: Configured) -> None:
     from tercel.signals.runs.train import train as trained
 
     with resumable("train", request, out, "nothing was left half written; again"):
-        found = trained(settings, request.seed, out)
+        command = f"tercel signals train --demo --seed {request.seed}" if request.demo else ""
+        found = trained(settings, request.seed, out, command)
 
     def show() -> None:
         weights = [(name, f"{weight:.3f}") for name, weight in found["weights"].items()]
@@ -106,6 +122,14 @@ def train(request: Configured) -> None:
         print_rows("alpha", ("", "value"), [(name, f"{number:,.1f}") for name, number in facts.items()])
         if gate := found["gate"]:
             say(f"gate      {gate['kind']}, {gate['states']} states, of {', '.join(gate['columns'])}")
+        cases = {name: one for name, one in found.get("alpha", {}).items() if isinstance(one, dict)}
+        if cases:
+            rows = [
+                (name, spelt(one["ic"], digits=3), *(f"{one[key]:.{digits}f}" for key, digits in FIGURES.items()))
+                for name, one in cases.items()
+            ]
+            title = "alpha model of the demo desk, on markets it has not seen"
+            print_rows(title, ("sources", "IC", "R²", "sd bps", "in 90 %"), rows)
         _notes(found)
         say(f"model     {out / MODEL}")
         say(f"next      {_typed('evaluate', request, out)}")
@@ -113,15 +137,36 @@ def train(request: Configured) -> None:
     hand_over(found, request.as_json, show)
 
 
-def leak(request: Configured) -> None:
+FIGURES = {"r2": 3, "sd_bps": 1, "within_90": 3}
+"""Of the alpha model, and the digits that they are shown with."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """What is asked of `tercel signals leak`."""
+
+    config: Config = None
+    demo: Demo = False
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of real data sets: its daily stocks, reports, tweets.", metavar="DIR")
+    ] = None
+    seed: Seed = 1
+    out: Out = None
+    as_json: AsJson = False
+
+
+def leak(request: Leak) -> None:
     """Look for knowledge of the future in every source, with planted leaks beside them that must be caught."""
-    if request.config is None and not request.demo:
-        raise ConfigError("a CONFIG.toml or --demo", "neither", "add one, say --demo")
+    if request.config is None and not request.demo and request.data is None:
+        raise ConfigError("a CONFIG.toml, --demo or --data DIR", "none of them", "add one, say --demo")
+    if request.data is not None and not request.data.is_dir():
+        raise ConfigError("a folder of real data sets", f"nothing at {request.data}", "check --data")
     from tercel.signals.runs import leak as checks
     from tercel.signals.runs.config import demo, read_config
 
     configs = [demo()] if request.demo else []
     configs += [] if request.config is None else [read_config(request.config)]
+    configs += [] if request.data is None else checks.configs_of(request.data)
     found = checks.leak(configs, request.seed, request.out or RUNS / f"signals-leak-{request.seed}")
 
     def show() -> None:
@@ -133,8 +178,17 @@ def leak(request: Configured) -> None:
     hand_over(found, request.as_json, show)
 
 
-def evaluate(request: Configured) -> None:
+def evaluate(request: Evaluate) -> None:
     """Out-of-sample IC with intervals, calibration, what each source adds, the leak check."""
+    if f"signals evaluate {request.config}" in MOVED:
+        typed = [
+            *(["--data", request.data] if request.data is not None else []),
+            *(["--json"] if request.as_json else []),
+        ]
+        answer(f"signals evaluate {request.config}", typed)
+    if request.data is not None:
+        received, remedy = f"--data {request.data}", "a configuration names its files: leave it out"
+        raise ConfigError("a CONFIG.toml or --demo", received, remedy)
     settings, out = settings_of(request)
     from tercel.signals.evaluated import evaluate_page
     from tercel.signals.runs.train import evaluate as evaluated

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NAMED = 5
 """Open parents that a sentence names."""
+HOLDS = " (holds 0)"
 
 trade_app = typer.Typer(
     name="trade",
@@ -55,6 +56,13 @@ class RunDesk:
         typer.Option(help="Folder of the desk (default: TERCEL_DESK, or a new one under desks/).", metavar="DIR"),
     ] = None
     venue: Annotated[str | None, typer.Option(help="simulated or fix://[ID@]host:port.", metavar="WHERE")] = None
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Then run it without each arrow of the loop, over seeds (minutes).")
+    ] = False
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Then run it with each agent alone, over seeds (minutes).")
+    ] = False
+    seeds: Annotated[int, typer.Option(help="Seeds of --ablate and --freeze.", min=2, max=10_000)] = 32
     acknowledge: Annotated[
         str, typer.Option(help="Go on with the sound part of a damaged journal; why, journaled.", metavar="REASON")
     ] = ""
@@ -64,6 +72,7 @@ class RunDesk:
 def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
     from tercel.api.demo.config import demo_text, described
+    from tercel.api.demo.variants import experiments
     from tercel.desk.rounds.running import refuse
 
     if request.show_demo:
@@ -79,8 +88,9 @@ def run(request: RunDesk) -> None:
         refuse(config, None if request.config is None else request.config.parent)
         folder = new_desk(config.desk.name)
     desk = _traded(config, settings, folder, request)
-    result = desk.outcome.to_json()
-    desk.report()
+    found, freezes = experiments(config, folder, request.seeds, ablate=request.ablate, freeze=request.freeze)
+    result = desk.outcome.to_json() | found
+    desk.report(figures=result, freezes=freezes)
     if request.as_json:
         print_json(result)
     else:
@@ -145,6 +155,7 @@ def _what_remains(folder: Path) -> str:
 def _print(config: "DemoConfig", result: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
 
+    from tercel.api.demo.experiment import DESK
     from tercel.api.desk import REPORT
     from tercel.api.desk_page import within
     from tercel.core.fixed import summed
@@ -171,7 +182,7 @@ def _print(config: "DemoConfig", result: dict[str, Any], folder: Path) -> None:
     out.print(
         f"{len(result['parents'])} parents: {parents} bps by what was filled, each from its own arrival; {left} lots "
         f"unfilled, {refused} refused. saves: on the other agents' parents of the same round. One run is mostly luck: "
-        "tercel trade experiment runs many.",
+        "--ablate and --freeze run many.",
         soft_wrap=True,
     )
     _print_open(result["open_parents"])
@@ -180,6 +191,13 @@ def _print(config: "DemoConfig", result: dict[str, Any], folder: Path) -> None:
         f"denied: {denied}; journal: {journal['events']} entries, {'' if journal['consistent'] else 'NOT '}consistent",
         soft_wrap=True,
     )
+    for name, cell in result.get("ablation", {}).items():
+        out.print(f"value of {name.removesuffix('_bps'):<9} {_cell(cell)}")
+    for name, cell in result.get("frozen", {}).get("cost_bps", {}).items():
+        whose = "the desk" if name == DESK else f"{name} alone"
+        out.print(f"cost of {whose}: {_cell(cell).removesuffix(HOLDS)}")
+    for name, cell in result.get("frozen", {}).get("desk_saves_bps", {}).items():
+        out.print(f"the desk saves against {name} alone: {_cell(cell)}")
     out.print(f"report: {folder / REPORT}\nnext: tercel trade tca --desk {folder}", soft_wrap=True)
 
 
@@ -197,6 +215,14 @@ def _print_open(parents: list[dict[str, Any]]) -> None:
 def _short(strategy: str) -> str:
     """A strategy's name without where it comes from and what it takes of signals and risk."""
     return strategy.removeprefix("packaged:").split("+")[0]
+
+
+def _cell(cell: dict[str, float | None]) -> str:
+    mean, low, high = cell["mean"], cell["ci_low"], cell["ci_high"]
+    if mean is None or low is None or high is None:
+        return "one seed: no interval" if mean is None else f"{mean:+.2f} bps (one seed: no interval)"
+    verdict = "" if low > 0 or high < 0 else HOLDS
+    return f"{mean:+.2f} bps [{low:+.2f}, {high:+.2f}]{verdict}"
 
 
 add(

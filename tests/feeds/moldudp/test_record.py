@@ -14,11 +14,11 @@ from tests.feeds.itch.test_itch_write import simulated
 from tests.feeds.moldudp.faulty_server import Faults, FaultyServer, split_file
 from tests.waiting import DEADLINE_S, until
 
-from certify.feeds.itch_write import write_itch
 from tercel.api.testing.feed import read_all
 from tercel.core.errors import VenueError
 from tercel.feeds import FeedOptions
 from tercel.feeds.itch import ItchFeed
+from tercel.feeds.itch_write import write_itch
 from tercel.feeds.moldudp import MoldCapture, MulticastLink, PacketOutcome, Receiver
 from tercel.market.tape import Lake
 

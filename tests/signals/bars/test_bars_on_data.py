@@ -8,11 +8,11 @@ from tests.market.tape.tapes import DAY, rude_events
 
 from studies.families.panel import RULES, scored
 from studies.signals.ofi import FlowStudy, flow_study
-from studies.sources.text_embedding import available
 from tercel.core.errors import DataError
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.feeds.lobster import LobsterFeed
 from tercel.market.feed import FeedOptions
+from tercel.signals.features.text_embedding import available
 from tercel.signals.leak import leak_report
 from tercel.signals.panel.dataset import Dataset
 from tercel.signals.runs.walk import yearly
@@ -128,7 +128,7 @@ def test_the_leak_test_on_real_prices(shared_data: Path) -> None:
 @pytest.mark.parametrize(("agreement", "accuracy", "f1"), [(50, 0.80, 0.76), (100, 0.925, 0.895)])
 def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, accuracy: float, f1: float) -> None:
     from studies.signals.text import text_study
-    from studies.sources.sentiment import embedder
+    from tercel.signals.sources.sentiment import embedder
 
     if not available():
         pytest.skip("the extra [text] is not installed")
@@ -149,7 +149,7 @@ def test_the_sentiment_head_reaches_its_bar(shared_data: Path, agreement: int, a
 @pytest.mark.long
 def test_stocknet_counts_and_what_tweets_describe(shared_data: Path) -> None:
     from studies.signals.stocknet import PUBLISHED, stocknet_study
-    from studies.sources.stocknet import read_stocknet
+    from tercel.signals.sources.stocknet import read_stocknet
 
     found = stocknet_study(read_stocknet(shared_data / "stocknet"))
     for split, count in PUBLISHED.items():

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from tests.signals.command.material import SERIES, TRAIN, configured, done, refused, signals, stocknet, trend
 
-from studies.signals.command import configs_of
-from tercel.core.errors import ConfigError
 from tercel.signals import fusion_saved
 
 GATE = '\n[train.gate]\nkind = "clusters"\ncolumns = ["series.debt", "market.vol_20"]\n'
@@ -103,7 +101,7 @@ def test_the_leak_command_catches_what_is_planted(tmp_path: Path) -> None:
     page = (tmp_path / "leak.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 2
     assert "no proof" in page
-    assert "neither" in refused("leak")
+    assert "none of them" in refused("leak")
+    assert "nothing at" in refused("leak", "--data", tmp_path / "gone")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="neither in"):
-        configs_of(tmp_path / "empty")
+    assert "neither in" in refused("leak", "--data", tmp_path / "empty")

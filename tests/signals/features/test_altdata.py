@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.sources.scene_measures import activity, bright_spots, read_scene, smoothed
 from tercel.core.errors import DataError
+from tercel.signals.features.altdata import activity, bright_spots, read_scene, smoothed
 
 
 def harbour(seed: int = 0, side: int = 128) -> np.ndarray:

@@ -9,19 +9,17 @@ import polars as pl
 import pytest
 from tests.market.tape.tapes import DAY, rude_events
 
-from studies.sources.lights import NighttimeLights
-from studies.sources.scenes import Scenes
-from studies.sources.sentiment import word_score
-from studies.sources.stocknet import TweetTone, assigned, read_stocknet
 from tercel.api.testing.source import SourceContract
 from tercel.core.errors import DataError
 from tercel.market.tape import Lake
 from tercel.signals.panel.panel import Panel
-from tercel.signals.sources.altdata import DatedSeries
+from tercel.signals.sources.altdata import DatedSeries, NighttimeLights, Scenes
 from tercel.signals.sources.daily import DailyFactors, daily_panel
 from tercel.signals.sources.fundamentals import Fundamentals, Statements
 from tercel.signals.sources.microstructure import MicrostructureBars
 from tercel.signals.sources.port import SignalSource, SourceAbsentError
+from tercel.signals.sources.sentiment import word_score
+from tercel.signals.sources.stocknet import TweetTone, assigned, read_stocknet
 from tercel.signals.sources.synthetic import planted_leak, synthetic_market
 
 REPORT = {

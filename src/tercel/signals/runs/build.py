@@ -24,7 +24,8 @@ from tercel.signals.panel.panel import joined as as_of
 from tercel.signals.runs.config import SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES, DailyFactors, MarketState, daily_panel
 from tercel.signals.sources.port import SignalSource, SourceAbsentError, time_type
-from tercel.signals.sources.registry import maker_of, source_of
+from tercel.signals.sources.registry import source_of
+from tercel.signals.sources.stocknet import StockNetFactors
 from tercel.signals.sources.synthetic import SyntheticMarket, synthetic_market
 
 
@@ -168,8 +169,8 @@ def market_of(config: SignalsConfig, seed: int) -> SyntheticMarket:
 
 def prices_of(config: SignalsConfig) -> DailyFactors:
     """The panel's own source of daily factors."""
-    factors: DailyFactors = maker_of(config.panel.kind)(Path(config.panel.path))
-    return factors
+    kind = StockNetFactors if config.panel.kind == "stocknet" else DailyFactors
+    return kind(Path(config.panel.path))
 
 
 def build(config: SignalsConfig, seed: int, out: Path) -> dict[str, Any]:

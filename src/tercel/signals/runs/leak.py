@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from tercel.core.errors import DataError
+from tercel.core.errors import ConfigError, DataError
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table
 from tercel.core.report.terminal import json_text, say, write_page
 from tercel.signals.leak import CEILING, LeakReport, leak_report, profile_figure
 from tercel.signals.runs import build as panels
-from tercel.signals.runs.config import SignalsConfig
+from tercel.signals.runs.config import PanelSection, SignalsConfig, SourceSection
 from tercel.signals.sources.daily import SETTLES
 from tercel.signals.sources.port import FrameSource, SignalSource, SourceAbsentError
 from tercel.signals.sources.synthetic import planted_leak
@@ -89,6 +89,29 @@ def _bars(config: SignalsConfig) -> tuple[pl.DataFrame, SignalSource]:
     # a bar decided at the close cannot hold a fact that settles after it: bars are dated as decisions are
     bars = recent.select("instrument", pl.col("time") + 2 * SETTLES, "close")
     return bars, FrameSource(source.name, source.columns, facts, config.panel.path)
+
+
+def configs_of(data: Path) -> list[SignalsConfig]:
+    """What a folder of real data sets holds that can be checked: daily stocks with reports, StockNet with its tweets.
+
+    Raises
+    ------
+    ConfigError
+        When it holds neither.
+    """
+    daily, tweets = data / "us-daily-ohlcv-2000-2017", data / "stocknet"
+    path = str(data / "us-fundamentals-pit-2015-2017")
+    reports = SourceSection.model_validate({"kind": "fundamentals", "path": path, "drop_impossible": True})
+    found = []
+    if daily.exists():
+        found.append(SignalsConfig(name="daily", panel=PanelSection(kind="daily", path=str(daily)), source=(reports,)))
+    if tweets.exists():
+        words = SourceSection(kind="tweets", path=str(tweets), max_age_days=5)
+        panel = PanelSection(kind="stocknet", path=str(tweets), last="2015-12-31")
+        found.append(SignalsConfig(name="stocknet", panel=panel, source=(words,)))
+    if not found:
+        raise ConfigError(f"{daily.name} or {tweets.name}", f"neither in {data}", "check `data=`")
+    return found
 
 
 def leak(configs: list[SignalsConfig], seed: int, out: Path) -> dict[str, Any]:

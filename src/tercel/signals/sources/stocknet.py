@@ -20,7 +20,6 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from studies.sources.sentiment import SentimentHead, embedder, read_phrasebank, word_score
 from tercel.core.arrays import Floats
 from tercel.core.errors import DataError
 from tercel.signals.features.factors import guarded
@@ -193,7 +192,7 @@ class TweetTone:
     ----------
     data : StockNet
     score : callable
-        From texts to tones, float (n,): a :class:`~studies.sources.sentiment.SentimentHead`'s `tone`, or counts.
+        From texts to tones, float (n,): a :class:`~tercel.signals.sources.sentiment.SentimentHead`'s `tone`, or counts.
     cutoff : {"close", "open"}
         Up to 16:00 of the day before, or to 09:30 of the day.
     collected : datetime, optional
@@ -266,19 +265,3 @@ def _daily(name: str, data: bytes) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         what = f"{str(error).splitlines()[0]} in {name}"
         raise DataError(f"a CSV with {', '.join(NEEDED)}", what, "fetch the file again") from error
-
-
-def tweets(
-    path: Path,
-    cutoff: Cutoff = "open",
-    phrasebank: str | None = None,
-    embed: bool = False,
-    collected: datetime | None = None,
-    name: str = "tweets",
-) -> TweetTone:
-    """The source of kind `tweets`: tone by a head that learns from the `phrasebank`, else words are counted."""
-    score: Callable[[Sequence[str]], Floats] = word_score
-    if phrasebank is not None:
-        labelled = read_phrasebank(Path(phrasebank))
-        score = SentimentHead(embedder() if embed else None).fit(labelled.texts, labelled.labels).tone
-    return TweetTone(read_stocknet(path), score, cutoff, collected, name)

@@ -7,7 +7,6 @@ are those that a desk senses from market data, made by the same kernels.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,12 @@ from numpy.typing import NDArray
 
 from tercel.core.arrays import Floats, Ints
 from tercel.core.errors import CapacityError, ConfigError
-from tercel.core.report.tables import spelt
-from tercel.core.report.terminal import hand_over, print_rows, say
 from tercel.core.seeds import seed_stream
 from tercel.core.stats.ranks import clustered_spearman
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.execution.microstructure import imbalance, public_depth
 from tercel.market.book import layout as lay
-from tercel.market.flow.preset import Preset, load
+from tercel.market.flow.preset import Preset
 from tercel.market.flow.santa_fe import BUY_SHARE
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import NO_TAPE, Source, reactive, run_free
@@ -46,10 +43,6 @@ WORLDS = 16
 """Books that markets start from."""
 CHAIN = 25
 """Rounds that follow each other in one market."""
-DEMO_ROUNDS = 20_000
-"""Rounds that the demo alpha model learns from."""
-FIGURES = {"r2": 3, "sd_bps": 1, "within_90": 3}
-"""Of the alpha model, and the digits that they are shown with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,30 +232,3 @@ def judged(models: dict[str, SourceModel], fusion: Fusion, test: TrainingRounds,
             "within_90": float(np.mean(np.abs(error) <= fusion.tail * sd)),
         }
     return found
-
-
-def save_demo(seed: int, file: Path) -> dict[str, Any]:
-    """Train the packaged demo model anew, into a file; its figures on markets that it has not seen."""
-    say(f"training the alpha model of the demo desk on {DEMO_ROUNDS:,} simulated rounds")
-    command = f"python -m studies demo-alpha --seed {seed}"
-    model = train_demo(load("csco-santa-fe"), DEMO_ROUNDS, DEMO_ROUNDS // 2, seed, command)
-    model.save(file)
-    return {"file": file, "half_life_s": model.half_life_ns / 1e9, **model.card["test"]}
-
-
-def run(seed: int, file: Path, as_json: bool) -> int:
-    """Train the demo model and print how good it is."""
-    found = save_demo(seed, file)
-
-    def show() -> None:
-        rows = [
-            (name, spelt(one["ic"], digits=3), *(f"{one[key]:.{digits}f}" for key, digits in FIGURES.items()))
-            for name, one in found.items()
-            if isinstance(one, dict)
-        ]
-        title = "alpha model of the demo desk, on markets it has not seen"
-        print_rows(title, ("sources", "IC", "R²", "sd bps", "in 90 %"), rows)
-        say(f"model     {file}")
-
-    hand_over(found, as_json, show)
-    return 0

@@ -7,9 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from studies.desk.experiment import DeskRun, arrows, freezes, levels, mean_paths, run_variant, worth
-from studies.side_by_side import as_they_end
 from tercel.api.demo.config import DemoConfig
+from tercel.api.demo.experiment import DeskRun, arrows, freezes, levels, mean_paths, run_variant, worth
+from tercel.core.report.side_by_side import as_they_end
 
 
 def _task(variant: str, config: dict[str, Any], seed: int) -> DeskRun:

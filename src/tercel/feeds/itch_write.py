@@ -10,7 +10,6 @@ executions are C at the order's own price: the tape stays the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +28,6 @@ from tercel.market.tape.schema import (
     DELETE,
     EXECUTE,
     MESSAGE_END,
-    OPENING,
     REDUCE,
     STATUS,
     TRADE_HIDDEN,
@@ -350,16 +348,3 @@ def _templates() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         templates[i, at : at + len(rest)] = np.frombuffer(rest, np.uint8)
         shape[i] = f.NAMES[letter][1], stock
     return templates, shape
-
-
-def as_itch(folder: Path, instrument: Instrument, events: Events) -> str:
-    """Write a day as a file of the exchange's own format, named as the exchange names its files; the file."""
-    opening = (events.flags & OPENING) != 0  # the book that a day begins with: an order a message
-    events = replace(events, flags=events.flags | (MESSAGE_END * opening).astype(events.flags.dtype))
-    folder.mkdir(parents=True, exist_ok=True)
-    year, month, day = instrument.date.split("-")
-    target = folder / f"{month}{day}{year}.{instrument.symbol}_ITCH50"
-    aside = target.with_suffix(".part")
-    write_itch(aside, [(instrument, events)])
-    aside.replace(target)
-    return str(target)

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from studies.sources.text import masked, vectorizer, words
-from studies.sources.text_embedding import available
 from tercel.core.arrays import Float32, Floats, Ints
 from tercel.core.errors import DataError
 from tercel.core.extras import needed
+from tercel.signals.features.text import masked, vectorizer, words
+from tercel.signals.features.text_embedding import available
 from tercel.signals.scores import single_class
 from tercel.signals.sources.port import SourceAbsentError
 
@@ -137,7 +137,7 @@ class SentimentHead:
     Parameters
     ----------
     embed : callable, optional
-        From texts to unit vectors (:class:`studies.sources.text_embedding.Embedder`); None leaves the view out.
+        From texts to unit vectors (:class:`tercel.signals.features.text_embedding.Embedder`); None leaves the view out.
     views : sequence of str
         Of `VIEWS`; `embedding` without an `embed` is left out.
     c : float
@@ -224,6 +224,6 @@ def embedder() -> Embed | None:
     """
     if not available():
         return None
-    from studies.sources.text_embedding import Embedder
+    from tercel.signals.features.text_embedding import Embedder
 
     return Embedder()

@@ -1,1 +1,0 @@
-"""What each arrow of the desk's loop is worth, and the desk beside each of its agents alone."""

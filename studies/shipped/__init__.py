@@ -1,1 +1,0 @@
-"""How the policies and the alpha model that are shipped were made."""
