@@ -13,6 +13,7 @@ import typer
 
 from tercel.core.errors import ConfigError, TercelError, of_files
 from tercel.core.names import listed
+from tercel.core.report import terminal
 from tercel.core.report.terminal import print_error, print_json, say, say_when_compiling
 
 INTERRUPTED = 130
@@ -144,6 +145,7 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
     ``TERCEL_TRACEBACK=1`` lets errors through as they are. A body may say better than `on_interrupt` how to go on after
     Ctrl-C: ``raise KeyboardInterrupt("...")``.
     """
+    before, terminal.wording = terminal.wording, in_options
     try:
         say_when_compiling()
         yield
@@ -153,8 +155,10 @@ def reported(as_json: bool = False, on_interrupt: str = NOTHING_HALF_DONE) -> It
     except (TercelError, OSError) as error:
         if os.environ.get("TERCEL_TRACEBACK") == "1":
             raise
-        print_error(error if isinstance(error, TercelError) else of_files(error), as_json, in_options)
+        print_error(error if isinstance(error, TercelError) else of_files(error), as_json)
         raise typer.Exit(2) from None
+    finally:
+        terminal.wording = before
 
 
 class Dated:

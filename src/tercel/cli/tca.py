@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import tercel as tc
-from tercel.cli.shared import AsJson, Lake, Seed
+from tercel.cli.shared import AsJson, Lake, Seed, in_options
 from tercel.core.report.cells import NOTHING
 from tercel.core.report.tables import fixed, spelt, without_idle
 from tercel.core.report.terminal import check_folder, hand_over, print_table, progress, result_console, say
@@ -92,6 +92,7 @@ def tca(request: Tca) -> None:
     for warning in costs.warnings:
         say(f"warning: {warning}")
     found, title = costs.to_json(), f"What {request.fills.name} cost"
+    found["warnings"] = [in_options(warning) for warning in costs.warnings]
     hand_over(found, request.as_json, lambda: _show(costs, found), request.out, "tca", lambda: costs.page(title))
 
 

@@ -73,10 +73,14 @@ def result_console() -> "Console":
     return _console(False)
 
 
+wording: Callable[[str], str] = str
+"""How a line names parameters: the command line puts its options in their place while a command runs."""
+
+
 def say(text: str) -> None:
     """Write one plain line to stderr, at once. A log on a disk that is full changes nothing of what is done."""
     with suppress(OSError):
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(wording(text) + "\n")
         sys.stderr.flush()
 
 
@@ -290,13 +294,10 @@ def hand_over(
         show()
 
 
-def print_error(error: "TercelError", as_json: bool = False, worded: Callable[[str], str] = str) -> None:
-    """Write the three parts of `error` to stderr, and with `as_json` an ``{"error": ...}`` object to stdout.
-
-    `worded` says of each part what a person can type.
-    """
-    expected, received = worded(error.expected), worded(error.received)
-    remedy = how_to_install(worded(error.remedy))
+def print_error(error: "TercelError", as_json: bool = False) -> None:
+    """Write the three parts of `error` to stderr, and with `as_json` an ``{"error": ...}`` object to stdout."""
+    expected, received = wording(error.expected), wording(error.received)
+    remedy = how_to_install(wording(error.remedy))
     say("error")
     say(f"  expected  {expected}")
     say(f"  received  {received}")
