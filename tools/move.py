@@ -13,7 +13,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLE = ROOT / "src" / "tercel" / "core" / "moved.toml"
+sys.path.insert(0, str(ROOT / "src"))
+
+from tercel.core.moved import TABLE, now  # noqa: E402 - of this clone, installed or not
+
 TEXTS = {
     ".py",
     ".pyi",
@@ -68,7 +71,7 @@ TESTS = {
 
 def table() -> dict[str, str]:
     """Old dotted name -> new one."""
-    return tomllib.loads(TABLE.read_text(encoding="utf-8")) | TESTS
+    return tomllib.loads(Path(TABLE).read_text(encoding="utf-8")) | TESTS
 
 
 class Moves:
@@ -89,12 +92,7 @@ class Moves:
         >>> Moves({"tercel.stats": "tercel.core.stats"}).name("tercel.stats.iqm")
         'tercel.core.stats.iqm'
         """
-        words = old.split(".")
-        for end in range(len(words), 0, -1):
-            found = self.rows.get(".".join(words[:end]))
-            if found is not None:
-                return ".".join([found, *words[end:]])
-        return old
+        return now(old, self.rows)
 
     def path(self, old: str) -> str:
         """A path of this clone as it is now."""

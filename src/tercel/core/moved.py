@@ -1,7 +1,20 @@
 """Where a module went: an import of an old deep name fails with an error that says the new one."""
 
 import sys
+from collections.abc import Mapping
 from typing import Any
+
+
+def now(old: str, rows: Mapping[str, str]) -> str:
+    """A dotted name as it is now, by the longest old name of a table that begins it.
+
+    >>> now("tercel.stats.iqm", {"tercel.stats": "tercel.core.stats"})
+    'tercel.core.stats.iqm'
+    """
+    words = old.split(".")
+    heads = (".".join(words[:end]) for end in range(len(words), 0, -1))
+    head = next((one for one in heads if one in rows), "")
+    return rows[head] + old.removeprefix(head) if head else old
 
 
 class MovedNames:
@@ -27,10 +40,7 @@ class MovedNames:
 
         with open(self._table, "rb") as file:  # noqa: PTH123 - as above
             rows = tomllib.load(file)
-        words = old.split(".")
-        heads = (".".join(words[:end]) for end in range(len(words), 0, -1))
-        head = next((one for one in heads if one in rows), None)
-        moved = {old: rows[head] + old.removeprefix(head)} if head is not None else {}
+        moved = {old: now(old, rows)} if now(old, rows) != old else {}
         moved |= {one: new for one, new in rows.items() if one.startswith(f"{old}.")}
         return ", ".join(f"{one} is {new} now" for one, new in sorted(moved.items()))
 

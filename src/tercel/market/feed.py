@@ -11,7 +11,7 @@ A new feed inherits ``tercel.api.testing.feed.FeedContract`` in a test class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -102,8 +102,19 @@ def _whose(one: EntryPoint) -> str:
     return one.dist.name if one.dist else "?"
 
 
-def _own() -> dict[str, EntryPoint]:
-    return {one.name: one for one in entry_points(group=GROUP) if _whose(one) == _HOUSE}
+def _found() -> tuple[dict[str, EntryPoint], dict[str, list[EntryPoint]]]:
+    """Feeds of this package, and those of others by name; a name of this package is nobody else's."""
+    given = entry_points(group=GROUP)  # every installed package is looked at: once
+    own = {one.name: one for one in given if _whose(one) == _HOUSE}
+    others: dict[str, list[EntryPoint]] = {}
+    for one in given:
+        if one.name not in own and one.name not in _TAKEN:
+            others.setdefault(one.name, []).append(one)
+    return own, others
+
+
+def _told(entries: Iterable[EntryPoint]) -> list[str]:
+    return [f"{_whose(one)} ({one.value})" for one in entries]
 
 
 def feeds_of_others() -> dict[str, list[str]]:
@@ -111,11 +122,7 @@ def feeds_of_others() -> dict[str, list[str]]:
 
     A package cannot take the name of a feed of this one.
     """
-    own, found = _own(), dict[str, list[str]]()
-    for one in entry_points(group=GROUP):
-        if one.name not in own and one.name not in _TAKEN:
-            found.setdefault(one.name, []).append(f"{_whose(one)} ({one.value})")
-    return found
+    return {name: _told(entries) for name, entries in _found()[1].items()}
 
 
 def feed_named(name: str) -> Feed:
@@ -131,16 +138,16 @@ def feed_named(name: str) -> Feed:
     >>> feed_named("lobster").name
     'lobster'
     """
-    own, others = _own(), feeds_of_others()
+    own, others = _found()
     if name not in own and name not in others:
         known = [*own, *others]
         raise UnknownNameError(f"one of {', '.join(known)}", f"feed {name!r}", offer(name, known))
-    whose = " and ".join(others.get(name, [_HOUSE]))
-    if len(others.get(name, ())) > 1:
+    entries = [own[name]] if name in own else others[name]
+    whose = _HOUSE if name in own else " and ".join(_told(entries))
+    if len(entries) > 1:
         raise ConfigError(f"one package with a feed {name!r}", whose, "take one away")
-    [entry] = [own[name]] if name in own else entry_points(group=GROUP, name=name)
     try:
-        found = entry.load()()
+        found = entries[0].load()()
     except Exception as error:
         told = f"{type(error).__name__}: {error}"
         raise ConfigError(f"the feed {name!r} of {whose}", told, "install that package again") from error
