@@ -37,6 +37,7 @@ from tercel.core.ports import Entry
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.desk.gate.withdrawal import OrderWithdrawal
+from tercel.desk.limits import Denial
 from tercel.desk.trading.failed_journal import check_store, last_words
 from tercel.desk.trading.follower import Follower, follower_of
 from tercel.desk.trading.gateway import OrderGateway
@@ -45,7 +46,6 @@ from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.kill import KillLatch
 from tercel.desk.trading.limiting import LimitKeeper
-from tercel.desk.trading.limits_port import Denied
 from tercel.desk.trading.parents import LONGEST_NS, ParentRequest, accepted, entry_of
 from tercel.desk.trading.settlement import PositionKeeper
 from tercel.desk.trading.state import StateReason
@@ -208,7 +208,7 @@ class Gate(Hub):
             return f"an order of {command.account}", f"{about.name!r}, another's"
         return None
 
-    def _refusal(self, command: Command, denied: Denied) -> ClientEvent | None:
+    def _refusal(self, command: Command, denied: Denial) -> ClientEvent | None:
         """What a session is told of a command that did not pass."""
         now, text = self._venue.now_ns, f"the gate: {denied.code}: {denied.text}"
         if isinstance(command, NewOrder):

@@ -14,14 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from tercel.core.errors import VenueError
-from tercel.core.orders import MassCancel, VenueEvent
+from tercel.core.orders import MassCancel
 from tercel.desk.address import VenueAddress, address, connect
 from tercel.desk.gate.config import GateConfig, WatchdogTerms
 from tercel.desk.wire import frames
 from tercel.fix.profiles import load
+
+if TYPE_CHECKING:
+    from tercel.fix.client import FixVenue
 
 LOCK: Final = "watchdog.lock"
 """Held by the one watchdog of a folder; its process number stands in it."""
@@ -33,28 +36,6 @@ AGAIN_S: Final = 0.5
 ENOUGH_S: Final = 30.0
 """A gate that has been silent for so long is not waited for any more."""
 _CHUNK: Final = 1 << 16
-
-
-class Canceller(Protocol):
-    """The part of a venue that a watchdog uses: sending cancels and reading answers."""
-
-    now_ns: int
-
-    def send(self, command: MassCancel) -> None:
-        """Send a cancel; raises VenueError when the link is down."""
-        ...
-
-    def poll(self, seconds: float = 0.0) -> bool:
-        """Read from the connection."""
-        ...
-
-    def step(self, until_ns: int) -> Sequence[VenueEvent]:
-        """Take the venue's reports."""
-        ...
-
-    def close(self) -> None:
-        """Log out."""
-        ...
 
 
 class Watchdog:
@@ -78,7 +59,7 @@ class Watchdog:
         self,
         gate: str,
         accounts: Sequence[str],
-        log_on: Callable[[], Canceller],
+        log_on: Callable[[], "FixVenue"],
         silence_s: float,
         say: Callable[[str], object] = lambda text: None,
     ) -> None:
@@ -88,7 +69,7 @@ class Watchdog:
         self._mark = f"{time.time_ns():x}"
         self._link = frames.FrameReader()
         self._plain: socket.socket | None = None
-        self._venue: Canceller | None = None
+        self._venue: FixVenue | None = None
         self._cancelled_s = 0.0
         self._failed = ""
 

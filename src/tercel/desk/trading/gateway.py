@@ -40,7 +40,7 @@ from tercel.core.orders import (
     VenueEvent,
 )
 from tercel.core.ports import Entry, Journal, Venue
-from tercel.desk.limits import PAUSES
+from tercel.desk.limits import PAUSES, Denial, LimitGate
 from tercel.desk.trading import crashpoints, pauses
 from tercel.desk.trading.back_off import AlarmThrottle, BackOff
 from tercel.desk.trading.failed_journal import sent_to, unsent
@@ -53,13 +53,11 @@ from tercel.desk.trading.journal.codec import (
     entry_out,
 )
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.limits_port import Denied, LimitsPort
 from tercel.desk.trading.order import DISTURBS, SEVERITY, Code, Notice
 from tercel.desk.trading.parents import ParentOrder
 from tercel.desk.trading.report_intake import Intake
 from tercel.desk.trading.state import (
     STOPS,
-    Refusal,
     Sender,
     Standing,
     StateReason,
@@ -81,13 +79,13 @@ class SendOutcome:
     Parameters
     ----------
     sent : list of Command
-    denied : list of (Command, Denied)
+    denied : list of (Command, Denial)
     unknown : list of Command
         Journaled, and sending failed.
     """
 
     sent: list[Command] = field(default_factory=list)
-    denied: list[tuple[Command, Denied]] = field(default_factory=list)
+    denied: list[tuple[Command, Denial]] = field(default_factory=list)
     unknown: list[Command] = field(default_factory=list)
 
 
@@ -98,7 +96,7 @@ class OrderGateway:
     ----------
     venue : Venue
     journal : Journal
-    limits : LimitsPort
+    limits : LimitGate
     ledger : Ledger
         Kept up to date with every entry that passes.
     name : callable, optional
@@ -109,7 +107,7 @@ class OrderGateway:
         self,
         venue: Venue,
         journal: Journal,
-        limits: LimitsPort,
+        limits: LimitGate,
         ledger: Ledger,
         name: Callable[[], str] | None = None,
     ) -> None:
@@ -294,12 +292,12 @@ class OrderGateway:
             entries.append(Entry(kinds.ALERT, now, agent=account, body=body))
         self.write(entries)
 
-    def _denial(self, command: Command, before: Sequence[Command], now_ns: int, sender: Sender) -> Denied | None:
+    def _denial(self, command: Command, before: Sequence[Command], now_ns: int, sender: Sender) -> Denial | None:
         held = self.ledger.orders, self.ledger.positions
         if (refused := refusal(sender, command, self.standing(command.account), *held, before)) is not None:
             return refused
         if why_wait := self._retries.waits(command, now_ns):
-            return Refusal(BACK_OFF, why_wait)
+            return Denial(BACK_OFF, why_wait)
         return self.limits.check(command, now_ns)
 
     def _send(self, outcome: SendOutcome) -> None:
@@ -434,12 +432,12 @@ class OrderGateway:
         self.write(alerts)
 
 
-def _never_left(command: Command, outcome: SendOutcome) -> Refusal | None:
+def _never_left(command: Command, outcome: SendOutcome) -> Denial | None:
     """Several decisions may be one batch, and a later one takes back what an earlier one was denied."""
     if not isinstance(command, CancelOrder):
         return None
     denied = {one.cl_ord_id for one, _ in outcome.denied if isinstance(one, NewOrder)}
-    return Refusal("UNKNOWN_ORDER", f"orig={command.orig}, which was denied") if command.orig in denied else None
+    return Denial("UNKNOWN_ORDER", f"orig={command.orig}, which was denied") if command.orig in denied else None
 
 
 def _kind(command: Command) -> str:

@@ -5,18 +5,18 @@ ledger.positions.of("ann", "AMZN").lots
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
-from tercel.core.executions import Execution, Key
 from tercel.core.fixed import ONE, ceiled, shown
 from tercel.core.orders import Report
 from tercel.core.ports import Entry, Journal
+from tercel.desk.limits import LimitGate
 from tercel.desk.trading.archive import KEEP_NS, ArchiveIndex
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import message_of
 from tercel.desk.trading.limit_record import LimitRecord
-from tercel.desk.trading.order import ChildOrder, Notice
+from tercel.desk.trading.order import Notice
 from tercel.desk.trading.orders import Orders
 from tercel.desk.trading.parents import ParentOrder, Parents
 from tercel.desk.trading.positions import Fill, Positions
@@ -29,23 +29,6 @@ FOLDED = (
 """Kinds that the fold reads."""
 
 
-class LedgerCounts(Protocol):
-    """Port of counters that archive and restore together with the ledger: `limits.LimitGate`."""
-
-    def retire(self, parent: str, names: Sequence[str], executions: Sequence[Key]) -> None:
-        """Archive a finished parent with all names of its orders and executions."""
-        ...
-
-    def recall(
-        self,
-        parent: ParentOrder,
-        orders: Iterable[tuple[ChildOrder, Sequence[str]]],
-        executions: Iterable[tuple[str, str, Execution[Fill]]],
-    ) -> None:
-        """Restore an archived parent."""
-        ...
-
-
 class Ledger:
     """Orders, positions and parents after the entries folded so far.
 
@@ -53,11 +36,11 @@ class Ledger:
     ----------
     past : ArchiveIndex, optional
         Where what is over for good goes; without it everything stays in memory, for tables and consoles.
-    counts : LedgerCounts, optional
+    counts : LimitGate, optional
         Lets go and takes back with this ledger.
     """
 
-    def __init__(self, past: ArchiveIndex | None = None, counts: LedgerCounts | None = None) -> None:
+    def __init__(self, past: ArchiveIndex | None = None, counts: LimitGate | None = None) -> None:
         self.orders, self.positions, self.parents = Orders(), Positions(), Parents()
         self.limits, self.states = LimitRecord(), TradingStates()
         self.past, self._counts = past, counts

@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tercel.core.ports import Entry
+from tercel.desk.limits import LimitGate
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.state import STOPS, StateReason
 
 if TYPE_CHECKING:
     from tercel.desk.trading.gateway import OrderGateway
-    from tercel.desk.trading.limits_port import LimitsPort
 
 
-def obey(entry: Entry, limits: "LimitsPort") -> None:
+def obey(entry: Entry, limits: LimitGate) -> None:
     """Stop the agent of an alert that asks for it."""
     if entry.kind == kinds.ALERT and STOPS in entry.body:
         limits.stop(entry.agent, f"{entry.body['code']} {entry.order}")

@@ -22,13 +22,13 @@ from tercel.core.fixed import shown, text
 from tercel.core.orders import CancelOrder, CancelReject, Command, MassCancel, OrdStatus, Report, StatusRequest
 from tercel.core.ports import Entry, Journal
 from tercel.core.vocabulary import BUY
+from tercel.desk.limits import LimitGate
 from tercel.desk.trading import crashpoints, pauses
 from tercel.desk.trading.archive import ArchiveIndex
 from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.codec import command_of, message_of
 from tercel.desk.trading.ledger import FOLDED, Ledger
-from tercel.desk.trading.limits_port import LimitsPort
 from tercel.desk.trading.order import ChildOrder
 from tercel.desk.trading.snapshot import begin
 from tercel.desk.trading.state import Sender
@@ -84,7 +84,7 @@ class RecoveryLine:
     evidence: tuple[str, ...] = ()
 
 
-def refold(journal: Journal, limits: LimitsPort) -> Ledger:
+def refold(journal: Journal, limits: LimitGate) -> Ledger:
     """Fold of a whole journal, limit counts included; from its newest snapshot on, where there is one.
 
     Raises
@@ -104,7 +104,7 @@ def refold(journal: Journal, limits: LimitsPort) -> Ledger:
     return ledger
 
 
-def count(entry: Entry, limits: LimitsPort, ledger: Ledger) -> None:
+def count(entry: Entry, limits: LimitGate, ledger: Ledger) -> None:
     """Feed a folded entry to the limit counts."""
     body = entry.body
     if entry.kind == kinds.PARENT and body["event"] == "accepted":

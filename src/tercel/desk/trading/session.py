@@ -21,6 +21,7 @@ from tercel.core.orders import Holdings, LinkStatus, MarketRows, Unread, VenueEv
 from tercel.core.ports import Entry, Journal, Venue
 from tercel.core.version import code_mark
 from tercel.core.vocabulary import FOREVER_NS, NS_PER_SECOND
+from tercel.desk.limits import LimitGate
 from tercel.desk.trading import crashpoints
 from tercel.desk.trading.failed_journal import check_store, last_words
 from tercel.desk.trading.follower import Follower, follower_of
@@ -28,7 +29,6 @@ from tercel.desk.trading.gateway import OrderGateway
 from tercel.desk.trading.inquiry import Inquiry
 from tercel.desk.trading.kill import MemoryLatch
 from tercel.desk.trading.limiting import LimitKeeper
-from tercel.desk.trading.limits_port import LimitsPort
 from tercel.desk.trading.manager import ParentOrderManager
 from tercel.desk.trading.parents import ParentRequest, ParentStatus
 from tercel.desk.trading.recovery import RecoveryLine, reconcile, refold
@@ -89,7 +89,7 @@ class Session:
     venue : Venue
     journal : Journal
         Held by this session alone.
-    limits : LimitsPort
+    limits : LimitGate
         A fresh `limits.LimitGate`: it is given everything that the journal holds.
     strategies : Strategies
         Makes a strategy by name.
@@ -113,7 +113,7 @@ class Session:
         self,
         venue: Venue,
         journal: Journal,
-        limits: LimitsPort,
+        limits: LimitGate,
         strategies: Strategies,
         terms: SessionTerms = SessionTerms(),
         *,

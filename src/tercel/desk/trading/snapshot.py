@@ -28,7 +28,6 @@ from tercel.desk.trading import orders as orders_fold
 from tercel.desk.trading.archive import HashIndex
 from tercel.desk.trading.graph import Graph
 from tercel.desk.trading.ledger import Ledger
-from tercel.desk.trading.limits_port import LimitsPort
 
 VERSION: Final = 3
 EVERY: Final = 20_000
@@ -61,17 +60,16 @@ _COUNTS: Final = Graph(
 )
 
 
-def version_of(limits: LimitsPort) -> str:
+def version_of(limits: LimitGate) -> str:
     """Version key of a snapshot: the shapes of the classes, and the limits."""
     folds = (Ledger(), orders_fold.Orders(), parents.Parents(), positions.Positions(), executions.Executions[Any]())
     words: list[Any] = [VERSION, _STATE.shape, _COUNTS.shape, [sorted(vars(fold)) for fold in (*folds, HashIndex())]]
-    if isinstance(limits, LimitGate):
-        same = replace(limits.limits, source="")
-        words += [sorted(vars(limits)), repr(same), sorted(limits.agents), sorted(limits.instruments)]
+    same = replace(limits.limits, source="")
+    words += [sorted(vars(limits)), repr(same), sorted(limits.agents), sorted(limits.instruments)]
     return sha256(repr(words).encode()).hexdigest()[:32]
 
 
-def canonical(ledger: Ledger, limits: LimitsPort) -> Iterator[bytes]:
+def canonical(ledger: Ledger, limits: LimitGate) -> Iterator[bytes]:
     """State of ledger, archive and limit counts as canonical lines, an empty one after each part.
 
     Raises
@@ -82,7 +80,7 @@ def canonical(ledger: Ledger, limits: LimitsPort) -> Iterator[bytes]:
     parts: tuple[Iterable[Any], ...] = (
         _STATE.write(ledger),
         () if ledger.past is None else ledger.past.rows(),
-        _COUNTS.write(limits) if isinstance(limits, LimitGate) else (),
+        _COUNTS.write(limits),
     )
     for part in parts:
         for row in part:
@@ -90,7 +88,7 @@ def canonical(ledger: Ledger, limits: LimitsPort) -> Iterator[bytes]:
         yield b"\n"
 
 
-def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitsPort) -> None:
+def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitGate) -> None:
     """Restore a snapshot into a fresh ledger and fresh limits.
 
     Raises
@@ -101,8 +99,7 @@ def restored(lines: Iterator[bytes], ledger: Ledger, limits: LimitsPort) -> None
     _STATE.read(_part(lines), ledger)
     if ledger.past is not None:
         ledger.past.restore(_part(lines))
-    if isinstance(limits, LimitGate):
-        _COUNTS.read(_part(lines), limits)
+    _COUNTS.read(_part(lines), limits)
 
 
 def _part(lines: Iterator[bytes]) -> Iterator[Any]:
@@ -111,7 +108,7 @@ def _part(lines: Iterator[bytes]) -> Iterator[Any]:
         yield json.loads(line)
 
 
-def begin(journal: Journal, ledger: Ledger, limits: LimitsPort) -> None:
+def begin(journal: Journal, ledger: Ledger, limits: LimitGate) -> None:
     """Restore the newest snapshot that fits into a fresh ledger and fresh limits, if there is one.
 
     Raises
@@ -138,7 +135,7 @@ class Snapshots(PeriodicThread):
     ----------
     journal : Journal
         One that can keep them.
-    blank : LimitsPort
+    blank : LimitGate
         Limits as fresh as the session's were, and under the same version.
     version : str
     every : int
@@ -150,9 +147,9 @@ class Snapshots(PeriodicThread):
     def __init__(
         self,
         journal: Any,
-        blank: Callable[[], LimitsPort],
+        blank: Callable[[], LimitGate],
         version: str,
-        fold: Callable[[Journal, LimitsPort], Ledger],
+        fold: Callable[[Journal, LimitGate], Ledger],
         every: int = EVERY,
     ) -> None:
         super().__init__("tercel-snapshots", 1.0, self.look)
@@ -193,11 +190,11 @@ def _give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def blank_of(limits: LimitsPort) -> Callable[[], LimitsPort]:
+def blank_of(limits: LimitGate) -> Callable[[], LimitGate]:
     """A factory of limits as fresh as these are now."""
     rows = list(_COUNTS.write(limits))
 
-    def blank() -> LimitsPort:
+    def blank() -> LimitGate:
         fresh = LimitGate.__new__(LimitGate)
         fresh.checks, fresh.killed = (), None
         _COUNTS.read(rows, fresh)
@@ -207,9 +204,9 @@ def blank_of(limits: LimitsPort) -> Callable[[], LimitsPort]:
 
 
 def snapshots_of(
-    journal: Journal, limits: LimitsPort, fold: Callable[[Journal, LimitsPort], Ledger], every: int = EVERY
+    journal: Journal, limits: LimitGate, fold: Callable[[Journal, LimitGate], Ledger], every: int = EVERY
 ) -> Snapshots | None:
     """The snapshot keeper of a session, from its limits before anything was counted; None if unsupported."""
-    if not hasattr(journal, "keep_snapshot") or not isinstance(limits, LimitGate):
+    if not hasattr(journal, "keep_snapshot"):
         return None
     return Snapshots(journal, blank_of(limits), version_of(limits), fold, every)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from tercel.core.fixed import ONE
 from tercel.core.orders import CancelOrder, Command, MassCancel, NewOrder, ReplaceOrder
 from tercel.core.ports import Entry
-from tercel.desk.limits import PAUSES
+from tercel.desk.limits import PAUSES, Denial
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.order import Code
 from tercel.desk.trading.orders import Orders
@@ -217,14 +217,6 @@ class Standing:
 _FREE: Final = Standing()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a command is refused by trading state."""
-
-    code: str
-    text: str
-
-
 class TradingStates:
     """Reasons in force. Each operation changes one item, so that a kill from another thread needs no lock.
 
@@ -375,8 +367,8 @@ def refusal(
     orders: Orders,
     held: Positions,
     before: Sequence[Command] = (),
-) -> Refusal | None:
-    """Refusal of a command in its account's trading state, or None.
+) -> Denial | None:
+    """Denial of a command in its account's trading state, or None.
 
     Parameters
     ----------
@@ -399,14 +391,14 @@ def refusal(
     if state is TradingState.ACTIVE:
         return _not_theirs(sender, Act.GROWS)
     if state is TradingState.REDUCING:
-        return Refusal("REDUCING", f"{command.account} may make positions smaller alone: {standing.reason}")
+        return Denial("REDUCING", f"{command.account} may make positions smaller alone: {standing.reason}")
     scope = REASONS[StateReason(standing.code)].scope
     text = standing.reason if scope is ReasonScope.DESK else f"agent={command.account} reason={standing.reason}"
-    return Refusal(standing.code, text)
+    return Denial(standing.code, text)
 
 
-def _not_theirs(sender: Sender, act: Act) -> Refusal:
-    return Refusal("NOT_PERMITTED", f"sender={sender} act={act}")
+def _not_theirs(sender: Sender, act: Act) -> Denial:
+    return Denial("NOT_PERMITTED", f"sender={sender} act={act}")
 
 
 def reduces(command: NewOrder | ReplaceOrder, orders: Orders, held: Positions, before: Sequence[Command]) -> bool:
