@@ -208,7 +208,12 @@ class Auditor:
             self.passed.add(key)
             held = {who for (who, what), (lots, _) in self.fills.items() if what == name and lots}
             working = {who for (who, what), row in self.exposures().items() if what == name and row.worst}
-            self.stopped |= {agent} if agent else (held if limit == "age" else working) if name else set(self.agents)
+            if agent:
+                self.stopped.add(agent)
+            elif name:
+                self.stopped |= held if limit == "age" else working
+            else:
+                self.stopped |= set(self.agents)
 
     def _age(self, name: str, now_ns: int) -> int:
         at = self.limits.of_instrument(name)

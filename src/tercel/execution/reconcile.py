@@ -64,6 +64,7 @@ def shrink(b: Packed, k: Longs, side: int, anchor: int, step: int, rung: int, ex
         newest, sent = -1, -1
         for i in range(fixed(b, lay.OWN)):
             if standing(b, i) > 0 and rung_of(b, i, side, anchor, step) == rung:
+                # Newest first: the oldest order of a rung has the best place in the queue.
                 if ledger_at(b, i).sent > sent:
                     newest = i
                     sent = ledger_at(b, i).sent
@@ -79,6 +80,7 @@ def shrink(b: Packed, k: Longs, side: int, anchor: int, step: int, rung: int, ex
 def send_waiting(b: Packed, k: Longs) -> None:
     """Send what waits, the take first and then the rungs from the best price, as far as the parent's lots allow."""
     s = state_at(k)
+    # Lots with a cancel on its way count as open: they may still fill, and the parent would be exceeded.
     room = s.left - open_lots(b)
     lots = min(s.waiting_take, room)
     if lots > 0:
@@ -86,6 +88,7 @@ def send_waiting(b: Packed, k: Longs) -> None:
         if send_new(b, k, s.waiting_limit, lots, how):
             s.waiting_take -= lots
             room -= lots
+    # From the best price on: where the lots do not reach, the worst rungs wait.
     for j in range(it.K):
         lots = min(k[sim.WAITING_REST + j], room)
         if lots > 0:
@@ -107,6 +110,7 @@ def keep_limit(k: Longs) -> None:
     if (s.waiting_limit - limit) * side > 0:
         s.waiting_limit = limit
     beyond, first = 0, it.K
+    # From the worst price up: the last one within the limit that is met is the best.
     for j in range(it.K - 1, -1, -1):
         if (s.waiting_anchor - side * s.waiting_step * j - limit) * side <= 0:
             first = j
@@ -134,6 +138,7 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
     """
     s = state_at(k)
     side, step = s.side, max(intent[it.STEP], 1)
+    # Clipped whatever the strategy says: a learned one may ask for anything.
     s.waiting_take = min(max(intent[it.TAKE], 0), s.left)
     s.waiting_limit = intent[it.TAKE_LIMIT]
     s.waiting_anchor = intent[it.ANCHOR]
@@ -141,6 +146,7 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
     for j in range(it.K):
         price = intent[it.ANCHOR] - side * step * j
         k[sim.WAITING_REST + j] = max(intent[it.REST0 + j], 0) if -FARTHEST < price < FARTHEST else 0
+    # After the intent is written down, so that it holds for everybody who decides.
     if s.limit != 0:
         keep_limit(k)
     anchor, step = s.waiting_anchor, s.waiting_step
@@ -150,6 +156,7 @@ def reconcile(b: Packed, k: Longs, intent: Packed) -> None:
             continue
         rung = rung_of(b, i, side, anchor, step)
         if rung >= 0:
+            # Lots that stand where lots are wanted stay: cancelled and sent again they would lose their place.
             k[sim.WAITING_REST + rung] -= lots
         elif intent[it.OUTSIDE] == it.CANCEL and not is_take(b, i):
             send_cancel(b, k, i, lots)
@@ -166,6 +173,7 @@ def force(b: Packed, k: Longs) -> None:
     s = state_at(k)
     for i in range(fixed(b, lay.OWN)):
         lots = standing(b, i)
+        # A take on its way fills or dies by itself; a cancel would come too late.
         if lots > 0 and not is_take(b, i):
             send_cancel(b, k, i, lots)
     for j in range(it.K):

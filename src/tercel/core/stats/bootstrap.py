@@ -73,6 +73,7 @@ class Moments:
 
     def of_counts(self, counts: Floats) -> Floats:
         """Statistics, float64 (B, K), when cluster c is taken `counts[b, c]` times."""
+        # A resample of clusters without rows has a mean of 0, not NaN: one such draw would spoil every quantile.
         rows = np.maximum(counts @ self.weights, np.finfo(np.float64).tiny)
         return self.statistic((counts @ self.sums) / rows[:, None])
 
@@ -162,13 +163,16 @@ class Replicates:
         """Paired difference: resample by resample, so the clusters must have been drawn together."""
         draws = self.draws - other.draws
         seeds = self.sources[1:] + other.sources[1:]
+        # What clusters add after pairing: common noise cancels in the draws, and the seeds' own does not.
         shared = max(float(draws.var()) - sum(variance for variance, _ in seeds), 0.0)
         return Replicates(self.point - other.point, draws, ((shared, self.sources[0][1]), *seeds))
 
     def __truediv__(self, other: "Replicates") -> "Replicates":
         """Paired ratio, resample by resample; its sources by the delta method."""
+        # A ratio to nothing has no value; NaN says so in the result, an exception would lose the whole table.
         safe = other.point or np.nan
         draws = np.divide(self.draws, other.draws, out=np.full_like(self.draws, np.nan), where=other.draws != 0.0)
+        # Delta method: d(a / b) = da / b - a db / b^2.
         seeds = tuple((variance / safe**2, freedom) for variance, freedom in self.sources[1:])
         seeds += tuple((variance * (self.point / safe**2) ** 2, freedom) for variance, freedom in other.sources[1:])
         shared = max(float(draws.var()) - sum(variance for variance, _ in seeds), 0.0)
@@ -183,6 +187,7 @@ class Replicates:
         """Two-sided probability of an estimate so far from 0, by Student's t; None with a single cluster."""
         if self.sources[0][1] < 1.0:
             return None
+        # No spread at all: t would be 0 / 0, or infinite.
         if self.error == 0.0:
             return 1.0 if self.point == 0.0 else 0.0
         return two_sided_p(self.point / self.error, self.freedom())
@@ -190,6 +195,7 @@ class Replicates:
     def freedom(self) -> float:
         """Satterthwaite's degrees of freedom of the summed variance."""
         total = sum(variance for variance, _ in self.sources)
+        # Satterthwaite (1946); a source of one degree is as little as counts.
         parts = sum(variance**2 / max(freedom, 1.0) for variance, freedom in self.sources)
         return max(total**2 / parts, 1.0) if parts > 0.0 else max(self.sources[0][1], 1.0)
 
@@ -202,9 +208,11 @@ class Replicates:
             return Estimate(self.point, None, None)
         tail = (1.0 - level) / 2.0
         low, high = np.quantile(self.draws, [tail, 1.0 - tail])
+        # Percentiles of few clusters are too short by what Student's t is wider than the normal.
         stretch = t_quantile(1.0 - tail, self.freedom()) / normal_quantile(1.0 - tail)
         return Estimate(
             self.point,
+            # Cut at the estimate: with rounding a quantile may lie on its wrong side.
             float(self.point + stretch * min(low - self.point, 0.0)),
             float(self.point + stretch * max(high - self.point, 0.0)),
         )
@@ -233,7 +241,9 @@ def over_seeds(points: ArrayLike, draws: ArrayLike, clusters: int, rng: np.rando
     from_clusters = (float(table.mean(axis=0).var()), clusters - 1.0)
     if seeds == 1:
         return Replicates(float(point[0]), table[0], (from_clusters,))
+    # Other draws than those of the clusters: seeds are crossed with them, not nested.
     counts = draw_counts(seeds, table.shape[1], rng)
+    # S - 1 seeds are drawn, so the mean divides by as many.
     mixed = np.einsum("bs,sb->b", counts, table) / (seeds - 1)
     return Replicates(float(point.mean()), mixed, (from_clusters, (float(point.var(ddof=1)) / seeds, seeds - 1.0)))
 
@@ -302,6 +312,7 @@ def seeds_by_clusters(
 ) -> Estimate:
     """Mean of `values`, float (S, n): row s is training seed s on the same n clustered episodes."""
     table = np.asarray(values, np.float64)
+    # Seeds are columns: all of them meet the same draws of clusters, which keeps them paired.
     moments = moments_of_mean(table.T, labels)
     draws = replicate({"": moments}, resamples, rng)[""]
     return over_seeds(moments.point(), draws.T, moments.clusters, rng).estimate(level)
@@ -309,6 +320,7 @@ def seeds_by_clusters(
 
 def _chunks(clusters: int, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
     """Cluster counts of all resamples, some rows at a time."""
+    # In pieces: ten thousand resamples of many clusters would not fit in memory.
     rows = max(1, _CHUNK // clusters)
     for start in range(0, resamples, rows):
         yield draw_counts(clusters, min(rows, resamples - start), rng)

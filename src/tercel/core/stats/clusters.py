@@ -72,6 +72,7 @@ def cluster_sums(values: ArrayLike, index: NDArray[np.intp], count: int) -> NDAr
     if array.ndim == 1:
         return np.bincount(index, weights=array, minlength=count).astype(np.float64, copy=False)
     totals = np.zeros((count, array.shape[1]))
+    # Stable, so that sums add up in the order of the episodes and are the same bytes on every machine.
     order = np.argsort(index, kind="stable")
     present, starts = np.unique(index[order], return_index=True)
     totals[present] = np.add.reduceat(array[order], starts, axis=0)

@@ -58,12 +58,14 @@ def expected_best(variants: int, sd: float) -> float:
     """
     if variants <= 1:
         return 0.0
+    # Extreme value theory's mean of the largest of N (Bailey & Lopez de Prado 2014, eq. 1).
     near, far = normal_quantile(1.0 - 1.0 / variants), normal_quantile(1.0 - 1.0 / (variants * math.e))
     return sd * ((1.0 - EULER) * near + EULER * far)
 
 
 def exceeds(ratio: float, target: float, values: int, skew: float, kurtosis: float) -> float:
     """Probability that the true ratio exceeds `target` (the probabilistic Sharpe ratio); kurtosis 3 is normal's."""
+    # Variance of a Sharpe ratio of returns that are not normal (Mertens 2002); far from normal it can turn negative.
     spread = math.sqrt(max(1.0 - skew * ratio + (kurtosis - 1.0) / 4.0 * ratio**2, 1e-12))
     return NormalDist().cdf((ratio - target) * math.sqrt(values - 1.0) / spread)
 
@@ -93,6 +95,7 @@ def deflate(gains: ArrayLike, variants: int, sd_between: float | None = None) ->
     if not sd > 0.0 or variants < 1:
         received = f"{x.shape} gains of sd {sd:g}, {variants} variants"
         raise DataError("at least 3 gains that vary, of 1 variant or more", received, "judge more episodes")
+    # The ratio by the unbiased sd, the moments of shape by the plain one, as both are defined.
     ratio, away = float(x.mean()) / sd, (x - x.mean()) / x.std()
     skew, kurtosis = float((away**3).mean()), float((away**4).mean())
     spread = 1.0 / math.sqrt(len(x) - 1.0) if sd_between is None else sd_between

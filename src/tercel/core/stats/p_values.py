@@ -36,6 +36,7 @@ def two_sided_p(t: float, freedom: float) -> float:
         return 0.0
     if freedom > _AS_NORMAL:
         return math.erfc(abs(t) / math.sqrt(2.0))
+    # Both x and 1 - x are given: for large t one minus the other has no digits left.
     return _incomplete_beta(freedom / 2.0, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t))
 
 
@@ -46,6 +47,7 @@ def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
     front = math.exp(
         math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(rest)
     )  # fmt: skip
+    # The fraction converges fast on this side alone; the other is reached by I_x(a, b) = 1 - I_(1-x)(b, a).
     if x < (a + 1.0) / (a + b + 2.0):
         return front * _fraction(a, b, x) / a
     return 1.0 - front * _fraction(b, a, rest) / b
@@ -70,6 +72,7 @@ def _fraction(a: float, b: float, x: float) -> float:
 
 
 def _off_zero(value: float) -> float:
+    # Lentz's method divides by it (Press et al. 2007, 5.2).
     return value if abs(value) > _TINY else _TINY
 
 
@@ -88,6 +91,7 @@ def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
     order = np.argsort(values)[::-1]
     scaled = values[order] * len(values) / np.arange(len(values), 0, -1)
     adjusted = np.empty_like(values)
+    # Step up, from the largest p: no test may have a larger adjusted value than one less significant.
     adjusted[order] = np.minimum(np.minimum.accumulate(scaled), 1.0)
     return adjusted
 
@@ -107,6 +111,7 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     order = np.argsort(values)
     scaled = values[order] * np.arange(len(values), 0, -1)
     adjusted = np.empty_like(values)
+    # Step down, from the smallest p: after the first that fails no later one may pass.
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return adjusted
 

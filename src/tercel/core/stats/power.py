@@ -25,6 +25,7 @@ def detectable_gain(error: float, freedom: float, *, level: float = 0.95, power:
     (2.802, 1.86)
     """
     first = t_quantile(0.5 + level / 2.0, freedom)
+    # Student's here too: with few clusters the normal would promise power that is not there.
     second = normal_quantile(power) if freedom > 1e6 else t_quantile(power, freedom)
     return (first + second) * error
 
@@ -35,4 +36,5 @@ def needed(sd: float, gain: float = 1.0, *, level: float = 0.95, power: float = 
     >>> needed(10.0), round(detectable_gain(10.0 / 785**0.5, 1e9), 2)
     (785, 1.0)
     """
+    # Normal quantiles: the number is what is asked for, so its degrees of freedom are not known yet.
     return max(ceil(((normal_quantile(0.5 + level / 2.0) + normal_quantile(power)) * sd / gain) ** 2), 2)

@@ -52,9 +52,11 @@ def t_quantile(probability: float, freedom: float) -> float:
         )
     if freedom > _AS_NORMAL:
         return normal_quantile(probability)
+    # By logarithms: Gamma overflows from some 340 degrees of freedom on.
     mass = abs(probability - 0.5) * math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2))
     target = mass * math.sqrt(math.pi)
     low, high = 0.0, math.pi / 2
+    # With many degrees all mass lies near 0, where a rule over the whole angle would have no nodes.
     widest = _FAR / math.sqrt(freedom)
     for _ in range(100):  # bisection on the angle: the integral grows with it
         middle = (low + high) / 2
@@ -92,5 +94,6 @@ def weighted_interval(
     mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / total
     if n < least:
         return mean, None
+    # The residuals of a ratio estimate, weights within the square: a large order's deviation counts as large.
     spread = sum((weight * (value - mean)) ** 2 for value, weight in zip(values, weights, strict=True))
     return mean, t_quantile(0.5 + level / 2, n - 1) * math.sqrt(spread * n / (n - 1)) / total

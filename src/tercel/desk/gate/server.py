@@ -145,6 +145,7 @@ class Gate(Hub):
     def turn(self, timeout_s: float = TURN_S) -> None:
         """One loop iteration: sessions' frames, the venue's reports, the latch, silent sessions."""
         self._watch_venue()
+        # Silence is counted up to here: what comes while this turn works is read in the next one.
         asked_s = time.monotonic()
         self.poll(timeout_s)
         self._cut_off(asked_s)
@@ -274,6 +275,7 @@ class Gate(Hub):
         now, known = self._venue.now_ns, self.gateway.ledger.parents.get(id_)
         if known is None:
             request = ParentRequest(id_, instrument, side, lots, LONGEST_NS, 1, "behind the gate", account)
+            # Limits first, as they may refuse it: the journal has no parent that they do not know.
             self.gateway.limits.parent(id_, instrument, account, side, lots)
             self.gateway.write([accepted(request, now)])
         elif (known.order.instrument, known.order.agent, known.order.side) != (instrument, account, side) or lots < 1:
@@ -284,6 +286,7 @@ class Gate(Hub):
 
     def on_gone(self, client: Client) -> None:
         """See :class:`Hub`."""
+        # A journal that is down has cancelled everything already.
         if client.accounts and self.gateway.states.why(StateReason.JOURNAL_DOWN) is None:
             self._withdrawal.begin(client.accounts, "its session is gone")
 

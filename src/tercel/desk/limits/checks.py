@@ -174,6 +174,7 @@ def check_position(query: LimitQuery) -> Denial | None:
     if not extra:
         return None
     holding, at = query.holding, query.instrument
+    # Buys and sells never offset: the worst case has all of one side filled and none of the other.
     if query.side == 1:
         if (worst := holding.position + holding.buys + extra) > holding.long_qty:
             return Denial("POSITION", f"{_who(query)} long={text(worst)} limit={text(holding.long_qty)}")
@@ -194,6 +195,7 @@ def check_gross(query: LimitQuery) -> Denial | None:
         grown = holding.position + holding.buys + query.extra - holding.exposure
     else:
         grown = holding.sells - holding.position + query.extra - holding.exposure
+    # An order that makes the worst case no worse may always leave, even above the limit.
     if grown > 0:
         value = grown * at.mid2 * at.unit * ONE
         agent, desk = query.agent, query.gate.desk

@@ -127,21 +127,26 @@ class LimitGate(ReportedCounts):
         try:
             kind = type(command)
             if kind is not NewOrder and kind is not ReplaceOrder:
+                # What takes lots back, or asks, is always let through: refusing a cancel makes no position smaller.
                 return None if kind in _ALWAYS else Denial("UNKNOWN_COMMAND", f"kind={kind.__name__}")
             query = self._ask(command, now_ns)  # type: ignore[arg-type]
             for check in self.checks:
                 if (denial := check(query)) is not None:
                     return denial
+        # A check that fails refuses: an error in it must not open the gate.
         except Exception as error:
             return Denial("CHECK_FAILED", f"{type(error).__name__}: {error}")
         return None
 
     def _ask(self, command: NewOrder | ReplaceOrder, now_ns: int) -> LimitQuery:
+        # One object for all commands: nothing is allocated on the way of an order.
         query = self._query
-        query.command = command  # a clock that went back opens no window again
+        query.command = command
+        # A clock that went back opens no window again.
         query.now_ns = self.sent_ns if type(now_ns) is int and now_ns < self.sent_ns else now_ns
         query.side, query.price = command.side, command.price
-        query.lots, query.extra = (lots := command.lots), lots * ONE if type(lots) is int else 0
+        query.lots = lots = command.lots
+        query.extra = lots * ONE if type(lots) is int else 0
         query.parent = self.parents.get(command.parent)  # type: ignore[assignment]
         query.holding = holding = self.holdings.get((command.account, command.instrument))  # type: ignore[assignment]
         if holding is not None:
@@ -150,6 +155,7 @@ class LimitGate(ReportedCounts):
         if isinstance(command, ReplaceOrder):
             query.order = order = self.orders.get(command.orig)
             if order is not None and type(lots) is int:
+                # What its largest size has reserved is reserved already: only lots beyond that are new.
                 most = max(order.most * ONE, order.reported, order.cum)
                 query.extra = max(0, lots * ONE - most)
         return query
@@ -197,8 +203,10 @@ class LimitGate(ReportedCounts):
         Without two sides that do not meet there is no reference, and positions keep the last mid they had.
         """
         at = self.instruments.get(instrument)
+        # An older mark would make a stale reference look fresh.
         if at is None or ns < at.marked_ns:
             return
+        # The day of losses is the clock's, not the market's: a feed with a wrong date must not begin one.
         self.tell(ns if now_ns is None else now_ns)
         at.bid, at.ask, at.marked_ns = bid or 0, ask or 0, ns
         at.sane = type(bid) is int and type(ask) is int and 0 < bid < ask
@@ -212,6 +220,7 @@ class LimitGate(ReportedCounts):
     def stop(self, agent: str, reason: str) -> None:
         """Refuse new orders of an agent until it is resumed; the reason begins with a code. Unknown: ignored."""
         if (state := self.agents.get(agent)) is not None:
+            # The first reason under a code stays: later ones are mostly its consequences.
             state.stops.setdefault(reason.partition(" ")[0], reason)
 
     def resume(self, agent: str, codes: Iterable[str] = ()) -> None:
@@ -228,6 +237,7 @@ class LimitGate(ReportedCounts):
         state.stops, state.repeated = {}, ""
         state.broken.discard("executions")
         for holding in self.holdings_of[agent]:
+            # Counted anew, or the next execution would stop it again for those that were cleared.
             holding.times = executions_by_side()
 
     def watch(self, now_ns: int, warnings: bool = True) -> list[Crossing]:
@@ -248,6 +258,7 @@ class LimitGate(ReportedCounts):
         """
         of_agents = {name: limits.of_agent(name) for name in self.agents}
         of_instruments = {name: limits.of_instrument(name) for name in self.instruments}
+        # All or nothing: looked for before anything is changed.
         missing = [name for name, of in (of_agents | of_instruments).items() if of is None]
         if missing:
             wanted = "limits for every agent and instrument of the gate"
@@ -287,6 +298,7 @@ class LimitGate(ReportedCounts):
         self._fold(self._drop_replace, reject.cl_ord_id)
 
     def _sent(self, command: Command, ns: int) -> None:
+        # A clock that goes back must not empty the windows.
         ns = max(ns, self.sent_ns)
         self.tell(ns)
         if isinstance(command, NewOrder | ReplaceOrder):
@@ -294,6 +306,7 @@ class LimitGate(ReportedCounts):
             if command.cl_ord_id in self.names:
                 raise ValueError("a name that left before")
             self._remember(command, ns)
+            # A market order may fill at any price: none of its fills is beyond what was asked for.
             price = AT_ANY_PRICE * command.side if command.price is None else command.price
             if isinstance(command, NewOrder):
                 parent = self.parents[command.parent]
@@ -302,6 +315,7 @@ class LimitGate(ReportedCounts):
                 order = self.orders[command.orig]
                 order.turns += 1
                 order.requested[command.cl_ord_id] = (order.turns, command.lots, price)
+                # Either price may be the one in force when it fills, until the venue has answered.
                 order.worst = order.side * max(order.side * order.worst, order.side * price)
             self.orders[command.cl_ord_id] = order
             self.settle(order)
@@ -318,12 +332,14 @@ class LimitGate(ReportedCounts):
         if within:
             key = checks.content(command)
             recent[key] = ns
+            # Oldest first, so that the loop below may stop at the first that is young enough.
             recent.move_to_end(key)
             while ns - next(iter(recent.values())) >= within:
                 recent.popitem(last=False)
 
     def _unsent(self, name: str) -> None:
         order = self.orders[name]
+        # Its name stays used: nobody knows that nothing of it left.
         order.live = False
         self.settle(order)
 

@@ -28,6 +28,7 @@ class ReportedCounts(PastCounts):
         """
         if now_ns is not None:
             self.tell(now_ns)
+            # A time to come, taken at its word, would make all later reports look old.
             report = report if report.ns <= now_ns else replace(report, ns=now_ns)
         alarm: Alarm | None = self._fold(self._report, report)
         return alarm
@@ -37,12 +38,14 @@ class ReportedCounts(PastCounts):
         try:
             return change(*arguments)
         except Exception as error:
+            # Half a change may have been made: counts that may be too low let nothing more out.
             self.fault = self.fault or f"{type(error).__name__}: {error} at {arguments[0]!r}"
             return Alarm("COUNTS_BROKEN", self.fault)
 
     def _report(self, report: Report) -> Alarm | None:
         order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig)
         instrument = report.instrument or (order.holding.instrument.name if order else "")  # unknown orders have none
+        # A report with an order's name and another account or instrument is not of that order.
         if order is not None and self.holdings.get((report.account, instrument)) is not order.holding:
             order = None
         if report.exec_type in REBOOKS:
@@ -52,6 +55,7 @@ class ReportedCounts(PastCounts):
         alarm = None
         if report.status is OrdStatus.REJECTED:
             if order.requested.pop(report.cl_ord_id, None) is None:
+                # Its lots stay reserved: an order that was accepted once may have filled.
                 if order.accepted:
                     return Alarm("CONTRADICTION", f"order={report.cl_ord_id} was accepted and is now rejected")
                 order.live = False
@@ -97,9 +101,10 @@ class ReportedCounts(PastCounts):
             asked = report.cl_ord_id != order.root and self.orders.get(report.cl_ord_id) is order
             return None if asked else self._restated(order, report)
         turn, lots, price = requested
-        order.taken, before = max(turn, order.taken), order.taken
-        if order.taken == before:
+        # By the order in which they were sent: answers to replaces may overtake one another.
+        if turn <= order.taken:
             return None
+        order.taken = turn
         lots = max(lots, report.lots, ceiled(report.cum_qty))
         if report.ns < order.changed_ns:
             order.lots = max(lots, order.lots)
@@ -125,6 +130,7 @@ class ReportedCounts(PastCounts):
 
     def _filled(self, order: OpenOrder, report: Report) -> Alarm | None:
         key = order.holding.agent.name, order.root, report.exec_id
+        # A venue that repeats executions after an outage repeats them to the counts too.
         if self.executions.find(*key) is not None:
             return None
         if type(report.last_qty) is not int or report.last_qty <= 0 or type(report.last_px) is not int:
@@ -135,10 +141,12 @@ class ReportedCounts(PastCounts):
         qty, within = one.qty, min(one.qty, order.open)  # less, where its bust or correction came before it
         order.cum += qty
         order.open -= within
+        # What was reserved is counted already; only a fill beyond it is new to the parent.
         order.parent.used += qty - within
         self.reserve(holding, order.side, -within)
         self.fill(holding, order.side, qty, one.px)
         repeated = self._repeated(holding, order.side, report)
+        # Booked first, alarmed then: the position is as large as the venue says, whether it was asked for or not.
         if within < qty:
             return self._stop(holding.agent, "OVERFILL", f"lots={text(qty)} open={text(within)}", report)
         if not report.exec_id:

@@ -76,7 +76,9 @@ class Gauge(NamedTuple):
 
     def shown(self, value: int) -> float:
         """A value in the limit file's units."""
-        return shown(value) if self.unit == ONE else value if self.unit == 1 else value / self.unit
+        if self.unit == ONE:
+            return shown(value)
+        return value if self.unit == 1 else value / self.unit
 
 
 def amounts(gate: "LimitGate", scope: Scope, now_ns: int) -> list[int]:

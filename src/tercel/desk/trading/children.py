@@ -95,7 +95,8 @@ class Child:
 
     def fill(self, qty: int) -> int:
         """Book an execution; the number of whole lots it completes."""
-        before, self.cum_qty = self.cum_qty, self.cum_qty + qty
+        before = self.cum_qty
+        self.cum_qty += qty
         return floored(self.cum_qty) - floored(before)
 
 
@@ -124,7 +125,8 @@ class Children:
 
     def ended(self, child: Child) -> int:
         """A child ended: 1 if the fractions of lots filled by ended children now round up to one more lot, else 0."""
-        before, self._parts = self._parts, self._parts + child.cum_qty % ONE
+        before = self._parts
+        self._parts += child.cum_qty % ONE
         return ceiled(self._parts) - ceiled(before)
 
     def renamed(self, child: Child, name: str) -> None:

@@ -72,6 +72,7 @@ class ParentExecutor:
 
     def __init__(self, order: Assignment, follower: Follower, strategy: Strategy) -> None:
         self.id, self.order, self.strategy = order.parent, order, strategy
+        # A learned strategy runs compiled, where nobody looks at its answers: NaN weights are found here or never.
         refuse_broken_weights(strategy)
         self._follower = follower
         self._driver: Driver | None = None
@@ -188,10 +189,13 @@ class ParentExecutor:
         """
         if self.decisions == self.seen:
             return []
-        order, view, self.seen = self.order, self.view, self.decisions
+        self.seen = self.decisions
+        order, view = self.order, self.view
+        # Asked after the decision, before its commands leave: NaN in a network gives an action like any other.
         if not np.isfinite(view.obs).all():
             raise PolicyError("an observation of numbers", "NaN or infinity in it", "see its features in the journal")
         arrays: dict[str, Any] = {"x": view.x, "m": view.m, "obs": view.obs, "rows": self.take_recorded()}
+        # With the first decision alone: a whole book, which every replay begins from.
         if self.began is not None and not self._began_journaled:
             arrays["book"], arrays["state"] = self.began
             self._began_journaled = True
@@ -226,8 +230,10 @@ class ParentExecutor:
         rows, due = event.rows, self.due_ns
         if self._driver is None or self.off or event.snapshot or not len(rows):
             return True
+        # A clock of events or volume may fall due at any row.
         if due >= FOREVER_NS or rows[-1, M_NS] > due or not self._by_time:
             return False
+        # Bounded, so that a decision after a long wait is not late by all the rows before it.
         if self._missed is not None or len(self._waiting) >= WAITING:
             return False
         self._waiting.append(rows)
@@ -286,6 +292,7 @@ class ParentExecutor:
             self._cancel_over(name, 0, self._now, commands)
         elif name in self._children.by_name:
             child = self._children.by_name[name]
+            # There is no later decision that could send it again.
             if child.forced:
                 self._found_nobody(child, self._now, commands)
             else:
@@ -315,6 +322,7 @@ class ParentExecutor:
         self.states.add(StateReason.CALLED_OFF, "called off")
         commands = self._withdraw()
         if self._driver is not None:
+            # By all three clocks: a volume clock would go on deciding for an order that was called off.
             self.driver.state[[sim.DUE_NS, sim.DUE_EVENTS, sim.DUE_VOLUME]] = FOREVER_NS
         return commands
 
@@ -334,6 +342,7 @@ class ParentExecutor:
         self.order = replace(self.order, quantity=quantity)
         if self._driver is None:
             return []
+        # Both by the same lots: what is filled stays filled.
         self.driver.state[[sim.QUANTITY, sim.LEFT]] += more
         return self._withdraw() if self.open > self.left else []
 
@@ -347,6 +356,7 @@ class ParentExecutor:
         order, task = self.order, self.order.task
         interval = task.horizon_ns // task.decisions
         b, k = self._follower.arrival(order.start_ns, interval, task.warmup_ns, (task.grid_points, LOG_ROWS))
+        # A late arrival moves the whole horizon: time that has passed is nobody's to trade in.
         k[[sim.NOW, sim.START_NS]] = max(now_ns, order.start_ns)
         k[[sim.HORIZON_NS, sim.DECISIONS]] = task.horizon_ns, task.decisions
         k[sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0
@@ -369,6 +379,7 @@ class ParentExecutor:
             commands += self._children.commands(driver.decide_due(now_ns))
             return
         k = driver.state
+        # Paused to its end: what is left is not forced through, as whoever paused it did not want it to trade.
         if k[sim.START_NS] + k[sim.HORIZON_NS] <= now_ns:
             commands += self.cancel()
             return
@@ -386,6 +397,7 @@ class ParentExecutor:
         k = self._driver.words
         if k[sim.PHASE] != sim.CLOSING or k[sim.LEFT] == 0:
             return
+        # While a command is on its way a fill of it may still come.
         if k[sim.COMMAND_HEAD] == k[sim.COMMAND_TAIL] and not self.cancelled:
             self._driver.end()
 
@@ -393,7 +405,8 @@ class ParentExecutor:
 
     def _catch_up(self, commands: list[Command]) -> None:
         """Go through the market data that wait; a gap in them is told when the venue's next word or time comes."""
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting
+        self._waiting = []
         if self._missed is not None:
             return
         try:
@@ -408,6 +421,8 @@ class ParentExecutor:
             for own, passive, mid2, touch2 in self._rows.marks:
                 self._children.at[own].marks[bool(passive)].append((mid2, touch2))
             if at < len(rows):
+                # Up to the moment before: a decision due at the row's own time sees all rows of that time, as in the
+                # simulator.
                 self._decide(max(int(rows[at, M_NS]), self._now) - 1, commands)
 
     def _feed(self, row: Ints, commands: list[Command]) -> None:
@@ -424,12 +439,14 @@ class ParentExecutor:
 
     def _on_report(self, report: Report, commands: list[Command]) -> None:
         child = self._children.meant_by(report)
+        # A venue may repeat an execution after an outage; a status tells nothing that its executions do not.
         if child is None or report.exec_id in self._exec_ids or report.exec_type is ExecType.STATUS:
             return
         if self._waiting:
             self._catch_up(commands)
         self._exec_ids.add(report.exec_id)
         if report.exec_type is ExecType.NEW:
+            # The number before the dot is the one that market data call it by.
             child.number = int(report.order_id.partition(".")[0])
             self._rows.name(child.number, child.own)
         elif report.exec_type is ExecType.TRADE:
@@ -439,6 +456,7 @@ class ParentExecutor:
             stays = child.stays(report.leaves_qty)
             self._cancel_over(report.cl_ord_id, self._open(child) - stays, report.ns, commands)
         elif report.exec_type in (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
+            # Before its lots die: a lot that is part filled counts as filled, and is not sent again.
             self._round_up(child, report.ns, commands)
             if child.forced:
                 self._found_nobody(child, report.ns, commands)
@@ -448,15 +466,19 @@ class ParentExecutor:
                 if lots := self._open(child):
                     self._feed(self._row(report.ns, sim.OWN_DEAD, child, 0, 0, lots), commands)
                 self._forget(child)
+        # The venue may give its number to another order from now on.
         if report.leaves_qty == 0:
             self._forget(child)
 
     def _filled(self, child: Child, report: Report, commands: list[Command]) -> None:
         k, marks = self.driver.state, child.marks[report.passive]
         touch2 = 2 * int(k[sim.PUBLIC_ASK if self.order.side > 0 else sim.PUBLIC_BID])
+        # Market data came first: what the aggressor met was marked then. Without a mark the market as it is now has to
+        # do.
         met = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
-        child.worst, child.mid2 = against(self.order.side, report.last_px), met[0]
-        how = (1 if report.passive else 0) + (2 if child.forced else 0)
+        child.worst = against(self.order.side, report.last_px)
+        child.mid2 = met[0]
+        how = int(report.passive) + 2 * int(child.forced)
         touch2 = 0 if report.passive else met[1]
         if lots := child.fill(report.last_qty):
             self._feed(self._row(report.ns, sim.OWN_FILL, child, how, child.worst, lots, met[0], touch2), commands)
@@ -464,7 +486,8 @@ class ParentExecutor:
     def _round_up(self, child: Child, ns: int, commands: list[Command]) -> None:
         """An order ends, perhaps with a part of a lot: that lot is not sent again."""
         if self._children.ended(child) and child.worst is not None and child.mid2 is not None:
-            how, touch2 = (2, 2 * child.worst) if child.forced else (1, 0)
+            how = 2 if child.forced else 1
+            touch2 = 2 * child.worst if child.forced else 0
             self._feed(self._row(ns, sim.OWN_FILL, child, how, child.worst, 1, child.mid2, touch2), commands)
 
     def _found_nobody(self, child: Child, ns: int, commands: list[Command]) -> None:
@@ -472,13 +495,17 @@ class ParentExecutor:
         k, lots, side = self.driver.state, self._open(child), self.order.side
         if lots == 0:
             return
-        far, last = (sim.PUBLIC_ASK, sim.LAST_ASK) if side > 0 else (sim.PUBLIC_BID, sim.LAST_BID)
+        far = sim.PUBLIC_ASK if side > 0 else sim.PUBLIC_BID
+        last = sim.LAST_ASK if side > 0 else sim.LAST_BID
         worst = int(k[last]) if child.worst is None else child.worst
+        # The limit ended it, not the book: the next lot would have cost what the far touch asks.
         if child.price is not None and child.price * side < k[far] * side < NO_ASK:
             worst = int(k[far])
         worst = ladder_end(k, side, worst)
-        mid2, paid = int(k[sim.MID2]) if child.mid2 is None else child.mid2, int(k[sim.WORST_PAID])
+        mid2 = int(k[sim.MID2]) if child.mid2 is None else child.mid2
+        paid = int(k[sim.WORST_PAID])
         self._feed(self._row(ns, sim.OWN_FILL, child, 2, worst, lots, mid2, 2 * worst), commands)
+        # After the row, which books them as filled: this takes them out of the fills and counts them by themselves.
         mark_unfilled(k, worst, lots, paid)
 
     def _on_reject(self, reject: CancelReject, commands: list[Command]) -> None:
@@ -487,6 +514,7 @@ class ParentExecutor:
 
     def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
         """A cancel, or a replace that stands for one, was answered."""
+        # Zero dead lots are an answer too: lots that waited for this cancel go on.
         child, requested = self._children.cancels.pop(name)
         self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, dead), commands)
 

@@ -146,7 +146,9 @@ class OrderGateway:
             Nothing of it was written for certain; nothing that depends on it may leave. What is open is cancelled.
         """
         with self.lock:
+            # A kill may add to what is owed from another thread while this writes: only these leave the list below.
             owed = len(self._owed)
+            # What left before it was journaled comes first: the journal keeps the order in which things happened.
             whole = [*self._owed[:owed], *entries]
             if not whole:
                 return
@@ -156,23 +158,28 @@ class OrderGateway:
                 self.fall(error)
                 raise
             del self._owed[:owed]
+            # The venue session's own store may still fail: then this is not over.
             if not self.venue.capabilities.unrecorded:
                 self.states.end(StateReason.JOURNAL_DOWN)
             for seq, entry in enumerate(whole, last - len(whole) + 1):
+                # Folded only once written: nothing in memory may be ahead of what a restart would read.
                 self.ledger.last = seq
                 self.notices += self.ledger.apply(entry)
                 pauses.obey(entry, self.limits)
 
     def fall(self, error: JournalError) -> None:
         """The journal failed: cancel open orders, alert, and send nothing new until it can be written again."""
+        # Once only: its cancels are owed to the journal, and each retry to write would send them again.
         if self.states.why(StateReason.JOURNAL_DOWN) is not None:
             return
+        # The state first: a strategy in another turn may not send between it and the cancels.
         self.states.add(StateReason.JOURNAL_DOWN, str(error))
         now, before = self.venue.now_ns, len(self._owed)
         accounts = sorted({order.account for order in self.ledger.orders.live()})
         failed = self.take_back([MassCancel(self.new_name(), account, "", now) for account in accounts])
         text = f"the journal cannot be written: {error.received}; {sent_to(accounts, failed)}"
         body = {"severity": "critical", "code": kinds.JOURNAL_DOWN, "text": text}
+        # Before the cancels that it explains, which `take_back` has appended.
         self._owed.insert(before, Entry(kinds.ALERT, now, body=body))
         _log.critical("%s %s", kinds.JOURNAL_DOWN, text)
         self.urgent(text)
@@ -185,6 +192,7 @@ class OrderGateway:
         JournalError
             They were sent all the same.
         """
+        # Without the lock: a turn that hangs in the journal holds it, and a kill must not wait for that.
         self.take_back(cancels, before)
         with self.lock:
             for cancel in cancels:
@@ -199,6 +207,7 @@ class OrderGateway:
                 crashpoints.at("gateway.send.masscancel")
                 try:
                     self.venue.send(cancel)
+                # One account whose cancel fails must not keep those of the others from leaving.
                 except (VenueError, OrderError, OSError) as error:
                     failed.append(unsent(cancel, error))
                     whys[cancel.account] = str(error)
@@ -232,6 +241,8 @@ class OrderGateway:
             for command in commands:
                 denial = _never_left(command, outcome) or self._denial(command, outcome.sent, now, sender)
                 if denial is None:
+                    # Counted before the next one is checked: a batch may not pass limits that its parts would pass
+                    # alone.
                     self.limits.sent(command, now)
                     self._retries.sent(command, now)
                     outcome.sent.append(command)
@@ -243,6 +254,7 @@ class OrderGateway:
             try:
                 self.write(entries)
             except JournalError:
+                # Newest first: a replace has to be undone before the order that it changes.
                 for command in reversed(outcome.sent):
                     self.limits.unsent(command)
                 raise
@@ -294,6 +306,7 @@ class OrderGateway:
 
     def _denial(self, command: Command, before: Sequence[Command], now_ns: int, sender: Sender) -> Denial | None:
         held = self.ledger.orders, self.ledger.positions
+        # Trading state before limits: a halted account is told why it is, not which limit it would meet.
         if (refused := refusal(sender, command, self.standing(command.account), *held, before)) is not None:
             return refused
         if why_wait := self._retries.waits(command, now_ns):
@@ -308,9 +321,13 @@ class OrderGateway:
             try:
                 with self.wire:
                     fills = isinstance(command, NewOrder | ReplaceOrder)
+                    # A kill waits for no lock but this one: asked again here, nothing that may fill leaves behind its
+                    # cancel.
                     if fills and self.states.why(StateReason.KILLED, command.account) is not None:
                         raise VenueError("an account that may trade", "a kill that came in between", "it was not sent")
                     self.venue.send(command)
+            # It may have left all the same, as a link can break behind the last byte: its fate is unknown, not
+            # rejected.
             except (VenueError, OrderError, OSError) as error:
                 outcome.unknown.append(command)
                 self.write([unsent(command, error)])
@@ -344,10 +361,12 @@ class OrderGateway:
             them asked for by the next.
         """
         with self.lock:
+            # Kept until they are written: the venue says them once, and a journal that fails now may work later.
             self._received += self._taken(events)
             while self._received:
                 if isinstance(first := self._received[0], Holdings):
                     del self._received[0]
+                    # Positions are compared with all that was reported before them booked, and nothing that came after.
                     self.told(first)
                 else:
                     self._book(before_holdings(self._received))
@@ -359,7 +378,8 @@ class OrderGateway:
 
     def overhear(self, events: Sequence[VenueEvent]) -> None:
         """Fold reports without journaling them, in a process that ends; the venue repeats them to the next."""
-        heard, self._received = [*self._received, *self._taken(events)], []
+        heard = [*self._received, *self._taken(events)]
+        self._received = []
         for entry in self._entries_in([one for one in heard if not isinstance(one, Holdings)], self.venue.now_ns):
             with suppress(TercelError):
                 self.ledger.apply(entry)
@@ -371,9 +391,11 @@ class OrderGateway:
         now = self.venue.now_ns
         if self._session is not None:
             self._session.unbooked = True
+        # A venue that repeats its executions gives back what a crash loses, so that this may skip the flush.
         self.write(self._entries_in(messages, now), sync=not self._repeats)
         if self._session is not None:
             self._session.unbooked = False
+        # After the write: an error above leaves them to be written with the next ones.
         del self._received[: len(messages)]
         if any(isinstance(message, Report) and message.last_qty for message in messages):
             crashpoints.at("gateway.booked.fill")
@@ -396,6 +418,7 @@ class OrderGateway:
             if isinstance(message, CancelReject):
                 self.limits.cancel_reject(message)
                 continue
+            # The answer to a question about a name that nothing has refuses no order of ours.
             if not isinstance(message, Report) or self.ledger.orders.changes_nothing(message):
                 continue
             self._retries.take(message)

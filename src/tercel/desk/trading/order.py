@@ -251,6 +251,7 @@ def lost(order: ChildOrder) -> ChildOrder:
     """
     if order.done:
         return order
+    # Of two sizes that it may have the larger: an order that turns out smaller hurts nobody.
     return replace(order, base=S.UNKNOWN, lots=order.most_lots, pending=())
 
 
@@ -269,12 +270,15 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
         order,
         order_id=report.order_id or order.order_id,
         last_ns=max(order.last_ns, report.ns),
+        # Once acknowledged always so: a late rejection of such an order is a contradiction, not an answer.
         acked=order.acked or report.status not in (S.REJECTED, S.PENDING_NEW, S.UNKNOWN),
         gone=False,
         text=report.text or order.text,
     )
+    # A report from before a bust counts fills that the bust has taken back.
     if report.ns >= order.recounted_ns:
         anew = kind in REBOOKS
+        # Reports may overtake one another, and CumQty only grows, but for busts and corrections.
         counted = report.cum_qty if anew else max(order.counted_qty, report.cum_qty)
         if anew or counted != order.counted_qty:
             order = replace(order, counted_qty=counted, recounted_ns=report.ns if anew else order.recounted_ns)
@@ -283,6 +287,7 @@ def reported(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice
     else:
         notices = _oddities(before, report)
         order = _moved(_traded(order, report) if kind == X.TRADE else order, report, before.last_ns)
+    # Against the report's own count, too: one that was overtaken says nothing of later fills.
     if order.cum_qty < min(report.cum_qty, order.venue_qty):
         text = f"{decimals(order.cum_qty)} lots booked, the venue counts {decimals(report.cum_qty)}"
         notices.append(Notice(Code.GAP, order.root, text))
@@ -298,6 +303,7 @@ def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
     """What of a report contradicts the order, or nobody asked for, seen from the order before it."""
     kind, root, notices = report.exec_type, order.root, []
     cum = order.cum_qty + (report.last_qty if kind == X.TRADE else 0)
+    # A fill that the venue had counted when it ended the order is only late; one beyond that was not.
     if kind == X.TRADE and order.done and cum > order.venue_qty:
         notices.append(Notice(Code.LATE_FILL, root, f"{decimals(report.last_qty)} lots after {order.base}"))
     if kind in (X.TRADE, X.CORRECTED) and cum > order.most_lots * ONE:
@@ -307,6 +313,7 @@ def _oddities(order: ChildOrder, report: Report) -> list[Notice]:
     elif kind == X.CANCELED and not order.done and not order.pending and order.base != S.UNKNOWN:
         notices.append(Notice(Code.UNSOLICITED, root, report.text))
     elif kind == X.REJECTED and not order.done:
+        # An order of unknown fate may well have been rejected.
         odd = order.cum_qty or (order.acked and order.base != S.UNKNOWN)
         notices.append(Notice(Code.CONFLICT if odd else Code.REJECTED, root, report.text))
     elif kind == X.RESTATED:
@@ -329,19 +336,23 @@ def _moved(order: ChildOrder, report: Report, last_ns: int) -> ChildOrder:
         base = S.UNKNOWN  # a replacement that was on its way may still be: its lots stay reserved
     if order.base == S.FILLED:
         taken = kind in REBOOKS and order.cum_qty < order.lots * ONE
+        # A replace may raise a filled order's lots: it lives again, unless the report is from before its last fills.
         anew = kind in (X.REPLACED, X.RESTATED) and report.cum_qty >= order.venue_qty
         if taken and report.status in TERMINAL:
             base = report.status
         elif report.leaves_qty > 0 and anew and kind == X.REPLACED:
             base = S.NEW
+        # The venue says that lots are open where all were filled: which is right only it can tell.
         elif report.leaves_qty > 0 and (taken or anew or (report.ns > last_ns and report.status not in TERMINAL)):
             base = S.UNKNOWN
     if kind in (X.REPLACED, X.RESTATED):
         order = _changed(order, report, base in TERMINAL)
     if base in _RUNS and report.status in HELD:
         base = report.status
+    # An overtaken report moves no order from one live state to another.
     if report.ns < last_ns and base in _RUNS and order.base in _RUNS:
         base = order.base
+    # The venue is done with it although executions are missing here: they are asked for.
     if report.status == S.FILLED and base not in TERMINAL and report.ns >= order.recounted_ns:
         base = S.FILLED
     return _standing(order, base)
@@ -357,13 +368,18 @@ def _changed(order: ChildOrder, report: Report, over: bool) -> ChildOrder:
         if name in names:
             at = names.index(name)
             asked = not order.pending[at].late
+            # Marked, so that an answer to one of them which is dated earlier is not taken for a clock put back.
             older = tuple(replace(pending, late=True) for pending in order.pending[:at])
             order = replace(order, pending=(*older, *order.pending[at + 1 :]))
     before = report.ns < order.replaced_ns
     if over or (before and not asked):
         return order
-    lots, price = report.lots or order.lots, order.price if report.price is None else report.price
-    lots, ns = max(lots, order.lots) if before else lots, max(report.ns, order.replaced_ns)
+    lots = report.lots or order.lots
+    price = order.price if report.price is None else report.price
+    # Dated before the last change and yet new: the venue's clock was put back, so time cannot tell which is in force.
+    if before:
+        lots = max(lots, order.lots)
+    ns = max(report.ns, order.replaced_ns)
     return replace(order, name=name, lots=lots, price=price, replaced_ns=ns)
 
 
@@ -377,8 +393,10 @@ def _standing(order: ChildOrder, base: OrdStatus) -> ChildOrder:
 
 def _answered(order: ChildOrder, report: Report) -> tuple[ChildOrder, list[Notice]]:
     """The order after the answer to a question: it settles what is UNKNOWN and contradicts nothing that has ended."""
+    # PENDING_NEW says that the venue does not know either.
     if order.done or report.status in (S.UNKNOWN, S.PENDING_NEW) or report.ns < order.recounted_ns:
         return order, []
+    # Venues answer so about names that they have forgotten; it cannot have been rejected.
     if report.status == S.REJECTED and (order.acked or order.cum_qty):
         return lost(order), [Notice(Code.CONFLICT, order.root, f"the venue no longer knows it: {report.text}")]
     if report.status in TERMINAL:
@@ -400,6 +418,7 @@ def refused(order: ChildOrder, reject: CancelReject) -> tuple[ChildOrder, list[N
     left = tuple(pending for pending in order.pending if pending.cl_ord_id != reject.cl_ord_id)
     order = replace(order, pending=left, last_ns=max(order.last_ns, reject.ns))
     notices = [Notice(Code.CANCEL_REJECTED, order.root, reject.text)]
+    # It ended, but how much of it filled only its own report says.
     if (reject.status in TERMINAL or reject.status is S.UNKNOWN) and not order.done:
         notices.append(Notice(Code.UNKNOWN, order.root, f"the venue calls it {reject.status} and has not said why"))
         order = replace(lost(order), gone=True)

@@ -181,6 +181,7 @@ def reconcile(
     """
     orders, mute = gateway.ledger.orders, not gateway.venue.capabilities.answers_questions
     last_ns, now = orders.last_ns, gateway.venue.now_ns
+    # A venue that lost its orders answers that there are none; believed, that would free lots that may fill.
     if now + BEHIND_NS < last_ns:
         received = f"{gateway.venue.name} at {now / 1e9:.0f} s: one that began anew, and knows nothing of these orders"
         wanted = f"a venue whose time has gone on since {last_ns / 1e9:.0f} s"
@@ -199,10 +200,12 @@ def reconcile(
         gateway.submit([*questions(gateway, name), *_cancels(gateway, name)], sender=Sender.STOPPER)
         crashpoints.at("recovery.asked")
         _listen(gateway, wait, fences)
+        # Ended, with executions missing: only the venue's list has them.
         if any(order.done for order in orders.unknown()):
             resend(gateway, accounts)
         on_step()
         live = orders.live()
+        # While a mass cancel is not answered an order of it may still be on its way to the venue.
         if not fences and (not live or tried >= ENOUGH or (mute and all(order.gone or order.done for order in live))):
             break
         wait = min(2 * wait, LONGEST_WAIT_NS)

@@ -257,16 +257,19 @@ class Session:
         JournalError, VenueError
             Nothing that depends on what failed was sent.
         """
+        # Before the turn: the thread that watches the latch sees whether the loop moves.
         self._beats += 1
         try:
             return self._turn(until_ns)
         except VenueError:
             can = self.venue.capabilities
+            # Not a link that broke just now: nobody will come back by itself, so the caller has to know.
             if can.up or can.reconnects is None or self._unreached_since_s:
                 raise
             return []  # the link broke in a call: the next step tells it
 
     def _turn(self, until_ns: int) -> list[VenueEvent]:
+        # First: nothing may be sent while the venue session's own numbers cannot be written.
         check_store(self.gateway)
         way = self._come_back()
         self._take_inbox()
@@ -275,13 +278,17 @@ class Session:
         if not way:
             time.sleep(AWAY_S)
             return []
+        # No further than the next decision, and never back: a decision that is overdue is due now.
         until = min(until_ns, max(self.manager.due_ns, self.venue.now_ns))
         with self.gateway.lock:
             crashpoints.at("session.step")
             self._receive(until)
-            events, self._backlog = self._backlog, []
+            # The latch's thread may have stepped the venue meanwhile: what it took is digested here, in order.
+            events = self._backlog
+            self._backlog = []
         crashpoints.at("session.received")
         self._digest(events)
+        # Among reports more of the same moment may be to come: the decision waits for the next turn.
         if self.venue.now_ns >= until and all(isinstance(event, MarketRows) for event in events):
             self.manager.on_time(self.venue.now_ns)
         self.manager.tidy()
@@ -322,6 +329,7 @@ class Session:
                 self._link(event)
             elif isinstance(event, Unread) and event.instrument in self.followers and not event.cl_ord_id:
                 self._missed(event.instrument, event.why)
+        # Marks before executors: what they send is checked against the market that they have seen.
         with self.gateway.lock:
             for instrument, (follower, ns) in touched.items():
                 self.limits.mark(instrument, *follower.quotes, ns, self.venue.now_ns)
@@ -331,6 +339,7 @@ class Session:
             self.gateway.states.end(StateReason.TAKEN_OFF, parent)
             if (executor := self.manager.executors.get(parent)) is not None:
                 self.manager.take_off(executor, why)
+        # Last: followers and limits have seen everything that the executors decide on.
         self.manager.on_events(events)
 
     def _missed(self, instrument: str, why: str) -> None:

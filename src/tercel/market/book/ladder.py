@@ -73,6 +73,7 @@ def allocate(b: Packed) -> int:
     slot = b[lay.FREE]
     if slot >= 0:
         b[lay.FREE] = order_at(b, slot).next
+    # Slots that were given back come first, so that the part of the array in use stays small.
     elif b[lay.HIGH] < fixed(b, lay.ORDERS):
         slot = b[lay.HIGH]
         b[lay.HIGH] += 1
@@ -196,6 +197,7 @@ def recentre(b: Packed, side: int, price: int) -> None:
     old = mine.lo
     lo = price - 3 * width // 4 if side > 0 else price - width // 4
     if mine.levels > 0:
+        # Only levels that leave: the ring keeps all others in place.
         if lo > old:
             for p in range(old, min(lo, old + width)):
                 _evict(b, side, p)
@@ -209,6 +211,7 @@ def recentre(b: Packed, side: int, price: int) -> None:
         nxt = o.next
         if lo <= o.price < lo + width:
             unlink_far(b, slot, side)
+            # By arrival: a level that comes back has its queue in the old order.
             _link_sorted(b, slot, side)
         slot = nxt
 
@@ -220,11 +223,13 @@ def refind_best(b: Packed, side: int, price: int) -> None:
     none = NO_BID if side > 0 else NO_ASK
     if mine.levels > 0:
         p = price - side
+        # It ends: `levels` counts the occupied ones in the window, and all are on this side of the old best.
         while level_at(b, side, p).lots == 0:
             p -= side
         mine.best = p
         lo = mine.lo
         room = p - lo if side > 0 else lo + fixed(b, lay.WIDTH) - 1 - p
+        # Early: at the window's edge every new level would go to the far list, which is walked.
         if room < fixed(b, lay.WIDTH) // 4:
             recentre(b, side, p)
         return
@@ -246,6 +251,7 @@ def refind_best(b: Packed, side: int, price: int) -> None:
 @rare_kernel
 def _place_outside(b: Packed, side: int, price: int) -> bool:
     """A price outside the window: move the window if it is the new best (True), else it belongs to the far list."""
+    # The best price is always in the window: it is read at every event.
     if (price - best(b, side)) * side > 0:
         recentre(b, side, price)
         return True
@@ -296,6 +302,7 @@ def _move_up(b: Packed, side: int, price: int, arrival: int, qty: int) -> None:
         if o.price == price and o.arrival > arrival and o.side == side:
             ledger_at(b, i).ahead -= qty
         unseen -= 1
+        # Most places are empty: no further than the last own order that rests.
         if unseen == 0:
             return
 

@@ -134,10 +134,13 @@ def public_take(b: Packed, k: Longs, slot: int, qty: int, kind: int, own_aggress
     taken = reduce(b, slot, qty)
     if not own_aggressor:
         s.events += 1
+        # Order flow imbalance counts the touch alone (Cont, Kukanov & Stoikov 2014).
         if price == touch:
             s.ofi -= side * taken
+        # An auction's volume would make every share of the volume too small.
         if kind == EXECUTE and s.halted == 0:
             k[sim.SOLD if side > 0 else sim.BOUGHT] += taken
+    # On replay the tape's compiler gave out the slots, and gives them out again by itself.
     if o.qty == 0 and owns_slots(k):
         release(b, slot)
     if own_aggressor:
@@ -196,6 +199,7 @@ def own_dead(b: Packed, k: Longs, own: int, lots: int, requested: int) -> None:
     led.pending_cancel -= requested
     write(k, sim.OWN_DEAD, own, 0, requested, lots, 0, 0)
     free_if_over(b, own)
+    # New lots may go now: an order never has more at the market than is left to do.
     if waits(k):
         state_at(k).attention = 1
 

@@ -106,10 +106,13 @@ def advance(
         if s.due_held != 0 and s.halted == 0:  # taken late, at the end of the halt
             s.due_held = 0
             s.due_ns = due_ns = s.now
+        # At one moment the public comes first, then own commands, then decisions: nobody is ahead of what they could
+        # not see.
         if flow_ns <= command_ns and flow_ns <= due_ns and flow_ns < FOREVER_NS:
             mark_grid(k, flow_ns)
             s.now = flow_ns
             public_event(b, k, flow, tape)
+            # The clocks of events and volume: due at once, after everything else of this moment.
             if decision_is_due(k):
                 s.due_ns = s.now
         elif command_ns <= due_ns and command_ns < FOREVER_NS:

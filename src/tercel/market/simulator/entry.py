@@ -83,6 +83,7 @@ def send_new(b: Packed, k: Longs, price: int, lots: int, how: int) -> bool:
     if own < 0:
         s.own_overflow += 1
         return False
+    # The ring before the ledger: a place without a command would never be freed.
     if not push(k, sim.NEW, own, price, lots, how):
         return False
     note_sent(b, k, own, s.side, price if how & sim.IMMEDIATE == 0 else s.side * NO_ASK, lots)  # stands on no price
@@ -104,6 +105,7 @@ def next_arrival(k: Longs) -> int:
     s = state_at(k)
     if s.command_head == s.command_tail:
         return FOREVER_NS
+    # The head is the earliest: a command never overtakes one sent before it.
     return command_at(k, s.command_head).ns
 
 
@@ -115,6 +117,7 @@ def reference(k: Longs) -> int:
     """
     s = state_at(k)
     if s.apart == sim.PARTED:
+        # Otherwise a large order could sweep the book and so move the band that is to stop it.
         return int(s.background_mid2 + 2 * s.shift)
     return int(s.mid2)
 
@@ -138,6 +141,7 @@ def ladder_end(k: Longs, side: int, last: int) -> int:
 @kernel
 def out_of_band(reference2: int, price2: int, side: int) -> bool:
     """Whether a price is beyond the band for an aggressor of `side`; both in half ticks."""
+    # In integers, so that every machine draws the same band.
     return reference2 > 0 and 100 * (price2 - reference2) * side > BAND_PERCENT * reference2
 
 
@@ -154,14 +158,17 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
     side may hold another account's order, which stays where it is: both fill at its price.
     """
     s = state_at(k)
+    # Before the first own lot: from here on the public market goes on as if it had not come.
     if s.apart == sim.WILL_PART:
         part(b, k)
     side = ledger_at(b, own).side
+    # The forced order takes whatever is within the band: nobody hides cost by not trading.
     forced = how & sim.FORCED != 0
     banded = how & (sim.FORCED | sim.IMMEDIATE) != 0 or s.apart == sim.PARTED
     reference2, stopped = reference(k), False
     far = best(b, -side)
     last_known = s.last_ask if side > 0 else s.last_bid
+    # An empty side has no touch: the last one known stands for it, so that a spread is paid.
     mid2, touch2 = s.mid2, 2 * (far if far != NO_BID and far != NO_ASK else last_known)
     left = lots
     worst = last_known
@@ -172,12 +179,14 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
         slot = head_at(b, -side, far)
         owed, most = ticks_owed(k, flow, side)
         most = min(left, most)
+        # An own order on the other side is another account's: the law does not move it.
         if not is_own(b, slot):
             far += side * owed
         if (far - price) * side > 0:
             if how & (sim.FORCED | sim.IMMEDIATE) != 0:
                 worst = far  # where the next lot stood
                 break
+            # The law has looked at this moment and moved nothing: looking again would go round for ever.
             if s.impact_ns > s.now and (owed == 0 or s.law_ns == s.now):
                 stopped = (best(b, -side) - price) * side <= 0
                 break
@@ -198,6 +207,7 @@ def arrive_new(b: Packed, k: Longs, flow: Floats, own: int, price: int, lots: in
         return
     if forced:
         worst = ladder_end(k, side, worst)
+        # A worse price than any that was shown: a policy that leaves lots to an empty book must not find them cheap.
         price, paid = worst + side * s.unfilled_ticks, s.worst_paid
         own_fill(b, k, own, price, left, mid2, 2 * worst, False, True)
         mark_unfilled(k, price, left, paid)
@@ -220,5 +230,6 @@ def arrive(b: Packed, k: Longs, flow: Floats) -> None:
         arrive_new(b, k, flow, who, c.price, lots, c.how)
     else:
         resting = own_order_at(b, who).qty
+        # What filled while the cancel was on its way cannot be cancelled; all of the request is answered.
         own_dead(b, k, who, min(lots, resting), lots)
     free_if_over(b, who)

@@ -177,6 +177,7 @@ class SqlJournal:
         self._must_work()
         try:
             self._rows.write(rows, taken, sync)
+            # After the commit: a write that failed leaves the chain where it was.
             self.last, self.head = rows[-1].seq, rows[-1].hash
             if sync:
                 self._mark()
@@ -199,6 +200,7 @@ class SqlJournal:
 
     def _fail(self, error: Exception) -> None:
         text = reason_of(error)
+        # After any other error nobody knows what the file holds: no later entry may be chained behind it.
         if not is_transient(error):
             self._broken = text
         raise JournalError(f"to be able to write {self._place}", text, remedy_of(text)) from error
@@ -233,6 +235,7 @@ class SqlJournal:
                 entries.append(Entry(kinds_of.OPERATOR, ns, parent=parent, body=words))
                 ids.append(id_)
             if entries:
+                # One transaction: a crash between the two would obey a command twice, or never.
                 self._write(self._chained(entries), ids)
             return entries
 
