@@ -58,7 +58,7 @@ def expected_best(variants: int, sd: float) -> float:
     """
     if variants <= 1:
         return 0.0
-    # Extreme value theory's mean of the largest of N (Bailey & Lopez de Prado 2014, eq. 1).
+    # Extreme value theory's mean of the largest of N (Bailey & Lopez de Prado 2014).
     near, far = normal_quantile(1.0 - 1.0 / variants), normal_quantile(1.0 - 1.0 / (variants * math.e))
     return sd * ((1.0 - EULER) * near + EULER * far)
 
