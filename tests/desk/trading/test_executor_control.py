@@ -193,7 +193,7 @@ def test_guidance_is_seen_by_the_next_decision(csco: Source) -> None:
     executor.guide(Alpha("X", now, 600 * S, 4.0, 1.0, 10**15), None, now)
     floor.run(20)
     assert executor.view.x[0, c.ALPHA] > 0
-    assert executor.last_intent.shape == (10,)
+    assert executor.driver.last_intent.shape == (10,)
 
 
 def test_two_executors_on_both_sides_and_accounts_fill_and_the_record_replays(csco: Source) -> None:

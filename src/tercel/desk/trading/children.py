@@ -9,6 +9,7 @@ from tercel.core.arrays import Ints
 from tercel.core.errors import OrderError
 from tercel.core.fixed import ONE, ceiled, floored
 from tercel.core.orders import CancelOrder, Command, NewOrder, ReplaceOrder, Report, Tif
+from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import NO_ASK
 from tercel.execution import step
 from tercel.execution.task import Task
@@ -72,6 +73,22 @@ def limit_at(task: Task, side: int, tick: float, mid2: int) -> int:
     episode = np.zeros(step.EPISODE_WORDS, np.int64)
     episode[[step.E_SIDE, step.E_LIMIT, step.E_LIMIT_OF_MID]] = side, *task.limit(side, tick)
     return int(step.limit_of(episode, mid2))
+
+
+def begin(state: Ints, order: Assignment, now_ns: int, tick: float) -> None:
+    """Write an order into the state that it arrives in, as `execution.step.begin` does for an episode."""
+    task = order.task
+    # A late arrival moves the whole horizon: time that has passed is nobody's to trade in.
+    state[[sim.NOW, sim.START_NS]] = max(now_ns, order.start_ns)
+    state[[sim.HORIZON_NS, sim.DECISIONS]] = task.horizon_ns, task.decisions
+    state[sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0
+    state[sim.CLOCK_VOLUME] = task.clock_step if task.clock == "volume" else 0
+    state[sim.RUN_OUT] = int(order.run_out)
+    state[sim.SIDE] = order.side
+    state[[sim.QUANTITY, sim.LEFT]] = order.quantity
+    state[sim.LIMIT] = order.limit or limit_at(task, order.side, tick, int(state[sim.MID2]))
+    state[sim.PHASE] = sim.WORKING
+    seed_stream(state, sim.DRAW_RNG, order.seed, order.index, 3)
 
 
 @dataclass(slots=True)

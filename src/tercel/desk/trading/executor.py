@@ -8,12 +8,10 @@ Venue events become driver rows and driver commands become orders:
 - cancels, refusals and rests that died are OWN_DEAD rows; a cancel of some of an order's lots leaves as a replace;
 - lots of the forced order that found nobody are booked at the worst price seen, as the batch does.
 
-An executor lives on venue time: `on_events` whatever came, then `on_time` once everything up to a time has been seen (a
-step of a stepped venue that brought no report on own orders).
+An executor lives on venue time: `on_events` whatever came, then `on_time` once everything up to a time has been seen.
 
-One that can no longer be relied on (its strategy raised or returned nonsense, its way to the venue was down, its
-session is new) is *taken off*: its manager cancels its children, and once the venue has ended every one of them a new
-executor goes on with what is left, perhaps under another strategy.
+One that can no longer be relied on (its strategy raised, its way to the venue was down, its session is new) is *taken
+off*: its manager cancels its children, and once the venue has ended them all a new executor goes on with what is left.
 """
 
 from collections.abc import Sequence
@@ -24,15 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tercel.core.arrays import Ints
 from tercel.core.errors import OrderError, PolicyError, TapeError
 from tercel.core.fixed import against
 from tercel.core.messages import Alpha, Posture
 from tercel.core.orders import M_NS, CancelReject, Command, ExecType, MarketRows, Report, VenueEvent
 from tercel.core.ports import Entry
-from tercel.core.seeds import seed_stream
 from tercel.core.vocabulary import FOREVER_NS, NO_ASK
 from tercel.desk.trading import executor_kernels as kernels
-from tercel.desk.trading.children import Assignment, Child, Children, limit_at
+from tercel.desk.trading.children import Assignment, Child, Children, begin
 from tercel.desk.trading.driver_rows import DriverRows
 from tercel.desk.trading.follower import Follower
 from tercel.desk.trading.journal import kinds
@@ -51,11 +49,8 @@ from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import mark_unfilled
 from tercel.market.simulator.entry import ladder_end
 
-Ints = NDArray[np.int64]
-
 LOG_ROWS = 4096
-WAITING = 1024
-"""Updates of a market that wait at most."""
+WAITING = 1024  # updates of a market, at most
 
 
 class ParentExecutor:
@@ -164,11 +159,6 @@ class ParentExecutor:
         return self.driver.view
 
     @property
-    def last_intent(self) -> NDArray[np.int32]:
-        """The last decision's intent, int32 (10,)."""
-        return self.driver.last_intent
-
-    @property
     def decisions(self) -> int:
         """Number of decisions taken."""
         return self._driver.words[sim.DECISION] if self._driver else 0
@@ -195,7 +185,6 @@ class ParentExecutor:
         if not np.isfinite(view.obs).all():
             raise PolicyError("an observation of numbers", "NaN or infinity in it", "see its features in the journal")
         arrays: dict[str, Any] = {"x": view.x, "m": view.m, "obs": view.obs, "rows": self.take_recorded()}
-        # With the first decision alone: a whole book, which every replay begins from.
         if self.began is not None and not self._began_journaled:
             arrays["book"], arrays["state"] = self.began
             self._began_journaled = True
@@ -205,7 +194,7 @@ class ParentExecutor:
             "obs_hash": sha256(view.obs.tobytes()).hexdigest()[:16],
             "alpha": self._told[0],
             "posture": self._told[1],
-            "intent": self.last_intent.tolist(),
+            "intent": self.driver.last_intent.tolist(),
             "commands": [command.cl_ord_id for command in commands],
             "arrays": list(arrays),
         }
@@ -230,7 +219,6 @@ class ParentExecutor:
         rows, due = event.rows, self.due_ns
         if self._driver is None or self.off or event.snapshot or not len(rows):
             return True
-        # A clock of events or volume may fall due at any row.
         if due >= FOREVER_NS or rows[-1, M_NS] > due or not self._by_time:
             return False
         # Bounded, so that a decision after a long wait is not late by all the rows before it.
@@ -292,7 +280,6 @@ class ParentExecutor:
             self._cancel_over(name, 0, self._now, commands)
         elif name in self._children.by_name:
             child = self._children.by_name[name]
-            # There is no later decision that could send it again.
             if child.forced:
                 self._found_nobody(child, self._now, commands)
             else:
@@ -342,7 +329,6 @@ class ParentExecutor:
         self.order = replace(self.order, quantity=quantity)
         if self._driver is None:
             return []
-        # Both by the same lots: what is filled stays filled.
         self.driver.state[[sim.QUANTITY, sim.LEFT]] += more
         return self._withdraw() if self.open > self.left else []
 
@@ -356,17 +342,7 @@ class ParentExecutor:
         order, task = self.order, self.order.task
         interval = task.horizon_ns // task.decisions
         b, k = self._follower.arrival(order.start_ns, interval, task.warmup_ns, (task.grid_points, LOG_ROWS))
-        # A late arrival moves the whole horizon: time that has passed is nobody's to trade in.
-        k[[sim.NOW, sim.START_NS]] = max(now_ns, order.start_ns)
-        k[[sim.HORIZON_NS, sim.DECISIONS]] = task.horizon_ns, task.decisions
-        k[sim.CLOCK_EVENTS] = task.clock_step if task.clock == "events" else 0
-        k[sim.CLOCK_VOLUME] = task.clock_step if task.clock == "volume" else 0
-        k[sim.RUN_OUT] = int(order.run_out)
-        k[sim.SIDE] = order.side
-        k[[sim.QUANTITY, sim.LEFT]] = order.quantity
-        k[sim.LIMIT] = order.limit or limit_at(task, order.side, self._follower.listing.tick, int(k[sim.MID2]))
-        k[sim.PHASE] = sim.WORKING
-        seed_stream(k, sim.DRAW_RNG, order.seed, order.index, 3)
+        begin(k, order, now_ns, self._follower.listing.tick)
         self.began = b, k
         self._driver = Driver(b, k, self.strategy, kernels.apply_heard)
 
@@ -421,8 +397,7 @@ class ParentExecutor:
             for own, passive, mid2, touch2 in self._rows.marks:
                 self._children.at[own].marks[bool(passive)].append((mid2, touch2))
             if at < len(rows):
-                # Up to the moment before: a decision due at the row's own time sees all rows of that time, as in the
-                # simulator.
+                # Up to the moment before: a decision sees all rows of its own time, as in the simulator.
                 self._decide(max(int(rows[at, M_NS]), self._now) - 1, commands)
 
     def _feed(self, row: Ints, commands: list[Command]) -> None:
@@ -473,8 +448,7 @@ class ParentExecutor:
     def _filled(self, child: Child, report: Report, commands: list[Command]) -> None:
         k, marks = self.driver.state, child.marks[report.passive]
         touch2 = 2 * int(k[sim.PUBLIC_ASK if self.order.side > 0 else sim.PUBLIC_BID])
-        # Market data came first: what the aggressor met was marked then. Without a mark the market as it is now has to
-        # do.
+        # What the aggressor met was marked by market data, which came first; else the market as it is now has to do.
         met = marks.popleft() if marks else (int(k[sim.MID2]), touch2)
         child.worst = against(self.order.side, report.last_px)
         child.mid2 = met[0]
@@ -514,7 +488,6 @@ class ParentExecutor:
 
     def _cancel_over(self, name: str, dead: int, ns: int, commands: list[Command]) -> None:
         """A cancel, or a replace that stands for one, was answered."""
-        # Zero dead lots are an answer too: lots that waited for this cancel go on.
         child, requested = self._children.cancels.pop(name)
         self._feed(self._row(ns, sim.OWN_DEAD, child, 0, requested, dead), commands)
 

@@ -6,6 +6,7 @@ from typing import Final
 from tercel.fix.protocol import validate as v
 from tercel.fix.protocol.message import Message, utc_ns
 from tercel.fix.protocol.settings import SessionSettings
+from tercel.fix.protocol.store import SequenceNumbers
 
 _KEPT: Final = 64
 
@@ -73,6 +74,21 @@ def fault_of(message: Message, settings: SessionSettings) -> v.MessageFault | No
     if fault is None and settings.examine is not None:
         fault = settings.examine(message)
     return fault
+
+
+def disagreement(message: Message, wanted: int, numbers: SequenceNumbers) -> str:
+    """Why a logon's sequence numbers cannot be mended; "" where they agree or messages can be repeated.
+
+    `wanted` is its NextExpectedMsgSeqNum, 0 where it has none.
+    """
+    reset, number = message.says(141), message.number
+    if reset and number != 1:
+        return "MsgSeqNum must be 1 where ResetSeqNumFlag is Y"
+    if number < numbers.next_in:
+        return f"MsgSeqNum is too low: {numbers.next_in} is expected, {number} came"
+    if wanted > numbers.next_out:
+        return f"NextExpectedMsgSeqNum is too high: {numbers.next_out} is next, {wanted} is expected"
+    return ""
 
 
 def refusal(message: Message, settings: SessionSettings, now_ns: int) -> str:

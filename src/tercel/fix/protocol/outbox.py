@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
+from tercel.core.errors import VenueError
 from tercel.fix.protocol.codec import decode, encode
 from tercel.fix.protocol.message import Fields, Message, utc_text
 from tercel.fix.protocol.settings import SessionSettings
 from tercel.fix.protocol.store import SessionStore
+from tercel.fix.protocol.validate import check
 
 REPEATS_PER_S: Final = 5_000
 """Numbers that are repeated in a second: whoever asks for more waits, and is answered once for all of it."""
@@ -57,6 +59,24 @@ class Outbox:
         names = (49, self._settings.sender), (56, self._settings.target)
         number = number or self.next
         return [(35, kind), *names, (34, str(number)), (52, self.now_text), *self._settings.header, *fields]
+
+    def valid(self, kind: str, fields: Fields, number: int) -> Fields:
+        """An application message's fields with header, as the dictionary allows them.
+
+        Raises
+        ------
+        VenueError
+            For a type, or fields, that the dictionary does not have so.
+        """
+        rules = self._settings.rules
+        rule = rules.messages.get(kind)
+        if rule is None or (rule.admin and kind != "3"):
+            raise VenueError("an application message that the dictionary has", f"35={kind}", "name another type")
+        headed = self.headed(kind, fields, number)
+        if (fault := check(Message(self._settings.begin, headed), rules)) is not None:
+            received = f"35={kind} with field {fault.tag}: {fault.text}"
+            raise VenueError("a message that the dictionary allows", received, "mend the message or the dictionary")
+        return headed
 
     def emit(self, kind: str, fields: Fields) -> None:
         """Send a session-level message under the next number."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from tercel.core.errors import VenueError
 from tercel.fix.protocol import validate as v
-from tercel.fix.protocol.admission import ClockOffset, dated_wrong, fault_of, misplaced, refusal
+from tercel.fix.protocol.admission import ClockOffset, dated_wrong, disagreement, fault_of, misplaced, refusal
 from tercel.fix.protocol.codec import Decoder, GarbledMessage
 from tercel.fix.protocol.message import Fields, Message
 from tercel.fix.protocol.outbox import Outbox
@@ -20,8 +20,7 @@ from tercel.fix.protocol.settings import Outcome, SessionEvent, SessionEventKind
 from tercel.fix.protocol.store import Commit, MemoryStore, SequenceNumbers, SessionStore
 
 _S: Final = 1_000_000_000
-_QUIET: Final = 1.2
-"""A side is asked whether it is there after so many heartbeat intervals of silence."""
+_QUIET: Final = 1.2  # heartbeat intervals of silence after which a side is asked whether it is there
 _MOST_REQUESTS: Final = 3
 
 
@@ -101,11 +100,9 @@ class FixSession:
         """
         if self.connected:
             raise VenueError("a session without a connection", "a second one", "close the first one")
-        # The store has the numbers: what it did not take of the last connection does not count.
         self._stale = True
         self._at(now_ns)
         self._box.forget()
-        # Half a message of the last connection is no beginning of one on this.
         self._decoder = Decoder(self._rules.data_fields)
         self._queue, self._answered, self._gap = {}, set(), None
         self._heartbeat_ns, self._tested_ns = self.settings.heartbeat_s * _S, 0
@@ -132,12 +129,10 @@ class FixSession:
                     # Whoever cannot say who it is gets no answer (FIX: disconnect without a Logout).
                     self._refuse("the first message is garbled")
             else:
-                # Any message answers a TestRequest: the other side is there.
                 self._heard_ns, self._tested_ns = now_ns, 0
                 self.clock.see(found, now_ns)
                 self._take(found)
             if not self.connected:
-                # Bytes behind the end of a session are of nobody.
                 break
         self._result.close |= not self.connected
         return self._finish()
@@ -165,19 +160,12 @@ class FixSession:
         self._at(now_ns)
         ready: list[Fields] = []
         for kind, fields in messages:
-            rule = self._rules.messages.get(kind)
-            if rule is None or (rule.admin and kind != "3"):
-                raise VenueError("an application message that the dictionary has", f"35={kind}", "name another type")
             if not self.up and kind in self.settings.never_repeated:
                 raise VenueError(
                     "a session that is logged on", f"none, for 35={kind} that may not wait", "log on first"
                 )
-            headed = self._box.headed(kind, fields, self._box.next + len(ready))
-            if (fault := v.check(Message(self.settings.begin, headed), self._rules)) is not None:
-                received = f"35={kind} with field {fault.tag}: {fault.text}"
-                raise VenueError("a message that the dictionary allows", received, "mend the message or the dictionary")
             # Numbers are taken only once all are valid: one that failed half-way would leave a gap.
-            ready.append(headed)
+            ready.append(self._box.valid(kind, fields, self._box.next + len(ready)))
         self._box.emit_kept(ready, quiet=not self.up)
         return self._finish()
 
@@ -185,7 +173,6 @@ class FixSession:
         """Advance time: heartbeats, test requests, timeouts."""
         self._at(now_ns)
         longest, beat = self.settings.answer_s * _S, self._heartbeat_ns
-        # A side that no longer beats will not answer the Logout either.
         longest = min(longest, 2 * beat) if beat and self._state is _State.LEAVING else longest
         waited = now_ns - self._waits_ns >= longest
         if self._state in (_State.WAITS, _State.ASKED) and waited:
@@ -220,7 +207,6 @@ class FixSession:
         if window is None:
             return False
         self._until_ns = window[1]
-        # The store's numbers are of an earlier window; a session that always is open has just one.
         if self._since_ns < max(window[0], 1):
             if window[0] and (self._box.next, self._next_in) != (1, 1):
                 self._restart()
@@ -259,8 +245,7 @@ class FixSession:
             self._state, self._waits_ns = _State.LEAVING, self._now
 
     def _refuse(self, text: str, say: bool = False) -> None:
-        """A logon that comes to nothing. Who is not known is told nothing."""
-        # Strangers are told nothing, so that a port scan learns no names; a known side is told why.
+        """A logon that comes to nothing. Strangers are told nothing, so that a port scan learns no names."""
         if say:
             self._box.emit("5", [(58, text)])
         self._tell(SessionEventKind.REFUSED, text)
@@ -270,7 +255,6 @@ class FixSession:
         logged_on = self._state in (_State.UP, _State.LEAVING)
         self._state = _State.DOWN
         self._result.close = True
-        # A logon that failed is REFUSED: who counts outages must not count it.
         if logged_on:
             self._tell(SessionEventKind.DOWN, text)
         if "disconnect" in self.settings.reset and (logged_on or self.settings.initiates):
@@ -280,7 +264,6 @@ class FixSession:
         self._box.restart()
         self._next_in = 1
         self._since_ns = self._now
-        # Held messages have numbers from before the reset.
         self._queue, self._answered, self._gap = {}, set(), None
         self._was_reset = True
         self._tell(SessionEventKind.RESET)
@@ -291,13 +274,10 @@ class FixSession:
         result.out, sent = self._box.take()
         reset, self._was_reset = self._was_reset, False
         numbers = self.numbers
-        # Stored before anything is on the wire: a crash in between is a gap that can be filled, not a number used
-        # twice.
+        # Stored before it is on the wire: a crash in between is a gap that can be filled, not a number used twice.
         if sent or reset or result.messages or numbers != self._kept:
             try:
                 self._store.commit(Commit(numbers, sent, tuple(result.messages), tuple(result.events), reset))
-            # What was numbered is not stored: the session ends rather than go on with numbers that a restart would not
-            # know.
             except BaseException:
                 self._state, self._stale = _State.DOWN, True  # what follows begins where the store stands
                 raise
@@ -316,10 +296,8 @@ class FixSession:
             self._move(message)
         elif kind == "A" and message.says(141) and number == 1:
             self._begin_again(message)
-        # Without a number no gap can be seen: the standard has the session end.
         elif number < 0:
             self._leave("MsgSeqNum (34) is missing or no number")
-        # Before the number is looked at: a logout is obeyed over a gap.
         elif kind == "5":
             self._their_logout(message)
         elif kind == "3" and self._gap is not None and message.get(45) == str(self._gap.request):
@@ -346,7 +324,6 @@ class FixSession:
         fault = misplaced(message, self.settings, self._now)
         if fault is not None and self.up:
             self._reject(message, fault)
-            # It was received, though not obeyed: asked for again it would be as wrong.
             self._next_in += message.number == self._next_in
             self._leave()
         return fault is None
@@ -371,14 +348,9 @@ class FixSession:
             return self._refuse("the other side has reset its sequence numbers, and was not asked to", say=True)
         if not asked and (reset or "logon" in self.settings.reset):
             self._restart()
-        if number < self._next_in or (reset and number != 1):
-            text = f"MsgSeqNum is too low: {self._next_in} is expected, {number} came"
-            return self._refuse(text if not reset else "MsgSeqNum must be 1 where ResetSeqNumFlag is Y", say=True)
         wanted = message.whole(789, 0) if self.settings.next_expected else 0
-        if wanted > self._box.next:
-            text = f"NextExpectedMsgSeqNum is too high: {self._box.next} is next, {wanted} is expected"
-            return self._refuse(text, say=True)
-        # Before our own Logon is numbered: it is not one of those that the other side lacks.
+        if why := disagreement(message, wanted, self.numbers):
+            return self._refuse(why, say=True)
         early, last = number > self._next_in, self._box.next - 1
         self._next_in += not early
         if not asked:
@@ -405,8 +377,7 @@ class FixSession:
         return self._log_on(reset=True)
 
     def _their_logout(self, message: Message) -> None:
-        """It is answered even when messages are missing: the next logon shows the gap."""
-        # With a gap before it the number stays: the next logon asks for all of it.
+        """It is answered even when messages are missing: the number stays, and the next logon asks for all."""
         self._next_in += message.number == self._next_in
         if self._state is not _State.LEAVING:
             self._box.emit("5", [])
@@ -417,7 +388,6 @@ class FixSession:
     def _move(self, message: Message) -> None:
         """SequenceReset in reset mode: the next number is told, whatever the message's own is."""
         fault, new = fault_of(message, self.settings), message.whole(36)
-        # Numbers never go down here: those below were processed.
         if fault is not None or new < self._next_in:
             self._reject(message, fault or v.MessageFault(v.INCORRECT_VALUE))
         else:
@@ -426,10 +396,8 @@ class FixSession:
 
     def _late(self, message: Message) -> None:
         """A number that was taken: a repetition is dropped, anything else means that the two sides disagree."""
-        # A ResendRequest was answered when it came, over its gap.
         if message.kind == "2" or not self.up:
             self._answered.discard(message.number)
-        # A number used twice without PossDupFlag is a serious error by the standard: the session ends.
         elif not message.says(43):
             self._box.emit("5", [(58, f"MsgSeqNum is too low: {self._next_in} is expected, {message.number} came")])
             self._end("MsgSeqNum is too low")
@@ -473,7 +441,6 @@ class FixSession:
     # -- gaps ---------------------------------------------------------------------------------------------------------
     def _early(self, message: Message) -> None:
         """Hold a message until those before it are here."""
-        # Bounded: what finds no room is repeated with the gap.
         if len(self._queue) < self.settings.most_queued:
             self._queue.setdefault(message.number, message)
         if self._gap is None:
@@ -495,7 +462,6 @@ class FixSession:
         while self.connected and (message := self._queue.pop(self._next_in, None)) is not None:
             self._process(message)
         if self._gap is not None:
-            # The answer is coming: patience begins anew.
             self._gap.since_ns = self._now
             if self._next_in > self._gap.last:
                 self._gap = None
@@ -520,7 +486,6 @@ class FixSession:
         if interval and self._tested_ns and now - self._tested_ns >= interval:
             return self._end("no answer to a TestRequest")
         if interval and not self._tested_ns and now - self._heard_ns >= _QUIET * interval:
-            # Silence beyond the interval and some time on the way: by the standard it is asked before it is left.
             self._box.emit("1", [(112, "TEST")])
             self._tested_ns = now
         elif interval and now - self._box.sent_ns >= interval:
