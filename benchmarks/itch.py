@@ -1,8 +1,8 @@
 """ITCH 5.0: messages per second from the bytes of a file, decoded for all symbols, and with the books of all symbols.
 
 The file is made here: simulated days of the packaged presets, each under several symbols, merged by time, written with
-all message types (`tercel.feeds.itch_write`). The reference decodes the first messages of the same bytes, here
-too: the `itchfeed` package where it is installed, else this package's reader in plain Python.
+all message types (`tercel.feeds.itch_write`, `benchmarks.itch_garnish`). The reference decodes the first messages of
+the same bytes, here too: the `itchfeed` package where it is installed, else this package's reader in plain Python.
 
 Rates, each on one core: `parse`, every message checked and decoded and the rows of all symbols written in file
 order, side and price of every change looked up by reference (the reference does no such thing); `tape`, from
@@ -26,6 +26,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks import measured
+from benchmarks.itch_garnish import garnished
 from benchmarks.itch_plain import messages
 from tercel import TercelError
 from tercel.core.vocabulary import NS_PER_SECOND
@@ -115,7 +116,7 @@ def make_file(seconds: float, copies: int, decay: float = 0.0) -> bytes:
             instrument = Instrument("NASDAQ", f"S{at}C{copy}", _DATE, 0.01, session_open_ns=opened)
             events.recv_ns[:] = events.exch_ns
             days.append((instrument, events))
-    return b"".join(piece for piece, _ in itch_pieces(_numbered(days), garnish=True))
+    return garnished(b"".join(piece for piece, _ in itch_pieces(_numbered(days))))[0]
 
 
 def _numbered(days: list[tuple[Instrument, Events]]) -> list[tuple[Instrument, Events]]:

@@ -76,21 +76,6 @@ class ItchBooks:
             else:
                 self.rungs = np.concatenate((self.rungs, np.zeros_like(self.rungs)))
 
-    def side(self, store: ItchStore, locate: int, side: int) -> list[tuple[int, list[tuple[int, int]]]]:
-        """Levels of a side, best first: price in dollars x 10,000 and the queue as (reference, shares)."""
-        place = 2 * locate + (side < 0)
-        base, n = int(self.sides[place, k.S_BASE]), int(self.sides[place, k.S_N])
-        refs = np.zeros(len(store.orders), np.int64)
-        used = store.table[:, 1] >= 0
-        refs[store.table[used, 1]] = store.table[used, 0]
-        slots = np.zeros(len(store.orders), np.int64)
-        found = []
-        for at in range(base + n - 1, base - 1, -1):
-            queue = slots[: k.walk(store.orders, self.levels, int(self.rungs[at, k.R_LEVEL]), slots)]
-            price = int(self.rungs[at, k.R_PRICE]) & 0xFFFFFFFF
-            found.append((price, [(int(refs[s]), int(store.orders[s, f.O_SHARES])) for s in queue]))
-        return found
-
     def check(self, store: ItchStore) -> list[SymbolCheck]:
         """Every symbol with an order or trade, by name."""
         live = store.table[store.table[:, 1] >= 0, 1]

@@ -324,15 +324,3 @@ def change(b: Bytes, m: int, y: int, locate: int, w: Longs, table: Longs, orders
     orders[slot, f.O_SHARES] = left - taken
     if price != 0:
         levels[orders[slot, f.O_LEVEL], L_SHARES] -= taken
-
-
-@kernel
-def walk(orders: Packed, levels: Packed, level: int, slots: Longs) -> int:
-    """The slots of a level's queue, first first, as many as fit; returns how many."""
-    n = 0
-    slot = levels[level, L_HEAD]
-    while slot >= 0 and n < slots.shape[0]:
-        slots[n] = slot
-        n += 1
-        slot = orders[slot, f.O_NEXT]
-    return n

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.feeds.itch.test_itch_write import simulated
+from tests.feeds.itch.test_itch_write import simulated, write_garnished
 from tests.feeds.moldudp.faulty_server import Faults, FaultyServer, split_file
 from tests.waiting import DEADLINE_S, until
 
@@ -18,7 +18,6 @@ from tercel.api.testing.feed import read_all
 from tercel.core.errors import VenueError
 from tercel.feeds import FeedOptions
 from tercel.feeds.itch import ItchFeed
-from tercel.feeds.itch_write import write_itch
 from tercel.feeds.moldudp import MoldCapture, MulticastLink, PacketOutcome, Receiver
 from tercel.market.tape import Lake
 
@@ -37,7 +36,7 @@ class Clock:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("itch") / "01302019.NASDAQ_ITCH50"
-    write_itch(path, [simulated("AAA", "csco-santa-fe", 1), simulated("BBB", "ibm-santa-fe", 2)], garnish=True)
+    write_garnished(path, [simulated("AAA", "csco-santa-fe", 1), simulated("BBB", "ibm-santa-fe", 2)])
     return path
 
 
