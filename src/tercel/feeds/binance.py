@@ -7,16 +7,16 @@ information (`exchangeInfo`) beside them gives tick and lot; else both are the g
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any, Final
 
 from tercel.core.errors import FeedError
 from tercel.feeds.binance_messages import BinanceMarket, markets_of
-from tercel.feeds.binance_sync import OPENED, SyncedBook, sync
-from tercel.feeds.capture_day import TIMEZONE, Capture, CaptureDay, CaptureFeed, Standing, days_of
-from tercel.feeds.captures import CaptureLine, CaptureWarnings, shown, stated_unit, unit_of
-from tercel.feeds.levels_day import LOTS, PRICE, UPDATE, book_after, rows_of
+from tercel.feeds.binance_sync import APPLIED, OPENED, sync
+from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
+from tercel.feeds.captures import CaptureLine, shown, stated_unit, unit_of
+from tercel.feeds.levels_day import LOTS, PRICE, UPDATE, rows_of
 from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
 
 _TOLD: Final = {
     "gaps": "gaps in the update ids: the book was cleared and opened again from the next snapshot",
@@ -69,41 +69,19 @@ class BinanceFeed(CaptureFeed):
         lot = unit_of(table[:, LOTS], self._lot, "lot", where, market.lot)
         table[:, PRICE] //= tick
         table[:, LOTS] //= lot
-        counts = counts_of(market, synced, capture.reading)
-        extra = {"feed": self.name, "messages": capture.reading.messages, **counts}
-        base = Instrument(
-            market.venue,
-            market.symbol,
-            "2000-01-01",
-            float(shown(tick)),
-            timezone=TIMEZONE,
-            source=capture.source,
-            tick_rule="stated" if stated or tick == market.tick else "inferred",
-            extra=extra | {"lot_size": shown(lot), "trades_before_book": before},
-        )
+        reading = capture.reading
+        counts: dict[str, int] = {
+            "updates": sum(1 for step in synced.steps if step.what == APPLIED),
+            "trades": len(synced.trades),
+            "best_quotes": len(market.quotes),
+            **asdict(synced.counts),
+            "recv_back": reading.recv_back,
+            "cut_lines": reading.cut_lines,
+            "off_book_trades": market.off_book,
+        }
+        extra: dict[str, Any] = {"feed": self.name, "messages": reading.messages, **counts}
+        extra |= {"lot_size": shown(lot), "trades_before_book": before}
+        known = stated != 0 or tick == market.tick
+        base = capture.instrument(market.venue, market.symbol, tick, known, extra)
         warnings = tuple(f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name])
-        return days_of(base, Events.from_table(table), warnings, _left, table[:, UPDATE], market.quotes)
-
-
-def _left(events: Events, stop: int) -> list[Standing]:
-    return [(0, side, price, lots) for (side, price), lots in sorted(book_after(events, stop).items())]
-
-
-def counts_of(market: BinanceMarket, synced: SyncedBook, reading: CaptureWarnings) -> dict[str, Any]:
-    """What was counted in a market's messages."""
-    return {
-        "updates": sum(1 for step in synced.steps if step.what == "applied"),
-        "trades": len(synced.trades),
-        "best_quotes": len(market.quotes),
-        "before_snapshot": synced.old,
-        "gaps": synced.gaps,
-        "unplaced": synced.unplaced,
-        "stale_snapshots": synced.stale,
-        "duplicates": synced.duplicates,
-        "duplicate_trades": synced.duplicate_trades,
-        "trade_gaps": synced.trade_gaps,
-        "clock_back": synced.clock_back,
-        "recv_back": reading.recv_back,
-        "cut_lines": reading.cut_lines,
-        "off_book_trades": market.off_book,
-    }
+        return days_of(base, Events.from_table(table), warnings, table[:, UPDATE], market.quotes)

@@ -112,7 +112,8 @@ class _Reader:
         self.loose: list[tuple[str, Snapshot, int, str]] = []
         """Snapshots: symbol or nothing, the snapshot, how many diffs came before it in each market, where."""
         self.units: dict[str, tuple[int, int]] = {}
-        self.seen: dict[tuple[str, str], list[int]] = {}
+        self.books: dict[tuple[str, str], list[tuple[int, DepthDiff | Snapshot]]] = {}
+        """By market: what makes its book, with its number among all messages."""
         self.order = 0
 
     def take(self, line: CaptureLine) -> None:
@@ -143,7 +144,7 @@ class _Reader:
             int(data["U"]), int(data["u"]), int(data.get("pu", 0)), time_ns(data.get("T", data["E"])),
             line.recv_ns, self._levels(data["b"], line), self._levels(data["a"], line),
         )  # fmt: skip
-        self._put(market, diff)
+        self.books.setdefault((venue, market.symbol), []).append((self.order, diff))
 
     def _trade(self, data: dict[str, Any], line: CaptureLine) -> None:
         symbol = data["s"]
@@ -183,30 +184,20 @@ class _Reader:
         scaled, where = self.scaled, line.where
         return tuple((scaled(price, where), scaled(quantity, where)) for price, quantity in pairs)
 
-    def _put(self, market: BinanceMarket, diff: DepthDiff) -> None:
-        market.book.append(diff)
-        self.seen.setdefault((market.venue, market.symbol), []).append(self.order)
-
     def finish(self) -> list[BinanceMarket]:
         """Put the snapshots where they belong, in their place among the diffs."""
         for symbol, snapshot, order, where in reversed(self.loose):
-            fitting = [m for m in self.markets.values() if symbol in ("", m.symbol) and self._fits(m, snapshot)]
+            dated = snapshot.exch_ns > 0  # on spot it is not
+            fitting = [m for m in self.markets if m in self.books and symbol in ("", m[1]) and dated == (m[0] != SPOT)]
             if len(fitting) != 1:
-                names = ", ".join(f"{m.venue} {m.symbol}" for m in fitting) or "none"
+                names = ", ".join(" ".join(key) for key in fitting) or "none"
                 received = f"{names} for the snapshot in {where}"
                 raise FeedError("one market that a snapshot belongs to", received, "import the markets one by one")
-            (market,) = fitting
-            before = sum(1 for at in self.seen.get((market.venue, market.symbol), ()) if at < order)
-            market.book.insert(before, snapshot)
-        for (_, symbol), market in self.markets.items():
-            market.tick, market.lot = self.units.get(symbol, (0, 0))
+            self.books[fitting[0]].append((order, snapshot))
+        for key, market in self.markets.items():
+            market.book = [part for _, part in sorted(self.books.get(key, ()), key=lambda one: one[0])]
+            market.tick, market.lot = self.units.get(market.symbol, (0, 0))
         return list(self.markets.values())
-
-    def _fits(self, market: BinanceMarket, snapshot: Snapshot) -> bool:
-        """Whether a snapshot's id and its time, or the lack of one, can be this market's."""
-        return any(isinstance(part, DepthDiff) for part in market.book) and (snapshot.exch_ns > 0) == (
-            market.venue != SPOT
-        )
 
 
 def time_ns(stamp: Any) -> int:

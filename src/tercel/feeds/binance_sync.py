@@ -8,7 +8,7 @@ Spot: diffs with ``u <= lastUpdateId`` are old; the first one applied has ``U <=
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tercel.feeds.binance_messages import SPOT, BinanceMarket, BinanceTrade, DepthDiff, Level, Snapshot
@@ -32,37 +32,43 @@ class SyncStep:
 
 
 @dataclass
-class SyncedBook:
-    """Steps and trades in order of time, and what was counted on the way."""
+class SyncCounts:
+    """What was counted on the way, under the names that an instrument has it by."""
 
-    steps: list[SyncStep] = field(default_factory=list)
-    trades: list[BinanceTrade] = field(default_factory=list)
-    old: int = 0
-    """Diffs before a snapshot."""
-    duplicates: int = 0
+    before_snapshot: int = 0
     gaps: int = 0
     unplaced: int = 0
     """Diffs after a gap that no snapshot follows."""
-    stale: int = 0
+    stale_snapshots: int = 0
     """Snapshots too old for the diffs at hand."""
+    duplicates: int = 0
     duplicate_trades: int = 0
     trade_gaps: int = 0
     clock_back: int = 0
     """Messages with an exchange time before that of the message above; they were given that time."""
 
 
+@dataclass(frozen=True)
+class SyncedBook:
+    """Steps and trades in order of time, and what was counted."""
+
+    steps: list[SyncStep]
+    trades: list[BinanceTrade]
+    counts: SyncCounts
+
+
 def sync(market: BinanceMarket) -> SyncedBook:
     """Follow the diffs of a market from its snapshots, and order its trades."""
-    found = SyncedBook()
-    _Book(market.venue, found).run(market.book)
-    found.trades = _trades(market.trades, found)
-    return found
+    book = _Book(market.venue)
+    book.run(market.book)
+    return SyncedBook(book.steps, _trades(market.trades, book.counts), book.counts)
 
 
 class _Book:
-    def __init__(self, venue: str, found: SyncedBook) -> None:
+    def __init__(self, venue: str) -> None:
         self.spot = venue == SPOT
-        self.found = found
+        self.steps: list[SyncStep] = []
+        self.counts = SyncCounts()
         self.waiting: list[DepthDiff] = []
         """Diffs since the start or the gap, kept until a snapshot comes."""
         self.pending: Snapshot | None = None
@@ -80,7 +86,7 @@ class _Book:
             else:
                 self.waiting.append(part)
                 self._open()
-        self.found.unplaced += len(self.waiting)
+        self.counts.unplaced += len(self.waiting)
 
     def _snapshot(self, snapshot: Snapshot) -> None:
         if self.last:
@@ -99,15 +105,15 @@ class _Book:
             return
         first = fresh[0]
         if first.first > (at + 1 if self.spot else at) and first.before != at:
-            self.found.stale += 1
+            self.counts.stale_snapshots += 1
             self.pending = None
             return
         old = self.waiting[: len(self.waiting) - len(fresh)]
-        self.found.old += len(old)
+        self.counts.before_snapshot += len(old)
         stamp = self.pending.exch_ns or (old[-1].exch_ns if old else first.exch_ns)
         ns = self._time(min(stamp, first.exch_ns))
         snapshot, self.pending, self.waiting = self.pending, None, []
-        self.found.steps.append(SyncStep(OPENED, ns, snapshot.recv_ns or ns, at, snapshot.bids, snapshot.asks))
+        self.steps.append(SyncStep(OPENED, ns, snapshot.recv_ns or ns, at, snapshot.bids, snapshot.asks))
         self._apply(first)
         for diff in fresh[1:]:
             if self.last:
@@ -117,44 +123,40 @@ class _Book:
 
     def _next(self, diff: DepthDiff) -> None:
         if diff.last <= self.last:
-            self.found.duplicates += 1
+            self.counts.duplicates += 1
             return
         follows = diff.first == self.last + 1 if self.spot else diff.before == self.last
         if follows:
             self._apply(diff)
             return
-        self.found.gaps += 1
+        self.counts.gaps += 1
         self.last = 0
         ns = self._time(diff.exch_ns)
-        self.found.steps.append(SyncStep(LOST, ns, diff.recv_ns or ns, 0))
+        self.steps.append(SyncStep(LOST, ns, diff.recv_ns or ns, 0))
         self.waiting.append(diff)
 
     def _apply(self, diff: DepthDiff) -> None:
         ns = self._time(diff.exch_ns)
         self.last = diff.last
-        self.found.steps.append(SyncStep(APPLIED, ns, diff.recv_ns or ns, diff.last, diff.bids, diff.asks))
+        self.steps.append(SyncStep(APPLIED, ns, diff.recv_ns or ns, diff.last, diff.bids, diff.asks))
 
     def _time(self, ns: int) -> int:
-        self.found.clock_back += ns < self.clock
+        self.counts.clock_back += ns < self.clock
         self.clock = max(self.clock, ns)
         return self.clock
 
 
-def _trades(trades: Sequence[BinanceTrade], found: SyncedBook) -> list[BinanceTrade]:
+def _trades(trades: Sequence[BinanceTrade], counts: SyncCounts) -> list[BinanceTrade]:
     """Trades once each, in the order of their numbers' arrival, times that never go back."""
     kept: list[BinanceTrade] = []
     last, clock = 0, 0
     for trade in trades:
         if trade.number <= last:
-            found.duplicate_trades += 1
+            counts.duplicate_trades += 1
             continue
-        found.trade_gaps += last > 0 and trade.number != last + 1
+        counts.trade_gaps += last > 0 and trade.number != last + 1
         last = trade.number
-        found.clock_back += trade.exch_ns < clock
+        counts.clock_back += trade.exch_ns < clock
         clock = max(clock, trade.exch_ns)
-        kept.append(
-            trade
-            if clock == trade.exch_ns
-            else BinanceTrade(trade.number, clock, trade.recv_ns, trade.side, trade.price, trade.quantity)
-        )
+        kept.append(trade if clock == trade.exch_ns else replace(trade, exch_ns=clock))
     return kept

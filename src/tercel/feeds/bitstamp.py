@@ -16,11 +16,10 @@ import numpy as np
 from tercel.core.errors import FeedError
 from tercel.feeds.bitstamp_book import BitstampRow, follow
 from tercel.feeds.bitstamp_messages import Pair, pairs_of
-from tercel.feeds.capture_day import TIMEZONE, Capture, CaptureDay, CaptureFeed, Standing, days_of
+from tercel.feeds.capture_day import Capture, CaptureDay, CaptureFeed, days_of
 from tercel.feeds.captures import MOST, ONE, CaptureLine, shown, stated_unit, unit_of
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
-from tercel.market.tape.instrument import Instrument
 
 VENUE: Final = "BITSTAMP"
 _SMALLEST_LOT: Final = ONE // 10**8
@@ -79,22 +78,9 @@ class BitstampFeed(CaptureFeed):
         counts |= {"cut_lines": reading.cut_lines}
         extra: dict[str, Any] = {"feed": self.name, "messages": reading.messages, "lot_size": shown(lot), **counts}
         extra |= {"order_events": len(market.orders), "trades": len(market.trades), "snapshots": len(market.snapshots)}
-        base = Instrument(
-            VENUE,
-            market.symbol,
-            "2000-01-01",
-            float(shown(tick)),
-            timezone=TIMEZONE,
-            source=capture.source,
-            tick_rule="inferred" if stated is None else "stated",
-            extra=extra,
-        )
+        base = capture.instrument(VENUE, market.symbol, tick, stated is not None, extra)
         warnings = tuple(f"{counts[name]:,} {text}" for name, text in _TOLD.items() if counts[name])
-        return days_of(base, events_of(book.rows, tick, lot), warnings, _left)
-
-
-def _left(events: Events, stop: int) -> list[Standing]:
-    return [(number, *order) for number, order in orders_after(events, stop).items()]
+        return days_of(base, events_of(book.rows, tick, lot), warnings)
 
 
 def fitting_lot(largest: int) -> int:
@@ -129,21 +115,3 @@ def lots_of(row: BitstampRow, lot: int) -> int:
     1
     """
     return abs(-(-row.after // lot) + row.before // -lot)
-
-
-def orders_after(events: Events, stop: int) -> dict[int, tuple[int, int, int]]:
-    """The book after the rows `[0, stop)` of an L3 tape: side, price, lots by id, in order of priority."""
-    book: dict[int, tuple[int, int, int]] = {}
-    columns = (events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots)
-    for kind, number, side, price, lots in zip(*(column[:stop].tolist() for column in columns), strict=True):
-        if kind == schema.CLEAR:
-            book.clear()
-        elif kind == schema.ADD:
-            book[number] = side, price, lots
-        elif kind in (schema.REDUCE, schema.DELETE, schema.EXECUTE) and number in book:
-            left = book[number][2] - lots
-            if left > 0 and kind != schema.DELETE:
-                book[number] = side, price, left
-            else:
-                del book[number]
-    return book

@@ -5,7 +5,7 @@ Only the whole capture knows its days. A later day opens with the book that the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,17 +17,14 @@ from numpy.typing import NDArray
 
 from tercel.core.errors import FeedError, UnknownNameError
 from tercel.core.vocabulary import NS_PER_SECOND
-from tercel.feeds.captures import CaptureLine, CaptureWarnings, lines_of, stated_unit
+from tercel.feeds.captures import CaptureLine, CaptureWarnings, lines_of, shown, stated_unit
 from tercel.feeds.members import members
 from tercel.market.feed import FeedOptions, Imported
 from tercel.market.tape import schema
 from tercel.market.tape.events import Events
 from tercel.market.tape.instrument import Instrument
 
-TIMEZONE: Final = "UTC"
 NS_A_DAY: Final = 86_400 * NS_PER_SECOND
-Standing = tuple[int, int, int, int]
-"""Id (0: a whole level), side, price and lots of what stands in a book."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +78,14 @@ class Capture:
         """The files, for people."""
         return ", ".join(self.source)
 
+    def instrument(self, venue: str, symbol: str, tick: int, stated: bool, extra: dict[str, Any]) -> Instrument:
+        """A market of the capture, of any day; its tick in 1e-10."""
+        rule = "stated" if stated else "inferred"
+        return Instrument(
+            venue, symbol, "2000-01-01", float(shown(tick)), timezone="UTC", source=self.source, tick_rule=rule,
+            extra=extra,
+        )  # fmt: skip
+
 
 class CaptureFeed:
     """A venue's captures as a :class:`tercel.market.feed.Feed`.
@@ -132,7 +137,6 @@ def days_of(
     base: Instrument,
     events: Events,
     warnings: tuple[str, ...],
-    left: Callable[[Events, int], Sequence[Standing]],
     updates: NDArray[np.int64] | None = None,
     quotes: Sequence[Any] = (),
 ) -> Iterator[CaptureDay]:
@@ -145,17 +149,18 @@ def days_of(
     events : Events
     warnings : tuple of str
         Of the whole capture.
-    left : callable
-        What stands in the book after the rows `[0, stop)` of a tape: orders, or levels (id 0).
     updates, quotes
         As :class:`CaptureDay` has them.
     """
     updates = np.zeros(events.n, np.int64) if updates is None else updates
+    levels = not events.order_id.any()
     cuts = [0, *(int(i) + 1 for i in np.flatnonzero(np.diff(events.exch_ns // NS_A_DAY))), events.n]
     for start, stop in pairwise(cuts):
         part, update = events.slice(start, stop), updates[start:stop]
         if start:
-            head = _opening(left(events, start), part)
+            book = book_after(events, start)
+            standing = [(0 if levels else key, *book[key]) for key in (sorted(book) if levels else book)]
+            head = _opening(standing, part)
             part = Events.joined([head, replace(part, seq=part.seq - part.seq[0] + 1)])
             update = np.concatenate([np.zeros(head.n, np.int64), update])
         first, last = int(part.exch_ns[0]), int(part.exch_ns[-1])
@@ -164,7 +169,31 @@ def days_of(
         yield CaptureDay(Imported(instrument, part, warnings), update, tuple(quotes))
 
 
-def _opening(standing: Sequence[Standing], part: Events) -> Events:
+def book_after(events: Events, stop: int) -> dict[Any, tuple[int, int, int]]:
+    """The book after the rows `[0, stop)` of a tape: side, price and lots.
+
+    Orders by id, in order of priority, or levels (of an L2 tape) by side and price.
+    """
+    book: dict[Any, tuple[int, int, int]] = {}
+    columns = (events.kind, events.order_id, events.side, events.price_ticks, events.qty_lots)
+    for kind, number, side, price, lots in zip(*(column[:stop].tolist() for column in columns), strict=True):
+        key = number or (side, price)
+        if kind == schema.CLEAR:
+            book.clear()
+        elif kind == schema.ADD or (kind == schema.LEVEL_SET and lots):
+            book[key] = side, price, lots
+        elif kind == schema.LEVEL_SET:
+            book.pop(key, None)
+        elif kind in (schema.REDUCE, schema.DELETE, schema.EXECUTE) and key in book:
+            left = book[key][2] - lots
+            if left > 0 and kind != schema.DELETE:
+                book[key] = side, price, left
+            else:
+                del book[key]
+    return book
+
+
+def _opening(standing: Sequence[tuple[int, int, int, int]], part: Events) -> Events:
     """Rows that open a day with what stands in the book, at the time of its first row."""
     head = Events.empty(len(standing))
     head.order_id[:], head.side[:], head.price_ticks[:], head.qty_lots[:] = np.reshape(standing, (-1, 4)).T

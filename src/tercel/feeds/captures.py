@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -52,7 +52,6 @@ class CaptureWarnings:
     cut_lines: int = 0
     recv_back: int = 0
     """Lines received before the line above, by the local clock."""
-    _last: dict[str, int] = field(default_factory=dict)
 
 
 def lines_of(files: Sequence[Member], reading: CaptureWarnings) -> Iterator[CaptureLine]:

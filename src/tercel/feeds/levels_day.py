@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tercel.feeds.binance_messages import BinanceTrade, Level
 from tercel.feeds.binance_sync import LOST, OPENED, SyncStep
 from tercel.market.tape import schema
-from tercel.market.tape.events import Events
 
 PRICE, LOTS, FLAGS, UPDATE = 6, 7, 8, 9
 """Columns of the table: the tape's, and the venue's number of the update that a row ends."""
@@ -61,17 +60,3 @@ def _merged(steps: Sequence[SyncStep], trades: Sequence[BinanceTrade]) -> Iterat
             at += 1
         yield step
     yield from trades[at:]
-
-
-def book_after(events: Events, stop: int) -> dict[tuple[int, int], int]:
-    """The book after the rows `[0, stop)` of an L2 tape: lots by (side, price)."""
-    book: dict[tuple[int, int], int] = {}
-    columns = (events.kind, events.side, events.price_ticks, events.qty_lots)
-    for kind, side, price, lots in zip(*(column[:stop].tolist() for column in columns), strict=True):
-        if kind == schema.CLEAR:
-            book.clear()
-        elif kind == schema.LEVEL_SET and lots:
-            book[side, price] = lots
-        elif kind == schema.LEVEL_SET:
-            book.pop((side, price), None)
-    return book

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from tercel.core.errors import FeedError
-from tercel.feeds.bitstamp import orders_after
 from tercel.feeds.bitstamp_messages import OrderBookAnswer, pairs_of
+from tercel.feeds.capture_day import book_after
 from tercel.feeds.captures import CaptureWarnings, exact, lines_of
 from tercel.feeds.members import members
 from tercel.market.tape import schema
@@ -52,7 +52,7 @@ def verify_orders(instrument: Instrument, events: Events, capture: Path) -> dict
         stop = int(np.searchsorted(events.exch_ns, answer.exch_ns, "right"))
         start = int(np.searchsorted(events.exch_ns, answer.exch_ns, "left"))
         opened_anew = np.flatnonzero(events.kind[start:stop] == schema.CLEAR)
-        ours = orders_after(events, start + int(opened_anew[0]) if len(opened_anew) else stop)
+        ours = book_after(events, start + int(opened_anew[0]) if len(opened_anew) else stop)
         theirs = {number: (side, price // tick, -(-amount // lot)) for side, price, amount, number in answer.orders}
         wrong = [number for number, order in theirs.items() if ours.get(number) != order]
         surplus = [number for number in ours if number not in theirs]

@@ -15,17 +15,21 @@ from tests.feeds.binance.binance_twin import MIDNIGHT_MS, Binance, write
 from tercel.api.testing.feed import FeedContract
 from tercel.core.errors import FeedError, TercelError
 from tercel.feeds import BinanceFeed, Feed, FeedOptions
-from tercel.feeds.capture_day import CaptureDay
+from tercel.feeds.capture_day import CaptureDay, book_after
 from tercel.feeds.captures import exact, shown
-from tercel.feeds.levels_day import book_after
 from tercel.feeds.verify import verify_alone
 from tercel.feeds.verify_quotes import verify_quotes
-from tercel.market.tape import schema, validate
+from tercel.market.tape import Events, schema, validate
 
 
 def days(paths: list[Path], lot: str | None = None, **options: object) -> list[CaptureDay]:
     with BinanceFeed(lot).days(paths, FeedOptions(**options)) as found:  # type: ignore[arg-type]
         return found
+
+
+def lots_after(events: Events, stop: int) -> dict[tuple[int, int], int]:
+    """Lots of each level, by side and price."""
+    return {level: lots for level, (*_, lots) in book_after(events, stop).items()}
 
 
 def capture(made: Binance, snapshot_at: int = 3, answered: int = 5) -> list[dict[str, Any]]:
@@ -76,7 +80,7 @@ def test_at_every_update_the_tape_shows_the_true_book(
     rows = np.flatnonzero(day.updates)
     assert len(rows)
     for row in rows.tolist():
-        assert book_after(events, row + 1) == made.truth[int(day.updates[row])]
+        assert lots_after(events, row + 1) == made.truth[int(day.updates[row])]
     extra = day.imported.instrument.extra
     assert extra["gaps"] <= len(set(lost))
     trades = {m["data"]["t"] for kind, m in made.lines if kind == "trade"}
@@ -116,7 +120,7 @@ def test_a_gap_clears_the_book_until_the_next_snapshot(tmp_path: Path) -> None:
     (day,) = days([write(tmp_path / "a.jsonl", messages)])
     events = day.imported.events
     (row,) = np.flatnonzero(events.kind == schema.CLEAR).tolist()
-    assert book_after(events, row + 1) == {}
+    assert lots_after(events, row + 1) == {}
     assert day.imported.instrument.extra["gaps"] == 1
     assert any("gaps in the update ids" in warning for warning in day.imported.warnings)
     (cut,) = days([write(tmp_path / "b.jsonl", messages[:15])])
@@ -144,7 +148,7 @@ def test_a_capture_over_midnight_is_two_days(tmp_path: Path) -> None:
     for day in (first, second):
         validate(day.imported.events, day.imported.instrument)
         for row in np.flatnonzero(day.updates).tolist():
-            assert book_after(day.imported.events, row + 1) == made.truth[int(day.updates[row])]
+            assert lots_after(day.imported.events, row + 1) == made.truth[int(day.updates[row])]
     head = second.imported.events
     assert head.flags[0] & schema.OPENING
 

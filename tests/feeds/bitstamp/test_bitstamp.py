@@ -13,7 +13,7 @@ from tests.feeds.bitstamp.bitstamp_twin import MIDNIGHT_US, UNIT, Bitstamp, deci
 from tercel.api.testing.feed import FeedContract
 from tercel.core.errors import FeedError
 from tercel.feeds import BitstampFeed, Feed, FeedOptions, Imported
-from tercel.feeds.bitstamp import orders_after
+from tercel.feeds.capture_day import book_after
 from tercel.feeds.captures import ONE, exact
 from tercel.feeds.verify import verify_alone
 from tercel.feeds.verify_orders import verify_orders
@@ -54,7 +54,7 @@ def test_after_each_operation_the_tape_shows_the_true_book(seed: int) -> None:
     day = made(exchange.shuffled([exchange.snapshot(7)]))
     for us, book in exchange.books[7:]:
         rows = int(np.searchsorted(day.events.exch_ns, us * 1000, "right"))
-        assert orders_after(day.events, rows) == book
+        assert book_after(day.events, rows) == book
     extra = day.instrument.extra
     assert [extra[n] for n in ("unknown_ids", "ghosts", "fills_without_trade", "trades_unknown_order")] == [0] * 4
 
@@ -75,7 +75,7 @@ def test_every_traded_lot_is_an_execution_once_and_the_book_never_crosses(seed: 
     assert not np.any(events.kind == schema.TRADE_HIDDEN)
     counts = verify_alone(events)
     assert counts["crossed"] == counts["locked"] == counts["unknown_ids"] == 0
-    assert orders_after(events, events.n) == exchange.books[-1][1]
+    assert book_after(events, events.n) == exchange.books[-1][1]
     assert day.instrument.extra["snapshots_agree"] == 1
 
 
@@ -92,7 +92,7 @@ def test_a_lost_message_ends_at_the_next_snapshot(seed: int, lost: set[int]) -> 
     assert extra["resyncs"] + extra["snapshots_agree"] == 1
     for at, book in exchange.books[middle:]:
         rows = int(np.searchsorted(day.events.exch_ns, at * 1000, "right"))
-        assert orders_after(day.events, rows) == book
+        assert book_after(day.events, rows) == book
     assert verify_alone(day.events)["crossed"] == 0
 
 
@@ -102,7 +102,7 @@ def test_coarse_lots_cover_what_is_left_of_every_order(seed: int, lot: str | Non
     day = made(exchange.shuffled([exchange.snapshot(7)]), lot)
     size = exact(day.instrument.extra["lot_size"], "here") // (ONE // UNIT)
     covered = {n: (s, p, -(-a // size)) for n, (s, p, a) in exchange.books[-1][1].items()}
-    assert orders_after(day.events, day.events.n) == covered
+    assert book_after(day.events, day.events.n) == covered
 
 
 @given(st.integers(0, 10**6), st.sampled_from([LOT, "0.01"]))

@@ -27,9 +27,7 @@ from tests.waiting import DEADLINE_S, until
 from tercel.core.errors import ConfigError
 from tercel.feeds import BinanceFeed, BitstampFeed, FeedOptions
 from tercel.feeds.binance_messages import USDM
-from tercel.feeds.bitstamp import orders_after
-from tercel.feeds.capture_day import CaptureDay
-from tercel.feeds.levels_day import book_after
+from tercel.feeds.capture_day import CaptureDay, book_after
 from tercel.feeds.recorder import CaptureWriter, Recorder
 from tercel.feeds.recorder.live import websocket_client
 from tercel.feeds.streams import BinanceStream, BitstampStream, stream_of
@@ -186,7 +184,7 @@ def test_bitstamp_is_recorded_order_by_order(tmp_path: Path) -> None:
     assert heard == ["live_orders_btcusd", "live_trades_btcusd"]
     with BitstampFeed("0.00000001").days([tmp_path / "captures"], FeedOptions(tick=0.01)) as days:
         events = days[0].read().events
-    assert orders_after(events, events.n) == exchange.book
+    assert book_after(events, events.n) == exchange.book
 
 
 # -- killed -----------------------------------------------------------------------------------------------------------
