@@ -26,7 +26,7 @@ from tercel.lab.evaluation.pipeline.jobs import Results
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
 from tercel.lab.evaluation.pipeline.run import run_jobs
 from tercel.lab.evaluation.pipeline.scenarios import Scenario
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.policy import action_parameters, rule_name
 
@@ -73,7 +73,7 @@ def scenarios_of(recipe: AgentConfig, seeds: Sequence[int], episodes: int) -> li
     """Where a recipe's variants are judged: its own markets and regimes, at its plain task."""
     task = recipe.task.task
     return [
-        Scenario(f"{one.name} {one.regimes}".strip(), RunSettings(one, task), tuple(seeds), episodes)
+        Scenario(f"{one.name} {one.regimes}".strip(), MarketTask(one, task), tuple(seeds), episodes)
         for one in recipe.market.markets
     ]
 

@@ -64,7 +64,7 @@ def arbitrage(request: Arbitrage) -> None:
         raise ConfigError("a preset, or --tape with --symbol", received, "such as tercel market arbitrage goog")
     from studies.round_trips.grounds import preset_grounds, tape_grounds
     from studies.round_trips.search import arbitrage as search
-    from tercel.lab.evaluation.venue import latency_of
+    from tercel.execution.market import latency_of
     from tercel.market.flow.preset import load
 
     if request.preset is not None:

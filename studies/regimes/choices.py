@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tercel import Task
 from tercel.execution.costs import attribute
 from tercel.execution.intent import empty
+from tercel.execution.market import Market
 from tercel.execution.policies.strategy import PolicyStrategy
 from tercel.execution.policies_packaged import named
 from tercel.execution.strategies import build
@@ -24,7 +25,7 @@ from tercel.execution.view import View
 from tercel.lab.evaluation.episodes import Episodes, Plan, streams_plan
 from tercel.lab.evaluation.experiment import batches, run_strategies, without_orders
 from tercel.lab.evaluation.market import build_market
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.regimes.law import LONGEST_S, RegimeScript, with_regimes
 from tercel.market.regimes.named import NAMED, PLAIN, TRENDING
 from tercel.market.simulator.source import Source
@@ -192,8 +193,8 @@ def choices(
     """
     costs: dict[str, dict[str, list[Floats]]] = {regime: {} for regime in regimes}
     for market in markets:
-        settings = RunSettings(Market(market), episodes=episodes, seed=seed, quick=True)
-        built, task = build_market(settings), settings.task
+        settings = MarketTask(Market(market))
+        built, task = build_market(settings, seed=seed, episodes=episodes, quick=True), settings.task
         rules = {name: build(name, built.estimates) for name in RULES}
         base = rules[BASE]
         switches = {SWITCH: TrendSwitch(base), "filter": BayesSwitch(base, law=law_of(built.judged, task, episodes))}

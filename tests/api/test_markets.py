@@ -9,14 +9,14 @@ from tests.lobster_files import history
 
 import tercel as tc
 from tercel.api.testing.lake import DAYS
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 
 ORDER = tc.Order("10:30", "SIM", "buy", 5, "10min")
 
 
 def test_the_market_owns_fees_and_latency_and_the_task_what_is_to_be_done() -> None:
     market = tc.load_market(MARKET, fees="1,5bps", latency=2.5, feed_latency="1,3", regimes="volatile", impact="none")
-    settings = RunSettings(market, tc.Task(side=-1, share=0.2, horizon="1h", decisions=12))
+    settings = MarketTask(market, tc.Task(side=-1, share=0.2, horizon="1h", decisions=12))
     assert settings.market.fees == tc.Fees(1.0, 5.0, "bps")
     assert settings.task.latency == tc.Latency("constant", 2_500_000)
     assert settings.task.feed_latency == tc.Latency("uniform", 1_000_000, 3_000_000)

@@ -20,7 +20,7 @@ from tercel.lab.evaluation.comparisons import Scores
 from tercel.lab.evaluation.experiment import run_strategy
 from tercel.lab.evaluation.market import build_market
 from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 
 EPISODES, SEED = 24, 7
 NAMES = ["default", "half_now", "twap_take", "vwap_take"]
@@ -173,8 +173,8 @@ def test_figures_are_those_of_the_command(told: dict[str, Any], market: tc.Marke
 
 def test_costs_are_those_of_the_episodes_run_one_by_one(market: tc.Market, task: tc.Task) -> None:
     result = tc.evaluate(["twap_take", "vwap_take"], market, task, episodes=EPISODES, seed=SEED)
-    settings = RunSettings(market, task, seed=SEED, episodes=EPISODES)
-    built = build_market(settings)
+    settings = MarketTask(market, task)
+    built = build_market(settings, seed=SEED, episodes=EPISODES)
     for name in ("twap_take", "vwap_take"):
         costs = run_strategy(built.judged, settings.task, built.plan, build(name, built.estimates))
         assert Scores.of({name: costs}, {}).bps[name][0].tolist() == list(result.shortfall_bps[name])

@@ -15,6 +15,7 @@ import tercel as tc
 from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError
+from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
@@ -22,7 +23,7 @@ from tercel.execution.registry import resolve_policy
 from tercel.lab.evaluation.pipeline.candidates import policies_of, recipes_of, variants_of
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
 from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.market import markets_of
 from tercel.market.flow.preset import load
@@ -249,7 +250,7 @@ def test_an_evaluation_says_its_verdicts(tmp_path: Path) -> None:
 def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
     """What a policy saw is judged around; only the refusal is looked at here, so that nothing is run."""
     policy = copy_of_the_shipped(tmp_path / "p", trained_on={"symbol": "SIM", "trained on": "2003-01-14"})
-    settings = RunSettings(Market(lake=str(lake), symbol="SIM", days=("2003-01-15",), impact="none"))
+    settings = MarketTask(Market(lake=str(lake), symbol="SIM", days=("2003-01-15",), impact="none"))
     [said] = refuse_leaks(policies_of([str(policy)]), [settings])
     assert "2003-01-15" in said
     with pytest.raises(ConfigError, match="2003-01-14"):
@@ -257,14 +258,14 @@ def test_later_days_may_be_judged(tmp_path: Path, lake: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def one_day(tmp_path_factory: pytest.TempPathFactory) -> RunSettings:
+def one_day(tmp_path_factory: pytest.TempPathFactory) -> MarketTask:
     """A lake with one day of four hours, of which what follows 12:10 is judged."""
     folder = tmp_path_factory.mktemp("one")
     simulated_lake(folder, 4, DAYS[:1])
-    return RunSettings(Market(lake=str(folder), symbol="SIM", impact="none"))
+    return MarketTask(Market(lake=str(folder), symbol="SIM", impact="none"))
 
 
-def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(tmp_path: Path, one_day: RunSettings) -> None:
+def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(tmp_path: Path, one_day: MarketTask) -> None:
     where = ("--tape", one_day.market.lake, "--symbol", "SIM", "--out", tmp_path / "out")
     result = tercel("evaluate", "ppo", "--against", "twap_take,peg_behind", *where, "--json")
     assert result.exit_code == 0, result.output
@@ -274,7 +275,7 @@ def test_few_judged_orders_are_told_before_the_work_and_few_are_chosen_on(tmp_pa
     assert found["validation"]["episodes"] == 64, "not on a thousand"
 
 
-def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: RunSettings) -> None:
+def test_training_on_one_day_validates_on_as_many_as_are_worth_it(one_day: MarketTask) -> None:
     def episodes(request: int) -> int:
         told = {"market": {"lake": one_day.market.lake, "symbol": "SIM"}, "validation": {"episodes": request}}
         (market,) = markets_of(AgentConfig.model_validate({"name": "mine", **told}))
@@ -291,7 +292,7 @@ def trained_in(folder: Path, **card: Any) -> list[Any]:
     return policies_of([str(copy_of_the_shipped(folder / "p", trained_on={"market": str(folder / "morning.json")}))])
 
 
-def test_hours_of_the_judged_day_that_a_market_was_calibrated_on_are_told(tmp_path: Path, one_day: RunSettings) -> None:
+def test_hours_of_the_judged_day_that_a_market_was_calibrated_on_are_told(tmp_path: Path, one_day: MarketTask) -> None:
     [said] = refuse_leaks(trained_in(tmp_path, from_s=0.0, to_s=9000.0), [one_day])
     assert said.startswith("Leaks: no policy learned from the judged hours (SIM, 2003-01-13 12:10 to 13:30), but from")
     assert said.endswith("a market calibrated on 2003-01-13, up to 12:00.")
@@ -299,20 +300,20 @@ def test_hours_of_the_judged_day_that_a_market_was_calibrated_on_are_told(tmp_pa
 
 @pytest.mark.parametrize("card", [{"to_s": 12150.0}, {"window_s": [900.0, 9700.0]}, {}])
 def test_a_market_calibrated_on_judged_hours_is_refused(
-    tmp_path: Path, one_day: RunSettings, card: dict[str, Any]
+    tmp_path: Path, one_day: MarketTask, card: dict[str, Any]
 ) -> None:
     """A preset of a long session ends before two thirds of that; the judged session may be shorter."""
     with pytest.raises(ConfigError, match=r"judged hours that no policy learned from.*12:10 to 13:30"):
         refuse_leaks(trained_in(tmp_path, **card), [one_day])
 
 
-def test_what_a_run_on_the_day_trained_on_is_told(tmp_path: Path, one_day: RunSettings) -> None:
+def test_what_a_run_on_the_day_trained_on_is_told(tmp_path: Path, one_day: MarketTask) -> None:
     told = {"symbol": "SIM", "trained on": f"{DAYS[0]}, first two thirds"}
     [said] = refuse_leaks(policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on=told))]), [one_day])
     assert said.endswith(f"was trained on {DAYS[0]}, first two thirds, up to 12:10.")
 
 
-def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: RunSettings) -> None:
+def test_a_market_that_nobody_knows_is_told(tmp_path: Path, one_day: MarketTask) -> None:
     [policy] = policies_of([str(copy_of_the_shipped(tmp_path / "p", trained_on={"market": "/gone/mine.json"}))])
     [said] = refuse_leaks([policy], [one_day])
     assert said.endswith(f"What {policy.key} learned from is not known.")

@@ -15,13 +15,14 @@ from typer.testing import CliRunner, Result
 from tercel.cli import app, reported
 from tercel.core.errors import ConfigError, PolicyError, TapeError
 from tercel.execution.intent import WIDTH
+from tercel.execution.market import Market
 from tercel.execution.policies.card import Card
 from tercel.execution.policies.mlp import MlpPolicy
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.array_files import reading
 from tercel.lab.evaluation.episodes import Episodes
-from tercel.lab.evaluation.settings import Market, RunSettings, load_settings
+from tercel.lab.evaluation.settings import RunSettings, load_settings
 from tercel.market.flow.preset import load
 from tercel.market.simulator.source import martingale_market
 from tercel.market.simulator.terms import Fees

@@ -9,6 +9,7 @@ import pytest
 
 from tercel.core.errors import CapacityError, ConfigError
 from tercel.execution import step as kernels
+from tercel.execution.market import Market
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import seeded_plan
 from tercel.lab.evaluation.experiment import run_strategy
@@ -18,11 +19,11 @@ from tercel.lab.evaluation.pipeline.jobs import Job, Results, is_done, is_stored
 from tercel.lab.evaluation.pipeline.overflow import without_overflow, without_overflowed
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.scenarios import Scenario, build_scenario
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.ray import jobs as cluster
 
 TASK = Task(horizon_s=60.0, decisions=6, warmup_s=20.0, grid_points=4)
-PLACE = Scenario("small", RunSettings(Market("csco-santa-fe"), task=TASK), (3, 4), 300)
+PLACE = Scenario("small", MarketTask(Market("csco-santa-fe"), task=TASK), (3, 4), 300)
 THREE = [Candidate("twap_take"), Candidate("peg_behind"), Candidate("random")]
 WHO = [Candidate("twap_take"), Candidate("peg_behind")]
 
@@ -36,7 +37,7 @@ def test_seeds_share_the_episodes_and_none_is_one_of_training() -> None:
 
 
 def test_a_place_is_known_by_what_decides_its_results() -> None:
-    other = Scenario("small", RunSettings(Market("csco-santa-fe", regimes="thin"), task=TASK), (3, 4), 300)
+    other = Scenario("small", MarketTask(Market("csco-santa-fe", regimes="thin"), task=TASK), (3, 4), 300)
     assert len({PLACE.id, other.id, PLACE.on_validation(300).id}) == 3
     assert Scenario("small", PLACE.settings, (3, 4), 300).id == PLACE.id
 

@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 
 from tercel.execution import step as kernels
+from tercel.execution.market import Market
 from tercel.execution.strategies import build
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Episodes, seeded_plan
 from tercel.lab.evaluation.example import RECORD_ROWS, book_example
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.flow.preset import load
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.source import Source, settled_bank
 
 WINDOWS = 1000
 TASK = Task(decisions=6, horizon_s=60.0)
-SETTINGS = RunSettings(Market("csco-santa-fe"), task=TASK)
+SETTINGS = MarketTask(Market("csco-santa-fe"), task=TASK)
 RECORD_BYTES = RECORD_ROWS * sim.RECORD_WORDS * 8
 
 

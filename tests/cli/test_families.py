@@ -13,12 +13,13 @@ from tercel.api.judged import participants_of
 from tercel.cli.root import app
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.execution import policies_packaged
+from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of, observed, read_observed
 from tercel.lab.evaluation.pipeline.candidates import baselines_of
 from tercel.lab.evaluation.pipeline.families import field_of, members_of
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 
 CONFIG = """name = "tiny"
 market = {{ presets = {markets}, worlds = 2 }}
@@ -41,8 +42,8 @@ def member(folder: Path, seed: int, *markets: str) -> str:
     return str(folder)
 
 
-def settings(*names: str) -> dict[str, RunSettings]:
-    return {name: RunSettings(Market(name)) for name in names}
+def settings(*names: str) -> dict[str, MarketTask]:
+    return {name: MarketTask(Market(name)) for name in names}
 
 
 def keys(field: Any) -> dict[str, list[str]]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from tercel.execution.market import Market
 from tercel.execution.policies.policy import load_policy, save_policy
 from tercel.execution.policies_packaged import folder_of
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.card_limits import notes_on, outside, untrained_in
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 
 LIMITS: dict[str, Any] = {
     "share": [0.05, 0.2], "horizon_s": 1800.0, "decision_s": 30.0, "latency_ms": 0.0, "side": 0, "markets": ["csco"],
@@ -42,20 +43,20 @@ def test_what_lies_outside_the_limits_is_said(
     tmp_path: Path, limits: dict[str, Any], task: Task, market: str, said: str
 ) -> None:
     one = policy(tmp_path / "k0", limits={**LIMITS, **limits})
-    told = outside(one, RunSettings(Market(market), task=task), market)
+    told = outside(one, MarketTask(Market(market), task=task), market)
     assert told == (f"k0 is used outside its limits: {said}" if said else "")
 
 
 def test_a_policy_in_two_markets_is_noted_once_for_what_is_the_same(tmp_path: Path) -> None:
     one = policy(tmp_path / "k0", limits={"decision_s": 120.0})
-    markets = {name: RunSettings(Market(name)) for name in ("csco", "ibm")}
+    markets = {name: MarketTask(Market(name)) for name in ("csco", "ibm")}
     assert notes_on({name: [one] for name in markets}, markets) == [
         "k0 is used outside its limits: decisions every 120 s there, 30 s here"
     ]
 
 
 def test_a_card_that_says_no_limits_is_not_noted(tmp_path: Path) -> None:
-    assert outside(policy(tmp_path / "k0", limits={}), RunSettings(Market("ibm")), "ibm") == ""
+    assert outside(policy(tmp_path / "k0", limits={}), MarketTask(Market("ibm")), "ibm") == ""
 
 
 def test_a_specialist_whose_card_names_another_regime_is_noted(tmp_path: Path) -> None:

@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 
 from tercel.api.testing.lake import DAYS, simulated_lake
 from tercel.cli.root import app
+from tercel.execution.market import Market
 from tercel.execution.policies.card import read_card
 from tercel.execution.policies.strategy import policy_strategy
 from tercel.execution.strategies import ALL_BASELINES
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.pipeline.terminal import judged_table
-from tercel.lab.evaluation.settings import Market, RunSettings, load_settings
+from tercel.lab.evaluation.settings import RunSettings, load_settings
 from tercel.lab.learning.agent.run_folder import is_done
 from tercel.lab.learning.checkpoint import load_checkpoint
 from tercel.market.flow.preset import load

@@ -27,7 +27,7 @@ from tercel.lab.evaluation.pipeline.page import write_page
 from tercel.lab.evaluation.pipeline.request import EvaluationRequest, notes_of, run_evaluation, settings_of
 from tercel.lab.evaluation.pipeline.results import Evaluation
 from tercel.lab.evaluation.pipeline.summary import summary_of
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.own_models import meant_by, strategy_of
 
 ALL = "all"
@@ -109,7 +109,7 @@ def evaluate(
 
 
 def participants_of(
-    candidates: Sequence[Any], markets: Mapping[str, RunSettings], family: str = "", observations: Sequence[str] = ()
+    candidates: Sequence[Any], markets: Mapping[str, MarketTask], family: str = "", observations: Sequence[str] = ()
 ) -> tuple[Participants, list[Candidate]]:
     """Who takes part in an evaluation, and the written strategies among them, every name looked up.
 
@@ -117,7 +117,7 @@ def participants_of(
     ----------
     candidates
         As of :func:`evaluate`, or rows of tables.
-    markets : mapping of name to RunSettings
+    markets : mapping of name to MarketTask
     family : str
         If not empty, all policies are judged as one of this name.
     observations : sequence of str

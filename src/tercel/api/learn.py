@@ -21,7 +21,7 @@ from tercel.execution.task import Task
 from tercel.execution.user_strategy import findable
 from tercel.lab.evaluation.explain.explanation import explanation
 from tercel.lab.evaluation.explain.page import Explanation
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.evaluation.tuning import TuningOutcome
 from tercel.lab.evaluation.tuning import tune as searched
 from tercel.lab.evaluation.tuning_tasks import TuningSettings, arena_of
@@ -119,7 +119,7 @@ def train(
     return policy
 
 
-def known(market: Market, task: Task) -> RunSettings:
+def known(market: Market, task: Task) -> MarketTask:
     """A market and a task that training knows as they are.
 
     Raises
@@ -127,7 +127,7 @@ def known(market: Market, task: Task) -> RunSettings:
     ConfigError
         With the first thing that it does not know.
     """
-    settings, unknown = learnable(RunSettings(market, task))
+    settings, unknown = learnable(MarketTask(market, task))
     if unknown:
         expected = f"a market and an order without {unknown[0]} to train on"
         raise ConfigError(expected, f"{market}, {task}", "train without it, and evaluate with it")
@@ -203,8 +203,8 @@ def tune(rule: str, market: Market, task: Task | None = None, *, episodes: int =
     ('popv_tuned_here', True)
     """
     check_known(rule, TUNABLE, "a strategy to tune:")
-    run = RunSettings(market, task or Task(), seed=seed, quick=True)  # tuning starts from no bank of worlds
-    return Tuned(rule, searched(arena_of(TuningSettings(run, episodes, seed=seed)), rule, episodes or None, seed))
+    arena = arena_of(TuningSettings(MarketTask(market, task or Task()), episodes, seed=seed))
+    return Tuned(rule, searched(arena, rule, episodes or None, seed))
 
 
 def explain(policy: Policy | str, market: Market | None = None, *, episodes: int = 200, seed: int = 1) -> Explanation:

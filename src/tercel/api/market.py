@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tercel.core.errors import ConfigError
+from tercel.execution.market import AT_ONCE, Market, fees_of, latency_of
 from tercel.execution.task import Latency
 from tercel.lab.evaluation.market import looked_up
-from tercel.lab.evaluation.settings import AT_ONCE, Market
-from tercel.lab.evaluation.venue import fees_of, latency_of, tape_of
 from tercel.market.flow import preset as presets
 from tercel.market.score.calibrated import calibrated
 from tercel.market.score.stretches import read_days
@@ -53,8 +52,8 @@ def load_market(
     """
     if not isinstance(name, str | Path):
         raise ConfigError("the name of a market, or a .json file", f"{type(name).__name__} {name!r}", "such as 'csco'")
-    late = _latency(latency, "latency"), _latency(feed_latency, "feed_latency")
-    market = Market(str(name), impact=impact, fees=_fees(fees), latency=late[0], feed_latency=late[1], regimes=regimes)
+    entry, feed = latency_of(latency, "latency"), latency_of(feed_latency, "feed_latency")
+    market = Market(str(name), impact=impact, fees=fees_of(fees), latency=entry, feed_latency=feed, regimes=regimes)
     looked_up(market)
     return market
 
@@ -100,10 +99,10 @@ def replay(
     ...     replay(folder, "SIM", fees="-0.002,0.003").name
     'SIM tape'
     """
-    entry, feed = (_latency(one, "latency", *tape_of(Path(lake), symbol)) for one in (latency, feed_latency))
     market = Market(
-        lake=str(lake), symbol=symbol, days=tuple(days), impact=impact, queue=queue, fees=_fees(fees), latency=entry,
-        feed_latency=feed,
+        lake=str(lake), symbol=symbol, days=tuple(days), impact=impact, queue=queue, fees=fees_of(fees),
+        latency=latency_of(latency, "latency", lake, symbol),
+        feed_latency=latency_of(feed_latency, "feed_latency", lake, symbol),
     )  # fmt: skip
     if not looked_up(market):
         raise ConfigError("a symbol of the lake", repr(symbol), "Lake(lake).list() says what it holds")
@@ -155,13 +154,3 @@ def calibrate(
     file = Path(tempfile.mkdtemp(prefix="tercel-")) / f"{called}.json" if out is None else Path(out)
     calibrated(model, read, name=called, stamp=days[-1]).save(file)
     return load_market(str(file))
-
-
-def _fees(fees: FeesLike) -> Fees:
-    return fees_of(fees) if isinstance(fees, str) else fees
-
-
-def _latency(latency: LatencyLike, name: str, lake: str = "", symbol: str = "") -> Latency:
-    if isinstance(latency, Latency):
-        return latency
-    return latency_of(latency if isinstance(latency, str) else f"{latency!r}", name, lake, symbol)

@@ -1,7 +1,7 @@
 """A run: trainings up from a tuned rule, judged beside what ships against everything written; in a folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +20,7 @@ from tercel.lab.evaluation.pipeline.families import Participants
 from tercel.lab.evaluation.pipeline.leaks import refuse_leaks
 from tercel.lab.evaluation.pipeline.request import EvaluationRequest
 from tercel.lab.evaluation.pipeline.terminal import QUICK as QUICK_NOTE
-from tercel.lab.evaluation.settings import QUICK_EPISODES, RunSettings
+from tercel.lab.evaluation.settings import QUICK_EPISODES, MarketTask, RunSettings
 from tercel.lab.learning.agent.config import AgentConfig
 from tercel.lab.learning.agent.recipe import configured, learnable
 from tercel.lab.learning.agent.run_folder import POLICY, claim, is_done
@@ -90,8 +90,9 @@ class WholeRun:
         ConfigError
             A market, an order or a folder that will not do: nothing was written.
         """
-        by_lots = settings.market.on_tape and settings.task.share is None
-        market = build_market(settings) if by_lots or not resume else None  # refuses before anything is begun
+        market = None
+        if not resume or (settings.market.on_tape and settings.task.share is None):
+            market = build_market(settings, seed=settings.seed)  # refuses before anything is begun
         trainings(settings, folder, market)
         if not resume:
             folder = settings.claim(folder, named=named)
@@ -177,7 +178,7 @@ def train_task(config: AgentConfig, folder: Path, seed: int) -> bool:
 # -- judging ----------------------------------------------------------------------------------------------------------
 
 
-def candidates(settings: RunSettings, scenario: RunSettings, name: str, out: Path) -> Participants:
+def candidates(settings: RunSettings, scenario: MarketTask, name: str, out: Path) -> Participants:
     """Who is judged besides the written strategies: the policy that ships, those of the run, the user's own."""
     seeds, notes = settings.training_seeds, list[str]()
     shipped = policies_of([SHIPPED])
@@ -199,7 +200,7 @@ def candidates(settings: RunSettings, scenario: RunSettings, name: str, out: Pat
 
 def _judge(settings: RunSettings, out: Path, footer: str) -> dict[str, Any]:
     """Judge everybody on the episodes of `tercel agent evaluate`."""
-    scenario = replace(settings, quick=False, strategies=(), seeds=1, episodes=1, frames=0)
+    scenario = MarketTask(settings.market, settings.task)
     request = EvaluationRequest(
         candidates(settings, scenario, settings.market.name, out),
         baselines_of("all"),

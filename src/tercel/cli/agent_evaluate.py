@@ -14,8 +14,8 @@ from tercel.core.names import listed
 from tercel.core.report.terminal import ALL_IN, hand_over, result_console, say
 
 if TYPE_CHECKING:
+    from tercel.execution.market import Market
     from tercel.lab.evaluation.pipeline.request import EvaluationRequest
-    from tercel.lab.evaluation.settings import Market
 
 RESULT = "evaluation.json"
 PAGE = "evaluation.html"
@@ -146,19 +146,18 @@ def evaluate(request: EvaluatePolicies) -> None:
 def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
     """What is asked for, every name looked up."""
     from tercel.api.judged import participants_of
+    from tercel.execution.market import latency_of
     from tercel.execution.registry.resolve import ARCHIVE
     from tercel.execution.task import Task
     from tercel.execution.user_strategy import findable
     from tercel.lab.evaluation.order_files import read_orders, task_of
     from tercel.lab.evaluation.pipeline.candidates import baselines_of, own_of
     from tercel.lab.evaluation.pipeline.request import EvaluationRequest, settings_of, specialists
-    from tercel.lab.evaluation.venue import latency_of, tape_of
     from tercel.lab.learning.agent.convert import opened
     from tercel.lab.learning.ray.jobs import on_cluster
 
-    order, seeds = request.order, listed_seeds(request.seeds)
-    late, where = order.latency, tape_of(request.tape, request.symbol)
-    task = Task() if late is None else Task(latency=latency_of(late, "latency", *where))
+    order, seeds, late = request.order, listed_seeds(request.seeds), request.order.latency
+    task = Task() if late is None else Task(latency=latency_of(late, "latency", request.tape or "", request.symbol))
     orders = () if order.orders is None else read_orders(order.orders)
     markets = settings_of(_markets(request), task_of(task, order.values), orders)
     eyes = [findable(name) for name in request.observation or ()]
@@ -187,13 +186,11 @@ def _requested(request: EvaluatePolicies) -> "EvaluationRequest":
 
 def _markets(request: EvaluatePolicies) -> "list[Market]":
     """The markets that were typed; a law is that of a tape where there is one, regimes are those of presets."""
+    from tercel.execution.market import Market, fees_of
     from tercel.lab.evaluation.pipeline.request import EACH
-    from tercel.lab.evaluation.settings import Market
-    from tercel.lab.evaluation.venue import fees_of
     from tercel.market.flow.preset import DEFAULT
-    from tercel.market.simulator.terms import NO_FEES
 
-    tape, law, fees = request.tape, request.impact or "", NO_FEES if request.fees is None else fees_of(request.fees)
+    tape, law, fees = request.tape, request.impact or "", fees_of(request.fees)
     regimes = "" if request.regimes == EACH else request.regimes
     names = listed(",".join(request.market or ())) or ([DEFAULT] if tape is None else [])
     found = [Market(name, impact="" if tape else law, fees=fees, regimes=regimes) for name in names]

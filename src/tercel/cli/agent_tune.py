@@ -102,8 +102,9 @@ def _instead(name: str) -> str:
 
 def _settings(request: Tune) -> "TuningSettings":
     """What decides the result."""
+    from tercel.execution.market import Market
     from tercel.lab.evaluation.market import looked_up
-    from tercel.lab.evaluation.settings import Market, RunSettings
+    from tercel.lab.evaluation.settings import MarketTask
     from tercel.lab.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
     from tercel.market.flow.preset import DEFAULT
 
@@ -114,9 +115,8 @@ def _settings(request: Tune) -> "TuningSettings":
     else:
         market = Market(request.market or DEFAULT)
         looked_up(market)
-    # a pilot of 64 episodes and a small bank, which tuning does not start from, will do
-    run = RunSettings(market, seed=request.seed, quick=True)
-    return TuningSettings(run, request.episodes, request.validation or VALIDATION_EPISODES, request.seed)
+    episodes, held_out = request.episodes, request.validation or VALIDATION_EPISODES
+    return TuningSettings(MarketTask(market), episodes, held_out, request.seed)
 
 
 def _lost(one: dict[str, Any]) -> str:

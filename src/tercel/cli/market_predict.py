@@ -62,13 +62,13 @@ def predict(request: Predict) -> None:
     """Ask whether simulation predicts tape: the same strategies in a market and on its held-out days."""
     check_folder(request.out)
     dates, seed, impact = listed_dates(",".join(request.date)), request.seed, request.impact
+    from tercel.execution.market import Market
     from tercel.execution.task import Task
     from tercel.lab.evaluation.pipeline.leaks import judged_days, refuse_leaks
     from tercel.lab.evaluation.pipeline.request import settings_of
     from tercel.lab.evaluation.pipeline.scenarios import Scenario
     from tercel.lab.evaluation.prediction import predict as compared
     from tercel.lab.evaluation.prediction_runs import THEIRS, candidates_of, refuse_calibrated, sides
-    from tercel.lab.evaluation.settings import Market
     from tercel.market.flow.preset import load
 
     began = time.process_time()

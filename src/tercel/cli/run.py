@@ -16,8 +16,9 @@ from tercel.core.names import listed
 from tercel.core.report.terminal import print_json, say
 
 if TYPE_CHECKING:
+    from tercel.execution.market import Market
     from tercel.execution.task import Task
-    from tercel.lab.evaluation.settings import Market, RunSettings
+    from tercel.lab.evaluation.settings import RunSettings
 
 RUNS = Path("runs")
 FRAMES = 600_000
@@ -182,11 +183,10 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
         For words that mean nothing, before anything is begun.
     """
     from tercel.api.runs import SHIPPED, TRAINED
+    from tercel.execution.market import fees_of, latency_of
     from tercel.lab.evaluation.market import looked_up
     from tercel.lab.evaluation.order_files import task_of
     from tercel.lab.evaluation.pipeline.candidates import Candidate, own_of, refuse_same_names
-    from tercel.lab.evaluation.venue import fees_of, latency_of
-    from tercel.market.simulator.terms import NO_FEES
 
     if request.regimes is not None and settings.market.on_tape:
         raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
@@ -206,15 +206,14 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
     regimes = ",".join(_findable_as(word, ".toml") for word in listed(request.regimes or ""))
     if request.regimes and not regimes:
         raise ConfigError("names of regimes, or a script", f"--regimes {request.regimes!r}", "such as calm,volatile")
-    fees = NO_FEES if request.fees is None else fees_of(request.fees)
-    market = replace(market, regimes=regimes, fees=fees)
+    market = replace(market, regimes=regimes, fees=fees_of(request.fees))
     looked_up(market)
     return replace(settings, market=market, task=task, strategies=strategies or settings.strategies)
 
 
 def _market(request: RunRequest) -> "Market":
     """The market that was typed, without its terms."""
-    from tercel.lab.evaluation.settings import Market
+    from tercel.execution.market import Market
     from tercel.market.flow.preset import DEFAULT
 
     if request.tape is None:
@@ -279,7 +278,7 @@ def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
 
 def _in_words(settings: "RunSettings") -> str:
     """What a run was asked for, in one line."""
-    from tercel.lab.evaluation.venue import in_words as venue_words
+    from tercel.execution.market import in_words as venue_words
 
     market = settings.market
     words = [f"{market.symbol} in {market.lake}" if market.on_tape else market.preset, f"seed {settings.seed}"]

@@ -14,6 +14,7 @@ from tercel.desk.rounds.build import open_desk
 from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.trading.journal import kinds
 from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.execution.market import Market
 from tercel.fix.client import FixVenue
 from tercel.fix.server import serve_fix
 
@@ -44,7 +45,7 @@ def tools() -> SimulatedMarkets:
 @contextmanager
 def elsewhere(tools: SimulatedMarkets, how: str) -> Iterator[Venue]:
     """An exchange that nothing is planted in: in this process, or over FIX."""
-    preset, source = tools.market("csco-santa-fe")
+    preset, source = tools.market(Market("csco-santa-fe"))
     exchange = SimulatedExchange({"AAA": MarketSpec(source, 1, volume_per_s=preset.volume_per_s)})
     if how == "in process":
         yield exchange

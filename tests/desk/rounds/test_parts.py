@@ -308,7 +308,10 @@ def test_a_policy_in_another_market_than_its_cards_is_said() -> None:
 def test_the_demo_works_the_policy_that_ships_in_its_market_under_limits_of_its_own() -> None:
     demo = demo_config()
     assert demo.agent[0].strategy == "packaged:default"
-    assert {one.market for one in demo.instrument} == {"csco"}
+    assert {one.market for one in demo.instrument} == {Market("csco")}
+    assert demo.model_dump()["instrument"][0]["market"] == "csco", "written as it was read"
+    with pytest.raises(ConfigError, match="name of a preset market"):
+        parse_config(demo_text().replace('market = "csco"', "market = 3"), "desk.toml")
     limits = limits_of(demo)
     assert (limits.of_agent("peg").long_lots, limits.of_agent("peg").executions) == (500_000, 5000)
     for path in ("agents.*.long_lot", "agents.long_lots", "desk.order_lots.x"):

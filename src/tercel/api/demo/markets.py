@@ -16,6 +16,7 @@ from tercel.desk.rounds.build import BuiltDesk, open_desk
 from tercel.desk.rounds.config import DeskConfig
 from tercel.desk.rounds.parts import DeskParts
 from tercel.desk.trading.journal.memory import MemoryJournal
+from tercel.execution.market import Market
 from tercel.market.flow.preset import Preset, load
 from tercel.market.flow.santa_fe_preset import SantaFePreset
 from tercel.market.flow.scenario import scaled
@@ -53,25 +54,25 @@ class SimulatedMarkets:
     """
 
     def __init__(self) -> None:
-        self._sources: dict[str, tuple[Preset, Source]] = {}
-        self._calms: dict[str, AnomalyBaseline] = {}
+        self._sources: dict[Market, tuple[Preset, Source]] = {}
+        self._calms: dict[Market, AnomalyBaseline] = {}
 
-    def market(self, name: str) -> tuple[Preset, Source]:
+    def market(self, market: Market) -> tuple[Preset, Source]:
         """A preset and its settled market."""
-        if name not in self._sources:
-            preset = load(name)
-            self._sources[name] = preset, reactive(preset, worlds=WORLDS)
-        return self._sources[name]
+        if market not in self._sources:
+            preset = load(market.preset)
+            self._sources[market] = preset, reactive(preset, worlds=WORLDS)
+        return self._sources[market]
 
     def calm(self, config: DeskConfig) -> dict[str, AnomalyBaseline]:
         """What is ordinary in each instrument's market, from hours that no desk trades in; {} where no risk is read."""
         if config.risk.posture != "on":
             return {}
-        for name in dict.fromkeys(instrument.market for instrument in config.instrument):
-            if name not in self._calms:
-                _, source = self.market(name)
+        for market in dict.fromkeys(instrument.market for instrument in config.instrument):
+            if market not in self._calms:
+                _, source = self.market(market)
                 hours = [simulate(source, np.ones((CALM_S, 3)), CALM_SEED, index) for index in range(CALM_HOURS)]
-                self._calms[name] = learn_calm(hours, false_alarms_per_day=0.0)
+                self._calms[market] = learn_calm(hours, false_alarms_per_day=0.0)
         return {instrument.name: self._calms[instrument.market] for instrument in config.instrument}
 
     def exchange(self, config: DemoConfig, clock: Clock | None = None) -> SimulatedExchange:

@@ -50,7 +50,7 @@ def estimates(config: DeskConfig, preset: Preset) -> MarketEstimates:
 def known_of(config: DeskConfig) -> dict[str, MarketEstimates]:
     """Market estimates by instrument; instruments of one market share them."""
     markets = dict.fromkeys(instrument.market for instrument in config.instrument)
-    figures = {market: estimates(config, load(market)) for market in markets}
+    figures = {market: estimates(config, load(market.preset)) for market in markets}
     return {instrument.name: figures[instrument.market] for instrument in config.instrument}
 
 
@@ -253,7 +253,8 @@ def out_of_card(config: DeskConfig) -> list[tuple[str, str]]:
         if policy == agent.strategy:
             continue
         homes = read_card(policies_packaged.folder_of(policies_packaged.shipped(policy)) / CARD).markets
-        others = [f"{each.name} is {each.market}" for each in config.instrument if each.market not in homes]
+        markets = {each.name: each.market.preset for each in config.instrument}
+        others = [f"{name} is {market}" for name, market in markets.items() if market not in homes]
         if others:
             found.append((agent.name, f"{policy} was trained in another market than it trades in: {', '.join(others)}"))
     return found

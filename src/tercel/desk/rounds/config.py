@@ -11,13 +11,14 @@
 [alerts]      webhook
 """
 
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
 from tercel.core.validated import TomlTable
 from tercel.desk.rounds.allocation import WeightsRule
 from tercel.desk.rounds.sizing import SizingRule
+from tercel.execution.market import Market
 
 CLOSING_S: Final = 5.0
 """Before the end of a round, when its parents' horizons end: the next round finds them over."""
@@ -28,6 +29,16 @@ _NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.:/^=&+-]*$"
 
 EVERYBODY: Final = "all"
 """Who a kill of no agent by name stops."""
+
+
+def _preset(said: object) -> object:
+    """A market that is simulated as its preset has it, by name or as a ``.json`` file."""
+    if not isinstance(said, str | Market):
+        raise ValueError("the name of a preset market")
+    return Market(said) if isinstance(said, str) else said
+
+
+PresetMarket = Annotated[Market, BeforeValidator(_preset), PlainSerializer(lambda market: market.preset)]
 
 
 class DeskSection(TomlTable):
@@ -55,7 +66,7 @@ class InstrumentSection(TomlTable):
     """An instrument of the simulated exchange, or a listing of another venue."""
 
     name: str = Field(pattern=_NAME, max_length=16)
-    market: str = "csco-santa-fe"
+    market: PresetMarket = Market("csco-santa-fe")
 
 
 class AgentSection(TomlTable):

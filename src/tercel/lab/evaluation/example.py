@@ -8,7 +8,7 @@ from tercel.execution.strategy import Strategy
 from tercel.lab.evaluation.episodes import Episodes
 from tercel.lab.evaluation.market import JobMarket
 from tercel.lab.evaluation.report import BookExample
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.book import layout as lay
 from tercel.market.simulator import layout as sim
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, LEVEL_SET, REDUCE, ROLL_IN, ROLL_OUT
@@ -18,7 +18,7 @@ TIMES = 240
 MOST_PRICES = 60
 
 
-def book_example(settings: RunSettings, market: JobMarket, strategy: Strategy, episode: int = 0) -> BookExample:
+def book_example(settings: MarketTask, market: JobMarket, strategy: Strategy, episode: int = 0) -> BookExample:
     """Run one judged episode with its record on and lay the public book out over time."""
     plan = market.plan.take(slice(episode, episode + 1))
     episodes = Episodes(market.judged, settings.task, 1, record_rows=RECORD_ROWS, log_rows=4096)

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import BUY, FOREVER_NS
 from tercel.execution import step as kernels
+from tercel.execution.market import Market
+from tercel.execution.market import in_words as venue_words
 from tercel.execution.strategies import MarketEstimates
 from tercel.execution.task import Task, size_in_words
-from tercel.lab.evaluation import venue
 from tercel.lab.evaluation.episodes import Plan, seeded_plan, sides_of, streams_plan
 from tercel.lab.evaluation.experiment import pilot
 from tercel.lab.evaluation.orders import Order, placed
 from tercel.lab.evaluation.sampling import Sampler, bank_sampler
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import EPISODES, MarketTask
 from tercel.lab.evaluation.windows import NO_HOURS, Hours, orders_plan, tape_plan, tape_sampler
 from tercel.market.flow import preset as presets
 from tercel.market.flow.calibrate import calibrate, census_of
@@ -100,9 +101,20 @@ def looked_up(market: Market) -> dict[str, Market]:
     return each
 
 
-def build_market(settings: RunSettings) -> JobMarket:
-    """The market that settings describe; the same settings give the same market in every process."""
-    market = _on_tape(settings) if settings.market.on_tape else _simulated(settings)
+def build_market(settings: MarketTask, *, seed: int = 1, episodes: int = EPISODES, quick: bool = False) -> JobMarket:
+    """The market of a task; the same values give the same market in every process.
+
+    Parameters
+    ----------
+    settings : MarketTask
+    seed : int
+        Of the judged episodes.
+    episodes : int
+        Judged in a simulated market; on tape every window is, with `quick` at most so many.
+    quick : bool
+        Whether a small bank and a short pilot will do.
+    """
+    market = (_on_tape if settings.market.on_tape else _simulated)(settings, seed, episodes, quick)
     task = settings.task
     return replace(
         market,
@@ -114,7 +126,7 @@ def build_market(settings: RunSettings) -> JobMarket:
             *impact_in_words(market.judged),
             *limit_in_words(settings),
             *hindsight_in_words(settings),
-            *venue.in_words(settings.market.fees, task.latency, task.feed_latency),
+            *venue_words(settings.market.fees, task.latency, task.feed_latency),
         ),
     )
 
@@ -133,7 +145,7 @@ def impact_in_words(market: Source) -> list[str]:
     ]
 
 
-def limit_in_words(settings: RunSettings) -> list[str]:
+def limit_in_words(settings: MarketTask) -> list[str]:
     """The limit of an order, or how many of a list have one; nothing where there is none."""
     words, limit = "", settings.task.limit_price
     if settings.orders:
@@ -145,27 +157,26 @@ def limit_in_words(settings: RunSettings) -> list[str]:
     return [f"Limit: {words}; {left}."] if words else []
 
 
-def _simulated(settings: RunSettings) -> JobMarket:
+def _simulated(settings: MarketTask, seed: int, episodes: int, quick: bool) -> JobMarket:
     task = settings.task
     preset = presets.load(settings.market.preset)
     quantity = task.lots(preset.volume_per_s)
     onset_s = task.horizon_s / 3
     law = law_for(preset, settings.market.impact or None)
-    worlds = 8 if settings.quick else WORLDS
+    worlds = 8 if quick else WORLDS
     impact = law or "none"
     judged, training = (
         with_chosen(source, settings.market.regimes, preset, onset_s)
         for source in (reactive(preset, impact=impact), settled_bank(preset, worlds, impact=impact))
     )
-    episodes = 64 if settings.quick else PILOT_EPISODES
-    known = pilot(judged, task, streams_plan(task, quantity, PILOT_SEED, 0, episodes))
+    known = pilot(judged, task, streams_plan(task, quantity, PILOT_SEED, 0, 64 if quick else PILOT_EPISODES))
     share, minutes = task.share or quantity / (preset.volume_per_s * task.horizon_s), _minutes(task)
     return JobMarket(
         preset.name,
         training,
         judged,
         bank_sampler(task, quantity, len(training.worlds_b)),
-        seeded_plan(task, quantity, settings.seed, 0, settings.episodes),
+        seeded_plan(task, quantity, seed, 0, episodes),
         replace(known.estimates, market=preset.name),
         "episode seed",
         (
@@ -288,7 +299,7 @@ def cut_of(instrument: Instrument, events: Events) -> tuple[int, int, int]:
     return opening, closing, int(opening + TRAINING_SHARE * (closing - opening))
 
 
-def judged_hours(settings: RunSettings) -> Hours:
+def judged_hours(settings: MarketTask) -> Hours:
     """Where orders at times of their own fall, by date; nothing where days are split instead.
 
     Agents learn from the hours that are left. Where these hold no window of a task's order, days are split as for any
@@ -315,7 +326,7 @@ def _leave_room(hours: Hours, about: Iterable[Instrument], task: Task) -> bool:
     return False
 
 
-def hindsight_in_words(settings: RunSettings) -> list[str]:
+def hindsight_in_words(settings: MarketTask) -> list[str]:
     """What is to be said where listed orders leave no other hours to learn from."""
     if not settings.orders or _has_other_hours(settings):
         return []
@@ -323,13 +334,13 @@ def hindsight_in_words(settings: RunSettings) -> list[str]:
     return [f"What strategies know of {symbol} beforehand is of the judged hours too: there are no others."]
 
 
-def _has_other_hours(settings: RunSettings) -> bool:
+def _has_other_hours(settings: MarketTask) -> bool:
     lake, symbol = Lake(settings.market.lake), settings.market.symbol
     about = [lake.instrument(symbol, date) for date in lake.days(symbol)]
     return _leave_room(judged_hours(settings), about, settings.task)
 
 
-def split_by_clock(settings: RunSettings) -> Split | None:
+def split_by_clock(settings: MarketTask) -> Split | None:
     """All days, orders at times of their own judged, the other hours to train; None where days are split instead."""
     hours = judged_hours(settings)
     if not hours:
@@ -351,7 +362,7 @@ def split_days(lake: Lake, symbol: str, judged: Sequence[str] = ()) -> Split:
     return Split(train, test, cut, [(replace(instrument, session_open_ns=opening, session_close_ns=cut), part)])
 
 
-def _on_tape(settings: RunSettings) -> JobMarket:
+def _on_tape(settings: MarketTask, seed: int, episodes: int, quick: bool) -> JobMarket:
     lake, task, symbol = Lake(settings.market.lake), settings.task, settings.market.symbol
     split = split_by_clock(settings) or split_days(lake, symbol, settings.market.days)
     curve, one_source = split.curve, split.cut_ns or split.hours
@@ -365,14 +376,14 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         _at_any_time(task) if split.hours else task,
         curve,
         every_ns=TRAINING_STEP_NS,
-        seed=settings.seed,
+        seed=seed,
         latest_ns=split.cut_ns or FOREVER_NS,
         apart=NO_HOURS if split.hindsight else split.hours,
     )
     if settings.orders:
-        plan = orders_plan(judged_days, task, settings.orders, settings.seed)
+        plan = orders_plan(judged_days, task, settings.orders, seed)
     else:
-        plan = tape_plan(judged_days, task, curve, seed=settings.seed, earliest_ns=split.cut_ns)
+        plan = tape_plan(judged_days, task, curve, seed=seed, earliest_ns=split.cut_ns)
     instrument = judged_days[0].instrument
     quantities = plan.rows[:, kernels.E_QUANTITY]
     one_day = len(judged_days) == 1
@@ -384,7 +395,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
         training,
         judged,
         tape_sampler(drawn),
-        thinned(plan, settings.episodes) if settings.quick else plan,
+        thinned(plan, episodes) if quick else plan,
         pilot(training, task, thinned(drawn, PILOT_EPISODES, once=True)).estimates,
         "30-minute block" if blocks else "day",
         (
@@ -404,7 +415,7 @@ def _on_tape(settings: RunSettings) -> JobMarket:
     )
 
 
-def preset_of(settings: RunSettings) -> presets.Preset | None:
+def preset_of(settings: MarketTask) -> presets.Preset | None:
     """The market that the training days of a tape calibrate to; None where they show no single orders, or where other
     hours of the judged days are trained on."""
     if judged_hours(settings):

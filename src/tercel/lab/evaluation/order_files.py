@@ -12,7 +12,7 @@ from tercel.core.report.terminal import say
 from tercel.core.rows import FileRow, rows, unread
 from tercel.execution.task import Task
 from tercel.lab.evaluation.orders import Order, placed
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.tape import Lake
 
 COLUMNS = ("time", "symbol", "side", "quantity", "horizon")
@@ -89,13 +89,13 @@ def read_orders(path: str | Path) -> list[Order]:
     return found
 
 
-def with_orders(settings: RunSettings, orders: Sequence[Order]) -> dict[str, RunSettings]:
+def with_orders(settings: MarketTask, orders: Sequence[Order]) -> dict[str, MarketTask]:
     """Where orders are judged: the tape of each symbol, by name; a symbol whose horizons differ by a factor of two or
     more has a place for each length, since what strategies know beforehand is of one.
 
     Parameters
     ----------
-    settings : RunSettings
+    settings : MarketTask
         The lake and its terms, whatever its symbol.
     orders : sequence of Order
 
@@ -110,7 +110,7 @@ def with_orders(settings: RunSettings, orders: Sequence[Order]) -> dict[str, Run
     def kind(order: Order) -> tuple[str, int]:
         return order.symbol, round(order.horizon_s).bit_length()
 
-    found: dict[str, RunSettings] = {}
+    found: dict[str, MarketTask] = {}
     for (symbol, _), group in groupby(sorted(placed(orders, Lake(settings.market.lake)), key=kind), key=kind):
         mine = sorted(group, key=lambda order: order.time)
         horizon_s = float(median(order.horizon_s for order in mine))

@@ -16,7 +16,7 @@ from tercel.lab.evaluation.pipeline.leaks import calibrated_on, judged_days
 from tercel.lab.evaluation.pipeline.overflow import overflowing, without_overflowed
 from tercel.lab.evaluation.pipeline.scenarios import BuiltScenario, Scenario, build_scenario
 from tercel.lab.evaluation.prediction import LEAST, StrategyCosts
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.simulator.levels import QUEUE
 from tercel.market.simulator.tape_source import theirs
 
@@ -44,7 +44,7 @@ def candidates_of(typed: Sequence[str]) -> list[Candidate]:
     return [*(baselines_of(",".join(written)) if written else ()), *policies_of(learned)]
 
 
-def refuse_calibrated(which: str, settings: Mapping[str, RunSettings]) -> None:
+def refuse_calibrated(which: str, settings: Mapping[str, MarketTask]) -> None:
     """Refuse days that the market itself was calibrated on.
 
     Raises

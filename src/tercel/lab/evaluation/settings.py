@@ -1,27 +1,25 @@
-"""Markets, and runs: everything that decides a run's result, kept as `run.json` in its folder."""
+"""What is to be done in a market; and runs: everything that decides their results, kept as `run.json`."""
 
 import itertools
 import json
 import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
-from tercel.execution.task import LATER, Latency, Task
+from tercel.execution.market import AT_ONCE, Market
+from tercel.execution.task import LATER, Task
 from tercel.lab.evaluation.orders import Order
-from tercel.lab.evaluation.venue import law_of
-from tercel.market.flow import preset as presets
-from tercel.market.simulator.queue_models import DEFAULT, queue_model
-from tercel.market.simulator.terms import NO_FEES, Fees
+from tercel.market.simulator.terms import Fees
 
 FILE = "run.json"
 QUICK_FRAMES = 16_384
 QUICK_EPISODES = 64
 EPISODES = 1_000
-SEEDS = 2
-AT_ONCE: Final = Latency()
+UNSAID: Final = ("orders", "strategies")
+"""Left out of `run.json` where there are none."""
 ASIDE: Final = ("lake", "symbol", "regimes", "queue", "impact")
 """What of a market stands in `run.json` by its own name."""
 WRITTEN: Final = (
@@ -31,100 +29,8 @@ WRITTEN: Final = (
 
 
 @dataclass(frozen=True)
-class Market:
-    """A market; :func:`tercel.load_market`, :func:`tercel.replay` and :func:`tercel.calibrate` make one.
-
-    Parameters
-    ----------
-    preset : str
-        A simulated market, by name or as a ``.json`` file; empty on tape.
-    lake, symbol : str
-        Recorded days, and whose (several with commas, none for a list of orders); empty in a simulated market.
-    days : tuple of str
-        Days to judge on, YYYY-MM-DD; none: the later third. Days before them are for training and estimates.
-    impact : str
-        Law of impact. Of a preset: none, translation, weights, or "" for what it carries. On tape: none, square_root
-        (also ""), propagator.
-    fees : Fees
-        Of the venue: price units a share, or bps of the value.
-    latency, feed_latency : Latency
-        How late orders arrive, and how late the market is seen; none: as the task says.
-    regimes : str
-        What switches in a simulated market (chain, season, a name, a file); "": nothing.
-    queue : str
-        Queue model of tapes that show level totals alone.
-
-    Raises
-    ------
-    ConfigError, UnknownNameError
-        A law or queue model that does not exist, a market on tape and not.
-
-    >>> Market(lake="days", symbol="AMZN").impact
-    'square_root'
-    """
-
-    preset: str = ""
-    lake: str = ""
-    symbol: str = ""
-    days: tuple[str, ...] = ()
-    impact: str = ""
-    fees: Fees = NO_FEES
-    latency: Latency = AT_ONCE
-    feed_latency: Latency = AT_ONCE
-    regimes: str = ""
-    queue: str = DEFAULT
-
-    def __post_init__(self) -> None:
-        """Refuse what is none; files are named by their whole paths, to be found from any folder."""
-        if bool(self.preset) == bool(self.lake) or (self.symbol and not self.lake):
-            received = f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}"
-            remedy = "call load_market(name) or replay(lake, symbol)"
-            raise ConfigError("a preset, or a lake and a symbol", received, remedy)
-        if self.lake and self.regimes:
-            raise ConfigError("regimes in a simulated market", f"{self.regimes} on tape", "a tape has its own")
-        queue_model(self.queue)
-        object.__setattr__(self, "impact", law_of(self.impact or None, self.on_tape))
-        if self.on_tape or self.preset.endswith(".json"):
-            name = "lake" if self.on_tape else "preset"
-            object.__setattr__(self, name, str(Path(getattr(self, name)).resolve()))
-
-    @property
-    def name(self) -> str:
-        """As tables call it."""
-        return ", ".join(self.each())
-
-    @property
-    def on_tape(self) -> bool:
-        """Whether recorded days are replayed."""
-        return bool(self.lake)
-
-    @property
-    def answers(self) -> bool:
-        """Whether the market answers own trades."""
-        return not self.on_tape or self.impact != "none"
-
-    def each(self) -> dict[str, "Market"]:
-        """Its symbols by name, each a market."""
-        if self.on_tape:
-            return {f"{one} tape": replace(self, symbol=one) for one in listed(self.symbol)}
-        return {presets.load(self.preset).name: self}
-
-    def lots(self, task: Task) -> int:
-        """Lots of the task's order in a simulated market.
-
-        Raises
-        ------
-        ConfigError
-            On tape, where the size goes by the time of day.
-        """
-        if self.on_tape:
-            raise ConfigError("a simulated market", self.name, "ask result.episode(i) for the lots of an order")
-        return task.lots(presets.load(self.preset).volume_per_s)
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """Settings of one run.
+class MarketTask:
+    """What is to be done, and where: what is judged, tuned and learned in.
 
     Parameters
     ----------
@@ -134,6 +40,59 @@ class RunSettings:
         What is to be done.
     orders : tuple of Order
         What is judged on a tape in the place of the task's order; each with its date.
+
+    Raises
+    ------
+    ConfigError
+        An order by the clock, a list of orders or a price as limit in a simulated market.
+    """
+
+    market: Market
+    task: Task = field(default_factory=Task)
+    orders: tuple[Order, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take the latencies of the market into the task, refuse what asks for recorded days in a simulated market."""
+        said: dict[str, Any] = {
+            name: one for name in ("latency", "feed_latency") if (one := getattr(self.market, name)) != AT_ONCE
+        }
+        if said:
+            object.__setattr__(self, "task", replace(self.task, **said))
+            object.__setattr__(self, "market", replace(self.market, latency=AT_ONCE, feed_latency=AT_ONCE))
+        if not self.market.on_tape:
+            if self.task.start or self.orders:
+                received = f"{self.task.start or 'a list of orders'} in {self.market.preset}"
+                remedy = "replay a lake (`tape=`), or leave it out"
+                raise ConfigError("an order by the clock on recorded days", received, remedy)
+            self.task.limit_of_mid(1)
+
+    def in_market(self, **changes: Any) -> Self:
+        """The same in a market with other values."""
+        return replace(self, market=replace(self.market, **changes))
+
+    @property
+    def by_clock(self) -> bool:
+        """Whether orders at times of their own are judged, on every day that they name."""
+        return self.market.on_tape and not self.market.days and bool(self.task.start or self.orders)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, the market's beside the task; what came later and is not used is left out."""
+        out = asdict(self)
+        market = out.pop("market")
+        for name in LATER:
+            if not out["task"][name]:
+                del out["task"][name]
+        out["orders"] = [order.to_dict() for order in self.orders]
+        out = market | out | {"market": market["preset"], "judged": ",".join(market["days"])}
+        return {name: out[name] for name in WRITTEN if name in out and (out[name] or name not in UNSAID)}
+
+
+@dataclass(frozen=True)
+class RunSettings(MarketTask):
+    """Settings of one run: market, task, and how much is trained and judged.
+
+    Parameters
+    ----------
     quick : bool
         A smoke run: it proves the road, not the agent.
     seed : int
@@ -148,13 +107,10 @@ class RunSettings:
         Strategies of the user's, as they were named (`execution.own`).
     """
 
-    market: Market
-    task: Task = field(default_factory=Task)
-    orders: tuple[Order, ...] = ()
     quick: bool = False
     seed: int = 1
     episodes: int = EPISODES
-    seeds: int = SEEDS
+    seeds: int = 2
     frames: int = 0
     strategies: tuple[str, ...] = ()
 
@@ -166,43 +122,12 @@ class RunSettings:
             if type(value) is not int or value < least:
                 remedy = "correct it, or start a new run in another folder"
                 raise ConfigError(f"settings of a run whose {name} is a whole number from {least}", repr(value), remedy)
-        said: dict[str, Any] = {
-            name: one for name in ("latency", "feed_latency") if (one := getattr(self.market, name)) != AT_ONCE
-        }
-        if said:
-            object.__setattr__(self, "task", replace(self.task, **said))
-            object.__setattr__(self, "market", replace(self.market, latency=AT_ONCE, feed_latency=AT_ONCE))
-        if not self.market.on_tape:
-            if self.task.start or self.orders:
-                received = f"{self.task.start or 'a list of orders'} in {self.market.preset}"
-                remedy = "replay a lake (`tape=`), or leave it out"
-                raise ConfigError("an order by the clock on recorded days", received, remedy)
-            self.task.limit_of_mid(1)
-
-    def in_market(self, **changes: Any) -> "RunSettings":
-        """The same in a market with other values."""
-        return replace(self, market=replace(self.market, **changes))
-
-    @property
-    def by_clock(self) -> bool:
-        """Whether orders at times of their own are judged, on every day that they name."""
-        return self.market.on_tape and not self.market.days and bool(self.task.start or self.orders)
+        super().__post_init__()
 
     @property
     def training_seeds(self) -> list[int]:
         """Seeds of the trainings, apart from each other and from the judged episodes."""
         return [self.seed * 1000 + i for i in range(self.seeds)]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, the market's among the run's own; what came later and is not used is left out."""
-        out = asdict(self)
-        market = out.pop("market")
-        for name in LATER:
-            if not out["task"][name]:
-                del out["task"][name]
-        out["orders"] = [order.to_dict() for order in self.orders]
-        out = market | out | {"market": market["preset"], "judged": ",".join(market["days"])}
-        return {name: out[name] for name in WRITTEN if name not in ("orders", "strategies") or out[name]}
 
     def claim(self, folder: Path, named: bool) -> Path:
         """Make the folder of a new run and write `run.json` in it, whole or not at all; returns the folder.

@@ -17,7 +17,7 @@ from tercel.execution import step as kernels
 from tercel.execution.strategies import TUNABLE, build
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.lab.evaluation.market import JobMarket, build_market
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.evaluation.tuning import Arena, episodes_for, scores, tune
 
 TUNING_SEED = -(2**33)
@@ -39,7 +39,7 @@ class TuningSettings:
 
     Parameters
     ----------
-    run : RunSettings
+    run : MarketTask
         The market and the task.
     episodes : int
         Training episodes of each search; 0: by the number of parameters.
@@ -47,7 +47,7 @@ class TuningSettings:
     seed : int
     """
 
-    run: RunSettings
+    run: MarketTask
     episodes: int = 0
     validation_episodes: int = VALIDATION_EPISODES
     seed: int = 1
@@ -56,7 +56,8 @@ class TuningSettings:
 @lru_cache(maxsize=1)
 def arena_of(settings: TuningSettings) -> Arena:
     """The market of `settings` as a place to tune in."""
-    market, task, seed = build_market(settings.run), settings.run.task, settings.seed
+    task, seed = settings.run.task, settings.seed
+    market = build_market(settings.run, seed=seed, quick=True)  # a small bank, which tuning does not start from
     if settings.run.market.on_tape:
         return _on_tape(settings, market)
     quantity = int(market.plan.rows[0, kernels.E_QUANTITY])

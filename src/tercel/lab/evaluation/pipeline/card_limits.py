@@ -8,7 +8,7 @@ from tercel.execution.strategies.hand_over import BEYOND, TAKES, most_share, spa
 from tercel.execution.task import Task
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.sizes import SLACK
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 
 MS_NS: Final = 1e6
 LATENCY_SLACK: Final = 0.001
@@ -18,13 +18,13 @@ LARGE: Final = "Orders of"
 SIDES: Final = {1: "buys", -1: "sells", 0: "buys and sells"}
 
 
-def outside(policy: Candidate, settings: RunSettings, market: str) -> str:
+def outside(policy: Candidate, settings: MarketTask, market: str) -> str:
     """How a policy is used outside its card's limits in a market; empty where it is not, or where the card has none.
 
     Parameters
     ----------
     policy : Candidate
-    settings : RunSettings
+    settings : MarketTask
         Of the judged episodes.
     market : str
         Name of the scenario.
@@ -33,7 +33,7 @@ def outside(policy: Candidate, settings: RunSettings, market: str) -> str:
     return f"{policy.key} is used outside its limits: {'; '.join(differences)}" if differences else ""
 
 
-def handed_over(policies: Iterable[Candidate], settings: RunSettings) -> dict[str, str]:
+def handed_over(policies: Iterable[Candidate], settings: MarketTask) -> dict[str, str]:
     """Policies whose orders, told as a share of the volume, go to a schedule of takes: name -> that schedule."""
     share = settings.task.share
     large = [one.key for one in policies if share is not None and share > most_share(one.card.limits) * (1 + SLACK)]
@@ -41,7 +41,7 @@ def handed_over(policies: Iterable[Candidate], settings: RunSettings) -> dict[st
 
 
 def size_notes(
-    policies: Iterable[Candidate], baselines: Iterable[Candidate], markets: Mapping[str, RunSettings]
+    policies: Iterable[Candidate], baselines: Iterable[Candidate], markets: Mapping[str, MarketTask]
 ) -> list[str]:
     """Who hands over, and which rules are beyond what their numbers were tuned for, in each market once."""
     listed, rules = list(policies), [one.key for one in baselines if one.key in TUNABLE]
@@ -63,7 +63,7 @@ def _hands(names: Collection[str]) -> str:
     return "hand" if len(names) > 1 else "hands"
 
 
-def notes_on(teams: Mapping[str, Sequence[Candidate]], markets: Mapping[str, RunSettings]) -> list[str]:
+def notes_on(teams: Mapping[str, Sequence[Candidate]], markets: Mapping[str, MarketTask]) -> list[str]:
     """A note for each policy that is judged outside its limits in any of the markets, what is the same said once."""
     found = (outside(one, settings, name) for name, settings in markets.items() for one in teams[name])
     return list(dict.fromkeys(note for note in found if note))

@@ -12,7 +12,7 @@ from tercel.core.errors import TercelError, UnknownNameError
 from tercel.execution.policies_packaged import ALL, family, names
 from tercel.execution.registry.resolve import PACKAGED, POLICY
 from tercel.lab.evaluation.pipeline.candidates import Candidate, Recipe, free_name, policies_of, recipes_of
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.flow import preset as presets
 
 
@@ -60,7 +60,7 @@ def members_of(word: str) -> tuple[str, ...]:
 def field_of(
     typed: Sequence[str],
     name: str,
-    markets: Mapping[str, RunSettings],
+    markets: Mapping[str, MarketTask],
     mine: Sequence[Candidate] = (),
     observations: Sequence[str] = (),
 ) -> Participants:
@@ -72,7 +72,7 @@ def field_of(
         Policies, and families as `NAME-all`.
     name : str
         If not empty, all that were typed are one family of this name.
-    markets : mapping of name to RunSettings
+    markets : mapping of name to MarketTask
     mine : sequence of Candidate
         Strategies of the user; they take part everywhere.
     observations : sequence of str
@@ -116,7 +116,7 @@ def _plain(word: str) -> str:
 
 
 def _teams(
-    name: str, members: Sequence[Candidate], markets: Mapping[str, RunSettings]
+    name: str, members: Sequence[Candidate], markets: Mapping[str, MarketTask]
 ) -> tuple[dict[str, list[Candidate]], list[str]]:
     """Market -> the members that play there; what is to be said of it."""
     where = {one.key: one.card.markets for one in members}

@@ -13,7 +13,7 @@ from tercel.lab.evaluation.episodes import Plan
 from tercel.lab.evaluation.market import OTHER_HOURS, TRAINING_SHARE, cut_of, judged_hours, split_dates
 from tercel.lab.evaluation.pipeline.candidates import Candidate
 from tercel.lab.evaluation.pipeline.scenarios import Scenario
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.flow import preset as presets
 from tercel.market.tape import Lake
 from tercel.market.tape.instrument import midnight_ns
@@ -169,14 +169,14 @@ def calibrated_on(name: str) -> list[SeenDays]:
 
 
 def refuse_leaks(
-    policies: Sequence[Candidate], scenarios: Iterable[RunSettings], *, allowed: bool | None = None
+    policies: Sequence[Candidate], scenarios: Iterable[MarketTask], *, allowed: bool | None = None
 ) -> list[str]:
     """Refuse policies that learned from judged days or hours; what was checked, in words.
 
     Parameters
     ----------
     policies : sequence of Candidate
-    scenarios : iterable of RunSettings
+    scenarios : iterable of MarketTask
         Where they are judged.
     allowed : bool, optional
         True: such policies are named in a note that begins with `SEEN`, and judged. None: whoever asks has no way to
@@ -222,7 +222,7 @@ def days_are_known(policy: Candidate) -> bool:
     return bool(seen_by(policy)) or any(_loaded(name) is not None for name in names)
 
 
-def judged_days(settings: RunSettings) -> JudgedDays:
+def judged_days(settings: MarketTask) -> JudgedDays:
     """What a run on tape judges: its days, or the rest of the only one."""
     lake, symbol = Lake(settings.market.lake), settings.market.symbol
     if hours := judged_hours(settings):

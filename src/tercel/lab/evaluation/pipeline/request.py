@@ -7,6 +7,7 @@ from typing import Any
 
 from tercel.core.errors import UnknownNameError
 from tercel.core.report.terminal import say
+from tercel.execution.market import Market
 from tercel.execution.task import Latency, Task
 from tercel.lab.evaluation.market import judged_words, looked_up, validated
 from tercel.lab.evaluation.order_files import with_orders
@@ -22,7 +23,7 @@ from tercel.lab.evaluation.pipeline.run import JobRunner, run_jobs
 from tercel.lab.evaluation.pipeline.scenarios import PLAIN, Scenario, build_scenario, switching
 from tercel.lab.evaluation.risk_statistics import FROZEN
 from tercel.lab.evaluation.sample_size import sample_size
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.regimes.named import NAMED
 from tercel.market.simulator.terms import Fees
 
@@ -44,7 +45,7 @@ class EvaluationRequest:
     participants : Participants
         Policies, and who is judged where.
     baselines : list of Candidate
-    markets : dict of name to RunSettings
+    markets : dict of name to MarketTask
         The first is the one whose table is printed.
     episodes : int
         In each scenario.
@@ -66,7 +67,7 @@ class EvaluationRequest:
 
     participants: Participants
     baselines: list[Candidate]
-    markets: dict[str, RunSettings]
+    markets: dict[str, MarketTask]
     episodes: int
     seeds: tuple[int, ...]
     regimes: str = ""
@@ -82,7 +83,7 @@ class EvaluationRequest:
         """Everyone who is judged in a market, policies first."""
         return [*self.participants.teams[market], *self.baselines]
 
-    def scenario(self, name: str, settings: RunSettings) -> Scenario:
+    def scenario(self, name: str, settings: MarketTask) -> Scenario:
         """Judged episodes in a market."""
         return Scenario(name, settings, self.seeds, self.episodes)
 
@@ -193,7 +194,7 @@ def _chooser(request: EvaluationRequest, scenario: Scenario) -> Scenario:
 # -- where it is run --------------------------------------------------------------------------------------------------
 
 
-def settings_of(markets: Iterable[Market], task: Task, orders: Sequence[Order] = ()) -> dict[str, RunSettings]:
+def settings_of(markets: Iterable[Market], task: Task, orders: Sequence[Order] = ()) -> dict[str, MarketTask]:
     """Each symbol of each market with a task in it, by name, or the tapes of orders in a lake; nothing is begun with
     words that mean nothing.
 
@@ -203,8 +204,8 @@ def settings_of(markets: Iterable[Market], task: Task, orders: Sequence[Order] =
         A preset, regime, symbol, day or order that does not exist, or does not go together.
     """
     if orders:
-        return {name: one for market in markets for name, one in with_orders(RunSettings(market, task), orders).items()}
-    return {name: RunSettings(one, task) for market in markets for name, one in looked_up(market).items()}
+        return {name: one for market in markets for name, one in with_orders(MarketTask(market, task), orders).items()}
+    return {name: MarketTask(one, task) for market in markets for name, one in looked_up(market).items()}
 
 
 def _regimes(request: EvaluationRequest, scenario: Scenario) -> dict[str, Scenario]:
@@ -236,10 +237,10 @@ def _sensitivity(
     """The first market with other latencies, fees and order sizes, one at a time."""
     settings = main.settings
 
-    def task(**changes: Any) -> RunSettings:
+    def task(**changes: Any) -> MarketTask:
         return replace(settings, task=replace(settings.task, **changes))
 
-    axes: dict[str, dict[str, RunSettings]] = {
+    axes: dict[str, dict[str, MarketTask]] = {
         "latency, ms": {f"{ms:g}": task(latency=Latency("constant", round(ms * 1e6))) for ms in LATENCIES_MS},
         "fees, bps": {f"{m:g}/{t:g}": settings.in_market(fees=Fees(m, t, "bps")) for m, t in FEES},
         "share of volume": {f"{share:g}": task(share=share, quantity=0) for share in SHARES},

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from tercel import __version__
 from tercel.execution import step as kernels
+from tercel.execution.market import Market
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.lab.evaluation.market import JobMarket, build_market, thinned
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.market.simulator.source import Source
 from tercel.market.tape import Lake
 
@@ -31,8 +32,8 @@ class Scenario:
     ----------
     name : str
         As tables call it.
-    settings : RunSettings
-        The market; its own count of episodes and seed are not used.
+    settings : MarketTask
+        Market, task and orders.
     seeds : tuple of int
         Base seeds of the episodes, in equal parts.
     episodes : int
@@ -44,7 +45,7 @@ class Scenario:
     """
 
     name: str
-    settings: RunSettings
+    settings: MarketTask
     seeds: tuple[int, ...]
     episodes: int
     validation: bool = False
@@ -100,8 +101,8 @@ class BuiltScenario:
 @lru_cache(maxsize=2)
 def build_scenario(scenario: Scenario) -> BuiltScenario:
     """The market and the plan of a scenario."""
-    settings = replace(scenario.settings, episodes=1, seed=max(scenario.seeds[0], 0))
-    market = build_market(settings)
+    settings = scenario.settings
+    market = build_market(settings, seed=max(scenario.seeds[0], 0), episodes=1)
     if settings.market.on_tape:
         return _on_tape(scenario, market)
     quantity = int(market.plan.rows[0, kernels.E_QUANTITY])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tercel.core.stats import interquartile_mean, mean_interval
+from tercel.execution.market import in_words as venue_words
 from tercel.lab.evaluation.arrivals import terciles
 from tercel.lab.evaluation.claims import POOLED, claim, settle
 from tercel.lab.evaluation.comparisons import (
@@ -44,7 +45,6 @@ from tercel.lab.evaluation.risk_statistics import (
     tails,
     wins,
 )
-from tercel.lab.evaluation.venue import in_words as venue_words
 
 SEED = 20_231
 """Of everything that the statistics draw: the same cells give the same figures."""

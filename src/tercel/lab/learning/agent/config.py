@@ -38,10 +38,10 @@ from tercel.core.names import check_known, offer
 from tercel.core.toml import read_toml
 from tercel.core.validated import validated
 from tercel.execution.actions import SETS
+from tercel.execution.market import Market
 from tercel.execution.observation_v2 import MOST
 from tercel.execution.observations import OBSERVERS, is_own_name
 from tercel.execution.task import Latency, Task
-from tercel.lab.evaluation.settings import Market
 from tercel.lab.learning.ranges import Ranges
 from tercel.market.simulator.queue_models import DEFAULT
 

@@ -6,12 +6,13 @@ from functools import lru_cache
 import numpy as np
 
 from tercel.core.errors import ConfigError
+from tercel.execution.market import Market
 from tercel.execution.observations import SLOW
 from tercel.execution.task import Task
 from tercel.lab.evaluation.episodes import Plan, seeded_plan
 from tercel.lab.evaluation.market import OTHER_HOURS, TRAINING_STEP_NS, build_market, curve_lots, validated
 from tercel.lab.evaluation.sampling import Sampler, bank_sampler
-from tercel.lab.evaluation.settings import Market, RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.evaluation.windows import tape_plan, tape_sampler
 from tercel.lab.learning.agent.config import AgentConfig, span
 from tercel.market.flow import preset as presets
@@ -135,7 +136,7 @@ def _on_tape(config: AgentConfig) -> TrainingMarket:
     [recorded] = section.markets
     if not section.train_days and not section.judge_days:
         by_clock = replace(task, start=config.task.start)
-        market = build_market(RunSettings(recorded, by_clock))
+        market = build_market(MarketTask(recorded, by_clock))
         facts = {key: market.facts[key] for key in ("symbol", "trained on", "judged on")}
         if str(facts["trained on"]).endswith(OTHER_HOURS):
             facts["trained on"] = f"{facts['trained on']} than {by_clock.hours}"

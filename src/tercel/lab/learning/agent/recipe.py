@@ -10,7 +10,7 @@ from tercel.core.errors import ConfigError
 from tercel.core.names import check_known, nearest
 from tercel.core.toml import changed, read_toml
 from tercel.execution.task import Latency
-from tercel.lab.evaluation.settings import RunSettings
+from tercel.lab.evaluation.settings import MarketTask
 from tercel.lab.learning.agent.config import AgentConfig, parse, preset_file
 from tercel.lab.learning.agent.learner import SB3, with_algo
 from tercel.lab.learning.native.ppo import PpoSettings
@@ -32,7 +32,7 @@ LOOKED_ON: Final = (64, 250, 2_000)
 """Validation episodes: at least, one for so many frames, at most."""
 
 
-def learnable(settings: RunSettings) -> tuple[RunSettings, list[str]]:
+def learnable(settings: MarketTask) -> tuple[MarketTask, list[str]]:
     """The same market and order as training knows them, and what it does not know, in words.
 
     Training has no fees, no latency of the feed, no limit price, one latency of orders (the middle of a law) and
@@ -40,7 +40,7 @@ def learnable(settings: RunSettings) -> tuple[RunSettings, list[str]]:
 
     >>> from tercel.execution.task import Task
     >>> from tercel.lab.evaluation.settings import Market
-    >>> learnable(RunSettings(Market("csco"), Task(limit_price="25bps")))[1]
+    >>> learnable(MarketTask(Market("csco"), Task(limit_price="25bps")))[1]
     ['a limit price']
     """
     task = settings.task
@@ -57,7 +57,7 @@ def learnable(settings: RunSettings) -> tuple[RunSettings, list[str]]:
 
 
 def configured(
-    settings: RunSettings,
+    settings: MarketTask,
     algorithm: str,
     frames: int,
     name: str,
@@ -69,7 +69,7 @@ def configured(
 
     Parameters
     ----------
-    settings : RunSettings
+    settings : MarketTask
         Market and order, as :func:`learnable` gives them.
     algorithm : str
         ppo, dqn, es or one of Stable-Baselines3.
@@ -152,7 +152,7 @@ def _no_section(key: str) -> ConfigError:
     return ConfigError("dotted keys of a training's configuration", f"the settings: {key}", remedy)
 
 
-def _share(settings: RunSettings) -> float:
+def _share(settings: MarketTask) -> float:
     """The order as a share of the volume."""
     task = settings.task
     if task.share is not None:

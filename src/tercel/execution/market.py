@@ -1,0 +1,181 @@
+"""Markets where orders are worked: one vocabulary for Python, files and the command line."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from tercel.core.errors import ConfigError
+from tercel.core.names import check_known, listed
+from tercel.execution.task import Latency, Task
+from tercel.market.flow import preset as presets
+from tercel.market.impact.law import LAWS
+from tercel.market.impact.propagator import TAPE_LAWS
+from tercel.market.simulator.queue_models import DEFAULT, queue_model
+from tercel.market.simulator.terms import NO_FEES, Fees, receive_delays
+from tercel.market.tape import Lake
+
+MOST_MS = 60_000.0
+TAPE_LAW = "square_root"
+"""Law of impact on a tape, if none is named."""
+TAPE = "tape"
+AT_ONCE: Final = Latency()
+
+
+@dataclass(frozen=True)
+class Market:
+    """A market; :func:`tercel.load_market`, :func:`tercel.replay` and :func:`tercel.calibrate` make one.
+
+    Parameters
+    ----------
+    preset : str
+        A simulated market, by name or as a ``.json`` file; empty on tape.
+    lake, symbol : str
+        Recorded days, and whose (several with commas, none for a list of orders); empty in a simulated market.
+    days : tuple of str
+        Days to judge on, YYYY-MM-DD; none: the later third. Days before them are for training and estimates.
+    impact : str
+        Law of impact. Of a preset: none, translation, weights, or "" for what it carries. On tape: none, square_root
+        (also ""), propagator.
+    fees : Fees
+        Of the venue: price units a share, or bps of the value.
+    latency, feed_latency : Latency
+        How late orders arrive, and how late the market is seen; none: as the task says.
+    regimes : str
+        What switches in a simulated market (chain, season, a name, a file); "": nothing.
+    queue : str
+        Queue model of tapes that show level totals alone.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        A law or queue model that does not exist, a market on tape and not.
+
+    >>> Market(lake="days", symbol="AMZN").impact
+    'square_root'
+    """
+
+    preset: str = ""
+    lake: str = ""
+    symbol: str = ""
+    days: tuple[str, ...] = ()
+    impact: str = ""
+    fees: Fees = NO_FEES
+    latency: Latency = AT_ONCE
+    feed_latency: Latency = AT_ONCE
+    regimes: str = ""
+    queue: str = DEFAULT
+
+    def __post_init__(self) -> None:
+        """Refuse what is none; files are named by their whole paths, to be found from any folder."""
+        if bool(self.preset) == bool(self.lake) or (self.symbol and not self.lake):
+            received = f"preset {self.preset!r}, lake {self.lake!r}, symbol {self.symbol!r}"
+            remedy = "call load_market(name) or replay(lake, symbol)"
+            raise ConfigError("a preset, or a lake and a symbol", received, remedy)
+        if self.lake and self.regimes:
+            raise ConfigError("regimes in a simulated market", f"{self.regimes} on tape", "a tape has its own")
+        queue_model(self.queue)
+        laws, where = (TAPE_LAWS, "a tape") if self.on_tape else (LAWS, "a preset's market")
+        if self.impact:
+            check_known(self.impact, laws, f"an impact law of {where}:", f"`impact={self.impact}`", ConfigError)
+        elif self.on_tape:
+            object.__setattr__(self, "impact", TAPE_LAW)
+        if self.on_tape or self.preset.endswith(".json"):
+            name = "lake" if self.on_tape else "preset"
+            object.__setattr__(self, name, str(Path(getattr(self, name)).resolve()))
+
+    @property
+    def name(self) -> str:
+        """As tables call it."""
+        return ", ".join(self.each())
+
+    @property
+    def on_tape(self) -> bool:
+        """Whether recorded days are replayed."""
+        return bool(self.lake)
+
+    @property
+    def answers(self) -> bool:
+        """Whether the market answers own trades."""
+        return not self.on_tape or self.impact != "none"
+
+    def each(self) -> dict[str, "Market"]:
+        """Its symbols by name, each a market."""
+        if self.on_tape:
+            return {f"{one} tape": replace(self, symbol=one) for one in listed(self.symbol)}
+        return {presets.load(self.preset).name: self}
+
+    def lots(self, task: Task) -> int:
+        """Lots of the task's order in a simulated market.
+
+        Raises
+        ------
+        ConfigError
+            On tape, where the size goes by the time of day.
+        """
+        if self.on_tape:
+            raise ConfigError("a simulated market", self.name, "ask result.episode(i) for the lots of an order")
+        return task.lots(presets.load(self.preset).volume_per_s)
+
+
+def fees_of(said: Fees | str | None) -> Fees:
+    """Fees as they are said: MAKER,TAKER in price units per share, or MAKER,TAKERbps of the value; None: none.
+
+    >>> fees_of("-0.002,0.003"), fees_of("1,5bps").unit
+    (Fees(maker=-0.002, taker=0.003, unit='share'), 'bps')
+    """
+    if not isinstance(said, str):
+        return said or NO_FEES
+    unit = "bps" if said.endswith("bps") else "share"
+    try:
+        maker, taker = (float(part) for part in said.removesuffix("bps").split(","))
+    except ValueError as error:
+        remedy = "such as `fees=-0.002,0.003` (price units a share) or `fees=1,5bps`; below 0 is a rebate"
+        raise ConfigError("fees as MAKER,TAKER", f"`fees={said}`", remedy) from error
+    return Fees(maker, taker, unit)
+
+
+def latency_of(said: Latency | float | str, name: str, lake: Path | str = "", symbols: str | None = "") -> Latency:
+    """A latency as it is said, in milliseconds: X, evenly on A,B, or `tape`: what the first symbol's first day says of
+    receipt.
+
+    >>> latency_of("2.5", "latency").a_ns, latency_of("1,3", "latency").kind
+    (2500000, 'uniform')
+    """
+    if isinstance(said, Latency):
+        return said
+    text = str(said)
+    if text == TAPE:
+        if not lake or not symbols:
+            raise ConfigError("a recorded day to take the latency from", f"`{name}=tape`", "add `tape=` and `symbol=`")
+        days, symbol = Lake(lake), listed(symbols)[0]
+        _, events = days.read(symbol, next(iter(days.days(symbol))))
+        return Latency("empirical", values_ns=receive_delays(events))
+    try:
+        bounds = [float(part) for part in text.split(",")]
+    except ValueError:
+        bounds = []
+    if not 1 <= len(bounds) <= 2 or any(not (math.isfinite(ms) and 0 <= ms <= MOST_MS) for ms in bounds):
+        remedy = f"such as `{name}=5`, `{name}=2,10` or, with `tape=`, `{name}=tape`"
+        raise ConfigError(f"milliseconds from 0 to {MOST_MS:,.0f}, or two bounds", f"`{name}={text}`", remedy)
+    low, *high = (round(ms * 1e6) for ms in bounds)
+    return Latency("uniform", low, high[0]) if high else Latency("constant", low)
+
+
+def in_words(fees: Fees, entry: Latency, feed: Latency) -> list[str]:
+    """What a reader of the table should know of the venue; nothing where it is free and immediate."""
+    sentences = []
+    if not fees.free:
+        unit = "bps of the value" if fees.unit == "bps" else "a share"
+        sentences.append(f"Fees: {fees.maker:g} {unit} for resting orders, {fees.taker:g} for taking.")
+    late = [f"{name} {_law(one)}" for name, one in (("order entry", entry), ("feed", feed)) if one != Latency()]
+    return [*sentences, *([f"Latency: {', '.join(late)}."] if late else [])]
+
+
+def _law(latency: Latency) -> str:
+    a, b = latency.a_ns / 1e6, latency.b_ns / 1e6
+    if latency.kind == "empirical":
+        return f"as the tape's receipt, {latency.mean_ns / 1e6:.3g} ms on average"
+    if latency.kind == "uniform":
+        return f"{a:g} to {b:g} ms"
+    return f"{a:g} ms" + (f" and {b:g} ms more on average" if latency.kind == "exponential" else "")
