@@ -22,6 +22,7 @@ from tercel.desk.rounds.drift import DriftDetector
 from tercel.desk.rounds.outcome import money, savings
 from tercel.desk.rounds.program import Program
 from tercel.desk.rounds.sizing import Sizing, SizingRule
+from tercel.execution.market import Market
 from tercel.market.tape.schema import EXECUTE, REDUCE
 
 BBB = 'name = "BBB"\nmarket = "csco"'
