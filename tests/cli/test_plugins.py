@@ -13,6 +13,8 @@ from tests.test_house import ROOT
 from typer.testing import CliRunner
 
 from tercel.cli import plugins
+from tercel.cli.market import list_
+from tercel.cli.request import add
 from tercel.cli.shared import command_line
 
 runner = CliRunner()
@@ -149,6 +151,85 @@ def test_tercels_own_commands_stay_its_own(group: str, old: str, place: Path) ->
     [line] = plugins.join(app)
     assert f"is given by tercel and {name} (" in line
     assert runner.invoke(app, ["market", "score"]).exit_code == 0
+
+
+EXTENDED = """
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import typer
+
+from tercel.cli.market import ListMarkets
+from tercel.cli.plugins import PluginCommands
+
+
+@dataclass(frozen=True)
+class ListMore(ListMarkets):
+    \"\"\"Another text.\"\"\"
+
+    body: ClassVar[str] = "NAME.work:list"
+
+    ticks: Annotated[int, typer.Option(help="Ticks.", min=1)] = 3
+
+
+COMMANDS = [PluginCommands("market", (ListMore,))]
+"""
+
+
+def a_market_that_is_listed() -> typer.Typer:
+    """As `a_command_line`, with `market list` of the package between two others."""
+    app = a_command_line()
+    [market] = [one.typer_instance for one in app.registered_groups if one.typer_instance]
+    add(market, list_)
+    market.command("last")(lambda: None)
+    return app
+
+
+def test_a_request_that_inherits_a_commands_own_adds_its_options_to_it(place: Path) -> None:
+    package(place, "more_acme", requests=EXTENDED)
+    (place / "more_acme" / "work.py").write_text(WORK.replace("NAME", "more_acme").replace("def width", "def list"))
+    app = a_market_that_is_listed()
+    assert plugins.join(app) == []
+    command: Any = typer.main.get_command(app)
+    market = command.commands["market"]
+    assert [name for name, one in market.commands.items() if not one.hidden] == ["score", "list", "last"]
+    assert [one.name for one in market.commands["list"].params] == ["as_json", "ticks"]
+    assert market.commands["list"].help == list_.__doc__
+    done = runner.invoke(app, ["market", "list", "--ticks", "2"])
+    assert (done.exit_code, done.stdout) == (3, "more_acme 2\n")
+
+
+def test_a_command_that_two_packages_extend_stays_as_it_is(place: Path) -> None:
+    package(package(place, "first_acme", requests=EXTENDED), "second_acme", requests=EXTENDED)
+    app = a_market_that_is_listed()
+    [line] = plugins.join(app)
+    assert line.startswith(
+        "warning: `tercel market list` is given by first_acme (first_acme.requests:COMMANDS) and sec"
+    )
+    assert json.loads(runner.invoke(app, ["market", "list", "--json"]).stdout)["presets"]
+    assert runner.invoke(app, ["market", "list", "--ticks", "2"]).exit_code == 2
+
+
+def test_an_option_of_a_folder_that_is_not_installed_says_how_to_get_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins, "BESIDE", {"tools": ("market list --ticks", "market none --ticks")})
+    app = a_market_that_is_listed()
+    assert plugins.join(app) == []
+    done = runner.invoke(app, ["market", "list", "--ticks=2", "--json"])
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["error"]["received"].endswith("market list --ticks=2 --json")
+    assert json.loads(done.stdout)["error"]["remedy"] == "pip install ./tools, from a clone of the repository"
+    unknown = runner.invoke(app, ["market", "list", "--tocks", "2"])
+    assert unknown.exit_code == 2
+    assert "pip" not in unknown.stderr
+    assert json.loads(runner.invoke(app, ["market", "list", "--json"]).stdout)["presets"]
+
+    package(place, "many_acme", requests=EXTENDED)
+    (place / "many_acme" / "work.py").write_text(WORK.replace("NAME", "many_acme").replace("def width", "def list"))
+    app = a_market_that_is_listed()
+    assert plugins.join(app) == []
+    assert runner.invoke(app, ["market", "list", "--ticks", "2"]).exit_code == 3
 
 
 def test_a_command_of_a_folder_that_is_not_installed_says_how_to_get_it(

@@ -11,17 +11,22 @@ and has it in ``mine/commands.py``::
 
 Every start of `tercel` imports that module, so it holds requests alone, whose ``body`` names the module that does the
 work (:mod:`tercel.cli.request`). A ``help.toml`` beside it holds examples and panels as `tercel`'s own does.
+
+A request that inherits a command's own request extends that command: it adds options, or does what a method of the
+request says in another way. The command keeps its name, its place and its help.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import typer
+from typer.core import TyperCommand
+from typer.models import CommandInfo
 
 from tercel.cli.help_texts import add_help, help_texts, name_of
-from tercel.cli.request import add
+from tercel.cli.request import add, request_of
 from tercel.core.errors import ConfigError
 from tercel.core.report.terminal import print_error
 
@@ -33,7 +38,7 @@ BESIDE: Final[dict[str, tuple[str, ...]]] = {
         "market table", "risk", "signals compare",
     ),
 }  # fmt: skip
-"""Folder of a clone -> commands, and groups of commands, that are there once it is installed."""
+"""Folder of a clone -> commands, groups of commands, and options of commands that are there once it is installed."""
 ANYTHING: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Settings of a command that takes whatever follows it."""
 
@@ -63,11 +68,16 @@ class _Offer:
 
     package: str
     to: PluginCommands
-    command: Any
+    command: CommandInfo
 
     @property
     def words(self) -> str:
         return f"{self.to.group} {self.command.name}".strip()
+
+    def extends(self, old: CommandInfo | None) -> bool:
+        """Whether its request inherits that of a command."""
+        own, kind = old and request_of(old.callback), request_of(self.command.callback)
+        return own is not None and own is not kind and issubclass(kind or object, own)
 
 
 def loaded(entry: EntryPoint) -> Any:
@@ -88,10 +98,10 @@ def loaded(entry: EntryPoint) -> Any:
 def join(app: typer.Typer) -> list[str]:
     """Add every installed package's commands and the help texts of all; a line for each that has to be left out.
 
-    A package that cannot be imported gives no command. A command that two packages give, or that is `tercel`'s own,
-    is taken from neither.
+    A package that cannot be imported gives no command. A command that two packages give or extend, or that is
+    `tercel`'s own, is taken from neither.
     """
-    own, left_out = dict(_tree(app)), []
+    own, left_out = dict(_tree(app)), list[str]()
     offers: dict[str, list[_Offer]] = {}
     texts = [help_texts("tercel.cli")]
     for entry in sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
@@ -106,13 +116,16 @@ def join(app: typer.Typer) -> list[str]:
         for one in found:
             offers.setdefault(one.words, []).append(one)
     for words, given in offers.items():
-        who = [one.package for one in given]
-        if words in own or own.get(given[0].to.group) is False:
+        who, old, new = [one.package for one in given], own.get(words), given[0].command
+        extended = all(one.extends(old) for one in given)
+        if (words in own and not extended) or own.get(given[0].to.group) is not None:
             who.insert(0, "tercel")
-        if len(who) == 1:
-            _group(app, given[0].to).registered_commands.append(given[0].command)
-        else:
+        if len(who) > 1:
             left_out.append(f"warning: `tercel {words}` is given by {' and '.join(who)}; to go on, take one away")
+        elif old is not None and new.callback is not None:
+            new.callback.__doc__, old.callback = old.callback.__doc__, new.callback
+        else:
+            _group(app, given[0].to).registered_commands.append(new)
     _name_absent(app)
     add_help(app, texts)
     return left_out
@@ -129,12 +142,12 @@ def _offers(entry: EntryPoint, package: str) -> Iterator[_Offer]:
         yield from (_Offer(package, one, command) for command in scratch.registered_commands)
 
 
-def _tree(app: typer.Typer, above: str = "") -> Iterator[tuple[str, bool]]:
-    """Words of every command and group below `app`; True for a group."""
-    yield from ((f"{above} {name_of(one)}".strip(), False) for one in app.registered_commands)
+def _tree(app: typer.Typer, above: str = "") -> Iterator[tuple[str, CommandInfo | None]]:
+    """Words of every command and group below `app`, and the command; None for a group."""
+    yield from ((f"{above} {name_of(one)}".strip(), one) for one in app.registered_commands)
     for group in app.registered_groups:
         words = f"{above} {name_of(group)}".strip()
-        yield words, True
+        yield words, None
         if group.typer_instance is not None:
             yield from _tree(group.typer_instance, words)
 
@@ -151,13 +164,30 @@ def _group(app: typer.Typer, commands: PluginCommands) -> typer.Typer:
 
 
 def _name_absent(app: typer.Typer) -> None:
-    """Answer commands of a clone's folders that are not installed with how to install them."""
+    """Answer commands and options of a clone's folders that are not installed with how to install them."""
     known = dict(_tree(app))
     for folder, names in BESIDE.items():
         for words in names:
-            group, _, name = words.rpartition(" ")
-            if words not in known and known.get(group, not group):
-                hide(_group(app, PluginCommands(group, ())), name, _absent(words, folder))
+            above, _, name = words.rpartition(" ")
+            command = known.get(above)
+            if name.startswith("--") and command is not None:
+                command.cls = _WithOptionsBeside
+            elif words not in known and command is None and above in ("", *known):
+                hide(_group(app, PluginCommands(above, ())), name, _absent(words, folder))
+
+
+class _WithOptionsBeside(TyperCommand):
+    """A command that has more options once a folder of a clone is installed."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Read what was typed; of options that are not there, say what to install."""
+        known = {name for one in self.params for name in one.opts}
+        for option in (one.partition("=")[0] for one in args):
+            words = f"{ctx.command_path} {option}"
+            for folder, names in BESIDE.items():
+                if option not in known and words.endswith(tuple(f" {name}" for name in names)):
+                    _refuse(folder, f"{ctx.command_path} {' '.join(args)}", "--json" in args)
+        return super().parse_args(ctx, args)
 
 
 def hide(app: typer.Typer, name: str, answer: Callable[[typer.Context], None]) -> None:
@@ -166,11 +196,13 @@ def hide(app: typer.Typer, name: str, answer: Callable[[typer.Context], None]) -
 
 
 def _absent(words: str, folder: str) -> Callable[[typer.Context], None]:
-    remedy = f"pip install ./{folder}, from a clone of the repository"
-
     def answer(context: typer.Context) -> None:
-        typed = " ".join(["tercel", words, *context.args])
-        print_error(ConfigError(f"the commands of {folder} to be installed", typed, remedy), "--json" in context.args)
-        raise typer.Exit(2)
+        _refuse(folder, " ".join(["tercel", words, *context.args]), "--json" in context.args)
 
     return answer
+
+
+def _refuse(folder: str, typed: str, as_json: bool) -> NoReturn:
+    remedy = f"pip install ./{folder}, from a clone of the repository"
+    print_error(ConfigError(f"the commands of {folder} to be installed", typed, remedy), as_json)
+    raise typer.Exit(2)

@@ -48,6 +48,12 @@ def add(app: typer.Typer, *bodies: Callable[[Any], int | None] | type) -> None:
             app.command(name)(_typed(body, given.annotation, body.__doc__))
 
 
+def request_of(callback: Any) -> type | None:
+    """The request that a command made here is of; None for any other command."""
+    kind: type | None = getattr(callback, "request", None)
+    return kind
+
+
 def _named(kind: Any) -> Callable[[Any], int | None]:
     """The function that a request names, imported when it is called."""
 
@@ -78,6 +84,7 @@ def _typed(body: Callable[[Any], int | None], kind: Any, text: str | None) -> Ca
     typed.__name__, typed.__doc__ = body.__name__, text
     typed.__annotations__ = {name: one.annotation for name, one in fields.items()} | {"return": None}
     typed.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    typed.request = kind  # type: ignore[attr-defined]
     return typed
 
 
