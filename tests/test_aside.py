@@ -6,7 +6,9 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from dataclasses import is_dataclass
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from tests.test_house import ASIDE, ROOT
 import tercel
 from tercel.cli import plugins
 from tercel.cli.help_texts import help_texts
-from tercel.cli.request import add
+from tercel.cli.request import add, request_of
 
 PLUGINS = tuple(name for name in ASIDE if (ROOT / name / "pyproject.toml").is_file())
 """Those that are distributions of their own: their commands join `tercel` by entry point."""
@@ -101,14 +103,25 @@ def found(package: str, names: Iterable[str]) -> Iterator[Path]:
 def test_its_commands_are_known_where_it_is_not_installed_and_have_examples(folder: str) -> None:
     [(_, where)] = of(folder)["project"]["entry-points"][plugins.GROUP].items()
     module, _, name = where.partition(":")
-    commands = {}
+    commands, options = {}, set[str]()
     for one in getattr(import_module(module), name):
         app = typer.Typer()
         add(app, *one.bodies)
-        commands |= {f"{one.group} {each.name}".strip(): one for each in app.registered_commands}
+        for each in app.registered_commands:
+            words, kind = f"{one.group} {each.name}".strip(), request_of(each.callback)
+            if own := extended(kind):
+                options |= {f"{words} --{field.replace('_', '-')}" for field in signature(kind).parameters.keys() - own}
+            else:
+                commands[words] = one
     named = {one.group if one.about else words for words, one in commands.items()}
-    assert named == set(plugins.BESIDE[folder])
+    assert named | options == set(plugins.BESIDE[folder])
     assert set(help_texts(module.rpartition(".")[0])["examples"]) == set(commands)
+
+
+def extended(kind: Any) -> set[str]:
+    """Options of the package's own command that a request extends; none of a request that extends none."""
+    own = [one for one in kind.__mro__[1:] if is_dataclass(one) and one.__module__.startswith("tercel.cli.")]
+    return set(signature(own[0]).parameters) if own else set()
 
 
 def test_every_one_is_set_up() -> None:

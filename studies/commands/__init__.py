@@ -8,12 +8,14 @@ from studies.commands.market_response import response
 from studies.commands.market_table import table as market_table
 from studies.commands.risk import anomaly, correlation, posture, regimes, tail, volatility
 from studies.commands.signals_compare import compare
+from studies.commands.trade_run import RunDeskWithExperiments
 from tercel.cli.plugins import PluginCommands
 
 COMMANDS = [
     PluginCommands("market", (market_table, facts, sanity, response, arbitrage)),
     PluginCommands("agent", (ablate, agent_table)),
     PluginCommands("signals", (compare,)),
+    PluginCommands("trade", (RunDeskWithExperiments,)),
     PluginCommands(
         "risk",
         (volatility, correlation, tail, regimes, anomaly, posture),

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from tests.waiting import DEADLINE_S, until
 
+from studies import side_by_side
 from tercel.core import pool, worker
-from tercel.core.report import side_by_side
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
 from tercel.core.pool import Pool
-from tercel.core.report.side_by_side import as_they_end
+from studies.side_by_side import as_they_end
 
 FOLDER = Path(sys.argv[1])
 (FOLDER / f"{os.getpid()}.here").touch()  # every worker imports this file before it begins
@@ -55,7 +55,7 @@ def alive(pid: int) -> bool:
 def test_workers_end_with_a_parent_that_is_killed(tmp_path, kind, how, mark):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     parent = subprocess.Popen([sys.executable, program, tmp_path, kind], env=environment, stderr=subprocess.DEVNULL)
     workers = set()
     try:

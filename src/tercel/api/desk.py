@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from tercel.api.demo.config import described
-from tercel.api.demo.experiment import DeskRun
 from tercel.api.desk_page import page
 from tercel.api.desk_parts import parts_of
 from tercel.core.errors import ConfigError, OrderError
@@ -17,6 +16,7 @@ from tercel.core.fixed import PAID_ONE, shown
 from tercel.core.machine import WallClock, person
 from tercel.core.names import check_known
 from tercel.core.ports import Journal
+from tercel.core.report.page import Section
 from tercel.core.vocabulary import NS_PER_SECOND
 from tercel.core.written import write_whole
 from tercel.desk.rounds.outcome import DeskOutcome, outcome
@@ -343,16 +343,16 @@ class Desk:
         path: str | Path | None = None,
         *,
         figures: Mapping[str, Any] | None = None,
-        freezes: Sequence[DeskRun] = (),
+        experiments: Sequence[Section] = (),
     ) -> Path:
         """Write the page of ``tercel trade run``: one HTML file that fetches nothing; by default in the folder.
 
-        `figures` are those of :attr:`outcome`, perhaps with what experiments came to, and `freezes` their runs.
+        `figures` are those of :attr:`outcome`, where they are at hand, and `experiments` further sections.
         """
         file = self.folder / REPORT if path is None else Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         shown = self.outcome.to_json() if figures is None else dict(figures)
-        write_whole(file, page(self.config, self._running.opened, shown, self.folder, list(freezes)))
+        write_whole(file, page(self.config, self._running.opened, shown, self.folder, experiments))
         return file
 
     @property

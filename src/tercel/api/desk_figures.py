@@ -1,4 +1,4 @@
-"""Pictures of a desk's run: who got the flow, what it cost, what risk allowed, the value of each arrow of the loop."""
+"""Pictures of a desk's run: who got the flow, what it cost, what risk allowed."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -7,7 +7,6 @@ import numpy as np
 
 from tercel.core.messages import Posture
 from tercel.core.report import style
-from tercel.core.report.figures import Interval
 from tercel.core.report.svg import WIDE, Figure, drawn
 
 if TYPE_CHECKING:
@@ -122,10 +121,3 @@ def postures(path: Sequence[tuple[int, str, Posture]], until_ns: int, name: str 
         "1 is what the task asks for; lower size and caps are restraint, higher urgency is haste.",
         (WIDE, 0.8 + 1.7 * max(1, len(instruments))), draw,
     )  # fmt: skip
-
-
-def worth_of_arrows(ablation: Mapping[str, Interval], name: str = "arrows") -> Figure:
-    """What the desk saves with each arrow of the loop, against the same desk without it."""
-    from tercel.core.report.figures import paired_differences
-
-    return paired_differences({key.removesuffix("_bps"): row for key, row in ablation.items()}, "without it", name)

@@ -8,7 +8,6 @@ from typing import Any
 from tercel import __version__
 from tercel.api import desk_figures as figures
 from tercel.api.demo.config import DemoConfig
-from tercel.api.demo.experiment import DeskRun
 from tercel.core.ports import Entry
 from tercel.core.report.page import Section, render
 from tercel.core.report.tables import plain_table, without_idle
@@ -19,11 +18,10 @@ from tercel.desk.trading.journal.blobs import unpack
 from tercel.desk.trading.journal.reader import JournalReader
 from tercel.desk.trading.tca.figures import against_benchmarks, fills_in, markouts, path_with_fills
 
-ARROWS = "The same desk on the same markets and orders, without one arrow of the loop; positive: the arrow saves."
-ALONE = "The same orders worked by the desk, and by one agent with all the flow. The dotted line is the planted change."
 
-
-def page(config: DemoConfig, opened: BuiltDesk, result: dict[str, Any], folder: Path, freezes_of: list[DeskRun]) -> str:
+def page(
+    config: DemoConfig, opened: BuiltDesk, result: dict[str, Any], folder: Path, experiments: Sequence[Section]
+) -> str:
     """One HTML page: agents, costs, postures, analyses, and what experiments came to."""
     desk = opened.desk
     with closing(JournalReader(folder)) as journal:
@@ -36,12 +34,9 @@ def page(config: DemoConfig, opened: BuiltDesk, result: dict[str, Any], folder: 
         Section("Agents", html=_agents(result["agents"])),
         *_example(opened, list(entries.values())),
         Section("Cost through the rounds", figures=[figures.cost_through_rounds({"desk": [desk.cost_path]}, "cost")]),
+        *experiments,
+        Section("Share of the flow", figures=[figures.share_of_flow(desk.share_path)], folded=True),
     ]
-    if "ablation" in result:
-        sections.append(Section("Value of each arrow", ARROWS, figures=[figures.worth_of_arrows(result["ablation"])]))
-    if freezes_of:
-        sections.append(_recovery(config, result, freezes_of))
-    sections.append(Section("Share of the flow", figures=[figures.share_of_flow(desk.share_path)], folded=True))
     if desk.posture_path:
         drawn = [figures.postures(desk.posture_path, opened.session.now_ns)]
         sections.append(Section("Posture", figures=drawn, folded=True))
@@ -126,28 +121,4 @@ def _example(opened: BuiltDesk, entries: Sequence[Entry]) -> Iterator[Section]:
     yield Section(
         "A parent and its fills",
         figures=[path_with_fills(entry.parent, entry.body["side"], fills, mids, "parent", tick)],
-    )
-
-
-def _recovery(config: DemoConfig, result: dict[str, Any], runs: list[DeskRun]) -> Section:
-    paths: dict[str, list[tuple[float, ...]]] = {}
-    for run in runs:
-        paths.setdefault(run.variant, []).append(run.cost_path)
-    changes = [change.at_round for instrument in config.instrument for change in instrument.change]
-    shares = result["frozen"]["share_path"]
-    path = [
-        (n * 60_000_000_000, "mean over seeds", {agent: shares[agent][n] for agent in shares})
-        for n in range(config.desk.rounds)
-    ]
-    rows = [
-        [name, cell["mean"], cell["ci_low"], cell["ci_high"]] for name, cell in result["frozen"]["cost_bps"].items()
-    ]
-    return Section(
-        "The desk and each agent alone",
-        ALONE,
-        html=plain_table(["desk", "cost, bps", "low", "high"], rows),
-        figures=[
-            figures.cost_through_rounds(paths, at_round=min(changes) if changes else None),
-            figures.share_of_flow(path, "shares_mean"),
-        ],
     )

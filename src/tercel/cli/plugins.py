@@ -35,7 +35,7 @@ BESIDE: Final[dict[str, tuple[str, ...]]] = {
     "certify": ("certify", "limits stress", "trade faults"),
     "studies": (
         "agent ablate", "agent table", "market arbitrage", "market facts", "market response", "market sanity",
-        "market table", "risk", "signals compare",
+        "market table", "risk", "signals compare", "trade run --ablate", "trade run --freeze", "trade run --seeds",
     ),
 }  # fmt: skip
 """Folder of a clone -> commands, groups of commands, and options of commands that are there once it is installed."""
@@ -76,8 +76,8 @@ class _Offer:
 
     def extends(self, old: CommandInfo | None) -> bool:
         """Whether its request inherits that of a command."""
-        own, kind = old and request_of(old.callback), request_of(self.command.callback)
-        return own is not None and own is not kind and issubclass(kind or object, own)
+        own, kind = request_of(old and old.callback), request_of(self.command.callback)
+        return own is not None and kind is not None and own is not kind and issubclass(kind, own)
 
 
 def loaded(entry: EntryPoint) -> Any:
@@ -179,7 +179,7 @@ def _name_absent(app: typer.Typer) -> None:
 class _WithOptionsBeside(TyperCommand):
     """A command that has more options once a folder of a clone is installed."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read what was typed; of options that are not there, say what to install."""
         known = {name for one in self.params for name in one.opts}
         for option in (one.partition("=")[0] for one in args):

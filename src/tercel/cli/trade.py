@@ -1,8 +1,9 @@
 """`tercel trade ...`."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -22,16 +23,25 @@ from tercel.core.report.terminal import print_json, print_table, progress, resul
 
 if TYPE_CHECKING:
     from tercel.api.demo.config import DemoConfig
+    from tercel.core.report.page import Section
 
 NAMED = 5
 """Open parents that a sentence names."""
-HOLDS = " (holds 0)"
 
 trade_app = typer.Typer(
     name="trade",
     help="A desk of agents: run, look, replay, reconcile.",
     no_args_is_help=True,
 )
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """What was tried beside a desk's run: figures by key, sections of its page, lines on the terminal."""
+
+    figures: dict[str, Any] = field(default_factory=dict)
+    sections: Sequence["Section"] = ()
+    lines: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -56,23 +66,19 @@ class RunDesk:
         typer.Option(help="Folder of the desk (default: TERCEL_DESK, or a new one under desks/).", metavar="DIR"),
     ] = None
     venue: Annotated[str | None, typer.Option(help="simulated or fix://[ID@]host:port.", metavar="WHERE")] = None
-    ablate: Annotated[
-        bool, typer.Option("--ablate", help="Then run it without each arrow of the loop, over seeds (minutes).")
-    ] = False
-    freeze: Annotated[
-        bool, typer.Option("--freeze", help="Then run it with each agent alone, over seeds (minutes).")
-    ] = False
-    seeds: Annotated[int, typer.Option(help="Seeds of --ablate and --freeze.", min=2, max=10_000)] = 32
     acknowledge: Annotated[
         str, typer.Option(help="Go on with the sound part of a damaged journal; why, journaled.", metavar="REASON")
     ] = ""
     as_json: AsJson = False
 
+    def experiments(self, config: "DemoConfig", folder: Path) -> Experiments:
+        """What is tried beside the run, once it is over."""
+        return Experiments()
+
 
 def run(request: RunDesk) -> None:
     """Run a desk: signals, posture, sized parents, agents, limits, venue, cost, and back."""
     from tercel.api.demo.config import demo_text, described
-    from tercel.api.demo.variants import experiments
     from tercel.desk.rounds.running import refuse
 
     if request.show_demo:
@@ -88,13 +94,13 @@ def run(request: RunDesk) -> None:
         refuse(config, None if request.config is None else request.config.parent)
         folder = new_desk(config.desk.name)
     desk = _traded(config, settings, folder, request)
-    found, freezes = experiments(config, folder, request.seeds, ablate=request.ablate, freeze=request.freeze)
-    result = desk.outcome.to_json() | found
-    desk.report(figures=result, freezes=freezes)
+    tried = request.experiments(config, folder)
+    result = desk.outcome.to_json() | tried.figures
+    desk.report(figures=result, experiments=tried.sections)
     if request.as_json:
         print_json(result)
     else:
-        _print(config, result, folder)
+        _print(config, result, folder, tried.lines)
     if desk.unknown:
         say(f"NOT known to be over: {', '.join(desk.unknown)}; see tercel trade reconcile --desk {folder}")
         raise typer.Exit(1)
@@ -152,10 +158,9 @@ def _what_remains(folder: Path) -> str:
     return f"the journal of what was done is kept in {folder}{left}"
 
 
-def _print(config: "DemoConfig", result: dict[str, Any], folder: Path) -> None:
+def _print(config: "DemoConfig", result: dict[str, Any], folder: Path, experiments: Sequence[str]) -> None:
     from rich.table import Table
 
-    from tercel.api.demo.experiment import DESK
     from tercel.api.desk import REPORT
     from tercel.api.desk_page import within
     from tercel.core.fixed import summed
@@ -191,13 +196,8 @@ def _print(config: "DemoConfig", result: dict[str, Any], folder: Path) -> None:
         f"denied: {denied}; journal: {journal['events']} entries, {'' if journal['consistent'] else 'NOT '}consistent",
         soft_wrap=True,
     )
-    for name, cell in result.get("ablation", {}).items():
-        out.print(f"value of {name.removesuffix('_bps'):<9} {_cell(cell)}")
-    for name, cell in result.get("frozen", {}).get("cost_bps", {}).items():
-        whose = "the desk" if name == DESK else f"{name} alone"
-        out.print(f"cost of {whose}: {_cell(cell).removesuffix(HOLDS)}")
-    for name, cell in result.get("frozen", {}).get("desk_saves_bps", {}).items():
-        out.print(f"the desk saves against {name} alone: {_cell(cell)}")
+    for line in experiments:
+        out.print(line)
     out.print(f"report: {folder / REPORT}\nnext: tercel trade tca --desk {folder}", soft_wrap=True)
 
 
@@ -215,14 +215,6 @@ def _print_open(parents: list[dict[str, Any]]) -> None:
 def _short(strategy: str) -> str:
     """A strategy's name without where it comes from and what it takes of signals and risk."""
     return strategy.removeprefix("packaged:").split("+")[0]
-
-
-def _cell(cell: dict[str, float | None]) -> str:
-    mean, low, high = cell["mean"], cell["ci_low"], cell["ci_high"]
-    if mean is None or low is None or high is None:
-        return "one seed: no interval" if mean is None else f"{mean:+.2f} bps (one seed: no interval)"
-    verdict = "" if low > 0 or high < 0 else HOLDS
-    return f"{mean:+.2f} bps [{low:+.2f}, {high:+.2f}]{verdict}"
 
 
 add(

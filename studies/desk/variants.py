@@ -7,9 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from studies.desk.experiment import DeskRun, run_variant
+from studies.side_by_side import as_they_end
 from tercel.api.demo.config import DemoConfig
-from tercel.api.demo.experiment import DeskRun, arrows, freezes, levels, mean_paths, run_variant, worth
-from tercel.core.report.side_by_side import as_they_end
 
 
 def _task(variant: str, config: dict[str, Any], seed: int) -> DeskRun:
@@ -59,30 +59,3 @@ def _read(path: Path, keys: Mapping[str, str]) -> dict[tuple[str, int], DeskRun]
                 **row | {"cost_path": tuple(row["cost_path"]), "shares": shares}
             )
     return found
-
-
-def experiments(
-    config: DemoConfig, folder: Path, seeds: int, *, ablate: bool, freeze: bool
-) -> tuple[dict[str, Any], list[DeskRun]]:
-    """A desk without each arrow of its loop, and with each agent alone, over so many seeds from its own.
-
-    Returns
-    -------
-    dict
-        `ablation` and `frozen`, as a desk's run has them; what was not asked for is not there.
-    list of DeskRun
-        Of the agents alone.
-    """
-    simulated = config.with_desk(venue="simulated", pace="stepped")
-    each, found, alone = range(config.desk.seed, config.desk.seed + seeds), dict[str, Any](), list[DeskRun]()
-    if ablate:
-        runs = run_variants(arrows(simulated), each, folder / "ablation.jsonl", "with and without arrows")
-        found["ablation"] = {f"{name}_bps": cell.to_json() for name, cell in worth(runs).items()}
-    if freeze:
-        alone = run_variants(freezes(simulated), each, folder / "frozen.jsonl", "desk and frozen agents")
-        found["frozen"] = {
-            "cost_bps": {name: cell.to_json() for name, cell in levels(alone).items()},
-            "desk_saves_bps": {name: cell.to_json() for name, cell in worth(alone).items()},
-            **mean_paths(alone),
-        }
-    return found, alone
