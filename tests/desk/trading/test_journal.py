@@ -63,10 +63,10 @@ class TestPostgres(JournalConformance):
         import sqlalchemy as sa
 
         from tercel.desk.trading.journal.database import JournalPlace
-        from tercel.desk.trading.journal.server import Tables
 
         engine = JournalPlace(SERVER).engine()
-        Tables().metadata.drop_all(engine)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE IF EXISTS meta, journal, journal_damaged, inbox, snapshot")
         engine.dispose()
         journals = []
 

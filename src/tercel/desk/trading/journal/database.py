@@ -1,20 +1,18 @@
-"""Location of a journal, the port of its row storage, and database errors."""
+"""Location of a journal, and database errors."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final
 
 from tercel.core.errors import ConfigError, JournalError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-
-    from tercel.desk.trading.journal.chain import ChainRow
 
 SCHEMA: Final = 1
 DATABASE: Final = "journal.db"
@@ -22,9 +20,6 @@ ELSEWHERE: Final = "journal.url"
 """Holds the URL of a journal that is not in the folder (PostgreSQL)."""
 BUSY_MS: Final = 10_000
 """How long a write waits for another process's lock: nothing leaves meanwhile. An inbox needs a millisecond."""
-PAGE: Final = 2000
-"""Rows that are read at once."""
-InboxRow = tuple[int, str, str, str, str, int]
 
 
 def sqlalchemy() -> ModuleType:
@@ -88,99 +83,6 @@ class JournalPlace:
                 f"a database for {self}", str(error), "pip install 'psycopg[binary]'; check the URL"
             ) from error
         return engine  # type: ignore[no-any-return]
-
-
-class StoredSnapshot(NamedTuple):
-    """A stored snapshot of the fold up to row `seq`, whose hash is `hash`; `seal` is the snapshot's own."""
-
-    seq: int
-    hash: str
-    version: str
-    body: bytes
-    seal: str
-
-
-class Log(Protocol):
-    """Port of row storage; implementations: `sqlite.SqliteLog`, `server.ServerLog`."""
-
-    def meta(self) -> dict[str, str]:
-        """Metadata of the journal by key; tables are created if missing."""
-        ...
-
-    def words(self) -> dict[str, str]:
-        """Metadata of the journal by key, read only."""
-        ...
-
-    def say(self, key: str, value: str) -> None:
-        """Set a metadata value."""
-        ...
-
-    def last(self) -> int:
-        """Sequence number of the last row."""
-        ...
-
-    def rows(self, after: int = 0, kinds: Iterable[str] = (), until: int = 2**62) -> Iterator[ChainRow]:
-        """Rows after one number up to another, in order, of some kinds (all by default)."""
-        ...
-
-    def write(self, rows: Sequence[ChainRow], taken: Sequence[int] = (), sync: bool = True) -> None:
-        """Rows and inbox marks in one transaction; flushed to disk with `sync`."""
-        ...
-
-    def flush(self) -> None:
-        """Flush what was written without sync to disk."""
-        ...
-
-    def begin(self) -> None:
-        """Opening is complete: from here on the open files must not be replaced."""
-        ...
-
-    def waiting(self) -> list[InboxRow]:
-        """Untaken inbox commands: id, kind, body, by, reason, wall_ns."""
-        ...
-
-    def post(self, words: Sequence[object]) -> int:
-        """Add a command to the inbox (kind, body, by, reason, wall_ns); its number."""
-        ...
-
-    def withdraw(self, number: int) -> bool:
-        """Remove a command from the inbox; False when a session has taken it."""
-        ...
-
-    def changed(self) -> bool:
-        """Whether another process may have written since the last call."""
-        ...
-
-    def keep(self, snapshot: StoredSnapshot, newest: int) -> None:
-        """Store a snapshot, keeping only the `newest` of all."""
-        ...
-
-    def snapshots(self) -> list[StoredSnapshot]:
-        """Stored snapshots, newest first."""
-        ...
-
-    def forget(self, seq: int) -> None:
-        """Delete the snapshots from a number on."""
-        ...
-
-    def set_aside(self, last: int) -> Log:
-        """A log with the rows up to `last` alone; the damaged one is kept beside it."""
-        ...
-
-    def close(self) -> None:
-        """Close the database."""
-        ...
-
-
-def log_at(place: JournalPlace, read_only: bool = False, holder: str | None = None) -> Log:
-    """Open the row storage at a location."""
-    from tercel.desk.trading.journal.sqlite import SqliteLog
-
-    if place.file is not None:
-        return SqliteLog(place, read_only)
-    from tercel.desk.trading.journal.server import ServerLog
-
-    return ServerLog(place, holder)
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from typing import Any
 from tercel.core.errors import JournalError
 from tercel.core.ports import Entry
 from tercel.desk.trading.journal.chain import entry_of
-from tercel.desk.trading.journal.database import JournalPlace, Log, journal_errors, log_at, missing
+from tercel.desk.trading.journal.database import JournalPlace, journal_errors, missing
+from tercel.desk.trading.journal.log import Log, log_at
 
 
 class JournalReader:

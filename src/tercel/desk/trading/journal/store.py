@@ -25,18 +25,16 @@ from tercel.desk.trading.journal.chain import ChainRow, digest, entry_of, origin
 from tercel.desk.trading.journal.database import (
     SCHEMA,
     JournalPlace,
-    Log,
-    StoredSnapshot,
     failures,
     is_transient,
     journal_errors,
-    log_at,
     missing,
     reason_of,
     remedy_of,
 )
 from tercel.desk.trading.journal.keys import ChainKey, digest_of, key_of
 from tercel.desk.trading.journal.lock import LOCK, FileLock
+from tercel.desk.trading.journal.log import Log, StoredSnapshot, log_at
 from tercel.desk.trading.journal.reader import JournalReader
 
 MARK_BYTES = 128
