@@ -36,24 +36,12 @@ from tercel.market.simulator.replay import empty_public, roll, take_block
 from tercel.market.tape.schema import ADD, CLEAR, DELETE, EXECUTE, REDUCE, ROLL_IN, ROLL_OUT, STATUS, TRADE_HIDDEN
 
 # -- a command as the driver hands it out: int64 columns --------------------------------------------------------------
-C_NS = 0  # when it is sent
-C_WHAT = 1  # NEW, CANCEL
-C_WHO = 2  # own order
-C_PRICE = 3
-C_LOTS = 4
-C_HOW = 5  # flags of NEW: IMMEDIATE, FORCED
-COMMAND_WORDS = 6
+C_NS, C_WHAT, C_WHO, C_PRICE, C_LOTS, C_HOW, COMMAND_WORDS = range(7)
+# when it is sent; NEW or CANCEL; own order; price; lots; flags of NEW: IMMEDIATE, FORCED
 
 # -- why a row is refused (the kernel returns it with a minus) --------------------------------------------------------
-FINE = 0
-BACKWARDS = 1
-BAD_KIND = 2
-BAD_SLOT = 3
-BAD_LOTS = 4
-BAD_OWN = 5
-UNSENT = 6
-BAD_PRICE = 8
-IS_COMMAND = 7  # no fault: a recorded command, to be compared with the driver's own
+FINE, BACKWARDS, BAD_KIND, BAD_SLOT, BAD_LOTS, BAD_OWN, UNSENT, IS_COMMAND, BAD_PRICE = range(9)
+# IS_COMMAND is no fault: a recorded command, to be compared with the driver's own
 
 FARTHEST_SHIFT = 1 << 20
 """Ticks by which no book is translated at once."""

@@ -20,19 +20,14 @@ from tercel.market.simulator.entry import ladder_end, next_arrival
 from tercel.market.simulator.records import state_at
 
 # -- an episode's orders: int64 columns -------------------------------------------------------------------------------
-E_SEED = 0
-E_INDEX = 1
-E_SIDE = 2
-E_QUANTITY = 3
-E_START_NS = 4  # (replay) arrival, ns; simulated markets arrive when their warm-up is over
-E_WARMUP_NS = 5
-E_CURSOR = 6  # (replay) first tape row after the loaded book
-E_CURSOR_END = 7
-E_WORLD = 8  # which of the prepared starting worlds
-E_LIMIT = 9  # worst price that the order may trade at, ticks; 0: any
-E_LIMIT_OF_MID = 10  # ... or what of the mid at arrival that is, LIMIT_PARTS-ths; 0: any
-E_HORIZON_NS = 11  # from arrival to the horizon; 0: as the world has it
-EPISODE_WORDS = 12
+E_SEED, E_INDEX, E_SIDE, E_QUANTITY, E_START_NS, E_WARMUP_NS = range(6)
+# E_START_NS: (replay) arrival, ns; simulated markets arrive when their warm-up is over
+E_CURSOR, E_CURSOR_END, E_WORLD, E_LIMIT, E_LIMIT_OF_MID, E_HORIZON_NS, EPISODE_WORDS = range(6, 13)
+# E_CURSOR: (replay) first tape row after the loaded book
+# E_WORLD: which of the prepared starting worlds
+# E_LIMIT, E_LIMIT_OF_MID: worst price that the order may trade at, ticks, or what of the mid at arrival that is,
+#     LIMIT_PARTS-ths; 0: any
+# E_HORIZON_NS: from arrival to the horizon; 0: as the world has it
 
 TERMS = 3
 """Reward terms a step: execution against the mid at decision, mid move on what is left (half-ticks x lots), forced

@@ -375,10 +375,7 @@ PAIRED = ("strategy", "against", "gain, bps", "after the correction")
 
 
 def verdict_sentence(
-    policy: str,
-    gains: Mapping[str, Interval],
-    digits: int = 2,
-    called: Callable[[Interval], str] | None = None,
+    policy: str, gains: Mapping[str, Interval], digits: int = 2, called: Callable[[Interval], str] | None = None
 ) -> str:
     """Say plainly where a policy stands beside others: by the intervals of its gains, or as they are `called`.
 

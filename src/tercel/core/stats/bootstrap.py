@@ -249,11 +249,7 @@ def over_seeds(points: ArrayLike, draws: ArrayLike, clusters: int, rng: np.rando
 
 
 def intervals(
-    moments: Moments,
-    rng: np.random.Generator,
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
+    moments: Moments, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95
 ) -> list[Estimate]:
     """Intervals of the K statistics of one set of moments, by cluster bootstrap.
 
@@ -277,12 +273,7 @@ def intervals(
 
 
 def mean_interval(
-    values: ArrayLike,
-    labels: ArrayLike,
-    rng: np.random.Generator,
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
+    values: ArrayLike, labels: ArrayLike, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95
 ) -> Estimate:
     """Mean of `values`, float (n,), with the interval of a bootstrap clustered by `labels`, int (n,)."""
     return intervals(moments_of_mean(values, labels), rng, resamples=resamples, level=level)[0]
@@ -303,12 +294,7 @@ def paired_difference(
 
 
 def seeds_by_clusters(
-    values: ArrayLike,
-    labels: ArrayLike,
-    rng: np.random.Generator,
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
+    values: ArrayLike, labels: ArrayLike, rng: np.random.Generator, *, resamples: int = 2000, level: float = 0.95
 ) -> Estimate:
     """Mean of `values`, float (S, n): row s is training seed s on the same n clustered episodes."""
     table = np.asarray(values, np.float64)

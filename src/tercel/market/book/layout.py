@@ -18,46 +18,28 @@ from tercel.core.errors import ConfigError
 from tercel.core.vocabulary import NO_ASK, NO_BID
 
 # -- header -----------------------------------------------------------------------------------------------------------
-ORDERS: Final = 0  # public order slots
-WIDTH: Final = 1  # price levels in the ring of one side, a power of two
-OWN: Final = 2  # own order slots
-AT_LEVELS: Final = 3  # offset of the bid ring; the ask ring follows it
-AT_LEDGER: Final = 4  # offset of the own ledger
-GEOMETRY: Final = range(AT_LEDGER + 1)
-"""Words that a book is made with and that nobody changes: kernels read them with `core.memory.fixed`."""
-BEST_BID: Final = 5  # five words of the bid (`records.SIDE`); best price, own orders included
-LO_BID: Final = 6  # lowest price of the ring's window
-FAR_BID: Final = 7  # head of the list of orders beyond the window, -1 none
-LEVELS_BID: Final = 8  # occupied levels in the ring
-CHANGES_BID: Final = 9  # how often orders came to rest or lost lots: equal numbers, equal sides
-BEST_ASK: Final = 10  # ... and five of the ask
-LO_ASK: Final = 11
-FAR_ASK: Final = 12
-LEVELS_ASK: Final = 13
-CHANGES_ASK: Final = 14
-FREE: Final = 15  # head of the list of free public slots, -1 none
-HIGH: Final = 16  # public slots ever used are below this
-LIVE: Final = 17  # public orders allocated
-ARRIVAL: Final = 18  # next arrival number
-OVERFLOW: Final = 19  # orders that found no slot
-UNKNOWN_IDS: Final = 20
-UNKNOWN_LOTS: Final = 21
-DUPLICATE_IDS: Final = 22
-OWN_RESTING: Final = 23  # own orders in the book
-BACKGROUND: Final = 24  # where a second book, of public orders alone, lies in the same array; 0: there is none
+ORDERS, WIDTH, OWN, AT_LEVELS, AT_LEDGER = GEOMETRY = range(5)
+"""Words that a book is made with and that nobody changes: kernels read them with `core.memory.fixed`. Public order
+slots; price levels in the ring of one side, a power of two; own order slots; offset of the bid ring, which the ask ring
+follows; offset of the own ledger."""
+BEST_BID, LO_BID, FAR_BID, LEVELS_BID, CHANGES_BID = range(5, 10)
+BEST_ASK, LO_ASK, FAR_ASK, LEVELS_ASK, CHANGES_ASK = range(10, 15)
+# five words of each side (`records.SIDE`): best price, own orders included; lowest price of the ring's window; head of
+# the list of orders beyond the window, -1 none; occupied levels in the ring; how often orders came to rest or lost
+# lots: equal numbers, equal sides
+FREE, HIGH, LIVE, ARRIVAL, OVERFLOW, UNKNOWN_IDS, UNKNOWN_LOTS, DUPLICATE_IDS, OWN_RESTING, BACKGROUND = range(15, 25)
+# FREE: head of the list of free public slots, -1 none; HIGH: public slots ever used are below this
+# LIVE: public orders allocated; ARRIVAL: next arrival number
+# OVERFLOW: orders that found no slot
+# OWN_RESTING: own orders in the book
+# BACKGROUND: where a second book, of public orders alone, lies in the same array; 0: there is none
 HEADER: Final = 32
 
 # -- order record -----------------------------------------------------------------------------------------------------
-PRICE: Final = 0
-QTY: Final = 1  # 0: not in the book
-PREV: Final = 2
-NEXT: Final = 3
-ARR: Final = 4
-SIDE: Final = 5
-FLAGS: Final = 6  # bits below
-TOLD: Final = 7  # (level totals) lots that the tape still counts on the slot's level; (background) when lots come back
+PRICE, QTY, PREV, NEXT, ARR, SIDE, FLAGS, TOLD, ORDER = range(9)
+# QTY: 0: not in the book; FLAGS: bits below; ORDER: how many words it is
+# TOLD: (level totals) lots that the tape still counts on the slot's level; (background) when lots come back
 UNDATED: Final = -1  # (background, in TOLD) lots of this order were taken and have no date yet; above 0: the date, ms
-ORDER: Final = 8
 FAR: Final = 1
 ANONYMOUS: Final = 2
 PRINTED: Final = 4  # (tapes of level totals) lots that traded but still stand in the level's total
@@ -67,15 +49,12 @@ HEAD, TAIL, LOTS, OWN_LOTS, LEVEL = range(5)
 """First and last slot, all lots (own included), own lots; the length."""
 
 # -- own ledger record ------------------------------------------------------------------------------------------------
-STATE: Final = 0  # FREE_SLOT, IN_FLIGHT, RESTING
-OPEN: Final = 1  # lots not known dead
-PENDING_CANCEL: Final = 2  # lots of them in a cancel not yet acknowledged
-AHEAD: Final = 3  # lots at the same price with an earlier arrival number
-OWN_PRICE: Final = 4
-OWN_SIDE: Final = 5
-SENT: Final = 6  # sequence number of the order among own orders: the larger, the newer
-AHEAD_STATE: Final = 7  # AHEAD_KNOWN, AHEAD_FROZEN
-LEDGER: Final = 8
+STATE, OPEN, PENDING_CANCEL, AHEAD, OWN_PRICE, OWN_SIDE, SENT, AHEAD_STATE, LEDGER = range(9)
+# STATE: FREE_SLOT, IN_FLIGHT, RESTING
+# OPEN, PENDING_CANCEL: lots not known dead, and lots of them in a cancel not yet acknowledged
+# AHEAD, AHEAD_STATE: lots at the same price with an earlier arrival number; AHEAD_KNOWN, AHEAD_FROZEN
+# SENT: sequence number of the order among own orders: the larger, the newer
+# LEDGER: how many words it is
 
 FREE_SLOT, IN_FLIGHT, RESTING = range(3)
 AHEAD_KNOWN, AHEAD_FROZEN = range(2)

@@ -203,16 +203,7 @@ def clear(b: Packed, ids: Ids) -> None:
 
 
 @rare_kernel
-def apply_one(
-    b: Packed,
-    ids: Ids,
-    key_of: Longs,
-    kind: int,
-    key: int,
-    side: int,
-    price: int,
-    qty: int,
-) -> None:
+def apply_one(b: Packed, ids: Ids, key_of: Longs, kind: int, key: int, side: int, price: int, qty: int) -> None:
     """Apply one tape row; kinds that do not touch the book are skipped."""
     if kind == schema.ADD:
         add_id(b, ids, key_of, key, side, price, qty)
@@ -299,15 +290,7 @@ def quotes_after(
 
 
 @kernel
-def match_into(
-    b: Packed,
-    ids: Ids,
-    key_of: Longs,
-    side: int,
-    limit: int,
-    qty: int,
-    fills: Longs,
-) -> int:
+def match_into(b: Packed, ids: Ids, key_of: Longs, side: int, limit: int, qty: int, fills: Longs) -> int:
     """Match an aggressor of `side` for up to `qty` lots at `limit` or better, in price-time priority.
 
     Writes rows (slot, id, price, lots) into `fills` int64[n, 4] (id 0 for anonymous, -1 - i for own order i) until
@@ -359,15 +342,7 @@ def best_levels(b: Packed, side: int, prices: Packed, lots: Packed) -> int:
 
 
 @kernel
-def reduce_any(
-    b: Packed,
-    ids: Ids,
-    kind: int,
-    key: int,
-    side: int,
-    price: int,
-    qty: int,
-) -> int:
+def reduce_any(b: Packed, ids: Ids, kind: int, key: int, side: int, price: int, qty: int) -> int:
     """Apply a reduction by kind (REDUCE, DELETE or EXECUTE); returns the lots taken."""
     at = find(ids, key) if key != 0 else -1
     if at >= 0:

@@ -13,6 +13,7 @@ from tercel.market.book.ladder import (
     in_window,
     insert,
     is_own,
+    link_after,
     reduce,
     refind_best,
     release,
@@ -96,21 +97,11 @@ def _insert_block(b: Packed, slot: int, side: int, price: int, qty: int, arrival
     if o.marks & lay.FAR:
         return
     lv = level_at(b, side, price)
-    while o.prev >= 0 and order_at(b, o.prev).arrival > arrival:
-        # swap with the order in front
-        prev = o.prev
-        p = order_at(b, prev)
-        before, nxt = p.prev, o.next
-        if before >= 0:
-            order_at(b, before).next = slot
-        else:
-            lv.head = slot
-        if nxt >= 0:
-            order_at(b, nxt).prev = prev
-        else:
-            lv.tail = prev
-        o.prev, o.next = before, prev
-        p.prev, p.next = slot, nxt
+    after = o.prev
+    while after >= 0 and order_at(b, after).arrival > arrival:
+        after = order_at(b, after).prev
+    unlink(b, lv, slot)
+    link_after(b, lv, slot, after)
 
 
 @kernel
@@ -127,7 +118,7 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
     placed, own_ahead = 0, 0
     last = -1
     while True:
-        found = _next_own(b, side, price, last)
+        found = next_own(b, side, price, last)
         if found < 0:
             break
         o = own_order_at(b, found)
@@ -135,7 +126,7 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
         if led.ahead_state == lay.AHEAD_FROZEN:
             front = min(max(led.ahead - own_ahead - placed, 0), qty - placed)
             if front > 0:
-                piece = _free_piece(b)
+                piece = free_piece(b)
                 if piece < 0:  # no room to split: all that is left stands in front
                     b[lay.OVERFLOW] += 1
                     piece, front = slot, qty - placed
@@ -153,7 +144,7 @@ def roll_in(b: Packed, slot: int, side: int, price: int, qty: int) -> None:
 
 
 @kernel
-def _next_own(b: Packed, side: int, price: int, after: int) -> int:
+def next_own(b: Packed, side: int, price: int, after: int) -> int:
     """The own order at a price with the smallest arrival number above `after`, -1 none."""
     found, arrival = -1, -1
     for i in range(fixed(b, lay.OWN)):
@@ -165,7 +156,7 @@ def _next_own(b: Packed, side: int, price: int, after: int) -> int:
 
 
 @kernel
-def _free_piece(b: Packed) -> int:
+def free_piece(b: Packed) -> int:
     """A slot for a piece of a split block, -1 when all are in use."""
     first = fixed(b, lay.ORDERS) + fixed(b, lay.OWN)
     for slot in range(first, first + fixed(b, lay.OWN)):

@@ -21,12 +21,7 @@ from tercel.market.flow.santa_fe_preset import SantaFePreset
 
 
 def scaled(
-    preset: Preset,
-    depth: float = 1.0,
-    *,
-    trades: float = 1.0,
-    pace: float = 1.0,
-    buy_share: float = 0.5,
+    preset: Preset, depth: float = 1.0, *, trades: float = 1.0, pace: float = 1.0, buy_share: float = 0.5
 ) -> NDArray[np.float64]:
     """Flow parameters of a preset in another regime, for `Regime.flow` or a `Source`.
 

@@ -55,13 +55,7 @@ def weights_law(law: ImpactLaw) -> ImpactLaw:
     return replace(law, law="weights", td_s=WEIGHTS_TAU_S, beta=WEIGHTS_BETA, strength=strength)
 
 
-def pilot_law(
-    preset: Preset,
-    *,
-    y: float = 1.0,
-    seed: int = 0,
-    replenishment_s: tuple[float, ...] = (),
-) -> ImpactLaw:
+def pilot_law(preset: Preset, *, y: float = 1.0, seed: int = 0, replenishment_s: tuple[float, ...] = ()) -> ImpactLaw:
     """The translation law of a preset: volatility and volume from its tape, the mean trade from a run of its market.
 
     Parameters

@@ -258,15 +258,7 @@ def mark_unfilled(k: Longs, price: int, lots: int, paid: int) -> None:
 
 @kernel
 def own_fill(
-    b: Packed,
-    k: Longs,
-    own: int,
-    price: int,
-    lots: int,
-    mid2: int,
-    touch2: int,
-    passive: bool,
-    forced: bool,
+    b: Packed, k: Longs, own: int, price: int, lots: int, mid2: int, touch2: int, passive: bool, forced: bool
 ) -> None:
     """An own fill: account, costs in half-ticks x lots, grid, log."""
     s = state_at(k)

@@ -88,12 +88,7 @@ def _flow_event(b: Packed, k: Longs, flow: Floats, tape: Longs) -> None:
 
 
 @kernel
-def advance(
-    b: Packed,
-    k: Longs,
-    flow: Floats,
-    tape: Longs,
-) -> int:
+def advance(b: Packed, k: Longs, flow: Floats, tape: Longs) -> int:
     """Run one market until DUE (a decision falls due), ACKNOWLEDGED (waiting lots may go) or NO_MORE (nothing left)."""
     s = state_at(k)
     while True:

@@ -23,7 +23,7 @@ from tercel.core.vocabulary import NO_ASK, NO_BID
 from tercel.market.book import layout as lay
 from tercel.market.book.ladder import first_at, in_window, insert, is_own, public_lots_at, reduce, unlink
 from tercel.market.book.records import ledger_at, level_at, order_at, own_order_at
-from tercel.market.book.window import settle_frozen
+from tercel.market.book.window import free_piece, next_own, settle_frozen
 from tercel.market.simulator import layout as sim
 from tercel.market.simulator.account import fill_own_head, settle, write
 from tercel.market.simulator.crossing import first_own, hit_own, meet
@@ -64,18 +64,6 @@ def block_between(b: Packed, side: int, price: int, low: int, high: int, printed
             if low < o.arrival < arrival:
                 found, arrival = slot, o.arrival
         slot = next_at(b, slot)
-    return found
-
-
-@kernel
-def next_own(b: Packed, side: int, price: int, after: int) -> int:
-    """The own order of a price with the smallest arrival number above `after`, -1 none."""
-    found, arrival = -1, ALL
-    for i in range(fixed(b, lay.OWN)):
-        o = own_order_at(b, i)
-        if o.qty > 0 and o.price == price and o.side == side:
-            if after < o.arrival < arrival:
-                found, arrival = i, o.arrival
     return found
 
 
@@ -127,15 +115,13 @@ def free_slot(b: Packed, slot: int) -> int:
     """The level's own slot if it is empty, else a free piece, else -1."""
     if slot >= 0 and order_at(b, slot).qty == 0:
         return slot
-    first = fixed(b, lay.ORDERS) + fixed(b, lay.OWN)
-    for attempt in range(2):
-        for piece in range(first, first + fixed(b, lay.OWN)):
-            if order_at(b, piece).qty == 0:
-                return piece
-        if attempt == 0:
-            join_pieces(b)
-    b[lay.OVERFLOW] += 1
-    return -1
+    piece = free_piece(b)
+    if piece < 0:
+        join_pieces(b)
+        piece = free_piece(b)
+    if piece < 0:
+        b[lay.OVERFLOW] += 1
+    return piece
 
 
 @kernel

@@ -90,11 +90,7 @@ def blank_state(model: int) -> NDArray[np.int64]:
 
 
 def run_free(
-    b: NDArray[np.int32],
-    k: NDArray[np.int64],
-    flow: NDArray[np.float64],
-    tape: NDArray[np.int64],
-    until_ns: int,
+    b: NDArray[np.int32], k: NDArray[np.int64], flow: NDArray[np.float64], tape: NDArray[np.int64], until_ns: int
 ) -> None:
     """Run a market alone up to a time."""
     k[sim.DUE_NS] = until_ns
@@ -123,11 +119,7 @@ def first_world(
 
 
 def reactive(
-    preset: Preset,
-    worlds: int = 1,
-    seed: int = 0,
-    settle_s: float = 3600.0,
-    impact: str | ImpactLaw | None = None,
+    preset: Preset, worlds: int = 1, seed: int = 0, settle_s: float = 3600.0, impact: str | ImpactLaw | None = None
 ) -> Source:
     """Reactive market of a preset.
 
@@ -173,11 +165,7 @@ def reactive(
 
 
 def settled_bank(
-    preset: Preset,
-    worlds: int,
-    seed: int = 0,
-    settle_s: float = 3600.0,
-    impact: str | ImpactLaw | None = None,
+    preset: Preset, worlds: int, seed: int = 0, settle_s: float = 3600.0, impact: str | ImpactLaw | None = None
 ) -> Source:
     """Preset market with a bank of settled books at one time of day, as a judged market has.
 

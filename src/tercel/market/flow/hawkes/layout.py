@@ -4,8 +4,7 @@ from typing import Final
 
 from tercel.market.simulator import layout as sim
 
-KINDS: Final = 6
-IN_SPREAD, AT_BEST, DEEPER, CANCEL_BEST, CANCEL_DEEPER, MARKET = range(KINDS)
+IN_SPREAD, AT_BEST, DEEPER, CANCEL_BEST, CANCEL_DEEPER, MARKET, KINDS = range(7)
 """Kinds of events, of either side: limit orders by where they come to rest, cancels by where they rested, market orders
 (side: the aggressor's)."""
 DECAYS: Final = 5
@@ -27,12 +26,12 @@ LEAST_FACTOR: Final = 0.5
 """An event excites with weight 1 / F, F not below this: bounded, and as likely as no weight at all."""
 
 # -- parameters --------------------------------------------------------------------------------------------------------
-DEPTH_SCALE: Final = 0  # of the lots on levels 2 to 5, each times its cancel rate
-SEASON_S: Final = 1  # seconds of each entry of the season
-MOST_RATE: Final = 2  # events a second that are never exceeded
-REFRESH_S: Final = 3  # no rate stays unlooked-at for longer
-THETA_MAX: Final = 4
-WINDOW: Final = 5  # levels a side that the flow's tape showed, 0 all
+DEPTH_SCALE, SEASON_S, MOST_RATE, REFRESH_S, THETA_MAX, WINDOW = range(6)
+# DEPTH_SCALE: of the lots on levels 2 to 5, each times its cancel rate
+# SEASON_S: seconds of each entry of the season
+# MOST_RATE: events a second that are never exceeded
+# REFRESH_S: no rate stays unlooked-at for longer
+# WINDOW: levels a side that the flow's tape showed, 0 all
 BETA: Final = sim.FLOW_HEAD
 BASE: Final = BETA + DECAYS
 JUMP: Final = BASE + KINDS  # [source kind][0 same side, 1 other][target kind][decay]
@@ -52,9 +51,10 @@ BACK: Final = SEASON + SEASONS  # share of orders in the spread at the price las
 WORDS: Final = BACK + 2
 
 # -- memory: reals in FLOW_MEMORY --------------------------------------------------------------------------------------
-BOUND: Final = sim.FLOW_MEMORY + 1  # rate that the wait was drawn with; 0: look again, nothing happens
-SINCE_NS: Final = sim.FLOW_MEMORY + 2  # time that the excitation stands for (an integer)
-LOST: Final = sim.FLOW_MEMORY + 3  # [side]: best price last given up, net of translation (an integer; 0: none)
+BOUND, SINCE_NS, LOST = range(sim.FLOW_MEMORY + 1, sim.FLOW_MEMORY + 4)
+# BOUND: rate that the wait was drawn with; 0: look again, nothing happens
+# SINCE_NS: time that the excitation stands for (an integer)
+# LOST: [side]: best price last given up, net of translation (an integer; 0: none)
 LOST_HOW: Final = LOST + 2  # [side]: 0 by a cancel, 1 by a trade
 FACTORS: Final = LOST_HOW + 2  # [side][kind]: state factors
 VENUE: Final = FACTORS + 2 * KINDS  # [side][kind]: factors of regime and impact

@@ -11,14 +11,10 @@ from tercel.market.simulator.layout import FLOW_HEAD, FLOW_MEMORY
 VERSION: Final = 3
 
 # -- kinds ------------------------------------------------------------------------------------------------------------
-LIMIT_IN_SPREAD, LIMIT_AT_BEST, LIMIT_DEEPER, CANCEL_AT_BEST, CANCEL_DEEPER, MARKET = range(6)
-KINDS: Final = 6
-EVENTS: Final = 12
-CANCEL_MOVED: Final = 6
-"""(previous kind) a cancel at the best that moved the mid."""
-MARKET_MOVED: Final = 7
-"""(previous kind) a market order that moved the mid."""
-PREVIOUS: Final = 8
+LIMIT_IN_SPREAD, LIMIT_AT_BEST, LIMIT_DEEPER, CANCEL_AT_BEST, CANCEL_DEEPER, MARKET, KINDS = range(7)
+EVENTS: Final = 2 * KINDS
+CANCEL_MOVED, MARKET_MOVED, PREVIOUS = range(KINDS, KINDS + 3)
+"""(previous kind) a cancel at the best that moved the mid; a market order that did; the number of previous kinds."""
 
 # -- classes ----------------------------------------------------------------------------------------------------------
 SPREADS: Final = 12
@@ -67,29 +63,24 @@ DAYS: Final = 4
 
 # -- scalars of the parameters ----------------------------------------------------------------------------------------
 VERSION_AT: Final = 0
-RESOLUTION: Final = FLOW_HEAD  # ns to which stamps are rounded
-SESSION: Final = FLOW_HEAD + 1  # ns of a session
-CLOCK: Final = FLOW_HEAD + 2  # factor of all waits
-SLOW_NS: Final = FLOW_HEAD + 3
-FAST_NS: Final = FLOW_HEAD + 4
-DRIFT_SD: Final = FLOW_HEAD + 5
-DRIFT_NS: Final = FLOW_HEAD + 6
-WINDOW: Final = FLOW_HEAD + 7  # ticks behind the best within which levels are kept
-LIMITED: Final = FLOW_HEAD + 8  # 1: nothing happens beyond the LEVELS-th level
-BY_IMBALANCE: Final = FLOW_HEAD + 9
-MINUTES: Final = FLOW_HEAD + 10
-BEYOND: Final = FLOW_HEAD + 11  # share of the deeper cancels that lie beyond the LEVELS-th level
-LIVE_MEAN: Final = FLOW_HEAD + 12
-LEAVES_MEAN: Final = FLOW_HEAD + 13  # mean sum of LEAVES over the orders at a best price; 0: the tape did not tell
-LEAVES_MOST: Final = FLOW_HEAD + 14  # the largest of LEAVES
-SHORT_NS: Final = FLOW_HEAD + 15  # waits below are not scaled by activity
-HOLE: Final = FLOW_HEAD + 16  # ticks behind the best within which another level is kept
-DEEP_POWER: Final = FLOW_HEAD + 17  # quarters
-RUN_NS: Final = FLOW_HEAD + 18  # how fast market orders, and where best prices stood, are forgotten
-HIDDEN_AGAIN: Final = FLOW_HEAD + 19  # chance that a hidden execution is followed by another of its side
-TAKE_TILT: Final = FLOW_HEAD + 20  # power of the uniform that draws what a market order takes; below 1: more
-AMONG: Final = FLOW_HEAD + 21  # share of the orders behind the second level that are placed by level, not by distance
-LONE: Final = FLOW_HEAD + 22  # two words: how readily an order behind the best goes that is alone at its price, or not
+RESOLUTION, SESSION, CLOCK, SLOW_NS, FAST_NS, DRIFT_SD, DRIFT_NS, WINDOW, LIMITED = range(FLOW_HEAD, FLOW_HEAD + 9)
+# RESOLUTION, SESSION: ns to which stamps are rounded, ns of a session
+# CLOCK: factor of all waits
+# WINDOW: ticks behind the best within which levels are kept
+# LIMITED: 1: nothing happens beyond the LEVELS-th level
+BY_IMBALANCE, MINUTES, BEYOND, LIVE_MEAN, LEAVES_MEAN, LEAVES_MOST = range(FLOW_HEAD + 9, FLOW_HEAD + 15)
+# BEYOND: share of the deeper cancels that lie beyond the LEVELS-th level
+# LEAVES_MEAN: mean sum of LEAVES over the orders at a best price; 0: the tape did not tell
+# LEAVES_MOST: the largest of LEAVES
+SHORT_NS, HOLE, DEEP_POWER, RUN_NS, HIDDEN_AGAIN, TAKE_TILT, AMONG, LONE = range(FLOW_HEAD + 15, FLOW_HEAD + 23)
+# SHORT_NS: waits below are not scaled by activity
+# HOLE: ticks behind the best within which another level is kept
+# DEEP_POWER: quarters
+# RUN_NS: how fast market orders, and where best prices stood, are forgotten
+# HIDDEN_AGAIN: chance that a hidden execution is followed by another of its side
+# TAKE_TILT: power of the uniform that draws what a market order takes; below 1: more
+# AMONG: share of the orders behind the second level that are placed by level, not by distance
+# LONE: two words: how readily an order behind the best goes that is alone at its price, or not
 SCALARS: Final = FLOW_HEAD + 24
 
 # -- edges: padded with infinities ------------------------------------------------------------------------------------
@@ -185,48 +176,27 @@ FIXED: Final = MINUTE_TABLE
 
 # -- memory -----------------------------------------------------------------------------------------------------------
 _M: Final = FLOW_MEMORY + 1  # word 0 is SESSION_NS
-P_KIND: Final = _M  # kind of the previous event, PREVIOUS values
-P_SIDE: Final = _M + 1  # +1 bid or buyer, -1
-P2_KIND: Final = _M + 2
-P2_SIDE: Final = _M + 3
-WAIT: Final = _M + 4  # class of the wait before the event to come
-MEAN_SLOW: Final = _M + 5  # reals: means of the mid, half-ticks
-MEAN_FAST: Final = _M + 6
-SEEN_NS: Final = _M + 7
-SIGN_FLOW: Final = _M + 8  # real, -1 to 1
-TRADE_NS: Final = _M + 9
-TRADE_SIGN: Final = _M + 10
-MOVE: Final = _M + 11  # sign of the mid's last move
-MID: Final = _M + 12  # half-ticks
-MINUTE_END: Final = _M + 13  # when the next minute begins
-AT_MINUTE: Final = _M + 14  # row of the table
-BLOCK_LEFT: Final = _M + 15
-ACTIVITY: Final = _M + 16  # class
-PACE: Final = _M + 17  # real: factor of long waits
-MARKETS: Final = _M + 18  # real: factor of market orders in this minute
-DAY: Final = _M + 19
-DRIFT: Final = _M + 20  # real
-LAST_SIDE: Final = _M + 22  # last event, for repeats: side, price, lots
-LAST_PRICE: Final = _M + 23
-LAST_LOTS: Final = _M + 24
-GONE_PRICE: Final = _M + 25  # last cancelled order of each side (bid, ask): price
-GONE_LOTS: Final = _M + 27  # ... and lots
-RATE: Final = _M + 29  # real: sum of regime-weighted over plain weights at the last event
+P_KIND, P_SIDE, P2_KIND, P2_SIDE, WAIT, MEAN_SLOW, MEAN_FAST, SEEN_NS, SIGN_FLOW, TRADE_NS = range(_M, _M + 10)
+# P_KIND, P2_KIND: kind of the previous event, PREVIOUS values, and of the one before it; P_SIDE: +1 bid or buyer, -1
+# WAIT: class of the wait before the event to come
+# MEAN_SLOW, MEAN_FAST: reals: means of the mid, half-ticks; SIGN_FLOW: real, -1 to 1
+TRADE_SIGN, MOVE, MID, MINUTE_END, AT_MINUTE, BLOCK_LEFT, ACTIVITY, PACE, MARKETS, DAY, DRIFT = range(_M + 10, _M + 21)
+# MOVE, MID: sign of the mid's last move; half-ticks
+# MINUTE_END, AT_MINUTE: when the next minute begins; row of the table
+# ACTIVITY: class; PACE, MARKETS, DRIFT: reals: factor of long waits, of market orders in this minute, drift
+LAST_SIDE, LAST_PRICE, LAST_LOTS = range(_M + 22, _M + 25)  # last event, for repeats
+GONE_PRICE, GONE_LOTS, RATE = range(_M + 25, _M + 31, 2)
+# GONE_PRICE, GONE_LOTS: last cancelled order of each side (bid, ask); RATE: real: sum of regime-weighted over plain
+# weights at the last event
 # classes as `see` found them
 I_STATE, I_BEFORE, I_BEFORE2, I_PLACE, I_TRADE, I_EMPTIED, I_VACATED = range(_M + 30, _M + 37)
 I_FRESH, I_SIGNS, I_ALONE, I_RUNS, I_BEHIND, I_RETREAT = range(_M + 37, _M + 43)
 # tallies
 N_EVENTS, N_MARKET, SPREAD_SUM, REFILLS, REPAIRS, VOID = range(_M + 43, _M + 49)
-# touches (bid, ask) as last seen, those that market orders emptied last, and when
-TOUCH: Final = _M + 49
-EMPTIED: Final = _M + 51
-EMPTIED_NS: Final = _M + 53
-# best prices (bid, ask) that limit orders made last, and when; the slow mean of trade signs
-MADE: Final = _M + 55
-MADE_NS: Final = _M + 57
-VACATED: Final = _M + 59  # as EMPTIED, by cancels
-VACATED_NS: Final = _M + 61
-SLOW_SIGNS: Final = _M + 63
+# two words each, bid and ask: touches as last seen; those that market orders emptied last, and when; best prices that
+# limit orders made last, and when; those that cancels emptied, and when
+TOUCH, EMPTIED, EMPTIED_NS, MADE, MADE_NS, VACATED, VACATED_NS, SLOW_SIGNS = range(_M + 49, _M + 65, 2)
+# SLOW_SIGNS: one word: the slow mean of trade signs
 RUN: Final = _M + 64  # market orders of buyers and sellers, decaying
 READY: Final = _M + 66  # reals (bid, ask): how readily orders there are withdrawn, over the mean
 # scan: per side prices and lots of the first LEVELS levels, and how many there are, bid then ask
@@ -236,16 +206,12 @@ SCAN_SIDE: Final = 2 * LEVELS + 1  # prices, lots, count
 RING: Final = SCAN + 2 * SCAN_SIDE  # newest placements of each side: arrival << 24 | slot
 RING_SIZE: Final = 16
 RING_AT: Final = RING + 2 * RING_SIZE  # two words
-DRIFT_SEEN: Final = RING_AT + 2
-DRIFT_OF: Final = DRIFT_SEEN + 1  # the drift whose exponentials follow
-DRIFT_UP: Final = DRIFT_SEEN + 2
-DRIFT_DOWN: Final = DRIFT_SEEN + 3
-TRADE_MOVED: Final = DRIFT_SEEN + 4  # whether the last market order moved the mid
-TOUCH_MEAN: Final = DRIFT_SEEN + 5  # reals (bid, ask): means of the best prices, ticks
+DRIFT_SEEN, DRIFT_OF, DRIFT_UP, DRIFT_DOWN, TRADE_MOVED, TOUCH_MEAN = range(RING_AT + 2, RING_AT + 8)
+# DRIFT_OF: the drift whose exponentials follow
+# TRADE_MOVED: whether the last market order moved the mid
+# TOUCH_MEAN: reals (bid, ask): means of the best prices, ticks
 # of each side (bid, ask), as long as `lay.CHANGES_BID` of the book is what it was: SCAN, and who stands at the best
-SCANNED: Final = DRIFT_SEEN + 7
-STOOD: Final = SCANNED + 2
-STOOD_ARRIVAL: Final = SCANNED + 4  # ... and `lay.ARRIVAL`, by which they age
-STANDING: Final = SCANNED + 6  # orders there
-STANDING_READY: Final = SCANNED + 8  # reals: sums of the weights with which they are withdrawn
+SCANNED, STOOD, STOOD_ARRIVAL, STANDING, STANDING_READY = range(DRIFT_SEEN + 7, DRIFT_SEEN + 17, 2)
+# STOOD_ARRIVAL: `lay.ARRIVAL`, by which they age; STANDING: orders there
+# STANDING_READY: reals: sums of the weights with which they are withdrawn
 USED: Final = SCANNED + 10 - FLOW_MEMORY

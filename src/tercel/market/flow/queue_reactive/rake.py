@@ -7,21 +7,14 @@ frequent ones (uniform pseudo-counts would inflate the rare ones).
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tercel.core.jit import kernel
+from tercel.core.jit import Floats, Longs, Packed, kernel
 from tercel.market.flow.queue_reactive import layout as q
 
 
 @kernel
 def expect(
-    cells: NDArray[np.int32],
-    offsets: NDArray[np.float64],
-    tables: NDArray[np.float64],
-    starts: NDArray[np.int64],
-    which: int,
-    expected: NDArray[np.float64],
-    w: NDArray[np.float64],
+    cells: Packed, offsets: Floats, tables: Floats, starts: Longs, which: int, expected: Floats, w: Floats
 ) -> None:
     """Add the probabilities of the events, by cell of table `which`, to `expected`, float64[cells, EVENTS].
 
@@ -49,13 +42,8 @@ def expect(
 
 
 def rake(
-    cells: NDArray[np.int32],
-    offsets: NDArray[np.float64],
-    events: NDArray[np.int64],
-    sizes: tuple[int, ...],
-    sweeps: int = 12,
-    prior: float = 20.0,
-) -> list[NDArray[np.float64]]:
+    cells: Packed, offsets: Floats, events: Longs, sizes: tuple[int, ...], sweeps: int = 12, prior: float = 20.0
+) -> list[Floats]:
     """The tables, float64[size, EVENTS] each; the first carries the overall shares.
 
     Parameters
