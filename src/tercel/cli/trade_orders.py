@@ -256,22 +256,18 @@ class DeskCommandRequest(Protocol):
     @property
     def desk(self) -> Path | None:
         """The desk's folder."""
-        ...
 
     @property
     def reason(self) -> str:
         """Why."""
-        ...
 
     @property
     def wait(self) -> float:
         """Seconds to wait for an answer."""
-        ...
 
     @property
     def as_json(self) -> bool:
         """Answer in JSON."""
-        ...
 
 
 def ask(request: DeskCommandRequest, command: str, body: Mapping[str, Any]) -> None:

@@ -30,15 +30,12 @@ class Connected(Protocol):
     @property
     def up(self) -> bool:
         """Whether there is a link."""
-        ...
 
     def fileno(self) -> int:
         """For a selector: something came when it can be read from; -1 without a link."""
-        ...
 
     def poll(self, seconds: float = 0.0) -> bool:
         """Read what has come, at most so many seconds later; whether a step has something to return."""
-        ...
 
 
 class Reconnects(Connected, Protocol):
@@ -52,7 +49,6 @@ class Reconnects(Connected, Protocol):
         VenueError
             Nobody answers: there is no link.
         """
-        ...
 
 
 class RecordedSession(Protocol):
@@ -64,12 +60,10 @@ class RecordedSession(Protocol):
     @property
     def unrecorded(self) -> str:
         """Why what is sent is not on the disk; "": it is."""
-        ...
 
     @property
     def ahead_ns(self) -> int | None:
         """How far the clock here is ahead of the venue's, ns; None while that is not known."""
-        ...
 
 
 class TellsExecutions(Protocol):
@@ -77,7 +71,6 @@ class TellsExecutions(Protocol):
 
     def executions(self, account: str, after: str = "") -> Sequence[Report]:
         """Trades of an account after execution `after` ("": all), exactly as they were first reported."""
-        ...
 
 
 class TellsPositions(Protocol):
@@ -85,7 +78,6 @@ class TellsPositions(Protocol):
 
     def positions(self, account: str) -> Mapping[str, int]:
         """What an account holds, signed, 10^-8 of a lot, by instrument."""
-        ...
 
 
 class ReportsPositions(Protocol):
@@ -99,7 +91,6 @@ class ReportsPositions(Protocol):
         VenueError
             When the link is down: nothing was sent.
         """
-        ...
 
 
 class TakesParents(Protocol):
@@ -108,7 +99,6 @@ class TakesParents(Protocol):
     @property
     def code(self) -> str:
         """Mark of the code that the gate runs (`core.version.code_mark`); "" where it does not say."""
-        ...
 
     def announce(self, parent: str, instrument: str, account: str, side: int, lots: int) -> None:
         """Tell of a parent order, or of its other lots.
@@ -118,7 +108,6 @@ class TakesParents(Protocol):
         VenueError
             There is no link.
         """
-        ...
 
 
 class Disowns(Protocol):
@@ -126,7 +115,6 @@ class Disowns(Protocol):
 
     def disown(self, message: Report | CancelReject | Unread) -> None:
         """Tell it."""
-        ...
 
 
 class TellsDepth(Protocol):
@@ -137,11 +125,9 @@ class TellsDepth(Protocol):
 
     def width(self, instrument: str) -> int:
         """Prices of the ring of an instrument's book at the venue."""
-        ...
 
     def feed_levels(self, instrument: str) -> int:
         """Levels that the feed behind an instrument shows; 0: all of them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,25 +14,20 @@ class Venue(Protocol):
     @property
     def name(self) -> str:
         """Name in journals and tables."""
-        ...
 
     @property
     def now_ns(self) -> int:
         """The venue's time, as far as it is known here."""
-        ...
 
     @property
     def capabilities(self) -> Capabilities:
         """What it can do beyond this port; `Capabilities()`: nothing."""
-        ...
 
     def listings(self) -> Sequence[Listing]:
         """What is traded here."""
-        ...
 
     def subscribe(self, instrument: str) -> None:
         """Ask for market data: a snapshot comes with the next step, then every change."""
-        ...
 
     def send(self, command: Command) -> None:
         """Hand over a command; it is on its way when this returns. The answer comes with a later step.
@@ -42,7 +37,6 @@ class Venue(Protocol):
         VenueError
             When the way is down: nothing was sent.
         """
-        ...
 
     def step(self, until_ns: int) -> list[VenueEvent]:
         """Let time pass up to `until_ns`, or to the end of the first moment with a word on own orders.
@@ -50,11 +44,9 @@ class Venue(Protocol):
         What happened is returned in order. A stepped venue moves its clock itself; one that runs freely waits for its
         clock to get there, and may return early with what has come.
         """
-        ...
 
     def close(self) -> None:
         """Leave; orders still open are the venue's to cancel, if it does so on disconnect."""
-        ...
 
 
 class Clock(Protocol):
@@ -62,11 +54,9 @@ class Clock(Protocol):
 
     def now_ns(self) -> int:
         """Nanoseconds since some moment; they never go back."""
-        ...
 
     def sleep_ns(self, ns: int) -> None:
         """Wait."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +101,9 @@ class Journal(Protocol):
         JournalError
             When they could not be made durable: nothing that depends on them may leave.
         """
-        ...
 
     def read(self, after: int = 0, kinds: Iterable[str] = ()) -> Iterator[tuple[int, Entry]]:
         """Entries with a sequence number above `after`, in order, of some kinds (all by default)."""
-        ...
 
     def close(self) -> None:
         """Let it go, so that another session may have it."""
-        ...

@@ -34,11 +34,9 @@ class Strategy(Protocol):
     @property
     def name(self) -> str:
         """Name in every table."""
-        ...
 
     def decide(self, view: View) -> Intents:
         """What is wanted in each market: int32 (n, 10), see `execution.intent`."""
-        ...
 
     def expected(self, view: View) -> Shares:
         """Expected (take, rungs) as shares of what is left, float64 (n, 6); by default those of `decide`."""

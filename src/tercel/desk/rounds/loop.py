@@ -53,7 +53,6 @@ class AlphaPort(Protocol):
 
     def alpha(self, features: Mapping[str, float | None], instrument: str, at_ns: int) -> Alpha:
         """The forecast from features (None: missing). Raises DataError on a value that is not finite."""
-        ...
 
 
 @dataclass

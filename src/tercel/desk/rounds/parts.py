@@ -15,7 +15,6 @@ class NewsPort(Protocol):
 
     def score(self, instrument: str, number: int, at_ns: int) -> float | None:
         """The score known as round `number` begins at venue time `at_ns`, of unit variance; None: no score."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -45,4 +44,3 @@ class PartsMaker(Protocol):
 
     def __call__(self, folder: Path, latch: Path, opened: ExitStack) -> DeskParts:
         """Raise a `TercelError` for a venue that cannot be reached."""
-        ...

@@ -50,19 +50,15 @@ class SessionObserver(Protocol):
 
     def on_events(self, events: Sequence[VenueEvent]) -> None:
         """Venue events, after followers and executors processed them."""
-        ...
 
     def on_arrival(self, order: ParentRequest, book: NDArray[np.int32], state: NDArray[np.int64]) -> None:
         """A parent arrived: its market with the order in it."""
-        ...
 
     def on_decision(self, order: ParentRequest, observation: NDArray[np.float32]) -> None:
         """A decision was taken on this observation."""
-        ...
 
     def on_over(self, parent: ParentOrder, executor: ParentExecutor | None) -> None:
         """A parent ended; `executor` is its last one, if any."""
-        ...
 
 
 class ParentOrderManager:

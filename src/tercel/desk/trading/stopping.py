@@ -33,15 +33,12 @@ class LatchPort(Protocol):
 
     def killed(self, agent: str) -> str | None:
         """Why an agent may send nothing new, or None."""
-        ...
 
     def kill(self, reason: str, by: str, at_ns: int, agents: Sequence[str] = ()) -> Any:
         """Stop new orders of some agents or of all; raises OSError where that cannot be made durable."""
-        ...
 
     def state(self) -> Any:
         """Contents of the latch, `history` newest last."""
-        ...
 
 
 class KillCanceller:

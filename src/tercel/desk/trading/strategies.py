@@ -15,7 +15,6 @@ class Strategies(Protocol):
 
     def __call__(self, name: str, instrument: str) -> Strategy:
         """Raise `UnknownNameError` where there is none."""
-        ...
 
 
 def refuse_broken_weights(strategy: Strategy) -> None:

@@ -105,27 +105,21 @@ class Registry(Protocol):
     @property
     def where(self) -> str:
         """Its folder or URL, as :func:`open_registry` takes it."""
-        ...
 
     def entries(self) -> list[RegistryEntry]:
         """All names, sorted."""
-        ...
 
     def entry(self, name: str) -> RegistryEntry:
         """One name; without versions when nothing is registered under it."""
-        ...
 
     def register(self, folder: Path, name: str, *, note: str = "", at: str = "", by: str = "") -> Version:
         """Keep the policy in `folder` as the next version of `name`; the same policy again is the version it has."""
-        ...
 
     def promote(self, name: str, which: str, alias: str, *, why: str, at: str = "", by: str = "") -> Promotion:
         """Make a version champion or challenger; nothing else changes."""
-        ...
 
     def folder(self, version: Version) -> Path:
         """The version's files, checked against the hash that it was registered with."""
-        ...
 
 
 def checked_name(name: str) -> str:

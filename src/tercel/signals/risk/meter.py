@@ -21,12 +21,10 @@ class FollowedBook(Protocol):
     @property
     def book(self) -> Packed:
         """int32, see `market.book.layout`."""
-        ...
 
     @property
     def state(self) -> Longs:
         """int64, see `market.simulator.layout`."""
-        ...
 
 
 @kernel

@@ -11,11 +11,9 @@ class AnomalyScore(Protocol):
     @property
     def name(self) -> str:
         """As tables show it."""
-        ...
 
     def update(self, second: Second) -> float:
         """Score after one more second, over its alarm threshold: 1 is the alarm. NaN while it cannot say.
 
         A second that holds NaN gives NaN and leaves the state as it was.
         """
-        ...
