@@ -24,7 +24,7 @@ def test_bad_input_is_named_before_anything_is_done(tmp_path: Path) -> None:
     taken.write_text("{}")
     assert "score_rule" in refused("scorerule")
     assert "--symbol" in refused("--tape", str(tmp_path))
-    assert "both" in refused("--tape", str(tmp_path), "--symbol", "X", "--market", "csco")
+    assert "csco and --tape" in refused("--tape", str(tmp_path), "--symbol", "X", "--market", "csco")
     assert "square_root" in refused("--tape", str(tmp_path), "--symbol", "X", "--impact", "cubic")
     assert "csco" in refused("--market", "csco-1999")
     assert "exists" in refused("--out", str(taken))

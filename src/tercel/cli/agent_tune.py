@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.shared import AsJson, Seed, TapesSymbol
+from tercel.cli.order import MarketOptions
+from tercel.cli.shared import AsJson, Seed
 from tercel.core.errors import ConfigError, UnknownNameError
 from tercel.core.names import nearest, offer
 from tercel.core.report.terminal import hand_over, print_table, say
@@ -21,7 +22,7 @@ HEADINGS = ("strategy", "validation, bps", "s.e.", "final, bps", "final s.e.", "
 
 
 @dataclass(frozen=True)
-class Tune:
+class Tune(MarketOptions):
     """What is asked of `tercel agent tune`."""
 
     interrupted: ClassVar[str] = "what is finished is kept; the same command goes on"
@@ -29,12 +30,6 @@ class Tune:
     strategies: Annotated[
         list[str] | None, typer.Argument(help="Strategies to tune; all rules that can be when none is named.")
     ] = None
-    market: Annotated[str | None, typer.Option(help="Preset market, by name or file.", metavar="NAME")] = None
-    tape: Annotated[Path | None, typer.Option(help="Tune on the training days of this lake.", metavar="LAKE")] = None
-    symbol: TapesSymbol = None
-    impact: Annotated[str, typer.Option(help="Impact on the tape: square_root, propagator or none.", metavar="LAW")] = (
-        "square_root"
-    )
     episodes: Annotated[
         int, typer.Option(help="Training episodes of each search; by the number of parameters when 0.", min=0)
     ] = 0
@@ -46,14 +41,12 @@ class Tune:
 
 def tune(request: Tune) -> None:
     """Tune written strategies on training episodes; name the best on validation episodes: the baseline."""
-    if (request.tape is None) != (request.symbol is None):
-        raise ConfigError("--tape and --symbol together", "one of the two", "give both, or neither")
     from tercel.execution.strategies import ALL_BASELINES, TUNABLE
     from tercel.lab.evaluation.tuning_tasks import finals, rank, read_results, result_of, tune_all, write_json
-    from tercel.market.flow.preset import DEFAULT
 
     names, settings = _names(request.strategies or ()), _settings(request)
-    label = request.symbol or Path(request.market or DEFAULT).stem
+    market = settings.run.market
+    label = market.symbol or Path(market.preset).stem
     out = request.out or Path("runs/tuned") / f"{label}-{request.seed}.json"
     if out.exists():
         raise ConfigError("a new file", f"{out} exists", "name another --out")
@@ -102,20 +95,12 @@ def _instead(name: str) -> str:
 
 def _settings(request: Tune) -> "TuningSettings":
     """What decides the result."""
-    from tercel.execution.market import Market
     from tercel.lab.evaluation.market import looked_up
     from tercel.lab.evaluation.settings import MarketTask
     from tercel.lab.evaluation.tuning_tasks import VALIDATION_EPISODES, TuningSettings
-    from tercel.market.flow.preset import DEFAULT
 
-    if request.tape is not None:
-        if request.market is not None:
-            raise ConfigError("--market or --tape", "both", "give one")
-        market = Market(lake=str(request.tape), symbol=request.symbol or "", impact=request.impact or "")
-    else:
-        market = Market(request.market or DEFAULT)
-        looked_up(market)
-    episodes, held_out = request.episodes, request.validation or VALIDATION_EPISODES
+    market, episodes, held_out = request.markets()[0], request.episodes, request.validation or VALIDATION_EPISODES
+    looked_up(market)
     return TuningSettings(MarketTask(market), episodes, held_out, request.seed)
 
 

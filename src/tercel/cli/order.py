@@ -1,13 +1,18 @@
-"""The order that a command judges: its options, told once for every command that has them."""
+"""The market and the order of a command: their options, told once for every command that has them."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
-from tercel.cli.shared import share_of
+from tercel.cli.shared import StrategyOption, Symbols, share_of
 from tercel.core.errors import ConfigError
+from tercel.core.names import listed
+
+if TYPE_CHECKING:
+    from tercel.execution.market import Market
+    from tercel.execution.task import Task
 
 Impact = Annotated[
     str | None,
@@ -17,10 +22,70 @@ Impact = Annotated[
         metavar="LAW",
     ),
 ]
-Fees = Annotated[
-    str | None,
-    typer.Option(help="Fees in price units a share, or as 1,5bps; below 0: a rebate.", metavar="MAKER,TAKER"),
-]
+
+
+@dataclass(frozen=True)
+class MarketOptions:
+    """Where orders are worked, as it was typed; None: not."""
+
+    several: ClassVar[bool] = False
+    """Whether the command takes more than one market."""
+
+    market: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--market",
+            help="Preset market, by name or as a .json file (default: csco; an unknown name lists them); of several, "
+            "where a command takes them, the first one's table is printed.",
+            metavar="NAME",
+        ),
+    ] = None
+    tape: Annotated[
+        Path | None,
+        typer.Option(help="This lake's real days: learn on the earlier ones, judge on the later.", metavar="LAKE"),
+    ] = None
+    symbol: Symbols = None
+    impact: Impact = None
+
+    def __post_init__(self) -> None:
+        """Refuse empty names, half a tape, and several markets where a command takes one.
+
+        Raises
+        ------
+        ConfigError
+        """
+        for option, value in (("--market", self.market and ",".join(self.market)), ("--impact", self.impact)):
+            if value == "":
+                raise ConfigError(f"a name with {option}", "an empty one", f"leave {option} out for the default")
+        if not self.by_list and (self.tape is None) != (self.symbol is None):
+            given, missing = ("--tape", "--symbol") if self.symbol is None else ("--symbol", "--tape")
+            remedy = f"add {missing}; `tercel data list --lake LAKE` names what a lake holds"
+            raise ConfigError("--tape and --symbol together", f"{given} alone", remedy)
+        if not self.several and len(self.presets) + (self.tape is not None) > 1:
+            received = " and ".join([*self.presets, *([f"--tape {self.tape}"] if self.tape else [])])
+            raise ConfigError("one market, of --market or --tape", received, "leave all but one out")
+
+    @property
+    def presets(self) -> list[str]:
+        """Names of presets."""
+        return listed(",".join(self.market or ()))
+
+    @property
+    def by_list(self) -> bool:
+        """Whether a list of orders says the symbols."""
+        return False
+
+    def markets(self, regimes: str = "", days: tuple[str, ...] = (), **terms: Any) -> "list[Market]":
+        """The presets that were typed, then the tape, whose the law and the days are; regimes are those of presets."""
+        from tercel.execution.market import Market
+        from tercel.market.flow.preset import DEFAULT
+
+        names, law = self.presets, self.impact or ""
+        if self.tape is None:
+            return [Market(name, impact=law, regimes=regimes, **terms) for name in names or [DEFAULT]]
+        beside = "" if names else regimes
+        tape = Market("", str(self.tape), self.symbol or "", days, law, regimes=beside, **terms)
+        return [*(Market(name, regimes=regimes, **terms) for name in names), tape]
 
 
 @dataclass(frozen=True)
@@ -85,25 +150,62 @@ class TypedOrder:
         typed = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in apart}
         return {name: value for name, value in typed.items() if value is not None}
 
+    def task(self, task: "Task", market: "Market", feed_latency_ms: str | None = None) -> "Task":
+        """A task with what was typed in it; a latency may be that of the market's tape."""
+        from tercel.execution.market import latency_of
+        from tercel.lab.evaluation.order_files import task_of
+
+        late = {"latency": (self.latency, "latency"), "feed_latency": (feed_latency_ms, "feed_latency_ms")}
+        laws = {
+            field: latency_of(text, name, market.lake, market.symbol)
+            for field, (text, name) in late.items()
+            if text is not None
+        }
+        return task_of(task, self.values | laws)
+
 
 NOT_TYPED = TypedOrder()
 
 
-def check_tape(tape: Path | None, symbol: str | None, order: TypedOrder) -> None:
-    """Refuse half a tape, and a list of orders beside one of them.
+@dataclass(frozen=True)
+class JudgedOptions(MarketOptions):
+    """Where candidates are judged, on what order, and who besides those that ship."""
 
-    Raises
-    ------
-    ConfigError
-    """
-    if order.orders is not None:
-        beside = ["--symbol"] * (symbol is not None) + [f"--{name.replace('_', '-')}" for name in order.values]
-        if tape is None:
+    regimes: Annotated[
+        str | None,
+        typer.Option(
+            help="Regimes that switch in every episode: chain, season, a name (volatile, thin, flash_crash, ...), "
+            "a .toml file; several with commas. Of tercel agent evaluate also each: every named one by itself.",
+            metavar="WHAT",
+        ),
+    ] = None
+    fees: Annotated[
+        str | None,
+        typer.Option(help="Fees in price units a share, or as 1,5bps; below 0: a rebate.", metavar="MAKER,TAKER"),
+    ] = None
+    order: TypedOrder = NOT_TYPED
+    strategy: StrategyOption = None
+
+    def __post_init__(self) -> None:
+        """Refuse a list of orders without a lake, or beside one of them.
+
+        Raises
+        ------
+        ConfigError
+        """
+        super().__post_init__()
+        if not self.by_list:
+            return
+        beside = ["--symbol"] * (self.symbol is not None) + [
+            f"--{name.replace('_', '-')}" for name in self.order.values
+        ]
+        if self.tape is None:
             raise ConfigError("--orders with --tape", "--orders alone", "add --tape with the lake of their days")
         if set(beside) - {"--decisions"}:
             remedy = "leave one out: each order of the list says its own"
             raise ConfigError("a list of orders, or one", f"--orders with {', '.join(beside)}", remedy)
-    elif (tape is None) != (symbol is None):
-        given, missing = ("--tape", "--symbol") if symbol is None else ("--symbol", "--tape")
-        remedy = f"add {missing}; `tercel data list --lake LAKE` names what a lake holds"
-        raise ConfigError("--tape and --symbol together", f"{given} alone", remedy)
+
+    @property
+    def by_list(self) -> bool:
+        """Whether a list of orders says the symbols."""
+        return self.order.orders is not None

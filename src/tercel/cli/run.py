@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 
 from tercel.cli.agent_evaluate import EvaluatePolicies, evaluate, show
-from tercel.cli.order import NOT_TYPED, Fees, Impact, TypedOrder, check_tape
-from tercel.cli.shared import AsJson, Seed, StrategyOption, Symbols
+from tercel.cli.order import JudgedOptions
+from tercel.cli.shared import AsJson, Seed
 from tercel.core.errors import ConfigError
 from tercel.core.names import listed
 from tercel.core.report.terminal import print_json, say
 
 if TYPE_CHECKING:
-    from tercel.execution.market import Market
     from tercel.execution.task import Task
     from tercel.lab.evaluation.settings import RunSettings
 
@@ -28,22 +27,11 @@ TERMS = ("regimes", "impact", "fees", "queue")
 
 
 @dataclass(frozen=True)
-class RunRequest:
+class RunRequest(JudgedOptions):
     """What is asked of `tercel run`."""
 
     interrupted: ClassVar[str] = "what is finished is kept; to go on: tercel run --resume"
 
-    market: Annotated[
-        str | None,
-        typer.Option(
-            help="Preset market, by name or as a .json file (default: csco; an unknown name lists them).",
-            metavar="NAME",
-        ),
-    ] = None
-    tape: Annotated[
-        Path | None, typer.Option(help="Run on this lake's real days instead of a preset.", metavar="LAKE")
-    ] = None
-    symbol: Symbols = None
     quick: Annotated[
         bool, typer.Option("--quick", help="A smoke run under a minute: proves the road, not the agent.")
     ] = False
@@ -55,16 +43,6 @@ class RunRequest:
             "--resume", help="Go on with the stopped run in --out (default: the newest), with the options it had."
         ),
     ] = False
-    regimes: Annotated[
-        str | None,
-        typer.Option(
-            help="Regimes that switch in every episode: chain, season, a name (volatile, thin, flash_crash, ...), "
-            "a .toml file; several with commas.",
-            metavar="WHAT",
-        ),
-    ] = None
-    fees: Fees = None
-    order: TypedOrder = NOT_TYPED
     feed_latency_ms: Annotated[
         str | None, typer.Option(help="How late the market is seen: X, A,B or tape.", metavar="X")
     ] = None
@@ -76,19 +54,7 @@ class RunRequest:
             metavar="NAME",
         ),
     ] = None
-    impact: Impact = None
-    strategy: StrategyOption = None
     as_json: AsJson = False
-
-    def __post_init__(self) -> None:
-        """Refuse options that do not go together."""
-        if self.market == "":
-            raise ConfigError("the name of a market", "an empty one", "leave --market out for the default")
-        if self.market is not None and self.tape is not None:
-            raise ConfigError(
-                "one market", f"--market {self.market} and --tape {self.tape}", "leave one of the two out"
-            )
-        check_tape(self.tape, self.symbol, self.order)
 
 
 def run(request: RunRequest) -> None:
@@ -113,8 +79,8 @@ def _symbols(request: RunRequest) -> None:
     if request.resume and request.out is None:
         received = f"--symbol {request.symbol}"
         raise ConfigError("--out with --resume of several symbols", received, "name their folder")
-    if request.tape is not None:
-        looked_up(_market(request))  # refused before the first of them is begun
+    for market in request.markets():
+        looked_up(market)  # refused before the first of them is begun
     folder = request.out or _fresh()
     each = [replace(request, symbol=one, out=folder / one) for one in symbols]
     each = [replace(one, resume=request.resume and (folder / str(one.symbol) / FILE).exists()) for one in each]
@@ -158,6 +124,7 @@ def _list(request: RunRequest) -> None:
     say("orders of a list are worked by written strategies; for agents: tercel agent evaluate POLICY --orders")
     evaluation = EvaluatePolicies(
         strategy=request.strategy,
+        market=request.market,
         tape=request.tape,
         impact=request.impact,
         episodes=EPISODES,
@@ -183,42 +150,26 @@ def _applied(request: RunRequest, settings: "RunSettings") -> "RunSettings":
         For words that mean nothing, before anything is begun.
     """
     from tercel.api.runs import SHIPPED, TRAINED
-    from tercel.execution.market import fees_of, latency_of
+    from tercel.execution.market import fees_of
     from tercel.lab.evaluation.market import looked_up
-    from tercel.lab.evaluation.order_files import task_of
     from tercel.lab.evaluation.pipeline.candidates import Candidate, own_of, refuse_same_names
 
-    if request.regimes is not None and settings.market.on_tape:
-        raise ConfigError("regimes in a preset's market", "--regimes with --tape", "a tape has those that it had")
-    if request.queue is not None and not settings.market.on_tape:
-        raise ConfigError("--queue with --tape", "--queue alone", "a simulated market has a queue of its own")
-    market = settings.in_market(queue=request.queue or settings.market.queue, impact=request.impact or "").market
     strategies = _own(request)
     if strategies:
         learned = [Candidate(name) for name in (SHIPPED, TRAINED)]
         refuse_same_names([*learned, *own_of(strategies)])
-    task, late = task_of(settings.task, request.order.values), request.order.latency
-    where = market.lake, market.symbol
-    if late is not None:
-        task = replace(task, latency=latency_of(late, "latency", *where))
-    if request.feed_latency_ms is not None:
-        task = replace(task, feed_latency=latency_of(request.feed_latency_ms, "feed_latency_ms", *where))
-    regimes = ",".join(_findable_as(word, ".toml") for word in listed(request.regimes or ""))
-    if request.regimes and not regimes:
-        raise ConfigError("names of regimes, or a script", f"--regimes {request.regimes!r}", "such as calm,volatile")
-    market = replace(market, regimes=regimes, fees=fees_of(request.fees))
+    terms = {name: value for name in TERMS if (value := getattr(request, name)) is not None}
+    if request.fees is not None:
+        terms["fees"] = fees_of(request.fees)
+    if request.regimes:
+        terms["regimes"] = ",".join(_findable_as(word, ".toml") for word in listed(request.regimes))
+        if not terms["regimes"]:
+            received = f"--regimes {request.regimes!r}"
+            raise ConfigError("names of regimes, or a script", received, "such as calm,volatile")
+    market = replace(settings.market, **terms)
     looked_up(market)
+    task = request.order.task(settings.task, market, request.feed_latency_ms)
     return replace(settings, market=market, task=task, strategies=strategies or settings.strategies)
-
-
-def _market(request: RunRequest) -> "Market":
-    """The market that was typed, without its terms."""
-    from tercel.execution.market import Market
-    from tercel.market.flow.preset import DEFAULT
-
-    if request.tape is None:
-        return Market(request.market or DEFAULT)
-    return Market(lake=str(request.tape), symbol=request.symbol or "")
 
 
 def _own(request: RunRequest) -> tuple[str, ...]:
@@ -241,7 +192,8 @@ def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
         )
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError("an empty or new run folder", f"{folder} holds other files", "name another --out")
-    settings = _applied(request, RunSettings(_market(request), quick=request.quick, seed=request.seed, frames=FRAMES))
+    plain = RunSettings(request.markets()[0], quick=request.quick, seed=request.seed, frames=FRAMES)
+    settings = _applied(request, plain)
     if request.quick:
         settings = replace(settings, episodes=QUICK_EPISODES, seeds=1, frames=QUICK_FRAMES)
     return settings, folder
@@ -250,13 +202,12 @@ def _settings(request: RunRequest) -> "tuple[RunSettings, Path]":
 def _started(request: RunRequest, folder: Path) -> "tuple[RunSettings, Path]":
     """Settings of the run in a folder; refuses options other than those that it was started with."""
     from tercel.lab.evaluation.settings import load_settings
-    from tercel.market.simulator.terms import NO_FEES
 
     started = load_settings(folder)
-    now = _applied(request, started.in_market(regimes="", fees=NO_FEES, impact=""))
+    now = _applied(request, started)
     order, was, place = request.order, started.market, now.market
     options = {
-        "--market": (request.market, request.market and _market(request).preset, was.preset),
+        "--market": (",".join(request.presets) or None, request.presets and request.markets()[0].preset, was.preset),
         "--tape": (request.tape, request.tape and str(request.tape.resolve()), was.lake),
         "--symbol": (request.symbol, request.symbol, was.symbol),
         "--quick": (request.quick or None, request.quick, started.quick),

@@ -73,7 +73,9 @@ class Market:
             remedy = "call load_market(name) or replay(lake, symbol)"
             raise ConfigError("a preset, or a lake and a symbol", received, remedy)
         if self.lake and self.regimes:
-            raise ConfigError("regimes in a simulated market", f"{self.regimes} on tape", "a tape has its own")
+            raise ConfigError("regimes in a simulated market", "`regimes=` with `tape=`", "a tape has its own")
+        if self.queue != DEFAULT and not self.lake:
+            raise ConfigError("`queue=` with `tape=`", "`queue=` alone", "a simulated market has a queue of its own")
         queue_model(self.queue)
         laws, where = (TAPE_LAWS, "a tape") if self.on_tape else (LAWS, "a preset's market")
         if self.impact:
