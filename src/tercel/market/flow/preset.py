@@ -3,8 +3,9 @@
 import hashlib
 import json
 import re
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -221,8 +222,13 @@ def _read(path: Path) -> Preset:
         ) from error
 
 
-MODELS = ("santa_fe", "queue_reactive", "hawkes", "cheridito_weiss")
-"""Flow models that a preset file can be of."""
+MODELS: Final = {
+    "santa_fe": ("santa_fe_preset", "SantaFePreset"),
+    "queue_reactive": ("queue_reactive.preset", "QueueReactivePreset"),
+    "hawkes": ("hawkes.preset", "HawkesPreset"),
+    "cheridito_weiss": ("cheridito_weiss.preset", "CheriditoWeissPreset"),
+}
+"""Flow models that a preset file can be of: module and class that read it."""
 
 
 def _class_of(raw: bytes, path: Path) -> type[Preset]:
@@ -234,22 +240,9 @@ def _class_of(raw: bytes, path: Path) -> type[Preset]:
         raise ConfigError(
             "a valid preset file", f"{path}: {error}", "write it again with `tercel market calibrate`"
         ) from error
-    if model == "santa_fe":
-        from tercel.market.flow.santa_fe_preset import SantaFePreset
-
-        return SantaFePreset
-    if model == "queue_reactive":
-        from tercel.market.flow.queue_reactive.preset import QueueReactivePreset
-
-        return QueueReactivePreset
-    if model == "hawkes":
-        from tercel.market.flow.hawkes.preset import HawkesPreset
-
-        return HawkesPreset
-    if model == "cheridito_weiss":
-        from tercel.market.flow.cheridito_weiss.preset import CheriditoWeissPreset
-
-        return CheriditoWeissPreset
+    if isinstance(model, str) and model in MODELS:
+        module, name = MODELS[model]
+        return getattr(import_module(f"tercel.market.flow.{module}"), name)  # type: ignore[no-any-return]
     raise ConfigError(
         f"a preset of model {', '.join(MODELS)}", f"{path}, model: {model!r}", "write it again with this version"
     )
